@@ -1,0 +1,11 @@
+//! Agents: how each program is found, started and understood, and the traits to add one.
+
+pub mod flags;
+pub mod probe;
+mod registry;
+mod traits;
+
+pub use registry::Registry;
+pub use traits::{
+    Agent, Authenticated, Environment, Fate, Inspection, Installed, Invocation, Item, Location, Output, Parser, Program, Result, Started, Task,
+};

@@ -1,0 +1,52 @@
+//! Which agents there are: a closed set, fixed when the server starts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Agent, Program};
+
+/// The agents of a server, by name.
+#[derive(Clone, Default)]
+pub struct Registry {
+    agents: BTreeMap<String, Entry>,
+}
+
+/// How one agent is carried out.
+#[derive(Clone)]
+pub(crate) enum Entry {
+    /// In this process.
+    InProcess(Arc<dyn Agent>),
+    /// By a program.
+    Program(Arc<dyn Program>),
+}
+
+impl Registry {
+    /// Adds an agent that lives in this process. One of the same name is replaced.
+    #[must_use]
+    pub fn with_agent(mut self, agent: impl Agent) -> Self {
+        self.agents.insert(agent.name().to_owned(), Entry::InProcess(Arc::new(agent)));
+        self
+    }
+
+    /// Adds an agent that is a program. One of the same name is replaced.
+    #[must_use]
+    pub fn with_program(mut self, program: impl Program) -> Self {
+        self.agents.insert(program.name().to_owned(), Entry::Program(Arc::new(program)));
+        self
+    }
+
+    /// The names, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.agents.keys().map(String::as_str)
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Entry> {
+        self.agents.get(name)
+    }
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.names()).finish()
+    }
+}

@@ -1,0 +1,4 @@
+//! `OpenRunner`: one durable HTTP service over the coding agents of a machine.
+pub mod agent;
+pub mod process;
+pub mod types;

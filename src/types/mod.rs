@@ -1,0 +1,16 @@
+//! The words that every layer shares: ids, events, what a run asks for and how it ended.
+//!
+//! Nothing here does I/O, reads a clock or waits. Every other module may import this one; it imports none of ours.
+
+mod event;
+mod ids;
+mod outcome;
+mod spec;
+
+pub use event::{
+    DecidedBy, Decision, Delta, FileChangeKind, Level, LogStream, NoticeCode, PlanEntry, PlanStatus, Question, Role,
+    RunDone, RunStarted, StreamEvent, ToolCall, ToolKind, ToolStatus, Usage,
+};
+pub use ids::{BadUserName, IdError, RunId, Seq, SessionId, UserName};
+pub use outcome::{Cause, Failure, RunStatus, TurnEnd};
+pub use spec::{PermissionMode, RunSpec, Timestamp};
