@@ -65,12 +65,16 @@ pub async fn run(
         let status = child.wait().await?;
         Ok(ShortOutput { exit: status.into(), stdout: stdout?, stderr: stderr? })
     };
-    let answer = tokio::time::timeout(limit, answer).await;
-    if let Some(group) = group {
-        // Whatever it left behind goes as well; that nothing is left is the usual case and no error.
-        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    match tokio::time::timeout(limit, answer).await {
+        Ok(answer) => answer,
+        Err(_elapsed) => {
+            // The leader is not reaped yet, so its number still names this group and nobody else's.
+            if let Some(group) = group {
+                let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+            }
+            Err(ShortError::TooSlow(limit))
+        }
     }
-    answer.unwrap_or(Err(ShortError::TooSlow(limit)))
 }
 
 /// Reads to the end, keeps the first part as text.
