@@ -1,4 +1,5 @@
 //! `OpenRunner`: one durable HTTP service over the coding agents of a machine.
 pub mod agent;
 pub mod process;
+pub mod run;
 pub mod types;

@@ -2,11 +2,13 @@
 //!
 //! Nothing here does I/O, reads a clock or waits. Every other module may import this one; it imports none of ours.
 
+mod caller;
 mod event;
 mod ids;
 mod outcome;
 mod spec;
 
+pub use caller::{Caller, UserRole};
 pub use event::{
     DecidedBy, Decision, Delta, FileChangeKind, Level, LogStream, NoticeCode, PlanEntry, PlanStatus, Question, Role,
     RunDone, RunStarted, StreamEvent, ToolCall, ToolKind, ToolStatus, Usage,

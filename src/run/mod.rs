@@ -1,0 +1,3 @@
+//! Runs: their life, their log and where both are kept.
+
+pub mod store;
