@@ -1,6 +1,20 @@
-//! A child process, whoever it is: started in a session of its own, read without ever blocking it, and stopped with all that it started.
+//! A child process, whoever it is: started in a session of its own, read without ever blocking it, and stopped with all that it
+//! started.
+//!
+//! This is the seam for whoever owns an agent's process. Everything above speaks to a [`Process`] and its [`Tree`] only.
 
 mod exit;
+pub mod launch;
+mod lines;
 pub mod short;
+mod spawn;
+mod tail;
+mod tree;
+mod workdir;
 
 pub use exit::Exit;
+pub use lines::{LINE_CAP, Line, LineSplitter};
+pub use spawn::{Process, ProcessSpec, Spawner};
+pub use tail::Tail;
+pub use tree::{Marker, Remains, Tree};
+pub use workdir::WorkingDir;

@@ -1,0 +1,113 @@
+//! What stands between us and an agent at its start: a moment of this same program that prepares the new process and then becomes
+//! the agent.
+//!
+//! A new session, the parent's death as a signal and a clean set of descriptors can only be had from inside the new process, and a
+//! closure between fork and exec is not safe code in a program with threads. So we start ourselves (`openrunner launch …`), do it
+//! there in plain single-threaded code, and exec the agent: same pid, same pipes, no process in between.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::fs::Mode;
+
+/// The hidden subcommand by which this program starts itself.
+pub const SUBCOMMAND: &str = "launch";
+
+/// Exit code of a launcher that could not become the agent; shells use the same for a command that is not there.
+pub const NOT_STARTED: i32 = 127;
+
+/// How this program can start itself.
+#[derive(Clone, Debug)]
+pub struct Launcher {
+    program: PathBuf,
+    umask: Mode,
+}
+
+impl Launcher {
+    /// A launcher that gives agents `umask`, the file mode mask that the server itself was started with.
+    ///
+    /// # Errors
+    /// If the path of this program cannot be told (only where there is no `/proc`).
+    pub fn new(umask: Mode) -> io::Result<Self> {
+        // By its link and not by its path: an upgrade may have put another file there since we were started.
+        let link = Path::new("/proc/self/exe");
+        let program = if cfg!(target_os = "linux") { link.to_owned() } else { std::env::current_exe()? };
+        Ok(Self { program, umask })
+    }
+
+    /// The command that becomes `program` with `args`. Environment, folder and pipes are the caller's to add.
+    pub(super) fn command(&self, program: &Path, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg0("openrunner").arg(SUBCOMMAND).arg(self.umask.bits().to_string()).arg(std::process::id().to_string());
+        command.arg(program).args(args);
+        command
+    }
+}
+
+/// If this process was started to become an agent, becomes it. Gives back only an error, or `None` in every other process.
+///
+/// Must be called before anything else: before threads, before any file is opened.
+pub fn become_agent_if_asked(mut args: impl Iterator<Item = OsString>) -> Option<io::Error> {
+    args.next();
+    if args.next()? != SUBCOMMAND {
+        return None;
+    }
+    Some(become_agent(args).unwrap_or_else(|error| error))
+}
+
+fn become_agent(mut args: impl Iterator<Item = OsString>) -> Result<io::Error, io::Error> {
+    let mut next = |what: &str| args.next().ok_or_else(|| io::Error::other(format!("{what} is missing: this command is not for typing")));
+    let umask = parse(&next("the file mode mask")?)?;
+    let parent: i32 = parse(&next("the parent's id")?)?;
+    let program = next("the program")?;
+
+    rustix::process::setsid()?;
+    die_with(parent)?;
+    rustix::process::umask(Mode::from_bits_truncate(umask));
+    close_on_exec()?;
+    Ok(Command::new(program).args(args).exec())
+}
+
+fn parse<T: std::str::FromStr>(text: &OsStr) -> io::Result<T> {
+    text.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| io::Error::other("this command is not for typing"))
+}
+
+/// If the server dies, the agent dies: an agent that nobody reads any more must not go on changing files.
+#[cfg(target_os = "linux")]
+fn die_with(parent: i32) -> io::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    // The server may have died before the line above, and then no signal ever comes.
+    if rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get()) == Some(parent) {
+        Ok(())
+    } else {
+        Err(io::Error::other("the server is gone"))
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn die_with(_parent: i32) -> io::Result<()> {
+    Ok(())
+}
+
+/// Descriptors that the server itself had inherited would pass through to the agent: marks all but 0, 1 and 2.
+fn close_on_exec() -> io::Result<()> {
+    let folder = if cfg!(target_os = "linux") { "/proc/self/fd" } else { "/dev/fd" };
+    for entry in std::fs::read_dir(folder)? {
+        let Ok(number) = parse::<i32>(&entry?.file_name()) else { continue };
+        if number <= 2 {
+            continue;
+        }
+        #[expect(unsafe_code, reason = "there is no safe way to name a descriptor that somebody else opened")]
+        // SAFETY: the descriptor was listed as open, this process has one thread, and setting a flag does not take ownership. The
+        // one that has been closed since (the listing's own) only gives EBADF.
+        let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
+        match rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::CLOEXEC) {
+            Ok(()) | Err(rustix::io::Errno::BADF) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
