@@ -19,6 +19,9 @@ pub const SUBCOMMAND: &str = "launch";
 /// Exit code of a launcher that could not become the agent; shells use the same for a command that is not there.
 pub const NOT_STARTED: i32 = 127;
 
+/// How the words of such a launcher begin, on its stderr.
+pub const COMPLAINT: &str = "openrunner: the agent could not be started";
+
 /// How this program can start itself.
 #[derive(Clone, Debug)]
 pub struct Launcher {

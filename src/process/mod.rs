@@ -14,7 +14,7 @@ mod workdir;
 
 pub use exit::Exit;
 pub use lines::{LINE_CAP, Line, LineSplitter};
-pub use spawn::{Process, ProcessSpec, Spawner};
+pub use spawn::{Pipes, Process, ProcessSpec, Spawner};
 pub use tail::Tail;
 pub use tree::{Marker, Remains, Tree};
 pub use workdir::WorkingDir;

@@ -27,19 +27,24 @@ pub struct ProcessSpec {
     pub marker: Marker,
 }
 
-/// A started process with its three pipes.
+/// A started process.
 ///
-/// Dropping it closes the pipes and kills the process itself, but not what that has started: call [`Process::tree`] and end that.
+/// Dropping it kills the process itself, but not what that has started: call [`Process::tree`] and end that.
 #[derive(Debug)]
 pub struct Process {
+    child: Child,
+    tree: Tree,
+}
+
+/// Our ends of a process's pipes.
+#[derive(Debug)]
+pub struct Pipes {
     /// Its stdin.
     pub stdin: ChildStdin,
     /// Its stdout.
     pub stdout: ChildStdout,
     /// Its stderr.
     pub stderr: ChildStderr,
-    child: Child,
-    tree: Tree,
 }
 
 impl Process {
@@ -69,7 +74,7 @@ pub struct Spawner {
 #[derive(Debug)]
 struct Request {
     spec: ProcessSpec,
-    answer: oneshot::Sender<io::Result<Process>>,
+    answer: oneshot::Sender<io::Result<(Process, Pipes)>>,
 }
 
 impl Spawner {
@@ -96,7 +101,7 @@ impl Spawner {
     /// # Errors
     /// If the system cannot make a process (too many, no descriptors, no memory). A program that is not there is not an error here:
     /// its process ends at once with code [`super::launch::NOT_STARTED`] and says so on its stderr.
-    pub async fn spawn(&self, spec: ProcessSpec) -> io::Result<Process> {
+    pub async fn spawn(&self, spec: ProcessSpec) -> io::Result<(Process, Pipes)> {
         let (answer, answered) = oneshot::channel();
         let gone = || io::Error::other("the spawning thread has ended");
         self.requests.send(Request { spec, answer }).await.map_err(|_| gone())?;
@@ -104,7 +109,7 @@ impl Spawner {
     }
 }
 
-fn start(launcher: &Launcher, spec: ProcessSpec) -> io::Result<Process> {
+fn start(launcher: &Launcher, spec: ProcessSpec) -> io::Result<(Process, Pipes)> {
     let mut command = Command::from(launcher.command(&spec.program, &spec.args));
     command
         .env_clear()
@@ -121,5 +126,5 @@ fn start(launcher: &Launcher, spec: ProcessSpec) -> io::Result<Process> {
     let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take()) else {
         return Err(io::Error::other("the process has no pipes"));
     };
-    Ok(Process { stdin, stdout, stderr, child, tree: Tree::new(pid.cast_signed(), spec.marker) })
+    Ok((Process { child, tree: Tree::new(pid.cast_signed(), spec.marker) }, Pipes { stdin, stdout, stderr }))
 }
