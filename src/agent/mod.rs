@@ -3,9 +3,12 @@
 pub mod flags;
 pub mod probe;
 mod registry;
+#[cfg(test)]
+pub(crate) mod replay;
 mod traits;
 
 pub use registry::Registry;
 pub use traits::{
-    Agent, Authenticated, Environment, Fate, Inspection, Installed, Invocation, Item, Location, Output, Parser, Program, Result, Started, Task,
+    Agent, Authenticated, Environment, Fate, Inspection, Installed, Invocation, Item, Location, Mode, Output, Parser, Program, Result,
+    Started, Task,
 };
