@@ -1,12 +1,17 @@
 //! Agents: how each program is found, started and understood, and the traits to add one.
 
+mod agents;
+mod detect;
+mod env;
 pub mod flags;
+pub mod handle;
 pub mod probe;
 mod registry;
 #[cfg(test)]
 pub(crate) mod replay;
 mod traits;
 
+pub use agents::{AgentReport, Agents, Host};
 pub use registry::Registry;
 pub use traits::{
     Agent, Authenticated, Environment, Fate, Inspection, Installed, Invocation, Item, Location, Mode, Output, Parser, Program, Result,

@@ -13,7 +13,7 @@ pub struct Registry {
 
 /// How one agent is carried out.
 #[derive(Clone)]
-pub(crate) enum Entry {
+pub(super) enum Entry {
     /// In this process.
     InProcess(Arc<dyn Agent>),
     /// By a program.
@@ -40,8 +40,8 @@ impl Registry {
         self.agents.keys().map(String::as_str)
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<&Entry> {
-        self.agents.get(name)
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&str, &Entry)> {
+        self.agents.iter().map(|(name, entry)| (name.as_str(), entry))
     }
 }
 

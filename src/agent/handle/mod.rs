@@ -17,7 +17,8 @@ use crate::process::{Exit, Tree};
 use crate::types::{Cause, Decision, Failure};
 
 pub(super) use in_process::start as start_in_process;
-pub(super) use program::{Limits, start as start_program};
+pub use program::Limits;
+pub(super) use program::start as start_program;
 
 /// Batches that may wait for the driver. One is a whole read of the pipe, so two keep both sides busy.
 const UPDATES: usize = 2;

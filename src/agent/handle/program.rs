@@ -111,12 +111,13 @@ impl Supervisor {
     async fn run(mut self) {
         self.voice.open();
         self.hear();
+        let updates = self.link.updates.clone();
         let mut out = vec![0; READ_SIZE];
         let mut err = vec![0; READ_SIZE / 8];
         while !self.is_over() {
             let deadline = self.deadline.map(Deadline::at);
             tokio::select! {
-                permit = self.link.updates.reserve(), if self.voice.has_items() => match permit {
+                permit = updates.reserve(), if self.voice.has_items() => match permit {
                     Ok(permit) => permit.send(Update::Items(self.voice.take_items())),
                     Err(_driver_gone) => return self.abandon().await,
                 },

@@ -1,0 +1,222 @@
+//! The agents of this server: judged, looked at and started by name.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio_util::task::TaskTracker;
+
+use super::detect::{Detector, folders};
+use super::flags::{self, BadArgs, Widening};
+use super::handle::{AgentHandle, Limits, start_in_process, start_program};
+use super::probe::Prober;
+use super::registry::Entry;
+use super::{Agent, Authenticated, Program, Registry, Task, env};
+use crate::process::{Marker, ProcessSpec, Spawner, WorkingDir};
+use crate::types::{Cause, Failure};
+
+/// How long a report may wait for a look at the programs before it tells what is known so far.
+const REPORT_PATIENCE: Duration = Duration::from_millis(150);
+
+/// What the agents of a server have in common.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// The server's own environment, from which each agent's is built.
+    pub env: BTreeMap<String, String>,
+    /// Further variables that the operator lets agents have.
+    pub allowed_env: Vec<String>,
+    /// The private prefix in which programs are looked for first.
+    pub agents_dir: PathBuf,
+    /// A folder with nothing in it, for looking at programs.
+    pub empty_dir: PathBuf,
+    /// Starts processes.
+    pub spawner: Spawner,
+    /// Time limits of a program's end.
+    pub limits: Limits,
+    /// Where the tasks of agents live.
+    pub tasks: TaskTracker,
+}
+
+/// The agents of a server.
+#[derive(Clone)]
+pub struct Agents {
+    agents: Arc<BTreeMap<String, Known>>,
+    spawner: Spawner,
+    limits: Limits,
+    tasks: TaskTracker,
+}
+
+enum Known {
+    InProcess(Arc<dyn Agent>),
+    Program { program: Arc<dyn Program>, detector: Detector, env: BTreeMap<String, String> },
+}
+
+/// What is known of one agent, for people and dashboards.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AgentReport {
+    /// The `agent_type`.
+    pub name: String,
+    /// Whether a run of it can be started.
+    pub available: bool,
+    /// The version that the program names.
+    pub version: Option<String>,
+    /// Absolute path of the program.
+    pub path: Option<PathBuf>,
+    /// Whether a login or key is configured.
+    pub authenticated: Authenticated,
+    /// The exact command that installs it.
+    pub install: Option<String>,
+    /// How to log in.
+    pub login: Option<String>,
+    /// Why it cannot be used.
+    pub error: Option<String>,
+}
+
+impl Agents {
+    /// The agents of `registry`, on this host. Nothing is run yet.
+    pub fn new(registry: &Registry, host: &Host) -> Self {
+        let agents = registry
+            .entries()
+            .map(|(name, entry)| {
+                let known = match entry {
+                    Entry::InProcess(agent) => Known::InProcess(Arc::clone(agent)),
+                    Entry::Program(program) => {
+                        let server = host.env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+                        let env = env::build(server, program.environment(), &host.allowed_env);
+                        let home = PathBuf::from(env.get("HOME").cloned().unwrap_or_else(|| "/".into()));
+                        let prober = Prober::new(env.clone(), home, host.empty_dir.clone());
+                        let detector = Detector::new(Arc::clone(program), prober, folders(&host.agents_dir, &env));
+                        Known::Program { program: Arc::clone(program), detector, env }
+                    }
+                };
+                (name.to_owned(), known)
+            })
+            .collect();
+        Self { agents: Arc::new(agents), spawner: host.spawner.clone(), limits: host.limits, tasks: host.tasks.clone() }
+    }
+
+    /// The names, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.agents.keys().map(String::as_str)
+    }
+
+    /// Whether there is an agent of that name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.agents.contains_key(name)
+    }
+
+    /// Judges the further arguments for the agent `name`.
+    ///
+    /// # Errors
+    /// [`BadArgs`] if nobody may use them, or if the agent is unknown or has no command line.
+    pub fn judge_args(&self, name: &str, args: &[String]) -> Result<Widening, BadArgs> {
+        match self.agents.get(name) {
+            Some(Known::Program { program, .. }) => flags::judge(program.flags(), args),
+            _ if args.is_empty() => Ok(Widening::default()),
+            _ => Err(BadArgs::NotTaken { agent: name.to_owned() }),
+        }
+    }
+
+    /// Looks at every program anew. Takes as long as the slowest of them, some seconds.
+    pub async fn refresh(&self) {
+        let looks = self.agents.values().filter_map(|known| match known {
+            Known::Program { detector, .. } => Some(detector.refresh()),
+            Known::InProcess(_) => None,
+        });
+        futures_util::future::join_all(looks).await;
+    }
+
+    /// What is known of every agent. Quick always: a program that is new is looked at in the background, and its version comes with
+    /// a later report.
+    pub async fn reports(&self) -> Vec<AgentReport> {
+        let this = self.clone();
+        let looking = self.tasks.spawn(async move { futures_util::future::join_all(this.agents.values().map(Known::inspected)).await });
+        // The look goes on when nobody waits for it any more.
+        let _ = tokio::time::timeout(REPORT_PATIENCE, looking).await;
+        self.agents.iter().map(|(name, known)| known.report(name)).collect()
+    }
+
+    /// Starts the agent that `task` names, in `working_dir`. `marker` tells its processes apart from those of other runs.
+    ///
+    /// # Errors
+    /// A [`Failure`] with the cause that the run ends with: not installed, arguments that the program does not take, or a system
+    /// that gives no more processes.
+    pub async fn start(&self, task: Task, working_dir: WorkingDir, marker: Marker) -> Result<AgentHandle, Failure> {
+        let name = &task.spec.agent_type;
+        match self.agents.get(name) {
+            None => Err(Failure::new(Cause::NotInstalled, format!("there is no agent {name} on this server"))),
+            Some(Known::InProcess(agent)) => Ok(start_in_process(Arc::clone(agent), task.spec.prompt, &self.tasks)),
+            Some(Known::Program { program, detector, env }) => {
+                let found = detector.inspected().await.ok_or_else(|| not_installed(program.as_ref()))?;
+                if let Some(error) = found.inspection.as_ref().and_then(|inspection| inspection.error.clone()) {
+                    return Err(Failure::new(Cause::NotInstalled, format!("{name} cannot be used: {error}")));
+                }
+                let installed = found.installed(detector.home());
+                let invocation = program.invocation(&task, &installed)?;
+                let mut env = env.clone();
+                env.extend(invocation.env);
+                let spec = ProcessSpec {
+                    program: installed.path.clone(),
+                    args: invocation.args.into_iter().map(Into::into).collect(),
+                    env: env.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
+                    working_dir,
+                    marker,
+                };
+                let started = self.spawner.spawn(spec).await;
+                let process = started.map_err(|error| Failure::new(Cause::Crashed, format!("the system started no process: {error}")))?;
+                Ok(start_program(process, program.parser(&task, &installed), self.limits, &self.tasks))
+            }
+        }
+    }
+}
+
+impl Known {
+    async fn inspected(&self) {
+        if let Self::Program { detector, .. } = self {
+            detector.inspected().await;
+        }
+    }
+
+    fn report(&self, name: &str) -> AgentReport {
+        let (program, found) = match self {
+            Self::InProcess(_) => (None, None),
+            Self::Program { program, detector, .. } => (Some(program), detector.glance()),
+        };
+        let inspection = found.as_ref().and_then(|found| found.inspection.as_ref());
+        let mut error = inspection.and_then(|inspection| inspection.error.clone());
+        if let (Some(program), None) = (program, &found) {
+            error = Some(not_installed(program.as_ref()).message);
+        }
+        let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        AgentReport {
+            name: name.to_owned(),
+            available: error.is_none(),
+            version: inspection.and_then(|inspection| inspection.version.clone()),
+            path: found.as_ref().map(|found| real(&found.path)),
+            authenticated: match program {
+                None => Authenticated::Yes,
+                Some(_) => inspection.map_or(Authenticated::Unknown, |inspection| inspection.authenticated),
+            },
+            install: program.and_then(|program| text(program.install_command())),
+            login: program.and_then(|program| text(program.login_hint())),
+            error,
+        }
+    }
+}
+
+/// The file behind the link by which a built-in agent is started.
+fn real(path: &Path) -> PathBuf {
+    if path.starts_with("/proc/self") { std::fs::read_link(path).unwrap_or_else(|_| path.to_owned()) } else { path.to_owned() }
+}
+
+fn not_installed(program: &dyn Program) -> Failure {
+    Failure::new(Cause::NotInstalled, format!("{} is not installed on this machine; install it with: {}", program.name(), program.install_command()))
+}
+
+impl std::fmt::Debug for Agents {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.names()).finish()
+    }
+}
