@@ -1,0 +1,192 @@
+//! What every store owes, as one suite that runs against each of them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Chunk, RunChange, RunFilter, RunRecord, RunStore, SqliteStore, StoreError, UserRecord, UserStore};
+use crate::types::{Cause, PermissionMode, RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, UserRole};
+
+fn seq(n: u64) -> Seq {
+    Seq::new(n).unwrap()
+}
+
+fn chunk(first: u64, last: u64) -> Chunk {
+    let body: String = (first..=last).map(|n| format!("{{\"seq\":{n}}}\n")).collect();
+    Chunk { first: seq(first), last: seq(last), body: Bytes::from(body) }
+}
+
+fn record(owner: &str, agent_type: &str, label: Option<(&str, &str)>) -> RunRecord {
+    RunRecord {
+        id: RunId::new(),
+        session: SessionId::new(),
+        owner: owner.parse().unwrap(),
+        status: RunStatus::Queued,
+        spec: RunSpec {
+            agent_type: agent_type.into(),
+            prompt: "do it".into(),
+            working_dir: PathBuf::from("/tmp"),
+            model: None,
+            extra_args: vec![],
+            permission_mode: PermissionMode::Auto,
+            timeout: Duration::from_secs(300),
+            idle_timeout: None,
+            labels: label.map(|(key, value)| (key.to_owned(), value.to_owned())).into_iter().collect::<BTreeMap<_, _>>(),
+        },
+        widened: vec![],
+        created_at: Timestamp::from_millis(1_000),
+        started_at: None,
+        ended_at: None,
+        last_seq: seq(1),
+        done: None,
+    }
+}
+
+fn done() -> RunDone {
+    RunDone {
+        status: RunStatus::Completed,
+        cause: Cause::Ok,
+        message: None,
+        exit_code: Some(0),
+        signal: None,
+        result: Some("fine".into()),
+        usage: None,
+        duration_ms: 7,
+        stderr_tail: None,
+    }
+}
+
+/// Adds a run whose first event has about `size` bytes.
+pub(super) async fn add_run(store: &dyn RunStore, size: usize) -> Result<RunId, StoreError> {
+    let run = record("admin", "demo", None);
+    let body = Bytes::from(format!("{{\"seq\":1,\"x\":\"{}\"}}\n", "x".repeat(size)));
+    store.create_run(run.clone(), Chunk { first: seq(1), last: seq(1), body }).await?;
+    Ok(run.id)
+}
+
+/// A run with one small event.
+pub(super) async fn stored_run(store: &dyn RunStore) -> RunId {
+    add_run(store, 1).await.unwrap()
+}
+
+async fn a_run_reads_back_as_it_was_written(store: &dyn RunStore) {
+    let run = record("admin", "demo", None);
+    store.create_run(run.clone(), chunk(1, 1)).await.unwrap();
+    assert_eq!(store.run(run.id).await.unwrap().unwrap(), run);
+    assert_eq!(store.run(RunId::new()).await.unwrap(), None);
+
+    let at = Timestamp::from_millis(2_000);
+    let change = RunChange { status: Some(RunStatus::Running), started_at: Some(at), agent_session: Some("s-1".into()), done: None };
+    store.append(run.id, chunk(2, 4), change).await.unwrap();
+    let change = RunChange { status: Some(RunStatus::Completed), done: Some((done(), at)), ..RunChange::default() };
+    store.append(run.id, chunk(5, 5), change).await.unwrap();
+    let read = store.run(run.id).await.unwrap().unwrap();
+    assert_eq!((read.status, read.last_seq, read.started_at, read.ended_at), (RunStatus::Completed, seq(5), Some(at), Some(at)));
+    assert_eq!(read.done, Some(done()));
+}
+
+async fn only_the_next_batch_of_a_live_run_is_taken(store: &dyn RunStore) {
+    let run = record("admin", "demo", None);
+    store.create_run(run.clone(), chunk(1, 1)).await.unwrap();
+    for wrong in [chunk(1, 2), chunk(3, 3)] {
+        let refused = store.append(run.id, wrong.clone(), RunChange::default()).await;
+        assert_eq!(refused, Err(StoreError::NotNext { run: run.id, first: wrong.first }));
+    }
+    let change = RunChange { done: Some((done(), Timestamp::from_millis(5))), ..RunChange::default() };
+    store.append(run.id, chunk(2, 2), change).await.unwrap();
+    assert!(matches!(store.append(run.id, chunk(3, 3), RunChange::default()).await, Err(StoreError::NotNext { .. })));
+    assert_eq!(store.chunks(run.id, 0, usize::MAX).await.unwrap().last().unwrap().last, seq(2));
+}
+
+async fn events_are_read_from_any_place_in_bounded_pages(store: &dyn RunStore) {
+    let run = record("admin", "demo", None);
+    store.create_run(run.clone(), chunk(1, 1)).await.unwrap();
+    for (first, last) in [(2, 10), (11, 11), (12, 30)] {
+        store.append(run.id, chunk(first, last), RunChange::default()).await.unwrap();
+    }
+    let bounds = |chunks: Vec<Chunk>| chunks.into_iter().map(|chunk| (chunk.first.get(), chunk.last.get())).collect::<Vec<_>>();
+    let all = store.chunks(run.id, 0, usize::MAX).await.unwrap();
+    assert_eq!(all[1], chunk(2, 10), "the bytes are the same");
+    assert_eq!(bounds(all), [(1, 1), (2, 10), (11, 11), (12, 30)]);
+    assert_eq!(bounds(store.chunks(run.id, 5, usize::MAX).await.unwrap()), [(2, 10), (11, 11), (12, 30)]);
+    assert_eq!(bounds(store.chunks(run.id, 10, usize::MAX).await.unwrap()), [(11, 11), (12, 30)]);
+    assert_eq!(bounds(store.chunks(run.id, 0, 1).await.unwrap()), [(1, 1)], "one chunk comes whatever the budget");
+    assert_eq!(bounds(store.chunks(run.id, 30, usize::MAX).await.unwrap()), []);
+    assert_eq!(bounds(store.chunks(run.id, u64::MAX, usize::MAX).await.unwrap()), []);
+    assert_eq!(bounds(store.chunks(RunId::new(), 0, usize::MAX).await.unwrap()), []);
+}
+
+async fn listings_filter_and_page(store: &dyn RunStore) {
+    let mut ids = Vec::new();
+    for (owner, agent, label) in
+        [("ann", "codex", Some(("team", "a"))), ("ann", "claude_code", Some(("team", "b"))), ("bob", "codex", Some(("a\"b", "x'y")))]
+    {
+        let run = record(owner, agent, label);
+        ids.push(run.id);
+        store.create_run(run, chunk(1, 1)).await.unwrap();
+    }
+    let find = async |filter: RunFilter| store.runs(filter, 10).await.unwrap().into_iter().map(|run| run.id).collect::<Vec<_>>();
+    let ann = || Some("ann".parse().unwrap());
+    assert_eq!(find(RunFilter { owner: ann(), ..RunFilter::default() }).await, [ids[1], ids[0]]);
+    assert_eq!(find(RunFilter { owner: ann(), before: Some(ids[1]), ..RunFilter::default() }).await, [ids[0]]);
+    assert_eq!(find(RunFilter { owner: ann(), agent_type: Some("codex".into()), ..RunFilter::default() }).await, [ids[0]]);
+    assert_eq!(find(RunFilter { label: Some(("team".into(), "b".into())), ..RunFilter::default() }).await, [ids[1]]);
+    assert_eq!(find(RunFilter { label: Some(("a\"b".into(), "x'y".into())), ..RunFilter::default() }).await, [ids[2]]);
+    assert_eq!(find(RunFilter { owner: ann(), status: Some(RunStatus::Failed), ..RunFilter::default() }).await, []);
+    assert_eq!(find(RunFilter { owner: ann(), since: Some(Timestamp::from_millis(1_001)), ..RunFilter::default() }).await, []);
+    assert_eq!(store.runs(RunFilter { owner: ann(), ..RunFilter::default() }, 1).await.unwrap().len(), 1);
+}
+
+async fn unfinished_runs_are_found_and_deleted_ones_are_gone(store: &dyn RunStore) {
+    let (live, ended) = (record("ann", "demo", None), record("ann", "demo", None));
+    for run in [&live, &ended] {
+        store.create_run(run.clone(), chunk(1, 1)).await.unwrap();
+    }
+    let change = RunChange { done: Some((done(), Timestamp::from_millis(5))), ..RunChange::default() };
+    store.append(ended.id, chunk(2, 2), change).await.unwrap();
+    let unfinished = store.unfinished().await.unwrap();
+    assert!(unfinished.contains(&live.id) && !unfinished.contains(&ended.id));
+    assert!(store.delete_run(ended.id).await.unwrap());
+    assert!(!store.delete_run(ended.id).await.unwrap());
+    assert_eq!(store.run(ended.id).await.unwrap(), None);
+    assert_eq!(store.chunks(ended.id, 0, usize::MAX).await.unwrap(), []);
+}
+
+async fn a_password_of_ones_own_ends_the_default_and_older_tokens(store: &dyn UserStore) {
+    let name = "carol".parse().unwrap();
+    let user = UserRecord { name, role: UserRole::User, password_hash: "h1".into(), default_password: true, generation: 0 };
+    assert!(store.add_user(user.clone()).await.unwrap());
+    assert!(!store.add_user(UserRecord { password_hash: "h2".into(), ..user.clone() }).await.unwrap());
+    assert_eq!(store.user(&user.name).await.unwrap(), Some(user.clone()));
+    assert!(store.set_password(&user.name, "h3".into()).await.unwrap());
+    let read = store.user(&user.name).await.unwrap().unwrap();
+    assert_eq!((read.password_hash.as_str(), read.default_password, read.generation), ("h3", false, 1));
+    assert!(!store.set_password(&"nobody".parse().unwrap(), "h".into()).await.unwrap());
+    assert_eq!(store.user(&"nobody".parse().unwrap()).await.unwrap(), None);
+}
+
+macro_rules! contract {
+    ($($case:ident),* $(,)?) => {
+        mod sqlite {
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    let folder = tempfile::tempdir().unwrap();
+                    let store = super::SqliteStore::open(folder.path()).unwrap();
+                    super::$case(&store).await;
+                }
+            )*
+        }
+    };
+}
+
+contract! {
+    a_run_reads_back_as_it_was_written,
+    only_the_next_batch_of_a_live_run_is_taken,
+    events_are_read_from_any_place_in_bounded_pages,
+    listings_filter_and_page,
+    unfinished_runs_are_found_and_deleted_ones_are_gone,
+    a_password_of_ones_own_ends_the_default_and_older_tokens,
+}

@@ -1,0 +1,127 @@
+//! Runs and their events, as the store keeps them.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::StoreError;
+use crate::types::{RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, UserName};
+
+/// A run's row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRecord {
+    /// The key.
+    pub id: RunId,
+    /// The session that it belongs to.
+    pub session: SessionId,
+    /// Whose it is.
+    pub owner: UserName,
+    /// Where it stands.
+    pub status: RunStatus,
+    /// What it asks for.
+    pub spec: RunSpec,
+    /// Flags among its arguments that widened what the agent may do.
+    pub widened: Vec<String>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When its agent was up.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Number of its last event.
+    pub last_seq: Seq,
+    /// How it ended: what its last event says.
+    pub done: Option<RunDone>,
+}
+
+/// A committed batch of events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// Number of its first event.
+    pub first: Seq,
+    /// Number of its last event.
+    pub last: Seq,
+    /// One JSON object a line, each with its newline.
+    pub body: Bytes,
+}
+
+/// What changes in a run's row together with an append. `None` leaves a value as it is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunChange {
+    /// Where the run now stands.
+    pub status: Option<RunStatus>,
+    /// When its agent was up.
+    pub started_at: Option<Timestamp>,
+    /// The agent's own id of the conversation.
+    pub agent_session: Option<String>,
+    /// The end, with its moment.
+    pub done: Option<(RunDone, Timestamp)>,
+}
+
+/// Which runs are wanted. Newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunFilter {
+    /// Only this user's; `None` for everyone's.
+    pub owner: Option<UserName>,
+    /// Only those that stand there.
+    pub status: Option<RunStatus>,
+    /// Only those of this agent.
+    pub agent_type: Option<String>,
+    /// Only those of this session.
+    pub session: Option<SessionId>,
+    /// Only those with this label: key and value.
+    pub label: Option<(String, String)>,
+    /// Only those created at this moment or later.
+    pub since: Option<Timestamp>,
+    /// Only those older than this run, which is where the last page ended.
+    pub before: Option<RunId>,
+}
+
+/// Keeps runs and their events.
+///
+/// Implementors owe: a write that has answered is on disk; a write that failed has changed nothing; events of a run are dense.
+#[async_trait]
+pub trait RunStore: Send + Sync {
+    /// Adds a run with its first events, and its session if that is new.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; nothing was added then.
+    async fn create_run(&self, run: RunRecord, first: Chunk) -> Result<(), StoreError>;
+
+    /// Adds a batch to a run's log and changes its row, both or neither.
+    ///
+    /// # Errors
+    /// [`StoreError::NotNext`] if the batch does not begin right after the log's last event or the run has ended; any other
+    /// [`StoreError`] if the store fails. Nothing was written then.
+    async fn append(&self, run: RunId, chunk: Chunk, change: RunChange) -> Result<(), StoreError>;
+
+    /// The run of that id, or `None`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails or the row is damaged.
+    async fn run(&self, id: RunId) -> Result<Option<RunRecord>, StoreError>;
+
+    /// At most `limit` runs that fit the filter, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails or a row is damaged.
+    async fn runs(&self, filter: RunFilter, limit: usize) -> Result<Vec<RunRecord>, StoreError>;
+
+    /// Ids of all runs that have not ended, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    async fn unfinished(&self) -> Result<Vec<RunId>, StoreError>;
+
+    /// Removes a run with its events, and its session if that has no other run. Gives whether there was one.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; nothing was removed then.
+    async fn delete_run(&self, id: RunId) -> Result<bool, StoreError>;
+
+    /// The chunks that hold events after number `after`, in order: at least one if there is any, more while they stay below
+    /// `budget` bytes together. The first may begin before `after`.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if a chunk is not what was written; any other [`StoreError`] if the store fails.
+    async fn chunks(&self, run: RunId, after: u64, budget: usize) -> Result<Vec<Chunk>, StoreError>;
+}

@@ -1,0 +1,146 @@
+//! Opens the database: who may, with which settings, and how readers and the writer get at it.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::Semaphore;
+
+use super::writer::Writer;
+use crate::run::store::StoreError;
+
+mod embedded {
+    refinery::embed_migrations!("migrations/sqlite");
+}
+
+/// Connections for reading. Each reads a page at a time, so a few serve many followers.
+const READERS: usize = 4;
+
+/// Why the store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder or a file in it cannot be made or opened.
+    #[error("cannot use the data folder {path}")]
+    Folder {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Another server works on it.
+    #[error("another openrunner server is using the data folder {0}; stop it, or set OPENRUNNER_DATA_DIR to another folder")]
+    InUse(PathBuf),
+    /// `SQLite` cannot open the file, or it is not a database.
+    #[error("cannot open the database")]
+    Database(#[from] rusqlite::Error),
+    /// The tables cannot be brought up to date, such as those of a later release.
+    #[error("cannot bring the database's tables up to date")]
+    Migration(#[from] Box<refinery::Error>),
+    /// The system gives no thread.
+    #[error("cannot start the writing thread")]
+    Thread(#[source] std::io::Error),
+}
+
+/// The store in one `SQLite` file. Cloning gives another handle to the same one.
+///
+/// When the last handle is dropped the writer finishes what it was given, closes the file and gives up the data folder.
+#[derive(Clone, Debug)]
+pub struct SqliteStore {
+    pub(super) writer: Writer,
+    readers: Arc<Readers>,
+}
+
+#[derive(Debug)]
+struct Readers {
+    permits: Semaphore,
+    idle: Mutex<Vec<Connection>>,
+    path: PathBuf,
+    /// Held for as long as the store lives: a second server on the same folder refuses to start.
+    _lock: Arc<File>,
+}
+
+impl SqliteStore {
+    /// Opens the store in `data_dir`, which is made (mode 0700) if it is not there.
+    ///
+    /// # Errors
+    /// [`OpenError`], by cause.
+    pub fn open(data_dir: &Path) -> Result<Self, OpenError> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| OpenError::Folder { path, source }
+        };
+        DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(failed(data_dir))?;
+        let lock = Arc::new(lock(data_dir)?);
+        let path = data_dir.join("openrunner.db");
+        // Made by us first, so that it never exists with a wider mode.
+        OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(failed(&path))?;
+        let mut connection = connect(&path, OpenFlags::default())?;
+        // Both must stand before the first table is made; on an existing database they change nothing.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+        embedded::migrations::runner().run(&mut connection).map_err(Box::new)?;
+        let writer = Writer::start(connection, Arc::clone(&lock)).map_err(OpenError::Thread)?;
+        let readers = Readers { permits: Semaphore::new(READERS), idle: Mutex::new(Vec::new()), path, _lock: lock };
+        Ok(Self { writer, readers: Arc::new(readers) })
+    }
+
+    /// Whether the last write succeeded. A store that could not write serves reads, and heals by itself with the next good write.
+    pub fn is_healthy(&self) -> bool {
+        self.writer.is_healthy()
+    }
+
+    /// Carries out `work` on a connection for reading, off the async threads.
+    pub(super) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let readers = Arc::clone(&self.readers);
+        let _permit = self.readers.permits.acquire().await.map_err(|_closed| StoreError::Closed)?;
+        let reading = tokio::task::spawn_blocking(move || {
+            let connection = readers.take()?;
+            let answer = work(&connection);
+            readers.give_back(connection);
+            answer
+        });
+        reading.await.unwrap_or_else(|panic| Err(StoreError::Read(panic.to_string())))
+    }
+}
+
+impl Readers {
+    fn take(&self) -> Result<Connection, StoreError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        match idle {
+            Some(connection) => Ok(connection),
+            None => connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(super::decode::reading),
+        }
+    }
+
+    fn give_back(&self, connection: Connection) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
+fn lock(data_dir: &Path) -> Result<File, OpenError> {
+    let path = data_dir.join("openrunner.lock");
+    let failed = |source| OpenError::Folder { path: path.clone(), source };
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::InUse(data_dir.to_owned())),
+        Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
+    }
+}

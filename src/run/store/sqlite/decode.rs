@@ -1,0 +1,51 @@
+//! From rows to values, and from `SQLite`'s errors to ours.
+
+use rusqlite::Row;
+use serde::de::DeserializeOwned;
+
+use crate::run::store::{RunRecord, StoreError};
+use crate::types::{RunStatus, Seq, Timestamp};
+
+pub(super) fn reading(error: rusqlite::Error) -> StoreError {
+    StoreError::Read(error.to_string())
+}
+
+pub(super) fn writing(error: &rusqlite::Error) -> StoreError {
+    StoreError::Write(error.to_string())
+}
+
+/// The columns of a run's row, in the order that [`run`] reads them.
+pub(super) const RUN_COLUMNS: &str = "id, session_id, owner, status, spec, widened, created_at, started_at, ended_at, last_seq, done";
+
+/// Reads a run's row.
+pub(super) fn run(row: &Row<'_>) -> Result<RunRecord, StoreError> {
+    let id: String = row.get(0).map_err(reading)?;
+    let damaged = |problem: String| StoreError::Damaged { table: "runs", id: id.clone(), problem };
+    let text = |column: usize| row.get::<_, String>(column).map_err(|error| damaged(error.to_string()));
+    let moment = |column: usize| row.get::<_, Option<i64>>(column).map_err(|error| damaged(error.to_string()));
+    let status = text(3)?;
+    let last_seq: i64 = row.get(9).map_err(|error| damaged(error.to_string()))?;
+    let done: Option<String> = row.get(10).map_err(|error| damaged(error.to_string()))?;
+    Ok(RunRecord {
+        id: id.parse().map_err(|error| damaged(format!("{error}")))?,
+        session: text(1)?.parse().map_err(|error| damaged(format!("{error}")))?,
+        owner: text(2)?.parse().map_err(|error| damaged(format!("{error}")))?,
+        status: RunStatus::from_name(&status).ok_or_else(|| damaged(format!("status {status:?} is not known")))?,
+        spec: json(&text(4)?).map_err(&damaged)?,
+        widened: json(&text(5)?).map_err(&damaged)?,
+        created_at: Timestamp::from_millis(moment(6)?.ok_or_else(|| damaged("created_at is missing".into()))?),
+        started_at: moment(7)?.map(Timestamp::from_millis),
+        ended_at: moment(8)?.map(Timestamp::from_millis),
+        last_seq: u64::try_from(last_seq).ok().and_then(Seq::new).ok_or_else(|| damaged(format!("last_seq is {last_seq}")))?,
+        done: done.map(|done| json(&done)).transpose().map_err(&damaged)?,
+    })
+}
+
+fn json<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
+}
+
+/// The number as `SQLite` keeps it. Numbers of events and sizes never come near the bound.
+pub(super) fn integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,201 @@
+//! Runs and their events in `SQLite`.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension, ToSql, params};
+
+use super::SqliteStore;
+use super::decode::{self, RUN_COLUMNS, integer, reading, writing};
+use crate::run::store::{Chunk, RunChange, RunFilter, RunRecord, RunStore, StoreError};
+use crate::types::{RunId, Seq};
+
+#[async_trait]
+impl RunStore for SqliteStore {
+    async fn create_run(&self, run: RunRecord, first: Chunk) -> Result<(), StoreError> {
+        let spec = to_json(&run.spec)?;
+        let widened = to_json(&run.widened)?;
+        self.writer
+            .write(move |connection| {
+                let session = "INSERT INTO sessions (id, owner, agent_type, created_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO NOTHING";
+                let values = params![run.session.to_string(), run.owner.as_str(), run.spec.agent_type, run.created_at.as_millis()];
+                execute(connection, session, values)?;
+                let sql = "INSERT INTO runs (id, session_id, owner, agent_type, status, spec, widened, created_at, last_seq)
+                           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+                let values = params![
+                    run.id.to_string(),
+                    run.session.to_string(),
+                    run.owner.as_str(),
+                    run.spec.agent_type,
+                    run.status.as_str(),
+                    spec,
+                    widened,
+                    run.created_at.as_millis(),
+                    integer(run.last_seq.get()),
+                ];
+                execute(connection, sql, values)?;
+                insert_chunk(connection, run.id, &first)
+            })
+            .await
+    }
+
+    async fn append(&self, run: RunId, chunk: Chunk, change: RunChange) -> Result<(), StoreError> {
+        let done = change.done.map(|(done, at)| to_json(&done).map(|json| (json, at))).transpose()?;
+        self.writer
+            .write(move |connection| {
+                // The row is the guard: a batch that is not the next one, or one after the end, changes nothing.
+                let sql = "UPDATE runs SET last_seq = ?3, status = coalesce(?4, status), started_at = coalesce(?5, started_at),
+                           ended_at = ?6, done = ?7 WHERE id = ?1 AND last_seq = ?2 AND ended_at IS NULL";
+                let values = params![
+                    run.to_string(),
+                    integer(chunk.first.get() - 1),
+                    integer(chunk.last.get()),
+                    change.status.map(crate::types::RunStatus::as_str),
+                    change.started_at.map(crate::types::Timestamp::as_millis),
+                    done.as_ref().map(|(_, at)| at.as_millis()),
+                    done.as_ref().map(|(json, _)| json),
+                ];
+                if execute(connection, sql, values)? == 0 {
+                    return Err(StoreError::NotNext { run, first: chunk.first });
+                }
+                if let Some(agent_session) = change.agent_session {
+                    let sql = "UPDATE sessions SET agent_session = ?2 WHERE id = (SELECT session_id FROM runs WHERE id = ?1)";
+                    execute(connection, sql, params![run.to_string(), agent_session])?;
+                }
+                insert_chunk(connection, run, &chunk)
+            })
+            .await
+    }
+
+    async fn run(&self, id: RunId) -> Result<Option<RunRecord>, StoreError> {
+        self.read(move |connection| {
+            let sql = format!("SELECT {RUN_COLUMNS} FROM runs WHERE id = ?1");
+            let mut statement = connection.prepare_cached(&sql).map_err(reading)?;
+            statement.query_row([id.to_string()], |row| Ok(decode::run(row))).optional().map_err(reading)?.transpose()
+        })
+        .await
+    }
+
+    async fn runs(&self, filter: RunFilter, limit: usize) -> Result<Vec<RunRecord>, StoreError> {
+        self.read(move |connection| {
+            let (condition, values) = conditions(&filter);
+            let sql = format!("SELECT {RUN_COLUMNS} FROM runs WHERE {condition} ORDER BY id DESC LIMIT {limit}");
+            let mut statement = connection.prepare_cached(&sql).map_err(reading)?;
+            let rows = statement.query_map(rusqlite::params_from_iter(values), |row| Ok(decode::run(row))).map_err(reading)?;
+            rows.map(|row| row.map_err(reading)?).collect()
+        })
+        .await
+    }
+
+    async fn unfinished(&self) -> Result<Vec<RunId>, StoreError> {
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached("SELECT id FROM runs WHERE ended_at IS NULL ORDER BY id").map_err(reading)?;
+            let ids = statement.query_map([], |row| row.get::<_, String>(0)).map_err(reading)?;
+            ids.map(|id| {
+                let id = id.map_err(reading)?;
+                id.parse().map_err(|error| StoreError::Damaged { table: "runs", id, problem: format!("{error}") })
+            })
+            .collect()
+        })
+        .await
+    }
+
+    async fn delete_run(&self, id: RunId) -> Result<bool, StoreError> {
+        self.writer
+            .write(move |connection| {
+                let deleted = execute(connection, "DELETE FROM runs WHERE id = ?1", [id.to_string()])?;
+                let empty = "DELETE FROM sessions WHERE NOT EXISTS (SELECT 1 FROM runs WHERE session_id = sessions.id)";
+                execute(connection, empty, [])?;
+                Ok(deleted == 1)
+            })
+            .await
+    }
+
+    async fn chunks(&self, run: RunId, after: u64, budget: usize) -> Result<Vec<Chunk>, StoreError> {
+        self.read(move |connection| {
+            // From the chunk that holds the wanted event: the last one that begins at or before it.
+            let sql = "SELECT first_seq, last_seq, crc32, body FROM event_chunks
+                       WHERE run_id = ?1 AND first_seq >= coalesce(
+                           (SELECT max(first_seq) FROM event_chunks WHERE run_id = ?1 AND first_seq <= ?2), 0)
+                       ORDER BY first_seq";
+            let mut statement = connection.prepare_cached(sql).map_err(reading)?;
+            let mut rows = statement.query(params![run.to_string(), integer(after.saturating_add(1))]).map_err(reading)?;
+            let mut chunks = Vec::new();
+            let mut size = 0;
+            while let Some(row) = rows.next().map_err(reading)? {
+                let chunk = read_chunk(run, row)?;
+                if chunk.last.get() <= after {
+                    continue;
+                }
+                size += chunk.body.len();
+                if !chunks.is_empty() && size > budget {
+                    break;
+                }
+                chunks.push(chunk);
+            }
+            Ok(chunks)
+        })
+        .await
+    }
+}
+
+fn insert_chunk(connection: &Connection, run: RunId, chunk: &Chunk) -> Result<(), StoreError> {
+    let sql = "INSERT INTO event_chunks (run_id, first_seq, last_seq, crc32, body) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let crc = crc32fast::hash(&chunk.body);
+    let values = params![run.to_string(), integer(chunk.first.get()), integer(chunk.last.get()), crc, chunk.body.as_ref()];
+    execute(connection, sql, values).map(|_| ())
+}
+
+fn read_chunk(run: RunId, row: &rusqlite::Row<'_>) -> Result<Chunk, StoreError> {
+    let (first, last, crc, body): (i64, i64, u32, Vec<u8>) =
+        (row.get(0).map_err(reading)?, row.get(1).map_err(reading)?, row.get(2).map_err(reading)?, row.get(3).map_err(reading)?);
+    let damaged = |problem: &str| StoreError::Damaged { table: "event_chunks", id: format!("{run}/{first}"), problem: problem.into() };
+    if crc32fast::hash(&body) != crc {
+        return Err(damaged("its checksum does not fit"));
+    }
+    let seq = |number: i64| u64::try_from(number).ok().and_then(Seq::new).ok_or_else(|| damaged("its numbers are not positive"));
+    Ok(Chunk { first: seq(first)?, last: seq(last)?, body: Bytes::from(body) })
+}
+
+fn execute(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<usize, StoreError> {
+    connection.prepare_cached(sql).and_then(|mut statement| statement.execute(values)).map_err(|error| writing(&error))
+}
+
+fn to_json(value: &impl serde::Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Write(error.to_string()))
+}
+
+/// The filter as SQL. Values are bound, never written into the text.
+fn conditions(filter: &RunFilter) -> (String, Vec<Box<dyn ToSql>>) {
+    let mut terms = vec!["1".to_owned()];
+    let mut values: Vec<Box<dyn ToSql>> = Vec::new();
+    let mut add = |term: &str, value: Box<dyn ToSql>| {
+        values.push(value);
+        terms.push(term.replace('?', &format!("?{}", values.len())));
+    };
+    if let Some(owner) = &filter.owner {
+        add("owner = ?", Box::new(owner.to_string()));
+    }
+    if let Some(status) = filter.status {
+        add("status = ?", Box::new(status.as_str()));
+    }
+    if let Some(agent_type) = &filter.agent_type {
+        add("agent_type = ?", Box::new(agent_type.clone()));
+    }
+    if let Some(session) = filter.session {
+        add("session_id = ?", Box::new(session.to_string()));
+    }
+    if let Some((key, value)) = &filter.label {
+        let label = serde_json::json!([key, value]).to_string();
+        add(
+            "EXISTS (SELECT 1 FROM json_each(spec, '$.labels') AS label WHERE json_array(label.key, label.value) = ?)",
+            Box::new(label),
+        );
+    }
+    if let Some(since) = filter.since {
+        add("created_at >= ?", Box::new(since.as_millis()));
+    }
+    if let Some(before) = filter.before {
+        add("id < ?", Box::new(before.to_string()));
+    }
+    (terms.join(" AND "), values)
+}
