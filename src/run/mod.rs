@@ -1,3 +1,4 @@
 //! Runs: their life, their log and where both are kept.
 
+pub mod events;
 pub mod store;

@@ -18,7 +18,7 @@ fn chunk(first: u64, last: u64) -> Chunk {
     Chunk { first: seq(first), last: seq(last), body: Bytes::from(body) }
 }
 
-fn record(owner: &str, agent_type: &str, label: Option<(&str, &str)>) -> RunRecord {
+pub(in crate::run) fn record(owner: &str, agent_type: &str, label: Option<(&str, &str)>) -> RunRecord {
     RunRecord {
         id: RunId::new(),
         session: SessionId::new(),
@@ -44,7 +44,7 @@ fn record(owner: &str, agent_type: &str, label: Option<(&str, &str)>) -> RunReco
     }
 }
 
-fn done() -> RunDone {
+pub(in crate::run) fn done() -> RunDone {
     RunDone {
         status: RunStatus::Completed,
         cause: Cause::Ok,

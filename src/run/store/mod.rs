@@ -1,7 +1,7 @@
 //! Where runs, their events and users are kept.
 
 #[cfg(test)]
-mod contract;
+pub(super) mod contract;
 mod error;
 mod runs;
 mod sqlite;

@@ -80,7 +80,7 @@ pub struct RunFilter {
 ///
 /// Implementors owe: a write that has answered is on disk; a write that failed has changed nothing; events of a run are dense.
 #[async_trait]
-pub trait RunStore: Send + Sync {
+pub trait RunStore: std::fmt::Debug + Send + Sync {
     /// Adds a run with its first events, and its session if that is new.
     ///
     /// # Errors

@@ -1,0 +1,218 @@
+//! Writes the log: durable first, then seen.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use super::encode::encode;
+use super::follower::{Follower, Framing};
+use super::frames::Frames;
+use crate::run::store::{Chunk, RunChange, RunRecord, RunStore, StoreError};
+use crate::types::{Clock, RunId, Seq, StreamEvent, Timestamp};
+
+/// Most that a live run's tail holds in memory, in bytes of frames. A follower that is further behind reads from the store.
+const TAIL: usize = 256 * 1024;
+
+/// The logs of all runs. Cloning gives another handle.
+#[derive(Clone)]
+pub struct EventLog {
+    store: Arc<dyn RunStore>,
+    clock: Arc<dyn Clock>,
+    live: Arc<Mutex<HashMap<RunId, Arc<Live>>>>,
+}
+
+/// How far a log has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tip {
+    /// Number of the last event on disk.
+    pub(super) last: u64,
+    /// Whether nothing follows.
+    pub(super) ended: bool,
+}
+
+/// What the writer and the followers of one live run share.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) tip: watch::Sender<Tip>,
+    tail: Mutex<Tail>,
+}
+
+#[derive(Debug, Default)]
+struct Tail {
+    batches: VecDeque<Frames>,
+    size: usize,
+}
+
+impl EventLog {
+    /// The logs in `store`, stamped with `clock`.
+    pub fn new(store: Arc<dyn RunStore>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, clock, live: Arc::default() }
+    }
+
+    /// Makes a run durable together with its first event, and gives the right to write on.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; there is no such run then.
+    pub async fn create(&self, mut run: RunRecord, first: &StreamEvent) -> Result<LogWriter, StoreError> {
+        run.last_seq = Seq::FIRST;
+        let id = run.id;
+        let chunk = chunk_of(Seq::FIRST, self.clock.now(), std::slice::from_ref(first));
+        let frames = Frames::of(&chunk);
+        self.store.create_run(run, chunk).await?;
+        let mut writer = self.writer(id, 0);
+        writer.seen(frames, false);
+        Ok(writer)
+    }
+
+    /// Gives the right to write on in a log that an earlier server left unfinished.
+    pub fn reopen(&self, run: &RunRecord) -> LogWriter {
+        self.writer(run.id, run.last_seq.get())
+    }
+
+    fn writer(&self, run: RunId, last: u64) -> LogWriter {
+        let live = Arc::new(Live { tip: watch::Sender::new(Tip { last, ended: false }), tail: Mutex::default() });
+        self.lock().insert(run, Arc::clone(&live));
+        LogWriter { run, last, live, log: self.clone() }
+    }
+
+    /// Follows a run from the event after number `after`; `None` if there is no such run.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn follow(&self, run: RunId, after: u64, framing: Framing) -> Result<Option<Follower>, StoreError> {
+        let live = self.lock().get(&run).cloned();
+        if let Some(live) = live {
+            return Ok(Some(Follower::of_live(run, after, framing, live, Arc::clone(&self.store))));
+        }
+        // Not live: it has ended, and its row says where. (One that ended a moment ago has its row committed by now.)
+        let Some(record) = self.store.run(run).await? else { return Ok(None) };
+        let tip = Tip { last: record.last_seq.get(), ended: true };
+        Ok(Some(Follower::of_ended(run, after, framing, tip, Arc::clone(&self.store))))
+    }
+
+    /// The present moment by the clock that stamps the events.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, Arc<Live>>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for EventLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EventLog").field("live", &self.lock().len()).finish_non_exhaustive()
+    }
+}
+
+impl Live {
+    /// Shows a batch that is on disk.
+    fn publish(&self, frames: Frames, ended: bool) {
+        let last = frames.last();
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner).push(frames);
+        self.tip.send_replace(Tip { last, ended });
+    }
+
+    /// Ready frames after number `after`, at most about `budget` bytes, with the number of the last; `None` if the tail does not
+    /// reach back that far.
+    pub(super) fn tail_after(&self, after: u64, budget: usize) -> Option<(Bytes, u64)> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner).after(after, budget)
+    }
+}
+
+impl Tail {
+    fn push(&mut self, frames: Frames) {
+        self.size += frames.len();
+        self.batches.push_back(frames);
+        while self.size > TAIL {
+            let Some(oldest) = self.batches.pop_front() else { break };
+            self.size -= oldest.len();
+        }
+    }
+
+    fn after(&self, after: u64, budget: usize) -> Option<(Bytes, u64)> {
+        // Dense numbers: the batches are sorted, and each begins where the one before ends.
+        let from = self.batches.partition_point(|batch| batch.last() <= after);
+        let first = self.batches.get(from).filter(|batch| batch.first() <= after + 1)?;
+        let head = first.after(after);
+        let mut last = first.last();
+        let mut more = self.batches.range(from + 1..).peekable();
+        if more.peek().is_none_or(|next| head.len() + next.len() > budget) {
+            return Some((head, last)); // nothing is copied
+        }
+        let mut joined = Vec::with_capacity(budget);
+        joined.extend_from_slice(&head);
+        while let Some(next) = more.next_if(|next| joined.len() + next.len() <= budget) {
+            joined.extend_from_slice(&next.after(last));
+            last = next.last();
+        }
+        Some((joined.into(), last))
+    }
+}
+
+/// The right to write one run's log. There is one for each live run.
+///
+/// Dropping it ends the following of the run: who reads gets what is on disk, and then the end of the stream.
+#[derive(Debug)]
+pub struct LogWriter {
+    run: RunId,
+    pub(super) last: u64,
+    live: Arc<Live>,
+    log: EventLog,
+}
+
+impl LogWriter {
+    /// The run whose log it is.
+    pub fn run(&self) -> RunId {
+        self.run
+    }
+
+    /// The present moment by the clock that stamps the events.
+    pub fn now(&self) -> Timestamp {
+        self.log.now()
+    }
+
+    /// Makes `events` durable, with `change` in the run's row, and then lets followers see them. Without events it does nothing.
+    ///
+    /// Must not be dropped before it answers: the batch may be on disk without being seen.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails. Nothing was written then, and the same numbers are given again.
+    pub async fn append(&mut self, events: &[StreamEvent], change: RunChange) -> Result<(), StoreError> {
+        let Some(first) = Seq::new(self.last + 1).filter(|_| !events.is_empty()) else { return Ok(()) };
+        let ended = change.done.is_some();
+        let chunk = chunk_of(first, self.log.now(), events);
+        let frames = Frames::of(&chunk);
+        self.log.store.append(self.run, chunk, change).await?;
+        self.seen(frames, ended);
+        Ok(())
+    }
+
+    /// The batch is on disk: from now on it is seen, and the next one follows it.
+    fn seen(&mut self, frames: Frames, ended: bool) {
+        self.last = frames.last();
+        self.live.publish(frames, ended);
+    }
+}
+
+impl Drop for LogWriter {
+    fn drop(&mut self) {
+        self.log.lock().remove(&self.run);
+        self.live.tip.send_modify(|tip| tip.ended = true);
+    }
+}
+
+fn chunk_of(first: Seq, ts: Timestamp, events: &[StreamEvent]) -> Chunk {
+    let mut body = Vec::with_capacity(events.len() * 128);
+    let mut seq = first;
+    let mut last = first;
+    for event in events {
+        encode(seq, ts, event, &mut body);
+        last = seq;
+        seq = seq.next();
+    }
+    Chunk { first, last, body: body.into() }
+}

@@ -1,0 +1,156 @@
+//! The log against a real store file: whatever is appended and whoever reads from wherever, each event comes once and in order.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::{EventLog, Follower, Framing, LogWriter};
+use crate::run::store::contract::{done, record};
+use crate::run::store::{RunChange, SqliteStore};
+use crate::types::{Clock, StreamEvent, Timestamp};
+
+#[derive(Debug)]
+struct StoppedClock;
+
+impl Clock for StoppedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(1_000)
+    }
+}
+
+fn log() -> (TempDir, EventLog) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    (folder, EventLog::new(Arc::new(store), Arc::new(StoppedClock)))
+}
+
+async fn created(log: &EventLog) -> LogWriter {
+    log.create(record("ann", "demo", None), &StreamEvent::RunQueued { position: 0 }).await.unwrap()
+}
+
+fn tokens(count: usize, size: usize) -> Vec<StreamEvent> {
+    (0..count).map(|n| StreamEvent::Token { content: format!("{n}{}", "x".repeat(size)).into() }).collect()
+}
+
+async fn end(writer: &mut LogWriter) {
+    let change = RunChange { done: Some((done(), Timestamp::from_millis(2_000))), ..RunChange::default() };
+    writer.append(&[StreamEvent::Done(done())], change).await.unwrap();
+}
+
+async fn read_all(mut follower: Follower) -> Vec<u8> {
+    let mut all = Vec::new();
+    while let Some(bytes) = follower.next().await {
+        all.extend_from_slice(&bytes.unwrap());
+    }
+    all
+}
+
+fn ids(sse: &[u8]) -> Vec<u64> {
+    let text = std::str::from_utf8(sse).unwrap();
+    text.lines().filter_map(|line| line.strip_prefix("id: ")).map(|id| id.parse().unwrap()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn any_batches_and_any_cursors_give_each_event_once(
+        batches in proptest::collection::vec((1_usize..40, prop_oneof![Just(1_usize), Just(2_000), Just(90_000)]), 1..8),
+        cursors in proptest::collection::vec(0_u64..60, 1..6),
+    ) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (_folder, log) = log();
+            let mut writer = created(&log).await;
+            let run = writer.run();
+            // A reader who comes before each batch, at each cursor: some live, some from the store, some across both.
+            let mut readers = Vec::new();
+            let tasks = tokio_util::task::TaskTracker::new();
+            for (count, size) in batches {
+                for &cursor in &cursors {
+                    let follower = log.follow(run, cursor, Framing::Sse).await.unwrap().unwrap();
+                    readers.push((cursor, tasks.spawn(read_all(follower))));
+                }
+                writer.append(&tokens(count.min(2_000_000 / size), size), RunChange::default()).await.unwrap();
+            }
+            end(&mut writer).await;
+            let last = writer.last;
+            drop(writer);
+            let whole = read_all(log.follow(run, 0, Framing::Sse).await.unwrap().unwrap()).await;
+            assert_eq!(ids(&whole), (1..=last).collect::<Vec<_>>());
+            for (cursor, reader) in readers {
+                let seen = reader.await.unwrap();
+                let seen_ids = ids(&seen);
+                // A cursor ahead of the log gets a notice and then everything that is new.
+                let from = seen_ids.first().copied().unwrap_or(last + 1);
+                assert!(from <= cursor + 1, "nothing is skipped");
+                assert_eq!(seen_ids, (from..=last).collect::<Vec<_>>());
+                if from == cursor + 1 {
+                    assert!(whole.ends_with(&seen), "live and replay are the same bytes");
+                }
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn w2_a_cursor_ahead_of_the_log_is_told_and_moves_no_id() {
+    let (_folder, log) = log();
+    let mut writer = created(&log).await;
+    let mut follower = log.follow(writer.run(), 99, Framing::Sse).await.unwrap().unwrap();
+    let notice = String::from_utf8(follower.next().await.unwrap().unwrap().to_vec()).unwrap();
+    assert!(notice.starts_with("event: notice\ndata: {") && notice.contains(r#""code":"gap""#), "{notice}");
+    assert!(!notice.contains("id:"));
+    end(&mut writer).await;
+    assert_eq!(ids(&read_all(follower).await), [2]);
+}
+
+#[tokio::test]
+async fn ndjson_holds_the_same_lines_as_the_data_of_the_frames() {
+    let (_folder, log) = log();
+    let mut writer = created(&log).await;
+    writer.append(&[StreamEvent::Raw { line: "data: \n\nid: 7".into() }], RunChange::default()).await.unwrap();
+    end(&mut writer).await;
+    let sse = read_all(log.follow(writer.run(), 0, Framing::Sse).await.unwrap().unwrap()).await;
+    let ndjson = read_all(log.follow(writer.run(), 0, Framing::Ndjson).await.unwrap().unwrap()).await;
+    let data: String = std::str::from_utf8(&sse).unwrap().lines().filter_map(|line| line.strip_prefix("data: ")).map(|line| format!("{line}\n")).collect();
+    assert_eq!(String::from_utf8(ndjson).unwrap(), data);
+    assert_eq!(data.lines().count(), 3);
+}
+
+#[tokio::test]
+async fn w6_no_text_of_an_agent_can_forge_a_frame() {
+    let (_folder, log) = log();
+    let mut writer = created(&log).await;
+    let forged = "\r\nid: 1000\revent: done\u{85}\u{2028}\ndata: {}\n\n";
+    writer.append(&[StreamEvent::Token { content: forged.into() }], RunChange::default()).await.unwrap();
+    end(&mut writer).await;
+    let sse = read_all(log.follow(writer.run(), 0, Framing::Sse).await.unwrap().unwrap()).await;
+    assert!(!sse.contains(&b'\r'));
+    assert_eq!(ids(&sse), [1, 2, 3]);
+    let text = String::from_utf8(sse).unwrap();
+    let names: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("event: ")).collect();
+    assert_eq!(names, ["run_queued", "token", "done"]);
+}
+
+#[tokio::test]
+async fn w1_a_batch_that_the_store_refused_is_seen_by_nobody() {
+    let (_folder, log) = log();
+    let mut writer = created(&log).await;
+    let mut follower = log.follow(writer.run(), 1, Framing::Sse).await.unwrap().unwrap();
+    writer.last = 7; // a writer that has lost its place: the store refuses
+    assert!(writer.append(&tokens(1, 1), RunChange::default()).await.is_err());
+    drop(writer);
+    assert!(follower.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_writer_that_goes_away_ends_its_followers() {
+    let (_folder, log) = log();
+    let writer = created(&log).await;
+    let mut follower = log.follow(writer.run(), 0, Framing::Sse).await.unwrap().unwrap();
+    drop(writer);
+    assert_eq!(ids(&follower.next().await.unwrap().unwrap()), [1]);
+    assert!(follower.next().await.is_none());
+}
