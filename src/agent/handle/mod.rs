@@ -43,6 +43,8 @@ pub struct AgentEnd {
     pub stderr_tail: String,
     /// What its adapter makes of an exit without a result.
     pub failure: Option<Failure>,
+    /// It had to be stopped after its result, so its exit says nothing about its work.
+    pub lingered: bool,
     /// Processes of the run that could not be ended.
     pub left_behind: usize,
 }

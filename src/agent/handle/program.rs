@@ -57,6 +57,7 @@ struct Supervisor {
     lost: bool,
     /// The tree is being ended, with this grace.
     ending: Option<Ending>,
+    lingered: bool,
     left_behind: usize,
     deadline: Option<Deadline>,
     limits: Limits,
@@ -101,6 +102,7 @@ impl Supervisor {
             exit: None,
             lost: false,
             ending: None,
+            lingered: false,
             left_behind: 0,
             deadline: None,
             limits,
@@ -217,6 +219,7 @@ impl Supervisor {
     fn deadline_passed(&mut self) {
         match self.deadline.take() {
             Some(Deadline::Linger(_)) => {
+                self.lingered = true;
                 let message = format!("the agent was still running {} s after its result and was stopped", self.limits.linger.as_secs());
                 self.voice.notice(Level::Warning, NoticeCode::Lingered, message);
                 self.end_tree(self.limits.grace);
@@ -253,7 +256,7 @@ impl Supervisor {
             Some(exit) if !self.voice.turn_ended => not_started(exit, &stderr_tail).or_else(|| self.voice.parser.diagnose(exit, &stderr_tail)),
             _ => None,
         };
-        let end = AgentEnd { exit: self.exit, stderr_tail, failure, left_behind: self.left_behind };
+        let end = AgentEnd { exit: self.exit, stderr_tail, failure, lingered: self.lingered, left_behind: self.left_behind };
         // A driver that has gone does not want to know.
         let _ = self.link.updates.send(Update::Ended(end)).await;
     }

@@ -1,0 +1,121 @@
+//! A run as clients see it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::store::RunRecord;
+use crate::types::{Cause, PermissionMode, RunDone, RunId, RunStatus, SessionId, Timestamp, Usage, UserName};
+
+/// One run: what it was asked, where it stands, and how it ended.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunView {
+    /// Its id.
+    pub run_id: RunId,
+    /// The session that it belongs to.
+    pub session_id: SessionId,
+    /// Where it stands.
+    pub status: RunStatus,
+    /// Why it ended as it did; absent while it has not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
+    /// Whose it is.
+    pub owner: UserName,
+    /// Which agent.
+    pub agent_type: String,
+    /// Which model was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// What it was asked to do.
+    pub prompt: String,
+    /// Where it works.
+    pub working_dir: PathBuf,
+    /// Who decides on permissions.
+    pub permission_mode: PermissionMode,
+    /// Further command-line elements.
+    pub extra_args: Vec<String>,
+    /// Those of them that widened what the agent may do.
+    pub widened: Vec<String>,
+    /// Wall-clock limit, in seconds.
+    pub timeout_secs: u64,
+    /// Limit of silence, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_timeout_secs: Option<u64>,
+    /// The caller's own marks.
+    pub labels: BTreeMap<String, String>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When its agent was up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// Number of its last event.
+    pub last_seq: u64,
+    /// The rest of what its `done` event says.
+    #[serde(flatten)]
+    pub end: Option<RunEnd>,
+}
+
+/// What is known only of a run that has ended: its `done` event but for the fields that every run has.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunEnd {
+    /// What went wrong, for a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The program's exit code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// The signal that the program died of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signal: Option<i32>,
+    /// The agent's final text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+    /// Totals of the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// From creation to end, in milliseconds.
+    pub duration_ms: u64,
+    /// The end of the agent's standard error, when the run did not go well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stderr_tail: Option<String>,
+}
+
+impl RunView {
+    /// The view of a stored run. `live` is where it stands right now, if it is alive: the row is written with the events only.
+    pub(super) fn new(run: RunRecord, live: Option<RunStatus>) -> Self {
+        let RunRecord { id, session, owner, status, spec, widened, created_at, started_at, ended_at, last_seq, done } = run;
+        Self {
+            run_id: id,
+            session_id: session,
+            status: live.filter(|_| !status.is_ended()).unwrap_or(status),
+            cause: done.as_ref().map(|done| done.cause),
+            owner,
+            agent_type: spec.agent_type,
+            model: spec.model,
+            prompt: spec.prompt,
+            working_dir: spec.working_dir,
+            permission_mode: spec.permission_mode,
+            extra_args: spec.extra_args,
+            widened,
+            timeout_secs: spec.timeout.as_secs(),
+            idle_timeout_secs: spec.idle_timeout.map(|limit| limit.as_secs()),
+            labels: spec.labels,
+            created_at,
+            started_at,
+            ended_at,
+            last_seq: last_seq.get(),
+            end: done.map(RunEnd::from),
+        }
+    }
+}
+
+impl From<RunDone> for RunEnd {
+    fn from(done: RunDone) -> Self {
+        let RunDone { status: _, cause: _, message, exit_code, signal, result, usage, duration_ms, stderr_tail } = done;
+        Self { message, exit_code, signal, result, usage, duration_ms, stderr_tail }
+    }
+}

@@ -1,0 +1,217 @@
+//! Where an agent may work: checks a wanted folder, or makes a fresh one (S6 of the threat model).
+
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Component, Path, PathBuf};
+
+use crate::types::RunId;
+
+/// The operator's rules for working folders.
+#[derive(Clone, Debug)]
+pub struct Workspaces {
+    /// Our own folder, canonical: never a working folder, but for the fresh ones that we make in it.
+    data_dir: PathBuf,
+    /// Where working folders may be; empty for anywhere.
+    roots: Vec<PathBuf>,
+}
+
+/// Why a folder cannot be worked in.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkspaceError {
+    /// It begins somewhere else than at the root, or holds `..`.
+    #[error("it must be an absolute path without `..`, such as /home/me/project")]
+    NotAbsolute,
+    /// It is not there, and neither is the folder that it would be made in.
+    #[error("it does not exist, and neither does the folder above it; make that one first")]
+    NotThere,
+    /// It is something else.
+    #[error("it is not a folder")]
+    NotAFolder,
+    /// The operator's roots leave it out.
+    #[error("it is outside of the folders that this server may work in (OPENRUNNER_WORKSPACE_ROOTS)")]
+    OutsideRoots,
+    /// It is the server's own.
+    #[error("it lies in the server's own data folder")]
+    InDataFolder,
+    /// Folders of one's own choice are for users on the server's machine unless roots are set.
+    #[error(
+        "a folder can be chosen only by users on the server's own machine; leave it out to get a fresh one, or let the operator set OPENRUNNER_WORKSPACE_ROOTS"
+    )]
+    NotFromAfar,
+    /// The system says no.
+    #[error("the server cannot use it: {0}")]
+    Io(#[source] io::Error),
+}
+
+impl Workspaces {
+    /// Rules for a server with this data folder and these roots.
+    ///
+    /// # Errors
+    /// If a root is not there, since a mistyped root would shut everybody out, or the workspaces' folder cannot be made.
+    pub fn new(data_dir: &Path, roots: &[PathBuf]) -> io::Result<Self> {
+        let data_dir = data_dir.canonicalize()?;
+        make_private(&data_dir.join("workspaces"))?;
+        let named = |root: &PathBuf| root.canonicalize().map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", root.display())));
+        Ok(Self { data_dir, roots: roots.iter().map(named).collect::<io::Result<_>>()? })
+    }
+
+    /// A fresh folder for one run.
+    ///
+    /// # Errors
+    /// [`WorkspaceError::Io`] if it cannot be made.
+    pub fn fresh(&self, run: RunId) -> Result<PathBuf, WorkspaceError> {
+        let path = self.data_dir.join("workspaces").join(run.to_string());
+        make_private(&path).map_err(WorkspaceError::Io)?;
+        Ok(path)
+    }
+
+    /// Removes the fresh folder of a run, if it had one. Links in it are removed, not followed.
+    ///
+    /// # Errors
+    /// If something in it cannot be removed.
+    pub fn remove_fresh(&self, run: RunId) -> io::Result<()> {
+        match std::fs::remove_dir_all(self.data_dir.join("workspaces").join(run.to_string())) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
+    }
+
+    /// Checks a wanted folder, makes it if only its last part is missing, and gives its one true path. `local` tells whether the user
+    /// is on this machine.
+    ///
+    /// # Errors
+    /// [`WorkspaceError`], by cause.
+    pub fn check(&self, wanted: &Path, local: bool) -> Result<PathBuf, WorkspaceError> {
+        if !wanted.is_absolute() || wanted.components().any(|part| part == Component::ParentDir) {
+            return Err(WorkspaceError::NotAbsolute);
+        }
+        if !local && self.roots.is_empty() {
+            return Err(WorkspaceError::NotFromAfar);
+        }
+        match wanted.canonicalize() {
+            Ok(path) => {
+                self.allowed(&path)?;
+                if path.is_dir() { Ok(path) } else { Err(WorkspaceError::NotAFolder) }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.make(wanted),
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(WorkspaceError::NotAFolder),
+            Err(error) => Err(WorkspaceError::Io(error)),
+        }
+    }
+
+    /// Makes the last part of a path whose other parts are there.
+    fn make(&self, wanted: &Path) -> Result<PathBuf, WorkspaceError> {
+        let (Some(above), Some(name)) = (wanted.parent(), wanted.file_name()) else { return Err(WorkspaceError::NotThere) };
+        let path = above.canonicalize().map_err(|_| WorkspaceError::NotThere)?.join(name);
+        self.allowed(&path)?;
+        match std::fs::create_dir(&path) {
+            Ok(()) => Ok(path),
+            // A link that leads nowhere, or somebody was quicker: what it is now has to be judged from the start, but only once.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let path = wanted.canonicalize().map_err(WorkspaceError::Io)?;
+                self.allowed(&path)?;
+                if path.is_dir() { Ok(path) } else { Err(WorkspaceError::NotAFolder) }
+            }
+            Err(error) => Err(WorkspaceError::Io(error)),
+        }
+    }
+
+    /// Judges a path without links, by its parts: `/work2` is not inside `/work`.
+    fn allowed(&self, path: &Path) -> Result<(), WorkspaceError> {
+        if path.starts_with(&self.data_dir) {
+            Err(WorkspaceError::InDataFolder)
+        } else if self.roots.is_empty() || self.roots.iter().any(|root| path.starts_with(root)) {
+            Ok(())
+        } else {
+            Err(WorkspaceError::OutsideRoots)
+        }
+    }
+}
+
+fn make_private(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    struct Place {
+        _folder: tempfile::TempDir,
+        path: PathBuf,
+    }
+
+    fn place() -> Place {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().canonicalize().unwrap();
+        for name in ["data", "root", "root2", "other"] {
+            std::fs::create_dir(path.join(name)).unwrap();
+        }
+        Place { _folder: folder, path }
+    }
+
+    impl Place {
+        fn rules(&self, roots: &[&str]) -> Workspaces {
+            let roots: Vec<PathBuf> = roots.iter().map(|root| self.path.join(root)).collect();
+            Workspaces::new(&self.path.join("data"), &roots).unwrap()
+        }
+    }
+
+    #[test]
+    fn s6_a_folder_is_made_if_the_one_above_it_is_there() {
+        let place = place();
+        let rules = place.rules(&[]);
+        let wanted = place.path.join("other/new");
+        assert_eq!(rules.check(&wanted, true).unwrap(), wanted);
+        assert!(wanted.is_dir());
+        assert!(matches!(rules.check(&place.path.join("no/where"), true), Err(WorkspaceError::NotThere)));
+    }
+
+    #[test]
+    fn s6_only_absolute_folders_are_taken() {
+        let place = place();
+        let rules = place.rules(&[]);
+        std::fs::write(place.path.join("file"), "").unwrap();
+        for wrong in ["relative", "", "./x"] {
+            assert!(matches!(rules.check(Path::new(wrong), true), Err(WorkspaceError::NotAbsolute)), "{wrong}");
+        }
+        assert!(matches!(rules.check(&place.path.join("root/../data"), true), Err(WorkspaceError::NotAbsolute)));
+        assert!(matches!(rules.check(&place.path.join("file"), true), Err(WorkspaceError::NotAFolder)));
+        assert!(matches!(rules.check(&place.path.join("file/inner"), true), Err(WorkspaceError::NotAFolder)));
+    }
+
+    #[test]
+    fn s6_our_own_data_is_never_a_working_folder_not_even_by_a_link() {
+        let place = place();
+        let rules = place.rules(&[]);
+        symlink(place.path.join("data"), place.path.join("other/link")).unwrap();
+        for wrong in ["data", "data/new", "data/workspaces", "other/link", "other/link/new"] {
+            assert!(matches!(rules.check(&place.path.join(wrong), true), Err(WorkspaceError::InDataFolder)), "{wrong}");
+        }
+        assert!(rules.fresh(RunId::new()).unwrap().starts_with(place.path.join("data/workspaces")));
+    }
+
+    #[test]
+    fn s6_roots_are_compared_part_by_part_and_behind_links() {
+        let place = place();
+        let rules = place.rules(&["root"]);
+        symlink(place.path.join("other"), place.path.join("root/link")).unwrap();
+        symlink(place.path.join("nowhere"), place.path.join("root/dangling")).unwrap();
+        assert!(rules.check(&place.path.join("root/new"), false).is_ok());
+        for wrong in ["root2", "root2/new", "other", "root/link", "root/link/new"] {
+            assert!(matches!(rules.check(&place.path.join(wrong), true), Err(WorkspaceError::OutsideRoots)), "{wrong}");
+        }
+        assert!(rules.check(&place.path.join("root/dangling"), true).is_err());
+        assert!(!place.path.join("nowhere").exists());
+    }
+
+    #[test]
+    fn s6_users_from_afar_choose_no_folder_unless_roots_are_set() {
+        let place = place();
+        assert!(matches!(place.rules(&[]).check(&place.path.join("root"), false), Err(WorkspaceError::NotFromAfar)));
+        assert!(place.rules(&["root"]).check(&place.path.join("root"), false).is_ok());
+    }
+}
