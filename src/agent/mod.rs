@@ -1,6 +1,7 @@
 //! Agents: how each program is found, started and understood, and the traits to add one.
 
 mod agents;
+pub mod demo;
 mod detect;
 mod env;
 pub mod flags;

@@ -1,0 +1,70 @@
+//! What the demo agent's lines mean: mostly themselves.
+
+use super::wire::{About, FromAgent, ToAgent};
+use crate::agent::{Fate, Item, Output, Parser, Started};
+use crate::types::{Decision, StreamEvent};
+
+pub(super) struct DemoParser {
+    prompt: String,
+}
+
+impl DemoParser {
+    pub(super) fn new(prompt: String) -> Self {
+        Self { prompt }
+    }
+}
+
+impl Parser for DemoParser {
+    fn open(&mut self, out: &mut Output) {
+        send(&ToAgent::Prompt { text: std::mem::take(&mut self.prompt) }, out);
+    }
+
+    fn line(&mut self, line: &str, out: &mut Output) -> Fate {
+        match serde_json::from_str(line) {
+            Ok(FromAgent::About(About::Ready { version, model })) => {
+                out.items.push(Item::Started(Started { agent_session: None, version: Some(version), model: Some(model) }));
+            }
+            Ok(FromAgent::About(About::TurnEnded { result })) => out.items.push(Item::TurnEnded(Ok(result))),
+            // The frame of a run is not an agent's to write, not even ours.
+            Ok(FromAgent::Event(StreamEvent::Done(_) | StreamEvent::RunQueued { .. } | StreamEvent::RunStarted(_))) | Err(_) => {
+                return out.raw(line);
+            }
+            Ok(FromAgent::Event(event)) => out.event(event),
+        }
+        Fate::Told
+    }
+
+    fn decide(&mut self, request: &str, decision: Decision, out: &mut Output) {
+        send(&ToAgent::Decision { id: request.to_owned(), decision }, out);
+    }
+}
+
+fn send(message: &ToAgent, out: &mut Output) {
+    match serde_json::to_value(message) {
+        Ok(message) => out.send_json(&message),
+        Err(error) => out.event(StreamEvent::Error { code: "internal".into(), message: error.to_string(), retryable: false }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_line_makes_the_parser_panic_and_none_is_lost(line in any::<String>()) {
+            let mut out = Output::default();
+            let fate = DemoParser::new("x".into()).line(&line, &mut out);
+            prop_assert_eq!(out.items.len(), 1);
+            prop_assert_eq!(fate == Fate::Raw, matches!(&out.items[0], Item::Event(StreamEvent::Raw { .. })));
+        }
+    }
+
+    #[test]
+    fn an_agent_cannot_write_the_frame_of_its_run() {
+        let mut out = Output::default();
+        assert_eq!(DemoParser::new("x".into()).line(r#"{"type":"run_queued","position":0}"#, &mut out), Fate::Raw);
+    }
+}
