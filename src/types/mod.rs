@@ -1,17 +1,19 @@
 //! The words that every layer shares: ids, events, what a run asks for and how it ended.
 //!
-//! Nothing here does I/O, reads a clock or waits. Every other module may import this one; it imports none of ours.
+//! Nothing here does I/O or waits, and only [`SystemClock`] reads a clock. Every other module may import this one; it imports none of ours.
 
 mod caller;
+mod clock;
 mod event;
 mod ids;
 mod outcome;
 mod spec;
 
 pub use caller::{Caller, UserRole};
+pub use clock::{Clock, SystemClock};
 pub use event::{
-    DecidedBy, Decision, Delta, FileChangeKind, Level, LogStream, NoticeCode, PlanEntry, PlanStatus, Question, Role,
-    RunDone, RunStarted, StreamEvent, ToolCall, ToolKind, ToolStatus, Usage,
+    DecidedBy, Decision, Delta, FileChangeKind, Level, LogStream, NoticeCode, PlanEntry, PlanStatus, Question, Role, RunDone, RunStarted,
+    StreamEvent, ToolCall, ToolKind, ToolStatus, Usage,
 };
 pub use ids::{BadUserName, IdError, RunId, Seq, SessionId, UserName};
 pub use outcome::{Cause, Failure, RunStatus, TurnEnd};
