@@ -13,3 +13,6 @@ pub use key::{KeyError, SigningKey};
 pub use login::{Auth, AuthError, LoginAnswer, LoginError, Principal, SetupError};
 pub use password::HashError;
 pub use peer::PeerFacts;
+
+#[cfg(test)]
+pub(crate) use login::tests;

@@ -72,22 +72,19 @@ pub enum SettingsError {
 /// [`SettingsError`] for the first setting that is wrong.
 pub fn load(flags: Flags, get: &dyn Fn(&str) -> Option<OsString>) -> Result<Settings, SettingsError> {
     let environment = Environment { get };
-    let (file, file_is_named) = match flags.config.or_else(|| environment.path("OPENRUNNER_CONFIG")) {
-        Some(path) => (Some(path), true),
-        None => {
-            let data_dir =
-                flags.data_dir.clone().or_else(|| environment.path("OPENRUNNER_DATA_DIR")).or_else(|| platform_data_dir(&environment));
-            (data_dir.map(|dir| dir.join(FILE_NAME)), false)
-        }
-    };
+    let named_file = flags.config.or_else(|| environment.path("OPENRUNNER_CONFIG"));
+    let early_data_dir =
+        flags.data_dir.clone().or_else(|| environment.path("OPENRUNNER_DATA_DIR")).or_else(|| platform_data_dir(&environment));
+    let file_is_named = named_file.is_some();
+    let file = named_file.or_else(|| early_data_dir.map(|dir| dir.join(FILE_NAME)));
     let from_flags = SettingsLayer { addr: flags.addr, data_dir: flags.data_dir, log: flags.log, ..SettingsLayer::empty() };
     let mut layer = from_flags.with_fallback(environment.layer()?);
     if let Some(path) = file {
         layer = layer.with_fallback(read_file(&path, file_is_named)?);
     }
     let data_dir =
-        absolute("data_dir", layer.data_dir.take().or_else(|| platform_data_dir(&environment)).ok_or(SettingsError::NoDataDir)?)?;
-    let agents_dir = absolute("agents_dir", layer.agents_dir.take().unwrap_or_else(|| data_dir.join("agents")))?;
+        absolute("data_dir", &layer.data_dir.take().or_else(|| platform_data_dir(&environment)).ok_or(SettingsError::NoDataDir)?)?;
+    let agents_dir = absolute("agents_dir", &layer.agents_dir.take().unwrap_or_else(|| data_dir.join("agents")))?;
     layer.data_dir = Some(data_dir);
     layer.agents_dir = Some(agents_dir);
     layer.max_runs = layer.max_runs.or_else(|| Some(memory::runs_that_fit()));
@@ -112,8 +109,8 @@ fn read_file(path: &Path, is_named: bool) -> Result<SettingsLayer, SettingsError
 }
 
 /// A relative folder is meant from where the server was started, and must go on meaning that.
-fn absolute(setting: &'static str, path: PathBuf) -> Result<PathBuf, SettingsError> {
-    std::path::absolute(&path).map_err(|error| SettingsError::Value { setting, problem: format!("{}: {error}", path.display()) })
+fn absolute(setting: &'static str, path: &Path) -> Result<PathBuf, SettingsError> {
+    std::path::absolute(path).map_err(|error| SettingsError::Value { setting, problem: format!("{}: {error}", path.display()) })
 }
 
 fn platform_data_dir(environment: &Environment<'_>) -> Option<PathBuf> {
