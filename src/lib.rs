@@ -5,4 +5,5 @@ pub mod auth;
 pub mod config;
 pub mod process;
 pub mod run;
+pub mod server;
 pub mod types;
