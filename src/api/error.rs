@@ -1,0 +1,197 @@
+//! How a refusal looks on the wire: problem+json (RFC 9457) with a `code` that stays the same for ever.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::auth::{AuthError, LoginError};
+use crate::run::store::StoreError;
+
+/// Longest `detail`, in characters. A message may quote what the caller sent, but need not send all of it back.
+const MAX_DETAIL: usize = 500;
+
+/// An answer that is not what was asked for.
+///
+/// It tells what the caller did wrong and never what this server looks like inside: faults of ours are logged once, under an id that
+/// the answer carries.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    field: Option<String>,
+    challenge: Option<HeaderValue>,
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: &'static str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+}
+
+impl ApiError {
+    /// A refusal for a reason of the caller's. `code` is part of the API: once given out it keeps its meaning.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: shorten(detail.into()), field: None, challenge: None }
+    }
+
+    /// A body or query whose `field` is not what it should be (422).
+    pub fn invalid_field(field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { field: Some(shorten(field.into())), ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", detail) }
+    }
+
+    /// There is no such thing, or none that the caller may know of (404).
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+    }
+
+    /// Nobody is known to ask (401), with the challenge that RFC 6750 wants.
+    pub(crate) fn unauthorized(code: &'static str, detail: impl Into<String>) -> Self {
+        let challenge = HeaderValue::from_static(match code {
+            "token_missing" => "Bearer realm=\"openrunner\"",
+            _ => "Bearer realm=\"openrunner\", error=\"invalid_token\"",
+        });
+        Self { challenge: Some(challenge), ..Self::new(StatusCode::UNAUTHORIZED, code, detail) }
+    }
+
+    /// A fault of ours (500). The cause goes to the log, its id to the caller.
+    pub fn internal(cause: &dyn std::error::Error) -> Self {
+        Self::hidden(StatusCode::INTERNAL_SERVER_ERROR, "internal", "this server made a mistake", cause)
+    }
+
+    /// The status that will be answered.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The field that is wrong, where one is.
+    pub fn field_name(&self) -> Option<&str> {
+        self.field.as_deref()
+    }
+
+    fn hidden(status: StatusCode, code: &'static str, told: &str, cause: &dyn std::error::Error) -> Self {
+        let id = Uuid::now_v7().simple();
+        let mut whole = cause.to_string();
+        let mut next = cause.source();
+        while let Some(cause) = next {
+            whole = format!("{whole}: {cause}");
+            next = cause.source();
+        }
+        tracing::error!(error.id = %id, error.cause = whole, "a request failed by a fault of this server");
+        Self::new(status, code, format!("{told}; its log tells more under the id {id}"))
+    }
+}
+
+/// Cuts at a character, and says so by an ellipsis.
+fn shorten(text: String) -> String {
+    match text.char_indices().nth(MAX_DETAIL) {
+        Some((end, _char)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+impl std::fmt::Display for ApiError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}: {}", self.status.as_u16(), self.code, self.detail)
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let problem = Problem {
+            // No page describes a single code, and RFC 9457 says that a problem without one is this type.
+            r#type: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            code: self.code,
+            field: self.field.as_deref(),
+        };
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        let mut response = (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        if let Some(challenge) = self.challenge {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+        match &error {
+            StoreError::Write(_) => {
+                Self::hidden(StatusCode::INSUFFICIENT_STORAGE, "storage", "nothing can be stored at the moment", &error)
+            }
+            StoreError::Closed => Self::new(unavailable, "shutting_down", "this server is shutting down"),
+            StoreError::Read(_) | StoreError::Damaged { .. } => Self::internal(&error),
+        }
+    }
+}
+
+/// What to do about a default password that is used from elsewhere.
+fn default_password(user: &crate::types::UserName) -> ApiError {
+    let detail = format!(
+        "`{user}` still has the default password, which works on the server's own machine only: connect to 127.0.0.1 or localhost there, \
+         without a proxy in between, or set a password of admin's own (start the server with OPENRUNNER_ADMIN_PASSWORD)"
+    );
+    ApiError::new(StatusCode::FORBIDDEN, "default_password", detail)
+}
+
+impl From<LoginError> for ApiError {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::WrongCredentials => Self::unauthorized("wrong_credentials", error.to_string()),
+            LoginError::DefaultPasswordFromElsewhere(user) => default_password(&user),
+            LoginError::Store(error) => error.into(),
+            LoginError::Hash(_) | LoginError::Sign => Self::internal(&error),
+        }
+    }
+}
+
+impl From<AuthError> for ApiError {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Expired => Self::unauthorized("token_expired", "the token has expired: log in again at POST /api/auth/login"),
+            AuthError::Invalid => Self::unauthorized("token_invalid", "the token is not valid: log in again at POST /api/auth/login"),
+            AuthError::DefaultPasswordFromElsewhere(user) => default_password(&user),
+            AuthError::Store(error) => error.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn w8_a_fault_of_ours_tells_an_id_and_nothing_else() {
+        let error = ApiError::internal(&std::io::Error::other("/home/someone/secret.db: SELECT broke"));
+        assert_eq!((error.status().as_u16(), error.code()), (500, "internal"));
+        assert!(!error.detail.contains("secret") && !error.detail.contains("SELECT"), "{}", error.detail);
+        let error = ApiError::from(StoreError::Write("/var/lib/x: no space".to_owned()));
+        assert_eq!((error.status().as_u16(), error.code()), (507, "storage"));
+        assert!(!error.detail.contains("/var"), "{}", error.detail);
+        assert_eq!(ApiError::from(StoreError::Closed).status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn a_long_quotation_is_cut_at_a_character() {
+        let error = ApiError::invalid_field("ö".repeat(600), "ä".repeat(600));
+        assert_eq!(error.detail.chars().count(), MAX_DETAIL + 1);
+        assert_eq!(error.field.map(|field| field.chars().count()), Some(MAX_DETAIL + 1));
+    }
+}

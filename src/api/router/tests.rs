@@ -1,0 +1,353 @@
+//! The layers, tested through the real router.
+
+use axum::body::Body;
+use axum::http::{Method, Request, header};
+use axum::response::sse::{Event, Sse};
+use futures_util::stream;
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use super::*;
+use crate::api::{Json, Path, PeerAddress};
+use crate::auth::Principal;
+use crate::auth::tests::auth_over;
+use crate::types::RunId;
+
+const RUN: &str = "run_0198a8f0c0de7000800000000000000a";
+
+/// The real table with routes of the kinds that later handlers are.
+fn test_table() -> Vec<(&'static str, MethodRouter<AppState>)> {
+    async fn create(_principal: Principal, Json(body): Json<Value>) -> axum::Json<Value> {
+        axum::Json(body)
+    }
+    async fn events(Path(run): Path<RunId>) -> impl IntoResponse {
+        let event = Event::default().data(run.to_string());
+        ([(header::CACHE_CONTROL, "no-cache")], Sse::new(stream::iter([Ok::<_, std::convert::Infallible>(event)])))
+    }
+    async fn cancel() -> &'static str {
+        "cancelled"
+    }
+    async fn broken() -> &'static str {
+        panic!("secret words");
+    }
+    let mut table = table();
+    table.push(("/api/runs", post(create)));
+    table.push(("/api/runs/{id}/events", get(events)));
+    table.push(("/api/runs/{id}/cancel", post(cancel)));
+    table.push(("/api/broken", get(broken)));
+    table
+}
+
+struct Client {
+    router: Router,
+}
+
+struct Reply {
+    status: u16,
+    headers: axum::http::HeaderMap,
+    text: String,
+}
+
+impl Reply {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or(Value::Null)
+    }
+
+    fn code(&self) -> (u16, String) {
+        assert_eq!(
+            self.headers.get("content-type").map(|value| value.to_str().unwrap()),
+            Some("application/problem+json"),
+            "{}",
+            self.text
+        );
+        assert_eq!(self.json()["status"], self.status);
+        (self.status, self.json()["code"].as_str().unwrap().to_owned())
+    }
+}
+
+impl Client {
+    async fn new() -> Self {
+        let (auth, _clock) = auth_over(Arc::default(), None).await.unwrap();
+        let state = AppState { auth: Arc::new(auth), health: Arc::new(Health::new()) };
+        let policy = Policy::new("127.0.0.1".parse().unwrap(), &[], &[]);
+        Self { router: build(test_table(), state, policy) }
+    }
+
+    /// Sends a request as a program on this machine would; `headers` replace those of the same name.
+    async fn send(&self, method: Method, uri: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Reply {
+        let mut request = Request::new(body.into());
+        *request.method_mut() = method;
+        *request.uri_mut() = uri.parse().unwrap();
+        request.headers_mut().insert("host", "localhost:3000".parse().unwrap());
+        for (name, value) in headers {
+            request.headers_mut().insert(name.parse::<header::HeaderName>().unwrap(), value.parse().unwrap());
+        }
+        request.extensions_mut().insert(PeerAddress("127.0.0.1:50000".parse().unwrap()));
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+        Reply { status: parts.status.as_u16(), headers: parts.headers, text }
+    }
+
+    async fn get(&self, uri: &str, headers: &[(&str, &str)]) -> Reply {
+        self.send(Method::GET, uri, headers, Body::empty()).await
+    }
+
+    async fn post(&self, uri: &str, token: Option<&str>, body: &str) -> Reply {
+        let bearer = token.map(|token| format!("Bearer {token}"));
+        let mut headers = vec![("content-type", "application/json")];
+        headers.extend(bearer.as_deref().map(|bearer| ("authorization", bearer)));
+        self.send(Method::POST, uri, &headers, body.to_owned()).await
+    }
+
+    async fn login(&self) -> String {
+        let reply = self.post("/api/auth/login", None, r#"{"username":"admin","password":"admin"}"#).await;
+        assert_eq!(reply.status, 200, "{}", reply.text);
+        reply.json()["token"].as_str().unwrap().to_owned()
+    }
+}
+
+#[tokio::test]
+async fn a_login_gives_a_token_that_names_its_user() {
+    let client = Client::new().await;
+    let reply = client.post("/api/auth/login", None, r#"{"username":"user","password":"user"}"#).await;
+    let mut answer = reply.json();
+    let token = answer["token"].take().as_str().unwrap().to_owned();
+    assert_eq!(answer, json!({"token": null, "token_type": "Bearer", "expires_in": 86400, "user": {"username": "user", "role": "user"}}));
+    assert_eq!(reply.headers["cache-control"], "no-store");
+    let me = client.get("/api/auth/me", &[("authorization", &format!("bearer {token}"))]).await;
+    assert_eq!((me.status, me.json()), (200, json!({"username": "user", "role": "user"})));
+}
+
+#[tokio::test]
+async fn health_tells_status_version_and_uptime() {
+    let client = Client::new().await;
+    let reply = client.get("/health", &[]).await;
+    assert_eq!((reply.status, reply.json()), (200, json!({"status": "ok", "version": env!("CARGO_PKG_VERSION"), "uptime": 0})));
+    assert!(reply.headers.contains_key("x-request-id"));
+    assert_eq!(reply.headers["x-content-type-options"], "nosniff");
+}
+
+#[tokio::test]
+async fn d2_a_rebound_host_is_refused_before_auth() {
+    let client = Client::new().await;
+    for uri in ["/health", "/api/auth/me", "/nowhere"] {
+        assert_eq!(client.get(uri, &[("host", "evil.example:3000")]).await.code(), (421, "host_not_served".to_owned()), "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn d3_a_foreign_origin_is_refused_before_auth() {
+    let client = Client::new().await;
+    for origin in ["null", "https://evil.example", "http://localhost:3000"] {
+        assert_eq!(client.get("/health", &[("origin", origin)]).await.code(), (403, "origin_not_allowed".to_owned()), "{origin}");
+    }
+}
+
+#[tokio::test]
+async fn d4_a_form_cannot_start_anything() {
+    let client = Client::new().await;
+    let body = r#"{"username":"admin","password":"admin"}"#;
+    for content_type in ["text/plain", "application/x-www-form-urlencoded"] {
+        let reply = client.send(Method::POST, "/api/auth/login", &[("content-type", content_type)], body).await;
+        assert_eq!(reply.code(), (415, "not_json".to_owned()));
+    }
+    let cross_site = [("content-type", "application/json"), ("sec-fetch-site", "cross-site")];
+    assert_eq!(client.send(Method::POST, "/api/auth/login", &cross_site, body).await.code(), (403, "cross_site".to_owned()));
+    let token = client.login().await;
+    let bearer = format!("Bearer {token}");
+    let reply = client.send(Method::POST, &format!("/api/runs/{RUN}/cancel"), &[("authorization", &bearer)], Body::empty()).await;
+    assert_eq!((reply.status, reply.text.as_str()), (200, "cancelled"), "no body needs no content type");
+}
+
+#[tokio::test]
+async fn d7_every_route_but_the_open_ones_needs_a_token() {
+    let client = Client::new().await;
+    let open = [(Method::GET, "/health"), (Method::HEAD, "/health"), (Method::POST, "/api/auth/login")];
+    let nowhere = [
+        ("/", get(wrong_method)),
+        ("/api/nothing", get(wrong_method)),
+        ("/api/auth/login/", get(wrong_method)),
+        ("//health", get(wrong_method)),
+    ];
+    for (path, _methods) in test_table().into_iter().chain(nowhere) {
+        for method in [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS, Method::TRACE]
+        {
+            let is_open = open.contains(&(method.clone(), path));
+            let status = client.send(method.clone(), &path.replace("{id}", RUN), &[], Body::empty()).await.status;
+            assert_eq!(status != 401, is_open, "{method} {path}: {status}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn with_a_token_an_unknown_route_is_404_and_a_wrong_method_405_with_allow() {
+    let client = Client::new().await;
+    let bearer = format!("Bearer {}", client.login().await);
+    assert_eq!(client.get("/api/nothing", &[("authorization", &bearer)]).await.code(), (404, "not_found".to_owned()));
+    let reply = client.get("/api/runs", &[("authorization", &bearer)]).await;
+    assert_eq!(reply.code(), (405, "method_not_allowed".to_owned()));
+    assert_eq!(reply.headers["allow"], "POST");
+}
+
+#[tokio::test]
+async fn i4_a_token_that_is_missing_or_not_ours_is_401_with_a_challenge() {
+    let client = Client::new().await;
+    let reply = client.get("/api/auth/me", &[]).await;
+    assert_eq!(reply.code(), (401, "token_missing".to_owned()));
+    assert_eq!(reply.headers["www-authenticate"], "Bearer realm=\"openrunner\"");
+    let token = client.login().await;
+    for authorization in ["Bearer x", "Bearer ", "Bearer", "Basic YWRtaW46YWRtaW4=", &token, &format!("Bearer {token} {token}")] {
+        let reply = client.get("/api/auth/me", &[("authorization", authorization)]).await;
+        assert_eq!(reply.code(), (401, "token_invalid".to_owned()), "{authorization}");
+        assert!(reply.headers["www-authenticate"].to_str().unwrap().starts_with("Bearer"));
+    }
+}
+
+#[tokio::test]
+async fn i1_default_passwords_from_elsewhere_are_refused_with_the_way_out() {
+    let client = Client::new().await;
+    let headers = [("content-type", "application/json"), ("x-forwarded-for", "10.0.0.1")];
+    let reply = client.send(Method::POST, "/api/auth/login", &headers, r#"{"username":"admin","password":"admin"}"#).await;
+    assert_eq!(reply.code(), (403, "default_password".to_owned()));
+    assert!(reply.text.contains("OPENRUNNER_ADMIN_PASSWORD"), "{}", reply.text);
+    let bearer = format!("Bearer {}", client.login().await);
+    let reply = client.get("/api/auth/me", &[("authorization", &bearer), ("x-forwarded-for", "10.0.0.1")]).await;
+    assert_eq!(reply.code(), (403, "default_password".to_owned()));
+}
+
+#[tokio::test]
+async fn i7_an_unknown_user_and_a_wrong_password_look_the_same() {
+    let client = Client::new().await;
+    let unknown = client.post("/api/auth/login", None, r#"{"username":"nobody","password":"x"}"#).await;
+    let wrong = client.post("/api/auth/login", None, r#"{"username":"admin","password":"x"}"#).await;
+    assert_eq!(unknown.code(), (401, "wrong_credentials".to_owned()));
+    assert_eq!(unknown.text, wrong.text);
+}
+
+#[tokio::test]
+async fn i5_the_event_stream_alone_takes_a_token_from_its_address() {
+    let client = Client::new().await;
+    let token = client.login().await;
+    let events = format!("/api/runs/{RUN}/events");
+    let reply = client.get(&format!("{events}?access_token={token}&after=3"), &[]).await;
+    assert_eq!((reply.status, reply.text.as_str()), (200, format!("data: {RUN}\n\n").as_str()));
+    assert_eq!(reply.headers["cache-control"], "no-store");
+    let bearer = format!("Bearer {token}");
+    let reply = client.get(&events, &[("authorization", &bearer)]).await;
+    assert_eq!((reply.status, reply.headers["cache-control"].to_str().unwrap()), (200, "no-cache"));
+    let both = client.get(&format!("{events}?access_token={token}"), &[("authorization", &bearer)]).await;
+    assert_eq!(both.status, 200, "the same token twice is no contradiction");
+    for uri in [
+        format!("/api/auth/me?access_token={token}"),
+        format!("/api/runs?access_token={token}"),
+        format!("/nothing/events?access_token={token}"),
+    ] {
+        assert_eq!(client.get(&uri, &[]).await.status, 401, "{uri}");
+    }
+    let post = client.send(Method::POST, &format!("{events}?access_token={token}"), &[], Body::empty()).await;
+    assert_eq!(post.status, 401);
+}
+
+/// Keeps what is logged on this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn i5_the_log_names_the_route_and_no_token_query_or_body() {
+    let client = Client::new().await;
+    let token = client.login().await;
+    let log = Log::default();
+    let writer = log.clone();
+    let lines =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false).with_writer(move || writer.clone()).finish();
+    let guard = tracing::subscriber::set_default(lines);
+    client.get(&format!("/api/runs/{RUN}/events?access_token={token}&secret=query"), &[]).await;
+    client.post("/api/auth/login", None, r#"{"username":"admin","password":"secret-password"}"#).await;
+    client.get("/secret-path", &[]).await;
+    drop(guard);
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(text.contains("/api/runs/{id}/events") && text.contains("http.status=200") && text.contains("(none)"), "{text}");
+    assert!(!text.contains(&token) && !text.contains("secret"), "{text}");
+}
+
+#[tokio::test]
+async fn i5_tokens_that_disagree_are_refused() {
+    let client = Client::new().await;
+    let token = client.login().await;
+    let events = format!("/api/runs/{RUN}/events");
+    let bearer = format!("Bearer {token}");
+    for (query, authorization) in
+        [("x", Some(bearer.as_str())), (token.as_str(), Some("Bearer x")), (&format!("{token}&access_token={token}"), None)]
+    {
+        let headers: Vec<_> = authorization.map(|value| ("authorization", value)).into_iter().collect();
+        let reply = client.get(&format!("{events}?access_token={query}"), &headers).await;
+        assert_eq!(reply.code(), (401, "token_invalid".to_owned()), "{query} {authorization:?}");
+    }
+}
+
+#[tokio::test]
+async fn i6_an_id_that_is_none_names_nothing() {
+    let client = Client::new().await;
+    let bearer = format!("Bearer {}", client.login().await);
+    for id in ["x", "run_", "run_..%2f..", "%ff", "ses_0198a8f0c0de7000800000000000000a"] {
+        let reply = client.get(&format!("/api/runs/{id}/events"), &[("authorization", &bearer)]).await;
+        assert_eq!(reply.code(), (404, "not_found".to_owned()), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn d8_a_body_that_is_too_large_is_413_however_it_comes() {
+    let client = Client::new().await;
+    let bearer = format!("Bearer {}", client.login().await);
+    let large = format!("\"{}\"", "x".repeat(2 * 1024 * 1024));
+    let chunked = Body::from_stream(stream::iter([Ok::<_, std::io::Error>(large.clone())]));
+    let headers = [("content-type", "application/json"), ("authorization", bearer.as_str())];
+    assert_eq!(client.send(Method::POST, "/api/runs", &headers, chunked).await.code(), (413, "body_too_large".to_owned()));
+    let declared = [headers[0], headers[1], ("content-length", "67108864")];
+    let never_read = Body::from_stream(stream::pending::<Result<bytes::Bytes, std::io::Error>>());
+    assert_eq!(client.send(Method::POST, "/api/runs", &declared, never_read).await.code(), (413, "body_too_large".to_owned()));
+    let fits = format!("\"{}\"", "x".repeat(2 * 1024 * 1024 - 2));
+    assert_eq!(client.send(Method::POST, "/api/runs", &headers, fits).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_body_is_named() {
+    let client = Client::new().await;
+    let cases = [
+        ("", 400, "body_missing"),
+        ("{", 400, "malformed_json"),
+        (r#"{"username":"a"}"#, 422, "invalid_field"),
+        (r#"{"username":"a","password":1}"#, 422, "invalid_field"),
+        (r#"{"username":"a","password":"b","more":1}"#, 422, "invalid_field"),
+    ];
+    for (body, status, code) in cases {
+        assert_eq!(client.post("/api/auth/login", None, body).await.code(), (status, code.to_owned()), "{body}");
+    }
+    let reply = client.post("/api/auth/login", None, r#"{"username":"a","password":1}"#).await;
+    insta::assert_snapshot!(
+        reply.text,
+        @r#"{"type":"about:blank","title":"Unprocessable Entity","status":422,"detail":"invalid type: integer `1`, expected a string","code":"invalid_field","field":"password"}"#
+    );
+}
+
+#[tokio::test]
+async fn w8_a_panic_is_a_500_that_tells_nothing() {
+    let client = Client::new().await;
+    let bearer = format!("Bearer {}", client.login().await);
+    let reply = client.get("/api/broken", &[("authorization", &bearer)]).await;
+    assert_eq!(reply.code(), (500, "internal".to_owned()));
+    assert!(!reply.text.contains("secret"), "{}", reply.text);
+}

@@ -1,0 +1,178 @@
+//! The key that signs tokens: the operator's own, or one made at the first start.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::config::Secret;
+
+/// Fewest bytes of a key. A shorter one can be found by trying, offline, with any token at hand.
+const MIN_BYTES: usize = 32;
+
+/// Most bytes that are read of a key file; whatever holds more is no key file.
+const MAX_BYTES: u64 = 4096;
+
+/// Name of the key file in the data folder.
+const FILE_NAME: &str = "jwt.key";
+
+/// A key that signs tokens. It is never shown.
+pub struct SigningKey(Vec<u8>);
+
+/// Why there is no key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The configured key could be guessed.
+    #[error(
+        "OPENRUNNER_JWT_SECRET has {len} bytes and needs at least {MIN_BYTES}: set a longer one, such as `openssl rand -hex 32` prints, or none at all"
+    )]
+    SecretTooShort {
+        /// Its length in bytes.
+        len: usize,
+    },
+    /// Others on this machine can read the key.
+    #[error("the key file {} is open to other accounts (mode {mode:o}): run `chmod 600` on it, or delete it to have a new one made", path.display())]
+    ModeTooWide {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The file holds no whole key.
+    #[error("the key file {} has {len} bytes and needs {MIN_BYTES} to {MAX_BYTES}: delete it to have a new one made, which ends all tokens", path.display())]
+    FileLength {
+        /// The file.
+        path: PathBuf,
+        /// Its length in bytes.
+        len: u64,
+    },
+    /// The file cannot be read or made.
+    #[error("the key file {}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system gave no random bytes.
+    #[error("the system gave no random bytes: {0}")]
+    Random(String),
+}
+
+impl SigningKey {
+    /// The configured key, else the one in the data folder, else a new one that is written there for the next start.
+    ///
+    /// # Errors
+    /// [`KeyError`]; no weaker key is ever used instead.
+    pub fn load(secret: Option<&Secret>, data_dir: &Path) -> Result<Self, KeyError> {
+        match secret {
+            Some(secret) => Self::from_secret(secret),
+            None => Self::from_file(data_dir.join(FILE_NAME)),
+        }
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn from_secret(secret: &Secret) -> Result<Self, KeyError> {
+        let bytes = secret.expose().as_bytes();
+        if bytes.len() < MIN_BYTES {
+            return Err(KeyError::SecretTooShort { len: bytes.len() });
+        }
+        Ok(Self(bytes.to_vec()))
+    }
+
+    fn from_file(path: PathBuf) -> Result<Self, KeyError> {
+        // Created exclusively: whoever put a file or a link there first does not get our key.
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+            Ok(file) => Self::make(file, path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Self::read(path),
+            Err(source) => Err(KeyError::Io { path, source }),
+        }
+    }
+
+    fn make(mut file: File, path: PathBuf) -> Result<Self, KeyError> {
+        let mut key = vec![0; MIN_BYTES];
+        getrandom::fill(&mut key).map_err(|error| KeyError::Random(error.to_string()))?;
+        match file.write_all(&key).and_then(|()| file.sync_all()) {
+            Ok(()) => Ok(Self(key)),
+            Err(source) => Err(KeyError::Io { path, source }),
+        }
+    }
+
+    fn read(path: PathBuf) -> Result<Self, KeyError> {
+        let read = || {
+            let file = File::open(&path)?;
+            let (mode, len) = file.metadata().map(|meta| (meta.mode() & 0o7777, meta.len()))?;
+            let mut key = Vec::new();
+            file.take(MAX_BYTES + 1).read_to_end(&mut key)?;
+            Ok((mode, len, key))
+        };
+        let (mode, len, key) = match read() {
+            Ok(read) => read,
+            Err(source) => return Err(KeyError::Io { path, source }),
+        };
+        if mode & 0o077 != 0 {
+            return Err(KeyError::ModeTooWide { path, mode });
+        }
+        if key.len() < MIN_BYTES || len > MAX_BYTES {
+            return Err(KeyError::FileLength { path, len });
+        }
+        Ok(Self(key))
+    }
+}
+
+impl std::fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SigningKey(***)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn i3_a_key_of_256_random_bits_is_made_once_for_us_alone() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let first = SigningKey::load(None, one.path()).unwrap();
+        assert_eq!(first.as_bytes().len(), 32);
+        assert_eq!(fs::metadata(one.path().join("jwt.key")).unwrap().mode() & 0o7777, 0o600);
+        assert_eq!(SigningKey::load(None, one.path()).unwrap().as_bytes(), first.as_bytes());
+        assert_ne!(SigningKey::load(None, other.path()).unwrap().as_bytes(), first.as_bytes());
+    }
+
+    #[test]
+    fn i3_a_configured_key_under_32_bytes_stops_the_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let load = |text: &str| SigningKey::load(Some(&Secret::new(text.to_owned())), dir.path());
+        let error = load(&"k".repeat(31)).unwrap_err().to_string();
+        assert!(error.contains("OPENRUNNER_JWT_SECRET") && error.contains("32"), "{error}");
+        assert_eq!(load(&"k".repeat(32)).unwrap().as_bytes(), "k".repeat(32).as_bytes());
+        assert!(!dir.path().join("jwt.key").exists());
+    }
+
+    #[test]
+    fn i3_a_key_file_that_others_can_read_or_that_is_cut_off_stops_the_start() {
+        let dir = tempfile::tempdir().unwrap();
+        SigningKey::load(None, dir.path()).unwrap();
+        let path = dir.path().join("jwt.key");
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(SigningKey::load(None, dir.path()), Err(KeyError::ModeTooWide { mode: 0o640, .. })));
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        for len in [0, 31, 5000] {
+            fs::write(&path, vec![1; len]).unwrap();
+            assert!(matches!(SigningKey::load(None, dir.path()), Err(KeyError::FileLength { .. })), "{len}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_never_shown() {
+        let key = SigningKey(b"quite-secret".to_vec());
+        assert_eq!(format!("{key:?}"), "SigningKey(***)");
+    }
+}

@@ -1,0 +1,127 @@
+//! The items that settings hold lists of, each checked when it is read.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+/// Why a text is not an item of a list.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not {expected}")]
+pub struct BadItem {
+    text: String,
+    expected: &'static str,
+}
+
+macro_rules! checked_text {
+    ($(#[$doc:meta])* $name:ident, $check:expr, $expected:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, Deserialize)]
+        #[serde(try_from = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = BadItem;
+
+            fn from_str(text: &str) -> Result<Self, BadItem> {
+                let check: fn(&str) -> Option<String> = $check;
+                check(text).map(Self).ok_or_else(|| BadItem { text: text.to_owned(), expected: $expected })
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = BadItem;
+
+            fn try_from(text: String) -> Result<Self, BadItem> {
+                text.parse()
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+checked_text! {
+    /// A name that this server goes by in `Host`: lower case, without scheme and port. An IPv6 address stands in brackets.
+    HostName, host_name, "a host name without scheme, port or path, such as `runner.example.org`"
+}
+
+checked_text! {
+    /// A web origin in the form that browsers send: `https://console.example.org`, with the port where it is not the scheme's own.
+    Origin, origin, "an origin such as `https://console.example.org` or `http://localhost:5173`"
+}
+
+checked_text! {
+    /// Name of an environment variable that agents may be given. Never one that holds secrets of this server.
+    VariableName, variable_name, "the name of a variable that agents may be given (names of this server's own settings, `DATABASE_URL`, `PG…` and `NATS_…` never are)"
+}
+
+fn host_name(text: &str) -> Option<String> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    let is_name = !text.is_empty() && text.bytes().all(allowed);
+    let is_bracketed =
+        text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).is_some_and(|ip| ip.parse::<std::net::Ipv6Addr>().is_ok());
+    (is_name || is_bracketed).then(|| text.to_ascii_lowercase())
+}
+
+fn origin(text: &str) -> Option<String> {
+    let text = text.to_ascii_lowercase();
+    let authority = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => port.parse::<u16>().ok().map(|_port| host)?,
+        _ => authority,
+    };
+    host_name(host)?;
+    Some(text)
+}
+
+fn variable_name(text: &str) -> Option<String> {
+    let is_name = text.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let upper = text.to_ascii_uppercase();
+    let is_ours = upper == "DATABASE_URL" || ["OPENRUNNER_", "PG", "NATS_"].iter().any(|prefix| upper.starts_with(prefix));
+    (is_name && !is_ours).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_name_has_no_scheme_and_no_port() {
+        assert_eq!("Runner.Example.org".parse::<HostName>().unwrap().as_str(), "runner.example.org");
+        assert!("[fe80::1]".parse::<HostName>().is_ok());
+        for wrong in ["", "http://a", "a:80", "a/b", "*", "a b", "[x]", "ä.example"] {
+            assert!(wrong.parse::<HostName>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port_and_never_a_wildcard() {
+        for right in ["https://a.example", "http://localhost:5173", "http://[::1]:8080", "http://[::1]"] {
+            assert_eq!(right.parse::<Origin>().unwrap().as_str(), right);
+        }
+        for wrong in ["*", "null", "a.example", "https://", "https://*", "https://a/", "ftp://a", "https://a:99999", "https://u@a"] {
+            assert!(wrong.parse::<Origin>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn s7_no_setting_hands_this_servers_secrets_to_an_agent() {
+        assert!("HTTPS_PROXY".parse::<VariableName>().is_ok());
+        for wrong in ["", "A B", "1A", "A=B", "OPENRUNNER_JWT_SECRET", "openrunner_x", "DATABASE_URL", "PGPASSWORD", "NATS_URL"] {
+            assert!(wrong.parse::<VariableName>().is_err(), "{wrong}");
+        }
+    }
+}

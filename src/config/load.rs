@@ -1,0 +1,248 @@
+//! Brings flags, environment, file and defaults together.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use confique::{Config, File, FileFormat, Layer as _};
+
+use super::environment::Environment;
+use super::{Settings, memory};
+
+type SettingsLayer = <Settings as Config>::Layer;
+
+/// Longest of the waits that are set in seconds: a day, far from where arithmetic on clocks could overflow.
+const MAX_WAIT_SECS: u32 = 86_400;
+
+/// Name of the settings file in the data folder.
+const FILE_NAME: &str = "openrunner.toml";
+
+/// Settings given on the command line. They overrule all others.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Flags {
+    /// Settings file (default: openrunner.toml in the data folder; also `OPENRUNNER_CONFIG`)
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Address and port to listen on (default 127.0.0.1:3000; also `OPENRUNNER_ADDR`)
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub addr: Option<SocketAddr>,
+    /// Folder of the database, the key and the runs' own folders (also `OPENRUNNER_DATA_DIR`)
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// What is logged, such as `info` or `warn,openrunner=debug` (default info; also `OPENRUNNER_LOG`)
+    #[arg(long, value_name = "FILTER")]
+    pub log: Option<String>,
+}
+
+/// Why there are no settings. Every message names the setting and what it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// A variable holds something else than its setting takes.
+    #[error("{variable}: {problem}")]
+    Variable {
+        /// The variable.
+        variable: &'static str,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
+    /// A setting's value makes no sense, wherever it came from.
+    #[error("{setting}: {problem}")]
+    Value {
+        /// The setting.
+        setting: &'static str,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
+    /// The settings file cannot be read or understood.
+    #[error("the settings file {}: {problem}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, with its line where there is one.
+        problem: String,
+    },
+    /// Neither a home folder nor a setting says where data goes.
+    #[error("no home folder is known: set OPENRUNNER_DATA_DIR to a folder for this server's data")]
+    NoDataDir,
+}
+
+/// Reads the settings: flags over environment over file over defaults. `get` reads one environment variable.
+///
+/// # Errors
+/// [`SettingsError`] for the first setting that is wrong.
+pub fn load(flags: Flags, get: &dyn Fn(&str) -> Option<OsString>) -> Result<Settings, SettingsError> {
+    let environment = Environment { get };
+    let named_file = flags.config.or_else(|| environment.path("OPENRUNNER_CONFIG"));
+    let early_data_dir =
+        flags.data_dir.clone().or_else(|| environment.path("OPENRUNNER_DATA_DIR")).or_else(|| platform_data_dir(&environment));
+    let file_is_named = named_file.is_some();
+    let file = named_file.or_else(|| early_data_dir.map(|dir| dir.join(FILE_NAME)));
+    let from_flags = SettingsLayer { addr: flags.addr, data_dir: flags.data_dir, log: flags.log, ..SettingsLayer::empty() };
+    let mut layer = from_flags.with_fallback(environment.layer()?);
+    if let Some(path) = file {
+        layer = layer.with_fallback(read_file(&path, file_is_named)?);
+    }
+    let data_dir =
+        absolute("data_dir", &layer.data_dir.take().or_else(|| platform_data_dir(&environment)).ok_or(SettingsError::NoDataDir)?)?;
+    let agents_dir = absolute("agents_dir", &layer.agents_dir.take().unwrap_or_else(|| data_dir.join("agents")))?;
+    layer.data_dir = Some(data_dir);
+    layer.agents_dir = Some(agents_dir);
+    layer.max_runs = layer.max_runs.or_else(|| Some(memory::runs_that_fit()));
+    let settings = Settings::from_layer(layer.with_fallback(SettingsLayer::default_values()))
+        .map_err(|error| SettingsError::Value { setting: "settings", problem: error.to_string() })?;
+    check(&settings)?;
+    Ok(settings)
+}
+
+fn read_file(path: &Path, is_named: bool) -> Result<SettingsLayer, SettingsError> {
+    let file = File::with_format(path, FileFormat::Toml);
+    let file = if is_named { file.required() } else { file };
+    file.load().map_err(|error| {
+        let mut problem = error.to_string();
+        let mut cause = std::error::Error::source(&error);
+        while let Some(error) = cause {
+            problem = format!("{problem}: {error}");
+            cause = error.source();
+        }
+        SettingsError::File { path: path.to_owned(), problem }
+    })
+}
+
+/// A relative folder is meant from where the server was started, and must go on meaning that.
+fn absolute(setting: &'static str, path: &Path) -> Result<PathBuf, SettingsError> {
+    std::path::absolute(path).map_err(|error| SettingsError::Value { setting, problem: format!("{}: {error}", path.display()) })
+}
+
+fn platform_data_dir(environment: &Environment<'_>) -> Option<PathBuf> {
+    // The base directory specification ignores a relative XDG_DATA_HOME.
+    let xdg = environment.path("XDG_DATA_HOME").filter(|path| path.is_absolute());
+    let home = || environment.path("HOME").filter(|path| path.is_absolute());
+    let base = if cfg!(target_os = "macos") {
+        home().map(|home| home.join("Library/Application Support"))
+    } else {
+        xdg.or_else(|| home().map(|home| home.join(".local/share")))
+    };
+    base.map(|base| base.join("openrunner"))
+}
+
+fn check(settings: &Settings) -> Result<(), SettingsError> {
+    let waits =
+        [("stop_grace_secs", settings.stop_grace_secs), ("linger_secs", settings.linger_secs), ("shutdown_secs", settings.shutdown_secs)];
+    for (setting, secs) in waits {
+        if secs > MAX_WAIT_SECS {
+            return Err(SettingsError::Value {
+                setting,
+                problem: format!("{secs} is more than a day; give at most {MAX_WAIT_SECS} seconds"),
+            });
+        }
+    }
+    if let Some(root) = settings.workspace_roots.iter().find(|root| !root.is_absolute()) {
+        let problem = format!("`{}` is not absolute; give folders that begin with a slash", root.display());
+        return Err(SettingsError::Value { setting: "workspace_roots", problem });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::super::{AgentMode, LogFormat};
+    use super::*;
+
+    fn load_with(flags: Flags, variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        let variables: HashMap<String, OsString> =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(value))).collect();
+        load(flags, &move |name| variables.get(name).cloned())
+    }
+
+    fn file(text: &str) -> (tempfile::TempDir, String) {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(FILE_NAME), text).unwrap();
+        let path = dir.path().to_str().unwrap().to_owned();
+        (dir, path)
+    }
+
+    #[test]
+    fn d1_without_a_word_it_listens_on_this_machine_only() {
+        let settings = load_with(Flags::default(), &[("HOME", "/home/someone")]).unwrap();
+        assert_eq!(settings.addr.to_string(), "127.0.0.1:3000");
+        assert!(settings.data_dir.starts_with("/home/someone") && settings.data_dir.ends_with("openrunner"));
+        assert_eq!(settings.agents_dir, settings.data_dir.join("agents"));
+        assert_eq!((settings.max_queue, settings.stop_grace_secs, settings.linger_secs, settings.shutdown_secs), (10_000, 10, 10, 15));
+        assert!(settings.max_runs.get() >= 2);
+        assert_eq!(settings.agents.codex.mode, AgentMode::TwoWay);
+        assert!(settings.jwt_secret.is_none() && settings.allowed_hosts.is_empty());
+    }
+
+    #[test]
+    fn flags_overrule_the_environment_and_the_environment_overrules_the_file() {
+        let (_dir, data_dir) = file("addr = \"127.0.0.1:1\"\nmax_queue = 7\nlog = \"warn\"\n[agents.codex]\nmode = \"one_shot\"\n");
+        let flags = Flags { log: Some("trace".to_owned()), ..Flags::default() };
+        let variables = [
+            ("OPENRUNNER_DATA_DIR", data_dir.as_str()),
+            ("OPENRUNNER_ADDR", "0.0.0.0:8090"),
+            ("OPENRUNNER_LOG", "debug"),
+            ("OPENRUNNER_LOG_FORMAT", "json"),
+            ("OPENRUNNER_ALLOWED_HOSTS", "A.example, b.example"),
+            ("OPENRUNNER_WORKSPACE_ROOTS", "/a:/b c"),
+            ("OPENRUNNER_JWT_SECRET", ""),
+        ];
+        let settings = load_with(flags, &variables).unwrap();
+        assert_eq!(settings.addr.to_string(), "0.0.0.0:8090");
+        assert_eq!(settings.max_queue, 7);
+        assert_eq!(settings.log, "trace");
+        assert_eq!(settings.log_format, LogFormat::Json);
+        assert_eq!(format!("{:?}", settings.allowed_hosts), "[a.example, b.example]");
+        assert_eq!(settings.workspace_roots, [PathBuf::from("/a"), PathBuf::from("/b c")]);
+        assert_eq!(settings.agents.codex.mode, AgentMode::OneShot);
+        assert!(settings.jwt_secret.is_none(), "a variable set to nothing is unset");
+    }
+
+    #[test]
+    fn an_error_names_the_setting_and_what_would_be_right() {
+        let wrong = [
+            ("OPENRUNNER_ADDR", "3000"),
+            ("OPENRUNNER_MAX_RUNS", "0"),
+            ("OPENRUNNER_LOG_FORMAT", "xml"),
+            ("OPENRUNNER_ALLOWED_ORIGINS", "*"),
+            ("OPENRUNNER_AGENT_ENV", "OPENRUNNER_JWT_SECRET"),
+            ("OPENRUNNER_STOP_GRACE_SECS", "ten"),
+        ];
+        for (name, value) in wrong {
+            let error = load_with(Flags::default(), &[("HOME", "/h"), (name, value)]).unwrap_err().to_string();
+            assert!(error.starts_with(name) && error.contains(value) && error.contains(" is not "), "{error}");
+        }
+        let error = load_with(Flags::default(), &[("HOME", "/h"), ("OPENRUNNER_LINGER_SECS", "90000")]).unwrap_err().to_string();
+        assert!(error.contains("linger_secs") && error.contains("86400"), "{error}");
+        let error = load_with(Flags::default(), &[("HOME", "/h"), ("OPENRUNNER_WORKSPACE_ROOTS", "work")]).unwrap_err().to_string();
+        assert!(error.contains("workspace_roots"), "{error}");
+        assert!(matches!(load_with(Flags::default(), &[]), Err(SettingsError::NoDataDir)));
+    }
+
+    #[test]
+    fn a_key_that_nobody_knows_is_refused_at_every_depth() {
+        for text in ["adr = \"x\"\n", "[agents.codx]\nmode = \"one_shot\"\n", "[agents.codex]\nmod = \"one_shot\"\n"] {
+            let (_dir, data_dir) = file(text);
+            let error = load_with(Flags::default(), &[("OPENRUNNER_DATA_DIR", &data_dir)]).unwrap_err().to_string();
+            assert!(error.contains("unknown field") && error.contains(FILE_NAME), "{error}");
+        }
+        let (_dir, data_dir) = file("max_queue = \"many\"\n");
+        let error = load_with(Flags::default(), &[("OPENRUNNER_DATA_DIR", &data_dir)]).unwrap_err().to_string();
+        assert!(error.contains("max_queue"), "{error}");
+    }
+
+    #[test]
+    fn a_settings_file_that_is_named_must_be_there() {
+        let error = load_with(Flags::default(), &[("HOME", "/h"), ("OPENRUNNER_CONFIG", "/nowhere/at-all.toml")]).unwrap_err().to_string();
+        assert!(error.contains("/nowhere/at-all.toml"), "{error}");
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let variables = [("HOME", "/h"), ("OPENRUNNER_JWT_SECRET", "quite-secret"), ("OPENRUNNER_ADMIN_PASSWORD", "quite-secret")];
+        let settings = load_with(Flags::default(), &variables).unwrap();
+        assert_eq!(settings.jwt_secret.as_ref().map(super::super::Secret::expose), Some("quite-secret"));
+        assert!(!format!("{settings:?}").contains("quite-secret"));
+    }
+}

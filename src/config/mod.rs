@@ -1,0 +1,16 @@
+//! Settings: what the operator may choose, where each choice comes from, and what holds when nothing is said.
+//!
+//! The file `openrunner.toml` is overruled by environment variables `OPENRUNNER_*`, and those by flags. A key that nobody knows stops the
+//! start, since a mistyped setting that is silently ignored is worse than none.
+
+mod environment;
+mod lists;
+mod load;
+mod memory;
+mod secret;
+mod settings;
+
+pub use lists::{BadItem, HostName, Origin, VariableName};
+pub use load::{Flags, SettingsError, load};
+pub use secret::Secret;
+pub use settings::{AgentMode, AgentSettings, AgentsSettings, LogFormat, Settings};

@@ -1,0 +1,149 @@
+//! The settings themselves. Their documentation names default, unit and variable of each.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use confique::Config;
+use serde::Deserialize;
+
+use super::{HostName, Origin, Secret, VariableName};
+
+/// Everything that the operator may choose.
+#[derive(Clone, Debug, Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct Settings {
+    /// Address and port to listen on. Port 0 takes any free one. Default `127.0.0.1:3000`.
+    #[config(env = "OPENRUNNER_ADDR", default = "127.0.0.1:3000")]
+    pub addr: SocketAddr,
+
+    /// Folder of the database, the key and the runs' own folders. Default: `$XDG_DATA_HOME/openrunner`, else `~/.local/share/openrunner`;
+    /// on macOS `~/Library/Application Support/openrunner`.
+    #[config(env = "OPENRUNNER_DATA_DIR")]
+    pub data_dir: PathBuf,
+
+    /// What is logged, as a filter of `tracing`: `info`, or `warn,openrunner=debug`. Default `info`.
+    #[config(env = "OPENRUNNER_LOG", default = "info")]
+    pub log: String,
+
+    /// Form of the log on standard error: `text` or `json`. Default `text`.
+    #[config(env = "OPENRUNNER_LOG_FORMAT", default = "text")]
+    pub log_format: LogFormat,
+
+    /// Key that signs tokens, at least 32 bytes. Default: one of 256 random bits is made at the first start and kept in the data folder.
+    #[config(env = "OPENRUNNER_JWT_SECRET")]
+    pub jwt_secret: Option<Secret>,
+
+    /// Sets admin's own password at start, unless it is that already. Default: none is set.
+    #[config(env = "OPENRUNNER_ADMIN_PASSWORD")]
+    pub admin_password: Option<Secret>,
+
+    /// Further names that this server goes by in `Host`, without port. As a variable: separated by commas. Default: none.
+    #[config(env = "OPENRUNNER_ALLOWED_HOSTS", default = [])]
+    pub allowed_hosts: Vec<HostName>,
+
+    /// Web origins whose pages may call this server. As a variable: separated by commas. Default: none.
+    #[config(env = "OPENRUNNER_ALLOWED_ORIGINS", default = [])]
+    pub allowed_origins: Vec<Origin>,
+
+    /// Runs at once; more wait in the queue. Default: total memory divided by 600 MB, at least 2.
+    #[config(env = "OPENRUNNER_MAX_RUNS")]
+    pub max_runs: NonZeroUsize,
+
+    /// Runs that may wait; more are refused. Default 10000.
+    #[config(env = "OPENRUNNER_MAX_QUEUE", default = 10_000)]
+    pub max_queue: usize,
+
+    /// Seconds that an agent gets between being asked to end and being killed, at most 86400. Default 10.
+    #[config(env = "OPENRUNNER_STOP_GRACE_SECS", default = 10)]
+    pub stop_grace_secs: u32,
+
+    /// Seconds that an agent may stay alive after its result, at most 86400. Default 10.
+    #[config(env = "OPENRUNNER_LINGER_SECS", default = 10)]
+    pub linger_secs: u32,
+
+    /// Seconds that a shutdown may take in all, at most 86400. Default 15.
+    #[config(env = "OPENRUNNER_SHUTDOWN_SECS", default = 15)]
+    pub shutdown_secs: u32,
+
+    /// Folders that agents may work in, each absolute, with what is beneath them. As a variable: separated by colons. Default: none, which
+    /// means any folder.
+    #[config(env = "OPENRUNNER_WORKSPACE_ROOTS", default = [])]
+    pub workspace_roots: Vec<PathBuf>,
+
+    /// Folder in which agent programs are looked for first. Default: `agents` in the data folder.
+    #[config(env = "OPENRUNNER_AGENTS_DIR")]
+    pub agents_dir: PathBuf,
+
+    /// Names of further environment variables that agents get from this server's own. As a variable: separated by commas. Default: none.
+    #[config(env = "OPENRUNNER_AGENT_ENV", default = [])]
+    pub agent_env: Vec<VariableName>,
+
+    /// Settings of single agents.
+    #[config(nested)]
+    pub agents: AgentsSettings,
+}
+
+/// Settings of single agents, each a table of its own in the file.
+#[derive(Clone, Debug, Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct AgentsSettings {
+    /// Claude Code.
+    #[config(nested)]
+    pub claude_code: AgentSettings,
+
+    /// Codex.
+    #[config(nested)]
+    pub codex: AgentSettings,
+
+    /// `OpenCode`.
+    #[config(nested)]
+    pub opencode: AgentSettings,
+}
+
+/// Settings of one agent.
+#[derive(Clone, Debug, Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct AgentSettings {
+    /// How the program is driven: `two_way` or `one_shot`. Only in the file. Default `two_way`.
+    #[config(default = "two_way")]
+    pub mode: AgentMode,
+}
+
+/// How an agent program is driven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentMode {
+    /// Through its dialogue: with deltas, permissions and interrupts.
+    TwoWay,
+    /// One prompt in, a stream out: for programs too old or too restricted for a dialogue.
+    OneShot,
+}
+
+/// Form of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// A line for people.
+    Text,
+    /// A JSON object a line, for programs.
+    Json,
+}
+
+impl Settings {
+    /// Time between asking an agent to end and killing it.
+    pub fn stop_grace(&self) -> Duration {
+        Duration::from_secs(self.stop_grace_secs.into())
+    }
+
+    /// How long an agent may stay alive after its result.
+    pub fn linger(&self) -> Duration {
+        Duration::from_secs(self.linger_secs.into())
+    }
+
+    /// How long a shutdown may take in all.
+    pub fn shutdown(&self) -> Duration {
+        Duration::from_secs(self.shutdown_secs.into())
+    }
+}

@@ -1,0 +1,8 @@
+//! The running server: what it listens on, how it logs, and how it goes away.
+
+mod linger;
+mod listen;
+mod logs;
+
+pub use listen::{Drained, Listening, serve};
+pub use logs::{LogsError, init};
