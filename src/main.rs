@@ -1,1 +1,25 @@
-fn main(){}
+//! The `openrunner` program. See the library for everything that it does.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use openrunner::cli::{self, Cli};
+use openrunner::process::launch;
+use rustix::fs::Mode;
+
+fn main() -> ExitCode {
+    // Before anything else: a process that is to become an agent must have no thread and no open file of ours.
+    if let Some(error) = launch::become_agent_if_asked(std::env::args_os()) {
+        eprintln!("{}: {error}", launch::COMPLAINT);
+        return ExitCode::from(u8::try_from(launch::NOT_STARTED).unwrap_or(u8::MAX));
+    }
+    // What we write is the owner's alone; agents get the mask back that we were started with.
+    let umask = rustix::process::umask(Mode::from_bits_truncate(0o077));
+    match cli::run(Cli::parse(), umask) {
+        Ok(code) => code,
+        Err(error) => {
+            anstream::eprintln!("openrunner: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

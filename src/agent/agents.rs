@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde::Serialize;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::detect::{Detector, folders};
@@ -19,6 +21,8 @@ use crate::types::{Cause, Failure};
 
 /// How long a report may wait for a look at the programs before it tells what is known so far.
 const REPORT_PATIENCE: Duration = Duration::from_millis(150);
+/// How old what is known may become before a report makes us look again. `OpenCode` takes a second of CPU to tell its version.
+const REFRESH_AFTER: Duration = Duration::from_secs(60);
 
 /// What the agents of a server have in common.
 #[derive(Clone, Debug)]
@@ -46,6 +50,7 @@ pub struct Agents {
     spawner: Spawner,
     limits: Limits,
     tasks: TaskTracker,
+    refreshed: Arc<Mutex<Option<Instant>>>,
 }
 
 enum Known {
@@ -94,7 +99,7 @@ impl Agents {
                 (name.to_owned(), known)
             })
             .collect();
-        Self { agents: Arc::new(agents), spawner: host.spawner.clone(), limits: host.limits, tasks: host.tasks.clone() }
+        Self { agents: Arc::new(agents), spawner: host.spawner.clone(), limits: host.limits, tasks: host.tasks.clone(), refreshed: Arc::default() }
     }
 
     /// The names, sorted.
@@ -119,20 +124,22 @@ impl Agents {
         }
     }
 
-    /// Looks at every program anew. Takes as long as the slowest of them, some seconds.
-    pub async fn refresh(&self) {
-        let looks = self.agents.values().filter_map(|known| match known {
-            Known::Program { detector, .. } => Some(detector.refresh()),
-            Known::InProcess(_) => None,
-        });
-        futures_util::future::join_all(looks).await;
+    /// Looks at every program in the background, unless that was done a moment ago: a program may be new, and a login may have come
+    /// or gone.
+    pub fn refresh(&self) {
+        let mut refreshed = self.refreshed.lock().unwrap_or_else(PoisonError::into_inner);
+        if refreshed.is_none_or(|last| last.elapsed() >= REFRESH_AFTER) {
+            *refreshed = Some(Instant::now());
+            let this = self.clone();
+            self.tasks.spawn(async move { join_all(this.agents.values().map(Known::refresh)).await });
+        }
     }
 
-    /// What is known of every agent. Quick always: a program that is new is looked at in the background, and its version comes with
-    /// a later report.
+    /// What is known of every agent. Quick always: what takes longer to find out comes with a later report.
     pub async fn reports(&self) -> Vec<AgentReport> {
+        self.refresh();
         let this = self.clone();
-        let looking = self.tasks.spawn(async move { futures_util::future::join_all(this.agents.values().map(Known::inspected)).await });
+        let looking = self.tasks.spawn(async move { join_all(this.agents.values().map(Known::inspected)).await });
         // The look goes on when nobody waits for it any more.
         let _ = tokio::time::timeout(REPORT_PATIENCE, looking).await;
         self.agents.iter().map(|(name, known)| known.report(name)).collect()
@@ -173,6 +180,12 @@ impl Agents {
 }
 
 impl Known {
+    async fn refresh(&self) {
+        if let Self::Program { detector, .. } = self {
+            detector.refresh().await;
+        }
+    }
+
     async fn inspected(&self) {
         if let Self::Program { detector, .. } = self {
             detector.inspected().await;

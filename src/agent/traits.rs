@@ -110,7 +110,8 @@ pub enum Location {
 }
 
 /// How a program is spoken with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Both sides speak: the program asks for permissions, gives text as it is written, and takes further messages.
     #[default]

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::auth::{AuthError, LoginError};
 use crate::run::store::StoreError;
+use crate::run::{BadRun, CreateError, DeleteError, FindError, WorkspaceError};
 
 /// Longest `detail`, in characters. A message may quote what the caller sent, but need not send all of it back.
 const MAX_DETAIL: usize = 500;
@@ -22,6 +23,8 @@ pub struct ApiError {
     detail: String,
     field: Option<String>,
     challenge: Option<HeaderValue>,
+    /// Seconds after which it is worth trying again.
+    retry_after: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -38,12 +41,18 @@ struct Problem<'a> {
 impl ApiError {
     /// A refusal for a reason of the caller's. `code` is part of the API: once given out it keeps its meaning.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: shorten(detail.into()), field: None, challenge: None }
+        Self { status, code, detail: shorten(detail.into()), field: None, challenge: None, retry_after: None }
     }
 
     /// A body or query whose `field` is not what it should be (422).
     pub fn invalid_field(field: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { field: Some(shorten(field.into())), ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", detail) }
+    }
+
+    /// The same refusal, with the field that it is about.
+    #[must_use]
+    pub fn of_field(self, field: &'static str) -> Self {
+        Self { field: Some(field.to_owned()), ..self }
     }
 
     /// There is no such thing, or none that the caller may know of (404).
@@ -125,6 +134,9 @@ impl IntoResponse for ApiError {
         if let Some(challenge) = self.challenge {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
         response
     }
 }
@@ -137,7 +149,68 @@ impl From<StoreError> for ApiError {
                 Self::hidden(StatusCode::INSUFFICIENT_STORAGE, "storage", "nothing can be stored at the moment", &error)
             }
             StoreError::Closed => Self::new(unavailable, "shutting_down", "this server is shutting down"),
-            StoreError::Read(_) | StoreError::Damaged { .. } => Self::internal(&error),
+            StoreError::Read(_) | StoreError::Damaged { .. } | StoreError::NotNext { .. } => Self::internal(&error),
+        }
+    }
+}
+
+/// Where in a request's body the parts of a new run stand, for naming what is wrong.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RunFields {
+    pub(super) prompt: &'static str,
+    pub(super) agent: &'static str,
+    pub(super) model: &'static str,
+    /// What stands before the names of all others.
+    pub(super) prefix: &'static str,
+}
+
+impl ApiError {
+    /// Why a run was not created, in the words of the request that asked for it.
+    pub(super) fn of_create(error: CreateError, fields: RunFields) -> Self {
+        let detail = error.to_string();
+        let within = |name: &str| format!("{}{name}", fields.prefix);
+        let bad = match error {
+            CreateError::Bad(bad) => bad,
+            CreateError::QueueFull { .. } => return Self { retry_after: Some(5), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "queue_full", detail) },
+            CreateError::Draining => return Self { retry_after: Some(5), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", detail) },
+            CreateError::Store(error) => return error.into(),
+        };
+        let named = |status: StatusCode, code: &'static str, field: String| Self { field: Some(field), ..Self::new(status, code, detail.clone()) };
+        match bad {
+            BadRun::PromptEmpty | BadRun::PromptNul => Self::invalid_field(fields.prompt, detail),
+            BadRun::UnknownAgent { .. } => named(StatusCode::UNPROCESSABLE_ENTITY, "unknown_agent", fields.agent.to_owned()),
+            BadRun::Model => Self::invalid_field(fields.model, detail),
+            // S4 of the threat model names this status.
+            BadRun::Args(_) => named(StatusCode::BAD_REQUEST, "bad_argument", within("extra_args")),
+            BadRun::ArgsNeedAdmin { .. } => named(StatusCode::FORBIDDEN, "admin_only", within("extra_args")),
+            BadRun::WorkingDir(WorkspaceError::Io(cause)) => {
+                tracing::warn!(error.cause = cause.to_string(), "a working folder cannot be used");
+                named(StatusCode::UNPROCESSABLE_ENTITY, "bad_working_dir", within("working_dir"))
+            }
+            BadRun::WorkingDir(WorkspaceError::NotFromAfar | WorkspaceError::OutsideRoots) => {
+                named(StatusCode::FORBIDDEN, "working_dir_not_allowed", within("working_dir"))
+            }
+            BadRun::WorkingDir(_) => named(StatusCode::UNPROCESSABLE_ENTITY, "bad_working_dir", within("working_dir")),
+            BadRun::Timeout { field } => Self::invalid_field(within(field), detail),
+            BadRun::Labels => Self::invalid_field(within("labels"), detail),
+        }
+    }
+}
+
+impl From<FindError> for ApiError {
+    fn from(error: FindError) -> Self {
+        match error {
+            FindError::NotFound(_) => Self::not_found(error.to_string()),
+            FindError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<DeleteError> for ApiError {
+    fn from(error: DeleteError) -> Self {
+        match error {
+            DeleteError::Find(error) => error.into(),
+            DeleteError::Alive(_) => Self::new(StatusCode::CONFLICT, "run_active", error.to_string()),
         }
     }
 }

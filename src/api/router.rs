@@ -13,12 +13,15 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::handlers::{self, health::Health};
 use super::{ApiError, Policy, access, body, door, request_log};
 use crate::auth::Auth;
+use crate::run::RunManager;
 
 /// What handlers work with: handles on the services beneath, cheap to clone.
 #[derive(Clone)]
 pub struct AppState {
     /// Lets users in.
     pub auth: Arc<Auth>,
+    /// Makes, finds and stops runs.
+    pub runs: RunManager,
     /// The server's own health.
     pub health: Arc<Health>,
 }
@@ -30,6 +33,12 @@ fn table() -> Vec<(&'static str, MethodRouter<AppState>)> {
         ("/health", get(handlers::health::health)),
         ("/api/auth/login", post(handlers::auth::login)),
         ("/api/auth/me", get(handlers::auth::me)),
+        ("/health/agents", get(handlers::agents::agents)),
+        ("/api/runs", get(handlers::runs::list).post(handlers::runs::create)),
+        ("/api/runs/{id}", get(handlers::runs::get).delete(handlers::runs::delete)),
+        ("/api/runs/{id}/cancel", post(handlers::runs::cancel)),
+        ("/api/runs/{id}/events", get(handlers::events::follow)),
+        ("/api/chat", post(handlers::chat::chat)),
     ]
 }
 

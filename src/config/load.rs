@@ -147,7 +147,8 @@ fn check(settings: &Settings) -> Result<(), SettingsError> {
 mod tests {
     use std::collections::HashMap;
 
-    use super::super::{AgentMode, LogFormat};
+    use super::super::LogFormat;
+    use crate::agent::Mode;
     use super::*;
 
     fn load_with(flags: Flags, variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
@@ -171,7 +172,7 @@ mod tests {
         assert_eq!(settings.agents_dir, settings.data_dir.join("agents"));
         assert_eq!((settings.max_queue, settings.stop_grace_secs, settings.linger_secs, settings.shutdown_secs), (10_000, 10, 10, 15));
         assert!(settings.max_runs.get() >= 2);
-        assert_eq!(settings.agents.codex.mode, AgentMode::TwoWay);
+        assert_eq!(settings.agents.codex.mode, Mode::TwoWay);
         assert!(settings.jwt_secret.is_none() && settings.allowed_hosts.is_empty());
     }
 
@@ -195,7 +196,7 @@ mod tests {
         assert_eq!(settings.log_format, LogFormat::Json);
         assert_eq!(format!("{:?}", settings.allowed_hosts), "[a.example, b.example]");
         assert_eq!(settings.workspace_roots, [PathBuf::from("/a"), PathBuf::from("/b c")]);
-        assert_eq!(settings.agents.codex.mode, AgentMode::OneShot);
+        assert_eq!(settings.agents.codex.mode, Mode::OneShot);
         assert!(settings.jwt_secret.is_none(), "a variable set to nothing is unset");
     }
 

@@ -13,4 +13,4 @@ mod settings;
 pub use lists::{BadItem, HostName, Origin, VariableName};
 pub use load::{Flags, SettingsError, load};
 pub use secret::Secret;
-pub use settings::{AgentMode, AgentSettings, AgentsSettings, LogFormat, Settings};
+pub use settings::{AgentSettings, AgentsSettings, LogFormat, Settings};

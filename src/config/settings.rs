@@ -9,6 +9,7 @@ use confique::Config;
 use serde::Deserialize;
 
 use super::{HostName, Origin, Secret, VariableName};
+use crate::agent::Mode;
 
 /// Everything that the operator may choose.
 #[derive(Clone, Debug, Config)]
@@ -108,17 +109,7 @@ pub struct AgentsSettings {
 pub struct AgentSettings {
     /// How the program is driven: `two_way` or `one_shot`. Only in the file. Default `two_way`.
     #[config(default = "two_way")]
-    pub mode: AgentMode,
-}
-
-/// How an agent program is driven.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AgentMode {
-    /// Through its dialogue: with deltas, permissions and interrupts.
-    TwoWay,
-    /// One prompt in, a stream out: for programs too old or too restricted for a dialogue.
-    OneShot,
+    pub mode: Mode,
 }
 
 /// Form of the log.

@@ -31,6 +31,8 @@ pub(super) struct Surroundings {
     pub(super) force: CancellationToken,
     /// How long an agent may take to end after TERM.
     pub(super) grace: Duration,
+    /// The same while the server goes away.
+    pub(super) shutdown_grace: Duration,
 }
 
 pub(super) struct Driver {
@@ -159,7 +161,9 @@ impl Driver {
         let already_stopping = matches!(self.state, RunState::Stopping(_));
         self.enter(Input::StopAsked(reason));
         // A shutdown cannot wait as long as a user who has cancelled would.
-        if !already_stopping || reason == StopReason::Shutdown {
+        if reason == StopReason::Shutdown {
+            agent.stop(self.around.shutdown_grace).await;
+        } else if !already_stopping {
             agent.stop(self.around.grace).await;
         }
     }

@@ -17,7 +17,7 @@ use super::state::StopReason;
 use super::store::{RunChange, RunFilter, RunRecord, RunStore, StoreError};
 use super::view::RunView;
 use super::workspace::Workspaces;
-use crate::agent::Agents;
+use crate::agent::{AgentReport, Agents};
 use crate::process::{Marker, Tree};
 use crate::types::{Caller, Clock, RunDone, RunId, RunStatus, Seq, SessionId, StreamEvent};
 
@@ -34,6 +34,8 @@ pub struct RunSettings {
     pub max_queue: usize,
     /// How long an agent may take to end after TERM.
     pub stop_grace: Duration,
+    /// The same while the server goes away.
+    pub shutdown_grace: Duration,
 }
 
 /// Why a run was not created. Nothing was started.
@@ -101,8 +103,13 @@ impl RunManager {
     /// # Errors
     /// If a workspace root is not there or the data folder cannot be used.
     pub fn new(store: Arc<dyn RunStore>, clock: Arc<dyn Clock>, agents: Agents, settings: &RunSettings) -> std::io::Result<Self> {
-        let around =
-            Surroundings { agents, shutdown: CancellationToken::new(), force: CancellationToken::new(), grace: settings.stop_grace };
+        let around = Surroundings {
+            agents,
+            shutdown: CancellationToken::new(),
+            force: CancellationToken::new(),
+            grace: settings.stop_grace,
+            shutdown_grace: settings.shutdown_grace,
+        };
         Ok(Self {
             inner: Arc::new(Inner {
                 log: EventLog::new(Arc::clone(&store), clock),
@@ -120,6 +127,11 @@ impl RunManager {
     /// The agents that runs can ask for.
     pub fn agents(&self) -> &Agents {
         &self.inner.around.agents
+    }
+
+    /// What is known of every agent. Quick always; see [`Agents::reports`].
+    pub async fn agent_reports(&self) -> Vec<AgentReport> {
+        self.inner.around.agents.reports().await
     }
 
     /// Ends every run that an earlier server left unfinished: kills what is left of its processes, then writes its `done` event.

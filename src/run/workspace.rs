@@ -40,7 +40,7 @@ pub enum WorkspaceError {
     )]
     NotFromAfar,
     /// The system says no.
-    #[error("the server cannot use it: {0}")]
+    #[error("the server cannot use it; its log tells why")]
     Io(#[source] io::Error),
 }
 

@@ -3,6 +3,10 @@
 mod linger;
 mod listen;
 mod logs;
+mod signals;
+mod start;
 
 pub use listen::{Drained, Listening, serve};
 pub use logs::{LogsError, init};
+pub use signals::stop_on_signal;
+pub use start::{Server, StartError};

@@ -1,7 +1,5 @@
 //! Whether the server is well.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use axum::Json as Answer;
 use axum::extract::State;
 use serde::Serialize;
@@ -9,24 +7,17 @@ use tokio::time::Instant;
 
 use super::super::AppState;
 
-/// The server's own view of its health, shared by whoever can tell that something is wrong.
-#[derive(Debug)]
+/// The server's own view of its health.
 pub struct Health {
     started: Instant,
-    degraded: AtomicBool,
+    can_write: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
 impl Health {
-    /// Well, and started just now.
-    #[expect(clippy::new_without_default, reason = "the moment of the call matters")]
-    pub fn new() -> Self {
-        Self { started: Instant::now(), degraded: AtomicBool::new(false) }
-    }
-
-    /// Says whether the server can do only a part of its work, for instance because nothing can be stored. It goes on serving, and may
-    /// become well again.
-    pub fn set_degraded(&self, degraded: bool) {
-        self.degraded.store(degraded, Ordering::Relaxed);
+    /// Started just now. `can_write` tells whether the store took the last write: while it does not, the server serves what it has and
+    /// is `degraded`, and it becomes well again by itself.
+    pub fn new(can_write: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self { started: Instant::now(), can_write: Box::new(can_write) }
     }
 }
 
@@ -40,6 +31,6 @@ pub(in crate::api) struct HealthResponse {
 
 /// `GET /health`
 pub(in crate::api) async fn health(State(app): State<AppState>) -> Answer<HealthResponse> {
-    let status = if app.health.degraded.load(Ordering::Relaxed) { "degraded" } else { "ok" };
+    let status = if (app.health.can_write)() { "ok" } else { "degraded" };
     Answer(HealthResponse { status, version: env!("CARGO_PKG_VERSION"), uptime: app.health.started.elapsed().as_secs() })
 }

@@ -1,4 +1,8 @@
 //! One file for each thing that the API speaks of. A handler takes what it needs, asks one question, and maps the answer.
 
+pub(super) mod agents;
 pub(super) mod auth;
+pub(super) mod chat;
+pub(super) mod events;
 pub(super) mod health;
+pub(super) mod runs;

@@ -1,0 +1,79 @@
+//! One question, one answer: for clients that do not want a stream.
+
+use axum::Json as Answer;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::super::access::Peer;
+use super::super::error::RunFields;
+use super::super::{ApiError, AppState, Json};
+use crate::auth::Principal;
+use crate::run::{MAX_TIMEOUT, NewRun};
+use crate::types::{Cause, RunId, RunStatus, SessionId, Usage};
+
+/// Short names of agents.
+const SHORT: [(&str, &str); 1] = [("claude", "claude_code")];
+
+const FIELDS: RunFields = RunFields { prompt: "message", agent: "model", model: "model", prefix: "" };
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct ChatRequest {
+    message: String,
+    /// `agent` or `agent/model`.
+    model: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(in crate::api) struct ChatResponse {
+    run_id: RunId,
+    session_id: SessionId,
+    /// The agent's final text; empty if it came to none.
+    message: String,
+    status: RunStatus,
+    cause: Cause,
+    /// What went wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Usage>,
+}
+
+/// `POST /api/chat`
+pub(in crate::api) async fn chat(
+    State(app): State<AppState>,
+    principal: Principal,
+    Peer(peer): Peer,
+    Json(request): Json<ChatRequest>,
+) -> Result<Answer<ChatResponse>, ApiError> {
+    let (agent_type, model) = agent_of(request.model.as_deref().unwrap_or("claude"), &app)?;
+    let new = NewRun { agent_type, prompt: request.message, model, from_this_machine: peer.is_local(), ..NewRun::default() };
+    let run = app.runs.create(&principal.caller, new).await.map_err(|error| ApiError::of_create(error, FIELDS))?;
+    // A run ends by its own time limit; whoever asked may leave before and find it by its id.
+    let run = app.runs.wait(&principal.caller, run.run_id, MAX_TIMEOUT).await?;
+    let (Some(cause), Some(end)) = (run.cause, run.end) else {
+        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", format!("the server went away before run {} ended", run.run_id)));
+    };
+    Ok(Answer(ChatResponse {
+        run_id: run.run_id,
+        session_id: run.session_id,
+        message: end.result.unwrap_or_default(),
+        status: run.status,
+        cause,
+        error: end.message,
+        usage: end.usage,
+    }))
+}
+
+/// Which agent, and which of its models, a name means.
+fn agent_of(name: &str, app: &AppState) -> Result<(String, Option<String>), ApiError> {
+    let (agent, model) = name.split_once('/').map_or((name, None), |(agent, model)| (agent, Some(model.to_owned())));
+    let agent = SHORT.iter().find(|(short, _)| *short == agent).map_or(agent, |(_, agent)| agent);
+    if app.runs.agents().contains(agent) {
+        return Ok((agent.to_owned(), model));
+    }
+    let known: Vec<&str> = SHORT.iter().map(|(short, _)| *short).chain(app.runs.agents().names()).collect();
+    let detail = format!("there is no agent for the model {name:?}; give one of {}, alone or followed by / and a model of its own", known.join(", "));
+    Err(ApiError::new(StatusCode::BAD_REQUEST, "unknown_model", detail).of_field("model"))
+}

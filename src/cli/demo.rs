@@ -1,0 +1,96 @@
+//! `openrunner demo`: a server of its own for one run of the built-in agent, shown as it happens.
+
+use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use super::client::ApiClient;
+use super::render::Renderer;
+use crate::agent::Registry;
+use crate::agent::demo::Demo;
+use crate::config::{self, Flags};
+use crate::process::launch::Launcher;
+use crate::server::Server;
+use crate::types::{RunStatus, SessionId, StreamEvent};
+
+pub(super) fn demo(prompt: &str, dir: Option<PathBuf>, umask: rustix::fs::Mode) -> anyhow::Result<ExitCode> {
+    let place = Place::new(dir)?;
+    let launcher = Launcher::new(umask).context("this program cannot find itself")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    let status = runtime.block_on(play(prompt, &place, launcher));
+    runtime.shutdown_background();
+    Ok(if status? == Some(RunStatus::Completed) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Where a demo happens. Dropping it removes the server's data and leaves what the agent made.
+struct Place {
+    data: PathBuf,
+    workspace: PathBuf,
+}
+
+impl Place {
+    fn new(dir: Option<PathBuf>) -> anyhow::Result<Self> {
+        let folder = std::env::temp_dir().join(format!("openrunner-demo-{}", SessionId::new()));
+        let make = |path: &Path| {
+            std::fs::DirBuilder::new().mode(0o700).create(path).with_context(|| format!("cannot make the folder {}", path.display()))
+        };
+        make(&folder)?;
+        let workspace = match dir {
+            Some(dir) => std::path::absolute(dir).context("--dir is not a path")?,
+            None => folder.join("workspace"),
+        };
+        Ok(Self { data: folder.join("data"), workspace })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // What cannot be removed lies in the temporary folder, which the system empties.
+        let _ = std::fs::remove_dir_all(&self.data);
+        if let Some(folder) = self.data.parent() {
+            let _ = std::fs::remove_dir(folder); // goes only if nothing was left in it
+        }
+    }
+}
+
+async fn play(prompt: &str, place: &Place, launcher: Launcher) -> anyhow::Result<Option<RunStatus>> {
+    // Nothing of the operator's own settings: the demo is the same everywhere.
+    let settings = config::load(Flags { data_dir: Some(place.data.clone()), addr: Some(([127, 0, 0, 1], 0).into()), ..Flags::default() }, &|_| None)?;
+    let server = Server::start(&settings, &Registry::default().with_program(Demo), launcher).await?;
+    let base = format!("http://{}", server.address());
+    let stop = tokio_util::sync::CancellationToken::new();
+    let watching = async {
+        let _stop_in_any_case = stop.clone().drop_guard();
+        watch(&base, prompt, &place.workspace).await
+    };
+    let ((), status) = tokio::join!(server.run(stop.clone()), watching);
+    status
+}
+
+async fn watch(base: &str, prompt: &str, workspace: &Path) -> anyhow::Result<Option<RunStatus>> {
+    let mut renderer = Renderer::new(anstream::stdout().lock());
+    renderer.heading(&format!("a server of its own on {base}, the built-in agent, and the prompt {prompt:?}"))?;
+    let client = ApiClient::log_in(base.to_owned(), "admin", "admin").await?;
+    let events = client.create_run("demo", prompt, workspace).await?;
+    let mut status = None;
+    client
+        .follow(&events, |event| {
+            if let StreamEvent::Done(done) = &event {
+                status = Some(done.status);
+            }
+            Ok(renderer.event(&event)?)
+        })
+        .await?;
+    let mut out = renderer.into_inner();
+    writeln!(out, "\nWhat it made is in {}", workspace.display()).or_else(unless_closed)?;
+    writeln!(out, "Start the service itself with `openrunner`, and install real agents with `./scripts/install-agents.sh`.").or_else(unless_closed)?;
+    Ok(status)
+}
+
+/// A reader that has seen enough (`openrunner demo | head`) is no failure.
+fn unless_closed(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) }
+}

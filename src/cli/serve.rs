@@ -1,0 +1,28 @@
+//! `openrunner serve`
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use crate::agent::Registry;
+use crate::agent::demo::Demo;
+use crate::config::{self, Flags};
+use crate::process::launch::Launcher;
+use crate::server::{self, Server};
+
+pub(super) fn serve(flags: Flags, umask: rustix::fs::Mode) -> anyhow::Result<ExitCode> {
+    let settings = config::load(flags, &|name| std::env::var_os(name))?;
+    server::init(&settings)?;
+    let launcher = Launcher::new(umask).context("this program cannot find itself")?;
+    let registry = Registry::default().with_program(Demo);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    runtime.block_on(async {
+        let stop = server::stop_on_signal().context("cannot listen for signals")?;
+        let server = Server::start(&settings, &registry, launcher).await?;
+        server.run(stop).await;
+        Ok::<_, anyhow::Error>(())
+    })?;
+    // A look at a slow program or a read of the disk may still be under way; nothing hangs on it.
+    runtime.shutdown_background();
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,162 @@
+//! Puts the parts together, runs them, and takes them apart in the right order.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::listen::{Drained, Listening, serve};
+use crate::agent::handle::Limits;
+use crate::agent::{Agents, Host, Registry};
+use crate::api::{AppState, Health, Policy, router};
+use crate::auth::{Auth, KeyError, SetupError, SigningKey};
+use crate::config::Settings;
+use crate::process::Spawner;
+use crate::process::launch::Launcher;
+use crate::run::store::{OpenError, SqliteStore, StoreError};
+use crate::run::{RunManager, RunSettings};
+use crate::types::{Clock, SystemClock};
+
+/// Part of the shutdown's time that is kept for killing agents that did not end when asked, and for writing the last events.
+const LAST_RITES: Duration = Duration::from_secs(5);
+
+/// Why the server did not start. Nothing of it is left running.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store cannot be read or written.
+    #[error("the store cannot be used")]
+    Store(#[from] StoreError),
+    /// The key that signs tokens cannot be had.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The default users or admin's password cannot be set up.
+    #[error("the users cannot be set up")]
+    Users(#[from] SetupError),
+    /// A folder cannot be used.
+    #[error("cannot use the folder {path}")]
+    Folder {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A workspace root is not there.
+    #[error("OPENRUNNER_WORKSPACE_ROOTS names a folder that cannot be used")]
+    Workspaces(#[source] std::io::Error),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {addr}; is another program using it? Set OPENRUNNER_ADDR to another address")]
+    Listen {
+        /// The address.
+        addr: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The system gives no thread.
+    #[error("cannot start the thread that starts agents")]
+    Spawner(#[source] std::io::Error),
+}
+
+/// A server that is ready: its address is bound, its store is open, and what an earlier one left behind is tidied up.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    router: axum::Router,
+    runs: RunManager,
+    tasks: TaskTracker,
+    shutdown: Duration,
+}
+
+impl Server {
+    /// Makes a server ready, with the agents of `registry`. Agents are started through `launcher`.
+    ///
+    /// # Errors
+    /// [`StartError`], by cause.
+    pub async fn start(settings: &Settings, registry: &Registry, launcher: Launcher) -> Result<Self, StartError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let store = SqliteStore::open(&settings.data_dir)?;
+        let key = SigningKey::load(settings.jwt_secret.as_ref(), &settings.data_dir)?;
+        let auth = Auth::start(Arc::new(store.clone()), Arc::clone(&clock), &key, settings.admin_password.as_ref()).await?;
+        let listening = |source| StartError::Listen { addr: settings.addr, source };
+        let listener = TcpListener::bind(settings.addr).await.map_err(listening)?;
+        let address = listener.local_addr().map_err(listening)?;
+        if !address.ip().is_loopback() && auth.has_default_passwords().await? {
+            tracing::warn!(
+                %address,
+                "this address can be reached from other machines; the default passwords work from this one only, set OPENRUNNER_ADMIN_PASSWORD to let others in"
+            );
+        }
+        let tasks = TaskTracker::new();
+        let host = Host {
+            env: std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect::<BTreeMap<_, _>>(),
+            allowed_env: settings.agent_env.iter().map(|name| name.as_str().to_owned()).collect(),
+            agents_dir: settings.agents_dir.clone(),
+            empty_dir: private_folder(&settings.data_dir, "empty")?,
+            spawner: Spawner::new(launcher).map_err(StartError::Spawner)?,
+            limits: Limits { linger: settings.linger(), grace: settings.stop_grace() },
+            tasks: tasks.clone(),
+        };
+        let agents = Agents::new(registry, &host);
+        agents.refresh();
+        let run_settings = RunSettings {
+            data_dir: settings.data_dir.clone(),
+            workspace_roots: settings.workspace_roots.clone(),
+            max_runs: settings.max_runs.get(),
+            max_queue: settings.max_queue,
+            stop_grace: settings.stop_grace(),
+            shutdown_grace: settings.stop_grace().min(settings.shutdown().saturating_sub(LAST_RITES)),
+        };
+        let runs = RunManager::new(Arc::new(store.clone()), clock, agents, &run_settings).map_err(StartError::Workspaces)?;
+        let interrupted = runs.recover().await?;
+        if interrupted > 0 {
+            tracing::warn!(interrupted, "runs of the server before this one were interrupted");
+        }
+        let health = Health::new(move || store.is_healthy());
+        let policy = Policy::new(address.ip(), &settings.allowed_hosts, &settings.allowed_origins);
+        let router = router(AppState { auth: Arc::new(auth), runs: runs.clone(), health: Arc::new(health) }, policy);
+        Ok(Self { listener, address, router, runs, tasks, shutdown: settings.shutdown() })
+    }
+
+    /// The address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` is cancelled. Then it takes no more connections, ends every run as `shutdown`, lets followers read to the
+    /// end, and returns within the shutdown's time.
+    pub async fn run(self, stop: CancellationToken) {
+        let Self { listener, address, router, runs, tasks, shutdown } = self;
+        tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "openrunner is ready");
+        let listening = Listening { drain: shutdown, ..Listening::default() };
+        let draining = async {
+            stop.cancelled().await;
+            tracing::info!("shutting down: runs are being ended");
+            runs.drain(shutdown).await;
+        };
+        let (drained, ()) = tokio::join!(serve(listener, router, listening, stop.clone()), draining);
+        if let Drained::Cut(connections) = drained {
+            tracing::warn!(connections, "connections were cut that did not finish in time");
+        }
+        tasks.close();
+        tracing::info!("openrunner has stopped");
+    }
+}
+
+fn private_folder(data_dir: &Path, name: &str) -> Result<PathBuf, StartError> {
+    let path = data_dir.join(name);
+    match std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path) {
+        Ok(()) => Ok(path),
+        Err(source) => Err(StartError::Folder { path, source }),
+    }
+}
