@@ -6,6 +6,7 @@
 
 mod access;
 mod body;
+mod cors;
 mod door;
 mod error;
 mod extract;

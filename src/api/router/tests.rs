@@ -70,7 +70,7 @@ impl Client {
     async fn new() -> Self {
         let (auth, _clock) = auth_over(Arc::default(), None).await.unwrap();
         let state = AppState { auth: Arc::new(auth), health: Arc::new(Health::new()) };
-        let policy = Policy::new("127.0.0.1".parse().unwrap(), &[], &[]);
+        let policy = Policy::new("127.0.0.1".parse().unwrap(), &[], &["https://console.example".parse().unwrap()]);
         Self { router: build(test_table(), state, policy) }
     }
 
@@ -142,6 +142,22 @@ async fn d3_a_foreign_origin_is_refused_before_auth() {
     let client = Client::new().await;
     for origin in ["null", "https://evil.example", "http://localhost:3000"] {
         assert_eq!(client.get("/health", &[("origin", origin)]).await.code(), (403, "origin_not_allowed".to_owned()), "{origin}");
+    }
+}
+
+#[tokio::test]
+async fn d5_pages_of_a_listed_origin_alone_may_read_answers() {
+    let client = Client::new().await;
+    let asks = [("origin", "https://console.example"), ("access-control-request-method", "POST")];
+    let reply = client.send(Method::OPTIONS, "/api/runs", &asks, Body::empty()).await;
+    assert_eq!((reply.status, reply.headers["access-control-allow-origin"].to_str().unwrap()), (204, "https://console.example"));
+    assert!(!reply.headers.contains_key("access-control-allow-credentials"));
+    let reply = client.get("/api/auth/me", &asks[..1]).await;
+    assert_eq!((reply.status, reply.headers["access-control-allow-origin"].to_str().unwrap()), (401, "https://console.example"));
+    assert_eq!(reply.headers["vary"], "origin");
+    for headers in [vec![("origin", "https://evil.example"), asks[1]], vec![("origin", "null")], vec![]] {
+        let reply = client.send(Method::OPTIONS, "/api/runs", &headers, Body::empty()).await;
+        assert!(matches!(reply.status, 401 | 403) && !reply.headers.contains_key("access-control-allow-origin"), "{headers:?}");
     }
 }
 
