@@ -13,6 +13,8 @@ mod extract;
 mod handlers;
 mod request_log;
 mod router;
+#[cfg(test)]
+mod tests;
 
 pub use door::{PeerAddress, Policy};
 pub use error::ApiError;

@@ -3,6 +3,8 @@
 mod linger;
 mod listen;
 mod logs;
+#[cfg(test)]
+mod tests;
 
 pub use listen::{Drained, Listening, serve};
 pub use logs::{LogsError, init};

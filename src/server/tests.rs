@@ -1,12 +1,19 @@
 //! The accept loop over real connections. Where a limit of time is meant, tokio's clock is paused and runs ahead by itself.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
 use axum::routing::{get, post};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
-use super::*;
-use crate::api::{AppState, Health, Policy, router};
+use super::listen::{Drained, HEAD_LIMIT, Listening, serve};
+use crate::api::{AppState, Health, PeerAddress, Policy, router};
 use crate::auth::tests::auth_over;
 
 struct Server {
