@@ -185,8 +185,14 @@ async fn d4_a_form_cannot_start_anything() {
 #[tokio::test]
 async fn d7_every_route_but_the_open_ones_needs_a_token() {
     let client = Client::new().await;
-    let open = [(Method::GET, "/health"), (Method::HEAD, "/health"), (Method::POST, "/api/auth/login")];
-    let nowhere = ["/", "/api/nothing", "/api/auth/login/", "//health"];
+    let open = [
+        (Method::GET, "/health"),
+        (Method::HEAD, "/health"),
+        (Method::GET, "/health/agents"),
+        (Method::HEAD, "/health/agents"),
+        (Method::POST, "/api/auth/login"),
+    ];
+    let nowhere = ["/health/agents", "/", "/api/nothing", "/api/auth/login/", "//health"];
     for path in test_table().into_iter().map(|(path, _methods)| path).chain(nowhere) {
         for method in [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS, Method::TRACE]
         {
