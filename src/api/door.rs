@@ -16,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::ApiError;
 use super::access::Peer;
+use super::cors;
 use super::extract::{is_json, not_json};
 use crate::auth::PeerFacts;
 use crate::config::{HostName, Origin};
@@ -194,7 +195,8 @@ fn judge(facts: &RequestFacts<'_>, policy: &Policy) -> Result<Host, Refusal> {
     Ok(host)
 }
 
-/// Lets a request through with [`PeerFacts`] attached, or answers with the refusal.
+/// Lets a request through with [`PeerFacts`] attached, or answers with the refusal. A browser's question on behalf of a listed origin is
+/// answered here, since it comes without a token.
 pub(super) async fn guard(State(policy): State<Arc<Policy>>, mut request: Request, next: Next) -> Response {
     let facts = RequestFacts {
         method: request.method(),
@@ -204,9 +206,16 @@ pub(super) async fn guard(State(policy): State<Arc<Policy>>, mut request: Reques
     };
     match judge(&facts, &policy) {
         Ok(host) => {
+            // Whatever origin is named here has passed, so it is on the list.
+            let origin = request.headers().get(header::ORIGIN).cloned();
+            let is_preflight = cors::is_preflight(request.method(), request.headers());
             let peer = facts.peer(request.extensions().get().copied(), &host);
             request.extensions_mut().insert(Peer(peer));
-            next.run(request).await
+            match origin {
+                Some(origin) if is_preflight => cors::preflight(origin),
+                Some(origin) => cors::allow(next.run(request).await, origin),
+                None => next.run(request).await,
+            }
         }
         Err(refusal) => ApiError::from(refusal).into_response(),
     }

@@ -1,6 +1,6 @@
 //! How a refusal looks on the wire: problem+json (RFC 9457) with a `code` that stays the same for ever.
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use uuid::Uuid;
@@ -22,9 +22,8 @@ pub struct ApiError {
     code: &'static str,
     detail: String,
     field: Option<String>,
-    challenge: Option<HeaderValue>,
-    /// Seconds after which it is worth trying again.
-    retry_after: Option<u32>,
+    // Boxed, since most refusals have none and every `Result` of a handler carries its size.
+    header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 #[derive(Serialize)]
@@ -41,7 +40,7 @@ struct Problem<'a> {
 impl ApiError {
     /// A refusal for a reason of the caller's. `code` is part of the API: once given out it keeps its meaning.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: shorten(detail.into()), field: None, challenge: None, retry_after: None }
+        Self { status, code, detail: shorten(detail.into()), field: None, header: None }
     }
 
     /// A body or query whose `field` is not what it should be (422).
@@ -63,15 +62,21 @@ impl ApiError {
     /// Nobody is known to ask (401), with the challenge that RFC 6750 wants.
     pub(crate) fn unauthorized(code: &'static str, detail: impl Into<String>) -> Self {
         let challenge = HeaderValue::from_static(match code {
-            "token_missing" => "Bearer realm=\"openrunner\"",
-            _ => "Bearer realm=\"openrunner\", error=\"invalid_token\"",
+            "token_invalid" | "token_expired" => "Bearer realm=\"openrunner\", error=\"invalid_token\"",
+            _ => "Bearer realm=\"openrunner\"",
         });
-        Self { challenge: Some(challenge), ..Self::new(StatusCode::UNAUTHORIZED, code, detail) }
+        Self { header: Some(Box::new((header::WWW_AUTHENTICATE, challenge))), ..Self::new(StatusCode::UNAUTHORIZED, code, detail) }
     }
 
     /// A fault of ours (500). The cause goes to the log, its id to the caller.
     pub fn internal(cause: &dyn std::error::Error) -> Self {
         Self::hidden(StatusCode::INTERNAL_SERVER_ERROR, "internal", "this server made a mistake", cause)
+    }
+
+    /// Says after how many seconds it may be worth trying again: for a queue that is full, or a server that is going away.
+    #[must_use]
+    pub fn retry_after(self, secs: u32) -> Self {
+        Self { header: Some(Box::new((header::RETRY_AFTER, HeaderValue::from(secs)))), ..self }
     }
 
     /// The status that will be answered.
@@ -131,11 +136,9 @@ impl IntoResponse for ApiError {
         };
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         let mut response = (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
-        if let Some(challenge) = self.challenge {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-        }
-        if let Some(seconds) = self.retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        if let Some(header) = self.header {
+            let (name, value) = *header;
+            response.headers_mut().insert(name, value);
         }
         response
     }
@@ -154,6 +157,9 @@ impl From<StoreError> for ApiError {
     }
 }
 
+/// Seconds after which a full queue may have moved, or a restarted server be back.
+const TRY_AGAIN: u32 = 5;
+
 /// Where in a request's body the parts of a new run stand, for naming what is wrong.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RunFields {
@@ -171,8 +177,8 @@ impl ApiError {
         let within = |name: &str| format!("{}{name}", fields.prefix);
         let bad = match error {
             CreateError::Bad(bad) => bad,
-            CreateError::QueueFull { .. } => return Self { retry_after: Some(5), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "queue_full", detail) },
-            CreateError::Draining => return Self { retry_after: Some(5), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", detail) },
+            CreateError::QueueFull { .. } => return Self::new(StatusCode::TOO_MANY_REQUESTS, "queue_full", detail).retry_after(TRY_AGAIN),
+            CreateError::Draining => return Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", detail).retry_after(TRY_AGAIN),
             CreateError::Store(error) => return error.into(),
         };
         let named = |status: StatusCode, code: &'static str, field: String| Self { field: Some(field), ..Self::new(status, code, detail.clone()) };
@@ -259,6 +265,12 @@ mod tests {
         assert_eq!((error.status().as_u16(), error.code()), (507, "storage"));
         assert!(!error.detail.contains("/var"), "{}", error.detail);
         assert_eq!(ApiError::from(StoreError::Closed).status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn a_refusal_for_now_says_when_to_come_back() {
+        let response = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "queue_full", "the queue is full").retry_after(5).into_response();
+        assert_eq!((response.status().as_u16(), response.headers()["retry-after"].to_str().unwrap()), (429, "5"));
     }
 
     #[test]

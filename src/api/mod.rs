@@ -6,12 +6,15 @@
 
 mod access;
 mod body;
+mod cors;
 mod door;
 mod error;
 mod extract;
 mod handlers;
 mod request_log;
 mod router;
+#[cfg(test)]
+mod tests;
 
 pub use door::{PeerAddress, Policy};
 pub use error::ApiError;

@@ -26,9 +26,20 @@ pub struct AppState {
     pub health: Arc<Health>,
 }
 
+#[cfg(test)]
+impl AppState {
+    /// The state of a server without agents, over a store in a folder of its own.
+    pub(crate) async fn for_tests() -> (tempfile::TempDir, Self) {
+        let folder = tempfile::tempdir().unwrap();
+        let (auth, _clock) = crate::auth::tests::auth_over(Arc::default(), None).await.unwrap();
+        let runs = RunManager::without_agents(folder.path());
+        (folder, Self { auth: Arc::new(auth), runs, health: Arc::new(Health::new(|| true)) })
+    }
+}
+
 /// Every route: its path, and its handlers by method. Whether a route is open to all is not said here but in the layer that checks
 /// tokens.
-fn table() -> Vec<(&'static str, MethodRouter<AppState>)> {
+pub(super) fn table() -> Vec<(&'static str, MethodRouter<AppState>)> {
     vec![
         ("/health", get(handlers::health::health)),
         ("/api/auth/login", post(handlers::auth::login)),
@@ -47,7 +58,8 @@ pub fn router(state: AppState, policy: Policy) -> Router {
     build(table(), state, policy)
 }
 
-fn build(table: Vec<(&'static str, MethodRouter<AppState>)>, state: AppState, policy: Policy) -> Router {
+/// A router over `table`, with all the layers.
+pub(super) fn build(table: Vec<(&'static str, MethodRouter<AppState>)>, state: AppState, policy: Policy) -> Router {
     let routes = table.into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods));
     routes
         .fallback(unknown_route)
@@ -77,6 +89,3 @@ fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     let message = message.unwrap_or_else(|| String::from("a value that is no text"));
     ApiError::internal(&std::io::Error::other(format!("a handler panicked: {message}"))).into_response()
 }
-
-#[cfg(test)]
-mod tests;

@@ -325,6 +325,34 @@ impl Drop for Forget {
     }
 }
 
+#[cfg(test)]
+impl RunManager {
+    /// A manager over a fresh store in `folder`, without agents: for tests of the layers above.
+    pub(crate) fn without_agents(folder: &std::path::Path) -> Self {
+        use crate::agent::{Host, Registry, handle::Limits};
+        let second = Duration::from_secs(1);
+        let host = Host {
+            env: std::collections::BTreeMap::new(),
+            allowed_env: vec![],
+            agents_dir: folder.join("agents"),
+            empty_dir: folder.join("empty"),
+            spawner: crate::process::Spawner::new(crate::process::launch::Launcher::new(rustix::fs::Mode::empty()).unwrap()).unwrap(),
+            limits: Limits { linger: second, grace: second },
+            tasks: TaskTracker::new(),
+        };
+        let settings = RunSettings {
+            data_dir: folder.to_owned(),
+            workspace_roots: vec![],
+            max_runs: 1,
+            max_queue: 1,
+            stop_grace: second,
+            shutdown_grace: second,
+        };
+        let store = super::store::SqliteStore::open(folder).unwrap();
+        Self::new(Arc::new(store), Arc::new(crate::types::SystemClock), Agents::new(&Registry::default(), &host), &settings).unwrap()
+    }
+}
+
 impl std::fmt::Debug for RunManager {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RunManager").field("live", &self.live().len()).finish_non_exhaustive()

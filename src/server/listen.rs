@@ -30,7 +30,7 @@ use super::linger;
 use crate::api::PeerAddress;
 
 /// How long a request's head may take to arrive, and how long a connection may be idle between two requests.
-const HEAD_LIMIT: Duration = Duration::from_secs(10);
+pub(super) const HEAD_LIMIT: Duration = Duration::from_secs(10);
 
 /// The first and the longest wait after an accept that failed for want of descriptors or memory.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
@@ -176,6 +176,3 @@ impl hyper::service::Service<Request<Incoming>> for Requests {
         Box::pin(self.router.clone().oneshot(request))
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -134,6 +134,16 @@ mod tests {
     }
 
     #[test]
+    fn a_filter_that_is_none_is_named_with_its_setting() {
+        let get = |name: &str| {
+            [("HOME", "/h"), ("OPENRUNNER_LOG", "openrunner=loud")].into_iter().find_map(|(key, value)| (key == name).then(|| value.into()))
+        };
+        let settings = crate::config::load(crate::config::Flags::default(), &get).unwrap();
+        let error = init(&settings).unwrap_err().to_string();
+        assert!(error.contains("OPENRUNNER_LOG") && error.contains("openrunner=loud"), "{error}");
+    }
+
+    #[test]
     fn w7_an_escaped_line_of_json_is_still_json() {
         let line = logged(LogFormat::Json);
         let json: serde_json::Value = serde_json::from_str(&line).unwrap();

@@ -5,6 +5,8 @@ mod listen;
 mod logs;
 mod signals;
 mod start;
+#[cfg(test)]
+mod tests;
 
 pub use listen::{Drained, Listening, serve};
 pub use logs::{LogsError, init};

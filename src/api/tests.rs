@@ -1,15 +1,20 @@
 //! The layers, tested through the real router.
 
+use std::sync::Arc;
+
+use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, header};
+use axum::response::IntoResponse;
 use axum::response::sse::{Event, Sse};
+use axum::routing::{MethodRouter, get, post};
 use futures_util::stream;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use super::*;
-use crate::api::{Json, Path, PeerAddress};
+use super::router::{build, table};
+use super::{AppState, Health, Json, Path, PeerAddress, Policy};
 use crate::auth::Principal;
 use crate::auth::tests::auth_over;
 use crate::types::RunId;
@@ -32,6 +37,8 @@ fn test_table() -> Vec<(&'static str, MethodRouter<AppState>)> {
         panic!("secret words");
     }
     let mut table = table();
+    // The layers are what is tested here; the real handlers of runs have tests with real runs.
+    table.retain(|(path, _)| !path.starts_with("/api/runs"));
     table.push(("/api/runs", post(create)));
     table.push(("/api/runs/{id}/events", get(events)));
     table.push(("/api/runs/{id}/cancel", post(cancel)));
@@ -41,6 +48,7 @@ fn test_table() -> Vec<(&'static str, MethodRouter<AppState>)> {
 
 struct Client {
     router: Router,
+    _folder: tempfile::TempDir,
 }
 
 struct Reply {
@@ -68,10 +76,9 @@ impl Reply {
 
 impl Client {
     async fn new() -> Self {
-        let (auth, _clock) = auth_over(Arc::default(), None).await.unwrap();
-        let state = AppState { auth: Arc::new(auth), health: Arc::new(Health::new()) };
-        let policy = Policy::new("127.0.0.1".parse().unwrap(), &[], &[]);
-        Self { router: build(test_table(), state, policy) }
+        let (folder, state) = AppState::for_tests().await;
+        let policy = Policy::new("127.0.0.1".parse().unwrap(), &[], &["https://console.example".parse().unwrap()]);
+        Self { router: build(test_table(), state, policy), _folder: folder }
     }
 
     /// Sends a request as a program on this machine would; `headers` replace those of the same name.
@@ -146,6 +153,22 @@ async fn d3_a_foreign_origin_is_refused_before_auth() {
 }
 
 #[tokio::test]
+async fn d5_pages_of_a_listed_origin_alone_may_read_answers() {
+    let client = Client::new().await;
+    let asks = [("origin", "https://console.example"), ("access-control-request-method", "POST")];
+    let reply = client.send(Method::OPTIONS, "/api/runs", &asks, Body::empty()).await;
+    assert_eq!((reply.status, reply.headers["access-control-allow-origin"].to_str().unwrap()), (204, "https://console.example"));
+    assert!(!reply.headers.contains_key("access-control-allow-credentials"));
+    let reply = client.get("/api/auth/me", &asks[..1]).await;
+    assert_eq!((reply.status, reply.headers["access-control-allow-origin"].to_str().unwrap()), (401, "https://console.example"));
+    assert_eq!(reply.headers["vary"], "origin");
+    for headers in [vec![("origin", "https://evil.example"), asks[1]], vec![("origin", "null")], vec![]] {
+        let reply = client.send(Method::OPTIONS, "/api/runs", &headers, Body::empty()).await;
+        assert!(matches!(reply.status, 401 | 403) && !reply.headers.contains_key("access-control-allow-origin"), "{headers:?}");
+    }
+}
+
+#[tokio::test]
 async fn d4_a_form_cannot_start_anything() {
     let client = Client::new().await;
     let body = r#"{"username":"admin","password":"admin"}"#;
@@ -164,14 +187,15 @@ async fn d4_a_form_cannot_start_anything() {
 #[tokio::test]
 async fn d7_every_route_but_the_open_ones_needs_a_token() {
     let client = Client::new().await;
-    let open = [(Method::GET, "/health"), (Method::HEAD, "/health"), (Method::POST, "/api/auth/login")];
-    let nowhere = [
-        ("/", get(wrong_method)),
-        ("/api/nothing", get(wrong_method)),
-        ("/api/auth/login/", get(wrong_method)),
-        ("//health", get(wrong_method)),
+    let open = [
+        (Method::GET, "/health"),
+        (Method::HEAD, "/health"),
+        (Method::GET, "/health/agents"),
+        (Method::HEAD, "/health/agents"),
+        (Method::POST, "/api/auth/login"),
     ];
-    for (path, _methods) in test_table().into_iter().chain(nowhere) {
+    let nowhere = ["/health/agents", "/", "/api/nothing", "/api/auth/login/", "//health"];
+    for path in test_table().into_iter().map(|(path, _methods)| path).chain(nowhere) {
         for method in [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS, Method::TRACE]
         {
             let is_open = open.contains(&(method.clone(), path));

@@ -1,10 +1,20 @@
 //! The accept loop over real connections. Where a limit of time is meant, tokio's clock is paused and runs ahead by itself.
 
-use axum::routing::{get, post};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::task::JoinHandle;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
-use super::*;
+use axum::Router;
+use axum::routing::{get, post};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::listen::{Drained, HEAD_LIMIT, Listening, serve};
+use crate::api::{AppState, Health, PeerAddress, Policy, router};
+use crate::auth::tests::auth_over;
 
 struct Server {
     address: SocketAddr,
@@ -73,6 +83,71 @@ async fn d8_a_refusal_reaches_a_client_that_is_still_sending_its_body() {
     client.write_all(&vec![b'x'; size]).await.unwrap();
     let answer = read_all(&mut client).await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+}
+
+/// The whole API, as it is served.
+async fn start_api() -> (tempfile::TempDir, Server) {
+    let (folder, state) = AppState::for_tests().await;
+    let server = start(router(state, Policy::new("127.0.0.1".parse().unwrap(), &[], &[])), Listening::default()).await;
+    (folder, server)
+}
+
+/// Status and code of an answer that is a problem.
+fn problem(answer: &str) -> (u64, String) {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no whole answer: {answer}"));
+    assert!(head.contains("content-type: application/problem+json"), "{head}");
+    let body: Value = serde_json::from_str(body).unwrap();
+    (body["status"].as_u64().unwrap(), body["code"].as_str().unwrap().to_owned())
+}
+
+const LOGIN: &str = "POST /api/auth/login HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n";
+
+#[tokio::test]
+async fn d8_a_chunked_body_that_is_too_long_is_413_over_the_wire() {
+    let (_folder, server) = start_api().await;
+    let mut client = server.connect().await;
+    send(&mut client, &format!("{LOGIN}transfer-encoding: chunked\r\n\r\n")).await;
+    let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000));
+    for _ in 0..200 {
+        send(&mut client, &chunk).await;
+    }
+    send(&mut client, "0\r\n\r\n").await;
+    assert_eq!(problem(&read_all(&mut client).await), (413, "body_too_large".to_owned()));
+}
+
+#[tokio::test]
+async fn d8_a_body_of_64_mib_is_refused_and_the_refusal_is_read() {
+    let (_folder, server) = start_api().await;
+    let size = 64 * 1024 * 1024;
+    for (head, expected) in [
+        (LOGIN, (413, "body_too_large")),
+        ("POST /api/runs HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n", (401, "token_missing")),
+    ] {
+        let mut client = server.connect().await;
+        send(&mut client, &format!("{head}content-length: {size}\r\n\r\n")).await;
+        client.write_all(&vec![b' '; size]).await.unwrap();
+        assert_eq!(problem(&read_all(&mut client).await), (expected.0, expected.1.to_owned()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn d8_a_body_that_does_not_arrive_is_408_over_the_wire() {
+    let (_folder, server) = start_api().await;
+    let mut client = server.connect().await;
+    send(&mut client, &format!("{LOGIN}content-length: 100\r\n\r\n{{")).await;
+    assert_eq!(problem(&read_all(&mut client).await), (408, "body_timeout".to_owned()));
+}
+
+#[tokio::test]
+async fn d2_the_door_stands_before_everything_on_the_wire() {
+    let (_folder, server) = start_api().await;
+    for head in
+        ["GET /health HTTP/1.1\r\nhost: evil.example", "GET http://evil.example/health HTTP/1.1\r\nhost: localhost", "GET /health HTTP/1.0"]
+    {
+        let mut client = server.connect().await;
+        send(&mut client, &format!("{head}\r\nconnection: close\r\n\r\n")).await;
+        assert_eq!(problem(&read_all(&mut client).await), (421, "host_not_served".to_owned()), "{head}");
+    }
 }
 
 #[tokio::test]
