@@ -49,14 +49,14 @@ fn words(said: &str) -> Option<Cause> {
 
 /// What an exit without a result means, by what stands at the end of the standard error.
 pub(super) fn diagnose(exit: Exit, stderr_tail: &str) -> Option<Failure> {
-    let last = stderr_tail.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
     match exit {
         // It catches SIGTERM, ends its tools and exits like a shell would (seen in `sigterm_tool`).
         Exit::Code(143) => Some(Failure::new(Cause::Killed, "Claude Code was told to end by a SIGTERM")),
-        Exit::Code(code) if code != 0 => {
-            let cause = words(last).or_else(|| complaint(last))?;
-            Some(Failure::new(cause, last))
-        }
+        // From the end, because warnings stand before; not only the last line, because a hint may follow ("Did you mean").
+        Exit::Code(code) if code != 0 => stderr_tail.lines().rev().map(str::trim).find_map(|line| {
+            let cause = words(line).or_else(|| complaint(line))?;
+            Some(Failure::new(cause, line))
+        }),
         Exit::Code(_) | Exit::Signal(_) => None,
     }
 }
@@ -67,7 +67,34 @@ fn complaint(line: &str) -> Option<Cause> {
     if line.starts_with("Error parsing streaming input") {
         return Some(Cause::Protocol);
     }
-    // Its command-line library begins with a small letter (`bad_flag`), its own checks with a large one (`text_no_verbose`) or with
-    // the flag itself (`root_bypass_refused`).
-    ["error: ", "Error: ", "--"].iter().any(|start| line.starts_with(start)).then_some(Cause::BadArguments)
+    let library = line.strip_prefix("error: ").is_some_and(|text| ["option", "argument", "command"].iter().any(|word| text.contains(word)));
+    // Its own checks name the flag (seen in `text_no_verbose`, `no_prompt`) or begin with it (`root_bypass_refused`).
+    let own = line.strip_prefix("Error: ").is_some_and(|text| text.contains(" --")) || line.starts_with("--");
+    (library || own).then_some(Cause::BadArguments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn diagnosed(exit: Exit, stderr: &str) -> Option<Cause> {
+        diagnose(exit, stderr).map(|failure| failure.cause)
+    }
+
+    #[test]
+    fn a_refused_flag_is_found_between_warnings_and_hints() {
+        let stderr = "warming up\nerror: unknown option '--nope'\n(Did you mean --name?)\n";
+        let failure = diagnose(Exit::Code(1), stderr).unwrap();
+        assert_eq!((failure.cause, failure.message.as_str()), (Cause::BadArguments, "error: unknown option '--nope'"));
+    }
+
+    #[test]
+    fn an_exit_without_telling_words_is_left_to_the_plain_facts() {
+        for stderr in ["", "some log line", "Error: ENOSPC: no space left on device", "error: out of memory"] {
+            assert_eq!(diagnosed(Exit::Code(1), stderr), None, "{stderr}");
+        }
+        for exit in [Exit::Code(0), Exit::Signal(9)] {
+            assert_eq!(diagnosed(exit, "error: unknown option '--nope'"), None, "{exit}");
+        }
+    }
 }

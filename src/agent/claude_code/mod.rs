@@ -9,8 +9,10 @@ mod failure;
 mod flags;
 mod login;
 mod parser;
+mod permissions;
 mod plan;
 mod tools;
+mod usage;
 mod wire;
 
 #[cfg(test)]

@@ -8,28 +8,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::permissions::{Asked, Permissions};
 use super::plan::{Change, Plan};
+use super::usage::Totals;
 use super::wire::{self, Block, Head, MessageLine, StreamLine, Text};
 use super::{diff, failure, tools};
 use crate::agent::{Fate, Item, Mode, Output, Parser, Started, Task};
 use crate::process::Exit;
-use crate::types::{
-    DecidedBy, Decision, Delta, Failure, Level, NoticeCode, Question, Role, StreamEvent, Timestamp, ToolCall, ToolStatus, Usage,
-};
+use crate::types::{Cause, Decision, Delta, Failure, Level, NoticeCode, Role, StreamEvent, Timestamp, ToolCall, ToolStatus};
 
 /// The name under which the first thing that we ask is answered.
 const INITIALIZE: &str = "req_1";
-
-/// What the model is told when it asks a user.
-const NOBODY_THERE: &str =
-    "There is no user present who could answer. Decide by yourself, by your best judgement, and go on with the task.";
-
-/// What the model is told when a permission is denied.
-const DENIED: &str = "The user does not allow this.";
 
 /// The parser of one `claude` process.
 #[derive(Debug)]
@@ -37,48 +29,33 @@ pub(super) struct ClaudeParser {
     mode: Mode,
     prompt: String,
     working_dir: PathBuf,
-    /// Whether the process continues a conversation, whose earlier cost its totals then hold.
-    resumed: bool,
     started: bool,
-    /// The message that is being streamed, by the tool call whose sub-agent writes it.
-    streaming: BTreeMap<Option<String>, String>,
-    /// Messages of this turn whose thinking came in pieces, and must not come again.
-    thought: BTreeSet<String>,
     /// Every tool call so far, with what it will do to the plan.
     calls: BTreeMap<String, Option<Change>>,
-    /// Tool calls that were not allowed.
-    refused: BTreeSet<String>,
-    /// Permissions that wait for an answer.
-    pending: BTreeMap<String, Pending>,
+    permissions: Permissions,
     plan: Plan,
-    /// The program's word for the last error of this turn.
+    turn: Turn,
+    totals: Totals,
+}
+
+/// What is known of a turn while it lasts.
+#[derive(Debug, Default)]
+struct Turn {
+    /// The message that is being streamed, by the tool call whose sub-agent writes it.
+    streaming: BTreeMap<Option<String>, String>,
+    /// Messages whose thinking came in pieces, and must not come again.
+    thought: BTreeSet<String>,
+    /// The program's word for the last error.
     error: Option<String>,
-    /// Whether the limit was told since the turn began.
+    /// Whether the provider's limit was told.
     limited: bool,
     /// Whether an interrupt was told, after which no `result` need come (seen in `sigint_hang`).
     interrupted: bool,
-    usage: Usage,
 }
 
-/// A permission that waits for an answer.
-#[derive(Debug)]
-struct Pending {
-    tool_call: Option<String>,
-    input: Value,
-    suggestions: Vec<Value>,
-}
-
-/// What came of a line that could be read.
-enum Known {
-    /// It is known, and this is its fate.
-    As(Fate),
-    /// It is not known.
-    Not,
-}
-
-/// Gives [`Fate::Told`] if something was told.
-fn fate(out: &Output) -> Fate {
-    if out.is_empty() { Fate::Noise } else { Fate::Told }
+/// The fate of a line that may have told something: whether there are more than the `before` items that were there already.
+fn fate_since(before: usize, out: &Output) -> Fate {
+    if out.items.len() > before { Fate::Told } else { Fate::Noise }
 }
 
 impl ClaudeParser {
@@ -87,24 +64,19 @@ impl ClaudeParser {
             mode,
             prompt: task.spec.prompt.clone(),
             working_dir: task.spec.working_dir.clone(),
-            resumed: task.resume.is_some(),
             started: false,
-            streaming: BTreeMap::new(),
-            thought: BTreeSet::new(),
             calls: BTreeMap::new(),
-            refused: BTreeSet::new(),
-            pending: BTreeMap::new(),
+            permissions: Permissions::default(),
             plan: Plan::default(),
-            error: None,
-            limited: false,
-            interrupted: false,
-            // The program computes its costs from list prices.
-            usage: Usage { cost_is_estimate: true, ..Usage::default() },
+            turn: Turn::default(),
+            totals: Totals::new(task.resume.is_some()),
         }
     }
 
-    /// Takes one line. An error means that it could not be read at all, and then nothing was changed.
-    fn understand(&mut self, line: &str, out: &mut Output) -> serde_json::Result<Known> {
+    /// Takes one line: gives its fate, or `None` for one that is not known. An error means that it could not be read at all, and
+    /// then nothing was changed.
+    fn understand(&mut self, line: &str, out: &mut Output) -> serde_json::Result<Option<Fate>> {
+        let before = out.items.len();
         let head: Head<'_> = serde_json::from_str(line)?;
         let subtype = head.subtype.as_ref().map_or("", |subtype| subtype.0.as_ref());
         let fate = match (head.kind.as_ref(), subtype) {
@@ -112,70 +84,85 @@ impl ClaudeParser {
             ("assistant", _) => return Ok(self.assistant(line, &serde_json::from_str(line)?, out)),
             ("user", _) => return Ok(self.user(line, &serde_json::from_str(line)?, out)),
             ("result", _) => self.result(serde_json::from_str(line)?, out),
-            ("control_request", _) => return Ok(self.control_request(&serde_json::from_str(line)?, out)),
-            ("control_cancel_request", _) => self.control_cancel(&serde_json::from_str(line)?, out),
+            ("control_request", _) => match self.permissions.ask(&serde_json::from_str(line)?, out) {
+                Asked::Known => Fate::Told,
+                Asked::Unknown => return Ok(None),
+            },
+            ("control_cancel_request", _) => {
+                self.permissions.withdraw(&serde_json::from_str::<wire::ControlCancel<'_>>(line)?.request_id, out);
+                fate_since(before, out)
+            }
             ("control_response", _) => control_response(serde_json::from_str(line)?, out),
             ("system", "init") => self.init(serde_json::from_str(line)?, out),
             ("system", "api_retry") => self.api_retry(&serde_json::from_str(line)?, out),
             ("system", "permission_denied") => {
                 // Its words come again as the call's result.
-                self.refused.insert(serde_json::from_str::<wire::PermissionDenied>(line)?.tool_use_id);
+                self.permissions.refused_by_program(serde_json::from_str::<wire::PermissionDenied>(line)?.tool_use_id);
                 Fate::Kept
             }
             ("rate_limit_event", _) => rate_limit(&serde_json::from_str(line)?, out),
-            // What a sub-agent does is told by its own lines, which name the call that it belongs to.
+            // What a sub-agent does is told by its own lines, which name the call that it belongs to. The last two are in the program,
+            // but in no recording: signs of life.
             ("system", "status" | "thinking_tokens" | "task_started" | "task_progress" | "task_updated" | "task_notification")
             | ("command_lifecycle" | "keep_alive" | "tool_progress", _) => Fate::Noise,
-            _ => return Ok(Known::Not),
+            _ => return Ok(None),
         };
-        Ok(Known::As(fate))
+        Ok(Some(fate))
     }
 
-    fn stream_event(&mut self, line: StreamLine<'_>, out: &mut Output) -> Known {
+    fn stream_event(&mut self, line: StreamLine<'_>, out: &mut Output) -> Option<Fate> {
         let parent = line.parent_tool_use_id.map(Text::into_string);
         let known = match (line.event.kind.as_ref(), line.event.delta) {
             ("content_block_delta", Some(delta)) => {
                 let message_id = match line.api_message_id {
                     Some(id) => Some(id.into_string()),
-                    None => self.streaming.get(&parent).cloned(),
+                    None => self.turn.streaming.get(&parent).cloned(),
                 };
                 return self.delta(delta, message_id, parent, out);
             }
             ("message_start", _) => {
                 if let Some(message) = line.event.message {
-                    self.streaming.insert(parent, message.id.into_owned());
+                    self.turn.streaming.insert(parent, message.id.into_owned());
                 }
                 Fate::Kept
             }
             ("message_stop", _) => {
-                self.streaming.remove(&parent);
+                self.turn.streaming.remove(&parent);
                 Fate::Kept
             }
-            ("content_block_start" | "content_block_stop" | "message_delta" | "ping", _) => Fate::Noise,
-            _ => return Known::Not,
+            // One answer of the model is whole, and only now is its use known.
+            ("message_delta", _) => match line.event.usage {
+                Some(used) => {
+                    out.event(StreamEvent::Usage(self.totals.answer(&used)));
+                    Fate::Told
+                }
+                None => Fate::Noise,
+            },
+            ("content_block_start" | "content_block_stop" | "ping", _) => Fate::Noise,
+            _ => return None,
         };
-        Known::As(known)
+        Some(known)
     }
 
-    fn delta(&mut self, delta: wire::Delta<'_>, message_id: Option<String>, parent: Option<String>, out: &mut Output) -> Known {
+    fn delta(&mut self, delta: wire::Delta<'_>, message_id: Option<String>, parent: Option<String>, out: &mut Output) -> Option<Fate> {
         let thinking = delta.kind == "thinking_delta";
         let text = match delta.kind.as_ref() {
             "text_delta" => delta.text,
             "thinking_delta" => delta.thinking,
             // A call's input comes whole with its `assistant` line, and a signature means nothing to a reader.
             "input_json_delta" | "signature_delta" | "citations_delta" => None,
-            _ => return Known::Not,
+            _ => return None,
         };
-        let Some(text) = text.map(Text::into_string).filter(|text| !text.is_empty()) else { return Known::As(Fate::Noise) };
+        let Some(text) = text.map(Text::into_string).filter(|text| !text.is_empty()) else { return Some(Fate::Noise) };
         if thinking
             && let Some(id) = &message_id
-            && !self.thought.contains(id)
+            && !self.turn.thought.contains(id)
         {
-            self.thought.insert(id.clone());
+            self.turn.thought.insert(id.clone());
         }
         let content = Delta { text, message_id, parent_tool_call_id: parent };
         out.event(if thinking { StreamEvent::Thinking { content } } else { StreamEvent::Token { content } });
-        Known::As(Fate::Told)
+        Some(Fate::Told)
     }
 
     fn init(&mut self, init: wire::Init, out: &mut Output) -> Fate {
@@ -199,29 +186,31 @@ impl ClaudeParser {
         });
         let message = format!("the model call failed ({why}) and is tried again");
         out.event(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::Retrying, message, data: Some(without_nulls(data)) });
-        if retry.error_status == Some(429) && !std::mem::replace(&mut self.limited, true) {
+        if retry.error_status == Some(429) && !std::mem::replace(&mut self.turn.limited, true) {
             out.event(StreamEvent::notice(Level::Warning, NoticeCode::RateLimited, "the provider's rate limit is reached"));
         }
         Fate::Told
     }
 
-    fn assistant(&mut self, line: &str, said: &MessageLine<'_>, out: &mut Output) -> Known {
-        let Some(blocks) = said.message.blocks() else { return Known::Not };
+    fn assistant(&mut self, line: &str, said: &MessageLine<'_>, out: &mut Output) -> Option<Fate> {
+        let before = out.items.len();
         let mut unknown = false;
-        for block in blocks {
+        for block in said.message.blocks()? {
             let message_id = said.message.id.clone();
             let parent_tool_call_id = said.parent_tool_use_id.clone();
             match block {
                 Block { text: Some(message), .. } if said.error.is_some() => {
                     // No model said this: the program tells why it has no answer, and `result` will tell it once more.
-                    self.error.clone_from(&said.error);
+                    if parent_tool_call_id.is_none() {
+                        self.turn.error.clone_from(&said.error);
+                    }
                     out.event(StreamEvent::Error { code: said.error.clone().unwrap_or_default(), message, retryable: false });
                 }
                 Block { text: Some(content), .. } if block.kind == "text" => {
                     out.event(StreamEvent::Message { role: Role::Assistant, content, message_id, parent_tool_call_id });
                 }
                 Block { thinking: Some(text), .. } if block.kind == "thinking" => {
-                    if !text.is_empty() && !message_id.as_ref().is_some_and(|id| self.thought.contains(id)) {
+                    if !text.is_empty() && !message_id.as_ref().is_some_and(|id| self.turn.thought.contains(id)) {
                         out.event(StreamEvent::Thinking { content: Delta { text, message_id, parent_tool_call_id } });
                     }
                 }
@@ -233,7 +222,7 @@ impl ClaudeParser {
                 _ => unknown = true,
             }
         }
-        Known::As(if unknown { out.raw(line) } else { fate(out) })
+        Some(if unknown { out.raw(line) } else { fate_since(before, out) })
     }
 
     fn tool_call(&mut self, id: String, name: String, input: Value, parent_tool_call_id: Option<String>, out: &mut Output) {
@@ -247,11 +236,12 @@ impl ClaudeParser {
         out.items.extend(plan.map(Item::Event));
     }
 
-    fn user(&mut self, line: &str, said: &MessageLine<'_>, out: &mut Output) -> Known {
+    fn user(&mut self, line: &str, said: &MessageLine<'_>, out: &mut Output) -> Option<Fate> {
         if said.is_replay {
-            return Known::As(Fate::Noise);
+            return Some(Fate::Noise);
         }
-        let Some(blocks) = said.message.blocks() else { return Known::Not };
+        let before = out.items.len();
+        let blocks = said.message.blocks()?;
         let results = blocks.iter().filter(|block| block.kind == "tool_result").count();
         // It stands beside the blocks, so with several of them it could not be told whose it is.
         let details = said.tool_use_result.filter(|_| results == 1).map(RawValue::get);
@@ -262,19 +252,19 @@ impl ClaudeParser {
                     self.tool_result(id, &block, &said.tool_result_meta, details, out);
                 }
                 Block { text: Some(content), .. } if block.kind == "text" => {
-                    self.interrupted |= content.starts_with("[Request interrupted by user");
+                    self.turn.interrupted |= content.starts_with("[Request interrupted by user");
                     let parent_tool_call_id = said.parent_tool_use_id.clone();
                     out.event(StreamEvent::Message { role: Role::User, content, message_id: None, parent_tool_call_id });
                 }
                 _ => unknown = true,
             }
         }
-        Known::As(if unknown { out.raw(line) } else { fate(out) })
+        Some(if unknown { out.raw(line) } else { fate_since(before, out) })
     }
 
     fn tool_result(&mut self, id: &str, block: &Block<'_>, meta: &[wire::ToolResultMeta], details: Option<&str>, out: &mut Output) {
         let decision = meta.iter().find(|meta| meta.id == *id).and_then(|meta| meta.permission_decision.as_ref());
-        let refused = self.refused.remove(id) || decision.is_some_and(|decision| decision.decision == "reject");
+        let refused = self.permissions.was_refused(id) || decision.is_some_and(|decision| decision.decision == "reject");
         let status = match (refused, block.is_error) {
             (true, _) => ToolStatus::Denied,
             (false, true) => ToolStatus::Error,
@@ -288,129 +278,22 @@ impl ClaudeParser {
         }
     }
 
-    fn control_request(&mut self, asked: &wire::ControlRequest<'_>, out: &mut Output) -> Known {
-        let id = asked.request_id.as_ref();
-        let body = asked.request.map_or("null", RawValue::get);
-        let subtype = serde_json::from_str::<Subtype<'_>>(body).map(|body| body.subtype).unwrap_or_default();
-        if subtype.0 != "can_use_tool" {
-            // Without an answer the agent would wait for ever.
-            let error = format!("Unsupported control request subtype: {}", subtype.0);
-            answer(out, &json!({ "subtype": "error", "request_id": id, "error": error }));
-            return Known::Not;
-        }
-        let Ok(wish) = serde_json::from_str::<wire::CanUseTool>(body) else {
-            answer(out, &json!({ "subtype": "error", "request_id": id, "error": "this request could not be read" }));
-            return Known::Not;
-        };
-        if wish.tool_name == "AskUserQuestion" {
-            self.question(id, wish, out);
-            return Known::As(Fate::Told);
-        }
-        let mut options = vec![Decision::AllowOnce, Decision::Deny];
-        if !wish.permission_suggestions.is_empty() {
-            options.insert(1, Decision::AllowAlways);
-        }
-        out.event(StreamEvent::PermissionRequest {
-            id: id.to_owned(),
-            tool_call_id: wish.tool_use_id.clone(),
-            kind: tools::kind(&wish.tool_name),
-            tool: wish.tool_name,
-            input: wish.input.clone(),
-            options,
-            expires_at: None,
-        });
-        let pending = Pending { tool_call: wish.tool_use_id, input: wish.input, suggestions: wish.permission_suggestions };
-        self.pending.insert(id.to_owned(), pending);
-        Known::As(Fate::Told)
-    }
-
-    /// The agent asks its user. Nobody is there, so the model is told to decide by itself; a reader sees the question.
-    fn question(&mut self, id: &str, wish: wire::CanUseTool, out: &mut Output) {
-        let asked = wire::AskUserQuestion::deserialize(wish.input).unwrap_or_default();
-        let questions: Vec<Question> = asked
-            .questions
-            .into_iter()
-            .map(|asked| Question {
-                text: asked.question,
-                options: asked.options.into_iter().map(|option| option.label).collect(),
-                multiple: asked.multi_select,
-            })
-            .collect();
-        let answers = vec![Vec::new(); questions.len()];
-        out.event(StreamEvent::Question { id: id.to_owned(), questions });
-        out.event(StreamEvent::QuestionResolved { id: id.to_owned(), answers, by: DecidedBy::Policy });
-        self.refused.extend(wish.tool_use_id);
-        answer_with(out, id, &json!({ "behavior": "deny", "message": NOBODY_THERE }));
-    }
-
-    fn control_cancel(&mut self, cancel: &wire::ControlCancel<'_>, out: &mut Output) -> Fate {
-        if let Some(pending) = self.pending.remove(cancel.request_id.as_ref()) {
-            self.withdrawn(cancel.request_id.as_ref().to_owned(), pending, out);
-        }
-        fate(out)
-    }
-
-    /// The agent waits no longer for an answer to this.
-    fn withdrawn(&mut self, id: String, pending: Pending, out: &mut Output) {
-        self.refused.extend(pending.tool_call);
-        let reason = Some("the agent has withdrawn this request".to_owned());
-        out.event(StreamEvent::PermissionResolved { id, decision: Decision::Deny, by: DecidedBy::Policy, reason });
-    }
-
     fn result(&mut self, result: wire::TurnResult, out: &mut Output) -> Fate {
-        for (id, pending) in std::mem::take(&mut self.pending) {
-            self.withdrawn(id, pending, out);
-        }
-        self.count(&result);
-        out.event(StreamEvent::Usage(self.usage.clone()));
-        let code = self.error.take();
-        self.thought.clear();
-        self.streaming.clear();
-        self.refused.clear();
-        self.limited = false;
-        self.interrupted = false;
-        out.items.push(Item::TurnEnded(failure::turn_end(result, code.as_deref())));
+        self.permissions.turn_over(out);
+        out.event(StreamEvent::Usage(self.totals.turn(&result)));
+        let turn = std::mem::take(&mut self.turn);
+        out.items.push(Item::TurnEnded(failure::turn_end(result, turn.error.as_deref())));
         Fate::Told
     }
-
-    /// Adds what a turn has used.
-    fn count(&mut self, turn: &wire::TurnResult) {
-        let usage = &mut self.usage;
-        let add = |total: &mut u64, more: u64| *total = total.saturating_add(more);
-        if let Some(models) = &turn.model_usage_since_last_result {
-            let mut cost = usage.cost_usd.unwrap_or(0.0);
-            for model in models.values() {
-                add(&mut usage.input_tokens, model.input_tokens);
-                add(&mut usage.output_tokens, model.output_tokens);
-                add(&mut usage.cache_read_tokens, model.cache_read_input_tokens);
-                add(&mut usage.cache_write_tokens, model.cache_creation_input_tokens);
-                add(&mut usage.reasoning_tokens, model.thinking_tokens);
-                cost += model.cost_usd;
-            }
-            usage.cost_usd = Some(cost);
-        } else {
-            add(&mut usage.input_tokens, turn.usage.input_tokens);
-            add(&mut usage.output_tokens, turn.usage.output_tokens);
-            add(&mut usage.cache_read_tokens, turn.usage.cache_read_input_tokens);
-            add(&mut usage.cache_write_tokens, turn.usage.cache_creation_input_tokens);
-            usage.cost_usd = turn.total_cost_usd.filter(|_| !self.resumed);
-        }
-    }
-}
-
-/// Which control request it is.
-#[derive(Deserialize)]
-struct Subtype<'a> {
-    #[serde(borrow)]
-    subtype: Text<'a>,
 }
 
 fn control_response(line: wire::ControlResponse<'_>, out: &mut Output) -> Fate {
-    if line.response.subtype == "error" {
-        let error = line.response.error.unwrap_or_else(|| "a request was refused without a word".to_owned());
-        out.event(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, error));
+    if line.response.subtype != "error" {
+        return Fate::Noise;
     }
-    fate(out)
+    let error = line.response.error.unwrap_or_else(|| "a request was refused without a word".to_owned());
+    out.event(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, error));
+    Fate::Told
 }
 
 fn rate_limit(line: &wire::RateLimit, out: &mut Output) -> Fate {
@@ -431,24 +314,6 @@ fn without_nulls(mut data: Value) -> Value {
         fields.retain(|_, value| !value.is_null());
     }
     data
-}
-
-/// Sends a control response.
-fn answer(out: &mut Output, response: &Value) {
-    out.send_json(&json!({ "type": "control_response", "response": response }));
-}
-
-/// Answers a request that was understood.
-fn answer_with(out: &mut Output, id: &str, response: &Value) {
-    answer(out, &json!({ "subtype": "success", "request_id": id, "response": response }));
-}
-
-/// The suggestion with the session as its reach: some of the program's own would write into the settings of the project.
-fn for_this_session(mut suggestion: Value) -> Value {
-    if let Some(destination) = suggestion.get_mut("destination") {
-        *destination = json!("session");
-    }
-    suggestion
 }
 
 impl Parser for ClaudeParser {
@@ -474,31 +339,18 @@ impl Parser for ClaudeParser {
             self.understand(&serde_json::to_string(&fields)?, out)
         });
         match known {
-            Ok(Known::As(fate)) => fate,
-            Ok(Known::Not) | Err(_) => out.raw(line),
+            Ok(Some(fate)) => fate,
+            Ok(None) | Err(_) => out.raw(line),
         }
     }
 
     fn decide(&mut self, request: &str, decision: Decision, out: &mut Output) {
-        let Some(pending) = self.pending.remove(request) else { return };
-        let mut response = json!({ "behavior": "allow", "updatedInput": pending.input });
-        match decision {
-            Decision::AllowOnce => {}
-            Decision::AllowAlways => {
-                let permissions: Vec<Value> = pending.suggestions.into_iter().map(for_this_session).collect();
-                response["updatedPermissions"] = Value::Array(permissions);
-            }
-            Decision::Deny => {
-                self.refused.extend(pending.tool_call);
-                response = json!({ "behavior": "deny", "message": DENIED });
-            }
-        }
-        answer_with(out, request, &response);
+        self.permissions.decide(request, decision, out);
     }
 
     fn diagnose(&self, exit: Exit, stderr_tail: &str) -> Option<Failure> {
-        let interrupted = self.interrupted && exit.is_success();
-        let failed = || Failure::new(crate::types::Cause::AgentError, "the turn was interrupted before the model answered");
+        let interrupted = self.turn.interrupted && exit.is_success();
+        let failed = || Failure::new(Cause::AgentError, "the turn was interrupted before the model answered");
         failure::diagnose(exit, stderr_tail).or_else(|| interrupted.then(failed))
     }
 }

@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 use super::ClaudeCode;
 use crate::agent::replay::{self, Recording, Replayed};
 use crate::agent::{Fate, Item, Mode, Output, Parser, Program};
-use crate::process::Exit;
-use crate::types::{Cause, Decision, Level, NoticeCode, StreamEvent, ToolStatus, Usage};
+use crate::types::{Decision, Level, NoticeCode, StreamEvent, ToolStatus};
 
 const AGENT: &str = "claude_code";
 
@@ -121,19 +120,6 @@ fn a_turn_ends_even_when_everything_beside_its_end_is_damaged() {
 }
 
 #[test]
-fn totals_add_up_over_turns_and_leave_out_what_was_used_before() {
-    let turn = r#"{"type":"result","is_error":false,"result":"","total_cost_usd":9.0,"usage":{"input_tokens":1},
-        "model_usage_since_last_result":{"a":{"inputTokens":3,"costUSD":0.25},"b":{"outputTokens":2,"thinkingTokens":1,"costUSD":0.5}}}"#;
-    let last = told(&[turn, turn]).into_iter().rev().find_map(|item| match item {
-        Item::Event(StreamEvent::Usage(usage)) => Some(usage),
-        _ => None,
-    });
-    let expected =
-        Usage { input_tokens: 6, output_tokens: 4, reasoning_tokens: 2, cost_usd: Some(1.5), cost_is_estimate: true, ..Usage::default() };
-    assert_eq!(last, Some(expected));
-}
-
-#[test]
 fn a_request_that_we_do_not_know_is_refused_and_kept() {
     for request in [json!({ "subtype": "mcp_message" }), json!({ "subtype": "can_use_tool", "tool_name": 1 }), json!(null)] {
         let line = json!({ "type": "control_request", "request_id": "r", "request": request }).to_string();
@@ -189,15 +175,6 @@ fn a_subscriptions_limit_is_told_with_its_end() {
     let [Item::Event(StreamEvent::Notice { level, code, data, .. })] = &told(&[&event("rejected")])[..] else { panic!("no notice") };
     assert_eq!((*level, *code), (Level::Warning, NoticeCode::RateLimited));
     assert_eq!(*data, Some(json!({ "resets_at": "2026-11-22T09:00:00.000Z" })));
-}
-
-#[test]
-fn an_exit_without_words_is_left_to_the_plain_facts() {
-    let parser = parser(Mode::TwoWay);
-    for exit in [Exit::Code(0), Exit::Code(1), Exit::Signal(9)] {
-        assert_eq!(parser.diagnose(exit, "some log line"), None, "{exit}");
-    }
-    assert_eq!(parser.diagnose(Exit::Code(1), "warm up\nerror: unknown option '--x'\n\n").unwrap().cause, Cause::BadArguments);
 }
 
 mod command {

@@ -57,6 +57,8 @@ pub(super) struct ModelEvent<'a> {
     pub(super) delta: Option<Delta<'a>>,
     #[serde(default, borrow)]
     pub(super) message: Option<MessageId<'a>>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) usage: Option<TurnUsage>,
 }
 
 /// A piece of a content block, or the `message_delta`, which has no type.
@@ -271,6 +273,13 @@ pub(super) struct ControlRequest<'a> {
     pub(super) request: Option<&'a RawValue>,
 }
 
+/// Which control request it is.
+#[derive(Debug, Deserialize)]
+pub(super) struct ControlSubtype<'a> {
+    #[serde(borrow)]
+    pub(super) subtype: Text<'a>,
+}
+
 /// `can_use_tool`: whether a tool may run.
 #[derive(Debug, Deserialize)]
 pub(super) struct CanUseTool {
@@ -355,8 +364,9 @@ pub(super) struct TurnResult {
     pub(super) model_usage_since_last_result: Option<BTreeMap<String, ModelUsage>>,
 }
 
-/// What the main conversation used in a turn.
+/// What the main conversation used, in a turn or for one answer of the model.
 #[derive(Debug, Default, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the names of the wire")]
 pub(super) struct TurnUsage {
     #[serde(default, deserialize_with = "lenient")]
     pub(super) input_tokens: u64,
