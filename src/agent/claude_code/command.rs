@@ -27,7 +27,7 @@ impl ClaudeCode {
 /// What the one-shot mode may use without being asked, as it cannot be asked: the program's own tools.
 ///
 /// By name, because `--dangerously-skip-permissions` is refused to root (seen in `root_bypass_refused`), and lifts more than this.
-const ONE_SHOT_TOOLS: &str = "Bash,Edit,NotebookEdit,Read,Task,WebFetch,WebSearch,Write";
+const ONE_SHOT_TOOLS: &str = "Bash,Edit,NotebookEdit,Read,Skill,Task,WebFetch,WebSearch,Write";
 
 /// Variables that the program reads, by the beginnings of their names.
 ///

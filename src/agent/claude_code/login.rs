@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::agent::probe::Prober;
 use crate::agent::{Authenticated, Inspection};
 
-/// Each of these alone lets the program reach a model. (Seen in `auth_probe_*` of the recordings' source; the third by its help.)
+/// With each of these alone, `claude auth status` says that somebody is logged in.
 const KEYS: [&str; 3] = ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"];
 
 /// What of the credentials file is looked at: only whether a login is in it.
@@ -49,6 +49,7 @@ async fn authenticated(binary: &Path, prober: &Prober) -> Authenticated {
     if KEYS.iter().any(|key| prober.var(key).is_some()) {
         return Authenticated::Yes;
     }
+    // The program's own name for the file, on systems without a key ring.
     let config = prober.var("CLAUDE_CONFIG_DIR").map_or_else(|| prober.home().join(".claude"), PathBuf::from);
     if let Some(text) = prober.read(&config.join(".credentials.json")).await
         && has_login(&text)

@@ -35,16 +35,16 @@ impl Totals {
     /// A turn is over. Gives the totals.
     pub(super) fn turn(&mut self, turn: &TurnResult) -> Usage {
         self.open = Usage::default();
-        match &turn.model_usage_since_last_result {
-            Some(models) => {
-                let cost: f64 = models.values().map(|model| model.cost_usd).sum();
-                models.values().for_each(|model| add(&mut self.settled, &model.into()));
-                self.settled.cost_usd = Some(self.settled.cost_usd.unwrap_or_default() + cost);
+        if let Some(models) = &turn.model_usage_since_last_result {
+            let mut cost = self.settled.cost_usd.unwrap_or_default();
+            for model in models.values() {
+                add(&mut self.settled, &model.into());
+                cost += model.cost_usd;
             }
-            None => {
-                add(&mut self.settled, &(&turn.usage).into());
-                self.settled.cost_usd = turn.total_cost_usd.filter(|_| !self.resumed);
-            }
+            self.settled.cost_usd = Some(cost);
+        } else {
+            add(&mut self.settled, &(&turn.usage).into());
+            self.settled.cost_usd = turn.total_cost_usd.filter(|_| !self.resumed);
         }
         self.settled.clone()
     }
