@@ -4,6 +4,7 @@ mod agents;
 pub mod demo;
 mod detect;
 mod env;
+pub mod claude_code;
 pub mod flags;
 pub mod handle;
 pub mod probe;

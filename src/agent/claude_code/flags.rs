@@ -1,0 +1,83 @@
+//! The flags of `claude`, from the `--help` of 2.1.330, and those hidden ones that the recordings use.
+//!
+//! A value that the program calls optional (`--debug [filter]`) must be glued on with `=` here: taken as the next element it could
+//! as well be the prompt. So those flags stand as taking none.
+
+use crate::agent::flags::Flag;
+use crate::agent::flags::Takes::{Many, Nothing, One};
+
+/// What is known of the command line.
+pub(super) const FLAGS: &[Flag] = &[
+    // Ours: what is printed, which conversation it is, and who is asked.
+    Flag::reserved(&["--print", "-p"], Nothing),
+    Flag::reserved(&["--input-format"], One),
+    Flag::reserved(&["--output-format"], One),
+    Flag::reserved(&["--verbose"], Nothing),
+    Flag::reserved(&["--include-partial-messages"], Nothing),
+    Flag::reserved(&["--replay-user-messages"], Nothing),
+    Flag::reserved(&["--permission-prompt-tool"], One),
+    Flag::reserved(&["--permission-prompts"], One),
+    Flag::reserved(&["--model"], One),
+    Flag::reserved(&["--resume", "-r"], Nothing),
+    Flag::reserved(&["--continue", "-c"], Nothing),
+    Flag::reserved(&["--session-id"], One),
+    Flag::reserved(&["--fork-session"], Nothing),
+    Flag::reserved(&["--no-session-persistence"], Nothing),
+    Flag::reserved(&["--from-pr"], Nothing),
+    // Ours too: they work elsewhere than in this process, or not at all.
+    Flag::reserved(&["--bg", "--background"], Nothing),
+    Flag::reserved(&["--cloud"], Nothing),
+    Flag::reserved(&["--desktop"], Nothing),
+    Flag::reserved(&["--environment"], One),
+    Flag::reserved(&["--remote-control"], Nothing),
+    Flag::reserved(&["--remote-control-session-name-prefix"], One),
+    Flag::reserved(&["--teleport"], Nothing),
+    Flag::reserved(&["--tmux"], Nothing),
+    Flag::reserved(&["--help", "-h"], Nothing),
+    Flag::reserved(&["--version", "-v"], Nothing),
+    // They lift permissions, load code or settings, or reach files and programs outside of the workspace.
+    Flag::widening(&["--add-dir"], Many),
+    Flag::widening(&["--agent"], One),
+    Flag::widening(&["--agents"], One),
+    Flag::widening(&["--allow-dangerously-skip-permissions"], Nothing),
+    Flag::widening(&["--allowedTools", "--allowed-tools"], Many),
+    Flag::widening(&["--chrome"], Nothing),
+    Flag::widening(&["--dangerously-skip-permissions"], Nothing),
+    Flag::widening(&["--debug", "-d"], Nothing),
+    Flag::widening(&["--debug-file"], One),
+    Flag::widening(&["--file"], Many),
+    Flag::widening(&["--ide"], Nothing),
+    Flag::widening(&["--mcp-config"], Many),
+    Flag::widening(&["--permission-mode"], One),
+    Flag::widening(&["--plugin-dir"], One),
+    Flag::widening(&["--plugin-url"], One),
+    Flag::widening(&["--setting-sources"], One),
+    Flag::widening(&["--settings"], One),
+    Flag::widening(&["--tools"], Many),
+    Flag::widening(&["--worktree", "-w"], Nothing),
+    // They shape the work within what is allowed anyway, or narrow it.
+    Flag::plain(&["--append-system-prompt"], One),
+    Flag::plain(&["--autocompact"], One),
+    Flag::plain(&["--ax-screen-reader"], Nothing),
+    Flag::plain(&["--bare"], Nothing),
+    Flag::plain(&["--betas"], Many),
+    Flag::plain(&["--brief"], Nothing),
+    Flag::plain(&["--disable-slash-commands"], Nothing),
+    Flag::plain(&["--disallowedTools", "--disallowed-tools"], Many),
+    Flag::plain(&["--effort"], One),
+    Flag::plain(&["--exclude-dynamic-system-prompt-sections"], Nothing),
+    Flag::plain(&["--fallback-model"], One),
+    Flag::plain(&["--forward-subagent-text"], Nothing),
+    Flag::plain(&["--include-hook-events"], Nothing),
+    Flag::plain(&["--json-schema"], One),
+    Flag::plain(&["--max-budget-usd"], One),
+    Flag::plain(&["--max-turns"], One),
+    Flag::plain(&["--name", "-n"], One),
+    Flag::plain(&["--no-chrome"], Nothing),
+    Flag::plain(&["--prompt-suggestions"], Nothing),
+    Flag::plain(&["--restricted"], Nothing),
+    Flag::plain(&["--safe-mode"], Nothing),
+    Flag::plain(&["--strict-mcp-config"], Nothing),
+    Flag::plain(&["--system-prompt"], One),
+    Flag::plain(&["--system-prompt-snapshot"], One),
+];

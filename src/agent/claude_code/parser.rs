@@ -1,0 +1,356 @@
+//! What the lines of `stream-json` mean.
+//!
+//! Both modes print the same lines; two-way, the program also asks (`control_request`) and answers (`control_response`).
+//! The life of a text: `stream_event` lines bring its pieces as tokens, then one `assistant` line brings it whole as a message.
+//! The life of a tool call: `assistant` (the call), perhaps a `control_request` (may it?), `user` (what came of it).
+//! A turn ends with `result`, and nothing else ends it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::permissions::{Asked, Permissions};
+use super::plan::{Change, Plan};
+use super::usage::Totals;
+use super::wire::{self, Block, Head, MessageLine, StreamLine, Text};
+use super::{diff, failure, tools};
+use crate::agent::{Fate, Item, Mode, Output, Parser, Started, Task};
+use crate::process::Exit;
+use crate::types::{Cause, Decision, Delta, Failure, Level, NoticeCode, Role, StreamEvent, Timestamp, ToolCall, ToolStatus};
+
+/// The name under which the first thing that we ask is answered.
+const INITIALIZE: &str = "req_1";
+
+/// The parser of one `claude` process.
+#[derive(Debug)]
+pub(super) struct ClaudeParser {
+    mode: Mode,
+    prompt: String,
+    working_dir: PathBuf,
+    started: bool,
+    /// Every tool call so far, with what it will do to the plan.
+    calls: BTreeMap<String, Option<Change>>,
+    permissions: Permissions,
+    plan: Plan,
+    turn: Turn,
+    totals: Totals,
+}
+
+/// What is known of a turn while it lasts.
+#[derive(Debug, Default)]
+struct Turn {
+    /// The message that is being streamed, by the tool call whose sub-agent writes it.
+    streaming: BTreeMap<Option<String>, String>,
+    /// Messages whose thinking came in pieces, and must not come again.
+    thought: BTreeSet<String>,
+    /// The program's word for the last error.
+    error: Option<String>,
+    /// Whether the provider's limit was told.
+    limited: bool,
+    /// Whether an interrupt was told, after which no `result` need come (seen in `sigint_hang`).
+    interrupted: bool,
+}
+
+/// The fate of a line that may have told something: whether there are more than the `before` items that were there already.
+fn fate_since(before: usize, out: &Output) -> Fate {
+    if out.items.len() > before { Fate::Told } else { Fate::Noise }
+}
+
+impl ClaudeParser {
+    pub(super) fn new(mode: Mode, task: &Task) -> Self {
+        Self {
+            mode,
+            prompt: task.spec.prompt.clone(),
+            working_dir: task.spec.working_dir.clone(),
+            started: false,
+            calls: BTreeMap::new(),
+            permissions: Permissions::default(),
+            plan: Plan::default(),
+            turn: Turn::default(),
+            totals: Totals::new(task.resume.is_some()),
+        }
+    }
+
+    /// Takes one line: gives its fate, or `None` for one that is not known. An error means that it could not be read at all, and
+    /// then nothing was changed.
+    fn understand(&mut self, line: &str, out: &mut Output) -> serde_json::Result<Option<Fate>> {
+        let before = out.items.len();
+        let head: Head<'_> = serde_json::from_str(line)?;
+        let subtype = head.subtype.as_ref().map_or("", |subtype| subtype.0.as_ref());
+        let fate = match (head.kind.as_ref(), subtype) {
+            ("stream_event", _) => return Ok(self.stream_event(serde_json::from_str(line)?, out)),
+            ("assistant", _) => return Ok(self.assistant(line, &serde_json::from_str(line)?, out)),
+            ("user", _) => return Ok(self.user(line, &serde_json::from_str(line)?, out)),
+            ("result", _) => self.result(serde_json::from_str(line)?, out),
+            ("control_request", _) => match self.permissions.ask(&serde_json::from_str(line)?, out) {
+                Asked::Known => Fate::Told,
+                Asked::Unknown => return Ok(None),
+            },
+            ("control_cancel_request", _) => {
+                self.permissions.withdraw(&serde_json::from_str::<wire::ControlCancel<'_>>(line)?.request_id, out);
+                fate_since(before, out)
+            }
+            ("control_response", _) => control_response(serde_json::from_str(line)?, out),
+            ("system", "init") => self.init(serde_json::from_str(line)?, out),
+            ("system", "api_retry") => self.api_retry(&serde_json::from_str(line)?, out),
+            ("system", "permission_denied") => {
+                // Its words come again as the call's result.
+                self.permissions.refused_by_program(serde_json::from_str::<wire::PermissionDenied>(line)?.tool_use_id);
+                Fate::Kept
+            }
+            ("rate_limit_event", _) => rate_limit(&serde_json::from_str(line)?, out),
+            // What a sub-agent does is told by its own lines, which name the call that it belongs to. The last two are in the program,
+            // but in no recording: signs of life.
+            ("system", "status" | "thinking_tokens" | "task_started" | "task_progress" | "task_updated" | "task_notification")
+            | ("command_lifecycle" | "keep_alive" | "tool_progress", _) => Fate::Noise,
+            _ => return Ok(None),
+        };
+        Ok(Some(fate))
+    }
+
+    fn stream_event(&mut self, line: StreamLine<'_>, out: &mut Output) -> Option<Fate> {
+        let parent = line.parent_tool_use_id.map(Text::into_string);
+        let known = match (line.event.kind.as_ref(), line.event.delta) {
+            ("content_block_delta", Some(delta)) => {
+                let message_id = match line.api_message_id {
+                    Some(id) => Some(id.into_string()),
+                    None => self.turn.streaming.get(&parent).cloned(),
+                };
+                return self.delta(delta, message_id, parent, out);
+            }
+            ("message_start", _) => {
+                if let Some(message) = line.event.message {
+                    self.turn.streaming.insert(parent, message.id.into_owned());
+                }
+                Fate::Kept
+            }
+            ("message_stop", _) => {
+                self.turn.streaming.remove(&parent);
+                Fate::Kept
+            }
+            // One answer of the model is whole, and only now is its use known.
+            ("message_delta", _) => match line.event.usage {
+                Some(used) => {
+                    out.event(StreamEvent::Usage(self.totals.answer(&used)));
+                    Fate::Told
+                }
+                None => Fate::Noise,
+            },
+            ("content_block_start" | "content_block_stop" | "ping", _) => Fate::Noise,
+            _ => return None,
+        };
+        Some(known)
+    }
+
+    fn delta(&mut self, delta: wire::Delta<'_>, message_id: Option<String>, parent: Option<String>, out: &mut Output) -> Option<Fate> {
+        let thinking = delta.kind == "thinking_delta";
+        let text = match delta.kind.as_ref() {
+            "text_delta" => delta.text,
+            "thinking_delta" => delta.thinking,
+            // A call's input comes whole with its `assistant` line, and a signature means nothing to a reader.
+            "input_json_delta" | "signature_delta" | "citations_delta" => None,
+            _ => return None,
+        };
+        let Some(text) = text.map(Text::into_string).filter(|text| !text.is_empty()) else { return Some(Fate::Noise) };
+        if thinking
+            && let Some(id) = &message_id
+            && !self.turn.thought.contains(id)
+        {
+            self.turn.thought.insert(id.clone());
+        }
+        let content = Delta { text, message_id, parent_tool_call_id: parent };
+        out.event(if thinking { StreamEvent::Thinking { content } } else { StreamEvent::Token { content } });
+        Some(Fate::Told)
+    }
+
+    fn init(&mut self, init: wire::Init, out: &mut Output) -> Fate {
+        if std::mem::replace(&mut self.started, true) {
+            return Fate::Noise;
+        }
+        let started = Started { agent_session: init.session_id, version: init.claude_code_version, model: init.model };
+        out.items.push(Item::Started(started));
+        Fate::Told
+    }
+
+    fn api_retry(&mut self, retry: &wire::ApiRetry, out: &mut Output) -> Fate {
+        let why = match (retry.error_status, retry.error.as_deref()) {
+            (Some(status), Some(error)) => format!("{status} {error}"),
+            (Some(status), None) => status.to_string(),
+            (None, Some(error)) if error != "unknown" => error.to_owned(),
+            (None, _) => "no answer".to_owned(),
+        };
+        let data = json!({
+            "attempt": retry.attempt, "max_attempts": retry.max_retries, "delay_ms": retry.retry_delay_ms, "status": retry.error_status,
+        });
+        let message = format!("the model call failed ({why}) and is tried again");
+        out.event(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::Retrying, message, data: Some(without_nulls(data)) });
+        if retry.error_status == Some(429) && !std::mem::replace(&mut self.turn.limited, true) {
+            out.event(StreamEvent::notice(Level::Warning, NoticeCode::RateLimited, "the provider's rate limit is reached"));
+        }
+        Fate::Told
+    }
+
+    fn assistant(&mut self, line: &str, said: &MessageLine<'_>, out: &mut Output) -> Option<Fate> {
+        let before = out.items.len();
+        let mut unknown = false;
+        for block in said.message.blocks()? {
+            let message_id = said.message.id.clone();
+            let parent_tool_call_id = said.parent_tool_use_id.clone();
+            match block {
+                Block { text: Some(message), .. } if said.error.is_some() => {
+                    // No model said this: the program tells why it has no answer, and `result` will tell it once more.
+                    if parent_tool_call_id.is_none() {
+                        self.turn.error.clone_from(&said.error);
+                    }
+                    out.event(StreamEvent::Error { code: said.error.clone().unwrap_or_default(), message, retryable: false });
+                }
+                Block { text: Some(content), .. } if block.kind == "text" => {
+                    out.event(StreamEvent::Message { role: Role::Assistant, content, message_id, parent_tool_call_id });
+                }
+                Block { thinking: Some(text), .. } if block.kind == "thinking" => {
+                    if !text.is_empty() && !message_id.as_ref().is_some_and(|id| self.turn.thought.contains(id)) {
+                        out.event(StreamEvent::Thinking { content: Delta { text, message_id, parent_tool_call_id } });
+                    }
+                }
+                Block { id: Some(id), name: Some(name), input, .. } if block.kind == "tool_use" => {
+                    self.tool_call(id, name, input, parent_tool_call_id, out);
+                }
+                // Its text is withheld by the provider.
+                Block { kind, .. } if kind == "redacted_thinking" => {}
+                _ => unknown = true,
+            }
+        }
+        Some(if unknown { out.raw(line) } else { fate_since(before, out) })
+    }
+
+    fn tool_call(&mut self, id: String, name: String, input: Value, parent_tool_call_id: Option<String>, out: &mut Output) {
+        if self.calls.contains_key(&id) {
+            return;
+        }
+        self.calls.insert(id.clone(), Change::of(&name, &input));
+        let plan = (name == "TodoWrite" && parent_tool_call_id.is_none()).then(|| self.plan.replace(&input)).flatten();
+        let title = tools::title(&name, &input, &self.working_dir);
+        out.event(StreamEvent::ToolCall(ToolCall { kind: tools::kind(&name), id, name, title, input, parent_tool_call_id }));
+        out.items.extend(plan.map(Item::Event));
+    }
+
+    fn user(&mut self, line: &str, said: &MessageLine<'_>, out: &mut Output) -> Option<Fate> {
+        if said.is_replay {
+            return Some(Fate::Noise);
+        }
+        let before = out.items.len();
+        let blocks = said.message.blocks()?;
+        let results = blocks.iter().filter(|block| block.kind == "tool_result").count();
+        // It stands beside the blocks, so with several of them it could not be told whose it is.
+        let details = said.tool_use_result.filter(|_| results == 1).map(RawValue::get);
+        let mut unknown = false;
+        for block in blocks {
+            match block {
+                Block { tool_use_id: Some(ref id), .. } if block.kind == "tool_result" => {
+                    self.tool_result(id, &block, &said.tool_result_meta, details, out);
+                }
+                Block { text: Some(content), .. } if block.kind == "text" => {
+                    self.turn.interrupted |= content.starts_with("[Request interrupted by user");
+                    let parent_tool_call_id = said.parent_tool_use_id.clone();
+                    out.event(StreamEvent::Message { role: Role::User, content, message_id: None, parent_tool_call_id });
+                }
+                _ => unknown = true,
+            }
+        }
+        Some(if unknown { out.raw(line) } else { fate_since(before, out) })
+    }
+
+    fn tool_result(&mut self, id: &str, block: &Block<'_>, meta: &[wire::ToolResultMeta], details: Option<&str>, out: &mut Output) {
+        let decision = meta.iter().find(|meta| meta.id == *id).and_then(|meta| meta.permission_decision.as_ref());
+        let refused = self.permissions.was_refused(id) || decision.is_some_and(|decision| decision.decision == "reject");
+        let status = match (refused, block.is_error) {
+            (true, _) => ToolStatus::Denied,
+            (false, true) => ToolStatus::Error,
+            (false, false) => ToolStatus::Ok,
+        };
+        out.event(StreamEvent::ToolResult { id: id.to_owned(), status, content: block.result_text(), duration_ms: None });
+        let change = self.calls.get_mut(id).and_then(Option::take);
+        if status == ToolStatus::Ok {
+            out.items.extend(details.and_then(diff::file_change).map(Item::Event));
+            out.items.extend(change.and_then(|change| self.plan.apply(change, details)).map(Item::Event));
+        }
+    }
+
+    fn result(&mut self, result: wire::TurnResult, out: &mut Output) -> Fate {
+        self.permissions.turn_over(out);
+        out.event(StreamEvent::Usage(self.totals.turn(&result)));
+        let turn = std::mem::take(&mut self.turn);
+        out.items.push(Item::TurnEnded(failure::turn_end(result, turn.error.as_deref())));
+        Fate::Told
+    }
+}
+
+fn control_response(line: wire::ControlResponse<'_>, out: &mut Output) -> Fate {
+    if line.response.subtype != "error" {
+        return Fate::Noise;
+    }
+    let error = line.response.error.unwrap_or_else(|| "a request was refused without a word".to_owned());
+    out.event(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, error));
+    Fate::Told
+}
+
+fn rate_limit(line: &wire::RateLimit, out: &mut Output) -> Fate {
+    let (level, message) = match line.rate_limit_info.status.as_str() {
+        "rejected" => (Level::Warning, "the usage limit is reached"),
+        "allowed_warning" => (Level::Info, "the usage limit is near"),
+        _ => return Fate::Noise,
+    };
+    let resets_at = line.rate_limit_info.resets_at.map(|seconds| Timestamp::from_millis(seconds.saturating_mul(1000)));
+    let data = resets_at.map(|resets_at| json!({ "resets_at": resets_at }));
+    out.event(StreamEvent::Notice { level, code: NoticeCode::RateLimited, message: message.to_owned(), data });
+    Fate::Told
+}
+
+/// Fields that are not known are absent, not null.
+fn without_nulls(mut data: Value) -> Value {
+    if let Some(fields) = data.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    data
+}
+
+impl Parser for ClaudeParser {
+    fn open(&mut self, out: &mut Output) {
+        let prompt = std::mem::take(&mut self.prompt);
+        match self.mode {
+            Mode::TwoWay => {
+                let request = json!({ "subtype": "initialize", "hooks": null });
+                out.send_json(&json!({ "type": "control_request", "request_id": INITIALIZE, "request": request }));
+                out.send_json(&json!({ "type": "user", "message": { "role": "user", "content": prompt } }));
+            }
+            Mode::OneShot => {
+                out.send = prompt.into_bytes();
+                out.close_stdin = true;
+            }
+        }
+    }
+
+    fn line(&mut self, line: &str, out: &mut Output) -> Fate {
+        let known = self.understand(line, out).or_else(|_unreadable| {
+            // Doubled keys are an error where a type is expected; here the last one counts, as it does elsewhere.
+            let fields: BTreeMap<String, &RawValue> = serde_json::from_str(line)?;
+            self.understand(&serde_json::to_string(&fields)?, out)
+        });
+        match known {
+            Ok(Some(fate)) => fate,
+            Ok(None) | Err(_) => out.raw(line),
+        }
+    }
+
+    fn decide(&mut self, request: &str, decision: Decision, out: &mut Output) {
+        self.permissions.decide(request, decision, out);
+    }
+
+    fn diagnose(&self, exit: Exit, stderr_tail: &str) -> Option<Failure> {
+        let interrupted = self.turn.interrupted && exit.is_success();
+        let failed = || Failure::new(Cause::AgentError, "the turn was interrupted before the model answered");
+        failure::diagnose(exit, stderr_tail).or_else(|| interrupted.then(failed))
+    }
+}
