@@ -1,6 +1,6 @@
 //! Agents: how each program is found, started and understood, and the traits to add one.
 
-pub mod claude_code;
+pub mod codex;
 pub mod flags;
 pub mod probe;
 mod registry;
