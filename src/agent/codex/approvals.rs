@@ -61,25 +61,23 @@ impl Approvals {
                 input.remove(name);
             }
         }
-        if let Some(Value::Object(item)) = asked.item_id.as_deref().and_then(|item| items.input(item)) {
-            for (name, value) in item {
-                if !value.is_null() {
-                    input.entry(name).or_insert_with(|| value.clone());
-                }
-            }
+        // The item's command is what is asked for, unless the request is about something else, such as input to that command.
+        let item = asked.item_id.as_deref().and_then(|item| items.input(item)?.as_object()).filter(|_| !input.contains_key("kind"));
+        for (name, value) in item.into_iter().flatten().filter(|(_, value)| !value.is_null()) {
+            input.entry(name).or_insert_with(|| value.clone());
         }
-        let kind = if input.contains_key("networkApprovalContext") { ToolKind::Fetch } else { ToolKind::Execute };
+        let connection = input.contains_key("networkApprovalContext");
+        if !connection && !input.contains_key("command") {
+            return deny_unseen(&id, out);
+        }
+        let kind = if connection { ToolKind::Fetch } else { ToolKind::Execute };
         self.wait(id, Form::Word, asked.item_id.clone(), tools::COMMAND, kind, input, out);
     }
 
     /// `item/fileChange/requestApproval`. It does not say what would be changed, its item does.
-    ///
-    /// A patch that was not shown is not allowed: the answer is no, and a notice says so.
     pub(super) fn patch(&mut self, id: Value, asked: &Asked, params: Map<String, Value>, items: &Items, out: &mut Output) {
         let Some(changes) = asked.item_id.as_deref().and_then(|item| items.input(item)?.get("changes")) else {
-            respond(&id, &json!({ "decision": "decline" }), out);
-            let message = "the agent asked for a file change without showing it; it was denied";
-            return out.event(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message));
+            return deny_unseen(&id, out);
         };
         let mut input = what_runs(params);
         input.insert("changes".to_owned(), changes.clone());
@@ -180,6 +178,13 @@ pub(super) fn user_input(id: &Value, wanted: UserInputWanted, out: &mut Output) 
     let questions = wanted.questions.into_iter().map(question).collect();
     out.event(StreamEvent::Question { id: request.clone(), questions });
     out.event(StreamEvent::QuestionResolved { id: request, answers, by: DecidedBy::Policy });
+}
+
+/// What cannot be shown is not allowed: the answer is no, and a notice says so.
+fn deny_unseen(id: &Value, out: &mut Output) {
+    respond(id, &json!({ "decision": "decline" }), out);
+    let message = "the agent asked for permission without showing what for; it was denied";
+    out.event(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message));
 }
 
 /// Answers a request.

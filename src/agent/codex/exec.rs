@@ -8,10 +8,12 @@ use std::collections::HashSet;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::usage::usage as usage_of;
+use super::wire::Tokens;
 use super::{errors, tools};
 use crate::agent::{Fate, Item as Told, Output, Parser, Started, Task};
 use crate::process::Exit;
-use crate::types::{Delta, FileChangeKind, Level, NoticeCode, PlanEntry, PlanStatus, Role, StreamEvent, ToolKind, ToolStatus, Usage};
+use crate::types::{Delta, FileChangeKind, Level, NoticeCode, PlanEntry, PlanStatus, Role, StreamEvent, ToolKind, ToolStatus};
 
 /// Any line.
 #[derive(Debug, Deserialize)]
@@ -21,6 +23,7 @@ enum Line {
     ThreadStarted { thread_id: String },
     #[serde(rename = "turn.started")]
     TurnStarted {},
+    /// Its tokens are those since the thread began, in whichever process (recordings `resume_1` to `resume_4`).
     #[serde(rename = "turn.completed")]
     TurnCompleted { usage: Tokens },
     #[serde(rename = "turn.failed")]
@@ -39,17 +42,6 @@ enum Line {
 #[derive(Debug, Deserialize)]
 struct Message {
     message: String,
-}
-
-/// Tokens since the thread began, in whichever process (recordings `resume_1` to `resume_4`).
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Tokens {
-    input_tokens: u64,
-    cached_input_tokens: u64,
-    cache_write_input_tokens: u64,
-    output_tokens: u64,
-    reasoning_output_tokens: u64,
 }
 
 /// One thing of a turn.
@@ -178,13 +170,13 @@ impl Exec {
             Line::TurnStarted {} => return Some(Fate::Noise),
             Line::TurnCompleted { usage } => {
                 if !self.resumed {
-                    out.event(StreamEvent::Usage(used(&usage)));
+                    out.event(StreamEvent::Usage(usage_of(usage)));
                 }
                 out.items.push(Told::TurnEnded(Ok(std::mem::take(&mut self.last_message))));
             }
             Line::TurnFailed { error } => out.items.push(Told::TurnEnded(Err(errors::failure(&Value::Null, &error.message)))),
             Line::Error { message } if errors::announces_retry(&message) => {
-                errors::retrying(&Value::Null, &message, None).into_iter().for_each(|event| out.event(event));
+                out.items.extend(errors::retrying(&Value::Null, &message, None).into_iter().map(Told::Event));
             }
             Line::Error { message } => {
                 let failure = errors::failure(&Value::Null, &message);
@@ -258,7 +250,7 @@ impl Exec {
             }
             Item::FileChange { id, changes, status } => {
                 if matches!(status, Status::Completed) {
-                    changed(&changes).into_iter().for_each(|event| out.event(event));
+                    out.items.extend(changed(&changes).into_iter().map(Told::Event));
                 }
                 out.event(tools::result(&id, ended(status), list(&changes).join("\n"), None));
             }
@@ -288,18 +280,6 @@ impl Parser for Exec {
 
     fn diagnose(&self, exit: Exit, stderr_tail: &str) -> Option<crate::types::Failure> {
         errors::diagnose(exit, stderr_tail)
-    }
-}
-
-fn used(tokens: &Tokens) -> Usage {
-    let cached = tokens.cached_input_tokens.saturating_add(tokens.cache_write_input_tokens);
-    Usage {
-        input_tokens: tokens.input_tokens.saturating_sub(cached),
-        output_tokens: tokens.output_tokens,
-        cache_read_tokens: tokens.cached_input_tokens,
-        cache_write_tokens: tokens.cache_write_input_tokens,
-        reasoning_tokens: tokens.reasoning_output_tokens,
-        ..Usage::default()
     }
 }
 

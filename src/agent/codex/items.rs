@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::wire::{FileUpdate, Item, PatchKind, Status};
 use super::{diff, tools};
-use crate::agent::{Fate, Output};
+use crate::agent::{Fate, Item as Told, Output};
 use crate::types::{Delta, Level, NoticeCode, Role, StreamEvent, ToolKind, ToolStatus};
 
 /// What is known of the items that have begun.
@@ -33,7 +33,7 @@ impl Items {
     }
 
     /// The changes of a patch that is still being written.
-    pub(super) fn patch_updated(&mut self, id: &str, changes: Value) -> Option<Fate> {
+    pub(super) fn patch_updated(&mut self, id: &str, changes: &Value) -> Option<Fate> {
         *self.open.get_mut(id)? = json!({ "changes": changes });
         Some(Fate::Kept)
     }
@@ -78,7 +78,7 @@ impl Items {
             }
             if let Item::FileChange { changes, status: Status::Completed, .. } = &item {
                 for update in file_updates(changes) {
-                    diff::file_changes(&update, &self.dir).into_iter().for_each(|event| out.event(event));
+                    out.items.extend(diff::file_changes(&update, &self.dir).into_iter().map(Told::Event));
                 }
             }
             let (id, status, content, duration_ms) = result_of(item)?;

@@ -180,13 +180,7 @@ impl AppServer {
             }
             ("item/permissions/requestApproval", Some(asked), Some(fields)) => self.approvals.permissions(id, &asked, fields, out),
             ("mcpServer/elicitation/request", Some(_), Some(fields)) => self.approvals.elicitation(id, fields, out),
-            ("item/tool/requestUserInput", Some(_), _) => match read(params) {
-                Some(wanted) => approvals::user_input(&id, wanted, out),
-                None => {
-                    approvals::refuse(&id, method, out);
-                    return None;
-                }
-            },
+            ("item/tool/requestUserInput", Some(_), Some(_)) => approvals::user_input(&id, read(params).unwrap_or_default(), out),
             _ => {
                 approvals::refuse(&id, method, out);
                 return None;
@@ -226,7 +220,7 @@ impl AppServer {
             }
             "item/fileChange/patchUpdated" => {
                 let patch: wire::PatchUpdated = read(params)?;
-                self.items.patch_updated(&patch.item_id, patch.changes)
+                self.items.patch_updated(&patch.item_id, &patch.changes)
             }
             "item/started" | "item/completed" => self.item(read(params)?, method == "item/completed", out),
             "turn/plan/updated" => self.plan(read(params)?, out),
@@ -241,7 +235,7 @@ impl AppServer {
                 let resolved: wire::RequestResolved = read(params)?;
                 Some(if self.approvals.resolved(&resolved.request_id) { Fate::Kept } else { Fate::Noise })
             }
-            "account/rateLimits/updated" => self.rate_limits(&read(params)?, out),
+            "account/rateLimits/updated" => Some(self.rate_limits(&read(params)?, out)),
             _ => remark(method, params, out),
         }
     }
@@ -300,6 +294,7 @@ impl AppServer {
         let end = match completed.turn.status {
             wire::TurnStatus::Completed => Ok(std::mem::take(&mut self.last_message)),
             wire::TurnStatus::Interrupted => Err(Failure::new(Cause::AgentError, "the turn was interrupted")),
+            wire::TurnStatus::Failed if error.message.is_empty() => Err(Failure::new(Cause::AgentError, "the turn failed")),
             wire::TurnStatus::Failed => Err(errors::failure(&error.codex_error_info, &error.message)),
             wire::TurnStatus::Unknown => return None,
         };
@@ -318,20 +313,20 @@ impl AppServer {
         Some(Fate::Told)
     }
 
-    fn rate_limits(&mut self, updated: &wire::LimitsUpdated, out: &mut Output) -> Option<Fate> {
+    fn rate_limits(&mut self, updated: &wire::LimitsUpdated, out: &mut Output) -> Fate {
         let limits = &updated.rate_limits;
         if limits.rate_limit_reached_type == self.limits {
-            return Some(Fate::Noise);
+            return Fate::Noise;
         }
         self.limits.clone_from(&limits.rate_limit_reached_type);
-        let Some(reached) = &self.limits else { return Some(Fate::Kept) };
+        let Some(reached) = &self.limits else { return Fate::Kept };
         let windows = [&limits.primary, &limits.secondary].into_iter().flatten().filter(|window| window.used_percent >= 100);
         // With both used up, nothing goes before the later one.
         let resets_at = windows.filter_map(|window| window.resets_at).max();
         let data = resets_at.map(|secs| json!({ "resets_at": Timestamp::from_millis(secs.saturating_mul(1000)) }));
         let message = format!("the provider's limit is reached: {reached}");
         out.event(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::RateLimited, message, data });
-        Some(Fate::Told)
+        Fate::Told
     }
 }
 
@@ -407,7 +402,7 @@ fn remark(method: &str, params: Option<&RawValue>, out: &mut Output) -> Option<F
             let wire::ErrorNews { error, will_retry } = read(params)?;
             let (info, details) = (&error.codex_error_info, error.additional_details.as_deref());
             if will_retry {
-                errors::retrying(info, &error.message, details).into_iter().for_each(|event| out.event(event));
+                out.items.extend(errors::retrying(info, &error.message, details).into_iter().map(Item::Event));
             } else {
                 let Failure { cause, message } = errors::failure(info, &error.message);
                 out.event(StreamEvent::Error { code: cause.as_str().to_owned(), message, retryable: false });

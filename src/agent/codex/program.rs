@@ -67,8 +67,9 @@ impl Program for Codex {
     fn environment(&self) -> Environment {
         Environment {
             prefixes: &["CODEX_", "OPENAI_"],
-            // Keys that its providers for Azure, Bedrock and other services are documented or commonly configured with.
-            names: &["AZURE_OPENAI_API_KEY", "OPENROUTER_API_KEY", "MISTRAL_API_KEY", "OLLAMA_HOST", "RUST_LOG"],
+            // Those of its Bedrock provider. A provider in config.toml names its own variable (`env_key`): that one is the
+            // operator's to add.
+            names: &["AWS_BEARER_TOKEN_BEDROCK", "AWS_PROFILE", "AWS_REGION"],
         }
     }
 

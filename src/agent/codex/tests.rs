@@ -20,7 +20,16 @@ fn parser(mode: Mode, task: &Task) -> Box<dyn Parser> {
 /// The task that a recording carries out: some continue a conversation.
 fn task_of(recording: &Recording) -> Task {
     let mut task = replay::task(AGENT);
-    let later = ["appserver_resume_2", "resume_2", "resume_3", "resume_4", "resume_after_sigint_2", "resume_other_dir", "resume_stdin"];
+    let later = [
+        "appserver_resume_2",
+        "appserver_untrusted_resume_other_model",
+        "resume_2",
+        "resume_3",
+        "resume_4",
+        "resume_after_sigint_2",
+        "resume_other_dir",
+        "resume_stdin",
+    ];
     if later.contains(&recording.name.as_str()) {
         task.resume = Some("01a201ff-2c3f-7cb0-8cbe-bff997677a67".to_owned());
     }
@@ -154,12 +163,32 @@ fn a_question_of_the_model_gets_no_answer_so_that_the_turn_goes_on() {
 }
 
 #[test]
-fn a_patch_that_was_not_shown_is_denied() {
+fn what_is_not_shown_is_denied() {
+    for (method, kind) in [("item/fileChange/requestApproval", "command"), ("item/commandExecution/requestApproval", "writeStdin")] {
+        let mut parser = begun();
+        let ask = json!({ "id": 0, "method": method, "params": { "threadId": "t", "turnId": "u", "itemId": "gone", "kind": kind } });
+        let (_, events, sent) = made(&mut *parser, &ask);
+        assert_eq!(sent, [json!({ "id": 0, "result": { "decision": "decline" } })]);
+        assert!(matches!(&events[..], [StreamEvent::Notice { .. }]), "{events:?}");
+    }
+}
+
+#[test]
+fn an_mcp_tool_waits_for_a_decision_and_an_mcp_form_is_declined() {
+    let ask = |meta: Value| {
+        let params = json!({ "threadId": "t", "turnId": "u", "serverName": "files", "mode": "form", "message": "May it?",
+            "requestedSchema": { "type": "object", "properties": {} }, "_meta": meta });
+        json!({ "id": 9, "method": "mcpServer/elicitation/request", "params": params })
+    };
     let mut parser = begun();
-    let ask =
-        json!({ "id": 0, "method": "item/fileChange/requestApproval", "params": { "threadId": "t", "turnId": "u", "itemId": "gone" } });
-    let (_, events, sent) = made(&mut *parser, &ask);
-    assert_eq!(sent, [json!({ "id": 0, "result": { "decision": "decline" } })]);
+    let (_, events, _) = made(&mut *parser, &ask(json!({ "codex_approval_kind": "mcp_tool_call", "tool_params": { "path": "a" } })));
+    let [StreamEvent::PermissionRequest { id, tool, input, .. }] = &events[..] else { panic!("{events:?}") };
+    assert_eq!((tool.as_str(), &input["_meta"]["tool_params"]), ("files", &json!({ "path": "a" })));
+    let mut out = Output::default();
+    parser.decide(id, Decision::AllowOnce, &mut out);
+    assert_eq!(taken(out).1, [json!({ "id": 9, "result": { "action": "accept", "content": {} } })]);
+    let (_, events, sent) = made(&mut *parser, &ask(Value::Null));
+    assert_eq!(sent, [json!({ "id": 9, "result": { "action": "decline" } })]);
     assert!(matches!(&events[..], [StreamEvent::Notice { .. }]), "{events:?}");
 }
 

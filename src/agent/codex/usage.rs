@@ -8,7 +8,7 @@ use crate::types::Usage;
 /// What this process has used so far.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
-    used: Usage,
+    used: Tokens,
     /// Totals of each thread as last told.
     totals: HashMap<String, Tokens>,
 }
@@ -31,24 +31,36 @@ impl Meter {
         if grown == Tokens::default() {
             return None;
         }
-        let cached = grown.cached_input_tokens.saturating_add(grown.cache_write_input_tokens);
-        let more = |sum: &mut u64, tokens: u64| *sum = sum.saturating_add(tokens);
-        more(&mut self.used.input_tokens, grown.input_tokens.saturating_sub(cached));
-        more(&mut self.used.output_tokens, grown.output_tokens);
-        more(&mut self.used.cache_read_tokens, grown.cached_input_tokens);
-        more(&mut self.used.cache_write_tokens, grown.cache_write_input_tokens);
-        more(&mut self.used.reasoning_tokens, grown.reasoning_output_tokens);
-        Some(self.used.clone())
+        self.used = Tokens {
+            input: self.used.input.saturating_add(grown.input),
+            cached: self.used.cached.saturating_add(grown.cached),
+            cache_write: self.used.cache_write.saturating_add(grown.cache_write),
+            output: self.used.output.saturating_add(grown.output),
+            reasoning: self.used.reasoning.saturating_add(grown.reasoning),
+        };
+        Some(usage(self.used))
+    }
+}
+
+/// Codex counts cached tokens among those that were read; an event tells them apart. It knows no prices.
+pub(super) fn usage(tokens: Tokens) -> Usage {
+    Usage {
+        input_tokens: tokens.input.saturating_sub(tokens.cached.saturating_add(tokens.cache_write)),
+        output_tokens: tokens.output,
+        cache_read_tokens: tokens.cached,
+        cache_write_tokens: tokens.cache_write,
+        reasoning_tokens: tokens.reasoning,
+        ..Usage::default()
     }
 }
 
 fn since(now: Tokens, before: Tokens) -> Option<Tokens> {
     Some(Tokens {
-        input_tokens: now.input_tokens.checked_sub(before.input_tokens)?,
-        cached_input_tokens: now.cached_input_tokens.checked_sub(before.cached_input_tokens)?,
-        cache_write_input_tokens: now.cache_write_input_tokens.checked_sub(before.cache_write_input_tokens)?,
-        output_tokens: now.output_tokens.checked_sub(before.output_tokens)?,
-        reasoning_output_tokens: now.reasoning_output_tokens.checked_sub(before.reasoning_output_tokens)?,
+        input: now.input.checked_sub(before.input)?,
+        cached: now.cached.checked_sub(before.cached)?,
+        cache_write: now.cache_write.checked_sub(before.cache_write)?,
+        output: now.output.checked_sub(before.output)?,
+        reasoning: now.reasoning.checked_sub(before.reasoning)?,
     })
 }
 
@@ -57,7 +69,7 @@ mod tests {
     use super::*;
 
     fn told(total: u64, last: u64) -> ThreadUsage {
-        let tokens = |n| Tokens { input_tokens: 10 * n, cached_input_tokens: 4 * n, output_tokens: n, ..Tokens::default() };
+        let tokens = |n| Tokens { input: 10 * n, cached: 4 * n, output: n, ..Tokens::default() };
         ThreadUsage { total: tokens(total), last: tokens(last) }
     }
 

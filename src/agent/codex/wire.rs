@@ -309,16 +309,22 @@ pub(super) struct ThreadUsage {
     pub(super) last: Tokens,
 }
 
-/// Counted tokens.
+/// Counted tokens, as the app-server and as exec mode spells them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(default)]
 pub(super) struct Tokens {
     /// All that was read, from a cache or not.
-    pub(super) input_tokens: u64,
-    pub(super) cached_input_tokens: u64,
-    pub(super) cache_write_input_tokens: u64,
-    pub(super) output_tokens: u64,
-    pub(super) reasoning_output_tokens: u64,
+    #[serde(rename = "inputTokens", alias = "input_tokens")]
+    pub(super) input: u64,
+    #[serde(rename = "cachedInputTokens", alias = "cached_input_tokens")]
+    pub(super) cached: u64,
+    #[serde(rename = "cacheWriteInputTokens", alias = "cache_write_input_tokens")]
+    pub(super) cache_write: u64,
+    /// All that was written, thinking included.
+    #[serde(rename = "outputTokens", alias = "output_tokens")]
+    pub(super) output: u64,
+    #[serde(rename = "reasoningOutputTokens", alias = "reasoning_output_tokens")]
+    pub(super) reasoning: u64,
 }
 
 /// `error`.
@@ -433,7 +439,7 @@ pub(super) struct Asked {
 }
 
 /// `item/tool/requestUserInput`, from the schema.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct UserInputWanted {
     pub(super) questions: Vec<WantedInput>,
 }
