@@ -38,12 +38,11 @@ const START_TURN: u64 = 3;
 /// comes again after every step, and each file's own diff is told anyway.
 const UNWANTED: [&str; 3] = ["turn/diff/updated", "thread/status/changed", "remoteControl/status/changed"];
 
-/// Notifications that tell nothing which other lines do not tell. The latter half is from the schema.
-const NOISE: [&str; 19] = [
+/// Notifications that tell nothing which other lines do not tell. Those after the fourth are from the schema.
+const NOISE: [&str; 18] = [
     "turn/diff/updated",
     "thread/status/changed",
     "remoteControl/status/changed",
-    "turn/started",
     "thread/goal/cleared",
     "account/updated",
     "app/list/updated",
@@ -63,9 +62,10 @@ const NOISE: [&str; 19] = [
 
 /// How Codex asks and what it may do by itself.
 ///
-/// `untrusted` asks before every command and every patch. The sandbox is open because what was allowed shall run as it was shown:
-/// in a closed one an allowed command fails half-way with "Read-only file system", with exit code 0 if its last part works (seen
-/// with 0.169.0), and no sandbox of Codex's starts inside another one. `user` sends the requests to us and not to a model.
+/// `untrusted` asks before every patch and every command, even `ls`, but for those that the user's own rules file allows. The
+/// sandbox is open because what was allowed shall run as it was shown: in a closed one an allowed command fails half-way with
+/// "Read-only file system", with exit code 0 if its last part works (seen with 0.169.0), and no sandbox of Codex's starts inside
+/// another one. `user` sends the requests to us and not to a model.
 pub(super) fn policy() -> Map<String, Value> {
     let mut policy = Map::new();
     policy.insert("approvalPolicy".to_owned(), json!("untrusted"));
