@@ -1,10 +1,11 @@
 //! Agents: how each program is found, started and understood, and the traits to add one.
 
 mod agents;
+pub mod claude_code;
+pub mod codex;
 pub mod demo;
 mod detect;
 mod env;
-pub mod claude_code;
 pub mod flags;
 pub mod handle;
 pub mod probe;

@@ -1,0 +1,65 @@
+//! How Codex's tools are named and told, the same in both modes.
+
+use serde_json::Value;
+
+use crate::types::{StreamEvent, ToolCall, ToolKind, ToolStatus};
+
+/// Name of the tool that runs a command.
+pub(super) const COMMAND: &str = "commandExecution";
+/// Name of the tool that changes files.
+pub(super) const PATCH: &str = "fileChange";
+/// Name of the tool that searches the web.
+pub(super) const WEB_SEARCH: &str = "webSearch";
+/// Name of the tool that looks at an image.
+pub(super) const IMAGE_VIEW: &str = "imageView";
+
+/// Longest title, in characters.
+const TITLE: usize = 120;
+
+/// A tool call.
+pub(super) fn call(id: &str, name: &str, kind: ToolKind, title: &str, input: Value, parent: Option<&str>) -> StreamEvent {
+    StreamEvent::ToolCall(ToolCall {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        kind,
+        title: one_line(title),
+        input,
+        parent_tool_call_id: parent.map(str::to_owned),
+    })
+}
+
+/// The end of a tool call. Codex often says 0 ms of a command that took longer (recording `appserver_shell`), so 0 is not believed.
+pub(super) fn result(id: &str, status: ToolStatus, content: String, duration_ms: Option<i64>) -> StreamEvent {
+    let duration_ms = duration_ms.and_then(|ms| u64::try_from(ms).ok()).filter(|ms| *ms > 0);
+    StreamEvent::ToolResult { id: id.to_owned(), status, content, duration_ms }
+}
+
+/// What a command gave back. A failed one that printed nothing at least tells its exit code.
+pub(super) fn command_output(output: Option<String>, exit_code: Option<i64>) -> String {
+    match (output, exit_code) {
+        (Some(output), _) if !output.is_empty() => output,
+        (_, Some(code)) if code != 0 => format!("exit code {code}"),
+        _ => String::new(),
+    }
+}
+
+/// Name of an MCP server's tool.
+pub(super) fn mcp_name(server: &str, tool: &str) -> String {
+    format!("{server}.{tool}")
+}
+
+/// The text of an MCP tool's content blocks; what is not text is told by its JSON.
+pub(super) fn mcp_text(content: &[Value]) -> String {
+    let texts: Vec<String> =
+        content.iter().map(|block| block.get("text").and_then(Value::as_str).map_or_else(|| block.to_string(), str::to_owned)).collect();
+    texts.join("\n")
+}
+
+/// `text` as one line of bounded length.
+pub(super) fn one_line(text: &str) -> String {
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match words.char_indices().nth(TITLE) {
+        Some((cut, _)) => format!("{}…", &words[..cut]),
+        None => words,
+    }
+}
