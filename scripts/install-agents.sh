@@ -147,7 +147,13 @@ log_in() {
     esac
 }
 
-private_place=${OPENRUNNER_DATA_DIR:-${XDG_DATA_HOME:-$HOME/.local/share}/openrunner}/agents
+# The folder that the server looks in first, unless it is told another.
+if [ "$(uname -s)" = Darwin ]; then
+    data_folder="$HOME/Library/Application Support/openrunner"
+else
+    data_folder=${XDG_DATA_HOME:-$HOME/.local/share}/openrunner
+fi
+private_place=${OPENRUNNER_DATA_DIR:-$data_folder}/agents
 while read -r agent program package version; do
     case " $wanted " in
     *" $agent "*) install_one "$agent" "$program" "$package" "$version" ;;
