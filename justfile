@@ -1,0 +1,48 @@
+# Recipes for people. `just` alone lists them; `.ci/run` is what a change must pass.
+
+_list:
+    @just --list --unsorted
+
+# Formatting, lints and the fast tests: run it before a commit.
+check: fmt-check lint test
+
+# Unit and integration tests, and the documentation's examples; no agent program is needed.
+test:
+    cargo test --lib --bins --test it
+    cargo test --doc
+
+# The whole suite, with the real agent programs against the scripted model service.
+e2e:
+    ./scripts/test.sh
+
+# Formats the code.
+fmt:
+    cargo fmt --all
+
+# Tells whether the code is formatted.
+fmt-check:
+    cargo fmt --all --check
+
+# Lints, as strict as in CI.
+lint:
+    cargo clippy --all-targets --all-features -- -D warnings
+
+# The code's documentation, opened in a browser.
+doc:
+    cargo doc --no-deps --document-private-items --open
+
+# Licences, banned crates and sources of the dependencies (needs cargo-deny).
+deny:
+    cargo deny check bans licenses sources
+
+# Known vulnerabilities of the dependencies (needs cargo-deny and the network).
+advisories:
+    cargo deny check advisories
+
+# Spelling (needs typos).
+spell:
+    typos
+
+# The built-in agent through the real server path: nothing else is needed.
+demo prompt="create hello.py":
+    cargo run --release -- demo "{{ prompt }}"

@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# Runs the whole test suite, and first gets what it needs: the agent programs go into target/agents, nowhere else.
+# As root on Debian or Ubuntu it also installs missing system packages; elsewhere it names them.
+#
+# The end-to-end part drives the real agent programs against tests/mock-llm on this machine, with made-up keys. Without npm it is
+# left out and said so; with CI=true that is an error.
+set -euo pipefail
+
+cd "$(dirname -- "${BASH_SOURCE[0]}")/.."
+target=${CARGO_TARGET_DIR:-$PWD/target}
+agents=${OPENRUNNER_TEST_AGENTS:-$target/agents}
+# The suite decides which agents are found, not the shell that it is started from.
+unset OPENRUNNER_TEST_AGENTS
+
+heading() { printf '\n== %s\n' "$*"; }
+fail() {
+    printf 'test.sh: %s\n' "$@" >&2
+    exit 1
+}
+have() { command -v "$1" >/dev/null 2>&1; }
+
+heading 'What the tests need'
+if ! have cargo && [ -x "$HOME/.cargo/bin/cargo" ]; then
+    PATH=$HOME/.cargo/bin:$PATH
+fi
+have cargo || fail 'cargo cannot be found. Install Rust from https://rustup.rs and run this again.'
+packages=''
+have cc || packages="$packages build-essential"
+have python3 || packages="$packages python3"
+have npm || packages="$packages nodejs npm"
+if [ -n "$packages" ]; then
+    if have apt-get && [ "$(id -u)" = 0 ]; then
+        echo "installing$packages"
+        # shellcheck disable=SC2086 # a list of words
+        { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages; } >/dev/null ||
+            echo "apt-get could not install all of:$packages"
+    else
+        echo "not on this machine:$packages (Debian's names)"
+    fi
+fi
+have cc || fail 'no C compiler (cc): SQLite and the crypto library are built from C.'
+have python3 || fail 'no python3: the scripted model service of the end-to-end tests is written in it.'
+cargo --version
+python3 --version
+
+heading 'Agent programs'
+left_out=''
+status=0
+scripts/install-agents.sh --prefix "$agents" || status=$?
+case $status in
+0) ;;
+3) left_out='npm is missing' ;;
+4) left_out='npm could not install the agent programs' ;;
+*) fail 'an agent program was installed but does not work; see above' ;;
+esac
+if [ -n "$left_out" ] && [ "${CI-}" = true ]; then
+    fail "$left_out, and with CI=true the end-to-end tests must run."
+fi
+
+heading 'Unit and integration tests'
+cargo test --locked --lib --bins --test it
+
+heading 'Examples in the documentation'
+cargo test --locked --doc
+
+heading 'End to end, with the real agent programs'
+if [ -n "$left_out" ]; then
+    echo "SKIPPED: $left_out. Everything else was tested."
+    exit 0
+fi
+OPENRUNNER_TEST_AGENTS=$agents cargo test --locked --test e2e
+
+heading 'All tests passed'
