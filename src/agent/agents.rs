@@ -99,7 +99,13 @@ impl Agents {
                 (name.to_owned(), known)
             })
             .collect();
-        Self { agents: Arc::new(agents), spawner: host.spawner.clone(), limits: host.limits, tasks: host.tasks.clone(), refreshed: Arc::default() }
+        Self {
+            agents: Arc::new(agents),
+            spawner: host.spawner.clone(),
+            limits: host.limits,
+            tasks: host.tasks.clone(),
+            refreshed: Arc::default(),
+        }
     }
 
     /// The names, sorted.
@@ -225,7 +231,10 @@ fn real(path: &Path) -> PathBuf {
 }
 
 fn not_installed(program: &dyn Program) -> Failure {
-    Failure::new(Cause::NotInstalled, format!("{} is not installed on this machine; install it with: {}", program.name(), program.install_command()))
+    Failure::new(
+        Cause::NotInstalled,
+        format!("{} is not installed on this machine; install it with: {}", program.name(), program.install_command()),
+    )
 }
 
 impl std::fmt::Debug for Agents {

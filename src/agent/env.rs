@@ -9,8 +9,19 @@ const BASE: &[&str] = &["HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "SHELL", 
 const BASE_PREFIXES: &[&str] = &["LC_", "XDG_"];
 /// How the network is reached, and whom to trust there.
 const NETWORK: &[&str] = &[
-    "ALL_PROXY", "all_proxy", "CURL_CA_BUNDLE", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NODE_EXTRA_CA_CERTS", "NO_PROXY",
-    "no_proxy", "REQUESTS_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE",
+    "ALL_PROXY",
+    "all_proxy",
+    "CURL_CA_BUNDLE",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+    "NODE_EXTRA_CA_CERTS",
+    "NO_PROXY",
+    "no_proxy",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
 ];
 /// Settings and secrets of this server and of the services beside it. Not even the operator's own list brings them in.
 const NEVER_PREFIXES: &[&str] = &["OPENRUNNER_", "PG", "NATS_", "LD_", "DYLD_"];
@@ -32,7 +43,7 @@ pub(super) fn build<'a>(
                 || begins(name, BASE_PREFIXES)
                 || begins(name, agent.prefixes)
                 || allowed.iter().any(|other| other == name);
-            let forbidden = NEVER.contains(name) || agent.never.contains(name) || begins(name, NEVER_PREFIXES);
+            let forbidden = NEVER.contains(name) || begins(name, NEVER_PREFIXES);
             wanted && !forbidden
         })
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -50,7 +61,7 @@ fn begins(name: &str, prefixes: &[&str]) -> bool {
 mod tests {
     use super::*;
 
-    const AGENT: Environment = Environment { prefixes: &["ANTHROPIC_"], names: &["PGHOST"], never: &["ANTHROPIC_INNER"] };
+    const AGENT: Environment = Environment { prefixes: &["ANTHROPIC_"], names: &["PGHOST"] };
 
     fn built(names: &[&str], allowed: &[&str]) -> Vec<String> {
         let allowed: Vec<String> = allowed.iter().map(|name| (*name).to_owned()).collect();
@@ -65,7 +76,7 @@ mod tests {
 
     #[test]
     fn s7_our_own_settings_never_reach_an_agent_whoever_lists_them() {
-        let ours = ["OPENRUNNER_JWT_SECRET", "DATABASE_URL", "PGHOST", "NATS_URL", "LD_PRELOAD", "ANTHROPIC_INNER"];
+        let ours = ["OPENRUNNER_JWT_SECRET", "DATABASE_URL", "PGHOST", "NATS_URL", "LD_PRELOAD"];
         assert!(built(&ours, &ours).is_empty());
     }
 }

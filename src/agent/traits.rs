@@ -128,8 +128,6 @@ pub struct Environment {
     pub prefixes: &'static [&'static str],
     /// These by name.
     pub names: &'static [&'static str],
-    /// But never these, although a prefix or the operator's list would let them in.
-    pub never: &'static [&'static str],
 }
 
 /// What one run asks of a program.

@@ -181,7 +181,8 @@ impl ApiError {
             CreateError::Draining => return Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", detail).retry_after(TRY_AGAIN),
             CreateError::Store(error) => return error.into(),
         };
-        let named = |status: StatusCode, code: &'static str, field: String| Self { field: Some(field), ..Self::new(status, code, detail.clone()) };
+        let named =
+            |status: StatusCode, code: &'static str, field: String| Self { field: Some(field), ..Self::new(status, code, detail.clone()) };
         match bad {
             BadRun::PromptEmpty | BadRun::PromptNul => Self::invalid_field(fields.prompt, detail),
             BadRun::UnknownAgent { .. } => named(StatusCode::UNPROCESSABLE_ENTITY, "unknown_agent", fields.agent.to_owned()),

@@ -14,9 +14,8 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::router::{build, table};
-use super::{AppState, Health, Json, Path, PeerAddress, Policy};
+use super::{AppState, Json, Path, PeerAddress, Policy};
 use crate::auth::Principal;
-use crate::auth::tests::auth_over;
 use crate::types::RunId;
 
 const RUN: &str = "run_0198a8f0c0de7000800000000000000a";

@@ -58,7 +58,8 @@ impl Drop for Place {
 
 async fn play(prompt: &str, place: &Place, launcher: Launcher) -> anyhow::Result<Option<RunStatus>> {
     // Nothing of the operator's own settings: the demo is the same everywhere.
-    let settings = config::load(Flags { data_dir: Some(place.data.clone()), addr: Some(([127, 0, 0, 1], 0).into()), ..Flags::default() }, &|_| None)?;
+    let settings =
+        config::load(Flags { data_dir: Some(place.data.clone()), addr: Some(([127, 0, 0, 1], 0).into()), ..Flags::default() }, &|_| None)?;
     let server = Server::start(&settings, &Registry::default().with_program(Demo), launcher).await?;
     let base = format!("http://{}", server.address());
     let stop = tokio_util::sync::CancellationToken::new();
@@ -86,7 +87,8 @@ async fn watch(base: &str, prompt: &str, workspace: &Path) -> anyhow::Result<Opt
         .await?;
     let mut out = renderer.into_inner();
     writeln!(out, "\nWhat it made is in {}", workspace.display()).or_else(unless_closed)?;
-    writeln!(out, "Start the service itself with `openrunner`, and install real agents with `./scripts/install-agents.sh`.").or_else(unless_closed)?;
+    writeln!(out, "Start the service itself with `openrunner`, and install real agents with `./scripts/install-agents.sh`.")
+        .or_else(unless_closed)?;
     Ok(status)
 }
 

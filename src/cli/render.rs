@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use crate::types::{Cause, DecidedBy, Level, PlanEntry, PlanStatus, RunDone, StreamEvent, ToolStatus, Usage};
+use crate::types::{Cause, DecidedBy, Decision, FileChangeKind, Level, PlanEntry, PlanStatus, RunDone, StreamEvent, ToolStatus, Usage};
 
 const DIM: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();
@@ -71,7 +71,12 @@ impl<W: Write> Renderer<W> {
                 self.line(style, word, &format!("{}{took}", content.lines().next().unwrap_or_default()))
             }
             StreamEvent::FileChange { path, kind, diff } => {
-                self.line(HEAD, "file", &format!("{path} ({})", format!("{kind:?}").to_lowercase()))?;
+                let what = match kind {
+                    FileChangeKind::Create => "new",
+                    FileChangeKind::Update => "changed",
+                    FileChangeKind::Delete => "deleted",
+                };
+                self.line(HEAD, "file", &format!("{path} ({what})"))?;
                 diff.as_deref().map_or(Ok(()), |diff| self.diff(diff))
             }
             StreamEvent::Plan { entries } => self.plan(entries),
@@ -82,7 +87,12 @@ impl<W: Write> Renderer<W> {
                     DecidedBy::User => "by a user",
                     DecidedBy::Timeout => "since nobody answered in time",
                 };
-                self.line(NOTE, "answer", &format!("{} {by}", format!("{decision:?}").to_lowercase()))
+                let answer = match decision {
+                    Decision::AllowOnce => "yes, this once,",
+                    Decision::AllowAlways => "yes, always,",
+                    Decision::Deny => "no,",
+                };
+                self.line(NOTE, "answer", &format!("{answer} {by}"))
             }
             StreamEvent::Question { questions, .. } => questions.iter().try_for_each(|question| self.line(NOTE, "asks", &question.text)),
             StreamEvent::QuestionResolved { answers, .. } => self.line(NOTE, "answer", &answers.concat().join(", ")),

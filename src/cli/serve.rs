@@ -1,10 +1,13 @@
 //! `openrunner serve`
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 
 use crate::agent::Registry;
+use crate::agent::claude_code::ClaudeCode;
+use crate::agent::codex::Codex;
 use crate::agent::demo::Demo;
 use crate::config::{self, Flags};
 use crate::process::launch::Launcher;
@@ -14,7 +17,11 @@ pub(super) fn serve(flags: Flags, umask: rustix::fs::Mode) -> anyhow::Result<Exi
     let settings = config::load(flags, &|name| std::env::var_os(name))?;
     server::init(&settings)?;
     let launcher = Launcher::new(umask).context("this program cannot find itself")?;
-    let registry = Registry::default().with_program(Demo);
+    let codex_home = std::env::var_os("CODEX_HOME").map(PathBuf::from);
+    let registry = Registry::default()
+        .with_program(ClaudeCode::new(settings.agents.claude_code.mode))
+        .with_program(Codex::new(settings.agents.codex.mode, codex_home))
+        .with_program(Demo);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     runtime.block_on(async {
         let stop = server::stop_on_signal().context("cannot listen for signals")?;

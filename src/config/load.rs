@@ -148,8 +148,8 @@ mod tests {
     use std::collections::HashMap;
 
     use super::super::LogFormat;
-    use crate::agent::Mode;
     use super::*;
+    use crate::agent::Mode;
 
     fn load_with(flags: Flags, variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
         let variables: HashMap<String, OsString> =

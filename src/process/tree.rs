@@ -189,7 +189,11 @@ mod members {
             if matches!(state, "Z" | "X" | "x") {
                 return None;
             }
-            Some(Self { parent: fields.get(1)?.parse().ok()?, session: fields.get(3)?.parse().ok()?, started: fields.get(19)?.parse().ok()? })
+            Some(Self {
+                parent: fields.get(1)?.parse().ok()?,
+                session: fields.get(3)?.parse().ok()?,
+                started: fields.get(19)?.parse().ok()?,
+            })
         }
     }
 

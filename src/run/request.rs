@@ -89,7 +89,13 @@ pub enum BadRun {
 }
 
 /// Checks `new` and makes the run's working folder if that is missing. Gives the spec and the flags that widened it.
-pub(super) fn check(new: NewRun, id: RunId, caller: &Caller, agents: &Agents, workspaces: &Workspaces) -> Result<(RunSpec, Vec<String>), BadRun> {
+pub(super) fn check(
+    new: NewRun,
+    id: RunId,
+    caller: &Caller,
+    agents: &Agents,
+    workspaces: &Workspaces,
+) -> Result<(RunSpec, Vec<String>), BadRun> {
     if new.prompt.trim().is_empty() {
         return Err(BadRun::PromptEmpty);
     }

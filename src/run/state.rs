@@ -151,7 +151,9 @@ impl Outcome {
             // In-process agents have no exit, and one that we had to stop after its result is not to blame for how it exited.
             (Some(Ok(_)), None | Some(Exit::Code(0))) => Self { status: RunStatus::Completed, cause: Cause::Ok, message: None },
             (Some(Ok(_)), Some(_)) if end.lingered => Self { status: RunStatus::Completed, cause: Cause::Ok, message: None },
-            (Some(Ok(_)), Some(exit)) => Self::failed(Failure::new(exit_cause(exit), format!("the agent gave a result, but then ended with {exit}"))),
+            (Some(Ok(_)), Some(exit)) => {
+                Self::failed(Failure::new(exit_cause(exit), format!("the agent gave a result, but then ended with {exit}")))
+            }
             (None, exit) => Self::failed(end.failure.clone().unwrap_or_else(|| match exit {
                 None | Some(Exit::Code(0)) => Failure::new(Cause::Protocol, "the agent ended without saying how its work went"),
                 Some(exit) => Failure::new(exit_cause(exit), format!("the agent ended with {exit} and without a result")),

@@ -9,7 +9,7 @@ use crate::types::RunId;
 
 /// The operator's rules for working folders.
 #[derive(Clone, Debug)]
-pub struct Workspaces {
+pub(super) struct Workspaces {
     /// Our own folder, canonical: never a working folder, but for the fresh ones that we make in it.
     data_dir: PathBuf,
     /// Where working folders may be; empty for anywhere.
@@ -49,10 +49,11 @@ impl Workspaces {
     ///
     /// # Errors
     /// If a root is not there, since a mistyped root would shut everybody out, or the workspaces' folder cannot be made.
-    pub fn new(data_dir: &Path, roots: &[PathBuf]) -> io::Result<Self> {
+    pub(super) fn new(data_dir: &Path, roots: &[PathBuf]) -> io::Result<Self> {
         let data_dir = data_dir.canonicalize()?;
         make_private(&data_dir.join("workspaces"))?;
-        let named = |root: &PathBuf| root.canonicalize().map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", root.display())));
+        let named =
+            |root: &PathBuf| root.canonicalize().map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", root.display())));
         Ok(Self { data_dir, roots: roots.iter().map(named).collect::<io::Result<_>>()? })
     }
 
@@ -60,7 +61,7 @@ impl Workspaces {
     ///
     /// # Errors
     /// [`WorkspaceError::Io`] if it cannot be made.
-    pub fn fresh(&self, run: RunId) -> Result<PathBuf, WorkspaceError> {
+    pub(super) fn fresh(&self, run: RunId) -> Result<PathBuf, WorkspaceError> {
         let path = self.data_dir.join("workspaces").join(run.to_string());
         make_private(&path).map_err(WorkspaceError::Io)?;
         Ok(path)
@@ -70,7 +71,7 @@ impl Workspaces {
     ///
     /// # Errors
     /// If something in it cannot be removed.
-    pub fn remove_fresh(&self, run: RunId) -> io::Result<()> {
+    pub(super) fn remove_fresh(&self, run: RunId) -> io::Result<()> {
         match std::fs::remove_dir_all(self.data_dir.join("workspaces").join(run.to_string())) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             removed => removed,
@@ -82,7 +83,7 @@ impl Workspaces {
     ///
     /// # Errors
     /// [`WorkspaceError`], by cause.
-    pub fn check(&self, wanted: &Path, local: bool) -> Result<PathBuf, WorkspaceError> {
+    pub(super) fn check(&self, wanted: &Path, local: bool) -> Result<PathBuf, WorkspaceError> {
         if !wanted.is_absolute() || wanted.components().any(|part| part == Component::ParentDir) {
             return Err(WorkspaceError::NotAbsolute);
         }

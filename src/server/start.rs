@@ -99,7 +99,9 @@ impl Server {
         }
         let tasks = TaskTracker::new();
         let host = Host {
-            env: std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect::<BTreeMap<_, _>>(),
+            env: std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .collect::<BTreeMap<_, _>>(),
             allowed_env: settings.agent_env.iter().map(|name| name.as_str().to_owned()).collect(),
             agents_dir: settings.agents_dir.clone(),
             empty_dir: private_folder(&settings.data_dir, "empty")?,

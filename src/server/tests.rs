@@ -13,8 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::listen::{Drained, HEAD_LIMIT, Listening, serve};
-use crate::api::{AppState, Health, PeerAddress, Policy, router};
-use crate::auth::tests::auth_over;
+use crate::api::{AppState, PeerAddress, Policy, router};
 
 struct Server {
     address: SocketAddr,

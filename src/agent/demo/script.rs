@@ -9,9 +9,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::wire::{About, FromAgent, ToAgent};
-use crate::types::{
-    Decision, FileChangeKind, PlanEntry, PlanStatus, Role, StreamEvent, ToolCall, ToolKind, ToolStatus, Usage,
-};
+use crate::types::{Decision, FileChangeKind, PlanEntry, PlanStatus, Role, StreamEvent, ToolCall, ToolKind, ToolStatus, Usage};
 
 pub use super::command::SUBCOMMAND;
 

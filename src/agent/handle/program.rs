@@ -35,7 +35,12 @@ pub struct Limits {
 }
 
 /// Hands a started process to a task of its own.
-pub(in crate::agent) fn start((process, pipes): (Process, Pipes), parser: Box<dyn Parser>, limits: Limits, tasks: &TaskTracker) -> AgentHandle {
+pub(in crate::agent) fn start(
+    (process, pipes): (Process, Pipes),
+    parser: Box<dyn Parser>,
+    limits: Limits,
+    tasks: &TaskTracker,
+) -> AgentHandle {
     let tree = process.tree();
     let (handle, link) = link(Some(tree.clone()));
     tasks.spawn(Supervisor::new(process, pipes, parser, limits, link).run());
@@ -253,7 +258,9 @@ impl Supervisor {
         }
         let stderr_tail = self.voice.stderr_tail.text();
         let failure = match self.exit {
-            Some(exit) if !self.voice.turn_ended => not_started(exit, &stderr_tail).or_else(|| self.voice.parser.diagnose(exit, &stderr_tail)),
+            Some(exit) if !self.voice.turn_ended => {
+                not_started(exit, &stderr_tail).or_else(|| self.voice.parser.diagnose(exit, &stderr_tail))
+            }
             _ => None,
         };
         let end = AgentEnd { exit: self.exit, stderr_tail, failure, lingered: self.lingered, left_behind: self.left_behind };

@@ -53,7 +53,11 @@ pub(in crate::api) async fn chat(
     // A run ends by its own time limit; whoever asked may leave before and find it by its id.
     let run = app.runs.wait(&principal.caller, run.run_id, MAX_TIMEOUT).await?;
     let (Some(cause), Some(end)) = (run.cause, run.end) else {
-        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", format!("the server went away before run {} ended", run.run_id)));
+        return Err(ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "shutting_down",
+            format!("the server went away before run {} ended", run.run_id),
+        ));
     };
     Ok(Answer(ChatResponse {
         run_id: run.run_id,
@@ -74,6 +78,9 @@ fn agent_of(name: &str, app: &AppState) -> Result<(String, Option<String>), ApiE
         return Ok((agent.to_owned(), model));
     }
     let known: Vec<&str> = SHORT.iter().map(|(short, _)| *short).chain(app.runs.agents().names()).collect();
-    let detail = format!("there is no agent for the model {name:?}; give one of {}, alone or followed by / and a model of its own", known.join(", "));
+    let detail = format!(
+        "there is no agent for the model {name:?}; give one of {}, alone or followed by / and a model of its own",
+        known.join(", ")
+    );
     Err(ApiError::new(StatusCode::BAD_REQUEST, "unknown_model", detail).of_field("model"))
 }

@@ -19,8 +19,7 @@ use crate::types::{PermissionMode, RunId, RunStatus, SessionId, Timestamp, UserN
 
 /// The agent of a run that names none.
 const DEFAULT_AGENT: &str = "claude_code";
-const FIELDS: RunFields =
-    RunFields { prompt: "input.text", agent: "metadata.agent_type", model: "metadata.model", prefix: "metadata." };
+const FIELDS: RunFields = RunFields { prompt: "input.text", agent: "metadata.agent_type", model: "metadata.model", prefix: "metadata." };
 
 /// Runs on one page of a listing, unless asked otherwise, and at most.
 const PAGE: (usize, usize) = (50, 200);
@@ -190,7 +189,11 @@ pub(in crate::api) async fn cancel(
 }
 
 /// `DELETE /api/runs/{id}`
-pub(in crate::api) async fn delete(State(app): State<AppState>, principal: Principal, Path(run): Path<RunId>) -> Result<StatusCode, ApiError> {
+pub(in crate::api) async fn delete(
+    State(app): State<AppState>,
+    principal: Principal,
+    Path(run): Path<RunId>,
+) -> Result<StatusCode, ApiError> {
     app.runs.delete(&principal.caller, run).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -16,7 +16,8 @@ impl RunStore for SqliteStore {
         let widened = to_json(&run.widened)?;
         self.writer
             .write(move |connection| {
-                let session = "INSERT INTO sessions (id, owner, agent_type, created_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO NOTHING";
+                let session =
+                    "INSERT INTO sessions (id, owner, agent_type, created_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO NOTHING";
                 let values = params![run.session.to_string(), run.owner.as_str(), run.spec.agent_type, run.created_at.as_millis()];
                 execute(connection, session, values)?;
                 let sql = "INSERT INTO runs (id, session_id, owner, agent_type, status, spec, widened, created_at, last_seq)
@@ -186,10 +187,7 @@ fn conditions(filter: &RunFilter) -> (String, Vec<Box<dyn ToSql>>) {
     }
     if let Some((key, value)) = &filter.label {
         let label = serde_json::json!([key, value]).to_string();
-        add(
-            "EXISTS (SELECT 1 FROM json_each(spec, '$.labels') AS label WHERE json_array(label.key, label.value) = ?)",
-            Box::new(label),
-        );
+        add("EXISTS (SELECT 1 FROM json_each(spec, '$.labels') AS label WHERE json_array(label.key, label.value) = ?)", Box::new(label));
     }
     if let Some(since) = filter.since {
         add("created_at >= ?", Box::new(since.as_millis()));

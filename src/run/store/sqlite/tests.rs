@@ -56,7 +56,9 @@ async fn w5_a_full_disk_refuses_writes_keeps_serving_reads_and_heals() {
     let kept = super::super::contract::stored_run(&store).await;
     let limit = async |pages: &'static str| {
         let set = move |connection: &rusqlite::Connection| {
-            connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).map_err(|error| super::decode::writing(&error))
+            connection
+                .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
+                .map_err(|error| super::decode::writing(&error))
         };
         store.writer.write(set).await.unwrap();
     };
