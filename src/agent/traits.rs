@@ -109,6 +109,17 @@ pub enum Location {
     BuiltIn,
 }
 
+/// How a program is spoken with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Both sides speak: the program asks for permissions, gives text as it is written, and takes further messages.
+    #[default]
+    TwoWay,
+    /// The prompt goes in, lines come out. The operator's fallback for a release that breaks the two-way protocol: no
+    /// permissions, no steering, and, of Codex and `OpenCode`, no text before it is finished.
+    OneShot,
+}
+
 /// Which variables of the server's environment a program is given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Environment {
