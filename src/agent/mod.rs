@@ -2,8 +2,8 @@
 
 pub mod acp;
 pub mod flags;
-pub mod probe;
 pub mod opencode;
+pub mod probe;
 mod registry;
 #[cfg(test)]
 pub(crate) mod replay;

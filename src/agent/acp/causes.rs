@@ -28,10 +28,8 @@ pub(super) enum Asked {
 pub(super) fn failure(asked: Asked, error: &RpcError) -> Failure {
     let message = message(error);
     let code = error.code.as_i64();
-    let cause = from_code(code)
-        .or_else(|| from_data(&error.data))
-        .or_else(|| from_words(&message))
-        .unwrap_or_else(|| match (asked, code) {
+    let cause =
+        from_code(code).or_else(|| from_data(&error.data)).or_else(|| from_words(&message)).unwrap_or_else(|| match (asked, code) {
             (Asked::Model, _) => Cause::ModelNotFound,
             (_, Some(PARSE_ERROR | INVALID_REQUEST | METHOD_NOT_FOUND)) => Cause::Protocol,
             (_, Some(INVALID_PARAMS | RESOURCE_NOT_FOUND)) => Cause::BadArguments,
@@ -92,7 +90,15 @@ pub(crate) fn from_words(message: &str) -> Option<Cause> {
         return Some(Cause::RateLimited);
     }
     if says(&[
-        "unauthorized", "authentication", "api key", "api_key", "apikey", "not logged in", "please log in", "login required", "credentials",
+        "unauthorized",
+        "authentication",
+        "api key",
+        "api_key",
+        "apikey",
+        "not logged in",
+        "please log in",
+        "login required",
+        "credentials",
     ]) {
         return Some(Cause::NotLoggedIn);
     }
@@ -113,7 +119,10 @@ mod tests {
     fn numbers_and_named_fields_are_believed_before_words() {
         assert_eq!(cause(Asked::Prompt, &json!({ "code": -32000, "message": "Authentication required" })), Cause::NotLoggedIn);
         assert_eq!(cause(Asked::Prompt, &json!({ "code": 429, "message": "unauthorized" })), Cause::RateLimited);
-        assert_eq!(cause(Asked::Prompt, &json!({ "code": -32603, "data": { "statusCode": 404 }, "message": "rate limit" })), Cause::ModelNotFound);
+        assert_eq!(
+            cause(Asked::Prompt, &json!({ "code": -32603, "data": { "statusCode": 404 }, "message": "rate limit" })),
+            Cause::ModelNotFound
+        );
         assert_eq!(cause(Asked::Prompt, &json!({ "code": -32603, "message": "Internal error: mock error 401" })), Cause::NotLoggedIn);
         assert_eq!(cause(Asked::Prompt, &json!({ "code": -32603, "message": "Internal error: took 401123 ms" })), Cause::AgentError);
     }
@@ -131,7 +140,8 @@ mod tests {
     fn an_error_without_words_still_has_a_message() {
         let error = serde_json::from_value(json!({ "code": "x", "message": 3 })).unwrap();
         assert_eq!(failure(Asked::Prompt, &error).message, "the agent reported error \"x\"");
-        let error = serde_json::from_value(json!({ "code": -32603, "message": "Internal error", "data": { "details": "no disk" } })).unwrap();
+        let error =
+            serde_json::from_value(json!({ "code": -32603, "message": "Internal error", "data": { "details": "no disk" } })).unwrap();
         assert_eq!(failure(Asked::Prompt, &error).message, "Internal error: no disk");
     }
 }

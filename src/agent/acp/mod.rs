@@ -12,11 +12,12 @@ mod causes;
 pub(crate) mod diff;
 mod parser;
 mod setup;
+#[cfg(test)]
+pub(crate) mod tests;
 mod text;
 mod tools;
 mod usage;
 mod wire;
-
 
 pub(crate) use causes::{from_status, from_words};
 pub(crate) use parser::plan_entries;

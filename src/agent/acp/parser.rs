@@ -11,7 +11,7 @@ use super::setup::{Wanted, current_model};
 use super::text::Speech;
 use super::tools::Calls;
 use super::usage::Spent;
-use super::wire::{Chunk, Message, PermissionOption, PermissionRequest, Plan, RpcError, Update, UpdateKind, refusal, request, response};
+use super::wire::{Chunk, Message, PermissionOption, PermissionRequest, Plan, Update, UpdateKind, refusal, request, response};
 use crate::agent::{Fate, Item, Output, Parser, Started, Task};
 use crate::process::Exit;
 use crate::types::{Cause, Decision, Delta, Failure, Level, NoticeCode, PlanEntry, PlanStatus, StreamEvent};
@@ -70,13 +70,8 @@ struct Question {
 }
 
 /// Updates that tell nothing a reader of a run needs: menus, titles, modes, and our own prompt come back.
-const NOISE: &[&str] = &[
-    "available_commands_update",
-    "config_option_update",
-    "current_mode_update",
-    "session_info_update",
-    "user_message_chunk",
-];
+const NOISE: &[&str] =
+    &["available_commands_update", "config_option_update", "current_mode_update", "session_info_update", "user_message_chunk"];
 
 /// Notifications outside the protocol that tell nothing (recordings `acp/claude_text`, `acp/codex_text`).
 const NOISY_METHODS: &[&str] = &["_auth/status_update"];
@@ -133,7 +128,7 @@ impl Acp {
             Step::Prompt => Asked::Prompt,
         };
         let result = match (message.error, message.result) {
-            (Some(error), _) => Err(causes::failure(asked, &error)),
+            (Some(error), _) => Err(self.wanted.blame(asked, causes::failure(asked, &error))),
             (None, result) => Ok(result.and_then(|result| serde_json::from_str(result.get()).ok()).unwrap_or(Value::Null)),
         };
         if let Err(failure) = result.and_then(|result| self.advance(step, &result, out)) {
@@ -202,7 +197,7 @@ impl Acp {
                 Err(Failure::new(Cause::AgentError, "the agent stopped at its limit of model requests for one turn"))
             }
             Some(StopReason::Refusal) => Err(Failure::new(Cause::AgentError, "the model refused to go on")),
-            Some(StopReason::Cancelled) => Err(Failure::new(Cause::Cancelled, "the agent cancelled the turn")),
+            Some(StopReason::Cancelled) => Err(Failure::new(Cause::AgentError, "the agent cancelled the turn")),
             _ => Err(Failure::new(Cause::Protocol, "the agent ended the turn without a reason that is known")),
         }
     }
@@ -280,6 +275,9 @@ impl Acp {
         if self.session.as_deref().is_some_and(|ours| ours != session_id) {
             return out.raw(line);
         }
+        if !kind.starts_with("tool_call") {
+            self.calls.move_on(None, out);
+        }
         let fate = match &*kind {
             "agent_message_chunk" => self.spoken(update, out),
             "agent_thought_chunk" => self.thought(update, out),
@@ -296,8 +294,13 @@ impl Acp {
             }),
             _ => None,
         };
-        self.active |= fate == Some(Fate::Told);
-        fate.unwrap_or_else(|| out.raw(line))
+        let fate = match fate {
+            None => out.raw(line),
+            Some(_) if !out.is_empty() => Fate::Told,
+            Some(fate) => fate,
+        };
+        self.active |= fate == Fate::Told;
+        fate
     }
 
     fn spoken(&mut self, update: &str, out: &mut Output) -> Option<Fate> {
@@ -324,8 +327,9 @@ impl Acp {
     fn tool(&mut self, first: bool, update: &str, out: &mut Output) -> Option<Fate> {
         let update: ToolCallUpdate = serde_json::from_str(update).ok()?;
         self.speech.close(out);
+        self.calls.move_on(Some(&update.tool_call_id.to_string()), out);
         self.calls.update(first, update, out);
-        Some(if out.is_empty() { Fate::Kept } else { Fate::Told })
+        Some(Fate::Kept)
     }
 }
 

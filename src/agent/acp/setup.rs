@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::causes::Asked;
 use crate::agent::Task;
 use crate::types::{Cause, Failure};
 
@@ -54,6 +55,17 @@ impl Wanted {
                 Ok(("session/load", json!({ "sessionId": id, "cwd": self.cwd, "mcpServers": [] })))
             }
             Some(_) => Err(Failure::new(Cause::BadArguments, "the agent cannot continue an earlier conversation")),
+        }
+    }
+
+    /// Says what an error came from, where the agent does not: one that cannot load a session may call it an internal error
+    /// (recording `acp/opencode_resume_unknown_id`).
+    pub(super) fn blame(&self, asked: Asked, failure: Failure) -> Failure {
+        match &self.resume {
+            Some(session) if asked == Asked::Setup && failure.cause == Cause::AgentError => {
+                Failure::new(Cause::BadArguments, format!("the conversation {session} cannot be continued: {}", failure.message))
+            }
+            _ => failure,
         }
     }
 

@@ -25,6 +25,15 @@ pub(super) struct Calls {
     untold: Vec<String>,
 }
 
+/// Where a call is spoken of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mention {
+    First,
+    Later,
+    /// In a permission request.
+    Asking,
+}
+
 #[derive(Debug, Default)]
 struct Call {
     name: Option<String>,
@@ -33,6 +42,8 @@ struct Call {
     /// The first file that the agent names in connection with it.
     place: Option<String>,
     input: Option<Value>,
+    /// The input came after the first mention, perhaps piece by piece.
+    streamed: bool,
     told: bool,
     ended: bool,
     denied: bool,
@@ -48,38 +59,36 @@ impl Calls {
         Self { dialect, calls: HashMap::new(), untold: Vec::new() }
     }
 
-    /// Takes `tool_call` (`first`) or `tool_call_update`. Says whether it told something.
-    pub(super) fn update(&mut self, first: bool, update: ToolCallUpdate, out: &mut Output) -> bool {
-        let before = out.items.len();
+    /// Takes `tool_call` (`first`) or `tool_call_update`.
+    pub(super) fn update(&mut self, first: bool, update: ToolCallUpdate, out: &mut Output) {
         let id = update.tool_call_id.to_string();
         let fields = &update.fields;
-        let status = fields.status.unwrap_or_default();
+        let status = fields.status;
         let (text, terminal) = (text_of(fields.content.as_deref()), terminal_output(&update));
         let raw_output = fields.raw_output.clone();
-        let has_input = meaningful(fields.raw_input.as_ref());
-        let call = self.absorb(&id, first, update);
-        if call.ended {
-            return false;
+        if self.absorb(&id, if first { Mention::First } else { Mention::Later }, update).ended {
+            return;
         }
-        // A first mention that is still pending may be without its input, or with half of it (recording `acp/opencode_plan`).
-        let ready = status != ToolCallStatus::Pending || (!first && has_input);
-        if ready {
+        // A pending call may be without its input, or with half of it (recordings `acp/opencode_plan`, `acp/claude_plan`).
+        if status.is_some_and(|status| status != ToolCallStatus::Pending) {
             self.tell(&id, out);
         }
-        let Some(call) = self.calls.get_mut(&id) else { return false };
+        let Some(call) = self.calls.get_mut(&id) else { return };
         if let Some(more) = &terminal {
             call.output.push_str(more);
         }
         match status {
-            ToolCallStatus::Completed | ToolCallStatus::Failed => {
+            Some(ended @ (ToolCallStatus::Completed | ToolCallStatus::Failed)) => {
                 let content = match &raw_output {
                     Some(Value::String(output)) => output.clone(),
                     other => text.or_else(|| output_field(other.as_ref())).unwrap_or_else(|| std::mem::take(&mut call.output)),
                 };
-                self.end(&id, status == ToolCallStatus::Completed, content, &raw_output.unwrap_or_default(), out);
+                self.end(&id, ended == ToolCallStatus::Completed, content, &raw_output.unwrap_or_default(), out);
             }
             _ if call.told => {
-                let grown = text.and_then(|text| {
+                // Before it runs, a call's text may be a description (recording `acp/claude_plan`).
+                let running = status == Some(ToolCallStatus::InProgress);
+                let grown = text.filter(|_| running).and_then(|text| {
                     let more = text.strip_prefix(call.output.as_str()).map(str::to_owned);
                     call.output = text;
                     more
@@ -91,7 +100,6 @@ impl Calls {
             }
             _ => {}
         }
-        out.items.len() > before
     }
 
     /// The agent asks for permission: the call is told if it was not, and what is asked for is given back.
@@ -100,7 +108,7 @@ impl Calls {
         let kind = update.fields.kind;
         let asked_input = update.fields.raw_input.clone().filter(|input| meaningful(Some(input)));
         let asked_diffs = diffs_of(update.fields.content.as_deref());
-        let call = self.absorb(&id, false, update);
+        let call = self.absorb(&id, Mention::Asking, update);
         if !asked_diffs.is_empty() {
             call.asked_diffs = asked_diffs;
         }
@@ -118,6 +126,16 @@ impl Calls {
         }
     }
 
+    /// The agent goes on to something other than the call `id`: the input of the calls before it is complete. Claude's adapter says
+    /// nothing else when a tool begins to run (recording `acp/claude_plan`).
+    pub(super) fn move_on(&mut self, id: Option<&str>, out: &mut Output) {
+        let complete = |each: &&String| Some(each.as_str()) != id && self.calls.get(*each).is_some_and(|call| call.streamed);
+        let ready: Vec<String> = self.untold.iter().filter(complete).cloned().collect();
+        for id in ready {
+            self.tell(&id, out);
+        }
+    }
+
     /// The turn is over: calls that were mentioned and never carried on are told as they are.
     pub(super) fn tell_all(&mut self, out: &mut Output) {
         for id in std::mem::take(&mut self.untold) {
@@ -126,7 +144,7 @@ impl Calls {
     }
 
     /// Takes over what `update` says of a call.
-    fn absorb(&mut self, id: &str, first: bool, update: ToolCallUpdate) -> &mut Call {
+    fn absorb(&mut self, id: &str, mention: Mention, update: ToolCallUpdate) -> &mut Call {
         if !self.calls.contains_key(id) {
             self.untold.push(id.to_owned());
         }
@@ -141,7 +159,7 @@ impl Calls {
         }
         call.kind = fields.kind.filter(|kind| *kind != AcpKind::Other).unwrap_or(call.kind);
         if let Some(title) = fields.title {
-            if first && fields.name.is_none() {
+            if mention == Mention::First && fields.name.is_none() {
                 call.name = self.dialect.tool_name.map(|name| name(call.kind, &title));
             }
             call.title = title;
@@ -149,8 +167,11 @@ impl Calls {
         call.name = fields.name.or(call.name.take());
         call.place = fields.locations.and_then(|all| Some(all.first()?.path.display().to_string())).or(call.place.take());
         // The input of a permission request may be the agent's own digest of it, so the call's own words stand.
-        if call.input.is_none() || !first && meaningful(fields.raw_input.as_ref()) {
-            call.input = fields.raw_input.filter(|input| meaningful(Some(input))).or(call.input.take());
+        if let Some(input) = fields.raw_input.filter(|input| meaningful(Some(input)))
+            && (call.input.is_none() || mention == Mention::Later)
+        {
+            call.streamed |= mention == Mention::Later;
+            call.input = Some(input);
         }
         call
     }

@@ -97,7 +97,9 @@ mod tests {
     #[test]
     fn other_currencies_and_other_shapes_tell_nothing() {
         let mut spent = Spent::default();
-        for odd in [json!(null), json!({ "cost": 3 }), json!({ "cost": { "amount": -1, "currency": "USD" } }), json!({ "cost": { "amount": 1 } })] {
+        for odd in
+            [json!(null), json!({ "cost": 3 }), json!({ "cost": { "amount": -1, "currency": "USD" } }), json!({ "cost": { "amount": 1 } })]
+        {
             assert!(!spent.update(&odd), "{odd}");
         }
         spent.turn(&json!([1]));

@@ -1,8 +1,10 @@
 //! How the programs are started.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
-use serde_json::{Map, Value, json};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::variant;
 use crate::agent::{Installed, Invocation, Mode, Task};
@@ -61,12 +63,8 @@ fn go(task: &Task) -> Result<Invocation, Failure> {
         return refused(&message);
     }
     let Some(cwd) = task.spec.working_dir.to_str() else { return refused("the path of the working folder is not UTF-8") };
-    let mut args = vec![
-        format!("--prompt={}", task.spec.prompt),
-        "--output-format=json".to_owned(),
-        "--quiet".to_owned(),
-        format!("--cwd={cwd}"),
-    ];
+    let mut args =
+        vec![format!("--prompt={}", task.spec.prompt), "--output-format=json".to_owned(), "--quiet".to_owned(), format!("--cwd={cwd}")];
     args.extend(task.spec.extra_args.iter().cloned());
     Ok(Invocation { args, env: Vec::new() })
 }
@@ -79,24 +77,58 @@ fn go(task: &Task) -> Result<Invocation, Failure> {
 /// given inline, which outranks the files of the project.
 fn asking(inline_config: Option<&str>, mode: PermissionMode) -> String {
     let PermissionMode::Auto = mode;
-    let mut config = inline_config.and_then(|text| serde_json::from_str::<Value>(text).ok()).filter(Value::is_object).unwrap_or(json!({}));
     let asked = json!({ "edit": "ask", "bash": "ask", "webfetch": "ask", "websearch": "ask", "external_directory": "ask" });
-    let unasked = json!({ "external_directory": "deny", "doom_loop": "deny" });
-    for (agent, rules) in [("build", &asked), ("general", &unasked), ("explore", &unasked)] {
-        lay_over(&mut config, &json!({ "agent": { agent: { "permission": rules } } }));
-    }
-    config.to_string()
+    let unasked = json!({
+        "external_directory": "deny",
+        "doom_loop": "deny",
+        "read": { "*.env": "deny", "*.env.*": "deny", "*.env.example": "allow" },
+    });
+    let ours = json!({
+        "agent": { "build": { "permission": asked }, "general": { "permission": unasked }, "explore": { "permission": unasked } },
+    });
+    inline_config.and_then(|text| lay_over(text, &ours)).unwrap_or_else(|| ours.to_string())
 }
 
-/// Puts the fields of `over` into `base`, object by object.
-fn lay_over(base: &mut Value, over: &Value) {
-    match (base, over) {
-        (Value::Object(base), Value::Object(over)) => {
-            for (name, value) in over {
-                lay_over(base.entry(name.clone()).or_insert_with(|| Value::Object(Map::new())), value);
-            }
+/// The object `base` with the fields of `over` put into it, object by object; `None` if it is none. Everything else in `base`
+/// stays as it is written, in its order: in the program's permission rules the last one that fits counts.
+fn lay_over(base: &str, over: &Value) -> Option<String> {
+    let over = over.as_object()?;
+    let Fields(mut fields) = serde_json::from_str(base).ok()?;
+    for (name, value) in over {
+        match fields.iter_mut().find(|(known, _)| known == name) {
+            Some((_, known)) => *known = lay_over(known, value).unwrap_or_else(|| value.to_string()),
+            None => fields.push((name.clone(), value.to_string())),
         }
-        (base, over) => *base = over.clone(),
+    }
+    let fields: Vec<String> = fields.into_iter().map(|(name, value)| format!("{}:{value}", Value::String(name))).collect();
+    Some(format!("{{{}}}", fields.join(",")))
+}
+
+/// The fields of a JSON object in their order, each value as it was written.
+struct Fields(Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+/// Reads [`Fields`].
+struct InOrder;
+
+impl<'de> Visitor<'de> for InOrder {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+        let mut fields = Vec::new();
+        while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
+            fields.push((name, value.get().to_owned()));
+        }
+        Ok(Fields(fields))
     }
 }
 
@@ -108,4 +140,31 @@ fn password() -> Result<String, Failure> {
         let _ = write!(text, "{byte:02x}");
         text
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_operators_own_configuration_stays_as_written_and_in_its_order() {
+        let own = r#"{"model": "a/b", "permission": {"bash": {"rm *": "deny", "*": "allow"}},
+            "agent": {"build": {"prompt": "be kind", "permission": "allow"}, "mine": {}}}"#;
+        let merged = asking(Some(own), PermissionMode::Auto);
+        assert!(merged.contains(r#"{"bash": {"rm *": "deny", "*": "allow"}}"#), "{merged}");
+        let value: Value = serde_json::from_str(&merged).unwrap();
+        assert_eq!(value["model"], "a/b");
+        assert_eq!(value["agent"]["build"]["prompt"], "be kind");
+        assert_eq!(value["agent"]["build"]["permission"]["bash"], "ask");
+        assert!(value["agent"]["mine"].is_object());
+    }
+
+    #[test]
+    fn a_configuration_that_is_no_object_gives_way_to_ours() {
+        for odd in [None, Some("// comments"), Some("[]"), Some("")] {
+            let value: Value = serde_json::from_str(&asking(odd, PermissionMode::Auto)).unwrap();
+            assert_eq!(value["agent"]["build"]["permission"]["edit"], "ask", "{odd:?}");
+            assert_eq!(value["agent"]["general"]["permission"]["external_directory"], "deny", "{odd:?}");
+        }
+    }
 }

@@ -4,6 +4,9 @@ use crate::agent::acp::from_words;
 use crate::process::Exit;
 use crate::types::{Cause, Failure};
 
+/// How both programs begin an error.
+const ERROR: &str = "Error: ";
+
 /// Reads the end of stderr. `None` where it says nothing that helps.
 pub(super) fn diagnose(exit: Exit, stderr_tail: &str) -> Option<Failure> {
     if !matches!(exit, Exit::Code(code) if code != 0) {
@@ -12,12 +15,15 @@ pub(super) fn diagnose(exit: Exit, stderr_tail: &str) -> Option<Failure> {
     let said = without_colours(stderr_tail);
     // Only its log tells this cause; the event that it prints says "Unexpected server error" (`opencode/unknown_model_print_logs`).
     if let Some(at) = said.find("ProviderModelNotFoundError: ") {
-        let message = said[at..].lines().next().unwrap_or_default().split('"').next().unwrap_or_default();
+        let message = said[at..].lines().next().unwrap_or_default().split(['"', ')']).next().unwrap_or_default();
         return Some(Failure::new(Cause::ModelNotFound, message));
     }
-    if let Some(at) = said.find("Error: ") {
-        let message = said[at + "Error: ".len()..].trim();
-        return Some(Failure::new(cause(message), message.lines().map(str::trim).collect::<Vec<_>>().join(" ")));
+    // Words for a person begin a line; what follows them belongs to them, up to the next line of the log.
+    let mut lines =
+        said.lines().map(str::trim).skip_while(|line| !line.starts_with(ERROR)).take_while(|line| !line.starts_with("timestamp="));
+    if let Some(first) = lines.next() {
+        let message = lines.fold(first[ERROR.len()..].to_owned(), |message, line| format!("{message} {line}"));
+        return Some(Failure::new(cause(&message), message.trim()));
     }
     // A bad flag gets the help text, without a word on which flag (`opencode/bad_flag`).
     (said.contains("Options:") && said.contains("--help"))

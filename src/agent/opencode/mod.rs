@@ -11,8 +11,9 @@ mod go;
 mod login;
 mod oneshot;
 mod program;
+#[cfg(test)]
+mod tests;
 mod tools;
 mod variant;
-
 
 pub use program::OpenCode;
