@@ -28,13 +28,12 @@ pub(super) enum Asked {
 pub(super) fn failure(asked: Asked, error: &RpcError) -> Failure {
     let message = message(error);
     let code = error.code.as_i64();
-    let cause =
-        from_code(code).or_else(|| from_data(&error.data)).or_else(|| from_words(&message)).unwrap_or_else(|| match (asked, code) {
-            (Asked::Model, _) => Cause::ModelNotFound,
-            (_, Some(PARSE_ERROR | INVALID_REQUEST | METHOD_NOT_FOUND)) => Cause::Protocol,
-            (_, Some(INVALID_PARAMS | RESOURCE_NOT_FOUND)) => Cause::BadArguments,
-            _ => Cause::AgentError,
-        });
+    let cause = from_code(code).or_else(|| from_data(&error.data)).or_else(|| from_words(&message)).unwrap_or(match (asked, code) {
+        (Asked::Model, _) => Cause::ModelNotFound,
+        (_, Some(PARSE_ERROR | INVALID_REQUEST | METHOD_NOT_FOUND)) => Cause::Protocol,
+        (_, Some(INVALID_PARAMS | RESOURCE_NOT_FOUND)) => Cause::BadArguments,
+        _ => Cause::AgentError,
+    });
     Failure::new(cause, message)
 }
 

@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn a_small_change_of_a_large_file_is_compared_and_a_rewrite_of_one_is_not() {
-        let large: String = (0..100_000).map(|n| format!("line {n}\n")).collect();
+        let large = (0..100_000).map(|n| format!("line {n}")).collect::<Vec<_>>().join("\n");
         let touched = large.replace("line 50000\n", "another line\n");
         let diff = unified("a", FileChangeKind::Update, &large, &touched).unwrap();
         assert!(diff.contains("-line 50000\n+another line\n"), "{diff}");

@@ -112,7 +112,7 @@ impl Acp {
     /// Tells what a turn's end leaves over.
     fn settle(&mut self, out: &mut Output) {
         self.speech.close(out);
-        self.calls.tell_all(out);
+        self.calls.finish(out);
         self.open.clear();
         if let Some(total) = self.spent.total() {
             out.event(StreamEvent::Usage(total));
@@ -219,16 +219,14 @@ impl Acp {
     fn request(&mut self, id: &RawValue, method: &str, params: Option<&RawValue>, line: &str, out: &mut Output) -> Fate {
         let Ok(id) = serde_json::from_str::<Value>(id.get()) else { return out.raw(line) };
         match method {
-            "session/request_permission" => match params.map(|params| serde_json::from_str(params.get())) {
-                Some(Ok(asked)) => {
-                    self.ask(id, asked, out);
-                    Fate::Told
-                }
-                _ => {
+            "session/request_permission" => {
+                let Some(Ok(asked)) = params.map(|params| serde_json::from_str(params.get())) else {
                     out.send_json(&refusal(&id, INVALID_PARAMS, "invalid params"));
-                    out.raw(line)
-                }
-            },
+                    return out.raw(line);
+                };
+                self.ask(id, asked, out);
+                Fate::Told
+            }
             // `OpenCode` asks us to write files although we offered no such thing, and does not wait for the answer
             // (recording `acp/opencode_permission_allow_once`). The change itself is told by the tool call.
             method if method.starts_with("fs/") || method.starts_with("terminal/") => {
@@ -288,10 +286,9 @@ impl Acp {
                 out.event(StreamEvent::Plan { entries: plan_entries(&plan.entries) });
                 Fate::Told
             }),
-            "usage_update" => serde_json::from_str::<Value>(update).ok().map(|usage| match self.spent.update(&usage) {
-                true => Fate::Kept,
-                false => Fate::Noise,
-            }),
+            "usage_update" => {
+                serde_json::from_str::<Value>(update).ok().map(|usage| if self.spent.update(&usage) { Fate::Kept } else { Fate::Noise })
+            }
             _ => None,
         };
         let fate = match fate {
@@ -364,7 +361,7 @@ impl Parser for Acp {
 
     fn end_of_output(&mut self, out: &mut Output) {
         self.speech.close(out);
-        self.calls.tell_all(out);
+        self.calls.finish(out);
     }
 
     fn diagnose(&self, exit: Exit, stderr_tail: &str) -> Option<Failure> {

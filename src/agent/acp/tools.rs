@@ -20,7 +20,7 @@ const TITLE: usize = 200;
 #[derive(Debug)]
 pub(super) struct Calls {
     dialect: Dialect,
-    calls: HashMap<String, Call>,
+    by_id: HashMap<String, Call>,
     /// Ids of calls that are not told yet, in order.
     untold: Vec<String>,
 }
@@ -34,6 +34,17 @@ enum Mention {
     Asking,
 }
 
+/// How far a call is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    #[default]
+    Mentioned,
+    /// Its input came after the first mention, perhaps piece by piece.
+    Streamed,
+    Told,
+    Ended,
+}
+
 #[derive(Debug, Default)]
 struct Call {
     name: Option<String>,
@@ -42,10 +53,7 @@ struct Call {
     /// The first file that the agent names in connection with it.
     place: Option<String>,
     input: Option<Value>,
-    /// The input came after the first mention, perhaps piece by piece.
-    streamed: bool,
-    told: bool,
-    ended: bool,
+    stage: Stage,
     denied: bool,
     /// What the tool has written so far.
     output: String,
@@ -56,7 +64,7 @@ struct Call {
 
 impl Calls {
     pub(super) fn new(dialect: Dialect) -> Self {
-        Self { dialect, calls: HashMap::new(), untold: Vec::new() }
+        Self { dialect, by_id: HashMap::new(), untold: Vec::new() }
     }
 
     /// Takes `tool_call` (`first`) or `tool_call_update`.
@@ -66,14 +74,14 @@ impl Calls {
         let status = fields.status;
         let (text, terminal) = (text_of(fields.content.as_deref()), terminal_output(&update));
         let raw_output = fields.raw_output.clone();
-        if self.absorb(&id, if first { Mention::First } else { Mention::Later }, update).ended {
+        if self.absorb(&id, if first { Mention::First } else { Mention::Later }, update).stage == Stage::Ended {
             return;
         }
         // A pending call may be without its input, or with half of it (recordings `acp/opencode_plan`, `acp/claude_plan`).
         if status.is_some_and(|status| status != ToolCallStatus::Pending) {
             self.tell(&id, out);
         }
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.by_id.get_mut(&id) else { return };
         if let Some(more) = &terminal {
             call.output.push_str(more);
         }
@@ -85,7 +93,7 @@ impl Calls {
                 };
                 self.end(&id, ended == ToolCallStatus::Completed, content, &raw_output.unwrap_or_default(), out);
             }
-            _ if call.told => {
+            _ if call.stage == Stage::Told => {
                 // Before it runs, a call's text may be a description (recording `acp/claude_plan`).
                 let running = status == Some(ToolCallStatus::InProgress);
                 let grown = text.filter(|_| running).and_then(|text| {
@@ -121,7 +129,7 @@ impl Calls {
 
     /// A permission for this call was refused, so that its failure is no error of the tool.
     pub(super) fn deny(&mut self, id: &str) {
-        if let Some(call) = self.calls.get_mut(id) {
+        if let Some(call) = self.by_id.get_mut(id) {
             call.denied = true;
         }
     }
@@ -129,32 +137,40 @@ impl Calls {
     /// The agent goes on to something other than the call `id`: the input of the calls before it is complete. Claude's adapter says
     /// nothing else when a tool begins to run (recording `acp/claude_plan`).
     pub(super) fn move_on(&mut self, id: Option<&str>, out: &mut Output) {
-        let complete = |each: &&String| Some(each.as_str()) != id && self.calls.get(*each).is_some_and(|call| call.streamed);
+        let complete =
+            |each: &&String| Some(each.as_str()) != id && self.by_id.get(*each).is_some_and(|call| call.stage == Stage::Streamed);
         let ready: Vec<String> = self.untold.iter().filter(complete).cloned().collect();
         for id in ready {
             self.tell(&id, out);
         }
     }
 
-    /// The turn is over: calls that were mentioned and never carried on are told as they are.
-    pub(super) fn tell_all(&mut self, out: &mut Output) {
+    /// The turn is over: calls that were mentioned and never carried on are told as they are, and those that were refused have
+    /// their result (Codex's adapter ends the turn instead: recording `acp/codex_permission_reject_once`).
+    pub(super) fn finish(&mut self, out: &mut Output) {
         for id in std::mem::take(&mut self.untold) {
             self.tell(&id, out);
+        }
+        let refused = self.by_id.iter().filter(|(_, call)| call.denied && call.stage == Stage::Told);
+        let mut refused: Vec<String> = refused.map(|(id, _)| id.clone()).collect();
+        refused.sort_unstable();
+        for id in refused {
+            self.end(&id, false, String::new(), &Value::Null, out);
         }
     }
 
     /// Takes over what `update` says of a call.
     fn absorb(&mut self, id: &str, mention: Mention, update: ToolCallUpdate) -> &mut Call {
-        if !self.calls.contains_key(id) {
+        if !self.by_id.contains_key(id) {
             self.untold.push(id.to_owned());
         }
-        let call = self.calls.entry(id.to_owned()).or_default();
+        let call = self.by_id.entry(id.to_owned()).or_default();
         let fields = update.fields;
         let diffs = diffs_of(fields.content.as_deref());
         if !diffs.is_empty() {
             call.diffs = diffs;
         }
-        if call.told {
+        if call.stage >= Stage::Told {
             return call;
         }
         call.kind = fields.kind.filter(|kind| *kind != AcpKind::Other).unwrap_or(call.kind);
@@ -170,15 +186,17 @@ impl Calls {
         if let Some(input) = fields.raw_input.filter(|input| meaningful(Some(input)))
             && (call.input.is_none() || mention == Mention::Later)
         {
-            call.streamed |= mention == Mention::Later;
+            if mention == Mention::Later {
+                call.stage = Stage::Streamed;
+            }
             call.input = Some(input);
         }
         call
     }
 
     fn tell(&mut self, id: &str, out: &mut Output) {
-        let Some(call) = self.calls.get_mut(id).filter(|call| !call.told) else { return };
-        call.told = true;
+        let Some(call) = self.by_id.get_mut(id).filter(|call| call.stage < Stage::Told) else { return };
+        call.stage = Stage::Told;
         self.untold.retain(|untold| untold != id);
         let name = call.name.get_or_insert_with(|| kind_word(call.kind).to_owned()).clone();
         let (kind, title, input) = (kind_of(call.kind), call.shown_title(&name), call.shown_input());
@@ -186,9 +204,9 @@ impl Calls {
     }
 
     fn end(&mut self, id: &str, worked: bool, content: String, raw_output: &Value, out: &mut Output) {
-        let Some(call) = self.calls.get_mut(id) else { return };
+        let Some(call) = self.by_id.get_mut(id) else { return };
         // What is kept of an ended call is only that it has ended.
-        let done = std::mem::replace(call, Call { told: true, ended: true, ..Call::default() });
+        let done = std::mem::replace(call, Call { stage: Stage::Ended, ..Call::default() });
         let (name, input) = (done.name.unwrap_or_default(), done.input.unwrap_or_default());
         if worked {
             let own = || self.dialect.file_changes.map(|changes| changes(&name, &input, raw_output)).unwrap_or_default();
@@ -197,7 +215,9 @@ impl Calls {
                 (true, false) => Some(own()).filter(|own| !own.is_empty()).unwrap_or_else(|| file_changes(&done.diffs)),
                 (true, true) => own(),
             };
-            told.into_iter().for_each(|change| out.event(change));
+            for change in told {
+                out.event(change);
+            }
             if self.dialect.plan_tool == Some(name.as_str())
                 && let Some(entries) = input.get("todos").and_then(Value::as_array)
             {
@@ -299,9 +319,8 @@ fn file_change(change: &Diff) -> StreamEvent {
     let kind = match said {
         Some("delete") => FileChangeKind::Delete,
         Some("add") => FileChangeKind::Create,
-        Some(_) => FileChangeKind::Update,
         None if old.is_empty() => FileChangeKind::Create,
-        None => FileChangeKind::Update,
+        _ => FileChangeKind::Update,
     };
     let diff = diff::unified(&path, kind, old, &change.new_text);
     StreamEvent::FileChange { path, kind, diff }

@@ -53,7 +53,8 @@ struct Text {
 /// A part that is a finished tool call.
 #[derive(Deserialize)]
 struct Tool {
-    tool: String,
+    #[serde(rename = "tool")]
+    name: String,
     #[serde(rename = "callID")]
     call: String,
     state: Value,
@@ -94,7 +95,7 @@ impl OneShot {
     }
 
     fn tool(&mut self, part: Value, out: &mut Output) -> Option<Fate> {
-        let Tool { tool: name, call: id, state } = serde_json::from_value(part).ok()?;
+        let Tool { name, call: id, state } = serde_json::from_value(part).ok()?;
         let field = |name: &str| state.get(name).and_then(Value::as_str);
         let input = state.get("input").cloned().unwrap_or_default();
         let (worked, content) = match (field("status")?, field("error")) {
@@ -109,7 +110,9 @@ impl OneShot {
         let call = ToolCall { id: id.clone(), name: name.clone(), kind, title, input: input.clone(), parent_tool_call_id: None };
         out.event(StreamEvent::ToolCall(call));
         if worked {
-            tools::file_changes(&name, &input, &state).into_iter().for_each(|change| out.event(change));
+            for change in tools::file_changes(&name, &input, &state) {
+                out.event(change);
+            }
             if name == tools::PLAN_TOOL
                 && let Some(entries) = input.get("todos").and_then(Value::as_array)
             {
@@ -199,12 +202,11 @@ impl Parser for OneShot {
     fn end_of_output(&mut self, out: &mut Output) {
         let end = match (self.failure.take(), &self.unexplained, self.reason.as_deref()) {
             (Some(failure), _, _) => Err(failure),
-            // `diagnose` finds the reason on stderr; a process that is killed in mid-run has no last step.
-            (None, Some(_), _) | (None, None, None) => return,
             (None, None, Some("tool-calls")) if self.refused => {
                 Err(Failure::new(Cause::AgentError, "opencode stopped because a tool call was not permitted"))
             }
-            (None, None, Some("tool-calls")) => return,
+            // `diagnose` finds the reason on stderr; a process that is killed in mid-run has no last step.
+            (None, Some(_), _) | (None, None, None | Some("tool-calls")) => return,
             (None, None, Some(reason)) => {
                 if reason == "length" {
                     let message = "the answer was cut at the model's token limit";
