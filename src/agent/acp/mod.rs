@@ -21,4 +21,4 @@ mod wire;
 
 pub(crate) use causes::{from_status, from_words};
 pub(crate) use parser::plan_entries;
-pub use parser::{Acp, Dialect, FileChanges};
+pub use parser::{Acp, Dialect};

@@ -17,21 +17,21 @@ use crate::process::Exit;
 use crate::types::{Cause, Decision, Delta, Failure, Level, NoticeCode, PlanEntry, PlanStatus, StreamEvent};
 
 /// What a tool changed, by its name, its input and its raw output.
-pub type FileChanges = fn(name: &str, input: &Value, output: &Value) -> Vec<StreamEvent>;
+pub(crate) type FileChanges = fn(name: &str, input: &Value, output: &Value) -> Vec<StreamEvent>;
 
 /// What one agent does in its own way. The default suits an agent of which nothing is known.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Dialect {
     /// Where the agent does not name its tools: the name, from the kind and title of a call's first mention.
-    pub tool_name: Option<fn(ToolKind, &str) -> String>,
+    pub(crate) tool_name: Option<fn(ToolKind, &str) -> String>,
     /// The tool whose input `todos` is the agent's plan.
-    pub plan_tool: Option<&'static str>,
+    pub(crate) plan_tool: Option<&'static str>,
     /// What a finished call changed, where the agent gives no diff, or none of the whole file.
-    pub file_changes: Option<FileChanges>,
+    pub(crate) file_changes: Option<FileChanges>,
     /// Commands of the agent's own that may well end without a word.
-    pub silent_commands: &'static [&'static str],
+    pub(crate) silent_commands: &'static [&'static str],
     /// What an exit without a result means.
-    pub diagnose: Option<fn(Exit, &str) -> Option<Failure>>,
+    pub(crate) diagnose: Option<fn(Exit, &str) -> Option<Failure>>,
 }
 
 /// A client of the Agent Client Protocol, for one process and one prompt.

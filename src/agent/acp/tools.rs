@@ -121,7 +121,7 @@ impl Calls {
             call.asked_diffs = asked_diffs;
         }
         let tool = call.name.clone();
-        let kind = kind.unwrap_or(call.kind);
+        let kind = kind.filter(|kind| *kind != AcpKind::Other).unwrap_or(call.kind);
         let input = asked_input.unwrap_or_else(|| call.shown_input());
         self.tell(&id, out);
         Asking { tool: tool.unwrap_or_else(|| kind_word(kind).to_owned()), kind: kind_of(kind), input, id }

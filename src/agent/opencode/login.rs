@@ -7,7 +7,8 @@ use super::variant;
 use crate::agent::Authenticated;
 use crate::agent::probe::Prober;
 
-/// Keys of providers that either program reads from its environment.
+/// Keys of providers that either program reads from its environment. Those that open more than a model (`GITHUB_TOKEN`, a whole
+/// cloud account) are not among them; the operator can pass them on by name.
 pub(super) const KEYS: &[&str] = &[
     "ANTHROPIC_API_KEY",
     "OPENAI_API_KEY",
@@ -25,24 +26,19 @@ pub(super) const KEYS: &[&str] = &[
     "MOONSHOT_API_KEY",
     "DASHSCOPE_API_KEY",
     "ZHIPU_API_KEY",
-    "GITHUB_TOKEN",
     "AZURE_API_KEY",
+    "AZURE_OPENAI_API_KEY",
     "AWS_BEARER_TOKEN_BEDROCK",
 ];
 
-/// Variables that go with a key: which endpoint, region or profile.
+/// Variables that go with a key: which endpoint, project or region.
 pub(super) const SETTINGS: &[&str] = &[
     "ANTHROPIC_BASE_URL",
     "OPENAI_BASE_URL",
     "AZURE_RESOURCE_NAME",
     "AZURE_OPENAI_ENDPOINT",
-    "AZURE_OPENAI_API_KEY",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
+    "AZURE_OPENAI_API_VERSION",
     "AWS_REGION",
-    "AWS_PROFILE",
-    "GOOGLE_APPLICATION_CREDENTIALS",
     "GOOGLE_CLOUD_PROJECT",
     "VERTEXAI_PROJECT",
     "VERTEXAI_LOCATION",
@@ -51,7 +47,7 @@ pub(super) const SETTINGS: &[&str] = &[
 
 /// Whether a login or key is configured for `variant`.
 pub(super) async fn state(variant: &str, prober: &Prober) -> Authenticated {
-    let configured = KEYS.iter().any(|name| *name != "GITHUB_TOKEN" && prober.var(name).is_some());
+    let configured = KEYS.iter().any(|name| prober.var(name).is_some());
     if configured || prober.var("LOCAL_ENDPOINT").is_some() && variant == variant::GO {
         return Authenticated::Yes;
     }
