@@ -186,9 +186,7 @@ impl<'a> Spelled<'a> {
             }
             Self::Short { letters } => {
                 let whole = format!("-{}", letters.split('=').next().unwrap_or(letters));
-                if letters.chars().count() > 1
-                    && let Some(flag) = find(table, &whole)
-                {
+                if letters.chars().count() > 1 && let Some(flag) = find(table, &whole) {
                     return vec![(whole, Some(flag))];
                 }
                 let mut flags = Vec::new();
@@ -250,8 +248,7 @@ mod tests {
 
     #[test]
     fn a_widening_flag_is_named_in_every_spelling() {
-        for args in [&["--sandbox", "off"][..], &["--sandbox=off"], &["-s", "off"], &["-soff"], &["-vsoff"], &["--allowed-tools", "a", "b"]]
-        {
+        for args in [&["--sandbox", "off"][..], &["--sandbox=off"], &["-s", "off"], &["-soff"], &["-vsoff"], &["--allowed-tools", "a", "b"]] {
             assert_eq!(judged(args).map(|flags| flags.len()), Ok(1), "{args:?}");
         }
     }

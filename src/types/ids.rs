@@ -171,13 +171,7 @@ mod tests {
     fn an_id_reads_back_what_it_writes_and_nothing_else() {
         let id = RunId::new();
         assert_eq!(id.to_string().parse(), Ok(id));
-        for wrong in [
-            "",
-            "run_",
-            "ses_0198a8f0c0de7000800000000000000a",
-            "run_0198A8F0C0DE7000800000000000000A",
-            "run_../../../../../../../../../../ab",
-        ] {
+        for wrong in ["", "run_", "ses_0198a8f0c0de7000800000000000000a", "run_0198A8F0C0DE7000800000000000000A", "run_../../../../../../../../../../ab"] {
             assert!(wrong.parse::<RunId>().is_err(), "{wrong}");
         }
     }

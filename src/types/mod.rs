@@ -8,8 +8,8 @@ mod outcome;
 mod spec;
 
 pub use event::{
-    DecidedBy, Decision, Delta, FileChangeKind, Level, LogStream, NoticeCode, PlanEntry, PlanStatus, Question, Role, RunDone, RunStarted,
-    StreamEvent, ToolCall, ToolKind, ToolStatus, Usage,
+    DecidedBy, Decision, Delta, FileChangeKind, Level, LogStream, NoticeCode, PlanEntry, PlanStatus, Question, Role,
+    RunDone, RunStarted, StreamEvent, ToolCall, ToolKind, ToolStatus, Usage,
 };
 pub use ids::{BadUserName, IdError, RunId, Seq, SessionId, UserName};
 pub use outcome::{Cause, Failure, RunStatus, TurnEnd};
