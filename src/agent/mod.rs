@@ -1,5 +1,6 @@
 //! Agents: how each program is found, started and understood, and the traits to add one.
 
+pub mod acp;
 mod agents;
 pub mod claude_code;
 pub mod codex;
@@ -8,6 +9,7 @@ mod detect;
 mod env;
 pub mod flags;
 pub mod handle;
+pub mod opencode;
 pub mod probe;
 mod registry;
 #[cfg(test)]

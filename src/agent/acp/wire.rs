@@ -1,0 +1,116 @@
+//! The protocol's JSON as types: only what the hot path reads for itself. Tool calls are decoded by the types of the protocol's
+//! own crate, and answers to our requests are looked into as plain values, since they come once.
+
+use std::borrow::Cow;
+
+use agent_client_protocol_schema::v1::{PermissionOptionKind, ToolCallUpdate};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+/// One line: a request, a notification or a response.
+#[derive(Debug, Deserialize)]
+pub(super) struct Message<'a> {
+    /// Present on requests and responses; `null` stands for none.
+    #[serde(borrow, default)]
+    pub(super) id: Option<&'a RawValue>,
+    /// Present on requests and notifications.
+    #[serde(borrow, default)]
+    pub(super) method: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    pub(super) params: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) result: Option<&'a RawValue>,
+    #[serde(default)]
+    pub(super) error: Option<RpcError>,
+}
+
+/// Why a request failed, in the agent's words.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct RpcError {
+    /// JSON-RPC's or the agent's own number; some agents put an HTTP status here (recording `acp/gemini_initialize`).
+    #[serde(default)]
+    pub(super) code: Value,
+    #[serde(default)]
+    pub(super) message: Value,
+    #[serde(default)]
+    pub(super) data: Value,
+}
+
+/// The parameters of `session/update`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Update<'a> {
+    #[serde(borrow)]
+    pub(super) session_id: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) update: &'a RawValue,
+}
+
+/// What sort of update it is.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct UpdateKind<'a> {
+    #[serde(borrow)]
+    pub(super) session_update: Cow<'a, str>,
+}
+
+/// A piece of a message or of thinking.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Chunk<'a> {
+    #[serde(borrow, default)]
+    pub(super) message_id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub(super) content: Text<'a>,
+}
+
+/// Content that is text. Pictures and the like have no `text` and do not decode.
+#[derive(Debug, Deserialize)]
+pub(super) struct Text<'a> {
+    #[serde(borrow)]
+    pub(super) text: Cow<'a, str>,
+}
+
+/// A whole plan, or the list of a to-do tool: both have entries of this shape.
+#[derive(Debug, Deserialize)]
+pub(super) struct Plan {
+    pub(super) entries: Vec<Value>,
+}
+
+/// The parameters of `session/request_permission`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PermissionRequest {
+    pub(super) tool_call: ToolCallUpdate,
+    pub(super) options: Vec<PermissionOption>,
+}
+
+/// One answer that the agent takes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PermissionOption {
+    pub(super) option_id: String,
+    /// `None` for kinds of later protocol versions.
+    #[serde(default, deserialize_with = "known_kind")]
+    pub(super) kind: Option<PermissionOptionKind>,
+}
+
+fn known_kind<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<PermissionOptionKind>, D::Error> {
+    Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
+}
+
+/// A request of ours.
+pub(super) fn request(id: u64, method: &str, params: &Value) -> Value {
+    json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })
+}
+
+/// Our answer to a request of the agent.
+pub(super) fn response(id: &Value, result: &Value) -> Value {
+    json!({ "jsonrpc": "2.0", "id": id, "result": result })
+}
+
+/// Our refusal of a request of the agent.
+pub(super) fn refusal(id: &Value, code: i64, message: &str) -> Value {
+    json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } })
+}

@@ -1,0 +1,19 @@
+//! `OpenCode`: the npm program `opencode-ai`, and the archived Go program of the same file name.
+//!
+//! The npm program is driven by `opencode acp` through our [ACP client](crate::agent::acp), or, as the operator's fallback, by
+//! `opencode run --format json`. The Go program (github.com/opencode-ai/opencode) takes its prompt on the command line and
+//! answers once, at the end.
+
+mod command;
+mod diagnose;
+mod flags;
+mod go;
+mod login;
+mod oneshot;
+mod program;
+#[cfg(test)]
+mod tests;
+mod tools;
+mod variant;
+
+pub use program::OpenCode;

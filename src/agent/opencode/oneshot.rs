@@ -1,0 +1,228 @@
+//! `opencode run --format json`: the operator's fallback. One line for each finished part; no deltas, no permissions.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::diagnose::diagnose;
+use super::tools;
+use crate::agent::acp::{from_status, from_words, plan_entries};
+use crate::agent::{Fate, Installed, Item, Output, Parser, Started, Task};
+use crate::process::Exit;
+use crate::types::{Cause, Delta, Failure, Level, NoticeCode, Role, StreamEvent, ToolCall, ToolStatus, Usage};
+
+/// Reads the lines of one `opencode run`.
+///
+/// There is no line for the start and none for the end: the first line names the session, and the end of the output is the end.
+pub(super) struct OneShot {
+    prompt: String,
+    version: Option<String>,
+    model: Option<String>,
+    started: bool,
+    usage: Usage,
+    last_text: String,
+    /// Why the last step was over.
+    reason: Option<String>,
+    /// A tool call was refused, after which the run stops without another word (recording `opencode/tool_ask`).
+    refused: bool,
+    failure: Option<Failure>,
+    /// The words of an error that only the log explains.
+    unexplained: Option<String>,
+}
+
+/// One line.
+#[derive(Deserialize)]
+struct Line {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default, rename = "sessionID")]
+    session: Option<String>,
+    #[serde(default)]
+    part: Value,
+    #[serde(default)]
+    error: Value,
+}
+
+/// A part that is text.
+#[derive(Deserialize)]
+struct Text {
+    text: String,
+    #[serde(default, rename = "messageID")]
+    message: Option<String>,
+}
+
+/// A part that is a finished tool call.
+#[derive(Deserialize)]
+struct Tool {
+    #[serde(rename = "tool")]
+    name: String,
+    #[serde(rename = "callID")]
+    call: String,
+    state: Value,
+}
+
+/// The words of a refused permission, which no field tells (recording `opencode/tool_ask`).
+const REFUSED: &str = "rejected permission";
+
+impl OneShot {
+    pub(super) fn new(task: &Task, installed: &Installed) -> Self {
+        Self {
+            prompt: task.spec.prompt.clone(),
+            version: installed.version.clone(),
+            model: task.spec.model.clone(),
+            started: false,
+            usage: Usage::default(),
+            last_text: String::new(),
+            reason: None,
+            refused: false,
+            failure: None,
+            unexplained: None,
+        }
+    }
+
+    fn start(&mut self, session: String, out: &mut Output) {
+        if !self.started {
+            self.started = true;
+            let (version, model) = (self.version.clone(), self.model.clone());
+            out.items.push(Item::Started(Started { agent_session: Some(session), version, model }));
+        }
+    }
+
+    fn text(&mut self, part: Value, out: &mut Output) -> Option<Fate> {
+        let Text { text, message } = serde_json::from_value(part).ok()?;
+        self.last_text.clone_from(&text);
+        out.event(StreamEvent::Message { role: Role::Assistant, content: text, message_id: message, parent_tool_call_id: None });
+        Some(Fate::Told)
+    }
+
+    fn tool(&mut self, part: Value, out: &mut Output) -> Option<Fate> {
+        let Tool { name, call: id, state } = serde_json::from_value(part).ok()?;
+        let field = |name: &str| state.get(name).and_then(Value::as_str);
+        let input = state.get("input").cloned().unwrap_or_default();
+        let (worked, content) = match (field("status")?, field("error")) {
+            ("completed", _) => (true, field("output").unwrap_or_default()),
+            (_, error) => (false, error.unwrap_or_default()),
+        };
+        let denied = !worked && content.contains(REFUSED);
+        self.refused |= denied;
+        let title = field("title").filter(|title| !title.is_empty()).or_else(|| input.get("command")?.as_str());
+        let title = title.and_then(|title| title.lines().next()).unwrap_or(&name).to_owned();
+        let kind = tools::kind(&name);
+        let call = ToolCall { id: id.clone(), name: name.clone(), kind, title, input: input.clone(), parent_tool_call_id: None };
+        out.event(StreamEvent::ToolCall(call));
+        if worked {
+            for change in tools::file_changes(&name, &input, &state) {
+                out.event(change);
+            }
+            if name == tools::PLAN_TOOL
+                && let Some(entries) = input.get("todos").and_then(Value::as_array)
+            {
+                out.event(StreamEvent::Plan { entries: plan_entries(entries) });
+            }
+        }
+        let time = |name: &str| state.pointer(&format!("/time/{name}")).and_then(Value::as_u64);
+        let duration_ms = time("end").zip(time("start")).and_then(|(end, start)| end.checked_sub(start));
+        let status = match (worked, denied) {
+            (true, _) => ToolStatus::Ok,
+            (false, true) => ToolStatus::Denied,
+            (false, false) => ToolStatus::Error,
+        };
+        out.event(StreamEvent::ToolResult { id, status, content: content.to_owned(), duration_ms });
+        Some(Fate::Told)
+    }
+
+    /// A step's usage; the program leaves the adding to us.
+    fn step_finish(&mut self, part: &Value, out: &mut Output) -> Option<Fate> {
+        self.reason = Some(part.get("reason")?.as_str()?.to_owned());
+        let tokens = |path: &str| part.pointer(path).and_then(Value::as_u64).unwrap_or(0);
+        let add = |sum: &mut u64, more: u64| *sum = sum.saturating_add(more);
+        let thought = tokens("/tokens/reasoning");
+        add(&mut self.usage.input_tokens, tokens("/tokens/input"));
+        add(&mut self.usage.output_tokens, tokens("/tokens/output").saturating_add(thought));
+        add(&mut self.usage.reasoning_tokens, thought);
+        add(&mut self.usage.cache_read_tokens, tokens("/tokens/cache/read"));
+        add(&mut self.usage.cache_write_tokens, tokens("/tokens/cache/write"));
+        if let Some(cost) = part.get("cost").and_then(Value::as_f64).filter(|cost| cost.is_finite()) {
+            self.usage.cost_usd = Some(self.usage.cost_usd.unwrap_or(0.0) + cost);
+            self.usage.cost_is_estimate = true;
+        }
+        out.event(StreamEvent::Usage(self.usage.clone()));
+        Some(Fate::Told)
+    }
+
+    fn error(&mut self, error: &Value) -> Option<Fate> {
+        let name = error.get("name")?.as_str()?;
+        let data = error.get("data").unwrap_or(&Value::Null);
+        let message = data.get("message").and_then(Value::as_str).unwrap_or(name).to_owned();
+        if name == "UnknownError" {
+            self.unexplained = Some(message);
+            return Some(Fate::Kept);
+        }
+        let status = data.get("statusCode").and_then(Value::as_i64);
+        let cause = match name {
+            "ProviderAuthError" => Some(Cause::NotLoggedIn),
+            _ => status.and_then(from_status).or_else(|| from_words(&message)),
+        };
+        self.failure = Some(Failure::new(cause.unwrap_or(Cause::AgentError), message));
+        Some(Fate::Kept)
+    }
+}
+
+impl Parser for OneShot {
+    fn open(&mut self, out: &mut Output) {
+        out.send.extend_from_slice(self.prompt.as_bytes());
+        out.close_stdin = true;
+    }
+
+    fn line(&mut self, line: &str, out: &mut Output) -> Fate {
+        let Ok(Line { kind, session, part, error }) = serde_json::from_str(line) else { return out.raw(line) };
+        let known = ["step_start", "text", "reasoning", "tool_use", "step_finish", "error"].contains(&kind.as_str());
+        if let Some(session) = session.filter(|_| known) {
+            self.start(session, out);
+        }
+        let fate = match kind.as_str() {
+            "step_start" => Some(Fate::Noise),
+            "text" => self.text(part, out),
+            "reasoning" => serde_json::from_value(part).ok().map(|Text { text, message }| {
+                out.event(StreamEvent::Thinking { content: Delta { text, message_id: message, parent_tool_call_id: None } });
+                Fate::Told
+            }),
+            "tool_use" => self.tool(part, out),
+            "step_finish" => self.step_finish(&part, out),
+            "error" => self.error(&error),
+            _ => None,
+        };
+        match fate {
+            None => out.raw(line),
+            // Whatever the line was, the first one tells the session.
+            Some(_) if !out.is_empty() => Fate::Told,
+            Some(fate) => fate,
+        }
+    }
+
+    fn end_of_output(&mut self, out: &mut Output) {
+        let end = match (self.failure.take(), &self.unexplained, self.reason.as_deref()) {
+            (Some(failure), _, _) => Err(failure),
+            (None, None, Some("tool-calls")) if self.refused => {
+                Err(Failure::new(Cause::AgentError, "opencode stopped because a tool call was not permitted"))
+            }
+            // `diagnose` finds the reason on stderr; a process that is killed in mid-run has no last step.
+            (None, Some(_), _) | (None, None, None | Some("tool-calls")) => return,
+            (None, None, Some(reason)) => {
+                if reason == "length" {
+                    let message = "the answer was cut at the model's token limit";
+                    out.event(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message));
+                }
+                Ok(std::mem::take(&mut self.last_text))
+            }
+        };
+        if let Err(Failure { cause: Cause::RateLimited, message }) = &end {
+            out.event(StreamEvent::notice(Level::Error, NoticeCode::RateLimited, message.clone()));
+        }
+        out.items.push(Item::TurnEnded(end));
+    }
+
+    fn diagnose(&self, exit: Exit, stderr_tail: &str) -> Option<Failure> {
+        let unexplained = || self.unexplained.clone().map(|message| Failure::new(Cause::AgentError, message));
+        diagnose(exit, stderr_tail).or_else(unexplained)
+    }
+}
