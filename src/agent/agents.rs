@@ -22,7 +22,7 @@ use crate::types::{Cause, Failure};
 /// How long a report may wait for a look at the programs before it tells what is known so far.
 const REPORT_PATIENCE: Duration = Duration::from_millis(150);
 /// How old what is known may become before a report makes us look again. `OpenCode` takes a second of CPU to tell its version.
-const REFRESH_AFTER: Duration = Duration::from_secs(60);
+const REFRESH_AFTER: Duration = Duration::from_mins(1);
 
 /// What the agents of a server have in common.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ pub struct Host {
 /// The agents of a server.
 #[derive(Clone)]
 pub struct Agents {
-    agents: Arc<BTreeMap<String, Known>>,
+    by_name: Arc<BTreeMap<String, Known>>,
     spawner: Spawner,
     limits: Limits,
     tasks: TaskTracker,
@@ -55,7 +55,13 @@ pub struct Agents {
 
 enum Known {
     InProcess(Arc<dyn Agent>),
-    Program { program: Arc<dyn Program>, detector: Detector, env: BTreeMap<String, String> },
+    Program(Box<KnownProgram>),
+}
+
+struct KnownProgram {
+    program: Arc<dyn Program>,
+    detector: Detector,
+    env: BTreeMap<String, String>,
 }
 
 /// What is known of one agent, for people and dashboards.
@@ -82,7 +88,7 @@ pub struct AgentReport {
 impl Agents {
     /// The agents of `registry`, on this host. Nothing is run yet.
     pub fn new(registry: &Registry, host: &Host) -> Self {
-        let agents = registry
+        let by_name = registry
             .entries()
             .map(|(name, entry)| {
                 let known = match entry {
@@ -93,14 +99,14 @@ impl Agents {
                         let home = PathBuf::from(env.get("HOME").cloned().unwrap_or_else(|| "/".into()));
                         let prober = Prober::new(env.clone(), home, host.empty_dir.clone());
                         let detector = Detector::new(Arc::clone(program), prober, folders(&host.agents_dir, &env));
-                        Known::Program { program: Arc::clone(program), detector, env }
+                        Known::Program(Box::new(KnownProgram { program: Arc::clone(program), detector, env }))
                     }
                 };
                 (name.to_owned(), known)
             })
             .collect();
         Self {
-            agents: Arc::new(agents),
+            by_name: Arc::new(by_name),
             spawner: host.spawner.clone(),
             limits: host.limits,
             tasks: host.tasks.clone(),
@@ -110,12 +116,12 @@ impl Agents {
 
     /// The names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.agents.keys().map(String::as_str)
+        self.by_name.keys().map(String::as_str)
     }
 
     /// Whether there is an agent of that name.
     pub fn contains(&self, name: &str) -> bool {
-        self.agents.contains_key(name)
+        self.by_name.contains_key(name)
     }
 
     /// Judges the further arguments for the agent `name`.
@@ -123,8 +129,8 @@ impl Agents {
     /// # Errors
     /// [`BadArgs`] if nobody may use them, or if the agent is unknown or has no command line.
     pub fn judge_args(&self, name: &str, args: &[String]) -> Result<Widening, BadArgs> {
-        match self.agents.get(name) {
-            Some(Known::Program { program, .. }) => flags::judge(program.flags(), args),
+        match self.by_name.get(name) {
+            Some(Known::Program(known)) => flags::judge(known.program.flags(), args),
             _ if args.is_empty() => Ok(Widening::default()),
             _ => Err(BadArgs::NotTaken { agent: name.to_owned() }),
         }
@@ -137,7 +143,7 @@ impl Agents {
         if refreshed.is_none_or(|last| last.elapsed() >= REFRESH_AFTER) {
             *refreshed = Some(Instant::now());
             let this = self.clone();
-            self.tasks.spawn(async move { join_all(this.agents.values().map(Known::refresh)).await });
+            self.tasks.spawn(async move { join_all(this.by_name.values().map(Known::refresh)).await });
         }
     }
 
@@ -145,10 +151,10 @@ impl Agents {
     pub async fn reports(&self) -> Vec<AgentReport> {
         self.refresh();
         let this = self.clone();
-        let looking = self.tasks.spawn(async move { join_all(this.agents.values().map(Known::inspected)).await });
+        let looking = self.tasks.spawn(async move { join_all(this.by_name.values().map(Known::inspected)).await });
         // The look goes on when nobody waits for it any more.
         let _ = tokio::time::timeout(REPORT_PATIENCE, looking).await;
-        self.agents.iter().map(|(name, known)| known.report(name)).collect()
+        self.by_name.iter().map(|(name, known)| known.report(name)).collect()
     }
 
     /// Starts the agent that `task` names, in `working_dir`. `marker` tells its processes apart from those of other runs.
@@ -158,10 +164,11 @@ impl Agents {
     /// that gives no more processes.
     pub async fn start(&self, task: Task, working_dir: WorkingDir, marker: Marker) -> Result<AgentHandle, Failure> {
         let name = &task.spec.agent_type;
-        match self.agents.get(name) {
+        match self.by_name.get(name) {
             None => Err(Failure::new(Cause::NotInstalled, format!("there is no agent {name} on this server"))),
             Some(Known::InProcess(agent)) => Ok(start_in_process(Arc::clone(agent), task.spec.prompt, &self.tasks)),
-            Some(Known::Program { program, detector, env }) => {
+            Some(Known::Program(known)) => {
+                let KnownProgram { program, detector, env } = known.as_ref();
                 let found = detector.inspected().await.ok_or_else(|| not_installed(program.as_ref()))?;
                 if let Some(error) = found.inspection.as_ref().and_then(|inspection| inspection.error.clone()) {
                     return Err(Failure::new(Cause::NotInstalled, format!("{name} cannot be used: {error}")));
@@ -187,21 +194,21 @@ impl Agents {
 
 impl Known {
     async fn refresh(&self) {
-        if let Self::Program { detector, .. } = self {
-            detector.refresh().await;
+        if let Self::Program(known) = self {
+            known.detector.refresh().await;
         }
     }
 
     async fn inspected(&self) {
-        if let Self::Program { detector, .. } = self {
-            detector.inspected().await;
+        if let Self::Program(known) = self {
+            known.detector.inspected().await;
         }
     }
 
     fn report(&self, name: &str) -> AgentReport {
         let (program, found) = match self {
             Self::InProcess(_) => (None, None),
-            Self::Program { program, detector, .. } => (Some(program), detector.glance()),
+            Self::Program(known) => (Some(&known.program), known.detector.glance()),
         };
         let inspection = found.as_ref().and_then(|found| found.inspection.as_ref());
         let mut error = inspection.and_then(|inspection| inspection.error.clone());

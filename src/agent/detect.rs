@@ -69,16 +69,14 @@ impl Detector {
 
     /// The program with what it is; looked at now if it is new or has changed.
     pub(super) async fn inspected(&self) -> Option<Found> {
-        match self.glance()? {
-            found @ Found { inspection: Some(_), .. } => Some(found),
-            Found { inspection: None, .. } => {
-                let _one_at_a_time = self.looking.lock().await;
-                match self.glance()? {
-                    found @ Found { inspection: Some(_), .. } => Some(found), // whoever went before has looked
-                    Found { inspection: None, .. } => self.look().await,
-                }
-            }
+        let found = self.glance()?;
+        if found.inspection.is_some() {
+            return Some(found);
         }
+        let _one_at_a_time = self.looking.lock().await;
+        // Whoever went before may have looked.
+        let found = self.glance()?;
+        if found.inspection.is_some() { Some(found) } else { self.look().await }
     }
 
     /// Looks at the program anew: a login may have come or gone although the file is the same.

@@ -60,7 +60,7 @@ impl<W: Write> Renderer<W> {
             }
             StreamEvent::UserMessage { content, .. } => self.line(BOLD, "you", content),
             StreamEvent::ToolCall(call) => self.line(HEAD, "tool", &call.title),
-            StreamEvent::ToolOutput { content, .. } => self.block(DIM, content),
+            StreamEvent::ToolOutput { content, .. } | StreamEvent::Log { content, .. } => self.block(DIM, content),
             StreamEvent::ToolResult { status, content, duration_ms, .. } => {
                 let (style, word) = match status {
                     ToolStatus::Ok => (GOOD, "ok"),
@@ -102,7 +102,6 @@ impl<W: Write> Renderer<W> {
                 Level::Warning => self.line(NOTE, "note", message),
                 Level::Error => self.line(BAD, "note", message),
             },
-            StreamEvent::Log { content, .. } => self.block(DIM, content),
             StreamEvent::Raw { line } => self.line(DIM, "raw", line),
             StreamEvent::Error { message, .. } => self.line(BAD, "error", message),
             StreamEvent::Done(done) => self.done(done),
@@ -204,7 +203,9 @@ mod tests {
 
     fn shown(events: &[StreamEvent]) -> String {
         let mut renderer = Renderer::new(anstream::StripStream::new(Vec::new()));
-        events.iter().for_each(|event| renderer.event(event).unwrap());
+        for event in events {
+            renderer.event(event).unwrap();
+        }
         String::from_utf8(renderer.into_inner().into_inner()).unwrap()
     }
 

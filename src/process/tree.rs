@@ -18,8 +18,8 @@ impl Marker {
     pub const VARIABLE: &'static str = "ORN_RUN";
 
     /// A marker of this value, which must be unguessable: a run's id.
-    pub fn new(value: impl ToString) -> Self {
-        Self(value.to_string())
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
     }
 
     /// The variable's value.

@@ -121,7 +121,6 @@ impl Driver {
         let shutdown = self.around.shutdown.clone();
         let mut told_shutdown = false;
         loop {
-            let never = Instant::now() + Duration::from_secs(60 * 60);
             tokio::select! {
                 update = agent.next() => match update {
                     Update::Items(items) => self.record(items, &agent).await,
@@ -136,11 +135,11 @@ impl Driver {
                     told_shutdown = true;
                     self.ask_stop(StopReason::Shutdown, &agent).await;
                 }
-                () = sleep_until(self.deadline.unwrap_or(never)), if self.deadline.is_some() => {
+                () = sleep_until(self.deadline.unwrap_or_else(Instant::now)), if self.deadline.is_some() => {
                     self.deadline = None;
                     self.ask_stop(StopReason::Timeout, &agent).await;
                 }
-                () = sleep_until(self.idle_deadline.unwrap_or(never)), if self.idle_deadline.is_some() => {
+                () = sleep_until(self.idle_deadline.unwrap_or_else(Instant::now)), if self.idle_deadline.is_some() => {
                     self.idle_deadline = None;
                     self.ask_stop(StopReason::IdleTimeout, &agent).await;
                 }
@@ -154,7 +153,7 @@ impl Driver {
         let working_dir = WorkingDir::open(path)
             .map_err(|error| Failure::new(Cause::BadArguments, format!("working_dir {} cannot be entered: {error}", path.display())))?;
         let task = Task { spec: self.spec.clone(), resume: None };
-        self.around.agents.start(task, working_dir, Marker::new(self.log.run())).await
+        self.around.agents.start(task, working_dir, Marker::new(self.log.run().to_string())).await
     }
 
     async fn ask_stop(&mut self, reason: StopReason, agent: &AgentHandle) {

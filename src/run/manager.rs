@@ -143,7 +143,7 @@ impl RunManager {
         let unfinished = self.inner.store.unfinished().await?;
         for &id in &unfinished {
             let Some(run) = self.inner.store.run(id).await? else { continue };
-            let remains = Tree::left_by_earlier_server(Marker::new(id)).end(Duration::ZERO).await;
+            let remains = Tree::left_by_earlier_server(Marker::new(id.to_string())).end(Duration::ZERO).await;
             if remains.left > 0 {
                 tracing::warn!(run.id = %id, left = remains.left, "processes of an interrupted run could not be ended");
             }

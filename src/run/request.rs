@@ -10,9 +10,9 @@ use crate::agent::flags::BadArgs;
 use crate::types::{Caller, PermissionMode, RunId, RunSpec};
 
 /// Default of `timeout_secs`.
-pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(5);
 /// Longest `timeout_secs` and `idle_timeout_secs`: a week.
-pub const MAX_TIMEOUT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+pub const MAX_TIMEOUT: Duration = Duration::from_hours(7 * 24);
 /// Most labels of a run.
 const MAX_LABELS: usize = 32;
 /// Longest name and value of a label, in bytes.

@@ -87,6 +87,7 @@ impl RunState {
     ///
     /// # Errors
     /// [`WrongInput`] if the input has no meaning here.
+    #[expect(clippy::match_same_arms, reason = "one line for each thing that can happen, in the order of a run's life")]
     pub fn next(self, input: Input) -> Result<Self, WrongInput> {
         use {Input as I, RunState as S};
         Ok(match (self, input) {

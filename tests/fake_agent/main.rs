@@ -1,1 +1,3 @@
+//! The scripted agent of the test suite.
+
 fn main() {}

@@ -90,7 +90,7 @@ fn every_tool_result_and_permission_has_its_call_before_it() {
             match event {
                 StreamEvent::ToolCall(call) => calls.push(call.id.clone()),
                 StreamEvent::ToolResult { id, .. } | StreamEvent::ToolOutput { id, .. } => {
-                    assert!(calls.contains(id), "{}", recording.name)
+                    assert!(calls.contains(id), "{}", recording.name);
                 }
                 StreamEvent::PermissionRequest { tool_call_id, .. } => {
                     assert!(tool_call_id.as_ref().is_some_and(|id| calls.contains(id)), "{}", recording.name);

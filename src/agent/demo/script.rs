@@ -43,9 +43,10 @@ impl<I: Iterator<Item = io::Result<String>>, O: Write> Actor<I, O> {
         self.plan(1)?;
         let written = self.write(name)?;
         self.plan(if written { 3 } else { 2 })?;
-        let result = match written {
-            true => format!("Done: {name} is written. A real agent would have read your request; I only know how to do this."),
-            false => format!("I was not allowed to write {name}, so nothing was changed."),
+        let result = if written {
+            format!("Done: {name} is written. A real agent would have read your request; I only know how to do this.")
+        } else {
+            format!("I was not allowed to write {name}, so nothing was changed.")
         };
         self.say(&result)?;
         let words = |text: &str| text.split_whitespace().count() as u64;

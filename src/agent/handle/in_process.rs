@@ -42,7 +42,9 @@ async fn carry_out(agent: Arc<dyn Agent>, prompt: String, Link { updates, mut co
                     outcome = Some(work.as_mut().await);
                     break;
                 }
-                batch.iter().for_each(|event| result.see(event));
+                for event in &batch {
+                    result.see(event);
+                }
                 if updates.send(Update::Items(batch.drain(..).filter(may_send).map(Item::Event).collect())).await.is_err() {
                     return;
                 }

@@ -88,7 +88,7 @@ impl Follower {
             // Asked before the log is read, so that what comes meanwhile is not missed.
             let tip = self.tip();
             if self.cursor < tip.last {
-                if let Some((bytes, last)) = self.from_tail() {
+                if let Some((bytes, last)) = self.tail() {
                     self.cursor = last;
                     return Some(Ok(self.framed(bytes)));
                 }
@@ -120,7 +120,7 @@ impl Follower {
         }
     }
 
-    fn from_tail(&self) -> Option<(Bytes, u64)> {
+    fn tail(&self) -> Option<(Bytes, u64)> {
         match &self.source {
             Source::Live { live, .. } => live.tail_after(self.cursor, PAGE),
             Source::Ended(_) => None,

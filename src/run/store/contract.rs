@@ -14,8 +14,8 @@ fn seq(n: u64) -> Seq {
 }
 
 fn chunk(first: u64, last: u64) -> Chunk {
-    let body: String = (first..=last).map(|n| format!("{{\"seq\":{n}}}\n")).collect();
-    Chunk { first: seq(first), last: seq(last), body: Bytes::from(body) }
+    let lines: Vec<String> = (first..=last).map(|n| format!("{{\"seq\":{n}}}\n")).collect();
+    Chunk { first: seq(first), last: seq(last), body: Bytes::from(lines.concat()) }
 }
 
 pub(in crate::run) fn record(owner: &str, agent_type: &str, label: Option<(&str, &str)>) -> RunRecord {
@@ -31,7 +31,7 @@ pub(in crate::run) fn record(owner: &str, agent_type: &str, label: Option<(&str,
             model: None,
             extra_args: vec![],
             permission_mode: PermissionMode::Auto,
-            timeout: Duration::from_secs(300),
+            timeout: Duration::from_mins(5),
             idle_timeout: None,
             labels: label.map(|(key, value)| (key.to_owned(), value.to_owned())).into_iter().collect::<BTreeMap<_, _>>(),
         },

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use crate::run::store::{RunRecord, StoreError};
 use crate::types::{RunStatus, Seq, Timestamp};
 
+#[expect(clippy::needless_pass_by_value, reason = "made for `map_err`, which gives the error away")]
 pub(super) fn reading(error: rusqlite::Error) -> StoreError {
     StoreError::Read(error.to_string())
 }

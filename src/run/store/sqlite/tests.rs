@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::{OpenError, SqliteStore};
-use crate::run::store::{StoreError, UserStore};
+use crate::run::store::{RunStore, StoreError, UserStore};
 
 #[tokio::test]
 async fn a_second_server_on_the_same_folder_is_refused_until_the_first_is_gone() {
@@ -33,7 +33,6 @@ async fn s10_the_files_of_the_store_are_the_owners_alone() {
 
 #[tokio::test]
 async fn w4_a_damaged_chunk_is_reported_and_other_runs_are_untouched() {
-    use crate::run::store::RunStore;
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(folder.path()).unwrap();
     let (damaged, whole) = (super::super::contract::stored_run(&store).await, super::super::contract::stored_run(&store).await);
@@ -65,7 +64,6 @@ async fn w5_a_full_disk_refuses_writes_keeps_serving_reads_and_heals() {
     limit("1").await; // SQLite's own full disk: not one page more than there are
     let big = super::super::contract::add_run(&store, 1024 * 1024).await;
     assert!(matches!(big, Err(StoreError::Write(_))), "{big:?}");
-    use crate::run::store::RunStore;
     assert!(store.run(kept).await.unwrap().is_some());
     limit("1000000").await;
     super::super::contract::add_run(&store, 1024 * 1024).await.unwrap();

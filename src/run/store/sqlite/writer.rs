@@ -76,14 +76,18 @@ fn commit(connection: &mut Connection, group: &mut Vec<Job>) -> bool {
         Ok(transaction) => transaction,
         Err(error) => {
             let error = writing(&error);
-            group.drain(..).for_each(|job| job(Err(error.clone()))(Ok(())));
+            for job in group.drain(..) {
+                job(Err(error.clone()))(Ok(()));
+            }
             return false;
         }
     };
     let replies: Vec<Reply> = group.drain(..).map(|job| job(Ok(&transaction))).collect();
     let committed = transaction.commit().map_err(|error| writing(&error));
     let written = committed.is_ok();
-    replies.into_iter().for_each(|reply| reply(committed.clone()));
+    for reply in replies {
+        reply(committed.clone());
+    }
     written
 }
 
