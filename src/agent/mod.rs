@@ -15,6 +15,7 @@ mod registry;
 #[cfg(test)]
 pub(crate) mod replay;
 mod traits;
+mod versions;
 
 pub use agents::{AgentReport, Agents, Host};
 pub use registry::Registry;

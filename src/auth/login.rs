@@ -1,13 +1,14 @@
 //! The service that lets users in: logins, tokens, and the users that exist before anyone has made one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::jwt::{BadToken, LIFETIME_SECS, Tokens};
 use super::password::Passwords;
 use super::{HashError, PeerFacts, SigningKey};
 use crate::config::Secret;
 use crate::run::store::{StoreError, UserRecord, UserStore};
-use crate::types::{Caller, Clock, Timestamp, UserName, UserRole};
+use crate::types::{Caller, Clock, UserName, UserRole};
 
 /// The documented users of a fresh server, whose passwords are their names.
 const DEFAULT_USERS: [(&str, UserRole); 2] = [("admin", UserRole::Admin), ("user", UserRole::User)];
@@ -17,8 +18,8 @@ const DEFAULT_USERS: [(&str, UserRole); 2] = [("admin", UserRole::Admin), ("user
 pub struct Principal {
     /// Who it is, and what they may do by the store's word at the time of the request.
     pub caller: Caller,
-    /// When the token ends, and with it whatever still runs on it, such as a stream.
-    pub expires_at: Timestamp,
+    /// How long the token is still good. Whatever runs on it ends with it, such as a stream.
+    pub expires_in: Duration,
 }
 
 /// A login's answer.
@@ -167,7 +168,8 @@ impl Auth {
     /// # Errors
     /// [`AuthError`]
     pub async fn authenticate(&self, token: &str, peer: PeerFacts) -> Result<Principal, AuthError> {
-        let claims = self.tokens.read(token, self.clock.now()).map_err(|bad| match bad {
+        let now = self.clock.now();
+        let claims = self.tokens.read(token, now).map_err(|bad| match bad {
             BadToken::Expired => AuthError::Expired,
             BadToken::Invalid => AuthError::Invalid,
         })?;
@@ -178,8 +180,9 @@ impl Auth {
         if (claims.default_password || user.default_password) && !peer.is_local() {
             return Err(AuthError::DefaultPasswordFromElsewhere(user.name));
         }
-        let expires_at = Timestamp::from_millis(claims.exp.saturating_mul(1000));
-        Ok(Principal { caller: Caller { user: user.name, role: user.role }, expires_at })
+        let left = claims.exp.saturating_mul(1000).saturating_sub(now.as_millis());
+        let expires_in = Duration::from_millis(u64::try_from(left).unwrap_or(0));
+        Ok(Principal { caller: Caller { user: user.name, role: user.role }, expires_in })
     }
 }
 
@@ -313,7 +316,7 @@ pub(crate) mod tests {
         let (auth, _users, clock) = fresh().await;
         let token = auth.login("user", "user", LOCAL).await.unwrap().token;
         let principal = auth.authenticate(&token, LOCAL).await.unwrap();
-        assert_eq!(principal.expires_at.as_millis() - clock.now().as_millis(), 86_400_000);
+        assert_eq!(principal.expires_in, Duration::from_hours(24));
         clock.0.fetch_add(86_406_000, Ordering::Relaxed);
         assert!(matches!(auth.authenticate(&token, LOCAL).await, Err(AuthError::Expired)));
     }

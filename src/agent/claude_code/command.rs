@@ -8,6 +8,7 @@ use super::parser::ClaudeParser;
 use super::{flags, login};
 use crate::agent::flags::Flag;
 use crate::agent::probe::Prober;
+use crate::agent::versions;
 use crate::agent::{Environment, Inspection, Installed, Invocation, Location, Mode, Parser, Program, Task};
 use crate::types::{Failure, PermissionMode};
 
@@ -103,8 +104,7 @@ impl Program for ClaudeCode {
 
     #[expect(clippy::unnecessary_literal_bound, reason = "the trait lets the text be borrowed from the agent")]
     fn install_command(&self) -> &str {
-        // The version is named because npm on Node 20 silently installs 2.1.197 without it.
-        "npm install -g @anthropic-ai/claude-code@2.1.330"
+        versions::install_command(self.name())
     }
 
     #[expect(clippy::unnecessary_literal_bound, reason = "the trait lets the text be borrowed from the agent")]

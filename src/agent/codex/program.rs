@@ -9,6 +9,7 @@ use super::parser::AppServer;
 use super::{command, flags, login};
 use crate::agent::flags::Flag;
 use crate::agent::probe::Prober;
+use crate::agent::versions;
 use crate::agent::{Environment, Inspection, Installed, Invocation, Location, Mode, Parser, Program, Task};
 use crate::types::Failure;
 
@@ -52,7 +53,7 @@ impl Program for Codex {
 
     #[expect(clippy::unnecessary_literal_bound, reason = "the trait leaves room for commands made at run time")]
     fn install_command(&self) -> &str {
-        "npm install -g @openai/codex@0.169.0"
+        versions::install_command(self.name())
     }
 
     fn login_hint(&self) -> &str {

@@ -10,6 +10,7 @@ use super::{command, diagnose, flags, login, tools, variant};
 use crate::agent::acp::{Acp, Dialect};
 use crate::agent::flags::Flag;
 use crate::agent::probe::Prober;
+use crate::agent::versions;
 use crate::agent::{Environment, Inspection, Installed, Invocation, Location, Mode, Parser, Program, Task};
 use crate::types::Failure;
 
@@ -37,9 +38,6 @@ impl OpenCode {
         self
     }
 }
-
-/// The version that this adapter was tested with.
-const INSTALL: &str = "npm install -g opencode-ai@1.18.33";
 
 const NAMES: [&str; login::KEYS.len() + login::SETTINGS.len()] = {
     let mut names = [""; login::KEYS.len() + login::SETTINGS.len()];
@@ -70,7 +68,7 @@ impl Program for OpenCode {
     }
 
     fn install_command(&self) -> &str {
-        INSTALL
+        versions::install_command(self.name())
     }
 
     fn login_hint(&self) -> &'static str {

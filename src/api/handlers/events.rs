@@ -7,8 +7,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::stream::{self, Stream};
 use serde::Deserialize;
+use tokio::time::{Instant, timeout_at};
 
 use super::super::{ApiError, AppState, Path, Query};
 use crate::auth::Principal;
@@ -53,13 +54,16 @@ pub(in crate::api) async fn follow(
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ];
-    Ok((headers, Body::from_stream(events(follower, keep_alive))).into_response())
+    let until = Instant::now() + principal.expires_in;
+    Ok((headers, Body::from_stream(events(follower, keep_alive, until))).into_response())
 }
 
-fn events(follower: Follower, keep_alive: &'static [u8]) -> impl stream::Stream<Item = Result<Bytes, StoreError>> {
+/// The stream's bytes until the log ends, or at `until`, when the reader's token does.
+fn events(follower: Follower, keep_alive: &'static [u8], until: Instant) -> impl Stream<Item = Result<Bytes, StoreError>> {
     stream::unfold(Some(follower), move |follower| async move {
-        let mut follower = follower?;
-        match tokio::time::timeout(KEEP_ALIVE, follower.next()).await {
+        let mut follower = follower.filter(|_| Instant::now() < until)?;
+        let silence = Instant::now() + KEEP_ALIVE;
+        match timeout_at(silence.min(until), follower.next()).await {
             Err(_silence) => Some((Ok(Bytes::from_static(keep_alive)), Some(follower))),
             Ok(Some(Ok(bytes))) => Some((Ok(bytes), Some(follower))),
             Ok(Some(Err(error))) => {
