@@ -202,6 +202,7 @@ pub(crate) mod tests {
     use async_trait::async_trait;
 
     use super::*;
+    use crate::types::Timestamp;
 
     /// Users in memory.
     #[derive(Default)]
