@@ -126,7 +126,7 @@ mod tests {
 
     use super::*;
     use crate::agent::flags::Flag;
-    use crate::agent::{Authenticated, Environment, Invocation, Parser, Task};
+    use crate::agent::{Authenticated, Capabilities, Environment, Invocation, Parser, Task};
     use crate::types::Failure;
 
     #[derive(Default)]
@@ -154,6 +154,10 @@ mod tests {
         fn flags(&self) -> &'static [Flag] {
             &[]
         }
+        fn capabilities(&self, _variant: &str) -> Capabilities {
+            Capabilities::default()
+        }
+
         async fn inspect(&self, _: &Path, _: &Prober) -> Inspection {
             self.looks.fetch_add(1, Ordering::Relaxed);
             Inspection { version: Some("1".into()), variant: "", authenticated: Authenticated::Unknown, error: None }

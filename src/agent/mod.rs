@@ -20,6 +20,6 @@ mod versions;
 pub use agents::{AgentReport, Agents, Host};
 pub use registry::Registry;
 pub use traits::{
-    Agent, Authenticated, Environment, Fate, Inspection, Installed, Invocation, Item, Location, Mode, Output, Parser, Program, Result,
-    Started, Task,
+    Agent, Authenticated, Capabilities, Environment, Fate, Inspection, Installed, Invocation, Item, Location, Mode, Output, Parser,
+    Program, Result, Started, Task,
 };

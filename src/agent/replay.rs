@@ -122,6 +122,7 @@ pub(crate) fn task(agent: &str) -> Task {
             labels: std::collections::BTreeMap::new(),
         },
         resume: None,
+        mcp_servers: vec![],
     }
 }
 

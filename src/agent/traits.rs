@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use crate::agent::flags::Flag;
 use crate::agent::probe::Prober;
 use crate::process::Exit;
-use crate::types::{Decision, Failure, RunSpec, StreamEvent, TurnEnd};
+use crate::types::{Answer, Failure, McpServer, RunSpec, StreamEvent, TurnEnd};
 
 /// What [`Agent::run`] gives back. Open on purpose: code of your own may fail in any way, and its words become the run's message.
 pub type Result<T> = anyhow::Result<T>;
@@ -87,6 +87,9 @@ pub trait Program: Send + Sync + 'static {
     /// What is known of its command line, for judging `extra_args`.
     fn flags(&self) -> &'static [Flag];
 
+    /// What a client can do with it. `variant` is the word of its [`Inspection`], empty while it has not been looked at.
+    fn capabilities(&self, variant: &str) -> Capabilities;
+
     /// Finds out what `binary` is. Runs at most a few short commands through `prober`, none of which may start work.
     async fn inspect(&self, binary: &Path, prober: &Prober) -> Inspection;
 
@@ -130,6 +133,27 @@ pub struct Environment {
     pub names: &'static [&'static str],
 }
 
+/// What a client can do with an agent beside giving it a prompt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Capabilities {
+    /// Continue a conversation in a later run.
+    pub resume: bool,
+    /// Send it a further message in the same run, once its turn is over.
+    pub messages: bool,
+    /// Add to a turn while it goes on, without interrupting it.
+    pub steer: bool,
+    /// Stop a turn without ending the process.
+    pub interrupt: bool,
+    /// Be asked before it uses a tool.
+    pub permissions: bool,
+    /// Be asked a question.
+    pub questions: bool,
+    /// Choose its model.
+    pub models: bool,
+    /// Give it MCP servers.
+    pub mcp_servers: bool,
+}
+
 /// What one run asks of a program.
 #[derive(Clone, Debug)]
 pub struct Task {
@@ -137,6 +161,8 @@ pub struct Task {
     pub spec: RunSpec,
     /// The agent's id of the conversation to continue.
     pub resume: Option<String>,
+    /// MCP servers to give it, in its own way. They may hold secrets, so they are nowhere else.
+    pub mcp_servers: Vec<McpServer>,
 }
 
 /// A program that was found and looked at.
@@ -198,10 +224,34 @@ pub trait Parser: Send {
     /// becomes a [`StreamEvent::Raw`].
     fn line(&mut self, line: &str, out: &mut Output) -> Fate;
 
-    /// The request that a [`StreamEvent::PermissionRequest`] of this parser named was answered. An unknown or already answered
-    /// request is ignored.
-    fn decide(&mut self, request: &str, decision: Decision, out: &mut Output) {
-        let _ = (request, decision, out);
+    /// The request that a [`StreamEvent::PermissionRequest`] or [`StreamEvent::Question`] of this parser named was answered. An
+    /// unknown or already answered request is ignored, and so is an answer of the other kind.
+    ///
+    /// A request that the program itself takes back is told by an event: [`StreamEvent::PermissionResolved`] or
+    /// [`StreamEvent::QuestionResolved`] of the parser's own.
+    fn answer(&mut self, request: &str, answer: &Answer, out: &mut Output) {
+        let _ = (request, answer, out);
+    }
+
+    /// Begins another turn with a message of the user's. Called only after [`Item::TurnEnded`]. `false` if the program takes no
+    /// further messages; nothing was said then.
+    fn say(&mut self, text: &str, out: &mut Output) -> bool {
+        let _ = (text, out);
+        false
+    }
+
+    /// Adds a message of the user's to the turn that goes on. `false` if the program cannot do that, or no turn goes on; nothing was
+    /// said then.
+    fn steer(&mut self, text: &str, out: &mut Output) -> bool {
+        let _ = (text, out);
+        false
+    }
+
+    /// Asks the program, in its own protocol, to stop the turn that goes on, with its tools. [`Item::TurnEnded`] follows, with a
+    /// failure of the cause `cancelled`. `false` if the program cannot do that, or no turn goes on; nothing was said then.
+    fn interrupt(&mut self, out: &mut Output) -> bool {
+        let _ = out;
+        false
     }
 
     /// The program's output is over: no line follows.

@@ -152,7 +152,7 @@ impl Driver {
         let path = &self.spec.working_dir;
         let working_dir = WorkingDir::open(path)
             .map_err(|error| Failure::new(Cause::BadArguments, format!("working_dir {} cannot be entered: {error}", path.display())))?;
-        let task = Task { spec: self.spec.clone(), resume: None };
+        let task = Task { spec: self.spec.clone(), resume: None, mcp_servers: vec![] };
         self.around.agents.start(task, working_dir, Marker::new(self.log.run().to_string())).await
     }
 
@@ -314,7 +314,7 @@ struct Page {
 /// What the run's permission mode answers. Where it may, it allows no more than this once, so that every use is recorded.
 fn decide(mode: PermissionMode, options: &[Decision]) -> Decision {
     match mode {
-        PermissionMode::Auto => {
+        PermissionMode::Auto | PermissionMode::Ask | PermissionMode::ReadOnly => {
             let offered = |decision: Decision| options.contains(&decision).then_some(decision);
             offered(Decision::AllowOnce).or_else(|| offered(Decision::AllowAlways)).unwrap_or(Decision::Deny)
         }

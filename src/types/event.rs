@@ -366,6 +366,23 @@ pub enum Decision {
     Deny,
 }
 
+/// An answer to something that an agent asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// To a permission request.
+    Permission {
+        /// What was decided.
+        decision: Decision,
+        /// What the agent is told with a denial, in the decider's own words.
+        message: Option<String>,
+    },
+    /// To a question: for each of its questions the chosen or written answers. Empty lists where nobody has answered.
+    Question {
+        /// The answers.
+        answers: Vec<Vec<String>>,
+    },
+}
+
 /// Who gave an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -12,9 +12,9 @@ mod spec;
 pub use caller::{Caller, UserRole};
 pub use clock::{Clock, SystemClock};
 pub use event::{
-    DecidedBy, Decision, Delta, FileChangeKind, Level, LogStream, NoticeCode, PlanEntry, PlanStatus, Question, Role, RunDone, RunStarted,
-    StreamEvent, ToolCall, ToolKind, ToolStatus, Usage,
+    Answer, DecidedBy, Decision, Delta, FileChangeKind, Level, LogStream, NoticeCode, PlanEntry, PlanStatus, Question, Role, RunDone,
+    RunStarted, StreamEvent, ToolCall, ToolKind, ToolStatus, Usage,
 };
 pub use ids::{BadUserName, IdError, RunId, Seq, SessionId, UserName};
 pub use outcome::{Cause, Failure, RunStatus, TurnEnd};
-pub use spec::{PermissionMode, RunSpec, Timestamp};
+pub use spec::{McpServer, McpTransport, PermissionMode, RunSpec, Timestamp};

@@ -52,6 +52,47 @@ pub enum PermissionMode {
     /// We allow everything and write down what was allowed.
     #[default]
     Auto,
+    /// A person is asked.
+    Ask,
+    /// We allow what only looks, and deny the rest.
+    ReadOnly,
+}
+
+/// An MCP server that an agent is given.
+#[derive(Clone, PartialEq, Eq)]
+pub struct McpServer {
+    /// The name by which the agent knows it: letters, digits, `_` and `-`.
+    pub name: String,
+    /// How it is reached.
+    pub transport: McpTransport,
+}
+
+/// How an MCP server is reached.
+#[derive(Clone, PartialEq, Eq)]
+pub enum McpTransport {
+    /// The agent starts it.
+    Stdio {
+        /// The program, as the agent looks for it.
+        command: String,
+        /// Its arguments.
+        args: Vec<String>,
+        /// Its further environment.
+        env: BTreeMap<String, String>,
+    },
+    /// The agent calls it.
+    Http {
+        /// Its address.
+        url: String,
+        /// Headers of each call.
+        headers: BTreeMap<String, String>,
+    },
+}
+
+/// Only the name: a transport may hold secrets.
+impl std::fmt::Debug for McpServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("McpServer").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// What one run asks for: checked, complete, and stored with the run.

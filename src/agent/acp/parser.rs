@@ -14,7 +14,7 @@ use super::usage::Spent;
 use super::wire::{Chunk, Message, PermissionOption, PermissionRequest, Plan, Update, UpdateKind, refusal, request, response};
 use crate::agent::{Fate, Item, Output, Parser, Started, Task};
 use crate::process::Exit;
-use crate::types::{Cause, Decision, Delta, Failure, Level, NoticeCode, PlanEntry, PlanStatus, StreamEvent};
+use crate::types::{Answer, Cause, Decision, Delta, Failure, Level, NoticeCode, PlanEntry, PlanStatus, StreamEvent};
 
 /// What a tool changed, by its name, its input and its raw output.
 pub(crate) type FileChanges = fn(name: &str, input: &Value, output: &Value) -> Vec<StreamEvent>;
@@ -346,7 +346,9 @@ impl Parser for Acp {
         }
     }
 
-    fn decide(&mut self, request: &str, decision: Decision, out: &mut Output) {
+    fn answer(&mut self, request: &str, answer: &Answer, out: &mut Output) {
+        let Answer::Permission { decision, .. } = answer else { return };
+        let decision = *decision;
         let Some(question) = self.open.remove(request) else { return };
         let chosen = choice(&question.options, decision);
         let outcome = match chosen {

@@ -9,7 +9,7 @@ use super::{flags, login};
 use crate::agent::flags::Flag;
 use crate::agent::probe::Prober;
 use crate::agent::versions;
-use crate::agent::{Environment, Inspection, Installed, Invocation, Location, Mode, Parser, Program, Task};
+use crate::agent::{Capabilities, Environment, Inspection, Installed, Invocation, Location, Mode, Parser, Program, Task};
 use crate::types::{Failure, PermissionMode};
 
 /// The adapter of Claude Code, made for version 2.1.330.
@@ -121,6 +121,20 @@ impl Program for ClaudeCode {
         flags::FLAGS
     }
 
+    fn capabilities(&self, _variant: &str) -> Capabilities {
+        let two_way = self.mode == Mode::TwoWay;
+        Capabilities {
+            resume: true,
+            messages: two_way,
+            steer: false,
+            interrupt: two_way,
+            permissions: two_way,
+            questions: two_way,
+            models: true,
+            mcp_servers: true,
+        }
+    }
+
     async fn inspect(&self, binary: &Path, prober: &Prober) -> Inspection {
         login::inspect(binary, prober).await
     }
@@ -129,10 +143,12 @@ impl Program for ClaudeCode {
         let mut args: Vec<String> =
             ["-p", "--output-format=stream-json", "--verbose", "--include-partial-messages"].map(str::to_owned).into();
         match (self.mode, task.spec.permission_mode) {
-            (Mode::TwoWay, PermissionMode::Auto) => {
+            (Mode::TwoWay, _) => {
                 args.extend(["--input-format=stream-json", "--permission-prompt-tool=stdio"].map(str::to_owned));
             }
             (Mode::OneShot, PermissionMode::Auto) => args.push(format!("--allowed-tools={ONE_SHOT_TOOLS}")),
+            // What would have to be asked is denied by the program, since nobody can be asked.
+            (Mode::OneShot, PermissionMode::Ask | PermissionMode::ReadOnly) => {}
         }
         args.extend(task.spec.model.iter().map(|model| format!("--model={model}")));
         args.extend(task.resume.iter().map(|session| format!("--resume={session}")));

@@ -18,7 +18,7 @@ use super::wire::{self, Block, Head, MessageLine, StreamLine, Text};
 use super::{diff, failure, tools};
 use crate::agent::{Fate, Item, Mode, Output, Parser, Started, Task};
 use crate::process::Exit;
-use crate::types::{Cause, Decision, Delta, Failure, Level, NoticeCode, Role, StreamEvent, Timestamp, ToolCall, ToolStatus};
+use crate::types::{Answer, Cause, Decision, Delta, Failure, Level, NoticeCode, Role, StreamEvent, Timestamp, ToolCall, ToolStatus};
 
 /// The name under which the first thing that we ask is answered.
 const INITIALIZE: &str = "req_1";
@@ -344,7 +344,9 @@ impl Parser for ClaudeParser {
         }
     }
 
-    fn decide(&mut self, request: &str, decision: Decision, out: &mut Output) {
+    fn answer(&mut self, request: &str, answer: &Answer, out: &mut Output) {
+        let Answer::Permission { decision, .. } = answer else { return };
+        let decision = *decision;
         self.permissions.decide(request, decision, out);
     }
 

@@ -27,7 +27,7 @@ use super::usage::Meter;
 use super::wire::{self, Line};
 use crate::agent::{Fate, Item, Output, Parser, Started, Task};
 use crate::process::Exit;
-use crate::types::{Cause, Decision, Failure, Level, NoticeCode, PlanEntry, PlanStatus, StreamEvent, Timestamp};
+use crate::types::{Answer, Cause, Decision, Failure, Level, NoticeCode, PlanEntry, PlanStatus, StreamEvent, Timestamp};
 
 /// Ids of our requests, in the order in which they are sent.
 const INITIALIZE: u64 = 1;
@@ -348,7 +348,9 @@ impl Parser for AppServer {
         understood.unwrap_or_else(|| out.raw(line))
     }
 
-    fn decide(&mut self, request: &str, decision: Decision, out: &mut Output) {
+    fn answer(&mut self, request: &str, answer: &Answer, out: &mut Output) {
+        let Answer::Permission { decision, .. } = answer else { return };
+        let decision = *decision;
         self.approvals.decide(request, decision, out);
     }
 

@@ -10,7 +10,7 @@ use super::{command, flags, login};
 use crate::agent::flags::Flag;
 use crate::agent::probe::Prober;
 use crate::agent::versions;
-use crate::agent::{Environment, Inspection, Installed, Invocation, Location, Mode, Parser, Program, Task};
+use crate::agent::{Capabilities, Environment, Inspection, Installed, Invocation, Location, Mode, Parser, Program, Task};
 use crate::types::Failure;
 
 /// The Codex CLI (npm `@openai/codex`, tested with 0.169.0).
@@ -76,6 +76,20 @@ impl Program for Codex {
 
     fn flags(&self) -> &'static [Flag] {
         flags(self.mode)
+    }
+
+    fn capabilities(&self, _variant: &str) -> Capabilities {
+        let two_way = self.mode == Mode::TwoWay;
+        Capabilities {
+            resume: true,
+            messages: two_way,
+            steer: two_way,
+            interrupt: two_way,
+            permissions: two_way,
+            questions: two_way,
+            models: true,
+            mcp_servers: true,
+        }
     }
 
     async fn inspect(&self, binary: &Path, prober: &Prober) -> Inspection {

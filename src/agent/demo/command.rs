@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::parser::DemoParser;
 use crate::agent::flags::Flag;
 use crate::agent::probe::Prober;
-use crate::agent::{Authenticated, Environment, Inspection, Installed, Invocation, Location, Parser, Program, Task};
+use crate::agent::{Authenticated, Capabilities, Environment, Inspection, Installed, Invocation, Location, Parser, Program, Task};
 use crate::types::Failure;
 
 /// The hidden subcommand that is the demo agent.
@@ -41,6 +41,10 @@ impl Program for Demo {
 
     fn flags(&self) -> &'static [Flag] {
         &[]
+    }
+
+    fn capabilities(&self, _variant: &str) -> Capabilities {
+        Capabilities { permissions: true, ..Capabilities::default() }
     }
 
     async fn inspect(&self, _binary: &Path, _prober: &Prober) -> Inspection {

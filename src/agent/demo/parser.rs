@@ -2,7 +2,7 @@
 
 use super::wire::{About, FromAgent, ToAgent};
 use crate::agent::{Fate, Item, Output, Parser, Started};
-use crate::types::{Decision, StreamEvent};
+use crate::types::{Answer, StreamEvent};
 
 pub(super) struct DemoParser {
     prompt: String,
@@ -34,8 +34,10 @@ impl Parser for DemoParser {
         Fate::Told
     }
 
-    fn decide(&mut self, request: &str, decision: Decision, out: &mut Output) {
-        send(&ToAgent::Decision { id: request.to_owned(), decision }, out);
+    fn answer(&mut self, request: &str, answer: &Answer, out: &mut Output) {
+        if let Answer::Permission { decision, .. } = answer {
+            send(&ToAgent::Decision { id: request.to_owned(), decision: *decision }, out);
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::{AgentEnd, AgentHandle, Command, Link, Update, link};
 use crate::agent::{Item, Output, Parser};
 use crate::process::{Exit, Line, LineSplitter, Pipes, Process, Remains, Tail, Tree, launch};
-use crate::types::{Cause, Failure, Level, LogStream, NoticeCode, StreamEvent};
+use crate::types::{Answer, Cause, Failure, Level, LogStream, NoticeCode, StreamEvent};
 
 /// Read at once from a pipe; a Linux pipe holds 64 KiB.
 const READ_SIZE: usize = 64 * 1024;
@@ -190,7 +190,8 @@ impl Supervisor {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Decide { request, decision } => {
-                self.voice.parser.decide(&request, decision, &mut self.voice.output);
+                let answer = Answer::Permission { decision, message: None };
+                self.voice.parser.answer(&request, &answer, &mut self.voice.output);
                 self.hear();
             }
             Command::Finish => {

@@ -76,7 +76,7 @@ fn go(task: &Task) -> Result<Invocation, Failure> {
 /// `acp/opencode_subagent_hangs`). What it would ask of its own accord in a sub-agent is denied there for the same reason. It is
 /// given inline, which outranks the files of the project.
 fn asking(inline_config: Option<&str>, mode: PermissionMode) -> String {
-    let PermissionMode::Auto = mode;
+    let _ = mode;
     let asked = json!({ "edit": "ask", "bash": "ask", "webfetch": "ask", "websearch": "ask", "external_directory": "ask" });
     let unasked = json!({
         "external_directory": "deny",

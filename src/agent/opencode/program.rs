@@ -11,7 +11,7 @@ use crate::agent::acp::{Acp, Dialect};
 use crate::agent::flags::Flag;
 use crate::agent::probe::Prober;
 use crate::agent::versions;
-use crate::agent::{Environment, Inspection, Installed, Invocation, Location, Mode, Parser, Program, Task};
+use crate::agent::{Capabilities, Environment, Inspection, Installed, Invocation, Location, Mode, Parser, Program, Task};
 use crate::types::Failure;
 
 /// `OpenCode`, whichever of the two programs of that name is installed.
@@ -83,6 +83,22 @@ impl Program for OpenCode {
         match self.mode {
             Mode::TwoWay => flags::TWO_WAY,
             Mode::OneShot => flags::ONE_SHOT,
+        }
+    }
+
+    fn capabilities(&self, variant: &str) -> Capabilities {
+        // The archived program takes one prompt and answers once.
+        let npm = variant != super::variant::GO;
+        let two_way = npm && self.mode == Mode::TwoWay;
+        Capabilities {
+            resume: npm,
+            messages: two_way,
+            steer: false,
+            interrupt: two_way,
+            permissions: two_way,
+            questions: false,
+            models: npm,
+            mcp_servers: two_way,
         }
     }
 
