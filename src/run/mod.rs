@@ -5,6 +5,7 @@ mod driver;
 pub mod events;
 mod handle;
 mod manager;
+mod policy;
 mod request;
 mod state;
 pub mod store;
@@ -13,6 +14,7 @@ mod workspace;
 
 pub use crate::agent::AgentReport;
 pub use manager::{CreateError, DeleteError, FindError, RunManager, RunSettings};
+pub use policy::{BadRule, Rule};
 pub use request::{BadRun, DEFAULT_TIMEOUT, MAX_TIMEOUT, NewRun};
 pub use state::{Input, Outcome, RunState, StopReason, WrongInput};
 pub use view::{RunEnd, RunView};

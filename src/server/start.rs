@@ -23,8 +23,9 @@ use crate::run::store::{OpenError, SqliteStore, StoreError};
 use crate::run::{RunManager, RunSettings};
 use crate::types::{Clock, SystemClock};
 
-/// Part of the shutdown's time that is kept for killing agents that did not end when asked, and for writing the last events.
-const LAST_RITES: Duration = Duration::from_secs(5);
+/// Part of the shutdown's time that is kept for interrupting agents before they are asked to end, for killing those that did not, and
+/// for writing the last events.
+const LAST_RITES: Duration = Duration::from_secs(8);
 
 /// Why the server did not start. Nothing of it is left running.
 #[derive(Debug, thiserror::Error)]

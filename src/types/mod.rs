@@ -7,6 +7,7 @@ mod clock;
 mod event;
 mod ids;
 mod outcome;
+mod permission;
 mod spec;
 
 pub use caller::{Caller, UserRole};
@@ -17,4 +18,5 @@ pub use event::{
 };
 pub use ids::{BadUserName, IdError, RunId, Seq, SessionId, UserName};
 pub use outcome::{Cause, Failure, RunStatus, TurnEnd};
+pub use permission::{RuleSpec, RuleVerdict};
 pub use spec::{McpServer, McpTransport, PermissionMode, RunSpec, Timestamp};

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::RuleSpec;
+
 /// A moment of wall-clock time. On the wire RFC 3339 in UTC with milliseconds, always 24 characters: `2026-11-22T13:05:00.123Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(jiff::Timestamp);
@@ -110,6 +112,15 @@ pub struct RunSpec {
     pub extra_args: Vec<String>,
     /// Who decides on permissions.
     pub permission_mode: PermissionMode,
+    /// Rules on what the agent may do, which count before the mode.
+    #[serde(default)]
+    pub permission_rules: Vec<RuleSpec>,
+    /// Names of the variables that the run adds to the agent's environment. Their values are kept nowhere.
+    #[serde(default)]
+    pub env: Vec<String>,
+    /// Names of the MCP servers that the agent is given. How they are reached is kept nowhere: it may hold secrets.
+    #[serde(default)]
+    pub mcp_servers: Vec<String>,
     /// Wall-clock limit of the agent's work.
     #[serde(with = "duration_secs")]
     pub timeout: Duration,

@@ -49,7 +49,14 @@ async fn carry_out(agent: Arc<dyn Agent>, prompt: String, Link { updates, mut co
                     return;
                 }
             }
-            Some(Command::Stop { .. }) = commands.recv() => break,
+            Some(command) = commands.recv() => match command {
+                Command::Stop { .. } => break,
+                // Code of one's own takes a prompt and nothing else.
+                Command::Speak { done, .. } | Command::Interrupt { done } => {
+                    let _ = done.send(false);
+                }
+                Command::Answer { .. } | Command::Finish => {}
+            },
             () = updates.closed() => return,
         }
     }

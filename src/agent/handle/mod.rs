@@ -10,11 +10,11 @@ mod program;
 
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::Item;
 use crate::process::{Exit, Tree};
-use crate::types::{Cause, Decision, Failure};
+use crate::types::{Answer, Cause, Failure};
 
 pub(super) use in_process::start as start_in_process;
 pub use program::Limits;
@@ -62,9 +62,20 @@ pub struct AgentHandle {
 
 #[derive(Debug)]
 enum Command {
-    Decide { request: String, decision: Decision },
+    Answer { request: String, answer: Answer },
+    Speak { text: String, how: Speech, done: oneshot::Sender<bool> },
+    Interrupt { done: oneshot::Sender<bool> },
     Finish,
     Stop { grace: Duration },
+}
+
+/// How a further message reaches an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speech {
+    /// As a turn of its own, after the last one has ended.
+    NextTurn,
+    /// Into the turn that goes on.
+    IntoTurn,
 }
 
 impl AgentHandle {
@@ -89,9 +100,23 @@ impl AgentHandle {
         update
     }
 
-    /// Answers a permission request of the agent.
-    pub async fn decide(&self, request: String, decision: Decision) {
-        self.command(Command::Decide { request, decision }).await;
+    /// Answers what the agent has asked.
+    pub async fn answer(&self, request: String, answer: Answer) {
+        self.command(Command::Answer { request, answer }).await;
+    }
+
+    /// Gives the agent a further message. `false` if it cannot be given in this way; nothing was said then.
+    pub async fn speak(&self, text: String, how: Speech) -> bool {
+        let (done, said) = oneshot::channel();
+        self.command(Command::Speak { text, how, done }).await;
+        said.await.unwrap_or(false)
+    }
+
+    /// Asks the agent, in its own protocol, to stop its turn. `false` if it cannot be asked; nothing was said then.
+    pub async fn interrupt(&self) -> bool {
+        let (done, said) = oneshot::channel();
+        self.command(Command::Interrupt { done }).await;
+        said.await.unwrap_or(false)
     }
 
     /// Says that no further message comes: the agent is to end by itself, and is stopped if it does not.
@@ -99,7 +124,8 @@ impl AgentHandle {
         self.command(Command::Finish).await;
     }
 
-    /// Ends the agent and everything that it started: TERM, then KILL after `grace`. A second call with a shorter grace is obeyed.
+    /// Ends the agent and everything that it started: interrupted in its own protocol where it has one, then TERM, then KILL after
+    /// `grace`. A second call with a shorter grace is obeyed.
     pub async fn stop(&self, grace: Duration) {
         self.command(Command::Stop { grace }).await;
     }

@@ -9,10 +9,10 @@ use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::TaskTracker;
 
-use super::{AgentEnd, AgentHandle, Command, Link, Update, link};
+use super::{AgentEnd, AgentHandle, Command, Link, Speech, Update, link};
 use crate::agent::{Item, Output, Parser};
 use crate::process::{Exit, Line, LineSplitter, Pipes, Process, Remains, Tail, Tree, launch};
-use crate::types::{Answer, Cause, Failure, Level, LogStream, NoticeCode, StreamEvent};
+use crate::types::{Cause, Failure, Level, LogStream, NoticeCode, StreamEvent};
 
 /// Read at once from a pipe; a Linux pipe holds 64 KiB.
 const READ_SIZE: usize = 64 * 1024;
@@ -22,6 +22,8 @@ const STDERR_TAIL: usize = 16 * 1024;
 const STDERR_LOG: usize = 1024 * 1024;
 /// Most that may wait for an agent to read its stdin. A prompt is at most 2 MiB; an agent that is behind by this much has stopped.
 const STDIN_CAP: usize = 64 * 1024 * 1024;
+/// How long an interrupted turn may take to end before the program is ended by signals.
+const INTERRUPT: Duration = Duration::from_secs(3);
 /// How long pipes may stay open after the process has exited: whoever holds them then is killed (R6 of the threat model).
 const DRAIN: Duration = Duration::from_secs(2);
 
@@ -62,6 +64,8 @@ struct Supervisor {
     lost: bool,
     /// The tree is being ended, with this grace.
     ending: Option<Ending>,
+    /// The program is to be stopped, with this grace, as soon as its turn is over.
+    stop_after_turn: Option<Duration>,
     lingered: bool,
     left_behind: usize,
     deadline: Option<Deadline>,
@@ -77,6 +81,8 @@ struct Ending {
 /// What is to end by when.
 #[derive(Clone, Copy)]
 enum Deadline {
+    /// The turn, after it was interrupted in order to stop the program.
+    Interrupted(Instant),
     /// The program, after it was told that no message follows.
     Linger(Instant),
     /// The pipes, after the program's exit.
@@ -88,7 +94,7 @@ enum Deadline {
 impl Deadline {
     fn at(self) -> Instant {
         match self {
-            Self::Linger(at) | Self::Drain(at) | Self::GiveUp(at) => at,
+            Self::Interrupted(at) | Self::Linger(at) | Self::Drain(at) | Self::GiveUp(at) => at,
         }
     }
 }
@@ -107,6 +113,7 @@ impl Supervisor {
             exit: None,
             lost: false,
             ending: None,
+            stop_after_turn: None,
             lingered: false,
             left_behind: 0,
             deadline: None,
@@ -161,6 +168,10 @@ impl Supervisor {
 
     /// Takes what the parser wants said.
     fn hear(&mut self) {
+        if let Some(grace) = self.stop_after_turn.filter(|_| self.voice.turn_is_over()) {
+            self.stop_after_turn = None;
+            self.end_tree(grace);
+        }
         self.unsent.append(&mut self.voice.output.send);
         self.close_stdin |= std::mem::take(&mut self.voice.output.close_stdin);
         if self.unsent.len() > STDIN_CAP {
@@ -189,10 +200,17 @@ impl Supervisor {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Decide { request, decision } => {
-                let answer = Answer::Permission { decision, message: None };
+            Command::Answer { request, answer } => {
                 self.voice.parser.answer(&request, &answer, &mut self.voice.output);
                 self.hear();
+            }
+            Command::Speak { text, how, done } => {
+                let said = self.stdin.is_some() && !self.close_stdin && self.voice.speak(&text, how);
+                self.hear();
+                let _ = done.send(said);
+            }
+            Command::Interrupt { done } => {
+                let _ = done.send(self.interrupt());
             }
             Command::Finish => {
                 self.close_stdin = true;
@@ -200,7 +218,23 @@ impl Supervisor {
                     self.deadline = Some(Deadline::Linger(Instant::now() + self.limits.linger));
                 }
             }
-            Command::Stop { grace } => self.end_tree(grace),
+            Command::Stop { grace } => self.stop(grace),
+        }
+    }
+
+    fn interrupt(&mut self) -> bool {
+        let said = self.stdin.is_some() && self.voice.parser.interrupt(&mut self.voice.output);
+        self.hear();
+        said
+    }
+
+    /// Interrupts first: an agent that ends its turn itself ends its tools, too, and keeps its conversation whole.
+    fn stop(&mut self, grace: Duration) {
+        if self.ending.is_none() && self.stop_after_turn.is_none() && !grace.is_zero() && self.interrupt() {
+            self.stop_after_turn = Some(grace);
+            self.deadline = Some(Deadline::Interrupted(Instant::now() + grace.min(INTERRUPT)));
+        } else {
+            self.end_tree(grace);
         }
     }
 
@@ -229,6 +263,10 @@ impl Supervisor {
                 let message = format!("the agent was still running {} s after its result and was stopped", self.limits.linger.as_secs());
                 self.voice.notice(Level::Warning, NoticeCode::Lingered, message);
                 self.end_tree(self.limits.grace);
+            }
+            Some(Deadline::Interrupted(_)) => {
+                let grace = self.stop_after_turn.take().unwrap_or_default();
+                self.end_tree(grace);
             }
             Some(Deadline::Drain(_)) if self.ending.is_none() => {
                 let message = "the agent has exited, but something that it started held its output open and was stopped";
@@ -315,9 +353,25 @@ impl Voice {
     }
 
     fn take_items(&mut self) -> Vec<Item> {
-        let items = std::mem::take(&mut self.output.items);
-        self.turn_ended |= items.iter().any(|item| matches!(item, Item::TurnEnded(_)));
-        items
+        self.turn_ended = self.turn_is_over();
+        std::mem::take(&mut self.output.items)
+    }
+
+    /// Whether the program has said how its turn went, and has got no further message since.
+    fn turn_is_over(&self) -> bool {
+        self.turn_ended || self.output.items.iter().any(|item| matches!(item, Item::TurnEnded(_)))
+    }
+
+    fn speak(&mut self, text: &str, how: Speech) -> bool {
+        match how {
+            Speech::NextTurn if self.turn_is_over() => {
+                let said = self.parser.say(text, &mut self.output);
+                self.turn_ended &= !said;
+                said
+            }
+            Speech::IntoTurn if !self.turn_is_over() => self.parser.steer(text, &mut self.output),
+            Speech::NextTurn | Speech::IntoTurn => false,
+        }
     }
 
     fn notice(&mut self, level: Level, code: NoticeCode, message: impl Into<String>) {
