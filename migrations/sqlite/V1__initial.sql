@@ -10,9 +10,24 @@ CREATE TABLE sessions (
     id            TEXT    NOT NULL PRIMARY KEY,
     owner         TEXT    NOT NULL,
     agent_type    TEXT    NOT NULL,
+    working_dir   TEXT    NOT NULL,
     agent_session TEXT,
     created_at    INTEGER NOT NULL
 ) STRICT;
+
+CREATE INDEX sessions_by_owner ON sessions (owner, id);
+
+-- Requests that were carried out under a key of the caller's, so that the same one again is not.
+CREATE TABLE idempotency (
+    owner       TEXT    NOT NULL,
+    key         TEXT    NOT NULL,
+    fingerprint TEXT    NOT NULL,
+    run_id      TEXT    NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    created_at  INTEGER NOT NULL,
+    PRIMARY KEY (owner, key)
+) STRICT;
+
+CREATE INDEX idempotency_by_run ON idempotency (run_id);
 
 CREATE TABLE runs (
     id         TEXT    NOT NULL PRIMARY KEY,

@@ -15,7 +15,7 @@ use super::flags::{self, BadArgs, Widening};
 use super::handle::{AgentHandle, Limits, start_in_process, start_program};
 use super::probe::Prober;
 use super::registry::Entry;
-use super::{Agent, Authenticated, Program, Registry, Task, env};
+use super::{Agent, Authenticated, Capabilities, Program, Registry, Task, env};
 use crate::process::{Marker, ProcessSpec, Spawner, WorkingDir};
 use crate::types::{Cause, Failure};
 
@@ -157,12 +157,31 @@ impl Agents {
         self.by_name.iter().map(|(name, known)| known.report(name)).collect()
     }
 
-    /// Starts the agent that `task` names, in `working_dir`. `marker` tells its processes apart from those of other runs.
+    /// What a client can do with the agent `name`. Looks at the program if it is new, which may take seconds; one that is not there
+    /// is judged by its name.
+    pub async fn capabilities(&self, name: &str) -> Capabilities {
+        match self.by_name.get(name) {
+            None | Some(Known::InProcess(_)) => Capabilities::default(),
+            Some(Known::Program(known)) => {
+                let found = known.detector.inspected().await;
+                known.program.capabilities(found.and_then(|found| found.inspection).map_or("", |inspection| inspection.variant))
+            }
+        }
+    }
+
+    /// Starts the agent that `task` names, in `working_dir`, with `own_env` beside the environment that every agent gets. `marker`
+    /// tells its processes apart from those of other runs.
     ///
     /// # Errors
     /// A [`Failure`] with the cause that the run ends with: not installed, arguments that the program does not take, or a system
     /// that gives no more processes.
-    pub async fn start(&self, task: Task, working_dir: WorkingDir, marker: Marker) -> Result<AgentHandle, Failure> {
+    pub async fn start(
+        &self,
+        task: Task,
+        own_env: BTreeMap<String, String>,
+        working_dir: WorkingDir,
+        marker: Marker,
+    ) -> Result<AgentHandle, Failure> {
         let name = &task.spec.agent_type;
         match self.by_name.get(name) {
             None => Err(Failure::new(Cause::NotInstalled, format!("there is no agent {name} on this server"))),
@@ -176,6 +195,8 @@ impl Agents {
                 let installed = found.installed(detector.home());
                 let invocation = program.invocation(&task, &installed)?;
                 let mut env = env.clone();
+                env.extend(own_env);
+                // Last: what the adapter sets, it relies on.
                 env.extend(invocation.env);
                 let spec = ProcessSpec {
                     program: installed.path.clone(),

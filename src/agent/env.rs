@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Environment;
+use crate::process::Marker;
 
 /// What every program needs to work at all: who and where it is, language, time, temporary files.
 const BASE: &[&str] = &["HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER"];
@@ -43,14 +44,19 @@ pub(super) fn build<'a>(
                 || begins(name, BASE_PREFIXES)
                 || begins(name, agent.prefixes)
                 || allowed.iter().any(|other| other == name);
-            let forbidden = NEVER.contains(name) || begins(name, NEVER_PREFIXES);
-            wanted && !forbidden
+            wanted && !is_kept_from_agents(name)
         })
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
     // No terminal stands behind an agent of ours, whatever one stands behind the server.
     built.insert("TERM".into(), "dumb".into());
     built
+}
+
+/// Whether a variable never reaches an agent, whoever sets it: our own settings and secrets, the marker by which a run's processes are
+/// found, and what would load other code into every program.
+pub fn is_kept_from_agents(name: &str) -> bool {
+    NEVER.contains(&name) || begins(name, NEVER_PREFIXES) || name == Marker::VARIABLE
 }
 
 fn begins(name: &str, prefixes: &[&str]) -> bool {

@@ -18,6 +18,7 @@ mod traits;
 mod versions;
 
 pub use agents::{AgentReport, Agents, Host};
+pub use env::is_kept_from_agents;
 pub use registry::Registry;
 pub use traits::{
     Agent, Authenticated, Capabilities, Environment, Fate, Inspection, Installed, Invocation, Item, Location, Mode, Output, Parser,

@@ -7,7 +7,9 @@ use uuid::Uuid;
 
 use crate::auth::{AuthError, LoginError};
 use crate::run::store::StoreError;
-use crate::run::{BadRun, CreateError, DeleteError, FindError, WorkspaceError};
+use crate::run::{
+    AnswerError, BadAnswer, BadRun, CreateError, DeleteError, FindError, MessageError, NotAnswered, NotTaken, SessionError, WorkspaceError,
+};
 
 /// Longest `detail`, in characters. A message may quote what the caller sent, but need not send all of it back.
 const MAX_DETAIL: usize = 500;
@@ -152,7 +154,9 @@ impl From<StoreError> for ApiError {
                 Self::hidden(StatusCode::INSUFFICIENT_STORAGE, "storage", "nothing can be stored at the moment", &error)
             }
             StoreError::Closed => Self::new(unavailable, "shutting_down", "this server is shutting down"),
-            StoreError::Read(_) | StoreError::Damaged { .. } | StoreError::NotNext { .. } => Self::internal(&error),
+            StoreError::Read(_) | StoreError::Damaged { .. } | StoreError::NotNext { .. } | StoreError::KeyUsed { .. } => {
+                Self::internal(&error)
+            }
         }
     }
 }
@@ -179,6 +183,9 @@ impl ApiError {
             CreateError::Bad(bad) => bad,
             CreateError::QueueFull { .. } => return Self::new(StatusCode::TOO_MANY_REQUESTS, "queue_full", detail).retry_after(TRY_AGAIN),
             CreateError::Draining => return Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", detail).retry_after(TRY_AGAIN),
+            CreateError::NoSession(_) => return Self { field: Some(within("session_id")), ..Self::not_found(detail) },
+            CreateError::SessionBusy(_) => return Self::new(StatusCode::CONFLICT, "session_busy", detail),
+            CreateError::KeyReused => return key_reused(detail),
             CreateError::Store(error) => return error.into(),
         };
         let named =
@@ -198,6 +205,15 @@ impl ApiError {
                 named(StatusCode::FORBIDDEN, "working_dir_not_allowed", within("working_dir"))
             }
             BadRun::WorkingDir(_) => named(StatusCode::UNPROCESSABLE_ENTITY, "bad_working_dir", within("working_dir")),
+            BadRun::SessionAgent(_) => named(StatusCode::UNPROCESSABLE_ENTITY, "session_mismatch", fields.agent.to_owned()),
+            BadRun::SessionFolder => named(StatusCode::UNPROCESSABLE_ENTITY, "session_mismatch", within("working_dir")),
+            BadRun::CannotResume(_) => named(StatusCode::UNPROCESSABLE_ENTITY, "cannot_resume", within("session_id")),
+            BadRun::CannotAsk { .. } => named(StatusCode::UNPROCESSABLE_ENTITY, "cannot_ask", within("permission_mode")),
+            BadRun::NoMcpServers(_) | BadRun::McpServer { .. } => Self::invalid_field(within("mcp_servers"), detail),
+            BadRun::McpServersNeedAdmin => named(StatusCode::FORBIDDEN, "admin_only", within("mcp_servers")),
+            BadRun::EnvNotAllowed(_) => named(StatusCode::FORBIDDEN, "env_not_allowed", within("env")),
+            BadRun::Env(_) => Self::invalid_field(within("env"), detail),
+            BadRun::Rule { .. } | BadRun::TooManyRules => Self::invalid_field(within("permission_rules"), detail),
             BadRun::Timeout { field } => Self::invalid_field(within(field), detail),
             BadRun::Labels => Self::invalid_field(within("labels"), detail),
         }
@@ -211,6 +227,54 @@ impl From<FindError> for ApiError {
             FindError::Store(error) => error.into(),
         }
     }
+}
+
+impl From<SessionError> for ApiError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::NotFound(_) => Self::not_found(error.to_string()),
+            SessionError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<AnswerError> for ApiError {
+    fn from(error: AnswerError) -> Self {
+        let detail = error.to_string();
+        match error {
+            AnswerError::Find(error) => error.into(),
+            AnswerError::Ended(_) => Self::new(StatusCode::CONFLICT, "run_ended", detail),
+            AnswerError::Not(NotAnswered::Store(error)) => error.into(),
+            AnswerError::Not(NotAnswered::Bad(bad)) => match bad {
+                BadAnswer::Unknown(_) => Self::not_found(detail),
+                BadAnswer::AnsweredAlready(_) => Self::new(StatusCode::CONFLICT, "already_answered", detail),
+                BadAnswer::UnknownOption(_) => Self::invalid_field("decision", detail),
+                BadAnswer::WrongKind { .. } | BadAnswer::WrongCount(_) => Self::invalid_field("answers", detail),
+            },
+        }
+    }
+}
+
+impl From<MessageError> for ApiError {
+    fn from(error: MessageError) -> Self {
+        let detail = error.to_string();
+        match error {
+            MessageError::Find(error) => error.into(),
+            MessageError::Empty => Self::invalid_field("text", detail),
+            MessageError::NotSupported(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "messages_not_supported", detail),
+            MessageError::Ended { .. } | MessageError::Not(NotTaken::Ended) => Self::new(StatusCode::CONFLICT, "run_ended", detail),
+            MessageError::KeyReused => key_reused(detail),
+            MessageError::Not(NotTaken::TooMany(_)) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_messages", detail).retry_after(TRY_AGAIN)
+            }
+            MessageError::Not(NotTaken::Store(error)) => error.into(),
+        }
+    }
+}
+
+fn key_reused(detail: String) -> ApiError {
+    let refusal = ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail);
+    refusal.of_field("Idempotency-Key")
 }
 
 impl From<DeleteError> for ApiError {

@@ -5,9 +5,11 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
 
 use super::ApiError;
 use crate::auth::Principal;
+use crate::run::IdempotencyKey;
 
 /// A JSON body. The layers around the router have read it already, within its limits of size and time.
 ///
@@ -15,6 +17,41 @@ use crate::auth::Principal;
 /// right one.
 #[derive(Clone, Copy, Debug)]
 pub struct Json<T>(pub T);
+
+/// A JSON body, refused as [`Json`] is, with the caller's key for sending the same request again.
+#[derive(Clone, Debug)]
+pub(super) struct Keyed<T> {
+    pub(super) value: T,
+    pub(super) key: Option<IdempotencyKey>,
+}
+
+/// Longest `Idempotency-Key`, in characters.
+const MAX_KEY: usize = 255;
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Keyed<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let mut keys = request.headers().get_all("idempotency-key").iter();
+        let key = match (keys.next(), keys.next()) {
+            (None, _) => None,
+            (Some(key), None) if (1..=MAX_KEY).contains(&key.len()) && key.as_bytes().iter().all(u8::is_ascii_graphic) => {
+                Some(String::from_utf8_lossy(key.as_bytes()).into_owned())
+            }
+            _ => {
+                let detail = format!("must be there once, as 1 to {MAX_KEY} visible characters without spaces");
+                return Err(ApiError::invalid_field("Idempotency-Key", detail));
+            }
+        };
+        let route = format!("{} {}", request.method(), request.uri().path());
+        let body = json_body(request, state).await?;
+        let key = key.map(|key| {
+            let digest = Sha256::new().chain_update(route).chain_update([0]).chain_update(&body).finalize();
+            IdempotencyKey { key, fingerprint: digest.iter().map(|byte| format!("{byte:02x}")).collect() }
+        });
+        parse(&body).map(|value| Self { value, key })
+    }
+}
 
 /// Parts of the path. A text that cannot be an id names nothing that exists: 404.
 #[derive(Clone, Copy, Debug)]
@@ -28,18 +65,19 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let is_json = is_json(request.headers());
-        let body = Bytes::from_request(request, state)
-            .await
-            .map_err(|rejection| ApiError::new(StatusCode::BAD_REQUEST, "body_unreadable", rejection.body_text()))?;
-        if body.is_empty() {
-            return Err(ApiError::new(StatusCode::BAD_REQUEST, "body_missing", "the request needs a body of JSON"));
-        }
-        if !is_json {
-            return Err(not_json());
-        }
-        parse(&body).map(Self)
+        parse(&json_body(request, state).await?).map(Self)
     }
+}
+
+async fn json_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
+    let is_json = is_json(request.headers());
+    let body = Bytes::from_request(request, state)
+        .await
+        .map_err(|rejection| ApiError::new(StatusCode::BAD_REQUEST, "body_unreadable", rejection.body_text()))?;
+    if body.is_empty() {
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, "body_missing", "the request needs a body of JSON"));
+    }
+    if is_json { Ok(body) } else { Err(not_json()) }
 }
 
 /// The refusal of any other content type than JSON.

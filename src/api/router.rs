@@ -49,6 +49,11 @@ pub(super) fn table() -> Vec<(&'static str, MethodRouter<AppState>)> {
         ("/api/runs/{id}", get(handlers::runs::get).delete(handlers::runs::delete)),
         ("/api/runs/{id}/cancel", post(handlers::runs::cancel)),
         ("/api/runs/{id}/events", get(handlers::events::follow)),
+        ("/api/runs/{id}/messages", post(handlers::messages::send)),
+        ("/api/runs/{id}/requests", get(handlers::requests::list)),
+        ("/api/runs/{id}/requests/{request}", post(handlers::requests::answer)),
+        ("/api/sessions", get(handlers::sessions::list)),
+        ("/api/sessions/{id}", get(handlers::sessions::get)),
         ("/api/chat", post(handlers::chat::chat)),
     ]
 }

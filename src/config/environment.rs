@@ -37,6 +37,9 @@ impl Environment<'_> {
             workspace_roots: self.value("OPENRUNNER_WORKSPACE_ROOTS").map(|roots| split_paths(&roots)),
             agents_dir: self.path("OPENRUNNER_AGENTS_DIR"),
             agent_env: self.list("OPENRUNNER_AGENT_ENV")?,
+            permission_timeout_secs: self.parsed("OPENRUNNER_PERMISSION_TIMEOUT_SECS", "a whole number of seconds")?,
+            run_env: self.list("OPENRUNNER_RUN_ENV")?,
+            permission_rules: None,
             agents: confique::Layer::empty(),
         })
     }

@@ -126,8 +126,12 @@ fn platform_data_dir(environment: &Environment<'_>) -> Option<PathBuf> {
 }
 
 fn check(settings: &Settings) -> Result<(), SettingsError> {
-    let waits =
-        [("stop_grace_secs", settings.stop_grace_secs), ("linger_secs", settings.linger_secs), ("shutdown_secs", settings.shutdown_secs)];
+    let waits = [
+        ("stop_grace_secs", settings.stop_grace_secs),
+        ("linger_secs", settings.linger_secs),
+        ("shutdown_secs", settings.shutdown_secs),
+        ("permission_timeout_secs", settings.permission_timeout_secs),
+    ];
     for (setting, secs) in waits {
         if secs > MAX_WAIT_SECS {
             return Err(SettingsError::Value {

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::{HostName, Origin, Secret, VariableName};
 use crate::agent::Mode;
+use crate::types::RuleSpec;
 
 /// Everything that the operator may choose.
 #[derive(Clone, Debug, Config)]
@@ -81,6 +82,20 @@ pub struct Settings {
     #[config(env = "OPENRUNNER_AGENT_ENV", default = [])]
     pub agent_env: Vec<VariableName>,
 
+    /// Seconds that a permission request or a question waits for an answer, at most 86400; then it is denied, or told that nobody is
+    /// there. Default 600.
+    #[config(env = "OPENRUNNER_PERMISSION_TIMEOUT_SECS", default = 600)]
+    pub permission_timeout_secs: u32,
+
+    /// Names of environment variables that users may set for their runs; admins may set any. As a variable: separated by commas.
+    /// Default: none.
+    #[config(env = "OPENRUNNER_RUN_ENV", default = [])]
+    pub run_env: Vec<VariableName>,
+
+    /// Rules on what agents may do, which count before those of any run; the first one that fits wins. Only in the file. Default: none.
+    #[config(default = [])]
+    pub permission_rules: Vec<RuleSpec>,
+
     /// Settings of single agents.
     #[config(nested)]
     pub agents: AgentsSettings,
@@ -131,6 +146,11 @@ impl Settings {
     /// How long an agent may stay alive after its result.
     pub fn linger(&self) -> Duration {
         Duration::from_secs(self.linger_secs.into())
+    }
+
+    /// How long a request waits for an answer.
+    pub fn permission_timeout(&self) -> Duration {
+        Duration::from_secs(self.permission_timeout_secs.into())
     }
 
     /// How long a shutdown may take in all.

@@ -3,28 +3,38 @@
 //! Whatever happens comes here as a value, goes through [`RunState::next`], and is on disk before anyone hears of it. There is one
 //! driver task for each live run, and it ends only with the run's `done` event.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::json;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::admission::Ticket;
+use super::admission::{Place, Ticket};
 use super::events::LogWriter;
-use super::handle::{Command, Inbox};
+use super::handle::{Command, Inbox, NotAnswered, NotTaken};
+use super::page::Page;
+use super::policy::{Policy, Verdict, Wish};
+use super::requests::{Asks, RequestView, Requests, resolved};
+use super::sessions::{Sessions, Turn};
 use super::state::{Input, Outcome, RunState, StopReason};
-use super::store::{RunChange, StoreError};
-use crate::agent::handle::{AgentEnd, AgentHandle, Update};
+use super::store::{Idempotency, RunChange, RunStore, StoreError};
+use crate::agent::handle::{AgentEnd, AgentHandle, Speech, Update};
 use crate::agent::{Agents, Item, Started, Task};
 use crate::process::{Marker, WorkingDir};
 use crate::types::{
-    Cause, DecidedBy, Decision, Failure, PermissionMode, RunDone, RunSpec, RunStarted, SessionId, StreamEvent, TurnEnd, Usage,
+    Answer, Cause, DecidedBy, Failure, Level, McpServer, MessageMode, NoticeCode, RunDone, RunSpec, RunStarted, SessionId, StreamEvent,
+    Timestamp, TurnEnd, Usage,
 };
 
 /// What all drivers of a server share.
 #[derive(Clone, Debug)]
 pub(super) struct Surroundings {
     pub(super) agents: Agents,
+    pub(super) store: Arc<dyn RunStore>,
+    pub(super) sessions: Sessions,
     /// The server goes away: runs are to end.
     pub(super) shutdown: CancellationToken,
     /// The server goes away now, whatever is not written yet.
@@ -33,71 +43,146 @@ pub(super) struct Surroundings {
     pub(super) grace: Duration,
     /// The same while the server goes away.
     pub(super) shutdown_grace: Duration,
+    /// How long a request waits for an answer.
+    pub(super) patience: Duration,
 }
+
+/// What a run gives its agent and nobody else: it may hold secrets, so it is neither stored nor shown.
+#[derive(Clone, Default)]
+pub(super) struct Private {
+    pub(super) env: BTreeMap<String, String>,
+    pub(super) mcp_servers: Vec<McpServer>,
+}
+
+/// Messages that may wait for the next turn.
+const MAX_WAITING: usize = 64;
 
 pub(super) struct Driver {
     spec: RunSpec,
     session: SessionId,
+    private: Private,
     log: LogWriter,
     inbox: Inbox,
     around: Surroundings,
+    policy: Policy,
     state: RunState,
     created: Instant,
     started: bool,
+    /// How the last turn ended.
     turn: Option<TurnEnd>,
+    /// No further message is taken: the agent was told, or has gone.
+    finishing: bool,
+    /// Messages for turns to come.
+    waiting: VecDeque<String>,
+    requests: Requests,
     usage: Option<Usage>,
     /// When each running tool call was told, for the duration in its result.
     tool_calls: HashMap<String, Instant>,
-    /// When the wall clock runs out.
-    deadline: Option<Instant>,
+    clock: WallClock,
     /// When the agent has been silent for too long.
     idle_deadline: Option<Instant>,
+}
+
+/// The run's time limit, which stands still while the agent waits for somebody's answer.
+#[derive(Clone, Copy, Debug)]
+enum WallClock {
+    Off,
+    Running { until: Instant },
+    Standing { left: Duration },
+}
+
+impl WallClock {
+    fn stand(self) -> Self {
+        match self {
+            Self::Running { until } => Self::Standing { left: until.saturating_duration_since(Instant::now()) },
+            other => other,
+        }
+    }
+
+    fn go_on(self) -> Self {
+        match self {
+            Self::Standing { left } => Self::Running { until: Instant::now() + left },
+            other => other,
+        }
+    }
+
+    fn deadline(self) -> Option<Instant> {
+        match self {
+            Self::Running { until } => Some(until),
+            Self::Off | Self::Standing { .. } => None,
+        }
+    }
 }
 
 /// How long to wait before a failed write is tried again. A full disk heals when somebody makes room.
 const WRITE_AGAIN: Duration = Duration::from_secs(1);
 
 impl Driver {
-    pub(super) fn new(spec: RunSpec, session: SessionId, log: LogWriter, inbox: Inbox, around: Surroundings) -> Self {
+    pub(super) fn new(
+        spec: RunSpec,
+        session: SessionId,
+        private: Private,
+        policy: Policy,
+        log: LogWriter,
+        inbox: Inbox,
+        around: Surroundings,
+    ) -> Self {
         Self {
             spec,
             session,
+            private,
             log,
             inbox,
             around,
+            policy,
             state: RunState::Queued,
             created: Instant::now(),
             started: false,
             turn: None,
+            finishing: false,
+            waiting: VecDeque::new(),
+            requests: Requests::default(),
             usage: None,
             tool_calls: HashMap::new(),
-            deadline: None,
+            clock: WallClock::Off,
             idle_deadline: None,
         }
     }
 
-    /// Carries the run through its whole life.
-    pub(super) async fn run(mut self, ticket: Ticket) {
-        let place = self.wait_for_a_place(ticket).await;
+    /// Carries the run through its whole life. `turn` is the session's, where it was taken already.
+    pub(super) async fn run(mut self, ticket: Ticket, turn: Option<Turn>) {
+        let place = self.wait_for_a_place(ticket, turn).await;
         let end = match self.state {
             RunState::Ended(_) => AgentEnd::default(),
             _ => self.work().await,
         };
-        drop(place);
         self.finish(end).await;
+        // Only now: whoever comes next in the session goes on from what this run has written.
+        drop(place);
     }
 
-    async fn wait_for_a_place(&mut self, ticket: Ticket) -> Option<super::admission::Place> {
+    async fn wait_for_a_place(&mut self, ticket: Ticket, turn: Option<Turn>) -> Option<(Turn, Place)> {
         let shutdown = self.around.shutdown.clone();
-        let admitted = ticket.admitted();
+        let (sessions, session) = (self.around.sessions.clone(), self.session);
+        // The session first: a run that waits for another one must not hold a place that others could work in.
+        let admitted = async move {
+            let turn = match turn {
+                Some(turn) => turn,
+                None => sessions.turn(session).await,
+            };
+            (turn, ticket.admitted().await)
+        };
         tokio::pin!(admitted);
         loop {
             tokio::select! {
-                place = &mut admitted => {
+                places = &mut admitted => {
                     self.enter(Input::Admitted);
-                    return Some(place);
+                    return Some(places);
                 }
-                Some(Command::Stop(reason)) = self.inbox.commands.recv() => self.enter(Input::StopAsked(reason)),
+                Some(command) = self.inbox.commands.recv() => match command {
+                    Command::Stop(reason) => self.enter(Input::StopAsked(reason)),
+                    other => self.obey(other, None).await,
+                },
                 () = shutdown.cancelled() => self.enter(Input::StopAsked(StopReason::Shutdown)),
             }
             if matches!(self.state, RunState::Ended(_)) {
@@ -108,7 +193,7 @@ impl Driver {
 
     /// From the agent's start to its end.
     async fn work(&mut self) -> AgentEnd {
-        self.deadline = Some(Instant::now() + self.spec.timeout);
+        self.clock = WallClock::Running { until: Instant::now() + self.spec.timeout };
         self.agent_stirs();
         let mut agent = match self.start().await {
             Ok(agent) => agent,
@@ -121,6 +206,7 @@ impl Driver {
         let shutdown = self.around.shutdown.clone();
         let mut told_shutdown = false;
         loop {
+            let (wall_clock, silence, unanswered) = (self.clock.deadline(), self.idle_deadline, self.requests.next_deadline());
             tokio::select! {
                 update = agent.next() => match update {
                     Update::Items(items) => self.record(items, &agent).await,
@@ -130,35 +216,51 @@ impl Driver {
                         return end;
                     }
                 },
-                Some(Command::Stop(reason)) = self.inbox.commands.recv() => self.ask_stop(reason, &agent).await,
+                Some(command) = self.inbox.commands.recv() => match command {
+                    Command::Stop(reason) => self.ask_stop(reason, &agent).await,
+                    other => self.obey(other, Some(&agent)).await,
+                },
                 () = shutdown.cancelled(), if !told_shutdown => {
                     told_shutdown = true;
                     self.ask_stop(StopReason::Shutdown, &agent).await;
                 }
-                () = sleep_until(self.deadline.unwrap_or_else(Instant::now)), if self.deadline.is_some() => {
-                    self.deadline = None;
+                () = at(wall_clock), if wall_clock.is_some() => {
+                    self.clock = WallClock::Off;
                     self.ask_stop(StopReason::Timeout, &agent).await;
                 }
-                () = sleep_until(self.idle_deadline.unwrap_or_else(Instant::now)), if self.idle_deadline.is_some() => {
+                () = at(silence), if silence.is_some() => {
                     self.idle_deadline = None;
                     self.ask_stop(StopReason::IdleTimeout, &agent).await;
                 }
+                () = at(unanswered), if unanswered.is_some() => self.nobody_answered(&agent).await,
             }
         }
     }
 
-    async fn start(&self) -> Result<AgentHandle, Failure> {
+    async fn start(&mut self) -> Result<AgentHandle, Failure> {
         // The folder was judged when the run was created, and may have been moved or linked elsewhere while the run was queued.
         let path = &self.spec.working_dir;
         let working_dir = WorkingDir::open(path)
             .map_err(|error| Failure::new(Cause::BadArguments, format!("working_dir {} cannot be entered: {error}", path.display())))?;
-        let task = Task { spec: self.spec.clone(), resume: None, mcp_servers: vec![] };
-        self.around.agents.start(task, working_dir, Marker::new(self.log.run().to_string())).await
+        let session = self.around.store.session(self.session).await;
+        let session = session.map_err(|error| Failure::new(Cause::Storage, error.to_string()))?;
+        let resume = session.and_then(|session| session.agent_session);
+        if let Some(agent_session) = &resume {
+            let message = "the agent goes on with this session's conversation";
+            let data = Some(json!({ "agent_session": agent_session }));
+            let resumed = StreamEvent::Notice { level: Level::Info, code: NoticeCode::Resumed, message: message.into(), data };
+            let written = self.log.append(&[resumed], RunChange::default()).await;
+            written.map_err(|error| Failure::new(Cause::Storage, error.to_string()))?;
+        }
+        let Private { env, mcp_servers } = std::mem::take(&mut self.private);
+        let task = Task { spec: self.spec.clone(), resume, mcp_servers };
+        self.around.agents.start(task, env, working_dir, Marker::new(self.log.run().to_string())).await
     }
 
     async fn ask_stop(&mut self, reason: StopReason, agent: &AgentHandle) {
         let already_stopping = matches!(self.state, RunState::Stopping(_));
         self.enter(Input::StopAsked(reason));
+        self.finishing = true;
         // A shutdown cannot wait as long as a user who has cancelled would.
         if reason == StopReason::Shutdown {
             agent.stop(self.around.shutdown_grace).await;
@@ -172,44 +274,49 @@ impl Driver {
             Ok(next) => self.state = next,
             Err(wrong) => tracing::error!(run.id = %self.log.run(), error = %wrong, "the run's driver lost its place"),
         }
+        self.clock = if matches!(self.state, RunState::Waiting(_)) { self.clock.stand() } else { self.clock.go_on() };
         // An ended run is shown as such when its end is on disk.
         if !matches!(self.state, RunState::Ended(_)) {
             self.inbox.status.send_replace(self.state.status());
         }
     }
 
-    /// The agent did something: its silence is counted from now.
+    /// The agent did something: its silence is counted from now, unless it is us whom it waits for.
     fn agent_stirs(&mut self) {
-        self.idle_deadline = self.spec.idle_timeout.map(|limit| Instant::now() + limit);
+        let counts = !self.finishing && !matches!(self.state, RunState::Waiting(_));
+        self.idle_deadline = self.spec.idle_timeout.filter(|_| counts).map(|limit| Instant::now() + limit);
     }
 
-    /// Writes what the agent did, answers what it asked, and sends it home after its turn.
+    /// Writes what the agent did, answers what it asked, and goes on after its turn.
     async fn record(&mut self, items: Vec<Item>, agent: &AgentHandle) {
-        self.agent_stirs();
         let mut page = Page::default();
         for item in items {
             match item {
                 Item::Started(started) => self.agent_started(started, &mut page),
                 Item::Event(event) => self.event(event, &mut page),
-                Item::TurnEnded(turn) => {
-                    self.turn.get_or_insert(turn);
-                    page.turn_ended = true;
-                }
+                Item::TurnEnded(turn) => page.turn = Some(turn),
             }
         }
-        page.change.status = Some(self.state.status());
-        if let Err(error) = self.log.append(&page.events, page.change).await {
-            return self.cannot_write(&error, agent).await;
+        self.agent_stirs();
+        if !self.write(page.events, page.change, agent).await {
+            return;
         }
         // Answered only now: what was allowed is on disk before it happens.
-        for (request, decision) in page.decisions {
-            agent.decide(request, decision).await;
+        for (request, answer) in page.answers {
+            agent.answer(request, answer).await;
         }
-        if page.turn_ended {
-            // The work is done; from here on the agent's own time limits count.
-            (self.deadline, self.idle_deadline) = (None, None);
-            agent.finish().await;
+        if let Some(turn) = page.turn {
+            self.turn_ended(turn, agent).await;
         }
+    }
+
+    /// Makes events durable. If that cannot be done, the run is stopped.
+    async fn write(&mut self, events: Vec<StreamEvent>, mut change: RunChange, agent: &AgentHandle) -> bool {
+        change.status = Some(self.state.status());
+        let Err(error) = self.log.append(&events, change).await else { return true };
+        tracing::error!(run.id = %self.log.run(), %error, "the run's log cannot be written; the run is stopped");
+        self.ask_stop(StopReason::Storage, agent).await;
+        false
     }
 
     fn agent_started(&mut self, started: Started, page: &mut Page) {
@@ -230,6 +337,12 @@ impl Driver {
     }
 
     fn event(&mut self, mut event: StreamEvent, page: &mut Page) {
+        // Work without a word of being ready: it is ready.
+        let is_aside =
+            matches!(event, StreamEvent::Log { .. } | StreamEvent::Notice { .. } | StreamEvent::Raw { .. } | StreamEvent::Error { .. });
+        if !self.started && !is_aside {
+            self.agent_started(Started::default(), page);
+        }
         match &mut event {
             StreamEvent::ToolCall(call) => {
                 self.tool_calls.insert(call.id.clone(), Instant::now());
@@ -239,17 +352,16 @@ impl Driver {
                 *duration_ms = duration_ms.or_else(|| since.map(|since| millis(since.elapsed())));
             }
             StreamEvent::Usage(usage) => self.usage = Some(usage.clone()),
-            StreamEvent::PermissionRequest { id, options, .. } => {
-                let (id, decision) = (id.clone(), decide(self.spec.permission_mode, options));
-                page.events.push(event);
-                page.events.push(StreamEvent::PermissionResolved {
-                    id: id.clone(),
-                    decision,
-                    by: DecidedBy::Policy,
-                    reason: Some("permission_mode is auto".into()),
-                });
-                page.decisions.push((id, decision));
-                return;
+            StreamEvent::PermissionRequest { .. } => return self.permission(event, page),
+            StreamEvent::Question { id, questions } => {
+                self.open(id.clone(), Asks::Question { questions: questions.clone() });
+            }
+            // The agent takes a request back. One that was answered meanwhile is answered.
+            StreamEvent::PermissionResolved { id, .. } | StreamEvent::QuestionResolved { id, .. } => {
+                if !self.requests.close(id) {
+                    return;
+                }
+                self.enter(Input::RequestClosed);
             }
             // The frame of a run is written here and nowhere else.
             StreamEvent::Done(_) | StreamEvent::RunQueued { .. } | StreamEvent::RunStarted(_) => return,
@@ -258,9 +370,127 @@ impl Driver {
         page.events.push(event);
     }
 
-    async fn cannot_write(&mut self, error: &StoreError, agent: &AgentHandle) {
-        tracing::error!(run.id = %self.log.run(), %error, "the run's log cannot be written; the run is stopped");
-        self.ask_stop(StopReason::Storage, agent).await;
+    fn permission(&mut self, mut event: StreamEvent, page: &mut Page) {
+        let StreamEvent::PermissionRequest { id, tool_call_id, tool, kind, input, options, expires_at } = &mut event else { return };
+        let wish = Wish { tool, kind: *kind, input, options, working_dir: &self.spec.working_dir };
+        let id = id.clone();
+        match self.policy.judge(wish) {
+            Verdict::Decided(decision, reason) => {
+                page.events.push(event);
+                let answer = Answer::Permission { decision, message: Some(reason) };
+                page.events.push(resolved(&id, &answer, DecidedBy::Policy));
+                self.requests.answered_at_once(id.clone());
+                page.answers.push((id, answer));
+            }
+            Verdict::Ask => {
+                let (tool_call_id, tool, kind) = (tool_call_id.clone(), tool.clone(), *kind);
+                let asks = Asks::Permission { tool_call_id, tool, kind, input: input.clone(), options: options.clone() };
+                *expires_at = Some(self.open(id, asks));
+                page.events.push(event);
+            }
+        }
+    }
+
+    /// A request waits for somebody from now on. Gives the moment when it does not any more.
+    fn open(&mut self, id: String, asks: Asks) -> Timestamp {
+        let created_at = self.log.now();
+        let patience = i64::try_from(self.around.patience.as_millis()).unwrap_or(i64::MAX);
+        let expires_at = Timestamp::from_millis(created_at.as_millis().saturating_add(patience));
+        self.requests.open(RequestView { id, asks, created_at, expires_at }, Instant::now() + self.around.patience);
+        self.enter(Input::RequestOpened);
+        expires_at
+    }
+
+    async fn nobody_answered(&mut self, agent: &AgentHandle) {
+        for (id, answer) in self.requests.expired(Instant::now()) {
+            self.resolve(&id, answer, DecidedBy::Timeout, agent).await;
+        }
+    }
+
+    /// Writes an answer down, and gives it to the agent when it is on disk.
+    async fn resolve(&mut self, id: &str, answer: Answer, by: DecidedBy, agent: &AgentHandle) {
+        self.requests.close(id);
+        self.enter(Input::RequestClosed);
+        if self.write(vec![resolved(id, &answer, by)], RunChange::default(), agent).await {
+            agent.answer(id.to_owned(), answer).await;
+        }
+        self.agent_stirs();
+    }
+
+    /// Carries out a command of a client's. Without an agent there is nothing yet that could be asked or told.
+    async fn obey(&mut self, command: Command, agent: Option<&AgentHandle>) {
+        match command {
+            Command::Stop(_) => {} // each phase of a run stops in its own way
+            Command::Requests(reply) => tell(reply, self.requests.views()),
+            Command::Answer { request, answer, reply } => match (self.requests.check(&request, &answer), agent) {
+                (Ok(()), Some(agent)) => {
+                    self.resolve(&request, answer, DecidedBy::User, agent).await;
+                    tell(reply, Ok(()));
+                }
+                (Ok(()), None) => {} // nothing is open without an agent
+                (Err(bad), _) => tell(reply, Err(NotAnswered::Bad(bad))),
+            },
+            Command::Message { text, mode, idempotency, reply } => {
+                let taken = self.message(text, mode, idempotency, agent).await;
+                tell(reply, taken);
+            }
+        }
+    }
+
+    async fn message(
+        &mut self,
+        text: String,
+        mode: MessageMode,
+        idempotency: Option<Idempotency>,
+        agent: Option<&AgentHandle>,
+    ) -> Result<(), NotTaken> {
+        if self.finishing {
+            return Err(NotTaken::Ended);
+        }
+        if self.waiting.len() >= MAX_WAITING {
+            return Err(NotTaken::TooMany(MAX_WAITING));
+        }
+        let event = StreamEvent::UserMessage { content: text.clone(), mode };
+        let change = RunChange { status: Some(self.state.status()), idempotency, ..RunChange::default() };
+        self.log.append(&[event], change).await?;
+        let Some(agent) = agent else {
+            self.waiting.push_back(text);
+            return Ok(());
+        };
+        match mode {
+            MessageMode::Queue => self.waiting.push_back(text),
+            MessageMode::Steer if agent.speak(text.clone(), Speech::IntoTurn).await => {}
+            MessageMode::Steer | MessageMode::Interrupt => {
+                self.waiting.push_front(text);
+                // An agent that cannot be interrupted takes it as soon as its turn is over.
+                agent.interrupt().await;
+            }
+        }
+        Ok(())
+    }
+
+    /// The agent's turn is over: gives it the next message, or tells it that none comes.
+    async fn turn_ended(&mut self, turn: TurnEnd, agent: &AgentHandle) {
+        // After an interrupt or a good turn the conversation goes on; after a failure the next message would fail as well.
+        let goes_on = !self.finishing && turn.as_ref().map_or_else(|failure| failure.cause == Cause::Cancelled, |_| true);
+        self.turn = Some(turn);
+        if let Some(text) = self.waiting.pop_front().filter(|_| goes_on) {
+            if agent.speak(text.clone(), Speech::NextTurn).await {
+                return self.agent_stirs();
+            }
+            self.waiting.push_front(text);
+        }
+        self.finishing = true;
+        // The work is done; from here on the agent's own time limits count.
+        (self.clock, self.idle_deadline) = (WallClock::Off, None);
+        if !self.waiting.is_empty() {
+            let lost = self.waiting.len();
+            let message = format!("{lost} messages were not given to the agent, since its run ended before");
+            let data = Some(json!({ "messages": self.waiting.drain(..).collect::<Vec<_>>() }));
+            let notice = StreamEvent::Notice { level: Level::Warning, code: NoticeCode::Undelivered, message, data };
+            self.write(vec![notice], RunChange::default(), agent).await;
+        }
+        agent.finish().await;
     }
 
     /// Writes the last event. A run has not ended before its end is on disk, so this is tried until it is, or the server must go.
@@ -282,10 +512,12 @@ impl Driver {
         };
         tracing::info!(run.id = %self.log.run(), status = done.status.as_str(), cause = done.cause.as_str(), "the run has ended");
         let status = done.status;
-        let event = [StreamEvent::Done(done.clone())];
+        let void = self.requests.void();
+        let events: Vec<StreamEvent> =
+            void.iter().map(|(id, answer)| resolved(id, answer, DecidedBy::Policy)).chain([StreamEvent::Done(done.clone())]).collect();
         loop {
             let change = RunChange { status: Some(status), done: Some((done.clone(), self.log.now())), ..RunChange::default() };
-            match self.log.append(&event, change).await {
+            match self.log.append(&events, change).await {
                 Ok(()) => break,
                 Err(error @ (StoreError::NotNext { .. } | StoreError::Closed)) => {
                     return tracing::error!(run.id = %self.log.run(), %error, "the run's end cannot be written");
@@ -302,23 +534,17 @@ impl Driver {
     }
 }
 
-/// What one batch of the agent's items comes to.
-#[derive(Default)]
-struct Page {
-    events: Vec<StreamEvent>,
-    change: RunChange,
-    decisions: Vec<(String, Decision)>,
-    turn_ended: bool,
+/// Waits until then. Only for arms of a `select!` that are off without a moment.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
 }
 
-/// What the run's permission mode answers. Where it may, it allows no more than this once, so that every use is recorded.
-fn decide(mode: PermissionMode, options: &[Decision]) -> Decision {
-    match mode {
-        PermissionMode::Auto | PermissionMode::Ask | PermissionMode::ReadOnly => {
-            let offered = |decision: Decision| options.contains(&decision).then_some(decision);
-            offered(Decision::AllowOnce).or_else(|| offered(Decision::AllowAlways)).unwrap_or(Decision::Deny)
-        }
-    }
+/// Whoever asked may have left.
+fn tell<T>(reply: oneshot::Sender<T>, answer: T) {
+    let _ = reply.send(answer);
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -1,9 +1,11 @@
 //! The way to a live run.
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
+use super::requests::{BadAnswer, RequestView};
 use super::state::StopReason;
-use crate::types::RunStatus;
+use super::store::{Idempotency, StoreError};
+use crate::types::{Answer, MessageMode, RunStatus, SessionId};
 
 /// Commands that may wait for a run's driver.
 const COMMANDS: usize = 16;
@@ -11,6 +13,7 @@ const COMMANDS: usize = 16;
 /// Talks to the driver of one run. Dropping it changes nothing: the run belongs to the server, not to whoever asked for it.
 #[derive(Clone, Debug)]
 pub(super) struct RunHandle {
+    pub(super) session: SessionId,
     commands: mpsc::Sender<Command>,
     status: watch::Receiver<RunStatus>,
 }
@@ -18,6 +21,34 @@ pub(super) struct RunHandle {
 #[derive(Debug)]
 pub(super) enum Command {
     Stop(StopReason),
+    Requests(oneshot::Sender<Vec<RequestView>>),
+    Answer { request: String, answer: Answer, reply: oneshot::Sender<Result<(), NotAnswered>> },
+    Message { text: String, mode: MessageMode, idempotency: Option<Idempotency>, reply: oneshot::Sender<Result<(), NotTaken>> },
+}
+
+/// Why an answer did not reach the agent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAnswered {
+    /// It does not fit what was asked.
+    #[error(transparent)]
+    Bad(#[from] BadAnswer),
+    /// It could not be recorded.
+    #[error("the answer could not be recorded")]
+    Store(#[from] StoreError),
+}
+
+/// Why a message did not reach the agent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotTaken {
+    /// The run has ended, or is about to.
+    #[error("the run takes no more messages")]
+    Ended,
+    /// As many wait as may.
+    #[error("{0} messages are waiting already")]
+    TooMany(usize),
+    /// It could not be recorded.
+    #[error("the message could not be recorded")]
+    Store(#[from] StoreError),
 }
 
 /// The driver's end.
@@ -27,16 +58,36 @@ pub(super) struct Inbox {
     pub(super) status: watch::Sender<RunStatus>,
 }
 
-pub(super) fn link() -> (RunHandle, Inbox) {
+pub(super) fn link(session: SessionId) -> (RunHandle, Inbox) {
     let (commands, inbox) = mpsc::channel(COMMANDS);
     let (status, seen) = watch::channel(RunStatus::Queued);
-    (RunHandle { commands, status: seen }, Inbox { commands: inbox, status })
+    (RunHandle { session, commands, status: seen }, Inbox { commands: inbox, status })
 }
 
 impl RunHandle {
     /// Asks the run to stop. A run that has just ended does not mind.
     pub(super) async fn stop(&self, reason: StopReason) {
         let _ = self.commands.send(Command::Stop(reason)).await;
+    }
+
+    /// The open requests; none where the run has just ended.
+    pub(super) async fn requests(&self) -> Vec<RequestView> {
+        self.ask(Command::Requests).await.unwrap_or_default()
+    }
+
+    /// Answers a request. `None` if the run has just ended.
+    pub(super) async fn answer(&self, request: String, answer: Answer) -> Option<Result<(), NotAnswered>> {
+        self.ask(|reply| Command::Answer { request, answer, reply }).await
+    }
+
+    pub(super) async fn message(&self, text: String, mode: MessageMode, idempotency: Option<Idempotency>) -> Result<(), NotTaken> {
+        self.ask(|reply| Command::Message { text, mode, idempotency, reply }).await.unwrap_or(Err(NotTaken::Ended))
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+        let (reply, answered) = oneshot::channel();
+        self.commands.send(command(reply)).await.ok()?;
+        answered.await.ok()
     }
 
     pub(super) fn status(&self) -> RunStatus {

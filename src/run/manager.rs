@@ -11,15 +11,24 @@ use tokio_util::task::TaskTracker;
 use super::admission::Admission;
 use super::driver::{Driver, Surroundings};
 use super::events::{EventLog, Follower, Framing};
-use super::handle::{self, RunHandle};
-use super::request::{self, BadRun, NewRun};
+use super::handle::{self, NotAnswered, NotTaken, RunHandle};
+use super::policy::{Policy, Rule};
+use super::request::{self, BadRun, Checked, Checks, NewRun, OnBusy};
+use super::requests::RequestView;
+use super::sessions::{Sessions, Turn};
 use super::state::StopReason;
-use super::store::{RunChange, RunFilter, RunRecord, RunStore, StoreError};
-use super::view::RunView;
+use super::store::{Idempotency, RunChange, RunFilter, RunRecord, RunStore, SessionRecord, StoreError};
+use super::view::{RunView, SessionView};
 use super::workspace::Workspaces;
 use crate::agent::{AgentReport, Agents};
 use crate::process::{Marker, Tree};
-use crate::types::{Caller, Clock, RunDone, RunId, RunStatus, Seq, SessionId, StreamEvent};
+use crate::types::{
+    Answer, Caller, Clock, Level, MessageMode, NoticeCode, PermissionMode, RunDone, RunId, RunStatus, Seq, SessionId, StreamEvent,
+    Timestamp,
+};
+
+/// How long a caller's key is remembered.
+const KEEP_KEYS: Duration = Duration::from_hours(24);
 
 /// What the manager needs from the operator's settings.
 #[derive(Clone, Debug)]
@@ -36,6 +45,12 @@ pub struct RunSettings {
     pub stop_grace: Duration,
     /// The same while the server goes away.
     pub shutdown_grace: Duration,
+    /// How long a request waits for an answer.
+    pub permission_timeout: Duration,
+    /// Rules that count before those of any run.
+    pub rules: Vec<Rule>,
+    /// Variables that users may set for their runs.
+    pub user_env: Vec<String>,
 }
 
 /// Why a run was not created. Nothing was started.
@@ -44,6 +59,15 @@ pub enum CreateError {
     /// The request is not one that can be carried out.
     #[error(transparent)]
     Bad(#[from] BadRun),
+    /// There is no such session, or it is somebody else's.
+    #[error("there is no session {0}")]
+    NoSession(SessionId),
+    /// The session has a live run, and the request does not want to wait.
+    #[error("session {0} has a live run; wait for it, or set on_busy to queue or interrupt")]
+    SessionBusy(SessionId),
+    /// The key was used before for another request.
+    #[error("this Idempotency-Key was used before, for another request; take a new key for a new request")]
+    KeyReused,
     /// As many runs wait as may.
     #[error("{max_queue} runs are waiting already; try again later")]
     QueueFull {
@@ -58,6 +82,16 @@ pub enum CreateError {
     Store(#[from] StoreError),
 }
 
+impl From<FindError> for CreateError {
+    /// Only for the run that an earlier request with the same key made: one that is not there was deleted since, and its key with it.
+    fn from(error: FindError) -> Self {
+        match error {
+            FindError::NotFound(_) => Self::KeyReused,
+            FindError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
 /// Why a run was not found.
 #[derive(Debug, thiserror::Error)]
 pub enum FindError {
@@ -67,6 +101,68 @@ pub enum FindError {
     /// The store failed.
     #[error("the run could not be read")]
     Store(#[from] StoreError),
+}
+
+/// Why a session was not found.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// There is none, or it is somebody else's.
+    #[error("there is no session {0}")]
+    NotFound(SessionId),
+    /// The store failed.
+    #[error("the session could not be read")]
+    Store(#[from] StoreError),
+}
+
+/// Why an answer did not reach the agent.
+#[derive(Debug, thiserror::Error)]
+pub enum AnswerError {
+    /// The run was not found.
+    #[error(transparent)]
+    Find(#[from] FindError),
+    /// The run has ended, and with it whatever it asked.
+    #[error("run {0} has ended: nothing waits for an answer any more")]
+    Ended(RunId),
+    /// It does not fit, or could not be recorded.
+    #[error(transparent)]
+    Not(#[from] NotAnswered),
+}
+
+/// Why a message did not reach the agent.
+#[derive(Debug, thiserror::Error)]
+pub enum MessageError {
+    /// The run was not found.
+    #[error(transparent)]
+    Find(#[from] FindError),
+    /// There is nothing in it.
+    #[error("there is nothing to say: it is empty, or contains a NUL character")]
+    Empty,
+    /// The agent takes a prompt and nothing else.
+    #[error("agent {0} takes no further messages; go on in a new run with the session's id")]
+    NotSupported(String),
+    /// The run takes no more; its session goes on.
+    #[error("run {run} has ended; go on with a new run whose metadata has session_id {session}")]
+    Ended {
+        /// The run.
+        run: RunId,
+        /// Its session.
+        session: SessionId,
+    },
+    /// The key was used before for another request.
+    #[error("this Idempotency-Key was used before, for another request; take a new key for a new request")]
+    KeyReused,
+    /// As many wait as may, or it could not be recorded.
+    #[error(transparent)]
+    Not(NotTaken),
+}
+
+/// A caller's key for a request that may be sent again, with what tells that request from another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// The key.
+    pub key: String,
+    /// A digest of the request.
+    pub fingerprint: String,
 }
 
 /// Why a run was not deleted.
@@ -93,6 +189,8 @@ struct Inner {
     admission: Admission,
     around: Surroundings,
     max_queue: usize,
+    rules: Vec<Rule>,
+    user_env: Vec<String>,
     live: Mutex<HashMap<RunId, RunHandle>>,
     tasks: TaskTracker,
 }
@@ -105,10 +203,13 @@ impl RunManager {
     pub fn new(store: Arc<dyn RunStore>, clock: Arc<dyn Clock>, agents: Agents, settings: &RunSettings) -> std::io::Result<Self> {
         let around = Surroundings {
             agents,
+            store: Arc::clone(&store),
+            sessions: Sessions::default(),
             shutdown: CancellationToken::new(),
             force: CancellationToken::new(),
             grace: settings.stop_grace,
             shutdown_grace: settings.shutdown_grace,
+            patience: settings.permission_timeout,
         };
         Ok(Self {
             inner: Arc::new(Inner {
@@ -118,6 +219,8 @@ impl RunManager {
                 admission: Admission::new(settings.max_runs, settings.max_queue),
                 around,
                 max_queue: settings.max_queue,
+                rules: settings.rules.clone(),
+                user_env: settings.user_env.clone(),
                 live: Mutex::default(),
                 tasks: TaskTracker::new(),
             }),
@@ -140,6 +243,8 @@ impl RunManager {
     /// # Errors
     /// [`StoreError`] if the store fails.
     pub async fn recover(&self) -> Result<usize, StoreError> {
+        let yesterday = self.inner.log.now().as_millis() - KEEP_KEYS.as_millis() as i64;
+        self.inner.store.forget_keys(Timestamp::from_millis(yesterday)).await?;
         let unfinished = self.inner.store.unfinished().await?;
         for &id in &unfinished {
             let Some(run) = self.inner.store.run(id).await? else { continue };
@@ -167,31 +272,48 @@ impl RunManager {
         Ok(unfinished.len())
     }
 
-    /// Makes a run. When this answers the run is on disk, and it goes on whether or not anybody listens.
+    /// Makes a run, or finds the one that the same request with the same key made before. When this answers the run is on disk, and
+    /// it goes on whether or not anybody listens.
     ///
     /// # Errors
     /// [`CreateError`], by cause.
-    pub async fn create(&self, caller: &Caller, new: NewRun) -> Result<RunView, CreateError> {
+    pub async fn create(&self, caller: &Caller, new: NewRun, key: Option<IdempotencyKey>) -> Result<RunView, CreateError> {
         let (manager, caller) = (self.clone(), caller.clone());
         // In a task of its own: a caller who leaves in the middle must not leave a run on disk that nobody drives.
-        let creating = self.inner.tasks.spawn(async move { manager.create_whole(&caller, new).await });
+        let creating = self.inner.tasks.spawn(async move { manager.create_whole(&caller, new, key).await });
         creating.await.unwrap_or_else(|panic| Err(CreateError::Store(StoreError::Write(panic.to_string()))))
     }
 
-    async fn create_whole(&self, caller: &Caller, new: NewRun) -> Result<RunView, CreateError> {
+    async fn create_whole(&self, caller: &Caller, new: NewRun, key: Option<IdempotencyKey>) -> Result<RunView, CreateError> {
         let inner = &self.inner;
         if inner.around.shutdown.is_cancelled() {
             return Err(CreateError::Draining);
         }
-        let id = RunId::new();
-        let (workspaces, agents, whose) = (inner.workspaces.clone(), inner.around.agents.clone(), caller.clone());
-        let checking = tokio::task::spawn_blocking(move || request::check(new, id, &whose, &agents, &workspaces));
+        let session = match new.session {
+            Some(id) => Some(self.visible_session(caller, id).await.map_err(|error| match error {
+                SessionError::NotFound(id) => CreateError::NoSession(id),
+                SessionError::Store(error) => error.into(),
+            })?),
+            None => None,
+        };
+        let (id, on_busy) = (RunId::new(), new.on_busy);
+        let weak_guarantee = new.default_passwords && new.permission_mode != PermissionMode::Auto;
+        let capabilities = inner.around.agents.capabilities(request::agent_of(&new, session.as_ref())).await;
+        let (this, whose, continued) = (Arc::clone(inner), caller.clone(), session.clone());
+        let checking = tokio::task::spawn_blocking(move || {
+            let checks = Checks { agents: &this.around.agents, workspaces: &this.workspaces, user_env: &this.user_env };
+            request::check(new, id, &whose, continued.as_ref(), capabilities, &checks)
+        });
         let checked = checking.await.map_err(|panic| StoreError::Write(panic.to_string()))?;
-        let (spec, widened) = checked?;
+        let Checked { spec, widened, rules, private } = checked?;
+        let turn = match &session {
+            Some(session) => self.turn_in(session.id, on_busy).await?,
+            None => None,
+        };
         let ticket = inner.admission.queue().ok_or(CreateError::QueueFull { max_queue: inner.max_queue })?;
         let record = RunRecord {
             id,
-            session: SessionId::new(),
+            session: session.map_or_else(SessionId::new, |session| session.id),
             owner: caller.user.clone(),
             status: RunStatus::Queued,
             spec: spec.clone(),
@@ -203,17 +325,48 @@ impl RunManager {
             done: None,
         };
         let session = record.session;
-        let log = inner.log.create(record.clone(), &StreamEvent::RunQueued { position: ticket.position }).await?;
+        let mut first = vec![StreamEvent::RunQueued { position: ticket.position }];
+        if weak_guarantee {
+            let message = "users of this server still have their default passwords, so an agent on it could answer its own requests; set passwords to make permissions a guarantee";
+            first.push(StreamEvent::notice(Level::Warning, NoticeCode::WeakGuarantee, message));
+        }
+        let used =
+            key.map(|key| Idempotency { owner: caller.user.clone(), key: key.key, fingerprint: key.fingerprint, at: record.created_at });
+        let log = match inner.log.create(record.clone(), &first, used.clone()).await {
+            Ok(log) => log,
+            Err(StoreError::KeyUsed { run, fingerprint }) => {
+                let same = used.is_some_and(|used| used.fingerprint == fingerprint);
+                return if same { self.get(caller, run).await.map_err(CreateError::from) } else { Err(CreateError::KeyReused) };
+            }
+            Err(error) => return Err(error.into()),
+        };
         tracing::info!(run.id = %id, owner = %caller.user, agent = spec.agent_type, "the run was created");
-        let (handle, inbox) = handle::link();
+        let (handle, inbox) = handle::link(session);
         self.live().insert(id, handle);
-        let driver = Driver::new(spec, session, log, inbox, inner.around.clone());
+        let policy = Policy::new(spec.permission_mode, &inner.rules, rules);
+        let driver = Driver::new(spec, session, private, policy, log, inbox, inner.around.clone());
         let manager = self.clone();
         inner.tasks.spawn(async move {
             let _forget = Forget { manager, id };
-            driver.run(ticket).await;
+            driver.run(ticket, turn).await;
         });
         Ok(RunView::new(record, Some(RunStatus::Queued)))
+    }
+
+    /// A session's turn if it can be had as the caller wants it; `None` means that the run waits for it.
+    async fn turn_in(&self, session: SessionId, on_busy: OnBusy) -> Result<Option<Turn>, CreateError> {
+        let turn = self.inner.around.sessions.turn_now(session);
+        match (&turn, on_busy) {
+            (Some(_), _) | (None, OnBusy::Queue) => {}
+            (None, OnBusy::Reject) => return Err(CreateError::SessionBusy(session)),
+            (None, OnBusy::Interrupt) => {
+                let live: Vec<RunHandle> = self.live().values().filter(|handle| handle.session == session).cloned().collect();
+                for handle in live {
+                    handle.stop(StopReason::Cancel).await;
+                }
+            }
+        }
+        Ok(turn)
     }
 
     /// A run as it now stands.
@@ -248,6 +401,86 @@ impl RunManager {
         let runs = self.inner.store.runs(RunFilter { owner, ..filter }, limit).await?;
         let live = self.live();
         Ok(runs.into_iter().map(|run| RunView::new(run.clone(), live.get(&run.id).map(RunHandle::status))).collect())
+    }
+
+    /// What the run's agent has asked and nobody has answered.
+    ///
+    /// # Errors
+    /// [`FindError`], by cause.
+    pub async fn requests(&self, caller: &Caller, id: RunId) -> Result<Vec<RequestView>, FindError> {
+        self.visible(caller, id).await?;
+        let handle = self.live().get(&id).cloned();
+        Ok(match handle {
+            Some(handle) => handle.requests().await,
+            None => vec![],
+        })
+    }
+
+    /// Answers what the run's agent has asked. When this is `Ok` the answer is on disk and on its way to the agent.
+    ///
+    /// # Errors
+    /// [`AnswerError`], by cause.
+    pub async fn answer(&self, caller: &Caller, id: RunId, request: String, answer: Answer) -> Result<(), AnswerError> {
+        self.visible(caller, id).await?;
+        let handle = self.live().get(&id).cloned();
+        let Some(handle) = handle else { return Err(AnswerError::Ended(id)) };
+        tracing::info!(run.id = %id, request.id = request, by = %caller.user, "a request is being answered");
+        Ok(handle.answer(request, answer).await.ok_or(AnswerError::Ended(id))??)
+    }
+
+    /// Gives a live run a further message. When this is `Ok` the message is on disk.
+    ///
+    /// # Errors
+    /// [`MessageError`], by cause.
+    pub async fn message(
+        &self,
+        caller: &Caller,
+        id: RunId,
+        text: String,
+        mode: MessageMode,
+        key: Option<IdempotencyKey>,
+    ) -> Result<(), MessageError> {
+        let run = self.visible(caller, id).await?;
+        if text.trim().is_empty() || text.contains('\0') {
+            return Err(MessageError::Empty);
+        }
+        if !self.inner.around.agents.capabilities(&run.spec.agent_type).await.messages {
+            return Err(MessageError::NotSupported(run.spec.agent_type));
+        }
+        let used =
+            key.map(|key| Idempotency { owner: caller.user.clone(), key: key.key, fingerprint: key.fingerprint, at: self.inner.log.now() });
+        let handle = self.live().get(&id).cloned();
+        let taken = match handle {
+            Some(handle) => handle.message(text, mode, used.clone()).await,
+            None => Err(NotTaken::Ended),
+        };
+        match taken {
+            Ok(()) => Ok(()),
+            Err(NotTaken::Ended) => Err(MessageError::Ended { run: id, session: run.session }),
+            Err(NotTaken::Store(StoreError::KeyUsed { run, fingerprint })) => {
+                let same = run == id && used.is_some_and(|used| used.fingerprint == fingerprint);
+                if same { Ok(()) } else { Err(MessageError::KeyReused) }
+            }
+            Err(other) => Err(MessageError::Not(other)),
+        }
+    }
+
+    /// The caller's sessions, an admin's everyone's: at most `limit`, newest first, those older than `before`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn sessions(&self, caller: &Caller, before: Option<SessionId>, limit: usize) -> Result<Vec<SessionView>, StoreError> {
+        let owner = Some(caller.user.clone()).filter(|_| !caller.is_admin());
+        let sessions = self.inner.store.sessions(owner, before, limit).await?;
+        Ok(sessions.into_iter().map(SessionView::from).collect())
+    }
+
+    /// One session.
+    ///
+    /// # Errors
+    /// [`SessionError`], by cause.
+    pub async fn session(&self, caller: &Caller, id: SessionId) -> Result<SessionView, SessionError> {
+        self.visible_session(caller, id).await.map(SessionView::from)
     }
 
     /// Stops a run. Once it is stopping or has ended, this changes nothing.
@@ -290,6 +523,11 @@ impl RunManager {
     pub async fn follow(&self, caller: &Caller, id: RunId, after: u64, framing: Framing) -> Result<Follower, FindError> {
         self.visible(caller, id).await?;
         self.inner.log.follow(id, after, framing).await?.ok_or(FindError::NotFound(id))
+    }
+
+    async fn visible_session(&self, caller: &Caller, id: SessionId) -> Result<SessionRecord, SessionError> {
+        let session = self.inner.store.session(id).await?;
+        session.filter(|session| caller.may_see(&session.owner)).ok_or(SessionError::NotFound(id))
     }
 
     /// The one place where ownership of a run is judged.
@@ -347,6 +585,9 @@ impl RunManager {
             max_queue: 1,
             stop_grace: second,
             shutdown_grace: second,
+            permission_timeout: second,
+            rules: vec![],
+            user_env: vec![],
         };
         let store = super::store::SqliteStore::open(folder).unwrap();
         Self::new(Arc::new(store), Arc::new(crate::types::SystemClock), Agents::new(&Registry::default(), &host), &settings).unwrap()

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::store::RunRecord;
-use crate::types::{Cause, PermissionMode, RunDone, RunId, RunStatus, SessionId, Timestamp, Usage, UserName};
+use super::store::{RunRecord, SessionRecord};
+use crate::types::{Cause, PermissionMode, RuleSpec, RunDone, RunId, RunStatus, SessionId, Timestamp, Usage, UserName};
 
 /// One run: what it was asked, where it stands, and how it ended.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -33,6 +33,15 @@ pub struct RunView {
     pub working_dir: PathBuf,
     /// Who decides on permissions.
     pub permission_mode: PermissionMode,
+    /// Rules that count before the mode.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub permission_rules: Vec<RuleSpec>,
+    /// Names of the variables that the run adds to the agent's environment.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<String>,
+    /// Names of the MCP servers that the agent is given.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mcp_servers: Vec<String>,
     /// Further command-line elements.
     pub extra_args: Vec<String>,
     /// Those of them that widened what the agent may do.
@@ -84,6 +93,31 @@ pub struct RunEnd {
     pub stderr_tail: Option<String>,
 }
 
+/// One conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SessionView {
+    /// Its id.
+    pub session_id: SessionId,
+    /// Whose it is.
+    pub owner: UserName,
+    /// Which agent.
+    pub agent_type: String,
+    /// Where it works.
+    pub working_dir: PathBuf,
+    /// The agent's own id of the conversation, once it has told one: with it the agent's own program can go on, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent_session: Option<String>,
+    /// When its first run was created.
+    pub created_at: Timestamp,
+}
+
+impl From<SessionRecord> for SessionView {
+    fn from(session: SessionRecord) -> Self {
+        let SessionRecord { id, owner, agent_type, working_dir, agent_session, created_at } = session;
+        Self { session_id: id, owner, agent_type, working_dir, agent_session, created_at }
+    }
+}
+
 impl RunView {
     /// The view of a stored run. `live` is where it stands right now, if it is alive: the row is written with the events only.
     pub(super) fn new(run: RunRecord, live: Option<RunStatus>) -> Self {
@@ -99,6 +133,9 @@ impl RunView {
             prompt: spec.prompt,
             working_dir: spec.working_dir,
             permission_mode: spec.permission_mode,
+            permission_rules: spec.permission_rules,
+            env: spec.env,
+            mcp_servers: spec.mcp_servers,
             extra_args: spec.extra_args,
             widened,
             timeout_secs: spec.timeout.as_secs(),

@@ -20,8 +20,8 @@ use crate::config::Settings;
 use crate::process::Spawner;
 use crate::process::launch::Launcher;
 use crate::run::store::{OpenError, SqliteStore, StoreError};
-use crate::run::{RunManager, RunSettings};
-use crate::types::{Clock, SystemClock};
+use crate::run::{BadRule, Rule, RunManager, RunSettings};
+use crate::types::{Clock, RuleSpec, SystemClock};
 
 /// Part of the shutdown's time that is kept for interrupting agents before they are asked to end, for killing those that did not, and
 /// for writing the last events.
@@ -50,6 +50,15 @@ pub enum StartError {
         /// Why.
         #[source]
         source: std::io::Error,
+    },
+    /// A permission rule of the settings is none.
+    #[error("permission rule {number} of the settings file")]
+    Rule {
+        /// Which one, from 1.
+        number: usize,
+        /// What is wrong with it.
+        #[source]
+        source: BadRule,
     },
     /// A workspace root is not there.
     #[error("OPENRUNNER_WORKSPACE_ROOTS names a folder that cannot be used")]
@@ -119,6 +128,9 @@ impl Server {
             max_queue: settings.max_queue,
             stop_grace: settings.stop_grace(),
             shutdown_grace: settings.stop_grace().min(settings.shutdown().saturating_sub(LAST_RITES)),
+            permission_timeout: settings.permission_timeout(),
+            rules: rules(&settings.permission_rules)?,
+            user_env: settings.run_env.iter().map(|name| name.as_str().to_owned()).collect(),
         };
         let runs = RunManager::new(Arc::new(store.clone()), clock, agents, &run_settings).map_err(StartError::Workspaces)?;
         let interrupted = runs.recover().await?;
@@ -154,6 +166,11 @@ impl Server {
         tasks.close();
         tracing::info!("openrunner has stopped");
     }
+}
+
+fn rules(specs: &[RuleSpec]) -> Result<Vec<Rule>, StartError> {
+    let numbered = specs.iter().zip(1..);
+    numbered.map(|(spec, number)| Rule::new(spec.clone()).map_err(|source| StartError::Rule { number, source })).collect()
 }
 
 fn private_folder(data_dir: &Path, name: &str) -> Result<PathBuf, StartError> {

@@ -50,8 +50,8 @@ pub enum StreamEvent {
     UserMessage {
         /// Its text.
         content: String,
-        /// How it was delivered: `queue`, `steer` or `interrupt`.
-        mode: String,
+        /// How it is delivered.
+        mode: MessageMode,
     },
     /// The agent calls a tool. The input is complete.
     ToolCall(ToolCall),
@@ -254,6 +254,19 @@ pub struct RunStarted {
     pub permission_mode: PermissionMode,
 }
 
+/// How a further message reaches a live run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageMode {
+    /// As the next turn, when the present one is over.
+    #[default]
+    Queue,
+    /// Into the present turn, where the agent can take it; else the turn is interrupted, and this is the next.
+    Steer,
+    /// The present turn is interrupted, and this is the next.
+    Interrupt,
+}
+
 /// Who speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -366,6 +379,17 @@ pub enum Decision {
     Deny,
 }
 
+impl Decision {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AllowOnce => "allow_once",
+            Self::AllowAlways => "allow_always",
+            Self::Deny => "deny",
+        }
+    }
+}
+
 /// An answer to something that an agent asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -456,8 +480,12 @@ pub enum NoticeCode {
     Lingered,
     /// Some processes of the run could not be ended.
     LeftBehind,
-    /// A session was continued.
+    /// A session was continued. `data`: `agent_session`.
     Resumed,
+    /// Messages that waited for the next turn were not given to the agent, since there is none. `data`: `messages`.
+    Undelivered,
+    /// A guarantee that this run relies on is weaker than it looks. See the message.
+    WeakGuarantee,
     /// A part of the log is not there any more, or never was. `data`: `after`, `next`.
     Gap,
     /// The agent warns of something in its own words.

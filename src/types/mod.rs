@@ -13,8 +13,8 @@ mod spec;
 pub use caller::{Caller, UserRole};
 pub use clock::{Clock, SystemClock};
 pub use event::{
-    Answer, DecidedBy, Decision, Delta, FileChangeKind, Level, LogStream, NoticeCode, PlanEntry, PlanStatus, Question, Role, RunDone,
-    RunStarted, StreamEvent, ToolCall, ToolKind, ToolStatus, Usage,
+    Answer, DecidedBy, Decision, Delta, FileChangeKind, Level, LogStream, MessageMode, NoticeCode, PlanEntry, PlanStatus, Question, Role,
+    RunDone, RunStarted, StreamEvent, ToolCall, ToolKind, ToolStatus, Usage,
 };
 pub use ids::{BadUserName, IdError, RunId, Seq, SessionId, UserName};
 pub use outcome::{Cause, Failure, RunStatus, TurnEnd};

@@ -23,6 +23,8 @@ pub(in crate::api) struct ChatRequest {
     message: String,
     /// `agent` or `agent/model`.
     model: Option<String>,
+    /// The conversation to go on with.
+    session_id: Option<SessionId>,
 }
 
 #[derive(Serialize)]
@@ -48,8 +50,15 @@ pub(in crate::api) async fn chat(
     Json(request): Json<ChatRequest>,
 ) -> Result<Answer<ChatResponse>, ApiError> {
     let (agent_type, model) = agent_of(request.model.as_deref().unwrap_or("claude"), &app)?;
-    let new = NewRun { agent_type, prompt: request.message, model, from_this_machine: peer.is_local(), ..NewRun::default() };
-    let run = app.runs.create(&principal.caller, new).await.map_err(|error| ApiError::of_create(error, FIELDS))?;
+    let new = NewRun {
+        agent_type: request.model.is_some().then_some(agent_type),
+        prompt: request.message,
+        model,
+        session: request.session_id,
+        from_this_machine: peer.is_local(),
+        ..NewRun::default()
+    };
+    let run = app.runs.create(&principal.caller, new, None).await.map_err(|error| ApiError::of_create(error, FIELDS))?;
     // A run ends by its own time limit; whoever asked may leave before and find it by its id.
     let run = app.runs.wait(&principal.caller, run.run_id, MAX_TIMEOUT).await?;
     let (Some(cause), Some(end)) = (run.cause, run.end) else {

@@ -5,4 +5,8 @@ pub(super) mod auth;
 pub(super) mod chat;
 pub(super) mod events;
 pub(super) mod health;
+pub(super) mod messages;
+mod page;
+pub(super) mod requests;
 pub(super) mod runs;
+pub(super) mod sessions;

@@ -11,18 +11,16 @@ use serde::{Deserialize, Serialize};
 
 use super::super::access::Peer;
 use super::super::error::RunFields;
-use super::super::{ApiError, AppState, Json, Path, Query};
+use super::super::extract::Keyed;
+use super::super::{ApiError, AppState, Path, Query};
+use super::page::{self, Page};
 use crate::auth::Principal;
 use crate::run::store::RunFilter;
-use crate::run::{NewRun, RunView};
-use crate::types::{PermissionMode, RunId, RunStatus, SessionId, Timestamp, UserName};
+use crate::run::{NewRun, OnBusy, RunView};
+use crate::types::{McpServer, McpTransport, PermissionMode, RuleSpec, RunId, RunStatus, SessionId, Timestamp, UserName};
 
-/// The agent of a run that names none.
-const DEFAULT_AGENT: &str = "claude_code";
 const FIELDS: RunFields = RunFields { prompt: "input.text", agent: "metadata.agent_type", model: "metadata.model", prefix: "metadata." };
 
-/// Runs on one page of a listing, unless asked otherwise, and at most.
-const PAGE: (usize, usize) = (50, 200);
 /// Longest `?wait=`, in seconds.
 const MAX_WAIT: u64 = 600;
 
@@ -51,8 +49,52 @@ struct RunMetadata {
     idle_timeout_secs: Option<u64>,
     model: Option<String>,
     extra_args: Option<Vec<String>>,
+    session_id: Option<SessionId>,
+    on_busy: Option<OnBusy>,
     permission_mode: Option<PermissionMode>,
+    permission_rules: Option<Vec<RuleSpec>>,
+    env: Option<BTreeMap<String, String>>,
+    mcp_servers: Option<Vec<McpServerRequest>>,
     labels: Option<BTreeMap<String, String>>,
+}
+
+/// A program that the agent starts (`command`), or an address that it calls (`url`).
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum McpServerRequest {
+    Stdio(StdioServer),
+    Http(HttpServer),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StdioServer {
+    name: String,
+    command: String,
+    #[serde(default)]
+    args: Vec<String>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HttpServer {
+    name: String,
+    url: String,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+}
+
+impl From<McpServerRequest> for McpServer {
+    fn from(request: McpServerRequest) -> Self {
+        match request {
+            McpServerRequest::Stdio(StdioServer { name, command, args, env }) => {
+                Self { name, transport: McpTransport::Stdio { command, args, env } }
+            }
+            McpServerRequest::Http(HttpServer { name, url, headers }) => Self { name, transport: McpTransport::Http { url, headers } },
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -68,17 +110,21 @@ pub(in crate::api) async fn create(
     State(app): State<AppState>,
     principal: Principal,
     Peer(peer): Peer,
-    Json(request): Json<CreateRunRequest>,
+    Keyed { value, key }: Keyed<CreateRunRequest>,
 ) -> Result<(StatusCode, HeaderMap, Answer<CreateRunResponse>), ApiError> {
-    let new = request.into_new_run(peer.is_local())?;
-    let run = app.runs.create(&principal.caller, new).await.map_err(|error| ApiError::of_create(error, FIELDS))?;
+    let request: CreateRunRequest = value;
+    let mut new = request.into_new_run(peer.is_local())?;
+    new.default_passwords = new.permission_mode != PermissionMode::Auto && app.auth.has_default_passwords().await?;
+    let run = app.runs.create(&principal.caller, new, key).await.map_err(|error| ApiError::of_create(error, FIELDS))?;
     let url = format!("/api/runs/{}", run.run_id);
     let mut headers = HeaderMap::new();
     if let Ok(location) = url.parse() {
         headers.insert(header::LOCATION, location);
     }
     let events_url = format!("{url}/events");
-    let answer = CreateRunResponse { run_id: run.run_id, session_id: run.session_id, status: run.status, events_url };
+    // What it was when it was made: the same request with the same key has the same answer.
+    let status = RunStatus::Queued;
+    let answer = CreateRunResponse { run_id: run.run_id, session_id: run.session_id, status, events_url };
     Ok((StatusCode::CREATED, headers, Answer(answer)))
 }
 
@@ -92,16 +138,22 @@ impl CreateRunRequest {
             (one, other) => one.or(other),
         };
         Ok(NewRun {
-            agent_type: metadata.agent_type.unwrap_or_else(|| DEFAULT_AGENT.to_owned()),
+            agent_type: metadata.agent_type,
             prompt: self.input.text,
             working_dir,
             model: metadata.model,
             extra_args: metadata.extra_args.unwrap_or_default(),
+            session: metadata.session_id,
+            on_busy: metadata.on_busy.unwrap_or_default(),
             permission_mode: metadata.permission_mode.unwrap_or_default(),
+            permission_rules: metadata.permission_rules.unwrap_or_default(),
+            env: metadata.env.unwrap_or_default(),
+            mcp_servers: metadata.mcp_servers.unwrap_or_default().into_iter().map(McpServer::from).collect(),
             timeout: metadata.timeout_secs.map(Duration::from_secs),
             idle_timeout: metadata.idle_timeout_secs.map(Duration::from_secs),
             labels: metadata.labels.unwrap_or_default(),
             from_this_machine,
+            default_passwords: false,
         })
     }
 }
@@ -120,22 +172,13 @@ pub(in crate::api) struct ListQuery {
     cursor: Option<RunId>,
 }
 
-#[derive(Serialize)]
-pub(in crate::api) struct Page<T> {
-    items: Vec<T>,
-    next_cursor: Option<RunId>,
-}
-
 /// `GET /api/runs`
 pub(in crate::api) async fn list(
     State(app): State<AppState>,
     principal: Principal,
     Query(query): Query<ListQuery>,
-) -> Result<Answer<Page<RunView>>, ApiError> {
-    let limit = query.limit.unwrap_or(PAGE.0);
-    if limit == 0 || limit > PAGE.1 {
-        return Err(ApiError::invalid_field("limit", format!("must be from 1 to {}", PAGE.1)));
-    }
+) -> Result<Answer<Page<RunView, RunId>>, ApiError> {
+    let limit = page::limit(query.limit)?;
     let label = query.label.map(|label| match label.split_once('=') {
         Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
         None => Err(ApiError::invalid_field("label", "must be a name and a value with = between them")),
@@ -149,12 +192,8 @@ pub(in crate::api) async fn list(
         since: query.since,
         before: query.cursor,
     };
-    // One more than asked for tells whether there is a next page.
-    let mut items = app.runs.list(&principal.caller, filter, limit + 1).await?;
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let next_cursor = items.last().filter(|_| more).map(|run| run.run_id);
-    Ok(Answer(Page { items, next_cursor }))
+    let found = app.runs.list(&principal.caller, filter, limit + 1).await?;
+    Ok(Answer(Page::of(found, limit, |run| run.run_id)))
 }
 
 #[derive(Deserialize)]

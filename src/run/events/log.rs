@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::encode::encode;
 use super::follower::{Follower, Framing};
 use super::frames::Frames;
-use crate::run::store::{Chunk, RunChange, RunRecord, RunStore, StoreError};
+use crate::run::store::{Chunk, Idempotency, RunChange, RunRecord, RunStore, StoreError};
 use crate::types::{Clock, RunId, Seq, StreamEvent, Timestamp};
 
 /// Most that a live run's tail holds in memory, in bytes of frames. A follower that is further behind reads from the store.
@@ -51,16 +51,21 @@ impl EventLog {
         Self { store, clock, live: Arc::default() }
     }
 
-    /// Makes a run durable together with its first event, and gives the right to write on.
+    /// Makes a run durable together with its first events, of which there is at least one, and gives the right to write on.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails; there is no such run then.
-    pub async fn create(&self, mut run: RunRecord, first: &StreamEvent) -> Result<LogWriter, StoreError> {
-        run.last_seq = Seq::FIRST;
+    /// [`StoreError::KeyUsed`] if the key was used before; any other [`StoreError`] if the store fails. There is no such run then.
+    pub async fn create(
+        &self,
+        mut run: RunRecord,
+        first: &[StreamEvent],
+        idempotency: Option<Idempotency>,
+    ) -> Result<LogWriter, StoreError> {
         let id = run.id;
-        let chunk = chunk_of(Seq::FIRST, self.clock.now(), std::slice::from_ref(first));
+        let chunk = chunk_of(Seq::FIRST, self.clock.now(), first);
+        run.last_seq = chunk.last;
         let frames = Frames::of(&chunk);
-        self.store.create_run(run, chunk).await?;
+        self.store.create_run(run, chunk, idempotency).await?;
         let mut writer = self.writer(id, 0);
         writer.seen(frames, false);
         Ok(writer)

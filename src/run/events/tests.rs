@@ -26,7 +26,7 @@ fn log() -> (TempDir, EventLog) {
 }
 
 async fn created(log: &EventLog) -> LogWriter {
-    log.create(record("ann", "demo", None), &StreamEvent::RunQueued { position: 0 }).await.unwrap()
+    log.create(record("ann", "demo", None), &[StreamEvent::RunQueued { position: 0 }], None).await.unwrap()
 }
 
 fn tokens(count: usize, size: usize) -> Vec<StreamEvent> {

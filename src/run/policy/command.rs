@@ -67,7 +67,13 @@ mod tests {
 
     #[test]
     fn a_simple_command_is_compared_word_by_word() {
-        for command in [json!("git status"), json!("git  status -s"), json!("'git' status"), json!(["git", "status"]), json!("/bin/bash -lc 'git status'")] {
+        for command in [
+            json!("git status"),
+            json!("git  status -s"),
+            json!("'git' status"),
+            json!(["git", "status"]),
+            json!("/bin/bash -lc 'git status'"),
+        ] {
             assert!(git(command.clone(), true), "{command}");
         }
         for command in [json!("git statusx"), json!("git"), json!("sudo git status"), json!("GIT status"), json!(7), json!(["git", 7])] {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Chunk, RunChange, RunFilter, RunRecord, RunStore, SqliteStore, StoreError, UserRecord, UserStore};
+use super::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SqliteStore, StoreError, UserRecord, UserStore};
 use crate::types::{Cause, PermissionMode, RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, UserRole};
 
 fn seq(n: u64) -> Seq {
@@ -65,7 +65,7 @@ pub(in crate::run) fn done() -> RunDone {
 pub(super) async fn add_run(store: &dyn RunStore, size: usize) -> Result<RunId, StoreError> {
     let run = record("admin", "demo", None);
     let body = Bytes::from(format!("{{\"seq\":1,\"x\":\"{}\"}}\n", "x".repeat(size)));
-    store.create_run(run.clone(), Chunk { first: seq(1), last: seq(1), body }).await?;
+    store.create_run(run.clone(), Chunk { first: seq(1), last: seq(1), body }, None).await?;
     Ok(run.id)
 }
 
@@ -76,12 +76,13 @@ pub(super) async fn stored_run(store: &dyn RunStore) -> RunId {
 
 async fn a_run_reads_back_as_it_was_written(store: &dyn RunStore) {
     let run = record("admin", "demo", None);
-    store.create_run(run.clone(), chunk(1, 1)).await.unwrap();
+    store.create_run(run.clone(), chunk(1, 1), None).await.unwrap();
     assert_eq!(store.run(run.id).await.unwrap().unwrap(), run);
     assert_eq!(store.run(RunId::new()).await.unwrap(), None);
 
     let at = Timestamp::from_millis(2_000);
-    let change = RunChange { status: Some(RunStatus::Running), started_at: Some(at), agent_session: Some("s-1".into()), done: None };
+    let change =
+        RunChange { status: Some(RunStatus::Running), started_at: Some(at), agent_session: Some("s-1".into()), ..RunChange::default() };
     store.append(run.id, chunk(2, 4), change).await.unwrap();
     let change = RunChange { status: Some(RunStatus::Completed), done: Some((done(), at)), ..RunChange::default() };
     store.append(run.id, chunk(5, 5), change).await.unwrap();
@@ -92,7 +93,7 @@ async fn a_run_reads_back_as_it_was_written(store: &dyn RunStore) {
 
 async fn only_the_next_batch_of_a_live_run_is_taken(store: &dyn RunStore) {
     let run = record("admin", "demo", None);
-    store.create_run(run.clone(), chunk(1, 1)).await.unwrap();
+    store.create_run(run.clone(), chunk(1, 1), None).await.unwrap();
     for wrong in [chunk(1, 2), chunk(3, 3)] {
         let refused = store.append(run.id, wrong.clone(), RunChange::default()).await;
         assert_eq!(refused, Err(StoreError::NotNext { run: run.id, first: wrong.first }));
@@ -105,7 +106,7 @@ async fn only_the_next_batch_of_a_live_run_is_taken(store: &dyn RunStore) {
 
 async fn events_are_read_from_any_place_in_bounded_pages(store: &dyn RunStore) {
     let run = record("admin", "demo", None);
-    store.create_run(run.clone(), chunk(1, 1)).await.unwrap();
+    store.create_run(run.clone(), chunk(1, 1), None).await.unwrap();
     for (first, last) in [(2, 10), (11, 11), (12, 30)] {
         store.append(run.id, chunk(first, last), RunChange::default()).await.unwrap();
     }
@@ -128,7 +129,7 @@ async fn listings_filter_and_page(store: &dyn RunStore) {
     {
         let run = record(owner, agent, label);
         ids.push(run.id);
-        store.create_run(run, chunk(1, 1)).await.unwrap();
+        store.create_run(run, chunk(1, 1), None).await.unwrap();
     }
     let find = async |filter: RunFilter| store.runs(filter, 10).await.unwrap().into_iter().map(|run| run.id).collect::<Vec<_>>();
     let ann = || Some("ann".parse().unwrap());
@@ -145,7 +146,7 @@ async fn listings_filter_and_page(store: &dyn RunStore) {
 async fn unfinished_runs_are_found_and_deleted_ones_are_gone(store: &dyn RunStore) {
     let (live, ended) = (record("ann", "demo", None), record("ann", "demo", None));
     for run in [&live, &ended] {
-        store.create_run(run.clone(), chunk(1, 1)).await.unwrap();
+        store.create_run(run.clone(), chunk(1, 1), None).await.unwrap();
     }
     let change = RunChange { done: Some((done(), Timestamp::from_millis(5))), ..RunChange::default() };
     store.append(ended.id, chunk(2, 2), change).await.unwrap();
@@ -155,6 +156,50 @@ async fn unfinished_runs_are_found_and_deleted_ones_are_gone(store: &dyn RunStor
     assert!(!store.delete_run(ended.id).await.unwrap());
     assert_eq!(store.run(ended.id).await.unwrap(), None);
     assert_eq!(store.chunks(ended.id, 0, usize::MAX).await.unwrap(), []);
+}
+
+async fn a_session_is_made_with_its_first_run_and_learns_the_agents_own_id(store: &dyn RunStore) {
+    let run = record("dora", "codex", None);
+    store.create_run(run.clone(), chunk(1, 1), None).await.unwrap();
+    let next = RunRecord { session: run.session, ..record("dora", "codex", None) };
+    store.create_run(next.clone(), chunk(1, 1), None).await.unwrap();
+    let change = RunChange { agent_session: Some("thread-1".into()), ..RunChange::default() };
+    store.append(run.id, chunk(2, 2), change).await.unwrap();
+    let session = store.session(run.session).await.unwrap().unwrap();
+    assert_eq!((session.owner, session.agent_type.as_str()), (run.owner.clone(), "codex"));
+    assert_eq!((session.agent_session.as_deref(), session.working_dir), (Some("thread-1"), run.spec.working_dir.clone()));
+    assert_eq!(store.session(SessionId::new()).await.unwrap(), None);
+
+    let other = record("dora", "demo", None);
+    store.create_run(other.clone(), chunk(1, 1), None).await.unwrap();
+    let ids = async |before| {
+        store.sessions(Some(run.owner.clone()), before, 10).await.unwrap().into_iter().map(|session| session.id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(None).await, [other.session, run.session]);
+    assert_eq!(ids(Some(other.session)).await, [run.session]);
+    let change = || RunChange { done: Some((done(), Timestamp::from_millis(5))), ..RunChange::default() };
+    store.append(run.id, chunk(3, 3), change()).await.unwrap();
+    store.delete_run(run.id).await.unwrap();
+    assert!(store.session(run.session).await.unwrap().is_some(), "another run of it is left");
+    store.delete_run(next.id).await.unwrap();
+    assert!(store.session(run.session).await.unwrap().is_none());
+}
+
+async fn a_key_is_used_once_and_tells_what_it_was_used_for(store: &dyn RunStore) {
+    let key = |fingerprint: &str, at: i64| {
+        let owner = "erik".parse().unwrap();
+        Some(Idempotency { owner, key: "k".into(), fingerprint: fingerprint.into(), at: Timestamp::from_millis(at) })
+    };
+    let (first, second) = (record("erik", "demo", None), record("erik", "demo", None));
+    store.create_run(first.clone(), chunk(1, 1), key("a", 1)).await.unwrap();
+    let used = Err(StoreError::KeyUsed { run: first.id, fingerprint: "a".into() });
+    assert_eq!(store.create_run(second.clone(), chunk(1, 1), key("b", 2)).await, used);
+    assert_eq!(store.run(second.id).await.unwrap(), None, "nothing of it stays");
+    let again = RunChange { idempotency: key("b", 2), ..RunChange::default() };
+    assert_eq!(store.append(first.id, chunk(2, 2), again).await, used);
+    store.append(first.id, chunk(2, 2), RunChange::default()).await.unwrap();
+    store.forget_keys(Timestamp::from_millis(2)).await.unwrap();
+    store.create_run(second, chunk(1, 1), key("b", 3)).await.unwrap();
 }
 
 async fn a_password_of_ones_own_ends_the_default_and_older_tokens(store: &dyn UserStore) {
@@ -191,5 +236,7 @@ contract! {
     events_are_read_from_any_place_in_bounded_pages,
     listings_filter_and_page,
     unfinished_runs_are_found_and_deleted_ones_are_gone,
+    a_session_is_made_with_its_first_run_and_learns_the_agents_own_id,
+    a_key_is_used_once_and_tells_what_it_was_used_for,
     a_password_of_ones_own_ends_the_default_and_older_tokens,
 }

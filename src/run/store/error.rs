@@ -19,6 +19,14 @@ pub enum StoreError {
         /// The batch's first number.
         first: Seq,
     },
+    /// The caller's key was used before. Nothing was written.
+    #[error("the idempotency key was used before, for run {run}")]
+    KeyUsed {
+        /// The run that the first request was about.
+        run: RunId,
+        /// What the first request was.
+        fingerprint: String,
+    },
     /// A row is there but does not decode. Others are not touched by it.
     #[error("row {id} of {table} is damaged: {problem}")]
     Damaged {

@@ -1,5 +1,7 @@
 //! Runs and their events, as the store keeps them.
 
+use std::path::PathBuf;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -55,6 +57,38 @@ pub struct RunChange {
     pub agent_session: Option<String>,
     /// The end, with its moment.
     pub done: Option<(RunDone, Timestamp)>,
+    /// The key under which a client asked for this.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// A caller's key by which a repeated request is known, with what the request was. Kept for a day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// Whose key it is.
+    pub owner: UserName,
+    /// The key.
+    pub key: String,
+    /// What tells one request from another.
+    pub fingerprint: String,
+    /// When the request came.
+    pub at: Timestamp,
+}
+
+/// A session's row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionRecord {
+    /// The key.
+    pub id: SessionId,
+    /// Whose it is.
+    pub owner: UserName,
+    /// Which agent.
+    pub agent_type: String,
+    /// Where it works.
+    pub working_dir: PathBuf,
+    /// The agent's own id of the conversation, once it has told one.
+    pub agent_session: Option<String>,
+    /// When its first run was created.
+    pub created_at: Timestamp,
 }
 
 /// Which runs are wanted. Newest first.
@@ -84,14 +118,15 @@ pub trait RunStore: std::fmt::Debug + Send + Sync {
     /// Adds a run with its first events, and its session if that is new.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails; nothing was added then.
-    async fn create_run(&self, run: RunRecord, first: Chunk) -> Result<(), StoreError>;
+    /// [`StoreError::KeyUsed`] if the key was used before; any other [`StoreError`] if the store fails. Nothing was added then.
+    async fn create_run(&self, run: RunRecord, first: Chunk, idempotency: Option<Idempotency>) -> Result<(), StoreError>;
 
     /// Adds a batch to a run's log and changes its row, both or neither.
     ///
     /// # Errors
-    /// [`StoreError::NotNext`] if the batch does not begin right after the log's last event or the run has ended; any other
-    /// [`StoreError`] if the store fails. Nothing was written then.
+    /// [`StoreError::NotNext`] if the batch does not begin right after the log's last event or the run has ended;
+    /// [`StoreError::KeyUsed`] if the change's key was used before; any other [`StoreError`] if the store fails. Nothing was
+    /// written then.
     async fn append(&self, run: RunId, chunk: Chunk, change: RunChange) -> Result<(), StoreError>;
 
     /// The run of that id, or `None`.
@@ -105,6 +140,24 @@ pub trait RunStore: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// [`StoreError`] if the store fails or a row is damaged.
     async fn runs(&self, filter: RunFilter, limit: usize) -> Result<Vec<RunRecord>, StoreError>;
+
+    /// The session of that id, or `None`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails or the row is damaged.
+    async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>, StoreError>;
+
+    /// At most `limit` sessions of `owner`, or of everyone, that are older than `before`, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails or a row is damaged.
+    async fn sessions(&self, owner: Option<UserName>, before: Option<SessionId>, limit: usize) -> Result<Vec<SessionRecord>, StoreError>;
+
+    /// Forgets keys of requests that came before that moment.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    async fn forget_keys(&self, before: Timestamp) -> Result<(), StoreError>;
 
     /// Ids of all runs that have not ended, oldest first.
     ///

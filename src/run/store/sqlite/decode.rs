@@ -3,7 +3,7 @@
 use rusqlite::Row;
 use serde::de::DeserializeOwned;
 
-use crate::run::store::{RunRecord, StoreError};
+use crate::run::store::{RunRecord, SessionRecord, StoreError};
 use crate::types::{RunStatus, Seq, Timestamp};
 
 #[expect(clippy::needless_pass_by_value, reason = "made for `map_err`, which gives the error away")]
@@ -39,6 +39,24 @@ pub(super) fn run(row: &Row<'_>) -> Result<RunRecord, StoreError> {
         ended_at: moment(8)?.map(Timestamp::from_millis),
         last_seq: u64::try_from(last_seq).ok().and_then(Seq::new).ok_or_else(|| damaged(format!("last_seq is {last_seq}")))?,
         done: done.map(|done| json(&done)).transpose().map_err(&damaged)?,
+    })
+}
+
+/// The columns of a session's row, in the order that [`session`] reads them.
+pub(super) const SESSION_COLUMNS: &str = "id, owner, agent_type, working_dir, agent_session, created_at";
+
+/// Reads a session's row.
+pub(super) fn session(row: &Row<'_>) -> Result<SessionRecord, StoreError> {
+    let id: String = row.get(0).map_err(reading)?;
+    let damaged = |problem: String| StoreError::Damaged { table: "sessions", id: id.clone(), problem };
+    let text = |column: usize| row.get::<_, String>(column).map_err(|error| damaged(error.to_string()));
+    Ok(SessionRecord {
+        id: id.parse().map_err(|error| damaged(format!("{error}")))?,
+        owner: text(1)?.parse().map_err(|error| damaged(format!("{error}")))?,
+        agent_type: text(2)?,
+        working_dir: json(&text(3)?).map_err(&damaged)?,
+        agent_session: row.get(4).map_err(|error| damaged(error.to_string()))?,
+        created_at: Timestamp::from_millis(row.get(5).map_err(|error| damaged(error.to_string()))?),
     })
 }
 

@@ -5,20 +5,22 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
 
 use super::SqliteStore;
-use super::decode::{self, RUN_COLUMNS, integer, reading, writing};
-use crate::run::store::{Chunk, RunChange, RunFilter, RunRecord, RunStore, StoreError};
-use crate::types::{RunId, Seq};
+use super::decode::{self, RUN_COLUMNS, SESSION_COLUMNS, integer, reading, writing};
+use crate::run::store::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SessionRecord, StoreError};
+use crate::types::{RunId, Seq, SessionId, Timestamp, UserName};
 
 #[async_trait]
 impl RunStore for SqliteStore {
-    async fn create_run(&self, run: RunRecord, first: Chunk) -> Result<(), StoreError> {
+    async fn create_run(&self, run: RunRecord, first: Chunk, idempotency: Option<Idempotency>) -> Result<(), StoreError> {
         let spec = to_json(&run.spec)?;
         let widened = to_json(&run.widened)?;
+        let working_dir = to_json(&run.spec.working_dir)?;
         self.writer
             .write(move |connection| {
-                let session =
-                    "INSERT INTO sessions (id, owner, agent_type, created_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO NOTHING";
-                let values = params![run.session.to_string(), run.owner.as_str(), run.spec.agent_type, run.created_at.as_millis()];
+                let session = "INSERT INTO sessions (id, owner, agent_type, working_dir, created_at) VALUES (?1, ?2, ?3, ?4, ?5)
+                               ON CONFLICT (id) DO NOTHING";
+                let values =
+                    params![run.session.to_string(), run.owner.as_str(), run.spec.agent_type, working_dir, run.created_at.as_millis(),];
                 execute(connection, session, values)?;
                 let sql = "INSERT INTO runs (id, session_id, owner, agent_type, status, spec, widened, created_at, last_seq)
                            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
@@ -34,6 +36,7 @@ impl RunStore for SqliteStore {
                     integer(run.last_seq.get()),
                 ];
                 execute(connection, sql, values)?;
+                claim_key(connection, run.id, idempotency)?;
                 insert_chunk(connection, run.id, &first)
             })
             .await
@@ -62,6 +65,7 @@ impl RunStore for SqliteStore {
                     let sql = "UPDATE sessions SET agent_session = ?2 WHERE id = (SELECT session_id FROM runs WHERE id = ?1)";
                     execute(connection, sql, params![run.to_string(), agent_session])?;
                 }
+                claim_key(connection, run, change.idempotency)?;
                 insert_chunk(connection, run, &chunk)
             })
             .await
@@ -87,6 +91,34 @@ impl RunStore for SqliteStore {
         .await
     }
 
+    async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>, StoreError> {
+        self.read(move |connection| {
+            let sql = format!("SELECT {SESSION_COLUMNS} FROM sessions WHERE id = ?1");
+            let mut statement = connection.prepare_cached(&sql).map_err(reading)?;
+            statement.query_row([id.to_string()], |row| Ok(decode::session(row))).optional().map_err(reading)?.transpose()
+        })
+        .await
+    }
+
+    async fn sessions(&self, owner: Option<UserName>, before: Option<SessionId>, limit: usize) -> Result<Vec<SessionRecord>, StoreError> {
+        self.read(move |connection| {
+            let sql = format!(
+                "SELECT {SESSION_COLUMNS} FROM sessions WHERE owner = coalesce(?1, owner) AND id < coalesce(?2, 'ses_g') ORDER BY id DESC LIMIT {limit}"
+            );
+            let mut statement = connection.prepare_cached(&sql).map_err(reading)?;
+            let values = params![owner.map(|owner| owner.to_string()), before.map(|before| before.to_string())];
+            let rows = statement.query_map(values, |row| Ok(decode::session(row))).map_err(reading)?;
+            rows.map(|row| row.map_err(reading)?).collect()
+        })
+        .await
+    }
+
+    async fn forget_keys(&self, before: Timestamp) -> Result<(), StoreError> {
+        self.writer
+            .write(move |connection| execute(connection, "DELETE FROM idempotency WHERE created_at < ?1", [before.as_millis()]).map(|_| ()))
+            .await
+    }
+
     async fn unfinished(&self) -> Result<Vec<RunId>, StoreError> {
         self.read(move |connection| {
             let mut statement = connection.prepare_cached("SELECT id FROM runs WHERE ended_at IS NULL ORDER BY id").map_err(reading)?;
@@ -103,10 +135,14 @@ impl RunStore for SqliteStore {
     async fn delete_run(&self, id: RunId) -> Result<bool, StoreError> {
         self.writer
             .write(move |connection| {
-                let deleted = execute(connection, "DELETE FROM runs WHERE id = ?1", [id.to_string()])?;
-                let empty = "DELETE FROM sessions WHERE NOT EXISTS (SELECT 1 FROM runs WHERE session_id = sessions.id)";
-                execute(connection, empty, [])?;
-                Ok(deleted == 1)
+                let sql = "DELETE FROM runs WHERE id = ?1 RETURNING session_id";
+                let deleted = connection
+                    .prepare_cached(sql)
+                    .and_then(|mut delete| delete.query_row([id.to_string()], |row| row.get::<_, String>(0)).optional());
+                let Some(session) = deleted.map_err(|error| writing(&error))? else { return Ok(false) };
+                let empty = "DELETE FROM sessions WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM runs WHERE session_id = ?1)";
+                execute(connection, empty, [session])?;
+                Ok(true)
             })
             .await
     }
@@ -137,6 +173,23 @@ impl RunStore for SqliteStore {
         })
         .await
     }
+}
+
+/// Takes a caller's key for this run, unless it is taken.
+fn claim_key(connection: &Connection, run: RunId, idempotency: Option<Idempotency>) -> Result<(), StoreError> {
+    let Some(Idempotency { owner, key, fingerprint, at }) = idempotency else { return Ok(()) };
+    let sql = "INSERT INTO idempotency (owner, key, fingerprint, run_id, created_at) VALUES (?1, ?2, ?3, ?4, ?5)
+               ON CONFLICT (owner, key) DO NOTHING";
+    if execute(connection, sql, params![owner.as_str(), key, fingerprint, run.to_string(), at.as_millis()])? == 1 {
+        return Ok(());
+    }
+    let sql = "SELECT run_id, fingerprint FROM idempotency WHERE owner = ?1 AND key = ?2";
+    let first = connection
+        .prepare_cached(sql)
+        .and_then(|mut select| select.query_row(params![owner.as_str(), key], |row| Ok((row.get::<_, String>(0)?, row.get(1)?))));
+    let (id, fingerprint) = first.map_err(reading)?;
+    let run = id.parse().map_err(|error| StoreError::Damaged { table: "idempotency", id, problem: format!("{error}") })?;
+    Err(StoreError::KeyUsed { run, fingerprint })
 }
 
 fn insert_chunk(connection: &Connection, run: RunId, chunk: &Chunk) -> Result<(), StoreError> {

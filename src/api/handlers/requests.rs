@@ -1,0 +1,71 @@
+//! What a run's agent asks, and the answers.
+
+use axum::Json as Answered;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+
+use super::super::{ApiError, AppState, Json, Path};
+use super::page::Page;
+use crate::auth::Principal;
+use crate::run::RequestView;
+use crate::types::{Answer, Decision, RunId};
+
+/// `GET /api/runs/{id}/requests`
+pub(in crate::api) async fn list(
+    State(app): State<AppState>,
+    principal: Principal,
+    Path(run): Path<RunId>,
+) -> Result<Answered<Page<RequestView, String>>, ApiError> {
+    Ok(Answered(Page::whole(app.runs.requests(&principal.caller, run).await?)))
+}
+
+/// A decision on a permission, or the answers to a question.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct AnswerRequest {
+    decision: Option<Decision>,
+    /// What the agent is told with a denial.
+    message: Option<String>,
+    /// For each question its answers.
+    answers: Option<Vec<OneOrMore>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+/// `POST /api/runs/{id}/requests/{request}`
+pub(in crate::api) async fn answer(
+    State(app): State<AppState>,
+    principal: Principal,
+    Path((run, request)): Path<(RunId, String)>,
+    Json(body): Json<AnswerRequest>,
+) -> Result<StatusCode, ApiError> {
+    app.runs.answer(&principal.caller, run, request, body.into_answer()?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl AnswerRequest {
+    fn into_answer(self) -> Result<Answer, ApiError> {
+        match (self.decision, self.answers) {
+            (Some(decision), None) => Ok(Answer::Permission { decision, message: self.message }),
+            (None, Some(answers)) => {
+                let answers = answers.into_iter().map(|answer| match answer {
+                    OneOrMore::One(text) => vec![text],
+                    OneOrMore::More(texts) => texts,
+                });
+                Ok(Answer::Question { answers: answers.collect() })
+            }
+            (Some(_), Some(_)) => {
+                Err(ApiError::invalid_field("answers", "a decision and answers are for different requests; give one of them"))
+            }
+            (None, None) => {
+                Err(ApiError::invalid_field("decision", "give a decision (allow_once, allow_always, deny) or, for a question, answers"))
+            }
+        }
+    }
+}
