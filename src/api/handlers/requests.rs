@@ -2,14 +2,13 @@
 
 use axum::Json as Answered;
 use axum::extract::State;
-use axum::http::StatusCode;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::super::{ApiError, AppState, Json, Path};
 use super::page::Page;
 use crate::auth::Principal;
 use crate::run::RequestView;
-use crate::types::{Answer, Decision, RunId};
+use crate::types::{Answer, DecidedBy, Decision, RunId};
 
 /// `GET /api/runs/{id}/requests`
 pub(in crate::api) async fn list(
@@ -44,9 +43,32 @@ pub(in crate::api) async fn answer(
     principal: Principal,
     Path((run, request)): Path<(RunId, String)>,
     Json(body): Json<AnswerRequest>,
-) -> Result<StatusCode, ApiError> {
-    app.runs.answer(&principal.caller, run, request, body.into_answer()?).await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Result<Answered<AnswerResponse>, ApiError> {
+    let answer = body.into_answer()?;
+    let response = AnswerResponse::new(&request, &answer);
+    app.runs.answer(&principal.caller, run, request, answer).await?;
+    Ok(Answered(response))
+}
+
+/// The answer as it was taken: what the resolving event tells, too.
+#[derive(Serialize)]
+pub(in crate::api) struct AnswerResponse {
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<Decision>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answers: Option<Vec<Vec<String>>>,
+    by: DecidedBy,
+}
+
+impl AnswerResponse {
+    fn new(id: &str, answer: &Answer) -> Self {
+        let (decision, answers) = match answer {
+            Answer::Permission { decision, .. } => (Some(*decision), None),
+            Answer::Question { answers } => (None, Some(answers.clone())),
+        };
+        Self { id: id.to_owned(), decision, answers, by: DecidedBy::User }
+    }
 }
 
 impl AnswerRequest {
