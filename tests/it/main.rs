@@ -1,3 +1,8 @@
 //! The integration tests: one binary, a file for each behaviour.
+//!
+//! They start the real server binary and speak with it over HTTP as any client does. Agents are the built-in `demo` and the scripted
+//! `fake_agent`, which stands in for `claude`.
 
 mod docs;
+mod flow;
+mod support;
