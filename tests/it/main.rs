@@ -3,6 +3,11 @@
 //! They start the real server binary and speak with it over HTTP as any client does. Agents are the built-in `demo` and the scripted
 //! `fake_agent`, which stands in for `claude`.
 
+mod crash;
 mod docs;
 mod flow;
+mod runs;
+mod shutdown;
+mod stops;
+mod streams;
 mod support;

@@ -97,6 +97,11 @@ impl Client {
         self.send(self.request(Method::DELETE, path)).await
     }
 
+    /// Cancels a run.
+    pub(crate) async fn cancel(&self, id: &str) -> Answer {
+        self.send(self.request(Method::POST, &format!("/api/runs/{id}/cancel"))).await
+    }
+
     /// Asks for a run.
     pub(crate) async fn ask(&self, prompt: &str, metadata: Value) -> Answer {
         self.post("/api/runs", &json!({ "input": { "text": prompt }, "metadata": metadata })).await

@@ -21,25 +21,28 @@ pub(crate) struct Frame {
 pub(crate) struct Frames {
     response: reqwest::Response,
     buffer: Vec<u8>,
+    /// Where in the buffer the next event begins.
+    start: usize,
 }
 
 impl Frames {
     pub(super) fn of(response: reqwest::Response) -> Self {
-        Self { response, buffer: Vec::new() }
+        Self { response, buffer: Vec::new(), start: 0 }
     }
 
     /// The next event; `None` at the end of the stream, however it came about. Keep-alives are passed over.
     pub(crate) async fn next(&mut self) -> Option<Frame> {
         loop {
-            if let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\n\n") {
-                let rest = self.buffer.split_off(end + 2);
-                let frame = std::mem::replace(&mut self.buffer, rest);
-                let text = String::from_utf8(frame).expect("events are UTF-8");
+            let unread = &self.buffer[self.start..];
+            if let Some(end) = unread.windows(2).position(|pair| pair == b"\n\n") {
+                let text = std::str::from_utf8(&unread[..end + 2]).expect("events are UTF-8").to_owned();
+                self.start += end + 2;
                 match parse(text) {
                     Some(frame) => return Some(frame),
                     None => continue,
                 }
             }
+            self.buffer.drain(..std::mem::take(&mut self.start));
             self.buffer.extend_from_slice(&self.response.chunk().await.ok()??);
         }
     }
