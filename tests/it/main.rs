@@ -6,8 +6,11 @@
 mod crash;
 mod docs;
 mod flow;
+mod reading;
 mod runs;
 mod shutdown;
+mod starting;
 mod stops;
 mod streams;
 mod support;
+mod workspaces;
