@@ -3,8 +3,11 @@
 //! They start the real server binary and speak with it over HTTP as any client does. Agents are the built-in `demo` and the scripted
 //! `fake_agent`, which stands in for `claude`.
 
+mod admission;
 mod crash;
 mod docs;
+mod door;
+mod errors;
 mod flow;
 mod reading;
 mod runs;
