@@ -9,6 +9,7 @@ mod docs;
 mod door;
 mod errors;
 mod flow;
+mod layers;
 mod reading;
 mod runs;
 mod shutdown;
