@@ -67,7 +67,10 @@ mod tests {
 
     fn built(names: &[&str], allowed: &[&str]) -> Vec<String> {
         let allowed: Vec<String> = allowed.iter().map(|name| (*name).to_owned()).collect();
-        build(names.iter().map(|name| (*name, "x")), AGENT, &allowed).into_keys().filter(|name| name != "TERM" && name != "NO_COLOR").collect()
+        build(names.iter().map(|name| (*name, "x")), AGENT, &allowed)
+            .into_keys()
+            .filter(|name| name != "TERM" && name != "NO_COLOR")
+            .collect()
     }
 
     #[test]
