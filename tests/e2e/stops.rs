@@ -20,13 +20,12 @@ for_each_agent!(Bench::get();
 const SLEEPER: &str = "sleep [[mock:sleeper s=300]]";
 
 fn a_model_that_never_answers_ends_with_the_time_limit(server: &Server, agent: Agent) {
-    // The limit counts from the start, and OpenCode takes some of it to get ready.
+    // The limit counts from the start, and OpenCode takes much of it to get ready.
     let limit = if agent == Agent::OpenCode { 10 } else { 3 };
     let (run, events) = server.run(agent, "go [[mock:hang]]", &json!({ "timeout_secs": limit }));
     events.assert_end("timed_out", "timeout");
     let took = Duration::from_millis(events.done()["duration_ms"].as_u64().expect("a duration"));
     assert!(took >= Duration::from_secs(limit) && took < Duration::from_secs(limit + 5), "{took:?}");
-    assert_eq!(events.all("run_started").len(), 1, "it was the model that hung");
     assert_eq!(processes_of(&run), [""; 0]);
 }
 
@@ -38,7 +37,7 @@ fn a_cancelled_run_leaves_no_process(server: &Server, agent: Agent) {
     let asked = Instant::now();
     server.cancel(&run);
     server.cancel(&run);
-    let events = follow.to_end();
+    let events = follow.finish();
     events.assert_end("cancelled", "cancelled");
     assert!(asked.elapsed() < Duration::from_secs(8), "none of them needs KILL: {:?}", asked.elapsed());
     assert_eq!(processes_of(&run), [""; 0]);
@@ -52,10 +51,10 @@ fn a_killed_server_leaves_no_process_and_its_runs_are_interrupted(bench: &'stati
     follow.until("tool_call");
     wait_for("the tool", || sleeps(&run).then_some(()));
     server.kill();
-    let seen = follow.to_whatever_end();
+    let seen = follow.until_it_breaks();
 
     let server = Server::start(bench, &name, &[]);
-    let events = server.follow(&run).to_end();
+    let events = server.follow(&run).finish();
     events.assert_end("interrupted", "node_lost");
     assert!(events.iter().take(seen.len()).eq(&seen), "what was seen is replayed as it was");
     wait_for("the end of all processes", || processes_of(&run).is_empty().then_some(()));

@@ -43,7 +43,7 @@ impl Follow {
     }
 
     /// Reads to the end and holds the stream against its contract.
-    pub(crate) fn to_end(mut self) -> Events {
+    pub(crate) fn finish(mut self) -> Events {
         while self.next().is_some() {}
         let events = Events(std::mem::take(&mut self.seen));
         contract::check(&events);
@@ -51,7 +51,7 @@ impl Follow {
     }
 
     /// Reads whatever still comes, from a server that may have died.
-    pub(crate) fn to_whatever_end(mut self) -> Vec<Value> {
+    pub(crate) fn until_it_breaks(mut self) -> Vec<Value> {
         while self.next().is_some() {}
         std::mem::take(&mut self.seen)
     }

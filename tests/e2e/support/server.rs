@@ -75,7 +75,7 @@ impl Server {
         wait_for("the server", ready);
         let mut server = Self { bench, address, token: String::new(), log, process };
         let login = server.post("/api/auth/login", &json!({ "username": "admin", "password": "admin" }));
-        server.token = login["token"].as_str().unwrap_or_else(|| panic!("no token: {login}")).to_owned();
+        login["token"].as_str().unwrap_or_else(|| panic!("no token: {login}")).clone_into(&mut server.token);
         server
     }
 
@@ -122,7 +122,7 @@ impl Server {
     /// Makes a run and reads its events to the end.
     pub(crate) fn run(&self, agent: Agent, prompt: &str, metadata: &Value) -> (Run, Events) {
         let run = self.create(agent, prompt, metadata);
-        let events = self.follow(&run).to_end();
+        let events = self.follow(&run).finish();
         (run, events)
     }
 
