@@ -50,6 +50,8 @@ pub(super) fn build<'a>(
         .collect();
     // No terminal stands behind an agent of ours, whatever one stands behind the server.
     built.insert("TERM".into(), "dumb".into());
+    // Not every program asks the terminal: Codex colours its log in a pipe, too.
+    built.insert("NO_COLOR".into(), "1".into());
     built
 }
 
@@ -71,7 +73,10 @@ mod tests {
 
     fn built(names: &[&str], allowed: &[&str]) -> Vec<String> {
         let allowed: Vec<String> = allowed.iter().map(|name| (*name).to_owned()).collect();
-        build(names.iter().map(|name| (*name, "x")), AGENT, &allowed).into_keys().filter(|name| name != "TERM").collect()
+        build(names.iter().map(|name| (*name, "x")), AGENT, &allowed)
+            .into_keys()
+            .filter(|name| name != "TERM" && name != "NO_COLOR")
+            .collect()
     }
 
     #[test]

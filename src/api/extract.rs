@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::ApiError;
+use super::object::object;
 use crate::auth::Principal;
 use crate::run::IdempotencyKey;
 
@@ -95,10 +96,9 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let mut json = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
-        data_error(&path, error.inner())
-    })?;
+    let mut track = serde_path_to_error::Track::new();
+    let value = object(serde_path_to_error::Deserializer::new(&mut json, &mut track));
+    let value = value.map_err(|error| data_error(&track.path().to_string(), &error))?;
     json.end().map_err(|error| data_error(".", &error))?;
     Ok(value)
 }
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn depth_without_end_is_400_and_no_overflow() {
-        let error = parse::<serde_json::Value>("[".repeat(100_000).as_bytes()).unwrap_err();
+        let error = parse::<serde_json::Value>("{\"a\":".repeat(100_000).as_bytes()).unwrap_err();
         assert_eq!(error.code(), "malformed_json");
     }
 
@@ -216,6 +216,7 @@ mod tests {
             ("{\"input\": {\"text\": \"a\"}, \"list\": [1, 300]}", "list[1]"),
             ("{\"input\": null}", "input"),
             ("[]", "."),
+            ("[{\"text\": \"a\"}, []]", "."),
             ("7", "."),
         ];
         for (body, field) in cases {

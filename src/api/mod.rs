@@ -11,6 +11,7 @@ mod door;
 mod error;
 mod extract;
 mod handlers;
+mod object;
 mod request_log;
 mod router;
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! `opencode` leave a running tool under pid 1). Descendants inherit the environment, so each run's processes carry a marker
 //! variable and are found by it wherever they have gone.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -33,6 +34,9 @@ impl Marker {
 pub struct Tree {
     leader: Option<members::Leader>,
     marker: Marker,
+    /// Who was in it when it was last looked at: a child without the marker is found by its parent only, which may be gone a moment
+    /// later.
+    seen: Arc<Mutex<Vec<members::Member>>>,
 }
 
 /// What was left when a tree had been told to end.
@@ -50,33 +54,24 @@ const KILL_FOR: Duration = Duration::from_secs(5);
 
 impl Tree {
     pub(super) fn new(leader: i32, marker: Marker) -> Self {
-        Self { leader: members::leader(leader), marker }
+        Self { leader: members::leader(leader), marker, seen: Arc::default() }
     }
 
     /// What an earlier server may have left of a run: only the marker is known, and only it is believed.
     pub fn left_by_earlier_server(marker: Marker) -> Self {
-        Self { leader: None, marker }
-    }
-
-    /// Sends `signal` to every process of the tree. Gives how many there are.
-    pub fn signal(&self, signal: Signal) -> usize {
-        members::of(&self.marker, self.leader).into_iter().filter(|member| member.signal(signal)).count()
-    }
-
-    /// Whether nothing of the tree is alive.
-    pub fn is_gone(&self) -> bool {
-        members::of(&self.marker, self.leader).is_empty()
+        Self { leader: None, marker, seen: Arc::default() }
     }
 
     /// Asks every process to end (TERM, and CONT for stopped ones), waits up to `grace`, then kills what is left, and what that
     /// starts meanwhile. Returns as soon as nothing is left.
     pub async fn end(&self, grace: Duration) -> Remains {
         if !grace.is_zero() {
-            self.signal(Signal::TERM);
-            self.signal(Signal::CONT);
+            let members = self.look();
+            signal(&members, Signal::TERM);
+            signal(&members, Signal::CONT);
             let until = Instant::now() + grace;
             while Instant::now() < until {
-                if self.is_gone() {
+                if self.look().is_empty() {
                     return Remains { left: 0 };
                 }
                 tokio::time::sleep(LOOK_AGAIN).await;
@@ -84,12 +79,26 @@ impl Tree {
         }
         let until = Instant::now() + KILL_FOR;
         loop {
-            let left = self.signal(Signal::KILL);
-            if left == 0 || Instant::now() >= until {
-                return Remains { left };
+            let members = self.look();
+            signal(&members, Signal::KILL);
+            if members.is_empty() || Instant::now() >= until {
+                return Remains { left: members.len() };
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
+    }
+
+    /// The living processes of the tree.
+    fn look(&self) -> Vec<members::Member> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        *seen = members::of(&self.marker, self.leader, &seen);
+        seen.clone()
+    }
+}
+
+fn signal(members: &[members::Member], signal: Signal) {
+    for member in members {
+        member.signal(signal);
     }
 }
 
@@ -131,15 +140,17 @@ mod members {
         Stat::of(pid).map(|stat| Member { pid, started: stat.started })
     }
 
-    /// Every living process that carries the marker, belongs to the leader's session, or descends from one that does.
-    pub(super) fn of(marker: &Marker, leader: Option<Leader>) -> Vec<Member> {
+    /// Every living process that carries the marker, belongs to the leader's session, was `seen` before, or descends from one of those.
+    pub(super) fn of(marker: &Marker, leader: Option<Leader>, seen: &[Member]) -> Vec<Member> {
         let all: HashMap<i32, Stat> = pids().filter_map(|pid| Some((pid, Stat::of(pid)?))).collect();
         let assignment = [Marker::VARIABLE.as_bytes(), b"=", marker.value().as_bytes()].concat();
         // A session keeps its number while one process is left in it. If another process has the leader's number now, the session
         // was empty before, and what is in a session of that number is not ours.
         let session = leader.filter(|leader| all.get(&leader.pid).is_none_or(|stat| stat.started == leader.started));
         let (mut inside, mut outside): (HashSet<i32>, HashSet<i32>) = all.keys().partition(|&&pid| {
-            session.is_some_and(|leader| pid == leader.pid || all[&pid].session == leader.pid) || carries(pid, &assignment)
+            session.is_some_and(|leader| pid == leader.pid || all[&pid].session == leader.pid)
+                || seen.contains(&Member { pid, started: all[&pid].started })
+                || carries(pid, &assignment)
         });
         // Children of members that have cleared their environment; again and again, since a child may come before its parent.
         loop {
@@ -248,7 +259,7 @@ mod members {
         Pid::from_raw(pid).map(Member)
     }
 
-    pub(super) fn of(_marker: &Marker, leader: Option<Leader>) -> Vec<Member> {
+    pub(super) fn of(_marker: &Marker, leader: Option<Leader>, _seen: &[Member]) -> Vec<Member> {
         leader.filter(|leader| test_kill_process_group(leader.0).is_ok()).into_iter().collect()
     }
 }

@@ -252,6 +252,11 @@ impl RunManager {
             if remains.left > 0 {
                 tracing::warn!(run.id = %id, left = remains.left, "processes of an interrupted run could not be ended");
             }
+            // What it cost is worth knowing, but the run must end, even if its log cannot be read.
+            let usage = self.inner.log.last_usage(id).await.unwrap_or_else(|error| {
+                tracing::warn!(run.id = %id, %error, "the log of an interrupted run cannot be read");
+                None
+            });
             let outcome = StopReason::NodeLost.outcome();
             let now = self.inner.log.now();
             let done = RunDone {
@@ -261,7 +266,7 @@ impl RunManager {
                 exit_code: None,
                 signal: None,
                 result: None,
-                usage: None,
+                usage,
                 duration_ms: u64::try_from(now.as_millis() - run.created_at.as_millis()).unwrap_or(0),
                 stderr_tail: None,
             };

@@ -1,3 +1,20 @@
 //! The integration tests: one binary, a file for each behaviour.
+//!
+//! They start the real server binary and speak with it over HTTP as any client does. Agents are the built-in `demo` and the scripted
+//! `fake_agent`, which stands in for `claude`.
 
+mod admission;
+mod crash;
 mod docs;
+mod door;
+mod errors;
+mod flow;
+mod layers;
+mod reading;
+mod runs;
+mod shutdown;
+mod starting;
+mod stops;
+mod streams;
+mod support;
+mod workspaces;

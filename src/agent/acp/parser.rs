@@ -28,6 +28,10 @@ pub struct Dialect {
     pub(crate) plan_tool: Option<&'static str>,
     /// What a finished call changed, where the agent gives no diff, or none of the whole file.
     pub(crate) file_changes: Option<FileChanges>,
+    /// Whether a call that the agent calls completed has failed all the same, by its raw output.
+    pub(crate) failed: Option<fn(&Value) -> bool>,
+    /// The agent writes files itself and asks us to write them as well, whatever we offer.
+    pub(crate) writes_twice: bool,
     /// Commands of the agent's own that may well end without a word.
     pub(crate) silent_commands: &'static [&'static str],
     /// What an exit without a result means.
@@ -227,8 +231,13 @@ impl Acp {
                 self.ask(id, asked, out);
                 Fate::Told
             }
-            // `OpenCode` asks us to write files although we offered no such thing, and does not wait for the answer
-            // (recording `acp/opencode_permission_allow_once`). The change itself is told by the tool call.
+            // `OpenCode` asks for this although we offered no such thing, does not wait for the answer and writes the file anyway
+            // (recording `acp/opencode_permission_allow_once`); a refusal it answers with pages of its own source on its stderr.
+            // The change itself is told by the tool call.
+            "fs/write_text_file" if self.dialect.writes_twice => {
+                out.send_json(&response(&id, &json!({})));
+                Fate::Told
+            }
             method if method.starts_with("fs/") || method.starts_with("terminal/") => {
                 out.send_json(&refusal(&id, METHOD_NOT_FOUND, "this client offers no files and no terminals"));
                 Fate::Told

@@ -208,6 +208,7 @@ impl Calls {
         // What is kept of an ended call is only that it has ended.
         let done = std::mem::replace(call, Call { stage: Stage::Ended, ..Call::default() });
         let (name, input) = (done.name.unwrap_or_default(), done.input.unwrap_or_default());
+        let worked = worked && !self.dialect.failed.is_some_and(|failed| failed(raw_output));
         if worked {
             let own = || self.dialect.file_changes.map(|changes| changes(&name, &input, raw_output)).unwrap_or_default();
             let told = match (done.asked_diffs.is_empty(), done.diffs.is_empty()) {

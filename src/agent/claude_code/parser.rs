@@ -270,12 +270,13 @@ impl ClaudeParser {
             (false, true) => ToolStatus::Error,
             (false, false) => ToolStatus::Ok,
         };
-        out.event(StreamEvent::ToolResult { id: id.to_owned(), status, content: block.result_text(), duration_ms: None });
         let change = self.calls.get_mut(id).and_then(Option::take);
         if status == ToolStatus::Ok {
             out.items.extend(details.and_then(diff::file_change).map(Item::Event));
             out.items.extend(change.and_then(|change| self.plan.apply(change, details)).map(Item::Event));
         }
+        // Last, as for every agent: when a call is over, all that it did was told.
+        out.event(StreamEvent::ToolResult { id: id.to_owned(), status, content: block.result_text(), duration_ms: None });
     }
 
     fn result(&mut self, result: wire::TurnResult, out: &mut Output) -> Fate {

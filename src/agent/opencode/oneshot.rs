@@ -98,11 +98,10 @@ impl OneShot {
         let Tool { name, call: id, state } = serde_json::from_value(part).ok()?;
         let field = |name: &str| state.get(name).and_then(Value::as_str);
         let input = state.get("input").cloned().unwrap_or_default();
-        let (worked, content) = match (field("status")?, field("error")) {
-            ("completed", _) => (true, field("output").unwrap_or_default()),
-            (_, error) => (false, error.unwrap_or_default()),
-        };
-        let denied = !worked && content.contains(REFUSED);
+        let completed = field("status")? == "completed";
+        let content = field(if completed { "output" } else { "error" }).unwrap_or_default();
+        let worked = completed && !tools::failed(&state);
+        let denied = !completed && content.contains(REFUSED);
         self.refused |= denied;
         let title = field("title").filter(|title| !title.is_empty()).or_else(|| input.get("command")?.as_str());
         let title = title.and_then(|title| title.lines().next()).unwrap_or(&name).to_owned();

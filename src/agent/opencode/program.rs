@@ -53,6 +53,8 @@ const DIALECT: Dialect = Dialect {
     tool_name: Some(tools::name),
     plan_tool: Some(tools::PLAN_TOOL),
     file_changes: Some(tools::file_changes),
+    failed: Some(tools::failed),
+    writes_twice: true,
     silent_commands: &["compact"],
     diagnose: Some(diagnose::diagnose),
 };

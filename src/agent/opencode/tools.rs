@@ -28,6 +28,12 @@ pub(super) fn name(kind: AcpKind, title: &str) -> String {
     if kind == AcpKind::Execute { "bash".to_owned() } else { title.to_owned() }
 }
 
+/// Whether a call failed that the program calls completed: a command that ran, and ended with another exit code than 0 (recording
+/// `acp/opencode_parallel`). `output` holds the tool's `metadata`.
+pub(super) fn failed(output: &Value) -> bool {
+    output.pointer("/metadata/exit").and_then(Value::as_i64).is_some_and(|code| code != 0)
+}
+
 /// What a finished call changed. `output` holds the tool's `metadata`.
 pub(super) fn file_changes(name: &str, input: &Value, output: &Value) -> Vec<StreamEvent> {
     let metadata = output.get("metadata").unwrap_or(&Value::Null);

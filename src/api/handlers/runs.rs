@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::super::access::Peer;
 use super::super::error::RunFields;
 use super::super::extract::Keyed;
+use super::super::object::object;
 use super::super::{ApiError, AppState, Path, Query};
 use super::page::{self, Page};
 use crate::auth::Principal;
@@ -27,8 +28,9 @@ const MAX_WAIT: u64 = 600;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct CreateRunRequest {
+    #[serde(deserialize_with = "object")]
     input: RunInput,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     metadata: RunMetadata,
 }
 

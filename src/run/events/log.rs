@@ -10,10 +10,13 @@ use super::encode::encode;
 use super::follower::{Follower, Framing};
 use super::frames::Frames;
 use crate::run::store::{Chunk, Idempotency, RunChange, RunRecord, RunStore, StoreError};
-use crate::types::{Clock, RunId, Seq, StreamEvent, Timestamp};
+use crate::types::{Clock, RunId, Seq, StreamEvent, Timestamp, Usage};
 
 /// Most that a live run's tail holds in memory, in bytes of frames. A follower that is further behind reads from the store.
 const TAIL: usize = 256 * 1024;
+
+/// About how much of a log is read at once where nobody waits for it, in bytes.
+const READ: usize = 1024 * 1024;
 
 /// The logs of all runs. Cloning gives another handle.
 #[derive(Clone)]
@@ -95,6 +98,27 @@ impl EventLog {
         let Some(record) = self.store.run(run).await? else { return Ok(None) };
         let tip = Tip { last: record.last_seq.get(), ended: true };
         Ok(Some(Follower::of_ended(run, after, framing, tip, Arc::clone(&self.store))))
+    }
+
+    /// What a run had used by the last word of its log; `None` if it never said. Reads the whole log: for a run whose driver is gone.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the log cannot be read.
+    pub async fn last_usage(&self, run: RunId) -> Result<Option<Usage>, StoreError> {
+        let (mut usage, mut cursor) = (None, 0);
+        loop {
+            let chunks = self.store.chunks(run, cursor, READ).await?;
+            let Some(last) = chunks.last() else { return Ok(usage) };
+            cursor = last.last.get();
+            for line in chunks.iter().flat_map(|chunk| chunk.body.split(|byte| *byte == b'\n')) {
+                // Most lines are tokens, and need not be taken apart to see that they are not this.
+                if memchr::memmem::find(line, br#""type":"usage""#).is_some()
+                    && let Ok(StreamEvent::Usage(told)) = serde_json::from_slice(line)
+                {
+                    usage = Some(told);
+                }
+            }
+        }
     }
 
     /// The present moment by the clock that stamps the events.

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::{EventLog, Follower, Framing, LogWriter};
 use crate::run::store::contract::{done, record};
 use crate::run::store::{RunChange, SqliteStore};
-use crate::types::{Clock, StreamEvent, Timestamp};
+use crate::types::{Clock, StreamEvent, Timestamp, Usage};
 
 #[derive(Debug)]
 struct StoppedClock;
@@ -49,6 +49,20 @@ async fn read_all(mut follower: Follower) -> Vec<u8> {
 fn ids(sse: &[u8]) -> Vec<u64> {
     let text = std::str::from_utf8(sse).unwrap();
     text.lines().filter_map(|line| line.strip_prefix("id: ")).map(|id| id.parse().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn what_a_run_had_used_is_found_in_its_log_also_behind_many_events() {
+    let (_folder, log) = log();
+    let mut writer = created(&log).await;
+    assert_eq!(log.last_usage(writer.run()).await.unwrap(), None);
+    for output_tokens in [1, 2] {
+        let usage = Usage { output_tokens, ..Usage::default() };
+        writer.append(&[StreamEvent::Usage(usage)], RunChange::default()).await.unwrap();
+        writer.append(&tokens(20, 90_000), RunChange::default()).await.unwrap();
+    }
+    let found = log.last_usage(writer.run()).await.unwrap();
+    assert_eq!(found.map(|usage| usage.output_tokens), Some(2));
 }
 
 proptest! {

@@ -1,0 +1,51 @@
+//! What goes wrong on the way to the model, and what a client learns of it.
+
+use serde_json::json;
+
+use crate::support::{Agent, Server, for_each_agent};
+
+for_each_agent!(Server::shared();
+    a_refused_key_is_not_logged_in,
+    a_model_that_the_provider_does_not_know_is_model_not_found,
+    a_rate_limit_that_passes_is_no_failure,
+    an_endless_error_of_the_provider_is_told_in_its_words,
+);
+
+fn a_refused_key_is_not_logged_in(server: &Server, agent: Agent) {
+    let (_, events) = server.run(agent, &format!("go [[mock:error status=401 id={agent}]]"), &json!({}));
+    events.assert_end("failed", "not_logged_in");
+    assert!(events.done()["message"].as_str().is_some_and(|message| !message.is_empty()));
+    assert!(events.done().get("result").is_none());
+    if agent != Agent::OpenCode {
+        // Each tries again before it gives up; OpenCode does not.
+        assert!(!events.notices("retrying").is_empty());
+    }
+}
+
+fn a_model_that_the_provider_does_not_know_is_model_not_found(server: &Server, agent: Agent) {
+    let model = if agent == Agent::OpenCode { "mock/no-such-model" } else { "no-such-model" };
+    let prompt = format!("go [[mock:error status=404 id={agent}]]");
+    let (_, events) = server.run(agent, &prompt, &json!({ "model": model }));
+    events.assert_end("failed", "model_not_found");
+    if let Some(started) = events.all("run_started").first() {
+        assert_eq!(started["model"], model, "the model that was asked for");
+    }
+}
+
+fn a_rate_limit_that_passes_is_no_failure(server: &Server, agent: Agent) {
+    let prompt = format!("go [[mock:error status=429 times=1 retry_after=1 id={agent}]]");
+    let (_, events) = server.run(agent, &prompt, &json!({}));
+    events.assert_completed("Hello! This is the mock model answering in several deltas.");
+    // OpenCode keeps its retries to itself.
+    if agent != Agent::OpenCode {
+        let notices = events.notices("retrying");
+        assert_eq!((notices.len(), &notices[0]["data"]["attempt"], &notices[0]["data"]["status"]), (1, &json!(1), &json!(429)));
+    }
+}
+
+fn an_endless_error_of_the_provider_is_told_in_its_words(server: &Server, agent: Agent) {
+    let (_, events) = server.run(agent, &format!("go [[mock:error status=400 id={agent}]]"), &json!({}));
+    events.assert_end("failed", "agent_error");
+    let message = events.done()["message"].as_str().unwrap_or_default();
+    assert!(message.contains("mock error 400"), "{message}");
+}

@@ -1,0 +1,59 @@
+//! What the server finds on its machine.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::{Agent, Server, for_each_agent, wait_for};
+
+for_each_agent!(Server::shared();
+    what_is_installed_is_shown_with_place_version_and_login,
+);
+
+for_each_agent!(bare_server();
+    what_is_not_installed_says_how_to_install_it,
+);
+
+fn what_is_installed_is_shown_with_place_version_and_login(server: &Server, agent: Agent) {
+    let report = wait_for("a look at the program", || Some(report(server, agent)).filter(|report| report["version"].is_string()));
+    assert_eq!((&report["available"], &report["authenticated"]), (&json!(true), &json!("yes")));
+    let versions = include_str!("../../scripts/agents.versions");
+    let tested = versions.lines().find_map(|line| line.strip_prefix(agent.name())?.split_whitespace().last()).expect("a version");
+    assert_eq!(report["version"], tested);
+    assert!(report["path"].as_str().is_some_and(|path| path.starts_with(server.bench.agents.to_str().expect("UTF-8"))), "{report}");
+    assert!(report["error"].is_null());
+    let asked = Instant::now();
+    server.get("/health/agents");
+    assert!(asked.elapsed() < Duration::from_millis(200), "curl's own start included: {:?}", asked.elapsed());
+}
+
+fn what_is_not_installed_says_how_to_install_it(server: &Server, agent: Agent) {
+    let report = report(server, agent);
+    assert_eq!((&report["available"], &report["version"], &report["path"]), (&json!(false), &Value::Null, &Value::Null));
+    let install = report["install"].as_str().expect("a command");
+    assert!(install.starts_with("npm install -g "), "{install}");
+    let (_, events) = server.run(agent, "hello", &json!({}));
+    events.assert_end("failed", "not_installed");
+    let message = events.done()["message"].as_str().unwrap_or_default();
+    assert!(message.contains(install), "{message}");
+    assert!(events.all("run_started").is_empty());
+}
+
+/// A server that finds no agent: neither in its own folder nor on its `PATH`.
+fn bare_server() -> Option<&'static Server> {
+    static BARE: std::sync::OnceLock<Option<Server>> = std::sync::OnceLock::new();
+    let start = || {
+        let bench = Server::shared()?.bench;
+        let empty = bench.folder();
+        let empty = fs::canonicalize(&empty).ok()?.display().to_string();
+        Some(Server::start(bench, "bare", &[("OPENRUNNER_AGENTS_DIR", &empty), ("PATH", &empty)]))
+    };
+    BARE.get_or_init(start).as_ref()
+}
+
+fn report(server: &Server, agent: Agent) -> Value {
+    let all = server.get("/health/agents");
+    let agents = all["agents"].as_array().unwrap_or_else(|| panic!("no list: {all}"));
+    agents.iter().find(|report| report["name"] == agent.name()).cloned().unwrap_or_else(|| panic!("no {agent}: {all}"))
+}

@@ -1,0 +1,145 @@
+//! The test bench: the installed programs, a home for them, and the model service.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+
+use super::kept::Kept;
+use super::server::{curl, wait_for};
+
+/// A key that no provider ever gave out.
+const KEY: &str = "sk-test-not-a-key";
+
+/// One for all tests of a run.
+pub(crate) struct Bench {
+    /// What `scripts/install-agents.sh --prefix` was given.
+    pub(crate) agents: PathBuf,
+    /// Everything that is written by tests is below it.
+    pub(crate) root: PathBuf,
+    /// The model service's address.
+    pub(crate) model: String,
+    _mock: Kept,
+    folders: AtomicUsize,
+}
+
+impl Bench {
+    /// The bench, or `None` where the end-to-end tests are to be skipped.
+    pub(crate) fn get() -> Option<&'static Self> {
+        static BENCH: OnceLock<Option<Bench>> = OnceLock::new();
+        BENCH.get_or_init(Self::set_up).as_ref()
+    }
+
+    fn set_up() -> Option<Self> {
+        let agents = std::env::var_os("OPENRUNNER_TEST_AGENTS").map(PathBuf::from).filter(|path| !path.as_os_str().is_empty());
+        let Some(agents) = agents else {
+            let how = "run ./scripts/test.sh, or set OPENRUNNER_TEST_AGENTS to the --prefix of scripts/install-agents.sh";
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "with CI=true the end-to-end tests must run: {how}");
+            // Not by `eprintln!`, which the test harness keeps to itself when all goes well.
+            let _ = writeln!(std::io::stderr(), "SKIPPED: the end-to-end tests have no agent programs; {how}");
+            return None;
+        };
+        for program in ["claude", "codex", "opencode"] {
+            let path = agents.join("bin").join(program);
+            assert!(path.exists(), "{} is not there: OPENRUNNER_TEST_AGENTS is the --prefix of install-agents.sh", path.display());
+        }
+        // Not below /tmp: Codex warns about a home there at each start. The shared server removes it at the end.
+        let root = tempfile::Builder::new().prefix("openrunner-e2e-").tempdir_in("/var/tmp").expect("a folder in /var/tmp").keep();
+        let port_file = root.join("port");
+        let mock = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mock-llm/mock_llm.py");
+        let mock = ["python3", path(&mock), "--port", "0", "--port-file", path(&port_file)];
+        let mock = Kept::start(&mock, &base_environment(&root), &root.join("mock.log"), None);
+        let port = wait_for("the model service", || fs::read_to_string(&port_file).ok().filter(|text| !text.is_empty()));
+        let bench = Self {
+            agents: agents.canonicalize().expect("an absolute path"),
+            model: format!("http://127.0.0.1:{}", port.trim()),
+            root,
+            _mock: mock,
+            folders: AtomicUsize::new(0),
+        };
+        bench.furnish();
+        Some(bench)
+    }
+
+    /// What each program needs to speak to the model service, as its user would write it down.
+    fn furnish(&self) {
+        let model = &self.model;
+        let write = |file: &str, text: &str| {
+            let file = self.home().join(file);
+            fs::create_dir_all(file.parent().expect("a folder")).expect("a folder in the home");
+            fs::write(file, text).expect("a file in the home");
+        };
+        // The newer models run their tools through one JavaScript tool; this one has a tool for each.
+        let codex = format!(
+            "model = \"gpt-5.5\"\nmodel_provider = \"mock\"\ncheck_for_update_on_startup = false\n\
+             [analytics]\nenabled = false\n\
+             [model_providers.mock]\nname = \"mock\"\nbase_url = \"{model}/v1\"\nenv_key = \"MOCK_KEY\"\nwire_api = \"responses\"\n"
+        );
+        write(".codex/config.toml", &codex);
+        let limit = json!({ "context": 200_000, "output": 8000 });
+        let price = json!({ "input": 3, "output": 15, "cache_read": 0.3, "cache_write": 0 });
+        let opencode = json!({
+            "autoupdate": false, "share": "disabled", "model": "mock/mock-model", "small_model": "mock/mock-small",
+            "provider": { "mock": {
+                "npm": "@ai-sdk/openai-compatible", "name": "Mock", "options": { "baseURL": format!("{model}/v1"), "apiKey": KEY },
+                "models": {
+                    "mock-model": { "name": "Mock", "cost": price, "reasoning": true, "limit": limit },
+                    "mock-small": { "name": "Small", "limit": limit },
+                },
+            } },
+        });
+        write(".config/opencode/opencode.json", &opencode.to_string());
+    }
+
+    pub(crate) fn home(&self) -> PathBuf {
+        self.root.join("home")
+    }
+
+    /// The environment that an operator would start the server in.
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
+        let mut env = base_environment(&self.home());
+        let ours = [
+            ("ANTHROPIC_BASE_URL", self.model.as_str()),
+            ("ANTHROPIC_API_KEY", KEY),
+            ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1"),
+            // Ten retries of a refused key would take three minutes.
+            ("CLAUDE_CODE_MAX_RETRIES", "2"),
+            ("OPENCODE_DISABLE_MODELS_FETCH", "1"),
+            ("OPENCODE_DISABLE_LSP_DOWNLOAD", "1"),
+            // Named in Codex's settings above. Nobody but the operator can know that it is the agent's.
+            ("MOCK_KEY", KEY),
+            ("OPENRUNNER_AGENT_ENV", "MOCK_KEY"),
+            ("OPENRUNNER_AGENTS_DIR", path(&self.agents)),
+        ];
+        env.extend(ours.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        env
+    }
+
+    /// A folder that nobody else works in.
+    pub(crate) fn folder(&self) -> PathBuf {
+        let number = self.folders.fetch_add(1, Ordering::Relaxed);
+        let folder = self.root.join(format!("folders/{number}"));
+        fs::create_dir_all(&folder).expect("a fresh folder");
+        folder
+    }
+
+    /// What the model was asked with the marker `scenario`, oldest first.
+    pub(crate) fn asked(&self, scenario: &str) -> Vec<Value> {
+        let all = curl(&[&format!("{}/__mock/requests", self.model)], b"");
+        let all: Vec<Value> = serde_json::from_slice(&all).expect("a list of requests");
+        all.into_iter().filter(|request| request["scenario"] == scenario).collect()
+    }
+}
+
+fn base_environment(home: &Path) -> Vec<(String, String)> {
+    let search = std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".into());
+    [("PATH", search.as_str()), ("HOME", path(home)), ("LANG", "C.UTF-8")].map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
+/// The tests choose their paths, and all of them are UTF-8.
+pub(crate) fn path(path: &Path) -> &str {
+    path.to_str().expect("a path in UTF-8")
+}

@@ -1,0 +1,109 @@
+//! What holds for the events of every run, whatever it is about: the contract of `docs/events.md`, and that nothing is told twice.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value;
+
+use super::Events;
+
+/// Panics where `events`, read from the first to the last, break the contract.
+pub(super) fn check(events: &Events) {
+    numbers_and_frame(events);
+    tool_calls(events);
+    permissions(events);
+    messages(events);
+    usage(events);
+    let raw = events.all("raw");
+    assert!(raw.is_empty(), "the tested versions say nothing that the adapters do not know, but: {raw:?}");
+    for log in events.all("log") {
+        let content = log["content"].as_str().unwrap_or_default();
+        assert!(!content.contains('\u{1b}'), "no terminal reads the log, so it has no colours: {content:?}");
+    }
+}
+
+fn numbers_and_frame(events: &Events) {
+    let mut time = String::new();
+    for (event, expected) in events.iter().zip(1_u64..) {
+        assert_eq!(event["seq"].as_u64(), Some(expected), "numbers are dense");
+        let ts = event["ts"].as_str().unwrap_or_default();
+        assert!(ts.len() == 24 && *ts >= *time, "{ts} after {time}");
+        ts.clone_into(&mut time);
+        let nulls = event.as_object().into_iter().flatten().filter(|(_, value)| value.is_null()).count();
+        assert_eq!(nulls, 0, "a field without a value is absent: {event}");
+    }
+    let last = events.iter().next_back().expect("a run has events");
+    assert_eq!(last["type"], "done", "the stream ends with the run");
+    assert_eq!(events.all("done").len(), 1);
+    assert!(events.all("run_started").len() <= 1);
+    if let Some(started) = events.iter().position(|event| event["type"] == "run_started") {
+        let early: Vec<_> = events.iter().take(started).filter_map(|event| event["type"].as_str()).collect();
+        assert!(early.iter().all(|kind| ["run_queued", "notice", "log"].contains(kind)), "before run_started: {early:?}");
+    }
+}
+
+fn tool_calls(events: &Events) {
+    let (mut open, mut called) = (HashSet::new(), HashSet::new());
+    for event in events.iter() {
+        let id = || event["id"].as_str().unwrap_or_default();
+        match event["type"].as_str() {
+            Some("tool_call") => {
+                assert!(called.insert(id()), "called twice: {event}");
+                open.insert(id());
+                assert!(event["title"].as_str().is_some_and(|title| !title.is_empty() && !title.contains('\n')), "a title is a line");
+                assert!(event["name"].as_str().is_some_and(|name| !name.is_empty()));
+            }
+            Some("tool_output") => assert!(open.contains(id()), "output of no running call: {event}"),
+            Some("tool_result") => {
+                assert!(open.remove(id()), "a result without a call, or a second one: {event}");
+                assert!(event["duration_ms"].is_u64(), "a result tells how long the call took");
+            }
+            _ => {}
+        }
+    }
+    if events.done()["status"] == "completed" {
+        assert!(open.is_empty(), "calls without a result: {open:?}");
+    }
+}
+
+fn permissions(events: &Events) {
+    let all: Vec<&Value> = events.iter().collect();
+    for (at, request) in all.iter().enumerate().filter(|(_, event)| event["type"] == "permission_request") {
+        let resolved = all.get(at + 1).copied().unwrap_or(&Value::Null);
+        assert_eq!((&resolved["type"], &resolved["id"]), (&"permission_resolved".into(), &request["id"]), "answered at once");
+        assert_eq!((&resolved["decision"], &resolved["by"]), (&"allow_once".into(), &"policy".into()));
+        let call = all[..at].iter().any(|event| event["type"] == "tool_call" && event["id"] == request["tool_call_id"]);
+        assert!(call, "what is asked for was called before: {request}");
+    }
+    assert_eq!(events.all("permission_request").len(), events.all("permission_resolved").len());
+}
+
+/// The tokens of a message, put together, are the message, and it is told once.
+fn messages(events: &Events) {
+    let mut tokens: HashMap<&str, String> = HashMap::new();
+    for event in events.iter() {
+        let id = event["message_id"].as_str().unwrap_or_default();
+        let content = event["content"].as_str().unwrap_or_default();
+        match event["type"].as_str() {
+            Some("token") => tokens.entry(id).or_default().push_str(content),
+            Some("message") => {
+                if let Some(told) = tokens.remove(id) {
+                    assert!(told == content, "{} bytes of tokens are not the {} bytes of message {id}", told.len(), content.len());
+                }
+            }
+            _ => {}
+        }
+    }
+    let done = events.done();
+    if done["status"] == "completed" && !events.all("message").is_empty() {
+        assert_eq!(done["result"], events.last("message")["content"], "the result is the last message");
+    }
+}
+
+fn usage(events: &Events) {
+    if let Some(last) = events.all("usage").last() {
+        let totals = events.done()["usage"].as_object().expect("what was told is in the end, too");
+        for (field, value) in totals {
+            assert_eq!(&last[field], value, "the last usage is the run's");
+        }
+    }
+}

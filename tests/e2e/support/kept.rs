@@ -1,0 +1,58 @@
+//! A program that does not outlive the tests, however they end.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Starts the program, tells its id, and waits until its own stdin closes: which it does when the tests end, be it by `kill -9`.
+/// What is shared by all tests stands in statics, and nothing drops those.
+const KEEPER: &str = r#"
+remove=$1; shift
+"$@" </dev/null >/dev/null &
+child=$!
+echo "$child"
+exec >/dev/null
+read -r _
+kill -TERM "$child" 2>/dev/null
+wait "$child"
+[ -z "$remove" ] || rm -rf -- "$remove"
+"#;
+
+/// A running program. Dropping it ends it.
+pub(crate) struct Kept {
+    keeper: Child,
+    pid: Pid,
+}
+
+impl Kept {
+    /// Starts `program` with its stderr in the file `log`, and its whole environment from `env`. When it has ended, `remove` is
+    /// removed.
+    pub(crate) fn start(program: &[&str], env: &[(String, String)], log: &Path, remove: Option<&Path>) -> Self {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", KEEPER, "keeper"]).arg(remove.unwrap_or(Path::new(""))).args(program);
+        command.env_clear().envs(env.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(log).expect("a log file"));
+        // Ctrl-C is for the tests; the keeper then sees their end.
+        let mut keeper = command.process_group(0).spawn().expect("sh");
+        let mut told = String::new();
+        BufReader::new(keeper.stdout.take().expect("its stdout")).read_line(&mut told).expect("the id of the program");
+        let pid = told.trim().parse().ok().and_then(Pid::from_raw).unwrap_or_else(|| panic!("no process id: {told:?}"));
+        Self { keeper, pid }
+    }
+
+    /// `kill -9`: the program learns nothing of it.
+    pub(crate) fn kill(&self) {
+        kill_process(self.pid, Signal::KILL).expect("it runs");
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        drop(self.keeper.stdin.take());
+        let _ = self.keeper.wait();
+    }
+}

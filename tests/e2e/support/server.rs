@@ -1,0 +1,173 @@
+//! The server under test, and a client of it: `curl`, as in the documents.
+
+use std::io::Write as _;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+use serde_json::{Value, json};
+
+use super::bench::{Bench, path};
+use super::kept::Kept;
+use super::{Agent, Events, Follow};
+
+/// A running server, and a token for it.
+pub(crate) struct Server {
+    pub(crate) bench: &'static Bench,
+    /// `127.0.0.1:PORT`.
+    pub(crate) address: String,
+    token: String,
+    log: PathBuf,
+    process: Kept,
+}
+
+/// A run that was made.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    pub(crate) id: String,
+    /// Where its agent works.
+    pub(crate) folder: PathBuf,
+}
+
+impl Server {
+    /// The server that most tests share.
+    pub(crate) fn shared() -> Option<&'static Self> {
+        static SHARED: OnceLock<Option<Server>> = OnceLock::new();
+        let start = || Bench::get().map(|bench| Self::start_with(bench, "shared", &[], Some(&bench.root)));
+        SHARED.get_or_init(start).as_ref()
+    }
+
+    /// The same with each agent in its one-shot mode.
+    pub(crate) fn one_shot() -> Option<&'static Self> {
+        static ONE_SHOT: OnceLock<Option<Server>> = OnceLock::new();
+        let start = || {
+            // Its folder is removed by the shared one.
+            let bench = Self::shared()?.bench;
+            let config = Agent::ALL.map(|agent| format!("[agents.{agent}]\nmode = \"one_shot\"\n")).concat();
+            fs::create_dir_all(bench.root.join("one_shot")).expect("a data folder");
+            fs::write(bench.root.join("one_shot/openrunner.toml"), config).expect("a settings file");
+            Some(Self::start(bench, "one_shot", &[]))
+        };
+        ONE_SHOT.get_or_init(start).as_ref()
+    }
+
+    /// A server with the data folder `name`, and these variables besides the usual ones.
+    pub(crate) fn start(bench: &'static Bench, name: &str, variables: &[(&str, &str)]) -> Self {
+        Self::start_with(bench, name, variables, None)
+    }
+
+    fn start_with(bench: &'static Bench, name: &str, variables: &[(&str, &str)], remove: Option<&Path>) -> Self {
+        let data = bench.root.join(name);
+        fs::create_dir_all(&data).expect("a data folder");
+        let address = format!("127.0.0.1:{}", free_port());
+        let log = bench.root.join(format!("{name}.log"));
+        let mut env = bench.environment();
+        let ours = [("OPENRUNNER_ADDR", address.as_str()), ("OPENRUNNER_DATA_DIR", path(&data))];
+        for (name, value) in ours.iter().chain(variables) {
+            env.retain(|(known, _)| known != name);
+            env.push(((*name).to_owned(), (*value).to_owned()));
+        }
+        let process = Kept::start(&[env!("CARGO_BIN_EXE_openrunner")], &env, &log, remove);
+        let ready = || fs::read_to_string(&log).ok().filter(|text| text.contains("openrunner is ready"));
+        wait_for("the server", ready);
+        let mut server = Self { bench, address, token: String::new(), log, process };
+        let login = server.post("/api/auth/login", &json!({ "username": "admin", "password": "admin" }));
+        login["token"].as_str().unwrap_or_else(|| panic!("no token: {login}")).clone_into(&mut server.token);
+        server
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(self) {
+        self.process.kill();
+    }
+
+    pub(crate) fn get(&self, route: &str) -> Value {
+        self.ask(route, &[], b"")
+    }
+
+    pub(crate) fn post(&self, route: &str, body: &Value) -> Value {
+        self.ask(route, &["-X", "POST", "-H", "Content-Type: application/json", "--data-binary", "@-"], body.to_string().as_bytes())
+    }
+
+    fn ask(&self, route: &str, more: &[&str], body: &[u8]) -> Value {
+        let (url, auth) = (self.url(route), format!("Authorization: Bearer {}", self.token));
+        let mut args = vec![url.as_str()];
+        if !self.token.is_empty() {
+            args.extend(["-H", auth.as_str()]);
+        }
+        args.extend(more);
+        let answer = curl(&args, body);
+        serde_json::from_slice(&answer).unwrap_or_else(|error| panic!("{route}: {error}: {}", String::from_utf8_lossy(&answer)))
+    }
+
+    fn url(&self, route: &str) -> String {
+        format!("http://{}{route}", self.address)
+    }
+
+    /// Makes a run in a fresh folder. `metadata` is merged into the usual one.
+    pub(crate) fn create(&self, agent: Agent, prompt: &str, metadata: &Value) -> Run {
+        let folder = self.bench.folder();
+        let mut all = json!({ "agent_type": agent.name(), "cwd": folder, "timeout_secs": 100 });
+        for (name, value) in metadata.as_object().into_iter().flatten() {
+            all[name] = value.clone();
+        }
+        let answer = self.post("/api/runs", &json!({ "input": { "text": prompt }, "metadata": all }));
+        let id = answer["run_id"].as_str().unwrap_or_else(|| panic!("no run: {answer}")).to_owned();
+        Run { id, folder }
+    }
+
+    /// Makes a run and reads its events to the end.
+    pub(crate) fn run(&self, agent: Agent, prompt: &str, metadata: &Value) -> (Run, Events) {
+        let run = self.create(agent, prompt, metadata);
+        let events = self.follow(&run).finish();
+        (run, events)
+    }
+
+    /// Reads a run's events as they come.
+    pub(crate) fn follow(&self, run: &Run) -> Follow {
+        Follow::start(&self.url(&format!("/api/runs/{}/events?access_token={}", run.id, self.token)))
+    }
+
+    pub(crate) fn cancel(&self, run: &Run) {
+        self.post(&format!("/api/runs/{}/cancel", run.id), &json!({}));
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("the server's log:\n{}", fs::read_to_string(&self.log).unwrap_or_default());
+        }
+    }
+}
+
+/// Runs `curl` and gives its output.
+pub(crate) fn curl(args: &[&str], body: &[u8]) -> Vec<u8> {
+    let mut command = Command::new("curl");
+    command.args(["-sS", "--noproxy", "*", "--max-time", "120"]).args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut curl = command.spawn().expect("curl is needed for these tests");
+    curl.stdin.take().expect("its stdin").write_all(body).expect("it reads the body");
+    let output = curl.wait_with_output().expect("its output");
+    assert!(output.status.success(), "curl {args:?}: {}", output.status);
+    output.stdout
+}
+
+/// Waits for something that tells nobody when it happens.
+pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "{what} did not come about within 30 s");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("its address").port()
+}

@@ -1,0 +1,50 @@
+//! What a process can find out about itself.
+
+use std::collections::BTreeMap;
+use std::{env, fs, io};
+
+use rustix::process::{getpgrp, getpid, getppid, getsid};
+use serde_json::{Value, json};
+
+/// The fact of this name: `env`, `fds` (what each descriptor leads to, by number), `argv`, `ids` (pid, sid, pgid, ppid), `umask` or
+/// `cwd`.
+///
+/// # Errors
+/// If there is no fact of that name or the system does not tell.
+pub(crate) fn fact(name: &str) -> io::Result<Value> {
+    match name {
+        "env" => Ok(env::vars_os().map(|(name, value)| (lossy(name), lossy(value))).collect::<BTreeMap<_, _>>().into_iter().collect()),
+        "fds" => descriptors(),
+        "argv" => Ok(env::args_os().map(lossy).collect()),
+        "ids" => {
+            let parent = getppid().map(|pid| pid.as_raw_nonzero().get());
+            Ok(
+                json!({ "pid": getpid().as_raw_nonzero(), "sid": getsid(None)?.as_raw_nonzero(), "pgid": getpgrp().as_raw_nonzero(), "ppid": parent }),
+            )
+        }
+        "umask" => {
+            let status = fs::read_to_string("/proc/self/status")?;
+            Ok(status.lines().find_map(|line| line.strip_prefix("Umask:")).map(str::trim).into())
+        }
+        "cwd" => Ok(lossy(env::current_dir()?.into_os_string()).into()),
+        _ => Err(io::Error::other(format!("no such fact: {name:?}"))),
+    }
+}
+
+fn descriptors() -> io::Result<Value> {
+    let own = format!("/proc/{}/fd", std::process::id());
+    let mut open = BTreeMap::new();
+    for entry in fs::read_dir("/proc/self/fd")? {
+        let entry = entry?;
+        let target = lossy(fs::read_link(entry.path())?.into_os_string());
+        // The listing itself is a descriptor, too.
+        if target != own {
+            open.insert(lossy(entry.file_name()), target);
+        }
+    }
+    Ok(open.into_iter().collect())
+}
+
+fn lossy(text: std::ffi::OsString) -> String {
+    text.to_string_lossy().into_owned()
+}

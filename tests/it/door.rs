@@ -1,0 +1,122 @@
+//! Who gets in, by which name and with which password, and what the log does not tell.
+
+use reqwest::Method;
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::support::{Server, Setup, live};
+
+#[test]
+fn i1_a_password_of_admins_own_ends_the_default_one() {
+    live(async {
+        let server = Server::start().await;
+        let admin = server.client("admin").await;
+        let mut server = server;
+        server.signal(Signal::TERM);
+        assert_eq!(server.ended().await, 0);
+        let server = server.again().env("OPENRUNNER_ADMIN_PASSWORD", "a better one").start().await;
+        let guest = server.guest();
+        guest.post("/api/auth/login", &json!({ "username": "admin", "password": "admin" })).await.problem(401, "wrong_credentials");
+        // I2: the token that the default password gave is no longer good.
+        admin.at(server.url()).get("/api/auth/me").await.problem(401, "token_invalid");
+        let admin = guest.login("admin", "a better one").await;
+        assert_eq!(admin.get("/api/auth/me").await.body, json!({ "username": "admin", "role": "admin" }));
+        // With a password of one's own one may come from anywhere.
+        let request = admin.request(Method::GET, "/api/auth/me").header("x-forwarded-for", "203.0.113.9");
+        assert_eq!(admin.send(request).await.status, 200);
+    });
+}
+
+#[test]
+fn i1_default_passwords_do_not_work_through_a_proxy_and_neither_do_their_tokens() {
+    live(async {
+        let server = Server::start().await;
+        let (guest, user) = (server.guest(), server.client("user").await);
+        for header in ["x-forwarded-for", "forwarded", "x-real-ip", "x-forwarded-host", "via"] {
+            let login = guest.request(Method::POST, "/api/auth/login").json(&json!({ "username": "user", "password": "user" }));
+            guest.send(login.header(header, "203.0.113.9")).await.problem(403, "default_password");
+            let request = user.request(Method::GET, "/api/runs").header(header, "127.0.0.1");
+            user.send(request).await.problem(403, "default_password");
+        }
+    });
+}
+
+#[test]
+fn d2_a_name_that_is_not_ours_is_turned_away_on_every_route() {
+    live(async {
+        let server = Setup::new().env("OPENRUNNER_ALLOWED_HOSTS", "runner.example").start().await;
+        let user = server.client("user").await;
+        for host in ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.1", "[::2]", "localhost:x"] {
+            for (method, path) in
+                [(Method::GET, "/health"), (Method::GET, "/api/runs"), (Method::POST, "/api/auth/login"), (Method::GET, "/x")]
+            {
+                let answer = user.send(user.request(method, path).header("host", host)).await;
+                answer.problem(421, "host_not_served");
+            }
+        }
+        for host in ["localhost", "LOCALHOST:1", "127.0.0.1", "[::1]:3000", "runner.example:80"] {
+            assert_eq!(user.send(user.request(Method::GET, "/health").header("host", host)).await.status, 200, "{host}");
+        }
+        // By a name that is not this machine's own a default password does not work.
+        let answer = user.send(user.request(Method::GET, "/api/runs").header("host", "runner.example")).await;
+        answer.problem(403, "default_password");
+    });
+}
+
+#[test]
+fn d3_d4_a_page_of_somebody_else_can_neither_read_nor_write() {
+    live(async {
+        let server = Setup::new().env("OPENRUNNER_ALLOWED_ORIGINS", "https://console.example").start().await;
+        let user = server.client("user").await;
+        let own = server.url();
+        for origin in ["https://evil.example", "null", own.as_str(), "https://console.example.evil"] {
+            let answer = user.send(user.request(Method::GET, "/api/runs").header("origin", origin)).await;
+            answer.problem(403, "origin_not_allowed");
+            assert_eq!(answer.header("access-control-allow-origin"), "");
+        }
+        let listed = user.send(user.request(Method::GET, "/api/runs").header("origin", "https://console.example")).await;
+        assert_eq!((listed.status, listed.header("access-control-allow-origin")), (200, "https://console.example"));
+        let request = user.request(Method::POST, "/api/runs").header("sec-fetch-site", "cross-site").json(&json!({}));
+        user.send(request).await.problem(403, "cross_site");
+    });
+}
+
+#[test]
+fn i3_a_short_key_and_the_documented_password_stop_the_start() {
+    live(async {
+        let (status, log) = Setup::new().env("OPENRUNNER_JWT_SECRET", "short").refuses().await;
+        assert!(status.code() == Some(1) && log.contains("OPENRUNNER_JWT_SECRET") && log.contains("at least 32"), "{log}");
+        let (status, log) = Setup::new().env("OPENRUNNER_ADMIN_PASSWORD", "admin").refuses().await;
+        assert!(status.code() == Some(1) && log.contains("OPENRUNNER_ADMIN_PASSWORD"), "{log}");
+        let (status, log) = Setup::new().env("OPENRUNNER_ADDR", "nowhere").refuses().await;
+        assert!(status.code() == Some(1) && log.contains("OPENRUNNER_ADDR"), "{log}");
+    });
+}
+
+#[test]
+fn w7_the_log_holds_no_token_password_prompt_or_query_string() {
+    live(async {
+        let setup = Setup::new().env("OPENRUNNER_ADMIN_PASSWORD", "pass-canary-1").env("OPENRUNNER_JWT_SECRET", "key-canary-".repeat(4));
+        let mut server = setup.env("OPENRUNNER_LOG", "trace").start().await;
+        let admin = server.guest().login("admin", "pass-canary-1").await;
+        let wrong = json!({ "username": "admin", "password": "pass-canary-2" });
+        admin.post("/api/auth/login", &wrong).await.problem(401, "wrong_credentials");
+        let labels = json!({ "agent_type": "claude_code", "labels": { "x": "label-canary" } });
+        let id = admin.create("# prompt-canary\nsay speech-canary\nstderr stderr-canary\nresult result-canary", labels).await;
+        admin.end_of(&id).await;
+        let token = admin.token().to_owned();
+        let guest = server.guest();
+        assert_eq!(guest.get(&format!("/api/runs/{id}/events?access_token={token}&after=0")).await.status, 200);
+        guest.get(&format!("/api/runs?access_token={token}&x=query-canary")).await.problem(401, "token_missing");
+        admin.get("/api/runs?label=query-canary").await.problem(422, "invalid_field");
+        admin.get("/no/path-canary").await.problem(404, "not_found");
+        server.signal(Signal::TERM);
+        assert_eq!(server.ended().await, 0);
+        let log = server.log();
+        assert!(log.contains(&id) && log.contains("http.route=\"/api/runs/{id}/events\""), "{log}");
+        for secret in [token.as_str(), token.rsplit('.').next().unwrap(), "canary"] {
+            let line = log.lines().find(|line| line.contains(secret));
+            assert_eq!(line, None, "{secret} is in the log");
+        }
+    });
+}

@@ -1,0 +1,98 @@
+//! The server is told to stop.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::support::{Server, Setup, assert_dense, carrying, last, live};
+
+#[test]
+fn term_ends_every_run_and_its_readers_see_the_end() {
+    live(async {
+        let mut server = Setup::new().env("OPENRUNNER_MAX_RUNS", 1).start().await;
+        let user = server.client("user").await;
+        let running = user.script("children 2 session\nsay up\nhang").await;
+        let mut reader = user.follow(&running).await;
+        let mut frames = reader.until_said("up").await;
+        let queued = user.script("result never").await;
+        let waiting = user.follow(&queued).await;
+        let began = Instant::now();
+        server.signal(Signal::TERM);
+        frames.extend(reader.rest().await);
+        assert_dense(&frames);
+        assert_eq!((&last(&frames)["status"], &last(&frames)["cause"]), (&json!("interrupted"), &json!("shutdown")));
+        let waited = waiting.rest().await;
+        assert_eq!((&last(&waited)["status"], &last(&waited)["cause"]), (&json!("interrupted"), &json!("shutdown")));
+        assert_eq!(server.ended().await, 0, "{}", server.log());
+        assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+        assert_eq!(carrying(&running), [0; 0]);
+
+        let server = server.again().start().await;
+        let user = server.client("user").await;
+        assert_eq!(user.follow(&running).await.rest().await, frames);
+        assert_eq!(user.run(&queued).await["cause"], "shutdown");
+    });
+}
+
+#[test]
+fn a_stubborn_agent_does_not_hold_the_server_past_its_time() {
+    live(async {
+        let setup = Setup::new().env("OPENRUNNER_STOP_GRACE_SECS", 600).env("OPENRUNNER_SHUTDOWN_SECS", 6);
+        let mut server = setup.start().await;
+        let user = server.client("user").await;
+        let id = user.script("ignore-term\nsay up\nhang").await;
+        user.follow(&id).await.until_said("up").await;
+        // The cancel's grace is long, the server's own time is not.
+        user.cancel(&id).await;
+        let began = Instant::now();
+        server.signal(Signal::INT);
+        assert_eq!(server.ended().await, 0, "{}", server.log());
+        assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+        assert_eq!(carrying(&id), [0; 0]);
+        let server = server.again().start().await;
+        assert_eq!(server.client("user").await.run(&id).await["status"], "cancelled");
+    });
+}
+
+#[test]
+fn a_second_signal_leaves_at_once() {
+    live(async {
+        let mut server = Setup::new().env("OPENRUNNER_STOP_GRACE_SECS", 600).env("OPENRUNNER_SHUTDOWN_SECS", 600).start().await;
+        let user = server.client("user").await;
+        let id = user.script("ignore-term\nsay up\nhang").await;
+        user.follow(&id).await.until_said("up").await;
+        server.signal(Signal::TERM);
+        server.logs("shutting down").await;
+        server.signal(Signal::TERM);
+        assert_eq!(server.ended().await, 130);
+        let server = server.again().start().await;
+        assert_eq!(server.client("user").await.run(&id).await["cause"], "node_lost");
+        assert_eq!(carrying(&id), [0; 0]);
+    });
+}
+
+#[test]
+fn an_idle_server_stops_without_waiting_for_clients() {
+    live(async {
+        let mut server = Server::start().await;
+        // Its connection stays open and idle.
+        let user = server.client("user").await;
+        server.signal(Signal::TERM);
+        let began = Instant::now();
+        assert_eq!(server.ended().await, 0);
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        drop(user);
+    });
+}
+
+#[test]
+fn a_second_server_on_the_same_folder_refuses_to_start() {
+    live(async {
+        let server = Server::start().await;
+        let (status, log) = server.again().refuses().await;
+        assert_eq!(status.code(), Some(1));
+        assert!(log.contains("another openrunner server is using the data folder") && log.contains("OPENRUNNER_DATA_DIR"), "{log}");
+        assert_eq!(server.guest().get("/health").await.status, 200);
+    });
+}

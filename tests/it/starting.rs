@@ -1,0 +1,187 @@
+//! What an agent is started with, and what it never gets.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::support::{Server, Setup, carrying, live};
+
+#[test]
+fn k1_an_agent_leads_a_session_and_a_group_of_its_own() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let ids = &user.reports(&["ids"], json!({})).await[0];
+        assert_eq!((&ids["sid"], &ids["pgid"], &ids["ppid"]), (&ids["pid"], &ids["pid"], &json!(server.pid())));
+    });
+}
+
+#[test]
+fn s8_an_agent_inherits_its_three_pipes_and_nothing_else() {
+    live(async {
+        // The server itself was given two descriptors that it knows nothing of.
+        let server = Setup::new().after_shell("exec 7</etc/hostname 8>/dev/null").start().await;
+        let user = server.client("user").await;
+        let fds = user.reports(&["fds"], json!({})).await.remove(0);
+        let open: Vec<(&str, &str)> =
+            fds.as_object().unwrap().iter().map(|(number, target)| (number.as_str(), target.as_str().unwrap())).collect();
+        assert_eq!(open.iter().map(|(number, _)| *number).collect::<Vec<_>>(), ["0", "1", "2"], "{open:?}");
+        assert!(open.iter().all(|(_, target)| target.starts_with("pipe:")), "{open:?}");
+    });
+}
+
+#[test]
+fn s7_the_environment_is_built_and_not_inherited() {
+    live(async {
+        let canaries = [
+            "OPENRUNNER_JWT_SECRET",
+            "OPENRUNNER_TOKEN",
+            "DATABASE_URL",
+            "PGPASSWORD",
+            "NATS_URL",
+            "MY_SECRET",
+            "LD_PRELOAD_X",
+            "GITHUB_TOKEN",
+        ];
+        let setup = canaries.iter().fold(Setup::new(), |setup, name| setup.env(name, "canary-canary-canary-canary-canary"));
+        let setup =
+            setup.env("LET_IN", "come").env("OPENRUNNER_AGENT_ENV", "LET_IN").env("ANTHROPIC_API_KEY", "a key").env("LC_ALL", "C.UTF-8");
+        let server = setup.start().await;
+        let user = server.client("user").await;
+        let env = user.reports(&["env"], json!({})).await.remove(0);
+        let env = env.as_object().unwrap();
+        for name in ["HOME", "PATH", "PWD", "TERM", "LC_ALL", "ANTHROPIC_API_KEY", "LET_IN", "ORN_RUN"] {
+            assert!(env.contains_key(name), "{name} is missing: {env:?}");
+        }
+        assert!(!env.values().any(|value| value.as_str().unwrap().contains("canary")), "{env:?}");
+        assert!(!env.keys().any(|name| name.starts_with("OPENRUNNER_")), "{env:?}");
+    });
+}
+
+#[test]
+fn s8_our_files_are_the_owners_alone_and_agents_get_the_mask_of_whoever_started_us() {
+    live(async {
+        let server = Setup::new().after_shell("umask 027").start().await;
+        let user = server.client("user").await;
+        let umask = user.reports(&["umask"], json!({})).await.remove(0);
+        assert_eq!(umask, "0027");
+        let mut looked_at = 0;
+        let mut folders = vec![server.data()];
+        while let Some(folder) = folders.pop() {
+            assert_eq!(mode(&folder), 0o700, "{}", folder.display());
+            for path in entries(&folder) {
+                looked_at += 1;
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    assert_eq!(mode(&path), 0o600, "{}", path.display());
+                }
+            }
+        }
+        assert!(looked_at >= 5, "the data folder holds database, lock, key and workspaces");
+    });
+}
+
+#[test]
+fn s2_any_prompt_arrives_whole_and_never_as_an_argument() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let said_back = "\nreport prompt\nresult done\n# ";
+        let prompts = [
+            format!("-sdanger-full-access{said_back}"),
+            format!("--settings={{}}{said_back}--dangerously-skip-permissions"),
+            format!("# héllo 漢字 😀 \u{202e}right to left\u{202c} \u{7f}\t\"quoted\" 'and' `so` $(on) \\n{said_back}"),
+            format!("#{said_back}{}", "long ".repeat(40 * 1024)),
+        ];
+        for prompt in prompts {
+            let id = user.script(&prompt).await;
+            assert_eq!(user.end_of(&id).await["status"], "completed");
+            assert_eq!(user.said(&id).await, [prompt.as_str()]);
+            assert_eq!(user.run(&id).await["prompt"], prompt);
+        }
+        let id = user.script("# a word to look for: xylophone\nsay up\nhang").await;
+        user.follow(&id).await.until_said("up").await;
+        let agents = carrying(&id);
+        assert_eq!(agents.len(), 1);
+        let line = std::fs::read_to_string(format!("/proc/{}/cmdline", agents[0])).unwrap();
+        assert!(line.contains("--input-format=stream-json") && !line.contains("xylophone"), "{line}");
+        assert_eq!(user.ask("a\0b", json!({ "agent_type": "claude_code" })).await.problem(422, "invalid_field"), "input.text");
+    });
+}
+
+#[test]
+fn s3_a_model_is_one_element_and_never_a_flag() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let argv = user.reports(&["argv"], json!({ "model": "claude-opus-4-5[1m]" })).await.remove(0);
+        assert!(argv.as_array().unwrap().contains(&json!("--model=claude-opus-4-5[1m]")), "{argv}");
+        for model in ["--dangerously-skip-permissions", "-m", "a b", "a\nb", "", "$(id)", "ä"] {
+            assert_eq!(user.ask("result x", json!({ "model": model })).await.problem(422, "invalid_field"), "metadata.model", "{model}");
+        }
+    });
+}
+
+#[test]
+fn s4_extra_args_are_judged_by_who_asks_and_written_down() {
+    live(async {
+        let server = Server::start().await;
+        let (user, admin) = (server.client("user").await, server.client("admin").await);
+        let plain = ["--max-turns", "3", "--append-system-prompt", "be; brief $(now)"];
+        let argv = user.reports(&["argv"], json!({ "extra_args": plain })).await.remove(0);
+        assert!(argv.as_array().unwrap().ends_with(&plain.map(|arg| json!(arg))), "{argv}");
+
+        let field = "metadata.extra_args";
+        for reserved in [
+            json!(["--output-format", "text"]),
+            json!(["-p"]),
+            json!(["--resume=x"]),
+            json!(["--model=x"]),
+            json!(["stray"]),
+            json!(["--"]),
+        ] {
+            for client in [&user, &admin] {
+                let metadata = json!({ "agent_type": "claude_code", "extra_args": reserved });
+                assert_eq!(client.ask("result x", metadata).await.problem(400, "bad_argument"), field, "{reserved}");
+            }
+        }
+        for widening in ["--dangerously-skip-permissions", "--settings=/tmp/x", "--brand-new-flag"] {
+            let metadata = json!({ "agent_type": "claude_code", "extra_args": [widening] });
+            assert_eq!(user.ask("result x", metadata.clone()).await.problem(403, "admin_only"), field);
+            let id = admin.create("result x", metadata).await;
+            let run = admin.end_of(&id).await;
+            assert_eq!((&run["widened"][0], run["status"].as_str()), (&json!(widening.split('=').next()), Some("completed")));
+            assert_eq!(run["extra_args"], json!([widening]));
+        }
+        let many = json!({ "agent_type": "claude_code", "extra_args": vec!["--brief"; 65] });
+        assert_eq!(user.ask("result x", many).await.problem(400, "bad_argument"), field);
+        let long = json!({ "agent_type": "claude_code", "extra_args": [format!("--name={}", "x".repeat(8 * 1024))] });
+        assert_eq!(user.ask("result x", long).await.problem(400, "bad_argument"), field);
+        assert_eq!(user.ask("create x.py", json!({ "agent_type": "demo", "extra_args": ["--brief"] })).await.status, 403);
+    });
+}
+
+#[test]
+fn an_agent_that_is_not_installed_says_how_to_install_it() {
+    live(async {
+        let setup = Setup::new().env("PATH", "/nonexistent").env("OPENRUNNER_AGENTS_DIR", "/nonexistent");
+        let server = setup.start().await;
+        let user = server.client("user").await;
+        for agent in ["claude_code", "codex", "opencode"] {
+            let id = user.create("anything", json!({ "agent_type": agent })).await;
+            let end = user.end_of(&id).await;
+            assert_eq!((&end["status"], &end["cause"]), (&json!("failed"), &json!("not_installed")), "{end}");
+            assert!(end["message"].as_str().unwrap().contains("npm install"), "{end}");
+        }
+    });
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).permissions().mode() & 0o777
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect()
+}

@@ -1,0 +1,149 @@
+//! Reading a run's events: from anywhere, at any speed, in either form, any number of times.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::{Client, Frame, Server, assert_dense, last, live};
+
+/// The data lines of the NDJSON form.
+async fn ndjson(client: &Client, id: &str, after: u64) -> Vec<String> {
+    let request = client.request(Method::GET, &format!("/api/runs/{id}/events?after={after}")).header("accept", "application/x-ndjson");
+    let answer = client.send(request).await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, "application/x-ndjson"));
+    answer.text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn w2_readers_that_come_early_late_or_slowly_get_the_same_bytes() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let go = server.folder().join("go");
+        let id = user.script(&format!("say first\nwait {}\nflood 3000\nresult done", go.display())).await;
+        let mut early = user.follow(&id).await;
+        let slow = user.follow(&id).await; // nothing of it is read before the run has ended
+        let mut seen = early.until_said("first").await;
+        std::fs::write(&go, "").unwrap();
+        seen.extend(early.rest().await);
+        assert_dense(&seen);
+        assert!(seen.len() > 3000);
+        assert!(slow.rest().await == seen, "the slow reader saw something else");
+        let late = user.follow(&id).await.rest().await;
+        assert!(late == seen, "the late reader saw something else");
+        let lines: Vec<String> = seen.into_iter().map(|frame| frame.line).collect();
+        assert!(ndjson(&user, &id, 0).await == lines, "NDJSON says something else");
+        assert!(ndjson(&user, &id, 1000).await == lines[1000..], "NDJSON from a place says something else");
+    });
+}
+
+#[test]
+fn w2_a_stream_is_taken_up_after_the_last_event_that_was_seen() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let id = user.script("flood 50\nresult done").await;
+        let all = user.follow(&id).await.rest().await;
+        for after in [1, 2, 30, all.len() as u64 - 1] {
+            let rest = user.follow_after(&id, after).await.rest().await;
+            assert!(rest == all[usize::try_from(after).unwrap()..], "after {after}");
+        }
+        // The header is the newer word of a browser that comes again with its old address.
+        let request = user.request(Method::GET, &format!("/api/runs/{id}/events?after=3")).header("last-event-id", "40");
+        let answer = user.send(request).await;
+        assert_eq!(answer.text, all[40..].iter().map(|frame| frame.bytes.as_str()).collect::<String>());
+    });
+}
+
+#[test]
+fn w2_after_the_last_event_of_an_ended_run_there_is_nothing_more() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let id = user.script("result done").await;
+        let end = user.end_of(&id).await;
+        let answer = user.get(&format!("/api/runs/{id}/events?after={}", end["last_seq"])).await;
+        assert_eq!((answer.status, answer.text.as_str()), (204, ""));
+        assert!(ndjson(&user, &id, end["last_seq"].as_u64().unwrap()).await.is_empty());
+    });
+}
+
+#[test]
+fn w2_a_reader_ahead_of_the_log_is_told_and_follows_from_its_end() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let go = server.folder().join("go");
+        let id = user.script(&format!("say first\nwait {}\nresult done", go.display())).await;
+        let seen = user.follow(&id).await.until_said("first").await.len() as u64;
+        let mut ahead = user.follow_after(&id, 5000).await;
+        let gap = ahead.next().await.unwrap();
+        assert_eq!((gap.id, gap.event.as_str(), &gap.data["code"]), (None, "notice", &json!("gap")));
+        assert_eq!(gap.data["data"], json!({ "after": 5000, "next": seen + 1 }));
+        std::fs::write(go, "").unwrap();
+        let rest = ahead.rest().await;
+        assert_eq!((rest[0].id, last(&rest)["type"].as_str()), (Some(seen + 1), Some("done")));
+    });
+}
+
+#[test]
+fn w2_every_one_of_three_readers_gets_fifty_thousand_events_once() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let id = user.script("flood 50000\nresult done").await;
+        let (one, two, three) = (user.follow(&id).await, user.follow(&id).await, user.follow(&id).await);
+        let (one, two, three) = tokio::join!(one.rest(), two.rest(), three.rest());
+        assert_dense(&one);
+        let tokens: Vec<&Frame> = one.iter().filter(|frame| frame.event == "token").collect();
+        assert_eq!(tokens.len(), 50_000);
+        assert_eq!(tokens[49_999].data["content"], "50000 ");
+        assert!(two == one && three == one, "the readers saw different things");
+    });
+}
+
+#[test]
+fn k4_a_reader_that_leaves_cancels_nothing() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let go = server.folder().join("go");
+        let id = user.script(&format!("say first\nwait {}\nresult done", go.display())).await;
+        let mut reader = user.follow(&id).await;
+        reader.until_said("first").await;
+        drop(reader);
+        assert_eq!(user.run(&id).await["status"], "running");
+        std::fs::write(go, "").unwrap();
+        assert_eq!(user.end_of(&id).await["status"], "completed");
+    });
+}
+
+#[test]
+fn i5_a_stream_takes_its_token_from_the_address_and_nothing_else_does() {
+    live(async {
+        let server = Server::start().await;
+        let (user, guest) = (server.client("user").await, server.guest());
+        let id = user.script("result done").await;
+        user.end_of(&id).await;
+        let token = user.token();
+        let answer = guest.get(&format!("/api/runs/{id}/events?access_token={token}")).await;
+        assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"));
+        guest.get(&format!("/api/runs/{id}?access_token={token}")).await.problem(401, "token_missing");
+        let other = server.client("admin").await;
+        let answer = other.get(&format!("/api/runs/{id}/events?access_token={token}")).await;
+        answer.problem(401, "token_invalid");
+    });
+}
+
+#[test]
+fn a_place_that_is_no_number_is_refused() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let id = user.script("result done").await;
+        let events = format!("/api/runs/{id}/events");
+        assert_eq!(user.get(&format!("{events}?after=-1")).await.problem(422, "invalid_field"), "after");
+        assert_eq!(user.get(&format!("{events}?format=xml")).await.problem(422, "invalid_field"), "format");
+        let request = user.request(Method::GET, &events).header("last-event-id", "1; drop");
+        assert_eq!(user.send(request).await.problem(422, "invalid_field"), "Last-Event-ID");
+    });
+}

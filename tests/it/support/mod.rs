@@ -1,0 +1,31 @@
+//! What every behaviour test needs: the real server binary, clients of its API, and a look at the system's processes.
+//!
+//! Nothing here sleeps and hopes: whoever waits, waits for an event, and [`live`] ends the test loudly if that never comes.
+
+mod client;
+mod process;
+mod server;
+mod sse;
+
+use std::time::Duration;
+
+pub(crate) use client::{Answer, Client};
+pub(crate) use process::{Pid, carrying, is_alive};
+pub(crate) use server::{Server, Setup, fake_agents};
+pub(crate) use sse::{Frame, Frames, assert_dense, last};
+
+/// How long one test may take: far more than any needs, on a machine that is busy with others.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Runs a test of the living server. When it fails or takes too long, the logs of its servers are printed.
+pub(crate) fn live(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        tokio::pin!(test);
+        tokio::select! {
+            () = &mut test => {}
+            // Panics while the test still holds its servers, so that they print their logs.
+            () = tokio::time::sleep(LIMIT) => panic!("the test took longer than {LIMIT:?}"),
+        }
+    });
+}

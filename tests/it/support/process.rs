@@ -1,0 +1,43 @@
+//! A look at the system's processes.
+
+use std::fs;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{PidfdFlags, pidfd_open};
+
+/// A process that is watched.
+#[derive(Debug)]
+pub(crate) struct Pid {
+    handle: std::os::fd::OwnedFd,
+}
+
+impl Pid {
+    /// Takes hold of a living process.
+    pub(crate) fn watch(number: i32) -> Self {
+        let pid = rustix::process::Pid::from_raw(number).expect("a process has a number");
+        Self { handle: pidfd_open(pid, PidfdFlags::empty()).expect("the process is alive") }
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn gone(self) {
+        let waiting = tokio::task::spawn_blocking(move || poll(&mut [PollFd::new(&self.handle, PollFlags::IN)], None));
+        waiting.await.expect("no panic").expect("a process can be waited for");
+    }
+}
+
+/// The living processes that carry the marker of this run.
+pub(crate) fn carrying(run: &str) -> Vec<i32> {
+    let marker = format!("ORN_RUN={run}");
+    let numbers = fs::read_dir("/proc").expect("Linux").filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    let carries = |pid: &i32| {
+        let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environ.split(|byte| *byte == 0).any(|entry| entry == marker.as_bytes())
+    };
+    numbers.filter(carries).filter(|pid| is_alive(*pid)).collect()
+}
+
+/// Whether there is such a process that is no zombie.
+pub(crate) fn is_alive(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next()).is_some_and(|state| !matches!(state, 'Z' | 'X'))
+}

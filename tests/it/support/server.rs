@@ -1,0 +1,237 @@
+//! The real server, as a process.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+
+use super::Client;
+
+/// A folder in which `bin/claude` is the scripted agent.
+pub(crate) fn fake_agents(folder: &Path) -> PathBuf {
+    let agents = folder.join("agents");
+    std::fs::create_dir_all(agents.join("bin")).expect("a folder for agents");
+    let link = agents.join("bin/claude");
+    if !link.exists() {
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_fake_agent"), link).expect("a link to the scripted agent");
+    }
+    agents
+}
+
+/// A server that is to be started: its folder and its environment, of which nothing is inherited.
+pub(crate) struct Setup {
+    folder: Arc<TempDir>,
+    env: BTreeMap<String, String>,
+    shell: Option<String>,
+}
+
+impl Setup {
+    /// A server with its own folders, the scripted agent as `claude`, and waits short enough for tests.
+    pub(crate) fn new() -> Self {
+        let folder = Arc::new(tempfile::tempdir().expect("a folder of its own"));
+        let path = folder.path();
+        let env = [
+            ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),
+            ("HOME", path.join("home").display().to_string()),
+            ("OPENRUNNER_ADDR", "127.0.0.1:0".to_owned()),
+            ("OPENRUNNER_DATA_DIR", path.join("data").display().to_string()),
+            ("OPENRUNNER_AGENTS_DIR", fake_agents(path).display().to_string()),
+            ("OPENRUNNER_MAX_RUNS", "8".to_owned()),
+            ("OPENRUNNER_STOP_GRACE_SECS", "1".to_owned()),
+            ("OPENRUNNER_LINGER_SECS", "1".to_owned()),
+        ];
+        std::fs::create_dir(path.join("home")).expect("a home");
+        Self { env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(), folder, shell: None }
+    }
+
+    /// With this variable.
+    pub(crate) fn env(mut self, name: &str, value: impl ToString) -> Self {
+        self.env.insert(name.to_owned(), value.to_string());
+        self
+    }
+
+    /// Started by a shell that has done this before.
+    pub(crate) fn after_shell(mut self, script: &str) -> Self {
+        self.shell = Some(script.to_owned());
+        self
+    }
+
+    /// The folder that holds everything of the server.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts it and waits until it is ready.
+    pub(crate) async fn start(self) -> Server {
+        let mut server = self.launch();
+        let mut told = server.log.told.clone();
+        let ready = told.wait_for(|told| told.address.is_some() || told.ended).await.expect("the log's reader").clone();
+        let Some(address) = ready.address else { panic!("the server did not start") };
+        server.address = address;
+        server
+    }
+
+    /// Starts it, although it will not become ready, and gives how it ended and what it said.
+    pub(crate) async fn refuses(self) -> (ExitStatus, String) {
+        let mut server = self.launch();
+        let status = server.child.wait().await.expect("the server is our child");
+        server.log.told.clone().wait_for(|told| told.ended).await.expect("the log's reader");
+        (status, server.log())
+    }
+
+    fn launch(self) -> Server {
+        let program = env!("CARGO_BIN_EXE_openrunner");
+        let mut command = match &self.shell {
+            None => Command::new(program),
+            Some(script) => {
+                let mut command = Command::new("/bin/sh");
+                command.arg("-c").arg(format!("{script}; exec \"$0\"")).arg(program);
+                command
+            }
+        };
+        command.env_clear().envs(&self.env).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().expect("the server's binary");
+        let stderr = child.stderr.take().and_then(|stderr| stderr.into_owned_fd().ok()).expect("the server's stderr");
+        Server { child, log: Log::read(stderr.into()), setup: self, address: String::new() }
+    }
+}
+
+/// A server process. Dropping it kills it, and prints its log if the test has failed.
+pub(crate) struct Server {
+    child: Child,
+    log: Log,
+    setup: Setup,
+    address: String,
+}
+
+impl Server {
+    /// A server with the usual settings.
+    pub(crate) async fn start() -> Self {
+        Setup::new().start().await
+    }
+
+    /// `http://address` without a slash at the end.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The port that it listens on.
+    pub(crate) fn port(&self) -> u16 {
+        self.address.rsplit(':').next().and_then(|port| port.parse().ok()).expect("the log names a port")
+    }
+
+    /// A client that has not logged in.
+    pub(crate) fn guest(&self) -> Client {
+        Client::new(self.url(), None)
+    }
+
+    /// A client that has logged in as one of the default users.
+    pub(crate) async fn client(&self, name: &str) -> Client {
+        self.guest().login(name, name).await
+    }
+
+    /// Its data folder.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder().join("data")
+    }
+
+    /// The folder that holds everything of it.
+    pub(crate) fn folder(&self) -> &Path {
+        self.setup.folder()
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.text.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until it has logged this.
+    pub(crate) async fn logs(&self, words: &str) {
+        let mut told = self.log.told.clone();
+        while !self.log().contains(words) {
+            told.changed().await.unwrap_or_else(|_| panic!("the server ended without logging {words:?}"));
+        }
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().expect("it has not been waited for")
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.pid().cast_signed()).expect("a process has a number");
+        kill_process(pid, signal).expect("it is alive");
+    }
+
+    /// Waits for its end: exit code or, as a negative number, the signal.
+    pub(crate) async fn ended(&mut self) -> i32 {
+        let status = self.child.wait().await.expect("the server is our child");
+        self.log.told.clone().wait_for(|told| told.ended).await.expect("the log's reader");
+        status.code().unwrap_or_else(|| -status.signal().unwrap_or(0))
+    }
+
+    /// A server with the same folder and settings, to be started.
+    pub(crate) fn again(&self) -> Setup {
+        Setup { folder: Arc::clone(&self.setup.folder), env: self.setup.env.clone(), shell: self.setup.shell.clone() }
+    }
+
+    /// Kills it as a power cut would, and starts another in its place.
+    pub(crate) async fn killed_and_started_again(mut self) -> Self {
+        self.signal(Signal::KILL);
+        assert_eq!(self.ended().await, -9);
+        self.again().start().await
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- log of the server on {}:\n{}---", self.address, self.log());
+        }
+    }
+}
+
+/// The server's standard error, read by a thread of its own until the server ends.
+struct Log {
+    text: Arc<Mutex<String>>,
+    told: watch::Receiver<Told>,
+}
+
+/// What has been understood of it.
+#[derive(Clone, Default)]
+struct Told {
+    lines: u64,
+    address: Option<String>,
+    ended: bool,
+}
+
+impl Log {
+    fn read(stderr: std::fs::File) -> Self {
+        let text = Arc::new(Mutex::new(String::new()));
+        let (tell, told) = watch::channel(Told::default());
+        let written = Arc::clone(&text);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let mut text = written.lock().unwrap_or_else(PoisonError::into_inner);
+                text.push_str(&line);
+                text.push('\n');
+                drop(text);
+                let address = line.split_once("openrunner is ready address=").and_then(|(_, rest)| rest.split(' ').next());
+                tell.send_modify(|told| {
+                    told.lines += 1;
+                    told.address = told.address.take().or(address.map(str::to_owned));
+                });
+            }
+            tell.send_modify(|told| told.ended = true);
+        });
+        Self { text, told }
+    }
+}

@@ -1,0 +1,106 @@
+//! Reads a stream of server-sent events, byte by byte as it is on the wire.
+
+use serde_json::Value;
+
+/// One event, with the bytes that it came as.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Frame {
+    /// All of it, with the empty line at its end.
+    pub(crate) bytes: String,
+    /// Its number; `None` for what is no event of the log.
+    pub(crate) id: Option<u64>,
+    /// Its name.
+    pub(crate) event: String,
+    /// The line of JSON.
+    pub(crate) line: String,
+    /// The same, read.
+    pub(crate) data: Value,
+}
+
+/// A stream of them.
+pub(crate) struct Frames {
+    response: reqwest::Response,
+    buffer: Vec<u8>,
+    /// Where in the buffer the next event begins.
+    start: usize,
+}
+
+impl Frames {
+    pub(super) fn of(response: reqwest::Response) -> Self {
+        Self { response, buffer: Vec::new(), start: 0 }
+    }
+
+    /// The next event; `None` at the end of the stream, however it came about. Keep-alives are passed over.
+    pub(crate) async fn next(&mut self) -> Option<Frame> {
+        loop {
+            let unread = &self.buffer[self.start..];
+            if let Some(end) = unread.windows(2).position(|pair| pair == b"\n\n") {
+                let text = std::str::from_utf8(&unread[..end + 2]).expect("events are UTF-8").to_owned();
+                self.start += end + 2;
+                match parse(text) {
+                    Some(frame) => return Some(frame),
+                    None => continue,
+                }
+            }
+            self.buffer.drain(..std::mem::take(&mut self.start));
+            self.buffer.extend_from_slice(&self.response.chunk().await.ok()??);
+        }
+    }
+
+    /// Reads up to and including the first event of this name.
+    pub(crate) async fn until(&mut self, event: &str) -> Vec<Frame> {
+        self.until_that(|frame| frame.event == event).await
+    }
+
+    /// Reads until the scripted agent has said this.
+    pub(crate) async fn until_said(&mut self, text: &str) -> Vec<Frame> {
+        self.until_that(|frame| frame.event == "message" && frame.data["content"] == text).await
+    }
+
+    /// Reads until the scripted agent has said anything, and gives that.
+    pub(crate) async fn until_says(&mut self) -> String {
+        let frames = self.until("message").await;
+        frames.last().and_then(|frame| frame.data["content"].as_str()).expect("a message has a text").to_owned()
+    }
+
+    async fn until_that(&mut self, fits: impl Fn(&Frame) -> bool) -> Vec<Frame> {
+        let mut read = Vec::new();
+        while let Some(frame) = self.next().await {
+            read.push(frame);
+            if read.last().is_some_and(&fits) {
+                return read;
+            }
+        }
+        panic!("the stream ended before the event that was waited for, after {:?}", read.last());
+    }
+
+    /// Everything up to the end of the stream.
+    pub(crate) async fn rest(mut self) -> Vec<Frame> {
+        let mut read = Vec::new();
+        while let Some(frame) = self.next().await {
+            read.push(frame);
+        }
+        read
+    }
+}
+
+fn parse(text: String) -> Option<Frame> {
+    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+    let line = field("data: ")?;
+    let data = serde_json::from_str(&line).expect("data is one line of JSON");
+    Some(Frame { id: field("id: ").map(|id| id.parse().expect("an id is a number")), event: field("event: ")?, data, line, bytes: text })
+}
+
+/// Asserts that these are the events 1, 2, 3 … of one log, each named in the frame as in its data, and that only the last is `done`.
+pub(crate) fn assert_dense(frames: &[Frame]) {
+    for (frame, number) in frames.iter().zip(1_u64..) {
+        assert_eq!((frame.id, &frame.data["seq"], &frame.data["type"]), (Some(number), &number.into(), &frame.event.as_str().into()));
+        assert_eq!(frame.event == "done", number == frames.len() as u64, "done must be the last event and only that: {frame:?}");
+    }
+    assert!(!frames.is_empty());
+}
+
+/// The data of the last event.
+pub(crate) fn last(frames: &[Frame]) -> &Value {
+    &frames.last().expect("there are events").data
+}

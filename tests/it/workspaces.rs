@@ -1,0 +1,109 @@
+//! Where an agent works.
+
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::json;
+
+use crate::support::{Server, Setup, live};
+
+#[test]
+fn s6_a_folder_is_made_if_the_one_above_it_is_there_and_the_agent_works_in_it() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let wanted = server.folder().join("made/for/it");
+        let refused = user.ask("result x", json!({ "cwd": wanted })).await;
+        assert_eq!(refused.problem(422, "bad_working_dir"), "metadata.working_dir");
+        std::fs::create_dir_all(wanted.parent().unwrap()).unwrap();
+        for name in ["cwd", "working_dir"] {
+            let cwd = user.reports(&["cwd"], json!({ name: wanted })).await.remove(0);
+            assert_eq!(cwd, json!(wanted));
+        }
+        let both = json!({ "cwd": wanted, "working_dir": wanted });
+        assert_eq!(user.reports(&["cwd"], both).await[0], json!(wanted));
+        let other = json!({ "cwd": wanted, "working_dir": server.folder() });
+        assert_eq!(user.ask("result x", other).await.problem(422, "invalid_field"), "metadata.cwd");
+    });
+}
+
+#[test]
+fn s6_a_folder_in_the_way_of_ours_or_of_nothing_is_refused() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        std::fs::write(server.folder().join("file"), "").unwrap();
+        std::os::unix::fs::symlink(server.data(), server.folder().join("link")).unwrap();
+        let within = |name: &str| server.folder().join(name).display().to_string();
+        for wrong in [
+            "work",
+            "./work",
+            "~/work",
+            "",
+            "/tmp/../etc",
+            &within("data"),
+            &within("data/new"),
+            &within("link"),
+            &within("link/new"),
+            &within("file"),
+        ] {
+            let refused = user.ask("result x", json!({ "working_dir": wrong })).await;
+            assert_eq!(refused.problem(422, "bad_working_dir"), "metadata.working_dir", "{wrong}");
+            assert!(!refused.text.contains("openrunner.db"), "{}", refused.text);
+        }
+        assert!(!server.data().join("new").exists());
+        assert!(user.get("/api/runs").await.body["items"].as_array().unwrap().is_empty(), "a refused run must leave nothing");
+    });
+}
+
+#[test]
+fn s6_without_a_folder_each_run_gets_a_private_one_of_its_own() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let mut seen = Vec::new();
+        for _ in 0..2 {
+            let id = user.script("report cwd\nresult done").await;
+            let run = user.end_of(&id).await;
+            let folder = server.data().join("workspaces").join(&id);
+            assert_eq!((run["working_dir"].clone(), user.said(&id).await), (json!(folder), vec![json!(folder).to_string()]));
+            assert_eq!(std::fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+            seen.push(folder);
+        }
+        assert_ne!(seen[0], seen[1]);
+    });
+}
+
+#[test]
+fn s6_roots_leave_out_what_is_beside_them() {
+    live(async {
+        let setup = Setup::new();
+        let (root, beside) = (setup.folder().join("root"), setup.folder().join("root2"));
+        std::fs::create_dir(&root).unwrap();
+        std::fs::create_dir(&beside).unwrap();
+        std::os::unix::fs::symlink(&beside, root.join("link")).unwrap();
+        let server = setup.env("OPENRUNNER_WORKSPACE_ROOTS", root.display()).start().await;
+        let user = server.client("user").await;
+        assert_eq!(user.reports(&["cwd"], json!({ "cwd": root.join("new") })).await[0], json!(root.join("new")));
+        for wrong in [&beside, &root.join("link"), &root.join("link/new")] {
+            let refused = user.ask("result x", json!({ "cwd": wrong })).await;
+            assert_eq!(refused.problem(403, "working_dir_not_allowed"), "metadata.working_dir");
+        }
+    });
+}
+
+#[test]
+fn s6_a_folder_that_is_linked_elsewhere_while_its_run_waits_is_not_entered() {
+    live(async {
+        let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 1).start().await;
+        let user = server.client("user").await;
+        let (go, folder) = (server.folder().join("go"), server.folder().join("work"));
+        let first = user.script(&format!("say up\nwait {}\nresult done", go.display())).await;
+        user.follow(&first).await.until_said("up").await;
+        let second = user.create("report cwd\nresult done", json!({ "cwd": folder })).await;
+        std::fs::remove_dir(&folder).unwrap();
+        std::os::unix::fs::symlink("/etc", &folder).unwrap();
+        std::fs::write(go, "").unwrap();
+        let end = user.end_of(&second).await;
+        assert_eq!((&end["status"], &end["cause"]), (&json!("failed"), &json!("bad_arguments")), "{end}");
+    });
+}
