@@ -20,7 +20,7 @@ use super::state::StopReason;
 use super::store::{Idempotency, RunChange, RunFilter, RunRecord, RunStore, SessionRecord, StoreError};
 use super::view::{RunView, SessionView};
 use super::workspace::Workspaces;
-use crate::agent::{AgentReport, Agents};
+use crate::agent::{AgentReport, Agents, Capabilities};
 use crate::process::{Marker, Tree};
 use crate::types::{
     Answer, Caller, Clock, Level, MessageMode, NoticeCode, PermissionMode, RunDone, RunId, RunStatus, Seq, SessionId, StreamEvent,
@@ -303,7 +303,12 @@ impl RunManager {
         };
         let (id, on_busy) = (RunId::new(), new.on_busy);
         let weak_guarantee = new.default_passwords && new.permission_mode != PermissionMode::Auto;
-        let capabilities = inner.around.agents.capabilities(request::agent_of(&new, session.as_ref())).await;
+        // Asked only where it matters, since a program that is new has to be looked at first.
+        let capabilities = if request::relies_on_capabilities(&new) {
+            inner.around.agents.capabilities(request::agent_of(&new, session.as_ref())).await
+        } else {
+            Capabilities::default()
+        };
         let (this, whose, continued) = (Arc::clone(inner), caller.clone(), session.clone());
         let checking = tokio::task::spawn_blocking(move || {
             let checks = Checks { agents: &this.around.agents, workspaces: &this.workspaces, user_env: &this.user_env };

@@ -263,6 +263,11 @@ pub(super) fn check(
     Ok(Checked { spec, widened, rules, private: Private { env: new.env, mcp_servers: new.mcp_servers } })
 }
 
+/// Whether a request asks for something that not every agent can do. Only then are the capabilities looked at.
+pub(super) fn relies_on_capabilities(new: &NewRun) -> bool {
+    new.session.is_some() || new.permission_mode != PermissionMode::Auto || !new.permission_rules.is_empty() || !new.mcp_servers.is_empty()
+}
+
 /// The agent that a request means.
 pub(super) fn agent_of<'a>(new: &'a NewRun, session: Option<&'a SessionRecord>) -> &'a str {
     new.agent_type.as_deref().or(session.map(|session| session.agent_type.as_str())).unwrap_or(DEFAULT_AGENT)

@@ -60,6 +60,8 @@ async fn carry_out(agent: Arc<dyn Agent>, prompt: String, Link { updates, mut co
             () = updates.closed() => return,
         }
     }
+    // Whoever still asks something gets no answer, and does not wait for one.
+    drop(commands);
     // Without an outcome it was stopped: dropping `work` is all that there is to do.
     let turn = outcome.map(|outcome| match outcome {
         Ok(Ok(())) => Ok(result.text()),

@@ -286,6 +286,9 @@ impl Supervisor {
 
     /// Ends what a good agent left running, and tells how it all went.
     async fn say_farewell(mut self) {
+        // Nobody is heard any more. A driver that waits for an answer must get none now: it may be us who wait for it below.
+        self.link.commands.close();
+        while self.link.commands.try_recv().is_ok() {}
         let remains = self.tree.end(LEFTOVER_GRACE).await;
         self.left_behind = self.left_behind.max(remains.left);
         if self.left_behind > 0 {
