@@ -37,6 +37,7 @@ pub(crate) fn check_created_file(agent: Agent, run: &Run, events: &Events) {
     let started = events.one("run_started");
     assert_eq!(started["agent"], agent.name());
     assert_eq!(started["working_dir"], json!(run.folder));
+    assert!(started["agent_version"].is_string(), "{started}");
     assert!(started["session_id"].as_str().is_some_and(|id| id.starts_with("ses_")));
     assert_eq!((events.one("tool_call")["kind"].as_str(), events.one("tool_result")["status"].as_str()), (Some("edit"), Some("ok")));
     let change = events.one("file_change");
