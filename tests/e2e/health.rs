@@ -23,9 +23,14 @@ fn what_is_installed_is_shown_with_place_version_and_login(server: &Server, agen
     assert_eq!(report["version"], tested);
     assert!(report["path"].as_str().is_some_and(|path| path.starts_with(server.bench.agents.to_str().expect("UTF-8"))), "{report}");
     assert!(report.get("error").is_none(), "absent where there is none");
-    let asked = Instant::now();
-    server.get("/health/agents");
-    assert!(asked.elapsed() < Duration::from_millis(200), "curl's own start included: {:?}", asked.elapsed());
+    let ask = || {
+        let asked = Instant::now();
+        server.get("/health/agents");
+        asked.elapsed()
+    };
+    // The best of some, since the start of curl is in it, and other tests make agents start meanwhile.
+    let took = (0..5).map(|_| ask()).min().unwrap_or_default();
+    assert!(took < Duration::from_millis(200), "{took:?}");
 }
 
 fn what_is_not_installed_says_how_to_install_it(server: &Server, agent: Agent) {
@@ -38,6 +43,21 @@ fn what_is_not_installed_says_how_to_install_it(server: &Server, agent: Agent) {
     let message = events.done()["message"].as_str().unwrap_or_default();
     assert!(message.contains(install), "{message}");
     assert!(events.all("run_started").is_empty());
+}
+
+#[test]
+fn without_a_key_the_login_is_missing_here_and_in_the_run() {
+    let Some(bench) = Bench::get() else { return };
+    let server = Server::start(bench, "keyless", &[("ANTHROPIC_API_KEY", ""), ("MOCK_KEY", "")]);
+    // OpenCode's key stands in its own settings.
+    for agent in [Agent::ClaudeCode, Agent::Codex] {
+        let login = || Some(report(&server, agent)).filter(|report| report["authenticated"] != "unknown");
+        let report = wait_for("a look at the login", login);
+        assert_eq!((&report["authenticated"], &report["available"]), (&json!("no"), &json!(true)), "{report}");
+        assert!(report["login"].as_str().is_some_and(|how| how.contains("log")), "{report}");
+        let (_, events) = server.run(agent, "hello [[mock:text]]", &json!({}));
+        events.assert_end("failed", "not_logged_in");
+    }
 }
 
 /// A server that finds no agent: neither in its own folder nor on its `PATH`.

@@ -52,7 +52,7 @@ impl Server {
         ONE_SHOT.get_or_init(start).as_ref()
     }
 
-    /// A server with the data folder `name`, and these variables besides the usual ones.
+    /// A server with the data folder `name`, and these variables besides the usual ones; one that is set to nothing is left out.
     pub(crate) fn start(bench: &'static Bench, name: &str, variables: &[(&str, &str)]) -> Self {
         let data = bench.root.join(name);
         fs::create_dir_all(&data).expect("a data folder");
@@ -64,6 +64,7 @@ impl Server {
             env.retain(|(known, _)| known != name);
             env.push(((*name).to_owned(), (*value).to_owned()));
         }
+        env.retain(|(_, value)| !value.is_empty());
         let process = Kept::start(&[env!("CARGO_BIN_EXE_openrunner")], &env, &log, None);
         let ready = || fs::read_to_string(&log).ok().filter(|text| text.contains("openrunner is ready"));
         wait_for("the server", ready);
