@@ -1,14 +1,16 @@
-//! Requests of the app-server to us: approvals, which wait for a decision, and questions, which nobody is there to answer.
+//! Requests of the app-server to us: approvals and questions. They wait until they are answered, Codex takes them back, or their
+//! turn ends.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::items::Items;
 use super::tools;
-use super::wire::{Asked, UserInputWanted};
+use super::wire::{Asked, CommandAction, UserInputWanted};
 use crate::agent::Output;
-use crate::types::{DecidedBy, Decision, Level, NoticeCode, Question, StreamEvent, ToolKind};
+use crate::types::{Answer, DecidedBy, Decision, Level, NoticeCode, Question, StreamEvent, ToolKind};
 
 /// The answers that every request for approval takes. Recordings `appserver_approval_*` have all of them.
 const OPTIONS: [Decision; 3] = [Decision::AllowOnce, Decision::AllowAlways, Decision::Deny];
@@ -26,10 +28,12 @@ const BOOKKEEPING: [&str; 9] = [
     "availableDecisions",
 ];
 
-/// Requests that wait for a decision, by the id under which they were announced.
+/// Requests that wait for an answer, by the id under which they were announced.
 #[derive(Debug, Default)]
 pub(super) struct Approvals {
-    waiting: HashMap<String, Waiting>,
+    waiting: BTreeMap<String, Waiting>,
+    /// Commands run in a sandbox in which nothing can be changed.
+    contained: bool,
 }
 
 /// One request that waits.
@@ -37,6 +41,7 @@ pub(super) struct Approvals {
 struct Waiting {
     /// Codex's own id of the request, given back as it came.
     id: Value,
+    tool_call: Option<String>,
     form: Form,
 }
 
@@ -49,11 +54,24 @@ enum Form {
     Grant(Value),
     /// An MCP server's question whether its tool may run. From the schema.
     Elicitation,
+    /// What the user says to each of the questions with these ids.
+    Answers(Vec<String>),
 }
 
 impl Approvals {
+    /// With none waiting. `contained` says that commands run where nothing can be changed.
+    pub(super) fn new(contained: bool) -> Self {
+        Self { waiting: BTreeMap::new(), contained }
+    }
+
+    /// Whether a request of this id waits.
+    pub(super) fn is_open(&self, id: &Value) -> bool {
+        self.waiting.contains_key(&name(id))
+    }
+
     /// `item/commandExecution/requestApproval`, whose parameters are `params`: a command, input to a running one, or a connection.
     pub(super) fn command(&mut self, id: Value, asked: &Asked, params: Map<String, Value>, items: &Items, out: &mut Output) {
+        let looks = self.contained.then(|| looking(&params)).flatten();
         let mut input = what_runs(params);
         // The ordinary case goes without saying.
         for (name, ordinary) in [("kind", "command"), ("environmentId", "local")] {
@@ -61,6 +79,8 @@ impl Approvals {
                 input.remove(name);
             }
         }
+        // Whatever else is said is more than a plain command: such as that it failed in the sandbox and shall run outside of it.
+        let plain = input.keys().all(|name| ["command", "cwd"].contains(&name.as_str()));
         // The item's command is what is asked for, unless the request is about something else, such as input to that command.
         let item = asked.item_id.as_deref().and_then(|item| items.input(item)?.as_object()).filter(|_| !input.contains_key("kind"));
         for (name, value) in item.into_iter().flatten().filter(|(_, value)| !value.is_null()) {
@@ -70,7 +90,11 @@ impl Approvals {
         if !connection && !input.contains_key("command") {
             return deny_unseen(&id, out);
         }
-        let kind = if connection { ToolKind::Fetch } else { ToolKind::Execute };
+        let kind = match looks.filter(|_| plain) {
+            Some(kind) => kind,
+            None if connection => ToolKind::Fetch,
+            None => ToolKind::Execute,
+        };
         self.wait(id, Form::Word, asked.item_id.clone(), tools::COMMAND, kind, input, out);
     }
 
@@ -117,22 +141,78 @@ impl Approvals {
         input: Map<String, Value>,
         out: &mut Output,
     ) {
-        let name = match &id {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        let tool = tool.to_owned();
-        let (input, options) = (Value::Object(input), OPTIONS.to_vec());
+        let (name, tool) = (name(&id), tool.to_owned());
+        let (input, options, tool_call) = (Value::Object(input), OPTIONS.to_vec(), tool_call_id.clone());
         out.event(StreamEvent::PermissionRequest { id: name.clone(), tool_call_id, tool, kind, input, options, expires_at: None });
-        self.waiting.insert(name, Waiting { id, form });
+        self.waiting.insert(name, Waiting { id, tool_call, form });
     }
 
-    /// Gives the answer to a request that waits; any other name is ignored.
-    pub(super) fn decide(&mut self, request: &str, decision: Decision, out: &mut Output) {
-        let Some(Waiting { id, form }) = self.waiting.remove(request) else { return };
+    /// `item/tool/requestUserInput`: questions of the model. Tried with 0.169.0 and its feature `default_mode_request_user_input`.
+    pub(super) fn question(&mut self, id: Value, wanted: UserInputWanted, out: &mut Output) {
+        let ids = wanted.questions.iter().map(|each| each.id.clone()).collect();
+        let question = |each: super::wire::WantedInput| Question {
+            text: each.question,
+            options: each.options.unwrap_or_default().into_iter().map(|option| option.label).collect(),
+            multiple: false,
+        };
+        let (name, questions) = (name(&id), wanted.questions.into_iter().map(question).collect());
+        out.event(StreamEvent::Question { id: name.clone(), questions });
+        self.waiting.insert(name, Waiting { id, tool_call: None, form: Form::Answers(ids) });
+    }
+
+    /// Gives the answer to a request that waits; any other name, or an answer of the other kind, is left alone. Gives the words of a
+    /// denial, which the request has no room for.
+    pub(super) fn answer<'a>(&mut self, request: &str, answer: &'a Answer, out: &mut Output) -> Option<&'a str> {
+        let asks = matches!(self.waiting.get(request)?.form, Form::Answers(_));
+        if asks != matches!(answer, Answer::Question { .. }) {
+            return None;
+        }
+        let Waiting { id, form, .. } = self.waiting.remove(request)?;
+        match answer {
+            Answer::Question { answers } => {
+                respond(&id, &json!({ "answers": form.said(answers) }), out);
+                None
+            }
+            Answer::Permission { decision, message } => {
+                respond(&id, &form.decided(*decision), out);
+                message.as_deref().filter(|_| *decision == Decision::Deny)
+            }
+        }
+    }
+
+    /// A request has been answered or is void. Whether it still waited.
+    pub(super) fn resolved(&mut self, id: &Value, out: &mut Output) -> bool {
+        let Some(waiting) = self.waiting.remove(&name(id)) else { return false };
+        waiting.take_back(out);
+        true
+    }
+
+    /// The turn is over, and with it whatever was asked in it. Gives the tool calls that were not allowed.
+    pub(super) fn turn_over(&mut self, out: &mut Output) -> Vec<String> {
+        std::mem::take(&mut self.waiting).into_values().filter_map(|waiting| waiting.take_back(out)).collect()
+    }
+}
+
+impl Waiting {
+    /// Tells that nobody needs to answer any more. Gives the tool call that waited.
+    fn take_back(self, out: &mut Output) -> Option<String> {
+        let (id, by) = (name(&self.id), DecidedBy::Policy);
+        out.event(match self.form {
+            Form::Answers(ids) => StreamEvent::QuestionResolved { id, answers: vec![Vec::new(); ids.len()], by },
+            Form::Word | Form::Grant(_) | Form::Elicitation => {
+                let reason = Some("the agent has withdrawn this request".to_owned());
+                StreamEvent::PermissionResolved { id, decision: Decision::Deny, by, reason }
+            }
+        });
+        self.tool_call
+    }
+}
+
+impl Form {
+    fn decided(self, decision: Decision) -> Value {
         let allowed = decision != Decision::Deny;
         let always = decision == Decision::AllowAlways;
-        let answer = match form {
+        match self {
             Form::Word => {
                 // "cancel" would end the turn; after "decline" the model may try something else.
                 let word = match decision {
@@ -147,37 +227,37 @@ impl Approvals {
             }
             Form::Elicitation if always => json!({ "action": "accept", "content": {}, "_meta": { "persist": "session" } }),
             Form::Elicitation if allowed => json!({ "action": "accept", "content": {} }),
-            Form::Elicitation => json!({ "action": "decline" }),
-        };
-        respond(&id, &answer, out);
+            Form::Elicitation | Form::Answers(_) => json!({ "action": "decline" }),
+        }
     }
 
-    /// A request has been answered or is void. Whether it still waited.
-    pub(super) fn resolved(&mut self, id: &Value) -> bool {
-        let before = self.waiting.len();
-        self.waiting.retain(|_, waiting| waiting.id != *id);
-        self.waiting.len() < before
+    /// The answers by their questions. One without an answer lets the model go on by itself.
+    fn said(self, answers: &[Vec<String>]) -> Map<String, Value> {
+        let Form::Answers(ids) = self else { return Map::new() };
+        let each = ids.into_iter().enumerate();
+        each.map(|(place, id)| (id, json!({ "answers": answers.get(place).map_or(&[][..], Vec::as_slice) }))).collect()
     }
 }
 
-/// `item/tool/requestUserInput`: questions of the model. Nobody is there to answer, so each gets no answer, which lets the turn go
-/// on. From the schema.
-pub(super) fn user_input(id: &Value, wanted: UserInputWanted, out: &mut Output) {
-    let answers: Map<String, Value> = wanted.questions.iter().map(|each| (each.id.clone(), json!({ "answers": [] }))).collect();
-    respond(id, &json!({ "answers": answers }), out);
-    let request = match id {
+/// The id under which a request is announced.
+fn name(id: &Value) -> String {
+    match id {
         Value::String(text) => text.clone(),
         other => other.to_string(),
+    }
+}
+
+/// What sort of looking a command is, if Codex takes it for nothing else. It may be wrong, so this counts only where the sandbox
+/// holds as well.
+fn looking(params: &Map<String, Value>) -> Option<ToolKind> {
+    let actions = Vec::<CommandAction>::deserialize(params.get("commandActions")?).ok()?;
+    let kind = |action: &CommandAction| match action.kind.as_str() {
+        "read" => Some(ToolKind::Read),
+        "listFiles" | "search" => Some(ToolKind::Search),
+        _ => None,
     };
-    let answers = vec![Vec::new(); wanted.questions.len()];
-    let question = |each: super::wire::WantedInput| Question {
-        text: each.question,
-        options: each.options.unwrap_or_default().into_iter().map(|option| option.label).collect(),
-        multiple: false,
-    };
-    let questions = wanted.questions.into_iter().map(question).collect();
-    out.event(StreamEvent::Question { id: request.clone(), questions });
-    out.event(StreamEvent::QuestionResolved { id: request, answers, by: DecidedBy::Policy });
+    let kinds: Vec<ToolKind> = actions.iter().map(kind).collect::<Option<_>>()?;
+    kinds.into_iter().reduce(|first, next| if first == next { first } else { ToolKind::Read })
 }
 
 /// What cannot be shown is not allowed: the answer is no, and a notice says so.

@@ -2,14 +2,50 @@
 
 use std::path::{Path, PathBuf};
 
-use super::parser::policy;
+use serde_json::{Map, Value, json};
+
 use crate::agent::{Installed, Invocation, Mode, Task};
-use crate::types::{Cause, Failure};
+use crate::types::{Cause, Failure, McpTransport, PermissionMode};
+
+/// How Codex asks and what it may do by itself.
+///
+/// `untrusted` asks before every patch and every command, even `ls`, but for those that the user's own rules file allows. The
+/// sandbox is open because what was allowed shall run as it was shown: in a closed one an allowed command fails half-way with
+/// "Read-only file system", with exit code 0 if its last part works (seen with 0.169.0), and no sandbox of Codex's starts inside
+/// another one. Only where nothing may be changed it is closed as well, as a second wall. `user` sends the requests to us and not to
+/// a model.
+pub(super) fn policy(mode: PermissionMode) -> Map<String, Value> {
+    let mut policy = Map::new();
+    policy.insert("approvalPolicy".to_owned(), json!("untrusted"));
+    policy.insert("approvalsReviewer".to_owned(), json!("user"));
+    policy.insert("sandbox".to_owned(), json!(if mode == PermissionMode::ReadOnly { "read-only" } else { "danger-full-access" }));
+    policy
+}
+
+/// Settings of the thread, which count more than those of `config.toml`.
+///
+/// Its model may ask questions where a person is there for the answer. MCP servers stand here because arguments, which every
+/// account of the machine can read, are no place for secrets; Codex writes them down nowhere (tried with 0.169.0).
+pub(super) fn thread_config(task: &Task) -> Map<String, Value> {
+    let mut config = Map::new();
+    if task.spec.permission_mode == PermissionMode::Ask {
+        config.insert("features.default_mode_request_user_input".to_owned(), json!(true));
+        config.insert("suppress_unstable_features_warning".to_owned(), json!(true));
+    }
+    for server in &task.mcp_servers {
+        let transport = match &server.transport {
+            McpTransport::Stdio { command, args, env } => json!({ "command": command, "args": args, "env": env }),
+            McpTransport::Http { url, headers } => json!({ "url": url, "http_headers": headers }),
+        };
+        config.insert(format!("mcp_servers.{}", server.name), transport);
+    }
+    config
+}
 
 /// The arguments and variables for one run.
 ///
 /// # Errors
-/// [`Cause::BadArguments`] for a conversation id that cannot stand on a command line.
+/// [`Cause::BadArguments`] for what cannot stand on a command line: some conversation ids, and MCP servers in one-shot mode.
 pub(super) fn invocation(mode: Mode, task: &Task, codex_home: String) -> Result<Invocation, Failure> {
     let args = match mode {
         Mode::TwoWay => std::iter::once("app-server".to_owned()).chain(task.spec.extra_args.iter().cloned()).collect(),
@@ -18,10 +54,17 @@ pub(super) fn invocation(mode: Mode, task: &Task, codex_home: String) -> Result<
     Ok(Invocation { args, env: vec![("CODEX_HOME".to_owned(), codex_home)] })
 }
 
-/// `codex exec` never asks, so that what the two-way mode allows on request is open from the start. Flags stand before `resume`,
-/// which knows only some of them (recording `resume_4`); the last element says that the prompt comes by stdin.
+/// `codex exec` never asks: what the two-way mode allows on request is open from the start, and nothing is where somebody should
+/// decide. Flags stand before `resume`, which knows only some of them (recording `resume_4`); the last element says that the prompt
+/// comes by stdin.
 fn exec_args(task: &Task) -> Result<Vec<String>, Failure> {
-    let sandbox = policy().remove("sandbox").and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default();
+    if !task.mcp_servers.is_empty() {
+        return Err(Failure::new(Cause::BadArguments, "codex takes no MCP servers in one-shot mode"));
+    }
+    let sandbox = match task.spec.permission_mode {
+        PermissionMode::Auto => "danger-full-access",
+        PermissionMode::Ask | PermissionMode::ReadOnly => "read-only",
+    };
     let mut args: Vec<String> = ["exec", "--json", "--skip-git-repo-check"].map(str::to_owned).into();
     args.push(format!("--sandbox={sandbox}"));
     args.extend(task.spec.model.as_ref().map(|model| format!("--model={model}")));

@@ -1,6 +1,6 @@
 //! Items: the messages, thoughts and tool calls of a turn, and what they become in the log.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -15,26 +15,61 @@ use crate::types::{Delta, Level, NoticeCode, Role, StreamEvent, ToolKind, ToolSt
 #[derive(Debug)]
 pub(super) struct Items {
     dir: PathBuf,
-    /// Tool calls that were told and are not over, with their input.
-    open: HashMap<String, Value>,
+    /// Tool calls that were told and are not over.
+    open: BTreeMap<String, Open>,
+    /// Those whose end we have told ourselves.
+    cut: HashSet<String>,
     /// The thought whose pieces were told last: its whole is not told again.
     thought: Option<String>,
+}
+
+/// A tool call that is not over.
+#[derive(Debug)]
+struct Open {
+    input: Value,
+    /// Whether it is a command of our own thread, which outlives its turn.
+    runs_on: bool,
+}
+
+/// What decides whether a call is cut short.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OpenCall<'a> {
+    pub(super) id: &'a str,
+    /// Whether it is a command of our own thread, which outlives its turn.
+    pub(super) runs_on: bool,
 }
 
 impl Items {
     /// Of an agent that works in `dir`.
     pub(super) fn new(dir: PathBuf) -> Self {
-        Self { dir, open: HashMap::new(), thought: None }
+        Self { dir, open: BTreeMap::new(), cut: HashSet::new(), thought: None }
     }
 
     /// The input of a tool call that is not over.
     pub(super) fn input(&self, id: &str) -> Option<&Value> {
-        self.open.get(id)
+        self.open.get(id).map(|call| &call.input)
+    }
+
+    /// Whether commands of our own thread are not over.
+    pub(super) fn commands_run(&self) -> bool {
+        self.open.values().any(|call| call.runs_on)
+    }
+
+    /// Tells the end of those calls that `over` chooses: a turn has ended, and nobody else tells it. `denied` were not allowed.
+    pub(super) fn cut_short(&mut self, over: impl Fn(OpenCall<'_>) -> bool, denied: &[String], out: &mut Output) {
+        let chosen: Vec<String> =
+            self.open.iter().filter(|(id, call)| over(OpenCall { id, runs_on: call.runs_on })).map(|(id, _)| id.clone()).collect();
+        for id in chosen {
+            self.open.remove(&id);
+            let status = if denied.contains(&id) { ToolStatus::Denied } else { ToolStatus::Error };
+            out.event(tools::result(&id, status, "the turn was interrupted".to_owned(), None));
+            self.cut.insert(id);
+        }
     }
 
     /// The changes of a patch that is still being written.
     pub(super) fn patch_updated(&mut self, id: &str, changes: &Value) -> Option<Fate> {
-        *self.open.get_mut(id)? = json!({ "changes": changes });
+        self.open.get_mut(id)?.input = json!({ "changes": changes });
         Some(Fate::Kept)
     }
 
@@ -72,6 +107,9 @@ impl Items {
     /// An item is over. `None` if it is not known.
     pub(super) fn completed(&mut self, item: Item, parent: Option<&str>, out: &mut Output) -> Option<Fate> {
         if let Some(call) = call_of(&item) {
+            if self.cut.contains(&call.id) {
+                return Some(Fate::Noise);
+            }
             // Every result has its call before it, even where the beginning was not told.
             if self.open.remove(&call.id).is_none() {
                 self.tell_call(call, parent, out);
@@ -107,7 +145,8 @@ impl Items {
 
     fn tell_call(&mut self, call: Call, parent: Option<&str>, out: &mut Output) {
         out.event(tools::call(&call.id, &call.name, call.kind, &call.title, call.input.clone(), parent));
-        self.open.insert(call.id, call.input);
+        let runs_on = parent.is_none() && call.name == tools::COMMAND;
+        self.open.insert(call.id, Open { input: call.input, runs_on });
     }
 }
 

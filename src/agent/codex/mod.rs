@@ -1,6 +1,6 @@
 //! Codex: by its app-server (JSON-RPC on stdio), or by `codex exec` where the operator says so.
 //!
-//! `command` starts it, `wire` is the app-server's JSON, `parser` its protocol; `items`, `approvals`, `usage`, `diff` and `errors`
+//! `command` starts it, `wire` is the app-server's JSON, `parser` its protocol and `turn` its state; `items`, `approvals`, `usage`, `diff` and `errors`
 //! are the meanings of its parts. `exec` is the one-shot mode as a whole. `login` finds out what is installed.
 
 mod approvals;
@@ -16,6 +16,7 @@ mod program;
 #[cfg(test)]
 mod tests;
 mod tools;
+mod turn;
 mod usage;
 mod wire;
 

@@ -7,12 +7,18 @@
 //! initialized, thread/start or resume →
 //!                                     ←     result: thread id, model            → Started
 //! turn/start with the prompt          →
+//!                                     ←     turn/started
 //!                                     ←     items, deltas, usage, warnings      → events
-//!                                     ←     request for approval                → permission_request
+//!                                     ←     request for approval, question      → permission_request, question
 //! its answer                          →
+//! turn/steer, turn/interrupt          →     (only now: before turn/started they find no turn)
 //!                                     ←     turn/completed                      → TurnEnded
+//! turn/start with the next message    →
 //! (end of stdin)                      →     exits
 //! ```
+//!
+//! A command that runs on when its turn is interrupted is ended by `thread/backgroundTerminals/clean`; then the turn's end is held
+//! back until Codex has told the command's (recording `appserver_interrupt_tool_and_clean`).
 
 use std::collections::HashMap;
 
@@ -21,18 +27,29 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::approvals::{self, Approvals};
+use super::command::{policy, thread_config};
 use super::errors;
 use super::items::Items;
+use super::turn::{Interrupt, Phase, Turn};
 use super::usage::Meter;
 use super::wire::{self, Line};
+use crate::agent::conceal::conceal;
 use crate::agent::{Fate, Item, Output, Parser, Started, Task};
 use crate::process::Exit;
-use crate::types::{Answer, Cause, Decision, Failure, Level, NoticeCode, PlanEntry, PlanStatus, StreamEvent, Timestamp};
+use crate::types::{
+    Answer, Cause, Failure, Level, McpServer, NoticeCode, PermissionMode, PlanEntry, PlanStatus, StreamEvent, Timestamp, TurnEnd,
+};
 
-/// Ids of our requests, in the order in which they are sent.
-const INITIALIZE: u64 = 1;
-const OPEN_THREAD: u64 = 2;
-const START_TURN: u64 = 3;
+/// What we ask of Codex.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Call {
+    Initialize,
+    OpenThread,
+    StartTurn,
+    Steer,
+    Interrupt,
+    Clean,
+}
 
 /// Notifications that we ask Codex not to send (recordings have them, since the recorder did not ask). The diff of the whole turn
 /// comes again after every step, and each file's own diff is told anyway.
@@ -60,46 +77,50 @@ const NOISE: [&str; 18] = [
     "turn/moderationMetadata",
 ];
 
-/// How Codex asks and what it may do by itself.
-///
-/// `untrusted` asks before every patch and every command, even `ls`, but for those that the user's own rules file allows. The
-/// sandbox is open because what was allowed shall run as it was shown: in a closed one an allowed command fails half-way with
-/// "Read-only file system", with exit code 0 if its last part works (seen with 0.169.0), and no sandbox of Codex's starts inside
-/// another one. `user` sends the requests to us and not to a model.
-pub(super) fn policy() -> Map<String, Value> {
-    let mut policy = Map::new();
-    policy.insert("approvalPolicy".to_owned(), json!("untrusted"));
-    policy.insert("approvalsReviewer".to_owned(), json!("user"));
-    policy.insert("sandbox".to_owned(), json!("danger-full-access"));
-    policy
-}
-
 /// Parser of `codex app-server`.
 #[derive(Debug)]
 pub(super) struct AppServer {
     prompt: String,
     /// Our request that opens the thread.
     open_thread: (&'static str, Map<String, Value>),
-    /// The request of ours that has no answer yet.
-    awaited: Option<u64>,
+    mcp_servers: Vec<McpServer>,
+    /// How many requests were sent: their ids count from 1.
+    calls: u64,
+    /// Those that have no answer yet.
+    awaited: HashMap<u64, Call>,
     version: Option<String>,
     threads: Threads,
     items: Items,
     approvals: Approvals,
     meter: Meter,
     plan: Vec<PlanEntry>,
-    limits: Option<String>,
-    turn_begun: bool,
+    limits: Limits,
+    turn: Turn,
     last_message: String,
+}
+
+/// What is known of the account's limits.
+#[derive(Debug, Default)]
+struct Limits {
+    /// Which one is reached, in Codex's word.
+    reached: Option<String>,
+    /// When the one that is used up ends, in seconds since 1970.
+    resets_at: Option<i64>,
+    /// Whether it was told in this turn.
+    told: bool,
 }
 
 impl AppServer {
     /// For one process that carries out `task`.
     pub(super) fn new(task: &Task) -> Self {
-        let mut params = policy();
+        let mut params = policy(task.spec.permission_mode);
         params.insert("cwd".to_owned(), json!(task.spec.working_dir.to_string_lossy()));
         if let Some(model) = &task.spec.model {
             params.insert("model".to_owned(), json!(model));
+        }
+        let config = thread_config(task);
+        if !config.is_empty() {
+            params.insert("config".to_owned(), Value::Object(config));
         }
         let open_thread = match &task.resume {
             Some(thread) => {
@@ -113,64 +134,106 @@ impl AppServer {
         Self {
             prompt: task.spec.prompt.clone(),
             open_thread,
-            awaited: None,
+            mcp_servers: task.mcp_servers.clone(),
+            calls: 0,
+            awaited: HashMap::new(),
             version: None,
             threads: Threads::default(),
             items: Items::new(task.spec.working_dir.clone()),
-            approvals: Approvals::default(),
+            approvals: Approvals::new(task.spec.permission_mode == PermissionMode::ReadOnly),
             meter: Meter::default(),
             plan: Vec::new(),
-            limits: None,
-            turn_begun: false,
+            limits: Limits::default(),
+            turn: Turn::default(),
             last_message: String::new(),
         }
     }
 
-    fn call(&mut self, id: u64, method: &str, params: &Value, out: &mut Output) {
-        self.awaited = Some(id);
-        out.send_json(&json!({ "id": id, "method": method, "params": params }));
+    fn call(&mut self, call: Call, method: &str, params: &Value, out: &mut Output) {
+        self.calls += 1;
+        self.awaited.insert(self.calls, call);
+        out.send_json(&json!({ "id": self.calls, "method": method, "params": params }));
+    }
+
+    fn start_turn(&mut self, text: &str, out: &mut Output) {
+        self.turn = Turn { phase: Phase::Starting, ..Turn::default() };
+        self.limits.told = false;
+        let params = json!({ "threadId": self.threads.ours, "input": [{ "type": "text", "text": text }] });
+        self.call(Call::StartTurn, "turn/start", &params, out);
+    }
+
+    fn send_steer(&mut self, turn: &str, text: &str, out: &mut Output) {
+        let input = json!([{ "type": "text", "text": text }]);
+        self.call(Call::Steer, "turn/steer", &json!({ "threadId": self.threads.ours, "expectedTurnId": turn, "input": input }), out);
+    }
+
+    fn send_interrupt(&mut self, turn: &str, out: &mut Output) {
+        self.turn.interrupt = Interrupt::Sent;
+        self.call(Call::Interrupt, "turn/interrupt", &json!({ "threadId": self.threads.ours, "turnId": turn }), out);
+    }
+
+    fn end_turn(&mut self, end: TurnEnd, out: &mut Output) {
+        self.approvals.turn_over(out);
+        self.turn = Turn { phase: Phase::Idle, ..Turn::default() };
+        out.items.push(Item::TurnEnded(end));
     }
 
     /// An answer to a request of ours. `None` if nobody asked, or if it is no answer.
     fn response(&mut self, id: &Value, line: &Line<'_>, out: &mut Output) -> Option<Fate> {
-        let id = id.as_u64().filter(|id| self.awaited == Some(*id))?;
-        if let Some(error) = &line.error {
-            self.awaited = None;
-            out.items.push(Item::TurnEnded(Err(refused(error))));
-            return Some(Fate::Told);
-        }
-        match id {
-            INITIALIZE => {
-                let answer: wire::Initialized = read(line.result).or_else(|| unreadable(out))?;
+        let call = self.awaited.remove(&id.as_u64()?)?;
+        match (call, &line.error) {
+            (Call::Initialize, None) => {
+                let answer: wire::Initialized = read(line.result).or_else(|| self.unreadable(out))?;
                 // `openrunner/0.169.0 (Debian 12.0.0; x86_64) …`: the name is ours, the version is Codex's.
                 self.version = answer.user_agent.split_once('/').and_then(|(_, rest)| rest.split(' ').next()).map(str::to_owned);
                 out.send_json(&json!({ "method": "initialized" }));
                 let (method, params) = (self.open_thread.0, Value::Object(std::mem::take(&mut self.open_thread.1)));
-                self.call(OPEN_THREAD, method, &params, out);
-                Some(Fate::Told)
+                self.call(Call::OpenThread, method, &params, out);
             }
-            OPEN_THREAD => {
-                let answer: wire::ThreadOpened = read(line.result).or_else(|| unreadable(out))?;
+            (Call::OpenThread, None) => {
+                let answer: wire::ThreadOpened = read(line.result).or_else(|| self.unreadable(out))?;
                 let agent_session = Some(answer.thread.id.clone());
                 out.items.push(Item::Started(Started { agent_session, version: self.version.clone(), model: answer.model }));
-                let input = json!([{ "type": "text", "text": std::mem::take(&mut self.prompt) }]);
-                let params = json!({ "threadId": answer.thread.id, "input": input });
                 self.threads.ours = Some(answer.thread.id);
-                self.call(START_TURN, "turn/start", &params, out);
-                Some(Fate::Told)
+                if self.turn.interrupt == Interrupt::Wanted {
+                    self.end_turn(Err(Failure::new(Cause::Cancelled, "the turn was interrupted before it began")), out);
+                } else {
+                    let (prompt, steers) = (std::mem::take(&mut self.prompt), std::mem::take(&mut self.turn.steers));
+                    self.start_turn(&prompt, out);
+                    self.turn.steers = steers;
+                }
             }
-            _ => {
-                self.awaited = None;
-                Some(Fate::Noise)
+            (Call::Initialize | Call::OpenThread | Call::StartTurn, Some(error)) => self.end_turn(Err(refused(error)), out),
+            (Call::Steer, Some(error)) => {
+                let message = format!("a message could not be added to the turn: {}", error.message);
+                out.event(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message));
             }
+            // Codex cannot end the commands that run on, but the turn is over.
+            (Call::Clean, Some(_)) => {
+                self.items.cut_short(|_| true, &[], out);
+                return Some(self.end_if_clean(out));
+            }
+            // What these come to is told by notifications. An interrupt is refused when the turn has just ended by itself.
+            (Call::StartTurn | Call::Steer | Call::Clean, None) | (Call::Interrupt, _) => return Some(Fate::Noise),
         }
+        Some(Fate::Told)
     }
 
-    /// A request of Codex. Every one is answered, if not now then by [`Parser::decide`]. `None` if it is not known, which it is told.
+    /// Ends the turn: without this answer nothing can follow. Gives nothing, so that the line is kept as a raw event as well.
+    fn unreadable<T>(&mut self, out: &mut Output) -> Option<T> {
+        self.end_turn(Err(Failure::new(Cause::Protocol, "codex app-server gave an answer of an unknown form")), out);
+        None
+    }
+
+    /// A request of Codex. Every one is answered, if not now then by [`Parser::answer`]. `None` if it is not known, which it is told.
     fn request(&mut self, method: &str, id: Value, params: Option<&RawValue>, out: &mut Output) -> Option<Fate> {
         let asked: Option<wire::Asked> = read(params);
         let asked = asked.filter(|asked| self.threads.parent_of(&asked.thread_id).is_some());
         let fields: Option<Map<String, Value>> = read(params);
+        // The answer to the one that is open would be taken for both.
+        if self.approvals.is_open(&id) {
+            return None;
+        }
         match (method, asked, fields) {
             ("item/commandExecution/requestApproval", Some(asked), Some(fields)) => {
                 self.approvals.command(id, &asked, fields, &self.items, out);
@@ -180,7 +243,7 @@ impl AppServer {
             }
             ("item/permissions/requestApproval", Some(asked), Some(fields)) => self.approvals.permissions(id, &asked, fields, out),
             ("mcpServer/elicitation/request", Some(_), Some(fields)) => self.approvals.elicitation(id, fields, out),
-            ("item/tool/requestUserInput", Some(_), Some(_)) => approvals::user_input(&id, read(params).unwrap_or_default(), out),
+            ("item/tool/requestUserInput", Some(_), Some(_)) => self.approvals.question(id, read(params).unwrap_or_default(), out),
             _ => {
                 approvals::refuse(&id, method, out);
                 return None;
@@ -224,7 +287,7 @@ impl AppServer {
             }
             "item/started" | "item/completed" => self.item(read(params)?, method == "item/completed", out),
             "turn/plan/updated" => self.plan(read(params)?, out),
-            "turn/started" => self.turn_started(&read::<wire::About<'_>>(params)?),
+            "turn/started" => self.turn_started(read(params)?, out),
             "turn/completed" => self.turn_completed(read(params)?, out),
             "thread/started" => {
                 let started: wire::ThreadStarted = read(params)?;
@@ -233,9 +296,11 @@ impl AppServer {
             "thread/tokenUsage/updated" => self.usage(&read(params)?, out),
             "serverRequest/resolved" => {
                 let resolved: wire::RequestResolved = read(params)?;
-                Some(if self.approvals.resolved(&resolved.request_id) { Fate::Kept } else { Fate::Noise })
+                Some(if self.approvals.resolved(&resolved.request_id, out) { Fate::Told } else { Fate::Noise })
             }
             "account/rateLimits/updated" => Some(self.rate_limits(&read(params)?, out)),
+            "error" => self.error(read(params)?, out),
+            "mcpServer/startupStatus/updated" => Some(self.mcp_startup(read(params)?, out)),
             _ => remark(method, params, out),
         }
     }
@@ -254,7 +319,26 @@ impl AppServer {
         if let (wire::Item::AgentMessage { text, .. }, None) = (&item, parent) {
             self.last_message.clone_from(text);
         }
-        self.items.completed(item, parent, out)
+        let fate = self.items.completed(item, parent, out)?;
+        let ended = self.end_if_clean(out);
+        Some(if ended == Fate::Told { ended } else { fate })
+    }
+
+    /// Ends a turn whose end is held back, once nothing of it runs any more.
+    fn end_if_clean(&mut self, out: &mut Output) -> Fate {
+        if self.items.commands_run() {
+            return Fate::Kept;
+        }
+        match std::mem::take(&mut self.turn.phase) {
+            Phase::Cleaning(end) => {
+                self.end_turn(end, out);
+                Fate::Told
+            }
+            phase => {
+                self.turn.phase = phase;
+                Fate::Noise
+            }
+        }
     }
 
     fn plan(&mut self, updated: wire::PlanUpdated, out: &mut Output) -> Option<Fate> {
@@ -277,13 +361,26 @@ impl AppServer {
         Some(Fate::Told)
     }
 
-    fn turn_started(&mut self, about: &wire::About<'_>) -> Option<Fate> {
-        if self.threads.parent_of(&about.thread_id)?.is_some() {
+    fn turn_started(&mut self, started: wire::TurnStarted, out: &mut Output) -> Option<Fate> {
+        if self.threads.parent_of(&started.thread_id)?.is_some() {
             return Some(Fate::Noise);
         }
-        self.turn_begun = true;
+        // A turn that is over cannot be taken back by a line that came too late, and its end would be told twice.
+        if matches!(self.turn.phase, Phase::Cleaning(_)) {
+            return Some(Fate::Noise);
+        }
         self.last_message.clear();
-        Some(Fate::Kept)
+        let (turn, steers) = (started.turn.id, std::mem::take(&mut self.turn.steers));
+        self.turn.begun = true;
+        self.turn.phase = Phase::Running(turn.clone());
+        let before = out.send.len();
+        for text in &steers {
+            self.send_steer(&turn, text, out);
+        }
+        if self.turn.interrupt == Interrupt::Wanted {
+            self.send_interrupt(&turn, out);
+        }
+        Some(if out.send.len() > before { Fate::Told } else { Fate::Kept })
     }
 
     fn turn_completed(&mut self, completed: wire::TurnCompleted, out: &mut Output) -> Option<Fate> {
@@ -293,18 +390,34 @@ impl AppServer {
         let error = completed.turn.error.unwrap_or_default();
         let end = match completed.turn.status {
             wire::TurnStatus::Completed => Ok(std::mem::take(&mut self.last_message)),
-            wire::TurnStatus::Interrupted => Err(Failure::new(Cause::AgentError, "the turn was interrupted")),
+            wire::TurnStatus::Interrupted => {
+                let cause = if self.turn.interrupt == Interrupt::Sent { Cause::Cancelled } else { Cause::AgentError };
+                return Some(self.cut_short(Failure::new(cause, "the turn was interrupted"), out));
+            }
             wire::TurnStatus::Failed if error.message.is_empty() => Err(Failure::new(Cause::AgentError, "the turn failed")),
             wire::TurnStatus::Failed => Err(errors::failure(&error.codex_error_info, &error.message)),
             wire::TurnStatus::Unknown => return None,
         };
-        out.items.push(Item::TurnEnded(end));
+        self.end_turn(end, out);
         Some(Fate::Told)
+    }
+
+    /// The turn was interrupted. Nothing more is told of what it was doing, except of commands, which run on.
+    fn cut_short(&mut self, failure: Failure, out: &mut Output) -> Fate {
+        let denied = self.approvals.turn_over(out);
+        self.items.cut_short(|call| !call.runs_on || denied.contains(&call.id.to_owned()), &denied, out);
+        if self.items.commands_run() {
+            self.turn.phase = Phase::Cleaning(Err(failure));
+            self.call(Call::Clean, "thread/backgroundTerminals/clean", &json!({ "threadId": self.threads.ours }), out);
+        } else {
+            self.end_turn(Err(failure), out);
+        }
+        Fate::Told
     }
 
     fn usage(&mut self, updated: &wire::UsageUpdated, out: &mut Output) -> Option<Fate> {
         self.threads.parent_of(&updated.thread_id)?;
-        if !self.turn_begun {
+        if !self.turn.has_been() {
             self.meter.begin(&updated.thread_id, &updated.token_usage);
             return Some(Fate::Kept);
         }
@@ -315,17 +428,50 @@ impl AppServer {
 
     fn rate_limits(&mut self, updated: &wire::LimitsUpdated, out: &mut Output) -> Fate {
         let limits = &updated.rate_limits;
-        if limits.rate_limit_reached_type == self.limits {
-            return Fate::Noise;
-        }
-        self.limits.clone_from(&limits.rate_limit_reached_type);
-        let Some(reached) = &self.limits else { return Fate::Kept };
         let windows = [&limits.primary, &limits.secondary].into_iter().flatten().filter(|window| window.used_percent >= 100);
         // With both used up, nothing goes before the later one.
-        let resets_at = windows.filter_map(|window| window.resets_at).max();
-        let data = resets_at.map(|secs| json!({ "resets_at": Timestamp::from_millis(secs.saturating_mul(1000)) }));
+        self.limits.resets_at = windows.filter_map(|window| window.resets_at).max();
+        if limits.rate_limit_reached_type == self.limits.reached {
+            return Fate::Noise;
+        }
+        self.limits.reached.clone_from(&limits.rate_limit_reached_type);
+        let Some(reached) = &self.limits.reached else { return Fate::Kept };
         let message = format!("the provider's limit is reached: {reached}");
+        self.tell_limit(message, out);
+        Fate::Told
+    }
+
+    fn tell_limit(&mut self, message: String, out: &mut Output) {
+        self.limits.told = true;
+        let resets_at = self.limits.resets_at.map(|secs| Timestamp::from_millis(secs.saturating_mul(1000)));
+        let data = resets_at.map(|resets_at| json!({ "resets_at": resets_at }));
         out.event(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::RateLimited, message, data });
+    }
+
+    fn error(&mut self, news: wire::ErrorNews, out: &mut Output) -> Option<Fate> {
+        let wire::ErrorNews { error, will_retry } = news;
+        let (info, details) = (&error.codex_error_info, error.additional_details.as_deref());
+        if will_retry {
+            let notices = errors::retrying(info, &error.message, details);
+            self.limits.told |= notices.iter().any(|event| matches!(event, StreamEvent::Notice { code: NoticeCode::RateLimited, .. }));
+            out.items.extend(notices.into_iter().map(Item::Event));
+            return Some(Fate::Told);
+        }
+        let Failure { cause, message } = errors::failure(info, &error.message);
+        if cause == Cause::RateLimited && !self.limits.told {
+            self.tell_limit(message.clone(), out);
+        }
+        out.event(StreamEvent::Error { code: cause.as_str().to_owned(), message, retryable: false });
+        Some(Fate::Told)
+    }
+
+    fn mcp_startup(&mut self, startup: wire::McpStartup, out: &mut Output) -> Fate {
+        if startup.status != "failed" {
+            return Fate::Noise;
+        }
+        let error = conceal(&startup.error.unwrap_or_default(), &self.mcp_servers);
+        let message = format!("MCP server {} did not start: {error}", startup.name);
+        out.event(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message));
         Fate::Told
     }
 }
@@ -333,8 +479,9 @@ impl AppServer {
 impl Parser for AppServer {
     fn open(&mut self, out: &mut Output) {
         let client = json!({ "name": "openrunner", "title": "OpenRunner", "version": env!("CARGO_PKG_VERSION") });
-        let params = json!({ "clientInfo": client, "capabilities": { "optOutNotificationMethods": UNWANTED } });
-        self.call(INITIALIZE, "initialize", &params, out);
+        // `thread/backgroundTerminals/clean` counts as experimental.
+        let params = json!({ "clientInfo": client, "capabilities": { "experimentalApi": true, "optOutNotificationMethods": UNWANTED } });
+        self.call(Call::Initialize, "initialize", &params, out);
     }
 
     fn line(&mut self, line: &str, out: &mut Output) -> Fate {
@@ -349,9 +496,46 @@ impl Parser for AppServer {
     }
 
     fn answer(&mut self, request: &str, answer: &Answer, out: &mut Output) {
-        let Answer::Permission { decision, .. } = answer else { return };
-        let decision = *decision;
-        self.approvals.decide(request, decision, out);
+        // A denial has no room for words, so they are added to the turn (tried with 0.169.0: the model reads both together).
+        if let Some(words) = self.approvals.answer(request, answer, out)
+            && let Phase::Running(turn) = &self.turn.phase
+        {
+            let turn = turn.clone();
+            self.send_steer(&turn, words, out);
+        }
+    }
+
+    fn say(&mut self, text: &str, out: &mut Output) -> bool {
+        let ready = matches!(self.turn.phase, Phase::Idle) && self.threads.ours.is_some();
+        if ready {
+            self.start_turn(text, out);
+        }
+        ready
+    }
+
+    fn steer(&mut self, text: &str, out: &mut Output) -> bool {
+        match (&self.turn.phase, self.turn.interrupt) {
+            (Phase::Running(turn), Interrupt::No) => {
+                let turn = turn.clone();
+                self.send_steer(&turn, text, out);
+            }
+            (Phase::Opening | Phase::Starting, Interrupt::No) if !self.awaited.is_empty() => self.turn.steers.push(text.to_owned()),
+            _ => return false,
+        }
+        true
+    }
+
+    fn interrupt(&mut self, out: &mut Output) -> bool {
+        match (&self.turn.phase, self.turn.interrupt) {
+            (Phase::Idle, _) => return false,
+            (Phase::Running(turn), Interrupt::No) => {
+                let turn = turn.clone();
+                self.send_interrupt(&turn, out);
+            }
+            (Phase::Opening | Phase::Starting, Interrupt::No) => self.turn.interrupt = Interrupt::Wanted,
+            _ => {}
+        }
+        true
     }
 
     fn diagnose(&self, exit: Exit, stderr_tail: &str) -> Option<Failure> {
@@ -396,20 +580,10 @@ impl Threads {
     }
 }
 
-/// Notifications that are remarks of the program: errors and warnings. `None` if it is neither those nor noise.
+/// Notifications that are warnings of the program. `None` if it is neither those nor noise.
 fn remark(method: &str, params: Option<&RawValue>, out: &mut Output) -> Option<Fate> {
     let warning = |message: String| StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message);
     match method {
-        "error" => {
-            let wire::ErrorNews { error, will_retry } = read(params)?;
-            let (info, details) = (&error.codex_error_info, error.additional_details.as_deref());
-            if will_retry {
-                out.items.extend(errors::retrying(info, &error.message, details).into_iter().map(Item::Event));
-            } else {
-                let Failure { cause, message } = errors::failure(info, &error.message);
-                out.event(StreamEvent::Error { code: cause.as_str().to_owned(), message, retryable: false });
-            }
-        }
         "configWarning" | "deprecationNotice" | "warning" | "guardianWarning" => {
             let wire::Warning { summary, details } = read(params)?;
             out.event(warning(details.map_or(summary.clone(), |details| format!("{summary} {details}"))));
@@ -417,13 +591,6 @@ fn remark(method: &str, params: Option<&RawValue>, out: &mut Output) -> Option<F
         "model/rerouted" => {
             let rerouted: wire::Rerouted = read(params)?;
             out.event(warning(format!("the provider answers with {} instead of {}", rerouted.to_model, rerouted.from_model)));
-        }
-        "mcpServer/startupStatus/updated" => {
-            let startup: wire::McpStartup = read(params)?;
-            if startup.status != "failed" {
-                return Some(Fate::Noise);
-            }
-            out.event(warning(format!("MCP server {} did not start: {}", startup.name, startup.error.unwrap_or_default())));
         }
         _ => return NOISE.contains(&method).then_some(Fate::Noise),
     }
@@ -433,12 +600,6 @@ fn remark(method: &str, params: Option<&RawValue>, out: &mut Output) -> Option<F
 fn tool_output(id: &str, content: &str, out: &mut Output) -> Fate {
     out.event(StreamEvent::ToolOutput { id: id.to_owned(), content: content.to_owned() });
     Fate::Told
-}
-
-/// Ends the turn: without this answer nothing can follow. Gives nothing, so that the line is kept as a raw event as well.
-fn unreadable<T>(out: &mut Output) -> Option<T> {
-    out.items.push(Item::TurnEnded(Err(Failure::new(Cause::Protocol, "codex app-server gave an answer of an unknown form"))));
-    None
 }
 
 /// Why a request of ours was refused. An unknown thread is an invalid request, too (recording `appserver_resume_2`).

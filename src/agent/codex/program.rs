@@ -88,7 +88,7 @@ impl Program for Codex {
             permissions: two_way,
             questions: two_way,
             models: true,
-            mcp_servers: true,
+            mcp_servers: two_way,
         }
     }
 

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::Codex;
-use crate::agent::replay::{self, Recording, Replayed, Step};
-use crate::agent::{Fate, Installed, Mode, Output, Parser, Program, Task};
-use crate::types::{Decision, StreamEvent, ToolStatus};
+use crate::agent::replay::{self, Act, Decide as _, Recording, Replayed, Step};
+use crate::agent::{Fate, Installed, Item, Mode, Output, Parser, Program, Task};
+use crate::types::{Answer, Cause, Decision, Failure, McpServer, McpTransport, PermissionMode, StreamEvent, ToolKind, ToolStatus};
 
 const AGENT: &str = "codex";
 
@@ -38,14 +38,26 @@ fn task_of(recording: &Recording) -> Task {
 
 fn replayed(recording: &Recording) -> Replayed {
     let mode = if recording.two_way { Mode::TwoWay } else { Mode::OneShot };
-    replay::replay(recording, parser(mode, &task_of(recording)), |sent| {
-        let decision = match sent["result"]["decision"].as_str()? {
-            "accept" => Decision::AllowOnce,
-            "acceptForSession" => Decision::AllowAlways,
-            _ => Decision::Deny,
-        };
-        Some((sent["id"].to_string(), decision))
-    })
+    replay::replay(recording, parser(mode, &task_of(recording)), act)
+}
+
+/// Which of the driver's acts comes to the same as what the recorder sent.
+fn act(sent: &Value) -> Option<Act> {
+    let text = || sent["params"]["input"][0]["text"].as_str().map(str::to_owned);
+    match sent["method"].as_str() {
+        Some("turn/start") => text().map(Act::Say),
+        Some("turn/steer") => text().map(Act::Steer),
+        Some("turn/interrupt") => Some(Act::Interrupt),
+        Some(_) => None,
+        None => {
+            let decision = match sent["result"]["decision"].as_str()? {
+                "accept" => Decision::AllowOnce,
+                "acceptForSession" => Decision::AllowAlways,
+                _ => Decision::Deny,
+            };
+            Some((sent["id"].to_string(), decision).into())
+        }
+    }
 }
 
 #[test]
@@ -112,13 +124,17 @@ fn no_line_of_a_recording_makes_the_parser_panic_in_any_order_or_shape() {
 
 /// A parser whose turn has begun in thread `t`.
 fn begun() -> Box<dyn Parser> {
-    let mut parser = parser(Mode::TwoWay, &replay::task(AGENT));
+    begun_with(&replay::task(AGENT))
+}
+
+fn begun_with(task: &Task) -> Box<dyn Parser> {
+    let mut parser = parser(Mode::TwoWay, task);
     parser.open(&mut Output::default());
     for line in [
         json!({ "id": 1, "result": { "userAgent": "openrunner/0.169.0 (x)" } }),
         json!({ "id": 2, "result": { "thread": { "id": "t" }, "model": "m" } }),
         json!({ "id": 3, "result": {} }),
-        json!({ "method": "turn/started", "params": { "threadId": "t" } }),
+        json!({ "method": "turn/started", "params": { "threadId": "t", "turn": { "id": "u" } } }),
     ] {
         assert_ne!(parser.line(&line.to_string(), &mut Output::default()), Fate::Raw, "{line}");
     }
@@ -153,13 +169,176 @@ fn a_request_that_nobody_knows_is_refused_and_kept() {
 }
 
 #[test]
-fn a_question_of_the_model_gets_no_answer_so_that_the_turn_goes_on() {
+fn a_question_of_the_model_waits_for_its_answer_and_none_lets_the_turn_go_on() {
+    for (answers, expected) in [(vec![vec!["blue".to_owned()]], json!(["blue"])), (vec![vec![]], json!([])), (vec![], json!([]))] {
+        let mut parser = begun();
+        let questions =
+            json!([{ "id": "q", "header": "Colour", "question": "Which?", "options": [{ "label": "blue", "description": "" }] }]);
+        let params = json!({ "threadId": "t", "turnId": "u", "itemId": "i", "isBlocking": true, "questions": questions });
+        let (_, events, sent) = made(&mut *parser, &json!({ "id": 4, "method": "item/tool/requestUserInput", "params": params }));
+        assert!(sent.is_empty() && matches!(&events[..], [StreamEvent::Question { .. }]), "{events:?}");
+        let mut out = Output::default();
+        parser.decide("4", Decision::AllowOnce, &mut out);
+        assert!(out.is_empty(), "an answer of the other kind");
+        parser.answer("4", &Answer::Question { answers }, &mut out);
+        assert_eq!(taken(out).1, [json!({ "id": 4, "result": { "answers": { "q": { "answers": expected } } } })]);
+    }
+}
+
+#[test]
+fn the_words_of_a_denial_are_added_to_the_turn() {
     let mut parser = begun();
-    let questions = json!([{ "id": "q", "header": "Colour", "question": "Which?", "options": [{ "label": "blue", "description": "" }] }]);
-    let params = json!({ "threadId": "t", "turnId": "u", "itemId": "i", "isBlocking": true, "questions": questions });
-    let (_, events, sent) = made(&mut *parser, &json!({ "id": 4, "method": "item/tool/requestUserInput", "params": params }));
-    assert_eq!(sent, [json!({ "id": 4, "result": { "answers": { "q": { "answers": [] } } } })]);
-    assert!(matches!(&events[..], [StreamEvent::Question { .. }, StreamEvent::QuestionResolved { .. }]), "{events:?}");
+    let params = json!({ "threadId": "t", "itemId": "i", "command": "ls" });
+    made(&mut *parser, &json!({ "id": 0, "method": "item/commandExecution/requestApproval", "params": params }));
+    let mut out = Output::default();
+    parser.answer("0", &Answer::Permission { decision: Decision::Deny, message: Some("use rg".into()) }, &mut out);
+    let steer = json!({ "threadId": "t", "expectedTurnId": "u", "input": [{ "type": "text", "text": "use rg" }] });
+    let expected = [json!({ "id": 0, "result": { "decision": "decline" } }), json!({ "id": 4, "method": "turn/steer", "params": steer })];
+    assert_eq!(taken(out).1, expected);
+}
+
+/// What was asked of Codex.
+fn methods(out: Output) -> Vec<String> {
+    taken(out).1.iter().filter_map(|sent| sent["method"].as_str().map(str::to_owned)).collect()
+}
+
+#[test]
+fn what_comes_before_the_turn_has_begun_waits_for_it() {
+    let mut parser = parser(Mode::TwoWay, &replay::task(AGENT));
+    let mut out = Output::default();
+    parser.open(&mut out);
+    out = Output::default();
+    assert!(parser.steer("and this", &mut out) && out.is_empty());
+    for line in [
+        json!({ "id": 1, "result": { "userAgent": "openrunner/0.169.0 (x)" } }),
+        json!({ "id": 2, "result": { "thread": { "id": "t" }, "model": "m" } }),
+        json!({ "id": 3, "result": { "turn": { "id": "u" } } }),
+    ] {
+        parser.line(&line.to_string(), &mut out);
+    }
+    assert_eq!(methods(out), ["initialized", "thread/start", "turn/start"]);
+    out = Output::default();
+    assert!(parser.interrupt(&mut out) && parser.interrupt(&mut out) && out.is_empty());
+    parser.line(r#"{"method":"turn/started","params":{"threadId":"t","turn":{"id":"u"}}}"#, &mut out);
+    assert_eq!(methods(out), ["turn/steer", "turn/interrupt"]);
+    assert!(!parser.steer("too late", &mut Output::default()));
+}
+
+#[test]
+fn an_interrupt_before_the_thread_is_open_starts_no_turn_and_the_next_message_does() {
+    let mut parser = parser(Mode::TwoWay, &replay::task(AGENT));
+    let mut out = Output::default();
+    parser.open(&mut out);
+    assert!(parser.interrupt(&mut out));
+    parser.line(r#"{"id":1,"result":{"userAgent":"openrunner/0.169.0 (x)"}}"#, &mut out);
+    out = Output::default();
+    parser.line(r#"{"id":2,"result":{"thread":{"id":"t"},"model":"m"}}"#, &mut out);
+    assert!(out.send.is_empty());
+    assert!(matches!(&out.items[..], [Item::Started(_), Item::TurnEnded(Err(Failure { cause: Cause::Cancelled, .. }))]), "{out:?}");
+    assert!(!parser.interrupt(&mut Output::default()));
+    out = Output::default();
+    assert!(parser.say("now", &mut out));
+    assert_eq!(methods(out), ["turn/start"]);
+}
+
+#[test]
+fn an_interrupted_turn_leaves_no_call_and_no_request_open() {
+    let mut parser = begun();
+    let items = [
+        ("command", json!({ "type": "commandExecution", "command": "sleep 9", "id": "command", "status": "inProgress" })),
+        ("patch", json!({ "type": "fileChange", "changes": [], "id": "patch", "status": "inProgress" })),
+    ];
+    for (_, item) in &items {
+        made(&mut *parser, &json!({ "method": "item/started", "params": { "threadId": "t", "item": item } }));
+    }
+    made(&mut *parser, &json!({ "id": 0, "method": "item/fileChange/requestApproval", "params": { "threadId": "t", "itemId": "patch" } }));
+    parser.interrupt(&mut Output::default());
+    let over = json!({ "method": "turn/completed", "params": { "threadId": "t", "turn": { "id": "u", "status": "interrupted" } } });
+    let mut out = Output::default();
+    parser.line(&over.to_string(), &mut out);
+    let told: Vec<_> = out.items.iter().map(|item| if let Item::Event(event) = item { event.name() } else { "end" }).collect();
+    assert_eq!(told, ["permission_resolved", "tool_result"], "the command's end is awaited");
+    assert!(matches!(&out.items[1], Item::Event(StreamEvent::ToolResult { status: ToolStatus::Denied, .. })));
+    assert_eq!(methods(out), ["thread/backgroundTerminals/clean"]);
+    assert_eq!(made(&mut *parser, &json!({ "id": 5, "result": {} })).0, Fate::Noise);
+    let ended = json!({ "type": "commandExecution", "command": "sleep 9", "id": "command", "status": "failed", "exitCode": -1 });
+    out = Output::default();
+    parser.line(&json!({ "method": "item/completed", "params": { "threadId": "t", "item": ended } }).to_string(), &mut out);
+    assert!(matches!(&out.items[..], [Item::Event(StreamEvent::ToolResult { .. }), Item::TurnEnded(Err(_))]), "{out:?}");
+    assert_eq!(
+        made(&mut *parser, &json!({ "method": "item/completed", "params": { "threadId": "t", "item": items[1].1 } })).0,
+        Fate::Noise
+    );
+    assert!(parser.say("go on", &mut Output::default()));
+}
+
+#[test]
+fn commands_that_cannot_be_ended_do_not_hold_up_the_turn() {
+    let mut parser = begun();
+    let item = json!({ "type": "commandExecution", "command": "sleep 9", "id": "command", "status": "inProgress" });
+    made(&mut *parser, &json!({ "method": "item/started", "params": { "threadId": "t", "item": item } }));
+    parser.interrupt(&mut Output::default());
+    made(&mut *parser, &json!({ "method": "turn/completed", "params": { "threadId": "t", "turn": { "status": "interrupted" } } }));
+    let mut out = Output::default();
+    parser.line(r#"{"id":5,"error":{"code":-32600,"message":"no"}}"#, &mut out);
+    assert!(matches!(&out.items[..], [Item::Event(StreamEvent::ToolResult { .. }), Item::TurnEnded(Err(_))]), "{out:?}");
+}
+
+#[test]
+fn whatever_comes_in_between_a_request_is_resolved_once() {
+    let mut recordings = replay::recordings(AGENT);
+    recordings.retain(|recording| recording.two_way);
+    replay::resolves_every_request_once(&recordings, || parser(Mode::TwoWay, &replay::task(AGENT)));
+}
+
+#[test]
+fn looking_counts_as_such_only_where_the_sandbox_holds_too() {
+    let kind = |mode, params: &Value| {
+        let mut task = replay::task(AGENT);
+        task.spec.permission_mode = mode;
+        let mut parser = begun_with(&task);
+        let (_, events, _) = made(&mut *parser, &json!({ "id": 0, "method": "item/commandExecution/requestApproval", "params": params }));
+        let [StreamEvent::PermissionRequest { kind, .. }] = &events[..] else { panic!("{events:?}") };
+        *kind
+    };
+    let params = |action: &str| json!({ "threadId": "t", "command": "cat x", "kind": "command", "commandActions": [{ "type": action }] });
+    assert_eq!(kind(PermissionMode::ReadOnly, &params("read")), ToolKind::Read);
+    assert_eq!(kind(PermissionMode::ReadOnly, &params("search")), ToolKind::Search);
+    assert_eq!(kind(PermissionMode::ReadOnly, &params("unknown")), ToolKind::Execute);
+    assert_eq!(kind(PermissionMode::Ask, &params("read")), ToolKind::Execute);
+    let mut outside = params("read");
+    outside["reason"] = json!("command failed; retry without sandbox?");
+    assert_eq!(kind(PermissionMode::ReadOnly, &outside), ToolKind::Execute);
+}
+
+#[test]
+fn mcp_servers_are_given_with_the_thread_and_their_secrets_told_nowhere() {
+    let mut task = replay::task(AGENT);
+    let headers = [("Authorization".to_owned(), "s3cret".to_owned())].into();
+    task.mcp_servers = vec![McpServer { name: "web".into(), transport: McpTransport::Http { url: "http://x/y".into(), headers } }];
+    let invocation = Codex::new(Mode::TwoWay, None).invocation(&task, &installed()).unwrap();
+    assert!(!format!("{invocation:?}").contains("s3cret"));
+    assert_eq!(Codex::new(Mode::OneShot, None).invocation(&task, &installed()).unwrap_err().cause, Cause::BadArguments);
+    let mut parser = parser(Mode::TwoWay, &task);
+    parser.open(&mut Output::default());
+    let (_, _, sent) = made(&mut *parser, &json!({ "id": 1, "result": { "userAgent": "openrunner/0.169.0 (x)" } }));
+    let expected = json!({ "mcp_servers.web": { "url": "http://x/y", "http_headers": { "Authorization": "s3cret" } } });
+    assert_eq!(sent[1]["params"]["config"], expected);
+    let failed = json!({ "name": "web", "status": "failed", "error": "http://x/y refused s3cret" });
+    let (_, events, _) = made(&mut *parser, &json!({ "method": "mcpServer/startupStatus/updated", "params": failed }));
+    let [StreamEvent::Notice { message, .. }] = &events[..] else { panic!("{events:?}") };
+    assert_eq!(message, "MCP server web did not start: *** refused ***");
+}
+
+#[test]
+fn a_used_up_account_is_told_with_the_end_of_its_limit() {
+    let mut parser = begun();
+    let limits = json!({ "rateLimitReachedType": null, "primary": { "usedPercent": 100, "resetsAt": 1_795_329_782 } });
+    made(&mut *parser, &json!({ "method": "account/rateLimits/updated", "params": { "rateLimits": limits } }));
+    let error = json!({ "message": "You've hit your usage limit.", "codexErrorInfo": "usageLimitExceeded" });
+    let (_, events, _) = made(&mut *parser, &json!({ "method": "error", "params": { "error": error, "willRetry": false } }));
+    let [StreamEvent::Notice { data, .. }, StreamEvent::Error { code, .. }] = &events[..] else { panic!("{events:?}") };
+    assert_eq!((data, code.as_str()), (&Some(json!({ "resets_at": "2026-11-22T06:43:02.000Z" })), "rate_limited"));
 }
 
 #[test]
@@ -216,7 +395,7 @@ fn a_request_that_became_void_takes_no_answer_any_more() {
     let params = json!({ "threadId": "t", "itemId": "i", "command": "ls" });
     made(&mut *parser, &json!({ "id": 0, "method": "item/commandExecution/requestApproval", "params": params }));
     let resolved = json!({ "method": "serverRequest/resolved", "params": { "threadId": "t", "requestId": 0 } });
-    assert_eq!(made(&mut *parser, &resolved).0, Fate::Kept);
+    assert!(matches!(&made(&mut *parser, &resolved).1[..], [StreamEvent::PermissionResolved { decision: Decision::Deny, .. }]));
     let mut out = Output::default();
     parser.decide("0", Decision::AllowOnce, &mut out);
     assert!(out.is_empty());

@@ -72,12 +72,18 @@ pub(super) struct NewThread {
     pub(super) parent_thread_id: Option<String>,
 }
 
-/// The thread that a notification is about.
+/// `turn/started`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct About<'a> {
-    #[serde(borrow)]
-    pub(super) thread_id: Cow<'a, str>,
+pub(super) struct TurnStarted {
+    pub(super) thread_id: String,
+    pub(super) turn: TurnId,
+}
+
+/// The id in a larger object.
+#[derive(Debug, Deserialize)]
+pub(super) struct TurnId {
+    pub(super) id: String,
 }
 
 /// A piece of something that is being written.
@@ -227,6 +233,9 @@ pub(super) enum Status {
 /// What Codex thinks that a command does.
 #[derive(Debug, Deserialize)]
 pub(super) struct CommandAction {
+    /// `read`, `listFiles`, `search` or `unknown`.
+    #[serde(rename = "type", default)]
+    pub(super) kind: String,
     #[serde(default)]
     pub(super) command: String,
 }
