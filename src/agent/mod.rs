@@ -4,6 +4,7 @@ pub mod acp;
 mod agents;
 pub mod claude_code;
 pub mod codex;
+pub mod configured;
 pub mod demo;
 mod detect;
 mod env;
@@ -17,7 +18,7 @@ pub(crate) mod replay;
 mod traits;
 mod versions;
 
-pub use agents::{AgentReport, Agents, Host};
+pub use agents::{AgentReport, AgentSummary, Agents, Host};
 pub use registry::Registry;
 pub use traits::{
     Agent, Authenticated, Capabilities, Environment, Fate, Inspection, Installed, Invocation, Item, Location, Mode, Output, Parser,

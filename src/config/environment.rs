@@ -37,7 +37,7 @@ impl Environment<'_> {
             workspace_roots: self.value("OPENRUNNER_WORKSPACE_ROOTS").map(|roots| split_paths(&roots)),
             agents_dir: self.path("OPENRUNNER_AGENTS_DIR"),
             agent_env: self.list("OPENRUNNER_AGENT_ENV")?,
-            agents: confique::Layer::empty(),
+            agents: None,
         })
     }
 

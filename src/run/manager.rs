@@ -17,7 +17,7 @@ use super::state::StopReason;
 use super::store::{RunChange, RunFilter, RunRecord, RunStore, StoreError};
 use super::view::RunView;
 use super::workspace::Workspaces;
-use crate::agent::{AgentReport, Agents};
+use crate::agent::{AgentReport, AgentSummary, Agents};
 use crate::process::{Marker, Tree};
 use crate::types::{Caller, Clock, RunDone, RunId, RunStatus, Seq, SessionId, StreamEvent};
 
@@ -132,6 +132,11 @@ impl RunManager {
     /// What is known of every agent. Quick always; see [`Agents::reports`].
     pub async fn agent_reports(&self) -> Vec<AgentReport> {
         self.inner.around.agents.reports().await
+    }
+
+    /// What a client can do with every agent. As quick as [`RunManager::agent_reports`].
+    pub async fn agent_summaries(&self) -> Vec<AgentSummary> {
+        self.inner.around.agents.summaries().await
     }
 
     /// Ends every run that an earlier server left unfinished: kills what is left of its processes, then writes its `done` event.

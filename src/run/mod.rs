@@ -11,7 +11,7 @@ pub mod store;
 mod view;
 mod workspace;
 
-pub use crate::agent::AgentReport;
+pub use crate::agent::{AgentReport, AgentSummary};
 pub use manager::{CreateError, DeleteError, FindError, RunManager, RunSettings};
 pub use request::{BadRun, DEFAULT_TIMEOUT, MAX_TIMEOUT, NewRun};
 pub use state::{Input, Outcome, RunState, StopReason, WrongInput};
