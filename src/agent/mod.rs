@@ -5,6 +5,7 @@ mod agents;
 pub mod claude_code;
 pub mod codex;
 mod conceal;
+pub mod configured;
 pub mod demo;
 mod detect;
 mod env;
@@ -18,10 +19,15 @@ pub(crate) mod replay;
 mod traits;
 mod versions;
 
-pub use agents::{AgentReport, Agents, Host};
+pub use agents::{AgentReport, AgentSummary, Agents, Host};
 pub use env::is_kept_from_agents;
 pub use registry::Registry;
 pub use traits::{
     Agent, Authenticated, Capabilities, Environment, Fate, Inspection, Installed, Invocation, Item, Location, Mode, Output, Parser,
     Program, Result, Started, Task,
 };
+
+/// Adds the agents of your own that live in this process: register each here, as in `registry.with_agent(MyAgent {})`. See [`Agent`].
+pub fn register_own(registry: Registry) -> Registry {
+    registry
+}
