@@ -1,27 +1,29 @@
 //! A look at the system's processes.
 
 use std::fs;
+use std::os::fd::OwnedFd;
 
-use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{PidfdFlags, pidfd_open};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// A process that is watched.
 #[derive(Debug)]
 pub(crate) struct Pid {
-    handle: std::os::fd::OwnedFd,
+    handle: AsyncFd<OwnedFd>,
 }
 
 impl Pid {
     /// Takes hold of a living process.
     pub(crate) fn watch(number: i32) -> Self {
         let pid = rustix::process::Pid::from_raw(number).expect("a process has a number");
-        Self { handle: pidfd_open(pid, PidfdFlags::empty()).expect("the process is alive") }
+        let handle = pidfd_open(pid, PidfdFlags::empty()).expect("the process is alive");
+        Self { handle: AsyncFd::with_interest(handle, Interest::READABLE).expect("a process can be waited for") }
     }
 
     /// Waits for its end.
     pub(crate) async fn gone(self) {
-        let waiting = tokio::task::spawn_blocking(move || poll(&mut [PollFd::new(&self.handle, PollFlags::IN)], None));
-        waiting.await.expect("no panic").expect("a process can be waited for");
+        let _ended = self.handle.readable().await.expect("a process can be waited for");
     }
 }
 
