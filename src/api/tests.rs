@@ -342,7 +342,7 @@ async fn d8_a_body_that_is_too_large_is_413_however_it_comes() {
     let declared = [headers[0], headers[1], ("content-length", "67108864")];
     let never_read = Body::from_stream(stream::pending::<Result<bytes::Bytes, std::io::Error>>());
     assert_eq!(client.send(Method::POST, "/api/runs", &declared, never_read).await.code(), (413, "body_too_large".to_owned()));
-    let fits = format!("\"{}\"", "x".repeat(2 * 1024 * 1024 - 2));
+    let fits = format!("{{\"x\":\"{}\"}}", "x".repeat(2 * 1024 * 1024 - 8));
     assert_eq!(client.send(Method::POST, "/api/runs", &headers, fits).await.status, 200);
 }
 

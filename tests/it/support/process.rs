@@ -3,27 +3,30 @@
 use std::fs;
 use std::os::fd::OwnedFd;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{PidfdFlags, pidfd_open};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+
+/// How long a process may take to end that must end at once: on a thread of its own, which would else outlast a test that fails.
+const LIMIT: Timespec = Timespec { tv_sec: 30, tv_nsec: 0 };
 
 /// A process that is watched.
 #[derive(Debug)]
 pub(crate) struct Pid {
-    handle: AsyncFd<OwnedFd>,
+    handle: OwnedFd,
 }
 
 impl Pid {
     /// Takes hold of a living process.
     pub(crate) fn watch(number: i32) -> Self {
         let pid = rustix::process::Pid::from_raw(number).expect("a process has a number");
-        let handle = pidfd_open(pid, PidfdFlags::empty()).expect("the process is alive");
-        Self { handle: AsyncFd::with_interest(handle, Interest::READABLE).expect("a process can be waited for") }
+        Self { handle: pidfd_open(pid, PidfdFlags::empty()).expect("the process is alive") }
     }
 
     /// Waits for its end.
     pub(crate) async fn gone(self) {
-        let _ended = self.handle.readable().await.expect("a process can be waited for");
+        let waiting = tokio::task::spawn_blocking(move || poll(&mut [PollFd::new(&self.handle, PollFlags::IN)], Some(&LIMIT)));
+        let ended = waiting.await.expect("no panic").expect("a process can be waited for");
+        assert_eq!(ended, 1, "the process is still alive");
     }
 }
 
