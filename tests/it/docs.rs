@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use openrunner::types::StreamEvent;
+use openrunner::run::Rule;
+use openrunner::types::{RuleSpec, StreamEvent};
 use serde_json::Value;
 
 /// One fenced block: the words after its opening fence, and its lines.
@@ -148,6 +149,28 @@ fn the_documented_settings_are_those_that_are_read() {
     let rows = settings.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
     let documented: BTreeSet<_> = rows.map(|(name, _)| name.to_owned()).filter(|name| name.starts_with("OPENRUNNER_")).collect();
     assert_eq!(read_by_code, documented);
+}
+
+#[test]
+fn every_json_example_is_json() {
+    for document in documents() {
+        let text = fs::read_to_string(&document).unwrap();
+        for example in Document::of(&text).blocks.iter().filter(|block| block.info == "json") {
+            let parsed = serde_json::from_str::<Value>(&example.text);
+            assert!(parsed.is_ok(), "{}: {parsed:?}\n{}", document.display(), example.text);
+        }
+    }
+}
+
+#[test]
+fn every_rule_that_is_shown_can_be_used() {
+    let page = read("docs/permissions.md");
+    let shown: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("| `{")?.split_once("}` |")).collect();
+    assert!(shown.len() >= 12, "a dozen worked examples");
+    for (rule, _) in shown {
+        let spec: RuleSpec = serde_json::from_str(&format!("{{{rule}}}")).unwrap_or_else(|error| panic!("{rule}: {error}"));
+        assert!(Rule::new(spec).is_ok(), "{rule}");
+    }
 }
 
 /// The rows `| path | METHOD | … |` of a document, where a path may be a link.
