@@ -227,7 +227,7 @@ fn sources(folder: &str) -> Vec<String> {
         let name = format!("{folder}/{}", path.file_name().unwrap_or_default().to_string_lossy());
         if path.is_dir() {
             found.extend(sources(&name));
-        } else if name.ends_with(".rs") && !name.ends_with("/tests.rs") {
+        } else if path.extension().is_some_and(|extension| extension == "rs") && path.file_name().is_none_or(|name| name != "tests.rs") {
             found.push(name);
         }
     }
