@@ -1,10 +1,12 @@
-//! The documents hold what they say: commands agree between languages, links lead somewhere, examples are what the code writes.
+//! The documents hold what they say: commands agree between languages, links lead somewhere, examples are what the code writes, and
+//! routes, errors, settings, events and notices are those of the code, none missing and none too many.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use openrunner::types::StreamEvent;
+use openrunner::run::Rule;
+use openrunner::types::{RuleSpec, StreamEvent};
 use serde_json::Value;
 
 /// One fenced block: the words after its opening fence, and its lines.
@@ -67,6 +69,169 @@ fn the_documented_agent_versions_are_those_that_get_installed() {
         let [_, _, package, version] = line.split_whitespace().collect::<Vec<_>>()[..] else { panic!("four columns: {line}") };
         assert!(document.contains(&format!("`{package}` {version}")), "docs/agents.md does not name {package} {version}");
     }
+}
+
+#[test]
+fn every_event_and_every_notice_is_in_the_event_contract() {
+    let (code, contract) = (source("src/types/event.rs"), read("docs/events.md"));
+    // The names of events, and not of decisions, which stand further down in the same form.
+    let (_, names) = code.split_once("pub fn name(&self)").unwrap();
+    let (names, _) = names.split_once("\n    }\n").unwrap();
+    let events: BTreeSet<_> = names.lines().filter_map(|line| line.split_once("=> \"")?.1.strip_suffix("\",")).collect();
+    let sections: BTreeSet<_> = contract.lines().filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`')).collect();
+    assert_eq!(events, sections);
+    let (_, notices) = code.split_once("pub enum NoticeCode {").unwrap();
+    let (notices, _) = notices.split_once("\n}").unwrap();
+    let notices: BTreeSet<_> = notices.lines().filter_map(|line| line.trim().strip_suffix(',')).map(snake_case).collect();
+    let (_, table) = contract.split_once("| code | when | `data` |\n").unwrap();
+    let rows = table.lines().take_while(|line| line.starts_with('|'));
+    let documented: BTreeSet<_> = rows.filter_map(|row| Some(row.strip_prefix("| `")?.split_once('`')?.0.to_owned())).collect();
+    assert_eq!(notices, documented);
+}
+
+#[test]
+fn the_documented_routes_are_those_of_the_router() {
+    let code = source("src/api/router.rs");
+    let mut routes = BTreeSet::new();
+    for line in code.lines() {
+        let Some((path, handlers)) = line.trim().strip_prefix("(\"").and_then(|rest| rest.split_once("\", ")) else { continue };
+        for method in ["get", "post", "put", "patch", "delete"].iter().filter(|method| handlers.contains(&format!("{method}("))) {
+            routes.insert((path.to_owned(), method.to_uppercase()));
+        }
+    }
+    assert!(routes.len() > 10, "the router's table was not found: {routes:?}");
+    let api = read("docs/api.md");
+    assert_eq!(routes, endpoints(&api), "docs/api.md");
+    for (path, method) in &routes {
+        assert!(api.contains(&format!("## `{method} {path}`\n")), "docs/api.md has no section on {method} {path}");
+    }
+    for readme in ["README.md", "README.zh-CN.md"] {
+        let shown = endpoints(&read(readme));
+        let routes = routes.iter().map(|(path, method)| (path.replace("{id}", ":id").replace("{request}", ":request"), method.clone()));
+        assert_eq!(routes.collect::<BTreeSet<_>>(), shown, "{readme}");
+    }
+}
+
+#[test]
+fn the_documented_errors_are_those_that_the_api_answers_with() {
+    let mut answered = BTreeSet::new();
+    for file in sources("src/api") {
+        let code = source(&file);
+        for after in code.split("StatusCode::").skip(1) {
+            let Some((status, rest)) = after.split_once(',') else { continue };
+            if let Some(code) = quoted(rest) {
+                answered.insert((number_of(status), code.to_owned()));
+            }
+        }
+        answered.extend(code.split("unauthorized(").skip(1).filter_map(|after| Some((401, quoted(after)?.to_owned()))));
+    }
+    assert!(answered.len() > 20, "the errors were not found: {answered:?}");
+    let (api, mut documented) = (read("docs/api.md"), BTreeSet::new());
+    for row in api.lines() {
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        let ["", status, codes, _, ""] = cells[..] else { continue };
+        let Ok(status) = status.parse::<u16>() else { continue };
+        documented.extend(codes.split('`').skip(1).step_by(2).map(|code| (status, code.to_owned())));
+    }
+    assert_eq!(answered, documented);
+}
+
+#[test]
+fn the_documented_settings_are_those_that_are_read() {
+    let mut read_by_code = BTreeSet::new();
+    for file in sources("src/config") {
+        let code = source(&file);
+        for after in code.split("OPENRUNNER_").skip(1) {
+            let name: String = after.chars().take_while(|c| c.is_ascii_uppercase() || *c == '_').collect();
+            if !name.is_empty() {
+                read_by_code.insert(format!("OPENRUNNER_{name}"));
+            }
+        }
+    }
+    let settings = read("docs/settings.md");
+    let rows = settings.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+    let documented: BTreeSet<_> = rows.map(|(name, _)| name.to_owned()).filter(|name| name.starts_with("OPENRUNNER_")).collect();
+    assert_eq!(read_by_code, documented);
+}
+
+#[test]
+fn every_json_example_is_json() {
+    for document in documents() {
+        let text = fs::read_to_string(&document).unwrap();
+        for example in Document::of(&text).blocks.iter().filter(|block| block.info == "json") {
+            let parsed = serde_json::from_str::<Value>(&example.text);
+            assert!(parsed.is_ok(), "{}: {parsed:?}\n{}", document.display(), example.text);
+        }
+    }
+}
+
+#[test]
+fn every_rule_that_is_shown_can_be_used() {
+    let page = read("docs/permissions.md");
+    let shown: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("| `{")?.split_once("}` |")).collect();
+    assert!(shown.len() >= 12, "a dozen worked examples");
+    for (rule, _) in shown {
+        let spec: RuleSpec = serde_json::from_str(&format!("{{{rule}}}")).unwrap_or_else(|error| panic!("{rule}: {error}"));
+        assert!(Rule::new(spec).is_ok(), "{rule}");
+    }
+}
+
+/// The rows `| path | METHOD | … |` of a document, where a path may be a link.
+fn endpoints(document: &str) -> BTreeSet<(String, String)> {
+    let mut found = BTreeSet::new();
+    for row in document.lines() {
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        let ["", path, method, _, ""] = cells[..] else { continue };
+        if let Some(path) = path.split('`').nth(1).filter(|path| path.starts_with('/')) {
+            found.insert((path.to_owned(), method.to_owned()));
+        }
+    }
+    found
+}
+
+/// The text in quotes that comes next, if nothing but white space comes before it.
+fn quoted(text: &str) -> Option<&str> {
+    text.trim_start().strip_prefix('"')?.split('"').next()
+}
+
+/// The number of a status by the name of its constant.
+fn number_of(constant: &str) -> u16 {
+    let words = constant.replace('_', " ");
+    let is_it = |status: &axum::http::StatusCode| status.canonical_reason().is_some_and(|reason| reason.eq_ignore_ascii_case(&words));
+    let mut all = (100..600).filter_map(|number| axum::http::StatusCode::from_u16(number).ok());
+    all.find(is_it).unwrap_or_else(|| panic!("no status is called {constant}")).as_u16()
+}
+
+fn snake_case(name: &str) -> String {
+    let mut snake = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.extend(letter.to_lowercase());
+    }
+    snake
+}
+
+/// A file of ours without its unit tests.
+fn source(path: &str) -> String {
+    let text = read(path);
+    text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned()
+}
+
+/// The source files in a folder and below, but those that are only tests.
+fn sources(folder: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(root().join(folder)).expect("a folder of this repository") {
+        let path = entry.expect("an entry of it").path();
+        let name = format!("{folder}/{}", path.file_name().unwrap_or_default().to_string_lossy());
+        if path.is_dir() {
+            found.extend(sources(&name));
+        } else if path.extension().is_some_and(|extension| extension == "rs") && path.file_name().is_none_or(|name| name != "tests.rs") {
+            found.push(name);
+        }
+    }
+    found
 }
 
 fn root() -> &'static Path {
