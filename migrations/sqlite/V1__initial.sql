@@ -21,7 +21,7 @@ CREATE INDEX sessions_by_owner ON sessions (owner, id);
 CREATE TABLE idempotency (
     owner       TEXT    NOT NULL,
     key         TEXT    NOT NULL,
-    fingerprint TEXT    NOT NULL,
+    fingerprint BLOB    NOT NULL,
     run_id      TEXT    NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
     created_at  INTEGER NOT NULL,
     PRIMARY KEY (owner, key)

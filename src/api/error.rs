@@ -154,7 +154,7 @@ impl From<StoreError> for ApiError {
                 Self::hidden(StatusCode::INSUFFICIENT_STORAGE, "storage", "nothing can be stored at the moment", &error)
             }
             StoreError::Closed => Self::new(unavailable, "shutting_down", "this server is shutting down"),
-            StoreError::Read(_) | StoreError::Damaged { .. } | StoreError::NotNext { .. } | StoreError::KeyUsed { .. } => {
+            StoreError::Read(_) | StoreError::Damaged { .. } | StoreError::NotNext { .. } | StoreError::KeyUsed(_) => {
                 Self::internal(&error)
             }
         }

@@ -48,7 +48,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Keyed<T> {
         let body = json_body(request, state).await?;
         let key = key.map(|key| {
             let digest = Sha256::new().chain_update(route).chain_update([0]).chain_update(&body).finalize();
-            IdempotencyKey { key, fingerprint: digest.iter().map(|byte| format!("{byte:02x}")).collect() }
+            IdempotencyKey { key, fingerprint: digest.into() }
         });
         parse(&body).map(|value| Self { value, key })
     }

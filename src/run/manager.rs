@@ -17,7 +17,7 @@ use super::request::{self, BadRun, Checked, Checks, NewRun, OnBusy};
 use super::requests::RequestView;
 use super::sessions::{Sessions, Turn};
 use super::state::StopReason;
-use super::store::{Idempotency, RunChange, RunFilter, RunRecord, RunStore, SessionRecord, StoreError};
+use super::store::{Idempotency, RunChange, RunFilter, RunRecord, RunStore, SessionRecord, StoreError, UsedKey};
 use super::view::{RunView, SessionView};
 use super::workspace::Workspaces;
 use crate::agent::{AgentReport, AgentSummary, Agents, Capabilities};
@@ -161,8 +161,14 @@ pub enum MessageError {
 pub struct IdempotencyKey {
     /// The key.
     pub key: String,
-    /// A digest of the request.
-    pub fingerprint: String,
+    /// A digest of the request (SHA-256).
+    pub fingerprint: [u8; 32],
+}
+
+impl IdempotencyKey {
+    fn used_by(self, caller: &Caller, at: Timestamp) -> Idempotency {
+        Idempotency { owner: caller.user.clone(), key: self.key, fingerprint: self.fingerprint, at }
+    }
 }
 
 /// Why a run was not deleted.
@@ -248,7 +254,7 @@ impl RunManager {
     /// # Errors
     /// [`StoreError`] if the store fails.
     pub async fn recover(&self) -> Result<usize, StoreError> {
-        let yesterday = self.inner.log.now().as_millis() - KEEP_KEYS.as_millis() as i64;
+        let yesterday = self.inner.log.now().as_millis() - i64::try_from(KEEP_KEYS.as_millis()).unwrap_or(i64::MAX);
         self.inner.store.forget_keys(Timestamp::from_millis(yesterday)).await?;
         let unfinished = self.inner.store.unfinished().await?;
         for &id in &unfinished {
@@ -299,6 +305,12 @@ impl RunManager {
         if inner.around.shutdown.is_cancelled() {
             return Err(CreateError::Draining);
         }
+        // Before anything is done for it: a request that was carried out already must not interrupt or wait for anything again.
+        if let Some(key) = &key
+            && let Some(used) = inner.store.used_key(&caller.user, &key.key).await?
+        {
+            return self.made_before(caller, used, key.fingerprint).await;
+        }
         let session = match new.session {
             Some(id) => Some(self.visible_session(caller, id).await.map_err(|error| match error {
                 SessionError::NotFound(id) => CreateError::NoSession(id),
@@ -345,14 +357,12 @@ impl RunManager {
             let message = "users of this server still have their default passwords, so an agent on it could answer its own requests; set passwords to make permissions a guarantee";
             first.push(StreamEvent::notice(Level::Warning, NoticeCode::WeakGuarantee, message));
         }
-        let used =
-            key.map(|key| Idempotency { owner: caller.user.clone(), key: key.key, fingerprint: key.fingerprint, at: record.created_at });
-        let log = match inner.log.create(record.clone(), &first, used.clone()).await {
+        let fingerprint = key.as_ref().map(|key| key.fingerprint).unwrap_or_default();
+        let key = key.map(|key| key.used_by(caller, record.created_at));
+        let log = match inner.log.create(record.clone(), &first, key).await {
             Ok(log) => log,
-            Err(StoreError::KeyUsed { run, fingerprint }) => {
-                let same = used.is_some_and(|used| used.fingerprint == fingerprint);
-                return if same { self.get(caller, run).await.map_err(CreateError::from) } else { Err(CreateError::KeyReused) };
-            }
+            // The same request at the same time.
+            Err(StoreError::KeyUsed(first)) => return self.made_before(caller, first, fingerprint).await,
             Err(error) => return Err(error.into()),
         };
         tracing::info!(run.id = %id, owner = %caller.user, agent = spec.agent_type, "the run was created");
@@ -366,6 +376,14 @@ impl RunManager {
             driver.run(ticket, turn).await;
         });
         Ok(RunView::new(record, Some(RunStatus::Queued)))
+    }
+
+    /// The run that an earlier request with the same key made.
+    async fn made_before(&self, caller: &Caller, used: UsedKey, fingerprint: [u8; 32]) -> Result<RunView, CreateError> {
+        if used.fingerprint != fingerprint {
+            return Err(CreateError::KeyReused);
+        }
+        self.get(caller, used.run).await.map_err(CreateError::from)
     }
 
     /// A session's turn if it can be had as the caller wants it; `None` means that the run waits for it.
@@ -456,26 +474,29 @@ impl RunManager {
         key: Option<IdempotencyKey>,
     ) -> Result<(), MessageError> {
         let run = self.visible(caller, id).await?;
+        let fingerprint = key.as_ref().map(|key| key.fingerprint).unwrap_or_default();
+        let judge = |used: UsedKey| if (used.run, used.fingerprint) == (id, fingerprint) { Ok(()) } else { Err(MessageError::KeyReused) };
+        if let Some(key) = &key
+            && let Some(used) = self.inner.store.used_key(&caller.user, &key.key).await.map_err(FindError::from)?
+        {
+            return judge(used);
+        }
         if text.trim().is_empty() || text.contains('\0') {
             return Err(MessageError::Empty);
         }
         if !self.inner.around.agents.capabilities(&run.spec.agent_type).await.messages {
             return Err(MessageError::NotSupported(run.spec.agent_type));
         }
-        let used =
-            key.map(|key| Idempotency { owner: caller.user.clone(), key: key.key, fingerprint: key.fingerprint, at: self.inner.log.now() });
+        let key = key.map(|key| key.used_by(caller, self.inner.log.now()));
         let handle = self.live().get(&id).cloned();
         let taken = match handle {
-            Some(handle) => handle.message(text, mode, used.clone()).await,
+            Some(handle) => handle.message(text, mode, key).await,
             None => Err(NotTaken::Ended),
         };
         match taken {
             Ok(()) => Ok(()),
             Err(NotTaken::Ended) => Err(MessageError::Ended { run: id, session: run.session }),
-            Err(NotTaken::Store(StoreError::KeyUsed { run, fingerprint })) => {
-                let same = run == id && used.is_some_and(|used| used.fingerprint == fingerprint);
-                if same { Ok(()) } else { Err(MessageError::KeyReused) }
-            }
+            Err(NotTaken::Store(StoreError::KeyUsed(used))) => judge(used),
             Err(other) => Err(MessageError::Not(other)),
         }
     }

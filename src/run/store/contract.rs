@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SqliteStore, StoreError, UserRecord, UserStore};
+use super::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SqliteStore, StoreError, UsedKey, UserRecord, UserStore};
 use crate::types::{Cause, PermissionMode, RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, UserRole};
 
 fn seq(n: u64) -> Seq {
@@ -186,20 +186,24 @@ async fn a_session_is_made_with_its_first_run_and_learns_the_agents_own_id(store
 }
 
 async fn a_key_is_used_once_and_tells_what_it_was_used_for(store: &dyn RunStore) {
-    let key = |fingerprint: &str, at: i64| {
+    let key = |fingerprint: u8, at: i64| {
         let owner = "erik".parse().unwrap();
-        Some(Idempotency { owner, key: "k".into(), fingerprint: fingerprint.into(), at: Timestamp::from_millis(at) })
+        Some(Idempotency { owner, key: "k".into(), fingerprint: [fingerprint; 32], at: Timestamp::from_millis(at) })
     };
     let (first, second) = (record("erik", "demo", None), record("erik", "demo", None));
-    store.create_run(first.clone(), chunk(1, 1), key("a", 1)).await.unwrap();
-    let used = Err(StoreError::KeyUsed { run: first.id, fingerprint: "a".into() });
-    assert_eq!(store.create_run(second.clone(), chunk(1, 1), key("b", 2)).await, used);
+    store.create_run(first.clone(), chunk(1, 1), key(1, 1)).await.unwrap();
+    let first_use = UsedKey { run: first.id, fingerprint: [1; 32] };
+    let used = Err(StoreError::KeyUsed(first_use));
+    assert_eq!(store.used_key(&first.owner, "k").await.unwrap(), Some(first_use));
+    assert_eq!(store.used_key(&first.owner, "other").await.unwrap(), None);
+    assert_eq!(store.used_key(&"nobody".parse().unwrap(), "k").await.unwrap(), None);
+    assert_eq!(store.create_run(second.clone(), chunk(1, 1), key(2, 2)).await, used);
     assert_eq!(store.run(second.id).await.unwrap(), None, "nothing of it stays");
-    let again = RunChange { idempotency: key("b", 2), ..RunChange::default() };
+    let again = RunChange { idempotency: key(2, 2), ..RunChange::default() };
     assert_eq!(store.append(first.id, chunk(2, 2), again).await, used);
     store.append(first.id, chunk(2, 2), RunChange::default()).await.unwrap();
     store.forget_keys(Timestamp::from_millis(2)).await.unwrap();
-    store.create_run(second, chunk(1, 1), key("b", 3)).await.unwrap();
+    store.create_run(second, chunk(1, 1), key(2, 3)).await.unwrap();
 }
 
 async fn a_password_of_ones_own_ends_the_default_and_older_tokens(store: &dyn UserStore) {

@@ -1,5 +1,6 @@
 //! Why a store could not do what it was asked.
 
+use super::UsedKey;
 use crate::types::{RunId, Seq};
 
 /// Why the store could not do what it was asked. The caller of the API did nothing wrong.
@@ -20,13 +21,8 @@ pub enum StoreError {
         first: Seq,
     },
     /// The caller's key was used before. Nothing was written.
-    #[error("the idempotency key was used before, for run {run}")]
-    KeyUsed {
-        /// The run that the first request was about.
-        run: RunId,
-        /// What the first request was.
-        fingerprint: String,
-    },
+    #[error("the idempotency key was used before, for run {}", .0.run)]
+    KeyUsed(UsedKey),
     /// A row is there but does not decode. Others are not touched by it.
     #[error("row {id} of {table} is damaged: {problem}")]
     Damaged {

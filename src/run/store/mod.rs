@@ -8,6 +8,6 @@ mod sqlite;
 mod users;
 
 pub use error::StoreError;
-pub use runs::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SessionRecord};
+pub use runs::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SessionRecord, UsedKey};
 pub use sqlite::{OpenError, SqliteStore};
 pub use users::{UserRecord, UserStore};

@@ -69,9 +69,18 @@ pub struct Idempotency {
     /// The key.
     pub key: String,
     /// What tells one request from another.
-    pub fingerprint: String,
+    pub fingerprint: [u8; 32],
     /// When the request came.
     pub at: Timestamp,
+}
+
+/// What a key was used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UsedKey {
+    /// The run that the request made or was about.
+    pub run: RunId,
+    /// What the request was.
+    pub fingerprint: [u8; 32],
 }
 
 /// A session's row.
@@ -140,6 +149,12 @@ pub trait RunStore: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// [`StoreError`] if the store fails or a row is damaged.
     async fn runs(&self, filter: RunFilter, limit: usize) -> Result<Vec<RunRecord>, StoreError>;
+
+    /// What this owner's key was used for; `None` if it was not, or is forgotten.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails or the row is damaged.
+    async fn used_key(&self, owner: &UserName, key: &str) -> Result<Option<UsedKey>, StoreError>;
 
     /// The session of that id, or `None`.
     ///

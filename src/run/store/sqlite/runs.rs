@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, ToSql, params};
 
 use super::SqliteStore;
 use super::decode::{self, RUN_COLUMNS, SESSION_COLUMNS, integer, reading, writing};
-use crate::run::store::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SessionRecord, StoreError};
+use crate::run::store::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SessionRecord, StoreError, UsedKey};
 use crate::types::{RunId, Seq, SessionId, Timestamp, UserName};
 
 #[async_trait]
@@ -89,6 +89,11 @@ impl RunStore for SqliteStore {
             rows.map(|row| row.map_err(reading)?).collect()
         })
         .await
+    }
+
+    async fn used_key(&self, owner: &UserName, key: &str) -> Result<Option<UsedKey>, StoreError> {
+        let (owner, key) = (owner.clone(), key.to_owned());
+        self.read(move |connection| find_key(connection, &owner, &key)).await
     }
 
     async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>, StoreError> {
@@ -183,13 +188,19 @@ fn claim_key(connection: &Connection, run: RunId, idempotency: Option<Idempotenc
     if execute(connection, sql, params![owner.as_str(), key, fingerprint, run.to_string(), at.as_millis()])? == 1 {
         return Ok(());
     }
+    match find_key(connection, &owner, &key)? {
+        Some(used) => Err(StoreError::KeyUsed(used)),
+        None => Err(StoreError::Read("a key that is taken cannot be found".into())),
+    }
+}
+
+fn find_key(connection: &Connection, owner: &UserName, key: &str) -> Result<Option<UsedKey>, StoreError> {
     let sql = "SELECT run_id, fingerprint FROM idempotency WHERE owner = ?1 AND key = ?2";
-    let first = connection
-        .prepare_cached(sql)
-        .and_then(|mut select| select.query_row(params![owner.as_str(), key], |row| Ok((row.get::<_, String>(0)?, row.get(1)?))));
-    let (id, fingerprint) = first.map_err(reading)?;
+    let mut statement = connection.prepare_cached(sql).map_err(reading)?;
+    let found = statement.query_row(params![owner.as_str(), key], |row| Ok((row.get::<_, String>(0)?, row.get(1)?))).optional();
+    let Some((id, fingerprint)) = found.map_err(reading)? else { return Ok(None) };
     let run = id.parse().map_err(|error| StoreError::Damaged { table: "idempotency", id, problem: format!("{error}") })?;
-    Err(StoreError::KeyUsed { run, fingerprint })
+    Ok(Some(UsedKey { run, fingerprint }))
 }
 
 fn insert_chunk(connection: &Connection, run: RunId, chunk: &Chunk) -> Result<(), StoreError> {
