@@ -538,6 +538,14 @@ impl Parser for AppServer {
         true
     }
 
+    fn end_of_output(&mut self, out: &mut Output) {
+        // No command outlives the program that it runs under, or nobody will ever say so.
+        if matches!(self.turn.phase, Phase::Cleaning(_)) {
+            self.items.cut_short(|_| true, &[], out);
+            self.end_if_clean(out);
+        }
+    }
+
     fn diagnose(&self, exit: Exit, stderr_tail: &str) -> Option<Failure> {
         errors::diagnose(exit, stderr_tail)
     }
