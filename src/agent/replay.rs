@@ -435,7 +435,7 @@ pub(crate) fn resolves_every_request_once(recordings: &[Recording], parser: impl
                     Move::Next => lines.next(),
                     Move::Line(line) => Some(line),
                     Move::Answer(which, allow) => {
-                        book.answer(&mut *parser, which, *allow, &mut out);
+                        book.answer(&mut *parser, *which, *allow, &mut out);
                         None
                     }
                     Move::Interrupt => {
@@ -487,7 +487,7 @@ struct Requests {
 }
 
 impl Requests {
-    fn answer(&mut self, parser: &mut dyn Parser, which: &prop::sample::Index, allow: bool, out: &mut Output) {
+    fn answer(&mut self, parser: &mut dyn Parser, which: prop::sample::Index, allow: bool, out: &mut Output) {
         if self.open.is_empty() {
             return parser.decide("unheard of", Decision::AllowOnce, out);
         }

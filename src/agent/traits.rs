@@ -145,7 +145,7 @@ pub struct Environment {
 
 /// What a client can do with an agent beside giving it a prompt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a thing of its own that a client asks about by its name")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a yes or no of its own, and so it stands on the wire")]
 pub struct Capabilities {
     /// Continue a conversation in a later run.
     pub resume: bool,

@@ -145,6 +145,20 @@ impl Auth {
         Ok(false)
     }
 
+    /// Whether somebody who knows only the default passwords could speak for `user`: as that user, or as the admin, who may do everything.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn default_password_reaches(&self, user: &UserName) -> Result<bool, StoreError> {
+        for name in ["admin", user.as_str()] {
+            let Ok(name) = name.parse::<UserName>() else { continue };
+            if self.users.user(&name).await?.is_some_and(|user| user.default_password) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Checks a name and a password. An unknown name takes as long as a wrong password and gets the same answer.
     ///
     /// # Errors

@@ -10,11 +10,11 @@ use tokio_util::task::TaskTracker;
 
 use super::admission::Admission;
 use super::driver::{Driver, Surroundings};
-use super::events::{EventLog, Follower, Framing};
+use super::events::{EventLog, Follower, Framing, Leftovers};
 use super::handle::{self, NotAnswered, NotTaken, RunHandle};
 use super::policy::{Policy, Rule};
 use super::request::{self, BadRun, Checked, Checks, NewRun, OnBusy};
-use super::requests::RequestView;
+use super::requests::{RequestView, resolved};
 use super::sessions::{Sessions, Turn};
 use super::state::StopReason;
 use super::store::{Idempotency, RunChange, RunFilter, RunRecord, RunStore, SessionRecord, StoreError, UsedKey};
@@ -23,8 +23,8 @@ use super::workspace::Workspaces;
 use crate::agent::{AgentReport, AgentSummary, Agents, Capabilities};
 use crate::process::{Marker, Tree};
 use crate::types::{
-    Answer, Caller, Clock, Level, MessageMode, NoticeCode, PermissionMode, RunDone, RunId, RunStatus, Seq, SessionId, StreamEvent,
-    Timestamp,
+    Answer, Caller, Clock, DecidedBy, Decision, Level, MessageMode, NoticeCode, PermissionMode, RunDone, RunId, RunStatus, Seq, SessionId,
+    StreamEvent, Timestamp,
 };
 
 /// How long a caller's key is remembered.
@@ -263,10 +263,10 @@ impl RunManager {
             if remains.left > 0 {
                 tracing::warn!(run.id = %id, left = remains.left, "processes of an interrupted run could not be ended");
             }
-            // What it cost is worth knowing, but the run must end, even if its log cannot be read.
-            let usage = self.inner.log.last_usage(id).await.unwrap_or_else(|error| {
+            // What it cost and what it asked is worth knowing, but the run must end, even if its log cannot be read.
+            let Leftovers { usage, requests } = self.inner.log.leftovers(id).await.unwrap_or_else(|error| {
                 tracing::warn!(run.id = %id, %error, "the log of an interrupted run cannot be read");
-                None
+                Leftovers::default()
             });
             let outcome = StopReason::NodeLost.outcome();
             let now = self.inner.log.now();
@@ -282,7 +282,9 @@ impl RunManager {
                 stderr_tail: None,
             };
             let change = RunChange { status: Some(done.status), done: Some((done.clone(), now)), ..RunChange::default() };
-            self.inner.log.reopen(&run).append(&[StreamEvent::Done(done)], change).await?;
+            let void = requests.into_iter().map(|(id, questions)| void(&id, questions));
+            let events: Vec<StreamEvent> = void.chain([StreamEvent::Done(done)]).collect();
+            self.inner.log.reopen(&run).append(&events, change).await?;
             tracing::warn!(run.id = %id, "the run was interrupted when the server died");
         }
         Ok(unfinished.len())
@@ -585,6 +587,15 @@ impl RunManager {
     fn live(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, RunHandle>> {
         self.inner.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The end of a request that was open when the server died.
+fn void(id: &str, questions: Option<usize>) -> StreamEvent {
+    let answer = match questions {
+        Some(count) => Answer::Question { answers: vec![Vec::new(); count] },
+        None => Answer::Permission { decision: Decision::Deny, message: Some("the server that drove the run died".to_owned()) },
+    };
+    resolved(id, &answer, DecidedBy::Policy)
 }
 
 /// Takes a run from among the living when its driver has ended, even one that has panicked.

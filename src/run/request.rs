@@ -67,7 +67,7 @@ pub struct NewRun {
     pub labels: BTreeMap<String, String>,
     /// Whether the caller is on this machine.
     pub from_this_machine: bool,
-    /// Whether users still have their default passwords, with which an agent could answer its own requests.
+    /// Whether a default password is enough to speak for the caller, so that an agent could answer its own requests.
     pub default_passwords: bool,
 }
 

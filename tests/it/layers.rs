@@ -10,7 +10,7 @@ const MAY_USE: [(&str, &[&str]); 9] = [
     ("process", &[]),
     ("agent", &["process", "types"]),
     // `Mode`: how an agent is driven is the agent's word, and the operator's setting.
-    ("config", &["agent"]),
+    ("config", &["agent", "types"]),
     // `process` for the working folder that a run is started in, and for the processes that an earlier server left.
     ("run", &["agent", "process", "types"]),
     // `run::store` keeps the users.

@@ -113,7 +113,6 @@ impl Program for ClaudeCode {
         Location::Named("claude")
     }
 
-    #[expect(clippy::unnecessary_literal_bound, reason = "the trait lets the text be borrowed from the agent")]
     fn install_command(&self) -> &str {
         versions::install_command(self.name())
     }
@@ -160,11 +159,10 @@ impl Program for ClaudeCode {
             return Err(Failure::new(Cause::BadArguments, "claude_code takes no MCP servers in one-shot mode"));
         }
         match (self.mode, task.spec.permission_mode) {
-            (Mode::TwoWay, PermissionMode::Auto) => {}
             (Mode::TwoWay, PermissionMode::Ask | PermissionMode::ReadOnly) => args.push(ASK_ALL.to_owned()),
             (Mode::OneShot, PermissionMode::Auto) => args.push(format!("--allowed-tools={ONE_SHOT_TOOLS}")),
-            // What would have to be asked is denied by the program, since nobody can be asked.
-            (Mode::OneShot, PermissionMode::Ask | PermissionMode::ReadOnly) => {}
+            // One-shot, what would have to be asked is denied by the program, since nobody can be asked.
+            (Mode::TwoWay, PermissionMode::Auto) | (Mode::OneShot, PermissionMode::Ask | PermissionMode::ReadOnly) => {}
         }
         args.extend(task.spec.model.iter().map(|model| format!("--model={model}")));
         args.extend(task.resume.iter().map(|session| format!("--resume={session}")));

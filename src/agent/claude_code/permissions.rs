@@ -140,18 +140,17 @@ impl Permissions {
                 let permissions: Vec<Value> = suggestions.into_iter().map(for_this_session).collect();
                 json!({ "behavior": "allow", "updatedInput": input, "updatedPermissions": permissions })
             }
-            (Wanted::Answers(texts), Answer::Question { answers }) => match said(texts, answers) {
-                Some(answers) => {
+            (Wanted::Answers(texts), Answer::Question { answers }) => {
+                if let Some(answers) = said(texts, answers) {
                     if let Some(fields) = input.as_object_mut() {
                         fields.insert("answers".to_owned(), answers);
                     }
                     json!({ "behavior": "allow", "updatedInput": input })
-                }
-                None => {
+                } else {
                     self.refused.extend(tool_call);
                     json!({ "behavior": "deny", "message": NOBODY_THERE })
                 }
-            },
+            }
             _ => json!({ "behavior": "allow", "updatedInput": input }),
         };
         respond(out, id, &response);

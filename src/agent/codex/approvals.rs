@@ -32,6 +32,8 @@ const BOOKKEEPING: [&str; 9] = [
 #[derive(Debug, Default)]
 pub(super) struct Approvals {
     waiting: BTreeMap<String, Waiting>,
+    /// Tool calls of this turn that were not allowed.
+    denied: Vec<String>,
     /// Commands run in a sandbox in which nothing can be changed.
     contained: bool,
 }
@@ -61,7 +63,7 @@ enum Form {
 impl Approvals {
     /// With none waiting. `contained` says that commands run where nothing can be changed.
     pub(super) fn new(contained: bool) -> Self {
-        Self { waiting: BTreeMap::new(), contained }
+        Self { contained, ..Self::default() }
     }
 
     /// Whether a request of this id waits.
@@ -167,7 +169,7 @@ impl Approvals {
         if asks != matches!(answer, Answer::Question { .. }) {
             return None;
         }
-        let Waiting { id, form, .. } = self.waiting.remove(request)?;
+        let Waiting { id, tool_call, form } = self.waiting.remove(request)?;
         match answer {
             Answer::Question { answers } => {
                 respond(&id, &json!({ "answers": form.said(answers) }), out);
@@ -175,7 +177,11 @@ impl Approvals {
             }
             Answer::Permission { decision, message } => {
                 respond(&id, &form.decided(*decision), out);
-                message.as_deref().filter(|_| *decision == Decision::Deny)
+                if *decision != Decision::Deny {
+                    return None;
+                }
+                self.denied.extend(tool_call);
+                message.as_deref()
             }
         }
     }
@@ -183,13 +189,16 @@ impl Approvals {
     /// A request has been answered or is void. Whether it still waited.
     pub(super) fn resolved(&mut self, id: &Value, out: &mut Output) -> bool {
         let Some(waiting) = self.waiting.remove(&name(id)) else { return false };
-        waiting.take_back(out);
+        self.denied.extend(waiting.take_back(out));
         true
     }
 
     /// The turn is over, and with it whatever was asked in it. Gives the tool calls that were not allowed.
     pub(super) fn turn_over(&mut self, out: &mut Output) -> Vec<String> {
-        std::mem::take(&mut self.waiting).into_values().filter_map(|waiting| waiting.take_back(out)).collect()
+        let taken_back = std::mem::take(&mut self.waiting).into_values().filter_map(|waiting| waiting.take_back(out));
+        let mut denied = std::mem::take(&mut self.denied);
+        denied.extend(taken_back);
+        denied
     }
 }
 

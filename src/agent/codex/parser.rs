@@ -30,15 +30,15 @@ use super::approvals::{self, Approvals};
 use super::command::{policy, thread_config};
 use super::errors;
 use super::items::Items;
+use super::limits::Limits;
+use super::threads::Threads;
 use super::turn::{Interrupt, Phase, Turn};
 use super::usage::Meter;
 use super::wire::{self, Line};
 use crate::agent::conceal::conceal;
 use crate::agent::{Fate, Item, Output, Parser, Started, Task};
 use crate::process::Exit;
-use crate::types::{
-    Answer, Cause, Failure, Level, McpServer, NoticeCode, PermissionMode, PlanEntry, PlanStatus, StreamEvent, Timestamp, TurnEnd,
-};
+use crate::types::{Answer, Cause, Failure, Level, McpServer, NoticeCode, PermissionMode, PlanEntry, PlanStatus, StreamEvent, TurnEnd};
 
 /// What we ask of Codex.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,17 +99,6 @@ pub(super) struct AppServer {
     last_message: String,
 }
 
-/// What is known of the account's limits.
-#[derive(Debug, Default)]
-struct Limits {
-    /// Which one is reached, in Codex's word.
-    reached: Option<String>,
-    /// When the one that is used up ends, in seconds since 1970.
-    resets_at: Option<i64>,
-    /// Whether it was told in this turn.
-    told: bool,
-}
-
 impl AppServer {
     /// For one process that carries out `task`.
     pub(super) fn new(task: &Task) -> Self {
@@ -157,7 +146,7 @@ impl AppServer {
 
     fn start_turn(&mut self, text: &str, out: &mut Output) {
         self.turn = Turn { phase: Phase::Starting, ..Turn::default() };
-        self.limits.told = false;
+        self.limits.turn_begins();
         let params = json!({ "threadId": self.threads.ours, "input": [{ "type": "text", "text": text }] });
         self.call(Call::StartTurn, "turn/start", &params, out);
     }
@@ -298,8 +287,8 @@ impl AppServer {
                 let resolved: wire::RequestResolved = read(params)?;
                 Some(if self.approvals.resolved(&resolved.request_id, out) { Fate::Told } else { Fate::Noise })
             }
-            "account/rateLimits/updated" => Some(self.rate_limits(&read(params)?, out)),
-            "error" => self.error(read(params)?, out),
+            "account/rateLimits/updated" => Some(self.limits.update(&read(params)?, out)),
+            "error" => Some(self.error(read(params)?, out)),
             "mcpServer/startupStatus/updated" => Some(self.mcp_startup(read(params)?, out)),
             _ => remark(method, params, out),
         }
@@ -426,43 +415,21 @@ impl AppServer {
         Some(Fate::Told)
     }
 
-    fn rate_limits(&mut self, updated: &wire::LimitsUpdated, out: &mut Output) -> Fate {
-        let limits = &updated.rate_limits;
-        let windows = [&limits.primary, &limits.secondary].into_iter().flatten().filter(|window| window.used_percent >= 100);
-        // With both used up, nothing goes before the later one.
-        self.limits.resets_at = windows.filter_map(|window| window.resets_at).max();
-        if limits.rate_limit_reached_type == self.limits.reached {
-            return Fate::Noise;
-        }
-        self.limits.reached.clone_from(&limits.rate_limit_reached_type);
-        let Some(reached) = &self.limits.reached else { return Fate::Kept };
-        let message = format!("the provider's limit is reached: {reached}");
-        self.tell_limit(message, out);
-        Fate::Told
-    }
-
-    fn tell_limit(&mut self, message: String, out: &mut Output) {
-        self.limits.told = true;
-        let resets_at = self.limits.resets_at.map(|secs| Timestamp::from_millis(secs.saturating_mul(1000)));
-        let data = resets_at.map(|resets_at| json!({ "resets_at": resets_at }));
-        out.event(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::RateLimited, message, data });
-    }
-
-    fn error(&mut self, news: wire::ErrorNews, out: &mut Output) -> Option<Fate> {
+    fn error(&mut self, news: wire::ErrorNews, out: &mut Output) -> Fate {
         let wire::ErrorNews { error, will_retry } = news;
         let (info, details) = (&error.codex_error_info, error.additional_details.as_deref());
         if will_retry {
             let notices = errors::retrying(info, &error.message, details);
-            self.limits.told |= notices.iter().any(|event| matches!(event, StreamEvent::Notice { code: NoticeCode::RateLimited, .. }));
+            self.limits.note_told(&notices);
             out.items.extend(notices.into_iter().map(Item::Event));
-            return Some(Fate::Told);
+            return Fate::Told;
         }
         let Failure { cause, message } = errors::failure(info, &error.message);
-        if cause == Cause::RateLimited && !self.limits.told {
-            self.tell_limit(message.clone(), out);
+        if cause == Cause::RateLimited {
+            self.limits.tell_once(&message, out);
         }
         out.event(StreamEvent::Error { code: cause.as_str().to_owned(), message, retryable: false });
-        Some(Fate::Told)
+        Fate::Told
     }
 
     fn mcp_startup(&mut self, startup: wire::McpStartup, out: &mut Output) -> Fate {
@@ -538,45 +505,16 @@ impl Parser for AppServer {
         true
     }
 
+    fn end_of_output(&mut self, out: &mut Output) {
+        // No command outlives the program that it runs under, or nobody will ever say so.
+        if matches!(self.turn.phase, Phase::Cleaning(_)) {
+            self.items.cut_short(|_| true, &[], out);
+            self.end_if_clean(out);
+        }
+    }
+
     fn diagnose(&self, exit: Exit, stderr_tail: &str) -> Option<Failure> {
         errors::diagnose(exit, stderr_tail)
-    }
-}
-
-/// The threads of the process that are ours: the one that we opened, and those of its sub-agents.
-#[derive(Debug, Default)]
-struct Threads {
-    ours: Option<String>,
-    /// Thread of a sub-agent → the tool call that it works for, or its own id where that was not told.
-    sub_agents: HashMap<String, String>,
-}
-
-impl Threads {
-    /// The tool call that a thread works for: `Some(None)` for our own thread, `None` for one that we know nothing of.
-    #[expect(clippy::option_option, reason = "the outer one says whether the thread is known, the inner one whether it is a sub-agent's")]
-    fn parent_of(&self, thread: &str) -> Option<Option<&str>> {
-        if self.ours.as_deref() == Some(thread) {
-            return Some(None);
-        }
-        self.sub_agents.get(thread).map(|call| Some(call.as_str()))
-    }
-
-    fn started(&mut self, thread: wire::NewThread) -> Fate {
-        let known = thread.parent_thread_id.is_some_and(|parent| self.parent_of(&parent).is_some());
-        if !known || self.sub_agents.contains_key(&thread.id) {
-            return Fate::Noise;
-        }
-        self.sub_agents.insert(thread.id.clone(), thread.id);
-        Fate::Kept
-    }
-
-    fn called(&mut self, threads: &[String], call: &str) {
-        for thread in threads {
-            let unnamed = self.sub_agents.get(thread).is_none_or(|known| known == thread);
-            if unnamed && self.ours.as_ref() != Some(thread) {
-                self.sub_agents.insert(thread.clone(), call.to_owned());
-            }
-        }
     }
 }
 

@@ -116,7 +116,8 @@ pub(in crate::api) async fn create(
 ) -> Result<(StatusCode, HeaderMap, Answer<CreateRunResponse>), ApiError> {
     let request: CreateRunRequest = value;
     let mut new = request.into_new_run(peer.is_local())?;
-    new.default_passwords = new.permission_mode != PermissionMode::Auto && app.auth.has_default_passwords().await?;
+    new.default_passwords =
+        new.permission_mode != PermissionMode::Auto && app.auth.default_password_reaches(&principal.caller.user).await?;
     let run = app.runs.create(&principal.caller, new, key).await.map_err(|error| ApiError::of_create(error, FIELDS))?;
     let url = format!("/api/runs/{}", run.run_id);
     let mut headers = HeaderMap::new();

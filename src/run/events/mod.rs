@@ -16,4 +16,4 @@ mod log;
 mod tests;
 
 pub use follower::{Follower, Framing};
-pub use log::{EventLog, LogWriter};
+pub use log::{EventLog, Leftovers, LogWriter};
