@@ -255,11 +255,11 @@ impl Acp {
     fn ask(&mut self, id: Value, asked: PermissionRequest, out: &mut Output) {
         self.active = true;
         self.speech.close(out);
-        let asks_somebody = !self.interrupted && matches!(self.waiting, Some((_, Step::Prompt)));
-        if !asks_somebody {
-            Permissions::refuse(&id, asked, &mut self.calls, out);
-        } else {
+        let goes_on = !self.interrupted && matches!(self.waiting, Some((_, Step::Prompt)));
+        if goes_on {
             self.permissions.ask(id, asked, &mut self.calls, out);
+        } else {
+            Permissions::refuse(&id, asked, &mut self.calls, out);
         }
     }
 

@@ -106,7 +106,6 @@ impl Program for ClaudeCode {
         Location::Named("claude")
     }
 
-    #[expect(clippy::unnecessary_literal_bound, reason = "the trait lets the text be borrowed from the agent")]
     fn install_command(&self) -> &str {
         versions::install_command(self.name())
     }

@@ -18,7 +18,7 @@ use super::wire::{self, Block, Head, MessageLine, StreamLine, Text};
 use super::{diff, failure, tools};
 use crate::agent::{Fate, Item, Mode, Output, Parser, Started, Task};
 use crate::process::Exit;
-use crate::types::{Answer, Cause, Decision, Delta, Failure, Level, NoticeCode, Role, StreamEvent, Timestamp, ToolCall, ToolStatus};
+use crate::types::{Answer, Cause, Delta, Failure, Level, NoticeCode, Role, StreamEvent, Timestamp, ToolCall, ToolStatus};
 
 /// The name under which the first thing that we ask is answered.
 const INITIALIZE: &str = "req_1";

@@ -27,7 +27,7 @@ use super::usage::Meter;
 use super::wire::{self, Line};
 use crate::agent::{Fate, Item, Output, Parser, Started, Task};
 use crate::process::Exit;
-use crate::types::{Answer, Cause, Decision, Failure, Level, NoticeCode, PlanEntry, PlanStatus, StreamEvent, Timestamp};
+use crate::types::{Answer, Cause, Failure, Level, NoticeCode, PlanEntry, PlanStatus, StreamEvent, Timestamp};
 
 /// Ids of our requests, in the order in which they are sent.
 const INITIALIZE: u64 = 1;

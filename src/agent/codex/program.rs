@@ -58,7 +58,6 @@ impl Program for Codex {
         command::native(found)
     }
 
-    #[expect(clippy::unnecessary_literal_bound, reason = "the trait leaves room for commands made at run time")]
     fn install_command(&self) -> &str {
         versions::install_command(self.name())
     }

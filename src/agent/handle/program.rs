@@ -248,6 +248,9 @@ impl Supervisor {
 
     /// Ends what a good agent left running, and tells how it all went.
     async fn say_farewell(mut self) {
+        if let Some(exit) = self.exit {
+            self.voice.parser.exited(exit, &mut self.voice.output);
+        }
         let remains = self.tree.end(LEFTOVER_GRACE).await;
         self.left_behind = self.left_behind.max(remains.left);
         if self.left_behind > 0 {

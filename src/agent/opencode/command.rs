@@ -15,6 +15,11 @@ const ARGUMENT: usize = 120 * 1024;
 
 /// Elements and variables for one run.
 pub(super) fn invocation(mode: Mode, inline_config: Option<&str>, task: &Task, installed: &Installed) -> Result<Invocation, Failure> {
+    let asks_nobody = installed.variant == variant::GO || mode == Mode::OneShot;
+    if asks_nobody && task.spec.permission_mode != PermissionMode::Auto {
+        let message = "this opencode asks nobody before it uses a tool, so `auto` is the only permission_mode that it can keep";
+        return Err(Failure::new(Cause::BadArguments, message));
+    }
     if installed.variant == variant::GO {
         return go(task);
     }
@@ -75,17 +80,26 @@ fn go(task: &Task) -> Result<Invocation, Failure> {
 /// sub-agents would ask too, and `opencode acp` leaves the questions of a sub-agent unanswered for ever (recording
 /// `acp/opencode_subagent_hangs`). What it would ask of its own accord in a sub-agent is denied there for the same reason. It is
 /// given inline, which outranks the files of the project.
+///
+/// Where a person or a rule is to decide, a sub-agent must not do unasked what its parent has to ask for, so there it can only
+/// look: whatever changes something is denied to it. Agents of the project's own, which may bring rules of their own, are then
+/// neither sub-agents nor the agent that a session begins with.
 fn asking(inline_config: Option<&str>, mode: PermissionMode) -> String {
-    let _ = mode;
-    let asked = json!({ "edit": "ask", "bash": "ask", "webfetch": "ask", "websearch": "ask", "external_directory": "ask" });
-    let unasked = json!({
+    let mut asked = json!({ "edit": "ask", "bash": "ask", "webfetch": "ask", "websearch": "ask", "external_directory": "ask" });
+    let mut unasked = json!({
         "external_directory": "deny",
         "doom_loop": "deny",
         "read": { "*.env": "deny", "*.env.*": "deny", "*.env.example": "allow" },
     });
-    let ours = json!({
-        "agent": { "build": { "permission": asked }, "general": { "permission": unasked }, "explore": { "permission": unasked } },
-    });
+    let mut ours = json!({});
+    if mode != PermissionMode::Auto {
+        for name in ["edit", "bash", "webfetch", "websearch"] {
+            unasked[name] = json!("deny");
+        }
+        asked["task"] = json!({ "*": "deny", "general": "allow", "explore": "allow" });
+        ours["default_agent"] = json!("build");
+    }
+    ours["agent"] = json!({ "build": { "permission": asked }, "general": { "permission": unasked }, "explore": { "permission": unasked } });
     inline_config.and_then(|text| lay_over(text, &ours)).unwrap_or_else(|| ours.to_string())
 }
 
@@ -157,6 +171,22 @@ mod tests {
         assert_eq!(value["agent"]["build"]["prompt"], "be kind");
         assert_eq!(value["agent"]["build"]["permission"]["bash"], "ask");
         assert!(value["agent"]["mine"].is_object());
+    }
+
+    #[test]
+    fn where_somebody_decides_a_sub_agent_changes_nothing() {
+        for mode in [PermissionMode::Ask, PermissionMode::ReadOnly] {
+            let value: Value = serde_json::from_str(&asking(Some(r#"{"default_agent": "mine"}"#), mode)).unwrap();
+            assert_eq!(value["default_agent"], "build");
+            for (agent, tool, rule) in
+                [("build", "bash", "ask"), ("general", "edit", "deny"), ("general", "bash", "deny"), ("explore", "bash", "deny")]
+            {
+                assert_eq!(value["agent"][agent]["permission"][tool], rule, "{agent} {tool}");
+            }
+            assert_eq!(value["agent"]["build"]["permission"]["task"]["*"], "deny");
+        }
+        let value: Value = serde_json::from_str(&asking(None, PermissionMode::Auto)).unwrap();
+        assert_eq!(value["agent"]["general"]["permission"]["bash"], Value::Null, "in auto a sub-agent works like its parent");
     }
 
     #[test]
