@@ -38,6 +38,7 @@ fn agent(speaks: Speaks) -> Configured {
         args: words(&["--quiet"]),
         model_args: if one_shot { words(&["--model={model}"]) } else { vec![] },
         resume_args: if one_shot { words(&["--resume", "{session}"]) } else { vec![] },
+        session_mode: None,
         pass_env: words(&["MINE_KEY"]),
         set_env: BTreeMap::from([("NO_COLOR".to_owned(), "1".to_owned())]),
         install: None,
