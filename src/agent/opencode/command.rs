@@ -13,6 +13,9 @@ use crate::types::{Cause, Failure, PermissionMode};
 /// Longest prompt for the Go program, in bytes: one element of a command line is at most 128 KiB on Linux.
 const ARGUMENT: usize = 120 * 1024;
 
+/// Tools that only look, or keep notes of the agent's own.
+const LOOKING: [&str; 7] = ["glob", "grep", "list", "lsp", "skill", "todoread", "todowrite"];
+
 /// Elements and variables for one run.
 pub(super) fn invocation(mode: Mode, inline_config: Option<&str>, task: &Task, installed: &Installed) -> Result<Invocation, Failure> {
     let asks_nobody = installed.variant == variant::GO || mode == Mode::OneShot;
@@ -85,19 +88,29 @@ fn go(task: &Task) -> Result<Invocation, Failure> {
 /// look: whatever changes something is denied to it. Agents of the project's own, which may bring rules of their own, are then
 /// neither sub-agents nor the agent that a session begins with.
 fn asking(inline_config: Option<&str>, mode: PermissionMode) -> String {
-    let mut asked = json!({ "edit": "ask", "bash": "ask", "webfetch": "ask", "websearch": "ask", "external_directory": "ask" });
-    let mut unasked = json!({
-        "external_directory": "deny",
-        "doom_loop": "deny",
-        "read": { "*.env": "deny", "*.env.*": "deny", "*.env.example": "allow" },
-    });
-    let mut ours = json!({});
-    if mode != PermissionMode::Auto {
-        for name in ["edit", "bash", "webfetch", "websearch"] {
-            unasked[name] = json!("deny");
+    let somebody_decides = mode != PermissionMode::Auto;
+    let (mut asked, mut unasked, mut ours) = (json!({}), json!({}), json!({}));
+    let mut secrets = json!({});
+    if somebody_decides {
+        // First, since the last rule that fits counts. It stands for all tools that are not named: those of MCP servers, and those
+        // of later releases.
+        (asked["*"], unasked["*"], secrets["*"]) = (json!("ask"), json!("deny"), json!("allow"));
+        for name in LOOKING {
+            (asked[name], unasked[name]) = (json!("allow"), json!("allow"));
         }
+        asked["read"] = json!({ "*": "allow", "*.env": "ask", "*.env.*": "ask", "*.env.example": "allow" });
         asked["task"] = json!({ "*": "deny", "general": "allow", "explore": "allow" });
         ours["default_agent"] = json!("build");
+    }
+    for name in ["edit", "bash", "webfetch", "websearch", "external_directory"] {
+        asked[name] = json!("ask");
+    }
+    for (file, rule) in [("*.env", "deny"), ("*.env.*", "deny"), ("*.env.example", "allow")] {
+        secrets[file] = json!(rule);
+    }
+    unasked["read"] = secrets;
+    for name in ["external_directory", "doom_loop"] {
+        unasked[name] = json!("deny");
     }
     ours["agent"] = json!({ "build": { "permission": asked }, "general": { "permission": unasked }, "explore": { "permission": unasked } });
     inline_config.and_then(|text| lay_over(text, &ours)).unwrap_or_else(|| ours.to_string())
@@ -178,10 +191,18 @@ mod tests {
         for mode in [PermissionMode::Ask, PermissionMode::ReadOnly] {
             let value: Value = serde_json::from_str(&asking(Some(r#"{"default_agent": "mine"}"#), mode)).unwrap();
             assert_eq!(value["default_agent"], "build");
-            for (agent, tool, rule) in
-                [("build", "bash", "ask"), ("general", "edit", "deny"), ("general", "bash", "deny"), ("explore", "bash", "deny")]
-            {
+            assert!(asking(None, mode).contains(r#""permission":{"*":"#), "the rule for all tools stands before the others");
+            for (agent, tool, rule) in [
+                ("build", "bash", "ask"),
+                ("build", "*", "ask"),
+                ("build", "grep", "allow"),
+                ("general", "*", "deny"),
+                ("explore", "*", "deny"),
+            ] {
                 assert_eq!(value["agent"][agent]["permission"][tool], rule, "{agent} {tool}");
+            }
+            for tool in ["edit", "bash", "webfetch"] {
+                assert_eq!(value["agent"]["general"]["permission"][tool], Value::Null, "{tool} falls under the star");
             }
             assert_eq!(value["agent"]["build"]["permission"]["task"]["*"], "deny");
         }
