@@ -300,14 +300,13 @@ fn real(path: &Path) -> PathBuf {
 }
 
 fn not_installed(program: &dyn Program) -> Failure {
-    let mut message = format!("{} is not installed on this machine", program.name());
-    match (program.install_command(), program.location()) {
-        ("", Location::Named(file)) => message += &format!(": there is no program {file} along the PATH of the server"),
-        ("", Location::At(path)) => message += &format!(": {} is no program", path.display()),
-        ("", Location::BuiltIn) => {}
-        (command, _) => message += &format!("; install it with: {command}"),
-    }
-    Failure::new(Cause::NotInstalled, message)
+    let help = match (program.install_command(), program.location()) {
+        ("", Location::Named(file)) => format!(": there is no program {file} along the PATH of the server"),
+        ("", Location::At(path)) => format!(": {} is no program", path.display()),
+        ("", Location::BuiltIn) => String::new(),
+        (command, _) => format!("; install it with: {command}"),
+    };
+    Failure::new(Cause::NotInstalled, format!("{} is not installed on this machine{help}", program.name()))
 }
 
 impl std::fmt::Debug for Agents {

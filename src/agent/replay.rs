@@ -239,6 +239,7 @@ pub(crate) fn replay<A: Into<Act>>(recording: &Recording, mut parser: Box<dyn Pa
         }
     }
     parser.end_of_output(&mut out);
+    parser.exited(recording.exit, &mut out);
     replayed.take(&mut out);
     let end = replayed.steps.iter().rev().find_map(|step| match step {
         Step::Item(Item::TurnEnded(end)) => Some(end.clone()),
@@ -383,6 +384,7 @@ pub(crate) fn survives_anything(recordings: &[Recording], parser: impl Fn() -> B
                 parser.decide(line, Decision::AllowOnce, &mut out);
             }
             parser.end_of_output(&mut out);
+            parser.exited(Exit::Code(code), &mut out);
             let _ = parser.diagnose(Exit::Code(code), &stderr);
             Ok(())
         })

@@ -144,6 +144,7 @@ pub struct Environment {
 }
 
 /// What a client can do with an agent beside giving it a prompt.
+#[expect(clippy::struct_excessive_bools, reason = "a list of abilities that are there or not, each independent of the others")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a yes or no of its own, and so it stands on the wire")]
 pub struct Capabilities {
@@ -268,6 +269,12 @@ pub trait Parser: Send {
     /// The program's output is over: no line follows.
     fn end_of_output(&mut self, out: &mut Output) {
         let _ = out;
+    }
+
+    /// The process is over, after the end of its output. For programs whose exit alone says how the turn went: those may end it
+    /// only here.
+    fn exited(&mut self, exit: Exit, out: &mut Output) {
+        let _ = (exit, out);
     }
 
     /// What an exit means that came without a [`TurnEnd`]: bad arguments, no login. `None` where only the plain facts are known.

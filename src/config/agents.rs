@@ -51,6 +51,7 @@ struct Table {
     command: Option<Vec<String>>,
     model_args: Option<Vec<String>>,
     resume_args: Option<Vec<String>>,
+    session_mode: Option<String>,
     pass_env: Option<Vec<VariableName>>,
     set_env: Option<HashMap<VariableName, Secret>>,
     install: Option<String>,
@@ -90,12 +91,13 @@ impl TryFrom<BTreeMap<String, Table>> for AgentsSettings {
 
 impl Table {
     fn built_in(self) -> Result<AgentSettings, String> {
-        let Self { mode, protocol, command, model_args, resume_args, pass_env, set_env, install, login, fields } = self;
+        let Self { mode, protocol, command, model_args, resume_args, session_mode, pass_env, set_env, install, login, fields } = self;
         let others = [
             ("protocol", protocol.is_some()),
             ("command", command.is_some()),
             ("model_args", model_args.is_some()),
             ("resume_args", resume_args.is_some()),
+            ("session_mode", session_mode.is_some()),
             ("pass_env", pass_env.is_some()),
             ("set_env", set_env.is_some()),
             ("install", install.is_some()),
@@ -150,6 +152,9 @@ impl Table {
                 return Err(format!("`{key}` does not contain {place}"));
             }
         }
+        if self.session_mode.is_some() && speaks != Speaks::Acp {
+            return Err("`session_mode` is for the protocol `acp` alone".to_owned());
+        }
         let tells_session = matches!(&speaks, Speaks::Jsonl(fields) if fields.session.is_some());
         if !resume_args.is_empty() && !tells_session {
             return Err("`resume_args` needs to know the conversation's id: set `fields.session`".to_owned());
@@ -163,6 +168,7 @@ impl Table {
             args,
             model_args,
             resume_args,
+            session_mode: self.session_mode,
             pass_env: pass_env.iter().map(|name| name.as_str().to_owned()).collect(),
             set_env: set_env.iter().map(|(name, value)| (name.as_str().to_owned(), value.expose().to_owned())).collect(),
             install: self.install,

@@ -250,6 +250,7 @@ mod tests {
             [agents.gemini]
             protocol = "acp"
             command = ["gemini", "--acp"]
+            session_mode = "default"
             pass_env = ["GEMINI_API_KEY"]
             set_env = { NO_COLOR = "quite-secret" }
             install = "npm install -g @google/gemini-cli"
@@ -299,6 +300,7 @@ mod tests {
             (acp("set_env = { PGPASSWORD = \"x\" }"), "`PGPASSWORD` is not"),
             (jsonl(""), "`fields` must say where the text is"),
             (jsonl("fields.session = \"/x\""), "`fields` must say where the text is"),
+            (jsonl("fields.token = \"/x\"\nsession_mode = \"ask\""), "`session_mode` is for the protocol `acp` alone"),
             (jsonl("fields.token = \"x\""), "`x` is not a JSON pointer"),
             (jsonl("fields.token = { at = \"/x\", wen = {} }"), "unknown field `wen`"),
             (jsonl("fields.tokn = \"/x\""), "unknown field `tokn`"),

@@ -1,8 +1,8 @@
 //! Our client of the Agent Client Protocol: JSON-RPC 2.0, one message a line, over an agent's stdin and stdout.
 //!
 //! ```text
-//! initialize ─ session/new | session/load ─ (choice of model) ─ session/prompt ─ session/update* ─ result
-//!                                                                    └ session/request_permission ⇄ answer
+//! initialize ─ session/new | session/load ─ (choice of model, of mode) ─ session/prompt ─ session/update* ─ result
+//!                                                                             └ session/request_permission ⇄ answer
 //! ```
 //!
 //! It is a [`Parser`](crate::agent::Parser) like any other: pure, so that a spool can be replayed through it. Any agent that

@@ -48,6 +48,8 @@ pub struct Acp {
     waiting: Option<(u64, Step)>,
     last_id: u64,
     version: Option<String>,
+    /// The mode of the agent's own that it is put into.
+    session_mode: Option<String>,
     /// Set once the agent is ready.
     session: Option<String>,
     /// The message that began the turn.
@@ -68,6 +70,7 @@ enum Step {
     Initialize,
     Session,
     Model { session: String, opened: Value },
+    Mode { session: String, model: Option<String> },
     Prompt,
 }
 
@@ -90,6 +93,7 @@ impl Acp {
             waiting: None,
             last_id: 0,
             version: None,
+            session_mode: None,
             session: None,
             interrupted: false,
             speech: Speech::default(),
@@ -97,6 +101,14 @@ impl Acp {
             permissions: Permissions::default(),
             active: false,
         }
+    }
+
+    /// Puts the session into `mode`, one of the agent's own, before the first prompt: some agents ask for permission only in some of
+    /// theirs.
+    #[must_use]
+    pub fn in_session_mode(mut self, mode: Option<String>) -> Self {
+        self.session_mode = mode;
+        self
     }
 
     fn send(&mut self, step: Step, method: &str, params: &Value, out: &mut Output) {
@@ -129,7 +141,7 @@ impl Acp {
     fn response(&mut self, id: &RawValue, message: Message<'_>, out: &mut Output) -> Fate {
         let Some((_, step)) = self.waiting.take_if(|(waiting, _)| id.get().parse() == Ok(*waiting)) else { return Fate::Noise };
         let asked = match step {
-            Step::Initialize | Step::Session => Asked::Setup,
+            Step::Initialize | Step::Session | Step::Mode { .. } => Asked::Setup,
             Step::Model { .. } => Asked::Model,
             Step::Prompt => Asked::Prompt,
         };
@@ -157,22 +169,34 @@ impl Acp {
                 let session = session.ok_or_else(|| Failure::new(Cause::Protocol, "the agent opened a session without an id"))?;
                 match self.wanted.model(&session, result)? {
                     Some((method, params)) => self.send(Step::Model { session, opened: result.clone() }, method, &params, out),
-                    None => self.begin(session, current_model(result), out),
+                    None => self.choose_mode(session, current_model(result).map(str::to_owned), out),
                 }
             }
             Step::Model { session, opened } => {
-                let model = self.wanted.model.clone();
-                self.begin(session, model.as_deref().or_else(|| current_model(&opened)), out);
+                let model = self.wanted.model.clone().or_else(|| current_model(&opened).map(str::to_owned));
+                self.choose_mode(session, model, out);
             }
+            Step::Mode { session, model } => self.begin(session, model, out),
             Step::Prompt => self.finish(result, out)?,
         }
         Ok(())
     }
 
+    /// The session is there: it is put into the mode that the operator wants.
+    fn choose_mode(&mut self, session: String, model: Option<String>, out: &mut Output) {
+        match self.session_mode.take() {
+            Some(mode) => {
+                let params = json!({ "sessionId": session, "modeId": mode });
+                self.send(Step::Mode { session, model }, "session/set_mode", &params, out);
+            }
+            None => self.begin(session, model, out),
+        }
+    }
+
     /// Everything is ready: the turn begins.
-    fn begin(&mut self, session: String, model: Option<&str>, out: &mut Output) {
+    fn begin(&mut self, session: String, model: Option<String>, out: &mut Output) {
         self.session = Some(session.clone());
-        let started = Started { agent_session: Some(session), version: self.version.clone(), model: model.map(str::to_owned) };
+        let started = Started { agent_session: Some(session), version: self.version.clone(), model };
         out.items.push(Item::Started(started));
         if self.interrupted {
             self.fail(Failure::new(Cause::Cancelled, "the turn was interrupted"), out);
@@ -264,11 +288,11 @@ impl Acp {
     fn ask(&mut self, id: Value, asked: PermissionRequest, out: &mut Output) {
         self.active = true;
         self.speech.close(out);
-        let asks_somebody = !self.interrupted && matches!(self.waiting, Some((_, Step::Prompt)));
-        if !asks_somebody {
-            Permissions::refuse(&id, asked, &mut self.calls, out);
-        } else {
+        let goes_on = !self.interrupted && matches!(self.waiting, Some((_, Step::Prompt)));
+        if goes_on {
             self.permissions.ask(id, asked, &mut self.calls, out);
+        } else {
+            Permissions::refuse(&id, asked, &mut self.calls, out);
         }
     }
 

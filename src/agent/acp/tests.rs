@@ -59,12 +59,9 @@ fn others() -> Vec<Recording> {
 }
 
 fn parser(recording: &str) -> Box<dyn Parser> {
-    let mut task = task("acp");
-    // In these the recorder spoke once between session/new and session/prompt, as we do to choose a model.
-    if recording.starts_with("codex_permission") || recording.starts_with("codex_cancel_permission") {
-        task.spec.model = Some("gpt-6.1-sol".to_owned());
-    }
-    Box::new(Acp::new(&task, Dialect::default()))
+    // In these the recorder put the session into the mode in which Codex's adapter asks.
+    let asking = recording.starts_with("codex_permission") || recording.starts_with("codex_cancel_permission");
+    Box::new(Acp::new(&task("acp"), Dialect::default()).in_session_mode(asking.then(|| "read-only".to_owned())))
 }
 
 #[test]

@@ -20,6 +20,8 @@ pub struct Definition {
     pub model_args: Vec<String>,
     /// Further arguments for a run that continues a conversation, with `{session}` in its place. Empty if it cannot.
     pub resume_args: Vec<String>,
+    /// The agent's own session mode that an ACP agent is put into, such as one in which it asks for permission.
+    pub session_mode: Option<String>,
     /// Names of variables of the server's environment that it gets.
     pub pass_env: Vec<String>,
     /// Variables that it gets with these values, which may be secrets.

@@ -61,8 +61,9 @@ impl Field {
     pub(super) fn find<'a>(&self, line: &'a Value) -> Option<&'a Value> {
         let holds = |(place, wanted): (&Pointer, &String)| match line.pointer(&place.0) {
             Some(Value::String(text)) => text == wanted,
-            Some(other) => other.to_string() == *wanted,
-            None => false,
+            Some(Value::Bool(value)) => wanted.parse() == Ok(*value),
+            Some(Value::Number(number)) => *wanted == number.to_string(),
+            _ => false,
         };
         line.pointer(&self.at.0).filter(|value| !value.is_null() && self.only_if.iter().all(holds))
     }

@@ -135,8 +135,11 @@ impl Parser for Jsonl {
     fn end_of_output(&mut self, out: &mut Output) {
         self.finish_speaking(out);
         self.start(None, out);
-        // An agent that names its results has failed without one; of the others the exit tells.
-        if self.fields.result.is_none() {
+    }
+
+    fn exited(&mut self, exit: Exit, out: &mut Output) {
+        // An agent that names its results has failed without one.
+        if self.fields.result.is_none() && exit.is_success() {
             let text = std::mem::take(&mut self.last);
             self.end(Ok(text), out);
         }

@@ -138,7 +138,10 @@ impl Program for Configured {
 
     fn parser(&self, task: &Task, _installed: &Installed) -> Box<dyn Parser> {
         match &self.definition.speaks {
-            Speaks::Acp => Box::new(Acp::new(task, Dialect { diagnose: Some(diagnose), ..Dialect::default() })),
+            Speaks::Acp => {
+                let dialect = Dialect { diagnose: Some(diagnose), ..Dialect::default() };
+                Box::new(Acp::new(task, dialect).in_session_mode(self.definition.session_mode.clone()))
+            }
             Speaks::Text => Box::new(Text::new(&task.spec.prompt)),
             Speaks::Jsonl(fields) => Box::new(Jsonl::new(&task.spec.prompt, fields.as_ref().clone())),
         }

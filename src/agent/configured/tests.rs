@@ -9,6 +9,7 @@ use super::{Configured, Definition, Fields, Speaks};
 use crate::agent::flags::judge;
 use crate::agent::replay::{Act, Recording, installed, recordings, replay, survives_anything, task};
 use crate::agent::{Invocation, Item, Location, Output, Parser, Program, Task};
+use crate::process::Exit;
 use crate::types::{Cause, McpServer, McpTransport, PermissionMode, StreamEvent};
 
 fn fields() -> Fields {
@@ -37,6 +38,7 @@ fn agent(speaks: Speaks) -> Configured {
         args: words(&["--quiet"]),
         model_args: if one_shot { words(&["--model={model}"]) } else { vec![] },
         resume_args: if one_shot { words(&["--resume", "{session}"]) } else { vec![] },
+        session_mode: None,
         pass_env: words(&["MINE_KEY"]),
         set_env: BTreeMap::from([("NO_COLOR".to_owned(), "1".to_owned())]),
         install: None,
@@ -78,6 +80,8 @@ fn an_agent_that_names_no_result_ends_well_with_its_last_message() {
         parser.line(&json!({ "text": piece }).to_string(), &mut out);
     }
     parser.end_of_output(&mut out);
+    assert!(!matches!(out.items.last(), Some(Item::TurnEnded(_))), "how it went, only the exit tells");
+    parser.exited(Exit::Code(0), &mut out);
     assert_eq!(out.items.last(), Some(&Item::TurnEnded(Ok("Hello".to_owned()))));
 }
 
@@ -93,6 +97,7 @@ fn a_long_answer_is_told_whole_and_kept_to_a_bound() {
     }
     let mut out = Output::default();
     parser.end_of_output(&mut out);
+    parser.exited(Exit::Code(0), &mut out);
     for item in &out.items {
         match item {
             Item::Event(StreamEvent::Notice { .. }) => cut = true,

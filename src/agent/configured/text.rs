@@ -51,7 +51,7 @@ pub(super) struct Text {
     prompt: Vec<u8>,
     answer: Answer,
     begun: bool,
-    ended: bool,
+    last: String,
 }
 
 impl Text {
@@ -79,12 +79,15 @@ impl Parser for Text {
     }
 
     fn end_of_output(&mut self, out: &mut Output) {
-        if std::mem::replace(&mut self.ended, true) {
-            return;
+        if !self.answer.is_empty() {
+            self.last = self.answer.tell(out);
         }
-        // Whether it went well is told by the exit alone.
-        let text = if self.answer.is_empty() { String::new() } else { self.answer.tell(out) };
-        out.items.push(Item::TurnEnded(Ok(text)));
+    }
+
+    fn exited(&mut self, exit: Exit, out: &mut Output) {
+        if exit.is_success() {
+            out.items.push(Item::TurnEnded(Ok(std::mem::take(&mut self.last))));
+        }
     }
 
     fn diagnose(&self, exit: Exit, stderr_tail: &str) -> Option<Failure> {

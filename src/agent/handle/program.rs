@@ -289,6 +289,9 @@ impl Supervisor {
         // Nobody is heard any more. A driver that waits for an answer must get none now: it may be us who wait for it below.
         self.link.commands.close();
         while self.link.commands.try_recv().is_ok() {}
+        if let Some(exit) = self.exit {
+            self.voice.parser.exited(exit, &mut self.voice.output);
+        }
         let remains = self.tree.end(LEFTOVER_GRACE).await;
         self.left_behind = self.left_behind.max(remains.left);
         if self.left_behind > 0 {

@@ -13,8 +13,16 @@ use crate::types::{Cause, Failure, PermissionMode};
 /// Longest prompt for the Go program, in bytes: one element of a command line is at most 128 KiB on Linux.
 const ARGUMENT: usize = 120 * 1024;
 
+/// Tools that only look, or keep notes of the agent's own.
+const LOOKING: [&str; 7] = ["glob", "grep", "list", "lsp", "skill", "todoread", "todowrite"];
+
 /// Elements and variables for one run.
 pub(super) fn invocation(mode: Mode, inline_config: Option<&str>, task: &Task, installed: &Installed) -> Result<Invocation, Failure> {
+    let asks_nobody = installed.variant == variant::GO || mode == Mode::OneShot;
+    if asks_nobody && task.spec.permission_mode != PermissionMode::Auto {
+        let message = "this opencode asks nobody before it uses a tool, so `auto` is the only permission_mode that it can keep";
+        return Err(Failure::new(Cause::BadArguments, message));
+    }
     if installed.variant == variant::GO {
         return go(task);
     }
@@ -75,17 +83,36 @@ fn go(task: &Task) -> Result<Invocation, Failure> {
 /// sub-agents would ask too, and `opencode acp` leaves the questions of a sub-agent unanswered for ever (recording
 /// `acp/opencode_subagent_hangs`). What it would ask of its own accord in a sub-agent is denied there for the same reason. It is
 /// given inline, which outranks the files of the project.
+///
+/// Where a person or a rule is to decide, a sub-agent must not do unasked what its parent has to ask for, so there it can only
+/// look: whatever changes something is denied to it. Agents of the project's own, which may bring rules of their own, are then
+/// neither sub-agents nor the agent that a session begins with.
 fn asking(inline_config: Option<&str>, mode: PermissionMode) -> String {
-    let _ = mode;
-    let asked = json!({ "edit": "ask", "bash": "ask", "webfetch": "ask", "websearch": "ask", "external_directory": "ask" });
-    let unasked = json!({
-        "external_directory": "deny",
-        "doom_loop": "deny",
-        "read": { "*.env": "deny", "*.env.*": "deny", "*.env.example": "allow" },
-    });
-    let ours = json!({
-        "agent": { "build": { "permission": asked }, "general": { "permission": unasked }, "explore": { "permission": unasked } },
-    });
+    let somebody_decides = mode != PermissionMode::Auto;
+    let (mut asked, mut unasked, mut ours) = (json!({}), json!({}), json!({}));
+    let mut secrets = json!({});
+    if somebody_decides {
+        // First, since the last rule that fits counts. It stands for all tools that are not named: those of MCP servers, and those
+        // of later releases.
+        (asked["*"], unasked["*"], secrets["*"]) = (json!("ask"), json!("deny"), json!("allow"));
+        for name in LOOKING {
+            (asked[name], unasked[name]) = (json!("allow"), json!("allow"));
+        }
+        asked["read"] = json!({ "*": "allow", "*.env": "ask", "*.env.*": "ask", "*.env.example": "allow" });
+        asked["task"] = json!({ "*": "deny", "general": "allow", "explore": "allow" });
+        ours["default_agent"] = json!("build");
+    }
+    for name in ["edit", "bash", "webfetch", "websearch", "external_directory"] {
+        asked[name] = json!("ask");
+    }
+    for (file, rule) in [("*.env", "deny"), ("*.env.*", "deny"), ("*.env.example", "allow")] {
+        secrets[file] = json!(rule);
+    }
+    unasked["read"] = secrets;
+    for name in ["external_directory", "doom_loop"] {
+        unasked[name] = json!("deny");
+    }
+    ours["agent"] = json!({ "build": { "permission": asked }, "general": { "permission": unasked }, "explore": { "permission": unasked } });
     inline_config.and_then(|text| lay_over(text, &ours)).unwrap_or_else(|| ours.to_string())
 }
 
@@ -157,6 +184,30 @@ mod tests {
         assert_eq!(value["agent"]["build"]["prompt"], "be kind");
         assert_eq!(value["agent"]["build"]["permission"]["bash"], "ask");
         assert!(value["agent"]["mine"].is_object());
+    }
+
+    #[test]
+    fn where_somebody_decides_a_sub_agent_changes_nothing() {
+        for mode in [PermissionMode::Ask, PermissionMode::ReadOnly] {
+            let value: Value = serde_json::from_str(&asking(Some(r#"{"default_agent": "mine"}"#), mode)).unwrap();
+            assert_eq!(value["default_agent"], "build");
+            assert!(asking(None, mode).contains(r#""permission":{"*":"#), "the rule for all tools stands before the others");
+            for (agent, tool, rule) in [
+                ("build", "bash", "ask"),
+                ("build", "*", "ask"),
+                ("build", "grep", "allow"),
+                ("general", "*", "deny"),
+                ("explore", "*", "deny"),
+            ] {
+                assert_eq!(value["agent"][agent]["permission"][tool], rule, "{agent} {tool}");
+            }
+            for tool in ["edit", "bash", "webfetch"] {
+                assert_eq!(value["agent"]["general"]["permission"][tool], Value::Null, "{tool} falls under the star");
+            }
+            assert_eq!(value["agent"]["build"]["permission"]["task"]["*"], "deny");
+        }
+        let value: Value = serde_json::from_str(&asking(None, PermissionMode::Auto)).unwrap();
+        assert_eq!(value["agent"]["general"]["permission"]["bash"], Value::Null, "in auto a sub-agent works like its parent");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::agent::probe::Prober;
 use crate::agent::replay::{Act, Recording, installed, recordings, replay, survives_anything, task};
 use crate::agent::{Authenticated, Fate, Inspection, Item, Mode, Output, Parser, Program, Task};
 use crate::process::Exit;
-use crate::types::{Cause, StreamEvent};
+use crate::types::{Cause, PermissionMode, StreamEvent};
 
 fn over_acp() -> Vec<Recording> {
     let is_ours = |recording: &Recording| recording.name.starts_with("opencode_");
@@ -137,6 +137,15 @@ fn the_npm_program_gets_the_prompt_by_its_protocol_and_everything_else_as_one_el
     .unwrap();
     assert_eq!(args[..2], ["run", "--format=json"]);
     assert_eq!(args[args.len() - 3..], ["--model=a/b", "--session=ses_1", "--agent=plan"]);
+}
+
+#[test]
+fn a_program_that_asks_nobody_is_given_no_run_in_which_somebody_decides() {
+    for (mode, variant) in [(Mode::OneShot, variant::NPM), (Mode::TwoWay, variant::GO)] {
+        for permission_mode in [PermissionMode::Ask, PermissionMode::ReadOnly] {
+            assert_eq!(invocation(mode, variant, |task| task.spec.permission_mode = permission_mode), Err(Cause::BadArguments));
+        }
+    }
 }
 
 #[test]
