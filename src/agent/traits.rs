@@ -144,7 +144,6 @@ pub struct Environment {
 }
 
 /// What a client can do with an agent beside giving it a prompt.
-#[expect(clippy::struct_excessive_bools, reason = "a list of abilities that are there or not, each independent of the others")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a yes or no of its own, and so it stands on the wire")]
 pub struct Capabilities {

@@ -83,10 +83,10 @@ mod tests {
 
     const ONCE: [Decision; 2] = [Decision::AllowOnce, Decision::Deny];
 
-    fn judged(mode: PermissionMode, rules: Value, tool: &str, kind: ToolKind, input: Value) -> &'static str {
+    fn judged(mode: PermissionMode, rules: Value, tool: &str, kind: ToolKind, input: &Value) -> &'static str {
         let specs: Vec<RuleSpec> = serde_json::from_value(rules).unwrap();
         let rules = specs.into_iter().map(|spec| Rule::new(spec).unwrap()).collect();
-        let wish = Wish { tool, kind, input: &input, options: &ONCE, working_dir: Path::new("/work") };
+        let wish = Wish { tool, kind, input, options: &ONCE, working_dir: Path::new("/work") };
         match Policy::new(mode, &[], rules).judge(wish) {
             Verdict::Ask => "ask",
             Verdict::Decided(Decision::Deny, _) => "deny",
@@ -106,7 +106,7 @@ mod tests {
             (PermissionMode::ReadOnly, ToolKind::Fetch, "deny"),
             (PermissionMode::ReadOnly, ToolKind::Other, "deny"),
         ] {
-            assert_eq!(judged(mode, json!([]), "x", kind, json!({})), expected, "{mode:?} {kind:?}");
+            assert_eq!(judged(mode, json!([]), "x", kind, &json!({})), expected, "{mode:?} {kind:?}");
         }
     }
 
@@ -118,11 +118,11 @@ mod tests {
             { "kind": "edit", "path": "docs/**", "decision": "allow" },
             { "kind": "edit", "decision": "ask" },
         ]);
-        let bash = |command: &str| judged(PermissionMode::Ask, rules.clone(), "Bash", ToolKind::Execute, json!({ "command": command }));
+        let bash = |command: &str| judged(PermissionMode::Ask, rules.clone(), "Bash", ToolKind::Execute, &json!({ "command": command }));
         assert_eq!(bash("git status"), "allow");
         assert_eq!(bash("git push origin"), "deny");
         assert_eq!(bash("make"), "ask");
-        let edit = |path: &str| judged(PermissionMode::Auto, rules.clone(), "Write", ToolKind::Edit, json!({ "file_path": path }));
+        let edit = |path: &str| judged(PermissionMode::Auto, rules.clone(), "Write", ToolKind::Edit, &json!({ "file_path": path }));
         assert_eq!(edit("/work/docs/a/b.md"), "allow");
         assert_eq!(edit("/work/src/main.rs"), "ask");
     }
