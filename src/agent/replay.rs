@@ -2,10 +2,10 @@
 //!
 //! A recording is a set of files in `tests/transcripts/AGENT/`: either `NAME.stdout.jsonl`, the lines of a one-shot run, or
 //! `NAME.dialog.jsonl`, both directions of a two-way run; beside it `NAME.exit` and `NAME.stderr.txt`. [`replay`] feeds it to a
-//! parser as the driver would, checks on every line what a [`Fate`] promises, and judges the end. The answers to permission
-//! requests are those of the recording, at the place where the recording has them.
+//! parser as the driver would, checks on every line what a [`Fate`] promises, and judges the end. Answers, further messages and
+//! interrupts are those of the recording, at the place where the recording has them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 
 use super::{Fate, Installed, Item, Output, Parser, Task};
 use crate::process::Exit;
-use crate::types::{Cause, Decision, Failure, PermissionMode, RunSpec, RunStatus, StreamEvent, TurnEnd};
+use crate::types::{Answer, Cause, Decision, Failure, PermissionMode, RunSpec, RunStatus, StreamEvent, TurnEnd};
 
 /// Longest string that a snapshot shows whole, in characters.
 const SHOWN: usize = 200;
@@ -157,6 +157,8 @@ pub(crate) enum Step {
     Send(String),
     /// It asked for the program's stdin to be closed.
     CloseStdin,
+    /// Not of its own: another turn was begun with this message.
+    Said(String),
 }
 
 /// How the run would end.
@@ -168,15 +170,44 @@ pub(crate) struct Verdict {
     pub(crate) message: String,
 }
 
-/// Feeds `recording` to `parser` as the driver would. `answer` reads a line that the recorder sent: if it answers a permission
-/// request, it gives the id under which the parser announced that request, and the answer.
-pub(crate) fn replay(
-    recording: &Recording,
-    mut parser: Box<dyn Parser>,
-    answer: impl Fn(&Value) -> Option<(String, Decision)>,
-) -> Replayed {
+/// Something that the driver asks of a parser between its lines.
+#[derive(Clone, Debug)]
+pub(crate) enum Act {
+    /// A request, by the id under which the parser announced it, is answered.
+    Answer(String, Answer),
+    /// A message for a turn of its own.
+    Say(String),
+    /// A message for the turn that goes on.
+    Steer(String),
+    /// The turn is to stop.
+    Interrupt,
+}
+
+impl From<(String, Decision)> for Act {
+    fn from((request, decision): (String, Decision)) -> Self {
+        Self::Answer(request, Answer::Permission { decision, message: None })
+    }
+}
+
+/// Answers permission requests in one word.
+pub(crate) trait Decide {
+    /// Answers `request` without a message.
+    fn decide(&mut self, request: &str, decision: Decision, out: &mut Output);
+}
+
+impl<P: Parser + ?Sized> Decide for P {
+    fn decide(&mut self, request: &str, decision: Decision, out: &mut Output) {
+        self.answer(request, &Answer::Permission { decision, message: None }, out);
+    }
+}
+
+/// Feeds `recording` to `parser` as the driver would. `act` reads a line that the recorder sent, and tells which of the driver's
+/// acts comes to the same. The first message is the task's prompt, which the parser has by itself; one that the recorder sent
+/// during a turn waits for that turn's end, as the driver lets it wait.
+pub(crate) fn replay<A: Into<Act>>(recording: &Recording, mut parser: Box<dyn Parser>, act: impl Fn(&Value) -> Option<A>) -> Replayed {
     let mut replayed = Replayed { steps: Vec::new(), fates: Vec::new(), verdict: Verdict::of(None, None, recording.exit) };
     let mut out = Output::default();
+    let (mut prompted, mut unsaid) = (false, VecDeque::new());
     parser.open(&mut out);
     replayed.take(&mut out);
     for entry in &recording.entries {
@@ -186,13 +217,26 @@ pub(crate) fn replay(
                 assert_fate(fate, line, &out);
                 replayed.fates.push(fate);
             }
-            Entry::Sent(sent) => {
-                if let Some((request, decision)) = answer(sent) {
-                    parser.decide(&request, decision, &mut out);
+            Entry::Sent(sent) => match act(sent).map(Into::into) {
+                Some(Act::Answer(request, answer)) => parser.answer(&request, &answer, &mut out),
+                Some(Act::Say(text)) if std::mem::replace(&mut prompted, true) => unsaid.push_back(text),
+                Some(Act::Steer(text)) => {
+                    parser.steer(&text, &mut out);
                 }
-            }
+                Some(Act::Interrupt) if prompted => {
+                    parser.interrupt(&mut out);
+                }
+                Some(Act::Say(_) | Act::Interrupt) | None => {}
+            },
         }
         replayed.take(&mut out);
+        if replayed.is_between_turns()
+            && let Some(text) = unsaid.pop_front()
+            && parser.say(&text, &mut out)
+        {
+            replayed.steps.push(Step::Said(text));
+            replayed.take(&mut out);
+        }
     }
     parser.end_of_output(&mut out);
     replayed.take(&mut out);
@@ -242,6 +286,12 @@ impl Replayed {
         self.steps.extend(close_stdin.then_some(Step::CloseStdin));
     }
 
+    /// Whether the last turn is over and no other was begun.
+    fn is_between_turns(&self) -> bool {
+        let turn = self.steps.iter().rev().find(|step| matches!(step, Step::Said(_) | Step::Item(Item::TurnEnded(_))));
+        matches!(turn, Some(Step::Item(_)))
+    }
+
     /// The events, without what the parser sent or said to the driver.
     pub(crate) fn events(&self) -> impl Iterator<Item = &StreamEvent> {
         self.steps.iter().filter_map(|step| match step {
@@ -267,6 +317,7 @@ impl Replayed {
                 }
                 Step::Send(line) => format!("> {}", shown_json(line)),
                 Step::CloseStdin => "> (end of stdin)".to_owned(),
+                Step::Said(text) => format!("= another turn: {}", shown_text(text)),
             };
             let _ = writeln!(text, "{line}");
         }
@@ -313,28 +364,10 @@ fn shown_text(text: &str) -> String {
 /// Feeds a parser what no program would write: any text, and the recorded lines in any order, cut, doubled and damaged.
 /// Every line must keep what its fate promises, and nothing may panic. Answers are given to requests that exist and to others.
 pub(crate) fn survives_anything(recordings: &[Recording], parser: impl Fn() -> Box<dyn Parser>) {
-    let known: Vec<String> = recordings.iter().flat_map(Recording::lines).filter(|line| line.len() < 20_000).map(str::to_owned).collect();
-    let damaged = (proptest::sample::select(known.clone()), any::<prop::sample::Index>(), any::<char>()).prop_map(|(line, at, new)| {
-        let at = at.index(line.len() + 1);
-        let at = (0..=at).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
-        format!("{}{new}{}", &line[..at], line[at..].chars().skip(1).collect::<String>())
-    });
-    let swapped = (proptest::sample::select(known.clone()), any::<prop::sample::Index>(), odd_value()).prop_map(|(line, at, new)| {
-        let Ok(mut value) = serde_json::from_str::<Value>(&line) else { return line };
-        let count = count_values(&value);
-        replace_value(&mut value, &mut Some(at.index(count)), &new);
-        value.to_string()
-    });
-    let line = prop_oneof![
-        2 => proptest::sample::select(known),
-        2 => swapped,
-        1 => damaged,
-        1 => any::<Vec<u8>>().prop_map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
-    ];
     let mut runner = TestRunner::new(Config { cases: 256, failure_persistence: None, ..Config::default() });
     let ends = (any::<i32>(), any::<String>());
     runner
-        .run(&(prop::collection::vec(line, 0..40), ends), |(lines, (code, stderr))| {
+        .run(&(prop::collection::vec(odd_line(recordings), 0..40), ends), |(lines, (code, stderr))| {
             let mut parser = parser();
             let mut out = Output::default();
             parser.open(&mut out);
@@ -354,6 +387,157 @@ pub(crate) fn survives_anything(recordings: &[Recording], parser: impl Fn() -> B
             Ok(())
         })
         .unwrap();
+}
+
+/// Mixes recorded lines, also odd ones, with answers, messages and interrupts in any order. Beside what [`survives_anything`]
+/// checks: a request is resolved once, by its answer or by an event, and none is open when a turn has ended.
+pub(crate) fn resolves_every_request_once(recordings: &[Recording], parser: impl Fn() -> Box<dyn Parser>) {
+    let asking: Vec<String> = recordings
+        .iter()
+        .flat_map(Recording::lines)
+        .filter(|line| {
+            ["can_use_tool", "requestApproval", "requestUserInput", "control_cancel_request", "serverRequest/resolved"]
+                .iter()
+                .any(|word| line.contains(word))
+        })
+        .map(str::to_owned)
+        .collect();
+    // Whole recordings in their order, so that turns really begin, with something odd or something asked in between.
+    let whole: Vec<Vec<String>> = recordings.iter().map(|recording| recording.lines().map(str::to_owned).collect()).collect();
+    let move_of_another = prop_oneof![
+        4 => Just(Move::Next),
+        1 => odd_line(recordings).prop_map(Move::Line),
+        1 => proptest::sample::select(asking).prop_map(Move::Line),
+        1 => (any::<prop::sample::Index>(), any::<bool>()).prop_map(|(which, allow)| Move::Answer(which, allow)),
+        1 => Just(Move::Interrupt),
+        1 => Just(Move::Say),
+        1 => Just(Move::Steer),
+    ];
+    let moves = prop::collection::vec(move_of_another, 0..80);
+    let mut runner = TestRunner::new(Config { cases: 256, failure_persistence: None, ..Config::default() });
+    runner
+        .run(&(proptest::sample::select(whole), moves), |(lines, moves)| {
+            let mut lines = lines.iter();
+            let mut parser = parser();
+            let mut book = Requests::default();
+            let mut out = Output::default();
+            parser.open(&mut out);
+            for each in moves {
+                out = Output::default();
+                let line = match &each {
+                    Move::Next => lines.next(),
+                    Move::Line(line) => Some(line),
+                    Move::Answer(which, allow) => {
+                        book.answer(&mut *parser, which, *allow, &mut out);
+                        None
+                    }
+                    Move::Interrupt => {
+                        parser.interrupt(&mut out);
+                        None
+                    }
+                    Move::Say => {
+                        // The driver speaks only between turns.
+                        if book.between_turns && parser.say("and then?", &mut out) {
+                            book.between_turns = false;
+                        }
+                        None
+                    }
+                    Move::Steer => {
+                        let steered = parser.steer("this way", &mut out);
+                        assert!(steered || out.is_empty(), "refused to steer, but did {out:?}");
+                        None
+                    }
+                };
+                if let Some(line) = line {
+                    let fate = parser.line(line, &mut out);
+                    assert_fate(fate, line, &out);
+                }
+                book.check(&out);
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// One step of a dialog that was made up.
+#[derive(Clone, Debug)]
+enum Move {
+    /// The recording's next line.
+    Next,
+    Line(String),
+    Answer(prop::sample::Index, bool),
+    Interrupt,
+    Say,
+    Steer,
+}
+
+/// Which requests are open, as the driver sees it.
+#[derive(Debug, Default)]
+struct Requests {
+    /// With the number of questions, for one that is a question.
+    open: BTreeMap<String, Option<usize>>,
+    between_turns: bool,
+}
+
+impl Requests {
+    fn answer(&mut self, parser: &mut dyn Parser, which: &prop::sample::Index, allow: bool, out: &mut Output) {
+        if self.open.is_empty() {
+            return parser.decide("unheard of", Decision::AllowOnce, out);
+        }
+        let id = self.open.keys().nth(which.index(self.open.len())).cloned().unwrap_or_default();
+        let answer = match self.open.remove(&id).flatten() {
+            Some(questions) => Answer::Question { answers: vec![if allow { vec!["yes".to_owned()] } else { vec![] }; questions] },
+            None => Answer::Permission { decision: if allow { Decision::AllowOnce } else { Decision::Deny }, message: Some("no".into()) },
+        };
+        parser.answer(&id, &answer, out);
+        assert!(!out.send.is_empty(), "{id} was answered, and the program was not told");
+        let mut again = Output::default();
+        parser.answer(&id, &answer, &mut again);
+        assert!(again.is_empty(), "{id} was answered twice: {again:?}");
+    }
+
+    fn check(&mut self, out: &Output) {
+        for item in &out.items {
+            match item {
+                Item::Event(StreamEvent::PermissionRequest { id, .. }) => {
+                    assert!(self.open.insert(id.clone(), None).is_none(), "{id} is open already");
+                }
+                Item::Event(StreamEvent::Question { id, questions }) => {
+                    assert!(self.open.insert(id.clone(), Some(questions.len())).is_none(), "{id} is open already");
+                }
+                Item::Event(StreamEvent::PermissionResolved { id, .. } | StreamEvent::QuestionResolved { id, .. }) => {
+                    assert!(self.open.remove(id).is_some(), "{id} is not open");
+                }
+                Item::TurnEnded(_) => {
+                    assert!(self.open.is_empty(), "still open after the turn: {:?}", self.open);
+                    self.between_turns = true;
+                }
+                Item::Event(_) | Item::Started(_) => {}
+            }
+        }
+    }
+}
+
+/// Any text, and recorded lines whole, cut, and with values that they should not have.
+fn odd_line(recordings: &[Recording]) -> impl Strategy<Value = String> + use<> {
+    let known: Vec<String> = recordings.iter().flat_map(Recording::lines).filter(|line| line.len() < 20_000).map(str::to_owned).collect();
+    let damaged = (proptest::sample::select(known.clone()), any::<prop::sample::Index>(), any::<char>()).prop_map(|(line, at, new)| {
+        let at = at.index(line.len() + 1);
+        let at = (0..=at).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
+        format!("{}{new}{}", &line[..at], line[at..].chars().skip(1).collect::<String>())
+    });
+    let swapped = (proptest::sample::select(known.clone()), any::<prop::sample::Index>(), odd_value()).prop_map(|(line, at, new)| {
+        let Ok(mut value) = serde_json::from_str::<Value>(&line) else { return line };
+        let count = count_values(&value);
+        replace_value(&mut value, &mut Some(at.index(count)), &new);
+        value.to_string()
+    });
+    prop_oneof![
+        2 => proptest::sample::select(known),
+        2 => swapped,
+        1 => damaged,
+        1 => any::<Vec<u8>>().prop_map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+    ]
 }
 
 fn requested(item: &Item) -> Option<String> {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Acp, Dialect};
-use crate::agent::replay::{Recording, recordings, replay, survives_anything, task};
+use crate::agent::replay::{Decide as _, Recording, recordings, replay, survives_anything, task};
 use crate::agent::{Fate, Item, Output, Parser, Started};
 use crate::types::{Cause, Decision, PlanStatus, Role, StreamEvent};
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::ClaudeCode;
-use crate::agent::replay::{self, Recording, Replayed};
+use crate::agent::replay::{self, Decide as _, Recording, Replayed};
 use crate::agent::{Fate, Item, Mode, Output, Parser, Program};
 use crate::types::{Decision, Level, NoticeCode, StreamEvent, ToolStatus};
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Codex;
-use crate::agent::replay::{self, Recording, Replayed, Step};
+use crate::agent::replay::{self, Decide as _, Recording, Replayed, Step};
 use crate::agent::{Fate, Installed, Mode, Output, Parser, Program, Task};
 use crate::types::{Decision, StreamEvent, ToolStatus};
 

@@ -10,7 +10,7 @@ use super::{OpenCode, variant};
 use crate::agent::acp::tests::answer;
 use crate::agent::flags::{BadArgs, Widening, judge};
 use crate::agent::probe::Prober;
-use crate::agent::replay::{Recording, installed, recordings, replay, survives_anything, task};
+use crate::agent::replay::{Act, Recording, installed, recordings, replay, survives_anything, task};
 use crate::agent::{Authenticated, Fate, Inspection, Item, Mode, Output, Parser, Program, Task};
 use crate::process::Exit;
 use crate::types::{Cause, StreamEvent};
@@ -45,7 +45,7 @@ fn every_recorded_dialog_ends_as_it_should() {
 #[test]
 fn every_recorded_one_shot_run_ends_as_it_should() {
     for recording in recordings("opencode") {
-        let replayed = replay(&recording, parser(Mode::OneShot, &recording.name), |_| None);
+        let replayed = replay(&recording, parser(Mode::OneShot, &recording.name), |_| None::<Act>);
         insta::with_settings!({ snapshot_suffix => recording.name.clone(), omit_expression => true, prepend_module_to_snapshot => false }, {
             insta::assert_snapshot!("run", replayed.snapshot());
         });
