@@ -396,9 +396,16 @@ pub(crate) fn resolves_every_request_once(recordings: &[Recording], parser: impl
         .iter()
         .flat_map(Recording::lines)
         .filter(|line| {
-            ["can_use_tool", "requestApproval", "requestUserInput", "control_cancel_request", "serverRequest/resolved"]
-                .iter()
-                .any(|word| line.contains(word))
+            [
+                "can_use_tool",
+                "requestApproval",
+                "requestUserInput",
+                "control_cancel_request",
+                "serverRequest/resolved",
+                "request_permission",
+            ]
+            .iter()
+            .any(|word| line.contains(word))
         })
         .map(str::to_owned)
         .collect();

@@ -11,6 +11,7 @@
 mod causes;
 pub(crate) mod diff;
 mod parser;
+mod permissions;
 mod setup;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -1,20 +1,19 @@
 //! The client's side of the conversation, line by line.
 
-use std::collections::HashMap;
-
-use agent_client_protocol_schema::v1::{PermissionOptionKind, StopReason, ToolCallUpdate, ToolKind};
+use agent_client_protocol_schema::v1::{StopReason, ToolCallUpdate, ToolKind};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::causes::{self, Asked, INVALID_PARAMS, METHOD_NOT_FOUND};
-use super::setup::{Wanted, current_model};
+use super::permissions::Permissions;
+use super::setup::{Wanted, current_model, prompt};
 use super::text::Speech;
 use super::tools::Calls;
 use super::usage::Spent;
-use super::wire::{Chunk, Message, PermissionOption, PermissionRequest, Plan, Update, UpdateKind, refusal, request, response};
+use super::wire::{Chunk, Message, PermissionRequest, Plan, Update, UpdateKind, Withdrawn, notification, refusal, request};
 use crate::agent::{Fate, Item, Output, Parser, Started, Task};
 use crate::process::Exit;
-use crate::types::{Answer, Cause, Decision, Delta, Failure, Level, NoticeCode, PlanEntry, PlanStatus, StreamEvent};
+use crate::types::{Answer, Cause, Delta, Failure, Level, NoticeCode, PlanEntry, PlanStatus, StreamEvent};
 
 /// What a tool changed, by its name, its input and its raw output.
 pub(crate) type FileChanges = fn(name: &str, input: &Value, output: &Value) -> Vec<StreamEvent>;
@@ -38,7 +37,10 @@ pub struct Dialect {
     pub(crate) diagnose: Option<fn(Exit, &str) -> Option<Failure>>,
 }
 
-/// A client of the Agent Client Protocol, for one process and one prompt.
+/// A client of the Agent Client Protocol, for one process and one conversation.
+///
+/// A turn goes on while a request of ours is unanswered: from the start of the process, or from [`Parser::say`], to the answer
+/// to `session/prompt`.
 pub struct Acp {
     wanted: Wanted,
     dialect: Dialect,
@@ -46,12 +48,16 @@ pub struct Acp {
     waiting: Option<(u64, Step)>,
     last_id: u64,
     version: Option<String>,
+    /// Set once the agent is ready.
     session: Option<String>,
+    /// The message that began the turn.
+    prompt: String,
+    /// Whether the turn was asked to stop.
+    interrupted: bool,
     speech: Speech,
     calls: Calls,
     spent: Spent,
-    /// Permission requests that are not answered yet, by the id that we announced.
-    open: HashMap<String, Question>,
+    permissions: Permissions,
     /// Whether the turn has told anything.
     active: bool,
 }
@@ -61,16 +67,8 @@ pub struct Acp {
 enum Step {
     Initialize,
     Session,
-    Model { opened: Value },
+    Model { session: String, opened: Value },
     Prompt,
-}
-
-/// A permission request of the agent.
-#[derive(Debug)]
-struct Question {
-    id: Value,
-    call: String,
-    options: Vec<PermissionOption>,
 }
 
 /// Updates that tell nothing a reader of a run needs: menus, titles, modes, and our own prompt come back.
@@ -86,15 +84,17 @@ impl Acp {
         let wanted = Wanted::new(task);
         Self {
             spent: Spent::new(wanted.resume.is_some()),
+            prompt: task.spec.prompt.clone(),
             wanted,
             dialect,
             waiting: None,
             last_id: 0,
             version: None,
             session: None,
+            interrupted: false,
             speech: Speech::default(),
             calls: Calls::new(dialect),
-            open: HashMap::new(),
+            permissions: Permissions::default(),
             active: false,
         }
     }
@@ -106,6 +106,8 @@ impl Acp {
     }
 
     fn fail(&mut self, failure: Failure, out: &mut Output) {
+        // Whatever an agent makes of it, a turn that was interrupted ended because of that.
+        let failure = if self.interrupted { Failure::new(Cause::Cancelled, "the turn was interrupted") } else { failure };
         self.settle(out);
         if failure.cause == Cause::RateLimited {
             out.event(StreamEvent::notice(Level::Error, NoticeCode::RateLimited, failure.message.clone()));
@@ -116,8 +118,8 @@ impl Acp {
     /// Tells what a turn's end leaves over.
     fn settle(&mut self, out: &mut Output) {
         self.speech.close(out);
-        self.calls.finish(out);
-        self.open.clear();
+        self.permissions.close_all("the turn is over", &mut self.calls, out);
+        self.calls.finish(self.interrupted, out);
         if let Some(total) = self.spent.total() {
             out.event(StreamEvent::Usage(total));
         }
@@ -153,14 +155,12 @@ impl Acp {
                 let named = result.get("sessionId").and_then(Value::as_str).map(str::to_owned);
                 let session = named.or_else(|| self.wanted.resume.clone());
                 let session = session.ok_or_else(|| Failure::new(Cause::Protocol, "the agent opened a session without an id"))?;
-                self.session = Some(session.clone());
                 match self.wanted.model(&session, result)? {
-                    Some((method, params)) => self.send(Step::Model { opened: result.clone() }, method, &params, out),
+                    Some((method, params)) => self.send(Step::Model { session, opened: result.clone() }, method, &params, out),
                     None => self.begin(session, current_model(result), out),
                 }
             }
-            Step::Model { opened } => {
-                let session = self.session.clone().unwrap_or_default();
+            Step::Model { session, opened } => {
                 let model = self.wanted.model.clone();
                 self.begin(session, model.as_deref().or_else(|| current_model(&opened)), out);
             }
@@ -171,10 +171,20 @@ impl Acp {
 
     /// Everything is ready: the turn begins.
     fn begin(&mut self, session: String, model: Option<&str>, out: &mut Output) {
-        let prompt = self.wanted.prompt(&session);
+        self.session = Some(session.clone());
         let started = Started { agent_session: Some(session), version: self.version.clone(), model: model.map(str::to_owned) };
         out.items.push(Item::Started(started));
-        self.send(Step::Prompt, "session/prompt", &prompt, out);
+        if self.interrupted {
+            self.fail(Failure::new(Cause::Cancelled, "the turn was interrupted"), out);
+        } else {
+            self.ask_model(out);
+        }
+    }
+
+    /// Hands the turn's message to the agent.
+    fn ask_model(&mut self, out: &mut Output) {
+        let params = prompt(self.session.as_deref().unwrap_or_default(), &self.prompt);
+        self.send(Step::Prompt, "session/prompt", &params, out);
     }
 
     /// The turn is over.
@@ -184,6 +194,8 @@ impl Acp {
         self.spent.turn(usage);
         let silent = !self.active && usage.is_null();
         match reason {
+            // An agent that was at its end already may say so, but the message that follows must not find a turn taken for good.
+            _ if self.interrupted => Err(Failure::new(Cause::Cancelled, "the turn was interrupted")),
             Some(StopReason::EndTurn) if silent && self.was_unknown_command() => Err(Failure::new(
                 Cause::BadArguments,
                 "the agent took the prompt for a command, because it begins with a slash, and did nothing; begin it with another character",
@@ -215,7 +227,7 @@ impl Acp {
     /// `OpenCode` takes any prompt that begins with a slash for a command, and ends the turn without a word if it has none of
     /// that name (recording `acp/opencode_slash`).
     fn was_unknown_command(&self) -> bool {
-        let command = self.wanted.prompt.trim().strip_prefix('/').and_then(|rest| rest.split_whitespace().next());
+        let command = self.prompt.trim().strip_prefix('/').and_then(|rest| rest.split_whitespace().next());
         command.is_some_and(|command| !self.dialect.silent_commands.contains(&command))
     }
 
@@ -252,20 +264,18 @@ impl Acp {
     fn ask(&mut self, id: Value, asked: PermissionRequest, out: &mut Output) {
         self.active = true;
         self.speech.close(out);
-        let asking = self.calls.ask(asked.tool_call, out);
-        let key = id.to_string();
-        let offered = [Decision::AllowOnce, Decision::AllowAlways, Decision::Deny];
-        let options = offered.into_iter().filter(|decision| choice(&asked.options, *decision).is_some() || *decision == Decision::Deny);
-        out.event(StreamEvent::PermissionRequest {
-            id: key.clone(),
-            tool_call_id: Some(asking.id.clone()),
-            tool: asking.tool,
-            kind: asking.kind,
-            input: asking.input,
-            options: options.collect(),
-            expires_at: None,
-        });
-        self.open.insert(key, Question { id, call: asking.id, options: asked.options });
+        let asks_somebody = !self.interrupted && matches!(self.waiting, Some((_, Step::Prompt)));
+        if !asks_somebody {
+            Permissions::refuse(&id, asked, &mut self.calls, out);
+        } else {
+            self.permissions.ask(id, asked, &mut self.calls, out);
+        }
+    }
+
+    /// The agent takes back a request of its own (recording `acp/codex_cancel_permission`, where it had been answered already).
+    fn withdrawn(&mut self, params: Option<&RawValue>, line: &str, out: &mut Output) -> Fate {
+        let Some(Ok(Withdrawn { request_id })) = params.map(|params| serde_json::from_str(params.get())) else { return out.raw(line) };
+        if self.permissions.withdraw(&request_id, &mut self.calls, out) { Fate::Told } else { Fate::Noise }
     }
 
     /// `session/update`.
@@ -348,6 +358,7 @@ impl Parser for Acp {
         let Ok(message) = serde_json::from_str::<Message<'_>>(line) else { return out.raw(line) };
         match (message.method.as_deref(), message.id) {
             (Some("session/update"), None) => self.update(message.params, line, out),
+            (Some("$/cancel_request"), None) => self.withdrawn(message.params, line, out),
             (Some(method), None) if NOISY_METHODS.contains(&method) => Fate::Noise,
             (Some(method), Some(id)) => self.request(id, method, message.params, line, out),
             (None, Some(id)) => self.response(id, message, out),
@@ -356,39 +367,46 @@ impl Parser for Acp {
     }
 
     fn answer(&mut self, request: &str, answer: &Answer, out: &mut Output) {
-        let Answer::Permission { decision, .. } = answer else { return };
-        let decision = *decision;
-        let Some(question) = self.open.remove(request) else { return };
-        let chosen = choice(&question.options, decision);
-        let outcome = match chosen {
-            Some(option) => json!({ "outcome": "selected", "optionId": option.option_id }),
-            None => json!({ "outcome": "cancelled" }),
-        };
-        if decision == Decision::Deny || chosen.is_none() {
-            self.calls.deny(&question.call);
+        if let Answer::Permission { decision, .. } = answer {
+            self.permissions.answer(request, *decision, &mut self.calls, out);
         }
-        out.send_json(&response(&question.id, &json!({ "outcome": outcome })));
+    }
+
+    fn say(&mut self, text: &str, out: &mut Output) -> bool {
+        if self.session.is_none() || self.waiting.is_some() {
+            return false;
+        }
+        text.clone_into(&mut self.prompt);
+        (self.interrupted, self.active) = (false, false);
+        self.speech.take_last();
+        self.ask_model(out);
+        true
+    }
+
+    fn interrupt(&mut self, out: &mut Output) -> bool {
+        if self.waiting.is_none() {
+            return false;
+        }
+        // Before the prompt there is nothing to stop: the turn ends where it would begin.
+        let begun = matches!(self.waiting, Some((_, Step::Prompt)));
+        if begun && !self.interrupted {
+            let session = self.session.as_deref().unwrap_or_default();
+            out.send_json(&notification("session/cancel", &json!({ "sessionId": session })));
+            self.permissions.close_all("the turn was interrupted", &mut self.calls, out);
+        }
+        self.interrupted = true;
+        true
     }
 
     fn end_of_output(&mut self, out: &mut Output) {
         self.speech.close(out);
-        self.calls.finish(out);
+        self.permissions.close_all("the agent has ended", &mut self.calls, out);
+        self.calls.finish(self.interrupted, out);
     }
 
     fn diagnose(&self, exit: Exit, stderr_tail: &str) -> Option<Failure> {
         self.dialect.diagnose.and_then(|diagnose| diagnose(exit, stderr_tail))
     }
-}
-
-/// The agent's option for `decision`, by kind: the ids are every agent's own. Never one that allows more than was decided.
-fn choice(options: &[PermissionOption], decision: Decision) -> Option<&PermissionOption> {
-    use PermissionOptionKind as Kind;
-    let wanted: &[Kind] = match decision {
-        Decision::AllowOnce => &[Kind::AllowOnce],
-        Decision::AllowAlways => &[Kind::AllowAlways],
-        Decision::Deny => &[Kind::RejectOnce, Kind::RejectAlways],
-    };
-    wanted.iter().find_map(|kind| options.iter().find(|option| option.kind == Some(*kind)))
 }
 
 /// The steps of a plan, tolerantly: a step that was given up is not part of the plan any more.

@@ -1,10 +1,12 @@
 //! From the start of the process to the prompt: what we ask, and what the answers say of the agent.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::causes::Asked;
 use crate::agent::Task;
-use crate::types::{Cause, Failure};
+use crate::types::{Cause, Failure, McpServer, McpTransport};
 
 /// The version of the protocol that we speak.
 const PROTOCOL_VERSION: u64 = 1;
@@ -13,18 +15,18 @@ const PROTOCOL_VERSION: u64 = 1;
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
     pub(super) cwd: String,
-    pub(super) prompt: String,
     pub(super) model: Option<String>,
     pub(super) resume: Option<String>,
+    mcp_servers: Vec<McpServer>,
 }
 
 impl Wanted {
     pub(super) fn new(task: &Task) -> Self {
         Self {
             cwd: task.spec.working_dir.to_string_lossy().into_owned(),
-            prompt: task.spec.prompt.clone(),
             model: task.spec.model.clone(),
             resume: task.resume.clone(),
+            mcp_servers: task.mcp_servers.clone(),
         }
     }
 
@@ -49,13 +51,34 @@ impl Wanted {
                 return Err(Failure::new(Cause::Protocol, message));
             }
         }
-        match &self.resume {
-            None => Ok(("session/new", json!({ "cwd": self.cwd, "mcpServers": [] }))),
-            Some(id) if initialized.pointer("/agentCapabilities/loadSession").and_then(Value::as_bool) == Some(true) => {
-                Ok(("session/load", json!({ "sessionId": id, "cwd": self.cwd, "mcpServers": [] })))
+        let servers = self.servers(initialized)?;
+        let Some(id) = &self.resume else { return Ok(("session/new", json!({ "cwd": self.cwd, "mcpServers": servers }))) };
+        let can = |pointer| initialized.pointer(pointer);
+        // Only the first is in the recordings. The second, of agents that keep no history to show, has the same parameters.
+        let method = if can("/agentCapabilities/loadSession").and_then(Value::as_bool) == Some(true) {
+            "session/load"
+        } else if can("/agentCapabilities/sessionCapabilities/resume").is_some_and(Value::is_object) {
+            "session/resume"
+        } else {
+            return Err(Failure::new(Cause::BadArguments, "the agent cannot continue an earlier conversation"));
+        };
+        Ok((method, json!({ "sessionId": id, "cwd": self.cwd, "mcpServers": servers })))
+    }
+
+    /// The wanted MCP servers as the protocol writes them: every agent starts programs, not every one calls addresses.
+    fn servers(&self, initialized: &Value) -> Result<Vec<Value>, Failure> {
+        let takes_http = initialized.pointer("/agentCapabilities/mcpCapabilities/http").and_then(Value::as_bool) == Some(true);
+        let server = |McpServer { name, transport }: &McpServer| match transport {
+            McpTransport::Stdio { command, args, env } => Ok(json!({ "name": name, "command": command, "args": args, "env": pairs(env) })),
+            McpTransport::Http { url, headers } if takes_http => {
+                Ok(json!({ "type": "http", "name": name, "url": url, "headers": pairs(headers) }))
             }
-            Some(_) => Err(Failure::new(Cause::BadArguments, "the agent cannot continue an earlier conversation")),
-        }
+            McpTransport::Http { .. } => {
+                let message = format!("the agent takes no MCP servers over HTTP, as {name} is; give it one that it can start");
+                Err(Failure::new(Cause::BadArguments, message))
+            }
+        };
+        self.mcp_servers.iter().map(server).collect()
     }
 
     /// Says what an error came from, where the agent does not: one that cannot load a session may call it an internal error
@@ -83,10 +106,16 @@ impl Wanted {
         }
         Err(Failure::new(Cause::BadArguments, "the agent does not let its client choose a model"))
     }
+}
 
-    pub(super) fn prompt(&self, session: &str) -> Value {
-        json!({ "sessionId": session, "prompt": [{ "type": "text", "text": self.prompt }] })
-    }
+/// The parameters of `session/prompt`.
+pub(super) fn prompt(session: &str, text: &str) -> Value {
+    json!({ "sessionId": session, "prompt": [{ "type": "text", "text": text }] })
+}
+
+/// Names with values in the protocol's form.
+fn pairs(map: &BTreeMap<String, String>) -> Vec<Value> {
+    map.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
 }
 
 /// The model in use, as the answer to `session/new` or `session/load` tells it. `OpenCode` and Claude's adapter have a

@@ -3,23 +3,59 @@
 use serde_json::{Value, json};
 
 use super::{Acp, Dialect};
-use crate::agent::replay::{Decide as _, Recording, recordings, replay, survives_anything, task};
+use crate::agent::replay::{
+    Act, Decide as _, Entry, Recording, recording, recordings, replay, resolves_every_request_once, survives_anything, task,
+};
 use crate::agent::{Fate, Item, Output, Parser, Started};
-use crate::types::{Cause, Decision, PlanStatus, Role, StreamEvent};
+use crate::types::{Cause, DecidedBy, Decision, McpServer, McpTransport, PlanStatus, Role, StreamEvent, ToolStatus};
 
-/// What the recorder answered, by the ids that the agents give to their options.
-pub(crate) fn answer(sent: &Value) -> Option<(String, Decision)> {
+/// What the recorder did: answers, by the ids that the agents give to their options, prompts and cancels.
+pub(crate) fn act(sent: &Value) -> Option<Act> {
+    match sent.get("method").and_then(Value::as_str) {
+        Some("session/prompt") => return Some(Act::Say(sent.pointer("/params/prompt/0/text")?.as_str()?.to_owned())),
+        Some("session/cancel") => return Some(Act::Interrupt),
+        _ => {}
+    }
     let outcome = sent.pointer("/result/outcome")?;
     let decision = match outcome.get("optionId").and_then(Value::as_str) {
         Some("once" | "allow-once" | "allow_once") => Decision::AllowOnce,
         Some("always" | "allow-with-updates" | "allow_for_session") => Decision::AllowAlways,
         _ => Decision::Deny,
     };
-    Some((sent.get("id")?.to_string(), decision))
+    Some((sent.get("id")?.to_string(), decision).into())
+}
+
+/// Of a recording that loads its own session again the second part, as if a new process had begun with it: the first part's
+/// requests are left out, and ours get the numbers that they have there.
+pub(crate) fn continued(mut recording: Recording) -> (Recording, String) {
+    let (mut session, mut loading) = (String::new(), false);
+    recording.entries.retain_mut(|entry| {
+        let id = match entry {
+            Entry::Sent(sent) => {
+                if sent["method"] == "session/load" {
+                    loading = true;
+                    sent["params"]["sessionId"].as_str().unwrap().clone_into(&mut session);
+                }
+                sent["id"].as_u64()
+            }
+            Entry::Line(line) => {
+                let mut message: Value = serde_json::from_str(line).unwrap();
+                let id = message["id"].as_u64();
+                if let Some(id @ 5..) = id {
+                    message["id"] = json!(id - 3);
+                    *line = message.to_string();
+                }
+                id
+            }
+        };
+        loading || id == Some(1)
+    });
+    (recording, session)
 }
 
 fn others() -> Vec<Recording> {
-    recordings("acp").into_iter().filter(|recording| !recording.name.starts_with("opencode_")).collect()
+    let is_other = |recording: &Recording| !recording.name.starts_with("opencode_") && !recording.name.ends_with("_load_session");
+    recordings("acp").into_iter().filter(is_other).collect()
 }
 
 fn parser(recording: &str) -> Box<dyn Parser> {
@@ -34,7 +70,7 @@ fn parser(recording: &str) -> Box<dyn Parser> {
 #[test]
 fn every_recording_of_another_agent_ends_as_it_should() {
     for recording in others() {
-        let replayed = replay(&recording, parser(&recording.name), answer);
+        let replayed = replay(&recording, parser(&recording.name), act);
         insta::with_settings!({ snapshot_suffix => recording.name.clone(), omit_expression => true, prepend_module_to_snapshot => false }, {
             insta::assert_snapshot!("acp", replayed.snapshot());
         });
@@ -44,6 +80,24 @@ fn every_recording_of_another_agent_ends_as_it_should() {
 #[test]
 fn no_bytes_and_no_order_of_lines_break_it() {
     survives_anything(&others(), || parser("codex_text"));
+}
+
+#[test]
+fn no_order_of_lines_answers_and_interrupts_leaves_a_request_open() {
+    resolves_every_request_once(&others(), || parser("codex_permission"));
+}
+
+#[test]
+fn a_conversation_that_is_continued_is_told_from_its_new_turn_on() {
+    for name in ["claude_load_session", "codex_load_session"] {
+        let (recording, session) = continued(recording("acp", name));
+        let mut task = task("acp");
+        task.resume = Some(session);
+        let replayed = replay(&recording, Box::new(Acp::new(&task, Dialect::default())), act);
+        insta::with_settings!({ snapshot_suffix => name, omit_expression => true, prepend_module_to_snapshot => false }, {
+            insta::assert_snapshot!("acp", replayed.snapshot());
+        });
+    }
 }
 
 /// A parser in the middle of its turn.
@@ -112,6 +166,124 @@ fn a_request_that_we_do_not_know_is_refused_and_kept() {
     assert_eq!((fate, &sent(&out)["error"]["code"]), (Fate::Raw, &json!(-32602)));
 }
 
+/// The events of `out`, by name, and what was sent.
+fn told(out: &Output) -> (Vec<&'static str>, Vec<Value>) {
+    let names = out.items.iter().map(|item| match item {
+        Item::Event(event) => event.name(),
+        Item::Started(_) => "started",
+        Item::TurnEnded(Ok(_)) => "ended well",
+        Item::TurnEnded(Err(failure)) => failure.cause.as_str(),
+    });
+    let sent = String::from_utf8(out.send.clone()).unwrap();
+    (names.collect(), sent.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+}
+
+#[test]
+fn an_interrupt_cancels_the_turn_closes_its_requests_once_and_the_session_goes_on() {
+    let mut parser = in_turn("x");
+    update(&mut parser, &json!({ "sessionUpdate": "tool_call", "toolCallId": "a", "status": "in_progress", "rawInput": { "x": 1 } }));
+    let (id, _) = asked(&mut parser, &json!([{ "optionId": "y", "kind": "allow_once" }]));
+    let mut out = Output::default();
+    assert!(parser.interrupt(&mut out));
+    let (names, sent) = told(&out);
+    assert_eq!(names, ["permission_resolved"]);
+    assert!(matches!(&out.items[0], Item::Event(StreamEvent::PermissionResolved { decision: Decision::Deny, by: DecidedBy::Policy, .. })));
+    assert_eq!((&sent[0]["method"], &sent[1]["result"]["outcome"]["outcome"]), (&json!("session/cancel"), &json!("cancelled")));
+    let mut out = Output::default();
+    parser.decide(&id, Decision::AllowOnce, &mut out);
+    assert!(parser.interrupt(&mut out) && out.is_empty(), "answered or cancelled twice: {out:?}");
+
+    let late = json!({ "sessionId": "s", "toolCall": { "toolCallId": "late" }, "options": [] });
+    let (_, out) = say(&mut parser, &json!({ "id": 77, "method": "session/request_permission", "params": late }));
+    assert_eq!(told(&out).0, ["tool_call"], "nobody is asked any more");
+    let (_, out) = say(&mut parser, &json!({ "id": 3, "result": { "stopReason": "cancelled" } }));
+    assert_eq!(told(&out).0, ["tool_result", "tool_result", "tool_result", "cancelled"]);
+    let results = out.items.iter().filter_map(|item| match item {
+        Item::Event(StreamEvent::ToolResult { id, status, .. }) => Some((id.as_str(), *status)),
+        _ => None,
+    });
+    let results: Vec<_> = results.collect();
+    assert_eq!(results, [("a", ToolStatus::Error), ("c", ToolStatus::Denied), ("late", ToolStatus::Denied)]);
+    assert!(!parser.interrupt(&mut Output::default()), "there is no turn to interrupt");
+
+    let mut out = Output::default();
+    assert!(parser.say("go on", &mut out));
+    assert_eq!(sent_text(&out), json!("go on"));
+    assert!(!parser.say("and on", &mut Output::default()), "one turn at a time");
+    let (_, out) = say(&mut parser, &json!({ "id": 4, "result": { "stopReason": "end_turn" } }));
+    assert_eq!(told(&out).0, ["ended well"]);
+}
+
+fn sent_text(out: &Output) -> Value {
+    sent(out)["params"]["prompt"][0]["text"].clone()
+}
+
+#[test]
+fn an_interrupt_before_the_prompt_keeps_the_prompt_from_being_sent() {
+    let mut parser = Acp::new(&task("acp"), Dialect::default());
+    parser.open(&mut Output::default());
+    let mut out = Output::default();
+    assert!(parser.interrupt(&mut out) && out.is_empty());
+    say(&mut parser, &json!({ "id": 1, "result": { "protocolVersion": 1 } }));
+    let (_, out) = say(&mut parser, &json!({ "id": 2, "result": { "sessionId": "s" } }));
+    assert_eq!(told(&out), (vec!["started", "cancelled"], vec![]));
+    let mut out = Output::default();
+    assert!(parser.say("after all", &mut out));
+    assert_eq!(sent_text(&out), json!("after all"));
+}
+
+#[test]
+fn a_turn_that_fails_because_it_was_interrupted_was_cancelled() {
+    let mut parser = in_turn("x");
+    parser.interrupt(&mut Output::default());
+    let (_, out) = say(&mut parser, &json!({ "id": 3, "error": { "code": -32603, "message": "aborted" } }));
+    assert_eq!(told(&out).0, ["cancelled"]);
+}
+
+#[test]
+fn a_request_that_the_agent_takes_back_or_outlives_is_closed_once() {
+    let mut parser = in_turn("x");
+    let (first, _) = asked(&mut parser, &json!([{ "optionId": "y", "kind": "allow_once" }]));
+    let (fate, out) = say(&mut parser, &json!({ "method": "$/cancel_request", "params": { "requestId": "q" } }));
+    assert_eq!((fate, told(&out).0), (Fate::Told, vec!["permission_resolved"]));
+    let (fate, _) = say(&mut parser, &json!({ "method": "$/cancel_request", "params": { "requestId": "q" } }));
+    assert_eq!(fate, Fate::Noise);
+    let (second, _) = asked(&mut parser, &json!([{ "optionId": "y", "kind": "allow_once" }]));
+    assert_ne!(first, second, "an id that comes again is another request");
+    let (_, out) = say(&mut parser, &json!({ "id": 3, "result": { "stopReason": "end_turn" } }));
+    assert_eq!(told(&out).0, ["permission_resolved", "tool_result", "ended well"]);
+}
+
+#[test]
+fn mcp_servers_are_handed_over_in_the_protocols_words_and_only_where_they_are_taken() {
+    let server = |name: &str, transport| McpServer { name: name.to_owned(), transport };
+    let pair = || [("A".to_owned(), "b".to_owned())].into();
+    let mut task = task("acp");
+    task.mcp_servers = vec![
+        server("local", McpTransport::Stdio { command: "/bin/mcp".to_owned(), args: vec!["-x".to_owned()], env: pair() }),
+        server("remote", McpTransport::Http { url: "https://a.example".to_owned(), headers: pair() }),
+    ];
+    let opened = |capabilities: Value| {
+        let mut parser = Acp::new(&task, Dialect::default());
+        parser.open(&mut Output::default());
+        say(&mut parser, &json!({ "id": 1, "result": { "agentCapabilities": { "mcpCapabilities": capabilities } } })).1
+    };
+    let pairs = json!([{ "name": "A", "value": "b" }]);
+    assert_eq!(
+        sent(&opened(json!({ "http": true })))["params"]["mcpServers"],
+        json!([
+            { "name": "local", "command": "/bin/mcp", "args": ["-x"], "env": pairs },
+            { "type": "http", "name": "remote", "url": "https://a.example", "headers": pairs },
+        ])
+    );
+    let out = opened(json!({}));
+    assert!(
+        matches!(&out.items[..], [Item::TurnEnded(Err(failure))]
+            if failure.cause == Cause::BadArguments && failure.message.contains("remote")),
+        "{out:?}"
+    );
+}
+
 #[test]
 fn a_conversation_is_continued_only_by_an_agent_that_can() {
     let mut task = task("acp");
@@ -120,6 +292,12 @@ fn a_conversation_is_continued_only_by_an_agent_that_can() {
     able.open(&mut Output::default());
     let (_, out) = say(&mut able, &json!({ "id": 1, "result": { "protocolVersion": 1, "agentCapabilities": { "loadSession": true } } }));
     assert_eq!(sent(&out)["method"], "session/load");
+
+    let mut able = Acp::new(&task, Dialect::default());
+    able.open(&mut Output::default());
+    let capabilities = json!({ "loadSession": false, "sessionCapabilities": { "resume": {} } });
+    let (_, out) = say(&mut able, &json!({ "id": 1, "result": { "agentCapabilities": capabilities } }));
+    assert_eq!((&sent(&out)["method"], &sent(&out)["params"]["sessionId"]), (&json!("session/resume"), &json!("s")));
 
     let mut unable = Acp::new(&task, Dialect::default());
     unable.open(&mut Output::default());

@@ -146,16 +146,18 @@ impl Calls {
     }
 
     /// The turn is over: calls that were mentioned and never carried on are told as they are, and those that were refused have
-    /// their result (Codex's adapter ends the turn instead: recording `acp/codex_permission_reject_once`).
-    pub(super) fn finish(&mut self, out: &mut Output) {
+    /// their result (Codex's adapter ends the turn instead: recording `acp/codex_permission_reject_once`). So have those that an
+    /// interrupt found running, of which some agents say nothing more.
+    pub(super) fn finish(&mut self, interrupted: bool, out: &mut Output) {
         for id in std::mem::take(&mut self.untold) {
             self.tell(&id, out);
         }
-        let refused = self.by_id.iter().filter(|(_, call)| call.denied && call.stage == Stage::Told);
-        let mut refused: Vec<String> = refused.map(|(id, _)| id.clone()).collect();
-        refused.sort_unstable();
-        for id in refused {
-            self.end(&id, false, String::new(), &Value::Null, out);
+        let over = self.by_id.iter().filter(|(_, call)| call.stage == Stage::Told && (call.denied || interrupted));
+        let mut over: Vec<(String, bool)> = over.map(|(id, call)| (id.clone(), call.denied)).collect();
+        over.sort_unstable();
+        for (id, denied) in over {
+            let content = if denied { String::new() } else { "interrupted".to_owned() };
+            self.end(&id, false, content, &Value::Null, out);
         }
     }
 

@@ -86,6 +86,13 @@ pub(super) struct PermissionRequest {
     pub(super) options: Vec<PermissionOption>,
 }
 
+/// The parameters of `$/cancel_request`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Withdrawn {
+    pub(super) request_id: Value,
+}
+
 /// One answer that the agent takes.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -103,6 +110,11 @@ fn known_kind<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Optio
 /// A request of ours.
 pub(super) fn request(id: u64, method: &str, params: &Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })
+}
+
+/// A notification of ours.
+pub(super) fn notification(method: &str, params: &Value) -> Value {
+    json!({ "jsonrpc": "2.0", "method": method, "params": params })
 }
 
 /// Our answer to a request of the agent.
