@@ -4,6 +4,7 @@ pub mod acp;
 mod agents;
 pub mod claude_code;
 pub mod codex;
+mod conceal;
 pub mod demo;
 mod detect;
 mod env;

@@ -10,7 +10,7 @@ use crate::agent::flags::Flag;
 use crate::agent::probe::Prober;
 use crate::agent::versions;
 use crate::agent::{Capabilities, Environment, Inspection, Installed, Invocation, Location, Mode, Parser, Program, Task};
-use crate::types::{Failure, PermissionMode};
+use crate::types::{Cause, Failure, PermissionMode};
 
 /// The adapter of Claude Code, made for version 2.1.330.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,6 +29,13 @@ impl ClaudeCode {
 ///
 /// By name, because `--dangerously-skip-permissions` is refused to root (seen in `root_bypass_refused`), and lifts more than this.
 const ONE_SHOT_TOOLS: &str = "Bash,Edit,NotebookEdit,Read,Skill,Task,WebFetch,WebSearch,Write";
+
+/// Settings with which everything is asked about.
+///
+/// Without them the program does not ask about what looks harmless to it (`echo`, `ls`, reading), nor about what the settings of the
+/// user or the project allow. A rule to ask counts more than one to allow, also in sub-agents (tried with 2.1.330). What the
+/// program does without a tool, such as reading its own memory files, it still does unasked.
+const ASK_ALL: &str = r#"--settings={"permissions":{"ask":["*"],"defaultMode":"default"}}"#;
 
 /// Variables that the program reads, by the beginnings of their names.
 ///
@@ -131,7 +138,7 @@ impl Program for ClaudeCode {
             permissions: two_way,
             questions: two_way,
             models: true,
-            mcp_servers: true,
+            mcp_servers: two_way,
         }
     }
 
@@ -142,10 +149,15 @@ impl Program for ClaudeCode {
     fn invocation(&self, task: &Task, _installed: &Installed) -> Result<Invocation, Failure> {
         let mut args: Vec<String> =
             ["-p", "--output-format=stream-json", "--verbose", "--include-partial-messages"].map(str::to_owned).into();
+        if self.mode == Mode::TwoWay {
+            args.extend(["--input-format=stream-json", "--permission-prompt-tool=stdio"].map(str::to_owned));
+        } else if !task.mcp_servers.is_empty() {
+            // It could take them only as arguments, and these are no place for secrets.
+            return Err(Failure::new(Cause::BadArguments, "claude_code takes no MCP servers in one-shot mode"));
+        }
         match (self.mode, task.spec.permission_mode) {
-            (Mode::TwoWay, _) => {
-                args.extend(["--input-format=stream-json", "--permission-prompt-tool=stdio"].map(str::to_owned));
-            }
+            (Mode::TwoWay, PermissionMode::Auto) => {}
+            (Mode::TwoWay, PermissionMode::Ask | PermissionMode::ReadOnly) => args.push(ASK_ALL.to_owned()),
             (Mode::OneShot, PermissionMode::Auto) => args.push(format!("--allowed-tools={ONE_SHOT_TOOLS}")),
             // What would have to be asked is denied by the program, since nobody can be asked.
             (Mode::OneShot, PermissionMode::Ask | PermissionMode::ReadOnly) => {}

@@ -4,22 +4,23 @@ use super::wire::TurnResult;
 use crate::process::Exit;
 use crate::types::{Cause, Failure, TurnEnd};
 
-/// How a turn ended. `code` is the word that the last `assistant` line of the turn had for an error, if any.
-pub(super) fn turn_end(result: TurnResult, code: Option<&str>) -> TurnEnd {
+/// How a turn ended. `code` is the word that the last `assistant` line of the turn had for an error, if any; `interrupted` tells
+/// that we have asked for its end.
+pub(super) fn turn_end(result: TurnResult, code: Option<&str>, interrupted: bool) -> TurnEnd {
     if !result.is_error.unwrap_or(result.subtype != "success") {
         return Ok(result.result.unwrap_or_default());
+    }
+    if result.is_aborted() {
+        // What the program itself says then is for its own developers (seen in `bidi_interrupt_tool`).
+        let cause = if interrupted { Cause::Cancelled } else { Cause::AgentError };
+        return Err(Failure::new(cause, "the turn was interrupted"));
     }
     let said = match result.result {
         Some(text) if !text.is_empty() => text,
         _ => result.errors.join("; "),
     };
     let cause = cause(result.api_error_status, code, &said);
-    let message = match result.terminal_reason.as_deref() {
-        // What the program itself says then is for its own developers (seen in `bidi_interrupt_tool`).
-        Some("aborted_streaming" | "aborted_tools") => "the turn was interrupted".to_owned(),
-        _ if said.is_empty() => format!("the turn ended with {}", result.subtype),
-        _ => said,
-    };
+    let message = if said.is_empty() { format!("the turn ended with {}", result.subtype) } else { said };
     Err(Failure { cause, message })
 }
 
@@ -35,16 +36,25 @@ fn cause(status: Option<u64>, code: Option<&str>, said: &str) -> Cause {
 
 /// Sentences that only ever mean one thing.
 fn words(said: &str) -> Option<Cause> {
-    const SENTENCES: [(&str, Cause); 6] = [
+    const SENTENCES: [(&str, Cause); 7] = [
         ("Not logged in", Cause::NotLoggedIn),
         ("Please run /login", Cause::NotLoggedIn),
         ("Invalid API key", Cause::NotLoggedIn),
         ("limit reached", Cause::RateLimited),
+        // A subscription's, or of what may be spent. In the program, but in no recording.
+        ("You've hit your ", Cause::RateLimited),
         // An unknown id to continue, which is an argument (seen in `resume_unknown_id`).
         ("No conversation found with session ID", Cause::BadArguments),
         ("is already in use", Cause::BadArguments),
     ];
     SENTENCES.into_iter().find(|(sentence, _)| said.contains(sentence)).map(|(_, cause)| cause)
+}
+
+/// When a limit ends, in seconds since 1970, where the sentence tells it for programs: `… limit reached|1795338000`. Newer ones tell
+/// it only for people, in the user's time zone; then a `rate_limit_event` line has told it before.
+pub(super) fn resets_at(said: &str) -> Option<i64> {
+    let (_, after) = said.split_once("limit reached|")?;
+    after.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// What an exit without a result means, by what stands at the end of the standard error.

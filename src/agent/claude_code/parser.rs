@@ -3,7 +3,7 @@
 //! Both modes print the same lines; two-way, the program also asks (`control_request`) and answers (`control_response`).
 //! The life of a text: `stream_event` lines bring its pieces as tokens, then one `assistant` line brings it whole as a message.
 //! The life of a tool call: `assistant` (the call), perhaps a `control_request` (may it?), `user` (what came of it).
-//! A turn ends with `result`, and nothing else ends it.
+//! A turn begins with `system/init` and ends with `result`, and nothing else ends it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -16,26 +16,56 @@ use super::plan::{Change, Plan};
 use super::usage::Totals;
 use super::wire::{self, Block, Head, MessageLine, StreamLine, Text};
 use super::{diff, failure, tools};
+use crate::agent::conceal::conceal;
 use crate::agent::{Fate, Item, Mode, Output, Parser, Started, Task};
 use crate::process::Exit;
-use crate::types::{Answer, Cause, Decision, Delta, Failure, Level, NoticeCode, Role, StreamEvent, Timestamp, ToolCall, ToolStatus};
-
-/// The name under which the first thing that we ask is answered.
-const INITIALIZE: &str = "req_1";
+use crate::types::{
+    Answer, Cause, Delta, Failure, Level, McpServer, McpTransport, NoticeCode, Role, StreamEvent, Timestamp, ToolCall, ToolStatus,
+};
 
 /// The parser of one `claude` process.
 #[derive(Debug)]
 pub(super) struct ClaudeParser {
     mode: Mode,
     prompt: String,
+    mcp_servers: Vec<McpServer>,
     working_dir: PathBuf,
     started: bool,
+    /// How many requests of our own were sent.
+    requests: u64,
+    stage: Stage,
+    interrupt: Interrupt,
     /// Every tool call so far, with what it will do to the plan.
     calls: BTreeMap<String, Option<Change>>,
+    /// Those that have no result yet.
+    running: BTreeSet<String>,
     permissions: Permissions,
     plan: Plan,
     turn: Turn,
     totals: Totals,
+}
+
+/// Where the conversation stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    /// Nobody has said anything, or the last turn is over.
+    #[default]
+    Idle,
+    /// A message was sent, and the program has not taken it up yet.
+    Said,
+    /// A turn goes on.
+    InTurn,
+}
+
+/// Whether the turn is to stop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Interrupt {
+    #[default]
+    No,
+    /// It is, as soon as it has begun: an idle program takes an interrupt for done (seen in `bidi_interrupt_idle`).
+    Wanted,
+    /// The program was told.
+    Sent,
 }
 
 /// What is known of a turn while it lasts.
@@ -63,9 +93,14 @@ impl ClaudeParser {
         Self {
             mode,
             prompt: task.spec.prompt.clone(),
+            mcp_servers: task.mcp_servers.clone(),
             working_dir: task.spec.working_dir.clone(),
             started: false,
+            requests: 0,
+            stage: Stage::default(),
+            interrupt: Interrupt::default(),
             calls: BTreeMap::new(),
+            running: BTreeSet::new(),
             permissions: Permissions::default(),
             plan: Plan::default(),
             turn: Turn::default(),
@@ -92,7 +127,7 @@ impl ClaudeParser {
                 self.permissions.withdraw(&serde_json::from_str::<wire::ControlCancel<'_>>(line)?.request_id, out);
                 fate_since(before, out)
             }
-            ("control_response", _) => control_response(serde_json::from_str(line)?, out),
+            ("control_response", _) => self.control_response(serde_json::from_str(line)?, out),
             ("system", "init") => self.init(serde_json::from_str(line)?, out),
             ("system", "api_retry") => self.api_retry(&serde_json::from_str(line)?, out),
             ("system", "permission_denied") => {
@@ -100,7 +135,7 @@ impl ClaudeParser {
                 self.permissions.refused_by_program(serde_json::from_str::<wire::PermissionDenied>(line)?.tool_use_id);
                 Fate::Kept
             }
-            ("rate_limit_event", _) => rate_limit(&serde_json::from_str(line)?, out),
+            ("rate_limit_event", _) => self.rate_limit(&serde_json::from_str(line)?, out),
             // What a sub-agent does is told by its own lines, which name the call that it belongs to. The last two are in the program,
             // but in no recording: signs of life.
             ("system", "status" | "thinking_tokens" | "task_started" | "task_progress" | "task_updated" | "task_notification")
@@ -165,9 +200,32 @@ impl ClaudeParser {
         Some(Fate::Told)
     }
 
+    /// Sends a request of our own.
+    fn request(&mut self, request: &Value, out: &mut Output) {
+        self.requests += 1;
+        let id = format!("req_{}", self.requests);
+        out.send_json(&json!({ "type": "control_request", "request_id": id, "request": request }));
+    }
+
+    fn send_message(&mut self, text: &str, out: &mut Output) {
+        self.stage = Stage::Said;
+        self.interrupt = Interrupt::No;
+        out.send_json(&json!({ "type": "user", "message": { "role": "user", "content": text } }));
+    }
+
+    fn send_interrupt(&mut self, out: &mut Output) {
+        self.interrupt = Interrupt::Sent;
+        self.request(&json!({ "subtype": "interrupt" }), out);
+    }
+
     fn init(&mut self, init: wire::Init, out: &mut Output) -> Fate {
+        self.stage = Stage::InTurn;
+        let interrupted = self.interrupt == Interrupt::Wanted;
+        if interrupted {
+            self.send_interrupt(out);
+        }
         if std::mem::replace(&mut self.started, true) {
-            return Fate::Noise;
+            return if interrupted { Fate::Told } else { Fate::Kept };
         }
         let started = Started { agent_session: init.session_id, version: init.claude_code_version, model: init.model };
         out.items.push(Item::Started(started));
@@ -230,6 +288,7 @@ impl ClaudeParser {
             return;
         }
         self.calls.insert(id.clone(), Change::of(&name, &input));
+        self.running.insert(id.clone());
         let plan = (name == "TodoWrite" && parent_tool_call_id.is_none()).then(|| self.plan.replace(&input)).flatten();
         let title = tools::title(&name, &input, &self.working_dir);
         out.event(StreamEvent::ToolCall(ToolCall { kind: tools::kind(&name), id, name, title, input, parent_tool_call_id }));
@@ -263,6 +322,9 @@ impl ClaudeParser {
     }
 
     fn tool_result(&mut self, id: &str, block: &Block<'_>, meta: &[wire::ToolResultMeta], details: Option<&str>, out: &mut Output) {
+        if !self.running.remove(id) && self.calls.contains_key(id) {
+            return;
+        }
         let decision = meta.iter().find(|meta| meta.id == *id).and_then(|meta| meta.permission_decision.as_ref());
         let refused = self.permissions.was_refused(id) || decision.is_some_and(|decision| decision.decision == "reject");
         let status = match (refused, block.is_error) {
@@ -281,32 +343,71 @@ impl ClaudeParser {
 
     fn result(&mut self, result: wire::TurnResult, out: &mut Output) -> Fate {
         self.permissions.turn_over(out);
+        if result.is_aborted() {
+            self.cut_short(out);
+        }
         out.event(StreamEvent::Usage(self.totals.turn(&result)));
         let turn = std::mem::take(&mut self.turn);
-        out.items.push(Item::TurnEnded(failure::turn_end(result, turn.error.as_deref())));
+        let by_us = std::mem::take(&mut self.interrupt) == Interrupt::Sent;
+        self.stage = Stage::Idle;
+        let end = failure::turn_end(result, turn.error.as_deref(), by_us);
+        if let Err(Failure { cause: Cause::RateLimited, message }) = &end
+            && !turn.limited
+        {
+            out.event(limit_notice(Level::Warning, "the provider's limit is reached", failure::resets_at(message)));
+        }
+        out.items.push(Item::TurnEnded(end));
+        Fate::Told
+    }
+
+    /// An interrupt has ended every tool, with or without a word of it.
+    fn cut_short(&mut self, out: &mut Output) {
+        for id in std::mem::take(&mut self.running) {
+            let status = if self.permissions.was_refused(&id) { ToolStatus::Denied } else { ToolStatus::Error };
+            out.event(StreamEvent::ToolResult { id, status, content: "the turn was interrupted".to_owned(), duration_ms: None });
+        }
+    }
+
+    fn control_response(&mut self, line: wire::ControlResponse<'_>, out: &mut Output) -> Fate {
+        let before = out.items.len();
+        let warning = |text: String| StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, text);
+        let answer = line.response;
+        if answer.subtype == "error" {
+            let error = answer.error.unwrap_or_else(|| "a request was refused without a word".to_owned());
+            out.event(warning(conceal(&error, &self.mcp_servers)));
+        }
+        for (server, error) in answer.response.unwrap_or_default().errors {
+            out.event(warning(format!("MCP server {server} did not start: {}", conceal(&error, &self.mcp_servers))));
+        }
+        fate_since(before, out)
+    }
+
+    fn rate_limit(&mut self, line: &wire::RateLimit, out: &mut Output) -> Fate {
+        let (level, message) = match line.rate_limit_info.status.as_str() {
+            "rejected" => (Level::Warning, "the usage limit is reached"),
+            "allowed_warning" => (Level::Info, "the usage limit is near"),
+            _ => return Fate::Noise,
+        };
+        self.turn.limited |= level == Level::Warning;
+        out.event(limit_notice(level, message, line.rate_limit_info.resets_at));
         Fate::Told
     }
 }
 
-fn control_response(line: wire::ControlResponse<'_>, out: &mut Output) -> Fate {
-    if line.response.subtype != "error" {
-        return Fate::Noise;
-    }
-    let error = line.response.error.unwrap_or_else(|| "a request was refused without a word".to_owned());
-    out.event(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, error));
-    Fate::Told
+/// The notice of a limit. `resets_at` is in seconds since 1970.
+fn limit_notice(level: Level, message: &str, resets_at: Option<i64>) -> StreamEvent {
+    let resets_at = resets_at.map(|seconds| Timestamp::from_millis(seconds.saturating_mul(1000)));
+    let data = resets_at.map(|resets_at| json!({ "resets_at": resets_at }));
+    StreamEvent::Notice { level, code: NoticeCode::RateLimited, message: message.to_owned(), data }
 }
 
-fn rate_limit(line: &wire::RateLimit, out: &mut Output) -> Fate {
-    let (level, message) = match line.rate_limit_info.status.as_str() {
-        "rejected" => (Level::Warning, "the usage limit is reached"),
-        "allowed_warning" => (Level::Info, "the usage limit is near"),
-        _ => return Fate::Noise,
+/// A server as `mcp_set_servers` takes it (tried with 2.1.330: the request is done with before the message after it).
+fn mcp_server(server: &McpServer) -> (String, Value) {
+    let config = match &server.transport {
+        McpTransport::Stdio { command, args, env } => json!({ "type": "stdio", "command": command, "args": args, "env": env }),
+        McpTransport::Http { url, headers } => json!({ "type": "http", "url": url, "headers": headers }),
     };
-    let resets_at = line.rate_limit_info.resets_at.map(|seconds| Timestamp::from_millis(seconds.saturating_mul(1000)));
-    let data = resets_at.map(|resets_at| json!({ "resets_at": resets_at }));
-    out.event(StreamEvent::Notice { level, code: NoticeCode::RateLimited, message: message.to_owned(), data });
-    Fate::Told
+    (server.name.clone(), config)
 }
 
 /// Fields that are not known are absent, not null.
@@ -322,9 +423,13 @@ impl Parser for ClaudeParser {
         let prompt = std::mem::take(&mut self.prompt);
         match self.mode {
             Mode::TwoWay => {
-                let request = json!({ "subtype": "initialize", "hooks": null });
-                out.send_json(&json!({ "type": "control_request", "request_id": INITIALIZE, "request": request }));
-                out.send_json(&json!({ "type": "user", "message": { "role": "user", "content": prompt } }));
+                self.request(&json!({ "subtype": "initialize", "hooks": null }), out);
+                if !self.mcp_servers.is_empty() {
+                    // By stdin and not as arguments, which every account of the machine can read.
+                    let servers: serde_json::Map<String, Value> = self.mcp_servers.iter().map(mcp_server).collect();
+                    self.request(&json!({ "subtype": "mcp_set_servers", "servers": servers }), out);
+                }
+                self.send_message(&prompt, out);
             }
             Mode::OneShot => {
                 out.send = prompt.into_bytes();
@@ -346,9 +451,25 @@ impl Parser for ClaudeParser {
     }
 
     fn answer(&mut self, request: &str, answer: &Answer, out: &mut Output) {
-        let Answer::Permission { decision, .. } = answer else { return };
-        let decision = *decision;
-        self.permissions.decide(request, decision, out);
+        self.permissions.answer(request, answer, out);
+    }
+
+    fn say(&mut self, text: &str, out: &mut Output) -> bool {
+        if self.mode == Mode::OneShot {
+            return false;
+        }
+        self.send_message(text, out);
+        true
+    }
+
+    fn interrupt(&mut self, out: &mut Output) -> bool {
+        match (self.mode, self.stage, self.interrupt) {
+            (Mode::OneShot, ..) | (_, Stage::Idle, _) => return false,
+            (_, Stage::Said, _) => self.interrupt = Interrupt::Wanted,
+            (_, Stage::InTurn, Interrupt::Sent) => {}
+            (_, Stage::InTurn, _) => self.send_interrupt(out),
+        }
+        true
     }
 
     fn diagnose(&self, exit: Exit, stderr_tail: &str) -> Option<Failure> {

@@ -1,7 +1,7 @@
 //! What the program asks of us: whether a tool may run, and what its user would say.
 //!
-//! A permission is open from its `control_request` until somebody decides, the program withdraws it (`control_cancel_request`) or
-//! the turn ends. Every request is answered, also one that we do not know: without an answer the program waits for ever.
+//! A request is open from its `control_request` until it is answered, the program withdraws it (`control_cancel_request`) or the
+//! turn ends. Every request is answered, also one that we do not know: without an answer the program waits for ever.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,30 +12,46 @@ use serde_json::{Value, json};
 use super::tools;
 use super::wire::{AskUserQuestion, CanUseTool, ControlRequest, ControlSubtype};
 use crate::agent::Output;
-use crate::types::{DecidedBy, Decision, Question, StreamEvent};
+use crate::types::{Answer, DecidedBy, Decision, Question, StreamEvent, ToolKind};
 
-/// What the model is told when it asks a user.
+/// What the model is told when it asks a user and nobody answers.
 const NOBODY_THERE: &str =
     "There is no user present who could answer. Decide by yourself, by your best judgement, and go on with the task.";
 
-/// What the model is told when a permission is denied.
+/// What the model is told when a permission is denied without a word.
 const DENIED: &str = "The user does not allow this.";
 
-/// The permissions of one process.
+/// The requests of one process.
 #[derive(Debug, Default)]
 pub(super) struct Permissions {
-    open: BTreeMap<String, Wish>,
+    open: BTreeMap<String, Request>,
     /// Tool calls that were not allowed, and whose results are still to come.
     refused: BTreeSet<String>,
+    /// What was allowed for the session.
+    allowed: BTreeSet<String>,
 }
 
-/// A permission that waits for an answer.
+/// A request that waits for an answer.
 #[derive(Debug)]
-struct Wish {
+struct Request {
     tool_call: Option<String>,
     /// What was shown, and so what may run.
     input: Value,
-    suggestions: Vec<Value>,
+    wanted: Wanted,
+}
+
+/// What the answer is to say.
+#[derive(Debug)]
+enum Wanted {
+    /// Whether the tool may run.
+    Permission {
+        /// What the program could remember for itself, if it may from now on.
+        suggestions: Vec<Value>,
+        /// What we remember.
+        reach: String,
+    },
+    /// What the user says to each of these.
+    Answers(Vec<String>),
 }
 
 /// Whether a request was known.
@@ -43,7 +59,7 @@ struct Wish {
 pub(super) enum Asked {
     /// It was, and is answered or open.
     Known,
-    /// It was not, and is refused.
+    /// It was not.
     Unknown,
 }
 
@@ -51,6 +67,10 @@ impl Permissions {
     /// The program asks.
     pub(super) fn ask(&mut self, asked: &ControlRequest<'_>, out: &mut Output) -> Asked {
         let id = asked.request_id.as_ref();
+        if self.open.contains_key(id) {
+            // The answer to the first one will be taken for this one's.
+            return Asked::Unknown;
+        }
         let body = asked.request.map_or("null", RawValue::get);
         let subtype = serde_json::from_str::<ControlSubtype<'_>>(body).map(|body| body.subtype).unwrap_or_default();
         if subtype.0 != "can_use_tool" {
@@ -69,9 +89,9 @@ impl Permissions {
     }
 
     fn permission(&mut self, id: &str, wish: CanUseTool, out: &mut Output) {
-        let mut options = vec![Decision::AllowOnce, Decision::Deny];
-        if !wish.permission_suggestions.is_empty() {
-            options.insert(1, Decision::AllowAlways);
+        let reach = reach(&wish);
+        if self.allowed.contains(&reach) {
+            return respond(out, id, &json!({ "behavior": "allow", "updatedInput": wish.input }));
         }
         out.event(StreamEvent::PermissionRequest {
             id: id.to_owned(),
@@ -79,55 +99,76 @@ impl Permissions {
             kind: tools::kind(&wish.tool_name),
             tool: wish.tool_name,
             input: wish.input.clone(),
-            options,
+            options: vec![Decision::AllowOnce, Decision::AllowAlways, Decision::Deny],
             expires_at: None,
         });
-        let wish = Wish { tool_call: wish.tool_use_id, input: wish.input, suggestions: wish.permission_suggestions };
-        self.open.insert(id.to_owned(), wish);
+        let wanted = Wanted::Permission { suggestions: wish.permission_suggestions, reach };
+        self.open.insert(id.to_owned(), Request { tool_call: wish.tool_use_id, input: wish.input, wanted });
     }
 
-    /// The model asks its user. Nobody is there, so it is told to decide by itself; a reader sees what it asked.
     fn question(&mut self, id: &str, wish: CanUseTool, out: &mut Output) {
-        let asked = AskUserQuestion::deserialize(wish.input).unwrap_or_default();
-        let questions: Vec<Question> = asked
-            .questions
-            .into_iter()
-            .map(|asked| Question {
-                text: asked.question,
-                options: asked.options.into_iter().map(|option| option.label).collect(),
-                multiple: asked.multi_select,
-            })
-            .collect();
-        let answers = vec![Vec::new(); questions.len()];
-        out.event(StreamEvent::Question { id: id.to_owned(), questions });
-        out.event(StreamEvent::QuestionResolved { id: id.to_owned(), answers, by: DecidedBy::Policy });
-        self.refused.extend(wish.tool_use_id);
-        answer(out, id, &json!({ "behavior": "deny", "message": NOBODY_THERE }));
+        let asked = AskUserQuestion::deserialize(&wish.input).unwrap_or_default();
+        let texts = asked.questions.iter().map(|asked| asked.question.clone()).collect();
+        let questions = asked.questions.into_iter().map(|asked| Question {
+            text: asked.question,
+            options: asked.options.into_iter().map(|option| option.label).collect(),
+            multiple: asked.multi_select,
+        });
+        out.event(StreamEvent::Question { id: id.to_owned(), questions: questions.collect() });
+        self.open.insert(id.to_owned(), Request { tool_call: wish.tool_use_id, input: wish.input, wanted: Wanted::Answers(texts) });
     }
 
-    /// Somebody has decided. A request that is not open is ignored.
-    pub(super) fn decide(&mut self, id: &str, decision: Decision, out: &mut Output) {
-        let Some(wish) = self.open.remove(id) else { return };
-        let mut response = json!({ "behavior": "allow", "updatedInput": wish.input });
-        match decision {
-            Decision::AllowOnce => {}
-            Decision::AllowAlways => {
-                response["updatedPermissions"] = wish.suggestions.into_iter().map(for_this_session).collect();
-            }
-            Decision::Deny => {
-                self.refused.extend(wish.tool_call);
-                response = json!({ "behavior": "deny", "message": DENIED });
-            }
+    /// Somebody has answered. A request that is not open, or is of the other kind, is left alone.
+    pub(super) fn answer(&mut self, id: &str, answer: &Answer, out: &mut Output) {
+        let fits = |request: &Request| {
+            matches!(
+                (&request.wanted, answer),
+                (Wanted::Permission { .. }, Answer::Permission { .. }) | (Wanted::Answers(_), Answer::Question { .. })
+            )
+        };
+        if !self.open.get(id).is_some_and(fits) {
+            return;
         }
-        answer(out, id, &response);
+        let Some(Request { tool_call, mut input, wanted }) = self.open.remove(id) else { return };
+        let response = match (wanted, answer) {
+            (_, Answer::Permission { decision: Decision::Deny, message }) => {
+                self.refused.extend(tool_call);
+                json!({ "behavior": "deny", "message": message.as_deref().unwrap_or(DENIED) })
+            }
+            (Wanted::Permission { suggestions, reach }, Answer::Permission { decision: Decision::AllowAlways, .. }) => {
+                self.allowed.insert(reach);
+                let permissions: Vec<Value> = suggestions.into_iter().map(for_this_session).collect();
+                json!({ "behavior": "allow", "updatedInput": input, "updatedPermissions": permissions })
+            }
+            (Wanted::Answers(texts), Answer::Question { answers }) => match said(texts, answers) {
+                Some(answers) => {
+                    if let Some(fields) = input.as_object_mut() {
+                        fields.insert("answers".to_owned(), answers);
+                    }
+                    json!({ "behavior": "allow", "updatedInput": input })
+                }
+                None => {
+                    self.refused.extend(tool_call);
+                    json!({ "behavior": "deny", "message": NOBODY_THERE })
+                }
+            },
+            _ => json!({ "behavior": "allow", "updatedInput": input }),
+        };
+        respond(out, id, &response);
     }
 
     /// The program does not ask that any more.
     pub(super) fn withdraw(&mut self, id: &str, out: &mut Output) {
-        let Some(wish) = self.open.remove(id) else { return };
-        self.refused.extend(wish.tool_call);
-        let reason = Some("the agent has withdrawn this request".to_owned());
-        out.event(StreamEvent::PermissionResolved { id: id.to_owned(), decision: Decision::Deny, by: DecidedBy::Policy, reason });
+        let Some(request) = self.open.remove(id) else { return };
+        self.refused.extend(request.tool_call);
+        let (id, by) = (id.to_owned(), DecidedBy::Policy);
+        out.event(match request.wanted {
+            Wanted::Permission { .. } => {
+                let reason = Some("the agent has withdrawn this request".to_owned());
+                StreamEvent::PermissionResolved { id, decision: Decision::Deny, by, reason }
+            }
+            Wanted::Answers(texts) => StreamEvent::QuestionResolved { id, answers: vec![Vec::new(); texts.len()], by },
+        });
     }
 
     /// The turn is over, and with it whatever was asked in it.
@@ -136,7 +177,6 @@ impl Permissions {
         for id in open {
             self.withdraw(&id, out);
         }
-        self.refused.clear();
     }
 
     /// The program itself has not allowed this tool call.
@@ -150,6 +190,32 @@ impl Permissions {
     }
 }
 
+/// What "always" means, in this process: all edits, all uses of a tool that only looks or of an MCP server's tool, and otherwise
+/// just the same once more. Where everything is asked by our own rule, the program offers nothing to remember (tried with 2.1.330),
+/// so it is remembered here.
+fn reach(wish: &CanUseTool) -> String {
+    match tools::kind(&wish.tool_name) {
+        ToolKind::Edit => "edits".to_owned(),
+        ToolKind::Read | ToolKind::Search | ToolKind::Think => wish.tool_name.clone(),
+        ToolKind::Other if wish.tool_name.starts_with("mcp__") => wish.tool_name.clone(),
+        _ => {
+            let mut input = wish.input.clone();
+            if let Some(fields) = input.as_object_mut() {
+                // The model's own words for what it does.
+                fields.remove("description");
+            }
+            format!("{} {input}", wish.tool_name)
+        }
+    }
+}
+
+/// The answers by their questions, as the program wants them (seen in `bidi_question`). `None` if there are none at all.
+fn said(questions: Vec<String>, answers: &[Vec<String>]) -> Option<Value> {
+    let pairs = questions.into_iter().zip(answers).filter(|(_, answers)| !answers.is_empty());
+    let answers: serde_json::Map<String, Value> = pairs.map(|(question, answers)| (question, json!(answers.join(", ")))).collect();
+    (!answers.is_empty()).then_some(Value::Object(answers))
+}
+
 /// The suggestion with the session as its reach: some of the program's own would write into the settings of the project.
 fn for_this_session(mut suggestion: Value) -> Value {
     if let Some(destination) = suggestion.get_mut("destination") {
@@ -159,7 +225,7 @@ fn for_this_session(mut suggestion: Value) -> Value {
 }
 
 /// Answers a request that was understood.
-fn answer(out: &mut Output, id: &str, response: &Value) {
+fn respond(out: &mut Output, id: &str, response: &Value) {
     let response = json!({ "subtype": "success", "request_id": id, "response": response });
     out.send_json(&json!({ "type": "control_response", "response": response }));
 }

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::ClaudeCode;
-use crate::agent::replay::{self, Decide as _, Recording, Replayed};
+use crate::agent::replay::{self, Act, Decide as _, Recording, Replayed};
 use crate::agent::{Fate, Item, Mode, Output, Parser, Program};
-use crate::types::{Decision, Level, NoticeCode, StreamEvent, ToolStatus};
+use crate::types::{Answer, Cause, Decision, Failure, Level, McpServer, McpTransport, NoticeCode, PermissionMode, StreamEvent, ToolStatus};
 
 const AGENT: &str = "claude_code";
 
@@ -19,17 +19,28 @@ fn mode(recording: &Recording) -> Mode {
     if recording.two_way { Mode::TwoWay } else { Mode::OneShot }
 }
 
-/// What the recorder answered to a permission request.
-fn answer(sent: &Value) -> Option<(String, Decision)> {
+/// Which of the driver's acts comes to the same as what the recorder sent.
+fn act(sent: &Value) -> Option<Act> {
+    if sent["type"] == "user" {
+        return sent["message"]["content"].as_str().map(|text| Act::Say(text.to_owned()));
+    }
+    if sent["request"]["subtype"] == "interrupt" {
+        return Some(Act::Interrupt);
+    }
     let response = sent.get("response")?;
     let id = response.get("request_id")?.as_str()?.to_owned();
     let said = response.get("response")?;
+    let message = said["message"].as_str().map(str::to_owned);
+    if let Some(answers) = said["updatedInput"]["answers"].as_object() {
+        let answers = answers.values().filter_map(Value::as_str).map(|answer| vec![answer.to_owned()]);
+        return Some(Act::Answer(id, Answer::Question { answers: answers.collect() }));
+    }
     let decision = match said.get("behavior")?.as_str()? {
         "allow" if said.get("updatedPermissions").is_some() => Decision::AllowAlways,
         "allow" => Decision::AllowOnce,
         _ => Decision::Deny,
     };
-    Some((id, decision))
+    Some(Act::Answer(id, Answer::Permission { decision, message }))
 }
 
 #[test]
@@ -39,7 +50,7 @@ fn every_recording_ends_and_reads_as_it_did() {
     snapshots.set_prepend_module_to_snapshot(false);
     snapshots.bind(|| {
         for recording in replay::recordings(AGENT) {
-            let replayed = replay::replay(&recording, parser(mode(&recording)), answer);
+            let replayed = replay::replay(&recording, parser(mode(&recording)), act);
             assert_eq!(replayed.fates.len(), recording.lines().count(), "{}", recording.name);
             insta::assert_snapshot!(recording.name.as_str(), replayed.snapshot());
         }
@@ -49,7 +60,7 @@ fn every_recording_ends_and_reads_as_it_did() {
 /// Every recording, replayed.
 fn all() -> impl Iterator<Item = (String, Replayed)> {
     replay::recordings(AGENT).into_iter().map(|recording| {
-        let replayed = replay::replay(&recording, parser(mode(&recording)), answer);
+        let replayed = replay::replay(&recording, parser(mode(&recording)), act);
         (recording.name, replayed)
     })
 }
@@ -100,6 +111,12 @@ fn a_call_comes_before_its_result_and_has_only_one() {
 fn nothing_that_a_program_writes_makes_the_parser_panic_or_lie() {
     let recordings = replay::recordings(AGENT);
     replay::survives_anything(&recordings, || parser(Mode::TwoWay));
+}
+
+#[test]
+fn whatever_comes_in_between_a_request_is_resolved_once() {
+    let recordings: Vec<_> = replay::recordings(AGENT).into_iter().filter(|recording| recording.two_way).collect();
+    replay::resolves_every_request_once(&recordings, || parser(Mode::TwoWay));
 }
 
 /// What comes of these lines in two-way mode.
@@ -177,6 +194,166 @@ fn a_subscriptions_limit_is_told_with_its_end() {
     assert_eq!(*data, Some(json!({ "resets_at": "2026-11-22T09:00:00.000Z" })));
 }
 
+#[test]
+fn a_limit_that_only_the_last_words_tell_is_told_too() {
+    let line = r#"{"type":"result","subtype":"success","is_error":true,"result":"Claude AI usage limit reached|1795338000"}"#;
+    let items = told(&[line]);
+    assert!(items.iter().any(|item| matches!(item, Item::TurnEnded(Err(Failure { cause: Cause::RateLimited, .. })))), "{items:?}");
+    let [_, Item::Event(StreamEvent::Notice { code, data, .. }), _] = &items[..] else { panic!("{items:?}") };
+    assert_eq!((*code, data), (NoticeCode::RateLimited, &Some(json!({ "resets_at": "2026-11-22T09:00:00.000Z" }))));
+    let rejected = r#"{"type":"rate_limit_event","rate_limit_info":{"status":"rejected"}}"#;
+    let notices = told(&[rejected, line]).into_iter().filter(|item| matches!(item, Item::Event(StreamEvent::Notice { .. })));
+    assert_eq!(notices.count(), 1, "a limit is told once in a turn");
+}
+
+/// A parser that was asked this, and what it sent so far is thrown away.
+fn asked(tool: &str, input: &Value) -> Box<dyn Parser> {
+    let mut parser = parser(Mode::TwoWay);
+    ask(&mut *parser, "r", tool, input);
+    parser
+}
+
+fn ask(parser: &mut dyn Parser, id: &str, tool: &str, input: &Value) -> Output {
+    let request = json!({ "subtype": "can_use_tool", "tool_name": tool, "tool_use_id": format!("call-{id}"), "input": input });
+    let mut out = Output::default();
+    parser.line(&json!({ "type": "control_request", "request_id": id, "request": request }).to_string(), &mut out);
+    out
+}
+
+/// What the program is answered.
+fn response(out: &Output) -> Value {
+    let sent: Value = serde_json::from_slice(&out.send).unwrap();
+    sent["response"]["response"].clone()
+}
+
+#[test]
+fn a_question_waits_for_its_answer_and_is_left_to_the_model_when_nobody_gives_one() {
+    let input = json!({ "questions": [{ "question": "Which?", "multiSelect": true, "options": [] }, { "question": "Why?" }] });
+    let answered = |answers: Vec<Vec<String>>| {
+        let mut out = Output::default();
+        asked("AskUserQuestion", &input).answer("r", &Answer::Question { answers }, &mut out);
+        response(&out)
+    };
+    let answer = answered(vec![vec!["red".into(), "blue".into()], vec![]]);
+    assert_eq!((&answer["behavior"], &answer["updatedInput"]["answers"]), (&json!("allow"), &json!({ "Which?": "red, blue" })));
+    assert_eq!(answer["updatedInput"]["questions"], input["questions"]);
+    for nothing in [vec![], vec![vec![], vec![]]] {
+        let answer = answered(nothing);
+        assert_eq!(answer["behavior"], "deny");
+        assert!(answer["message"].as_str().unwrap().contains("by yourself"), "{answer}");
+    }
+}
+
+#[test]
+fn an_answer_of_the_other_kind_leaves_a_request_open() {
+    let mut parser = asked("Bash", &json!({ "command": "ls" }));
+    let mut out = Output::default();
+    parser.answer("r", &Answer::Question { answers: vec![] }, &mut out);
+    assert!(out.is_empty());
+    parser.decide("r", Decision::AllowOnce, &mut out);
+    assert_eq!(response(&out)["behavior"], "allow");
+}
+
+#[test]
+fn a_denial_tells_the_model_what_was_said_with_it() {
+    let mut out = Output::default();
+    let answer = Answer::Permission { decision: Decision::Deny, message: Some("use another name".into()) };
+    asked("Bash", &json!({})).answer("r", &answer, &mut out);
+    assert_eq!(response(&out), json!({ "behavior": "deny", "message": "use another name" }));
+}
+
+#[test]
+fn what_was_allowed_for_the_session_is_not_asked_again_and_nothing_beside_it() {
+    let command = |command: &str, words: &str| json!({ "command": command, "description": words });
+    let mut parser = asked("Bash", &command("make", "Builds it"));
+    parser.decide("r", Decision::AllowAlways, &mut Output::default());
+    let again = ask(&mut *parser, "r2", "Bash", &command("make", "Builds it once more"));
+    assert_eq!((again.items.len(), response(&again)["behavior"].as_str()), (0, Some("allow")));
+    assert_eq!(ask(&mut *parser, "r3", "Bash", &command("make install", "")).items.len(), 1);
+    let mut parser = asked("Write", &json!({ "file_path": "a" }));
+    parser.decide("r", Decision::AllowAlways, &mut Output::default());
+    assert!(ask(&mut *parser, "r2", "Edit", &json!({ "file_path": "b" })).items.is_empty(), "edits are allowed together");
+    assert_eq!(ask(&mut *parser, "r3", "Bash", &command("rm a", "")).items.len(), 1);
+}
+
+const INIT: &str = r#"{"type":"system","subtype":"init","session_id":"s"}"#;
+const ABORTED: &str = r#"{"type":"result","subtype":"error_during_execution","is_error":true,"terminal_reason":"aborted_tools"}"#;
+
+/// The subtypes of the requests that were sent.
+fn requests(out: &Output) -> Vec<String> {
+    let lines = std::str::from_utf8(&out.send).unwrap().lines();
+    lines.filter_map(|line| Some(serde_json::from_str::<Value>(line).unwrap()["request"]["subtype"].as_str()?.to_owned())).collect()
+}
+
+#[test]
+fn an_interrupt_before_the_turn_has_begun_is_kept_until_it_has() {
+    let mut parser = parser(Mode::TwoWay);
+    let mut out = Output::default();
+    assert!(!parser.interrupt(&mut out), "nothing goes on yet");
+    parser.open(&mut out);
+    out = Output::default();
+    assert!(parser.interrupt(&mut out) && parser.interrupt(&mut out) && out.is_empty());
+    parser.line(INIT, &mut out);
+    assert_eq!(requests(&out), ["interrupt"]);
+    out = Output::default();
+    assert!(parser.interrupt(&mut out) && out.is_empty(), "told once");
+    parser.line(ABORTED, &mut out);
+    assert!(matches!(out.items.last(), Some(Item::TurnEnded(Err(Failure { cause: Cause::Cancelled, .. })))), "{out:?}");
+    assert!(!parser.interrupt(&mut Output::default()), "the turn is over");
+    assert!(parser.say("and now?", &mut Output::default()));
+    out = Output::default();
+    parser.line(INIT, &mut out);
+    assert!(out.is_empty(), "the next turn is not interrupted: {out:?}");
+}
+
+#[test]
+fn an_interrupted_turn_leaves_no_call_and_no_request_open() {
+    let mut parser = parser(Mode::TwoWay);
+    let mut out = Output::default();
+    parser.open(&mut out);
+    parser.line(INIT, &mut out);
+    for id in ["call-r", "call-q"] {
+        let call = json!({ "type": "tool_use", "id": id, "name": "Bash", "input": { "command": "sleep 9" } });
+        parser.line(&json!({ "type": "assistant", "message": { "content": [call] } }).to_string(), &mut out);
+    }
+    ask(&mut *parser, "r", "Bash", &json!({ "command": "sleep 9" }));
+    ask(&mut *parser, "q", "AskUserQuestion", &json!({ "questions": [{ "question": "Which?" }] }));
+    parser.interrupt(&mut out);
+    out = Output::default();
+    parser.line(ABORTED, &mut out);
+    let told: Vec<_> = out.items.iter().filter_map(|item| if let Item::Event(event) = item { Some(event.name()) } else { None }).collect();
+    assert_eq!(told, ["question_resolved", "permission_resolved", "tool_result", "tool_result", "usage"]);
+    let late = json!({ "type": "tool_result", "tool_use_id": "call-r", "content": "late" });
+    out = Output::default();
+    assert_eq!(parser.line(&json!({ "type": "user", "message": { "content": [late] } }).to_string(), &mut out), Fate::Noise);
+}
+
+#[test]
+fn mcp_servers_are_given_by_stdin_and_their_secrets_told_nowhere() {
+    let mut task = replay::task(AGENT);
+    let env = [("TOKEN".to_owned(), "s3cret".to_owned())].into();
+    let transport = McpTransport::Stdio { command: "tiny".into(), args: vec!["-v".into()], env };
+    task.mcp_servers = vec![McpServer { name: "tiny".into(), transport }];
+    let claude = |mode| ClaudeCode::new(mode);
+    let installed = replay::installed("claude", "2.1.330", AGENT);
+    let invocation = claude(Mode::TwoWay).invocation(&task, &installed).unwrap();
+    assert!(!format!("{invocation:?}").contains("s3cret"));
+    assert_eq!(claude(Mode::OneShot).invocation(&task, &installed).unwrap_err().cause, Cause::BadArguments);
+    let mut parser = claude(Mode::TwoWay).parser(&task, &installed);
+    let mut out = Output::default();
+    parser.open(&mut out);
+    assert_eq!(requests(&out), ["initialize", "mcp_set_servers"]);
+    let sent: Value = serde_json::from_str(std::str::from_utf8(&out.send).unwrap().lines().nth(1).unwrap()).unwrap();
+    let expected = json!({ "tiny": { "type": "stdio", "command": "tiny", "args": ["-v"], "env": { "TOKEN": "s3cret" } } });
+    assert_eq!(sent["request"]["servers"], expected);
+    let errors = json!({ "added": [], "errors": { "tiny": "exit 1 with TOKEN=s3cret" } });
+    let answer = json!({ "subtype": "success", "request_id": "req_2", "response": errors });
+    out = Output::default();
+    parser.line(&json!({ "type": "control_response", "response": answer }).to_string(), &mut out);
+    let [Item::Event(StreamEvent::Notice { message, .. })] = &out.items[..] else { panic!("{out:?}") };
+    assert_eq!(message, "MCP server tiny did not start: exit 1 with TOKEN=***");
+}
+
 mod command {
     use super::*;
     use crate::agent::flags;
@@ -203,6 +380,17 @@ mod command {
             task.resume = Some("-x".into());
         });
         insta::assert_snapshot!(args.join(" "), @"-p --output-format=stream-json --verbose --include-partial-messages --input-format=stream-json --permission-prompt-tool=stdio --model=--settings --resume=-x --max-turns 3");
+    }
+
+    #[test]
+    fn everything_is_asked_about_where_somebody_decides() {
+        let asks = |mode, permission| {
+            args(mode, |task| task.spec.permission_mode = permission)
+                .iter()
+                .any(|arg| arg.starts_with("--settings=") && arg.contains("ask"))
+        };
+        assert!(asks(Mode::TwoWay, PermissionMode::Ask) && asks(Mode::TwoWay, PermissionMode::ReadOnly));
+        assert!(!asks(Mode::TwoWay, PermissionMode::Auto) && !asks(Mode::OneShot, PermissionMode::Ask), "there nobody could be asked");
     }
 
     #[test]

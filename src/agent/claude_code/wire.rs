@@ -336,6 +336,16 @@ pub(super) struct ControlAnswer<'a> {
     pub(super) subtype: Cow<'a, str>,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) error: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) response: Option<McpSet>,
+}
+
+/// The answer to `mcp_set_servers`, as far as it is needed.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct McpSet {
+    /// By server, what went wrong with it.
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) errors: BTreeMap<String, String>,
 }
 
 /// `result`: the end of a turn.
@@ -362,6 +372,13 @@ pub(super) struct TurnResult {
     /// `total_cost_usd`, which begin with what a continued conversation had already cost (`resume_2`).
     #[serde(default, deserialize_with = "lenient")]
     pub(super) model_usage_since_last_result: Option<BTreeMap<String, ModelUsage>>,
+}
+
+impl TurnResult {
+    /// Whether an interrupt has ended the turn (seen in `bidi_interrupt_stream` and `bidi_interrupt_tool`).
+    pub(super) fn is_aborted(&self) -> bool {
+        matches!(self.terminal_reason.as_deref(), Some("aborted_streaming" | "aborted_tools"))
+    }
 }
 
 /// What the main conversation used, in a turn or for one answer of the model.
