@@ -15,7 +15,7 @@ use super::flags::{self, BadArgs, Widening};
 use super::handle::{AgentHandle, Limits, start_in_process, start_program};
 use super::probe::Prober;
 use super::registry::Entry;
-use super::{Agent, Authenticated, Capabilities, Program, Registry, Task, env};
+use super::{Agent, Authenticated, Capabilities, Location, Program, Registry, Task, env};
 use crate::process::{Marker, ProcessSpec, Spawner, WorkingDir};
 use crate::types::{Cause, Failure};
 
@@ -85,6 +85,19 @@ pub struct AgentReport {
     pub error: Option<String>,
 }
 
+/// What a client can do with one agent, for people and programs that choose one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AgentSummary {
+    /// The `agent_type`.
+    pub name: String,
+    /// How it is driven: `stream-json`, `app-server`, `acp`, `text`, `jsonl`, `demo` or `in-process`.
+    pub protocol: &'static str,
+    /// What a client can do with it beside giving it a prompt.
+    pub capabilities: Capabilities,
+    /// Whether a run of it can be started.
+    pub available: bool,
+}
+
 impl Agents {
     /// The agents of `registry`, on this host. Nothing is run yet.
     pub fn new(registry: &Registry, host: &Host) -> Self {
@@ -95,7 +108,8 @@ impl Agents {
                     Entry::InProcess(agent) => Known::InProcess(Arc::clone(agent)),
                     Entry::Program(program) => {
                         let server = host.env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-                        let env = env::build(server, program.environment(), &host.allowed_env);
+                        let allowed = [&host.allowed_env, program.passed_env()].concat();
+                        let env = env::build(server, program.environment(), &allowed);
                         let home = PathBuf::from(env.get("HOME").cloned().unwrap_or_else(|| "/".into()));
                         let prober = Prober::new(env.clone(), home, host.empty_dir.clone());
                         let detector = Detector::new(Arc::clone(program), prober, folders(&host.agents_dir, &env));
@@ -149,12 +163,23 @@ impl Agents {
 
     /// What is known of every agent. Quick always: what takes longer to find out comes with a later report.
     pub async fn reports(&self) -> Vec<AgentReport> {
+        self.look_a_moment().await;
+        self.by_name.iter().map(|(name, known)| known.report(name)).collect()
+    }
+
+    /// What a client can do with every agent. As quick as [`Agents::reports`].
+    pub async fn summaries(&self) -> Vec<AgentSummary> {
+        self.look_a_moment().await;
+        self.by_name.iter().map(|(name, known)| known.summary(name)).collect()
+    }
+
+    /// Looks at the programs for as long as a report may wait.
+    async fn look_a_moment(&self) {
         self.refresh();
         let this = self.clone();
         let looking = self.tasks.spawn(async move { join_all(this.by_name.values().map(Known::inspected)).await });
         // The look goes on when nobody waits for it any more.
         let _ = tokio::time::timeout(REPORT_PATIENCE, looking).await;
-        self.by_name.iter().map(|(name, known)| known.report(name)).collect()
     }
 
     /// What a client can do with the agent `name`. Looks at the program if it is new, which may take seconds; one that is not there
@@ -226,6 +251,17 @@ impl Known {
         }
     }
 
+    fn summary(&self, name: &str) -> AgentSummary {
+        let (protocol, capabilities) = match self {
+            Self::InProcess(_) => ("in-process", Capabilities::default()),
+            Self::Program(known) => {
+                let variant = known.detector.glance().and_then(|found| found.inspection).map_or("", |inspection| inspection.variant);
+                (known.program.protocol(), known.program.capabilities(variant))
+            }
+        };
+        AgentSummary { name: name.to_owned(), protocol, capabilities, available: self.report(name).available }
+    }
+
     fn report(&self, name: &str) -> AgentReport {
         let (program, found) = match self {
             Self::InProcess(_) => (None, None),
@@ -259,10 +295,14 @@ fn real(path: &Path) -> PathBuf {
 }
 
 fn not_installed(program: &dyn Program) -> Failure {
-    Failure::new(
-        Cause::NotInstalled,
-        format!("{} is not installed on this machine; install it with: {}", program.name(), program.install_command()),
-    )
+    let mut message = format!("{} is not installed on this machine", program.name());
+    match (program.install_command(), program.location()) {
+        ("", Location::Named(file)) => message += &format!(": there is no program {file} along the PATH of the server"),
+        ("", Location::At(path)) => message += &format!(": {} is no program", path.display()),
+        ("", Location::BuiltIn) => {}
+        (command, _) => message += &format!("; install it with: {command}"),
+    }
+    Failure::new(Cause::NotInstalled, message)
 }
 
 impl std::fmt::Debug for Agents {

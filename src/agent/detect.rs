@@ -96,6 +96,7 @@ impl Detector {
         let path = match self.program.location() {
             Location::BuiltIn if cfg!(target_os = "linux") => PathBuf::from("/proc/self/exe"),
             Location::BuiltIn => std::env::current_exe().ok()?,
+            Location::At(path) => Some(path.to_owned()).filter(|path| is_executable(path))?,
             Location::Named(name) => {
                 let found = self.folders.iter().map(|folder| folder.join(name)).find(|path| is_executable(path))?;
                 self.program.native(&found).filter(|native| is_executable(native)).unwrap_or(found)
@@ -139,7 +140,10 @@ mod tests {
         fn name(&self) -> &'static str {
             "counting"
         }
-        fn location(&self) -> Location {
+        fn protocol(&self) -> &'static str {
+            "text"
+        }
+        fn location(&self) -> Location<'_> {
             Location::Named("counting")
         }
         fn install_command(&self) -> &'static str {

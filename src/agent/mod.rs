@@ -5,6 +5,7 @@ mod agents;
 pub mod claude_code;
 pub mod codex;
 mod conceal;
+pub mod configured;
 pub mod demo;
 mod detect;
 mod env;
@@ -18,7 +19,7 @@ pub(crate) mod replay;
 mod traits;
 mod versions;
 
-pub use agents::{AgentReport, Agents, Host};
+pub use agents::{AgentReport, AgentSummary, Agents, Host};
 pub use env::is_kept_from_agents;
 pub use registry::Registry;
 pub use traits::{

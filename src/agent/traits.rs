@@ -66,8 +66,11 @@ pub trait Program: Send + Sync + 'static {
     /// The `agent_type` that clients ask for.
     fn name(&self) -> &str;
 
+    /// The word for how it is spoken with: `stream-json`, `app-server`, `acp`, `text`, `jsonl`, `demo`.
+    fn protocol(&self) -> &'static str;
+
     /// Where the program may be.
-    fn location(&self) -> Location;
+    fn location(&self) -> Location<'_>;
 
     /// The program to start instead of the one that was found, for launchers that only start another program.
     fn native(&self, found: &Path) -> Option<PathBuf> {
@@ -83,6 +86,11 @@ pub trait Program: Send + Sync + 'static {
 
     /// Which variables of the server's environment it needs, beside those that every agent gets.
     fn environment(&self) -> Environment;
+
+    /// Names of further variables of the server's environment that the operator lets this program have.
+    fn passed_env(&self) -> &[String] {
+        &[]
+    }
 
     /// What is known of its command line, for judging `extra_args`.
     fn flags(&self) -> &'static [Flag];
@@ -105,9 +113,11 @@ pub trait Program: Send + Sync + 'static {
 
 /// Where a program is looked for: never in a working folder, never by a relative path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Location {
+pub enum Location<'a> {
     /// By this file name, in the private prefix first, then along `PATH`.
-    Named(&'static str),
+    Named(&'a str),
+    /// It is this file. The path is absolute.
+    At(&'a Path),
     /// It is this very program.
     BuiltIn,
 }

@@ -40,7 +40,7 @@ impl Environment<'_> {
             permission_timeout_secs: self.parsed("OPENRUNNER_PERMISSION_TIMEOUT_SECS", "a whole number of seconds")?,
             run_env: self.list("OPENRUNNER_RUN_ENV")?,
             permission_rules: None,
-            agents: confique::Layer::empty(),
+            agents: None,
         })
     }
 

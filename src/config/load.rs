@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_key_that_nobody_knows_is_refused_at_every_depth() {
-        for text in ["adr = \"x\"\n", "[agents.codx]\nmode = \"one_shot\"\n", "[agents.codex]\nmod = \"one_shot\"\n"] {
+        for text in ["adr = \"x\"\n", "[agents.codex]\nmod = \"one_shot\"\n", "[agents.mine]\ncomand = [\"x\"]\n"] {
             let (_dir, data_dir) = file(text);
             let error = load_with(Flags::default(), &[("OPENRUNNER_DATA_DIR", &data_dir)]).unwrap_err().to_string();
             assert!(error.contains("unknown field") && error.contains(FILE_NAME), "{error}");
@@ -235,6 +235,80 @@ mod tests {
         let (_dir, data_dir) = file("max_queue = \"many\"\n");
         let error = load_with(Flags::default(), &[("OPENRUNNER_DATA_DIR", &data_dir)]).unwrap_err().to_string();
         assert!(error.contains("max_queue"), "{error}");
+    }
+
+    fn agents(text: &str) -> Result<super::super::AgentsSettings, String> {
+        let (_dir, data_dir) = file(text);
+        let settings = load_with(Flags::default(), &[("OPENRUNNER_DATA_DIR", &data_dir)]);
+        settings.map(|settings| settings.agents).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_agent_of_the_operators_own_is_a_table() {
+        let settings = agents(
+            r#"
+            [agents.gemini]
+            protocol = "acp"
+            command = ["gemini", "--acp"]
+            pass_env = ["GEMINI_API_KEY"]
+            set_env = { NO_COLOR = "quite-secret" }
+            install = "npm install -g @google/gemini-cli"
+
+            [agents.mine]
+            protocol = "jsonl"
+            command = ["/opt/mine/bin/mine"]
+            model_args = ["--model", "{model}"]
+            resume_args = ["--resume={session}"]
+            fields.session = "/session"
+            fields.token = { at = "/text", if = { "/type" = "delta" } }
+
+            [agents.codex]
+            mode = "one_shot"
+            "#,
+        );
+        let settings = settings.unwrap();
+        assert_eq!(settings.codex.mode, Mode::OneShot);
+        let [gemini, mine] = &settings.configured[..] else { panic!("{settings:?}") };
+        assert_eq!((gemini.name.as_str(), gemini.program.as_str(), &gemini.args[..]), ("gemini", "gemini", &["--acp".to_owned()][..]));
+        assert_eq!((&gemini.pass_env[..], gemini.set_env["NO_COLOR"].as_str()), (&["GEMINI_API_KEY".to_owned()][..], "quite-secret"));
+        assert_eq!((mine.program.as_str(), mine.speaks.as_str()), ("/opt/mine/bin/mine", "jsonl"));
+        assert!(!format!("{settings:?}").contains("quite-secret"));
+    }
+
+    #[test]
+    fn a_table_that_describes_no_agent_is_refused_with_what_is_wrong() {
+        let acp = |more: &str| format!("[agents.mine]\nprotocol = \"acp\"\ncommand = [\"mine\"]\n{more}");
+        let jsonl = |more: &str| format!("[agents.mine]\nprotocol = \"jsonl\"\ncommand = [\"mine\"]\n{more}");
+        let wrong = [
+            ("[agents.codx]\nmode = \"one_shot\"".to_owned(), "agents.codx: there is no built-in agent"),
+            ("[agents.codex]\ncommand = [\"x\"]".to_owned(), "agents.codex: `command` cannot be set"),
+            ("[agents.demo]".to_owned(), "agents.demo: it cannot be the name"),
+            ("[agents.claude]".to_owned(), "agents.claude: it cannot be the name"),
+            ("[agents.\"My Agent\"]".to_owned(), "agents.My Agent: it cannot be the name"),
+            (format!("[agents.{}]", "x".repeat(33)), "it cannot be the name"),
+            ("[agents.mine]\ncommand = [\"x\"]".to_owned(), "agents.mine: `protocol` is missing"),
+            ("[agents.mine]\nprotocol = \"xml\"".to_owned(), "unknown variant `xml`"),
+            ("[agents.mine]\nprotocol = \"text\"".to_owned(), "agents.mine: `command` is missing"),
+            ("[agents.mine]\nprotocol = \"text\"\ncommand = []".to_owned(), "neither the name of a program"),
+            ("[agents.mine]\nprotocol = \"text\"\ncommand = [\"./mine\"]".to_owned(), "`./mine`"),
+            ("[agents.mine]\nprotocol = \"text\"\ncommand = [\"x\\u0000\"]".to_owned(), "NUL"),
+            (acp("mode = \"two_way\""), "`mode` is for those alone"),
+            (acp("fields.token = \"/x\""), "`fields` is for the protocol `jsonl` alone"),
+            (acp("model_args = [\"{model}\"]"), "`model_args` is not for the protocol `acp`"),
+            (acp("pass_env = [\"OPENRUNNER_JWT_SECRET\"]"), "`OPENRUNNER_JWT_SECRET` is not"),
+            (acp("set_env = { PGPASSWORD = \"x\" }"), "`PGPASSWORD` is not"),
+            (jsonl(""), "`fields` must say where the text is"),
+            (jsonl("fields.session = \"/x\""), "`fields` must say where the text is"),
+            (jsonl("fields.token = \"x\""), "`x` is not a JSON pointer"),
+            (jsonl("fields.token = { at = \"/x\", wen = {} }"), "unknown field `wen`"),
+            (jsonl("fields.tokn = \"/x\""), "unknown field `tokn`"),
+            (jsonl("fields.token = \"/x\"\nmodel_args = [\"--model\"]"), "`model_args` does not contain {model}"),
+            (jsonl("fields.token = \"/x\"\nresume_args = [\"{session}\"]"), "set `fields.session`"),
+        ];
+        for (text, expected) in wrong {
+            let error = agents(&text).unwrap_err();
+            assert!(error.contains(expected), "{text}\n{error}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! The file `openrunner.toml` is overruled by environment variables `OPENRUNNER_*`, and those by flags. A key that nobody knows stops the
 //! start, since a mistyped setting that is silently ignored is worse than none.
 
+mod agents;
 mod environment;
 mod lists;
 mod load;
@@ -10,7 +11,8 @@ mod memory;
 mod secret;
 mod settings;
 
+pub use agents::{AgentSettings, AgentsSettings, BadAgent};
 pub use lists::{BadItem, HostName, Origin, VariableName};
 pub use load::{Flags, SettingsError, load};
 pub use secret::Secret;
-pub use settings::{AgentSettings, AgentsSettings, LogFormat, Settings};
+pub use settings::{LogFormat, Settings};

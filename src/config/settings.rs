@@ -8,8 +8,7 @@ use std::time::Duration;
 use confique::Config;
 use serde::Deserialize;
 
-use super::{HostName, Origin, Secret, VariableName};
-use crate::agent::Mode;
+use super::{AgentsSettings, HostName, Origin, Secret, VariableName};
 use crate::types::RuleSpec;
 
 /// Everything that the operator may choose.
@@ -96,35 +95,9 @@ pub struct Settings {
     #[config(default = [])]
     pub permission_rules: Vec<RuleSpec>,
 
-    /// Settings of single agents.
-    #[config(nested)]
+    /// Settings of single agents, built in or the operator's own. Only in the file. Default: every built-in agent as it is best driven.
+    #[config(default = {})]
     pub agents: AgentsSettings,
-}
-
-/// Settings of single agents, each a table of its own in the file.
-#[derive(Clone, Debug, Config)]
-#[config(layer_attr(serde(deny_unknown_fields)))]
-pub struct AgentsSettings {
-    /// Claude Code.
-    #[config(nested)]
-    pub claude_code: AgentSettings,
-
-    /// Codex.
-    #[config(nested)]
-    pub codex: AgentSettings,
-
-    /// `OpenCode`.
-    #[config(nested)]
-    pub opencode: AgentSettings,
-}
-
-/// Settings of one agent.
-#[derive(Clone, Debug, Config)]
-#[config(layer_attr(serde(deny_unknown_fields)))]
-pub struct AgentSettings {
-    /// How the program is driven: `two_way` or `one_shot`. Only in the file. Default `two_way`.
-    #[config(default = "two_way")]
-    pub mode: Mode,
 }
 
 /// Form of the log.

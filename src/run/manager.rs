@@ -20,7 +20,7 @@ use super::state::StopReason;
 use super::store::{Idempotency, RunChange, RunFilter, RunRecord, RunStore, SessionRecord, StoreError};
 use super::view::{RunView, SessionView};
 use super::workspace::Workspaces;
-use crate::agent::{AgentReport, Agents};
+use crate::agent::{AgentReport, AgentSummary, Agents};
 use crate::process::{Marker, Tree};
 use crate::types::{
     Answer, Caller, Clock, Level, MessageMode, NoticeCode, PermissionMode, RunDone, RunId, RunStatus, Seq, SessionId, StreamEvent,
@@ -235,6 +235,11 @@ impl RunManager {
     /// What is known of every agent. Quick always; see [`Agents::reports`].
     pub async fn agent_reports(&self) -> Vec<AgentReport> {
         self.inner.around.agents.reports().await
+    }
+
+    /// What a client can do with every agent. As quick as [`RunManager::agent_reports`].
+    pub async fn agent_summaries(&self) -> Vec<AgentSummary> {
+        self.inner.around.agents.summaries().await
     }
 
     /// Ends every run that an earlier server left unfinished: kills what is left of its processes, then writes its `done` event.

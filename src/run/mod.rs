@@ -15,7 +15,7 @@ pub mod store;
 mod view;
 mod workspace;
 
-pub use crate::agent::AgentReport;
+pub use crate::agent::{AgentReport, AgentSummary};
 pub use handle::{NotAnswered, NotTaken};
 pub use manager::{AnswerError, CreateError, DeleteError, FindError, IdempotencyKey, MessageError, RunManager, RunSettings, SessionError};
 pub use policy::{BadRule, Rule};

@@ -1,5 +1,6 @@
 //! The running server: what it listens on, how it logs, and how it goes away.
 
+mod agents;
 mod linger;
 mod listen;
 mod logs;
@@ -8,6 +9,7 @@ mod start;
 #[cfg(test)]
 mod tests;
 
+pub use agents::agents;
 pub use listen::{Drained, Listening, serve};
 pub use logs::{LogsError, init};
 pub use signals::stop_on_signal;

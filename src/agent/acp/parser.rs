@@ -10,7 +10,7 @@ use super::setup::{Wanted, current_model, prompt};
 use super::text::Speech;
 use super::tools::Calls;
 use super::usage::Spent;
-use super::wire::{Chunk, Message, PermissionRequest, Plan, Update, UpdateKind, Withdrawn, notification, refusal, request};
+use super::wire::{Chunk, Message, PermissionRequest, Plan, Update, UpdateKind, Withdrawn, notification, refusal, request, response};
 use crate::agent::{Fate, Item, Output, Parser, Started, Task};
 use crate::process::Exit;
 use crate::types::{Answer, Cause, Delta, Failure, Level, NoticeCode, PlanEntry, PlanStatus, StreamEvent};

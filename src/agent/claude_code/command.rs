@@ -105,7 +105,11 @@ impl Program for ClaudeCode {
         "claude_code"
     }
 
-    fn location(&self) -> Location {
+    fn protocol(&self) -> &'static str {
+        "stream-json"
+    }
+
+    fn location(&self) -> Location<'_> {
         Location::Named("claude")
     }
 

@@ -43,7 +43,14 @@ impl Program for Codex {
         "codex"
     }
 
-    fn location(&self) -> Location {
+    fn protocol(&self) -> &'static str {
+        match self.mode {
+            Mode::TwoWay => "app-server",
+            Mode::OneShot => "jsonl",
+        }
+    }
+
+    fn location(&self) -> Location<'_> {
         Location::Named("codex")
     }
 

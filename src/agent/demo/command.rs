@@ -23,7 +23,11 @@ impl Program for Demo {
         "demo"
     }
 
-    fn location(&self) -> Location {
+    fn protocol(&self) -> &'static str {
+        "demo"
+    }
+
+    fn location(&self) -> Location<'_> {
         Location::BuiltIn
     }
 

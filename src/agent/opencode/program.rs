@@ -65,7 +65,14 @@ impl Program for OpenCode {
         "opencode"
     }
 
-    fn location(&self) -> Location {
+    fn protocol(&self) -> &'static str {
+        match self.mode {
+            Mode::TwoWay => "acp",
+            Mode::OneShot => "jsonl",
+        }
+    }
+
+    fn location(&self) -> Location<'_> {
         Location::Named("opencode")
     }
 

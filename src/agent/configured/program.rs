@@ -1,0 +1,165 @@
+//! A configured agent as the rest of the program sees it.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+
+use super::jsonl::Jsonl;
+use super::text::Text;
+use super::{Definition, Speaks};
+use crate::agent::acp::{Acp, Dialect, from_words};
+use crate::agent::flags::Flag;
+use crate::agent::probe::Prober;
+use crate::agent::{Authenticated, Capabilities, Environment, Inspection, Installed, Invocation, Location, Parser, Program, Task};
+use crate::process::Exit;
+use crate::types::{Cause, Failure, PermissionMode};
+
+/// Longest id of a conversation that is put on a command line, in bytes.
+const SESSION: usize = 256;
+
+/// An agent that the settings describe.
+///
+/// Nothing is known of its command line, so further arguments are for admins only. It is never run just to look at it: a program
+/// of which nothing is known might do anything when asked for its version.
+#[derive(Clone, Debug)]
+pub struct Configured {
+    pub(super) definition: Definition,
+}
+
+impl Configured {
+    /// The agent of `definition`.
+    pub fn new(definition: Definition) -> Self {
+        Self { definition }
+    }
+
+    fn refused(&self, why: &str) -> Failure {
+        Failure::new(Cause::BadArguments, format!("the agent {} {why}", self.definition.name))
+    }
+
+    /// What a run must not ask of a program that takes a prompt and answers.
+    fn check_one_shot(&self, task: &Task) -> Result<(), Failure> {
+        if task.spec.permission_mode != PermissionMode::Auto {
+            return Err(self.refused("asks nobody before it uses a tool, so `auto` is the only permission_mode that it can keep"));
+        }
+        if !task.mcp_servers.is_empty() {
+            return Err(self.refused("cannot be given MCP servers"));
+        }
+        if task.spec.model.is_some() && self.definition.model_args.is_empty() {
+            return Err(self.refused("cannot be told which model to use; set `model_args` in its settings"));
+        }
+        if task.resume.is_some() && self.definition.resume_args.is_empty() {
+            return Err(self.refused("cannot continue an earlier conversation; set `resume_args` in its settings"));
+        }
+        // The id was written by the agent: on a command line it must not be a flag or anything else but an id.
+        if task.resume.as_deref().is_some_and(|session| !is_plain(session)) {
+            return Err(self.refused("gave the earlier conversation an id that cannot stand on a command line"));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Program for Configured {
+    fn name(&self) -> &str {
+        &self.definition.name
+    }
+
+    fn protocol(&self) -> &'static str {
+        self.definition.speaks.as_str()
+    }
+
+    fn location(&self) -> Location<'_> {
+        match &self.definition.program {
+            path if path.starts_with('/') => Location::At(Path::new(path)),
+            name => Location::Named(name),
+        }
+    }
+
+    fn install_command(&self) -> &str {
+        self.definition.install.as_deref().unwrap_or_default()
+    }
+
+    fn login_hint(&self) -> &str {
+        self.definition.login.as_deref().unwrap_or_default()
+    }
+
+    fn environment(&self) -> Environment {
+        Environment::default()
+    }
+
+    fn passed_env(&self) -> &[String] {
+        &self.definition.pass_env
+    }
+
+    fn flags(&self) -> &'static [Flag] {
+        &[]
+    }
+
+    /// Of an agent that speaks ACP, what the protocol can: which of it this one can is only told when it starts.
+    fn capabilities(&self, _variant: &str) -> Capabilities {
+        match self.definition.speaks {
+            Speaks::Acp => Capabilities {
+                resume: true,
+                messages: true,
+                steer: false,
+                interrupt: true,
+                permissions: true,
+                questions: false,
+                models: true,
+                mcp_servers: true,
+            },
+            Speaks::Text | Speaks::Jsonl(_) => Capabilities {
+                resume: !self.definition.resume_args.is_empty(),
+                models: !self.definition.model_args.is_empty(),
+                ..Capabilities::default()
+            },
+        }
+    }
+
+    async fn inspect(&self, _binary: &Path, _prober: &Prober) -> Inspection {
+        Inspection { version: None, variant: "", authenticated: Authenticated::Unknown, error: None }
+    }
+
+    fn invocation(&self, task: &Task, _installed: &Installed) -> Result<Invocation, Failure> {
+        let mut args = self.definition.args.clone();
+        if self.definition.speaks == Speaks::Acp {
+            if task.spec.working_dir.to_str().is_none() {
+                return Err(Failure::new(Cause::BadArguments, "the path of the working folder is not UTF-8"));
+            }
+        } else {
+            self.check_one_shot(task)?;
+            let model = task.spec.model.iter().flat_map(|model| fill(&self.definition.model_args, "{model}", model));
+            let resume = task.resume.iter().flat_map(|session| fill(&self.definition.resume_args, "{session}", session));
+            args.extend(model.chain(resume).collect::<Vec<_>>());
+        }
+        args.extend(task.spec.extra_args.iter().cloned());
+        Ok(Invocation { args, env: self.definition.set_env.clone().into_iter().collect() })
+    }
+
+    fn parser(&self, task: &Task, _installed: &Installed) -> Box<dyn Parser> {
+        match &self.definition.speaks {
+            Speaks::Acp => Box::new(Acp::new(task, Dialect { diagnose: Some(diagnose), ..Dialect::default() })),
+            Speaks::Text => Box::new(Text::new(&task.spec.prompt)),
+            Speaks::Jsonl(fields) => Box::new(Jsonl::new(&task.spec.prompt, fields.as_ref().clone())),
+        }
+    }
+}
+
+fn fill(template: &[String], place: &str, value: &str) -> Vec<String> {
+    template.iter().map(|element| element.replace(place, value)).collect()
+}
+
+fn is_plain(session: &str) -> bool {
+    let first_is_plain = session.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
+    first_is_plain && session.len() <= SESSION && session.bytes().all(allowed)
+}
+
+/// What an exit means of which only the last words on stderr are known.
+pub(super) fn diagnose(exit: Exit, stderr_tail: &str) -> Option<Failure> {
+    if exit.is_success() {
+        return None;
+    }
+    let last = stderr_tail.lines().rev().map(str::trim).find(|line| !line.is_empty())?;
+    from_words(last).map(|cause| Failure::new(cause, last))
+}

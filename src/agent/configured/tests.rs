@@ -1,0 +1,172 @@
+//! Made-up programs, replayed, and what a configured agent makes of a run.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::{Configured, Definition, Fields, Speaks};
+use crate::agent::flags::judge;
+use crate::agent::replay::{Act, Recording, installed, recordings, replay, survives_anything, task};
+use crate::agent::{Invocation, Item, Location, Output, Parser, Program, Task};
+use crate::types::{Cause, McpServer, McpTransport, PermissionMode, StreamEvent};
+
+fn fields() -> Fields {
+    let only = |kind: &str| json!({ "at": "/text", "if": { "/type": kind } });
+    serde_json::from_value(json!({
+        "token": only("delta"),
+        "thinking": only("thinking"),
+        "message": only("message"),
+        "result": only("result"),
+        "error": "/error",
+        "session": "/session",
+        "input_tokens": "/usage/in",
+        "output_tokens": "/usage/out",
+        "cost_usd": "/usage/usd",
+    }))
+    .unwrap()
+}
+
+fn agent(speaks: Speaks) -> Configured {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let one_shot = speaks != Speaks::Acp;
+    Configured::new(Definition {
+        name: "mine".to_owned(),
+        speaks,
+        program: "mine".to_owned(),
+        args: words(&["--quiet"]),
+        model_args: if one_shot { words(&["--model={model}"]) } else { vec![] },
+        resume_args: if one_shot { words(&["--resume", "{session}"]) } else { vec![] },
+        pass_env: words(&["MINE_KEY"]),
+        set_env: BTreeMap::from([("NO_COLOR".to_owned(), "1".to_owned())]),
+        install: None,
+        login: None,
+    })
+}
+
+fn speaks(recording: &str) -> Speaks {
+    if recording.starts_with("text") { Speaks::Text } else { Speaks::Jsonl(Box::new(fields())) }
+}
+
+fn parser(speaks: Speaks) -> Box<dyn Parser> {
+    agent(speaks).parser(&task("mine"), &installed("mine", "", ""))
+}
+
+#[test]
+fn every_made_up_program_ends_as_it_should() {
+    for recording in recordings("configured") {
+        let replayed = replay(&recording, parser(speaks(&recording.name)), |_| None::<Act>);
+        insta::with_settings!({ snapshot_suffix => recording.name.clone(), omit_expression => true, prepend_module_to_snapshot => false }, {
+            insta::assert_snapshot!("configured", replayed.snapshot());
+        });
+    }
+}
+
+#[test]
+fn no_bytes_and_no_order_of_lines_break_them() {
+    let all: Vec<Recording> = recordings("configured");
+    survives_anything(&all, || parser(Speaks::Text));
+    survives_anything(&all, || parser(Speaks::Jsonl(Box::new(fields()))));
+}
+
+#[test]
+fn an_agent_that_names_no_result_ends_well_with_its_last_message() {
+    let only_tokens: Fields = serde_json::from_value(json!({ "token": "/text" })).unwrap();
+    let mut parser = parser(Speaks::Jsonl(Box::new(only_tokens)));
+    let mut out = Output::default();
+    for piece in ["Hel", "lo"] {
+        parser.line(&json!({ "text": piece }).to_string(), &mut out);
+    }
+    parser.end_of_output(&mut out);
+    assert_eq!(out.items.last(), Some(&Item::TurnEnded(Ok("Hello".to_owned()))));
+}
+
+#[test]
+fn a_long_answer_is_told_whole_and_kept_to_a_bound() {
+    let mut parser = parser(Speaks::Text);
+    let (mut told, mut cut) = (0, false);
+    for _ in 0..40 {
+        let mut out = Output::default();
+        parser.line(&"é".repeat(32 * 1024), &mut out);
+        let Some(Item::Event(StreamEvent::Token { content })) = out.items.first() else { panic!("{out:?}") };
+        told += content.text.len();
+    }
+    let mut out = Output::default();
+    parser.end_of_output(&mut out);
+    for item in &out.items {
+        match item {
+            Item::Event(StreamEvent::Notice { .. }) => cut = true,
+            Item::TurnEnded(Ok(text)) => assert!(text.len() <= 1024 * 1024 && text.len() > 1024 * 1000, "{}", text.len()),
+            _ => {}
+        }
+    }
+    assert!(cut && told > 2 * 1024 * 1024, "{told}");
+}
+
+fn invocation(speaks: Speaks, change: impl FnOnce(&mut Task)) -> Result<Invocation, Cause> {
+    let mut task = task("mine");
+    change(&mut task);
+    agent(speaks).invocation(&task, &installed("mine", "", "")).map_err(|failure| failure.cause)
+}
+
+#[test]
+fn the_command_line_is_the_operators_with_model_and_conversation_in_their_places() {
+    let asked = |task: &mut Task| {
+        task.spec.model = Some("big".to_owned());
+        task.resume = Some("s-1".to_owned());
+        task.spec.extra_args = vec!["--more".to_owned()];
+    };
+    let made = invocation(Speaks::Text, asked).unwrap();
+    assert_eq!(made.args, ["--quiet", "--model=big", "--resume", "s-1", "--more"]);
+    assert_eq!(made.env, [("NO_COLOR".to_owned(), "1".to_owned())]);
+    assert_eq!(invocation(Speaks::Acp, asked).unwrap().args, ["--quiet", "--more"], "the protocol carries the rest");
+    assert!(judge(agent(Speaks::Acp).flags(), &["--more".to_owned()]).unwrap().0 == ["--more"], "admins only");
+}
+
+#[test]
+fn what_a_plain_program_cannot_keep_is_refused_before_it_starts() {
+    let refused: [fn(&mut Task); 5] = [
+        |task| task.spec.permission_mode = PermissionMode::Ask,
+        |task| task.spec.permission_mode = PermissionMode::ReadOnly,
+        |task| task.resume = Some("--yolo".to_owned()),
+        |task| task.resume = Some(String::new()),
+        |task| {
+            let transport = McpTransport::Http { url: "https://a.example".to_owned(), headers: BTreeMap::new() };
+            task.mcp_servers = vec![McpServer { name: "a".to_owned(), transport }];
+        },
+    ];
+    for change in refused {
+        assert_eq!(invocation(Speaks::Text, change), Err(Cause::BadArguments));
+    }
+    let unable = |change: fn(&mut Task)| {
+        let mut able = agent(Speaks::Text);
+        (able.definition.model_args, able.definition.resume_args) = (vec![], vec![]);
+        assert!(!able.capabilities("").models && !able.capabilities("").resume);
+        let mut task = task("mine");
+        change(&mut task);
+        able.invocation(&task, &installed("mine", "", "")).map_err(|failure| failure.cause)
+    };
+    assert_eq!(unable(|task| task.spec.model = Some("big".to_owned())), Err(Cause::BadArguments));
+    assert_eq!(unable(|task| task.resume = Some("s-1".to_owned())), Err(Cause::BadArguments));
+}
+
+#[test]
+fn a_program_is_a_name_to_look_for_or_an_absolute_path() {
+    assert_eq!(agent(Speaks::Acp).location(), Location::Named("mine"));
+    let mut placed = agent(Speaks::Acp);
+    placed.definition.program = "/opt/mine".to_owned();
+    assert_eq!(placed.location(), Location::At(Path::new("/opt/mine")));
+}
+
+#[test]
+fn an_acp_agent_is_driven_by_the_protocol() {
+    let mut parser = parser(Speaks::Acp);
+    let mut out = Output::default();
+    parser.open(&mut out);
+    assert!(!out.close_stdin && String::from_utf8(out.send).unwrap().contains("initialize"));
+    let odd = invocation(Speaks::Acp, |task| {
+        use std::os::unix::ffi::OsStringExt as _;
+        task.spec.working_dir = PathBuf::from(std::ffi::OsString::from_vec(vec![b'/', 0xff]));
+    });
+    assert_eq!(odd, Err(Cause::BadArguments));
+}
