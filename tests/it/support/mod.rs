@@ -3,6 +3,7 @@
 //! Nothing here sleeps and hopes: whoever waits, waits for an event, and [`live`] ends the test loudly if that never comes.
 
 mod client;
+mod live;
 mod process;
 mod server;
 mod sse;
@@ -10,8 +11,9 @@ mod sse;
 use std::time::Duration;
 
 pub(crate) use client::{Answer, Client};
+pub(crate) use live::{notice, of};
 pub(crate) use process::{Pid, carrying, is_alive};
-pub(crate) use server::{Server, Setup, fake_agents};
+pub(crate) use server::{Server, Setup};
 pub(crate) use sse::{Frame, Frames, assert_dense, last};
 
 /// How long one test may take: far more than any needs, on a machine that is busy with others.
