@@ -153,7 +153,7 @@ pub enum MessageError {
     KeyReused,
     /// As many wait as may, or it could not be recorded.
     #[error(transparent)]
-    Not(NotTaken),
+    Not(#[from] NotTaken),
 }
 
 /// A caller's key for a request that may be sent again, with what tells that request from another.
@@ -299,6 +299,12 @@ impl RunManager {
         if inner.around.shutdown.is_cancelled() {
             return Err(CreateError::Draining);
         }
+        // First of all: what was asked for already needs no place, no folder and no turn, and must not interrupt itself.
+        if let Some(key) = &key
+            && let Some((run, fingerprint)) = inner.store.used_key(caller.user.clone(), key.key.clone()).await?
+        {
+            return self.made_before(caller, run, fingerprint == key.fingerprint).await;
+        }
         let session = match new.session {
             Some(id) => Some(self.visible_session(caller, id).await.map_err(|error| match error {
                 SessionError::NotFound(id) => CreateError::NoSession(id),
@@ -345,8 +351,9 @@ impl RunManager {
         let log = match inner.log.create(record.clone(), &first, used.clone()).await {
             Ok(log) => log,
             Err(StoreError::KeyUsed { run, fingerprint }) => {
-                let same = used.is_some_and(|used| used.fingerprint == fingerprint);
-                return if same { self.get(caller, run).await.map_err(CreateError::from) } else { Err(CreateError::KeyReused) };
+                // The same request came twice at once, and the other one was quicker.
+                self.remove_workspace(id).await;
+                return self.made_before(caller, run, used.is_some_and(|used| used.fingerprint == fingerprint)).await;
             }
             Err(error) => return Err(error.into()),
         };
@@ -361,6 +368,19 @@ impl RunManager {
             driver.run(ticket, turn).await;
         });
         Ok(RunView::new(record, Some(RunStatus::Queued)))
+    }
+
+    /// The answer to a request whose key was used before.
+    async fn made_before(&self, caller: &Caller, run: RunId, same: bool) -> Result<RunView, CreateError> {
+        if same { self.get(caller, run).await.map_err(CreateError::from) } else { Err(CreateError::KeyReused) }
+    }
+
+    async fn remove_workspace(&self, id: RunId) {
+        let workspaces = self.inner.workspaces.clone();
+        let removing = tokio::task::spawn_blocking(move || workspaces.remove_fresh(id)).await;
+        if let Ok(Err(error)) = removing {
+            tracing::warn!(run.id = %id, %error, "the workspace of a run that is gone could not be removed");
+        }
     }
 
     /// A session's turn if it can be had as the caller wants it; `None` means that the run waits for it.
@@ -457,6 +477,12 @@ impl RunManager {
         if !self.inner.around.agents.capabilities(&run.spec.agent_type).await.messages {
             return Err(MessageError::NotSupported(run.spec.agent_type));
         }
+        // First of all: what was taken already is taken, also when the run has ended since, or has as many waiting as may.
+        if let Some(key) = &key
+            && let Some((run, fingerprint)) = self.inner.store.used_key(caller.user.clone(), key.key.clone()).await.map_err(NotTaken::from)?
+        {
+            return if run == id && fingerprint == key.fingerprint { Ok(()) } else { Err(MessageError::KeyReused) };
+        }
         let used =
             key.map(|key| Idempotency { owner: caller.user.clone(), key: key.key, fingerprint: key.fingerprint, at: self.inner.log.now() });
         let handle = self.live().get(&id).cloned();
@@ -517,11 +543,7 @@ impl RunManager {
             return Err(DeleteError::Alive(id));
         }
         self.inner.store.delete_run(id).await.map_err(FindError::from)?;
-        let workspaces = self.inner.workspaces.clone();
-        let removing = tokio::task::spawn_blocking(move || workspaces.remove_fresh(id)).await;
-        if let Ok(Err(error)) = removing {
-            tracing::warn!(run.id = %id, %error, "the workspace of a deleted run could not be removed");
-        }
+        self.remove_workspace(id).await;
         tracing::info!(run.id = %id, by = %caller.user, "the run was deleted");
         Ok(())
     }

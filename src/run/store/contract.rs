@@ -194,6 +194,10 @@ async fn a_key_is_used_once_and_tells_what_it_was_used_for(store: &dyn RunStore)
     store.create_run(first.clone(), chunk(1, 1), key("a", 1)).await.unwrap();
     let used = Err(StoreError::KeyUsed { run: first.id, fingerprint: "a".into() });
     assert_eq!(store.create_run(second.clone(), chunk(1, 1), key("b", 2)).await, used);
+    let Some(Idempotency { owner, key: name, .. }) = key("a", 1) else { return };
+    assert_eq!(store.used_key(owner.clone(), name.clone()).await.unwrap(), Some((first.id, "a".into())));
+    assert_eq!(store.used_key("anna".parse().unwrap(), name).await.unwrap(), None, "another's key is another key");
+    assert_eq!(store.used_key(owner, "new".into()).await.unwrap(), None);
     assert_eq!(store.run(second.id).await.unwrap(), None, "nothing of it stays");
     let again = RunChange { idempotency: key("b", 2), ..RunChange::default() };
     assert_eq!(store.append(first.id, chunk(2, 2), again).await, used);

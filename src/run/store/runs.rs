@@ -153,6 +153,12 @@ pub trait RunStore: std::fmt::Debug + Send + Sync {
     /// [`StoreError`] if the store fails or a row is damaged.
     async fn sessions(&self, owner: Option<UserName>, before: Option<SessionId>, limit: usize) -> Result<Vec<SessionRecord>, StoreError>;
 
+    /// The run that `owner` asked for, or spoke to, under this key, with what told that request from another; `None` for a new key.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails or the row is damaged.
+    async fn used_key(&self, owner: UserName, key: String) -> Result<Option<(RunId, String)>, StoreError>;
+
     /// Forgets keys of requests that came before that moment.
     ///
     /// # Errors

@@ -113,6 +113,10 @@ impl RunStore for SqliteStore {
         .await
     }
 
+    async fn used_key(&self, owner: UserName, key: String) -> Result<Option<(RunId, String)>, StoreError> {
+        self.read(move |connection| used_key(connection, &owner, &key)).await
+    }
+
     async fn forget_keys(&self, before: Timestamp) -> Result<(), StoreError> {
         self.writer
             .write(move |connection| execute(connection, "DELETE FROM idempotency WHERE created_at < ?1", [before.as_millis()]).map(|_| ()))
@@ -178,18 +182,20 @@ impl RunStore for SqliteStore {
 /// Takes a caller's key for this run, unless it is taken.
 fn claim_key(connection: &Connection, run: RunId, idempotency: Option<Idempotency>) -> Result<(), StoreError> {
     let Some(Idempotency { owner, key, fingerprint, at }) = idempotency else { return Ok(()) };
-    let sql = "INSERT INTO idempotency (owner, key, fingerprint, run_id, created_at) VALUES (?1, ?2, ?3, ?4, ?5)
-               ON CONFLICT (owner, key) DO NOTHING";
-    if execute(connection, sql, params![owner.as_str(), key, fingerprint, run.to_string(), at.as_millis()])? == 1 {
-        return Ok(());
+    if let Some((run, fingerprint)) = used_key(connection, &owner, &key)? {
+        return Err(StoreError::KeyUsed { run, fingerprint });
     }
+    let sql = "INSERT INTO idempotency (owner, key, fingerprint, run_id, created_at) VALUES (?1, ?2, ?3, ?4, ?5)";
+    execute(connection, sql, params![owner.as_str(), key, fingerprint, run.to_string(), at.as_millis()]).map(|_| ())
+}
+
+fn used_key(connection: &Connection, owner: &UserName, key: &str) -> Result<Option<(RunId, String)>, StoreError> {
     let sql = "SELECT run_id, fingerprint FROM idempotency WHERE owner = ?1 AND key = ?2";
-    let first = connection
-        .prepare_cached(sql)
-        .and_then(|mut select| select.query_row(params![owner.as_str(), key], |row| Ok((row.get::<_, String>(0)?, row.get(1)?))));
-    let (id, fingerprint) = first.map_err(reading)?;
-    let run = id.parse().map_err(|error| StoreError::Damaged { table: "idempotency", id, problem: format!("{error}") })?;
-    Err(StoreError::KeyUsed { run, fingerprint })
+    let mut statement = connection.prepare_cached(sql).map_err(reading)?;
+    let found = statement.query_row(params![owner.as_str(), key], |row| Ok((row.get::<_, String>(0)?, row.get(1)?))).optional();
+    let Some((run, fingerprint)) = found.map_err(reading)? else { return Ok(None) };
+    let id = run.parse().map_err(|error| StoreError::Damaged { table: "idempotency", id: run, problem: format!("{error}") })?;
+    Ok(Some((id, fingerprint)))
 }
 
 fn insert_chunk(connection: &Connection, run: RunId, chunk: &Chunk) -> Result<(), StoreError> {
