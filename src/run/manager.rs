@@ -479,7 +479,8 @@ impl RunManager {
         }
         // First of all: what was taken already is taken, also when the run has ended since, or has as many waiting as may.
         if let Some(key) = &key
-            && let Some((run, fingerprint)) = self.inner.store.used_key(caller.user.clone(), key.key.clone()).await.map_err(NotTaken::from)?
+            && let Some((run, fingerprint)) =
+                self.inner.store.used_key(caller.user.clone(), key.key.clone()).await.map_err(NotTaken::from)?
         {
             return if run == id && fingerprint == key.fingerprint { Ok(()) } else { Err(MessageError::KeyReused) };
         }

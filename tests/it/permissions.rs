@@ -41,7 +41,10 @@ fn a_run_waits_for_its_person_and_goes_on_with_exactly_what_was_shown() {
         assert_dense(&frames);
         let resolved = of(&frames, "permission_resolved");
         assert_eq!(resolved.len(), 1);
-        assert_eq!((&resolved[0]["id"], &resolved[0]["decision"], &resolved[0]["by"]), (&json!(name), &json!("allow_once"), &json!("user")));
+        assert_eq!(
+            (&resolved[0]["id"], &resolved[0]["decision"], &resolved[0]["by"]),
+            (&json!(name), &json!("allow_once"), &json!("user"))
+        );
         let result = of(&frames, "tool_result")[0];
         assert!(resolved[0]["seq"].as_u64() < result["seq"].as_u64());
         let allowed: Value = serde_json::from_str(result["content"].as_str().unwrap()).unwrap();

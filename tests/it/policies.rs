@@ -107,17 +107,27 @@ fn rules_that_cannot_be_understood_are_refused_before_anything_starts() {
             let answer = user.ask("result x", json!({ "agent_type": "claude_code", "permission_rules": rules })).await;
             assert_eq!(answer.problem(422, "invalid_field"), field);
         }
-        for metadata in [json!({ "permission_mode": "ask" }), json!({ "permission_rules": [{ "decision": "deny" }] })] {
-            let mut metadata = metadata;
-            metadata["agent_type"] = "demo".into();
-            assert_eq!(user.ask("x", metadata).await.problem(422, "cannot_ask"), "metadata.permission_mode");
-        }
         assert!(user.get("/api/runs").await.body["items"].as_array().unwrap().is_empty());
 
         let setup = Setup::new();
         let settings = setup.folder().join("settings.toml");
         std::fs::write(&settings, "[[permission_rules]]\npath = \"src/[\"\ndecision = \"deny\"\n").unwrap();
         let (status, said) = setup.env("OPENRUNNER_CONFIG", settings.display()).refuses().await;
-        assert!(!status.success() && said.contains("permission_rules"), "{said}");
+        assert!(!status.success() && said.contains("permission rule 1"), "{said}");
+    });
+}
+
+#[test]
+fn an_agent_that_cannot_ask_is_not_made_to() {
+    live(async {
+        let setup = Setup::new();
+        let settings = setup.folder().join("settings.toml");
+        std::fs::write(&settings, "[agents.claude_code]\nmode = \"one_shot\"\n").unwrap();
+        let server = setup.env("OPENRUNNER_CONFIG", settings.display()).start().await;
+        let user = server.client("user").await;
+        for mut metadata in [json!({ "permission_mode": "ask" }), json!({ "permission_rules": [{ "decision": "deny" }] })] {
+            metadata["agent_type"] = "claude_code".into();
+            assert_eq!(user.ask("result x", metadata).await.problem(422, "cannot_ask"), "metadata.permission_mode");
+        }
     });
 }
