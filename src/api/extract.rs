@@ -1,5 +1,7 @@
 //! What handlers take out of a request, with refusals that name what is wrong.
 
+use std::fmt::Write;
+
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -48,7 +50,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Keyed<T> {
         let body = json_body(request, state).await?;
         let key = key.map(|key| {
             let digest = Sha256::new().chain_update(route).chain_update([0]).chain_update(&body).finalize();
-            IdempotencyKey { key, fingerprint: digest.iter().map(|byte| format!("{byte:02x}")).collect() }
+            let fingerprint = digest.iter().fold(String::new(), |mut hex, byte| {
+                // Writing to a string cannot fail.
+                let _ = write!(hex, "{byte:02x}");
+                hex
+            });
+            IdempotencyKey { key, fingerprint }
         });
         parse(&body).map(|value| Self { value, key })
     }

@@ -248,7 +248,7 @@ impl RunManager {
     /// # Errors
     /// [`StoreError`] if the store fails.
     pub async fn recover(&self) -> Result<usize, StoreError> {
-        let yesterday = self.inner.log.now().as_millis() - KEEP_KEYS.as_millis() as i64;
+        let yesterday = self.inner.log.now().as_millis() - i64::try_from(KEEP_KEYS.as_millis()).unwrap_or(i64::MAX);
         self.inner.store.forget_keys(Timestamp::from_millis(yesterday)).await?;
         let unfinished = self.inner.store.unfinished().await?;
         for &id in &unfinished {

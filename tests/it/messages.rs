@@ -16,7 +16,7 @@ async fn busy(user: &Client, go: &Path, end: &str) -> String {
 /// Everything that was said, by the agent and to it.
 fn talk(frames: &[Frame]) -> Vec<&str> {
     let said = frames.iter().filter(|frame| ["message", "user_message"].contains(&frame.event.as_str()));
-    said.map(|frame| frame.data["content"].as_str().unwrap()).collect()
+    said.map(|frame| frame.data["content"].as_str().expect("a message has a text")).collect()
 }
 
 #[test]

@@ -9,7 +9,7 @@ const WRITE: &str = r#"permission Write {"file_path":"a.txt","content":"x"}"#;
 
 /// Reads until the agent asks, and gives the request.
 async fn asked(frames: &mut Frames) -> Value {
-    frames.until("permission_request").await.last().unwrap().data.clone()
+    last(&frames.until("permission_request").await).clone()
 }
 
 #[test]

@@ -17,22 +17,26 @@ async fn assert_hidden(server: Server, run: &str, kept: &Path) {
         assert!(!admin.get(&path).await.text.contains(SECRET), "{path}");
     }
     assert!(!server.log().contains(SECRET));
-    assert!(std::fs::read_to_string(kept).unwrap().contains(SECRET), "else this would show nothing");
-    std::fs::remove_file(kept).unwrap();
+    assert!(std::fs::read_to_string(kept).expect("the agent has written it").contains(SECRET), "else this would show nothing");
+    std::fs::remove_file(kept).expect("it is there");
     let data = server.data();
     // A server that was killed has everything on disk that it ever wrote down.
     let _again = server.killed_and_started_again().await;
     assert_eq!(holding(&data), Vec::<String>::new());
 }
 
+fn contains(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|part| part == text.as_bytes())
+}
+
 /// Files under `folder` that hold the secret.
 fn holding(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("a folder can be read").path();
         if path.is_dir() {
             found.extend(holding(&path));
-        } else if path.is_file() && std::fs::read(&path).unwrap().windows(SECRET.len()).any(|bytes| bytes == SECRET.as_bytes()) {
+        } else if path.is_file() && contains(&std::fs::read(&path).expect("a file can be read"), SECRET) {
             found.push(path.display().to_string());
         }
     }

@@ -18,8 +18,8 @@ fn run_of(script: &str) -> Value {
 
 /// How many runs the user has, and how many folders were made for them.
 async fn made(user: &Client, server: &Server) -> (usize, usize) {
-    let runs = user.get("/api/runs").await.body["items"].as_array().unwrap().len();
-    (runs, std::fs::read_dir(server.data().join("workspaces")).unwrap().count())
+    let runs = user.get("/api/runs").await.body["items"].as_array().expect("a listing").len();
+    (runs, std::fs::read_dir(server.data().join("workspaces")).expect("the folder of workspaces").count())
 }
 
 #[test]

@@ -10,7 +10,7 @@ async fn go_on(user: &Client, session: &str, script: &str) -> String {
 }
 
 async fn session_of(user: &Client, run: &str) -> String {
-    user.run(run).await["session_id"].as_str().unwrap().to_owned()
+    user.run(run).await["session_id"].as_str().expect("every run has a session").to_owned()
 }
 
 #[test]
