@@ -27,6 +27,7 @@ have cargo || fail 'cargo cannot be found. Install Rust from https://rustup.rs a
 packages=''
 have cc || packages="$packages build-essential"
 have python3 || packages="$packages python3"
+have curl || packages="$packages curl"
 have npm || packages="$packages nodejs npm"
 if [ -n "$packages" ]; then
     if have apt-get && [ "$(id -u)" = 0 ]; then
@@ -40,6 +41,7 @@ if [ -n "$packages" ]; then
 fi
 have cc || fail 'no C compiler (cc): SQLite and the crypto library are built from C.'
 have python3 || fail 'no python3: the scripted model service of the end-to-end tests is written in it.'
+have curl || fail 'no curl: the end-to-end tests follow the documents, which use it.'
 cargo --version
 python3 --version
 

@@ -72,16 +72,21 @@ pub struct AgentReport {
     /// Whether a run of it can be started.
     pub available: bool,
     /// The version that the program names.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// Absolute path of the program.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
     /// Whether a login or key is configured.
     pub authenticated: Authenticated,
     /// The exact command that installs it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub install: Option<String>,
     /// How to log in.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub login: Option<String>,
     /// Why it cannot be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 

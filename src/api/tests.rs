@@ -335,14 +335,15 @@ async fn i6_an_id_that_is_none_names_nothing() {
 async fn d8_a_body_that_is_too_large_is_413_however_it_comes() {
     let client = Client::new().await;
     let bearer = format!("Bearer {}", client.login().await);
-    let large = format!("\"{}\"", "x".repeat(2 * 1024 * 1024));
+    let body_of = |size: usize| format!("{{\"text\":\"{}\"}}", "x".repeat(size - 11));
+    let large = body_of(2 * 1024 * 1024 + 1);
     let chunked = Body::from_stream(stream::iter([Ok::<_, std::io::Error>(large.clone())]));
     let headers = [("content-type", "application/json"), ("authorization", bearer.as_str())];
     assert_eq!(client.send(Method::POST, "/api/runs", &headers, chunked).await.code(), (413, "body_too_large".to_owned()));
     let declared = [headers[0], headers[1], ("content-length", "67108864")];
     let never_read = Body::from_stream(stream::pending::<Result<bytes::Bytes, std::io::Error>>());
     assert_eq!(client.send(Method::POST, "/api/runs", &declared, never_read).await.code(), (413, "body_too_large".to_owned()));
-    let fits = format!("\"{}\"", "x".repeat(2 * 1024 * 1024 - 2));
+    let fits = body_of(2 * 1024 * 1024);
     assert_eq!(client.send(Method::POST, "/api/runs", &headers, fits).await.status, 200);
 }
 

@@ -1,11 +1,11 @@
 //! What the server finds on its machine.
 
-use std::fs;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Agent, Server, for_each_agent, wait_for};
+use crate::support::{Agent, Bench, Server, for_each_agent, wait_for};
 
 for_each_agent!(Server::shared();
     what_is_installed_is_shown_with_place_version_and_login,
@@ -22,15 +22,20 @@ fn what_is_installed_is_shown_with_place_version_and_login(server: &Server, agen
     let tested = versions.lines().find_map(|line| line.strip_prefix(agent.name())?.split_whitespace().last()).expect("a version");
     assert_eq!(report["version"], tested);
     assert!(report["path"].as_str().is_some_and(|path| path.starts_with(server.bench.agents.to_str().expect("UTF-8"))), "{report}");
-    assert!(report["error"].is_null());
-    let asked = Instant::now();
-    server.get("/health/agents");
-    assert!(asked.elapsed() < Duration::from_millis(200), "curl's own start included: {:?}", asked.elapsed());
+    assert!(report.get("error").is_none(), "absent where there is none");
+    let ask = || {
+        let asked = Instant::now();
+        server.get("/health/agents");
+        asked.elapsed()
+    };
+    // The best of some, since the start of curl is in it, and other tests make agents start meanwhile.
+    let took = (0..5).map(|_| ask()).min().unwrap_or_default();
+    assert!(took < Duration::from_millis(200), "{took:?}");
 }
 
 fn what_is_not_installed_says_how_to_install_it(server: &Server, agent: Agent) {
     let report = report(server, agent);
-    assert_eq!((&report["available"], &report["version"], &report["path"]), (&json!(false), &Value::Null, &Value::Null));
+    assert_eq!((&report["available"], report.get("version"), report.get("path")), (&json!(false), None, None));
     let install = report["install"].as_str().expect("a command");
     assert!(install.starts_with("npm install -g "), "{install}");
     let (_, events) = server.run(agent, "hello", &json!({}));
@@ -40,13 +45,27 @@ fn what_is_not_installed_says_how_to_install_it(server: &Server, agent: Agent) {
     assert!(events.all("run_started").is_empty());
 }
 
+#[test]
+fn without_a_key_the_login_is_missing_here_and_in_the_run() {
+    let Some(bench) = Bench::get() else { return };
+    let server = Server::start(bench, "keyless", &[("ANTHROPIC_API_KEY", ""), ("MOCK_KEY", "")]);
+    // OpenCode's key stands in its own settings.
+    for agent in [Agent::ClaudeCode, Agent::Codex] {
+        let login = || Some(report(&server, agent)).filter(|report| report["authenticated"] != "unknown");
+        let report = wait_for("a look at the login", login);
+        assert_eq!((&report["authenticated"], &report["available"]), (&json!("no"), &json!(true)), "{report}");
+        assert!(report["login"].as_str().is_some_and(|how| how.contains("log")), "{report}");
+        let (_, events) = server.run(agent, "hello [[mock:text]]", &json!({}));
+        events.assert_end("failed", "not_logged_in");
+    }
+}
+
 /// A server that finds no agent: neither in its own folder nor on its `PATH`.
 fn bare_server() -> Option<&'static Server> {
-    static BARE: std::sync::OnceLock<Option<Server>> = std::sync::OnceLock::new();
+    static BARE: OnceLock<Option<Server>> = OnceLock::new();
     let start = || {
-        let bench = Server::shared()?.bench;
-        let empty = bench.folder();
-        let empty = fs::canonicalize(&empty).ok()?.display().to_string();
+        let bench = Bench::get()?;
+        let empty = bench.folder().display().to_string();
         Some(Server::start(bench, "bare", &[("OPENRUNNER_AGENTS_DIR", &empty), ("PATH", &empty)]))
     };
     BARE.get_or_init(start).as_ref()

@@ -2,11 +2,13 @@
 
 use serde_json::json;
 
+use crate::stops::a_cancelled_run_leaves_no_process;
 use crate::support::{Agent, Server, for_each_agent};
 use crate::tools::check_created_file;
 
 for_each_agent!(Server::one_shot();
     a_file_is_created_without_a_question,
+    a_cancelled_run_leaves_no_process,
 );
 
 fn a_file_is_created_without_a_question(server: &Server, agent: Agent) {

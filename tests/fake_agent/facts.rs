@@ -1,6 +1,7 @@
 //! What a process can find out about itself.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::{env, fs, io};
 
 use rustix::process::{getpgrp, getpid, getppid, getsid};
@@ -26,7 +27,7 @@ pub(crate) fn fact(name: &str) -> io::Result<Value> {
             let status = fs::read_to_string("/proc/self/status")?;
             Ok(status.lines().find_map(|line| line.strip_prefix("Umask:")).map(str::trim).into())
         }
-        "cwd" => Ok(lossy(env::current_dir()?.into_os_string()).into()),
+        "cwd" => Ok(lossy(env::current_dir()?).into()),
         _ => Err(io::Error::other(format!("no such fact: {name:?}"))),
     }
 }
@@ -36,7 +37,7 @@ fn descriptors() -> io::Result<Value> {
     let mut open = BTreeMap::new();
     for entry in fs::read_dir("/proc/self/fd")? {
         let entry = entry?;
-        let target = lossy(fs::read_link(entry.path())?.into_os_string());
+        let target = lossy(fs::read_link(entry.path())?);
         // The listing itself is a descriptor, too.
         if target != own {
             open.insert(lossy(entry.file_name()), target);
@@ -45,6 +46,6 @@ fn descriptors() -> io::Result<Value> {
     Ok(open.into_iter().collect())
 }
 
-fn lossy(text: std::ffi::OsString) -> String {
-    text.to_string_lossy().into_owned()
+fn lossy(text: impl AsRef<OsStr>) -> String {
+    text.as_ref().to_string_lossy().into_owned()
 }

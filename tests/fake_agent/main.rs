@@ -11,7 +11,7 @@ mod facts;
 mod player;
 mod script;
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -27,8 +27,8 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let played = match words.as_slice() {
-        ["--version"] => answer("9.9.9 (Claude Code)"),
-        ["auth", "status"] => answer("{\"loggedIn\": true}"),
+        ["--version"] => writeln!(io::stdout(), "9.9.9 (Claude Code)").map(|()| ExitCode::SUCCESS),
+        ["auth", "status"] => writeln!(io::stdout(), "{{\"loggedIn\": true}}").map(|()| ExitCode::SUCCESS),
         [children::FLAG, words @ ..] => children::be(words),
         [player::GO_ON, script] => Player::default().go_on(script),
         _ => Player::default().play(),
@@ -37,9 +37,4 @@ fn main() -> ExitCode {
         eprintln!("fake_agent: {error}");
         ExitCode::from(BAD_SCRIPT)
     })
-}
-
-fn answer(text: &str) -> io::Result<ExitCode> {
-    println!("{text}");
-    Ok(ExitCode::SUCCESS)
 }

@@ -82,7 +82,8 @@ fn is_root(path: &Path, root: &Path) -> bool {
 /// The modules of this crate that a file names, but for its comments and its tests, which stand last.
 fn names_used(text: &str) -> BTreeSet<String> {
     let code = text.split("\n#[cfg(test)]\nmod tests").next().unwrap_or_default();
-    let code: String = code.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect();
+    let code: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let code = code.join("\n");
     let mut names = BTreeSet::new();
     for (at, found) in code.match_indices("crate::") {
         // `pub(in crate::…)` says who may see, and uses nothing.

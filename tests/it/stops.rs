@@ -24,7 +24,7 @@ async fn done_of(user: &Client, script: &str) -> Value {
 /// Starts a run that says the ids of children as the last thing before it hangs, and gives the run and them.
 async fn with_children(user: &Client, script: &str) -> (String, Vec<i32>) {
     let id = user.script(script).await;
-    let children: Vec<i32> = serde_json::from_str(&user.follow(&id).await.until_says().await).unwrap();
+    let children: Vec<i32> = serde_json::from_str(&user.follow(&id).await.until_says().await).expect("a list of ids");
     assert!(children.iter().all(|pid| is_alive(*pid)));
     (id, children)
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::usage::usage as usage_of;
 use super::wire::Tokens;
 use super::{errors, tools};
-use crate::agent::{Fate, Item as Told, Output, Parser, Started, Task};
+use crate::agent::{Fate, Installed, Item as Told, Output, Parser, Started, Task};
 use crate::process::Exit;
 use crate::types::{Delta, FileChangeKind, Level, NoticeCode, PlanEntry, PlanStatus, Role, StreamEvent, ToolKind, ToolStatus};
 
@@ -139,6 +139,8 @@ struct McpResult {
 #[derive(Debug)]
 pub(super) struct Exec {
     prompt: String,
+    /// The installed program's: the protocol of this mode does not tell it.
+    version: Option<String>,
     model: Option<String>,
     /// Whether the thread is older than this process, so that its tokens are not this process's.
     resumed: bool,
@@ -149,9 +151,10 @@ pub(super) struct Exec {
 
 impl Exec {
     /// For one process that carries out `task`.
-    pub(super) fn new(task: &Task) -> Self {
+    pub(super) fn new(task: &Task, installed: &Installed) -> Self {
         Self {
             prompt: task.spec.prompt.clone(),
+            version: installed.version.clone(),
             model: task.spec.model.clone(),
             resumed: task.resume.is_some(),
             open: HashSet::new(),
@@ -164,7 +167,7 @@ impl Exec {
     fn told(&mut self, line: Line, out: &mut Output) -> Option<Fate> {
         match line {
             Line::ThreadStarted { thread_id } => {
-                let started = Started { agent_session: Some(thread_id), version: None, model: self.model.clone() };
+                let started = Started { agent_session: Some(thread_id), version: self.version.clone(), model: self.model.clone() };
                 out.items.push(Told::Started(started));
             }
             Line::TurnStarted {} => return Some(Fate::Noise),

@@ -107,10 +107,10 @@ impl Program for Codex {
         command::invocation(self.mode, task, command::home_of(installed, self.codex_home.as_deref()))
     }
 
-    fn parser(&self, task: &Task, _installed: &Installed) -> Box<dyn Parser> {
+    fn parser(&self, task: &Task, installed: &Installed) -> Box<dyn Parser> {
         match self.mode {
             Mode::TwoWay => Box::new(AppServer::new(task)),
-            Mode::OneShot => Box::new(Exec::new(task)),
+            Mode::OneShot => Box::new(Exec::new(task, installed)),
         }
     }
 }

@@ -103,9 +103,7 @@ impl OneShot {
         let worked = completed && !tools::failed(&state);
         let denied = !completed && content.contains(REFUSED);
         self.refused |= denied;
-        let title = field("title").filter(|title| !title.is_empty()).or_else(|| input.get("command")?.as_str());
-        let title = title.and_then(|title| title.lines().next()).unwrap_or(&name).to_owned();
-        let kind = tools::kind(&name);
+        let (kind, title) = (tools::kind(&name), tools::title(&name, &input, field("title")));
         let call = ToolCall { id: id.clone(), name: name.clone(), kind, title, input: input.clone(), parent_tool_call_id: None };
         out.event(StreamEvent::ToolCall(call));
         if worked {

@@ -28,6 +28,15 @@ pub(super) fn name(kind: AcpKind, title: &str) -> String {
     if kind == AcpKind::Execute { "bash".to_owned() } else { title.to_owned() }
 }
 
+/// One line about a call for a person. The program's own title of a file is its path from the root of the repository, and where
+/// there is none from `/`, without the slash.
+pub(super) fn title(name: &str, input: &Value, own: Option<&str>) -> String {
+    let text = |field: &str| input.get(field).and_then(Value::as_str);
+    let about_file = text("filePath").map(|path| format!("{name} {path}"));
+    let title = about_file.as_deref().or(own).filter(|title| !title.is_empty()).or(text("command"));
+    title.and_then(|title| title.lines().next()).unwrap_or(name).to_owned()
+}
+
 /// Whether a call failed that the program calls completed: a command that ran, and ended with another exit code than 0 (recording
 /// `acp/opencode_parallel`). `output` holds the tool's `metadata`.
 pub(super) fn failed(output: &Value) -> bool {

@@ -46,12 +46,12 @@ impl Bench {
             let path = agents.join("bin").join(program);
             assert!(path.exists(), "{} is not there: OPENRUNNER_TEST_AGENTS is the --prefix of install-agents.sh", path.display());
         }
-        // Not below /tmp: Codex warns about a home there at each start. The shared server removes it at the end.
+        // Not below /tmp: Codex warns about a home there at each start. The model service's keeper removes it.
         let root = tempfile::Builder::new().prefix("openrunner-e2e-").tempdir_in("/var/tmp").expect("a folder in /var/tmp").keep();
         let port_file = root.join("port");
         let mock = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mock-llm/mock_llm.py");
         let mock = ["python3", path(&mock), "--port", "0", "--port-file", path(&port_file)];
-        let mock = Kept::start(&mock, &base_environment(&root), &root.join("mock.log"), None);
+        let mock = Kept::start(&mock, &base_environment(&root), &root.join("mock.log"), Some(&root));
         let port = wait_for("the model service", || fs::read_to_string(&port_file).ok().filter(|text| !text.is_empty()));
         let bench = Self {
             agents: agents.canonicalize().expect("an absolute path"),

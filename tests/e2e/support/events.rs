@@ -18,7 +18,7 @@ pub(crate) struct Follow {
 impl Follow {
     pub(crate) fn start(url: &str) -> Self {
         let mut command = Command::new("curl");
-        command.args(["-sSN", "--fail-with-body", "--noproxy", "*", "--max-time", "150", url]).stdin(Stdio::null()).stdout(Stdio::piped());
+        command.args(["-sN", "--fail-with-body", "--noproxy", "*", "--max-time", "150", url]).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut curl = command.spawn().expect("curl is needed for these tests");
         let lines = BufReader::new(curl.stdout.take().expect("its stdout")).lines();
         Self { curl, lines, seen: Vec::new() }

@@ -19,7 +19,8 @@ exec >/dev/null
 read -r _
 kill -TERM "$child" 2>/dev/null
 wait "$child"
-[ -z "$remove" ] || rm -rf -- "$remove"
+# Others end at the same time, and may still write there.
+[ -z "$remove" ] || { sleep 2; rm -rf -- "$remove"; }
 "#;
 
 /// A running program. Dropping it ends it.

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -36,16 +36,14 @@ impl Server {
     /// The server that most tests share.
     pub(crate) fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<Server>> = OnceLock::new();
-        let start = || Bench::get().map(|bench| Self::start_with(bench, "shared", &[], Some(&bench.root)));
-        SHARED.get_or_init(start).as_ref()
+        SHARED.get_or_init(|| Bench::get().map(|bench| Self::start(bench, "shared", &[]))).as_ref()
     }
 
     /// The same with each agent in its one-shot mode.
     pub(crate) fn one_shot() -> Option<&'static Self> {
         static ONE_SHOT: OnceLock<Option<Server>> = OnceLock::new();
         let start = || {
-            // Its folder is removed by the shared one.
-            let bench = Self::shared()?.bench;
+            let bench = Bench::get()?;
             let config = Agent::ALL.map(|agent| format!("[agents.{agent}]\nmode = \"one_shot\"\n")).concat();
             fs::create_dir_all(bench.root.join("one_shot")).expect("a data folder");
             fs::write(bench.root.join("one_shot/openrunner.toml"), config).expect("a settings file");
@@ -54,12 +52,8 @@ impl Server {
         ONE_SHOT.get_or_init(start).as_ref()
     }
 
-    /// A server with the data folder `name`, and these variables besides the usual ones.
+    /// A server with the data folder `name`, and these variables besides the usual ones; one that is set to nothing is left out.
     pub(crate) fn start(bench: &'static Bench, name: &str, variables: &[(&str, &str)]) -> Self {
-        Self::start_with(bench, name, variables, None)
-    }
-
-    fn start_with(bench: &'static Bench, name: &str, variables: &[(&str, &str)], remove: Option<&Path>) -> Self {
         let data = bench.root.join(name);
         fs::create_dir_all(&data).expect("a data folder");
         let address = format!("127.0.0.1:{}", free_port());
@@ -70,7 +64,8 @@ impl Server {
             env.retain(|(known, _)| known != name);
             env.push(((*name).to_owned(), (*value).to_owned()));
         }
-        let process = Kept::start(&[env!("CARGO_BIN_EXE_openrunner")], &env, &log, remove);
+        env.retain(|(_, value)| !value.is_empty());
+        let process = Kept::start(&[env!("CARGO_BIN_EXE_openrunner")], &env, &log, None);
         let ready = || fs::read_to_string(&log).ok().filter(|text| text.contains("openrunner is ready"));
         wait_for("the server", ready);
         let mut server = Self { bench, address, token: String::new(), log, process };

@@ -158,10 +158,10 @@ impl Client {
 
     /// What the scripted agent reports of itself: carries out a run of these reports and gives the answers.
     pub(crate) async fn reports(&self, facts: &[&str], metadata: Value) -> Vec<Value> {
-        let script: String = facts.iter().map(|fact| format!("report {fact}\n")).collect();
+        let script: Vec<String> = facts.iter().map(|fact| format!("report {fact}")).collect();
         let mut metadata = metadata;
         metadata["agent_type"] = "claude_code".into();
-        let id = self.create(&format!("{script}result reported"), metadata).await;
+        let id = self.create(&format!("{}\nresult reported", script.join("\n")), metadata).await;
         let end = self.end_of(&id).await;
         assert_eq!(end["status"], "completed", "{end}");
         self.said(&id).await.iter().map(|text| serde_json::from_str(text).expect("a report is JSON")).collect()

@@ -17,7 +17,7 @@ pub(crate) use server::{Server, Setup};
 pub(crate) use sse::{Frame, Frames, assert_dense, last};
 
 /// How long one test may take: far more than any needs, on a machine that is busy with others.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// Runs a test of the living server. When it fails or takes too long, the logs of its servers are printed.
 pub(crate) fn live(test: impl Future<Output = ()>) {

@@ -1,14 +1,18 @@
 //! A look at the system's processes.
 
 use std::fs;
+use std::os::fd::OwnedFd;
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{PidfdFlags, pidfd_open};
+
+/// How long a process may take to end that must end at once: on a thread of its own, which would else outlast a test that fails.
+const LIMIT: Timespec = Timespec { tv_sec: 30, tv_nsec: 0 };
 
 /// A process that is watched.
 #[derive(Debug)]
 pub(crate) struct Pid {
-    handle: std::os::fd::OwnedFd,
+    handle: OwnedFd,
 }
 
 impl Pid {
@@ -20,8 +24,9 @@ impl Pid {
 
     /// Waits for its end.
     pub(crate) async fn gone(self) {
-        let waiting = tokio::task::spawn_blocking(move || poll(&mut [PollFd::new(&self.handle, PollFlags::IN)], None));
-        waiting.await.expect("no panic").expect("a process can be waited for");
+        let waiting = tokio::task::spawn_blocking(move || poll(&mut [PollFd::new(&self.handle, PollFlags::IN)], Some(&LIMIT)));
+        let ended = waiting.await.expect("no panic").expect("a process can be waited for");
+        assert_eq!(ended, 1, "the process is still alive");
     }
 }
 

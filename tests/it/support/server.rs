@@ -1,6 +1,7 @@
 //! The real server, as a process.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use tokio::sync::watch;
 use super::Client;
 
 /// A folder in which `bin/claude` is the scripted agent.
-pub(crate) fn fake_agents(folder: &Path) -> PathBuf {
+fn fake_agents(folder: &Path) -> PathBuf {
     let agents = folder.join("agents");
     std::fs::create_dir_all(agents.join("bin")).expect("a folder for agents");
     let link = agents.join("bin/claude");
@@ -52,7 +53,7 @@ impl Setup {
     }
 
     /// With this variable.
-    pub(crate) fn env(mut self, name: &str, value: impl ToString) -> Self {
+    pub(crate) fn env(mut self, name: &str, value: impl Display) -> Self {
         self.env.insert(name.to_owned(), value.to_string());
         self
     }

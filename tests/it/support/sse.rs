@@ -23,26 +23,30 @@ pub(crate) struct Frames {
     buffer: Vec<u8>,
     /// Where in the buffer the next event begins.
     start: usize,
+    /// How far it was looked for its end: an event may be as long as 16 MiB, and comes in many pieces.
+    searched: usize,
 }
 
 impl Frames {
     pub(super) fn of(response: reqwest::Response) -> Self {
-        Self { response, buffer: Vec::new(), start: 0 }
+        Self { response, buffer: Vec::new(), start: 0, searched: 0 }
     }
 
     /// The next event; `None` at the end of the stream, however it came about. Keep-alives are passed over.
     pub(crate) async fn next(&mut self) -> Option<Frame> {
         loop {
-            let unread = &self.buffer[self.start..];
-            if let Some(end) = unread.windows(2).position(|pair| pair == b"\n\n") {
-                let text = std::str::from_utf8(&unread[..end + 2]).expect("events are UTF-8").to_owned();
-                self.start += end + 2;
+            if let Some(end) = memchr::memmem::find(&self.buffer[self.searched..], b"\n\n") {
+                let end = self.searched + end + 2;
+                let text = std::str::from_utf8(&self.buffer[self.start..end]).expect("events are UTF-8").to_owned();
+                (self.start, self.searched) = (end, end);
                 match parse(text) {
                     Some(frame) => return Some(frame),
                     None => continue,
                 }
             }
             self.buffer.drain(..std::mem::take(&mut self.start));
+            // The first half of the end may be there already.
+            self.searched = self.buffer.len().saturating_sub(1);
             self.buffer.extend_from_slice(&self.response.chunk().await.ok()??);
         }
     }
@@ -72,6 +76,15 @@ impl Frames {
             }
         }
         panic!("the stream ended before the event that was waited for, after {:?}", read.last());
+    }
+
+    /// The bytes of everything up to the end of the stream, not looked into.
+    pub(crate) async fn rest_as_it_came(mut self) -> String {
+        let mut bytes = self.buffer.split_off(self.start);
+        while let Ok(Some(chunk)) = self.response.chunk().await {
+            bytes.extend_from_slice(&chunk);
+        }
+        String::from_utf8(bytes).expect("events are UTF-8")
     }
 
     /// Everything up to the end of the stream.
