@@ -474,7 +474,7 @@ impl Driver {
         // After an interrupt or a good turn the conversation goes on; after a failure the next message would fail as well.
         let goes_on = !self.finishing && turn.as_ref().map_or_else(|failure| failure.cause == Cause::Cancelled, |_| true);
         self.turn = Some(turn);
-        if let Some(text) = self.waiting.pop_front().filter(|_| goes_on) {
+        if goes_on && let Some(text) = self.waiting.pop_front() {
             if agent.speak(text.clone(), Speech::NextTurn).await {
                 return self.agent_stirs();
             }
@@ -483,14 +483,20 @@ impl Driver {
         self.finishing = true;
         // The work is done; from here on the agent's own time limits count.
         (self.clock, self.idle_deadline) = (WallClock::Off, None);
-        if !self.waiting.is_empty() {
-            let lost = self.waiting.len();
-            let message = format!("{lost} messages were not given to the agent, since its run ended before");
-            let data = Some(json!({ "messages": self.waiting.drain(..).collect::<Vec<_>>() }));
-            let notice = StreamEvent::Notice { level: Level::Warning, code: NoticeCode::Undelivered, message, data };
+        if let Some(notice) = self.undelivered() {
             self.write(vec![notice], RunChange::default(), agent).await;
         }
         agent.finish().await;
+    }
+
+    /// Tells of messages that no turn came for.
+    fn undelivered(&mut self) -> Option<StreamEvent> {
+        if self.waiting.is_empty() {
+            return None;
+        }
+        let message = format!("{} messages were not given to the agent, since its run ended before", self.waiting.len());
+        let data = Some(json!({ "messages": self.waiting.drain(..).collect::<Vec<_>>() }));
+        Some(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::Undelivered, message, data })
     }
 
     /// Writes the last event. A run has not ended before its end is on disk, so this is tried until it is, or the server must go.
@@ -513,8 +519,8 @@ impl Driver {
         tracing::info!(run.id = %self.log.run(), status = done.status.as_str(), cause = done.cause.as_str(), "the run has ended");
         let status = done.status;
         let void = self.requests.void();
-        let events: Vec<StreamEvent> =
-            void.iter().map(|(id, answer)| resolved(id, answer, DecidedBy::Policy)).chain([StreamEvent::Done(done.clone())]).collect();
+        let void = void.iter().map(|(id, answer)| resolved(id, answer, DecidedBy::Policy));
+        let events: Vec<StreamEvent> = void.chain(self.undelivered()).chain([StreamEvent::Done(done.clone())]).collect();
         loop {
             let change = RunChange { status: Some(status), done: Some((done.clone(), self.log.now())), ..RunChange::default() };
             match self.log.append(&events, change).await {

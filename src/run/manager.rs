@@ -153,7 +153,7 @@ pub enum MessageError {
     KeyReused,
     /// As many wait as may, or it could not be recorded.
     #[error(transparent)]
-    Not(NotTaken),
+    Not(#[from] NotTaken),
 }
 
 /// A caller's key for a request that may be sent again, with what tells that request from another.
@@ -363,8 +363,11 @@ impl RunManager {
         let key = key.map(|key| key.used_by(caller, record.created_at));
         let log = match inner.log.create(record.clone(), &first, key).await {
             Ok(log) => log,
-            // The same request at the same time.
-            Err(StoreError::KeyUsed(first)) => return self.made_before(caller, first, fingerprint).await,
+            // The same request came twice at once, and the other one was quicker.
+            Err(StoreError::KeyUsed(first)) => {
+                self.remove_workspace(id).await;
+                return self.made_before(caller, first, fingerprint).await;
+            }
             Err(error) => return Err(error.into()),
         };
         tracing::info!(run.id = %id, owner = %caller.user, agent = spec.agent_type, "the run was created");
@@ -386,6 +389,14 @@ impl RunManager {
             return Err(CreateError::KeyReused);
         }
         self.get(caller, used.run).await.map_err(CreateError::from)
+    }
+
+    async fn remove_workspace(&self, id: RunId) {
+        let workspaces = self.inner.workspaces.clone();
+        let removing = tokio::task::spawn_blocking(move || workspaces.remove_fresh(id)).await;
+        if let Ok(Err(error)) = removing {
+            tracing::warn!(run.id = %id, %error, "the workspace of a run that is gone could not be removed");
+        }
     }
 
     /// A session's turn if it can be had as the caller wants it; `None` means that the run waits for it.
@@ -545,11 +556,7 @@ impl RunManager {
             return Err(DeleteError::Alive(id));
         }
         self.inner.store.delete_run(id).await.map_err(FindError::from)?;
-        let workspaces = self.inner.workspaces.clone();
-        let removing = tokio::task::spawn_blocking(move || workspaces.remove_fresh(id)).await;
-        if let Ok(Err(error)) = removing {
-            tracing::warn!(run.id = %id, %error, "the workspace of a deleted run could not be removed");
-        }
+        self.remove_workspace(id).await;
         tracing::info!(run.id = %id, by = %caller.user, "the run was deleted");
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The scripted agent of the test suite: it stands in for `claude` and does what the prompt says, line by line.
+//! The scripted agent of the test suite: it stands in for `claude` and does what each message says, line by line.
 //!
 //! It speaks the two-way `stream-json` of Claude Code, so the real adapter drives it through the real server. Whatever a test needs
 //! to happen (a flood, a crash, a grandchild that holds a pipe, an ignored TERM) is a line of its [`script`].
@@ -6,6 +6,7 @@
 //! Nothing of it lives longer than [`LIFETIME`], whatever a failing test leaves behind.
 
 mod children;
+mod ears;
 mod facts;
 mod player;
 mod script;

@@ -1,81 +1,122 @@
-//! Carries out a script in the words of Claude Code.
+//! Carries out scripts in the words of Claude Code.
 
-use std::io::{self, BufRead, BufWriter, Stdout, Write};
+use std::io::{self, BufWriter, Stdout, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use rustix::process::{Signal, getpid, kill_process};
 use serde_json::{Value, json};
 
+use crate::ears::Ears;
 use crate::script::{Command, parse};
 use crate::{LIFETIME, children, facts};
 
 /// The argument by which this program goes on with the rest of a script after it has become itself again.
 pub(crate) const GO_ON: &str = "--go-on";
 
-/// How often it is looked whether a file has come.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
-
-/// Plays one script.
+/// Plays one script a turn.
 pub(crate) struct Player {
     output: BufWriter<Stdout>,
+    ears: Ears,
+    /// The conversation's id: the one that is to be continued, or one of its own.
+    session: String,
     calls: u32,
     messages: u32,
+    /// Requests without an answer, each with its tool.
+    open: Vec<Asked>,
     gave_result: bool,
+    /// Whether the last turn was interrupted.
+    cut_short: bool,
+}
+
+/// A request to whoever started this process.
+struct Asked {
+    request: String,
+    call: String,
+    tool: String,
 }
 
 impl Default for Player {
     fn default() -> Self {
-        Self { output: BufWriter::new(io::stdout()), calls: 0, messages: 0, gave_result: false }
+        let continued = std::env::args().find_map(|arg| arg.strip_prefix("--resume=").map(str::to_owned));
+        Self {
+            output: BufWriter::new(io::stdout()),
+            ears: Ears::open(),
+            session: continued.unwrap_or_else(|| format!("conversation-{}", std::process::id())),
+            calls: 0,
+            messages: 0,
+            open: Vec::new(),
+            gave_result: false,
+            cut_short: false,
+        }
     }
 }
 
 impl Player {
-    /// Waits for the prompt and plays it. After a result it ends when its stdin does, without one at once.
+    /// Waits for the prompt and plays it, then for the next one, as long as each gives a result. Ends when its stdin does, and without
+    /// a result at once.
     ///
     /// # Errors
-    /// If the script is wrong, or whoever started it goes away.
+    /// If a script is wrong, or whoever started it goes away before the first one.
     pub(crate) fn play(mut self) -> io::Result<ExitCode> {
-        let prompt = loop {
-            let message = hear()?;
-            if message["type"] == "user" {
-                break message["message"]["content"].as_str().unwrap_or_default().to_owned();
-            }
-        };
-        self.line(
-            &json!({ "type": "system", "subtype": "init", "session_id": "fake", "model": "scripted", "claude_code_version": "9.9.9" }),
-        )?;
-        self.carry_out(&prompt)
+        let prompt = self.ears.message()?.ok_or(io::ErrorKind::UnexpectedEof)?;
+        self.turn(prompt)
     }
 
-    /// Plays the rest of a script.
+    /// Plays the rest of a script, and what comes after it.
     ///
     /// # Errors
     /// As for [`Player::play`].
     pub(crate) fn go_on(mut self, script: &str) -> io::Result<ExitCode> {
-        self.carry_out(script)
+        match self.carry_out(script)? {
+            Some(code) => Ok(code),
+            None => self.next_turn(),
+        }
     }
 
-    fn carry_out(&mut self, script: &str) -> io::Result<ExitCode> {
+    fn turn(&mut self, script: String) -> io::Result<ExitCode> {
+        let mut script = Some(script);
+        while let Some(text) = script {
+            let session = &self.session;
+            let init = json!({
+                "type": "system", "subtype": "init", "session_id": session, "model": "scripted", "claude_code_version": "9.9.9",
+            });
+            self.line(&init)?;
+            (self.gave_result, self.cut_short) = (false, false);
+            if let Some(code) = self.carry_out(&text)? {
+                return Ok(code);
+            }
+            script = if self.gave_result { self.ears.message()? } else { None };
+        }
+        // As the real one: after an interrupt as the last thing it exits with 1.
+        Ok(ExitCode::from(u8::from(self.cut_short)))
+    }
+
+    fn next_turn(&mut self) -> io::Result<ExitCode> {
+        match self.gave_result.then(|| self.ears.message()).transpose()?.flatten() {
+            Some(script) => self.turn(script),
+            None => Ok(ExitCode::from(u8::from(self.cut_short))),
+        }
+    }
+
+    /// Plays a script to its end, or until it is interrupted; gives the exit code if that is the end of all.
+    fn carry_out(&mut self, script: &str) -> io::Result<Option<ExitCode>> {
         let mut commands = parse(script)?.into_iter();
         while let Some(command) = commands.next() {
             match command {
-                Command::Exit(code) => return Ok(ExitCode::from(code)),
+                Command::Exit(code) => return Ok(Some(ExitCode::from(code))),
                 Command::IgnoreTerm => return Err(become_again("trap '' TERM", script, commands.len())?),
                 Command::CloseStdout => return Err(become_again("exec >/dev/null", script, commands.len())?),
                 Command::Report(fact) if fact == "prompt" => self.message(script)?,
                 command => self.perform(command)?,
             }
+            // Between turns there is nothing to interrupt.
+            if let Some(interrupt) = self.ears.interrupt()?.filter(|_| !self.gave_result) {
+                self.interrupted(&interrupt)?;
+                break;
+            }
         }
-        self.wait_for_end()
-    }
-
-    fn wait_for_end(&self) -> io::Result<ExitCode> {
-        if self.gave_result {
-            io::copy(&mut io::stdin(), &mut io::sink())?;
-        }
-        Ok(ExitCode::SUCCESS)
+        Ok(None)
     }
 
     fn perform(&mut self, command: Command) -> io::Result<()> {
@@ -93,17 +134,39 @@ impl Player {
                 let line = [&[b'e'; 99][..], b"\n"].concat();
                 io::stderr().write_all(&line.repeat(length.div_ceil(line.len())))
             }
-            Command::Permission(tool) => self.ask(&tool),
+            Command::Permission(tool, input) => self.ask(&tool, &input).and_then(|()| self.settle()),
+            Command::Ask(tool, input) => self.ask(&tool, &input),
+            Command::Settle => self.settle(),
+            Command::Withdraw => self.withdraw(),
+            Command::Question(text, options) => {
+                let options: Vec<Value> = options.iter().map(|label| json!({ "label": label, "description": label })).collect();
+                let question = json!({ "question": text, "header": "", "options": options, "multiSelect": false });
+                self.ask("AskUserQuestion", &json!({ "questions": [question] })).and_then(|()| self.settle())
+            }
             Command::Children(count, words) => {
                 let started = (0..count).map(|_| children::start(&words)).collect::<io::Result<Vec<u32>>>()?;
                 self.message(&json!(started).to_string())
             }
             Command::Report(fact) => self.message(&facts::fact(&fact)?.to_string()),
+            Command::Keep(fact, file) => {
+                let fact = if fact == "mcp" { self.ears.servers().clone() } else { facts::fact(&fact)? };
+                std::fs::write(file, fact.to_string())
+            }
             Command::StopSelf => Ok(kill_process(getpid(), Signal::STOP)?),
             Command::Wait(file) => {
-                while !Path::new(&file).exists() {
-                    std::thread::sleep(LOOK_AGAIN);
+                while !Path::new(&file).exists() && !self.ears.is_interrupted() {
+                    self.ears.listen()?;
                 }
+                Ok(())
+            }
+            Command::UntilInterrupt => {
+                while !self.ears.is_interrupted() {
+                    self.ears.listen()?;
+                }
+                Ok(())
+            }
+            Command::Deaf => {
+                self.ears.be_deaf();
                 Ok(())
             }
             Command::Result(text) => self.end_turn(&json!({ "subtype": "success", "is_error": false, "result": text })),
@@ -121,21 +184,66 @@ impl Player {
         }
     }
 
-    /// A tool call, the question whether it may, and the answer as its result.
-    fn ask(&mut self, tool: &str) -> io::Result<()> {
+    /// A tool call, and the question whether it may.
+    fn ask(&mut self, tool: &str, input: &Value) -> io::Result<()> {
         self.calls += 1;
         let (call, request) = (format!("call_{}", self.calls), format!("perm_{}", self.calls));
-        let block = json!({ "type": "tool_use", "id": call, "name": tool, "input": { "command": "true" } });
+        let block = json!({ "type": "tool_use", "id": call, "name": tool, "input": input });
         self.line(&json!({ "type": "assistant", "message": { "content": [block] }, "parent_tool_use_id": null }))?;
-        let wish = json!({ "subtype": "can_use_tool", "tool_name": tool, "input": { "command": "true" }, "tool_use_id": call });
+        let wish = json!({ "subtype": "can_use_tool", "tool_name": tool, "input": input, "tool_use_id": call });
         self.line(&json!({ "type": "control_request", "request_id": request, "request": wish }))?;
-        let answer = loop {
-            let answer = hear()?;
-            if answer["response"]["request_id"] == request {
-                break answer["response"]["response"]["behavior"].clone();
-            }
-        };
-        let result = json!({ "type": "tool_result", "tool_use_id": call, "content": answer, "is_error": answer != "allow" });
+        self.open.push(Asked { request, call, tool: tool.to_owned() });
+        Ok(())
+    }
+
+    /// Waits for the answers to all that was asked, in whatever order they come. What was answered becomes the call's result: for
+    /// what is allowed the input that it is allowed with, else the words of the denial.
+    fn settle(&mut self) -> io::Result<()> {
+        while !self.open.is_empty() {
+            let Some((request, answer)) = self.ears.answer()? else { return Ok(()) };
+            let Some(at) = self.open.iter().position(|asked| asked.request == request) else { continue };
+            let asked = self.open.remove(at);
+            let allowed = answer["behavior"] == "allow";
+            let content = match (allowed, asked.tool.as_str()) {
+                (true, "AskUserQuestion") => answer["updatedInput"]["answers"].to_string(),
+                (true, _) => answer["updatedInput"].to_string(),
+                (false, _) => answer["message"].as_str().unwrap_or_default().to_owned(),
+            };
+            self.result_of(&asked.call, &content, !allowed)?;
+        }
+        Ok(())
+    }
+
+    /// What was asked is not asked any more.
+    fn withdraw(&mut self) -> io::Result<()> {
+        for asked in std::mem::take(&mut self.open) {
+            self.line(&json!({ "type": "control_cancel_request", "request_id": asked.request }))?;
+            self.result_of(&asked.call, "withdrawn", true)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the turn as the real program does when it is interrupted (recordings `bidi_interrupt_stream` and
+    /// `bidi_permission_interrupt_while_pending`).
+    fn interrupted(&mut self, interrupt: &str) -> io::Result<()> {
+        for asked in &self.open {
+            let cancel = json!({ "type": "control_cancel_request", "request_id": asked.request });
+            write_line(&mut self.output, &cancel)?;
+        }
+        let response = json!({ "subtype": "success", "request_id": interrupt, "response": { "still_queued": [] } });
+        self.line(&json!({ "type": "control_response", "response": response }))?;
+        let reason = if self.open.is_empty() { "aborted_streaming" } else { "aborted_tools" };
+        for asked in std::mem::take(&mut self.open) {
+            self.result_of(&asked.call, "The user doesn't want to proceed with this tool use.", true)?;
+        }
+        let said = json!([{ "type": "text", "text": "[Request interrupted by user]" }]);
+        self.line(&json!({ "type": "user", "message": { "role": "user", "content": said }, "parent_tool_use_id": null }))?;
+        self.cut_short = true;
+        self.end_turn(&json!({ "subtype": "error_during_execution", "is_error": true, "terminal_reason": reason, "errors": ["-"] }))
+    }
+
+    fn result_of(&mut self, call: &str, content: &str, is_error: bool) -> io::Result<()> {
+        let result = json!({ "type": "tool_result", "tool_use_id": call, "content": content, "is_error": is_error });
         self.line(&json!({ "type": "user", "message": { "content": [result] }, "parent_tool_use_id": null }))
     }
 
@@ -163,8 +271,7 @@ impl Player {
     }
 
     fn line(&mut self, value: &Value) -> io::Result<()> {
-        serde_json::to_writer(&mut self.output, value)?;
-        self.bytes(b"\n")
+        write_line(&mut self.output, value)
     }
 
     fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -173,13 +280,10 @@ impl Player {
     }
 }
 
-/// One line from whoever started this process.
-fn hear() -> io::Result<Value> {
-    let mut line = String::new();
-    if io::stdin().lock().read_line(&mut line)? == 0 {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    Ok(serde_json::from_str(&line)?)
+fn write_line(output: &mut impl Write, value: &Value) -> io::Result<()> {
+    serde_json::to_writer(&mut *output, value)?;
+    output.write_all(b"\n")?;
+    output.flush()
 }
 
 /// Becomes this program again, to go on with the last `left` commands.

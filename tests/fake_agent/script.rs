@@ -1,8 +1,10 @@
-//! The script: one command a line, in the prompt's text.
+//! The script of one turn: one command a line, in the text of the prompt or of a further message.
 //!
 //! Lines that begin with `-` or `#` are there for the prompt's sake and do nothing.
 
 use std::io;
+
+use serde_json::Value;
 
 /// One thing to do.
 #[derive(Debug)]
@@ -23,12 +25,23 @@ pub(crate) enum Command {
     Stderr(String),
     /// `stderr-flood N`: this many bytes on the standard error, in lines.
     StderrFlood(usize),
-    /// `permission TOOL`: asks whether the tool may run and waits for the answer, which becomes the tool's result.
-    Permission(String),
+    /// `permission TOOL INPUT`: asks whether the tool may run and waits for the answer, which becomes the tool's result. Without an
+    /// input it is a command.
+    Permission(String, Value),
+    /// `ask TOOL INPUT`: the same without the wait.
+    Ask(String, Value),
+    /// `settle`: waits for the answers to all that was asked.
+    Settle,
+    /// `withdraw`: what was asked and not answered is not asked any more.
+    Withdraw,
+    /// `question TEXT|OPTION|OPTION`: asks the user and waits for the answer, which becomes the tool's result.
+    Question(String, Vec<String>),
     /// `children N WORD…`: this many further processes, whose ids are said; see [`crate::children`] for the words.
     Children(usize, Vec<String>),
     /// `report FACT`: says what it finds out about itself, see [`crate::facts`] for the facts; or, for `prompt`, says the whole prompt.
     Report(String),
+    /// `keep FACT FILE`: writes such a fact into a file, so that it is said to nobody; `mcp` is the MCP servers that were given.
+    Keep(String, String),
     /// `ignore-term`: TERM does nothing from here on.
     IgnoreTerm,
     /// `close-stdout`: the standard output ends, the process does not.
@@ -37,6 +50,10 @@ pub(crate) enum Command {
     StopSelf,
     /// `wait FILE`: goes on when the file is there.
     Wait(String),
+    /// `until-interrupt`: does nothing until the turn is interrupted.
+    UntilInterrupt,
+    /// `deaf`: interrupts are not heard from here on.
+    Deaf,
     /// `result TEXT`: the turn ends well.
     Result(String),
     /// `error TEXT`: the turn ends badly.
@@ -45,7 +62,7 @@ pub(crate) enum Command {
     Exit(u8),
     /// `die SIGNAL`: by the number of a signal.
     Die(i32),
-    /// `hang`: does nothing more, whatever its stdin says.
+    /// `hang`: does nothing more, and hears nothing more.
     Hang,
 }
 
@@ -69,16 +86,26 @@ fn command(line: &str) -> Option<Command> {
         "partial" => Command::Partial(rest.to_owned()),
         "stderr" => Command::Stderr(rest.to_owned()),
         "stderr-flood" => Command::StderrFlood(rest.parse().ok()?),
-        "permission" => Command::Permission(rest.to_owned()),
+        "permission" => tool(rest).map(|(tool, input)| Command::Permission(tool, input))?,
+        "ask" => tool(rest).map(|(tool, input)| Command::Ask(tool, input))?,
+        "settle" => Command::Settle,
+        "withdraw" => Command::Withdraw,
+        "question" => {
+            let mut parts = rest.split('|').map(str::to_owned);
+            Command::Question(parts.next()?, parts.collect())
+        }
         "children" => {
             let (count, words) = rest.split_once(' ').unwrap_or((rest, ""));
             Command::Children(count.parse().ok()?, words.split_whitespace().map(str::to_owned).collect())
         }
         "report" => Command::Report(rest.to_owned()),
+        "keep" => rest.split_once(' ').map(|(fact, file)| Command::Keep(fact.to_owned(), file.to_owned()))?,
         "ignore-term" => Command::IgnoreTerm,
         "close-stdout" => Command::CloseStdout,
         "stop-self" => Command::StopSelf,
         "wait" => Command::Wait(rest.to_owned()),
+        "until-interrupt" => Command::UntilInterrupt,
+        "deaf" => Command::Deaf,
         "result" => Command::Result(rest.to_owned()),
         "error" => Command::Error(rest.to_owned()),
         "exit" => Command::Exit(rest.parse().ok()?),
@@ -86,6 +113,12 @@ fn command(line: &str) -> Option<Command> {
         "hang" => Command::Hang,
         _ => return None,
     })
+}
+
+/// A tool's name and what it is to be given.
+fn tool(text: &str) -> Option<(String, Value)> {
+    let (name, input) = text.split_once(' ').unwrap_or((text, "{\"command\":\"true\"}"));
+    Some((name.to_owned(), serde_json::from_str(input).ok()?))
 }
 
 /// Bytes written as two hexadecimal digits each.

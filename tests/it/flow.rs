@@ -66,7 +66,7 @@ fn what_is_allowed_is_written_down_before_it_happens() {
         assert!(asked.id < resolved.id && resolved.id < result.id);
         assert_eq!(asked.data["tool"], "Bash");
         assert_eq!((&resolved.data["decision"], &resolved.data["by"]), (&json!("allow_once"), &json!("policy")));
-        assert_eq!((&result.data["status"], &result.data["content"]), (&json!("ok"), &json!("allow")));
+        assert_eq!((&result.data["status"], &result.data["content"]), (&json!("ok"), &json!("{\"command\":\"true\"}")));
     });
 }
 

@@ -9,7 +9,7 @@ const MAY_USE: [(&str, &[&str]); 9] = [
     ("types", &[]),
     ("process", &[]),
     ("agent", &["process", "types"]),
-    // `Mode`: how an agent is driven is the agent's word, and the operator's setting.
+    // `Mode`: how an agent is driven is the agent's word, and the operator's setting. `types` for the rules as they are written.
     ("config", &["agent", "types"]),
     // `process` for the working folder that a run is started in, and for the processes that an earlier server left.
     ("run", &["agent", "process", "types"]),

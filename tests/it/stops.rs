@@ -48,6 +48,29 @@ fn k1_an_agent_that_ignores_term_is_killed_after_the_grace() {
 }
 
 #[test]
+fn an_agent_is_interrupted_before_it_is_ended_by_signals() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let heard = |frames: &[Frame]| frames.iter().any(|frame| frame.data["content"] == "[Request interrupted by user]");
+        // One ends its turn in its own words; one is deaf to that, and ends by TERM.
+        for (script, hears) in [("say up\nuntil-interrupt", true), ("deaf\nsay up\nuntil-interrupt", false)] {
+            let id = user.script(script).await;
+            user.follow(&id).await.until_said("up").await;
+            user.cancel(&id).await;
+            let frames = whole(&user, &id).await;
+            let done = last(&frames);
+            assert_eq!((&done["status"], &done["cause"]), (&json!("cancelled"), &json!("cancelled")));
+            assert_eq!(heard(&frames), hears, "{script}");
+            assert!(hears || done["signal"] == 15, "{done}");
+        }
+        let id = user.create("say up\nuntil-interrupt", json!({ "agent_type": "claude_code", "timeout_secs": 2 })).await;
+        let frames = whole(&user, &id).await;
+        assert_eq!((&last(&frames)["cause"], heard(&frames)), (&json!("timeout"), true));
+    });
+}
+
+#[test]
 fn k1_a_cancel_reaches_twenty_children() {
     live(async {
         let server = Server::start().await;

@@ -3,13 +3,15 @@
 //! Nothing here sleeps and hopes: whoever waits, waits for an event, and [`live`] ends the test loudly if that never comes.
 
 mod client;
+mod live;
 mod process;
 mod server;
 mod sse;
 
 use std::time::Duration;
 
-pub(crate) use client::Client;
+pub(crate) use client::{Answer, Client};
+pub(crate) use live::{notice, of};
 pub(crate) use process::{Pid, carrying, is_alive};
 pub(crate) use server::{Server, Setup};
 pub(crate) use sse::{Frame, Frames, assert_dense, last};

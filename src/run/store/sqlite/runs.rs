@@ -93,7 +93,7 @@ impl RunStore for SqliteStore {
 
     async fn used_key(&self, owner: &UserName, key: &str) -> Result<Option<UsedKey>, StoreError> {
         let (owner, key) = (owner.clone(), key.to_owned());
-        self.read(move |connection| find_key(connection, &owner, &key)).await
+        self.read(move |connection| used_key(connection, &owner, &key)).await
     }
 
     async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>, StoreError> {
@@ -183,24 +183,20 @@ impl RunStore for SqliteStore {
 /// Takes a caller's key for this run, unless it is taken.
 fn claim_key(connection: &Connection, run: RunId, idempotency: Option<Idempotency>) -> Result<(), StoreError> {
     let Some(Idempotency { owner, key, fingerprint, at }) = idempotency else { return Ok(()) };
-    let sql = "INSERT INTO idempotency (owner, key, fingerprint, run_id, created_at) VALUES (?1, ?2, ?3, ?4, ?5)
-               ON CONFLICT (owner, key) DO NOTHING";
-    if execute(connection, sql, params![owner.as_str(), key, fingerprint, run.to_string(), at.as_millis()])? == 1 {
-        return Ok(());
+    if let Some(used) = used_key(connection, &owner, &key)? {
+        return Err(StoreError::KeyUsed(used));
     }
-    match find_key(connection, &owner, &key)? {
-        Some(used) => Err(StoreError::KeyUsed(used)),
-        None => Err(StoreError::Read("a key that is taken cannot be found".into())),
-    }
+    let sql = "INSERT INTO idempotency (owner, key, fingerprint, run_id, created_at) VALUES (?1, ?2, ?3, ?4, ?5)";
+    execute(connection, sql, params![owner.as_str(), key, fingerprint, run.to_string(), at.as_millis()]).map(|_| ())
 }
 
-fn find_key(connection: &Connection, owner: &UserName, key: &str) -> Result<Option<UsedKey>, StoreError> {
+fn used_key(connection: &Connection, owner: &UserName, key: &str) -> Result<Option<UsedKey>, StoreError> {
     let sql = "SELECT run_id, fingerprint FROM idempotency WHERE owner = ?1 AND key = ?2";
     let mut statement = connection.prepare_cached(sql).map_err(reading)?;
     let found = statement.query_row(params![owner.as_str(), key], |row| Ok((row.get::<_, String>(0)?, row.get(1)?))).optional();
-    let Some((id, fingerprint)) = found.map_err(reading)? else { return Ok(None) };
-    let run = id.parse().map_err(|error| StoreError::Damaged { table: "idempotency", id, problem: format!("{error}") })?;
-    Ok(Some(UsedKey { run, fingerprint }))
+    let Some((run, fingerprint)) = found.map_err(reading)? else { return Ok(None) };
+    let id = run.parse().map_err(|error| StoreError::Damaged { table: "idempotency", id: run, problem: format!("{error}") })?;
+    Ok(Some(UsedKey { run: id, fingerprint }))
 }
 
 fn insert_chunk(connection: &Connection, run: RunId, chunk: &Chunk) -> Result<(), StoreError> {

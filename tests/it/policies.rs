@@ -1,0 +1,133 @@
+//! Who decides where nobody is asked: the operator's rules, the run's own, and its mode, in this order.
+
+use serde_json::{Value, json};
+
+use crate::support::{Client, Server, Setup, last, live, of};
+
+/// What came of each request of a script: decision and reason, all by policy.
+async fn decided(user: &Client, script: &str, metadata: Value) -> Vec<(String, String)> {
+    let id = user.script_with(&format!("{script}\nresult fine"), metadata).await;
+    let frames = user.follow(&id).await.rest().await;
+    assert_eq!(last(&frames)["status"], "completed");
+    let resolved = of(&frames, "permission_resolved");
+    assert_eq!(resolved.len(), of(&frames, "permission_request").len());
+    let text = |event: &Value, field: &str| event[field].as_str().unwrap_or_default().to_owned();
+    assert!(resolved.iter().all(|event| event["by"] == "policy"), "{resolved:?}");
+    resolved.into_iter().map(|event| (text(event, "decision"), text(event, "reason"))).collect()
+}
+
+fn with(reason: &str, decisions: &[&str]) -> Vec<(String, String)> {
+    decisions.iter().map(|decision| ((*decision).to_owned(), reason.to_owned())).collect()
+}
+
+#[test]
+fn without_a_person_everything_is_allowed_and_recorded() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let script = "permission Bash\npermission Write {\"file_path\":\"a\"}";
+        let expected = with("permission_mode is auto", &["allow_once", "allow_once"]);
+        assert_eq!(decided(&user, script, json!({ "permission_mode": "auto" })).await, expected);
+    });
+}
+
+#[test]
+fn a_run_that_only_reads_may_look_and_nothing_else() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let script = "permission Read {\"file_path\":\"a\"}\npermission Grep {\"pattern\":\"x\"}\npermission Bash\n\
+                      permission Write {\"file_path\":\"a\"}\npermission WebFetch {\"url\":\"https://example.com\"}\npermission mcp__db__read {}";
+        let expected = with("permission_mode is read_only", &["allow_once", "allow_once", "deny", "deny", "deny", "deny"]);
+        assert_eq!(decided(&user, script, json!({ "permission_mode": "read_only" })).await, expected);
+    });
+}
+
+#[test]
+fn the_first_rule_that_fits_decides_and_the_operators_come_first() {
+    live(async {
+        let setup = Setup::new();
+        let settings = setup.folder().join("settings.toml");
+        let rules = "[[permission_rules]]\npath = \"secret/**\"\ndecision = \"deny\"\n";
+        std::fs::write(&settings, rules).unwrap();
+        let server = setup.env("OPENRUNNER_CONFIG", settings.display()).start().await;
+        let user = server.client("user").await;
+        let rules = json!([
+            { "tool": "Bash", "command": "git push", "decision": "deny" },
+            { "tool": "Bash", "command": "git", "decision": "allow" },
+            { "kind": "edit", "path": "**", "decision": "allow" },
+            { "decision": "deny" },
+        ]);
+        let script = "permission Write {\"file_path\":\"secret/key\"}\npermission Bash {\"command\":\"git push -f\"}\n\
+                      permission Bash {\"command\":\"git status\"}\npermission Bash {\"command\":\"git status; rm -r .\"}\n\
+                      permission Write {\"file_path\":\"src/a\"}\npermission Write {\"file_path\":\"../a\"}";
+        let found = decided(&user, script, json!({ "permission_mode": "ask", "permission_rules": rules })).await;
+        let expected = [
+            ("deny", "rule 1 says deny"),
+            ("deny", "rule 2 says deny"),
+            ("allow_once", "rule 3 says allow"),
+            ("deny", "rule 5 says deny"),
+            ("allow_once", "rule 4 says allow"),
+            ("deny", "rule 5 says deny"),
+        ];
+        assert_eq!(found, expected.map(|(decision, reason)| (decision.to_owned(), reason.to_owned())));
+    });
+}
+
+#[test]
+fn a_rule_can_ask_where_the_mode_would_not() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let rules = json!([{ "kind": "execute", "decision": "ask" }]);
+        let id = user.script_with("permission Bash\nresult fine", json!({ "permission_rules": rules })).await;
+        user.follow(&id).await.until("permission_request").await;
+        let request = user.requests(&id).await.remove(0);
+        user.decide(&id, request["id"].as_str().unwrap(), "deny").await;
+        let frames = user.follow(&id).await.rest().await;
+        assert_eq!(of(&frames, "permission_resolved")[0]["by"], "user");
+        assert_eq!(user.run(&id).await["permission_rules"], rules);
+    });
+}
+
+#[test]
+fn rules_that_cannot_be_understood_are_refused_before_anything_starts() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        for (rules, field) in [
+            (json!([{ "path": "src/[", "decision": "allow" }]), "metadata.permission_rules"),
+            (json!([{ "command": "git && rm", "decision": "deny" }]), "metadata.permission_rules"),
+            (json!([{ "command": " ", "decision": "deny" }]), "metadata.permission_rules"),
+            (json!(vec![json!({ "decision": "deny" }); 257]), "metadata.permission_rules"),
+            (json!([{ "tool": "Bash", "decision": "perhaps" }]), "metadata.permission_rules[0].decision"),
+            (json!([{ "tool": "Bash" }]), "metadata.permission_rules[0].decision"),
+            (json!([{ "tol": "Bash", "decision": "deny" }]), "metadata.permission_rules[0].tol"),
+        ] {
+            let answer = user.ask("result x", json!({ "agent_type": "claude_code", "permission_rules": rules })).await;
+            assert_eq!(answer.problem(422, "invalid_field"), field);
+        }
+        assert!(user.get("/api/runs").await.body["items"].as_array().unwrap().is_empty());
+
+        let setup = Setup::new();
+        let settings = setup.folder().join("settings.toml");
+        std::fs::write(&settings, "[[permission_rules]]\npath = \"src/[\"\ndecision = \"deny\"\n").unwrap();
+        let (status, said) = setup.env("OPENRUNNER_CONFIG", settings.display()).refuses().await;
+        assert!(!status.success() && said.contains("permission rule 1"), "{said}");
+    });
+}
+
+#[test]
+fn an_agent_that_cannot_ask_is_not_made_to() {
+    live(async {
+        let setup = Setup::new();
+        let settings = setup.folder().join("settings.toml");
+        std::fs::write(&settings, "[agents.claude_code]\nmode = \"one_shot\"\n").unwrap();
+        let server = setup.env("OPENRUNNER_CONFIG", settings.display()).start().await;
+        let user = server.client("user").await;
+        for mut metadata in [json!({ "permission_mode": "ask" }), json!({ "permission_rules": [{ "decision": "deny" }] })] {
+            metadata["agent_type"] = "claude_code".into();
+            assert_eq!(user.ask("result x", metadata).await.problem(422, "cannot_ask"), "metadata.permission_mode");
+        }
+    });
+}

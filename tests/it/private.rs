@@ -1,0 +1,133 @@
+//! What a run gives its agent and nobody else.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::support::{Server, Setup, live};
+
+const SECRET: &str = "tell-nobody-4711";
+
+/// Asserts that the secret is in no event, no listing, no log and no file of the server's, but in the one that the agent wrote.
+async fn assert_hidden(server: Server, run: &str, kept: &Path) {
+    let admin = server.client("admin").await;
+    let frames = admin.follow(run).await.rest().await;
+    assert!(!frames.iter().any(|frame| frame.bytes.contains(SECRET)));
+    for path in [format!("/api/runs/{run}"), "/api/runs".to_owned(), "/api/sessions".to_owned(), "/health/agents".to_owned()] {
+        assert!(!admin.get(&path).await.text.contains(SECRET), "{path}");
+    }
+    assert!(!server.log().contains(SECRET));
+    assert!(std::fs::read_to_string(kept).expect("the agent has written it").contains(SECRET), "else this would show nothing");
+    std::fs::remove_file(kept).expect("it is there");
+    let data = server.data();
+    // A server that was killed has everything on disk that it ever wrote down.
+    let _again = server.killed_and_started_again().await;
+    assert_eq!(holding(&data), Vec::<String>::new());
+}
+
+fn contains(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|part| part == text.as_bytes())
+}
+
+/// Files under `folder` that hold the secret.
+fn holding(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("a folder can be read").path();
+        if path.is_dir() {
+            found.extend(holding(&path));
+        } else if path.is_file() && contains(&std::fs::read(&path).expect("a file can be read"), SECRET) {
+            found.push(path.display().to_string());
+        }
+    }
+    found
+}
+
+#[test]
+fn a_variable_of_a_run_reaches_its_agent_and_nothing_else() {
+    live(async {
+        let server = Setup::new().env("OPENRUNNER_LOG", "debug").start().await;
+        let admin = server.client("admin").await;
+        let kept = server.folder().join("kept");
+        let env = json!({ "DEPLOY_TOKEN": SECRET, "HOME_OF_MINE": "x" });
+        let id = admin.script_with(&format!("keep env {}\nresult fine", kept.display()), json!({ "env": env })).await;
+        assert_eq!(admin.end_of(&id).await["status"], "completed");
+        let found: Value = serde_json::from_str(&std::fs::read_to_string(&kept).unwrap()).unwrap();
+        assert_eq!((&found["DEPLOY_TOKEN"], &found["ORN_RUN"]), (&json!(SECRET), &json!(id)));
+        assert_eq!(admin.run(&id).await["env"], json!(["DEPLOY_TOKEN", "HOME_OF_MINE"]), "names are shown");
+        assert_hidden(server, &id, &kept).await;
+    });
+}
+
+#[test]
+fn a_user_sets_only_the_variables_that_the_operator_lists() {
+    live(async {
+        let server = Setup::new().env("OPENRUNNER_RUN_ENV", "CI_JOB,OTHER").start().await;
+        let (user, admin) = (server.client("user").await, server.client("admin").await);
+        let with = |env: Value| json!({ "agent_type": "claude_code", "env": env });
+        let allowed = user.reports(&["env"], with(json!({ "CI_JOB": "7" }))).await;
+        assert_eq!(allowed[0]["CI_JOB"], "7");
+        for name in ["PATH", "ANTHROPIC_BASE_URL", "ci_job"] {
+            assert_eq!(user.ask("result x", with(json!({ name: "x" }))).await.problem(403, "env_not_allowed"), "metadata.env");
+        }
+        for name in ["OPENRUNNER_JWT_SECRET", "OPENRUNNER_X", "ORN_RUN", "LD_PRELOAD", "DATABASE_URL"] {
+            for who in [&user, &admin] {
+                assert_eq!(who.ask("result x", with(json!({ name: "x" }))).await.problem(403, "env_not_allowed"), "metadata.env", "{name}");
+            }
+        }
+        let many: Value = (0..65).map(|number| (format!("V{number}"), json!("x"))).collect::<serde_json::Map<_, _>>().into();
+        for env in [
+            json!({ "": "x" }),
+            json!({ "A=B": "x" }),
+            json!({ "1A": "x" }),
+            json!({ "A": "x\0" }),
+            json!({ "A": "x".repeat(32_769) }),
+            many,
+        ] {
+            assert_eq!(admin.ask("result x", with(env)).await.problem(422, "invalid_field"), "metadata.env");
+        }
+    });
+}
+
+#[test]
+fn mcp_servers_reach_the_agent_with_their_secrets_and_nothing_else() {
+    live(async {
+        let server = Setup::new().env("OPENRUNNER_LOG", "debug").start().await;
+        let (user, admin) = (server.client("user").await, server.client("admin").await);
+        let kept = server.folder().join("kept");
+        let servers = json!([
+            { "name": "db", "command": "db-mcp", "args": ["--fast"], "env": { "DB_KEY": SECRET } },
+            { "name": "web", "url": "https://example.com/mcp", "headers": { "Authorization": SECRET } },
+        ]);
+        let metadata = json!({ "agent_type": "claude_code", "mcp_servers": servers });
+        assert_eq!(user.ask("result x", metadata.clone()).await.problem(403, "admin_only"), "metadata.mcp_servers");
+        let id = admin.create(&format!("keep mcp {}\nreport argv\nresult fine", kept.display()), metadata).await;
+        let run = admin.end_of(&id).await;
+        assert_eq!((&run["status"], &run["mcp_servers"]), (&json!("completed"), &json!(["db", "web"])));
+        assert_eq!(run["widened"], json!(["mcp_servers"]));
+        let given: Value = serde_json::from_str(&std::fs::read_to_string(&kept).unwrap()).unwrap();
+        assert_eq!((&given["db"]["command"], &given["db"]["env"]["DB_KEY"]), (&json!("db-mcp"), &json!(SECRET)));
+        assert_eq!(given["web"]["headers"]["Authorization"], SECRET);
+        assert_hidden(server, &id, &kept).await;
+    });
+}
+
+#[test]
+fn mcp_servers_that_are_none_are_refused() {
+    live(async {
+        let server = Server::start().await;
+        let admin = server.client("admin").await;
+        for servers in [
+            json!([{ "name": "", "command": "x" }]),
+            json!([{ "name": "a b", "command": "x" }]),
+            json!([{ "name": "a", "command": "" }]),
+            json!([{ "name": "a", "url": "ftp://x" }]),
+            json!([{ "name": "a", "command": "x" }, { "name": "a", "command": "y" }]),
+        ] {
+            let answer = admin.ask("result x", json!({ "agent_type": "claude_code", "mcp_servers": servers })).await;
+            assert_eq!(answer.problem(422, "invalid_field"), "metadata.mcp_servers", "{servers}");
+        }
+        let demo = json!({ "agent_type": "demo", "mcp_servers": [{ "name": "a", "command": "x" }] });
+        assert_eq!(admin.ask("x", demo).await.problem(422, "invalid_field"), "metadata.mcp_servers");
+    });
+}

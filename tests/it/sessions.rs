@@ -1,0 +1,177 @@
+//! A run goes on with the conversation of an earlier one.
+
+use serde_json::{Value, json};
+
+use crate::support::{Client, Server, Setup, live, notice};
+
+/// Makes a run in this session and gives its id.
+async fn go_on(user: &Client, session: &str, script: &str) -> String {
+    user.create(script, json!({ "session_id": session })).await
+}
+
+async fn session_of(user: &Client, run: &str) -> String {
+    user.run(run).await["session_id"].as_str().expect("every run has a session").to_owned()
+}
+
+#[test]
+fn a_second_run_goes_on_in_the_same_folder_with_the_agents_own_conversation_also_after_a_crash() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let first = user.script("report cwd\nresult one").await;
+        user.end_of(&first).await;
+        let session = session_of(&user, &first).await;
+        let known = user.get(&format!("/api/sessions/{session}")).await.body["agent_session"].as_str().unwrap().to_owned();
+        let folder = user.said(&first).await.remove(0);
+        let frames = user.follow(&first).await.rest().await;
+        assert_eq!(notice(&frames, "resumed"), None);
+
+        let mut server = server;
+        for crash in [false, true] {
+            if crash {
+                server = server.killed_and_started_again().await;
+            }
+            let user = user.at(server.url());
+            let next = go_on(&user, &session, "report argv\nreport cwd\nresult two").await;
+            let end = user.end_of(&next).await;
+            assert_eq!((&end["status"], &end["session_id"]), (&json!("completed"), &json!(session)));
+            let said = user.said(&next).await;
+            let argv: Vec<String> = serde_json::from_str(&said[0]).unwrap();
+            assert!(argv.contains(&format!("--resume={known}")), "{argv:?}");
+            assert_eq!(said[1], folder);
+            let frames = user.follow(&next).await.rest().await;
+            assert_eq!(notice(&frames, "resumed").unwrap()["data"], json!({ "agent_session": known }));
+        }
+    });
+}
+
+#[test]
+fn a_busy_session_makes_its_next_runs_wait_in_order_and_nobody_else() {
+    live(async {
+        let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 2).start().await;
+        let user = server.client("user").await;
+        let go = server.folder().join("go");
+        let first = user.script(&format!("say up\nwait {}\nresult one", go.display())).await;
+        user.follow(&first).await.until_said("up").await;
+        let session = session_of(&user, &first).await;
+        let second = go_on(&user, &session, "result two").await;
+        let third = user.create("result three", json!({ "session_id": session, "on_busy": "queue" })).await;
+        let gone = go_on(&user, &session, "result never").await;
+        assert_eq!(user.cancel(&gone).await.body["status"], "cancelled");
+        // Those that wait for the session hold no place.
+        assert_eq!(user.end_of(&user.script("result elsewhere").await).await["result"], "elsewhere");
+        for id in [&second, &third] {
+            assert_eq!(user.run(id).await["status"], "queued");
+        }
+        std::fs::write(go, "").unwrap();
+        let ends = [user.end_of(&first).await, user.end_of(&second).await, user.end_of(&third).await];
+        assert_eq!(ends.each_ref().map(|end| end["result"].as_str().unwrap()), ["one", "two", "three"]);
+        for pair in ends.windows(2) {
+            assert!(pair[0]["ended_at"].as_str() <= pair[1]["started_at"].as_str(), "{pair:?}");
+        }
+    });
+}
+
+#[test]
+fn a_busy_session_can_refuse_or_be_taken_over() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let first = user.script("say up\nuntil-interrupt").await;
+        user.follow(&first).await.until_said("up").await;
+        let session = session_of(&user, &first).await;
+        user.ask("result x", json!({ "session_id": session, "on_busy": "reject" })).await.problem(409, "session_busy");
+        assert_eq!(
+            user.ask("x", json!({ "session_id": session, "on_busy": "kill" })).await.problem(422, "invalid_field"),
+            "metadata.on_busy"
+        );
+        assert_eq!(user.run(&first).await["status"], "running");
+        let second = user.create("report argv\nresult two", json!({ "session_id": session, "on_busy": "interrupt" })).await;
+        assert_eq!(user.end_of(&second).await["result"], "two");
+        let ended = user.end_of(&first).await;
+        assert_eq!((&ended["status"], &ended["cause"]), (&json!("cancelled"), &json!("cancelled")));
+        assert!(user.said(&second).await[0].contains("--resume="), "the conversation outlives the interrupt");
+    });
+}
+
+#[test]
+fn a_session_that_cannot_be_continued_is_refused_before_anything_is_made() {
+    live(async {
+        let server = Server::start().await;
+        let (user, admin) = (server.client("user").await, server.client("admin").await);
+        let first = user.script("result one").await;
+        let end = user.end_of(&first).await;
+        let session = session_of(&user, &first).await;
+        let foreign = session_of(&admin, &admin.script("result one").await).await;
+        let demo = user.create("create hello.py", json!({ "agent_type": "demo" })).await;
+        user.end_of(&demo).await;
+        let demo = session_of(&user, &demo).await;
+        let unknown = "ses_00000000000070008000000000000000";
+        let elsewhere = server.folder().join("elsewhere");
+        for (metadata, status, code, field) in [
+            (json!({ "session_id": unknown }), 404, "not_found", "metadata.session_id"),
+            (json!({ "session_id": foreign }), 404, "not_found", "metadata.session_id"),
+            (json!({ "session_id": "mine" }), 422, "invalid_field", "metadata.session_id"),
+            (json!({ "session_id": session, "agent_type": "codex" }), 422, "session_mismatch", "metadata.agent_type"),
+            (json!({ "session_id": session, "working_dir": elsewhere }), 422, "session_mismatch", "metadata.working_dir"),
+            (json!({ "session_id": demo }), 422, "cannot_resume", "metadata.session_id"),
+        ] {
+            assert_eq!(user.ask("result x", metadata.clone()).await.problem(status, code), field, "{metadata}");
+        }
+        let chat = json!({ "message": "result x", "session_id": foreign });
+        assert_eq!(user.post("/api/chat", &chat).await.problem(404, "not_found"), "session_id");
+        assert_eq!(user.get("/api/runs").await.body["items"].as_array().unwrap().len(), 2);
+        assert!(!elsewhere.exists());
+        let same = json!({ "session_id": session, "working_dir": end["working_dir"], "agent_type": "claude_code" });
+        assert_eq!(user.ask("result two", same).await.status, 201);
+    });
+}
+
+#[test]
+fn sessions_are_listed_to_their_owner_with_their_runs() {
+    live(async {
+        let server = Server::start().await;
+        let (user, admin) = (server.client("user").await, server.client("admin").await);
+        let mut sessions = Vec::new();
+        for _ in 0..3 {
+            sessions.push(session_of(&user, &user.script("result one").await).await);
+        }
+        let foreign = session_of(&admin, &admin.script("result one").await).await;
+        let ids = |answer: &Value| -> Vec<String> {
+            answer["items"].as_array().unwrap().iter().map(|session| session["session_id"].as_str().unwrap().to_owned()).collect()
+        };
+        let page = user.get("/api/sessions?limit=2").await.body;
+        assert_eq!(ids(&page), [sessions[2].clone(), sessions[1].clone()]);
+        let cursor = page["next_cursor"].as_str().unwrap();
+        let page = user.get(&format!("/api/sessions?limit=2&cursor={cursor}")).await.body;
+        assert_eq!((ids(&page), &page["next_cursor"]), (vec![sessions[0].clone()], &Value::Null));
+        assert_eq!(ids(&admin.get("/api/sessions").await.body).len(), 4);
+        user.get(&format!("/api/sessions/{foreign}")).await.problem(404, "not_found");
+        assert_eq!(admin.get(&format!("/api/sessions/{}", sessions[0])).await.status, 200);
+        server.guest().get("/api/sessions").await.problem(401, "token_missing");
+        assert_eq!(user.get("/api/sessions?limit=0").await.problem(422, "invalid_field"), "limit");
+
+        let second = go_on(&user, &sessions[0], "result two").await;
+        user.end_of(&second).await;
+        let session = user.get(&format!("/api/sessions/{}", sessions[0])).await.body;
+        assert_eq!((&session["agent_type"], &session["owner"]), (&json!("claude_code"), &json!("user")));
+        let runs: Vec<&Value> = session["runs"].as_array().unwrap().iter().map(|run| &run["run_id"]).collect();
+        assert_eq!((runs.len(), runs[0]), (2, &json!(second)));
+        let filtered = user.get(&format!("/api/runs?session_id={}", sessions[0])).await.body;
+        assert_eq!(filtered["items"].as_array().unwrap().len(), 2);
+    });
+}
+
+#[test]
+fn a_chat_goes_on_with_its_session() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let first = user.post("/api/chat", &json!({ "message": "result one", "model": "claude" })).await.body;
+        let message = "report argv\nresult two";
+        let second = user.post("/api/chat", &json!({ "message": message, "session_id": first["session_id"] })).await.body;
+        assert_eq!((&second["message"], &second["session_id"]), (&json!("two"), &first["session_id"]));
+        assert_ne!(second["run_id"], first["run_id"]);
+        assert!(user.said(second["run_id"].as_str().unwrap()).await[0].contains("--resume="));
+    });
+}
