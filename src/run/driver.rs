@@ -18,7 +18,7 @@ use super::handle::{Command, Inbox, NotAnswered, NotTaken};
 use super::page::Page;
 use super::policy::{Policy, Verdict, Wish};
 use super::requests::{Asks, RequestView, Requests, resolved};
-use super::sessions::{Sessions, Turn};
+use super::sessions::{Turn, Waiting};
 use super::state::{Input, Outcome, RunState, StopReason};
 use super::store::{Idempotency, RunChange, RunStore, StoreError};
 use crate::agent::handle::{AgentEnd, AgentHandle, Speech, Update};
@@ -34,7 +34,6 @@ use crate::types::{
 pub(super) struct Surroundings {
     pub(super) agents: Agents,
     pub(super) store: Arc<dyn RunStore>,
-    pub(super) sessions: Sessions,
     /// The server goes away: runs are to end.
     pub(super) shutdown: CancellationToken,
     /// The server goes away now, whatever is not written yet.
@@ -149,8 +148,8 @@ impl Driver {
         }
     }
 
-    /// Carries the run through its whole life. `turn` is the session's, where it was taken already.
-    pub(super) async fn run(mut self, ticket: Ticket, turn: Option<Turn>) {
+    /// Carries the run through its whole life. `turn` is its place in the session's queue.
+    pub(super) async fn run(mut self, ticket: Ticket, turn: Waiting) {
         let place = self.wait_for_a_place(ticket, turn).await;
         let end = match self.state {
             RunState::Ended(_) => AgentEnd::default(),
@@ -161,17 +160,10 @@ impl Driver {
         drop(place);
     }
 
-    async fn wait_for_a_place(&mut self, ticket: Ticket, turn: Option<Turn>) -> Option<(Turn, Place)> {
+    async fn wait_for_a_place(&mut self, ticket: Ticket, turn: Waiting) -> Option<(Turn, Place)> {
         let shutdown = self.around.shutdown.clone();
-        let (sessions, session) = (self.around.sessions.clone(), self.session);
         // The session first: a run that waits for another one must not hold a place that others could work in.
-        let admitted = async move {
-            let turn = match turn {
-                Some(turn) => turn,
-                None => sessions.turn(session).await,
-            };
-            (turn, ticket.admitted().await)
-        };
+        let admitted = async move { (turn.await, ticket.admitted().await) };
         tokio::pin!(admitted);
         loop {
             tokio::select! {

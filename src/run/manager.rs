@@ -15,7 +15,7 @@ use super::handle::{self, NotAnswered, NotTaken, RunHandle};
 use super::policy::{Policy, Rule};
 use super::request::{self, BadRun, Checked, Checks, NewRun, OnBusy};
 use super::requests::{RequestView, resolved};
-use super::sessions::{Sessions, Turn};
+use super::sessions::{Sessions, Waiting};
 use super::state::StopReason;
 use super::store::{Idempotency, RunChange, RunFilter, RunRecord, RunStore, SessionRecord, StoreError, UsedKey};
 use super::view::{RunView, SessionView};
@@ -197,6 +197,7 @@ struct Inner {
     max_queue: usize,
     rules: Vec<Rule>,
     user_env: Vec<String>,
+    sessions: Sessions,
     live: Mutex<HashMap<RunId, RunHandle>>,
     tasks: TaskTracker,
 }
@@ -210,7 +211,6 @@ impl RunManager {
         let around = Surroundings {
             agents,
             store: Arc::clone(&store),
-            sessions: Sessions::default(),
             shutdown: CancellationToken::new(),
             force: CancellationToken::new(),
             grace: settings.stop_grace,
@@ -227,6 +227,7 @@ impl RunManager {
                 max_queue: settings.max_queue,
                 rules: settings.rules.clone(),
                 user_env: settings.user_env.clone(),
+                sessions: Sessions::default(),
                 live: Mutex::default(),
                 tasks: TaskTracker::new(),
             }),
@@ -335,14 +336,12 @@ impl RunManager {
         });
         let checked = checking.await.map_err(|panic| StoreError::Write(panic.to_string()))?;
         let Checked { spec, widened, rules, private } = checked?;
-        let turn = match &session {
-            Some(session) => self.turn_in(session.id, on_busy).await?,
-            None => None,
-        };
+        let session = session.map_or_else(SessionId::new, |session| session.id);
+        let turn = self.turn_in(session, on_busy).await?;
         let ticket = inner.admission.queue().ok_or(CreateError::QueueFull { max_queue: inner.max_queue })?;
         let record = RunRecord {
             id,
-            session: session.map_or_else(SessionId::new, |session| session.id),
+            session,
             owner: caller.user.clone(),
             status: RunStatus::Queued,
             spec: spec.clone(),
@@ -353,7 +352,6 @@ impl RunManager {
             last_seq: Seq::FIRST,
             done: None,
         };
-        let session = record.session;
         let mut first = vec![StreamEvent::RunQueued { position: ticket.position }];
         if weak_guarantee {
             let message = "users of this server still have their default passwords, so an agent on it could answer its own requests; set passwords to make permissions a guarantee";
@@ -399,11 +397,12 @@ impl RunManager {
         }
     }
 
-    /// A session's turn if it can be had as the caller wants it; `None` means that the run waits for it.
-    async fn turn_in(&self, session: SessionId, on_busy: OnBusy) -> Result<Option<Turn>, CreateError> {
-        let turn = self.inner.around.sessions.turn_now(session);
-        match (&turn, on_busy) {
-            (Some(_), _) | (None, OnBusy::Queue) => {}
+    /// A place in the session's queue, as the caller wants it.
+    async fn turn_in(&self, session: SessionId, on_busy: OnBusy) -> Result<Waiting, CreateError> {
+        let sessions = &self.inner.sessions;
+        match (sessions.turn_now(session), on_busy) {
+            (Some(turn), _) => return Ok(Box::pin(std::future::ready(turn))),
+            (None, OnBusy::Queue) => {}
             (None, OnBusy::Reject) => return Err(CreateError::SessionBusy(session)),
             (None, OnBusy::Interrupt) => {
                 let live: Vec<RunHandle> = self.live().values().filter(|handle| handle.session == session).cloned().collect();
@@ -412,7 +411,7 @@ impl RunManager {
                 }
             }
         }
-        Ok(turn)
+        Ok(sessions.queue(session).await)
     }
 
     /// A run as it now stands.

@@ -277,10 +277,13 @@ fn where_passwords_are_still_the_default_a_person_learns_what_asking_is_worth() 
         let auto = user.script("result fine").await;
         assert_eq!(notice(&user.follow(&auto).await.rest().await, "weak_guarantee"), None);
 
-        // One user's own password is not enough: the agent could log in as the other.
+        // With a password of admin's own nobody speaks for admin; for `user`, who still has the default one, an agent could.
         let server = Setup::new().env("OPENRUNNER_ADMIN_PASSWORD", "a long one of our own").start().await;
         let admin = server.guest().login("admin", "a long one of our own").await;
         let id = admin.asking("result fine").await;
-        assert!(notice(&admin.follow(&id).await.rest().await, "weak_guarantee").is_some());
+        assert_eq!(notice(&admin.follow(&id).await.rest().await, "weak_guarantee"), None);
+        let user = server.client("user").await;
+        let id = user.asking("result fine").await;
+        assert!(notice(&user.follow(&id).await.rest().await, "weak_guarantee").is_some());
     });
 }
