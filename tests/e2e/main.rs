@@ -11,8 +11,11 @@
 mod answers;
 mod failures;
 mod health;
+mod messages;
 mod one_shot;
 mod pasted;
+mod permissions;
+mod sessions;
 mod stops;
 mod support;
 mod tools;
