@@ -9,7 +9,9 @@
 //! Whatever a scenario is about, each stream is also held against the contract of `docs/events.md`: see `support/contract.rs`.
 
 mod answers;
+mod configured;
 mod failures;
+mod given;
 mod health;
 mod messages;
 mod one_shot;

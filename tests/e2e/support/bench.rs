@@ -42,8 +42,8 @@ impl Bench {
             let _ = writeln!(std::io::stderr(), "SKIPPED: the end-to-end tests have no agent programs; {how}");
             return None;
         };
-        for program in ["claude", "codex", "opencode", "claude-agent-acp", "codex-acp"] {
-            let path = agents.join("bin").join(program);
+        let adapters = ["claude-agent-acp", "codex-acp"].map(|program| adapter(&agents, program));
+        for path in ["claude", "codex", "opencode"].map(|program| agents.join("bin").join(program)).iter().chain(&adapters) {
             assert!(path.exists(), "{} is not there: scripts/test.sh installs all that is needed", path.display());
         }
         // Not below /tmp: Codex warns about a home there at each start. The model service's keeper removes it.
@@ -97,8 +97,9 @@ impl Bench {
     /// Settings that make agents of the adapters for the Agent Client Protocol, and of two small programs.
     pub(crate) fn configured_agents(&self) -> String {
         let program = |name: &str| path(&self.agents.join("bin").join(name)).to_owned();
-        let (claude_acp, codex_acp, claude, codex) =
-            (program("claude-agent-acp"), program("codex-acp"), program("claude"), program("codex"));
+        let (claude, codex) = (program("claude"), program("codex"));
+        let adapter = |name: &str| path(&adapter(&self.agents, name)).to_owned();
+        let (claude_acp, codex_acp) = (adapter("claude-agent-acp"), adapter("codex-acp"));
         let script = |name: &str| path(&program_of_ours(name)).to_owned();
         let (reverse, lines) = (script("reverse.sh"), script("lines.py"));
         // Both adapters would bring a program of their own. Codex's adapter does not ask unless its sandbox is closed.
@@ -179,6 +180,11 @@ output_tokens = "/tokens/out"
 fn base_environment(home: &Path) -> Vec<(String, String)> {
     let search = std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".into());
     [("PATH", search.as_str()), ("HOME", path(home)), ("LANG", "C.UTF-8")].map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
+/// An adapter where `scripts/test.sh` puts it.
+fn adapter(agents: &Path, name: &str) -> PathBuf {
+    agents.join("adapters/node_modules/.bin").join(name)
 }
 
 /// A small program that stands in for somebody else's.

@@ -8,7 +8,7 @@ mod server;
 
 use std::fmt;
 
-pub(crate) use bench::Bench;
+pub(crate) use bench::{Bench, program_of_ours};
 pub(crate) use events::{Events, Follow};
 pub(crate) use server::{Run, Server, wait_for};
 
