@@ -46,7 +46,7 @@ fn chat_gives_the_final_text(server: &Server, agent: Agent) {
     let model = match agent {
         Agent::ClaudeCode => "claude/claude-sonnet-4-5",
         Agent::Codex => "codex/gpt-5.5",
-        Agent::OpenCode => "opencode/mock/mock-model",
+        _ => "opencode/mock/mock-model",
     };
     let answer = server.post("/api/chat", &json!({ "message": "hello [[mock:text]]", "model": model }));
     assert_eq!(answer["message"], "Hello! This is the mock model answering in several deltas.", "{answer}");

@@ -9,10 +9,15 @@
 //! Whatever a scenario is about, each stream is also held against the contract of `docs/events.md`: see `support/contract.rs`.
 
 mod answers;
+mod configured;
 mod failures;
+mod given;
 mod health;
+mod messages;
 mod one_shot;
 mod pasted;
+mod permissions;
+mod sessions;
 mod stops;
 mod support;
 mod tools;

@@ -25,7 +25,7 @@ fn the_tour_of_the_readme_works_as_it_is_written(server: &Server, agent: Agent) 
     assert_eq!((login, create), ("", ""), "these keep what they got in a variable");
 
     let events = Events::parse(events);
-    check_created_file(agent, &Run { id: String::new(), folder }, &events);
+    check_created_file(agent, &Run { id: String::new(), session: String::new(), folder }, &events);
     assert!(events.one("run_started")["model"].is_string());
     let rest: Vec<Value> = Events::parse_frames(rest);
     assert!(rest.iter().eq(events.iter().skip(3)), "a reader that comes back gets the rest");
@@ -65,7 +65,7 @@ fn the_first_commands_that_were_ever_published_work_to_the_letter(server: &Serve
     let run = created["run_id"].as_str().unwrap_or_else(|| panic!("no run: {created}"));
     assert!(run.starts_with("run_"));
     let events = Events::parse(&paste(EVENTS, token, run));
-    check_created_file(agent, &Run { id: run.to_owned(), folder: folder.clone() }, &events);
+    check_created_file(agent, &Run { id: run.to_owned(), session: String::new(), folder: folder.clone() }, &events);
     check_chat(&json(&paste(CHAT, token, "")));
 }
 

@@ -20,7 +20,7 @@ for_each_agent!(Bench::get();
 const GRACE: Duration = Duration::from_secs(10);
 
 /// A tool that sleeps for five minutes, in a session of its own.
-const SLEEPER: &str = "sleep [[mock:sleeper s=300]]";
+pub(crate) const SLEEPER: &str = "sleep [[mock:sleeper s=300]]";
 
 fn a_model_that_never_answers_ends_with_the_time_limit(server: &Server, agent: Agent) {
     // The limit counts from the start, and OpenCode takes much of it to get ready.
@@ -64,12 +64,12 @@ fn a_killed_server_leaves_no_process_and_its_runs_are_interrupted(bench: &'stati
     assert_eq!(server.get(&format!("/api/runs/{}", run.id))["status"], "interrupted");
 }
 
-fn sleeps(run: &Run) -> bool {
+pub(crate) fn sleeps(run: &Run) -> bool {
     processes_of(run).iter().any(|command| command.contains("python3 -c import time"))
 }
 
 /// The command lines of all living processes of the run: they carry its id in their environment, wherever they have gone.
-fn processes_of(run: &Run) -> Vec<String> {
+pub(crate) fn processes_of(run: &Run) -> Vec<String> {
     let marker = format!("ORN_RUN={}", run.id);
     let carries = |environ: &[u8]| environ.split(|byte| *byte == 0).any(|entry| entry == marker.as_bytes());
     let mut found = Vec::new();

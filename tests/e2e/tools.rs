@@ -88,7 +88,7 @@ fn a_plan_is_told_whole_each_time(server: &Server, agent: Agent) {
     let extra_args = match agent {
         Agent::ClaudeCode => json!(["--tools=TaskCreate,TaskUpdate,Bash,Write"]),
         Agent::Codex => json!(["-c", "tools.update_plan.enabled=true"]),
-        Agent::OpenCode => json!([]),
+        _ => json!([]),
     };
     let (run, events) = server.run(agent, "plan it [[mock:plan]]", &json!({ "extra_args": extra_args }));
     events.assert_completed("The plan is finished.");

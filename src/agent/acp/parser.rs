@@ -13,7 +13,7 @@ use super::usage::Spent;
 use super::wire::{Chunk, Message, PermissionRequest, Plan, Update, UpdateKind, Withdrawn, notification, refusal, request, response};
 use crate::agent::{Fate, Item, Output, Parser, Started, Task};
 use crate::process::Exit;
-use crate::types::{Answer, Cause, Delta, Failure, Level, NoticeCode, PlanEntry, PlanStatus, StreamEvent};
+use crate::types::{Answer, Cause, Decision, Delta, Failure, Level, NoticeCode, PlanEntry, PlanStatus, StreamEvent};
 
 /// What a tool changed, by its name, its input and its raw output.
 pub(crate) type FileChanges = fn(name: &str, input: &Value, output: &Value) -> Vec<StreamEvent>;
@@ -62,6 +62,8 @@ pub struct Acp {
     permissions: Permissions,
     /// Whether the turn has told anything.
     active: bool,
+    /// Whether something was denied in the turn.
+    denied: bool,
 }
 
 /// What we wait for.
@@ -100,6 +102,7 @@ impl Acp {
             calls: Calls::new(dialect),
             permissions: Permissions::default(),
             active: false,
+            denied: false,
         }
     }
 
@@ -237,6 +240,10 @@ impl Acp {
                 Err(Failure::new(Cause::AgentError, "the agent stopped at its limit of model requests for one turn"))
             }
             Some(StopReason::Refusal) => Err(Failure::new(Cause::AgentError, "the model refused to go on")),
+            // For Codex's adapter a denial is the end of the turn (recording `acp/codex_permission_reject_once`).
+            Some(StopReason::Cancelled) if self.denied => {
+                Err(Failure::new(Cause::AgentError, "the agent cancelled the turn after a denial"))
+            }
             Some(StopReason::Cancelled) => Err(Failure::new(Cause::AgentError, "the agent cancelled the turn")),
             _ => Err(Failure::new(Cause::Protocol, "the agent ended the turn without a reason that is known")),
         }
@@ -392,6 +399,7 @@ impl Parser for Acp {
 
     fn answer(&mut self, request: &str, answer: &Answer, out: &mut Output) {
         if let Answer::Permission { decision, .. } = answer {
+            self.denied |= *decision == Decision::Deny;
             self.permissions.answer(request, *decision, &mut self.calls, out);
         }
     }
@@ -401,7 +409,7 @@ impl Parser for Acp {
             return false;
         }
         text.clone_into(&mut self.prompt);
-        (self.interrupted, self.active) = (false, false);
+        (self.interrupted, self.active, self.denied) = (false, false, false);
         self.speech.take_last();
         self.ask_model(out);
         true

@@ -30,8 +30,8 @@ pub(super) enum Phase {
     Starting,
     /// It goes on, under this id.
     Running(String),
-    /// It is over, except for commands that are being ended. Then this is its end.
-    Cleaning(TurnEnd),
+    /// It is over, except for commands that are being ended, as was asked for so many times. Then this is its end.
+    Cleaning(TurnEnd, u8),
     /// It is over.
     Idle,
 }

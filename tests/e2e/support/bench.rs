@@ -42,9 +42,9 @@ impl Bench {
             let _ = writeln!(std::io::stderr(), "SKIPPED: the end-to-end tests have no agent programs; {how}");
             return None;
         };
-        for program in ["claude", "codex", "opencode"] {
-            let path = agents.join("bin").join(program);
-            assert!(path.exists(), "{} is not there: OPENRUNNER_TEST_AGENTS is the --prefix of install-agents.sh", path.display());
+        let adapters = ["claude-agent-acp", "codex-acp"].map(|program| adapter(&agents, program));
+        for path in ["claude", "codex", "opencode"].map(|program| agents.join("bin").join(program)).iter().chain(&adapters) {
+            assert!(path.exists(), "{} is not there: scripts/test.sh installs all that is needed", path.display());
         }
         // Not below /tmp: Codex warns about a home there at each start. The model service's keeper removes it.
         let root = tempfile::Builder::new().prefix("openrunner-e2e-").tempdir_in("/var/tmp").expect("a folder in /var/tmp").keep();
@@ -94,6 +94,49 @@ impl Bench {
         write(".config/opencode/opencode.json", &opencode.to_string());
     }
 
+    /// Settings that make agents of the adapters for the Agent Client Protocol, and of two small programs.
+    pub(crate) fn configured_agents(&self) -> String {
+        let program = |name: &str| path(&self.agents.join("bin").join(name)).to_owned();
+        let (claude, codex) = (program("claude"), program("codex"));
+        let adapter = |name: &str| path(&adapter(&self.agents, name)).to_owned();
+        let (claude_acp, codex_acp) = (adapter("claude-agent-acp"), adapter("codex-acp"));
+        let script = |name: &str| path(&program_of_ours(name)).to_owned();
+        let (reverse, lines) = (script("reverse.sh"), script("lines.py"));
+        // Both adapters would bring a program of their own. Codex's adapter does not ask unless its sandbox is closed.
+        format!(
+            r#"
+[agents.claude_acp]
+protocol = "acp"
+command = ["{claude_acp}"]
+pass_env = ["ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC"]
+set_env = {{ CLAUDE_CODE_EXECUTABLE = "{claude}" }}
+
+[agents.codex_acp]
+protocol = "acp"
+command = ["{codex_acp}"]
+set_env = {{ CODEX_PATH = "{codex}", MODEL_PROVIDER = "mock", INITIAL_AGENT_MODE = "read-only", NO_BROWSER = "1" }}
+
+[agents.reverse]
+protocol = "text"
+command = ["/bin/sh", "{reverse}"]
+
+[agents.lines]
+protocol = "jsonl"
+command = ["python3", "{lines}"]
+model_args = ["--model={{model}}"]
+resume_args = ["--resume={{session}}"]
+
+[agents.lines.fields]
+session = "/conversation"
+token = {{ at = "/text", if = {{ "/type" = "piece" }} }}
+result = {{ at = "/text", if = {{ "/type" = "end" }} }}
+error = {{ at = "/text", if = {{ "/type" = "problem" }} }}
+input_tokens = "/tokens/in"
+output_tokens = "/tokens/out"
+"#
+        )
+    }
+
     pub(crate) fn home(&self) -> PathBuf {
         self.root.join("home")
     }
@@ -137,6 +180,16 @@ impl Bench {
 fn base_environment(home: &Path) -> Vec<(String, String)> {
     let search = std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".into());
     [("PATH", search.as_str()), ("HOME", path(home)), ("LANG", "C.UTF-8")].map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
+/// An adapter where `scripts/test.sh` puts it.
+fn adapter(agents: &Path, name: &str) -> PathBuf {
+    agents.join("adapters/node_modules/.bin").join(name)
+}
+
+/// A small program that stands in for somebody else's.
+pub(crate) fn program_of_ours(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/programs").join(name)
 }
 
 /// The tests choose their paths, and all of them are UTF-8.

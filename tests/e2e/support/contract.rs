@@ -65,16 +65,23 @@ fn tool_calls(events: &Events) {
     }
 }
 
+/// Each request has one end, after it. What our policy decides at once stands right behind it.
 fn permissions(events: &Events) {
     let all: Vec<&Value> = events.iter().collect();
-    for (at, request) in all.iter().enumerate().filter(|(_, event)| event["type"] == "permission_request") {
-        let resolved = all.get(at + 1).copied().unwrap_or(&Value::Null);
-        assert_eq!((&resolved["type"], &resolved["id"]), (&"permission_resolved".into(), &request["id"]), "answered at once");
-        assert_eq!((&resolved["decision"], &resolved["by"]), (&"allow_once".into(), &"policy".into()));
-        let call = all[..at].iter().any(|event| event["type"] == "tool_call" && event["id"] == request["tool_call_id"]);
-        assert!(call, "what is asked for was called before: {request}");
+    for (asks, resolves) in [("permission_request", "permission_resolved"), ("question", "question_resolved")] {
+        for (at, request) in all.iter().enumerate().filter(|(_, event)| event["type"] == asks) {
+            let ends: Vec<_> = all.iter().skip(at + 1).filter(|event| event["type"] == resolves && event["id"] == request["id"]).collect();
+            assert_eq!(ends.len(), 1, "one end after {request}, but: {ends:?}");
+            if asks == "question" {
+                continue;
+            }
+            let waits = request["expires_at"].is_string();
+            assert!(waits || (all[at + 1] == *ends[0] && ends[0]["by"] == "policy"), "answered at once: {request}");
+            let call = all[..at].iter().any(|event| event["type"] == "tool_call" && event["id"] == request["tool_call_id"]);
+            assert!(call, "what is asked for was called before: {request}");
+        }
+        assert_eq!(events.all(asks).len(), events.all(resolves).len());
     }
-    assert_eq!(events.all("permission_request").len(), events.all("permission_resolved").len());
 }
 
 /// The tokens of a message, put together, are the message, and it is told once.

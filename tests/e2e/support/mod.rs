@@ -8,19 +8,24 @@ mod server;
 
 use std::fmt;
 
-pub(crate) use bench::Bench;
+pub(crate) use bench::{Bench, program_of_ours};
 pub(crate) use events::{Events, Follow};
 pub(crate) use server::{Run, Server, wait_for};
 
-/// The agents that are programs.
+/// The agents that the scenarios are played with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Agent {
     ClaudeCode,
     Codex,
     OpenCode,
+    /// Claude Code behind its adapter for the Agent Client Protocol, as an agent of the operator's own.
+    ClaudeAcp,
+    /// Codex in the same way.
+    CodexAcp,
 }
 
 impl Agent {
+    /// Those that are built in.
     pub(crate) const ALL: [Self; 3] = [Self::ClaudeCode, Self::Codex, Self::OpenCode];
 
     /// The `agent_type`.
@@ -29,6 +34,8 @@ impl Agent {
             Self::ClaudeCode => "claude_code",
             Self::Codex => "codex",
             Self::OpenCode => "opencode",
+            Self::ClaudeAcp => "claude_acp",
+            Self::CodexAcp => "codex_acp",
         }
     }
 
@@ -36,8 +43,7 @@ impl Agent {
     pub(crate) fn chat_name(self) -> &'static str {
         match self {
             Self::ClaudeCode => "claude",
-            Self::Codex => "codex",
-            Self::OpenCode => "opencode",
+            other => other.name(),
         }
     }
 }
@@ -48,34 +54,48 @@ impl fmt::Display for Agent {
     }
 }
 
-/// Makes a test of each scenario for each agent. A scenario is a function of a server (or of the bench) and an agent; `$server`
-/// gives it what it needs, or `None` where the tests are to be skipped.
+/// Makes a test of each scenario for each agent that is built in. A scenario is a function of a server (or of the bench) and an
+/// agent; `$server` gives it what it needs, or `None` where the tests are to be skipped.
 macro_rules! for_each_agent {
     ($server:expr; $($scenario:ident),+ $(,)?) => {
         $(mod $scenario {
             use super::*;
+            use crate::support::test_with;
 
-            #[test]
-            fn claude_code() {
-                if let Some(server) = $server {
-                    $scenario(server, Agent::ClaudeCode);
-                }
-            }
-
-            #[test]
-            fn codex() {
-                if let Some(server) = $server {
-                    $scenario(server, Agent::Codex);
-                }
-            }
-
-            #[test]
-            fn opencode() {
-                if let Some(server) = $server {
-                    $scenario(server, Agent::OpenCode);
-                }
-            }
+            test_with!($server, $scenario, claude_code, ClaudeCode);
+            test_with!($server, $scenario, codex, Codex);
+            test_with!($server, $scenario, opencode, OpenCode);
         })+
     };
 }
 pub(crate) use for_each_agent;
+
+/// The same with the adapters, too, which are agents by configuration.
+macro_rules! for_each_agent_and_adapter {
+    ($server:expr; $($scenario:ident),+ $(,)?) => {
+        $(mod $scenario {
+            use super::*;
+            use crate::support::test_with;
+
+            test_with!($server, $scenario, claude_code, ClaudeCode);
+            test_with!($server, $scenario, codex, Codex);
+            test_with!($server, $scenario, opencode, OpenCode);
+            test_with!($server, $scenario, claude_acp, ClaudeAcp);
+            test_with!($server, $scenario, codex_acp, CodexAcp);
+        })+
+    };
+}
+pub(crate) use for_each_agent_and_adapter;
+
+/// One scenario with one agent.
+macro_rules! test_with {
+    ($server:expr, $scenario:ident, $name:ident, $agent:ident) => {
+        #[test]
+        fn $name() {
+            if let Some(server) = $server {
+                $scenario(server, Agent::$agent);
+            }
+        }
+    };
+}
+pub(crate) use test_with;

@@ -28,6 +28,8 @@ pub(crate) struct Server {
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
     pub(crate) id: String,
+    /// The conversation that it belongs to.
+    pub(crate) session: String,
     /// Where its agent works.
     pub(crate) folder: PathBuf,
 }
@@ -50,6 +52,26 @@ impl Server {
             Some(Self::start(bench, "one_shot", &[]))
         };
         ONE_SHOT.get_or_init(start).as_ref()
+    }
+
+    /// One that knows the adapters and the small programs as agents by configuration, too.
+    pub(crate) fn live() -> Option<&'static Self> {
+        static LIVE: OnceLock<Option<Server>> = OnceLock::new();
+        LIVE.get_or_init(|| Bench::get().map(|bench| Self::start_configured(bench, "live", &[]))).as_ref()
+    }
+
+    /// The same, but whoever does not answer within two seconds has denied.
+    pub(crate) fn impatient() -> Option<&'static Self> {
+        static IMPATIENT: OnceLock<Option<Server>> = OnceLock::new();
+        let patience = [("OPENRUNNER_PERMISSION_TIMEOUT_SECS", "2")];
+        IMPATIENT.get_or_init(|| Bench::get().map(|bench| Self::start_configured(bench, "impatient", &patience))).as_ref()
+    }
+
+    /// [`Server::start`], with the agents of [`Bench::configured_agents`].
+    pub(crate) fn start_configured(bench: &'static Bench, name: &str, variables: &[(&str, &str)]) -> Self {
+        fs::create_dir_all(bench.root.join(name)).expect("a data folder");
+        fs::write(bench.root.join(name).join("openrunner.toml"), bench.configured_agents()).expect("a settings file");
+        Self::start(bench, name, variables)
     }
 
     /// A server with the data folder `name`, and these variables besides the usual ones; one that is set to nothing is left out.
@@ -98,20 +120,46 @@ impl Server {
         serde_json::from_slice(&answer).unwrap_or_else(|error| panic!("{route}: {error}: {}", String::from_utf8_lossy(&answer)))
     }
 
+    /// The run's requests that wait for an answer.
+    pub(crate) fn requests(&self, run: &Run) -> Vec<Value> {
+        self.get(&format!("/api/runs/{}/requests", run.id))["items"].as_array().expect("a list").clone()
+    }
+
+    /// Answers the request of this event.
+    pub(crate) fn answer(&self, run: &Run, asked: &Value, answer: &Value) -> Value {
+        let id = asked["id"].as_str().expect("requests have ids").replace('#', "%23").replace('"', "%22");
+        self.post(&format!("/api/runs/{}/requests/{id}", run.id), answer)
+    }
+
+    /// Gives the run a further message, which it must take.
+    pub(crate) fn say(&self, run: &Run, mode: &str, text: &str) {
+        let answer = self.post(&format!("/api/runs/{}/messages", run.id), &json!({ "text": text, "mode": mode }));
+        assert_eq!(answer, json!({ "run_id": run.id, "mode": mode }));
+    }
+
     fn url(&self, route: &str) -> String {
         format!("http://{}{route}", self.address)
     }
 
     /// Makes a run in a fresh folder. `metadata` is merged into the usual one.
     pub(crate) fn create(&self, agent: Agent, prompt: &str, metadata: &Value) -> Run {
-        let folder = self.bench.folder();
-        let mut all = json!({ "agent_type": agent.name(), "cwd": folder, "timeout_secs": 100 });
-        for (name, value) in metadata.as_object().into_iter().flatten() {
-            all[name] = value.clone();
-        }
+        self.create_in(agent.name(), self.bench.folder(), prompt, metadata)
+    }
+
+    /// Makes a run that goes on with the session of `earlier`.
+    pub(crate) fn create_after(&self, earlier: &Run, prompt: &str, metadata: &Value) -> Run {
+        let mut all = json!({ "session_id": earlier.session, "agent_type": null, "cwd": null });
+        merge(&mut all, metadata);
+        self.create_in("", earlier.folder.clone(), prompt, &all)
+    }
+
+    /// Makes a run of any agent in a folder.
+    pub(crate) fn create_in(&self, agent_type: &str, folder: PathBuf, prompt: &str, metadata: &Value) -> Run {
+        let mut all = json!({ "agent_type": agent_type, "cwd": folder, "timeout_secs": 100 });
+        merge(&mut all, metadata);
         let answer = self.post("/api/runs", &json!({ "input": { "text": prompt }, "metadata": all }));
-        let id = answer["run_id"].as_str().unwrap_or_else(|| panic!("no run: {answer}")).to_owned();
-        Run { id, folder }
+        let word = |name: &str| answer[name].as_str().unwrap_or_else(|| panic!("no run: {answer}")).to_owned();
+        Run { id: word("run_id"), session: word("session_id"), folder }
     }
 
     /// Makes a run and reads its events to the end.
@@ -136,6 +184,13 @@ impl Drop for Server {
         if thread::panicking() {
             eprintln!("the server's log:\n{}", fs::read_to_string(&self.log).unwrap_or_default());
         }
+    }
+}
+
+/// Puts the fields of one object into another.
+fn merge(into: &mut Value, from: &Value) {
+    for (name, value) in from.as_object().into_iter().flatten() {
+        into[name] = value.clone();
     }
 }
 

@@ -1,0 +1,62 @@
+//! Agents of the operator's own that take a prompt and answer: in plain text, or in JSON lines.
+
+use serde_json::json;
+
+use crate::support::{Events, Run, Server};
+
+fn run(server: &Server, agent: &str, prompt: &str) -> (Run, Events) {
+    let run = server.create_in(agent, server.bench.folder(), prompt, &json!({}));
+    let events = server.follow(&run).finish();
+    (run, events)
+}
+
+#[test]
+fn what_a_program_writes_in_plain_text_is_the_answer() {
+    let Some(server) = Server::live() else { return };
+    let (_, events) = run(server, "reverse", "-n hello");
+    events.assert_completed("Your words, turned round:\nolleh n-");
+    assert_eq!(events.text("token"), "Your words, turned round:\nolleh n-");
+    assert_eq!(events.one("run_started")["agent"], "reverse");
+}
+
+#[test]
+fn a_program_that_fails_is_told_with_its_last_words() {
+    let Some(server) = Server::live() else { return };
+    let (_, events) = run(server, "reverse", "fail");
+    assert_eq!(events.done()["status"], "failed");
+    assert_eq!(events.done()["exit_code"], 4);
+    assert!(events.done()["stderr_tail"].as_str().is_some_and(|tail| tail.contains("it cannot be done")));
+}
+
+#[test]
+fn json_lines_give_tokens_usage_and_a_session_that_goes_on() {
+    let Some(server) = Server::live() else { return };
+    let (first, events) = run(server, "lines", "hello");
+    events.assert_completed("You said: hello");
+    assert_eq!(events.text("token"), "You said: hello");
+    let usage = &events.done()["usage"];
+    assert_eq!((&usage["input_tokens"], &usage["output_tokens"]), (&json!(12), &json!(34)));
+
+    let second = server.create_after(&first, "hello", &json!({ "model": "large" }));
+    server.follow(&second).finish().assert_completed("As in talk-1, you said: hello (large)");
+
+    let (_, events) = run(server, "lines", "fail");
+    events.assert_end("failed", "agent_error");
+    assert_eq!(events.done()["message"], "the model is not in the mood");
+}
+
+#[test]
+fn they_are_listed_and_refuse_what_they_cannot_do() {
+    let Some(server) = Server::live() else { return };
+    let agents = server.get("/api/agents");
+    let agents = agents["items"].as_array().expect("a list");
+    for (name, protocol) in [("claude_acp", "acp"), ("codex_acp", "acp"), ("reverse", "text"), ("lines", "jsonl")] {
+        let agent = agents.iter().find(|agent| agent["name"] == name).unwrap_or_else(|| panic!("no {name}"));
+        assert_eq!(agent["protocol"], protocol);
+    }
+    let ask = json!({ "input": { "text": "hello" }, "metadata": { "agent_type": "reverse", "permission_mode": "ask" } });
+    assert_eq!(server.post("/api/runs", &ask)["status"], 422);
+    let (done, _) = run(server, "reverse", "hello");
+    let on = json!({ "input": { "text": "and then?" }, "metadata": { "session_id": done.session } });
+    assert_eq!(server.post("/api/runs", &on)["status"], 422, "it cannot go on with a conversation");
+}

@@ -1,0 +1,52 @@
+//! Conversations that go on: in another run, after a restart of the server, after a cancelled run.
+
+use serde_json::json;
+
+use crate::stops::{SLEEPER, processes_of, sleeps};
+use crate::support::{Agent, Bench, Server, for_each_agent_and_adapter, wait_for};
+
+for_each_agent_and_adapter!(Bench::get();
+    a_session_remembers_also_after_a_restart_of_the_server,
+);
+
+for_each_agent_and_adapter!(Server::live();
+    a_session_goes_on_after_a_cancelled_run,
+);
+
+/// The model says how many prompts of ours it was shown.
+const HISTORY: &str = "what do you know [[mock:history]]";
+
+fn a_session_remembers_also_after_a_restart_of_the_server(bench: &'static Bench, agent: Agent) {
+    let name = format!("sessions_{agent}");
+    let server = Server::start_configured(bench, &name, &[]);
+    let (first, events) = server.run(agent, "hello [[mock:text]]", &json!({}));
+    events.assert_end("completed", "ok");
+
+    let second = server.create_after(&first, HISTORY, &json!({}));
+    let events = server.follow(&second).finish();
+    events.assert_completed("I have seen 2 marked prompts.");
+    assert_eq!(events.all("message").len(), 1, "what was said before is not told again");
+    assert_eq!(events.one("run_started")["session_id"], first.session);
+    assert_eq!(events.notices("resumed").len(), 1);
+    server.kill();
+
+    let server = Server::start_configured(bench, &name, &[]);
+    let third = server.create_after(&first, HISTORY, &json!({}));
+    let events = server.follow(&third).finish();
+    events.assert_completed("I have seen 3 marked prompts.");
+    let session = server.get(&format!("/api/sessions/{}", first.session));
+    let runs: Vec<_> = session["runs"].as_array().expect("its runs").iter().map(|run| &run["run_id"]).collect();
+    assert_eq!(runs, [&third.id, &second.id, &first.id]);
+}
+
+fn a_session_goes_on_after_a_cancelled_run(server: &Server, agent: Agent) {
+    let first = server.create(agent, SLEEPER, &json!({}));
+    let follow = server.follow(&first);
+    wait_for("the tool", || sleeps(&first).then_some(()));
+    server.cancel(&first);
+    follow.finish().assert_end("cancelled", "cancelled");
+    assert_eq!(processes_of(&first), [""; 0]);
+
+    let second = server.create_after(&first, HISTORY, &json!({}));
+    server.follow(&second).finish().assert_completed("I have seen 2 marked prompts.");
+}
