@@ -529,7 +529,7 @@ impl Parser for AppServer {
 
     fn end_of_output(&mut self, out: &mut Output) {
         // No command outlives the program that it runs under, or nobody will ever say so.
-        if matches!(self.turn.phase, Phase::Cleaning(_)) {
+        if matches!(self.turn.phase, Phase::Cleaning(..)) {
             self.items.cut_short(|_| true, &[], out);
             self.end_if_clean(out);
         }
