@@ -10,10 +10,11 @@ use tokio_util::task::TaskTracker;
 
 use super::admission::Admission;
 use super::driver::{Driver, Surroundings};
+use super::errors::{AnswerError, CreateError, DeleteError, FindError, MessageError, SessionError};
 use super::events::{EventLog, Follower, Framing, Leftovers};
-use super::handle::{self, NotAnswered, NotTaken, RunHandle};
+use super::handle::{self, NotTaken, RunHandle};
 use super::policy::{Policy, Rule};
-use super::request::{self, BadRun, Checked, Checks, NewRun, OnBusy};
+use super::request::{self, Checked, Checks, NewRun, OnBusy};
 use super::requests::{RequestView, resolved};
 use super::sessions::{Sessions, Waiting};
 use super::state::StopReason;
@@ -53,109 +54,6 @@ pub struct RunSettings {
     pub user_env: Vec<String>,
 }
 
-/// Why a run was not created. Nothing was started.
-#[derive(Debug, thiserror::Error)]
-pub enum CreateError {
-    /// The request is not one that can be carried out.
-    #[error(transparent)]
-    Bad(#[from] BadRun),
-    /// There is no such session, or it is somebody else's.
-    #[error("there is no session {0}")]
-    NoSession(SessionId),
-    /// The session has a live run, and the request does not want to wait.
-    #[error("session {0} has a live run; wait for it, or set on_busy to queue or interrupt")]
-    SessionBusy(SessionId),
-    /// The key was used before for another request.
-    #[error("this Idempotency-Key was used before, for another request; take a new key for a new request")]
-    KeyReused,
-    /// As many runs wait as may.
-    #[error("{max_queue} runs are waiting already; try again later")]
-    QueueFull {
-        /// The bound.
-        max_queue: usize,
-    },
-    /// The server is going away.
-    #[error("the server is shutting down; try again when it is back")]
-    Draining,
-    /// The store failed.
-    #[error("the run could not be recorded")]
-    Store(#[from] StoreError),
-}
-
-impl From<FindError> for CreateError {
-    /// Only for the run that an earlier request with the same key made: one that is not there was deleted since, and its key with it.
-    fn from(error: FindError) -> Self {
-        match error {
-            FindError::NotFound(_) => Self::KeyReused,
-            FindError::Store(error) => Self::Store(error),
-        }
-    }
-}
-
-/// Why a run was not found.
-#[derive(Debug, thiserror::Error)]
-pub enum FindError {
-    /// There is none, or it is somebody else's, which is the same to the caller.
-    #[error("there is no run {0}")]
-    NotFound(RunId),
-    /// The store failed.
-    #[error("the run could not be read")]
-    Store(#[from] StoreError),
-}
-
-/// Why a session was not found.
-#[derive(Debug, thiserror::Error)]
-pub enum SessionError {
-    /// There is none, or it is somebody else's.
-    #[error("there is no session {0}")]
-    NotFound(SessionId),
-    /// The store failed.
-    #[error("the session could not be read")]
-    Store(#[from] StoreError),
-}
-
-/// Why an answer did not reach the agent.
-#[derive(Debug, thiserror::Error)]
-pub enum AnswerError {
-    /// The run was not found.
-    #[error(transparent)]
-    Find(#[from] FindError),
-    /// The run has ended, and with it whatever it asked.
-    #[error("run {0} has ended: nothing waits for an answer any more")]
-    Ended(RunId),
-    /// It does not fit, or could not be recorded.
-    #[error(transparent)]
-    Not(#[from] NotAnswered),
-}
-
-/// Why a message did not reach the agent.
-#[derive(Debug, thiserror::Error)]
-pub enum MessageError {
-    /// The run was not found.
-    #[error(transparent)]
-    Find(#[from] FindError),
-    /// There is nothing in it.
-    #[error("there is nothing to say: it is empty, or contains a NUL character")]
-    Empty,
-    /// The agent takes a prompt and nothing else.
-    #[error("agent {0} takes no further messages; go on in a new run with the session's id")]
-    NotSupported(String),
-    /// The run takes no more; its session goes on.
-    #[error("run {run} has ended; go on with a new run whose metadata has session_id {session}")]
-    Ended {
-        /// The run.
-        run: RunId,
-        /// Its session.
-        session: SessionId,
-    },
-    /// The key was used before for another request.
-    #[error("this Idempotency-Key was used before, for another request; take a new key for a new request")]
-    KeyReused,
-    /// As many wait as may, or it could not be recorded.
-    #[error(transparent)]
-    Not(#[from] NotTaken),
-}
-
 /// A caller's key for a request that may be sent again, with what tells that request from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey {
@@ -169,17 +67,6 @@ impl IdempotencyKey {
     fn used_by(self, caller: &Caller, at: Timestamp) -> Idempotency {
         Idempotency { owner: caller.user.clone(), key: self.key, fingerprint: self.fingerprint, at }
     }
-}
-
-/// Why a run was not deleted.
-#[derive(Debug, thiserror::Error)]
-pub enum DeleteError {
-    /// It was not found.
-    #[error(transparent)]
-    Find(#[from] FindError),
-    /// It has not ended.
-    #[error("run {0} has not ended; cancel it first")]
-    Alive(RunId),
 }
 
 /// The manager of all runs. Cloning gives another handle.

@@ -2,6 +2,7 @@
 
 mod admission;
 mod driver;
+mod errors;
 pub mod events;
 mod handle;
 mod manager;
@@ -16,8 +17,9 @@ mod view;
 mod workspace;
 
 pub use crate::agent::{AgentReport, AgentSummary};
+pub use errors::{AnswerError, CreateError, DeleteError, FindError, MessageError, SessionError};
 pub use handle::{NotAnswered, NotTaken};
-pub use manager::{AnswerError, CreateError, DeleteError, FindError, IdempotencyKey, MessageError, RunManager, RunSettings, SessionError};
+pub use manager::{IdempotencyKey, RunManager, RunSettings};
 pub use policy::{BadRule, Rule};
 pub use request::{BadRun, DEFAULT_TIMEOUT, MAX_TIMEOUT, NewRun, OnBusy};
 pub use requests::{Asks, BadAnswer, RequestView};

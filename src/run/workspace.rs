@@ -118,7 +118,7 @@ impl Workspaces {
         }
     }
 
-    /// Judges a path without links, by its parts: `/work2` is not inside `/work`.
+    /// Judges a path without links, by its parts: `/home/me2` is not inside `/home/me`.
     fn allowed(&self, path: &Path) -> Result<(), WorkspaceError> {
         if path.starts_with(&self.data_dir) {
             Err(WorkspaceError::InDataFolder)

@@ -86,7 +86,7 @@ mod tests {
     fn judged(mode: PermissionMode, rules: Value, tool: &str, kind: ToolKind, input: &Value) -> &'static str {
         let specs: Vec<RuleSpec> = serde_json::from_value(rules).unwrap();
         let rules = specs.into_iter().map(|spec| Rule::new(spec).unwrap()).collect();
-        let wish = Wish { tool, kind, input, options: &ONCE, working_dir: Path::new("/work") };
+        let wish = Wish { tool, kind, input, options: &ONCE, working_dir: Path::new("/project") };
         match Policy::new(mode, &[], rules).judge(wish) {
             Verdict::Ask => "ask",
             Verdict::Decided(Decision::Deny, _) => "deny",
@@ -123,8 +123,8 @@ mod tests {
         assert_eq!(bash("git push origin"), "deny");
         assert_eq!(bash("make"), "ask");
         let edit = |path: &str| judged(PermissionMode::Auto, rules.clone(), "Write", ToolKind::Edit, &json!({ "file_path": path }));
-        assert_eq!(edit("/work/docs/a/b.md"), "allow");
-        assert_eq!(edit("/work/src/main.rs"), "ask");
+        assert_eq!(edit("/project/docs/a/b.md"), "allow");
+        assert_eq!(edit("/project/src/main.rs"), "ask");
     }
 
     #[test]

@@ -92,26 +92,26 @@ mod tests {
 
     fn fits(rule: Value, input: &Value) -> bool {
         let rule = Rule::new(serde_json::from_value(rule).unwrap()).unwrap();
-        let working_dir = std::path::Path::new("/work");
+        let working_dir = std::path::Path::new("/project");
         rule.fits(Wish { tool: "mcp__db__query", kind: ToolKind::Edit, input, options: &[], working_dir })
     }
 
     #[test]
     fn every_part_that_is_written_must_fit() {
-        let input = json!({ "file_path": "/work/src/a.rs" });
+        let input = json!({ "file_path": "/project/src/a.rs" });
         assert!(fits(json!({ "decision": "allow" }), &input));
         assert!(fits(json!({ "tool": "mcp__*", "kind": "edit", "path": "src/*.rs", "decision": "allow" }), &input));
         assert!(!fits(json!({ "tool": "Bash", "decision": "allow" }), &input));
         assert!(!fits(json!({ "kind": "read", "decision": "allow" }), &input));
         assert!(!fits(json!({ "path": "*.rs", "decision": "allow" }), &input), "a star does not cross a folder");
-        assert!(fits(json!({ "path": "/work/**", "decision": "deny" }), &input));
+        assert!(fits(json!({ "path": "/project/**", "decision": "deny" }), &input));
         assert!(!fits(json!({ "command": "git", "decision": "deny" }), &input));
     }
 
     #[test]
     fn a_path_cannot_climb_out_of_what_is_allowed() {
         let rule = json!({ "path": "src/**", "decision": "allow" });
-        for path in ["/work/src/../../etc/passwd", "src/../../etc/passwd", "/workshop/src/a", "../work2/src/a", ""] {
+        for path in ["/project/src/../../etc/passwd", "src/../../etc/passwd", "/projects/src/a", "../project2/src/a", ""] {
             assert!(!fits(rule.clone(), &json!({ "file_path": path })), "{path}");
         }
         assert!(!fits(rule, &json!({ "nothing": "named" })), "what names no file is not allowed by a path");
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn of_several_files_all_must_be_allowed_but_one_is_enough_to_deny() {
-        let both = json!({ "changes": [{ "path": "/work/src/a" }, { "path": "/work/secret" }] });
+        let both = json!({ "changes": [{ "path": "/project/src/a" }, { "path": "/project/secret" }] });
         assert!(!fits(json!({ "path": "src/**", "decision": "allow" }), &both));
         assert!(fits(json!({ "path": "secret", "decision": "deny" }), &both));
     }
