@@ -40,6 +40,10 @@ pub type Result<T> = anyhow::Result<T>;
 /// # fn main() {
 /// #     let agents = openrunner::agent::Registry::default().with_agent(MyAgent {});
 /// #     assert!(agents.names().any(|name| name == "my_agent"));
+/// #     let (tx, mut events) = mpsc::channel(1);
+/// #     let work = async { (MyAgent {}.run("hi".into(), tx).await, events.recv().await) };
+/// #     let (ended, event) = tokio::runtime::Runtime::new().unwrap().block_on(work);
+/// #     assert!(ended.is_ok() && event == Some(StreamEvent::Token { content: "Hello".into() }));
 /// # }
 /// ```
 ///
