@@ -241,7 +241,7 @@ impl RunManager {
         };
         let mut first = vec![StreamEvent::RunQueued { position: ticket.position }];
         if weak_guarantee {
-            let message = "users of this server still have their default passwords, so an agent on it could answer its own requests; set passwords to make permissions a guarantee";
+            let message = "a default password is enough to speak for this run, so its agent could log in and answer its own requests; set passwords to make permissions a guarantee";
             first.push(StreamEvent::notice(Level::Warning, NoticeCode::WeakGuarantee, message));
         }
         let fingerprint = key.as_ref().map(|key| key.fingerprint).unwrap_or_default();

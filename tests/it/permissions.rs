@@ -287,3 +287,21 @@ fn where_passwords_are_still_the_default_a_person_learns_what_asking_is_worth() 
         assert!(notice(&user.follow(&id).await.rest().await, "weak_guarantee").is_some());
     });
 }
+
+#[test]
+fn what_was_asked_when_the_server_died_is_resolved_with_the_runs_end() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let id = user.asking(&format!("{WRITE}\nresult fine")).await;
+        let request = asked(&mut user.follow(&id).await).await;
+        let server = server.killed_and_started_again().await;
+        let user = server.client("user").await;
+        let frames = user.follow(&id).await.rest().await;
+        assert_dense(&frames);
+        let resolved = of(&frames, "permission_resolved");
+        assert_eq!(resolved.len(), 1);
+        assert_eq!((&resolved[0]["id"], &resolved[0]["decision"], &resolved[0]["by"]), (&request["id"], &json!("deny"), &json!("policy")));
+        assert_eq!((&last(&frames)["status"], &last(&frames)["cause"]), (&json!("interrupted"), &json!("node_lost")));
+    });
+}
