@@ -6,6 +6,7 @@
 mod exit;
 pub mod launch;
 mod lines;
+pub mod shim;
 pub mod short;
 mod spawn;
 mod tail;

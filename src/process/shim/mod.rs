@@ -1,0 +1,13 @@
+//! The small process that owns one agent: it outlives the server, keeps what the agent writes, and ends it when its time is over.
+//!
+//! ```text
+//! server ──▶ shim ──▶ agent ──▶ its tools        the shim is the subreaper: whatever loses its parent comes to it
+//!    ▲         │ appends stdout to a file
+//!    └─────────┴─ how far the file has come, by socket; the server reads the file
+//! ```
+
+mod folder;
+pub mod protocol;
+
+pub use folder::ProcessFolder;
+pub use protocol::{ExitRecord, Greeting, Identity, InputOrder, Order, PROTOCOL, Report, Spooled, StartOrder, StoppedBy};
