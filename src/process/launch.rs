@@ -70,7 +70,7 @@ fn become_agent(mut args: impl Iterator<Item = OsString>) -> Result<io::Error, i
     rustix::process::setsid()?;
     die_with(parent)?;
     rustix::process::umask(Mode::from_bits_truncate(umask));
-    close_on_exec()?;
+    super::descriptors::close_on_exec()?;
     Ok(Command::new(program).args(args).exec())
 }
 
@@ -92,25 +92,5 @@ fn die_with(parent: i32) -> io::Result<()> {
 
 #[cfg(not(target_os = "linux"))]
 fn die_with(_parent: i32) -> io::Result<()> {
-    Ok(())
-}
-
-/// Descriptors that the server itself had inherited would pass through to the agent: marks all but 0, 1 and 2.
-fn close_on_exec() -> io::Result<()> {
-    let folder = if cfg!(target_os = "linux") { "/proc/self/fd" } else { "/dev/fd" };
-    for entry in std::fs::read_dir(folder)? {
-        let Ok(number) = parse::<i32>(&entry?.file_name()) else { continue };
-        if number <= 2 {
-            continue;
-        }
-        #[expect(unsafe_code, reason = "there is no safe way to name a descriptor that somebody else opened")]
-        // SAFETY: the descriptor was listed as open, this process has one thread, and setting a flag does not take ownership. The
-        // one that has been closed since (the listing's own) only gives EBADF.
-        let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
-        match rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::CLOEXEC) {
-            Ok(()) | Err(rustix::io::Errno::BADF) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
     Ok(())
 }

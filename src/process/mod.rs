@@ -3,7 +3,11 @@
 //!
 //! This is the seam for whoever owns an agent's process. Everything above speaks to a [`Process`] and its [`Tree`] only.
 
+mod descriptors;
 mod exit;
+mod family;
+mod identity;
+mod ladder;
 pub mod launch;
 mod lines;
 pub mod shim;
@@ -14,8 +18,11 @@ mod tree;
 mod workdir;
 
 pub use exit::Exit;
+pub use family::Marker;
+pub use identity::Identity;
+pub use ladder::Remains;
 pub use lines::{LINE_CAP, Line, LineSplitter};
 pub use spawn::{Pipes, Process, ProcessSpec, Spawner};
 pub use tail::Tail;
-pub use tree::{Marker, Remains, Tree};
+pub use tree::Tree;
 pub use workdir::WorkingDir;

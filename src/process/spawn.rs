@@ -9,8 +9,7 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::{mpsc, oneshot};
 
 use super::launch::Launcher;
-use super::tree::{Marker, Tree};
-use super::{Exit, WorkingDir};
+use super::{Exit, Marker, Tree, WorkingDir};
 
 /// What to start.
 #[derive(Debug)]

@@ -39,7 +39,7 @@ impl ProcessFolder {
         self.path.join("socket")
     }
 
-    /// Who the shim and its agent are. Written before the first byte of output is read.
+    /// Who the shim and its agent are, a [`ProcessRecord`](super::ProcessRecord). Written before the first byte of output is read.
     pub fn identity(&self) -> PathBuf {
         self.path.join("process.json")
     }

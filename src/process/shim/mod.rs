@@ -10,4 +10,5 @@ mod folder;
 pub mod protocol;
 
 pub use folder::ProcessFolder;
-pub use protocol::{ExitRecord, Greeting, Identity, InputOrder, Order, PROTOCOL, Report, Spooled, StartOrder, StoppedBy};
+pub use super::identity::Identity;
+pub use protocol::{ExitRecord, Greeting, InputOrder, Order, PROTOCOL, ProcessRecord, Report, Spooled, StartOrder, StoppedBy};

@@ -11,10 +11,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::process::Exit;
+use crate::process::{Exit, Identity};
 
 /// The version that this program speaks.
 pub const PROTOCOL: u32 = 1;
+
+/// Most bytes of one [`InputOrder`], and of all that waits for the agent to read its stdin. A prompt is at most 2 MiB; an agent that
+/// is behind by this much has stopped reading, and its stdin is closed.
+pub const MAX_INPUT: u64 = 64 * 1024 * 1024;
+
+/// Longest line of either side, in bytes. The longest that there is holds a command line and an environment.
+pub const MAX_LINE: usize = 16 * 1024 * 1024;
 
 /// What a server says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,7 +90,7 @@ pub struct InputOrder {
     /// After these bytes the agent's stdin is closed.
     #[serde(default)]
     pub close: bool,
-    /// How many bytes follow the line.
+    /// How many bytes follow the line, at most [`MAX_INPUT`].
     pub size: u64,
 }
 
@@ -131,13 +138,15 @@ pub struct Greeting {
     pub spooled: Spooled,
 }
 
-/// A process, told apart from a later one of the same number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Identity {
-    /// Its number.
-    pub pid: i32,
-    /// When it started, in clock ticks since the machine did (field 22 of proc(5)'s `stat`).
-    pub started: u64,
+/// Who the processes of a run are: what `process.json` holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessRecord {
+    /// The shim's version of this protocol.
+    pub protocol: u32,
+    /// The shim itself.
+    pub shim: Identity,
+    /// The agent that it started.
+    pub agent: Identity,
 }
 
 /// How far an agent's output has come.
