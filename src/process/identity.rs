@@ -19,6 +19,11 @@ impl Identity {
         Stat::of(pid).map(|stat| Self { pid, started: stat.started })
     }
 
+    /// A child of ours that nobody has waited for, or this process: it may have ended, and the number is surely its own.
+    pub(super) fn of_child(pid: i32) -> Option<Self> {
+        Stat::read(pid).map(|stat| Self { pid, started: stat.started })
+    }
+
     /// Sends a signal, unless the process is gone. A number alone is reused, so the handle is opened first and then compared.
     pub(super) fn signal(self, signal: Signal) -> bool {
         use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
@@ -36,36 +41,49 @@ impl Identity {
         rustix::process::test_kill_process(Pid::from_raw(pid)?).is_ok().then_some(Self { pid, started: 0 })
     }
 
+    /// A child of ours that nobody has waited for, or this process: it may have ended, and the number is surely its own.
+    pub(super) fn of_child(pid: i32) -> Option<Self> {
+        Some(Self { pid, started: 0 })
+    }
+
     /// Sends a signal to the process's whole group: without `/proc` that is all of its descendants that can be named.
     pub(super) fn signal(self, signal: Signal) -> bool {
         Pid::from_raw(self.pid).is_some_and(|pid| rustix::process::kill_process_group(pid, signal).is_ok())
     }
 }
 
-/// What `/proc` tells of a living process.
+/// What `/proc` tells of a process.
 #[cfg(target_os = "linux")]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stat {
     pub(super) parent: i32,
     pub(super) session: i32,
     pub(super) started: u64,
+    /// It has ended, and its parent has not asked for it.
+    zombie: bool,
 }
 
 #[cfg(target_os = "linux")]
 impl Stat {
     /// The facts of a living process; a zombie is gone for our purposes.
     pub(super) fn of(pid: i32) -> Option<Self> {
+        Self::read(pid).filter(|stat| !stat.zombie)
+    }
+
+    fn read(pid: i32) -> Option<Self> {
         Self::parse(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
     }
 
     /// proc(5): the command stands in parentheses and may itself hold any character, so the fields count from the last one.
     fn parse(stat: &str) -> Option<Self> {
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-        let state = *fields.first()?;
-        if matches!(state, "Z" | "X" | "x") {
-            return None;
-        }
-        Some(Self { parent: fields.get(1)?.parse().ok()?, session: fields.get(3)?.parse().ok()?, started: fields.get(19)?.parse().ok()? })
+        let number = |at: usize| fields.get(at)?.parse().ok();
+        Some(Self {
+            parent: number(1)?,
+            session: number(3)?,
+            started: fields.get(19)?.parse().ok()?,
+            zombie: matches!(*fields.first()?, "Z" | "X" | "x"),
+        })
     }
 }
 
@@ -80,8 +98,17 @@ mod tests {
     }
 
     #[test]
-    fn a_zombie_is_gone() {
-        assert!(Stat::parse("7 (x) Z 3 7 5 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 1 0 0").is_none());
+    fn a_zombie_is_gone_but_for_its_parent() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let pid = child.id().cast_signed();
+        rustix::process::waitid(
+            rustix::process::WaitId::Pid(rustix::process::Pid::from_raw(pid).unwrap()),
+            rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT,
+        )
+        .unwrap();
+        assert_eq!(Identity::of(pid), None);
+        assert!(Identity::of_child(pid).is_some());
+        child.wait().unwrap();
     }
 
     #[test]

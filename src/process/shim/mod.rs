@@ -8,7 +8,9 @@
 
 mod folder;
 pub mod protocol;
+mod serve;
 
-pub use folder::ProcessFolder;
 pub use super::identity::Identity;
+pub use folder::ProcessFolder;
 pub use protocol::{ExitRecord, Greeting, InputOrder, Order, PROTOCOL, ProcessRecord, Report, Spooled, StartOrder, StoppedBy};
+pub use serve::{SUBCOMMAND, serve_if_asked};
