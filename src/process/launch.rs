@@ -13,6 +13,8 @@ use std::process::Command;
 
 use rustix::fs::Mode;
 
+use super::shim::{self, ProcessFolder};
+
 /// The hidden subcommand by which this program starts itself.
 pub const SUBCOMMAND: &str = "launch";
 
@@ -47,6 +49,18 @@ impl Launcher {
         command.arg0("openrunner").arg(SUBCOMMAND).arg(self.umask.bits().to_string()).arg(std::process::id().to_string());
         command.arg(program).args(args);
         command
+    }
+
+    /// The command that becomes the shim of the run whose files are in `folder`.
+    pub(super) fn shim(&self, folder: &ProcessFolder) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg0("openrunner").arg(shim::SUBCOMMAND).arg(folder.path());
+        command
+    }
+
+    /// The file mode mask that agents are given.
+    pub(super) fn umask(&self) -> u32 {
+        self.umask.bits()
     }
 }
 

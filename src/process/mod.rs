@@ -22,7 +22,7 @@ pub use family::Marker;
 pub use identity::Identity;
 pub use ladder::Remains;
 pub use lines::{LINE_CAP, Line, LineSplitter};
-pub use spawn::{Pipes, Process, ProcessSpec, Spawner};
+pub use spawn::Spawner;
 pub use tail::Tail;
 pub use tree::Tree;
 pub use workdir::WorkingDir;

@@ -8,6 +8,7 @@ mod event;
 mod ids;
 mod outcome;
 mod permission;
+mod shutdown;
 mod spec;
 
 pub use caller::{Caller, UserRole};
@@ -19,4 +20,5 @@ pub use event::{
 pub use ids::{BadUserName, IdError, RunId, Seq, SessionId, UserName};
 pub use outcome::{Cause, Failure, RunStatus, TurnEnd};
 pub use permission::{RuleSpec, RuleVerdict};
+pub use shutdown::OnShutdown;
 pub use spec::{McpServer, McpTransport, PermissionMode, RunSpec, Timestamp};

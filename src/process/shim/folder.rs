@@ -53,4 +53,29 @@ impl ProcessFolder {
     pub fn task(&self) -> PathBuf {
         self.path.join("task.json")
     }
+
+    /// Removes everything. A folder that is not there is no matter.
+    ///
+    /// # Errors
+    /// If something cannot be removed.
+    pub fn remove(&self) -> std::io::Result<()> {
+        match std::fs::remove_dir_all(&self.path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes what only a living process needs: all but its stdout, which is the run's record. Files that are not there are no matter.
+    ///
+    /// # Errors
+    /// If something cannot be removed.
+    pub fn forget_process(&self) -> std::io::Result<()> {
+        for path in [self.calls(), self.task(), self.socket(), self.identity(), self.err(), self.exit()] {
+            match std::fs::remove_file(path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
 }

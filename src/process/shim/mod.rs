@@ -6,11 +6,16 @@
 //!    └─────────┴─ how far the file has come, by socket; the server reads the file
 //! ```
 
+mod client;
+mod find;
 mod folder;
 pub mod protocol;
 mod serve;
 
 pub use super::identity::Identity;
+pub(super) use client::begin;
+pub use client::{Orders, Reports};
+pub use find::{Found, exit_record, find};
 pub use folder::ProcessFolder;
 pub use protocol::{ExitRecord, Greeting, InputOrder, Order, PROTOCOL, ProcessRecord, Report, Spooled, StartOrder, StoppedBy};
 pub use serve::{SUBCOMMAND, serve_if_asked};
