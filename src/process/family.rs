@@ -44,11 +44,6 @@ impl Family {
         Self { marker, leader: None, ours: false, seen: Vec::new() }
     }
 
-    /// Those and the session of `leader`. Asked while it is a child of ours that nobody has waited for, so the number is surely its own.
-    pub(super) fn led_by(leader: i32, marker: Marker) -> Self {
-        Self { leader: Identity::of(leader), ..Self::marked(marker) }
-    }
-
     /// Those and all that descends from this process, which must be a subreaper and must have started nothing else.
     pub(super) fn below_us(leader: Identity, marker: Marker) -> Self {
         Self { leader: Some(leader), ours: true, ..Self::marked(marker) }

@@ -1,7 +1,7 @@
 //! A child process, whoever it is: started in a session of its own, read without ever blocking it, and stopped with all that it
 //! started.
 //!
-//! This is the seam for whoever owns an agent's process. Everything above speaks to a [`Process`] and its [`Tree`] only.
+//! An agent's process belongs to its [`shim`], a small process that outlives the server. Everything above speaks to that.
 
 mod descriptors;
 mod exit;

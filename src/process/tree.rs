@@ -15,10 +15,6 @@ pub struct Tree {
 }
 
 impl Tree {
-    pub(super) fn new(leader: i32, marker: Marker) -> Self {
-        Self::of(Family::led_by(leader, marker))
-    }
-
     /// What an earlier server may have left of a run: only the marker is known, and only it is believed.
     pub fn left_by_earlier_server(marker: Marker) -> Self {
         Self::of(Family::marked(marker))

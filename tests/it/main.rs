@@ -17,6 +17,7 @@ mod private;
 mod questions;
 mod reading;
 mod repeats;
+mod restart;
 mod runs;
 mod sessions;
 mod shutdown;

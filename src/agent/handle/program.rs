@@ -91,6 +91,8 @@ struct Supervisor {
     /// What the shim was told that we have taken: bytes of stdout and stderr.
     taken: (u64, u64),
     stdin_open: bool,
+    /// Its process has ended; what it started may still be there, and the shim sees to that.
+    exited: bool,
     gone: Option<Gone>,
     /// The shim was told to end the program, with this grace.
     ending: Option<Duration>,
@@ -146,6 +148,7 @@ impl Supervisor {
             spooled: Spooled::default(),
             taken: (0, 0),
             stdin_open: true,
+            exited: false,
             gone: None,
             ending: None,
             stop_after_turn: None,
@@ -170,14 +173,15 @@ impl Supervisor {
             shim::Found::Alive { orders, reports, greeting } => {
                 (this.orders, this.reports) = (Some(orders), Some(reports));
                 this.spooled = greeting.spooled;
+                this.exited = greeting.exit.is_some();
                 this.ending = (greeting.stopping == Some(StoppedBy::Order)).then_some(this.program.limits.grace);
                 left = greeting.left_ms.map(|left| Duration::from_millis(left).saturating_sub(SLACK));
             }
             shim::Found::Ended(record) => this.ended(record),
             shim::Found::Lost(remains) => this.lost(remains.left),
         }
-        if called(|call| matches!(call, Call::Finish)) {
-            this.finishing = true;
+        this.finishing = called(|call| matches!(call, Call::Finish));
+        if this.finishing && this.gone.is_none() && !this.exited {
             this.deadline = Some(Deadline::Linger(Instant::now() + this.program.limits.linger));
         }
         this.past = Some(Update::Past { past: replayed.past, place: this.place, left });
@@ -192,6 +196,7 @@ impl Supervisor {
             return self.abandon().await;
         }
         self.hear(None);
+        self.tell_taken();
         while !self.is_over() {
             let deadline = self.deadline.map(Deadline::at);
             tokio::select! {
@@ -240,7 +245,8 @@ impl Supervisor {
     fn told(&mut self, report: Report) {
         match report {
             Report::Spooled(spooled) if !self.unreadable => self.spooled = spooled,
-            Report::Hello(_) | Report::Started { .. } | Report::Spooled(_) | Report::Exited { .. } => {}
+            Report::Hello(_) | Report::Started { .. } | Report::Spooled(_) => {}
+            Report::Exited { .. } => (self.exited, self.deadline) = (true, None),
             Report::NotStarted { message } => self.gone = Some(Gone::NotStarted(message)),
             Report::Ended(record) => self.ended(record),
         }
@@ -271,6 +277,10 @@ impl Supervisor {
         match shim::exit_record(&self.program.folder) {
             Some(record) => self.ended(record),
             None => {
+                tracing::warn!(
+                    run.id = self.program.marker.value(),
+                    "the shim of a run has gone without a word; what is left of the run is killed"
+                );
                 let remains = Tree::left_by_earlier_server(self.program.marker.clone()).end(Duration::ZERO).await;
                 self.lost(remains.left);
             }
@@ -377,7 +387,7 @@ impl Supervisor {
             Command::Finish => {
                 if !std::mem::replace(&mut self.finishing, true) {
                     self.call(&Call::Finish);
-                    if self.deadline.is_none() {
+                    if self.deadline.is_none() && !self.exited {
                         self.deadline = Some(Deadline::Linger(Instant::now() + self.program.limits.linger));
                     }
                     self.limit(Some(self.program.limits.linger));

@@ -108,7 +108,9 @@ impl Driver {
         match done.turn.filter(|_| done.turn_is_over) {
             Some(turn) => self.turn_ended(turn, agent).await,
             // Whoever wanted to interrupt the turn is the first in the queue by now, but the agent may not have heard of it.
-            None if !done.interrupted && unsure.messages.iter().any(|message| message.1 != MessageMode::Queue && self.is_waiting(&message.0)) => {
+            None if !done.interrupted
+                && unsure.messages.iter().any(|message| message.1 != MessageMode::Queue && self.is_waiting(&message.0)) =>
+            {
                 agent.interrupt().await;
             }
             None => {}

@@ -16,7 +16,8 @@ pub(super) fn writing(error: &rusqlite::Error) -> StoreError {
 }
 
 /// The columns of a run's row, in the order that [`run`] reads them.
-pub(super) const RUN_COLUMNS: &str = "id, session_id, owner, status, spec, widened, created_at, started_at, ended_at, last_seq, done, place";
+pub(super) const RUN_COLUMNS: &str =
+    "id, session_id, owner, status, spec, widened, created_at, started_at, ended_at, last_seq, done, place";
 
 /// Reads a run's row.
 pub(super) fn run(row: &Row<'_>) -> Result<RunRecord, StoreError> {
