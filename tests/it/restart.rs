@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, Frame, Pid, Server, Setup, assert_dense, carrying, is_alive, keeper_of, last, live, of};
 
-/// How often the server is killed in the middle of a stream; more in `scripts/soak.sh`.
+/// How many rounds of kills in the middle of a stream; more in `scripts/soak.sh`.
 const ROUNDS: &str = "OPENRUNNER_TEST_ROUNDS";
 
 /// A number below `bound`, another one each time.
@@ -153,7 +153,7 @@ fn a_cancel_that_had_begun_is_finished_by_the_next_server() {
     live(async {
         let mut server = Setup::new().env("OPENRUNNER_STOP_GRACE_SECS", 600).start().await;
         let user = server.client("user").await;
-        let id = said_up(&user, "ignore-term\nsay up\nhang").await;
+        let id = said_up(&user, "ignore-term\ndeaf\nsay up\nhang").await;
         user.cancel(&id).await;
         assert_eq!(user.run(&id).await["status"], "stopping");
         // It is in the shim's notes when the agent has been told.
