@@ -80,7 +80,8 @@ pub(in crate::agent) async fn find_again(
 
 struct Supervisor {
     program: Program,
-    outputs: Outputs,
+    /// `None` once they could not be read.
+    outputs: Option<Outputs>,
     orders: Option<Orders>,
     reports: Option<Reports>,
     voice: Voice,
@@ -100,9 +101,7 @@ struct Supervisor {
     stop_after_turn: Option<Duration>,
     /// Why it is to be ended is written down.
     stop_noted: bool,
-    finishing: bool,
-    lingered: bool,
-    unreadable: bool,
+    finish: Finish,
     deadline: Option<Deadline>,
     /// What the driver has to know first.
     past: Option<Update>,
@@ -117,6 +116,15 @@ enum Gone {
     NotStarted(String),
     /// The shim was killed. This many processes of the run could not be ended.
     Lost(usize),
+}
+
+/// Whether it was told that no further message comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Finish {
+    No,
+    Asked,
+    /// It was, stayed alive all the same, and was ended for that.
+    Lingered,
 }
 
 /// What is to end by when.
@@ -139,7 +147,7 @@ impl Deadline {
 impl Supervisor {
     fn new(program: Program, voice: Voice, link: Link) -> Self {
         Self {
-            outputs: Outputs::new(program.folder.clone()),
+            outputs: Some(Outputs::new(program.folder.clone())),
             program,
             orders: None,
             reports: None,
@@ -153,9 +161,7 @@ impl Supervisor {
             ending: None,
             stop_after_turn: None,
             stop_noted: false,
-            finishing: false,
-            lingered: false,
-            unreadable: false,
+            finish: Finish::No,
             deadline: None,
             past: None,
             link,
@@ -180,9 +186,10 @@ impl Supervisor {
             shim::Found::Ended(record) => this.ended(record),
             shim::Found::Lost(remains) => this.lost(remains.left),
         }
-        this.finishing = called(|call| matches!(call, Call::Finish));
-        if this.finishing && this.gone.is_none() && !this.exited {
-            this.deadline = Some(Deadline::Linger(Instant::now() + this.program.limits.linger));
+        if called(|call| matches!(call, Call::Finish)) {
+            this.finish = Finish::Asked;
+            this.deadline =
+                Some(Deadline::Linger(Instant::now() + this.program.limits.linger)).filter(|_| this.gone.is_none() && !this.exited);
         }
         this.past = Some(Update::Past { past: replayed.past, place: this.place, left });
         this
@@ -244,7 +251,7 @@ impl Supervisor {
 
     fn told(&mut self, report: Report) {
         match report {
-            Report::Spooled(spooled) if !self.unreadable => self.spooled = spooled,
+            Report::Spooled(spooled) if self.outputs.is_some() => self.spooled = spooled,
             Report::Hello(_) | Report::Started { .. } | Report::Spooled(_) => {}
             Report::Exited { .. } => (self.exited, self.deadline) = (true, None),
             Report::NotStarted { message } => self.gone = Some(Gone::NotStarted(message)),
@@ -257,15 +264,14 @@ impl Supervisor {
 
     /// Nothing of the program is left. What of its output is still unread is read yet.
     fn ended(&mut self, record: Box<ExitRecord>) {
-        if !self.unreadable {
+        if self.outputs.is_some() {
             self.spooled = Spooled { out_ended: true, err_ended: true, ..record.spooled };
         }
         self.gone = Some(Gone::Ended(record));
     }
 
     fn lost(&mut self, left: usize) {
-        let (out, err) = self.outputs.lengths();
-        if !self.unreadable {
+        if let Some((out, err)) = self.outputs.as_ref().map(Outputs::lengths) {
             self.spooled = Spooled { out, err, out_ended: true, err_ended: true };
         }
         self.gone = Some(Gone::Lost(left));
@@ -274,25 +280,22 @@ impl Supervisor {
     /// The shim has gone: at the end of its work, or somebody has killed it. Its agent dies with it, and what that has started is found.
     async fn connection_lost(&mut self) {
         (self.orders, self.reports, self.deadline) = (None, None, None);
-        match shim::exit_record(&self.program.folder) {
-            Some(record) => self.ended(record),
-            None => {
-                tracing::warn!(
-                    run.id = self.program.marker.value(),
-                    "the shim of a run has gone without a word; what is left of the run is killed"
-                );
-                let remains = Tree::left_by_earlier_server(self.program.marker.clone()).end(Duration::ZERO).await;
-                self.lost(remains.left);
-            }
+        if let Some(record) = shim::exit_record(&self.program.folder) {
+            return self.ended(record);
         }
+        let run = self.program.marker.value();
+        tracing::warn!(run.id = run, "the shim of a run has gone without a word; what is left of the run is killed");
+        let remains = Tree::left_by_earlier_server(self.program.marker.clone()).end(Duration::ZERO).await;
+        self.lost(remains.left);
     }
 
     /// Hears some more of the output.
     fn read(&mut self) {
+        let Some(outputs) = &mut self.outputs else { return };
         let (place, there) = (&mut self.place, self.spooled);
         let mut read = Ok(());
         if place.out < there.out {
-            read = self.outputs.read(Which::Out, place.out, there.out).map(|bytes| {
+            read = outputs.read(Which::Out, place.out, there.out).map(|bytes| {
                 place.out += bytes.len() as u64;
                 self.voice.stdout(bytes);
             });
@@ -301,7 +304,7 @@ impl Supervisor {
             self.voice.end_of_output();
         }
         if read.is_ok() && place.err < there.err {
-            read = self.outputs.read(Which::Err, place.err, there.err).map(|bytes| {
+            read = outputs.read(Which::Err, place.err, there.err).map(|bytes| {
                 place.err += bytes.len() as u64;
                 self.voice.stderr(bytes);
             });
@@ -312,7 +315,7 @@ impl Supervisor {
         if let Err(error) = read {
             let failure = Failure::new(Cause::Storage, format!("the agent's output cannot be read: {error}"));
             self.voice.output.items.push(Item::TurnEnded(Err(failure)));
-            self.unreadable = true;
+            self.outputs = None;
             self.spooled = Spooled { out: self.place.out, err: self.place.err, ..Spooled::default() };
             self.end_program(self.program.limits.grace);
         }
@@ -385,7 +388,8 @@ impl Supervisor {
             }
             Command::Limit(left) => self.limit(left),
             Command::Finish => {
-                if !std::mem::replace(&mut self.finishing, true) {
+                if self.finish == Finish::No {
+                    self.finish = Finish::Asked;
                     self.call(&Call::Finish);
                     if self.deadline.is_none() && !self.exited {
                         self.deadline = Some(Deadline::Linger(Instant::now() + self.program.limits.linger));
@@ -429,7 +433,7 @@ impl Supervisor {
     fn deadline_passed(&mut self) {
         match self.deadline.take() {
             Some(Deadline::Linger(_)) => {
-                self.lingered = true;
+                self.finish = Finish::Lingered;
                 let linger = self.program.limits.linger.as_secs();
                 let message = format!("the agent was still running {linger} s after its result and was stopped");
                 self.voice.notice(Level::Warning, NoticeCode::Lingered, message);
@@ -448,7 +452,7 @@ impl Supervisor {
         // Nobody is heard any more. A driver that waits for an answer must get none now: it may be us who wait for it below.
         self.link.commands.close();
         while self.link.commands.try_recv().is_ok() {}
-        let mut end = AgentEnd { lingered: self.lingered, ..AgentEnd::default() };
+        let mut end = AgentEnd { lingered: self.finish == Finish::Lingered, ..AgentEnd::default() };
         let mut leaked_pipe = false;
         match self.gone.take() {
             Some(Gone::Ended(record)) => {
@@ -465,7 +469,7 @@ impl Supervisor {
             None => {}
         }
         // Its work was done, and nobody was there to tell it so in time.
-        if self.finishing && end.stopped_by == Some(StoppedBy::Limit) {
+        if self.finish != Finish::No && end.stopped_by == Some(StoppedBy::Limit) {
             (end.stopped_by, end.lingered) = (None, true);
         }
         if leaked_pipe {

@@ -78,9 +78,10 @@ async fn connect(folder: &ProcessFolder) -> io::Result<UnixStream> {
 impl Orders {
     /// Queues an order; [`Orders::flush`] sends it.
     pub fn say(&mut self, order: &Order) {
-        const INVARIANT: &str = "orders have text keys, and writing to memory cannot fail";
-        serde_json::to_writer(&mut self.unsent, order).expect(INVARIANT);
-        self.unsent.push(b'\n');
+        // No map of an order has a key that is not text, so it can always be said.
+        let Ok(mut line) = serde_json::to_vec(order) else { return };
+        line.push(b'\n');
+        self.unsent.append(&mut line);
     }
 
     /// Queues `bytes` for the agent's stdin, with the note that the shim writes down before the agent can see them.
@@ -138,18 +139,14 @@ impl Reports {
 
     /// Where the next whole line is, without its newline.
     fn line(&mut self) -> Option<std::ops::Range<usize>> {
-        match memchr::memchr(b'\n', &self.received[self.searched..]) {
-            Some(length) => {
-                let line = self.start..self.searched + length;
-                (self.start, self.searched) = (line.end + 1, line.end + 1);
-                Some(line)
-            }
-            None => {
-                self.received.drain(..std::mem::take(&mut self.start));
-                self.searched = self.received.len();
-                None
-            }
+        if let Some(length) = memchr::memchr(b'\n', &self.received[self.searched..]) {
+            let line = self.start..self.searched + length;
+            (self.start, self.searched) = (line.end + 1, line.end + 1);
+            return Some(line);
         }
+        self.received.drain(..std::mem::take(&mut self.start));
+        self.searched = self.received.len();
+        None
     }
 }
 

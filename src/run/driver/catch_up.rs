@@ -43,8 +43,6 @@ impl Driver {
     pub(in crate::run) fn remembering(mut self, memory: Memory, age: Duration) -> Self {
         self.age = age;
         self.usage = memory.usage;
-        self.resumed = memory.notices.contains(&NoticeCode::Resumed);
-        self.lingered = memory.notices.contains(&NoticeCode::Lingered);
         let now = self.log.now();
         let since = |then: i64| Instant::now().checked_sub(Duration::from_millis(u64::try_from(now.as_millis() - then).unwrap_or(0)));
         self.tool_calls = memory.tool_calls.into_iter().filter_map(|(id, ts)| Some((id, since(ts.as_millis())?))).collect();
@@ -61,6 +59,7 @@ impl Driver {
         }
         // They were told to be undelivered, and so they are.
         let messages = if memory.notices.contains(&NoticeCode::Undelivered) { Vec::new() } else { memory.messages };
+        self.noticed = memory.notices;
         self.unsure = Unsure { answers: memory.answers, messages };
         self.waiting = self.unsure.waiting(&Done::default());
         self
@@ -80,7 +79,7 @@ impl Driver {
         }
         page.change.place = Some(place);
         self.waiting = unsure.waiting(&done);
-        self.turn = done.turn.clone();
+        self.turn.clone_from(&done.turn);
         self.finishing = done.finished || done.stopped.is_some();
         self.clock = match left {
             Some(left) if !self.finishing => WallClock::found(left.min(self.spec.timeout + self.around.patience), waits_until),

@@ -104,9 +104,8 @@ pub(super) struct Driver {
     limit: Option<Instant>,
     /// What an earlier server may not have done.
     unsure: Unsure,
-    /// Notices that readers were given already, and that a run gives once.
-    resumed: bool,
-    lingered: bool,
+    /// Notices that an earlier server has given: some are given once in a run.
+    noticed: Vec<NoticeCode>,
     /// What is to be written with the run's end.
     last_page: Page,
 }
@@ -146,8 +145,7 @@ impl Driver {
             idle_deadline: None,
             limit: None,
             unsure: Unsure::default(),
-            resumed: false,
-            lingered: false,
+            noticed: Vec::new(),
             last_page: Page::default(),
         }
     }
@@ -301,7 +299,7 @@ impl Driver {
         let session = self.around.store.session(self.session).await;
         let session = session.map_err(|error| Failure::new(Cause::Storage, error.to_string()))?;
         let resume = session.and_then(|session| session.agent_session);
-        if let Some(agent_session) = resume.as_ref().filter(|_| !self.resumed) {
+        if let Some(agent_session) = resume.as_ref().filter(|_| !self.noticed.contains(&NoticeCode::Resumed)) {
             let message = "the agent goes on with this session's conversation";
             let data = Some(json!({ "agent_session": agent_session }));
             let resumed = StreamEvent::Notice { level: Level::Info, code: NoticeCode::Resumed, message: message.into(), data };
@@ -437,7 +435,7 @@ impl Driver {
                 }
                 self.enter(Input::RequestClosed);
             }
-            StreamEvent::Notice { code: NoticeCode::Lingered, .. } if std::mem::replace(&mut self.lingered, true) => return,
+            StreamEvent::Notice { code: code @ NoticeCode::Lingered, .. } if self.noticed.contains(code) => return,
             // The frame of a run is written here and nowhere else.
             StreamEvent::Done(_) | StreamEvent::RunQueued { .. } | StreamEvent::RunStarted(_) => return,
             _ => {}
