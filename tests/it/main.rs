@@ -19,6 +19,7 @@ mod reading;
 mod repeats;
 mod runs;
 mod sessions;
+mod shim;
 mod shutdown;
 mod starting;
 mod stops;

@@ -89,7 +89,6 @@ impl Keeper {
                 Next::GiveUpPipes => {
                     self.charge.out.give_up();
                     self.charge.err.give_up();
-                    continue;
                 }
                 Next::Wait(until) => {
                     self.tell();
@@ -193,7 +192,7 @@ impl Keeper {
         loop {
             match self.door.hear() {
                 Visit::NewServer => self.greet(now),
-                Visit::Said(Heard::Order(order)) => self.obey(now, order),
+                Visit::Said(Heard::Order(order)) => self.obey(now, &order),
                 Visit::Said(Heard::Input(order, bytes)) => {
                     if self.charge.input.accept(&order, &bytes).is_err() {
                         self.stop(StoppedBy::Disk);
@@ -209,8 +208,8 @@ impl Keeper {
         }
     }
 
-    fn obey(&mut self, now: Instant, order: Order) {
-        match order {
+    fn obey(&mut self, now: Instant, order: &Order) {
+        match *order {
             Order::Taken { out, err: _ } => {
                 self.taken = out;
                 self.may_tell = true;

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
 use rustix::event::PollFlags;
-use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
 use crate::process::shim::protocol::{InputOrder, MAX_INPUT, MAX_LINE, Order, Report};
 
@@ -153,7 +153,7 @@ fn understand(line: &[u8]) -> Result<Option<Order>, Garbage> {
         return Ok(Some(order));
     }
     // A known order that cannot be read may be followed by bytes of unknown number. To go on would be to take them for orders.
-    let named: BTreeMap<String, IgnoredAny> = serde_json::from_slice(line).map_err(|_| Garbage)?;
+    let named: BTreeMap<String, &RawValue> = serde_json::from_slice(line).map_err(|_| Garbage)?;
     if named.len() == 1 && named.keys().all(|name| !KNOWN.contains(&name.as_str())) { Ok(None) } else { Err(Garbage) }
 }
 
