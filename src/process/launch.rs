@@ -92,15 +92,15 @@ fn parse<T: std::str::FromStr>(text: &OsStr) -> io::Result<T> {
     text.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| io::Error::other("this command is not for typing"))
 }
 
-/// If the server dies, the agent dies: an agent that nobody reads any more must not go on changing files.
+/// If whoever started the agent dies, the agent dies: one that nobody keeps any more must not go on changing files.
 #[cfg(target_os = "linux")]
 fn die_with(parent: i32) -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
-    // The server may have died before the line above, and then no signal ever comes.
+    // That may have happened before the line above, and then no signal ever comes.
     if rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get()) == Some(parent) {
         Ok(())
     } else {
-        Err(io::Error::other("the server is gone"))
+        Err(io::Error::other("whoever started it is gone"))
     }
 }
 

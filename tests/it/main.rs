@@ -20,6 +20,7 @@ mod repeats;
 mod restart;
 mod runs;
 mod sessions;
+mod shim;
 mod shutdown;
 mod starting;
 mod stops;

@@ -17,6 +17,7 @@ use super::ending::Ending;
 use super::files::Files;
 use super::input::Input;
 use super::keeper::{Charge, Keeper};
+use super::limits::Limits;
 use super::spool::Spool;
 use super::wire::{Heard, Wire};
 use crate::process::descriptors::close_inherited;
@@ -64,7 +65,7 @@ fn serve(folder: &Path) -> io::Result<()> {
             // The environment with its secrets goes here: nothing of the order is needed any more.
             drop(order);
             server.say(&Report::Started { agent: charge.agent });
-            Keeper::new(charge, Door::new(listener, server), Instant::now()).keep();
+            Keeper::new(charge, Door::new(listener, server)).keep();
             Ok(())
         }
         Err(error) => {
@@ -159,7 +160,7 @@ fn take_charge(files: Files, order: &StartOrder, child: &mut Child, [out, err, c
         err: Spool::new(stderr.into(), err, order.max_err)?,
         err_tail: Tail::new(STDERR_TAIL),
         ending: Ending::new(family, Instant::now()),
-        left: order.left_ms.map(Duration::from_millis),
+        limits: Limits::new(Instant::now(), order.left_ms.map(Duration::from_millis)),
         grace: Duration::from_millis(order.grace_ms),
     })
 }

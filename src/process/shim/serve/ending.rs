@@ -28,15 +28,23 @@ pub(super) struct Ending {
     next_step: Instant,
     /// Until when open pipes are waited for.
     drain_until: Option<Instant>,
-    /// Everyone was told to end, so whoever holds a pipe now cannot be reached.
-    all_ended: bool,
-    leftovers_ended: bool,
+    told: Told,
     exit: Option<Exit>,
     /// KILL did not end it: it hangs in the kernel and is not waited for.
     lost: bool,
     stopped_by: Option<StoppedBy>,
     leaked_pipe: bool,
     left_behind: usize,
+}
+
+/// Who has been told to end, and has had the time for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Nobody,
+    /// All: so whoever holds a pipe now cannot be reached.
+    Everyone,
+    /// What the agent left, when its output was over. Nothing comes after that.
+    Leftovers,
 }
 
 /// What is to be done now.
@@ -58,8 +66,7 @@ impl Ending {
             ladder: None,
             next_step: now,
             drain_until: None,
-            all_ended: false,
-            leftovers_ended: false,
+            told: Told::Nobody,
             exit: None,
             lost: false,
             stopped_by: None,
@@ -126,20 +133,22 @@ impl Ending {
                 self.next_step = now + LOOK_AGAIN;
                 let Some(remains) = ladder.step(now, &mut self.family) else { return Next::Wait(Some(self.next_step)) };
                 self.ladder = None;
-                self.all_ended = true;
+                if self.told == Told::Nobody {
+                    self.told = Told::Everyone;
+                }
                 self.left_behind = remains.left;
                 self.drain_until = Some(now + DRAIN);
             } else if !pipes_are_open && (self.exit.is_some() || self.lost) {
-                if self.leftovers_ended {
+                if self.told == Told::Leftovers {
                     return Next::Over;
                 }
-                self.leftovers_ended = true;
+                self.told = Told::Leftovers;
                 self.climb(now, LEFTOVER_GRACE);
             } else if let Some(until) = self.drain_until.filter(|until| now < *until) {
                 return Next::Wait(Some(until));
             } else if self.drain_until.is_none() {
                 return Next::Wait(None);
-            } else if self.all_ended {
+            } else if self.told == Told::Everyone {
                 self.lost = self.exit.is_none();
                 if pipes_are_open {
                     return Next::GiveUpPipes;

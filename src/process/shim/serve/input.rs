@@ -14,7 +14,11 @@ use crate::process::shim::protocol::{InputOrder, MAX_INPUT};
 pub(super) struct Input {
     /// None when it is closed, by us or by the agent.
     pipe: Option<File>,
-    waiting: VecDeque<u8>,
+    /// In pieces as they came; of the first one so much is said already.
+    waiting: VecDeque<Vec<u8>>,
+    said: usize,
+    /// Bytes in all pieces that are not said.
+    length: u64,
     close: bool,
     calls: File,
     /// How much of `calls` is whole lines.
@@ -28,7 +32,7 @@ impl Input {
     /// If the pipe cannot be made to never wait.
     pub(super) fn new(pipe: OwnedFd, calls: File) -> io::Result<Self> {
         never_wait(&pipe)?;
-        Ok(Self { pipe: Some(pipe.into()), waiting: VecDeque::new(), close: false, calls, noted: 0 })
+        Ok(Self { pipe: Some(pipe.into()), waiting: VecDeque::new(), said: 0, length: 0, close: false, calls, noted: 0 })
     }
 
     /// The pipe, while bytes wait for it.
@@ -40,16 +44,17 @@ impl Input {
     ///
     /// # Errors
     /// If the note cannot be written: then the bytes are dropped, since a later server would say them again.
-    pub(super) fn accept(&mut self, order: &InputOrder, bytes: &[u8]) -> io::Result<()> {
+    pub(super) fn accept(&mut self, order: &InputOrder, pieces: Vec<Vec<u8>>) -> io::Result<()> {
         self.note(order)?;
         if self.pipe.is_none() || self.close {
             return Ok(());
         }
-        if (self.waiting.len() + bytes.len()) as u64 > MAX_INPUT {
+        self.length += pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
+        if self.length > MAX_INPUT {
             self.hang_up();
             return Ok(());
         }
-        self.waiting.extend(bytes);
+        self.waiting.extend(pieces);
         self.close = order.close;
         self.push();
         Ok(())
@@ -69,15 +74,21 @@ impl Input {
 
     /// Writes what the agent takes now.
     pub(super) fn push(&mut self) {
-        while let (Some(pipe), Some(_)) = (&mut self.pipe, self.waiting.front()) {
-            match pipe.write(self.waiting.as_slices().0) {
-                Ok(count) => drop(self.waiting.drain(..count)),
+        while let (Some(pipe), Some(piece)) = (&mut self.pipe, self.waiting.front()) {
+            match pipe.write(&piece[self.said..]) {
+                Ok(count) => {
+                    self.said += count;
+                    self.length -= count as u64;
+                    if self.said == piece.len() {
+                        self.waiting.pop_front();
+                        self.said = 0;
+                    }
+                }
                 Err(error) if is_for_later(&error) => return,
                 // The agent has closed its stdin. Whether that is bad, its output and its exit tell.
                 Err(_closed) => self.hang_up(),
             }
         }
-        self.waiting.shrink_to_fit();
         if self.close {
             self.hang_up();
         }
@@ -104,9 +115,9 @@ mod tests {
         let (mut agent, ours) = std::io::pipe().unwrap();
         let calls = tempfile::NamedTempFile::new().unwrap();
         let mut input = Input::new(ours.into(), calls.reopen().unwrap()).unwrap();
-        input.accept(&order(3, b"hello ", false), b"hello ").unwrap();
-        input.accept(&order(4, b"world", true), b"world").unwrap();
-        input.accept(&order(5, b"!", false), b"!").unwrap();
+        input.accept(&order(3, b"hello ", false), vec![b"hel".to_vec(), b"lo ".to_vec()]).unwrap();
+        input.accept(&order(4, b"world", true), vec![b"world".to_vec()]).unwrap();
+        input.accept(&order(5, b"!", false), vec![b"!".to_vec()]).unwrap();
         let mut heard = String::new();
         agent.read_to_string(&mut heard).unwrap();
         assert_eq!(heard, "hello world");
@@ -120,7 +131,7 @@ mod tests {
         let (mut agent, ours) = std::io::pipe().unwrap();
         let full = File::options().append(true).open("/dev/full").unwrap();
         let mut input = Input::new(ours.into(), full).unwrap();
-        input.accept(&order(0, b"hello", true), b"hello").unwrap_err();
+        input.accept(&order(0, b"hello", true), vec![b"hello".to_vec()]).unwrap_err();
         drop(input);
         let mut heard = String::new();
         agent.read_to_string(&mut heard).unwrap();
@@ -132,10 +143,10 @@ mod tests {
         let (_agent, ours) = std::io::pipe().unwrap();
         let mut input = Input::new(ours.into(), tempfile::tempfile().unwrap()).unwrap();
         let bytes = vec![b'x'; 1 << 25];
-        input.accept(&order(0, &bytes, false), &bytes).unwrap();
+        input.accept(&order(0, &bytes, false), vec![bytes.clone()]).unwrap();
         assert!(input.pipe().is_some());
-        input.accept(&order(0, &bytes, false), &bytes).unwrap();
-        input.accept(&order(0, &bytes, false), &bytes).unwrap();
+        input.accept(&order(0, &bytes, false), vec![bytes.clone()]).unwrap();
+        input.accept(&order(0, &bytes, false), vec![bytes.clone()]).unwrap();
         assert!(input.pipe.is_none());
     }
 }

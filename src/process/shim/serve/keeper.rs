@@ -10,6 +10,7 @@ use super::door::{Door, Visit};
 use super::ending::{Ending, Next};
 use super::files::Files;
 use super::input::Input;
+use super::limits::{ALONE, Limits};
 use super::spool::{Spool, Taken};
 use super::wire::{Heard, Wire};
 use crate::process::shim::ProcessFolder;
@@ -22,8 +23,6 @@ const WINDOW: u64 = 1024 * 1024;
 const BUFFER: usize = 64 * 1024;
 /// How often it is looked for orphans that have ended, since nothing tells of them, and the agent may wait for one to be gone.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long an agent without a time limit goes on when no server comes.
-const ALONE: Duration = Duration::from_hours(24);
 /// How often it is tried again to write down how it ended.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// How long a server that does not listen is waited for at the end. It finds all of it in the folder.
@@ -40,7 +39,7 @@ pub(super) struct Charge {
     pub(super) err: Spool,
     pub(super) err_tail: Tail,
     pub(super) ending: Ending,
-    pub(super) left: Option<Duration>,
+    pub(super) limits: Limits,
     pub(super) grace: Duration,
 }
 
@@ -48,8 +47,6 @@ pub(super) struct Charge {
 pub(super) struct Keeper {
     charge: Charge,
     door: Door,
-    deadline: Option<Instant>,
-    alone_since: Option<Instant>,
     /// What the present server knows of the output.
     told: Spooled,
     may_tell: bool,
@@ -70,10 +67,8 @@ enum Source {
 }
 
 impl Keeper {
-    pub(super) fn new(charge: Charge, door: Door, now: Instant) -> Self {
-        let deadline = charge.left.and_then(|left| now.checked_add(left));
-        let buffer = vec![0; BUFFER];
-        Self { charge, door, deadline, alone_since: None, told: Spooled::default(), may_tell: true, taken: 0, buffer }
+    pub(super) fn new(charge: Charge, door: Door) -> Self {
+        Self { charge, door, told: Spooled::default(), may_tell: true, taken: 0, buffer: vec![0; BUFFER] }
     }
 
     /// Keeps the agent until nothing of it is left and that is written down.
@@ -89,7 +84,6 @@ impl Keeper {
                 Next::GiveUpPipes => {
                     self.charge.out.give_up();
                     self.charge.err.give_up();
-                    continue;
                 }
                 Next::Wait(until) => {
                     self.tell();
@@ -193,29 +187,25 @@ impl Keeper {
         loop {
             match self.door.hear() {
                 Visit::NewServer => self.greet(now),
-                Visit::Said(Heard::Order(order)) => self.obey(now, order),
-                Visit::Said(Heard::Input(order, bytes)) => {
-                    if self.charge.input.accept(&order, &bytes).is_err() {
+                Visit::Said(Heard::Order(order)) => self.obey(now, &order),
+                Visit::Said(Heard::Input(order, pieces)) => {
+                    if self.charge.input.accept(&order, pieces).is_err() {
                         self.stop(StoppedBy::Disk);
                     }
                 }
                 Visit::Nothing => break,
             }
         }
-        if self.door.server().is_some() {
-            self.alone_since = None;
-        } else {
-            self.alone_since.get_or_insert(now);
-        }
+        self.charge.limits.attended(now, self.door.server().is_some());
     }
 
-    fn obey(&mut self, now: Instant, order: Order) {
-        match order {
+    fn obey(&mut self, now: Instant, order: &Order) {
+        match *order {
             Order::Taken { out, err: _ } => {
                 self.taken = out;
                 self.may_tell = true;
             }
-            Order::Limit { left_ms } => self.deadline = left_ms.and_then(|left| now.checked_add(Duration::from_millis(left))),
+            Order::Limit { left_ms } => self.charge.limits.set(now, left_ms.map(Duration::from_millis)),
             Order::Stop { grace_ms } => self.charge.ending.stop(now, StoppedBy::Order, Duration::from_millis(grace_ms)),
             // Said once already. An input comes with its bytes, elsewhere.
             Order::Hello { .. } | Order::Start(_) | Order::Input(_) => {}
@@ -223,7 +213,7 @@ impl Keeper {
     }
 
     fn greet(&mut self, now: Instant) {
-        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(now));
+        let left = self.charge.limits.left(now);
         let greeting = Greeting {
             protocol: PROTOCOL,
             agent: Some(self.charge.agent),
@@ -254,8 +244,7 @@ impl Keeper {
 
     /// When the agent's time is over, if it goes on.
     fn limit(&self) -> Option<Instant> {
-        let limit = self.deadline.or_else(|| self.alone_since.map(|since| since + ALONE));
-        limit.filter(|_| self.charge.ending.is_living())
+        self.charge.limits.end().filter(|_| self.charge.ending.is_living())
     }
 
     fn watch_limits(&mut self, now: Instant) {

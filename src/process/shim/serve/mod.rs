@@ -13,6 +13,7 @@ mod ending;
 mod files;
 mod input;
 mod keeper;
+mod limits;
 mod spool;
 mod wire;
 

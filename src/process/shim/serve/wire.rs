@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
 use rustix::event::PollFlags;
-use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
 use crate::process::shim::protocol::{InputOrder, MAX_INPUT, MAX_LINE, Order, Report};
 
@@ -21,10 +21,29 @@ pub(super) struct Wire {
     /// So much of the inbox holds no end of a line.
     searched: usize,
     /// An input whose bytes are not all there yet.
-    input: Option<InputOrder>,
+    input: Option<Unfinished>,
     outbox: Vec<u8>,
     /// Nothing comes or goes any more; what is in the inbox still counts.
     closed: bool,
+}
+
+#[derive(Debug)]
+struct Unfinished {
+    order: InputOrder,
+    pieces: Vec<Vec<u8>>,
+    missing: u64,
+}
+
+impl Unfinished {
+    /// Takes its part of the bytes and gives the rest.
+    fn take<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let (own, rest) = bytes.split_at(usize::try_from(self.missing).unwrap_or(usize::MAX).min(bytes.len()));
+        if !own.is_empty() {
+            self.pieces.push(own.to_vec());
+            self.missing -= own.len() as u64;
+        }
+        rest
+    }
 }
 
 /// What a server has said, whole.
@@ -32,8 +51,8 @@ pub(super) struct Wire {
 pub(super) enum Heard {
     /// An order without bytes. Never [`Order::Input`].
     Order(Order),
-    /// Bytes for the agent.
-    Input(InputOrder, Vec<u8>),
+    /// Bytes for the agent, in pieces as they came: one large block would stay with the allocator for the rest of our life.
+    Input(InputOrder, Vec<Vec<u8>>),
 }
 
 /// What the other side says is not this protocol, and nothing after it can be understood.
@@ -69,7 +88,11 @@ impl Wire {
     pub(super) fn receive(&mut self, buffer: &mut [u8]) {
         match self.stream.read(buffer) {
             Ok(0) => self.closed = true,
-            Ok(count) => self.inbox.extend_from_slice(&buffer[..count]),
+            Ok(count) => {
+                let bytes = &buffer[..count];
+                let rest = self.input.as_mut().map_or(bytes, |input| input.take(bytes));
+                self.inbox.extend_from_slice(rest);
+            }
             Err(error) if is_for_later(&error) => {}
             Err(_broken) => self.closed = true,
         }
@@ -81,14 +104,11 @@ impl Wire {
     /// If the other side speaks something else: then the connection is of no more use.
     pub(super) fn next(&mut self) -> Result<Option<Heard>, Garbage> {
         loop {
-            if let Some(input) = self.input.take() {
-                let size = usize::try_from(input.size).map_err(|_| Garbage)?;
-                if self.inbox.len() < size {
-                    self.input = Some(input);
-                    return Ok(None);
-                }
-                let bytes = self.cut(size);
-                return Ok(Some(Heard::Input(input, bytes)));
+            if let Some(input) = self.input.take_if(|input| input.missing == 0) {
+                return Ok(Some(Heard::Input(input.order, input.pieces)));
+            }
+            if self.input.is_some() {
+                return Ok(None);
             }
             let Some(end) = memchr::memchr(b'\n', &self.inbox[self.searched..]) else {
                 self.searched = self.inbox.len();
@@ -98,7 +118,12 @@ impl Wire {
             line.pop();
             match understand(&line)? {
                 Some(Order::Input(input)) if input.size > MAX_INPUT => return Err(Garbage),
-                Some(Order::Input(input)) => self.input = Some(input),
+                Some(Order::Input(order)) => {
+                    let mut input = Unfinished { missing: order.size, order, pieces: Vec::new() };
+                    let inbox = std::mem::take(&mut self.inbox);
+                    self.inbox = input.take(&inbox).to_vec();
+                    self.input = Some(input);
+                }
                 Some(order) => return Ok(Some(Heard::Order(order))),
                 None => {}
             }
@@ -153,7 +178,7 @@ fn understand(line: &[u8]) -> Result<Option<Order>, Garbage> {
         return Ok(Some(order));
     }
     // A known order that cannot be read may be followed by bytes of unknown number. To go on would be to take them for orders.
-    let named: BTreeMap<String, IgnoredAny> = serde_json::from_slice(line).map_err(|_| Garbage)?;
+    let named: BTreeMap<String, &RawValue> = serde_json::from_slice(line).map_err(|_| Garbage)?;
     if named.len() == 1 && named.keys().all(|name| !KNOWN.contains(&name.as_str())) { Ok(None) } else { Err(Garbage) }
 }
 
@@ -171,6 +196,14 @@ mod tests {
 
     fn all(wire: &mut Wire) -> Vec<Heard> {
         std::iter::from_fn(|| wire.next().unwrap()).collect()
+    }
+
+    /// The same, however it came in pieces.
+    fn joined(heard: Heard) -> Heard {
+        match heard {
+            Heard::Input(order, pieces) => Heard::Input(order, vec![pieces.concat()]),
+            Heard::Order(_) => heard,
+        }
     }
 
     fn conversation() -> Vec<u8> {
@@ -213,7 +246,7 @@ mod tests {
     fn the_bytes_of_an_input_are_never_taken_for_orders() {
         let heard = all(&mut wire_holding(&conversation()));
         assert_eq!(heard.len(), 4);
-        assert!(matches!(&heard[2], Heard::Input(input, bytes) if input.at == 7 && bytes == b"{\"stop\":1}\n\n"));
+        assert!(matches!(&heard[2], Heard::Input(input, pieces) if input.at == 7 && pieces.concat() == b"{\"stop\":1}\n\n"));
         assert_eq!(heard[3], Heard::Order(Order::Stop { grace_ms: 5 }));
     }
 
@@ -238,18 +271,17 @@ mod tests {
         fn however_it_is_cut_the_same_is_heard_and_an_unfinished_order_is_not(cuts in proptest::collection::vec(0_usize..200, 0..6), end in 0_usize..400) {
             let whole = conversation();
             let said = &whole[..end.min(whole.len())];
-            let (stream, _other) = UnixStream::pair().unwrap();
+            let (stream, mut other) = UnixStream::pair().unwrap();
             let mut wire = Wire::new(stream).unwrap();
             let (mut heard, mut rest) = (Vec::new(), said);
-            for cut in cuts {
+            for cut in cuts.into_iter().chain([usize::MAX]) {
                 let (now, later) = rest.split_at(cut.min(rest.len()));
-                wire.inbox.extend_from_slice(now);
-                heard.extend(all(&mut wire));
+                other.write_all(now).unwrap();
+                wire.receive(&mut [0; 1000]);
+                heard.extend(all(&mut wire).into_iter().map(joined));
                 rest = later;
             }
-            wire.inbox.extend_from_slice(rest);
-            heard.extend(all(&mut wire));
-            let expected = all(&mut wire_holding(&whole));
+            let expected: Vec<Heard> = all(&mut wire_holding(&whole)).into_iter().map(joined).collect();
             prop_assert_eq!(&heard[..], &expected[..heard.len()]);
             prop_assert_eq!(heard.len() == expected.len(), said.len() == whole.len());
         }
