@@ -33,7 +33,7 @@ impl AppState {
         let folder = tempfile::tempdir().unwrap();
         let (auth, _clock) = crate::auth::tests::auth_over(Arc::default(), None).await.unwrap();
         let runs = RunManager::without_agents(folder.path());
-        (folder, Self { auth: Arc::new(auth), runs, health: Arc::new(Health::new(|| true)) })
+        (folder, Self { auth: Arc::new(auth), runs, health: Arc::new(Health::new(|| Box::pin(async { true }))) })
     }
 }
 

@@ -15,4 +15,4 @@ pub use agents::{AgentSettings, AgentsSettings, BadAgent};
 pub use lists::{BadItem, HostName, Origin, VariableName};
 pub use load::{Flags, SettingsError, load};
 pub use secret::Secret;
-pub use settings::{LogFormat, Settings};
+pub use settings::{ControlGroup, LogFormat, Settings};

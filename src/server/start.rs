@@ -17,9 +17,9 @@ use crate::agent::handle::Limits;
 use crate::agent::{Agents, Host, Registry};
 use crate::api::{AppState, Health, Policy, router};
 use crate::auth::{Auth, KeyError, SetupError, SigningKey};
-use crate::config::Settings;
-use crate::process::Spawner;
+use crate::config::{ControlGroup, Settings};
 use crate::process::launch::Launcher;
+use crate::process::{BadGroup, Bounds, Confinement, Groups, Spawner};
 use crate::run::store::{OpenError, SqliteStore, StoreError};
 use crate::run::{BadRule, Recovered, Rule, RunManager, RunSettings};
 use crate::types::{Clock, OnShutdown, RuleSpec, SystemClock};
@@ -61,6 +61,9 @@ pub enum StartError {
         #[source]
         source: BadRule,
     },
+    /// The control group of the settings cannot be used.
+    #[error("OPENRUNNER_CGROUP names a control group that cannot be used")]
+    Group(#[source] BadGroup),
     /// A workspace root is not there.
     #[error("OPENRUNNER_WORKSPACE_ROOTS names a folder that cannot be used")]
     Workspaces(#[source] std::io::Error),
@@ -119,6 +122,7 @@ impl Server {
             spawner: Spawner::new(launcher).map_err(StartError::Spawner)?,
             limits: Limits { linger: settings.linger(), grace: settings.stop_grace() },
             max_output: settings.max_output(),
+            confinement: confinement(settings)?,
             tasks: tasks.clone(),
         };
         let agents = Agents::new(registry, &host);
@@ -131,6 +135,7 @@ impl Server {
             stop_grace: settings.stop_grace(),
             shutdown_grace: settings.stop_grace().min(settings.shutdown().saturating_sub(LAST_RITES)),
             permission_timeout: settings.permission_timeout(),
+            first_word: settings.first_event(),
             rules: rules(&settings.permission_rules)?,
             user_env: settings.run_env.iter().map(|name| name.as_str().to_owned()).collect(),
         };
@@ -140,7 +145,10 @@ impl Server {
             let Recovered { found, queued, interrupted } = recovered;
             tracing::info!(found, queued, interrupted, "runs of the server before this one were taken over");
         }
-        let health = Health::new(move || store.is_healthy());
+        let health = Health::new(move || {
+            let store = store.clone();
+            Box::pin(async move { store.try_to_heal().await })
+        });
         let policy = Policy::new(address.ip(), &settings.allowed_hosts, &settings.allowed_origins);
         let router = router(AppState { auth: Arc::new(auth), runs: runs.clone(), health: Arc::new(health) }, policy);
         Ok(Self { listener, address, router, runs, tasks, shutdown: settings.shutdown() })
@@ -174,6 +182,31 @@ impl Server {
         tasks.close();
         tracing::info!("openrunner has stopped");
     }
+}
+
+/// What runs are held to, as far as this machine lets it.
+fn confinement(settings: &Settings) -> Result<Confinement, StartError> {
+    let groups = match &settings.cgroup {
+        ControlGroup::Off => None,
+        ControlGroup::Auto => Groups::delegated(),
+        ControlGroup::At(path) => Some(Groups::named(path).map_err(StartError::Group)?),
+    };
+    match &groups {
+        Some(groups) => tracing::info!(folder = %groups.folder().display(), "each run gets a control group of its own"),
+        None => tracing::debug!("no control group was handed to this server; runs are held together by their marker and their parents"),
+    }
+    let number = |bound: Option<std::num::NonZeroU32>| bound.map(|bound| u64::from(bound.get()));
+    let bounds = Bounds {
+        memory_bytes: settings.run_memory(),
+        processes: number(settings.run_processes),
+        cpu_weight: number(settings.run_cpu_weight),
+    };
+    let confinement = Confinement::new(groups, bounds);
+    let beyond = confinement.beyond_us();
+    if !beyond.is_none() {
+        tracing::warn!(?beyond, "these bounds of the settings hold no run here: there is no control group with the controllers for them");
+    }
+    Ok(confinement)
 }
 
 fn rules(specs: &[RuleSpec]) -> Result<Vec<Rule>, StartError> {

@@ -6,6 +6,7 @@ mod caller;
 mod clock;
 mod event;
 mod ids;
+mod limits;
 mod outcome;
 mod permission;
 mod shutdown;
@@ -18,6 +19,7 @@ pub use event::{
     RunDone, RunStarted, StreamEvent, ToolCall, ToolKind, ToolStatus, Usage,
 };
 pub use ids::{BadUserName, IdError, RunId, Seq, SessionId, UserName};
+pub use limits::{LimitedBy, RunLimits};
 pub use outcome::{Cause, Failure, RunStatus, TurnEnd};
 pub use permission::{RuleSpec, RuleVerdict};
 pub use shutdown::OnShutdown;

@@ -4,6 +4,7 @@
 //! `fake_agent`, which stands in for `claude`.
 
 mod admission;
+mod bounds;
 mod crash;
 mod docs;
 mod door;
@@ -21,6 +22,7 @@ mod restart;
 mod runs;
 mod sessions;
 mod shim;
+mod shortage;
 mod shutdown;
 mod starting;
 mod stops;
