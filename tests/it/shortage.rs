@@ -95,9 +95,14 @@ fn take_descriptors(server: &Server) -> Rlimit {
     open.sort_unstable();
     // The kernel gives the lowest number that is free.
     let free = (0..).zip(&open).find(|(number, open)| number != *open).map_or(open.len() as u64, |(number, _)| number);
+    let limit = Rlimit { current: Some(free), maximum: rustix::process::getrlimit(Resource::Nofile).maximum };
+    give_descriptors(server, limit)
+}
+
+/// Sets how many descriptors the server may have, and gives how many it could have before.
+fn give_descriptors(server: &Server, limit: Rlimit) -> Rlimit {
     let pid = Pid::from_raw(i32::try_from(server.pid()).expect("small"));
-    let now = rustix::process::getrlimit(Resource::Nofile);
-    prlimit(pid, Resource::Nofile, Rlimit { current: Some(free), maximum: now.maximum }).expect("the server is ours")
+    prlimit(pid, Resource::Nofile, limit).expect("the server is ours")
 }
 
 #[test]
@@ -118,16 +123,18 @@ fn w5_without_descriptors_the_server_lives_says_so_and_heals_by_itself() {
         let refused = user.ask("result never", json!({ "agent_type": "claude_code" })).await;
         refused.problem(503, "overloaded");
         assert_eq!(refused.header("retry-after"), "5");
-        fs::write(&go, "").unwrap();
-        assert_eq!(last(&reader.rest().await)["status"], "completed", "who works already goes on");
         // By a connection of its own, which nobody can take now.
         let late = server.guest();
         let (answer, ()) = tokio::join!(late.get("/health"), async {
             server.logs("no connection can be accepted at the moment").await;
-            let pid = Pid::from_raw(i32::try_from(server.pid()).unwrap());
-            prlimit(pid, Resource::Nofile, enough).unwrap();
+            give_descriptors(&server, enough);
         });
         assert_eq!(answer.body["status"], "ok");
+
+        let enough = take_descriptors(&server);
+        fs::write(&go, "").unwrap();
+        assert_eq!(last(&reader.rest().await)["status"], "completed", "who works already goes on");
+        give_descriptors(&server, enough);
         let next = user.script("result again").await;
         assert_eq!(user.end_of(&next).await["status"], "completed");
     });
