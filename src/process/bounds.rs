@@ -92,7 +92,7 @@ impl Cage {
     /// # Errors
     /// If it cannot be made with its bounds.
     pub(super) fn make_group(&self) -> io::Result<Option<Group>> {
-        self.group.clone().map(|path| Group::make(path, self.together)).transpose()
+        self.group.as_deref().map(|path| Group::make(path, self.together)).transpose()
     }
 
     /// Puts the calling process in, and so all that it will become or start.

@@ -190,19 +190,15 @@ impl Outcome {
             }
             Some(StoppedBy::Order) | None => {}
         }
-        let good_exit = matches!(end.exit, None | Some(Exit::Code(0)));
-        if end.out_of_memory && !good_exit && !matches!(turn, Some(Err(_))) && !(turn.is_some() && end.lingered) {
-            let exit = end.exit.map(|exit| format!(" ({exit})")).unwrap_or_default();
-            let message = format!(
-                "the kernel killed the agent for want of memory{exit}; OPENRUNNER_RUN_MEMORY_MB bounds it, or the machine has no more"
-            );
-            return Self::failed(Failure::new(Cause::Killed, message));
-        }
         match (turn, end.exit) {
             (Some(Err(failure)), _) => Self::failed(failure.clone()),
             // In-process agents have no exit, and one that we had to stop after its result is not to blame for how it exited.
             (Some(Ok(_)), None | Some(Exit::Code(0))) => Self { status: RunStatus::Completed, cause: Cause::Ok, message: None },
             (Some(Ok(_)), Some(_)) if end.lingered => Self { status: RunStatus::Completed, cause: Cause::Ok, message: None },
+            (_, Some(exit)) if end.out_of_memory && !exit.is_success() => {
+                let bound = "OPENRUNNER_RUN_MEMORY_MB bounds what it may use, or the machine has no more";
+                Self::failed(Failure::new(Cause::Killed, format!("the kernel killed the agent for want of memory ({exit}); {bound}")))
+            }
             (Some(Ok(_)), Some(exit)) => {
                 Self::failed(Failure::new(exit_cause(exit), format!("the agent gave a result, but then ended with {exit}")))
             }

@@ -191,9 +191,8 @@ fn confinement(settings: &Settings) -> Result<Confinement, StartError> {
         ControlGroup::Auto => Groups::delegated(),
         ControlGroup::At(path) => Some(Groups::named(path).map_err(StartError::Group)?),
     };
-    match &groups {
-        Some(groups) => tracing::info!(folder = %groups.folder().display(), "each run gets a control group of its own"),
-        None => tracing::debug!("no control group was handed to this server; runs are held together by their marker and their parents"),
+    if let Some(groups) = &groups {
+        tracing::info!(folder = %groups.folder().display(), "each run gets a control group of its own");
     }
     let number = |bound: Option<std::num::NonZeroU32>| bound.map(|bound| u64::from(bound.get()));
     let bounds = Bounds {

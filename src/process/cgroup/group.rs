@@ -26,10 +26,10 @@ impl Group {
     ///
     /// # Errors
     /// If it is there already, cannot be made, or one of the bounds cannot be set. Nothing is left of it then.
-    pub(in crate::process) fn make(path: PathBuf, bounds: Bounds) -> io::Result<Self> {
+    pub(in crate::process) fn make(path: &Path, bounds: Bounds) -> io::Result<Self> {
         let told = |error: io::Error| io::Error::new(error.kind(), format!("the control group {}: {error}", path.display()));
-        fs::create_dir(&path).map_err(told)?;
-        let group = Self { path: path.clone() };
+        fs::create_dir(path).map_err(told)?;
+        let group = Self { path: path.to_owned() };
         group.bound(bounds).map_err(told).inspect_err(|_| group.remove())?;
         Ok(group)
     }

@@ -86,7 +86,7 @@ impl Driver {
             _ => WallClock::Off,
         };
         // Whatever it said to the server before this one was a first word.
-        if !self.turn.is_none() || self.started || !page.events.is_empty() {
+        if self.turn.is_some() || self.started || !page.events.is_empty() {
             self.first_word_deadline = None;
         }
         // What is new may have opened or closed a request.
