@@ -1,5 +1,6 @@
 //! The loop that keeps one agent: everything that can happen, one thing after the other.
 
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -266,9 +267,12 @@ impl Keeper {
             stderr_tail: self.charge.err_tail.text(),
         };
         self.charge.ending.remove_group();
-        while self.charge.files.put(ProcessFolder::exit, &record).is_err() && self.door.server().is_none() {
+        while let Err(error) = self.charge.files.put(ProcessFolder::exit, &record)
+            && self.door.server().is_none()
+        {
             let now = Instant::now();
-            if now >= since + ALONE {
+            // Where the folder is gone, nobody will ever look for it.
+            if now >= since + ALONE || error.kind() == io::ErrorKind::NotFound {
                 break;
             }
             self.wait(now, Some(now + TRY_AGAIN));
