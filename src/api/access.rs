@@ -12,7 +12,7 @@ use crate::auth::PeerFacts;
 use crate::types::RunId;
 
 /// The routes that are open to all. Whatever is not here needs a token, also what does not exist.
-const OPEN: [(Method, &str); 3] = [(Method::GET, "/health"), (Method::GET, "/health/agents"), (Method::POST, "/api/auth/login")];
+pub(super) const OPEN: [(Method, &str); 3] = [(Method::GET, "/health"), (Method::GET, "/health/agents"), (Method::POST, "/api/auth/login")];
 
 /// The one route that takes a token from its address, since a browser's `EventSource` cannot send headers.
 const STREAM: &str = "/api/runs/{id}/events";

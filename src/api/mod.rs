@@ -15,6 +15,8 @@ mod handlers;
 mod object;
 mod request_log;
 mod router;
+#[cfg(test)]
+mod scope_tests;
 mod scopes;
 #[cfg(test)]
 mod tests;

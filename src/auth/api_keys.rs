@@ -117,7 +117,8 @@ impl Auth {
         }
         let key = generate()?;
         let now = self.clock.now();
-        let ends = |life: Duration| Timestamp::from_millis(now.as_millis().saturating_add(i64::try_from(life.as_millis()).unwrap_or(i64::MAX)));
+        let ends =
+            |life: Duration| Timestamp::from_millis(now.as_millis().saturating_add(i64::try_from(life.as_millis()).unwrap_or(i64::MAX)));
         let record = ApiKeyRecord {
             id: KeyId::new(),
             owner: user.name,
@@ -234,7 +235,7 @@ mod tests {
         assert_eq!((key.len(), &key[..4], key == other), (4 + 2 * BYTES, PREFIX, false));
         assert_eq!(auth.store.key(record.id).await.unwrap().unwrap().hash, <[u8; 32]>::from(Sha256::digest(&key)));
         let principal = auth.authenticate(&key, REMOTE).await.unwrap();
-        assert_eq!((principal.caller.user, principal.key(), principal.expires_in), (admin(), Some(record.id), None));
+        assert_eq!((&principal.caller.user, principal.key(), principal.expires_in), (&admin(), Some(record.id), None));
     }
 
     #[tokio::test]

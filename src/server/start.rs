@@ -104,7 +104,7 @@ impl Server {
         if !address.ip().is_loopback() && auth.has_default_passwords().await? {
             tracing::warn!(
                 %address,
-                "this address can be reached from other machines; the default passwords work from this one only, set OPENRUNNER_ADMIN_PASSWORD to let others in"
+                "this address can be reached from other machines; the default passwords work from this one only, set another (`openrunner user passwd admin`, or OPENRUNNER_ADMIN_PASSWORD) to let others in"
             );
         }
         let tasks = TaskTracker::new();

@@ -87,8 +87,7 @@ pub(in crate::api) async fn password(
     Json(request): Json<PasswordRequest>,
 ) -> Result<Answer<LoginResponse>, ApiError> {
     let (auth, deed) = (app.auth.clone(), actor.deed(Action::Password));
-    let changing =
-        async move { Ok(auth.change_own_password(&actor.principal, &request.current_password, &request.new_password).await?) };
+    let changing = async move { Ok(auth.change_own_password(&actor.principal, &request.current_password, &request.new_password).await?) };
     let answer = app.audited(deed, changing).await?;
     Ok(Answer(answer.into()))
 }

@@ -96,7 +96,7 @@ pub(in crate::api) async fn create(
 ) -> Result<(StatusCode, Answer<CreateKeyResponse>), ApiError> {
     let CreateKeyRequest { name, scopes, expires_in } = request;
     let said: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
-    let deed = actor.deed(Action::KeyCreate).detail(said.join(" "));
+    let deed = actor.deed(Action::KeyCreate).detail(said.join(","));
     let new = NewKey { name, scopes, expires_in: expires_in.map(Duration::from_secs) };
     let (auth, owner) = (app.auth.clone(), actor.caller().user);
     let making = async move { Ok(auth.create_key(&owner, new).await?) };

@@ -117,8 +117,7 @@ pub(in crate::api) async fn create(
 ) -> Result<(StatusCode, HeaderMap, Answer<CreateRunResponse>), ApiError> {
     let request: CreateRunRequest = value;
     let mut new = request.into_new_run(peer.is_local())?;
-    new.default_passwords =
-        new.permission_mode != PermissionMode::Auto && app.auth.default_password_reaches(&actor.caller().user).await?;
+    new.default_passwords = new.permission_mode != PermissionMode::Auto && app.auth.default_password_reaches(&actor.caller().user).await?;
     let (runs, caller, deed) = (app.runs.clone(), actor.caller(), actor.deed(Action::RunCreate));
     let creating = async move { runs.create(&caller, new, key).await.map_err(|error| ApiError::of_create(error, FIELDS)) };
     let run = app.audited_new(deed, creating, |run| Some(Target::Run(run.run_id))).await?;
@@ -225,22 +224,14 @@ pub(in crate::api) async fn get(
 }
 
 /// `POST /api/runs/{id}/cancel`
-pub(in crate::api) async fn cancel(
-    State(app): State<AppState>,
-    actor: Actor,
-    Path(run): Path<RunId>,
-) -> Result<Answer<RunView>, ApiError> {
+pub(in crate::api) async fn cancel(State(app): State<AppState>, actor: Actor, Path(run): Path<RunId>) -> Result<Answer<RunView>, ApiError> {
     let (runs, caller) = (app.runs.clone(), actor.caller());
     let deed = actor.deed(Action::RunCancel).to(Target::Run(run));
     app.audited(deed, async move { Ok(Answer(runs.cancel(&caller, run).await?)) }).await
 }
 
 /// `DELETE /api/runs/{id}`
-pub(in crate::api) async fn delete(
-    State(app): State<AppState>,
-    actor: Actor,
-    Path(run): Path<RunId>,
-) -> Result<StatusCode, ApiError> {
+pub(in crate::api) async fn delete(State(app): State<AppState>, actor: Actor, Path(run): Path<RunId>) -> Result<StatusCode, ApiError> {
     let (runs, caller) = (app.runs.clone(), actor.caller());
     let deed = actor.deed(Action::RunDelete).to(Target::Run(run));
     app.audited(deed, async move { Ok(runs.delete(&caller, run).await?) }).await?;

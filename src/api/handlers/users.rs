@@ -116,11 +116,7 @@ pub(in crate::api) async fn change(
 }
 
 /// `DELETE /api/users/{name}`
-pub(in crate::api) async fn delete(
-    State(app): State<AppState>,
-    admin: Actor,
-    Path(name): Path<UserName>,
-) -> Result<StatusCode, ApiError> {
+pub(in crate::api) async fn delete(State(app): State<AppState>, admin: Actor, Path(name): Path<UserName>) -> Result<StatusCode, ApiError> {
     let deed = admin.deed(Action::UserDelete).to(Target::User(name.clone()));
     let auth = app.auth.clone();
     app.audited(deed, async move { Ok(auth.remove_user(&name).await?) }).await?;

@@ -3,6 +3,8 @@
 mod audit;
 #[cfg(test)]
 pub(super) mod contract;
+#[cfg(test)]
+mod contract_of_identity;
 mod error;
 mod keys;
 mod runs;
