@@ -46,9 +46,11 @@ pub(super) async fn require_token(State(app): State<AppState>, mut request: Requ
         Ok(found) => found,
         Err(refusal) => return refusal.into_response(),
     };
-    let authenticated = match (came_by_query, run_of(&mut request).await) {
-        (true, Some(run)) => app.auth.authenticate_stream(&token, run, peer.0).await,
-        _ => app.auth.authenticate(&token, peer.0).await,
+    let authenticated = if came_by_query {
+        let run = run_of(&mut request).await;
+        app.auth.authenticate_stream(&token, run, peer.0).await
+    } else {
+        app.auth.authenticate(&token, peer.0).await
     };
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let allowed = authenticated.map_err(ApiError::from).and_then(|principal| {

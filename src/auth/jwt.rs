@@ -68,13 +68,13 @@ pub(super) trait Timed {
     const LIFETIME_SECS: i64;
 
     /// When they were made and when they end, in seconds since 1970.
-    fn from_to(&self) -> (i64, i64);
+    fn times(&self) -> (i64, i64);
 }
 
 impl Timed for Claims {
     const LIFETIME_SECS: i64 = LIFETIME_SECS;
 
-    fn from_to(&self) -> (i64, i64) {
+    fn times(&self) -> (i64, i64) {
         (self.iat, self.exp)
     }
 }
@@ -122,7 +122,7 @@ impl Tokens {
         // The library asks the system's clock; ours is compared with below.
         validation.validate_exp = false;
         let claims: C = jsonwebtoken::decode(token, &self.checking, &validation).map_err(|_reason| BadToken::Invalid)?.claims;
-        let (now, (iat, exp)) = (seconds(now), claims.from_to());
+        let (now, (iat, exp)) = (seconds(now), claims.times());
         if exp.saturating_add(LEEWAY_SECS) <= now {
             return Err(BadToken::Expired);
         }

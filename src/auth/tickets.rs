@@ -47,7 +47,7 @@ enum By {
 impl Timed for TicketClaims {
     const LIFETIME_SECS: i64 = TICKET_SECS;
 
-    fn from_to(&self) -> (i64, i64) {
+    fn times(&self) -> (i64, i64) {
         (self.iat, self.exp)
     }
 }
@@ -84,11 +84,11 @@ impl Auth {
     }
 
     /// Who wants to read the stream of `run`, by what stands in the stream's address: a ticket for it, or a token. An API key does not
-    /// belong in an address.
+    /// belong in an address. Without a run, for an address that names none, no ticket fits.
     ///
     /// # Errors
     /// [`AuthError`]
-    pub async fn authenticate_stream(&self, presented: &str, run: RunId, peer: PeerFacts) -> Result<Principal, AuthError> {
+    pub async fn authenticate_stream(&self, presented: &str, run: Option<RunId>, peer: PeerFacts) -> Result<Principal, AuthError> {
         if super::api_keys::is_key(presented) {
             return Err(AuthError::KeyInAddress);
         }
@@ -97,7 +97,7 @@ impl Auth {
             BadToken::Expired => AuthError::Expired,
             BadToken::Invalid => AuthError::Invalid,
         })?;
-        if claims.run != run {
+        if Some(claims.run) != run {
             return Err(AuthError::Invalid);
         }
         let principal = match claims.by {
@@ -125,16 +125,21 @@ mod tests {
         let principal = auth.authenticate(&token, LOCAL).await.unwrap();
         let run = RunId::new();
         let ticket = auth.ticket(&principal, run).unwrap();
-        assert_eq!(auth.authenticate_stream(&ticket, run, LOCAL).await.unwrap(), principal, "the stream goes on while the token is good");
-        assert!(matches!(auth.authenticate_stream(&ticket, RunId::new(), LOCAL).await, Err(AuthError::Invalid)), "another run");
+        assert_eq!(
+            auth.authenticate_stream(&ticket, Some(run), LOCAL).await.unwrap(),
+            principal,
+            "the stream goes on while the token is good"
+        );
+        assert!(matches!(auth.authenticate_stream(&ticket, Some(RunId::new()), LOCAL).await, Err(AuthError::Invalid)), "another run");
         assert!(matches!(auth.authenticate(&ticket, LOCAL).await, Err(AuthError::Invalid)), "not a token");
+        assert!(matches!(auth.authenticate_stream(&ticket, None, LOCAL).await, Err(AuthError::Invalid)), "no run at all");
         let signed = ticket.strip_prefix(PREFIX).unwrap();
         assert!(matches!(auth.authenticate(signed, LOCAL).await, Err(AuthError::Invalid)), "nor without what it begins with");
         let disguised = format!("{PREFIX}{token}");
-        assert!(matches!(auth.authenticate_stream(&disguised, run, LOCAL).await, Err(AuthError::Invalid)), "a token is no ticket");
+        assert!(matches!(auth.authenticate_stream(&disguised, Some(run), LOCAL).await, Err(AuthError::Invalid)), "a token is no ticket");
         clock.0.fetch_add(66_000, Ordering::Relaxed);
-        assert!(matches!(auth.authenticate_stream(&ticket, run, LOCAL).await, Err(AuthError::Expired)));
-        assert!(auth.authenticate_stream(&token, run, LOCAL).await.is_ok());
+        assert!(matches!(auth.authenticate_stream(&ticket, Some(run), LOCAL).await, Err(AuthError::Expired)));
+        assert!(auth.authenticate_stream(&token, Some(run), LOCAL).await.is_ok());
     }
 
     #[tokio::test]
@@ -144,9 +149,9 @@ mod tests {
         let principal = auth.authenticate(&token, LOCAL).await.unwrap();
         let run = RunId::new();
         let ticket = auth.ticket(&principal, run).unwrap();
-        let refused = auth.authenticate_stream(&ticket, run, REMOTE).await;
+        let refused = auth.authenticate_stream(&ticket, Some(run), REMOTE).await;
         assert!(matches!(refused, Err(AuthError::DefaultPasswordFromElsewhere(_))), "{refused:?}");
         auth.logout(&principal).await.unwrap();
-        assert!(matches!(auth.authenticate_stream(&ticket, run, LOCAL).await, Err(AuthError::Invalid)), "it ends with its token");
+        assert!(matches!(auth.authenticate_stream(&ticket, Some(run), LOCAL).await, Err(AuthError::Invalid)), "it ends with its token");
     }
 }

@@ -14,7 +14,7 @@ const PAGE: usize = 200;
 
 pub(super) fn user(command: UserCommand) -> anyhow::Result<ExitCode> {
     match command {
-        UserCommand::Add { name, role, data } => add(name, role, data)?,
+        UserCommand::Add { name, role, data } => add(&name, role, data)?,
         UserCommand::Passwd { name, data } => passwd(&name, data)?,
         UserCommand::List { json, data } => list(json, data)?,
         UserCommand::Remove { name, data } => remove(&name, data)?,
@@ -22,7 +22,7 @@ pub(super) fn user(command: UserCommand) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn add(name: UserName, role: UserRole, data: DataFlags) -> anyhow::Result<()> {
+fn add(name: &UserName, role: UserRole, data: DataFlags) -> anyhow::Result<()> {
     let password = password::ask(name.as_str())?;
     identity::with(data, async |identity| {
         let (target, detail) = (Target::User(name.clone()), format!("role={}", role.as_str()));

@@ -135,7 +135,7 @@ mod tests {
             Box::pin(std::future::ready(began.elapsed() < Duration::from_mins(1)))
         };
         let stream = std::pin::pin!(events(log, b"\n", None, may_go_on));
-        stream.for_each(|sent| std::future::ready(assert!(sent.is_ok()))).await;
+        stream.for_each(async |sent| assert!(sent.is_ok())).await;
         assert!(asked.load(Ordering::Relaxed));
         began.elapsed()
     }
