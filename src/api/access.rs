@@ -1,16 +1,18 @@
 //! The token check: one layer around the whole router, with the few routes that need none written out.
 
-use axum::extract::{FromRequestParts, MatchedPath, Query, Request, State};
+use axum::RequestExt;
+use axum::extract::{FromRequestParts, MatchedPath, Query, RawPathParams, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::{ApiError, AppState};
+use super::{ApiError, AppState, scopes};
 use crate::auth::PeerFacts;
+use crate::types::RunId;
 
 /// The routes that are open to all. Whatever is not here needs a token, also what does not exist.
-const OPEN: [(Method, &str); 3] = [(Method::GET, "/health"), (Method::GET, "/health/agents"), (Method::POST, "/api/auth/login")];
+pub(super) const OPEN: [(Method, &str); 3] = [(Method::GET, "/health"), (Method::GET, "/health/agents"), (Method::POST, "/api/auth/login")];
 
 /// The one route that takes a token from its address, since a browser's `EventSource` cannot send headers.
 const STREAM: &str = "/api/runs/{id}/events";
@@ -44,17 +46,34 @@ pub(super) async fn require_token(State(app): State<AppState>, mut request: Requ
         Ok(found) => found,
         Err(refusal) => return refusal.into_response(),
     };
-    let mut response = match app.auth.authenticate(&token, peer.0).await {
+    let authenticated = if came_by_query {
+        let run = run_of(&mut request).await;
+        app.auth.authenticate_stream(&token, run, peer.0).await
+    } else {
+        app.auth.authenticate(&token, peer.0).await
+    };
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let allowed = authenticated.map_err(ApiError::from).and_then(|principal| {
+        scopes::check(request.method(), route, &principal)?;
+        Ok(principal)
+    });
+    let mut response = match allowed {
         Ok(principal) => {
             request.extensions_mut().insert(principal);
             next.run(request).await
         }
-        Err(error) => ApiError::from(error).into_response(),
+        Err(refusal) => refusal.into_response(),
     };
     if came_by_query {
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     response
+}
+
+/// The run that the path names, if it names one.
+async fn run_of(request: &mut Request) -> Option<RunId> {
+    let path: RawPathParams = request.extract_parts().await.ok()?;
+    path.iter().find(|(name, _value)| *name == "id").and_then(|(_name, id)| id.parse().ok())
 }
 
 fn is_open(method: &Method, path: &str) -> bool {

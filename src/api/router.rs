@@ -7,12 +7,12 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::handlers::{self, health::Health};
 use super::{ApiError, Policy, access, body, door, request_log};
-use crate::auth::Auth;
+use crate::auth::{Audit, Auth};
 use crate::run::RunManager;
 
 /// What handlers work with: handles on the services beneath, cheap to clone.
@@ -20,6 +20,8 @@ use crate::run::RunManager;
 pub struct AppState {
     /// Lets users in.
     pub auth: Arc<Auth>,
+    /// Writes down who did what.
+    pub audit: Audit,
     /// Makes, finds and stops runs.
     pub runs: RunManager,
     /// The server's own health.
@@ -31,9 +33,11 @@ impl AppState {
     /// The state of a server without agents, over a store in a folder of its own.
     pub(crate) async fn for_tests() -> (tempfile::TempDir, Self) {
         let folder = tempfile::tempdir().unwrap();
-        let (auth, _clock) = crate::auth::tests::auth_over(Arc::default(), None).await.unwrap();
+        let store = Arc::new(crate::run::store::SqliteStore::open(&folder.path().join("identity")).unwrap());
+        let (auth, clock) = crate::auth::tests::auth_over(store.clone(), None).await.unwrap();
+        let audit = Audit::new(store, clock, tokio_util::task::TaskTracker::new());
         let runs = RunManager::without_agents(folder.path());
-        (folder, Self { auth: Arc::new(auth), runs, health: Arc::new(Health::new(|| true)) })
+        (folder, Self { auth: Arc::new(auth), audit, runs, health: Arc::new(Health::new(|| true)) })
     }
 }
 
@@ -43,13 +47,21 @@ pub(super) fn table() -> Vec<(&'static str, MethodRouter<AppState>)> {
     vec![
         ("/health", get(handlers::health::health)),
         ("/api/auth/login", post(handlers::auth::login)),
+        ("/api/auth/logout", post(handlers::auth::logout)),
         ("/api/auth/me", get(handlers::auth::me)),
+        ("/api/auth/password", post(handlers::auth::password)),
+        ("/api/users", get(handlers::users::list).post(handlers::users::create)),
+        ("/api/users/{name}", get(handlers::users::get).patch(handlers::users::change).delete(handlers::users::delete)),
+        ("/api/keys", get(handlers::keys::list).post(handlers::keys::create)),
+        ("/api/keys/{id}", delete(handlers::keys::delete)),
+        ("/api/audit", get(handlers::audit::list)),
         ("/health/agents", get(handlers::agents::health)),
         ("/api/agents", get(handlers::agents::list)),
         ("/api/runs", get(handlers::runs::list).post(handlers::runs::create)),
         ("/api/runs/{id}", get(handlers::runs::get).delete(handlers::runs::delete)),
         ("/api/runs/{id}/cancel", post(handlers::runs::cancel)),
         ("/api/runs/{id}/events", get(handlers::events::follow)),
+        ("/api/runs/{id}/ticket", post(handlers::tickets::create)),
         ("/api/runs/{id}/messages", post(handlers::messages::send)),
         ("/api/runs/{id}/requests", get(handlers::requests::list)),
         ("/api/runs/{id}/requests/{request}", post(handlers::requests::answer)),

@@ -234,7 +234,7 @@ async fn i1_default_passwords_from_elsewhere_are_refused_with_the_way_out() {
     let headers = [("content-type", "application/json"), ("x-forwarded-for", "10.0.0.1")];
     let reply = client.send(Method::POST, "/api/auth/login", &headers, r#"{"username":"admin","password":"admin"}"#).await;
     assert_eq!(reply.code(), (403, "default_password".to_owned()));
-    assert!(reply.text.contains("OPENRUNNER_ADMIN_PASSWORD"), "{}", reply.text);
+    assert!(reply.text.contains("openrunner user passwd admin") && reply.text.contains("OPENRUNNER_ADMIN_PASSWORD"), "{}", reply.text);
     let bearer = format!("Bearer {}", client.login().await);
     let reply = client.get("/api/auth/me", &[("authorization", &bearer), ("x-forwarded-for", "10.0.0.1")]).await;
     assert_eq!(reply.code(), (403, "default_password".to_owned()));

@@ -3,10 +3,14 @@
 mod args;
 mod client;
 mod demo;
+mod identity;
+mod keys;
+mod password;
 mod render;
 mod serve;
+mod users;
 
-pub use args::{Cli, Command};
+pub use args::{Cli, Command, DataFlags, KeyCommand, UserCommand};
 
 use std::process::ExitCode;
 
@@ -21,6 +25,8 @@ pub fn run(cli: Cli, umask: rustix::fs::Mode) -> anyhow::Result<ExitCode> {
         None => serve::serve(cli.flags, umask),
         Some(Command::Serve { flags }) => serve::serve(flags, umask),
         Some(Command::Demo { prompt, dir }) => demo::demo(&prompt, dir, umask),
+        Some(Command::User { command }) => users::user(command),
+        Some(Command::Key { command }) => keys::key(command),
         Some(Command::DemoAgent) => Ok(script::play().map(|()| ExitCode::SUCCESS)?),
     }
 }

@@ -15,7 +15,7 @@ use super::listen::{Drained, Listening, serve};
 use crate::agent::handle::Limits;
 use crate::agent::{Agents, Host, Registry};
 use crate::api::{AppState, Health, Policy, router};
-use crate::auth::{Auth, KeyError, SetupError, SigningKey};
+use crate::auth::{Audit, Auth, KeyError, SetupError, SigningKey};
 use crate::config::Settings;
 use crate::process::Spawner;
 use crate::process::launch::Launcher;
@@ -104,7 +104,7 @@ impl Server {
         if !address.ip().is_loopback() && auth.has_default_passwords().await? {
             tracing::warn!(
                 %address,
-                "this address can be reached from other machines; the default passwords work from this one only, set OPENRUNNER_ADMIN_PASSWORD to let others in"
+                "this address can be reached from other machines; the default passwords work from this one only, set another (`openrunner user passwd admin`, or OPENRUNNER_ADMIN_PASSWORD) to let others in"
             );
         }
         let tasks = TaskTracker::new();
@@ -132,6 +132,7 @@ impl Server {
             rules: rules(&settings.permission_rules)?,
             user_env: settings.run_env.iter().map(|name| name.as_str().to_owned()).collect(),
         };
+        let audit = Audit::new(Arc::new(store.clone()), Arc::clone(&clock), tasks.clone());
         let runs = RunManager::new(Arc::new(store.clone()), clock, agents, &run_settings).map_err(StartError::Workspaces)?;
         let interrupted = runs.recover().await?;
         if interrupted > 0 {
@@ -139,7 +140,7 @@ impl Server {
         }
         let health = Health::new(move || store.is_healthy());
         let policy = Policy::new(address.ip(), &settings.allowed_hosts, &settings.allowed_origins);
-        let router = router(AppState { auth: Arc::new(auth), runs: runs.clone(), health: Arc::new(health) }, policy);
+        let router = router(AppState { auth: Arc::new(auth), audit, runs: runs.clone(), health: Arc::new(health) }, policy);
         Ok(Self { listener, address, router, runs, tasks, shutdown: settings.shutdown() })
     }
 

@@ -22,6 +22,11 @@ impl UserRole {
             Self::User => "user",
         }
     }
+
+    /// The role of that name, or `None`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Admin, Self::User].into_iter().find(|role| role.as_str() == name)
+    }
 }
 
 /// A user whose identity has been checked. Whoever holds one has passed the door.

@@ -79,6 +79,16 @@ prefixed_id! {
     SessionId, "ses_", "a session"
 }
 
+prefixed_id! {
+    /// One token of a login: `tok_` and 32 hexadecimal digits. It is no secret; the token's signature is what lets in.
+    TokenId, "tok_", "a token"
+}
+
+prefixed_id! {
+    /// One API key: `key_` and 32 hexadecimal digits. It is no secret; the key itself is another text.
+    KeyId, "key_", "a key"
+}
+
 /// Place of an event in its run's log: from 1, without gaps, so "after `n`" is all that a reader needs to resume.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -107,7 +107,9 @@ fn the_documented_routes_are_those_of_the_router() {
     }
     for readme in ["README.md", "README.zh-CN.md"] {
         let shown = endpoints(&read(readme));
-        let routes = routes.iter().map(|(path, method)| (path.replace("{id}", ":id").replace("{request}", ":request"), method.clone()));
+        let routes = routes.iter().map(|(path, method)| {
+            (path.replace("{id}", ":id").replace("{request}", ":request").replace("{name}", ":name"), method.clone())
+        });
         assert_eq!(routes.collect::<BTreeSet<_>>(), shown, "{readme}");
     }
 }

@@ -4,11 +4,13 @@
 //! `fake_agent`, which stands in for `claude`.
 
 mod admission;
+mod commands;
 mod crash;
 mod docs;
 mod door;
 mod errors;
 mod flow;
+mod identity;
 mod layers;
 mod messages;
 mod permissions;

@@ -6,11 +6,12 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::super::access::Peer;
+use super::super::actor::Actor;
 use super::super::error::RunFields;
 use super::super::{ApiError, AppState, Json};
-use crate::auth::Principal;
+use crate::auth::Target;
 use crate::run::{MAX_TIMEOUT, NewRun};
-use crate::types::{Cause, RunId, RunStatus, SessionId, Usage};
+use crate::types::{Action, Cause, RunId, RunStatus, SessionId, Usage};
 
 /// Short names of agents.
 const SHORT: [(&str, &str); 1] = [("claude", "claude_code")];
@@ -45,7 +46,7 @@ pub(in crate::api) struct ChatResponse {
 /// `POST /api/chat`
 pub(in crate::api) async fn chat(
     State(app): State<AppState>,
-    principal: Principal,
+    actor: Actor,
     Peer(peer): Peer,
     Json(request): Json<ChatRequest>,
 ) -> Result<Answer<ChatResponse>, ApiError> {
@@ -58,9 +59,11 @@ pub(in crate::api) async fn chat(
         from_this_machine: peer.is_local(),
         ..NewRun::default()
     };
-    let run = app.runs.create(&principal.caller, new, None).await.map_err(|error| ApiError::of_create(error, FIELDS))?;
+    let (runs, caller) = (app.runs.clone(), actor.caller());
+    let creating = async move { runs.create(&caller, new, None).await.map_err(|error| ApiError::of_create(error, FIELDS)) };
+    let run = app.audited_new(actor.deed(Action::RunCreate), creating, |run| Some(Target::Run(run.run_id))).await?;
     // A run ends by its own time limit; whoever asked may leave before and find it by its id.
-    let run = app.runs.wait(&principal.caller, run.run_id, MAX_TIMEOUT).await?;
+    let run = app.runs.wait(&actor.caller(), run.run_id, MAX_TIMEOUT).await?;
     let (Some(cause), Some(end)) = (run.cause, run.end) else {
         return Err(ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,

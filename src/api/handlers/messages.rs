@@ -5,10 +5,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
+use super::super::actor::Actor;
 use super::super::extract::Keyed;
 use super::super::{ApiError, AppState, Path};
-use crate::auth::Principal;
-use crate::types::{MessageMode, RunId};
+use crate::auth::Target;
+use crate::types::{Action, MessageMode, RunId};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,11 +28,13 @@ pub(in crate::api) struct MessageResponse {
 /// `POST /api/runs/{id}/messages`
 pub(in crate::api) async fn send(
     State(app): State<AppState>,
-    principal: Principal,
+    actor: Actor,
     Path(run): Path<RunId>,
     Keyed { value, key }: Keyed<MessageRequest>,
 ) -> Result<(StatusCode, Answer<MessageResponse>), ApiError> {
     let MessageRequest { text, mode } = value;
-    app.runs.message(&principal.caller, run, text, mode, key).await?;
+    let (runs, caller) = (app.runs.clone(), actor.caller());
+    let deed = actor.deed(Action::RunMessage).to(Target::Run(run));
+    app.audited(deed, async move { Ok(runs.message(&caller, run, text, mode, key).await?) }).await?;
     Ok((StatusCode::ACCEPTED, Answer(MessageResponse { run_id: run, mode })))
 }

@@ -4,11 +4,12 @@ use axum::Json as Answered;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
+use super::super::actor::Actor;
 use super::super::{ApiError, AppState, Json, Path};
 use super::page::Page;
-use crate::auth::Principal;
+use crate::auth::{Principal, Target};
 use crate::run::RequestView;
-use crate::types::{Answer, DecidedBy, Decision, RunId};
+use crate::types::{Action, Answer, DecidedBy, Decision, RunId};
 
 /// `GET /api/runs/{id}/requests`
 pub(in crate::api) async fn list(
@@ -40,13 +41,15 @@ enum OneOrMore {
 /// `POST /api/runs/{id}/requests/{request}`
 pub(in crate::api) async fn answer(
     State(app): State<AppState>,
-    principal: Principal,
+    actor: Actor,
     Path((run, request)): Path<(RunId, String)>,
     Json(body): Json<AnswerRequest>,
 ) -> Result<Answered<AnswerResponse>, ApiError> {
     let answer = body.into_answer()?;
     let response = AnswerResponse::new(&request, &answer);
-    app.runs.answer(&principal.caller, run, request, answer).await?;
+    let (runs, caller) = (app.runs.clone(), actor.caller());
+    let deed = actor.deed(Action::RunAnswer).to(Target::Run(run));
+    app.audited(deed, async move { Ok(runs.answer(&caller, run, request, answer).await?) }).await?;
     Ok(Answered(response))
 }
 

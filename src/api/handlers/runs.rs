@@ -10,15 +10,16 @@ use axum::http::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
 use super::super::access::Peer;
+use super::super::actor::Actor;
 use super::super::error::RunFields;
 use super::super::extract::Keyed;
 use super::super::object::object;
 use super::super::{ApiError, AppState, Path, Query};
 use super::page::{self, Page};
-use crate::auth::Principal;
+use crate::auth::{Principal, Target};
 use crate::run::store::RunFilter;
 use crate::run::{NewRun, OnBusy, RunView};
-use crate::types::{McpServer, McpTransport, PermissionMode, RuleSpec, RunId, RunStatus, SessionId, Timestamp, UserName};
+use crate::types::{Action, McpServer, McpTransport, PermissionMode, RuleSpec, RunId, RunStatus, SessionId, Timestamp, UserName};
 
 const FIELDS: RunFields = RunFields { prompt: "input.text", agent: "metadata.agent_type", model: "metadata.model", prefix: "metadata." };
 
@@ -110,15 +111,16 @@ pub(in crate::api) struct CreateRunResponse {
 /// `POST /api/runs`
 pub(in crate::api) async fn create(
     State(app): State<AppState>,
-    principal: Principal,
+    actor: Actor,
     Peer(peer): Peer,
     Keyed { value, key }: Keyed<CreateRunRequest>,
 ) -> Result<(StatusCode, HeaderMap, Answer<CreateRunResponse>), ApiError> {
     let request: CreateRunRequest = value;
     let mut new = request.into_new_run(peer.is_local())?;
-    new.default_passwords =
-        new.permission_mode != PermissionMode::Auto && app.auth.default_password_reaches(&principal.caller.user).await?;
-    let run = app.runs.create(&principal.caller, new, key).await.map_err(|error| ApiError::of_create(error, FIELDS))?;
+    new.default_passwords = new.permission_mode != PermissionMode::Auto && app.auth.default_password_reaches(&actor.caller().user).await?;
+    let (runs, caller, deed) = (app.runs.clone(), actor.caller(), actor.deed(Action::RunCreate));
+    let creating = async move { runs.create(&caller, new, key).await.map_err(|error| ApiError::of_create(error, FIELDS)) };
+    let run = app.audited_new(deed, creating, |run| Some(Target::Run(run.run_id))).await?;
     let url = format!("/api/runs/{}", run.run_id);
     let mut headers = HeaderMap::new();
     if let Ok(location) = url.parse() {
@@ -222,20 +224,16 @@ pub(in crate::api) async fn get(
 }
 
 /// `POST /api/runs/{id}/cancel`
-pub(in crate::api) async fn cancel(
-    State(app): State<AppState>,
-    principal: Principal,
-    Path(run): Path<RunId>,
-) -> Result<Answer<RunView>, ApiError> {
-    Ok(Answer(app.runs.cancel(&principal.caller, run).await?))
+pub(in crate::api) async fn cancel(State(app): State<AppState>, actor: Actor, Path(run): Path<RunId>) -> Result<Answer<RunView>, ApiError> {
+    let (runs, caller) = (app.runs.clone(), actor.caller());
+    let deed = actor.deed(Action::RunCancel).to(Target::Run(run));
+    app.audited(deed, async move { Ok(Answer(runs.cancel(&caller, run).await?)) }).await
 }
 
 /// `DELETE /api/runs/{id}`
-pub(in crate::api) async fn delete(
-    State(app): State<AppState>,
-    principal: Principal,
-    Path(run): Path<RunId>,
-) -> Result<StatusCode, ApiError> {
-    app.runs.delete(&principal.caller, run).await?;
+pub(in crate::api) async fn delete(State(app): State<AppState>, actor: Actor, Path(run): Path<RunId>) -> Result<StatusCode, ApiError> {
+    let (runs, caller) = (app.runs.clone(), actor.caller());
+    let deed = actor.deed(Action::RunDelete).to(Target::Run(run));
+    app.audited(deed, async move { Ok(runs.delete(&caller, run).await?) }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

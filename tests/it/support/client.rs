@@ -55,6 +55,11 @@ impl Client {
         Self { url, ..self.clone() }
     }
 
+    /// The same client with another token.
+    pub(crate) fn with_token(&self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self.clone() }
+    }
+
     /// Logs in.
     pub(crate) async fn login(&self, name: &str, password: &str) -> Self {
         let answer = self.post("/api/auth/login", &json!({ "username": name, "password": password })).await;
