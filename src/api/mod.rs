@@ -12,6 +12,7 @@ mod error;
 mod extract;
 mod handlers;
 mod object;
+mod openapi;
 mod request_log;
 mod router;
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! Rules on what an agent may do, as they are written.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::ToolKind;
 
 /// A rule as it is written, in the settings file and in a run's `permission_rules`. A part that is absent fits everything.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RuleSpec {
     /// The agent's name of the tool, `*` and `?` as in file names: `Bash`, `mcp__*`.
@@ -25,7 +26,7 @@ pub struct RuleSpec {
 }
 
 /// What a rule says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RuleVerdict {
     /// Allowed.

@@ -7,6 +7,8 @@ pub(super) mod events;
 pub(super) mod health;
 pub(super) mod messages;
 mod page;
+mod params;
+pub(super) mod reference;
 pub(super) mod requests;
 pub(super) mod runs;
 pub(super) mod sessions;
