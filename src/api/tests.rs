@@ -13,7 +13,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use super::router::{build, table};
+use super::router::{build, described, table};
 use super::{AppState, Json, Path, PeerAddress, Policy};
 use crate::auth::Principal;
 use crate::types::RunId;
@@ -211,6 +211,24 @@ async fn d7_every_route_but_the_open_ones_needs_a_token() {
             let is_open = open.contains(&(method.clone(), path.as_str()));
             let status = client.send(method.clone(), &path.replace("{id}", RUN), &[], Body::empty()).await.status;
             assert_eq!(status != 401, is_open, "{method} {path}: {status}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_path_answers_to_the_methods_that_it_is_described_with_and_to_no_other() {
+    let (folder, state) = AppState::for_tests().await;
+    let policy = Policy::new("127.0.0.1".parse().unwrap(), &[], &[]);
+    let client = Client { router: build(table(), state, policy), _folder: folder };
+    let bearer = format!("Bearer {}", client.login().await);
+    let described = serde_json::to_value(super::openapi::document(described())).unwrap();
+    assert_eq!(described["paths"].as_object().unwrap().len(), table().len(), "each row is a path");
+    for (path, _methods) in table() {
+        for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+            let uri = path.replace("{id}", RUN).replace("{request}", "perm_1").replace("{file}", "start.js");
+            let status = client.send(method.clone(), &uri, &[("authorization", &bearer)], Body::empty()).await.status;
+            let is_described = described["paths"][&path].get(method.as_str().to_lowercase()).is_some();
+            assert_eq!(status != 405, is_described, "{method} {path}: {status}");
         }
     }
 }

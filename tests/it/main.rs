@@ -5,6 +5,7 @@
 
 mod admission;
 mod crash;
+mod described;
 mod docs;
 mod door;
 mod errors;

@@ -42,7 +42,7 @@ pub(in crate::api) struct FollowQuery {
     extensions(("x-error-codes" = json!(["not_found"]))),
     responses(
         (status = 200, description = "The stream. It ends after `done`, or when the token expires.",
-            content((String = "text/event-stream"), (String = "application/x-ndjson"))),
+            content((ref("#/components/schemas/EventFrame") = "text/event-stream"), (ref("#/components/schemas/Event") = "application/x-ndjson"))),
         (status = 204, description = "The run has ended and every event was seen: an `EventSource` does not come again.")))]
 pub(in crate::api) async fn follow(
     State(app): State<AppState>,

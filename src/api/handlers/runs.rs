@@ -68,7 +68,7 @@ struct RunMetadata {
     #[schema(minimum = 1, maximum = 604_800)]
     idle_timeout_secs: Option<u64>,
     /// The model, in the agent's own words.
-    #[schema(max_length = 128)]
+    #[schema(pattern = r"^[A-Za-z0-9][A-Za-z0-9._:/@+\[\]-]{0,127}$")]
     model: Option<String>,
     /// Further command-line elements for the agent's program.
     extra_args: Option<Vec<String>>,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use utoipa::openapi::schema::{Discriminator, Object, ObjectBuilder, OneOfBuilder, Type};
+use utoipa::openapi::schema::{AnyOfBuilder, Discriminator, Object, ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{OpenApi, Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -17,6 +17,9 @@ const EXAMPLES: &str = include_str!("events.jsonl");
 const EVENT: &str = "Event";
 /// Name of the schema of the one frame that is no event of the log.
 const GAP: &str = "GapNotice";
+
+/// Name of the schema of a frame.
+const FRAME: &str = "EventFrame";
 
 /// What may come over the stream.
 pub(super) const ON_THE_STREAM: [&str; 2] = [EVENT, GAP];
@@ -42,6 +45,7 @@ pub(super) fn components() -> Vec<(String, RefOr<Schema>)> {
         .discriminator(Some(Discriminator::with_mapping("type", by_type)));
     schemas.push((EVENT.to_owned(), any.into()));
     schemas.push((GAP.to_owned(), gap().into()));
+    schemas.push((FRAME.to_owned(), frame().into()));
     schemas
 }
 
@@ -113,6 +117,21 @@ fn gap() -> Schema {
         .required("level")
         .required("code")
         .required("message")
+        .required("data")
+        .into()
+}
+
+/// One frame of the stream, as a parser of server-sent events gives it.
+fn frame() -> Schema {
+    let text = |what: &str| ObjectBuilder::new().schema_type(Type::String).description(Some(what));
+    let inside = ON_THE_STREAM.iter().fold(AnyOfBuilder::new(), |any, name| any.item(Ref::from_schema_name(*name)));
+    let data = text("One line of JSON.").content_media_type("application/json").content_schema(Some(Schema::from(inside)));
+    ObjectBuilder::new()
+        .description(Some("One frame of the stream, as a parser of server-sent events gives it."))
+        .property("id", text("The event's `seq`; absent of a `GapNotice`, which is no event of the log.").pattern(Some("^[1-9][0-9]*$")))
+        .property("event", text("The event's `type`."))
+        .property("data", data)
+        .required("event")
         .required("data")
         .into()
 }

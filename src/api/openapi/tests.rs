@@ -101,8 +101,7 @@ fn every_reference_leads_to_a_schema_and_every_schema_is_needed() {
     let referred: BTreeSet<_> = text.split("\"#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     let known: BTreeSet<_> = schemas.keys().map(String::as_str).collect();
     assert!(referred.is_subset(&known), "{:?}", referred.difference(&known).collect::<Vec<_>>());
-    let only_named: Vec<_> = known.difference(&referred).collect();
-    assert_eq!(only_named, [&"Event", &"GapNotice"], "what the stream's description names");
+    assert!(known.is_subset(&referred), "{:?}", known.difference(&referred).collect::<Vec<_>>());
 }
 
 #[test]
