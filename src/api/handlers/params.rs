@@ -42,3 +42,13 @@ pub(super) struct RepeatHeader {
     #[param(rename = "Idempotency-Key", min_length = 1, max_length = 255, pattern = "^[!-~]+$")]
     key: Option<String>,
 }
+
+/// What is not sent again to whoever has it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only described, not read")]
+pub(super) struct KnownHeader {
+    /// The `ETag` of what the client has; if it is still the same, the answer is 304 without a body.
+    #[param(rename = "If-None-Match")]
+    tag: Option<String>,
+}

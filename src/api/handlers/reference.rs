@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::openapi::{self, EventsSchema};
 use super::super::{ApiError, Path, router};
+use super::params::KnownHeader;
 
 /// What the page may load and do: its own files, and nothing that stands in the page or comes from another server. The style sheet has
 /// its pictures inside.
@@ -88,22 +89,24 @@ static FILES: LazyLock<[(&str, Fixed); 3]> = LazyLock::new(|| {
 });
 
 /// Gives this description.
-#[utoipa::path(get, path = "/openapi.json", operation_id = "openapi", tag = "server",
-    responses((status = 200, description = "An OpenAPI 3.1 document.", body = Object)))]
+#[utoipa::path(get, path = "/openapi.json", operation_id = "openapi", tag = "server", params(KnownHeader),
+    responses((status = 200, description = "An OpenAPI 3.1 document.", body = Object), (status = 304, description = "The client has it.")))]
 pub(in crate::api) async fn openapi(headers: HeaderMap) -> Response {
     DOCUMENT.answer(&headers)
 }
 
 /// Gives the JSON Schema of the events.
-#[utoipa::path(get, path = "/events.schema.json", operation_id = "events_schema", tag = "server",
-    responses((status = 200, description = "A JSON Schema, 2020-12.", body = Object, content_type = "application/schema+json")))]
+#[utoipa::path(get, path = "/events.schema.json", operation_id = "events_schema", tag = "server", params(KnownHeader),
+    responses((status = 200, description = "A JSON Schema, 2020-12.", body = Object, content_type = "application/schema+json"),
+        (status = 304, description = "The client has it.")))]
 pub(in crate::api) async fn events(headers: HeaderMap) -> Response {
     EVENTS.answer(&headers)
 }
 
 /// Shows this description to a person.
-#[utoipa::path(get, path = "/docs", operation_id = "docs", tag = "server",
-    responses((status = 200, description = "A page, which needs nothing from elsewhere.", body = String, content_type = "text/html")))]
+#[utoipa::path(get, path = "/docs", operation_id = "docs", tag = "server", params(KnownHeader),
+    responses((status = 200, description = "A page, which needs nothing from elsewhere.", body = String, content_type = "text/html"),
+        (status = 304, description = "The client has it.")))]
 pub(in crate::api) async fn page(headers: HeaderMap) -> Response {
     let policy = [(header::CONTENT_SECURITY_POLICY, PAGE_POLICY), (HeaderName::from_static("referrer-policy"), "no-referrer")];
     (policy, PAGE.answer(&headers)).into_response()
@@ -111,9 +114,10 @@ pub(in crate::api) async fn page(headers: HeaderMap) -> Response {
 
 /// Gives a file of that page.
 #[utoipa::path(get, path = "/docs/{file}", operation_id = "docs_file", tag = "server",
-    params(("file" = String, Path, description = "Its name.", example = "start.js")),
+    params(("file" = String, Path, description = "Its name.", example = "start.js"), KnownHeader),
     extensions(("x-error-codes" = json!(["not_found"]))),
-    responses((status = 200, description = "The file.", content((String = "text/css"), (String = "text/javascript")))))]
+    responses((status = 200, description = "The file.", content((String = "text/css"), (String = "text/javascript"))),
+        (status = 304, description = "The client has it.")))]
 pub(in crate::api) async fn file(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, ApiError> {
     let found = FILES.iter().find(|(known, _file)| *known == name);
     found.map(|(_name, file)| file.answer(&headers)).ok_or_else(|| ApiError::not_found("the page has no such file"))

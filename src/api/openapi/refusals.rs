@@ -80,9 +80,10 @@ fn of_the_layers(method: &Method, path: &str, operation: &Operation) -> Vec<Stri
     names.into_iter().map(str::to_owned).collect()
 }
 
-/// Whether a parameter that is wrong is told by its name. A wrong part of the path names nothing that exists.
+/// Whether a parameter that is wrong is told by its name. A wrong part of the path names nothing that exists, and a tag that nobody knows is
+/// not the present one.
 fn is_checked(parameter: &utoipa::openapi::path::Parameter) -> bool {
-    matches!(parameter.parameter_in, ParameterIn::Query | ParameterIn::Header)
+    matches!(parameter.parameter_in, ParameterIn::Query | ParameterIn::Header) && parameter.name != "If-None-Match"
 }
 
 /// The answer of a status: a problem with one of these codes.
