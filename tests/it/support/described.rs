@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 
 use super::Answer;
 
-static DOCUMENT: LazyLock<Value> =
-    LazyLock::new(|| serde_json::from_str(include_str!("../../../docs/openapi.json")).expect("the description is JSON"));
+static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json")).expect("the description");
+    serde_json::from_str(&text).expect("it is JSON")
+});
 
 /// Compiled once: there are few schemas of answers and many answers.
 static VALIDATORS: LazyLock<Mutex<BTreeMap<String, Validator>>> = LazyLock::new(Mutex::default);
