@@ -15,6 +15,15 @@ test:
 e2e:
     ./scripts/test.sh
 
+# Writes docs/openapi.json and docs/events.schema.json anew.
+openapi:
+    UPDATE_DOCS=1 cargo test --lib openapi
+
+# Holds a running server against docs/openapi.json (needs python3; fetches schemathesis).
+api:
+    cargo build
+    ./scripts/test-api.sh
+
 # Formats the code.
 fmt:
     cargo fmt --all

@@ -13,6 +13,7 @@ mod error;
 mod extract;
 mod handlers;
 mod object;
+mod openapi;
 mod request_log;
 mod router;
 #[cfg(test)]

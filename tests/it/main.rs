@@ -6,6 +6,7 @@
 mod admission;
 mod commands;
 mod crash;
+mod described;
 mod docs;
 mod door;
 mod errors;

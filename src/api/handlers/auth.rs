@@ -4,6 +4,7 @@ use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::super::access::Peer;
 use super::super::actor::{Actor, Address};
@@ -11,25 +12,39 @@ use super::super::{ApiError, AppState, Json};
 use crate::auth::{Deed, LoginAnswer, Principal};
 use crate::types::{Action, Caller, UserName, UserRole};
 
-#[derive(Deserialize)]
+/// A name and its password.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct LoginRequest {
+    /// The user's name.
+    #[schema(example = "admin")]
     username: String,
+    /// The user's password.
+    #[schema(example = "admin")]
     password: String,
 }
 
-#[derive(Serialize)]
+/// A token, for the `Authorization` header of later requests.
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct LoginResponse {
+    /// The token.
     token: String,
+    /// Always `Bearer`.
+    #[schema(pattern = "^Bearer$")]
     token_type: &'static str,
-    /// Seconds.
+    /// For how long the token is good, in seconds.
     expires_in: i64,
+    /// Whose it is.
     user: UserView,
 }
 
-#[derive(Serialize)]
+/// A user.
+#[derive(Serialize, ToSchema)]
+#[schema(as = User)]
 pub(in crate::api) struct UserView {
+    /// The name.
     username: UserName,
+    /// What the user may do.
     role: UserRole,
 }
 
@@ -45,7 +60,10 @@ impl From<Caller> for UserView {
     }
 }
 
-/// `POST /api/auth/login`
+/// Gives a token for a name and a password.
+#[utoipa::path(post, path = "/api/auth/login", operation_id = "login", tag = "auth", request_body = LoginRequest,
+    extensions(("x-error-codes" = json!(["wrong_credentials", "default_password", "shutting_down"]))),
+    responses((status = 200, description = "The token.", body = LoginResponse)))]
 pub(in crate::api) async fn login(
     State(app): State<AppState>,
     Peer(peer): Peer,
@@ -92,7 +110,9 @@ pub(in crate::api) async fn password(
     Ok(Answer(answer.into()))
 }
 
-/// `GET /api/auth/me`
+/// Tells whose token this is.
+#[utoipa::path(get, path = "/api/auth/me", operation_id = "me", tag = "auth",
+    responses((status = 200, description = "The user.", body = UserView)))]
 pub(in crate::api) async fn me(principal: Principal) -> Answer<UserView> {
     Answer(principal.caller.into())
 }

@@ -4,6 +4,7 @@ use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::super::access::Peer;
 use super::super::actor::Actor;
@@ -18,32 +19,49 @@ const SHORT: [(&str, &str); 1] = [("claude", "claude_code")];
 
 const FIELDS: RunFields = RunFields { prompt: "message", agent: "model", model: "model", prefix: "" };
 
-#[derive(Deserialize)]
+/// One prompt.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct ChatRequest {
+    /// The prompt.
+    #[schema(min_length = 1, example = "hello")]
     message: String,
-    /// `agent` or `agent/model`.
+    /// `agent` or `agent/model`: `claude`, `codex`, `demo`, `claude/opus`. Absent, it is the session's agent, else `claude_code`.
+    #[schema(example = "demo")]
     model: Option<String>,
     /// The conversation to go on with.
     session_id: Option<SessionId>,
 }
 
-#[derive(Serialize)]
+/// How the run ended.
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct ChatResponse {
+    /// The run, whose events can be read.
     run_id: RunId,
+    /// Its conversation.
     session_id: SessionId,
     /// The agent's final text; empty if it came to none.
     message: String,
+    /// How the run ended.
     status: RunStatus,
+    /// Why it ended so.
     cause: Cause,
     /// What went wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// Totals of the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Usage>,
 }
 
-/// `POST /api/chat`
+/// Asks an agent, waits for its end and gives the final text.
+///
+/// The run is an ordinary one, so its events can be read as well, and it goes on if the client leaves. A run that failed is answered
+/// with 200, too: look at `status` and `cause`.
+#[utoipa::path(post, path = "/api/chat", operation_id = "chat", tag = "runs", request_body = ChatRequest,
+    extensions(("x-error-codes" = json!(["unknown_model", "unknown_agent", "not_found", "working_dir_not_allowed", "bad_working_dir",
+        "session_mismatch", "cannot_resume", "queue_full", "storage"]))),
+    responses((status = 200, description = "The run has ended.", body = ChatResponse)))]
 pub(in crate::api) async fn chat(
     State(app): State<AppState>,
     actor: Actor,

@@ -11,8 +11,10 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, Stream, StreamExt};
 use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
+use utoipa::IntoParams;
 
 use super::super::{ApiError, AppState, Path, Query};
+use super::params::RunPath;
 use crate::auth::Principal;
 use crate::run::events::{Follower, Framing};
 use crate::run::store::StoreError;
@@ -21,13 +23,28 @@ use crate::types::RunId;
 /// After so long without an event a comment is sent: it keeps proxies from hanging up, and finds out readers that have gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(in crate::api) struct FollowQuery {
+    /// Go on after the event of this number; 0, or nothing, is the beginning. `Last-Event-ID` counts before it.
     after: Option<u64>,
+    // Refused whatever it says, so it is no part of the description: other servers know it, and it must not be ignored here.
+    #[param(ignore)]
     format: Option<String>,
 }
 
-/// `GET /api/runs/{id}/events`
+/// Follows the events of a run, from the first or after a given one up to `done`.
+#[utoipa::path(get, path = "/api/runs/{id}/events", operation_id = "follow_events", tag = "runs",
+    summary = "Follows the events of a run, from the first or after a given one up to `done`.",
+    description = include_str!("../openapi/stream.md"),
+    params(RunPath, FollowQuery,
+        ("Last-Event-ID" = Option<u64>, Header, description = "Go on after the event of this number, as its `id` told."),
+        ("access_token" = Option<String>, Query, description = "The token, for a browser's `EventSource`, which cannot send headers.")),
+    extensions(("x-error-codes" = json!(["not_found"]))),
+    responses(
+        (status = 200, description = "The stream. It ends after `done`, or when the token expires.",
+            content((ref("#/components/schemas/EventFrame") = "text/event-stream"), (ref("#/components/schemas/Event") = "application/x-ndjson"))),
+        (status = 204, description = "The run has ended and every event was seen: an `EventSource` does not come again.")))]
 pub(in crate::api) async fn follow(
     State(app): State<AppState>,
     principal: Principal,

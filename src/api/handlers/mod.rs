@@ -9,6 +9,8 @@ pub(super) mod health;
 pub(super) mod keys;
 pub(super) mod messages;
 mod page;
+mod params;
+pub(super) mod reference;
 pub(super) mod requests;
 pub(super) mod runs;
 pub(super) mod sessions;

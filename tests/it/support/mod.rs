@@ -3,6 +3,7 @@
 //! Nothing here sleeps and hopes: whoever waits, waits for an event, and [`live`] ends the test loudly if that never comes.
 
 mod client;
+mod described;
 mod live;
 mod process;
 mod server;
@@ -11,6 +12,7 @@ mod sse;
 use std::time::Duration;
 
 pub(crate) use client::{Answer, Client};
+pub(crate) use described::validator;
 pub(crate) use live::{notice, of};
 pub(crate) use process::{Pid, carrying, is_alive};
 pub(crate) use server::{Server, Setup};
