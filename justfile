@@ -24,6 +24,10 @@ api:
     cargo build
     ./scripts/test-api.sh
 
+# Kills the server in the middle of streams 200 times; about half an hour.
+soak rounds="100":
+    ./scripts/soak.sh {{ rounds }}
+
 # Formats the code.
 fmt:
     cargo fmt --all

@@ -132,6 +132,11 @@ impl Requests {
         self.open.iter().map(|(_, deadline)| *deadline).min()
     }
 
+    /// When the last of the open requests is answered by itself.
+    pub(super) fn last_deadline(&self) -> Option<Instant> {
+        self.open.iter().map(|(_, deadline)| *deadline).max()
+    }
+
     /// Requests whose time is over, each with the answer that it then has.
     pub(super) fn expired(&self, now: Instant) -> Vec<(String, Answer)> {
         let over = self.open.iter().filter(|(_, deadline)| *deadline <= now);

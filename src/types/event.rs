@@ -393,7 +393,8 @@ impl Decision {
 }
 
 /// An answer to something that an agent asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// To a permission request.
     Permission {

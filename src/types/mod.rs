@@ -10,6 +10,7 @@ mod ids;
 mod outcome;
 mod permission;
 mod scope;
+mod shutdown;
 mod spec;
 
 pub use action::Action;
@@ -23,4 +24,5 @@ pub use ids::{BadUserName, IdError, KeyId, RunId, Seq, SessionId, TokenId, UserN
 pub use outcome::{Cause, Failure, RunStatus, TurnEnd};
 pub use permission::{RuleSpec, RuleVerdict};
 pub use scope::{BadScope, Scope};
+pub use shutdown::OnShutdown;
 pub use spec::{McpServer, McpTransport, PermissionMode, RunSpec, Timestamp};

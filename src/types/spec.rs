@@ -92,6 +92,26 @@ pub enum McpTransport {
     },
 }
 
+impl McpServer {
+    /// A server of this name of which only the kind of its transport is remembered: how it is reached was kept nowhere.
+    pub fn forgotten(name: String, is_http: bool) -> Self {
+        let transport = if is_http {
+            McpTransport::Http { url: String::new(), headers: BTreeMap::new() }
+        } else {
+            McpTransport::Stdio { command: String::new(), args: Vec::new(), env: BTreeMap::new() }
+        };
+        Self { name, transport }
+    }
+
+    /// Whether that is so. No server that a run may ask for has an empty address or command.
+    pub fn is_forgotten(&self) -> bool {
+        match &self.transport {
+            McpTransport::Http { url, .. } => url.is_empty(),
+            McpTransport::Stdio { command, .. } => command.is_empty(),
+        }
+    }
+}
+
 /// Only the name: a transport may hold secrets.
 impl std::fmt::Debug for McpServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

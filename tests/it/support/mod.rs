@@ -14,7 +14,7 @@ use std::time::Duration;
 pub(crate) use client::{Answer, Client};
 pub(crate) use described::validator;
 pub(crate) use live::{notice, of};
-pub(crate) use process::{Pid, carrying, is_alive};
+pub(crate) use process::{Pid, carrying, is_alive, keeper_of};
 pub(crate) use server::{Server, Setup};
 pub(crate) use sse::{Frame, Frames, assert_dense, last};
 
