@@ -17,9 +17,9 @@ pub(crate) struct Histogram {
 /// What is told of many durations, in microseconds; all 0 if there were none.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Summary {
-    pub(crate) p50_us: f64,
-    pub(crate) p99_us: f64,
-    pub(crate) max_us: f64,
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
+    pub(crate) max: f64,
 }
 
 impl Histogram {
@@ -36,7 +36,7 @@ impl Histogram {
 
     /// The middle, the worst of a hundred, and the worst.
     pub(crate) fn summary(&self) -> Summary {
-        Summary { p50_us: micros(self.quantile(50)), p99_us: micros(self.quantile(99)), max_us: micros(self.max) }
+        Summary { p50: micros(self.quantile(50)), p99: micros(self.quantile(99)), max: micros(self.max) }
     }
 
     /// The smallest value that at least this many per cent do not exceed, to the precision of a bucket.
@@ -87,8 +87,8 @@ mod tests {
     fn quantiles_are_those_of_the_values() {
         let mut histogram = Histogram::new();
         (1..=1000).for_each(|value| histogram.add(value * 1000));
-        let Summary { p50_us, p99_us, max_us } = histogram.summary();
-        assert!((500.0..505.0).contains(&p50_us) && (990.0..1000.0).contains(&p99_us), "{p50_us} {p99_us}");
-        assert!((max_us - 1000.0).abs() < f64::EPSILON);
+        let Summary { p50, p99, max } = histogram.summary();
+        assert!((500.0..505.0).contains(&p50) && (990.0..1000.0).contains(&p99), "{p50} {p99}");
+        assert!((max - 1000.0).abs() < f64::EPSILON);
     }
 }

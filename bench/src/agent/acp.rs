@@ -1,6 +1,7 @@
 //! The Agent Client Protocol, as `opencode acp` speaks it.
 
-use std::io::{self, Stdout};
+use std::fs::File;
+use std::io;
 
 use serde_json::{Value, json};
 
@@ -20,12 +21,12 @@ impl Acp {
     }
 }
 
-fn answer(out: &mut Stdout, id: &Value, result: &Value) -> io::Result<()> {
+fn answer(out: &mut File, id: &Value, result: &Value) -> io::Result<()> {
     say(out, &json!({ "jsonrpc": "2.0", "id": id, "result": result }))
 }
 
 impl Tongue for Acp {
-    fn prompt(&mut self, ears: &mut Ears, out: &mut Stdout) -> io::Result<Option<String>> {
+    fn prompt(&mut self, ears: &mut Ears, out: &mut File) -> io::Result<Option<String>> {
         while let Some(line) = ears.hear()? {
             let id = &line["id"];
             match line["method"].as_str() {
@@ -55,7 +56,7 @@ impl Tongue for Acp {
         )
     }
 
-    fn end_turn(&mut self, out: &mut Stdout) -> io::Result<()> {
+    fn end_turn(&mut self, out: &mut File) -> io::Result<()> {
         let usage = json!({ "inputTokens": 7, "outputTokens": 11, "totalTokens": 18 });
         answer(out, &self.prompt, &json!({ "stopReason": "end_turn", "usage": usage }))
     }

@@ -1,6 +1,7 @@
 //! The two-way `stream-json` of Claude Code.
 
-use std::io::{self, Stdout};
+use std::fs::File;
+use std::io;
 
 use serde_json::{Value, json};
 
@@ -21,7 +22,7 @@ impl Claude {
 }
 
 impl Tongue for Claude {
-    fn prompt(&mut self, ears: &mut Ears, out: &mut Stdout) -> io::Result<Option<String>> {
+    fn prompt(&mut self, ears: &mut Ears, out: &mut File) -> io::Result<Option<String>> {
         while let Some(line) = ears.hear()? {
             match line["type"].as_str() {
                 Some("control_request") => {
@@ -50,7 +51,7 @@ impl Tongue for Claude {
         )
     }
 
-    fn end_turn(&mut self, out: &mut Stdout) -> io::Result<()> {
+    fn end_turn(&mut self, out: &mut File) -> io::Result<()> {
         let content = json!([{ "type": "text", "text": "done" }]);
         let message = json!({ "id": MESSAGE, "role": "assistant", "content": content });
         say(out, &json!({ "type": "assistant", "message": message, "parent_tool_use_id": Value::Null, "session_id": self.session }))?;

@@ -1,6 +1,7 @@
 //! `codex app-server`.
 
-use std::io::{self, Stdout};
+use std::fs::File;
+use std::io;
 
 use serde_json::{Value, json};
 
@@ -19,16 +20,16 @@ impl Codex {
     }
 }
 
-fn answer(out: &mut Stdout, id: &Value, result: &Value) -> io::Result<()> {
+fn answer(out: &mut File, id: &Value, result: &Value) -> io::Result<()> {
     say(out, &json!({ "id": id, "result": result }))
 }
 
-fn notify(out: &mut Stdout, method: &str, params: &Value) -> io::Result<()> {
+fn notify(out: &mut File, method: &str, params: &Value) -> io::Result<()> {
     say(out, &json!({ "method": method, "params": params }))
 }
 
 impl Tongue for Codex {
-    fn prompt(&mut self, ears: &mut Ears, out: &mut Stdout) -> io::Result<Option<String>> {
+    fn prompt(&mut self, ears: &mut Ears, out: &mut File) -> io::Result<Option<String>> {
         while let Some(line) = ears.hear()? {
             let id = &line["id"];
             match line["method"].as_str() {
@@ -56,7 +57,7 @@ impl Tongue for Codex {
         )
     }
 
-    fn end_turn(&mut self, out: &mut Stdout) -> io::Result<()> {
+    fn end_turn(&mut self, out: &mut File) -> io::Result<()> {
         let item = json!({ "type": "agentMessage", "id": ITEM, "text": "done" });
         notify(out, "item/completed", &json!({ "threadId": self.thread, "turnId": TURN, "item": item }))?;
         let turn = json!({ "id": TURN, "items": [], "status": "completed", "error": null });

@@ -10,7 +10,8 @@ mod writer;
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Stdout, Write};
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -23,13 +24,13 @@ use crate::script::{Script, Step};
 /// One agent's protocol.
 trait Tongue {
     /// Answers whoever started us until a prompt has come, and tells that its turn has begun. `None` when there will be none.
-    fn prompt(&mut self, ears: &mut Ears, out: &mut Stdout) -> io::Result<Option<String>>;
+    fn prompt(&mut self, ears: &mut Ears, out: &mut File) -> io::Result<Option<String>>;
 
     /// The line of an event with this text.
     fn event(&self, text: &str) -> String;
 
     /// Tells that the turn has ended well.
-    fn end_turn(&mut self, out: &mut Stdout) -> io::Result<()>;
+    fn end_turn(&mut self, out: &mut File) -> io::Result<()>;
 }
 
 /// The program that this process stands in for, if it was started by the name of one.
@@ -78,7 +79,8 @@ impl Name {
 /// If a prompt is no [`Script`], or whoever reads has gone.
 pub(crate) fn be(name: Name, args: &[String]) -> io::Result<()> {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let mut out = io::stdout();
+    // Without the buffer of `std::io::stdout`, which looks for the end of a line in everything.
+    let mut out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     if let Some(answer) = name.about(&args) {
         return writeln!(out, "{answer}");
     }
@@ -127,9 +129,8 @@ impl Ears {
 }
 
 /// Writes one line and sees that it goes out.
-fn say(out: &mut Stdout, line: &Value) -> io::Result<()> {
+fn say(out: &mut File, line: &Value) -> io::Result<()> {
     let mut text = line.to_string();
     text.push('\n');
-    out.write_all(text.as_bytes())?;
-    out.flush()
+    out.write_all(text.as_bytes())
 }

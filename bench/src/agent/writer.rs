@@ -1,4 +1,6 @@
 //! Writes marked lines, at a rate or at full speed, with as little work for each as can be: the agent must not be what limits.
+//!
+//! Each line is a write of its own, as the real programs do it: what a server finds in the pipe at once depends on that.
 
 use std::io::{self, Write};
 use std::ops::Range;
@@ -7,9 +9,6 @@ use std::time::Duration;
 use memchr::memmem;
 
 use crate::mark::{self, Mark};
-
-/// About as much as a pipe holds; more at once would only wait in pieces.
-const BLOCK: usize = 64 * 1024;
 
 /// A line in which the mark is overwritten again and again.
 struct Template {
@@ -24,9 +23,9 @@ impl Template {
         Ok(Self { line: format!("{line}\n").into_bytes(), mark })
     }
 
-    fn append(&mut self, number: u64, nanos: u64, block: &mut Vec<u8>) {
+    fn marked(&mut self, number: u64, nanos: u64) -> &[u8] {
         Mark { number, nanos }.write(&mut self.line[self.mark..][..mark::LEN]);
-        block.extend_from_slice(&self.line);
+        &self.line
     }
 }
 
@@ -36,32 +35,15 @@ impl Template {
 /// If whoever reads has gone.
 pub(super) fn write_events(line: &str, numbers: Range<u64>, rate: u64, out: &mut impl Write) -> io::Result<()> {
     let mut template = Template::new(line)?;
-    let mut block = Vec::with_capacity(BLOCK + line.len());
     let begun = mark::now();
     let first = numbers.start;
     for number in numbers {
-        if let Some(due) = ((number - first) * 1_000_000_000).checked_div(rate).map(|after| begun + after) {
+        if let Some(after) = ((number - first) * 1_000_000_000).checked_div(rate) {
             let now = mark::now();
-            if now < due {
-                // What is due by now goes first: nothing waits for what is not.
-                flush(&mut block, out)?;
-                std::thread::sleep(Duration::from_nanos(due - now));
-            }
-            template.append(number, mark::now(), &mut block);
-        } else {
-            template.append(number, mark::now(), &mut block);
+            std::thread::sleep(Duration::from_nanos((begun + after).saturating_sub(now)));
         }
-        if block.len() >= BLOCK {
-            flush(&mut block, out)?;
-        }
+        out.write_all(template.marked(number, mark::now()))?;
     }
-    flush(&mut block, out)
-}
-
-fn flush(block: &mut Vec<u8>, out: &mut impl Write) -> io::Result<()> {
-    out.write_all(block)?;
-    out.flush()?;
-    block.clear();
     Ok(())
 }
 
@@ -75,8 +57,7 @@ mod tests {
         let mut written = Vec::new();
         write_events(&format!("{{\"text\":\"{}\"}}", Mark::placeholder()), 7..10, 0, &mut written).unwrap();
         let search = Search::new();
-        let numbers: Vec<u64> =
-            written.split(|byte| *byte == b'\n').filter_map(|line| search.find(line)).map(|mark| mark.number).collect();
+        let numbers: Vec<u64> = written.split(|byte| *byte == b'\n').filter_map(|line| search.find(line)).map(|mark| mark.number).collect();
         assert_eq!(numbers, [7, 8, 9]);
     }
 }

@@ -1,5 +1,6 @@
 //! A client of the API: one connection, one request after the other.
 
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddrV4, TcpStream};
 use std::time::Duration;
@@ -35,7 +36,7 @@ impl Client {
     pub(super) fn login(address: SocketAddrV4) -> anyhow::Result<Self> {
         let mut client = Self::guest(address)?;
         let answer = client.post("/api/auth/login", &json!({ "username": "admin", "password": "admin" }))?;
-        client.token = answer["token"].as_str().context("the login gave no token")?.to_owned();
+        answer["token"].as_str().context("the login gave no token")?.clone_into(&mut client.token);
         Ok(client)
     }
 
@@ -73,7 +74,7 @@ impl Client {
     fn exchange(&mut self, method: &str, path: &str, body: &str) -> anyhow::Result<(u16, String)> {
         let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n", self.address, body.len());
         if !self.token.is_empty() {
-            request += &format!("Authorization: Bearer {}\r\n", self.token);
+            let _ = write!(request, "Authorization: Bearer {}\r\n", self.token);
         }
         if !body.is_empty() {
             request += "Content-Type: application/json\r\n";

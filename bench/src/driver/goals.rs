@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use super::table::{Median, Results};
 
-/// The goals of a file.
-#[derive(Debug, Deserialize)]
+/// The goals of a file. Without one there is one goal all the same: nothing is lost.
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct Goals {
     goals: Vec<Goal>,
 }
@@ -68,7 +68,8 @@ impl Goals {
 
 impl Goal {
     fn is_met(&self, median: &Median) -> bool {
-        let within = |value: f64, low: Option<f64>, high: Option<f64>| low.is_none_or(|low| value >= low) && high.is_none_or(|high| value <= high);
+        let within =
+            |value: f64, low: Option<f64>, high: Option<f64>| low.is_none_or(|low| value >= low) && high.is_none_or(|high| value <= high);
         let ratio_counts = self.ratio_at_least.is_some() || self.ratio_at_most.is_some();
         within(median.value, self.at_least, self.at_most)
             && (!ratio_counts || median.ratio.is_some_and(|ratio| within(ratio, self.ratio_at_least, self.ratio_at_most)))

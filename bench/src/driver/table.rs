@@ -133,7 +133,7 @@ fn shown(value: f64, unit: &str) -> String {
     let number = match value.abs() {
         size if size >= 100.0 => grouped(value),
         size if size >= 10.0 => format!("{value:.1}"),
-        size if size == 0.0 => "0".to_owned(),
+        0.0 => "0".to_owned(),
         _ => format!("{value:.2}"),
     };
     if unit == "lost" { number } else { format!("{number} {unit}") }

@@ -1,5 +1,6 @@
 //! The reading itself: all sockets in one epoll, one buffer for all.
 
+use std::fmt::Write as _;
 use std::io::{self, BufRead, Write};
 use std::time::{Duration, Instant};
 
@@ -77,10 +78,10 @@ impl<'a> Reader<'a> {
         let request = |streams: &super::Streams| {
             let mut request = format!("GET {} HTTP/1.1\r\nHost: {}\r\nAccept: text/event-stream\r\n", streams.path, plan.address);
             if !plan.token.is_empty() {
-                request += &format!("Authorization: Bearer {}\r\n", plan.token);
+                let _ = write!(request, "Authorization: Bearer {}\r\n", plan.token);
             }
             if streams.after > 0 {
-                request += &format!("Last-Event-ID: {}\r\n", streams.after);
+                let _ = write!(request, "Last-Event-ID: {}\r\n", streams.after);
             }
             (request + "\r\n").into_bytes()
         };

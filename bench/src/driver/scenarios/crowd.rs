@@ -33,8 +33,8 @@ pub(super) fn idle(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     Ok(vec![
         Figure::new("readers let in", "", open as f64),
         Figure::new("memory of each", "KiB", grown as f64 / KIB / open.max(1) as f64),
-        Figure::new("one event to all, p50", "ms", report.latency.p50_us / 1e3),
-        Figure::new("one event to all, p99", "ms", report.latency.p99_us / 1e3),
+        Figure::new("one event to all, p50", "ms", report.latency.p50 / 1e3),
+        Figure::new("one event to all, p99", "ms", report.latency.p99 / 1e3),
         Figure::new("readers without it", "lost", (open - report.whole.min(open)) as f64),
     ])
 }
@@ -55,8 +55,8 @@ pub(super) fn storm(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     let report = reading.report()?;
     Ok(vec![
         Figure::new("readers caught up", "", report.whole as f64),
-        Figure::new("the middle one after", "s", report.whole_after.p50_us / 1e6),
-        Figure::new("the last one after", "s", report.whole_after.max_us / 1e6),
+        Figure::new("the middle one after", "s", report.whole_after.p50 / 1e6),
+        Figure::new("the last one after", "s", report.whole_after.max / 1e6),
         Figure::new("lost or repeated", "lost", report.lost() as f64),
     ])
 }

@@ -7,18 +7,25 @@ use super::super::Bench;
 use super::super::server::{Server, create};
 use super::super::table::Figure;
 use super::super::tools::{Floor, Readers};
-use super::MIB;
 use super::stream::{everything, everything_of_floor};
 use crate::script::{Script, Step};
 
-/// Time until a server without a past is healthy, and what it takes while nothing happens.
+/// Time until a server is healthy, and what it takes while nothing happens: without a past, when it makes its key and the default users,
+/// and the second time.
 pub(super) fn start(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
-    let server = Server::start(&bench.site)?;
     // What is done at the start and in the background is over by then.
-    std::thread::sleep(Duration::from_secs(2));
+    let settled = |server: &Server| -> anyhow::Result<f64> {
+        std::thread::sleep(Duration::from_secs(2));
+        Ok(server.memory()? as f64 / 1e6)
+    };
+    let server = Server::start(&bench.site)?;
+    let (first, first_memory) = (server.healthy_after, settled(&server)?);
+    let server = server.restart()?;
     Ok(vec![
+        Figure::new("first start to healthy", "ms", first.as_secs_f64() * 1e3),
+        Figure::new("idle memory after it", "MB", first_memory),
         Figure::new("start to healthy", "ms", server.healthy_after.as_secs_f64() * 1e3),
-        Figure::new("idle memory", "MiB", server.memory()? as f64 / MIB),
+        Figure::new("idle memory", "MB", settled(&server)?),
         Figure::new("program", "MB", fs::metadata(&bench.site.program)?.len() as f64 / 1e6),
     ])
 }

@@ -39,7 +39,7 @@ fn read_again(server: &Server, client: &Client, run: &str, count: u64) -> anyhow
     let before = server.cpu()?;
     let report = Readers::connect(&everything(server, client, run, 1, count))?.report()?;
     let cpu = server.cpu()?.since(before);
-    let seconds = report.whole_after.max_us / 1e6;
+    let seconds = report.whole_after.max / 1e6;
     Ok(vec![
         Figure::new("all of it after", "ms", seconds * 1e3),
         Figure::new("events/s", "/s", report.marks as f64 / seconds),

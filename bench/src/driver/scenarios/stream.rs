@@ -25,9 +25,9 @@ pub(super) fn latency(bench: &Bench, readers: usize) -> anyhow::Result<Vec<Figur
     let (floor, _) = floor_pass(bench, &script, readers, count)?;
     let (report, _) = server_pass(bench, "claude_code", &script, readers, count)?;
     Ok(vec![
-        Figure::new("p50", "µs", report.latency.p50_us).over(floor.latency.p50_us),
-        Figure::new("p50 above the floor", "µs", report.latency.p50_us - floor.latency.p50_us),
-        Figure::new("p99", "µs", report.latency.p99_us).over(floor.latency.p99_us),
+        Figure::new("p50", "µs", report.latency.p50).over(floor.latency.p50),
+        Figure::new("p50 above the floor", "µs", report.latency.p50 - floor.latency.p50),
+        Figure::new("p99", "µs", report.latency.p99).over(floor.latency.p99),
         Figure::new("lost or repeated", "lost", report.lost() as f64),
     ])
 }

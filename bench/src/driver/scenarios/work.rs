@@ -42,8 +42,8 @@ pub(super) fn live(bench: &Bench, runs: u64) -> anyhow::Result<Vec<Figure>> {
     let mut figures = vec![
         Figure::new("all started after", "s", started.as_secs_f64()),
         Figure::new("memory of each", "KiB", grown as f64 / KIB / runs as f64),
-        Figure::new("latency p50", "µs", report.latency.p50_us),
-        Figure::new("latency p99", "ms", report.latency.p99_us / 1e3),
+        Figure::new("latency p50", "µs", report.latency.p50),
+        Figure::new("latency p99", "ms", report.latency.p99 / 1e3),
         Figure::new("CPU per event", "µs", cpu.server * 1e6 / events),
         Figure::new("CPU of helpers per event", "µs", cpu.helpers * 1e6 / events),
         Figure::new("lost or repeated", "lost", report.lost() as f64),
@@ -91,8 +91,8 @@ pub(super) fn creates(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     let all_done = begun.elapsed().as_secs_f64() - f64::from(total) / f64::from(RATE);
     let took = histogram.summary();
     Ok(vec![
-        Figure::new("POST p50", "ms", took.p50_us / 1e3),
-        Figure::new("POST p99", "ms", took.p99_us / 1e3),
+        Figure::new("POST p50", "ms", took.p50 / 1e3),
+        Figure::new("POST p99", "ms", took.p99 / 1e3),
         Figure::new("all done after the last", "s", all_done),
         Figure::new("runs that did not complete", "lost", unfinished as f64),
     ])
