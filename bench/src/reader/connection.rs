@@ -111,9 +111,9 @@ impl Connection {
         self.asked
     }
 
-    /// Marks that have not come.
+    /// Marks that have not come, of a stream that was let in. One that was not has lost nothing: it is counted as failed.
     pub(super) fn wanting(&self) -> u64 {
-        self.place.until.saturating_sub(self.place.next)
+        if self.answer.status() == Some(200) { self.place.until.saturating_sub(self.place.next) } else { 0 }
     }
 
     /// Reads what is there, once.

@@ -196,12 +196,12 @@ impl<'a> Reader<'a> {
     }
 
     fn report(&self) -> Report {
-        let opened = self.connections.iter().filter(|(_, state)| matches!(state, State::Open | State::Cut | State::Whole));
+        let wanting: u64 = self.connections.iter().map(|(connection, _)| connection.wanting()).sum();
         Report {
             whole: self.whole,
             marks: self.counters.marks,
             bytes: self.counters.bytes,
-            missing: self.counters.missing + opened.map(|(connection, _)| connection.wanting()).sum::<u64>(),
+            missing: self.counters.missing + wanting,
             repeated: self.counters.repeated,
             disorder: self.counters.disorder,
             late: self.counters.late,
