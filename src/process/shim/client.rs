@@ -182,13 +182,13 @@ mod tests {
     #[tokio::test]
     async fn orders_are_lines_and_only_input_is_followed_by_bytes() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
-        let (mut orders, _reports) = begin(ours);
+        let (mut orders, reports) = begin(ours);
         orders.input(7, Some(serde_json::json!("interrupt")), true, b"bytes");
         orders.say(&Order::Stop { grace_ms: 5 });
         assert!(!orders.is_idle());
         orders.flush().await.unwrap();
         assert!(orders.is_idle());
-        drop((orders, _reports));
+        drop((orders, reports));
         let mut said = String::new();
         theirs.read_to_string(&mut said).await.unwrap();
         let input = r#"{"input":{"at":7,"call":"interrupt","close":true,"size":5}}"#;
