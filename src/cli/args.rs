@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use super::commands::ClientCommand;
 use crate::config::Flags;
 
 /// One durable HTTP service over the coding agents of this machine
@@ -36,6 +37,9 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },
+    /// Speaks with a server, or looks at this machine
+    #[command(flatten)]
+    Client(ClientCommand),
     /// Be the demo agent: started by the server, not by people
     #[command(hide = true, name = "demo-agent")]
     DemoAgent,
