@@ -41,7 +41,7 @@ pub(super) fn exactly(line: &str) -> String {
 pub(super) fn short(text: &str, most: usize) -> String {
     let one_line = line(text);
     match one_line.char_indices().nth(most) {
-        Some(_) => one_line.chars().take(most.saturating_sub(1)).chain(['…']).collect(),
+        Some(_) => one_line.chars().take(most.saturating_sub(1)).chain(['…']).take(most).collect(),
         None => one_line,
     }
 }

@@ -4,6 +4,7 @@
 //! `fake_agent`, which stands in for `claude`.
 
 mod admission;
+mod cli;
 mod crash;
 mod docs;
 mod door;
@@ -24,4 +25,5 @@ mod starting;
 mod stops;
 mod streams;
 mod support;
+mod terminal;
 mod workspaces;

@@ -1,6 +1,6 @@
 //! What a run looks like from outside: events in a readable form or as JSON, and a spinner while none come.
 
-use std::io::{self, IsTerminal, StdoutLock, Write};
+use std::io::{self, StdoutLock, Write};
 use std::time::Duration;
 
 use anstream::AutoStream;
@@ -52,9 +52,9 @@ pub(in crate::cli) struct Screen {
 impl Screen {
     /// A screen for a run that has gone on for so long already.
     pub(in crate::cli) fn new(json: bool, before: Duration) -> Self {
-        let has_spinner = !json && terminal::is_seen() && io::stderr().is_terminal();
+        let spinner = if !json && terminal::is_seen() { Spinner::for_terminal() } else { None };
         let events = Events::new(anstream::stdout().lock(), json);
-        Self { events, spinner: has_spinner.then(Spinner::default), started: Instant::now(), before }
+        Self { events, spinner, started: Instant::now(), before }
     }
 
     /// Prints one event.

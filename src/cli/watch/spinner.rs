@@ -1,6 +1,6 @@
 //! The line that shows that something goes on while nothing comes.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use crate::cli::render::time;
@@ -10,17 +10,29 @@ use crate::types::{StreamEvent, Usage};
 const FRAMES: [char; 10] = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 /// To the beginning of the line, and all of it gone.
 const CLEAR: &str = "\r\u{1b}[K";
+/// Dim, and plain again.
+const DIM: (&str, &str) = ("\u{1b}[2m", "\u{1b}[0m");
 
 /// A line on standard error that is there only while nothing else is written.
 #[derive(Debug, Default)]
 pub(super) struct Spinner {
     is_shown: bool,
+    /// Whether it may be dim. Where colours are unwanted the line still has to be taken away again.
+    is_dim: bool,
     frame: usize,
     tokens: Option<(u64, u64)>,
     doing: String,
 }
 
 impl Spinner {
+    /// A spinner for this terminal; none where there is nobody to see it, or the terminal cannot take a line away again.
+    pub(super) fn for_terminal() -> Option<Self> {
+        let stderr = io::stderr();
+        let can_clear = stderr.is_terminal() && std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
+        let is_dim = anstream::AutoStream::choice(&stderr) != anstream::ColorChoice::Never;
+        can_clear.then(|| Self { is_dim, ..Self::default() })
+    }
+
     /// Takes from an event what the line tells.
     pub(super) fn hear(&mut self, event: &StreamEvent) {
         let doing = match event {
@@ -48,9 +60,9 @@ impl Spinner {
     pub(super) fn show(&mut self, elapsed: Duration, width: u16) -> io::Result<()> {
         self.frame = (self.frame + 1) % FRAMES.len();
         self.is_shown = true;
-        let mut terminal = anstream::stderr().lock();
-        // Cleared after it is written: what was there before may have been longer.
-        write!(terminal, "\r\u{1b}[2m{}\u{1b}[0m\u{1b}[K", self.line(elapsed, usize::from(width)))?;
+        let (dim, plain) = if self.is_dim { DIM } else { ("", "") };
+        let mut terminal = io::stderr().lock();
+        write!(terminal, "{CLEAR}{dim}{}{plain}", self.line(elapsed, usize::from(width)))?;
         terminal.flush()
     }
 
@@ -62,7 +74,7 @@ impl Spinner {
         if !std::mem::replace(&mut self.is_shown, false) {
             return Ok(());
         }
-        let mut terminal = anstream::stderr().lock();
+        let mut terminal = io::stderr().lock();
         write!(terminal, "{CLEAR}")?;
         terminal.flush()
     }
