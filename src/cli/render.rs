@@ -174,7 +174,8 @@ impl<W: Write> Renderer<W> {
 
     fn message(&mut self, role: Role, content: &str, speech: &Speech) -> io::Result<()> {
         self.end_flow()?;
-        if self.streamed.remove(speech) {
+        // Tokens that do not say whose they are belong to the message that comes next.
+        if self.streamed.remove(speech) || self.streamed.remove(&Speech { message: None, parent: speech.parent.clone() }) {
             return Ok(());
         }
         match role {

@@ -27,7 +27,7 @@ impl Tmux {
         let script = terminal.folder.path().join("typed.sh");
         let set = env.iter().map(|(name, value)| format!("export {name}={}\n", quoted(value)));
         let line: Vec<String> = [env!("CARGO_BIN_EXE_openrunner")].iter().chain(args).map(|word| quoted(word)).collect();
-        let text = format!("{}{}\necho \"exit code $?\"\nexec cat\n", set.collect::<String>(), line.join(" "));
+        let text = format!("trap : INT\n{}{}\necho \"exit code $?\"\nexec cat\n", set.collect::<String>(), line.join(" "));
         std::fs::write(&script, text).expect("a script");
         let mut command = terminal.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "30", "sh"]);
         command.arg(&script).current_dir(home).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
