@@ -154,7 +154,7 @@ async fn address(settings: &Settings) -> Vec<Finding> {
     let is_locked =
         File::open(settings.data_dir.join("openrunner.lock")).is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)));
     let health = match Client::guest(address.clone()) {
-        Ok(client) => client.get("/health").await.ok(),
+        Ok(client) => client.health().await.ok(),
         Err(_) => None,
     };
     let answers = health.as_ref().and_then(|health| health["version"].as_str());
@@ -229,8 +229,7 @@ fn agent(report: AgentReport) -> Finding {
     let login = login.unwrap_or_else(|| "see docs/agents.md".to_owned());
     match (available, authenticated) {
         (false, _) => {
-            let mend = install
-                .map_or_else(|| "see docs/agents.md".to_owned(), |install| format!("openrunner agents install {name}, or: {install}"));
+            let mend = if install.is_some() { format!("openrunner agents install {name}") } else { "see docs/agents.md".to_owned() };
             Finding::warn(&name, error.unwrap_or_else(|| "is not there".to_owned()), mend)
         }
         (true, Authenticated::No) => Finding::warn(&name, format!("{found}, not logged in"), login),
@@ -326,7 +325,7 @@ mod tests {
             error: Some("not found".into()),
         };
         let missing = agent(report(false, Authenticated::Unknown));
-        assert_eq!((missing.verdict, missing.mend.unwrap().contains("npm install x")), (Verdict::Warn, true));
+        assert_eq!((missing.verdict, missing.mend.as_deref() == Some("openrunner agents install codex")), (Verdict::Warn, true));
         assert_eq!(agent(report(true, Authenticated::No)).mend.as_deref(), Some("codex login"));
         assert_eq!(agent(report(true, Authenticated::Yes)).verdict, Verdict::Ok);
     }

@@ -295,7 +295,7 @@ fn every_command_and_every_exit_code_is_documented() {
 /// The names of the commands that the help lists.
 async fn commands(home: &Path) -> Vec<String> {
     let help = typed(home, &["--help"]).done().await.out;
-    let (_, list) = help.split_once("Commands:\n").unwrap();
+    let (_, list) = help.split_once("Commands:\n").expect("a list of commands");
     let names = list.lines().take_while(|line| line.starts_with("  ")).filter(|line| !line.starts_with("   "));
     let names: Vec<String> =
         names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").map(str::to_owned).collect();

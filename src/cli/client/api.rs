@@ -13,6 +13,8 @@ use crate::config::Secret;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
+/// How long the server may take to say that it is there, which it does without looking at anything.
+const HEALTH: Duration = Duration::from_secs(3);
 /// How long nothing may come on an open connection. The server sends something every 15 seconds, so three of those are missing.
 const SILENCE: Duration = Duration::from_secs(45);
 
@@ -168,6 +170,15 @@ impl Client {
     pub(in crate::cli) async fn log_in(&self, credentials: &Credentials) -> Result<LoggedIn, ClientError> {
         let body = json!({ "username": credentials.user, "password": credentials.password.expose() });
         let answer = self.answered(self.http.post(self.address.path("/api/auth/login")).json(&body)).await?;
+        answer.json().await.map_err(|error| self.strange(&error))
+    }
+
+    /// What the server says of itself, at once or not at all.
+    ///
+    /// # Errors
+    /// [`ClientError`]; also of something that takes the connection and then says nothing.
+    pub(in crate::cli) async fn health(&self) -> Result<Value, ClientError> {
+        let answer = self.answered(self.http.get(self.address.path("/health")).timeout(HEALTH)).await?;
         answer.json().await.map_err(|error| self.strange(&error))
     }
 

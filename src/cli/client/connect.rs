@@ -62,7 +62,7 @@ pub(in crate::cli) async fn connect_or_start(at: &At, launcher: Launcher) -> any
     let settings = config::load(Flags::default(), &variable)?;
     let chosen = choose(at, &variable, &stored()?, &settings)?;
     let (address, is_named, token) = (chosen.address.clone(), chosen.is_named, chosen.token.clone());
-    let is_there = match Client::guest(address.clone())?.get("/health").await {
+    let is_there = match Client::guest(address.clone())?.health().await {
         Ok(_) => true,
         Err(ClientError::Unreachable { .. }) if !is_named => false,
         Err(error) => return Err(explained(error.into(), &address)),

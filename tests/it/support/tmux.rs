@@ -40,22 +40,22 @@ impl Tmux {
 
     /// Types keys, by tmux's names for them.
     pub(crate) fn keys(&self, keys: &[&str]) {
-        self.done(self.tmux(&["send-keys"]).args(keys));
+        done(self.tmux(&["send-keys"]).args(keys));
     }
 
     /// Makes the terminal that wide.
     pub(crate) fn resize(&self, columns: u16) {
-        self.done(&mut self.tmux(&["resize-window", "-x", &columns.to_string(), "-y", "30"]));
+        done(&mut self.tmux(&["resize-window", "-x", &columns.to_string(), "-y", "30"]));
     }
 
     /// What stands on the screen, and what has left it at the top.
     pub(crate) fn screen(&self) -> String {
-        String::from_utf8_lossy(&self.done(&mut self.tmux(&["capture-pane", "-p", "-S", "-200"])).stdout).into_owned()
+        String::from_utf8_lossy(&done(&mut self.tmux(&["capture-pane", "-p", "-S", "-200"])).stdout).into_owned()
     }
 
     /// The same with its colours.
     pub(crate) fn coloured(&self) -> String {
-        String::from_utf8_lossy(&self.done(&mut self.tmux(&["capture-pane", "-p", "-e", "-S", "-200"])).stdout).into_owned()
+        String::from_utf8_lossy(&done(&mut self.tmux(&["capture-pane", "-p", "-e", "-S", "-200"])).stdout).into_owned()
     }
 
     /// Waits until the screen is so, and gives it.
@@ -81,18 +81,19 @@ impl Tmux {
         command.arg("-S").arg(self.folder.path().join("tmux")).args(args);
         command
     }
-
-    fn done(&self, command: &mut Command) -> Output {
-        let output = command.output().expect("tmux");
-        assert!(output.status.success(), "{output:?}");
-        output
-    }
 }
 
 impl Drop for Tmux {
     fn drop(&mut self) {
         let _ = self.tmux(&["kill-server"]).output();
     }
+}
+
+/// Carries out what must go well.
+fn done(command: &mut Command) -> Output {
+    let output = command.output().expect("tmux");
+    assert!(output.status.success(), "{output:?}");
+    output
 }
 
 /// A word for the shell.
