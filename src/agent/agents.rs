@@ -9,15 +9,18 @@ use futures_util::future::join_all;
 use serde::Serialize;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
+use utoipa::ToSchema;
 
 use super::detect::{Detector, folders};
 use super::flags::{self, BadArgs, Widening};
-use super::handle::{AgentHandle, Limits, start_in_process, start_program};
+use super::handle::{self, AgentHandle, Limits, Place, start_in_process};
 use super::probe::Prober;
 use super::registry::Entry;
-use super::{Agent, Authenticated, Capabilities, Location, Program, Registry, Task, env};
-use crate::process::{Marker, ProcessSpec, Spawner, WorkingDir};
-use crate::types::{Cause, Failure};
+use super::task_file::TaskFile;
+use super::{Agent, Authenticated, Capabilities, Installed, Location, Program, Registry, Task, env};
+use crate::process::shim::{Order, ProcessFolder, StartOrder};
+use crate::process::{Marker, Spawner, WorkingDir};
+use crate::types::{Cause, Failure, RunSpec};
 
 /// How long a report may wait for a look at the programs before it tells what is known so far.
 const REPORT_PATIENCE: Duration = Duration::from_millis(150);
@@ -39,6 +42,8 @@ pub struct Host {
     pub spawner: Spawner,
     /// Time limits of a program's end.
     pub limits: Limits,
+    /// Most that is kept of one program's output, in bytes. One that writes more is ended.
+    pub max_output: u64,
     /// Where the tasks of agents live.
     pub tasks: TaskTracker,
 }
@@ -49,6 +54,7 @@ pub struct Agents {
     by_name: Arc<BTreeMap<String, Known>>,
     spawner: Spawner,
     limits: Limits,
+    max_output: u64,
     tasks: TaskTracker,
     refreshed: Arc<Mutex<Option<Instant>>>,
 }
@@ -65,7 +71,7 @@ struct KnownProgram {
 }
 
 /// What is known of one agent, for people and dashboards.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AgentReport {
     /// The `agent_type`.
     pub name: String,
@@ -76,6 +82,7 @@ pub struct AgentReport {
     pub version: Option<String>,
     /// Absolute path of the program.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub path: Option<PathBuf>,
     /// Whether a login or key is configured.
     pub authenticated: Authenticated,
@@ -91,7 +98,7 @@ pub struct AgentReport {
 }
 
 /// What a client can do with one agent, for people and programs that choose one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AgentSummary {
     /// The `agent_type`.
     pub name: String,
@@ -128,6 +135,7 @@ impl Agents {
             by_name: Arc::new(by_name),
             spawner: host.spawner.clone(),
             limits: host.limits,
+            max_output: host.max_output,
             tasks: host.tasks.clone(),
             refreshed: Arc::default(),
         }
@@ -199,22 +207,16 @@ impl Agents {
         }
     }
 
-    /// Starts the agent that `task` names, in `working_dir`, with `own_env` beside the environment that every agent gets. `marker`
-    /// tells its processes apart from those of other runs.
+    /// Starts an agent.
     ///
     /// # Errors
     /// A [`Failure`] with the cause that the run ends with: not installed, arguments that the program does not take, or a system
     /// that gives no more processes.
-    pub async fn start(
-        &self,
-        task: Task,
-        own_env: BTreeMap<String, String>,
-        working_dir: WorkingDir,
-        marker: Marker,
-    ) -> Result<AgentHandle, Failure> {
+    pub async fn start(&self, start: Start) -> Result<AgentHandle, Failure> {
+        let Start { task, env: own_env, working_dir, folder, marker, limit } = start;
         let name = &task.spec.agent_type;
         match self.by_name.get(name) {
-            None => Err(Failure::new(Cause::NotInstalled, format!("there is no agent {name} on this server"))),
+            None => Err(no_such_agent(name)),
             Some(Known::InProcess(agent)) => Ok(start_in_process(Arc::clone(agent), task.spec.prompt, &self.tasks)),
             Some(Known::Program(known)) => {
                 let KnownProgram { program, detector, env } = known.as_ref();
@@ -228,19 +230,100 @@ impl Agents {
                 env.extend(own_env);
                 // Last: what the adapter sets, it relies on.
                 env.extend(invocation.env);
-                let spec = ProcessSpec {
-                    program: installed.path.clone(),
-                    args: invocation.args.into_iter().map(Into::into).collect(),
-                    env: env.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
-                    working_dir,
-                    marker,
-                };
-                let started = self.spawner.spawn(spec).await;
-                let process = started.map_err(|error| Failure::new(Cause::Crashed, format!("the system started no process: {error}")))?;
-                Ok(start_program(process, program.parser(&task, &installed), self.limits, &self.tasks))
+                env.insert("PWD".to_owned(), working_dir.path().to_string_lossy().into_owned());
+                env.insert(Marker::VARIABLE.to_owned(), marker.value().to_owned());
+                let order = self.order(&installed, invocation.args, env, &marker, limit)?;
+                let no_process = |error| Failure::new(Cause::Crashed, format!("the system started no process: {error}"));
+                let (mut orders, reports) = self.spawner.spawn(folder.clone(), working_dir).await.map_err(no_process)?;
+                TaskFile::new(&task, installed.clone()).write(&folder).map_err(no_process)?;
+                orders.say(&Order::Start(Box::new(order)));
+                let subject = handle::Program { folder, marker, limits: self.limits };
+                Ok(handle::start(subject, (orders, reports), program.parser(&task, &installed), &self.tasks))
             }
         }
     }
+
+    /// What a shim is told to start.
+    fn order(
+        &self,
+        installed: &Installed,
+        args: Vec<String>,
+        env: BTreeMap<String, String>,
+        marker: &Marker,
+        limit: Duration,
+    ) -> Result<StartOrder, Failure> {
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let program = installed.path.to_str();
+        let program = program.ok_or_else(|| Failure::new(Cause::NotInstalled, "the path of the agent's program is not UTF-8"))?;
+        Ok(StartOrder {
+            program: program.to_owned(),
+            args,
+            env: env.into_iter().collect(),
+            umask: self.spawner.umask(),
+            marker: marker.value().to_owned(),
+            max_out: self.max_output,
+            max_err: handle::MAX_STDERR,
+            left_ms: Some(millis(limit + handle::SLACK)),
+            grace_ms: millis(self.limits.grace),
+        })
+    }
+
+    /// Finds the agent of a run again that an earlier server has started, whether it lives or has ended. `stored` is how far the
+    /// run's log has come, `ready` whether the agent had said that it was ready. `None` if no program was ever started; none will
+    /// be, then.
+    ///
+    /// # Errors
+    /// A [`Failure`] if nobody can go on with it: an agent of this server's own process, which died with it, one that this server
+    /// does not know, or one that was to be given what is kept nowhere. What may be alive of it is the caller's to kill.
+    pub async fn find_again(
+        &self,
+        spec: &RunSpec,
+        folder: ProcessFolder,
+        marker: Marker,
+        stored: Place,
+        ready: bool,
+    ) -> Result<Option<AgentHandle>, Failure> {
+        let name = &spec.agent_type;
+        let known = match self.by_name.get(name) {
+            None => return Err(no_such_agent(name)),
+            Some(Known::InProcess(_)) => return Err(Failure::new(Cause::NodeLost, "the server that the agent was a part of has gone")),
+            Some(Known::Program(known)) => known,
+        };
+        let file = match TaskFile::read(&folder) {
+            Ok(Some(file)) => file,
+            Ok(None) => {
+                // The server before died before it could say what to start. Without its folder a shim starts nothing.
+                let _ = std::fs::remove_dir_all(folder.path());
+                return Ok(None);
+            }
+            Err(error) => return Err(Failure::new(Cause::Storage, format!("what is kept of the agent cannot be read: {error}"))),
+        };
+        if !ready && !spec.mcp_servers.is_empty() {
+            let message = "the server died before the agent had got its MCP servers, and how they are reached is kept nowhere";
+            return Err(Failure::new(Cause::NodeLost, message));
+        }
+        let (task, installed) = file.task(spec.clone());
+        let parser = known.program.parser(&task, &installed);
+        let subject = handle::Program { folder, marker, limits: self.limits };
+        Ok(handle::find_again(subject, parser, stored, &self.tasks).await)
+    }
+}
+
+/// What an agent is to do, and where.
+#[derive(Debug)]
+pub struct Start {
+    /// The task; it names the agent.
+    pub task: Task,
+    /// Variables beside the environment that every agent gets.
+    pub env: BTreeMap<String, String>,
+    /// Where it works.
+    pub working_dir: WorkingDir,
+    /// Where its shim keeps its files. Must not be there yet.
+    pub folder: ProcessFolder,
+    /// What tells its processes apart from those of other runs.
+    pub marker: Marker,
+    /// How long it may take.
+    pub limit: Duration,
 }
 
 impl Known {
@@ -297,6 +380,10 @@ impl Known {
 /// The file behind the link by which a built-in agent is started.
 fn real(path: &Path) -> PathBuf {
     if path.starts_with("/proc/self") { std::fs::read_link(path).unwrap_or_else(|_| path.to_owned()) } else { path.to_owned() }
+}
+
+fn no_such_agent(name: &str) -> Failure {
+    Failure::new(Cause::NotInstalled, format!("there is no agent {name} on this server"))
 }
 
 fn not_installed(program: &dyn Program) -> Failure {

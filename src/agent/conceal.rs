@@ -6,8 +6,11 @@ use crate::types::{McpServer, McpTransport};
 const SHORTEST: usize = 4;
 
 /// `text` with every value of the servers' environments, headers and addresses hidden. Agents quote these when a server does not
-/// start, and an address may hold a token.
+/// start, and an address may hold a token. Where those values are not known any more, nothing of the text is shown.
 pub(super) fn conceal(text: &str, servers: &[McpServer]) -> String {
+    if servers.iter().any(McpServer::is_forgotten) {
+        return "***".to_owned();
+    }
     let values = servers.iter().flat_map(|server| match &server.transport {
         McpTransport::Stdio { env, .. } => env.values().collect::<Vec<_>>(),
         McpTransport::Http { url, headers } => headers.values().chain([url]).collect(),
@@ -34,5 +37,6 @@ mod tests {
         let servers = [stdio, http].map(|transport| McpServer { name: "s".into(), transport });
         let told = conceal("secret-and-more, secret: 1 failed at http://x/?token=t with Bearer t", &servers);
         assert_eq!(told, "***, ***: 1 failed at *** with ***");
+        assert_eq!(conceal("secret", &[McpServer::forgotten("s".into(), true)]), "***");
     }
 }

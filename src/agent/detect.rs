@@ -24,7 +24,7 @@ impl Found {
         Installed {
             path: self.path.clone(),
             version: self.inspection.as_ref().and_then(|inspection| inspection.version.clone()),
-            variant: self.inspection.as_ref().map_or("", |inspection| inspection.variant),
+            variant: self.inspection.as_ref().map_or("", |inspection| inspection.variant).into(),
             home: home.to_owned(),
         }
     }

@@ -16,10 +16,11 @@ pub mod probe;
 mod registry;
 #[cfg(test)]
 pub(crate) mod replay;
+mod task_file;
 mod traits;
 mod versions;
 
-pub use agents::{AgentReport, AgentSummary, Agents, Host};
+pub use agents::{AgentReport, AgentSummary, Agents, Host, Start};
 pub use env::is_kept_from_agents;
 pub use registry::Registry;
 pub use traits::{

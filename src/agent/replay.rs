@@ -134,7 +134,7 @@ pub(crate) fn installed(file_name: &str, version: &str, variant: &'static str) -
     Installed {
         path: Path::new("/opt/agents/bin").join(file_name),
         version: Some(version.to_owned()),
-        variant,
+        variant: variant.into(),
         home: PathBuf::from("/home/someone"),
     }
 }

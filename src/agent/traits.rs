@@ -4,6 +4,7 @@
 //! agents that are programs on this machine: it says how to find one, how to start it and, through its [`Parser`], what its
 //! lines mean. Processes, time limits, stops and the log are the same for all programs, so an adapter holds none of that.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -148,7 +149,7 @@ pub struct Environment {
 }
 
 /// What a client can do with an agent beside giving it a prompt.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a yes or no of its own, and so it stands on the wire")]
 pub struct Capabilities {
     /// Continue a conversation in a later run.
@@ -181,14 +182,14 @@ pub struct Task {
 }
 
 /// A program that was found and looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Installed {
     /// Absolute path of the file to start.
     pub path: PathBuf,
     /// The version it names.
     pub version: Option<String>,
     /// Which of several programs of one name it is; adapters define the words.
-    pub variant: &'static str,
+    pub variant: Cow<'static, str>,
     /// Home folder that the program gets.
     pub home: PathBuf,
 }
@@ -207,7 +208,7 @@ pub struct Inspection {
 }
 
 /// Whether a login or key is configured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Authenticated {
     /// One is there.

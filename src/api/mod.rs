@@ -1,10 +1,11 @@
 //! The HTTP API: who may come in, what is asked, and how answers look.
 //!
 //! A request passes, from outside in: the log line, the panic guard, the [door](Policy) (`Host`, `Origin`, cross-site, content type), the
-//! token check, the limit on its body, and then its handler. All of these stand around the whole router, so a route cannot be added
+//! token check with what the route [needs](scopes), the limit on its body, and then its handler. All of these stand around the whole router, so a route cannot be added
 //! outside of them.
 
 mod access;
+mod actor;
 mod body;
 mod cors;
 mod door;
@@ -12,8 +13,12 @@ mod error;
 mod extract;
 mod handlers;
 mod object;
+mod openapi;
 mod request_log;
 mod router;
+#[cfg(test)]
+mod scope_tests;
+mod scopes;
 #[cfg(test)]
 mod tests;
 

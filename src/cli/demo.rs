@@ -15,8 +15,8 @@ use crate::agent::Registry;
 use crate::agent::demo::Demo;
 use crate::config::{self, Flags, Secret};
 use crate::process::launch::Launcher;
-use crate::server::Server;
-use crate::types::{RunStatus, SessionId, StreamEvent};
+use crate::server::{Server, stop_on_signal};
+use crate::types::{OnShutdown, RunStatus, SessionId, StreamEvent};
 
 pub(super) fn demo(prompt: &str, dir: Option<PathBuf>, umask: rustix::fs::Mode) -> anyhow::Result<ExitCode> {
     let place = Place::new(dir)?;
@@ -64,10 +64,13 @@ async fn play(prompt: &str, place: &Place, launcher: Launcher) -> anyhow::Result
         config::load(Flags { data_dir: Some(place.data.clone()), addr: Some(([127, 0, 0, 1], 0).into()), ..Flags::default() }, &|_| None)?;
     let server = Server::start(&settings, &Registry::default().with_program(Demo), launcher).await?;
     let base = format!("http://{}", server.address());
-    let stop = tokio_util::sync::CancellationToken::new();
+    // An interrupt ends the run, and with it the demo: nothing of it stays either.
+    let stop = stop_on_signal(OnShutdown::Stop).context("cannot listen for signals")?;
     let watching = async {
-        let _stop_in_any_case = stop.clone().drop_guard();
-        watch(&base, prompt, &place.workspace).await
+        let watched = watch(&base, prompt, &place.workspace).await;
+        // Nothing of a demo stays, however it went.
+        stop.tell(OnShutdown::Stop);
+        watched
     };
     let ((), status) = tokio::join!(server.run(stop.clone()), watching);
     status

@@ -212,6 +212,7 @@ async fn agents(settings: &Settings, launcher: Launcher) -> anyhow::Result<Vec<F
         empty_dir: PathBuf::from("/"),
         spawner: Spawner::new(launcher).context("cannot start the thread that starts agents")?,
         limits: Limits { linger: settings.linger(), grace: settings.stop_grace() },
+        max_output: settings.max_output(),
         tasks: TaskTracker::new(),
     };
     let agents = Agents::new(&registry, &host);

@@ -46,16 +46,20 @@ pub(super) async fn login(args: LoginArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Carries out `openrunner logout`.
-pub(super) fn logout(args: &LogoutArgs) -> anyhow::Result<Exit> {
+/// Carries out `openrunner logout`: the server forgets the token, and so does this machine, whatever the server says.
+pub(super) async fn logout(args: LogoutArgs) -> anyhow::Result<Exit> {
     let path = file()?;
     let mut servers = Servers::load(&path)?;
     let Some(name) = servers.named(args.name.as_deref()).map(|(name, _)| name.to_owned()) else {
         let what = args.name.as_deref().map_or("nobody is logged in anywhere".to_owned(), |name| format!("no server is called `{name}`"));
         return Err(Stop::not_found(what).into());
     };
-    let url = servers.forget(&name).map(|entry| entry.url).unwrap_or_default();
+    let Some(Entry { url, token, .. }) = servers.forget(&name) else { return Ok(Exit::Done) };
     servers.save(&path)?;
+    if let Err(error) = Client::guest(url.parse()?)?.with_token(token).post("/api/auth/logout", None).await {
+        // It was good for nothing any more, or is good until it expires.
+        say(&format!("the server could not be told: {error}"));
+    }
     if args.form.json {
         print_json(&json!({ "name": name, "url": url }))?;
     } else {

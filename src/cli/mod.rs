@@ -8,19 +8,23 @@ mod doctor;
 mod effective;
 mod exit;
 mod generate;
+mod identity;
 mod install;
+mod keys;
 mod lists;
 mod login;
 mod one;
+mod password;
 mod render;
 mod run;
 mod serve;
 mod table;
 mod terminal;
+mod users;
 mod visible;
 mod watch;
 
-pub use args::{Cli, Command};
+pub use args::{Cli, Command, DataFlags, KeyCommand, UserCommand};
 
 use std::process::ExitCode;
 
@@ -38,6 +42,8 @@ pub fn run(cli: Cli, umask: rustix::fs::Mode) -> ExitCode {
         None => serve::serve(cli.flags, umask),
         Some(Command::Serve { flags }) => serve::serve(flags, umask),
         Some(Command::Demo { prompt, dir }) => demo::demo(&prompt, dir, umask),
+        Some(Command::User { command }) => users::user(command),
+        Some(Command::Key { command }) => keys::key(command),
         Some(Command::DemoAgent) => script::play().map(|()| ExitCode::SUCCESS).map_err(anyhow::Error::from),
         Some(Command::Client(command)) => client_command(command, umask).map(ExitCode::from),
     };
@@ -68,7 +74,7 @@ fn client_command(command: ClientCommand, umask: rustix::fs::Mode) -> anyhow::Re
             None => block_on(lists::agents(args)),
         },
         ClientCommand::Login(args) => block_on(login::login(args)),
-        ClientCommand::Logout(args) => login::logout(&args),
+        ClientCommand::Logout(args) => block_on(login::logout(args)),
         ClientCommand::Config(args) => effective::config(args),
         ClientCommand::Doctor(args) => block_on(doctor::doctor(args, launcher()?)),
         ClientCommand::Completions { shell } => generate::completions(shell),

@@ -15,7 +15,7 @@ pub(super) fn serve(flags: Flags, umask: rustix::fs::Mode) -> anyhow::Result<Exi
     let registry = server::agents(&settings.agents, |name| std::env::var_os(name));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     runtime.block_on(async {
-        let stop = server::stop_on_signal().context("cannot listen for signals")?;
+        let stop = server::stop_on_signal(settings.on_shutdown).context("cannot listen for signals")?;
         let server = Server::start(&settings, &registry, launcher).await?;
         server.run(stop).await;
         Ok::<_, anyhow::Error>(())

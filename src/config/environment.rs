@@ -34,6 +34,8 @@ impl Environment<'_> {
             stop_grace_secs: self.parsed("OPENRUNNER_STOP_GRACE_SECS", "a whole number of seconds")?,
             linger_secs: self.parsed("OPENRUNNER_LINGER_SECS", "a whole number of seconds")?,
             shutdown_secs: self.parsed("OPENRUNNER_SHUTDOWN_SECS", "a whole number of seconds")?,
+            on_shutdown: self.word("OPENRUNNER_ON_SHUTDOWN", "`detach` or `stop`")?,
+            max_output_mb: self.parsed("OPENRUNNER_MAX_OUTPUT_MB", "a whole number of MiB, at least 1")?,
             workspace_roots: self.value("OPENRUNNER_WORKSPACE_ROOTS").map(|roots| split_paths(&roots)),
             agents_dir: self.path("OPENRUNNER_AGENTS_DIR"),
             agent_env: self.list("OPENRUNNER_AGENT_ENV")?,

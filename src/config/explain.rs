@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::load::{Environment, Flags, SettingsError, load, settings_file};
 use super::{AgentsSettings, LogFormat, Settings};
 use crate::agent::Mode;
+use crate::types::OnShutdown;
 
 /// One setting as it stands.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -102,6 +103,8 @@ fn values(settings: &Settings) -> Vec<(&'static str, Value)> {
         stop_grace_secs,
         linger_secs,
         shutdown_secs,
+        on_shutdown,
+        max_output_mb,
         workspace_roots,
         agents_dir,
         agent_env,
@@ -131,6 +134,14 @@ fn values(settings: &Settings) -> Vec<(&'static str, Value)> {
         ("stop_grace_secs", json!(stop_grace_secs)),
         ("linger_secs", json!(linger_secs)),
         ("shutdown_secs", json!(shutdown_secs)),
+        (
+            "on_shutdown",
+            json!(match on_shutdown {
+                OnShutdown::Detach => "detach",
+                OnShutdown::Stop => "stop",
+            }),
+        ),
+        ("max_output_mb", json!(max_output_mb)),
         ("workspace_roots", workspace_roots.iter().map(|root| root.display().to_string()).collect()),
         ("agents_dir", json!(agents_dir.display().to_string())),
         ("agent_env", agent_env.iter().map(super::VariableName::as_str).collect()),

@@ -1,7 +1,7 @@
 //! The settings themselves. Their documentation names default, unit and variable of each.
 
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use confique::Config;
 use serde::Deserialize;
 
 use super::{AgentsSettings, HostName, Origin, Secret, VariableName};
-use crate::types::RuleSpec;
+use crate::types::{OnShutdown, RuleSpec};
 
 /// Everything that the operator may choose.
 #[derive(Clone, Debug, Config)]
@@ -68,6 +68,15 @@ pub struct Settings {
     #[config(env = "OPENRUNNER_SHUTDOWN_SECS", default = 15)]
     pub shutdown_secs: u32,
 
+    /// What becomes of the runs when the server is told to go by TERM: `detach` lets their agents go on, for the next server to find;
+    /// `stop` ends them. An interrupt at the terminal always stops them. Default `detach`.
+    #[config(env = "OPENRUNNER_ON_SHUTDOWN", default = "detach")]
+    pub on_shutdown: OnShutdown,
+
+    /// Most that one agent may write to its stdout in one run, in MiB; one that writes more is stopped. Default 1024.
+    #[config(env = "OPENRUNNER_MAX_OUTPUT_MB", default = 1024)]
+    pub max_output_mb: NonZeroU32,
+
     /// Folders that agents may work in, each absolute, with what is beneath them. As a variable: separated by colons. Default: none, which
     /// means any folder.
     #[config(env = "OPENRUNNER_WORKSPACE_ROOTS", default = [])]
@@ -124,6 +133,11 @@ impl Settings {
     /// How long a request waits for an answer.
     pub fn permission_timeout(&self) -> Duration {
         Duration::from_secs(self.permission_timeout_secs.into())
+    }
+
+    /// Most that is kept of one program's output, in bytes.
+    pub fn max_output(&self) -> u64 {
+        u64::from(self.max_output_mb.get()) * 1024 * 1024
     }
 
     /// How long a shutdown may take in all.

@@ -13,6 +13,8 @@ use std::process::Command;
 
 use rustix::fs::Mode;
 
+use super::shim::{self, ProcessFolder};
+
 /// The hidden subcommand by which this program starts itself.
 pub const SUBCOMMAND: &str = "launch";
 
@@ -48,6 +50,18 @@ impl Launcher {
         command.arg(program).args(args);
         command
     }
+
+    /// The command that becomes the shim of the run whose files are in `folder`.
+    pub(super) fn shim(&self, folder: &ProcessFolder) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg0("openrunner").arg(shim::SUBCOMMAND).arg(folder.path());
+        command
+    }
+
+    /// The file mode mask that agents are given.
+    pub(super) fn umask(&self) -> u32 {
+        self.umask.bits()
+    }
 }
 
 /// If this process was started to become an agent, becomes it. Gives back only an error, or `None` in every other process.
@@ -70,7 +84,7 @@ fn become_agent(mut args: impl Iterator<Item = OsString>) -> Result<io::Error, i
     rustix::process::setsid()?;
     die_with(parent)?;
     rustix::process::umask(Mode::from_bits_truncate(umask));
-    close_on_exec()?;
+    super::descriptors::close_on_exec()?;
     Ok(Command::new(program).args(args).exec())
 }
 
@@ -78,39 +92,19 @@ fn parse<T: std::str::FromStr>(text: &OsStr) -> io::Result<T> {
     text.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| io::Error::other("this command is not for typing"))
 }
 
-/// If the server dies, the agent dies: an agent that nobody reads any more must not go on changing files.
+/// If whoever started the agent dies, the agent dies: one that nobody keeps any more must not go on changing files.
 #[cfg(target_os = "linux")]
 fn die_with(parent: i32) -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
-    // The server may have died before the line above, and then no signal ever comes.
+    // That may have happened before the line above, and then no signal ever comes.
     if rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get()) == Some(parent) {
         Ok(())
     } else {
-        Err(io::Error::other("the server is gone"))
+        Err(io::Error::other("whoever started it is gone"))
     }
 }
 
 #[cfg(not(target_os = "linux"))]
 fn die_with(_parent: i32) -> io::Result<()> {
-    Ok(())
-}
-
-/// Descriptors that the server itself had inherited would pass through to the agent: marks all but 0, 1 and 2.
-fn close_on_exec() -> io::Result<()> {
-    let folder = if cfg!(target_os = "linux") { "/proc/self/fd" } else { "/dev/fd" };
-    for entry in std::fs::read_dir(folder)? {
-        let Ok(number) = parse::<i32>(&entry?.file_name()) else { continue };
-        if number <= 2 {
-            continue;
-        }
-        #[expect(unsafe_code, reason = "there is no safe way to name a descriptor that somebody else opened")]
-        // SAFETY: the descriptor was listed as open, this process has one thread, and setting a flag does not take ownership. The
-        // one that has been closed since (the listing's own) only gives EBADF.
-        let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
-        match rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::CLOEXEC) {
-            Ok(()) | Err(rustix::io::Errno::BADF) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
     Ok(())
 }

@@ -1,11 +1,16 @@
 //! A child process, whoever it is: started in a session of its own, read without ever blocking it, and stopped with all that it
 //! started.
 //!
-//! This is the seam for whoever owns an agent's process. Everything above speaks to a [`Process`] and its [`Tree`] only.
+//! An agent's process belongs to its [`shim`], a small process that outlives the server. Everything above speaks to that.
 
+mod descriptors;
 mod exit;
+mod family;
+mod identity;
+mod ladder;
 pub mod launch;
 mod lines;
+pub mod shim;
 pub mod short;
 mod spawn;
 mod tail;
@@ -13,8 +18,11 @@ mod tree;
 mod workdir;
 
 pub use exit::Exit;
+pub use family::Marker;
+pub use identity::Identity;
+pub use ladder::Remains;
 pub use lines::{LINE_CAP, Line, LineSplitter};
-pub use spawn::{Pipes, Process, ProcessSpec, Spawner};
+pub use spawn::Spawner;
 pub use tail::Tail;
-pub use tree::{Marker, Remains, Tree};
+pub use tree::Tree;
 pub use workdir::WorkingDir;

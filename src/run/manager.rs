@@ -11,25 +11,25 @@ use tokio_util::task::TaskTracker;
 use super::admission::Admission;
 use super::driver::{Driver, Surroundings};
 use super::errors::{AnswerError, CreateError, DeleteError, FindError, MessageError, SessionError};
-use super::events::{EventLog, Follower, Framing, Leftovers};
+use super::events::{EventLog, Follower, Framing};
 use super::handle::{self, NotTaken, RunHandle};
 use super::policy::{Policy, Rule};
 use super::request::{self, Checked, Checks, NewRun, OnBusy};
-use super::requests::{RequestView, resolved};
+use super::requests::RequestView;
 use super::sessions::{Sessions, Waiting};
+use super::shutdown::Shutdown;
 use super::state::StopReason;
-use super::store::{Idempotency, RunChange, RunFilter, RunRecord, RunStore, SessionRecord, StoreError, UsedKey};
+use super::store::{Idempotency, RunFilter, RunRecord, RunStore, SessionRecord, StoreError, UsedKey};
 use super::view::{RunView, SessionView};
 use super::workspace::Workspaces;
 use crate::agent::{AgentReport, AgentSummary, Agents, Capabilities};
-use crate::process::{Marker, Tree};
 use crate::types::{
-    Answer, Caller, Clock, DecidedBy, Decision, Level, MessageMode, NoticeCode, PermissionMode, RunDone, RunId, RunStatus, Seq, SessionId,
-    StreamEvent, Timestamp,
+    Answer, Caller, Clock, Level, MessageMode, NoticeCode, OnShutdown, PermissionMode, RunId, RunStatus, Seq, SessionId, StreamEvent,
+    Timestamp,
 };
 
 /// How long a caller's key is remembered.
-const KEEP_KEYS: Duration = Duration::from_hours(24);
+pub(super) const KEEP_KEYS: Duration = Duration::from_hours(24);
 
 /// What the manager needs from the operator's settings.
 #[derive(Clone, Debug)]
@@ -72,21 +72,21 @@ impl IdempotencyKey {
 /// The manager of all runs. Cloning gives another handle.
 #[derive(Clone)]
 pub struct RunManager {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
-    store: Arc<dyn RunStore>,
-    log: EventLog,
+pub(super) struct Inner {
+    pub(super) store: Arc<dyn RunStore>,
+    pub(super) log: EventLog,
     workspaces: Workspaces,
-    admission: Admission,
-    around: Surroundings,
+    pub(super) admission: Admission,
+    pub(super) around: Surroundings,
     max_queue: usize,
-    rules: Vec<Rule>,
+    pub(super) rules: Vec<Rule>,
     user_env: Vec<String>,
-    sessions: Sessions,
+    pub(super) sessions: Sessions,
     live: Mutex<HashMap<RunId, RunHandle>>,
-    tasks: TaskTracker,
+    pub(super) tasks: TaskTracker,
 }
 
 impl RunManager {
@@ -98,7 +98,8 @@ impl RunManager {
         let around = Surroundings {
             agents,
             store: Arc::clone(&store),
-            shutdown: CancellationToken::new(),
+            processes: settings.data_dir.join("runs"),
+            shutdown: Shutdown::default(),
             force: CancellationToken::new(),
             grace: settings.stop_grace,
             shutdown_grace: settings.shutdown_grace,
@@ -136,48 +137,6 @@ impl RunManager {
         self.inner.around.agents.summaries().await
     }
 
-    /// Ends every run that an earlier server left unfinished: kills what is left of its processes, then writes its `done` event.
-    /// Gives how many there were.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store fails.
-    pub async fn recover(&self) -> Result<usize, StoreError> {
-        let yesterday = self.inner.log.now().as_millis() - i64::try_from(KEEP_KEYS.as_millis()).unwrap_or(i64::MAX);
-        self.inner.store.forget_keys(Timestamp::from_millis(yesterday)).await?;
-        let unfinished = self.inner.store.unfinished().await?;
-        for &id in &unfinished {
-            let Some(run) = self.inner.store.run(id).await? else { continue };
-            let remains = Tree::left_by_earlier_server(Marker::new(id.to_string())).end(Duration::ZERO).await;
-            if remains.left > 0 {
-                tracing::warn!(run.id = %id, left = remains.left, "processes of an interrupted run could not be ended");
-            }
-            // What it cost and what it asked is worth knowing, but the run must end, even if its log cannot be read.
-            let Leftovers { usage, requests } = self.inner.log.leftovers(id).await.unwrap_or_else(|error| {
-                tracing::warn!(run.id = %id, %error, "the log of an interrupted run cannot be read");
-                Leftovers::default()
-            });
-            let outcome = StopReason::NodeLost.outcome();
-            let now = self.inner.log.now();
-            let done = RunDone {
-                status: outcome.status,
-                cause: outcome.cause,
-                message: outcome.message,
-                exit_code: None,
-                signal: None,
-                result: None,
-                usage,
-                duration_ms: u64::try_from(now.as_millis() - run.created_at.as_millis()).unwrap_or(0),
-                stderr_tail: None,
-            };
-            let change = RunChange { status: Some(done.status), done: Some((done.clone(), now)), ..RunChange::default() };
-            let void = requests.into_iter().map(|(id, questions)| void(&id, questions));
-            let events: Vec<StreamEvent> = void.chain([StreamEvent::Done(done)]).collect();
-            self.inner.log.reopen(&run).append(&events, change).await?;
-            tracing::warn!(run.id = %id, "the run was interrupted when the server died");
-        }
-        Ok(unfinished.len())
-    }
-
     /// Makes a run, or finds the one that the same request with the same key made before. When this answers the run is on disk, and
     /// it goes on whether or not anybody listens.
     ///
@@ -192,7 +151,7 @@ impl RunManager {
 
     async fn create_whole(&self, caller: &Caller, new: NewRun, key: Option<IdempotencyKey>) -> Result<RunView, CreateError> {
         let inner = &self.inner;
-        if inner.around.shutdown.is_cancelled() {
+        if inner.around.shutdown.is_told() {
             return Err(CreateError::Draining);
         }
         // Before anything is done for it: a request that was carried out already must not interrupt or wait for anything again.
@@ -237,6 +196,7 @@ impl RunManager {
             started_at: None,
             ended_at: None,
             last_seq: Seq::FIRST,
+            place: None,
             done: None,
         };
         let mut first = vec![StreamEvent::RunQueued { position: ticket.position }];
@@ -250,7 +210,7 @@ impl RunManager {
             Ok(log) => log,
             // The same request came twice at once, and the other one was quicker.
             Err(StoreError::KeyUsed(first)) => {
-                self.remove_workspace(id).await;
+                self.remove_folders(id).await;
                 return self.made_before(caller, first, fingerprint).await;
             }
             Err(error) => return Err(error.into()),
@@ -260,11 +220,7 @@ impl RunManager {
         self.live().insert(id, handle);
         let policy = Policy::new(spec.permission_mode, &inner.rules, rules);
         let driver = Driver::new(spec, session, private, policy, log, inbox, inner.around.clone());
-        let manager = self.clone();
-        inner.tasks.spawn(async move {
-            let _forget = Forget { manager, id };
-            driver.run(ticket, turn).await;
-        });
+        self.drive(id, driver.run(ticket, turn));
         Ok(RunView::new(record, Some(RunStatus::Queued)))
     }
 
@@ -276,11 +232,12 @@ impl RunManager {
         self.get(caller, used.run).await.map_err(CreateError::from)
     }
 
-    async fn remove_workspace(&self, id: RunId) {
-        let workspaces = self.inner.workspaces.clone();
-        let removing = tokio::task::spawn_blocking(move || workspaces.remove_fresh(id)).await;
-        if let Ok(Err(error)) = removing {
-            tracing::warn!(run.id = %id, %error, "the workspace of a run that is gone could not be removed");
+    /// Removes what a run that is gone has on disk beside its rows: its workspace, if it was a fresh one, and its agent's output.
+    async fn remove_folders(&self, id: RunId) {
+        let (workspaces, process) = (self.inner.workspaces.clone(), self.inner.around.process_folder(id));
+        let removing = move || workspaces.remove_fresh(id).and(process.remove());
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(removing).await {
+            tracing::warn!(run.id = %id, %error, "the folders of a run that is gone could not be removed");
         }
     }
 
@@ -432,7 +389,7 @@ impl RunManager {
         self.get(caller, id).await
     }
 
-    /// Deletes an ended run with its events and, if it had a fresh one, its workspace.
+    /// Deletes an ended run with its events, its agent's output and, if it had a fresh one, its workspace.
     ///
     /// # Errors
     /// [`DeleteError`], by cause.
@@ -442,7 +399,7 @@ impl RunManager {
             return Err(DeleteError::Alive(id));
         }
         self.inner.store.delete_run(id).await.map_err(FindError::from)?;
-        self.remove_workspace(id).await;
+        self.remove_folders(id).await;
         tracing::info!(run.id = %id, by = %caller.user, "the run was deleted");
         Ok(())
     }
@@ -467,34 +424,25 @@ impl RunManager {
         run.filter(|run| caller.may_see(&run.owner)).ok_or(FindError::NotFound(id))
     }
 
-    /// Takes no new runs and ends those that live, as `shutdown`. Returns when all have ended, or after `limit`, when what is not
-    /// written yet is given up.
-    pub async fn drain(&self, limit: Duration) {
-        self.inner.around.shutdown.cancel();
+    /// Takes no new runs, and ends those that live, as `shutdown`, or lets them go on without this server. Returns when all have ended
+    /// or are let go, or after `limit`, when what is not written yet is given up.
+    pub async fn drain(&self, how: OnShutdown, limit: Duration) {
+        self.inner.around.shutdown.tell(how);
         self.inner.tasks.close();
         if tokio::time::timeout(limit, self.inner.tasks.wait()).await.is_err() {
             self.inner.around.force.cancel();
         }
     }
 
-    fn live(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, RunHandle>> {
+    pub(super) fn live(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, RunHandle>> {
         self.inner.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The end of a request that was open when the server died.
-fn void(id: &str, questions: Option<usize>) -> StreamEvent {
-    let answer = match questions {
-        Some(count) => Answer::Question { answers: vec![Vec::new(); count] },
-        None => Answer::Permission { decision: Decision::Deny, message: Some("the server that drove the run died".to_owned()) },
-    };
-    resolved(id, &answer, DecidedBy::Policy)
-}
-
 /// Takes a run from among the living when its driver has ended, even one that has panicked.
-struct Forget {
-    manager: RunManager,
-    id: RunId,
+pub(super) struct Forget {
+    pub(super) manager: RunManager,
+    pub(super) id: RunId,
 }
 
 impl Drop for Forget {
@@ -516,6 +464,7 @@ impl RunManager {
             empty_dir: folder.join("empty"),
             spawner: crate::process::Spawner::new(crate::process::launch::Launcher::new(rustix::fs::Mode::empty()).unwrap()).unwrap(),
             limits: Limits { linger: second, grace: second },
+            max_output: 1024 * 1024,
             tasks: TaskTracker::new(),
         };
         let settings = RunSettings {

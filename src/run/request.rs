@@ -72,7 +72,7 @@ pub struct NewRun {
 }
 
 /// What a new run does if its session has a live one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnBusy {
     /// It waits until that has ended.

@@ -10,6 +10,7 @@
 
 use crate::agent::handle::AgentEnd;
 use crate::process::Exit;
+use crate::process::shim::StoppedBy;
 use crate::types::{Cause, Failure, RunStatus, TurnEnd};
 
 /// Where a run stands.
@@ -124,6 +125,26 @@ impl RunState {
 }
 
 impl StopReason {
+    /// Every reason.
+    const ALL: [Self; 6] = [Self::Cancel, Self::Timeout, Self::IdleTimeout, Self::Shutdown, Self::Storage, Self::NodeLost];
+
+    /// The word by which it is kept with an agent that is being stopped.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+            Self::Timeout => "timeout",
+            Self::IdleTimeout => "idle_timeout",
+            Self::Shutdown => "shutdown",
+            Self::Storage => "storage",
+            Self::NodeLost => "node_lost",
+        }
+    }
+
+    /// The reason of that word.
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == name)
+    }
+
     /// What a run ends as that was stopped for this reason.
     pub fn outcome(self) -> Outcome {
         let (status, cause, message) = match self {
@@ -147,6 +168,21 @@ impl Outcome {
     /// Judges an end that nobody asked for. Success needs the agent's own good word *and* a good exit: real agents exit 0 after
     /// failures and 1 after answers (R4 of the threat model).
     pub fn of(turn: Option<&TurnEnd>, end: &AgentEnd) -> Self {
+        if end.lost {
+            let message = "the process that kept the agent was killed, and the agent with it";
+            return Self { message: Some(message.to_owned()), ..StopReason::NodeLost.outcome() };
+        }
+        match end.stopped_by {
+            Some(StoppedBy::Limit) => return StopReason::Timeout.outcome(),
+            Some(StoppedBy::OutputFull) => {
+                let message = "the agent wrote more than this server keeps of one run (OPENRUNNER_MAX_OUTPUT_MB), and was stopped";
+                return Self::failed(Failure::new(Cause::Storage, message));
+            }
+            Some(StoppedBy::Disk) => {
+                return Self::failed(Failure::new(Cause::Storage, "the agent's output could not be written to disk, and it was stopped"));
+            }
+            Some(StoppedBy::Order) | None => {}
+        }
         match (turn, end.exit) {
             (Some(Err(failure)), _) => Self::failed(failure.clone()),
             // In-process agents have no exit, and one that we had to stop after its result is not to blame for how it exited.
@@ -176,9 +212,6 @@ mod tests {
 
     use super::*;
 
-    const REASONS: [StopReason; 6] =
-        [StopReason::Cancel, StopReason::Timeout, StopReason::IdleTimeout, StopReason::Shutdown, StopReason::Storage, StopReason::NodeLost];
-
     fn good() -> Outcome {
         Outcome { status: RunStatus::Completed, cause: Cause::Ok, message: None }
     }
@@ -189,7 +222,7 @@ mod tests {
             Just(Input::AgentReady),
             Just(Input::RequestOpened),
             Just(Input::RequestClosed),
-            proptest::sample::select(&REASONS[..]).prop_map(Input::StopAsked),
+            proptest::sample::select(&StopReason::ALL[..]).prop_map(Input::StopAsked),
             Just(Input::AgentGone(good())),
         ]
     }

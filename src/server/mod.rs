@@ -12,5 +12,5 @@ mod tests;
 pub use agents::agents;
 pub use listen::{Drained, Listening, serve};
 pub use logs::{LogsError, init};
-pub use signals::stop_on_signal;
+pub use signals::{Stop, stop_on_signal};
 pub use start::{Server, StartError};

@@ -12,16 +12,17 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::listen::{Drained, Listening, serve};
+use super::signals::Stop;
 use crate::agent::handle::Limits;
 use crate::agent::{Agents, Host, Registry};
 use crate::api::{AppState, Health, Policy, router};
-use crate::auth::{Auth, KeyError, SetupError, SigningKey};
+use crate::auth::{Audit, Auth, KeyError, SetupError, SigningKey};
 use crate::config::Settings;
 use crate::process::Spawner;
 use crate::process::launch::Launcher;
 use crate::run::store::{OpenError, SqliteStore, StoreError};
-use crate::run::{BadRule, Rule, RunManager, RunSettings};
-use crate::types::{Clock, RuleSpec, SystemClock};
+use crate::run::{BadRule, Recovered, Rule, RunManager, RunSettings};
+use crate::types::{Clock, OnShutdown, RuleSpec, SystemClock};
 
 /// Part of the shutdown's time that is kept for interrupting agents before they are asked to end, for killing those that did not, and
 /// for writing the last events.
@@ -104,7 +105,7 @@ impl Server {
         if !address.ip().is_loopback() && auth.has_default_passwords().await? {
             tracing::warn!(
                 %address,
-                "this address can be reached from other machines; the default passwords work from this one only, set OPENRUNNER_ADMIN_PASSWORD to let others in"
+                "this address can be reached from other machines; the default passwords work from this one only, set another (`openrunner user passwd admin`, or OPENRUNNER_ADMIN_PASSWORD) to let others in"
             );
         }
         let tasks = TaskTracker::new();
@@ -117,6 +118,7 @@ impl Server {
             empty_dir: private_folder(&settings.data_dir, "empty")?,
             spawner: Spawner::new(launcher).map_err(StartError::Spawner)?,
             limits: Limits { linger: settings.linger(), grace: settings.stop_grace() },
+            max_output: settings.max_output(),
             tasks: tasks.clone(),
         };
         let agents = Agents::new(registry, &host);
@@ -132,14 +134,16 @@ impl Server {
             rules: rules(&settings.permission_rules)?,
             user_env: settings.run_env.iter().map(|name| name.as_str().to_owned()).collect(),
         };
+        let audit = Audit::new(Arc::new(store.clone()), Arc::clone(&clock), tasks.clone());
         let runs = RunManager::new(Arc::new(store.clone()), clock, agents, &run_settings).map_err(StartError::Workspaces)?;
-        let interrupted = runs.recover().await?;
-        if interrupted > 0 {
-            tracing::warn!(interrupted, "runs of the server before this one were interrupted");
+        let recovered = runs.recover().await?;
+        if recovered != Recovered::default() {
+            let Recovered { found, queued, interrupted } = recovered;
+            tracing::info!(found, queued, interrupted, "runs of the server before this one were taken over");
         }
         let health = Health::new(move || store.is_healthy());
         let policy = Policy::new(address.ip(), &settings.allowed_hosts, &settings.allowed_origins);
-        let router = router(AppState { auth: Arc::new(auth), runs: runs.clone(), health: Arc::new(health) }, policy);
+        let router = router(AppState { auth: Arc::new(auth), audit, runs: runs.clone(), health: Arc::new(health) }, policy);
         Ok(Self { listener, address, router, runs, tasks, shutdown: settings.shutdown() })
     }
 
@@ -148,18 +152,23 @@ impl Server {
         self.address
     }
 
-    /// Serves until `stop` is cancelled. Then it takes no more connections, ends every run as `shutdown`, lets followers read to the
-    /// end, and returns within the shutdown's time.
-    pub async fn run(self, stop: CancellationToken) {
+    /// Serves until it is told to stop. Then it takes no more connections, ends every run as `shutdown` or lets it go on by itself, lets
+    /// followers read to the end of what there is, and returns within the shutdown's time.
+    pub async fn run(self, stop: Stop) {
         let Self { listener, address, router, runs, tasks, shutdown } = self;
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "openrunner is ready");
         let listening = Listening { drain: shutdown, ..Listening::default() };
+        let closing = CancellationToken::new();
         let draining = async {
-            stop.cancelled().await;
-            tracing::info!("shutting down: runs are being ended");
-            runs.drain(shutdown).await;
+            let how = stop.told().await;
+            closing.cancel();
+            match how {
+                OnShutdown::Stop => tracing::info!("shutting down: runs are being ended"),
+                OnShutdown::Detach => tracing::info!("shutting down: agents go on without this server"),
+            }
+            runs.drain(how, shutdown).await;
         };
-        let (drained, ()) = tokio::join!(serve(listener, router, listening, stop.clone()), draining);
+        let (drained, ()) = tokio::join!(serve(listener, router, listening, closing.clone()), draining);
         if let Drained::Cut(connections) = drained {
             tracing::warn!(connections, "connections were cut that did not finish in time");
         }

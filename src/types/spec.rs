@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::RuleSpec;
 
 /// A moment of wall-clock time. On the wire RFC 3339 in UTC with milliseconds, always 24 characters: `2026-11-22T13:05:00.123Z`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ToSchema)]
+#[schema(value_type = String, format = DateTime, example = "2026-11-22T13:05:00.123Z")]
 pub struct Timestamp(jiff::Timestamp);
 
 impl Timestamp {
@@ -48,7 +50,7 @@ impl<'de> Deserialize<'de> for Timestamp {
 }
 
 /// Who decides when the agent asks for permission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PermissionMode {
     /// We allow everything and write down what was allowed.
@@ -88,6 +90,26 @@ pub enum McpTransport {
         /// Headers of each call.
         headers: BTreeMap<String, String>,
     },
+}
+
+impl McpServer {
+    /// A server of this name of which only the kind of its transport is remembered: how it is reached was kept nowhere.
+    pub fn forgotten(name: String, is_http: bool) -> Self {
+        let transport = if is_http {
+            McpTransport::Http { url: String::new(), headers: BTreeMap::new() }
+        } else {
+            McpTransport::Stdio { command: String::new(), args: Vec::new(), env: BTreeMap::new() }
+        };
+        Self { name, transport }
+    }
+
+    /// Whether that is so. No server that a run may ask for has an empty address or command.
+    pub fn is_forgotten(&self) -> bool {
+        match &self.transport {
+            McpTransport::Http { url, .. } => url.is_empty(),
+            McpTransport::Stdio { command, .. } => command.is_empty(),
+        }
+    }
 }
 
 /// Only the name: a transport may hold secrets.

@@ -3,6 +3,7 @@
 use std::io::{self, BufWriter, Stdout, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, getpid, kill_process};
 use serde_json::{Value, json};
@@ -124,6 +125,16 @@ impl Player {
             Command::Say(text) => self.message(&text),
             Command::Flood(count) => {
                 (1..=count).try_for_each(|number| self.token(&format!("{number} "))).and_then(|()| self.output.flush())
+            }
+            Command::Pace(count, rate) => {
+                let began = Instant::now();
+                for number in 1..=count {
+                    self.token(&format!("{number} "))?;
+                    self.output.flush()?;
+                    let due = Duration::from_secs(1) * number / rate;
+                    std::thread::sleep(due.saturating_sub(began.elapsed()));
+                }
+                Ok(())
             }
             Command::Raw(text) => self.bytes(format!("{text}\n").as_bytes()),
             Command::Bytes(bytes) => self.bytes(&bytes),

@@ -13,6 +13,8 @@ pub(crate) enum Command {
     Say(String),
     /// `flood N`: this many tokens, as fast as the pipe takes them.
     Flood(u64),
+    /// `pace N RATE`: this many tokens, so many a second.
+    Pace(u32, u32),
     /// `raw TEXT`: a line of this text, whatever it is.
     Raw(String),
     /// `bytes HEX`: these bytes and nothing else.
@@ -80,6 +82,7 @@ fn command(line: &str) -> Option<Command> {
     Some(match name {
         "say" => Command::Say(rest.to_owned()),
         "flood" => Command::Flood(rest.parse().ok()?),
+        "pace" => rest.split_once(' ').and_then(|(count, rate)| Some(Command::Pace(count.parse().ok()?, rate.parse().ok()?)))?,
         "raw" => Command::Raw(rest.to_owned()),
         "bytes" => Command::Bytes(hex(rest)?),
         "longline" => Command::LongLine(rest.parse().ok()?),

@@ -1,9 +1,8 @@
-//! The server dies as in a power cut. What anybody has seen is still there, and nothing of its runs goes on.
+//! The server dies as in a power cut. What anybody has seen is still there, and its runs go on.
 
-use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::{Pid, Server, assert_dense, carrying, last, live};
+use crate::support::{Server, assert_dense, carrying, last, live};
 
 #[test]
 fn w1_after_kill_9_every_event_that_was_seen_is_there_under_its_number_byte_by_byte() {
@@ -27,14 +26,13 @@ fn w1_after_kill_9_every_event_that_was_seen_is_there_under_its_number_byte_by_b
             seen.push(frames);
         }
         assert_eq!(user.run(&id).await["status"], "running");
-        let agents: Vec<Pid> = carrying(&id).into_iter().map(Pid::watch).collect();
+        let agents = carrying(&id);
         assert_eq!(agents.len(), 1);
 
         let server = server.killed_and_started_again().await;
-        for agent in agents {
-            agent.gone().await;
-        }
+        assert_eq!(carrying(&id), agents);
         let user = server.client("user").await;
+        user.cancel(&id).await;
         let all = user.follow(&id).await.rest().await;
         assert_dense(&all);
         for (mut frames, mut reader) in seen.into_iter().zip(readers) {
@@ -45,59 +43,31 @@ fn w1_after_kill_9_every_event_that_was_seen_is_there_under_its_number_byte_by_b
             assert!(frames.len() < all.len() && frames[..] == all[..frames.len()], "a reader saw what is not there");
         }
         let end = last(&all);
-        assert_eq!((&end["status"], &end["cause"]), (&json!("interrupted"), &json!("node_lost")));
+        assert_eq!((&end["status"], &end["cause"]), (&json!("cancelled"), &json!("cancelled")));
         let run = user.run(&id).await;
-        assert_eq!((&run["status"], &run["cause"], &run["last_seq"]), (&json!("interrupted"), &json!("node_lost"), &json!(all.len())));
+        assert_eq!((&run["status"], &run["last_seq"]), (&json!("cancelled"), &json!(all.len())));
         assert_eq!((user.run(&done).await, user.follow(&done).await.rest().await), ended);
     });
 }
 
 #[test]
-fn k3_an_agent_dies_with_its_server_before_any_other_server_starts() {
-    live(async {
-        let mut server = Server::start().await;
-        let user = server.client("user").await;
-        let id = user.script("ignore-term\nsay up\nhang").await;
-        user.follow(&id).await.until_said("up").await;
-        let agents: Vec<Pid> = carrying(&id).into_iter().map(Pid::watch).collect();
-        assert_eq!(agents.len(), 1);
-        server.signal(Signal::KILL);
-        assert_eq!(server.ended().await, -9);
-        for agent in agents {
-            agent.gone().await;
-        }
-    });
-}
-
-#[test]
-fn k3_what_an_agent_had_started_is_ended_by_the_next_server() {
-    live(async {
-        let server = Server::start().await;
-        let user = server.client("user").await;
-        let id = user.script("children 2 session orphan stubborn\nhang").await;
-        user.follow(&id).await.until_says().await;
-        let daemons: Vec<Pid> = carrying(&id).into_iter().map(Pid::watch).collect();
-        assert_eq!(daemons.len(), 3);
-        let server = server.killed_and_started_again().await;
-        assert_eq!(carrying(&id), [0; 0]);
-        assert_eq!(server.client("user").await.run(&id).await["status"], "interrupted");
-    });
-}
-
-#[test]
-fn k3_a_queued_run_of_a_dead_server_is_interrupted_too() {
+fn k3_queued_runs_of_a_dead_server_are_begun_by_the_next_one() {
     live(async {
         let server = crate::support::Setup::new().env("OPENRUNNER_MAX_RUNS", 1).start().await;
         let user = server.client("user").await;
-        let first = user.script("say up\nhang").await;
+        let go = server.folder().join("go");
+        let first = user.script(&format!("say up\nwait {}\nresult one", go.display())).await;
         user.follow(&first).await.until_said("up").await;
-        let second = user.script("result never").await;
+        let second = user.script("result two").await;
+        assert_eq!(user.say(&second, "queue", "result three").await.status, 202);
         let server = server.killed_and_started_again().await;
         let user = server.client("user").await;
+        assert_eq!(user.run(&second).await["status"], "queued");
+        std::fs::write(go, "").unwrap();
         let frames = user.follow(&second).await.rest().await;
         assert_dense(&frames);
-        assert_eq!(frames.iter().map(|frame| frame.event.as_str()).collect::<Vec<_>>(), ["run_queued", "done"]);
-        assert_eq!(user.run(&first).await["cause"], "node_lost");
+        assert_eq!((&last(&frames)["status"], &last(&frames)["result"]), (&json!("completed"), &json!("three")));
+        assert_eq!(user.end_of(&first).await["result"], "one");
     });
 }
 

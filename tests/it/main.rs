@@ -5,11 +5,14 @@
 
 mod admission;
 mod cli;
+mod commands;
 mod crash;
+mod described;
 mod docs;
 mod door;
 mod errors;
 mod flow;
+mod identity;
 mod layers;
 mod messages;
 mod permissions;
@@ -18,8 +21,10 @@ mod private;
 mod questions;
 mod reading;
 mod repeats;
+mod restart;
 mod runs;
 mod sessions;
+mod shim;
 mod shutdown;
 mod starting;
 mod stops;

@@ -1,9 +1,10 @@
 //! What an agent may do is asked where a person can answer, answered once, and told to all.
 
 use futures_util::future::join_all;
+use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::support::{Frames, Server, Setup, assert_dense, last, live, notice, of};
+use crate::support::{Frames, Server, Setup, assert_dense, keeper_of, last, live, notice, of};
 
 const WRITE: &str = r#"permission Write {"file_path":"a.txt","content":"x"}"#;
 
@@ -289,12 +290,13 @@ fn where_passwords_are_still_the_default_a_person_learns_what_asking_is_worth() 
 }
 
 #[test]
-fn what_was_asked_when_the_server_died_is_resolved_with_the_runs_end() {
+fn what_was_asked_when_everything_died_is_resolved_with_the_runs_end() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
         let id = user.asking(&format!("{WRITE}\nresult fine")).await;
         let request = asked(&mut user.follow(&id).await).await;
+        kill_process(keeper_of(&id), Signal::KILL).unwrap();
         let server = server.killed_and_started_again().await;
         let user = server.client("user").await;
         let frames = user.follow(&id).await.rest().await;

@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
-use super::{AgentEnd, AgentHandle, Command, Link, Update, link};
+use super::{AgentEnd, AgentHandle, Command, Link, Place, Update, link};
 use crate::agent::{Agent, Item, Started};
 use crate::types::{Cause, Failure, Role, StreamEvent};
 
@@ -24,7 +24,7 @@ pub(in crate::agent) fn start(agent: Arc<dyn Agent>, prompt: String, tasks: &Tas
 async fn carry_out(agent: Arc<dyn Agent>, prompt: String, Link { updates, mut commands }: Link) {
     let (tx, mut events) = mpsc::channel(EVENTS);
     let mut result = FinalText::default();
-    if updates.send(Update::Items(vec![Item::Started(Started::default())])).await.is_err() {
+    if updates.send(items(vec![Item::Started(Started::default())])).await.is_err() {
         return;
     }
     // A panic of somebody's agent is that run's failure, not the server's.
@@ -45,7 +45,7 @@ async fn carry_out(agent: Arc<dyn Agent>, prompt: String, Link { updates, mut co
                 for event in &batch {
                     result.see(event);
                 }
-                if updates.send(Update::Items(batch.drain(..).filter(may_send).map(Item::Event).collect())).await.is_err() {
+                if updates.send(items(batch.drain(..).filter(may_send).map(Item::Event).collect())).await.is_err() {
                     return;
                 }
             }
@@ -55,7 +55,8 @@ async fn carry_out(agent: Arc<dyn Agent>, prompt: String, Link { updates, mut co
                 Command::Speak { done, .. } | Command::Interrupt { done } => {
                     let _ = done.send(false);
                 }
-                Command::Answer { .. } | Command::Finish => {}
+                // It lives in this server's process and ends with it. Dropping `done` says so.
+                Command::Answer { .. } | Command::Limit(_) | Command::Finish | Command::LetGo { .. } => {}
             },
             () = updates.closed() => return,
         }
@@ -69,9 +70,14 @@ async fn carry_out(agent: Arc<dyn Agent>, prompt: String, Link { updates, mut co
         Err(_panic) => Err(Failure::new(Cause::Crashed, "the agent panicked")),
     });
     if let Some(turn) = turn {
-        let _ = updates.send(Update::Items(vec![Item::TurnEnded(turn)])).await;
+        let _ = updates.send(items(vec![Item::TurnEnded(turn)])).await;
     }
     let _ = updates.send(Update::Ended(AgentEnd::default())).await;
+}
+
+/// No later server ever reads what such an agent said, so it has no place.
+fn items(items: Vec<Item>) -> Update {
+    Update::Items { items, place: Place::default() }
 }
 
 /// The frame of a run is the driver's to write.
@@ -139,14 +145,15 @@ mod tests {
         let mut all = Vec::new();
         loop {
             match handle.next().await {
-                Update::Items(items) => all.extend(items),
+                Update::Items { items, .. } => all.extend(items),
+                Update::Past { .. } => panic!("it has no past"),
                 Update::Ended(end) => {
                     assert_eq!(end, AgentEnd::default());
                     return all;
                 }
             }
             if stop && all.len() > 1 {
-                handle.stop(Duration::ZERO).await;
+                handle.stop(String::new(), Duration::ZERO).await;
             }
         }
     }

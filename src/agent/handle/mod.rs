@@ -1,26 +1,37 @@
 //! One agent at work on one run: a light actor and the handle to it.
 //!
-//! Each run's agent has a task of its own that owns the process (or the in-process future), the parser and the pipes. The driver of
-//! the run holds the [`AgentHandle`]: updates come up through a bounded channel, commands go down through another. While the driver
-//! does not take updates, the task does not read the agent's stdout, so an agent that is faster than the log waits at its own pipe
-//! and nobody else does.
+//! Each run's agent has a task of its own that holds the connection to the agent's shim (or the in-process future) and the parser.
+//! The driver of the run holds the [`AgentHandle`]: updates come up through a bounded channel, commands go down through another.
+//! While the driver does not take updates, the task does not read on, the shim stops reading the agent's stdout, and an agent that
+//! is faster than the log waits at its own pipe and nobody else does.
+//!
+//! The process itself belongs to the shim. So the task can end and another one, of a later server, can go on where it was: it reads
+//! the same output through a fresh parser, and what the log has already is [`Past`].
 
 mod in_process;
+mod place;
 mod program;
+mod spool;
+mod voice;
 
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::Item;
+use crate::process::shim::StoppedBy;
 use crate::process::{Exit, Tree};
 use crate::types::{Answer, Cause, Failure};
 
 pub(super) use in_process::start as start_in_process;
+pub use place::{Call, Past, Place};
 pub use program::Limits;
-pub(super) use program::start as start_program;
+pub(super) use program::{Program, find_again, start};
 
-/// Batches that may wait for the driver. One is a whole read of the pipe, so two keep both sides busy.
+/// Most that is kept of an agent's stderr, in bytes.
+pub(super) const MAX_STDERR: u64 = voice::STDERR_LOG as u64;
+
+/// Batches that may wait for the driver. One is a whole read of the output, so two keep both sides busy.
 const UPDATES: usize = 2;
 /// Commands that may wait for the agent's task: a run has a handful in its life.
 const COMMANDS: usize = 16;
@@ -28,15 +39,35 @@ const COMMANDS: usize = 16;
 /// What has happened to an agent.
 #[derive(Debug)]
 pub enum Update {
+    /// Everything that happened to it before it was found again. Always the first update of such an agent, and never of another.
+    Past {
+        /// In order.
+        past: Vec<Past>,
+        /// How far this reaches, to be stored with what is new in it.
+        place: Place,
+        /// What is left of the time limit, [`SLACK`] not counted; `None` if there is none.
+        left: Option<Duration>,
+    },
     /// It did or said these things, in this order. Never empty.
-    Items(Vec<Item>),
+    Items {
+        /// The things.
+        items: Vec<Item>,
+        /// How far they reach, to be stored with them.
+        place: Place,
+    },
     /// It is over: nothing of it is alive, or what is left was declared lost. Always the last update, always one.
     Ended(AgentEnd),
 }
 
+/// By how much a shim's time limit is later than the run's, so that a server that is there is the first to act: it asks the agent in
+/// the agent's own words before it has it ended.
+pub const SLACK: Duration = Duration::from_secs(5);
+
 /// How an agent ended, as plain facts: what they mean for the run is judged elsewhere.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct AgentEnd {
+    /// What it said with its last breath: to be stored together with the run's end, since no place comes after it.
+    pub items: Vec<Item>,
     /// How its process ended; `None` if it never had one or nobody could tell.
     pub exit: Option<Exit>,
     /// The end of its standard error.
@@ -45,13 +76,17 @@ pub struct AgentEnd {
     pub failure: Option<Failure>,
     /// It had to be stopped after its result, so its exit says nothing about its work.
     pub lingered: bool,
+    /// Why its shim ended it of its own accord, if it did.
+    pub stopped_by: Option<StoppedBy>,
+    /// Its shim was killed, and it with it: what it did at the last is not known.
+    pub lost: bool,
     /// Processes of the run that could not be ended.
     pub left_behind: usize,
 }
 
 /// The driver's end of an agent.
 ///
-/// Dropping it kills the agent at once, with everything that it started.
+/// Dropping it kills the agent at once, with everything that it started, unless it was let go before.
 #[derive(Debug)]
 pub struct AgentHandle {
     updates: mpsc::Receiver<Update>,
@@ -65,8 +100,10 @@ enum Command {
     Answer { request: String, answer: Answer },
     Speak { text: String, how: Speech, done: oneshot::Sender<bool> },
     Interrupt { done: oneshot::Sender<bool> },
+    Limit(Option<Duration>),
     Finish,
-    Stop { grace: Duration },
+    Stop { reason: String, grace: Duration },
+    LetGo { done: oneshot::Sender<()> },
 }
 
 /// How a further message reaches an agent.
@@ -119,15 +156,33 @@ impl AgentHandle {
         said.await.unwrap_or(false)
     }
 
+    /// Sets the time limit that is kept also while no server is there, [`SLACK`] not counted; `None` lifts it.
+    pub async fn limit(&self, left: Option<Duration>) {
+        self.command(Command::Limit(left)).await;
+    }
+
     /// Says that no further message comes: the agent is to end by itself, and is stopped if it does not.
     pub async fn finish(&self) {
         self.command(Command::Finish).await;
     }
 
     /// Ends the agent and everything that it started: interrupted in its own protocol where it has one, then TERM, then KILL after
-    /// `grace`. A second call with a shorter grace is obeyed.
-    pub async fn stop(&self, grace: Duration) {
-        self.command(Command::Stop { grace }).await;
+    /// `grace`. A second call with a shorter grace is obeyed. The first call's `reason` is kept with the agent, for a later server.
+    pub async fn stop(&self, reason: String, grace: Duration) {
+        self.command(Command::Stop { reason, grace }).await;
+    }
+
+    /// Whether the agent is a process that can go on without this server.
+    pub fn outlives_us(&self) -> bool {
+        self.tree.is_some()
+    }
+
+    /// Lets the agent go on without us, where a later server will find it. `false` if it is just ending, or cannot live without this
+    /// server. When this answers `true`, everything that it was told has reached its shim.
+    pub async fn let_go(&self) -> bool {
+        let (done, gone) = oneshot::channel();
+        self.command(Command::LetGo { done }).await;
+        gone.await.is_ok()
     }
 
     async fn command(&self, command: Command) {

@@ -1,31 +1,22 @@
-//! An agent that is a program: its process, its pipes and its parser in one task.
+//! An agent that is a program: the connection to its shim, its output and its parser in one task.
 
-use std::pin::Pin;
 use std::time::Duration;
 
-use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::TaskTracker;
 
-use super::{AgentEnd, AgentHandle, Command, Link, Speech, Update, link};
-use crate::agent::{Item, Output, Parser};
-use crate::process::{Exit, Line, LineSplitter, Pipes, Process, Remains, Tail, Tree, launch};
-use crate::types::{Cause, Failure, Level, LogStream, NoticeCode, StreamEvent};
+use super::spool::{Outputs, Replayed, Which, replay};
+use super::voice::Voice;
+use super::{AgentEnd, AgentHandle, Call, Command, Link, Past, Place, SLACK, Speech, Update, link};
+use crate::agent::{Item, Parser};
+use crate::process::shim::{self, ExitRecord, Order, Orders, ProcessFolder, Report, Reports, Spooled, StoppedBy};
+use crate::process::{Exit, Marker, Tree, launch};
+use crate::types::{Cause, Failure, Level, NoticeCode};
 
-/// Read at once from a pipe; a Linux pipe holds 64 KiB.
-const READ_SIZE: usize = 64 * 1024;
-/// The end of stderr that is kept for a run that fails.
-const STDERR_TAIL: usize = 16 * 1024;
-/// Most of an agent's stderr that goes into the log; after it only the tail is kept.
-const STDERR_LOG: usize = 1024 * 1024;
-/// Most that may wait for an agent to read its stdin. A prompt is at most 2 MiB; an agent that is behind by this much has stopped.
-const STDIN_CAP: usize = 64 * 1024 * 1024;
 /// How long an interrupted turn may take to end before the program is ended by signals.
 const INTERRUPT: Duration = Duration::from_secs(3);
-/// How long pipes may stay open after the process has exited: whoever holds them then is killed (R6 of the threat model).
-const DRAIN: Duration = Duration::from_secs(2);
+/// How long a shim may take to carry out its last order when nobody waits for the agent any more.
+const LAST_ORDER: Duration = Duration::from_secs(10);
 
 /// Time limits of a program's end.
 #[derive(Clone, Copy, Debug)]
@@ -36,46 +27,104 @@ pub struct Limits {
     pub grace: Duration,
 }
 
-/// Hands a started process to a task of its own.
+/// The program of one run, and the files that its shim keeps.
+#[derive(Clone, Debug)]
+pub(in crate::agent) struct Program {
+    pub(in crate::agent) folder: ProcessFolder,
+    pub(in crate::agent) marker: Marker,
+    pub(in crate::agent) limits: Limits,
+}
+
+/// Hands a shim that was just told to start a program to a task of its own.
 pub(in crate::agent) fn start(
-    (process, pipes): (Process, Pipes),
+    program: Program,
+    (orders, reports): (Orders, Reports),
     parser: Box<dyn Parser>,
-    limits: Limits,
     tasks: &TaskTracker,
 ) -> AgentHandle {
-    let tree = process.tree();
-    let (handle, link) = link(Some(tree.clone()));
-    tasks.spawn(Supervisor::new(process, pipes, parser, limits, link).run());
+    let (handle, link) = link(Some(Tree::left_by_earlier_server(program.marker.clone())));
+    let mut supervisor = Supervisor::new(program, Voice::new(parser), link);
+    (supervisor.orders, supervisor.reports) = (Some(orders), Some(reports));
+    supervisor.voice.open();
+    tasks.spawn(supervisor.run());
     handle
 }
 
+/// Finds a program again that an earlier server has started: alive with its shim, ended, or lost with it. `stored` is how far the
+/// log has come. `None` if no program was ever started, and none will be.
+pub(in crate::agent) async fn find_again(
+    program: Program,
+    parser: Box<dyn Parser>,
+    stored: Place,
+    tasks: &TaskTracker,
+) -> Option<AgentHandle> {
+    let found = shim::find(&program.folder, &program.marker).await?;
+    let (handle, link) = link(Some(Tree::left_by_earlier_server(program.marker.clone())));
+    tasks.spawn(async move {
+        let folder = program.folder.clone();
+        // Off the runtime's threads: a long output takes a while.
+        let replayed = tokio::task::spawn_blocking(move || replay(&folder, parser, stored)).await;
+        match replayed.unwrap_or_else(|panic| Err(std::io::Error::other(panic))) {
+            Ok(replayed) => Supervisor::found_again(program, found, replayed, link).run().await,
+            Err(error) => {
+                tracing::error!(run.id = program.marker.value(), %error, "an agent's output cannot be read again; it is ended");
+                let remains = Tree::left_by_earlier_server(program.marker).end(Duration::ZERO).await;
+                let failure = Failure::new(Cause::Storage, format!("the agent's output cannot be read again: {error}"));
+                let end = AgentEnd { failure: Some(failure), left_behind: remains.left, ..AgentEnd::default() };
+                let _ = link.updates.send(Update::Ended(end)).await;
+            }
+        }
+    });
+    Some(handle)
+}
+
 struct Supervisor {
-    process: Process,
-    stdin: Option<ChildStdin>,
-    stdout: Option<ChildStdout>,
-    stderr: Option<ChildStderr>,
-    tree: Tree,
+    program: Program,
+    /// `None` once they could not be read.
+    outputs: Option<Outputs>,
+    orders: Option<Orders>,
+    reports: Option<Reports>,
     voice: Voice,
-    /// Bytes for the program's stdin that it has not taken yet.
-    unsent: Vec<u8>,
-    close_stdin: bool,
-    exit: Option<Exit>,
-    /// KILL did not end it: it hangs in the kernel and is not waited for.
-    lost: bool,
-    /// The tree is being ended, with this grace.
-    ending: Option<Ending>,
-    /// The program is to be stopped, with this grace, as soon as its turn is over.
+    /// What the voice has heard.
+    place: Place,
+    /// What there is to hear.
+    spooled: Spooled,
+    /// What the shim was told that we have taken: bytes of stdout and stderr.
+    taken: (u64, u64),
+    stdin_open: bool,
+    /// Its process has ended; what it started may still be there, and the shim sees to that.
+    exited: bool,
+    gone: Option<Gone>,
+    /// The shim was told to end the program, with this grace.
+    ending: Option<Duration>,
+    /// The program is to be ended, with this grace, as soon as its turn is over.
     stop_after_turn: Option<Duration>,
-    lingered: bool,
-    left_behind: usize,
+    /// Why it is to be ended is written down.
+    stop_noted: bool,
+    finish: Finish,
     deadline: Option<Deadline>,
-    limits: Limits,
+    /// What the driver has to know first.
+    past: Option<Update>,
     link: Link,
 }
 
-struct Ending {
-    grace: Duration,
-    work: Pin<Box<dyn Future<Output = Remains> + Send>>,
+/// There is no program any more.
+enum Gone {
+    /// The shim says how it ended.
+    Ended(Box<ExitRecord>),
+    /// The shim could not start it.
+    NotStarted(String),
+    /// The shim was killed. This many processes of the run could not be ended.
+    Lost(usize),
+}
+
+/// Whether it was told that no further message comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Finish {
+    No,
+    Asked,
+    /// It was, stayed alive all the same, and was ended for that.
+    Lingered,
 }
 
 /// What is to end by when.
@@ -85,373 +134,388 @@ enum Deadline {
     Interrupted(Instant),
     /// The program, after it was told that no message follows.
     Linger(Instant),
-    /// The pipes, after the program's exit.
-    Drain(Instant),
-    /// The pipes, after their holders were killed: then they are left alone.
-    GiveUp(Instant),
 }
 
 impl Deadline {
     fn at(self) -> Instant {
         match self {
-            Self::Interrupted(at) | Self::Linger(at) | Self::Drain(at) | Self::GiveUp(at) => at,
+            Self::Interrupted(at) | Self::Linger(at) => at,
         }
     }
 }
 
 impl Supervisor {
-    fn new(process: Process, pipes: Pipes, parser: Box<dyn Parser>, limits: Limits, link: Link) -> Self {
+    fn new(program: Program, voice: Voice, link: Link) -> Self {
         Self {
-            tree: process.tree(),
-            process,
-            stdin: Some(pipes.stdin),
-            stdout: Some(pipes.stdout),
-            stderr: Some(pipes.stderr),
-            voice: Voice::new(parser),
-            unsent: Vec::new(),
-            close_stdin: false,
-            exit: None,
-            lost: false,
+            outputs: Some(Outputs::new(program.folder.clone())),
+            program,
+            orders: None,
+            reports: None,
+            voice,
+            place: Place::default(),
+            spooled: Spooled::default(),
+            taken: (0, 0),
+            stdin_open: true,
+            exited: false,
+            gone: None,
             ending: None,
             stop_after_turn: None,
-            lingered: false,
-            left_behind: 0,
+            stop_noted: false,
+            finish: Finish::No,
             deadline: None,
-            limits,
+            past: None,
             link,
         }
     }
 
+    fn found_again(program: Program, found: shim::Found, replayed: Replayed, link: Link) -> Self {
+        let mut this = Self::new(program, replayed.voice, link);
+        this.place = replayed.place;
+        this.stdin_open = !replayed.closed;
+        let called = |wanted: fn(&Call) -> bool| replayed.past.iter().any(|past| matches!(past, Past::Called(call) if wanted(call)));
+        this.stop_noted = called(|call| matches!(call, Call::Stop { .. }));
+        let mut left = None;
+        match found {
+            shim::Found::Alive { orders, reports, greeting } => {
+                (this.orders, this.reports) = (Some(orders), Some(reports));
+                this.spooled = greeting.spooled;
+                this.exited = greeting.exit.is_some();
+                this.ending = (greeting.stopping == Some(StoppedBy::Order)).then_some(this.program.limits.grace);
+                left = greeting.left_ms.map(|left| Duration::from_millis(left).saturating_sub(SLACK));
+            }
+            shim::Found::Ended(record) => this.ended(record),
+            shim::Found::Lost(remains) => this.lost(remains.left),
+        }
+        if called(|call| matches!(call, Call::Finish)) {
+            this.finish = Finish::Asked;
+            this.deadline =
+                Some(Deadline::Linger(Instant::now() + this.program.limits.linger)).filter(|_| this.gone.is_none() && !this.exited);
+        }
+        this.past = Some(Update::Past { past: replayed.past, place: this.place, left });
+        this
+    }
+
     async fn run(mut self) {
-        self.voice.open();
-        self.hear();
         let updates = self.link.updates.clone();
-        let mut out = vec![0; READ_SIZE];
-        let mut err = vec![0; READ_SIZE / 8];
+        if let Some(past) = self.past.take()
+            && updates.send(past).await.is_err()
+        {
+            return self.abandon().await;
+        }
+        self.hear(None);
+        self.tell_taken();
         while !self.is_over() {
             let deadline = self.deadline.map(Deadline::at);
             tokio::select! {
                 permit = updates.reserve(), if self.voice.has_items() => match permit {
-                    Ok(permit) => permit.send(Update::Items(self.voice.take_items())),
+                    Ok(permit) => {
+                        permit.send(Update::Items { items: self.voice.take_items(), place: self.place });
+                        self.tell_taken();
+                    }
                     Err(_driver_gone) => return self.abandon().await,
                 },
-                // Not read while items wait: that is the back-pressure.
-                read = read(&mut self.stdout, &mut out), if self.stdout.is_some() && !self.voice.has_items() => match read {
-                    0 => { self.stdout = None; self.voice.end_of_output(); self.hear(); }
-                    count => { self.voice.stdout(&out[..count]); self.hear(); }
+                // Not read while items wait: the shim hears that we have taken no more, and that is the back-pressure.
+                () = tokio::task::yield_now(), if self.has_unread() && !self.voice.has_items() => self.read(),
+                report = next(&mut self.reports), if self.reports.is_some() => match report {
+                    Some(report) => self.told(report),
+                    None => self.connection_lost().await,
                 },
-                // Always read: a full pipe would stop the agent (R3).
-                read = read(&mut self.stderr, &mut err), if self.stderr.is_some() => match read {
-                    0 => { self.stderr = None; self.voice.end_of_stderr(); }
-                    count => self.voice.stderr(&err[..count]),
+                flushed = flush(&mut self.orders), if self.orders.as_ref().is_some_and(|orders| !orders.is_idle()) => if flushed.is_err() {
+                    // What has become of the shim, its reports tell.
+                    self.orders = None;
                 },
-                written = write(&mut self.stdin, &self.unsent), if self.stdin.is_some() && (!self.unsent.is_empty() || self.close_stdin) => {
-                    self.sent(written);
-                }
                 command = self.link.commands.recv() => match command {
+                    Some(Command::LetGo { done }) => {
+                        self.let_go().await;
+                        let _ = done.send(());
+                        return;
+                    }
                     Some(command) => self.obey(command),
                     None => return self.abandon().await,
                 },
-                exit = self.process.wait(), if self.exit.is_none() => self.exited(exit.unwrap_or(Exit::Code(-1))),
-                remains = finish(&mut self.ending), if self.ending.is_some() => self.tree_ended(remains),
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => self.deadline_passed(),
             }
         }
         self.say_farewell().await;
     }
 
-    /// Exit, end of output and end of the tree are three facts, and all of them are awaited.
+    /// The end is told when everything that was said before it was understood.
     fn is_over(&self) -> bool {
-        let process_is_over = self.exit.is_some() || self.lost;
-        process_is_over && self.stdout.is_none() && self.stderr.is_none() && self.ending.is_none() && !self.voice.has_items()
+        self.gone.is_some() && !self.has_unread() && !self.voice.has_items()
     }
 
-    /// Takes what the parser wants said.
-    fn hear(&mut self) {
+    fn has_unread(&self) -> bool {
+        let (read, there) = (&self.place, &self.spooled);
+        read.out < there.out || read.err < there.err || there.out_ended && !read.out_ended || there.err_ended && !read.err_ended
+    }
+
+    fn told(&mut self, report: Report) {
+        match report {
+            Report::Spooled(spooled) if self.outputs.is_some() => self.spooled = spooled,
+            Report::Hello(_) | Report::Started { .. } | Report::Spooled(_) => {}
+            Report::Exited { .. } => (self.exited, self.deadline) = (true, None),
+            Report::NotStarted { message } => self.gone = Some(Gone::NotStarted(message)),
+            Report::Ended(record) => self.ended(record),
+        }
+        if self.gone.is_some() {
+            (self.orders, self.reports, self.deadline) = (None, None, None);
+        }
+    }
+
+    /// Nothing of the program is left. What of its output is still unread is read yet.
+    fn ended(&mut self, record: Box<ExitRecord>) {
+        if self.outputs.is_some() {
+            self.spooled = Spooled { out_ended: true, err_ended: true, ..record.spooled };
+        }
+        self.gone = Some(Gone::Ended(record));
+    }
+
+    fn lost(&mut self, left: usize) {
+        if let Some((out, err)) = self.outputs.as_ref().map(Outputs::lengths) {
+            self.spooled = Spooled { out, err, out_ended: true, err_ended: true };
+        }
+        self.gone = Some(Gone::Lost(left));
+    }
+
+    /// The shim has gone: at the end of its work, or somebody has killed it. Its agent dies with it, and what that has started is found.
+    async fn connection_lost(&mut self) {
+        (self.orders, self.reports, self.deadline) = (None, None, None);
+        if let Some(record) = shim::exit_record(&self.program.folder) {
+            return self.ended(record);
+        }
+        let run = self.program.marker.value();
+        tracing::warn!(run.id = run, "the shim of a run has gone without a word; what is left of the run is killed");
+        let remains = Tree::left_by_earlier_server(self.program.marker.clone()).end(Duration::ZERO).await;
+        self.lost(remains.left);
+    }
+
+    /// Hears some more of the output.
+    fn read(&mut self) {
+        let Some(outputs) = &mut self.outputs else { return };
+        let (place, there) = (&mut self.place, self.spooled);
+        let mut read = Ok(());
+        if place.out < there.out {
+            read = outputs.read(Which::Out, place.out, there.out).map(|bytes| {
+                place.out += bytes.len() as u64;
+                self.voice.stdout(bytes);
+            });
+        } else if there.out_ended && !place.out_ended {
+            place.out_ended = true;
+            self.voice.end_of_output();
+        }
+        if read.is_ok() && place.err < there.err {
+            read = outputs.read(Which::Err, place.err, there.err).map(|bytes| {
+                place.err += bytes.len() as u64;
+                self.voice.stderr(bytes);
+            });
+        } else if there.err_ended && !place.err_ended {
+            place.err_ended = true;
+            self.voice.end_of_stderr();
+        }
+        if let Err(error) = read {
+            let failure = Failure::new(Cause::Storage, format!("the agent's output cannot be read: {error}"));
+            self.voice.output.items.push(Item::TurnEnded(Err(failure)));
+            self.outputs = None;
+            self.spooled = Spooled { out: self.place.out, err: self.place.err, ..Spooled::default() };
+            self.end_program(self.program.limits.grace);
+        }
+        self.hear(None);
+        if !self.voice.has_items() {
+            self.tell_taken();
+        }
+    }
+
+    fn tell_taken(&mut self) {
+        let taken = (self.place.out, self.place.err);
+        if std::mem::replace(&mut self.taken, taken) != taken {
+            self.order(&Order::Taken { out: taken.0, err: taken.1 });
+        }
+    }
+
+    fn order(&mut self, order: &Order) {
+        if let Some(orders) = &mut self.orders {
+            orders.say(order);
+        }
+    }
+
+    /// Sends what the parser wants said, with the call that it comes of.
+    fn hear(&mut self, call: Option<&Call>) {
         if let Some(grace) = self.stop_after_turn.filter(|_| self.voice.turn_is_over()) {
             self.stop_after_turn = None;
-            self.end_tree(grace);
+            self.deadline = None;
+            self.end_program(grace);
         }
-        self.unsent.append(&mut self.voice.output.send);
-        self.close_stdin |= std::mem::take(&mut self.voice.output.close_stdin);
-        if self.unsent.len() > STDIN_CAP {
-            self.voice.fail(Failure::new(Cause::Protocol, "the agent does not read its input"));
-            self.end_tree(self.limits.grace);
-            self.unsent.clear();
-            self.stdin = None;
+        let mut send = std::mem::take(&mut self.voice.output.send);
+        let close = std::mem::take(&mut self.voice.output.close_stdin) || matches!(call, Some(Call::Finish));
+        if !self.stdin_open {
+            send.clear();
+        }
+        let close = close && self.stdin_open;
+        self.stdin_open &= !close;
+        if let Some(orders) = &mut self.orders
+            && (call.is_some() || close || !send.is_empty())
+        {
+            // A call is made of texts and numbers only, which JSON can always say.
+            let call = call.and_then(|call| serde_json::to_value(call).ok());
+            orders.input(self.place.out, call, close, &send);
         }
     }
 
-    fn sent(&mut self, written: std::io::Result<usize>) {
-        match written {
-            Ok(count) => {
-                self.unsent.drain(..count);
-                if self.unsent.is_empty() && self.close_stdin {
-                    self.stdin = None;
-                }
-            }
-            // The program has closed its stdin. Whether that is bad, its output and its exit tell.
-            Err(_closed) => {
-                self.unsent.clear();
-                self.stdin = None;
-            }
+    /// Does something to the program, if it can be done now.
+    fn call(&mut self, call: &Call) -> bool {
+        let done = self.voice.carry_out(call);
+        if done {
+            self.place.calls += 1;
+            self.hear(Some(call));
         }
+        done
     }
 
     fn obey(&mut self, command: Command) {
         match command {
             Command::Answer { request, answer } => {
-                self.voice.parser.answer(&request, &answer, &mut self.voice.output);
-                self.hear();
+                self.call(&Call::Answer { request, answer });
             }
             Command::Speak { text, how, done } => {
-                let said = self.stdin.is_some() && !self.close_stdin && self.voice.speak(&text, how);
-                self.hear();
-                let _ = done.send(said);
+                let call = match how {
+                    Speech::NextTurn => Call::Say { text },
+                    Speech::IntoTurn => Call::Steer { text },
+                };
+                let _ = done.send(self.stdin_open && self.call(&call));
             }
             Command::Interrupt { done } => {
-                let _ = done.send(self.interrupt());
+                let _ = done.send(self.stdin_open && self.call(&Call::Interrupt));
             }
+            Command::Limit(left) => self.limit(left),
             Command::Finish => {
-                self.close_stdin = true;
-                if self.exit.is_none() && self.deadline.is_none() {
-                    self.deadline = Some(Deadline::Linger(Instant::now() + self.limits.linger));
+                if self.finish == Finish::No {
+                    self.finish = Finish::Asked;
+                    self.call(&Call::Finish);
+                    if self.deadline.is_none() && !self.exited {
+                        self.deadline = Some(Deadline::Linger(Instant::now() + self.program.limits.linger));
+                    }
+                    self.limit(Some(self.program.limits.linger));
                 }
             }
-            Command::Stop { grace } => self.stop(grace),
+            Command::Stop { reason, grace } => self.stop(reason, grace),
+            Command::LetGo { .. } => {} // the loop's own
         }
     }
 
-    fn interrupt(&mut self) -> bool {
-        let said = self.stdin.is_some() && self.voice.parser.interrupt(&mut self.voice.output);
-        self.hear();
-        said
+    fn limit(&mut self, left: Option<Duration>) {
+        self.order(&Order::Limit { left_ms: left.map(|left| millis(left + SLACK)) });
     }
 
     /// Interrupts first: an agent that ends its turn itself ends its tools, too, and keeps its conversation whole.
-    fn stop(&mut self, grace: Duration) {
-        if self.ending.is_none() && self.stop_after_turn.is_none() && !grace.is_zero() && self.interrupt() {
+    fn stop(&mut self, reason: String, grace: Duration) {
+        if !std::mem::replace(&mut self.stop_noted, true) {
+            self.call(&Call::Stop { reason });
+        }
+        let may_ask = self.ending.is_none() && self.stop_after_turn.is_none() && !grace.is_zero() && self.stdin_open;
+        if may_ask && self.call(&Call::Interrupt) {
+            let patience = grace.min(INTERRUPT);
             self.stop_after_turn = Some(grace);
-            self.deadline = Some(Deadline::Interrupted(Instant::now() + grace.min(INTERRUPT)));
+            self.deadline = Some(Deadline::Interrupted(Instant::now() + patience));
+            // If this server dies now, the shim ends by itself what we have begun.
+            self.limit(Some(patience));
         } else {
-            self.end_tree(grace);
+            self.end_program(grace);
         }
     }
 
-    fn end_tree(&mut self, grace: Duration) {
-        if self.ending.as_ref().is_none_or(|ending| grace < ending.grace) {
-            let tree = self.tree.clone();
-            self.ending = Some(Ending { grace, work: Box::pin(async move { tree.end(grace).await }) });
+    fn end_program(&mut self, grace: Duration) {
+        if self.ending.is_none_or(|given| grace < given) {
+            self.ending = Some(grace);
+            self.order(&Order::Stop { grace_ms: millis(grace) });
         }
-    }
-
-    fn exited(&mut self, exit: Exit) {
-        self.exit = Some(exit);
-        self.deadline = Some(Deadline::Drain(Instant::now() + DRAIN));
-    }
-
-    fn tree_ended(&mut self, remains: Remains) {
-        self.ending = None;
-        self.left_behind = remains.left;
-        self.deadline = Some(Deadline::GiveUp(Instant::now() + DRAIN));
     }
 
     fn deadline_passed(&mut self) {
         match self.deadline.take() {
             Some(Deadline::Linger(_)) => {
-                self.lingered = true;
-                let message = format!("the agent was still running {} s after its result and was stopped", self.limits.linger.as_secs());
+                self.finish = Finish::Lingered;
+                let linger = self.program.limits.linger.as_secs();
+                let message = format!("the agent was still running {linger} s after its result and was stopped");
                 self.voice.notice(Level::Warning, NoticeCode::Lingered, message);
-                self.end_tree(self.limits.grace);
+                self.end_program(self.program.limits.grace);
             }
             Some(Deadline::Interrupted(_)) => {
                 let grace = self.stop_after_turn.take().unwrap_or_default();
-                self.end_tree(grace);
+                self.end_program(grace);
             }
-            Some(Deadline::Drain(_)) if self.ending.is_none() => {
-                let message = "the agent has exited, but something that it started held its output open and was stopped";
-                self.voice.notice(Level::Warning, NoticeCode::LeakedPipe, message);
-                self.end_tree(Duration::ZERO);
-            }
-            // Killed and still open: a process that hangs in the kernel, or one that has given the pipe away. What can be read was read.
-            Some(Deadline::GiveUp(_)) => {
-                self.lost = self.exit.is_none();
-                (self.stdout, self.stderr) = (None, None);
-                self.voice.end_of_output();
-                self.voice.end_of_stderr();
-            }
-            Some(Deadline::Drain(_)) | None => {}
+            None => {}
         }
     }
 
-    /// Ends what a good agent left running, and tells how it all went.
+    /// Tells how it all went.
     async fn say_farewell(mut self) {
         // Nobody is heard any more. A driver that waits for an answer must get none now: it may be us who wait for it below.
         self.link.commands.close();
         while self.link.commands.try_recv().is_ok() {}
-        if let Some(exit) = self.exit {
+        let mut end = AgentEnd { lingered: self.finish == Finish::Lingered, ..AgentEnd::default() };
+        let mut leaked_pipe = false;
+        match self.gone.take() {
+            Some(Gone::Ended(record)) => {
+                end.exit = record.exit;
+                end.stderr_tail = record.stderr_tail;
+                end.left_behind = record.left_behind;
+                end.stopped_by = record.stopped_by;
+                leaked_pipe = record.leaked_pipe;
+            }
+            Some(Gone::NotStarted(message)) => {
+                end.failure = Some(Failure::new(Cause::Crashed, format!("the system started no process: {message}")));
+            }
+            Some(Gone::Lost(left)) => (end.lost, end.left_behind) = (true, left),
+            None => {}
+        }
+        // Its work was done, and nobody was there to tell it so in time.
+        if self.finish != Finish::No && end.stopped_by == Some(StoppedBy::Limit) {
+            (end.stopped_by, end.lingered) = (None, true);
+        }
+        if leaked_pipe {
+            let message = "the agent has exited, but something that it started held its output open and was stopped";
+            self.voice.notice(Level::Warning, NoticeCode::LeakedPipe, message);
+        }
+        if let Some(exit) = end.exit {
             self.voice.parser.exited(exit, &mut self.voice.output);
         }
-        let remains = self.tree.end(LEFTOVER_GRACE).await;
-        self.left_behind = self.left_behind.max(remains.left);
-        if self.left_behind > 0 {
-            let message = format!("{} processes of this run could not be ended", self.left_behind);
+        if end.left_behind > 0 {
+            let message = format!("{} processes of this run could not be ended", end.left_behind);
             self.voice.notice(Level::Error, NoticeCode::LeftBehind, message);
         }
-        if self.voice.has_items() && self.link.updates.send(Update::Items(self.voice.take_items())).await.is_err() {
-            return;
+        end.items = self.voice.take_items();
+        if let Some(exit) = end.exit
+            && !self.voice.turn_ended
+        {
+            end.failure = not_started(exit, &end.stderr_tail).or_else(|| self.voice.parser.diagnose(exit, &end.stderr_tail));
         }
-        let stderr_tail = self.voice.stderr_tail.text();
-        let failure = match self.exit {
-            Some(exit) if !self.voice.turn_ended => {
-                not_started(exit, &stderr_tail).or_else(|| self.voice.parser.diagnose(exit, &stderr_tail))
-            }
-            _ => None,
-        };
-        let end = AgentEnd { exit: self.exit, stderr_tail, failure, lingered: self.lingered, left_behind: self.left_behind };
         // A driver that has gone does not want to know.
         let _ = self.link.updates.send(Update::Ended(end)).await;
     }
 
+    /// Leaves the program to its shim. What the shim was not told by now is found out again from the log.
+    async fn let_go(&mut self) {
+        if let Some(orders) = &mut self.orders
+            && tokio::time::timeout(LAST_ORDER, orders.flush()).await.is_err()
+        {
+            tracing::warn!(run.id = self.program.marker.value(), "a shim does not listen; its agent was let go all the same");
+        }
+    }
+
     /// The handle was dropped: nobody wants this agent any more.
-    async fn abandon(self) {
-        self.tree.end(Duration::ZERO).await;
-    }
-}
-
-/// How long what an agent leaves running may take to end after TERM.
-const LEFTOVER_GRACE: Duration = Duration::from_secs(2);
-
-/// What the parser makes of the program's output, and the bounds around it.
-struct Voice {
-    parser: Box<dyn Parser>,
-    output: Output,
-    lines: LineSplitter,
-    output_ended: bool,
-    turn_ended: bool,
-    told_invalid_utf8: bool,
-    stderr_tail: Tail,
-    stderr_pending: Vec<u8>,
-    stderr_logged: usize,
-}
-
-impl Voice {
-    fn new(parser: Box<dyn Parser>) -> Self {
-        Self {
-            parser,
-            output: Output::default(),
-            lines: LineSplitter::default(),
-            output_ended: false,
-            turn_ended: false,
-            told_invalid_utf8: false,
-            stderr_tail: Tail::new(STDERR_TAIL),
-            stderr_pending: Vec::new(),
-            stderr_logged: 0,
-        }
-    }
-
-    fn open(&mut self) {
-        self.parser.open(&mut self.output);
-    }
-
-    fn has_items(&self) -> bool {
-        !self.output.items.is_empty()
-    }
-
-    fn take_items(&mut self) -> Vec<Item> {
-        self.turn_ended = self.turn_is_over();
-        std::mem::take(&mut self.output.items)
-    }
-
-    /// Whether the program has said how its turn went, and has got no further message since.
-    fn turn_is_over(&self) -> bool {
-        self.turn_ended || self.output.items.iter().any(|item| matches!(item, Item::TurnEnded(_)))
-    }
-
-    fn speak(&mut self, text: &str, how: Speech) -> bool {
-        match how {
-            Speech::NextTurn if self.turn_is_over() => {
-                let said = self.parser.say(text, &mut self.output);
-                self.turn_ended &= !said;
-                said
+    async fn abandon(mut self) {
+        self.end_program(Duration::ZERO);
+        let last_order = async {
+            flush(&mut self.orders).await.ok()?;
+            while let Some(report) = next(&mut self.reports).await {
+                if matches!(report, Report::Ended(_) | Report::NotStarted { .. }) {
+                    return Some(());
+                }
             }
-            Speech::IntoTurn if !self.turn_is_over() => self.parser.steer(text, &mut self.output),
-            Speech::NextTurn | Speech::IntoTurn => false,
-        }
-    }
-
-    fn notice(&mut self, level: Level, code: NoticeCode, message: impl Into<String>) {
-        self.output.event(StreamEvent::notice(level, code, message));
-    }
-
-    fn fail(&mut self, failure: Failure) {
-        self.output.items.push(Item::TurnEnded(Err(failure)));
-    }
-
-    fn stdout(&mut self, bytes: &[u8]) {
-        let mut lines = std::mem::take(&mut self.lines);
-        lines.push(bytes, |line| self.line(line));
-        self.lines = lines;
-    }
-
-    fn end_of_output(&mut self) {
-        if std::mem::replace(&mut self.output_ended, true) {
-            return;
-        }
-        let mut lines = std::mem::take(&mut self.lines);
-        lines.finish(|line| self.line(line));
-        self.parser.end_of_output(&mut self.output);
-    }
-
-    fn line(&mut self, line: Line<'_>) {
-        let (text, replaced) = line.text();
-        if let Some(size) = line.cut_from {
-            // Half a line is no message of the agent's protocol: it is shown, not understood.
-            self.output.raw(&text);
-            let message = format!("a line of {size} bytes was cut to {}", line.bytes.len());
-            let data = json!({ "kept": line.bytes.len(), "size": size });
-            self.output.event(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::Truncated, message, data: Some(data) });
-        } else {
-            self.parser.line(&text, &mut self.output);
-        }
-        if replaced && !std::mem::replace(&mut self.told_invalid_utf8, true) {
-            let message = "the agent wrote bytes that are not UTF-8; they were replaced, here and wherever they come again";
-            self.notice(Level::Warning, NoticeCode::InvalidUtf8, message);
-        }
-    }
-
-    fn stderr(&mut self, bytes: &[u8]) {
-        self.stderr_tail.push(bytes);
-        let room = STDERR_LOG.saturating_sub(self.stderr_logged);
-        if room == 0 {
-            return;
-        }
-        self.stderr_pending.extend_from_slice(&bytes[..bytes.len().min(room)]);
-        self.stderr_logged += bytes.len().min(room);
-        // Whole lines only, so that a reader never sees half a word; a line without end goes when it is long enough.
-        let whole = match memchr::memrchr(b'\n', &self.stderr_pending) {
-            Some(newline) => newline + 1,
-            None if self.stderr_pending.len() > READ_SIZE => self.stderr_pending.len(),
-            None => 0,
+            None
         };
-        self.log_stderr(whole);
-        if self.stderr_logged == STDERR_LOG {
-            let message = "the agent wrote more than 1 MiB to its standard error; only the end of the rest is kept";
-            self.notice(Level::Warning, NoticeCode::Truncated, message);
-        }
-    }
-
-    fn end_of_stderr(&mut self) {
-        self.log_stderr(self.stderr_pending.len());
-    }
-
-    fn log_stderr(&mut self, length: usize) {
-        let rest = self.stderr_pending.split_off(length);
-        let text = std::mem::replace(&mut self.stderr_pending, rest);
-        let text = String::from_utf8_lossy(&text);
-        let text = text.trim_end_matches('\n');
-        if !text.is_empty() {
-            self.output.event(StreamEvent::Log { stream: LogStream::Stderr, content: text.to_owned() });
+        if self.gone.is_none() && !matches!(tokio::time::timeout(LAST_ORDER, last_order).await, Ok(Some(()))) {
+            Tree::left_by_earlier_server(self.program.marker).end(Duration::ZERO).await;
         }
     }
 }
@@ -462,25 +526,21 @@ fn not_started(exit: Exit, stderr_tail: &str) -> Option<Failure> {
     (exit == Exit::Code(launch::NOT_STARTED)).then(|| Failure::new(Cause::NotInstalled, told))
 }
 
-/// Reads once. A broken pipe is an ended one.
-async fn read(pipe: &mut Option<impl AsyncReadExt + Unpin>, buffer: &mut [u8]) -> usize {
-    match pipe {
-        Some(pipe) => pipe.read(buffer).await.unwrap_or(0),
-        None => std::future::pending().await,
+/// The next report; `None` if the shim has gone, however.
+async fn next(reports: &mut Option<Reports>) -> Option<Report> {
+    match reports {
+        Some(reports) => reports.next().await.unwrap_or(None),
+        None => None,
     }
 }
 
-async fn write(pipe: &mut Option<ChildStdin>, bytes: &[u8]) -> std::io::Result<usize> {
-    match pipe {
-        Some(_) if bytes.is_empty() => Ok(0),
-        Some(pipe) => pipe.write(bytes).await,
-        None => std::future::pending().await,
+async fn flush(orders: &mut Option<Orders>) -> std::io::Result<()> {
+    match orders {
+        Some(orders) => orders.flush().await,
+        None => Ok(()),
     }
 }
 
-async fn finish(ending: &mut Option<Ending>) -> Remains {
-    match ending {
-        Some(ending) => ending.work.as_mut().await,
-        None => std::future::pending().await,
-    }
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

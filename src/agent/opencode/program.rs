@@ -121,7 +121,7 @@ impl Program for OpenCode {
     }
 
     fn parser(&self, task: &Task, installed: &Installed) -> Box<dyn Parser> {
-        match (installed.variant, self.mode) {
+        match (installed.variant.as_ref(), self.mode) {
             (variant::GO, _) => Box::new(Go::new(installed)),
             (_, Mode::TwoWay) => Box::new(Acp::new(task, DIALECT)),
             (_, Mode::OneShot) => Box::new(OneShot::new(task, installed)),

@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 
 use anyhow::Context;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Settings;
 use crate::process::launch::Launcher;
-use crate::server::{self, Server};
+use crate::server::{self, Server, Stop};
+use crate::types::OnShutdown;
 
 /// A running server in this process, with the local data folder and on a free port of this machine.
 ///
@@ -17,7 +17,7 @@ use crate::server::{self, Server};
 #[derive(Debug)]
 pub(in crate::cli) struct Inside {
     address: SocketAddr,
-    stop: CancellationToken,
+    stop: Stop,
     task: JoinHandle<()>,
 }
 
@@ -30,7 +30,7 @@ impl Inside {
         let settings = Settings { addr: ([127, 0, 0, 1], 0).into(), ..settings.clone() };
         let registry = server::agents(&settings.agents, |name| std::env::var_os(name));
         let server = Server::start(&settings, &registry, launcher).await.context("no server answers, and none could be started here")?;
-        let (address, stop) = (server.address(), CancellationToken::new());
+        let (address, stop) = (server.address(), Stop::default());
         let task = TaskTracker::new().spawn(server.run(stop.clone()));
         Ok(Self { address, stop, task })
     }
@@ -40,9 +40,9 @@ impl Inside {
         self.address
     }
 
-    /// Stops it, with all that still runs in it.
+    /// Stops it, with all that still runs in it: nobody would be there to serve what went on.
     pub(in crate::cli) async fn stop(mut self) {
-        self.stop.cancel();
+        self.stop.tell(OnShutdown::Stop);
         // A server that has panicked has stopped as well; its message is on standard error.
         let _ = (&mut self.task).await;
     }
@@ -50,6 +50,6 @@ impl Inside {
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.stop.tell(OnShutdown::Stop);
     }
 }

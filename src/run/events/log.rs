@@ -9,8 +9,9 @@ use tokio::sync::watch;
 use super::encode::encode;
 use super::follower::{Follower, Framing};
 use super::frames::Frames;
+use super::memory::Memory;
 use crate::run::store::{Chunk, Idempotency, RunChange, RunRecord, RunStore, StoreError};
-use crate::types::{Clock, RunId, Seq, StreamEvent, Timestamp, Usage};
+use crate::types::{Clock, RunId, Seq, StreamEvent, Timestamp};
 
 /// Most that a live run's tail holds in memory, in bytes of frames. A follower that is further behind reads from the store.
 const TAIL: usize = 256 * 1024;
@@ -100,18 +101,18 @@ impl EventLog {
         Ok(Some(Follower::of_ended(run, after, framing, tip, Arc::clone(&self.store))))
     }
 
-    /// What a run whose driver is gone has left behind by its log. Reads the whole log.
+    /// What the log of a run whose driver is gone says of where it stood. Reads the whole log.
     ///
     /// # Errors
     /// [`StoreError`] if the log cannot be read.
-    pub async fn leftovers(&self, run: RunId) -> Result<Leftovers, StoreError> {
-        let (mut left, mut cursor) = (Leftovers::default(), 0);
+    pub async fn memory(&self, run: RunId) -> Result<Memory, StoreError> {
+        let (mut memory, mut cursor) = (Memory::default(), 0);
         loop {
             let chunks = self.store.chunks(run, cursor, READ).await?;
-            let Some(last) = chunks.last() else { return Ok(left) };
+            let Some(last) = chunks.last() else { return Ok(memory) };
             cursor = last.last.get();
             for line in chunks.iter().flat_map(|chunk| chunk.body.split(|byte| *byte == b'\n')) {
-                left.see(line);
+                memory.see(line);
             }
         }
     }
@@ -174,34 +175,6 @@ impl Tail {
             last = next.last();
         }
         Some((joined.into(), last))
-    }
-}
-
-/// What is unfinished in a log that nobody writes any more.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Leftovers {
-    /// What the run had used by its last word on that.
-    pub usage: Option<Usage>,
-    /// Requests that nobody has answered, in their order, each with how many questions it asks: none for a permission.
-    pub requests: Vec<(String, Option<usize>)>,
-}
-
-impl Leftovers {
-    fn see(&mut self, line: &[u8]) {
-        // Most lines are tokens, and need not be taken apart to see that they are none of these.
-        const TOLD: [&[u8]; 3] = [br#""type":"usage""#, br#""type":"permission_re"#, br#""type":"question"#];
-        if !TOLD.iter().any(|told| memchr::memmem::find(line, told).is_some()) {
-            return;
-        }
-        match serde_json::from_slice(line) {
-            Ok(StreamEvent::Usage(usage)) => self.usage = Some(usage),
-            Ok(StreamEvent::PermissionRequest { id, .. }) => self.requests.push((id, None)),
-            Ok(StreamEvent::Question { id, questions }) => self.requests.push((id, Some(questions.len()))),
-            Ok(StreamEvent::PermissionResolved { id, .. } | StreamEvent::QuestionResolved { id, .. }) => {
-                self.requests.retain(|(open, _)| *open != id);
-            }
-            _ => {}
-        }
     }
 }
 

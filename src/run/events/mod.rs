@@ -12,8 +12,10 @@ mod encode;
 mod follower;
 mod frames;
 mod log;
+mod memory;
 #[cfg(test)]
 mod tests;
 
 pub use follower::{Follower, Framing};
-pub use log::{EventLog, Leftovers, LogWriter};
+pub use log::{EventLog, LogWriter};
+pub use memory::Memory;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::{EventLog, Follower, Framing, Leftovers, LogWriter};
+use super::{EventLog, Follower, Framing, LogWriter, Memory};
 use crate::run::store::contract::{done, record};
 use crate::run::store::{RunChange, SqliteStore};
-use crate::types::{Clock, DecidedBy, Decision, Question, StreamEvent, Timestamp, ToolKind, Usage};
+use crate::types::{Answer, Clock, DecidedBy, Decision, Question, StreamEvent, Timestamp, ToolKind, Usage};
 
 #[derive(Debug)]
 struct StoppedClock;
@@ -55,13 +55,13 @@ fn ids(sse: &[u8]) -> Vec<u64> {
 async fn what_a_run_had_used_is_found_in_its_log_also_behind_many_events() {
     let (_folder, log) = log();
     let mut writer = created(&log).await;
-    assert_eq!(log.leftovers(writer.run()).await.unwrap(), Leftovers::default());
+    assert_eq!(log.memory(writer.run()).await.unwrap(), Memory::default());
     for output_tokens in [1, 2] {
         let usage = Usage { output_tokens, ..Usage::default() };
         writer.append(&[StreamEvent::Usage(usage)], RunChange::default()).await.unwrap();
         writer.append(&tokens(20, 90_000), RunChange::default()).await.unwrap();
     }
-    let found = log.leftovers(writer.run()).await.unwrap();
+    let found = log.memory(writer.run()).await.unwrap();
     assert_eq!(found.usage.map(|usage| usage.output_tokens), Some(2));
 }
 
@@ -81,9 +81,12 @@ async fn a_request_that_nobody_has_answered_is_found_in_the_log() {
     let answered = StreamEvent::PermissionResolved { id: "a".into(), decision: Decision::Deny, by: DecidedBy::User, reason: None };
     let question = Question { text: "which?".into(), options: vec![], multiple: false };
     let question = StreamEvent::Question { id: "q".into(), questions: vec![question] };
-    writer.append(&[permission("a"), permission("b"), answered, question], RunChange::default()).await.unwrap();
-    let found = log.leftovers(writer.run()).await.unwrap();
-    assert_eq!(found.requests, [("b".to_owned(), None), ("q".to_owned(), Some(1))]);
+    let asked = [permission("a"), permission("b"), answered, question];
+    writer.append(&asked, RunChange::default()).await.unwrap();
+    let found = log.memory(writer.run()).await.unwrap();
+    let at = Timestamp::from_millis(1_000);
+    assert_eq!(found.open, [(asked[1].clone(), at), (asked[3].clone(), at)]);
+    assert_eq!(found.answers, [("a".to_owned(), Answer::Permission { decision: Decision::Deny, message: None })]);
 }
 
 proptest! {

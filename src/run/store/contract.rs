@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SqliteStore, StoreError, UsedKey, UserRecord, UserStore};
-use crate::types::{Cause, PermissionMode, RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, UserRole};
+use super::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SqliteStore, StoreError, UsedKey};
+use crate::agent::handle::Place;
+use crate::types::{Cause, PermissionMode, RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp};
 
 fn seq(n: u64) -> Seq {
     Seq::new(n).unwrap()
@@ -43,6 +44,7 @@ pub(in crate::run) fn record(owner: &str, agent_type: &str, label: Option<(&str,
         started_at: None,
         ended_at: None,
         last_seq: seq(1),
+        place: None,
         done: None,
     }
 }
@@ -83,12 +85,13 @@ async fn a_run_reads_back_as_it_was_written(store: &dyn RunStore) {
     let at = Timestamp::from_millis(2_000);
     let change =
         RunChange { status: Some(RunStatus::Running), started_at: Some(at), agent_session: Some("s-1".into()), ..RunChange::default() };
-    store.append(run.id, chunk(2, 4), change).await.unwrap();
+    let place = Place { out: 7, err: 8, err_ended: true, calls: 9, ..Place::default() };
+    store.append(run.id, chunk(2, 4), RunChange { place: Some(place), ..change }).await.unwrap();
     let change = RunChange { status: Some(RunStatus::Completed), done: Some((done(), at)), ..RunChange::default() };
     store.append(run.id, chunk(5, 5), change).await.unwrap();
     let read = store.run(run.id).await.unwrap().unwrap();
     assert_eq!((read.status, read.last_seq, read.started_at, read.ended_at), (RunStatus::Completed, seq(5), Some(at), Some(at)));
-    assert_eq!(read.done, Some(done()));
+    assert_eq!((read.done, read.place), (Some(done()), Some(place)), "a change without a place leaves it as it is");
 }
 
 async fn only_the_next_batch_of_a_live_run_is_taken(store: &dyn RunStore) {
@@ -206,19 +209,6 @@ async fn a_key_is_used_once_and_tells_what_it_was_used_for(store: &dyn RunStore)
     store.create_run(second, chunk(1, 1), key(2, 3)).await.unwrap();
 }
 
-async fn a_password_of_ones_own_ends_the_default_and_older_tokens(store: &dyn UserStore) {
-    let name = "carol".parse().unwrap();
-    let user = UserRecord { name, role: UserRole::User, password_hash: "h1".into(), default_password: true, generation: 0 };
-    assert!(store.add_user(user.clone()).await.unwrap());
-    assert!(!store.add_user(UserRecord { password_hash: "h2".into(), ..user.clone() }).await.unwrap());
-    assert_eq!(store.user(&user.name).await.unwrap(), Some(user.clone()));
-    assert!(store.set_password(&user.name, "h3".into()).await.unwrap());
-    let read = store.user(&user.name).await.unwrap().unwrap();
-    assert_eq!((read.password_hash.as_str(), read.default_password, read.generation), ("h3", false, 1));
-    assert!(!store.set_password(&"nobody".parse().unwrap(), "h".into()).await.unwrap());
-    assert_eq!(store.user(&"nobody".parse().unwrap()).await.unwrap(), None);
-}
-
 macro_rules! contract {
     ($($case:ident),* $(,)?) => {
         mod sqlite {
@@ -234,6 +224,8 @@ macro_rules! contract {
     };
 }
 
+pub(super) use contract;
+
 contract! {
     a_run_reads_back_as_it_was_written,
     only_the_next_batch_of_a_live_run_is_taken,
@@ -242,5 +234,4 @@ contract! {
     unfinished_runs_are_found_and_deleted_ones_are_gone,
     a_session_is_made_with_its_first_run_and_learns_the_agents_own_id,
     a_key_is_used_once_and_tells_what_it_was_used_for,
-    a_password_of_ones_own_ends_the_default_and_older_tokens,
 }

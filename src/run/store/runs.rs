@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::StoreError;
+use crate::agent::handle::Place;
 use crate::types::{RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, UserName};
 
 /// A run's row.
@@ -31,6 +32,8 @@ pub struct RunRecord {
     pub ended_at: Option<Timestamp>,
     /// Number of its last event.
     pub last_seq: Seq,
+    /// How far its events reach in what the agent wrote; `None` while none comes of it.
+    pub place: Option<Place>,
     /// How it ended: what its last event says.
     pub done: Option<RunDone>,
 }
@@ -55,6 +58,8 @@ pub struct RunChange {
     pub started_at: Option<Timestamp>,
     /// The agent's own id of the conversation.
     pub agent_session: Option<String>,
+    /// How far the events reach in what the agent wrote.
+    pub place: Option<Place>,
     /// The end, with its moment.
     pub done: Option<(RunDone, Timestamp)>,
     /// The key under which a client asked for this.

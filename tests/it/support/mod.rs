@@ -4,6 +4,7 @@
 
 mod cli;
 mod client;
+mod described;
 mod live;
 mod process;
 mod server;
@@ -14,8 +15,9 @@ use std::time::Duration;
 
 pub(crate) use cli::{ended, typed};
 pub(crate) use client::{Answer, Client};
+pub(crate) use described::validator;
 pub(crate) use live::{notice, of};
-pub(crate) use process::{Pid, carrying, is_alive};
+pub(crate) use process::{Pid, carrying, is_alive, keeper_of};
 pub(crate) use server::{Server, Setup};
 pub(crate) use sse::{Frame, Frames, assert_dense, last};
 pub(crate) use tmux::Tmux;

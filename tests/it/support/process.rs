@@ -46,3 +46,15 @@ pub(crate) fn is_alive(pid: i32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next()).is_some_and(|state| !matches!(state, 'Z' | 'X'))
 }
+
+/// The process that keeps the agent of this run: the parent of the one process of the run whose parent is not of the run.
+pub(crate) fn keeper_of(run: &str) -> rustix::process::Pid {
+    let members = carrying(run);
+    let keeper = members.iter().map(|pid| parent_of(*pid)).find(|parent| !members.contains(parent) && *parent > 1);
+    keeper.and_then(rustix::process::Pid::from_raw).expect("the run has an agent")
+}
+
+fn parent_of(pid: i32) -> i32 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
+}

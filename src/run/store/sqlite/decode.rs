@@ -16,7 +16,8 @@ pub(super) fn writing(error: &rusqlite::Error) -> StoreError {
 }
 
 /// The columns of a run's row, in the order that [`run`] reads them.
-pub(super) const RUN_COLUMNS: &str = "id, session_id, owner, status, spec, widened, created_at, started_at, ended_at, last_seq, done";
+pub(super) const RUN_COLUMNS: &str =
+    "id, session_id, owner, status, spec, widened, created_at, started_at, ended_at, last_seq, done, place";
 
 /// Reads a run's row.
 pub(super) fn run(row: &Row<'_>) -> Result<RunRecord, StoreError> {
@@ -27,6 +28,7 @@ pub(super) fn run(row: &Row<'_>) -> Result<RunRecord, StoreError> {
     let status = text(3)?;
     let last_seq: i64 = row.get(9).map_err(|error| damaged(error.to_string()))?;
     let done: Option<String> = row.get(10).map_err(|error| damaged(error.to_string()))?;
+    let place: Option<String> = row.get(11).map_err(|error| damaged(error.to_string()))?;
     Ok(RunRecord {
         id: id.parse().map_err(|error| damaged(format!("{error}")))?,
         session: text(1)?.parse().map_err(|error| damaged(format!("{error}")))?,
@@ -39,6 +41,7 @@ pub(super) fn run(row: &Row<'_>) -> Result<RunRecord, StoreError> {
         ended_at: moment(8)?.map(Timestamp::from_millis),
         last_seq: u64::try_from(last_seq).ok().and_then(Seq::new).ok_or_else(|| damaged(format!("last_seq is {last_seq}")))?,
         done: done.map(|done| json(&done)).transpose().map_err(&damaged)?,
+        place: place.map(|place| json(&place)).transpose().map_err(&damaged)?,
     })
 }
 

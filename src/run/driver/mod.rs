@@ -3,30 +3,42 @@
 //! Whatever happens comes here as a value, goes through [`RunState::next`], and is on disk before anyone hears of it. There is one
 //! driver task for each live run, and it ends only with the run's `done` event.
 
+mod catch_up;
+mod clock;
+mod messages;
+mod page;
+mod requests;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::OptionFuture;
 use serde_json::json;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use self::catch_up::Unsure;
+use self::clock::{WallClock, at};
+use self::page::Page;
 use super::admission::{Place, Ticket};
 use super::events::LogWriter;
-use super::handle::{Command, Inbox, NotAnswered, NotTaken};
-use super::page::Page;
-use super::policy::{Policy, Verdict, Wish};
-use super::requests::{Asks, RequestView, Requests, resolved};
+use super::handle::{Command, Inbox, NotAnswered};
+use super::policy::Policy;
+use super::requests::{Asks, Requests, resolved};
 use super::sessions::{Turn, Waiting};
+use super::shutdown::Shutdown;
 use super::state::{Input, Outcome, RunState, StopReason};
-use super::store::{Idempotency, RunChange, RunStore, StoreError};
-use crate::agent::handle::{AgentEnd, AgentHandle, Speech, Update};
-use crate::agent::{Agents, Item, Started, Task};
+use super::store::{RunChange, RunStore, StoreError};
+use crate::agent::handle::{AgentEnd, AgentHandle, Update};
+use crate::agent::{Agents, Item, Start, Started, Task};
+use crate::process::shim::ProcessFolder;
 use crate::process::{Marker, WorkingDir};
 use crate::types::{
-    Answer, Cause, DecidedBy, Failure, Level, McpServer, MessageMode, NoticeCode, RunDone, RunSpec, RunStarted, SessionId, StreamEvent,
-    Timestamp, TurnEnd, Usage,
+    Cause, DecidedBy, Failure, Level, McpServer, NoticeCode, OnShutdown, RunDone, RunId, RunSpec, RunStarted, SessionId, StreamEvent,
+    TurnEnd, Usage,
 };
 
 /// What all drivers of a server share.
@@ -34,8 +46,10 @@ use crate::types::{
 pub(super) struct Surroundings {
     pub(super) agents: Agents,
     pub(super) store: Arc<dyn RunStore>,
-    /// The server goes away: runs are to end.
-    pub(super) shutdown: CancellationToken,
+    /// Where each run's process has its folder.
+    pub(super) processes: PathBuf,
+    /// The server goes away.
+    pub(super) shutdown: Shutdown,
     /// The server goes away now, whatever is not written yet.
     pub(super) force: CancellationToken,
     /// How long an agent may take to end after TERM.
@@ -46,15 +60,19 @@ pub(super) struct Surroundings {
     pub(super) patience: Duration,
 }
 
+impl Surroundings {
+    /// The folder of a run's process.
+    pub(super) fn process_folder(&self, run: RunId) -> ProcessFolder {
+        ProcessFolder::new(self.processes.join(run.to_string()))
+    }
+}
+
 /// What a run gives its agent and nobody else: it may hold secrets, so it is neither stored nor shown.
 #[derive(Clone, Default)]
 pub(super) struct Private {
     pub(super) env: BTreeMap<String, String>,
     pub(super) mcp_servers: Vec<McpServer>,
 }
-
-/// Messages that may wait for the next turn.
-const MAX_WAITING: usize = 64;
 
 pub(super) struct Driver {
     spec: RunSpec,
@@ -66,6 +84,8 @@ pub(super) struct Driver {
     policy: Policy,
     state: RunState,
     created: Instant,
+    /// How old the run was when this driver was made: an earlier server may have driven it.
+    age: Duration,
     started: bool,
     /// How the last turn ended.
     turn: Option<TurnEnd>,
@@ -80,37 +100,14 @@ pub(super) struct Driver {
     clock: WallClock,
     /// When the agent has been silent for too long.
     idle_deadline: Option<Instant>,
-}
-
-/// The run's time limit, which stands still while the agent waits for somebody's answer.
-#[derive(Clone, Copy, Debug)]
-enum WallClock {
-    Off,
-    Running { until: Instant },
-    Standing { left: Duration },
-}
-
-impl WallClock {
-    fn stand(self) -> Self {
-        match self {
-            Self::Running { until } => Self::Standing { left: until.saturating_duration_since(Instant::now()) },
-            other => other,
-        }
-    }
-
-    fn go_on(self) -> Self {
-        match self {
-            Self::Standing { left } => Self::Running { until: Instant::now() + left },
-            other => other,
-        }
-    }
-
-    fn deadline(self) -> Option<Instant> {
-        match self {
-            Self::Running { until } => Some(until),
-            Self::Off | Self::Standing { .. } => None,
-        }
-    }
+    /// When the agent's shim, as it was told, ends the agent by itself.
+    limit: Option<Instant>,
+    /// What an earlier server may not have done.
+    unsure: Unsure,
+    /// Notices that an earlier server has given: some are given once in a run.
+    noticed: Vec<NoticeCode>,
+    /// What is to be written with the run's end.
+    last_page: Page,
 }
 
 /// How long to wait before a failed write is tried again. A full disk heals when somebody makes room.
@@ -136,6 +133,7 @@ impl Driver {
             policy,
             state: RunState::Queued,
             created: Instant::now(),
+            age: Duration::ZERO,
             started: false,
             turn: None,
             finishing: false,
@@ -145,22 +143,44 @@ impl Driver {
             tool_calls: HashMap::new(),
             clock: WallClock::Off,
             idle_deadline: None,
+            limit: None,
+            unsure: Unsure::default(),
+            noticed: Vec::new(),
+            last_page: Page::default(),
         }
     }
 
-    /// Carries the run through its whole life. `turn` is its place in the session's queue.
+    /// Carries the run through its whole life, or as far as this server lives. `turn` is its place in the session's queue.
     pub(super) async fn run(mut self, ticket: Ticket, turn: Waiting) {
-        let place = self.wait_for_a_place(ticket, turn).await;
-        let end = match self.state {
-            RunState::Ended(_) => AgentEnd::default(),
-            _ => self.work().await,
+        let places = match self.wait_for_a_place(ticket, turn).await {
+            Wait::Admitted(places) => Some(places),
+            Wait::Ended => None,
+            // It is in the store, and the next server queues it again.
+            Wait::LetGo => return,
         };
-        self.finish(end).await;
+        let end = if places.is_none() { Some(AgentEnd::default()) } else { self.begin().await };
+        if let Some(end) = end {
+            self.finish(end).await;
+        }
         // Only now: whoever comes next in the session goes on from what this run has written.
-        drop(place);
+        drop(places);
     }
 
-    async fn wait_for_a_place(&mut self, ticket: Ticket, turn: Waiting) -> Option<(Turn, Place)> {
+    /// Goes on with an agent of an earlier server. It works already, so it waits for no place; but it takes those that it has.
+    pub(super) async fn go_on(mut self, agent: AgentHandle, ticket: Option<Ticket>, turn: Waiting) {
+        if !self.started {
+            self.enter(Input::Admitted);
+        }
+        let places = async move { (turn.await, OptionFuture::from(ticket.map(Ticket::admitted)).await) };
+        tokio::pin!(places);
+        // Asked once, it stands in both queues, and what is given to it is kept for it.
+        let _places = futures_util::poll!(&mut places);
+        if let Some(end) = self.work(agent).await {
+            self.finish(end).await;
+        }
+    }
+
+    async fn wait_for_a_place(&mut self, ticket: Ticket, turn: Waiting) -> Wait {
         let shutdown = self.around.shutdown.clone();
         // The session first: a run that waits for another one must not hold a place that others could work in.
         let admitted = async move { (turn.await, ticket.admitted().await) };
@@ -169,52 +189,65 @@ impl Driver {
             tokio::select! {
                 places = &mut admitted => {
                     self.enter(Input::Admitted);
-                    return Some(places);
+                    return Wait::Admitted(places);
                 }
                 Some(command) = self.inbox.commands.recv() => match command {
                     Command::Stop(reason) => self.enter(Input::StopAsked(reason)),
                     other => self.obey(other, None).await,
                 },
-                () = shutdown.cancelled() => self.enter(Input::StopAsked(StopReason::Shutdown)),
+                how = shutdown.told() => {
+                    // What is kept nowhere is lost with this server.
+                    if how == OnShutdown::Detach && self.private.is_empty() {
+                        return Wait::LetGo;
+                    }
+                    self.enter(Input::StopAsked(StopReason::Shutdown));
+                }
             }
             if matches!(self.state, RunState::Ended(_)) {
-                return None;
+                return Wait::Ended;
             }
         }
     }
 
-    /// From the agent's start to its end.
-    async fn work(&mut self) -> AgentEnd {
-        self.clock = WallClock::Running { until: Instant::now() + self.spec.timeout };
+    /// Starts the agent and works with it to its end. `None` if it was let go.
+    async fn begin(&mut self) -> Option<AgentEnd> {
+        self.clock = WallClock::start(self.spec.timeout);
+        self.limit = self.clock.over_at(None);
         self.agent_stirs();
-        let mut agent = match self.start().await {
-            Ok(agent) => agent,
+        match self.start().await {
+            Ok(agent) => self.work(agent).await,
             Err(failure) => {
-                let outcome = Outcome::failed(failure);
-                self.enter(Input::AgentGone(outcome));
-                return AgentEnd::default();
+                self.enter(Input::AgentGone(Outcome::failed(failure)));
+                Some(AgentEnd::default())
             }
-        };
+        }
+    }
+
+    /// Works with an agent to its end. `None` if it was let go.
+    async fn work(&mut self, mut agent: AgentHandle) -> Option<AgentEnd> {
         let shutdown = self.around.shutdown.clone();
         let mut told_shutdown = false;
         loop {
+            self.keep_limit(&agent).await;
             let (wall_clock, silence, unanswered) = (self.clock.deadline(), self.idle_deadline, self.requests.next_deadline());
             tokio::select! {
                 update = agent.next() => match update {
-                    Update::Items(items) => self.record(items, &agent).await,
-                    Update::Ended(end) => {
-                        let outcome = Outcome::of(self.turn.as_ref(), &end);
-                        self.enter(Input::AgentGone(outcome));
-                        return end;
-                    }
+                    Update::Past { past, place, left } => self.catch_up(past, place, left, &agent).await,
+                    Update::Items { items, place } => self.record(items, place, &agent).await,
+                    Update::Ended(end) => return Some(self.agent_ended(end)),
                 },
                 Some(command) = self.inbox.commands.recv() => match command {
                     Command::Stop(reason) => self.ask_stop(reason, &agent).await,
                     other => self.obey(other, Some(&agent)).await,
                 },
-                () = shutdown.cancelled(), if !told_shutdown => {
+                how = shutdown.told(), if !told_shutdown => {
                     told_shutdown = true;
-                    self.ask_stop(StopReason::Shutdown, &agent).await;
+                    if how == OnShutdown::Stop || !agent.outlives_us() {
+                        self.ask_stop(StopReason::Shutdown, &agent).await;
+                    } else if agent.let_go().await {
+                        tracing::info!(run.id = %self.log.run(), "the run's agent goes on without this server");
+                        return None;
+                    }
                 }
                 () = at(wall_clock), if wall_clock.is_some() => {
                     self.clock = WallClock::Off;
@@ -229,6 +262,35 @@ impl Driver {
         }
     }
 
+    /// Nothing of the agent is left. What it said with its last breath is written together with the run's end.
+    fn agent_ended(&mut self, mut end: AgentEnd) -> AgentEnd {
+        let mut page = Page::default();
+        for item in std::mem::take(&mut end.items) {
+            self.item(item, &mut page);
+        }
+        if let Some(turn) = page.turn.take() {
+            self.turn = Some(turn);
+        }
+        self.last_page = page;
+        let outcome = Outcome::of(self.turn.as_ref(), &end);
+        self.enter(Input::AgentGone(outcome));
+        end
+    }
+
+    /// Lets the shim know when the run's time is over, for the case that we are not there then.
+    async fn keep_limit(&mut self, agent: &AgentHandle) {
+        // An agent that is being ended has limits of its own.
+        if self.finishing {
+            return;
+        }
+        let limit = self.clock.over_at(self.requests.last_deadline());
+        if let Some(at) = limit
+            && std::mem::replace(&mut self.limit, limit) != limit
+        {
+            agent.limit(Some(at.saturating_duration_since(Instant::now()))).await;
+        }
+    }
+
     async fn start(&mut self) -> Result<AgentHandle, Failure> {
         // The folder was judged when the run was created, and may have been moved or linked elsewhere while the run was queued.
         let path = &self.spec.working_dir;
@@ -237,7 +299,7 @@ impl Driver {
         let session = self.around.store.session(self.session).await;
         let session = session.map_err(|error| Failure::new(Cause::Storage, error.to_string()))?;
         let resume = session.and_then(|session| session.agent_session);
-        if let Some(agent_session) = &resume {
+        if let Some(agent_session) = resume.as_ref().filter(|_| !self.noticed.contains(&NoticeCode::Resumed)) {
             let message = "the agent goes on with this session's conversation";
             let data = Some(json!({ "agent_session": agent_session }));
             let resumed = StreamEvent::Notice { level: Level::Info, code: NoticeCode::Resumed, message: message.into(), data };
@@ -245,8 +307,16 @@ impl Driver {
             written.map_err(|error| Failure::new(Cause::Storage, error.to_string()))?;
         }
         let Private { env, mcp_servers } = std::mem::take(&mut self.private);
-        let task = Task { spec: self.spec.clone(), resume, mcp_servers };
-        self.around.agents.start(task, env, working_dir, Marker::new(self.log.run().to_string())).await
+        let run = self.log.run();
+        let start = Start {
+            task: Task { spec: self.spec.clone(), resume, mcp_servers },
+            env,
+            working_dir,
+            folder: self.around.process_folder(run),
+            marker: Marker::new(run.to_string()),
+            limit: self.spec.timeout,
+        };
+        self.around.agents.start(start).await
     }
 
     async fn ask_stop(&mut self, reason: StopReason, agent: &AgentHandle) {
@@ -255,9 +325,9 @@ impl Driver {
         self.finishing = true;
         // A shutdown cannot wait as long as a user who has cancelled would.
         if reason == StopReason::Shutdown {
-            agent.stop(self.around.shutdown_grace).await;
+            agent.stop(reason.as_str().to_owned(), self.around.shutdown_grace).await;
         } else if !already_stopping {
-            agent.stop(self.around.grace).await;
+            agent.stop(reason.as_str().to_owned(), self.around.grace).await;
         }
     }
 
@@ -266,11 +336,16 @@ impl Driver {
             Ok(next) => self.state = next,
             Err(wrong) => tracing::error!(run.id = %self.log.run(), error = %wrong, "the run's driver lost its place"),
         }
-        self.clock = if matches!(self.state, RunState::Waiting(_)) { self.clock.stand() } else { self.clock.go_on() };
+        self.settle_clock();
         // An ended run is shown as such when its end is on disk.
         if !matches!(self.state, RunState::Ended(_)) {
             self.inbox.status.send_replace(self.state.status());
         }
+    }
+
+    /// The clock stands still exactly while somebody is waited for.
+    fn settle_clock(&mut self) {
+        self.clock = if matches!(self.state, RunState::Waiting(_)) { self.clock.stand() } else { self.clock.go_on() };
     }
 
     /// The agent did something: its silence is counted from now, unless it is us whom it waits for.
@@ -280,14 +355,11 @@ impl Driver {
     }
 
     /// Writes what the agent did, answers what it asked, and goes on after its turn.
-    async fn record(&mut self, items: Vec<Item>, agent: &AgentHandle) {
+    async fn record(&mut self, items: Vec<Item>, place: crate::agent::handle::Place, agent: &AgentHandle) {
         let mut page = Page::default();
+        page.change.place = Some(place);
         for item in items {
-            match item {
-                Item::Started(started) => self.agent_started(started, &mut page),
-                Item::Event(event) => self.event(event, &mut page),
-                Item::TurnEnded(turn) => page.turn = Some(turn),
-            }
+            self.item(item, &mut page);
         }
         self.agent_stirs();
         if !self.write(page.events, page.change, agent).await {
@@ -299,6 +371,14 @@ impl Driver {
         }
         if let Some(turn) = page.turn {
             self.turn_ended(turn, agent).await;
+        }
+    }
+
+    fn item(&mut self, item: Item, page: &mut Page) {
+        match item {
+            Item::Started(started) => self.agent_started(started, page),
+            Item::Event(event) => self.event(event, page),
+            Item::TurnEnded(turn) => page.turn = Some(turn),
         }
     }
 
@@ -355,58 +435,12 @@ impl Driver {
                 }
                 self.enter(Input::RequestClosed);
             }
+            StreamEvent::Notice { code: code @ NoticeCode::Lingered, .. } if self.noticed.contains(code) => return,
             // The frame of a run is written here and nowhere else.
             StreamEvent::Done(_) | StreamEvent::RunQueued { .. } | StreamEvent::RunStarted(_) => return,
             _ => {}
         }
         page.events.push(event);
-    }
-
-    fn permission(&mut self, mut event: StreamEvent, page: &mut Page) {
-        let StreamEvent::PermissionRequest { id, tool_call_id, tool, kind, input, options, expires_at } = &mut event else { return };
-        let wish = Wish { tool, kind: *kind, input, options, working_dir: &self.spec.working_dir };
-        let id = id.clone();
-        match self.policy.judge(wish) {
-            Verdict::Decided(decision, reason) => {
-                page.events.push(event);
-                let answer = Answer::Permission { decision, message: Some(reason) };
-                page.events.push(resolved(&id, &answer, DecidedBy::Policy));
-                self.requests.answered_at_once(id.clone());
-                page.answers.push((id, answer));
-            }
-            Verdict::Ask => {
-                let (tool_call_id, tool, kind) = (tool_call_id.clone(), tool.clone(), *kind);
-                let asks = Asks::Permission { tool_call_id, tool, kind, input: input.clone(), options: options.clone() };
-                *expires_at = Some(self.open(id, asks));
-                page.events.push(event);
-            }
-        }
-    }
-
-    /// A request waits for somebody from now on. Gives the moment when it does not any more.
-    fn open(&mut self, id: String, asks: Asks) -> Timestamp {
-        let created_at = self.log.now();
-        let patience = i64::try_from(self.around.patience.as_millis()).unwrap_or(i64::MAX);
-        let expires_at = Timestamp::from_millis(created_at.as_millis().saturating_add(patience));
-        self.requests.open(RequestView { id, asks, created_at, expires_at }, Instant::now() + self.around.patience);
-        self.enter(Input::RequestOpened);
-        expires_at
-    }
-
-    async fn nobody_answered(&mut self, agent: &AgentHandle) {
-        for (id, answer) in self.requests.expired(Instant::now()) {
-            self.resolve(&id, answer, DecidedBy::Timeout, agent).await;
-        }
-    }
-
-    /// Writes an answer down, and gives it to the agent when it is on disk.
-    async fn resolve(&mut self, id: &str, answer: Answer, by: DecidedBy, agent: &AgentHandle) {
-        self.requests.close(id);
-        self.enter(Input::RequestClosed);
-        if self.write(vec![resolved(id, &answer, by)], RunChange::default(), agent).await {
-            agent.answer(id.to_owned(), answer).await;
-        }
-        self.agent_stirs();
     }
 
     /// Carries out a command of a client's. Without an agent there is nothing yet that could be asked or told.
@@ -429,68 +463,6 @@ impl Driver {
         }
     }
 
-    async fn message(
-        &mut self,
-        text: String,
-        mode: MessageMode,
-        idempotency: Option<Idempotency>,
-        agent: Option<&AgentHandle>,
-    ) -> Result<(), NotTaken> {
-        if self.finishing {
-            return Err(NotTaken::Ended);
-        }
-        if self.waiting.len() >= MAX_WAITING {
-            return Err(NotTaken::TooMany(MAX_WAITING));
-        }
-        let event = StreamEvent::UserMessage { content: text.clone(), mode };
-        let change = RunChange { status: Some(self.state.status()), idempotency, ..RunChange::default() };
-        self.log.append(&[event], change).await?;
-        let Some(agent) = agent else {
-            self.waiting.push_back(text);
-            return Ok(());
-        };
-        match mode {
-            MessageMode::Queue => self.waiting.push_back(text),
-            MessageMode::Steer if agent.speak(text.clone(), Speech::IntoTurn).await => {}
-            MessageMode::Steer | MessageMode::Interrupt => {
-                self.waiting.push_front(text);
-                // An agent that cannot be interrupted takes it as soon as its turn is over.
-                agent.interrupt().await;
-            }
-        }
-        Ok(())
-    }
-
-    /// The agent's turn is over: gives it the next message, or tells it that none comes.
-    async fn turn_ended(&mut self, turn: TurnEnd, agent: &AgentHandle) {
-        // After an interrupt or a good turn the conversation goes on; after a failure the next message would fail as well.
-        let goes_on = !self.finishing && turn.as_ref().map_or_else(|failure| failure.cause == Cause::Cancelled, |_| true);
-        self.turn = Some(turn);
-        if goes_on && let Some(text) = self.waiting.pop_front() {
-            if agent.speak(text.clone(), Speech::NextTurn).await {
-                return self.agent_stirs();
-            }
-            self.waiting.push_front(text);
-        }
-        self.finishing = true;
-        // The work is done; from here on the agent's own time limits count.
-        (self.clock, self.idle_deadline) = (WallClock::Off, None);
-        if let Some(notice) = self.undelivered() {
-            self.write(vec![notice], RunChange::default(), agent).await;
-        }
-        agent.finish().await;
-    }
-
-    /// Tells of messages that no turn came for.
-    fn undelivered(&mut self) -> Option<StreamEvent> {
-        if self.waiting.is_empty() {
-            return None;
-        }
-        let message = format!("{} messages were not given to the agent, since its run ended before", self.waiting.len());
-        let data = Some(json!({ "messages": self.waiting.drain(..).collect::<Vec<_>>() }));
-        Some(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::Undelivered, message, data })
-    }
-
     /// Writes the last event. A run has not ended before its end is on disk, so this is tried until it is, or the server must go.
     async fn finish(mut self, end: AgentEnd) {
         let RunState::Ended(outcome) = self.state.clone() else {
@@ -505,16 +477,18 @@ impl Driver {
             signal: end.exit.and_then(crate::process::Exit::signal),
             result: self.turn.take().and_then(Result::ok),
             usage: self.usage.take(),
-            duration_ms: millis(self.created.elapsed()),
+            duration_ms: millis(self.age + self.created.elapsed()),
             stderr_tail: Some(end.stderr_tail).filter(|tail| !went_well && !tail.is_empty()),
         };
         tracing::info!(run.id = %self.log.run(), status = done.status.as_str(), cause = done.cause.as_str(), "the run has ended");
         let status = done.status;
         let void = self.requests.void();
         let void = void.iter().map(|(id, answer)| resolved(id, answer, DecidedBy::Policy));
-        let events: Vec<StreamEvent> = void.chain(self.undelivered()).chain([StreamEvent::Done(done.clone())]).collect();
+        let Page { events: last_words, change: last_change, .. } = std::mem::take(&mut self.last_page);
+        let ending = void.chain(self.undelivered()).chain([StreamEvent::Done(done.clone())]);
+        let events: Vec<StreamEvent> = last_words.into_iter().chain(ending).collect();
         loop {
-            let change = RunChange { status: Some(status), done: Some((done.clone(), self.log.now())), ..RunChange::default() };
+            let change = RunChange { status: Some(status), done: Some((done.clone(), self.log.now())), ..last_change.clone() };
             match self.log.append(&events, change).await {
                 Ok(()) => break,
                 Err(error @ (StoreError::NotNext { .. } | StoreError::Closed)) => {
@@ -529,14 +503,24 @@ impl Driver {
             }
         }
         self.inbox.status.send_replace(status);
+        let folder = self.around.process_folder(self.log.run());
+        // Nobody waits for it, and what stays is found by nobody.
+        let _ = tokio::task::spawn_blocking(move || folder.forget_process()).await;
     }
 }
 
-/// Waits until then. Only for arms of a `select!` that are off without a moment.
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => std::future::pending().await,
+/// How the wait for a place ended.
+enum Wait {
+    Admitted((Turn, Place)),
+    /// The run was stopped before it began.
+    Ended,
+    /// The server goes away, and the run waits on for the next one.
+    LetGo,
+}
+
+impl Private {
+    fn is_empty(&self) -> bool {
+        self.env.is_empty() && self.mcp_servers.is_empty()
     }
 }
 

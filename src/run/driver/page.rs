@@ -1,6 +1,6 @@
 //! What one batch of an agent's items comes to.
 
-use super::store::RunChange;
+use crate::run::store::RunChange;
 use crate::types::{Answer, StreamEvent, TurnEnd};
 
 /// Filled item by item, then written at once.

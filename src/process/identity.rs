@@ -1,0 +1,124 @@
+//! A process, told apart from a later one of the same number.
+
+use rustix::process::{Pid, Signal};
+use serde::{Deserialize, Serialize};
+
+/// A process, told apart from a later one of the same number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Identity {
+    /// Its number.
+    pub pid: i32,
+    /// When it started, in clock ticks since the machine did (field 22 of proc(5)'s `stat`). 0 where there is no `/proc`.
+    pub started: u64,
+}
+
+#[cfg(target_os = "linux")]
+impl Identity {
+    /// The living process that has this number now; a zombie is gone for our purposes.
+    pub fn of(pid: i32) -> Option<Self> {
+        Stat::of(pid).map(|stat| Self { pid, started: stat.started })
+    }
+
+    /// A child of ours that nobody has waited for, or this process: it may have ended, and the number is surely its own.
+    pub(super) fn of_child(pid: i32) -> Option<Self> {
+        Stat::read(pid).map(|stat| Self { pid, started: stat.started })
+    }
+
+    /// Sends a signal, unless the process is gone. A number alone is reused, so the handle is opened first and then compared.
+    pub(super) fn signal(self, signal: Signal) -> bool {
+        use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
+
+        let Some(pid) = Pid::from_raw(self.pid) else { return false };
+        let Ok(handle) = pidfd_open(pid, PidfdFlags::empty()) else { return false };
+        Self::of(self.pid) == Some(self) && pidfd_send_signal(handle, signal).is_ok()
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Identity {
+    /// The living process that has this number now.
+    pub fn of(pid: i32) -> Option<Self> {
+        rustix::process::test_kill_process(Pid::from_raw(pid)?).is_ok().then_some(Self { pid, started: 0 })
+    }
+
+    /// A child of ours that nobody has waited for, or this process: it may have ended, and the number is surely its own.
+    pub(super) fn of_child(pid: i32) -> Option<Self> {
+        Some(Self { pid, started: 0 })
+    }
+
+    /// Sends a signal to the process's whole group: without `/proc` that is all of its descendants that can be named.
+    pub(super) fn signal(self, signal: Signal) -> bool {
+        Pid::from_raw(self.pid).is_some_and(|pid| rustix::process::kill_process_group(pid, signal).is_ok())
+    }
+}
+
+/// What `/proc` tells of a process.
+#[cfg(target_os = "linux")]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stat {
+    pub(super) parent: i32,
+    pub(super) session: i32,
+    pub(super) started: u64,
+    /// It has ended, and its parent has not asked for it.
+    zombie: bool,
+}
+
+#[cfg(target_os = "linux")]
+impl Stat {
+    /// The facts of a living process; a zombie is gone for our purposes.
+    pub(super) fn of(pid: i32) -> Option<Self> {
+        Self::read(pid).filter(|stat| !stat.zombie)
+    }
+
+    fn read(pid: i32) -> Option<Self> {
+        Self::parse(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// proc(5): the command stands in parentheses and may itself hold any character, so the fields count from the last one.
+    fn parse(stat: &str) -> Option<Self> {
+        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        let number = |at: usize| fields.get(at)?.parse().ok();
+        Some(Self {
+            parent: number(1)?,
+            session: number(3)?,
+            started: fields.get(19)?.parse().ok()?,
+            zombie: matches!(*fields.first()?, "Z" | "X" | "x"),
+        })
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_with_a_parenthesis_does_not_shift_the_fields() {
+        let stat = Stat::parse("7 (a) b) S 3 7 5 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2").unwrap();
+        assert_eq!((stat.parent, stat.session, stat.started), (3, 5, 987_654));
+    }
+
+    #[test]
+    fn a_zombie_is_gone_but_for_its_parent() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let pid = child.id().cast_signed();
+        rustix::process::waitid(
+            rustix::process::WaitId::Pid(rustix::process::Pid::from_raw(pid).unwrap()),
+            rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT,
+        )
+        .unwrap();
+        assert_eq!(Identity::of(pid), None);
+        assert!(Identity::of_child(pid).is_some());
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_foreign_process_under_a_reused_number_is_not_touched() {
+        let mut sleeper = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let identity = Identity::of(sleeper.id().cast_signed()).unwrap();
+        let other = Identity { started: identity.started + 1, ..identity };
+        assert!(!other.signal(Signal::KILL), "another process now has the number");
+        assert_eq!(sleeper.try_wait().unwrap(), None);
+        assert!(identity.signal(Signal::KILL));
+        sleeper.wait().unwrap();
+    }
+}

@@ -1,0 +1,63 @@
+//! Finds what an earlier server has left of a run: its shim, or what that has written down.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::{ExitRecord, Greeting, Orders, ProcessFolder, ProcessRecord, Reports, client};
+use crate::process::{Marker, Remains, Tree};
+
+/// What has become of a run's program.
+#[derive(Debug)]
+pub enum Found {
+    /// Its shim lives, and listens to us and to no earlier server.
+    Alive {
+        /// What we say to it.
+        orders: Orders,
+        /// What it says.
+        reports: Reports,
+        /// Its first word.
+        greeting: Greeting,
+    },
+    /// It has ended while no server was there.
+    Ended(Box<ExitRecord>),
+    /// Its shim is dead, and so is it; what was left of it was killed.
+    Lost(Remains),
+}
+
+/// Looks for the program of a run. `None` if none was ever started; then none will be, since the folder is gone.
+///
+/// Nothing is signalled by its number alone: a shim is known by its number and its start, what it has left by the run's marker.
+pub async fn find(folder: &ProcessFolder, marker: &Marker) -> Option<Found> {
+    if let Some(record) = exit_record(folder) {
+        return Some(Found::Ended(record));
+    }
+    let error = match client::find_again(folder).await {
+        Ok((orders, reports, greeting)) => return Some(Found::Alive { orders, reports, greeting }),
+        Err(error) => error,
+    };
+    // It may have come to its end while we knocked.
+    if let Some(record) = exit_record(folder) {
+        return Some(Found::Ended(record));
+    }
+    let record: Option<ProcessRecord> = read(&folder.identity());
+    if let Some(record) = record {
+        tracing::warn!(run.id = marker.value(), %error, "the shim of a run does not answer; what is left of the run is killed");
+        // One that hangs is no use to anybody, and its agent dies with it.
+        record.shim.signal(Signal::KILL);
+    } else {
+        // Without its folder a shim that is only now beginning starts nothing.
+        let _ = std::fs::remove_dir_all(folder.path());
+    }
+    let remains = Tree::left_by_earlier_server(marker.clone()).end(Duration::ZERO).await;
+    record.map(|_| Found::Lost(remains))
+}
+
+/// How the program of a run ended, if it has. Written whole or not at all.
+pub fn exit_record(folder: &ProcessFolder) -> Option<Box<ExitRecord>> {
+    read(&folder.exit()).map(Box::new)
+}
+
+fn read<T: serde::de::DeserializeOwned>(path: &std::path::Path) -> Option<T> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}

@@ -1,0 +1,163 @@
+//! What an agent writes, from its pipe into a file, up to a bound.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use super::wire::is_for_later;
+
+/// One output of the agent and the file that keeps it.
+#[derive(Debug)]
+pub(super) struct Spool {
+    /// None when no more comes, or nobody waits for more.
+    pipe: Option<File>,
+    file: File,
+    kept: u64,
+    max: u64,
+    /// The disk took no more once: what comes later would leave a hole.
+    broken: bool,
+}
+
+/// What came of a look at the pipe.
+#[derive(Debug)]
+pub(super) enum Taken<'a> {
+    /// Nothing new, or the end.
+    Nothing,
+    /// Everything that was there is kept.
+    Kept(&'a [u8]),
+    /// There was more than may be kept.
+    Full(&'a [u8]),
+    /// The disk took no more.
+    NoDisk(&'a [u8]),
+}
+
+impl Spool {
+    /// Keeps at most `max` bytes of `pipe` in `file`, which is empty.
+    ///
+    /// # Errors
+    /// If the pipe cannot be made to never wait.
+    pub(super) fn new(pipe: OwnedFd, file: File, max: u64) -> io::Result<Self> {
+        never_wait(&pipe)?;
+        Ok(Self { pipe: Some(pipe.into()), file, kept: 0, max, broken: false })
+    }
+
+    /// The pipe, while more may come.
+    pub(super) fn pipe(&self) -> Option<BorrowedFd<'_>> {
+        self.pipe.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Bytes in the file.
+    pub(super) fn kept(&self) -> u64 {
+        self.kept
+    }
+
+    /// No more comes.
+    pub(super) fn has_ended(&self) -> bool {
+        self.pipe.is_none()
+    }
+
+    /// Waits for no more.
+    pub(super) fn give_up(&mut self) {
+        self.pipe = None;
+    }
+
+    /// Moves what is there, at most one buffer full. What may not or cannot be kept is read all the same: a full pipe would stop the
+    /// agent.
+    pub(super) fn take<'a>(&mut self, buffer: &'a mut [u8]) -> Taken<'a> {
+        let Some(pipe) = &mut self.pipe else { return Taken::Nothing };
+        let bytes = match pipe.read(buffer) {
+            Ok(0) => {
+                self.pipe = None;
+                return Taken::Nothing;
+            }
+            Ok(count) => &buffer[..count],
+            Err(error) if is_for_later(&error) => return Taken::Nothing,
+            Err(_broken) => {
+                self.pipe = None;
+                return Taken::Nothing;
+            }
+        };
+        let room = usize::try_from(self.max - self.kept).unwrap_or(usize::MAX);
+        let wanted = &bytes[..bytes.len().min(room)];
+        match self.keep(wanted) {
+            Err(_no_disk) => Taken::NoDisk(bytes),
+            Ok(()) if wanted.len() < bytes.len() => Taken::Full(bytes),
+            Ok(()) => Taken::Kept(bytes),
+        }
+    }
+
+    fn keep(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        if self.broken {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        while !bytes.is_empty() {
+            match self.file.write(bytes) {
+                Ok(count) if count > 0 => {
+                    self.kept += count as u64;
+                    bytes = &bytes[count..];
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(_) | Err(_) => {
+                    self.broken = true;
+                    return Err(io::ErrorKind::StorageFull.into());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes our end of a pipe never wait. The other end, the agent's, is not touched by it.
+pub(super) fn never_wait(pipe: impl AsFd) -> io::Result<()> {
+    let flags = rustix::fs::fcntl_getfl(&pipe)?;
+    Ok(rustix::fs::fcntl_setfl(&pipe, flags | rustix::fs::OFlags::NONBLOCK)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spool(max: u64) -> (Spool, std::io::PipeWriter, tempfile::NamedTempFile) {
+        let (ours, theirs) = std::io::pipe().unwrap();
+        let kept = tempfile::NamedTempFile::new().unwrap();
+        let file = File::options().append(true).open(kept.path()).unwrap();
+        (Spool::new(ours.into(), file, max).unwrap(), theirs, kept)
+    }
+
+    #[test]
+    fn what_is_more_than_may_be_kept_is_read_and_dropped() {
+        let (mut spool, mut agent, kept) = spool(5);
+        let mut buffer = [0; 64];
+        agent.write_all(b"abc").unwrap();
+        assert!(matches!(spool.take(&mut buffer), Taken::Kept(b"abc")));
+        agent.write_all(b"defgh").unwrap();
+        assert!(matches!(spool.take(&mut buffer), Taken::Full(b"defgh")));
+        agent.write_all(b"i").unwrap();
+        assert!(matches!(spool.take(&mut buffer), Taken::Full(b"i")));
+        assert_eq!(std::fs::read(kept.path()).unwrap(), b"abcde");
+        assert_eq!(spool.kept(), 5);
+    }
+
+    #[test]
+    fn an_empty_pipe_is_not_an_ended_one() {
+        let (mut spool, agent, _kept) = spool(5);
+        assert!(matches!(spool.take(&mut [0; 8]), Taken::Nothing));
+        assert!(!spool.has_ended());
+        drop(agent);
+        assert!(matches!(spool.take(&mut [0; 8]), Taken::Nothing));
+        assert!(spool.has_ended());
+    }
+
+    #[test]
+    fn w5_after_a_write_that_failed_nothing_is_kept_any_more() {
+        let (ours, mut agent) = std::io::pipe().unwrap();
+        let full = File::options().append(true).open("/dev/full").unwrap();
+        let mut spool = Spool::new(ours.into(), full, 100).unwrap();
+        agent.write_all(b"abc").unwrap();
+        assert!(matches!(spool.take(&mut [0; 8]), Taken::NoDisk(b"abc")));
+        spool.file = tempfile::tempfile().unwrap();
+        agent.write_all(b"def").unwrap();
+        assert!(matches!(spool.take(&mut [0; 8]), Taken::NoDisk(b"def")), "the disk has room again, but a part is missing");
+        assert_eq!(spool.kept(), 0);
+    }
+}

@@ -1,0 +1,181 @@
+//! What becomes of the runs that an earlier server left unfinished: gone on with, queued again, or ended.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::driver::{Driver, Private};
+use super::events::Memory;
+use super::handle;
+use super::manager::{Forget, KEEP_KEYS, RunManager};
+use super::policy::{Policy, Rule};
+use super::requests::resolved;
+use super::state::{Outcome, StopReason};
+use super::store::{RunChange, RunRecord, StoreError};
+use crate::agent::handle::AgentHandle;
+use crate::process::{Marker, Tree};
+use crate::types::{Answer, DecidedBy, Decision, Failure, RunDone, RunStatus, StreamEvent, Timestamp};
+
+/// How many runs of an earlier server there were, by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Their agents were found, alive or at their end.
+    pub found: usize,
+    /// They had not begun, and wait again.
+    pub queued: usize,
+    /// Nobody could go on with them.
+    pub interrupted: usize,
+}
+
+impl RunManager {
+    /// Takes over the runs that an earlier server left unfinished. Those whose agents it left alive, or whose agents have ended
+    /// meanwhile, go on from where their logs end; those that had not begun wait again in their old order; what nobody can go on with
+    /// is killed and ended. Every unfinished run has its driver, or its end, when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn recover(&self) -> Result<Recovered, StoreError> {
+        let yesterday = self.inner.log.now().as_millis() - i64::try_from(KEEP_KEYS.as_millis()).unwrap_or(i64::MAX);
+        self.inner.store.forget_keys(Timestamp::from_millis(yesterday)).await?;
+        let mut runs = Vec::new();
+        for id in self.inner.store.unfinished().await? {
+            runs.extend(self.inner.store.run(id).await?);
+        }
+        let found = join_all(runs.iter().map(|run| self.find_agent(run))).await;
+        let (mut recovered, mut waiting) = (Recovered::default(), Vec::new());
+        // Those that live come first: they have their sessions and their places already.
+        for (run, found) in runs.into_iter().zip(found) {
+            match found {
+                Ok(Some(agent)) => {
+                    self.go_on(run, agent).await?;
+                    recovered.found += 1;
+                }
+                Ok(None) if run.started_at.is_none() && run.status != RunStatus::Stopping => waiting.push(run),
+                Ok(None) => {
+                    self.interrupt(&run, StopReason::NodeLost.outcome()).await?;
+                    recovered.interrupted += 1;
+                }
+                Err(failure) => {
+                    self.interrupt(&run, lost(failure.message)).await?;
+                    recovered.interrupted += 1;
+                }
+            }
+        }
+        for run in waiting {
+            match self.queue_again(run).await? {
+                RunStatus::Queued => recovered.queued += 1,
+                _ => recovered.interrupted += 1,
+            }
+        }
+        Ok(recovered)
+    }
+
+    /// The agent of a run. What nobody can go on with is dead when this returns.
+    async fn find_agent(&self, run: &RunRecord) -> Result<Option<AgentHandle>, Failure> {
+        let around = &self.inner.around;
+        let (folder, marker) = (around.process_folder(run.id), Marker::new(run.id.to_string()));
+        let (stored, ready) = (run.place.unwrap_or_default(), run.started_at.is_some());
+        let found = around.agents.find_again(&run.spec, folder, marker.clone(), stored, ready).await;
+        if !matches!(found, Ok(Some(_))) {
+            let remains = Tree::left_by_earlier_server(marker).end(Duration::ZERO).await;
+            if remains.left > 0 {
+                tracing::warn!(run.id = %run.id, left = remains.left, "processes of an interrupted run could not be ended");
+            }
+        }
+        found
+    }
+
+    async fn go_on(&self, run: RunRecord, agent: AgentHandle) -> Result<(), StoreError> {
+        let memory = self.inner.log.memory(run.id).await?;
+        let (ticket, turn) = (self.inner.admission.queue(), self.inner.sessions.queue(run.session).await);
+        let (id, driver) = (run.id, self.driver_again(&run, memory));
+        tracing::info!(run.id = %id, "the run's agent was found again");
+        self.drive(id, driver.go_on(agent, ticket, turn));
+        Ok(())
+    }
+
+    /// Gives the run its place in the queue again, or ends it. Gives which it is.
+    async fn queue_again(&self, run: RunRecord) -> Result<RunStatus, StoreError> {
+        // What it would have given its agent beside the prompt was kept nowhere.
+        if !run.spec.env.is_empty() || !run.spec.mcp_servers.is_empty() {
+            let message = "the server died before the run began, and its env and mcp_servers are kept nowhere; create it again";
+            return self.interrupt(&run, lost(message)).await;
+        }
+        let Some(ticket) = self.inner.admission.queue() else {
+            return self.interrupt(&run, lost("the server died before the run began, and there is no room in the queue any more")).await;
+        };
+        let memory = self.inner.log.memory(run.id).await?;
+        let turn = self.inner.sessions.queue(run.session).await;
+        let (id, driver) = (run.id, self.driver_again(&run, memory));
+        self.drive(id, driver.run(ticket, turn));
+        Ok(RunStatus::Queued)
+    }
+
+    /// A driver for a run that an earlier server drove.
+    fn driver_again(&self, run: &RunRecord, memory: Memory) -> Driver {
+        let inner = &self.inner;
+        let log = inner.log.reopen(run);
+        let (handle, inbox) = handle::link(run.session);
+        self.live().insert(run.id, handle);
+        // They were judged when the run was created; rules of a release that knew more are no reason to lose it.
+        let rules = run.spec.permission_rules.iter().filter_map(|rule| Rule::new(rule.clone()).ok()).collect();
+        let policy = Policy::new(run.spec.permission_mode, &inner.rules, rules);
+        let age = u64::try_from(inner.log.now().as_millis() - run.created_at.as_millis()).unwrap_or(0);
+        Driver::new(run.spec.clone(), run.session, Private::default(), policy, log, inbox, inner.around.clone())
+            .remembering(memory, Duration::from_millis(age))
+    }
+
+    /// Ends a run that nobody can go on with.
+    async fn interrupt(&self, run: &RunRecord, outcome: Outcome) -> Result<RunStatus, StoreError> {
+        let (id, status) = (run.id, outcome.status);
+        // What it cost and what it asked is worth knowing, but the run must end, even if its log cannot be read.
+        let memory = self.inner.log.memory(id).await.unwrap_or_else(|error| {
+            tracing::warn!(run.id = %id, %error, "the log of an interrupted run cannot be read");
+            Memory::default()
+        });
+        let now = self.inner.log.now();
+        let done = RunDone {
+            status: outcome.status,
+            cause: outcome.cause,
+            message: outcome.message,
+            exit_code: None,
+            signal: None,
+            result: None,
+            usage: memory.usage,
+            duration_ms: u64::try_from(now.as_millis() - run.created_at.as_millis()).unwrap_or(0),
+            stderr_tail: None,
+        };
+        let change = RunChange { status: Some(status), done: Some((done.clone(), now)), ..RunChange::default() };
+        let void = memory.open.iter().filter_map(|(request, _)| void(request));
+        let events: Vec<StreamEvent> = void.chain([StreamEvent::Done(done)]).collect();
+        self.inner.log.reopen(run).append(&events, change).await?;
+        tracing::warn!(run.id = %id, "the run was interrupted when the server died");
+        Ok(status)
+    }
+
+    /// Has a run driven in a task of its own.
+    pub(super) fn drive(&self, id: crate::types::RunId, driving: impl Future<Output = ()> + Send + 'static) {
+        let manager = self.clone();
+        self.inner.tasks.spawn(async move {
+            let _forget = Forget { manager, id };
+            driving.await;
+        });
+    }
+}
+
+fn lost(message: impl Into<String>) -> Outcome {
+    Outcome { message: Some(message.into()), ..StopReason::NodeLost.outcome() }
+}
+
+/// The end of a request that was open when the server died.
+fn void(request: &StreamEvent) -> Option<StreamEvent> {
+    let (id, answer) = match request {
+        StreamEvent::Question { id, questions } => (id, Answer::Question { answers: vec![Vec::new(); questions.len()] }),
+        StreamEvent::PermissionRequest { id, .. } => {
+            let message = Some("the server that drove the run died".to_owned());
+            (id, Answer::Permission { decision: Decision::Deny, message })
+        }
+        _ => return None,
+    };
+    Some(resolved(id, &answer, DecidedBy::Policy))
+}

@@ -1,0 +1,371 @@
+//! The server goes, its agents stay, and the next server goes on where it was.
+
+use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rustix::process::{Signal, kill_process};
+use serde_json::{Value, json};
+
+use crate::support::{Client, Frame, Pid, Server, Setup, assert_dense, carrying, is_alive, keeper_of, last, live, of};
+
+/// How many rounds of kills in the middle of a stream; more in `scripts/soak.sh`.
+const ROUNDS: &str = "OPENRUNNER_TEST_ROUNDS";
+
+/// A number below `bound`, another one each time.
+fn random(bound: u64) -> u64 {
+    RandomState::new().hash_one(0) % bound
+}
+
+/// Everything from after the last of `seen` to the end of the stream, added to it.
+async fn read_on(user: &Client, id: &str, seen: &mut Vec<Frame>) {
+    let after = seen.last().and_then(|frame| frame.id).unwrap_or(0);
+    seen.extend(user.follow_after(id, after).await.rest().await);
+}
+
+/// The numbers that the scripted agent counts.
+fn counted(frames: &[Frame]) -> Vec<u64> {
+    let tokens = of(frames, "token");
+    tokens.iter().filter_map(|token| token["content"].as_str()?.trim().parse().ok()).collect()
+}
+
+async fn said_up(user: &Client, script: &str) -> String {
+    let id = user.script(script).await;
+    user.follow(&id).await.until_said("up").await;
+    id
+}
+
+#[test]
+fn k3_agents_outlive_kill_9_and_every_reader_has_every_event_once() {
+    let rounds = std::env::var(ROUNDS).ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(2);
+    for _ in 0..rounds {
+        live(async {
+            let mut server = Server::start().await;
+            let mut user = server.client("user").await;
+            let id = user.script("pace 3000 1000\nresult done").await;
+            let mut seen = Vec::new();
+            let mut agents = Vec::new();
+            for _ in 0..2 {
+                let mut reader = user.follow_after(&id, seen.last().and_then(|frame: &Frame| frame.id).unwrap_or(0)).await;
+                for _ in 0..=random(600) {
+                    seen.extend(reader.next().await);
+                }
+                if agents.is_empty() {
+                    agents = carrying(&id);
+                }
+                server.signal(Signal::KILL);
+                // What was still on its way counts as well.
+                seen.extend(reader.rest().await);
+                server = server.killed_and_started_again().await;
+                user = user.at(server.url());
+                assert!(carrying(&id).is_empty() || carrying(&id) == agents, "the agent is the same process");
+            }
+            assert_eq!(agents.len(), 1);
+            read_on(&user, &id, &mut seen).await;
+            assert_dense(&seen);
+            assert_eq!(counted(&seen), (1..=3000).collect::<Vec<_>>());
+            assert_eq!((&last(&seen)["status"], &last(&seen)["result"]), (&json!("completed"), &json!("done")), "{}", last(&seen));
+            assert!(user.follow(&id).await.rest().await == seen, "a replay is something else than what was live");
+            assert_eq!(carrying(&id), [0; 0]);
+        });
+    }
+}
+
+#[test]
+fn a_permission_asked_before_the_server_died_is_answered_after_it() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let id = user.asking("permission Bash\nresult fine").await;
+        let asked = user.follow(&id).await.until("permission_request").await;
+        let mut before = user.requests(&id).await;
+        let agents = carrying(&id);
+        let server = server.killed_and_started_again().await;
+        let user = user.at(server.url());
+        let mut after = user.requests(&id).await;
+        // The moment of asking is now that of its event, which was written a moment later.
+        for request in before.iter_mut().chain(&mut after) {
+            request["created_at"].take();
+        }
+        assert_eq!((after, carrying(&id)), (before, agents));
+        assert_eq!(user.run(&id).await["status"], "waiting");
+        user.decide(&id, last(&asked)["id"].as_str().unwrap(), "allow_once").await;
+        let frames = user.follow(&id).await.rest().await;
+        assert_dense(&frames);
+        assert_eq!((of(&frames, "permission_request").len(), of(&frames, "permission_resolved")[0]["by"].clone()), (1, json!("user")));
+        assert_eq!((&of(&frames, "tool_result")[0]["status"], &last(&frames)["status"]), (&json!("ok"), &json!("completed")));
+    });
+}
+
+#[test]
+fn a_question_asked_before_the_server_died_is_answered_after_it() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let id = user.script("question Which?|red|blue\nresult fine").await;
+        let asked = user.follow(&id).await.until("question").await;
+        let server = server.killed_and_started_again().await;
+        let user = user.at(server.url());
+        let answer = user.answer(&id, last(&asked)["id"].as_str().unwrap(), json!({ "answers": [["blue"]] })).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let frames = user.follow(&id).await.rest().await;
+        assert_dense(&frames);
+        assert!(of(&frames, "tool_result")[0]["content"].as_str().unwrap().contains("blue"));
+        assert_eq!(last(&frames)["status"], "completed");
+    });
+}
+
+#[test]
+fn an_unanswered_request_runs_out_also_over_a_restart() {
+    live(async {
+        let server = Setup::new().env("OPENRUNNER_PERMISSION_TIMEOUT_SECS", 2).start().await;
+        let user = server.client("user").await;
+        let id = user.asking("permission Bash\nresult fine").await;
+        user.follow(&id).await.until("permission_request").await;
+        let server = server.killed_and_started_again().await;
+        let frames = user.at(server.url()).follow(&id).await.rest().await;
+        assert_dense(&frames);
+        assert_eq!((&of(&frames, "permission_resolved")[0]["by"], &last(&frames)["status"]), (&json!("timeout"), &json!("completed")));
+    });
+}
+
+#[test]
+fn messages_that_wait_are_kept_and_those_that_were_given_are_not_given_again() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let (begin, go) = (server.folder().join("begin"), server.folder().join("go"));
+        let id = said_up(&user, &format!("say up\nwait {}\nresult one", begin.display())).await;
+        let second = format!("say second\nwait {}\nresult two", go.display());
+        for text in [second.as_str(), "say third\nresult three"] {
+            assert_eq!(user.say(&id, "queue", text).await.status, 202);
+        }
+        std::fs::write(begin, "").unwrap();
+        user.follow(&id).await.until_said("second").await;
+        let server = server.killed_and_started_again().await;
+        let user = user.at(server.url());
+        std::fs::write(go, "").unwrap();
+        let frames = user.follow(&id).await.rest().await;
+        assert_dense(&frames);
+        let said: Vec<&str> = of(&frames, "message").iter().filter_map(|message| message["content"].as_str()).collect();
+        assert_eq!(said, ["up", "second", "third"]);
+        assert_eq!((&last(&frames)["status"], &last(&frames)["result"]), (&json!("completed"), &json!("three")));
+    });
+}
+
+#[test]
+fn a_cancel_that_had_begun_is_finished_by_the_next_server() {
+    live(async {
+        let mut server = Setup::new().env("OPENRUNNER_STOP_GRACE_SECS", 600).start().await;
+        let user = server.client("user").await;
+        let id = said_up(&user, "ignore-term\ndeaf\nsay up\nhang").await;
+        user.cancel(&id).await;
+        assert_eq!(user.run(&id).await["status"], "stopping");
+        // It is in the shim's notes when the agent has been told.
+        let calls = server.data().join("runs").join(&id).join("calls");
+        while !std::fs::read_to_string(&calls).unwrap().contains("stop") {
+            tokio::task::yield_now().await;
+        }
+        server.signal(Signal::KILL);
+        assert_eq!(server.ended().await, -9);
+        let server = server.again().env("OPENRUNNER_STOP_GRACE_SECS", 1).start().await;
+        let user = user.at(server.url());
+        let frames = user.follow(&id).await.rest().await;
+        assert_dense(&frames);
+        assert_eq!((&last(&frames)["status"], &last(&frames)["signal"]), (&json!("cancelled"), &json!(9)), "{frames:?}");
+        assert_eq!(carrying(&id), [0; 0]);
+    });
+}
+
+#[test]
+fn an_agent_that_ended_while_no_server_was_there_has_its_true_end() {
+    live(async {
+        for (end, status, cause, exit_code) in [("result done", "completed", "ok", 0), ("exit 3", "failed", "crashed", 3)] {
+            let mut server = Server::start().await;
+            let user = server.client("user").await;
+            let go = server.folder().join("go");
+            let id = said_up(&user, &format!("say up\nwait {}\nsay more\nstderr out of paper\n{end}", go.display())).await;
+            let agents: Vec<Pid> = carrying(&id).into_iter().map(Pid::watch).collect();
+            server.signal(Signal::KILL);
+            assert_eq!(server.ended().await, -9);
+            std::fs::write(go, "").unwrap();
+            if end.starts_with("exit") {
+                for agent in agents {
+                    agent.gone().await;
+                }
+            }
+            let server = server.again().start().await;
+            let user = user.at(server.url());
+            let frames = user.follow(&id).await.rest().await;
+            assert_dense(&frames);
+            assert_eq!(of(&frames, "message").len(), 2);
+            let done = last(&frames);
+            assert_eq!((&done["status"], &done["cause"], &done["exit_code"]), (&json!(status), &json!(cause), &json!(exit_code)), "{done}");
+            assert_eq!(carrying(&id), [0; 0]);
+        }
+    });
+}
+
+#[test]
+fn k3_an_agent_whose_keeper_is_killed_dies_with_it_and_the_run_says_so() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let id = user.script("children 2 session orphan stubborn\nhang").await;
+        let mut reader = user.follow(&id).await;
+        let mut frames = reader.until("message").await;
+        assert_eq!(carrying(&id).len(), 3);
+        kill_process(keeper_of(&id), Signal::KILL).unwrap();
+        frames.extend(reader.rest().await);
+        assert_dense(&frames);
+        let done = last(&frames);
+        assert_eq!((&done["status"], &done["cause"]), (&json!("interrupted"), &json!("node_lost")));
+        assert!(done["message"].as_str().unwrap().contains("killed"), "{done}");
+        assert_eq!(carrying(&id), [0; 0]);
+    });
+}
+
+#[test]
+fn k3_what_is_left_of_a_run_whose_keeper_died_unseen_is_ended_and_a_foreign_process_is_not() {
+    live(async {
+        let mut server = Server::start().await;
+        let user = server.client("user").await;
+        let id = user.script("children 2 session orphan stubborn\nhang").await;
+        user.follow(&id).await.until_says().await;
+        server.signal(Signal::KILL);
+        assert_eq!(server.ended().await, -9);
+        kill_process(keeper_of(&id), Signal::KILL).unwrap();
+        // The numbers of the keeper and of the agent have come to be those of another process.
+        let mut foreign = Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap();
+        let record = server.data().join("runs").join(&id).join("process.json");
+        let mut process: Value = serde_json::from_slice(&std::fs::read(&record).unwrap()).unwrap();
+        (process["shim"]["pid"], process["agent"]["pid"]) = (json!(foreign.id()), json!(foreign.id()));
+        std::fs::write(record, process.to_string()).unwrap();
+
+        let server = server.again().start().await;
+        let run = user.at(server.url()).end_of(&id).await;
+        assert_eq!((&run["status"], &run["cause"]), (&json!("interrupted"), &json!("node_lost")));
+        assert_eq!(carrying(&id), [0; 0]);
+        assert!(is_alive(foreign.id().cast_signed()));
+        foreign.kill().unwrap();
+        foreign.wait().unwrap();
+    });
+}
+
+#[test]
+fn a_time_limit_counts_also_while_no_server_is_there() {
+    live(async {
+        let mut server = Server::start().await;
+        let user = server.client("user").await;
+        let id = user.script_with("ignore-term\nsay up\nhang", json!({ "timeout_secs": 2 })).await;
+        user.follow(&id).await.until_said("up").await;
+        let agents: Vec<Pid> = carrying(&id).into_iter().map(Pid::watch).collect();
+        server.signal(Signal::KILL);
+        assert_eq!(server.ended().await, -9);
+        for agent in agents {
+            agent.gone().await;
+        }
+        let server = server.again().start().await;
+        let run = user.at(server.url()).end_of(&id).await;
+        assert_eq!((&run["status"], &run["cause"]), (&json!("timed_out"), &json!("timeout")));
+    });
+}
+
+#[test]
+fn term_lets_agents_and_queued_runs_go_on_for_the_next_server() {
+    live(async {
+        let mut server = Setup::new().env("OPENRUNNER_MAX_RUNS", 1).start().await;
+        let user = server.client("user").await;
+        let go = server.folder().join("go");
+        let id = user.script(&format!("say up\nwait {}\nresult done", go.display())).await;
+        let mut reader = user.follow(&id).await;
+        let mut frames = reader.until_said("up").await;
+        let agents = carrying(&id);
+        let queued = [user.script("result one").await, user.script("result two").await];
+        server.signal(Signal::TERM);
+        // The stream ends without an end of the run.
+        frames.extend(reader.rest().await);
+        assert_ne!(frames.last().unwrap().event, "done");
+        assert_eq!(server.ended().await, 0, "{}", server.log());
+        assert_eq!(carrying(&id), agents);
+
+        let server = server.again().start().await;
+        let user = user.at(server.url());
+        assert_eq!(
+            (user.run(&id).await["status"].clone(), user.run(&queued[0]).await["status"].clone()),
+            (json!("running"), json!("queued"))
+        );
+        assert_eq!(carrying(&id), agents);
+        std::fs::write(go, "").unwrap();
+        read_on(&user, &id, &mut frames).await;
+        assert_dense(&frames);
+        assert_eq!(last(&frames)["status"], "completed");
+        let mut started = Vec::new();
+        for id in &queued {
+            let run = user.end_of(id).await;
+            assert_eq!(run["status"], "completed", "{run}");
+            started.push(run["started_at"].as_str().unwrap().to_owned());
+        }
+        assert!(started.is_sorted(), "they keep their order");
+    });
+}
+
+#[test]
+fn an_interrupt_at_the_terminal_ends_the_runs_whatever_is_set() {
+    live(async {
+        let mut server = Setup::new().env("OPENRUNNER_ON_SHUTDOWN", "detach").start().await;
+        let user = server.client("user").await;
+        let id = said_up(&user, "children 1\nsay up\nhang").await;
+        let mut frames = user.follow(&id).await;
+        server.signal(Signal::INT);
+        let mut end = None;
+        while let Some(frame) = frames.next().await {
+            end = Some(frame);
+        }
+        assert_eq!(end.unwrap().data["cause"], "shutdown");
+        assert_eq!(server.ended().await, 0, "{}", server.log());
+        assert_eq!(carrying(&id), [0; 0]);
+    });
+}
+
+#[test]
+fn what_is_kept_nowhere_is_not_started_without_it() {
+    live(async {
+        let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 1).env("OPENRUNNER_RUN_ENV", "MY_KEY").start().await;
+        let user = server.client("user").await;
+        let go = server.folder().join("go");
+        let first = said_up(&user, &format!("say up\nwait {}\nresult done", go.display())).await;
+        let private = user.script_with("result never", json!({ "env": { "MY_KEY": "secret" } })).await;
+        let server = server.killed_and_started_again().await;
+        let user = user.at(server.url());
+        let run = user.end_of(&private).await;
+        assert_eq!((&run["status"], &run["cause"]), (&json!("interrupted"), &json!("node_lost")));
+        assert!(run["message"].as_str().unwrap().contains("env"), "{run}");
+        std::fs::write(go, "").unwrap();
+        assert_eq!(user.end_of(&first).await["status"], "completed");
+    });
+}
+
+#[test]
+fn s10_a_runs_process_folder_is_private_and_goes_with_the_run() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let go = server.folder().join("go");
+        let id = said_up(&user, &format!("say up\nwait {}\nresult done", go.display())).await;
+        let folder = server.data().join("runs").join(&id);
+        assert_eq!(mode(&folder), 0o700);
+        for file in ["out", "err", "calls", "process.json", "task.json", "socket"] {
+            assert_eq!(mode(&folder.join(file)), 0o600, "{file}");
+        }
+        std::fs::write(go, "").unwrap();
+        user.end_of(&id).await;
+        assert_eq!(user.delete(&format!("/api/runs/{id}")).await.status, 204);
+        assert!(!folder.exists());
+    });
+}
+
+fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().unwrap_or_else(|error| panic!("{}: {error}", path.display())).permissions().mode() & 0o777
+}

@@ -1,0 +1,87 @@
+//! What a shim keeps at most, and what it costs.
+
+use std::fs;
+use std::process::Command;
+
+use openrunner::process::Exit;
+use openrunner::process::shim::StoppedBy;
+
+use super::peer::{Kept, pids, until};
+use crate::support::is_alive;
+
+#[test]
+fn c1_an_agent_that_writes_more_than_is_kept_is_stopped() {
+    let (mut kept, mut peer) = Kept::running_with("yes", |order| order.max_out = 1_000_000);
+    let ended = peer.until_end();
+    assert_eq!((ended.stopped_by, ended.spooled.out), (Some(StoppedBy::OutputFull), 1_000_000));
+    assert_eq!(kept.out().len(), 1_000_000);
+    kept.record();
+}
+
+#[test]
+fn r3_more_stderr_than_is_kept_is_read_and_its_end_is_told() {
+    let (mut kept, mut peer) = Kept::running_with("yes | head -c 500000 >&2; echo the end >&2", |order| order.max_err = 10);
+    let ended = peer.until_end();
+    assert_eq!((ended.exit, ended.stopped_by), (Some(Exit::Code(0)), None));
+    assert_eq!(fs::read_to_string(kept.folder.err()).unwrap(), "y\ny\ny\ny\ny\n");
+    assert!(ended.stderr_tail.ends_with("y\nthe end\n"));
+    assert!(ended.stderr_tail.len() <= 16 * 1024);
+    kept.record();
+}
+
+#[test]
+fn w5_a_disk_that_takes_no_more_ends_the_agent_with_that_cause() {
+    // A limit of the file's size stands in for the full disk; without the trap the signal that comes with it would end the shim.
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", "trap '' XFSZ; ulimit -f 100; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_openrunner")]);
+    let (mut kept, mut peer) = Kept::at("run", shell);
+    peer.start(kept.script("yes"));
+    let ended = peer.until_end();
+    assert_eq!(ended.stopped_by, Some(StoppedBy::Disk));
+    assert_eq!(kept.out().len() as u64, ended.spooled.out);
+    kept.record();
+}
+
+#[test]
+fn w5_an_end_that_cannot_be_written_down_is_told_to_whoever_comes() {
+    let (mut kept, mut peer) = Kept::running("read line; exit 3");
+    // A folder in its place: the name is taken, so no file can be moved there.
+    fs::create_dir(kept.folder.exit()).unwrap();
+    peer.input("finish", b"", true);
+    drop(peer);
+    let (mut peer, _) = kept.connect();
+    assert_eq!(peer.until_end().exit, Some(Exit::Code(3)));
+    assert!(kept.shim.wait().unwrap().success());
+}
+
+#[test]
+fn w5_an_end_is_written_down_as_soon_as_that_is_possible() {
+    let (mut kept, mut peer) = Kept::running("echo $$; read line; exit 3");
+    let agent = pids(&peer.until_lines(&kept, 1))[0];
+    fs::create_dir(kept.folder.exit()).unwrap();
+    peer.input("finish", b"", true);
+    drop(peer);
+    until(|| !is_alive(agent));
+    fs::remove_dir(kept.folder.exit()).unwrap();
+    assert_eq!(kept.record().exit, Some(Exit::Code(3)));
+}
+
+#[test]
+fn the_memory_of_a_shim_does_not_grow_with_what_passes_through_it() {
+    let (kept, mut peer) = Kept::running("read go; head -c 50000000 /dev/zero; head -c 10000000 >/dev/null; echo done; read line");
+    let before = anonymous(kept.shim.id());
+    peer.input("say", b"go\n", false);
+    peer.until_out(50_000_000);
+    peer.input("say", &vec![b'x'; 10_000_000], false);
+    peer.until_out(50_000_005);
+    let after = anonymous(kept.shim.id());
+    peer.stop(0);
+    assert!(after < before + 1024, "{before} KiB before, {after} KiB after");
+}
+
+/// Memory of the process that is its own and no file's, in KiB where a page has 4. The finer reports on a shim are root's alone to read.
+fn anonymous(pid: u32) -> u64 {
+    let pages = fs::read_to_string(format!("/proc/{pid}/statm")).expect("Linux");
+    let pages: Vec<u64> = pages.split_whitespace().map(|field| field.parse().expect("a number")).collect();
+    (pages[1] - pages[2]) * 4
+}

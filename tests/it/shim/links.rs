@@ -1,0 +1,125 @@
+//! Servers that go and come, and others who find the socket.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use openrunner::process::Exit;
+use openrunner::process::shim::{InputOrder, Order, PROTOCOL, Report, StoppedBy};
+
+use super::peer::{Kept, until};
+
+#[test]
+fn an_agent_goes_on_without_a_server_and_a_later_one_takes_over() {
+    let (mut kept, mut first) = Kept::running("read one; echo $one; read two; echo $two; touch done; read three");
+    first.input("say", b"1\n2\n", false);
+    drop(first);
+    until(|| kept.work.path().join("done").exists());
+    let (mut second, greeting) = kept.connect();
+    assert_eq!((greeting.protocol, greeting.exit, greeting.stopping, greeting.left_ms), (PROTOCOL, None, None, None));
+    assert!(greeting.agent.is_some());
+    second.until_out(4);
+    assert_eq!(kept.out(), "1\n2\n");
+    second.input("say", b"3\n", true);
+    assert_eq!(second.until_end().exit, Some(Exit::Code(0)));
+    kept.record();
+}
+
+#[test]
+fn the_newest_server_wins() {
+    let (kept, mut first) = Kept::running("read line");
+    let (mut second, before) = kept.connect();
+    first.until_hung_up();
+    let (mut third, after) = kept.connect();
+    second.until_hung_up();
+    assert_eq!(before.agent, after.agent);
+    third.stop(0);
+    assert_eq!(third.until_end().stopped_by, Some(StoppedBy::Order));
+}
+
+#[test]
+fn an_order_that_a_dying_server_left_unfinished_is_not_carried_out() {
+    let (kept, mut first) = Kept::running("read line; echo $line");
+    first.say(&Order::Input(InputOrder { at: 0, call: Some("torn".into()), close: false, size: 10 }));
+    first.say_bytes(b"torn\n");
+    drop(first);
+    let (mut second, _) = kept.connect();
+    second.say_bytes(b"{\"stop\":{\"gra");
+    drop(second);
+    let (mut third, greeting) = kept.connect();
+    assert_eq!(greeting.stopping, None);
+    third.input("whole", b"whole\n", false);
+    assert_eq!(third.until_end().exit, Some(Exit::Code(0)));
+    assert_eq!(kept.out(), "whole\n");
+    assert_eq!(kept.calls().iter().map(|call| call.call.clone()).collect::<Vec<_>>(), [Some("whole".into())]);
+}
+
+#[test]
+fn garbage_on_the_socket_ends_neither_the_agent_nor_the_servers_connection() {
+    let (kept, mut server) = Kept::running("read line; echo $line");
+    for garbage in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"\0\xff\n", b"{\"stop\":{\"grace_ms\":0}}\n", b"{\"hello\":{}}\n", b""] {
+        let mut stranger = kept.knock();
+        stranger.say_bytes(garbage);
+        if garbage.is_empty() {
+            drop(stranger);
+        } else {
+            stranger.until_hung_up();
+        }
+    }
+    server.input("say", b"hello\n", false);
+    assert_eq!(server.until_end().exit, Some(Exit::Code(0)));
+    assert_eq!(kept.out(), "hello\n");
+}
+
+#[test]
+fn a_server_that_talks_nonsense_is_let_go_and_the_agent_goes_on() {
+    let (kept, mut server) = Kept::running("read line; echo $line");
+    server.say_bytes(b"nonsense\n");
+    server.until_hung_up();
+    let (mut next, _) = kept.connect();
+    next.say_bytes(b"{\"order_of_a_later_version\":{\"really\":true}}\n");
+    next.input("say", b"hello\n", false);
+    assert_eq!(next.until_end().exit, Some(Exit::Code(0)));
+}
+
+#[test]
+fn news_are_told_once_until_something_was_taken() {
+    let (kept, mut peer) = Kept::running("echo 1; read a; echo 2; touch two; read b");
+    let first = peer.report();
+    assert!(matches!(&first, Some(Report::Spooled(spooled)) if spooled.out == 2), "{first:?}");
+    peer.input("say", b"a\n", false);
+    until(|| kept.work.path().join("two").exists());
+    until(|| kept.out() == "1\n2\n");
+    // The agent's end is told unasked, and between it and the first news there are none that nobody waits for.
+    peer.input("say", b"b\n", false);
+    let next = peer.report();
+    assert!(
+        matches!(&next, Some(Report::Spooled(spooled)) if spooled.out_ended || spooled.err_ended)
+            || matches!(next, Some(Report::Exited { .. })),
+        "{next:?}"
+    );
+}
+
+#[test]
+fn a_slow_server_slows_the_agent_down_and_no_server_does_not() {
+    const WINDOW: u64 = 1024 * 1024;
+    const CHUNK: u64 = 64 * 1024;
+    let (kept, mut slow) = Kept::running("head -c 5000000 /dev/zero; touch done; read line");
+    // Lines are counted, since the last one may not be whole yet.
+    let calls = || fs::read_to_string(kept.folder.calls()).unwrap().lines().count();
+    let size = || fs::metadata(kept.folder.out()).unwrap().size();
+    until(|| size() > WINDOW);
+    // Each of these goes once around the loop, in which output would be read if it were looked for.
+    for round in 1..=50 {
+        slow.input("look", b"", false);
+        until(|| calls() == round);
+    }
+    assert!(size() <= WINDOW + CHUNK, "{}", size());
+    slow.say(&Order::Taken { out: WINDOW, err: 0 });
+    until(|| size() > 2 * WINDOW);
+    assert!(size() <= 2 * WINDOW + CHUNK, "{}", size());
+    drop(slow);
+    until(|| kept.work.path().join("done").exists());
+    let (mut next, greeting) = kept.connect();
+    assert_eq!(greeting.spooled.out, 5_000_000);
+    next.stop(0);
+}

@@ -1,0 +1,237 @@
+//! A server of the shortest kind: it starts a shim, says orders and reads reports, one after the other.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use openrunner::process::shim::{ExitRecord, Greeting, Identity, InputOrder, Order, PROTOCOL, ProcessFolder, Report, StartOrder};
+use tempfile::TempDir;
+
+use crate::support::{carrying, is_alive};
+
+/// How long anything may take before a test fails: far more than any needs, on a machine that is busy with others.
+const LIMIT: Duration = Duration::from_mins(1);
+
+/// A shim with its folders. Ends it, and so its agent, when it is dropped.
+pub(super) struct Kept {
+    pub(super) shim: Child,
+    pub(super) folder: ProcessFolder,
+    pub(super) work: TempDir,
+    pub(super) marker: String,
+    _home: TempDir,
+}
+
+impl Kept {
+    /// A shim that was told nothing yet.
+    pub(super) fn new() -> (Self, Peer) {
+        Self::at("run", Command::new(env!("CARGO_BIN_EXE_openrunner")))
+    }
+
+    /// A shim that is started by `command` and keeps its files in a folder of this name.
+    pub(super) fn at(name: &str, mut command: Command) -> (Self, Peer) {
+        let (home, work) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
+        let folder = home.path().canonicalize().expect("it is there").join(name);
+        fs::create_dir_all(&folder).expect("a folder");
+        let (ours, theirs) = UnixStream::pair().expect("a pair");
+        let shim = command
+            .arg("shim")
+            .arg(&folder)
+            .env_clear()
+            .current_dir(work.path())
+            .stdin(OwnedFd::from(theirs))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a shim");
+        let marker = work.path().file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
+        (Self { shim, folder: ProcessFolder::new(folder), work, marker, _home: home }, Peer::new(ours))
+    }
+
+    /// What starts a shell with this script. Its `$0` is the scripted agent's program, for the processes that it can become.
+    pub(super) fn script(&self, script: &str) -> StartOrder {
+        StartOrder {
+            program: "/bin/sh".to_owned(),
+            args: ["-c", script, env!("CARGO_BIN_EXE_fake_agent")].map(str::to_owned).to_vec(),
+            env: vec![("PATH".into(), "/usr/bin:/bin".into()), ("ORN_RUN".into(), self.marker.clone())],
+            umask: 0o022,
+            marker: self.marker.clone(),
+            max_out: 100_000_000,
+            max_err: 1_000_000,
+            left_ms: None,
+            grace_ms: 10_000,
+        }
+    }
+
+    /// A shim whose agent is a shell with this script.
+    pub(super) fn running(script: &str) -> (Self, Peer) {
+        Self::running_with(script, |_| {})
+    }
+
+    /// The same with another order.
+    pub(super) fn running_with(script: &str, change: impl FnOnce(&mut StartOrder)) -> (Self, Peer) {
+        let (kept, mut peer) = Self::new();
+        let mut order = kept.script(script);
+        change(&mut order);
+        peer.start(order);
+        (kept, peer)
+    }
+
+    /// A later server, which has been greeted.
+    pub(super) fn connect(&self) -> (Peer, Greeting) {
+        let mut peer = self.knock();
+        peer.say(&Order::Hello { protocol: PROTOCOL });
+        let greeting = peer.until(|report| match report {
+            Report::Hello(greeting) => Some(greeting),
+            _ => None,
+        });
+        (peer, greeting)
+    }
+
+    /// Somebody who has said nothing.
+    pub(super) fn knock(&self) -> Peer {
+        Peer::new(UnixStream::connect(self.folder.socket()).expect("a shim listens"))
+    }
+
+    /// Waits for the shim's end and gives the record that it left.
+    pub(super) fn record(&mut self) -> ExitRecord {
+        assert!(self.shim.wait().expect("a child").success());
+        let record = serde_json::from_slice(&fs::read(self.folder.exit()).expect("a record")).expect("a whole record");
+        assert_eq!(carrying(&self.marker), Vec::<i32>::new(), "nothing of the run is left");
+        record
+    }
+
+    /// The agent's output as it is kept.
+    pub(super) fn out(&self) -> String {
+        fs::read_to_string(self.folder.out()).expect("text")
+    }
+
+    /// The calls that were written down.
+    pub(super) fn calls(&self) -> Vec<InputOrder> {
+        let calls = fs::read_to_string(self.folder.calls()).expect("text");
+        calls.lines().map(|line| serde_json::from_str(line).expect("a call")).collect()
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if matches!(self.shim.try_wait(), Ok(None)) {
+            let _ = self.shim.kill();
+            let _ = self.shim.wait();
+        }
+        for pid in carrying(&self.marker) {
+            let pid = rustix::process::Pid::from_raw(pid).expect("a process has a number");
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+/// One connection to a shim.
+pub(super) struct Peer {
+    stream: UnixStream,
+    reports: BufReader<UnixStream>,
+}
+
+impl Peer {
+    fn new(stream: UnixStream) -> Self {
+        stream.set_read_timeout(Some(LIMIT)).expect("a limit");
+        Self { reports: BufReader::new(stream.try_clone().expect("a descriptor")), stream }
+    }
+
+    /// Begins the conversation and has the agent started.
+    pub(super) fn start(&mut self, order: StartOrder) -> Identity {
+        self.say(&Order::Hello { protocol: PROTOCOL });
+        self.say(&Order::Start(Box::new(order)));
+        self.until(|report| match report {
+            Report::Started { agent } => Some(agent),
+            Report::NotStarted { message } => panic!("not started: {message}"),
+            _ => None,
+        })
+    }
+
+    pub(super) fn say(&mut self, order: &Order) {
+        self.say_bytes(format!("{}\n", serde_json::to_string(order).expect("an order")).as_bytes());
+    }
+
+    pub(super) fn say_bytes(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("the shim is there");
+    }
+
+    /// Bytes for the agent, said by the call of this name.
+    pub(super) fn input(&mut self, call: &str, bytes: &[u8], close: bool) {
+        self.say(&Order::Input(InputOrder { at: 0, call: Some(call.into()), close, size: bytes.len() as u64 }));
+        self.say_bytes(bytes);
+    }
+
+    pub(super) fn stop(&mut self, grace_ms: u64) {
+        self.say(&Order::Stop { grace_ms });
+    }
+
+    /// The next report, if the shim does not hang up.
+    pub(super) fn report(&mut self) -> Option<Report> {
+        let mut line = String::new();
+        self.reports.read_line(&mut line).expect("the shim says something in time");
+        (!line.is_empty()).then(|| serde_json::from_str(&line).expect("a report"))
+    }
+
+    /// Reads reports up to the one that is looked for, and takes all output at once, as a quick server does.
+    pub(super) fn until<T>(&mut self, mut found: impl FnMut(Report) -> Option<T>) -> T {
+        loop {
+            let report = self.report().expect("the shim is there");
+            if let Report::Spooled(spooled) = &report {
+                self.say(&Order::Taken { out: spooled.out, err: spooled.err });
+            }
+            if let Some(found) = found(report) {
+                return found;
+            }
+        }
+    }
+
+    /// Waits until the agent has written this much to stdout.
+    pub(super) fn until_out(&mut self, bytes: u64) {
+        self.until(|report| matches!(report, Report::Spooled(spooled) if spooled.out >= bytes).then_some(()));
+    }
+
+    /// Waits until the agent has written this many lines, and gives all of them.
+    pub(super) fn until_lines(&mut self, kept: &Kept, count: usize) -> Vec<String> {
+        while kept.out().lines().count() < count || !kept.out().ends_with('\n') {
+            self.until(|report| matches!(report, Report::Spooled(_)).then_some(()));
+        }
+        kept.out().lines().map(str::to_owned).collect()
+    }
+
+    /// Waits for the end.
+    pub(super) fn until_end(&mut self) -> ExitRecord {
+        self.until(|report| match report {
+            Report::Ended(record) => Some(*record),
+            _ => None,
+        })
+    }
+
+    /// Waits until the shim has hung up.
+    pub(super) fn until_hung_up(&mut self) {
+        // A reset is as good as an end: the shim may go with bytes unread.
+        let _ = self.reports.read_to_end(&mut Vec::new());
+    }
+}
+
+/// The processes that an agent named on its stdout.
+pub(super) fn pids(lines: &[String]) -> Vec<i32> {
+    lines.iter().map(|line| line.parse().expect("the number of a process")).collect()
+}
+
+/// Whether none of them lives any more.
+pub(super) fn all_gone(pids: &[i32]) -> bool {
+    pids.iter().all(|pid| !is_alive(*pid))
+}
+
+/// Waits until it is so, where no event tells of it: what a process does to a file, or in `/proc`.
+pub(super) fn until(mut so: impl FnMut() -> bool) {
+    let limit = Instant::now() + LIMIT;
+    while !so() {
+        assert!(Instant::now() < limit, "it has not come to be so");
+        std::thread::yield_now();
+    }
+}
