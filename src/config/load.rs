@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use confique::{Config, File, FileFormat, Layer as _};
 
-use super::environment::Environment;
+pub(super) use super::environment::Environment;
 use super::{Settings, memory};
 
 type SettingsLayer = <Settings as Config>::Layer;
@@ -72,15 +72,11 @@ pub enum SettingsError {
 /// [`SettingsError`] for the first setting that is wrong.
 pub fn load(flags: Flags, get: &dyn Fn(&str) -> Option<OsString>) -> Result<Settings, SettingsError> {
     let environment = Environment { get };
-    let named_file = flags.config.or_else(|| environment.path("OPENRUNNER_CONFIG"));
-    let early_data_dir =
-        flags.data_dir.clone().or_else(|| environment.path("OPENRUNNER_DATA_DIR")).or_else(|| platform_data_dir(&environment));
-    let file_is_named = named_file.is_some();
-    let file = named_file.or_else(|| early_data_dir.map(|dir| dir.join(FILE_NAME)));
+    let file = settings_file(&flags, &environment);
     let from_flags = SettingsLayer { addr: flags.addr, data_dir: flags.data_dir, log: flags.log, ..SettingsLayer::empty() };
     let mut layer = from_flags.with_fallback(environment.layer()?);
-    if let Some(path) = file {
-        layer = layer.with_fallback(read_file(&path, file_is_named)?);
+    if let Some((path, is_named)) = file {
+        layer = layer.with_fallback(read_file(&path, is_named)?);
     }
     let data_dir =
         absolute("data_dir", &layer.data_dir.take().or_else(|| platform_data_dir(&environment)).ok_or(SettingsError::NoDataDir)?)?;
@@ -92,6 +88,15 @@ pub fn load(flags: Flags, get: &dyn Fn(&str) -> Option<OsString>) -> Result<Sett
         .map_err(|error| SettingsError::Value { setting: "settings", problem: error.to_string() })?;
     check(&settings)?;
     Ok(settings)
+}
+
+/// Where the settings file is, and whether somebody has named it: then it must be there.
+pub(super) fn settings_file(flags: &Flags, environment: &Environment<'_>) -> Option<(PathBuf, bool)> {
+    if let Some(named) = flags.config.clone().or_else(|| environment.path("OPENRUNNER_CONFIG")) {
+        return Some((named, true));
+    }
+    let data_dir = flags.data_dir.clone().or_else(|| environment.path("OPENRUNNER_DATA_DIR")).or_else(|| platform_data_dir(environment));
+    data_dir.map(|dir| (dir.join(FILE_NAME), false))
 }
 
 fn read_file(path: &Path, is_named: bool) -> Result<SettingsLayer, SettingsError> {

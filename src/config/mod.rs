@@ -5,6 +5,7 @@
 
 mod agents;
 mod environment;
+mod explain;
 mod lists;
 mod load;
 mod memory;
@@ -12,6 +13,7 @@ mod secret;
 mod settings;
 
 pub use agents::{AgentSettings, AgentsSettings, BadAgent};
+pub use explain::{Explained, Origin as SettingOrigin, explain};
 pub use lists::{BadItem, HostName, Origin, VariableName};
 pub use load::{Flags, SettingsError, load};
 pub use secret::Secret;

@@ -4,6 +4,7 @@
 //! `fake_agent`, which stands in for `claude`.
 
 mod admission;
+mod cli;
 mod commands;
 mod crash;
 mod described;
@@ -29,4 +30,5 @@ mod starting;
 mod stops;
 mod streams;
 mod support;
+mod terminal;
 mod workspaces;
