@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::client::ClientAddress;
 use super::{ApiError, AppState};
 use crate::auth::PeerFacts;
 
@@ -33,8 +34,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Peer {
 
 /// Attaches the [`Principal`](crate::auth::Principal) to a request, or refuses it.
 pub(super) async fn require_token(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
+    let client: ClientAddress = request.extensions().get().copied().unwrap_or_default();
+    // Counted against the client where nobody is known to ask.
+    let refuse = |refusal: ApiError| app.limits.request_from(client).map_or_else(ApiError::from, |()| refusal).into_response();
     if is_open(request.method(), request.uri().path()) {
-        return next.run(request).await;
+        return match app.limits.request_from(client) {
+            Ok(()) => next.run(request).await,
+            Err(too_many) => ApiError::from(too_many).into_response(),
+        };
     }
     let is_stream = matches!(*request.method(), Method::GET | Method::HEAD)
         && request.extensions().get::<MatchedPath>().is_some_and(|route| route.as_str() == STREAM);
@@ -42,14 +49,17 @@ pub(super) async fn require_token(State(app): State<AppState>, mut request: Requ
     let peer = request.extensions().get().copied().unwrap_or(Peer::REMOTE);
     let (token, came_by_query) = match query.and_then(|query| choose(header_token(request.headers())?, query)) {
         Ok(found) => found,
-        Err(refusal) => return refusal.into_response(),
+        Err(refusal) => return refuse(refusal),
     };
     let mut response = match app.auth.authenticate(&token, peer.0).await {
-        Ok(principal) => {
-            request.extensions_mut().insert(principal);
-            next.run(request).await
-        }
-        Err(error) => ApiError::from(error).into_response(),
+        Ok(principal) => match app.limits.request_of(&principal.caller.user) {
+            Ok(()) => {
+                request.extensions_mut().insert(principal);
+                next.run(request).await
+            }
+            Err(too_many) => ApiError::from(too_many).into_response(),
+        },
+        Err(error) => refuse(error.into()),
     };
     if came_by_query {
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

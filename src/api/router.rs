@@ -11,7 +11,7 @@ use axum::routing::{MethodRouter, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::handlers::{self, health::Health};
-use super::{ApiError, Policy, access, body, door, request_log};
+use super::{ApiError, Policy, RateLimits, access, body, client, door, request_log};
 use crate::auth::Auth;
 use crate::run::RunManager;
 
@@ -24,6 +24,8 @@ pub struct AppState {
     pub runs: RunManager,
     /// The server's own health.
     pub health: Arc<Health>,
+    /// How often somebody may come.
+    pub limits: Arc<RateLimits>,
 }
 
 #[cfg(test)]
@@ -33,7 +35,7 @@ impl AppState {
         let folder = tempfile::tempdir().unwrap();
         let (auth, _clock) = crate::auth::tests::auth_over(Arc::default(), None).await.unwrap();
         let runs = RunManager::without_agents(folder.path());
-        (folder, Self { auth: Arc::new(auth), runs, health: Arc::new(Health::new(|| true)) })
+        (folder, Self { auth: Arc::new(auth), runs, health: Arc::new(Health::new(|| true)), limits: Arc::new(RateLimits::for_tests()) })
     }
 }
 
@@ -66,6 +68,7 @@ pub fn router(state: AppState, policy: Policy) -> Router {
 
 /// A router over `table`, with all the layers.
 pub(super) fn build(table: Vec<(&'static str, MethodRouter<AppState>)>, state: AppState, policy: Policy) -> Router {
+    let policy = Arc::new(policy);
     let routes = table.into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods));
     routes
         .fallback(unknown_route)
@@ -73,9 +76,10 @@ pub(super) fn build(table: Vec<(&'static str, MethodRouter<AppState>)>, state: A
         // The last one added is the first that a request meets.
         .layer(from_fn(body::read_whole))
         .layer(from_fn_with_state(state.clone(), access::require_token))
-        .layer(from_fn_with_state(Arc::new(policy), door::guard))
+        .layer(from_fn_with_state(Arc::clone(&policy), door::guard))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(request_log::log_request))
+        .layer(from_fn_with_state(policy, client::attach))
         .with_state(state)
 }
 

@@ -5,6 +5,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
 use super::super::access::Peer;
+use super::super::client::ClientAddress;
 use super::super::{ApiError, AppState, Json};
 use crate::auth::Principal;
 use crate::types::{Caller, UserName, UserRole};
@@ -41,9 +42,12 @@ impl From<Caller> for UserView {
 pub(in crate::api) async fn login(
     State(app): State<AppState>,
     Peer(peer): Peer,
+    client: ClientAddress,
     Json(request): Json<LoginRequest>,
 ) -> Result<Answer<LoginResponse>, ApiError> {
-    let answer = app.auth.login(&request.username, &request.password, peer).await?;
+    let LoginRequest { username, password } = request;
+    let login = app.auth.login(&username, &password, peer);
+    let answer = app.limits.logins.admit(client, &username, peer.is_local(), login).await?;
     Ok(Answer(LoginResponse { token: answer.token, token_type: "Bearer", expires_in: answer.expires_in, user: answer.caller.into() }))
 }
 
