@@ -10,7 +10,7 @@ use openrunner::agent::{self, Agent, Agents, Host, Registry, handle::Limits};
 use openrunner::process::Spawner;
 use openrunner::process::launch::Launcher;
 use openrunner::run::store::SqliteStore;
-use openrunner::run::{NewRun, RunManager, RunSettings};
+use openrunner::run::{CreateError, NewRun, RunManager, RunSettings};
 use openrunner::types::{Caller, StreamEvent, SystemClock, UserRole};
 use tokio::sync::{Semaphore, mpsc};
 
@@ -33,7 +33,7 @@ impl Agent for Noting {
     }
 
     async fn run(&self, prompt: String, _tx: mpsc::Sender<StreamEvent>) -> agent::Result<()> {
-        self.order.lock().unwrap().push(prompt);
+        self.order.lock().expect("nobody panics with it").push(prompt);
         let _open = self.gate.acquire().await?;
         Ok(())
     }
@@ -41,13 +41,13 @@ impl Agent for Noting {
 
 fn manager(folder: &std::path::Path, agent: Noting) -> RunManager {
     let second = Duration::from_secs(1);
-    let store = SqliteStore::open(folder).unwrap();
+    let store = SqliteStore::open(folder).expect("a store");
     let host = Host {
         env: BTreeMap::new(),
         allowed_env: vec![],
         agents_dir: folder.join("agents"),
         empty_dir: folder.join("empty"),
-        spawner: Spawner::new(Launcher::new(rustix::fs::Mode::empty()).unwrap()).unwrap(),
+        spawner: Spawner::new(Launcher::new(rustix::fs::Mode::empty()).expect("this program")).expect("a thread"),
         limits: Limits { linger: second, grace: second },
         tasks: tokio_util::task::TaskTracker::new(),
     };
@@ -66,7 +66,7 @@ fn manager(folder: &std::path::Path, agent: Noting) -> RunManager {
         user_env: vec![],
     };
     let agents = Agents::new(&Registry::default().with_agent(agent), &host);
-    RunManager::new(Arc::new(store), Arc::new(SystemClock), agents, &settings).unwrap()
+    RunManager::new(Arc::new(store), Arc::new(SystemClock), agents, &settings).expect("a folder")
 }
 
 #[test]
@@ -98,5 +98,18 @@ fn c1_a_hundred_users_with_ten_runs_each_are_served_in_turn() {
         for round in order[1..].chunks(USERS) {
             assert_eq!(round.iter().collect::<BTreeSet<_>>().len(), USERS, "somebody was served twice while others waited: {round:?}");
         }
+    });
+}
+
+#[test]
+fn c1_a_server_that_goes_away_takes_no_new_run() {
+    live(async {
+        let folder = tempfile::tempdir().unwrap();
+        let manager = manager(folder.path(), Noting { order: Arc::default(), gate: Arc::new(Semaphore::new(1)) });
+        manager.drain(Duration::from_secs(10)).await;
+        let caller = Caller { user: "ann".parse().unwrap(), role: UserRole::User };
+        let new = NewRun { agent_type: Some("noting".to_owned()), prompt: "x".to_owned(), ..NewRun::default() };
+        let refused = manager.create(&caller, new, None).await;
+        assert!(matches!(refused, Err(CreateError::Draining)), "{refused:?}");
     });
 }

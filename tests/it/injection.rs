@@ -10,30 +10,32 @@ use serde_json::json;
 
 use crate::support::{Client, Server, Setup, live};
 
-/// A program that writes its arguments, one a line, and its environment into files beside it. Whoever only looks at it gets words that
-/// every adapter takes for its own program's.
-fn witness(path: &Path) {
-    let script = "#!/bin/sh\n\
-        if [ -z \"$ORN_RUN\" ]; then echo '9.9.9 (Claude Code) opencode acp'; exit 0; fi\n\
+/// A program that writes its arguments, one a line, and its environment into files beside it. Whoever only looks at it is told this
+/// version, and the help of a program that its adapter knows.
+fn witness(path: &Path, version: &str) {
+    let script = format!(
+        "#!/bin/sh\n\
+        if [ -z \"$ORN_RUN\" ]; then case \"$1\" in --help) echo 'opencode acp';; *) echo '{version}';; esac; exit 0; fi\n\
         env > \"$0.env\"\n\
         for element in \"$@\"; do printf '%s\\n' \"$element\"; done > \"$0.argv\"\n\
-        exit 1\n";
-    std::fs::write(path, script).unwrap();
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        exit 1\n"
+    );
+    std::fs::write(path, script).expect("a folder for agents");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("it is ours");
 }
 
 /// A server whose agents are witnesses, driven in `mode`, and that is full of secrets.
 async fn server(mode: &str) -> Server {
     let setup = Setup::new();
     let bin = setup.folder().join("agents/bin");
-    std::fs::remove_file(bin.join("claude")).unwrap();
-    for name in ["claude", "codex", "opencode", "own"] {
-        witness(&bin.join(name));
+    std::fs::remove_file(bin.join("claude")).expect("the scripted agent");
+    for (name, version) in [("claude", "9.9.9 (Claude Code)"), ("codex", "codex-cli 9.9.9"), ("opencode", "9.9.9"), ("own", "")] {
+        witness(&bin.join(name), version);
     }
     let settings = setup.folder().join("settings.toml");
     let modes: String = ["claude_code", "codex", "opencode"].map(|agent| format!("[agents.{agent}]\nmode = \"{mode}\"\n")).concat();
     let own = "[agents.own]\nprotocol = \"text\"\ncommand = [\"own\", \"--fixed\"]\nmodel_args = [\"--model={model}\"]\n";
-    std::fs::write(&settings, modes + own).unwrap();
+    std::fs::write(&settings, modes + own).expect("a folder");
     let canaries = ["OPENRUNNER_JWT_SECRET", "OPENRUNNER_TOKEN", "DATABASE_URL", "PGPASSWORD", "NATS_URL", "MY_SECRET", "LD_PRELOAD_X"];
     let setup = canaries.iter().fold(setup, |setup, name| setup.env(name, "canary-canary-canary-canary-canary"));
     setup.env("OPENRUNNER_CONFIG", settings.display()).start().await

@@ -60,7 +60,7 @@ fn d8_fifty_logins_at_once_all_succeed_and_leave_health_quick() {
                 }
             }
         }
-        assert!(answered < 25, "health was answered after {answered} of 50 logins");
+        assert!(answered < 40, "health was answered after {answered} of 50 logins");
         assert!(logins.map(|login| login.status).collect::<Vec<_>>().await.into_iter().all(|status| status == 200));
     });
 }
@@ -94,7 +94,7 @@ fn d8_by_default_a_storm_of_readers_and_of_runs_is_let_in() {
         let first = user.script("say up\nhang").await;
         user.follow(&first).await.until_said("up").await;
         let path = format!("/api/runs/{first}/events?after=0");
-        for _ in 0..10 {
+        for _ in 0..5 {
             // Each is dropped with its head read, as by a client that reconnects.
             let heads = join_all((0..100).map(|_| user.request(Method::GET, &path).send())).await;
             assert!(heads.into_iter().all(|head| head.unwrap().status() == StatusCode::OK));

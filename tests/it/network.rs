@@ -44,17 +44,6 @@ impl Networks {
         }
         Ok(networks)
     }
-
-    /// Sends a request from a namespace and gives the status and the body of the answer.
-    fn ask(&self, from: &str, host: &str, path: &str, more: &[&str]) -> (u16, Value) {
-        let url = format!("http://{host}:{PORT}{path}");
-        let curl = ["netns", "exec", from, "curl", "--silent", "--show-error", "--max-time", "30", "--write-out", "\n%{http_code}", &url];
-        let Output { status, stdout, stderr } = Command::new("ip").args(curl).args(more).env("PATH", PATH).output().expect("curl");
-        assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
-        let text = String::from_utf8(stdout).expect("text");
-        let (body, code) = text.rsplit_once('\n').expect("a status");
-        (code.parse().expect("a number"), serde_json::from_str(body).unwrap_or_default())
-    }
 }
 
 impl Drop for Networks {
@@ -63,6 +52,17 @@ impl Drop for Networks {
             let _ = ip(&["netns", "delete", namespace]);
         }
     }
+}
+
+/// Sends a request from a namespace and gives the status and the body of the answer.
+fn ask(from: &str, host: &str, path: &str, more: &[&str]) -> (u16, Value) {
+    let url = format!("http://{host}:{PORT}{path}");
+    let curl = ["netns", "exec", from, "curl", "--silent", "--show-error", "--max-time", "30", "--write-out", "\n%{http_code}", &url];
+    let Output { status, stdout, stderr } = Command::new("ip").args(curl).args(more).env("PATH", PATH).output().expect("curl");
+    assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
+    let text = String::from_utf8(stdout).expect("text");
+    let (body, code) = text.rsplit_once('\n').expect("a status");
+    (code.parse().expect("a number"), serde_json::from_str(body).unwrap_or_default())
 }
 
 /// The namespaces, or the reason why there can be none, told loudly.
@@ -89,12 +89,12 @@ fn i1_i2_default_passwords_and_their_tokens_are_worth_nothing_on_another_machine
         let (here, there) = (networks.server.as_str(), networks.client.as_str());
         let body = json!({ "username": "admin", "password": "admin" }).to_string();
         let login = ["--header", "content-type: application/json", "--data", &body];
-        let (status, answer) = networks.ask(here, "127.0.0.1", "/api/auth/login", &login);
+        let (status, answer) = ask(here, "127.0.0.1", "/api/auth/login", &login);
         assert_eq!(status, 200, "{answer}");
         let bearer = format!("authorization: Bearer {}", answer["token"].as_str().unwrap());
-        assert_eq!(networks.ask(here, "127.0.0.1", "/api/auth/me", &["--header", &bearer]).0, 200);
+        assert_eq!(ask(here, "127.0.0.1", "/api/auth/me", &["--header", &bearer]).0, 200);
 
-        assert_eq!(networks.ask(there, SERVER, "/health", &[]).0, 200, "the wire works");
+        assert_eq!(ask(there, SERVER, "/health", &[]).0, 200, "the wire works");
         let lies = [
             vec![],
             vec!["--header", "host: localhost"],
@@ -103,12 +103,12 @@ fn i1_i2_default_passwords_and_their_tokens_are_worth_nothing_on_another_machine
             vec!["--header", "host: localhost", "--header", "x-real-ip: 127.0.0.1"],
         ];
         for lie in lies {
-            let (status, answer) = networks.ask(there, SERVER, "/api/auth/login", &[&login[..], &lie].concat());
+            let (status, answer) = ask(there, SERVER, "/api/auth/login", &[&login[..], &lie].concat());
             assert_eq!((status, &answer["code"]), (403, &json!("default_password")), "{lie:?}: {answer}");
-            let (status, answer) = networks.ask(there, SERVER, "/api/auth/me", &[&["--header", bearer.as_str()], &lie[..]].concat());
+            let (status, answer) = ask(there, SERVER, "/api/auth/me", &[&["--header", bearer.as_str()], &lie[..]].concat());
             assert_eq!((status, &answer["code"]), (403, &json!("default_password")), "{lie:?}: {answer}");
         }
         // The machine's own address on the network is the network.
-        assert_eq!(networks.ask(here, SERVER, "/api/auth/login", &login).0, 403);
+        assert_eq!(ask(here, SERVER, "/api/auth/login", &login).0, 403);
     });
 }

@@ -183,7 +183,9 @@ proptest! {
             bench.take(step);
         }
         let aside: Vec<RunId> = bench.runs.iter().filter(|run| run.aside).map(|run| run.id).collect();
-        aside.into_iter().for_each(|run| bench.schedule.line_up(run));
+        for run in aside {
+            bench.schedule.line_up(run);
+        }
         let mut at_work: Vec<RunId> = bench.runs.iter().map(|run| run.id).filter(|run| bench.schedule.works(*run)).collect();
         let mut served = at_work.len();
         while let Some(run) = at_work.pop() {
@@ -251,6 +253,36 @@ async fn c1_the_queue_is_bounded_and_positions_count_those_before() {
     drop(place);
     let _place = second.admitted().await;
     assert_eq!(admission.queue(RunId::new(), &user(2), "demo", false).unwrap().position, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn c1_no_cap_is_passed_whatever_the_race() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    let admission = Admission::new(Caps { total: 3, per_user: 2, queue: 1_000, ..Caps::default() });
+    let (all, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let tasks = tokio_util::task::TaskTracker::new();
+    for number in 0..400 {
+        let (admission, all, most) = (admission.clone(), Arc::clone(&all), Arc::clone(&most));
+        tasks.spawn(async move {
+            let ticket = admission.queue(RunId::new(), &user(number % 7), "demo", number % 3 == 0).unwrap();
+            tokio::task::yield_now().await;
+            if number % 5 == 0 {
+                return drop(ticket);
+            }
+            let place = ticket.admitted().await;
+            most.fetch_max(all.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+            all.fetch_sub(1, Ordering::SeqCst);
+            drop(place);
+        });
+    }
+    tasks.close();
+    tasks.wait().await;
+    assert!((1..=3).contains(&most.load(Ordering::SeqCst)), "{most:?} at once");
+    let hall = admission.hall();
+    assert!(hall.schedule.is_empty() && hall.calls.is_empty(), "{hall:?}");
 }
 
 #[tokio::test]
