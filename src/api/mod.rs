@@ -1,6 +1,6 @@
 //! The HTTP API: who may come in, what is asked, and how answers look.
 //!
-//! A request passes, from outside in: the working out of [where it comes from](client), the log line, the panic guard, the [door](Policy)
+//! A request passes, from outside in: the working out of where it comes from, the log line, the panic guard, the [door](Policy)
 //! (`Host`, `Origin`, cross-site, content type), the token check with the [limit](RateLimits) on requests, the limit on its body, and then its
 //! handler. All of these stand around the whole router, so a route cannot be added
 //! outside of them.

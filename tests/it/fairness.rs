@@ -86,8 +86,11 @@ fn c1_a_hundred_users_with_ten_runs_each_are_served_in_turn() {
             let user = format!("user{number:02}");
             runs.extend(join_all((0..RUNS).map(|_| create(&user))).await);
         }
-        let (last, caller) = runs.last().unwrap();
-        assert_eq!(manager.get(caller, *last).await.unwrap().queue_position, Some((USERS * RUNS - 1) as u64));
+        // The last user's runs are the last ones of each round.
+        let of_last_user = &runs[runs.len() - RUNS..];
+        let views = join_all(of_last_user.iter().map(|(run, caller)| manager.get(caller, *run))).await;
+        let positions: BTreeSet<_> = views.into_iter().map(|view| view.unwrap().queue_position).collect();
+        assert_eq!(positions, (1..=RUNS).map(|round| Some((round * USERS - 1) as u64)).collect());
         agent.gate.add_permits(1);
         for (run, caller) in &runs {
             let ended = manager.wait(caller, *run, Duration::from_mins(1)).await.unwrap();

@@ -11,7 +11,6 @@ use futures_util::stream::{self, Stream};
 use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
 
-use super::super::limits::OpenStream;
 use super::super::{ApiError, AppState, Path, Query};
 use crate::auth::Principal;
 use crate::run::events::{Follower, Framing};
@@ -46,7 +45,7 @@ pub(in crate::api) async fn follow(
         // By the standard of server-sent events this tells a browser not to come again.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let stream = app.limits.streams.open(&principal.caller.user)?;
+    let counted = app.limits.streams.open(&principal.caller.user)?;
     let (content_type, keep_alive) = match framing {
         Framing::Sse => ("text/event-stream", &b": keep-alive\n\n"[..]),
         Framing::Ndjson => ("application/x-ndjson", &b"\n"[..]),
@@ -57,26 +56,21 @@ pub(in crate::api) async fn follow(
         (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ];
     let until = Instant::now() + principal.expires_in;
-    Ok((headers, Body::from_stream(events(follower, stream, keep_alive, until))).into_response())
+    Ok((headers, Body::from_stream(counted.around(events(follower, keep_alive, until)))).into_response())
 }
 
-/// The stream's bytes until the log ends, or at `until`, when the reader's token does. `counted` is given up with the stream.
-fn events(
-    follower: Follower,
-    counted: OpenStream,
-    keep_alive: &'static [u8],
-    until: Instant,
-) -> impl Stream<Item = Result<Bytes, StoreError>> {
-    stream::unfold((Some(follower), counted), move |(follower, counted)| async move {
+/// The stream's bytes until the log ends, or at `until`, when the reader's token does.
+fn events(follower: Follower, keep_alive: &'static [u8], until: Instant) -> impl Stream<Item = Result<Bytes, StoreError>> {
+    stream::unfold(Some(follower), move |follower| async move {
         let mut follower = follower.filter(|_| Instant::now() < until)?;
         let silence = Instant::now() + KEEP_ALIVE;
         match timeout_at(silence.min(until), follower.next()).await {
-            Err(_silence) => Some((Ok(Bytes::from_static(keep_alive)), (Some(follower), counted))),
-            Ok(Some(Ok(bytes))) => Some((Ok(bytes), (Some(follower), counted))),
+            Err(_silence) => Some((Ok(Bytes::from_static(keep_alive)), Some(follower))),
+            Ok(Some(Ok(bytes))) => Some((Ok(bytes), Some(follower))),
             Ok(Some(Err(error))) => {
                 // Breaks the stream in the middle, so that the client comes again and misses nothing.
                 tracing::error!(%error, "a run's log cannot be read");
-                Some((Err(error), (None, counted)))
+                Some((Err(error), None))
             }
             Ok(None) => None,
         }

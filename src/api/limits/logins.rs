@@ -9,7 +9,6 @@ use super::TooMany;
 use super::meter::{Meter, Wait};
 use crate::api::ApiError;
 use crate::api::client::ClientAddress;
-use crate::auth::LoginError;
 use crate::types::UserName;
 
 /// Logins looked at together. Their passwords are hashed two at a time anyway; more of them under way could all see the same last
@@ -39,17 +38,17 @@ impl Logins {
         Self { failed: Meter::new(per_minute), desk: Semaphore::new(AT_ONCE) }
     }
 
-    /// Carries out a login of `client` as `name`, unless too many have failed. A login that succeeds counts nothing, and neither does
-    /// one that failed by a fault of ours. Dropping the future drops the login.
+    /// Carries out a login of `client` as `name`, or anything else that tries a password, unless too many have failed. What is refused as
+    /// 401 or 403 counts as failed: what succeeds counts nothing, and neither does a fault of ours. Dropping the future drops the login.
     ///
     /// # Errors
     /// The login's own, or 429 (`too_many_logins`).
-    pub(in crate::api) async fn admit<T>(
+    pub(in crate::api) async fn admit<T, E: Into<ApiError>>(
         &self,
         client: ClientAddress,
         name: &str,
         on_this_machine: bool,
-        login: impl Future<Output = Result<T, LoginError>>,
+        login: impl Future<Output = Result<T, E>>,
     ) -> Result<T, ApiError> {
         // A text that cannot be a name is nobody's, so there is nobody to protect.
         let named = name.parse().ok().map(|user| Tried::As { user, on_this_machine });
@@ -58,14 +57,14 @@ impl Logins {
         self.look(&tried)?;
         let _place = self.desk.acquire().await.map_err(|closed| ApiError::internal(&closed))?;
         self.look(&tried)?;
-        let answer = login.await;
-        if let Err(LoginError::WrongCredentials | LoginError::DefaultPasswordFromElsewhere(_)) = &answer {
+        let answer = login.await.map_err(Into::into);
+        if answer.as_ref().is_err_and(|refusal: &ApiError| matches!(refusal.status().as_u16(), 401 | 403)) {
             for key in tried {
                 // One that is used up already needs no more.
                 let _ = self.failed.count(key);
             }
         }
-        answer.map_err(ApiError::from)
+        answer
     }
 
     fn look(&self, tried: &[Tried]) -> Result<(), TooMany> {
@@ -83,6 +82,7 @@ impl Logins {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::LoginError;
 
     struct Desk(Logins);
 

@@ -14,7 +14,6 @@ use axum::http::StatusCode;
 
 use self::logins::Logins;
 use self::meter::{Meter, Wait};
-pub(super) use self::streams::OpenStream;
 use self::streams::Streams;
 use super::ApiError;
 use super::client::ClientAddress;

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::stream::{Stream, StreamExt as _};
+
 use super::TooMany;
 use crate::types::UserName;
 
@@ -45,6 +47,17 @@ impl Streams {
     }
 }
 
+impl OpenStream {
+    /// `stream`, which is counted until it is dropped.
+    pub(in crate::api) fn around<S: Stream>(self, stream: S) -> impl Stream<Item = S::Item> {
+        stream.map(move |item| {
+            // What is drawn into the function goes when the stream does.
+            let _counted = &self;
+            item
+        })
+    }
+}
+
 impl Drop for OpenStream {
     fn drop(&mut self) {
         let mut open = self.streams.counts();
@@ -69,5 +82,16 @@ mod tests {
         drop(first);
         assert!(streams.open(&ann).is_ok());
         assert_eq!(streams.counts().len(), 1, "nobody is kept who has none");
+    }
+
+    #[tokio::test]
+    async fn d8_a_stream_is_counted_for_as_long_as_it_is_there() {
+        let streams = Streams::new(NonZeroUsize::MIN);
+        let ann = "ann".parse().unwrap();
+        let mut read = Box::pin(streams.open(&ann).unwrap().around(futures_util::stream::iter([1])));
+        assert_eq!((read.next().await, read.next().await), (Some(1), None));
+        assert!(streams.open(&ann).is_err());
+        drop(read);
+        assert!(streams.open(&ann).is_ok());
     }
 }
