@@ -30,6 +30,12 @@ have python3 || packages="$packages python3"
 python3 -c 'import ensurepip, venv' 2>/dev/null || packages="$packages python3-venv"
 have curl || packages="$packages curl"
 have npm || packages="$packages nodejs npm"
+# For a second network, which only root can make, and for giving up what only root can do.
+if [ "$(id -u)" = 0 ] && [ "$(uname)" = Linux ]; then
+    PATH=$PATH:/usr/sbin:/sbin
+    have setpriv || packages="$packages util-linux"
+    have ip || packages="$packages iproute2"
+fi
 if [ -n "$packages" ]; then
     if have apt-get && [ "$(id -u)" = 0 ]; then
         echo "installing$packages"

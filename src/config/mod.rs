@@ -8,11 +8,13 @@ mod environment;
 mod lists;
 mod load;
 mod memory;
+mod network;
 mod secret;
 mod settings;
 
 pub use agents::{AgentSettings, AgentsSettings, BadAgent};
 pub use lists::{BadItem, HostName, Origin, VariableName};
 pub use load::{Flags, SettingsError, load};
+pub use network::Network;
 pub use secret::Secret;
 pub use settings::{LogFormat, Settings};

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::listen::{Drained, Listening, serve};
 use crate::agent::handle::Limits;
 use crate::agent::{Agents, Host, Registry};
-use crate::api::{AppState, Health, Policy, router};
+use crate::api::{AppState, Health, Policy, RateLimits, Rates, router};
 use crate::auth::{Audit, Auth, KeyError, SetupError, SigningKey};
 use crate::config::Settings;
 use crate::process::Spawner;
@@ -84,6 +84,7 @@ pub struct Server {
     address: SocketAddr,
     router: axum::Router,
     runs: RunManager,
+    limits: Arc<RateLimits>,
     tasks: TaskTracker,
     shutdown: Duration,
 }
@@ -124,7 +125,10 @@ impl Server {
         let run_settings = RunSettings {
             data_dir: settings.data_dir.clone(),
             workspace_roots: settings.workspace_roots.clone(),
+            user_workspace_roots: settings.user_workspace_roots.clone(),
             max_runs: settings.max_runs.get(),
+            max_runs_per_user: settings.max_runs_per_user.unwrap_or(settings.max_runs).get(),
+            max_runs_per_agent: settings.agents.max_runs.iter().map(|(agent, most)| (agent.clone(), most.get())).collect(),
             max_queue: settings.max_queue,
             stop_grace: settings.stop_grace(),
             shutdown_grace: settings.stop_grace().min(settings.shutdown().saturating_sub(LAST_RITES)),
@@ -139,9 +143,15 @@ impl Server {
             tracing::warn!(interrupted, "runs of the server before this one were interrupted");
         }
         let health = Health::new(move || store.is_healthy());
-        let policy = Policy::new(address.ip(), &settings.allowed_hosts, &settings.allowed_origins);
-        let router = router(AppState { auth: Arc::new(auth), audit, runs: runs.clone(), health: Arc::new(health) }, policy);
-        Ok(Self { listener, address, router, runs, tasks, shutdown: settings.shutdown() })
+        let policy = Policy::new(address.ip(), &settings.allowed_hosts, &settings.allowed_origins).behind(&settings.trusted_proxies);
+        let limits = Arc::new(RateLimits::new(Rates {
+            logins_per_minute: settings.logins_per_minute,
+            requests_per_minute: settings.requests_per_minute,
+            streams_per_user: settings.max_streams_per_user,
+        }));
+        let state = AppState { auth: Arc::new(auth), audit, runs: runs.clone(), health: Arc::new(health), limits: Arc::clone(&limits) };
+        let router = router(state, policy);
+        Ok(Self { listener, address, router, runs, limits, tasks, shutdown: settings.shutdown() })
     }
 
     /// The address that it listens on.
@@ -152,7 +162,7 @@ impl Server {
     /// Serves until `stop` is cancelled. Then it takes no more connections, ends every run as `shutdown`, lets followers read to the
     /// end, and returns within the shutdown's time.
     pub async fn run(self, stop: CancellationToken) {
-        let Self { listener, address, router, runs, tasks, shutdown } = self;
+        let Self { listener, address, router, runs, limits, tasks, shutdown } = self;
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "openrunner is ready");
         let listening = Listening { drain: shutdown, ..Listening::default() };
         let draining = async {
@@ -160,7 +170,8 @@ impl Server {
             tracing::info!("shutting down: runs are being ended");
             runs.drain(shutdown).await;
         };
-        let (drained, ()) = tokio::join!(serve(listener, router, listening, stop.clone()), draining);
+        let tidying = stop.run_until_cancelled(limits.keep_tidy());
+        let (drained, (), _stopped) = tokio::join!(serve(listener, router, listening, stop.clone()), draining, tidying);
         if let Drained::Cut(connections) = drained {
             tracing::warn!(connections, "connections were cut that did not finish in time");
         }
