@@ -31,6 +31,12 @@ python3 -c 'import ensurepip, venv' 2>/dev/null || packages="$packages python3-v
 have curl || packages="$packages curl"
 have npm || packages="$packages nodejs npm"
 have tmux || packages="$packages tmux"
+# For a second network, which only root can make, and for giving up what only root can do.
+if [ "$(id -u)" = 0 ] && [ "$(uname)" = Linux ]; then
+    PATH=$PATH:/usr/sbin:/sbin
+    have setpriv || packages="$packages util-linux"
+    have ip || packages="$packages iproute2"
+fi
 if [ -n "$packages" ]; then
     if have apt-get && [ "$(id -u)" = 0 ]; then
         echo "installing$packages"

@@ -145,9 +145,11 @@ fn check(settings: &Settings) -> Result<(), SettingsError> {
             });
         }
     }
-    if let Some(root) = settings.workspace_roots.iter().find(|root| !root.is_absolute()) {
-        let problem = format!("`{}` is not absolute; give folders that begin with a slash", root.display());
-        return Err(SettingsError::Value { setting: "workspace_roots", problem });
+    for (setting, roots) in [("workspace_roots", &settings.workspace_roots), ("user_workspace_roots", &settings.user_workspace_roots)] {
+        if let Some(root) = roots.iter().find(|root| !root.is_absolute()) {
+            let problem = format!("`{}` is not absolute; give folders that begin with a slash", root.display());
+            return Err(SettingsError::Value { setting, problem });
+        }
     }
     Ok(())
 }
@@ -214,6 +216,10 @@ mod tests {
         let wrong = [
             ("OPENRUNNER_ADDR", "3000"),
             ("OPENRUNNER_MAX_RUNS", "0"),
+            ("OPENRUNNER_MAX_RUNS_PER_USER", "0"),
+            ("OPENRUNNER_LOGINS_PER_MINUTE", "0"),
+            ("OPENRUNNER_MAX_STREAMS_PER_USER", "many"),
+            ("OPENRUNNER_TRUSTED_PROXIES", "10.0.0.1/8"),
             ("OPENRUNNER_LOG_FORMAT", "xml"),
             ("OPENRUNNER_ALLOWED_ORIGINS", "*"),
             ("OPENRUNNER_AGENT_ENV", "OPENRUNNER_JWT_SECRET"),
@@ -225,8 +231,12 @@ mod tests {
         }
         let error = load_with(Flags::default(), &[("HOME", "/h"), ("OPENRUNNER_LINGER_SECS", "90000")]).unwrap_err().to_string();
         assert!(error.contains("linger_secs") && error.contains("86400"), "{error}");
-        let error = load_with(Flags::default(), &[("HOME", "/h"), ("OPENRUNNER_WORKSPACE_ROOTS", "work")]).unwrap_err().to_string();
-        assert!(error.contains("workspace_roots"), "{error}");
+        for (name, setting) in
+            [("OPENRUNNER_WORKSPACE_ROOTS", "workspace_roots:"), ("OPENRUNNER_USER_WORKSPACE_ROOTS", "user_workspace_roots:")]
+        {
+            let error = load_with(Flags::default(), &[("HOME", "/h"), (name, "work")]).unwrap_err().to_string();
+            assert!(error.starts_with(setting), "{error}");
+        }
         assert!(matches!(load_with(Flags::default(), &[]), Err(SettingsError::NoDataDir)));
     }
 

@@ -9,6 +9,7 @@ mod explain;
 mod lists;
 mod load;
 mod memory;
+mod network;
 mod secret;
 mod settings;
 
@@ -16,5 +17,6 @@ pub use agents::{AgentSettings, AgentsSettings, BadAgent};
 pub use explain::{Explained, Origin as SettingOrigin, explain};
 pub use lists::{BadItem, HostName, Origin, VariableName};
 pub use load::{Flags, SettingsError, load};
+pub use network::Network;
 pub use secret::Secret;
 pub use settings::{LogFormat, Settings};

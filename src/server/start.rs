@@ -15,7 +15,7 @@ use super::listen::{Drained, Listening, serve};
 use super::signals::Stop;
 use crate::agent::handle::Limits;
 use crate::agent::{Agents, Host, Registry};
-use crate::api::{AppState, Health, Policy, router};
+use crate::api::{AppState, Health, Policy, RateLimits, Rates, router};
 use crate::auth::{Audit, Auth, KeyError, SetupError, SigningKey};
 use crate::config::Settings;
 use crate::process::Spawner;
@@ -85,6 +85,7 @@ pub struct Server {
     address: SocketAddr,
     router: axum::Router,
     runs: RunManager,
+    limits: Arc<RateLimits>,
     tasks: TaskTracker,
     shutdown: Duration,
 }
@@ -126,7 +127,10 @@ impl Server {
         let run_settings = RunSettings {
             data_dir: settings.data_dir.clone(),
             workspace_roots: settings.workspace_roots.clone(),
+            user_workspace_roots: settings.user_workspace_roots.clone(),
             max_runs: settings.max_runs.get(),
+            max_runs_per_user: settings.max_runs_per_user.unwrap_or(settings.max_runs).get(),
+            max_runs_per_agent: settings.agents.max_runs.iter().map(|(agent, most)| (agent.clone(), most.get())).collect(),
             max_queue: settings.max_queue,
             stop_grace: settings.stop_grace(),
             shutdown_grace: settings.stop_grace().min(settings.shutdown().saturating_sub(LAST_RITES)),
@@ -142,9 +146,15 @@ impl Server {
             tracing::info!(found, queued, interrupted, "runs of the server before this one were taken over");
         }
         let health = Health::new(move || store.is_healthy());
-        let policy = Policy::new(address.ip(), &settings.allowed_hosts, &settings.allowed_origins);
-        let router = router(AppState { auth: Arc::new(auth), audit, runs: runs.clone(), health: Arc::new(health) }, policy);
-        Ok(Self { listener, address, router, runs, tasks, shutdown: settings.shutdown() })
+        let policy = Policy::new(address.ip(), &settings.allowed_hosts, &settings.allowed_origins).behind(&settings.trusted_proxies);
+        let limits = Arc::new(RateLimits::new(Rates {
+            logins_per_minute: settings.logins_per_minute,
+            requests_per_minute: settings.requests_per_minute,
+            streams_per_user: settings.max_streams_per_user,
+        }));
+        let state = AppState { auth: Arc::new(auth), audit, runs: runs.clone(), health: Arc::new(health), limits: Arc::clone(&limits) };
+        let router = router(state, policy);
+        Ok(Self { listener, address, router, runs, limits, tasks, shutdown: settings.shutdown() })
     }
 
     /// The address that it listens on.
@@ -155,7 +165,7 @@ impl Server {
     /// Serves until it is told to stop. Then it takes no more connections, ends every run as `shutdown` or lets it go on by itself, lets
     /// followers read to the end of what there is, and returns within the shutdown's time.
     pub async fn run(self, stop: Stop) {
-        let Self { listener, address, router, runs, tasks, shutdown } = self;
+        let Self { listener, address, router, runs, limits, tasks, shutdown } = self;
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "openrunner is ready");
         let listening = Listening { drain: shutdown, ..Listening::default() };
         let closing = CancellationToken::new();
@@ -168,7 +178,8 @@ impl Server {
             }
             runs.drain(how, shutdown).await;
         };
-        let (drained, ()) = tokio::join!(serve(listener, router, listening, closing.clone()), draining);
+        let tidying = closing.run_until_cancelled(limits.keep_tidy());
+        let (drained, (), _closed) = tokio::join!(serve(listener, router, listening, closing.clone()), draining, tidying);
         if let Drained::Cut(connections) = drained {
             tracing::warn!(connections, "connections were cut that did not finish in time");
         }

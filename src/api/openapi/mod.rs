@@ -64,7 +64,10 @@ pub(super) fn document<S>(routes: Vec<UtoipaMethodRouter<S>>) -> OpenApi {
         ("runs", "Runs of agents: their events, messages, requests and ends"),
         ("sessions", "Conversations, which hold one or more runs"),
         ("agents", "What can be run"),
-        ("auth", "Tokens and users"),
+        ("auth", "Logging in and out"),
+        ("users", "Users, for admins"),
+        ("keys", "API keys, for programs"),
+        ("audit", "Who did what"),
         ("server", "The server itself, and what describes it"),
     ];
     let tags = tags.map(|(name, what)| TagBuilder::new().name(name).description(Some(what)).build());
