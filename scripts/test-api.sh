@@ -58,7 +58,8 @@ run() {
     (cd "$work" && "$venv/bin/schemathesis" --no-color --config-file "$OLDPWD/scripts/schemathesis.toml" run "$url/openapi.json" "$@")
 }
 echo '-- with a key'
-run --header "Authorization: Bearer $key"
+# A key is told 403 of a method that no scope covers, which need not be there.
+run --exclude-checks unsupported_method --header "Authorization: Bearer $key"
 echo '-- without a token'
 # What is not open is 401 whatever the method, so that nobody learns from outside what there is.
 run --exclude-checks unsupported_method --phases examples,coverage,fuzzing

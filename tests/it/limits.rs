@@ -37,6 +37,23 @@ fn d8_after_too_many_failed_logins_even_the_right_password_has_to_wait() {
 }
 
 #[test]
+fn d8_a_token_that_was_found_is_no_way_to_try_passwords() {
+    live(async {
+        let server = Setup::new().env("OPENRUNNER_LOGINS_PER_MINUTE", 3).start().await;
+        let (user, admin) = (server.client("user").await, server.client("admin").await);
+        let change = |current: &str| json!({ "current_password": current, "new_password": "better than before" });
+        for _ in 0..3 {
+            user.post("/api/auth/password", &change("guess")).await.problem(403, "wrong_password");
+        }
+        let refused = user.post("/api/auth/password", &change("user")).await;
+        refused.problem(429, "too_many_logins");
+        assert!(names_a_time(&refused));
+        let log = admin.get("/api/audit?action=password").await;
+        assert_eq!(log.body["items"].as_array().unwrap().len(), 3, "what is not tried does not fill the log");
+    });
+}
+
+#[test]
 fn d8_fifty_logins_at_once_all_succeed_and_leave_health_quick() {
     live(async {
         // Fewer may fail in a minute than come here: those that succeed count nothing.
@@ -132,6 +149,7 @@ fn d6_clients_behind_a_trusted_proxy_are_counted_apart_and_others_cannot_claim_t
     live(async {
         let server = Setup::new().env("OPENRUNNER_TRUSTED_PROXIES", "127.0.0.1").env("OPENRUNNER_LOGINS_PER_MINUTE", 2).start().await;
         let other = Setup::new().env("OPENRUNNER_TRUSTED_PROXIES", "10.0.0.0/8").env("OPENRUNNER_LOGINS_PER_MINUTE", 2).start().await;
+        let admins = [server.client("admin").await, other.client("admin").await];
         let try_from = async |server: &Server, from: &str, name: &str| {
             let guest = server.guest();
             let login = guest.request(Method::POST, "/api/auth/login").json(&json!({ "username": name, "password": "guess" }));
@@ -151,5 +169,8 @@ fn d6_clients_behind_a_trusted_proxy_are_counted_apart_and_others_cannot_claim_t
         guest.send(login.header("x-forwarded-for", "127.0.0.1")).await.problem(403, "default_password");
         assert!(server.log().contains("client.address=203.0.113.10"), "{}", server.log());
         assert!(!other.log().contains("client.address=203"), "{}", other.log());
+        let [told, other_told] = admins.each_ref().map(|admin| admin.get("/api/audit?action=login"));
+        assert!(told.await.text.contains(r#""address":"203.0.113.10""#), "the audit log tells of the same client");
+        assert!(!other_told.await.text.contains("203.0.113"));
     });
 }

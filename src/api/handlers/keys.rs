@@ -84,7 +84,7 @@ pub(in crate::api) struct CreateKeyRequest {
     #[schema(min_length = 1, max_length = 64)]
     name: String,
     /// What it may be used for.
-    #[schema(min_items = 1)]
+    #[schema(min_items = 1, value_type = Vec<Scope>)]
     scopes: BTreeSet<Scope>,
     /// Seconds until it ends, at most ten years; without it the key lives until it is revoked.
     #[schema(minimum = 1, maximum = 315_360_000)]
