@@ -54,6 +54,8 @@ pub struct RunSettings {
     pub shutdown_grace: Duration,
     /// How long a request waits for an answer.
     pub permission_timeout: Duration,
+    /// How long a program may take from its start to its first word; `None` for as long as the run may take.
+    pub first_word: Option<Duration>,
     /// Rules that count before those of any run.
     pub rules: Vec<Rule>,
     /// Variables that users may set for their runs.
@@ -110,6 +112,7 @@ impl RunManager {
             grace: settings.stop_grace,
             shutdown_grace: settings.shutdown_grace,
             patience: settings.permission_timeout,
+            first_word: settings.first_word,
         };
         let caps = Caps {
             total: settings.max_runs,
@@ -483,6 +486,7 @@ impl RunManager {
             spawner: crate::process::Spawner::new(crate::process::launch::Launcher::new(rustix::fs::Mode::empty()).unwrap()).unwrap(),
             limits: Limits { linger: second, grace: second },
             max_output: 1024 * 1024,
+            confinement: crate::process::Confinement::default(),
             tasks: TaskTracker::new(),
         };
         let settings = RunSettings {
@@ -496,6 +500,7 @@ impl RunManager {
             stop_grace: second,
             shutdown_grace: second,
             permission_timeout: second,
+            first_word: None,
             rules: vec![],
             user_env: vec![],
         };

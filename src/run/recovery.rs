@@ -14,7 +14,7 @@ use super::sessions::Waiting;
 use super::state::{Outcome, StopReason};
 use super::store::{RunChange, RunRecord, StoreError};
 use crate::agent::handle::AgentHandle;
-use crate::process::{Marker, Tree};
+use crate::process::{Marker, shim};
 use crate::types::{Answer, DecidedBy, Decision, Failure, RunDone, RunStatus, StreamEvent, Timestamp};
 
 /// How many runs of an earlier server there were, by what became of them.
@@ -76,9 +76,9 @@ impl RunManager {
         let around = &self.inner.around;
         let (folder, marker) = (around.process_folder(run.id), Marker::new(run.id.to_string()));
         let (stored, ready) = (run.place.unwrap_or_default(), run.started_at.is_some());
-        let found = around.agents.find_again(&run.spec, folder, marker.clone(), stored, ready).await;
+        let found = around.agents.find_again(&run.spec, folder.clone(), marker.clone(), stored, ready).await;
         if !matches!(found, Ok(Some(_))) {
-            let remains = Tree::left_by_earlier_server(marker).end(Duration::ZERO).await;
+            let remains = shim::end_leftovers(&folder, &marker).await;
             if remains.left > 0 {
                 tracing::warn!(run.id = %run.id, left = remains.left, "processes of an interrupted run could not be ended");
             }
@@ -145,6 +145,7 @@ impl RunManager {
             message: outcome.message,
             exit_code: None,
             signal: None,
+            out_of_memory: false,
             result: None,
             usage: memory.usage,
             duration_ms: u64::try_from(now.as_millis() - run.created_at.as_millis()).unwrap_or(0),

@@ -88,6 +88,9 @@ pub struct RunEnd {
     /// The signal that the program died of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signal: Option<i32>,
+    /// The kernel killed something of the run for want of memory.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub out_of_memory: bool,
     /// The agent's final text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
@@ -165,7 +168,7 @@ impl RunView {
 
 impl From<RunDone> for RunEnd {
     fn from(done: RunDone) -> Self {
-        let RunDone { status: _, cause: _, message, exit_code, signal, result, usage, duration_ms, stderr_tail } = done;
-        Self { message, exit_code, signal, result, usage, duration_ms, stderr_tail }
+        let RunDone { status: _, cause: _, message, exit_code, signal, out_of_memory, result, usage, duration_ms, stderr_tail } = done;
+        Self { message, exit_code, signal, out_of_memory, result, usage, duration_ms, stderr_tail }
     }
 }

@@ -7,6 +7,7 @@ mod caller;
 mod clock;
 mod event;
 mod ids;
+mod limits;
 mod outcome;
 mod permission;
 mod scope;
@@ -21,6 +22,7 @@ pub use event::{
     RunDone, RunStarted, StreamEvent, ToolCall, ToolKind, ToolStatus, Usage,
 };
 pub use ids::{BadUserName, IdError, KeyId, RunId, Seq, SessionId, TokenId, UserName};
+pub use limits::{LimitedBy, RunLimits};
 pub use outcome::{Cause, Failure, RunStatus, TurnEnd};
 pub use permission::{RuleSpec, RuleVerdict};
 pub use scope::{BadScope, Scope};

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::{env, fs, io};
 
-use rustix::process::{getpgrp, getpid, getppid, getsid};
+use rustix::process::{Resource, getpgrp, getpid, getppid, getsid};
 use serde_json::{Value, json};
 
-/// The fact of this name: `env`, `fds` (what each descriptor leads to, by number), `argv`, `ids` (pid, sid, pgid, ppid), `umask` or
-/// `cwd`.
+/// The fact of this name: `env`, `fds` (what each descriptor leads to, by number), `argv`, `ids` (pid, sid, pgid, ppid), `umask`, `cwd`,
+/// `group` (the control group) or `limits` (of resources, in bytes).
 ///
 /// # Errors
 /// If there is no fact of that name or the system does not tell.
@@ -26,6 +26,14 @@ pub(crate) fn fact(name: &str) -> io::Result<Value> {
         "umask" => {
             let status = fs::read_to_string("/proc/self/status")?;
             Ok(status.lines().find_map(|line| line.strip_prefix("Umask:")).map(str::trim).into())
+        }
+        "group" => {
+            let groups = fs::read_to_string("/proc/self/cgroup")?;
+            Ok(groups.lines().find_map(|line| line.strip_prefix("0::")).into())
+        }
+        "limits" => {
+            let of = |resource| rustix::process::getrlimit(resource).current;
+            Ok(json!({ "data": of(Resource::Data), "core": of(Resource::Core) }))
         }
         "cwd" => Ok(lossy(env::current_dir()?).into()),
         _ => Err(io::Error::other(format!("no such fact: {name:?}"))),

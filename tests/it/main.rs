@@ -4,6 +4,7 @@
 //! `fake_agent`, which stands in for `claude`.
 
 mod admission;
+mod bounds;
 mod cli;
 mod commands;
 mod crash;
@@ -29,6 +30,7 @@ mod restart;
 mod runs;
 mod sessions;
 mod shim;
+mod shortage;
 mod shutdown;
 mod starting;
 mod stops;

@@ -15,7 +15,7 @@ mod serve;
 pub use super::identity::Identity;
 pub(super) use client::begin;
 pub use client::{Orders, Reports};
-pub use find::{Found, exit_record, find};
+pub use find::{Found, end_leftovers, exit_record, find};
 pub use folder::ProcessFolder;
 pub use protocol::{ExitRecord, Greeting, InputOrder, Order, PROTOCOL, ProcessRecord, Report, Spooled, StartOrder, StoppedBy};
 pub use serve::{SUBCOMMAND, serve_if_asked};

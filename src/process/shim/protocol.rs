@@ -9,9 +9,11 @@
 //! to the lower of the two. Within a version fields may be added, which the other side ignores; a shim ignores an order that it does
 //! not know. A server talks to shims of the previous release, because those hold its runs when it is upgraded.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
-use crate::process::{Exit, Identity};
+use crate::process::{Cage, Exit, Identity};
 
 /// The version that this program speaks.
 pub const PROTOCOL: u32 = 1;
@@ -76,6 +78,9 @@ pub struct StartOrder {
     pub left_ms: Option<u64>,
     /// Milliseconds between TERM and KILL when the shim ends the agent of its own accord.
     pub grace_ms: u64,
+    /// What the agent and all that it starts are held in.
+    #[serde(default)]
+    pub cage: Cage,
 }
 
 /// Bytes for the agent's stdin.
@@ -109,6 +114,9 @@ pub enum Report {
     NotStarted {
         /// Why, for a person.
         message: String,
+        /// For want of room on the disk, or of descriptors.
+        #[serde(default)]
+        shortage: bool,
     },
     /// How far the agent's output has come. Said again only when it has grown since the server last took something.
     Spooled(Spooled),
@@ -139,7 +147,7 @@ pub struct Greeting {
 }
 
 /// Who the processes of a run are: what `process.json` holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessRecord {
     /// The shim's version of this protocol.
     pub protocol: u32,
@@ -147,6 +155,9 @@ pub struct ProcessRecord {
     pub shim: Identity,
     /// The agent that it started.
     pub agent: Identity,
+    /// The control group of the agent and of all that it starts, if it has one. The shim is not in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<PathBuf>,
 }
 
 /// How far an agent's output has come.

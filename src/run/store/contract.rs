@@ -56,6 +56,7 @@ pub(in crate::run) fn done() -> RunDone {
         message: None,
         exit_code: Some(0),
         signal: None,
+        out_of_memory: false,
         result: Some("fine".into()),
         usage: None,
         duration_ms: 7,

@@ -262,10 +262,11 @@ impl Keeper {
             stopped_by: self.charge.ending.stopped_by(),
             leaked_pipe: self.charge.ending.leaked_pipe(),
             left_behind: self.charge.ending.left_behind(),
-            out_of_memory: false,
+            out_of_memory: self.charge.ending.ran_out_of_memory(),
             spooled: self.spooled(),
             stderr_tail: self.charge.err_tail.text(),
         };
+        self.charge.ending.remove_group();
         while let Err(error) = self.charge.files.put(ProcessFolder::exit, &record)
             && self.door.server().is_none()
         {

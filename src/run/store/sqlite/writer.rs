@@ -20,7 +20,8 @@ const GROUP: usize = 256;
 
 /// Does its part inside the open transaction, or hears that there is none, and gives what is to be done after the commit.
 type Job = Box<dyn FnOnce(Result<&Connection, StoreError>) -> Reply + Send>;
-type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+/// Answers, and gives whether the disk took this part.
+type Reply = Box<dyn FnOnce(Result<(), StoreError>) -> bool + Send>;
 
 #[derive(Clone, Debug)]
 pub(super) struct Writer {
@@ -62,7 +63,10 @@ impl Writer {
         let job: Job = Box::new(move |connection| {
             let done = connection.and_then(|connection| apart(connection, work));
             Box::new(move |committed| {
-                let _ = answer.send(committed.and(done));
+                let answered = committed.and(done);
+                let taken = !matches!(answered, Err(StoreError::Write(_)));
+                let _ = answer.send(answered);
+                taken
             })
         });
         self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
@@ -77,18 +81,15 @@ fn commit(connection: &mut Connection, group: &mut Vec<Job>) -> bool {
         Err(error) => {
             let error = writing(&error);
             for job in group.drain(..) {
-                job(Err(error.clone()))(Ok(()));
+                let _taken = job(Err(error.clone()))(Ok(()));
             }
             return false;
         }
     };
     let replies: Vec<Reply> = group.drain(..).map(|job| job(Ok(&transaction))).collect();
     let committed = transaction.commit().map_err(|error| writing(&error));
-    let written = committed.is_ok();
-    for reply in replies {
-        reply(committed.clone());
-    }
-    written
+    // A part that the disk did not take is undone before the commit, which then succeeds with whatever is left.
+    replies.into_iter().fold(committed.is_ok(), |written, reply| reply(committed.clone()) && written)
 }
 
 /// Carries out `work` so that nothing of it stays if it fails, while the rest of the group goes on.
