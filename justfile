@@ -15,6 +15,15 @@ test:
 e2e:
     ./scripts/test.sh
 
+# Writes docs/openapi.json and docs/events.schema.json anew.
+openapi:
+    UPDATE_DOCS=1 cargo test --lib openapi
+
+# Holds a running server against docs/openapi.json (needs python3; fetches schemathesis).
+api:
+    cargo build
+    ./scripts/test-api.sh
+
 # Kills the server in the middle of streams 200 times; about half an hour.
 soak rounds="100":
     ./scripts/soak.sh {{ rounds }}
@@ -29,7 +38,7 @@ fmt-check:
 
 # Lints, as strict as in CI.
 lint:
-    cargo clippy --all-targets --all-features -- -D warnings
+    cargo clippy --workspace --all-targets --all-features -- -D warnings
 
 # The code's documentation, opened in a browser.
 doc:
@@ -50,3 +59,11 @@ spell:
 # The built-in agent through the real server path: nothing else is needed.
 demo prompt="create hello.py":
     cargo run --release -- demo "{{ prompt }}"
+
+# Measures the release build against the floor (about 20 minutes): `just bench`, `just bench flood_1 --passes 1`, `just bench --list`.
+bench *args:
+    cargo run --release --package openrunner-bench -- {{ args }}
+
+# The same, and fails if a goal that was reached before is missed.
+bench-check *args:
+    cargo run --release --package openrunner-bench -- --check bench/goals.json {{ args }}

@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use serde::Serialize;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
+use utoipa::ToSchema;
 
 use super::detect::{Detector, folders};
 use super::flags::{self, BadArgs, Widening};
@@ -73,7 +74,7 @@ struct KnownProgram {
 }
 
 /// What is known of one agent, for people and dashboards.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AgentReport {
     /// The `agent_type`.
     pub name: String,
@@ -84,6 +85,7 @@ pub struct AgentReport {
     pub version: Option<String>,
     /// Absolute path of the program.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub path: Option<PathBuf>,
     /// Whether a login or key is configured.
     pub authenticated: Authenticated,
@@ -99,7 +101,7 @@ pub struct AgentReport {
 }
 
 /// What a client can do with one agent, for people and programs that choose one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AgentSummary {
     /// The `agent_type`.
     pub name: String,

@@ -149,7 +149,7 @@ pub struct Environment {
 }
 
 /// What a client can do with an agent beside giving it a prompt.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a yes or no of its own, and so it stands on the wire")]
 pub struct Capabilities {
     /// Continue a conversation in a later run.
@@ -208,7 +208,7 @@ pub struct Inspection {
 }
 
 /// Whether a login or key is configured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Authenticated {
     /// One is there.

@@ -1,16 +1,28 @@
 //! The token check: one layer around the whole router, with the few routes that need none written out.
 
-use axum::extract::{FromRequestParts, MatchedPath, Query, Request, State};
+use axum::RequestExt;
+use axum::extract::{FromRequestParts, MatchedPath, Query, RawPathParams, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::{ApiError, AppState};
+use super::client::ClientAddress;
+use super::{ApiError, AppState, scopes};
 use crate::auth::PeerFacts;
+use crate::types::RunId;
 
-/// The routes that are open to all. Whatever is not here needs a token, also what does not exist.
-const OPEN: [(Method, &str); 3] = [(Method::GET, "/health"), (Method::GET, "/health/agents"), (Method::POST, "/api/auth/login")];
+/// The routes that are open to all, as the router's table writes them. Whatever is not here needs a token, also what does not exist.
+pub(super) const OPEN: [(Method, &str); 7] = [
+    (Method::GET, "/health"),
+    (Method::GET, "/health/agents"),
+    (Method::POST, "/api/auth/login"),
+    // What this program can do is no secret: anyone can build it and look.
+    (Method::GET, "/openapi.json"),
+    (Method::GET, "/events.schema.json"),
+    (Method::GET, "/docs"),
+    (Method::GET, "/docs/{file}"),
+];
 
 /// The one route that takes a token from its address, since a browser's `EventSource` cannot send headers.
 const STREAM: &str = "/api/runs/{id}/events";
@@ -32,24 +44,44 @@ impl<S: Send + Sync> FromRequestParts<S> for Peer {
 }
 
 /// Attaches the [`Principal`](crate::auth::Principal) to a request, or refuses it.
+///
+/// Every request is counted once: against its user, or against the client where nobody is known to ask.
 pub(super) async fn require_token(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
-    if is_open(request.method(), request.uri().path()) {
-        return next.run(request).await;
+    let client: ClientAddress = request.extensions().get().copied().unwrap_or_default();
+    // Only what the router has matched has a route, so a spelling that it does not know is not open either.
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map(MatchedPath::as_str);
+    if route.is_some_and(|route| is_open(request.method(), route)) {
+        return match app.limits.request_from(client) {
+            Ok(()) => next.run(request).await,
+            Err(too_many) => ApiError::from(too_many).into_response(),
+        };
     }
-    let is_stream = matches!(*request.method(), Method::GET | Method::HEAD)
-        && request.extensions().get::<MatchedPath>().is_some_and(|route| route.as_str() == STREAM);
+    let refuse = |refusal: ApiError| app.limits.request_from(client).map_or_else(ApiError::from, |()| refusal);
+    let is_stream = route.is_some_and(|route| takes_query_token(request.method(), route));
     let query = if is_stream { query_token(request.uri()) } else { Ok(None) };
-    let peer = request.extensions().get().copied().unwrap_or(Peer::REMOTE);
     let (token, came_by_query) = match query.and_then(|query| choose(header_token(request.headers())?, query)) {
         Ok(found) => found,
-        Err(refusal) => return refusal.into_response(),
+        Err(refusal) => return refuse(refusal).into_response(),
     };
-    let mut response = match app.auth.authenticate(&token, peer.0).await {
+    let Peer(peer) = request.extensions().get().copied().unwrap_or(Peer::REMOTE);
+    let authenticated = if came_by_query {
+        let run = run_of(&mut request).await;
+        app.auth.authenticate_stream(&token, run, peer).await
+    } else {
+        app.auth.authenticate(&token, peer).await
+    };
+    let admitted = authenticated.map_err(|error| refuse(error.into())).and_then(|principal| {
+        app.limits.request_of(&principal.caller.user)?;
+        scopes::check(request.method(), route, &principal)?;
+        Ok(principal)
+    });
+    let mut response = match admitted {
         Ok(principal) => {
             request.extensions_mut().insert(principal);
             next.run(request).await
         }
-        Err(error) => ApiError::from(error).into_response(),
+        Err(refusal) => refusal.into_response(),
     };
     if came_by_query {
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -57,9 +89,21 @@ pub(super) async fn require_token(State(app): State<AppState>, mut request: Requ
     response
 }
 
-fn is_open(method: &Method, path: &str) -> bool {
+/// The run that the path names, if it names one.
+async fn run_of(request: &mut Request) -> Option<RunId> {
+    let path: RawPathParams = request.extract_parts().await.ok()?;
+    path.iter().find(|(name, _value)| *name == "id").and_then(|(_name, id)| id.parse().ok())
+}
+
+/// Whether a route needs no token.
+pub(super) fn is_open(method: &Method, route: &str) -> bool {
     let method = if method == Method::HEAD { &Method::GET } else { method };
-    OPEN.iter().any(|(open_method, open_path)| open_method == method && *open_path == path)
+    OPEN.iter().any(|(open_method, open_route)| open_method == method && *open_route == route)
+}
+
+/// Whether a route takes its token from its address, too.
+pub(super) fn takes_query_token(method: &Method, route: &str) -> bool {
+    matches!(*method, Method::GET | Method::HEAD) && route == STREAM
 }
 
 /// The token of the `Authorization` header. Said twice or in another scheme, it is refused rather than passed over.

@@ -4,9 +4,10 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rustix::io::Errno;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::auth::{AuthError, LoginError};
+use crate::auth::{AuthError, LoginError, LogoutError, NewKeyError, PasswordError, RevokeError, UserError};
 use crate::run::store::StoreError;
 use crate::run::{
     AnswerError, BadAnswer, BadRun, CreateError, DeleteError, FindError, MessageError, NotAnswered, NotTaken, SessionError, WorkspaceError,
@@ -29,13 +30,20 @@ pub struct ApiError {
     header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
-#[derive(Serialize)]
-struct Problem<'a> {
+/// A refusal, as RFC 9457 has it.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Problem<'a> {
+    /// Always `about:blank`: `code` tells more.
     r#type: &'static str,
+    /// The status in words.
     title: &'a str,
+    /// The status.
     status: u16,
+    /// What is wrong, for a person. Its words may change.
     detail: &'a str,
+    /// Which refusal it is, for programs.
     code: &'a str,
+    /// The one field that is at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
 }
@@ -310,7 +318,7 @@ impl From<DeleteError> for ApiError {
 fn default_password(user: &crate::types::UserName) -> ApiError {
     let detail = format!(
         "`{user}` still has the default password, which works on the server's own machine only: connect to 127.0.0.1 or localhost there, \
-         without a proxy in between, or set a password of admin's own (start the server with OPENRUNNER_ADMIN_PASSWORD)"
+         without a proxy in between, or set another password there (`openrunner user passwd {user}`, or OPENRUNNER_ADMIN_PASSWORD for admin)"
     );
     ApiError::new(StatusCode::FORBIDDEN, "default_password", detail)
 }
@@ -332,7 +340,73 @@ impl From<AuthError> for ApiError {
             AuthError::Expired => Self::unauthorized("token_expired", "the token has expired: log in again at POST /api/auth/login"),
             AuthError::Invalid => Self::unauthorized("token_invalid", "the token is not valid: log in again at POST /api/auth/login"),
             AuthError::DefaultPasswordFromElsewhere(user) => default_password(&user),
+            AuthError::KeyInAddress => {
+                let detail = "an API key does not belong in an address: send it as `Authorization: Bearer`, or ask for a ticket at POST /api/runs/{id}/ticket";
+                Self::unauthorized("token_invalid", detail)
+            }
             AuthError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<LogoutError> for ApiError {
+    fn from(error: LogoutError) -> Self {
+        match error {
+            LogoutError::NotALogin => Self::new(StatusCode::FORBIDDEN, "scope_missing", error.to_string()),
+            LogoutError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<UserError> for ApiError {
+    fn from(error: UserError) -> Self {
+        let detail = error.to_string();
+        match error {
+            UserError::Exists(_) => Self::new(StatusCode::CONFLICT, "user_exists", detail).of_field("username"),
+            UserError::NotFound(_) => Self::not_found(detail),
+            UserError::LastAdmin(_) => Self::new(StatusCode::CONFLICT, "last_admin", detail),
+            UserError::Password(_) => Self::invalid_field("password", detail),
+            UserError::Hash(_) => Self::internal(&error),
+            UserError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<PasswordError> for ApiError {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::WrongPassword => {
+                Self::new(StatusCode::FORBIDDEN, "wrong_password", error.to_string()).of_field("current_password")
+            }
+            PasswordError::Change(UserError::Password(bad)) => Self::invalid_field("new_password", bad.to_string()),
+            PasswordError::Change(error) => error.into(),
+            PasswordError::Login(error) => error.into(),
+        }
+    }
+}
+
+impl From<NewKeyError> for ApiError {
+    fn from(error: NewKeyError) -> Self {
+        let detail = error.to_string();
+        match error {
+            NewKeyError::Name => Self::invalid_field("name", detail),
+            NewKeyError::NoScope => Self::invalid_field("scopes", detail),
+            NewKeyError::AdminScope => Self::new(StatusCode::FORBIDDEN, "admin_only", detail).of_field("scopes"),
+            NewKeyError::Lifetime => Self::invalid_field("expires_in", detail),
+            NewKeyError::DefaultPassword(_) => Self::new(StatusCode::FORBIDDEN, "own_password_needed", detail),
+            // Only if the owner was removed while this request was under way.
+            NewKeyError::NoOwner(_) => Self::not_found(detail),
+            NewKeyError::Random(_) => Self::internal(&error),
+            NewKeyError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RevokeError> for ApiError {
+    fn from(error: RevokeError) -> Self {
+        match error {
+            RevokeError::NotFound(_) => Self::not_found(error.to_string()),
+            RevokeError::Store(error) => error.into(),
         }
     }
 }
@@ -356,6 +430,18 @@ mod tests {
     fn a_refusal_for_now_says_when_to_come_back() {
         let response = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "queue_full", "the queue is full").retry_after(5).into_response();
         assert_eq!((response.status().as_u16(), response.headers()["retry-after"].to_str().unwrap()), (429, "5"));
+    }
+
+    #[test]
+    fn c1_who_finds_the_queue_full_or_the_server_leaving_is_told_when_to_come_again() {
+        let fields = RunFields { prompt: "p", agent: "a", model: "m", prefix: "" };
+        for (error, status, code) in
+            [(CreateError::QueueFull { max_queue: 1 }, 429, "queue_full"), (CreateError::Draining, 503, "shutting_down")]
+        {
+            let response = ApiError::of_create(error, fields);
+            assert_eq!((response.status().as_u16(), response.code()), (status, code));
+            assert!(response.into_response().headers().contains_key("retry-after"));
+        }
     }
 
     #[test]

@@ -7,12 +7,14 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::MethodRouter;
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::UtoipaMethodRouter;
+use utoipa_axum::routes;
 
 use super::handlers::{self, health::Health};
-use super::{ApiError, Policy, access, body, door, request_log};
-use crate::auth::Auth;
+use super::{ApiError, Policy, RateLimits, access, body, client, door, request_log};
+use crate::auth::{Audit, Auth};
 use crate::run::RunManager;
 
 /// What handlers work with: handles on the services beneath, cheap to clone.
@@ -20,43 +22,74 @@ use crate::run::RunManager;
 pub struct AppState {
     /// Lets users in.
     pub auth: Arc<Auth>,
+    /// Writes down who did what.
+    pub audit: Audit,
     /// Makes, finds and stops runs.
     pub runs: RunManager,
     /// The server's own health.
     pub health: Arc<Health>,
+    /// How often somebody may come.
+    pub limits: Arc<RateLimits>,
 }
 
 #[cfg(test)]
 impl AppState {
     /// The state of a server without agents, over a store in a folder of its own.
     pub(crate) async fn for_tests() -> (tempfile::TempDir, Self) {
+        let (folder, state, _clock) = Self::with_clock().await;
+        (folder, state)
+    }
+
+    /// The same, with the clock by which tokens expire.
+    pub(super) async fn with_clock() -> (tempfile::TempDir, Self, Arc<crate::auth::tests::StandingClock>) {
         let folder = tempfile::tempdir().unwrap();
-        let (auth, _clock) = crate::auth::tests::auth_over(Arc::default(), None).await.unwrap();
+        let store = Arc::new(crate::run::store::SqliteStore::open(&folder.path().join("identity")).unwrap());
+        let (auth, clock) = crate::auth::tests::auth_over(store.clone(), None).await.unwrap();
+        let audit = Audit::new(store, clock.clone(), tokio_util::task::TaskTracker::new());
         let runs = RunManager::without_agents(folder.path());
-        (folder, Self { auth: Arc::new(auth), runs, health: Arc::new(Health::new(|| Box::pin(async { true }))) })
+        let (health, limits) = (Arc::new(Health::new(|| Box::pin(async { true }))), Arc::new(RateLimits::for_tests()));
+        (folder, Self { auth: Arc::new(auth), audit, runs, health, limits }, clock)
     }
 }
 
-/// Every route: its path, and its handlers by method. Whether a route is open to all is not said here but in the layer that checks
-/// tokens.
-pub(super) fn table() -> Vec<(&'static str, MethodRouter<AppState>)> {
+/// Every route, a row for each path. Path and method stand with the handler, in the attribute that describes it, so there is no route
+/// without a description. Whether a route is open to all is not said here but in the layer that checks tokens.
+pub(super) fn described() -> Vec<UtoipaMethodRouter<AppState>> {
     vec![
-        ("/health", get(handlers::health::health)),
-        ("/api/auth/login", post(handlers::auth::login)),
-        ("/api/auth/me", get(handlers::auth::me)),
-        ("/health/agents", get(handlers::agents::health)),
-        ("/api/agents", get(handlers::agents::list)),
-        ("/api/runs", get(handlers::runs::list).post(handlers::runs::create)),
-        ("/api/runs/{id}", get(handlers::runs::get).delete(handlers::runs::delete)),
-        ("/api/runs/{id}/cancel", post(handlers::runs::cancel)),
-        ("/api/runs/{id}/events", get(handlers::events::follow)),
-        ("/api/runs/{id}/messages", post(handlers::messages::send)),
-        ("/api/runs/{id}/requests", get(handlers::requests::list)),
-        ("/api/runs/{id}/requests/{request}", post(handlers::requests::answer)),
-        ("/api/sessions", get(handlers::sessions::list)),
-        ("/api/sessions/{id}", get(handlers::sessions::get)),
-        ("/api/chat", post(handlers::chat::chat)),
+        routes!(handlers::health::health),
+        routes!(handlers::agents::health),
+        routes!(handlers::reference::openapi),
+        routes!(handlers::reference::events),
+        routes!(handlers::reference::page),
+        routes!(handlers::reference::file),
+        routes!(handlers::auth::login),
+        routes!(handlers::auth::logout),
+        routes!(handlers::auth::me),
+        routes!(handlers::auth::password),
+        routes!(handlers::users::list, handlers::users::create),
+        routes!(handlers::users::get, handlers::users::change, handlers::users::delete),
+        routes!(handlers::keys::list, handlers::keys::create),
+        routes!(handlers::keys::delete),
+        routes!(handlers::audit::list),
+        routes!(handlers::agents::list),
+        routes!(handlers::runs::list, handlers::runs::create),
+        routes!(handlers::runs::get, handlers::runs::delete),
+        routes!(handlers::runs::cancel),
+        routes!(handlers::events::follow),
+        routes!(handlers::tickets::create),
+        routes!(handlers::messages::send),
+        routes!(handlers::requests::list),
+        routes!(handlers::requests::answer),
+        routes!(handlers::sessions::list),
+        routes!(handlers::sessions::get),
+        routes!(handlers::chat::chat),
     ]
+}
+
+/// The routes as the router takes them: each path with its handlers by method.
+pub(super) fn table() -> Vec<(String, MethodRouter<AppState>)> {
+    let rows = described().into_iter();
+    rows.filter_map(|(_schemas, paths, handlers)| Some((paths.paths.into_keys().next()?, handlers))).collect()
 }
 
 /// The whole API.
@@ -65,17 +98,19 @@ pub fn router(state: AppState, policy: Policy) -> Router {
 }
 
 /// A router over `table`, with all the layers.
-pub(super) fn build(table: Vec<(&'static str, MethodRouter<AppState>)>, state: AppState, policy: Policy) -> Router {
-    let routes = table.into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods));
+pub(super) fn build(table: Vec<(String, MethodRouter<AppState>)>, state: AppState, policy: Policy) -> Router {
+    let policy = Arc::new(policy);
+    let routes = table.into_iter().fold(Router::new(), |router, (path, methods)| router.route(&path, methods));
     routes
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         // The last one added is the first that a request meets.
         .layer(from_fn(body::read_whole))
         .layer(from_fn_with_state(state.clone(), access::require_token))
-        .layer(from_fn_with_state(Arc::new(policy), door::guard))
+        .layer(from_fn_with_state(Arc::clone(&policy), door::guard))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(request_log::log_request))
+        .layer(from_fn_with_state(policy, client::attach))
         .with_state(state)
 }
 

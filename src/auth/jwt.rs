@@ -2,12 +2,15 @@
 //!
 //! The algorithm is fixed here, not read from the token. The claims are required and of one type each: the library alone would take a
 //! floating-point `exp` and a list in `aud`, so [`Claims`] is strict on top of it. Expiry is judged by our own clock.
+//!
+//! The same key signs [tickets](super::tickets). They are for another audience, so that neither can be taken for the other.
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::SigningKey;
-use crate::types::{Timestamp, UserName};
+use crate::types::{Timestamp, TokenId, UserName};
 
 /// How long a token is good, in seconds: a day.
 pub(super) const LIFETIME_SECS: i64 = 24 * 60 * 60;
@@ -18,7 +21,7 @@ const LEEWAY_SECS: i64 = 5;
 /// Longest token that is looked at; ours have about 300 bytes.
 const MAX_LEN: usize = 4096;
 
-const ISSUER: &str = "openrunner";
+pub(super) const ISSUER: &str = "openrunner";
 const AUDIENCE: &str = "openrunner-api";
 
 /// What a token says. It names no role: that is the store's to say.
@@ -34,6 +37,8 @@ pub(super) struct Claims {
     aud: String,
     /// Who made it: this program.
     iss: String,
+    /// The token's own name, by which it can be revoked.
+    pub(super) jti: TokenId,
     /// The generation of the user's password that it was got with.
     #[serde(rename = "gen")]
     pub(super) generation: i64,
@@ -51,22 +56,32 @@ pub(super) enum BadToken {
     Invalid,
 }
 
-/// Makes and reads tokens.
+/// Makes and reads what is signed: tokens, and beneath them any claims for one audience.
 pub(super) struct Tokens {
     signing: EncodingKey,
     checking: DecodingKey,
-    validation: Validation,
+}
+
+/// Claims of which it can be said from when to when they are good.
+pub(super) trait Timed {
+    /// How long they are good, in seconds.
+    const LIFETIME_SECS: i64;
+
+    /// When they were made and when they end, in seconds since 1970.
+    fn times(&self) -> (i64, i64);
+}
+
+impl Timed for Claims {
+    const LIFETIME_SECS: i64 = LIFETIME_SECS;
+
+    fn times(&self) -> (i64, i64) {
+        (self.iat, self.exp)
+    }
 }
 
 impl Tokens {
     pub(super) fn new(key: &SigningKey) -> Self {
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.set_required_spec_claims(&["exp", "sub", "aud", "iss"]);
-        validation.set_audience(&[AUDIENCE]);
-        validation.set_issuer(&[ISSUER]);
-        // The library asks the system's clock; `read` compares with ours instead.
-        validation.validate_exp = false;
-        Self { signing: EncodingKey::from_secret(key.as_bytes()), checking: DecodingKey::from_secret(key.as_bytes()), validation }
+        Self { signing: EncodingKey::from_secret(key.as_bytes()), checking: DecodingKey::from_secret(key.as_bytes()) }
     }
 
     /// A token for `user`, good for a day from `now`. `None` if the library cannot sign, which no input brings about.
@@ -78,31 +93,48 @@ impl Tokens {
             sub: user.clone(),
             aud: AUDIENCE.to_owned(),
             iss: ISSUER.to_owned(),
+            jti: TokenId::new(),
             generation,
             default_password,
         };
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing).ok()
+        self.sign(&claims)
     }
 
     /// What a token says, if it is ours and its time is not over.
     pub(super) fn read(&self, token: &str, now: Timestamp) -> Result<Claims, BadToken> {
+        self.verify(token, AUDIENCE, now)
+    }
+
+    /// Any claims, signed.
+    pub(super) fn sign(&self, claims: &impl Serialize) -> Option<String> {
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.signing).ok()
+    }
+
+    /// Claims that were signed here for `audience` and whose time is not over.
+    pub(super) fn verify<C: Timed + DeserializeOwned>(&self, token: &str, audience: &str, now: Timestamp) -> Result<C, BadToken> {
         if token.len() > MAX_LEN {
             return Err(BadToken::Invalid);
         }
-        let claims: Claims = jsonwebtoken::decode(token, &self.checking, &self.validation).map_err(|_reason| BadToken::Invalid)?.claims;
-        let now = seconds(now);
-        if claims.exp.saturating_add(LEEWAY_SECS) <= now {
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_required_spec_claims(&["exp", "sub", "aud", "iss"]);
+        validation.set_audience(&[audience]);
+        validation.set_issuer(&[ISSUER]);
+        // The library asks the system's clock; ours is compared with below.
+        validation.validate_exp = false;
+        let claims: C = jsonwebtoken::decode(token, &self.checking, &validation).map_err(|_reason| BadToken::Invalid)?.claims;
+        let (now, (iat, exp)) = (seconds(now), claims.times());
+        if exp.saturating_add(LEEWAY_SECS) <= now {
             return Err(BadToken::Expired);
         }
-        // A token from the future, or one that outlives what we give, was not made by us.
-        if claims.iat > now.saturating_add(LEEWAY_SECS) || claims.exp > claims.iat.saturating_add(LIFETIME_SECS) {
+        // What comes from the future, or outlives what we give, was not made by us.
+        if iat > now.saturating_add(LEEWAY_SECS) || exp > iat.saturating_add(C::LIFETIME_SECS) {
             return Err(BadToken::Invalid);
         }
         Ok(claims)
     }
 }
 
-fn seconds(moment: Timestamp) -> i64 {
+pub(super) fn seconds(moment: Timestamp) -> i64 {
     moment.as_millis().div_euclid(1000)
 }
 
@@ -128,7 +160,7 @@ mod tests {
     }
 
     fn good_claims() -> Value {
-        json!({"exp": NOW + 60, "iat": NOW, "sub": "admin", "aud": AUDIENCE, "iss": ISSUER, "gen": 1, "dfl": false})
+        json!({"exp": NOW + 60, "iat": NOW, "sub": "admin", "aud": AUDIENCE, "iss": ISSUER, "jti": TokenId::new(), "gen": 1, "dfl": false})
     }
 
     fn signed(header: &Header, claims: &Value) -> String {
@@ -192,7 +224,7 @@ mod tests {
 
     #[test]
     fn i4_every_claim_is_required_and_of_its_own_type() {
-        for name in ["exp", "iat", "sub", "aud", "iss", "gen", "dfl"] {
+        for name in ["exp", "iat", "sub", "aud", "iss", "jti", "gen", "dfl"] {
             let mut claims = good_claims();
             claims.as_object_mut().unwrap().remove(name);
             assert_eq!(read(&claims), Err(BadToken::Invalid), "without {name}");
@@ -211,6 +243,8 @@ mod tests {
             with("aud", json!("another-api")),
             with("aud", json!([AUDIENCE])),
             with("iss", json!("someone")),
+            with("jti", json!("1")),
+            with("jti", json!(1)),
             with("dfl", json!("false")),
             with("gen", json!("1")),
         ];
@@ -233,7 +267,11 @@ mod tests {
 
     #[test]
     fn i4_a_role_in_the_token_changes_nothing() {
-        assert_eq!(read(&with("role", json!("admin"))), read(&good_claims()));
+        let mut claims = good_claims();
+        let without = read(&claims);
+        claims["role"] = json!("admin");
+        assert!(without.is_ok());
+        assert_eq!(read(&claims), without);
     }
 
     proptest! {

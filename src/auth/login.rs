@@ -3,24 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::api_keys::is_key;
 use super::jwt::{BadToken, LIFETIME_SECS, Tokens};
 use super::password::Passwords;
+use super::principal::{Credential, Principal, TokenFacts};
 use super::{HashError, PeerFacts, SigningKey};
 use crate::config::Secret;
-use crate::run::store::{StoreError, UserRecord, UserStore};
-use crate::types::{Caller, Clock, UserName, UserRole};
+use crate::run::store::{KeyStore, StoreError, TokenStore, UserRecord, UserStore};
+use crate::types::{Caller, Clock, Timestamp, UserName, UserRole};
 
 /// The documented users of a fresh server, whose passwords are their names.
 const DEFAULT_USERS: [(&str, UserRole); 2] = [("admin", UserRole::Admin), ("user", UserRole::User)];
 
-/// Someone who has passed the door.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Principal {
-    /// Who it is, and what they may do by the store's word at the time of the request.
-    pub caller: Caller,
-    /// How long the token is still good. Whatever runs on it ends with it, such as a stream.
-    pub expires_in: Duration,
-}
+/// Everything that is kept of users.
+pub trait IdentityStore: UserStore + KeyStore + TokenStore {}
+
+impl<S: UserStore + KeyStore + TokenStore> IdentityStore for S {}
 
 /// A login's answer.
 #[derive(Clone, PartialEq, Eq)]
@@ -65,8 +63,22 @@ pub enum AuthError {
     /// It was got with a default password, and those work on this machine only.
     #[error("the token of `{0}` was got with the default password")]
     DefaultPasswordFromElsewhere(UserName),
+    /// An API key stands in an address, where it would be written into histories and logs.
+    #[error("an API key does not belong in an address")]
+    KeyInAddress,
     /// The store failed.
     #[error("the users could not be read")]
+    Store(#[from] StoreError),
+}
+
+/// Why somebody was not logged out.
+#[derive(Debug, thiserror::Error)]
+pub enum LogoutError {
+    /// There is no login to end.
+    #[error("an API key is not logged in; revoke it instead")]
+    NotALogin,
+    /// The store failed.
+    #[error("the logout could not be stored")]
     Store(#[from] StoreError),
 }
 
@@ -88,35 +100,36 @@ pub enum SetupError {
 
 /// Lets users in. Shared by all requests.
 pub struct Auth {
-    users: Arc<dyn UserStore>,
-    clock: Arc<dyn Clock>,
-    tokens: Tokens,
-    passwords: Passwords,
+    pub(super) store: Arc<dyn IdentityStore>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) tokens: Tokens,
+    pub(super) passwords: Passwords,
 }
 
 impl Auth {
-    /// The service over the users of `users`. Adds the default users who are missing, and gives admin the configured password unless it
-    /// is admin's already: a password that is set ends the tokens that were got with the one before.
+    /// The service over the users of `store`. If there are none at all, adds the default users. Gives admin the configured password unless
+    /// it is admin's already: a password that is set ends the tokens that were got with the one before.
     ///
     /// # Errors
     /// [`SetupError`]
     pub async fn start(
-        users: Arc<dyn UserStore>,
+        store: Arc<dyn IdentityStore>,
         clock: Arc<dyn Clock>,
         key: &SigningKey,
         admin_password: Option<&Secret>,
     ) -> Result<Self, SetupError> {
-        let auth = Self { users, clock, tokens: Tokens::new(key), passwords: Passwords::new().await? };
+        let auth = Self { store, clock, tokens: Tokens::new(key), passwords: Passwords::new().await? };
         auth.set_up(admin_password).await?;
         Ok(auth)
     }
 
     async fn set_up(&self, admin_password: Option<&Secret>) -> Result<(), SetupError> {
-        for (name, role) in DEFAULT_USERS {
-            let Ok(user) = name.parse::<UserName>() else { continue };
-            if self.users.user(&user).await?.is_none() {
+        // Only on a fresh store: a default user who was removed stays removed.
+        if self.store.users(None, 1).await?.is_empty() {
+            for (name, role) in DEFAULT_USERS {
+                let Ok(user) = name.parse::<UserName>() else { continue };
                 let password_hash = self.passwords.hash(name).await?;
-                self.users.add_user(UserRecord { name: user, role, password_hash, default_password: true, generation: 1 }).await?;
+                self.store.add_user(UserRecord { name: user, role, password_hash, default_password: true, generation: 1 }).await?;
             }
         }
         let (Some(password), (name, _role)) = (admin_password, DEFAULT_USERS[0]) else { return Ok(()) };
@@ -124,9 +137,12 @@ impl Auth {
             return Err(SetupError::AdminPasswordIsDefault);
         }
         let Ok(admin) = name.parse::<UserName>() else { return Ok(()) };
-        let Some(record) = self.users.user(&admin).await? else { return Ok(()) };
+        let Some(record) = self.store.user(&admin).await? else {
+            tracing::warn!("OPENRUNNER_ADMIN_PASSWORD is set, but the user admin was removed; it changes nothing");
+            return Ok(());
+        };
         if record.default_password || !self.passwords.matches(password.expose(), Some(&record.password_hash)).await? {
-            self.users.set_password(&admin, self.passwords.hash(password.expose()).await?).await?;
+            self.store.set_password(&admin, self.passwords.hash(password.expose()).await?).await?;
         }
         Ok(())
     }
@@ -138,7 +154,7 @@ impl Auth {
     pub async fn has_default_passwords(&self) -> Result<bool, StoreError> {
         for (name, _role) in DEFAULT_USERS {
             let Ok(name) = name.parse::<UserName>() else { continue };
-            if self.users.user(&name).await?.is_some_and(|user| user.default_password) {
+            if self.store.user(&name).await?.is_some_and(|user| user.default_password) {
                 return Ok(true);
             }
         }
@@ -152,7 +168,7 @@ impl Auth {
     pub async fn default_password_reaches(&self, user: &UserName) -> Result<bool, StoreError> {
         for name in ["admin", user.as_str()] {
             let Ok(name) = name.parse::<UserName>() else { continue };
-            if self.users.user(&name).await?.is_some_and(|user| user.default_password) {
+            if self.store.user(&name).await?.is_some_and(|user| user.default_password) {
                 return Ok(true);
             }
         }
@@ -165,7 +181,7 @@ impl Auth {
     /// [`LoginError`]; a default password is told from a wrong one only to whoever knows it.
     pub async fn login(&self, name: &str, password: &str, peer: PeerFacts) -> Result<LoginAnswer, LoginError> {
         let user = match name.parse::<UserName>() {
-            Ok(name) => self.users.user(&name).await?,
+            Ok(name) => self.store.user(&name).await?,
             Err(_not_a_name) => None,
         };
         let matches = self.passwords.matches(password, user.as_ref().map(|user| user.password_hash.as_str())).await?;
@@ -173,30 +189,79 @@ impl Auth {
         if user.default_password && !peer.is_local() {
             return Err(LoginError::DefaultPasswordFromElsewhere(user.name));
         }
+        self.token_for(user)
+    }
+
+    pub(super) fn token_for(&self, user: UserRecord) -> Result<LoginAnswer, LoginError> {
         let token = self.tokens.make(&user.name, user.generation, user.default_password, self.clock.now()).ok_or(LoginError::Sign)?;
         Ok(LoginAnswer { token, expires_in: LIFETIME_SECS, caller: Caller { user: user.name, role: user.role } })
     }
 
-    /// Who a token belongs to. The user is looked up each time: a role, a deletion or a new password counts from the next request on.
+    /// Who a token or an API key belongs to. The user is looked up each time: a role, a removal or a new password counts from the next
+    /// request on.
     ///
     /// # Errors
     /// [`AuthError`]
-    pub async fn authenticate(&self, token: &str, peer: PeerFacts) -> Result<Principal, AuthError> {
-        let now = self.clock.now();
-        let claims = self.tokens.read(token, now).map_err(|bad| match bad {
+    pub async fn authenticate(&self, presented: &str, peer: PeerFacts) -> Result<Principal, AuthError> {
+        if is_key(presented) {
+            return self.by_key(presented, peer).await;
+        }
+        let claims = self.tokens.read(presented, self.clock.now()).map_err(|bad| match bad {
             BadToken::Expired => AuthError::Expired,
             BadToken::Invalid => AuthError::Invalid,
         })?;
-        let user = self.users.user(&claims.sub).await?.ok_or(AuthError::Invalid)?;
-        if user.generation != claims.generation {
+        let token = TokenFacts {
+            id: claims.jti,
+            expires_at: Timestamp::from_millis(claims.exp.saturating_mul(1000)),
+            generation: claims.generation,
+            default_password: claims.default_password,
+        };
+        self.by_token(&claims.sub, token).await?.at(peer)
+    }
+
+    /// The same principal by the store's present word: for what goes on after its request, such as a stream.
+    ///
+    /// # Errors
+    /// [`AuthError`], if it would not be let in any more.
+    pub async fn recheck(&self, principal: &Principal) -> Result<Principal, AuthError> {
+        match &principal.credential {
+            Credential::Token(token) => self.by_token(&principal.caller.user, *token).await,
+            Credential::Key { id, .. } => self.by_key_id(*id).await,
+        }
+    }
+
+    /// Ends the token that the principal came with: no request is let in by it any more, and what it began ends soon.
+    ///
+    /// # Errors
+    /// [`LogoutError`], by cause.
+    pub async fn logout(&self, principal: &Principal) -> Result<(), LogoutError> {
+        let Credential::Token(token) = &principal.credential else { return Err(LogoutError::NotALogin) };
+        Ok(self.store.revoke_token(token.id, token.expires_at, self.clock.now()).await?)
+    }
+
+    /// Whose a token is that is known to be ours, if it is still good.
+    pub(super) async fn by_token(&self, user: &UserName, token: TokenFacts) -> Result<Principal, AuthError> {
+        let user = self.store.user(user).await?.ok_or(AuthError::Invalid)?;
+        if user.generation != token.generation || self.store.is_revoked(token.id).await? {
             return Err(AuthError::Invalid);
         }
-        if (claims.default_password || user.default_password) && !peer.is_local() {
-            return Err(AuthError::DefaultPasswordFromElsewhere(user.name));
+        let left = token.expires_at.as_millis().saturating_sub(self.clock.now().as_millis());
+        Ok(Principal {
+            caller: Caller { user: user.name, role: user.role },
+            expires_in: Some(Duration::from_millis(u64::try_from(left).unwrap_or(0))),
+            default_password: token.default_password || user.default_password,
+            credential: Credential::Token(token),
+        })
+    }
+}
+
+impl Principal {
+    /// This principal, unless a default password is used from elsewhere.
+    pub(super) fn at(self, peer: PeerFacts) -> Result<Self, AuthError> {
+        if self.default_password && !peer.is_local() {
+            return Err(AuthError::DefaultPasswordFromElsewhere(self.caller.user));
         }
-        let left = claims.exp.saturating_mul(1000).saturating_sub(now.as_millis());
-        let expires_in = Duration::from_millis(u64::try_from(left).unwrap_or(0));
-        Ok(Principal { caller: Caller { user: user.name, role: user.role }, expires_in })
+        Ok(self)
     }
 }
 
@@ -208,42 +273,13 @@ impl std::fmt::Debug for LoginAnswer {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::collections::HashMap;
     use std::path::Path;
-    use std::sync::Mutex;
     use std::sync::atomic::{AtomicI64, Ordering};
 
-    use async_trait::async_trait;
+    use tempfile::TempDir;
 
     use super::*;
-    use crate::types::Timestamp;
-
-    /// Users in memory.
-    #[derive(Default)]
-    pub(crate) struct MemoryUsers(pub(crate) Mutex<HashMap<String, UserRecord>>);
-
-    #[async_trait]
-    impl UserStore for MemoryUsers {
-        async fn user(&self, name: &UserName) -> Result<Option<UserRecord>, StoreError> {
-            Ok(self.0.lock().unwrap().get(name.as_str()).cloned())
-        }
-
-        async fn add_user(&self, user: UserRecord) -> Result<bool, StoreError> {
-            let mut users = self.0.lock().unwrap();
-            let is_new = !users.contains_key(user.name.as_str());
-            users.entry(user.name.as_str().to_owned()).or_insert(user);
-            Ok(is_new)
-        }
-
-        async fn set_password(&self, name: &UserName, password_hash: String) -> Result<bool, StoreError> {
-            let mut users = self.0.lock().unwrap();
-            let Some(user) = users.get_mut(name.as_str()) else { return Ok(false) };
-            user.password_hash = password_hash;
-            user.default_password = false;
-            user.generation += 1;
-            Ok(true)
-        }
-    }
+    use crate::run::store::SqliteStore;
 
     /// A clock that stands where it is put.
     pub(crate) struct StandingClock(pub(crate) AtomicI64);
@@ -257,28 +293,32 @@ pub(crate) mod tests {
     pub(crate) const LOCAL: PeerFacts = PeerFacts { peer_is_loopback: true, host_is_loopback: true, forwarded: false };
     pub(crate) const REMOTE: PeerFacts = PeerFacts { peer_is_loopback: false, host_is_loopback: false, forwarded: false };
 
-    /// The service over users in memory, with cheap hashes, at a moment of 2027.
-    pub(crate) async fn auth_over(users: Arc<MemoryUsers>, admin_password: Option<&str>) -> Result<(Auth, Arc<StandingClock>), SetupError> {
+    /// The service over a store, with cheap hashes, at a moment of 2027.
+    pub(crate) async fn auth_over(
+        store: Arc<dyn IdentityStore>,
+        admin_password: Option<&str>,
+    ) -> Result<(Auth, Arc<StandingClock>), SetupError> {
         let clock = Arc::new(StandingClock(AtomicI64::new(1_800_000_000_000)));
         let key = SigningKey::load(Some(&Secret::new("k".repeat(32))), Path::new("/nowhere")).unwrap();
-        let auth = Auth { users, clock: clock.clone(), tokens: Tokens::new(&key), passwords: Passwords::cheap().await };
+        let auth = Auth { store, clock: clock.clone(), tokens: Tokens::new(&key), passwords: Passwords::cheap().await };
         auth.set_up(admin_password.map(|password| Secret::new(password.to_owned())).as_ref()).await?;
         Ok((auth, clock))
     }
 
-    async fn fresh() -> (Auth, Arc<MemoryUsers>, Arc<StandingClock>) {
-        let users = Arc::new(MemoryUsers::default());
-        let (auth, clock) = auth_over(users.clone(), None).await.unwrap();
-        (auth, users, clock)
+    /// The service over a fresh store, which is gone with the folder.
+    pub(crate) async fn fresh() -> (Auth, Arc<StandingClock>, TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let (auth, clock) = auth_over(Arc::new(SqliteStore::open(folder.path()).unwrap()), None).await.unwrap();
+        (auth, clock, folder)
     }
 
-    fn admin() -> UserName {
+    pub(crate) fn admin() -> UserName {
         "admin".parse().unwrap()
     }
 
     #[tokio::test]
     async fn i1_default_users_get_in_from_this_machine() {
-        let (auth, _users, _clock) = fresh().await;
+        let (auth, _clock, _folder) = fresh().await;
         for (name, role) in DEFAULT_USERS {
             let answer = auth.login(name, name, LOCAL).await.unwrap();
             assert_eq!((answer.caller.user.as_str(), answer.caller.role, answer.expires_in), (name, role, 86_400));
@@ -289,7 +329,7 @@ pub(crate) mod tests {
 
     #[tokio::test]
     async fn i1_default_passwords_do_not_work_from_elsewhere() {
-        let (auth, _users, _clock) = fresh().await;
+        let (auth, _clock, _folder) = fresh().await;
         for peer in [REMOTE, PeerFacts { host_is_loopback: false, ..LOCAL }, PeerFacts { forwarded: true, ..LOCAL }] {
             let refused = auth.login("admin", "admin", peer).await;
             assert!(matches!(refused, Err(LoginError::DefaultPasswordFromElsewhere(_))), "{refused:?}");
@@ -300,16 +340,16 @@ pub(crate) mod tests {
 
     #[tokio::test]
     async fn i2_a_token_got_with_a_default_password_cannot_be_carried_off() {
-        let (auth, _users, _clock) = fresh().await;
+        let (auth, _clock, _folder) = fresh().await;
         let token = auth.login("admin", "admin", LOCAL).await.unwrap().token;
         assert!(matches!(auth.authenticate(&token, REMOTE).await, Err(AuthError::DefaultPasswordFromElsewhere(_))));
     }
 
     #[tokio::test]
     async fn i2_setting_a_password_ends_the_tokens_of_the_one_before() {
-        let (auth, users, _clock) = fresh().await;
+        let (auth, _clock, _folder) = fresh().await;
         let token = auth.login("admin", "admin", LOCAL).await.unwrap().token;
-        users.set_password(&admin(), auth.passwords.hash("better").await.unwrap()).await.unwrap();
+        auth.store.set_password(&admin(), auth.passwords.hash("better").await.unwrap()).await.unwrap();
         assert!(matches!(auth.authenticate(&token, LOCAL).await, Err(AuthError::Invalid)));
         assert!(matches!(auth.login("admin", "admin", LOCAL).await, Err(LoginError::WrongCredentials)));
         let token = auth.login("admin", "better", REMOTE).await.unwrap().token;
@@ -318,27 +358,28 @@ pub(crate) mod tests {
 
     #[tokio::test]
     async fn i4_role_and_existence_come_from_the_store_at_every_request() {
-        let (auth, users, _clock) = fresh().await;
+        let (auth, _clock, _folder) = fresh().await;
         let token = auth.login("admin", "admin", LOCAL).await.unwrap().token;
-        users.0.lock().unwrap().get_mut("admin").unwrap().role = UserRole::User;
+        auth.store.change_user(&"user".parse().unwrap(), Some(UserRole::Admin), None).await.unwrap();
+        auth.store.change_user(&admin(), Some(UserRole::User), None).await.unwrap();
         assert_eq!(auth.authenticate(&token, LOCAL).await.unwrap().caller.role, UserRole::User);
-        users.0.lock().unwrap().remove("admin");
+        auth.store.remove_user(&admin()).await.unwrap();
         assert!(matches!(auth.authenticate(&token, LOCAL).await, Err(AuthError::Invalid)));
     }
 
     #[tokio::test]
     async fn i4_a_token_ends_after_a_day() {
-        let (auth, _users, clock) = fresh().await;
+        let (auth, clock, _folder) = fresh().await;
         let token = auth.login("user", "user", LOCAL).await.unwrap().token;
         let principal = auth.authenticate(&token, LOCAL).await.unwrap();
-        assert_eq!(principal.expires_in, Duration::from_hours(24));
+        assert_eq!(principal.expires_in, Some(Duration::from_hours(24)));
         clock.0.fetch_add(86_406_000, Ordering::Relaxed);
         assert!(matches!(auth.authenticate(&token, LOCAL).await, Err(AuthError::Expired)));
     }
 
     #[tokio::test]
     async fn i7_an_unknown_user_and_a_wrong_password_get_the_same_answer() {
-        let (auth, _users, _clock) = fresh().await;
+        let (auth, _clock, _folder) = fresh().await;
         for name in ["nobody", "admin", "", "../x", "ADMIN", &"a".repeat(100)] {
             let refused = auth.login(name, "wrong", LOCAL).await;
             assert!(matches!(refused, Err(LoginError::WrongCredentials)), "{name}: {refused:?}");
@@ -347,7 +388,8 @@ pub(crate) mod tests {
 
     #[tokio::test]
     async fn i1_a_configured_admin_password_is_set_once_and_kept() {
-        let users = Arc::new(MemoryUsers::default());
+        let folder = tempfile::tempdir().unwrap();
+        let users = Arc::new(SqliteStore::open(folder.path()).unwrap());
         let (auth, _clock) = auth_over(users.clone(), Some("chosen")).await.unwrap();
         let token = auth.login("admin", "chosen", REMOTE).await.unwrap().token;
         let (again, _clock) = auth_over(users.clone(), Some("chosen")).await.unwrap();
@@ -360,15 +402,31 @@ pub(crate) mod tests {
 
     #[tokio::test]
     async fn i1_the_documented_password_cannot_be_made_admins_own() {
-        let refused = auth_over(Arc::default(), Some("admin")).await;
+        let folder = tempfile::tempdir().unwrap();
+        let refused = auth_over(Arc::new(SqliteStore::open(folder.path()).unwrap()), Some("admin")).await;
         assert!(matches!(refused, Err(SetupError::AdminPasswordIsDefault)));
     }
 
     #[tokio::test]
-    async fn default_users_who_are_there_are_left_alone() {
-        let (_auth, users, _clock) = fresh().await;
-        let before = users.0.lock().unwrap().get("user").cloned();
-        auth_over(users.clone(), None).await.unwrap();
-        assert_eq!(users.0.lock().unwrap().get("user").cloned(), before);
+    async fn default_users_are_made_on_a_fresh_store_only() {
+        let (auth, _clock, _folder) = fresh().await;
+        let before = auth.store.user(&admin()).await.unwrap();
+        auth.store.remove_user(&"user".parse().unwrap()).await.unwrap();
+        let (again, _clock) = auth_over(auth.store.clone(), None).await.unwrap();
+        assert_eq!(again.store.user(&admin()).await.unwrap(), before);
+        assert_eq!(again.store.user(&"user".parse().unwrap()).await.unwrap(), None, "who was removed stays removed");
+    }
+
+    #[tokio::test]
+    async fn i4_a_token_that_was_logged_out_is_worthless_and_others_stay_good() {
+        let (auth, _clock, _folder) = fresh().await;
+        let one = auth.login("user", "user", LOCAL).await.unwrap().token;
+        let other = auth.login("user", "user", LOCAL).await.unwrap().token;
+        let principal = auth.authenticate(&one, LOCAL).await.unwrap();
+        auth.logout(&principal).await.unwrap();
+        auth.logout(&principal).await.unwrap();
+        assert!(matches!(auth.authenticate(&one, LOCAL).await, Err(AuthError::Invalid)));
+        assert!(matches!(auth.recheck(&principal).await, Err(AuthError::Invalid)));
+        assert!(auth.authenticate(&other, LOCAL).await.is_ok());
     }
 }

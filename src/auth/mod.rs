@@ -1,18 +1,28 @@
-//! Who asks: logins, passwords and tokens.
+//! Who asks: logins, passwords, tokens, API keys, and the log of who did what.
 //!
-//! A token names a user and the generation of the user's password. What that user may do, and whether there is such a user at all, is
-//! looked up for every request, so a token says nothing that could grow stale. Nothing here knows HTTP.
+//! A token names a user and the generation of the user's password; a key names its owner. What that user may do, and whether there is such
+//! a user at all, is looked up for every request, so neither says anything that could grow stale. Nothing here knows HTTP.
 
+mod api_keys;
+mod audit;
 mod jwt;
 mod key;
 mod login;
 mod password;
 mod peer;
+mod principal;
+mod tickets;
+mod users;
 
+pub use api_keys::{NewKey, NewKeyError, RevokeError};
+pub use audit::{Audit, Deed, Target};
 pub use key::{KeyError, SigningKey};
-pub use login::{Auth, AuthError, LoginAnswer, LoginError, Principal, SetupError};
-pub use password::HashError;
+pub use login::{Auth, AuthError, IdentityStore, LoginAnswer, LoginError, LogoutError, SetupError};
+pub use password::{BadPassword, HashError};
 pub use peer::PeerFacts;
+pub use principal::{Credential, Principal, TokenFacts};
+pub use tickets::TICKET_SECS;
+pub use users::{PasswordError, UserError};
 
 #[cfg(test)]
 pub(crate) use login::tests;

@@ -6,6 +6,8 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use tokio::sync::Semaphore;
 
+use crate::types::UserName;
+
 /// Hashes made at once. Each takes 19 MiB and tens of milliseconds of a core: more of them at a time would be a way to stop the server.
 const AT_ONCE: usize = 2;
 
@@ -13,6 +15,31 @@ const AT_ONCE: usize = 2;
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the password hash failed: {0}")]
 pub struct HashError(String);
+
+/// Fewest and most characters of a password.
+const CHARACTERS: std::ops::RangeInclusive<usize> = 8..=1024;
+
+/// Why a password is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadPassword {
+    /// It is too short or too long.
+    #[error("a password has {} to {} characters", CHARACTERS.start(), CHARACTERS.end())]
+    Length,
+    /// It is the user's name, which is what the documented default passwords are.
+    #[error("a password must not be the user's name")]
+    IsTheName,
+}
+
+impl BadPassword {
+    /// Whether `user` may have this password.
+    pub(super) fn check(user: &UserName, password: &str) -> Result<(), Self> {
+        // No more characters are counted than decide.
+        if !CHARACTERS.contains(&password.chars().take(CHARACTERS.end() + 1).count()) {
+            return Err(Self::Length);
+        }
+        if password.eq_ignore_ascii_case(user.as_str()) { Err(Self::IsTheName) } else { Ok(()) }
+    }
+}
 
 /// Hashes and checks passwords, away from the threads that serve requests.
 #[derive(Clone)]

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
+use super::commands::ClientCommand;
 use crate::config::Flags;
+use crate::types::{KeyId, Scope, UserName, UserRole};
 
 /// One durable HTTP service over the coding agents of this machine
 #[derive(Debug, Parser)]
@@ -36,9 +38,129 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },
+    /// Speaks with a server, or looks at this machine
+    #[command(flatten)]
+    Client(ClientCommand),
+    /// Make, change, list and remove users; a server that runs meanwhile sees it at once
+    User {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: UserCommand,
+    },
+    /// Make, list and revoke API keys; a server that runs meanwhile sees it at once
+    Key {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
     /// Be the demo agent: started by the server, not by people
     #[command(hide = true, name = "demo-agent")]
     DemoAgent,
+}
+
+/// What to do with users. Passwords are asked for, or taken from a pipe; never from the command line, which others can see.
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Make a user; the password is asked for, or the first line of standard input
+    Add {
+        /// Name
+        name: UserName,
+        /// What the user may do: user or admin
+        #[arg(long, default_value = "user", value_parser = role)]
+        role: UserRole,
+        /// Which server's users.
+        #[command(flatten)]
+        data: DataFlags,
+    },
+    /// Set a user's password, which ends all tokens of the user
+    Passwd {
+        /// Name
+        name: UserName,
+        /// Which server's users.
+        #[command(flatten)]
+        data: DataFlags,
+    },
+    /// List all users
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        /// Which server's users.
+        #[command(flatten)]
+        data: DataFlags,
+    },
+    /// Remove a user with all tokens and keys; the user's runs stay
+    Remove {
+        /// Name
+        name: UserName,
+        /// Which server's users.
+        #[command(flatten)]
+        data: DataFlags,
+    },
+}
+
+/// What to do with API keys.
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Make a key and print it; it cannot be shown again
+    Create {
+        /// Whose it is to be
+        #[arg(long)]
+        user: UserName,
+        /// What to call it
+        #[arg(long)]
+        name: String,
+        /// What it may be used for: runs:read, runs:write, admin; may be given more than once
+        #[arg(long = "scope", required = true, value_name = "SCOPE")]
+        scopes: Vec<Scope>,
+        /// Days until it ends (default: it lives until it is revoked)
+        #[arg(long, value_name = "DAYS")]
+        expires_in_days: Option<u32>,
+        /// Which server's keys.
+        #[command(flatten)]
+        data: DataFlags,
+    },
+    /// List keys, newest first
+    List {
+        /// Only this user's
+        #[arg(long)]
+        user: Option<UserName>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        /// Which server's keys.
+        #[command(flatten)]
+        data: DataFlags,
+    },
+    /// Revoke a key
+    Revoke {
+        /// Its id: key_ and 32 digits
+        id: KeyId,
+        /// Which server's keys.
+        #[command(flatten)]
+        data: DataFlags,
+    },
+}
+
+/// Where the data is that a command works on.
+#[derive(Clone, Debug, Args)]
+pub struct DataFlags {
+    /// Settings file of the server (default: openrunner.toml in the data folder; also `OPENRUNNER_CONFIG`)
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Data folder of the server (also `OPENRUNNER_DATA_DIR`)
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+impl From<DataFlags> for Flags {
+    fn from(flags: DataFlags) -> Self {
+        Self { config: flags.config, data_dir: flags.data_dir, ..Self::default() }
+    }
+}
+
+fn role(text: &str) -> Result<UserRole, String> {
+    UserRole::from_name(text).ok_or_else(|| "not a role: user or admin".to_owned())
 }
 
 #[cfg(test)]

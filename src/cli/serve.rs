@@ -9,6 +9,8 @@ use crate::process::launch::Launcher;
 use crate::server::{self, Server};
 
 pub(super) fn serve(flags: Flags, umask: rustix::fs::Mode) -> anyhow::Result<ExitCode> {
+    // Before the first secret is read.
+    server::close_to_others().context("cannot close this process to others")?;
     let settings = config::load(flags, &|name| std::env::var_os(name))?;
     server::init(&settings)?;
     let launcher = Launcher::new(umask).context("this program cannot find itself")?;

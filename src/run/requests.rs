@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::Instant;
+use utoipa::ToSchema;
 
 use crate::types::{Answer, DecidedBy, Decision, Question, StreamEvent, Timestamp, ToolKind};
 
 /// An open request, as clients see it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = OpenRequest)]
 pub struct RequestView {
     /// Its id, for the answer.
     pub id: String,
@@ -23,7 +25,7 @@ pub struct RequestView {
 }
 
 /// What is asked.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Asks {
     /// Whether a tool may be used. Answered with a decision.

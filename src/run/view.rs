@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::store::{RunRecord, SessionRecord};
 use crate::types::{Cause, PermissionMode, RuleSpec, RunDone, RunId, RunStatus, SessionId, Timestamp, Usage, UserName};
 
 /// One run: what it was asked, where it stands, and how it ended.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = Run)]
 pub struct RunView {
     /// Its id.
     pub run_id: RunId,
@@ -17,6 +19,9 @@ pub struct RunView {
     pub session_id: SessionId,
     /// Where it stands.
     pub status: RunStatus,
+    /// How many runs stand before it in the queue now; only while it is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_position: Option<u64>,
     /// Why it ended as it did; absent while it has not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
@@ -30,6 +35,7 @@ pub struct RunView {
     /// What it was asked to do.
     pub prompt: String,
     /// Where it works.
+    #[schema(value_type = String)]
     pub working_dir: PathBuf,
     /// Who decides on permissions.
     pub permission_mode: PermissionMode,
@@ -65,11 +71,13 @@ pub struct RunView {
     pub last_seq: u64,
     /// The rest of what its `done` event says.
     #[serde(flatten)]
+    // Its fields stand among the others, so for a reader each of them may be absent.
+    #[schema(value_type = RunEnd)]
     pub end: Option<RunEnd>,
 }
 
 /// What is known only of a run that has ended: its `done` event but for the fields that every run has.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct RunEnd {
     /// What went wrong, for a person.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,6 +98,7 @@ pub struct RunEnd {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
     /// From creation to end, in milliseconds.
+    #[schema(required = false)]
     pub duration_ms: u64,
     /// The end of the agent's standard error, when the run did not go well.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,7 +106,8 @@ pub struct RunEnd {
 }
 
 /// One conversation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Session)]
 pub struct SessionView {
     /// Its id.
     pub session_id: SessionId,
@@ -106,6 +116,7 @@ pub struct SessionView {
     /// Which agent.
     pub agent_type: String,
     /// Where it works.
+    #[schema(value_type = String)]
     pub working_dir: PathBuf,
     /// The agent's own id of the conversation, once it has told one: with it the agent's own program can go on, too.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -123,12 +134,14 @@ impl From<SessionRecord> for SessionView {
 
 impl RunView {
     /// The view of a stored run. `live` is where it stands right now, if it is alive: the row is written with the events only.
-    pub(super) fn new(run: RunRecord, live: Option<RunStatus>) -> Self {
+    /// `queue_position` is its place in the queue, if it has one.
+    pub(super) fn new(run: RunRecord, live: Option<RunStatus>, queue_position: Option<u64>) -> Self {
         let RunRecord { id, session, owner, status, spec, widened, created_at, started_at, ended_at, last_seq, place: _, done } = run;
         Self {
             run_id: id,
             session_id: session,
             status: live.filter(|_| !status.is_ended()).unwrap_or(status),
+            queue_position: queue_position.filter(|_| !status.is_ended()),
             cause: done.as_ref().map(|done| done.cause),
             owner,
             agent_type: spec.agent_type,

@@ -4,6 +4,7 @@ mod agents;
 mod linger;
 mod listen;
 mod logs;
+mod private;
 mod signals;
 mod start;
 #[cfg(test)]
@@ -12,5 +13,6 @@ mod tests;
 pub use agents::agents;
 pub use listen::{Drained, Listening, serve};
 pub use logs::{LogsError, init};
+pub use private::close_to_others;
 pub use signals::{Stop, stop_on_signal};
 pub use start::{Server, StartError};

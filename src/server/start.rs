@@ -15,8 +15,8 @@ use super::listen::{Drained, Listening, serve};
 use super::signals::Stop;
 use crate::agent::handle::Limits;
 use crate::agent::{Agents, Host, Registry};
-use crate::api::{AppState, Health, Policy, router};
-use crate::auth::{Auth, KeyError, SetupError, SigningKey};
+use crate::api::{AppState, Health, Policy, RateLimits, Rates, router};
+use crate::auth::{Audit, Auth, KeyError, SetupError, SigningKey};
 use crate::config::{ControlGroup, Settings};
 use crate::process::launch::Launcher;
 use crate::process::{BadGroup, Bounds, Confinement, Groups, Spawner};
@@ -88,6 +88,7 @@ pub struct Server {
     address: SocketAddr,
     router: axum::Router,
     runs: RunManager,
+    limits: Arc<RateLimits>,
     tasks: TaskTracker,
     shutdown: Duration,
 }
@@ -108,7 +109,7 @@ impl Server {
         if !address.ip().is_loopback() && auth.has_default_passwords().await? {
             tracing::warn!(
                 %address,
-                "this address can be reached from other machines; the default passwords work from this one only, set OPENRUNNER_ADMIN_PASSWORD to let others in"
+                "this address can be reached from other machines; the default passwords work from this one only, set another (`openrunner user passwd admin`, or OPENRUNNER_ADMIN_PASSWORD) to let others in"
             );
         }
         let tasks = TaskTracker::new();
@@ -130,7 +131,10 @@ impl Server {
         let run_settings = RunSettings {
             data_dir: settings.data_dir.clone(),
             workspace_roots: settings.workspace_roots.clone(),
+            user_workspace_roots: settings.user_workspace_roots.clone(),
             max_runs: settings.max_runs.get(),
+            max_runs_per_user: settings.max_runs_per_user.unwrap_or(settings.max_runs).get(),
+            max_runs_per_agent: settings.agents.max_runs.iter().map(|(agent, most)| (agent.clone(), most.get())).collect(),
             max_queue: settings.max_queue,
             stop_grace: settings.stop_grace(),
             shutdown_grace: settings.stop_grace().min(settings.shutdown().saturating_sub(LAST_RITES)),
@@ -139,6 +143,7 @@ impl Server {
             rules: rules(&settings.permission_rules)?,
             user_env: settings.run_env.iter().map(|name| name.as_str().to_owned()).collect(),
         };
+        let audit = Audit::new(Arc::new(store.clone()), Arc::clone(&clock), tasks.clone());
         let runs = RunManager::new(Arc::new(store.clone()), clock, agents, &run_settings).map_err(StartError::Workspaces)?;
         let recovered = runs.recover().await?;
         if recovered != Recovered::default() {
@@ -149,9 +154,15 @@ impl Server {
             let store = store.clone();
             Box::pin(async move { store.try_to_heal().await })
         });
-        let policy = Policy::new(address.ip(), &settings.allowed_hosts, &settings.allowed_origins);
-        let router = router(AppState { auth: Arc::new(auth), runs: runs.clone(), health: Arc::new(health) }, policy);
-        Ok(Self { listener, address, router, runs, tasks, shutdown: settings.shutdown() })
+        let policy = Policy::new(address.ip(), &settings.allowed_hosts, &settings.allowed_origins).behind(&settings.trusted_proxies);
+        let limits = Arc::new(RateLimits::new(Rates {
+            logins_per_minute: settings.logins_per_minute,
+            requests_per_minute: settings.requests_per_minute,
+            streams_per_user: settings.max_streams_per_user,
+        }));
+        let state = AppState { auth: Arc::new(auth), audit, runs: runs.clone(), health: Arc::new(health), limits: Arc::clone(&limits) };
+        let router = router(state, policy);
+        Ok(Self { listener, address, router, runs, limits, tasks, shutdown: settings.shutdown() })
     }
 
     /// The address that it listens on.
@@ -162,7 +173,7 @@ impl Server {
     /// Serves until it is told to stop. Then it takes no more connections, ends every run as `shutdown` or lets it go on by itself, lets
     /// followers read to the end of what there is, and returns within the shutdown's time.
     pub async fn run(self, stop: Stop) {
-        let Self { listener, address, router, runs, tasks, shutdown } = self;
+        let Self { listener, address, router, runs, limits, tasks, shutdown } = self;
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "openrunner is ready");
         let listening = Listening { drain: shutdown, ..Listening::default() };
         let closing = CancellationToken::new();
@@ -175,7 +186,8 @@ impl Server {
             }
             runs.drain(how, shutdown).await;
         };
-        let (drained, ()) = tokio::join!(serve(listener, router, listening, closing.clone()), draining);
+        let tidying = closing.run_until_cancelled(limits.keep_tidy());
+        let (drained, (), _closed) = tokio::join!(serve(listener, router, listening, closing.clone()), draining, tidying);
         if let Drained::Cut(connections) = drained {
             tracing::warn!(connections, "connections were cut that did not finish in time");
         }

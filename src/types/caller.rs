@@ -1,11 +1,12 @@
 //! Who asks.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::UserName;
 
 /// What a user may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum UserRole {
     /// Everything, on everyone's runs.
@@ -21,6 +22,11 @@ impl UserRole {
             Self::Admin => "admin",
             Self::User => "user",
         }
+    }
+
+    /// The role of that name, or `None`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Admin, Self::User].into_iter().find(|role| role.as_str() == name)
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{Cause, PermissionMode, RunLimits, RunStatus, SessionId, Timestamp};
 
@@ -11,7 +12,7 @@ use super::{Cause, PermissionMode, RunLimits, RunStatus, SessionId, Timestamp};
 ///
 /// An agent gives these without number or time; the log adds both. Field names are the wire's names. A field that is `None` is
 /// absent on the wire. Fields may be added to a type, and types to the list, so readers skip what they do not know.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum StreamEvent {
     /// The run waits for a free place.
@@ -210,7 +211,7 @@ impl StreamEvent {
 }
 
 /// A piece of text as it is being written, and whose it is. Made from plain text by `.into()`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Delta {
     /// The piece.
     #[serde(rename = "content")]
@@ -236,7 +237,7 @@ impl From<&str> for Delta {
 }
 
 /// What is known of the agent once it is up.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RunStarted {
     /// The agent's registered name.
     pub agent: String,
@@ -249,6 +250,7 @@ pub struct RunStarted {
     /// The session that the run belongs to.
     pub session_id: SessionId,
     /// Where it works.
+    #[schema(value_type = String)]
     pub working_dir: PathBuf,
     /// Who decides on permissions.
     pub permission_mode: PermissionMode,
@@ -258,7 +260,7 @@ pub struct RunStarted {
 }
 
 /// How a further message reaches a live run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MessageMode {
     /// As the next turn, when the present one is over.
@@ -271,7 +273,7 @@ pub enum MessageMode {
 }
 
 /// Who speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// The agent's model.
@@ -283,7 +285,7 @@ pub enum Role {
 }
 
 /// One call of a tool.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ToolCall {
     /// Id of the call; results and permissions name it.
     pub id: String,
@@ -301,7 +303,7 @@ pub struct ToolCall {
 }
 
 /// What sort of thing a tool does: the same list as ACP's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ToolKind {
     /// Reads files.
@@ -326,7 +328,7 @@ pub enum ToolKind {
 }
 
 /// How a tool call went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ToolStatus {
     /// It worked.
@@ -338,7 +340,7 @@ pub enum ToolStatus {
 }
 
 /// What was done to a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FileChangeKind {
     /// It is new.
@@ -350,7 +352,7 @@ pub enum FileChangeKind {
 }
 
 /// One step of a plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PlanEntry {
     /// What is to be done.
     pub content: String,
@@ -359,7 +361,7 @@ pub struct PlanEntry {
 }
 
 /// How far a step of a plan is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PlanStatus {
     /// Not begun.
@@ -371,7 +373,7 @@ pub enum PlanStatus {
 }
 
 /// An answer to a permission request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// This once.
@@ -412,7 +414,7 @@ pub enum Answer {
 }
 
 /// Who gave an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DecidedBy {
     /// The run's permission mode, or a rule.
@@ -424,7 +426,7 @@ pub enum DecidedBy {
 }
 
 /// One question to the user.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Question {
     /// The question.
     pub text: String,
@@ -435,7 +437,7 @@ pub struct Question {
 }
 
 /// What the model has used, in tokens and money.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Usage {
     /// Tokens read by the model that no cache held.
     pub input_tokens: u64,
@@ -455,7 +457,7 @@ pub struct Usage {
 }
 
 /// How serious a notice is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// Good to know.
@@ -467,7 +469,7 @@ pub enum Level {
 }
 
 /// Which notice it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NoticeCode {
     /// The agent tries its model again. `data`: `attempt`, `max_attempts`, `delay_ms`, `status` as far as known.
@@ -500,7 +502,7 @@ pub enum NoticeCode {
 }
 
 /// Which of a program's streams.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LogStream {
     /// Standard error.
@@ -508,7 +510,7 @@ pub enum LogStream {
 }
 
 /// How a run ended.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RunDone {
     /// One of the ended ones.
     pub status: RunStatus,

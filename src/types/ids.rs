@@ -5,6 +5,9 @@ use std::num::NonZeroU64;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 /// Why a text is not an id of the kind that was asked for.
@@ -66,6 +69,15 @@ macro_rules! prefixed_id {
                 text.parse().map_err(serde::de::Error::custom)
             }
         }
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                let schema = ObjectBuilder::new().schema_type(Type::String).pattern(Some(concat!("^", $prefix, "[0-9a-f]{32}$")));
+                schema.examples([concat!($prefix, "0198a8f0c0de7000800000000000000a")]).into()
+            }
+        }
+
+        impl ToSchema for $name {}
     };
 }
 
@@ -79,9 +91,20 @@ prefixed_id! {
     SessionId, "ses_", "a session"
 }
 
+prefixed_id! {
+    /// One token of a login: `tok_` and 32 hexadecimal digits. It is no secret; the token's signature is what lets in.
+    TokenId, "tok_", "a token"
+}
+
+prefixed_id! {
+    /// One API key: `key_` and 32 hexadecimal digits. It is no secret; the key itself is another text.
+    KeyId, "key_", "a key"
+}
+
 /// Place of an event in its run's log: from 1, without gaps, so "after `n`" is all that a reader needs to resume.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
+#[schema(value_type = u64, minimum = 1)]
 pub struct Seq(NonZeroU64);
 
 impl Seq {
@@ -118,8 +141,9 @@ impl fmt::Debug for Seq {
 }
 
 /// Name of a user: 1 to 64 characters of `a-z A-Z 0-9 . _ @ -`, beginning with a letter or digit.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
 #[serde(transparent)]
+#[schema(value_type = String, pattern = "^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$", example = "admin")]
 pub struct UserName(String);
 
 /// Why a text is not a user's name.

@@ -1,9 +1,10 @@
 //! What a run's processes are held to.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What a run's processes are held to, as far as anything holds them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RunLimits {
     /// What holds them.
     pub by: LimitedBy,
@@ -19,7 +20,7 @@ pub struct RunLimits {
 }
 
 /// What holds a run's processes to their limits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LimitedBy {
     /// A control group: the limits count for all of them together.

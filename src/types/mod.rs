@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O or waits, and only [`SystemClock`] reads a clock. Every other module may import this one; it imports none of ours.
 
+mod action;
 mod caller;
 mod clock;
 mod event;
@@ -9,18 +10,21 @@ mod ids;
 mod limits;
 mod outcome;
 mod permission;
+mod scope;
 mod shutdown;
 mod spec;
 
+pub use action::Action;
 pub use caller::{Caller, UserRole};
 pub use clock::{Clock, SystemClock};
 pub use event::{
     Answer, DecidedBy, Decision, Delta, FileChangeKind, Level, LogStream, MessageMode, NoticeCode, PlanEntry, PlanStatus, Question, Role,
     RunDone, RunStarted, StreamEvent, ToolCall, ToolKind, ToolStatus, Usage,
 };
-pub use ids::{BadUserName, IdError, RunId, Seq, SessionId, UserName};
+pub use ids::{BadUserName, IdError, KeyId, RunId, Seq, SessionId, TokenId, UserName};
 pub use limits::{LimitedBy, RunLimits};
 pub use outcome::{Cause, Failure, RunStatus, TurnEnd};
 pub use permission::{RuleSpec, RuleVerdict};
+pub use scope::{BadScope, Scope};
 pub use shutdown::OnShutdown;
 pub use spec::{McpServer, McpTransport, PermissionMode, RunSpec, Timestamp};

@@ -1,9 +1,10 @@
 //! How a run, and a turn of it, can end.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Where a run stands, as listings and answers show it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
     /// Waits for a free place.
@@ -71,7 +72,7 @@ impl RunStatus {
 }
 
 /// Why a run ended as it did. A closed list: clients switch on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// It did what it was asked.

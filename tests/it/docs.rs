@@ -58,6 +58,9 @@ fn every_example_in_the_event_contract_is_an_event_of_ours() {
         shown.insert(event.name());
         assert_eq!(serde_json::to_value(&event).unwrap(), Value::Object(fields), "a field is wrong, missing or too much");
     }
+    let examples = contract.split("```json\n").skip(1).filter_map(|rest| rest.split("\n```").next());
+    let described = read("src/api/openapi/events.jsonl");
+    assert_eq!(examples.collect::<Vec<_>>(), described.lines().collect::<Vec<_>>(), "the API's description has the same examples");
     let sections: BTreeSet<_> = contract.lines().filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`')).collect();
     assert_eq!(sections, shown, "each section shows its own event, and each event has a section");
 }
@@ -91,15 +94,12 @@ fn every_event_and_every_notice_is_in_the_event_contract() {
 
 #[test]
 fn the_documented_routes_are_those_of_the_router() {
-    let code = source("src/api/router.rs");
+    // Made of the router's table: a unit test sees to that.
+    let description: Value = serde_json::from_str(&read("docs/openapi.json")).unwrap();
     let mut routes = BTreeSet::new();
-    for line in code.lines() {
-        let Some((path, handlers)) = line.trim().strip_prefix("(\"").and_then(|rest| rest.split_once("\", ")) else { continue };
-        for method in ["get", "post", "put", "patch", "delete"].iter().filter(|method| handlers.contains(&format!("{method}("))) {
-            routes.insert((path.to_owned(), method.to_uppercase()));
-        }
+    for (path, item) in description["paths"].as_object().unwrap() {
+        routes.extend(item.as_object().unwrap().keys().map(|method| (path.clone(), method.to_uppercase())));
     }
-    assert!(routes.len() > 10, "the router's table was not found: {routes:?}");
     let api = read("docs/api.md");
     assert_eq!(routes, endpoints(&api), "docs/api.md");
     for (path, method) in &routes {
@@ -107,7 +107,7 @@ fn the_documented_routes_are_those_of_the_router() {
     }
     for readme in ["README.md", "README.zh-CN.md"] {
         let shown = endpoints(&read(readme));
-        let routes = routes.iter().map(|(path, method)| (path.replace("{id}", ":id").replace("{request}", ":request"), method.clone()));
+        let routes = routes.iter().map(|(path, method)| (path.replace('{', ":").replace('}', ""), method.clone()));
         assert_eq!(routes.collect::<BTreeSet<_>>(), shown, "{readme}");
     }
 }
@@ -119,7 +119,8 @@ fn the_documented_errors_are_those_that_the_api_answers_with() {
         let code = source(&file);
         for after in code.split("StatusCode::").skip(1) {
             let Some((status, rest)) = after.split_once(',') else { continue };
-            if let Some(code) = quoted(rest) {
+            let is_constant = status.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+            if let Some(code) = quoted(rest).filter(|_| is_constant) {
                 answered.insert((number_of(status), code.to_owned()));
             }
         }
@@ -134,6 +135,10 @@ fn the_documented_errors_are_those_that_the_api_answers_with() {
         documented.extend(codes.split('`').skip(1).step_by(2).map(|code| (status, code.to_owned())));
     }
     assert_eq!(answered, documented);
+    let list = source("src/api/openapi/codes.rs");
+    let rows = list.lines().filter_map(|line| line.trim().strip_prefix("code(")?.split_once(", "));
+    let described: BTreeSet<_> = rows.filter_map(|(status, rest)| Some((status.parse().ok()?, quoted(rest)?.to_owned()))).collect();
+    assert_eq!(answered, described, "src/api/openapi/codes.rs");
 }
 
 #[test]

@@ -19,7 +19,8 @@ const MAY_USE: [(&str, &[&str]); 9] = [
     ("api", &["auth", "config", "run", "types"]),
     ("server", &["agent", "api", "auth", "config", "process", "run", "types"]),
     // The program itself: it names the agents, starts the server and is a client of it.
-    ("cli", &["agent", "config", "process", "server", "types"]),
+    // `auth` and `run::store` for users and keys, which can be made while no server runs.
+    ("cli", &["agent", "auth", "config", "process", "run", "server", "types"]),
 ];
 
 #[test]

@@ -5,13 +5,21 @@
 
 mod admission;
 mod bounds;
+mod cli;
+mod commands;
 mod crash;
+mod described;
 mod docs;
 mod door;
 mod errors;
+mod fairness;
 mod flow;
+mod identity;
+mod injection;
 mod layers;
+mod limits;
 mod messages;
+mod network;
 mod permissions;
 mod policies;
 mod private;
@@ -28,4 +36,5 @@ mod starting;
 mod stops;
 mod streams;
 mod support;
+mod terminal;
 mod workspaces;

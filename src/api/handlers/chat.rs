@@ -4,48 +4,67 @@ use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::super::access::Peer;
+use super::super::actor::Actor;
 use super::super::error::RunFields;
 use super::super::{ApiError, AppState, Json};
-use crate::auth::Principal;
+use crate::auth::Target;
 use crate::run::{MAX_TIMEOUT, NewRun};
-use crate::types::{Cause, RunId, RunStatus, SessionId, Usage};
+use crate::types::{Action, Cause, RunId, RunStatus, SessionId, Usage};
 
 /// Short names of agents.
 const SHORT: [(&str, &str); 1] = [("claude", "claude_code")];
 
 const FIELDS: RunFields = RunFields { prompt: "message", agent: "model", model: "model", prefix: "" };
 
-#[derive(Deserialize)]
+/// One prompt.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct ChatRequest {
+    /// The prompt.
+    #[schema(min_length = 1, example = "hello")]
     message: String,
-    /// `agent` or `agent/model`.
+    /// `agent` or `agent/model`: `claude`, `codex`, `demo`, `claude/opus`. Absent, it is the session's agent, else `claude_code`.
+    #[schema(example = "demo")]
     model: Option<String>,
     /// The conversation to go on with.
     session_id: Option<SessionId>,
 }
 
-#[derive(Serialize)]
+/// How the run ended.
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct ChatResponse {
+    /// The run, whose events can be read.
     run_id: RunId,
+    /// Its conversation.
     session_id: SessionId,
     /// The agent's final text; empty if it came to none.
     message: String,
+    /// How the run ended.
     status: RunStatus,
+    /// Why it ended so.
     cause: Cause,
     /// What went wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// Totals of the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Usage>,
 }
 
-/// `POST /api/chat`
+/// Asks an agent, waits for its end and gives the final text.
+///
+/// The run is an ordinary one, so its events can be read as well, and it goes on if the client leaves. A run that failed is answered
+/// with 200, too: look at `status` and `cause`.
+#[utoipa::path(post, path = "/api/chat", operation_id = "chat", tag = "runs", request_body = ChatRequest,
+    extensions(("x-error-codes" = json!(["unknown_model", "unknown_agent", "not_found", "working_dir_not_allowed", "bad_working_dir",
+        "session_mismatch", "cannot_resume", "queue_full", "storage"]))),
+    responses((status = 200, description = "The run has ended.", body = ChatResponse)))]
 pub(in crate::api) async fn chat(
     State(app): State<AppState>,
-    principal: Principal,
+    actor: Actor,
     Peer(peer): Peer,
     Json(request): Json<ChatRequest>,
 ) -> Result<Answer<ChatResponse>, ApiError> {
@@ -58,9 +77,11 @@ pub(in crate::api) async fn chat(
         from_this_machine: peer.is_local(),
         ..NewRun::default()
     };
-    let run = app.runs.create(&principal.caller, new, None).await.map_err(|error| ApiError::of_create(error, FIELDS))?;
+    let (runs, caller) = (app.runs.clone(), actor.caller());
+    let creating = async move { runs.create(&caller, new, None).await.map_err(|error| ApiError::of_create(error, FIELDS)) };
+    let run = app.audited_new(actor.deed(Action::RunCreate), creating, |run| Some(Target::Run(run.run_id))).await?;
     // A run ends by its own time limit; whoever asked may leave before and find it by its id.
-    let run = app.runs.wait(&principal.caller, run.run_id, MAX_TIMEOUT).await?;
+    let run = app.runs.wait(&actor.caller(), run.run_id, MAX_TIMEOUT).await?;
     let (Some(cause), Some(end)) = (run.cause, run.end) else {
         return Err(ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,

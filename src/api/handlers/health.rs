@@ -5,6 +5,7 @@ use axum::extract::State;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use tokio::time::Instant;
+use utoipa::ToSchema;
 
 use super::super::AppState;
 
@@ -27,15 +28,21 @@ impl Health {
     }
 }
 
-#[derive(Serialize)]
+/// How the server is.
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct HealthResponse {
+    /// `degraded` while nothing can be written to disk, otherwise `ok`.
+    #[schema(pattern = "^(ok|degraded)$")]
     status: &'static str,
+    /// The server's version.
     version: &'static str,
     /// Seconds since the start.
     uptime: u64,
 }
 
-/// `GET /health`
+/// Tells whether the server is well.
+#[utoipa::path(get, path = "/health", operation_id = "health", tag = "server",
+    responses((status = 200, description = "The server answers.", body = HealthResponse)))]
 pub(in crate::api) async fn health(State(app): State<AppState>) -> Answer<HealthResponse> {
     let status = if app.health.is_well().await { "ok" } else { "degraded" };
     Answer(HealthResponse { status, version: env!("CARGO_PKG_VERSION"), uptime: app.health.started.elapsed().as_secs() })

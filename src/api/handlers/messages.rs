@@ -4,34 +4,51 @@ use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+use super::super::actor::Actor;
 use super::super::extract::Keyed;
 use super::super::{ApiError, AppState, Path};
-use crate::auth::Principal;
-use crate::types::{MessageMode, RunId};
+use super::params::{RepeatHeader, RunPath};
+use crate::auth::Target;
+use crate::types::{Action, MessageMode, RunId};
 
-#[derive(Deserialize)]
+/// A further message.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct MessageRequest {
+    /// Its text.
+    #[schema(min_length = 1, example = "Add a test, too.")]
     text: String,
+    /// How it is delivered.
     #[serde(default)]
     mode: MessageMode,
 }
 
-#[derive(Serialize)]
+/// What was taken.
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct MessageResponse {
+    /// The run that gets the message.
     run_id: RunId,
+    /// How it is delivered.
     mode: MessageMode,
 }
 
-/// `POST /api/runs/{id}/messages`
+/// Sends a further message to a run that has not ended.
+#[utoipa::path(post, path = "/api/runs/{id}/messages", operation_id = "send_message", tag = "runs", request_body = MessageRequest,
+    params(RunPath, RepeatHeader),
+    extensions(("x-error-codes" = json!(["not_found", "run_ended", "messages_not_supported", "idempotency_key_reused", "too_many_messages",
+        "storage"]))),
+    responses((status = 202, description = "The message is in the run's log.", body = MessageResponse)))]
 pub(in crate::api) async fn send(
     State(app): State<AppState>,
-    principal: Principal,
+    actor: Actor,
     Path(run): Path<RunId>,
     Keyed { value, key }: Keyed<MessageRequest>,
 ) -> Result<(StatusCode, Answer<MessageResponse>), ApiError> {
     let MessageRequest { text, mode } = value;
-    app.runs.message(&principal.caller, run, text, mode, key).await?;
+    let (runs, caller) = (app.runs.clone(), actor.caller());
+    let deed = actor.deed(Action::RunMessage).to(Target::Run(run));
+    app.audited(deed, async move { Ok(runs.message(&caller, run, text, mode, key).await?) }).await?;
     Ok((StatusCode::ACCEPTED, Answer(MessageResponse { run_id: run, mode })))
 }

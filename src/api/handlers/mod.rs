@@ -1,12 +1,18 @@
 //! One file for each thing that the API speaks of. A handler takes what it needs, asks one question, and maps the answer.
 
 pub(super) mod agents;
+pub(super) mod audit;
 pub(super) mod auth;
 pub(super) mod chat;
 pub(super) mod events;
 pub(super) mod health;
+pub(super) mod keys;
 pub(super) mod messages;
 mod page;
+mod params;
+pub(super) mod reference;
 pub(super) mod requests;
 pub(super) mod runs;
 pub(super) mod sessions;
+pub(super) mod tickets;
+pub(super) mod users;

@@ -1,6 +1,11 @@
 //! Listings come in pages: `{items, next_cursor}`.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::super::ApiError;
 
@@ -12,6 +17,7 @@ const MOST: usize = 200;
 /// One page of a listing, newest first.
 #[derive(Serialize)]
 pub(in crate::api) struct Page<T, C> {
+    /// What was found.
     items: Vec<T>,
     /// Where the next page begins; null after the last.
     next_cursor: Option<C>,
@@ -29,6 +35,32 @@ impl<T, C> Page<T, C> {
     /// A listing that is always whole.
     pub(super) fn whole(items: Vec<T>) -> Self {
         Self { items, next_cursor: None }
+    }
+}
+
+/// Described by hand: derived, the items would be written out anew for each listing, under a name made of two others. A handler gives its
+/// page a name without parameters (`type RunPage = Page<…>`), by which it is then described.
+impl<T: ToSchema, C> PartialSchema for Page<T, C> {
+    fn schema() -> RefOr<Schema> {
+        let cursor = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null]));
+        ObjectBuilder::new()
+            .description(Some("One page of a listing."))
+            .property("items", ArrayBuilder::new().items(Ref::from_schema_name(T::name())).description(Some("What was found.")))
+            .property("next_cursor", cursor.description(Some("The `cursor` by which the next page is asked for; null after the last.")))
+            .required("items")
+            .required("next_cursor")
+            .into()
+    }
+}
+
+impl<T: ToSchema, C> ToSchema for Page<T, C> {
+    fn name() -> Cow<'static, str> {
+        format!("{}Page", T::name()).into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((T::name().into_owned(), T::schema()));
+        T::schemas(schemas);
     }
 }
 

@@ -3,26 +3,37 @@
 use axum::Json as Answered;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+use super::super::actor::Actor;
 use super::super::{ApiError, AppState, Json, Path};
 use super::page::Page;
-use crate::auth::Principal;
+use super::params::{RequestPath, RunPath};
+use crate::auth::{Principal, Target};
 use crate::run::RequestView;
-use crate::types::{Answer, DecidedBy, Decision, RunId};
+use crate::types::{Action, Answer, DecidedBy, Decision, RunId};
 
-/// `GET /api/runs/{id}/requests`
+/// What is open, which is always one page.
+pub(in crate::api) type OpenRequestPage = Page<RequestView, String>;
+
+/// Lists what the run's agent has asked and nobody has answered: permissions and questions, oldest first.
+#[utoipa::path(get, path = "/api/runs/{id}/requests", operation_id = "list_requests", tag = "runs", params(RunPath),
+    extensions(("x-error-codes" = json!(["not_found"]))),
+    responses((status = 200, description = "What is open. `next_cursor` is always null: the list is whole.",
+        body = OpenRequestPage)))]
 pub(in crate::api) async fn list(
     State(app): State<AppState>,
     principal: Principal,
     Path(run): Path<RunId>,
-) -> Result<Answered<Page<RequestView, String>>, ApiError> {
+) -> Result<Answered<OpenRequestPage>, ApiError> {
     Ok(Answered(Page::whole(app.runs.requests(&principal.caller, run).await?)))
 }
 
-/// A decision on a permission, or the answers to a question.
-#[derive(Deserialize)]
+/// A decision on a permission, or the answers to a question: one of the two.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct AnswerRequest {
+    /// One of the `options` of a permission request.
     decision: Option<Decision>,
     /// What the agent is told with a denial.
     message: Option<String>,
@@ -30,34 +41,51 @@ pub(in crate::api) struct AnswerRequest {
     answers: Option<Vec<OneOrMore>>,
 }
 
-#[derive(Deserialize)]
+/// The answers to one of the questions.
+#[derive(Deserialize, ToSchema)]
 #[serde(untagged)]
 enum OneOrMore {
+    /// One answer.
     One(String),
+    /// Several, or none.
     More(Vec<String>),
 }
 
-/// `POST /api/runs/{id}/requests/{request}`
+/// Answers what a run's agent has asked.
+///
+/// A permission takes a `decision`; a question takes `answers`, one entry for each of its questions. Of several who answer, one is taken.
+#[utoipa::path(post, path = "/api/runs/{id}/requests/{request}", operation_id = "answer_request", tag = "runs", params(RequestPath),
+    request_body(content = AnswerRequest, examples(
+        ("a permission" = (value = json!({"decision": "deny", "message": "Not in this folder; use /tmp."}))),
+        ("a question" = (value = json!({"answers": ["red"]}))))),
+    extensions(("x-error-codes" = json!(["not_found", "run_ended", "already_answered", "storage"]))),
+    responses((status = 200, description = "The answer is on disk, and on its way to the agent.", body = AnswerResponse)))]
 pub(in crate::api) async fn answer(
     State(app): State<AppState>,
-    principal: Principal,
+    actor: Actor,
     Path((run, request)): Path<(RunId, String)>,
     Json(body): Json<AnswerRequest>,
 ) -> Result<Answered<AnswerResponse>, ApiError> {
     let answer = body.into_answer()?;
     let response = AnswerResponse::new(&request, &answer);
-    app.runs.answer(&principal.caller, run, request, answer).await?;
+    let (runs, caller) = (app.runs.clone(), actor.caller());
+    let deed = actor.deed(Action::RunAnswer).to(Target::Run(run));
+    app.audited(deed, async move { Ok(runs.answer(&caller, run, request, answer).await?) }).await?;
     Ok(Answered(response))
 }
 
 /// The answer as it was taken: what the resolving event tells, too.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct AnswerResponse {
+    /// The request.
     id: String,
+    /// The decision on a permission.
     #[serde(skip_serializing_if = "Option::is_none")]
     decision: Option<Decision>,
+    /// The answers to a question, one list for each of its questions.
     #[serde(skip_serializing_if = "Option::is_none")]
     answers: Option<Vec<Vec<String>>>,
+    /// Always `user`.
     by: DecidedBy,
 }
 

@@ -8,82 +8,124 @@ use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::super::access::Peer;
+use super::super::actor::Actor;
 use super::super::error::RunFields;
 use super::super::extract::Keyed;
 use super::super::object::object;
 use super::super::{ApiError, AppState, Path, Query};
 use super::page::{self, Page};
-use crate::auth::Principal;
+use super::params::{RepeatHeader, RunPath};
+use crate::auth::{Principal, Target};
 use crate::run::store::RunFilter;
 use crate::run::{NewRun, OnBusy, RunView};
-use crate::types::{McpServer, McpTransport, PermissionMode, RuleSpec, RunId, RunStatus, SessionId, Timestamp, UserName};
+use crate::types::{Action, McpServer, McpTransport, PermissionMode, RuleSpec, RunId, RunStatus, SessionId, Timestamp, UserName};
 
 const FIELDS: RunFields = RunFields { prompt: "input.text", agent: "metadata.agent_type", model: "metadata.model", prefix: "metadata." };
 
 /// Longest `?wait=`, in seconds.
 const MAX_WAIT: u64 = 600;
 
-#[derive(Deserialize)]
+/// A new run.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"input": {"text": "create hello.py"}, "metadata": {"agent_type": "demo"}}))]
 pub(in crate::api) struct CreateRunRequest {
+    /// What the agent is to do.
     #[serde(deserialize_with = "object")]
     input: RunInput,
+    /// How it is to do it.
     #[serde(default, deserialize_with = "object")]
     metadata: RunMetadata,
 }
 
-#[derive(Deserialize)]
+/// What the agent is to do.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RunInput {
+    /// The prompt.
+    #[schema(min_length = 1)]
     text: String,
 }
 
 /// Every field may be absent or null, which means its default.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RunMetadata {
+    /// Which agent: one of `GET /api/agents`. By default the session's, else `claude_code`.
     agent_type: Option<String>,
+    /// Where it works: an absolute path without `..`. By default the session's folder, else a fresh one.
+    #[schema(value_type = Option<String>)]
     working_dir: Option<PathBuf>,
+    /// Another name of `working_dir`.
+    #[schema(value_type = Option<String>)]
     cwd: Option<PathBuf>,
+    /// The run ends after that many seconds of the agent's work.
+    #[schema(minimum = 1, maximum = 604_800, default = 300)]
     timeout_secs: Option<u64>,
+    /// The run ends after that many seconds without a word from the agent.
+    #[schema(minimum = 1, maximum = 604_800)]
     idle_timeout_secs: Option<u64>,
+    /// The model, in the agent's own words.
+    #[schema(pattern = r"^[A-Za-z0-9][A-Za-z0-9._:/@+\[\]-]{0,127}$")]
     model: Option<String>,
+    /// Further command-line elements for the agent's program.
     extra_args: Option<Vec<String>>,
+    /// The conversation to go on with. By default a new one.
     session_id: Option<SessionId>,
+    /// What to do if that conversation has a live run.
     on_busy: Option<OnBusy>,
+    /// Who decides on permissions.
     permission_mode: Option<PermissionMode>,
+    /// Rules that count before the mode.
+    #[schema(max_items = 256)]
     permission_rules: Option<Vec<RuleSpec>>,
+    /// Variables for the agent's environment.
     env: Option<BTreeMap<String, String>>,
+    /// MCP servers for the agent; for admins.
     mcp_servers: Option<Vec<McpServerRequest>>,
+    /// Your own marks, at most 32, by which runs can be listed.
     labels: Option<BTreeMap<String, String>>,
 }
 
 /// A program that the agent starts (`command`), or an address that it calls (`url`).
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(untagged)]
+#[schema(as = McpServer)]
 enum McpServerRequest {
     Stdio(StdioServer),
     Http(HttpServer),
 }
 
-#[derive(Deserialize)]
+/// A program that the agent starts.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct StdioServer {
+    /// The name by which the agent knows it.
+    #[schema(pattern = "^[A-Za-z0-9_-]{1,64}$")]
     name: String,
+    /// The program.
     command: String,
+    /// Its arguments.
     #[serde(default)]
     args: Vec<String>,
+    /// Its further environment.
     #[serde(default)]
     env: BTreeMap<String, String>,
 }
 
-#[derive(Deserialize)]
+/// An address that the agent calls.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct HttpServer {
+    /// The name by which the agent knows it.
+    #[schema(pattern = "^[A-Za-z0-9_-]{1,64}$")]
     name: String,
+    /// Its address.
     url: String,
+    /// Headers of each call.
     #[serde(default)]
     headers: BTreeMap<String, String>,
 }
@@ -99,26 +141,38 @@ impl From<McpServerRequest> for McpServer {
     }
 }
 
-#[derive(Serialize)]
+/// What was made.
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct CreateRunResponse {
+    /// The run.
     run_id: RunId,
+    /// Its conversation.
     session_id: SessionId,
+    /// Always `queued`: what it was when it was made.
     status: RunStatus,
+    /// Where its events are.
     events_url: String,
 }
 
-/// `POST /api/runs`
+/// Starts a run. By the time of the answer it is on disk.
+#[utoipa::path(post, path = "/api/runs", operation_id = "create_run", tag = "runs", params(RepeatHeader), request_body = CreateRunRequest,
+    extensions(("x-error-codes" = json!(["bad_argument", "admin_only", "env_not_allowed", "working_dir_not_allowed", "not_found",
+        "session_busy", "unknown_agent", "bad_working_dir", "session_mismatch", "cannot_resume", "cannot_ask", "idempotency_key_reused",
+        "queue_full", "storage"]))),
+    responses((status = 201, description = "The run is made.", body = CreateRunResponse,
+        headers(("Location" = String, description = "Where the run is.")))))]
 pub(in crate::api) async fn create(
     State(app): State<AppState>,
-    principal: Principal,
+    actor: Actor,
     Peer(peer): Peer,
     Keyed { value, key }: Keyed<CreateRunRequest>,
 ) -> Result<(StatusCode, HeaderMap, Answer<CreateRunResponse>), ApiError> {
     let request: CreateRunRequest = value;
     let mut new = request.into_new_run(peer.is_local())?;
-    new.default_passwords =
-        new.permission_mode != PermissionMode::Auto && app.auth.default_password_reaches(&principal.caller.user).await?;
-    let run = app.runs.create(&principal.caller, new, key).await.map_err(|error| ApiError::of_create(error, FIELDS))?;
+    new.default_passwords = new.permission_mode != PermissionMode::Auto && app.auth.default_password_reaches(&actor.caller().user).await?;
+    let (runs, caller, deed) = (app.runs.clone(), actor.caller(), actor.deed(Action::RunCreate));
+    let creating = async move { runs.create(&caller, new, key).await.map_err(|error| ApiError::of_create(error, FIELDS)) };
+    let run = app.audited_new(deed, creating, |run| Some(Target::Run(run.run_id))).await?;
     let url = format!("/api/runs/{}", run.run_id);
     let mut headers = HeaderMap::new();
     if let Ok(location) = url.parse() {
@@ -161,26 +215,41 @@ impl CreateRunRequest {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct ListQuery {
+    /// Only runs that are so.
     status: Option<RunStatus>,
+    /// Only this agent's.
     agent_type: Option<String>,
+    /// Only this conversation's.
     session_id: Option<SessionId>,
-    /// `name=value`.
+    /// Only with this label, as `name=value`.
+    #[param(pattern = "=")]
     label: Option<String>,
+    /// Only those created at this time or later.
     since: Option<Timestamp>,
+    /// Only this user's; for admins.
     owner: Option<UserName>,
+    /// Most items of the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<usize>,
+    /// Where the page begins: the `next_cursor` of the one before.
     cursor: Option<RunId>,
 }
 
-/// `GET /api/runs`
+/// A page of runs.
+pub(in crate::api) type RunPage = Page<RunView, RunId>;
+
+/// Lists your runs, newest first; an admin's list has everyone's.
+#[utoipa::path(get, path = "/api/runs", operation_id = "list_runs", tag = "runs", params(ListQuery),
+    responses((status = 200, description = "A page of them.", body = RunPage)))]
 pub(in crate::api) async fn list(
     State(app): State<AppState>,
     principal: Principal,
     Query(query): Query<ListQuery>,
-) -> Result<Answer<Page<RunView, RunId>>, ApiError> {
+) -> Result<Answer<RunPage>, ApiError> {
     let limit = page::limit(query.limit)?;
     let label = query.label.map(|label| match label.split_once('=') {
         Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
@@ -199,14 +268,19 @@ pub(in crate::api) async fn list(
     Ok(Answer(Page::of(found, limit, |run| run.run_id)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct GetQuery {
-    /// Seconds to wait for the end.
+    /// Answer when the run has ended, or after that many seconds, whichever is first.
+    #[param(maximum = 600)]
     wait: Option<u64>,
 }
 
-/// `GET /api/runs/{id}`
+/// Gives a run as it stands, or at its end.
+#[utoipa::path(get, path = "/api/runs/{id}", operation_id = "get_run", tag = "runs", params(RunPath, GetQuery),
+    extensions(("x-error-codes" = json!(["not_found"]))),
+    responses((status = 200, description = "The run.", body = RunView)))]
 pub(in crate::api) async fn get(
     State(app): State<AppState>,
     principal: Principal,
@@ -221,21 +295,25 @@ pub(in crate::api) async fn get(
     Ok(Answer(found))
 }
 
-/// `POST /api/runs/{id}/cancel`
-pub(in crate::api) async fn cancel(
-    State(app): State<AppState>,
-    principal: Principal,
-    Path(run): Path<RunId>,
-) -> Result<Answer<RunView>, ApiError> {
-    Ok(Answer(app.runs.cancel(&principal.caller, run).await?))
+/// Ends a run with all its processes.
+///
+/// Cancelling twice, or after the end, changes nothing and is no error.
+#[utoipa::path(post, path = "/api/runs/{id}/cancel", operation_id = "cancel_run", tag = "runs", params(RunPath),
+    extensions(("x-error-codes" = json!(["not_found", "storage"]))),
+    responses((status = 200, description = "The run as it then stands; its end is told by `done`.", body = RunView)))]
+pub(in crate::api) async fn cancel(State(app): State<AppState>, actor: Actor, Path(run): Path<RunId>) -> Result<Answer<RunView>, ApiError> {
+    let (runs, caller) = (app.runs.clone(), actor.caller());
+    let deed = actor.deed(Action::RunCancel).to(Target::Run(run));
+    app.audited(deed, async move { Ok(Answer(runs.cancel(&caller, run).await?)) }).await
 }
 
-/// `DELETE /api/runs/{id}`
-pub(in crate::api) async fn delete(
-    State(app): State<AppState>,
-    principal: Principal,
-    Path(run): Path<RunId>,
-) -> Result<StatusCode, ApiError> {
-    app.runs.delete(&principal.caller, run).await?;
+/// Removes an ended run with its events, and the fresh folder if one was made for it.
+#[utoipa::path(delete, path = "/api/runs/{id}", operation_id = "delete_run", tag = "runs", params(RunPath),
+    extensions(("x-error-codes" = json!(["not_found", "run_active", "storage"]))),
+    responses((status = 204, description = "It is gone.")))]
+pub(in crate::api) async fn delete(State(app): State<AppState>, actor: Actor, Path(run): Path<RunId>) -> Result<StatusCode, ApiError> {
+    let (runs, caller) = (app.runs.clone(), actor.caller());
+    let deed = actor.deed(Action::RunDelete).to(Target::Run(run));
+    app.audited(deed, async move { Ok(runs.delete(&caller, run).await?) }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -3,9 +3,11 @@
 use axum::Json as Answer;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::super::{ApiError, AppState, Path, Query};
 use super::page::{self, Page};
+use super::params::SessionPath;
 use crate::auth::Principal;
 use crate::run::store::RunFilter;
 use crate::run::{RunView, SessionView};
@@ -14,33 +16,47 @@ use crate::types::SessionId;
 /// Most runs that are listed with their session; the listing of runs has them all.
 const RUNS: usize = 200;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct ListQuery {
+    /// Most items of the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<usize>,
+    /// Where the page begins: the `next_cursor` of the one before.
     cursor: Option<SessionId>,
 }
 
-/// `GET /api/sessions`
+/// A page of conversations.
+pub(in crate::api) type SessionPage = Page<SessionView, SessionId>;
+
+/// Lists your conversations, newest first; an admin's list has everyone's.
+#[utoipa::path(get, path = "/api/sessions", operation_id = "list_sessions", tag = "sessions", params(ListQuery),
+    responses((status = 200, description = "A page of them.", body = SessionPage)))]
 pub(in crate::api) async fn list(
     State(app): State<AppState>,
     principal: Principal,
     Query(query): Query<ListQuery>,
-) -> Result<Answer<Page<SessionView, SessionId>>, ApiError> {
+) -> Result<Answer<SessionPage>, ApiError> {
     let limit = page::limit(query.limit)?;
     let found = app.runs.sessions(&principal.caller, query.cursor, limit + 1).await?;
     Ok(Answer(Page::of(found, limit, |session| session.session_id)))
 }
 
-#[derive(Serialize)]
+/// A conversation with its runs.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SessionWithRuns)]
 pub(in crate::api) struct SessionResponse {
     #[serde(flatten)]
     session: SessionView,
-    /// Newest first.
+    /// Its newest 200, newest first.
     runs: Vec<RunView>,
 }
 
-/// `GET /api/sessions/{id}`
+/// Gives one conversation with its runs.
+#[utoipa::path(get, path = "/api/sessions/{id}", operation_id = "get_session", tag = "sessions", params(SessionPath),
+    extensions(("x-error-codes" = json!(["not_found"]))),
+    responses((status = 200, description = "The conversation.", body = SessionResponse)))]
 pub(in crate::api) async fn get(
     State(app): State<AppState>,
     principal: Principal,

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SqliteStore, StoreError, UsedKey, UserRecord, UserStore};
+use super::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SqliteStore, StoreError, UsedKey};
 use crate::agent::handle::Place;
-use crate::types::{Cause, PermissionMode, RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, UserRole};
+use crate::types::{Cause, PermissionMode, RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp};
 
 fn seq(n: u64) -> Seq {
     Seq::new(n).unwrap()
@@ -210,19 +210,6 @@ async fn a_key_is_used_once_and_tells_what_it_was_used_for(store: &dyn RunStore)
     store.create_run(second, chunk(1, 1), key(2, 3)).await.unwrap();
 }
 
-async fn a_password_of_ones_own_ends_the_default_and_older_tokens(store: &dyn UserStore) {
-    let name = "carol".parse().unwrap();
-    let user = UserRecord { name, role: UserRole::User, password_hash: "h1".into(), default_password: true, generation: 0 };
-    assert!(store.add_user(user.clone()).await.unwrap());
-    assert!(!store.add_user(UserRecord { password_hash: "h2".into(), ..user.clone() }).await.unwrap());
-    assert_eq!(store.user(&user.name).await.unwrap(), Some(user.clone()));
-    assert!(store.set_password(&user.name, "h3".into()).await.unwrap());
-    let read = store.user(&user.name).await.unwrap().unwrap();
-    assert_eq!((read.password_hash.as_str(), read.default_password, read.generation), ("h3", false, 1));
-    assert!(!store.set_password(&"nobody".parse().unwrap(), "h".into()).await.unwrap());
-    assert_eq!(store.user(&"nobody".parse().unwrap()).await.unwrap(), None);
-}
-
 macro_rules! contract {
     ($($case:ident),* $(,)?) => {
         mod sqlite {
@@ -238,6 +225,8 @@ macro_rules! contract {
     };
 }
 
+pub(super) use contract;
+
 contract! {
     a_run_reads_back_as_it_was_written,
     only_the_next_batch_of_a_live_run_is_taken,
@@ -246,5 +235,4 @@ contract! {
     unfinished_runs_are_found_and_deleted_ones_are_gone,
     a_session_is_made_with_its_first_run_and_learns_the_agents_own_id,
     a_key_is_used_once_and_tells_what_it_was_used_for,
-    a_password_of_ones_own_ends_the_default_and_older_tokens,
 }

@@ -1,13 +1,21 @@
-//! Where runs, their events and users are kept.
+//! Where runs, their events, users and what belongs to users are kept.
 
+mod audit;
 #[cfg(test)]
 pub(super) mod contract;
+#[cfg(test)]
+mod contract_of_identity;
 mod error;
+mod keys;
 mod runs;
 mod sqlite;
+mod tokens;
 mod users;
 
+pub use audit::{AuditEntry, AuditFilter, AuditRecord, AuditStore};
 pub use error::StoreError;
+pub use keys::{ApiKeyRecord, KeyStore};
 pub use runs::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SessionRecord, UsedKey};
 pub use sqlite::{OpenError, SqliteStore};
-pub use users::{UserRecord, UserStore};
+pub use tokens::TokenStore;
+pub use users::{UserChange, UserRecord, UserStore};

@@ -26,7 +26,20 @@ impl std::fmt::Debug for UserRecord {
     }
 }
 
+/// How a change to a user came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserChange {
+    /// It was made.
+    Done,
+    /// There is no such user. Nothing was changed.
+    NotFound,
+    /// It would have left nobody who is an admin. Nothing was changed.
+    LastAdmin,
+}
+
 /// Keeps users.
+///
+/// Implementors owe: once there is an admin there always is one, whatever is asked and however much at once.
 #[async_trait]
 pub trait UserStore: Send + Sync {
     /// The user of that name, or `None`.
@@ -35,16 +48,37 @@ pub trait UserStore: Send + Sync {
     /// [`StoreError`] if the store fails.
     async fn user(&self, name: &UserName) -> Result<Option<UserRecord>, StoreError>;
 
-    /// Adds the user unless there is one of that name. Gives whether it was added.
+    /// At most `limit` users whose names come after `after`, by name.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails or a row is damaged.
+    async fn users(&self, after: Option<UserName>, limit: usize) -> Result<Vec<UserRecord>, StoreError>;
+
+    /// Adds the user unless there is one of that name. Gives whether it was added. A name that a removed user had goes on from that
+    /// one's generation, whatever the record says, so that no old token fits.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; nothing was added then.
     async fn add_user(&self, user: UserRecord) -> Result<bool, StoreError>;
 
-    /// Sets a password of the user's own: the default flag is cleared and the generation grows by one, so every older token ends.
-    /// Gives whether there is such a user.
+    /// Gives the user a role, a password of the user's own, or both; `None` leaves that as it is. With a password the default flag is
+    /// cleared and the generation grows by one, so every older token ends.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; nothing was changed then.
-    async fn set_password(&self, name: &UserName, password_hash: String) -> Result<bool, StoreError>;
+    async fn change_user(&self, name: &UserName, role: Option<UserRole>, password_hash: Option<String>) -> Result<UserChange, StoreError>;
+
+    /// Removes the user together with their API keys. Their runs stay.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; nothing was removed then.
+    async fn remove_user(&self, name: &UserName) -> Result<UserChange, StoreError>;
+
+    /// Sets a password as [`UserStore::change_user`] does. Gives whether there is such a user.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; nothing was changed then.
+    async fn set_password(&self, name: &UserName, password_hash: String) -> Result<bool, StoreError> {
+        Ok(self.change_user(name, None, Some(password_hash)).await? == UserChange::Done)
+    }
 }

@@ -79,9 +79,9 @@ fn the_memory_of_a_shim_does_not_grow_with_what_passes_through_it() {
     assert!(after < before + 1024, "{before} KiB before, {after} KiB after");
 }
 
-/// Memory of the process that is its own, in KiB.
+/// Memory of the process that is its own and no file's, in KiB where a page has 4. The finer reports on a shim are root's alone to read.
 fn anonymous(pid: u32) -> u64 {
-    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("Linux, and a process of ours");
-    let line = rollup.lines().find_map(|line| line.strip_prefix("Anonymous:")).expect("such a line");
-    line.trim().trim_end_matches(" kB").parse().expect("a number")
+    let pages = fs::read_to_string(format!("/proc/{pid}/statm")).expect("Linux");
+    let pages: Vec<u64> = pages.split_whitespace().map(|field| field.parse().expect("a number")).collect();
+    (pages[1] - pages[2]) * 4
 }

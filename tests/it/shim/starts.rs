@@ -41,12 +41,15 @@ fn s7_s8_the_agent_gets_its_environment_folder_and_umask_and_no_descriptor_but_t
 
 #[test]
 fn s8_the_shim_keeps_nothing_that_it_inherited() {
-    let inherited = tempfile::NamedTempFile::new().unwrap();
-    let _without_the_flag = rustix::io::dup(inherited.as_file()).unwrap();
-    let (kept, mut peer) = Kept::running("read line");
-    let open: Vec<_> = fs::read_dir(format!("/proc/{}/fd", kept.shim.id())).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert!(open.iter().all(|link| fs::read_link(link).is_ok_and(|file| file != inherited.path())), "{open:?}");
-    assert_eq!(fs::read(format!("/proc/{}/environ", kept.shim.id())).unwrap(), b"");
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", &format!("exec 7>'{}'; exec \"$0\" \"$@\"", pipe.display()), env!("CARGO_BIN_EXE_openrunner")]);
+    let (mut kept, mut peer) = Kept::at("run", shell);
+    assert_eq!(fs::read(pipe).unwrap(), b"", "it ends when nobody holds the other end any more");
+    peer.start(kept.script("read line"));
+    assert!(kept.shim.try_wait().unwrap().is_none());
     peer.stop(0);
 }
 

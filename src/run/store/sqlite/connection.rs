@@ -15,6 +15,9 @@ mod embedded {
     refinery::embed_migrations!("migrations/sqlite");
 }
 
+/// Name of the database in the data folder.
+const FILE_NAME: &str = "openrunner.db";
+
 /// Connections for reading. Each reads a page at a time, so a few serve many followers.
 const READERS: usize = 4;
 
@@ -58,8 +61,8 @@ struct Readers {
     permits: Semaphore,
     idle: Mutex<Vec<Connection>>,
     path: PathBuf,
-    /// Held for as long as the store lives: a second server on the same folder refuses to start.
-    _lock: Arc<File>,
+    /// A server's is held for as long as the store lives: a second one on the same folder refuses to start.
+    _lock: Option<Arc<File>>,
 }
 
 impl SqliteStore {
@@ -68,23 +71,32 @@ impl SqliteStore {
     /// # Errors
     /// [`OpenError`], by cause.
     pub fn open(data_dir: &Path) -> Result<Self, OpenError> {
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |source| OpenError::Folder { path, source }
+        let lock = prepare(data_dir)?;
+        let connection = migrated(data_dir)?;
+        Self::over(connection, data_dir, Some(Arc::new(lock)))
+    }
+
+    /// Opens the store for a short while whether or not a server works on it, which then sees every change at its next look. The
+    /// tables are brought up to date only if no server does: a running one has done that for itself.
+    ///
+    /// # Errors
+    /// [`OpenError`], by cause; never [`OpenError::InUse`].
+    pub fn open_beside_a_server(data_dir: &Path) -> Result<Self, OpenError> {
+        let connection = match prepare(data_dir) {
+            // The lock is held while the tables are looked after, and no longer: a server that starts now must not be turned away.
+            Ok(_lock) => migrated(data_dir)?,
+            Err(OpenError::InUse(_)) => connect(&data_dir.join(FILE_NAME), OpenFlags::default())?,
+            Err(error) => return Err(error),
         };
-        DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(failed(data_dir))?;
-        let lock = Arc::new(lock(data_dir)?);
-        let path = data_dir.join("openrunner.db");
-        // Made by us first, so that it never exists with a wider mode.
-        OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(failed(&path))?;
-        let mut connection = connect(&path, OpenFlags::default())?;
-        // Both must stand before the first table is made; on an existing database they change nothing.
-        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
+        Self::over(connection, data_dir, None)
+    }
+
+    fn over(connection: Connection, data_dir: &Path, lock: Option<Arc<File>>) -> Result<Self, OpenError> {
+        // Said here, not left to how SQLite was built: a commit that was answered for is on disk.
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
-        embedded::migrations::runner().run(&mut connection).map_err(Box::new)?;
-        let writer = Writer::start(connection, Arc::clone(&lock)).map_err(OpenError::Thread)?;
+        let writer = Writer::start(connection, lock.clone()).map_err(OpenError::Thread)?;
+        let path = data_dir.join(FILE_NAME);
         let readers = Readers { permits: Semaphore::new(READERS), idle: Mutex::new(Vec::new()), path, _lock: lock };
         Ok(Self { writer, readers: Arc::new(readers) })
     }
@@ -135,6 +147,27 @@ impl Readers {
     fn give_back(&self, connection: Connection) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
     }
+}
+
+/// Makes the folder if it is not there, and takes it for us alone.
+fn prepare(data_dir: &Path) -> Result<File, OpenError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(data_dir);
+    made.map_err(|source| OpenError::Folder { path: data_dir.to_owned(), source })?;
+    lock(data_dir)
+}
+
+/// The database with its tables as this release needs them. Only for whoever holds the lock.
+fn migrated(data_dir: &Path) -> Result<Connection, OpenError> {
+    let path = data_dir.join(FILE_NAME);
+    // Made by us first, so that it never exists with a wider mode.
+    let made = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+    made.map_err(|source| OpenError::Folder { path: path.clone(), source })?;
+    let mut connection = connect(&path, OpenFlags::default())?;
+    // Both must stand before the first table is made; on an existing database they change nothing.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    embedded::migrations::runner().run(&mut connection).map_err(Box::new)?;
+    Ok(connection)
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {

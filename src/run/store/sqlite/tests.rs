@@ -3,7 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::{OpenError, SqliteStore};
-use crate::run::store::{RunStore, StoreError, UserStore};
+use crate::run::store::{AuditEntry, AuditFilter, AuditStore, RunStore, StoreError, UserStore};
+use crate::types::{Action, Timestamp};
 
 #[tokio::test]
 async fn a_second_server_on_the_same_folder_is_refused_until_the_first_is_gone() {
@@ -71,4 +72,48 @@ async fn w5_a_full_disk_refuses_writes_keeps_serving_reads_and_heals() {
     limit("1000000").await;
     super::super::contract::add_run(&store, 1024 * 1024).await.unwrap();
     assert!(store.is_healthy());
+}
+
+#[tokio::test]
+async fn the_audit_log_can_be_neither_changed_nor_shortened() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let entry = AuditEntry {
+        at: Timestamp::from_millis(1),
+        user: None,
+        key: None,
+        address: None,
+        action: Action::Login,
+        outcome: "ok".into(),
+        run: None,
+        target_user: None,
+        target_key: None,
+        detail: None,
+    };
+    store.add_audit(entry.clone()).await.unwrap();
+    for sql in [
+        "UPDATE audit SET outcome = 'x'",
+        "DELETE FROM audit",
+        "INSERT OR REPLACE INTO audit (id, at, action, outcome) VALUES (1, 1, 'login', 'x')",
+    ] {
+        let write = move |connection: &rusqlite::Connection| {
+            connection.execute(sql, []).map(|_rows| ()).map_err(|error| super::decode::writing(&error))
+        };
+        let refused = store.writer.write(write).await;
+        assert!(matches!(&refused, Err(StoreError::Write(why)) if why.contains("only ever added to")), "{sql}: {refused:?}");
+    }
+    let kept = store.audit(AuditFilter::default(), 9).await.unwrap();
+    assert_eq!(kept.into_iter().map(|record| record.entry).collect::<Vec<_>>(), [entry]);
+}
+
+#[tokio::test]
+async fn a_store_beside_a_server_sees_and_is_seen_and_locks_nobody_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let beside = SqliteStore::open_beside_a_server(folder.path()).unwrap();
+    let server = SqliteStore::open(folder.path()).unwrap();
+    let second = SqliteStore::open_beside_a_server(folder.path()).unwrap();
+    let run = super::super::contract::stored_run(&beside).await;
+    assert!(server.run(run).await.unwrap().is_some());
+    let run = super::super::contract::stored_run(&server).await;
+    assert!(second.run(run).await.unwrap().is_some());
 }

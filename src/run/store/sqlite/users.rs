@@ -1,35 +1,37 @@
 //! Users in `SQLite`.
 
 use async_trait::async_trait;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::SqliteStore;
 use super::decode::{reading, writing};
-use crate::run::store::{StoreError, UserRecord, UserStore};
+use crate::run::store::{StoreError, UserChange, UserRecord, UserStore};
 use crate::types::{UserName, UserRole};
+
+const COLUMNS: &str = "name, role, password_hash, default_password, generation";
+
+/// That the user `?1` is no admin, or not the only one.
+const NOT_THE_LAST_ADMIN: &str = "(role <> 'admin' OR (SELECT count(*) FROM users WHERE role = 'admin') > 1)";
 
 #[async_trait]
 impl UserStore for SqliteStore {
     async fn user(&self, name: &UserName) -> Result<Option<UserRecord>, StoreError> {
         let name = name.clone();
         self.read(move |connection| {
-            let mut statement = connection
-                .prepare_cached("SELECT role, password_hash, default_password, generation FROM users WHERE name = ?1")
-                .map_err(reading)?;
-            let row = statement
-                .query_row([name.as_str()], |row| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
-                .optional()
-                .map_err(reading)?;
-            let Some((role, password_hash, default_password, generation)) = row else { return Ok(None) };
-            let role = match role.as_str() {
-                "admin" => UserRole::Admin,
-                "user" => UserRole::User,
-                other => {
-                    let problem = format!("role {other:?} is not known");
-                    return Err(StoreError::Damaged { table: "users", id: name.to_string(), problem });
-                }
-            };
-            Ok(Some(UserRecord { name, role, password_hash, default_password, generation }))
+            let sql = format!("SELECT {COLUMNS} FROM users WHERE name = ?1");
+            let mut statement = connection.prepare_cached(&sql).map_err(reading)?;
+            statement.query_row([name.as_str()], |row| Ok(decode(row))).optional().map_err(reading)?.transpose()
+        })
+        .await
+    }
+
+    async fn users(&self, after: Option<UserName>, limit: usize) -> Result<Vec<UserRecord>, StoreError> {
+        self.read(move |connection| {
+            let sql = format!("SELECT {COLUMNS} FROM users WHERE name > ?1 ORDER BY name LIMIT {limit}");
+            let mut statement = connection.prepare_cached(&sql).map_err(reading)?;
+            let after = after.as_ref().map_or("", UserName::as_str);
+            let rows = statement.query_map([after], |row| Ok(decode(row))).map_err(reading)?;
+            rows.map(|row| row.map_err(reading)?).collect()
         })
         .await
     }
@@ -37,23 +39,70 @@ impl UserStore for SqliteStore {
     async fn add_user(&self, user: UserRecord) -> Result<bool, StoreError> {
         self.writer
             .write(move |connection| {
-                let sql = "INSERT INTO users (name, role, password_hash, default_password, generation) VALUES (?1, ?2, ?3, ?4, ?5)
+                let sql = "INSERT INTO users (name, role, password_hash, default_password, generation)
+                           VALUES (?1, ?2, ?3, ?4, max(?5, 1 + coalesce((SELECT generation FROM former_users WHERE name = ?1), 0)))
                            ON CONFLICT (name) DO NOTHING";
                 let values = params![user.name.as_str(), user.role.as_str(), user.password_hash, user.default_password, user.generation];
-                let added = connection.prepare_cached(sql).and_then(|mut insert| insert.execute(values));
-                added.map(|rows| rows == 1).map_err(|error| writing(&error))
+                Ok(execute(connection, sql, values)? == 1)
             })
             .await
     }
 
-    async fn set_password(&self, name: &UserName, password_hash: String) -> Result<bool, StoreError> {
+    async fn change_user(&self, name: &UserName, role: Option<UserRole>, password_hash: Option<String>) -> Result<UserChange, StoreError> {
         let name = name.clone();
         self.writer
             .write(move |connection| {
-                let sql = "UPDATE users SET password_hash = ?2, default_password = 0, generation = generation + 1 WHERE name = ?1";
-                let changed = connection.prepare_cached(sql).and_then(|mut update| update.execute(params![name.as_str(), password_hash]));
-                changed.map(|rows| rows == 1).map_err(|error| writing(&error))
+                let sql = format!(
+                    "UPDATE users SET role = coalesce(?2, role), password_hash = coalesce(?3, password_hash),
+                     default_password = iif(?3 IS NULL, default_password, 0), generation = generation + (?3 IS NOT NULL)
+                     WHERE name = ?1 AND (coalesce(?2, role) = 'admin' OR {NOT_THE_LAST_ADMIN})"
+                );
+                let values = params![name.as_str(), role.map(UserRole::as_str), password_hash];
+                outcome(connection, &name, execute(connection, &sql, values)?)
             })
             .await
     }
+
+    async fn remove_user(&self, name: &UserName) -> Result<UserChange, StoreError> {
+        let name = name.clone();
+        self.writer
+            .write(move |connection| {
+                let condition = format!("name = ?1 AND {NOT_THE_LAST_ADMIN}");
+                let remember = format!(
+                    "INSERT INTO former_users (name, generation) SELECT name, generation FROM users WHERE {condition}
+                     ON CONFLICT (name) DO UPDATE SET generation = excluded.generation"
+                );
+                execute(connection, &remember, [name.as_str()])?;
+                let removed = execute(connection, &format!("DELETE FROM users WHERE {condition}"), [name.as_str()])?;
+                outcome(connection, &name, removed)
+            })
+            .await
+    }
+}
+
+/// How a change came out that touched so many rows.
+fn outcome(connection: &Connection, name: &UserName, rows: usize) -> Result<UserChange, StoreError> {
+    if rows == 1 {
+        return Ok(UserChange::Done);
+    }
+    let there = connection.prepare_cached("SELECT 1 FROM users WHERE name = ?1").and_then(|mut find| find.exists([name.as_str()]));
+    Ok(if there.map_err(reading)? { UserChange::LastAdmin } else { UserChange::NotFound })
+}
+
+fn execute(connection: &Connection, sql: &str, values: impl Params) -> Result<usize, StoreError> {
+    connection.prepare_cached(sql).and_then(|mut statement| statement.execute(values)).map_err(|error| writing(&error))
+}
+
+/// Reads a row of [`COLUMNS`].
+fn decode(row: &Row<'_>) -> Result<UserRecord, StoreError> {
+    let name: String = row.get(0).map_err(reading)?;
+    let role: String = row.get(1).map_err(reading)?;
+    let damaged = |problem: String| StoreError::Damaged { table: "users", id: name.clone(), problem };
+    Ok(UserRecord {
+        name: name.parse().map_err(|error| damaged(format!("{error}")))?,
+        role: UserRole::from_name(&role).ok_or_else(|| damaged(format!("role {role:?} is not known")))?,
+        password_hash: row.get(2).map_err(reading)?,
+        default_password: row.get(3).map_err(reading)?,
+        generation: row.get(4).map_err(reading)?,
+    })
 }

@@ -30,7 +30,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(mut connection: Connection, lock: Arc<File>) -> std::io::Result<Self> {
+    pub(super) fn start(mut connection: Connection, lock: Option<Arc<File>>) -> std::io::Result<Self> {
         let (jobs, mut inbox) = mpsc::channel::<Job>(QUEUE);
         let healthy = Arc::new(AtomicBool::new(true));
         let health = Arc::clone(&healthy);

@@ -1,0 +1,134 @@
+//! API keys, one's own and, for admins, everyone's.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use axum::Json as Answer;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::super::actor::Actor;
+use super::super::{ApiError, AppState, Json, Path, Query};
+use super::page::{self, Page};
+use super::params::KeyPath;
+use crate::auth::{NewKey, Principal, Target};
+use crate::run::store::ApiKeyRecord;
+use crate::types::{Action, KeyId, Scope, Timestamp, UserName};
+
+/// A key as its owner and admins see it: without the key itself.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ApiKey)]
+pub(in crate::api) struct KeyView {
+    /// By which it is revoked.
+    id: KeyId,
+    /// What its owner calls it.
+    name: String,
+    /// Whose it is.
+    owner: UserName,
+    /// What it may be used for.
+    scopes: BTreeSet<Scope>,
+    /// When it was made.
+    created_at: Timestamp,
+    /// When it ends by itself; absent if it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
+    /// About when it was last used, to the minute; absent if it never was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<Timestamp>,
+}
+
+impl From<ApiKeyRecord> for KeyView {
+    fn from(key: ApiKeyRecord) -> Self {
+        let ApiKeyRecord { id, owner, name, hash: _, scopes, created_at, expires_at, last_used_at } = key;
+        Self { id, name, owner, scopes, created_at, expires_at, last_used_at }
+    }
+}
+
+/// Which page of which keys is wanted.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct ListQuery {
+    /// Only this user's; for admins.
+    owner: Option<UserName>,
+    /// Most items of the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<usize>,
+    /// Where the page begins: the `next_cursor` of the one before.
+    cursor: Option<KeyId>,
+}
+
+/// A page of keys.
+pub(in crate::api) type KeyPage = Page<KeyView, KeyId>;
+
+/// Lists your API keys, newest first; an admin's list has everyone's.
+#[utoipa::path(get, path = "/api/keys", operation_id = "list_keys", tag = "keys", params(ListQuery),
+    responses((status = 200, description = "A page of them.", body = KeyPage)))]
+pub(in crate::api) async fn list(
+    State(app): State<AppState>,
+    principal: Principal,
+    Query(query): Query<ListQuery>,
+) -> Result<Answer<KeyPage>, ApiError> {
+    let limit = page::limit(query.limit)?;
+    let found = app.auth.keys(&principal.caller, query.owner, query.cursor, limit + 1).await?;
+    Ok(Answer(Page::of(found.into_iter().map(KeyView::from).collect(), limit, |key| key.id)))
+}
+
+/// A key to be made.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct CreateKeyRequest {
+    /// What to call it.
+    #[schema(min_length = 1, max_length = 64)]
+    name: String,
+    /// What it may be used for.
+    #[schema(min_items = 1, value_type = Vec<Scope>)]
+    scopes: BTreeSet<Scope>,
+    /// Seconds until it ends, at most ten years; without it the key lives until it is revoked.
+    #[schema(minimum = 1, maximum = 315_360_000)]
+    expires_in: Option<u64>,
+}
+
+/// A new key: the only answer that shows it.
+#[derive(Serialize, ToSchema)]
+pub(in crate::api) struct CreateKeyResponse {
+    /// The key, to be sent as `Authorization: Bearer`.
+    key: String,
+    /// What is known of it from now on.
+    #[serde(flatten)]
+    view: KeyView,
+}
+
+/// Makes an API key for yourself. This answer alone shows it.
+#[utoipa::path(post, path = "/api/keys", operation_id = "create_key", tag = "keys", request_body = CreateKeyRequest,
+    extensions(("x-error-codes" = json!(["admin_only", "own_password_needed", "not_found", "storage"]))),
+    responses((status = 201, description = "The key is made.", body = CreateKeyResponse)))]
+pub(in crate::api) async fn create(
+    State(app): State<AppState>,
+    actor: Actor,
+    Json(request): Json<CreateKeyRequest>,
+) -> Result<(StatusCode, Answer<CreateKeyResponse>), ApiError> {
+    let CreateKeyRequest { name, scopes, expires_in } = request;
+    let said: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
+    let deed = actor.deed(Action::KeyCreate).detail(said.join(","));
+    let new = NewKey { name, scopes, expires_in: expires_in.map(Duration::from_secs) };
+    let (auth, owner) = (app.auth.clone(), actor.caller().user);
+    let making = async move { Ok(auth.create_key(&owner, new).await?) };
+    let (key, record) = app.audited_new(deed, making, |(_key, record)| Some(Target::Key(record.id))).await?;
+    Ok((StatusCode::CREATED, Answer(CreateKeyResponse { key, view: record.into() })))
+}
+
+/// Revokes an API key of your own, as an admin anybody's.
+///
+/// The next request with it is refused, and streams that were begun with it end within 15 seconds.
+#[utoipa::path(delete, path = "/api/keys/{id}", operation_id = "delete_key", tag = "keys", params(KeyPath),
+    extensions(("x-error-codes" = json!(["not_found", "storage"]))),
+    responses((status = 204, description = "The key is worth nothing any more.")))]
+pub(in crate::api) async fn delete(State(app): State<AppState>, actor: Actor, Path(id): Path<KeyId>) -> Result<StatusCode, ApiError> {
+    let (auth, caller) = (app.auth.clone(), actor.caller());
+    let deed = actor.deed(Action::KeyDelete).to(Target::Key(id));
+    app.audited(deed, async move { Ok(auth.revoke_key(&caller, id).await?) }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,145 @@
+//! The events: a schema for each type, under a name of its own and with an example.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use utoipa::openapi::schema::{AnyOfBuilder, Discriminator, Object, ObjectBuilder, OneOfBuilder, Type};
+use utoipa::openapi::{OpenApi, Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::words;
+use crate::types::{Level, Seq, StreamEvent, Timestamp};
+
+/// An example of each type, one a line: those of `docs/events.md`.
+const EXAMPLES: &str = include_str!("events.jsonl");
+
+/// Name of the schema of any event of a log.
+const EVENT: &str = "Event";
+/// Name of the schema of the one frame that is no event of the log.
+const GAP: &str = "GapNotice";
+
+/// Name of the schema of a frame.
+const FRAME: &str = "EventFrame";
+
+/// What may come over the stream.
+pub(super) const ON_THE_STREAM: [&str; 2] = [EVENT, GAP];
+
+/// Every schema that the events need.
+pub(super) fn components() -> Vec<(String, RefOr<Schema>)> {
+    let mut schemas = Vec::new();
+    StreamEvent::schemas(&mut schemas);
+    schemas.extend([named::<Seq>(), named::<Timestamp>(), named::<Level>()]);
+    let RefOr::T(Schema::OneOf(events)) = StreamEvent::schema() else { return schemas };
+    let (mut any, mut by_type) = (OneOfBuilder::new(), Vec::new());
+    for mut event in events.items {
+        let RefOr::T(schema) = &mut event else { continue };
+        let Some(name) = logged(schema) else { continue };
+        let component = component_name(&name);
+        let reference = Ref::from_schema_name(component.clone());
+        by_type.push((name, reference.ref_location.clone()));
+        any = any.item(reference);
+        schemas.push((component, event));
+    }
+    let any = any
+        .description(Some("One event of a run's log. Types and fields may be added; skip those that you do not know."))
+        .discriminator(Some(Discriminator::with_mapping("type", by_type)));
+    schemas.push((EVENT.to_owned(), any.into()));
+    schemas.push((GAP.to_owned(), gap().into()));
+    schemas.push((FRAME.to_owned(), frame().into()));
+    schemas
+}
+
+/// The names of all schemas that the events of a document need, themselves included.
+pub(super) fn names(document: &OpenApi) -> BTreeSet<String> {
+    super::nulls::reachable(document, ON_THE_STREAM.map(str::to_owned))
+}
+
+/// Makes the schema of an event's own fields that of an event of a log, with number, time and example, and gives its type.
+fn logged(schema: &mut Schema) -> Option<String> {
+    let (fields, examples) = match schema {
+        Schema::Object(object) => (object, None),
+        Schema::AllOf(all) => {
+            let mut objects = all.items.iter_mut().filter_map(|item| match item {
+                RefOr::T(Schema::Object(object)) if object.properties.contains_key("type") => Some(object),
+                _ => None,
+            });
+            (objects.next()?, Some(&mut all.examples))
+        }
+        _ => return None,
+    };
+    let name = type_of(fields)?;
+    // They stand first on the wire, and so they do here.
+    let mut own = std::mem::take(&mut fields.properties);
+    let kind = own.shift_remove_entry("type");
+    fields.properties.extend([
+        ("seq".to_owned(), Ref::from_schema_name(Seq::name()).into()),
+        ("ts".to_owned(), Ref::from_schema_name(Timestamp::name()).into()),
+    ]);
+    fields.properties.extend(kind);
+    fields.properties.extend(own);
+    fields.required.retain(|name| name != "type");
+    fields.required.splice(0..0, ["seq", "ts", "type"].map(str::to_owned));
+    examples.unwrap_or(&mut fields.examples).extend(example(&name));
+    Some(name)
+}
+
+/// The one word that the field `type` may be.
+fn type_of(fields: &Object) -> Option<String> {
+    let RefOr::T(Schema::Object(kind)) = fields.properties.get("type")? else { return None };
+    Some(kind.enum_values.as_ref()?.first()?.as_str()?.to_owned())
+}
+
+fn example(name: &str) -> Option<Value> {
+    EXAMPLES.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find(|event| event["type"] == name)
+}
+
+/// `run_queued` becomes `RunQueuedEvent`.
+fn component_name(event: &str) -> String {
+    let words = event.split('_').map(|word| word.split_at_checked(1).map_or(String::new(), |(first, rest)| first.to_uppercase() + rest));
+    words.collect::<String>() + "Event"
+}
+
+/// Tells a reader that came with a number that the log has not reached where it goes on.
+fn gap() -> Schema {
+    let data = ObjectBuilder::new()
+        .property("after", number("The number that was asked for."))
+        .property("next", number("The number of the event that comes next."))
+        .required("after")
+        .required("next");
+    ObjectBuilder::new()
+        .description(Some("The log has not reached the number that was asked for. No event of the log, so it has no number and no time."))
+        .property("type", words("Always `notice`.", ["notice"].into_iter()))
+        .property("level", Ref::from_schema_name(Level::name()))
+        .property("code", words("Always `gap`.", ["gap"].into_iter()))
+        .property("message", ObjectBuilder::new().schema_type(Type::String).description(Some("The same for a person.")))
+        .property("data", data)
+        .required("type")
+        .required("level")
+        .required("code")
+        .required("message")
+        .required("data")
+        .into()
+}
+
+/// One frame of the stream, as a parser of server-sent events gives it.
+fn frame() -> Schema {
+    let text = |what: &str| ObjectBuilder::new().schema_type(Type::String).description(Some(what));
+    let inside = ON_THE_STREAM.iter().fold(AnyOfBuilder::new(), |any, name| any.item(Ref::from_schema_name(*name)));
+    let data = text("One line of JSON.").content_media_type("application/json").content_schema(Some(Schema::from(inside)));
+    ObjectBuilder::new()
+        .description(Some("One frame of the stream, as a parser of server-sent events gives it."))
+        .property("id", text("The event's `seq`; absent of a `GapNotice`, which is no event of the log.").pattern(Some("^[1-9][0-9]*$")))
+        .property("event", text("The event's `type`."))
+        .property("data", data)
+        .required("event")
+        .required("data")
+        .into()
+}
+
+fn number(what: &str) -> Object {
+    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).description(Some(what)).build()
+}
+
+fn named<T: ToSchema>() -> (String, RefOr<Schema>) {
+    (T::name().into_owned(), T::schema())
+}

@@ -1,0 +1,150 @@
+//! The API's description of itself: OpenAPI 3.1, and a JSON Schema of the events.
+//!
+//! Handlers say what they take and give, by `#[utoipa::path]` and the types that they really use. What holds for every route, the token,
+//! the refusals of the layers, what a status may carry, is added here, so that no handler can forget it. `docs/openapi.json` and
+//! `docs/events.schema.json` are what comes of it.
+
+mod codes;
+mod events;
+mod nulls;
+mod refusals;
+#[cfg(test)]
+mod tests;
+
+use axum::http::Method;
+use serde::Serialize;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::schema::{ComponentsBuilder, Object, ObjectBuilder, Type};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::tag::TagBuilder;
+use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Paths, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+use utoipa_axum::router::UtoipaMethodRouter;
+
+use super::access::{self, is_open};
+use super::error::Problem;
+
+/// Name of the scheme by which every route but the open ones takes its token.
+const BEARER: &str = "bearer";
+/// Name of the scheme by which the stream of events takes its token, too.
+const QUERY_TOKEN: &str = "access_token";
+
+/// What is said once and holds for the whole API.
+const DESCRIPTION: &str = "A durable HTTP service over coding agents. JSON in, JSON out, UTF-8.\n\n\
+    Requests with fields that are not known are refused; in answers, skip what you do not know. A field without a value is absent. Times \
+    are RFC 3339 in UTC with milliseconds. Every answer has an `X-Request-Id`, by which the server's log knows it. Every refusal is \
+    `application/problem+json` with a `code` that stays the same.";
+
+/// The whole description of `routes`.
+pub(super) fn document<S>(routes: Vec<UtoipaMethodRouter<S>>) -> OpenApi {
+    let (mut schemas, mut paths) = (Vec::new(), Paths::new());
+    for (types, described, _handlers) in routes {
+        schemas.extend(types);
+        paths.paths.extend(described.paths);
+    }
+    for (path, item) in &mut paths.paths {
+        for (method, operation) in operations(item) {
+            protect(&method, path, operation);
+            refusals::add(&method, path, operation);
+            nulls::strip_parameters(operation);
+        }
+    }
+    let shared = refusals::share(&mut paths);
+    schemas.push((Problem::name().into_owned(), problem()));
+    schemas.extend(events::components());
+    let info = InfoBuilder::new().title("OpenRunner").version(env!("CARGO_PKG_VERSION")).description(Some(DESCRIPTION));
+    let info = info.license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()));
+    let query_token = ApiKeyValue::with_description(
+        QUERY_TOKEN,
+        "A ticket or a token, only for the stream of a run's events. Prefer the header where you can.",
+    );
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("The token of a login, or an API key.")).build();
+    let components = ComponentsBuilder::new()
+        .schemas_from_iter(schemas)
+        .responses_from_iter(shared)
+        .security_scheme(BEARER, SecurityScheme::Http(bearer))
+        .security_scheme(QUERY_TOKEN, SecurityScheme::ApiKey(ApiKey::Query(query_token)));
+    let tags = [
+        ("runs", "Runs of agents: their events, messages, requests and ends"),
+        ("sessions", "Conversations, which hold one or more runs"),
+        ("agents", "What can be run"),
+        ("auth", "Logging in and out"),
+        ("users", "Users, for admins"),
+        ("keys", "API keys, for programs"),
+        ("audit", "Who did what"),
+        ("server", "The server itself, and what describes it"),
+    ];
+    let tags = tags.map(|(name, what)| TagBuilder::new().name(name).description(Some(what)).build());
+    let mut document = OpenApiBuilder::new().info(info).paths(paths).components(Some(components.build())).tags(Some(tags)).build();
+    nulls::strip_answers(&mut document);
+    document
+}
+
+/// The JSON Schema (2020-12) of what comes over a run's stream: an event of the log, or the notice of a gap.
+#[derive(Serialize)]
+pub(super) struct EventsSchema {
+    #[serde(rename = "$schema")]
+    dialect: &'static str,
+    title: &'static str,
+    #[serde(rename = "anyOf")]
+    any_of: [RefOr<Schema>; 2],
+    #[serde(rename = "$defs")]
+    definitions: std::collections::BTreeMap<String, RefOr<Schema>>,
+}
+
+impl EventsSchema {
+    /// The schema of the events, cut out of the description of the API.
+    pub(super) fn of(document: &OpenApi) -> Self {
+        let names = events::names(document);
+        let schemas = document.components.iter().flat_map(|components| &components.schemas);
+        Self {
+            dialect: "https://json-schema.org/draft/2020-12/schema",
+            title: "An event of an OpenRunner run",
+            any_of: events::ON_THE_STREAM.map(|name| utoipa::openapi::Ref::from_schema_name(name).into()),
+            definitions: schemas.filter(|(name, _)| names.contains(*name)).map(|(name, schema)| (name.clone(), schema.clone())).collect(),
+        }
+    }
+
+    /// The schema as text, with its references as a file of its own needs them.
+    pub(super) fn to_text(&self) -> String {
+        to_text(self).replace("#/components/schemas/", "#/$defs/")
+    }
+}
+
+/// Indented JSON with a newline at its end.
+pub(super) fn to_text(value: &impl Serialize) -> String {
+    serde_json::to_string_pretty(value).map(|text| text + "\n").unwrap_or_default()
+}
+
+/// The operations of a path, with their methods.
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
+    let PathItem { get, post, put, patch, delete, .. } = item;
+    let all = [(Method::GET, get), (Method::POST, post), (Method::PUT, put), (Method::PATCH, patch), (Method::DELETE, delete)];
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
+
+/// Says which token an operation needs. It is the layer that checks tokens that is asked.
+fn protect(method: &Method, path: &str, operation: &mut Operation) {
+    let by = |scheme: &str| SecurityRequirement::new(scheme, Vec::<String>::new());
+    operation.security = Some(match (is_open(method, path), access::takes_query_token(method, path)) {
+        (true, _) => Vec::new(),
+        (false, true) => vec![by(BEARER), by(QUERY_TOKEN)],
+        (false, false) => vec![by(BEARER)],
+    });
+}
+
+/// The schema of a refusal, with the closed list of codes.
+fn problem() -> RefOr<Schema> {
+    let mut schema = Problem::schema();
+    if let RefOr::T(Schema::Object(object)) = &mut schema
+        && let Some(code) = object.properties.get_mut("code")
+    {
+        *code = words("Which refusal it is, for programs.", codes::ALL.iter().map(|code| code.name)).into();
+    }
+    schema
+}
+
+/// The schema of a text that is one of these.
+fn words<'a>(description: &str, words: impl Iterator<Item = &'a str>) -> Object {
+    ObjectBuilder::new().schema_type(Type::String).description(Some(description)).enum_values(Some(words)).build()
+}

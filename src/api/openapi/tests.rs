@@ -1,0 +1,131 @@
+//! The description is whole, and the committed documents are what the program says of itself.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::*;
+use crate::api::router::described;
+
+fn whole() -> Value {
+    serde_json::to_value(document(described())).unwrap()
+}
+
+/// Each operation with its path and method.
+fn operations(document: &Value) -> Vec<(String, String, Value)> {
+    let paths = document["paths"].as_object().unwrap().iter();
+    paths
+        .flat_map(|(path, item)| {
+            let methods = item.as_object().unwrap().iter();
+            methods.map(move |(method, operation)| (path.clone(), method.clone(), operation.clone()))
+        })
+        .collect()
+}
+
+/// Compares with the file in `docs`. `UPDATE_DOCS=1` writes it instead.
+fn is_committed(name: &str, text: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&file, text).unwrap();
+    }
+    let committed = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(committed == text, "docs/{name} is another; write it with `UPDATE_DOCS=1 cargo test --lib openapi` and look at the difference");
+}
+
+#[test]
+fn the_committed_description_is_that_of_the_handlers() {
+    is_committed("openapi.json", &to_text(&document(described())));
+}
+
+#[test]
+fn the_committed_schema_is_that_of_the_events() {
+    is_committed("events.schema.json", &EventsSchema::of(&document(described())).to_text());
+}
+
+#[test]
+fn every_operation_has_a_name_of_its_own_a_summary_and_a_tag_that_is_explained() {
+    let document = whole();
+    let tags: BTreeSet<_> = document["tags"].as_array().unwrap().iter().map(|tag| tag["name"].clone().to_string()).collect();
+    let mut names = BTreeSet::new();
+    for (path, method, operation) in operations(&document) {
+        assert!(names.insert(operation["operationId"].as_str().unwrap().to_owned()), "{method} {path}");
+        assert!(operation["summary"].as_str().is_some_and(|summary| summary.ends_with('.')), "{method} {path}");
+        assert!(operation["tags"].as_array().unwrap().iter().all(|tag| tags.contains(&tag.to_string())), "{method} {path}");
+    }
+}
+
+#[test]
+fn every_parameter_is_described_and_every_part_of_a_path_is_one() {
+    for (path, method, operation) in operations(&whole()) {
+        let none = Vec::new();
+        let parameters = operation["parameters"].as_array().unwrap_or(&none);
+        assert!(parameters.iter().all(|parameter| parameter["description"].is_string()), "{method} {path}");
+        let named: BTreeSet<_> = parameters.iter().filter(|one| one["in"] == "path").filter_map(|one| one["name"].as_str()).collect();
+        let parts: BTreeSet<_> = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect();
+        assert_eq!(named, parts, "{method} {path}");
+    }
+}
+
+#[test]
+fn every_code_that_a_handler_names_is_on_the_closed_list() {
+    let known: BTreeSet<_> = codes::ALL.iter().map(|code| code.name).collect();
+    assert_eq!(known.len(), codes::ALL.len(), "a code has one status");
+    for (_types, paths, _handlers) in described() {
+        for (path, mut item) in paths.paths {
+            for (method, operation) in super::operations(&mut item) {
+                let named = refusals::own(operation);
+                assert!(named.iter().all(|code| known.contains(code.as_str())), "{method} {path}: {named:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn d7_an_operation_needs_no_token_where_the_layer_asks_for_none() {
+    for (path, method, operation) in operations(&whole()) {
+        let is_open = is_open(&method.to_uppercase().parse().unwrap(), &path);
+        assert_eq!(operation["security"].as_array().unwrap().is_empty(), is_open, "{method} {path}");
+        let has_401 = operation["responses"].get("401").is_some();
+        assert_eq!(has_401, !is_open || path == "/api/auth/login", "{method} {path}");
+        let by_query = operation["security"].as_array().unwrap().iter().any(|scheme| scheme.get(QUERY_TOKEN).is_some());
+        assert_eq!(by_query, path == "/api/runs/{id}/events", "{method} {path}");
+    }
+}
+
+#[test]
+fn every_reference_leads_to_a_schema_and_every_schema_is_needed() {
+    let document = document(described());
+    let text = to_text(&document);
+    let schemas = &document.components.as_ref().unwrap().schemas;
+    let referred: BTreeSet<_> = text.split("\"#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let known: BTreeSet<_> = schemas.keys().map(String::as_str).collect();
+    assert!(referred.is_subset(&known), "{:?}", referred.difference(&known).collect::<Vec<_>>());
+    assert!(known.is_subset(&referred), "{:?}", known.difference(&referred).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_field_of_an_answer_is_null_only_where_it_is_always_there() {
+    let document = whole();
+    let run = &document["components"]["schemas"]["Run"];
+    assert!(!run.to_string().contains("null"), "{run}");
+    let page = &document["components"]["schemas"]["RunPage"];
+    assert!(page["required"].as_array().unwrap().contains(&Value::from("next_cursor")) && page.to_string().contains("null"), "{page}");
+    assert!(document["components"]["schemas"]["RunMetadata"].to_string().contains("null"), "null is a default there");
+}
+
+#[test]
+fn every_event_has_a_schema_of_its_own_with_an_example() {
+    let document = whole();
+    let (schemas, events) = (&document["components"]["schemas"], &document["components"]["schemas"]["Event"]);
+    let mapping = events["discriminator"]["mapping"].as_object().unwrap();
+    assert_eq!(mapping.len(), EXAMPLES_COUNT);
+    for (name, reference) in mapping {
+        let schema = &schemas[reference.as_str().unwrap().rsplit('/').next().unwrap()];
+        assert_eq!(schema["examples"][0]["type"], **name, "{name}");
+        assert!(schema["description"].is_string(), "{name} is not described");
+    }
+}
+
+/// How many types of events there are; a test of the documents compares their names.
+const EXAMPLES_COUNT: usize = 21;
