@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::listen::{Drained, Listening, serve};
+use super::secrets::known_secrets;
 use crate::agent::handle::Limits;
 use crate::agent::{Agents, Host, Registry};
 use crate::api::{AppState, Health, Policy, router};
@@ -131,6 +132,7 @@ impl Server {
             permission_timeout: settings.permission_timeout(),
             rules: rules(&settings.permission_rules)?,
             user_env: settings.run_env.iter().map(|name| name.as_str().to_owned()).collect(),
+            secrets: known_secrets(settings),
         };
         let runs = RunManager::new(Arc::new(store.clone()), clock, agents, &run_settings).map_err(StartError::Workspaces)?;
         let interrupted = runs.recover().await?;

@@ -9,6 +9,7 @@ mod ids;
 mod outcome;
 mod permission;
 mod spec;
+mod text;
 
 pub use caller::{Caller, UserRole};
 pub use clock::{Clock, SystemClock};
@@ -20,3 +21,4 @@ pub use ids::{BadUserName, IdError, RunId, Seq, SessionId, UserName};
 pub use outcome::{Cause, Failure, RunStatus, TurnEnd};
 pub use permission::{RuleSpec, RuleVerdict};
 pub use spec::{McpServer, McpTransport, PermissionMode, RunSpec, Timestamp};
+pub use text::acts_on_a_reader;

@@ -9,6 +9,7 @@ mod docs;
 mod door;
 mod errors;
 mod flow;
+mod hostile;
 mod layers;
 mod messages;
 mod permissions;

@@ -12,8 +12,11 @@ mod encode;
 mod follower;
 mod frames;
 mod log;
+mod mask;
+mod secrets;
 #[cfg(test)]
 mod tests;
 
 pub use follower::{Follower, Framing};
 pub use log::{EventLog, Leftovers, LogWriter};
+pub use secrets::{MASK, SHORTEST, Secrets};
