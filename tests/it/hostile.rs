@@ -54,7 +54,8 @@ fn c2_a_request_shows_no_secret_and_runs_as_the_agent_wrote_it() {
         let admin = server.client("admin").await;
         let input = json!({ "command": format!("curl -H {SECRET} \u{202e}gpj.exe \u{1b}[2J") });
         let metadata = json!({ "permission_mode": "ask", "env": env() });
-        let id = admin.script_with(&format!("permission Bash {input}\nresult fine"), metadata).await;
+        let kept = server.folder().join("kept");
+        let id = admin.script_with(&format!("permission Bash {input}\nkeep allowed {}\nresult fine", kept.display()), metadata).await;
         let request = last(&admin.follow(&id).await.until("permission_request").await).clone();
         // To the byte what runs, but for the secret: whoever shows it to a person makes the rest visible.
         let shown = json!({ "command": "curl -H [masked] \u{202e}gpj.exe \u{1b}[2J" });
@@ -62,7 +63,8 @@ fn c2_a_request_shows_no_secret_and_runs_as_the_agent_wrote_it() {
         let allowed = admin.answer(&id, request["id"].as_str().unwrap(), json!({ "decision": "allow_once" })).await;
         assert_eq!(allowed.status, 200);
         let frames = admin.follow(&id).await.rest().await;
-        // The scripted agent tells with what input it was allowed, and that was the secret one, or there would be no mask.
+        let ran: Value = serde_json::from_str(&std::fs::read_to_string(kept).unwrap()).unwrap();
+        assert_eq!(ran, input);
         assert_eq!(of(&frames, "tool_result")[0]["content"].as_str().unwrap(), shown.to_string());
     });
 }
@@ -86,5 +88,31 @@ fn w7_hostile_labels_headers_paths_and_words_leave_the_log_in_whole_lines() {
             assert!(!line.chars().any(openrunner::types::acts_on_a_reader), "{line:?}");
             assert!(!line.contains("forged"), "{line:?}");
         }
+    });
+}
+
+#[test]
+fn s9_nothing_in_a_hostile_folder_is_run_before_the_agent() {
+    live(async {
+        let setup = Setup::new();
+        let folder = setup.folder().join("repository");
+        let ran = setup.folder().join("ran");
+        let script = format!("#!/bin/sh\necho \"$0\" >>{}\n", ran.display());
+        std::fs::create_dir_all(folder.join(".git/hooks")).unwrap();
+        let programs = ["git", "claude", "node", "sh", "openrunner", ".git/hooks/post-checkout", ".git/watch"];
+        for name in programs {
+            std::fs::write(folder.join(name), &script).unwrap();
+            std::fs::set_permissions(folder.join(name), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        }
+        let watch = folder.join(".git/watch");
+        std::fs::write(folder.join(".git/config"), format!("[core]\n\tfsmonitor = {0}\n\tpager = {0}\n", watch.display())).unwrap();
+        std::fs::write(folder.join(".env"), "PATH=.\nCLAUDE_CONFIG_DIR=.\n").unwrap();
+        let server = setup.env("PATH", ".:/usr/bin:/bin").start().await;
+        let admin = server.client("admin").await;
+        let with = json!({ "working_dir": folder });
+        assert_eq!(admin.reports(&["cwd"], with.clone()).await[0], folder.canonicalize().unwrap().display().to_string());
+        let demo = admin.create("create hello.py", json!({ "agent_type": "demo", "working_dir": folder })).await;
+        assert_eq!(admin.end_of(&demo).await["status"], "completed");
+        assert_eq!(std::fs::read_to_string(&ran).ok(), None, "something of the folder was run");
     });
 }

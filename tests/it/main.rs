@@ -19,6 +19,7 @@ mod questions;
 mod reading;
 mod repeats;
 mod runs;
+mod security;
 mod sessions;
 mod shutdown;
 mod starting;

@@ -295,7 +295,7 @@ impl Drop for LogWriter {
     }
 }
 
-fn chunk_of(first: Seq, ts: Timestamp, events: &[StreamEvent]) -> Chunk {
+pub(super) fn chunk_of(first: Seq, ts: Timestamp, events: &[StreamEvent]) -> Chunk {
     let mut body = Vec::with_capacity(events.len() * 128);
     let mut seq = first;
     let mut last = first;

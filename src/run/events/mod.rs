@@ -20,3 +20,11 @@ mod tests;
 pub use follower::{Follower, Framing};
 pub use log::{EventLog, Leftovers, LogWriter};
 pub use secrets::{MASK, SHORTEST, Secrets};
+
+/// What followers of a run with these events would be sent, byte for byte: for the fuzz target of this writer.
+#[cfg(feature = "test-support")]
+pub fn framed(secrets: &Secrets, events: &[crate::types::StreamEvent]) -> Vec<u8> {
+    let (events, _) = mask::Masker::new(secrets.clone()).mask(events);
+    let chunk = log::chunk_of(crate::types::Seq::FIRST, crate::types::Timestamp::from_millis(0), &events);
+    frames::Frames::of(&chunk).after(0).to_vec()
+}
