@@ -25,8 +25,8 @@ use crate::agent::handle::{AgentEnd, AgentHandle, Speech, Update};
 use crate::agent::{Agents, Item, Started, Task};
 use crate::process::{Marker, WorkingDir};
 use crate::types::{
-    Answer, Cause, DecidedBy, Failure, Level, McpServer, McpTransport, MessageMode, NoticeCode, RunDone, RunSpec, RunStarted, SessionId,
-    StreamEvent, Timestamp, TurnEnd, Usage,
+    Answer, Cause, DecidedBy, Failure, Level, McpServer, MessageMode, NoticeCode, RunDone, RunSpec, RunStarted, SessionId, StreamEvent,
+    Timestamp, TurnEnd, Usage,
 };
 
 /// What all drivers of a server share.
@@ -51,21 +51,6 @@ pub(super) struct Surroundings {
 pub(super) struct Private {
     pub(super) env: BTreeMap<String, String>,
     pub(super) mcp_servers: Vec<McpServer>,
-}
-
-impl Private {
-    /// Values that may be secrets: of variables, of MCP servers' variables and headers, and of their addresses, which can hold tokens.
-    pub(super) fn values(&self) -> impl Iterator<Item = &str> {
-        let servers = self.mcp_servers.iter().flat_map(|server| match &server.transport {
-            McpTransport::Stdio { env, .. } => env.values().map(String::as_str).collect::<Vec<_>>(),
-            McpTransport::Http { url, headers } => {
-                // The word before it is no secret: `Bearer …`.
-                let credentials = headers.values().filter_map(|value| Some(value.split_once(' ')?.1));
-                headers.values().map(String::as_str).chain(credentials).chain([url.as_str()]).collect()
-            }
-        });
-        self.env.values().map(String::as_str).chain(servers)
-    }
 }
 
 /// Messages that may wait for the next turn.

@@ -8,6 +8,7 @@ mod handle;
 mod manager;
 mod page;
 mod policy;
+mod private;
 mod request;
 mod requests;
 mod sessions;

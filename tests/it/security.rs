@@ -31,7 +31,7 @@ const NOT_YET: [&str; 12] = [
 fn c5_every_rule_has_its_tests_and_every_named_test_is_there() {
     let page = fs::read_to_string(root().join("docs/security.md")).expect("docs/security.md");
     let written = tests();
-    let mut ruled = BTreeSet::new();
+    let mut rows = BTreeSet::new();
     for row in page.lines() {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
         let ["", rule, _what, named, _incident, ""] = cells[..] else { continue };
@@ -42,10 +42,10 @@ fn c5_every_rule_has_its_tests_and_every_named_test_is_there() {
             assert!(name.split('_').take_while(|id| is_rule(id)).any(|id| id == rule), "{name} is not named after {rule}");
             assert!(written.contains(*name) || NOT_YET.contains(name), "docs/security.md names {name}, which is no test");
         }
-        assert!(ruled.insert(rule.clone()), "{rule} has two rows");
+        assert!(rows.insert(rule.clone()), "{rule} has two rows");
     }
     let rules: BTreeSet<String> = RULES.iter().flat_map(|(letter, count)| (1..=*count).map(move |n| format!("{letter}{n}"))).collect();
-    assert_eq!(ruled, rules);
+    assert_eq!(rows, rules);
     let unruled: Vec<&String> =
         written.iter().filter(|name| looks_ruled(name) && !is_rule(name.split('_').next().unwrap_or_default())).collect();
     assert!(unruled.is_empty(), "named after rules that there are not: {unruled:?}");

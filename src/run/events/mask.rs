@@ -90,15 +90,20 @@ impl Masker {
         self.finish_texts_before(&event, masked);
         let secrets = &self.secrets;
         match &mut event {
-            // What the server says of itself, and numbers.
-            StreamEvent::RunQueued { .. } | StreamEvent::RunStarted(_) | StreamEvent::Usage(_) => {}
+            // What the server says of itself, numbers, and what callers said: if the server dies now, the next one reads that here and
+            // gives it to the agent.
+            StreamEvent::RunQueued { .. }
+            | StreamEvent::RunStarted(_)
+            | StreamEvent::Usage(_)
+            | StreamEvent::UserMessage { .. }
+            | StreamEvent::PermissionResolved { .. }
+            | StreamEvent::QuestionResolved { .. } => {}
             StreamEvent::Token { content } => self.piece(Text::of(Kind::Token, content), &mut content.text, masked),
             StreamEvent::Thinking { content } => self.piece(Text::of(Kind::Thinking, content), &mut content.text, masked),
             StreamEvent::ToolOutput { id, content } => self.piece(Text::of_tool(id), content, masked),
-            StreamEvent::Message { content, .. }
-            | StreamEvent::UserMessage { content, .. }
-            | StreamEvent::ToolResult { content, .. }
-            | StreamEvent::Log { content, .. } => secrets.hide(content),
+            StreamEvent::Message { content, .. } | StreamEvent::ToolResult { content, .. } | StreamEvent::Log { content, .. } => {
+                secrets.hide(content);
+            }
             StreamEvent::ToolCall(call) => {
                 secrets.hide(&mut call.title);
                 secrets.hide_in(&mut call.input);
@@ -111,16 +116,10 @@ impl Masker {
             }
             StreamEvent::Plan { entries } => entries.iter_mut().for_each(|entry| secrets.hide(&mut entry.content)),
             StreamEvent::PermissionRequest { input, .. } => secrets.hide_in(input),
-            StreamEvent::PermissionResolved { reason, .. } => {
-                if let Some(reason) = reason {
-                    secrets.hide(reason);
-                }
-            }
             StreamEvent::Question { questions, .. } => {
                 let texts = questions.iter_mut().flat_map(|question| std::iter::once(&mut question.text).chain(&mut question.options));
                 texts.for_each(|text| secrets.hide(text));
             }
-            StreamEvent::QuestionResolved { answers, .. } => answers.iter_mut().flatten().for_each(|answer| secrets.hide(answer)),
             StreamEvent::Notice { message, data, .. } => {
                 secrets.hide(message);
                 if let Some(data) = data {
@@ -284,12 +283,10 @@ mod tests {
     fn a_secret_is_hidden_in_every_text_that_an_event_can_hold() {
         let text = format!("x {SECRET}");
         let question = Question { text: text.clone(), options: vec![text.clone()], multiple: false };
-        let by = crate::types::DecidedBy::User;
         let events = [
             token(&text, "m"),
             thinking(&text, "m"),
             message(&text, Some("m")),
-            StreamEvent::UserMessage { content: text.clone(), mode: MessageMode::Queue },
             call("t", json!({ "command": [text], SECRET: 1 })),
             output(&text, "t"),
             StreamEvent::ToolResult { id: "t".into(), status: ToolStatus::Ok, content: text.clone(), duration_ms: None },
@@ -304,9 +301,7 @@ mod tests {
                 options: vec![],
                 expires_at: None,
             },
-            StreamEvent::PermissionResolved { id: "p".into(), decision: crate::types::Decision::Deny, by, reason: Some(text.clone()) },
             StreamEvent::Question { id: "q".into(), questions: vec![question] },
-            StreamEvent::QuestionResolved { id: "q".into(), answers: vec![vec![text.clone()]], by },
             StreamEvent::Notice { level: Level::Info, code: NoticeCode::Other, message: text.clone(), data: Some(json!([text])) },
             StreamEvent::Log { stream: LogStream::Stderr, content: text.clone() },
             StreamEvent::Raw { line: format!(r#"{{"quoted":"{SECRET}"}}"#) },
@@ -320,6 +315,17 @@ mod tests {
             assert!(json(event).contains(SECRET), "else this would show nothing: {event:?}");
             assert_eq!(json(masked), json(event).replace(SECRET, "[masked]"));
         }
+    }
+
+    #[test]
+    fn what_a_caller_said_is_kept_as_it_was_for_the_agent_to_hear() {
+        let (text, by) = (SECRET.to_owned(), crate::types::DecidedBy::User);
+        let events = [
+            StreamEvent::UserMessage { content: text.clone(), mode: MessageMode::Queue },
+            StreamEvent::PermissionResolved { id: "p".into(), decision: crate::types::Decision::Deny, by, reason: Some(text.clone()) },
+            StreamEvent::QuestionResolved { id: "q".into(), answers: vec![vec![text]], by },
+        ];
+        assert_eq!(told(&mut fresh(), &events), events);
     }
 
     #[test]
