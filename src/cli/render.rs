@@ -4,7 +4,9 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use crate::types::{Cause, DecidedBy, Decision, FileChangeKind, Level, PlanEntry, PlanStatus, RunDone, StreamEvent, ToolStatus, Usage};
+use crate::types::{
+    Cause, DecidedBy, Decision, FileChangeKind, Level, PlanEntry, PlanStatus, RunDone, StreamEvent, ToolStatus, Usage, acts_on_a_reader,
+};
 
 const DIM: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();
@@ -181,10 +183,18 @@ impl<W: Write> Renderer<W> {
     }
 }
 
-/// What an agent says is text, whatever bytes it is made of: only line breaks and tabs keep their meaning on our terminal.
+/// What an agent says is text, whatever bytes it is made of: only line breaks and tabs keep their meaning on our terminal. Everything
+/// else that could move, turn or hide something is spelled out, as `\u{202e}`.
 fn plain(text: &str) -> String {
-    let visible = |letter: char| if letter.is_control() && !matches!(letter, '\n' | '\t') { '\u{fffd}' } else { letter };
-    text.chars().map(visible).collect()
+    let mut plain = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if acts_on_a_reader(letter) && !matches!(letter, '\n' | '\t') {
+            plain.extend(letter.escape_unicode());
+        } else {
+            plain.push(letter);
+        }
+    }
+    plain
 }
 
 /// One line, not too long.
@@ -226,5 +236,20 @@ mod tests {
     fn w7_an_agents_control_characters_do_not_reach_the_terminal() {
         let shown = shown(&[StreamEvent::Token { content: "\u{1b}]0;title\u{7}\u{1b}[2Jx\u{9b}31m\r".into() }]);
         assert!(!shown.chars().any(|letter| letter.is_control() && letter != '\n'), "{shown:?}");
+    }
+
+    #[test]
+    fn c2_what_could_look_like_something_else_is_spelled_out() {
+        let input = serde_json::json!({ "command": "rm \u{202e}txt.exe\u{2066} \u{200b}\u{e0041} 👩\u{200d}💻" });
+        let call = crate::types::ToolCall {
+            id: "t".into(),
+            name: "Bash".into(),
+            kind: crate::types::ToolKind::Execute,
+            title: input["command"].as_str().unwrap().to_owned(),
+            input,
+            parent_tool_call_id: None,
+        };
+        let shown = shown(&[StreamEvent::ToolCall(call)]);
+        assert_eq!(shown, "      tool  rm \\u{202e}txt.exe\\u{2066} \\u{200b}\\u{e0041} 👩\u{200d}💻\n");
     }
 }

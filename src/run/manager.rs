@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::admission::Admission;
 use super::driver::{Driver, Surroundings};
 use super::errors::{AnswerError, CreateError, DeleteError, FindError, MessageError, SessionError};
-use super::events::{EventLog, Follower, Framing};
+use super::events::{EventLog, Follower, Framing, Secrets};
 use super::handle::{self, NotTaken, RunHandle};
 use super::policy::{Policy, Rule};
 use super::request::{self, Checked, Checks, NewRun, OnBusy};
@@ -52,6 +52,8 @@ pub struct RunSettings {
     pub rules: Vec<Rule>,
     /// Variables that users may set for their runs.
     pub user_env: Vec<String>,
+    /// Values that are shown to nobody, whatever run they turn up in.
+    pub secrets: Secrets,
 }
 
 /// A caller's key for a request that may be sent again, with what tells that request from another.
@@ -107,7 +109,7 @@ impl RunManager {
         };
         Ok(Self {
             inner: Arc::new(Inner {
-                log: EventLog::new(Arc::clone(&store), clock),
+                log: EventLog::new(Arc::clone(&store), clock).hiding(settings.secrets.clone()),
                 store,
                 workspaces: Workspaces::new(&settings.data_dir, &settings.workspace_roots)?,
                 admission: Admission::new(settings.max_runs, settings.max_queue),
@@ -178,10 +180,12 @@ impl RunManager {
         let (this, whose, continued) = (Arc::clone(inner), caller.clone(), session.clone());
         let checking = tokio::task::spawn_blocking(move || {
             let checks = Checks { agents: &this.around.agents, workspaces: &this.workspaces, user_env: &this.user_env };
-            request::check(new, id, &whose, continued.as_ref(), capabilities, &checks)
+            let checked = request::check(new, id, &whose, continued.as_ref(), capabilities, &checks);
+            // Here, since the work grows with the values, and these may be megabytes.
+            checked.map(|checked| (this.log.secrets().and(checked.private.values()), checked))
         });
         let checked = checking.await.map_err(|panic| StoreError::Write(panic.to_string()))?;
-        let Checked { spec, widened, rules, private } = checked?;
+        let (secrets, Checked { spec, widened, rules, private }) = checked?;
         let session = session.map_or_else(SessionId::new, |session| session.id);
         let turn = self.turn_in(session, on_busy).await?;
         let ticket = inner.admission.queue().ok_or(CreateError::QueueFull { max_queue: inner.max_queue })?;
@@ -206,7 +210,7 @@ impl RunManager {
         }
         let fingerprint = key.as_ref().map(|key| key.fingerprint).unwrap_or_default();
         let key = key.map(|key| key.used_by(caller, record.created_at));
-        let log = match inner.log.create(record.clone(), &first, key).await {
+        let mut log = match inner.log.create(record.clone(), &first, key).await {
             Ok(log) => log,
             // The same request came twice at once, and the other one was quicker.
             Err(StoreError::KeyUsed(first)) => {
@@ -215,6 +219,7 @@ impl RunManager {
             }
             Err(error) => return Err(error.into()),
         };
+        log.hide(secrets);
         tracing::info!(run.id = %id, owner = %caller.user, agent = spec.agent_type, "the run was created");
         let (handle, inbox) = handle::link(session);
         self.live().insert(id, handle);
@@ -477,6 +482,7 @@ impl RunManager {
             permission_timeout: second,
             rules: vec![],
             user_env: vec![],
+            secrets: Secrets::default(),
         };
         let store = super::store::SqliteStore::open(folder).unwrap();
         Self::new(Arc::new(store), Arc::new(crate::types::SystemClock), Agents::new(&Registry::default(), &host), &settings).unwrap()
