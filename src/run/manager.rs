@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::admission::Admission;
 use super::driver::{Driver, Surroundings};
 use super::errors::{AnswerError, CreateError, DeleteError, FindError, MessageError, SessionError};
-use super::events::{EventLog, Follower, Framing, Secrets};
+use super::events::{EventLog, Follower, Framing, Held, Secrets};
 use super::handle::{self, NotTaken, RunHandle};
 use super::policy::{Policy, Rule};
 use super::request::{self, Checked, Checks, NewRun, OnBusy};
@@ -201,6 +201,7 @@ impl RunManager {
             ended_at: None,
             last_seq: Seq::FIRST,
             place: None,
+            held: Held::default(),
             done: None,
         };
         let mut first = vec![StreamEvent::RunQueued { position: ticket.position }];

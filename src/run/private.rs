@@ -16,6 +16,26 @@ impl Private {
         });
         self.env.values().map(String::as_str).chain(servers)
     }
+
+    /// Whether there is nothing in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.env.is_empty() && self.mcp_servers.is_empty()
+    }
+
+    /// What a later server has to know in order to mask what the agent prints: the values, for the memory of the agent's shim. Empty
+    /// if there is nothing private.
+    pub(super) fn memo(&self) -> String {
+        if self.is_empty() {
+            return String::new();
+        }
+        // A list of texts can always be said in JSON.
+        serde_json::to_string(&self.values().collect::<Vec<_>>()).unwrap_or_default()
+    }
+
+    /// The values that a memo holds; `None` if it is none.
+    pub(super) fn remembered(memo: &str) -> Option<Vec<String>> {
+        if memo.is_empty() { Some(Vec::new()) } else { serde_json::from_str(memo).ok() }
+    }
 }
 
 #[cfg(test)]
@@ -29,6 +49,10 @@ mod tests {
         let http = McpTransport::Http { url: "http://x/?t=two".into(), headers: [("Authorization".into(), "Bearer three".into())].into() };
         let mcp_servers = [stdio, http].map(|transport| McpServer { name: "s".into(), transport }).into();
         let private = Private { env: [("B".into(), "four".into())].into(), mcp_servers };
-        assert_eq!(private.values().collect::<Vec<_>>(), ["four", "one", "Bearer three", "three", "http://x/?t=two"]);
+        let values = ["four", "one", "Bearer three", "three", "http://x/?t=two"];
+        assert_eq!(private.values().collect::<Vec<_>>(), values);
+        assert_eq!(Private::remembered(&private.memo()).unwrap(), values, "a later server knows the same");
+        assert_eq!(Private::default().memo(), "");
+        assert_eq!((Private::remembered(""), Private::remembered("noise")), (Some(vec![]), None));
     }
 }

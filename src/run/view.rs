@@ -129,7 +129,8 @@ impl From<SessionRecord> for SessionView {
 impl RunView {
     /// The view of a stored run. `live` is where it stands right now, if it is alive: the row is written with the events only.
     pub(super) fn new(run: RunRecord, live: Option<RunStatus>) -> Self {
-        let RunRecord { id, session, owner, status, spec, widened, created_at, started_at, ended_at, last_seq, place: _, done } = run;
+        let RunRecord { id, session, owner, status, spec, widened, created_at, started_at, ended_at, last_seq, place: _, held: _, done } =
+            run;
         Self {
             run_id: id,
             session_id: session,

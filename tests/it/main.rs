@@ -14,6 +14,7 @@ mod flow;
 mod hostile;
 mod identity;
 mod layers;
+mod memo;
 mod messages;
 mod permissions;
 mod policies;

@@ -34,7 +34,7 @@ use super::state::{Input, Outcome, RunState, StopReason};
 use super::store::{RunChange, RunStore, StoreError};
 use crate::agent::handle::{AgentEnd, AgentHandle, Update};
 use crate::agent::{Agents, Item, Start, Started, Task};
-use crate::process::shim::ProcessFolder;
+use crate::process::shim::{ProcessFolder, release};
 use crate::process::{Marker, WorkingDir};
 use crate::types::{
     Cause, DecidedBy, Failure, Level, McpServer, NoticeCode, OnShutdown, RunDone, RunId, RunSpec, RunStarted, SessionId, StreamEvent,
@@ -306,6 +306,7 @@ impl Driver {
             let written = self.log.append(&[resumed], RunChange::default()).await;
             written.map_err(|error| Failure::new(Cause::Storage, error.to_string()))?;
         }
+        let memo = self.private.memo();
         let Private { env, mcp_servers } = std::mem::take(&mut self.private);
         let run = self.log.run();
         let start = Start {
@@ -315,6 +316,7 @@ impl Driver {
             folder: self.around.process_folder(run),
             marker: Marker::new(run.to_string()),
             limit: self.spec.timeout,
+            memo,
         };
         self.around.agents.start(start).await
     }
@@ -504,6 +506,7 @@ impl Driver {
         }
         self.inbox.status.send_replace(status);
         let folder = self.around.process_folder(self.log.run());
+        release(&folder).await;
         // Nobody waits for it, and what stays is found by nobody.
         let _ = tokio::task::spawn_blocking(move || folder.forget_process()).await;
     }
@@ -516,12 +519,6 @@ enum Wait {
     Ended,
     /// The server goes away, and the run waits on for the next one.
     LetGo,
-}
-
-impl Private {
-    fn is_empty(&self) -> bool {
-        self.env.is_empty() && self.mcp_servers.is_empty()
-    }
 }
 
 /// Whoever asked may have left.

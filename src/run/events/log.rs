@@ -84,20 +84,21 @@ impl EventLog {
         run.last_seq = chunk.last;
         let frames = Frames::of(&chunk);
         self.store.create_run(run, chunk, idempotency).await?;
-        let mut writer = self.writer(id, 0);
+        let mut writer = self.writer(id, 0, Masker::new(self.secrets.clone()));
         writer.seen(frames, false);
         Ok(writer)
     }
 
-    /// Gives the right to write on in a log that an earlier server left unfinished.
-    pub fn reopen(&self, run: &RunRecord) -> LogWriter {
-        self.writer(run.id, run.last_seq.get())
+    /// Gives the right to write on in a log that an earlier server left unfinished, without any of `secrets`. What that server held back
+    /// of the last texts comes with their next pieces.
+    pub fn reopen(&self, run: &RunRecord, secrets: Secrets) -> LogWriter {
+        self.writer(run.id, run.last_seq.get(), Masker::resumed(secrets, &run.held))
     }
 
-    fn writer(&self, run: RunId, last: u64) -> LogWriter {
+    fn writer(&self, run: RunId, last: u64, mask: Masker) -> LogWriter {
         let live = Arc::new(Live { tip: watch::Sender::new(Tip { last, ended: false }), tail: Mutex::default() });
         self.lock().insert(run, Arc::clone(&live));
-        LogWriter { run, last, live, mask: Masker::new(self.secrets.clone()), log: self.clone() }
+        LogWriter { run, last, live, mask, log: self.clone() }
     }
 
     /// Follows a run from the event after number `after`; `None` if there is no such run.
@@ -225,13 +226,8 @@ impl LogWriter {
         self.mask.add(secrets);
     }
 
-    /// Takes up where an earlier server's writer was: `events` are those of the agent that are in the log already, in their order. What
-    /// was held back of their text, since it might be the beginning of a secret, comes with the next piece.
-    pub fn recall(&mut self, events: &[StreamEvent]) {
-        self.mask.recall(events);
-    }
-
-    /// Makes `events` durable, but for the secrets in them, with `change` in the run's row, and then lets followers see them. Without events it does nothing.
+    /// Makes `events` durable, but for the secrets in them, with `change` in the run's row, and then lets followers see them. What is held
+    /// back of them is known in the row as well, both or neither. Without events it does nothing.
     ///
     /// Must not be dropped before it answers: the batch may be on disk without being seen.
     ///
@@ -244,6 +240,7 @@ impl LogWriter {
         if let Some((done, _)) = &mut change.done {
             self.mask.done(done);
         }
+        change.held = mask.as_ref().and_then(|mask| mask.held_unlike(&self.mask));
         let chunk = chunk_of(first, self.log.now(), &events);
         let frames = Frames::of(&chunk);
         self.log.store.append(self.run, chunk, change).await?;

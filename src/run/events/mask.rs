@@ -4,13 +4,15 @@
 //! a secret is held back until the next piece tells, or until the text is over. Every event stays in its place, if need be with an empty
 //! piece; what is left of a text at its end comes as one more piece before the event that ends it.
 //!
-//! **After a restart.** What is held back depends on nothing but the agent's own events, and those are made again by the parser. So it
-//! is stored nowhere: it could be half a secret. Whoever takes up a run gives the events that are in its log already to
-//! [`Masker::recall`], and the next piece is joined to what was held back as if nothing had happened.
+//! **After a restart.** What is held back is the beginning of a secret as like as not, so its text is stored nowhere. Its length and
+//! its digest are, with the events, as a [`Held`]: a server that knows the secrets finds it among their beginnings, and the next piece
+//! is joined to it as if nothing had happened.
 
 use std::borrow::Cow;
 
-use super::secrets::{Open, Secrets};
+use serde::{Deserialize, Serialize};
+
+use super::secrets::{Open, Secrets, Stub};
 use crate::types::{Delta, RunDone, StreamEvent};
 
 /// Texts that may be unfinished at once. An agent that has more of them is not writing to be read: the oldest is taken as finished.
@@ -24,7 +26,7 @@ pub(super) struct Masker {
 }
 
 /// One text that comes in pieces.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Text {
     kind: Kind,
     /// Of the message or the tool call.
@@ -33,7 +35,22 @@ struct Text {
     parent: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is held back at a place of a log, in a form that can be stored: it tells nothing to who does not know the secrets.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Held(Vec<HeldText>);
+
+/// What is held back of one text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct HeldText {
+    #[serde(flatten)]
+    of: Text,
+    #[serde(flatten)]
+    stub: Stub,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Kind {
     Token,
     Thinking,
@@ -46,6 +63,20 @@ pub(super) type Masked<'a> = (Cow<'a, [StreamEvent]>, Option<Masker>);
 impl Masker {
     pub(super) fn new(secrets: Secrets) -> Self {
         Self { secrets, open: Vec::new() }
+    }
+
+    /// One that goes on where another one, perhaps of an earlier server, has left off.
+    pub(super) fn resumed(secrets: Secrets, held: &Held) -> Self {
+        let open = held.0.iter().map(|HeldText { of, stub }| (of.clone(), secrets.open_again(stub))).collect();
+        Self { secrets, open }
+    }
+
+    /// What is held back now, unless that is nothing as it was `before`.
+    pub(super) fn held_unlike(&self, before: &Self) -> Option<Held> {
+        if self.open.is_empty() && before.open.is_empty() {
+            return None;
+        }
+        Some(Held(self.open.iter().map(|(of, open)| HeldText { of: of.clone(), stub: open.stub() }).collect()))
     }
 
     pub(super) fn secrets(&self) -> &Secrets {
@@ -69,13 +100,6 @@ impl Masker {
             after.event(event.clone(), &mut masked);
         }
         (Cow::Owned(masked), Some(after))
-    }
-
-    /// Takes note of events that are written already.
-    pub(super) fn recall(&mut self, events: &[StreamEvent]) {
-        if let (_, Some(after)) = self.mask(events) {
-            *self = after;
-        }
     }
 
     /// Hides secrets in what is told of a run's end.
@@ -337,6 +361,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_held_back_is_stored_without_its_text_and_found_by_who_knows_the_secret() {
+        let mut writer = fresh();
+        told(&mut writer, &[token("a tell-nobody-", "m")]);
+        let stored = serde_json::to_string(&writer.held_unlike(&fresh()).unwrap()).unwrap();
+        assert!(!stored.contains("tell"), "{stored}");
+        let held: Held = serde_json::from_str(&stored).unwrap();
+        let rest = [token("5 b", "m")];
+        let knowing = |secret| told(&mut Masker::resumed(Secrets::new([secret]), &held), &rest);
+        assert_eq!(knowing(SECRET), [token("tell-nobody-5 b", "m")]);
+        assert_eq!(knowing("another-secret"), [token("[masked]5 b", "m")]);
+        assert_eq!(fresh().held_unlike(&fresh()), None, "nothing is stored where nothing is held back");
+    }
+
+    #[test]
     fn what_was_held_back_comes_before_the_end_of_its_text() {
         let mut writer = fresh();
         let begun = [token("a tell", "m"), thinking("b te", "n"), output("c t", "t")];
@@ -416,13 +454,17 @@ mod tests {
             events.push(StreamEvent::Done(done("over")));
             let whole = told(&mut fresh(), &events);
             let (mut writer, mut written, mut at) = (fresh(), Vec::new(), 0);
+            let mut stored = String::from("[]");
             for (size, dies) in batches.into_iter().chain([(usize::MAX, false)]) {
                 let end = at + size.min(events.len() - at);
+                let before = writer.clone();
                 written.extend(told(&mut writer, &events[at..end]));
                 at = end;
+                if let Some(held) = writer.held_unlike(&before) {
+                    stored = serde_json::to_string(&held).unwrap();
+                }
                 if dies {
-                    writer = fresh();
-                    writer.recall(&events[..at]);
+                    writer = Masker::resumed(Secrets::new([SECRET]), &serde_json::from_str(&stored).unwrap());
                 }
             }
             prop_assert_eq!(&written, &whole);

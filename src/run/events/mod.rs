@@ -20,6 +20,7 @@ mod tests;
 
 pub use follower::{Follower, Framing};
 pub use log::{EventLog, LogWriter};
+pub use mask::Held;
 pub use memory::Memory;
 pub use secrets::{MASK, SHORTEST, Secrets};
 

@@ -9,7 +9,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 /// What stands in the place of a secret.
 pub const MASK: &str = "[masked]";
@@ -40,9 +42,22 @@ pub(super) struct Open {
     covered: usize,
 }
 
+/// What an [`Open`] is known by to who knows the secrets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Stub {
+    length: usize,
+    covered: usize,
+    /// Of the text (SHA-256).
+    digest: [u8; 32],
+}
+
 impl Open {
     pub(super) fn is_empty(&self) -> bool {
         self.text.is_empty()
+    }
+
+    pub(super) fn stub(&self) -> Stub {
+        Stub { length: self.text.len(), covered: self.covered, digest: digest(&self.text) }
     }
 }
 
@@ -100,6 +115,19 @@ impl Secrets {
                     members.insert(name, member);
                 }
             }
+        }
+    }
+
+    /// What was held back of a text. It is the beginning of a secret; if of none that is known now, nobody can tell it any more, and the
+    /// mask stands for it.
+    pub(super) fn open_again(&self, stub: &Stub) -> Open {
+        let spellings = self.0.iter().flat_map(|known| &known.spellings);
+        let mut beginnings = spellings.filter_map(|spelling| spelling.get(..stub.length));
+        match beginnings.find(|beginning| digest(beginning) == stub.digest) {
+            Some(text) => Open { text: text.to_owned(), covered: stub.covered.min(stub.length) },
+            None if stub.covered < stub.length => Open { text: MASK.to_owned(), covered: 0 },
+            // For all of it the mask is written already.
+            None => Open::default(),
         }
     }
 
@@ -163,6 +191,10 @@ impl Known {
         let first = self.spellings.partition_point(|spelling| spelling.as_bytes() <= beginning);
         self.spellings.get(first).is_some_and(|spelling| spelling.as_bytes().starts_with(beginning))
     }
+}
+
+fn digest(text: &str) -> [u8; 32] {
+    Sha256::digest(text).into()
 }
 
 impl std::fmt::Debug for Secrets {

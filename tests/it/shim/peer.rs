@@ -62,6 +62,7 @@ impl Kept {
             max_err: 1_000_000,
             left_ms: None,
             grace_ms: 10_000,
+            memo: String::new(),
         }
     }
 
