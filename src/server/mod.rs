@@ -5,6 +5,7 @@ mod linger;
 mod listen;
 mod logs;
 mod private;
+mod secrets;
 mod signals;
 mod start;
 #[cfg(test)]

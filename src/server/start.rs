@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::listen::{Drained, Listening, serve};
+use super::secrets::known_secrets;
 use super::signals::Stop;
 use crate::agent::handle::Limits;
 use crate::agent::{Agents, Host, Registry};
@@ -142,6 +143,7 @@ impl Server {
             first_word: settings.first_event(),
             rules: rules(&settings.permission_rules)?,
             user_env: settings.run_env.iter().map(|name| name.as_str().to_owned()).collect(),
+            secrets: known_secrets(settings),
         };
         let audit = Audit::new(Arc::new(store.clone()), Arc::clone(&clock), tasks.clone());
         let runs = RunManager::new(Arc::new(store.clone()), clock, agents, &run_settings).map_err(StartError::Workspaces)?;

@@ -98,6 +98,15 @@ pub struct AgentHandle {
     ended: bool,
 }
 
+/// An agent of an earlier server.
+#[derive(Debug)]
+pub struct FoundAgent {
+    /// The agent.
+    pub handle: AgentHandle,
+    /// What that server wanted to be remembered of it; empty if nothing.
+    pub memo: String,
+}
+
 #[derive(Debug)]
 enum Command {
     Answer { request: String, answer: Answer },

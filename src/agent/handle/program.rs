@@ -7,7 +7,7 @@ use tokio_util::task::TaskTracker;
 
 use super::spool::{Outputs, Replayed, Which, replay};
 use super::voice::Voice;
-use super::{AgentEnd, AgentHandle, Call, Command, Link, Past, Place, SLACK, Speech, Update, link};
+use super::{AgentEnd, AgentHandle, Call, Command, FoundAgent, Link, Past, Place, SLACK, Speech, Update, link};
 use crate::agent::{Item, Parser};
 use crate::process::shim::{self, ExitRecord, Order, Orders, ProcessFolder, Report, Reports, Spooled, StoppedBy};
 use crate::process::{Exit, Marker, Tree, launch};
@@ -53,14 +53,28 @@ pub(in crate::agent) fn start(
 }
 
 /// Finds a program again that an earlier server has started: alive with its shim, ended, or lost with it. `stored` is how far the
-/// log has come. `None` if no program was ever started, and none will be.
+/// log has come, `has_memo` whether there was something to be remembered. `None` if no program was ever started, and none will be.
+///
+/// # Errors
+/// A [`Failure`] if the memo is lost. Nothing of the output was read then: nobody would know what must not be shown of it.
 pub(in crate::agent) async fn find_again(
     program: Program,
     parser: Box<dyn Parser>,
     stored: Place,
+    has_memo: bool,
     tasks: &TaskTracker,
-) -> Option<AgentHandle> {
-    let found = shim::find(&program.folder, &program.marker).await?;
+) -> Result<Option<FoundAgent>, Failure> {
+    let Some(found) = shim::find(&program.folder, &program.marker).await else { return Ok(None) };
+    let memo = match &found {
+        shim::Found::Alive { greeting, .. } => greeting.memo.clone(),
+        shim::Found::Ended(_) | shim::Found::Lost(_) => String::new(),
+    };
+    if has_memo && memo.is_empty() {
+        let message = "the process that kept the agent was killed while no server was there, and with it the values of env and \
+                       mcp_servers are lost, which are kept nowhere else; without them nobody can tell what must be masked in \
+                       the rest of its output";
+        return Err(Failure::new(Cause::NodeLost, message));
+    }
     let (handle, link) = link(Some(Tree::left_by_earlier_server(program.marker.clone())), program.held_to);
     tasks.spawn(async move {
         let folder = program.folder.clone();
@@ -77,7 +91,7 @@ pub(in crate::agent) async fn find_again(
             }
         }
     });
-    Some(handle)
+    Ok(Some(FoundAgent { handle, memo }))
 }
 
 struct Supervisor {

@@ -9,7 +9,9 @@ use tokio::sync::watch;
 use super::encode::encode;
 use super::follower::{Follower, Framing};
 use super::frames::Frames;
+use super::mask::Masker;
 use super::memory::Memory;
+use super::secrets::Secrets;
 use crate::run::store::{Chunk, Idempotency, RunChange, RunRecord, RunStore, StoreError};
 use crate::types::{Clock, RunId, Seq, StreamEvent, Timestamp};
 
@@ -25,6 +27,7 @@ pub struct EventLog {
     store: Arc<dyn RunStore>,
     clock: Arc<dyn Clock>,
     live: Arc<Mutex<HashMap<RunId, Arc<Live>>>>,
+    secrets: Secrets,
 }
 
 /// How far a log has come.
@@ -52,7 +55,18 @@ struct Tail {
 impl EventLog {
     /// The logs in `store`, stamped with `clock`.
     pub fn new(store: Arc<dyn RunStore>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, live: Arc::default() }
+        Self { store, clock, live: Arc::default(), secrets: Secrets::default() }
+    }
+
+    /// The same, without these values in any event that is written from now on.
+    #[must_use]
+    pub fn hiding(self, secrets: Secrets) -> Self {
+        Self { secrets, ..self }
+    }
+
+    /// The values that are in no event of any run.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// Makes a run durable together with its first events, of which there is at least one, and gives the right to write on.
@@ -70,20 +84,21 @@ impl EventLog {
         run.last_seq = chunk.last;
         let frames = Frames::of(&chunk);
         self.store.create_run(run, chunk, idempotency).await?;
-        let mut writer = self.writer(id, 0);
+        let mut writer = self.writer(id, 0, Masker::new(self.secrets.clone()));
         writer.seen(frames, false);
         Ok(writer)
     }
 
-    /// Gives the right to write on in a log that an earlier server left unfinished.
-    pub fn reopen(&self, run: &RunRecord) -> LogWriter {
-        self.writer(run.id, run.last_seq.get())
+    /// Gives the right to write on in a log that an earlier server left unfinished, without any of `secrets`. What that server held back
+    /// of the last texts comes with their next pieces.
+    pub fn reopen(&self, run: &RunRecord, secrets: Secrets) -> LogWriter {
+        self.writer(run.id, run.last_seq.get(), Masker::resumed(secrets, &run.held))
     }
 
-    fn writer(&self, run: RunId, last: u64) -> LogWriter {
+    fn writer(&self, run: RunId, last: u64, mask: Masker) -> LogWriter {
         let live = Arc::new(Live { tip: watch::Sender::new(Tip { last, ended: false }), tail: Mutex::default() });
         self.lock().insert(run, Arc::clone(&live));
-        LogWriter { run, last, live, log: self.clone() }
+        LogWriter { run, last, live, mask, log: self.clone() }
     }
 
     /// Follows a run from the event after number `after`; `None` if there is no such run.
@@ -186,6 +201,7 @@ pub struct LogWriter {
     run: RunId,
     pub(super) last: u64,
     live: Arc<Live>,
+    mask: Masker,
     log: EventLog,
 }
 
@@ -200,18 +216,37 @@ impl LogWriter {
         self.log.now()
     }
 
-    /// Makes `events` durable, with `change` in the run's row, and then lets followers see them. Without events it does nothing.
+    /// The values that are in no event of this run.
+    pub fn secrets(&self) -> &Secrets {
+        self.mask.secrets()
+    }
+
+    /// Writes none of these values from now on: those of [`EventLog::secrets`], and the run's own.
+    pub fn hide(&mut self, secrets: Secrets) {
+        self.mask.add(secrets);
+    }
+
+    /// Makes `events` durable, but for the secrets in them, with `change` in the run's row, and then lets followers see them. What is held
+    /// back of them is known in the row as well, both or neither. Without events it does nothing.
     ///
     /// Must not be dropped before it answers: the batch may be on disk without being seen.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails. Nothing was written then, and the same numbers are given again.
-    pub async fn append(&mut self, events: &[StreamEvent], change: RunChange) -> Result<(), StoreError> {
+    pub async fn append(&mut self, events: &[StreamEvent], mut change: RunChange) -> Result<(), StoreError> {
         let Some(first) = Seq::new(self.last + 1).filter(|_| !events.is_empty()) else { return Ok(()) };
         let ended = change.done.is_some();
-        let chunk = chunk_of(first, self.log.now(), events);
+        let (events, mask) = self.mask.mask(events);
+        if let Some((done, _)) = &mut change.done {
+            self.mask.done(done);
+        }
+        change.held = mask.as_ref().and_then(|mask| mask.held_unlike(&self.mask));
+        let chunk = chunk_of(first, self.log.now(), &events);
         let frames = Frames::of(&chunk);
         self.log.store.append(self.run, chunk, change).await?;
+        if let Some(mask) = mask {
+            self.mask = mask;
+        }
         self.seen(frames, ended);
         Ok(())
     }
@@ -230,7 +265,7 @@ impl Drop for LogWriter {
     }
 }
 
-fn chunk_of(first: Seq, ts: Timestamp, events: &[StreamEvent]) -> Chunk {
+pub(super) fn chunk_of(first: Seq, ts: Timestamp, events: &[StreamEvent]) -> Chunk {
     let mut body = Vec::with_capacity(events.len() * 128);
     let mut seq = first;
     let mut last = first;
