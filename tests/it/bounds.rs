@@ -5,6 +5,8 @@
 
 use std::path::PathBuf;
 
+use futures_util::FutureExt;
+use futures_util::future::join_all;
 use rustix::process::{Pid as Number, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -70,20 +72,20 @@ async fn nothing_stays(server: &Server) -> Vec<String> {
         assert_eq!((&last(&frames)["status"], &last(&frames)["cause"]), (&json!("timed_out"), &json!("idle_timeout")));
         id
     };
-    let ids = tokio::join!(
-        cancelled("children 1 stubborn\nhang"),
-        cancelled("children 50\nhang"),
-        cancelled("children 3 session orphan stubborn\nhang"),
-        cancelled("children 2 session orphan cleared\nhang"),
-        cancelled("children 1\nclose-stdout\nhang"),
-        cancelled("children 1\nstop-self\nhang"),
-        cancelled("children 1\nignore-term\nhang"),
-        completed("children 1 holding session orphan\nresult done", "leaked_pipe"),
-        completed("result done\nhang", "lingered"),
-        killed,
-        deaf_and_still,
-    );
-    <[String; 11]>::from(ids).into()
+    let cases = [
+        cancelled("children 1 stubborn\nhang").boxed_local(),
+        cancelled("children 50\nhang").boxed_local(),
+        cancelled("children 3 session orphan stubborn\nhang").boxed_local(),
+        cancelled("children 2 session orphan cleared\nhang").boxed_local(),
+        cancelled("children 1\nclose-stdout\nhang").boxed_local(),
+        cancelled("children 1\nstop-self\nhang").boxed_local(),
+        cancelled("children 1\nignore-term\nhang").boxed_local(),
+        completed("children 1 holding session orphan\nresult done", "leaked_pipe").boxed_local(),
+        completed("result done\nhang", "lingered").boxed_local(),
+        killed.boxed_local(),
+        deaf_and_still.boxed_local(),
+    ];
+    join_all(cases).await
 }
 
 #[test]

@@ -93,6 +93,8 @@ impl Input {
                 Err(_closed) => self.hang_up(),
             }
         }
+        // Its own memory lies behind that of the pieces, and while it is there the allocator gives none of theirs back.
+        self.waiting = VecDeque::new();
         if self.close {
             self.hang_up();
         }
