@@ -9,7 +9,7 @@ use super::peer::{Kept, Peer, until};
 const MEMO: &str = "known \"only\" here";
 
 fn remembering(script: &str) -> (Kept, Peer) {
-    Kept::running_with(script, |order| order.memo = MEMO.to_owned())
+    Kept::running_with(script, |order| order.memo.push_str(MEMO))
 }
 
 #[test]
