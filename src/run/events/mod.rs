@@ -13,6 +13,7 @@ mod follower;
 mod frames;
 mod log;
 mod memory;
+mod tail;
 #[cfg(test)]
 mod tests;
 
