@@ -29,6 +29,7 @@ impl Environment<'_> {
             admin_password: self.text("OPENRUNNER_ADMIN_PASSWORD")?.map(Secret::new),
             allowed_hosts: self.list("OPENRUNNER_ALLOWED_HOSTS")?,
             allowed_origins: self.list("OPENRUNNER_ALLOWED_ORIGINS")?,
+            max_connections: self.parsed("OPENRUNNER_MAX_CONNECTIONS", "a whole number of connections, at least 1")?,
             max_runs: self.parsed("OPENRUNNER_MAX_RUNS", "a whole number of runs, at least 1")?,
             max_queue: self.parsed("OPENRUNNER_MAX_QUEUE", "a whole number of runs")?,
             stop_grace_secs: self.parsed("OPENRUNNER_STOP_GRACE_SECS", "a whole number of seconds")?,

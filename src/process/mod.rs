@@ -17,6 +17,7 @@ mod tail;
 mod tree;
 mod workdir;
 
+pub use descriptors::Descriptors;
 pub use exit::Exit;
 pub use family::Marker;
 pub use identity::Identity;

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::{env, fs, io};
 
-use rustix::process::{getpgrp, getpid, getppid, getsid};
+use rustix::process::{Resource, getpgrp, getpid, getppid, getrlimit, getsid};
 use serde_json::{Value, json};
 
-/// The fact of this name: `env`, `fds` (what each descriptor leads to, by number), `argv`, `ids` (pid, sid, pgid, ppid), `umask` or
-/// `cwd`.
+/// The fact of this name: `env`, `fds` (what each descriptor leads to, by number), `argv`, `ids` (pid, sid, pgid, ppid), `umask`,
+/// `open_files` (how many there may be) or `cwd`.
 ///
 /// # Errors
 /// If there is no fact of that name or the system does not tell.
@@ -27,6 +27,7 @@ pub(crate) fn fact(name: &str) -> io::Result<Value> {
             let status = fs::read_to_string("/proc/self/status")?;
             Ok(status.lines().find_map(|line| line.strip_prefix("Umask:")).map(str::trim).into())
         }
+        "open_files" => Ok(getrlimit(Resource::Nofile).current.into()),
         "cwd" => Ok(lossy(env::current_dir()?).into()),
         _ => Err(io::Error::other(format!("no such fact: {name:?}"))),
     }
