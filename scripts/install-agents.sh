@@ -4,6 +4,8 @@ set -euo pipefail
 
 here=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 versions=$here/agents.versions
+# `openrunner agents install` runs this script, too, from a folder that is gone afterwards.
+me=${INSTALL_AGENTS_AS:-$0}
 
 # Exit codes, which scripts/test.sh relies on.
 readonly usage_error=2 npm_missing=3 npm_failed=4
@@ -60,7 +62,7 @@ while [ $# -gt 0 ]; do
         usage
         exit 0
         ;;
-    *) fail $usage_error "unknown argument: $1" "try: $0 --help" ;;
+    *) fail $usage_error "unknown argument: $1" "try: $me --help" ;;
     esac
     shift
 done
@@ -124,7 +126,7 @@ install_one() {
         sed 's/^/  npm: /' "$scratch/npm.log" >&2
         if grep -q EACCES "$scratch/npm.log"; then
             fail $npm_failed "no right to write below $prefix." \
-                "Give OpenRunner a place of its own:  $0 --prefix \"$private_place\""
+                "Give OpenRunner a place of its own:  $me --prefix \"$private_place\""
         fi
         fail $npm_failed "npm could not install $package@$version. Its words are above; is this machine online?"
     fi

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Holds a running server against its own description: thousands of requests, right and wrong, are made of docs/openapi.json, with a token
+# Holds a running server against its own description: thousands of requests, right and wrong, are made of docs/openapi.json, with a key
 # and without. None may be answered with a fault of the server, or with anything that is not described. Needs the built program,
 # python3 with venv, and PyPI the first time: schemathesis goes into target/schemathesis, nowhere else.
 set -euo pipefail
@@ -19,10 +19,12 @@ fi
 # A server of its own: no agent program can be found, so only `demo` works; folders can be chosen below one that is deleted afterwards;
 # what is asked is soon answered by itself.
 work=$(mktemp -d)
+password=$(od -An -N16 -tx1 /dev/urandom | tr -d " \n")
 mkdir "$work/home" "$work/bin" "$work/roots"
 env -i PATH="$work/bin" HOME="$work/home" \
     OPENRUNNER_ADDR=127.0.0.1:0 OPENRUNNER_DATA_DIR="$work/data" OPENRUNNER_AGENTS_DIR="$work/agents" \
     OPENRUNNER_WORKSPACE_ROOTS="$work/roots" OPENRUNNER_MAX_RUNS=8 OPENRUNNER_PERMISSION_TIMEOUT_SECS=1 \
+    OPENRUNNER_ADMIN_PASSWORD="$password" \
     "$target/debug/openrunner" serve >"$work/log" 2>&1 &
 server=$!
 finish() {
@@ -45,15 +47,19 @@ if [ -z "$address" ]; then
     exit 1
 fi
 url=http://$address
-token=$(curl --silent --fail --header 'Content-Type: application/json' --data '{"username":"admin","password":"admin"}' "$url/api/auth/login" |
-    sed 's/.*"token":"\([^"]*\)".*/\1/')
+post() { curl --silent --fail --header 'Content-Type: application/json' "$@"; }
+field() { sed "s/.*\"$1\":\"\([^\"]*\)\".*/\1/"; }
+token=$(post --data "{\"username\":\"admin\",\"password\":\"$password\"}" "$url/api/auth/login" | field token)
+# A key, since a logout is among the requests.
+key=$(post --header "Authorization: Bearer $token" --data '{"name":"all","scopes":["runs:read","runs:write","admin"]}' "$url/api/keys" | field key)
 
 # The folder is the server's own, so that nothing of a run is left in this one.
 run() {
     (cd "$work" && "$venv/bin/schemathesis" --no-color --config-file "$OLDPWD/scripts/schemathesis.toml" run "$url/openapi.json" "$@")
 }
-echo '-- with a token'
-run --header "Authorization: Bearer $token"
+echo '-- with a key'
+# A key is told 403 of a method that no scope covers, which need not be there.
+run --exclude-checks unsupported_method --header "Authorization: Bearer $key"
 echo '-- without a token'
 # What is not open is 401 whatever the method, so that nobody learns from outside what there is.
 run --exclude-checks unsupported_method --phases examples,coverage,fuzzing

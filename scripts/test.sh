@@ -30,6 +30,13 @@ have python3 || packages="$packages python3"
 python3 -c 'import ensurepip, venv' 2>/dev/null || packages="$packages python3-venv"
 have curl || packages="$packages curl"
 have npm || packages="$packages nodejs npm"
+have tmux || packages="$packages tmux"
+# For a second network, which only root can make, and for giving up what only root can do.
+if [ "$(id -u)" = 0 ] && [ "$(uname)" = Linux ]; then
+    PATH=$PATH:/usr/sbin:/sbin
+    have setpriv || packages="$packages util-linux"
+    have ip || packages="$packages iproute2"
+fi
 if [ -n "$packages" ]; then
     if have apt-get && [ "$(id -u)" = 0 ]; then
         echo "installing$packages"
@@ -43,6 +50,10 @@ fi
 have cc || fail 'no C compiler (cc): SQLite and the crypto library are built from C.'
 have python3 || fail 'no python3: the scripted model service of the end-to-end tests is written in it.'
 have curl || fail 'no curl: the end-to-end tests follow the documents, which use it.'
+if ! have tmux; then
+    [ "${CI-}" != true ] || fail 'no tmux, and with CI=true the command line must be tested in a terminal.'
+    echo 'no tmux: the tests of the command line in a terminal are left out'
+fi
 cargo --version
 python3 --version
 

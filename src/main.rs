@@ -18,11 +18,5 @@ fn main() -> ExitCode {
     }
     // What we write is the owner's alone; agents get the mask back that we were started with.
     let umask = rustix::process::umask(Mode::from_bits_truncate(0o077));
-    match cli::run(Cli::parse(), umask) {
-        Ok(code) => code,
-        Err(error) => {
-            anstream::eprintln!("openrunner: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    cli::run(Cli::parse(), umask)
 }

@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::client::ClientAddress;
 use super::{ApiError, AppState, scopes};
 use crate::auth::PeerFacts;
 use crate::types::RunId;
@@ -43,31 +44,39 @@ impl<S: Send + Sync> FromRequestParts<S> for Peer {
 }
 
 /// Attaches the [`Principal`](crate::auth::Principal) to a request, or refuses it.
+///
+/// Every request is counted once: against its user, or against the client where nobody is known to ask.
 pub(super) async fn require_token(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
+    let client: ClientAddress = request.extensions().get().copied().unwrap_or_default();
     // Only what the router has matched has a route, so a spelling that it does not know is not open either.
-    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    if is_open(request.method(), route) {
-        return next.run(request).await;
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map(MatchedPath::as_str);
+    if route.is_some_and(|route| is_open(request.method(), route)) {
+        return match app.limits.request_from(client) {
+            Ok(()) => next.run(request).await,
+            Err(too_many) => ApiError::from(too_many).into_response(),
+        };
     }
-    let is_stream = takes_query_token(request.method(), route);
+    let refuse = |refusal: ApiError| app.limits.request_from(client).map_or_else(ApiError::from, |()| refusal);
+    let is_stream = route.is_some_and(|route| takes_query_token(request.method(), route));
     let query = if is_stream { query_token(request.uri()) } else { Ok(None) };
-    let peer = request.extensions().get().copied().unwrap_or(Peer::REMOTE);
     let (token, came_by_query) = match query.and_then(|query| choose(header_token(request.headers())?, query)) {
         Ok(found) => found,
-        Err(refusal) => return refusal.into_response(),
+        Err(refusal) => return refuse(refusal).into_response(),
     };
+    let Peer(peer) = request.extensions().get().copied().unwrap_or(Peer::REMOTE);
     let authenticated = if came_by_query {
         let run = run_of(&mut request).await;
-        app.auth.authenticate_stream(&token, run, peer.0).await
+        app.auth.authenticate_stream(&token, run, peer).await
     } else {
-        app.auth.authenticate(&token, peer.0).await
+        app.auth.authenticate(&token, peer).await
     };
-    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let allowed = authenticated.map_err(ApiError::from).and_then(|principal| {
+    let admitted = authenticated.map_err(|error| refuse(error.into())).and_then(|principal| {
+        app.limits.request_of(&principal.caller.user)?;
         scopes::check(request.method(), route, &principal)?;
         Ok(principal)
     });
-    let mut response = match allowed {
+    let mut response = match admitted {
         Ok(principal) => {
             request.extensions_mut().insert(principal);
             next.run(request).await

@@ -1,11 +1,10 @@
 //! Whoever changes something, and the one way into the audit log.
 
-use std::net::IpAddr;
-
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
-use super::{ApiError, AppState, PeerAddress};
+use super::client::ClientAddress;
+use super::{ApiError, AppState};
 use crate::auth::{Deed, Principal, Target};
 use crate::types::{Action, Caller};
 
@@ -13,7 +12,7 @@ use crate::types::{Action, Caller};
 #[derive(Clone, Debug)]
 pub(super) struct Actor {
     pub(super) principal: Principal,
-    address: Option<IpAddr>,
+    pub(super) client: ClientAddress,
 }
 
 impl Actor {
@@ -24,7 +23,7 @@ impl Actor {
 
     /// This actor is about to do this.
     pub(super) fn deed(&self, action: Action) -> Deed {
-        Deed::of(&self.principal, self.address, action)
+        Deed::of(&self.principal, self.client.ip(), action)
     }
 }
 
@@ -33,20 +32,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Actor {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let principal = Principal::from_request_parts(parts, state).await?;
-        let Ok(Address(address)) = Address::from_request_parts(parts, state).await;
-        Ok(Self { principal, address })
-    }
-}
-
-/// The address that a request came from, as the audit log tells it; `None` if the connection's is not known.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Address(pub(super) Option<IpAddr>);
-
-impl<S: Send + Sync> FromRequestParts<S> for Address {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self(parts.extensions.get().map(|PeerAddress(address)| address.ip().to_canonical())))
+        let Ok(client) = ClientAddress::from_request_parts(parts, state).await;
+        Ok(Self { principal, client })
     }
 }
 

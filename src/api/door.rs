@@ -16,25 +16,15 @@ use axum::response::{IntoResponse, Response};
 
 use super::ApiError;
 use super::access::Peer;
+use super::client::{ClientAddress, is_forwarded};
 use super::cors;
 use super::extract::{is_json, not_json};
 use crate::auth::PeerFacts;
-use crate::config::{HostName, Origin};
+use crate::config::{HostName, Network, Origin};
 
 /// Address of the connection that a request came by. The accept loop puts it into the request; without one the peer counts as remote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerAddress(pub SocketAddr);
-
-/// Headers that proxies leave. They are never believed; that one is there tells that the peer is not the client.
-const FORWARDING_HEADERS: [&str; 7] =
-    ["forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip", "x-envoy-external-address"];
-
-/// What the names of all others of them begin with: `x-forwarded-for`, `-host`, `-proto` and so on.
-const FORWARDING_PREFIX: &str = "x-forwarded";
-
-fn is_forwarding(name: &HeaderName) -> bool {
-    FORWARDING_HEADERS.contains(&name.as_str()) || name.as_str().starts_with(FORWARDING_PREFIX)
-}
 
 /// What the operator's settings allow at the door.
 #[derive(Clone, Debug)]
@@ -42,6 +32,7 @@ pub struct Policy {
     bind_is_loopback: bool,
     hosts: HashSet<String>,
     origins: HashSet<String>,
+    proxies: Vec<Network>,
 }
 
 impl Policy {
@@ -51,7 +42,19 @@ impl Policy {
             bind_is_loopback: PeerFacts::address_is_loopback(bind),
             hosts: hosts.iter().map(|host| host.as_str().to_owned()).collect(),
             origins: origins.iter().map(|origin| origin.as_str().to_owned()).collect(),
+            proxies: Vec::new(),
         }
+    }
+
+    /// The same policy, behind `proxies`: what their headers say of the client is believed.
+    #[must_use]
+    pub fn behind(self, proxies: &[Network]) -> Self {
+        Self { proxies: proxies.to_vec(), ..self }
+    }
+
+    /// The proxies whose headers are believed.
+    pub(super) fn proxies(&self) -> &[Network] {
+        &self.proxies
     }
 
     /// A page that rebinds its name carries that name, so names are from a list. An address cannot be rebound: where the server listens
@@ -134,12 +137,10 @@ impl RequestFacts<'_> {
         !matches!(*self.method, Method::GET | Method::HEAD | Method::OPTIONS)
     }
 
-    fn peer(&self, address: Option<PeerAddress>, host: &Host) -> PeerFacts {
-        PeerFacts {
-            peer_is_loopback: address.is_some_and(|PeerAddress(address)| PeerFacts::address_is_loopback(address.ip())),
-            host_is_loopback: host.is_loopback(),
-            forwarded: self.headers.keys().any(is_forwarding),
-        }
+    /// Whoever comes by a proxy is never on this machine, even if the proxy is believed and says so: one that is set up a little wrong
+    /// would hand the default passwords to everyone.
+    fn peer(&self, client: ClientAddress, host: &Host) -> PeerFacts {
+        PeerFacts { peer_is_loopback: client.is_loopback(), host_is_loopback: host.is_loopback(), forwarded: is_forwarded(self.headers) }
     }
 }
 
@@ -209,7 +210,7 @@ pub(super) async fn guard(State(policy): State<Arc<Policy>>, mut request: Reques
             // Whatever origin is named here has passed, so it is on the list.
             let origin = request.headers().get(header::ORIGIN).cloned();
             let is_preflight = cors::is_preflight(request.method(), request.headers());
-            let peer = facts.peer(request.extensions().get().copied(), &host);
+            let peer = facts.peer(request.extensions().get().copied().unwrap_or_default(), &host);
             request.extensions_mut().insert(Peer(peer));
             match origin {
                 Some(origin) if is_preflight => cors::preflight(origin),
@@ -225,6 +226,7 @@ pub(super) async fn guard(State(policy): State<Arc<Policy>>, mut request: Reques
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::client::FORWARDING_HEADERS;
     use super::*;
 
     fn policy(bind: &str) -> Policy {
@@ -367,17 +369,17 @@ mod tests {
     #[test]
     fn d6_a_made_up_relay_header_opens_nothing_and_makes_the_peer_remote() {
         let uri = "/".parse().unwrap();
-        let address = Some(PeerAddress("127.0.0.1:5000".parse().unwrap()));
+        let here = ClientAddress::from(IpAddr::from([127, 0, 0, 1]));
         let host = Host::parse("localhost").unwrap();
-        let peer = |list: &[(&str, &str)], address| {
+        let peer = |list: &[(&str, &str)], client| {
             let headers = headers(list);
-            RequestFacts { method: &Method::GET, uri: &uri, headers: &headers, has_body: false }.peer(address, &host)
+            RequestFacts { method: &Method::GET, uri: &uri, headers: &headers, has_body: false }.peer(client, &host)
         };
-        assert!(peer(&[], address).is_local());
-        assert!(!peer(&[], None).is_local());
-        assert!(!peer(&[], Some(PeerAddress("10.0.0.9:5000".parse().unwrap()))).is_local());
+        assert!(peer(&[], here).is_local());
+        assert!(!peer(&[], ClientAddress::default()).is_local());
+        assert!(!peer(&[], ClientAddress::from(IpAddr::from([10, 0, 0, 9]))).is_local());
         for name in FORWARDING_HEADERS.into_iter().chain(["x-forwarded-for", "X-Forwarded-Host", "x-forwarded-anything"]) {
-            assert!(!peer(&[(name, "127.0.0.1")], address).is_local(), "{name}");
+            assert!(!peer(&[(name, "127.0.0.1")], here).is_local(), "{name}");
         }
         let forged = [("host", "evil.example"), ("x-forwarded-host", "localhost"), ("x-forwarded-for", "127.0.0.1")];
         assert_eq!(verdict("127.0.0.1", &Method::GET, "/", &forged, false), Err(Refusal::Host));

@@ -413,6 +413,18 @@ mod tests {
     }
 
     #[test]
+    fn c1_who_finds_the_queue_full_or_the_server_leaving_is_told_when_to_come_again() {
+        let fields = RunFields { prompt: "p", agent: "a", model: "m", prefix: "" };
+        for (error, status, code) in
+            [(CreateError::QueueFull { max_queue: 1 }, 429, "queue_full"), (CreateError::Draining, 503, "shutting_down")]
+        {
+            let response = ApiError::of_create(error, fields);
+            assert_eq!((response.status().as_u16(), response.code()), (status, code));
+            assert!(response.into_response().headers().contains_key("retry-after"));
+        }
+    }
+
+    #[test]
     fn a_long_quotation_is_cut_at_a_character() {
         let error = ApiError::invalid_field("ö".repeat(600), "ä".repeat(600));
         assert_eq!(error.detail.chars().count(), MAX_DETAIL + 1);

@@ -1,29 +1,33 @@
 //! The HTTP API: who may come in, what is asked, and how answers look.
 //!
-//! A request passes, from outside in: the log line, the panic guard, the [door](Policy) (`Host`, `Origin`, cross-site, content type), the
-//! token check with what the route [needs](scopes), the limit on its body, and then its handler. All of these stand around the whole router, so a route cannot be added
+//! A request passes, from outside in: the working out of where it comes from, the log line, the panic guard, the [door](Policy)
+//! (`Host`, `Origin`, cross-site, content type), the token check with the [limit](RateLimits) on requests and what the route
+//! [needs](scopes), the limit on its body, and then its handler. All of these stand around the whole router, so a route cannot be added
 //! outside of them.
 
 mod access;
 mod actor;
 mod body;
+mod client;
 mod cors;
 mod door;
 mod error;
 mod extract;
 mod handlers;
+mod limits;
 mod object;
 mod openapi;
 mod request_log;
 mod router;
-#[cfg(test)]
-mod scope_tests;
 mod scopes;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod walk_tests;
 
 pub use door::{PeerAddress, Policy};
 pub use error::ApiError;
 pub use extract::{Json, Path, Query};
 pub use handlers::health::Health;
+pub use limits::{RateLimits, Rates};
 pub use router::{AppState, router};

@@ -8,6 +8,8 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
+use super::client::ClientAddress;
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Gives the request an id, logs its end, and sets the headers that every answer has.
@@ -18,11 +20,13 @@ pub(super) async fn log_request(request: Request, next: Next) -> Response {
     let id = Uuid::now_v7().simple().to_string();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let client = request.extensions().get::<ClientAddress>().copied().unwrap_or_default();
     let began = Instant::now();
     let span = tracing::info_span!("request", request.id = id);
     let mut response = next.run(request).instrument(span).await;
     tracing::info!(
         request.id = id,
+        client.address = %client,
         http.method = method.as_str(),
         http.route = route.as_ref().map_or("(none)", MatchedPath::as_str),
         http.status = response.status().as_u16(),

@@ -13,7 +13,7 @@ use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
 use super::handlers::{self, health::Health};
-use super::{ApiError, Policy, access, body, door, request_log};
+use super::{ApiError, Policy, RateLimits, access, body, client, door, request_log};
 use crate::auth::{Audit, Auth};
 use crate::run::RunManager;
 
@@ -28,18 +28,27 @@ pub struct AppState {
     pub runs: RunManager,
     /// The server's own health.
     pub health: Arc<Health>,
+    /// How often somebody may come.
+    pub limits: Arc<RateLimits>,
 }
 
 #[cfg(test)]
 impl AppState {
     /// The state of a server without agents, over a store in a folder of its own.
     pub(crate) async fn for_tests() -> (tempfile::TempDir, Self) {
+        let (folder, state, _clock) = Self::with_clock().await;
+        (folder, state)
+    }
+
+    /// The same, with the clock by which tokens expire.
+    pub(super) async fn with_clock() -> (tempfile::TempDir, Self, Arc<crate::auth::tests::StandingClock>) {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(crate::run::store::SqliteStore::open(&folder.path().join("identity")).unwrap());
         let (auth, clock) = crate::auth::tests::auth_over(store.clone(), None).await.unwrap();
-        let audit = Audit::new(store, clock, tokio_util::task::TaskTracker::new());
+        let audit = Audit::new(store, clock.clone(), tokio_util::task::TaskTracker::new());
         let runs = RunManager::without_agents(folder.path());
-        (folder, Self { auth: Arc::new(auth), audit, runs, health: Arc::new(Health::new(|| true)) })
+        let (health, limits) = (Arc::new(Health::new(|| true)), Arc::new(RateLimits::for_tests()));
+        (folder, Self { auth: Arc::new(auth), audit, runs, health, limits }, clock)
     }
 }
 
@@ -54,12 +63,20 @@ pub(super) fn described() -> Vec<UtoipaMethodRouter<AppState>> {
         routes!(handlers::reference::page),
         routes!(handlers::reference::file),
         routes!(handlers::auth::login),
+        routes!(handlers::auth::logout),
         routes!(handlers::auth::me),
+        routes!(handlers::auth::password),
+        routes!(handlers::users::list, handlers::users::create),
+        routes!(handlers::users::get, handlers::users::change, handlers::users::delete),
+        routes!(handlers::keys::list, handlers::keys::create),
+        routes!(handlers::keys::delete),
+        routes!(handlers::audit::list),
         routes!(handlers::agents::list),
         routes!(handlers::runs::list, handlers::runs::create),
         routes!(handlers::runs::get, handlers::runs::delete),
         routes!(handlers::runs::cancel),
         routes!(handlers::events::follow),
+        routes!(handlers::tickets::create),
         routes!(handlers::messages::send),
         routes!(handlers::requests::list),
         routes!(handlers::requests::answer),
@@ -82,6 +99,7 @@ pub fn router(state: AppState, policy: Policy) -> Router {
 
 /// A router over `table`, with all the layers.
 pub(super) fn build(table: Vec<(String, MethodRouter<AppState>)>, state: AppState, policy: Policy) -> Router {
+    let policy = Arc::new(policy);
     let routes = table.into_iter().fold(Router::new(), |router, (path, methods)| router.route(&path, methods));
     routes
         .fallback(unknown_route)
@@ -89,9 +107,10 @@ pub(super) fn build(table: Vec<(String, MethodRouter<AppState>)>, state: AppStat
         // The last one added is the first that a request meets.
         .layer(from_fn(body::read_whole))
         .layer(from_fn_with_state(state.clone(), access::require_token))
-        .layer(from_fn_with_state(Arc::new(policy), door::guard))
+        .layer(from_fn_with_state(Arc::clone(&policy), door::guard))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(request_log::log_request))
+        .layer(from_fn_with_state(policy, client::attach))
         .with_state(state)
 }
 

@@ -56,11 +56,16 @@ pub(super) const NEEDS: [(Method, &str, Need); 26] = [
     (Method::POST, "/api/chat", WRITE),
 ];
 
+/// What a method of a route needs; `None` for what is open to all or does not exist.
+pub(super) fn need(method: &Method, route: &str) -> Option<Need> {
+    let method = if method == Method::HEAD { &Method::GET } else { method };
+    NEEDS.iter().find(|(listed, path, _need)| listed == method && *path == route).map(|(_method, _path, need)| *need)
+}
+
 /// Whether `principal` may use this route. What is theirs there is not judged here, and neither is a route that does not exist.
 pub(super) fn check(method: &Method, route: Option<&str>, principal: &Principal) -> Result<(), ApiError> {
     let Some(route) = route else { return Ok(()) };
-    let method = if method == Method::HEAD { &Method::GET } else { method };
-    let need = NEEDS.iter().find(|(listed, path, _need)| listed == method && *path == route).map(|(_method, _path, need)| *need);
+    let need = need(method, route);
     let is_login = matches!(principal.credential, Credential::Token(_));
     let missing = match need {
         Some(Need::Anyone) => None,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::commands::ClientCommand;
 use crate::config::Flags;
 use crate::types::{KeyId, Scope, UserName, UserRole};
 
@@ -37,6 +38,9 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },
+    /// Speaks with a server, or looks at this machine
+    #[command(flatten)]
+    Client(ClientCommand),
     /// Make, change, list and remove users; a server that runs meanwhile sees it at once
     User {
         /// What to do with them.

@@ -4,14 +4,16 @@ use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
+use serde_json::json;
 
-use super::client::ApiClient;
+use super::client::{Client, Credentials, Follower, Update};
 use super::render::Renderer;
 use crate::agent::Registry;
 use crate::agent::demo::Demo;
-use crate::config::{self, Flags};
+use crate::config::{self, Flags, Secret};
 use crate::process::launch::Launcher;
 use crate::server::{Server, stop_on_signal};
 use crate::types::{OnShutdown, RunStatus, SessionId, StreamEvent};
@@ -77,17 +79,27 @@ async fn play(prompt: &str, place: &Place, launcher: Launcher) -> anyhow::Result
 async fn watch(base: &str, prompt: &str, workspace: &Path) -> anyhow::Result<Option<RunStatus>> {
     let mut renderer = Renderer::new(anstream::stdout().lock());
     renderer.heading(&format!("a server of its own on {base}, the built-in agent, and the prompt {prompt:?}"))?;
-    let client = ApiClient::log_in(base.to_owned(), "admin", "admin").await?;
-    let events = client.create_run("demo", prompt, workspace).await?;
+    let admin = Credentials { user: "admin".to_owned(), password: Secret::new("admin".to_owned()) };
+    let client = Arc::new(Client::guest(base.parse()?)?.logged_in(admin).await?);
+    let body = json!({ "input": { "text": prompt }, "metadata": { "agent_type": "demo", "working_dir": workspace } });
+    let created = client.post("/api/runs", Some(&body)).await?;
+    let run = created["run_id"].as_str().context("the server gave no id of the run")?;
+    let mut follower = Follower::start(client, run.to_owned(), 0);
     let mut status = None;
-    client
-        .follow(&events, |event| {
-            if let StreamEvent::Done(done) = &event {
-                status = Some(done.status);
+    while let Some(update) = follower.next().await {
+        match update {
+            Update::Event(seen) => {
+                if let Some(event) = &seen.event {
+                    renderer.event(event)?;
+                }
+                if let Some(StreamEvent::Done(done)) = &seen.event {
+                    status = Some(done.status);
+                }
             }
-            Ok(renderer.event(&event)?)
-        })
-        .await?;
+            Update::Failed(error) => return Err(error.into()),
+            Update::Lost(_) | Update::Back | Update::Ended(_) => {}
+        }
+    }
     let mut out = renderer.into_inner();
     writeln!(out, "\nWhat it made is in {}", workspace.display()).or_else(unless_closed)?;
     writeln!(out, "Start the service itself with `openrunner`, and install real agents with `./scripts/install-agents.sh`.")

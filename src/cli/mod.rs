@@ -2,31 +2,90 @@
 
 mod args;
 mod client;
+mod commands;
 mod demo;
+mod doctor;
+mod effective;
+mod exit;
+mod generate;
 mod identity;
+mod install;
 mod keys;
+mod lists;
+mod login;
+mod one;
 mod password;
 mod render;
+mod run;
 mod serve;
+mod table;
+mod terminal;
 mod users;
+mod visible;
+mod watch;
 
 pub use args::{Cli, Command, DataFlags, KeyCommand, UserCommand};
 
 use std::process::ExitCode;
 
-use crate::agent::demo::script;
+use anyhow::Context;
 
-/// Carries out a parsed command line. `umask` is the file mode mask that the process was started with, which agents get back.
-///
-/// # Errors
-/// Anything that a person has to be told; the message says what to do about it.
-pub fn run(cli: Cli, umask: rustix::fs::Mode) -> anyhow::Result<ExitCode> {
-    match cli.command {
+use self::commands::{AgentsCommand, ClientCommand};
+use self::exit::Exit;
+use crate::agent::demo::script;
+use crate::process::launch::Launcher;
+
+/// Carries out a parsed command line and gives its exit code; an error is told on standard error. `umask` is the file mode mask that the
+/// process was started with, which agents get back.
+pub fn run(cli: Cli, umask: rustix::fs::Mode) -> ExitCode {
+    let done = match cli.command {
         None => serve::serve(cli.flags, umask),
         Some(Command::Serve { flags }) => serve::serve(flags, umask),
         Some(Command::Demo { prompt, dir }) => demo::demo(&prompt, dir, umask),
         Some(Command::User { command }) => users::user(command),
         Some(Command::Key { command }) => keys::key(command),
-        Some(Command::DemoAgent) => Ok(script::play().map(|()| ExitCode::SUCCESS)?),
+        Some(Command::DemoAgent) => script::play().map(|()| ExitCode::SUCCESS).map_err(anyhow::Error::from),
+        Some(Command::Client(command)) => client_command(command, umask).map(ExitCode::from),
+    };
+    match done {
+        Ok(code) => code,
+        // Whoever read our output has seen enough, as in `openrunner ls | head`.
+        Err(error) if exit::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("openrunner: {error:#}");
+            Exit::of_error(&error).into()
+        }
     }
+}
+
+fn client_command(command: ClientCommand, umask: rustix::fs::Mode) -> anyhow::Result<Exit> {
+    let launcher = || Launcher::new(umask).context("this program cannot find itself");
+    match command {
+        ClientCommand::Run(args) => block_on(run::run(args, launcher()?)),
+        ClientCommand::Attach(args) => block_on(run::attach(args)),
+        ClientCommand::Logs(args) => block_on(run::logs(args)),
+        ClientCommand::Ls(args) => block_on(lists::runs(args)),
+        ClientCommand::Show(args) => block_on(one::show(args)),
+        ClientCommand::Cancel(args) => block_on(one::cancel(args)),
+        ClientCommand::Send(args) => block_on(one::send(args)),
+        ClientCommand::Sessions(args) => block_on(lists::sessions(args)),
+        ClientCommand::Agents(args) => match args.command {
+            Some(AgentsCommand::Install { names, prefix, global }) => install::install(&names, prefix, global),
+            None => block_on(lists::agents(args)),
+        },
+        ClientCommand::Login(args) => block_on(login::login(args)),
+        ClientCommand::Logout(args) => block_on(login::logout(args)),
+        ClientCommand::Config(args) => effective::config(args),
+        ClientCommand::Doctor(args) => block_on(doctor::doctor(args, launcher()?)),
+        ClientCommand::Completions { shell } => generate::completions(shell),
+        ClientCommand::Man => generate::man(),
+    }
+}
+
+/// Carries out a command that waits for others. What is still under way when it is done is left alone: nothing hangs on it.
+fn block_on<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    let done = runtime.block_on(command);
+    runtime.shutdown_background();
+    done
 }

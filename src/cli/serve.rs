@@ -13,6 +13,8 @@ use crate::server::{self, Server};
 const BESIDE_CONNECTIONS: u64 = 1000;
 
 pub(super) fn serve(flags: Flags, umask: rustix::fs::Mode) -> anyhow::Result<ExitCode> {
+    // Before the first secret is read.
+    server::close_to_others().context("cannot close this process to others")?;
     let settings = config::load(flags, &|name| std::env::var_os(name))?;
     server::init(&settings)?;
     let descriptors = Descriptors::raise();

@@ -1,6 +1,7 @@
 //! The tables `[agents.NAME]`: settings of the built-in agents, and agents of the operator's own.
 
 use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroUsize;
 
 use serde::Deserialize;
 
@@ -25,6 +26,8 @@ pub struct AgentsSettings {
     pub opencode: AgentSettings,
     /// The operator's own agents, by name.
     pub configured: Vec<Definition>,
+    /// Runs at once of an agent, for those that have such a bound, by name.
+    pub max_runs: BTreeMap<String, NonZeroUsize>,
 }
 
 /// Settings of one built-in agent.
@@ -47,6 +50,7 @@ pub struct BadAgent {
 #[serde(deny_unknown_fields)]
 struct Table {
     mode: Option<Mode>,
+    max_runs: Option<NonZeroUsize>,
     protocol: Option<Protocol>,
     command: Option<Vec<String>>,
     model_args: Option<Vec<String>>,
@@ -73,6 +77,7 @@ impl TryFrom<BTreeMap<String, Table>> for AgentsSettings {
     fn try_from(tables: BTreeMap<String, Table>) -> Result<Self, BadAgent> {
         let mut settings = Self::default();
         for (agent, table) in tables {
+            settings.max_runs.extend(table.max_runs.map(|most| (agent.clone(), most)));
             let built_in = match agent.as_str() {
                 "claude_code" => Some(&mut settings.claude_code),
                 "codex" => Some(&mut settings.codex),
@@ -91,7 +96,8 @@ impl TryFrom<BTreeMap<String, Table>> for AgentsSettings {
 
 impl Table {
     fn built_in(self) -> Result<AgentSettings, String> {
-        let Self { mode, protocol, command, model_args, resume_args, session_mode, pass_env, set_env, install, login, fields } = self;
+        let Self { mode, max_runs: _, protocol, command, model_args, resume_args, session_mode, pass_env, set_env, install, login, fields } =
+            self;
         let others = [
             ("protocol", protocol.is_some()),
             ("command", command.is_some()),
@@ -106,7 +112,7 @@ impl Table {
         ];
         match others.iter().find(|(_, given)| *given) {
             Some((key, _)) => Err(format!(
-                "`{key}` cannot be set, since this agent is built in; it takes `mode` alone, an agent of yours needs another name"
+                "`{key}` cannot be set, since this agent is built in; it takes `mode` and `max_runs` alone, an agent of yours needs another name"
             )),
             None => Ok(AgentSettings { mode: mode.unwrap_or_default() }),
         }

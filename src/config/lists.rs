@@ -13,6 +13,13 @@ pub struct BadItem {
     expected: &'static str,
 }
 
+impl BadItem {
+    /// `text` where `expected` should be.
+    pub(super) fn new(text: &str, expected: &'static str) -> Self {
+        Self { text: text.to_owned(), expected }
+    }
+}
+
 macro_rules! checked_text {
     ($(#[$doc:meta])* $name:ident, $check:expr, $expected:literal) => {
         $(#[$doc])*
@@ -32,7 +39,7 @@ macro_rules! checked_text {
 
             fn from_str(text: &str) -> Result<Self, BadItem> {
                 let check: fn(&str) -> Option<String> = $check;
-                check(text).map(Self).ok_or_else(|| BadItem { text: text.to_owned(), expected: $expected })
+                check(text).map(Self).ok_or_else(|| BadItem::new(text, $expected))
             }
         }
 

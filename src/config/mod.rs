@@ -5,14 +5,18 @@
 
 mod agents;
 mod environment;
+mod explain;
 mod lists;
 mod load;
 mod memory;
+mod network;
 mod secret;
 mod settings;
 
 pub use agents::{AgentSettings, AgentsSettings, BadAgent};
+pub use explain::{Explained, Origin as SettingOrigin, explain};
 pub use lists::{BadItem, HostName, Origin, VariableName};
 pub use load::{Flags, SettingsError, load};
+pub use network::Network;
 pub use secret::Secret;
 pub use settings::{LogFormat, Settings};

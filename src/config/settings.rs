@@ -8,7 +8,7 @@ use std::time::Duration;
 use confique::Config;
 use serde::Deserialize;
 
-use super::{AgentsSettings, HostName, Origin, Secret, VariableName};
+use super::{AgentsSettings, HostName, Network, Origin, Secret, VariableName};
 use crate::types::{OnShutdown, RuleSpec};
 
 /// Everything that the operator may choose.
@@ -48,6 +48,22 @@ pub struct Settings {
     #[config(env = "OPENRUNNER_ALLOWED_ORIGINS", default = [])]
     pub allowed_origins: Vec<Origin>,
 
+    /// Proxies whose forwarding headers are believed, as addresses or networks. As a variable: separated by commas. Default: none.
+    #[config(env = "OPENRUNNER_TRUSTED_PROXIES", default = [])]
+    pub trusted_proxies: Vec<Network>,
+
+    /// Logins a minute that may fail, of one client and for one user name. Default 20.
+    #[config(env = "OPENRUNNER_LOGINS_PER_MINUTE", default = 20)]
+    pub logins_per_minute: NonZeroU32,
+
+    /// Requests a minute of one user, or of one client without a token; as many may come at once. Default 60000.
+    #[config(env = "OPENRUNNER_REQUESTS_PER_MINUTE", default = 60_000)]
+    pub requests_per_minute: NonZeroU32,
+
+    /// Event streams of one user at once. Default 1000.
+    #[config(env = "OPENRUNNER_MAX_STREAMS_PER_USER", default = 1_000)]
+    pub max_streams_per_user: NonZeroUsize,
+
     /// Connections at once; more wait, unaccepted, in the system's queue. Default 12000.
     #[config(env = "OPENRUNNER_MAX_CONNECTIONS", default = 12_000)]
     pub max_connections: NonZeroU32,
@@ -55,6 +71,10 @@ pub struct Settings {
     /// Runs at once; more wait in the queue. Default: total memory divided by 600 MB, at least 2.
     #[config(env = "OPENRUNNER_MAX_RUNS")]
     pub max_runs: NonZeroUsize,
+
+    /// Runs of one user at once. Default: as many as in all.
+    #[config(env = "OPENRUNNER_MAX_RUNS_PER_USER")]
+    pub max_runs_per_user: Option<NonZeroUsize>,
 
     /// Runs that may wait; more are refused. Default 10000.
     #[config(env = "OPENRUNNER_MAX_QUEUE", default = 10_000)]
@@ -85,6 +105,11 @@ pub struct Settings {
     /// means any folder.
     #[config(env = "OPENRUNNER_WORKSPACE_ROOTS", default = [])]
     pub workspace_roots: Vec<PathBuf>,
+
+    /// Folders that users who are no admins may choose, each absolute, with what is beneath them; where `workspace_roots` are set, a folder
+    /// must lie in those, too. As a variable: separated by colons. Default: none, which means no further bound.
+    #[config(env = "OPENRUNNER_USER_WORKSPACE_ROOTS", default = [])]
+    pub user_workspace_roots: Vec<PathBuf>,
 
     /// Folder in which agent programs are looked for first. Default: `agents` in the data folder.
     #[config(env = "OPENRUNNER_AGENTS_DIR")]

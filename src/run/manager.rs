@@ -1,6 +1,6 @@
 //! Runs as the API asks for them: made, found, waited for, stopped and deleted, always on behalf of somebody.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::admission::Admission;
+use super::admission::{Admission, Caps};
 use super::driver::{Driver, Surroundings};
 use super::errors::{AnswerError, CreateError, DeleteError, FindError, MessageError, SessionError};
 use super::events::{EventLog, Follower, Framing};
@@ -38,8 +38,14 @@ pub struct RunSettings {
     pub data_dir: PathBuf,
     /// Where working folders may be; empty for anywhere.
     pub workspace_roots: Vec<PathBuf>,
+    /// Where working folders of users who are no admins may be; empty for wherever anybody's may.
+    pub user_workspace_roots: Vec<PathBuf>,
     /// Runs at once.
     pub max_runs: usize,
+    /// Runs of one user at once.
+    pub max_runs_per_user: usize,
+    /// Runs of one agent at once, for agents that have such a bound.
+    pub max_runs_per_agent: BTreeMap<String, usize>,
     /// Runs that may wait.
     pub max_queue: usize,
     /// How long an agent may take to end after TERM.
@@ -105,12 +111,18 @@ impl RunManager {
             shutdown_grace: settings.shutdown_grace,
             patience: settings.permission_timeout,
         };
+        let caps = Caps {
+            total: settings.max_runs,
+            per_user: settings.max_runs_per_user,
+            per_agent: settings.max_runs_per_agent.clone(),
+            queue: settings.max_queue,
+        };
         Ok(Self {
             inner: Arc::new(Inner {
                 log: EventLog::new(Arc::clone(&store), clock),
                 store,
-                workspaces: Workspaces::new(&settings.data_dir, &settings.workspace_roots)?,
-                admission: Admission::new(settings.max_runs, settings.max_queue),
+                workspaces: Workspaces::new(&settings.data_dir, &settings.workspace_roots, &settings.user_workspace_roots)?,
+                admission: Admission::new(caps),
                 around,
                 max_queue: settings.max_queue,
                 rules: settings.rules.clone(),
@@ -183,8 +195,9 @@ impl RunManager {
         let checked = checking.await.map_err(|panic| StoreError::Write(panic.to_string()))?;
         let Checked { spec, widened, rules, private } = checked?;
         let session = session.map_or_else(SessionId::new, |session| session.id);
-        let turn = self.turn_in(session, on_busy).await?;
-        let ticket = inner.admission.queue().ok_or(CreateError::QueueFull { max_queue: inner.max_queue })?;
+        let (turn, is_here) = self.turn_in(session, on_busy).await?;
+        let ticket = inner.admission.queue(id, &caller.user, &spec.agent_type, !is_here);
+        let ticket = ticket.ok_or(CreateError::QueueFull { max_queue: inner.max_queue })?;
         let record = RunRecord {
             id,
             session,
@@ -221,7 +234,7 @@ impl RunManager {
         let policy = Policy::new(spec.permission_mode, &inner.rules, rules);
         let driver = Driver::new(spec, session, private, policy, log, inbox, inner.around.clone());
         self.drive(id, driver.run(ticket, turn));
-        Ok(RunView::new(record, Some(RunStatus::Queued)))
+        Ok(RunView::new(record, Some(RunStatus::Queued), inner.admission.position(id)))
     }
 
     /// The run that an earlier request with the same key made.
@@ -241,11 +254,11 @@ impl RunManager {
         }
     }
 
-    /// A place in the session's queue, as the caller wants it.
-    async fn turn_in(&self, session: SessionId, on_busy: OnBusy) -> Result<Waiting, CreateError> {
+    /// A place in the session's queue, as the caller wants it, and whether its turn is here already.
+    async fn turn_in(&self, session: SessionId, on_busy: OnBusy) -> Result<(Waiting, bool), CreateError> {
         let sessions = &self.inner.sessions;
         match (sessions.turn_now(session), on_busy) {
-            (Some(turn), _) => return Ok(Box::pin(std::future::ready(turn))),
+            (Some(turn), _) => return Ok((Box::pin(std::future::ready(turn)), true)),
             (None, OnBusy::Queue) => {}
             (None, OnBusy::Reject) => return Err(CreateError::SessionBusy(session)),
             (None, OnBusy::Interrupt) => {
@@ -255,7 +268,7 @@ impl RunManager {
                 }
             }
         }
-        Ok(sessions.queue(session).await)
+        Ok((sessions.queue(session).await, false))
     }
 
     /// A run as it now stands.
@@ -265,7 +278,8 @@ impl RunManager {
     pub async fn get(&self, caller: &Caller, id: RunId) -> Result<RunView, FindError> {
         // Asked before the row is read: a run that ends in between has its end in the row.
         let live = self.live().get(&id).map(RunHandle::status);
-        self.visible(caller, id).await.map(|run| RunView::new(run, live))
+        let position = self.inner.admission.position(id);
+        self.visible(caller, id).await.map(|run| RunView::new(run, live, position))
     }
 
     /// A run when it has ended, or as it stands when `limit` has passed.
@@ -289,7 +303,11 @@ impl RunManager {
         let owner = if caller.is_admin() { filter.owner } else { Some(caller.user.clone()) };
         let runs = self.inner.store.runs(RunFilter { owner, ..filter }, limit).await?;
         let live = self.live();
-        Ok(runs.into_iter().map(|run| RunView::new(run.clone(), live.get(&run.id).map(RunHandle::status))).collect())
+        let view = |run: RunRecord| {
+            let (live, position) = (live.get(&run.id).map(RunHandle::status), self.inner.admission.position(run.id));
+            RunView::new(run, live, position)
+        };
+        Ok(runs.into_iter().map(view).collect())
     }
 
     /// What the run's agent has asked and nobody has answered.
@@ -470,7 +488,10 @@ impl RunManager {
         let settings = RunSettings {
             data_dir: folder.to_owned(),
             workspace_roots: vec![],
+            user_workspace_roots: vec![],
             max_runs: 1,
+            max_runs_per_user: 1,
+            max_runs_per_agent: BTreeMap::new(),
             max_queue: 1,
             stop_grace: second,
             shutdown_grace: second,
@@ -480,6 +501,17 @@ impl RunManager {
         };
         let store = super::store::SqliteStore::open(folder).unwrap();
         Self::new(Arc::new(store), Arc::new(crate::types::SystemClock), Agents::new(&Registry::default(), &host), &settings).unwrap()
+    }
+
+    /// Stores a run of `owner` that has ended, as an earlier server would have left it.
+    pub(crate) async fn ended_run_of(&self, owner: &str) -> RunView {
+        let mut run = super::store::contract::record(owner, "demo", None);
+        let done = super::store::contract::done();
+        (run.status, run.done) = (done.status, Some(done));
+        let body = bytes::Bytes::from_static(b"{\"seq\":1,\"ts\":\"2026-11-22T13:05:00.001Z\",\"type\":\"run_queued\",\"position\":0}\n");
+        let first = super::store::Chunk { first: Seq::FIRST, last: Seq::FIRST, body };
+        self.inner.store.create_run(run.clone(), vec![first], None).await.unwrap();
+        RunView::new(run, None, None)
     }
 }
 

@@ -10,6 +10,7 @@ use super::handle;
 use super::manager::{Forget, KEEP_KEYS, RunManager};
 use super::policy::{Policy, Rule};
 use super::requests::resolved;
+use super::sessions::Waiting;
 use super::state::{Outcome, StopReason};
 use super::store::{RunChange, RunRecord, StoreError};
 use crate::agent::handle::AgentHandle;
@@ -87,10 +88,11 @@ impl RunManager {
 
     async fn go_on(&self, run: RunRecord, agent: AgentHandle) -> Result<(), StoreError> {
         let memory = self.inner.log.memory(run.id).await?;
-        let (ticket, turn) = (self.inner.admission.queue(), self.inner.sessions.queue(run.session).await);
+        let place = self.inner.admission.seat(run.id, &run.owner, &run.spec.agent_type);
+        let turn = self.inner.sessions.queue(run.session).await;
         let (id, driver) = (run.id, self.driver_again(&run, memory));
         tracing::info!(run.id = %id, "the run's agent was found again");
-        self.drive(id, driver.go_on(agent, ticket, turn));
+        self.drive(id, driver.go_on(agent, place, turn));
         Ok(())
     }
 
@@ -101,11 +103,14 @@ impl RunManager {
             let message = "the server died before the run began, and its env and mcp_servers are kept nowhere; create it again";
             return self.interrupt(&run, lost(message)).await;
         }
-        let Some(ticket) = self.inner.admission.queue() else {
+        let (turn, is_here) = match self.inner.sessions.turn_now(run.session) {
+            Some(turn) => (Box::pin(std::future::ready(turn)) as Waiting, true),
+            None => (self.inner.sessions.queue(run.session).await, false),
+        };
+        let Some(ticket) = self.inner.admission.queue(run.id, &run.owner, &run.spec.agent_type, !is_here) else {
             return self.interrupt(&run, lost("the server died before the run began, and there is no room in the queue any more")).await;
         };
         let memory = self.inner.log.memory(run.id).await?;
-        let turn = self.inner.sessions.queue(run.session).await;
         let (id, driver) = (run.id, self.driver_again(&run, memory));
         self.drive(id, driver.run(ticket, turn));
         Ok(RunStatus::Queued)

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::driver::Private;
 use super::policy::{BadRule, Rule};
 use super::store::SessionRecord;
-use super::workspace::{WorkspaceError, Workspaces};
+use super::workspace::{Chooser, WorkspaceError, Workspaces};
 use crate::agent::flags::BadArgs;
 use crate::agent::{Agents, Capabilities};
 use crate::types::{Caller, McpServer, McpTransport, PermissionMode, RuleSpec, RunId, RunSpec, SessionId};
@@ -240,10 +240,13 @@ pub(super) fn check(
     if new.labels.len() > MAX_LABELS || !new.labels.iter().all(label_fits) {
         return Err(BadRun::Labels);
     }
-    // Last, since it may make a folder. The session's own was judged when the session began.
+    // Last, since it may make a folder.
     let working_dir = match (session, &new.working_dir) {
-        (Some(session), _) => session.working_dir.clone(),
-        (None, Some(wanted)) => checks.workspaces.check(wanted, new.from_this_machine)?,
+        (Some(session), _) => {
+            checks.workspaces.check_again(&session.working_dir, caller.is_admin())?;
+            session.working_dir.clone()
+        }
+        (None, Some(wanted)) => checks.workspaces.check(wanted, Chooser { admin: caller.is_admin(), local: new.from_this_machine })?,
         (None, None) => checks.workspaces.fresh(id)?,
     };
     let spec = RunSpec {

@@ -19,6 +19,9 @@ pub struct RunView {
     pub session_id: SessionId,
     /// Where it stands.
     pub status: RunStatus,
+    /// How many runs stand before it in the queue now; only while it is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_position: Option<u64>,
     /// Why it ended as it did; absent while it has not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
@@ -128,12 +131,14 @@ impl From<SessionRecord> for SessionView {
 
 impl RunView {
     /// The view of a stored run. `live` is where it stands right now, if it is alive: the row is written with the events only.
-    pub(super) fn new(run: RunRecord, live: Option<RunStatus>) -> Self {
+    /// `queue_position` is its place in the queue, if it has one.
+    pub(super) fn new(run: RunRecord, live: Option<RunStatus>, queue_position: Option<u64>) -> Self {
         let RunRecord { id, session, owner, status, spec, widened, created_at, started_at, ended_at, last_seq, place: _, done } = run;
         Self {
             run_id: id,
             session_id: session,
             status: live.filter(|_| !status.is_ended()).unwrap_or(status),
+            queue_position: queue_position.filter(|_| !status.is_ended()),
             cause: done.as_ref().map(|done| done.cause),
             owner,
             agent_type: spec.agent_type,

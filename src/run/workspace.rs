@@ -14,6 +14,17 @@ pub(super) struct Workspaces {
     data_dir: PathBuf,
     /// Where working folders may be; empty for anywhere.
     roots: Vec<PathBuf>,
+    /// Where those of users who are no admins must be as well; empty for no further bound.
+    user_roots: Vec<PathBuf>,
+}
+
+/// Who wants to work in a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Chooser {
+    /// Whether it is an admin.
+    pub(super) admin: bool,
+    /// Whether they are on this machine.
+    pub(super) local: bool,
 }
 
 /// Why a folder cannot be worked in.
@@ -29,7 +40,9 @@ pub enum WorkspaceError {
     #[error("it is not a folder")]
     NotAFolder,
     /// The operator's roots leave it out.
-    #[error("it is outside of the folders that this server may work in (OPENRUNNER_WORKSPACE_ROOTS)")]
+    #[error(
+        "it is outside of the folders that this server may work in (OPENRUNNER_WORKSPACE_ROOTS, and for users OPENRUNNER_USER_WORKSPACE_ROOTS)"
+    )]
     OutsideRoots,
     /// It is the server's own.
     #[error("it lies in the server's own data folder")]
@@ -45,16 +58,18 @@ pub enum WorkspaceError {
 }
 
 impl Workspaces {
-    /// Rules for a server with this data folder and these roots.
+    /// Rules for a server with this data folder, these roots for everybody, and these for users who are no admins.
     ///
     /// # Errors
     /// If a root is not there, since a mistyped root would shut everybody out, or the workspaces' folder cannot be made.
-    pub(super) fn new(data_dir: &Path, roots: &[PathBuf]) -> io::Result<Self> {
+    pub(super) fn new(data_dir: &Path, roots: &[PathBuf], user_roots: &[PathBuf]) -> io::Result<Self> {
         let data_dir = data_dir.canonicalize()?;
         make_private(&data_dir.join("workspaces"))?;
         let named =
             |root: &PathBuf| root.canonicalize().map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", root.display())));
-        Ok(Self { data_dir, roots: roots.iter().map(named).collect::<io::Result<_>>()? })
+        let (roots, user_roots) =
+            (roots.iter().map(named).collect::<io::Result<_>>()?, user_roots.iter().map(named).collect::<io::Result<_>>()?);
+        Ok(Self { data_dir, roots, user_roots })
     }
 
     /// A fresh folder for one run.
@@ -78,40 +93,48 @@ impl Workspaces {
         }
     }
 
-    /// Checks a wanted folder, makes it if only its last part is missing, and gives its one true path. `local` tells whether the user
-    /// is on this machine.
+    /// Checks a wanted folder, makes it if only its last part is missing, and gives its one true path.
     ///
     /// # Errors
     /// [`WorkspaceError`], by cause.
-    pub(super) fn check(&self, wanted: &Path, local: bool) -> Result<PathBuf, WorkspaceError> {
+    pub(super) fn check(&self, wanted: &Path, chooser: Chooser) -> Result<PathBuf, WorkspaceError> {
         if !wanted.is_absolute() || wanted.components().any(|part| part == Component::ParentDir) {
             return Err(WorkspaceError::NotAbsolute);
         }
-        if !local && self.roots.is_empty() {
+        if !chooser.local && self.bounds(chooser.admin).all(<[PathBuf]>::is_empty) {
             return Err(WorkspaceError::NotFromAfar);
         }
         match wanted.canonicalize() {
             Ok(path) => {
-                self.allowed(&path)?;
+                self.allowed(&path, chooser.admin)?;
                 if path.is_dir() { Ok(path) } else { Err(WorkspaceError::NotAFolder) }
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.make(wanted),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.make(wanted, chooser.admin),
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(WorkspaceError::NotAFolder),
             Err(error) => Err(WorkspaceError::Io(error)),
         }
     }
 
+    /// Judges the folder of a conversation that goes on: the operator may have drawn the bounds closer since it began. What it was made of,
+    /// a folder of its own or one that somebody on this machine has chosen, does not count again.
+    ///
+    /// # Errors
+    /// [`WorkspaceError`] if the bounds leave it out now.
+    pub(super) fn check_again(&self, working_dir: &Path, admin: bool) -> Result<(), WorkspaceError> {
+        if working_dir.starts_with(self.data_dir.join("workspaces")) { Ok(()) } else { self.allowed(working_dir, admin) }
+    }
+
     /// Makes the last part of a path whose other parts are there.
-    fn make(&self, wanted: &Path) -> Result<PathBuf, WorkspaceError> {
+    fn make(&self, wanted: &Path, admin: bool) -> Result<PathBuf, WorkspaceError> {
         let (Some(above), Some(name)) = (wanted.parent(), wanted.file_name()) else { return Err(WorkspaceError::NotThere) };
         let path = above.canonicalize().map_err(|_| WorkspaceError::NotThere)?.join(name);
-        self.allowed(&path)?;
+        self.allowed(&path, admin)?;
         match std::fs::create_dir(&path) {
             Ok(()) => Ok(path),
             // A link that leads nowhere, or somebody was quicker: what it is now has to be judged from the start, but only once.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 let path = wanted.canonicalize().map_err(WorkspaceError::Io)?;
-                self.allowed(&path)?;
+                self.allowed(&path, admin)?;
                 if path.is_dir() { Ok(path) } else { Err(WorkspaceError::NotAFolder) }
             }
             Err(error) => Err(WorkspaceError::Io(error)),
@@ -119,14 +142,18 @@ impl Workspaces {
     }
 
     /// Judges a path without links, by its parts: `/home/me2` is not inside `/home/me`.
-    fn allowed(&self, path: &Path) -> Result<(), WorkspaceError> {
+    fn allowed(&self, path: &Path, admin: bool) -> Result<(), WorkspaceError> {
         if path.starts_with(&self.data_dir) {
-            Err(WorkspaceError::InDataFolder)
-        } else if self.roots.is_empty() || self.roots.iter().any(|root| path.starts_with(root)) {
-            Ok(())
-        } else {
-            Err(WorkspaceError::OutsideRoots)
+            return Err(WorkspaceError::InDataFolder);
         }
+        let holds = |roots: &[PathBuf]| roots.is_empty() || roots.iter().any(|root| path.starts_with(root));
+        if self.bounds(admin).all(holds) { Ok(()) } else { Err(WorkspaceError::OutsideRoots) }
+    }
+
+    /// The lists of roots that count for somebody. A folder must lie in each list that is not empty.
+    fn bounds(&self, admin: bool) -> impl Iterator<Item = &[PathBuf]> {
+        let further = if admin { &[][..] } else { &self.user_roots[..] };
+        [&self.roots[..], further].into_iter()
     }
 }
 
@@ -157,18 +184,21 @@ mod tests {
     impl Place {
         fn rules(&self, roots: &[&str]) -> Workspaces {
             let roots: Vec<PathBuf> = roots.iter().map(|root| self.path.join(root)).collect();
-            Workspaces::new(&self.path.join("data"), &roots).unwrap()
+            Workspaces::new(&self.path.join("data"), &roots, &[]).unwrap()
         }
     }
+
+    const HERE: Chooser = Chooser { admin: false, local: true };
+    const AFAR: Chooser = Chooser { admin: false, local: false };
 
     #[test]
     fn s6_a_folder_is_made_if_the_one_above_it_is_there() {
         let place = place();
         let rules = place.rules(&[]);
         let wanted = place.path.join("other/new");
-        assert_eq!(rules.check(&wanted, true).unwrap(), wanted);
+        assert_eq!(rules.check(&wanted, HERE).unwrap(), wanted);
         assert!(wanted.is_dir());
-        assert!(matches!(rules.check(&place.path.join("no/where"), true), Err(WorkspaceError::NotThere)));
+        assert!(matches!(rules.check(&place.path.join("no/where"), HERE), Err(WorkspaceError::NotThere)));
     }
 
     #[test]
@@ -177,11 +207,11 @@ mod tests {
         let rules = place.rules(&[]);
         std::fs::write(place.path.join("file"), "").unwrap();
         for wrong in ["relative", "", "./x"] {
-            assert!(matches!(rules.check(Path::new(wrong), true), Err(WorkspaceError::NotAbsolute)), "{wrong}");
+            assert!(matches!(rules.check(Path::new(wrong), HERE), Err(WorkspaceError::NotAbsolute)), "{wrong}");
         }
-        assert!(matches!(rules.check(&place.path.join("root/../data"), true), Err(WorkspaceError::NotAbsolute)));
-        assert!(matches!(rules.check(&place.path.join("file"), true), Err(WorkspaceError::NotAFolder)));
-        assert!(matches!(rules.check(&place.path.join("file/inner"), true), Err(WorkspaceError::NotAFolder)));
+        assert!(matches!(rules.check(&place.path.join("root/../data"), HERE), Err(WorkspaceError::NotAbsolute)));
+        assert!(matches!(rules.check(&place.path.join("file"), HERE), Err(WorkspaceError::NotAFolder)));
+        assert!(matches!(rules.check(&place.path.join("file/inner"), HERE), Err(WorkspaceError::NotAFolder)));
     }
 
     #[test]
@@ -190,7 +220,7 @@ mod tests {
         let rules = place.rules(&[]);
         symlink(place.path.join("data"), place.path.join("other/link")).unwrap();
         for wrong in ["data", "data/new", "data/workspaces", "other/link", "other/link/new"] {
-            assert!(matches!(rules.check(&place.path.join(wrong), true), Err(WorkspaceError::InDataFolder)), "{wrong}");
+            assert!(matches!(rules.check(&place.path.join(wrong), HERE), Err(WorkspaceError::InDataFolder)), "{wrong}");
         }
         assert!(rules.fresh(RunId::new()).unwrap().starts_with(place.path.join("data/workspaces")));
     }
@@ -201,18 +231,50 @@ mod tests {
         let rules = place.rules(&["root"]);
         symlink(place.path.join("other"), place.path.join("root/link")).unwrap();
         symlink(place.path.join("nowhere"), place.path.join("root/dangling")).unwrap();
-        assert!(rules.check(&place.path.join("root/new"), false).is_ok());
+        assert!(rules.check(&place.path.join("root/new"), AFAR).is_ok());
         for wrong in ["root2", "root2/new", "other", "root/link", "root/link/new"] {
-            assert!(matches!(rules.check(&place.path.join(wrong), true), Err(WorkspaceError::OutsideRoots)), "{wrong}");
+            assert!(matches!(rules.check(&place.path.join(wrong), HERE), Err(WorkspaceError::OutsideRoots)), "{wrong}");
         }
-        assert!(rules.check(&place.path.join("root/dangling"), true).is_err());
+        assert!(rules.check(&place.path.join("root/dangling"), HERE).is_err());
         assert!(!place.path.join("nowhere").exists());
     }
 
     #[test]
     fn s6_users_from_afar_choose_no_folder_unless_roots_are_set() {
         let place = place();
-        assert!(matches!(place.rules(&[]).check(&place.path.join("root"), false), Err(WorkspaceError::NotFromAfar)));
-        assert!(place.rules(&["root"]).check(&place.path.join("root"), false).is_ok());
+        assert!(matches!(place.rules(&[]).check(&place.path.join("root"), AFAR), Err(WorkspaceError::NotFromAfar)));
+        assert!(place.rules(&["root"]).check(&place.path.join("root"), AFAR).is_ok());
+    }
+
+    #[test]
+    fn s6_users_have_narrower_roots_than_admins() {
+        let place = place();
+        std::fs::create_dir(place.path.join("root/users")).unwrap();
+        let of = |names: &[&str]| names.iter().map(|name| place.path.join(name)).collect::<Vec<_>>();
+        let admin = Chooser { admin: true, ..HERE };
+        // In all lists at once: a folder that was left out for everybody is not let in for users.
+        let rules = Workspaces::new(&place.path.join("data"), &of(&["root"]), &of(&["root/users", "other"])).unwrap();
+        assert!(rules.check(&place.path.join("root/users/x"), HERE).is_ok());
+        for wrong in ["root", "root/x", "other", "root2"] {
+            assert!(matches!(rules.check(&place.path.join(wrong), HERE), Err(WorkspaceError::OutsideRoots)), "{wrong}");
+        }
+        assert!(rules.check(&place.path.join("root/x"), admin).is_ok());
+        assert!(rules.check(&place.path.join("other"), admin).is_err());
+        // Roots for users alone: they choose from afar, and admins do not.
+        let rules = Workspaces::new(&place.path.join("data"), &[], &of(&["other"])).unwrap();
+        assert!(rules.check(&place.path.join("other"), AFAR).is_ok());
+        assert!(rules.check(&place.path.join("root"), admin).is_ok());
+        assert!(matches!(rules.check(&place.path.join("root"), Chooser { local: false, ..admin }), Err(WorkspaceError::NotFromAfar)));
+    }
+
+    #[test]
+    fn s6_a_conversation_does_not_go_on_outside_of_the_roots_of_today() {
+        let place = place();
+        let rules = place.rules(&["root"]);
+        let fresh = rules.fresh(RunId::new()).unwrap();
+        assert!(rules.check_again(&fresh, false).is_ok());
+        assert!(rules.check_again(&place.path.join("root/x"), false).is_ok());
+        assert!(matches!(rules.check_again(&place.path.join("other"), true), Err(WorkspaceError::OutsideRoots)));
+        assert!(matches!(rules.check_again(&place.path.join("data"), true), Err(WorkspaceError::InDataFolder)));
     }
 }

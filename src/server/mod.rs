@@ -5,6 +5,7 @@ mod linger;
 mod listen;
 mod logs;
 mod patience;
+mod private;
 mod signals;
 mod start;
 #[cfg(test)]
@@ -13,5 +14,6 @@ mod tests;
 pub use agents::agents;
 pub use listen::{Drained, Listening, serve};
 pub use logs::{LogsError, init};
+pub use private::close_to_others;
 pub use signals::{Stop, stop_on_signal};
 pub use start::{Server, StartError};

@@ -16,7 +16,7 @@ use super::listen::{Drained, Listening, listen, serve};
 use super::signals::Stop;
 use crate::agent::handle::Limits;
 use crate::agent::{Agents, Host, Registry};
-use crate::api::{AppState, Health, Policy, router};
+use crate::api::{AppState, Health, Policy, RateLimits, Rates, router};
 use crate::auth::{Audit, Auth, KeyError, SetupError, SigningKey};
 use crate::config::Settings;
 use crate::process::Spawner;
@@ -86,6 +86,7 @@ pub struct Server {
     address: SocketAddr,
     router: axum::Router,
     runs: RunManager,
+    limits: Arc<RateLimits>,
     tasks: TaskTracker,
     max_connections: usize,
     shutdown: Duration,
@@ -128,7 +129,10 @@ impl Server {
         let run_settings = RunSettings {
             data_dir: settings.data_dir.clone(),
             workspace_roots: settings.workspace_roots.clone(),
+            user_workspace_roots: settings.user_workspace_roots.clone(),
             max_runs: settings.max_runs.get(),
+            max_runs_per_user: settings.max_runs_per_user.unwrap_or(settings.max_runs).get(),
+            max_runs_per_agent: settings.agents.max_runs.iter().map(|(agent, most)| (agent.clone(), most.get())).collect(),
             max_queue: settings.max_queue,
             stop_grace: settings.stop_grace(),
             shutdown_grace: settings.stop_grace().min(settings.shutdown().saturating_sub(LAST_RITES)),
@@ -144,10 +148,16 @@ impl Server {
             tracing::info!(found, queued, interrupted, "runs of the server before this one were taken over");
         }
         let health = Health::new(move || store.is_healthy());
-        let policy = Policy::new(address.ip(), &settings.allowed_hosts, &settings.allowed_origins);
-        let router = router(AppState { auth: Arc::new(auth), audit, runs: runs.clone(), health: Arc::new(health) }, policy);
+        let policy = Policy::new(address.ip(), &settings.allowed_hosts, &settings.allowed_origins).behind(&settings.trusted_proxies);
+        let limits = Arc::new(RateLimits::new(Rates {
+            logins_per_minute: settings.logins_per_minute,
+            requests_per_minute: settings.requests_per_minute,
+            streams_per_user: settings.max_streams_per_user,
+        }));
+        let state = AppState { auth: Arc::new(auth), audit, runs: runs.clone(), health: Arc::new(health), limits: Arc::clone(&limits) };
+        let router = router(state, policy);
         let max_connections = usize::try_from(settings.max_connections.get()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        Ok(Self { listener, address, router, runs, tasks, max_connections, shutdown: settings.shutdown() })
+        Ok(Self { listener, address, router, runs, limits, tasks, max_connections, shutdown: settings.shutdown() })
     }
 
     /// The address that it listens on.
@@ -158,7 +168,7 @@ impl Server {
     /// Serves until it is told to stop. Then it takes no more connections, ends every run as `shutdown` or lets it go on by itself, lets
     /// followers read to the end of what there is, and returns within the shutdown's time.
     pub async fn run(self, stop: Stop) {
-        let Self { listener, address, router, runs, tasks, max_connections, shutdown } = self;
+        let Self { listener, address, router, runs, limits, tasks, max_connections, shutdown } = self;
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "openrunner is ready");
         let listening = Listening { max_connections, drain: shutdown };
         let closing = CancellationToken::new();
@@ -171,7 +181,8 @@ impl Server {
             }
             runs.drain(how, shutdown).await;
         };
-        let (drained, ()) = tokio::join!(serve(listener, router, listening, closing.clone()), draining);
+        let tidying = closing.run_until_cancelled(limits.keep_tidy());
+        let (drained, (), _closed) = tokio::join!(serve(listener, router, listening, closing.clone()), draining, tidying);
         if let Drained::Cut(connections) = drained {
             tracing::warn!(connections, "connections were cut that did not finish in time");
         }

@@ -1,9 +1,10 @@
 //! What is written into the audit log.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Something that somebody did, or tried to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 pub enum Action {
     /// Asked for a token by name and password.
     #[serde(rename = "login")]

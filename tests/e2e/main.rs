@@ -17,6 +17,7 @@ mod messages;
 mod one_shot;
 mod pasted;
 mod permissions;
+mod restart;
 mod sessions;
 mod stops;
 mod support;

@@ -1,19 +1,16 @@
 //! A stop is a stop: whatever ends a run, nothing of it stays.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Agent, Bench, Run, Server, for_each_agent, wait_for};
+use crate::support::{Agent, Run, Server, for_each_agent, wait_for};
 
 for_each_agent!(Server::shared();
     a_model_that_never_answers_ends_with_the_time_limit,
     a_cancelled_run_leaves_no_process,
-);
-
-for_each_agent!(Bench::get();
-    a_killed_server_leaves_no_process_and_its_runs_are_interrupted,
 );
 
 /// From TERM to KILL, as it is set by default.
@@ -46,38 +43,27 @@ pub(crate) fn a_cancelled_run_leaves_no_process(server: &Server, agent: Agent) {
     assert_eq!(processes_of(&run), [""; 0]);
 }
 
-fn a_killed_server_leaves_no_process_and_its_runs_are_interrupted(bench: &'static Bench, agent: Agent) {
-    let name = format!("killed_{agent}");
-    let server = Server::start(bench, &name, &[]);
-    let run = server.create(agent, SLEEPER, &json!({}));
-    let mut follow = server.follow(&run);
-    follow.until("tool_call");
-    wait_for("the tool", || sleeps(&run).then_some(()));
-    server.kill();
-    let seen = follow.until_it_breaks();
-
-    let server = Server::start(bench, &name, &[]);
-    let events = server.follow(&run).finish();
-    events.assert_end("interrupted", "node_lost");
-    assert!(events.iter().take(seen.len()).eq(&seen), "what was seen is replayed as it was");
-    wait_for("the end of all processes", || processes_of(&run).is_empty().then_some(()));
-    assert_eq!(server.get(&format!("/api/runs/{}", run.id))["status"], "interrupted");
-}
-
 pub(crate) fn sleeps(run: &Run) -> bool {
     processes_of(run).iter().any(|command| command.contains("python3 -c import time"))
 }
 
 /// The command lines of all living processes of the run: they carry its id in their environment, wherever they have gone.
 pub(crate) fn processes_of(run: &Run) -> Vec<String> {
+    ids_of(run).into_values().collect()
+}
+
+/// The same by their numbers.
+pub(crate) fn ids_of(run: &Run) -> BTreeMap<u32, String> {
     let marker = format!("ORN_RUN={}", run.id);
     let carries = |environ: &[u8]| environ.split(|byte| *byte == 0).any(|entry| entry == marker.as_bytes());
-    let mut found = Vec::new();
+    let mut found = BTreeMap::new();
     for process in fs::read_dir("/proc").expect("Linux").flatten() {
         let read = |name: &str| fs::read(process.path().join(name)).unwrap_or_default();
         // A zombie has no environment any more.
-        if carries(&read("environ")) {
-            found.push(String::from_utf8_lossy(&read("cmdline")).replace('\0', " "));
+        if carries(&read("environ"))
+            && let Some(id) = process.file_name().to_str().and_then(|name| name.parse().ok())
+        {
+            found.insert(id, String::from_utf8_lossy(&read("cmdline")).replace('\0', " "));
         }
     }
     found

@@ -28,6 +28,89 @@ fn c1_a_run_without_a_place_waits_for_the_one_before_it() {
 }
 
 #[test]
+fn c1_the_queue_goes_round_between_users_and_the_run_tells_its_place() {
+    live(async {
+        let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 1).start().await;
+        let (user, admin) = (server.client("user").await, server.client("admin").await);
+        let first = user.script("say up\nhang").await;
+        user.follow(&first).await.until_said("up").await;
+        assert_eq!(user.run(&first).await.get("queue_position"), None);
+        let (second, third) = (user.script("result 2").await, user.script("result 3").await);
+        let admins = admin.script("result admin").await;
+        for (id, position) in [(&second, 0), (&admins, 1), (&third, 2)] {
+            assert_eq!(admin.run(id).await["queue_position"], position);
+        }
+        // In the stream stands the place that it had when it came.
+        let queued = user.follow(&third).await.next().await.unwrap();
+        assert_eq!((queued.event.as_str(), &queued.data["position"]), ("run_queued", &json!(1)));
+        user.cancel(&second).await;
+        assert_eq!((&admin.run(&third).await["queue_position"], &admin.run(&admins).await["queue_position"]), (&json!(0), &json!(1)));
+        user.cancel(&first).await;
+        let (third, admins) = (user.end_of(&third).await, admin.end_of(&admins).await);
+        assert!(third["ended_at"].as_str() <= admins["started_at"].as_str(), "{third} {admins}");
+        assert_eq!(third.get("queue_position"), None);
+    });
+}
+
+#[test]
+fn c1_a_user_has_so_many_places_and_leaves_the_others_free() {
+    live(async {
+        let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 3).env("OPENRUNNER_MAX_RUNS_PER_USER", 2).start().await;
+        let (user, admin) = (server.client("user").await, server.client("admin").await);
+        let mut busy = Vec::new();
+        for _ in 0..2 {
+            let id = user.script("say up\nhang").await;
+            user.follow(&id).await.until_said("up").await;
+            busy.push(id);
+        }
+        let third = user.script("result third").await;
+        assert_eq!(user.run(&third).await["queue_position"], 0);
+        let admins = admin.script("result admin").await;
+        assert_eq!(admin.end_of(&admins).await["result"], "admin");
+        assert_eq!(user.run(&third).await["status"], "queued");
+        user.cancel(&busy[0]).await;
+        assert_eq!(user.end_of(&third).await["result"], "third");
+    });
+}
+
+#[test]
+fn c1_an_agent_has_so_many_places_and_holds_up_no_other_agent() {
+    live(async {
+        let setup = Setup::new();
+        let settings = setup.folder().join("settings.toml");
+        std::fs::write(&settings, "[agents.claude_code]\nmax_runs = 1\n").unwrap();
+        let server = setup.env("OPENRUNNER_CONFIG", settings.display()).start().await;
+        let (user, admin) = (server.client("user").await, server.client("admin").await);
+        let first = user.script("say up\nhang").await;
+        user.follow(&first).await.until_said("up").await;
+        let (second, third) = (user.script("result second").await, admin.script("result third").await);
+        assert_eq!((&user.run(&second).await["queue_position"], &admin.run(&third).await["queue_position"]), (&json!(0), &json!(1)));
+        let demo = user.create("create hello.py", json!({ "agent_type": "demo" })).await;
+        assert_eq!(user.end_of(&demo).await["status"], "completed");
+        user.cancel(&first).await;
+        let (second, third) = (user.end_of(&second).await, admin.end_of(&third).await);
+        assert!(second["ended_at"].as_str() <= third["started_at"].as_str(), "{second} {third}");
+    });
+}
+
+#[test]
+fn c1_a_run_that_waits_for_its_session_leaves_the_place_to_others() {
+    live(async {
+        let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 2).start().await;
+        let user = server.client("user").await;
+        let first = user.script("say up\nhang").await;
+        user.follow(&first).await.until_said("up").await;
+        let session = user.run(&first).await["session_id"].clone();
+        let next = user.script_with("result next", json!({ "session_id": session })).await;
+        let other = user.script("result other").await;
+        assert_eq!(user.end_of(&other).await["result"], "other");
+        assert_eq!(user.run(&next).await["status"], "queued");
+        user.cancel(&first).await;
+        assert_eq!(user.end_of(&next).await["result"], "next");
+    });
+}
+
+#[test]
 fn c1_a_full_queue_refuses_and_says_when_to_come_again() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 1).env("OPENRUNNER_MAX_QUEUE", 1).start().await;

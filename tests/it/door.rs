@@ -82,6 +82,63 @@ fn d3_d4_a_page_of_somebody_else_can_neither_read_nor_write() {
 }
 
 #[test]
+fn d2_a_page_that_has_rebound_its_name_reaches_nothing() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        // What a browser sends for a page of evil.example once that name leads here: to itself everything is of one origin.
+        let rebound = format!("evil.example:{}", server.port());
+        for (method, path) in [(Method::GET, "/api/runs"), (Method::POST, "/api/runs"), (Method::POST, "/api/auth/login")] {
+            let request = user.request(method, path).header("host", &rebound).header("origin", format!("http://{rebound}"));
+            let request = request.header("sec-fetch-site", "same-origin").json(&json!({ "username": "user", "password": "user" }));
+            user.send(request).await.problem(421, "host_not_served");
+        }
+    });
+}
+
+#[test]
+fn d4_a_form_of_another_site_changes_nothing() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let run = json!({ "input": { "text": "result x" }, "metadata": { "agent_type": "claude_code" } }).to_string();
+        for content_type in
+            ["text/plain", "text/plain; application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
+        {
+            for path in ["/api/runs", "/api/auth/login", "/api/chat"] {
+                let request = user.request(Method::POST, path).header("content-type", content_type).body(run.clone());
+                user.send(request).await.problem(415, "not_json");
+            }
+        }
+        let request = user.request(Method::POST, "/api/runs").body(run.clone());
+        user.send(request).await.problem(415, "not_json");
+        for origin in ["null", "https://evil.example"] {
+            let request = user.request(Method::POST, "/api/runs").header("origin", origin).json(&json!({}));
+            user.send(request).await.problem(403, "origin_not_allowed");
+        }
+        assert!(user.get("/api/runs").await.body["items"].as_array().unwrap().is_empty());
+    });
+}
+
+#[test]
+fn d5_no_page_may_read_an_answer_unless_its_origin_is_listed() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        for origin in ["null", "https://evil.example", "http://localhost:5173"] {
+            for method in [Method::OPTIONS, Method::GET] {
+                let request = user.request(method, "/api/runs").header("origin", origin).header("access-control-request-method", "POST");
+                let answer = user.send(request).await;
+                answer.problem(403, "origin_not_allowed");
+                assert!(!answer.headers.keys().any(|name| name.as_str().starts_with("access-control-")), "{:?}", answer.headers);
+            }
+        }
+        let answer = user.get("/api/runs").await;
+        assert!(!answer.headers.keys().any(|name| name.as_str().starts_with("access-control-")), "{:?}", answer.headers);
+    });
+}
+
+#[test]
 fn i3_a_short_key_and_the_documented_password_stop_the_start() {
     live(async {
         let (status, log) = Setup::new().env("OPENRUNNER_JWT_SECRET", "short").refuses().await;

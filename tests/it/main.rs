@@ -4,16 +4,21 @@
 //! `fake_agent`, which stands in for `claude`.
 
 mod admission;
+mod cli;
 mod commands;
 mod crash;
 mod described;
 mod docs;
 mod door;
 mod errors;
+mod fairness;
 mod flow;
 mod identity;
+mod injection;
 mod layers;
+mod limits;
 mod messages;
+mod network;
 mod permissions;
 mod policies;
 mod private;
@@ -29,4 +34,5 @@ mod starting;
 mod stops;
 mod streams;
 mod support;
+mod terminal;
 mod workspaces;

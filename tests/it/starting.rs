@@ -33,6 +33,32 @@ fn s8_an_agent_inherits_its_three_pipes_and_nothing_else() {
     });
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn s8_another_process_of_the_same_account_learns_nothing_of_the_server() {
+    live(async {
+        // Root may look into everything by its capabilities, and not by being the same account: so nobody here has any.
+        let is_root = rustix::process::geteuid().is_root();
+        let wrapper = if is_root { "exec setpriv --bounding-set=-all --inh-caps=-all --" } else { "exec" };
+        let server = Setup::new().after_shell(&format!("{wrapper} \"$0\"")).start().await;
+        let user = server.client("user").await;
+        let id = user.script("say up\nhang").await;
+        user.follow(&id).await.until_said("up").await;
+        let reads = |pid: String, file: &str| {
+            let script = format!("{wrapper} cat /proc/{pid}/{file}");
+            let read = std::process::Command::new("/bin/sh").arg("-c").arg(script).output().expect("a shell");
+            read.status.success() && !read.stdout.is_empty()
+        };
+        let agent = carrying(&id)[0].to_string();
+        for file in ["environ", "maps"] {
+            assert!(reads(agent.clone(), file), "an agent is open as any process is, else this shows nothing");
+            assert!(!reads(server.pid().to_string(), file), "{file} of the server can be read");
+        }
+        assert!(!reads(server.pid().to_string(), "mem"));
+        user.cancel(&id).await;
+    });
+}
+
 #[test]
 fn s7_the_environment_is_built_and_not_inherited() {
     live(async {

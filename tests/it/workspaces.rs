@@ -92,6 +92,68 @@ fn s6_roots_leave_out_what_is_beside_them() {
 }
 
 #[test]
+fn s6_users_are_kept_to_their_own_roots_and_admins_are_not() {
+    live(async {
+        let setup = Setup::new();
+        let (root, users) = (setup.folder().join("root"), setup.folder().join("root/users"));
+        std::fs::create_dir_all(&users).unwrap();
+        std::os::unix::fs::symlink(&root, users.join("link")).unwrap();
+        let setup = setup.env("OPENRUNNER_WORKSPACE_ROOTS", root.display()).env("OPENRUNNER_USER_WORKSPACE_ROOTS", users.display());
+        let server = setup.start().await;
+        let (user, admin) = (server.client("user").await, server.client("admin").await);
+        assert_eq!(user.reports(&["cwd"], json!({ "cwd": users.join("new") })).await[0], json!(users.join("new")));
+        for wrong in [&root, &root.join("new"), &users.join("link"), &users.join("link/new")] {
+            let refused = user.ask("result x", json!({ "cwd": wrong })).await;
+            assert_eq!(refused.problem(403, "working_dir_not_allowed"), "metadata.working_dir");
+        }
+        assert_eq!(admin.reports(&["cwd"], json!({ "cwd": root.join("new") })).await[0], json!(root.join("new")));
+        let outside = admin.ask("result x", json!({ "cwd": server.folder() })).await;
+        outside.problem(403, "working_dir_not_allowed");
+        // From elsewhere a fresh folder is always there to be had.
+        let fresh = user.script("report cwd\nresult done").await;
+        assert_eq!(user.end_of(&fresh).await["status"], "completed");
+    });
+}
+
+#[test]
+fn s6_a_conversation_does_not_go_on_in_a_folder_that_is_left_out_by_now() {
+    live(async {
+        let mut server = Server::start().await;
+        let user = server.client("user").await;
+        let (kept, left_out) = (server.folder().join("kept"), server.folder().join("left-out"));
+        std::fs::create_dir(&kept).unwrap();
+        let id = user.create("result x", json!({ "cwd": left_out })).await;
+        let session = user.end_of(&id).await["session_id"].clone();
+        server.signal(rustix::process::Signal::TERM);
+        assert_eq!(server.ended().await, 0);
+        let server = server.again().env("OPENRUNNER_WORKSPACE_ROOTS", kept.display()).start().await;
+        let refused = server.client("user").await.ask("result x", json!({ "session_id": session })).await;
+        refused.problem(403, "working_dir_not_allowed");
+    });
+}
+
+#[test]
+fn s6_a_folder_whose_parent_is_linked_elsewhere_while_its_run_waits_is_not_entered() {
+    live(async {
+        let setup = Setup::new();
+        let (root, beside) = (setup.folder().join("root"), setup.folder().join("beside"));
+        std::fs::create_dir_all(root.join("project/work")).unwrap();
+        std::fs::create_dir_all(beside.join("work")).unwrap();
+        let server = setup.env("OPENRUNNER_MAX_RUNS", 1).env("OPENRUNNER_WORKSPACE_ROOTS", root.display()).start().await;
+        let user = server.client("user").await;
+        let first = user.script("say up\nhang").await;
+        user.follow(&first).await.until_said("up").await;
+        // Checked and found inside of the roots; then the name comes to lead out of them.
+        let second = user.create("report cwd\nresult done", json!({ "cwd": root.join("project/work") })).await;
+        std::fs::rename(root.join("project"), root.join("moved")).unwrap();
+        std::os::unix::fs::symlink(&beside, root.join("project")).unwrap();
+        user.cancel(&first).await;
+        let end = user.end_of(&second).await;
+        assert_eq!((&end["status"], &end["cause"]), (&json!("failed"), &json!("bad_arguments")), "{end}");
+    });
+}
+
+#[test]
 fn s6_a_folder_that_is_linked_elsewhere_while_its_run_waits_is_not_entered() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 1).start().await;

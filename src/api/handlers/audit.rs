@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use axum::Json as Answer;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::super::{ApiError, AppState, Query};
 use super::page::{self, Page};
@@ -13,7 +14,8 @@ use crate::run::store::{AuditFilter, AuditRecord};
 use crate::types::{Action, KeyId, RunId, Timestamp, UserName};
 
 /// One thing that was done, or refused.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditEntry)]
 pub(in crate::api) struct AuditView {
     /// Its number in the log.
     id: u64,
@@ -24,8 +26,10 @@ pub(in crate::api) struct AuditView {
     /// `ok`, or the code of the refusal.
     outcome: String,
     /// Who did it; null for the command line, and for a failed login under a name that nobody has.
+    #[schema(required)]
     user: Option<UserName>,
-    /// Where the request came from; null for the command line.
+    /// The address that the request came from; null for the command line.
+    #[schema(required, value_type = Option<String>)]
     address: Option<IpAddr>,
     /// The API key that it was done with.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,7 +67,8 @@ impl From<AuditRecord> for AuditView {
 }
 
 /// Which entries are wanted.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct ListQuery {
     /// Only what this user did.
@@ -74,20 +79,26 @@ pub(in crate::api) struct ListQuery {
     run: Option<RunId>,
     /// Only what was done at this time or later.
     since: Option<Timestamp>,
-    /// Items of the page: 1 to 200, 50 if not said.
+    /// Most items of the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<usize>,
-    /// Number of the last entry of the page before.
+    /// Where the page begins: the `next_cursor` of the one before.
     cursor: Option<u64>,
 }
 
-/// `GET /api/audit`
+/// A page of the audit log.
+pub(in crate::api) type AuditPage = Page<AuditView, String>;
+
+/// Lists who did what, newest first; for admins.
+#[utoipa::path(get, path = "/api/audit", operation_id = "list_audit", tag = "audit", params(ListQuery),
+    responses((status = 200, description = "A page of the log.", body = AuditPage)))]
 pub(in crate::api) async fn list(
     State(app): State<AppState>,
     _admin: Principal,
     Query(query): Query<ListQuery>,
-) -> Result<Answer<Page<AuditView, u64>>, ApiError> {
+) -> Result<Answer<AuditPage>, ApiError> {
     let limit = page::limit(query.limit)?;
     let filter = AuditFilter { user: query.user, action: query.action, run: query.run, since: query.since, before: query.cursor };
     let found = app.audit.read(filter, limit + 1).await?;
-    Ok(Answer(Page::of(found.into_iter().map(AuditView::from).collect(), limit, |entry| entry.id)))
+    Ok(Answer(Page::of(found.into_iter().map(AuditView::from).collect(), limit, |entry| entry.id.to_string())))
 }

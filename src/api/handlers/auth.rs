@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::access::Peer;
-use super::super::actor::{Actor, Address};
+use super::super::actor::Actor;
+use super::super::client::ClientAddress;
 use super::super::{ApiError, AppState, Json};
 use crate::auth::{Deed, LoginAnswer, Principal};
 use crate::types::{Action, Caller, UserName, UserRole};
@@ -62,26 +63,33 @@ impl From<Caller> for UserView {
 
 /// Gives a token for a name and a password.
 #[utoipa::path(post, path = "/api/auth/login", operation_id = "login", tag = "auth", request_body = LoginRequest,
-    extensions(("x-error-codes" = json!(["wrong_credentials", "default_password", "shutting_down"]))),
+    extensions(("x-error-codes" = json!(["wrong_credentials", "default_password", "too_many_logins", "shutting_down"]))),
     responses((status = 200, description = "The token.", body = LoginResponse)))]
 pub(in crate::api) async fn login(
     State(app): State<AppState>,
     Peer(peer): Peer,
-    Address(address): Address,
+    client: ClientAddress,
     Json(request): Json<LoginRequest>,
 ) -> Result<Answer<LoginResponse>, ApiError> {
+    let LoginRequest { username, password } = request;
+    let attempt = app.limits.logins.attempt(client, &username, peer.is_local())?;
     // A name that nobody has may be a password in the wrong field, so it is written down nowhere.
-    let known = match request.username.parse::<UserName>() {
+    let known = match username.parse::<UserName>() {
         Ok(name) => app.auth.user(&name).await?.map(|user| user.name),
         Err(_not_a_name) => None,
     };
-    let auth = app.auth.clone();
-    let logging_in = async move { Ok(auth.login(&request.username, &request.password, peer).await?) };
-    let answer = app.audited(Deed::of_user(known, address, Action::Login), logging_in).await?;
+    let (auth, deed) = (app.auth.clone(), Deed::of_user(known, client.ip(), Action::Login));
+    let logging_in = async move { attempt.admit(auth.login(&username, &password, peer)).await };
+    let answer = app.audited(deed, logging_in).await?;
     Ok(Answer(answer.into()))
 }
 
-/// `POST /api/auth/logout`
+/// Ends the token that the request came with.
+///
+/// Streams that were begun with it, or with a ticket got with it, end within 15 seconds.
+#[utoipa::path(post, path = "/api/auth/logout", operation_id = "logout", tag = "auth",
+    extensions(("x-error-codes" = json!(["storage"]))),
+    responses((status = 204, description = "Nothing is let in by it any more.")))]
 pub(in crate::api) async fn logout(State(app): State<AppState>, actor: Actor) -> Result<StatusCode, ApiError> {
     let (auth, deed) = (app.auth.clone(), actor.deed(Action::Logout));
     app.audited(deed, async move { Ok(auth.logout(&actor.principal).await?) }).await?;
@@ -89,23 +97,35 @@ pub(in crate::api) async fn logout(State(app): State<AppState>, actor: Actor) ->
 }
 
 /// A new password for oneself.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct PasswordRequest {
     /// The present one: a token that was left lying about does not suffice.
     current_password: String,
-    /// The new one: 8 to 1024 characters, not the name.
+    /// The new one, which is not the name.
+    #[schema(min_length = 8, max_length = 1024)]
     new_password: String,
 }
 
-/// `POST /api/auth/password`
+/// Sets a password of one's own, which ends a default login and all tokens of the user.
+///
+/// API keys stay good.
+#[utoipa::path(post, path = "/api/auth/password", operation_id = "change_password", tag = "auth", request_body = PasswordRequest,
+    extensions(("x-error-codes" = json!(["wrong_password", "too_many_logins", "storage"]))),
+    responses((status = 200, description = "The password is another one. The token is a fresh one.", body = LoginResponse)))]
 pub(in crate::api) async fn password(
     State(app): State<AppState>,
+    Peer(peer): Peer,
     actor: Actor,
     Json(request): Json<PasswordRequest>,
 ) -> Result<Answer<LoginResponse>, ApiError> {
+    // Otherwise whoever has found a token could try passwords here.
+    let attempt = app.limits.logins.attempt(actor.client, actor.principal.caller.user.as_str(), peer.is_local())?;
     let (auth, deed) = (app.auth.clone(), actor.deed(Action::Password));
-    let changing = async move { Ok(auth.change_own_password(&actor.principal, &request.current_password, &request.new_password).await?) };
+    let changing = async move {
+        let PasswordRequest { current_password, new_password } = request;
+        attempt.admit(auth.change_own_password(&actor.principal, &current_password, &new_password)).await
+    };
     let answer = app.audited(deed, changing).await?;
     Ok(Answer(answer.into()))
 }

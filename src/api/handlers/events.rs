@@ -39,10 +39,10 @@ pub(in crate::api) struct FollowQuery {
     description = include_str!("../openapi/stream.md"),
     params(RunPath, FollowQuery,
         ("Last-Event-ID" = Option<u64>, Header, description = "Go on after the event of this number, as its `id` told."),
-        ("access_token" = Option<String>, Query, description = "The token, for a browser's `EventSource`, which cannot send headers.")),
-    extensions(("x-error-codes" = json!(["not_found"]))),
+        ("access_token" = Option<String>, Query, description = "A ticket for this stream, or a token, for a browser's `EventSource`, which cannot send headers.")),
+    extensions(("x-error-codes" = json!(["not_found", "too_many_streams"]))),
     responses(
-        (status = 200, description = "The stream. It ends after `done`, or when the token expires.",
+        (status = 200, description = "The stream. It ends after `done`, or when its reader has lost the right to it.",
             content((ref("#/components/schemas/EventFrame") = "text/event-stream"), (ref("#/components/schemas/Event") = "application/x-ndjson"))),
         (status = 204, description = "The run has ended and every event was seen: an `EventSource` does not come again.")))]
 pub(in crate::api) async fn follow(
@@ -63,6 +63,7 @@ pub(in crate::api) async fn follow(
         // By the standard of server-sent events this tells a browser not to come again.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
+    let counted = app.limits.streams.open(&principal.caller.user)?;
     let (content_type, keep_alive) = match framing {
         Framing::Sse => ("text/event-stream", &b": keep-alive\n\n"[..]),
         Framing::Ndjson => ("application/x-ndjson", &b"\n"[..]),
@@ -74,7 +75,8 @@ pub(in crate::api) async fn follow(
     ];
     let until = principal.expires_in.and_then(|left| Instant::now().checked_add(left));
     let may_go_on = move || -> BoxFuture<'static, bool> { Box::pin(may_follow(app.clone(), principal.clone(), run)) };
-    Ok((headers, Body::from_stream(events(log(follower), keep_alive, until, may_go_on))).into_response())
+    let stream = counted.around(events(log(follower), keep_alive, until, may_go_on));
+    Ok((headers, Body::from_stream(stream)).into_response())
 }
 
 /// Whether the reader would still be let in, and to this run. A store that cannot say so ends the stream: the client comes again.

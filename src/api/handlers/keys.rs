@@ -7,16 +7,19 @@ use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::super::actor::Actor;
 use super::super::{ApiError, AppState, Json, Path, Query};
 use super::page::{self, Page};
+use super::params::KeyPath;
 use crate::auth::{NewKey, Principal, Target};
 use crate::run::store::ApiKeyRecord;
 use crate::types::{Action, KeyId, Scope, Timestamp, UserName};
 
 /// A key as its owner and admins see it: without the key itself.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ApiKey)]
 pub(in crate::api) struct KeyView {
     /// By which it is revoked.
     id: KeyId,
@@ -44,42 +47,52 @@ impl From<ApiKeyRecord> for KeyView {
 }
 
 /// Which page of which keys is wanted.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct ListQuery {
     /// Only this user's; for admins.
     owner: Option<UserName>,
-    /// Items of the page: 1 to 200, 50 if not said.
+    /// Most items of the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<usize>,
-    /// The last key of the page before.
+    /// Where the page begins: the `next_cursor` of the one before.
     cursor: Option<KeyId>,
 }
 
-/// `GET /api/keys`
+/// A page of keys.
+pub(in crate::api) type KeyPage = Page<KeyView, KeyId>;
+
+/// Lists your API keys, newest first; an admin's list has everyone's.
+#[utoipa::path(get, path = "/api/keys", operation_id = "list_keys", tag = "keys", params(ListQuery),
+    responses((status = 200, description = "A page of them.", body = KeyPage)))]
 pub(in crate::api) async fn list(
     State(app): State<AppState>,
     principal: Principal,
     Query(query): Query<ListQuery>,
-) -> Result<Answer<Page<KeyView, KeyId>>, ApiError> {
+) -> Result<Answer<KeyPage>, ApiError> {
     let limit = page::limit(query.limit)?;
     let found = app.auth.keys(&principal.caller, query.owner, query.cursor, limit + 1).await?;
     Ok(Answer(Page::of(found.into_iter().map(KeyView::from).collect(), limit, |key| key.id)))
 }
 
 /// A key to be made.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct CreateKeyRequest {
-    /// What to call it: 1 to 64 characters.
+    /// What to call it.
+    #[schema(min_length = 1, max_length = 64)]
     name: String,
-    /// What it may be used for: at least one.
+    /// What it may be used for.
+    #[schema(min_items = 1, value_type = Vec<Scope>)]
     scopes: BTreeSet<Scope>,
-    /// Seconds until it ends, at most ten years; if absent, it lives until it is revoked.
+    /// Seconds until it ends, at most ten years; without it the key lives until it is revoked.
+    #[schema(minimum = 1, maximum = 315_360_000)]
     expires_in: Option<u64>,
 }
 
 /// A new key: the only answer that shows it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct CreateKeyResponse {
     /// The key, to be sent as `Authorization: Bearer`.
     key: String,
@@ -88,7 +101,10 @@ pub(in crate::api) struct CreateKeyResponse {
     view: KeyView,
 }
 
-/// `POST /api/keys`
+/// Makes an API key for yourself. This answer alone shows it.
+#[utoipa::path(post, path = "/api/keys", operation_id = "create_key", tag = "keys", request_body = CreateKeyRequest,
+    extensions(("x-error-codes" = json!(["admin_only", "own_password_needed", "not_found", "storage"]))),
+    responses((status = 201, description = "The key is made.", body = CreateKeyResponse)))]
 pub(in crate::api) async fn create(
     State(app): State<AppState>,
     actor: Actor,
@@ -104,7 +120,12 @@ pub(in crate::api) async fn create(
     Ok((StatusCode::CREATED, Answer(CreateKeyResponse { key, view: record.into() })))
 }
 
-/// `DELETE /api/keys/{id}`
+/// Revokes an API key of your own, as an admin anybody's.
+///
+/// The next request with it is refused, and streams that were begun with it end within 15 seconds.
+#[utoipa::path(delete, path = "/api/keys/{id}", operation_id = "delete_key", tag = "keys", params(KeyPath),
+    extensions(("x-error-codes" = json!(["not_found", "storage"]))),
+    responses((status = 204, description = "The key is worth nothing any more.")))]
 pub(in crate::api) async fn delete(State(app): State<AppState>, actor: Actor, Path(id): Path<KeyId>) -> Result<StatusCode, ApiError> {
     let (auth, caller) = (app.auth.clone(), actor.caller());
     let deed = actor.deed(Action::KeyDelete).to(Target::Key(id));

@@ -2,7 +2,7 @@
 
 use utoipa::IntoParams;
 
-use crate::types::{RunId, SessionId};
+use crate::types::{KeyId, RunId, SessionId, UserName};
 
 /// The run of a path.
 #[derive(IntoParams)]
@@ -20,6 +20,24 @@ pub(super) struct RunPath {
 pub(super) struct SessionPath {
     /// The conversation.
     id: SessionId,
+}
+
+/// The user of a path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "only described, not read")]
+pub(super) struct UserPath {
+    /// The user's name.
+    name: UserName,
+}
+
+/// The API key of a path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "only described, not read")]
+pub(super) struct KeyPath {
+    /// The key's id.
+    id: KeyId,
 }
 
 /// A request of a run's agent.

@@ -3,14 +3,16 @@
 use axum::Json as Answer;
 use axum::extract::State;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::super::actor::Actor;
 use super::super::{ApiError, AppState, Path};
+use super::params::RunPath;
 use crate::auth::{TICKET_SECS, Target};
 use crate::types::{Action, RunId};
 
 /// A ticket.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::api) struct TicketResponse {
     /// What stands for a token in the address of this run's stream, and nowhere else.
     ticket: String,
@@ -20,7 +22,12 @@ pub(in crate::api) struct TicketResponse {
     events_url: String,
 }
 
-/// `POST /api/runs/{id}/ticket`
+/// Gives a ticket for the stream of a run, for browsers, which can send no header with it.
+///
+/// It stands for a token in the address of this one stream. What was begun with it goes on as long as what it was asked for with is good.
+#[utoipa::path(post, path = "/api/runs/{id}/ticket", operation_id = "create_ticket", tag = "runs", params(RunPath),
+    extensions(("x-error-codes" = json!(["not_found"]))),
+    responses((status = 200, description = "The ticket.", body = TicketResponse)))]
 pub(in crate::api) async fn create(
     State(app): State<AppState>,
     actor: Actor,

@@ -4,16 +4,19 @@ use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::super::actor::Actor;
 use super::super::{ApiError, AppState, Json, Path, Query};
 use super::page::{self, Page};
+use super::params::UserPath;
 use crate::auth::Target;
 use crate::run::store::UserRecord;
 use crate::types::{Action, UserName, UserRole};
 
 /// A user, as admins see them.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Account)]
 pub(in crate::api) struct AccountView {
     /// The name.
     username: UserName,
@@ -30,39 +33,50 @@ impl From<UserRecord> for AccountView {
 }
 
 /// Which page of the users is wanted.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct ListQuery {
-    /// Items of the page: 1 to 200, 50 if not said.
+    /// Most items of the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<usize>,
-    /// The last user of the page before.
+    /// Where the page begins: the `next_cursor` of the one before.
     cursor: Option<UserName>,
 }
 
-/// `GET /api/users`
+/// A page of users.
+pub(in crate::api) type AccountPage = Page<AccountView, UserName>;
+
+/// Lists the users by name; for admins.
+#[utoipa::path(get, path = "/api/users", operation_id = "list_users", tag = "users", params(ListQuery),
+    responses((status = 200, description = "A page of them.", body = AccountPage)))]
 pub(in crate::api) async fn list(
     State(app): State<AppState>,
     _admin: Actor,
     Query(query): Query<ListQuery>,
-) -> Result<Answer<Page<AccountView, UserName>>, ApiError> {
+) -> Result<Answer<AccountPage>, ApiError> {
     let limit = page::limit(query.limit)?;
     let found = app.auth.users(query.cursor, limit + 1).await?;
     Ok(Answer(Page::of(found.into_iter().map(AccountView::from).collect(), limit, |user| user.username.clone())))
 }
 
 /// A user to be made.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct CreateUserRequest {
-    /// The name: 1 to 64 of `a-z A-Z 0-9 . _ @ -`, the first a letter or digit.
+    /// The name.
     username: UserName,
-    /// The password: 8 to 1024 characters, not the name.
+    /// The password, which is not the name.
+    #[schema(min_length = 8, max_length = 1024)]
     password: String,
     /// What the user may do; `user` if not said.
     role: Option<UserRole>,
 }
 
-/// `POST /api/users`
+/// Makes a user; for admins.
+#[utoipa::path(post, path = "/api/users", operation_id = "create_user", tag = "users", request_body = CreateUserRequest,
+    extensions(("x-error-codes" = json!(["user_exists", "storage"]))),
+    responses((status = 201, description = "The user is made.", body = AccountView)))]
 pub(in crate::api) async fn create(
     State(app): State<AppState>,
     admin: Actor,
@@ -76,7 +90,10 @@ pub(in crate::api) async fn create(
     Ok((StatusCode::CREATED, Answer(AccountView { username, role, default_password: false })))
 }
 
-/// `GET /api/users/{name}`
+/// Gives one user; for admins.
+#[utoipa::path(get, path = "/api/users/{name}", operation_id = "get_user", tag = "users", params(UserPath),
+    extensions(("x-error-codes" = json!(["not_found"]))),
+    responses((status = 200, description = "The user.", body = AccountView)))]
 pub(in crate::api) async fn get(
     State(app): State<AppState>,
     _admin: Actor,
@@ -87,16 +104,21 @@ pub(in crate::api) async fn get(
 }
 
 /// What is to become of a user. What is absent stays as it is.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct ChangeUserRequest {
-    /// A new password: 8 to 1024 characters, not the name. It ends all tokens of the user.
+    /// A new password, which is not the name. It ends all tokens of the user.
+    #[schema(min_length = 8, max_length = 1024)]
     password: Option<String>,
     /// A new role.
     role: Option<UserRole>,
 }
 
-/// `PATCH /api/users/{name}`
+/// Gives a user another role, another password, or both; for admins.
+#[utoipa::path(patch, path = "/api/users/{name}", operation_id = "change_user", tag = "users", params(UserPath),
+    request_body = ChangeUserRequest,
+    extensions(("x-error-codes" = json!(["not_found", "last_admin", "storage"]))),
+    responses((status = 200, description = "The user as it then is.", body = AccountView)))]
 pub(in crate::api) async fn change(
     State(app): State<AppState>,
     admin: Actor,
@@ -115,7 +137,12 @@ pub(in crate::api) async fn change(
     get(State(app), admin, Path(name)).await
 }
 
-/// `DELETE /api/users/{name}`
+/// Removes a user; for admins.
+///
+/// Tokens and keys end at once, streams within 15 seconds. Runs stay, go on, and belong to the name as before.
+#[utoipa::path(delete, path = "/api/users/{name}", operation_id = "delete_user", tag = "users", params(UserPath),
+    extensions(("x-error-codes" = json!(["not_found", "last_admin", "storage"]))),
+    responses((status = 204, description = "The user is gone.")))]
 pub(in crate::api) async fn delete(State(app): State<AppState>, admin: Actor, Path(name): Path<UserName>) -> Result<StatusCode, ApiError> {
     let deed = admin.deed(Action::UserDelete).to(Target::User(name.clone()));
     let auth = app.auth.clone();

@@ -15,7 +15,7 @@ const fn code(status: u16, name: &'static str, when: &'static str) -> Code {
 }
 
 /// Every code, by status. A test compares the list with what the handlers and layers answer with.
-pub(super) const ALL: [Code; 38] = [
+pub(super) const ALL: [Code; 46] = [
     code(400, "malformed_json", "the body is not JSON"),
     code(400, "body_missing", "there is no body"),
     code(400, "body_unreadable", "the body broke off"),
@@ -28,7 +28,10 @@ pub(super) const ALL: [Code; 38] = [
     code(403, "default_password", "a default password, or a token got with one, from another machine"),
     code(403, "origin_not_allowed", "a web page of this origin may not call this server"),
     code(403, "cross_site", "a web page of another site may not change anything on this server"),
-    code(403, "admin_only", "what widens the agent's possibilities is for admins"),
+    code(403, "admin_only", "this route, or what is asked for there, is for admins"),
+    code(403, "scope_missing", "the API key lacks the scope for this, or this needs a login"),
+    code(403, "own_password_needed", "a user with a default password cannot make API keys"),
+    code(403, "wrong_password", "the present password is another one"),
     code(403, "env_not_allowed", "a variable that this user may not set, or nobody"),
     code(403, "working_dir_not_allowed", "the folder is not one that may be chosen, or not from there"),
     code(404, "not_found", "nothing of that name, or nothing that is yours"),
@@ -38,6 +41,8 @@ pub(super) const ALL: [Code; 38] = [
     code(409, "run_ended", "the run has ended"),
     code(409, "already_answered", "the request was answered already, by somebody, a rule or the clock"),
     code(409, "session_busy", "the conversation has a live run, and `on_busy` is `reject`"),
+    code(409, "user_exists", "the name is taken"),
+    code(409, "last_admin", "nobody would be left who can make users"),
     code(413, "body_too_large", "the body is over 2 MiB"),
     code(415, "not_json", "the body is not declared as `application/json`"),
     code(421, "host_not_served", "the server does not go by the name in `Host`"),
@@ -51,6 +56,9 @@ pub(super) const ALL: [Code; 38] = [
     code(422, "idempotency_key_reused", "the key came before with another request"),
     code(429, "queue_full", "as many runs wait as may"),
     code(429, "too_many_messages", "as many messages to the run wait as may"),
+    code(429, "too_many_logins", "too many logins of this client or for this user name have failed"),
+    code(429, "too_many_requests", "the user, or the client without a token, has come too often in the last minute"),
+    code(429, "too_many_streams", "as many streams of the user are open as may be"),
     code(500, "internal", "a fault of the server; its log tells more under the id that `detail` names"),
     code(503, "shutting_down", "the server is going down"),
     code(507, "storage", "nothing can be stored at the moment: a full disk, mostly"),

@@ -54,17 +54,24 @@ pub(super) fn document<S>(routes: Vec<UtoipaMethodRouter<S>>) -> OpenApi {
     schemas.extend(events::components());
     let info = InfoBuilder::new().title("OpenRunner").version(env!("CARGO_PKG_VERSION")).description(Some(DESCRIPTION));
     let info = info.license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()));
-    let query_token = ApiKeyValue::with_description(QUERY_TOKEN, "Only for the stream of a run's events. Prefer the header where you can.");
+    let query_token = ApiKeyValue::with_description(
+        QUERY_TOKEN,
+        "A ticket or a token, only for the stream of a run's events. Prefer the header where you can.",
+    );
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("The token of a login, or an API key.")).build();
     let components = ComponentsBuilder::new()
         .schemas_from_iter(schemas)
         .responses_from_iter(shared)
-        .security_scheme(BEARER, SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()))
+        .security_scheme(BEARER, SecurityScheme::Http(bearer))
         .security_scheme(QUERY_TOKEN, SecurityScheme::ApiKey(ApiKey::Query(query_token)));
     let tags = [
         ("runs", "Runs of agents: their events, messages, requests and ends"),
         ("sessions", "Conversations, which hold one or more runs"),
         ("agents", "What can be run"),
-        ("auth", "Tokens and users"),
+        ("auth", "Logging in and out"),
+        ("users", "Users, for admins"),
+        ("keys", "API keys, for programs"),
+        ("audit", "Who did what"),
         ("server", "The server itself, and what describes it"),
     ];
     let tags = tags.map(|(name, what)| TagBuilder::new().name(name).description(Some(what)).build());

@@ -14,7 +14,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::OptionFuture;
 use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
@@ -166,18 +165,19 @@ impl Driver {
         drop(places);
     }
 
-    /// Goes on with an agent of an earlier server. It works already, so it waits for no place; but it takes those that it has.
-    pub(super) async fn go_on(mut self, agent: AgentHandle, ticket: Option<Ticket>, turn: Waiting) {
+    /// Goes on with an agent of an earlier server. It works already, so it waits for nothing; but it keeps the `place` and the turn that
+    /// it has.
+    pub(super) async fn go_on(mut self, agent: AgentHandle, place: Place, turn: Waiting) {
         if !self.started {
             self.enter(Input::Admitted);
         }
-        let places = async move { (turn.await, OptionFuture::from(ticket.map(Ticket::admitted)).await) };
-        tokio::pin!(places);
-        // Asked once, it stands in both queues, and what is given to it is kept for it.
-        let _places = futures_util::poll!(&mut places);
+        tokio::pin!(turn);
+        // Asked once, it stands in the session's queue, and the turn that is given to it is kept for it.
+        let _turn = futures_util::poll!(&mut turn);
         if let Some(end) = self.work(agent).await {
             self.finish(end).await;
         }
+        drop(place);
     }
 
     async fn wait_for_a_place(&mut self, ticket: Ticket, turn: Waiting) -> Wait {

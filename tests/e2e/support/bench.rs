@@ -156,6 +156,8 @@ output_tokens = "/tokens/out"
             ("MOCK_KEY", KEY),
             ("OPENRUNNER_AGENT_ENV", "MOCK_KEY"),
             ("OPENRUNNER_AGENTS_DIR", path(&self.agents)),
+            // Nothing outlives the tests.
+            ("OPENRUNNER_ON_SHUTDOWN", "stop"),
         ];
         env.extend(ours.map(|(name, value)| (name.to_owned(), value.to_owned())));
         env

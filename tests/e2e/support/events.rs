@@ -25,7 +25,7 @@ impl Follow {
     }
 
     /// The next event, or `None` at the end of the stream.
-    fn next(&mut self) -> Option<Value> {
+    pub(crate) fn next(&mut self) -> Option<Value> {
         let event = frame(self.lines.by_ref().map(|line| line.expect("the stream is UTF-8")))?;
         self.seen.push(event.clone());
         Some(event)

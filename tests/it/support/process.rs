@@ -58,3 +58,14 @@ fn parent_of(pid: i32) -> i32 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
 }
+
+/// The living processes that keep agents whose files are below this folder.
+pub(super) fn keepers_in(runs: &std::path::Path) -> Vec<rustix::process::Pid> {
+    let folders: Vec<String> = fs::read_dir(runs).into_iter().flatten().flatten().map(|run| run.path().display().to_string()).collect();
+    let numbers = fs::read_dir("/proc").expect("Linux").filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    let keeps = |pid: &i32| {
+        let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        command.split(|byte| *byte == 0).any(|word| folders.iter().any(|folder| folder.as_bytes() == word))
+    };
+    numbers.filter(keeps).filter_map(rustix::process::Pid::from_raw).collect()
+}

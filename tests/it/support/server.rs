@@ -26,9 +26,21 @@ fn fake_agents(folder: &Path) -> PathBuf {
     agents
 }
 
+/// Everything of a server, and of those that come after it. Agents outlive their servers, but not this.
+struct Folder(TempDir);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        for pid in super::process::keepers_in(&self.0.path().join("data/runs")) {
+            // It may have come to its end by now.
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+}
+
 /// A server that is to be started: its folder and its environment, of which nothing is inherited.
 pub(crate) struct Setup {
-    folder: Arc<TempDir>,
+    folder: Arc<Folder>,
     env: BTreeMap<String, String>,
     shell: Option<String>,
 }
@@ -36,8 +48,8 @@ pub(crate) struct Setup {
 impl Setup {
     /// A server with its own folders, the scripted agent as `claude`, and waits short enough for tests.
     pub(crate) fn new() -> Self {
-        let folder = Arc::new(tempfile::tempdir().expect("a folder of its own"));
-        let path = folder.path();
+        let folder = Arc::new(Folder(tempfile::tempdir().expect("a folder of its own")));
+        let path = folder.0.path();
         let env = [
             ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),
             ("HOME", path.join("home").display().to_string()),
@@ -66,7 +78,7 @@ impl Setup {
 
     /// The folder that holds everything of the server.
     pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
+        self.folder.0.path()
     }
 
     /// Starts it and waits until it is ready.

@@ -1,5 +1,6 @@
 //! The loop that keeps one agent: everything that can happen, one thing after the other.
 
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -265,9 +266,12 @@ impl Keeper {
             spooled: self.spooled(),
             stderr_tail: self.charge.err_tail.text(),
         };
-        while self.charge.files.put(ProcessFolder::exit, &record).is_err() && self.door.server().is_none() {
+        while let Err(error) = self.charge.files.put(ProcessFolder::exit, &record)
+            && self.door.server().is_none()
+        {
             let now = Instant::now();
-            if now >= since + ALONE {
+            // Where the folder is gone, nobody will ever look for it.
+            if now >= since + ALONE || error.kind() == io::ErrorKind::NotFound {
                 break;
             }
             self.wait(now, Some(now + TRY_AGAIN));

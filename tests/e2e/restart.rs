@@ -1,0 +1,75 @@
+//! The server is killed and started again, and the real programs never notice.
+
+use serde_json::json;
+
+use crate::stops::{SLEEPER, ids_of, processes_of, sleeps};
+use crate::support::{Agent, Bench, Server, for_each_agent, wait_for};
+
+for_each_agent!(Bench::get();
+    an_answer_goes_on_over_the_servers_death,
+    what_was_asked_before_is_answered_after,
+    a_tool_at_work_outlives_the_server_and_ends_with_its_run,
+);
+
+fn an_answer_goes_on_over_the_servers_death(bench: &'static Bench, agent: Agent) {
+    let name = format!("outlived_{agent}");
+    let mut server = Server::start(bench, &name, &[]);
+    let run = server.create(agent, "count [[mock:slow n=16 delay=0.5]]", &json!({}));
+    let mut follow = server.follow(&run);
+    follow.until("token");
+    let first = ids_of(&run).into_keys().next().expect("a process");
+    for _ in 0..2 {
+        server.kill();
+        let seen = follow.until_it_breaks();
+        server = Server::start(bench, &name, &[]);
+        assert!(ids_of(&run).contains_key(&first), "the agent is the same process");
+        follow = server.follow(&run);
+        for before in &seen {
+            assert_eq!(follow.next().as_ref(), Some(before), "what was seen is replayed as it was");
+        }
+        follow.until("token");
+    }
+    let events = follow.finish();
+    events.assert_end("completed", "ok");
+    assert_eq!(events.text("token"), events.done()["result"].as_str().expect("a result"), "every piece is there once");
+    assert_eq!(server.follow(&run).finish().iter().collect::<Vec<_>>(), events.iter().collect::<Vec<_>>());
+    assert_eq!(processes_of(&run), [""; 0]);
+}
+
+fn what_was_asked_before_is_answered_after(bench: &'static Bench, agent: Agent) {
+    let name = format!("asked_{agent}");
+    let server = Server::start(bench, &name, &[]);
+    let run = server.create(agent, "create hello.py [[mock:tool path=hello.py]]", &json!({ "permission_mode": "ask" }));
+    let mut follow = server.follow(&run);
+    let asked = follow.until("permission_request");
+    server.kill();
+    follow.until_it_breaks();
+
+    let server = Server::start(bench, &name, &[]);
+    assert_eq!(server.requests(&run)[0]["id"], asked["id"]);
+    assert!(!run.folder.join("hello.py").exists(), "it waits");
+    server.answer(&run, &asked, &json!({ "decision": "allow_once" }));
+    let events = server.follow(&run).finish();
+    events.assert_completed("Done: hello.py is created.");
+    assert_eq!(events.one("permission_resolved")["by"], "user");
+    assert!(run.folder.join("hello.py").exists());
+}
+
+fn a_tool_at_work_outlives_the_server_and_ends_with_its_run(bench: &'static Bench, agent: Agent) {
+    let name = format!("killed_{agent}");
+    let server = Server::start(bench, &name, &[]);
+    let run = server.create(agent, SLEEPER, &json!({}));
+    let mut follow = server.follow(&run);
+    follow.until("tool_call");
+    wait_for("the tool", || sleeps(&run).then_some(()));
+    server.kill();
+    follow.until_it_breaks();
+
+    let server = Server::start(bench, &name, &[]);
+    assert!(sleeps(&run));
+    assert_eq!(server.get(&format!("/api/runs/{}", run.id))["status"], "running");
+    let follow = server.follow(&run);
+    server.cancel(&run);
+    follow.finish().assert_end("cancelled", "cancelled");
+    assert_eq!(processes_of(&run), [""; 0]);
+}

@@ -1,0 +1,119 @@
+//! A hundred users with ten runs each: everybody gets a fair share, whatever order they came in.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use openrunner::agent::{self, Agent, Agents, Host, Registry, handle::Limits};
+use openrunner::process::Spawner;
+use openrunner::process::launch::Launcher;
+use openrunner::run::store::SqliteStore;
+use openrunner::run::{CreateError, NewRun, RunManager, RunSettings};
+use openrunner::types::{Caller, OnShutdown, StreamEvent, SystemClock, UserRole};
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::support::live;
+
+const USERS: usize = 100;
+const RUNS: usize = 10;
+
+/// Notes whose run it works at, and works at the first one until the gate is opened.
+#[derive(Clone)]
+struct Noting {
+    order: Arc<Mutex<Vec<String>>>,
+    gate: Arc<Semaphore>,
+}
+
+#[async_trait]
+impl Agent for Noting {
+    fn name(&self) -> &'static str {
+        "noting"
+    }
+
+    async fn run(&self, prompt: String, _tx: mpsc::Sender<StreamEvent>) -> agent::Result<()> {
+        self.order.lock().expect("nobody panics with it").push(prompt);
+        let _open = self.gate.acquire().await?;
+        Ok(())
+    }
+}
+
+fn manager(folder: &std::path::Path, agent: Noting) -> RunManager {
+    let second = Duration::from_secs(1);
+    let store = SqliteStore::open(folder).expect("a store");
+    let host = Host {
+        env: BTreeMap::new(),
+        allowed_env: vec![],
+        agents_dir: folder.join("agents"),
+        empty_dir: folder.join("empty"),
+        spawner: Spawner::new(Launcher::new(rustix::fs::Mode::empty()).expect("this program")).expect("a thread"),
+        limits: Limits { linger: second, grace: second },
+        tasks: tokio_util::task::TaskTracker::new(),
+        max_output: 1024 * 1024,
+    };
+    let settings = RunSettings {
+        data_dir: folder.to_owned(),
+        workspace_roots: vec![],
+        user_workspace_roots: vec![],
+        max_runs: 1,
+        max_runs_per_user: 1,
+        max_runs_per_agent: BTreeMap::new(),
+        max_queue: USERS * RUNS,
+        stop_grace: second,
+        shutdown_grace: second,
+        permission_timeout: second,
+        rules: vec![],
+        user_env: vec![],
+    };
+    let agents = Agents::new(&Registry::default().with_agent(agent), &host);
+    RunManager::new(Arc::new(store), Arc::new(SystemClock), agents, &settings).expect("a folder")
+}
+
+#[test]
+fn c1_a_hundred_users_with_ten_runs_each_are_served_in_turn() {
+    live(async {
+        let folder = tempfile::tempdir().unwrap();
+        let agent = Noting { order: Arc::default(), gate: Arc::new(Semaphore::new(0)) };
+        let manager = manager(folder.path(), agent.clone());
+        let create = async |user: &str| {
+            let caller = Caller { user: user.parse().unwrap(), role: UserRole::User };
+            let new = NewRun { agent_type: Some("noting".to_owned()), prompt: user.to_owned(), ..NewRun::default() };
+            (manager.create(&caller, new, None).await.unwrap().run_id, caller)
+        };
+        let mut runs = vec![create("first").await];
+        // Each user floods the queue before the next one comes. First come, first served would let the last user wait for 990 runs.
+        for number in 0..USERS {
+            let user = format!("user{number:02}");
+            runs.extend(join_all((0..RUNS).map(|_| create(&user))).await);
+        }
+        // The last user's runs are the last ones of each round.
+        let of_last_user = &runs[runs.len() - RUNS..];
+        let views = join_all(of_last_user.iter().map(|(run, caller)| manager.get(caller, *run))).await;
+        let positions: BTreeSet<_> = views.into_iter().map(|view| view.unwrap().queue_position).collect();
+        assert_eq!(positions, (1..=RUNS).map(|round| Some((round * USERS - 1) as u64)).collect());
+        agent.gate.add_permits(1);
+        for (run, caller) in &runs {
+            let ended = manager.wait(caller, *run, Duration::from_mins(1)).await.unwrap();
+            assert!(ended.ended_at.is_some() && ended.queue_position.is_none(), "{ended:?}");
+        }
+        let order = agent.order.lock().unwrap().clone();
+        assert_eq!((order.len(), order[0].as_str()), (USERS * RUNS + 1, "first"));
+        for round in order[1..].chunks(USERS) {
+            assert_eq!(round.iter().collect::<BTreeSet<_>>().len(), USERS, "somebody was served twice while others waited: {round:?}");
+        }
+    });
+}
+
+#[test]
+fn c1_a_server_that_goes_away_takes_no_new_run() {
+    live(async {
+        let folder = tempfile::tempdir().unwrap();
+        let manager = manager(folder.path(), Noting { order: Arc::default(), gate: Arc::new(Semaphore::new(1)) });
+        manager.drain(OnShutdown::Stop, Duration::from_secs(10)).await;
+        let caller = Caller { user: "ann".parse().unwrap(), role: UserRole::User };
+        let new = NewRun { agent_type: Some("noting".to_owned()), prompt: "x".to_owned(), ..NewRun::default() };
+        let refused = manager.create(&caller, new, None).await;
+        assert!(matches!(refused, Err(CreateError::Draining)), "{refused:?}");
+    });
+}

@@ -1,0 +1,174 @@
+//! The command line in a real terminal: keys typed, the screen read.
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::support::{Server, Tmux, live};
+
+/// Starts a command in a terminal that speaks with this server; none where there is no tmux.
+fn terminal(server: &Server, env: &[(&str, &str)], args: &[&str]) -> Option<Tmux> {
+    let url = server.url();
+    let env: Vec<_> = [("OPENRUNNER_URL", url.as_str())].into_iter().chain(env.iter().copied()).collect();
+    Tmux::start(&server.home(), &env, args)
+}
+
+/// The newest run.
+async fn newest(server: &Server) -> serde_json::Value {
+    server.client("admin").await.get("/api/runs?limit=1").await.body["items"][0].clone()
+}
+
+#[test]
+fn a_permission_is_asked_and_answered_in_the_terminal() {
+    live(async {
+        let server = Server::start().await;
+        let Some(terminal) = terminal(&server, &[], &["run", "create asked.py", "-a", "demo", "-p", "ask"]) else { return };
+        let screen = terminal.shows("[a]llow once, [d]eny, and why:").await;
+        assert!(screen.contains("may it use write_file?") && screen.contains("path  asked.py"), "{screen}");
+        assert!(screen.contains("with the default password"), "{screen}");
+        terminal.keys(&["what?", "Enter"]);
+        terminal.shows("type a, A or d").await;
+        terminal.keys(&["a", "Enter"]);
+        let screen = terminal.shows("exit code 0").await;
+        assert!(screen.contains("write_file, this once, by a user") && screen.contains("done  completed"), "{screen}");
+        assert!(server.home().join("asked.py").exists());
+    });
+}
+
+#[test]
+fn a_denial_takes_its_reason_along_and_a_prompt_that_others_answer_goes_away() {
+    live(async {
+        let server = Server::start().await;
+        let args = ["run", "permission Bash\npermission Bash\nresult done", "-a", "claude_code", "-p", "ask"];
+        let Some(terminal) = terminal(&server, &[], &args) else { return };
+        terminal.shows("[d]eny, and why:").await;
+        terminal.keys(&["d not in here", "Enter"]);
+        terminal.shows("(not in here)").await;
+        terminal.until(|screen| screen.matches("[d]eny, and why:").count() == 2).await;
+        let (run, admin) = (newest(&server).await, server.client("admin").await);
+        let run = run["run_id"].as_str().unwrap();
+        let request = admin.requests(run).await.remove(0);
+        admin.decide(run, request["id"].as_str().unwrap(), "allow_once").await;
+        let screen = terminal.shows("exit code 0").await;
+        assert!(screen.contains("Bash, this once, by a user"), "{screen}");
+    });
+}
+
+#[test]
+fn a_question_is_answered_by_the_number_of_an_option() {
+    live(async {
+        let server = Server::start().await;
+        let Some(terminal) = terminal(&server, &[], &["run", "question Which colour?|red|blue\nresult done", "-a", "claude_code"]) else {
+            return;
+        };
+        let screen = terminal.shows("answer, by number or in words:").await;
+        assert!(screen.contains("Which colour?") && screen.contains("2  blue"), "{screen}");
+        terminal.keys(&["2", "Enter"]);
+        let screen = terminal.shows("exit code 0").await;
+        assert!(screen.contains("answer  blue, by a user"), "{screen}");
+    });
+}
+
+#[test]
+fn ctrl_c_once_cancels_the_run() {
+    live(async {
+        let server = Server::start().await;
+        let Some(terminal) = terminal(&server, &[], &["run", "say up\nhang", "-a", "claude_code"]) else { return };
+        terminal.shows("up").await;
+        terminal.keys(&["C-c"]);
+        terminal.shows("cancelling the run in 2 s").await;
+        let screen = terminal.shows("exit code 130").await;
+        assert!(screen.contains("done  cancelled"), "{screen}");
+        assert_eq!(newest(&server).await["status"], "cancelled");
+    });
+}
+
+#[test]
+fn ctrl_c_twice_leaves_the_run_running_and_says_how_to_rejoin() {
+    live(async {
+        let server = Server::start().await;
+        let Some(first) = terminal(&server, &[], &["run", "say up\nhang", "-a", "claude_code"]) else { return };
+        first.shows("up").await;
+        first.keys(&["C-c"]);
+        first.shows("press Ctrl-C again to leave it running").await;
+        first.keys(&["C-c"]);
+        let screen = first.shows("exit code 6").await;
+        let run = newest(&server).await;
+        let id = run["run_id"].as_str().unwrap();
+        assert!(screen.contains(&format!("openrunner attach {id}")), "{screen}");
+        assert_eq!(run["status"], "running");
+        // Rejoined, it is all there again, and can be ended from there.
+        let Some(second) = terminal(&server, &[], &["attach", "last"]) else { return };
+        second.shows("up").await;
+        server.client("admin").await.cancel(id).await;
+        second.shows("exit code 130").await;
+    });
+}
+
+#[test]
+fn the_spinner_keeps_to_one_line_however_narrow_the_terminal_becomes() {
+    live(async {
+        let server = Server::start().await;
+        let Some(terminal) = terminal(&server, &[], &["run", "say up\nhang", "-a", "claude_code"]) else { return };
+        let spins =
+            |screen: &str| screen.lines().filter(|line| line.chars().next().is_some_and(|first| ('⠀'..='⣿').contains(&first))).count();
+        terminal.until(|screen| screen.contains("up") && spins(screen) == 1).await;
+        for columns in [20, 8, 120] {
+            terminal.resize(columns);
+            let screen = terminal.until(|screen| spins(screen) == 1).await;
+            assert!(screen.contains("up"), "{screen}");
+        }
+        server.client("admin").await.cancel(newest(&server).await["run_id"].as_str().unwrap()).await;
+        let screen = terminal.shows("exit code 130").await;
+        assert_eq!(spins(&screen), 0, "{screen}");
+    });
+}
+
+#[test]
+fn colours_are_there_and_are_not_where_they_are_unwanted() {
+    live(async {
+        let server = Server::start().await;
+        let args = ["run", "create hello.py", "-a", "demo"];
+        let Some(plain) = terminal(&server, &[("NO_COLOR", "1")], &args) else { return };
+        plain.shows("exit code 0").await;
+        let screen = plain.coloured();
+        assert!(!screen.contains('\u{1b}'), "{screen:?}");
+        let Some(coloured) = terminal(&server, &[], &args) else { return };
+        coloured.shows("exit code 0").await;
+        let screen = coloured.coloured();
+        assert!(screen.contains("\u{1b}[32m"), "{screen:?}");
+    });
+}
+
+#[test]
+fn a_terminal_stays_with_its_run_over_a_servers_death() {
+    live(async {
+        let mut server = Server::start().await;
+        let Some(terminal) = terminal(&server, &[], &["run", "say up\nhang", "-a", "claude_code"]) else { return };
+        terminal.shows("up").await;
+        let (again, port) = (server.again(), server.port());
+        server.signal(Signal::KILL);
+        assert_eq!(server.ended().await, -9);
+        terminal.shows("the connection is gone").await;
+        let server = again.env("OPENRUNNER_ADDR", format!("127.0.0.1:{port}")).start().await;
+        terminal.shows("the connection is back").await;
+        let run = newest(&server).await;
+        // Whether its agent lived on or not, it ends, and the terminal tells how.
+        server.client("admin").await.cancel(run["run_id"].as_str().unwrap()).await;
+        let screen = terminal.shows("exit code").await;
+        assert!(screen.contains("done  ") && screen.matches("\nup").count() == 1, "{screen}");
+        assert!(json!(["interrupted", "cancelled"]).as_array().unwrap().contains(&newest(&server).await["status"]));
+    });
+}
+
+#[test]
+fn lists_are_tables_of_the_terminals_width() {
+    live(async {
+        let server = Server::start().await;
+        let id = server.client("admin").await.script("say x\nresult done").await;
+        server.client("admin").await.end_of(&id).await;
+        let Some(terminal) = terminal(&server, &[], &["ls"]) else { return };
+        let screen = terminal.shows("exit code 0").await;
+        assert!(screen.contains("status") && screen.contains("completed") && !screen.contains(&id), "{screen}");
+        assert!(screen.contains(&id[.."run_".len() + 12]), "{screen}");
+    });
+}
