@@ -4,6 +4,7 @@ mod agents;
 mod linger;
 mod listen;
 mod logs;
+mod patience;
 mod private;
 mod secrets;
 mod signals;

@@ -18,6 +18,11 @@ const INTERRUPT: Duration = Duration::from_secs(3);
 /// How long a shim may take to carry out its last order when nobody waits for the agent any more.
 const LAST_ORDER: Duration = Duration::from_secs(10);
 
+/// Most of the output, in bytes, that is understood ahead of the driver: what has gathered while it waited for the disk becomes one
+/// batch, and the larger a batch, the less a commit costs each event of it. A shim keeps twice as much ready, so neither waits for the
+/// other; and what each read takes is far less, so this is passed by one read at most.
+const AHEAD: u64 = 512 * 1024;
+
 /// Time limits of a program's end.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -230,8 +235,8 @@ impl Supervisor {
                     }
                     Err(_driver_gone) => return self.abandon().await,
                 },
-                // Not read while items wait: the shim hears that we have taken no more, and that is the back-pressure.
-                () = tokio::task::yield_now(), if self.has_unread() && !self.voice.has_items() => self.read(),
+                // Not read on when that much waits: the shim hears that we have taken no more, and that is the back-pressure.
+                () = tokio::task::yield_now(), if self.has_unread() && self.ahead() < AHEAD => self.read(),
                 report = next(&mut self.reports), if self.reports.is_some() => match report {
                     Some(report) => self.told(report),
                     None => self.connection_lost().await,
@@ -263,6 +268,11 @@ impl Supervisor {
     fn has_unread(&self) -> bool {
         let (read, there) = (&self.place, &self.spooled);
         read.out < there.out || read.err < there.err || there.out_ended && !read.out_ended || there.err_ended && !read.err_ended
+    }
+
+    /// How much of the output was understood since the driver last took what came of it. Nothing, if nothing came of it.
+    fn ahead(&self) -> u64 {
+        self.place.out - self.taken.0 + (self.place.err - self.taken.1)
     }
 
     fn told(&mut self, report: Report) {

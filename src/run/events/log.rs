@@ -1,22 +1,24 @@
 //! Writes the log: durable first, then seen.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::encode::encode;
+use super::encode::Encoder;
 use super::follower::{Follower, Framing};
 use super::frames::Frames;
 use super::mask::Masker;
 use super::memory::Memory;
 use super::secrets::Secrets;
+use super::tail::{Tail, Tails};
 use crate::run::store::{Chunk, Idempotency, RunChange, RunRecord, RunStore, StoreError};
 use crate::types::{Clock, RunId, Seq, StreamEvent, Timestamp};
 
-/// Most that a live run's tail holds in memory, in bytes of frames. A follower that is further behind reads from the store.
-const TAIL: usize = 256 * 1024;
+/// Bytes of events after which a batch goes on in another chunk, as long as a page that followers are given: one of them that stands
+/// still holds no more than that, however large the batches are.
+const CHUNK: usize = 64 * 1024;
 
 /// About how much of a log is read at once where nobody waits for it, in bytes.
 const READ: usize = 1024 * 1024;
@@ -28,6 +30,7 @@ pub struct EventLog {
     clock: Arc<dyn Clock>,
     live: Arc<Mutex<HashMap<RunId, Arc<Live>>>>,
     secrets: Secrets,
+    tails: Arc<Tails>,
 }
 
 /// How far a log has come.
@@ -46,16 +49,10 @@ pub(super) struct Live {
     tail: Mutex<Tail>,
 }
 
-#[derive(Debug, Default)]
-struct Tail {
-    batches: VecDeque<Frames>,
-    size: usize,
-}
-
 impl EventLog {
     /// The logs in `store`, stamped with `clock`.
     pub fn new(store: Arc<dyn RunStore>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, live: Arc::default(), secrets: Secrets::default() }
+        Self { store, clock, live: Arc::default(), secrets: Secrets::default(), tails: Arc::default() }
     }
 
     /// The same, without these values in any event that is written from now on.
@@ -80,10 +77,10 @@ impl EventLog {
         idempotency: Option<Idempotency>,
     ) -> Result<LogWriter, StoreError> {
         let id = run.id;
-        let chunk = chunk_of(Seq::FIRST, self.clock.now(), first);
-        run.last_seq = chunk.last;
-        let frames = Frames::of(&chunk);
-        self.store.create_run(run, chunk, idempotency).await?;
+        let chunks = chunks_of(Seq::FIRST, self.clock.now(), first);
+        run.last_seq = chunks.last().map_or(Seq::FIRST, |chunk| chunk.last);
+        let frames = chunks.iter().map(Frames::of).collect();
+        self.store.create_run(run, chunks, idempotency).await?;
         let mut writer = self.writer(id, 0, Masker::new(self.secrets.clone()));
         writer.seen(frames, false);
         Ok(writer)
@@ -96,7 +93,8 @@ impl EventLog {
     }
 
     fn writer(&self, run: RunId, last: u64, mask: Masker) -> LogWriter {
-        let live = Arc::new(Live { tip: watch::Sender::new(Tip { last, ended: false }), tail: Mutex::default() });
+        let live =
+            Arc::new(Live { tip: watch::Sender::new(Tip { last, ended: false }), tail: Mutex::new(Tail::new(Arc::clone(&self.tails))) });
         self.lock().insert(run, Arc::clone(&live));
         LogWriter { run, last, live, mask, log: self.clone() }
     }
@@ -150,8 +148,8 @@ impl std::fmt::Debug for EventLog {
 
 impl Live {
     /// Shows a batch that is on disk.
-    fn publish(&self, frames: Frames, ended: bool) {
-        let last = frames.last();
+    fn publish(&self, frames: Vec<Frames>, ended: bool) {
+        let Some(last) = frames.last().map(Frames::last) else { return };
         self.tail.lock().unwrap_or_else(PoisonError::into_inner).push(frames);
         self.tip.send_replace(Tip { last, ended });
     }
@@ -160,36 +158,6 @@ impl Live {
     /// reach back that far.
     pub(super) fn tail_after(&self, after: u64, budget: usize) -> Option<(Bytes, u64)> {
         self.tail.lock().unwrap_or_else(PoisonError::into_inner).after(after, budget)
-    }
-}
-
-impl Tail {
-    fn push(&mut self, frames: Frames) {
-        self.size += frames.len();
-        self.batches.push_back(frames);
-        while self.size > TAIL {
-            let Some(oldest) = self.batches.pop_front() else { break };
-            self.size -= oldest.len();
-        }
-    }
-
-    fn after(&self, after: u64, budget: usize) -> Option<(Bytes, u64)> {
-        // Dense numbers: the batches are sorted, and each begins where the one before ends.
-        let from = self.batches.partition_point(|batch| batch.last() <= after);
-        let first = self.batches.get(from).filter(|batch| batch.first() <= after + 1)?;
-        let head = first.after(after);
-        let mut last = first.last();
-        let mut more = self.batches.range(from + 1..).peekable();
-        if more.peek().is_none_or(|next| head.len() + next.len() > budget) {
-            return Some((head, last)); // nothing is copied
-        }
-        let mut joined = Vec::with_capacity(budget);
-        joined.extend_from_slice(&head);
-        while let Some(next) = more.next_if(|next| joined.len() + next.len() <= budget) {
-            joined.extend_from_slice(&next.after(last));
-            last = next.last();
-        }
-        Some((joined.into(), last))
     }
 }
 
@@ -241,9 +209,9 @@ impl LogWriter {
             self.mask.done(done);
         }
         change.held = mask.as_ref().and_then(|mask| mask.held_unlike(&self.mask));
-        let chunk = chunk_of(first, self.log.now(), &events);
-        let frames = Frames::of(&chunk);
-        self.log.store.append(self.run, chunk, change).await?;
+        let chunks = chunks_of(first, self.log.now(), &events);
+        let frames = chunks.iter().map(Frames::of).collect();
+        self.log.store.append(self.run, chunks, change).await?;
         if let Some(mask) = mask {
             self.mask = mask;
         }
@@ -252,8 +220,8 @@ impl LogWriter {
     }
 
     /// The batch is on disk: from now on it is seen, and the next one follows it.
-    fn seen(&mut self, frames: Frames, ended: bool) {
-        self.last = frames.last();
+    fn seen(&mut self, frames: Vec<Frames>, ended: bool) {
+        self.last = frames.last().map_or(self.last, Frames::last);
         self.live.publish(frames, ended);
     }
 }
@@ -265,14 +233,23 @@ impl Drop for LogWriter {
     }
 }
 
-pub(super) fn chunk_of(first: Seq, ts: Timestamp, events: &[StreamEvent]) -> Chunk {
-    let mut body = Vec::with_capacity(events.len() * 128);
+/// The batch as it is stored: whole lines, in chunks that a reader can take one by one.
+pub(super) fn chunks_of(first: Seq, ts: Timestamp, events: &[StreamEvent]) -> Vec<Chunk> {
+    let encoder = Encoder::new(ts);
+    let mut chunks = Vec::new();
+    let (mut begun, mut body) = (first, Vec::new());
     let mut seq = first;
-    let mut last = first;
-    for event in events {
-        encode(seq, ts, event, &mut body);
-        last = seq;
-        seq = seq.next();
+    for (event, left) in events.iter().zip((0..events.len()).rev()) {
+        if body.is_empty() {
+            body.reserve((left + 1).saturating_mul(128).min(CHUNK + CHUNK / 8));
+        }
+        encoder.line(seq, event, &mut body);
+        let next = seq.next();
+        if body.len() >= CHUNK || left == 0 {
+            chunks.push(Chunk { first: begun, last: seq, body: std::mem::take(&mut body).into() });
+            begun = next;
+        }
+        seq = next;
     }
-    Chunk { first, last, body: body.into() }
+    chunks
 }

@@ -15,6 +15,7 @@ mod log;
 mod mask;
 mod memory;
 mod secrets;
+mod tail;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,6 @@ pub use secrets::{MASK, SHORTEST, Secrets};
 #[cfg(feature = "test-support")]
 pub fn framed(secrets: &Secrets, events: &[crate::types::StreamEvent]) -> Vec<u8> {
     let (events, _) = mask::Masker::new(secrets.clone()).mask(events);
-    let chunk = log::chunk_of(crate::types::Seq::FIRST, crate::types::Timestamp::from_millis(0), &events);
-    frames::Frames::of(&chunk).after(0).to_vec()
+    let chunks = log::chunks_of(crate::types::Seq::FIRST, crate::types::Timestamp::from_millis(0), &events);
+    chunks.iter().flat_map(|chunk| frames::Frames::of(chunk).after(0)).collect()
 }
