@@ -13,12 +13,12 @@ use utoipa::ToSchema;
 
 use super::detect::{Detector, folders};
 use super::flags::{self, BadArgs, Widening};
-use super::handle::{self, AgentHandle, Limits, Place, start_in_process};
+use super::handle::{self, AgentHandle, FoundAgent, Limits, Place, start_in_process};
 use super::probe::Prober;
 use super::registry::Entry;
 use super::task_file::TaskFile;
 use super::{Agent, Authenticated, Capabilities, Installed, Location, Program, Registry, Task, env};
-use crate::process::shim::{Order, ProcessFolder, StartOrder};
+use crate::process::shim::{MAX_MEMO, Order, ProcessFolder, StartOrder};
 use crate::process::{Bounds, Cage, Confinement, Marker, Spawner, WorkingDir, is_shortage};
 use crate::types::{Cause, Failure, LimitedBy, RunLimits, RunSpec};
 
@@ -217,7 +217,7 @@ impl Agents {
     /// A [`Failure`] with the cause that the run ends with: not installed, arguments that the program does not take, or a system
     /// that gives no more processes.
     pub async fn start(&self, start: Start) -> Result<AgentHandle, Failure> {
-        let Start { task, env: own_env, working_dir, folder, marker, limit } = start;
+        let Start { task, env: own_env, working_dir, folder, marker, limit, memo } = start;
         let name = &task.spec.agent_type;
         match self.by_name.get(name) {
             None => Err(no_such_agent(name)),
@@ -236,7 +236,11 @@ impl Agents {
                 env.extend(invocation.env);
                 env.insert("PWD".to_owned(), working_dir.path().to_string_lossy().into_owned());
                 env.insert(Marker::VARIABLE.to_owned(), marker.value().to_owned());
-                let order = self.order(&installed, invocation.args, env, &marker, limit)?;
+                if memo.len() > MAX_MEMO {
+                    let message = format!("env and mcp_servers hold more than {MAX_MEMO} bytes");
+                    return Err(Failure::new(Cause::BadArguments, message));
+                }
+                let order = StartOrder { memo, ..self.order(&installed, invocation.args, env, &marker, limit)? };
                 let held_to = held_to(&order.cage);
                 let no_process = |error: std::io::Error| {
                     let cause = if is_shortage(&error) { Cause::Storage } else { Cause::Crashed };
@@ -274,6 +278,7 @@ impl Agents {
             left_ms: Some(millis(limit + handle::SLACK)),
             grace_ms: millis(self.limits.grace),
             cage: self.confinement.cage(marker),
+            memo: String::new(),
         })
     }
 
@@ -283,7 +288,7 @@ impl Agents {
     ///
     /// # Errors
     /// A [`Failure`] if nobody can go on with it: an agent of this server's own process, which died with it, one that this server
-    /// does not know, or one that was to be given what is kept nowhere. What may be alive of it is the caller's to kill.
+    /// does not know, or one that was given what is kept nowhere, if that is lost. What may be alive of it is the caller's to kill.
     pub async fn find_again(
         &self,
         spec: &RunSpec,
@@ -291,7 +296,7 @@ impl Agents {
         marker: Marker,
         stored: Place,
         ready: bool,
-    ) -> Result<Option<AgentHandle>, Failure> {
+    ) -> Result<Option<FoundAgent>, Failure> {
         let name = &spec.agent_type;
         let known = match self.by_name.get(name) {
             None => return Err(no_such_agent(name)),
@@ -315,7 +320,8 @@ impl Agents {
         let (task, installed) = file.task(spec.clone());
         let parser = known.program.parser(&task, &installed);
         let subject = handle::Program { folder, marker, limits: self.limits, held_to };
-        Ok(handle::find_again(subject, parser, stored, &self.tasks).await)
+        let has_memo = !spec.env.is_empty() || !spec.mcp_servers.is_empty();
+        handle::find_again(subject, parser, stored, has_memo, &self.tasks).await
     }
 }
 
@@ -334,6 +340,8 @@ pub struct Start {
     pub marker: Marker,
     /// How long it may take.
     pub limit: Duration,
+    /// What a later server has to know of it and is written nowhere. Empty for nothing.
+    pub memo: String,
 }
 
 impl Known {

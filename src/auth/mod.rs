@@ -4,6 +4,7 @@
 //! a user at all, is looked up for every request, so neither says anything that could grow stale. Nothing here knows HTTP.
 
 mod api_keys;
+mod argon2id;
 mod audit;
 mod jwt;
 mod key;

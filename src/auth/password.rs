@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use argon2::password_hash::phc::PasswordHash;
-use argon2::{Argon2, PasswordHasher, PasswordVerifier};
+use argon2::{Params, PasswordHasher, PasswordVerifier};
 use tokio::sync::Semaphore;
 
+use super::argon2id::Argon2id;
 use crate::types::UserName;
 
 /// Hashes made at once. Each takes 19 MiB and tens of milliseconds of a core: more of them at a time would be a way to stop the server.
@@ -44,7 +45,7 @@ impl BadPassword {
 /// Hashes and checks passwords, away from the threads that serve requests.
 #[derive(Clone)]
 pub(super) struct Passwords {
-    argon2: Argon2<'static>,
+    argon2: Argon2id,
     places: Arc<Semaphore>,
     /// The hash of a password that nobody has, checked for users who do not exist.
     nobody: Arc<str>,
@@ -53,10 +54,10 @@ pub(super) struct Passwords {
 impl Passwords {
     /// With the cost that OWASP names for Argon2id: 19 MiB, two passes, one lane (the defaults of the `argon2` crate).
     pub(super) async fn new() -> Result<Self, HashError> {
-        Self::with(Argon2::default()).await
+        Self::with(Argon2id::new(Params::DEFAULT)).await
     }
 
-    async fn with(argon2: Argon2<'static>) -> Result<Self, HashError> {
+    async fn with(argon2: Argon2id) -> Result<Self, HashError> {
         let mut passwords = Self { argon2, places: Arc::new(Semaphore::new(AT_ONCE)), nobody: Arc::from("") };
         let mut unknown = [0; 32];
         getrandom::fill(&mut unknown).map_err(|error| HashError(error.to_string()))?;
@@ -105,8 +106,7 @@ impl Passwords {
     /// The cheapest that the algorithm allows, for tests that are not about passwords.
     #[cfg(test)]
     pub(super) async fn cheap() -> Self {
-        use argon2::{Algorithm, Params, Version};
-        Self::with(Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8, 1, 1, None).unwrap())).await.unwrap()
+        Self::with(Argon2id::new(Params::new(8, 1, 1, None).unwrap())).await.unwrap()
     }
 }
 

@@ -5,15 +5,29 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use crate::config::{self, Flags};
+use crate::process::Descriptors;
 use crate::process::launch::Launcher;
 use crate::server::{self, Server};
+
+/// Descriptors that a server with a few hundred runs needs for other things than connections.
+const BESIDE_CONNECTIONS: u64 = 1000;
 
 pub(super) fn serve(flags: Flags, umask: rustix::fs::Mode) -> anyhow::Result<ExitCode> {
     // Before the first secret is read.
     server::close_to_others().context("cannot close this process to others")?;
     let settings = config::load(flags, &|name| std::env::var_os(name))?;
     server::init(&settings)?;
-    let launcher = Launcher::new(umask).context("this program cannot find itself")?;
+    let descriptors = Descriptors::raise();
+    if let Some(now) = descriptors.now
+        && now < u64::from(settings.max_connections.get()) + BESIDE_CONNECTIONS
+    {
+        tracing::warn!(
+            descriptors = now,
+            connections = settings.max_connections,
+            "the system allows fewer open files than there may be connections; some of them will have to wait (`ulimit -Hn`, LimitNOFILE)"
+        );
+    }
+    let launcher = Launcher::new(umask).context("this program cannot find itself")?.giving_back(descriptors);
     let registry = server::agents(&settings.agents, |name| std::env::var_os(name));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     runtime.block_on(async {

@@ -33,6 +33,7 @@ impl Environment<'_> {
             logins_per_minute: self.parsed("OPENRUNNER_LOGINS_PER_MINUTE", "a whole number of logins, at least 1")?,
             requests_per_minute: self.parsed("OPENRUNNER_REQUESTS_PER_MINUTE", "a whole number of requests, at least 1")?,
             max_streams_per_user: self.parsed("OPENRUNNER_MAX_STREAMS_PER_USER", "a whole number of streams, at least 1")?,
+            max_connections: self.parsed("OPENRUNNER_MAX_CONNECTIONS", "a whole number of connections, at least 1")?,
             max_runs: self.parsed("OPENRUNNER_MAX_RUNS", "a whole number of runs, at least 1")?,
             max_runs_per_user: self.parsed("OPENRUNNER_MAX_RUNS_PER_USER", "a whole number of runs, at least 1")?,
             max_queue: self.parsed("OPENRUNNER_MAX_QUEUE", "a whole number of runs")?,

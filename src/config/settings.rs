@@ -64,6 +64,10 @@ pub struct Settings {
     #[config(env = "OPENRUNNER_MAX_STREAMS_PER_USER", default = 1_000)]
     pub max_streams_per_user: NonZeroUsize,
 
+    /// Connections at once; more wait, unaccepted, in the system's queue. Default 12000.
+    #[config(env = "OPENRUNNER_MAX_CONNECTIONS", default = 12_000)]
+    pub max_connections: NonZeroU32,
+
     /// Runs at once; more wait in the queue. Default: total memory divided by 600 MB, at least 2.
     #[config(env = "OPENRUNNER_MAX_RUNS")]
     pub max_runs: NonZeroUsize,

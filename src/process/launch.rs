@@ -14,8 +14,8 @@ use std::process::Command;
 
 use rustix::fs::Mode;
 
-use super::Cage;
 use super::shim::{self, ProcessFolder};
+use super::{Cage, Descriptors};
 
 /// The hidden subcommand by which this program starts itself.
 pub const SUBCOMMAND: &str = "launch";
@@ -31,6 +31,7 @@ pub const COMPLAINT: &str = "openrunner: the agent could not be started";
 pub struct Launcher {
     program: PathBuf,
     umask: Mode,
+    descriptors: Option<Descriptors>,
 }
 
 impl Launcher {
@@ -42,7 +43,13 @@ impl Launcher {
         // By its link and not by its path: an upgrade may have put another file there since we were started.
         let link = Path::new("/proc/self/exe");
         let program = if cfg!(target_os = "linux") { link.to_owned() } else { std::env::current_exe()? };
-        Ok(Self { program, umask })
+        Ok(Self { program, umask, descriptors: None })
+    }
+
+    /// Gives agents back the bound of open descriptors that the server itself was started with.
+    #[must_use]
+    pub fn giving_back(self, descriptors: Descriptors) -> Self {
+        Self { descriptors: Some(descriptors), ..self }
     }
 
     /// The command that becomes `program` with `args`, in `cage`. Environment, folder and pipes are the caller's to add.
@@ -61,6 +68,13 @@ impl Launcher {
         let mut command = Command::new(&self.program);
         command.arg0("openrunner").arg(shim::SUBCOMMAND).arg(folder.path());
         command
+    }
+
+    /// Undoes, for the process of a shim that was just started, what only the server needs. Its agent has it from the shim.
+    pub(super) fn settle(&self, shim: u32) {
+        if let Some(descriptors) = self.descriptors {
+            descriptors.give_back_to(shim);
+        }
     }
 
     /// The file mode mask that agents are given.

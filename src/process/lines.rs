@@ -21,9 +21,11 @@ impl<'a> Line<'a> {
     /// The line as text. Bytes that are not UTF-8 are replaced; the flag tells whether there were any.
     pub fn text(self) -> (Cow<'a, str>, bool) {
         let bytes = if self.cut_from.is_some() { without_torn_end(self.bytes) } else { self.bytes };
-        let text = String::from_utf8_lossy(bytes);
-        let replaced = matches!(text, Cow::Owned(_));
-        (text, replaced)
+        // Nearly every line is good, and the check that only says so is several times as fast as the one that can mend.
+        match std::str::from_utf8(bytes) {
+            Ok(text) => (Cow::Borrowed(text), false),
+            Err(_) => (String::from_utf8_lossy(bytes), true),
+        }
     }
 }
 

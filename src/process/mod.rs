@@ -22,6 +22,7 @@ mod workdir;
 
 pub use bounds::{Bounds, Cage, Confinement};
 pub use cgroup::{BadGroup, Groups};
+pub use descriptors::Descriptors;
 pub use exit::Exit;
 pub use family::Marker;
 pub use identity::Identity;

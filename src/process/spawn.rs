@@ -85,6 +85,10 @@ fn start(launcher: &Launcher, folder: &ProcessFolder, working_dir: &WorkingDir) 
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     // Not kept: it is to live on without us, and the runtime takes its exit from the system when there is one.
-    drop(command.spawn()?);
+    let shim = command.spawn()?;
+    // Before it is told what to start, so its agent begins with it.
+    if let Some(id) = shim.id() {
+        launcher.settle(id);
+    }
     Ok(ours)
 }

@@ -20,17 +20,22 @@ use axum::http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use super::linger;
+use super::patience::Patience;
 use crate::api::PeerAddress;
 
 /// How long a request's head may take to arrive, and how long a connection may be idle between two requests.
 pub(super) const HEAD_LIMIT: Duration = Duration::from_secs(10);
+
+/// Connections that may wait to be accepted. When so many readers come again at once, one that finds the queue full is not told: its
+/// system asks again after 1 s, 3 s, 7 s. More than `net.core.somaxconn`, 4096 since Linux 5.4, there cannot be.
+const BACKLOG: u32 = 4096;
 
 /// The first and the longest wait after an accept that failed for want of descriptors or memory.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
@@ -45,10 +50,21 @@ pub struct Listening {
 }
 
 impl Default for Listening {
-    /// 4096 connections, of which each takes a descriptor, and 10 s to drain.
+    /// 12,000 connections, of which each takes a descriptor, and 10 s to drain.
     fn default() -> Self {
-        Self { max_connections: 4096, drain: Duration::from_secs(10) }
+        Self { max_connections: 12_000, drain: Duration::from_secs(10) }
     }
+}
+
+/// A listener on `address`, where another one may just have ended.
+///
+/// # Errors
+/// If the address is taken, is not this machine's, or may not be used.
+pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// How the end went.
@@ -130,7 +146,7 @@ async fn serve_connection(stream: TcpStream, address: SocketAddr, router: Router
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_LIMIT)
-        .serve_connection(TokioIo::new(stream), Requests { router, address });
+        .serve_connection(TokioIo::new(Patience::new(stream)), Requests { router, address });
     let mut stopping = false;
     loop {
         let ended = {
@@ -152,7 +168,7 @@ async fn serve_connection(stream: TcpStream, address: SocketAddr, router: Router
             }
         }
     }
-    let stream = connection.into_parts().io.into_inner();
+    let stream = connection.into_parts().io.into_inner().into_inner();
     tokio::select! {
         () = linger::close(stream) => {}
         () = stop.cancelled() => {}

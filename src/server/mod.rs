@@ -4,7 +4,9 @@ mod agents;
 mod linger;
 mod listen;
 mod logs;
+mod patience;
 mod private;
+mod secrets;
 mod signals;
 mod start;
 #[cfg(test)]

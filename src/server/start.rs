@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::listen::{Drained, Listening, serve};
+use super::listen::{Drained, Listening, listen, serve};
+use super::secrets::known_secrets;
 use super::signals::Stop;
 use crate::agent::handle::Limits;
 use crate::agent::{Agents, Host, Registry};
@@ -90,6 +92,7 @@ pub struct Server {
     runs: RunManager,
     limits: Arc<RateLimits>,
     tasks: TaskTracker,
+    max_connections: usize,
     shutdown: Duration,
 }
 
@@ -104,7 +107,7 @@ impl Server {
         let key = SigningKey::load(settings.jwt_secret.as_ref(), &settings.data_dir)?;
         let auth = Auth::start(Arc::new(store.clone()), Arc::clone(&clock), &key, settings.admin_password.as_ref()).await?;
         let listening = |source| StartError::Listen { addr: settings.addr, source };
-        let listener = TcpListener::bind(settings.addr).await.map_err(listening)?;
+        let listener = listen(settings.addr).map_err(listening)?;
         let address = listener.local_addr().map_err(listening)?;
         if !address.ip().is_loopback() && auth.has_default_passwords().await? {
             tracing::warn!(
@@ -142,6 +145,7 @@ impl Server {
             first_word: settings.first_event(),
             rules: rules(&settings.permission_rules)?,
             user_env: settings.run_env.iter().map(|name| name.as_str().to_owned()).collect(),
+            secrets: known_secrets(settings),
         };
         let audit = Audit::new(Arc::new(store.clone()), Arc::clone(&clock), tasks.clone());
         let runs = RunManager::new(Arc::new(store.clone()), clock, agents, &run_settings).map_err(StartError::Workspaces)?;
@@ -162,7 +166,8 @@ impl Server {
         }));
         let state = AppState { auth: Arc::new(auth), audit, runs: runs.clone(), health: Arc::new(health), limits: Arc::clone(&limits) };
         let router = router(state, policy);
-        Ok(Self { listener, address, router, runs, limits, tasks, shutdown: settings.shutdown() })
+        let max_connections = usize::try_from(settings.max_connections.get()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        Ok(Self { listener, address, router, runs, limits, tasks, max_connections, shutdown: settings.shutdown() })
     }
 
     /// The address that it listens on.
@@ -173,9 +178,9 @@ impl Server {
     /// Serves until it is told to stop. Then it takes no more connections, ends every run as `shutdown` or lets it go on by itself, lets
     /// followers read to the end of what there is, and returns within the shutdown's time.
     pub async fn run(self, stop: Stop) {
-        let Self { listener, address, router, runs, limits, tasks, shutdown } = self;
+        let Self { listener, address, router, runs, limits, tasks, max_connections, shutdown } = self;
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "openrunner is ready");
-        let listening = Listening { drain: shutdown, ..Listening::default() };
+        let listening = Listening { max_connections, drain: shutdown };
         let closing = CancellationToken::new();
         let draining = async {
             let how = stop.told().await;

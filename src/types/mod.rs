@@ -13,6 +13,7 @@ mod permission;
 mod scope;
 mod shutdown;
 mod spec;
+mod text;
 
 pub use action::Action;
 pub use caller::{Caller, UserRole};
@@ -28,3 +29,4 @@ pub use permission::{RuleSpec, RuleVerdict};
 pub use scope::{BadScope, Scope};
 pub use shutdown::OnShutdown;
 pub use spec::{McpServer, McpTransport, PermissionMode, RunSpec, Timestamp};
+pub use text::acts_on_a_reader;

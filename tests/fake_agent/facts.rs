@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::{env, fs, io};
 
-use rustix::process::{Resource, getpgrp, getpid, getppid, getsid};
+use rustix::process::{Resource, getpgrp, getpid, getppid, getrlimit, getsid};
 use serde_json::{Value, json};
 
 /// The fact of this name: `env`, `fds` (what each descriptor leads to, by number), `argv`, `ids` (pid, sid, pgid, ppid), `umask`, `cwd`,
-/// `group` (the control group) or `limits` (of resources, in bytes).
+/// `group` (the control group), `limits` (of resources, in bytes) or `open_files` (how many there may be).
 ///
 /// # Errors
 /// If there is no fact of that name or the system does not tell.
@@ -32,9 +32,10 @@ pub(crate) fn fact(name: &str) -> io::Result<Value> {
             Ok(groups.lines().find_map(|line| line.strip_prefix("0::")).into())
         }
         "limits" => {
-            let of = |resource| rustix::process::getrlimit(resource).current;
+            let of = |resource| getrlimit(resource).current;
             Ok(json!({ "data": of(Resource::Data), "core": of(Resource::Core) }))
         }
+        "open_files" => Ok(getrlimit(Resource::Nofile).current.into()),
         "cwd" => Ok(lossy(env::current_dir()?).into()),
         _ => Err(io::Error::other(format!("no such fact: {name:?}"))),
     }

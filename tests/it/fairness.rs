@@ -63,6 +63,7 @@ fn manager(folder: &std::path::Path, agent: Noting) -> RunManager {
         max_queue: USERS * RUNS,
         stop_grace: second,
         first_word: None,
+        secrets: openrunner::run::events::Secrets::default(),
         shutdown_grace: second,
         permission_timeout: second,
         rules: vec![],

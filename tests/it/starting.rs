@@ -88,6 +88,18 @@ fn s7_the_environment_is_built_and_not_inherited() {
 }
 
 #[test]
+fn the_server_takes_all_descriptors_that_it_may_have_and_agents_get_back_what_there_was_before() {
+    live(async {
+        let server = Setup::new().after_shell("ulimit -Hn 4000; ulimit -Sn 700").start().await;
+        let user = server.client("user").await;
+        assert_eq!(user.reports(&["open_files"], json!({})).await, [700]);
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.pid())).unwrap();
+        let open_files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+        assert_eq!(open_files.split_whitespace().filter(|word| *word == "4000").count(), 2, "{open_files}");
+    });
+}
+
+#[test]
 fn s8_our_files_are_the_owners_alone_and_agents_get_the_mask_of_whoever_started_us() {
     live(async {
         let server = Setup::new().after_shell("umask 027").start().await;

@@ -111,6 +111,9 @@ impl ClaudeParser {
     /// Takes one line: gives its fate, or `None` for one that is not known. An error means that it could not be read at all, and
     /// then nothing was changed.
     fn understand(&mut self, line: &str, out: &mut Output) -> serde_json::Result<Option<Fate>> {
+        if let Some(piece) = StreamLine::read(line) {
+            return Ok(self.stream_event(piece, out));
+        }
         let before = out.items.len();
         let head: Head<'_> = serde_json::from_str(line)?;
         let subtype = head.subtype.as_ref().map_or("", |subtype| subtype.0.as_ref());

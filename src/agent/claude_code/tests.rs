@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::ClaudeCode;
+use super::{ClaudeCode, wire};
 use crate::agent::replay::{self, Act, Decide as _, Recording, Replayed};
 use crate::agent::{Fate, Item, Mode, Output, Parser, Program};
 use crate::types::{Answer, Cause, Decision, Failure, Level, McpServer, McpTransport, NoticeCode, PermissionMode, StreamEvent, ToolStatus};
@@ -117,6 +117,21 @@ fn nothing_that_a_program_writes_makes_the_parser_panic_or_lie() {
 fn whatever_comes_in_between_a_request_is_resolved_once() {
     let recordings: Vec<_> = replay::recordings(AGENT).into_iter().filter(|recording| recording.two_way).collect();
     replay::resolves_every_request_once(&recordings, || parser(Mode::TwoWay));
+}
+
+#[test]
+fn the_short_way_of_reading_a_piece_of_the_stream_gives_what_the_long_way_gives() {
+    let mut pieces = 0;
+    for recording in replay::recordings(AGENT) {
+        let lines: Vec<&str> = recording.lines().collect();
+        // With a space the beginning is not the expected one, and the meaning is the same.
+        let spaced: Vec<String> = lines.iter().map(|line| line.replacen('{', "{ ", 1)).collect();
+        assert_eq!(told(&lines), told(&spaced.iter().map(String::as_str).collect::<Vec<_>>()), "{}", recording.name);
+        pieces += lines.iter().filter(|line| wire::StreamLine::read(line).is_some()).count();
+    }
+    assert!(pieces > 100, "only {pieces} pieces in the recordings");
+    let twice = r#"{"type":"stream_event","event":{"type":"ping"},"type":"stream_event"}"#;
+    assert_eq!(told(&[twice]), [Item::Event(StreamEvent::Raw { line: twice.to_owned() })]);
 }
 
 /// What comes of these lines in two-way mode.

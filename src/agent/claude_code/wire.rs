@@ -1,7 +1,7 @@
 //! The JSON of `stream-json`: one object a line, as far as we read it.
 //!
-//! A line is read twice: first for its `type` and `subtype`, wherever they stand, then as what these say. Text is borrowed from the
-//! line. What is not needed is skipped unread, and what is needed but has another type than it should counts as absent
+//! A line is read twice: first for its `type` and `subtype`, wherever they stand, then as what these say. The pieces of the model's
+//! stream, which are most lines, are known by how they begin and read once ([`StreamLine::read`]). Text is borrowed from the line. What is not needed is skipped unread, and what is needed but has another type than it should counts as absent
 //! ([`lenient`]), except where a line would mean nothing without it.
 
 use std::borrow::Cow;
@@ -39,6 +39,9 @@ pub(super) struct Head<'a> {
 /// `stream_event`: an event of the model's own stream, as it comes in. The hot path: most lines of a run are these.
 #[derive(Debug, Deserialize)]
 pub(super) struct StreamLine<'a> {
+    /// Only so that a line with two types is no line of ours, as everywhere.
+    #[serde(rename = "type", borrow)]
+    _kind: Cow<'a, str>,
     #[serde(borrow)]
     pub(super) event: ModelEvent<'a>,
     #[serde(default, borrow)]
@@ -46,6 +49,14 @@ pub(super) struct StreamLine<'a> {
     /// Absent before 2.1.330; then the last `message_start` tells it.
     #[serde(default, borrow)]
     pub(super) api_message_id: Option<Text<'a>>,
+}
+
+impl<'a> StreamLine<'a> {
+    /// Takes a line that begins as the program writes these. `None` for any other, which may be one all the same.
+    pub(super) fn read(line: &'a str) -> Option<Self> {
+        const BEGINNING: &str = r#"{"type":"stream_event","#;
+        line.starts_with(BEGINNING).then(|| serde_json::from_str(line).ok())?
+    }
 }
 
 /// One event of the Messages API.

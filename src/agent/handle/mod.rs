@@ -31,8 +31,8 @@ pub(super) use program::{Program, find_again, start};
 /// Most that is kept of an agent's stderr, in bytes.
 pub(super) const MAX_STDERR: u64 = voice::STDERR_LOG as u64;
 
-/// Batches that may wait for the driver. One is a whole read of the output, so two keep both sides busy.
-const UPDATES: usize = 2;
+/// Batches that may wait for the driver. What comes while one waits gathers and becomes the next, so more would only be smaller ones.
+const UPDATES: usize = 1;
 /// Commands that may wait for the agent's task: a run has a handful in its life.
 const COMMANDS: usize = 16;
 
@@ -96,6 +96,15 @@ pub struct AgentHandle {
     tree: Option<Tree>,
     held_to: Option<RunLimits>,
     ended: bool,
+}
+
+/// An agent of an earlier server.
+#[derive(Debug)]
+pub struct FoundAgent {
+    /// The agent.
+    pub handle: AgentHandle,
+    /// What that server wanted to be remembered of it; empty if nothing.
+    pub memo: String,
 }
 
 #[derive(Debug)]

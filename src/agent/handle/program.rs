@@ -7,7 +7,7 @@ use tokio_util::task::TaskTracker;
 
 use super::spool::{Outputs, Replayed, Which, replay};
 use super::voice::Voice;
-use super::{AgentEnd, AgentHandle, Call, Command, Link, Past, Place, SLACK, Speech, Update, link};
+use super::{AgentEnd, AgentHandle, Call, Command, FoundAgent, Link, Past, Place, SLACK, Speech, Update, link};
 use crate::agent::{Item, Parser};
 use crate::process::shim::{self, ExitRecord, Order, Orders, ProcessFolder, Report, Reports, Spooled, StoppedBy};
 use crate::process::{Exit, Marker, Tree, launch};
@@ -17,6 +17,11 @@ use crate::types::{Cause, Failure, Level, NoticeCode, RunLimits};
 const INTERRUPT: Duration = Duration::from_secs(3);
 /// How long a shim may take to carry out its last order when nobody waits for the agent any more.
 const LAST_ORDER: Duration = Duration::from_secs(10);
+
+/// Most of the output, in bytes, that is understood ahead of the driver: what has gathered while it waited for the disk becomes one
+/// batch, and the larger a batch, the less a commit costs each event of it. A shim keeps twice as much ready, so neither waits for the
+/// other; and what each read takes is far less, so this is passed by one read at most.
+const AHEAD: u64 = 512 * 1024;
 
 /// Time limits of a program's end.
 #[derive(Clone, Copy, Debug)]
@@ -53,14 +58,28 @@ pub(in crate::agent) fn start(
 }
 
 /// Finds a program again that an earlier server has started: alive with its shim, ended, or lost with it. `stored` is how far the
-/// log has come. `None` if no program was ever started, and none will be.
+/// log has come, `has_memo` whether there was something to be remembered. `None` if no program was ever started, and none will be.
+///
+/// # Errors
+/// A [`Failure`] if the memo is lost. Nothing of the output was read then: nobody would know what must not be shown of it.
 pub(in crate::agent) async fn find_again(
     program: Program,
     parser: Box<dyn Parser>,
     stored: Place,
+    has_memo: bool,
     tasks: &TaskTracker,
-) -> Option<AgentHandle> {
-    let found = shim::find(&program.folder, &program.marker).await?;
+) -> Result<Option<FoundAgent>, Failure> {
+    let Some(found) = shim::find(&program.folder, &program.marker).await else { return Ok(None) };
+    let memo = match &found {
+        shim::Found::Alive { greeting, .. } => greeting.memo.clone(),
+        shim::Found::Ended(_) | shim::Found::Lost(_) => String::new(),
+    };
+    if has_memo && memo.is_empty() {
+        let message = "the process that kept the agent was killed while no server was there, and with it the values of env and \
+                       mcp_servers are lost, which are kept nowhere else; without them nobody can tell what must be masked in \
+                       the rest of its output";
+        return Err(Failure::new(Cause::NodeLost, message));
+    }
     let (handle, link) = link(Some(Tree::left_by_earlier_server(program.marker.clone())), program.held_to);
     tasks.spawn(async move {
         let folder = program.folder.clone();
@@ -77,7 +96,7 @@ pub(in crate::agent) async fn find_again(
             }
         }
     });
-    Some(handle)
+    Ok(Some(FoundAgent { handle, memo }))
 }
 
 struct Supervisor {
@@ -216,8 +235,8 @@ impl Supervisor {
                     }
                     Err(_driver_gone) => return self.abandon().await,
                 },
-                // Not read while items wait: the shim hears that we have taken no more, and that is the back-pressure.
-                () = tokio::task::yield_now(), if self.has_unread() && !self.voice.has_items() => self.read(),
+                // Not read on when that much waits: the shim hears that we have taken no more, and that is the back-pressure.
+                () = tokio::task::yield_now(), if self.has_unread() && self.ahead() < AHEAD => self.read(),
                 report = next(&mut self.reports), if self.reports.is_some() => match report {
                     Some(report) => self.told(report),
                     None => self.connection_lost().await,
@@ -249,6 +268,11 @@ impl Supervisor {
     fn has_unread(&self) -> bool {
         let (read, there) = (&self.place, &self.spooled);
         read.out < there.out || read.err < there.err || there.out_ended && !read.out_ended || there.err_ended && !read.err_ended
+    }
+
+    /// How much of the output was understood since the driver last took what came of it. Nothing, if nothing came of it.
+    fn ahead(&self) -> u64 {
+        self.place.out - self.taken.0 + (self.place.err - self.taken.1)
     }
 
     fn told(&mut self, report: Report) {

@@ -11,7 +11,7 @@ use crate::process::{Marker, Remains, Tree};
 /// What has become of a run's program.
 #[derive(Debug)]
 pub enum Found {
-    /// Its shim lives, and listens to us and to no earlier server.
+    /// Its shim lives, and listens to us and to no earlier server. The agent may have ended, which is its next word then.
     Alive {
         /// What we say to it.
         orders: Orders,
@@ -20,7 +20,7 @@ pub enum Found {
         /// Its first word.
         greeting: Greeting,
     },
-    /// It has ended while no server was there.
+    /// It has ended while no server was there, and its shim has gone.
     Ended(Box<ExitRecord>),
     /// Its shim is dead, and so is it; what was left of it was killed.
     Lost(Remains),
@@ -30,14 +30,11 @@ pub enum Found {
 ///
 /// Nothing is signalled by its number alone: a shim is known by its number and its start, what it has left by the run's marker.
 pub async fn find(folder: &ProcessFolder, marker: &Marker) -> Option<Found> {
-    if let Some(record) = exit_record(folder) {
-        return Some(Found::Ended(record));
-    }
+    // Asked first, also where the end is written down: it may be there still, with what only it knows.
     let error = match client::find_again(folder).await {
         Ok((orders, reports, greeting)) => return Some(Found::Alive { orders, reports, greeting }),
         Err(error) => error,
     };
-    // It may have come to its end while we knocked.
     if let Some(record) = exit_record(folder) {
         return Some(Found::Ended(record));
     }

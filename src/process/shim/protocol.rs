@@ -25,6 +25,9 @@ pub const MAX_INPUT: u64 = 64 * 1024 * 1024;
 /// Longest line of either side, in bytes. The longest that there is holds a command line and an environment.
 pub const MAX_LINE: usize = 16 * 1024 * 1024;
 
+/// Longest memo, in bytes. With every letter of it escaped it is half of the longest line.
+pub const MAX_MEMO: usize = 4 * 1024 * 1024;
+
 /// What a server says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -55,6 +58,8 @@ pub enum Order {
         /// Milliseconds between TERM and KILL; 0 for KILL at once.
         grace_ms: u64,
     },
+    /// The server has taken the end, and what the shim remembers is needed no more. Before the end it means nothing.
+    Release {},
 }
 
 /// What a shim is to start.
@@ -81,6 +86,11 @@ pub struct StartOrder {
     /// What the agent and all that it starts are held in.
     #[serde(default)]
     pub cage: Cage,
+    /// What a later server has to know and must be written nowhere, in the server's own words, at most [`MAX_MEMO`]. The shim gives it
+    /// back in its greeting. While it has one it does not go at the agent's end, but waits to be released: for a day after the last
+    /// server has gone, not for ever.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub memo: String,
 }
 
 /// Bytes for the agent's stdin.
@@ -125,7 +135,7 @@ pub enum Report {
         /// How.
         exit: Exit,
     },
-    /// Everything is over, and written down. The last message.
+    /// Everything is over, and written down. The last message, said to each server that comes while the shim waits to be released.
     Ended(Box<ExitRecord>),
 }
 
@@ -144,6 +154,9 @@ pub struct Greeting {
     pub stopping: Option<StoppedBy>,
     /// How far its output has come.
     pub spooled: Spooled,
+    /// The memo of [`StartOrder`], if there was one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub memo: String,
 }
 
 /// Who the processes of a run are: what `process.json` holds.

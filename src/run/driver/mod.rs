@@ -33,7 +33,7 @@ use super::state::{Input, Outcome, RunState, StopReason};
 use super::store::{RunChange, RunStore, StoreError};
 use crate::agent::handle::{AgentEnd, AgentHandle, Update};
 use crate::agent::{Agents, Item, Start, Started, Task};
-use crate::process::shim::ProcessFolder;
+use crate::process::shim::{ProcessFolder, release};
 use crate::process::{Marker, WorkingDir, is_shortage};
 use crate::types::{
     Cause, DecidedBy, Failure, Level, McpServer, NoticeCode, OnShutdown, RunDone, RunId, RunLimits, RunSpec, RunStarted, SessionId,
@@ -324,6 +324,7 @@ impl Driver {
             let written = self.log.append(&[resumed], RunChange::default()).await;
             written.map_err(|error| Failure::new(Cause::Storage, error.to_string()))?;
         }
+        let memo = self.private.memo();
         let Private { env, mcp_servers } = std::mem::take(&mut self.private);
         let run = self.log.run();
         let start = Start {
@@ -333,6 +334,7 @@ impl Driver {
             folder: self.around.process_folder(run),
             marker: Marker::new(run.to_string()),
             limit: self.spec.timeout,
+            memo,
         };
         self.around.agents.start(start).await
     }
@@ -526,6 +528,7 @@ impl Driver {
         }
         self.inbox.status.send_replace(status);
         let folder = self.around.process_folder(self.log.run());
+        release(&folder).await;
         // Nobody waits for it, and what stays is found by nobody.
         let _ = tokio::task::spawn_blocking(move || folder.forget_process()).await;
     }
@@ -538,12 +541,6 @@ enum Wait {
     Ended,
     /// The server goes away, and the run waits on for the next one.
     LetGo,
-}
-
-impl Private {
-    fn is_empty(&self) -> bool {
-        self.env.is_empty() && self.mcp_servers.is_empty()
-    }
 }
 
 /// Whoever asked may have left.

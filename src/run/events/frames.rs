@@ -27,7 +27,7 @@ impl Frames {
             let line = &chunk.body[start..end];
             start = end + 1;
             bytes.extend_from_slice(b"id: ");
-            bytes.extend_from_slice(seq.to_string().as_bytes());
+            write_number(seq, &mut bytes);
             bytes.extend_from_slice(b"\nevent: ");
             bytes.extend_from_slice(name_of(line));
             bytes.extend_from_slice(b"\ndata: ");
@@ -56,6 +56,12 @@ impl Frames {
         let from = skipped.checked_sub(1).map_or(0, |last_skipped| self.ends[last_skipped]);
         self.bytes.slice(from..)
     }
+}
+
+/// Adds a number in digits.
+fn write_number(number: u64, out: &mut Vec<u8>) {
+    // Twice as fast as formatting, and this is done for every event.
+    serde_json::to_writer(out, &number).expect("writing a number to memory cannot fail");
 }
 
 /// The name of the event in a line: the first `type`, since number and time hold none.

@@ -1,20 +1,24 @@
 //! Writes the log: durable first, then seen.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::encode::encode;
+use super::encode::Encoder;
 use super::follower::{Follower, Framing};
 use super::frames::Frames;
+use super::mask::Masker;
 use super::memory::Memory;
+use super::secrets::Secrets;
+use super::tail::{Tail, Tails};
 use crate::run::store::{Chunk, Idempotency, RunChange, RunRecord, RunStore, StoreError};
 use crate::types::{Clock, RunId, Seq, StreamEvent, Timestamp};
 
-/// Most that a live run's tail holds in memory, in bytes of frames. A follower that is further behind reads from the store.
-const TAIL: usize = 256 * 1024;
+/// Bytes of events after which a batch goes on in another chunk, as long as a page that followers are given: one of them that stands
+/// still holds no more than that, however large the batches are.
+const CHUNK: usize = 64 * 1024;
 
 /// About how much of a log is read at once where nobody waits for it, in bytes.
 const READ: usize = 1024 * 1024;
@@ -25,6 +29,8 @@ pub struct EventLog {
     store: Arc<dyn RunStore>,
     clock: Arc<dyn Clock>,
     live: Arc<Mutex<HashMap<RunId, Arc<Live>>>>,
+    secrets: Secrets,
+    tails: Arc<Tails>,
 }
 
 /// How far a log has come.
@@ -43,16 +49,21 @@ pub(super) struct Live {
     tail: Mutex<Tail>,
 }
 
-#[derive(Debug, Default)]
-struct Tail {
-    batches: VecDeque<Frames>,
-    size: usize,
-}
-
 impl EventLog {
     /// The logs in `store`, stamped with `clock`.
     pub fn new(store: Arc<dyn RunStore>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, live: Arc::default() }
+        Self { store, clock, live: Arc::default(), secrets: Secrets::default(), tails: Arc::default() }
+    }
+
+    /// The same, without these values in any event that is written from now on.
+    #[must_use]
+    pub fn hiding(self, secrets: Secrets) -> Self {
+        Self { secrets, ..self }
+    }
+
+    /// The values that are in no event of any run.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// Makes a run durable together with its first events, of which there is at least one, and gives the right to write on.
@@ -66,24 +77,26 @@ impl EventLog {
         idempotency: Option<Idempotency>,
     ) -> Result<LogWriter, StoreError> {
         let id = run.id;
-        let chunk = chunk_of(Seq::FIRST, self.clock.now(), first);
-        run.last_seq = chunk.last;
-        let frames = Frames::of(&chunk);
-        self.store.create_run(run, chunk, idempotency).await?;
-        let mut writer = self.writer(id, 0);
+        let chunks = chunks_of(Seq::FIRST, self.clock.now(), first);
+        run.last_seq = chunks.last().map_or(Seq::FIRST, |chunk| chunk.last);
+        let frames = chunks.iter().map(Frames::of).collect();
+        self.store.create_run(run, chunks, idempotency).await?;
+        let mut writer = self.writer(id, 0, Masker::new(self.secrets.clone()));
         writer.seen(frames, false);
         Ok(writer)
     }
 
-    /// Gives the right to write on in a log that an earlier server left unfinished.
-    pub fn reopen(&self, run: &RunRecord) -> LogWriter {
-        self.writer(run.id, run.last_seq.get())
+    /// Gives the right to write on in a log that an earlier server left unfinished, without any of `secrets`. What that server held back
+    /// of the last texts comes with their next pieces.
+    pub fn reopen(&self, run: &RunRecord, secrets: Secrets) -> LogWriter {
+        self.writer(run.id, run.last_seq.get(), Masker::resumed(secrets, &run.held))
     }
 
-    fn writer(&self, run: RunId, last: u64) -> LogWriter {
-        let live = Arc::new(Live { tip: watch::Sender::new(Tip { last, ended: false }), tail: Mutex::default() });
+    fn writer(&self, run: RunId, last: u64, mask: Masker) -> LogWriter {
+        let live =
+            Arc::new(Live { tip: watch::Sender::new(Tip { last, ended: false }), tail: Mutex::new(Tail::new(Arc::clone(&self.tails))) });
         self.lock().insert(run, Arc::clone(&live));
-        LogWriter { run, last, live, log: self.clone() }
+        LogWriter { run, last, live, mask, log: self.clone() }
     }
 
     /// Follows a run from the event after number `after`; `None` if there is no such run.
@@ -135,8 +148,8 @@ impl std::fmt::Debug for EventLog {
 
 impl Live {
     /// Shows a batch that is on disk.
-    fn publish(&self, frames: Frames, ended: bool) {
-        let last = frames.last();
+    fn publish(&self, frames: Vec<Frames>, ended: bool) {
+        let Some(last) = frames.last().map(Frames::last) else { return };
         self.tail.lock().unwrap_or_else(PoisonError::into_inner).push(frames);
         self.tip.send_replace(Tip { last, ended });
     }
@@ -148,36 +161,6 @@ impl Live {
     }
 }
 
-impl Tail {
-    fn push(&mut self, frames: Frames) {
-        self.size += frames.len();
-        self.batches.push_back(frames);
-        while self.size > TAIL {
-            let Some(oldest) = self.batches.pop_front() else { break };
-            self.size -= oldest.len();
-        }
-    }
-
-    fn after(&self, after: u64, budget: usize) -> Option<(Bytes, u64)> {
-        // Dense numbers: the batches are sorted, and each begins where the one before ends.
-        let from = self.batches.partition_point(|batch| batch.last() <= after);
-        let first = self.batches.get(from).filter(|batch| batch.first() <= after + 1)?;
-        let head = first.after(after);
-        let mut last = first.last();
-        let mut more = self.batches.range(from + 1..).peekable();
-        if more.peek().is_none_or(|next| head.len() + next.len() > budget) {
-            return Some((head, last)); // nothing is copied
-        }
-        let mut joined = Vec::with_capacity(budget);
-        joined.extend_from_slice(&head);
-        while let Some(next) = more.next_if(|next| joined.len() + next.len() <= budget) {
-            joined.extend_from_slice(&next.after(last));
-            last = next.last();
-        }
-        Some((joined.into(), last))
-    }
-}
-
 /// The right to write one run's log. There is one for each live run.
 ///
 /// Dropping it ends the following of the run: who reads gets what is on disk, and then the end of the stream.
@@ -186,6 +169,7 @@ pub struct LogWriter {
     run: RunId,
     pub(super) last: u64,
     live: Arc<Live>,
+    mask: Masker,
     log: EventLog,
 }
 
@@ -200,25 +184,44 @@ impl LogWriter {
         self.log.now()
     }
 
-    /// Makes `events` durable, with `change` in the run's row, and then lets followers see them. Without events it does nothing.
+    /// The values that are in no event of this run.
+    pub fn secrets(&self) -> &Secrets {
+        self.mask.secrets()
+    }
+
+    /// Writes none of these values from now on: those of [`EventLog::secrets`], and the run's own.
+    pub fn hide(&mut self, secrets: Secrets) {
+        self.mask.add(secrets);
+    }
+
+    /// Makes `events` durable, but for the secrets in them, with `change` in the run's row, and then lets followers see them. What is held
+    /// back of them is known in the row as well, both or neither. Without events it does nothing.
     ///
     /// Must not be dropped before it answers: the batch may be on disk without being seen.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails. Nothing was written then, and the same numbers are given again.
-    pub async fn append(&mut self, events: &[StreamEvent], change: RunChange) -> Result<(), StoreError> {
+    pub async fn append(&mut self, events: &[StreamEvent], mut change: RunChange) -> Result<(), StoreError> {
         let Some(first) = Seq::new(self.last + 1).filter(|_| !events.is_empty()) else { return Ok(()) };
         let ended = change.done.is_some();
-        let chunk = chunk_of(first, self.log.now(), events);
-        let frames = Frames::of(&chunk);
-        self.log.store.append(self.run, chunk, change).await?;
+        let (events, mask) = self.mask.mask(events);
+        if let Some((done, _)) = &mut change.done {
+            self.mask.done(done);
+        }
+        change.held = mask.as_ref().and_then(|mask| mask.held_unlike(&self.mask));
+        let chunks = chunks_of(first, self.log.now(), &events);
+        let frames = chunks.iter().map(Frames::of).collect();
+        self.log.store.append(self.run, chunks, change).await?;
+        if let Some(mask) = mask {
+            self.mask = mask;
+        }
         self.seen(frames, ended);
         Ok(())
     }
 
     /// The batch is on disk: from now on it is seen, and the next one follows it.
-    fn seen(&mut self, frames: Frames, ended: bool) {
-        self.last = frames.last();
+    fn seen(&mut self, frames: Vec<Frames>, ended: bool) {
+        self.last = frames.last().map_or(self.last, Frames::last);
         self.live.publish(frames, ended);
     }
 }
@@ -230,14 +233,23 @@ impl Drop for LogWriter {
     }
 }
 
-fn chunk_of(first: Seq, ts: Timestamp, events: &[StreamEvent]) -> Chunk {
-    let mut body = Vec::with_capacity(events.len() * 128);
+/// The batch as it is stored: whole lines, in chunks that a reader can take one by one.
+pub(super) fn chunks_of(first: Seq, ts: Timestamp, events: &[StreamEvent]) -> Vec<Chunk> {
+    let encoder = Encoder::new(ts);
+    let mut chunks = Vec::new();
+    let (mut begun, mut body) = (first, Vec::new());
     let mut seq = first;
-    let mut last = first;
-    for event in events {
-        encode(seq, ts, event, &mut body);
-        last = seq;
-        seq = seq.next();
+    for (event, left) in events.iter().zip((0..events.len()).rev()) {
+        if body.is_empty() {
+            body.reserve((left + 1).saturating_mul(128).min(CHUNK + CHUNK / 8));
+        }
+        encoder.line(seq, event, &mut body);
+        let next = seq.next();
+        if body.len() >= CHUNK || left == 0 {
+            chunks.push(Chunk { first: begun, last: seq, body: std::mem::take(&mut body).into() });
+            begun = next;
+        }
+        seq = next;
     }
-    Chunk { first, last, body: body.into() }
+    chunks
 }

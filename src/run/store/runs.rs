@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::StoreError;
 use crate::agent::handle::Place;
+use crate::run::events::Held;
 use crate::types::{RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, UserName};
 
 /// A run's row.
@@ -34,6 +35,8 @@ pub struct RunRecord {
     pub last_seq: Seq,
     /// How far its events reach in what the agent wrote; `None` while none comes of it.
     pub place: Option<Place>,
+    /// What of the agent's text is held back at the end of its log.
+    pub held: Held,
     /// How it ended: what its last event says.
     pub done: Option<RunDone>,
 }
@@ -60,6 +63,8 @@ pub struct RunChange {
     pub agent_session: Option<String>,
     /// How far the events reach in what the agent wrote.
     pub place: Option<Place>,
+    /// What of the agent's text is held back after the events.
+    pub held: Option<Held>,
     /// The end, with its moment.
     pub done: Option<(RunDone, Timestamp)>,
     /// The key under which a client asked for this.
@@ -133,15 +138,16 @@ pub trait RunStore: std::fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// [`StoreError::KeyUsed`] if the key was used before; any other [`StoreError`] if the store fails. Nothing was added then.
-    async fn create_run(&self, run: RunRecord, first: Chunk, idempotency: Option<Idempotency>) -> Result<(), StoreError>;
+    async fn create_run(&self, run: RunRecord, first: Vec<Chunk>, idempotency: Option<Idempotency>) -> Result<(), StoreError>;
 
-    /// Adds a batch to a run's log and changes its row, both or neither.
+    /// Adds a batch, which has one chunk or more, each beginning where the one before ends, to a run's log and changes its row: all of
+    /// it or nothing.
     ///
     /// # Errors
-    /// [`StoreError::NotNext`] if the batch does not begin right after the log's last event or the run has ended;
+    /// [`StoreError::NotNext`] if a chunk does not begin right after the event before it or the run has ended;
     /// [`StoreError::KeyUsed`] if the change's key was used before; any other [`StoreError`] if the store fails. Nothing was
     /// written then.
-    async fn append(&self, run: RunId, chunk: Chunk, change: RunChange) -> Result<(), StoreError>;
+    async fn append(&self, run: RunId, batch: Vec<Chunk>, change: RunChange) -> Result<(), StoreError>;
 
     /// The run of that id, or `None`.
     ///

@@ -64,6 +64,7 @@ impl Kept {
             left_ms: None,
             grace_ms: 10_000,
             cage: Cage::default(),
+            memo: String::new(),
         }
     }
 

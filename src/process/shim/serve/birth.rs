@@ -60,13 +60,14 @@ pub fn serve_if_asked(mut args: impl Iterator<Item = OsString>) -> Option<ExitCo
 
 fn serve(folder: &Path) -> io::Result<()> {
     let mut server = Wire::new(stand_alone()?)?;
-    let order = hear_what_to_start(&mut server)?;
+    let mut order = hear_what_to_start(&mut server)?;
+    let memo = std::mem::take(&mut order.memo);
     match start(folder, &order) {
         Ok((charge, listener)) => {
-            // The environment with its secrets goes here: nothing of the order is needed any more.
+            // The environment with its secrets goes here: nothing more of the order is needed.
             drop(order);
             server.say(&Report::Started { agent: charge.agent });
-            Keeper::new(charge, Door::new(listener, server)).keep();
+            Keeper::new(charge, Door::new(listener, server), memo).keep();
             Ok(())
         }
         Err(error) => {
@@ -109,6 +110,7 @@ fn hear_what_to_start(server: &mut Wire) -> io::Result<Box<StartOrder>> {
                 left_ms: None,
                 stopping: None,
                 spooled: Spooled::default(),
+                memo: String::new(),
             })),
             Ok(Some(Heard::Order(Order::Start(order)))) => return Ok(order),
             Ok(None) if !server.is_closed() => {

@@ -11,7 +11,7 @@ use crate::types::{RunId, Seq, SessionId, Timestamp, UserName};
 
 #[async_trait]
 impl RunStore for SqliteStore {
-    async fn create_run(&self, run: RunRecord, first: Chunk, idempotency: Option<Idempotency>) -> Result<(), StoreError> {
+    async fn create_run(&self, run: RunRecord, first: Vec<Chunk>, idempotency: Option<Idempotency>) -> Result<(), StoreError> {
         let spec = to_json(&run.spec)?;
         let widened = to_json(&run.widened)?;
         let working_dir = to_json(&run.spec.working_dir)?;
@@ -37,38 +37,47 @@ impl RunStore for SqliteStore {
                 ];
                 execute(connection, sql, values)?;
                 claim_key(connection, run.id, idempotency)?;
-                insert_chunk(connection, run.id, &first)
+                insert_chunks(connection, run.id, &first)
             })
             .await
     }
 
-    async fn append(&self, run: RunId, chunk: Chunk, change: RunChange) -> Result<(), StoreError> {
+    async fn append(&self, run: RunId, batch: Vec<Chunk>, change: RunChange) -> Result<(), StoreError> {
+        let (Some(first), Some(last)) = (batch.first().map(|chunk| chunk.first), batch.last().map(|chunk| chunk.last)) else {
+            return Ok(());
+        };
+        if let Some(gap) = batch.windows(2).find(|pair| pair[1].first != pair[0].last.next()) {
+            return Err(StoreError::NotNext { run, first: gap[1].first });
+        }
         let place = change.place.map(|place| to_json(&place)).transpose()?;
+        let held = change.held.map(|held| to_json(&held)).transpose()?;
         let done = change.done.map(|(done, at)| to_json(&done).map(|json| (json, at))).transpose()?;
         self.writer
             .write(move |connection| {
                 // The row is the guard: a batch that is not the next one, or one after the end, changes nothing.
                 let sql = "UPDATE runs SET last_seq = ?3, status = coalesce(?4, status), started_at = coalesce(?5, started_at),
-                           ended_at = ?6, done = ?7, place = coalesce(?8, place) WHERE id = ?1 AND last_seq = ?2 AND ended_at IS NULL";
+                           ended_at = ?6, done = ?7, place = coalesce(?8, place), held = coalesce(?9, held)
+                           WHERE id = ?1 AND last_seq = ?2 AND ended_at IS NULL";
                 let values = params![
                     run.to_string(),
-                    integer(chunk.first.get() - 1),
-                    integer(chunk.last.get()),
+                    integer(first.get() - 1),
+                    integer(last.get()),
                     change.status.map(crate::types::RunStatus::as_str),
                     change.started_at.map(crate::types::Timestamp::as_millis),
                     done.as_ref().map(|(_, at)| at.as_millis()),
                     done.as_ref().map(|(json, _)| json),
                     place,
+                    held,
                 ];
                 if execute(connection, sql, values)? == 0 {
-                    return Err(StoreError::NotNext { run, first: chunk.first });
+                    return Err(StoreError::NotNext { run, first });
                 }
                 if let Some(agent_session) = change.agent_session {
                     let sql = "UPDATE sessions SET agent_session = ?2 WHERE id = (SELECT session_id FROM runs WHERE id = ?1)";
                     execute(connection, sql, params![run.to_string(), agent_session])?;
                 }
                 claim_key(connection, run, change.idempotency)?;
-                insert_chunk(connection, run, &chunk)
+                insert_chunks(connection, run, &batch)
             })
             .await
     }
@@ -201,11 +210,14 @@ fn used_key(connection: &Connection, owner: &UserName, key: &str) -> Result<Opti
     Ok(Some(UsedKey { run: id, fingerprint }))
 }
 
-fn insert_chunk(connection: &Connection, run: RunId, chunk: &Chunk) -> Result<(), StoreError> {
+fn insert_chunks(connection: &Connection, run: RunId, chunks: &[Chunk]) -> Result<(), StoreError> {
     let sql = "INSERT INTO event_chunks (run_id, first_seq, last_seq, crc32, body) VALUES (?1, ?2, ?3, ?4, ?5)";
-    let crc = crc32fast::hash(&chunk.body);
-    let values = params![run.to_string(), integer(chunk.first.get()), integer(chunk.last.get()), crc, chunk.body.as_ref()];
-    execute(connection, sql, values).map(|_| ())
+    let run = run.to_string();
+    for chunk in chunks {
+        let crc = crc32fast::hash(&chunk.body);
+        execute(connection, sql, params![run, integer(chunk.first.get()), integer(chunk.last.get()), crc, chunk.body.as_ref()])?;
+    }
+    Ok(())
 }
 
 fn read_chunk(run: RunId, row: &rusqlite::Row<'_>) -> Result<Chunk, StoreError> {

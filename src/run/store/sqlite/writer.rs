@@ -7,7 +7,7 @@ use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::decode::writing;
@@ -18,10 +18,24 @@ const QUEUE: usize = 1024;
 /// Most jobs of one transaction, so that none waits long for those that came after it.
 const GROUP: usize = 256;
 
-/// Does its part inside the open transaction, or hears that there is none, and gives what is to be done after the commit.
-type Job = Box<dyn FnOnce(Result<&Connection, StoreError>) -> Reply + Send>;
-/// Answers, and gives whether the disk took this part.
-type Reply = Box<dyn FnOnce(Result<(), StoreError>) -> bool + Send>;
+/// Does its part inside the open transaction, or hears that there is none.
+type Job = Box<dyn FnOnce(Result<Part<'_>, StoreError>) -> Done + Send>;
+
+/// A job's part of the open transaction.
+#[derive(Clone, Copy)]
+enum Part<'a> {
+    /// All of it: if the job fails, it is rolled back.
+    Whole(&'a Connection),
+    /// It is shared with others, which are to stand if this job fails.
+    Shared(&'a Connection),
+}
+
+/// What a job has come to, before the commit.
+struct Done {
+    worked: bool,
+    /// Answers after the commit, and gives whether the disk took this part.
+    reply: Box<dyn FnOnce(Result<(), StoreError>) -> bool + Send>,
+}
 
 #[derive(Clone, Debug)]
 pub(super) struct Writer {
@@ -30,14 +44,14 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(mut connection: Connection, lock: Option<Arc<File>>) -> std::io::Result<Self> {
+    pub(super) fn start(connection: Connection, lock: Option<Arc<File>>) -> std::io::Result<Self> {
         let (jobs, mut inbox) = mpsc::channel::<Job>(QUEUE);
         let healthy = Arc::new(AtomicBool::new(true));
         let health = Arc::clone(&healthy);
         std::thread::Builder::new().name("store".into()).spawn(move || {
             let mut group = Vec::with_capacity(GROUP);
             while inbox.blocking_recv_many(&mut group, GROUP) > 0 {
-                let written = commit(&mut connection, &mut group);
+                let written = commit(&connection, &mut group);
                 health.store(written, Ordering::Relaxed);
             }
             // The server is going away; what cannot be tidied up now is at the next start.
@@ -60,14 +74,19 @@ impl Writer {
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move |connection| {
-            let done = connection.and_then(|connection| apart(connection, work));
-            Box::new(move |committed| {
+        let job: Job = Box::new(move |part| {
+            let done = part.and_then(|part| match part {
+                Part::Whole(connection) => work(connection),
+                Part::Shared(connection) => apart(connection, work),
+            });
+            let worked = done.is_ok();
+            let reply = Box::new(move |committed: Result<(), StoreError>| {
                 let answered = committed.and(done);
                 let taken = !matches!(answered, Err(StoreError::Write(_)));
                 let _ = answer.send(answered);
                 taken
-            })
+            });
+            Done { worked, reply }
         });
         self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
         answered.await.map_err(|_| StoreError::Closed)?
@@ -75,35 +94,50 @@ impl Writer {
 }
 
 /// One transaction over the whole group. Gives whether the disk took it.
-fn commit(connection: &mut Connection, group: &mut Vec<Job>) -> bool {
-    let transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
-        Ok(transaction) => transaction,
-        Err(error) => {
-            let error = writing(&error);
-            for job in group.drain(..) {
-                let _taken = job(Err(error.clone()))(Ok(()));
-            }
-            return false;
+fn commit(connection: &Connection, group: &mut Vec<Job>) -> bool {
+    if let Err(error) = execute(connection, "BEGIN IMMEDIATE") {
+        for job in group.drain(..) {
+            let _taken = (job(Err(error.clone())).reply)(Ok(()));
         }
+        return false;
+    }
+    let alone = group.len() == 1;
+    let part = if alone { Part::Whole(connection) } else { Part::Shared(connection) };
+    let done: Vec<Done> = group.drain(..).map(|job| job(Ok(part))).collect();
+    let committed = if alone && done.iter().any(|done| !done.worked) {
+        // It hears its own error, unless SQLite has given up the transaction by itself, which is the disk's doing.
+        still_open(connection).and_then(|()| execute(connection, "ROLLBACK"))
+    } else {
+        execute(connection, "COMMIT")
     };
-    let replies: Vec<Reply> = group.drain(..).map(|job| job(Ok(&transaction))).collect();
-    let committed = transaction.commit().map_err(|error| writing(&error));
+    let written = committed.is_ok();
+    if !written && !connection.is_autocommit() {
+        // Whatever is wrong, the next group must not find this transaction open.
+        let _ = execute(connection, "ROLLBACK");
+    }
     // A part that the disk did not take is undone before the commit, which then succeeds with whatever is left.
-    replies.into_iter().fold(committed.is_ok(), |written, reply| reply(committed.clone()) && written)
+    done.into_iter().fold(written, |written, done| (done.reply)(committed.clone()) && written)
+}
+
+/// A full disk can make SQLite give up the whole transaction in its middle.
+fn still_open(connection: &Connection) -> Result<(), StoreError> {
+    if connection.is_autocommit() { Err(StoreError::Write("the transaction was given up".into())) } else { Ok(()) }
+}
+
+fn execute(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+    // Prepared once: reading the text again costs as much as a small transaction.
+    connection.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map(|_| ()).map_err(|error| writing(&error))
 }
 
 /// Carries out `work` so that nothing of it stays if it fails, while the rest of the group goes on.
 fn apart<T>(connection: &Connection, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
-    // A full disk can make SQLite give up the whole transaction in its middle. What came after it would then be committed alone.
-    if connection.is_autocommit() {
-        return Err(StoreError::Write("the transaction was given up".into()));
-    }
-    let run = |sql: &str| connection.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map_err(|error| writing(&error));
-    run("SAVEPOINT job")?;
+    // What came after it would be committed alone.
+    still_open(connection)?;
+    execute(connection, "SAVEPOINT job")?;
     let done = work(connection);
     if done.is_err() && !connection.is_autocommit() {
-        run("ROLLBACK TO job")?;
+        execute(connection, "ROLLBACK TO job")?;
     }
-    run("RELEASE job")?;
+    execute(connection, "RELEASE job")?;
     done
 }
