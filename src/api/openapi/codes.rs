@@ -15,7 +15,7 @@ const fn code(status: u16, name: &'static str, when: &'static str) -> Code {
 }
 
 /// Every code, by status. A test compares the list with what the handlers and layers answer with.
-pub(super) const ALL: [Code; 46] = [
+pub(super) const ALL: [Code; 47] = [
     code(400, "malformed_json", "the body is not JSON"),
     code(400, "body_missing", "there is no body"),
     code(400, "body_unreadable", "the body broke off"),
@@ -61,5 +61,6 @@ pub(super) const ALL: [Code; 46] = [
     code(429, "too_many_streams", "as many streams of the user are open as may be"),
     code(500, "internal", "a fault of the server; its log tells more under the id that `detail` names"),
     code(503, "shutting_down", "the server is going down"),
+    code(503, "overloaded", "the server can open no more files at the moment"),
     code(507, "storage", "nothing can be stored at the moment: a full disk, mostly"),
 ];

@@ -64,7 +64,7 @@ pub(super) fn own(operation: &Operation) -> Vec<String> {
 
 /// The codes that do not come from the handler, or come from what it takes its arguments with.
 fn of_the_layers(method: &Method, path: &str, operation: &Operation) -> Vec<String> {
-    let mut names = vec!["origin_not_allowed", "host_not_served", "too_many_requests", "internal"];
+    let mut names = vec!["origin_not_allowed", "host_not_served", "too_many_requests", "internal", "overloaded"];
     if !is_open(method, path) {
         names.extend(["token_missing", "token_invalid", "token_expired", "default_password", "shutting_down"]);
     }
