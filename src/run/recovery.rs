@@ -97,7 +97,7 @@ impl RunManager {
         let (ticket, turn) = (self.inner.admission.queue(), self.inner.sessions.queue(run.session).await);
         let (id, driver) = (run.id, self.driver_again(&run, memory, secrets));
         tracing::info!(run.id = %id, "the run's agent was found again");
-        self.drive(id, driver.go_on(agent, ticket, turn));
+        self.drive(id, driver.go_on(agent, ticket, turn).await);
         Ok(())
     }
 

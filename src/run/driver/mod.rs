@@ -166,18 +166,23 @@ impl Driver {
         drop(places);
     }
 
-    /// Goes on with an agent of an earlier server. It works already, so it waits for no place; but it takes those that it has.
-    pub(super) async fn go_on(mut self, agent: AgentHandle, ticket: Option<Ticket>, turn: Waiting) {
+    /// Goes on with an agent of an earlier server. It works already, so it waits for no place; but it takes those that it has: when this
+    /// answers, before the driving begins, it stands in both queues, and nobody who comes later is given them.
+    pub(super) async fn go_on(self, agent: AgentHandle, ticket: Option<Ticket>, turn: Waiting) -> impl Future<Output = ()> + Send {
+        let mut places = Box::pin(async move { (turn.await, OptionFuture::from(ticket.map(Ticket::admitted)).await) });
+        let taken = futures_util::poll!(&mut places);
+        self.keep_on(agent, (places, taken))
+    }
+
+    /// `places` are given up with the run.
+    async fn keep_on(mut self, agent: AgentHandle, places: impl Send) {
         if !self.started {
             self.enter(Input::Admitted);
         }
-        let places = async move { (turn.await, OptionFuture::from(ticket.map(Ticket::admitted)).await) };
-        tokio::pin!(places);
-        // Asked once, it stands in both queues, and what is given to it is kept for it.
-        let _places = futures_util::poll!(&mut places);
         if let Some(end) = self.work(agent).await {
             self.finish(end).await;
         }
+        drop(places);
     }
 
     async fn wait_for_a_place(&mut self, ticket: Ticket, turn: Waiting) -> Wait {
