@@ -59,7 +59,15 @@ run() {
 }
 echo '-- with a key'
 # A key is told 403 of a method that no scope covers, which need not be there.
-run --exclude-checks unsupported_method --header "Authorization: Bearer $key"
+as_admin=(--exclude-checks unsupported_method --header "Authorization: Bearer $key")
+# What could end the key comes last and with ids that are made up; otherwise they are taken from answers, too.
+ending=(delete_key delete_user change_user)
+run "${as_admin[@]}" "${ending[@]/#/--exclude-operation-id=}"
+if ! curl --silent --fail --output /dev/null --header "Authorization: Bearer $key" "$url/api/auth/me"; then
+    echo 'test-api.sh: a request has ended the key, so those after it have shown little' >&2
+    exit 1
+fi
+run "${as_admin[@]}" "${ending[@]/#/--include-operation-id=}" --phases examples,coverage,fuzzing
 echo '-- without a token'
 # What is not open is 401 whatever the method, so that nobody learns from outside what there is.
 run --exclude-checks unsupported_method --phases examples,coverage,fuzzing

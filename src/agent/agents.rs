@@ -13,14 +13,14 @@ use utoipa::ToSchema;
 
 use super::detect::{Detector, folders};
 use super::flags::{self, BadArgs, Widening};
-use super::handle::{self, AgentHandle, Limits, Place, start_in_process};
+use super::handle::{self, AgentHandle, FoundAgent, Limits, Place, start_in_process};
 use super::probe::Prober;
 use super::registry::Entry;
 use super::task_file::TaskFile;
 use super::{Agent, Authenticated, Capabilities, Installed, Location, Program, Registry, Task, env};
-use crate::process::shim::{Order, ProcessFolder, StartOrder};
-use crate::process::{Marker, Spawner, WorkingDir};
-use crate::types::{Cause, Failure, RunSpec};
+use crate::process::shim::{MAX_MEMO, Order, ProcessFolder, StartOrder};
+use crate::process::{Bounds, Cage, Confinement, Marker, Spawner, WorkingDir, is_shortage};
+use crate::types::{Cause, Failure, LimitedBy, RunLimits, RunSpec};
 
 /// How long a report may wait for a look at the programs before it tells what is known so far.
 const REPORT_PATIENCE: Duration = Duration::from_millis(150);
@@ -44,6 +44,8 @@ pub struct Host {
     pub limits: Limits,
     /// Most that is kept of one program's output, in bytes. One that writes more is ended.
     pub max_output: u64,
+    /// What programs are held to.
+    pub confinement: Confinement,
     /// Where the tasks of agents live.
     pub tasks: TaskTracker,
 }
@@ -55,6 +57,7 @@ pub struct Agents {
     spawner: Spawner,
     limits: Limits,
     max_output: u64,
+    confinement: Confinement,
     tasks: TaskTracker,
     refreshed: Arc<Mutex<Option<Instant>>>,
 }
@@ -136,6 +139,7 @@ impl Agents {
             spawner: host.spawner.clone(),
             limits: host.limits,
             max_output: host.max_output,
+            confinement: host.confinement.clone(),
             tasks: host.tasks.clone(),
             refreshed: Arc::default(),
         }
@@ -213,7 +217,7 @@ impl Agents {
     /// A [`Failure`] with the cause that the run ends with: not installed, arguments that the program does not take, or a system
     /// that gives no more processes.
     pub async fn start(&self, start: Start) -> Result<AgentHandle, Failure> {
-        let Start { task, env: own_env, working_dir, folder, marker, limit } = start;
+        let Start { task, env: own_env, working_dir, folder, marker, limit, memo } = start;
         let name = &task.spec.agent_type;
         match self.by_name.get(name) {
             None => Err(no_such_agent(name)),
@@ -232,12 +236,20 @@ impl Agents {
                 env.extend(invocation.env);
                 env.insert("PWD".to_owned(), working_dir.path().to_string_lossy().into_owned());
                 env.insert(Marker::VARIABLE.to_owned(), marker.value().to_owned());
-                let order = self.order(&installed, invocation.args, env, &marker, limit)?;
-                let no_process = |error| Failure::new(Cause::Crashed, format!("the system started no process: {error}"));
+                if memo.len() > MAX_MEMO {
+                    let message = format!("env and mcp_servers hold more than {MAX_MEMO} bytes");
+                    return Err(Failure::new(Cause::BadArguments, message));
+                }
+                let order = StartOrder { memo, ..self.order(&installed, invocation.args, env, &marker, limit)? };
+                let held_to = held_to(&order.cage);
+                let no_process = |error: std::io::Error| {
+                    let cause = if is_shortage(&error) { Cause::Storage } else { Cause::Crashed };
+                    Failure::new(cause, format!("the system started no process: {error}"))
+                };
                 let (mut orders, reports) = self.spawner.spawn(folder.clone(), working_dir).await.map_err(no_process)?;
-                TaskFile::new(&task, installed.clone()).write(&folder).map_err(no_process)?;
+                TaskFile::new(&task, installed.clone(), held_to).write(&folder).map_err(no_process)?;
                 orders.say(&Order::Start(Box::new(order)));
-                let subject = handle::Program { folder, marker, limits: self.limits };
+                let subject = handle::Program { folder, marker, limits: self.limits, held_to };
                 Ok(handle::start(subject, (orders, reports), program.parser(&task, &installed), &self.tasks))
             }
         }
@@ -265,6 +277,8 @@ impl Agents {
             max_err: handle::MAX_STDERR,
             left_ms: Some(millis(limit + handle::SLACK)),
             grace_ms: millis(self.limits.grace),
+            cage: self.confinement.cage(marker),
+            memo: String::new(),
         })
     }
 
@@ -274,7 +288,7 @@ impl Agents {
     ///
     /// # Errors
     /// A [`Failure`] if nobody can go on with it: an agent of this server's own process, which died with it, one that this server
-    /// does not know, or one that was to be given what is kept nowhere. What may be alive of it is the caller's to kill.
+    /// does not know, or one that was given what is kept nowhere, if that is lost. What may be alive of it is the caller's to kill.
     pub async fn find_again(
         &self,
         spec: &RunSpec,
@@ -282,7 +296,7 @@ impl Agents {
         marker: Marker,
         stored: Place,
         ready: bool,
-    ) -> Result<Option<AgentHandle>, Failure> {
+    ) -> Result<Option<FoundAgent>, Failure> {
         let name = &spec.agent_type;
         let known = match self.by_name.get(name) {
             None => return Err(no_such_agent(name)),
@@ -302,10 +316,12 @@ impl Agents {
             let message = "the server died before the agent had got its MCP servers, and how they are reached is kept nowhere";
             return Err(Failure::new(Cause::NodeLost, message));
         }
+        let held_to = file.held_to();
         let (task, installed) = file.task(spec.clone());
         let parser = known.program.parser(&task, &installed);
-        let subject = handle::Program { folder, marker, limits: self.limits };
-        Ok(handle::find_again(subject, parser, stored, &self.tasks).await)
+        let subject = handle::Program { folder, marker, limits: self.limits, held_to };
+        let has_memo = !spec.env.is_empty() || !spec.mcp_servers.is_empty();
+        handle::find_again(subject, parser, stored, has_memo, &self.tasks).await
     }
 }
 
@@ -324,6 +340,8 @@ pub struct Start {
     pub marker: Marker,
     /// How long it may take.
     pub limit: Duration,
+    /// What a later server has to know of it and is written nowhere. Empty for nothing.
+    pub memo: String,
 }
 
 impl Known {
@@ -375,6 +393,13 @@ impl Known {
             error,
         }
     }
+}
+
+/// What a cage holds a run to, as its events say it.
+fn held_to(cage: &Cage) -> Option<RunLimits> {
+    let (by, bounds) = if cage.each.is_none() { (LimitedBy::Cgroup, cage.together) } else { (LimitedBy::Rlimit, cage.each) };
+    let Bounds { memory_bytes, processes, cpu_weight } = bounds;
+    (!bounds.is_none()).then_some(RunLimits { by, memory_bytes, processes, cpu_weight })
 }
 
 /// The file behind the link by which a built-in agent is started.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Installed, Task};
 use crate::process::shim::ProcessFolder;
-use crate::types::{McpServer, McpTransport, RunSpec};
+use crate::types::{McpServer, McpTransport, RunLimits, RunSpec};
 
 /// The content of a run's `task.json`: what its parser is made of beside the run's own row. It holds no secret: of the MCP servers
 /// only names and kinds, which is what the parser's messages are counted by.
@@ -17,6 +17,8 @@ pub(super) struct TaskFile {
     resume: Option<String>,
     installed: Installed,
     mcp_servers: Vec<Server>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    limits: Option<RunLimits>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -26,9 +28,14 @@ struct Server {
 }
 
 impl TaskFile {
-    pub(super) fn new(task: &Task, installed: Installed) -> Self {
+    pub(super) fn new(task: &Task, installed: Installed, limits: Option<RunLimits>) -> Self {
         let server = |server: &McpServer| Server { name: server.name.clone(), http: matches!(server.transport, McpTransport::Http { .. }) };
-        Self { resume: task.resume.clone(), installed, mcp_servers: task.mcp_servers.iter().map(server).collect() }
+        Self { resume: task.resume.clone(), installed, mcp_servers: task.mcp_servers.iter().map(server).collect(), limits }
+    }
+
+    /// What the program is held to.
+    pub(super) fn held_to(&self) -> Option<RunLimits> {
+        self.limits
     }
 
     /// The task and the program as the parser saw them, but for what is kept nowhere.

@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use rustix::io::Errno;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -154,6 +155,23 @@ impl IntoResponse for ApiError {
     }
 }
 
+impl ApiError {
+    /// There is no room on the disk (507), or there are no descriptors (503): nobody's fault, and it may be better in a moment.
+    fn short(cause: &std::io::Error) -> Self {
+        if matches!(Errno::from_io_error(cause), Some(Errno::MFILE | Errno::NFILE)) {
+            Self::overloaded(cause)
+        } else {
+            Self::hidden(StatusCode::INSUFFICIENT_STORAGE, "storage", "nothing can be stored at the moment", cause)
+        }
+    }
+
+    /// There are no descriptors (503).
+    fn overloaded(cause: &dyn std::error::Error) -> Self {
+        Self::hidden(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "this server can open no more files at the moment", cause)
+            .retry_after(TRY_AGAIN)
+    }
+}
+
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         let unavailable = StatusCode::SERVICE_UNAVAILABLE;
@@ -161,6 +179,7 @@ impl From<StoreError> for ApiError {
             StoreError::Write(_) => {
                 Self::hidden(StatusCode::INSUFFICIENT_STORAGE, "storage", "nothing can be stored at the moment", &error)
             }
+            StoreError::NoReader(_) => Self::overloaded(&error),
             StoreError::Closed => Self::new(unavailable, "shutting_down", "this server is shutting down"),
             StoreError::Read(_) | StoreError::Damaged { .. } | StoreError::NotNext { .. } | StoreError::KeyUsed(_) => {
                 Self::internal(&error)
@@ -205,6 +224,7 @@ impl ApiError {
             // S4 of the threat model names this status.
             BadRun::Args(_) => named(StatusCode::BAD_REQUEST, "bad_argument", within("extra_args")),
             BadRun::ArgsNeedAdmin { .. } => named(StatusCode::FORBIDDEN, "admin_only", within("extra_args")),
+            BadRun::WorkingDir(WorkspaceError::Short(cause)) => Self::short(&cause),
             BadRun::WorkingDir(WorkspaceError::Io(cause)) => {
                 tracing::warn!(error.cause = cause.to_string(), "a working folder cannot be used");
                 named(StatusCode::UNPROCESSABLE_ENTITY, "bad_working_dir", within("working_dir"))

@@ -73,11 +73,19 @@ impl Visitor {
             (Self::Yesterday, _) => Some((401, "token_expired")),
             (Self::Stranger | Self::Owner, Need::Scope(Scope::Admin)) => Some((403, "admin_only")),
             (Self::Stranger, _) if names_what_is_bobs => Some((404, "not_found")),
-            (Self::Stranger | Self::Owner | Self::Admin, _) => None,
-            (Self::Key(_), Need::Anyone) | (Self::Key(Scope::Admin), Need::Account) => None,
-            (Self::Key(scope), Need::Scope(needed)) if scope == needed => None,
-            (Self::Key(_), _) => Some((403, "scope_missing")),
+            (Self::Key(scope), need) if !covers(scope, need) => Some((403, "scope_missing")),
+            (Self::Stranger | Self::Owner | Self::Admin | Self::Key(_), _) => None,
         }
+    }
+}
+
+/// Whether a key with this scope alone has what is needed.
+fn covers(scope: Scope, need: Need) -> bool {
+    match need {
+        Need::Anyone => true,
+        Need::Login => false,
+        Need::Account => scope == Scope::Admin,
+        Need::Scope(needed) => scope == needed,
     }
 }
 

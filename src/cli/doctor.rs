@@ -21,8 +21,8 @@ use super::visible;
 use crate::agent::handle::Limits;
 use crate::agent::{AgentReport, Agents, Authenticated, Host};
 use crate::config::{self, Settings};
-use crate::process::Spawner;
 use crate::process::launch::Launcher;
+use crate::process::{Confinement, Spawner};
 use crate::server;
 use crate::types::{Clock, SystemClock, Timestamp};
 
@@ -213,6 +213,7 @@ async fn agents(settings: &Settings, launcher: Launcher) -> anyhow::Result<Vec<F
         spawner: Spawner::new(launcher).context("cannot start the thread that starts agents")?,
         limits: Limits { linger: settings.linger(), grace: settings.stop_grace() },
         max_output: settings.max_output(),
+        confinement: Confinement::default(),
         tasks: TaskTracker::new(),
     };
     let agents = Agents::new(&registry, &host);

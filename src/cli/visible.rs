@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use crate::types::acts_on_a_reader;
+
 /// Text of several lines: line breaks and tabs keep their meaning, everything else that a terminal would obey is shown.
 pub(super) fn text(text: &str) -> Cow<'_, str> {
     let is_odd = |letter: char| !matches!(letter, '\n' | '\t') && shown(letter).is_some();
@@ -68,12 +70,7 @@ fn shown(letter: char) -> Option<Shown> {
         // Unicode has a picture for each of the old control characters.
         '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(letter)).map(Shown::As),
         '\u{7f}' => Some(Shown::As('␡')),
-        '\u{80}'..='\u{9f}'
-        // What changes the direction of the text around it.
-        | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-        // What cannot be seen, or breaks lines without being a line break. The joiners of emoji and of some scripts are left alone.
-        | '\u{ad}' | '\u{200b}' | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{2064}' | '\u{206a}'..='\u{206f}' | '\u{feff}'
-        | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' => Some(Shown::ByNumber),
+        _ if acts_on_a_reader(letter) => Some(Shown::ByNumber),
         _ => None,
     }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::load::{Environment, Flags, SettingsError, load, settings_file};
-use super::{AgentsSettings, LogFormat, Settings};
+use super::{AgentsSettings, ControlGroup, LogFormat, Settings};
 use crate::agent::Mode;
 use crate::types::OnShutdown;
 
@@ -108,9 +108,14 @@ fn values(settings: &Settings) -> Vec<(&'static str, Value)> {
         max_queue,
         stop_grace_secs,
         linger_secs,
+        first_event_secs,
         shutdown_secs,
         on_shutdown,
         max_output_mb,
+        cgroup,
+        run_memory_mb,
+        run_processes,
+        run_cpu_weight,
         workspace_roots,
         user_workspace_roots,
         agents_dir,
@@ -146,6 +151,7 @@ fn values(settings: &Settings) -> Vec<(&'static str, Value)> {
         ("max_queue", json!(max_queue)),
         ("stop_grace_secs", json!(stop_grace_secs)),
         ("linger_secs", json!(linger_secs)),
+        ("first_event_secs", json!(first_event_secs)),
         ("shutdown_secs", json!(shutdown_secs)),
         (
             "on_shutdown",
@@ -155,6 +161,17 @@ fn values(settings: &Settings) -> Vec<(&'static str, Value)> {
             }),
         ),
         ("max_output_mb", json!(max_output_mb)),
+        (
+            "cgroup",
+            match cgroup {
+                ControlGroup::Auto => json!("auto"),
+                ControlGroup::Off => json!("off"),
+                ControlGroup::At(path) => json!(path.display().to_string()),
+            },
+        ),
+        ("run_memory_mb", json!(run_memory_mb)),
+        ("run_processes", json!(run_processes)),
+        ("run_cpu_weight", json!(run_cpu_weight)),
         ("workspace_roots", workspace_roots.iter().map(|root| root.display().to_string()).collect()),
         ("user_workspace_roots", user_workspace_roots.iter().map(|root| root.display().to_string()).collect()),
         ("agents_dir", json!(agents_dir.display().to_string())),

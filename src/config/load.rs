@@ -14,6 +14,9 @@ type SettingsLayer = <Settings as Config>::Layer;
 /// Longest of the waits that are set in seconds: a day, far from where arithmetic on clocks could overflow.
 const MAX_WAIT_SECS: u32 = 86_400;
 
+/// Heaviest `cpu.weight` of the kernel's `admin-guide/cgroup-v2`.
+const MAX_CPU_WEIGHT: u32 = 10_000;
+
 /// Name of the settings file in the data folder.
 const FILE_NAME: &str = "openrunner.toml";
 
@@ -134,6 +137,7 @@ fn check(settings: &Settings) -> Result<(), SettingsError> {
     let waits = [
         ("stop_grace_secs", settings.stop_grace_secs),
         ("linger_secs", settings.linger_secs),
+        ("first_event_secs", settings.first_event_secs),
         ("shutdown_secs", settings.shutdown_secs),
         ("permission_timeout_secs", settings.permission_timeout_secs),
     ];
@@ -144,6 +148,10 @@ fn check(settings: &Settings) -> Result<(), SettingsError> {
                 problem: format!("{secs} is more than a day; give at most {MAX_WAIT_SECS} seconds"),
             });
         }
+    }
+    if let Some(weight) = settings.run_cpu_weight.filter(|weight| weight.get() > MAX_CPU_WEIGHT) {
+        let problem = format!("{weight} is more than the kernel knows; give a weight from 1 to {MAX_CPU_WEIGHT}");
+        return Err(SettingsError::Value { setting: "run_cpu_weight", problem });
     }
     for (setting, roots) in [("workspace_roots", &settings.workspace_roots), ("user_workspace_roots", &settings.user_workspace_roots)] {
         if let Some(root) = roots.iter().find(|root| !root.is_absolute()) {
@@ -224,6 +232,8 @@ mod tests {
             ("OPENRUNNER_ALLOWED_ORIGINS", "*"),
             ("OPENRUNNER_AGENT_ENV", "OPENRUNNER_JWT_SECRET"),
             ("OPENRUNNER_STOP_GRACE_SECS", "ten"),
+            ("OPENRUNNER_CGROUP", "runs"),
+            ("OPENRUNNER_RUN_MEMORY_MB", "0"),
         ];
         for (name, value) in wrong {
             let error = load_with(Flags::default(), &[("HOME", "/h"), (name, value)]).unwrap_err().to_string();

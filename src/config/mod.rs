@@ -19,4 +19,4 @@ pub use lists::{BadItem, HostName, Origin, VariableName};
 pub use load::{Flags, SettingsError, load};
 pub use network::Network;
 pub use secret::Secret;
-pub use settings::{LogFormat, Settings};
+pub use settings::{ControlGroup, LogFormat, Settings};

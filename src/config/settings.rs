@@ -88,6 +88,28 @@ pub struct Settings {
     #[config(env = "OPENRUNNER_LINGER_SECS", default = 10)]
     pub linger_secs: u32,
 
+    /// Seconds that an agent's program may take from its start to its first word, at most 86400; 0 for as long as its run may take.
+    /// Default 120.
+    #[config(env = "OPENRUNNER_FIRST_EVENT_SECS", default = 120)]
+    pub first_event_secs: u32,
+
+    /// Where each run gets a control group of its own: `auto` where one was handed to this server, `off` for nowhere, or the absolute path
+    /// of a control group. Default `auto`.
+    #[config(env = "OPENRUNNER_CGROUP", default = "auto")]
+    pub cgroup: ControlGroup,
+
+    /// Memory that the processes of one run may use, in MiB. Default: no bound.
+    #[config(env = "OPENRUNNER_RUN_MEMORY_MB")]
+    pub run_memory_mb: Option<NonZeroU32>,
+
+    /// Processes and threads that one run may have at once. Default: no bound.
+    #[config(env = "OPENRUNNER_RUN_PROCESSES")]
+    pub run_processes: Option<NonZeroU32>,
+
+    /// Share of the processors that one run gets where there are not enough: 1 to 10000, and 100 is everybody's. Default: everybody's.
+    #[config(env = "OPENRUNNER_RUN_CPU_WEIGHT")]
+    pub run_cpu_weight: Option<NonZeroU32>,
+
     /// Seconds that a shutdown may take in all, at most 86400. Default 15.
     #[config(env = "OPENRUNNER_SHUTDOWN_SECS", default = 15)]
     pub shutdown_secs: u32,
@@ -138,6 +160,31 @@ pub struct Settings {
     pub agents: AgentsSettings,
 }
 
+/// Where each run gets a control group of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum ControlGroup {
+    /// Where one was handed to this server.
+    Auto,
+    /// Nowhere.
+    Off,
+    /// In this one. The path is absolute.
+    At(PathBuf),
+}
+
+impl TryFrom<String> for ControlGroup {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "auto" => Ok(Self::Auto),
+            "off" => Ok(Self::Off),
+            path if path.starts_with('/') => Ok(Self::At(path.into())),
+            other => Err(format!("`{other}` is not `auto`, `off` or an absolute path")),
+        }
+    }
+}
+
 /// Form of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -157,6 +204,16 @@ impl Settings {
     /// How long an agent may stay alive after its result.
     pub fn linger(&self) -> Duration {
         Duration::from_secs(self.linger_secs.into())
+    }
+
+    /// How long a program may take from its start to its first word; `None` for as long as its run may take.
+    pub fn first_event(&self) -> Option<Duration> {
+        Some(Duration::from_secs(self.first_event_secs.into())).filter(|limit| !limit.is_zero())
+    }
+
+    /// Memory that the processes of one run may use, in bytes.
+    pub fn run_memory(&self) -> Option<u64> {
+        self.run_memory_mb.map(|mebibytes| u64::from(mebibytes.get()) * 1024 * 1024)
     }
 
     /// How long a request waits for an answer.

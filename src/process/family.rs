@@ -2,9 +2,11 @@
 //!
 //! Agents start their tools in sessions of their own, so a process group does not hold them (recorded: `claude` and `opencode` leave
 //! a running tool under pid 1). Three things are inherited and lead to them: the environment, in which each run's processes carry a
-//! marker variable; the session; and the parent, which for whoever has lost its own is the next subreaper above.
+//! marker variable; the session; and the parent, which for whoever has lost its own is the next subreaper above. Where there are control
+//! groups, the run's own group is a fourth.
 
 use super::Identity;
+use super::cgroup::Group;
 
 /// How the processes of one run are known: the value of a variable in their environment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +35,8 @@ pub(super) struct Family {
     leader: Option<Identity>,
     /// Whatever descends from this very process belongs to it.
     ours: bool,
+    /// The control group that it was started in.
+    group: Option<Group>,
     /// Who was in it when it was last looked at: a child without the marker is found by its parent only, which may be gone a moment
     /// later.
     seen: Vec<Identity>,
@@ -41,7 +45,7 @@ pub(super) struct Family {
 impl Family {
     /// Those that carry the marker, with their descendants.
     pub(super) fn marked(marker: Marker) -> Self {
-        Self { marker, leader: None, ours: false, seen: Vec::new() }
+        Self { marker, leader: None, ours: false, group: None, seen: Vec::new() }
     }
 
     /// Those and all that descends from this process, which must be a subreaper and must have started nothing else.
@@ -49,7 +53,27 @@ impl Family {
         Self { leader: Some(leader), ours: true, ..Self::marked(marker) }
     }
 
-    /// Every living process that carries the marker, belongs to the leader's session, was seen before, or descends from one of those.
+    /// The same with all that is in this group. Whoever may write to control groups can leave it, so the other signs count as well.
+    pub(super) fn within(self, group: Option<Group>) -> Self {
+        Self { group, ..self }
+    }
+
+    /// Who was in it at the last look.
+    pub(super) fn seen(&self) -> &[Identity] {
+        &self.seen
+    }
+
+    /// The control group that it was started in.
+    pub(super) fn group(&self) -> Option<&Group> {
+        self.group.as_ref()
+    }
+
+    /// Whether the kernel counts more than were seen: somebody has come since the last look.
+    pub(super) fn has_newcomers(&self) -> bool {
+        self.seen.is_empty() && self.group.as_ref().is_some_and(Group::is_populated)
+    }
+
+    /// Every living process that is in the group, carries the marker, belongs to the leader's session, was seen before, or descends from one of those.
     #[cfg(target_os = "linux")]
     pub(super) fn look(&mut self) -> &[Identity] {
         use std::collections::{HashMap, HashSet};
@@ -62,10 +86,12 @@ impl Family {
         // A session keeps its number while one process is left in it. If another process has the leader's number now, the session
         // was empty before, and what is in a session of that number is not ours.
         let session = self.leader.filter(|leader| all.get(&leader.pid).is_none_or(|stat| stat.started == leader.started));
+        let grouped: HashSet<i32> = self.group.iter().flat_map(Group::members).collect();
         let (mut inside, mut outside): (HashSet<i32>, HashSet<i32>) = all.keys().partition(|&&pid| {
             session.is_some_and(|leader| pid == leader.pid || all[&pid].session == leader.pid)
                 || (self.ours && all[&pid].parent == own)
                 || self.seen.contains(&Identity { pid, started: all[&pid].started })
+                || grouped.contains(&pid)
                 || carries(pid, &assignment)
         });
         // Children of members that have cleared their environment; again and again, since a child may come before its parent.

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::Identity;
 use super::family::Family;
 
 /// How often a family is looked at again while it is being ended: there is no event for the end of a process that is not our child.
@@ -50,32 +49,41 @@ impl Ladder {
 
     /// The next step, to be taken again after [`LOOK_AGAIN`] until it tells what remains.
     pub(super) fn step(&mut self, now: Instant, family: &mut Family) -> Option<Remains> {
-        let members = family.look();
-        if members.is_empty() {
+        let left = family.look().len();
+        if left == 0 && !family.has_newcomers() {
             return Some(Remains { left: 0 });
         }
         match self.rung {
             Rung::Ask => {
-                signal(members, Signal::TERM);
-                signal(members, Signal::CONT);
+                signal(family, Signal::TERM);
+                signal(family, Signal::CONT);
                 self.rung = Rung::Wait;
             }
             Rung::Wait if now >= self.kill_at => {
-                signal(members, Signal::KILL);
+                kill(family);
                 self.rung = Rung::Kill { until: now + KILL_FOR };
             }
             Rung::Wait => {}
             Rung::Kill { until } => {
-                signal(members, Signal::KILL);
-                return (now >= until).then_some(Remains { left: members.len() });
+                kill(family);
+                return (now >= until).then_some(Remains { left: left.max(1) });
             }
         }
         None
     }
 }
 
-fn signal(members: &[Identity], signal: Signal) {
-    for member in members {
+/// To everyone whom the last look has found.
+fn signal(family: &Family, signal: Signal) {
+    for member in family.seen() {
         member.signal(signal);
     }
+}
+
+/// At once where there is a control group; then nobody can fork faster than we kill.
+fn kill(family: &Family) {
+    if let Some(group) = family.group() {
+        group.kill();
+    }
+    signal(family, Signal::KILL);
 }

@@ -3,7 +3,8 @@
 //!
 //! A new session, the parent's death as a signal and a clean set of descriptors can only be had from inside the new process, and a
 //! closure between fork and exec is not safe code in a program with threads. So we start ourselves (`openrunner launch …`), do it
-//! there in plain single-threaded code, and exec the agent: same pid, same pipes, no process in between.
+//! there in plain single-threaded code, and exec the agent: same pid, same pipes, no process in between. The control group and the limits
+//! of a run are entered there as well, so they hold from the agent's first instruction.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -13,8 +14,8 @@ use std::process::Command;
 
 use rustix::fs::Mode;
 
-use super::Descriptors;
 use super::shim::{self, ProcessFolder};
+use super::{Cage, Descriptors};
 
 /// The hidden subcommand by which this program starts itself.
 pub const SUBCOMMAND: &str = "launch";
@@ -51,12 +52,15 @@ impl Launcher {
         Self { descriptors: Some(descriptors), ..self }
     }
 
-    /// The command that becomes `program` with `args`. Environment, folder and pipes are the caller's to add.
-    pub(super) fn command(&self, program: &Path, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
+    /// The command that becomes `program` with `args`, in `cage`. Environment, folder and pipes are the caller's to add.
+    ///
+    /// # Errors
+    /// If the cage cannot be said in words: a path that is not UTF-8.
+    pub(super) fn command(&self, cage: &Cage, program: &Path, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> io::Result<Command> {
         let mut command = Command::new(&self.program);
         command.arg0("openrunner").arg(SUBCOMMAND).arg(self.umask.bits().to_string()).arg(std::process::id().to_string());
-        command.arg(program).args(args);
-        command
+        command.arg(serde_json::to_string(cage)?).arg(program).args(args);
+        Ok(command)
     }
 
     /// The command that becomes the shim of the run whose files are in `folder`.
@@ -94,11 +98,13 @@ fn become_agent(mut args: impl Iterator<Item = OsString>) -> Result<io::Error, i
     let mut next = |what: &str| args.next().ok_or_else(|| io::Error::other(format!("{what} is missing: this command is not for typing")));
     let umask = parse(&next("the file mode mask")?)?;
     let parent: i32 = parse(&next("the parent's id")?)?;
+    let cage: Cage = serde_json::from_slice(next("the cage")?.as_encoded_bytes())?;
     let program = next("the program")?;
 
     rustix::process::setsid()?;
     die_with(parent)?;
     rustix::process::umask(Mode::from_bits_truncate(umask));
+    cage.enter()?;
     super::descriptors::close_on_exec()?;
     Ok(Command::new(program).args(args).exec())
 }

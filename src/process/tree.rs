@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::cgroup::Group;
 use super::family::{Family, Marker};
 use super::ladder::{LOOK_AGAIN, Ladder, Remains};
 
@@ -20,6 +21,11 @@ impl Tree {
         Self::of(Family::marked(marker))
     }
 
+    /// The same with all that is in the run's control group, if it had one. The group is removed when nobody is in it any more.
+    pub(super) fn left_by_dead_shim(marker: Marker, group: Option<Group>) -> Self {
+        Self::of(Family::marked(marker).within(group))
+    }
+
     fn of(family: Family) -> Self {
         Self { family: Arc::new(Mutex::new(family)) }
     }
@@ -31,7 +37,11 @@ impl Tree {
         loop {
             let remains = {
                 let mut family = self.family.lock().unwrap_or_else(PoisonError::into_inner);
-                ladder.step(Instant::now().into_std(), &mut family)
+                let remains = ladder.step(Instant::now().into_std(), &mut family);
+                if let (Some(_), Some(group)) = (remains, family.group()) {
+                    group.remove();
+                }
+                remains
             };
             if let Some(remains) = remains {
                 return remains;

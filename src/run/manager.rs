@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::admission::{Admission, Caps};
 use super::driver::{Driver, Surroundings};
 use super::errors::{AnswerError, CreateError, DeleteError, FindError, MessageError, SessionError};
-use super::events::{EventLog, Follower, Framing};
+use super::events::{EventLog, Follower, Framing, Held, Secrets};
 use super::handle::{self, NotTaken, RunHandle};
 use super::policy::{Policy, Rule};
 use super::request::{self, Checked, Checks, NewRun, OnBusy};
@@ -54,10 +54,14 @@ pub struct RunSettings {
     pub shutdown_grace: Duration,
     /// How long a request waits for an answer.
     pub permission_timeout: Duration,
+    /// How long a program may take from its start to its first word; `None` for as long as the run may take.
+    pub first_word: Option<Duration>,
     /// Rules that count before those of any run.
     pub rules: Vec<Rule>,
     /// Variables that users may set for their runs.
     pub user_env: Vec<String>,
+    /// Values that are shown to nobody, whatever run they turn up in.
+    pub secrets: Secrets,
 }
 
 /// A caller's key for a request that may be sent again, with what tells that request from another.
@@ -110,6 +114,7 @@ impl RunManager {
             grace: settings.stop_grace,
             shutdown_grace: settings.shutdown_grace,
             patience: settings.permission_timeout,
+            first_word: settings.first_word,
         };
         let caps = Caps {
             total: settings.max_runs,
@@ -119,7 +124,7 @@ impl RunManager {
         };
         Ok(Self {
             inner: Arc::new(Inner {
-                log: EventLog::new(Arc::clone(&store), clock),
+                log: EventLog::new(Arc::clone(&store), clock).hiding(settings.secrets.clone()),
                 store,
                 workspaces: Workspaces::new(&settings.data_dir, &settings.workspace_roots, &settings.user_workspace_roots)?,
                 admission: Admission::new(caps),
@@ -190,10 +195,12 @@ impl RunManager {
         let (this, whose, continued) = (Arc::clone(inner), caller.clone(), session.clone());
         let checking = tokio::task::spawn_blocking(move || {
             let checks = Checks { agents: &this.around.agents, workspaces: &this.workspaces, user_env: &this.user_env };
-            request::check(new, id, &whose, continued.as_ref(), capabilities, &checks)
+            let checked = request::check(new, id, &whose, continued.as_ref(), capabilities, &checks);
+            // Here, since the work grows with the values, and these may be megabytes.
+            checked.map(|checked| (this.log.secrets().and(checked.private.values()), checked))
         });
         let checked = checking.await.map_err(|panic| StoreError::Write(panic.to_string()))?;
-        let Checked { spec, widened, rules, private } = checked?;
+        let (secrets, Checked { spec, widened, rules, private }) = checked?;
         let session = session.map_or_else(SessionId::new, |session| session.id);
         let (turn, is_here) = self.turn_in(session, on_busy).await?;
         let ticket = inner.admission.queue(id, &caller.user, &spec.agent_type, !is_here);
@@ -210,6 +217,7 @@ impl RunManager {
             ended_at: None,
             last_seq: Seq::FIRST,
             place: None,
+            held: Held::default(),
             done: None,
         };
         let mut first = vec![StreamEvent::RunQueued { position: ticket.position }];
@@ -219,7 +227,7 @@ impl RunManager {
         }
         let fingerprint = key.as_ref().map(|key| key.fingerprint).unwrap_or_default();
         let key = key.map(|key| key.used_by(caller, record.created_at));
-        let log = match inner.log.create(record.clone(), &first, key).await {
+        let mut log = match inner.log.create(record.clone(), &first, key).await {
             Ok(log) => log,
             // The same request came twice at once, and the other one was quicker.
             Err(StoreError::KeyUsed(first)) => {
@@ -228,6 +236,7 @@ impl RunManager {
             }
             Err(error) => return Err(error.into()),
         };
+        log.hide(secrets);
         tracing::info!(run.id = %id, owner = %caller.user, agent = spec.agent_type, "the run was created");
         let (handle, inbox) = handle::link(session);
         self.live().insert(id, handle);
@@ -483,6 +492,7 @@ impl RunManager {
             spawner: crate::process::Spawner::new(crate::process::launch::Launcher::new(rustix::fs::Mode::empty()).unwrap()).unwrap(),
             limits: Limits { linger: second, grace: second },
             max_output: 1024 * 1024,
+            confinement: crate::process::Confinement::default(),
             tasks: TaskTracker::new(),
         };
         let settings = RunSettings {
@@ -496,8 +506,10 @@ impl RunManager {
             stop_grace: second,
             shutdown_grace: second,
             permission_timeout: second,
+            first_word: None,
             rules: vec![],
             user_env: vec![],
+            secrets: Secrets::default(),
         };
         let store = super::store::SqliteStore::open(folder).unwrap();
         Self::new(Arc::new(store), Arc::new(crate::types::SystemClock), Agents::new(&Registry::default(), &host), &settings).unwrap()

@@ -7,6 +7,7 @@ pub mod events;
 mod handle;
 mod manager;
 mod policy;
+mod private;
 mod recovery;
 mod request;
 mod requests;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::driver::{Driver, Private};
-use super::events::Memory;
+use super::events::{Memory, Secrets};
 use super::handle;
 use super::manager::{Forget, KEEP_KEYS, RunManager};
 use super::policy::{Policy, Rule};
@@ -13,8 +13,9 @@ use super::requests::resolved;
 use super::sessions::Waiting;
 use super::state::{Outcome, StopReason};
 use super::store::{RunChange, RunRecord, StoreError};
-use crate::agent::handle::AgentHandle;
-use crate::process::{Marker, Tree};
+use crate::agent::handle::FoundAgent;
+use crate::process::shim::release;
+use crate::process::{Marker, shim};
 use crate::types::{Answer, DecidedBy, Decision, Failure, RunDone, RunStatus, StreamEvent, Timestamp};
 
 /// How many runs of an earlier server there were, by what became of them.
@@ -72,13 +73,13 @@ impl RunManager {
     }
 
     /// The agent of a run. What nobody can go on with is dead when this returns.
-    async fn find_agent(&self, run: &RunRecord) -> Result<Option<AgentHandle>, Failure> {
+    async fn find_agent(&self, run: &RunRecord) -> Result<Option<FoundAgent>, Failure> {
         let around = &self.inner.around;
         let (folder, marker) = (around.process_folder(run.id), Marker::new(run.id.to_string()));
         let (stored, ready) = (run.place.unwrap_or_default(), run.started_at.is_some());
-        let found = around.agents.find_again(&run.spec, folder, marker.clone(), stored, ready).await;
+        let found = around.agents.find_again(&run.spec, folder.clone(), marker.clone(), stored, ready).await;
         if !matches!(found, Ok(Some(_))) {
-            let remains = Tree::left_by_earlier_server(marker).end(Duration::ZERO).await;
+            let remains = shim::end_leftovers(&folder, &marker).await;
             if remains.left > 0 {
                 tracing::warn!(run.id = %run.id, left = remains.left, "processes of an interrupted run could not be ended");
             }
@@ -86,11 +87,17 @@ impl RunManager {
         found
     }
 
-    async fn go_on(&self, run: RunRecord, agent: AgentHandle) -> Result<(), StoreError> {
+    async fn go_on(&self, run: RunRecord, agent: FoundAgent) -> Result<(), StoreError> {
+        let FoundAgent { handle: agent, memo } = agent;
+        // What was not written by us is no memo, and the agent dies with its handle.
+        let Some(values) = Private::remembered(&memo) else {
+            return self.interrupt(&run, lost("what was kept for the run cannot be read")).await.map(|_| ());
+        };
+        let secrets = self.inner.log.secrets().and(values);
         let memory = self.inner.log.memory(run.id).await?;
         let place = self.inner.admission.seat(run.id, &run.owner, &run.spec.agent_type);
         let turn = self.inner.sessions.queue(run.session).await;
-        let (id, driver) = (run.id, self.driver_again(&run, memory));
+        let (id, driver) = (run.id, self.driver_again(&run, memory, secrets));
         tracing::info!(run.id = %id, "the run's agent was found again");
         self.drive(id, driver.go_on(agent, place, turn));
         Ok(())
@@ -111,15 +118,15 @@ impl RunManager {
             return self.interrupt(&run, lost("the server died before the run began, and there is no room in the queue any more")).await;
         };
         let memory = self.inner.log.memory(run.id).await?;
-        let (id, driver) = (run.id, self.driver_again(&run, memory));
+        let (id, driver) = (run.id, self.driver_again(&run, memory, self.inner.log.secrets().clone()));
         self.drive(id, driver.run(ticket, turn));
         Ok(RunStatus::Queued)
     }
 
-    /// A driver for a run that an earlier server drove.
-    fn driver_again(&self, run: &RunRecord, memory: Memory) -> Driver {
+    /// A driver for a run that an earlier server drove, and whose events hold none of `secrets`.
+    fn driver_again(&self, run: &RunRecord, memory: Memory, secrets: Secrets) -> Driver {
         let inner = &self.inner;
-        let log = inner.log.reopen(run);
+        let log = inner.log.reopen(run, secrets);
         let (handle, inbox) = handle::link(run.session);
         self.live().insert(run.id, handle);
         // They were judged when the run was created; rules of a release that knew more are no reason to lose it.
@@ -145,6 +152,7 @@ impl RunManager {
             message: outcome.message,
             exit_code: None,
             signal: None,
+            out_of_memory: false,
             result: None,
             usage: memory.usage,
             duration_ms: u64::try_from(now.as_millis() - run.created_at.as_millis()).unwrap_or(0),
@@ -153,7 +161,9 @@ impl RunManager {
         let change = RunChange { status: Some(status), done: Some((done.clone(), now)), ..RunChange::default() };
         let void = memory.open.iter().filter_map(|(request, _)| void(request));
         let events: Vec<StreamEvent> = void.chain([StreamEvent::Done(done)]).collect();
-        self.inner.log.reopen(run).append(&events, change).await?;
+        self.inner.log.reopen(run, self.inner.log.secrets().clone()).append(&events, change).await?;
+        // It may have waited for somebody who knew what to do with it.
+        release(&self.inner.around.process_folder(id)).await;
         tracing::warn!(run.id = %id, "the run was interrupted when the server died");
         Ok(status)
     }

@@ -56,6 +56,8 @@ pub enum StopReason {
     Timeout,
     /// Nothing came for too long.
     IdleTimeout,
+    /// The agent said nothing at all after its start.
+    NoFirstWord,
     /// The server goes away.
     Shutdown,
     /// The log cannot be written.
@@ -126,7 +128,8 @@ impl RunState {
 
 impl StopReason {
     /// Every reason.
-    const ALL: [Self; 6] = [Self::Cancel, Self::Timeout, Self::IdleTimeout, Self::Shutdown, Self::Storage, Self::NodeLost];
+    const ALL: [Self; 7] =
+        [Self::Cancel, Self::Timeout, Self::IdleTimeout, Self::NoFirstWord, Self::Shutdown, Self::Storage, Self::NodeLost];
 
     /// The word by which it is kept with an agent that is being stopped.
     pub(super) fn as_str(self) -> &'static str {
@@ -134,6 +137,7 @@ impl StopReason {
             Self::Cancel => "cancel",
             Self::Timeout => "timeout",
             Self::IdleTimeout => "idle_timeout",
+            Self::NoFirstWord => "no_first_word",
             Self::Shutdown => "shutdown",
             Self::Storage => "storage",
             Self::NodeLost => "node_lost",
@@ -151,6 +155,9 @@ impl StopReason {
             Self::Cancel => (RunStatus::Cancelled, Cause::Cancelled, "the run was cancelled"),
             Self::Timeout => (RunStatus::TimedOut, Cause::Timeout, "the run took longer than its timeout_secs"),
             Self::IdleTimeout => (RunStatus::TimedOut, Cause::IdleTimeout, "the agent was silent for longer than idle_timeout_secs"),
+            Self::NoFirstWord => {
+                (RunStatus::TimedOut, Cause::IdleTimeout, "the agent was started and said nothing at all (OPENRUNNER_FIRST_EVENT_SECS)")
+            }
             Self::Shutdown => (RunStatus::Interrupted, Cause::Shutdown, "the server was stopped while the run went on"),
             Self::Storage => (RunStatus::Failed, Cause::Storage, "the server could not write the run's log, and stopped it"),
             Self::NodeLost => (RunStatus::Interrupted, Cause::NodeLost, "the server that drove the run died"),
@@ -188,6 +195,10 @@ impl Outcome {
             // In-process agents have no exit, and one that we had to stop after its result is not to blame for how it exited.
             (Some(Ok(_)), None | Some(Exit::Code(0))) => Self { status: RunStatus::Completed, cause: Cause::Ok, message: None },
             (Some(Ok(_)), Some(_)) if end.lingered => Self { status: RunStatus::Completed, cause: Cause::Ok, message: None },
+            (_, Some(exit)) if end.out_of_memory && !exit.is_success() => {
+                let bound = "OPENRUNNER_RUN_MEMORY_MB bounds what it may use, or the machine has no more";
+                Self::failed(Failure::new(Cause::Killed, format!("the kernel killed the agent for want of memory ({exit}); {bound}")))
+            }
             (Some(Ok(_)), Some(exit)) => {
                 Self::failed(Failure::new(exit_cause(exit), format!("the agent gave a result, but then ended with {exit}")))
             }
@@ -295,6 +306,10 @@ mod tests {
         assert_eq!(cause(None, Some(Exit::Code(0))), Cause::Protocol);
         assert_eq!(cause(None, Some(Exit::Code(3))), Cause::Crashed);
         assert_eq!(cause(None, Some(Exit::Signal(9))), Cause::Killed);
+        let starved = AgentEnd { out_of_memory: true, ..end(Some(Exit::Signal(9))) };
+        assert_eq!(Outcome::of(None, &starved).cause, Cause::Killed);
+        assert!(Outcome::of(None, &starved).message.is_some_and(|message| message.contains("memory")));
+        assert_eq!(Outcome::of(Some(&ok), &AgentEnd { out_of_memory: true, ..end(Some(Exit::Code(0))) }), good(), "it went on without");
         let told = AgentEnd { failure: Some(Failure::new(Cause::BadArguments, "no such flag")), ..end(Some(Exit::Code(2))) };
         assert_eq!(Outcome::of(None, &told).cause, Cause::BadArguments);
     }

@@ -88,6 +88,9 @@ pub struct RunEnd {
     /// The signal that the program died of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signal: Option<i32>,
+    /// The kernel killed something of the run for want of memory.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub out_of_memory: bool,
     /// The agent's final text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
@@ -133,7 +136,8 @@ impl RunView {
     /// The view of a stored run. `live` is where it stands right now, if it is alive: the row is written with the events only.
     /// `queue_position` is its place in the queue, if it has one.
     pub(super) fn new(run: RunRecord, live: Option<RunStatus>, queue_position: Option<u64>) -> Self {
-        let RunRecord { id, session, owner, status, spec, widened, created_at, started_at, ended_at, last_seq, place: _, done } = run;
+        let RunRecord { id, session, owner, status, spec, widened, created_at, started_at, ended_at, last_seq, place: _, held: _, done } =
+            run;
         Self {
             run_id: id,
             session_id: session,
@@ -165,7 +169,7 @@ impl RunView {
 
 impl From<RunDone> for RunEnd {
     fn from(done: RunDone) -> Self {
-        let RunDone { status: _, cause: _, message, exit_code, signal, result, usage, duration_ms, stderr_tail } = done;
-        Self { message, exit_code, signal, result, usage, duration_ms, stderr_tail }
+        let RunDone { status: _, cause: _, message, exit_code, signal, out_of_memory, result, usage, duration_ms, stderr_tail } = done;
+        Self { message, exit_code, signal, out_of_memory, result, usage, duration_ms, stderr_tail }
     }
 }

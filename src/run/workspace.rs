@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Component, Path, PathBuf};
 
+use crate::process::is_shortage;
 use crate::types::RunId;
 
 /// The operator's rules for working folders.
@@ -52,6 +53,9 @@ pub enum WorkspaceError {
         "a folder can be chosen only by users on the server's own machine; leave it out to get a fresh one, or let the operator set OPENRUNNER_WORKSPACE_ROOTS"
     )]
     NotFromAfar,
+    /// There is no room on the disk, or there are no descriptors.
+    #[error("the server cannot make or open it at the moment: {0}")]
+    Short(#[source] io::Error),
     /// The system says no.
     #[error("the server cannot use it; its log tells why")]
     Io(#[source] io::Error),
@@ -78,8 +82,8 @@ impl Workspaces {
     /// [`WorkspaceError::Io`] if it cannot be made.
     pub(super) fn fresh(&self, run: RunId) -> Result<PathBuf, WorkspaceError> {
         let path = self.data_dir.join("workspaces").join(run.to_string());
-        make_private(&path).map_err(WorkspaceError::Io)?;
-        Ok(path)
+        make_private(&path).map_err(refused)?;
+        can_be_opened(path)
     }
 
     /// Removes the fresh folder of a run, if it had one. Links in it are removed, not followed.
@@ -107,11 +111,11 @@ impl Workspaces {
         match wanted.canonicalize() {
             Ok(path) => {
                 self.allowed(&path, chooser.admin)?;
-                if path.is_dir() { Ok(path) } else { Err(WorkspaceError::NotAFolder) }
+                if path.is_dir() { can_be_opened(path) } else { Err(WorkspaceError::NotAFolder) }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.make(wanted, chooser.admin),
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(WorkspaceError::NotAFolder),
-            Err(error) => Err(WorkspaceError::Io(error)),
+            Err(error) => Err(refused(error)),
         }
     }
 
@@ -133,11 +137,11 @@ impl Workspaces {
             Ok(()) => Ok(path),
             // A link that leads nowhere, or somebody was quicker: what it is now has to be judged from the start, but only once.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let path = wanted.canonicalize().map_err(WorkspaceError::Io)?;
+                let path = wanted.canonicalize().map_err(refused)?;
                 self.allowed(&path, admin)?;
-                if path.is_dir() { Ok(path) } else { Err(WorkspaceError::NotAFolder) }
+                if path.is_dir() { can_be_opened(path) } else { Err(WorkspaceError::NotAFolder) }
             }
-            Err(error) => Err(WorkspaceError::Io(error)),
+            Err(error) => Err(refused(error)),
         }
     }
 
@@ -155,6 +159,17 @@ impl Workspaces {
         let further = if admin { &[][..] } else { &self.user_roots[..] };
         [&self.roots[..], further].into_iter()
     }
+}
+
+/// A run opens its folder when it begins. One that cannot be opened now is refused now, and so is new work when there are no
+/// descriptors.
+fn can_be_opened(path: PathBuf) -> Result<PathBuf, WorkspaceError> {
+    std::fs::File::open(&path).map(|_opened| path).map_err(refused)
+}
+
+/// What the system's no means.
+fn refused(error: io::Error) -> WorkspaceError {
+    if is_shortage(&error) { WorkspaceError::Short(error) } else { WorkspaceError::Io(error) }
 }
 
 fn make_private(path: &Path) -> io::Result<()> {

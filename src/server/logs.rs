@@ -1,12 +1,16 @@
 //! The log: to standard error, as text or JSON, with nothing in it that could act on a terminal or a reader of logs.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use super::secrets::known_secrets;
 use crate::config::{LogFormat, Settings};
+use crate::run::events::Secrets;
+use crate::types::acts_on_a_reader;
 
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +36,10 @@ pub fn init(settings: &Settings) -> Result<(), LogsError> {
     let filter = EnvFilter::try_new(&settings.log)
         .map_err(|error| LogsError::Filter { filter: settings.log.clone(), problem: error.to_string() })?;
     // Without colours every control character in a line comes from outside, so the writer can make all of them harmless.
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(Escaped(io::stderr));
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .with_writer(Clean { to: io::stderr, secrets: known_secrets(settings) });
     let started = match settings.log_format {
         LogFormat::Text => lines.finish().try_init(),
         LogFormat::Json => lines.json().flatten_event(true).finish().try_init(),
@@ -40,48 +47,55 @@ pub fn init(settings: &Settings) -> Result<(), LogsError> {
     started.map_err(|_error| LogsError::Again)
 }
 
-/// Writers whose lines cannot be broken, coloured or turned around by what is logged.
-struct Escaped<M>(M);
+/// Writers whose lines cannot be broken, coloured or turned around by what is logged, and tell no secret that the server knows.
+struct Clean<M> {
+    to: M,
+    secrets: Secrets,
+}
 
-impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for Escaped<M> {
-    type Writer = EscapedWriter<M::Writer>;
+impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for Clean<M> {
+    type Writer = CleanWriter<'a, M::Writer>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        EscapedWriter(self.0.make_writer())
+        CleanWriter { to: self.to.make_writer(), secrets: &self.secrets }
     }
 }
 
-/// Takes one event at a time, which is how the formatter writes, and escapes all of it but its last line feed.
-struct EscapedWriter<W>(W);
+/// Takes one event at a time, which is how the formatter writes, and cleans all of it but its last line feed.
+struct CleanWriter<'a, W> {
+    to: W,
+    secrets: &'a Secrets,
+}
 
-impl<W: Write> Write for EscapedWriter<W> {
+impl<W: Write> Write for CleanWriter<'_, W> {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let (line, end) = match event.strip_suffix(b"\n") {
             Some(line) => (line, "\n"),
             None => (event, ""),
         };
-        let mut escaped = escape(&String::from_utf8_lossy(line));
+        let mut line = String::from_utf8_lossy(line).into_owned();
+        self.secrets.hide(&mut line);
+        let mut escaped = escape(&line);
         escaped.push_str(end);
-        self.0.write_all(escaped.as_bytes())?;
+        self.to.write_all(escaped.as_bytes())?;
         Ok(event.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.to.flush()
     }
 }
 
-/// Control characters and those that turn the direction of writing, as `\u001b`: a form that stays true inside JSON as well.
+/// Every character that does more than stand there, as `\u001b`: a form that stays true inside JSON as well.
 fn escape(line: &str) -> String {
-    use std::fmt::Write as _;
-
     let mut escaped = String::with_capacity(line.len() + 1);
     for char in line.chars() {
-        let turns_direction = matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}');
-        if char.is_control() || turns_direction {
-            let _ = write!(escaped, "\\u{:04x}", u32::from(char));
-        } else {
+        if !acts_on_a_reader(char) {
             escaped.push(char);
+            continue;
+        }
+        for unit in char.encode_utf16(&mut [0; 2]) {
+            let _ = write!(escaped, "\\u{unit:04x}");
         }
     }
     escaped
@@ -107,12 +121,13 @@ mod tests {
         }
     }
 
-    /// What is logged when hostile words are in the message, in a shown field and in a text field.
+    /// What is logged when hostile words and a secret are in the message, in a shown field and in a text field.
     fn logged(format: LogFormat) -> String {
         let kept = Kept::default();
         let writer = kept.clone();
-        let lines = tracing_subscriber::fmt().with_ansi(false).with_writer(Escaped(move || writer.clone()));
-        let hostile = "\u{1b}[2Jx\nERROR forged\r\u{9b}31m\u{202e}";
+        let clean = Clean { to: move || writer.clone(), secrets: Secrets::new(["tell\"nobody"]) };
+        let lines = tracing_subscriber::fmt().with_ansi(false).with_writer(clean);
+        let hostile = "\u{1b}[2Jx\nERROR forged\r\u{9b}31m\u{202e}\u{e0041} tell\"nobody";
         let log = || tracing::info!(shown = %hostile, text = hostile, "{hostile}");
         match format {
             LogFormat::Text => tracing::subscriber::with_default(lines.finish(), log),
@@ -128,8 +143,16 @@ mod tests {
             let logged = logged(format);
             assert_eq!(logged.matches('\n').count(), 1, "{logged:?}");
             let line = logged.strip_suffix('\n').unwrap();
-            assert!(!line.chars().any(|char| char.is_control() || char == '\u{202e}'), "{line:?}");
-            assert!(line.contains("forged"));
+            assert!(!line.chars().any(acts_on_a_reader), "{line:?}");
+            assert_eq!(line.matches("forged").count(), 3, "{line}");
+        }
+    }
+
+    #[test]
+    fn w7_no_secret_that_the_server_knows_is_logged() {
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let logged = logged(format);
+            assert!(!logged.contains("nobody") && logged.matches("[masked]").count() == 3, "{logged}");
         }
     }
 

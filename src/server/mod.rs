@@ -6,6 +6,7 @@ mod listen;
 mod logs;
 mod patience;
 mod private;
+mod secrets;
 mod signals;
 mod start;
 #[cfg(test)]

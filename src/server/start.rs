@@ -13,14 +13,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::listen::{Drained, Listening, listen, serve};
+use super::secrets::known_secrets;
 use super::signals::Stop;
 use crate::agent::handle::Limits;
 use crate::agent::{Agents, Host, Registry};
 use crate::api::{AppState, Health, Policy, RateLimits, Rates, router};
 use crate::auth::{Audit, Auth, KeyError, SetupError, SigningKey};
-use crate::config::Settings;
-use crate::process::Spawner;
+use crate::config::{ControlGroup, Settings};
 use crate::process::launch::Launcher;
+use crate::process::{BadGroup, Bounds, Confinement, Groups, Spawner};
 use crate::run::store::{OpenError, SqliteStore, StoreError};
 use crate::run::{BadRule, Recovered, Rule, RunManager, RunSettings};
 use crate::types::{Clock, OnShutdown, RuleSpec, SystemClock};
@@ -62,6 +63,9 @@ pub enum StartError {
         #[source]
         source: BadRule,
     },
+    /// The control group of the settings cannot be used.
+    #[error("OPENRUNNER_CGROUP names a control group that cannot be used")]
+    Group(#[source] BadGroup),
     /// A workspace root is not there.
     #[error("OPENRUNNER_WORKSPACE_ROOTS names a folder that cannot be used")]
     Workspaces(#[source] std::io::Error),
@@ -122,6 +126,7 @@ impl Server {
             spawner: Spawner::new(launcher).map_err(StartError::Spawner)?,
             limits: Limits { linger: settings.linger(), grace: settings.stop_grace() },
             max_output: settings.max_output(),
+            confinement: confinement(settings)?,
             tasks: tasks.clone(),
         };
         let agents = Agents::new(registry, &host);
@@ -137,8 +142,10 @@ impl Server {
             stop_grace: settings.stop_grace(),
             shutdown_grace: settings.stop_grace().min(settings.shutdown().saturating_sub(LAST_RITES)),
             permission_timeout: settings.permission_timeout(),
+            first_word: settings.first_event(),
             rules: rules(&settings.permission_rules)?,
             user_env: settings.run_env.iter().map(|name| name.as_str().to_owned()).collect(),
+            secrets: known_secrets(settings),
         };
         let audit = Audit::new(Arc::new(store.clone()), Arc::clone(&clock), tasks.clone());
         let runs = RunManager::new(Arc::new(store.clone()), clock, agents, &run_settings).map_err(StartError::Workspaces)?;
@@ -147,7 +154,10 @@ impl Server {
             let Recovered { found, queued, interrupted } = recovered;
             tracing::info!(found, queued, interrupted, "runs of the server before this one were taken over");
         }
-        let health = Health::new(move || store.is_healthy());
+        let health = Health::new(move || {
+            let store = store.clone();
+            Box::pin(async move { store.try_to_heal().await })
+        });
         let policy = Policy::new(address.ip(), &settings.allowed_hosts, &settings.allowed_origins).behind(&settings.trusted_proxies);
         let limits = Arc::new(RateLimits::new(Rates {
             logins_per_minute: settings.logins_per_minute,
@@ -189,6 +199,30 @@ impl Server {
         tasks.close();
         tracing::info!("openrunner has stopped");
     }
+}
+
+/// What runs are held to, as far as this machine lets it.
+fn confinement(settings: &Settings) -> Result<Confinement, StartError> {
+    let groups = match &settings.cgroup {
+        ControlGroup::Off => None,
+        ControlGroup::Auto => Groups::delegated(),
+        ControlGroup::At(path) => Some(Groups::named(path).map_err(StartError::Group)?),
+    };
+    if let Some(groups) = &groups {
+        tracing::info!(folder = %groups.folder().display(), "each run gets a control group of its own");
+    }
+    let number = |bound: Option<std::num::NonZeroU32>| bound.map(|bound| u64::from(bound.get()));
+    let bounds = Bounds {
+        memory_bytes: settings.run_memory(),
+        processes: number(settings.run_processes),
+        cpu_weight: number(settings.run_cpu_weight),
+    };
+    let confinement = Confinement::new(groups, bounds);
+    let beyond = confinement.beyond_us();
+    if !beyond.is_none() {
+        tracing::warn!(?beyond, "these bounds of the settings hold no run here: there is no control group with the controllers for them");
+    }
+    Ok(confinement)
 }
 
 fn rules(specs: &[RuleSpec]) -> Result<Vec<Rule>, StartError> {

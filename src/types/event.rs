@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Cause, PermissionMode, RunStatus, SessionId, Timestamp};
+use super::{Cause, PermissionMode, RunLimits, RunStatus, SessionId, Timestamp};
 
 /// One thing that happened in a run.
 ///
@@ -254,6 +254,9 @@ pub struct RunStarted {
     pub working_dir: PathBuf,
     /// Who decides on permissions.
     pub permission_mode: PermissionMode,
+    /// What its processes are held to, if anything holds them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<RunLimits>,
 }
 
 /// How a further message reaches a live run.
@@ -522,6 +525,9 @@ pub struct RunDone {
     /// The signal that the program died of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<i32>,
+    /// The kernel killed something of the run for want of memory.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub out_of_memory: bool,
     /// The agent's final text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,

@@ -7,11 +7,13 @@ mod caller;
 mod clock;
 mod event;
 mod ids;
+mod limits;
 mod outcome;
 mod permission;
 mod scope;
 mod shutdown;
 mod spec;
+mod text;
 
 pub use action::Action;
 pub use caller::{Caller, UserRole};
@@ -21,8 +23,10 @@ pub use event::{
     RunDone, RunStarted, StreamEvent, ToolCall, ToolKind, ToolStatus, Usage,
 };
 pub use ids::{BadUserName, IdError, KeyId, RunId, Seq, SessionId, TokenId, UserName};
+pub use limits::{LimitedBy, RunLimits};
 pub use outcome::{Cause, Failure, RunStatus, TurnEnd};
 pub use permission::{RuleSpec, RuleVerdict};
 pub use scope::{BadScope, Scope};
 pub use shutdown::OnShutdown;
 pub use spec::{McpServer, McpTransport, PermissionMode, RunSpec, Timestamp};
+pub use text::acts_on_a_reader;

@@ -7,8 +7,8 @@ use std::{env, fs, io};
 use rustix::process::{Resource, getpgrp, getpid, getppid, getrlimit, getsid};
 use serde_json::{Value, json};
 
-/// The fact of this name: `env`, `fds` (what each descriptor leads to, by number), `argv`, `ids` (pid, sid, pgid, ppid), `umask`,
-/// `open_files` (how many there may be) or `cwd`.
+/// The fact of this name: `env`, `fds` (what each descriptor leads to, by number), `argv`, `ids` (pid, sid, pgid, ppid), `umask`, `cwd`,
+/// `group` (the control group), `limits` (of resources, in bytes) or `open_files` (how many there may be).
 ///
 /// # Errors
 /// If there is no fact of that name or the system does not tell.
@@ -26,6 +26,14 @@ pub(crate) fn fact(name: &str) -> io::Result<Value> {
         "umask" => {
             let status = fs::read_to_string("/proc/self/status")?;
             Ok(status.lines().find_map(|line| line.strip_prefix("Umask:")).map(str::trim).into())
+        }
+        "group" => {
+            let groups = fs::read_to_string("/proc/self/cgroup")?;
+            Ok(groups.lines().find_map(|line| line.strip_prefix("0::")).into())
+        }
+        "limits" => {
+            let of = |resource| getrlimit(resource).current;
+            Ok(json!({ "data": of(Resource::Data), "core": of(Resource::Core) }))
         }
         "open_files" => Ok(getrlimit(Resource::Nofile).current.into()),
         "cwd" => Ok(lossy(env::current_dir()?).into()),

@@ -25,6 +25,8 @@ pub(crate) struct Player {
     messages: u32,
     /// Requests without an answer, each with its tool.
     open: Vec<Asked>,
+    /// The input of the last tool that was allowed.
+    allowed: Value,
     gave_result: bool,
     /// Whether the last turn was interrupted.
     cut_short: bool,
@@ -47,6 +49,7 @@ impl Default for Player {
             calls: 0,
             messages: 0,
             open: Vec::new(),
+            allowed: Value::Null,
             gave_result: false,
             cut_short: false,
         }
@@ -160,7 +163,11 @@ impl Player {
             }
             Command::Report(fact) => self.message(&facts::fact(&fact)?.to_string()),
             Command::Keep(fact, file) => {
-                let fact = if fact == "mcp" { self.ears.servers().clone() } else { facts::fact(&fact)? };
+                let fact = match fact.as_str() {
+                    "mcp" => self.ears.servers().clone(),
+                    "allowed" => self.allowed.clone(),
+                    _ => facts::fact(&fact)?,
+                };
                 std::fs::write(file, fact.to_string())
             }
             Command::StopSelf => Ok(kill_process(getpid(), Signal::STOP)?),
@@ -217,7 +224,10 @@ impl Player {
             let allowed = answer["behavior"] == "allow";
             let content = match (allowed, asked.tool.as_str()) {
                 (true, "AskUserQuestion") => answer["updatedInput"]["answers"].to_string(),
-                (true, _) => answer["updatedInput"].to_string(),
+                (true, _) => {
+                    self.allowed = answer["updatedInput"].clone();
+                    self.allowed.to_string()
+                }
                 (false, _) => answer["message"].as_str().unwrap_or_default().to_owned(),
             };
             self.result_of(&asked.call, &content, !allowed)?;

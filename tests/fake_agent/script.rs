@@ -42,7 +42,8 @@ pub(crate) enum Command {
     Children(usize, Vec<String>),
     /// `report FACT`: says what it finds out about itself, see [`crate::facts`] for the facts; or, for `prompt`, says the whole prompt.
     Report(String),
-    /// `keep FACT FILE`: writes such a fact into a file, so that it is said to nobody; `mcp` is the MCP servers that were given.
+    /// `keep FACT FILE`: writes such a fact into a file, so that it is said to nobody; `mcp` is the MCP servers that were given, `allowed` the
+    /// input of the last tool that was.
     Keep(String, String),
     /// `ignore-term`: TERM does nothing from here on.
     IgnoreTerm,

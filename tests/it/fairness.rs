@@ -51,6 +51,7 @@ fn manager(folder: &std::path::Path, agent: Noting) -> RunManager {
         limits: Limits { linger: second, grace: second },
         tasks: tokio_util::task::TaskTracker::new(),
         max_output: 1024 * 1024,
+        confinement: openrunner::process::Confinement::default(),
     };
     let settings = RunSettings {
         data_dir: folder.to_owned(),
@@ -61,6 +62,8 @@ fn manager(folder: &std::path::Path, agent: Noting) -> RunManager {
         max_runs_per_agent: BTreeMap::new(),
         max_queue: USERS * RUNS,
         stop_grace: second,
+        first_word: None,
+        secrets: openrunner::run::events::Secrets::default(),
         shutdown_grace: second,
         permission_timeout: second,
         rules: vec![],

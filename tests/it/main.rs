@@ -4,6 +4,7 @@
 //! `fake_agent`, which stands in for `claude`.
 
 mod admission;
+mod bounds;
 mod cli;
 mod commands;
 mod crash;
@@ -13,10 +14,12 @@ mod door;
 mod errors;
 mod fairness;
 mod flow;
+mod hostile;
 mod identity;
 mod injection;
 mod layers;
 mod limits;
+mod memo;
 mod messages;
 mod network;
 mod permissions;
@@ -27,8 +30,10 @@ mod reading;
 mod repeats;
 mod restart;
 mod runs;
+mod security;
 mod sessions;
 mod shim;
+mod shortage;
 mod shutdown;
 mod starting;
 mod stops;

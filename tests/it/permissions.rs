@@ -14,7 +14,7 @@ async fn asked(frames: &mut Frames) -> Value {
 }
 
 #[test]
-fn a_run_waits_for_its_person_and_goes_on_with_exactly_what_was_shown() {
+fn c2_a_run_waits_for_its_person_and_goes_on_with_exactly_what_was_shown() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -77,7 +77,7 @@ fn a_denied_agent_is_told_why_and_goes_on() {
 }
 
 #[test]
-fn what_nobody_answers_in_time_is_denied_and_costs_the_run_none_of_its_own_time() {
+fn c2_what_nobody_answers_in_time_is_denied_and_costs_the_run_none_of_its_own_time() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_PERMISSION_TIMEOUT_SECS", 4).start().await;
         let user = server.client("user").await;
@@ -138,7 +138,7 @@ fn a_request_survives_the_client_that_saw_it() {
 }
 
 #[test]
-fn of_many_answers_at_once_exactly_one_counts() {
+fn c2_of_many_answers_at_once_exactly_one_counts() {
     live(async {
         let server = Server::start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);
@@ -268,7 +268,7 @@ fn a_run_that_is_cancelled_while_it_waits_leaves_no_request_open() {
 }
 
 #[test]
-fn where_passwords_are_still_the_default_a_person_learns_what_asking_is_worth() {
+fn i8_where_passwords_are_still_the_default_a_person_learns_what_asking_is_worth() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;

@@ -16,7 +16,7 @@ const EVENTS: usize = 256;
 const RESULT_CAP: usize = 1024 * 1024;
 
 pub(in crate::agent) fn start(agent: Arc<dyn Agent>, prompt: String, tasks: &TaskTracker) -> AgentHandle {
-    let (handle, link) = link(None);
+    let (handle, link) = link(None, None);
     tasks.spawn(carry_out(agent, prompt, link));
     handle
 }

@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::Item;
 use crate::process::shim::StoppedBy;
 use crate::process::{Exit, Tree};
-use crate::types::{Answer, Cause, Failure};
+use crate::types::{Answer, Cause, Failure, RunLimits};
 
 pub(super) use in_process::start as start_in_process;
 pub use place::{Call, Past, Place};
@@ -76,6 +76,8 @@ pub struct AgentEnd {
     pub failure: Option<Failure>,
     /// It had to be stopped after its result, so its exit says nothing about its work.
     pub lingered: bool,
+    /// The kernel killed something of it for want of memory. Known only where a control group tells.
+    pub out_of_memory: bool,
     /// Why its shim ended it of its own accord, if it did.
     pub stopped_by: Option<StoppedBy>,
     /// Its shim was killed, and it with it: what it did at the last is not known.
@@ -92,7 +94,17 @@ pub struct AgentHandle {
     updates: mpsc::Receiver<Update>,
     commands: mpsc::Sender<Command>,
     tree: Option<Tree>,
+    held_to: Option<RunLimits>,
     ended: bool,
+}
+
+/// An agent of an earlier server.
+#[derive(Debug)]
+pub struct FoundAgent {
+    /// The agent.
+    pub handle: AgentHandle,
+    /// What that server wanted to be remembered of it; empty if nothing.
+    pub memo: String,
 }
 
 #[derive(Debug)]
@@ -172,6 +184,11 @@ impl AgentHandle {
         self.command(Command::Stop { reason, grace }).await;
     }
 
+    /// What its processes are held to; `None` for nothing.
+    pub fn held_to(&self) -> Option<RunLimits> {
+        self.held_to
+    }
+
     /// Whether the agent is a process that can go on without this server.
     pub fn outlives_us(&self) -> bool {
         self.tree.is_some()
@@ -197,8 +214,8 @@ struct Link {
     commands: mpsc::Receiver<Command>,
 }
 
-fn link(tree: Option<Tree>) -> (AgentHandle, Link) {
+fn link(tree: Option<Tree>, held_to: Option<RunLimits>) -> (AgentHandle, Link) {
     let (updates_in, updates) = mpsc::channel(UPDATES);
     let (commands, commands_out) = mpsc::channel(COMMANDS);
-    (AgentHandle { updates, commands, tree, ended: false }, Link { updates: updates_in, commands: commands_out })
+    (AgentHandle { updates, commands, tree, held_to, ended: false }, Link { updates: updates_in, commands: commands_out })
 }

@@ -7,11 +7,11 @@ use tokio_util::task::TaskTracker;
 
 use super::spool::{Outputs, Replayed, Which, replay};
 use super::voice::Voice;
-use super::{AgentEnd, AgentHandle, Call, Command, Link, Past, Place, SLACK, Speech, Update, link};
+use super::{AgentEnd, AgentHandle, Call, Command, FoundAgent, Link, Past, Place, SLACK, Speech, Update, link};
 use crate::agent::{Item, Parser};
 use crate::process::shim::{self, ExitRecord, Order, Orders, ProcessFolder, Report, Reports, Spooled, StoppedBy};
 use crate::process::{Exit, Marker, Tree, launch};
-use crate::types::{Cause, Failure, Level, NoticeCode};
+use crate::types::{Cause, Failure, Level, NoticeCode, RunLimits};
 
 /// How long an interrupted turn may take to end before the program is ended by signals.
 const INTERRUPT: Duration = Duration::from_secs(3);
@@ -38,6 +38,8 @@ pub(in crate::agent) struct Program {
     pub(in crate::agent) folder: ProcessFolder,
     pub(in crate::agent) marker: Marker,
     pub(in crate::agent) limits: Limits,
+    /// What it is held to, for whoever asks.
+    pub(in crate::agent) held_to: Option<RunLimits>,
 }
 
 /// Hands a shim that was just told to start a program to a task of its own.
@@ -47,7 +49,7 @@ pub(in crate::agent) fn start(
     parser: Box<dyn Parser>,
     tasks: &TaskTracker,
 ) -> AgentHandle {
-    let (handle, link) = link(Some(Tree::left_by_earlier_server(program.marker.clone())));
+    let (handle, link) = link(Some(Tree::left_by_earlier_server(program.marker.clone())), program.held_to);
     let mut supervisor = Supervisor::new(program, Voice::new(parser), link);
     (supervisor.orders, supervisor.reports) = (Some(orders), Some(reports));
     supervisor.voice.open();
@@ -56,15 +58,29 @@ pub(in crate::agent) fn start(
 }
 
 /// Finds a program again that an earlier server has started: alive with its shim, ended, or lost with it. `stored` is how far the
-/// log has come. `None` if no program was ever started, and none will be.
+/// log has come, `has_memo` whether there was something to be remembered. `None` if no program was ever started, and none will be.
+///
+/// # Errors
+/// A [`Failure`] if the memo is lost. Nothing of the output was read then: nobody would know what must not be shown of it.
 pub(in crate::agent) async fn find_again(
     program: Program,
     parser: Box<dyn Parser>,
     stored: Place,
+    has_memo: bool,
     tasks: &TaskTracker,
-) -> Option<AgentHandle> {
-    let found = shim::find(&program.folder, &program.marker).await?;
-    let (handle, link) = link(Some(Tree::left_by_earlier_server(program.marker.clone())));
+) -> Result<Option<FoundAgent>, Failure> {
+    let Some(found) = shim::find(&program.folder, &program.marker).await else { return Ok(None) };
+    let memo = match &found {
+        shim::Found::Alive { greeting, .. } => greeting.memo.clone(),
+        shim::Found::Ended(_) | shim::Found::Lost(_) => String::new(),
+    };
+    if has_memo && memo.is_empty() {
+        let message = "the process that kept the agent was killed while no server was there, and with it the values of env and \
+                       mcp_servers are lost, which are kept nowhere else; without them nobody can tell what must be masked in \
+                       the rest of its output";
+        return Err(Failure::new(Cause::NodeLost, message));
+    }
+    let (handle, link) = link(Some(Tree::left_by_earlier_server(program.marker.clone())), program.held_to);
     tasks.spawn(async move {
         let folder = program.folder.clone();
         // Off the runtime's threads: a long output takes a while.
@@ -73,14 +89,14 @@ pub(in crate::agent) async fn find_again(
             Ok(replayed) => Supervisor::found_again(program, found, replayed, link).run().await,
             Err(error) => {
                 tracing::error!(run.id = program.marker.value(), %error, "an agent's output cannot be read again; it is ended");
-                let remains = Tree::left_by_earlier_server(program.marker).end(Duration::ZERO).await;
+                let remains = shim::end_leftovers(&program.folder, &program.marker).await;
                 let failure = Failure::new(Cause::Storage, format!("the agent's output cannot be read again: {error}"));
                 let end = AgentEnd { failure: Some(failure), left_behind: remains.left, ..AgentEnd::default() };
                 let _ = link.updates.send(Update::Ended(end)).await;
             }
         }
     });
-    Some(handle)
+    Ok(Some(FoundAgent { handle, memo }))
 }
 
 struct Supervisor {
@@ -118,7 +134,7 @@ enum Gone {
     /// The shim says how it ended.
     Ended(Box<ExitRecord>),
     /// The shim could not start it.
-    NotStarted(String),
+    NotStarted { message: String, shortage: bool },
     /// The shim was killed. This many processes of the run could not be ended.
     Lost(usize),
 }
@@ -264,7 +280,7 @@ impl Supervisor {
             Report::Spooled(spooled) if self.outputs.is_some() => self.spooled = spooled,
             Report::Hello(_) | Report::Started { .. } | Report::Spooled(_) => {}
             Report::Exited { .. } => (self.exited, self.deadline) = (true, None),
-            Report::NotStarted { message } => self.gone = Some(Gone::NotStarted(message)),
+            Report::NotStarted { message, shortage } => self.gone = Some(Gone::NotStarted { message, shortage }),
             Report::Ended(record) => self.ended(record),
         }
         if self.gone.is_some() {
@@ -295,7 +311,7 @@ impl Supervisor {
         }
         let run = self.program.marker.value();
         tracing::warn!(run.id = run, "the shim of a run has gone without a word; what is left of the run is killed");
-        let remains = Tree::left_by_earlier_server(self.program.marker.clone()).end(Duration::ZERO).await;
+        let remains = shim::end_leftovers(&self.program.folder, &self.program.marker).await;
         self.lost(remains.left);
     }
 
@@ -470,10 +486,12 @@ impl Supervisor {
                 end.stderr_tail = record.stderr_tail;
                 end.left_behind = record.left_behind;
                 end.stopped_by = record.stopped_by;
+                end.out_of_memory = record.out_of_memory;
                 leaked_pipe = record.leaked_pipe;
             }
-            Some(Gone::NotStarted(message)) => {
-                end.failure = Some(Failure::new(Cause::Crashed, format!("the system started no process: {message}")));
+            Some(Gone::NotStarted { message, shortage }) => {
+                let cause = if shortage { Cause::Storage } else { Cause::Crashed };
+                end.failure = Some(Failure::new(cause, format!("the system started no process: {message}")));
             }
             Some(Gone::Lost(left)) => (end.lost, end.left_behind) = (true, left),
             None => {}
@@ -525,7 +543,7 @@ impl Supervisor {
             None
         };
         if self.gone.is_none() && !matches!(tokio::time::timeout(LAST_ORDER, last_order).await, Ok(Some(()))) {
-            Tree::left_by_earlier_server(self.program.marker).end(Duration::ZERO).await;
+            shim::end_leftovers(&self.program.folder, &self.program.marker).await;
         }
     }
 }

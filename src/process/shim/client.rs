@@ -10,10 +10,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
+use super::protocol::MAX_LINE;
 use super::{Greeting, InputOrder, Order, PROTOCOL, ProcessFolder, Report};
 
-/// Longest line that is taken from a shim, in bytes. The longest that there is holds the end of an agent's stderr.
-const MAX_LINE: usize = 1024 * 1024;
 /// Read at once from the connection; most reports are far shorter.
 const READ: usize = 4 * 1024;
 /// How long a shim may take to greet a server that has come back. It does nothing else meanwhile, so a second is long.
@@ -62,6 +61,26 @@ pub(super) async fn find_again(folder: &ProcessFolder) -> io::Result<(Orders, Re
     };
     let greeting = tokio::time::timeout(GREETING, greeting).await??;
     Ok((orders, reports, greeting))
+}
+
+/// Lets the shim of a run go whose end is written down. Most have gone already: one waits only while it has something to remember.
+pub async fn release(folder: &ProcessFolder) {
+    let releasing = async {
+        let (mut orders, reports) = begin(connect(folder).await?);
+        orders.say(&Order::Release {});
+        // It greets us, and reads on when it could say that.
+        orders.flush().await.map(|()| reports)
+    };
+    match tokio::time::timeout(GREETING, releasing).await {
+        Ok(Ok(mut reports)) => {
+            // Until it has hung up: who removes its folder now takes nothing from under its feet.
+            let gone = async { while let Ok(Some(_)) = reports.next().await {} };
+            let _ = tokio::time::timeout(GREETING, gone).await;
+        }
+        Ok(Err(error)) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {}
+        Ok(Err(error)) => tracing::warn!(folder = %folder.path().display(), %error, "a shim cannot be told that it may go"),
+        Err(_) => tracing::warn!(folder = %folder.path().display(), "a shim does not listen, and stays for a day"),
+    }
 }
 
 /// The path of a unix socket is at most 107 bytes long and a data folder may be deep, so the folder is opened and the socket is named

@@ -5,12 +5,13 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::{ExitRecord, Greeting, Orders, ProcessFolder, ProcessRecord, Reports, client};
+use crate::process::cgroup::Group;
 use crate::process::{Marker, Remains, Tree};
 
 /// What has become of a run's program.
 #[derive(Debug)]
 pub enum Found {
-    /// Its shim lives, and listens to us and to no earlier server.
+    /// Its shim lives, and listens to us and to no earlier server. The agent may have ended, which is its next word then.
     Alive {
         /// What we say to it.
         orders: Orders,
@@ -19,7 +20,7 @@ pub enum Found {
         /// Its first word.
         greeting: Greeting,
     },
-    /// It has ended while no server was there.
+    /// It has ended while no server was there, and its shim has gone.
     Ended(Box<ExitRecord>),
     /// Its shim is dead, and so is it; what was left of it was killed.
     Lost(Remains),
@@ -29,19 +30,16 @@ pub enum Found {
 ///
 /// Nothing is signalled by its number alone: a shim is known by its number and its start, what it has left by the run's marker.
 pub async fn find(folder: &ProcessFolder, marker: &Marker) -> Option<Found> {
-    if let Some(record) = exit_record(folder) {
-        return Some(Found::Ended(record));
-    }
+    // Asked first, also where the end is written down: it may be there still, with what only it knows.
     let error = match client::find_again(folder).await {
         Ok((orders, reports, greeting)) => return Some(Found::Alive { orders, reports, greeting }),
         Err(error) => error,
     };
-    // It may have come to its end while we knocked.
     if let Some(record) = exit_record(folder) {
         return Some(Found::Ended(record));
     }
     let record: Option<ProcessRecord> = read(&folder.identity());
-    if let Some(record) = record {
+    if let Some(record) = &record {
         tracing::warn!(run.id = marker.value(), %error, "the shim of a run does not answer; what is left of the run is killed");
         // One that hangs is no use to anybody, and its agent dies with it.
         record.shim.signal(Signal::KILL);
@@ -49,8 +47,19 @@ pub async fn find(folder: &ProcessFolder, marker: &Marker) -> Option<Found> {
         // Without its folder a shim that is only now beginning starts nothing.
         let _ = std::fs::remove_dir_all(folder.path());
     }
-    let remains = Tree::left_by_earlier_server(marker.clone()).end(Duration::ZERO).await;
-    record.map(|_| Found::Lost(remains))
+    let is_known = record.is_some();
+    let remains = kill_all(marker, record).await;
+    is_known.then_some(Found::Lost(remains))
+}
+
+/// Kills what a shim that is dead has left of its run, wherever that is.
+pub async fn end_leftovers(folder: &ProcessFolder, marker: &Marker) -> Remains {
+    kill_all(marker, read(&folder.identity())).await
+}
+
+async fn kill_all(marker: &Marker, record: Option<ProcessRecord>) -> Remains {
+    let group = record.and_then(|record| record.group).map(Group::at);
+    Tree::left_by_dead_shim(marker.clone(), group).end(Duration::ZERO).await
 }
 
 /// How the program of a run ended, if it has. Written whole or not at all.

@@ -9,9 +9,11 @@
 //! to the lower of the two. Within a version fields may be added, which the other side ignores; a shim ignores an order that it does
 //! not know. A server talks to shims of the previous release, because those hold its runs when it is upgraded.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
-use crate::process::{Exit, Identity};
+use crate::process::{Cage, Exit, Identity};
 
 /// The version that this program speaks.
 pub const PROTOCOL: u32 = 1;
@@ -22,6 +24,9 @@ pub const MAX_INPUT: u64 = 64 * 1024 * 1024;
 
 /// Longest line of either side, in bytes. The longest that there is holds a command line and an environment.
 pub const MAX_LINE: usize = 16 * 1024 * 1024;
+
+/// Longest memo, in bytes. With every letter of it escaped it is half of the longest line.
+pub const MAX_MEMO: usize = 4 * 1024 * 1024;
 
 /// What a server says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +58,8 @@ pub enum Order {
         /// Milliseconds between TERM and KILL; 0 for KILL at once.
         grace_ms: u64,
     },
+    /// The server has taken the end, and what the shim remembers is needed no more. Before the end it means nothing.
+    Release {},
 }
 
 /// What a shim is to start.
@@ -76,6 +83,14 @@ pub struct StartOrder {
     pub left_ms: Option<u64>,
     /// Milliseconds between TERM and KILL when the shim ends the agent of its own accord.
     pub grace_ms: u64,
+    /// What the agent and all that it starts are held in.
+    #[serde(default)]
+    pub cage: Cage,
+    /// What a later server has to know and must be written nowhere, in the server's own words, at most [`MAX_MEMO`]. The shim gives it
+    /// back in its greeting. While it has one it does not go at the agent's end, but waits to be released: for a day after the last
+    /// server has gone, not for ever.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub memo: String,
 }
 
 /// Bytes for the agent's stdin.
@@ -109,6 +124,9 @@ pub enum Report {
     NotStarted {
         /// Why, for a person.
         message: String,
+        /// For want of room on the disk, or of descriptors.
+        #[serde(default)]
+        shortage: bool,
     },
     /// How far the agent's output has come. Said again only when it has grown since the server last took something.
     Spooled(Spooled),
@@ -117,7 +135,7 @@ pub enum Report {
         /// How.
         exit: Exit,
     },
-    /// Everything is over, and written down. The last message.
+    /// Everything is over, and written down. The last message, said to each server that comes while the shim waits to be released.
     Ended(Box<ExitRecord>),
 }
 
@@ -136,10 +154,13 @@ pub struct Greeting {
     pub stopping: Option<StoppedBy>,
     /// How far its output has come.
     pub spooled: Spooled,
+    /// The memo of [`StartOrder`], if there was one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub memo: String,
 }
 
 /// Who the processes of a run are: what `process.json` holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessRecord {
     /// The shim's version of this protocol.
     pub protocol: u32,
@@ -147,6 +168,9 @@ pub struct ProcessRecord {
     pub shim: Identity,
     /// The agent that it started.
     pub agent: Identity,
+    /// The control group of the agent and of all that it starts, if it has one. The shim is not in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<PathBuf>,
 }
 
 /// How far an agent's output has come.

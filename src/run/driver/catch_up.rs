@@ -85,6 +85,10 @@ impl Driver {
             Some(left) if !self.finishing => WallClock::found(left.min(self.spec.timeout + self.around.patience), waits_until),
             _ => WallClock::Off,
         };
+        // Whatever it said to the server before this one was a first word.
+        if self.turn.is_some() || self.started || !page.events.is_empty() {
+            self.first_word_deadline = None;
+        }
         // What is new may have opened or closed a request.
         self.settle_clock();
         self.agent_stirs();

@@ -33,11 +33,11 @@ use super::state::{Input, Outcome, RunState, StopReason};
 use super::store::{RunChange, RunStore, StoreError};
 use crate::agent::handle::{AgentEnd, AgentHandle, Update};
 use crate::agent::{Agents, Item, Start, Started, Task};
-use crate::process::shim::ProcessFolder;
-use crate::process::{Marker, WorkingDir};
+use crate::process::shim::{ProcessFolder, release};
+use crate::process::{Marker, WorkingDir, is_shortage};
 use crate::types::{
-    Cause, DecidedBy, Failure, Level, McpServer, NoticeCode, OnShutdown, RunDone, RunId, RunSpec, RunStarted, SessionId, StreamEvent,
-    TurnEnd, Usage,
+    Cause, DecidedBy, Failure, Level, McpServer, NoticeCode, OnShutdown, RunDone, RunId, RunLimits, RunSpec, RunStarted, SessionId,
+    StreamEvent, TurnEnd, Usage,
 };
 
 /// What all drivers of a server share.
@@ -57,6 +57,8 @@ pub(super) struct Surroundings {
     pub(super) shutdown_grace: Duration,
     /// How long a request waits for an answer.
     pub(super) patience: Duration,
+    /// How long a program may take from its start to its first word; `None` for as long as the run may take.
+    pub(super) first_word: Option<Duration>,
 }
 
 impl Surroundings {
@@ -97,6 +99,10 @@ pub(super) struct Driver {
     /// When each running tool call was told, for the duration in its result.
     tool_calls: HashMap<String, Instant>,
     clock: WallClock,
+    /// When the agent has been silent from its start for too long.
+    first_word_deadline: Option<Instant>,
+    /// What its processes are held to.
+    held_to: Option<RunLimits>,
     /// When the agent has been silent for too long.
     idle_deadline: Option<Instant>,
     /// When the agent's shim, as it was told, ends the agent by itself.
@@ -141,6 +147,8 @@ impl Driver {
             usage: None,
             tool_calls: HashMap::new(),
             clock: WallClock::Off,
+            first_word_deadline: None,
+            held_to: None,
             idle_deadline: None,
             limit: None,
             unsure: Unsure::default(),
@@ -227,9 +235,13 @@ impl Driver {
     async fn work(&mut self, mut agent: AgentHandle) -> Option<AgentEnd> {
         let shutdown = self.around.shutdown.clone();
         let mut told_shutdown = false;
+        self.held_to = agent.held_to();
+        // Code of our own process may think for as long as it likes before it says something.
+        self.first_word_deadline = self.around.first_word.filter(|_| agent.outlives_us()).map(|limit| Instant::now() + limit);
         loop {
             self.keep_limit(&agent).await;
-            let (wall_clock, silence, unanswered) = (self.clock.deadline(), self.idle_deadline, self.requests.next_deadline());
+            let (wall_clock, unanswered) = (self.clock.deadline(), self.requests.next_deadline());
+            let (silence, no_word) = (self.idle_deadline, self.first_word_deadline);
             tokio::select! {
                 update = agent.next() => match update {
                     Update::Past { past, place, left } => self.catch_up(past, place, left, &agent).await,
@@ -256,6 +268,10 @@ impl Driver {
                 () = at(silence), if silence.is_some() => {
                     self.idle_deadline = None;
                     self.ask_stop(StopReason::IdleTimeout, &agent).await;
+                }
+                () = at(no_word), if no_word.is_some() => {
+                    self.first_word_deadline = None;
+                    self.ask_stop(StopReason::NoFirstWord, &agent).await;
                 }
                 () = at(unanswered), if unanswered.is_some() => self.nobody_answered(&agent).await,
             }
@@ -294,8 +310,10 @@ impl Driver {
     async fn start(&mut self) -> Result<AgentHandle, Failure> {
         // The folder was judged when the run was created, and may have been moved or linked elsewhere while the run was queued.
         let path = &self.spec.working_dir;
-        let working_dir = WorkingDir::open(path)
-            .map_err(|error| Failure::new(Cause::BadArguments, format!("working_dir {} cannot be entered: {error}", path.display())))?;
+        let working_dir = WorkingDir::open(path).map_err(|error| {
+            let cause = if is_shortage(&error) { Cause::Storage } else { Cause::BadArguments };
+            Failure::new(cause, format!("working_dir {} cannot be entered: {error}", path.display()))
+        })?;
         let session = self.around.store.session(self.session).await;
         let session = session.map_err(|error| Failure::new(Cause::Storage, error.to_string()))?;
         let resume = session.and_then(|session| session.agent_session);
@@ -306,6 +324,7 @@ impl Driver {
             let written = self.log.append(&[resumed], RunChange::default()).await;
             written.map_err(|error| Failure::new(Cause::Storage, error.to_string()))?;
         }
+        let memo = self.private.memo();
         let Private { env, mcp_servers } = std::mem::take(&mut self.private);
         let run = self.log.run();
         let start = Start {
@@ -315,11 +334,13 @@ impl Driver {
             folder: self.around.process_folder(run),
             marker: Marker::new(run.to_string()),
             limit: self.spec.timeout,
+            memo,
         };
         self.around.agents.start(start).await
     }
 
     async fn ask_stop(&mut self, reason: StopReason, agent: &AgentHandle) {
+        self.first_word_deadline = None;
         let already_stopping = matches!(self.state, RunState::Stopping(_));
         self.enter(Input::StopAsked(reason));
         self.finishing = true;
@@ -361,6 +382,7 @@ impl Driver {
         for item in items {
             self.item(item, &mut page);
         }
+        self.first_word_deadline = None;
         self.agent_stirs();
         if !self.write(page.events, page.change, agent).await {
             return;
@@ -405,6 +427,7 @@ impl Driver {
             session_id: self.session,
             working_dir: self.spec.working_dir.clone(),
             permission_mode: self.spec.permission_mode,
+            limits: self.held_to,
         }));
     }
 
@@ -475,6 +498,7 @@ impl Driver {
             message: outcome.message,
             exit_code: end.exit.and_then(crate::process::Exit::code),
             signal: end.exit.and_then(crate::process::Exit::signal),
+            out_of_memory: end.out_of_memory,
             result: self.turn.take().and_then(Result::ok),
             usage: self.usage.take(),
             duration_ms: millis(self.age + self.created.elapsed()),
@@ -504,6 +528,7 @@ impl Driver {
         }
         self.inbox.status.send_replace(status);
         let folder = self.around.process_folder(self.log.run());
+        release(&folder).await;
         // Nobody waits for it, and what stays is found by nobody.
         let _ = tokio::task::spawn_blocking(move || folder.forget_process()).await;
     }
@@ -516,12 +541,6 @@ enum Wait {
     Ended,
     /// The server goes away, and the run waits on for the next one.
     LetGo,
-}
-
-impl Private {
-    fn is_empty(&self) -> bool {
-        self.env.is_empty() && self.mcp_servers.is_empty()
-    }
 }
 
 /// Whoever asked may have left.

@@ -35,7 +35,8 @@ impl Driver {
     }
 
     /// A request waits for somebody from now on. Gives the moment when it does not any more.
-    pub(super) fn open(&mut self, id: String, asks: Asks) -> Timestamp {
+    pub(super) fn open(&mut self, id: String, mut asks: Asks) -> Timestamp {
+        asks.hide(self.log.secrets());
         let created_at = self.log.now();
         let expires_at = self.expiry(created_at);
         self.requests.open(RequestView { id, asks, created_at, expires_at }, Instant::now() + self.around.patience);

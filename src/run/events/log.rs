@@ -9,7 +9,9 @@ use tokio::sync::watch;
 use super::encode::Encoder;
 use super::follower::{Follower, Framing};
 use super::frames::Frames;
+use super::mask::Masker;
 use super::memory::Memory;
+use super::secrets::Secrets;
 use super::tail::{Tail, Tails};
 use crate::run::store::{Chunk, Idempotency, RunChange, RunRecord, RunStore, StoreError};
 use crate::types::{Clock, RunId, Seq, StreamEvent, Timestamp};
@@ -27,6 +29,7 @@ pub struct EventLog {
     store: Arc<dyn RunStore>,
     clock: Arc<dyn Clock>,
     live: Arc<Mutex<HashMap<RunId, Arc<Live>>>>,
+    secrets: Secrets,
     tails: Arc<Tails>,
 }
 
@@ -49,7 +52,18 @@ pub(super) struct Live {
 impl EventLog {
     /// The logs in `store`, stamped with `clock`.
     pub fn new(store: Arc<dyn RunStore>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, live: Arc::default(), tails: Arc::default() }
+        Self { store, clock, live: Arc::default(), secrets: Secrets::default(), tails: Arc::default() }
+    }
+
+    /// The same, without these values in any event that is written from now on.
+    #[must_use]
+    pub fn hiding(self, secrets: Secrets) -> Self {
+        Self { secrets, ..self }
+    }
+
+    /// The values that are in no event of any run.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// Makes a run durable together with its first events, of which there is at least one, and gives the right to write on.
@@ -67,21 +81,22 @@ impl EventLog {
         run.last_seq = chunks.last().map_or(Seq::FIRST, |chunk| chunk.last);
         let frames = chunks.iter().map(Frames::of).collect();
         self.store.create_run(run, chunks, idempotency).await?;
-        let mut writer = self.writer(id, 0);
+        let mut writer = self.writer(id, 0, Masker::new(self.secrets.clone()));
         writer.seen(frames, false);
         Ok(writer)
     }
 
-    /// Gives the right to write on in a log that an earlier server left unfinished.
-    pub fn reopen(&self, run: &RunRecord) -> LogWriter {
-        self.writer(run.id, run.last_seq.get())
+    /// Gives the right to write on in a log that an earlier server left unfinished, without any of `secrets`. What that server held back
+    /// of the last texts comes with their next pieces.
+    pub fn reopen(&self, run: &RunRecord, secrets: Secrets) -> LogWriter {
+        self.writer(run.id, run.last_seq.get(), Masker::resumed(secrets, &run.held))
     }
 
-    fn writer(&self, run: RunId, last: u64) -> LogWriter {
+    fn writer(&self, run: RunId, last: u64, mask: Masker) -> LogWriter {
         let live =
             Arc::new(Live { tip: watch::Sender::new(Tip { last, ended: false }), tail: Mutex::new(Tail::new(Arc::clone(&self.tails))) });
         self.lock().insert(run, Arc::clone(&live));
-        LogWriter { run, last, live, log: self.clone() }
+        LogWriter { run, last, live, mask, log: self.clone() }
     }
 
     /// Follows a run from the event after number `after`; `None` if there is no such run.
@@ -154,6 +169,7 @@ pub struct LogWriter {
     run: RunId,
     pub(super) last: u64,
     live: Arc<Live>,
+    mask: Masker,
     log: EventLog,
 }
 
@@ -168,18 +184,37 @@ impl LogWriter {
         self.log.now()
     }
 
-    /// Makes `events` durable, with `change` in the run's row, and then lets followers see them. Without events it does nothing.
+    /// The values that are in no event of this run.
+    pub fn secrets(&self) -> &Secrets {
+        self.mask.secrets()
+    }
+
+    /// Writes none of these values from now on: those of [`EventLog::secrets`], and the run's own.
+    pub fn hide(&mut self, secrets: Secrets) {
+        self.mask.add(secrets);
+    }
+
+    /// Makes `events` durable, but for the secrets in them, with `change` in the run's row, and then lets followers see them. What is held
+    /// back of them is known in the row as well, both or neither. Without events it does nothing.
     ///
     /// Must not be dropped before it answers: the batch may be on disk without being seen.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails. Nothing was written then, and the same numbers are given again.
-    pub async fn append(&mut self, events: &[StreamEvent], change: RunChange) -> Result<(), StoreError> {
+    pub async fn append(&mut self, events: &[StreamEvent], mut change: RunChange) -> Result<(), StoreError> {
         let Some(first) = Seq::new(self.last + 1).filter(|_| !events.is_empty()) else { return Ok(()) };
         let ended = change.done.is_some();
-        let chunks = chunks_of(first, self.log.now(), events);
+        let (events, mask) = self.mask.mask(events);
+        if let Some((done, _)) = &mut change.done {
+            self.mask.done(done);
+        }
+        change.held = mask.as_ref().and_then(|mask| mask.held_unlike(&self.mask));
+        let chunks = chunks_of(first, self.log.now(), &events);
         let frames = chunks.iter().map(Frames::of).collect();
         self.log.store.append(self.run, chunks, change).await?;
+        if let Some(mask) = mask {
+            self.mask = mask;
+        }
         self.seen(frames, ended);
         Ok(())
     }
@@ -199,7 +234,7 @@ impl Drop for LogWriter {
 }
 
 /// The batch as it is stored: whole lines, in chunks that a reader can take one by one.
-fn chunks_of(first: Seq, ts: Timestamp, events: &[StreamEvent]) -> Vec<Chunk> {
+pub(super) fn chunks_of(first: Seq, ts: Timestamp, events: &[StreamEvent]) -> Vec<Chunk> {
     let encoder = Encoder::new(ts);
     let mut chunks = Vec::new();
     let (mut begun, mut body) = (first, Vec::new());

@@ -12,11 +12,23 @@ mod encode;
 mod follower;
 mod frames;
 mod log;
+mod mask;
 mod memory;
+mod secrets;
 mod tail;
 #[cfg(test)]
 mod tests;
 
 pub use follower::{Follower, Framing};
 pub use log::{EventLog, LogWriter};
+pub use mask::Held;
 pub use memory::Memory;
+pub use secrets::{MASK, SHORTEST, Secrets};
+
+/// What followers of a run with these events would be sent, byte for byte: for the fuzz target of this writer.
+#[cfg(feature = "test-support")]
+pub fn framed(secrets: &Secrets, events: &[crate::types::StreamEvent]) -> Vec<u8> {
+    let (events, _) = mask::Masker::new(secrets.clone()).mask(events);
+    let chunks = log::chunks_of(crate::types::Seq::FIRST, crate::types::Timestamp::from_millis(0), &events);
+    chunks.iter().flat_map(|chunk| frames::Frames::of(chunk).after(0)).collect()
+}

@@ -93,7 +93,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn any_batches_and_any_cursors_give_each_event_once(
+    fn w3_any_batches_and_any_cursors_give_each_event_once(
         batches in proptest::collection::vec((1_usize..40, prop_oneof![Just(1_usize), Just(2_000), Just(90_000)]), 1..8),
         cursors in proptest::collection::vec(0_u64..60, 1..6),
     ) {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SqliteStore, StoreError, UsedKey};
 use crate::agent::handle::Place;
+use crate::run::events::Held;
 use crate::types::{Cause, PermissionMode, RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp};
 
 fn seq(n: u64) -> Seq {
@@ -46,6 +47,7 @@ pub(in crate::run) fn record(owner: &str, agent_type: &str, label: Option<(&str,
         ended_at: None,
         last_seq: seq(1),
         place: None,
+        held: Held::default(),
         done: None,
     }
 }
@@ -57,6 +59,7 @@ pub(in crate::run) fn done() -> RunDone {
         message: None,
         exit_code: Some(0),
         signal: None,
+        out_of_memory: false,
         result: Some("fine".into()),
         usage: None,
         duration_ms: 7,
@@ -87,12 +90,18 @@ async fn a_run_reads_back_as_it_was_written(store: &dyn RunStore) {
     let change =
         RunChange { status: Some(RunStatus::Running), started_at: Some(at), agent_session: Some("s-1".into()), ..RunChange::default() };
     let place = Place { out: 7, err: 8, err_ended: true, calls: 9, ..Place::default() };
-    store.append(run.id, batch(2, 4), RunChange { place: Some(place), ..change }).await.unwrap();
+    let held: Held = serde_json::from_value(held_of_one()).unwrap();
+    store.append(run.id, batch(2, 4), RunChange { place: Some(place), held: Some(held.clone()), ..change }).await.unwrap();
     let change = RunChange { status: Some(RunStatus::Completed), done: Some((done(), at)), ..RunChange::default() };
     store.append(run.id, batch(5, 5), change).await.unwrap();
     let read = store.run(run.id).await.unwrap().unwrap();
     assert_eq!((read.status, read.last_seq, read.started_at, read.ended_at), (RunStatus::Completed, seq(5), Some(at), Some(at)));
     assert_eq!((read.done, read.place), (Some(done()), Some(place)), "a change without a place leaves it as it is");
+    assert_eq!(read.held, held);
+}
+
+fn held_of_one() -> serde_json::Value {
+    serde_json::json!([{ "kind": "token", "id": "m", "parent": null, "length": 3, "covered": 1, "digest": vec![7; 32] }])
 }
 
 async fn only_the_next_batch_of_a_live_run_is_taken(store: &dyn RunStore) {

@@ -12,6 +12,9 @@ pub enum StoreError {
     /// The store cannot be read.
     #[error("the store cannot be read: {0}")]
     Read(String),
+    /// There is no connection for reading at the moment: mostly for want of descriptors.
+    #[error("the store cannot be opened once more: {0}")]
+    NoReader(String),
     /// A batch does not begin where the log ends, or the run has ended. Nothing was written.
     #[error("event {first} is not the next one of run {run}")]
     NotNext {

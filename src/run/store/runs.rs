@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::StoreError;
 use crate::agent::handle::Place;
+use crate::run::events::Held;
 use crate::types::{RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, UserName};
 
 /// A run's row.
@@ -34,6 +35,8 @@ pub struct RunRecord {
     pub last_seq: Seq,
     /// How far its events reach in what the agent wrote; `None` while none comes of it.
     pub place: Option<Place>,
+    /// What of the agent's text is held back at the end of its log.
+    pub held: Held,
     /// How it ended: what its last event says.
     pub done: Option<RunDone>,
 }
@@ -60,6 +63,8 @@ pub struct RunChange {
     pub agent_session: Option<String>,
     /// How far the events reach in what the agent wrote.
     pub place: Option<Place>,
+    /// What of the agent's text is held back after the events.
+    pub held: Option<Held>,
     /// The end, with its moment.
     pub done: Option<(RunDone, Timestamp)>,
     /// The key under which a client asked for this.

@@ -3,6 +3,7 @@
 mod bounds;
 mod ends;
 mod links;
+mod memo;
 mod peer;
 mod starts;
 mod versions;

@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use openrunner::process::Cage;
 use openrunner::process::shim::{ExitRecord, Greeting, Identity, InputOrder, Order, PROTOCOL, ProcessFolder, Report, StartOrder};
 use tempfile::TempDir;
 
@@ -62,6 +63,8 @@ impl Kept {
             max_err: 1_000_000,
             left_ms: None,
             grace_ms: 10_000,
+            cage: Cage::default(),
+            memo: String::new(),
         }
     }
 
@@ -146,7 +149,7 @@ impl Peer {
         self.say(&Order::Start(Box::new(order)));
         self.until(|report| match report {
             Report::Started { agent } => Some(agent),
-            Report::NotStarted { message } => panic!("not started: {message}"),
+            Report::NotStarted { message, .. } => panic!("not started: {message}"),
             _ => None,
         })
     }

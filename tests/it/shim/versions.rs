@@ -29,7 +29,8 @@ fn input(at: u64, call: Option<serde_json::Value>, close: bool, size: u64) -> In
 #[test]
 fn what_a_shim_of_version_1_says_is_understood() {
     let line = Spooled { out: 12, ..Spooled::default() };
-    let nothing = Greeting { protocol: 1, agent: None, exit: None, left_ms: None, stopping: None, spooled: Spooled::default() };
+    let nothing =
+        Greeting { protocol: 1, agent: None, exit: None, left_ms: None, stopping: None, spooled: Spooled::default(), memo: String::new() };
     let again = Greeting { agent: Some(AGENT), left_ms: Some(599_996), spooled: line, ..nothing.clone() };
     let expected = [
         Report::Hello(nothing),
@@ -48,7 +49,7 @@ fn what_a_shim_of_version_1_says_is_understood() {
 #[test]
 fn the_files_of_a_shim_of_version_1_are_understood() {
     let process: ProcessRecord = serde_json::from_str(&recorded("v1.process.json")).unwrap();
-    assert_eq!(process, ProcessRecord { protocol: 1, shim: Identity { pid: 8102, started: 1_436_498 }, agent: AGENT });
+    assert_eq!(process, ProcessRecord { protocol: 1, shim: Identity { pid: 8102, started: 1_436_498 }, agent: AGENT, group: None });
     assert_eq!(serde_json::from_str::<ExitRecord>(&recorded("v1.exit.json")).unwrap(), end());
     let calls: Vec<InputOrder> = recorded("v1.calls.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(calls, [input(0, Some(json!({ "say": { "text": "hello" } })), false, 6), input(12, None, true, 4)]);

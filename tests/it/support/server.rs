@@ -70,6 +70,17 @@ impl Setup {
         self
     }
 
+    /// With this shell script in the place of the scripted agent, whose path is the script's `$AGENT`.
+    pub(crate) fn agent_script(self, script: &str) -> Self {
+        use std::os::unix::fs::PermissionsExt;
+
+        let path = self.folder().join("agents/bin/claude");
+        std::fs::remove_file(&path).expect("the link to the scripted agent");
+        std::fs::write(&path, format!("#!/bin/sh\nAGENT='{}'\n{script}\n", env!("CARGO_BIN_EXE_fake_agent"))).expect("a script");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("it is ours");
+        self
+    }
+
     /// Started by a shell that has done this before.
     pub(crate) fn after_shell(mut self, script: &str) -> Self {
         self.shell = Some(script.to_owned());

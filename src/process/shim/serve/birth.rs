@@ -20,12 +20,13 @@ use super::keeper::{Charge, Keeper};
 use super::limits::Limits;
 use super::spool::Spool;
 use super::wire::{Heard, Wire};
+use crate::process::cgroup::Group;
 use crate::process::descriptors::close_inherited;
 use crate::process::family::Family;
 use crate::process::launch::Launcher;
 use crate::process::shim::ProcessFolder;
 use crate::process::shim::protocol::{Greeting, Order, PROTOCOL, ProcessRecord, Report, Spooled, StartOrder};
-use crate::process::{Identity, Marker, Tail};
+use crate::process::{Identity, Marker, Tail, is_shortage};
 
 /// The hidden subcommand by which this program becomes a shim.
 pub const SUBCOMMAND: &str = "shim";
@@ -59,17 +60,18 @@ pub fn serve_if_asked(mut args: impl Iterator<Item = OsString>) -> Option<ExitCo
 
 fn serve(folder: &Path) -> io::Result<()> {
     let mut server = Wire::new(stand_alone()?)?;
-    let order = hear_what_to_start(&mut server)?;
+    let mut order = hear_what_to_start(&mut server)?;
+    let memo = std::mem::take(&mut order.memo);
     match start(folder, &order) {
         Ok((charge, listener)) => {
-            // The environment with its secrets goes here: nothing of the order is needed any more.
+            // The environment with its secrets goes here: nothing more of the order is needed.
             drop(order);
             server.say(&Report::Started { agent: charge.agent });
-            Keeper::new(charge, Door::new(listener, server)).keep();
+            Keeper::new(charge, Door::new(listener, server), memo).keep();
             Ok(())
         }
         Err(error) => {
-            server.say(&Report::NotStarted { message: error.to_string() });
+            server.say(&Report::NotStarted { message: error.to_string(), shortage: is_shortage(&error) });
             Err(error)
         }
     }
@@ -108,6 +110,7 @@ fn hear_what_to_start(server: &mut Wire) -> io::Result<Box<StartOrder>> {
                 left_ms: None,
                 stopping: None,
                 spooled: Spooled::default(),
+                memo: String::new(),
             })),
             Ok(Some(Heard::Order(Order::Start(order)))) => return Ok(order),
             Ok(None) if !server.is_closed() => {
@@ -129,28 +132,42 @@ fn start(folder: &Path, order: &StartOrder) -> io::Result<(Charge, UnixListener)
     let (out, err, calls) = (files.create(ProcessFolder::out)?, files.create(ProcessFolder::err)?, files.create(ProcessFolder::calls)?);
     let listener = files.listen()?;
 
-    let mut child = Launcher::new(Mode::from_bits_truncate(order.umask))?
-        .command(Path::new(&order.program), &order.args)
+    let launcher = Launcher::new(Mode::from_bits_truncate(order.umask))?;
+    let mut command = launcher.command(&order.cage, Path::new(&order.program), &order.args)?;
+    command
         .env_clear()
         .envs(order.env.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    take_charge(files, order, &mut child, [out, err, calls]).map(|charge| (charge, listener)).inspect_err(|_| {
-        // It has not read a byte yet, and nothing will be read of it.
-        let _ = child.kill();
-    })
+        .stderr(Stdio::piped());
+    let group = order.cage.make_group()?;
+    let started = command.spawn().and_then(|mut child| {
+        take_charge(files, order, &mut child, [out, err, calls], group.clone()).inspect_err(|_| {
+            // It has not read a byte yet, and nothing will be read of it.
+            let _ = child.kill();
+            let _ = child.wait();
+        })
+    });
+    if let (Err(_), Some(group)) = (&started, &group) {
+        group.remove();
+    }
+    Ok((started?, listener))
 }
 
-fn take_charge(files: Files, order: &StartOrder, child: &mut Child, [out, err, calls]: [File; 3]) -> io::Result<Charge> {
+fn take_charge(
+    files: Files,
+    order: &StartOrder,
+    child: &mut Child,
+    [out, err, calls]: [File; 3],
+    group: Option<Group>,
+) -> io::Result<Charge> {
     let agent = Identity::of_child(child.id().cast_signed()).ok_or_else(|| io::Error::other("the agent's process cannot be seen"))?;
     let shim = Identity::of_child(std::process::id().cast_signed()).ok_or_else(|| io::Error::other("this process cannot be seen"))?;
     let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take()) else {
         return Err(io::Error::other("the agent's process has no pipes"));
     };
-    files.put(ProcessFolder::identity, &ProcessRecord { protocol: PROTOCOL, shim, agent })?;
-    let family = Family::below_us(agent, Marker::new(&*order.marker));
+    files.put(ProcessFolder::identity, &ProcessRecord { protocol: PROTOCOL, shim, agent, group: order.cage.group.clone() })?;
+    let family = Family::below_us(agent, Marker::new(&*order.marker)).within(group);
     Ok(Charge {
         files,
         agent,

@@ -10,6 +10,7 @@
 use std::time::{Duration, Instant};
 
 use crate::process::Exit;
+use crate::process::cgroup::Group;
 use crate::process::family::Family;
 use crate::process::ladder::{LOOK_AGAIN, Ladder};
 use crate::process::shim::protocol::StoppedBy;
@@ -99,6 +100,18 @@ impl Ending {
     /// How many processes could not be ended.
     pub(super) fn left_behind(&self) -> usize {
         self.left_behind
+    }
+
+    /// Whether the kernel has killed something of it for want of memory, as far as its control group tells.
+    pub(super) fn ran_out_of_memory(&self) -> bool {
+        self.family.group().is_some_and(Group::ran_out_of_memory)
+    }
+
+    /// Everything is over: its control group goes, unless somebody in it could not be ended.
+    pub(super) fn remove_group(&self) {
+        if let Some(group) = self.family.group() {
+            group.remove();
+        }
     }
 
     /// The agent goes on: it neither has ended nor is being ended.

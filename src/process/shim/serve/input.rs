@@ -82,6 +82,10 @@ impl Input {
                     if self.said == piece.len() {
                         self.waiting.pop_front();
                         self.said = 0;
+                        if self.waiting.is_empty() {
+                            // It lies behind the pieces, and the system gets memory back from its end only.
+                            self.waiting = VecDeque::new();
+                        }
                     }
                 }
                 Err(error) if is_for_later(&error) => return,
@@ -89,6 +93,8 @@ impl Input {
                 Err(_closed) => self.hang_up(),
             }
         }
+        // Its own memory lies behind that of the pieces, and while it is there the allocator gives none of theirs back.
+        self.waiting = VecDeque::new();
         if self.close {
             self.hang_up();
         }

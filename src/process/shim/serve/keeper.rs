@@ -48,6 +48,12 @@ pub(super) struct Charge {
 pub(super) struct Keeper {
     charge: Charge,
     door: Door,
+    /// What is kept for a later server, in this memory and nowhere else.
+    memo: String,
+    /// How it all ended, once it is written down.
+    ended: Option<Box<ExitRecord>>,
+    /// The server has taken the end.
+    released: bool,
     /// What the present server knows of the output.
     told: Spooled,
     may_tell: bool,
@@ -68,11 +74,12 @@ enum Source {
 }
 
 impl Keeper {
-    pub(super) fn new(charge: Charge, door: Door) -> Self {
-        Self { charge, door, told: Spooled::default(), may_tell: true, taken: 0, buffer: vec![0; BUFFER] }
+    pub(super) fn new(charge: Charge, door: Door, memo: String) -> Self {
+        let (ended, released) = (None, false);
+        Self { charge, door, memo, ended, released, told: Spooled::default(), may_tell: true, taken: 0, buffer: vec![0; BUFFER] }
     }
 
-    /// Keeps the agent until nothing of it is left and that is written down.
+    /// Keeps the agent until nothing of it is left and that is written down, and then what is to be remembered until it is not wanted.
     pub(super) fn keep(&mut self) {
         let until = loop {
             let now = Instant::now();
@@ -208,6 +215,7 @@ impl Keeper {
             }
             Order::Limit { left_ms } => self.charge.limits.set(now, left_ms.map(Duration::from_millis)),
             Order::Stop { grace_ms } => self.charge.ending.stop(now, StoppedBy::Order, Duration::from_millis(grace_ms)),
+            Order::Release {} => self.released = self.ended.is_some(),
             // Said once already. An input comes with its bytes, elsewhere.
             Order::Hello { .. } | Order::Start(_) | Order::Input(_) => {}
         }
@@ -222,8 +230,12 @@ impl Keeper {
             left_ms: left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
             stopping: self.charge.ending.stopped_by(),
             spooled: self.spooled(),
+            memo: self.memo.clone(),
         };
         self.door.say(&Report::Hello(greeting));
+        if let Some(record) = &self.ended {
+            self.door.say(&Report::Ended(record.clone()));
+        }
         (self.told, self.may_tell, self.taken) = (Spooled::default(), true, 0);
     }
 
@@ -262,10 +274,11 @@ impl Keeper {
             stopped_by: self.charge.ending.stopped_by(),
             leaked_pipe: self.charge.ending.leaked_pipe(),
             left_behind: self.charge.ending.left_behind(),
-            out_of_memory: false,
+            out_of_memory: self.charge.ending.ran_out_of_memory(),
             spooled: self.spooled(),
             stderr_tail: self.charge.err_tail.text(),
         };
+        self.charge.ending.remove_group();
         while let Err(error) = self.charge.files.put(ProcessFolder::exit, &record)
             && self.door.server().is_none()
         {
@@ -278,17 +291,31 @@ impl Keeper {
             self.reap(now);
             self.hear(now);
         }
-        self.charge.files.forget_socket();
-        self.door.say(&Report::Ended(Box::new(record)));
-        let until = Instant::now() + FAREWELL;
-        while self.door.server().is_some_and(|server| !server.is_flushed()) {
-            let now = Instant::now();
-            if now >= until {
-                break;
-            }
+        let record = Box::new(record);
+        self.door.say(&Report::Ended(record.clone()));
+        self.ended = Some(record);
+        let told_by = Instant::now() + FAREWELL;
+        if self.memo.is_empty() {
+            self.charge.files.forget_socket();
+        }
+        let mut now = Instant::now();
+        while let Some(until) = self.wanted_until(now, told_by).filter(|until| now < *until) {
             self.wait(now, Some(until));
+            now = Instant::now();
+            self.reap(now);
             self.hear(now);
         }
+        self.charge.files.forget_socket();
+    }
+
+    /// How long we are needed after the end, unless something happens; `None` if no longer.
+    fn wanted_until(&self, now: Instant, told_by: Instant) -> Option<Instant> {
+        if self.memo.is_empty() {
+            // It finds all of it in the folder, too.
+            return self.door.server().filter(|server| !server.is_flushed()).map(|_| told_by);
+        }
+        let released_by = self.charge.limits.alone_until().unwrap_or(now + ALONE);
+        (!self.released).then_some(released_by)
     }
 }
 

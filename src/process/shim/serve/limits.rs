@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// How long an agent without a time limit goes on when no server comes.
+/// How long an agent without a time limit goes on when no server comes, and how long a memo is kept for one after the agent's end.
 pub(super) const ALONE: Duration = Duration::from_hours(24);
 
 /// The limits of one agent. The clock is the caller's, and monotonic.
@@ -37,9 +37,14 @@ impl Limits {
         }
     }
 
+    /// Until when a server is waited for that does not come; `None` while one is there.
+    pub(super) fn alone_until(&self) -> Option<Instant> {
+        self.alone_since.map(|since| since + ALONE)
+    }
+
     /// When the agent's time is over.
     pub(super) fn end(&self) -> Option<Instant> {
-        self.deadline.or_else(|| self.alone_since.map(|since| since + ALONE))
+        self.deadline.or_else(|| self.alone_until())
     }
 }
 

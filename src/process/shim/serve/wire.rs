@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use crate::process::shim::protocol::{InputOrder, MAX_INPUT, MAX_LINE, Order, Report};
 
 /// The orders of this version: what is none of them comes from a newer server and is passed over.
-const KNOWN: [&str; 6] = ["hello", "start", "input", "taken", "limit", "stop"];
+const KNOWN: [&str; 7] = ["hello", "start", "input", "taken", "limit", "stop", "release"];
 
 /// A server at the other end of a stream.
 #[derive(Debug)]
@@ -140,7 +140,7 @@ impl Wire {
         bytes
     }
 
-    /// Says something as soon as the other side takes it. What waits is bounded by what is ever said unasked: a few lines.
+    /// Says something as soon as the other side takes it. What waits is bounded by what is ever said unasked: a few lines and a memo.
     pub(super) fn say(&mut self, report: &Report) {
         // Writing these types into memory cannot fail: no map has a key that is not text.
         if serde_json::to_writer(&mut self.outbox, report).is_ok() {
@@ -157,6 +157,10 @@ impl Wire {
                 Err(error) if is_for_later(&error) => return,
                 Err(_broken) => self.closed = true,
             }
+        }
+        if self.outbox.is_empty() {
+            // Its memory may be that of a whole memo.
+            self.outbox = Vec::new();
         }
     }
 }
@@ -234,6 +238,7 @@ mod tests {
             Order::Taken { out: 0, err: 0 },
             Order::Limit { left_ms: None },
             Order::Stop { grace_ms: 0 },
+            Order::Release {},
         ];
         let names = orders.map(|order| match serde_json::to_value(order).unwrap() {
             serde_json::Value::Object(members) => members.into_iter().next().unwrap().0,

@@ -106,6 +106,16 @@ impl SqliteStore {
         self.writer.is_healthy()
     }
 
+    /// Whether it can write again, found out by a small write if the last one failed.
+    pub async fn try_to_heal(&self) -> bool {
+        // The version of a schema that we number elsewhere: written as it was, it changes nothing, and yet goes to the disk.
+        let trial = |connection: &Connection| {
+            let written = connection.pragma_update(None, "user_version", 0);
+            written.map_err(|error| super::decode::writing(&error))
+        };
+        self.is_healthy() || self.writer.write(trial).await.is_ok()
+    }
+
     /// Carries out `work` on a connection for reading, off the async threads.
     pub(super) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where
@@ -129,7 +139,8 @@ impl Readers {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         match idle {
             Some(connection) => Ok(connection),
-            None => connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(super::decode::reading),
+            None => connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+                .map_err(|error| StoreError::NoReader(error.to_string())),
         }
     }
 

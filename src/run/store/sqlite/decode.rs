@@ -17,7 +17,7 @@ pub(super) fn writing(error: &rusqlite::Error) -> StoreError {
 
 /// The columns of a run's row, in the order that [`run`] reads them.
 pub(super) const RUN_COLUMNS: &str =
-    "id, session_id, owner, status, spec, widened, created_at, started_at, ended_at, last_seq, done, place";
+    "id, session_id, owner, status, spec, widened, created_at, started_at, ended_at, last_seq, done, place, held";
 
 /// Reads a run's row.
 pub(super) fn run(row: &Row<'_>) -> Result<RunRecord, StoreError> {
@@ -28,6 +28,7 @@ pub(super) fn run(row: &Row<'_>) -> Result<RunRecord, StoreError> {
     let status = text(3)?;
     let last_seq: i64 = row.get(9).map_err(|error| damaged(error.to_string()))?;
     let done: Option<String> = row.get(10).map_err(|error| damaged(error.to_string()))?;
+    let held: Option<String> = row.get(12).map_err(|error| damaged(error.to_string()))?;
     let place: Option<String> = row.get(11).map_err(|error| damaged(error.to_string()))?;
     Ok(RunRecord {
         id: id.parse().map_err(|error| damaged(format!("{error}")))?,
@@ -41,6 +42,7 @@ pub(super) fn run(row: &Row<'_>) -> Result<RunRecord, StoreError> {
         ended_at: moment(8)?.map(Timestamp::from_millis),
         last_seq: u64::try_from(last_seq).ok().and_then(Seq::new).ok_or_else(|| damaged(format!("last_seq is {last_seq}")))?,
         done: done.map(|done| json(&done)).transpose().map_err(&damaged)?,
+        held: held.map(|held| json(&held)).transpose().map_err(&damaged)?.unwrap_or_default(),
         place: place.map(|place| json(&place)).transpose().map_err(&damaged)?,
     })
 }

@@ -50,12 +50,14 @@ impl RunStore for SqliteStore {
             return Err(StoreError::NotNext { run, first: gap[1].first });
         }
         let place = change.place.map(|place| to_json(&place)).transpose()?;
+        let held = change.held.map(|held| to_json(&held)).transpose()?;
         let done = change.done.map(|(done, at)| to_json(&done).map(|json| (json, at))).transpose()?;
         self.writer
             .write(move |connection| {
                 // The row is the guard: a batch that is not the next one, or one after the end, changes nothing.
                 let sql = "UPDATE runs SET last_seq = ?3, status = coalesce(?4, status), started_at = coalesce(?5, started_at),
-                           ended_at = ?6, done = ?7, place = coalesce(?8, place) WHERE id = ?1 AND last_seq = ?2 AND ended_at IS NULL";
+                           ended_at = ?6, done = ?7, place = coalesce(?8, place), held = coalesce(?9, held)
+                           WHERE id = ?1 AND last_seq = ?2 AND ended_at IS NULL";
                 let values = params![
                     run.to_string(),
                     integer(first.get() - 1),
@@ -65,6 +67,7 @@ impl RunStore for SqliteStore {
                     done.as_ref().map(|(_, at)| at.as_millis()),
                     done.as_ref().map(|(json, _)| json),
                     place,
+                    held,
                 ];
                 if execute(connection, sql, values)? == 0 {
                     return Err(StoreError::NotNext { run, first });

@@ -65,6 +65,9 @@ async fn w5_a_full_disk_refuses_writes_keeps_serving_reads_and_heals() {
     limit("1").await; // SQLite's own full disk: not one page more than there are
     let big = super::super::contract::add_run(&store, 1024 * 1024).await;
     assert!(matches!(big, Err(StoreError::Write(_))), "{big:?}");
+    assert!(!store.is_healthy(), "although what was left of the transaction could be committed");
+    assert!(store.try_to_heal().await, "a write that needs no new page");
+    assert!(store.is_healthy());
     assert!(store.run(kept).await.unwrap().is_some());
     limit("1000000").await;
     super::super::contract::add_run(&store, 1024 * 1024).await.unwrap();

@@ -33,8 +33,8 @@ enum Part<'a> {
 /// What a job has come to, before the commit.
 struct Done {
     worked: bool,
-    /// What is to be told after the commit.
-    reply: Box<dyn FnOnce(Result<(), StoreError>) + Send>,
+    /// Answers after the commit, and gives whether the disk took this part.
+    reply: Box<dyn FnOnce(Result<(), StoreError>) -> bool + Send>,
 }
 
 #[derive(Clone, Debug)]
@@ -81,7 +81,10 @@ impl Writer {
             });
             let worked = done.is_ok();
             let reply = Box::new(move |committed: Result<(), StoreError>| {
-                let _ = answer.send(committed.and(done));
+                let answered = committed.and(done);
+                let taken = !matches!(answered, Err(StoreError::Write(_)));
+                let _ = answer.send(answered);
+                taken
             });
             Done { worked, reply }
         });
@@ -94,7 +97,7 @@ impl Writer {
 fn commit(connection: &Connection, group: &mut Vec<Job>) -> bool {
     if let Err(error) = execute(connection, "BEGIN IMMEDIATE") {
         for job in group.drain(..) {
-            (job(Err(error.clone())).reply)(Ok(()));
+            let _taken = (job(Err(error.clone())).reply)(Ok(()));
         }
         return false;
     }
@@ -112,10 +115,8 @@ fn commit(connection: &Connection, group: &mut Vec<Job>) -> bool {
         // Whatever is wrong, the next group must not find this transaction open.
         let _ = execute(connection, "ROLLBACK");
     }
-    for done in done {
-        (done.reply)(committed.clone());
-    }
-    written
+    // A part that the disk did not take is undone before the commit, which then succeeds with whatever is left.
+    done.into_iter().fold(written, |written, done| (done.reply)(committed.clone()) && written)
 }
 
 /// A full disk can make SQLite give up the whole transaction in its middle.

@@ -1,0 +1,43 @@
+//! Agents that only the settings know: plain ACP, text, and JSON lines with a map of their fields.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use openrunner::agent::configured::{Configured, Definition, Fields, Speaks};
+use openrunner_fuzz::drive;
+use serde_json::json;
+
+fn agent(speaks: Speaks) -> Configured {
+    Configured::new(Definition {
+        name: "mine".to_owned(),
+        speaks,
+        program: "mine".to_owned(),
+        args: vec![],
+        model_args: vec![],
+        resume_args: vec![],
+        session_mode: None,
+        pass_env: vec![],
+        set_env: Default::default(),
+        install: None,
+        login: None,
+    })
+}
+
+/// The fields of the made-up programs in `tests/transcripts/configured`.
+fn fields() -> Fields {
+    let only = |kind: &str| json!({ "at": "/text", "if": { "/type": kind } });
+    let fields = json!({
+        "token": only("delta"), "thinking": only("thinking"), "message": only("message"), "result": only("result"),
+        "error": "/error", "session": "/session",
+        "input_tokens": "/usage/in", "output_tokens": "/usage/out", "cost_usd": "/usage/usd",
+    });
+    serde_json::from_value(fields).expect("a map of fields")
+}
+
+fuzz_target!(|data: &[u8]| {
+    let (acp, text, jsonl) = (agent(Speaks::Acp), agent(Speaks::Text), agent(Speaks::Jsonl(Box::new(fields()))));
+    drive(data, |choice| match choice % 3 {
+        0 => (&acp, ""),
+        1 => (&text, ""),
+        _ => (&jsonl, ""),
+    });
+});

@@ -1,0 +1,210 @@
+//! What holds the processes of a run together and down: control groups where there are some, and what does without them.
+//!
+//! The kernel's own control groups are tested where this account may make some, as root may on most machines. Controllers for memory
+//! and processes are seldom to be had in a test; what is written for them is tested beside the code.
+
+use std::path::PathBuf;
+
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+use rustix::process::{Pid as Number, Signal, kill_process};
+use serde_json::{Value, json};
+
+use crate::support::{Client, Frame, Server, Setup, assert_dense, carrying, is_alive, keeper_of, last, live, notice, of};
+
+/// Where the server makes its control groups. `None` where it can make none, which no machine of the project's may be.
+fn groups_of(server: &Server) -> Option<PathBuf> {
+    let log = server.log();
+    let folder = log.lines().find(|line| line.contains("each run gets a control group")).and_then(|line| line.split_once("folder="));
+    if folder.is_none() {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "no control groups can be made here:\n{log}");
+        eprintln!("NOT TESTED: no control groups can be made here");
+    }
+    folder.map(|(_, folder)| PathBuf::from(folder.trim()))
+}
+
+/// Follows a run to its end, and asserts that nothing of it is alive then.
+async fn whole(user: &Client, id: &str) -> Vec<Frame> {
+    let frames = user.follow(id).await.rest().await;
+    assert_dense(&frames);
+    assert_eq!(carrying(id), [0; 0], "processes are left of {id}");
+    frames
+}
+
+/// Makes a run of this script and waits until it has said the ids of processes, which it gives.
+async fn processes(user: &Client, script: &str) -> (String, Vec<i32>) {
+    let id = user.script(script).await;
+    let said = user.follow(&id).await.until_says().await;
+    (id, serde_json::from_str(&said).unwrap_or_else(|_| panic!("{script}: {said}")))
+}
+
+/// Carries out every way in which something of a run could stay, at the same time, and asserts that nothing does.
+async fn nothing_stays(server: &Server) -> Vec<String> {
+    let user = &server.client("user").await;
+    let cancelled = |script: &'static str| async move {
+        let (id, children) = processes(user, script).await;
+        user.cancel(&id).await;
+        let frames = whole(user, &id).await;
+        assert_eq!((&last(&frames)["status"], &last(&frames)["cause"]), (&json!("cancelled"), &json!("cancelled")), "{script}");
+        assert!(!children.into_iter().any(is_alive), "{script}");
+        id
+    };
+    let completed = |script: &'static str, code: &'static str| async move {
+        let id = user.script(script).await;
+        let frames = whole(user, &id).await;
+        assert_eq!((&last(&frames)["status"], &last(&frames)["cause"]), (&json!("completed"), &json!("ok")), "{script}");
+        assert!(notice(&frames, code).is_some(), "{script}");
+        id
+    };
+    let killed = async {
+        let (id, tools) = processes(user, "children 2 session cleared\nhang").await;
+        let agent = carrying(&id)[0];
+        kill_process(Number::from_raw(agent).expect("it has a number"), Signal::KILL).expect("it is alive");
+        let frames = whole(user, &id).await;
+        let done = last(&frames);
+        assert_eq!((&done["status"], &done["cause"], &done["signal"]), (&json!("failed"), &json!("killed"), &json!(9)));
+        assert!(!tools.into_iter().any(is_alive));
+        id
+    };
+    let deaf_and_still = async {
+        let id = user.script_with("report ids\nstop-self\nhang", json!({ "idle_timeout_secs": 1 })).await;
+        let frames = whole(user, &id).await;
+        assert_eq!((&last(&frames)["status"], &last(&frames)["cause"]), (&json!("timed_out"), &json!("idle_timeout")));
+        id
+    };
+    let cases = [
+        cancelled("children 1 stubborn\nhang").boxed_local(),
+        cancelled("children 50\nhang").boxed_local(),
+        cancelled("children 3 session orphan stubborn\nhang").boxed_local(),
+        cancelled("children 2 session orphan cleared\nhang").boxed_local(),
+        cancelled("children 1\nclose-stdout\nhang").boxed_local(),
+        cancelled("children 1\nstop-self\nhang").boxed_local(),
+        cancelled("children 1\nignore-term\nhang").boxed_local(),
+        completed("children 1 holding session orphan\nresult done", "leaked_pipe").boxed_local(),
+        completed("result done\nhang", "lingered").boxed_local(),
+        killed.boxed_local(),
+        deaf_and_still.boxed_local(),
+    ];
+    join_all(cases).await
+}
+
+#[test]
+fn k1_nothing_of_a_run_stays_where_there_are_control_groups() {
+    live(async {
+        let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 16).start().await;
+        let Some(groups) = groups_of(&server) else { return };
+        let runs = nothing_stays(&server).await;
+        assert!(!runs.iter().any(|id| groups.join(id).exists()), "a control group stays");
+    });
+}
+
+#[test]
+fn k1_nothing_of_a_run_stays_without_control_groups() {
+    live(async {
+        let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 16).env("OPENRUNNER_CGROUP", "off").start().await;
+        assert!(!server.log().contains("control group of its own"));
+        nothing_stays(&server).await;
+    });
+}
+
+#[test]
+fn k1_nothing_of_a_wrapper_script_stays() {
+    live(async {
+        // Not by `exec`, and deaf to TERM: it waits for the agent, and the agent would outlive it.
+        let server = Setup::new().agent_script("trap '' TERM\n\"$AGENT\" \"$@\"\nexit $?").start().await;
+        let user = server.client("user").await;
+        let (id, children) = processes(&user, "children 2 session orphan\nhang").await;
+        user.cancel(&id).await;
+        assert_eq!(last(&whole(&user, &id).await)["status"], "cancelled");
+        assert!(!children.into_iter().any(is_alive));
+        let id = user.script("stderr no paper\nexit 3").await;
+        let frames = whole(&user, &id).await;
+        assert_eq!((&last(&frames)["cause"], &last(&frames)["exit_code"]), (&json!("crashed"), &json!(3)));
+    });
+}
+
+#[test]
+fn an_agent_is_in_its_runs_control_group_and_its_shim_is_not() {
+    live(async {
+        let server = Server::start().await;
+        let Some(groups) = groups_of(&server) else { return };
+        let user = server.client("user").await;
+        let id = user.script("report group\nhang").await;
+        let group: Value = serde_json::from_str(&user.follow(&id).await.until_says().await).unwrap();
+        assert!(group.as_str().unwrap().ends_with(&id), "{group}");
+        let members = std::fs::read_to_string(groups.join(&id).join("cgroup.procs")).unwrap();
+        let keeper = keeper_of(&id).as_raw_nonzero().to_string();
+        assert!(!members.is_empty() && !members.lines().any(|member| member == keeper), "{members}");
+        user.cancel(&id).await;
+        whole(&user, &id).await;
+        assert!(!groups.join(&id).exists());
+    });
+}
+
+#[test]
+fn k1_what_a_killed_shim_leaves_is_found_by_its_control_group_whatever_it_hides() {
+    live(async {
+        let server = Server::start().await;
+        let Some(groups) = groups_of(&server) else { return };
+        let user = server.client("user").await;
+        let (id, daemons) = processes(&user, "children 2 session orphan cleared\nhang").await;
+        kill_process(keeper_of(&id), Signal::KILL).unwrap();
+        let frames = whole(&user, &id).await;
+        assert_eq!((&last(&frames)["status"], &last(&frames)["cause"]), (&json!("interrupted"), &json!("node_lost")));
+        assert!(!daemons.into_iter().any(is_alive), "they have neither marker nor parent nor session of the run");
+        assert!(!groups.join(&id).exists());
+    });
+}
+
+#[test]
+fn what_holds_a_run_is_in_its_run_started() {
+    live(async {
+        let setup = Setup::new().env("OPENRUNNER_CGROUP", "off").env("OPENRUNNER_RUN_MEMORY_MB", 2048);
+        let server = setup.env("OPENRUNNER_RUN_CPU_WEIGHT", 50).start().await;
+        assert!(server.log().contains("these bounds of the settings hold no run here"), "{}", server.log());
+        let user = server.client("user").await;
+        let id = user.script("report limits\nresult done").await;
+        let frames = whole(&user, &id).await;
+        let bytes = 2048_u64 * 1024 * 1024;
+        assert_eq!(of(&frames, "run_started")[0]["limits"], json!({ "by": "rlimit", "memory_bytes": bytes }));
+        let limits: Value = serde_json::from_str(&user.said(&id).await[0]).unwrap();
+        assert_eq!(limits, json!({ "data": bytes, "core": 0 }));
+
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let id = user.script("report limits\nresult done").await;
+        assert!(of(&whole(&user, &id).await, "run_started")[0].get("limits").is_none());
+        let limits: Value = serde_json::from_str(&user.said(&id).await[0]).unwrap();
+        assert_eq!(limits["core"], 0, "a dump of its memory would hold the agent's secrets");
+    });
+}
+
+#[test]
+fn a_folder_that_is_no_control_group_stops_the_start() {
+    live(async {
+        let setup = Setup::new();
+        let folder = setup.folder().display().to_string();
+        let (status, log) = setup.env("OPENRUNNER_CGROUP", &folder).refuses().await;
+        assert!(!status.success());
+        assert!(log.contains("OPENRUNNER_CGROUP") && log.contains(&folder) && log.contains("no control group"), "{log}");
+    });
+}
+
+#[test]
+fn an_agent_that_never_says_a_word_is_timed_out_and_one_that_said_one_is_not() {
+    live(async {
+        let script = "case \"$1\" in --version|auth) exec \"$AGENT\" \"$@\";; esac\nexec sleep 100";
+        let server = Setup::new().agent_script(script).env("OPENRUNNER_FIRST_EVENT_SECS", 1).start().await;
+        let user = server.client("user").await;
+        let id = user.script("say nothing").await;
+        let frames = whole(&user, &id).await;
+        let done = last(&frames);
+        assert_eq!((&done["status"], &done["cause"]), (&json!("timed_out"), &json!("idle_timeout")));
+        assert!(done["message"].as_str().unwrap().contains("OPENRUNNER_FIRST_EVENT_SECS"), "{done}");
+        let server = Setup::new().env("OPENRUNNER_FIRST_EVENT_SECS", 1).start().await;
+        let user = server.client("user").await;
+        // Silent for longer, but not from the start.
+        let id = user.script_with("say up\nhang", json!({ "timeout_secs": 3 })).await;
+        assert_eq!(last(&whole(&user, &id).await)["cause"], "timeout");
+    });
+}

@@ -1,0 +1,141 @@
+//! The machine has no room, or no descriptors, while runs go on: what is touched by it says so, and all is well again when there is some.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use serde_json::json;
+
+use crate::support::{Server, Setup, assert_dense, carrying, last, live};
+
+/// A small file system of its own. Taken away when it is dropped.
+struct Disk {
+    path: PathBuf,
+}
+
+impl Disk {
+    /// A disk at `path`, which is made. `None` where this account may not mount anything.
+    fn mount(path: &Path) -> Option<Self> {
+        fs::create_dir_all(path).expect("a folder");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=8m,mode=0700", "openrunner-test"]).arg(path).output();
+        let mounted = mounted.expect("a command");
+        if !mounted.status.success() {
+            let told = String::from_utf8_lossy(&mounted.stderr).into_owned();
+            assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "nothing can be mounted here: {told}");
+            eprintln!("NOT TESTED: nothing can be mounted here: {told}");
+            return None;
+        }
+        Some(Self { path: path.to_owned() })
+    }
+
+    /// Fills it to the last byte, until the file that this gives is removed.
+    fn fill(&self) -> PathBuf {
+        let path = self.path.join("filler");
+        let mut file = fs::File::create(&path).expect("a file");
+        for size in [65_536, 512, 1] {
+            while file.write_all(&vec![0; size]).is_ok() {}
+        }
+        path
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Lazily: the server may still be ending.
+        let _ = Command::new("umount").arg("--lazy").arg(&self.path).status();
+    }
+}
+
+async fn health(server: &Server) -> String {
+    server.guest().get("/health").await.body["status"].as_str().expect("a status").to_owned()
+}
+
+#[test]
+fn w5_a_full_disk_fails_what_it_touches_and_heals_by_itself() {
+    live(async {
+        let setup = Setup::new();
+        let Some(disk) = Disk::mount(&setup.folder().join("data")) else { return };
+        let server = setup.start().await;
+        let user = server.client("user").await;
+        let go = server.folder().join("go");
+        let id = user.script(&format!("children 2\nwait {}\nflood 2000\nhang", go.display())).await;
+        let mut reader = user.follow(&id).await;
+        let mut frames = vec![];
+        frames.extend(reader.until("message").await);
+        assert_eq!(health(&server).await, "ok");
+
+        let filler = disk.fill();
+        fs::write(&go, "").unwrap();
+        server.logs("cannot be written").await;
+        let refused = user.ask("result never", json!({ "agent_type": "claude_code" })).await;
+        refused.problem(507, "storage");
+        assert_eq!(health(&server).await, "degraded");
+        assert!(user.run(&id).await["ended_at"].is_null(), "an end that is not on disk is none");
+        assert_eq!(user.get("/api/runs").await.status, 200, "what is there can be read");
+
+        fs::remove_file(filler).unwrap();
+        frames.extend(reader.rest().await);
+        assert_dense(&frames);
+        assert_eq!((&last(&frames)["status"], &last(&frames)["cause"]), (&json!("failed"), &json!("storage")));
+        assert_eq!(carrying(&id), [0; 0]);
+        assert_eq!(health(&server).await, "ok");
+        let next = user.script("result again").await;
+        assert_eq!(user.end_of(&next).await["status"], "completed");
+    });
+}
+
+/// Lets the server open nothing more, until the limit that this gives is set again.
+fn take_descriptors(server: &Server) -> Rlimit {
+    let mut open: Vec<u64> = fs::read_dir(format!("/proc/{}/fd", server.pid()))
+        .expect("Linux")
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    open.sort_unstable();
+    // The kernel gives the lowest number that is free.
+    let free = (0..).zip(&open).find(|(number, open)| number != *open).map_or(open.len() as u64, |(number, _)| number);
+    let limit = Rlimit { current: Some(free), maximum: rustix::process::getrlimit(Resource::Nofile).maximum };
+    give_descriptors(server, limit)
+}
+
+/// Sets how many descriptors the server may have, and gives how many it could have before.
+fn give_descriptors(server: &Server, limit: Rlimit) -> Rlimit {
+    let pid = Pid::from_raw(i32::try_from(server.pid()).expect("small"));
+    prlimit(pid, Resource::Nofile, limit).expect("the server is ours")
+}
+
+#[test]
+fn w5_without_descriptors_the_server_lives_says_so_and_heals_by_itself() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let go = server.folder().join("go");
+        let id = user.script(&format!("say up\nwait {}\nresult whole", go.display())).await;
+        let mut reader = user.follow(&id).await;
+        reader.until_said("up").await;
+        // The stream has a connection to itself, so that this one stays open for what comes.
+        user.run(&id).await;
+
+        let enough = take_descriptors(&server);
+        // By a connection that is there already.
+        assert_eq!(user.get("/health").await.body["status"], "degraded");
+        let refused = user.ask("result never", json!({ "agent_type": "claude_code" })).await;
+        refused.problem(503, "overloaded");
+        assert_eq!(refused.header("retry-after"), "5");
+        // By a connection of its own, which nobody can take now.
+        let late = server.guest();
+        let (answer, ()) = tokio::join!(late.get("/health"), async {
+            server.logs("no connection can be accepted at the moment").await;
+            give_descriptors(&server, enough);
+        });
+        assert_eq!(answer.body["status"], "ok");
+
+        let enough = take_descriptors(&server);
+        fs::write(&go, "").unwrap();
+        assert_eq!(last(&reader.rest().await)["status"], "completed", "who works already goes on");
+        give_descriptors(&server, enough);
+        let next = user.script("result again").await;
+        assert_eq!(user.end_of(&next).await["status"], "completed");
+    });
+}
