@@ -39,7 +39,7 @@ pub(super) struct Head<'a> {
 /// `stream_event`: an event of the model's own stream, as it comes in. The hot path: most lines of a run are these.
 #[derive(Debug, Deserialize)]
 pub(super) struct StreamLine<'a> {
-    /// Only so that a line with two types is no line of ours, as everywhere.
+    /// Only so that a line with two types is not read the short way: of doubled keys the last one counts.
     #[serde(rename = "type", borrow)]
     _kind: Cow<'a, str>,
     #[serde(borrow)]
