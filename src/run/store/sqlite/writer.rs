@@ -33,8 +33,10 @@ enum Part<'a> {
 /// What a job has come to, before the commit.
 struct Done {
     worked: bool,
-    /// Answers after the commit, and gives whether the disk took this part.
-    reply: Box<dyn FnOnce(Result<(), StoreError>) -> bool + Send>,
+    /// Whether the disk took it, as far as that shows before the commit.
+    taken: bool,
+    /// Answers after the commit.
+    reply: Box<dyn FnOnce(Result<(), StoreError>) + Send>,
 }
 
 #[derive(Clone, Debug)]
@@ -51,8 +53,7 @@ impl Writer {
         std::thread::Builder::new().name("store".into()).spawn(move || {
             let mut group = Vec::with_capacity(GROUP);
             while inbox.blocking_recv_many(&mut group, GROUP) > 0 {
-                let written = commit(&connection, &mut group);
-                health.store(written, Ordering::Relaxed);
+                commit(&connection, &mut group, &health);
             }
             // The server is going away; what cannot be tidied up now is at the next start.
             let _ = connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
@@ -79,27 +80,25 @@ impl Writer {
                 Part::Whole(connection) => work(connection),
                 Part::Shared(connection) => apart(connection, work),
             });
-            let worked = done.is_ok();
+            let (worked, taken) = (done.is_ok(), !matches!(done, Err(StoreError::Write(_))));
             let reply = Box::new(move |committed: Result<(), StoreError>| {
-                let answered = committed.and(done);
-                let taken = !matches!(answered, Err(StoreError::Write(_)));
-                let _ = answer.send(answered);
-                taken
+                let _ = answer.send(committed.and(done));
             });
-            Done { worked, reply }
+            Done { worked, taken, reply }
         });
         self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
         answered.await.map_err(|_| StoreError::Closed)?
     }
 }
 
-/// One transaction over the whole group. Gives whether the disk took it.
-fn commit(connection: &Connection, group: &mut Vec<Job>) -> bool {
+/// One transaction over the whole group. Whether the disk took it is known by the time that anybody is answered.
+fn commit(connection: &Connection, group: &mut Vec<Job>, healthy: &AtomicBool) {
     if let Err(error) = execute(connection, "BEGIN IMMEDIATE") {
+        healthy.store(false, Ordering::Relaxed);
         for job in group.drain(..) {
-            let _taken = (job(Err(error.clone())).reply)(Ok(()));
+            (job(Err(error.clone())).reply)(Ok(()));
         }
-        return false;
+        return;
     }
     let alone = group.len() == 1;
     let part = if alone { Part::Whole(connection) } else { Part::Shared(connection) };
@@ -116,7 +115,10 @@ fn commit(connection: &Connection, group: &mut Vec<Job>) -> bool {
         let _ = execute(connection, "ROLLBACK");
     }
     // A part that the disk did not take is undone before the commit, which then succeeds with whatever is left.
-    done.into_iter().fold(written, |written, done| (done.reply)(committed.clone()) && written)
+    healthy.store(written && done.iter().all(|done| done.taken), Ordering::Relaxed);
+    for done in done {
+        (done.reply)(committed.clone());
+    }
 }
 
 /// A full disk can make SQLite give up the whole transaction in its middle.
