@@ -90,7 +90,7 @@ fn s7_the_environment_is_built_and_not_inherited() {
 #[test]
 fn the_server_takes_all_descriptors_that_it_may_have_and_agents_get_back_what_there_was_before() {
     live(async {
-        let server = Setup::new().after_shell("ulimit -Hn 4000; ulimit -Sn 700").start().await;
+        let server = Setup::new().after_shell("ulimit -Sn 700; ulimit -Hn 4000").start().await;
         let user = server.client("user").await;
         assert_eq!(user.reports(&["open_files"], json!({})).await, [700]);
         let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.pid())).unwrap();
