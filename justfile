@@ -67,3 +67,7 @@ bench *args:
 # The same, and fails if a goal that was reached before is missed.
 bench-check *args:
     cargo run --release --package openrunner-bench -- --check bench/goals.json {{ args }}
+
+# Fuzzes every parser, the line splitter and the writer of events, a minute each (FUZZ_SECONDS).
+fuzz *targets:
+    ./scripts/fuzz.sh {{ targets }}
