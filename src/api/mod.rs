@@ -2,7 +2,7 @@
 //!
 //! A request passes, from outside in: the working out of where it comes from, the log line, the panic guard, the [door](Policy)
 //! (`Host`, `Origin`, cross-site, content type), the token check with the [limit](RateLimits) on requests and what the route
-//! [needs](scopes), the limit on its body, and then its handler. All of these stand around the whole router, so a route cannot be added
+//! needs (`scopes`), the limit on its body, and then its handler. All of these stand around the whole router, so a route cannot be added
 //! outside of them.
 
 mod access;

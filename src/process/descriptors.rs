@@ -18,7 +18,7 @@ pub struct Descriptors {
 
 impl Descriptors {
     /// Lets this process open as many as the system allows it. Most systems start a program with 1024, which is less than a server needs
-    /// and as many as a program can have that waits by `select`: so what this process starts should be [given back](Self::give_back_to)
+    /// and as many as a program can have that waits by `select`: so what this process starts should be given back
     /// the bound that was there before.
     pub fn raise() -> Self {
         let before = getrlimit(Resource::Nofile);

@@ -1,6 +1,7 @@
 //! What is measured. Each scenario has a server of its own, with empty folders, and tells its figures.
 
 mod crowd;
+mod hop;
 mod memory;
 mod start;
 mod store;
@@ -22,6 +23,7 @@ impl Scenario {
     pub(super) const ALL: &[Self] = &[
         Self { name: "start", about: "start of a new server, its idle memory, the size of the program", run: start::start },
         Self { name: "first_event", about: "from asking for a run to its agent's first event", run: start::first_event },
+        Self { name: "hop", about: "200 events/s by a pipe, and through the process that keeps an agent", run: hop::hop },
         Self { name: "latency_1", about: "200 events/s, 1 reader", run: |bench| stream::latency(bench, 1) },
         Self { name: "latency_50", about: "200 events/s, 50 readers", run: |bench| stream::latency(bench, 50) },
         Self { name: "flood_1", about: "as fast as the pipe takes it, 1 reader", run: |bench| stream::flood(bench, 1) },
