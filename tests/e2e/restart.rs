@@ -11,14 +11,20 @@ for_each_agent!(Bench::get();
     a_tool_at_work_outlives_the_server_and_ends_with_its_run,
 );
 
+/// How often the server is killed, if not twice: `scripts/soak.sh` sets it.
+const KILLS: &str = "OPENRUNNER_TEST_KILLS";
+
 fn an_answer_goes_on_over_the_servers_death(bench: &'static Bench, agent: Agent) {
+    let kills = std::env::var(KILLS).map_or(2, |kills| kills.parse().expect("a number"));
     let name = format!("outlived_{agent}");
     let mut server = Server::start(bench, &name, &[]);
-    let run = server.create(agent, "count [[mock:slow n=16 delay=0.5]]", &json!({}));
+    let run = server.create(agent, &format!("count [[mock:slow n={} delay=0.5]]", 12 + 4 * kills), &json!({}));
     let mut follow = server.follow(&run);
     follow.until("token");
     let first = ids_of(&run).into_keys().next().expect("a process");
-    for _ in 0..2 {
+    for kill in 0..kills {
+        // Not always at the same place: each time some more of the answer is seen first.
+        (0..kill % 3).for_each(|_| drop(follow.until("token")));
         server.kill();
         let seen = follow.until_it_breaks();
         server = Server::start(bench, &name, &[]);
