@@ -15,8 +15,10 @@ fn a_variable_reaches_the_agents_commands_and_no_listing(server: &Server, agent:
     let prompt = "look [[mock:shell cmd=printenv+GREETING]]";
     let (run, events) = server.run(agent, prompt, &json!({ "env": { "GREETING": "good-morning" } }));
     events.assert_completed("The command ran.");
+    // The mask tells both: the command had the value, and nobody is shown it.
     let result = events.one("tool_result")["content"].as_str().unwrap_or_default();
-    assert_eq!(result.lines().next(), Some("good-morning"));
+    assert_eq!(result.lines().next(), Some("[masked]"));
+    assert!(events.iter().all(|event| !event.to_string().contains("good-morning")));
     let listed = server.get(&format!("/api/runs/{}", run.id)).to_string();
     assert!(!listed.contains("good-morning"), "{listed}");
 }
