@@ -195,20 +195,22 @@ impl Driver {
         tokio::pin!(admitted);
         loop {
             tokio::select! {
-                places = &mut admitted => {
-                    self.enter(Input::Admitted);
-                    return Wait::Admitted(places);
-                }
-                Some(command) = self.inbox.commands.recv() => match command {
-                    Command::Stop(reason) => self.enter(Input::StopAsked(reason)),
-                    other => self.obey(other, None).await,
-                },
+                // In this order: a run that is let go gives its place up while its agent works on, and nobody may begin in it then.
+                biased;
                 how = shutdown.told() => {
                     // What is kept nowhere is lost with this server.
                     if how == OnShutdown::Detach && self.private.is_empty() {
                         return Wait::LetGo;
                     }
                     self.enter(Input::StopAsked(StopReason::Shutdown));
+                }
+                Some(command) = self.inbox.commands.recv() => match command {
+                    Command::Stop(reason) => self.enter(Input::StopAsked(reason)),
+                    other => self.obey(other, None).await,
+                },
+                places = &mut admitted => {
+                    self.enter(Input::Admitted);
+                    return Wait::Admitted(places);
                 }
             }
             if matches!(self.state, RunState::Ended(_)) {
