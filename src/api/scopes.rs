@@ -27,7 +27,7 @@ const WRITE: Need = Need::Scope(Scope::RunsWrite);
 const ADMIN: Need = Need::Scope(Scope::Admin);
 
 /// Every route that needs a token, and what it needs besides.
-pub(super) const NEEDS: [(Method, &str, Need); 26] = [
+pub(super) const NEEDS: &[(Method, &str, Need)] = &[
     (Method::POST, "/api/auth/logout", Need::Login),
     (Method::POST, "/api/auth/password", Need::Account),
     (Method::GET, "/api/auth/me", Need::Anyone),
