@@ -46,6 +46,16 @@ impl Policy {
         }
     }
 
+    /// The same policy for a server that listens on `port`: on this machine alone, the console's own page may call it under the names
+    /// that this machine has for itself. Of any other name only the operator can know that it leads here and nowhere else.
+    #[must_use]
+    pub fn listening_on(mut self, port: u16) -> Self {
+        if self.bind_is_loopback {
+            self.origins.extend(["localhost", "127.0.0.1", "[::1]"].map(|host| format!("http://{host}:{port}")));
+        }
+        self
+    }
+
     /// The same policy, behind `proxies`: what their headers say of the client is believed.
     #[must_use]
     pub fn behind(self, proxies: &[Network]) -> Self {
@@ -337,6 +347,24 @@ mod tests {
         assert_eq!(verdict("127.0.0.1", &Method::GET, "/", &rebound, false), Err(Refusal::Host));
         let own = [("host", "127.0.0.1:3000"), ("origin", "http://127.0.0.1:3000")];
         assert_eq!(verdict("127.0.0.1", &Method::POST, "/", &own, false), Err(Refusal::Origin));
+    }
+
+    #[test]
+    fn d3_on_loopback_the_consoles_own_page_may_call_from_its_own_port() {
+        let passes = |bind: &str, origin: &str| {
+            let headers = headers(&[("host", "localhost:8090"), ("origin", origin)]);
+            let facts = RequestFacts { method: &Method::POST, uri: &"/".parse().unwrap(), headers: &headers, has_body: false };
+            judge(&facts, &policy(bind).listening_on(8090)).is_ok()
+        };
+        for bind in ["127.0.0.1", "::1"] {
+            for own in ["http://localhost:8090", "http://127.0.0.1:8090", "http://[::1]:8090"] {
+                assert!(passes(bind, own), "{bind} {own}");
+            }
+            for other in ["http://localhost:8091", "http://localhost", "https://localhost:8090", "http://localhost:8090.evil.example"] {
+                assert!(!passes(bind, other), "{bind} {other}");
+            }
+        }
+        assert!(!passes("0.0.0.0", "http://localhost:8090"), "behind a published port or a tunnel the operator says what the page is called");
     }
 
     #[test]
