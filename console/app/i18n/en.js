@@ -204,7 +204,7 @@ export default {
 
   'sessions.none': 'No sessions yet',
   'sessions.none_text': 'Each run begins a session or goes on with one.',
-  'sessions.one': 'Session',
+  'sessions.single': 'Session',
   'sessions.agent_session': 'The agent’s own name for it',
 
   'usage.whose': 'Whose usage',

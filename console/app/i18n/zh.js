@@ -201,7 +201,7 @@ export default {
 
   'sessions.none': '还没有会话',
   'sessions.none_text': '每个运行都会开始或接续一个会话。',
-  'sessions.one': '会话',
+  'sessions.single': '会话',
   'sessions.agent_session': '代理内部的会话名',
 
   'usage.whose': '谁的用量',

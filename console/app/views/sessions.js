@@ -45,7 +45,7 @@ export function SessionView({ id }) {
   const list = useMemo(() => new RunList({ session: id }), [id]);
   useEffect(() => () => list.dispose(), [list]);
   return html`<div class="view view-runs">
-    <${PageHeader} title=${t('sessions.one')} back=${{ href: '#/sessions', label: t('nav.sessions') }}>
+    <${PageHeader} title=${t('sessions.single')} back=${{ href: '#/sessions', label: t('nav.sessions') }}>
       <${Button} kind="primary" icon="play" href="#/new?session=${id}">${t('runs.continue')}<//><//>
     ${problem ? html`<div class="pad"><${Problem} problem=${problem} onRetry=${reload} /></div>` : html`
       ${session && html`<dl class="facts">
