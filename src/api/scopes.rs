@@ -41,6 +41,7 @@ pub(super) const NEEDS: &[(Method, &str, Need)] = &[
     (Method::DELETE, "/api/keys/{id}", Need::Account),
     (Method::GET, "/api/audit", ADMIN),
     (Method::GET, "/api/agents", READ),
+    (Method::GET, "/api/events", READ),
     (Method::GET, "/api/runs", READ),
     (Method::POST, "/api/runs", WRITE),
     (Method::GET, "/api/runs/{id}", READ),

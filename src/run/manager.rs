@@ -12,6 +12,7 @@ use super::admission::{Admission, Caps};
 use super::driver::{Driver, Surroundings};
 use super::errors::{AnswerError, CreateError, DeleteError, FindError, MessageError, SessionError};
 use super::events::{EventLog, Follower, Framing, Held, Secrets};
+use super::feed::{Changes, Feed, FeedCursor};
 use super::handle::{self, NotTaken, RunHandle};
 use super::policy::{Policy, Rule};
 use super::request::{self, Checked, Checks, NewRun, OnBusy};
@@ -96,6 +97,7 @@ pub(super) struct Inner {
     user_env: Vec<String>,
     pub(super) sessions: Sessions,
     live: Mutex<HashMap<RunId, RunHandle>>,
+    pub(super) changes: Changes,
     pub(super) tasks: TaskTracker,
 }
 
@@ -134,6 +136,7 @@ impl RunManager {
                 user_env: settings.user_env.clone(),
                 sessions: Sessions::default(),
                 live: Mutex::default(),
+                changes: Changes::new(),
                 tasks: TaskTracker::new(),
             }),
         })
@@ -238,8 +241,9 @@ impl RunManager {
         };
         log.hide(secrets);
         tracing::info!(run.id = %id, owner = %caller.user, agent = spec.agent_type, "the run was created");
-        let (handle, inbox) = handle::link(session);
+        let (handle, inbox) = handle::link(session, inner.changes.teller(id, caller.user.clone()));
         self.live().insert(id, handle);
+        inner.changes.tell(id, &caller.user);
         let policy = Policy::new(spec.permission_mode, &inner.rules, rules);
         let driver = Driver::new(spec, session, private, policy, log, inbox, inner.around.clone());
         self.drive(id, driver.run(ticket, turn));
@@ -426,6 +430,7 @@ impl RunManager {
             return Err(DeleteError::Alive(id));
         }
         self.inner.store.delete_run(id).await.map_err(FindError::from)?;
+        self.inner.changes.tell_gone(id, &run.owner);
         self.remove_folders(id).await;
         tracing::info!(run.id = %id, by = %caller.user, "the run was deleted");
         Ok(())
@@ -438,6 +443,12 @@ impl RunManager {
     pub async fn follow(&self, caller: &Caller, id: RunId, after: u64, framing: Framing) -> Result<Follower, FindError> {
         self.visible(caller, id).await?;
         self.inner.log.follow(id, after, framing).await?.ok_or(FindError::NotFound(id))
+    }
+
+    /// Tells of the runs that the caller may see, whenever one of them changes: from this moment on, or from a place where the caller was
+    /// before.
+    pub fn feed(&self, caller: &Caller, after: Option<FeedCursor>) -> Feed {
+        Feed::new(self.clone(), self.inner.changes.clone(), caller.clone(), after)
     }
 
     async fn visible_session(&self, caller: &Caller, id: SessionId) -> Result<SessionRecord, SessionError> {
@@ -459,6 +470,8 @@ impl RunManager {
         if tokio::time::timeout(limit, self.inner.tasks.wait()).await.is_err() {
             self.inner.around.force.cancel();
         }
+        // Last, so that readers of the feed hear how the runs ended.
+        self.inner.changes.close();
     }
 
     pub(super) fn live(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, RunHandle>> {

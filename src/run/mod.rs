@@ -4,6 +4,7 @@ mod admission;
 mod driver;
 mod errors;
 pub mod events;
+mod feed;
 mod handle;
 mod manager;
 mod policy;
@@ -20,6 +21,7 @@ mod workspace;
 
 pub use crate::agent::{AgentReport, AgentSummary};
 pub use errors::{AnswerError, CreateError, DeleteError, FindError, MessageError, SessionError};
+pub use feed::{BadCursor, Feed, FeedCursor, FeedEvent, FeedItem};
 pub use handle::{NotAnswered, NotTaken};
 pub use manager::{IdempotencyKey, RunManager, RunSettings};
 pub use policy::{BadRule, Rule};

@@ -7,6 +7,7 @@ pub(super) mod chat;
 pub(super) mod console;
 pub(super) mod events;
 mod fixed;
+pub(super) mod feed;
 pub(super) mod health;
 pub(super) mod keys;
 pub(super) mod messages;
