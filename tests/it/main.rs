@@ -40,4 +40,5 @@ mod stops;
 mod streams;
 mod support;
 mod terminal;
+mod usage;
 mod workspaces;
