@@ -32,7 +32,7 @@ export function AgentHelp({ agent }) {
   const command = !agent.available ? agent.install : agent.authenticated === 'no' ? agent.login : null;
   if (agent.available && !command) return null;
   return html`<div class="agent-help">
-    ${agent.error && html`<p>${agent.error}</p>`}
+    ${agent.error && (agent.path || !command) && html`<p>${agent.error}</p>`}
     ${command && html`<p>${t(agent.available ? 'agent.login' : 'agent.install')}</p>
       <div class="command"><code>${command}</code><${CopyButton} text=${command} /></div>`}
   </div>`;
