@@ -364,7 +364,10 @@ mod tests {
                 assert!(!passes(bind, other), "{bind} {other}");
             }
         }
-        assert!(!passes("0.0.0.0", "http://localhost:8090"), "behind a published port or a tunnel the operator says what the page is called");
+        assert!(
+            !passes("0.0.0.0", "http://localhost:8090"),
+            "behind a published port or a tunnel the operator says what the page is called"
+        );
     }
 
     #[test]

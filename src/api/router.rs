@@ -95,7 +95,7 @@ pub(super) fn table() -> Vec<(String, MethodRouter<AppState>)> {
 }
 
 /// The path in the router's way of writing, where the rest of a path has a mark that OpenAPI does not know.
-fn as_matched(path: &str) -> String {
+pub(super) fn as_matched(path: &str) -> String {
     path.replace("{path}", "{*path}")
 }
 

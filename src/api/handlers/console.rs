@@ -44,8 +44,6 @@ struct Files;
 static PACKED: LazyLock<Mutex<HashMap<[u8; 32], Arc<Fixed>>>> = LazyLock::new(Mutex::default);
 
 /// Shows the console.
-///
-/// A page for a browser. What it may load is this server's alone.
 #[utoipa::path(get, path = "/", operation_id = "console", tag = "server", params(KnownHeader),
     responses((status = 200, description = "A page, which needs nothing from elsewhere.", body = String, content_type = "text/html"),
         (status = 304, description = "The client has it.")))]
@@ -100,4 +98,66 @@ fn packed(content_type: &'static str, file: &EmbeddedFile) -> Result<Arc<Fixed>,
     let fixed = Arc::new(Fixed::new(content_type, bytes, true));
     packed.insert(digest, Arc::clone(&fixed));
     Ok(fixed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn text_of(response: Response) -> String {
+        String::from_utf8(http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes().to_vec()).unwrap()
+    }
+
+    async fn file_at(version: &str, path: &str) -> Response {
+        file(Path((version.to_owned(), path.to_owned())), HeaderMap::new()).await.into_response()
+    }
+
+    #[tokio::test]
+    async fn w7_the_page_may_load_nothing_from_elsewhere_and_has_no_script_in_it() {
+        let response = page(HeaderMap::new()).await.unwrap();
+        let policy = response.headers()["content-security-policy"].to_str().unwrap().to_owned();
+        assert!(policy.starts_with("default-src 'none'; script-src 'self'; ") && !policy.contains("unsafe") && !policy.contains("http"));
+        assert!(policy.contains("require-trusted-types-for 'script'; trusted-types dompurify"));
+        assert!(policy.contains("frame-ancestors 'none'") && policy.contains("base-uri 'none'"));
+        assert_eq!(response.headers()["referrer-policy"], "no-referrer");
+        assert_eq!(response.headers()["cache-control"], "no-cache");
+        let text = text_of(response).await;
+        assert!(!text.contains("<style") && !text.contains("style=") && !text.contains("//"), "{text}");
+        assert!(text.split("<script").skip(1).all(|script| script.contains("src=") && script.contains("></script>")), "{text}");
+    }
+
+    #[tokio::test]
+    async fn every_file_that_the_page_names_is_there_and_is_kept_for_good() {
+        let text = text_of(page(HeaderMap::new()).await.unwrap()).await;
+        let named: Vec<&str> = text.split("\"console/").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert!(named.len() >= 3, "{text}");
+        for name in named {
+            let (version, path) = name.split_once('/').unwrap();
+            let response = file_at(version, path).await;
+            assert_eq!(response.status(), 200, "{name}");
+            assert_eq!(response.headers()["cache-control"], "public, max-age=31536000, immutable", "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_under_another_version_is_not_kept_under_that_name() {
+        let response = file_at("0", "app.css").await;
+        assert_eq!((response.status().as_u16(), &response.headers()["cache-control"]), (200, &"no-cache".parse().unwrap()));
+    }
+
+    #[tokio::test]
+    async fn only_the_consoles_own_files_are_given() {
+        for path in [
+            "package.json",
+            "tests/unit/i18n.test.js",
+            "docs/start.js",
+            "../Cargo.toml",
+            "app/../../Cargo.toml",
+            "vendor/entry.js",
+            "index.html",
+            "",
+        ] {
+            assert_eq!(file_at("0", path).await.status(), 404, "{path}");
+        }
+    }
 }

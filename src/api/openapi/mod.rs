@@ -23,6 +23,7 @@ use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::access::{self, is_open};
 use super::error::Problem;
+use super::router::as_matched;
 
 /// Name of the scheme by which every route but the open ones takes its token.
 const BEARER: &str = "bearer";
@@ -126,7 +127,7 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operati
 /// Says which token an operation needs. It is the layer that checks tokens that is asked.
 fn protect(method: &Method, path: &str, operation: &mut Operation) {
     let by = |scheme: &str| SecurityRequirement::new(scheme, Vec::<String>::new());
-    operation.security = Some(match (is_open(method, path), access::takes_query_token(method, path)) {
+    operation.security = Some(match (is_open(method, &as_matched(path)), access::takes_query_token(method, path)) {
         (true, _) => Vec::new(),
         (false, true) => vec![by(BEARER), by(QUERY_TOKEN)],
         (false, false) => vec![by(BEARER)],
