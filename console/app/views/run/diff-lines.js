@@ -42,7 +42,7 @@ export function parseDiff(diff) {
 export function sideBySide(lines) {
   /** @type {DiffPair[]} */
   const pairs = [];
-  /** @type {DiffLine[]} */
+  /** @type {[DiffLine[], DiffLine[]]} */
   let [old, fresh] = [[], []];
   const settle = () => {
     for (let at = 0; at < Math.max(old.length, fresh.length); at++) pairs.push({ left: old[at] ?? null, right: fresh[at] ?? null });

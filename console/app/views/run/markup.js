@@ -6,8 +6,8 @@ import { h, html, useMemo } from '../../html.js';
 import { CodeBlock } from './code.js';
 import { visible } from './visible.js';
 
-/** @typedef {import('../../../vendor/vendor.js').Token} Token */
-/** @typedef {any} Child what an element may hold */
+/** A token of the renderer: `type` tells which fields it has. @typedef {{ type: string, raw: string, [field: string]: any }} Token */
+/** What an element may hold. @typedef {any} Child */
 
 /** Deeper than this, lists and quotes are shown as they were written. */
 const DEEPEST = 24;
@@ -25,16 +25,16 @@ export function tokensOf(text) {
     return new Lexer({ gfm: true, breaks: true }).lex(text);
   } catch {
     // It gives up on what it cannot read. The text is still a text.
-    return [/** @type {Token} */ ({ type: 'html', raw: text, text })];
+    return [{ type: 'html', raw: text }];
   }
 }
 
 /** @param {Token[] | undefined} tokens @param {number} depth @returns {Child[]} */
 function blocks(tokens, depth) {
-  return (tokens ?? []).map((token) => block(/** @type {any} */ (token), depth));
+  return (tokens ?? []).map((token) => block(token, depth));
 }
 
-/** @param {any} token @param {number} depth @returns {Child} */
+/** @param {Token} token @param {number} depth @returns {Child} */
 function block(token, depth) {
   if (depth > DEEPEST) return html`<p>${words(token.raw)}</p>`;
   switch (token.type) {
@@ -67,13 +67,13 @@ function block(token, depth) {
   }
 }
 
-/** @param {any} token @param {number} depth */
+/** @param {Token} token @param {number} depth */
 function list(token, depth) {
   const items = token.items.map((/** @type {any} */ item) => html`<li class=${item.task ? 'task' : ''}>${blocks(item.tokens, depth + 1)}</li>`);
   return token.ordered ? html`<ol start=${token.start || 1}>${items}</ol>` : html`<ul>${items}</ul>`;
 }
 
-/** @param {any} token @param {number} depth */
+/** @param {Token} token @param {number} depth */
 function table(token, depth) {
   const cell = (/** @type {string} */ tag) => (/** @type {any} */ { tokens, align }) => (
     h(tag, { class: align ? `align-${align}` : '' }, inlines(tokens, depth))
@@ -86,10 +86,10 @@ function table(token, depth) {
 
 /** @param {Token[] | undefined} tokens @param {number} depth @returns {Child[]} */
 function inlines(tokens, depth) {
-  return (tokens ?? []).map((token) => inline(/** @type {any} */ (token), depth + 1));
+  return (tokens ?? []).map((token) => inline(token, depth + 1));
 }
 
-/** @param {any} token @param {number} depth @returns {Child} */
+/** @param {Token} token @param {number} depth @returns {Child} */
 function inline(token, depth) {
   if (depth > DEEPEST) return words(token.raw);
   switch (token.type) {

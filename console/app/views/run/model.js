@@ -90,7 +90,7 @@ export class RunModel {
   /** Puts an item at the end of the conversation, or of what a sub-agent does.
    * @template {Item} T
    * @param {RunEvent} event
-   * @param {Omit<T, keyof Common>} fields
+   * @param {Record<string, any>} fields the item's own
    * @returns {T} */
   push(event, fields) {
     const parent = this.parentOf(event);
@@ -105,7 +105,7 @@ export class RunModel {
   /** The same, for what the timeline shows if the agent itself does it.
    * @template {Item} T
    * @param {RunEvent} event
-   * @param {Omit<T, keyof Common>} fields
+   * @param {Record<string, any>} fields the item's own
    * @returns {T} */
   pushMarked(event, fields) {
     /** @type {T} */
@@ -266,7 +266,7 @@ const APPLY = {
       call.request = item;
       model.touch(item);
     } else {
-      item = model.pushMarked(event, /** @type {any} */ (fields));
+      item = model.pushMarked(event, fields);
     }
     model.open.set(id, item);
   },
@@ -357,7 +357,7 @@ function write(model, event, message, piece) {
 function addSection(model, event, message, fence) {
   const isFirst = message.sections.length === 0;
   const fields = { kind: 'text', text: new Pieces(), fence, isFirst, isOpen: true };
-  const section = /** @type {TextItem} */ (isFirst ? model.pushMarked(event, /** @type {any} */ (fields)) : model.push(event, /** @type {any} */ (fields)));
+  const section = /** @type {TextItem} */ (isFirst ? model.pushMarked(event, fields) : model.push(event, fields));
   message.sections.push(section);
   return section;
 }

@@ -9,6 +9,9 @@ const AHEAD = 600;
 /** So near to the end counts as being there. */
 const NEAR = 24;
 
+/** How often one change may make the list be drawn within a frame. */
+const MOST_PASSES = 8;
+
 /** What somebody outside may ask of the list. @typedef {{ jumpTo: (index: number) => void, jumpToEnd: () => void }} ListHandle */
 
 /** The list's state outside of what is drawn. */
@@ -85,7 +88,14 @@ export function WindowList(props) {
   const [, redraw] = useState(0);
   const box = useRef(/** @type {HTMLElement | null} */ (null));
   const observer = useRef(/** @type {ResizeObserver | null} */ (null));
-  const again = () => redraw((turn) => turn + 1);
+  const passes = useRef(0);
+  // Drawing measures, and measuring may draw again. That settles at once where the list has a height of its own; where it has none, each
+  // further round is given to the next frame, so that nothing hangs.
+  const again = () => {
+    const draw = () => redraw((turn) => turn + 1);
+    if (++passes.current < MOST_PASSES) return draw();
+    requestAnimationFrame(() => { passes.current = 0; draw(); });
+  };
   const tell = (/** @type {boolean} */ before) => { if (before !== scroller.following) onFollowing?.(scroller.following); };
 
   scroller.heights.resize(count);
@@ -103,6 +113,7 @@ export function WindowList(props) {
     for (const one of box.current?.querySelectorAll(':scope > * > * > *') ?? []) observer.current?.observe(one);
     scroller.measure();
     if (scroller.range()) again();
+    else passes.current = 0;
   });
 
   if (handle) {

@@ -40,7 +40,7 @@ export async function signedIn(browser, server, look = {}) {
     if (!request.url().startsWith(server.url) && !/^(data|blob):/.test(request.url())) faults.push(`request: ${request.url()}`);
   });
   await page.exposeFunction('noteViolation', (/** @type {string} */ what) => faults.push(`policy: ${what}`));
-  await page.addInitScript(({ token }) => {
+  await page.addInitScript((/** @type {{ token: string }} */ { token }) => {
     document.addEventListener('securitypolicyviolation', (event) => {
       /** @type {any} */ (window).noteViolation(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber} ${event.sample}`);
     });
