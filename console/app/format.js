@@ -5,7 +5,8 @@ import { languageTag, t } from './i18n.js';
 /** The time now in milliseconds, once a second while the page is seen. What ticks reads it. */
 export const now = signal(Date.now());
 
-let ticking = 0;
+/** @type {ReturnType<typeof setInterval> | undefined} */
+let ticking;
 function tick() {
   clearInterval(ticking);
   if (document.hidden) return;
