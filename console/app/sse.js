@@ -215,14 +215,16 @@ class Follower {
     return Math.round(most * (0.5 + Math.random() / 2));
   }
 
-  /** @param {number} ms
-   * @returns {Promise<void>} */
-  wait(ms) {
-    return new Promise((resolve) => {
-      const timer = ms === Infinity ? undefined : setTimeout(resolve, ms);
-      this.wake = () => { clearTimeout(timer); resolve(); };
+  /** Waits so long, or until somebody wakes it. @param {number} ms */
+  async wait(ms) {
+    let timer;
+    await new Promise((resolve) => {
+      this.wake = () => resolve(undefined);
+      if (ms !== Infinity) timer = setTimeout(this.wake, ms);
       if (this.options.signal.aborted) this.wake();
-    }).then(() => { this.wake = null; });
+    });
+    clearTimeout(timer);
+    this.wake = null;
   }
 
   /** @param {StreamState} state */
@@ -262,10 +264,10 @@ function gapEnd(frame) {
 
 /** Lets the page do whatever waits: input, painting. A timer would wait for 4 ms, and in a hidden tab for a second.
  * @returns {Promise<void>} */
-function breathe() {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => { port1.close(); resolve(); };
-    port2.postMessage(null);
-  });
+async function breathe() {
+  const { port1, port2 } = new MessageChannel();
+  const breath = new Promise((resolve) => { port1.onmessage = resolve; });
+  port2.postMessage(null);
+  await breath;
+  port1.close();
 }

@@ -58,8 +58,6 @@ export class RunModel {
     this.done = null;
     /** How many events there are of each type. @type {Record<string, number>} */
     this.counts = Object.create(null);
-    /** What changed since somebody asked. @type {Set<Item>} */
-    this.changed = new Set();
 
     this.nextKey = 1;
     /** @type {Map<string, ToolItem>} */
@@ -89,22 +87,17 @@ export class RunModel {
     method?.(this, event);
   }
 
-  /** The items that have changed or come since the last call. */
-  takeChanged() {
-    const { changed } = this;
-    this.changed = new Set();
-    return changed;
-  }
-
   /** Puts an item at the end of the conversation, or of what a sub-agent does.
    * @template {Item} T
    * @param {RunEvent} event
-   * @param {Omit<T, keyof Common>} fields
+   * @param {Record<string, any>} fields the item's own
    * @returns {T} */
   push(event, fields) {
     const parent = this.parentOf(event);
-    const item = /** @type {T} */ ({ key: this.nextKey++, seq: event.seq ?? this.seq, ts: event.ts ?? '', rev: 0, parent, ...fields });
-    (parent?.items ?? this.items).push(item);
+    const item = /** @type {T} */ (/** @type {unknown} */ ({ ...this.common(event, parent), ...fields }));
+    const items = parent?.items ?? this.items;
+    this.endThinking(items.at(-1));
+    items.push(item);
     this.touch(item);
     return item;
   }
@@ -112,7 +105,7 @@ export class RunModel {
   /** The same, for what the timeline shows if the agent itself does it.
    * @template {Item} T
    * @param {RunEvent} event
-   * @param {Omit<T, keyof Common>} fields
+   * @param {Record<string, any>} fields the item's own
    * @returns {T} */
   pushMarked(event, fields) {
     /** @type {T} */
@@ -121,12 +114,21 @@ export class RunModel {
     return item;
   }
 
+  /** @param {RunEvent} event @param {ToolItem | null} parent @returns {Common} */
+  common(event, parent) {
+    return { key: this.nextKey++, seq: event.seq ?? this.seq, ts: event.ts ?? '', rev: 0, parent };
+  }
+
+  /** @param {Item | undefined} item */
+  endThinking(item) {
+    if (item?.kind !== 'thinking' || !item.isOpen) return;
+    item.isOpen = false;
+    this.touch(item);
+  }
+
   /** @param {Item} item */
   touch(item) {
-    for (let at = /** @type {Item | null} */ (item); at; at = at.parent) {
-      at.rev += 1;
-      this.changed.add(at);
-    }
+    for (let at = /** @type {Item | null} */ (item); at; at = at.parent) at.rev += 1;
   }
 
   /** @param {RunEvent} event @returns {ToolItem | null} */
@@ -139,6 +141,9 @@ export class RunModel {
     return (this.parentOf(event)?.items ?? this.items).at(-1);
   }
 }
+
+/** What comes between two messages, so that tokens after it that do not say whose they are belong to the second. */
+const ENDS_SPEECH = new Set(['tool', 'user', 'thinking', 'question']);
 
 /** What each type of event does.
  * @type {Record<string, (model: RunModel, event: RunEvent) => void>} */
@@ -156,6 +161,10 @@ const APPLY = {
     if (!event.content) return;
     const key = speech(event, event.message_id);
     let message = model.messages.get(key);
+    if (message && !event.message_id && ENDS_SPEECH.has(model.lastOf(event)?.kind ?? '')) {
+      close(model, key, message);
+      message = undefined;
+    }
     if (!message) {
       message = { sections: [], cutter: new Cutter(), whole: 0, isOpen: true };
       model.messages.set(key, message);
@@ -218,6 +227,7 @@ const APPLY = {
     else if (item.status !== 'ok') item.result = event.content;
     item.durationMs = event.duration_ms;
     model.running.delete(item);
+    model.endThinking(item.items.at(-1));
     for (const [key, message] of model.messages) {
       if (key.startsWith(`${event.id}\n`)) close(model, key, message);
     }
@@ -231,9 +241,7 @@ const APPLY = {
       model.pushMarked(event, { kind: 'change', ...fields });
       return;
     }
-    const item = /** @type {ChangeItem} */ ({
-      key: model.nextKey++, seq: event.seq ?? model.seq, ts: event.ts ?? '', rev: 0, parent: tool, kind: 'change', ...fields,
-    });
+    const item = /** @type {ChangeItem} */ ({ ...model.common(event, tool), kind: 'change', ...fields });
     tool.changes.push(item);
     model.touch(item);
   },
@@ -254,11 +262,11 @@ const APPLY = {
     /** @type {PermissionItem} */
     let item;
     if (call) {
-      item = /** @type {any} */ ({ key: model.nextKey++, seq: event.seq ?? model.seq, ts: event.ts ?? '', rev: 0, parent: call, ...fields });
+      item = /** @type {any} */ ({ ...model.common(event, call), ...fields });
       call.request = item;
       model.touch(item);
     } else {
-      item = model.pushMarked(event, /** @type {any} */ (fields));
+      item = model.pushMarked(event, fields);
     }
     model.open.set(id, item);
   },
@@ -349,7 +357,7 @@ function write(model, event, message, piece) {
 function addSection(model, event, message, fence) {
   const isFirst = message.sections.length === 0;
   const fields = { kind: 'text', text: new Pieces(), fence, isFirst, isOpen: true };
-  const section = /** @type {TextItem} */ (isFirst ? model.pushMarked(event, /** @type {any} */ (fields)) : model.push(event, /** @type {any} */ (fields)));
+  const section = /** @type {TextItem} */ (isFirst ? model.pushMarked(event, fields) : model.push(event, fields));
   message.sections.push(section);
   return section;
 }
@@ -360,7 +368,8 @@ function addSection(model, event, message, fence) {
  * @param {Message} message */
 function finish(model, event, message) {
   const { sections } = message;
-  const isSame = message.whole === event.content.length && sections.map((section) => section.text.toString()).join('') === event.content;
+  // An interrupted message that did not say its name may stand before it.
+  const isSame = message.whole >= event.content.length && sections.map((section) => section.text.toString()).join('').endsWith(event.content);
   if (!isSame) {
     for (const section of sections) section.text = new Pieces();
     // What is left of the sections is written from the first one on, so that the message stays where it began.
