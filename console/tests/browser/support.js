@@ -13,7 +13,7 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const TARGET = process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target');
 
 /** The program under test. */
-export const PROGRAM = process.env.OPENRUNNER_TEST_PROGRAM ?? join(TARGET, 'debug/openrunner');
+export const PROGRAM = process.env.OPENRUNNER_TEST_SERVER ?? join(TARGET, 'debug/openrunner');
 
 /** Where pictures of the views go. */
 export const SCREENSHOTS = join(TARGET, 'console/screenshots');
@@ -54,7 +54,6 @@ function ready(child) {
     let log = '';
     const read = (/** @type {Buffer} */ bytes) => {
       log += bytes;
-      // eslint-disable-next-line no-control-regex
       const found = /openrunner is ready.*?address=(\S+)/.exec(log.replace(/\x1b\[[0-9;]*m/g, ''));
       if (found) resolve(found[1]);
     };
