@@ -9,7 +9,7 @@ import { Badge } from '../ui/misc.js';
 export function AgentCards({ agents, chosen, onChoose, error }) {
   const current = agents.find(({ name }) => name === chosen);
   return html`<fieldset class="cards"><legend>${t('new.agent')}</legend>
-    <div class="card-row">${agents.map((agent) => html`
+    <div class="card-row card-row-small">${agents.map((agent) => html`
       <label key=${agent.name} class="card ${agent.name === chosen ? 'card-chosen' : ''}">
         <input type="radio" name="agent" value=${agent.name} checked=${agent.name === chosen} onChange=${() => onChoose(agent.name)} />
         <span class="card-title">${agentName(agent.name)}</span>
