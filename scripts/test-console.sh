@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Checks and tests the console: types, lint, unit tests, and what people do in it, in a browser against the built program. Needs npm and
-# Chromium; as root on Debian or Ubuntu it installs the latter. What npm fetches goes into target/console, nowhere else but for a link.
+# Checks and tests the console: types, lint, unit tests, and what people do in it, in a browser against the built program. What
+# `cargo build` makes reads the console's files from here; what `cargo test` makes has them inside, as a release does. Needs npm and Chromium;
+# as root on Debian or Ubuntu it installs the latter. What npm fetches goes into target/console, and a link to it beside this folder.
 set -euo pipefail
 
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.."

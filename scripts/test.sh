@@ -107,8 +107,6 @@ case $status in
 esac
 
 heading 'The console, in a browser'
-# The program as `cargo build` makes it: it reads the console's files from here.
-cargo build --locked
 status=0
 scripts/test-console.sh || status=$?
 case $status in
