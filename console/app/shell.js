@@ -79,7 +79,7 @@ function skip(event) {
 }
 
 /** The console's mark. @param {{size?: number}} props */
-export const Mark = ({ size = 20 }) => html`<svg class="mark" width=${size} height=${size} viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="8" /><path d="M11 9l11 7-11 7z" /></svg>`;
+export const Mark = ({ size = 20 }) => html`<svg class="logo" width=${size} height=${size} viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="8" /><path d="M11 9l11 7-11 7z" /></svg>`;
 
 /** @param {() => void} onPassword @returns {import('./ui/menu.js').MenuItem[]} */
 const accountItems = (onPassword) => [

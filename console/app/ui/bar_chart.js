@@ -34,7 +34,7 @@ export function BarChart({ title, bars, write }) {
   const thickness = Math.max(1, Math.min(28, step * 0.7));
   const scale = (/** @type {number} */ value) => value / most * (HEIGHT - TOP - BOTTOM);
   // As many words beneath as have room.
-  const every = Math.max(1, Math.ceil(56 / Math.max(1, step)));
+  const every = Math.max(1, Math.ceil(68 / Math.max(1, step)));
   return html`<figure class="chart"><figcaption>${title}</figcaption><div ref=${box}>
     <svg width=${width} height=${HEIGHT} aria-hidden="true">
       <line class="grid" x1="0" x2=${width} y1=${TOP} y2=${TOP} /><line class="grid" x1="0" x2=${width} y1=${HEIGHT - BOTTOM} y2=${HEIGHT - BOTTOM} />

@@ -32,7 +32,7 @@ export function useRowHeight() {
 export function RunRow({ run }) {
   return html`<div class="run-row run-grid ${run.status === 'waiting' ? 'run-waits' : ''}">
     <${StateDot} state=${run.status} cause=${run.cause} />
-    <a class="run-title" href="#/runs/${run.run_id}"><span>${run.title || t('runs.untitled')}</span>
+    <a class="row-title" href="#/runs/${run.run_id}"><span>${run.title || t('runs.untitled')}</span>
       ${Object.entries(run.labels ?? {}).slice(0, 3).map(([name, value]) => html`<${Badge} key=${name}>${value ? `${name}: ${value}` : name}<//>`)}</a>
     <span class="run-agent" title=${run.model}>${agentName(run.agent_type)}</span>
     ${isAdmin() && html`<span class="run-owner">${run.owner}</span>`}

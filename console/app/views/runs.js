@@ -112,7 +112,7 @@ export function Runs({ list, isFiltered = false }) {
   }
   return html`
     ${list.problem.value && html`<div class="pad"><${Problem} problem=${list.problem.value} onRetry=${() => list.load()} /></div>`}
-    <div class="run-head run-grid" aria-hidden="true" hidden=${rowHeight !== ROW_HEIGHT}>
+    <div class="list-head run-grid" aria-hidden="true" hidden=${rowHeight !== ROW_HEIGHT}>
       <span>${t('runs.col.state')}</span><span>${t('runs.col.task')}</span><span>${t('runs.col.agent')}</span>${isAdmin() && html`<span>${t('runs.col.owner')}</span>`}
       <span class="right">${t('runs.col.duration')}</span><span class="right">${t('runs.col.usage')}</span><span class="right">${t('runs.col.created')}</span><span></span>
     </div>

@@ -393,7 +393,6 @@ describe('the page', () => {
           await inside.goto(`${server.url}#${route}`);
           await inside.locator('main h1').waitFor();
           await inside.waitForFunction(() => document.querySelector('main .spinner') === null);
-          await inside.waitForLoadState('networkidle').catch(() => null);
           assert.ok(await inside.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${route} is wider than the window`);
           await isAccessible(inside, route);
           await screenshot(inside, `${route.slice(1).replace('/', '-')}-${theme}-${size}`);
