@@ -6,6 +6,8 @@ import { t } from '../i18n.js';
 const HEIGHT = 132;
 const TOP = 18;
 const BOTTOM = 20;
+/** Half of the room that the name of a day takes. */
+const LABEL = 22;
 
 /** The next round number above, such as people would write on an axis. @param {number} value */
 export function roundUp(value) {
@@ -42,7 +44,7 @@ export function BarChart({ title, bars, write }) {
       ${bars.map(({ day, value }, index) => html`<g key=${day}>
         ${value > 0 && html`<rect x=${index * step + (step - thickness) / 2} y=${HEIGHT - BOTTOM - Math.max(1, scale(value))} width=${thickness} height=${Math.max(1, scale(value))} rx=${Math.min(2, thickness / 4)} />`}
         <rect class="hover" x=${index * step} y=${TOP} width=${step} height=${HEIGHT - TOP - BOTTOM}><title>${shortDay(day)}: ${write(value)}</title></rect>
-        ${(bars.length - 1 - index) % every === 0 && html`<text class="day" x=${Math.min(width, index * step + step / 2)} y=${HEIGHT - 5} text-anchor=${index === bars.length - 1 ? 'end' : 'middle'}>${shortDay(day)}</text>`}
+        ${(bars.length - 1 - index) % every === 0 && html`<text class="day" x=${Math.max(LABEL, Math.min(width - LABEL, index * step + step / 2))} y=${HEIGHT - 5} text-anchor="middle">${shortDay(day)}</text>`}
       </g>`)}
     </svg></div>
     <table class="unseen"><caption>${title}</caption><thead><tr><th>${t('usage.group.day')}</th><th>${title}</th></tr></thead>
