@@ -8,6 +8,8 @@ const ROOT = resolve(import.meta.dirname, '../../../..');
 const TOOLS = createRequire(join(ROOT, 'target/console/package.json'));
 const { chromium } = TOOLS('playwright-core');
 const AXE = TOOLS.resolve('axe-core/axe.min.js');
+/** The console's folder, to try what is in the sources without building a server that has it inside. */
+const SOURCES = process.env.OPENRUNNER_TEST_CONSOLE;
 const SCREENSHOTS = join(ROOT, 'target/console/screenshots');
 
 export const DESKTOP = { width: 1280, height: 800 };
@@ -27,6 +29,10 @@ export async function launch() {
  * @param {{ viewport?: { width: number, height: number }, colorScheme?: 'light' | 'dark', locale?: string }} [look] */
 export async function signedIn(browser, server, look = {}) {
   const context = await browser.newContext({ viewport: DESKTOP, colorScheme: 'light', locale: 'en', reducedMotion: 'reduce', ...look });
+  if (SOURCES) {
+    await context.route(/\/console\/[^/]+\//, (/** @type {any} */ route) => route.fulfill({ path: join(SOURCES, new URL(route.request().url()).pathname.replace(/^\/console\/[^/]+\//, '')) }));
+  }
+  context.setDefaultTimeout(20_000);
   const page = await context.newPage();
   /** @type {string[]} */
   const faults = [];
