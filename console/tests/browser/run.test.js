@@ -1,10 +1,12 @@
 // One run in the page: with the real server, the scripted agent, and Chromium.
 
 import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { DESKTOP, launch, PHONE, picture, seriousFaults, signedIn } from './support/browser.js';
 import { PROMPT, rich } from './support/rich.js';
+import { calls, edits, gives, prints, speaks } from './support/script.js';
 import { Server } from './support/server.js';
 
 /** @type {Server} */
@@ -42,7 +44,7 @@ test('tokens are seen as they come, and the end is told', async () => {
     await page.waitForSelector('.said:has-text("Before the wait.")');
     await hasState(page, 'Running');
     assert.equal(await page.locator('.said:has-text("After the wait.")').count(), 0);
-    await (await import('node:fs/promises')).writeFile(go, '');
+    await writeFile(go, '');
     await page.waitForSelector('.said:has-text("After the wait.")');
     await page.waitForSelector('.done[data-status="completed"]');
     await hasState(page, 'Completed');
@@ -67,7 +69,7 @@ test('a permission is allowed by the key a, and denied with a reason', async () 
   });
   const decisions = (await server.events(id)).filter(({ type }) => type === 'permission_resolved');
   assert.deepEqual(decisions.map(({ decision, by }) => [decision, by]), [['allow_once', 'user'], ['deny', 'user']]);
-  assert.equal(JSON.parse(await (await import('node:fs/promises')).readFile(allowed, 'utf8')).command, 'echo yes');
+  assert.equal(JSON.parse(await readFile(allowed, 'utf8')).command, 'echo yes');
 });
 
 test('keys that are meant for a text answer nothing', async () => {
@@ -100,8 +102,6 @@ test('a message interrupts, a run is stopped, and its session goes on', async ()
   await shown(id, async (page) => {
     await page.waitForSelector('.said:has-text("I wait.")');
     await page.check('.modes input[value="interrupt"]', { force: true });
-    await page.fill('.composer textarea', 'say I was told.');
-    await page.type('.composer textarea', '\n');
     await page.fill('.composer textarea', 'say I was told.\nuntil-interrupt');
     await page.keyboard.press('Enter');
     await page.waitForSelector('.user:has-text("I was told.")');
@@ -125,17 +125,16 @@ test('after kill -9 of the server the page goes on without a gap or a double', a
     await page.waitForSelector('.lost:has-text("Connection lost")');
     await picture(page, 'run-lost');
     await server.launch();
-    await (await import('node:fs/promises')).writeFile(go, '');
+    await writeFile(go, '');
     await page.waitForSelector('.done', { timeout: 60_000 });
     assert.equal(await page.locator('.lost p').count(), 0);
     const events = await server.events(id);
     const said = events.filter(({ type }) => type === 'token').map(({ content }) => content).join('');
-    const seen = await page.evaluate(() => [...document.querySelectorAll('.said')].map((one) => one.textContent?.trim()).join(' '));
+    const seen = await page.evaluate(() => [...document.querySelectorAll('.row[data-kind="text"] .said')].map((one) => one.textContent?.trim()).join(' '));
     assert.equal(seen.replace(/\s+/g, ' ').trim(), said.replace(/\s+/g, ' ').trim());
     await page.keyboard.press('r');
     await page.waitForSelector('.raw-line');
-    const last = await page.locator('.raw-line .number').last().innerText();
-    assert.equal(Number(last.replace(/\D/g, '')), events.length);
+    assert.equal(await page.locator('.raw .window-row').first().getAttribute('aria-setsize'), String(events.length));
   });
 });
 
@@ -148,7 +147,6 @@ test('w7_a_hostile_transcript_stays_inert', async () => {
     'left \u202egnp.exe\u202c right \u0007 \u001b]0;title\u0007',
   ].join('\n\n');
   const ansi = '\u001b[31mred\u001b[0m \u001b]8;;javascript:alert(10)\u0007link\u001b]8;;\u0007 \u001b[2J\u001b]52;c;ZXZpbA==\u0007 <img src=x onerror=alert(11)>\u202e';
-  const { calls, edits, gives, prints, speaks } = await import('./support/script.js');
   const script = [
     speaks(evil, evil), calls('1', `<img src=x onerror=alert(12)>`, { command: evil, path: '<svg onload=alert(13)>' }), gives('1', evil),
     calls('2', 'Bash', { command: 'printf x' }), gives('2', ansi, { isError: true }),
