@@ -106,6 +106,18 @@ case $status in
 *) fail 'an answer is not what docs/openapi.json says; see above' ;;
 esac
 
+heading 'The console, in a browser'
+status=0
+scripts/test-console.sh || status=$?
+case $status in
+0) ;;
+4)
+    [ "${CI-}" != true ] || fail 'what the console is tested with could not be installed, and with CI=true it must be tested.'
+    echo 'SKIPPED: what the console is tested with could not be installed.'
+    ;;
+*) fail 'the console does not do what it should; see above' ;;
+esac
+
 heading 'Examples in the documentation'
 cargo test --locked --doc
 

@@ -36,7 +36,7 @@ export const compact = (value) =>
 
 /** Dollars, with as many places as a small sum needs. @param {number} value */
 export function money(value) {
-  const digits = value !== 0 && Math.abs(value) < 0.1 ? 4 : 2;
+  const digits = value !== 0 && Math.abs(value) < 0.01 ? 4 : 2;
   return formatter(`money${digits}`, (tag) => new Intl.NumberFormat(tag, {
     style: 'currency', currency: 'USD', currencyDisplay: 'narrowSymbol', minimumFractionDigits: 2, maximumFractionDigits: digits,
   })).format(value);

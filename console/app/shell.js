@@ -62,7 +62,7 @@ export function Shell({ children }) {
         <div class="side-foot"><${Account} onPassword=${() => setPassword(true)} /></div>
       </nav>
       <main id="content" class="content" tabindex="-1">
-        <${Banners} onPassword=${() => setPassword(true)} />
+        <${Banners} isChanging=${password} onPassword=${() => setPassword(true)} />
         ${children}
       </main>
       <${BottomBar} onPassword=${() => setPassword(true)} />
@@ -122,16 +122,16 @@ function BottomBar({ onPassword }) {
   </nav>`;
 }
 
-/** What everybody has to know before anything else. @param {{onPassword: () => void}} props */
-function Banners({ onPassword }) {
+/** What everybody has to know before anything else. @param {{isChanging: boolean, onPassword: () => void}} props */
+function Banners({ isChanging, onPassword }) {
   const name = user.value?.username;
   // Only admins can ask, and it is their password that matters most.
-  const own = useLoad((signal) => (isAdmin() ? request('GET', `/api/users/${encodeURIComponent(name ?? '')}`, undefined, { signal }) : Promise.resolve(null)), [name]);
+  const own = useLoad((signal) => (isAdmin() ? request('GET', `/api/users/${encodeURIComponent(name ?? '')}`, undefined, { signal }) : Promise.resolve(null)), [name, isChanging]);
   const lost = useLate(feedState.value === 'waiting');
   return html`
     <div role="status">${lost && html`<div class="banner banner-warn"><${Icon} name="warning" />${t('feed.lost')}</div>`}</div>
     ${own.data?.default_password && html`<div class="banner"><${Icon} name="shield" /><span>${t('password.is_default')}</span>
-      <${Button} kind="quiet" onClick=${() => { onPassword(); own.reload(); }}>${t('password.title')}<//></div>`}`;
+      <${Button} kind="quiet" onClick=${onPassword}>${t('password.title')}<//></div>`}`;
 }
 
 /** Whether something has been so for a while: a connection that is back at once needs no words. @param {boolean} isSo */

@@ -175,6 +175,14 @@ async fn d5_pages_of_a_listed_origin_alone_may_read_answers() {
 }
 
 #[tokio::test]
+async fn d3_a_page_of_elsewhere_is_not_told_that_it_may_use_the_consoles_files() {
+    let client = Client::new().await;
+    let reply = client.get("/console/0/app/main.js", &[("origin", "https://evil.example")]).await;
+    assert_eq!(reply.status, 200);
+    assert!(!reply.headers.contains_key("access-control-allow-origin"));
+}
+
+#[tokio::test]
 async fn d4_a_form_cannot_start_anything() {
     let client = Client::new().await;
     let body = r#"{"username":"admin","password":"admin"}"#;

@@ -122,6 +122,7 @@ export default {
   'cause.cancelled': 'Somebody cancelled it',
   'cause.shutdown': 'The server was shut down',
   'cause.node_lost': 'The server was lost',
+  'cause.budget_exceeded': 'The day’s budget was used up',
   'cause.storage': 'Nothing could be stored',
   'cause.protocol': 'The agent said what nobody understands',
 

@@ -120,6 +120,7 @@ export default {
   'cause.cancelled': '有人取消了它',
   'cause.shutdown': '服务器已关闭',
   'cause.node_lost': '服务器失联',
+  'cause.budget_exceeded': '当日预算已用完',
   'cause.storage': '无法写入存储',
   'cause.protocol': '无法理解代理的输出',
 

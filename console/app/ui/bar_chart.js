@@ -7,11 +7,11 @@ const HEIGHT = 132;
 const TOP = 18;
 const BOTTOM = 20;
 
-/** The next number above that people would write on an axis: 1, 2 or 5 with zeros. @param {number} value */
+/** The next round number above, such as people would write on an axis. @param {number} value */
 export function roundUp(value) {
   if (!(value > 0)) return 1;
   const unit = 10 ** Math.floor(Math.log10(value));
-  return (/** @type {number} */ ([1, 2, 5, 10].find((step) => step * unit >= value * (1 - 1e-9)))) * unit;
+  return (/** @type {number} */ ([1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((step) => step * unit >= value * (1 - 1e-9)))) * unit;
 }
 
 /**
@@ -35,7 +35,7 @@ export function BarChart({ title, bars, write }) {
   const scale = (/** @type {number} */ value) => value / most * (HEIGHT - TOP - BOTTOM);
   // As many words beneath as have room.
   const every = Math.max(1, Math.ceil(56 / Math.max(1, step)));
-  return html`<figure class="chart" ref=${box}><figcaption>${title}</figcaption>
+  return html`<figure class="chart"><figcaption>${title}</figcaption><div ref=${box}>
     <svg width=${width} height=${HEIGHT} aria-hidden="true">
       <line class="grid" x1="0" x2=${width} y1=${TOP} y2=${TOP} /><line class="grid" x1="0" x2=${width} y1=${HEIGHT - BOTTOM} y2=${HEIGHT - BOTTOM} />
       <text x="0" y=${TOP - 5}>${write(most)}</text>
@@ -44,7 +44,7 @@ export function BarChart({ title, bars, write }) {
         <rect class="hover" x=${index * step} y=${TOP} width=${step} height=${HEIGHT - TOP - BOTTOM}><title>${shortDay(day)}: ${write(value)}</title></rect>
         ${(bars.length - 1 - index) % every === 0 && html`<text class="day" x=${Math.min(width, index * step + step / 2)} y=${HEIGHT - 5} text-anchor=${index === bars.length - 1 ? 'end' : 'middle'}>${shortDay(day)}</text>`}
       </g>`)}
-    </svg>
+    </svg></div>
     <table class="unseen"><caption>${title}</caption><thead><tr><th>${t('usage.group.day')}</th><th>${title}</th></tr></thead>
       <tbody>${bars.filter(({ value }) => value > 0).map(({ day, value }) => html`<tr key=${day}><td>${shortDay(day)}</td><td>${write(value)}</td></tr>`)}</tbody></table>
   </figure>`;

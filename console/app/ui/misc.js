@@ -53,7 +53,8 @@ export function Problem({ problem, onRetry }) {
 export function wordsOf(problem) {
   if (!(problem instanceof ApiProblem)) return problem instanceof Error ? problem.message : String(problem);
   if (problem.code === 'origin_not_allowed') return t('problem.origin_not_allowed', { origin: location.origin });
-  if (problem.retryAfter !== null && problem.status === 429) return `${sentence(problem)} ${t('problem.again', { count: problem.retryAfter })}`;
+  // A wait of hours is in the server's own words, with the time of day.
+  if (problem.retryAfter !== null && problem.retryAfter <= 120 && problem.status === 429) return `${sentence(problem)} ${t('problem.again', { count: problem.retryAfter })}`;
   return sentence(problem);
 }
 

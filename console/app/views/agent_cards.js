@@ -9,7 +9,7 @@ import { Badge } from '../ui/misc.js';
 export function AgentCards({ agents, chosen, onChoose, error }) {
   const current = agents.find(({ name }) => name === chosen);
   return html`<fieldset class="cards"><legend>${t('new.agent')}</legend>
-    <div class="card-row">${agents.map((agent) => html`
+    <div class="card-row card-row-small">${agents.map((agent) => html`
       <label key=${agent.name} class="card ${agent.name === chosen ? 'card-chosen' : ''}">
         <input type="radio" name="agent" value=${agent.name} checked=${agent.name === chosen} onChange=${() => onChoose(agent.name)} />
         <span class="card-title">${agentName(agent.name)}</span>
@@ -32,7 +32,7 @@ export function AgentHelp({ agent }) {
   const command = !agent.available ? agent.install : agent.authenticated === 'no' ? agent.login : null;
   if (agent.available && !command) return null;
   return html`<div class="agent-help">
-    ${agent.error && html`<p>${agent.error}</p>`}
+    ${agent.error && (agent.path || !command) && html`<p>${agent.error}</p>`}
     ${command && html`<p>${t(agent.available ? 'agent.login' : 'agent.install')}</p>
       <div class="command"><code>${command}</code><${CopyButton} text=${command} /></div>`}
   </div>`;

@@ -70,7 +70,7 @@ export function RunsView() {
   const tabs = ['', 'waiting', 'live', 'done', 'failed'].map((id) => (
     { id, label: t(`runs.tab.${id || 'all'}`), count: id === 'waiting' ? needed.value : 0 }));
   return html`<div class="view view-runs" ref=${root}>
-    <${PageHeader} title=${t('nav.runs')}><${Button} icon="plus" href="#/new" class="wide-only">${t('nav.new')}<//><//>
+    <${PageHeader} title=${t('nav.runs')} />
     <div class="toolbar" ref=${search}>
       <${Tabs} label=${t('runs.by_state')} tabs=${tabs} current=${query.get('state') ?? ''} onSelect=${(/** @type {string} */ id) => choose('state', id)} />
       <${Filters} />

@@ -14,8 +14,11 @@ const APP = fileURLToPath(new URL('../../app', import.meta.url));
 const ENGLISH = { ...en, ...runEn };
 const CHINESE = { ...zh, ...runZh };
 
-/** Languages differ in how many forms a number has, so a key is one without its form. @param {string} key */
-const withoutForm = (key) => key.replace(/\.(one|other)$/, '');
+/** Languages differ in how many forms a number has, so a key is one without its form. English has all of them. @param {string} key */
+function withoutForm(key) {
+  const base = key.replace(/\.(one|other)$/, '');
+  return `${base}.one` in ENGLISH ? base : key;
+}
 
 /** @param {Record<string, string>} texts */
 const keysOf = (texts) => [...new Set(Object.keys(texts).map(withoutForm))].sort();

@@ -43,13 +43,16 @@ struct Files;
 /// holds nothing.
 static PACKED: LazyLock<Mutex<HashMap<[u8; 32], Arc<Fixed>>>> = LazyLock::new(Mutex::default);
 
+/// The version, once somebody has asked for it.
+static VERSION: Mutex<Option<String>> = Mutex::new(None);
+
 /// Shows the console.
 #[utoipa::path(get, path = "/", operation_id = "console", tag = "server", params(KnownHeader),
     responses((status = 200, description = "A page, which needs nothing from elsewhere.", body = String, content_type = "text/html"),
         (status = 304, description = "The client has it.")))]
 pub(in crate::api) async fn page(headers: HeaderMap) -> Result<Response, ApiError> {
     let file = Files::get(PAGE).ok_or_else(|| ApiError::internal(&std::io::Error::other("the console has no page")))?;
-    let text = String::from_utf8_lossy(&file.data).replace(FILES_IN_SOURCE, &format!("console/{}/", version()));
+    let text = String::from_utf8_lossy(&file.data).replace(FILES_IN_SOURCE, &format!("console/{}/", version(cfg!(debug_assertions))));
     let page = Fixed::new("text/html; charset=utf-8", text, false);
     let policy = [(header::CONTENT_SECURITY_POLICY, PAGE_POLICY), (HeaderName::from_static("referrer-policy"), "no-referrer")];
     Ok((policy, page.answer(&headers)).into_response())
@@ -63,10 +66,12 @@ pub(in crate::api) async fn page(headers: HeaderMap) -> Result<Response, ApiErro
     responses((status = 200, description = "The file.", content((String = "text/css"), (String = "text/javascript"), (String = "text/plain"))),
         (status = 304, description = "The client has it.")))]
 pub(in crate::api) async fn file(Path((wanted, path)): Path<(String, String)>, headers: HeaderMap) -> Result<Response, ApiError> {
-    let found = content_type(&path).zip(Files::get(&path));
+    // A debug build would take such a way through the sources.
+    let is_straight = path.split('/').all(|part| part != "..");
+    let found = content_type(&path).filter(|_type| is_straight).zip(Files::get(&path));
     let (content_type, file) = found.ok_or_else(|| ApiError::not_found("the console has no such file"))?;
     // A page that another version has left in a browser gets today's files, but may not keep them under that name.
-    let kept = if wanted == version() { Kept::Forever } else { Kept::Revalidated };
+    let kept = if wanted == version(false) { Kept::Forever } else { Kept::Revalidated };
     Ok(packed(content_type, &file)?.answer_kept(&headers, kept))
 }
 
@@ -80,8 +85,16 @@ fn content_type(path: &str) -> Option<&'static str> {
     }
 }
 
-/// The digest of all files, names included.
-fn version() -> String {
+/// The digest of all files, names included. With `anew` it is worked out again, since a debug build's files may have changed.
+fn version(anew: bool) -> String {
+    let mut known = VERSION.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*known {
+        Some(version) if !anew => version.clone(),
+        _ => known.insert(digest_of_all()).clone(),
+    }
+}
+
+fn digest_of_all() -> String {
     let files = Files::iter().filter_map(|name| Some((Files::get(&name)?.metadata.sha256_hash(), name)));
     let whole = files.fold(Sha256::new(), |whole, (digest, name)| whole.chain_update(name.as_bytes()).chain_update(digest));
     whole.finalize()[..8].iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
