@@ -177,10 +177,11 @@ test('a hundred thousand events cost little', () => {
   const events = Array.from({ length: 100_000 }, (_, index) => (index % 4
     ? event('token', { content: `${index} `, message_id: `m${Math.floor(index / 400)}` })
     : event(index % 8 ? 'tool_result' : 'tool_call', { id: String(index >> 3), name: 'x', kind: 'read', title: 't', input: {}, status: 'ok', content: 'c' })));
-  const began = performance.now();
+  // The processor's time: what others do on this machine meanwhile does not count.
+  const before = process.cpuUsage();
   const model = modelOf(events);
-  const took = performance.now() - began;
+  const took = process.cpuUsage(before).user / 1_000;
   assert.equal(model.seq, events.at(-1)?.seq);
-  // About 60 ms when nobody else works; the bound is for a machine that is busy.
-  assert.ok(took < 3_000, `${took} ms`);
+  // About 300 ms with a cold start; something that grows with the number of events before would take minutes.
+  assert.ok(took < 5_000, `${took} ms`);
 });

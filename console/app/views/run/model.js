@@ -230,7 +230,8 @@ const APPLY = {
     item.durationMs = event.duration_ms;
     model.running.delete(item);
     model.endThinking(item.items.at(-1));
-    for (const [key, message] of model.messages) {
+    // Only a sub-agent has messages of its own.
+    for (const [key, message] of item.items.length ? model.messages : []) {
       if (key.startsWith(`${event.id}\n`)) close(model, key, message);
     }
     model.touch(item);

@@ -5,11 +5,11 @@ import { createServer } from 'node:net';
 import { chmod, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { PASSWORD, PROGRAM } from '../support.js';
 
-const ROOT = resolve(import.meta.dirname, '../../../..');
-const SERVER = resolve(process.env.OPENRUNNER_TEST_SERVER ?? join(ROOT, 'target/debug/openrunner'));
-const FAKE_AGENT = resolve(process.env.OPENRUNNER_TEST_FAKE_AGENT ?? join(ROOT, 'target/debug/fake_agent'));
+const SERVER = resolve(PROGRAM);
+const FAKE_AGENT = resolve(process.env.OPENRUNNER_TEST_FAKE_AGENT ?? join(dirname(SERVER), 'fake_agent'));
 
 /** A server of its own for a test, with a folder of its own. */
 export class Server {
@@ -37,7 +37,7 @@ export class Server {
     const port = await freePort();
     const server = new Server(folder, port, {
       PATH: '/usr/local/bin:/usr/bin:/bin', HOME: home, OPENRUNNER_ADDR: `127.0.0.1:${port}`, OPENRUNNER_DATA_DIR: join(folder, 'data'),
-      OPENRUNNER_AGENTS_DIR: agents ?? join(folder, 'agents'), OPENRUNNER_MAX_RUNS: '8', OPENRUNNER_STOP_GRACE_SECS: '1',
+      OPENRUNNER_AGENTS_DIR: agents ?? join(folder, 'agents'), OPENRUNNER_ADMIN_PASSWORD: PASSWORD, OPENRUNNER_MAX_RUNS: '8', OPENRUNNER_STOP_GRACE_SECS: '1',
       OPENRUNNER_LINGER_SECS: '1', ...env,
     });
     await server.launch();
@@ -58,7 +58,7 @@ export class Server {
       });
     });
     await Promise.race([ready, ended]);
-    this.token ||= (await this.post('/api/auth/login', { username: 'admin', password: 'admin' })).token;
+    this.token ||= (await this.post('/api/auth/login', { username: 'admin', password: PASSWORD })).token;
   }
 
   /** Ends the process as a power cut would. The agents go on. */
