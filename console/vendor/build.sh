@@ -26,7 +26,7 @@ done
     --charset=utf8 --log-level=warning --outfile="$into/vendor.js"
 {
     echo 'vendor.js holds parts of these packages, each under its own licence.'
-    for package in preact @preact/signals @preact/signals-core htm marked dompurify highlight.js ansi_up diff eventsource-parser; do
+    for package in preact @preact/signals @preact/signals-core htm marked highlight.js diff eventsource-parser; do
         from=$work/node_modules/$package
         printf '\n==== %s %s\n\n' "$package" "$(node -p 'require(process.argv[1]).version' "$from/package.json")"
         licence=$(find "$from" -maxdepth 1 -iname 'licen[sc]e*' | sort | head -n 1)

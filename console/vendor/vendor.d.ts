@@ -8,8 +8,6 @@ export declare function html(strings: TemplateStringsArray, ...values: unknown[]
 export { h, render, Fragment, createContext, Component } from 'preact';
 export { useState, useEffect, useLayoutEffect, useRef, useMemo, useCallback, useContext, useId, useErrorBoundary } from 'preact/hooks';
 export { signal, computed, effect, batch, untracked, useSignal, useComputed, useSignalEffect, Signal } from '@preact/signals';
-export { Marked, Lexer } from 'marked';
-export { default as DOMPurify } from 'dompurify';
-export { AnsiUp } from 'ansi_up';
-export { parsePatch, structuredPatch, diffWordsWithSpace, diffLines } from 'diff';
+export { Lexer } from 'marked';
+export { structuredPatch } from 'diff';
 export { createParser } from 'eventsource-parser';

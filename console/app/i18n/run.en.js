@@ -72,7 +72,7 @@ export default {
   'run.wants.search': 'May it search this?',
   'run.wants.execute': 'May it run this command?',
   'run.wants.fetch': 'May it fetch this?',
-  'run.wants.other': 'May it do this?',
+  'run.wants.any': 'May it do this?',
   'run.allowOnce': 'Allow once',
   'run.allowAlways': 'Allow always',
   'run.deny': 'Deny',

@@ -63,7 +63,7 @@ export default {
   'run.wants.search': '允许搜索吗？',
   'run.wants.execute': '允许运行这条命令吗？',
   'run.wants.fetch': '允许访问吗？',
-  'run.wants.other': '允许这样做吗？',
+  'run.wants.any': '允许这样做吗？',
   'run.allowOnce': '允许一次',
   'run.allowAlways': '始终允许',
   'run.deny': '拒绝',

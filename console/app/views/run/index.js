@@ -40,14 +40,12 @@ export function RunView({ id }) {
 
 /** @param {{ run: LiveRun }} props */
 function Shown({ run }) {
-  // What is drawn depends on the model, which is no signal: this one tells that it has moved.
-  void run.version.value;
   const [isRaw, setRaw] = useState(false);
-  const [isSideOpen, setSideOpen] = useState(() => globalThis.matchMedia('(min-width: 1100px)').matches);
+  const [isSideOpen, setSideOpen] = useState(() => globalThis.matchMedia('(min-width: 1240px)').matches);
   const list = useRef(/** @type {ListHandle | null} */ (null));
   const jumpTo = (/** @type {number} */ item) => {
     setRaw(false);
-    if (globalThis.matchMedia('(max-width: 1099px)').matches) setSideOpen(false);
+    if (globalThis.matchMedia('(max-width: 1239px)').matches) setSideOpen(false);
     requestAnimationFrame(() => list.current?.jumpTo(item + 1));
   };
   useShortcuts([
@@ -76,9 +74,9 @@ function Head({ run, isRaw, setRaw, isSideOpen, setSideOpen }) {
   const { status, model } = run;
   const copy = async (/** @type {string} */ text) => toast(t((await copyText(text)) ? 'copied' : 'run.notCopied'));
   const words = [record?.agent_type, model.started?.model ?? record?.model].filter(Boolean).map((word) => visible(String(word)));
-  return html`<header class="run-head">
+  return html`<header class="run-bar">
     <${IconButton} icon="back" label=${t('run.toList')} onClick=${() => navigate('/runs')} />
-    <div class="run-title">
+    <div class="run-name">
       <h1 title=${oneLine(record?.prompt ?? '', 400)}>${oneLine(record?.prompt ?? '', 200) || t('run.title')}</h1>
       <p class="run-facts faint"><${StateDot} state=${status} cause=${model.done?.cause} />
         ${record && html`<span>${isLive(status) ? html`<${Elapsed} since=${record.created_at} />` : duration(model.done?.duration_ms ?? record.duration_ms ?? 0)}</span>`}
@@ -104,7 +102,7 @@ function Banner({ run }) {
   let text = '';
   if (connection.kind === 'refused') text = run.problem.value ? wordsOf(run.problem.value) : connection.detail;
   else if (run.wasLost.value) text = t('run.lost');
-  return html`<div class="banner" role="status" data-kind=${connection.kind}>${text && html`<p><${Icon} name=${connection.kind === 'refused' ? 'warning' : 'refresh'} /> ${text}</p>`}</div>`;
+  return html`<div class="lost" role="status" data-kind=${connection.kind}>${text && html`<p><${Icon} name=${connection.kind === 'refused' ? 'warning' : 'refresh'} /> ${text}</p>`}</div>`;
 }
 
 /** The prompt is no event: it stands before them. @param {LiveRun} run */

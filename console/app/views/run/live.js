@@ -17,12 +17,15 @@ export class LiveRun {
   constructor(id) {
     this.id = id;
     this.path = `/api/runs/${encodeURIComponent(id)}`;
-    this.model = new RunModel();
+    /** Read through `model`. */
+    this.events = new RunModel();
     /** The events as they came, by number less one. @type {(string | undefined)[]} */
     this.lines = [];
     this.keptChars = 0;
     /** How many of the first events are not kept. */
     this.forgotten = 0;
+    /** @type {Map<number, object>} */
+    this.names = new Map();
     /** Grows once a frame in which something has changed. */
     this.version = signal(0);
     this.connection = signal(/** @type {StreamState} */ ({ kind: 'connecting' }));
@@ -34,6 +37,12 @@ export class LiveRun {
     this.isStopping = signal(false);
     this.over = new AbortController();
     this.frame = 0;
+  }
+
+  /** What the events have come to. It is one object that changes, so whoever draws it has to be told when: by reading it here. */
+  get model() {
+    void this.version.value;
+    return this.events;
   }
 
   start() {
@@ -78,7 +87,7 @@ export class LiveRun {
         continue;
       }
       if (event.seq !== undefined) this.keep(event.seq, data);
-      this.model.apply(event);
+      this.events.apply(event);
       if (event.type === 'done') void this.load();
     }
     this.frame ||= requestAnimationFrame(() => {
@@ -96,6 +105,13 @@ export class LiveRun {
       this.lines[this.forgotten] = undefined;
       this.forgotten += 1;
     }
+  }
+
+  /** What stands for a line where state hangs on it: the same for the same line. @param {number} index @returns {object} */
+  named(index) {
+    const name = this.names.get(index) ?? {};
+    this.names.set(index, name);
+    return name;
   }
 
   /** @param {StreamState} state */

@@ -15,12 +15,17 @@ const DEEPEST = 24;
 /** A section of a message. `fence` opens the block of code in whose middle it begins.
  * @param {{ text: string, fence?: string }} props */
 export function Markdown({ text, fence = '' }) {
-  const tokens = useMemo(() => tokensOf(fence ? `${fence}\n${text}` : text), [text, fence]);
-  return html`<div class="markdown">${blocks(tokens, 0)}</div>`;
+  const elements = useMemo(() => markdown(fence ? `${fence}\n${text}` : text), [text, fence]);
+  return html`<div class="markdown">${elements}</div>`;
+}
+
+/** What markdown says, as elements. @param {string} text @returns {Child[]} */
+export function markdown(text) {
+  return blocks(tokensOf(text), 0);
 }
 
 /** @param {string} text @returns {Token[]} */
-export function tokensOf(text) {
+function tokensOf(text) {
   try {
     return new Lexer({ gfm: true, breaks: true }).lex(text);
   } catch {

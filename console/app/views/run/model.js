@@ -14,7 +14,7 @@ import { Cutter, Output, Pieces } from './text.js';
 /** What the agent program says in the user's place or its own. @typedef {Common & { kind: 'said', role: string, text: string }} SaidItem */
 /** @typedef {Common & { kind: 'tool', id: string, name: string, tool: string, title: string, input: any, output: Output,
  *   status: 'running' | 'ok' | 'error' | 'denied' | 'cut', result: string, durationMs: number | undefined,
- *   items: Item[], changes: ChangeItem[], request: PermissionItem | null }} ToolItem */
+ *   items: Item[], changes: ChangeItem[], request: PermissionItem | null, isPlan: boolean }} ToolItem */
 /** @typedef {Common & { kind: 'change', path: string, change: string, diff: string | undefined }} ChangeItem */
 /** @typedef {{ content: string, status: string }} PlanEntry */
 /** @typedef {Common & { kind: 'plan', entries: PlanEntry[] }} PlanItem */
@@ -203,9 +203,11 @@ const APPLY = {
 
   tool_call(model, event) {
     const { id, name, kind: tool, title, input } = event;
-    const item = /** @type {ToolItem} */ (model.pushMarked(event, {
+    // Thinking aloud, plans for the most part, is nowhere to jump to.
+    const push = tool === 'think' ? model.push : model.pushMarked;
+    const item = /** @type {ToolItem} */ (push.call(model, event, {
       kind: 'tool', id, name, tool, title, input, output: new Output(), status: 'running', result: '', durationMs: undefined,
-      items: [], changes: [], request: null,
+      items: [], changes: [], request: null, isPlan: false,
     }));
     model.tools.set(id, item);
     model.running.add(item);
@@ -228,7 +230,8 @@ const APPLY = {
     item.durationMs = event.duration_ms;
     model.running.delete(item);
     model.endThinking(item.items.at(-1));
-    for (const [key, message] of model.messages) {
+    // Only a sub-agent has messages of its own.
+    for (const [key, message] of item.items.length ? model.messages : []) {
       if (key.startsWith(`${event.id}\n`)) close(model, key, message);
     }
     model.touch(item);
@@ -247,6 +250,12 @@ const APPLY = {
   },
 
   plan(model, event) {
+    // The call that writes the plan says nothing that the plan does not.
+    for (const item of [...model.running, model.items.at(-1)]) {
+      if (item?.kind !== 'tool' || item.tool !== 'think' || item.items.length) continue;
+      item.isPlan = true;
+      model.touch(item);
+    }
     if (!model.plan) {
       model.plan = /** @type {PlanItem} */ (model.pushMarked(event, { kind: 'plan', entries: event.entries }));
       return;
@@ -335,19 +344,16 @@ function speech(event, messageId) {
  * @param {Message} message
  * @param {string} piece */
 function write(model, event, message, piece) {
+  let section = message.sections.at(-1) ?? addSection(model, event, message, '');
   let from = 0;
   for (const { at, fence } of message.cutter.feed(piece)) {
-    const last = message.sections.at(-1);
-    if (last && model.lastOf(event) !== last) continue;
-    if (last) {
-      last.text.append(piece.slice(from, at));
-      last.isOpen = false;
-      model.touch(last);
-    }
-    addSection(model, event, message, fence);
+    if (model.lastOf(event) !== section) continue;
+    section.text.append(piece.slice(from, at));
+    section.isOpen = false;
+    model.touch(section);
+    section = addSection(model, event, message, fence);
     from = at;
   }
-  const section = message.sections.at(-1) ?? addSection(model, event, message, '');
   section.text.append(from ? piece.slice(from) : piece);
   message.whole += piece.length;
   model.touch(section);

@@ -11,9 +11,6 @@ import { WindowList } from './window.js';
 /** Of a line that is not opened this much is shown, in characters. */
 const LINE = 400;
 
-/** What an event is called by while it is opened: the same for the same event, since state hangs on it. @type {Map<string, object>} */
-const names = new Map();
-
 /** @param {{ run: import('./live.js').LiveRun }} props */
 export function RawView({ run }) {
   const from = run.forgotten;
@@ -27,10 +24,7 @@ export function RawView({ run }) {
 
 /** @param {{ run: import('./live.js').LiveRun, index: number }} props */
 function RawLine({ run, index }) {
-  const key = `${run.id} ${index}`;
-  const item = names.get(key) ?? {};
-  names.set(key, item);
-  const [isOpen, setOpen] = useKept(item, 'open', false);
+  const [isOpen, setOpen] = useKept(run.named(index), 'open', false);
   const line = run.lines[index] ?? '';
   const type = /"type":"(\w+)"/.exec(line.slice(0, 200))?.[1] ?? '';
   return html`<div class="raw-line">

@@ -1,7 +1,7 @@
 // What the agent waits to be told: cards above the composer, oldest first, with keys.
 
 import { html, useEffect, useRef, useState } from '../../html.js';
-import { has, t } from '../../i18n.js';
+import { t } from '../../i18n.js';
 import { Icon } from '../../icons.js';
 import { Button } from '../../ui/button.js';
 import { Kbd, wordsOf } from '../../ui/misc.js';
@@ -16,6 +16,9 @@ import { oneLine, visible } from './visible.js';
 
 /** A card that has just come takes no key yet: the finger that comes down now was meant for something else. */
 const REST_MS = 400;
+
+/** What there is a question for; the rest is asked in general words. */
+const KINDS = new Set(['read', 'edit', 'delete', 'move', 'search', 'execute', 'fetch']);
 
 /** How a permission was decided, in words. @param {PermissionItem} item */
 export function decisionWords({ decision }) {
@@ -81,9 +84,8 @@ function Permission({ item, run, more }) {
     { key: 'A', label: t('run.allowAlways'), run: key('allow_always'), when: () => can('allow_always') },
     { key: 'd', label: t('run.deny'), run: key('deny'), when: () => can('deny') },
   ], [item, isBusy, reason]);
-  const kind = `run.wants.${item.toolKind}`;
   return html`<section class="request" ref=${card} aria-label=${t('run.permission')}>
-    <header><${Icon} name="shield" /><h2>${has(kind) ? t(kind) : t('run.wants.other')} <span class="muted">${visible(item.tool)}</span></h2>
+    <header><${Icon} name="shield" /><h2>${t(`run.wants.${KINDS.has(item.toolKind) ? item.toolKind : 'any'}`)} <span class="muted">${visible(item.tool)}</span></h2>
       <${Head} more=${more} until=${item.expiresAt} /></header>
     <div class="request-body"><${Input} item=${item} input=${item.input} tool=${item.toolKind} isExact=${true} /></div>
     ${problem && html`<p class="line" data-level="error" role="alert"><${Icon} name="warning" /><span>${wordsOf(problem)}</span></p>`}

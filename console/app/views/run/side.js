@@ -70,14 +70,14 @@ function Facts({ run }) {
 
 /** @param {{ rows: [string, any][] }} props */
 function Table({ rows }) {
-  return html`<dl class="facts">${rows.filter(([, value]) => value !== '').map(([name, value]) => html`<div><dt>${t(name)}</dt>
+  return html`<dl class="about">${rows.filter(([, value]) => value !== '').map(([name, value]) => html`<div><dt>${t(name)}</dt>
     <dd>${typeof value === 'string' ? exactly(value) : value}</dd></div>`)}</dl>`;
 }
 
 /** @param {{ item: Item, onClick: () => void }} props */
 function Mark({ item, onClick }) {
   const { icon, title, tone } = looks(item);
-  return html`<button type="button" class="mark" data-tone=${tone} onClick=${onClick}><${Icon} name=${icon} size=${14} /><span>${title || '…'}</span></button>`;
+  return html`<button type="button" class="jump" data-tone=${tone} onClick=${onClick}><${Icon} name=${icon} size=${14} /><span>${title || '…'}</span></button>`;
 }
 
 /** @param {Item} item @returns {{ icon: string, title: string, tone?: string }} */

@@ -24,33 +24,35 @@ const STEPS = 40;
 const CLIP_LINES = 10;
 const CLIP_CHARS = 4_000;
 
-/** @param {{ item: ToolItem }} props */
-export function Tool({ item }) {
+/** @param {{ item: ToolItem, rev: number }} props */
+export function Tool({ item, rev }) {
   const { status, changes, items, output } = item;
   const isBusy = status === 'running';
   const isTelling = changes.length > 0 || status === 'error' || (item.tool === 'execute' && output.length > 0) || (isBusy && output.length > 0);
   const [isOpen, setOpen] = useKept(item, 'open', /** @type {boolean | null} */ (null));
   const open = isOpen ?? (isTelling || items.length > 0);
   const title = item.title || item.name;
-  return html`<div class="card tool" data-status=${status} data-kind=${item.tool}>
+  // A command that does not fit into the title says more than its title.
+  const hasMore = item.tool === 'execute' && (commandOf(item.input)?.length ?? 0) > 100;
+  return html`<div class="box tool" data-status=${status} data-kind=${item.tool} data-open=${open}>
     <button type="button" class="tool-head" aria-expanded=${open} onClick=${() => setOpen(!open)}>
       <${Icon} name=${ICONS[item.tool] ?? 'tool'} />
       <span class="tool-title" data-code=${item.tool === 'execute'} title=${exactly(title.slice(0, 2_000))}>${exactly(oneLine(title, 240))}</span>
       ${items.length > 0 && html`<span class="faint">${t('run.steps', { count: items.length })}</span>`}
-      <span class="tool-state"><${State} item=${item} /></span>
+      <span class="tool-state"><${State} item=${item} rev=${rev} /></span>
       <${Icon} name="chevron" />
     </button>
-    ${item.request && html`<${Decision} request=${item.request} isOpen=${open} />`}
+    ${item.request && html`<${Decision} request=${item.request} rev=${rev} isOpen=${open} />`}
     ${open && html`<div class="tool-body">
-      ${(isOpen || !isTelling) && html`<${Input} item=${item} input=${item.input} tool=${item.tool} />`}
+      ${(isOpen || hasMore) && html`<${Input} item=${item} input=${item.input} tool=${item.tool} />`}
       ${changes.map((change) => html`<${Change} item=${change} key=${change.key} />`)}
-      ${items.length > 0 && html`<${SubAgent} item=${item} />`}
-      ${!(changes.length && status === 'ok') && html`<${Result} item=${item} />`}
+      ${items.length > 0 && html`<${SubAgent} item=${item} rev=${rev} />`}
+      ${!(changes.length && status === 'ok') && html`<${Result} item=${item} rev=${rev} />`}
     </div>`}
   </div>`;
 }
 
-/** @param {{ item: ToolItem }} props */
+/** @param {{ item: ToolItem, rev: number }} props */
 function State({ item: { status, ts, durationMs } }) {
   const took = durationMs === undefined || durationMs < 100 ? '' : duration(durationMs);
   if (status === 'running') return html`<span class="spinner" role="img" aria-label=${t('run.tool.running')}></span><${Elapsed} since=${ts} />`;
@@ -59,7 +61,7 @@ function State({ item: { status, ts, durationMs } }) {
 }
 
 /** Who allowed it. What a mode allowed is told only to those who open the card.
- * @param {{ request: import('./model.js').PermissionItem, isOpen: boolean }} props */
+ * @param {{ request: import('./model.js').PermissionItem, rev: number, isOpen: boolean }} props */
 function Decision({ request, isOpen }) {
   const { decision } = request;
   const isQuiet = decision?.by === 'policy' && decision.decision !== 'deny';
@@ -78,7 +80,7 @@ export function Input({ item, input, tool, isExact = false }) {
   const [before, after] = [field(['old_string', 'oldString', 'old_text']), field(['new_string', 'newString', 'new_text', 'content'])];
   const query = field(['pattern', 'query', 'url']);
   let shown;
-  if (command !== undefined) shown = html`<div class="command"><${Plain} text=${command} language="bash" /></div>`;
+  if (command !== undefined) shown = html`<div class="to-run"><${Plain} text=${command} language="bash" /></div>`;
   else if (path !== undefined && after !== undefined) shown = html`<p class="path">${exactly(path)}</p><${Preview} item=${item} before=${before ?? ''} after=${after} path=${path} />`;
   else if (path !== undefined) shown = html`<p class="path">${exactly(path)}</p>`;
   else if (query !== undefined) shown = html`<p class="path">${exactly(query)}</p>`;
@@ -99,7 +101,7 @@ function commandOf(input) {
   return command.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(' ');
 }
 
-/** @param {{ item: ToolItem }} props */
+/** @param {{ item: ToolItem, rev: number }} props */
 function Result({ item }) {
   const [isWhole, setWhole] = useKept(item, 'whole', false);
   const { output, status, result } = item;
@@ -110,10 +112,9 @@ function Result({ item }) {
   const isLong = lines > CLIP_LINES + 2 || all.length > CLIP_CHARS || output.omitted > 0;
   const isBusy = status === 'running';
   const Show = item.tool === 'execute' ? Terminal : Plain;
-  const language = item.tool === 'read' ? undefined : undefined;
   return html`<div class="result">
     ${!isLong || isWhole
-      ? html`<${Show} text=${head} tail=${tail} omitted=${output.omitted} language=${language} />`
+      ? html`<${Show} text=${head} tail=${tail} omitted=${output.omitted} />`
       : html`<div class="clip" data-end=${isBusy}><${Show} text=${isBusy ? all.slice(-CLIP_CHARS) : head.slice(0, CLIP_CHARS)} /></div>`}
     ${isLong && html`<button type="button" class="text-button" onClick=${() => setWhole(!isWhole)}>
       ${isWhole ? t('run.less') : Number.isFinite(lines) ? t('run.allLines', { count: lines }) : t('run.all')}</button>`}
@@ -121,7 +122,7 @@ function Result({ item }) {
   </div>`;
 }
 
-/** @param {{ item: ToolItem }} props */
+/** @param {{ item: ToolItem, rev: number }} props */
 function SubAgent({ item }) {
   const [shown, setShown] = useKept(item, 'steps', STEPS);
   const { items } = item;

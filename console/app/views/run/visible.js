@@ -2,7 +2,7 @@
 // src/cli/visible.rs and src/types/text.rs do the same.
 
 /** Control characters, marks of direction, spaces and letters that nobody sees. Line breaks and tabs are told apart below. */
-const ACTS = /[\0-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]|\r\n/gu;
+const ACTS = /\r\n|[\0-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
 
 /** What stands for such a character. @param {string} letter */
 function shown(letter) {

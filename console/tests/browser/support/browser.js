@@ -1,25 +1,18 @@
 // Chromium, with pages that note whatever they should not do.
 
 import { createRequire } from 'node:module';
-import { mkdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SCREENSHOTS, startBrowser } from '../support.js';
 
-const ROOT = resolve(import.meta.dirname, '../../../..');
-const TOOLS = createRequire(join(ROOT, 'target/console/package.json'));
-const { chromium } = TOOLS('playwright-core');
-const AXE = TOOLS.resolve('axe-core/axe.min.js');
-const SCREENSHOTS = join(ROOT, 'target/console/screenshots');
+const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+/** The console's folder, to try what is in the sources without building a server that has it inside. */
+const SOURCES = process.env.OPENRUNNER_TEST_CONSOLE;
 
 export const DESKTOP = { width: 1280, height: 800 };
 export const PHONE = { width: 390, height: 844 };
 
-/** A browser for the tests of one file. */
-export async function launch() {
-  return chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  });
-}
+export const launch = startBrowser;
 
 /** A page that is signed in as the server's admin. `faults` fills with whatever no page of ours may do: errors, violations of the page's
  * policy, dialogs, requests to another server.
@@ -27,6 +20,10 @@ export async function launch() {
  * @param {{ viewport?: { width: number, height: number }, colorScheme?: 'light' | 'dark', locale?: string }} [look] */
 export async function signedIn(browser, server, look = {}) {
   const context = await browser.newContext({ viewport: DESKTOP, colorScheme: 'light', locale: 'en', reducedMotion: 'reduce', ...look });
+  if (SOURCES) {
+    await context.route(/\/console\/[^/]+\//, (/** @type {any} */ route) => route.fulfill({ path: join(SOURCES, new URL(route.request().url()).pathname.replace(/^\/console\/[^/]+\//, '')) }));
+  }
+  context.setDefaultTimeout(20_000);
   const page = await context.newPage();
   /** @type {string[]} */
   const faults = [];
@@ -59,7 +56,6 @@ export async function picture(page, name) {
 /** What axe finds that is serious or worse. @param {any} page @returns {Promise<string[]>} */
 export async function seriousFaults(page) {
   // The page's policy lets no script in from here, so it is given to the debugger.
-  const { readFile } = await import('node:fs/promises');
   const session = await page.context().newCDPSession(page);
   await session.send('Runtime.evaluate', { expression: await readFile(AXE, 'utf8') });
   const { result } = await session.send('Runtime.evaluate', {

@@ -2,6 +2,9 @@
 
 import { calls, edits, gives, prints, speaks } from './script.js';
 
+/** What people would ask. */
+export const PROMPT = 'Login fails for names with an umlaut. Find out why, mend it, and add a test.';
+
 /** @param {string} folder where the agent works */
 export function rich(folder) {
   const file = (/** @type {string} */ name) => `${folder}/${name}`;
@@ -10,7 +13,6 @@ export function rich(folder) {
   const update = (/** @type {string} */ id, /** @type {string} */ status, /** @type {string} */ call) => [
     calls(call, 'TaskUpdate', { taskId: id, status }), gives(call, 'Updated', { details: { success: true, taskId: id } })];
   return [
-    '# Login fails for names with an umlaut. Find out why, mend it, and add a test.',
     speaks('I will look at how names are compared before anything else.', 'The report says that only names with an umlaut fail. '
       + 'That smells of **normalization**: the same letter can be written as one code point or as two.'),
     ...task('1', 'Find where names are compared'), ...task('2', 'Normalize names on both sides'), ...task('3', 'Add a test with both spellings'),

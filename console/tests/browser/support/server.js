@@ -2,14 +2,14 @@
 
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
-import { mkdir, mkdtemp, readFile, readdir, rm, symlink } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { PASSWORD, PROGRAM } from '../support.js';
 
-const ROOT = resolve(import.meta.dirname, '../../../..');
-const SERVER = resolve(process.env.OPENRUNNER_TEST_SERVER ?? join(ROOT, 'target/debug/openrunner'));
-const FAKE_AGENT = resolve(process.env.OPENRUNNER_TEST_FAKE_AGENT ?? join(ROOT, 'target/debug/fake_agent'));
+const SERVER = resolve(PROGRAM);
+const FAKE_AGENT = resolve(process.env.OPENRUNNER_TEST_FAKE_AGENT ?? join(dirname(SERVER), 'fake_agent'));
 
 /** A server of its own for a test, with a folder of its own. */
 export class Server {
@@ -31,11 +31,13 @@ export class Server {
     await mkdir(home);
     const bin = join(folder, 'agents/bin');
     await mkdir(bin, { recursive: true });
-    await symlink(FAKE_AGENT, join(bin, 'claude'));
+    const words = [process.execPath, join(import.meta.dirname, 'stage.js'), FAKE_AGENT, join(folder, 'scripts')].map((word) => `'${word}'`);
+    await writeFile(join(bin, 'claude'), `#!/bin/sh\nexec ${words.join(' ')} "$@"\n`);
+    await chmod(join(bin, 'claude'), 0o755);
     const port = await freePort();
     const server = new Server(folder, port, {
       PATH: '/usr/local/bin:/usr/bin:/bin', HOME: home, OPENRUNNER_ADDR: `127.0.0.1:${port}`, OPENRUNNER_DATA_DIR: join(folder, 'data'),
-      OPENRUNNER_AGENTS_DIR: agents ?? join(folder, 'agents'), OPENRUNNER_MAX_RUNS: '8', OPENRUNNER_STOP_GRACE_SECS: '1',
+      OPENRUNNER_AGENTS_DIR: agents ?? join(folder, 'agents'), OPENRUNNER_ADMIN_PASSWORD: PASSWORD, OPENRUNNER_MAX_RUNS: '8', OPENRUNNER_STOP_GRACE_SECS: '1',
       OPENRUNNER_LINGER_SECS: '1', ...env,
     });
     await server.launch();
@@ -56,7 +58,7 @@ export class Server {
       });
     });
     await Promise.race([ready, ended]);
-    this.token ||= (await this.post('/api/auth/login', { username: 'admin', password: 'admin' })).token;
+    this.token ||= (await this.post('/api/auth/login', { username: 'admin', password: PASSWORD })).token;
   }
 
   /** Ends the process as a power cut would. The agents go on. */
@@ -99,6 +101,15 @@ export class Server {
     await mkdir(cwd, { recursive: true });
     const made = await this.post('/api/runs', { input: { text }, metadata: { agent_type: 'claude_code', cwd, timeout_secs: 120, ...metadata } });
     return made.run_id;
+  }
+
+  /** Makes a run of the scripted agent with a prompt for people; what it does is told by its first word. @param {string} prompt
+   * @param {string} script @param {Record<string, unknown>} [metadata] */
+  async stage(prompt, script, metadata = {}) {
+    const scripts = join(this.folder, 'scripts');
+    await mkdir(scripts, { recursive: true });
+    await writeFile(join(scripts, String(/^\w+/.exec(prompt))), script);
+    return this.run(prompt, metadata);
   }
 
   /** Waits for a run's end. @param {string} id */
