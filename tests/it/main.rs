@@ -41,4 +41,5 @@ mod stops;
 mod streams;
 mod support;
 mod terminal;
+mod webhooks;
 mod workspaces;

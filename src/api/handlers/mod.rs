@@ -17,3 +17,4 @@ pub(super) mod runs;
 pub(super) mod sessions;
 pub(super) mod tickets;
 pub(super) mod users;
+pub(super) mod webhooks;

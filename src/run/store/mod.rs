@@ -11,6 +11,7 @@ mod runs;
 mod sqlite;
 mod tokens;
 mod users;
+mod webhooks;
 
 pub use audit::{AuditEntry, AuditFilter, AuditRecord, AuditStore};
 pub use error::StoreError;
@@ -19,3 +20,4 @@ pub use runs::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SE
 pub use sqlite::{OpenError, SqliteStore};
 pub use tokens::TokenStore;
 pub use users::{UserChange, UserRecord, UserStore};
+pub use webhooks::{ActiveWebhook, Attempt, Delivery, DeliveryFilter, DeliveryState, NewWebhook, Then, WebhookStore};

@@ -9,6 +9,7 @@ mod runs;
 mod tests;
 mod tokens;
 mod users;
+mod webhooks;
 mod writer;
 
 pub use connection::{OpenError, SqliteStore};
