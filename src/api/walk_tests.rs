@@ -16,7 +16,7 @@ use super::router::{described, router, table};
 use super::scopes::{NEEDS, Need, need};
 use super::{AppState, PeerAddress, Policy, access, openapi};
 use crate::auth::NewKey;
-use crate::types::{Scope, UserName, UserRole};
+use crate::types::{BudgetChange, Scope, UserName, UserRole};
 
 /// The routes that need no token, written out: one more is a decision that somebody has to see.
 const OPEN: [&str; 7] = [
@@ -262,7 +262,7 @@ async fn d7_what_a_route_needs_is_said_of_every_route_and_of_nothing_else() {
 async fn i4_an_admin_who_was_demoted_reaches_nothing_that_is_for_admins() {
     let bench = Bench::new().await;
     let ((key, _id), token) = (bench.key("ann", &Scope::ALL).await, bench.token("ann").await);
-    bench.state.auth.change_user(&"ann".parse().unwrap(), Some(UserRole::User), None).await.unwrap();
+    bench.state.auth.change_user(&"ann".parse().unwrap(), Some(UserRole::User), None, BudgetChange::default()).await.unwrap();
     let for_admins: Vec<_> = NEEDS.iter().filter(|(_method, _path, need)| *need == Need::Scope(Scope::Admin)).collect();
     assert!(for_admins.len() >= 6);
     for (method, path, _need) in for_admins {

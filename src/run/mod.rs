@@ -1,6 +1,7 @@
 //! Runs: their life, their log and where both are kept.
 
 mod admission;
+mod budgets;
 mod driver;
 mod errors;
 pub mod events;
@@ -21,6 +22,7 @@ mod webhooks;
 mod workspace;
 
 pub use crate::agent::{AgentReport, AgentSummary};
+pub use budgets::{BudgetError, BudgetState, OverBudget, Portion};
 pub use errors::{AnswerError, CreateError, DeleteError, FindError, MessageError, SessionError};
 pub use feed::{BadCursor, Feed, FeedCursor, FeedEvent, FeedItem};
 pub use handle::{NotAnswered, NotTaken};

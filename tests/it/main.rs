@@ -41,5 +41,6 @@ mod stops;
 mod streams;
 mod support;
 mod terminal;
+mod usage;
 mod webhooks;
 mod workspaces;

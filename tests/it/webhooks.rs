@@ -210,7 +210,7 @@ fn c3_a_redirect_is_not_followed_and_a_receiver_that_is_gone_is_left_alone() {
 fn a_webhook_goes_on_after_the_server_was_killed_between_two_attempts() {
     live(async {
         let receiver = Receiver::start(&[(204, None), (500, None)]).await;
-        let server = setup().env("OPENRUNNER_WEBHOOK_RETRY_SECS", "2,2,2").start().await;
+        let server = setup().env("OPENRUNNER_WEBHOOK_RETRY_SECS", "5,5,5").start().await;
         let user = server.client("user").await;
         let webhook = json!({ "url": receiver.url, "secret": SECRET });
         let id = user.script_with("result done", json!({ "webhook": webhook })).await;

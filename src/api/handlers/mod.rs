@@ -15,6 +15,8 @@ pub(super) mod reference;
 pub(super) mod requests;
 pub(super) mod runs;
 pub(super) mod sessions;
+pub(super) mod settings;
 pub(super) mod tickets;
+pub(super) mod usage;
 pub(super) mod users;
 pub(super) mod webhooks;

@@ -191,7 +191,7 @@ pub(in crate::api) struct CreateRunResponse {
 #[utoipa::path(post, path = "/api/runs", operation_id = "create_run", tag = "runs", params(RepeatHeader), request_body = CreateRunRequest,
     extensions(("x-error-codes" = json!(["bad_argument", "admin_only", "env_not_allowed", "working_dir_not_allowed", "not_found",
         "session_busy", "unknown_agent", "bad_working_dir", "session_mismatch", "cannot_resume", "cannot_ask", "idempotency_key_reused",
-        "queue_full", "storage"]))),
+        "budget_exceeded", "queue_full", "storage"]))),
     responses((status = 201, description = "The run is made.", body = CreateRunResponse,
         headers(("Location" = String, description = "Where the run is.")))))]
 pub(in crate::api) async fn create(

@@ -16,7 +16,7 @@ fn seq(n: u64) -> Seq {
 }
 
 /// A batch of one chunk.
-fn batch(first: u64, last: u64) -> Vec<Chunk> {
+pub(super) fn batch(first: u64, last: u64) -> Vec<Chunk> {
     let lines: Vec<String> = (first..=last).map(|n| format!("{{\"seq\":{n}}}\n")).collect();
     vec![Chunk { first: seq(first), last: seq(last), body: Bytes::from(lines.concat()) }]
 }

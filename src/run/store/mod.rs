@@ -5,11 +5,14 @@ mod audit;
 pub(super) mod contract;
 #[cfg(test)]
 mod contract_of_identity;
+#[cfg(test)]
+mod contract_of_usage;
 mod error;
 mod keys;
 mod runs;
 mod sqlite;
 mod tokens;
+mod usage;
 mod users;
 mod webhooks;
 
@@ -19,5 +22,6 @@ pub use keys::{ApiKeyRecord, KeyStore};
 pub use runs::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SEARCHED, SessionRecord, UsedKey};
 pub use sqlite::{OpenError, SqliteStore};
 pub use tokens::TokenStore;
-pub use users::{UserChange, UserRecord, UserStore};
+pub use usage::{Spent, UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum};
+pub use users::{UserChange, UserEdit, UserRecord, UserStore};
 pub use webhooks::{ActiveWebhook, Attempt, Delivery, DeliveryFilter, DeliveryState, NewWebhook, Then, WebhookStore};

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::{NewWebhook, StoreError, WebhookStore};
 use crate::agent::handle::Place;
 use crate::run::events::Held;
-use crate::types::{RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, UserName};
+use crate::types::{RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, Usage, UserName};
 
 /// A run's row.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,6 +63,10 @@ pub struct RunChange {
     pub started_at: Option<Timestamp>,
     /// The agent's own id of the conversation.
     pub agent_session: Option<String>,
+    /// The model that the agent named.
+    pub model: Option<String>,
+    /// What the run has used in all by that moment. At its end `done` tells it.
+    pub usage: Option<(Usage, Timestamp)>,
     /// How far the events reach in what the agent wrote.
     pub place: Option<Place>,
     /// What of the agent's text is held back after the events.

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
 
 use super::decode::{self, RUN_COLUMNS, SESSION_COLUMNS, integer, reading, writing};
-use super::{SqliteStore, webhooks};
+use super::{SqliteStore, usage, webhooks};
 use crate::run::store::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SEARCHED, SessionRecord, StoreError, UsedKey};
 use crate::types::{RunId, Seq, SessionId, Timestamp, UserName};
 
@@ -52,7 +52,7 @@ impl RunStore for SqliteStore {
         }
         let place = change.place.map(|place| to_json(&place)).transpose()?;
         let held = change.held.map(|held| to_json(&held)).transpose()?;
-        let done = change.done.map(|(done, at)| to_json(&done).map(|json| (json, at))).transpose()?;
+        let done = change.done.map(|(done, at)| to_json(&done).map(|json| (json, done, at))).transpose()?;
         self.writer
             .write(move |connection| {
                 // The row is the guard: a batch that is not the next one, or one after the end, changes nothing.
@@ -65,8 +65,8 @@ impl RunStore for SqliteStore {
                     integer(last.get()),
                     change.status.map(crate::types::RunStatus::as_str),
                     change.started_at.map(crate::types::Timestamp::as_millis),
-                    done.as_ref().map(|(_, at)| at.as_millis()),
-                    done.as_ref().map(|(json, _)| json),
+                    done.as_ref().map(|(_, _, at)| at.as_millis()),
+                    done.as_ref().map(|(json, _, _)| json),
                     place,
                     held,
                 ];
@@ -76,6 +76,14 @@ impl RunStore for SqliteStore {
                 if let Some(agent_session) = change.agent_session {
                     let sql = "UPDATE sessions SET agent_session = ?2 WHERE id = (SELECT session_id FROM runs WHERE id = ?1)";
                     execute(connection, sql, params![run.to_string(), agent_session])?;
+                }
+                if let Some(model) = change.model {
+                    execute(connection, "UPDATE runs SET model = ?2 WHERE id = ?1", params![run.to_string(), model])?;
+                }
+                match (&done, &change.usage) {
+                    (Some((_, done, at)), _) => usage::record(connection, run, *at, done.usage.as_ref(), Some(done.status))?,
+                    (None, Some((used, at))) => usage::record(connection, run, *at, Some(used), None)?,
+                    (None, None) => {}
                 }
                 claim_key(connection, run, change.idempotency)?;
                 insert_chunks(connection, run, &batch)
