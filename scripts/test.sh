@@ -106,6 +106,18 @@ case $status in
 *) fail 'an answer is not what docs/openapi.json says; see above' ;;
 esac
 
+heading 'Webhooks against the reference library'
+status=0
+scripts/test-webhooks.sh || status=$?
+case $status in
+0) ;;
+4)
+    [ "${CI-}" != true ] || fail 'standardwebhooks could not be installed, and with CI=true it must run.'
+    echo 'SKIPPED: standardwebhooks could not be installed.'
+    ;;
+*) fail 'what is sent is not what the reference library takes; see above' ;;
+esac
+
 heading 'Examples in the documentation'
 cargo test --locked --doc
 

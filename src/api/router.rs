@@ -90,6 +90,7 @@ pub(super) fn described() -> Vec<UtoipaMethodRouter<AppState>> {
         routes!(handlers::sessions::list),
         routes!(handlers::sessions::get),
         routes!(handlers::chat::chat),
+        routes!(handlers::webhooks::list),
     ]
 }
 

@@ -58,6 +58,7 @@ pub(super) const NEEDS: &[(Method, &str, Need)] = &[
     (Method::GET, "/api/sessions", READ),
     (Method::GET, "/api/sessions/{id}", READ),
     (Method::POST, "/api/chat", WRITE),
+    (Method::GET, "/api/webhooks/deliveries", READ),
 ];
 
 /// What a method of a route needs; `None` for what is open to all or does not exist.

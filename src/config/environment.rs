@@ -55,6 +55,11 @@ impl Environment<'_> {
             agent_env: self.list("OPENRUNNER_AGENT_ENV")?,
             permission_timeout_secs: self.parsed("OPENRUNNER_PERMISSION_TIMEOUT_SECS", "a whole number of seconds")?,
             run_env: self.list("OPENRUNNER_RUN_ENV")?,
+            webhook_url: self.text("OPENRUNNER_WEBHOOK_URL")?.map(Secret::new),
+            webhook_secret: self.text("OPENRUNNER_WEBHOOK_SECRET")?.map(Secret::new),
+            webhook_events: self.list("OPENRUNNER_WEBHOOK_EVENTS")?,
+            webhook_allow: self.list("OPENRUNNER_WEBHOOK_ALLOW")?,
+            webhook_retry_secs: self.list("OPENRUNNER_WEBHOOK_RETRY_SECS")?,
             permission_rules: None,
             agents: None,
         })

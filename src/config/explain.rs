@@ -150,6 +150,11 @@ fn values(settings: &Settings) -> Vec<(&'static str, Value)> {
         agent_env,
         permission_timeout_secs,
         run_env,
+        webhook_url,
+        webhook_secret,
+        webhook_events,
+        webhook_allow,
+        webhook_retry_secs,
         permission_rules,
         agents,
     } = settings;
@@ -208,6 +213,11 @@ fn values(settings: &Settings) -> Vec<(&'static str, Value)> {
         ("agent_env", agent_env.iter().map(super::VariableName::as_str).collect()),
         ("permission_timeout_secs", json!(permission_timeout_secs)),
         ("run_env", run_env.iter().map(super::VariableName::as_str).collect()),
+        ("webhook_url", hidden(webhook_url.is_some())),
+        ("webhook_secret", hidden(webhook_secret.is_some())),
+        ("webhook_events", json!(webhook_events)),
+        ("webhook_allow", webhook_allow.iter().map(ToString::to_string).collect()),
+        ("webhook_retry_secs", json!(webhook_retry_secs)),
         ("permission_rules", json!(permission_rules)),
         ("agents", agents_in_short(agents)),
     ]

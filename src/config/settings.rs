@@ -8,7 +8,7 @@ use std::time::Duration;
 use confique::Config;
 use serde::Deserialize;
 
-use super::{AgentsSettings, HostName, Network, Origin, Secret, VariableName};
+use super::{AgentsSettings, EventType, HostName, Network, Origin, RetryWait, Secret, VariableName, WebhookPlace};
 use crate::types::{Bound, Budget, Money, OnShutdown, RuleSpec, Tokens};
 
 /// Everything that the operator may choose.
@@ -159,6 +159,29 @@ pub struct Settings {
     /// Default: none.
     #[config(env = "OPENRUNNER_RUN_ENV", default = [])]
     pub run_env: Vec<VariableName>,
+
+    /// Address that events of all runs are sent to. Default: none.
+    #[config(env = "OPENRUNNER_WEBHOOK_URL")]
+    pub webhook_url: Option<Secret>,
+
+    /// Secret that webhooks are signed with where a run gives none: `whsec_` and 24 to 64 bytes in Base64. Default: none.
+    #[config(env = "OPENRUNNER_WEBHOOK_SECRET")]
+    pub webhook_secret: Option<Secret>,
+
+    /// Types of the events that are sent to `webhook_url`; `*` for all that can be sent. As a variable: separated by commas. Default: none,
+    /// which means `run_started`, `permission_request`, `question` and `done`.
+    #[config(env = "OPENRUNNER_WEBHOOK_EVENTS", default = [])]
+    pub webhook_events: Vec<EventType>,
+
+    /// Hosts, addresses and networks that webhooks may go to although they are not on the internet. As a variable: separated by commas.
+    /// Default: none.
+    #[config(env = "OPENRUNNER_WEBHOOK_ALLOW", default = [])]
+    pub webhook_allow: Vec<WebhookPlace>,
+
+    /// Seconds between the attempts to send one event, each at most 86400; after the last one the place is given up for the run. As a
+    /// variable: separated by commas. Default `5,30,120,600,1800,3600,10800,21600,43200`.
+    #[config(env = "OPENRUNNER_WEBHOOK_RETRY_SECS", default = [5, 30, 120, 600, 1800, 3600, 10800, 21600, 43200])]
+    pub webhook_retry_secs: Vec<RetryWait>,
 
     /// Rules on what agents may do, which count before those of any run; the first one that fits wins. Only in the file. Default: none.
     #[config(default = [])]

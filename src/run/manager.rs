@@ -22,10 +22,11 @@ use super::sessions::{Sessions, Waiting};
 use super::shutdown::Shutdown;
 use super::state::StopReason;
 use super::store::{
-    Idempotency, RunFilter, RunRecord, RunStore, SessionRecord, StoreError, UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum,
-    UsedKey,
+    Delivery, DeliveryFilter, Idempotency, RunFilter, RunRecord, RunStore, SessionRecord, StoreError, UsageFilter, UsageGroup, UsageRecord,
+    UsageStore, UsageSum, UsedKey,
 };
 use super::view::{RunView, SessionView};
+use super::webhooks::{Sender, WebhookRules};
 use super::workspace::Workspaces;
 use crate::agent::{AgentReport, AgentSummary, Agents, Capabilities};
 use crate::types::{
@@ -69,6 +70,8 @@ pub struct RunSettings {
     pub user_env: Vec<String>,
     /// Values that are shown to nobody, whatever run they turn up in.
     pub secrets: Secrets,
+    /// What the operator has settled about webhooks.
+    pub webhooks: Arc<WebhookRules>,
 }
 
 /// A caller's key for a request that may be sent again, with what tells that request from another.
@@ -105,6 +108,7 @@ pub(super) struct Inner {
     pub(super) sessions: Sessions,
     live: Mutex<HashMap<RunId, RunHandle>>,
     pub(super) changes: Changes,
+    webhooks: Arc<WebhookRules>,
     pub(super) tasks: TaskTracker,
 }
 
@@ -153,6 +157,7 @@ impl RunManager {
                 sessions: Sessions::default(),
                 live: Mutex::default(),
                 changes: Changes::new(),
+                webhooks: Arc::clone(&settings.webhooks),
                 tasks: TaskTracker::new(),
             }),
         })
@@ -214,13 +219,14 @@ impl RunManager {
         };
         let (this, whose, continued) = (Arc::clone(inner), caller.clone(), session.clone());
         let checking = tokio::task::spawn_blocking(move || {
-            let checks = Checks { agents: &this.around.agents, workspaces: &this.workspaces, user_env: &this.user_env };
+            let checks =
+                Checks { agents: &this.around.agents, workspaces: &this.workspaces, user_env: &this.user_env, webhooks: &this.webhooks };
             let checked = request::check(new, id, &whose, continued.as_ref(), capabilities, &checks);
             // Here, since the work grows with the values, and these may be megabytes.
             checked.map(|checked| (this.log.secrets().and(checked.private.values()), checked))
         });
         let checked = checking.await.map_err(|panic| StoreError::Write(panic.to_string()))?;
-        let (secrets, Checked { spec, widened, rules, private }) = checked?;
+        let (secrets, Checked { spec, widened, rules, private, webhooks }) = checked?;
         let session = session.map_or_else(SessionId::new, |session| session.id);
         let (turn, is_here) = self.turn_in(session, on_busy).await?;
         let ticket = inner.admission.queue(id, &caller.user, &spec.agent_type, !is_here);
@@ -239,6 +245,7 @@ impl RunManager {
             place: None,
             held: Held::default(),
             done: None,
+            webhooks,
         };
         let mut first = vec![StreamEvent::RunQueued { position: ticket.position }];
         if weak_guarantee {
@@ -257,6 +264,9 @@ impl RunManager {
             Err(error) => return Err(error.into()),
         };
         log.hide(secrets);
+        if !record.webhooks.is_empty() {
+            inner.webhooks.tell();
+        }
         tracing::info!(run.id = %id, owner = %caller.user, agent = spec.agent_type, "the run was created");
         let (handle, inbox) = handle::link(session, inner.changes.teller(id, caller.user.clone()));
         self.live().insert(id, handle);
@@ -496,6 +506,26 @@ impl RunManager {
         self.inner.log.follow(id, after, framing).await?.ok_or(FindError::NotFound(id))
     }
 
+    /// What became of the events of the caller's runs that were sent to webhooks, an admin's everyone's: at most `limit`, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn deliveries(&self, caller: &Caller, filter: DeliveryFilter, limit: usize) -> Result<Vec<Delivery>, StoreError> {
+        let owner = if caller.is_admin() { filter.owner } else { Some(caller.user.clone()) };
+        self.inner.store.deliveries(DeliveryFilter { owner, ..filter }, limit).await
+    }
+
+    /// Sends events to webhooks from now on, those that an earlier server has not sent first, until the server goes away.
+    ///
+    /// # Errors
+    /// If the library that speaks HTTP cannot be set up, for want of trusted certificates, mostly.
+    pub fn send_webhooks(&self) -> reqwest::Result<()> {
+        let Inner { store, log, webhooks, around, tasks, .. } = &*self.inner;
+        let sender = Sender::new(Arc::clone(store), log.clone(), Arc::clone(webhooks), around.shutdown.clone(), tasks.clone())?;
+        tasks.spawn(sender.run());
+        Ok(())
+    }
+
     /// Tells of the runs that the caller may see, whenever one of them changes: from this moment on, or from a place where the caller was
     /// before.
     pub fn feed(&self, caller: &Caller, after: Option<FeedCursor>) -> Feed {
@@ -581,6 +611,7 @@ impl RunManager {
             rules: vec![],
             user_env: vec![],
             secrets: Secrets::default(),
+            webhooks: Arc::default(),
         };
         let store = super::store::SqliteStore::open(folder).unwrap();
         Self::new(Arc::new(store), Arc::new(crate::types::SystemClock), Agents::new(&Registry::default(), &host), &settings).unwrap()

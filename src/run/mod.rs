@@ -18,6 +18,7 @@ mod shutdown;
 mod state;
 pub mod store;
 mod view;
+mod webhooks;
 mod workspace;
 
 pub use crate::agent::{AgentReport, AgentSummary};
@@ -32,4 +33,5 @@ pub use request::{BadRun, DEFAULT_TIMEOUT, MAX_TIMEOUT, NewRun, OnBusy};
 pub use requests::{Asks, BadAnswer, RequestView};
 pub use state::{Input, Outcome, RunState, StopReason, WrongInput};
 pub use view::{RunEnd, RunView, SessionView};
+pub use webhooks::{BadSecret, BadWebhook, Guard, SigningSecret, WebhookRequest, WebhookRules, WebhookSettings};
 pub use workspace::WorkspaceError;

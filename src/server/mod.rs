@@ -11,6 +11,7 @@ mod signals;
 mod start;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 pub use agents::agents;
 pub use listen::{Drained, Listening, serve};

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use super::listen::{Drained, Listening, listen, serve};
 use super::secrets::known_secrets;
 use super::signals::Stop;
+use super::webhooks::webhooks;
 use crate::agent::handle::Limits;
 use crate::agent::{Agents, Host, Registry};
 use crate::api::{AppState, Health, Policy, RateLimits, Rates, router};
@@ -23,7 +24,7 @@ use crate::config::{ControlGroup, Origins, Settings};
 use crate::process::launch::Launcher;
 use crate::process::{BadGroup, Bounds, Confinement, Groups, Spawner};
 use crate::run::store::{OpenError, SqliteStore, StoreError};
-use crate::run::{BadRule, Recovered, Rule, RunManager, RunSettings};
+use crate::run::{BadRule, BadWebhook, Recovered, Rule, RunManager, RunSettings};
 use crate::types::{Clock, OnShutdown, RuleSpec, SystemClock};
 
 /// Part of the shutdown's time that is kept for interrupting agents before they are asked to end, for killing those that did not, and
@@ -63,6 +64,9 @@ pub enum StartError {
         #[source]
         source: BadRule,
     },
+    /// The place of the settings is not one that events can be sent to.
+    #[error("OPENRUNNER_WEBHOOK_URL, _SECRET or _EVENTS")]
+    Webhook(#[source] BadWebhook),
     /// The control group of the settings cannot be used.
     #[error("OPENRUNNER_CGROUP names a control group that cannot be used")]
     Group(#[source] BadGroup),
@@ -148,6 +152,7 @@ impl Server {
             rules: rules(&settings.permission_rules)?,
             user_env: settings.run_env.iter().map(|name| name.as_str().to_owned()).collect(),
             secrets: known_secrets(settings),
+            webhooks: Arc::new(webhooks(settings).map_err(StartError::Webhook)?),
         };
         let audit = Audit::new(Arc::new(store.clone()), Arc::clone(&clock), tasks.clone());
         let runs = RunManager::new(Arc::new(store.clone()), clock, agents, &run_settings).map_err(StartError::Workspaces)?;
@@ -155,6 +160,9 @@ impl Server {
         if recovered != Recovered::default() {
             let Recovered { found, queued, interrupted } = recovered;
             tracing::info!(found, queued, interrupted, "runs of the server before this one were taken over");
+        }
+        if let Err(error) = runs.send_webhooks() {
+            tracing::error!(%error, "no webhook can be sent; is there a list of trusted certificates on this machine?");
         }
         let health = Health::new(move || {
             let store = store.clone();

@@ -42,4 +42,5 @@ mod streams;
 mod support;
 mod terminal;
 mod usage;
+mod webhooks;
 mod workspaces;

@@ -19,3 +19,4 @@ pub(super) mod settings;
 pub(super) mod tickets;
 pub(super) mod usage;
 pub(super) mod users;
+pub(super) mod webhooks;

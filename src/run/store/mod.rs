@@ -14,6 +14,7 @@ mod sqlite;
 mod tokens;
 mod usage;
 mod users;
+mod webhooks;
 
 pub use audit::{AuditEntry, AuditFilter, AuditRecord, AuditStore};
 pub use error::StoreError;
@@ -23,3 +24,4 @@ pub use sqlite::{OpenError, SqliteStore};
 pub use tokens::TokenStore;
 pub use usage::{Spent, UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum};
 pub use users::{UserChange, UserEdit, UserRecord, UserStore};
+pub use webhooks::{ActiveWebhook, Attempt, Delivery, DeliveryFilter, DeliveryState, NewWebhook, Then, WebhookStore};

@@ -43,6 +43,7 @@ pub(super) fn run(row: &Row<'_>) -> Result<RunRecord, StoreError> {
         last_seq: u64::try_from(last_seq).ok().and_then(Seq::new).ok_or_else(|| damaged(format!("last_seq is {last_seq}")))?,
         done: done.map(|done| json(&done)).transpose().map_err(&damaged)?,
         held: held.map(|held| json(&held)).transpose().map_err(&damaged)?.unwrap_or_default(),
+        webhooks: Vec::new(),
         place: place.map(|place| json(&place)).transpose().map_err(&damaged)?,
     })
 }

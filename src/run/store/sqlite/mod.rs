@@ -10,6 +10,7 @@ mod tests;
 mod tokens;
 mod usage;
 mod users;
+mod webhooks;
 mod writer;
 
 pub use connection::{OpenError, SqliteStore};

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
 
 use super::decode::{self, RUN_COLUMNS, SESSION_COLUMNS, integer, reading, writing};
-use super::{SqliteStore, usage};
+use super::{SqliteStore, usage, webhooks};
 use crate::run::store::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SEARCHED, SessionRecord, StoreError, UsedKey};
 use crate::types::{RunId, Seq, SessionId, Timestamp, UserName};
 
@@ -37,6 +37,7 @@ impl RunStore for SqliteStore {
                 ];
                 execute(connection, sql, values)?;
                 claim_key(connection, run.id, idempotency)?;
+                webhooks::insert(connection, run.id, &run.webhooks)?;
                 insert_chunks(connection, run.id, &first)
             })
             .await
