@@ -106,6 +106,18 @@ case $status in
 *) fail 'an answer is not what docs/openapi.json says; see above' ;;
 esac
 
+heading 'The metrics, read by a parser of Prometheus'
+status=0
+scripts/test-metrics.sh || status=$?
+case $status in
+0) ;;
+4)
+    [ "${CI-}" != true ] || fail 'the parser of metrics could not be installed, and with CI=true it must run.'
+    echo 'SKIPPED: the parser of metrics could not be installed.'
+    ;;
+*) fail '/metrics is not what Prometheus reads; see above' ;;
+esac
+
 heading 'Examples in the documentation'
 cargo test --locked --doc
 

@@ -14,6 +14,7 @@ const COMMANDS: usize = 16;
 #[derive(Clone, Debug)]
 pub(super) struct RunHandle {
     pub(super) session: SessionId,
+    pub(super) agent_type: String,
     commands: mpsc::Sender<Command>,
     status: watch::Receiver<RunStatus>,
 }
@@ -58,10 +59,10 @@ pub(super) struct Inbox {
     pub(super) status: watch::Sender<RunStatus>,
 }
 
-pub(super) fn link(session: SessionId) -> (RunHandle, Inbox) {
+pub(super) fn link(session: SessionId, agent_type: String) -> (RunHandle, Inbox) {
     let (commands, inbox) = mpsc::channel(COMMANDS);
     let (status, seen) = watch::channel(RunStatus::Queued);
-    (RunHandle { session, commands, status: seen }, Inbox { commands: inbox, status })
+    (RunHandle { session, agent_type, commands, status: seen }, Inbox { commands: inbox, status })
 }
 
 impl RunHandle {
