@@ -87,6 +87,7 @@ pub(super) fn described() -> Vec<UtoipaMethodRouter<AppState>> {
         routes!(handlers::runs::get, handlers::runs::delete),
         routes!(handlers::runs::cancel),
         routes!(handlers::events::follow),
+        routes!(handlers::feed::follow),
         routes!(handlers::tickets::create),
         routes!(handlers::messages::send),
         routes!(handlers::requests::list),

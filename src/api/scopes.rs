@@ -46,6 +46,7 @@ pub(super) const NEEDS: &[(Method, &str, Need)] = &[
     (Method::GET, "/api/usage/budget", READ),
     (Method::GET, "/api/settings", ADMIN),
     (Method::GET, "/api/agents", READ),
+    (Method::GET, "/api/events", READ),
     (Method::GET, "/api/runs", READ),
     (Method::POST, "/api/runs", WRITE),
     (Method::GET, "/api/runs/{id}", READ),

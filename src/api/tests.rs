@@ -209,6 +209,8 @@ async fn d7_another_method_another_spelling_and_what_does_not_exist_need_a_token
 #[tokio::test]
 async fn each_path_answers_to_the_methods_that_it_is_described_with_and_to_no_other() {
     let (folder, state) = AppState::for_tests().await;
+    // Streams that would go on for ever end with this.
+    state.runs.drain(crate::types::OnShutdown::Stop, std::time::Duration::ZERO).await;
     let policy = Policy::new("127.0.0.1".parse().unwrap(), &[], &[]);
     let client = Client { router: build(table(), state, policy), _folder: folder };
     let described = serde_json::to_value(super::openapi::document(described())).unwrap();

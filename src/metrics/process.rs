@@ -16,7 +16,7 @@ pub(super) fn register(registry: &mut Registry) {
     gauge("process_max_fds", "Most file descriptors that the server may open", getrlimit(Resource::Nofile).current);
 }
 
-/// `VmRSS` of proc_pid_status(5), which is in kibibytes.
+/// `VmRSS` of `proc_pid_status(5)`, which is in kibibytes.
 fn resident_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

@@ -76,7 +76,7 @@ impl Metrics {
         &self.http
     }
 
-    /// Everything as of `now`, in the text format of OpenMetrics 1.0, which Prometheus reads. Blocks for a moment, as it asks the system about this
+    /// Everything as of `now`, in the text format that Prometheus reads. Blocks for a moment, as it asks the system about this
     /// process.
     ///
     /// # Errors

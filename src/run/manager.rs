@@ -13,6 +13,7 @@ use super::budgets::{BudgetState, Budgets};
 use super::driver::{Driver, Surroundings};
 use super::errors::{AnswerError, CreateError, DeleteError, FindError, MessageError, SessionError};
 use super::events::{EventLog, Follower, Framing, Held, Secrets};
+use super::feed::{Changes, Feed, FeedCursor};
 use super::handle::{self, NotTaken, RunHandle};
 use super::policy::{Policy, Rule};
 use super::request::{self, Checked, Checks, NewRun, OnBusy};
@@ -105,6 +106,7 @@ pub(super) struct Inner {
     user_env: Vec<String>,
     pub(super) sessions: Sessions,
     live: Mutex<HashMap<RunId, RunHandle>>,
+    pub(super) changes: Changes,
     pub(super) tasks: TaskTracker,
 }
 
@@ -154,6 +156,7 @@ impl RunManager {
                 user_env: settings.user_env.clone(),
                 sessions: Sessions::default(),
                 live: Mutex::default(),
+                changes: Changes::new(),
                 tasks: TaskTracker::new(),
             }),
         })
@@ -276,9 +279,11 @@ impl RunManager {
         };
         log.hide(secrets);
         tracing::info!(run.id = %id, owner = %caller.user, agent = spec.agent_type, "the run was created");
-        let (handle, inbox) = handle::link(session, spec.agent_type.clone());
+        let teller = inner.changes.teller(id, caller.user.clone());
+        let (handle, inbox) = handle::link(session, spec.agent_type.clone(), teller);
         inner.around.meters.created(&spec.agent_type);
         self.live().insert(id, handle);
+        inner.changes.tell(id, &caller.user);
         let policy = Policy::new(spec.permission_mode, &inner.rules, rules);
         let driver = Driver::new(spec, session, private, policy, log, inbox, inner.around.clone());
         self.drive(id, driver.run(ticket, turn));
@@ -467,6 +472,7 @@ impl RunManager {
             return Err(DeleteError::Alive(id));
         }
         self.inner.store.delete_run(id).await.map_err(FindError::from)?;
+        self.inner.changes.tell_gone(id, &run.owner);
         self.remove_folders(id).await;
         tracing::info!(run.id = %id, by = %caller.user, "the run was deleted");
         Ok(())
@@ -513,6 +519,12 @@ impl RunManager {
         self.inner.log.follow(id, after, framing).await?.ok_or(FindError::NotFound(id))
     }
 
+    /// Tells of the runs that the caller may see, whenever one of them changes: from this moment on, or from a place where the caller was
+    /// before.
+    pub fn feed(&self, caller: &Caller, after: Option<FeedCursor>) -> Feed {
+        Feed::new(self.clone(), self.inner.changes.clone(), caller.clone(), after)
+    }
+
     async fn visible_session(&self, caller: &Caller, id: SessionId) -> Result<SessionRecord, SessionError> {
         let session = self.inner.store.session(id).await?;
         session.filter(|session| caller.may_see(&session.owner)).ok_or(SessionError::NotFound(id))
@@ -532,6 +544,8 @@ impl RunManager {
         if tokio::time::timeout(limit, self.inner.tasks.wait()).await.is_err() {
             self.inner.around.force.cancel();
         }
+        // Last, so that readers of the feed hear how the runs ended.
+        self.inner.changes.close();
     }
 
     pub(super) fn live(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, RunHandle>> {

@@ -128,7 +128,8 @@ impl RunManager {
     fn driver_again(&self, run: &RunRecord, memory: Memory, secrets: Secrets) -> Driver {
         let inner = &self.inner;
         let log = inner.log.reopen(run, secrets);
-        let (handle, inbox) = handle::link(run.session, run.spec.agent_type.clone());
+        let teller = inner.changes.teller(run.id, run.owner.clone());
+        let (handle, inbox) = handle::link(run.session, run.spec.agent_type.clone(), teller);
         self.live().insert(run.id, handle);
         // They were judged when the run was created; rules of a release that knew more are no reason to lose it.
         let rules = run.spec.permission_rules.iter().filter_map(|rule| Rule::new(rule.clone()).ok()).collect();

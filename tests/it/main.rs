@@ -13,6 +13,7 @@ mod docs;
 mod door;
 mod errors;
 mod fairness;
+mod feed;
 mod flow;
 mod hostile;
 mod identity;

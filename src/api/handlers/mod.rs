@@ -5,6 +5,7 @@ pub(super) mod audit;
 pub(super) mod auth;
 pub(super) mod chat;
 pub(super) mod events;
+pub(super) mod feed;
 pub(super) mod health;
 pub(super) mod keys;
 pub(super) mod messages;

@@ -376,7 +376,7 @@ impl Driver {
         self.settle_clock();
         // An ended run is shown as such when its end is on disk.
         if !matches!(self.state, RunState::Ended(_)) {
-            self.inbox.status.send_replace(self.state.status());
+            self.inbox.show(self.state.status());
         }
     }
 
@@ -423,7 +423,10 @@ impl Driver {
     /// Makes events durable. If that cannot be done, the run is stopped.
     async fn write(&mut self, events: Vec<StreamEvent>, mut change: RunChange, agent: &AgentHandle) -> bool {
         change.status = Some(self.state.status());
-        let Err(error) = self.log.append(&events, change).await else { return true };
+        let Err(error) = self.log.append(&events, change).await else {
+            self.inbox.written();
+            return true;
+        };
         tracing::error!(run.id = %self.log.run(), %error, "the run's log cannot be written; the run is stopped");
         self.ask_stop(StopReason::Storage, agent).await;
         false
@@ -556,7 +559,7 @@ impl Driver {
             }
         }
         self.around.meters.ended(&self.spec.agent_type, &done);
-        self.inbox.status.send_replace(status);
+        self.inbox.ended(status);
         let folder = self.around.process_folder(self.log.run());
         release(&folder).await;
         // Nobody waits for it, and what stays is found by nobody.

@@ -154,7 +154,7 @@ async fn listings_filter_and_page(store: &dyn RunStore) {
     assert_eq!(find(RunFilter { owner: ann(), agent_type: Some("codex".into()), ..RunFilter::default() }).await, [ids[0]]);
     assert_eq!(find(RunFilter { label: Some(("team".into(), "b".into())), ..RunFilter::default() }).await, [ids[1]]);
     assert_eq!(find(RunFilter { label: Some(("a\"b".into(), "x'y".into())), ..RunFilter::default() }).await, [ids[2]]);
-    assert_eq!(find(RunFilter { owner: ann(), status: Some(RunStatus::Failed), ..RunFilter::default() }).await, []);
+    assert_eq!(find(RunFilter { owner: ann(), status: vec![RunStatus::Failed], ..RunFilter::default() }).await, []);
     assert_eq!(find(RunFilter { owner: ann(), since: Some(Timestamp::from_millis(1_001)), ..RunFilter::default() }).await, []);
     assert_eq!(store.runs(RunFilter { owner: ann(), ..RunFilter::default() }, 1).await.unwrap().len(), 1);
 }

@@ -18,7 +18,7 @@ mod users;
 pub use audit::{AuditEntry, AuditFilter, AuditRecord, AuditStore};
 pub use error::StoreError;
 pub use keys::{ApiKeyRecord, KeyStore};
-pub use runs::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SessionRecord, UsedKey};
+pub use runs::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SEARCHED, SessionRecord, UsedKey};
 pub use sqlite::{OpenError, SqliteStore};
 pub use tokens::TokenStore;
 pub use usage::{Spent, UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum};

@@ -114,13 +114,19 @@ pub struct SessionRecord {
     pub created_at: Timestamp,
 }
 
+/// How far into a prompt a search looks, in characters.
+pub const SEARCHED: usize = 1000;
+
 /// Which runs are wanted. Newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunFilter {
     /// Only this user's; `None` for everyone's.
     pub owner: Option<UserName>,
-    /// Only those that stand there.
-    pub status: Option<RunStatus>,
+    /// Only those that stand at one of these; empty for all.
+    pub status: Vec<RunStatus>,
+    /// Only those with this in the first [`SEARCHED`] characters of the prompt or in a label written `name=value`, or whose id begins so,
+    /// with `run_` or without. The case of ASCII letters does not matter.
+    pub text: Option<String>,
     /// Only those of this agent.
     pub agent_type: Option<String>,
     /// Only those of this session.

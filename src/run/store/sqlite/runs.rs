@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, ToSql, params};
 
 use super::decode::{self, RUN_COLUMNS, SESSION_COLUMNS, integer, reading, writing};
 use super::{SqliteStore, usage};
-use crate::run::store::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SessionRecord, StoreError, UsedKey};
+use crate::run::store::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SEARCHED, SessionRecord, StoreError, UsedKey};
 use crate::types::{RunId, Seq, SessionId, Timestamp, UserName};
 
 #[async_trait]
@@ -270,8 +270,16 @@ fn conditions(filter: &RunFilter) -> (String, Vec<Box<dyn ToSql>>) {
     if let Some(owner) = &filter.owner {
         add("owner = ?", Box::new(owner.to_string()));
     }
-    if let Some(status) = filter.status {
-        add("status = ?", Box::new(status.as_str()));
+    if !filter.status.is_empty() {
+        let names: Vec<&str> = filter.status.iter().map(|status| status.as_str()).collect();
+        add("status IN (SELECT value FROM json_each(?))", Box::new(serde_json::json!(names).to_string()));
+    }
+    if let Some(text) = &filter.text {
+        // As `lower` does it: the letters of ASCII, and no others.
+        let prompt = format!("instr(lower(substr(json_extract(spec, '$.prompt'), 1, {SEARCHED})), ?) > 0");
+        let label =
+            "EXISTS (SELECT 1 FROM json_each(spec, '$.labels') AS label WHERE instr(lower(label.key || '=' || label.value), ?) > 0)";
+        add(&format!("(instr(id, ?) IN (1, 5) OR {prompt} OR {label})"), Box::new(text.to_ascii_lowercase()));
     }
     if let Some(agent_type) = &filter.agent_type {
         add("agent_type = ?", Box::new(agent_type.clone()));
