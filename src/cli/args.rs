@@ -124,7 +124,7 @@ pub enum KeyCommand {
         /// What to call it
         #[arg(long)]
         name: String,
-        /// What it may be used for: runs:read, runs:write, admin; may be given more than once
+        /// What it may be used for: runs:read, runs:write, admin, metrics; may be given more than once
         #[arg(long = "scope", required = true, value_name = "SCOPE")]
         scopes: Vec<Scope>,
         /// Days until it ends (default: it lives until it is revoked)

@@ -29,6 +29,7 @@ use super::view::{RunView, SessionView};
 use super::webhooks::{Sender, WebhookRules};
 use super::workspace::Workspaces;
 use crate::agent::{AgentReport, AgentSummary, Agents, Capabilities};
+use crate::metrics::{Present, RunMeters};
 use crate::types::{
     Answer, Budget, Caller, Clock, Level, MessageMode, NoticeCode, OnShutdown, PermissionMode, RunId, RunStatus, Seq, SessionId,
     StreamEvent, Timestamp, UserName,
@@ -102,6 +103,7 @@ pub(super) struct Inner {
     workspaces: Workspaces,
     pub(super) admission: Admission,
     pub(super) around: Surroundings,
+    max_runs: usize,
     max_queue: usize,
     pub(super) rules: Vec<Rule>,
     user_env: Vec<String>,
@@ -134,6 +136,7 @@ impl RunManager {
             grace: settings.stop_grace,
             shutdown_grace: settings.shutdown_grace,
             patience: settings.permission_timeout,
+            meters: RunMeters::default(),
             budgets: Budgets::new(Arc::clone(&usage), Arc::clone(&clock), settings.budget),
             first_word: settings.first_word,
         };
@@ -151,6 +154,7 @@ impl RunManager {
                 workspaces: Workspaces::new(&settings.data_dir, &settings.workspace_roots, &settings.user_workspace_roots)?,
                 admission: Admission::new(caps),
                 around,
+                max_runs: settings.max_runs,
                 max_queue: settings.max_queue,
                 rules: settings.rules.clone(),
                 user_env: settings.user_env.clone(),
@@ -166,6 +170,23 @@ impl RunManager {
     /// The agents that runs can ask for.
     pub fn agents(&self) -> &Agents {
         &self.inner.around.agents
+    }
+
+    /// What is counted of runs.
+    pub fn meters(&self) -> &RunMeters {
+        &self.inner.around.meters
+    }
+
+    /// How things stand with runs and agents now.
+    pub async fn present(&self) -> Present {
+        let agents = self.agent_reports().await.into_iter().map(|agent| (agent.name, agent.available)).collect();
+        let mut runs = BTreeMap::new();
+        for handle in self.live().values() {
+            *runs.entry((handle.agent_type.clone(), handle.status())).or_default() += 1;
+        }
+        // A run whose end is on disk has ended, although its driver may still tidy up.
+        runs.retain(|(_agent, status): &(String, RunStatus), _count| !status.is_ended());
+        Present { runs, agents, max_runs: self.inner.max_runs, max_queue: self.inner.max_queue, ..Present::default() }
     }
 
     /// What is known of every agent. Quick always; see [`Agents::reports`].
@@ -268,7 +289,9 @@ impl RunManager {
             inner.webhooks.tell();
         }
         tracing::info!(run.id = %id, owner = %caller.user, agent = spec.agent_type, "the run was created");
-        let (handle, inbox) = handle::link(session, inner.changes.teller(id, caller.user.clone()));
+        let teller = inner.changes.teller(id, caller.user.clone());
+        let (handle, inbox) = handle::link(session, spec.agent_type.clone(), teller);
+        inner.around.meters.created(&spec.agent_type);
         self.live().insert(id, handle);
         inner.changes.tell(id, &caller.user);
         let policy = Policy::new(spec.permission_mode, &inner.rules, rules);

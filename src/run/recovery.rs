@@ -69,6 +69,7 @@ impl RunManager {
                 _ => recovered.interrupted += 1,
             }
         }
+        self.inner.around.meters.taken_over(recovered.found, recovered.queued, recovered.interrupted);
         Ok(recovered)
     }
 
@@ -127,7 +128,8 @@ impl RunManager {
     fn driver_again(&self, run: &RunRecord, memory: Memory, secrets: Secrets) -> Driver {
         let inner = &self.inner;
         let log = inner.log.reopen(run, secrets);
-        let (handle, inbox) = handle::link(run.session, inner.changes.teller(run.id, run.owner.clone()));
+        let teller = inner.changes.teller(run.id, run.owner.clone());
+        let (handle, inbox) = handle::link(run.session, run.spec.agent_type.clone(), teller);
         self.live().insert(run.id, handle);
         // They were judged when the run was created; rules of a release that knew more are no reason to lose it.
         let rules = run.spec.permission_rules.iter().filter_map(|rule| Rule::new(rule.clone()).ok()).collect();
@@ -160,8 +162,9 @@ impl RunManager {
         };
         let change = RunChange { status: Some(status), done: Some((done.clone(), now)), ..RunChange::default() };
         let void = memory.open.iter().filter_map(|(request, _)| void(request));
-        let events: Vec<StreamEvent> = void.chain([StreamEvent::Done(done)]).collect();
+        let events: Vec<StreamEvent> = void.chain([StreamEvent::Done(done.clone())]).collect();
         self.inner.log.reopen(run, self.inner.log.secrets().clone()).append(&events, change).await?;
+        self.inner.around.meters.ended(&run.spec.agent_type, &done);
         // It may have waited for somebody who knew what to do with it.
         release(&self.inner.around.process_folder(id)).await;
         tracing::warn!(run.id = %id, "the run was interrupted when the server died");

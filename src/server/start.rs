@@ -21,6 +21,7 @@ use crate::agent::{Agents, Host, Registry};
 use crate::api::{AppState, Health, Policy, RateLimits, Rates, router};
 use crate::auth::{Audit, Auth, KeyError, SetupError, SigningKey};
 use crate::config::{ControlGroup, Origins, Settings};
+use crate::metrics::Metrics;
 use crate::process::launch::Launcher;
 use crate::process::{BadGroup, Bounds, Confinement, Groups, Spawner};
 use crate::run::store::{OpenError, SqliteStore, StoreError};
@@ -108,6 +109,7 @@ impl Server {
     /// [`StartError`], by cause.
     pub async fn start(settings: &Settings, origins: &Origins, registry: &Registry, launcher: Launcher) -> Result<Self, StartError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let started_at = clock.now();
         let store = SqliteStore::open(&settings.data_dir)?;
         let key = SigningKey::load(settings.jwt_secret.as_ref(), &settings.data_dir)?;
         let auth = Auth::start(Arc::new(store.clone()), Arc::clone(&clock), &key, settings.admin_password.as_ref()).await?;
@@ -164,6 +166,7 @@ impl Server {
         if let Err(error) = runs.send_webhooks() {
             tracing::error!(%error, "no webhook can be sent; is there a list of trusted certificates on this machine?");
         }
+        let metrics = Metrics::new(started_at, store.meters(), runs.meters());
         let health = Health::new(move || {
             let store = store.clone();
             Box::pin(async move { store.try_to_heal().await })
@@ -180,6 +183,7 @@ impl Server {
             runs: runs.clone(),
             health: Arc::new(health),
             limits: Arc::clone(&limits),
+            metrics,
             settings: origins.explain(settings).into(),
         };
         let router = router(state, policy);

@@ -22,6 +22,7 @@ mod layers;
 mod limits;
 mod memo;
 mod messages;
+mod metrics;
 mod network;
 mod permissions;
 mod policies;

@@ -9,6 +9,7 @@ pub(super) mod feed;
 pub(super) mod health;
 pub(super) mod keys;
 pub(super) mod messages;
+pub(super) mod metrics;
 mod page;
 mod params;
 pub(super) mod reference;

@@ -128,7 +128,10 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operati
 /// Says which token an operation needs. It is the layer that checks tokens that is asked.
 fn protect(method: &Method, path: &str, operation: &mut Operation) {
     let by = |scheme: &str| SecurityRequirement::new(scheme, Vec::<String>::new());
+    // An empty requirement is one that nothing is needed for.
+    let nothing = || SecurityRequirement::default();
     operation.security = Some(match (is_open(method, path), access::takes_query_token(method, path)) {
+        _ if path == access::LOCAL => vec![nothing(), by(BEARER)],
         (true, _) => Vec::new(),
         (false, true) => vec![by(BEARER), by(QUERY_TOKEN)],
         (false, false) => vec![by(BEARER)],

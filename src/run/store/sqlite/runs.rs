@@ -15,6 +15,7 @@ impl RunStore for SqliteStore {
         let spec = to_json(&run.spec)?;
         let widened = to_json(&run.widened)?;
         let working_dir = to_json(&run.spec.working_dir)?;
+        let size = size_of(&first);
         self.writer
             .write(move |connection| {
                 let session = "INSERT INTO sessions (id, owner, agent_type, working_dir, created_at) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -40,7 +41,9 @@ impl RunStore for SqliteStore {
                 webhooks::insert(connection, run.id, &run.webhooks)?;
                 insert_chunks(connection, run.id, &first)
             })
-            .await
+            .await?;
+        self.meters.stored(size.0, size.1);
+        Ok(())
     }
 
     async fn append(&self, run: RunId, batch: Vec<Chunk>, change: RunChange) -> Result<(), StoreError> {
@@ -50,6 +53,7 @@ impl RunStore for SqliteStore {
         if let Some(gap) = batch.windows(2).find(|pair| pair[1].first != pair[0].last.next()) {
             return Err(StoreError::NotNext { run, first: gap[1].first });
         }
+        let size = size_of(&batch);
         let place = change.place.map(|place| to_json(&place)).transpose()?;
         let held = change.held.map(|held| to_json(&held)).transpose()?;
         let done = change.done.map(|(done, at)| to_json(&done).map(|json| (json, done, at))).transpose()?;
@@ -88,7 +92,9 @@ impl RunStore for SqliteStore {
                 claim_key(connection, run, change.idempotency)?;
                 insert_chunks(connection, run, &batch)
             })
-            .await
+            .await?;
+        self.meters.stored(size.0, size.1);
+        Ok(())
     }
 
     async fn run(&self, id: RunId) -> Result<Option<RunRecord>, StoreError> {
@@ -198,6 +204,12 @@ impl RunStore for SqliteStore {
         })
         .await
     }
+}
+
+/// How many events and bytes there are in a batch.
+fn size_of(batch: &[Chunk]) -> (u64, u64) {
+    let events = batch.iter().map(|chunk| chunk.last.get() - chunk.first.get() + 1).sum();
+    (events, batch.iter().map(|chunk| chunk.body.len() as u64).sum())
 }
 
 /// Takes a caller's key for this run, unless it is taken.
