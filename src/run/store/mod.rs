@@ -5,8 +5,11 @@ mod audit;
 pub(super) mod contract;
 #[cfg(test)]
 mod contract_of_identity;
+#[cfg(test)]
+mod contract_of_retention;
 mod error;
 mod keys;
+mod retention;
 mod runs;
 mod sqlite;
 mod tokens;
@@ -15,7 +18,8 @@ mod users;
 pub use audit::{AuditEntry, AuditFilter, AuditRecord, AuditStore};
 pub use error::StoreError;
 pub use keys::{ApiKeyRecord, KeyStore};
+pub use retention::{Remains, RetentionStore, Step, StoreSize};
 pub use runs::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SessionRecord, UsedKey};
-pub use sqlite::{OpenError, SqliteStore};
+pub use sqlite::{BackupError, OpenError, RestoreError, Restored, Saved, SqliteStore, Survey};
 pub use tokens::TokenStore;
 pub use users::{UserChange, UserRecord, UserStore};
