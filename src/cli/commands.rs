@@ -30,6 +30,8 @@ pub enum ClientCommand {
     Sessions(SessionsArgs),
     /// Tell which agents the server finds, or install them
     Agents(AgentsArgs),
+    /// Ask a server whether it is well; needs no login
+    Health(HealthArgs),
     /// Log in to a server and keep the token
     Login(LoginArgs),
     /// Forget a server's token
@@ -267,6 +269,17 @@ pub(super) enum AgentsCommand {
         #[arg(long)]
         global: bool,
     },
+}
+
+/// `health`
+#[derive(Debug, Args)]
+pub struct HealthArgs {
+    /// The server.
+    #[command(flatten)]
+    pub(super) at: At,
+    /// The form.
+    #[command(flatten)]
+    pub(super) form: Form,
 }
 
 /// `login`
