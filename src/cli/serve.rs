@@ -15,7 +15,7 @@ const BESIDE_CONNECTIONS: u64 = 1000;
 pub(super) fn serve(flags: Flags, umask: rustix::fs::Mode) -> anyhow::Result<ExitCode> {
     // Before the first secret is read.
     server::close_to_others().context("cannot close this process to others")?;
-    let settings = config::load(flags, &|name| std::env::var_os(name))?;
+    let (settings, origins) = config::load_and_explain(flags, &|name| std::env::var_os(name))?;
     server::init(&settings)?;
     // While there is one thread only.
     let handed_over = server::handed_over().context("LISTEN_FDS")?;
@@ -34,7 +34,7 @@ pub(super) fn serve(flags: Flags, umask: rustix::fs::Mode) -> anyhow::Result<Exi
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     runtime.block_on(async {
         let stop = server::stop_on_signal(settings.on_shutdown).context("cannot listen for signals")?;
-        let server = Server::start_on(&settings, &registry, launcher, handed_over).await?;
+        let server = Server::start_on(&settings, &origins, &registry, launcher, handed_over).await?;
         let (manager, address) = (ServiceManager::named_by(|name| std::env::var_os(name)), server.address());
         tokio::join!(server.run(stop.clone()), manager.attend(address, &stop));
         Ok::<_, anyhow::Error>(())

@@ -112,7 +112,6 @@ impl Retention {
                 if !step.found {
                     break;
                 }
-                kept.removed += step.runs;
                 self.after(step, &mut kept).await?;
             }
         }
@@ -123,7 +122,6 @@ impl Retention {
                     kept.stuck = true;
                     break;
                 }
-                kept.cut += step.runs;
                 self.after(step, &mut kept).await?;
             }
         }
@@ -137,7 +135,12 @@ impl Retention {
 
     async fn after(&self, step: Step, kept: &mut Kept) -> Result<(), StoreError> {
         kept.bytes += step.bytes;
-        if step.runs > 0 {
+        kept.cut += step.cut;
+        kept.removed += step.removed.len() as u64;
+        for (run, owner) in &step.removed {
+            self.runs.inner.changes.tell_gone(*run, owner);
+        }
+        if step.cut > 0 || !step.removed.is_empty() {
             self.clear().await?;
         }
         if step.bytes >= STEP as u64 / 4 || (kept.removed + kept.cut).is_multiple_of(RUNS) {
@@ -280,7 +283,7 @@ mod tests {
         let place = Place::new();
         let run = place.ended(0, 1).await;
         let store = SqliteStore::open_beside_a_server(place.folder.path()).unwrap();
-        assert_eq!(store.remove_oldest(Timestamp::from_millis(DAY), STEP).await.unwrap().runs, 1);
+        assert_eq!(store.remove_oldest(Timestamp::from_millis(DAY), STEP).await.unwrap().removed.len(), 1);
         assert_eq!(place.has(run), [true, true], "it died here");
         place.keeping(Keep::default(), 0).look().await.unwrap();
         assert_eq!(place.has(run), [false, false]);

@@ -45,15 +45,15 @@ async fn a_conversation_goes_when_its_last_run_ended_before_the_moment(store: &d
     let gone = [ended(store, old, 1_000).await, ended(store, old, 1_500).await];
     let kept =
         [ended(store, both, 1_000).await, ended(store, both, 2_000).await, ended(store, alive, 1_000).await, live(store, alive).await];
-    let mut removed = 0;
+    let mut removed = Vec::new();
     loop {
         let step = store.remove_oldest(at(2_000), LITTLE).await.unwrap();
-        removed += step.runs;
+        removed.extend(step.removed);
         if !step.found {
             break;
         }
     }
-    assert_eq!(removed, 2);
+    assert_eq!(removed, gone.map(|run| (run, "ann".parse().unwrap())));
     for run in gone {
         assert_eq!((store.run(run).await.unwrap(), left(store, run).await), (None, vec![]));
     }
@@ -81,13 +81,13 @@ async fn the_oldest_logs_are_cut_first_and_their_ends_stay(store: &dyn Whole) {
     let older = ended(store, SessionId::new(), 1_000).await;
     let alive = live(store, SessionId::new()).await;
     let cut = store.cut_oldest(at(9_000), MUCH).await.unwrap();
-    assert_eq!((cut.runs, cut.found, cut.bytes), (1, true, 2 * "{\"seq\":1}\n".len() as u64));
+    assert_eq!((cut.cut, cut.found, cut.bytes), (1, true, 2 * "{\"seq\":1}\n".len() as u64));
     assert_eq!((left(store, older).await, left(store, newer).await), (vec![3], vec![1, 2, 3]));
     let row = store.run(older).await.unwrap().unwrap();
     assert_eq!((row.last_seq.get(), row.done.is_some()), (3, true));
     assert_eq!(store.remains(9).await.unwrap(), [Remains { run: older, workspace: false }]);
     // In steps, too, and never more than once.
-    assert_eq!(store.cut_oldest(at(9_000), LITTLE).await.unwrap().runs, 0);
+    assert_eq!(store.cut_oldest(at(9_000), LITTLE).await.unwrap().cut, 0);
     assert_eq!(left(store, newer).await, [2, 3]);
     while store.cut_oldest(at(9_000), LITTLE).await.unwrap().found {}
     assert_eq!((left(store, newer).await, left(store, alive).await), (vec![3], vec![1]), "a live run is left alone");

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::types::{RunId, Timestamp};
+use crate::types::{RunId, Timestamp, UserName};
 
 /// How large a store is, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,10 +15,12 @@ pub struct StoreSize {
 }
 
 /// What one step has done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Step {
-    /// Runs that were removed, or whose logs are cut as far as they can be.
-    pub runs: u64,
+    /// Runs that were removed, each with its owner.
+    pub removed: Vec<(RunId, UserName)>,
+    /// Runs whose logs are cut now as far as they can be.
+    pub cut: u64,
     /// Bytes of events that are gone.
     pub bytes: u64,
     /// Whether there was anything to do. If not, nothing was done.

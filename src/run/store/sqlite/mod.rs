@@ -12,6 +12,7 @@ mod runs;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod usage;
 mod users;
 mod writer;
 

@@ -9,7 +9,7 @@ use super::SqliteStore;
 use super::connection::{FILE_NAME, connect};
 use super::decode::{count, integer, reading, writing};
 use crate::run::store::{Remains, RetentionStore, Step, StoreError, StoreSize};
-use crate::types::Timestamp;
+use crate::types::{RunId, Timestamp, UserName};
 
 /// What one row of events costs beside its bytes, about: a step over many small rows must not take longer than one over few large ones.
 const ROW: usize = 1024;
@@ -68,16 +68,18 @@ impl RetentionStore for SqliteStore {
                 let Some(session) = oldest else { return Ok(Step::default()) };
                 let mut step = Step { found: true, ..Step::default() };
                 let mut left = budget;
-                for run in all(connection, "SELECT id FROM runs WHERE session_id = ?1 ORDER BY id", &session)? {
-                    if !cut(connection, &run, &mut left, &mut step)? {
+                let runs = runs_of(connection, &session)?;
+                for (run, _) in &runs {
+                    if !cut(connection, &run.to_string(), &mut left, &mut step)? {
                         return Ok(step);
                     }
                 }
                 let remember = "INSERT INTO remains (run_id, workspace) SELECT id, 1 FROM runs WHERE session_id = ?1
                                 ON CONFLICT (run_id) DO UPDATE SET workspace = 1";
                 execute(connection, remember, [&session])?;
-                step.runs = execute(connection, "DELETE FROM runs WHERE session_id = ?1", [&session])? as u64;
+                execute(connection, "DELETE FROM runs WHERE session_id = ?1", [&session])?;
                 execute(connection, "DELETE FROM sessions WHERE id = ?1", [&session])?;
+                step.removed = runs;
                 Ok(step)
             })
             .await
@@ -93,7 +95,7 @@ impl RetentionStore for SqliteStore {
                 if cut(connection, &run, &mut left, &mut step)? {
                     execute(connection, "UPDATE runs SET cut_at = ?2 WHERE id = ?1", params![run, now.as_millis()])?;
                     execute(connection, "INSERT INTO remains (run_id, workspace) VALUES (?1, 0) ON CONFLICT (run_id) DO NOTHING", [&run])?;
-                    step.runs = 1;
+                    step.cut = 1;
                 }
                 Ok(step)
             })
@@ -186,10 +188,17 @@ fn one(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Res
     found.map_err(reading)
 }
 
-fn all(connection: &Connection, sql: &str, value: &str) -> Result<Vec<String>, StoreError> {
-    let mut statement = connection.prepare_cached(sql).map_err(reading)?;
-    let rows = statement.query_map([value], |row| row.get(0)).map_err(reading)?;
-    rows.collect::<rusqlite::Result<_>>().map_err(reading)
+/// The runs of a conversation, each with its owner.
+fn runs_of(connection: &Connection, session: &str) -> Result<Vec<(RunId, UserName)>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT id, owner FROM runs WHERE session_id = ?1 ORDER BY id").map_err(reading)?;
+    let rows = statement.query_map([session], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))).map_err(reading)?;
+    rows.map(|row| {
+        let (id, owner) = row.map_err(reading)?;
+        let damaged = |problem: String| StoreError::Damaged { table: "runs", id: id.clone(), problem };
+        let run = id.parse().map_err(|error| damaged(format!("{error}")))?;
+        Ok((run, owner.parse().map_err(|error| damaged(format!("{error}")))?))
+    })
+    .collect()
 }
 
 fn execute(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<usize, StoreError> {
