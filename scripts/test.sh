@@ -54,6 +54,7 @@ if ! have tmux; then
     [ "${CI-}" != true ] || fail 'no tmux, and with CI=true the command line must be tested in a terminal.'
     echo 'no tmux: the tests of the command line in a terminal are left out'
 fi
+have nginx || echo 'no nginx: the test of the documented reverse proxy is left out'
 cargo --version
 python3 --version
 

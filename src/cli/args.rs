@@ -41,6 +41,30 @@ pub enum Command {
     /// Speaks with a server, or looks at this machine
     #[command(flatten)]
     Client(ClientCommand),
+    /// Copy the server's database into a file, also while the server runs
+    Backup {
+        /// The file; `-` for the standard output
+        #[arg(value_name = "FILE")]
+        to: PathBuf,
+        /// Overwrite a file that is there
+        #[arg(long)]
+        force: bool,
+        /// Which server's database.
+        #[command(flatten)]
+        data: DataFlags,
+    },
+    /// Make a backup the database of a data folder; no server may run on it
+    Restore {
+        /// The backup
+        #[arg(value_name = "FILE")]
+        from: PathBuf,
+        /// Replace a database that is there; it is kept under another name
+        #[arg(long)]
+        force: bool,
+        /// Which data folder.
+        #[command(flatten)]
+        data: DataFlags,
+    },
     /// Make, change, list and remove users; a server that runs meanwhile sees it at once
     User {
         /// What to do with them.

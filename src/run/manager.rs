@@ -309,11 +309,19 @@ impl RunManager {
     }
 
     /// Removes what a run that is gone has on disk beside its rows: its workspace, if it was a fresh one, and its agent's output.
-    async fn remove_folders(&self, id: RunId) {
+    pub(super) async fn remove_folders(&self, id: RunId) {
         let (workspaces, process) = (self.inner.workspaces.clone(), self.inner.around.process_folder(id));
         let removing = move || workspaces.remove_fresh(id).and(process.remove());
         if let Ok(Err(error)) = tokio::task::spawn_blocking(removing).await {
             tracing::warn!(run.id = %id, %error, "the folders of a run that is gone could not be removed");
+        }
+    }
+
+    /// Removes the output of an ended run's agent, and leaves its workspace.
+    pub(super) async fn remove_output(&self, id: RunId) {
+        let process = self.inner.around.process_folder(id);
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || process.remove()).await {
+            tracing::warn!(run.id = %id, %error, "the output of a run whose log was cut could not be removed");
         }
     }
 

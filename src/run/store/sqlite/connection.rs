@@ -17,7 +17,7 @@ pub(super) mod embedded {
 }
 
 /// Name of the database in the data folder.
-const FILE_NAME: &str = "openrunner.db";
+pub(super) const FILE_NAME: &str = "openrunner.db";
 
 /// Connections for reading. Each reads a page at a time, so a few serve many followers.
 const READERS: usize = 4;
@@ -158,7 +158,7 @@ impl Readers {
 }
 
 /// Makes the folder if it is not there, and takes it for us alone.
-fn prepare(data_dir: &Path) -> Result<File, OpenError> {
+pub(super) fn prepare(data_dir: &Path) -> Result<File, OpenError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(data_dir);
     made.map_err(|source| OpenError::Folder { path: data_dir.to_owned(), source })?;
     lock(data_dir)
@@ -178,7 +178,7 @@ fn migrated(data_dir: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     connection.pragma_update(None, "foreign_keys", true)?;

@@ -151,16 +151,12 @@ impl RunStore for SqliteStore {
     }
 
     async fn unfinished(&self) -> Result<Vec<RunId>, StoreError> {
-        self.read(move |connection| {
-            let mut statement = connection.prepare_cached("SELECT id FROM runs WHERE ended_at IS NULL ORDER BY id").map_err(reading)?;
-            let ids = statement.query_map([], |row| row.get::<_, String>(0)).map_err(reading)?;
-            ids.map(|id| {
-                let id = id.map_err(reading)?;
-                id.parse().map_err(|error| StoreError::Damaged { table: "runs", id, problem: format!("{error}") })
-            })
-            .collect()
-        })
-        .await
+        self.read(|connection| run_ids(connection, "SELECT id FROM runs WHERE ended_at IS NULL ORDER BY id")).await
+    }
+
+    async fn orphans(&self) -> Result<Vec<RunId>, StoreError> {
+        let sql = "SELECT run_id FROM orphans JOIN runs ON id = run_id WHERE ended_at IS NULL ORDER BY run_id";
+        self.read(|connection| run_ids(connection, sql)).await
     }
 
     async fn delete_run(&self, id: RunId) -> Result<bool, StoreError> {
@@ -210,6 +206,17 @@ impl RunStore for SqliteStore {
 fn size_of(batch: &[Chunk]) -> (u64, u64) {
     let events = batch.iter().map(|chunk| chunk.last.get() - chunk.first.get() + 1).sum();
     (events, batch.iter().map(|chunk| chunk.body.len() as u64).sum())
+}
+
+/// The ids of runs that a query without values gives.
+fn run_ids(connection: &Connection, sql: &str) -> Result<Vec<RunId>, StoreError> {
+    let mut statement = connection.prepare_cached(sql).map_err(reading)?;
+    let ids = statement.query_map([], |row| row.get::<_, String>(0)).map_err(reading)?;
+    ids.map(|id| {
+        let id = id.map_err(reading)?;
+        id.parse().map_err(|error| StoreError::Damaged { table: "runs", id, problem: format!("{error}") })
+    })
+    .collect()
 }
 
 /// Takes a caller's key for this run, unless it is taken.
