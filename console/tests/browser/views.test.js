@@ -79,7 +79,7 @@ describe('signing in and out', () => {
     await done(page);
   });
 
-  test('d3 a page that was opened under another name says which setting allows it', async () => {
+  test('d3_a_page_that_was_opened_under_another_name_says_which_setting_allows_it', async () => {
     const elsewhere = await startServer({ env: { OPENRUNNER_ADDR: '0.0.0.0:0' } });
     const url = `http://localhost:${elsewhere.address.split(':').at(-1)}/`;
     const page = await openPage(browser, url);
