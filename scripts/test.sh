@@ -106,6 +106,18 @@ case $status in
 *) fail 'an answer is not what docs/openapi.json says; see above' ;;
 esac
 
+heading 'The clients for Python and TypeScript'
+status=0
+scripts/test-clients.sh || status=$?
+case $status in
+0) ;;
+4)
+    [ "${CI-}" != true ] || fail 'what the clients need could not be installed, and with CI=true they must be tested.'
+    echo 'SKIPPED: what the clients need could not be installed.'
+    ;;
+*) fail 'a client is not as it should be; see above' ;;
+esac
+
 heading 'Examples in the documentation'
 cargo test --locked --doc
 

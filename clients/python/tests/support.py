@@ -31,7 +31,7 @@ protocol = "jsonl"
 command = ["python3", "{ROOT / "clients/tests/counter.py"}"]
 
 [agents.counter.fields]
-token = {{ at = "/text", if = {{ "/type" = "delta" }} }}
+message = {{ at = "/text", if = {{ "/type" = "delta" }} }}
 result = {{ at = "/text", if = {{ "/type" = "end" }} }}
 """
 # Tests wait for what they want to see and not for the clock.

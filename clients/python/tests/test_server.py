@@ -150,7 +150,9 @@ def test_a_run_can_be_asked_answered_and_spoken_to(server: Server) -> None:
         assert "permission_resolved" in seen
         assert client.get_session(run.session_id)["runs"][0]["run_id"] == run.run_id
         waiting = client.run("create hello.py", agent_type="demo", permission_mode="ask")
-        assert waiting.send("and a test")["mode"] == "queue"
+        with pytest.raises(ApiError) as refused:
+            waiting.send("and a test")
+        assert refused.value.code == "messages_not_supported"
         waiting.cancel()
         assert waiting.result()["status"] == "cancelled"
 
@@ -161,11 +163,12 @@ def test_a_run_can_be_asked_answered_and_spoken_to_asynchronously(server: Server
             run = await client.run("create hello.py", agent_type="demo", permission_mode="ask")
             async for event in run.events():
                 if event["type"] == "permission_request":
-                    await run.send("and a test")
+                    with pytest.raises(ApiError) as refused:
+                        await run.send("and a test")
+                    assert refused.value.code == "messages_not_supported"
                     await run.answer(event["id"], "allow_once")
-                if event["type"] == "user_message":
-                    await run.cancel()
-            assert (await run.result())["status"] == "cancelled"
+            assert (await run.result())["status"] == "completed"
+            assert (await run.cancel())["status"] == "completed"
 
     anyio.run(conversation)
 
