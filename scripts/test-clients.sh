@@ -20,6 +20,7 @@ echo '-- Python'
 "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --no-build-isolation --force-reinstall "$OPENRUNNER_REPOSITORY/clients/python"
 (
     cd clients/python
+    export RUFF_NO_CACHE=true
     "$venv/bin/ruff" format --check --quiet .
     "$venv/bin/ruff" check --quiet .
     MYPYPATH=src:tests "$venv/bin/mypy" --cache-dir "$target/clients/mypy"

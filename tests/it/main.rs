@@ -12,6 +12,7 @@ mod described;
 mod docs;
 mod door;
 mod errors;
+mod examples;
 mod fairness;
 mod flow;
 mod hostile;

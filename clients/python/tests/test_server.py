@@ -10,9 +10,9 @@ from typing import Any
 
 import anyio
 import pytest
-from support import RETRY, Cutter, Server, follow, lengths
 
 from openrunner import ApiError, AsyncClient, Client, ConnectionLost, Forbidden, LogLost, NotFound, Retry, Unauthorized
+from support import RETRY, Cutter, Server, follow, lengths
 
 
 @pytest.fixture(scope="module")

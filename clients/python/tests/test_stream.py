@@ -6,10 +6,10 @@ import contextlib
 import time
 
 import pytest
-from support import HOLD, RETRY, Scripted, follow, frame, numbers, refusal, stream
 
 from openrunner import ApiError, BrokenStream, ConnectionLost, Forbidden, LogLost, NotFound, Retry, Unauthorized
 from openrunner._sse import Frame, Parser
+from support import HOLD, RETRY, Scripted, follow, frame, numbers, refusal, stream
 
 DONE = frame(3, "done")
 EMPTY = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
