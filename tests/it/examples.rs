@@ -1,6 +1,7 @@
 //! Every block of code in a document is carried out, or checked against what it shows, or stands in the table below with the reason why
 //! it is not. A block that the table does not know fails.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -102,12 +103,12 @@ impl Block {
 fn blocks() -> Vec<Block> {
     let mut found = Vec::new();
     for path in documents() {
-        let document = path.strip_prefix(root()).unwrap().display().to_string();
+        let document = path.strip_prefix(root()).expect("it is ours").display().to_string();
         if document == "README.zh-CN.md" {
             continue;
         }
         let (mut heading, mut open) = (String::new(), None::<Block>);
-        for (number, line) in std::fs::read_to_string(&path).unwrap().lines().enumerate() {
+        for (number, line) in std::fs::read_to_string(&path).expect("a text").lines().enumerate() {
             match (line.trim_start().strip_prefix("```"), open.take()) {
                 (Some(_), Some(block)) => found.push(block),
                 (Some(info), None) => {
@@ -228,7 +229,7 @@ fn script<'a>(blocks: impl Iterator<Item = &'a Block>, server: &Server, go: &Pat
     for block in blocks {
         // The next page's run ends when somebody waits for that.
         if block.text.contains("?wait=") {
-            script.push_str(&format!("touch '{}'\n", go.display()));
+            writeln!(script, "touch '{}'", go.display()).expect("a text takes everything");
         }
         let mut text = block.text.replace("http://localhost:3000", &server.url());
         if text.contains("claude_code") {
@@ -240,7 +241,8 @@ fn script<'a>(blocks: impl Iterator<Item = &'a Block>, server: &Server, go: &Pat
         if block.text.starts_with("RUN=") {
             let seen = if block.text.contains("\"ask\"") { "permission_request" } else { "message" };
             let events = format!("{}/api/runs/$RUN/events", server.url());
-            script.push_str(&format!("grep -q '^event: {seen}' < <(curl -sN {events} -H \"Authorization: Bearer $TOKEN\")\n"));
+            writeln!(script, "grep -q '^event: {seen}' < <(curl -sN {events} -H \"Authorization: Bearer $TOKEN\")")
+                .expect("a text takes everything");
         }
     }
     script
@@ -248,9 +250,9 @@ fn script<'a>(blocks: impl Iterator<Item = &'a Block>, server: &Server, go: &Pat
 
 /// What a shell prints that carries this out, which must go well.
 async fn shell(server: &Server, script: &str, variables: &[(&str, &str)]) -> String {
-    let program = Path::new(env!("CARGO_BIN_EXE_openrunner")).parent().unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_openrunner")).parent().expect("it is in a folder");
     for folder in [".local/share/bash-completion/completions", ".local/share/man/man1"] {
-        std::fs::create_dir_all(server.home().join(folder)).unwrap();
+        std::fs::create_dir_all(server.home().join(folder)).expect("a home of its own");
     }
     let mut command = Command::new("bash");
     command.args(["-o", "errexit", "-o", "pipefail", "-c", script]).env_clear().envs(variables.iter().copied());
