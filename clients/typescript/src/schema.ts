@@ -216,7 +216,7 @@ export interface paths {
         delete: operations["delete_user"];
         options?: never;
         head?: never;
-        /** Gives a user another role, another password, or both; for admins. */
+        /** Gives a user another role, another password, another budget, or several of them; for admins. */
         patch: operations["change_user"];
         trace?: never;
     };
@@ -267,6 +267,63 @@ export interface paths {
         };
         /** Lists who did what, newest first; for admins. */
         get: operations["list_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tells what was used: one's own, an admin everyone's.
+         * @description It is counted on the day on which the agent told it, while the run goes on, too; and it stays when the run is deleted.
+         */
+        get: operations["list_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/usage/budget": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells what may be used today, and what was. */
+        get: operations["get_budget"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the settings in force and where each came from; for admins.
+         * @description They were read when the server started. Of secrets it tells only that they are there.
+         */
+        get: operations["list_settings"];
         put?: never;
         post?: never;
         delete?: never;
@@ -379,6 +436,42 @@ export interface paths {
          *     A reader that loses its connection asks again with the number of the last event that it has seen, and misses nothing.
          */
         get: operations["follow_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follows the changes of all runs that you may see.
+         * @description For whoever shows a list of runs. The answer is `text/event-stream`, each event one frame of three lines and an empty one; the schema below is that
+         *     of its `data`, one line of JSON. With `Accept: application/x-ndjson` the same lines come alone.
+         *
+         *     ```text
+         *     id: 7f3a9c0de1b2a495-12
+         *     event: run
+         *     data: {"cursor":"7f3a9c0de1b2a495-12","type":"run","run":{…}}
+         *
+         *     ```
+         *
+         *     The first event is `ready`, or `reset`. Whatever changes after it is told, so a client that lists the runs when it has come misses nothing. A
+         *     `run` is told when it is created, changes its `status`, opens or closes a request, and ends; it comes as it stands at that moment, so several
+         *     changes may come as one. `run_deleted` tells that a run is gone.
+         *
+         *     A reader that comes again with the last `cursor` goes on there, and `ready` says `resumed`. If that is too long ago, or from before a restart of
+         *     the server, `reset` comes in its place, as it does when a reader falls too far behind: list the runs again. After 15 seconds without an event
+         *     comes a comment, `: keep-alive`, or an empty line.
+         */
+        get: operations["follow_runs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -528,6 +621,8 @@ export interface components {
             role: components["schemas"]["UserRole"];
             /** @description Whether the password is still the documented default, which works from this machine only. */
             default_password: boolean;
+            /** @description What the user may use in a day, as far as that was set for this one; absent if nothing was. */
+            budget?: components["schemas"]["OwnBudget"];
         };
         /** @description One page of a listing. */
         AccountPage: {
@@ -685,6 +780,33 @@ export interface components {
          * @enum {string}
          */
         Authenticated: "yes" | "no" | "unknown";
+        /** @description A bound as somebody has set it: so much, or none. */
+        Bound_Money: number | components["schemas"]["Unlimited"];
+        /** @description A bound as somebody has set it: so much, or none. */
+        Bound_Tokens: number | components["schemas"]["Unlimited"];
+        /** @description How a user stands today. */
+        Budget: {
+            /** @description The user. */
+            user: components["schemas"]["UserName"];
+            /** @description Today, in UTC. */
+            day: components["schemas"]["Day"];
+            /** @description When the day is over and everything may be used anew. */
+            resets_at: components["schemas"]["Timestamp"];
+            /**
+             * @description In tokens: what the model read anew, with what it wrote into the provider's cache, and what it wrote. What it read from the cache does
+             *     not count.
+             */
+            tokens: components["schemas"]["Portion_Tokens"];
+            /** @description In US dollars, as far as agents tell what they cost. */
+            cost_usd: components["schemas"]["Portion_Money"];
+            /** @description Whether no run can begin before the day is over. */
+            is_used_up: boolean;
+        };
+        /** @description What the user may use in a day (UTC). What is absent stays as it is; null is as the server's settings have it. */
+        BudgetRequest: {
+            tokens_per_day?: components["schemas"]["Bound_Tokens"] | null;
+            cost_per_day_usd?: components["schemas"]["Bound_Money"] | null;
+        };
         /** @description What a client can do with an agent beside giving it a prompt. */
         Capabilities: {
             /** @description Continue a conversation in a later run. */
@@ -708,12 +830,14 @@ export interface components {
          * @description Why a run ended as it did. A closed list: clients switch on it.
          * @enum {string}
          */
-        Cause: "ok" | "agent_error" | "not_logged_in" | "rate_limited" | "model_not_found" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "timeout" | "idle_timeout" | "cancelled" | "shutdown" | "node_lost" | "storage" | "protocol";
+        Cause: "ok" | "agent_error" | "not_logged_in" | "rate_limited" | "model_not_found" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "timeout" | "idle_timeout" | "cancelled" | "shutdown" | "node_lost" | "storage" | "protocol" | "budget_exceeded";
         /** @description What is to become of a user. What is absent stays as it is. */
         ChangeUserRequest: {
             /** @description A new password, which is not the name. It ends all tokens of the user. */
             password?: string | null;
             role?: components["schemas"]["UserRole"] | null;
+            /** @description A new budget. */
+            budget?: components["schemas"]["BudgetRequest"];
         };
         /** @description One prompt. */
         ChatRequest: {
@@ -799,6 +923,12 @@ export interface components {
             password: string;
             role?: components["schemas"]["UserRole"] | null;
         };
+        /**
+         * Format: date
+         * @description A day in UTC, by which usage is counted and budgets begin anew. On the wire and in the store `2026-11-22`, so that days sort as texts.
+         * @example 2026-11-22
+         */
+        Day: string;
         /**
          * @description Who gave an answer.
          * @enum {string}
@@ -888,6 +1018,31 @@ export interface components {
             event: string;
             /** @description One line of JSON. */
             data: string;
+        };
+        /** @description One event of the feed, with the place after it. */
+        FeedEvent: components["schemas"]["FeedNews"] & {
+            /** @description The place after this event: with it as `Last-Event-ID` or `after` the feed goes on there. */
+            cursor: string;
+        };
+        /** @description What the feed tells. */
+        FeedNews: {
+            /** @description Whether nothing was missed since the place that was given. If false, list the runs now. */
+            resumed: boolean;
+            /** @enum {string} */
+            type: "ready";
+        } | {
+            /** @description The run as it stands when this is told. */
+            run: components["schemas"]["Run"];
+            /** @enum {string} */
+            type: "run";
+        } | {
+            /** @description Which one. */
+            run_id: components["schemas"]["RunId"];
+            /** @enum {string} */
+            type: "run_deleted";
+        } | {
+            /** @enum {string} */
+            type: "reset";
         };
         /**
          * @description The agent changed a file.
@@ -1034,6 +1189,15 @@ export interface components {
         };
         /** @description A program that the agent starts (`command`), or an address that it calls (`url`). */
         McpServer: components["schemas"]["StdioServer"] | components["schemas"]["HttpServer"];
+        /** @description Who one is, and what one may use. */
+        Me: {
+            /** @description The name. */
+            username: components["schemas"]["UserName"];
+            /** @description What the user may do. */
+            role: components["schemas"]["UserRole"];
+            /** @description What the user may use today, and has used. */
+            budget: components["schemas"]["Budget"];
+        };
         /**
          * @description A finished message; its tokens came before it.
          * @example {
@@ -1084,6 +1248,12 @@ export interface components {
             /** @description How it is delivered. */
             mode: components["schemas"]["MessageMode"];
         };
+        /**
+         * Format: double
+         * @description An amount of US dollars, never negative, in whole millionths: so sums are exact, in whatever order they are made. On the wire a number
+         *     of dollars.
+         */
+        Money: number;
         /**
          * @description Which notice it is.
          * @enum {string}
@@ -1145,6 +1315,13 @@ export interface components {
             items: components["schemas"]["OpenRequest"][];
             /** @description The `cursor` by which the next page is asked for; null after the last. */
             next_cursor: string | null;
+        };
+        /** @description How much a user may use in a day (UTC). Where nothing is set, the server's settings count. */
+        OwnBudget: {
+            /** @description In tokens. */
+            tokens_per_day?: components["schemas"]["Bound_Tokens"];
+            /** @description In US dollars, as far as agents tell what they cost. */
+            cost_per_day_usd?: components["schemas"]["Bound_Money"];
         };
         /** @description A new password for oneself. */
         PasswordRequest: {
@@ -1272,6 +1449,38 @@ export interface components {
          * @enum {string}
          */
         PlanStatus: "pending" | "in_progress" | "completed";
+        /** @description How much of something was used, of how much. */
+        Portion_Money: {
+            /**
+             * Format: double
+             * @description An amount of US dollars, never negative, in whole millionths: so sums are exact, in whatever order they are made. On the wire a number
+             *     of dollars.
+             */
+            used: number;
+            /**
+             * Format: double
+             * @description An amount of US dollars, never negative, in whole millionths: so sums are exact, in whatever order they are made. On the wire a number
+             *     of dollars.
+             */
+            allowed?: number;
+            /** @description Whether that was set for this user, and is not the server's own. */
+            is_own: boolean;
+        };
+        /** @description How much of something was used, of how much. */
+        Portion_Tokens: {
+            /**
+             * Format: u-int64
+             * @description Tokens, as budgets count them.
+             */
+            used: number;
+            /**
+             * Format: u-int64
+             * @description Tokens, as budgets count them.
+             */
+            allowed?: number;
+            /** @description Whether that was set for this user, and is not the server's own. */
+            is_own: boolean;
+        };
         /** @description A refusal, as RFC 9457 has it. */
         Problem: {
             /** @description Always `about:blank`: `code` tells more. */
@@ -1289,7 +1498,7 @@ export interface components {
              * @description Which refusal it is, for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "body_missing" | "body_unreadable" | "bad_argument" | "unknown_model" | "token_missing" | "token_invalid" | "token_expired" | "wrong_credentials" | "default_password" | "origin_not_allowed" | "cross_site" | "admin_only" | "scope_missing" | "own_password_needed" | "wrong_password" | "env_not_allowed" | "working_dir_not_allowed" | "not_found" | "method_not_allowed" | "body_timeout" | "run_active" | "run_ended" | "already_answered" | "session_busy" | "user_exists" | "last_admin" | "body_too_large" | "not_json" | "host_not_served" | "invalid_field" | "unknown_agent" | "bad_working_dir" | "session_mismatch" | "cannot_resume" | "cannot_ask" | "messages_not_supported" | "idempotency_key_reused" | "queue_full" | "too_many_messages" | "too_many_logins" | "too_many_requests" | "too_many_streams" | "internal" | "shutting_down" | "overloaded" | "storage";
+            code: "malformed_json" | "body_missing" | "body_unreadable" | "bad_argument" | "unknown_model" | "token_missing" | "token_invalid" | "token_expired" | "wrong_credentials" | "default_password" | "origin_not_allowed" | "cross_site" | "admin_only" | "scope_missing" | "own_password_needed" | "wrong_password" | "env_not_allowed" | "working_dir_not_allowed" | "not_found" | "method_not_allowed" | "body_timeout" | "run_active" | "run_ended" | "already_answered" | "session_busy" | "user_exists" | "last_admin" | "body_too_large" | "not_json" | "host_not_served" | "invalid_field" | "unknown_agent" | "bad_working_dir" | "session_mismatch" | "cannot_resume" | "cannot_ask" | "messages_not_supported" | "idempotency_key_reused" | "queue_full" | "budget_exceeded" | "too_many_messages" | "too_many_logins" | "too_many_requests" | "too_many_streams" | "internal" | "shutting_down" | "overloaded" | "storage";
             /** @description The one field that is at fault. */
             field?: string;
         };
@@ -1429,6 +1638,8 @@ export interface components {
             model?: string;
             /** @description What it was asked to do. */
             prompt: string;
+            /** @description The first line of that which is not empty, at most 120 characters of it. */
+            title: string;
             /** @description Where it works. */
             working_dir: string;
             /** @description Who decides on permissions. */
@@ -1712,6 +1923,27 @@ export interface components {
             /** @description Its newest 200, newest first. */
             runs: components["schemas"]["Run"][];
         };
+        /** @description One setting as it stands. */
+        Setting: {
+            /** @description Its name in the file. */
+            name: string;
+            /** @description Its value; of a secret only that there is one. */
+            value: unknown;
+            /** @description Where the value came from. */
+            origin: components["schemas"]["SettingOrigin"];
+            /** @description The variable that sets it; none for one that is only in the file. */
+            variable?: string;
+        };
+        /** @description Where a setting's value came from. */
+        SettingOrigin: "flag" | "environment" | {
+            /** @description The settings file, by its path. */
+            file: string;
+        } | "default";
+        /** @description The settings in force. */
+        Settings: {
+            /** @description Every setting, as `openrunner config --json` shows them. */
+            settings: components["schemas"]["Setting"][];
+        };
         /** @description A program that the agent starts. */
         StdioServer: {
             /** @description The name by which the agent knows it. */
@@ -1895,6 +2127,11 @@ export interface components {
          * @enum {string}
          */
         ToolStatus: "ok" | "error" | "denied";
+        /**
+         * @description The word for no bound.
+         * @enum {string}
+         */
+        Unlimited: "unlimited";
         /** @description What the model has used, in tokens and money. */
         Usage: {
             /**
@@ -1930,6 +2167,34 @@ export interface components {
             /** @description Whether the cost is computed from list prices, not billed. */
             cost_is_estimate: boolean;
         };
+        /** @description Ended runs by how they ended. */
+        UsageByStatus: {
+            /**
+             * Format: u-int64
+             * @description Ended well.
+             */
+            completed: number;
+            /**
+             * Format: u-int64
+             * @description Ended badly.
+             */
+            failed: number;
+            /**
+             * Format: u-int64
+             * @description Were cancelled.
+             */
+            cancelled: number;
+            /**
+             * Format: u-int64
+             * @description Ran out of time.
+             */
+            timed_out: number;
+            /**
+             * Format: u-int64
+             * @description Their server went away.
+             */
+            interrupted: number;
+        };
         /**
          * @description What the run has used so far: totals, so the last one counts.
          * @example {
@@ -1956,6 +2221,88 @@ export interface components {
              * @enum {string}
              */
             type: "usage";
+        };
+        /**
+         * @description By what usage is added up.
+         * @enum {string}
+         */
+        UsageGroup: "day" | "user" | "agent" | "model" | "session" | "run";
+        /** @description What one of a group has used. */
+        UsageItem: components["schemas"]["UsageKey"] & components["schemas"]["UsageTotals"];
+        /** @description What one day, user, agent, model, conversation or run has used: it has the one of these fields that was grouped by. */
+        UsageKey: {
+            /** @description The day, in UTC. */
+            day?: components["schemas"]["Day"];
+            /** @description The user. */
+            user?: components["schemas"]["UserName"];
+            /** @description The agent. */
+            agent_type?: string;
+            /** @description The model that the agent named, or that was asked for; empty where neither is known. */
+            model?: string;
+            /** @description The conversation. */
+            session_id?: components["schemas"]["SessionId"];
+            /** @description The run. */
+            run_id?: components["schemas"]["RunId"];
+        };
+        /** @description A page of what was used, and the sum of all pages. */
+        UsagePage: {
+            /** @description By what `items` are added up. */
+            group_by: components["schemas"]["UsageGroup"];
+            /** @description What was found: days, conversations and runs with the latest first, all others by name. */
+            items: components["schemas"]["UsageItem"][];
+            /** @description The `cursor` by which the next page is asked for; null after the last. */
+            next_cursor: string | null;
+            /** @description The sum of all that was asked for, on whatever page. */
+            total: components["schemas"]["UsageTotals"];
+        };
+        /** @description How much was used. */
+        UsageTotals: {
+            /**
+             * Format: u-int64
+             * @description Runs that ended. One that goes on is not counted yet, but what it has used is.
+             */
+            runs: number;
+            /** @description Of these, how many ended so. */
+            by_status: components["schemas"]["UsageByStatus"];
+            /**
+             * Format: u-int64
+             * @description Tokens that count against a budget: `input_tokens`, `cache_write_tokens` and `output_tokens`.
+             */
+            tokens: number;
+            /**
+             * Format: u-int64
+             * @description Tokens read by the model that no cache held.
+             */
+            input_tokens: number;
+            /**
+             * Format: u-int64
+             * @description Tokens written by the model, thinking included.
+             */
+            output_tokens: number;
+            /**
+             * Format: u-int64
+             * @description Tokens read from the provider's cache.
+             */
+            cache_read_tokens: number;
+            /**
+             * Format: u-int64
+             * @description Tokens written to the provider's cache.
+             */
+            cache_write_tokens: number;
+            /**
+             * Format: u-int64
+             * @description Those of `output_tokens` that were thinking, where the agent tells them apart.
+             */
+            reasoning_tokens: number;
+            /** @description US dollars, as far as agents told; absent if none did. */
+            cost_usd?: components["schemas"]["Money"];
+            /** @description Whether some of that is computed from list prices, not billed. */
+            cost_is_estimate: boolean;
+            /**
+             * Format: u-int64
+             * @description Runs that ended and told tokens but no cost, which `cost_usd` therefore lacks.
+             */
+            runs_without_cost: number;
         };
         /** @description A user. */
         User: {
@@ -2202,7 +2549,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["User"];
+                    "application/json": components["schemas"]["Me"];
                 };
             };
         };
@@ -2456,6 +2803,86 @@ export interface operations {
             };
         };
     };
+    list_usage: {
+        parameters: {
+            query?: {
+                /** @description By what it is added up. */
+                group_by?: ("day" | "user" | "agent" | "model" | "session" | "run") & Record<string, never>;
+                /** @description Only that of this day (UTC) or later. */
+                since?: components["schemas"]["Day"];
+                /** @description Only that of this day (UTC) or earlier. */
+                until?: components["schemas"]["Day"];
+                /** @description Only this user's; for admins, others always get their own. */
+                user?: components["schemas"]["UserName"];
+                /** @description Only that of this agent. */
+                agent_type?: string;
+                /** @description Only that of this conversation. */
+                session_id?: components["schemas"]["SessionId"];
+                /** @description Most items of the page. */
+                limit?: number;
+                /** @description Where the page begins: the `next_cursor` of the one before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsagePage"];
+                };
+            };
+        };
+    };
+    get_budget: {
+        parameters: {
+            query?: {
+                /** @description This user's instead of one's own; for admins. */
+                user?: components["schemas"]["UserName"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The budget. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Budget"];
+                };
+            };
+        };
+    };
+    list_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of them. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Settings"];
+                };
+            };
+        };
+    };
     list_agents: {
         parameters: {
             query?: never;
@@ -2479,8 +2906,10 @@ export interface operations {
     list_runs: {
         parameters: {
             query?: {
-                /** @description Only runs that are so. */
-                status?: components["schemas"]["RunStatus"];
+                /** @description Only runs that are so: one status, or several with commas between them. */
+                status?: components["schemas"]["RunStatus"][];
+                /** @description Only those with this in the beginning of the prompt or in a label, or whose id begins so. */
+                q?: string;
                 /** @description Only this agent's. */
                 agent_type?: string;
                 /** @description Only this conversation's. */
@@ -2648,6 +3077,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    follow_runs: {
+        parameters: {
+            query?: {
+                /** @description Go on after this place; without it, from now on. `Last-Event-ID` counts before it. */
+                after?: string;
+            };
+            header?: {
+                /** @description Go on after this place, as an event's `id` told. */
+                "Last-Event-ID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The stream. It ends when the server goes away, or when its reader has lost the right to it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["FeedEvent"];
+                    "application/x-ndjson": components["schemas"]["FeedEvent"];
+                };
             };
         };
     };

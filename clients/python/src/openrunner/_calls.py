@@ -43,9 +43,9 @@ class Calls(ABC):
         """Ends the token that the request came with."""
         self._call("POST", "/api/auth/logout")
 
-    def me(self) -> models.User:
+    def me(self) -> models.Me:
         """Tells whose token this is."""
-        answer: models.User = self._call("GET", "/api/auth/me")
+        answer: models.Me = self._call("GET", "/api/auth/me")
         return answer
 
     def change_password(self, body: models.PasswordRequest) -> models.LoginResponse:
@@ -73,7 +73,7 @@ class Calls(ABC):
         self._call("DELETE", f"/api/users/{quote(name, safe='')}")
 
     def change_user(self, name: models.UserName, body: models.ChangeUserRequest) -> models.Account:
-        """Gives a user another role, another password, or both; for admins."""
+        """Gives a user another role, another password, another budget, or several of them; for admins."""
         answer: models.Account = self._call("PATCH", f"/api/users/{quote(name, safe='')}", body=body)
         return answer
 
@@ -109,6 +109,45 @@ class Calls(ABC):
         )
         return answer
 
+    def list_usage(
+        self,
+        *,
+        group_by: str | None = None,
+        since: models.Day | None = None,
+        until: models.Day | None = None,
+        user: models.UserName | None = None,
+        agent_type: str | None = None,
+        session_id: models.SessionId | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> models.UsagePage:
+        """Tells what was used: one's own, an admin everyone's."""
+        answer: models.UsagePage = self._call(
+            "GET",
+            "/api/usage",
+            query={
+                "group_by": group_by,
+                "since": since,
+                "until": until,
+                "user": user,
+                "agent_type": agent_type,
+                "session_id": session_id,
+                "limit": limit,
+                "cursor": cursor,
+            },
+        )
+        return answer
+
+    def get_budget(self, *, user: models.UserName | None = None) -> models.Budget:
+        """Tells what may be used today, and what was."""
+        answer: models.Budget = self._call("GET", "/api/usage/budget", query={"user": user})
+        return answer
+
+    def list_settings(self) -> models.Settings:
+        """Lists the settings in force and where each came from; for admins."""
+        answer: models.Settings = self._call("GET", "/api/settings")
+        return answer
+
     def list_agents(self) -> models.AgentsResponse:
         """Lists the agents, and what can be done with each."""
         answer: models.AgentsResponse = self._call("GET", "/api/agents")
@@ -117,7 +156,8 @@ class Calls(ABC):
     def list_runs(
         self,
         *,
-        status: models.RunStatus | None = None,
+        status: str | None = None,
+        q: str | None = None,
         agent_type: str | None = None,
         session_id: models.SessionId | None = None,
         label: str | None = None,
@@ -132,6 +172,7 @@ class Calls(ABC):
             "/api/runs",
             query={
                 "status": status,
+                "q": q,
                 "agent_type": agent_type,
                 "session_id": session_id,
                 "label": label,
@@ -234,9 +275,9 @@ class AsyncCalls(ABC):
         """Ends the token that the request came with."""
         await self._call("POST", "/api/auth/logout")
 
-    async def me(self) -> models.User:
+    async def me(self) -> models.Me:
         """Tells whose token this is."""
-        answer: models.User = await self._call("GET", "/api/auth/me")
+        answer: models.Me = await self._call("GET", "/api/auth/me")
         return answer
 
     async def change_password(self, body: models.PasswordRequest) -> models.LoginResponse:
@@ -264,7 +305,7 @@ class AsyncCalls(ABC):
         await self._call("DELETE", f"/api/users/{quote(name, safe='')}")
 
     async def change_user(self, name: models.UserName, body: models.ChangeUserRequest) -> models.Account:
-        """Gives a user another role, another password, or both; for admins."""
+        """Gives a user another role, another password, another budget, or several of them; for admins."""
         answer: models.Account = await self._call("PATCH", f"/api/users/{quote(name, safe='')}", body=body)
         return answer
 
@@ -300,6 +341,45 @@ class AsyncCalls(ABC):
         )
         return answer
 
+    async def list_usage(
+        self,
+        *,
+        group_by: str | None = None,
+        since: models.Day | None = None,
+        until: models.Day | None = None,
+        user: models.UserName | None = None,
+        agent_type: str | None = None,
+        session_id: models.SessionId | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> models.UsagePage:
+        """Tells what was used: one's own, an admin everyone's."""
+        answer: models.UsagePage = await self._call(
+            "GET",
+            "/api/usage",
+            query={
+                "group_by": group_by,
+                "since": since,
+                "until": until,
+                "user": user,
+                "agent_type": agent_type,
+                "session_id": session_id,
+                "limit": limit,
+                "cursor": cursor,
+            },
+        )
+        return answer
+
+    async def get_budget(self, *, user: models.UserName | None = None) -> models.Budget:
+        """Tells what may be used today, and what was."""
+        answer: models.Budget = await self._call("GET", "/api/usage/budget", query={"user": user})
+        return answer
+
+    async def list_settings(self) -> models.Settings:
+        """Lists the settings in force and where each came from; for admins."""
+        answer: models.Settings = await self._call("GET", "/api/settings")
+        return answer
+
     async def list_agents(self) -> models.AgentsResponse:
         """Lists the agents, and what can be done with each."""
         answer: models.AgentsResponse = await self._call("GET", "/api/agents")
@@ -308,7 +388,8 @@ class AsyncCalls(ABC):
     async def list_runs(
         self,
         *,
-        status: models.RunStatus | None = None,
+        status: str | None = None,
+        q: str | None = None,
         agent_type: str | None = None,
         session_id: models.SessionId | None = None,
         label: str | None = None,
@@ -323,6 +404,7 @@ class AsyncCalls(ABC):
             "/api/runs",
             query={
                 "status": status,
+                "q": q,
                 "agent_type": agent_type,
                 "session_id": session_id,
                 "label": label,

@@ -74,7 +74,11 @@ Cause: TypeAlias = Literal[
     "node_lost",
     "storage",
     "protocol",
+    "budget_exceeded",
 ]
+
+
+Day: TypeAlias = str
 
 
 DecidedBy: TypeAlias = Literal["policy", "user", "timeout"]
@@ -111,6 +115,65 @@ class EventFrame(TypedDict):
 
     data: str
     """One line of JSON."""
+
+
+class FeedEvent1(TypedDict):
+    """
+    Always the first, unless `reset` is: whatever changes from now on is told.
+    """
+
+    resumed: bool
+    """Whether nothing was missed since the place that was given. If false, list the runs now."""
+
+    type: Literal["ready"]
+
+
+class FeedEvent4(TypedDict):
+    """
+    What has changed since is not known: list the runs again. Whatever changes from now on is told.
+    """
+
+    type: Literal["reset"]
+
+
+class FeedEvent5(TypedDict):
+    """
+    One event of the feed, with the place after it.
+    """
+
+    cursor: str
+    """The place after this event: with it as `Last-Event-ID` or `after` the feed goes on there."""
+
+
+class FeedEvent6(FeedEvent1, FeedEvent5):
+    """
+    One event of the feed, with the place after it.
+    """
+
+
+class FeedEvent9(FeedEvent4, FeedEvent5):
+    """
+    One event of the feed, with the place after it.
+    """
+
+
+class FeedNews1(TypedDict):
+    """
+    Always the first, unless `reset` is: whatever changes from now on is told.
+    """
+
+    resumed: bool
+    """Whether nothing was missed since the place that was given. If false, list the runs now."""
+
+    type: Literal["ready"]
+
+
+class FeedNews4(TypedDict):
+    """
+    What has changed since is not known: list the runs again. Whatever changes from now on is told.
+    """
+
+    type: Literal["reset"]
 
 
 FileChangeKind: TypeAlias = Literal["create", "update", "delete"]
@@ -193,6 +256,13 @@ class MessageRequest(TypedDict):
     """How it is delivered."""
 
 
+Money: TypeAlias = float
+"""
+An amount of US dollars, never negative, in whole millionths: so sums are exact, in whatever order they are made. On the wire a number
+of dollars.
+"""
+
+
 NoticeCode: TypeAlias = Literal[
     "retrying",
     "rate_limited",
@@ -232,6 +302,42 @@ PermissionMode: TypeAlias = Literal["auto", "ask", "read_only"]
 
 
 PlanStatus: TypeAlias = Literal["pending", "in_progress", "completed"]
+
+
+class PortionMoney(TypedDict):
+    """
+    How much of something was used, of how much.
+    """
+
+    used: float
+    """
+    An amount of US dollars, never negative, in whole millionths: so sums are exact, in whatever order they are made. On the wire a number
+    of dollars.
+    """
+
+    allowed: NotRequired[float]
+    """
+    An amount of US dollars, never negative, in whole millionths: so sums are exact, in whatever order they are made. On the wire a number
+    of dollars.
+    """
+
+    is_own: bool
+    """Whether that was set for this user, and is not the server's own."""
+
+
+class PortionTokens(TypedDict):
+    """
+    How much of something was used, of how much.
+    """
+
+    used: int
+    """Tokens, as budgets count them."""
+
+    allowed: NotRequired[int]
+    """Tokens, as budgets count them."""
+
+    is_own: bool
+    """Whether that was set for this user, and is not the server's own."""
 
 
 class Problem(TypedDict):
@@ -291,6 +397,7 @@ class Problem(TypedDict):
         "messages_not_supported",
         "idempotency_key_reused",
         "queue_full",
+        "budget_exceeded",
         "too_many_messages",
         "too_many_logins",
         "too_many_requests",
@@ -371,6 +478,18 @@ Seq: TypeAlias = int
 SessionId: TypeAlias = str
 
 
+class SettingOrigin1(TypedDict):
+    """
+    The settings file, by its path.
+    """
+
+    file: str
+    """The settings file, by its path."""
+
+
+SettingOrigin: TypeAlias = Literal["flag"] | Literal["environment"] | SettingOrigin1 | Literal["default"]
+
+
 class StdioServer(TypedDict):
     """
     A program that the agent starts.
@@ -438,6 +557,9 @@ class ToolOutputEvent(TypedDict):
 ToolStatus: TypeAlias = Literal["ok", "error", "denied"]
 
 
+Unlimited: TypeAlias = Literal["unlimited"]
+
+
 class Usage(TypedDict):
     """
     What the model has used, in tokens and money.
@@ -465,6 +587,27 @@ class Usage(TypedDict):
     """Whether the cost is computed from list prices, not billed."""
 
 
+class UsageByStatus(TypedDict):
+    """
+    Ended runs by how they ended.
+    """
+
+    completed: int
+    """Ended well."""
+
+    failed: int
+    """Ended badly."""
+
+    cancelled: int
+    """Were cancelled."""
+
+    timed_out: int
+    """Ran out of time."""
+
+    interrupted: int
+    """Their server went away."""
+
+
 class UsageEvent(Usage):
     """
     What the run has used so far: totals, so the last one counts.
@@ -473,6 +616,48 @@ class UsageEvent(Usage):
     seq: Seq
     ts: Timestamp
     type: Literal["usage"]
+
+
+UsageGroup: TypeAlias = Literal["day", "user", "agent", "model", "session", "run"]
+
+
+class UsageTotals(TypedDict):
+    """
+    How much was used.
+    """
+
+    runs: int
+    """Runs that ended. One that goes on is not counted yet, but what it has used is."""
+
+    by_status: UsageByStatus
+    """Of these, how many ended so."""
+
+    tokens: int
+    """Tokens that count against a budget: `input_tokens`, `cache_write_tokens` and `output_tokens`."""
+
+    input_tokens: int
+    """Tokens read by the model that no cache held."""
+
+    output_tokens: int
+    """Tokens written by the model, thinking included."""
+
+    cache_read_tokens: int
+    """Tokens read from the provider's cache."""
+
+    cache_write_tokens: int
+    """Tokens written to the provider's cache."""
+
+    reasoning_tokens: int
+    """Those of `output_tokens` that were thinking, where the agent tells them apart."""
+
+    cost_usd: NotRequired[Money]
+    """US dollars, as far as agents told; absent if none did."""
+
+    cost_is_estimate: bool
+    """Whether some of that is computed from list prices, not billed."""
+
+    runs_without_cost: int
+    """Runs that ended and told tokens but no cost, which `cost_usd` therefore lacks."""
 
 
 class UserMessageEvent(TypedDict):
@@ -494,33 +679,6 @@ UserName: TypeAlias = str
 
 
 UserRole: TypeAlias = Literal["admin", "user"]
-
-
-class Account(TypedDict):
-    """
-    A user, as admins see them.
-    """
-
-    username: UserName
-    """The name."""
-
-    role: UserRole
-    """What the user may do."""
-
-    default_password: bool
-    """Whether the password is still the documented default, which works from this machine only."""
-
-
-class AccountPage(TypedDict):
-    """
-    One page of a listing.
-    """
-
-    items: list[Account]
-    """What was found."""
-
-    next_cursor: str | None
-    """The `cursor` by which the next page is asked for; null after the last."""
 
 
 class AgentReport(TypedDict):
@@ -748,6 +906,48 @@ class AuditEntryPage(TypedDict):
     """The `cursor` by which the next page is asked for; null after the last."""
 
 
+BoundMoney: TypeAlias = float | Unlimited
+
+
+BoundTokens: TypeAlias = int | Unlimited
+
+
+class Budget(TypedDict):
+    """
+    How a user stands today.
+    """
+
+    user: UserName
+    """The user."""
+
+    day: Day
+    """Today, in UTC."""
+
+    resets_at: Timestamp
+    """When the day is over and everything may be used anew."""
+
+    tokens: PortionTokens
+    """
+    In tokens: what the model read anew, with what it wrote into the provider's cache, and what it wrote. What it read from the cache does
+    not count.
+    """
+
+    cost_usd: PortionMoney
+    """In US dollars, as far as agents tell what they cost."""
+
+    is_used_up: bool
+    """Whether no run can begin before the day is over."""
+
+
+class BudgetRequest(TypedDict):
+    """
+    What the user may use in a day (UTC). What is absent stays as it is; null is as the server's settings have it.
+    """
+
+    tokens_per_day: NotRequired[BoundTokens | None]
+    cost_per_day_usd: NotRequired[BoundMoney | None]
+
+
 class ChangeUserRequest(TypedDict):
     """
     What is to become of a user. What is absent stays as it is.
@@ -757,6 +957,8 @@ class ChangeUserRequest(TypedDict):
     """A new password, which is not the name. It ends all tokens of the user."""
 
     role: NotRequired[UserRole | None]
+    budget: NotRequired[BudgetRequest]
+    """A new budget."""
 
 
 class ChatRequest(TypedDict):
@@ -874,6 +1076,34 @@ class ErrorEvent(TypedDict):
     """Whether the agent tries again by itself."""
 
 
+class FeedEvent3(TypedDict):
+    """
+    A run was deleted.
+    """
+
+    run_id: RunId
+    """Which one."""
+
+    type: Literal["run_deleted"]
+
+
+class FeedEvent8(FeedEvent3, FeedEvent5):
+    """
+    One event of the feed, with the place after it.
+    """
+
+
+class FeedNews3(TypedDict):
+    """
+    A run was deleted.
+    """
+
+    run_id: RunId
+    """Which one."""
+
+    type: Literal["run_deleted"]
+
+
 class FileChangeEvent(TypedDict):
     """
     The agent changed a file.
@@ -926,6 +1156,21 @@ class LogEvent(TypedDict):
 
 
 McpServer: TypeAlias = StdioServer | HttpServer
+
+
+class Me(TypedDict):
+    """
+    Who one is, and what one may use.
+    """
+
+    username: UserName
+    """The name."""
+
+    role: UserRole
+    """What the user may do."""
+
+    budget: Budget
+    """What the user may use today, and has used."""
 
 
 class MessageEvent(TypedDict):
@@ -1059,6 +1304,18 @@ class OpenRequestPage(TypedDict):
 
     next_cursor: str | None
     """The `cursor` by which the next page is asked for; null after the last."""
+
+
+class OwnBudget(TypedDict):
+    """
+    How much a user may use in a day (UTC). Where nothing is set, the server's settings count.
+    """
+
+    tokens_per_day: NotRequired[BoundTokens]
+    """In tokens."""
+
+    cost_per_day_usd: NotRequired[BoundMoney]
+    """In US dollars, as far as agents tell what they cost."""
 
 
 class PermissionRequestEvent(TypedDict):
@@ -1393,6 +1650,33 @@ class SessionPage(TypedDict):
     """The `cursor` by which the next page is asked for; null after the last."""
 
 
+class Setting(TypedDict):
+    """
+    One setting as it stands.
+    """
+
+    name: str
+    """Its name in the file."""
+
+    value: Any
+    """Its value; of a secret only that there is one."""
+
+    origin: SettingOrigin
+    """Where the value came from."""
+
+    variable: NotRequired[str]
+    """The variable that sets it; none for one that is only in the file."""
+
+
+class Settings(TypedDict):
+    """
+    The settings in force.
+    """
+
+    settings: list[Setting]
+    """Every setting, as `openrunner config --json` shows them."""
+
+
 class ThinkingEvent(Delta):
     """
     A piece of the assistant's thinking.
@@ -1458,6 +1742,30 @@ class ToolResultEvent(TypedDict):
     """From the `tool_call` event to this one, in milliseconds; filled in by the driver where the agent does not say."""
 
 
+class UsageKey(TypedDict):
+    """
+    What one day, user, agent, model, conversation or run has used: it has the one of these fields that was grouped by.
+    """
+
+    day: NotRequired[Day]
+    """The day, in UTC."""
+
+    user: NotRequired[UserName]
+    """The user."""
+
+    agent_type: NotRequired[str]
+    """The agent."""
+
+    model: NotRequired[str]
+    """The model that the agent named, or that was asked for; empty where neither is known."""
+
+    session_id: NotRequired[SessionId]
+    """The conversation."""
+
+    run_id: NotRequired[RunId]
+    """The run."""
+
+
 class User(TypedDict):
     """
     A user.
@@ -1468,6 +1776,36 @@ class User(TypedDict):
 
     role: UserRole
     """What the user may do."""
+
+
+class Account(TypedDict):
+    """
+    A user, as admins see them.
+    """
+
+    username: UserName
+    """The name."""
+
+    role: UserRole
+    """What the user may do."""
+
+    default_password: bool
+    """Whether the password is still the documented default, which works from this machine only."""
+
+    budget: NotRequired[OwnBudget]
+    """What the user may use in a day, as far as that was set for this one; absent if nothing was."""
+
+
+class AccountPage(TypedDict):
+    """
+    One page of a listing.
+    """
+
+    items: list[Account]
+    """What was found."""
+
+    next_cursor: str | None
+    """The `cursor` by which the next page is asked for; null after the last."""
 
 
 class CreateRunRequest(TypedDict):
@@ -1567,6 +1905,9 @@ class Run(RunEnd):
     prompt: str
     """What it was asked to do."""
 
+    title: str
+    """The first line of that which is not empty, at most 120 characters of it."""
+
     working_dir: str
     """Where it works."""
 
@@ -1629,3 +1970,64 @@ class SessionWithRuns(Session):
 
     runs: list[Run]
     """Its newest 200, newest first."""
+
+
+class UsageItem(UsageKey, UsageTotals):
+    """
+    What one of a group has used.
+    """
+
+
+class UsagePage(TypedDict):
+    """
+    A page of what was used, and the sum of all pages.
+    """
+
+    group_by: UsageGroup
+    """By what `items` are added up."""
+
+    items: list[UsageItem]
+    """What was found: days, conversations and runs with the latest first, all others by name."""
+
+    next_cursor: str | None
+    """The `cursor` by which the next page is asked for; null after the last."""
+
+    total: UsageTotals
+    """The sum of all that was asked for, on whatever page."""
+
+
+class FeedEvent2(TypedDict):
+    """
+    A run is new, or has changed.
+    """
+
+    run: Run
+    """The run as it stands when this is told."""
+
+    type: Literal["run"]
+
+
+class FeedEvent7(FeedEvent2, FeedEvent5):
+    """
+    One event of the feed, with the place after it.
+    """
+
+
+FeedEvent: TypeAlias = FeedEvent6 | FeedEvent7 | FeedEvent8 | FeedEvent9
+"""
+One event of the feed, with the place after it.
+"""
+
+
+class FeedNews2(TypedDict):
+    """
+    A run is new, or has changed.
+    """
+
+    run: Run
+    """The run as it stands when this is told."""
+
+    type: Literal["run"]
+
+
+FeedNews: TypeAlias = FeedNews1 | FeedNews2 | FeedNews3 | FeedNews4
