@@ -192,7 +192,8 @@ impl Server {
             let store = store.clone();
             Box::pin(async move { store.try_to_heal().await })
         });
-        let policy = Policy::new(address.ip(), &settings.allowed_hosts, &settings.allowed_origins).behind(&settings.trusted_proxies);
+        let policy = Policy::new(address.ip(), &settings.allowed_hosts, &settings.allowed_origins);
+        let policy = policy.listening_on(address.port()).behind(&settings.trusted_proxies);
         let limits = Arc::new(RateLimits::new(Rates {
             logins_per_minute: settings.logins_per_minute,
             requests_per_minute: settings.requests_per_minute,
