@@ -113,18 +113,8 @@ part() {
 part 'The API against its own description' scripts/test-api.sh schemathesis 'an answer is not what docs/openapi.json says'
 part 'Webhooks against the reference library' scripts/test-webhooks.sh standardwebhooks 'what is sent is not what the library takes'
 part 'The metrics, read by a parser of Prometheus' scripts/test-metrics.sh prometheus-client '/metrics is not what Prometheus reads'
-
-heading 'The console, in a browser'
-status=0
-scripts/test-console.sh || status=$?
-case $status in
-0) ;;
-4)
-    [ "${CI-}" != true ] || fail 'what the console is tested with could not be installed, and with CI=true it must be tested.'
-    echo 'SKIPPED: what the console is tested with could not be installed.'
-    ;;
-*) fail 'the console does not do what it should; see above' ;;
-esac
+part 'The clients for Python and TypeScript' scripts/test-clients.sh 'what the clients need' 'a client is not as it should be'
+part 'The console, in a browser' scripts/test-console.sh 'what the console is tested with' 'the console is not as it should be'
 
 heading 'Examples in the documentation'
 cargo test --locked --doc
