@@ -72,6 +72,7 @@ pub(super) fn document<S>(routes: Vec<UtoipaMethodRouter<S>>) -> OpenApi {
         ("users", "Users, for admins"),
         ("keys", "API keys, for programs"),
         ("audit", "Who did what"),
+        ("usage", "What was used, and what may be used"),
         ("server", "The server itself, and what describes it"),
     ];
     let tags = tags.map(|(name, what)| TagBuilder::new().name(name).description(Some(what)).build());
