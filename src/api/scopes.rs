@@ -54,6 +54,9 @@ pub(super) const NEEDS: &[(Method, &str, Need)] = &[
     (Method::GET, "/api/sessions", READ),
     (Method::GET, "/api/sessions/{id}", READ),
     (Method::POST, "/api/chat", WRITE),
+    (Method::GET, "/v1/models", READ),
+    (Method::GET, "/v1/models/{model}", READ),
+    (Method::POST, "/v1/chat/completions", WRITE),
 ];
 
 /// What a method of a route needs; `None` for what is open to all or does not exist.

@@ -461,6 +461,11 @@ impl RunManager {
         }
     }
 
+    /// Whether the server goes away: whoever loses a connection now has not left.
+    pub fn is_draining(&self) -> bool {
+        self.inner.around.shutdown.is_told()
+    }
+
     pub(super) fn live(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, RunHandle>> {
         self.inner.live.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -101,7 +101,7 @@ pub(in crate::api) async fn chat(
 }
 
 /// Which agent, and which of its models, a name means.
-fn agent_of(name: &str, app: &AppState) -> Result<(String, Option<String>), ApiError> {
+pub(super) fn agent_of(name: &str, app: &AppState) -> Result<(String, Option<String>), ApiError> {
     let (agent, model) = name.split_once('/').map_or((name, None), |(agent, model)| (agent, Some(model.to_owned())));
     let agent = SHORT.iter().find(|(short, _)| *short == agent).map_or(agent, |(_, agent)| agent);
     if app.runs.agents().contains(agent) {

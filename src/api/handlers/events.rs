@@ -21,7 +21,7 @@ use crate::run::store::StoreError;
 use crate::types::RunId;
 
 /// After so long without an event a comment is sent: it keeps proxies from hanging up, and finds out readers that have gone.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -73,10 +73,21 @@ pub(in crate::api) async fn follow(
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ];
+    let stream = counted.around(following(app, principal, run, follower, keep_alive));
+    Ok((headers, Body::from_stream(stream)).into_response())
+}
+
+/// What a follower reads for somebody, for as long as they may read it, with `keep_alive` where it is silent.
+pub(super) fn following(
+    app: AppState,
+    principal: Principal,
+    run: RunId,
+    follower: Follower,
+    keep_alive: &'static [u8],
+) -> impl Stream<Item = Result<Bytes, StoreError>> + Send + Unpin {
     let until = principal.expires_in.and_then(|left| Instant::now().checked_add(left));
     let may_go_on = move || -> BoxFuture<'static, bool> { Box::pin(may_follow(app.clone(), principal.clone(), run)) };
-    let stream = counted.around(events(log(follower), keep_alive, until, may_go_on));
-    Ok((headers, Body::from_stream(stream)).into_response())
+    Box::pin(events(log(follower), keep_alive, until, may_go_on))
 }
 
 /// Whether the reader would still be let in, and to this run. A store that cannot say so ends the stream: the client comes again.
