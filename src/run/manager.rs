@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::admission::{Admission, Caps};
 use super::driver::{Driver, Surroundings};
+use super::ends::Ends;
 use super::errors::{AnswerError, CreateError, DeleteError, FindError, MessageError, SessionError};
 use super::events::{EventLog, Follower, Framing, Held, Secrets};
 use super::handle::{self, NotTaken, RunHandle};
@@ -96,6 +98,7 @@ pub(super) struct Inner {
     user_env: Vec<String>,
     pub(super) sessions: Sessions,
     live: Mutex<HashMap<RunId, RunHandle>>,
+    pub(super) ends: Ends,
     pub(super) tasks: TaskTracker,
 }
 
@@ -134,6 +137,7 @@ impl RunManager {
                 user_env: settings.user_env.clone(),
                 sessions: Sessions::default(),
                 live: Mutex::default(),
+                ends: Ends::default(),
                 tasks: TaskTracker::new(),
             }),
         })
@@ -459,6 +463,12 @@ impl RunManager {
         if tokio::time::timeout(limit, self.inner.tasks.wait()).await.is_err() {
             self.inner.around.force.cancel();
         }
+    }
+
+    /// The runs that end from now on, in their order, and those that are let go; the store says which. A reader that stands still misses
+    /// ends and holds nobody up. `None` if somebody reads them already.
+    pub fn ends(&self) -> Option<mpsc::Receiver<RunId>> {
+        self.inner.ends.listen()
     }
 
     /// Whether the server goes away: whoever loses a connection now has not left.

@@ -2,6 +2,7 @@
 
 mod admission;
 mod driver;
+mod ends;
 mod errors;
 pub mod events;
 mod handle;

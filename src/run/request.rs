@@ -12,7 +12,7 @@ use super::store::SessionRecord;
 use super::workspace::{Chooser, WorkspaceError, Workspaces};
 use crate::agent::flags::BadArgs;
 use crate::agent::{Agents, Capabilities};
-use crate::types::{Caller, McpServer, McpTransport, PermissionMode, RuleSpec, RunId, RunSpec, SessionId};
+use crate::types::{Caller, McpServer, McpTransport, PermissionMode, RuleSpec, RunId, RunSpec, SessionId, TraceParent};
 
 /// The agent of a run that names none.
 const DEFAULT_AGENT: &str = "claude_code";
@@ -65,6 +65,8 @@ pub struct NewRun {
     pub idle_timeout: Option<Duration>,
     /// The caller's own marks.
     pub labels: BTreeMap<String, String>,
+    /// The span of the caller's own trace that the run belongs to.
+    pub trace_parent: Option<TraceParent>,
     /// Whether the caller is on this machine.
     pub from_this_machine: bool,
     /// Whether a default password is enough to speak for the caller, so that an agent could answer its own requests.
@@ -262,6 +264,7 @@ pub(super) fn check(
         timeout: new.timeout.unwrap_or(DEFAULT_TIMEOUT),
         idle_timeout: new.idle_timeout,
         labels: new.labels,
+        trace_parent: new.trace_parent,
     };
     Ok(Checked { spec, widened, rules, private: Private { env: new.env, mcp_servers: new.mcp_servers } })
 }

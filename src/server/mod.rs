@@ -11,6 +11,8 @@ mod signals;
 mod start;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "otel")]
+mod traces;
 
 pub use agents::agents;
 pub use listen::{Drained, Listening, serve};

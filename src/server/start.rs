@@ -15,6 +15,8 @@ use tokio_util::task::TaskTracker;
 use super::listen::{Drained, Listening, listen, serve};
 use super::secrets::known_secrets;
 use super::signals::Stop;
+#[cfg(feature = "otel")]
+use super::traces::Traces;
 use crate::agent::handle::Limits;
 use crate::agent::{Agents, Host, Registry};
 use crate::api::{AppState, Health, Policy, RateLimits, Rates, router};
@@ -92,6 +94,8 @@ pub struct Server {
     runs: RunManager,
     limits: Arc<RateLimits>,
     tasks: TaskTracker,
+    #[cfg(feature = "otel")]
+    traces: Option<Traces>,
     max_connections: usize,
     shutdown: Duration,
 }
@@ -149,6 +153,9 @@ impl Server {
         };
         let audit = Audit::new(Arc::new(store.clone()), Arc::clone(&clock), tasks.clone());
         let runs = RunManager::new(Arc::new(store.clone()), clock, agents, &run_settings).map_err(StartError::Workspaces)?;
+        // Before the runs of an earlier server are ended, since they have traces, too.
+        #[cfg(feature = "otel")]
+        let traces = Traces::start(&runs, Arc::new(store.clone()));
         let recovered = runs.recover().await?;
         if recovered != Recovered::default() {
             let Recovered { found, queued, interrupted } = recovered;
@@ -167,7 +174,18 @@ impl Server {
         let state = AppState { auth: Arc::new(auth), audit, runs: runs.clone(), health: Arc::new(health), limits: Arc::clone(&limits) };
         let router = router(state, policy);
         let max_connections = usize::try_from(settings.max_connections.get()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        Ok(Self { listener, address, router, runs, limits, tasks, max_connections, shutdown: settings.shutdown() })
+        Ok(Self {
+            listener,
+            address,
+            router,
+            runs,
+            limits,
+            tasks,
+            #[cfg(feature = "otel")]
+            traces,
+            max_connections,
+            shutdown: settings.shutdown(),
+        })
     }
 
     /// The address that it listens on.
@@ -178,10 +196,12 @@ impl Server {
     /// Serves until it is told to stop. Then it takes no more connections, ends every run as `shutdown` or lets it go on by itself, lets
     /// followers read to the end of what there is, and returns within the shutdown's time.
     pub async fn run(self, stop: Stop) {
-        let Self { listener, address, router, runs, limits, tasks, max_connections, shutdown } = self;
+        #[cfg(feature = "otel")]
+        let traces = self.traces;
+        let Self { listener, address, router, runs, limits, tasks, max_connections, shutdown, .. } = self;
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "openrunner is ready");
         let listening = Listening { max_connections, drain: shutdown };
-        let closing = CancellationToken::new();
+        let (closing, drained) = (CancellationToken::new(), CancellationToken::new());
         let draining = async {
             let how = stop.told().await;
             closing.cancel();
@@ -190,10 +210,20 @@ impl Server {
                 OnShutdown::Detach => tracing::info!("shutting down: agents go on without this server"),
             }
             runs.drain(how, shutdown).await;
+            drained.cancel();
         };
+        #[cfg(feature = "otel")]
+        let tracing = async {
+            if let Some(traces) = traces {
+                traces.send(drained.clone()).await;
+            }
+        };
+        #[cfg(not(feature = "otel"))]
+        let tracing = std::future::ready(());
         let tidying = closing.run_until_cancelled(limits.keep_tidy());
-        let (drained, (), _closed) = tokio::join!(serve(listener, router, listening, closing.clone()), draining, tidying);
-        if let Drained::Cut(connections) = drained {
+        let serving = serve(listener, router, listening, closing.clone());
+        let (left, (), _closed, ()) = tokio::join!(serving, draining, tidying, tracing);
+        if let Drained::Cut(connections) = left {
             tracing::warn!(connections, "connections were cut that did not finish in time");
         }
         tasks.close();

@@ -14,6 +14,7 @@ mod scope;
 mod shutdown;
 mod spec;
 mod text;
+mod trace;
 
 pub use action::Action;
 pub use caller::{Caller, UserRole};
@@ -30,3 +31,4 @@ pub use scope::{BadScope, Scope};
 pub use shutdown::OnShutdown;
 pub use spec::{McpServer, McpTransport, PermissionMode, RunSpec, Timestamp};
 pub use text::acts_on_a_reader;
+pub use trace::TraceParent;

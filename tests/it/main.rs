@@ -22,6 +22,7 @@ mod limits;
 mod memo;
 mod messages;
 mod network;
+mod openai;
 mod permissions;
 mod policies;
 mod private;
@@ -40,4 +41,6 @@ mod stops;
 mod streams;
 mod support;
 mod terminal;
+#[cfg(feature = "otel")]
+mod traces;
 mod workspaces;

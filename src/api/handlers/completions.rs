@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use super::super::access::Peer;
 use super::super::actor::Actor;
 use super::super::error::RunFields;
-use super::super::extract::Keyed;
+use super::super::extract::{Keyed, Traced};
 use super::super::leaving::Client;
 use super::super::openai::{Chunk, Chunks, Completion, CompletionRequest, OnDisconnect, Read, of_end};
 use super::super::{ApiError, AppState};
@@ -51,6 +51,7 @@ pub(in crate::api) async fn create(
     State(app): State<AppState>,
     actor: Actor,
     Peer(peer): Peer,
+    Traced(trace_parent): Traced,
     Keyed { value, key }: Keyed<CompletionRequest>,
 ) -> Result<Response, ApiError> {
     let request: CompletionRequest = value;
@@ -61,6 +62,7 @@ pub(in crate::api) async fn create(
     let (agent_type, agents_model) = agent_of(&model, &app)?;
     let mut new = request.into_new_run()?;
     (new.agent_type, new.model, new.from_this_machine) = (Some(agent_type), agents_model, peer.is_local());
+    new.trace_parent = trace_parent;
     new.default_passwords = new.permission_mode != PermissionMode::Auto && app.auth.default_password_reaches(&actor.caller().user).await?;
     // Before there is a run, since one that nobody can follow would be made in vain.
     let counted = if is_stream { Some(app.limits.streams.open(&actor.caller().user)?) } else { None };

@@ -1,5 +1,7 @@
 //! The events of a run as the chunks of a streamed answer. Pure: lines of the log in, bytes for the wire out.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -67,7 +69,14 @@ struct ChunkDelta<'a> {
     reasoning_content: Option<&'a str>,
 }
 
-/// What a line of the log says that matters here. Of most only the type is looked at.
+/// The type of an event, which tells whether the rest is looked at: it may be the output of a tool, of megabytes.
+#[derive(Deserialize)]
+struct Kind<'a> {
+    #[serde(borrow)]
+    r#type: Cow<'a, str>,
+}
+
+/// What a line of the log says that matters here.
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Line {
@@ -93,6 +102,18 @@ enum Line {
     },
     #[serde(other)]
     Other,
+}
+
+impl Line {
+    /// Reads a line. The log holds what this program wrote; what it does not know is of a later one, and is passed over as any client would.
+    fn of(line: &[u8]) -> Self {
+        match serde_json::from_slice::<Kind<'_>>(line) {
+            Ok(kind) if matches!(&*kind.r#type, "token" | "thinking" | "message" | "done") => {
+                serde_json::from_slice(line).unwrap_or(Self::Other)
+            }
+            _ => Self::Other,
+        }
+    }
 }
 
 /// How far a stream has come.
@@ -144,8 +165,7 @@ impl Chunks {
                 out.extend_from_slice(KEEP_ALIVE);
                 continue;
             }
-            // The log holds what this program wrote; an event of a later one is passed over as any client would.
-            match serde_json::from_slice(line).unwrap_or(Line::Other) {
+            match Line::of(line) {
                 Line::Token { content, parent_tool_call_id: None } => {
                     if !content.is_empty() {
                         self.text(&content, out);
