@@ -1,6 +1,7 @@
 //! The door for programs that speak OpenAI's API: the same runs, asked for and answered in its form.
 
 use reqwest::Method;
+use reqwest::header::HeaderValue;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -41,12 +42,12 @@ fn refused<'a>(answer: &'a Answer, status: u16, kind: &str, code: &str) -> Optio
 /// Begins a stream, and reads until this was said. The run goes on at most as long as the answer is held.
 async fn streaming(user: &Client, body: &Value, until: &str) -> (reqwest::Response, String) {
     let mut response = user.request(Method::POST, COMPLETIONS).json(body).send().await.expect("the server answers");
-    assert_eq!((response.status().as_u16(), &response.headers()["content-type"]), (200, &"text/event-stream".parse().unwrap()));
-    let run = response.headers()["x-openrunner-run-id"].to_str().unwrap().to_owned();
+    assert_eq!((response.status().as_u16(), &response.headers()["content-type"]), (200, &HeaderValue::from_static("text/event-stream")));
+    let run = response.headers()["x-openrunner-run-id"].to_str().expect("an id").to_owned();
     let mut seen = String::new();
     while !seen.contains(until) {
         let chunk = response.chunk().await.expect("the stream goes on").expect("it has not ended");
-        seen.push_str(std::str::from_utf8(&chunk).unwrap());
+        seen.push_str(std::str::from_utf8(&chunk).expect("whole characters"));
     }
     (response, run)
 }

@@ -31,8 +31,8 @@ impl Collector {
             keep.send((headers, body)).await.map_or(StatusCode::GONE, |()| StatusCode::OK)
         };
         let router = Router::new().route("/v1/traces", post(take)).with_state(keep);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("its address"));
         TaskTracker::new().spawn(async move { axum::serve(listener, router).await });
         Self { url, sent }
     }
@@ -78,7 +78,7 @@ fn named<'a>(spans: &'a [Span], name: &str) -> &'a Span {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |digits, byte| digits + &format!("{byte:02x}"))
 }
 
 #[test]

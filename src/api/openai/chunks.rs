@@ -32,9 +32,9 @@ pub(in crate::api) struct Chunk<'a> {
     model: &'a str,
     /// One, but none in the chunk that tells the totals.
     choices: &'a [ChunkChoice<'a>],
-    /// The totals, in the last chunk, if they were asked for; null in the others then.
+    /// The totals, in the last chunk, if they were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<Option<CompletionUsage>>,
+    usage: Option<CompletionUsage>,
     /// The run behind it: in the first chunk and in the one that tells the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     openrunner: Option<RunOf>,
@@ -93,15 +93,19 @@ enum Line {
         content: String,
         parent_tool_call_id: Option<String>,
     },
-    Done {
-        status: RunStatus,
-        cause: Cause,
-        message: Option<String>,
-        result: Option<String>,
-        usage: Option<Usage>,
-    },
+    Done(Done),
     #[serde(other)]
     Other,
+}
+
+/// The end of the run.
+#[derive(Deserialize)]
+struct Done {
+    status: RunStatus,
+    cause: Cause,
+    message: Option<String>,
+    result: Option<String>,
+    usage: Option<Usage>,
 }
 
 impl Line {
@@ -137,10 +141,18 @@ pub(in crate::api) struct Chunks {
     with_usage: bool,
     /// A chunk was written.
     begun: bool,
-    /// Text was written.
-    has_text: bool,
-    /// Text of a message was written whose end has not come.
-    in_message: bool,
+    text: Text,
+}
+
+/// How far the text has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Text {
+    /// There is none.
+    Nothing,
+    /// The last message goes on.
+    InMessage,
+    /// What comes next is another message.
+    AfterMessage,
 }
 
 impl Chunks {
@@ -153,8 +165,7 @@ impl Chunks {
             run: RunOf { run_id: run.run_id, session_id: run.session_id, status: RunStatus::Running },
             with_usage,
             begun: false,
-            has_text: false,
-            in_message: false,
+            text: Text::Nothing,
         }
     }
 
@@ -168,8 +179,7 @@ impl Chunks {
             match Line::of(line) {
                 Line::Token { content, parent_tool_call_id: None } => {
                     if !content.is_empty() {
-                        self.text(&content, out);
-                        self.in_message = true;
+                        self.write(&content, out);
                     }
                 }
                 Line::Thinking { content, parent_tool_call_id: None } => {
@@ -177,14 +187,14 @@ impl Chunks {
                 }
                 // Its tokens came before it, from agents that tell them.
                 Line::Message { role: Role::Assistant, content, parent_tool_call_id: None } => {
-                    if !std::mem::take(&mut self.in_message) && !content.is_empty() {
-                        self.text(&content, out);
-                        self.in_message = false;
+                    if self.text != Text::InMessage && !content.is_empty() {
+                        self.write(&content, out);
+                    }
+                    if self.text == Text::InMessage {
+                        self.text = Text::AfterMessage;
                     }
                 }
-                Line::Done { status, cause, message, result, usage } => {
-                    return self.done(status, cause, message, result, usage, out);
-                }
+                Line::Done(done) => return self.end(done, out),
                 Line::Token { .. } | Line::Thinking { .. } | Line::Message { .. } | Line::Other => {}
             }
         }
@@ -196,48 +206,40 @@ impl Chunks {
         frame(&Refusal::of(error), out);
     }
 
-    fn done(
-        &mut self,
-        status: RunStatus,
-        cause: Cause,
-        message: Option<String>,
-        result: Option<String>,
-        usage: Option<Usage>,
-        out: &mut Vec<u8>,
-    ) -> Read {
+    fn end(&mut self, done: Done, out: &mut Vec<u8>) -> Read {
+        let Done { status, cause, message, result, usage } = done;
         let said = message.as_deref().unwrap_or("it did not say why");
         if let Some(error) = of_cause(cause, format!("run {} has ended without an answer: {said}", self.run.run_id)) {
             return Read::Failed(error);
         }
         // An agent that told its text only with its end.
-        if let Some(result) = result.filter(|result| !self.has_text && !result.is_empty()) {
-            self.text(&result, out);
+        if let Some(result) = result.filter(|result| self.text == Text::Nothing && !result.is_empty()) {
+            self.write(&result, out);
         }
         self.begin(out);
         self.run.status = status;
         let choice = ChunkChoice { index: 0, delta: ChunkDelta::default(), logprobs: None, finish_reason: Some("stop") };
-        self.chunk(&[choice], self.with_usage.then_some(None), Some(self.run), out);
-        if self.with_usage {
-            self.chunk(&[], Some(usage.as_ref().map(CompletionUsage::from)), None, out);
+        self.chunk(&[choice], None, Some(self.run), out);
+        if let Some(usage) = usage.filter(|_| self.with_usage) {
+            self.chunk(&[], Some(CompletionUsage::from(&usage)), None, out);
         }
         out.extend_from_slice(LAST);
         Read::Ended
     }
 
     /// Writes text of a message. Between two messages there is an empty line.
-    fn text(&mut self, text: &str, out: &mut Vec<u8>) {
-        let is_next_message = self.has_text && !self.in_message;
-        if is_next_message {
+    fn write(&mut self, text: &str, out: &mut Vec<u8>) {
+        if self.text == Text::AfterMessage {
             self.delta(ChunkDelta { content: Some("\n\n"), ..ChunkDelta::default() }, out);
         }
         self.delta(ChunkDelta { content: Some(text), ..ChunkDelta::default() }, out);
-        self.has_text = true;
+        self.text = Text::InMessage;
     }
 
     fn delta(&mut self, delta: ChunkDelta<'_>, out: &mut Vec<u8>) {
         self.begin(out);
         let choice = ChunkChoice { index: 0, delta, logprobs: None, finish_reason: None };
-        self.chunk(&[choice], self.with_usage.then_some(None), None, out);
+        self.chunk(&[choice], None, None, out);
     }
 
     /// Writes the first chunk, which says who speaks, if it is not written.
@@ -247,10 +249,10 @@ impl Chunks {
         }
         let delta = ChunkDelta { role: Some("assistant"), content: Some(""), reasoning_content: None };
         let choice = ChunkChoice { index: 0, delta, logprobs: None, finish_reason: None };
-        self.chunk(&[choice], self.with_usage.then_some(None), Some(self.run), out);
+        self.chunk(&[choice], None, Some(self.run), out);
     }
 
-    fn chunk(&self, choices: &[ChunkChoice<'_>], usage: Option<Option<CompletionUsage>>, run: Option<RunOf>, out: &mut Vec<u8>) {
+    fn chunk(&self, choices: &[ChunkChoice<'_>], usage: Option<CompletionUsage>, run: Option<RunOf>, out: &mut Vec<u8>) {
         let (id, model) = (self.id.as_str(), self.model.as_str());
         frame(&Chunk { id, object: "chat.completion.chunk", created: self.created, model, choices, usage, openrunner: run }, out);
     }
@@ -273,7 +275,7 @@ mod tests {
     fn chunks(with_usage: bool) -> Chunks {
         let run = RunOf { run_id: RunId::new(), session_id: SessionId::new(), status: RunStatus::Running };
         let model = "demo".to_owned();
-        Chunks { id: "chatcmpl-1".into(), created: 7, model, run, with_usage, begun: false, has_text: false, in_message: false }
+        Chunks { id: "chatcmpl-1".into(), created: 7, model, run, with_usage, begun: false, text: Text::Nothing }
     }
 
     fn lines(events: &[Value]) -> Vec<u8> {
@@ -322,7 +324,7 @@ mod tests {
             "reasoning_tokens": 30, "cost_is_estimate": false});
         let (data, _) = read(&mut chunks(true), &[done(&json!({ "usage": usage }))]);
         let [.., last, totals, _end] = &data[..] else { panic!("{data:?}") };
-        assert!(last["usage"].is_null() && last.get("usage").is_some());
+        assert!(last.get("usage").is_none());
         let expected = json!({"prompt_tokens": 2210, "completion_tokens": 84, "total_tokens": 2294,
             "prompt_tokens_details": {"cached_tokens": 2000}, "completion_tokens_details": {"reasoning_tokens": 30}});
         assert_eq!((&totals["choices"], &totals["usage"]), (&json!([]), &expected));
@@ -371,6 +373,6 @@ mod tests {
         assert_eq!(text(&data), "a\n\ndata: [DONE]\n\n\r\r");
         let mut out = Vec::new();
         Chunks::refuse(&ApiError::not_found("no\n\nno"), &mut out);
-        assert_eq!(out.iter().filter(|byte| **byte == b'\n').count(), 2);
+        assert_eq!(String::from_utf8(out).unwrap().matches('\n').count(), 2);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::super::ApiError;
@@ -215,23 +215,24 @@ impl CompletionRequest {
 
     /// Refuses what would be answered with something else than was asked for.
     fn check_promises(&self) -> Result<(), ApiError> {
-        let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
-        let is_text = |value: &Value| *value == serde_json::json!(["text"]);
-        let is_text_format = |value: &Value| value["type"] == "text";
-        let none = |_: &Value| false;
-        let promises: [(&'static str, &Option<Value>, &dyn Fn(&Value) -> bool, &str); 9] = [
-            ("n", &self.n, &|n| *n == 1, "an agent gives one answer"),
-            ("tools", &self.tools, &is_empty, "an agent brings its own tools and uses them itself"),
-            ("functions", &self.functions, &is_empty, "an agent brings its own tools and uses them itself"),
-            ("logprobs", &self.logprobs, &|wanted| *wanted == false, "agents do not tell them"),
-            ("top_logprobs", &self.top_logprobs, &|wanted| *wanted == 0, "agents do not tell them"),
-            ("response_format", &self.response_format, &is_text_format, "agents answer with text; ask for another form in the message"),
-            ("modalities", &self.modalities, &is_text, "agents answer with text"),
-            ("audio", &self.audio, &none, "agents answer with text"),
-            ("web_search_options", &self.web_search_options, &none, "an agent brings its own tools and uses them itself"),
+        const OWN_TOOLS: &str = "an agent brings its own tools and uses them itself";
+        const TEXT: &str = "agents answer with text; ask for another form in the message";
+        const NOT_TOLD: &str = "agents do not tell them";
+        // What asks for nothing is harmless.
+        let asks = |value: Option<&Value>, harmless: Value| value.is_some_and(|value| *value != harmless);
+        let promises = [
+            ("n", asks(self.n.as_ref(), json!(1)), "an agent gives one answer"),
+            ("tools", asks(self.tools.as_ref(), json!([])), OWN_TOOLS),
+            ("functions", asks(self.functions.as_ref(), json!([])), OWN_TOOLS),
+            ("web_search_options", self.web_search_options.is_some(), OWN_TOOLS),
+            ("logprobs", asks(self.logprobs.as_ref(), json!(false)), NOT_TOLD),
+            ("top_logprobs", asks(self.top_logprobs.as_ref(), json!(0)), NOT_TOLD),
+            ("response_format", asks(self.response_format.as_ref(), json!({"type": "text"})), TEXT),
+            ("modalities", asks(self.modalities.as_ref(), json!(["text"])), TEXT),
+            ("audio", self.audio.is_some(), TEXT),
         ];
-        let broken = promises.into_iter().find(|(_, asked, is_harmless, _)| asked.as_ref().is_some_and(|value| !is_harmless(value)));
-        broken.map_or(Ok(()), |(field, _, _, why)| Err(unsupported(field, why)))
+        let broken = promises.into_iter().find(|(_field, is_asked, _why)| *is_asked);
+        broken.map_or(Ok(()), |(field, _is_asked, why)| Err(unsupported(field, why)))
     }
 }
 
@@ -265,8 +266,6 @@ fn unsupported(field: impl Into<String>, why: &str) -> ApiError {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     /// The run that a request with these further fields asks for.
