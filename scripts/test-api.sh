@@ -62,7 +62,8 @@ echo '-- with a key'
 as_admin=(--exclude-checks unsupported_method --header "Authorization: Bearer $key")
 # What could end the key comes last and with ids that are made up; otherwise they are taken from answers, too.
 ending=(delete_key delete_user change_user)
-run "${as_admin[@]}" "${ending[@]/#/--exclude-operation-id=}"
+# A stream that has no end would be waited for.
+run "${as_admin[@]}" "${ending[@]/#/--exclude-operation-id=}" --exclude-operation-id=follow_runs
 if ! curl --silent --fail --output /dev/null --header "Authorization: Bearer $key" "$url/api/auth/me"; then
     echo 'test-api.sh: a request has ended the key, so those after it have shown little' >&2
     exit 1

@@ -12,7 +12,8 @@ use uuid::Uuid;
 use crate::auth::{AuthError, LoginError, LogoutError, NewKeyError, PasswordError, RevokeError, UserError};
 use crate::run::store::StoreError;
 use crate::run::{
-    AnswerError, BadAnswer, BadRun, CreateError, DeleteError, FindError, MessageError, NotAnswered, NotTaken, SessionError, WorkspaceError,
+    AnswerError, BadAnswer, BadRun, CreateError, DeleteError, FindError, MessageError, NotAnswered, NotTaken, OverBudget, SessionError,
+    WorkspaceError,
 };
 
 /// Longest `detail`, in characters. A message may quote what the caller sent, but need not send all of it back.
@@ -217,6 +218,7 @@ impl ApiError {
         let bad = match error {
             CreateError::Bad(bad) => bad,
             CreateError::QueueFull { .. } => return Self::new(StatusCode::TOO_MANY_REQUESTS, "queue_full", detail).retry_after(TRY_AGAIN),
+            CreateError::OverBudget(over) => return over_budget(&over),
             CreateError::Draining => return Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", detail).retry_after(TRY_AGAIN),
             CreateError::NoSession(_) => return Self { field: Some(within("session_id")), ..Self::not_found(detail) },
             CreateError::SessionBusy(_) => return Self::new(StatusCode::CONFLICT, "session_busy", detail),
@@ -296,6 +298,7 @@ impl From<MessageError> for ApiError {
         let detail = error.to_string();
         match error {
             MessageError::Find(error) => error.into(),
+            MessageError::OverBudget(over) => over_budget(&over),
             MessageError::Empty => Self::invalid_field("text", detail),
             MessageError::NotSupported(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "messages_not_supported", detail),
             MessageError::Ended { .. } | MessageError::Not(NotTaken::Ended) => Self::new(StatusCode::CONFLICT, "run_ended", detail),
@@ -306,6 +309,11 @@ impl From<MessageError> for ApiError {
             MessageError::Not(NotTaken::Store(error)) => error.into(),
         }
     }
+}
+
+/// The user's budget for the day is used up: a new one begins at midnight.
+fn over_budget(over: &OverBudget) -> ApiError {
+    ApiError::new(StatusCode::TOO_MANY_REQUESTS, "budget_exceeded", over.to_string()).retry_after(over.seconds_left())
 }
 
 fn key_reused(detail: String) -> ApiError {

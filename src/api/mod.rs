@@ -22,6 +22,7 @@ mod openapi;
 mod request_log;
 mod router;
 mod scopes;
+mod stream;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -15,6 +15,7 @@ use utoipa_axum::routes;
 use super::handlers::{self, health::Health};
 use super::{ApiError, Policy, RateLimits, access, body, client, door, openai, request_log};
 use crate::auth::{Audit, Auth};
+use crate::config::Explained;
 use crate::run::RunManager;
 
 /// What handlers work with: handles on the services beneath, cheap to clone.
@@ -30,6 +31,8 @@ pub struct AppState {
     pub health: Arc<Health>,
     /// How often somebody may come.
     pub limits: Arc<RateLimits>,
+    /// The settings in force.
+    pub settings: Arc<[Explained]>,
 }
 
 #[cfg(test)]
@@ -48,7 +51,7 @@ impl AppState {
         let audit = Audit::new(store, clock.clone(), tokio_util::task::TaskTracker::new());
         let runs = RunManager::without_agents(folder.path());
         let (health, limits) = (Arc::new(Health::new(|| Box::pin(async { true }))), Arc::new(RateLimits::for_tests()));
-        (folder, Self { auth: Arc::new(auth), audit, runs, health, limits }, clock)
+        (folder, Self { auth: Arc::new(auth), audit, runs, health, limits, settings: Arc::new([]) }, clock)
     }
 }
 
@@ -71,11 +74,15 @@ pub(super) fn described() -> Vec<UtoipaMethodRouter<AppState>> {
         routes!(handlers::keys::list, handlers::keys::create),
         routes!(handlers::keys::delete),
         routes!(handlers::audit::list),
+        routes!(handlers::usage::list),
+        routes!(handlers::usage::budget),
+        routes!(handlers::settings::list),
         routes!(handlers::agents::list),
         routes!(handlers::runs::list, handlers::runs::create),
         routes!(handlers::runs::get, handlers::runs::delete),
         routes!(handlers::runs::cancel),
         routes!(handlers::events::follow),
+        routes!(handlers::feed::follow),
         routes!(handlers::tickets::create),
         routes!(handlers::messages::send),
         routes!(handlers::requests::list),

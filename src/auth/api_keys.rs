@@ -218,6 +218,7 @@ mod tests {
 
     use super::*;
     use crate::auth::tests::{LOCAL, REMOTE, StandingClock, admin, fresh};
+    use crate::types::BudgetChange;
 
     fn new(scopes: &[Scope]) -> NewKey {
         NewKey { name: "ci".into(), scopes: scopes.iter().copied().collect(), expires_in: None }
@@ -225,7 +226,7 @@ mod tests {
 
     async fn with_own_password() -> (Auth, Arc<StandingClock>, TempDir) {
         let (auth, clock, folder) = fresh().await;
-        auth.change_user(&admin(), None, Some("long enough")).await.unwrap();
+        auth.change_user(&admin(), None, Some("long enough"), BudgetChange::default()).await.unwrap();
         (auth, clock, folder)
     }
 
@@ -270,7 +271,7 @@ mod tests {
         let (key, _record) = auth.create_key(&admin(), new(&[Scope::RunsRead, Scope::Admin])).await.unwrap();
         assert!(auth.authenticate(&key, LOCAL).await.unwrap().caller.is_admin());
         auth.add_user("deputy".parse().unwrap(), UserRole::Admin, "another one").await.unwrap();
-        auth.change_user(&admin(), Some(UserRole::User), None).await.unwrap();
+        auth.change_user(&admin(), Some(UserRole::User), None, BudgetChange::default()).await.unwrap();
         let demoted = auth.authenticate(&key, LOCAL).await.unwrap();
         assert!(!demoted.caller.is_admin() && !demoted.has_scope(Scope::Admin) && demoted.has_scope(Scope::RunsRead));
         let refused = auth.create_key(&admin(), new(&[Scope::Admin])).await;

@@ -10,7 +10,7 @@ use super::principal::{Credential, Principal, TokenFacts};
 use super::{HashError, PeerFacts, SigningKey};
 use crate::config::Secret;
 use crate::run::store::{KeyStore, StoreError, TokenStore, UserRecord, UserStore};
-use crate::types::{Caller, Clock, Timestamp, UserName, UserRole};
+use crate::types::{Budget, Caller, Clock, Timestamp, UserName, UserRole};
 
 /// The documented users of a fresh server, whose passwords are their names.
 const DEFAULT_USERS: [(&str, UserRole); 2] = [("admin", UserRole::Admin), ("user", UserRole::User)];
@@ -129,7 +129,16 @@ impl Auth {
             for (name, role) in DEFAULT_USERS {
                 let Ok(user) = name.parse::<UserName>() else { continue };
                 let password_hash = self.passwords.hash(name).await?;
-                self.store.add_user(UserRecord { name: user, role, password_hash, default_password: true, generation: 1 }).await?;
+                self.store
+                    .add_user(UserRecord {
+                        name: user,
+                        role,
+                        password_hash,
+                        default_password: true,
+                        generation: 1,
+                        budget: Budget::default(),
+                    })
+                    .await?;
             }
         }
         let (Some(password), (name, _role)) = (admin_password, DEFAULT_USERS[0]) else { return Ok(()) };
@@ -279,7 +288,7 @@ pub(crate) mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::run::store::SqliteStore;
+    use crate::run::store::{SqliteStore, UserEdit};
 
     /// A clock that stands where it is put.
     pub(crate) struct StandingClock(pub(crate) AtomicI64);
@@ -360,8 +369,8 @@ pub(crate) mod tests {
     async fn i4_role_and_existence_come_from_the_store_at_every_request() {
         let (auth, _clock, _folder) = fresh().await;
         let token = auth.login("admin", "admin", LOCAL).await.unwrap().token;
-        auth.store.change_user(&"user".parse().unwrap(), Some(UserRole::Admin), None).await.unwrap();
-        auth.store.change_user(&admin(), Some(UserRole::User), None).await.unwrap();
+        auth.store.change_user(&"user".parse().unwrap(), UserEdit { role: Some(UserRole::Admin), ..UserEdit::default() }).await.unwrap();
+        auth.store.change_user(&admin(), UserEdit { role: Some(UserRole::User), ..UserEdit::default() }).await.unwrap();
         assert_eq!(auth.authenticate(&token, LOCAL).await.unwrap().caller.role, UserRole::User);
         auth.store.remove_user(&admin()).await.unwrap();
         assert!(matches!(auth.authenticate(&token, LOCAL).await, Err(AuthError::Invalid)));

@@ -2,8 +2,8 @@
 
 use super::password::BadPassword;
 use super::{Auth, HashError, LoginAnswer, LoginError, Principal};
-use crate::run::store::{StoreError, UserChange, UserRecord};
-use crate::types::{UserName, UserRole};
+use crate::run::store::{StoreError, UserChange, UserEdit, UserRecord};
+use crate::types::{Budget, BudgetChange, UserName, UserRole};
 
 /// Why a user was not made, changed or removed. Nothing was done then.
 #[derive(Debug, thiserror::Error)]
@@ -69,15 +69,23 @@ impl Auth {
             return Err(UserError::Exists(name)); // before the hash, which is dear
         }
         let password_hash = self.passwords.hash(password).await?;
-        let user = UserRecord { name: name.clone(), role, password_hash, default_password: false, generation: 1 };
+        let user =
+            UserRecord { name: name.clone(), role, password_hash, default_password: false, generation: 1, budget: Budget::default() };
         if self.store.add_user(user).await? { Ok(()) } else { Err(UserError::Exists(name)) }
     }
 
-    /// Gives a user a role, a password, or both. A new password ends all tokens of the user, a new role counts from the next request on.
+    /// Gives a user a role, a password, a budget, or all of them: all or nothing. A new password ends all tokens of the user; the others
+    /// count from the next request on.
     ///
     /// # Errors
     /// [`UserError`], by cause.
-    pub async fn change_user(&self, name: &UserName, role: Option<UserRole>, password: Option<&str>) -> Result<(), UserError> {
+    pub async fn change_user(
+        &self,
+        name: &UserName,
+        role: Option<UserRole>,
+        password: Option<&str>,
+        budget: BudgetChange,
+    ) -> Result<(), UserError> {
         if let Some(password) = password {
             BadPassword::check(name, password)?;
         }
@@ -88,7 +96,7 @@ impl Auth {
             Some(password) => Some(self.passwords.hash(password).await?),
             None => None,
         };
-        done(name, self.store.change_user(name, role, password_hash).await?)
+        done(name, self.store.change_user(name, UserEdit { role, password_hash, budget }).await?)
     }
 
     /// Removes a user: tokens and keys end at once, runs stay and go on belonging to the name.
@@ -111,7 +119,7 @@ impl Auth {
         if !self.passwords.matches(current, hash).await.map_err(|error| PasswordError::Change(error.into()))? {
             return Err(PasswordError::WrongPassword);
         }
-        self.change_user(name, None, Some(new)).await?;
+        self.change_user(name, None, Some(new), BudgetChange::default()).await?;
         let user = self.store.user(name).await.map_err(failed)?;
         let user = user.ok_or_else(|| PasswordError::Change(UserError::NotFound(name.clone())))?;
         Ok(self.token_for(user)?)
@@ -157,17 +165,19 @@ mod tests {
         for (number, fine) in ["12345678", "äöüäöüäö", &"x".repeat(1024)].into_iter().enumerate() {
             auth.add_user(format!("user{number}").parse().unwrap(), UserRole::User, fine).await.unwrap();
         }
-        let refused = auth.change_user(&admin(), None, Some("short")).await;
+        let refused = auth.change_user(&admin(), None, Some("short"), BudgetChange::default()).await;
         assert!(matches!(refused, Err(UserError::Password(_))), "{refused:?}");
     }
 
     #[tokio::test]
     async fn the_last_admin_can_be_neither_removed_nor_demoted() {
         let (auth, _clock, _folder) = fresh().await;
-        for refused in [auth.remove_user(&admin()).await, auth.change_user(&admin(), Some(UserRole::User), None).await] {
+        for refused in
+            [auth.remove_user(&admin()).await, auth.change_user(&admin(), Some(UserRole::User), None, BudgetChange::default()).await]
+        {
             assert!(matches!(refused, Err(UserError::LastAdmin(_))), "{refused:?}");
         }
-        auth.change_user(&"user".parse().unwrap(), Some(UserRole::Admin), None).await.unwrap();
+        auth.change_user(&"user".parse().unwrap(), Some(UserRole::Admin), None, BudgetChange::default()).await.unwrap();
         auth.remove_user(&admin()).await.unwrap();
         assert!(matches!(auth.remove_user(&admin()).await, Err(UserError::NotFound(_))));
     }

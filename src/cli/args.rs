@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::commands::ClientCommand;
 use crate::config::Flags;
-use crate::types::{KeyId, Scope, UserName, UserRole};
+use crate::types::{Bound, BoundChange, KeyId, Money, Scope, Tokens, UserName, UserRole};
 
 /// One durable HTTP service over the coding agents of this machine
 #[derive(Debug, Parser)]
@@ -76,6 +76,20 @@ pub enum UserCommand {
     Passwd {
         /// Name
         name: UserName,
+        /// Which server's users.
+        #[command(flatten)]
+        data: DataFlags,
+    },
+    /// Set what a user may use in a day (UTC); what is not given stays as it is
+    Budget {
+        /// Name
+        name: UserName,
+        /// So many tokens, `unlimited`, or `default` for what the server's settings say
+        #[arg(long, value_name = "N", value_parser = bound::<Tokens>, default_value = KEEP, hide_default_value = true)]
+        tokens_per_day: BoundChange<Tokens>,
+        /// So many US dollars, `unlimited`, or `default`
+        #[arg(long, value_name = "USD", value_parser = bound::<Money>, default_value = KEEP, hide_default_value = true)]
+        cost_per_day_usd: BoundChange<Money>,
         /// Which server's users.
         #[command(flatten)]
         data: DataFlags,
@@ -156,6 +170,21 @@ pub struct DataFlags {
 impl From<DataFlags> for Flags {
     fn from(flags: DataFlags) -> Self {
         Self { config: flags.config, data_dir: flags.data_dir, ..Self::default() }
+    }
+}
+
+/// What is not given. Nobody can type it by accident.
+const KEEP: &str = "";
+
+fn bound<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<BoundChange<T>, String> {
+    match text {
+        KEEP => Ok(BoundChange::Keep),
+        "default" => Ok(BoundChange::Reset),
+        "unlimited" => Ok(BoundChange::Set(Bound::NONE)),
+        number => {
+            let amount = number.parse().map_err(|error: T::Err| format!("{error}; or `unlimited`, or `default`"))?;
+            Ok(BoundChange::Set(Bound::At(amount)))
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::client::At;
 use crate::config::Flags;
-use crate::types::{MessageMode, PermissionMode};
+use crate::types::{Day, MessageMode, PermissionMode, UserName};
 
 /// Commands for people who use agents, and for the operator who looks after the machine.
 #[derive(Debug, Subcommand)]
@@ -28,6 +28,8 @@ pub enum ClientCommand {
     Send(SendArgs),
     /// List conversations, newest first
     Sessions(SessionsArgs),
+    /// Add up what runs have used, in tokens and money
+    Usage(UsageArgs),
     /// Tell which agents the server finds, or install them
     Agents(AgentsArgs),
     /// Log in to a server and keep the token
@@ -235,6 +237,55 @@ pub struct SessionsArgs {
     /// The form.
     #[command(flatten)]
     pub(super) form: Form,
+}
+
+/// `usage`
+#[derive(Debug, Args)]
+pub struct UsageArgs {
+    /// What to add up by
+    #[arg(long, value_name = "WHAT", value_enum, default_value = "day")]
+    pub(super) by: UsageBy,
+    /// Only from this day on, such as 2026-11-22 (UTC)
+    #[arg(long, value_name = "DAY")]
+    pub(super) since: Option<Day>,
+    /// Only up to this day
+    #[arg(long, value_name = "DAY")]
+    pub(super) until: Option<Day>,
+    /// Only this user's; for admins
+    #[arg(long, value_name = "USER")]
+    pub(super) user: Option<UserName>,
+    /// Only that of this agent
+    #[arg(long, value_name = "NAME")]
+    pub(super) agent: Option<String>,
+    /// Only that of this conversation: its id, the beginning of it, or `last`
+    #[arg(long, value_name = "SESSION")]
+    pub(super) session: Option<String>,
+    /// At most so many lines
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=200))]
+    pub(super) limit: u16,
+    /// The server.
+    #[command(flatten)]
+    pub(super) at: At,
+    /// The form.
+    #[command(flatten)]
+    pub(super) form: Form,
+}
+
+/// What usage is added up by.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum UsageBy {
+    /// Days, in UTC
+    Day,
+    /// Users
+    User,
+    /// Agents
+    Agent,
+    /// Models
+    Model,
+    /// Conversations
+    Session,
+    /// Runs
+    Run,
 }
 
 /// `agents`

@@ -13,7 +13,7 @@ use super::client::{Client, Credentials, Follower, Update};
 use super::render::Renderer;
 use crate::agent::Registry;
 use crate::agent::demo::Demo;
-use crate::config::{self, Flags, Secret};
+use crate::config::{self, Flags, Origins, Secret};
 use crate::process::launch::Launcher;
 use crate::server::{Server, stop_on_signal};
 use crate::types::{OnShutdown, RunStatus, SessionId, StreamEvent};
@@ -62,7 +62,7 @@ async fn play(prompt: &str, place: &Place, launcher: Launcher) -> anyhow::Result
     // Nothing of the operator's own settings: the demo is the same everywhere.
     let settings =
         config::load(Flags { data_dir: Some(place.data.clone()), addr: Some(([127, 0, 0, 1], 0).into()), ..Flags::default() }, &|_| None)?;
-    let server = Server::start(&settings, &Registry::default().with_program(Demo), launcher).await?;
+    let server = Server::start(&settings, &Origins::default(), &Registry::default().with_program(Demo), launcher).await?;
     let base = format!("http://{}", server.address());
     // An interrupt ends the run, and with it the demo: nothing of it stays either.
     let stop = stop_on_signal(OnShutdown::Stop).context("cannot listen for signals")?;

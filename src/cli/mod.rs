@@ -20,6 +20,7 @@ mod run;
 mod serve;
 mod table;
 mod terminal;
+mod usage;
 mod users;
 mod visible;
 mod watch;
@@ -69,6 +70,7 @@ fn client_command(command: ClientCommand, umask: rustix::fs::Mode) -> anyhow::Re
         ClientCommand::Cancel(args) => block_on(one::cancel(args)),
         ClientCommand::Send(args) => block_on(one::send(args)),
         ClientCommand::Sessions(args) => block_on(lists::sessions(args)),
+        ClientCommand::Usage(args) => block_on(usage::usage(args)),
         ClientCommand::Agents(args) => match args.command {
             Some(AgentsCommand::Install { names, prefix, global }) => install::install(&names, prefix, global),
             None => block_on(lists::agents(args)),

@@ -15,7 +15,7 @@ const BESIDE_CONNECTIONS: u64 = 1000;
 pub(super) fn serve(flags: Flags, umask: rustix::fs::Mode) -> anyhow::Result<ExitCode> {
     // Before the first secret is read.
     server::close_to_others().context("cannot close this process to others")?;
-    let settings = config::load(flags, &|name| std::env::var_os(name))?;
+    let (settings, origins) = config::load_and_explain(flags, &|name| std::env::var_os(name))?;
     server::init(&settings)?;
     let descriptors = Descriptors::raise();
     if let Some(now) = descriptors.now
@@ -32,7 +32,7 @@ pub(super) fn serve(flags: Flags, umask: rustix::fs::Mode) -> anyhow::Result<Exi
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     runtime.block_on(async {
         let stop = server::stop_on_signal(settings.on_shutdown).context("cannot listen for signals")?;
-        let server = Server::start(&settings, &registry, launcher).await?;
+        let server = Server::start(&settings, &origins, &registry, launcher).await?;
         server.run(stop).await;
         Ok::<_, anyhow::Error>(())
     })?;

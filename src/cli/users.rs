@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{DataFlags, UserCommand, identity, password};
 use crate::auth::Target;
 use crate::run::store::UserRecord;
-use crate::types::{Action, UserName, UserRole};
+use crate::types::{Action, Bound, BudgetChange, UserName, UserRole};
 
 /// Users that are read at once.
 const PAGE: usize = 200;
@@ -16,6 +16,9 @@ pub(super) fn user(command: UserCommand) -> anyhow::Result<ExitCode> {
     match command {
         UserCommand::Add { name, role, data } => add(&name, role, data)?,
         UserCommand::Passwd { name, data } => passwd(&name, data)?,
+        UserCommand::Budget { name, tokens_per_day, cost_per_day_usd, data } => {
+            budget(&name, BudgetChange { tokens_per_day, cost_per_day: cost_per_day_usd }, data)?;
+        }
         UserCommand::List { json, data } => list(json, data)?,
         UserCommand::Remove { name, data } => remove(&name, data)?,
     }
@@ -36,9 +39,19 @@ fn add(name: &UserName, role: UserRole, data: DataFlags) -> anyhow::Result<()> {
 fn passwd(name: &UserName, data: DataFlags) -> anyhow::Result<()> {
     let password = password::ask(name.as_str())?;
     identity::with(data, async |identity| {
-        let changed = identity.auth.change_user(name, None, Some(&password)).await;
+        let changed = identity.auth.change_user(name, None, Some(&password), BudgetChange::default()).await;
         identity.record(Action::UserChange, Target::User(name.clone()), "password".to_owned(), changed).await?;
         anstream::println!("{name} has a new password; tokens that were got before are worthless");
+        Ok(())
+    })
+}
+
+fn budget(name: &UserName, change: BudgetChange, data: DataFlags) -> anyhow::Result<()> {
+    anyhow::ensure!(change.is_some(), "nothing to change: give --tokens-per-day, --cost-per-day-usd or both");
+    identity::with(data, async |identity| {
+        let changed = identity.auth.change_user(name, None, None, change).await;
+        identity.record(Action::UserChange, Target::User(name.clone()), change.to_string(), changed).await?;
+        anstream::println!("{name} has this budget from now on: {change}");
         Ok(())
     })
 }
@@ -58,7 +71,7 @@ fn list(as_json: bool, data: DataFlags) -> anyhow::Result<()> {
     if as_json {
         let users: Vec<_> = users
             .iter()
-            .map(|user| json!({ "username": user.name, "role": user.role, "default_password": user.default_password }))
+            .map(|user| json!({ "username": user.name, "role": user.role, "default_password": user.default_password, "budget": user.budget }))
             .collect();
         anstream::println!("{}", serde_json::to_string_pretty(&users)?);
         return Ok(());
@@ -66,7 +79,10 @@ fn list(as_json: bool, data: DataFlags) -> anyhow::Result<()> {
     let width = users.iter().map(|user| user.name.as_str().len()).max().unwrap_or(0);
     for user in users {
         let note = if user.default_password { "  default password: from this machine only" } else { "" };
-        anstream::println!("{:width$}  {:5}{note}", user.name.as_str(), user.role.as_str());
+        let tokens = user.budget.tokens_per_day.map(|bound| format!("  {} a day", in_words(bound, "tokens")));
+        let cost = user.budget.cost_per_day_usd.map(|bound| format!("  {} a day", in_words(bound, "dollars")));
+        let budget = [tokens, cost].map(Option::unwrap_or_default).concat();
+        anstream::println!("{:width$}  {:5}{note}{budget}", user.name.as_str(), user.role.as_str());
     }
     Ok(())
 }
@@ -78,4 +94,8 @@ fn remove(name: &UserName, data: DataFlags) -> anyhow::Result<()> {
         anstream::println!("{name} is removed; the runs under that name stay");
         Ok(())
     })
+}
+
+fn in_words<T: std::fmt::Display>(bound: Bound<T>, what: &str) -> String {
+    bound.most().map_or_else(|| format!("unlimited {what}"), |most| most.to_string())
 }

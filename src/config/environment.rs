@@ -37,6 +37,8 @@ impl Environment<'_> {
             max_runs: self.parsed("OPENRUNNER_MAX_RUNS", "a whole number of runs, at least 1")?,
             max_runs_per_user: self.parsed("OPENRUNNER_MAX_RUNS_PER_USER", "a whole number of runs, at least 1")?,
             max_queue: self.parsed("OPENRUNNER_MAX_QUEUE", "a whole number of runs")?,
+            tokens_per_day: self.parsed("OPENRUNNER_TOKENS_PER_DAY", "a whole number of tokens, at most 10^15")?,
+            cost_per_day_usd: self.parsed("OPENRUNNER_COST_PER_DAY_USD", "a number of dollars from 0 to 1000000")?,
             stop_grace_secs: self.parsed("OPENRUNNER_STOP_GRACE_SECS", "a whole number of seconds")?,
             linger_secs: self.parsed("OPENRUNNER_LINGER_SECS", "a whole number of seconds")?,
             first_event_secs: self.parsed("OPENRUNNER_FIRST_EVENT_SECS", "a whole number of seconds")?,

@@ -1,13 +1,14 @@
 //! The settings as they come out, each with where it came from: what `openrunner config` shows.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
-use std::path::PathBuf;
 
 use confique::Config;
 use confique::meta::{FieldKind, LeafKind};
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::load::{Environment, Flags, SettingsError, load, settings_file};
 use super::{AgentsSettings, ControlGroup, LogFormat, Settings};
@@ -15,7 +16,8 @@ use crate::agent::Mode;
 use crate::types::OnShutdown;
 
 /// One setting as it stands.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = Setting)]
 pub struct Explained {
     /// Its name in the file.
     pub name: &'static str,
@@ -29,15 +31,16 @@ pub struct Explained {
 }
 
 /// Where a setting's value came from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = SettingOrigin)]
 pub enum Origin {
     /// The command line.
     Flag,
     /// A variable.
     Environment,
-    /// The settings file.
-    File(PathBuf),
+    /// The settings file, by its path.
+    File(String),
     /// Nobody said anything.
     Default,
 }
@@ -47,9 +50,24 @@ impl fmt::Display for Origin {
         match self {
             Self::Flag => f.write_str("command line"),
             Self::Environment => f.write_str("environment"),
-            Self::File(path) => write!(f, "{}", path.display()),
+            Self::File(path) => f.write_str(path),
             Self::Default => f.write_str("default"),
         }
+    }
+}
+
+/// Where each setting came from. By default all of them are the program's own.
+#[derive(Clone, Debug, Default)]
+pub struct Origins(BTreeMap<&'static str, Origin>);
+
+impl Origins {
+    /// These settings, each with where it came from.
+    pub fn explain(&self, settings: &Settings) -> Vec<Explained> {
+        let explained = values(settings).into_iter().map(|(name, value)| {
+            let origin = self.0.get(name).cloned().unwrap_or(Origin::Default);
+            Explained { name, value, origin, variable: variable(name) }
+        });
+        explained.collect()
     }
 }
 
@@ -58,6 +76,14 @@ impl fmt::Display for Origin {
 /// # Errors
 /// [`SettingsError`], as [`load`].
 pub fn explain(flags: Flags, get: &dyn Fn(&str) -> Option<OsString>) -> Result<Vec<Explained>, SettingsError> {
+    load_and_explain(flags, get).map(|(settings, origins)| origins.explain(&settings))
+}
+
+/// The settings as [`load`] gives them, with where each came from.
+///
+/// # Errors
+/// [`SettingsError`], as [`load`].
+pub fn load_and_explain(flags: Flags, get: &dyn Fn(&str) -> Option<OsString>) -> Result<(Settings, Origins), SettingsError> {
     let environment = Environment { get };
     let by_flag = [("addr", flags.addr.is_some()), ("data_dir", flags.data_dir.is_some()), ("log", flags.log.is_some())];
     let file = settings_file(&flags, &environment).map(|(path, _)| path);
@@ -65,18 +91,18 @@ pub fn explain(flags: Flags, get: &dyn Fn(&str) -> Option<OsString>) -> Result<V
     // It was read and understood a moment ago; here only its keys count.
     let keys: toml::Table =
         file.as_ref().and_then(|path| std::fs::read_to_string(path).ok()).and_then(|text| text.parse().ok()).unwrap_or_default();
-    let explained = values(&settings).into_iter().map(|(name, value)| {
-        let variable = variable(name);
-        let origin = if by_flag.contains(&(name, true)) {
+    let origin = |name: &'static str| {
+        if by_flag.contains(&(name, true)) {
             Origin::Flag
-        } else if variable.is_some_and(|variable| environment.value(variable).is_some()) {
+        } else if variable(name).is_some_and(|variable| environment.value(variable).is_some()) {
             Origin::Environment
         } else {
-            file.clone().filter(|_| keys.contains_key(name)).map_or(Origin::Default, Origin::File)
-        };
-        Explained { name, value, origin, variable }
-    });
-    Ok(explained.collect())
+            let file = file.as_ref().filter(|_| keys.contains_key(name));
+            file.map_or(Origin::Default, |path| Origin::File(path.display().to_string()))
+        }
+    };
+    let origins = Settings::META.fields.iter().map(|field| (field.name, origin(field.name))).collect();
+    Ok((settings, Origins(origins)))
 }
 
 /// The variable that sets the setting of this name.
@@ -106,6 +132,8 @@ fn values(settings: &Settings) -> Vec<(&'static str, Value)> {
         max_runs,
         max_runs_per_user,
         max_queue,
+        tokens_per_day,
+        cost_per_day_usd,
         stop_grace_secs,
         linger_secs,
         first_event_secs,
@@ -149,6 +177,8 @@ fn values(settings: &Settings) -> Vec<(&'static str, Value)> {
         ("max_runs", json!(max_runs)),
         ("max_runs_per_user", json!(max_runs_per_user)),
         ("max_queue", json!(max_queue)),
+        ("tokens_per_day", json!(tokens_per_day)),
+        ("cost_per_day_usd", json!(cost_per_day_usd)),
         ("stop_grace_secs", json!(stop_grace_secs)),
         ("linger_secs", json!(linger_secs)),
         ("first_event_secs", json!(first_event_secs)),
@@ -227,7 +257,7 @@ mod tests {
         let said = |name: &str| (one(&all, name).value.clone(), one(&all, name).origin.clone());
         assert_eq!(said("log"), (json!("trace"), Origin::Flag));
         assert_eq!(said("addr"), (json!("127.0.0.1:2"), Origin::Environment));
-        assert_eq!(said("max_queue"), (json!(7), Origin::File(file)));
+        assert_eq!(said("max_queue"), (json!(7), Origin::File(file.display().to_string())));
         assert_eq!(said("linger_secs"), (json!(10), Origin::Default));
         assert_eq!(one(&all, "addr").variable, Some("OPENRUNNER_ADDR"));
     }

@@ -14,7 +14,7 @@ mod secret;
 mod settings;
 
 pub use agents::{AgentSettings, AgentsSettings, BadAgent};
-pub use explain::{Explained, Origin as SettingOrigin, explain};
+pub use explain::{Explained, Origin as SettingOrigin, Origins, explain, load_and_explain};
 pub use lists::{BadItem, HostName, Origin, VariableName};
 pub use load::{Flags, SettingsError, load};
 pub use network::Network;

@@ -9,7 +9,7 @@ use confique::Config;
 use serde::Deserialize;
 
 use super::{AgentsSettings, HostName, Network, Origin, Secret, VariableName};
-use crate::types::{OnShutdown, RuleSpec};
+use crate::types::{Bound, Budget, Money, OnShutdown, RuleSpec, Tokens};
 
 /// Everything that the operator may choose.
 #[derive(Clone, Debug, Config)]
@@ -79,6 +79,15 @@ pub struct Settings {
     /// Runs that may wait; more are refused. Default 10000.
     #[config(env = "OPENRUNNER_MAX_QUEUE", default = 10_000)]
     pub max_queue: usize,
+
+    /// Tokens that each user may use in a day (UTC), for whom nothing else is set. Default: no bound.
+    #[config(env = "OPENRUNNER_TOKENS_PER_DAY")]
+    pub tokens_per_day: Option<Tokens>,
+
+    /// US dollars that each user may use in a day (UTC), as far as agents tell what they cost, for whom nothing else is set. Default: no
+    /// bound.
+    #[config(env = "OPENRUNNER_COST_PER_DAY_USD")]
+    pub cost_per_day_usd: Option<Money>,
 
     /// Seconds that an agent gets between being asked to end and being killed, at most 86400. Default 10.
     #[config(env = "OPENRUNNER_STOP_GRACE_SECS", default = 10)]
@@ -214,6 +223,11 @@ impl Settings {
     /// Memory that the processes of one run may use, in bytes.
     pub fn run_memory(&self) -> Option<u64> {
         self.run_memory_mb.map(|mebibytes| u64::from(mebibytes.get()) * 1024 * 1024)
+    }
+
+    /// What each user may use in a day for whom nothing else is set.
+    pub fn budget(&self) -> Budget {
+        Budget { tokens_per_day: self.tokens_per_day.map(Bound::At), cost_per_day_usd: self.cost_per_day_usd.map(Bound::At) }
     }
 
     /// How long a request waits for an answer.

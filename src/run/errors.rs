@@ -1,5 +1,6 @@
 //! Why the manager did not do what it was asked: one type for each thing that can be asked.
 
+use super::budgets::{BudgetError, OverBudget};
 use super::handle::{NotAnswered, NotTaken};
 use super::request::BadRun;
 use super::store::StoreError;
@@ -26,12 +27,24 @@ pub enum CreateError {
         /// The bound.
         max_queue: usize,
     },
+    /// The caller's budget for the day is used up.
+    #[error(transparent)]
+    OverBudget(Box<OverBudget>),
     /// The server is going away.
     #[error("the server is shutting down; try again when it is back")]
     Draining,
     /// The store failed.
     #[error("the run could not be recorded")]
     Store(#[from] StoreError),
+}
+
+impl From<BudgetError> for CreateError {
+    fn from(error: BudgetError) -> Self {
+        match error {
+            BudgetError::Over(over) => Self::OverBudget(over),
+            BudgetError::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 impl From<FindError> for CreateError {
@@ -89,6 +102,9 @@ pub enum MessageError {
     /// There is nothing in it.
     #[error("there is nothing to say: it is empty, or contains a NUL character")]
     Empty,
+    /// The budget of the run's owner is used up for the day.
+    #[error(transparent)]
+    OverBudget(Box<OverBudget>),
     /// The agent takes a prompt and nothing else.
     #[error("agent {0} takes no further messages; go on in a new run with the session's id")]
     NotSupported(String),
@@ -106,6 +122,15 @@ pub enum MessageError {
     /// As many wait as may, or it could not be recorded.
     #[error(transparent)]
     Not(#[from] NotTaken),
+}
+
+impl From<BudgetError> for MessageError {
+    fn from(error: BudgetError) -> Self {
+        match error {
+            BudgetError::Over(over) => Self::OverBudget(over),
+            BudgetError::Store(error) => Self::Find(error.into()),
+        }
+    }
 }
 
 /// Why a run was not deleted.

@@ -2,6 +2,7 @@
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::feed::Teller;
 use super::requests::{BadAnswer, RequestView};
 use super::state::StopReason;
 use super::store::{Idempotency, StoreError};
@@ -55,13 +56,40 @@ pub enum NotTaken {
 #[derive(Debug)]
 pub(super) struct Inbox {
     pub(super) commands: mpsc::Receiver<Command>,
-    pub(super) status: watch::Sender<RunStatus>,
+    status: watch::Sender<RunStatus>,
+    changes: Teller,
+    /// The state was entered anew, and what goes with that is not written yet.
+    unwritten: bool,
 }
 
-pub(super) fn link(session: SessionId) -> (RunHandle, Inbox) {
+/// The two ends of the way to a run, whose changes are told by `changes`.
+pub(super) fn link(session: SessionId, changes: Teller) -> (RunHandle, Inbox) {
     let (commands, inbox) = mpsc::channel(COMMANDS);
     let (status, seen) = watch::channel(RunStatus::Queued);
-    (RunHandle { session, commands, status: seen }, Inbox { commands: inbox, status })
+    (RunHandle { session, commands, status: seen }, Inbox { commands: inbox, status, changes, unwritten: false })
+}
+
+impl Inbox {
+    /// Shows where the run stands now.
+    pub(super) fn show(&mut self, status: RunStatus) {
+        self.unwritten = true;
+        if self.status.send_replace(status) != status {
+            self.changes.tell();
+        }
+    }
+
+    /// What goes with the last change of state is on disk: the run is told once more, as its row now has it.
+    pub(super) fn written(&mut self) {
+        if std::mem::take(&mut self.unwritten) {
+            self.changes.tell();
+        }
+    }
+
+    /// The run has ended, and its end is on disk.
+    pub(super) fn ended(&self, status: RunStatus) {
+        self.status.send_replace(status);
+        self.changes.tell();
+    }
 }
 
 impl RunHandle {

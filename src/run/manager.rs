@@ -10,10 +10,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::admission::{Admission, Caps};
+use super::budgets::{BudgetState, Budgets};
 use super::driver::{Driver, Surroundings};
 use super::ends::Ends;
 use super::errors::{AnswerError, CreateError, DeleteError, FindError, MessageError, SessionError};
 use super::events::{EventLog, Follower, Framing, Held, Secrets};
+use super::feed::{Changes, Feed, FeedCursor};
 use super::handle::{self, NotTaken, RunHandle};
 use super::policy::{Policy, Rule};
 use super::request::{self, Checked, Checks, NewRun, OnBusy};
@@ -21,13 +23,16 @@ use super::requests::RequestView;
 use super::sessions::{Sessions, Waiting};
 use super::shutdown::Shutdown;
 use super::state::StopReason;
-use super::store::{Idempotency, RunFilter, RunRecord, RunStore, SessionRecord, StoreError, UsedKey};
+use super::store::{
+    Idempotency, RunFilter, RunRecord, RunStore, SessionRecord, StoreError, UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum,
+    UsedKey,
+};
 use super::view::{RunView, SessionView};
 use super::workspace::Workspaces;
 use crate::agent::{AgentReport, AgentSummary, Agents, Capabilities};
 use crate::types::{
-    Answer, Caller, Clock, Level, MessageMode, NoticeCode, OnShutdown, PermissionMode, RunId, RunStatus, Seq, SessionId, StreamEvent,
-    Timestamp,
+    Answer, Budget, Caller, Clock, Level, MessageMode, NoticeCode, OnShutdown, PermissionMode, RunId, RunStatus, Seq, SessionId,
+    StreamEvent, Timestamp, UserName,
 };
 
 /// How long a caller's key is remembered.
@@ -58,6 +63,8 @@ pub struct RunSettings {
     pub permission_timeout: Duration,
     /// How long a program may take from its start to its first word; `None` for as long as the run may take.
     pub first_word: Option<Duration>,
+    /// What each user may use in a day for whom nothing else is set.
+    pub budget: Budget,
     /// Rules that count before those of any run.
     pub rules: Vec<Rule>,
     /// Variables that users may set for their runs.
@@ -89,6 +96,7 @@ pub struct RunManager {
 
 pub(super) struct Inner {
     pub(super) store: Arc<dyn RunStore>,
+    usage: Arc<dyn UsageStore>,
     pub(super) log: EventLog,
     workspaces: Workspaces,
     pub(super) admission: Admission,
@@ -99,6 +107,7 @@ pub(super) struct Inner {
     pub(super) sessions: Sessions,
     live: Mutex<HashMap<RunId, RunHandle>>,
     pub(super) ends: Ends,
+    pub(super) changes: Changes,
     pub(super) tasks: TaskTracker,
 }
 
@@ -107,7 +116,14 @@ impl RunManager {
     ///
     /// # Errors
     /// If a workspace root is not there or the data folder cannot be used.
-    pub fn new(store: Arc<dyn RunStore>, clock: Arc<dyn Clock>, agents: Agents, settings: &RunSettings) -> std::io::Result<Self> {
+    pub fn new<S: RunStore + UsageStore + 'static>(
+        store: Arc<S>,
+        clock: Arc<dyn Clock>,
+        agents: Agents,
+        settings: &RunSettings,
+    ) -> std::io::Result<Self> {
+        let usage: Arc<dyn UsageStore> = Arc::<S>::clone(&store);
+        let store: Arc<dyn RunStore> = store;
         let around = Surroundings {
             agents,
             store: Arc::clone(&store),
@@ -117,6 +133,7 @@ impl RunManager {
             grace: settings.stop_grace,
             shutdown_grace: settings.shutdown_grace,
             patience: settings.permission_timeout,
+            budgets: Budgets::new(Arc::clone(&usage), Arc::clone(&clock), settings.budget),
             first_word: settings.first_word,
         };
         let caps = Caps {
@@ -129,6 +146,7 @@ impl RunManager {
             inner: Arc::new(Inner {
                 log: EventLog::new(Arc::clone(&store), clock).hiding(settings.secrets.clone()),
                 store,
+                usage,
                 workspaces: Workspaces::new(&settings.data_dir, &settings.workspace_roots, &settings.user_workspace_roots)?,
                 admission: Admission::new(caps),
                 around,
@@ -138,6 +156,7 @@ impl RunManager {
                 sessions: Sessions::default(),
                 live: Mutex::default(),
                 ends: Ends::default(),
+                changes: Changes::new(),
                 tasks: TaskTracker::new(),
             }),
         })
@@ -181,6 +200,7 @@ impl RunManager {
         {
             return self.made_before(caller, used, key.fingerprint).await;
         }
+        inner.around.budgets.check(&caller.user).await?;
         let session = match new.session {
             Some(id) => Some(self.visible_session(caller, id).await.map_err(|error| match error {
                 SessionError::NotFound(id) => CreateError::NoSession(id),
@@ -242,8 +262,9 @@ impl RunManager {
         };
         log.hide(secrets);
         tracing::info!(run.id = %id, owner = %caller.user, agent = spec.agent_type, "the run was created");
-        let (handle, inbox) = handle::link(session);
+        let (handle, inbox) = handle::link(session, inner.changes.teller(id, caller.user.clone()));
         self.live().insert(id, handle);
+        inner.changes.tell(id, &caller.user);
         let policy = Policy::new(spec.permission_mode, &inner.rules, rules);
         let driver = Driver::new(spec, session, private, policy, log, inbox, inner.around.clone());
         self.drive(id, driver.run(ticket, turn));
@@ -374,6 +395,8 @@ impl RunManager {
         if !self.inner.around.agents.capabilities(&run.spec.agent_type).await.messages {
             return Err(MessageError::NotSupported(run.spec.agent_type));
         }
+        // The run is its owner's, whoever speaks to it.
+        self.inner.around.budgets.check(&run.owner).await?;
         let key = key.map(|key| key.used_by(caller, self.inner.log.now()));
         let handle = self.live().get(&id).cloned();
         let taken = match handle {
@@ -430,9 +453,42 @@ impl RunManager {
             return Err(DeleteError::Alive(id));
         }
         self.inner.store.delete_run(id).await.map_err(FindError::from)?;
+        self.inner.changes.tell_gone(id, &run.owner);
         self.remove_folders(id).await;
         tracing::info!(run.id = %id, by = %caller.user, "the run was deleted");
         Ok(())
+    }
+
+    /// What the caller's runs have used, an admin's everyone's: at most `limit` of the groups that fit the filter and come after the one of
+    /// key `after`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn usage(
+        &self,
+        caller: &Caller,
+        filter: UsageFilter,
+        group: UsageGroup,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<UsageRecord>, StoreError> {
+        self.inner.usage.usage(visible_usage(caller, filter), group, after, limit).await
+    }
+
+    /// The sum of all that the filter fits of what the caller's runs have used, an admin's everyone's.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn usage_in_all(&self, caller: &Caller, filter: UsageFilter) -> Result<UsageSum, StoreError> {
+        self.inner.usage.usage_in_all(visible_usage(caller, filter)).await
+    }
+
+    /// What the user may use today, and has used. It is told to whoever asks: see that it is that user or an admin.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn budget_of(&self, user: &UserName) -> Result<BudgetState, StoreError> {
+        self.inner.around.budgets.state(user).await
     }
 
     /// Follows a run's log from the event after number `after`.
@@ -442,6 +498,12 @@ impl RunManager {
     pub async fn follow(&self, caller: &Caller, id: RunId, after: u64, framing: Framing) -> Result<Follower, FindError> {
         self.visible(caller, id).await?;
         self.inner.log.follow(id, after, framing).await?.ok_or(FindError::NotFound(id))
+    }
+
+    /// Tells of the runs that the caller may see, whenever one of them changes: from this moment on, or from a place where the caller was
+    /// before.
+    pub fn feed(&self, caller: &Caller, after: Option<FeedCursor>) -> Feed {
+        Feed::new(self.clone(), self.inner.changes.clone(), caller.clone(), after)
     }
 
     async fn visible_session(&self, caller: &Caller, id: SessionId) -> Result<SessionRecord, SessionError> {
@@ -463,6 +525,8 @@ impl RunManager {
         if tokio::time::timeout(limit, self.inner.tasks.wait()).await.is_err() {
             self.inner.around.force.cancel();
         }
+        // Last, so that readers of the feed hear how the runs ended.
+        self.inner.changes.close();
     }
 
     /// The runs that end from now on, in their order, and those that are let go; the store says which. A reader that stands still misses
@@ -479,6 +543,12 @@ impl RunManager {
     pub(super) fn live(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, RunHandle>> {
         self.inner.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What of the wanted usage the caller may see.
+fn visible_usage(caller: &Caller, filter: UsageFilter) -> UsageFilter {
+    let owner = if caller.is_admin() { filter.owner } else { Some(caller.user.clone()) };
+    UsageFilter { owner, ..filter }
 }
 
 /// Takes a run from among the living when its driver has ended, even one that has panicked.
@@ -522,6 +592,7 @@ impl RunManager {
             shutdown_grace: second,
             permission_timeout: second,
             first_word: None,
+            budget: Budget::default(),
             rules: vec![],
             user_env: vec![],
             secrets: Secrets::default(),

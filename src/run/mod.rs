@@ -1,10 +1,12 @@
 //! Runs: their life, their log and where both are kept.
 
 mod admission;
+mod budgets;
 mod driver;
 mod ends;
 mod errors;
 pub mod events;
+mod feed;
 mod handle;
 mod manager;
 mod policy;
@@ -20,7 +22,9 @@ mod view;
 mod workspace;
 
 pub use crate::agent::{AgentReport, AgentSummary};
+pub use budgets::{BudgetError, BudgetState, OverBudget, Portion};
 pub use errors::{AnswerError, CreateError, DeleteError, FindError, MessageError, SessionError};
+pub use feed::{BadCursor, Feed, FeedCursor, FeedEvent, FeedItem};
 pub use handle::{NotAnswered, NotTaken};
 pub use manager::{IdempotencyKey, RunManager, RunSettings};
 pub use policy::{BadRule, Rule};

@@ -127,7 +127,7 @@ impl RunManager {
     fn driver_again(&self, run: &RunRecord, memory: Memory, secrets: Secrets) -> Driver {
         let inner = &self.inner;
         let log = inner.log.reopen(run, secrets);
-        let (handle, inbox) = handle::link(run.session);
+        let (handle, inbox) = handle::link(run.session, inner.changes.teller(run.id, run.owner.clone()));
         self.live().insert(run.id, handle);
         // They were judged when the run was created; rules of a release that knew more are no reason to lose it.
         let rules = run.spec.permission_rules.iter().filter_map(|rule| Rule::new(rule.clone()).ok()).collect();

@@ -34,6 +34,8 @@ pub struct RunView {
     pub model: Option<String>,
     /// What it was asked to do.
     pub prompt: String,
+    /// The first line of that which is not empty, at most 120 characters of it.
+    pub title: String,
     /// Where it works.
     #[schema(value_type = String)]
     pub working_dir: PathBuf,
@@ -147,6 +149,7 @@ impl RunView {
             owner,
             agent_type: spec.agent_type,
             model: spec.model,
+            title: title(&spec.prompt),
             prompt: spec.prompt,
             working_dir: spec.working_dir,
             permission_mode: spec.permission_mode,
@@ -167,9 +170,35 @@ impl RunView {
     }
 }
 
+/// Longest title, in characters.
+const MAX_TITLE: usize = 120;
+
+/// What a list shows of a prompt.
+fn title(prompt: &str) -> String {
+    let line = prompt.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    match line.char_indices().nth(MAX_TITLE) {
+        None => line.to_owned(),
+        // The mark that something is missing counts, too.
+        Some(_) => line.chars().take(MAX_TITLE - 1).chain(['…']).collect(),
+    }
+}
+
 impl From<RunDone> for RunEnd {
     fn from(done: RunDone) -> Self {
         let RunDone { status: _, cause: _, message, exit_code, signal, out_of_memory, result, usage, duration_ms, stderr_tail } = done;
         Self { message, exit_code, signal, out_of_memory, result, usage, duration_ms, stderr_tail }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_is_the_first_line_with_something_in_it_and_never_long() {
+        assert_eq!(title("\n  \n  create hello.py \nand more"), "create hello.py");
+        assert_eq!(title("\n"), "");
+        assert_eq!(title(&"ö".repeat(120)), "ö".repeat(120));
+        assert_eq!(title(&"ö".repeat(121)), format!("{}…", "ö".repeat(119)));
     }
 }

@@ -21,7 +21,7 @@ use crate::agent::handle::Limits;
 use crate::agent::{Agents, Host, Registry};
 use crate::api::{AppState, Health, Policy, RateLimits, Rates, router};
 use crate::auth::{Audit, Auth, KeyError, SetupError, SigningKey};
-use crate::config::{ControlGroup, Settings};
+use crate::config::{ControlGroup, Origins, Settings};
 use crate::process::launch::Launcher;
 use crate::process::{BadGroup, Bounds, Confinement, Groups, Spawner};
 use crate::run::store::{OpenError, SqliteStore, StoreError};
@@ -101,11 +101,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Makes a server ready, with the agents of `registry`. Agents are started through `launcher`.
+    /// Makes a server ready, with the agents of `registry`. Agents are started through `launcher`; `origins` tell admins where the settings
+    /// came from.
     ///
     /// # Errors
     /// [`StartError`], by cause.
-    pub async fn start(settings: &Settings, registry: &Registry, launcher: Launcher) -> Result<Self, StartError> {
+    pub async fn start(settings: &Settings, origins: &Origins, registry: &Registry, launcher: Launcher) -> Result<Self, StartError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = SqliteStore::open(&settings.data_dir)?;
         let key = SigningKey::load(settings.jwt_secret.as_ref(), &settings.data_dir)?;
@@ -147,6 +148,7 @@ impl Server {
             shutdown_grace: settings.stop_grace().min(settings.shutdown().saturating_sub(LAST_RITES)),
             permission_timeout: settings.permission_timeout(),
             first_word: settings.first_event(),
+            budget: settings.budget(),
             rules: rules(&settings.permission_rules)?,
             user_env: settings.run_env.iter().map(|name| name.as_str().to_owned()).collect(),
             secrets: known_secrets(settings),
@@ -171,7 +173,14 @@ impl Server {
             requests_per_minute: settings.requests_per_minute,
             streams_per_user: settings.max_streams_per_user,
         }));
-        let state = AppState { auth: Arc::new(auth), audit, runs: runs.clone(), health: Arc::new(health), limits: Arc::clone(&limits) };
+        let state = AppState {
+            auth: Arc::new(auth),
+            audit,
+            runs: runs.clone(),
+            health: Arc::new(health),
+            limits: Arc::clone(&limits),
+            settings: origins.explain(settings).into(),
+        };
         let router = router(state, policy);
         let max_connections = usize::try_from(settings.max_connections.get()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Ok(Self {

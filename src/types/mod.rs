@@ -3,11 +3,14 @@
 //! Nothing here does I/O or waits, and only [`SystemClock`] reads a clock. Every other module may import this one; it imports none of ours.
 
 mod action;
+mod budget;
 mod caller;
 mod clock;
+mod day;
 mod event;
 mod ids;
 mod limits;
+mod money;
 mod outcome;
 mod permission;
 mod scope;
@@ -17,14 +20,17 @@ mod text;
 mod trace;
 
 pub use action::Action;
+pub use budget::{BadTokens, Bound, BoundChange, Budget, BudgetChange, Tokens, Unlimited};
 pub use caller::{Caller, UserRole};
 pub use clock::{Clock, SystemClock};
+pub use day::{BadDay, Day};
 pub use event::{
     Answer, DecidedBy, Decision, Delta, FileChangeKind, Level, LogStream, MessageMode, NoticeCode, PlanEntry, PlanStatus, Question, Role,
     RunDone, RunStarted, StreamEvent, ToolCall, ToolKind, ToolStatus, Usage,
 };
 pub use ids::{BadUserName, IdError, KeyId, RunId, Seq, SessionId, TokenId, UserName};
 pub use limits::{LimitedBy, RunLimits};
+pub use money::{BadMoney, Money};
 pub use outcome::{Cause, Failure, RunStatus, TurnEnd};
 pub use permission::{RuleSpec, RuleVerdict};
 pub use scope::{BadScope, Scope};

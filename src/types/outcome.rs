@@ -107,6 +107,8 @@ pub enum Cause {
     Storage,
     /// The agent did not speak its protocol, or ended without saying how.
     Protocol,
+    /// Its user's budget for the day was used up when its turn came.
+    BudgetExceeded,
 }
 
 impl Cause {
@@ -129,6 +131,7 @@ impl Cause {
             Self::NodeLost => "node_lost",
             Self::Storage => "storage",
             Self::Protocol => "protocol",
+            Self::BudgetExceeded => "budget_exceeded",
         }
     }
 }

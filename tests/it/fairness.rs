@@ -66,6 +66,7 @@ fn manager(folder: &std::path::Path, agent: Noting) -> RunManager {
         secrets: openrunner::run::events::Secrets::default(),
         shutdown_grace: second,
         permission_timeout: second,
+        budget: openrunner::types::Budget::default(),
         rules: vec![],
         user_env: vec![],
     };

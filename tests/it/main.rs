@@ -13,6 +13,7 @@ mod docs;
 mod door;
 mod errors;
 mod fairness;
+mod feed;
 mod flow;
 mod hostile;
 mod identity;
@@ -43,4 +44,5 @@ mod support;
 mod terminal;
 #[cfg(feature = "otel")]
 mod traces;
+mod usage;
 mod workspaces;

@@ -11,6 +11,7 @@ use super::super::actor::Actor;
 use super::super::client::ClientAddress;
 use super::super::{ApiError, AppState, Json};
 use crate::auth::{Deed, LoginAnswer, Principal};
+use crate::run::BudgetState;
 use crate::types::{Action, Caller, UserName, UserRole};
 
 /// A name and its password.
@@ -130,9 +131,23 @@ pub(in crate::api) async fn password(
     Ok(Answer(answer.into()))
 }
 
+/// Who one is, and what one may use.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Me)]
+pub(in crate::api) struct MeView {
+    /// The name.
+    username: UserName,
+    /// What the user may do.
+    role: UserRole,
+    /// What the user may use today, and has used.
+    budget: BudgetState,
+}
+
 /// Tells whose token this is.
 #[utoipa::path(get, path = "/api/auth/me", operation_id = "me", tag = "auth",
-    responses((status = 200, description = "The user.", body = UserView)))]
-pub(in crate::api) async fn me(principal: Principal) -> Answer<UserView> {
-    Answer(principal.caller.into())
+    responses((status = 200, description = "The user.", body = MeView)))]
+pub(in crate::api) async fn me(State(app): State<AppState>, principal: Principal) -> Result<Answer<MeView>, ApiError> {
+    let Caller { user, role } = principal.caller;
+    let budget = app.runs.budget_of(&user).await?;
+    Ok(Answer(MeView { username: user, role, budget }))
 }

@@ -15,9 +15,10 @@ use super::super::error::RunFields;
 use super::super::extract::{Keyed, Traced};
 use super::super::leaving::Client;
 use super::super::openai::{Chunk, Chunks, Completion, CompletionRequest, OnDisconnect, Read, of_end};
+use super::super::stream::KEEP_ALIVE;
 use super::super::{ApiError, AppState};
 use super::chat::agent_of;
-use super::events::{KEEP_ALIVE, following};
+use super::events::following;
 use super::params::RepeatHeader;
 use crate::auth::Target;
 use crate::run::MAX_TIMEOUT;
@@ -40,7 +41,7 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 #[utoipa::path(post, path = "/v1/chat/completions", operation_id = "create_chat_completion", tag = "openai", params(RepeatHeader),
     request_body = CompletionRequest,
     extensions(("x-error-codes" = json!(["unsupported_parameter", "unknown_model", "unknown_agent", "not_found", "working_dir_not_allowed",
-        "session_busy", "bad_working_dir", "session_mismatch", "cannot_resume", "cannot_ask", "idempotency_key_reused", "queue_full",
+        "session_busy", "bad_working_dir", "session_mismatch", "cannot_resume", "cannot_ask", "idempotency_key_reused", "queue_full", "budget_exceeded",
         "too_many_streams", "storage", "agent_error", "not_logged_in", "not_installed", "bad_arguments", "crashed", "killed", "protocol",
         "rate_limited", "model_not_found", "timeout", "idle_timeout", "cancelled", "node_lost"]))),
     responses((status = 200, description = "The answer: whole, or with `stream` piece by piece, each piece the data of a server-sent \

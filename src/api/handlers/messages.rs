@@ -37,7 +37,7 @@ pub(in crate::api) struct MessageResponse {
 /// Sends a further message to a run that has not ended.
 #[utoipa::path(post, path = "/api/runs/{id}/messages", operation_id = "send_message", tag = "runs", request_body = MessageRequest,
     params(RunPath, RepeatHeader),
-    extensions(("x-error-codes" = json!(["not_found", "run_ended", "messages_not_supported", "idempotency_key_reused", "too_many_messages",
+    extensions(("x-error-codes" = json!(["not_found", "run_ended", "messages_not_supported", "idempotency_key_reused", "budget_exceeded", "too_many_messages",
         "storage"]))),
     responses((status = 202, description = "The message is in the run's log.", body = MessageResponse)))]
 pub(in crate::api) async fn send(

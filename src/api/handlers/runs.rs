@@ -158,7 +158,7 @@ pub(in crate::api) struct CreateRunResponse {
 #[utoipa::path(post, path = "/api/runs", operation_id = "create_run", tag = "runs", params(RepeatHeader), request_body = CreateRunRequest,
     extensions(("x-error-codes" = json!(["bad_argument", "admin_only", "env_not_allowed", "working_dir_not_allowed", "not_found",
         "session_busy", "unknown_agent", "bad_working_dir", "session_mismatch", "cannot_resume", "cannot_ask", "idempotency_key_reused",
-        "queue_full", "storage"]))),
+        "budget_exceeded", "queue_full", "storage"]))),
     responses((status = 201, description = "The run is made.", body = CreateRunResponse,
         headers(("Location" = String, description = "Where the run is.")))))]
 pub(in crate::api) async fn create(
@@ -222,8 +222,12 @@ impl CreateRunRequest {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct ListQuery {
-    /// Only runs that are so.
-    status: Option<RunStatus>,
+    /// Only runs that are so: one status, or several with commas between them.
+    #[param(value_type = Option<Vec<RunStatus>>, style = Form, explode = false, min_items = 1)]
+    status: Option<Statuses>,
+    /// Only those with this in the beginning of the prompt or in a label, or whose id begins so.
+    #[param(min_length = 1, max_length = 200)]
+    q: Option<String>,
     /// Only this agent's.
     agent_type: Option<String>,
     /// Only this conversation's.
@@ -242,6 +246,23 @@ pub(in crate::api) struct ListQuery {
     cursor: Option<RunId>,
 }
 
+/// One status, or several with commas between them.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct Statuses(Vec<RunStatus>);
+
+impl TryFrom<String> for Statuses {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let known = |name| RunStatus::from_name(name).ok_or_else(|| format!("{name:?} is no status of a run"));
+        text.split(',').map(known).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// Longest text that runs are searched for, in characters.
+const MAX_SEARCH: usize = 200;
+
 /// A page of runs.
 pub(in crate::api) type RunPage = Page<RunView, RunId>;
 
@@ -258,9 +279,13 @@ pub(in crate::api) async fn list(
         Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
         None => Err(ApiError::invalid_field("label", "must be a name and a value with = between them")),
     });
+    if query.q.as_ref().is_some_and(|text| !(1..=MAX_SEARCH).contains(&text.chars().count())) {
+        return Err(ApiError::invalid_field("q", format!("must be 1 to {MAX_SEARCH} characters")));
+    }
     let filter = RunFilter {
         owner: query.owner,
-        status: query.status,
+        status: query.status.map_or_else(Vec::new, |statuses| statuses.0),
+        text: query.q,
         agent_type: query.agent_type,
         session: query.session_id,
         label: label.transpose()?,

@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::actor::Actor;
+use super::super::object::object;
 use super::super::{ApiError, AppState, Json, Path, Query};
 use super::page::{self, Page};
 use super::params::UserPath;
 use crate::auth::Target;
 use crate::run::store::UserRecord;
-use crate::types::{Action, UserName, UserRole};
+use crate::types::{Action, Bound, BoundChange, Budget, BudgetChange, Money, Tokens, UserName, UserRole};
 
 /// A user, as admins see them.
 #[derive(Serialize, ToSchema)]
@@ -24,11 +25,15 @@ pub(in crate::api) struct AccountView {
     role: UserRole,
     /// Whether the password is still the documented default, which works from this machine only.
     default_password: bool,
+    /// What the user may use in a day, as far as that was set for this one; absent if nothing was.
+    #[serde(skip_serializing_if = "Budget::is_default")]
+    #[schema(required = false)]
+    budget: Budget,
 }
 
 impl From<UserRecord> for AccountView {
     fn from(user: UserRecord) -> Self {
-        Self { username: user.name, role: user.role, default_password: user.default_password }
+        Self { username: user.name, role: user.role, default_password: user.default_password, budget: user.budget }
     }
 }
 
@@ -87,7 +92,7 @@ pub(in crate::api) async fn create(
     let deed = admin.deed(Action::UserCreate).to(Target::User(username.clone())).detail(format!("role={}", role.as_str()));
     let (auth, name) = (app.auth.clone(), username.clone());
     app.audited(deed, async move { Ok(auth.add_user(name, role, &password).await?) }).await?;
-    Ok((StatusCode::CREATED, Answer(AccountView { username, role, default_password: false })))
+    Ok((StatusCode::CREATED, Answer(AccountView { username, role, default_password: false, budget: Budget::default() })))
 }
 
 /// Gives one user; for admins.
@@ -112,9 +117,32 @@ pub(in crate::api) struct ChangeUserRequest {
     password: Option<String>,
     /// A new role.
     role: Option<UserRole>,
+    /// A new budget.
+    #[serde(default, deserialize_with = "object")]
+    budget: BudgetRequest,
 }
 
-/// Gives a user another role, another password, or both; for admins.
+/// What the user may use in a day (UTC). What is absent stays as it is; null is as the server's settings have it.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct BudgetRequest {
+    /// In tokens, as `GET /api/usage` counts them.
+    #[serde(default)]
+    #[schema(value_type = Option<Bound<Tokens>>)]
+    tokens_per_day: BoundChange<Tokens>,
+    /// In US dollars, as far as agents tell what they cost.
+    #[serde(default)]
+    #[schema(value_type = Option<Bound<Money>>)]
+    cost_per_day_usd: BoundChange<Money>,
+}
+
+impl From<BudgetRequest> for BudgetChange {
+    fn from(request: BudgetRequest) -> Self {
+        Self { tokens_per_day: request.tokens_per_day, cost_per_day: request.cost_per_day_usd }
+    }
+}
+
+/// Gives a user another role, another password, another budget, or several of them; for admins.
 #[utoipa::path(patch, path = "/api/users/{name}", operation_id = "change_user", tag = "users", params(UserPath),
     request_body = ChangeUserRequest,
     extensions(("x-error-codes" = json!(["not_found", "last_admin", "storage"]))),
@@ -125,15 +153,17 @@ pub(in crate::api) async fn change(
     Path(name): Path<UserName>,
     Json(request): Json<ChangeUserRequest>,
 ) -> Result<Answer<AccountView>, ApiError> {
-    let ChangeUserRequest { password, role } = request;
+    let ChangeUserRequest { password, role, budget } = request;
     let changes = [role.map(|role| format!("role={}", role.as_str())), password.as_ref().map(|_| "password".to_owned())];
-    let changes: Vec<String> = changes.into_iter().flatten().collect();
+    let budget = BudgetChange::from(budget);
+    let changes = changes.into_iter().flatten().chain(budget.is_some().then(|| budget.to_string()));
+    let changes: Vec<String> = changes.collect();
     if changes.is_empty() {
-        return Err(ApiError::invalid_field(".", "nothing to change: give a role, a password or both"));
+        return Err(ApiError::invalid_field(".", "nothing to change: give a role, a password or a budget"));
     }
     let deed = admin.deed(Action::UserChange).to(Target::User(name.clone())).detail(changes.join(" "));
     let (auth, whom) = (app.auth.clone(), name.clone());
-    app.audited(deed, async move { Ok(auth.change_user(&whom, role, password.as_deref()).await?) }).await?;
+    app.audited(deed, async move { Ok(auth.change_user(&whom, role, password.as_deref(), budget).await?) }).await?;
     get(State(app), admin, Path(name)).await
 }
 

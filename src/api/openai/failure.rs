@@ -30,6 +30,7 @@ pub(super) fn of_cause(cause: Cause, detail: String) -> Option<ApiError> {
         Cause::Killed => ApiError::new(StatusCode::BAD_GATEWAY, "killed", detail),
         Cause::Protocol => ApiError::new(StatusCode::BAD_GATEWAY, "protocol", detail),
         Cause::RateLimited => ApiError::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail),
+        Cause::BudgetExceeded => ApiError::new(StatusCode::TOO_MANY_REQUESTS, "budget_exceeded", detail),
         Cause::ModelNotFound => ApiError::new(StatusCode::NOT_FOUND, "model_not_found", detail).of_field("model"),
         Cause::Timeout => ApiError::new(StatusCode::GATEWAY_TIMEOUT, "timeout", detail),
         Cause::IdleTimeout => ApiError::new(StatusCode::GATEWAY_TIMEOUT, "idle_timeout", detail),

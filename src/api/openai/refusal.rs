@@ -53,6 +53,7 @@ pub(in crate::api) fn words_for(status: StatusCode, code: &'static str) -> (Stat
         "token_missing" | "token_invalid" | "token_expired" => (status, "invalid_api_key"),
         "unknown_model" | "unknown_agent" => (StatusCode::NOT_FOUND, "model_not_found"),
         "too_many_requests" => (status, "rate_limit_exceeded"),
+        "budget_exceeded" => (status, "insufficient_quota"),
         // What is JSON but not the right one is a bad request there.
         _ if status == StatusCode::UNPROCESSABLE_ENTITY => (StatusCode::BAD_REQUEST, code),
         _ => (status, code),

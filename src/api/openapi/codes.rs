@@ -15,7 +15,7 @@ const fn code(status: u16, name: &'static str, when: &'static str) -> Code {
 }
 
 /// Every code, by status. A test compares the list with what the handlers and layers answer with.
-pub(super) const ALL: [Code; 61] = [
+pub(super) const ALL: [Code; 62] = [
     code(400, "malformed_json", "the body is not JSON"),
     code(400, "body_missing", "there is no body"),
     code(400, "body_unreadable", "the body broke off"),
@@ -58,6 +58,7 @@ pub(super) const ALL: [Code; 61] = [
     code(422, "messages_not_supported", "the agent takes a prompt and nothing after it"),
     code(422, "idempotency_key_reused", "the key came before with another request"),
     code(429, "queue_full", "as many runs wait as may"),
+    code(429, "budget_exceeded", "the user's budget for the day (UTC) is used up"),
     code(429, "too_many_messages", "as many messages to the run wait as may"),
     code(429, "too_many_logins", "too many logins of this client or for this user name have failed"),
     code(429, "too_many_requests", "the user, or the client without a token, has come too often in the last minute"),

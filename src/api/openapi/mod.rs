@@ -75,6 +75,7 @@ pub(super) fn document<S>(routes: Vec<UtoipaMethodRouter<S>>) -> OpenApi {
         ("keys", "API keys, for programs"),
         ("audit", "Who did what"),
         ("openai", "The same by OpenAI's API, for programs that speak it"),
+        ("usage", "What was used, and what may be used"),
         ("server", "The server itself, and what describes it"),
     ];
     let tags = tags.map(|(name, what)| TagBuilder::new().name(name).description(Some(what)).build());

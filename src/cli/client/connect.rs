@@ -59,7 +59,7 @@ pub(in crate::cli) async fn connect(at: &At) -> anyhow::Result<Client> {
 /// # Errors
 /// As [`connect`], and if that server cannot be started.
 pub(in crate::cli) async fn connect_or_start(at: &At, launcher: Launcher) -> anyhow::Result<Connection> {
-    let settings = config::load(Flags::default(), &variable)?;
+    let (settings, origins) = config::load_and_explain(Flags::default(), &variable)?;
     let chosen = choose(at, &variable, &stored()?, &settings)?;
     let (address, is_named, token) = (chosen.address.clone(), chosen.is_named, chosen.token.clone());
     let is_there = match Client::guest(address.clone())?.health().await {
@@ -71,7 +71,7 @@ pub(in crate::cli) async fn connect_or_start(at: &At, launcher: Launcher) -> any
         let client = come_in(chosen, &settings).await.map_err(|error| explained(error, &address))?;
         return Ok(Connection { client, inside: None });
     }
-    let inside = Inside::start(&settings, launcher).await?;
+    let inside = Inside::start(&settings, &origins, launcher).await?;
     say(&format!("no server answers at {address}, so one was started for this run alone"));
     // Its data folder is the local server's, and so are its users and its key: that one's token is good here, too.
     let at_inside = Chosen { address: Address::from(inside.address()), token, is_named: true };

@@ -6,7 +6,7 @@ use anyhow::Context;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
-use crate::config::Settings;
+use crate::config::{Origins, Settings};
 use crate::process::launch::Launcher;
 use crate::server::{self, Server, Stop};
 use crate::types::OnShutdown;
@@ -26,10 +26,11 @@ impl Inside {
     ///
     /// # Errors
     /// If it cannot start: mostly since another server uses the data folder.
-    pub(super) async fn start(settings: &Settings, launcher: Launcher) -> anyhow::Result<Self> {
+    pub(super) async fn start(settings: &Settings, origins: &Origins, launcher: Launcher) -> anyhow::Result<Self> {
         let settings = Settings { addr: ([127, 0, 0, 1], 0).into(), ..settings.clone() };
         let registry = server::agents(&settings.agents, |name| std::env::var_os(name));
-        let server = Server::start(&settings, &registry, launcher).await.context("no server answers, and none could be started here")?;
+        let server =
+            Server::start(&settings, origins, &registry, launcher).await.context("no server answers, and none could be started here")?;
         let (address, stop) = (server.address(), Stop::default());
         let task = TaskTracker::new().spawn(server.run(stop.clone()));
         Ok(Self { address, stop, task })

@@ -23,6 +23,7 @@ use self::catch_up::Unsure;
 use self::clock::{WallClock, at};
 use self::page::Page;
 use super::admission::{Place, Ticket};
+use super::budgets::Budgets;
 use super::events::LogWriter;
 use super::handle::{Command, Inbox, NotAnswered};
 use super::policy::Policy;
@@ -57,6 +58,8 @@ pub(super) struct Surroundings {
     pub(super) shutdown_grace: Duration,
     /// How long a request waits for an answer.
     pub(super) patience: Duration,
+    /// What users may use in a day.
+    pub(super) budgets: Budgets,
     /// How long a program may take from its start to its first word; `None` for as long as the run may take.
     pub(super) first_word: Option<Duration>,
 }
@@ -318,6 +321,10 @@ impl Driver {
         })?;
         let session = self.around.store.session(self.session).await;
         let session = session.map_err(|error| Failure::new(Cause::Storage, error.to_string()))?;
+        // It may have waited for long, and its owner's budget may be used up meanwhile.
+        if let Some(session) = &session {
+            self.around.budgets.check(&session.owner).await?;
+        }
         let resume = session.and_then(|session| session.agent_session);
         if let Some(agent_session) = resume.as_ref().filter(|_| !self.noticed.contains(&NoticeCode::Resumed)) {
             let message = "the agent goes on with this session's conversation";
@@ -362,7 +369,7 @@ impl Driver {
         self.settle_clock();
         // An ended run is shown as such when its end is on disk.
         if !matches!(self.state, RunState::Ended(_)) {
-            self.inbox.status.send_replace(self.state.status());
+            self.inbox.show(self.state.status());
         }
     }
 
@@ -409,7 +416,10 @@ impl Driver {
     /// Makes events durable. If that cannot be done, the run is stopped.
     async fn write(&mut self, events: Vec<StreamEvent>, mut change: RunChange, agent: &AgentHandle) -> bool {
         change.status = Some(self.state.status());
-        let Err(error) = self.log.append(&events, change).await else { return true };
+        let Err(error) = self.log.append(&events, change).await else {
+            self.inbox.written();
+            return true;
+        };
         tracing::error!(run.id = %self.log.run(), %error, "the run's log cannot be written; the run is stopped");
         self.ask_stop(StopReason::Storage, agent).await;
         false
@@ -422,10 +432,16 @@ impl Driver {
         self.enter(Input::AgentReady);
         page.change.started_at = Some(self.log.now());
         page.change.agent_session = started.agent_session;
+        let mut model = started.model.or_else(|| self.spec.model.clone());
+        // It is the agent's own word, and is kept for longer than the log.
+        if let Some(model) = &mut model {
+            self.log.secrets().hide(model);
+        }
+        page.change.model.clone_from(&model);
         page.events.push(StreamEvent::RunStarted(RunStarted {
             agent: self.spec.agent_type.clone(),
             agent_version: started.version,
-            model: started.model.or_else(|| self.spec.model.clone()),
+            model,
             session_id: self.session,
             working_dir: self.spec.working_dir.clone(),
             permission_mode: self.spec.permission_mode,
@@ -448,7 +464,10 @@ impl Driver {
                 let since = self.tool_calls.remove(id);
                 *duration_ms = duration_ms.or_else(|| since.map(|since| millis(since.elapsed())));
             }
-            StreamEvent::Usage(usage) => self.usage = Some(usage.clone()),
+            StreamEvent::Usage(usage) => {
+                page.change.usage = Some((usage.clone(), self.log.now()));
+                self.usage = Some(usage.clone());
+            }
             StreamEvent::PermissionRequest { .. } => return self.permission(event, page),
             StreamEvent::Question { id, questions } => {
                 self.open(id.clone(), Asks::Question { questions: questions.clone() });
@@ -528,7 +547,7 @@ impl Driver {
                 () = self.around.force.cancelled() => return,
             }
         }
-        self.inbox.status.send_replace(status);
+        self.inbox.ended(status);
         let folder = self.around.process_folder(self.log.run());
         release(&folder).await;
         // Nobody waits for it, and what stays is found by nobody.

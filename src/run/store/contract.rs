@@ -16,7 +16,7 @@ fn seq(n: u64) -> Seq {
 }
 
 /// A batch of one chunk.
-fn batch(first: u64, last: u64) -> Vec<Chunk> {
+pub(super) fn batch(first: u64, last: u64) -> Vec<Chunk> {
     let lines: Vec<String> = (first..=last).map(|n| format!("{{\"seq\":{n}}}\n")).collect();
     vec![Chunk { first: seq(first), last: seq(last), body: Bytes::from(lines.concat()) }]
 }
@@ -155,7 +155,7 @@ async fn listings_filter_and_page(store: &dyn RunStore) {
     assert_eq!(find(RunFilter { owner: ann(), agent_type: Some("codex".into()), ..RunFilter::default() }).await, [ids[0]]);
     assert_eq!(find(RunFilter { label: Some(("team".into(), "b".into())), ..RunFilter::default() }).await, [ids[1]]);
     assert_eq!(find(RunFilter { label: Some(("a\"b".into(), "x'y".into())), ..RunFilter::default() }).await, [ids[2]]);
-    assert_eq!(find(RunFilter { owner: ann(), status: Some(RunStatus::Failed), ..RunFilter::default() }).await, []);
+    assert_eq!(find(RunFilter { owner: ann(), status: vec![RunStatus::Failed], ..RunFilter::default() }).await, []);
     assert_eq!(find(RunFilter { owner: ann(), since: Some(Timestamp::from_millis(1_001)), ..RunFilter::default() }).await, []);
     assert_eq!(store.runs(RunFilter { owner: ann(), ..RunFilter::default() }, 1).await.unwrap().len(), 1);
 }

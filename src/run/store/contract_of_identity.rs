@@ -3,15 +3,22 @@
 use std::collections::BTreeSet;
 
 use super::contract::contract;
-use super::{ApiKeyRecord, AuditEntry, AuditFilter, AuditStore, KeyStore, SqliteStore, TokenStore, UserChange, UserRecord, UserStore};
-use crate::types::{Action, KeyId, RunId, Scope, Timestamp, TokenId, UserName, UserRole};
+use super::{
+    ApiKeyRecord, AuditEntry, AuditFilter, AuditStore, KeyStore, SqliteStore, TokenStore, UserChange, UserEdit, UserRecord, UserStore,
+};
+use crate::types::{Action, Budget, KeyId, RunId, Scope, Timestamp, TokenId, UserName, UserRole};
 
 fn name(text: &str) -> UserName {
     text.parse().unwrap()
 }
 
 fn user(text: &str, role: UserRole) -> UserRecord {
-    UserRecord { name: name(text), role, password_hash: "h1".into(), default_password: true, generation: 1 }
+    UserRecord { name: name(text), role, password_hash: "h1".into(), default_password: true, generation: 1, budget: Budget::default() }
+}
+
+/// A change of the role alone.
+fn role(role: UserRole) -> UserEdit {
+    UserEdit { role: Some(role), ..UserEdit::default() }
 }
 
 fn key(owner: &str, hash: u8, scopes: &[Scope]) -> ApiKeyRecord {
@@ -44,11 +51,14 @@ async fn a_role_changes_alone_and_nothing_takes_the_last_admin(store: &dyn UserS
     for user in [&ann, &bob] {
         store.add_user(user.clone()).await.unwrap();
     }
-    assert_eq!(store.change_user(&ann.name, Some(UserRole::User), Some("h2".into())).await.unwrap(), UserChange::LastAdmin);
+    assert_eq!(
+        store.change_user(&ann.name, UserEdit { password_hash: Some("h2".into()), ..role(UserRole::User) }).await.unwrap(),
+        UserChange::LastAdmin
+    );
     assert_eq!(store.remove_user(&ann.name).await.unwrap(), UserChange::LastAdmin);
     assert_eq!(store.user(&ann.name).await.unwrap(), Some(ann.clone()), "not even the password");
-    assert_eq!(store.change_user(&ann.name, Some(UserRole::Admin), None).await.unwrap(), UserChange::Done);
-    assert_eq!(store.change_user(&bob.name, Some(UserRole::Admin), None).await.unwrap(), UserChange::Done);
+    assert_eq!(store.change_user(&ann.name, role(UserRole::Admin)).await.unwrap(), UserChange::Done);
+    assert_eq!(store.change_user(&bob.name, role(UserRole::Admin)).await.unwrap(), UserChange::Done);
     assert_eq!(store.user(&bob.name).await.unwrap(), Some(UserRecord { role: UserRole::Admin, ..bob.clone() }));
     // Both at once: one of them stays.
     let (first, second) = tokio::join!(store.remove_user(&ann.name), store.remove_user(&bob.name));
@@ -56,7 +66,7 @@ async fn a_role_changes_alone_and_nothing_takes_the_last_admin(store: &dyn UserS
     outcomes.sort_by_key(|outcome| *outcome == UserChange::LastAdmin);
     assert_eq!(outcomes, [UserChange::Done, UserChange::LastAdmin]);
     assert_eq!(store.remove_user(&name("nobody")).await.unwrap(), UserChange::NotFound);
-    assert_eq!(store.change_user(&name("nobody"), None, None).await.unwrap(), UserChange::NotFound);
+    assert_eq!(store.change_user(&name("nobody"), UserEdit::default()).await.unwrap(), UserChange::NotFound);
 }
 
 async fn a_name_that_comes_back_goes_on_from_its_old_generation(store: &dyn UserStore) {

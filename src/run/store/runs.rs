@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::StoreError;
 use crate::agent::handle::Place;
 use crate::run::events::Held;
-use crate::types::{RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, UserName};
+use crate::types::{RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, Usage, UserName};
 
 /// A run's row.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +61,10 @@ pub struct RunChange {
     pub started_at: Option<Timestamp>,
     /// The agent's own id of the conversation.
     pub agent_session: Option<String>,
+    /// The model that the agent named.
+    pub model: Option<String>,
+    /// What the run has used in all by that moment. At its end `done` tells it.
+    pub usage: Option<(Usage, Timestamp)>,
     /// How far the events reach in what the agent wrote.
     pub place: Option<Place>,
     /// What of the agent's text is held back after the events.
@@ -110,13 +114,19 @@ pub struct SessionRecord {
     pub created_at: Timestamp,
 }
 
+/// How far into a prompt a search looks, in characters.
+pub const SEARCHED: usize = 1000;
+
 /// Which runs are wanted. Newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunFilter {
     /// Only this user's; `None` for everyone's.
     pub owner: Option<UserName>,
-    /// Only those that stand there.
-    pub status: Option<RunStatus>,
+    /// Only those that stand at one of these; empty for all.
+    pub status: Vec<RunStatus>,
+    /// Only those with this in the first [`SEARCHED`] characters of the prompt or in a label written `name=value`, or whose id begins so,
+    /// with `run_` or without. The case of ASCII letters does not matter.
+    pub text: Option<String>,
     /// Only those of this agent.
     pub agent_type: Option<String>,
     /// Only those of this session.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::types::{UserName, UserRole};
+use crate::types::{Budget, BudgetChange, UserName, UserRole};
 
 /// A user's row.
 #[derive(Clone, PartialEq, Eq)]
@@ -18,6 +18,19 @@ pub struct UserRecord {
     pub default_password: bool,
     /// Grows when a password is set: tokens name the generation that they were made in, and older ones are worthless.
     pub generation: i64,
+    /// What the user may use in a day, as far as that was set for this one.
+    pub budget: Budget,
+}
+
+/// What is to become of a user; `None` leaves that as it is.
+#[derive(Clone, Default)]
+pub struct UserEdit {
+    /// What the user may do.
+    pub role: Option<UserRole>,
+    /// Hash of a password of the user's own.
+    pub password_hash: Option<String>,
+    /// What the user may use in a day.
+    pub budget: BudgetChange,
 }
 
 impl std::fmt::Debug for UserRecord {
@@ -61,12 +74,11 @@ pub trait UserStore: Send + Sync {
     /// [`StoreError`] if the store fails; nothing was added then.
     async fn add_user(&self, user: UserRecord) -> Result<bool, StoreError>;
 
-    /// Gives the user a role, a password of the user's own, or both; `None` leaves that as it is. With a password the default flag is
-    /// cleared and the generation grows by one, so every older token ends.
+    /// Changes the user: all that is asked or nothing. With a password the default flag is cleared and the generation grows by one, so every older token ends.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; nothing was changed then.
-    async fn change_user(&self, name: &UserName, role: Option<UserRole>, password_hash: Option<String>) -> Result<UserChange, StoreError>;
+    async fn change_user(&self, name: &UserName, edit: UserEdit) -> Result<UserChange, StoreError>;
 
     /// Removes the user together with their API keys. Their runs stay.
     ///
@@ -79,6 +91,6 @@ pub trait UserStore: Send + Sync {
     /// # Errors
     /// [`StoreError`] if the store fails; nothing was changed then.
     async fn set_password(&self, name: &UserName, password_hash: String) -> Result<bool, StoreError> {
-        Ok(self.change_user(name, None, Some(password_hash)).await? == UserChange::Done)
+        Ok(self.change_user(name, UserEdit { password_hash: Some(password_hash), ..UserEdit::default() }).await? == UserChange::Done)
     }
 }

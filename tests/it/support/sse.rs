@@ -7,7 +7,7 @@ use serde_json::Value;
 pub(crate) struct Frame {
     /// All of it, with the empty line at its end.
     pub(crate) bytes: String,
-    /// Its number; `None` for what is no event of the log.
+    /// Its number; `None` for what is no event of a log.
     pub(crate) id: Option<u64>,
     /// Its name.
     pub(crate) event: String,
@@ -28,7 +28,8 @@ pub(crate) struct Frames {
 }
 
 impl Frames {
-    pub(super) fn of(response: reqwest::Response) -> Self {
+    /// The stream of an answer.
+    pub(crate) fn of(response: reqwest::Response) -> Self {
         Self { response, buffer: Vec::new(), start: 0, searched: 0 }
     }
 
@@ -67,7 +68,8 @@ impl Frames {
         frames.last().and_then(|frame| frame.data["content"].as_str()).expect("a message has a text").to_owned()
     }
 
-    async fn until_that(&mut self, fits: impl Fn(&Frame) -> bool) -> Vec<Frame> {
+    /// Reads up to and including the first event that is so.
+    pub(crate) async fn until_that(&mut self, fits: impl Fn(&Frame) -> bool) -> Vec<Frame> {
         let mut read = Vec::new();
         while let Some(frame) = self.next().await {
             read.push(frame);
@@ -101,7 +103,8 @@ fn parse(text: String) -> Option<Frame> {
     let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
     let line = field("data: ")?;
     let data = serde_json::from_str(&line).expect("data is one line of JSON");
-    Some(Frame { id: field("id: ").map(|id| id.parse().expect("an id is a number")), event: field("event: ")?, data, line, bytes: text })
+    // The feed of all runs has ids of another form.
+    Some(Frame { id: field("id: ").and_then(|id| id.parse().ok()), event: field("event: ")?, data, line, bytes: text })
 }
 
 /// Asserts that these are the events 1, 2, 3 … of one log, each named in the frame as in its data, and that only the last is `done`.

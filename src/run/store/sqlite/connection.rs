@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use super::writer::Writer;
 use crate::run::store::StoreError;
 
-mod embedded {
+pub(super) mod embedded {
     refinery::embed_migrations!("migrations/sqlite");
 }
 

@@ -8,6 +8,7 @@ mod runs;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod usage;
 mod users;
 mod writer;
 

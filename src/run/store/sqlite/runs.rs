@@ -4,9 +4,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
 
-use super::SqliteStore;
 use super::decode::{self, RUN_COLUMNS, SESSION_COLUMNS, integer, reading, writing};
-use crate::run::store::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SessionRecord, StoreError, UsedKey};
+use super::{SqliteStore, usage};
+use crate::run::store::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SEARCHED, SessionRecord, StoreError, UsedKey};
 use crate::types::{RunId, Seq, SessionId, Timestamp, UserName};
 
 #[async_trait]
@@ -51,7 +51,7 @@ impl RunStore for SqliteStore {
         }
         let place = change.place.map(|place| to_json(&place)).transpose()?;
         let held = change.held.map(|held| to_json(&held)).transpose()?;
-        let done = change.done.map(|(done, at)| to_json(&done).map(|json| (json, at))).transpose()?;
+        let done = change.done.map(|(done, at)| to_json(&done).map(|json| (json, done, at))).transpose()?;
         self.writer
             .write(move |connection| {
                 // The row is the guard: a batch that is not the next one, or one after the end, changes nothing.
@@ -64,8 +64,8 @@ impl RunStore for SqliteStore {
                     integer(last.get()),
                     change.status.map(crate::types::RunStatus::as_str),
                     change.started_at.map(crate::types::Timestamp::as_millis),
-                    done.as_ref().map(|(_, at)| at.as_millis()),
-                    done.as_ref().map(|(json, _)| json),
+                    done.as_ref().map(|(_, _, at)| at.as_millis()),
+                    done.as_ref().map(|(json, _, _)| json),
                     place,
                     held,
                 ];
@@ -75,6 +75,14 @@ impl RunStore for SqliteStore {
                 if let Some(agent_session) = change.agent_session {
                     let sql = "UPDATE sessions SET agent_session = ?2 WHERE id = (SELECT session_id FROM runs WHERE id = ?1)";
                     execute(connection, sql, params![run.to_string(), agent_session])?;
+                }
+                if let Some(model) = change.model {
+                    execute(connection, "UPDATE runs SET model = ?2 WHERE id = ?1", params![run.to_string(), model])?;
+                }
+                match (&done, &change.usage) {
+                    (Some((_, done, at)), _) => usage::record(connection, run, *at, done.usage.as_ref(), Some(done.status))?,
+                    (None, Some((used, at))) => usage::record(connection, run, *at, Some(used), None)?,
+                    (None, None) => {}
                 }
                 claim_key(connection, run, change.idempotency)?;
                 insert_chunks(connection, run, &batch)
@@ -250,8 +258,16 @@ fn conditions(filter: &RunFilter) -> (String, Vec<Box<dyn ToSql>>) {
     if let Some(owner) = &filter.owner {
         add("owner = ?", Box::new(owner.to_string()));
     }
-    if let Some(status) = filter.status {
-        add("status = ?", Box::new(status.as_str()));
+    if !filter.status.is_empty() {
+        let names: Vec<&str> = filter.status.iter().map(|status| status.as_str()).collect();
+        add("status IN (SELECT value FROM json_each(?))", Box::new(serde_json::json!(names).to_string()));
+    }
+    if let Some(text) = &filter.text {
+        // As `lower` does it: the letters of ASCII, and no others.
+        let prompt = format!("instr(lower(substr(json_extract(spec, '$.prompt'), 1, {SEARCHED})), ?) > 0");
+        let label =
+            "EXISTS (SELECT 1 FROM json_each(spec, '$.labels') AS label WHERE instr(lower(label.key || '=' || label.value), ?) > 0)";
+        add(&format!("(instr(id, ?) IN (1, 5) OR {prompt} OR {label})"), Box::new(text.to_ascii_lowercase()));
     }
     if let Some(agent_type) = &filter.agent_type {
         add("agent_type = ?", Box::new(agent_type.clone()));

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::{OpenError, SqliteStore};
-use crate::run::store::{AuditEntry, AuditFilter, AuditStore, RunStore, StoreError, UserStore};
+use crate::run::store::{AuditEntry, AuditFilter, AuditStore, RunStore, StoreError, UsageFilter, UsageGroup, UsageStore, UserStore};
 use crate::types::{Action, Timestamp};
 
 #[tokio::test]
@@ -116,4 +116,36 @@ async fn a_store_beside_a_server_sees_and_is_seen_and_locks_nobody_out() {
     assert!(server.run(run).await.unwrap().is_some());
     let run = super::super::contract::stored_run(&server).await;
     assert!(second.run(run).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn what_runs_of_an_earlier_release_have_used_is_counted_when_its_database_is_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut connection = rusqlite::Connection::open(folder.path().join("openrunner.db")).unwrap();
+    let target = refinery::Target::Version(3);
+    super::connection::embedded::migrations::runner().set_target(target).run(&mut connection).unwrap();
+    let done = [
+        r#"{"usage":{"input_tokens":5,"output_tokens":2,"cache_read_tokens":1,"cache_write_tokens":1,"reasoning_tokens":0,"cost_usd":0.25,"cost_is_estimate":true}}"#,
+        r#"{"usage":{"input_tokens":18446744073709551615,"output_tokens":0,"cache_read_tokens":0,"cache_write_tokens":0,"reasoning_tokens":0,"cost_is_estimate":false}}"#,
+        "{}",
+        "damaged",
+    ];
+    connection
+        .execute("INSERT INTO sessions (id, owner, agent_type, working_dir, created_at) VALUES ('s', 'ann', 'demo', '\"/\"', 1)", [])
+        .unwrap();
+    for (number, done) in done.iter().enumerate() {
+        let sql = r#"INSERT INTO runs (id, session_id, owner, agent_type, status, spec, widened, created_at, ended_at, last_seq, done)
+                     VALUES (?1, 's', 'ann', 'demo', 'completed', '{"model":"large"}', '[]', 1, 86400000, 1, ?2)"#;
+        connection.execute(sql, rusqlite::params![number.to_string(), done]).unwrap();
+    }
+    drop(connection);
+    let store = SqliteStore::open(folder.path()).unwrap();
+    for (group, key) in [(UsageGroup::Day, "1970-01-02"), (UsageGroup::Model, "large"), (UsageGroup::Session, "s")] {
+        let found = store.usage(UsageFilter::default(), group, None, 9).await.unwrap();
+        let [record] = &found[..] else { panic!("{found:?}") };
+        let sum = record.sum;
+        assert_eq!((record.key.as_str(), sum.completed, sum.unpriced), (key, 3, 1));
+        assert_eq!((sum.input_tokens, sum.output_tokens, sum.is_estimate), (1_000_000_000_005, 2, true));
+        assert_eq!(sum.cost, Some(crate::types::Money::nearest(0.25)));
+    }
 }

@@ -4,11 +4,17 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::SqliteStore;
-use super::decode::{reading, writing};
-use crate::run::store::{StoreError, UserChange, UserRecord, UserStore};
-use crate::types::{UserName, UserRole};
+use super::decode::{integer, reading, writing};
+use crate::run::store::{StoreError, UserChange, UserEdit, UserRecord, UserStore};
+use crate::types::{Bound, BoundChange, Budget, Money, Tokens, UserName, UserRole};
 
-const COLUMNS: &str = "name, role, password_hash, default_password, generation";
+const COLUMNS: &str = "name, role, password_hash, default_password, generation, tokens_per_day, cost_per_day_micros";
+
+/// The columns of a user's budget, in the order that [`budget`] reads them.
+pub(super) const BUDGET_COLUMNS: &str = "tokens_per_day, cost_per_day_micros";
+
+/// What stands for no bound.
+const UNLIMITED: i64 = -1;
 
 /// That the user `?1` is no admin, or not the only one.
 const NOT_THE_LAST_ADMIN: &str = "(role <> 'admin' OR (SELECT count(*) FROM users WHERE role = 'admin') > 1)";
@@ -39,25 +45,38 @@ impl UserStore for SqliteStore {
     async fn add_user(&self, user: UserRecord) -> Result<bool, StoreError> {
         self.writer
             .write(move |connection| {
-                let sql = "INSERT INTO users (name, role, password_hash, default_password, generation)
-                           VALUES (?1, ?2, ?3, ?4, max(?5, 1 + coalesce((SELECT generation FROM former_users WHERE name = ?1), 0)))
+                let sql = "INSERT INTO users (name, role, password_hash, default_password, generation, tokens_per_day, cost_per_day_micros)
+                           VALUES (?1, ?2, ?3, ?4, max(?5, 1 + coalesce((SELECT generation FROM former_users WHERE name = ?1), 0)), ?6, ?7)
                            ON CONFLICT (name) DO NOTHING";
-                let values = params![user.name.as_str(), user.role.as_str(), user.password_hash, user.default_password, user.generation];
+                let Budget { tokens_per_day, cost_per_day_usd } = user.budget;
+                let values = params![
+                    user.name.as_str(),
+                    user.role.as_str(),
+                    user.password_hash,
+                    user.default_password,
+                    user.generation,
+                    tokens_per_day.map(|bound| number(bound, Tokens::get)),
+                    cost_per_day_usd.map(|bound| number(bound, Money::micros)),
+                ];
                 Ok(execute(connection, sql, values)? == 1)
             })
             .await
     }
 
-    async fn change_user(&self, name: &UserName, role: Option<UserRole>, password_hash: Option<String>) -> Result<UserChange, StoreError> {
+    async fn change_user(&self, name: &UserName, edit: UserEdit) -> Result<UserChange, StoreError> {
         let name = name.clone();
+        let UserEdit { role, password_hash, budget } = edit;
         self.writer
             .write(move |connection| {
                 let sql = format!(
                     "UPDATE users SET role = coalesce(?2, role), password_hash = coalesce(?3, password_hash),
-                     default_password = iif(?3 IS NULL, default_password, 0), generation = generation + (?3 IS NOT NULL)
+                     default_password = iif(?3 IS NULL, default_password, 0), generation = generation + (?3 IS NOT NULL),
+                     tokens_per_day = iif(?4, ?5, tokens_per_day), cost_per_day_micros = iif(?6, ?7, cost_per_day_micros)
                      WHERE name = ?1 AND (coalesce(?2, role) = 'admin' OR {NOT_THE_LAST_ADMIN})"
                 );
-                let values = params![name.as_str(), role.map(UserRole::as_str), password_hash];
+                let (set_tokens, tokens) = written(budget.tokens_per_day, Tokens::get);
+                let (set_cost, cost) = written(budget.cost_per_day, Money::micros);
+                let values = params![name.as_str(), role.map(UserRole::as_str), password_hash, set_tokens, tokens, set_cost, cost];
                 outcome(connection, &name, execute(connection, &sql, values)?)
             })
             .await
@@ -104,5 +123,30 @@ fn decode(row: &Row<'_>) -> Result<UserRecord, StoreError> {
         password_hash: row.get(2).map_err(reading)?,
         default_password: row.get(3).map_err(reading)?,
         generation: row.get(4).map_err(reading)?,
+        budget: budget(row, 5).map_err(reading)?,
     })
+}
+
+/// Reads [`BUDGET_COLUMNS`], which begin with this column.
+pub(super) fn budget(row: &Row<'_>, first: usize) -> rusqlite::Result<Budget> {
+    let bound = |column: usize| row.get::<_, Option<i64>>(column);
+    Ok(Budget {
+        tokens_per_day: bound(first)?.map(|number| u64::try_from(number).map_or(Bound::NONE, |most| Bound::At(Tokens::new(most)))),
+        cost_per_day_usd: bound(first + 1)?
+            .map(|number| u64::try_from(number).map_or(Bound::NONE, |most| Bound::At(Money::from_micros(most)))),
+    })
+}
+
+/// A bound as it is kept.
+fn number<T>(bound: Bound<T>, count: impl Fn(T) -> u64) -> i64 {
+    bound.most().map_or(UNLIMITED, |most| integer(count(most)))
+}
+
+/// Whether the change writes anything, and what.
+fn written<T>(change: BoundChange<T>, count: impl Fn(T) -> u64) -> (bool, Option<i64>) {
+    match change {
+        BoundChange::Keep => (false, None),
+        BoundChange::Reset => (true, None),
+        BoundChange::Set(bound) => (true, Some(number(bound, count))),
+    }
 }

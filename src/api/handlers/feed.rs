@@ -1,0 +1,78 @@
+//! The stream of changes of all runs that a caller may see.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{Stream, StreamExt, unfold};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::super::{ApiError, AppState, Query, stream};
+use crate::auth::Principal;
+use crate::run::events::Framing;
+use crate::run::store::StoreError;
+use crate::run::{Feed, FeedCursor, FeedItem};
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct FeedQuery {
+    /// Go on after this place; without it, from now on. `Last-Event-ID` counts before it.
+    #[param(pattern = "^[0-9a-f]{16}-[0-9]+$")]
+    after: Option<String>,
+}
+
+/// Follows the changes of all runs that you may see.
+#[utoipa::path(get, path = "/api/events", operation_id = "follow_runs", tag = "runs",
+    summary = "Follows the changes of all runs that you may see.",
+    description = include_str!("../openapi/feed.md"),
+    params(FeedQuery,
+        ("Last-Event-ID" = Option<String>, Header, description = "Go on after this place, as an event's `id` told.")),
+    extensions(("x-error-codes" = json!(["too_many_streams"]))),
+    responses(
+        (status = 200, description = "The stream. It ends when the server goes away, or when its reader has lost the right to it.",
+            content((FeedItem = "text/event-stream"), (FeedItem = "application/x-ndjson")))))]
+pub(in crate::api) async fn follow(
+    State(app): State<AppState>,
+    principal: Principal,
+    Query(query): Query<FeedQuery>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    // The header is the newer word: a browser that reconnects sends it with the address that it first came by.
+    let after = match stream::last_event_id(&headers) {
+        Some(text) => Some(cursor("Last-Event-ID", text)?),
+        None => query.after.map(|text| cursor("after", &text)).transpose()?,
+    };
+    let framing = stream::framing(&headers);
+    let feed = app.runs.feed(&principal.caller, after);
+    let may_go_on = {
+        let (app, principal) = (app.clone(), principal.clone());
+        move || -> BoxFuture<'static, bool> { Box::pin(may_follow(app.clone(), principal.clone())) }
+    };
+    stream::answer(&app, &principal, framing, items(feed, framing), may_go_on)
+}
+
+/// Whether the reader would still be let in, and as the same: one whose role has changed has other runs to see.
+async fn may_follow(app: AppState, principal: Principal) -> bool {
+    app.auth.recheck(&principal).await.is_ok_and(|now| now.caller == principal.caller)
+}
+
+fn items(feed: Feed, framing: Framing) -> impl Stream<Item = Result<Bytes, StoreError>> + Send + Unpin {
+    let items = unfold(feed, async |mut feed| Some((feed.next().await?, feed)));
+    Box::pin(items.map(move |item| item.and_then(|item| framed(&item, framing))))
+}
+
+/// One event for the wire. Its id and its name are ours, and its JSON is one line, so nobody can forge a frame.
+fn framed(item: &FeedItem, framing: Framing) -> Result<Bytes, StoreError> {
+    let data = serde_json::to_string(item).map_err(|error| StoreError::Read(error.to_string()))?;
+    Ok(Bytes::from(match framing {
+        Framing::Sse => format!("id: {}\nevent: {}\ndata: {data}\n\n", item.cursor, item.event.name()),
+        Framing::Ndjson => data + "\n",
+    }))
+}
+
+fn cursor(field: &'static str, text: &str) -> Result<FeedCursor, ApiError> {
+    text.parse().map_err(|error: crate::run::BadCursor| ApiError::invalid_field(field, error.to_string()))
+}

@@ -1,0 +1,225 @@
+//! What was used, and what may be used.
+
+use axum::Json as Answer;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::super::{ApiError, AppState, Query};
+use super::page;
+use crate::auth::Principal;
+use crate::run::BudgetState;
+use crate::run::store::{UsageFilter, UsageGroup, UsageRecord, UsageSum};
+use crate::types::{Day, Money, RunId, SessionId, UserName};
+
+/// How much was used.
+#[derive(Serialize, ToSchema)]
+#[schema(as = UsageTotals)]
+pub(in crate::api) struct TotalsView {
+    /// Runs that ended. One that goes on is not counted yet, but what it has used is.
+    runs: u64,
+    /// Of these, how many ended so.
+    by_status: ByStatus,
+    /// Tokens that count against a budget: `input_tokens`, `cache_write_tokens` and `output_tokens`.
+    tokens: u64,
+    /// Tokens read by the model that no cache held.
+    input_tokens: u64,
+    /// Tokens written by the model, thinking included.
+    output_tokens: u64,
+    /// Tokens read from the provider's cache.
+    cache_read_tokens: u64,
+    /// Tokens written to the provider's cache.
+    cache_write_tokens: u64,
+    /// Those of `output_tokens` that were thinking, where the agent tells them apart.
+    reasoning_tokens: u64,
+    /// US dollars, as far as agents told; absent if none did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_usd: Option<Money>,
+    /// Whether some of that is computed from list prices, not billed.
+    cost_is_estimate: bool,
+    /// Runs that ended and told tokens but no cost, which `cost_usd` therefore lacks.
+    runs_without_cost: u64,
+}
+
+/// Ended runs by how they ended.
+#[derive(Serialize, ToSchema)]
+#[schema(as = UsageByStatus)]
+struct ByStatus {
+    /// Ended well.
+    completed: u64,
+    /// Ended badly.
+    failed: u64,
+    /// Were cancelled.
+    cancelled: u64,
+    /// Ran out of time.
+    timed_out: u64,
+    /// Their server went away.
+    interrupted: u64,
+}
+
+impl From<UsageSum> for TotalsView {
+    fn from(sum: UsageSum) -> Self {
+        let UsageSum { completed, failed, cancelled, timed_out, interrupted, .. } = sum;
+        Self {
+            runs: [completed, failed, cancelled, timed_out, interrupted].into_iter().fold(0, u64::saturating_add),
+            by_status: ByStatus { completed, failed, cancelled, timed_out, interrupted },
+            tokens: sum.input_tokens.saturating_add(sum.cache_write_tokens).saturating_add(sum.output_tokens),
+            input_tokens: sum.input_tokens,
+            output_tokens: sum.output_tokens,
+            cache_read_tokens: sum.cache_read_tokens,
+            cache_write_tokens: sum.cache_write_tokens,
+            reasoning_tokens: sum.reasoning_tokens,
+            cost_usd: sum.cost,
+            cost_is_estimate: sum.is_estimate,
+            runs_without_cost: sum.unpriced,
+        }
+    }
+}
+
+/// What one day, user, agent, model, conversation or run has used: it has the one of these fields that was grouped by.
+#[derive(Default, Serialize, ToSchema)]
+#[schema(as = UsageKey)]
+struct KeyView {
+    /// The day, in UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Day>)]
+    day: Option<String>,
+    /// The user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<UserName>)]
+    user: Option<String>,
+    /// The agent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent_type: Option<String>,
+    /// The model that the agent named, or that was asked for; empty where neither is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<String>,
+    /// The conversation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<SessionId>)]
+    session_id: Option<String>,
+    /// The run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<RunId>)]
+    run_id: Option<String>,
+}
+
+/// What one of a group has used.
+#[derive(Serialize, ToSchema)]
+#[schema(as = UsageItem)]
+pub(in crate::api) struct ItemView {
+    /// Which one.
+    #[serde(flatten)]
+    key: KeyView,
+    /// How much.
+    #[serde(flatten)]
+    totals: TotalsView,
+}
+
+impl ItemView {
+    fn of(UsageRecord { key, sum }: UsageRecord, group: UsageGroup) -> Self {
+        let (key, none) = (Some(key), KeyView::default());
+        let key = match group {
+            UsageGroup::Day => KeyView { day: key, ..none },
+            UsageGroup::User => KeyView { user: key, ..none },
+            UsageGroup::Agent => KeyView { agent_type: key, ..none },
+            UsageGroup::Model => KeyView { model: key, ..none },
+            UsageGroup::Session => KeyView { session_id: key, ..none },
+            UsageGroup::Run => KeyView { run_id: key, ..none },
+        };
+        Self { key, totals: sum.into() }
+    }
+}
+
+/// A page of what was used, and the sum of all pages.
+#[derive(Serialize, ToSchema)]
+#[schema(as = UsagePage)]
+pub(in crate::api) struct UsageView {
+    /// By what `items` are added up.
+    group_by: UsageGroup,
+    /// What was found: days, conversations and runs with the latest first, all others by name.
+    items: Vec<ItemView>,
+    /// The `cursor` by which the next page is asked for; null after the last.
+    #[schema(required)]
+    next_cursor: Option<String>,
+    /// The sum of all that was asked for, on whatever page.
+    total: TotalsView,
+}
+
+/// Which usage is wanted.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct UsageQuery {
+    /// By what it is added up.
+    #[serde(default)]
+    #[param(inline, required = false, default = "day")]
+    group_by: UsageGroup,
+    /// Only that of this day (UTC) or later.
+    since: Option<Day>,
+    /// Only that of this day (UTC) or earlier.
+    until: Option<Day>,
+    /// Only this user's; for admins, others always get their own.
+    user: Option<UserName>,
+    /// Only that of this agent.
+    agent_type: Option<String>,
+    /// Only that of this conversation.
+    session_id: Option<SessionId>,
+    /// Most items of the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<usize>,
+    /// Where the page begins: the `next_cursor` of the one before.
+    cursor: Option<String>,
+}
+
+/// Tells what was used: one's own, an admin everyone's.
+///
+/// It is counted on the day on which the agent told it, while the run goes on, too; and it stays when the run is deleted.
+#[utoipa::path(get, path = "/api/usage", operation_id = "list_usage", tag = "usage", params(UsageQuery),
+    responses((status = 200, description = "A page of it.", body = UsageView)))]
+pub(in crate::api) async fn list(
+    State(app): State<AppState>,
+    principal: Principal,
+    Query(query): Query<UsageQuery>,
+) -> Result<Answer<UsageView>, ApiError> {
+    let UsageQuery { group_by, since, until, user, agent_type, session_id, limit, cursor } = query;
+    let limit = page::limit(limit)?;
+    if since.zip(until).is_some_and(|(since, until)| since > until) {
+        return Err(ApiError::invalid_field("until", "must not be before since"));
+    }
+    let filter = UsageFilter { owner: user, agent_type, session: session_id, since, until };
+    let caller = &principal.caller;
+    let mut found = app.runs.usage(caller, filter.clone(), group_by, cursor, limit + 1).await?;
+    let total = app.runs.usage_in_all(caller, filter).await?.into();
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next_cursor = found.last().filter(|_| more).map(|last| last.key.clone());
+    let items = found.into_iter().map(|record| ItemView::of(record, group_by)).collect();
+    Ok(Answer(UsageView { group_by, items, next_cursor, total }))
+}
+
+/// Whose budget is wanted.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct BudgetQuery {
+    /// This user's instead of one's own; for admins.
+    user: Option<UserName>,
+}
+
+/// Tells what may be used today, and what was.
+#[utoipa::path(get, path = "/api/usage/budget", operation_id = "get_budget", tag = "usage", params(BudgetQuery),
+    extensions(("x-error-codes" = json!(["not_found"]))),
+    responses((status = 200, description = "The budget.", body = BudgetState)))]
+pub(in crate::api) async fn budget(
+    State(app): State<AppState>,
+    principal: Principal,
+    Query(query): Query<BudgetQuery>,
+) -> Result<Answer<BudgetState>, ApiError> {
+    let caller = principal.caller;
+    let user = query.user.unwrap_or_else(|| caller.user.clone());
+    if !caller.may_see(&user) || app.auth.user(&user).await?.is_none() {
+        return Err(ApiError::not_found(format!("there is no user {user}")));
+    }
+    Ok(Answer(app.runs.budget_of(&user).await?))
+}
