@@ -197,7 +197,9 @@ async fn d7_another_method_another_spelling_and_what_does_not_exist_need_a_token
     for path in test_table().into_iter().map(|(path, _methods)| path).chain(nowhere.map(str::to_owned)) {
         for method in [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS, Method::TRACE]
         {
-            let is_open = super::access::is_open(&method, &path);
+            // This client sits on the server's own machine.
+            let is_local = path == super::access::LOCAL && matches!(method, Method::GET | Method::HEAD);
+            let is_open = is_local || super::access::is_open(&method, &path);
             let status = client.send(method.clone(), &path.replace("{id}", RUN), &[], Body::empty()).await.status;
             assert_eq!(status != 401, is_open, "{method} {path}: {status}");
         }

@@ -19,7 +19,8 @@ use crate::auth::NewKey;
 use crate::types::{BudgetChange, Scope, UserName, UserRole};
 
 /// The routes that need no token, written out: one more is a decision that somebody has to see.
-const OPEN: [&str; 7] = [
+/// The last one is open to whoever sits on the server's own machine, as the visitors here do, and to nobody else.
+const OPEN: [&str; 8] = [
     "GET /docs",
     "GET /docs/{file}",
     "GET /events.schema.json",
@@ -27,6 +28,7 @@ const OPEN: [&str; 7] = [
     "GET /health/agents",
     "GET /openapi.json",
     "POST /api/auth/login",
+    "GET /metrics",
 ];
 
 const METHODS: [Method; 6] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
@@ -54,7 +56,7 @@ enum Visitor {
 }
 
 impl Visitor {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Nobody,
         Self::Yesterday,
         Self::Stranger,
@@ -63,6 +65,7 @@ impl Visitor {
         Self::Key(Scope::RunsRead),
         Self::Key(Scope::RunsWrite),
         Self::Key(Scope::Admin),
+        Self::Key(Scope::Metrics),
     ];
 
     /// The refusal that is due at a route, or `None` where the visitor is let in.
@@ -74,9 +77,10 @@ impl Visitor {
         let names_what_is_bobs = route.contains('{') && !route.contains("{model}");
         match (self, need) {
             (Self::Nobody | Self::Yesterday, _) if openai::is_ours(route) => Some((401, "invalid_api_key")),
+            (Self::Nobody, Need::Scope(Scope::Metrics)) => None,
             (Self::Nobody, _) => Some((401, "token_missing")),
             (Self::Yesterday, _) => Some((401, "token_expired")),
-            (Self::Stranger | Self::Owner, Need::Scope(Scope::Admin)) => Some((403, "admin_only")),
+            (Self::Stranger | Self::Owner, Need::Scope(Scope::Admin | Scope::Metrics)) => Some((403, "admin_only")),
             (Self::Stranger, _) if names_what_is_bobs => Some((404, "not_found")),
             (Self::Key(scope), need) if !covers(scope, need) => Some((403, "scope_missing")),
             (Self::Stranger | Self::Owner | Self::Admin | Self::Key(_), _) => None,
@@ -142,7 +146,7 @@ impl Bench {
             Visitor::Stranger => Some(self.token("carol").await),
             Visitor::Owner => Some(self.token("bob").await),
             Visitor::Admin => Some(self.token("ann").await),
-            Visitor::Key(Scope::Admin) => Some(self.key("ann", &[Scope::Admin]).await.0),
+            Visitor::Key(scope @ (Scope::Admin | Scope::Metrics)) => Some(self.key("ann", &[scope]).await.0),
             Visitor::Key(scope) => Some(self.key("bob", &[scope]).await.0),
         }
     }

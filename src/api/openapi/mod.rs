@@ -75,6 +75,7 @@ pub(super) fn document<S>(routes: Vec<UtoipaMethodRouter<S>>) -> OpenApi {
         ("keys", "API keys, for programs"),
         ("audit", "Who did what"),
         ("openai", "The same by OpenAI's API, for programs that speak it"),
+        ("webhooks", "Events that are sent to you"),
         ("usage", "What was used, and what may be used"),
         ("server", "The server itself, and what describes it"),
     ];
@@ -130,7 +131,10 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operati
 /// Says which token an operation needs. It is the layer that checks tokens that is asked.
 fn protect(method: &Method, path: &str, operation: &mut Operation) {
     let by = |scheme: &str| SecurityRequirement::new(scheme, Vec::<String>::new());
+    // An empty requirement is one that nothing is needed for.
+    let nothing = || SecurityRequirement::default();
     operation.security = Some(match (is_open(method, path), access::takes_query_token(method, path)) {
+        _ if path == access::LOCAL => vec![nothing(), by(BEARER)],
         (true, _) => Vec::new(),
         (false, true) => vec![by(BEARER), by(QUERY_TOKEN)],
         (false, false) => vec![by(BEARER)],

@@ -15,7 +15,6 @@ use super::super::openai::{self, Refusal};
 use super::super::scopes::{self, Need};
 use super::codes::{ALL, Code};
 use super::words;
-use crate::types::Scope;
 
 /// The extension in which a handler names the codes of its own refusals.
 const OWN_CODES: &str = "x-error-codes";
@@ -88,7 +87,7 @@ fn of_the_layers(method: &Method, path: &str, operation: &Operation) -> Vec<Stri
     }
     names.extend(match scopes::need(method, path) {
         None | Some(Need::Anyone) => &[][..],
-        Some(Need::Scope(Scope::Admin)) => &["scope_missing", "admin_only"],
+        Some(Need::Scope(scope)) if scope.is_for_admins() => &["scope_missing", "admin_only"],
         Some(_) => &["scope_missing"],
     });
     if *method != Method::GET {
