@@ -12,14 +12,17 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
 
-use super::router::{described, router, table};
+use super::router::{as_matched, described, router, table};
 use super::scopes::{NEEDS, Need, need};
-use super::{AppState, PeerAddress, Policy, access, openapi};
+use super::{AppState, PeerAddress, Policy, access, openai, openapi};
 use crate::auth::NewKey;
 use crate::types::{BudgetChange, Scope, UserName, UserRole};
 
 /// The routes that need no token, written out: one more is a decision that somebody has to see.
-const OPEN: [&str; 7] = [
+/// The last one is open to whoever sits on the server's own machine, as the visitors here do, and to nobody else.
+const OPEN: [&str; 10] = [
+    "GET /",
+    "GET /console/{version}/{*path}",
     "GET /docs",
     "GET /docs/{file}",
     "GET /events.schema.json",
@@ -27,6 +30,7 @@ const OPEN: [&str; 7] = [
     "GET /health/agents",
     "GET /openapi.json",
     "POST /api/auth/login",
+    "GET /metrics",
 ];
 
 const METHODS: [Method; 6] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
@@ -54,7 +58,7 @@ enum Visitor {
 }
 
 impl Visitor {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Nobody,
         Self::Yesterday,
         Self::Stranger,
@@ -63,6 +67,7 @@ impl Visitor {
         Self::Key(Scope::RunsRead),
         Self::Key(Scope::RunsWrite),
         Self::Key(Scope::Admin),
+        Self::Key(Scope::Metrics),
     ];
 
     /// The refusal that is due at a route, or `None` where the visitor is let in.
@@ -71,11 +76,13 @@ impl Visitor {
             return None;
         }
         let need = need(method, route).unwrap_or_else(|| panic!("{method} {route} does not say what it needs"));
-        let names_what_is_bobs = route.contains('{');
+        let names_what_is_bobs = route.contains('{') && !route.contains("{model}");
         match (self, need) {
+            (Self::Nobody | Self::Yesterday, _) if openai::is_ours(route) => Some((401, "invalid_api_key")),
+            (Self::Nobody, Need::Scope(Scope::Metrics)) => None,
             (Self::Nobody, _) => Some((401, "token_missing")),
             (Self::Yesterday, _) => Some((401, "token_expired")),
-            (Self::Stranger | Self::Owner, Need::Scope(Scope::Admin)) => Some((403, "admin_only")),
+            (Self::Stranger | Self::Owner, Need::Scope(Scope::Admin | Scope::Metrics)) => Some((403, "admin_only")),
             (Self::Stranger, _) if names_what_is_bobs => Some((404, "not_found")),
             (Self::Key(scope), need) if !covers(scope, need) => Some((403, "scope_missing")),
             (Self::Stranger | Self::Owner | Self::Admin | Self::Key(_), _) => None,
@@ -141,7 +148,7 @@ impl Bench {
             Visitor::Stranger => Some(self.token("carol").await),
             Visitor::Owner => Some(self.token("bob").await),
             Visitor::Admin => Some(self.token("ann").await),
-            Visitor::Key(Scope::Admin) => Some(self.key("ann", &[Scope::Admin]).await.0),
+            Visitor::Key(scope @ (Scope::Admin | Scope::Metrics)) => Some(self.key("ann", &[scope]).await.0),
             Visitor::Key(scope) => Some(self.key("bob", &[scope]).await.0),
         }
     }
@@ -171,7 +178,8 @@ impl Bench {
         // This stream has no end; what it begins with is enough.
         let body = if status == 200 && uri == FEED { first_of(body).await } else { body.collect().await.unwrap().to_bytes() };
         let text = String::from_utf8(body.to_vec()).unwrap();
-        let code = serde_json::from_str(&text).map_or(String::new(), |body: Value| body["code"].as_str().unwrap_or_default().to_owned());
+        let code = serde_json::from_str(&text)
+            .map_or(String::new(), |body: Value| body["code"].as_str().or(body["error"]["code"].as_str()).unwrap_or_default().to_owned());
         Answer { status, code, text }
     }
 }
@@ -186,6 +194,7 @@ fn routes() -> Vec<(Method, String)> {
     let document = serde_json::to_value(openapi::document(described())).unwrap();
     let mut routes = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
+        let path = as_matched(path);
         for method in item.as_object().unwrap().keys() {
             let method: Method = method.to_uppercase().parse().unwrap();
             if method == Method::GET {
@@ -220,7 +229,13 @@ async fn d7_every_route_lets_in_whom_it_is_for_and_nobody_else() {
             } else {
                 &run
             };
-            let uri = route.replace("{id}", id).replace("{name}", &user).replace("{request}", "perm_1").replace("{file}", "start.js");
+            let uri = route
+                .replace("{id}", id)
+                .replace("{name}", &user)
+                .replace("{request}", "perm_1")
+                .replace("{file}", "start.js")
+                .replace("{model}", "demo")
+                .replace("{version}/{*path}", "any/app/main.js");
             let shown = bench.shown_by(visitor).await;
             let answer = bench.send(&method, &uri, shown.as_deref(), body_for(&route)).await;
             let what = format!("{visitor:?}: {method} {route}: {} {}", answer.status, answer.text);
@@ -228,6 +243,8 @@ async fn d7_every_route_lets_in_whom_it_is_for_and_nobody_else() {
                 // Without a body the code is not told.
                 Some((status, _code)) if method == Method::HEAD => assert_eq!(answer.status, status, "{what}"),
                 Some(refusal) => assert_eq!((answer.status, answer.code.as_str()), refusal, "{what}"),
+                // There are no agents here, so there are no models.
+                None if route.contains("{model}") => assert_eq!(answer.status, 404, "{what}"),
                 // What is wrong with the request itself may be said to those who are let in.
                 None => assert!(!matches!(answer.status, 401 | 403 | 404 | 405 | 429 | 500..), "{what}"),
             }

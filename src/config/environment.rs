@@ -49,6 +49,8 @@ impl Environment<'_> {
             shutdown_secs: self.parsed("OPENRUNNER_SHUTDOWN_SECS", "a whole number of seconds")?,
             on_shutdown: self.word("OPENRUNNER_ON_SHUTDOWN", "`detach` or `stop`")?,
             max_output_mb: self.parsed("OPENRUNNER_MAX_OUTPUT_MB", "a whole number of MiB, at least 1")?,
+            keep_days: self.parsed("OPENRUNNER_KEEP_DAYS", "a whole number of days, at least 1")?,
+            max_store_mb: self.parsed("OPENRUNNER_MAX_STORE_MB", "a whole number of MiB, at least 1")?,
             workspace_roots: self.value("OPENRUNNER_WORKSPACE_ROOTS").map(|roots| split_paths(&roots)),
             user_workspace_roots: self.value("OPENRUNNER_USER_WORKSPACE_ROOTS").map(|roots| split_paths(&roots)),
             agents_dir: self.path("OPENRUNNER_AGENTS_DIR"),

@@ -141,6 +141,8 @@ fn values(settings: &Settings) -> Vec<(&'static str, Value)> {
         shutdown_secs,
         on_shutdown,
         max_output_mb,
+        keep_days,
+        max_store_mb,
         cgroup,
         run_memory_mb,
         run_processes,
@@ -197,6 +199,8 @@ fn values(settings: &Settings) -> Vec<(&'static str, Value)> {
             }),
         ),
         ("max_output_mb", json!(max_output_mb)),
+        ("keep_days", json!(keep_days)),
+        ("max_store_mb", json!(max_store_mb)),
         (
             "cgroup",
             match cgroup {

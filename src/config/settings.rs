@@ -132,6 +132,15 @@ pub struct Settings {
     #[config(env = "OPENRUNNER_MAX_OUTPUT_MB", default = 1024)]
     pub max_output_mb: NonZeroU32,
 
+    /// Days that a conversation is kept after the end of its last run; then its runs go, with their events and fresh workspaces. Default:
+    /// none, which means for ever.
+    #[config(env = "OPENRUNNER_KEEP_DAYS")]
+    pub keep_days: Option<NonZeroU32>,
+
+    /// Size that the database may have, in MiB, before the logs of the runs that ended first are cut. Default: none, which means no bound.
+    #[config(env = "OPENRUNNER_MAX_STORE_MB")]
+    pub max_store_mb: Option<NonZeroU32>,
+
     /// Folders that agents may work in, each absolute, with what is beneath them. As a variable: separated by colons. Default: none, which
     /// means any folder.
     #[config(env = "OPENRUNNER_WORKSPACE_ROOTS", default = [])]
@@ -261,6 +270,16 @@ impl Settings {
     /// Most that is kept of one program's output, in bytes.
     pub fn max_output(&self) -> u64 {
         u64::from(self.max_output_mb.get()) * 1024 * 1024
+    }
+
+    /// How long a conversation is kept after its end.
+    pub fn keep_age(&self) -> Option<Duration> {
+        self.keep_days.map(|days| Duration::from_hours(24) * days.get())
+    }
+
+    /// Size that the database may have, in bytes.
+    pub fn max_store(&self) -> Option<u64> {
+        self.max_store_mb.map(|mebibytes| u64::from(mebibytes.get()) * 1024 * 1024)
     }
 
     /// How long a shutdown may take in all.

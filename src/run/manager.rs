@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::admission::{Admission, Caps};
 use super::budgets::{BudgetState, Budgets};
 use super::driver::{Driver, Surroundings};
+use super::ends::Ends;
 use super::errors::{AnswerError, CreateError, DeleteError, FindError, MessageError, SessionError};
 use super::events::{EventLog, Follower, Framing, Held, Secrets};
 use super::feed::{Changes, Feed, FeedCursor};
@@ -29,6 +31,7 @@ use super::view::{RunView, SessionView};
 use super::webhooks::{Sender, WebhookRules};
 use super::workspace::Workspaces;
 use crate::agent::{AgentReport, AgentSummary, Agents, Capabilities};
+use crate::metrics::{Present, RunMeters};
 use crate::types::{
     Answer, Budget, Caller, Clock, Level, MessageMode, NoticeCode, OnShutdown, PermissionMode, RunId, RunStatus, Seq, SessionId,
     StreamEvent, Timestamp, UserName,
@@ -102,11 +105,13 @@ pub(super) struct Inner {
     workspaces: Workspaces,
     pub(super) admission: Admission,
     pub(super) around: Surroundings,
+    max_runs: usize,
     max_queue: usize,
     pub(super) rules: Vec<Rule>,
     user_env: Vec<String>,
     pub(super) sessions: Sessions,
     live: Mutex<HashMap<RunId, RunHandle>>,
+    pub(super) ends: Ends,
     pub(super) changes: Changes,
     webhooks: Arc<WebhookRules>,
     pub(super) tasks: TaskTracker,
@@ -134,6 +139,7 @@ impl RunManager {
             grace: settings.stop_grace,
             shutdown_grace: settings.shutdown_grace,
             patience: settings.permission_timeout,
+            meters: RunMeters::default(),
             budgets: Budgets::new(Arc::clone(&usage), Arc::clone(&clock), settings.budget),
             first_word: settings.first_word,
         };
@@ -151,11 +157,13 @@ impl RunManager {
                 workspaces: Workspaces::new(&settings.data_dir, &settings.workspace_roots, &settings.user_workspace_roots)?,
                 admission: Admission::new(caps),
                 around,
+                max_runs: settings.max_runs,
                 max_queue: settings.max_queue,
                 rules: settings.rules.clone(),
                 user_env: settings.user_env.clone(),
                 sessions: Sessions::default(),
                 live: Mutex::default(),
+                ends: Ends::default(),
                 changes: Changes::new(),
                 webhooks: Arc::clone(&settings.webhooks),
                 tasks: TaskTracker::new(),
@@ -166,6 +174,23 @@ impl RunManager {
     /// The agents that runs can ask for.
     pub fn agents(&self) -> &Agents {
         &self.inner.around.agents
+    }
+
+    /// What is counted of runs.
+    pub fn meters(&self) -> &RunMeters {
+        &self.inner.around.meters
+    }
+
+    /// How things stand with runs and agents now.
+    pub async fn present(&self) -> Present {
+        let agents = self.agent_reports().await.into_iter().map(|agent| (agent.name, agent.available)).collect();
+        let mut runs = BTreeMap::new();
+        for handle in self.live().values() {
+            *runs.entry((handle.agent_type.clone(), handle.status())).or_default() += 1;
+        }
+        // A run whose end is on disk has ended, although its driver may still tidy up.
+        runs.retain(|(_agent, status): &(String, RunStatus), _count| !status.is_ended());
+        Present { runs, agents, max_runs: self.inner.max_runs, max_queue: self.inner.max_queue, ..Present::default() }
     }
 
     /// What is known of every agent. Quick always; see [`Agents::reports`].
@@ -268,7 +293,9 @@ impl RunManager {
             inner.webhooks.tell();
         }
         tracing::info!(run.id = %id, owner = %caller.user, agent = spec.agent_type, "the run was created");
-        let (handle, inbox) = handle::link(session, inner.changes.teller(id, caller.user.clone()));
+        let teller = inner.changes.teller(id, caller.user.clone());
+        let (handle, inbox) = handle::link(session, spec.agent_type.clone(), teller);
+        inner.around.meters.created(&spec.agent_type);
         self.live().insert(id, handle);
         inner.changes.tell(id, &caller.user);
         let policy = Policy::new(spec.permission_mode, &inner.rules, rules);
@@ -286,11 +313,19 @@ impl RunManager {
     }
 
     /// Removes what a run that is gone has on disk beside its rows: its workspace, if it was a fresh one, and its agent's output.
-    async fn remove_folders(&self, id: RunId) {
+    pub(super) async fn remove_folders(&self, id: RunId) {
         let (workspaces, process) = (self.inner.workspaces.clone(), self.inner.around.process_folder(id));
         let removing = move || workspaces.remove_fresh(id).and(process.remove());
         if let Ok(Err(error)) = tokio::task::spawn_blocking(removing).await {
             tracing::warn!(run.id = %id, %error, "the folders of a run that is gone could not be removed");
+        }
+    }
+
+    /// Removes the output of an ended run's agent, and leaves its workspace.
+    pub(super) async fn remove_output(&self, id: RunId) {
+        let process = self.inner.around.process_folder(id);
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || process.remove()).await {
+            tracing::warn!(run.id = %id, %error, "the output of a run whose log was cut could not be removed");
         }
     }
 
@@ -553,6 +588,17 @@ impl RunManager {
         }
         // Last, so that readers of the feed hear how the runs ended.
         self.inner.changes.close();
+    }
+
+    /// The runs that end from now on, in their order, and those that are let go; the store says which. A reader that stands still misses
+    /// ends and holds nobody up. `None` if somebody reads them already.
+    pub fn ends(&self) -> Option<mpsc::Receiver<RunId>> {
+        self.inner.ends.listen()
+    }
+
+    /// Whether the server goes away: whoever loses a connection now has not left.
+    pub fn is_draining(&self) -> bool {
+        self.inner.around.shutdown.is_told()
     }
 
     pub(super) fn live(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, RunHandle>> {

@@ -37,7 +37,7 @@ fn users(data: &std::path::Path) -> Value {
 fn users_are_made_changed_listed_and_removed_without_a_server() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let user = |name: &str, role: &str, default: bool| json!({ "username": name, "role": role, "default_password": default });
+    let user = |name: &str, role: &str, default: bool| json!({ "username": name, "role": role, "default_password": default, "budget": {} });
     assert_eq!(users(&data), json!([user("admin", "admin", true), user("user", "user", true)]));
     succeeds(&data, &["user", "add", "carol", "--role", "admin"], "correct horse\n");
     succeeds(&data, &["user", "passwd", "admin"], "better than before");

@@ -4,6 +4,7 @@
 //! `fake_agent`, which stands in for `claude`.
 
 mod admission;
+mod backup;
 mod bounds;
 mod cli;
 mod commands;
@@ -12,6 +13,7 @@ mod described;
 mod docs;
 mod door;
 mod errors;
+mod examples;
 mod fairness;
 mod feed;
 mod flow;
@@ -22,16 +24,22 @@ mod layers;
 mod limits;
 mod memo;
 mod messages;
+mod metrics;
 mod network;
+mod openai;
+mod packaging;
 mod permissions;
 mod policies;
 mod private;
+mod proxy;
 mod questions;
 mod reading;
 mod repeats;
 mod restart;
+mod retention;
 mod runs;
 mod security;
+mod service;
 mod sessions;
 mod shim;
 mod shortage;
@@ -41,6 +49,8 @@ mod stops;
 mod streams;
 mod support;
 mod terminal;
+#[cfg(feature = "otel")]
+mod traces;
 mod usage;
 mod webhooks;
 mod workspaces;

@@ -203,6 +203,13 @@ pub trait RunStore: WebhookStore + std::fmt::Debug + Send + Sync {
     /// [`StoreError`] if the store fails.
     async fn unfinished(&self) -> Result<Vec<RunId>, StoreError>;
 
+    /// Ids of the unfinished runs that were live when the backup was made that this store was restored from: whatever carries their marks
+    /// on this machine belongs to the server that the backup is of.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    async fn orphans(&self) -> Result<Vec<RunId>, StoreError>;
+
     /// Removes a run with its events, and its session if that has no other run. Gives whether there was one.
     ///
     /// # Errors

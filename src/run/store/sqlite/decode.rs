@@ -70,6 +70,11 @@ fn json<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
+/// A number of things or bytes, which is never negative.
+pub(super) fn count(row: &Row<'_>) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(0).map(|number| u64::try_from(number).unwrap_or(0))
+}
+
 /// The number as `SQLite` keeps it. Numbers of events and sizes never come near the bound.
 pub(super) fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
