@@ -49,16 +49,19 @@ impl Came {
     }
 }
 
+/// A status to answer with, and where a redirect leads.
+type Told = (u16, Option<&'static str>);
+
 /// What answers to webhooks: what it was told to answer first, then 204.
 #[derive(Clone)]
 struct Receiver {
-    answers: Arc<Mutex<VecDeque<(u16, Option<&'static str>)>>>,
+    answers: Arc<Mutex<VecDeque<Told>>>,
     came: watch::Sender<Vec<Came>>,
     url: String,
 }
 
 impl Receiver {
-    async fn start(answers: &[(u16, Option<&'static str>)]) -> Self {
+    async fn start(answers: &[Told]) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
         let answers = Arc::new(Mutex::new(answers.iter().copied().collect()));

@@ -151,6 +151,10 @@ impl Sender {
             match self.send(&mut webhook).await {
                 Ok(true) => {}
                 Ok(false) => return,
+                // It will not mend by itself; the next start looks at it again.
+                Err(error @ StoreError::Damaged { .. }) => {
+                    return tracing::error!(run.id = %webhook.run, %error, "the log of a run with a webhook is damaged; nothing more of it is sent");
+                }
                 Err(error) => {
                     tracing::warn!(run.id = %webhook.run, %error, "a webhook cannot go on; trying again");
                     sleep(STORE_AGAIN).await;
