@@ -54,6 +54,7 @@ if ! have tmux; then
     [ "${CI-}" != true ] || fail 'no tmux, and with CI=true the command line must be tested in a terminal.'
     echo 'no tmux: the tests of the command line in a terminal are left out'
 fi
+have nginx || echo 'no nginx: the test of the documented reverse proxy is left out'
 cargo --version
 python3 --version
 
@@ -94,29 +95,26 @@ fi
 heading 'Unit and integration tests'
 cargo test --locked --lib --bins --test it
 
-heading 'The API against its own description'
-status=0
-scripts/test-api.sh || status=$?
-case $status in
-0) ;;
-4)
-    [ "${CI-}" != true ] || fail 'schemathesis could not be installed, and with CI=true it must run.'
-    echo 'SKIPPED: schemathesis could not be installed.'
-    ;;
-*) fail 'an answer is not what docs/openapi.json says; see above' ;;
-esac
-
-heading 'The clients for Python and TypeScript'
-status=0
-scripts/test-clients.sh || status=$?
-case $status in
-0) ;;
-4)
-    [ "${CI-}" != true ] || fail 'what the clients need could not be installed, and with CI=true they must be tested.'
-    echo 'SKIPPED: what the clients need could not be installed.'
-    ;;
-*) fail 'a client is not as it should be; see above' ;;
-esac
+# A part of the suite with a script of its own: heading, script, what the script installs for it, and what a failure means. The script
+# exits with 4 where that cannot be installed.
+part() {
+    local status=0
+    heading "$1"
+    "$2" || status=$?
+    case $status in
+    0) ;;
+    4)
+        [ "${CI-}" != true ] || fail "$3 could not be installed, and with CI=true it must be there."
+        echo "SKIPPED: $3 could not be installed."
+        ;;
+    *) fail "$4; see above" ;;
+    esac
+}
+part 'The API against its own description' scripts/test-api.sh schemathesis 'an answer is not what docs/openapi.json says'
+part 'Webhooks against the reference library' scripts/test-webhooks.sh standardwebhooks 'what is sent is not what the library takes'
+part 'The metrics, read by a parser of Prometheus' scripts/test-metrics.sh prometheus-client '/metrics is not what Prometheus reads'
+part 'The clients for Python and TypeScript' scripts/test-clients.sh 'what the clients need' 'a client is not as it should be'
+OPENRUNNER_TEST_AGENTS=$agents part 'The console, in a browser' scripts/test-console.sh 'what the console is tested with' 'the console is not as it should be'
 
 heading 'Examples in the documentation'
 cargo test --locked --doc

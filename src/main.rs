@@ -7,6 +7,11 @@ use openrunner::cli::{self, Cli};
 use openrunner::process::{launch, shim};
 use rustix::fs::Mode;
 
+/// The allocator of static builds, where the system's is slow as soon as threads share it.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // Before anything else: a process that is to become an agent, or to keep one, must have no thread and no open file of ours.
     if let Some(error) = launch::become_agent_if_asked(std::env::args_os()) {

@@ -13,7 +13,7 @@ use crate::auth::PeerFacts;
 use crate::types::RunId;
 
 /// The routes that are open to all, as the router's table writes them. Whatever is not here needs a token, also what does not exist.
-pub(super) const OPEN: [(Method, &str); 7] = [
+pub(super) const OPEN: [(Method, &str); 9] = [
     (Method::GET, "/health"),
     (Method::GET, "/health/agents"),
     (Method::POST, "/api/auth/login"),
@@ -22,10 +22,16 @@ pub(super) const OPEN: [(Method, &str); 7] = [
     (Method::GET, "/events.schema.json"),
     (Method::GET, "/docs"),
     (Method::GET, "/docs/{file}"),
+    // The console is a page like any other client: it shows nothing before it has a token.
+    (Method::GET, "/"),
+    (Method::GET, "/console/{version}/{*path}"),
 ];
 
 /// The one route that takes a token from its address, since a browser's `EventSource` cannot send headers.
 const STREAM: &str = "/api/runs/{id}/events";
+
+/// The one route that is open to whoever sits on this machine, as the program that collects the numbers mostly does.
+pub(super) const LOCAL: &str = "/metrics";
 
 /// Where the request comes from. The door attaches it; a request without it counts as remote.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +63,15 @@ pub(super) async fn require_token(State(app): State<AppState>, mut request: Requ
             Err(too_many) => ApiError::from(too_many).into_response(),
         };
     }
+    let Peer(peer) = request.extensions().get().copied().unwrap_or(Peer::REMOTE);
+    // Whoever shows a token is judged by it.
+    let is_open_here = route == Some(LOCAL) && peer.is_local() && !request.headers().contains_key(header::AUTHORIZATION);
+    if is_open_here && matches!(*request.method(), Method::GET | Method::HEAD) {
+        return match app.limits.request_from(client) {
+            Ok(()) => next.run(request).await,
+            Err(too_many) => ApiError::from(too_many).into_response(),
+        };
+    }
     let refuse = |refusal: ApiError| app.limits.request_from(client).map_or_else(ApiError::from, |()| refusal);
     let is_stream = route.is_some_and(|route| takes_query_token(request.method(), route));
     let query = if is_stream { query_token(request.uri()) } else { Ok(None) };
@@ -64,7 +79,6 @@ pub(super) async fn require_token(State(app): State<AppState>, mut request: Requ
         Ok(found) => found,
         Err(refusal) => return refuse(refusal).into_response(),
     };
-    let Peer(peer) = request.extensions().get().copied().unwrap_or(Peer::REMOTE);
     let authenticated = if came_by_query {
         let run = run_of(&mut request).await;
         app.auth.authenticate_stream(&token, run, peer).await

@@ -246,6 +246,7 @@ impl ApiError {
             BadRun::Rule { .. } | BadRun::TooManyRules => Self::invalid_field(within("permission_rules"), detail),
             BadRun::Timeout { field } => Self::invalid_field(within(field), detail),
             BadRun::Labels => Self::invalid_field(within("labels"), detail),
+            BadRun::Webhook(_) => Self::invalid_field(within("webhook"), detail),
         }
     }
 }

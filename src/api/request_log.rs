@@ -1,6 +1,6 @@
-//! One log line for each request: what was asked and how it ended, never what was said.
+//! One log line for each request, and the meters: what was asked and how it ended, never what was said.
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -9,6 +9,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::client::ClientAddress;
+use crate::metrics::HttpMeters;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -16,7 +17,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 ///
 /// The line names the route, not the address: an address may hold a token. The id is always ours, since one that a client chose could
 /// say anything. For a stream the time is that until its head was sent.
-pub(super) async fn log_request(request: Request, next: Next) -> Response {
+pub(super) async fn log_request(State(meters): State<HttpMeters>, request: Request, next: Next) -> Response {
     let id = Uuid::now_v7().simple().to_string();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -24,13 +25,15 @@ pub(super) async fn log_request(request: Request, next: Next) -> Response {
     let began = Instant::now();
     let span = tracing::info_span!("request", request.id = id);
     let mut response = next.run(request).instrument(span).await;
+    let (took, status) = (began.elapsed(), response.status().as_u16());
+    meters.answered(method.as_str(), route.as_ref().map(MatchedPath::as_str), status, took);
     tracing::info!(
         request.id = id,
         client.address = %client,
         http.method = method.as_str(),
         http.route = route.as_ref().map_or("(none)", MatchedPath::as_str),
-        http.status = response.status().as_u16(),
-        duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        http.status = status,
+        duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         "request answered"
     );
     let headers = response.headers_mut();

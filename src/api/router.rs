@@ -16,6 +16,7 @@ use super::handlers::{self, health::Health};
 use super::{ApiError, Policy, RateLimits, access, body, client, door, request_log};
 use crate::auth::{Audit, Auth};
 use crate::config::Explained;
+use crate::metrics::Metrics;
 use crate::run::RunManager;
 
 /// What handlers work with: handles on the services beneath, cheap to clone.
@@ -31,6 +32,8 @@ pub struct AppState {
     pub health: Arc<Health>,
     /// How often somebody may come.
     pub limits: Arc<RateLimits>,
+    /// What is counted.
+    pub metrics: Metrics,
     /// The settings in force.
     pub settings: Arc<[Explained]>,
 }
@@ -50,8 +53,9 @@ impl AppState {
         let (auth, clock) = crate::auth::tests::auth_over(store.clone(), None).await.unwrap();
         let audit = Audit::new(store, clock.clone(), tokio_util::task::TaskTracker::new());
         let runs = RunManager::without_agents(folder.path());
+        let metrics = Metrics::new(crate::types::Timestamp::from_millis(0), &crate::metrics::StoreMeters::default(), runs.meters());
         let (health, limits) = (Arc::new(Health::new(|| Box::pin(async { true }))), Arc::new(RateLimits::for_tests()));
-        (folder, Self { auth: Arc::new(auth), audit, runs, health, limits, settings: Arc::new([]) }, clock)
+        (folder, Self { auth: Arc::new(auth), audit, runs, health, limits, metrics, settings: Arc::new([]) }, clock)
     }
 }
 
@@ -61,10 +65,13 @@ pub(super) fn described() -> Vec<UtoipaMethodRouter<AppState>> {
     vec![
         routes!(handlers::health::health),
         routes!(handlers::agents::health),
+        routes!(handlers::metrics::metrics),
         routes!(handlers::reference::openapi),
         routes!(handlers::reference::events),
         routes!(handlers::reference::page),
         routes!(handlers::reference::file),
+        routes!(handlers::console::page),
+        routes!(handlers::console::file),
         routes!(handlers::auth::login),
         routes!(handlers::auth::logout),
         routes!(handlers::auth::me),
@@ -90,13 +97,19 @@ pub(super) fn described() -> Vec<UtoipaMethodRouter<AppState>> {
         routes!(handlers::sessions::list),
         routes!(handlers::sessions::get),
         routes!(handlers::chat::chat),
+        routes!(handlers::webhooks::list),
     ]
 }
 
 /// The routes as the router takes them: each path with its handlers by method.
 pub(super) fn table() -> Vec<(String, MethodRouter<AppState>)> {
     let rows = described().into_iter();
-    rows.filter_map(|(_schemas, paths, handlers)| Some((paths.paths.into_keys().next()?, handlers))).collect()
+    rows.filter_map(|(_schemas, paths, handlers)| Some((as_matched(&paths.paths.into_keys().next()?), handlers))).collect()
+}
+
+/// The path in the router's way of writing, where the rest of a path has a mark that OpenAPI does not know.
+pub(super) fn as_matched(path: &str) -> String {
+    path.replace("{path}", "{*path}")
 }
 
 /// The whole API.
@@ -116,7 +129,7 @@ pub(super) fn build(table: Vec<(String, MethodRouter<AppState>)>, state: AppStat
         .layer(from_fn_with_state(state.clone(), access::require_token))
         .layer(from_fn_with_state(Arc::clone(&policy), door::guard))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(request_log::log_request))
+        .layer(from_fn_with_state(state.metrics.http().clone(), request_log::log_request))
         .layer(from_fn_with_state(policy, client::attach))
         .with_state(state)
 }

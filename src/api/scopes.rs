@@ -18,19 +18,21 @@ pub(super) enum Need {
     Login,
     /// A login, or a key with the scope `admin`: what is done here could outlive the key that does it.
     Account,
-    /// A key needs this scope. For `admin` a login must be an admin's, too.
+    /// A key needs this scope. For one that only admins can give, a login must be an admin's, too.
     Scope(Scope),
 }
 
 const READ: Need = Need::Scope(Scope::RunsRead);
 const WRITE: Need = Need::Scope(Scope::RunsWrite);
 const ADMIN: Need = Need::Scope(Scope::Admin);
+const METRICS: Need = Need::Scope(Scope::Metrics);
 
 /// Every route that needs a token, and what it needs besides.
 pub(super) const NEEDS: &[(Method, &str, Need)] = &[
     (Method::POST, "/api/auth/logout", Need::Login),
     (Method::POST, "/api/auth/password", Need::Account),
     (Method::GET, "/api/auth/me", Need::Anyone),
+    (Method::GET, "/metrics", METRICS),
     (Method::GET, "/api/users", ADMIN),
     (Method::POST, "/api/users", ADMIN),
     (Method::GET, "/api/users/{name}", ADMIN),
@@ -58,6 +60,7 @@ pub(super) const NEEDS: &[(Method, &str, Need)] = &[
     (Method::GET, "/api/sessions", READ),
     (Method::GET, "/api/sessions/{id}", READ),
     (Method::POST, "/api/chat", WRITE),
+    (Method::GET, "/api/webhooks/deliveries", READ),
 ];
 
 /// What a method of a route needs; `None` for what is open to all or does not exist.
@@ -78,14 +81,17 @@ pub(super) fn check(method: &Method, route: Option<&str>, principal: &Principal)
         Some(Need::Account) => {
             (!principal.has_scope(Scope::Admin)).then_some("this needs a login, or an admin's API key with the scope admin")
         }
+        Some(Need::Scope(scope)) if scope.is_for_admins() && is_login && !principal.caller.is_admin() => {
+            return Err(ApiError::new(StatusCode::FORBIDDEN, "admin_only", "this is for admins"));
+        }
+        Some(Need::Scope(Scope::Metrics)) => {
+            (!principal.has_scope(Scope::Metrics)).then_some("this needs an admin's API key with the scope metrics")
+        }
         Some(Need::Scope(Scope::RunsRead)) => {
             (!principal.has_scope(Scope::RunsRead)).then_some("this needs an API key with the scope runs:read")
         }
         Some(Need::Scope(Scope::RunsWrite)) => {
             (!principal.has_scope(Scope::RunsWrite)).then_some("this needs an API key with the scope runs:write")
-        }
-        Some(Need::Scope(Scope::Admin)) if is_login && !principal.caller.is_admin() => {
-            return Err(ApiError::new(StatusCode::FORBIDDEN, "admin_only", "this is for admins"));
         }
         Some(Need::Scope(Scope::Admin)) => {
             (!principal.has_scope(Scope::Admin)).then_some("this needs an admin's API key with the scope admin")

@@ -12,14 +12,17 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
 
-use super::router::{described, router, table};
+use super::router::{as_matched, described, router, table};
 use super::scopes::{NEEDS, Need, need};
 use super::{AppState, PeerAddress, Policy, access, openapi};
 use crate::auth::NewKey;
 use crate::types::{BudgetChange, Scope, UserName, UserRole};
 
 /// The routes that need no token, written out: one more is a decision that somebody has to see.
-const OPEN: [&str; 7] = [
+/// The last one is open to whoever sits on the server's own machine, as the visitors here do, and to nobody else.
+const OPEN: [&str; 10] = [
+    "GET /",
+    "GET /console/{version}/{*path}",
     "GET /docs",
     "GET /docs/{file}",
     "GET /events.schema.json",
@@ -27,6 +30,7 @@ const OPEN: [&str; 7] = [
     "GET /health/agents",
     "GET /openapi.json",
     "POST /api/auth/login",
+    "GET /metrics",
 ];
 
 const METHODS: [Method; 6] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
@@ -54,7 +58,7 @@ enum Visitor {
 }
 
 impl Visitor {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Nobody,
         Self::Yesterday,
         Self::Stranger,
@@ -63,6 +67,7 @@ impl Visitor {
         Self::Key(Scope::RunsRead),
         Self::Key(Scope::RunsWrite),
         Self::Key(Scope::Admin),
+        Self::Key(Scope::Metrics),
     ];
 
     /// The refusal that is due at a route, or `None` where the visitor is let in.
@@ -73,9 +78,10 @@ impl Visitor {
         let need = need(method, route).unwrap_or_else(|| panic!("{method} {route} does not say what it needs"));
         let names_what_is_bobs = route.contains('{');
         match (self, need) {
+            (Self::Nobody, Need::Scope(Scope::Metrics)) => None,
             (Self::Nobody, _) => Some((401, "token_missing")),
             (Self::Yesterday, _) => Some((401, "token_expired")),
-            (Self::Stranger | Self::Owner, Need::Scope(Scope::Admin)) => Some((403, "admin_only")),
+            (Self::Stranger | Self::Owner, Need::Scope(Scope::Admin | Scope::Metrics)) => Some((403, "admin_only")),
             (Self::Stranger, _) if names_what_is_bobs => Some((404, "not_found")),
             (Self::Key(scope), need) if !covers(scope, need) => Some((403, "scope_missing")),
             (Self::Stranger | Self::Owner | Self::Admin | Self::Key(_), _) => None,
@@ -141,7 +147,7 @@ impl Bench {
             Visitor::Stranger => Some(self.token("carol").await),
             Visitor::Owner => Some(self.token("bob").await),
             Visitor::Admin => Some(self.token("ann").await),
-            Visitor::Key(Scope::Admin) => Some(self.key("ann", &[Scope::Admin]).await.0),
+            Visitor::Key(scope @ (Scope::Admin | Scope::Metrics)) => Some(self.key("ann", &[scope]).await.0),
             Visitor::Key(scope) => Some(self.key("bob", &[scope]).await.0),
         }
     }
@@ -186,6 +192,7 @@ fn routes() -> Vec<(Method, String)> {
     let document = serde_json::to_value(openapi::document(described())).unwrap();
     let mut routes = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
+        let path = as_matched(path);
         for method in item.as_object().unwrap().keys() {
             let method: Method = method.to_uppercase().parse().unwrap();
             if method == Method::GET {
@@ -221,6 +228,7 @@ async fn d7_every_route_lets_in_whom_it_is_for_and_nobody_else() {
                 &run
             };
             let uri = route.replace("{id}", id).replace("{name}", &user).replace("{request}", "perm_1").replace("{file}", "start.js");
+            let uri = uri.replace("{version}/{*path}", "any/app/main.js");
             let shown = bench.shown_by(visitor).await;
             let answer = bench.send(&method, &uri, shown.as_deref(), body_for(&route)).await;
             let what = format!("{visitor:?}: {method} {route}: {} {}", answer.status, answer.text);

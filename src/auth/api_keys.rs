@@ -47,10 +47,10 @@ pub enum NewKeyError {
     #[error("a key's name has 1 to {MAX_NAME} characters, none of them a control character")]
     Name,
     /// It could do nothing.
-    #[error("a key needs at least one scope: runs:read, runs:write, admin")]
+    #[error("a key needs at least one scope: runs:read, runs:write, admin, metrics")]
     NoScope,
     /// Its owner is no admin.
-    #[error("the scope admin is for admins")]
+    #[error("the scopes admin and metrics are for admins")]
     AdminScope,
     /// It would end at once, or so late that it might as well have no end.
     #[error("a key lives from 1 second to ten years; leave it out for one that lives until it is revoked")]
@@ -112,7 +112,7 @@ impl Auth {
         if user.default_password {
             return Err(NewKeyError::DefaultPassword(user.name));
         }
-        if new.scopes.contains(&Scope::Admin) && user.role != UserRole::Admin {
+        if new.scopes.iter().any(|scope| scope.is_for_admins()) && user.role != UserRole::Admin {
             return Err(NewKeyError::AdminScope);
         }
         let key = generate()?;
@@ -196,8 +196,8 @@ impl Auth {
         let user = self.store.user(&key.owner).await?.ok_or(AuthError::Invalid)?;
         let is_admin = user.role == UserRole::Admin && key.scopes.contains(&Scope::Admin);
         let mut scopes = key.scopes;
-        if !is_admin {
-            scopes.remove(&Scope::Admin);
+        if user.role != UserRole::Admin {
+            scopes.retain(|scope| !scope.is_for_admins());
         }
         let role = if is_admin { UserRole::Admin } else { UserRole::User };
         Ok(Principal {
@@ -268,14 +268,21 @@ mod tests {
         let (auth, _clock, _folder) = with_own_password().await;
         let (plain, _record) = auth.create_key(&admin(), new(&[Scope::RunsRead])).await.unwrap();
         assert!(!auth.authenticate(&plain, LOCAL).await.unwrap().caller.is_admin(), "an admin's key without the scope is a user's");
-        let (key, _record) = auth.create_key(&admin(), new(&[Scope::RunsRead, Scope::Admin])).await.unwrap();
+        let (key, _record) = auth.create_key(&admin(), new(&[Scope::RunsRead, Scope::Admin, Scope::Metrics])).await.unwrap();
         assert!(auth.authenticate(&key, LOCAL).await.unwrap().caller.is_admin());
         auth.add_user("deputy".parse().unwrap(), UserRole::Admin, "another one").await.unwrap();
         auth.change_user(&admin(), Some(UserRole::User), None, BudgetChange::default()).await.unwrap();
         let demoted = auth.authenticate(&key, LOCAL).await.unwrap();
-        assert!(!demoted.caller.is_admin() && !demoted.has_scope(Scope::Admin) && demoted.has_scope(Scope::RunsRead));
-        let refused = auth.create_key(&admin(), new(&[Scope::Admin])).await;
-        assert!(matches!(refused, Err(NewKeyError::AdminScope)), "{refused:?}");
+        assert!(
+            !demoted.caller.is_admin()
+                && !demoted.has_scope(Scope::Admin)
+                && !demoted.has_scope(Scope::Metrics)
+                && demoted.has_scope(Scope::RunsRead)
+        );
+        for scope in [Scope::Admin, Scope::Metrics] {
+            let refused = auth.create_key(&admin(), new(&[scope])).await;
+            assert!(matches!(refused, Err(NewKeyError::AdminScope)), "{refused:?}");
+        }
         auth.remove_user(&admin()).await.unwrap();
         assert!(matches!(auth.authenticate(&key, LOCAL).await, Err(AuthError::Invalid)), "it goes with its owner");
     }

@@ -41,6 +41,30 @@ pub enum Command {
     /// Speaks with a server, or looks at this machine
     #[command(flatten)]
     Client(ClientCommand),
+    /// Copy the server's database into a file, also while the server runs
+    Backup {
+        /// The file; `-` for the standard output
+        #[arg(value_name = "FILE")]
+        to: PathBuf,
+        /// Overwrite a file that is there
+        #[arg(long)]
+        force: bool,
+        /// Which server's database.
+        #[command(flatten)]
+        data: DataFlags,
+    },
+    /// Make a backup the database of a data folder; no server may run on it
+    Restore {
+        /// The backup
+        #[arg(value_name = "FILE")]
+        from: PathBuf,
+        /// Replace a database that is there; it is kept under another name
+        #[arg(long)]
+        force: bool,
+        /// Which data folder.
+        #[command(flatten)]
+        data: DataFlags,
+    },
     /// Make, change, list and remove users; a server that runs meanwhile sees it at once
     User {
         /// What to do with them.
@@ -124,7 +148,7 @@ pub enum KeyCommand {
         /// What to call it
         #[arg(long)]
         name: String,
-        /// What it may be used for: runs:read, runs:write, admin; may be given more than once
+        /// What it may be used for: runs:read, runs:write, admin, metrics; may be given more than once
         #[arg(long = "scope", required = true, value_name = "SCOPE")]
         scopes: Vec<Scope>,
         /// Days until it ends (default: it lives until it is revoked)

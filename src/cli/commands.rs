@@ -32,6 +32,8 @@ pub enum ClientCommand {
     Usage(UsageArgs),
     /// Tell which agents the server finds, or install them
     Agents(AgentsArgs),
+    /// Ask a server whether it is well; needs no login
+    Health(HealthArgs),
     /// Log in to a server and keep the token
     Login(LoginArgs),
     /// Forget a server's token
@@ -318,6 +320,17 @@ pub(super) enum AgentsCommand {
         #[arg(long)]
         global: bool,
     },
+}
+
+/// `health`
+#[derive(Debug, Args)]
+pub struct HealthArgs {
+    /// The server.
+    #[command(flatten)]
+    pub(super) at: At,
+    /// The form.
+    #[command(flatten)]
+    pub(super) form: Form,
 }
 
 /// `login`

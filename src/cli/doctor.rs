@@ -23,6 +23,8 @@ use crate::agent::{AgentReport, Agents, Authenticated, Host};
 use crate::config::{self, Settings};
 use crate::process::launch::Launcher;
 use crate::process::{Confinement, Spawner};
+use crate::run::Keep;
+use crate::run::store::{SqliteStore, Survey};
 use crate::server;
 use crate::types::{Clock, SystemClock, Timestamp};
 
@@ -103,6 +105,7 @@ async fn look(settings: &Settings, launcher: Launcher) -> anyhow::Result<Vec<Fin
     findings.push(passwords(settings));
     findings.extend(agents(settings, launcher).await?);
     findings.push(control_groups(Path::new("/sys/fs/cgroup/cgroup.controllers").exists()));
+    findings.push(store(settings, SystemClock.now()));
     findings.push(disk(&settings.data_dir));
     findings.push(clock(SystemClock.now(), last_written(&settings.data_dir)));
     Ok(findings)
@@ -265,6 +268,30 @@ fn disk_with(free: u64, place: &Path) -> Finding {
     }
 }
 
+/// How large the store is, and what of it would go by the settings.
+fn store(settings: &Settings, now: Timestamp) -> Finding {
+    let keep = Keep { age: settings.keep_age(), bytes: settings.max_store() };
+    match SqliteStore::survey(&settings.data_dir, keep.since(now)) {
+        Ok(None) => Finding::ok("store", "nothing is stored yet"),
+        Ok(Some(survey)) => store_of(survey, keep),
+        // One of an earlier release is brought up to date when the server starts.
+        Err(error) => Finding::warn("store", format!("it cannot be read: {error}"), "start the server, whose log says more"),
+    }
+}
+
+fn store_of(Survey { size, runs, old }: Survey, keep: Keep) -> Finding {
+    let mebibytes = |bytes: u64| bytes.div_ceil(1024 * 1024);
+    let over = keep.bytes.and_then(|most| size.used.checked_sub(most)).filter(|over| *over > 0);
+    let parts = [
+        Some(format!("{runs} runs in {} MiB, and {} MiB free in the file", mebibytes(size.used), mebibytes(size.free))),
+        keep.age.map(|_| format!("{old} runs are old enough to go")),
+        over.map(|over| format!("{} MiB of the oldest logs are to be cut", mebibytes(over))),
+        (keep == Keep::default()).then(|| "everything is kept for ever".to_owned()),
+    ];
+    let said = parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
+    Finding::ok("store", said)
+}
+
 /// When the database was last written, in milliseconds since 1970.
 fn last_written(data_dir: &Path) -> Option<i64> {
     let metadata = fs::metadata(data_dir.join("openrunner.db")).ok()?;
@@ -304,6 +331,19 @@ mod tests {
     fn little_room_is_a_warning_and_none_is_bad() {
         let verdict = |free| disk_with(free, Path::new("/")).verdict;
         assert_eq!([verdict(50), verdict(500), verdict(5000)], [Verdict::Bad, Verdict::Warn, Verdict::Ok]);
+    }
+
+    #[test]
+    fn the_store_is_told_with_what_would_go() {
+        use crate::run::store::StoreSize;
+        use std::time::Duration;
+        const MIB: u64 = 1024 * 1024;
+        let survey = Survey { size: StoreSize { used: 10 * MIB, free: 1 }, runs: 7, old: 3 };
+        let said = |age, bytes| store_of(survey, Keep { age, bytes }).said;
+        assert_eq!(said(None, None), "7 runs in 10 MiB, and 1 MiB free in the file; everything is kept for ever");
+        assert!(said(Some(Duration::from_hours(24)), None).ends_with("; 3 runs are old enough to go"));
+        assert!(said(None, Some(4 * MIB)).ends_with("; 6 MiB of the oldest logs are to be cut"));
+        assert!(said(None, Some(10 * MIB)).ends_with("free in the file"));
     }
 
     #[test]

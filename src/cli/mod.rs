@@ -1,6 +1,7 @@
 //! What is typed: subcommands and what they print.
 
 mod args;
+mod backup;
 mod client;
 mod commands;
 mod demo;
@@ -8,6 +9,7 @@ mod doctor;
 mod effective;
 mod exit;
 mod generate;
+mod health;
 mod identity;
 mod install;
 mod keys;
@@ -43,6 +45,8 @@ pub fn run(cli: Cli, umask: rustix::fs::Mode) -> ExitCode {
         None => serve::serve(cli.flags, umask),
         Some(Command::Serve { flags }) => serve::serve(flags, umask),
         Some(Command::Demo { prompt, dir }) => demo::demo(&prompt, dir, umask),
+        Some(Command::Backup { to, force, data }) => backup::backup(&to, force, data),
+        Some(Command::Restore { from, force, data }) => backup::restore(&from, force, data),
         Some(Command::User { command }) => users::user(command),
         Some(Command::Key { command }) => keys::key(command),
         Some(Command::DemoAgent) => script::play().map(|()| ExitCode::SUCCESS).map_err(anyhow::Error::from),
@@ -75,6 +79,7 @@ fn client_command(command: ClientCommand, umask: rustix::fs::Mode) -> anyhow::Re
             Some(AgentsCommand::Install { names, prefix, global }) => install::install(&names, prefix, global),
             None => block_on(lists::agents(args)),
         },
+        ClientCommand::Health(args) => block_on(health::health(args)),
         ClientCommand::Login(args) => block_on(login::login(args)),
         ClientCommand::Logout(args) => block_on(login::logout(args)),
         ClientCommand::Config(args) => effective::config(args),

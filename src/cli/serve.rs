@@ -7,7 +7,7 @@ use anyhow::Context;
 use crate::config::{self, Flags};
 use crate::process::Descriptors;
 use crate::process::launch::Launcher;
-use crate::server::{self, Server};
+use crate::server::{self, Server, ServiceManager};
 
 /// Descriptors that a server with a few hundred runs needs for other things than connections.
 const BESIDE_CONNECTIONS: u64 = 1000;
@@ -17,6 +17,8 @@ pub(super) fn serve(flags: Flags, umask: rustix::fs::Mode) -> anyhow::Result<Exi
     server::close_to_others().context("cannot close this process to others")?;
     let (settings, origins) = config::load_and_explain(flags, &|name| std::env::var_os(name))?;
     server::init(&settings)?;
+    // While there is one thread only.
+    let handed_over = server::handed_over().context("LISTEN_FDS")?;
     let descriptors = Descriptors::raise();
     if let Some(now) = descriptors.now
         && now < u64::from(settings.max_connections.get()) + BESIDE_CONNECTIONS
@@ -32,8 +34,9 @@ pub(super) fn serve(flags: Flags, umask: rustix::fs::Mode) -> anyhow::Result<Exi
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     runtime.block_on(async {
         let stop = server::stop_on_signal(settings.on_shutdown).context("cannot listen for signals")?;
-        let server = Server::start(&settings, &origins, &registry, launcher).await?;
-        server.run(stop).await;
+        let server = Server::start_on(&settings, &origins, &registry, launcher, handed_over).await?;
+        let (manager, address) = (ServiceManager::named_by(|name| std::env::var_os(name)), server.address());
+        tokio::join!(server.run(stop.clone()), manager.attend(address, &stop));
         Ok::<_, anyhow::Error>(())
     })?;
     // A look at a slow program or a read of the disk may still be under way; nothing hangs on it.

@@ -140,6 +140,8 @@ fn values(settings: &Settings) -> Vec<(&'static str, Value)> {
         shutdown_secs,
         on_shutdown,
         max_output_mb,
+        keep_days,
+        max_store_mb,
         cgroup,
         run_memory_mb,
         run_processes,
@@ -150,6 +152,11 @@ fn values(settings: &Settings) -> Vec<(&'static str, Value)> {
         agent_env,
         permission_timeout_secs,
         run_env,
+        webhook_url,
+        webhook_secret,
+        webhook_events,
+        webhook_allow,
+        webhook_retry_secs,
         permission_rules,
         agents,
     } = settings;
@@ -191,6 +198,8 @@ fn values(settings: &Settings) -> Vec<(&'static str, Value)> {
             }),
         ),
         ("max_output_mb", json!(max_output_mb)),
+        ("keep_days", json!(keep_days)),
+        ("max_store_mb", json!(max_store_mb)),
         (
             "cgroup",
             match cgroup {
@@ -208,6 +217,11 @@ fn values(settings: &Settings) -> Vec<(&'static str, Value)> {
         ("agent_env", agent_env.iter().map(super::VariableName::as_str).collect()),
         ("permission_timeout_secs", json!(permission_timeout_secs)),
         ("run_env", run_env.iter().map(super::VariableName::as_str).collect()),
+        ("webhook_url", hidden(webhook_url.is_some())),
+        ("webhook_secret", hidden(webhook_secret.is_some())),
+        ("webhook_events", json!(webhook_events)),
+        ("webhook_allow", webhook_allow.iter().map(ToString::to_string).collect()),
+        ("webhook_retry_secs", json!(webhook_retry_secs)),
         ("permission_rules", json!(permission_rules)),
         ("agents", agents_in_short(agents)),
     ]

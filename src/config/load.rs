@@ -234,6 +234,8 @@ mod tests {
             ("OPENRUNNER_STOP_GRACE_SECS", "ten"),
             ("OPENRUNNER_CGROUP", "runs"),
             ("OPENRUNNER_RUN_MEMORY_MB", "0"),
+            ("OPENRUNNER_KEEP_DAYS", "0"),
+            ("OPENRUNNER_MAX_STORE_MB", "1 GB"),
         ];
         for (name, value) in wrong {
             let error = load_with(Flags::default(), &[("HOME", "/h"), (name, value)]).unwrap_err().to_string();

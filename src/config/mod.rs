@@ -12,6 +12,7 @@ mod memory;
 mod network;
 mod secret;
 mod settings;
+mod webhooks;
 
 pub use agents::{AgentSettings, AgentsSettings, BadAgent};
 pub use explain::{Explained, Origin as SettingOrigin, Origins, explain, load_and_explain};
@@ -20,3 +21,4 @@ pub use load::{Flags, SettingsError, load};
 pub use network::Network;
 pub use secret::Secret;
 pub use settings::{ControlGroup, LogFormat, Settings};
+pub use webhooks::{EventType, RetryWait, WebhookPlace};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use confique::Config;
 use serde::Deserialize;
 
-use super::{AgentsSettings, HostName, Network, Origin, Secret, VariableName};
+use super::{AgentsSettings, EventType, HostName, Network, Origin, RetryWait, Secret, VariableName, WebhookPlace};
 use crate::types::{Bound, Budget, Money, OnShutdown, RuleSpec, Tokens};
 
 /// Everything that the operator may choose.
@@ -132,6 +132,15 @@ pub struct Settings {
     #[config(env = "OPENRUNNER_MAX_OUTPUT_MB", default = 1024)]
     pub max_output_mb: NonZeroU32,
 
+    /// Days that a conversation is kept after the end of its last run; then its runs go, with their events and fresh workspaces. Default:
+    /// none, which means for ever.
+    #[config(env = "OPENRUNNER_KEEP_DAYS")]
+    pub keep_days: Option<NonZeroU32>,
+
+    /// Size that the database may have, in MiB, before the logs of the runs that ended first are cut. Default: none, which means no bound.
+    #[config(env = "OPENRUNNER_MAX_STORE_MB")]
+    pub max_store_mb: Option<NonZeroU32>,
+
     /// Folders that agents may work in, each absolute, with what is beneath them. As a variable: separated by colons. Default: none, which
     /// means any folder.
     #[config(env = "OPENRUNNER_WORKSPACE_ROOTS", default = [])]
@@ -159,6 +168,29 @@ pub struct Settings {
     /// Default: none.
     #[config(env = "OPENRUNNER_RUN_ENV", default = [])]
     pub run_env: Vec<VariableName>,
+
+    /// Address that events of all runs are sent to. Default: none.
+    #[config(env = "OPENRUNNER_WEBHOOK_URL")]
+    pub webhook_url: Option<Secret>,
+
+    /// Secret that webhooks are signed with where a run gives none: `whsec_` and 24 to 64 bytes in Base64. Default: none.
+    #[config(env = "OPENRUNNER_WEBHOOK_SECRET")]
+    pub webhook_secret: Option<Secret>,
+
+    /// Types of the events that are sent to `webhook_url`; `*` for all that can be sent. As a variable: separated by commas. Default: none,
+    /// which means `run_started`, `permission_request`, `question` and `done`.
+    #[config(env = "OPENRUNNER_WEBHOOK_EVENTS", default = [])]
+    pub webhook_events: Vec<EventType>,
+
+    /// Hosts, addresses and networks that webhooks may go to although they are not on the internet. As a variable: separated by commas.
+    /// Default: none.
+    #[config(env = "OPENRUNNER_WEBHOOK_ALLOW", default = [])]
+    pub webhook_allow: Vec<WebhookPlace>,
+
+    /// Seconds between the attempts to send one event, each at most 86400; after the last one the place is given up for the run. As a
+    /// variable: separated by commas. Default `5,30,120,600,1800,3600,10800,21600,43200`.
+    #[config(env = "OPENRUNNER_WEBHOOK_RETRY_SECS", default = [5, 30, 120, 600, 1800, 3600, 10800, 21600, 43200])]
+    pub webhook_retry_secs: Vec<RetryWait>,
 
     /// Rules on what agents may do, which count before those of any run; the first one that fits wins. Only in the file. Default: none.
     #[config(default = [])]
@@ -238,6 +270,16 @@ impl Settings {
     /// Most that is kept of one program's output, in bytes.
     pub fn max_output(&self) -> u64 {
         u64::from(self.max_output_mb.get()) * 1024 * 1024
+    }
+
+    /// How long a conversation is kept after its end.
+    pub fn keep_age(&self) -> Option<Duration> {
+        self.keep_days.map(|days| Duration::from_hours(24) * days.get())
+    }
+
+    /// Size that the database may have, in bytes.
+    pub fn max_store(&self) -> Option<u64> {
+        self.max_store_mb.map(|mebibytes| u64::from(mebibytes.get()) * 1024 * 1024)
     }
 
     /// How long a shutdown may take in all.

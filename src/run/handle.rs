@@ -15,6 +15,7 @@ const COMMANDS: usize = 16;
 #[derive(Clone, Debug)]
 pub(super) struct RunHandle {
     pub(super) session: SessionId,
+    pub(super) agent_type: String,
     commands: mpsc::Sender<Command>,
     status: watch::Receiver<RunStatus>,
 }
@@ -63,10 +64,10 @@ pub(super) struct Inbox {
 }
 
 /// The two ends of the way to a run, whose changes are told by `changes`.
-pub(super) fn link(session: SessionId, changes: Teller) -> (RunHandle, Inbox) {
+pub(super) fn link(session: SessionId, agent_type: String, changes: Teller) -> (RunHandle, Inbox) {
     let (commands, inbox) = mpsc::channel(COMMANDS);
     let (status, seen) = watch::channel(RunStatus::Queued);
-    (RunHandle { session, commands, status: seen }, Inbox { commands: inbox, status, changes, unwritten: false })
+    (RunHandle { session, agent_type, commands, status: seen }, Inbox { commands: inbox, status, changes, unwritten: false })
 }
 
 impl Inbox {

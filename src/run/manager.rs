@@ -22,12 +22,14 @@ use super::sessions::{Sessions, Waiting};
 use super::shutdown::Shutdown;
 use super::state::StopReason;
 use super::store::{
-    Idempotency, RunFilter, RunRecord, RunStore, SessionRecord, StoreError, UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum,
-    UsedKey,
+    Delivery, DeliveryFilter, Idempotency, RunFilter, RunRecord, RunStore, SessionRecord, StoreError, UsageFilter, UsageGroup, UsageRecord,
+    UsageStore, UsageSum, UsedKey,
 };
 use super::view::{RunView, SessionView};
+use super::webhooks::{Sender, WebhookRules};
 use super::workspace::Workspaces;
 use crate::agent::{AgentReport, AgentSummary, Agents, Capabilities};
+use crate::metrics::{Present, RunMeters};
 use crate::types::{
     Answer, Budget, Caller, Clock, Level, MessageMode, NoticeCode, OnShutdown, PermissionMode, RunId, RunStatus, Seq, SessionId,
     StreamEvent, Timestamp, UserName,
@@ -69,6 +71,8 @@ pub struct RunSettings {
     pub user_env: Vec<String>,
     /// Values that are shown to nobody, whatever run they turn up in.
     pub secrets: Secrets,
+    /// What the operator has settled about webhooks.
+    pub webhooks: Arc<WebhookRules>,
 }
 
 /// A caller's key for a request that may be sent again, with what tells that request from another.
@@ -99,12 +103,14 @@ pub(super) struct Inner {
     workspaces: Workspaces,
     pub(super) admission: Admission,
     pub(super) around: Surroundings,
+    max_runs: usize,
     max_queue: usize,
     pub(super) rules: Vec<Rule>,
     user_env: Vec<String>,
     pub(super) sessions: Sessions,
     live: Mutex<HashMap<RunId, RunHandle>>,
     pub(super) changes: Changes,
+    webhooks: Arc<WebhookRules>,
     pub(super) tasks: TaskTracker,
 }
 
@@ -130,6 +136,7 @@ impl RunManager {
             grace: settings.stop_grace,
             shutdown_grace: settings.shutdown_grace,
             patience: settings.permission_timeout,
+            meters: RunMeters::default(),
             budgets: Budgets::new(Arc::clone(&usage), Arc::clone(&clock), settings.budget),
             first_word: settings.first_word,
         };
@@ -147,12 +154,14 @@ impl RunManager {
                 workspaces: Workspaces::new(&settings.data_dir, &settings.workspace_roots, &settings.user_workspace_roots)?,
                 admission: Admission::new(caps),
                 around,
+                max_runs: settings.max_runs,
                 max_queue: settings.max_queue,
                 rules: settings.rules.clone(),
                 user_env: settings.user_env.clone(),
                 sessions: Sessions::default(),
                 live: Mutex::default(),
                 changes: Changes::new(),
+                webhooks: Arc::clone(&settings.webhooks),
                 tasks: TaskTracker::new(),
             }),
         })
@@ -161,6 +170,23 @@ impl RunManager {
     /// The agents that runs can ask for.
     pub fn agents(&self) -> &Agents {
         &self.inner.around.agents
+    }
+
+    /// What is counted of runs.
+    pub fn meters(&self) -> &RunMeters {
+        &self.inner.around.meters
+    }
+
+    /// How things stand with runs and agents now.
+    pub async fn present(&self) -> Present {
+        let agents = self.agent_reports().await.into_iter().map(|agent| (agent.name, agent.available)).collect();
+        let mut runs = BTreeMap::new();
+        for handle in self.live().values() {
+            *runs.entry((handle.agent_type.clone(), handle.status())).or_default() += 1;
+        }
+        // A run whose end is on disk has ended, although its driver may still tidy up.
+        runs.retain(|(_agent, status): &(String, RunStatus), _count| !status.is_ended());
+        Present { runs, agents, max_runs: self.inner.max_runs, max_queue: self.inner.max_queue, ..Present::default() }
     }
 
     /// What is known of every agent. Quick always; see [`Agents::reports`].
@@ -214,13 +240,14 @@ impl RunManager {
         };
         let (this, whose, continued) = (Arc::clone(inner), caller.clone(), session.clone());
         let checking = tokio::task::spawn_blocking(move || {
-            let checks = Checks { agents: &this.around.agents, workspaces: &this.workspaces, user_env: &this.user_env };
+            let checks =
+                Checks { agents: &this.around.agents, workspaces: &this.workspaces, user_env: &this.user_env, webhooks: &this.webhooks };
             let checked = request::check(new, id, &whose, continued.as_ref(), capabilities, &checks);
             // Here, since the work grows with the values, and these may be megabytes.
             checked.map(|checked| (this.log.secrets().and(checked.private.values()), checked))
         });
         let checked = checking.await.map_err(|panic| StoreError::Write(panic.to_string()))?;
-        let (secrets, Checked { spec, widened, rules, private }) = checked?;
+        let (secrets, Checked { spec, widened, rules, private, webhooks }) = checked?;
         let session = session.map_or_else(SessionId::new, |session| session.id);
         let (turn, is_here) = self.turn_in(session, on_busy).await?;
         let ticket = inner.admission.queue(id, &caller.user, &spec.agent_type, !is_here);
@@ -239,6 +266,7 @@ impl RunManager {
             place: None,
             held: Held::default(),
             done: None,
+            webhooks,
         };
         let mut first = vec![StreamEvent::RunQueued { position: ticket.position }];
         if weak_guarantee {
@@ -257,8 +285,13 @@ impl RunManager {
             Err(error) => return Err(error.into()),
         };
         log.hide(secrets);
+        if !record.webhooks.is_empty() {
+            inner.webhooks.tell();
+        }
         tracing::info!(run.id = %id, owner = %caller.user, agent = spec.agent_type, "the run was created");
-        let (handle, inbox) = handle::link(session, inner.changes.teller(id, caller.user.clone()));
+        let teller = inner.changes.teller(id, caller.user.clone());
+        let (handle, inbox) = handle::link(session, spec.agent_type.clone(), teller);
+        inner.around.meters.created(&spec.agent_type);
         self.live().insert(id, handle);
         inner.changes.tell(id, &caller.user);
         let policy = Policy::new(spec.permission_mode, &inner.rules, rules);
@@ -276,11 +309,19 @@ impl RunManager {
     }
 
     /// Removes what a run that is gone has on disk beside its rows: its workspace, if it was a fresh one, and its agent's output.
-    async fn remove_folders(&self, id: RunId) {
+    pub(super) async fn remove_folders(&self, id: RunId) {
         let (workspaces, process) = (self.inner.workspaces.clone(), self.inner.around.process_folder(id));
         let removing = move || workspaces.remove_fresh(id).and(process.remove());
         if let Ok(Err(error)) = tokio::task::spawn_blocking(removing).await {
             tracing::warn!(run.id = %id, %error, "the folders of a run that is gone could not be removed");
+        }
+    }
+
+    /// Removes the output of an ended run's agent, and leaves its workspace.
+    pub(super) async fn remove_output(&self, id: RunId) {
+        let process = self.inner.around.process_folder(id);
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || process.remove()).await {
+            tracing::warn!(run.id = %id, %error, "the output of a run whose log was cut could not be removed");
         }
     }
 
@@ -496,6 +537,26 @@ impl RunManager {
         self.inner.log.follow(id, after, framing).await?.ok_or(FindError::NotFound(id))
     }
 
+    /// What became of the events of the caller's runs that were sent to webhooks, an admin's everyone's: at most `limit`, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn deliveries(&self, caller: &Caller, filter: DeliveryFilter, limit: usize) -> Result<Vec<Delivery>, StoreError> {
+        let owner = if caller.is_admin() { filter.owner } else { Some(caller.user.clone()) };
+        self.inner.store.deliveries(DeliveryFilter { owner, ..filter }, limit).await
+    }
+
+    /// Sends events to webhooks from now on, those that an earlier server has not sent first, until the server goes away.
+    ///
+    /// # Errors
+    /// If the library that speaks HTTP cannot be set up, for want of trusted certificates, mostly.
+    pub fn send_webhooks(&self) -> reqwest::Result<()> {
+        let Inner { store, log, webhooks, around, tasks, .. } = &*self.inner;
+        let sender = Sender::new(Arc::clone(store), log.clone(), Arc::clone(webhooks), around.shutdown.clone(), tasks.clone())?;
+        tasks.spawn(sender.run());
+        Ok(())
+    }
+
     /// Tells of the runs that the caller may see, whenever one of them changes: from this moment on, or from a place where the caller was
     /// before.
     pub fn feed(&self, caller: &Caller, after: Option<FeedCursor>) -> Feed {
@@ -581,6 +642,7 @@ impl RunManager {
             rules: vec![],
             user_env: vec![],
             secrets: Secrets::default(),
+            webhooks: Arc::default(),
         };
         let store = super::store::SqliteStore::open(folder).unwrap();
         Self::new(Arc::new(store), Arc::new(crate::types::SystemClock), Agents::new(&Registry::default(), &host), &settings).unwrap()

@@ -40,11 +40,19 @@ impl RunManager {
         let yesterday = self.inner.log.now().as_millis() - i64::try_from(KEEP_KEYS.as_millis()).unwrap_or(i64::MAX);
         self.inner.store.forget_keys(Timestamp::from_millis(yesterday)).await?;
         let mut runs = Vec::new();
+        let (orphans, mut recovered) = (self.inner.store.orphans().await?, Recovered::default());
         for id in self.inner.store.unfinished().await? {
-            runs.extend(self.inner.store.run(id).await?);
+            let run = self.inner.store.run(id).await?;
+            match run {
+                Some(run) if orphans.contains(&id) => {
+                    self.give_up(&run).await?;
+                    recovered.interrupted += 1;
+                }
+                run => runs.extend(run),
+            }
         }
         let found = join_all(runs.iter().map(|run| self.find_agent(run))).await;
-        let (mut recovered, mut waiting) = (Recovered::default(), Vec::new());
+        let mut waiting = Vec::new();
         // Those that live come first: they have their sessions and their places already.
         for (run, found) in runs.into_iter().zip(found) {
             match found {
@@ -69,7 +77,19 @@ impl RunManager {
                 _ => recovered.interrupted += 1,
             }
         }
+        self.inner.around.meters.taken_over(recovered.found, recovered.queued, recovered.interrupted);
         Ok(recovered)
+    }
+
+    /// Ends a run that was live when the backup was made that the store was restored from. Elsewhere on this machine its agent may work on
+    /// for the server that the backup is of, so nothing is looked for by the run's mark; only what is in this data folder is ours to end.
+    async fn give_up(&self, run: &RunRecord) -> Result<(), StoreError> {
+        if self.inner.around.process_folder(run.id).path().exists() {
+            // An agent that is found dies with its handle.
+            drop(self.find_agent(run).await);
+        }
+        let outcome = lost("the run was live when the backup was made that this server was restored from");
+        self.interrupt(run, outcome).await.map(|_| ())
     }
 
     /// The agent of a run. What nobody can go on with is dead when this returns.
@@ -127,7 +147,8 @@ impl RunManager {
     fn driver_again(&self, run: &RunRecord, memory: Memory, secrets: Secrets) -> Driver {
         let inner = &self.inner;
         let log = inner.log.reopen(run, secrets);
-        let (handle, inbox) = handle::link(run.session, inner.changes.teller(run.id, run.owner.clone()));
+        let teller = inner.changes.teller(run.id, run.owner.clone());
+        let (handle, inbox) = handle::link(run.session, run.spec.agent_type.clone(), teller);
         self.live().insert(run.id, handle);
         // They were judged when the run was created; rules of a release that knew more are no reason to lose it.
         let rules = run.spec.permission_rules.iter().filter_map(|rule| Rule::new(rule.clone()).ok()).collect();
@@ -160,8 +181,9 @@ impl RunManager {
         };
         let change = RunChange { status: Some(status), done: Some((done.clone(), now)), ..RunChange::default() };
         let void = memory.open.iter().filter_map(|(request, _)| void(request));
-        let events: Vec<StreamEvent> = void.chain([StreamEvent::Done(done)]).collect();
+        let events: Vec<StreamEvent> = void.chain([StreamEvent::Done(done.clone())]).collect();
         self.inner.log.reopen(run, self.inner.log.secrets().clone()).append(&events, change).await?;
+        self.inner.around.meters.ended(&run.spec.agent_type, &done);
         // It may have waited for somebody who knew what to do with it.
         release(&self.inner.around.process_folder(id)).await;
         tracing::warn!(run.id = %id, "the run was interrupted when the server died");

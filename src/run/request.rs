@@ -8,7 +8,8 @@ use serde::Deserialize;
 
 use super::driver::Private;
 use super::policy::{BadRule, Rule};
-use super::store::SessionRecord;
+use super::store::{NewWebhook, SessionRecord};
+use super::webhooks::{BadWebhook, WebhookRequest, WebhookRules};
 use super::workspace::{Chooser, WorkspaceError, Workspaces};
 use crate::agent::flags::BadArgs;
 use crate::agent::{Agents, Capabilities};
@@ -65,6 +66,8 @@ pub struct NewRun {
     pub idle_timeout: Option<Duration>,
     /// The caller's own marks.
     pub labels: BTreeMap<String, String>,
+    /// Where its events are sent, beside the operator's own place.
+    pub webhook: Option<WebhookRequest>,
     /// Whether the caller is on this machine.
     pub from_this_machine: bool,
     /// Whether a default password is enough to speak for the caller, so that an agent could answer its own requests.
@@ -171,6 +174,9 @@ pub enum BadRun {
     /// Labels that are too many or too long.
     #[error("at most {MAX_LABELS} labels, each name and value at most {MAX_LABEL} bytes, and no name empty")]
     Labels,
+    /// A place that nothing can be sent to.
+    #[error("{0}")]
+    Webhook(#[from] BadWebhook),
 }
 
 /// What a checked request comes to.
@@ -181,6 +187,8 @@ pub(super) struct Checked {
     /// The run's own rules.
     pub(super) rules: Vec<Rule>,
     pub(super) private: Private,
+    /// Where its events are sent.
+    pub(super) webhooks: Vec<NewWebhook>,
 }
 
 /// What a request is checked against.
@@ -189,6 +197,8 @@ pub(super) struct Checks<'a> {
     pub(super) workspaces: &'a Workspaces,
     /// Variables that users may set.
     pub(super) user_env: &'a [String],
+    /// Where events may be sent.
+    pub(super) webhooks: &'a WebhookRules,
 }
 
 /// Checks `new` and makes the run's working folder if that is missing.
@@ -240,6 +250,7 @@ pub(super) fn check(
     if new.labels.len() > MAX_LABELS || !new.labels.iter().all(label_fits) {
         return Err(BadRun::Labels);
     }
+    let webhooks = checks.webhooks.places(new.webhook)?;
     // Last, since it may make a folder.
     let working_dir = match (session, &new.working_dir) {
         (Some(session), _) => {
@@ -263,7 +274,7 @@ pub(super) fn check(
         idle_timeout: new.idle_timeout,
         labels: new.labels,
     };
-    Ok(Checked { spec, widened, rules, private: Private { env: new.env, mcp_servers: new.mcp_servers } })
+    Ok(Checked { spec, widened, rules, private: Private { env: new.env, mcp_servers: new.mcp_servers }, webhooks })
 }
 
 /// Whether a request asks for something that not every agent can do. Only then are the capabilities looked at.

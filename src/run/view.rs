@@ -138,8 +138,22 @@ impl RunView {
     /// The view of a stored run. `live` is where it stands right now, if it is alive: the row is written with the events only.
     /// `queue_position` is its place in the queue, if it has one.
     pub(super) fn new(run: RunRecord, live: Option<RunStatus>, queue_position: Option<u64>) -> Self {
-        let RunRecord { id, session, owner, status, spec, widened, created_at, started_at, ended_at, last_seq, place: _, held: _, done } =
-            run;
+        let RunRecord {
+            id,
+            session,
+            owner,
+            status,
+            spec,
+            widened,
+            created_at,
+            started_at,
+            ended_at,
+            last_seq,
+            place: _,
+            held: _,
+            done,
+            webhooks: _,
+        } = run;
         Self {
             run_id: id,
             session_id: session,

@@ -37,6 +37,10 @@ pub(super) const HEAD_LIMIT: Duration = Duration::from_secs(10);
 /// system asks again after 1 s, 3 s, 7 s. More than `net.core.somaxconn`, 4096 since Linux 5.4, there cannot be.
 const BACKLOG: u32 = 4096;
 
+/// How long a connection that was accepted and has not said anything gets to do so when the server is told to stop. Its request is on its way
+/// mostly, and to hang up on it would lose it although the next server is there in a moment.
+const FIRST_WORD: Duration = Duration::from_secs(1);
+
 /// The first and the longest wait after an accept that failed for want of descriptors or memory.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
@@ -65,6 +69,15 @@ pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+/// A listener that was made by somebody else, who may keep it open for the server after this one.
+///
+/// # Errors
+/// If the system refuses.
+pub(super) fn take_over(listener: std::net::TcpListener) -> io::Result<TcpListener> {
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
 }
 
 /// How the end went.
@@ -143,17 +156,18 @@ fn is_the_clients_doing(error: &io::Error) -> bool {
 async fn serve_connection(stream: TcpStream, address: SocketAddr, router: Router, stop: CancellationToken) {
     // Events are small and must not wait for more to come; a socket that refuses works all the same.
     let _ = stream.set_nodelay(true);
+    let begun = CancellationToken::new();
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_LIMIT)
-        .serve_connection(TokioIo::new(Patience::new(stream)), Requests { router, address });
+        .serve_connection(TokioIo::new(Patience::new(stream)), Requests { router, address, begun: begun.clone() });
     let mut stopping = false;
     loop {
         let ended = {
             let mut serving = pin!(std::future::poll_fn(|context| connection.poll_without_shutdown(context)));
             tokio::select! {
                 ended = &mut serving => Some(ended),
-                () = stop.cancelled(), if !stopping => None,
+                () = last_chance(&stop, &begun), if !stopping => None,
             }
         };
         match ended {
@@ -175,10 +189,18 @@ async fn serve_connection(stream: TcpStream, address: SocketAddr, router: Router
     }
 }
 
+/// Returns when a connection is to finish what it is doing, and take no other request.
+async fn last_chance(stop: &CancellationToken, begun: &CancellationToken) {
+    stop.cancelled().await;
+    let _ = tokio::time::timeout(FIRST_WORD, begun.cancelled()).await;
+}
+
 /// The router as hyper calls it, with the peer's address put into each request.
 struct Requests {
     router: Router,
     address: SocketAddr,
+    /// Told when the first request is there.
+    begun: CancellationToken,
 }
 
 impl hyper::service::Service<Request<Incoming>> for Requests {
@@ -187,6 +209,7 @@ impl hyper::service::Service<Request<Incoming>> for Requests {
     type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
+        self.begun.cancel();
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(PeerAddress(self.address));
         Box::pin(self.router.clone().oneshot(request))

@@ -7,14 +7,17 @@ mod logs;
 mod patience;
 mod private;
 mod secrets;
+mod service;
 mod signals;
 mod start;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 pub use agents::agents;
 pub use listen::{Drained, Listening, serve};
 pub use logs::{LogsError, init};
 pub use private::close_to_others;
+pub use service::{ServiceManager, handed_over};
 pub use signals::{Stop, stop_on_signal};
 pub use start::{Server, StartError};

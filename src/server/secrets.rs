@@ -6,7 +6,10 @@ use crate::run::events::Secrets;
 /// The server's own secrets, those of its environment, of which agents are given some: their providers' keys, and what the operator's own
 /// agents are given.
 pub(super) fn known_secrets(settings: &Settings) -> Secrets {
-    let ours = [&settings.jwt_secret, &settings.admin_password].into_iter().flatten().map(|secret| secret.expose().to_owned());
+    let ours = [&settings.jwt_secret, &settings.admin_password, &settings.webhook_secret]
+        .into_iter()
+        .flatten()
+        .map(|secret| secret.expose().to_owned());
     let given = settings.agents.configured.iter().flat_map(|agent| agent.set_env.values().cloned());
     let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     Secrets::new(ours.chain(given).chain(environment.filter(|(name, _)| names_a_secret(name)).map(|(_, value)| value)))

@@ -12,18 +12,20 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::listen::{Drained, Listening, listen, serve};
+use super::listen::{Drained, Listening, listen, serve, take_over};
 use super::secrets::known_secrets;
 use super::signals::Stop;
+use super::webhooks::webhooks;
 use crate::agent::handle::Limits;
 use crate::agent::{Agents, Host, Registry};
 use crate::api::{AppState, Health, Policy, RateLimits, Rates, router};
 use crate::auth::{Audit, Auth, KeyError, SetupError, SigningKey};
 use crate::config::{ControlGroup, Origins, Settings};
+use crate::metrics::Metrics;
 use crate::process::launch::Launcher;
 use crate::process::{BadGroup, Bounds, Confinement, Groups, Spawner};
 use crate::run::store::{OpenError, SqliteStore, StoreError};
-use crate::run::{BadRule, Recovered, Rule, RunManager, RunSettings};
+use crate::run::{BadRule, BadWebhook, Keep, Recovered, Retention, Rule, RunManager, RunSettings};
 use crate::types::{Clock, OnShutdown, RuleSpec, SystemClock};
 
 /// Part of the shutdown's time that is kept for interrupting agents before they are asked to end, for killing those that did not, and
@@ -63,6 +65,9 @@ pub enum StartError {
         #[source]
         source: BadRule,
     },
+    /// The place of the settings is not one that events can be sent to.
+    #[error("OPENRUNNER_WEBHOOK_URL, _SECRET or _EVENTS")]
+    Webhook(#[source] BadWebhook),
     /// The control group of the settings cannot be used.
     #[error("OPENRUNNER_CGROUP names a control group that cannot be used")]
     Group(#[source] BadGroup),
@@ -91,6 +96,7 @@ pub struct Server {
     router: axum::Router,
     runs: RunManager,
     limits: Arc<RateLimits>,
+    retention: Retention,
     tasks: TaskTracker,
     max_connections: usize,
     shutdown: Duration,
@@ -103,12 +109,31 @@ impl Server {
     /// # Errors
     /// [`StartError`], by cause.
     pub async fn start(settings: &Settings, origins: &Origins, registry: &Registry, launcher: Launcher) -> Result<Self, StartError> {
+        Self::start_on(settings, origins, registry, launcher, None).await
+    }
+
+    /// The same on a socket that was handed over, whatever address the settings name.
+    ///
+    /// # Errors
+    /// [`StartError`], by cause.
+    pub async fn start_on(
+        settings: &Settings,
+        origins: &Origins,
+        registry: &Registry,
+        launcher: Launcher,
+        handed_over: Option<std::net::TcpListener>,
+    ) -> Result<Self, StartError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let started_at = clock.now();
         let store = SqliteStore::open(&settings.data_dir)?;
         let key = SigningKey::load(settings.jwt_secret.as_ref(), &settings.data_dir)?;
         let auth = Auth::start(Arc::new(store.clone()), Arc::clone(&clock), &key, settings.admin_password.as_ref()).await?;
         let listening = |source| StartError::Listen { addr: settings.addr, source };
-        let listener = listen(settings.addr).map_err(listening)?;
+        let listener = match handed_over {
+            Some(listener) => take_over(listener),
+            None => listen(settings.addr),
+        };
+        let listener = listener.map_err(listening)?;
         let address = listener.local_addr().map_err(listening)?;
         if !address.ip().is_loopback() && auth.has_default_passwords().await? {
             tracing::warn!(
@@ -148,19 +173,27 @@ impl Server {
             rules: rules(&settings.permission_rules)?,
             user_env: settings.run_env.iter().map(|name| name.as_str().to_owned()).collect(),
             secrets: known_secrets(settings),
+            webhooks: Arc::new(webhooks(settings).map_err(StartError::Webhook)?),
         };
         let audit = Audit::new(Arc::new(store.clone()), Arc::clone(&clock), tasks.clone());
-        let runs = RunManager::new(Arc::new(store.clone()), clock, agents, &run_settings).map_err(StartError::Workspaces)?;
+        let runs = RunManager::new(Arc::new(store.clone()), Arc::clone(&clock), agents, &run_settings).map_err(StartError::Workspaces)?;
         let recovered = runs.recover().await?;
         if recovered != Recovered::default() {
             let Recovered { found, queued, interrupted } = recovered;
             tracing::info!(found, queued, interrupted, "runs of the server before this one were taken over");
         }
+        if let Err(error) = runs.send_webhooks() {
+            tracing::error!(%error, "no webhook can be sent; is there a list of trusted certificates on this machine?");
+        }
+        let metrics = Metrics::new(started_at, store.meters(), runs.meters());
+        let keep = Keep { age: settings.keep_age(), bytes: settings.max_store() };
+        let retention = Retention::new(runs.clone(), Arc::new(store.clone()), clock, keep);
         let health = Health::new(move || {
             let store = store.clone();
             Box::pin(async move { store.try_to_heal().await })
         });
-        let policy = Policy::new(address.ip(), &settings.allowed_hosts, &settings.allowed_origins).behind(&settings.trusted_proxies);
+        let policy = Policy::new(address.ip(), &settings.allowed_hosts, &settings.allowed_origins);
+        let policy = policy.listening_on(address.port()).behind(&settings.trusted_proxies);
         let limits = Arc::new(RateLimits::new(Rates {
             logins_per_minute: settings.logins_per_minute,
             requests_per_minute: settings.requests_per_minute,
@@ -172,11 +205,12 @@ impl Server {
             runs: runs.clone(),
             health: Arc::new(health),
             limits: Arc::clone(&limits),
+            metrics,
             settings: origins.explain(settings).into(),
         };
         let router = router(state, policy);
         let max_connections = usize::try_from(settings.max_connections.get()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        Ok(Self { listener, address, router, runs, limits, tasks, max_connections, shutdown: settings.shutdown() })
+        Ok(Self { listener, address, router, runs, limits, retention, tasks, max_connections, shutdown: settings.shutdown() })
     }
 
     /// The address that it listens on.
@@ -187,7 +221,7 @@ impl Server {
     /// Serves until it is told to stop. Then it takes no more connections, ends every run as `shutdown` or lets it go on by itself, lets
     /// followers read to the end of what there is, and returns within the shutdown's time.
     pub async fn run(self, stop: Stop) {
-        let Self { listener, address, router, runs, limits, tasks, max_connections, shutdown } = self;
+        let Self { listener, address, router, runs, limits, retention, tasks, max_connections, shutdown } = self;
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "openrunner is ready");
         let listening = Listening { max_connections, drain: shutdown };
         let closing = CancellationToken::new();
@@ -201,7 +235,8 @@ impl Server {
             runs.drain(how, shutdown).await;
         };
         let tidying = closing.run_until_cancelled(limits.keep_tidy());
-        let (drained, (), _closed) = tokio::join!(serve(listener, router, listening, closing.clone()), draining, tidying);
+        let keeping = closing.run_until_cancelled(retention.keep_on());
+        let (drained, (), _closed, _kept) = tokio::join!(serve(listener, router, listening, closing.clone()), draining, tidying, keeping);
         if let Drained::Cut(connections) = drained {
             tracing::warn!(connections, "connections were cut that did not finish in time");
         }

@@ -18,16 +18,19 @@ pub enum Scope {
     /// Act as the admin that the owner is: on users, keys and the audit log and, together with the other scopes, on everyone's runs.
     #[serde(rename = "admin")]
     Admin,
+    /// Read the server's metrics, and nothing else: for the program that collects them.
+    #[serde(rename = "metrics")]
+    Metrics,
 }
 
 /// A text that names no scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a scope: one of runs:read, runs:write, admin")]
+#[error("not a scope: one of runs:read, runs:write, admin, metrics")]
 pub struct BadScope;
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::RunsRead, Self::RunsWrite, Self::Admin];
+    pub const ALL: [Self; 4] = [Self::RunsRead, Self::RunsWrite, Self::Admin, Self::Metrics];
 
     /// The name on the wire and in the store.
     pub fn as_str(self) -> &'static str {
@@ -35,7 +38,13 @@ impl Scope {
             Self::RunsRead => "runs:read",
             Self::RunsWrite => "runs:write",
             Self::Admin => "admin",
+            Self::Metrics => "metrics",
         }
+    }
+
+    /// Whether only keys of admins can have it: what it lets in to tells of everyone.
+    pub fn is_for_admins(self) -> bool {
+        matches!(self, Self::Admin | Self::Metrics)
     }
 }
 

@@ -69,6 +69,7 @@ fn manager(folder: &std::path::Path, agent: Noting) -> RunManager {
         budget: openrunner::types::Budget::default(),
         rules: vec![],
         user_env: vec![],
+        webhooks: std::sync::Arc::default(),
     };
     let agents = Agents::new(&Registry::default().with_agent(agent), &host);
     RunManager::new(Arc::new(store), Arc::new(SystemClock), agents, &settings).expect("a folder")

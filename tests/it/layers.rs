@@ -5,19 +5,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The whole table, from the bottom up. A new arrow is a decision: it belongs here, with its reason where it is not plain.
-const MAY_USE: [(&str, &[&str]); 9] = [
+const MAY_USE: [(&str, &[&str]); 10] = [
     ("types", &[]),
     ("process", &[]),
+    // What is counted, by whoever has something to count.
+    ("metrics", &["types"]),
     ("agent", &["process", "types"]),
     // `Mode`: how an agent is driven is the agent's word, and the operator's setting. `types` for the rules as they are written.
     ("config", &["agent", "types"]),
     // `process` for the working folder that a run is started in, and for the processes that an earlier server left.
-    ("run", &["agent", "process", "types"]),
+    ("run", &["agent", "metrics", "process", "types"]),
     // `run::store` keeps the users.
     ("auth", &["config", "run", "types"]),
     // `config` for the names that the door lets in.
-    ("api", &["auth", "config", "run", "types"]),
-    ("server", &["agent", "api", "auth", "config", "process", "run", "types"]),
+    ("api", &["auth", "config", "metrics", "run", "types"]),
+    ("server", &["agent", "api", "auth", "config", "metrics", "process", "run", "types"]),
     // The program itself: it names the agents, starts the server and is a client of it.
     // `auth` and `run::store` for users and keys, which can be made while no server runs.
     ("cli", &["agent", "auth", "config", "process", "run", "server", "types"]),

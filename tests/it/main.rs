@@ -4,6 +4,7 @@
 //! `fake_agent`, which stands in for `claude`.
 
 mod admission;
+mod backup;
 mod bounds;
 mod cli;
 mod commands;
@@ -23,16 +24,21 @@ mod layers;
 mod limits;
 mod memo;
 mod messages;
+mod metrics;
 mod network;
+mod packaging;
 mod permissions;
 mod policies;
 mod private;
+mod proxy;
 mod questions;
 mod reading;
 mod repeats;
 mod restart;
+mod retention;
 mod runs;
 mod security;
+mod service;
 mod sessions;
 mod shim;
 mod shortage;
@@ -43,4 +49,5 @@ mod streams;
 mod support;
 mod terminal;
 mod usage;
+mod webhooks;
 mod workspaces;

@@ -22,7 +22,7 @@ impl Health {
         Self { started: Instant::now(), can_write: Box::new(can_write) }
     }
 
-    async fn is_well(&self) -> bool {
+    pub(super) async fn is_well(&self) -> bool {
         // No run can be started without descriptors. Whether there are any is found out by taking one.
         std::fs::File::open("/dev/null").is_ok() && (self.can_write)().await
     }

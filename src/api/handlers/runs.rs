@@ -20,7 +20,7 @@ use super::page::{self, Page};
 use super::params::{RepeatHeader, RunPath};
 use crate::auth::{Principal, Target};
 use crate::run::store::RunFilter;
-use crate::run::{NewRun, OnBusy, RunView};
+use crate::run::{NewRun, OnBusy, RunView, WebhookRequest};
 use crate::types::{Action, McpServer, McpTransport, PermissionMode, RuleSpec, RunId, RunStatus, SessionId, Timestamp, UserName};
 
 const FIELDS: RunFields = RunFields { prompt: "input.text", agent: "metadata.agent_type", model: "metadata.model", prefix: "metadata." };
@@ -88,6 +88,39 @@ struct RunMetadata {
     mcp_servers: Option<Vec<McpServerRequest>>,
     /// Your own marks, at most 32, by which runs can be listed.
     labels: Option<BTreeMap<String, String>>,
+    /// Where the run's events are sent: an address, or an object with more. See docs/webhooks.md.
+    webhook: Option<Webhook>,
+}
+
+/// Where events are sent.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+enum Webhook {
+    Address(String),
+    Object(WebhookObject),
+}
+
+/// Where events are sent, which, and how they are signed.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct WebhookObject {
+    /// The address: http or https, of no network of somebody's own.
+    #[schema(max_length = 2048)]
+    url: String,
+    /// Types of events; `*` is all that can be sent. By default `run_started`, `permission_request`, `question` and `done`.
+    events: Option<Vec<String>>,
+    /// What is signed with, as `whsec_` and Base64. By default the server's own.
+    #[schema(pattern = "^whsec_[A-Za-z0-9+/]+=*$")]
+    secret: Option<String>,
+}
+
+impl From<Webhook> for WebhookRequest {
+    fn from(webhook: Webhook) -> Self {
+        match webhook {
+            Webhook::Address(url) => Self { url, events: None, secret: None },
+            Webhook::Object(WebhookObject { url, events, secret }) => Self { url, events, secret },
+        }
+    }
 }
 
 /// A program that the agent starts (`command`), or an address that it calls (`url`).
@@ -209,6 +242,7 @@ impl CreateRunRequest {
             timeout: metadata.timeout_secs.map(Duration::from_secs),
             idle_timeout: metadata.idle_timeout_secs.map(Duration::from_secs),
             labels: metadata.labels.unwrap_or_default(),
+            webhook: metadata.webhook.map(WebhookRequest::from),
             from_this_machine,
             default_passwords: false,
         })

@@ -83,6 +83,11 @@ impl RateLimits {
         self.count(Who::Client(client.network()))
     }
 
+    /// How many event streams are open.
+    pub(super) fn open_streams(&self) -> usize {
+        self.streams.in_all()
+    }
+
     fn count(&self, who: Who) -> Result<(), TooMany> {
         self.requests.count(who).map_err(|Wait(wait)| TooMany::Requests(wait))
     }

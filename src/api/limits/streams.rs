@@ -42,6 +42,11 @@ impl Streams {
         Ok(OpenStream { streams: self.clone(), user: user.clone() })
     }
 
+    /// How many are open, of all users together.
+    pub(super) fn in_all(&self) -> usize {
+        self.counts().values().sum()
+    }
+
     fn counts(&self) -> MutexGuard<'_, HashMap<UserName, usize>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -99,15 +99,15 @@ fn component_name(event: &str) -> String {
     words.collect::<String>() + "Event"
 }
 
-/// Tells a reader that came with a number that the log has not reached where it goes on.
+/// Tells a reader whose next event is not in the log where it goes on.
 fn gap() -> Schema {
     let data = ObjectBuilder::new()
-        .property("after", number("The number that was asked for."))
+        .property("after", number("The number of the last event that the reader has, or says that it has."))
         .property("next", number("The number of the event that comes next."))
         .required("after")
         .required("next");
     ObjectBuilder::new()
-        .description(Some("The log has not reached the number that was asked for. No event of the log, so it has no number and no time."))
+        .description(Some("The log has not reached the number that was asked for, or the events after it were cut. No event of the log, so it has no number and no time."))
         .property("type", words("Always `notice`.", ["notice"].into_iter()))
         .property("level", Ref::from_schema_name(Level::name()))
         .property("code", words("Always `gap`.", ["gap"].into_iter()))

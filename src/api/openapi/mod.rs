@@ -23,6 +23,7 @@ use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::access::{self, is_open};
 use super::error::Problem;
+use super::router::as_matched;
 
 /// Name of the scheme by which every route but the open ones takes its token.
 const BEARER: &str = "bearer";
@@ -72,6 +73,7 @@ pub(super) fn document<S>(routes: Vec<UtoipaMethodRouter<S>>) -> OpenApi {
         ("users", "Users, for admins"),
         ("keys", "API keys, for programs"),
         ("audit", "Who did what"),
+        ("webhooks", "Events that are sent to you"),
         ("usage", "What was used, and what may be used"),
         ("server", "The server itself, and what describes it"),
     ];
@@ -127,7 +129,10 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operati
 /// Says which token an operation needs. It is the layer that checks tokens that is asked.
 fn protect(method: &Method, path: &str, operation: &mut Operation) {
     let by = |scheme: &str| SecurityRequirement::new(scheme, Vec::<String>::new());
-    operation.security = Some(match (is_open(method, path), access::takes_query_token(method, path)) {
+    // An empty requirement is one that nothing is needed for.
+    let nothing = || SecurityRequirement::default();
+    operation.security = Some(match (is_open(method, &as_matched(path)), access::takes_query_token(method, path)) {
+        _ if path == access::LOCAL => vec![nothing(), by(BEARER)],
         (true, _) => Vec::new(),
         (false, true) => vec![by(BEARER), by(QUERY_TOKEN)],
         (false, false) => vec![by(BEARER)],

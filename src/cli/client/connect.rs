@@ -54,7 +54,16 @@ pub(in crate::cli) async fn connect(at: &At) -> anyhow::Result<Client> {
     come_in(chosen, &settings).await.map_err(|error| explained(error, &address))
 }
 
-/// The same, and where no server was named and none answers, with one that is started for this command.
+/// A client of the server that is meant, for what needs no login.
+///
+/// # Errors
+/// If settings cannot be read, or what was typed names no server.
+pub(in crate::cli) fn guest(at: &At) -> anyhow::Result<Client> {
+    let settings = config::load(Flags::default(), &variable)?;
+    Client::guest(choose(at, &variable, &stored()?, &settings)?.address)
+}
+
+/// The same as [`connect`], and where no server was named and none answers, with one that is started for this command.
 ///
 /// # Errors
 /// As [`connect`], and if that server cannot be started.

@@ -34,6 +34,7 @@ use super::state::{Input, Outcome, RunState, StopReason};
 use super::store::{RunChange, RunStore, StoreError};
 use crate::agent::handle::{AgentEnd, AgentHandle, Update};
 use crate::agent::{Agents, Item, Start, Started, Task};
+use crate::metrics::RunMeters;
 use crate::process::shim::{ProcessFolder, release};
 use crate::process::{Marker, WorkingDir, is_shortage};
 use crate::types::{
@@ -58,6 +59,7 @@ pub(super) struct Surroundings {
     pub(super) shutdown_grace: Duration,
     /// How long a request waits for an answer.
     pub(super) patience: Duration,
+    pub(super) meters: RunMeters,
     /// What users may use in a day.
     pub(super) budgets: Budgets,
     /// How long a program may take from its start to its first word; `None` for as long as the run may take.
@@ -90,6 +92,8 @@ pub(super) struct Driver {
     created: Instant,
     /// How old the run was when this driver was made: an earlier server may have driven it.
     age: Duration,
+    /// When it was given its place, until its agent is ready; `None` with an agent of an earlier server.
+    began: Option<Instant>,
     started: bool,
     /// How the last turn ended.
     turn: Option<TurnEnd>,
@@ -142,6 +146,7 @@ impl Driver {
             state: RunState::Queued,
             created: Instant::now(),
             age: Duration::ZERO,
+            began: None,
             started: false,
             turn: None,
             finishing: false,
@@ -213,6 +218,7 @@ impl Driver {
                 },
                 places = &mut admitted => {
                     self.enter(Input::Admitted);
+                    self.around.meters.admitted(&self.spec.agent_type, self.age + self.created.elapsed());
                     return Wait::Admitted(places);
                 }
             }
@@ -224,6 +230,7 @@ impl Driver {
 
     /// Starts the agent and works with it to its end. `None` if it was let go.
     async fn begin(&mut self) -> Option<AgentEnd> {
+        self.began = Some(Instant::now());
         self.clock = WallClock::start(self.spec.timeout);
         self.limit = self.clock.over_at(None);
         self.agent_stirs();
@@ -430,6 +437,9 @@ impl Driver {
             return;
         }
         self.enter(Input::AgentReady);
+        if let Some(began) = self.began.take() {
+            self.around.meters.agent_ready(&self.spec.agent_type, began.elapsed());
+        }
         page.change.started_at = Some(self.log.now());
         page.change.agent_session = started.agent_session;
         let mut model = started.model.or_else(|| self.spec.model.clone());
@@ -466,6 +476,7 @@ impl Driver {
             }
             StreamEvent::Usage(usage) => {
                 page.change.usage = Some((usage.clone(), self.log.now()));
+                self.around.meters.used(&self.spec.agent_type, usage, self.usage.as_ref());
                 self.usage = Some(usage.clone());
             }
             StreamEvent::PermissionRequest { .. } => return self.permission(event, page),
@@ -547,6 +558,7 @@ impl Driver {
                 () = self.around.force.cancelled() => return,
             }
         }
+        self.around.meters.ended(&self.spec.agent_type, &done);
         self.inbox.ended(status);
         let folder = self.around.process_folder(self.log.run());
         release(&folder).await;

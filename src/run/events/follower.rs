@@ -61,7 +61,7 @@ impl Follower {
         let tip = follower.tip();
         if after > tip.last {
             follower.cursor = tip.last;
-            follower.gap = Some(gap(after, tip.last));
+            follower.gap = Some(ahead(after, tip.last));
         }
         follower
     }
@@ -77,10 +77,10 @@ impl Follower {
     /// # Errors
     /// [`StoreError`] if the log cannot be read. The reader may come again with the number of the last event that it has seen.
     pub async fn next(&mut self) -> Option<Result<Bytes, StoreError>> {
-        if let Some(gap) = self.gap.take() {
-            return Some(Ok(self.framed(gap)));
-        }
         loop {
+            if let Some(gap) = self.gap.take() {
+                return Some(Ok(self.framed(gap)));
+            }
             if let Some((bytes, last)) = self.pages.pop_front() {
                 self.cursor = last;
                 return Some(Ok(self.framed(bytes)));
@@ -95,7 +95,9 @@ impl Follower {
                 match self.store.chunks(self.run, self.cursor, PAGE).await {
                     Ok(chunks) if chunks.is_empty() => return None, // deleted while it was read
                     Ok(chunks) => {
-                        let cursor = self.cursor;
+                        let (cursor, first) = (self.cursor, chunks[0].first.get());
+                        // What stands between them was cut, perhaps a moment ago.
+                        self.gap = (first > cursor + 1).then(|| cut(cursor, first));
                         self.pages = chunks.iter().map(Frames::of).map(|frames| (frames.after(cursor), frames.last())).collect();
                     }
                     Err(error) => return Some(Err(error)),
@@ -135,15 +137,20 @@ impl Follower {
     }
 }
 
-/// Tells a reader that it asked for a place that the log has not reached (W2 of the threat model). It is no event of the log, so it
-/// has no number and does not move a client's `Last-Event-ID`.
-fn gap(after: u64, last: u64) -> Bytes {
-    let notice = StreamEvent::Notice {
-        level: Level::Warning,
-        code: NoticeCode::Gap,
-        message: format!("events after {after} were asked for, but the log ends at {last}; it goes on from there"),
-        data: Some(json!({ "after": after, "next": last + 1 })),
-    };
+/// Tells a reader that it asked for a place that the log has not reached (W2 of the threat model).
+fn ahead(after: u64, last: u64) -> Bytes {
+    gap(after, last + 1, format!("events after {after} were asked for, but the log ends at {last}; it goes on from there"))
+}
+
+/// Tells a reader that what comes next to it is not kept any more.
+fn cut(after: u64, next: u64) -> Bytes {
+    gap(after, next, format!("events {} to {} are not kept any more; the log goes on with {next}", after + 1, next - 1))
+}
+
+/// A word to one reader. It is no event of the log, so it has no number and does not move a client's `Last-Event-ID`.
+fn gap(after: u64, next: u64, message: String) -> Bytes {
+    let (level, code) = (Level::Warning, NoticeCode::Gap);
+    let notice = StreamEvent::Notice { level, code, message, data: Some(json!({ "after": after, "next": next })) };
     let data = serde_json::to_string(&notice).unwrap_or_default();
     format!("event: notice\ndata: {data}\n\n").into()
 }

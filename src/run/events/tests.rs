@@ -144,6 +144,48 @@ async fn w2_a_cursor_ahead_of_the_log_is_told_and_moves_no_id() {
     assert_eq!(ids(&read_all(follower).await), [2]);
 }
 
+/// The notices in what a follower was sent, as their codes and data.
+fn gaps(sse: &[u8]) -> Vec<serde_json::Value> {
+    let lines = std::str::from_utf8(sse).unwrap().lines().filter_map(|line| line.strip_prefix("data: "));
+    let events = lines.map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    events.filter(|event| event["code"] == "gap").map(|event| event["data"].clone()).collect()
+}
+
+#[tokio::test]
+async fn w2_a_log_that_was_cut_says_so_and_goes_on_from_what_is_left() {
+    use crate::run::store::RetentionStore;
+
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let log = EventLog::new(Arc::new(store.clone()), Arc::new(StoppedClock));
+    let mut writer = created(&log).await;
+    writer.append(&tokens(20, 90_000), RunChange::default()).await.unwrap();
+    end(&mut writer).await;
+    let run = writer.run();
+    drop(writer);
+    let follow = async |after| log.follow(run, after, Framing::Sse).await.unwrap().unwrap();
+    let whole = read_all(follow(0).await).await;
+    // This one has read a page when the log is cut before its eyes.
+    let mut reader = follow(0).await;
+    let mut seen = reader.next().await.unwrap().unwrap().to_vec();
+    let read = *ids(&seen).last().unwrap();
+    while store.cut_oldest(Timestamp::from_millis(1), usize::MAX).await.unwrap().found {}
+    seen.extend(read_all(reader).await);
+    assert_eq!(gaps(&seen), [serde_json::json!({ "after": read, "next": 22 })]);
+    assert_eq!(ids(&seen), (1..=read).chain([22]).collect::<Vec<_>>());
+    for after in [0, 7, 20] {
+        let left = read_all(follow(after).await).await;
+        assert!(left.starts_with(b"event: notice\ndata: "), "the first word is the notice, which has no number");
+        assert_eq!((gaps(&left), ids(&left)), (vec![serde_json::json!({ "after": after, "next": 22 })], vec![22]));
+        assert!(whole.ends_with(&left[left.len() - 50..]), "what is left has the bytes that it had");
+    }
+    // Whoever has seen all that is gone misses nothing and hears nothing.
+    assert_eq!((gaps(&read_all(follow(21).await).await), ids(&read_all(follow(21).await).await)), (vec![], vec![22]));
+    assert!(follow(22).await.is_exhausted());
+    let lines = read_all(log.follow(run, 3, Framing::Ndjson).await.unwrap().unwrap()).await;
+    assert!(lines.starts_with(br#"{"type":"notice""#), "also where the events are lines");
+}
+
 #[tokio::test]
 async fn ndjson_holds_the_same_lines_as_the_data_of_the_frames() {
     let (_folder, log) = log();

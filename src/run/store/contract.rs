@@ -49,6 +49,7 @@ pub(in crate::run) fn record(owner: &str, agent_type: &str, label: Option<(&str,
         place: None,
         held: Held::default(),
         done: None,
+        webhooks: vec![],
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::StoreError;
+use super::{NewWebhook, StoreError, WebhookStore};
 use crate::agent::handle::Place;
 use crate::run::events::Held;
 use crate::types::{RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, Usage, UserName};
@@ -39,6 +39,8 @@ pub struct RunRecord {
     pub held: Held,
     /// How it ended: what its last event says.
     pub done: Option<RunDone>,
+    /// Where its events are sent. Told when the run is made, and not read back with it.
+    pub webhooks: Vec<NewWebhook>,
 }
 
 /// A committed batch of events.
@@ -143,7 +145,7 @@ pub struct RunFilter {
 ///
 /// Implementors owe: a write that has answered is on disk; a write that failed has changed nothing; events of a run are dense.
 #[async_trait]
-pub trait RunStore: std::fmt::Debug + Send + Sync {
+pub trait RunStore: WebhookStore + std::fmt::Debug + Send + Sync {
     /// Adds a run with its first events, and its session if that is new.
     ///
     /// # Errors
@@ -200,6 +202,13 @@ pub trait RunStore: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// [`StoreError`] if the store fails.
     async fn unfinished(&self) -> Result<Vec<RunId>, StoreError>;
+
+    /// Ids of the unfinished runs that were live when the backup was made that this store was restored from: whatever carries their marks
+    /// on this machine belongs to the server that the backup is of.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    async fn orphans(&self) -> Result<Vec<RunId>, StoreError>;
 
     /// Removes a run with its events, and its session if that has no other run. Gives whether there was one.
     ///

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -43,6 +45,7 @@ pub(crate) struct Setup {
     folder: Arc<Folder>,
     env: BTreeMap<String, String>,
     shell: Option<String>,
+    listener: Option<Arc<TcpListener>>,
 }
 
 impl Setup {
@@ -61,7 +64,7 @@ impl Setup {
             ("OPENRUNNER_LINGER_SECS", "1".to_owned()),
         ];
         std::fs::create_dir(path.join("home")).expect("a home");
-        Self { env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(), folder, shell: None }
+        Self { env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(), folder, shell: None, listener: None }
     }
 
     /// With this variable.
@@ -85,6 +88,12 @@ impl Setup {
     pub(crate) fn after_shell(mut self, script: &str) -> Self {
         self.shell = Some(script.to_owned());
         self
+    }
+
+    /// Started by a service manager that holds this socket open and hands it over: it is the shell's standard input on its way there.
+    pub(crate) fn on_socket(self, listener: &Arc<TcpListener>) -> Self {
+        let handing = "exec 3<&0 0</dev/null; LISTEN_FDS=1; LISTEN_PID=$$; export LISTEN_FDS LISTEN_PID";
+        Self { listener: Some(Arc::clone(listener)), ..self.after_shell(handing) }
     }
 
     /// The folder that holds everything of the server.
@@ -120,7 +129,11 @@ impl Setup {
                 command
             }
         };
-        command.env_clear().envs(&self.env).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+        let stdin = match &self.listener {
+            None => Stdio::null(),
+            Some(listener) => OwnedFd::from(listener.try_clone().expect("a descriptor")).into(),
+        };
+        command.env_clear().envs(&self.env).stdin(stdin).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().expect("the server's binary");
         let stderr = child.stderr.take().and_then(|stderr| stderr.into_owned_fd().ok()).expect("the server's stderr");
         Server { child, log: Log::read(stderr.into()), setup: self, address: String::new() }
@@ -204,7 +217,8 @@ impl Server {
 
     /// A server with the same folder and settings, to be started.
     pub(crate) fn again(&self) -> Setup {
-        Setup { folder: Arc::clone(&self.setup.folder), env: self.setup.env.clone(), shell: self.setup.shell.clone() }
+        let Setup { folder, env, shell, listener } = &self.setup;
+        Setup { folder: Arc::clone(folder), env: env.clone(), shell: shell.clone(), listener: listener.clone() }
     }
 
     /// Kills it as a power cut would, and starts another in its place.

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
 use super::writer::Writer;
+use crate::metrics::StoreMeters;
 use crate::run::store::StoreError;
 
 pub(super) mod embedded {
@@ -16,7 +17,7 @@ pub(super) mod embedded {
 }
 
 /// Name of the database in the data folder.
-const FILE_NAME: &str = "openrunner.db";
+pub(super) const FILE_NAME: &str = "openrunner.db";
 
 /// Connections for reading. Each reads a page at a time, so a few serve many followers.
 const READERS: usize = 4;
@@ -53,6 +54,7 @@ pub enum OpenError {
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
     pub(super) writer: Writer,
+    pub(super) meters: StoreMeters,
     readers: Arc<Readers>,
 }
 
@@ -95,10 +97,16 @@ impl SqliteStore {
         // Said here, not left to how SQLite was built: a commit that was answered for is on disk.
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
-        let writer = Writer::start(connection, lock.clone()).map_err(OpenError::Thread)?;
+        let meters = StoreMeters::default();
+        let writer = Writer::start(connection, lock.clone(), meters.clone()).map_err(OpenError::Thread)?;
         let path = data_dir.join(FILE_NAME);
         let readers = Readers { permits: Semaphore::new(READERS), idle: Mutex::new(Vec::new()), path, _lock: lock };
-        Ok(Self { writer, readers: Arc::new(readers) })
+        Ok(Self { writer, meters, readers: Arc::new(readers) })
+    }
+
+    /// What is counted of it.
+    pub fn meters(&self) -> &StoreMeters {
+        &self.meters
     }
 
     /// Whether the last write succeeded. A store that could not write serves reads, and heals by itself with the next good write.
@@ -150,7 +158,7 @@ impl Readers {
 }
 
 /// Makes the folder if it is not there, and takes it for us alone.
-fn prepare(data_dir: &Path) -> Result<File, OpenError> {
+pub(super) fn prepare(data_dir: &Path) -> Result<File, OpenError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(data_dir);
     made.map_err(|source| OpenError::Folder { path: data_dir.to_owned(), source })?;
     lock(data_dir)
@@ -170,7 +178,7 @@ fn migrated(data_dir: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     connection.pragma_update(None, "foreign_keys", true)?;

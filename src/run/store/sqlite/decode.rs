@@ -43,6 +43,7 @@ pub(super) fn run(row: &Row<'_>) -> Result<RunRecord, StoreError> {
         last_seq: u64::try_from(last_seq).ok().and_then(Seq::new).ok_or_else(|| damaged(format!("last_seq is {last_seq}")))?,
         done: done.map(|done| json(&done)).transpose().map_err(&damaged)?,
         held: held.map(|held| json(&held)).transpose().map_err(&damaged)?.unwrap_or_default(),
+        webhooks: Vec::new(),
         place: place.map(|place| json(&place)).transpose().map_err(&damaged)?,
     })
 }
@@ -67,6 +68,11 @@ pub(super) fn session(row: &Row<'_>) -> Result<SessionRecord, StoreError> {
 
 fn json<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     serde_json::from_str(text).map_err(|error| error.to_string())
+}
+
+/// A number of things or bytes, which is never negative.
+pub(super) fn count(row: &Row<'_>) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(0).map(|number| u64::try_from(number).unwrap_or(0))
 }
 
 /// The number as `SQLite` keeps it. Numbers of events and sizes never come near the bound.

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
 
 use super::decode::{self, RUN_COLUMNS, SESSION_COLUMNS, integer, reading, writing};
-use super::{SqliteStore, usage};
+use super::{SqliteStore, usage, webhooks};
 use crate::run::store::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SEARCHED, SessionRecord, StoreError, UsedKey};
 use crate::types::{RunId, Seq, SessionId, Timestamp, UserName};
 
@@ -15,6 +15,7 @@ impl RunStore for SqliteStore {
         let spec = to_json(&run.spec)?;
         let widened = to_json(&run.widened)?;
         let working_dir = to_json(&run.spec.working_dir)?;
+        let size = size_of(&first);
         self.writer
             .write(move |connection| {
                 let session = "INSERT INTO sessions (id, owner, agent_type, working_dir, created_at) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -37,9 +38,12 @@ impl RunStore for SqliteStore {
                 ];
                 execute(connection, sql, values)?;
                 claim_key(connection, run.id, idempotency)?;
+                webhooks::insert(connection, run.id, &run.webhooks)?;
                 insert_chunks(connection, run.id, &first)
             })
-            .await
+            .await?;
+        self.meters.stored(size.0, size.1);
+        Ok(())
     }
 
     async fn append(&self, run: RunId, batch: Vec<Chunk>, change: RunChange) -> Result<(), StoreError> {
@@ -49,27 +53,32 @@ impl RunStore for SqliteStore {
         if let Some(gap) = batch.windows(2).find(|pair| pair[1].first != pair[0].last.next()) {
             return Err(StoreError::NotNext { run, first: gap[1].first });
         }
+        let size = size_of(&batch);
         let place = change.place.map(|place| to_json(&place)).transpose()?;
         let held = change.held.map(|held| to_json(&held)).transpose()?;
         let done = change.done.map(|(done, at)| to_json(&done).map(|json| (json, done, at))).transpose()?;
         self.writer
             .write(move |connection| {
-                // The row is the guard: a batch that is not the next one, or one after the end, changes nothing.
-                let sql = "UPDATE runs SET last_seq = ?3, status = coalesce(?4, status), started_at = coalesce(?5, started_at),
-                           ended_at = ?6, done = ?7, place = coalesce(?8, place), held = coalesce(?9, held)
-                           WHERE id = ?1 AND last_seq = ?2 AND ended_at IS NULL";
-                let values = params![
-                    run.to_string(),
-                    integer(first.get() - 1),
-                    integer(last.get()),
-                    change.status.map(crate::types::RunStatus::as_str),
-                    change.started_at.map(crate::types::Timestamp::as_millis),
-                    done.as_ref().map(|(_, _, at)| at.as_millis()),
-                    done.as_ref().map(|(json, _, _)| json),
-                    place,
-                    held,
-                ];
-                if execute(connection, sql, values)? == 0 {
+                // The row is the guard: a batch that is not the next one, or one after the end, changes nothing. The end has words of its
+                // own, since a statement that may set `ended_at` writes the index of unfinished runs each time: a page more in every commit.
+                let (id, before, last) = (run.to_string(), integer(first.get() - 1), integer(last.get()));
+                let status = change.status.map(crate::types::RunStatus::as_str);
+                let started_at = change.started_at.map(crate::types::Timestamp::as_millis);
+                let changed = match &done {
+                    None => {
+                        let sql = "UPDATE runs SET last_seq = ?3, status = coalesce(?4, status), started_at = coalesce(?5, started_at),
+                                   place = coalesce(?6, place), held = coalesce(?7, held)
+                                   WHERE id = ?1 AND last_seq = ?2 AND ended_at IS NULL";
+                        execute(connection, sql, params![id, before, last, status, started_at, place, held])?
+                    }
+                    Some((json, _, at)) => {
+                        let sql = "UPDATE runs SET last_seq = ?3, status = coalesce(?4, status), started_at = coalesce(?5, started_at),
+                                   place = coalesce(?6, place), held = coalesce(?7, held), ended_at = ?8, done = ?9
+                                   WHERE id = ?1 AND last_seq = ?2 AND ended_at IS NULL";
+                        execute(connection, sql, params![id, before, last, status, started_at, place, held, at.as_millis(), json])?
+                    }
+                };
+                if changed == 0 {
                     return Err(StoreError::NotNext { run, first });
                 }
                 if let Some(agent_session) = change.agent_session {
@@ -87,7 +96,9 @@ impl RunStore for SqliteStore {
                 claim_key(connection, run, change.idempotency)?;
                 insert_chunks(connection, run, &batch)
             })
-            .await
+            .await?;
+        self.meters.stored(size.0, size.1);
+        Ok(())
     }
 
     async fn run(&self, id: RunId) -> Result<Option<RunRecord>, StoreError> {
@@ -144,16 +155,12 @@ impl RunStore for SqliteStore {
     }
 
     async fn unfinished(&self) -> Result<Vec<RunId>, StoreError> {
-        self.read(move |connection| {
-            let mut statement = connection.prepare_cached("SELECT id FROM runs WHERE ended_at IS NULL ORDER BY id").map_err(reading)?;
-            let ids = statement.query_map([], |row| row.get::<_, String>(0)).map_err(reading)?;
-            ids.map(|id| {
-                let id = id.map_err(reading)?;
-                id.parse().map_err(|error| StoreError::Damaged { table: "runs", id, problem: format!("{error}") })
-            })
-            .collect()
-        })
-        .await
+        self.read(|connection| run_ids(connection, "SELECT id FROM runs WHERE ended_at IS NULL ORDER BY id")).await
+    }
+
+    async fn orphans(&self) -> Result<Vec<RunId>, StoreError> {
+        let sql = "SELECT run_id FROM orphans JOIN runs ON id = run_id WHERE ended_at IS NULL ORDER BY run_id";
+        self.read(|connection| run_ids(connection, sql)).await
     }
 
     async fn delete_run(&self, id: RunId) -> Result<bool, StoreError> {
@@ -197,6 +204,23 @@ impl RunStore for SqliteStore {
         })
         .await
     }
+}
+
+/// How many events and bytes there are in a batch.
+fn size_of(batch: &[Chunk]) -> (u64, u64) {
+    let events = batch.iter().map(|chunk| chunk.last.get() - chunk.first.get() + 1).sum();
+    (events, batch.iter().map(|chunk| chunk.body.len() as u64).sum())
+}
+
+/// The ids of runs that a query without values gives.
+fn run_ids(connection: &Connection, sql: &str) -> Result<Vec<RunId>, StoreError> {
+    let mut statement = connection.prepare_cached(sql).map_err(reading)?;
+    let ids = statement.query_map([], |row| row.get::<_, String>(0)).map_err(reading)?;
+    ids.map(|id| {
+        let id = id.map_err(reading)?;
+        id.parse().map_err(|error| StoreError::Damaged { table: "runs", id, problem: format!("{error}") })
+    })
+    .collect()
 }
 
 /// Takes a caller's key for this run, unless it is taken.

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use super::{OpenError, SqliteStore};
+use super::{BackupError, OpenError, RestoreError, SqliteStore};
 use crate::run::store::{AuditEntry, AuditFilter, AuditStore, RunStore, StoreError, UsageFilter, UsageGroup, UsageStore, UserStore};
 use crate::types::{Action, Timestamp};
 
@@ -116,6 +116,104 @@ async fn a_store_beside_a_server_sees_and_is_seen_and_locks_nobody_out() {
     assert!(server.run(run).await.unwrap().is_some());
     let run = super::super::contract::stored_run(&server).await;
     assert!(second.run(run).await.unwrap().is_some());
+}
+
+/// A data folder with a store of one ended and one live run, and a backup of it.
+async fn backed_up() -> (tempfile::TempDir, SqliteStore, std::path::PathBuf) {
+    let outer = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&outer.path().join("data")).unwrap();
+    super::super::contract::stored_run(&store).await;
+    let to = outer.path().join("backup");
+    SqliteStore::back_up(&outer.path().join("data"), &to, false).unwrap();
+    (outer, store, to)
+}
+
+#[tokio::test]
+async fn s10_a_backup_is_its_owners_alone_and_nothing_is_left_beside_it() {
+    let (outer, _store, to) = backed_up().await;
+    assert_eq!(to.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let names: std::collections::BTreeSet<_> = std::fs::read_dir(outer.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["backup", "data"].map(std::ffi::OsString::from).into());
+}
+
+#[tokio::test]
+async fn a_backup_overwrites_nothing_unless_it_is_told_to() {
+    let (outer, store, to) = backed_up().await;
+    let data = outer.path().join("data");
+    std::fs::write(&to, "precious").unwrap();
+    assert!(matches!(SqliteStore::back_up(&data, &to, false), Err(BackupError::Exists(_))));
+    assert_eq!(std::fs::read(&to).unwrap(), b"precious");
+    super::super::contract::stored_run(&store).await;
+    assert_eq!(SqliteStore::back_up(&data, &to, true).unwrap().runs, 2);
+    assert!(matches!(SqliteStore::back_up(&outer.path().join("none"), &outer.path().join("x"), false), Err(BackupError::Nothing(_))));
+    assert!(!outer.path().join("x").exists());
+}
+
+#[tokio::test]
+async fn a_backup_is_restored_into_a_folder_without_a_server_and_without_a_database() {
+    let (outer, store, to) = backed_up().await;
+    let (data, fresh) = (outer.path().join("data"), outer.path().join("fresh"));
+    assert!(matches!(SqliteStore::restore(&to, &data, true), Err(RestoreError::Folder(OpenError::InUse(_)))), "a server works there");
+    let restored = SqliteStore::restore(&to, &fresh, false).unwrap();
+    assert_eq!((restored.runs, restored.live, restored.replaced), (1, 1, None));
+    assert!(matches!(SqliteStore::restore(&to, &fresh, false), Err(RestoreError::NotEmpty(_))));
+    super::super::contract::stored_run(&store).await;
+    let second = SqliteStore::restore(&to, &fresh, true).unwrap();
+    let replaced = second.replaced.unwrap();
+    assert!(replaced.exists());
+    let names = std::fs::read_dir(&fresh).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names: std::collections::BTreeSet<_> = names.collect();
+    assert_eq!(names, ["openrunner.db", "openrunner.db.replaced", "openrunner.lock"].map(String::from).into());
+    let opened = SqliteStore::open(&fresh).unwrap();
+    assert_eq!(opened.orphans().await.unwrap(), opened.unfinished().await.unwrap());
+    let vacuum: u32 = opened
+        .writer
+        .write(|connection| connection.pragma_query_value(None, "auto_vacuum", |row| row.get(0)).map_err(super::decode::reading))
+        .await
+        .unwrap();
+    assert_eq!(vacuum, 2, "it can still give room back to the disk");
+}
+
+#[tokio::test]
+async fn what_is_no_whole_backup_of_ours_is_not_restored() {
+    let (outer, _store, to) = backed_up().await;
+    let fresh = outer.path().join("fresh");
+    let put = |name: &str, change: &dyn Fn(&rusqlite::Connection)| {
+        let path = outer.path().join(name);
+        std::fs::copy(&to, &path).unwrap();
+        change(&rusqlite::Connection::open(&path).unwrap());
+        path
+    };
+    let later = put("later", &|file| {
+        file.execute("INSERT INTO refinery_schema_history (version, name) VALUES (4711, 'later')", []).map(|_| ()).unwrap();
+    });
+    let refused = SqliteStore::restore(&later, &fresh, false);
+    assert!(matches!(refused, Err(RestoreError::Later { version: 4711, .. })), "{refused:?}");
+    let other = put("other", &|file| file.execute_batch("DROP TABLE event_chunks").unwrap());
+    assert!(matches!(SqliteStore::restore(&other, &fresh, false), Err(RestoreError::NotABackup(_))));
+    let text = outer.path().join("text");
+    std::fs::write(&text, "no database ".repeat(1000)).unwrap();
+    assert!(matches!(SqliteStore::restore(&text, &fresh, false), Err(RestoreError::NotABackup(_))));
+    let torn = outer.path().join("torn");
+    let whole = std::fs::read(&to).unwrap();
+    std::fs::write(&torn, &whole[..whole.len() - 4096 * 3]).unwrap();
+    let refused = SqliteStore::restore(&torn, &fresh, false);
+    assert!(matches!(refused, Err(RestoreError::Damaged { .. } | RestoreError::NotABackup(_))), "{refused:?}");
+    assert!(matches!(SqliteStore::restore(&outer.path().join("none"), &fresh, false), Err(RestoreError::Io { .. })));
+    let left: Vec<_> = std::fs::read_dir(&fresh).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["openrunner.lock"], "nothing of them is left");
+}
+
+#[tokio::test]
+async fn a_survey_looks_at_a_store_and_makes_none() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(SqliteStore::survey(folder.path(), None).unwrap(), None);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    let store = SqliteStore::open(folder.path()).unwrap();
+    super::super::contract::stored_run(&store).await;
+    let survey = SqliteStore::survey(folder.path(), Some(Timestamp::from_millis(9_000))).unwrap().unwrap();
+    assert_eq!((survey.runs, survey.old), (1, 0), "it has not ended");
+    assert!(survey.size.used > 0);
 }
 
 #[tokio::test]

@@ -6,11 +6,13 @@
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::decode::writing;
+use crate::metrics::StoreMeters;
 use crate::run::store::StoreError;
 
 /// Jobs that may wait. Each waits for its own answer, so this bounds how many callers are served at once, not how much they write.
@@ -46,14 +48,14 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, lock: Option<Arc<File>>) -> std::io::Result<Self> {
+    pub(super) fn start(connection: Connection, lock: Option<Arc<File>>, meters: StoreMeters) -> std::io::Result<Self> {
         let (jobs, mut inbox) = mpsc::channel::<Job>(QUEUE);
         let healthy = Arc::new(AtomicBool::new(true));
         let health = Arc::clone(&healthy);
         std::thread::Builder::new().name("store".into()).spawn(move || {
             let mut group = Vec::with_capacity(GROUP);
             while inbox.blocking_recv_many(&mut group, GROUP) > 0 {
-                commit(&connection, &mut group, &health);
+                commit(&connection, &mut group, &health, &meters);
             }
             // The server is going away; what cannot be tidied up now is at the next start.
             let _ = connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
@@ -92,9 +94,11 @@ impl Writer {
 }
 
 /// One transaction over the whole group. Whether the disk took it is known by the time that anybody is answered.
-fn commit(connection: &Connection, group: &mut Vec<Job>, healthy: &AtomicBool) {
+fn commit(connection: &Connection, group: &mut Vec<Job>, healthy: &AtomicBool, meters: &StoreMeters) {
+    let began = Instant::now();
     if let Err(error) = execute(connection, "BEGIN IMMEDIATE") {
         healthy.store(false, Ordering::Relaxed);
+        meters.committed(began.elapsed(), false);
         for job in group.drain(..) {
             (job(Err(error.clone())).reply)(Ok(()));
         }
@@ -115,7 +119,9 @@ fn commit(connection: &Connection, group: &mut Vec<Job>, healthy: &AtomicBool) {
         let _ = execute(connection, "ROLLBACK");
     }
     // A part that the disk did not take is undone before the commit, which then succeeds with whatever is left.
-    healthy.store(written && done.iter().all(|done| done.taken), Ordering::Relaxed);
+    let taken = written && done.iter().all(|done| done.taken);
+    healthy.store(taken, Ordering::Relaxed);
+    meters.committed(began.elapsed(), taken);
     for done in done {
         (done.reply)(committed.clone());
     }

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Has Prometheus's own Python library read what a running server says at /metrics, after a few runs of the built-in agent. Needs the built
+# program, curl, python3 with venv, and PyPI the first time: the library goes into target/prometheus, nowhere else.
+set -euo pipefail
+
+cd "$(dirname -- "${BASH_SOURCE[0]}")/.."
+target=${CARGO_TARGET_DIR:-$PWD/target}
+venv=$target/prometheus
+wanted=$PWD/scripts/prometheus.txt
+
+if ! cmp -s "$wanted" "$venv/installed.txt"; then
+    rm -rf -- "$venv"
+    # 4: it cannot be installed here, which test.sh takes for a reason to leave this out.
+    { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted"; } || exit 4
+    cp "$wanted" "$venv/installed.txt"
+fi
+
+work=$(mktemp -d)
+mkdir "$work/home" "$work/bin"
+env -i PATH="$work/bin" HOME="$work/home" OPENRUNNER_ADDR=127.0.0.1:0 OPENRUNNER_DATA_DIR="$work/data" OPENRUNNER_AGENTS_DIR="$work/agents" \
+    "$target/debug/openrunner" serve >"$work/log" 2>&1 &
+server=$!
+finish() {
+    kill "$server" 2>/dev/null || true
+    wait "$server" 2>/dev/null || true
+    rm -rf -- "$work"
+}
+trap finish EXIT
+
+address=''
+for _ in $(seq 100); do
+    address=$(sed -n 's/.*openrunner is ready address=\([^ ]*\).*/\1/p' "$work/log")
+    [ -z "$address" ] || break
+    kill -0 "$server" 2>/dev/null || break
+    sleep 0.1
+done
+if [ -z "$address" ]; then
+    cat "$work/log" >&2
+    echo 'test-metrics.sh: the server did not start' >&2
+    exit 1
+fi
+url=http://$address
+call() { curl --silent --fail --header 'Content-Type: application/json' "$@"; }
+field() { sed "s/.*\"$1\":\"\([^\"]*\)\".*/\1/"; }
+token=$(call --data '{"username":"user","password":"user"}' "$url/api/auth/login" | field token)
+for _ in 1 2 3; do
+    run=$(call --header "Authorization: Bearer $token" --data '{"input":{"text":"create hello.py"},"metadata":{"agent_type":"demo"}}' "$url/api/runs" | field run_id)
+    call --header "Authorization: Bearer $token" "$url/api/runs/$run?wait=60" >/dev/null
+done
+# Without a token: this is the machine itself.
+curl --silent --fail "$url/metrics" >"$work/metrics"
+"$venv/bin/python" - "$work/metrics" <<'PYTHON'
+import sys
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+text = open(sys.argv[1], encoding="utf-8").read()
+families = {family.name: family for family in text_string_to_metric_families(text)}
+samples = {(s.name, s.labels.get("agent")): s.value for f in families.values() for s in f.samples if s.name.endswith(("_total", "_count"))}
+for name, expected in [
+    ("openrunner_runs_created_total", 3),
+    ("openrunner_runs_ended_total", 3),
+    ("openrunner_agent_start_seconds_count", 3),
+]:
+    assert samples[(name, "demo")] == expected, (name, samples)
+assert families["openrunner_commit_seconds"].type == "histogram" and families["openrunner_commit_seconds"].unit == "seconds"
+assert all(family.documentation for family in families.values())
+print(f"{len(families)} families, read by Prometheus's own parser")
+PYTHON

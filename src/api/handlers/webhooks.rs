@@ -1,0 +1,46 @@
+//! What became of the events that were sent to webhooks.
+
+use axum::Json as Answer;
+use axum::extract::State;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::super::{ApiError, AppState, Query};
+use super::page::{self, Page};
+use crate::auth::Principal;
+use crate::run::store::{Delivery, DeliveryFilter, DeliveryState};
+use crate::types::{RunId, UserName};
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct ListQuery {
+    /// Only of this run.
+    run_id: Option<RunId>,
+    /// Only those that stand there.
+    state: Option<DeliveryState>,
+    /// Only of this user's runs; for admins.
+    owner: Option<UserName>,
+    /// Most items of the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<usize>,
+    /// Where the page begins: the `next_cursor` of the one before.
+    cursor: Option<u64>,
+}
+
+/// A page of deliveries.
+pub(in crate::api) type DeliveryPage = Page<Delivery, String>;
+
+/// Lists what became of the events of your runs that were sent to webhooks, newest first; an admin's list has everyone's.
+#[utoipa::path(get, path = "/api/webhooks/deliveries", operation_id = "list_deliveries", tag = "webhooks", params(ListQuery),
+    responses((status = 200, description = "A page of them.", body = DeliveryPage)))]
+pub(in crate::api) async fn list(
+    State(app): State<AppState>,
+    principal: Principal,
+    Query(query): Query<ListQuery>,
+) -> Result<Answer<DeliveryPage>, ApiError> {
+    let limit = page::limit(query.limit)?;
+    let filter = DeliveryFilter { owner: query.owner, run: query.run_id, state: query.state, before: query.cursor };
+    let found = app.runs.deliveries(&principal.caller, filter, limit + 1).await?;
+    Ok(Answer(Page::of(found, limit, |delivery| delivery.number.to_string())))
+}

@@ -1,0 +1,228 @@
+//! Webhooks: signed, in order, once or more, and to no address within.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::routing::post;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::support::{Client, Server, Setup, live};
+
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const OTHER: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// One request that came to the receiver.
+#[derive(Clone, Debug)]
+struct Came {
+    id: String,
+    timestamp: String,
+    signature: String,
+    body: Bytes,
+    answered: u16,
+}
+
+impl Came {
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).expect("the body is JSON")
+    }
+
+    /// The type of the event.
+    fn kind(&self) -> String {
+        self.json()["type"].as_str().expect("a type").to_owned()
+    }
+
+    /// Whether it is signed with this secret, by the words of the scheme.
+    fn is_signed_with(&self, secret: &str) -> bool {
+        let key = STANDARD.decode(secret.trim_start_matches("whsec_")).expect("Base64");
+        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(&key).expect("a key");
+        mac.update(format!("{}.{}.", self.id, self.timestamp).as_bytes());
+        mac.update(&self.body);
+        self.signature == format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+    }
+}
+
+/// What answers to webhooks: what it was told to answer first, then 204.
+#[derive(Clone)]
+struct Receiver {
+    answers: Arc<Mutex<VecDeque<(u16, Option<&'static str>)>>>,
+    came: watch::Sender<Vec<Came>>,
+    url: String,
+}
+
+impl Receiver {
+    async fn start(answers: &[(u16, Option<&'static str>)]) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
+        let answers = Arc::new(Mutex::new(answers.iter().copied().collect()));
+        let receiver = Self { answers, came: watch::Sender::new(Vec::new()), url };
+        let router = Router::new().route("/{*path}", post(receive)).with_state(receiver.clone());
+        tokio_util::task::TaskTracker::new().spawn(async move { axum::serve(listener, router).await });
+        receiver
+    }
+
+    /// Waits until so many requests have come, and gives them.
+    async fn came(&self, count: usize) -> Vec<Came> {
+        self.until(|came| came.len() >= count).await
+    }
+
+    async fn until(&self, is_so: impl FnMut(&Vec<Came>) -> bool) -> Vec<Came> {
+        let mut is_so = is_so;
+        self.came.subscribe().wait_for(|came| is_so(came)).await.expect("it is there").clone()
+    }
+
+    /// Waits until the end of a run was taken, and gives what was taken.
+    async fn taken(&self) -> Vec<Came> {
+        let came = self.until(|came| came.iter().any(|one| one.answered == 204 && one.kind() == "done")).await;
+        came.into_iter().filter(|one| one.answered == 204).collect()
+    }
+}
+
+async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> (StatusCode, HeaderMap) {
+    let next = receiver.answers.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    let (status, location) = next.unwrap_or((204, None));
+    let text = |name: &str| headers[name].to_str().expect("a text").to_owned();
+    let (id, timestamp, signature) = (text("webhook-id"), text("webhook-timestamp"), text("webhook-signature"));
+    receiver.came.send_modify(|came| came.push(Came { id, timestamp, signature, body, answered: status }));
+    let mut answer = HeaderMap::new();
+    answer.extend(location.map(|to| (header::LOCATION, to.parse().expect("a header"))));
+    (StatusCode::from_u16(status).expect("a status"), answer)
+}
+
+/// A server that may send to this machine, and does not wait long between attempts.
+fn setup() -> Setup {
+    Setup::new().env("OPENRUNNER_WEBHOOK_ALLOW", "127.0.0.1").env("OPENRUNNER_WEBHOOK_RETRY_SECS", "1,1,1,1")
+}
+
+async fn deliveries(client: &Client, query: &str) -> Vec<Value> {
+    let answer = client.get(&format!("/api/webhooks/deliveries{query}")).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    answer.body["items"].as_array().expect("a listing").clone()
+}
+
+/// Waits until a delivery stands there, which is written a moment after the receiver's answer.
+async fn until_delivery(client: &Client, run: &str, state: &str) -> Value {
+    loop {
+        let mut found = deliveries(client, &format!("?run_id={run}&state={state}")).await;
+        if let Some(delivery) = found.pop() {
+            return delivery;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[test]
+fn c3_a_receiver_that_fails_twice_gets_each_event_signed_in_order_and_once_by_id() {
+    live(async {
+        let receiver = Receiver::start(&[(500, None), (503, None)]).await;
+        let server = setup().start().await;
+        let user = server.client("user").await;
+        let webhook = json!({ "url": receiver.url, "secret": SECRET, "events": ["*"] });
+        let id = user.script_with("say hello\nresult done", json!({ "webhook": webhook })).await;
+        let taken = receiver.taken().await;
+        let all = receiver.came(taken.len() + 2).await;
+        assert!(all.iter().all(|one| one.is_signed_with(SECRET) && !one.is_signed_with(OTHER)));
+        assert!(all[..3].iter().all(|one| one.id == all[0].id && one.body == all[0].body), "the same event under the same id");
+        let log = user.follow(&id).await.rest().await;
+        let expected: Vec<_> = log.iter().filter(|frame| frame.event != "token").collect();
+        assert_eq!(taken.len(), expected.len());
+        for (one, frame) in taken.iter().zip(expected) {
+            let (sent, mut event) = (one.json(), frame.data.clone());
+            event["run_id"] = id.as_str().into();
+            event["session_id"] = user.run(&id).await["session_id"].clone();
+            assert_eq!((&sent["type"], &sent["timestamp"], &sent["data"]), (&event["type"], &event["ts"], &event));
+        }
+        let done = until_delivery(&user, &id, "delivered").await;
+        assert_eq!((&done["seq"], &done["attempts"], &done["status"]), (&json!(1), &json!(3), &json!(204)));
+        assert!(!server.log().contains(SECRET) && !user.run(&id).await.to_string().contains("whsec"));
+    });
+}
+
+#[test]
+fn c3_the_servers_own_webhook_has_the_events_of_all_runs_and_the_list_is_everybodys_own() {
+    live(async {
+        let receiver = Receiver::start(&[]).await;
+        let server = setup().env("OPENRUNNER_WEBHOOK_URL", &receiver.url).env("OPENRUNNER_WEBHOOK_SECRET", SECRET).start().await;
+        let (admin, user) = (server.client("admin").await, server.client("user").await);
+        let id = user.script("say hello\nresult done").await;
+        let taken = receiver.taken().await;
+        assert_eq!(taken.iter().map(Came::kind).collect::<Vec<_>>(), ["run_started", "done"]);
+        assert!(taken.iter().all(|one| one.is_signed_with(SECRET)));
+        let delivered = until_delivery(&user, &id, "delivered").await;
+        assert_eq!(delivered["host"], receiver.url.trim_start_matches("http://").trim_end_matches("/hook"));
+        let admins = admin.script("result done").await;
+        until_delivery(&admin, &admins, "delivered").await;
+        assert!(deliveries(&user, &format!("?run_id={admins}")).await.is_empty(), "somebody else's");
+        assert!(!deliveries(&admin, &format!("?run_id={id}&owner=user&limit=1")).await.is_empty());
+        assert_eq!(user.get("/api/webhooks/deliveries?state=lost").await.problem(422, "invalid_field"), "state");
+    });
+}
+
+#[test]
+fn c3_no_run_names_an_address_within() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        for url in [
+            "http://127.0.0.1/",
+            "http://10.0.0.1/",
+            "http://169.254.169.254/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://localhost/",
+            "ftp://a/",
+        ] {
+            let webhook = json!({ "url": url, "secret": SECRET });
+            let answer = user.ask("result done", json!({ "agent_type": "claude_code", "webhook": webhook })).await;
+            assert_eq!(answer.problem(422, "invalid_field"), "metadata.webhook", "{url}");
+        }
+        for webhook in [json!("https://a.example/"), json!({ "url": "https://a.example/", "secret": "short" })] {
+            let answer = user.ask("result done", json!({ "agent_type": "claude_code", "webhook": webhook })).await;
+            assert_eq!(answer.problem(422, "invalid_field"), "metadata.webhook");
+        }
+    });
+}
+
+#[test]
+fn c3_a_redirect_is_not_followed_and_a_receiver_that_is_gone_is_left_alone() {
+    live(async {
+        let receiver = Receiver::start(&[(307, Some("/elsewhere")), (410, None)]).await;
+        let server = setup().start().await;
+        let user = server.client("user").await;
+        let webhook = json!({ "url": receiver.url, "secret": SECRET });
+        let id = user.script_with("result done", json!({ "webhook": webhook })).await;
+        let failed = until_delivery(&user, &id, "failed").await;
+        assert_eq!((&failed["attempts"], &failed["status"]), (&json!(2), &json!(410)));
+        user.end_of(&id).await;
+        assert_eq!(receiver.came(2).await.len(), 2, "the redirect led nowhere, and after 410 nothing more came");
+        assert_eq!(deliveries(&user, &format!("?run_id={id}")).await.len(), 1);
+        server.logs("a webhook is given up").await;
+    });
+}
+
+#[test]
+fn a_webhook_goes_on_after_the_server_was_killed_between_two_attempts() {
+    live(async {
+        let receiver = Receiver::start(&[(204, None), (500, None)]).await;
+        let server = setup().env("OPENRUNNER_WEBHOOK_RETRY_SECS", "5,5,5").start().await;
+        let user = server.client("user").await;
+        let webhook = json!({ "url": receiver.url, "secret": SECRET });
+        let id = user.script_with("result done", json!({ "webhook": webhook })).await;
+        user.end_of(&id).await;
+        let pending = until_delivery(&user, &id, "pending").await;
+        assert_eq!(pending["event"], "done");
+        let server = server.killed_and_started_again().await;
+        let taken = receiver.taken().await;
+        assert_eq!(taken.iter().map(Came::kind).collect::<Vec<_>>(), ["run_started", "done"]);
+        assert_eq!(taken[1].id, receiver.came(3).await[1].id, "the same id before and after");
+        let user = server.client("user").await;
+        assert_eq!(user.delete(&format!("/api/runs/{id}")).await.status, 204);
+        assert!(deliveries(&user, "").await.is_empty(), "they go with their run");
+    });
+}
