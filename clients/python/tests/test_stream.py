@@ -58,6 +58,15 @@ def test_a_log_that_is_shorter_than_what_was_read_is_not_read_on(kind: str) -> N
         list(follow(kind, server.url, "", "run_1"))
 
 
+def test_a_log_whose_beginning_was_cut_is_read_on_by_who_wants_to(kind: str) -> None:
+    gap = b'event: notice\ndata: {"type":"notice","level":"warning","code":"gap","message":"cut","data":{"after":0,"next":2}}\n\n'
+    with contextlib.closing(Scripted(stream(gap, frame(2), DONE), stream(frame(2), DONE))) as server:
+        with pytest.raises(LogLost) as lost:
+            list(follow(kind, server.url, "", "run_1"))
+        assert numbers(follow(kind, server.url, "", "run_1", after=lost.value.next - 1)) == [2, 3]
+        assert server.last_event_ids == ["0", "1"]
+
+
 def test_comments_and_empty_frames_are_nothing(kind: str) -> None:
     idle = b": keep-alive\n\n\n\nevent: token\n\n"
     with contextlib.closing(Scripted(stream(idle, frame(1), idle, frame(2), idle, DONE))) as server:

@@ -64,6 +64,12 @@ test("a log that is shorter than what was read is not read on", async () => {
   await assert.rejects(read([stream(frame(1), frame(2)), stream(gap, frame(2))]), LogLost);
 });
 
+test("a log whose beginning was cut says with which event it goes on", async () => {
+  const gap = 'event: notice\ndata: {"type":"notice","level":"warning","code":"gap","message":"cut","data":{"after":0,"next":2}}\n\n';
+  await assert.rejects(read([stream(gap, frame(2), DONE)]), (error) => error instanceof LogLost && error.next === 2);
+  assert.deepEqual(await read([stream(frame(2), DONE)], { after: 1 }), [[2, 3], ["1"]]);
+});
+
 test("what is no stream is no stream however often it comes", async () => {
   const page = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<html>";
   await assert.rejects(read([page, page]), BrokenStream);

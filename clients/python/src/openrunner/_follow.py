@@ -65,7 +65,7 @@ class Follower:
         if not isinstance(event, dict) or not isinstance(event.get("type"), str):
             raise BrokenStream(f"after event {self._last} comes what is no event")
         if frame.id is None and event["type"] == "notice" and event.get("code") == "gap":
-            raise LogLost(str(event.get("message")))
+            raise LogLost(str(event.get("message")), int(event["data"]["next"]))
         seq = event.get("seq")
         if type(seq) is not int or str(seq) != frame.id:
             raise BrokenStream(f"after event {self._last} comes one without its number")
