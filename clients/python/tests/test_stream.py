@@ -35,6 +35,7 @@ def test_a_hole_is_asked_for_again(kind: str) -> None:
         b"id: 2\nevent: token\ndata: 7\n\n",
         b'id: 2\nevent: token\ndata: {"seq":2}\n\n',
         b'id: 3\nevent: token\ndata: {"seq":2,"type":"token"}\n\n',
+        b'event: notice\ndata: {"type":"notice","code":"gap"}\n\n',
         b'event: token\ndata: {"seq":2,"type":"token"}\n\n',
         b'id: 2\nevent: token\ndata: {"seq":"2","type":"token"}\n\n',
     ],

@@ -45,6 +45,7 @@ const bad = [
   "id: 2\nevent: token\ndata: 7\n\n",
   'id: 2\nevent: token\ndata: {"seq":2}\n\n',
   'id: 3\nevent: token\ndata: {"seq":2,"type":"token"}\n\n',
+  'event: notice\ndata: {"type":"notice","code":"gap"}\n\n',
   'event: token\ndata: {"seq":2,"type":"token"}\n\n',
   'id: 2\nevent: token\ndata: {"seq":"2","type":"token"}\n\n',
 ];
