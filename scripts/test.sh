@@ -124,6 +124,12 @@ if [ -n "$left_out" ]; then
     echo "SKIPPED: $left_out. Everything else was tested."
     exit 0
 fi
-OPENRUNNER_TEST_AGENTS=$agents cargo test --locked --test e2e
+clients=$target/openai-clients
+if ! scripts/install-openai-clients.sh "$clients"; then
+    [ "${CI-}" != true ] || fail "OpenAI's clients could not be installed, and with CI=true they must be tested."
+    echo "SKIPPED: OpenAI's clients could not be installed."
+    clients=''
+fi
+OPENRUNNER_TEST_AGENTS=$agents OPENRUNNER_TEST_OPENAI=$clients cargo test --locked --test e2e
 
 heading 'All tests passed'

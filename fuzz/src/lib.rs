@@ -32,6 +32,7 @@ pub fn task() -> Task {
         timeout: Duration::from_secs(300),
         idle_timeout: None,
         labels: Default::default(),
+        trace_parent: None,
     };
     Task { spec, resume: None, mcp_servers: Vec::new() }
 }

@@ -123,6 +123,7 @@ pub(crate) fn task(agent: &str) -> Task {
             timeout: Duration::from_mins(5),
             idle_timeout: None,
             labels: std::collections::BTreeMap::new(),
+            trace_parent: None,
         },
         resume: None,
         mcp_servers: vec![],

@@ -1,5 +1,7 @@
 //! How a refusal looks on the wire: problem+json (RFC 9457) with a `code` that stays the same for ever.
 
+use std::sync::Arc;
+
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rustix::io::Errno;
@@ -62,8 +64,8 @@ impl ApiError {
 
     /// The same refusal, with the field that it is about.
     #[must_use]
-    pub fn of_field(self, field: &'static str) -> Self {
-        Self { field: Some(field.to_owned()), ..self }
+    pub fn of_field(self, field: impl Into<String>) -> Self {
+        Self { field: Some(shorten(field.into())), ..self }
     }
 
     /// There is no such thing, or none that the caller may know of (404).
@@ -99,6 +101,11 @@ impl ApiError {
     /// The stable code.
     pub fn code(&self) -> &'static str {
         self.code
+    }
+
+    /// What is wrong, for a person.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// The field that is wrong, where one is.
@@ -148,10 +155,11 @@ impl IntoResponse for ApiError {
         };
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         let mut response = (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
-        if let Some(header) = self.header {
-            let (name, value) = *header;
-            response.headers_mut().insert(name, value);
+        if let Some((name, value)) = self.header.as_deref() {
+            response.headers_mut().insert(name, value.clone());
         }
+        // For a door that says it in other words.
+        response.extensions_mut().insert(Arc::new(self));
         response
     }
 }

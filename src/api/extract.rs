@@ -1,5 +1,7 @@
 //! What handlers take out of a request, with refusals that name what is wrong.
 
+use std::convert::Infallible;
+
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -11,6 +13,7 @@ use super::ApiError;
 use super::object::object;
 use crate::auth::Principal;
 use crate::run::IdempotencyKey;
+use crate::types::TraceParent;
 
 /// A JSON body. The layers around the router have read it already, within its limits of size and time.
 ///
@@ -150,6 +153,21 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
                 None => ApiError::invalid_field(".", rejection.body_text()),
             }
         })
+    }
+}
+
+/// The span of the caller's own trace, by the header `traceparent`. One that is wrong, or there more than once, is passed over, as the
+/// standard wants it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Traced(pub(super) Option<TraceParent>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Traced {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        let mut said = parts.headers.get_all("traceparent").iter();
+        let parent = said.next().filter(|_| said.next().is_none());
+        Ok(Self(parent.and_then(|parent| TraceParent::parse(parent.to_str().ok()?))))
     }
 }
 

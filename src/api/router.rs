@@ -13,7 +13,7 @@ use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
 use super::handlers::{self, health::Health};
-use super::{ApiError, Policy, RateLimits, access, body, client, door, request_log};
+use super::{ApiError, Policy, RateLimits, access, body, client, door, openai, request_log};
 use crate::auth::{Audit, Auth};
 use crate::config::Explained;
 use crate::metrics::Metrics;
@@ -97,6 +97,9 @@ pub(super) fn described() -> Vec<UtoipaMethodRouter<AppState>> {
         routes!(handlers::sessions::list),
         routes!(handlers::sessions::get),
         routes!(handlers::chat::chat),
+        routes!(handlers::models::list),
+        routes!(handlers::models::get),
+        routes!(handlers::completions::create),
         routes!(handlers::webhooks::list),
     ]
 }
@@ -129,6 +132,7 @@ pub(super) fn build(table: Vec<(String, MethodRouter<AppState>)>, state: AppStat
         .layer(from_fn_with_state(state.clone(), access::require_token))
         .layer(from_fn_with_state(Arc::clone(&policy), door::guard))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(openai::in_its_words))
         .layer(from_fn_with_state(state.metrics.http().clone(), request_log::log_request))
         .layer(from_fn_with_state(policy, client::attach))
         .with_state(state)

@@ -60,6 +60,9 @@ pub(super) const NEEDS: &[(Method, &str, Need)] = &[
     (Method::GET, "/api/sessions", READ),
     (Method::GET, "/api/sessions/{id}", READ),
     (Method::POST, "/api/chat", WRITE),
+    (Method::GET, "/v1/models", READ),
+    (Method::GET, "/v1/models/{model}", READ),
+    (Method::POST, "/v1/chat/completions", WRITE),
     (Method::GET, "/api/webhooks/deliveries", READ),
 ];
 

@@ -17,7 +17,7 @@ use crate::run::events::Framing;
 use crate::run::store::StoreError;
 
 /// After so long without an event a comment is sent: it keeps proxies from hanging up, and finds out readers that have gone.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// The form that a reader wants: server-sent events, unless it accepts lines of JSON.
 pub(super) fn framing(headers: &HeaderMap) -> Framing {
@@ -54,9 +54,20 @@ pub(super) fn answer(
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ];
-    let until = principal.expires_in.and_then(|left| Instant::now().checked_add(left));
-    let stream = counted.around(watched(events, keep_alive, until, may_go_on));
+    let stream = counted.around(while_allowed(principal.expires_in, keep_alive, events, may_go_on));
     Ok((headers, Body::from_stream(stream)).into_response())
+}
+
+/// `events` for as long as their reader may read them, whose token or key is good for `expires_in`, with `keep_alive` where they are silent: what [`answer`] sends, for whoever counts
+/// the stream and makes the answer by themselves.
+pub(super) fn while_allowed(
+    expires_in: Option<Duration>,
+    keep_alive: &'static [u8],
+    events: impl Stream<Item = Result<Bytes, StoreError>> + Send + Unpin,
+    may_go_on: impl Fn() -> BoxFuture<'static, bool> + Send,
+) -> impl Stream<Item = Result<Bytes, StoreError>> + Send {
+    let until = expires_in.and_then(|left| Instant::now().checked_add(left));
+    watched(events, keep_alive, until, may_go_on)
 }
 
 /// The stream's bytes until it ends, or at `until`, when the reader's token or key does. Whether the reader may go on is asked as

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use super::Principal;
@@ -89,8 +90,23 @@ impl Audit {
         T: Send + 'static,
         E: Send + 'static,
     {
+        self.begin(deed, work, about, code).await.ok()
+    }
+
+    /// The same for whoever does not wait: it is done whether or not the handle is kept.
+    pub fn begin<T, E>(
+        &self,
+        deed: Deed,
+        work: impl Future<Output = Result<T, E>> + Send + 'static,
+        about: impl FnOnce(&T) -> Option<Target> + Send + 'static,
+        code: impl FnOnce(&E) -> &'static str + Send + 'static,
+    ) -> JoinHandle<Result<T, E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
         let audit = self.clone();
-        let working = self.tasks.spawn(async move {
+        self.tasks.spawn(async move {
             let done = work.await;
             let (target, outcome) = match &done {
                 Ok(value) => (about(value), "ok"),
@@ -98,8 +114,7 @@ impl Audit {
             };
             audit.record(Deed { target: target.unwrap_or(deed.target), ..deed }, outcome).await;
             done
-        });
-        working.await.ok()
+        })
     }
 
     /// Writes down how a deed came out: `ok`, or the stable code of the refusal. If that cannot be written, the deed stands, and the

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::admission::{Admission, Caps};
 use super::budgets::{BudgetState, Budgets};
 use super::driver::{Driver, Surroundings};
+use super::ends::Ends;
 use super::errors::{AnswerError, CreateError, DeleteError, FindError, MessageError, SessionError};
 use super::events::{EventLog, Follower, Framing, Held, Secrets};
 use super::feed::{Changes, Feed, FeedCursor};
@@ -109,6 +111,7 @@ pub(super) struct Inner {
     user_env: Vec<String>,
     pub(super) sessions: Sessions,
     live: Mutex<HashMap<RunId, RunHandle>>,
+    pub(super) ends: Ends,
     pub(super) changes: Changes,
     webhooks: Arc<WebhookRules>,
     pub(super) tasks: TaskTracker,
@@ -160,6 +163,7 @@ impl RunManager {
                 user_env: settings.user_env.clone(),
                 sessions: Sessions::default(),
                 live: Mutex::default(),
+                ends: Ends::default(),
                 changes: Changes::new(),
                 webhooks: Arc::clone(&settings.webhooks),
                 tasks: TaskTracker::new(),
@@ -584,6 +588,17 @@ impl RunManager {
         }
         // Last, so that readers of the feed hear how the runs ended.
         self.inner.changes.close();
+    }
+
+    /// The runs that end from now on, in their order, and those that are let go; the store says which. A reader that stands still misses
+    /// ends and holds nobody up. `None` if somebody reads them already.
+    pub fn ends(&self) -> Option<mpsc::Receiver<RunId>> {
+        self.inner.ends.listen()
+    }
+
+    /// Whether the server goes away: whoever loses a connection now has not left.
+    pub fn is_draining(&self) -> bool {
+        self.inner.around.shutdown.is_told()
     }
 
     pub(super) fn live(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, RunHandle>> {

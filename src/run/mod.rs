@@ -3,6 +3,7 @@
 mod admission;
 mod budgets;
 mod driver;
+mod ends;
 mod errors;
 pub mod events;
 mod feed;

@@ -186,6 +186,7 @@ impl RunManager {
         self.inner.around.meters.ended(&run.spec.agent_type, &done);
         // It may have waited for somebody who knew what to do with it.
         release(&self.inner.around.process_folder(id)).await;
+        self.inner.ends.tell(id);
         tracing::warn!(run.id = %id, "the run was interrupted when the server died");
         Ok(status)
     }
@@ -194,8 +195,9 @@ impl RunManager {
     pub(super) fn drive(&self, id: crate::types::RunId, driving: impl Future<Output = ()> + Send + 'static) {
         let manager = self.clone();
         self.inner.tasks.spawn(async move {
-            let _forget = Forget { manager, id };
+            let forget = Forget { manager, id };
             driving.await;
+            forget.manager.inner.ends.tell(id);
         });
     }
 }

@@ -13,7 +13,7 @@ use super::webhooks::{BadWebhook, WebhookRequest, WebhookRules};
 use super::workspace::{Chooser, WorkspaceError, Workspaces};
 use crate::agent::flags::BadArgs;
 use crate::agent::{Agents, Capabilities};
-use crate::types::{Caller, McpServer, McpTransport, PermissionMode, RuleSpec, RunId, RunSpec, SessionId};
+use crate::types::{Caller, McpServer, McpTransport, PermissionMode, RuleSpec, RunId, RunSpec, SessionId, TraceParent};
 
 /// The agent of a run that names none.
 const DEFAULT_AGENT: &str = "claude_code";
@@ -66,6 +66,8 @@ pub struct NewRun {
     pub idle_timeout: Option<Duration>,
     /// The caller's own marks.
     pub labels: BTreeMap<String, String>,
+    /// The span of the caller's own trace that the run belongs to.
+    pub trace_parent: Option<TraceParent>,
     /// Where its events are sent, beside the operator's own place.
     pub webhook: Option<WebhookRequest>,
     /// Whether the caller is on this machine.
@@ -273,6 +275,7 @@ pub(super) fn check(
         timeout: new.timeout.unwrap_or(DEFAULT_TIMEOUT),
         idle_timeout: new.idle_timeout,
         labels: new.labels,
+        trace_parent: new.trace_parent,
     };
     Ok(Checked { spec, widened, rules, private: Private { env: new.env, mcp_servers: new.mcp_servers }, webhooks })
 }

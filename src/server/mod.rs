@@ -12,6 +12,8 @@ mod signals;
 mod start;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "otel")]
+mod traces;
 mod webhooks;
 
 pub use agents::agents;

@@ -15,6 +15,8 @@ use tokio_util::task::TaskTracker;
 use super::listen::{Drained, Listening, listen, serve, take_over};
 use super::secrets::known_secrets;
 use super::signals::Stop;
+#[cfg(feature = "otel")]
+use super::traces::Traces;
 use super::webhooks::webhooks;
 use crate::agent::handle::Limits;
 use crate::agent::{Agents, Host, Registry};
@@ -98,6 +100,8 @@ pub struct Server {
     limits: Arc<RateLimits>,
     retention: Retention,
     tasks: TaskTracker,
+    #[cfg(feature = "otel")]
+    traces: Option<Traces>,
     max_connections: usize,
     shutdown: Duration,
 }
@@ -177,6 +181,9 @@ impl Server {
         };
         let audit = Audit::new(Arc::new(store.clone()), Arc::clone(&clock), tasks.clone());
         let runs = RunManager::new(Arc::new(store.clone()), Arc::clone(&clock), agents, &run_settings).map_err(StartError::Workspaces)?;
+        // Before the runs of an earlier server are ended, since they have traces, too.
+        #[cfg(feature = "otel")]
+        let traces = Traces::start(&runs, Arc::new(store.clone()));
         let recovered = runs.recover().await?;
         if recovered != Recovered::default() {
             let Recovered { found, queued, interrupted } = recovered;
@@ -210,7 +217,19 @@ impl Server {
         };
         let router = router(state, policy);
         let max_connections = usize::try_from(settings.max_connections.get()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        Ok(Self { listener, address, router, runs, limits, retention, tasks, max_connections, shutdown: settings.shutdown() })
+        Ok(Self {
+            listener,
+            address,
+            router,
+            runs,
+            limits,
+            retention,
+            tasks,
+            #[cfg(feature = "otel")]
+            traces,
+            max_connections,
+            shutdown: settings.shutdown(),
+        })
     }
 
     /// The address that it listens on.
@@ -221,10 +240,12 @@ impl Server {
     /// Serves until it is told to stop. Then it takes no more connections, ends every run as `shutdown` or lets it go on by itself, lets
     /// followers read to the end of what there is, and returns within the shutdown's time.
     pub async fn run(self, stop: Stop) {
-        let Self { listener, address, router, runs, limits, retention, tasks, max_connections, shutdown } = self;
+        #[cfg(feature = "otel")]
+        let traces = self.traces;
+        let Self { listener, address, router, runs, limits, retention, tasks, max_connections, shutdown, .. } = self;
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "openrunner is ready");
         let listening = Listening { max_connections, drain: shutdown };
-        let closing = CancellationToken::new();
+        let (closing, drained) = (CancellationToken::new(), CancellationToken::new());
         let draining = async {
             let how = stop.told().await;
             closing.cancel();
@@ -233,11 +254,21 @@ impl Server {
                 OnShutdown::Detach => tracing::info!("shutting down: agents go on without this server"),
             }
             runs.drain(how, shutdown).await;
+            drained.cancel();
         };
+        #[cfg(feature = "otel")]
+        let tracing = async {
+            if let Some(traces) = traces {
+                traces.send(drained.clone()).await;
+            }
+        };
+        #[cfg(not(feature = "otel"))]
+        let tracing = std::future::ready(());
         let tidying = closing.run_until_cancelled(limits.keep_tidy());
         let keeping = closing.run_until_cancelled(retention.keep_on());
-        let (drained, (), _closed, _kept) = tokio::join!(serve(listener, router, listening, closing.clone()), draining, tidying, keeping);
-        if let Drained::Cut(connections) = drained {
+        let serving = serve(listener, router, listening, closing.clone());
+        let (left, (), _closed, _kept, ()) = tokio::join!(serving, draining, tidying, keeping, tracing);
+        if let Drained::Cut(connections) = left {
             tracing::warn!(connections, "connections were cut that did not finish in time");
         }
         tasks.close();

@@ -86,6 +86,13 @@ prefixed_id! {
     RunId, "run_", "a run"
 }
 
+impl RunId {
+    /// The number that its digits are.
+    pub fn as_u128(self) -> u128 {
+        self.0.as_u128()
+    }
+}
+
 prefixed_id! {
     /// One conversation, which holds one or more runs: `ses_` and 32 hexadecimal digits.
     SessionId, "ses_", "a session"

@@ -17,6 +17,7 @@ mod scope;
 mod shutdown;
 mod spec;
 mod text;
+mod trace;
 
 pub use action::Action;
 pub use budget::{BadTokens, Bound, BoundChange, Budget, BudgetChange, Tokens, Unlimited};
@@ -36,3 +37,4 @@ pub use scope::{BadScope, Scope};
 pub use shutdown::OnShutdown;
 pub use spec::{McpServer, McpTransport, PermissionMode, RunSpec, Timestamp};
 pub use text::acts_on_a_reader;
+pub use trace::TraceParent;

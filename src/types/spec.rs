@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::RuleSpec;
+use super::{RuleSpec, TraceParent};
 
 /// A moment of wall-clock time. On the wire RFC 3339 in UTC with milliseconds, always 24 characters: `2026-11-22T13:05:00.123Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ToSchema)]
@@ -152,6 +152,9 @@ pub struct RunSpec {
     /// The caller's own marks, for finding runs again.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// The span of the caller's own trace that the run belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_parent: Option<TraceParent>,
 }
 
 mod duration_secs {

@@ -15,6 +15,7 @@ mod given;
 mod health;
 mod messages;
 mod one_shot;
+mod openai;
 mod pasted;
 mod permissions;
 mod restart;

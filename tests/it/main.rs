@@ -26,6 +26,7 @@ mod memo;
 mod messages;
 mod metrics;
 mod network;
+mod openai;
 mod packaging;
 mod permissions;
 mod policies;
@@ -48,6 +49,8 @@ mod stops;
 mod streams;
 mod support;
 mod terminal;
+#[cfg(feature = "otel")]
+mod traces;
 mod usage;
 mod webhooks;
 mod workspaces;

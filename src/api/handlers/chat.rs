@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::super::access::Peer;
 use super::super::actor::Actor;
 use super::super::error::RunFields;
+use super::super::extract::Traced;
 use super::super::{ApiError, AppState, Json};
 use crate::auth::Target;
 use crate::run::{MAX_TIMEOUT, NewRun};
@@ -66,6 +67,7 @@ pub(in crate::api) async fn chat(
     State(app): State<AppState>,
     actor: Actor,
     Peer(peer): Peer,
+    Traced(trace_parent): Traced,
     Json(request): Json<ChatRequest>,
 ) -> Result<Answer<ChatResponse>, ApiError> {
     let (agent_type, model) = agent_of(request.model.as_deref().unwrap_or("claude"), &app)?;
@@ -74,6 +76,7 @@ pub(in crate::api) async fn chat(
         prompt: request.message,
         model,
         session: request.session_id,
+        trace_parent,
         from_this_machine: peer.is_local(),
         ..NewRun::default()
     };
@@ -101,7 +104,7 @@ pub(in crate::api) async fn chat(
 }
 
 /// Which agent, and which of its models, a name means.
-fn agent_of(name: &str, app: &AppState) -> Result<(String, Option<String>), ApiError> {
+pub(super) fn agent_of(name: &str, app: &AppState) -> Result<(String, Option<String>), ApiError> {
     let (agent, model) = name.split_once('/').map_or((name, None), |(agent, model)| (agent, Some(model.to_owned())));
     let agent = SHORT.iter().find(|(short, _)| *short == agent).map_or(agent, |(_, agent)| agent);
     if app.runs.agents().contains(agent) {

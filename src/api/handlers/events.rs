@@ -63,6 +63,19 @@ pub(in crate::api) async fn follow(
     stream::answer(&app, &principal, framing, log(follower), may_go_on)
 }
 
+/// What a follower reads for somebody, for as long as they may read it, with `keep_alive` where it is silent.
+pub(super) fn following(
+    app: AppState,
+    principal: Principal,
+    run: RunId,
+    follower: Follower,
+    keep_alive: &'static [u8],
+) -> impl Stream<Item = Result<Bytes, StoreError>> + Send + Unpin {
+    let expires_in = principal.expires_in;
+    let may_go_on = move || -> BoxFuture<'static, bool> { Box::pin(may_follow(app.clone(), principal.clone(), run)) };
+    Box::pin(stream::while_allowed(expires_in, keep_alive, log(follower), may_go_on))
+}
+
 /// Whether the reader would still be let in, and to this run. A store that cannot say so ends the stream: the client comes again.
 async fn may_follow(app: AppState, principal: Principal, run: RunId) -> bool {
     match app.auth.recheck(&principal).await {

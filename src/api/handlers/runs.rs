@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::super::access::Peer;
 use super::super::actor::Actor;
 use super::super::error::RunFields;
-use super::super::extract::Keyed;
+use super::super::extract::{Keyed, Traced};
 use super::super::object::object;
 use super::super::{ApiError, AppState, Path, Query};
 use super::page::{self, Page};
@@ -198,10 +198,12 @@ pub(in crate::api) async fn create(
     State(app): State<AppState>,
     actor: Actor,
     Peer(peer): Peer,
+    Traced(trace_parent): Traced,
     Keyed { value, key }: Keyed<CreateRunRequest>,
 ) -> Result<(StatusCode, HeaderMap, Answer<CreateRunResponse>), ApiError> {
     let request: CreateRunRequest = value;
     let mut new = request.into_new_run(peer.is_local())?;
+    new.trace_parent = trace_parent;
     new.default_passwords = new.permission_mode != PermissionMode::Auto && app.auth.default_password_reaches(&actor.caller().user).await?;
     let (runs, caller, deed) = (app.runs.clone(), actor.caller(), actor.deed(Action::RunCreate));
     let creating = async move { runs.create(&caller, new, key).await.map_err(|error| ApiError::of_create(error, FIELDS)) };
@@ -242,6 +244,7 @@ impl CreateRunRequest {
             timeout: metadata.timeout_secs.map(Duration::from_secs),
             idle_timeout: metadata.idle_timeout_secs.map(Duration::from_secs),
             labels: metadata.labels.unwrap_or_default(),
+            trace_parent: None,
             webhook: metadata.webhook.map(WebhookRequest::from),
             from_this_machine,
             default_passwords: false,

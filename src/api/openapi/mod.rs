@@ -23,6 +23,7 @@ use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::access::{self, is_open};
 use super::error::Problem;
+use super::openai::Refusal;
 use super::router::as_matched;
 
 /// Name of the scheme by which every route but the open ones takes its token.
@@ -34,7 +35,7 @@ const QUERY_TOKEN: &str = "access_token";
 const DESCRIPTION: &str = "A durable HTTP service over coding agents. JSON in, JSON out, UTF-8.\n\n\
     Requests with fields that are not known are refused; in answers, skip what you do not know. A field without a value is absent. Times \
     are RFC 3339 in UTC with milliseconds. Every answer has an `X-Request-Id`, by which the server's log knows it. Every refusal is \
-    `application/problem+json` with a `code` that stays the same.";
+    `application/problem+json` with a `code` that stays the same, but under `/v1`, where it has OpenAI's form.";
 
 /// The whole description of `routes`.
 pub(super) fn document<S>(routes: Vec<UtoipaMethodRouter<S>>) -> OpenApi {
@@ -52,6 +53,7 @@ pub(super) fn document<S>(routes: Vec<UtoipaMethodRouter<S>>) -> OpenApi {
     }
     let shared = refusals::share(&mut paths);
     schemas.push((Problem::name().into_owned(), problem()));
+    schemas.push((Refusal::name().into_owned(), Refusal::schema()));
     schemas.extend(events::components());
     let info = InfoBuilder::new().title("OpenRunner").version(env!("CARGO_PKG_VERSION")).description(Some(DESCRIPTION));
     let info = info.license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()));
@@ -73,6 +75,7 @@ pub(super) fn document<S>(routes: Vec<UtoipaMethodRouter<S>>) -> OpenApi {
         ("users", "Users, for admins"),
         ("keys", "API keys, for programs"),
         ("audit", "Who did what"),
+        ("openai", "The same by OpenAI's API, for programs that speak it"),
         ("webhooks", "Events that are sent to you"),
         ("usage", "What was used, and what may be used"),
         ("server", "The server itself, and what describes it"),

@@ -11,6 +11,7 @@ use utoipa::openapi::{ContentBuilder, HeaderBuilder, Paths, Ref, RefOr, Response
 
 use super::super::access::is_open;
 use super::super::error::Problem;
+use super::super::openai::{self, Refusal};
 use super::super::router::as_matched;
 use super::super::scopes::{self, Need};
 use super::codes::{ALL, Code};
@@ -26,11 +27,28 @@ pub(super) fn add(method: &Method, path: &str, operation: &mut Operation) {
     // Said below, status by status.
     operation.extensions = None;
     let mut by_status = BTreeMap::<u16, Vec<&Code>>::new();
-    for code in ALL.iter().filter(|code| names.iter().any(|name| name == code.name)) {
-        by_status.entry(code.status).or_default().push(code);
+    let is_openai = openai::is_ours(path);
+    let told: Vec<Code> = ALL.iter().filter(|code| names.iter().any(|name| name == code.name)).map(|code| code.told(is_openai)).collect();
+    for code in &told {
+        let codes = by_status.entry(code.status).or_default();
+        if codes.iter().all(|other| other.name != code.name) {
+            codes.push(code);
+        }
     }
     for (status, codes) in by_status {
-        operation.responses.responses.insert(status.to_string(), RefOr::T(response(status, &codes)));
+        operation.responses.responses.insert(status.to_string(), RefOr::T(response(status, &codes, is_openai)));
+    }
+}
+
+impl Code {
+    /// The same in the words of OpenAI's API, for a route of that door.
+    fn told(&self, is_openai: bool) -> Self {
+        let (status, name) = match StatusCode::from_u16(self.status) {
+            Ok(status) if is_openai => openai::words_for(status, self.name),
+            Ok(status) => (status, self.name),
+            Err(_no_status) => (StatusCode::INTERNAL_SERVER_ERROR, self.name),
+        };
+        Self { status: status.as_u16(), name, when: self.when }
     }
 }
 
@@ -93,16 +111,23 @@ fn is_checked(parameter: &utoipa::openapi::path::Parameter) -> bool {
     matches!(parameter.parameter_in, ParameterIn::Query | ParameterIn::Header) && parameter.name != "If-None-Match"
 }
 
-/// The answer of a status: a problem with one of these codes.
-fn response(status: u16, codes: &[&Code]) -> Response {
+/// The answer of a status: a problem with one of these codes, or the same as OpenAI has it.
+fn response(status: u16, codes: &[&Code], is_openai: bool) -> Response {
     let told: Vec<String> = codes.iter().map(|code| format!("`{}`: {}", code.name, code.when)).collect();
     let code = words("Which refusal it is.", codes.iter().map(|code| code.name));
-    let schema = AllOfBuilder::new().item(Ref::from_schema_name(Problem::name())).item(ObjectBuilder::new().property("code", code));
-    let title = reason(status);
-    let example =
-        codes.first().map(|code| json!({"type": "about:blank", "title": title, "status": status, "detail": code.when, "code": code.name}));
-    let content = ContentBuilder::new().schema(Some(schema)).example(example).build();
-    let answer = ResponseBuilder::new().description(told.join("\n\n")).content("application/problem+json", content);
+    let (kind, content) = if is_openai {
+        let code = ObjectBuilder::new().property("code", code);
+        let schema = AllOfBuilder::new().item(Ref::from_schema_name(Refusal::name())).item(ObjectBuilder::new().property("error", code));
+        ("application/json", ContentBuilder::new().schema(Some(schema)))
+    } else {
+        let schema = AllOfBuilder::new().item(Ref::from_schema_name(Problem::name())).item(ObjectBuilder::new().property("code", code));
+        let title = reason(status);
+        let example = codes
+            .first()
+            .map(|code| json!({"type": "about:blank", "title": title, "status": status, "detail": code.when, "code": code.name}));
+        ("application/problem+json", ContentBuilder::new().schema(Some(schema)).example(example))
+    };
+    let answer = ResponseBuilder::new().description(told.join("\n\n")).content(kind, content.build());
     let text = |what: &str| HeaderBuilder::new().schema(Some(any_text())).description(Some(what)).build();
     match status {
         401 => answer.header("WWW-Authenticate", text("The challenge of RFC 6750.")),

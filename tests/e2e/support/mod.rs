@@ -10,7 +10,7 @@ use std::fmt;
 
 pub(crate) use bench::{Bench, program_of_ours};
 pub(crate) use events::{Events, Follow};
-pub(crate) use server::{Run, Server, wait_for};
+pub(crate) use server::{Run, Server, curl, wait_for};
 
 /// The agents that the scenarios are played with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -262,7 +262,10 @@ impl Log {
                 text.push_str(&line);
                 text.push('\n');
                 drop(text);
-                let address = line.split_once("openrunner is ready address=").and_then(|(_, rest)| rest.split(' ').next());
+                // As text, or as JSON.
+                let ready = ["openrunner is ready address=", "\"openrunner is ready\",\"address\":\""];
+                let rest = ready.iter().find_map(|ready| Some(line.split_once(ready)?.1));
+                let address = rest.and_then(|rest| rest.split([' ', '"']).next());
                 tell.send_modify(|told| {
                     told.lines += 1;
                     told.address = told.address.take().or(address.map(str::to_owned));

@@ -1,0 +1,70 @@
+//! OpenAI's own clients, for Python and for JavaScript, chat with Claude Code through this server.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use serde_json::{Value, json};
+
+use crate::support::{Bench, Server, curl, program_of_ours};
+
+/// Where `scripts/install-openai-clients.sh` has put them; `None` where these tests are to be skipped.
+fn clients() -> Option<PathBuf> {
+    let folder = std::env::var_os("OPENRUNNER_TEST_OPENAI").map(PathBuf::from).filter(|path| !path.as_os_str().is_empty());
+    if folder.is_none() {
+        let how = "run ./scripts/test.sh, or set OPENRUNNER_TEST_OPENAI to the folder that scripts/install-openai-clients.sh was given";
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "with CI=true OpenAI's clients must be tested: {how}");
+        let _ = writeln!(std::io::stderr(), "SKIPPED: OpenAI's clients are not there; {how}");
+    }
+    folder.map(|folder| folder.canonicalize().expect("the folder of OpenAI's clients"))
+}
+
+/// A server on which a user may have one stream.
+fn server() -> Option<&'static Server> {
+    static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+    let one_stream = [("OPENRUNNER_MAX_STREAMS_PER_USER", "1")];
+    SERVER.get_or_init(|| Bench::get().map(|bench| Server::start(bench, "openai", &one_stream))).as_ref()
+}
+
+/// An API key of a new user of this name: who has a default password can make none.
+fn key_of(server: &Server, name: &str) -> String {
+    let credentials = json!({ "username": name, "password": "long enough" });
+    let made = server.post("/api/users", &credentials);
+    assert_eq!(made["username"], name, "{made}");
+    let token = server.post("/api/auth/login", &credentials)["token"].as_str().expect("a token").to_owned();
+    let (url, bearer) = (format!("http://{}/api/keys", server.address), format!("Authorization: Bearer {token}"));
+    let wanted = json!({ "name": "chat", "scopes": ["runs:read", "runs:write"] }).to_string();
+    let answer = curl(&[&url, "-H", &bearer, "-H", "Content-Type: application/json", "--data-binary", "@-"], wanted.as_bytes());
+    let key: Value = serde_json::from_slice(&answer).expect("a key");
+    key["key"].as_str().unwrap_or_else(|| panic!("no key: {key}")).to_owned()
+}
+
+/// Has a program chat as a user of its own, and sees it end well.
+fn chats(server: &Server, name: &str, program: &Path, arguments: &[&Path], clients: &Path) {
+    let output = Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("OPENAI_BASE_URL", format!("http://{}/v1", server.address))
+        .env("OPENAI_API_KEY", key_of(server, name))
+        .env("OPENAI_CLIENT", clients)
+        .output()
+        .expect("the client's program");
+    let (out, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && out.contains("all is well"), "{name}: {}\n{out}{errors}", output.status);
+}
+
+#[test]
+fn the_official_python_client_chats_streams_and_knows_every_refusal() {
+    if let (Some(clients), Some(server)) = (clients(), server()) {
+        chats(server, "python", &clients.join("venv/bin/python"), &[&program_of_ours("openai_chat.py")], &clients);
+    }
+}
+
+#[test]
+fn the_official_javascript_client_chats_streams_and_knows_every_refusal() {
+    if let (Some(clients), Some(server)) = (clients(), server()) {
+        chats(server, "javascript", Path::new("node"), &[&program_of_ours("openai_chat.mjs")], &clients);
+    }
+}

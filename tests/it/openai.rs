@@ -1,0 +1,298 @@
+//! The door for programs that speak OpenAI's API: the same runs, asked for and answered in its form.
+
+use reqwest::Method;
+use reqwest::header::HeaderValue;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Client, Server, Setup, last, live};
+
+const COMPLETIONS: &str = "/v1/chat/completions";
+
+/// A request of one message to the scripted agent, with further fields.
+fn asking(script: &str, more: &Value) -> Value {
+    let mut body = json!({ "model": "claude", "messages": [{ "role": "user", "content": script }] });
+    for (name, value) in more.as_object().expect("fields") {
+        body[name] = value.clone();
+    }
+    body
+}
+
+/// The data of each event of a stream that was read whole; `[DONE]` is a text.
+fn data(text: &str) -> Vec<Value> {
+    let frames = text.split_terminator("\n\n").filter(|frame| !frame.starts_with(':'));
+    let data = frames.map(|frame| frame.strip_prefix("data: ").expect("nothing but data"));
+    data.map(|data| serde_json::from_str(data).unwrap_or_else(|_| data.into())).collect()
+}
+
+/// The text of all chunks, put together.
+fn text(chunks: &[Value]) -> String {
+    chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str()).collect()
+}
+
+/// Asserts that this is a refusal in OpenAI's form, and gives the field that it names.
+fn refused<'a>(answer: &'a Answer, status: u16, kind: &str, code: &str) -> Option<&'a str> {
+    let error = &answer.body["error"];
+    assert_eq!((answer.status, &error["type"], &error["code"]), (status, &json!(kind), &json!(code)), "{}", answer.text);
+    assert_eq!(answer.header("content-type"), "application/json");
+    assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()));
+    error["param"].as_str()
+}
+
+/// Begins a stream, and reads until this was said. The run goes on at most as long as the answer is held.
+async fn streaming(user: &Client, body: &Value, until: &str) -> (reqwest::Response, String) {
+    let mut response = user.request(Method::POST, COMPLETIONS).json(body).send().await.expect("the server answers");
+    assert_eq!((response.status().as_u16(), &response.headers()["content-type"]), (200, &HeaderValue::from_static("text/event-stream")));
+    let run = response.headers()["x-openrunner-run-id"].to_str().expect("an id").to_owned();
+    let mut seen = String::new();
+    while !seen.contains(until) {
+        let chunk = response.chunk().await.expect("the stream goes on").expect("it has not ended");
+        seen.push_str(std::str::from_utf8(&chunk).expect("whole characters"));
+    }
+    (response, run)
+}
+
+#[test]
+fn a_completion_is_the_final_text_of_an_ordinary_run() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let body = asking("say on my way\nresult Hello!", &json!({ "user": "ann", "metadata": { "team": "a" }, "temperature": 0.1 }));
+        let answer = user.post(COMPLETIONS, &body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let message = json!({ "role": "assistant", "content": "Hello!", "refusal": null });
+        assert_eq!(answer.body["choices"], json!([{ "index": 0, "message": message, "logprobs": null, "finish_reason": "stop" }]));
+        let id = answer.body["openrunner"]["run_id"].as_str().unwrap();
+        assert_eq!((&answer.body["id"], &answer.body["object"]), (&json!(format!("chatcmpl-{id}")), &json!("chat.completion")));
+        assert_eq!((&answer.body["model"], answer.header("x-openrunner-run-id")), (&json!("claude"), id));
+        let run = user.run(id).await;
+        assert_eq!(
+            (&run["agent_type"], &run["status"], &run["prompt"]),
+            (&json!("claude_code"), &json!("completed"), &body["messages"][0]["content"])
+        );
+        assert_eq!(run["labels"], json!({ "team": "a", "user": "ann" }));
+        let usage = &answer.body["usage"];
+        let sum = usage["prompt_tokens"].as_u64().unwrap() + usage["completion_tokens"].as_u64().unwrap();
+        assert_eq!(usage["total_tokens"], sum);
+    });
+}
+
+#[test]
+fn a_stream_gives_the_text_as_it_is_written_and_says_when_it_is_over() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let body = asking("say one\nsay two\nresult two", &json!({ "stream": true, "stream_options": { "include_usage": true } }));
+        let answer = user.post(COMPLETIONS, &body).await;
+        assert_eq!((answer.status, answer.header("content-type")), (200, "text/event-stream"));
+        let data = data(&answer.text);
+        assert_eq!((text(&data).as_str(), data.last()), ("one\n\ntwo", Some(&json!("[DONE]"))));
+        let chunks = &data[..data.len() - 1];
+        assert!(chunks.iter().all(|chunk| chunk["object"] == "chat.completion.chunk" && chunk["id"] == chunks[0]["id"]));
+        assert_eq!(chunks[0]["choices"][0]["delta"]["role"], "assistant");
+        let ends: Vec<_> = chunks.iter().filter(|chunk| chunk["choices"][0]["finish_reason"] == "stop").collect();
+        assert_eq!((ends.len(), &ends[0]["openrunner"]["status"]), (1, &json!("completed")));
+        assert_eq!(chunks.last().unwrap()["choices"], json!([]), "the totals come last");
+    });
+}
+
+#[test]
+fn every_refusal_under_v1_has_the_form_that_openais_clients_read() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        refused(&server.guest().get("/v1/models").await, 401, "invalid_request_error", "invalid_api_key");
+        refused(
+            &user.with_token("orn_wrong").post(COMPLETIONS, &asking("", &json!({}))).await,
+            401,
+            "invalid_request_error",
+            "invalid_api_key",
+        );
+        refused(&user.get("/v1/nothing").await, 404, "invalid_request_error", "not_found");
+        refused(&user.get(COMPLETIONS).await, 405, "invalid_request_error", "method_not_allowed");
+        let unknown = user.post(COMPLETIONS, &asking("", &json!({ "model": "gpt-4o" }))).await;
+        assert_eq!(refused(&unknown, 404, "invalid_request_error", "model_not_found"), Some("model"));
+        assert!(unknown.text.contains("claude_code"), "it names those that there are: {}", unknown.text);
+        refused(&user.get("/v1/models/gpt-4o").await, 404, "invalid_request_error", "model_not_found");
+        let tools = user.post(COMPLETIONS, &asking("", &json!({ "tools": [{ "type": "function" }] }))).await;
+        assert_eq!(refused(&tools, 400, "invalid_request_error", "unsupported_parameter"), Some("tools"));
+        let role = json!({ "messages": [{ "role": "tool", "content": "x" }] });
+        let role = user.post(COMPLETIONS, &asking("", &role)).await;
+        assert_eq!(refused(&role, 400, "invalid_request_error", "invalid_field"), Some("messages[0].role"));
+        let labels = user.post(COMPLETIONS, &asking("say x", &json!({ "metadata": { "a": "x".repeat(300) } }))).await;
+        assert_eq!(refused(&labels, 400, "invalid_request_error", "invalid_field"), Some("metadata"));
+        let option = user.post(COMPLETIONS, &asking("say x", &json!({ "openrunner": { "timeout_secs": 0 } }))).await;
+        assert_eq!(refused(&option, 400, "invalid_request_error", "invalid_field"), Some("openrunner.timeout_secs"));
+        let request = user.request(Method::POST, COMPLETIONS).header("content-type", "text/plain").body("{}");
+        refused(&user.send(request).await, 415, "invalid_request_error", "not_json");
+        assert_eq!(user.get("/api/runs").await.body["items"], json!([]), "nothing was made");
+        user.get("/api/nothing").await.problem(404, "not_found");
+    });
+}
+
+#[test]
+fn the_models_are_the_agents_that_can_be_used() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let models = user.get("/v1/models").await;
+        let names: Vec<_> = models.body["data"].as_array().unwrap().iter().filter_map(|model| model["id"].as_str()).collect();
+        assert_eq!((&models.body["object"], names), (&json!("list"), vec!["claude_code", "demo"]));
+        let model = json!({ "id": "claude/opus", "object": "model", "created": 0, "owned_by": "openrunner" });
+        assert_eq!(user.get("/v1/models/claude%2Fopus").await.body, model);
+    });
+}
+
+#[test]
+fn a_run_without_an_answer_is_a_refusal_that_nobody_repeats_by_itself() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        for stream in [false, true] {
+            for (script, options, status, kind, code) in [
+                ("error Not logged in · Please run /login", json!({}), 502, "server_error", "not_logged_in"),
+                ("exit 3", json!({}), 502, "server_error", "crashed"),
+                ("hang", json!({ "timeout_secs": 1 }), 504, "server_error", "timeout"),
+            ] {
+                let answer = user.post(COMPLETIONS, &asking(script, &json!({ "stream": stream, "openrunner": options }))).await;
+                refused(&answer, status, kind, code);
+                assert_eq!(answer.header("x-should-retry"), "false");
+                assert_eq!(user.run(answer.header("x-openrunner-run-id")).await["cause"], code);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_failure_in_the_middle_of_a_stream_is_an_error_in_it_and_not_an_end() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let answer = user.post(COMPLETIONS, &asking("say half\nexit 3", &json!({ "stream": true }))).await;
+        let data = data(&answer.text);
+        assert_eq!((answer.status, text(&data).as_str()), (200, "half"));
+        assert_eq!(data.last().unwrap()["error"]["code"], "crashed");
+        assert!(!answer.text.contains("[DONE]") && !answer.text.contains("\"stop\""));
+    });
+}
+
+#[test]
+fn k4_in_this_door_alone_a_client_that_leaves_cancels_its_run() {
+    live(async {
+        let server = Server::start().await;
+        let (user, admin) = (server.client("user").await, server.client("admin").await);
+        let (left, run) = streaming(&user, &asking("say up\nuntil-interrupt", &json!({ "stream": true })), "up").await;
+        drop(left);
+        let frames = user.follow(&run).await.rest().await;
+        assert_eq!((&last(&frames)["status"], &last(&frames)["cause"]), (&json!("cancelled"), &json!("cancelled")));
+        // Written when the cancelling is done, which may be a moment after the run's end.
+        let audited = loop {
+            let audit = admin.get("/api/audit?action=run.cancel").await.body;
+            if let Some(entry) = audit["items"].get(0) {
+                break entry.clone();
+            }
+        };
+        assert_eq!((&audited["run_id"], &audited["user"], &audited["outcome"]), (&json!(run), &json!("user"), &json!("ok")));
+
+        // The same for whoever waits for the whole.
+        let body = asking("say up\nuntil-interrupt", &json!({}));
+        let waiting = user.request(Method::POST, COMPLETIONS).json(&body).send();
+        let leaving = async {
+            loop {
+                let runs = user.get("/api/runs?status=running").await;
+                if let Some(run) = runs.body["items"][0]["run_id"].as_str() {
+                    user.follow(run).await.until_said("up").await;
+                    return run.to_owned();
+                }
+            }
+        };
+        let run = tokio::select! {
+            _ = waiting => panic!("the run ends only when it is cancelled"),
+            run = leaving => run,
+        };
+        assert_eq!(user.end_of(&run).await["cause"], "cancelled");
+    });
+}
+
+#[test]
+fn k4_a_client_that_leaves_cancels_nothing_where_it_said_so_or_comes_again_by_a_key() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let go = server.folder().join("go");
+        let script = format!("say up\nwait {}\nresult done", go.display());
+        let staying = asking(&script, &json!({ "stream": true, "openrunner": { "on_disconnect": "continue" } }));
+        let (left, staying) = streaming(&user, &staying, "up").await;
+        drop(left);
+        let body = asking(&script, &json!({ "stream": true }));
+        let keyed = || user.request(Method::POST, COMPLETIONS).header("idempotency-key", "again").json(&body);
+        let first = keyed().send().await.unwrap();
+        let keyed_run = first.headers()["x-openrunner-run-id"].to_str().unwrap().to_owned();
+        drop(first);
+        // Answered only when the server has looked at what came before on this machine, and with what both runs are.
+        for run in [&staying, &keyed_run] {
+            assert_eq!(user.run(run).await["status"], "running");
+        }
+        std::fs::write(&go, "").unwrap();
+        let again = user.send(keyed()).await;
+        assert_eq!((again.header("x-openrunner-run-id"), text(&data(&again.text)).as_str()), (keyed_run.as_str(), "up"));
+        assert_eq!(user.end_of(&staying).await["status"], "completed");
+        assert_eq!(user.get("/api/runs").await.body["items"].as_array().unwrap().len(), 2, "the key made no second run");
+    });
+}
+
+#[test]
+fn k3_a_server_that_goes_away_leaves_its_clients_and_cancels_nothing() {
+    live(async {
+        let mut server = Server::start().await;
+        let user = server.client("user").await;
+        let go = server.folder().join("go");
+        let body = asking(&format!("say up\nwait {}\nresult done", go.display()), &json!({ "stream": true }));
+        let (mut left, run) = streaming(&user, &body, "up").await;
+        server.signal(Signal::TERM);
+        let mut rest = String::new();
+        while let Ok(Some(chunk)) = left.chunk().await {
+            rest.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+        assert_eq!(data(&rest).last().map(|last| last["error"]["code"].clone()), Some(json!("shutting_down")), "{rest}");
+        assert_eq!(server.ended().await, 0);
+        let server = server.again().start().await;
+        std::fs::write(&go, "").unwrap();
+        assert_eq!(user.at(server.url()).end_of(&run).await["status"], "completed");
+    });
+}
+
+#[test]
+fn d8_a_stream_that_is_one_too_many_is_refused_before_there_is_a_run() {
+    live(async {
+        let server = Setup::new().env("OPENRUNNER_MAX_STREAMS_PER_USER", 1).start().await;
+        let user = server.client("user").await;
+        let body = asking("say up\nuntil-interrupt", &json!({ "stream": true }));
+        let (_held, run) = streaming(&user, &body, "up").await;
+        let refusal = user.post(COMPLETIONS, &body).await;
+        refused(&refusal, 429, "rate_limit_error", "too_many_streams");
+        assert!(refusal.header("retry-after").parse::<u32>().is_ok());
+        assert_eq!(user.get("/api/runs").await.body["items"].as_array().unwrap().len(), 1);
+        user.cancel(&run).await;
+    });
+}
+
+#[test]
+fn in_a_session_only_what_is_new_is_said_and_without_one_the_whole_conversation() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let first = user.post(COMPLETIONS, &asking("result one", &json!({}))).await;
+        let session = &first.body["openrunner"]["session_id"];
+        let said = |role: &str, text: &str| json!({ "role": role, "content": text });
+        let messages =
+            json!([said("system", "be brief"), said("user", "result one"), said("assistant", "one"), said("user", "result two")]);
+        let next = json!({ "messages": messages, "openrunner": { "session_id": session } });
+        let second = user.post(COMPLETIONS, &asking("", &next)).await;
+        assert_eq!((&second.body["choices"][0]["message"]["content"], &second.body["openrunner"]["session_id"]), (&json!("two"), session));
+        let whole = user.post(COMPLETIONS, &asking("", &json!({ "model": "demo", "messages": messages }))).await;
+        let run = user.run(whole.header("x-openrunner-run-id")).await;
+        let prompt = run["prompt"].as_str().unwrap();
+        assert!(prompt.starts_with("<instructions>\nbe brief\n</instructions>") && prompt.ends_with("\n\nresult two"), "{prompt}");
+    });
+}
