@@ -33,6 +33,8 @@ const BUILDS: How = NotRun("it builds for minutes");
 const TERMINAL: How = NotRun("a person in a terminal; tests/it/terminal.rs and tests/it/cli.rs type such commands");
 const TOUR: How = Elsewhere("tests/e2e/pasted.rs, with each real agent");
 
+const OPENAI: How = Elsewhere("tests/e2e/openai.rs, by programs of the same calls");
+
 /// Document, language, what the block contains, and what is done. The first row that fits counts.
 const TABLE: &[(&str, &str, &str, How)] = &[
     ("README.md", "bash", "cargo run --release -- demo", BUILDS),
@@ -48,6 +50,7 @@ const TABLE: &[(&str, &str, &str, How)] = &[
     ("README.md", "bash", "/events?", TOUR),
     ("README.md", "bash", "/api/chat", TOUR),
     ("README.md", "bash", "curl", Shell),
+    ("README.md", "python", "from openai", OPENAI),
     ("README.md", "python", "from openrunner", Elsewhere("clients/python/tests/test_readme.py")),
     ("README.md", "ts", "from \"openrunner\"", Elsewhere("clients/typescript/test/readme.test.ts")),
     ("README.md", "json", "about:blank", Schema("Problem")),
@@ -65,6 +68,8 @@ const TABLE: &[(&str, &str, &str, How)] = &[
     ("docs/cli.md", "bash", "openrunner completions", Shell),
     ("docs/events.md", "json", "", Schema("Event")),
     ("docs/console.md", "toml", "", Settings),
+    ("docs/openai.md", "python", "from openai", OPENAI),
+    ("docs/openai.md", "json", "", NotRun("OpenAI's own shapes, which its clients read in tests/e2e/openai.rs")),
     ("docs/operating.md", "bash", "./install.sh", Elsewhere("tests/it/packaging.rs, with an archive of its own")),
     ("docs/operating.md", "bash", "systemctl", NotRun("it needs systemd and root; tests/it/packaging.rs checks the units")),
     ("docs/operating.md", "bash", "docker", NotRun("it needs a Docker engine")),
@@ -74,6 +79,7 @@ const TABLE: &[(&str, &str, &str, How)] = &[
     ("docs/operating.md", "bash", "openrunner key create", Elsewhere("tests/it/metrics.rs, which makes such a key over the API")),
     ("docs/operating.md", "yaml", "scrape_configs", NotRun("it needs Prometheus")),
     ("docs/operating.md", "yaml", "alert:", NotRun("it needs Prometheus")),
+    ("docs/operating.md", "bash", "OTEL_EXPORTER", Elsewhere("tests/it/traces.rs, with a collector of its own")),
     ("docs/operating.md", "bash", "/proc/", NotRun("it looks at whatever runs on the machine")),
     ("docs/performance.md", "bash", "openrunner-bench", NotRun("it measures for minutes")),
     ("docs/permissions.md", "bash", "", Shell),
