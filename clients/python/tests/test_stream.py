@@ -35,6 +35,7 @@ def test_a_hole_is_asked_for_again(kind: str) -> None:
         b"id: 2\nevent: token\ndata: 7\n\n",
         b'id: 2\nevent: token\ndata: {"seq":2}\n\n',
         b'id: 3\nevent: token\ndata: {"seq":2,"type":"token"}\n\n',
+        b'event: notice\ndata: {"type":"notice","code":"gap"}\n\n',
         b'event: token\ndata: {"seq":2,"type":"token"}\n\n',
         b'id: 2\nevent: token\ndata: {"seq":"2","type":"token"}\n\n',
     ],
@@ -56,6 +57,15 @@ def test_a_log_that_is_shorter_than_what_was_read_is_not_read_on(kind: str) -> N
     gap = b'event: notice\ndata: {"type":"notice","level":"warning","code":"gap","message":"it ends at 1","data":{"after":2,"next":2}}\n\n'
     with contextlib.closing(Scripted(stream(frame(1), frame(2)), stream(gap, frame(2)))) as server, pytest.raises(LogLost):
         list(follow(kind, server.url, "", "run_1"))
+
+
+def test_a_log_whose_beginning_was_cut_is_read_on_by_who_wants_to(kind: str) -> None:
+    gap = b'event: notice\ndata: {"type":"notice","level":"warning","code":"gap","message":"cut","data":{"after":0,"next":2}}\n\n'
+    with contextlib.closing(Scripted(stream(gap, frame(2), DONE), stream(frame(2), DONE))) as server:
+        with pytest.raises(LogLost) as lost:
+            list(follow(kind, server.url, "", "run_1"))
+        assert numbers(follow(kind, server.url, "", "run_1", after=lost.value.next - 1)) == [2, 3]
+        assert server.last_event_ids == ["0", "1"]
 
 
 def test_comments_and_empty_frames_are_nothing(kind: str) -> None:

@@ -41,8 +41,20 @@ export class ConnectionLost extends OpenRunnerError {}
 /** A stream of events held what it must not hold, again after it was asked for anew. */
 export class BrokenStream extends OpenRunnerError {}
 
-/** The server's log of the run is shorter than what was read of it before: it is another log, perhaps a backup. */
-export class LogLost extends OpenRunnerError {}
+/**
+ * What comes next is not in the server's log. Either its beginning was cut for want of room, and `next` is the first event that is left: who
+ * can do without the others goes on with `follow(runId, { after: error.next - 1 })`. Or the log is shorter than what was read of it
+ * before, and `next` is not beyond that: it is another log, perhaps of a backup.
+ */
+export class LogLost extends OpenRunnerError {
+  constructor(
+    message: string,
+    /** The number of the event with which the log goes on. */
+    readonly next: number,
+  ) {
+    super(message);
+  }
+}
 
 /** The error that a response tells. */
 export async function errorOf(response: Response): Promise<ApiError> {

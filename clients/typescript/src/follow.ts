@@ -68,7 +68,11 @@ class Place {
   take(frame: EventSourceMessage): Event | undefined {
     const event = parsed(frame.data);
     if (typeof event?.type !== "string") throw new BrokenStream(`after event ${this.last} comes what is no event`);
-    if (frame.id === undefined && event.type === "notice" && event.code === "gap") throw new LogLost(String(event.message));
+    if (frame.id === undefined && event.type === "notice" && event.code === "gap") {
+      const next = (event.data as Partial<components["schemas"]["GapNotice"]["data"]> | undefined)?.next;
+      if (typeof next !== "number") throw new BrokenStream(`after event ${this.last} comes a gap that does not say how long it is`);
+      throw new LogLost(String(event.message), next);
+    }
     const { seq } = event;
     if (typeof seq !== "number" || String(seq) !== frame.id) {
       throw new BrokenStream(`after event ${this.last} comes one without its number`);

@@ -38,6 +38,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tells what the server counts of itself, for Prometheus.
+         * @description A request from the machine itself that came through no proxy needs no token; any other is an admin's, or comes with a key that has the
+         *     scope `metrics`.
+         */
+        get: operations["metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/openapi.json": {
         parameters: {
             query?: never;
@@ -98,6 +119,40 @@ export interface paths {
         };
         /** Gives a file of that page. */
         get: operations["docs_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows the console. */
+        get: operations["console"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/console/{version}/{path}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Gives a file of the console. */
+        get: operations["console_file"];
         put?: never;
         post?: never;
         delete?: never;
@@ -427,8 +482,9 @@ export interface paths {
          *     lines. Numbers run from 1 without gaps, the last event is `done`, and the same request always gives the same bytes. After 15 seconds without
          *     an event comes a comment, `: keep-alive` and an empty line, which means nothing.
          *
-         *     If `Last-Event-ID` or `after` names a number that the log has not reached, one frame comes before the others that is no event of the log: an
-         *     `event` and a `data` line with a `GapNotice`, and no `id`.
+         *     If `Last-Event-ID` or `after` names a number that the log has not reached, or one after which events were cut for want of room, one frame comes
+         *     before the others that is no event of the log: an `event` and a `data` line with a `GapNotice`, and no `id`. Its `data.next` is the number of the
+         *     event that comes next.
          *
          *     With `Accept: application/x-ndjson` the same `data` objects come one a line, without the lines around them; an empty line keeps the
          *     connection open. An exhausted log is then an empty 200 and not a 204.
@@ -603,6 +659,23 @@ export interface paths {
          *     with 200, too: look at `status` and `cause`.
          */
         post: operations["chat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what became of the events of your runs that were sent to webhooks, newest first; an admin's list has everyone's. */
+        get: operations["list_deliveries"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -939,6 +1012,52 @@ export interface components {
          * @enum {string}
          */
         Decision: "allow_once" | "allow_always" | "deny";
+        /** @description What became of one event at one place. */
+        Delivery: {
+            /** @description The `webhook-id` that the receiver sees: the same at every attempt. */
+            id: string;
+            /** @description The run. */
+            run_id: components["schemas"]["RunId"];
+            /**
+             * Format: u-int64
+             * @description Number of the event.
+             */
+            seq: number;
+            /** @description The event's type. */
+            event: string;
+            /** @description The receiver's host and port. The whole address is shown to nobody, since it may hold a secret. */
+            host: string;
+            /** @description Where it stands. */
+            state: components["schemas"]["DeliveryState"];
+            /**
+             * Format: u-int32
+             * @description How often it was tried.
+             */
+            attempts: number;
+            /**
+             * Format: u-int16
+             * @description The status of the last answer.
+             */
+            status?: number;
+            /** @description What went wrong at the last attempt. */
+            error?: string;
+            /** @description When it was last tried. */
+            last_attempt_at: components["schemas"]["Timestamp"];
+            /** @description When it is tried again. */
+            next_attempt_at?: components["schemas"]["Timestamp"];
+        };
+        /** @description One page of a listing. */
+        DeliveryPage: {
+            /** @description What was found. */
+            items: components["schemas"]["Delivery"][];
+            /** @description The `cursor` by which the next page is asked for; null after the last. */
+            next_cursor: string | null;
+        };
+        /**
+         * @description Where the sending of one event stands.
+         * @enum {string}
+         */
+        DeliveryState: "pending" | "delivered" | "failed";
         /** @description A piece of text as it is being written, and whose it is. Made from plain text by `.into()`. */
         Delta: {
             /** @description The piece. */
@@ -1075,7 +1194,7 @@ export interface components {
          * @enum {string}
          */
         FileChangeKind: "create" | "update" | "delete";
-        /** @description The log has not reached the number that was asked for. No event of the log, so it has no number and no time. */
+        /** @description The log has not reached the number that was asked for, or the events after it were cut. No event of the log, so it has no number and no time. */
         GapNotice: {
             /**
              * @description Always `notice`.
@@ -1091,7 +1210,7 @@ export interface components {
             /** @description The same for a person. */
             message: string;
             data: {
-                /** @description The number that was asked for. */
+                /** @description The number of the last event that the reader has, or says that it has. */
                 after: number;
                 /** @description The number of the event that comes next. */
                 next: number;
@@ -1805,6 +1924,7 @@ export interface components {
             labels?: {
                 [key: string]: string;
             } | null;
+            webhook?: components["schemas"]["Webhook"] | null;
         };
         /** @description One page of a listing. */
         RunPage: {
@@ -1888,7 +2008,7 @@ export interface components {
          * @description One thing that an API key may be used for. None contains another: a key has exactly those that it was made with.
          * @enum {string}
          */
-        Scope: "runs:read" | "runs:write" | "admin";
+        Scope: "runs:read" | "runs:write" | "admin" | "metrics";
         /**
          * Format: u-int64
          * @description Place of an event in its run's log: from 1, without gaps, so "after `n`" is all that a reader needs to resume.
@@ -2344,6 +2464,17 @@ export interface components {
          * @enum {string}
          */
         UserRole: "admin" | "user";
+        /** @description Where events are sent. */
+        Webhook: string | components["schemas"]["WebhookObject"];
+        /** @description Where events are sent, which, and how they are signed. */
+        WebhookObject: {
+            /** @description The address: http or https, of no network of somebody's own. */
+            url: string;
+            /** @description Types of events; `*` is all that can be sent. By default `run_started`, `permission_request`, `question` and `done`. */
+            events?: string[] | null;
+            /** @description What is signed with, as `whsec_` and Base64. By default the server's own. */
+            secret?: string | null;
+        };
     };
     responses: never;
     parameters: never;
@@ -2389,6 +2520,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AgentsHealthResponse"];
+                };
+            };
+        };
+    };
+    metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The text format of OpenMetrics. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/openmetrics-text": string;
                 };
             };
         };
@@ -2488,6 +2639,62 @@ export interface operations {
                 content: {
                     "text/css": string;
                     "text/javascript": string;
+                };
+            };
+        };
+    };
+    console: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of what the client has; if it is still the same, the answer is 304 without a body. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page, which needs nothing from elsewhere. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+        };
+    };
+    console_file: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of what the client has; if it is still the same, the answer is 304 without a body. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description The console's version, as the page names it. */
+                version: string;
+                /**
+                 * @description The file's path.
+                 * @example app.css
+                 */
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/css": string;
+                    "text/javascript": string;
+                    "text/plain": string;
                 };
             };
         };
@@ -3280,6 +3487,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ChatResponse"];
+                };
+            };
+        };
+    };
+    list_deliveries: {
+        parameters: {
+            query?: {
+                /** @description Only of this run. */
+                run_id?: components["schemas"]["RunId"];
+                /** @description Only those that stand there. */
+                state?: components["schemas"]["DeliveryState"];
+                /** @description Only of this user's runs; for admins. */
+                owner?: components["schemas"]["UserName"];
+                /** @description Most items of the page. */
+                limit?: number;
+                /** @description Where the page begins: the `next_cursor` of the one before. */
+                cursor?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of them. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryPage"];
                 };
             };
         };

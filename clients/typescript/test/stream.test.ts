@@ -45,6 +45,7 @@ const bad = [
   "id: 2\nevent: token\ndata: 7\n\n",
   'id: 2\nevent: token\ndata: {"seq":2}\n\n',
   'id: 3\nevent: token\ndata: {"seq":2,"type":"token"}\n\n',
+  'event: notice\ndata: {"type":"notice","code":"gap"}\n\n',
   'event: token\ndata: {"seq":2,"type":"token"}\n\n',
   'id: 2\nevent: token\ndata: {"seq":"2","type":"token"}\n\n',
 ];
@@ -62,6 +63,12 @@ test("a log that was read before is no error", async () => {
 test("a log that is shorter than what was read is not read on", async () => {
   const gap = 'event: notice\ndata: {"type":"notice","level":"warning","code":"gap","message":"it ends at 1","data":{"after":2,"next":2}}\n\n';
   await assert.rejects(read([stream(frame(1), frame(2)), stream(gap, frame(2))]), LogLost);
+});
+
+test("a log whose beginning was cut says with which event it goes on", async () => {
+  const gap = 'event: notice\ndata: {"type":"notice","level":"warning","code":"gap","message":"cut","data":{"after":0,"next":2}}\n\n';
+  await assert.rejects(read([stream(gap, frame(2), DONE)]), (error) => error instanceof LogLost && error.next === 2);
+  assert.deepEqual(await read([stream(frame(2), DONE)], { after: 1 }), [[2, 3], ["1"]]);
 });
 
 test("what is no stream is no stream however often it comes", async () => {

@@ -240,6 +240,21 @@ class Calls(ABC):
         answer: models.ChatResponse = self._call("POST", "/api/chat", body=body)
         return answer
 
+    def list_deliveries(
+        self,
+        *,
+        run_id: models.RunId | None = None,
+        state: models.DeliveryState | None = None,
+        owner: models.UserName | None = None,
+        limit: int | None = None,
+        cursor: int | None = None,
+    ) -> models.DeliveryPage:
+        """Lists what became of the events of your runs that were sent to webhooks, newest first; an admin's list has everyone's."""
+        answer: models.DeliveryPage = self._call(
+            "GET", "/api/webhooks/deliveries", query={"run_id": run_id, "state": state, "owner": owner, "limit": limit, "cursor": cursor}
+        )
+        return answer
+
 
 class AsyncCalls(ABC):
     """Each plain call as a method to be awaited."""
@@ -474,4 +489,19 @@ class AsyncCalls(ABC):
     async def chat(self, body: models.ChatRequest) -> models.ChatResponse:
         """Asks an agent, waits for its end and gives the final text."""
         answer: models.ChatResponse = await self._call("POST", "/api/chat", body=body)
+        return answer
+
+    async def list_deliveries(
+        self,
+        *,
+        run_id: models.RunId | None = None,
+        state: models.DeliveryState | None = None,
+        owner: models.UserName | None = None,
+        limit: int | None = None,
+        cursor: int | None = None,
+    ) -> models.DeliveryPage:
+        """Lists what became of the events of your runs that were sent to webhooks, newest first; an admin's list has everyone's."""
+        answer: models.DeliveryPage = await self._call(
+            "GET", "/api/webhooks/deliveries", query={"run_id": run_id, "state": state, "owner": owner, "limit": limit, "cursor": cursor}
+        )
         return answer

@@ -49,7 +49,19 @@ class BrokenStream(OpenRunnerError):
 
 
 class LogLost(OpenRunnerError):
-    """The server's log of the run is shorter than what was read of it before: it is another log, perhaps a backup."""
+    """What comes next is not in the server's log.
+
+    Either its beginning was cut for want of room, and `next` is the first event that is left: who can do without the others goes on with
+    `follow(run_id, after=error.next - 1)`. Or the log is shorter than what was read of it before, and `next` is not beyond that: it is
+    another log, perhaps of a backup.
+    """
+
+    next: int
+    """The number of the event with which the log goes on."""
+
+    def __init__(self, message: str, following: int) -> None:
+        super().__init__(message)
+        self.next = following
 
 
 def error_of(response: httpx.Response) -> ApiError:

@@ -65,7 +65,11 @@ class Follower:
         if not isinstance(event, dict) or not isinstance(event.get("type"), str):
             raise BrokenStream(f"after event {self._last} comes what is no event")
         if frame.id is None and event["type"] == "notice" and event.get("code") == "gap":
-            raise LogLost(str(event.get("message")))
+            told = event.get("data")
+            following = told.get("next") if isinstance(told, dict) else None
+            if type(following) is not int:
+                raise BrokenStream(f"after event {self._last} comes a gap that does not say how long it is")
+            raise LogLost(str(event.get("message")), following)
         seq = event.get("seq")
         if type(seq) is not int or str(seq) != frame.id:
             raise BrokenStream(f"after event {self._last} comes one without its number")

@@ -87,6 +87,9 @@ DecidedBy: TypeAlias = Literal["policy", "user", "timeout"]
 Decision: TypeAlias = Literal["allow_once", "allow_always", "deny"]
 
 
+DeliveryState: TypeAlias = Literal["pending", "delivered", "failed"]
+
+
 class Delta(TypedDict):
     """
     A piece of text as it is being written, and whose it is. Made from plain text by `.into()`.
@@ -181,7 +184,7 @@ FileChangeKind: TypeAlias = Literal["create", "update", "delete"]
 
 class Data(TypedDict):
     after: int
-    """The number that was asked for."""
+    """The number of the last event that the reader has, or says that it has."""
 
     next: int
     """The number of the event that comes next."""
@@ -469,7 +472,7 @@ RunStatus: TypeAlias = Literal[
 ]
 
 
-Scope: TypeAlias = Literal["runs:read", "runs:write", "admin"]
+Scope: TypeAlias = Literal["runs:read", "runs:write", "admin", "metrics"]
 
 
 Seq: TypeAlias = int
@@ -679,6 +682,21 @@ UserName: TypeAlias = str
 
 
 UserRole: TypeAlias = Literal["admin", "user"]
+
+
+class WebhookObject(TypedDict):
+    """
+    Where events are sent, which, and how they are signed.
+    """
+
+    url: str
+    """The address: http or https, of no network of somebody's own."""
+
+    events: NotRequired[list[str] | None]
+    """Types of events; `*` is all that can be sent. By default `run_started`, `permission_request`, `question` and `done`."""
+
+    secret: NotRequired[str | None]
+    """What is signed with, as `whsec_` and Base64. By default the server's own."""
 
 
 class AgentReport(TypedDict):
@@ -1058,6 +1076,57 @@ class CreateUserRequest(TypedDict):
     role: NotRequired[UserRole | None]
 
 
+class Delivery(TypedDict):
+    """
+    What became of one event at one place.
+    """
+
+    id: str
+    """The `webhook-id` that the receiver sees: the same at every attempt."""
+
+    run_id: RunId
+    """The run."""
+
+    seq: int
+    """Number of the event."""
+
+    event: str
+    """The event's type."""
+
+    host: str
+    """The receiver's host and port. The whole address is shown to nobody, since it may hold a secret."""
+
+    state: DeliveryState
+    """Where it stands."""
+
+    attempts: int
+    """How often it was tried."""
+
+    status: NotRequired[int]
+    """The status of the last answer."""
+
+    error: NotRequired[str]
+    """What went wrong at the last attempt."""
+
+    last_attempt_at: Timestamp
+    """When it was last tried."""
+
+    next_attempt_at: NotRequired[Timestamp]
+    """When it is tried again."""
+
+
+class DeliveryPage(TypedDict):
+    """
+    One page of a listing.
+    """
+
+    items: list[Delivery]
+    """What was found."""
+
+    next_cursor: str | None
+    """The `cursor` by which the next page is asked for; null after the last."""
+
+
 class ErrorEvent(TypedDict):
     """
     An error that is not the end of the run.
@@ -1124,7 +1193,7 @@ class FileChangeEvent(TypedDict):
 
 class GapNotice(TypedDict):
     """
-    The log has not reached the number that was asked for. No event of the log, so it has no number and no time.
+    The log has not reached the number that was asked for, or the events after it were cut. No event of the log, so it has no number and no time.
     """
 
     type: Literal["notice"]
@@ -1523,48 +1592,6 @@ class RunEnd(TypedDict):
     """The end of the agent's standard error, when the run did not go well."""
 
 
-class RunMetadata(TypedDict):
-    """
-    Every field may be absent or null, which means its default.
-    """
-
-    agent_type: NotRequired[str | None]
-    """Which agent: one of `GET /api/agents`. By default the session's, else `claude_code`."""
-
-    working_dir: NotRequired[str | None]
-    """Where it works: an absolute path without `..`. By default the session's folder, else a fresh one."""
-
-    cwd: NotRequired[str | None]
-    """Another name of `working_dir`."""
-
-    timeout_secs: NotRequired[int | None]
-    """The run ends after that many seconds of the agent's work."""
-
-    idle_timeout_secs: NotRequired[int | None]
-    """The run ends after that many seconds without a word from the agent."""
-
-    model: NotRequired[str | None]
-    """The model, in the agent's own words."""
-
-    extra_args: NotRequired[list[str] | None]
-    """Further command-line elements for the agent's program."""
-
-    session_id: NotRequired[SessionId | None]
-    on_busy: NotRequired[OnBusy | None]
-    permission_mode: NotRequired[PermissionMode | None]
-    permission_rules: NotRequired[list[RuleSpec] | None]
-    """Rules that count before the mode."""
-
-    env: NotRequired[dict[str, str]]
-    """Variables for the agent's environment."""
-
-    mcp_servers: NotRequired[list[McpServer] | None]
-    """MCP servers for the agent; for admins."""
-
-    labels: NotRequired[dict[str, str]]
-    """Your own marks, at most 32, by which runs can be listed."""
-
-
 class RunQueuedEvent(TypedDict):
     """
     The run waits for a free place.
@@ -1778,6 +1805,9 @@ class User(TypedDict):
     """What the user may do."""
 
 
+Webhook: TypeAlias = str | WebhookObject
+
+
 class Account(TypedDict):
     """
     A user, as admins see them.
@@ -1806,18 +1836,6 @@ class AccountPage(TypedDict):
 
     next_cursor: str | None
     """The `cursor` by which the next page is asked for; null after the last."""
-
-
-class CreateRunRequest(TypedDict):
-    """
-    A new run.
-    """
-
-    input: RunInput
-    """What the agent is to do."""
-
-    metadata: NotRequired[RunMetadata]
-    """How it is to do it."""
 
 
 class DoneEvent(RunDone):
@@ -1951,6 +1969,50 @@ class Run(RunEnd):
     """Number of its last event."""
 
 
+class RunMetadata(TypedDict):
+    """
+    Every field may be absent or null, which means its default.
+    """
+
+    agent_type: NotRequired[str | None]
+    """Which agent: one of `GET /api/agents`. By default the session's, else `claude_code`."""
+
+    working_dir: NotRequired[str | None]
+    """Where it works: an absolute path without `..`. By default the session's folder, else a fresh one."""
+
+    cwd: NotRequired[str | None]
+    """Another name of `working_dir`."""
+
+    timeout_secs: NotRequired[int | None]
+    """The run ends after that many seconds of the agent's work."""
+
+    idle_timeout_secs: NotRequired[int | None]
+    """The run ends after that many seconds without a word from the agent."""
+
+    model: NotRequired[str | None]
+    """The model, in the agent's own words."""
+
+    extra_args: NotRequired[list[str] | None]
+    """Further command-line elements for the agent's program."""
+
+    session_id: NotRequired[SessionId | None]
+    on_busy: NotRequired[OnBusy | None]
+    permission_mode: NotRequired[PermissionMode | None]
+    permission_rules: NotRequired[list[RuleSpec] | None]
+    """Rules that count before the mode."""
+
+    env: NotRequired[dict[str, str]]
+    """Variables for the agent's environment."""
+
+    mcp_servers: NotRequired[list[McpServer] | None]
+    """MCP servers for the agent; for admins."""
+
+    labels: NotRequired[dict[str, str]]
+    """Your own marks, at most 32, by which runs can be listed."""
+
+    webhook: NotRequired[Webhook | None]
+
+
 class RunPage(TypedDict):
     """
     One page of a listing.
@@ -1994,6 +2056,18 @@ class UsagePage(TypedDict):
 
     total: UsageTotals
     """The sum of all that was asked for, on whatever page."""
+
+
+class CreateRunRequest(TypedDict):
+    """
+    A new run.
+    """
+
+    input: RunInput
+    """What the agent is to do."""
+
+    metadata: NotRequired[RunMetadata]
+    """How it is to do it."""
 
 
 class FeedEvent2(TypedDict):
