@@ -255,7 +255,7 @@ pub(crate) fn documents() -> Vec<PathBuf> {
         for entry in fs::read_dir(folder).expect("a folder of this repository") {
             let path = entry.expect("an entry of it").path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if path.is_dir() && !name.starts_with('.') && !matches!(name.as_str(), "target" | "transcripts") {
+            if path.is_dir() && !name.starts_with('.') && !matches!(name.as_str(), "target" | "transcripts" | "node_modules") {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "md") {
                 found.push(path);

@@ -69,12 +69,15 @@ fn d3_d4_a_page_of_somebody_else_can_neither_read_nor_write() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_ALLOWED_ORIGINS", "https://console.example").start().await;
         let user = server.client("user").await;
-        let own = server.url();
-        for origin in ["https://evil.example", "null", own.as_str(), "https://console.example.evil"] {
+        let (own, other_port) = (server.url(), format!("http://127.0.0.1:{}", server.port().wrapping_add(1)));
+        for origin in ["https://evil.example", "null", other_port.as_str(), "https://console.example.evil"] {
             let answer = user.send(user.request(Method::GET, "/api/runs").header("origin", origin)).await;
             answer.problem(403, "origin_not_allowed");
             assert_eq!(answer.header("access-control-allow-origin"), "");
         }
+        // The console, which this server gives to the browser itself.
+        let console = user.send(user.request(Method::GET, "/api/runs").header("origin", &own)).await;
+        assert_eq!((console.status, console.header("access-control-allow-origin")), (200, own.as_str()));
         let listed = user.send(user.request(Method::GET, "/api/runs").header("origin", "https://console.example")).await;
         assert_eq!((listed.status, listed.header("access-control-allow-origin")), (200, "https://console.example"));
         let request = user.request(Method::POST, "/api/runs").header("sec-fetch-site", "cross-site").json(&json!({}));
