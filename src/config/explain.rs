@@ -114,6 +114,7 @@ fn variable(name: &str) -> Option<&'static str> {
 }
 
 /// Every setting with its value. Taken apart as a whole, so that a new one cannot be forgotten here.
+#[expect(clippy::too_many_lines, reason = "a line or two for each setting, and nothing else")]
 fn values(settings: &Settings) -> Vec<(&'static str, Value)> {
     let Settings {
         addr,
