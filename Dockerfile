@@ -42,7 +42,7 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends nodejs npm \
     && rm -rf /var/lib/apt/lists/* \
     && /tmp/scripts/install-agents.sh --prefix /opt/agents \
-    && rm -rf /tmp/scripts /root/.npm
+    && rm -rf /tmp/scripts "$HOME/.npm"
 ENV OPENRUNNER_AGENTS_DIR=/opt/agents
 USER 1000
 

@@ -19,6 +19,10 @@ e2e:
 openapi:
     UPDATE_DOCS=1 cargo test --lib openapi
 
+# Writes what the clients have of docs/openapi.json anew.
+clients:
+    ./clients/generate.sh
+
 # Holds a running server against docs/openapi.json (needs python3; fetches schemathesis).
 api:
     cargo build

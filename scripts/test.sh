@@ -113,6 +113,8 @@ part() {
 part 'The API against its own description' scripts/test-api.sh schemathesis 'an answer is not what docs/openapi.json says'
 part 'Webhooks against the reference library' scripts/test-webhooks.sh standardwebhooks 'what is sent is not what the library takes'
 part 'The metrics, read by a parser of Prometheus' scripts/test-metrics.sh prometheus-client '/metrics is not what Prometheus reads'
+part 'The clients for Python and TypeScript' scripts/test-clients.sh 'what the clients need' 'a client is not as it should be'
+OPENRUNNER_TEST_AGENTS=$agents part 'The console, in a browser' scripts/test-console.sh 'what the console is tested with' 'the console is not as it should be'
 
 heading 'Examples in the documentation'
 cargo test --locked --doc

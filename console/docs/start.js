@@ -8,6 +8,6 @@ window.SwaggerUIBundle({
   docExpansion: 'list',
   // Would ask a server elsewhere whether the document is valid.
   validatorUrl: null,
-  // The server takes nothing from a web page whose origin is not listed, its own included, but for reading.
+  // To change something is the console's, where one is asked first.
   supportedSubmitMethods: ['get'],
 });

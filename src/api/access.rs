@@ -13,7 +13,7 @@ use crate::auth::PeerFacts;
 use crate::types::RunId;
 
 /// The routes that are open to all, as the router's table writes them. Whatever is not here needs a token, also what does not exist.
-pub(super) const OPEN: [(Method, &str); 7] = [
+pub(super) const OPEN: [(Method, &str); 9] = [
     (Method::GET, "/health"),
     (Method::GET, "/health/agents"),
     (Method::POST, "/api/auth/login"),
@@ -22,6 +22,9 @@ pub(super) const OPEN: [(Method, &str); 7] = [
     (Method::GET, "/events.schema.json"),
     (Method::GET, "/docs"),
     (Method::GET, "/docs/{file}"),
+    // The console is a page like any other client: it shows nothing before it has a token.
+    (Method::GET, "/"),
+    (Method::GET, "/console/{version}/{*path}"),
 ];
 
 /// The one route that takes a token from its address, since a browser's `EventSource` cannot send headers.

@@ -46,6 +46,16 @@ impl Policy {
         }
     }
 
+    /// The same policy for a server that listens on `port`: on this machine alone, the console's own page may call it under the names
+    /// that this machine has for itself. Of any other name only the operator can know that it leads here and nowhere else.
+    #[must_use]
+    pub fn listening_on(mut self, port: u16) -> Self {
+        if self.bind_is_loopback {
+            self.origins.extend(["localhost", "127.0.0.1", "[::1]"].map(|host| format!("http://{host}:{port}")));
+        }
+        self
+    }
+
     /// The same policy, behind `proxies`: what their headers say of the client is believed.
     #[must_use]
     pub fn behind(self, proxies: &[Network]) -> Self {
@@ -55,6 +65,11 @@ impl Policy {
     /// The proxies whose headers are believed.
     pub(super) fn proxies(&self) -> &[Network] {
         &self.proxies
+    }
+
+    /// "The origin is the host" would prove nothing: of a rebound page both are its own name. So only the list counts.
+    fn lists(&self, origin: &HeaderValue) -> bool {
+        origin.to_str().is_ok_and(|origin| self.origins.contains(&origin.to_ascii_lowercase()))
     }
 
     /// A page that rebinds its name carries that name, so names are from a list. An address cannot be rebound: where the server listens
@@ -133,6 +148,13 @@ impl RequestFacts<'_> {
         values.next().filter(|_first| values.next().is_none())
     }
 
+    /// The console's files are the same for everyone, and a browser names an origin when it asks for a module, even if the page is this
+    /// server's own under a name that is not listed. That page must come up to say what to do about it. A page of elsewhere still cannot
+    /// use them: it is not told that it may.
+    fn is_console_file(&self) -> bool {
+        matches!(*self.method, Method::GET | Method::HEAD) && self.uri.path().starts_with("/console/")
+    }
+
     fn changes_state(&self) -> bool {
         !matches!(*self.method, Method::GET | Method::HEAD | Method::OPTIONS)
     }
@@ -177,9 +199,7 @@ impl From<Refusal> for ApiError {
 /// Decides whether a request is looked at further, and for whom it is meant.
 fn judge(facts: &RequestFacts<'_>, policy: &Policy) -> Result<Host, Refusal> {
     let host = facts.host().filter(|host| policy.serves(host)).ok_or(Refusal::Host)?;
-    // "The origin is the host" would prove nothing: of a rebound page both are its own name. So only the list counts.
-    let is_listed = |origin: &HeaderValue| origin.to_str().is_ok_and(|origin| policy.origins.contains(&origin.to_ascii_lowercase()));
-    if !facts.headers.get_all(header::ORIGIN).iter().all(is_listed) {
+    if !facts.is_console_file() && !facts.headers.get_all(header::ORIGIN).iter().all(|origin| policy.lists(origin)) {
         return Err(Refusal::Origin);
     }
     if facts.changes_state() {
@@ -207,8 +227,7 @@ pub(super) async fn guard(State(policy): State<Arc<Policy>>, mut request: Reques
     };
     match judge(&facts, &policy) {
         Ok(host) => {
-            // Whatever origin is named here has passed, so it is on the list.
-            let origin = request.headers().get(header::ORIGIN).cloned();
+            let origin = request.headers().get(header::ORIGIN).filter(|origin| policy.lists(origin)).cloned();
             let is_preflight = cors::is_preflight(request.method(), request.headers());
             let peer = facts.peer(request.extensions().get().copied().unwrap_or_default(), &host);
             request.extensions_mut().insert(Peer(peer));
@@ -337,6 +356,41 @@ mod tests {
         assert_eq!(verdict("127.0.0.1", &Method::GET, "/", &rebound, false), Err(Refusal::Host));
         let own = [("host", "127.0.0.1:3000"), ("origin", "http://127.0.0.1:3000")];
         assert_eq!(verdict("127.0.0.1", &Method::POST, "/", &own, false), Err(Refusal::Origin));
+    }
+
+    #[test]
+    fn d3_the_consoles_files_come_under_any_origin_and_nothing_else_does() {
+        let foreign = [("host", "localhost:3000"), ("origin", "http://elsewhere.example:3000")];
+        let verdict = |method: Method, uri: &str| verdict("127.0.0.1", &method, uri, &foreign, false);
+        assert_eq!(verdict(Method::GET, "/console/0/app/main.js"), Ok(()));
+        for (method, uri) in
+            [(Method::POST, "/console/0/app/main.js"), (Method::GET, "/"), (Method::GET, "/consoles/x"), (Method::GET, "/api/console/x")]
+        {
+            assert_eq!(verdict(method, uri), Err(Refusal::Origin), "{uri}");
+        }
+        let rebound = [("host", "evil.example:3000"), ("origin", "http://evil.example:3000")];
+        assert_eq!(self::verdict("127.0.0.1", &Method::GET, "/console/0/app/main.js", &rebound, false), Err(Refusal::Host));
+    }
+
+    #[test]
+    fn d3_on_loopback_the_consoles_own_page_may_call_from_its_own_port() {
+        let passes = |bind: &str, origin: &str| {
+            let headers = headers(&[("host", "localhost:8090"), ("origin", origin)]);
+            let facts = RequestFacts { method: &Method::POST, uri: &"/".parse().unwrap(), headers: &headers, has_body: false };
+            judge(&facts, &policy(bind).listening_on(8090)).is_ok()
+        };
+        for bind in ["127.0.0.1", "::1"] {
+            for own in ["http://localhost:8090", "http://127.0.0.1:8090", "http://[::1]:8090"] {
+                assert!(passes(bind, own), "{bind} {own}");
+            }
+            for other in ["http://localhost:8091", "http://localhost", "https://localhost:8090", "http://localhost:8090.evil.example"] {
+                assert!(!passes(bind, other), "{bind} {other}");
+            }
+        }
+        assert!(
+            !passes("0.0.0.0", "http://localhost:8090"),
+            "behind a published port or a tunnel the operator says what the page is called"
+        );
     }
 
     #[test]

@@ -70,6 +70,8 @@ pub(super) fn described() -> Vec<UtoipaMethodRouter<AppState>> {
         routes!(handlers::reference::events),
         routes!(handlers::reference::page),
         routes!(handlers::reference::file),
+        routes!(handlers::console::page),
+        routes!(handlers::console::file),
         routes!(handlers::auth::login),
         routes!(handlers::auth::logout),
         routes!(handlers::auth::me),
@@ -105,7 +107,12 @@ pub(super) fn described() -> Vec<UtoipaMethodRouter<AppState>> {
 /// The routes as the router takes them: each path with its handlers by method.
 pub(super) fn table() -> Vec<(String, MethodRouter<AppState>)> {
     let rows = described().into_iter();
-    rows.filter_map(|(_schemas, paths, handlers)| Some((paths.paths.into_keys().next()?, handlers))).collect()
+    rows.filter_map(|(_schemas, paths, handlers)| Some((as_matched(&paths.paths.into_keys().next()?), handlers))).collect()
+}
+
+/// The path in the router's way of writing, where the rest of a path has a mark that OpenAPI does not know.
+pub(super) fn as_matched(path: &str) -> String {
+    path.replace("{path}", "{*path}")
 }
 
 /// The whole API.

@@ -175,6 +175,14 @@ async fn d5_pages_of_a_listed_origin_alone_may_read_answers() {
 }
 
 #[tokio::test]
+async fn d3_a_page_of_elsewhere_is_not_told_that_it_may_use_the_consoles_files() {
+    let client = Client::new().await;
+    let reply = client.get("/console/0/app/main.js", &[("origin", "https://evil.example")]).await;
+    assert_eq!(reply.status, 200);
+    assert!(!reply.headers.contains_key("access-control-allow-origin"));
+}
+
+#[tokio::test]
 async fn d4_a_form_cannot_start_anything() {
     let client = Client::new().await;
     let body = r#"{"username":"admin","password":"admin"}"#;
@@ -193,7 +201,7 @@ async fn d4_a_form_cannot_start_anything() {
 #[tokio::test]
 async fn d7_another_method_another_spelling_and_what_does_not_exist_need_a_token_too() {
     let client = Client::new().await;
-    let nowhere = ["/", "/api/nothing", "/api/auth/login/", "//health", "/docs/", "/docs/a/b"];
+    let nowhere = ["/api/nothing", "/console", "/console/", "/console/x", "/api/auth/login/", "//health", "/docs/", "/docs/a/b"];
     for path in test_table().into_iter().map(|(path, _methods)| path).chain(nowhere.map(str::to_owned)) {
         for method in [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS, Method::TRACE]
         {
@@ -217,11 +225,11 @@ async fn each_path_answers_to_the_methods_that_it_is_described_with_and_to_no_ot
     assert_eq!(described["paths"].as_object().unwrap().len(), table().len(), "each row is a path");
     for (path, _methods) in table() {
         for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
-            let uri = path.replace("{id}", RUN).replace("{request}", "perm_1").replace("{file}", "start.js");
+            let uri = path.replace("{id}", RUN).replace("{request}", "perm_1").replace("{file}", "start.js").replace("{*path}", "app.css");
             // At one of the routes a login ends, so each gets its own.
             let bearer = format!("Bearer {}", client.login().await);
             let status = client.send(method.clone(), &uri, &[("authorization", &bearer)], Body::empty()).await.status;
-            let is_described = described["paths"][&path].get(method.as_str().to_lowercase()).is_some();
+            let is_described = described["paths"][path.replace("{*", "{")].get(method.as_str().to_lowercase()).is_some();
             assert_eq!(status != 405, is_described, "{method} {path}: {status}");
         }
     }

@@ -19,6 +19,24 @@ impl Argon2id {
     pub(super) fn new(params: Params) -> Self {
         Self { params }
     }
+
+    /// What looks like the hash of a password and is none: its bytes are chance. Checking one against it costs what any check does,
+    /// and making it costs nothing, where a hash would hold up every start by tens of milliseconds.
+    pub(super) fn of_nobody(&self) -> password_hash::Result<PasswordHash> {
+        let (mut salt, mut hash) = ([0; Salt::RECOMMENDED_LENGTH], [0; Params::DEFAULT_OUTPUT_LEN]);
+        getrandom::fill(&mut salt).and_then(|()| getrandom::fill(&mut hash)).map_err(|_| password_hash::Error::RngFailure)?;
+        self.in_form(Salt::new(&salt)?, &hash)
+    }
+
+    fn in_form(&self, salt: Salt, hash: &[u8]) -> password_hash::Result<PasswordHash> {
+        Ok(PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: ParamsString::try_from(&self.params)?,
+            salt: Some(salt),
+            hash: Some(Output::new(hash)?),
+        })
+    }
 }
 
 impl PasswordHasher<PasswordHash> for Argon2id {
@@ -30,13 +48,7 @@ impl PasswordHasher<PasswordHash> for Argon2id {
         blocks.resize(count, Block::new());
         let (algorithm, version) = (Algorithm::Argon2id, Version::V0x13);
         Argon2::new(algorithm, version, self.params.clone()).hash_password_into_with_memory(password, &salt, &mut hash, &mut blocks)?;
-        Ok(PasswordHash {
-            algorithm: algorithm.ident(),
-            version: Some(version.into()),
-            params: ParamsString::try_from(&self.params)?,
-            salt: Some(salt),
-            hash: Some(Output::new(&hash)?),
-        })
+        self.in_form(salt, &hash)
     }
 }
 

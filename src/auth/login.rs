@@ -118,7 +118,7 @@ impl Auth {
         key: &SigningKey,
         admin_password: Option<&Secret>,
     ) -> Result<Self, SetupError> {
-        let auth = Self { store, clock, tokens: Tokens::new(key), passwords: Passwords::new().await? };
+        let auth = Self { store, clock, tokens: Tokens::new(key), passwords: Passwords::new()? };
         auth.set_up(admin_password).await?;
         Ok(auth)
     }
@@ -309,7 +309,7 @@ pub(crate) mod tests {
     ) -> Result<(Auth, Arc<StandingClock>), SetupError> {
         let clock = Arc::new(StandingClock(AtomicI64::new(1_800_000_000_000)));
         let key = SigningKey::load(Some(&Secret::new("k".repeat(32))), Path::new("/nowhere")).unwrap();
-        let auth = Auth { store, clock: clock.clone(), tokens: Tokens::new(&key), passwords: Passwords::cheap().await };
+        let auth = Auth { store, clock: clock.clone(), tokens: Tokens::new(&key), passwords: Passwords::cheap() };
         auth.set_up(admin_password.map(|password| Secret::new(password.to_owned())).as_ref()).await?;
         Ok((auth, clock))
     }

@@ -47,31 +47,24 @@ impl BadPassword {
 pub(super) struct Passwords {
     argon2: Argon2id,
     places: Arc<Semaphore>,
-    /// The hash of a password that nobody has, checked for users who do not exist.
+    /// A hash that no password has, checked for users who do not exist.
     nobody: Arc<str>,
 }
 
 impl Passwords {
     /// With the cost that OWASP names for Argon2id: 19 MiB, two passes, one lane (the defaults of the `argon2` crate).
-    pub(super) async fn new() -> Result<Self, HashError> {
-        Self::with(Argon2id::new(Params::DEFAULT)).await
+    pub(super) fn new() -> Result<Self, HashError> {
+        Self::with(Argon2id::new(Params::DEFAULT))
     }
 
-    async fn with(argon2: Argon2id) -> Result<Self, HashError> {
-        let mut passwords = Self { argon2, places: Arc::new(Semaphore::new(AT_ONCE)), nobody: Arc::from("") };
-        let mut unknown = [0; 32];
-        getrandom::fill(&mut unknown).map_err(|error| HashError(error.to_string()))?;
-        passwords.nobody = passwords.hash_bytes(unknown.to_vec()).await?.into();
-        Ok(passwords)
+    fn with(argon2: Argon2id) -> Result<Self, HashError> {
+        let nobody = argon2.of_nobody().map_err(|error| HashError(error.to_string()))?;
+        Ok(Self { argon2, places: Arc::new(Semaphore::new(AT_ONCE)), nobody: nobody.to_string().into() })
     }
 
     /// The hash of a password, in PHC form, with a salt of its own.
     pub(super) async fn hash(&self, password: &str) -> Result<String, HashError> {
-        self.hash_bytes(password.as_bytes().to_vec()).await
-    }
-
-    async fn hash_bytes(&self, password: Vec<u8>) -> Result<String, HashError> {
-        let argon2 = self.argon2.clone();
+        let (argon2, password) = (self.argon2.clone(), password.as_bytes().to_vec());
         self.work(move || {
             argon2.hash_password(&password).map(|hash: PasswordHash| hash.to_string()).map_err(|error| HashError(error.to_string()))
         })
@@ -105,8 +98,8 @@ impl Passwords {
 
     /// The cheapest that the algorithm allows, for tests that are not about passwords.
     #[cfg(test)]
-    pub(super) async fn cheap() -> Self {
-        Self::with(Argon2id::new(Params::new(8, 1, 1, None).unwrap())).await.unwrap()
+    pub(super) fn cheap() -> Self {
+        Self::with(Argon2id::new(Params::new(8, 1, 1, None).unwrap())).unwrap()
     }
 }
 
@@ -116,7 +109,7 @@ mod tests {
 
     #[tokio::test]
     async fn i7_passwords_are_kept_as_argon2id_with_a_salt_each() {
-        let passwords = Passwords::new().await.unwrap();
+        let passwords = Passwords::new().unwrap();
         let (one, other) = (passwords.hash("secret").await.unwrap(), passwords.hash("secret").await.unwrap());
         assert!(one.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{one}");
         assert_ne!(one, other);
@@ -126,7 +119,7 @@ mod tests {
 
     #[tokio::test]
     async fn i7_an_unknown_user_costs_the_same_hash_as_a_known_one() {
-        let passwords = Passwords::new().await.unwrap();
+        let passwords = Passwords::new().unwrap();
         assert!(passwords.nobody.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
         assert!(!passwords.matches("", None).await.unwrap());
         assert!(!passwords.matches("admin", None).await.unwrap());
@@ -134,7 +127,7 @@ mod tests {
 
     #[tokio::test]
     async fn d8_no_more_than_two_hashes_are_made_at_once() {
-        let passwords = Passwords::cheap().await;
+        let passwords = Passwords::cheap();
         let _both = passwords.places.clone().acquire_many_owned(2).await.unwrap();
         let waiting = passwords.hash("third");
         tokio::pin!(waiting);
@@ -144,7 +137,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_damaged_hash_is_an_error_and_not_a_login() {
-        let passwords = Passwords::cheap().await;
+        let passwords = Passwords::cheap();
         for damaged in ["", "admin", "$argon2id$v=19$m=1,t=1,p=1$", "$2b$12$abcdefghijklmnopqrstuv"] {
             assert!(!matches!(passwords.matches("admin", Some(damaged)).await, Ok(true)), "{damaged}");
         }

@@ -184,7 +184,7 @@ impl Server {
         // Before the runs of an earlier server are ended, since they have traces, too.
         #[cfg(feature = "otel")]
         let traces = Traces::start(&runs, Arc::new(store.clone()));
-        take_over(&runs).await?;
+        recover(&runs).await?;
         if let Err(error) = runs.send_webhooks() {
             tracing::error!(%error, "no webhook can be sent; is there a list of trusted certificates on this machine?");
         }
@@ -195,7 +195,8 @@ impl Server {
             let store = store.clone();
             Box::pin(async move { store.try_to_heal().await })
         });
-        let policy = Policy::new(address.ip(), &settings.allowed_hosts, &settings.allowed_origins).behind(&settings.trusted_proxies);
+        let policy = Policy::new(address.ip(), &settings.allowed_hosts, &settings.allowed_origins);
+        let policy = policy.listening_on(address.port()).behind(&settings.trusted_proxies);
         let limits = Arc::new(RateLimits::new(Rates {
             logins_per_minute: settings.logins_per_minute,
             requests_per_minute: settings.requests_per_minute,
@@ -272,7 +273,7 @@ impl Server {
 }
 
 /// Goes on with what the server before this one has left.
-async fn take_over(runs: &RunManager) -> Result<(), StoreError> {
+async fn recover(runs: &RunManager) -> Result<(), StoreError> {
     let recovered = runs.recover().await?;
     if recovered != Recovered::default() {
         let Recovered { found, queued, interrupted } = recovered;

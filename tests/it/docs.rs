@@ -239,7 +239,8 @@ fn sources(folder: &str) -> Vec<String> {
     found
 }
 
-fn root() -> &'static Path {
+/// The repository.
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -248,7 +249,7 @@ fn read(path: &str) -> String {
 }
 
 /// Every Markdown file that is ours.
-fn documents() -> Vec<PathBuf> {
+pub(crate) fn documents() -> Vec<PathBuf> {
     let (mut found, mut folders) = (Vec::new(), vec![root().to_owned()]);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("a folder of this repository") {

@@ -13,6 +13,7 @@ mod described;
 mod docs;
 mod door;
 mod errors;
+mod examples;
 mod fairness;
 mod feed;
 mod flow;

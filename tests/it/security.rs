@@ -85,7 +85,7 @@ fn looks_ruled(name: &str) -> bool {
 /// The names of all tests, of the library, of the integration tests and of the end-to-end tests.
 fn tests() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for (_, code) in ["src", "tests"].into_iter().flat_map(all_files) {
+    for (_, code) in ["src", "tests"].into_iter().flat_map(|folder| all_files(folder, "rs")) {
         let mut is_test = false;
         for line in code.lines().map(str::trim) {
             if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
@@ -97,24 +97,30 @@ fn tests() -> BTreeSet<String> {
         }
     }
     assert!(names.len() > 200, "the tests were not found");
+    // The console's are named in their first argument.
+    for (_, code) in all_files("console/tests", "js") {
+        let named = code.lines().filter_map(|line| line.trim().strip_prefix("test('")?.split('\'').next());
+        names.extend(named.filter(|name| !name.contains(' ')).map(str::to_owned));
+    }
     names
 }
 
 /// Source files below a folder, without their unit tests.
 fn files(folder: &str) -> Vec<(String, String)> {
     let code = |text: String| text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
-    let all = all_files(folder).into_iter().filter(|(path, _)| !path.ends_with("tests.rs"));
+    let all = all_files(folder, "rs").into_iter().filter(|(path, _)| !path.ends_with("tests.rs"));
     all.map(|(path, text)| (path, code(text))).collect()
 }
 
-fn all_files(folder: &str) -> Vec<(String, String)> {
+/// Files of one extension below a folder, with their texts.
+fn all_files(folder: &str, extension: &str) -> Vec<(String, String)> {
     let (mut found, mut folders) = (Vec::new(), vec![PathBuf::from(folder)]);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(root().join(&folder)).expect("a folder of this repository") {
             let path = folder.join(entry.expect("an entry of it").file_name());
             if root().join(&path).is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            } else if path.extension().is_some_and(|found| found == extension) {
                 let text = fs::read_to_string(root().join(&path)).expect("a source file");
                 found.push((path.display().to_string(), text));
             }

@@ -9,7 +9,7 @@ use super::spool::{Outputs, Replayed, Which, replay};
 use super::voice::Voice;
 use super::{AgentEnd, AgentHandle, Call, Command, FoundAgent, Link, Past, Place, SLACK, Speech, Update, link};
 use crate::agent::{Item, Parser};
-use crate::process::shim::{self, ExitRecord, Order, Orders, ProcessFolder, Report, Reports, Spooled, StoppedBy};
+use crate::process::shim::{self, ExitRecord, LITTLE, Order, Orders, ProcessFolder, Report, Reports, Spooled, StoppedBy};
 use crate::process::{Exit, Marker, Tree, launch};
 use crate::types::{Cause, Failure, Level, NoticeCode, RunLimits};
 
@@ -110,8 +110,13 @@ struct Supervisor {
     place: Place,
     /// What there is to hear.
     spooled: Spooled,
-    /// What the shim was told that we have taken: bytes of stdout and stderr.
+    /// What the driver has taken of it: bytes of stdout and stderr.
     taken: (u64, u64),
+    /// What the shim was told that we have taken.
+    told: (u64, u64),
+    /// How often the shim has told of output since then, and how often it does so without an answer.
+    news: u32,
+    most_news: u32,
     stdin_open: bool,
     /// Its process has ended; what it started may still be there, and the shim sees to that.
     exited: bool,
@@ -176,6 +181,9 @@ impl Supervisor {
             place: Place::default(),
             spooled: Spooled::default(),
             taken: (0, 0),
+            told: (0, 0),
+            news: 0,
+            most_news: 1,
             stdin_open: true,
             exited: false,
             gone: None,
@@ -200,6 +208,7 @@ impl Supervisor {
             shim::Found::Alive { orders, reports, greeting } => {
                 (this.orders, this.reports) = (Some(orders), Some(reports));
                 this.spooled = greeting.spooled;
+                this.most_news = greeting.news;
                 this.exited = greeting.exit.is_some();
                 this.ending = (greeting.stopping == Some(StoppedBy::Order)).then_some(this.program.limits.grace);
                 left = greeting.left_ms.map(|left| Duration::from_millis(left).saturating_sub(SLACK));
@@ -236,9 +245,15 @@ impl Supervisor {
                     Err(_driver_gone) => return self.abandon().await,
                 },
                 // Not read on when that much waits: the shim hears that we have taken no more, and that is the back-pressure.
-                () = tokio::task::yield_now(), if self.has_unread() && self.ahead() < AHEAD => self.read(),
+                () = tokio::task::yield_now(), if self.may_read() => self.read(),
                 report = next(&mut self.reports), if self.reports.is_some() => match report {
-                    Some(report) => self.told(report),
+                    Some(report) => {
+                        self.told(report);
+                        // At once: what the shim tells of is there, and to be asked again by the loop would be a detour of its own.
+                        if self.may_read() {
+                            self.read();
+                        }
+                    }
                     None => self.connection_lost().await,
                 },
                 flushed = flush(&mut self.orders), if self.orders.as_ref().is_some_and(|orders| !orders.is_idle()) => if flushed.is_err() {
@@ -270,6 +285,10 @@ impl Supervisor {
         read.out < there.out || read.err < there.err || there.out_ended && !read.out_ended || there.err_ended && !read.err_ended
     }
 
+    fn may_read(&self) -> bool {
+        self.has_unread() && self.ahead() < AHEAD
+    }
+
     /// How much of the output was understood since the driver last took what came of it. Nothing, if nothing came of it.
     fn ahead(&self) -> u64 {
         self.place.out - self.taken.0 + (self.place.err - self.taken.1)
@@ -277,8 +296,9 @@ impl Supervisor {
 
     fn told(&mut self, report: Report) {
         match report {
-            Report::Spooled(spooled) if self.outputs.is_some() => self.spooled = spooled,
-            Report::Hello(_) | Report::Started { .. } | Report::Spooled(_) => {}
+            Report::Spooled(spooled) if self.outputs.is_some() => (self.spooled, self.news) = (spooled, self.news + 1),
+            Report::Hello(greeting) => self.most_news = greeting.news,
+            Report::Started { .. } | Report::Spooled(_) => {}
             Report::Exited { .. } => (self.exited, self.deadline) = (true, None),
             Report::NotStarted { message, shortage } => self.gone = Some(Gone::NotStarted { message, shortage }),
             Report::Ended(record) => self.ended(record),
@@ -351,10 +371,14 @@ impl Supervisor {
         }
     }
 
+    /// The driver has taken what was understood. The shim is told in time, before it would wait for that: to tell it each time would
+    /// cost a lone event a quarter of its way, and the shim as much as the event itself.
     fn tell_taken(&mut self) {
-        let taken = (self.place.out, self.place.err);
-        if std::mem::replace(&mut self.taken, taken) != taken {
-            self.order(&Order::Taken { out: taken.0, err: taken.1 });
+        self.taken = (self.place.out, self.place.err);
+        let due = self.news >= self.most_news.div_ceil(2) || self.taken.0 - self.told.0 >= LITTLE / 2;
+        if due && self.taken != self.told {
+            (self.told, self.news) = (self.taken, 0);
+            self.order(&Order::Taken { out: self.taken.0, err: self.taken.1 });
         }
     }
 

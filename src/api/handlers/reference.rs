@@ -1,69 +1,19 @@
 //! The API's description, for programs and for people: the same until the next release, and nothing of it comes from elsewhere.
 
-use std::io::Read as _;
 use std::sync::LazyLock;
 
-use axum::body::Body;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use flate2::read::GzDecoder;
-use sha2::{Digest, Sha256};
 
 use super::super::openapi::{self, EventsSchema};
 use super::super::{ApiError, Path, router};
+use super::fixed::Fixed;
 use super::params::KnownHeader;
 
 /// What the page may load and do: its own files, and nothing that stands in the page or comes from another server. The style sheet has
 /// its pictures inside.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-/// A text that is the same for everyone until the program is another.
-struct Fixed {
-    content_type: &'static str,
-    bytes: Bytes,
-    /// The bytes are compressed.
-    is_gzip: bool,
-    etag: String,
-}
-
-impl Fixed {
-    fn new(content_type: &'static str, bytes: impl Into<Bytes>, is_gzip: bool) -> Self {
-        let bytes = bytes.into();
-        let digest = Sha256::digest(&bytes);
-        // Weak, since it is the same with and without compression.
-        let etag = digest[..12].iter().fold(String::from("W/\""), |etag, byte| format!("{etag}{byte:02x}")) + "\"";
-        Self { content_type, bytes, is_gzip, etag }
-    }
-
-    fn answer(&self, asked: &HeaderMap) -> Response {
-        let mut headers = HeaderMap::new();
-        // Asked about each time, and sent only when it has changed.
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        headers.extend(HeaderValue::from_str(&self.etag).ok().map(|etag| (header::ETAG, etag)));
-        if self.is_gzip {
-            headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-        }
-        if is_known(asked, &self.etag) {
-            return (StatusCode::NOT_MODIFIED, headers).into_response();
-        }
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
-        let body = if !self.is_gzip {
-            self.bytes.clone()
-        } else if takes_gzip(asked) {
-            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-            self.bytes.clone()
-        } else {
-            let mut plain = Vec::new();
-            match GzDecoder::new(&self.bytes[..]).read_to_end(&mut plain) {
-                Ok(_size) => plain.into(),
-                Err(broken) => return ApiError::internal(&broken).into_response(),
-            }
-        };
-        (headers, Body::from(body)).into_response()
-    }
-}
 
 static DOCUMENT: LazyLock<Fixed> =
     LazyLock::new(|| Fixed::new("application/json", openapi::to_text(&openapi::document(router::described())), false));
@@ -121,44 +71,4 @@ pub(in crate::api) async fn page(headers: HeaderMap) -> Response {
 pub(in crate::api) async fn file(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, ApiError> {
     let found = FILES.iter().find(|(known, _file)| *known == name);
     found.map(|(_name, file)| file.answer(&headers)).ok_or_else(|| ApiError::not_found("the page has no such file"))
-}
-
-/// Whether the client has it already.
-fn is_known(asked: &HeaderMap, etag: &str) -> bool {
-    // By RFC 9110 weak and strong tags are the same here.
-    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-    let tags = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|tags| tags.to_str().ok()).flat_map(|tags| tags.split(','));
-    tags.map(opaque).any(|tag| tag == "*" || tag == opaque(etag))
-}
-
-/// Whether the client can unpack gzip. A weight of zero means that it cannot.
-fn takes_gzip(asked: &HeaderMap) -> bool {
-    let codings = asked.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    codings.flat_map(|value| value.split(',')).any(|coding| {
-        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
-        let weight = weight.trim().strip_prefix("q=").map_or(1.0, |weight| weight.parse().unwrap_or(0.0));
-        name.trim().eq_ignore_ascii_case("gzip") && weight > 0.0
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn gzip_goes_to_those_who_ask_for_it_alone() {
-        for (value, expected) in [
-            ("gzip", true),
-            ("br, GZIP;q=0.5", true),
-            ("gzip;q=0", false),
-            ("gzip; q=0.0", false),
-            ("identity", false),
-            ("", false),
-            ("*", false),
-        ] {
-            let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, value.parse().unwrap())]);
-            assert_eq!(takes_gzip(&headers), expected, "{value}");
-        }
-        assert!(!takes_gzip(&HeaderMap::new()));
-    }
 }

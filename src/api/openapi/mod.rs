@@ -24,6 +24,7 @@ use utoipa_axum::router::UtoipaMethodRouter;
 use super::access::{self, is_open};
 use super::error::Problem;
 use super::openai::Refusal;
+use super::router::as_matched;
 
 /// Name of the scheme by which every route but the open ones takes its token.
 const BEARER: &str = "bearer";
@@ -133,7 +134,7 @@ fn protect(method: &Method, path: &str, operation: &mut Operation) {
     let by = |scheme: &str| SecurityRequirement::new(scheme, Vec::<String>::new());
     // An empty requirement is one that nothing is needed for.
     let nothing = || SecurityRequirement::default();
-    operation.security = Some(match (is_open(method, path), access::takes_query_token(method, path)) {
+    operation.security = Some(match (is_open(method, &as_matched(path)), access::takes_query_token(method, path)) {
         _ if path == access::LOCAL => vec![nothing(), by(BEARER)],
         (true, _) => Vec::new(),
         (false, true) => vec![by(BEARER), by(QUERY_TOKEN)],

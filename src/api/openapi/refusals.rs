@@ -12,6 +12,7 @@ use utoipa::openapi::{ContentBuilder, HeaderBuilder, Paths, Ref, RefOr, Response
 use super::super::access::is_open;
 use super::super::error::Problem;
 use super::super::openai::{self, Refusal};
+use super::super::router::as_matched;
 use super::super::scopes::{self, Need};
 use super::codes::{ALL, Code};
 use super::words;
@@ -82,7 +83,7 @@ pub(super) fn own(operation: &Operation) -> Vec<String> {
 /// The codes that do not come from the handler, or come from what it takes its arguments with.
 fn of_the_layers(method: &Method, path: &str, operation: &Operation) -> Vec<String> {
     let mut names = vec!["origin_not_allowed", "host_not_served", "too_many_requests", "internal", "overloaded"];
-    if !is_open(method, path) {
+    if !is_open(method, &as_matched(path)) {
         names.extend(["token_missing", "token_invalid", "token_expired", "default_password", "shutting_down"]);
     }
     names.extend(match scopes::need(method, path) {

@@ -17,5 +17,7 @@ pub(super) use client::begin;
 pub use client::{Orders, Reports, release};
 pub use find::{Found, end_leftovers, exit_record, find};
 pub use folder::ProcessFolder;
-pub use protocol::{ExitRecord, Greeting, InputOrder, MAX_MEMO, Order, PROTOCOL, ProcessRecord, Report, Spooled, StartOrder, StoppedBy};
+pub use protocol::{
+    ExitRecord, Greeting, InputOrder, LITTLE, MAX_MEMO, NEWS, Order, PROTOCOL, ProcessRecord, Report, Spooled, StartOrder, StoppedBy,
+};
 pub use serve::{SUBCOMMAND, serve_if_asked};

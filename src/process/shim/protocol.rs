@@ -28,6 +28,14 @@ pub const MAX_LINE: usize = 16 * 1024 * 1024;
 /// Longest memo, in bytes. With every letter of it escaped it is half of the longest line.
 pub const MAX_MEMO: usize = 4 * 1024 * 1024;
 
+/// How often a shim tells of more output before the server has taken any of it, while it is [`LITTLE`]. An agent that says a word now
+/// and then is heard without an answer to each, which would cost both sides as much as the word.
+pub const NEWS: u32 = 8;
+
+/// Bytes of stdout that were told and are not taken, from which on a shim tells no more of them: of an agent that writes much it is
+/// enough to be told when there is time for it.
+pub const LITTLE: u64 = 16 * 1024;
+
 /// What a server says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -128,7 +136,8 @@ pub enum Report {
         #[serde(default)]
         shortage: bool,
     },
-    /// How far the agent's output has come. Said again only when it has grown since the server last took something.
+    /// How far the agent's output has come. Said again when it has grown, as often as [`Greeting::news`] says, and then when the
+    /// server has taken something.
     Spooled(Spooled),
     /// The agent's process has ended; its pipes and what it started may still be there.
     Exited {
@@ -157,6 +166,13 @@ pub struct Greeting {
     /// The memo of [`StartOrder`], if there was one.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub memo: String,
+    /// How often it tells of more output before the server has taken any: [`NEWS`], but 1 of a shim of an earlier release.
+    #[serde(default = "once")]
+    pub news: u32,
+}
+
+fn once() -> u32 {
+    1
 }
 
 /// Who the processes of a run are: what `process.json` holds.

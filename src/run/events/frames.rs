@@ -1,7 +1,10 @@
 //! A stored batch as server-sent events: encoded once, shared by all who read it.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
-use memchr::{memchr_iter, memmem};
+use memchr::memchr_iter;
+use memchr::memmem::Finder;
 
 use crate::run::store::Chunk;
 
@@ -21,7 +24,7 @@ impl Frames {
         const AROUND: usize = 48; // `id: …`, `event: …` and `data: ` of one frame, about
         let lines = chunk.last.get() - chunk.first.get() + 1;
         let mut bytes = Vec::with_capacity(chunk.body.len() + usize::try_from(lines).unwrap_or(0) * AROUND);
-        let mut ends = Vec::new();
+        let mut ends = Vec::with_capacity(usize::try_from(lines).unwrap_or(0));
         let mut start = 0;
         for (end, seq) in memchr_iter(b'\n', &chunk.body).zip(chunk.first.get()..) {
             let line = &chunk.body[start..end];
@@ -67,7 +70,9 @@ fn write_number(number: u64, out: &mut Vec<u8>) {
 /// The name of the event in a line: the first `type`, since number and time hold none.
 fn name_of(line: &[u8]) -> &[u8] {
     const KEY: &[u8] = br#""type":""#;
-    let Some(at) = memmem::find(line, KEY) else { return b"message" };
+    // Made once: to make it costs more than the search, which ends within the first few bytes.
+    static FINDER: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(KEY));
+    let Some(at) = FINDER.find(line) else { return b"message" };
     let rest = &line[at + KEY.len()..];
     &rest[..memchr::memchr(b'"', rest).unwrap_or(0)]
 }

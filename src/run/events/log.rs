@@ -210,8 +210,10 @@ impl LogWriter {
         }
         change.held = mask.as_ref().and_then(|mask| mask.held_unlike(&self.mask));
         let chunks = chunks_of(first, self.log.now(), &events);
-        let frames = chunks.iter().map(Frames::of).collect();
-        self.log.store.append(self.run, chunks, change).await?;
+        let stored = self.log.store.append(self.run, chunks.clone(), change);
+        // They are framed while the disk is at work, since the first step of a write is to hand it on.
+        let (stored, frames) = tokio::join!(biased; stored, async { chunks.iter().map(Frames::of).collect() });
+        stored?;
         if let Some(mask) = mask {
             self.mask = mask;
         }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use openrunner::process::Exit;
-use openrunner::process::shim::{InputOrder, Order, PROTOCOL, Report, StoppedBy};
+use openrunner::process::shim::{InputOrder, LITTLE, NEWS, Order, PROTOCOL, Report, StoppedBy};
 
 use super::peer::{Kept, until};
 
@@ -82,13 +82,38 @@ fn a_server_that_talks_nonsense_is_let_go_and_the_agent_goes_on() {
 }
 
 #[test]
-fn news_are_told_once_until_something_was_taken() {
-    let (kept, mut peer) = Kept::running("echo 1; read a; echo 2; touch two; read b");
-    let first = peer.report();
-    assert!(matches!(&first, Some(Report::Spooled(spooled)) if spooled.out == 2), "{first:?}");
+fn little_news_are_told_a_few_times_until_something_was_taken() {
+    let (kept, mut peer) = Kept::running("while read a; do echo $a; done");
+    let out_of = |report| match report {
+        Some(Report::Spooled(spooled)) => spooled.out,
+        other => panic!("{other:?}"),
+    };
+    for round in 1..=u64::from(NEWS) {
+        peer.input("say", b"a\n", false);
+        assert_eq!(out_of(peer.report()), round * 2);
+    }
+    peer.input("say", b"a\n", false);
+    let written = u64::from(NEWS) * 2 + 2;
+    until(|| kept.out().len() as u64 == written);
+    peer.say(&Order::Taken { out: written - 2, err: 0 });
+    assert_eq!(out_of(peer.report()), written, "one of them waited to be told until something was taken");
+    peer.stop(0);
+}
+
+#[test]
+fn much_news_are_told_once_until_something_was_taken() {
+    let (kept, mut peer) = Kept::running("read a; head -c 20000 /dev/zero; read a; echo 2; touch two; read b");
+    peer.input("say", b"a\n", false);
+    let mut told = 0;
+    while told < LITTLE {
+        match peer.report() {
+            Some(Report::Spooled(spooled)) => told = spooled.out,
+            other => panic!("{other:?}"),
+        }
+    }
     peer.input("say", b"a\n", false);
     until(|| kept.work.path().join("two").exists());
-    until(|| kept.out() == "1\n2\n");
+    until(|| kept.out().len() == 20_002);
     // The agent's end is told unasked, and between it and the first news there are none that nobody waits for.
     peer.input("say", b"b\n", false);
     let next = peer.report();

@@ -29,8 +29,16 @@ fn input(at: u64, call: Option<serde_json::Value>, close: bool, size: u64) -> In
 #[test]
 fn what_a_shim_of_version_1_says_is_understood() {
     let line = Spooled { out: 12, ..Spooled::default() };
-    let nothing =
-        Greeting { protocol: 1, agent: None, exit: None, left_ms: None, stopping: None, spooled: Spooled::default(), memo: String::new() };
+    let nothing = Greeting {
+        protocol: 1,
+        agent: None,
+        exit: None,
+        left_ms: None,
+        stopping: None,
+        spooled: Spooled::default(),
+        memo: String::new(),
+        news: 1,
+    };
     let again = Greeting { agent: Some(AGENT), left_ms: Some(599_996), spooled: line, ..nothing.clone() };
     let expected = [
         Report::Hello(nothing),

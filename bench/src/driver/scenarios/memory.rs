@@ -11,18 +11,21 @@ use super::{KIB, MIB};
 use crate::reader::Plan;
 use crate::script::{Script, Step};
 
-/// A reader who stops in the middle of much, and then goes on.
+/// Readers who stand still at once. What one of them holds is less than a server's memory moves by itself from one time to the next.
+const STALLED: usize = 16;
+
+/// Readers who stop in the middle of much, and then go on.
 pub(super) fn stalled(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     let seconds = bench.size(10, 3);
     let (rate, count) = (20_000, 20_000 * seconds);
-    let grown = |stalls: bool| -> anyhow::Result<(f64, u64)> {
+    let grown = |stalled: usize| -> anyhow::Result<(f64, u64)> {
         let server = Server::start(&bench.site)?;
         let mut client = server.client()?;
         let mut gate = Gate::new(server.folder(), "gate")?;
         let run = create(&mut client, "claude_code", &Script::gated(gate.path(), count, rate))?;
         until_running(&mut client, &run)?;
-        let plan = Plan { held: true, ..everything(&server, &client, &run, 1, count) };
-        let mut reading = if stalls { Some(Readers::connect(&plan)?) } else { None };
+        let plan = Plan { held: true, ..everything(&server, &client, &run, stalled, count) };
+        let mut reading = if stalled > 0 { Some(Readers::connect(&plan)?) } else { None };
         let before = server.memory()?;
         gate.open()?;
         client.end_of(&run)?;
@@ -31,11 +34,11 @@ pub(super) fn stalled(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
         reading.let_go()?;
         Ok((grown, reading.report()?.lost()))
     };
-    let (without, _) = grown(false)?;
-    let (with, lost) = grown(true)?;
+    let (without, _) = grown(0)?;
+    let (with, lost) = grown(STALLED)?;
     Ok(vec![
         Figure::new("memory for the run itself", "KiB", without / KIB),
-        Figure::new("memory for the stalled reader", "KiB", (with - without) / KIB),
+        Figure::new("memory for each stalled reader", "KiB", (with - without) / KIB / STALLED as f64),
         Figure::new("lost or repeated", "lost", lost as f64),
     ])
 }

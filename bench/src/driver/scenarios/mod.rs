@@ -35,7 +35,7 @@ impl Scenario {
         Self { name: "storm", about: "5,000 readers come back at once", run: crowd::storm },
         Self { name: "late_reader", about: "a reader who comes after 100,000 events", run: store::late },
         Self { name: "replay", about: "a finished run of 100,000 events, read again", run: store::replay },
-        Self { name: "stalled", about: "a reader who reads nothing for 10 s at 20,000 events/s", run: memory::stalled },
+        Self { name: "stalled", about: "16 readers who read nothing for 10 s at 20,000 events/s", run: memory::stalled },
         Self { name: "memory", about: "5 runs of 100,000 events, nobody reading", run: memory::growth },
         Self { name: "live_100", about: "100 live runs of 20 events/s, a reader each", run: |bench| work::live(bench, 100) },
         Self { name: "live_500", about: "500 live runs of 4 events/s, a reader each", run: |bench| work::live(bench, 500) },

@@ -25,7 +25,7 @@ use crate::process::descriptors::close_inherited;
 use crate::process::family::Family;
 use crate::process::launch::Launcher;
 use crate::process::shim::ProcessFolder;
-use crate::process::shim::protocol::{Greeting, Order, PROTOCOL, ProcessRecord, Report, Spooled, StartOrder};
+use crate::process::shim::protocol::{Greeting, NEWS, Order, PROTOCOL, ProcessRecord, Report, Spooled, StartOrder};
 use crate::process::{Identity, Marker, Tail, is_shortage};
 
 /// The hidden subcommand by which this program becomes a shim.
@@ -111,6 +111,7 @@ fn hear_what_to_start(server: &mut Wire) -> io::Result<Box<StartOrder>> {
                 stopping: None,
                 spooled: Spooled::default(),
                 memo: String::new(),
+                news: NEWS,
             })),
             Ok(Some(Heard::Order(Order::Start(order)))) => return Ok(order),
             Ok(None) if !server.is_closed() => {

@@ -15,7 +15,7 @@ use super::limits::{ALONE, Limits};
 use super::spool::{Spool, Taken};
 use super::wire::{Heard, Wire};
 use crate::process::shim::ProcessFolder;
-use crate::process::shim::protocol::{ExitRecord, Greeting, Order, PROTOCOL, Report, Spooled, StoppedBy};
+use crate::process::shim::protocol::{ExitRecord, Greeting, LITTLE, NEWS, Order, PROTOCOL, Report, Spooled, StoppedBy};
 use crate::process::{Exit, Identity, Tail};
 
 /// How much of stdout may wait for a connected server before the agent is read no further.
@@ -56,7 +56,8 @@ pub(super) struct Keeper {
     released: bool,
     /// What the present server knows of the output.
     told: Spooled,
-    may_tell: bool,
+    /// How often it was told so since it last took something, and how far it had come with that.
+    news: u32,
     taken: u64,
     buffer: Vec<u8>,
 }
@@ -76,7 +77,7 @@ enum Source {
 impl Keeper {
     pub(super) fn new(charge: Charge, door: Door, memo: String) -> Self {
         let (ended, released) = (None, false);
-        Self { charge, door, memo, ended, released, told: Spooled::default(), may_tell: true, taken: 0, buffer: vec![0; BUFFER] }
+        Self { charge, door, memo, ended, released, told: Spooled::default(), news: 0, taken: 0, buffer: vec![0; BUFFER] }
     }
 
     /// Keeps the agent until nothing of it is left and that is written down, and then what is to be remembered until it is not wanted.
@@ -210,8 +211,7 @@ impl Keeper {
     fn obey(&mut self, now: Instant, order: &Order) {
         match *order {
             Order::Taken { out, err: _ } => {
-                self.taken = out;
-                self.may_tell = true;
+                (self.taken, self.news) = (out, 0);
             }
             Order::Limit { left_ms } => self.charge.limits.set(now, left_ms.map(Duration::from_millis)),
             Order::Stop { grace_ms } => self.charge.ending.stop(now, StoppedBy::Order, Duration::from_millis(grace_ms)),
@@ -231,12 +231,13 @@ impl Keeper {
             stopping: self.charge.ending.stopped_by(),
             spooled: self.spooled(),
             memo: self.memo.clone(),
+            news: NEWS,
         };
         self.door.say(&Report::Hello(greeting));
         if let Some(record) = &self.ended {
             self.door.say(&Report::Ended(record.clone()));
         }
-        (self.told, self.may_tell, self.taken) = (Spooled::default(), true, 0);
+        (self.told, self.news, self.taken) = (Spooled::default(), 0, 0);
     }
 
     fn spooled(&self) -> Spooled {
@@ -244,14 +245,15 @@ impl Keeper {
         Spooled { out: out.kept(), err: err.kept(), out_ended: out.has_ended(), err_ended: err.has_ended() }
     }
 
-    /// Tells how far the output has come, unless the server has not yet done anything about what it was told. That there is no more
-    /// is told at once.
+    /// Tells how far the output has come, unless the server was told much, or often, and has not yet done anything about it. That there
+    /// is no more is told at once.
     fn tell(&mut self) {
         let spooled = self.spooled();
         let ended = (spooled.out_ended, spooled.err_ended) != (self.told.out_ended, self.told.err_ended);
-        if ended || (self.may_tell && spooled != self.told) {
+        let waits = self.news >= NEWS || (self.news > 0 && self.told.out.saturating_sub(self.taken) >= LITTLE);
+        if ended || (!waits && spooled != self.told) {
             self.door.say(&Report::Spooled(spooled));
-            (self.told, self.may_tell) = (spooled, false);
+            (self.told, self.news) = (spooled, self.news + 1);
         }
     }
 

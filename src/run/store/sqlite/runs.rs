@@ -59,22 +59,26 @@ impl RunStore for SqliteStore {
         let done = change.done.map(|(done, at)| to_json(&done).map(|json| (json, done, at))).transpose()?;
         self.writer
             .write(move |connection| {
-                // The row is the guard: a batch that is not the next one, or one after the end, changes nothing.
-                let sql = "UPDATE runs SET last_seq = ?3, status = coalesce(?4, status), started_at = coalesce(?5, started_at),
-                           ended_at = ?6, done = ?7, place = coalesce(?8, place), held = coalesce(?9, held)
-                           WHERE id = ?1 AND last_seq = ?2 AND ended_at IS NULL";
-                let values = params![
-                    run.to_string(),
-                    integer(first.get() - 1),
-                    integer(last.get()),
-                    change.status.map(crate::types::RunStatus::as_str),
-                    change.started_at.map(crate::types::Timestamp::as_millis),
-                    done.as_ref().map(|(_, _, at)| at.as_millis()),
-                    done.as_ref().map(|(json, _, _)| json),
-                    place,
-                    held,
-                ];
-                if execute(connection, sql, values)? == 0 {
+                // The row is the guard: a batch that is not the next one, or one after the end, changes nothing. The end has words of its
+                // own, since a statement that may set `ended_at` writes the index of unfinished runs each time: a page more in every commit.
+                let (id, before, last) = (run.to_string(), integer(first.get() - 1), integer(last.get()));
+                let status = change.status.map(crate::types::RunStatus::as_str);
+                let started_at = change.started_at.map(crate::types::Timestamp::as_millis);
+                let changed = match &done {
+                    None => {
+                        let sql = "UPDATE runs SET last_seq = ?3, status = coalesce(?4, status), started_at = coalesce(?5, started_at),
+                                   place = coalesce(?6, place), held = coalesce(?7, held)
+                                   WHERE id = ?1 AND last_seq = ?2 AND ended_at IS NULL";
+                        execute(connection, sql, params![id, before, last, status, started_at, place, held])?
+                    }
+                    Some((json, _, at)) => {
+                        let sql = "UPDATE runs SET last_seq = ?3, status = coalesce(?4, status), started_at = coalesce(?5, started_at),
+                                   place = coalesce(?6, place), held = coalesce(?7, held), ended_at = ?8, done = ?9
+                                   WHERE id = ?1 AND last_seq = ?2 AND ended_at IS NULL";
+                        execute(connection, sql, params![id, before, last, status, started_at, place, held, at.as_millis(), json])?
+                    }
+                };
+                if changed == 0 {
                     return Err(StoreError::NotNext { run, first });
                 }
                 if let Some(agent_session) = change.agent_session {

@@ -1,0 +1,477 @@
+"""The plain calls of the API, generated from docs/openapi.json by generate_calls.py. Changes belong there."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+from urllib.parse import quote
+
+from . import models
+
+
+class Calls(ABC):
+    """Each plain call as a method that blocks."""
+
+    @abstractmethod
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: dict[str, Any] | None = None,
+        body: Any = None,
+        keyed: bool = False,
+        idempotency_key: str | None = None,
+    ) -> Any: ...
+
+    def health(self) -> models.HealthResponse:
+        """Tells whether the server is well."""
+        answer: models.HealthResponse = self._call("GET", "/health")
+        return answer
+
+    def agents_health(self) -> models.AgentsHealthResponse:
+        """Tells which agents are installed, and what to do about those that are not."""
+        answer: models.AgentsHealthResponse = self._call("GET", "/health/agents")
+        return answer
+
+    def login(self, body: models.LoginRequest) -> models.LoginResponse:
+        """Gives a token for a name and a password."""
+        answer: models.LoginResponse = self._call("POST", "/api/auth/login", body=body)
+        return answer
+
+    def logout(self) -> None:
+        """Ends the token that the request came with."""
+        self._call("POST", "/api/auth/logout")
+
+    def me(self) -> models.Me:
+        """Tells whose token this is."""
+        answer: models.Me = self._call("GET", "/api/auth/me")
+        return answer
+
+    def change_password(self, body: models.PasswordRequest) -> models.LoginResponse:
+        """Sets a password of one's own, which ends a default login and all tokens of the user."""
+        answer: models.LoginResponse = self._call("POST", "/api/auth/password", body=body)
+        return answer
+
+    def list_users(self, *, limit: int | None = None, cursor: models.UserName | None = None) -> models.AccountPage:
+        """Lists the users by name; for admins."""
+        answer: models.AccountPage = self._call("GET", "/api/users", query={"limit": limit, "cursor": cursor})
+        return answer
+
+    def create_user(self, body: models.CreateUserRequest) -> models.Account:
+        """Makes a user; for admins."""
+        answer: models.Account = self._call("POST", "/api/users", body=body)
+        return answer
+
+    def get_user(self, name: models.UserName) -> models.Account:
+        """Gives one user; for admins."""
+        answer: models.Account = self._call("GET", f"/api/users/{quote(name, safe='')}")
+        return answer
+
+    def delete_user(self, name: models.UserName) -> None:
+        """Removes a user; for admins."""
+        self._call("DELETE", f"/api/users/{quote(name, safe='')}")
+
+    def change_user(self, name: models.UserName, body: models.ChangeUserRequest) -> models.Account:
+        """Gives a user another role, another password, another budget, or several of them; for admins."""
+        answer: models.Account = self._call("PATCH", f"/api/users/{quote(name, safe='')}", body=body)
+        return answer
+
+    def list_keys(
+        self, *, owner: models.UserName | None = None, limit: int | None = None, cursor: models.KeyId | None = None
+    ) -> models.ApiKeyPage:
+        """Lists your API keys, newest first; an admin's list has everyone's."""
+        answer: models.ApiKeyPage = self._call("GET", "/api/keys", query={"owner": owner, "limit": limit, "cursor": cursor})
+        return answer
+
+    def create_key(self, body: models.CreateKeyRequest) -> models.CreateKeyResponse:
+        """Makes an API key for yourself. This answer alone shows it."""
+        answer: models.CreateKeyResponse = self._call("POST", "/api/keys", body=body)
+        return answer
+
+    def delete_key(self, id: models.KeyId) -> None:
+        """Revokes an API key of your own, as an admin anybody's."""
+        self._call("DELETE", f"/api/keys/{quote(id, safe='')}")
+
+    def list_audit(
+        self,
+        *,
+        user: models.UserName | None = None,
+        action: models.Action | None = None,
+        run: models.RunId | None = None,
+        since: models.Timestamp | None = None,
+        limit: int | None = None,
+        cursor: int | None = None,
+    ) -> models.AuditEntryPage:
+        """Lists who did what, newest first; for admins."""
+        answer: models.AuditEntryPage = self._call(
+            "GET", "/api/audit", query={"user": user, "action": action, "run": run, "since": since, "limit": limit, "cursor": cursor}
+        )
+        return answer
+
+    def list_usage(
+        self,
+        *,
+        group_by: str | None = None,
+        since: models.Day | None = None,
+        until: models.Day | None = None,
+        user: models.UserName | None = None,
+        agent_type: str | None = None,
+        session_id: models.SessionId | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> models.UsagePage:
+        """Tells what was used: one's own, an admin everyone's."""
+        answer: models.UsagePage = self._call(
+            "GET",
+            "/api/usage",
+            query={
+                "group_by": group_by,
+                "since": since,
+                "until": until,
+                "user": user,
+                "agent_type": agent_type,
+                "session_id": session_id,
+                "limit": limit,
+                "cursor": cursor,
+            },
+        )
+        return answer
+
+    def get_budget(self, *, user: models.UserName | None = None) -> models.Budget:
+        """Tells what may be used today, and what was."""
+        answer: models.Budget = self._call("GET", "/api/usage/budget", query={"user": user})
+        return answer
+
+    def list_settings(self) -> models.Settings:
+        """Lists the settings in force and where each came from; for admins."""
+        answer: models.Settings = self._call("GET", "/api/settings")
+        return answer
+
+    def list_agents(self) -> models.AgentsResponse:
+        """Lists the agents, and what can be done with each."""
+        answer: models.AgentsResponse = self._call("GET", "/api/agents")
+        return answer
+
+    def list_runs(
+        self,
+        *,
+        status: str | None = None,
+        q: str | None = None,
+        agent_type: str | None = None,
+        session_id: models.SessionId | None = None,
+        label: str | None = None,
+        since: models.Timestamp | None = None,
+        owner: models.UserName | None = None,
+        limit: int | None = None,
+        cursor: models.RunId | None = None,
+    ) -> models.RunPage:
+        """Lists your runs, newest first; an admin's list has everyone's."""
+        answer: models.RunPage = self._call(
+            "GET",
+            "/api/runs",
+            query={
+                "status": status,
+                "q": q,
+                "agent_type": agent_type,
+                "session_id": session_id,
+                "label": label,
+                "since": since,
+                "owner": owner,
+                "limit": limit,
+                "cursor": cursor,
+            },
+        )
+        return answer
+
+    def create_run(self, body: models.CreateRunRequest, *, idempotency_key: str | None = None) -> models.CreateRunResponse:
+        """Starts a run. By the time of the answer it is on disk."""
+        answer: models.CreateRunResponse = self._call("POST", "/api/runs", body=body, keyed=True, idempotency_key=idempotency_key)
+        return answer
+
+    def get_run(self, id: models.RunId, *, wait: int | None = None) -> models.Run:
+        """Gives a run as it stands, or at its end."""
+        answer: models.Run = self._call("GET", f"/api/runs/{quote(id, safe='')}", query={"wait": wait})
+        return answer
+
+    def delete_run(self, id: models.RunId) -> None:
+        """Removes an ended run with its events, and the fresh folder if one was made for it."""
+        self._call("DELETE", f"/api/runs/{quote(id, safe='')}")
+
+    def cancel_run(self, id: models.RunId) -> models.Run:
+        """Ends a run with all its processes."""
+        answer: models.Run = self._call("POST", f"/api/runs/{quote(id, safe='')}/cancel")
+        return answer
+
+    def create_ticket(self, id: models.RunId) -> models.TicketResponse:
+        """Gives a ticket for the stream of a run, for browsers, which can send no header with it."""
+        answer: models.TicketResponse = self._call("POST", f"/api/runs/{quote(id, safe='')}/ticket")
+        return answer
+
+    def send_message(self, id: models.RunId, body: models.MessageRequest, *, idempotency_key: str | None = None) -> models.MessageResponse:
+        """Sends a further message to a run that has not ended."""
+        answer: models.MessageResponse = self._call(
+            "POST", f"/api/runs/{quote(id, safe='')}/messages", body=body, keyed=True, idempotency_key=idempotency_key
+        )
+        return answer
+
+    def list_requests(self, id: models.RunId) -> models.OpenRequestPage:
+        """Lists what the run's agent has asked and nobody has answered: permissions and questions, oldest first."""
+        answer: models.OpenRequestPage = self._call("GET", f"/api/runs/{quote(id, safe='')}/requests")
+        return answer
+
+    def answer_request(self, id: models.RunId, request: str, body: models.AnswerRequest) -> models.AnswerResponse:
+        """Answers what a run's agent has asked."""
+        answer: models.AnswerResponse = self._call("POST", f"/api/runs/{quote(id, safe='')}/requests/{quote(request, safe='')}", body=body)
+        return answer
+
+    def list_sessions(self, *, limit: int | None = None, cursor: models.SessionId | None = None) -> models.SessionPage:
+        """Lists your conversations, newest first; an admin's list has everyone's."""
+        answer: models.SessionPage = self._call("GET", "/api/sessions", query={"limit": limit, "cursor": cursor})
+        return answer
+
+    def get_session(self, id: models.SessionId) -> models.SessionWithRuns:
+        """Gives one conversation with its runs."""
+        answer: models.SessionWithRuns = self._call("GET", f"/api/sessions/{quote(id, safe='')}")
+        return answer
+
+    def chat(self, body: models.ChatRequest) -> models.ChatResponse:
+        """Asks an agent, waits for its end and gives the final text."""
+        answer: models.ChatResponse = self._call("POST", "/api/chat", body=body)
+        return answer
+
+
+class AsyncCalls(ABC):
+    """Each plain call as a method to be awaited."""
+
+    @abstractmethod
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: dict[str, Any] | None = None,
+        body: Any = None,
+        keyed: bool = False,
+        idempotency_key: str | None = None,
+    ) -> Any: ...
+
+    async def health(self) -> models.HealthResponse:
+        """Tells whether the server is well."""
+        answer: models.HealthResponse = await self._call("GET", "/health")
+        return answer
+
+    async def agents_health(self) -> models.AgentsHealthResponse:
+        """Tells which agents are installed, and what to do about those that are not."""
+        answer: models.AgentsHealthResponse = await self._call("GET", "/health/agents")
+        return answer
+
+    async def login(self, body: models.LoginRequest) -> models.LoginResponse:
+        """Gives a token for a name and a password."""
+        answer: models.LoginResponse = await self._call("POST", "/api/auth/login", body=body)
+        return answer
+
+    async def logout(self) -> None:
+        """Ends the token that the request came with."""
+        await self._call("POST", "/api/auth/logout")
+
+    async def me(self) -> models.Me:
+        """Tells whose token this is."""
+        answer: models.Me = await self._call("GET", "/api/auth/me")
+        return answer
+
+    async def change_password(self, body: models.PasswordRequest) -> models.LoginResponse:
+        """Sets a password of one's own, which ends a default login and all tokens of the user."""
+        answer: models.LoginResponse = await self._call("POST", "/api/auth/password", body=body)
+        return answer
+
+    async def list_users(self, *, limit: int | None = None, cursor: models.UserName | None = None) -> models.AccountPage:
+        """Lists the users by name; for admins."""
+        answer: models.AccountPage = await self._call("GET", "/api/users", query={"limit": limit, "cursor": cursor})
+        return answer
+
+    async def create_user(self, body: models.CreateUserRequest) -> models.Account:
+        """Makes a user; for admins."""
+        answer: models.Account = await self._call("POST", "/api/users", body=body)
+        return answer
+
+    async def get_user(self, name: models.UserName) -> models.Account:
+        """Gives one user; for admins."""
+        answer: models.Account = await self._call("GET", f"/api/users/{quote(name, safe='')}")
+        return answer
+
+    async def delete_user(self, name: models.UserName) -> None:
+        """Removes a user; for admins."""
+        await self._call("DELETE", f"/api/users/{quote(name, safe='')}")
+
+    async def change_user(self, name: models.UserName, body: models.ChangeUserRequest) -> models.Account:
+        """Gives a user another role, another password, another budget, or several of them; for admins."""
+        answer: models.Account = await self._call("PATCH", f"/api/users/{quote(name, safe='')}", body=body)
+        return answer
+
+    async def list_keys(
+        self, *, owner: models.UserName | None = None, limit: int | None = None, cursor: models.KeyId | None = None
+    ) -> models.ApiKeyPage:
+        """Lists your API keys, newest first; an admin's list has everyone's."""
+        answer: models.ApiKeyPage = await self._call("GET", "/api/keys", query={"owner": owner, "limit": limit, "cursor": cursor})
+        return answer
+
+    async def create_key(self, body: models.CreateKeyRequest) -> models.CreateKeyResponse:
+        """Makes an API key for yourself. This answer alone shows it."""
+        answer: models.CreateKeyResponse = await self._call("POST", "/api/keys", body=body)
+        return answer
+
+    async def delete_key(self, id: models.KeyId) -> None:
+        """Revokes an API key of your own, as an admin anybody's."""
+        await self._call("DELETE", f"/api/keys/{quote(id, safe='')}")
+
+    async def list_audit(
+        self,
+        *,
+        user: models.UserName | None = None,
+        action: models.Action | None = None,
+        run: models.RunId | None = None,
+        since: models.Timestamp | None = None,
+        limit: int | None = None,
+        cursor: int | None = None,
+    ) -> models.AuditEntryPage:
+        """Lists who did what, newest first; for admins."""
+        answer: models.AuditEntryPage = await self._call(
+            "GET", "/api/audit", query={"user": user, "action": action, "run": run, "since": since, "limit": limit, "cursor": cursor}
+        )
+        return answer
+
+    async def list_usage(
+        self,
+        *,
+        group_by: str | None = None,
+        since: models.Day | None = None,
+        until: models.Day | None = None,
+        user: models.UserName | None = None,
+        agent_type: str | None = None,
+        session_id: models.SessionId | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> models.UsagePage:
+        """Tells what was used: one's own, an admin everyone's."""
+        answer: models.UsagePage = await self._call(
+            "GET",
+            "/api/usage",
+            query={
+                "group_by": group_by,
+                "since": since,
+                "until": until,
+                "user": user,
+                "agent_type": agent_type,
+                "session_id": session_id,
+                "limit": limit,
+                "cursor": cursor,
+            },
+        )
+        return answer
+
+    async def get_budget(self, *, user: models.UserName | None = None) -> models.Budget:
+        """Tells what may be used today, and what was."""
+        answer: models.Budget = await self._call("GET", "/api/usage/budget", query={"user": user})
+        return answer
+
+    async def list_settings(self) -> models.Settings:
+        """Lists the settings in force and where each came from; for admins."""
+        answer: models.Settings = await self._call("GET", "/api/settings")
+        return answer
+
+    async def list_agents(self) -> models.AgentsResponse:
+        """Lists the agents, and what can be done with each."""
+        answer: models.AgentsResponse = await self._call("GET", "/api/agents")
+        return answer
+
+    async def list_runs(
+        self,
+        *,
+        status: str | None = None,
+        q: str | None = None,
+        agent_type: str | None = None,
+        session_id: models.SessionId | None = None,
+        label: str | None = None,
+        since: models.Timestamp | None = None,
+        owner: models.UserName | None = None,
+        limit: int | None = None,
+        cursor: models.RunId | None = None,
+    ) -> models.RunPage:
+        """Lists your runs, newest first; an admin's list has everyone's."""
+        answer: models.RunPage = await self._call(
+            "GET",
+            "/api/runs",
+            query={
+                "status": status,
+                "q": q,
+                "agent_type": agent_type,
+                "session_id": session_id,
+                "label": label,
+                "since": since,
+                "owner": owner,
+                "limit": limit,
+                "cursor": cursor,
+            },
+        )
+        return answer
+
+    async def create_run(self, body: models.CreateRunRequest, *, idempotency_key: str | None = None) -> models.CreateRunResponse:
+        """Starts a run. By the time of the answer it is on disk."""
+        answer: models.CreateRunResponse = await self._call("POST", "/api/runs", body=body, keyed=True, idempotency_key=idempotency_key)
+        return answer
+
+    async def get_run(self, id: models.RunId, *, wait: int | None = None) -> models.Run:
+        """Gives a run as it stands, or at its end."""
+        answer: models.Run = await self._call("GET", f"/api/runs/{quote(id, safe='')}", query={"wait": wait})
+        return answer
+
+    async def delete_run(self, id: models.RunId) -> None:
+        """Removes an ended run with its events, and the fresh folder if one was made for it."""
+        await self._call("DELETE", f"/api/runs/{quote(id, safe='')}")
+
+    async def cancel_run(self, id: models.RunId) -> models.Run:
+        """Ends a run with all its processes."""
+        answer: models.Run = await self._call("POST", f"/api/runs/{quote(id, safe='')}/cancel")
+        return answer
+
+    async def create_ticket(self, id: models.RunId) -> models.TicketResponse:
+        """Gives a ticket for the stream of a run, for browsers, which can send no header with it."""
+        answer: models.TicketResponse = await self._call("POST", f"/api/runs/{quote(id, safe='')}/ticket")
+        return answer
+
+    async def send_message(
+        self, id: models.RunId, body: models.MessageRequest, *, idempotency_key: str | None = None
+    ) -> models.MessageResponse:
+        """Sends a further message to a run that has not ended."""
+        answer: models.MessageResponse = await self._call(
+            "POST", f"/api/runs/{quote(id, safe='')}/messages", body=body, keyed=True, idempotency_key=idempotency_key
+        )
+        return answer
+
+    async def list_requests(self, id: models.RunId) -> models.OpenRequestPage:
+        """Lists what the run's agent has asked and nobody has answered: permissions and questions, oldest first."""
+        answer: models.OpenRequestPage = await self._call("GET", f"/api/runs/{quote(id, safe='')}/requests")
+        return answer
+
+    async def answer_request(self, id: models.RunId, request: str, body: models.AnswerRequest) -> models.AnswerResponse:
+        """Answers what a run's agent has asked."""
+        answer: models.AnswerResponse = await self._call(
+            "POST", f"/api/runs/{quote(id, safe='')}/requests/{quote(request, safe='')}", body=body
+        )
+        return answer
+
+    async def list_sessions(self, *, limit: int | None = None, cursor: models.SessionId | None = None) -> models.SessionPage:
+        """Lists your conversations, newest first; an admin's list has everyone's."""
+        answer: models.SessionPage = await self._call("GET", "/api/sessions", query={"limit": limit, "cursor": cursor})
+        return answer
+
+    async def get_session(self, id: models.SessionId) -> models.SessionWithRuns:
+        """Gives one conversation with its runs."""
+        answer: models.SessionWithRuns = await self._call("GET", f"/api/sessions/{quote(id, safe='')}")
+        return answer
+
+    async def chat(self, body: models.ChatRequest) -> models.ChatResponse:
+        """Asks an agent, waits for its end and gives the final text."""
+        answer: models.ChatResponse = await self._call("POST", "/api/chat", body=body)
+        return answer

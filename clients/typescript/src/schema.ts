@@ -1,0 +1,3287 @@
+// The shapes of requests, answers and events, generated from docs/openapi.json by openapi-typescript. Changes belong there.
+
+export interface paths {
+    "/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells whether the server is well. */
+        get: operations["health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/health/agents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tells which agents are installed, and what to do about those that are not.
+         * @description Agents are looked at in the background, so the answer comes at once.
+         */
+        get: operations["agents_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Gives this description. */
+        get: operations["openapi"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/events.schema.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Gives the JSON Schema of the events. */
+        get: operations["events_schema"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/docs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows this description to a person. */
+        get: operations["docs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/docs/{file}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Gives a file of that page. */
+        get: operations["docs_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives a token for a name and a password. */
+        post: operations["login"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ends the token that the request came with.
+         * @description Streams that were begun with it, or with a ticket got with it, end within 15 seconds.
+         */
+        post: operations["logout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells whose token this is. */
+        get: operations["me"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sets a password of one's own, which ends a default login and all tokens of the user.
+         * @description API keys stay good.
+         */
+        post: operations["change_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the users by name; for admins. */
+        get: operations["list_users"];
+        put?: never;
+        /** Makes a user; for admins. */
+        post: operations["create_user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Gives one user; for admins. */
+        get: operations["get_user"];
+        put?: never;
+        post?: never;
+        /**
+         * Removes a user; for admins.
+         * @description Tokens and keys end at once, streams within 15 seconds. Runs stay, go on, and belong to the name as before.
+         */
+        delete: operations["delete_user"];
+        options?: never;
+        head?: never;
+        /** Gives a user another role, another password, another budget, or several of them; for admins. */
+        patch: operations["change_user"];
+        trace?: never;
+    };
+    "/api/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists your API keys, newest first; an admin's list has everyone's. */
+        get: operations["list_keys"];
+        put?: never;
+        /** Makes an API key for yourself. This answer alone shows it. */
+        post: operations["create_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revokes an API key of your own, as an admin anybody's.
+         * @description The next request with it is refused, and streams that were begun with it end within 15 seconds.
+         */
+        delete: operations["delete_key"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists who did what, newest first; for admins. */
+        get: operations["list_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tells what was used: one's own, an admin everyone's.
+         * @description It is counted on the day on which the agent told it, while the run goes on, too; and it stays when the run is deleted.
+         */
+        get: operations["list_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/usage/budget": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells what may be used today, and what was. */
+        get: operations["get_budget"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the settings in force and where each came from; for admins.
+         * @description They were read when the server started. Of secrets it tells only that they are there.
+         */
+        get: operations["list_settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/agents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the agents, and what can be done with each. */
+        get: operations["list_agents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists your runs, newest first; an admin's list has everyone's. */
+        get: operations["list_runs"];
+        put?: never;
+        /** Starts a run. By the time of the answer it is on disk. */
+        post: operations["create_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Gives a run as it stands, or at its end. */
+        get: operations["get_run"];
+        put?: never;
+        post?: never;
+        /** Removes an ended run with its events, and the fresh folder if one was made for it. */
+        delete: operations["delete_run"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ends a run with all its processes.
+         * @description Cancelling twice, or after the end, changes nothing and is no error.
+         */
+        post: operations["cancel_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follows the events of a run, from the first or after a given one up to `done`.
+         * @description The answer is `text/event-stream`; its schema below is that of one frame, as that of `application/x-ndjson` is that of one line. Each event is one frame of three lines and an empty one, every line ended by a single line feed:
+         *
+         *     ```text
+         *     id: 12
+         *     event: token
+         *     data: {"seq":12,"ts":"2026-11-22T13:05:00.123Z","type":"token","content":"Hello"}
+         *
+         *     ```
+         *
+         *     `id` is the event's `seq` in decimal digits, `event` is its `type`, and `data` is one line of JSON, an `Event`, never broken over several
+         *     lines. Numbers run from 1 without gaps, the last event is `done`, and the same request always gives the same bytes. After 15 seconds without
+         *     an event comes a comment, `: keep-alive` and an empty line, which means nothing.
+         *
+         *     If `Last-Event-ID` or `after` names a number that the log has not reached, one frame comes before the others that is no event of the log: an
+         *     `event` and a `data` line with a `GapNotice`, and no `id`.
+         *
+         *     With `Accept: application/x-ndjson` the same `data` objects come one a line, without the lines around them; an empty line keeps the
+         *     connection open. An exhausted log is then an empty 200 and not a 204.
+         *
+         *     A reader that loses its connection asks again with the number of the last event that it has seen, and misses nothing.
+         */
+        get: operations["follow_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follows the changes of all runs that you may see.
+         * @description For whoever shows a list of runs. The answer is `text/event-stream`, each event one frame of three lines and an empty one; the schema below is that
+         *     of its `data`, one line of JSON. With `Accept: application/x-ndjson` the same lines come alone.
+         *
+         *     ```text
+         *     id: 7f3a9c0de1b2a495-12
+         *     event: run
+         *     data: {"cursor":"7f3a9c0de1b2a495-12","type":"run","run":{…}}
+         *
+         *     ```
+         *
+         *     The first event is `ready`, or `reset`. Whatever changes after it is told, so a client that lists the runs when it has come misses nothing. A
+         *     `run` is told when it is created, changes its `status`, opens or closes a request, and ends; it comes as it stands at that moment, so several
+         *     changes may come as one. `run_deleted` tells that a run is gone.
+         *
+         *     A reader that comes again with the last `cursor` goes on there, and `ready` says `resumed`. If that is too long ago, or from before a restart of
+         *     the server, `reset` comes in its place, as it does when a reader falls too far behind: list the runs again. After 15 seconds without an event
+         *     comes a comment, `: keep-alive`, or an empty line.
+         */
+        get: operations["follow_runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{id}/ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Gives a ticket for the stream of a run, for browsers, which can send no header with it.
+         * @description It stands for a token in the address of this one stream. What was begun with it goes on as long as what it was asked for with is good.
+         */
+        post: operations["create_ticket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{id}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends a further message to a run that has not ended. */
+        post: operations["send_message"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{id}/requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what the run's agent has asked and nobody has answered: permissions and questions, oldest first. */
+        get: operations["list_requests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{id}/requests/{request}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answers what a run's agent has asked.
+         * @description A permission takes a `decision`; a question takes `answers`, one entry for each of its questions. Of several who answer, one is taken.
+         */
+        post: operations["answer_request"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists your conversations, newest first; an admin's list has everyone's. */
+        get: operations["list_sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Gives one conversation with its runs. */
+        get: operations["get_session"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/chat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Asks an agent, waits for its end and gives the final text.
+         * @description The run is an ordinary one, so its events can be read as well, and it goes on if the client leaves. A run that failed is answered
+         *     with 200, too: look at `status` and `cause`.
+         */
+        post: operations["chat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /** @description A user, as admins see them. */
+        Account: {
+            /** @description The name. */
+            username: components["schemas"]["UserName"];
+            /** @description What the user may do. */
+            role: components["schemas"]["UserRole"];
+            /** @description Whether the password is still the documented default, which works from this machine only. */
+            default_password: boolean;
+            /** @description What the user may use in a day, as far as that was set for this one; absent if nothing was. */
+            budget?: components["schemas"]["OwnBudget"];
+        };
+        /** @description One page of a listing. */
+        AccountPage: {
+            /** @description What was found. */
+            items: components["schemas"]["Account"][];
+            /** @description The `cursor` by which the next page is asked for; null after the last. */
+            next_cursor: string | null;
+        };
+        /**
+         * @description Something that somebody did, or tried to do.
+         * @enum {string}
+         */
+        Action: "login" | "logout" | "password" | "user.create" | "user.change" | "user.delete" | "key.create" | "key.delete" | "ticket" | "run.create" | "run.cancel" | "run.delete" | "run.message" | "run.answer";
+        /** @description What is known of one agent, for people and dashboards. */
+        AgentReport: {
+            /** @description The `agent_type`. */
+            name: string;
+            /** @description Whether a run of it can be started. */
+            available: boolean;
+            /** @description The version that the program names. */
+            version?: string;
+            /** @description Absolute path of the program. */
+            path?: string;
+            /** @description Whether a login or key is configured. */
+            authenticated: components["schemas"]["Authenticated"];
+            /** @description The exact command that installs it. */
+            install?: string;
+            /** @description How to log in. */
+            login?: string;
+            /** @description Why it cannot be used. */
+            error?: string;
+        };
+        /** @description What a client can do with one agent, for people and programs that choose one. */
+        AgentSummary: {
+            /** @description The `agent_type`. */
+            name: string;
+            /** @description How it is driven: `stream-json`, `app-server`, `acp`, `text`, `jsonl`, `demo` or `in-process`. */
+            protocol: string;
+            /** @description What a client can do with it beside giving it a prompt. */
+            capabilities: components["schemas"]["Capabilities"];
+            /** @description Whether a run of it can be started. */
+            available: boolean;
+        };
+        /** @description What is known of each agent program. */
+        AgentsHealthResponse: {
+            /** @description By name. */
+            agents: components["schemas"]["AgentReport"][];
+        };
+        /** @description Every agent of this server. */
+        AgentsResponse: {
+            /** @description By name. */
+            items: components["schemas"]["AgentSummary"][];
+            /** @description Always null: there is one page. */
+            next_cursor: string | null;
+        };
+        /** @description A decision on a permission, or the answers to a question: one of the two. */
+        AnswerRequest: {
+            decision?: components["schemas"]["Decision"] | null;
+            /** @description What the agent is told with a denial. */
+            message?: string | null;
+            /** @description For each question its answers. */
+            answers?: components["schemas"]["OneOrMore"][] | null;
+        };
+        /** @description The answer as it was taken: what the resolving event tells, too. */
+        AnswerResponse: {
+            /** @description The request. */
+            id: string;
+            /** @description The decision on a permission. */
+            decision?: components["schemas"]["Decision"];
+            /** @description The answers to a question, one list for each of its questions. */
+            answers?: string[][];
+            /** @description Always `user`. */
+            by: components["schemas"]["DecidedBy"];
+        };
+        /** @description A key as its owner and admins see it: without the key itself. */
+        ApiKey: {
+            /** @description By which it is revoked. */
+            id: components["schemas"]["KeyId"];
+            /** @description What its owner calls it. */
+            name: string;
+            /** @description Whose it is. */
+            owner: components["schemas"]["UserName"];
+            /** @description What it may be used for. */
+            scopes: components["schemas"]["Scope"][];
+            /** @description When it was made. */
+            created_at: components["schemas"]["Timestamp"];
+            /** @description When it ends by itself; absent if it does not. */
+            expires_at?: components["schemas"]["Timestamp"];
+            /** @description About when it was last used, to the minute; absent if it never was. */
+            last_used_at?: components["schemas"]["Timestamp"];
+        };
+        /** @description One page of a listing. */
+        ApiKeyPage: {
+            /** @description What was found. */
+            items: components["schemas"]["ApiKey"][];
+            /** @description The `cursor` by which the next page is asked for; null after the last. */
+            next_cursor: string | null;
+        };
+        /** @description What is asked. */
+        Asks: {
+            /** @description The tool call that waits. */
+            tool_call_id?: string;
+            /** @description The agent's name of the tool. */
+            tool: string;
+            /** @description What sort of tool it is. */
+            kind: components["schemas"]["ToolKind"];
+            /** @description Exactly what will run if it is allowed. */
+            input: unknown;
+            /** @description The answers that the agent takes. */
+            options: components["schemas"]["Decision"][];
+            /** @enum {string} */
+            type: "permission";
+        } | {
+            /** @description What is asked. */
+            questions: components["schemas"]["Question"][];
+            /** @enum {string} */
+            type: "question";
+        };
+        /** @description One thing that was done, or refused. */
+        AuditEntry: {
+            /**
+             * Format: u-int64
+             * @description Its number in the log.
+             */
+            id: number;
+            /** @description When it was over. */
+            at: components["schemas"]["Timestamp"];
+            /** @description What was done. */
+            action: components["schemas"]["Action"];
+            /** @description `ok`, or the code of the refusal. */
+            outcome: string;
+            user: components["schemas"]["UserName"] | null;
+            /** @description The address that the request came from; null for the command line. */
+            address: string | null;
+            /** @description The API key that it was done with. */
+            key_id?: components["schemas"]["KeyId"];
+            /** @description The run that it was done to. */
+            run_id?: components["schemas"]["RunId"];
+            /** @description The user whom it was done to. */
+            target_user?: components["schemas"]["UserName"];
+            /** @description The API key that it was done to. */
+            target_key?: components["schemas"]["KeyId"];
+            /** @description What exactly: a user's new role, a key's scopes. */
+            detail?: string;
+        };
+        /** @description One page of a listing. */
+        AuditEntryPage: {
+            /** @description What was found. */
+            items: components["schemas"]["AuditEntry"][];
+            /** @description The `cursor` by which the next page is asked for; null after the last. */
+            next_cursor: string | null;
+        };
+        /**
+         * @description Whether a login or key is configured.
+         * @enum {string}
+         */
+        Authenticated: "yes" | "no" | "unknown";
+        /** @description A bound as somebody has set it: so much, or none. */
+        Bound_Money: number | components["schemas"]["Unlimited"];
+        /** @description A bound as somebody has set it: so much, or none. */
+        Bound_Tokens: number | components["schemas"]["Unlimited"];
+        /** @description How a user stands today. */
+        Budget: {
+            /** @description The user. */
+            user: components["schemas"]["UserName"];
+            /** @description Today, in UTC. */
+            day: components["schemas"]["Day"];
+            /** @description When the day is over and everything may be used anew. */
+            resets_at: components["schemas"]["Timestamp"];
+            /**
+             * @description In tokens: what the model read anew, with what it wrote into the provider's cache, and what it wrote. What it read from the cache does
+             *     not count.
+             */
+            tokens: components["schemas"]["Portion_Tokens"];
+            /** @description In US dollars, as far as agents tell what they cost. */
+            cost_usd: components["schemas"]["Portion_Money"];
+            /** @description Whether no run can begin before the day is over. */
+            is_used_up: boolean;
+        };
+        /** @description What the user may use in a day (UTC). What is absent stays as it is; null is as the server's settings have it. */
+        BudgetRequest: {
+            tokens_per_day?: components["schemas"]["Bound_Tokens"] | null;
+            cost_per_day_usd?: components["schemas"]["Bound_Money"] | null;
+        };
+        /** @description What a client can do with an agent beside giving it a prompt. */
+        Capabilities: {
+            /** @description Continue a conversation in a later run. */
+            resume: boolean;
+            /** @description Send it a further message in the same run, once its turn is over. */
+            messages: boolean;
+            /** @description Add to a turn while it goes on, without interrupting it. */
+            steer: boolean;
+            /** @description Stop a turn without ending the process. */
+            interrupt: boolean;
+            /** @description Be asked before it uses a tool. */
+            permissions: boolean;
+            /** @description Be asked a question. */
+            questions: boolean;
+            /** @description Choose its model. */
+            models: boolean;
+            /** @description Give it MCP servers. */
+            mcp_servers: boolean;
+        };
+        /**
+         * @description Why a run ended as it did. A closed list: clients switch on it.
+         * @enum {string}
+         */
+        Cause: "ok" | "agent_error" | "not_logged_in" | "rate_limited" | "model_not_found" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "timeout" | "idle_timeout" | "cancelled" | "shutdown" | "node_lost" | "storage" | "protocol" | "budget_exceeded";
+        /** @description What is to become of a user. What is absent stays as it is. */
+        ChangeUserRequest: {
+            /** @description A new password, which is not the name. It ends all tokens of the user. */
+            password?: string | null;
+            role?: components["schemas"]["UserRole"] | null;
+            /** @description A new budget. */
+            budget?: components["schemas"]["BudgetRequest"];
+        };
+        /** @description One prompt. */
+        ChatRequest: {
+            /**
+             * @description The prompt.
+             * @example hello
+             */
+            message: string;
+            /**
+             * @description `agent` or `agent/model`: `claude`, `codex`, `demo`, `claude/opus`. Absent, it is the session's agent, else `claude_code`.
+             * @example demo
+             */
+            model?: string | null;
+            session_id?: components["schemas"]["SessionId"] | null;
+        };
+        /** @description How the run ended. */
+        ChatResponse: {
+            /** @description The run, whose events can be read. */
+            run_id: components["schemas"]["RunId"];
+            /** @description Its conversation. */
+            session_id: components["schemas"]["SessionId"];
+            /** @description The agent's final text; empty if it came to none. */
+            message: string;
+            /** @description How the run ended. */
+            status: components["schemas"]["RunStatus"];
+            /** @description Why it ended so. */
+            cause: components["schemas"]["Cause"];
+            /** @description What went wrong. */
+            error?: string;
+            /** @description Totals of the run. */
+            usage?: components["schemas"]["Usage"];
+        };
+        /** @description A key to be made. */
+        CreateKeyRequest: {
+            /** @description What to call it. */
+            name: string;
+            /** @description What it may be used for. */
+            scopes: components["schemas"]["Scope"][];
+            /**
+             * Format: u-int64
+             * @description Seconds until it ends, at most ten years; without it the key lives until it is revoked.
+             */
+            expires_in?: number | null;
+        };
+        /** @description A new key: the only answer that shows it. */
+        CreateKeyResponse: components["schemas"]["ApiKey"] & {
+            /** @description The key, to be sent as `Authorization: Bearer`. */
+            key: string;
+        };
+        /**
+         * @description A new run.
+         * @example {
+         *       "input": {
+         *         "text": "create hello.py"
+         *       },
+         *       "metadata": {
+         *         "agent_type": "demo"
+         *       }
+         *     }
+         */
+        CreateRunRequest: {
+            /** @description What the agent is to do. */
+            input: components["schemas"]["RunInput"];
+            /** @description How it is to do it. */
+            metadata?: components["schemas"]["RunMetadata"];
+        };
+        /** @description What was made. */
+        CreateRunResponse: {
+            /** @description The run. */
+            run_id: components["schemas"]["RunId"];
+            /** @description Its conversation. */
+            session_id: components["schemas"]["SessionId"];
+            /** @description Always `queued`: what it was when it was made. */
+            status: components["schemas"]["RunStatus"];
+            /** @description Where its events are. */
+            events_url: string;
+        };
+        /** @description A user to be made. */
+        CreateUserRequest: {
+            /** @description The name. */
+            username: components["schemas"]["UserName"];
+            /** @description The password, which is not the name. */
+            password: string;
+            role?: components["schemas"]["UserRole"] | null;
+        };
+        /**
+         * Format: date
+         * @description A day in UTC, by which usage is counted and budgets begin anew. On the wire and in the store `2026-11-22`, so that days sort as texts.
+         * @example 2026-11-22
+         */
+        Day: string;
+        /**
+         * @description Who gave an answer.
+         * @enum {string}
+         */
+        DecidedBy: "policy" | "user" | "timeout";
+        /**
+         * @description An answer to a permission request.
+         * @enum {string}
+         */
+        Decision: "allow_once" | "allow_always" | "deny";
+        /** @description A piece of text as it is being written, and whose it is. Made from plain text by `.into()`. */
+        Delta: {
+            /** @description The piece. */
+            content: string;
+            /** @description Which message it belongs to. */
+            message_id?: string;
+            /** @description The tool call whose sub-agent speaks. */
+            parent_tool_call_id?: string;
+        };
+        /**
+         * @description The run is over. Always the last event, always exactly one.
+         * @example {
+         *       "seq": 21,
+         *       "ts": "2026-11-22T13:05:12.000Z",
+         *       "type": "done",
+         *       "status": "completed",
+         *       "cause": "ok",
+         *       "exit_code": 0,
+         *       "result": "hello.py is there.",
+         *       "usage": {
+         *         "input_tokens": 200,
+         *         "output_tokens": 84,
+         *         "cache_read_tokens": 2000,
+         *         "cache_write_tokens": 0,
+         *         "reasoning_tokens": 0,
+         *         "cost_usd": 0.0034,
+         *         "cost_is_estimate": true
+         *       },
+         *       "duration_ms": 11999
+         *     }
+         */
+        DoneEvent: components["schemas"]["RunDone"] & {
+            seq: components["schemas"]["Seq"];
+            ts: components["schemas"]["Timestamp"];
+            /** @enum {string} */
+            type: "done";
+        } & {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "done";
+        };
+        /**
+         * @description An error that is not the end of the run.
+         * @example {
+         *       "seq": 20,
+         *       "ts": "2026-11-22T13:05:11.000Z",
+         *       "type": "error",
+         *       "code": "stream_disconnected",
+         *       "message": "Reconnecting... 1/5",
+         *       "retryable": true
+         *     }
+         */
+        ErrorEvent: {
+            seq: components["schemas"]["Seq"];
+            ts: components["schemas"]["Timestamp"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "error";
+            /** @description A short word for programs. */
+            code: string;
+            /** @description The agent's words. */
+            message: string;
+            /** @description Whether the agent tries again by itself. */
+            retryable: boolean;
+        };
+        /** @description One event of a run's log. Types and fields may be added; skip those that you do not know. */
+        Event: components["schemas"]["RunQueuedEvent"] | components["schemas"]["RunStartedEvent"] | components["schemas"]["TokenEvent"] | components["schemas"]["ThinkingEvent"] | components["schemas"]["MessageEvent"] | components["schemas"]["UserMessageEvent"] | components["schemas"]["ToolCallEvent"] | components["schemas"]["ToolOutputEvent"] | components["schemas"]["ToolResultEvent"] | components["schemas"]["FileChangeEvent"] | components["schemas"]["PlanEvent"] | components["schemas"]["PermissionRequestEvent"] | components["schemas"]["PermissionResolvedEvent"] | components["schemas"]["QuestionEvent"] | components["schemas"]["QuestionResolvedEvent"] | components["schemas"]["UsageEvent"] | components["schemas"]["NoticeEvent"] | components["schemas"]["LogEvent"] | components["schemas"]["RawEvent"] | components["schemas"]["ErrorEvent"] | components["schemas"]["DoneEvent"];
+        /** @description One frame of the stream, as a parser of server-sent events gives it. */
+        EventFrame: {
+            /** @description The event's `seq`; absent of a `GapNotice`, which is no event of the log. */
+            id?: string;
+            /** @description The event's `type`. */
+            event: string;
+            /** @description One line of JSON. */
+            data: string;
+        };
+        /** @description One event of the feed, with the place after it. */
+        FeedEvent: components["schemas"]["FeedNews"] & {
+            /** @description The place after this event: with it as `Last-Event-ID` or `after` the feed goes on there. */
+            cursor: string;
+        };
+        /** @description What the feed tells. */
+        FeedNews: {
+            /** @description Whether nothing was missed since the place that was given. If false, list the runs now. */
+            resumed: boolean;
+            /** @enum {string} */
+            type: "ready";
+        } | {
+            /** @description The run as it stands when this is told. */
+            run: components["schemas"]["Run"];
+            /** @enum {string} */
+            type: "run";
+        } | {
+            /** @description Which one. */
+            run_id: components["schemas"]["RunId"];
+            /** @enum {string} */
+            type: "run_deleted";
+        } | {
+            /** @enum {string} */
+            type: "reset";
+        };
+        /**
+         * @description The agent changed a file.
+         * @example {
+         *       "seq": 9,
+         *       "ts": "2026-11-22T13:05:02.410Z",
+         *       "type": "file_change",
+         *       "path": "/tmp/test/hello.py",
+         *       "kind": "create",
+         *       "diff": "--- /dev/null\n+++ b/hello.py\n@@ -0,0 +1 @@\n+print('hello')\n"
+         *     }
+         */
+        FileChangeEvent: {
+            seq: components["schemas"]["Seq"];
+            ts: components["schemas"]["Timestamp"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "file_change";
+            /** @description The file, as the agent names it (mostly absolute). */
+            path: string;
+            /** @description What was done to it. */
+            kind: components["schemas"]["FileChangeKind"];
+            /** @description Unified diff, where the agent tells one. */
+            diff?: string;
+        };
+        /**
+         * @description What was done to a file.
+         * @enum {string}
+         */
+        FileChangeKind: "create" | "update" | "delete";
+        /** @description The log has not reached the number that was asked for. No event of the log, so it has no number and no time. */
+        GapNotice: {
+            /**
+             * @description Always `notice`.
+             * @enum {string}
+             */
+            type: "notice";
+            level: components["schemas"]["Level"];
+            /**
+             * @description Always `gap`.
+             * @enum {string}
+             */
+            code: "gap";
+            /** @description The same for a person. */
+            message: string;
+            data: {
+                /** @description The number that was asked for. */
+                after: number;
+                /** @description The number of the event that comes next. */
+                next: number;
+            };
+        };
+        /** @description How the server is. */
+        HealthResponse: {
+            /** @description `degraded` while nothing can be written to disk, otherwise `ok`. */
+            status: string;
+            /** @description The server's version. */
+            version: string;
+            /**
+             * Format: u-int64
+             * @description Seconds since the start.
+             */
+            uptime: number;
+        };
+        /** @description An address that the agent calls. */
+        HttpServer: {
+            /** @description The name by which the agent knows it. */
+            name: string;
+            /** @description Its address. */
+            url: string;
+            /** @description Headers of each call. */
+            headers?: {
+                [key: string]: string;
+            };
+        };
+        /** @example key_0198a8f0c0de7000800000000000000a */
+        KeyId: string;
+        /**
+         * @description How serious a notice is.
+         * @enum {string}
+         */
+        Level: "info" | "warning" | "error";
+        /**
+         * @description What holds a run's processes to their limits.
+         * @enum {string}
+         */
+        LimitedBy: "cgroup" | "rlimit";
+        /**
+         * @description The agent's standard error, as text.
+         * @example {
+         *       "seq": 18,
+         *       "ts": "2026-11-22T13:05:10.200Z",
+         *       "type": "log",
+         *       "stream": "stderr",
+         *       "content": "warning: no config file"
+         *     }
+         */
+        LogEvent: {
+            seq: components["schemas"]["Seq"];
+            ts: components["schemas"]["Timestamp"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "log";
+            /** @description Where it came from. */
+            stream: components["schemas"]["LogStream"];
+            /** @description One line, or several. */
+            content: string;
+        };
+        /**
+         * @description Which of a program's streams.
+         * @enum {string}
+         */
+        LogStream: "stderr";
+        /** @description A name and its password. */
+        LoginRequest: {
+            /**
+             * @description The user's name.
+             * @example admin
+             */
+            username: string;
+            /**
+             * @description The user's password.
+             * @example admin
+             */
+            password: string;
+        };
+        /** @description A token, for the `Authorization` header of later requests. */
+        LoginResponse: {
+            /** @description The token. */
+            token: string;
+            /** @description Always `Bearer`. */
+            token_type: string;
+            /**
+             * Format: int64
+             * @description For how long the token is good, in seconds.
+             */
+            expires_in: number;
+            /** @description Whose it is. */
+            user: components["schemas"]["User"];
+        };
+        /** @description A program that the agent starts (`command`), or an address that it calls (`url`). */
+        McpServer: components["schemas"]["StdioServer"] | components["schemas"]["HttpServer"];
+        /** @description Who one is, and what one may use. */
+        Me: {
+            /** @description The name. */
+            username: components["schemas"]["UserName"];
+            /** @description What the user may do. */
+            role: components["schemas"]["UserRole"];
+            /** @description What the user may use today, and has used. */
+            budget: components["schemas"]["Budget"];
+        };
+        /**
+         * @description A finished message; its tokens came before it.
+         * @example {
+         *       "seq": 5,
+         *       "ts": "2026-11-22T13:05:01.400Z",
+         *       "type": "message",
+         *       "role": "assistant",
+         *       "content": "I'll create hello.py.",
+         *       "message_id": "msg_1"
+         *     }
+         */
+        MessageEvent: {
+            seq: components["schemas"]["Seq"];
+            ts: components["schemas"]["Timestamp"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "message";
+            /** @description Who speaks. */
+            role: components["schemas"]["Role"];
+            /** @description The whole text. */
+            content: string;
+            /** @description The same id as on the tokens that it repeats. */
+            message_id?: string;
+            /** @description The tool call whose sub-agent speaks. */
+            parent_tool_call_id?: string;
+        };
+        /**
+         * @description How a further message reaches a live run.
+         * @enum {string}
+         */
+        MessageMode: "queue" | "steer" | "interrupt";
+        /** @description A further message. */
+        MessageRequest: {
+            /**
+             * @description Its text.
+             * @example Add a test, too.
+             */
+            text: string;
+            /** @description How it is delivered. */
+            mode?: components["schemas"]["MessageMode"];
+        };
+        /** @description What was taken. */
+        MessageResponse: {
+            /** @description The run that gets the message. */
+            run_id: components["schemas"]["RunId"];
+            /** @description How it is delivered. */
+            mode: components["schemas"]["MessageMode"];
+        };
+        /**
+         * Format: double
+         * @description An amount of US dollars, never negative, in whole millionths: so sums are exact, in whatever order they are made. On the wire a number
+         *     of dollars.
+         */
+        Money: number;
+        /**
+         * @description Which notice it is.
+         * @enum {string}
+         */
+        NoticeCode: "retrying" | "rate_limited" | "truncated" | "invalid_utf8" | "leaked_pipe" | "lingered" | "left_behind" | "resumed" | "undelivered" | "weak_guarantee" | "gap" | "agent_warning" | "other";
+        /**
+         * @description Something a reader may want to know, which is not the end.
+         * @example {
+         *       "seq": 17,
+         *       "ts": "2026-11-22T13:05:10.000Z",
+         *       "type": "notice",
+         *       "level": "warning",
+         *       "code": "retrying",
+         *       "message": "the model answered 529; asking again in 2 s",
+         *       "data": {
+         *         "attempt": 1,
+         *         "max_attempts": 2,
+         *         "delay_ms": 2000,
+         *         "status": 529
+         *       }
+         *     }
+         */
+        NoticeEvent: {
+            seq: components["schemas"]["Seq"];
+            ts: components["schemas"]["Timestamp"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "notice";
+            /** @description How serious it is. */
+            level: components["schemas"]["Level"];
+            /** @description Which notice it is. */
+            code: components["schemas"]["NoticeCode"];
+            /** @description The same for a person. */
+            message: string;
+            /** @description Details, by code. */
+            data?: unknown;
+        };
+        /**
+         * @description What a new run does if its session has a live one.
+         * @enum {string}
+         */
+        OnBusy: "queue" | "reject" | "interrupt";
+        /** @description The answers to one of the questions. */
+        OneOrMore: string | string[];
+        /** @description An open request, as clients see it. */
+        OpenRequest: components["schemas"]["Asks"] & {
+            /** @description Its id, for the answer. */
+            id: string;
+            /** @description When it was asked. */
+            created_at: components["schemas"]["Timestamp"];
+            /** @description When it is answered by itself: denied, or told that nobody is there. */
+            expires_at: components["schemas"]["Timestamp"];
+        };
+        /** @description One page of a listing. */
+        OpenRequestPage: {
+            /** @description What was found. */
+            items: components["schemas"]["OpenRequest"][];
+            /** @description The `cursor` by which the next page is asked for; null after the last. */
+            next_cursor: string | null;
+        };
+        /** @description How much a user may use in a day (UTC). Where nothing is set, the server's settings count. */
+        OwnBudget: {
+            /** @description In tokens. */
+            tokens_per_day?: components["schemas"]["Bound_Tokens"];
+            /** @description In US dollars, as far as agents tell what they cost. */
+            cost_per_day_usd?: components["schemas"]["Bound_Money"];
+        };
+        /** @description A new password for oneself. */
+        PasswordRequest: {
+            /** @description The present one: a token that was left lying about does not suffice. */
+            current_password: string;
+            /** @description The new one, which is not the name. */
+            new_password: string;
+        };
+        /**
+         * @description Who decides when the agent asks for permission.
+         * @enum {string}
+         */
+        PermissionMode: "auto" | "ask" | "read_only";
+        /**
+         * @description The agent asks whether it may do something.
+         * @example {
+         *       "seq": 12,
+         *       "ts": "2026-11-22T13:05:03.000Z",
+         *       "type": "permission_request",
+         *       "id": "req_1",
+         *       "tool_call_id": "toolu_2",
+         *       "tool": "Bash",
+         *       "kind": "execute",
+         *       "input": {
+         *         "command": "python3 hello.py"
+         *       },
+         *       "options": [
+         *         "allow_once",
+         *         "allow_always",
+         *         "deny"
+         *       ],
+         *       "expires_at": "2026-11-22T13:15:03.000Z"
+         *     }
+         */
+        PermissionRequestEvent: {
+            seq: components["schemas"]["Seq"];
+            ts: components["schemas"]["Timestamp"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "permission_request";
+            /** @description Id of this request, for the answer. */
+            id: string;
+            /** @description The tool call that waits for it. */
+            tool_call_id?: string;
+            /** @description The agent's name of the tool. */
+            tool: string;
+            /** @description What sort of tool it is. */
+            kind: components["schemas"]["ToolKind"];
+            /** @description Exactly what will run if it is allowed. */
+            input: unknown;
+            /** @description The answers that the agent takes. */
+            options: components["schemas"]["Decision"][];
+            /** @description When the request is denied if nobody answers. */
+            expires_at?: components["schemas"]["Timestamp"];
+        };
+        /**
+         * @description A permission request was answered.
+         * @example {
+         *       "seq": 13,
+         *       "ts": "2026-11-22T13:05:03.001Z",
+         *       "type": "permission_resolved",
+         *       "id": "req_1",
+         *       "decision": "allow_once",
+         *       "by": "policy",
+         *       "reason": "permission_mode is auto"
+         *     }
+         */
+        PermissionResolvedEvent: {
+            seq: components["schemas"]["Seq"];
+            ts: components["schemas"]["Timestamp"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "permission_resolved";
+            /** @description Id of the request. */
+            id: string;
+            /** @description The answer. */
+            decision: components["schemas"]["Decision"];
+            /** @description Who gave it. */
+            by: components["schemas"]["DecidedBy"];
+            /** @description Why, for a person. */
+            reason?: string;
+        };
+        /** @description One step of a plan. */
+        PlanEntry: {
+            /** @description What is to be done. */
+            content: string;
+            /** @description How far it is. */
+            status: components["schemas"]["PlanStatus"];
+        };
+        /**
+         * @description The agent's whole plan as it now stands.
+         * @example {
+         *       "seq": 11,
+         *       "ts": "2026-11-22T13:05:02.500Z",
+         *       "type": "plan",
+         *       "entries": [
+         *         {
+         *           "content": "Create hello.py",
+         *           "status": "completed"
+         *         },
+         *         {
+         *           "content": "Run it",
+         *           "status": "in_progress"
+         *         }
+         *       ]
+         *     }
+         */
+        PlanEvent: {
+            seq: components["schemas"]["Seq"];
+            ts: components["schemas"]["Timestamp"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "plan";
+            /** @description Its steps in order. */
+            entries: components["schemas"]["PlanEntry"][];
+        };
+        /**
+         * @description How far a step of a plan is.
+         * @enum {string}
+         */
+        PlanStatus: "pending" | "in_progress" | "completed";
+        /** @description How much of something was used, of how much. */
+        Portion_Money: {
+            /**
+             * Format: double
+             * @description An amount of US dollars, never negative, in whole millionths: so sums are exact, in whatever order they are made. On the wire a number
+             *     of dollars.
+             */
+            used: number;
+            /**
+             * Format: double
+             * @description An amount of US dollars, never negative, in whole millionths: so sums are exact, in whatever order they are made. On the wire a number
+             *     of dollars.
+             */
+            allowed?: number;
+            /** @description Whether that was set for this user, and is not the server's own. */
+            is_own: boolean;
+        };
+        /** @description How much of something was used, of how much. */
+        Portion_Tokens: {
+            /**
+             * Format: u-int64
+             * @description Tokens, as budgets count them.
+             */
+            used: number;
+            /**
+             * Format: u-int64
+             * @description Tokens, as budgets count them.
+             */
+            allowed?: number;
+            /** @description Whether that was set for this user, and is not the server's own. */
+            is_own: boolean;
+        };
+        /** @description A refusal, as RFC 9457 has it. */
+        Problem: {
+            /** @description Always `about:blank`: `code` tells more. */
+            type: string;
+            /** @description The status in words. */
+            title: string;
+            /**
+             * Format: u-int16
+             * @description The status.
+             */
+            status: number;
+            /** @description What is wrong, for a person. Its words may change. */
+            detail: string;
+            /**
+             * @description Which refusal it is, for programs.
+             * @enum {string}
+             */
+            code: "malformed_json" | "body_missing" | "body_unreadable" | "bad_argument" | "unknown_model" | "token_missing" | "token_invalid" | "token_expired" | "wrong_credentials" | "default_password" | "origin_not_allowed" | "cross_site" | "admin_only" | "scope_missing" | "own_password_needed" | "wrong_password" | "env_not_allowed" | "working_dir_not_allowed" | "not_found" | "method_not_allowed" | "body_timeout" | "run_active" | "run_ended" | "already_answered" | "session_busy" | "user_exists" | "last_admin" | "body_too_large" | "not_json" | "host_not_served" | "invalid_field" | "unknown_agent" | "bad_working_dir" | "session_mismatch" | "cannot_resume" | "cannot_ask" | "messages_not_supported" | "idempotency_key_reused" | "queue_full" | "budget_exceeded" | "too_many_messages" | "too_many_logins" | "too_many_requests" | "too_many_streams" | "internal" | "shutting_down" | "overloaded" | "storage";
+            /** @description The one field that is at fault. */
+            field?: string;
+        };
+        /** @description One question to the user. */
+        Question: {
+            /** @description The question. */
+            text: string;
+            /** @description Answers to choose from; empty for free text. */
+            options: string[];
+            /** @description Whether more than one may be chosen. */
+            multiple: boolean;
+        };
+        /**
+         * @description The agent asks its user something.
+         * @example {
+         *       "seq": 14,
+         *       "ts": "2026-11-22T13:05:04.000Z",
+         *       "type": "question",
+         *       "id": "req_2",
+         *       "questions": [
+         *         {
+         *           "text": "Which colour?",
+         *           "options": [
+         *             "red",
+         *             "blue"
+         *           ],
+         *           "multiple": false
+         *         }
+         *       ]
+         *     }
+         */
+        QuestionEvent: {
+            seq: components["schemas"]["Seq"];
+            ts: components["schemas"]["Timestamp"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "question";
+            /** @description Id of this request, for the answer. */
+            id: string;
+            /** @description What it asks. */
+            questions: components["schemas"]["Question"][];
+        };
+        /**
+         * @description A question was answered.
+         * @example {
+         *       "seq": 15,
+         *       "ts": "2026-11-22T13:05:09.000Z",
+         *       "type": "question_resolved",
+         *       "id": "req_2",
+         *       "answers": [
+         *         [
+         *           "blue"
+         *         ]
+         *       ],
+         *       "by": "user"
+         *     }
+         */
+        QuestionResolvedEvent: {
+            seq: components["schemas"]["Seq"];
+            ts: components["schemas"]["Timestamp"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "question_resolved";
+            /** @description Id of the request. */
+            id: string;
+            /** @description One list of answers for each question. */
+            answers: string[][];
+            /** @description Who gave them. */
+            by: components["schemas"]["DecidedBy"];
+        };
+        /**
+         * @description A line that the adapter does not know. Never dropped, never fatal.
+         * @example {
+         *       "seq": 19,
+         *       "ts": "2026-11-22T13:05:10.300Z",
+         *       "type": "raw",
+         *       "line": "{\"type\":\"brand_new\",\"answer\":42}"
+         *     }
+         */
+        RawEvent: {
+            seq: components["schemas"]["Seq"];
+            ts: components["schemas"]["Timestamp"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "raw";
+            /** @description The line without its newline; bytes that are not UTF-8 are replaced. */
+            line: string;
+        };
+        /**
+         * @description Who speaks.
+         * @enum {string}
+         */
+        Role: "assistant" | "user" | "system";
+        /** @description A rule as it is written, in the settings file and in a run's `permission_rules`. A part that is absent fits everything. */
+        RuleSpec: {
+            /** @description The agent's name of the tool, `*` and `?` as in file names: `Bash`, `mcp__*`. */
+            tool?: string | null;
+            kind?: components["schemas"]["ToolKind"] | null;
+            /** @description The files that the tool names: `src/**`, relative to the working folder or absolute. */
+            path?: string | null;
+            /** @description How the command begins, word by word: `git status`. */
+            command?: string | null;
+            /** @description What the rule says. */
+            decision: components["schemas"]["RuleVerdict"];
+        };
+        /**
+         * @description What a rule says.
+         * @enum {string}
+         */
+        RuleVerdict: "allow" | "ask" | "deny";
+        /** @description One run: what it was asked, where it stands, and how it ended. */
+        Run: components["schemas"]["RunEnd"] & {
+            /** @description Its id. */
+            run_id: components["schemas"]["RunId"];
+            /** @description The session that it belongs to. */
+            session_id: components["schemas"]["SessionId"];
+            /** @description Where it stands. */
+            status: components["schemas"]["RunStatus"];
+            /**
+             * Format: u-int64
+             * @description How many runs stand before it in the queue now; only while it is there.
+             */
+            queue_position?: number;
+            /** @description Why it ended as it did; absent while it has not. */
+            cause?: components["schemas"]["Cause"];
+            /** @description Whose it is. */
+            owner: components["schemas"]["UserName"];
+            /** @description Which agent. */
+            agent_type: string;
+            /** @description Which model was asked for. */
+            model?: string;
+            /** @description What it was asked to do. */
+            prompt: string;
+            /** @description The first line of that which is not empty, at most 120 characters of it. */
+            title: string;
+            /** @description Where it works. */
+            working_dir: string;
+            /** @description Who decides on permissions. */
+            permission_mode: components["schemas"]["PermissionMode"];
+            /** @description Rules that count before the mode. */
+            permission_rules?: components["schemas"]["RuleSpec"][];
+            /** @description Names of the variables that the run adds to the agent's environment. */
+            env?: string[];
+            /** @description Names of the MCP servers that the agent is given. */
+            mcp_servers?: string[];
+            /** @description Further command-line elements. */
+            extra_args: string[];
+            /** @description Those of them that widened what the agent may do. */
+            widened: string[];
+            /**
+             * Format: u-int64
+             * @description Wall-clock limit, in seconds.
+             */
+            timeout_secs: number;
+            /**
+             * Format: u-int64
+             * @description Limit of silence, in seconds.
+             */
+            idle_timeout_secs?: number;
+            /** @description The caller's own marks. */
+            labels: {
+                [key: string]: string;
+            };
+            /** @description When it was created. */
+            created_at: components["schemas"]["Timestamp"];
+            /** @description When its agent was up. */
+            started_at?: components["schemas"]["Timestamp"];
+            /** @description When it ended. */
+            ended_at?: components["schemas"]["Timestamp"];
+            /**
+             * Format: u-int64
+             * @description Number of its last event.
+             */
+            last_seq: number;
+        };
+        /** @description How a run ended. */
+        RunDone: {
+            /** @description One of the ended ones. */
+            status: components["schemas"]["RunStatus"];
+            /** @description Why. */
+            cause: components["schemas"]["Cause"];
+            /** @description What went wrong, for a person. */
+            message?: string;
+            /**
+             * Format: int32
+             * @description The program's exit code, if it exited by itself.
+             */
+            exit_code?: number;
+            /**
+             * Format: int32
+             * @description The signal that the program died of.
+             */
+            signal?: number;
+            /** @description The kernel killed something of the run for want of memory. */
+            out_of_memory?: boolean;
+            /** @description The agent's final text. */
+            result?: string;
+            /** @description Totals of the run. */
+            usage?: components["schemas"]["Usage"];
+            /**
+             * Format: u-int64
+             * @description From the run's creation to its end, in milliseconds.
+             */
+            duration_ms: number;
+            /** @description The end of the agent's standard error, when the run did not go well. */
+            stderr_tail?: string;
+        };
+        /** @description What is known only of a run that has ended: its `done` event but for the fields that every run has. */
+        RunEnd: {
+            /** @description What went wrong, for a person. */
+            message?: string;
+            /**
+             * Format: int32
+             * @description The program's exit code.
+             */
+            exit_code?: number;
+            /**
+             * Format: int32
+             * @description The signal that the program died of.
+             */
+            signal?: number;
+            /** @description The kernel killed something of the run for want of memory. */
+            out_of_memory?: boolean;
+            /** @description The agent's final text. */
+            result?: string;
+            /** @description Totals of the run. */
+            usage?: components["schemas"]["Usage"];
+            /**
+             * Format: u-int64
+             * @description From creation to end, in milliseconds.
+             */
+            duration_ms?: number;
+            /** @description The end of the agent's standard error, when the run did not go well. */
+            stderr_tail?: string;
+        };
+        /** @example run_0198a8f0c0de7000800000000000000a */
+        RunId: string;
+        /** @description What the agent is to do. */
+        RunInput: {
+            /** @description The prompt. */
+            text: string;
+        };
+        /** @description What a run's processes are held to, as far as anything holds them. */
+        RunLimits: {
+            /** @description What holds them. */
+            by: components["schemas"]["LimitedBy"];
+            /**
+             * Format: u-int64
+             * @description Memory, in bytes.
+             */
+            memory_bytes?: number;
+            /**
+             * Format: u-int64
+             * @description Processes and threads at once.
+             */
+            processes?: number;
+            /**
+             * Format: u-int64
+             * @description Share of the processors where there are not enough: 1 to 10000, and 100 is everybody's.
+             */
+            cpu_weight?: number;
+        };
+        /** @description Every field may be absent or null, which means its default. */
+        RunMetadata: {
+            /** @description Which agent: one of `GET /api/agents`. By default the session's, else `claude_code`. */
+            agent_type?: string | null;
+            /** @description Where it works: an absolute path without `..`. By default the session's folder, else a fresh one. */
+            working_dir?: string | null;
+            /** @description Another name of `working_dir`. */
+            cwd?: string | null;
+            /**
+             * Format: u-int64
+             * @description The run ends after that many seconds of the agent's work.
+             * @default 300
+             */
+            timeout_secs?: number | null;
+            /**
+             * Format: u-int64
+             * @description The run ends after that many seconds without a word from the agent.
+             */
+            idle_timeout_secs?: number | null;
+            /** @description The model, in the agent's own words. */
+            model?: string | null;
+            /** @description Further command-line elements for the agent's program. */
+            extra_args?: string[] | null;
+            session_id?: components["schemas"]["SessionId"] | null;
+            on_busy?: components["schemas"]["OnBusy"] | null;
+            permission_mode?: components["schemas"]["PermissionMode"] | null;
+            /** @description Rules that count before the mode. */
+            permission_rules?: components["schemas"]["RuleSpec"][] | null;
+            /** @description Variables for the agent's environment. */
+            env?: {
+                [key: string]: string;
+            } | null;
+            /** @description MCP servers for the agent; for admins. */
+            mcp_servers?: components["schemas"]["McpServer"][] | null;
+            /** @description Your own marks, at most 32, by which runs can be listed. */
+            labels?: {
+                [key: string]: string;
+            } | null;
+        };
+        /** @description One page of a listing. */
+        RunPage: {
+            /** @description What was found. */
+            items: components["schemas"]["Run"][];
+            /** @description The `cursor` by which the next page is asked for; null after the last. */
+            next_cursor: string | null;
+        };
+        /**
+         * @description The run waits for a free place.
+         * @example {
+         *       "seq": 1,
+         *       "ts": "2026-11-22T13:05:00.001Z",
+         *       "type": "run_queued",
+         *       "position": 2
+         *     }
+         */
+        RunQueuedEvent: {
+            seq: components["schemas"]["Seq"];
+            ts: components["schemas"]["Timestamp"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "run_queued";
+            /**
+             * Format: u-int64
+             * @description How many runs stand before it; 0 starts at once.
+             */
+            position: number;
+        };
+        /** @description What is known of the agent once it is up. */
+        RunStarted: {
+            /** @description The agent's registered name. */
+            agent: string;
+            /** @description The version that the program names. */
+            agent_version?: string;
+            /** @description The model it works with. */
+            model?: string;
+            /** @description The session that the run belongs to. */
+            session_id: components["schemas"]["SessionId"];
+            /** @description Where it works. */
+            working_dir: string;
+            /** @description Who decides on permissions. */
+            permission_mode: components["schemas"]["PermissionMode"];
+            /** @description What its processes are held to, if anything holds them. */
+            limits?: components["schemas"]["RunLimits"];
+        };
+        /**
+         * @description The agent is up.
+         * @example {
+         *       "seq": 2,
+         *       "ts": "2026-11-22T13:05:00.412Z",
+         *       "type": "run_started",
+         *       "agent": "claude_code",
+         *       "agent_version": "2.1.330",
+         *       "model": "sonnet",
+         *       "session_id": "ses_0198a8f0c0de7000800000000000000a",
+         *       "working_dir": "/tmp/test",
+         *       "permission_mode": "auto"
+         *     }
+         */
+        RunStartedEvent: components["schemas"]["RunStarted"] & {
+            seq: components["schemas"]["Seq"];
+            ts: components["schemas"]["Timestamp"];
+            /** @enum {string} */
+            type: "run_started";
+        } & {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "run_started";
+        };
+        /**
+         * @description Where a run stands, as listings and answers show it.
+         * @enum {string}
+         */
+        RunStatus: "queued" | "starting" | "running" | "waiting" | "stopping" | "completed" | "failed" | "cancelled" | "timed_out" | "interrupted";
+        /**
+         * @description One thing that an API key may be used for. None contains another: a key has exactly those that it was made with.
+         * @enum {string}
+         */
+        Scope: "runs:read" | "runs:write" | "admin";
+        /**
+         * Format: u-int64
+         * @description Place of an event in its run's log: from 1, without gaps, so "after `n`" is all that a reader needs to resume.
+         */
+        Seq: number;
+        /** @description One conversation. */
+        Session: {
+            /** @description Its id. */
+            session_id: components["schemas"]["SessionId"];
+            /** @description Whose it is. */
+            owner: components["schemas"]["UserName"];
+            /** @description Which agent. */
+            agent_type: string;
+            /** @description Where it works. */
+            working_dir: string;
+            /** @description The agent's own id of the conversation, once it has told one: with it the agent's own program can go on, too. */
+            agent_session?: string;
+            /** @description When its first run was created. */
+            created_at: components["schemas"]["Timestamp"];
+        };
+        /** @example ses_0198a8f0c0de7000800000000000000a */
+        SessionId: string;
+        /** @description One page of a listing. */
+        SessionPage: {
+            /** @description What was found. */
+            items: components["schemas"]["Session"][];
+            /** @description The `cursor` by which the next page is asked for; null after the last. */
+            next_cursor: string | null;
+        };
+        /** @description A conversation with its runs. */
+        SessionWithRuns: components["schemas"]["Session"] & {
+            /** @description Its newest 200, newest first. */
+            runs: components["schemas"]["Run"][];
+        };
+        /** @description One setting as it stands. */
+        Setting: {
+            /** @description Its name in the file. */
+            name: string;
+            /** @description Its value; of a secret only that there is one. */
+            value: unknown;
+            /** @description Where the value came from. */
+            origin: components["schemas"]["SettingOrigin"];
+            /** @description The variable that sets it; none for one that is only in the file. */
+            variable?: string;
+        };
+        /** @description Where a setting's value came from. */
+        SettingOrigin: "flag" | "environment" | {
+            /** @description The settings file, by its path. */
+            file: string;
+        } | "default";
+        /** @description The settings in force. */
+        Settings: {
+            /** @description Every setting, as `openrunner config --json` shows them. */
+            settings: components["schemas"]["Setting"][];
+        };
+        /** @description A program that the agent starts. */
+        StdioServer: {
+            /** @description The name by which the agent knows it. */
+            name: string;
+            /** @description The program. */
+            command: string;
+            /** @description Its arguments. */
+            args?: string[];
+            /** @description Its further environment. */
+            env?: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * @description A piece of the assistant's thinking.
+         * @example {
+         *       "seq": 4,
+         *       "ts": "2026-11-22T13:05:01.030Z",
+         *       "type": "thinking",
+         *       "content": "A small file will do.",
+         *       "message_id": "msg_1"
+         *     }
+         */
+        ThinkingEvent: components["schemas"]["Delta"] & {
+            seq: components["schemas"]["Seq"];
+            ts: components["schemas"]["Timestamp"];
+            /** @enum {string} */
+            type: "thinking";
+        } & {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "thinking";
+        };
+        /** @description A ticket. */
+        TicketResponse: {
+            /** @description What stands for a token in the address of this run's stream, and nowhere else. */
+            ticket: string;
+            /**
+             * Format: int64
+             * @description For how many seconds a stream can be begun with it.
+             */
+            expires_in: number;
+            /** @description The address of the stream, with the ticket in it. */
+            events_url: string;
+        };
+        /**
+         * Format: date-time
+         * @description A moment of wall-clock time. On the wire RFC 3339 in UTC with milliseconds, always 24 characters: `2026-11-22T13:05:00.123Z`.
+         * @example 2026-11-22T13:05:00.123Z
+         */
+        Timestamp: string;
+        /**
+         * @description A piece of the assistant's text.
+         * @example {
+         *       "seq": 3,
+         *       "ts": "2026-11-22T13:05:01.020Z",
+         *       "type": "token",
+         *       "content": "I'll create ",
+         *       "message_id": "msg_1"
+         *     }
+         */
+        TokenEvent: components["schemas"]["Delta"] & {
+            seq: components["schemas"]["Seq"];
+            ts: components["schemas"]["Timestamp"];
+            /** @enum {string} */
+            type: "token";
+        } & {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "token";
+        };
+        /** @description One call of a tool. */
+        ToolCall: {
+            /** @description Id of the call; results and permissions name it. */
+            id: string;
+            /** @description The agent's name of the tool. */
+            name: string;
+            /** @description What sort of tool it is. */
+            kind: components["schemas"]["ToolKind"];
+            /** @description One line for a person. */
+            title: string;
+            /** @description What the tool is given. */
+            input: unknown;
+            /** @description The tool call whose sub-agent makes this one. */
+            parent_tool_call_id?: string;
+        };
+        /**
+         * @description The agent calls a tool. The input is complete.
+         * @example {
+         *       "seq": 7,
+         *       "ts": "2026-11-22T13:05:02.100Z",
+         *       "type": "tool_call",
+         *       "id": "toolu_1",
+         *       "name": "Write",
+         *       "kind": "edit",
+         *       "title": "Write hello.py",
+         *       "input": {
+         *         "file_path": "/tmp/test/hello.py",
+         *         "content": "print('hello')\n"
+         *       }
+         *     }
+         */
+        ToolCallEvent: components["schemas"]["ToolCall"] & {
+            seq: components["schemas"]["Seq"];
+            ts: components["schemas"]["Timestamp"];
+            /** @enum {string} */
+            type: "tool_call";
+        } & {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "tool_call";
+        };
+        /**
+         * @description What sort of thing a tool does: the same list as ACP's.
+         * @enum {string}
+         */
+        ToolKind: "read" | "edit" | "delete" | "move" | "search" | "execute" | "think" | "fetch" | "other";
+        /**
+         * @description A piece of a running tool's output.
+         * @example {
+         *       "seq": 8,
+         *       "ts": "2026-11-22T13:05:02.300Z",
+         *       "type": "tool_output",
+         *       "id": "toolu_2",
+         *       "content": "running 3 tests\n"
+         *     }
+         */
+        ToolOutputEvent: {
+            seq: components["schemas"]["Seq"];
+            ts: components["schemas"]["Timestamp"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "tool_output";
+            /** @description Id of the tool call. */
+            id: string;
+            /** @description The piece. */
+            content: string;
+        };
+        /**
+         * @description A tool call is over.
+         * @example {
+         *       "seq": 10,
+         *       "ts": "2026-11-22T13:05:02.411Z",
+         *       "type": "tool_result",
+         *       "id": "toolu_1",
+         *       "status": "ok",
+         *       "content": "File created.",
+         *       "duration_ms": 311
+         *     }
+         */
+        ToolResultEvent: {
+            seq: components["schemas"]["Seq"];
+            ts: components["schemas"]["Timestamp"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "tool_result";
+            /** @description Id of the tool call. */
+            id: string;
+            /** @description How it went. */
+            status: components["schemas"]["ToolStatus"];
+            /** @description What the tool gave back, as text. */
+            content: string;
+            /**
+             * Format: u-int64
+             * @description From the `tool_call` event to this one, in milliseconds; filled in by the driver where the agent does not say.
+             */
+            duration_ms?: number;
+        };
+        /**
+         * @description How a tool call went.
+         * @enum {string}
+         */
+        ToolStatus: "ok" | "error" | "denied";
+        /**
+         * @description The word for no bound.
+         * @enum {string}
+         */
+        Unlimited: "unlimited";
+        /** @description What the model has used, in tokens and money. */
+        Usage: {
+            /**
+             * Format: u-int64
+             * @description Tokens read by the model that no cache held.
+             */
+            input_tokens: number;
+            /**
+             * Format: u-int64
+             * @description Tokens written by the model, thinking included.
+             */
+            output_tokens: number;
+            /**
+             * Format: u-int64
+             * @description Tokens read from the provider's cache.
+             */
+            cache_read_tokens: number;
+            /**
+             * Format: u-int64
+             * @description Tokens written to the provider's cache.
+             */
+            cache_write_tokens: number;
+            /**
+             * Format: u-int64
+             * @description Those of `output_tokens` that were thinking, where the agent tells them apart.
+             */
+            reasoning_tokens: number;
+            /**
+             * Format: double
+             * @description US dollars, where the agent or we know a price.
+             */
+            cost_usd?: number;
+            /** @description Whether the cost is computed from list prices, not billed. */
+            cost_is_estimate: boolean;
+        };
+        /** @description Ended runs by how they ended. */
+        UsageByStatus: {
+            /**
+             * Format: u-int64
+             * @description Ended well.
+             */
+            completed: number;
+            /**
+             * Format: u-int64
+             * @description Ended badly.
+             */
+            failed: number;
+            /**
+             * Format: u-int64
+             * @description Were cancelled.
+             */
+            cancelled: number;
+            /**
+             * Format: u-int64
+             * @description Ran out of time.
+             */
+            timed_out: number;
+            /**
+             * Format: u-int64
+             * @description Their server went away.
+             */
+            interrupted: number;
+        };
+        /**
+         * @description What the run has used so far: totals, so the last one counts.
+         * @example {
+         *       "seq": 16,
+         *       "ts": "2026-11-22T13:05:09.100Z",
+         *       "type": "usage",
+         *       "input_tokens": 200,
+         *       "output_tokens": 84,
+         *       "cache_read_tokens": 2000,
+         *       "cache_write_tokens": 0,
+         *       "reasoning_tokens": 0,
+         *       "cost_usd": 0.0034,
+         *       "cost_is_estimate": true
+         *     }
+         */
+        UsageEvent: components["schemas"]["Usage"] & {
+            seq: components["schemas"]["Seq"];
+            ts: components["schemas"]["Timestamp"];
+            /** @enum {string} */
+            type: "usage";
+        } & {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "usage";
+        };
+        /**
+         * @description By what usage is added up.
+         * @enum {string}
+         */
+        UsageGroup: "day" | "user" | "agent" | "model" | "session" | "run";
+        /** @description What one of a group has used. */
+        UsageItem: components["schemas"]["UsageKey"] & components["schemas"]["UsageTotals"];
+        /** @description What one day, user, agent, model, conversation or run has used: it has the one of these fields that was grouped by. */
+        UsageKey: {
+            /** @description The day, in UTC. */
+            day?: components["schemas"]["Day"];
+            /** @description The user. */
+            user?: components["schemas"]["UserName"];
+            /** @description The agent. */
+            agent_type?: string;
+            /** @description The model that the agent named, or that was asked for; empty where neither is known. */
+            model?: string;
+            /** @description The conversation. */
+            session_id?: components["schemas"]["SessionId"];
+            /** @description The run. */
+            run_id?: components["schemas"]["RunId"];
+        };
+        /** @description A page of what was used, and the sum of all pages. */
+        UsagePage: {
+            /** @description By what `items` are added up. */
+            group_by: components["schemas"]["UsageGroup"];
+            /** @description What was found: days, conversations and runs with the latest first, all others by name. */
+            items: components["schemas"]["UsageItem"][];
+            /** @description The `cursor` by which the next page is asked for; null after the last. */
+            next_cursor: string | null;
+            /** @description The sum of all that was asked for, on whatever page. */
+            total: components["schemas"]["UsageTotals"];
+        };
+        /** @description How much was used. */
+        UsageTotals: {
+            /**
+             * Format: u-int64
+             * @description Runs that ended. One that goes on is not counted yet, but what it has used is.
+             */
+            runs: number;
+            /** @description Of these, how many ended so. */
+            by_status: components["schemas"]["UsageByStatus"];
+            /**
+             * Format: u-int64
+             * @description Tokens that count against a budget: `input_tokens`, `cache_write_tokens` and `output_tokens`.
+             */
+            tokens: number;
+            /**
+             * Format: u-int64
+             * @description Tokens read by the model that no cache held.
+             */
+            input_tokens: number;
+            /**
+             * Format: u-int64
+             * @description Tokens written by the model, thinking included.
+             */
+            output_tokens: number;
+            /**
+             * Format: u-int64
+             * @description Tokens read from the provider's cache.
+             */
+            cache_read_tokens: number;
+            /**
+             * Format: u-int64
+             * @description Tokens written to the provider's cache.
+             */
+            cache_write_tokens: number;
+            /**
+             * Format: u-int64
+             * @description Those of `output_tokens` that were thinking, where the agent tells them apart.
+             */
+            reasoning_tokens: number;
+            /** @description US dollars, as far as agents told; absent if none did. */
+            cost_usd?: components["schemas"]["Money"];
+            /** @description Whether some of that is computed from list prices, not billed. */
+            cost_is_estimate: boolean;
+            /**
+             * Format: u-int64
+             * @description Runs that ended and told tokens but no cost, which `cost_usd` therefore lacks.
+             */
+            runs_without_cost: number;
+        };
+        /** @description A user. */
+        User: {
+            /** @description The name. */
+            username: components["schemas"]["UserName"];
+            /** @description What the user may do. */
+            role: components["schemas"]["UserRole"];
+        };
+        /**
+         * @description A further message from the user to a live run.
+         * @example {
+         *       "seq": 6,
+         *       "ts": "2026-11-22T13:05:02.000Z",
+         *       "type": "user_message",
+         *       "content": "Add a test, too.",
+         *       "mode": "queue"
+         *     }
+         */
+        UserMessageEvent: {
+            seq: components["schemas"]["Seq"];
+            ts: components["schemas"]["Timestamp"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "user_message";
+            /** @description Its text. */
+            content: string;
+            /** @description How it is delivered. */
+            mode: components["schemas"]["MessageMode"];
+        };
+        /**
+         * @description Name of a user: 1 to 64 characters of `a-z A-Z 0-9 . _ @ -`, beginning with a letter or digit.
+         * @example admin
+         */
+        UserName: string;
+        /**
+         * @description What a user may do.
+         * @enum {string}
+         */
+        UserRole: "admin" | "user";
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export interface operations {
+    health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The server answers. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HealthResponse"];
+                };
+            };
+        };
+    };
+    agents_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is known of each agent. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentsHealthResponse"];
+                };
+            };
+        };
+    };
+    openapi: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of what the client has; if it is still the same, the answer is 304 without a body. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description An OpenAPI 3.1 document. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+        };
+    };
+    events_schema: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of what the client has; if it is still the same, the answer is 304 without a body. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A JSON Schema, 2020-12. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/schema+json": Record<string, never>;
+                };
+            };
+        };
+    };
+    docs: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of what the client has; if it is still the same, the answer is 304 without a body. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page, which needs nothing from elsewhere. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+        };
+    };
+    docs_file: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of what the client has; if it is still the same, the answer is 304 without a body. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /**
+                 * @description Its name.
+                 * @example start.js
+                 */
+                file: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/css": string;
+                    "text/javascript": string;
+                };
+            };
+        };
+    };
+    login: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LoginRequest"];
+            };
+        };
+        responses: {
+            /** @description The token. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoginResponse"];
+                };
+            };
+        };
+    };
+    logout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nothing is let in by it any more. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The user. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+        };
+    };
+    change_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordRequest"];
+            };
+        };
+        responses: {
+            /** @description The password is another one. The token is a fresh one. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoginResponse"];
+                };
+            };
+        };
+    };
+    list_users: {
+        parameters: {
+            query?: {
+                /** @description Most items of the page. */
+                limit?: number;
+                /** @description Where the page begins: the `next_cursor` of the one before. */
+                cursor?: components["schemas"]["UserName"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of them. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountPage"];
+                };
+            };
+        };
+    };
+    create_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateUserRequest"];
+            };
+        };
+        responses: {
+            /** @description The user is made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+        };
+    };
+    get_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's name. */
+                name: components["schemas"]["UserName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The user. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+        };
+    };
+    delete_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's name. */
+                name: components["schemas"]["UserName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The user is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    change_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The user's name. */
+                name: components["schemas"]["UserName"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeUserRequest"];
+            };
+        };
+        responses: {
+            /** @description The user as it then is. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+        };
+    };
+    list_keys: {
+        parameters: {
+            query?: {
+                /** @description Only this user's; for admins. */
+                owner?: components["schemas"]["UserName"];
+                /** @description Most items of the page. */
+                limit?: number;
+                /** @description Where the page begins: the `next_cursor` of the one before. */
+                cursor?: components["schemas"]["KeyId"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of them. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKeyPage"];
+                };
+            };
+        };
+    };
+    create_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateKeyRequest"];
+            };
+        };
+        responses: {
+            /** @description The key is made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreateKeyResponse"];
+                };
+            };
+        };
+    };
+    delete_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The key's id. */
+                id: components["schemas"]["KeyId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The key is worth nothing any more. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    list_audit: {
+        parameters: {
+            query?: {
+                /** @description Only what this user did. */
+                user?: components["schemas"]["UserName"];
+                /** @description Only this. */
+                action?: components["schemas"]["Action"];
+                /** @description Only what was done to this run. */
+                run?: components["schemas"]["RunId"];
+                /** @description Only what was done at this time or later. */
+                since?: components["schemas"]["Timestamp"];
+                /** @description Most items of the page. */
+                limit?: number;
+                /** @description Where the page begins: the `next_cursor` of the one before. */
+                cursor?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of the log. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditEntryPage"];
+                };
+            };
+        };
+    };
+    list_usage: {
+        parameters: {
+            query?: {
+                /** @description By what it is added up. */
+                group_by?: ("day" | "user" | "agent" | "model" | "session" | "run") & Record<string, never>;
+                /** @description Only that of this day (UTC) or later. */
+                since?: components["schemas"]["Day"];
+                /** @description Only that of this day (UTC) or earlier. */
+                until?: components["schemas"]["Day"];
+                /** @description Only this user's; for admins, others always get their own. */
+                user?: components["schemas"]["UserName"];
+                /** @description Only that of this agent. */
+                agent_type?: string;
+                /** @description Only that of this conversation. */
+                session_id?: components["schemas"]["SessionId"];
+                /** @description Most items of the page. */
+                limit?: number;
+                /** @description Where the page begins: the `next_cursor` of the one before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsagePage"];
+                };
+            };
+        };
+    };
+    get_budget: {
+        parameters: {
+            query?: {
+                /** @description This user's instead of one's own; for admins. */
+                user?: components["schemas"]["UserName"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The budget. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Budget"];
+                };
+            };
+        };
+    };
+    list_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of them. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Settings"];
+                };
+            };
+        };
+    };
+    list_agents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every agent of this server. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentsResponse"];
+                };
+            };
+        };
+    };
+    list_runs: {
+        parameters: {
+            query?: {
+                /** @description Only runs that are so: one status, or several with commas between them. */
+                status?: components["schemas"]["RunStatus"][];
+                /** @description Only those with this in the beginning of the prompt or in a label, or whose id begins so. */
+                q?: string;
+                /** @description Only this agent's. */
+                agent_type?: string;
+                /** @description Only this conversation's. */
+                session_id?: components["schemas"]["SessionId"];
+                /** @description Only with this label, as `name=value`. */
+                label?: string;
+                /** @description Only those created at this time or later. */
+                since?: components["schemas"]["Timestamp"];
+                /** @description Only this user's; for admins. */
+                owner?: components["schemas"]["UserName"];
+                /** @description Most items of the page. */
+                limit?: number;
+                /** @description Where the page begins: the `next_cursor` of the one before. */
+                cursor?: components["schemas"]["RunId"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of them. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunPage"];
+                };
+            };
+        };
+    };
+    create_run: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same body gets the same answer, and nothing is made twice. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateRunRequest"];
+            };
+        };
+        responses: {
+            /** @description The run is made. */
+            201: {
+                headers: {
+                    /** @description Where the run is. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreateRunResponse"];
+                };
+            };
+        };
+    };
+    get_run: {
+        parameters: {
+            query?: {
+                /** @description Answer when the run has ended, or after that many seconds, whichever is first. */
+                wait?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The run. */
+                id: components["schemas"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The run. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+        };
+    };
+    delete_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The run. */
+                id: components["schemas"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    cancel_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The run. */
+                id: components["schemas"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The run as it then stands; its end is told by `done`. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+        };
+    };
+    follow_events: {
+        parameters: {
+            query?: {
+                /** @description Go on after the event of this number; 0, or nothing, is the beginning. `Last-Event-ID` counts before it. */
+                after?: number;
+                /** @description A ticket for this stream, or a token, for a browser's `EventSource`, which cannot send headers. */
+                access_token?: string;
+            };
+            header?: {
+                /** @description Go on after the event of this number, as its `id` told. */
+                "Last-Event-ID"?: number;
+            };
+            path: {
+                /** @description The run. */
+                id: components["schemas"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The stream. It ends after `done`, or when its reader has lost the right to it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["EventFrame"];
+                    "application/x-ndjson": components["schemas"]["Event"];
+                };
+            };
+            /** @description The run has ended and every event was seen: an `EventSource` does not come again. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    follow_runs: {
+        parameters: {
+            query?: {
+                /** @description Go on after this place; without it, from now on. `Last-Event-ID` counts before it. */
+                after?: string;
+            };
+            header?: {
+                /** @description Go on after this place, as an event's `id` told. */
+                "Last-Event-ID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The stream. It ends when the server goes away, or when its reader has lost the right to it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["FeedEvent"];
+                    "application/x-ndjson": components["schemas"]["FeedEvent"];
+                };
+            };
+        };
+    };
+    create_ticket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The run. */
+                id: components["schemas"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The ticket. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TicketResponse"];
+                };
+            };
+        };
+    };
+    send_message: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same body gets the same answer, and nothing is made twice. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The run. */
+                id: components["schemas"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageRequest"];
+            };
+        };
+        responses: {
+            /** @description The message is in the run's log. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageResponse"];
+                };
+            };
+        };
+    };
+    list_requests: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The run. */
+                id: components["schemas"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is open. `next_cursor` is always null: the list is whole. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenRequestPage"];
+                };
+            };
+        };
+    };
+    answer_request: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The run. */
+                id: components["schemas"]["RunId"];
+                /** @description What the agent has asked: its `id` in the listing and in the event. */
+                request: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnswerRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer is on disk, and on its way to the agent. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnswerResponse"];
+                };
+            };
+        };
+    };
+    list_sessions: {
+        parameters: {
+            query?: {
+                /** @description Most items of the page. */
+                limit?: number;
+                /** @description Where the page begins: the `next_cursor` of the one before. */
+                cursor?: components["schemas"]["SessionId"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of them. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionPage"];
+                };
+            };
+        };
+    };
+    get_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The conversation. */
+                id: components["schemas"]["SessionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The conversation. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionWithRuns"];
+                };
+            };
+        };
+    };
+    chat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChatRequest"];
+            };
+        };
+        responses: {
+            /** @description The run has ended. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatResponse"];
+                };
+            };
+        };
+    };
+}

@@ -1,0 +1,63 @@
+/** The beginning: who is signed in, and which view the address names. */
+import './theme.js';
+import { request } from './api.js';
+import { isAdmin, token, user } from './auth.js';
+import { startAttention } from './data/attention.js';
+import { startFeed } from './data/feed.js';
+import { html, render, useEffect } from './html.js';
+import { locale, t } from './i18n.js';
+import { navigate, route } from './router.js';
+import { Shell } from './shell.js';
+import { Empty } from './ui/misc.js';
+import { AuditView } from './views/admin/audit.js';
+import { KeysView } from './views/admin/keys.js';
+import { SettingsView } from './views/admin/settings.js';
+import { UsersView } from './views/admin/users.js';
+import { HealthView } from './views/health.js';
+import { NewRunView } from './views/new.js';
+import { RunView } from './views/run/index.js';
+import { RunsView } from './views/runs.js';
+import { SessionView, SessionsView } from './views/sessions.js';
+import { SignInView } from './views/signin.js';
+import { UsageView } from './views/usage.js';
+
+/** The view for a route. @param {import('./router.js').Route} route */
+function viewOf({ path, parts: [first, second], query }) {
+  switch (first) {
+    case undefined: return null;
+    case 'runs': return second ? html`<${RunView} id=${second} key=${second} />` : html`<${RunsView} />`;
+    case 'new': return html`<${NewRunView} session=${query.get('session')} key=${query.get('session')} />`;
+    case 'sessions': return second ? html`<${SessionView} id=${second} key=${second} />` : html`<${SessionsView} />`;
+    case 'usage': return html`<${UsageView} />`;
+    case 'health': return html`<${HealthView} />`;
+    default:
+  }
+  if (path === '/admin/keys') return html`<${KeysView} />`;
+  if (isAdmin()) {
+    switch (path) {
+      case '/admin/users': return html`<${UsersView} />`;
+      case '/admin/audit': return html`<${AuditView} />`;
+      case '/admin/settings': return html`<${SettingsView} />`;
+      default:
+    }
+  }
+  return html`<${Empty} title=${t('nowhere')} icon="question"><a href="#/runs">${t('nav.runs')}</a><//>`;
+}
+
+function App() {
+  const isSignedIn = token.value !== null;
+  useEffect(() => {
+    if (!isSignedIn) return undefined;
+    // A role may have changed since it was remembered. A token that is worthless by now signs out by itself.
+    request('GET', '/api/auth/me').then(({ username, role }) => { user.value = { username, role }; }, () => null);
+    const stops = [startFeed(), startAttention()];
+    return () => stops.forEach((stop) => stop());
+  }, [isSignedIn]);
+  useEffect(() => {
+    if (route.value.parts.length === 0) navigate('/runs', { replace: true });
+  }, [route.value]);
+  // Another language is another page: whoever kept a text would keep the old one.
+  return isSignedIn ? html`<${Shell} key=${locale.value}>${viewOf(route.value)}<//>` : html`<${SignInView} key=${locale.value} />`;
+}
+
+render(html`<${App} />`, /** @type {HTMLElement} */ (document.getElementById('app')));

@@ -1,0 +1,41 @@
+/** How the server and its agents are. */
+import { request } from '../api.js';
+import { feedState } from '../data/feed.js';
+import { useLoad } from '../data/load.js';
+import { html, useEffect } from '../html.js';
+import { agentName } from '../agents.js';
+import { duration } from '../format.js';
+import { t } from '../i18n.js';
+import { PageHeader } from '../shell.js';
+import { Badge, Problem, Spinner } from '../ui/misc.js';
+import { AgentHelp, AgentState } from './agent_cards.js';
+
+/** How often it is asked for while somebody looks, in milliseconds. */
+const EVERY = 15_000;
+
+export function HealthView() {
+  const { data, problem, reload } = useLoad(async (signal) => {
+    const [server, { agents }] = await Promise.all([request('GET', '/health', undefined, { signal }), request('GET', '/health/agents', undefined, { signal })]);
+    return { server, agents };
+  }, []);
+  useEffect(() => {
+    const timer = setInterval(() => document.hidden || reload(), EVERY);
+    return () => clearInterval(timer);
+  }, []);
+  return html`<div class="view view-scroll"><${PageHeader} title=${t('nav.health')} /><div class="column">
+    <${Problem} problem=${problem} onRetry=${reload} />
+    ${data === null ? !problem && html`<${Spinner} label=${t('loading')} />` : html`
+      <dl class="totals">
+        <div><dt>${t('health.server')}</dt><dd><${Badge} tone=${data.server.status === 'ok' ? 'ok' : 'err'}>${t(`health.${data.server.status}`)}<//></dd></div>
+        <div><dt>${t('health.version')}</dt><dd>${data.server.version}</dd></div>
+        <div><dt>${t('health.uptime')}</dt><dd>${duration(data.server.uptime * 1000)}</dd></div>
+        <div><dt>${t('health.feed')}</dt><dd><${Badge} tone=${feedState.value === 'live' ? 'ok' : 'warn'}>${t(`feed.${feedState.value}`)}<//></dd></div>
+      </dl>
+      ${data.server.status !== 'ok' && html`<p class="problem" role="alert">${t('health.degraded_text')}</p>`}
+      <h2>${t('health.agents')}</h2>
+      <ul class="panel-list">${data.agents.map((/** @type {any} */ agent) => html`<li key=${agent.name} class="panel">
+        <div class="panel-head"><h3>${agentName(agent.name)}</h3><span class="faint mono">${agent.version}</span><${AgentState} agent=${agent} /></div>
+        ${agent.path && html`<p class="hint mono">${agent.path}</p>`}
+        <${AgentHelp} agent=${agent} /></li>`)}</ul>`}
+  </div></div>`;
+}

@@ -1,0 +1,234 @@
+// One run in the page: with the real server, the scripted agent, and Chromium.
+
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { DESKTOP, launch, PHONE, picture, seriousFaults, signedIn } from './support/browser.js';
+import { PROMPT, rich } from './support/rich.js';
+import { calls, edits, gives, prints, speaks } from './support/script.js';
+import { Server } from './support/server.js';
+
+/** @type {Server} */
+let server;
+/** @type {any} */
+let browser;
+before(async () => {
+  [server, browser] = await Promise.all([Server.start({ env: { OPENRUNNER_PERMISSION_TIMEOUT_SECS: '300' } }), launch()]);
+});
+after(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+/** A page that shows a run, for the time of a test.
+ * @param {string} id @param {(page: any, faults: string[]) => Promise<void>} body @param {Parameters<typeof signedIn>[2]} [look] */
+async function shown(id, body, look) {
+  const { page, faults, context } = await signedIn(browser, server, look);
+  try {
+    await page.goto(`${server.url}/#/runs/${id}`);
+    await body(page, faults);
+    assert.deepEqual(faults, []);
+  } finally {
+    await context.close();
+  }
+}
+
+/** @param {any} page @param {string} state */
+const hasState = (page, state) => page.waitForSelector(`.run-bar .state:has-text("${state}")`);
+
+test('tokens are seen as they come, and the end is told', async () => {
+  const go = join(server.folder, 'go');
+  const id = await server.run(`say Before the wait.\nwait ${go}\nsay After the wait.\nresult ok`);
+  await shown(id, async (page) => {
+    await page.waitForSelector('.said:has-text("Before the wait.")');
+    await hasState(page, 'Running');
+    assert.equal(await page.locator('.said:has-text("After the wait.")').count(), 0);
+    await writeFile(go, '');
+    await page.waitForSelector('.said:has-text("After the wait.")');
+    await page.waitForSelector('.done[data-status="completed"]');
+    await hasState(page, 'Completed');
+  });
+});
+
+test('a permission is allowed by the key a, and denied with a reason', async () => {
+  const allowed = join(server.folder, 'allowed');
+  const id = await server.run(`permission Bash {"command":"echo yes"}\nkeep allowed ${allowed}\npermission Bash {"command":"echo no"}\nresult ok`, { permission_mode: 'ask' });
+  await shown(id, async (page) => {
+    await page.waitForSelector('.request:has-text("echo yes")');
+    await hasState(page, 'Needs you');
+    // A card that has just come takes no key.
+    await page.waitForTimeout(500);
+    await page.keyboard.press('a');
+    await page.waitForSelector('.request:has-text("echo no")');
+    await page.click('button:has-text("Deny and say why")');
+    await page.fill('.request-reason input', 'Not here.');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('.tool:has-text("echo no") .tool-decision:has-text("Not here.")');
+    await page.waitForSelector('.done');
+  });
+  const decisions = (await server.events(id)).filter(({ type }) => type === 'permission_resolved');
+  assert.deepEqual(decisions.map(({ decision, by }) => [decision, by]), [['allow_once', 'user'], ['deny', 'user']]);
+  assert.equal(JSON.parse(await readFile(allowed, 'utf8')).command, 'echo yes');
+});
+
+test('keys that are meant for a text answer nothing', async () => {
+  const id = await server.run('permission Bash {"command":"echo yes"}\nresult ok', { permission_mode: 'ask' });
+  await shown(id, async (page) => {
+    await page.waitForSelector('.request');
+    await page.waitForTimeout(500);
+    await page.fill('.composer textarea', 'a');
+    await page.type('.composer textarea', 'dad');
+    assert.equal(await page.locator('.request').count(), 1);
+    await page.click('.request button:has-text("Deny")');
+    await page.waitForSelector('.done');
+  });
+});
+
+test('a question is answered', async () => {
+  const id = await server.run('question Which colour?|red|blue\nresult ok');
+  await shown(id, async (page) => {
+    await page.check('.request label:has-text("blue") input');
+    await page.click('.request button:has-text("Answer")');
+    await page.waitForSelector('.asked:has-text("blue")');
+    await page.waitForSelector('.done');
+  });
+  const [{ answers }] = (await server.events(id)).filter(({ type }) => type === 'question_resolved');
+  assert.deepEqual(answers, [['blue']]);
+});
+
+test('a message interrupts, a run is stopped, and its session goes on', async () => {
+  const id = await server.run('say I wait.\nuntil-interrupt');
+  await shown(id, async (page) => {
+    await page.waitForSelector('.said:has-text("I wait.")');
+    await page.check('.modes input[value="interrupt"]', { force: true });
+    await page.fill('.composer textarea', 'say I was told.\nuntil-interrupt');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('.user:has-text("I was told.")');
+    await page.waitForSelector('.said:has-text("I was told.")');
+    await page.click('.composer button:has-text("Stop")');
+    await page.waitForSelector('.done[data-status="cancelled"]');
+    await page.fill('.composer textarea', 'say A new run.\nresult ok');
+    await page.keyboard.press('Enter');
+    await page.waitForFunction((/** @type {string} */ old) => location.hash.includes('/runs/run_') && !location.hash.includes(old), id);
+    await page.waitForSelector('.said:has-text("A new run.")');
+    await page.waitForSelector('.done[data-status="completed"]');
+  });
+});
+
+test('after kill -9 of the server the page goes on without a gap or a double', async () => {
+  const go = join(server.folder, 'go-on');
+  const id = await server.run(`pace 400 200\nwait ${go}\npace 400 200\nsay The end.\nresult ok`);
+  await shown(id, async (page) => {
+    await page.waitForSelector('.said:has-text("150 ")');
+    await server.kill();
+    await page.waitForSelector('.lost:has-text("Connection lost")');
+    await picture(page, 'run-lost');
+    await server.launch();
+    await writeFile(go, '');
+    await page.waitForSelector('.done', { timeout: 60_000 });
+    assert.equal(await page.locator('.lost p').count(), 0);
+    const events = await server.events(id);
+    const said = events.filter(({ type }) => type === 'token').map(({ content }) => content).join('');
+    const seen = await page.evaluate(() => [...document.querySelectorAll('.row[data-kind="text"] .said')].map((one) => one.textContent?.trim()).join(' '));
+    assert.equal(seen.replace(/\s+/g, ' ').trim(), said.replace(/\s+/g, ' ').trim());
+    await page.keyboard.press('r');
+    await page.waitForSelector('.raw-line');
+    assert.equal(await page.locator('.raw .window-row').first().getAttribute('aria-setsize'), String(events.length));
+  });
+});
+
+test('w7_a_hostile_transcript_stays_inert', async () => {
+  const evil = [
+    '<img src=x onerror="alert(1)"><script>alert(2)</script><svg onload="alert(3)"><iframe src="http://evil.test/"></iframe>',
+    '[click](javascript:alert(4)) [data](data:text/html,<script>alert(5)</script>) ![pixel](http://evil.test/pixel.png) <http://evil.test/auto>',
+    '<style>*{background:url(http://evil.test/css)}</style><form action="http://evil.test/"><input name=a></form><base href="http://evil.test/">',
+    '<a href="javascript:alert(6)">x</a> [ref]\n\n[ref]: javascript:alert(7)\n\n```html\n<script>alert(8)</script>\n```\n\n| <img src=x onerror=alert(9)> | b |\n| --- | --- |\n| ${7*7} | {{7*7}} |',
+    'left \u202egnp.exe\u202c right \u0007 \u001b]0;title\u0007',
+  ].join('\n\n');
+  const ansi = '\u001b[31mred\u001b[0m \u001b]8;;javascript:alert(10)\u0007link\u001b]8;;\u0007 \u001b[2J\u001b]52;c;ZXZpbA==\u0007 <img src=x onerror=alert(11)>\u202e';
+  const script = [
+    speaks(evil, evil), calls('1', `<img src=x onerror=alert(12)>`, { command: evil, path: '<svg onload=alert(13)>' }), gives('1', evil),
+    calls('2', 'Bash', { command: 'printf x' }), gives('2', ansi, { isError: true }),
+    edits('3', '/tmp/<img src=x onerror=alert(14)>.html', ['-<script>alert(15)</script>', `+${'\u202e'}<img src=http://evil.test/d.png>`]),
+    prints({ type: evil }), 'stderr <img src=x onerror=alert(16)>', 'longline 10485760',
+    `permission Bash ${JSON.stringify({ command: 'rm -rf ~ \u202e# gnihton seod' })}`, 'result <img src=x onerror=alert(17)>',
+  ].join('\n');
+  const id = await server.stage('Hostile <img src=x onerror=alert(18)>', script, { permission_mode: 'ask', labels: { '<b>': '<img src=x>' } });
+  await shown(id, async (page) => {
+    await page.waitForSelector('.request:has-text("<U+202E># gnihton seod")');
+    assert.equal(await page.locator('.request').getByText('\u202e').count(), 0);
+    // Everything that can be opened is, from the first row to the last.
+    const list = page.locator('.conversation .window');
+    for (let top = 0; top < 40; top++) {
+      await page.evaluate(() => document.querySelectorAll('.conversation [aria-expanded="false"]').forEach((one) => /** @type {HTMLElement} */ (one).click()));
+      await list.evaluate((/** @type {HTMLElement} */ one, /** @type {number} */ at) => { one.dispatchEvent(new Event('wheel')); one.scrollTop = at * 500; }, top);
+      await page.waitForTimeout(20);
+      const made = await page.evaluate(() => ({
+        elements: document.querySelectorAll('.run :is(img, script, iframe, style, base, object, embed, form:not(.composer):not(.request), svg:not(.icon))').length,
+        links: [...document.querySelectorAll('.run a')].map((one) => /** @type {HTMLAnchorElement} */ (one).href).filter((href) => !/^(https?:|mailto:)/.test(href)),
+        acting: /[\u202a-\u202e\u2066-\u2069\x07\x1b]/.test(document.querySelector('.run')?.textContent ?? ''),
+      }));
+      assert.deepEqual(made, { elements: 0, links: [], acting: false });
+    }
+    await page.keyboard.press('r');
+    await page.waitForSelector('.raw-line');
+    await picture(page, 'run-hostile');
+  });
+});
+
+test('a run of a hundred thousand events opens at once and scrolls smoothly', { timeout: 300_000 }, async () => {
+  const count = 100_000;
+  const id = await server.run(`${'flood 10000\nsay A landmark.\npermission Read {"file_path":"/x"}\n'.repeat(count / 10_000)}result ok`, { permission_mode: 'auto' });
+  await server.ended(id);
+  const { page, faults, context } = await signedIn(browser, server);
+  await page.addInitScript(() => {
+    const tasks = /** @type {number[]} */ ([]);
+    Object.assign(window, { longTasks: tasks });
+    new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration }) => Math.round(duration)))).observe({ type: 'longtask', buffered: true });
+  });
+  const longTasks = () => page.evaluate(() => /** @type {any} */ (window).longTasks.splice(0));
+  await page.goto(`${server.url}/`);
+  await page.waitForSelector('.shell');
+  await longTasks();
+  const began = Date.now();
+  await page.evaluate((/** @type {string} */ run) => { location.hash = `#/runs/${run}`; }, id);
+  await page.waitForSelector('.done', { timeout: 120_000 });
+  const opened = { ms: Date.now() - began, longTasks: await longTasks() };
+  const list = page.locator('.conversation .window');
+  for (let step = 0; step <= 60; step++) {
+    await list.evaluate((/** @type {HTMLElement} */ one, /** @type {number} */ part) => {
+      one.dispatchEvent(new Event('wheel'));
+      one.scrollTop = (1 - part) * one.scrollHeight;
+    }, step / 60);
+    await page.waitForTimeout(30);
+  }
+  const scrolled = await longTasks();
+  const heap = await page.evaluate(() => Math.round((/** @type {any} */ (performance).memory?.usedJSHeapSize ?? 0) / 1e6));
+  console.log(`100,000 events: opened in ${opened.ms} ms, long tasks ${JSON.stringify(opened.longTasks)}; scrolling: ${JSON.stringify(scrolled)}; heap ${heap} MB`);
+  assert.deepEqual(faults, []);
+  // What the page is to keep is 200 ms; a machine that builds at the same time may need more.
+  assert.ok(Math.max(0, ...opened.longTasks, ...scrolled) < Number(process.env.OPENRUNNER_TEST_LONG_TASK_MS ?? 1_000));
+  assert.ok(heap < 300, `${heap} MB`);
+  await context.close();
+});
+
+for (const [name, look] of /** @type {[string, Parameters<typeof signedIn>[2]][]} */ ([
+  ['light-desktop', { viewport: DESKTOP }], ['dark-desktop', { viewport: DESKTOP, colorScheme: 'dark' }],
+  ['light-phone', { viewport: PHONE }], ['dark-phone', { viewport: PHONE, colorScheme: 'dark' }],
+])) {
+  test(`a run with something of everything looks right and is usable by all: ${name}`, async () => {
+    const id = await server.stage(PROMPT, rich(join(server.folder, 'work')), { permission_mode: 'ask', timeout_secs: 600 });
+    await shown(id, async (page) => {
+      await page.waitForSelector('.request');
+      await page.waitForTimeout(300);
+      await picture(page, `run-${name}`);
+      assert.deepEqual(await seriousFaults(page), []);
+      await page.locator('.conversation .window').evaluate((/** @type {HTMLElement} */ one) => { one.dispatchEvent(new Event('wheel')); one.scrollTop = 500; });
+      await page.waitForTimeout(300);
+      await picture(page, `run-${name}-middle`);
+      assert.deepEqual(await seriousFaults(page), []);
+    }, look);
+    await server.post(`/api/runs/${id}/cancel`, {});
+  });
+}

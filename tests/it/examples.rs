@@ -1,0 +1,263 @@
+//! Every block of code in a document is carried out, or checked against what it shows, or stands in the table below with the reason why
+//! it is not. A block that the table does not know fails.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::docs::{documents, root};
+use crate::support::{Server, live, typed, validator};
+
+/// What is done about a block.
+#[derive(Clone, Copy, PartialEq)]
+enum How {
+    /// Pasted into a shell, after the ones before it on the page, with a server and a token.
+    Shell,
+    /// A body of the operation that the section is about: a request, an answer, or an item of a listing.
+    Operation,
+    /// JSON of this schema of `docs/openapi.json`, or a list of such.
+    Schema(&'static str),
+    /// A settings file.
+    Settings,
+    /// Another test runs it: which.
+    Elsewhere(&'static str),
+    /// Nothing runs it: why.
+    NotRun(&'static str),
+}
+
+use How::{Elsewhere, NotRun, Operation, Schema, Settings, Shell};
+
+const BUILDS: How = NotRun("it builds for minutes");
+const TERMINAL: How = NotRun("a person in a terminal; tests/it/terminal.rs and tests/it/cli.rs type such commands");
+const TOUR: How = Elsewhere("tests/e2e/pasted.rs, with each real agent");
+
+/// Document, language, what the block contains, and what is done. The first row that fits counts.
+const TABLE: &[(&str, &str, &str, How)] = &[
+    ("README.md", "bash", "cargo run --release -- demo", BUILDS),
+    ("README.md", "bash", "./scripts/test.sh", NotRun("it is what runs this test")),
+    ("README.md", "bash", "./scripts/install-agents.sh", Elsewhere("scripts/test.sh, with a folder of its own")),
+    ("README.md", "bash", "npm install -g", NotRun("it installs programs for the whole machine")),
+    ("README.md", "bash", "cargo build --release", BUILDS),
+    ("README.md", "bash", "OPENRUNNER_ADDR=0.0.0.0:8090 cargo run", BUILDS),
+    ("README.md", "bash", "openrunner user passwd", TERMINAL),
+    ("README.md", "bash", "openrunner run \"create", TERMINAL),
+    ("README.md", "bash", "/health\n", TOUR),
+    ("README.md", "bash", "TOKEN=$(", TOUR),
+    ("README.md", "bash", "/events?", TOUR),
+    ("README.md", "bash", "/api/chat", TOUR),
+    ("README.md", "bash", "curl", Shell),
+    ("README.md", "python", "from openrunner", Elsewhere("clients/python/tests/test_readme.py")),
+    ("README.md", "ts", "from \"openrunner\"", Elsewhere("clients/typescript/test/readme.test.ts")),
+    ("README.md", "json", "about:blank", Schema("Problem")),
+    ("README.md", "toml", "", Settings),
+    ("README.md", "rust", "MyAgent", Elsewhere("the doc test of `Agent` in src/agent")),
+    ("CONTRIBUTING.md", "bash", "./scripts/test.sh", NotRun("it is what runs this test")),
+    ("CONTRIBUTING.md", "bash", "cargo test", NotRun("it is what runs this test")),
+    ("CONTRIBUTING.md", "bash", "openrunner-bench", NotRun("it measures for minutes")),
+    ("docs/agents.md", "toml", "", Settings),
+    ("docs/api.md", "json", "mcp-files", Schema("McpServer")),
+    ("docs/api.md", "json", "\"last_seq\"", Schema("Run")),
+    ("docs/api.md", "json", "about:blank", Schema("Problem")),
+    ("docs/api.md", "json", "", Operation),
+    ("docs/cli.md", "bash", "openrunner run \"fix", TERMINAL),
+    ("docs/cli.md", "bash", "openrunner completions", Shell),
+    ("docs/events.md", "json", "", Schema("Event")),
+    ("docs/operating.md", "ini", "[Unit]", NotRun("it needs systemd")),
+    ("docs/operating.md", "bash", "/proc/", NotRun("it looks at whatever runs on the machine")),
+    ("docs/performance.md", "bash", "openrunner-bench", NotRun("it measures for minutes")),
+    ("docs/permissions.md", "bash", "", Shell),
+    ("docs/permissions.md", "json", "\"input\"", Schema("CreateRunRequest")),
+    ("docs/permissions.md", "toml", "", Settings),
+    ("docs/sessions.md", "bash", "", Shell),
+    ("docs/settings.md", "toml", "", Settings),
+];
+
+/// One fenced block.
+struct Block {
+    document: String,
+    line: usize,
+    heading: String,
+    language: String,
+    text: String,
+}
+
+impl Block {
+    fn row(&self) -> Option<usize> {
+        TABLE
+            .iter()
+            .position(|(document, language, part, _)| *document == self.document && *language == self.language && self.text.contains(part))
+    }
+
+    fn how(&self) -> Option<How> {
+        self.row().and_then(|row| TABLE.get(row)).map(|(.., how)| *how)
+    }
+
+    fn place(&self) -> String {
+        format!("{}:{}", self.document, self.line)
+    }
+}
+
+/// All blocks of all documents but those that only show text. The Chinese readme has the English one's: another test compares them.
+fn blocks() -> Vec<Block> {
+    let mut found = Vec::new();
+    for path in documents() {
+        let document = path.strip_prefix(root()).expect("it is ours").display().to_string();
+        if document == "README.zh-CN.md" {
+            continue;
+        }
+        let (mut heading, mut open) = (String::new(), None::<Block>);
+        for (number, line) in std::fs::read_to_string(&path).expect("a text").lines().enumerate() {
+            match (line.trim_start().strip_prefix("```"), open.take()) {
+                (Some(_), Some(block)) => found.push(block),
+                (Some(info), None) => {
+                    let (heading, language) = (heading.clone(), info.trim().to_owned());
+                    open = Some(Block { document: document.clone(), line: number + 1, heading, language, text: String::new() });
+                }
+                (None, Some(mut block)) => {
+                    block.text.push_str(line);
+                    block.text.push('\n');
+                    open = Some(block);
+                }
+                (None, None) if line.starts_with('#') => line.clone_into(&mut heading),
+                (None, None) => {}
+            }
+        }
+    }
+    found.retain(|block| block.language != "text");
+    found
+}
+
+/// The blocks about which this is done.
+fn those(how: impl Fn(How) -> bool) -> Vec<Block> {
+    blocks().into_iter().filter(|block| block.how().is_some_and(&how)).collect()
+}
+
+#[test]
+fn every_block_of_every_document_is_run_or_has_a_reason_why_not() {
+    let blocks = blocks();
+    let unknown: Vec<_> = blocks.iter().filter(|block| block.row().is_none()).map(Block::place).collect();
+    assert!(unknown.is_empty(), "the table in tests/it/examples.rs does not say what is done about these:\n{}", unknown.join("\n"));
+    for (number, (document, language, part, how)) in TABLE.iter().enumerate() {
+        assert!(blocks.iter().any(|block| block.row() == Some(number)), "no {language} block of {document} has {part:?} any more");
+        if let Elsewhere(reason) | NotRun(reason) = how {
+            assert!(!reason.is_empty());
+        }
+    }
+}
+
+#[test]
+fn every_json_block_is_what_the_description_says_of_it() {
+    let description: Value = serde_json::from_str(&std::fs::read_to_string(root().join("docs/openapi.json")).unwrap()).unwrap();
+    let check = |block: &Block, schemas: &[&Value]| {
+        let shown: Value = serde_json::from_str(&block.text).unwrap();
+        let faults = |schema: &&Value| {
+            let validator = validator(&json!({ "allOf": [schema], "components": description["components"] }));
+            validator.iter_errors(&shown).map(|fault| format!("{} {fault}", fault.instance_path())).collect::<Vec<_>>().join("; ")
+        };
+        let faults: Vec<_> = schemas.iter().map(faults).collect();
+        assert!(faults.iter().any(String::is_empty), "{}: {}", block.place(), faults.join("\nor "));
+    };
+    for block in those(|how| matches!(how, Schema(_))) {
+        let Some(Schema(name)) = block.how() else { continue };
+        let schema = json!({ "$ref": format!("#/components/schemas/{name}") });
+        check(&block, &[&schema, &json!({ "type": "array", "items": schema })]);
+    }
+    for block in those(|how| how == Operation) {
+        let (method, path) = block.heading.split('`').nth(1).and_then(|name| name.split_once(' ')).expect("a section of an operation");
+        let operation = &description["paths"][path][method.to_lowercase()];
+        let answers = operation["responses"].as_object().unwrap_or_else(|| panic!("{}: no such operation", block.place()));
+        let mut schemas = vec![&operation["requestBody"]["content"]["application/json"]["schema"]];
+        schemas.extend(
+            answers
+                .iter()
+                .filter(|(status, _)| status.starts_with('2'))
+                .map(|(_, answer)| &answer["content"]["application/json"]["schema"]),
+        );
+        schemas.retain(|schema| schema.is_object());
+        // A listing's section shows one of its items.
+        let pages: Vec<_> =
+            schemas.iter().filter_map(|schema| description.pointer(schema["$ref"].as_str()?.trim_start_matches('#'))).collect();
+        schemas.extend(pages.into_iter().map(|page| &page["properties"]["items"]["items"]).filter(|item| item.is_object()));
+        check(&block, &schemas);
+    }
+}
+
+#[test]
+fn every_toml_block_is_a_settings_file_that_is_understood() {
+    live(async {
+        for block in those(|how| how == Settings) {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::write(folder.path().join("openrunner.toml"), &block.text).unwrap();
+            let printed = typed(folder.path(), &["config"]).env("OPENRUNNER_DATA_DIR", folder.path()).done().await;
+            assert_eq!(printed.code, 0, "{}: {}", block.place(), printed.err);
+        }
+    });
+}
+
+#[test]
+fn every_block_of_commands_does_what_the_page_says_when_it_is_pasted() {
+    live(async {
+        let server = Server::start().await;
+        let admin = server.client("admin").await;
+        let login = server.guest().post("/api/auth/login", &json!({ "username": "admin", "password": "admin" })).await;
+        let token = login.body["token"].as_str().unwrap();
+        let blocks = those(|how| how == Shell);
+        let mut pages: Vec<_> = blocks.iter().map(|block| block.document.as_str()).collect();
+        pages.dedup();
+        for page in pages {
+            // What the pages take for granted: a run that is at work, and its session.
+            let go = server.folder().join(page.replace('/', "_"));
+            let run = admin.script(&format!("say up\nwait {}\nresult one", go.display())).await;
+            admin.follow(&run).await.until_said("up").await;
+            let session = admin.run(&run).await["session_id"].as_str().unwrap().to_owned();
+            let script = script(blocks.iter().filter(|block| block.document == page), &server, &go);
+            let printed = shell(&server, &script, &[("TOKEN", token), ("RUN", &run), ("SESSION", &session)]).await;
+            let answers: Vec<Value> = printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+            assert!(answers.iter().all(|answer| answer.get("code").is_none()), "{page}: {printed}\n{script}");
+            assert_eq!(answers.is_empty(), page == "docs/cli.md", "{page}: {printed}\n{script}");
+            std::fs::write(go, "").unwrap();
+        }
+    });
+}
+
+/// The blocks of a page one after the other, with the reader's part: a folder and a server of one's own, a prompt that the scripted agent
+/// understands, and the patience to go on when the run has come to where the page says that it is.
+fn script<'a>(blocks: impl Iterator<Item = &'a Block>, server: &Server, go: &Path) -> String {
+    let mut script = String::new();
+    for block in blocks {
+        // The next page's run ends when somebody waits for that.
+        if block.text.contains("?wait=") {
+            writeln!(script, "touch '{}'", go.display()).expect("a text takes everything");
+        }
+        let mut text = block.text.replace("http://localhost:3000", &server.url());
+        if text.contains("claude_code") {
+            text = text.replace("create hello.py", &format!("say up\\nwait {}\\nresult one", go.display()));
+        }
+        let folder = server.folder().join("test");
+        script.push_str(&text.replace("add a test, too", "result two").replace("/tmp/test", &folder.display().to_string()));
+        script.push_str("\necho\n");
+        if block.text.starts_with("RUN=") {
+            let seen = if block.text.contains("\"ask\"") { "permission_request" } else { "message" };
+            let events = format!("{}/api/runs/$RUN/events", server.url());
+            writeln!(script, "grep -q '^event: {seen}' < <(curl -sN {events} -H \"Authorization: Bearer $TOKEN\")")
+                .expect("a text takes everything");
+        }
+    }
+    script
+}
+
+/// What a shell prints that carries this out, which must go well.
+async fn shell(server: &Server, script: &str, variables: &[(&str, &str)]) -> String {
+    let program = Path::new(env!("CARGO_BIN_EXE_openrunner")).parent().expect("it is in a folder");
+    for folder in [".local/share/bash-completion/completions", ".local/share/man/man1"] {
+        std::fs::create_dir_all(server.home().join(folder)).expect("a home of its own");
+    }
+    let mut command = Command::new("bash");
+    command.args(["-o", "errexit", "-o", "pipefail", "-c", script]).env_clear().envs(variables.iter().copied());
+    command.env("HOME", server.home()).env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", program.display()));
+    let output = command.kill_on_drop(true).output().await.expect("bash");
+    assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
