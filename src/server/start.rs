@@ -184,11 +184,7 @@ impl Server {
         // Before the runs of an earlier server are ended, since they have traces, too.
         #[cfg(feature = "otel")]
         let traces = Traces::start(&runs, Arc::new(store.clone()));
-        let recovered = runs.recover().await?;
-        if recovered != Recovered::default() {
-            let Recovered { found, queued, interrupted } = recovered;
-            tracing::info!(found, queued, interrupted, "runs of the server before this one were taken over");
-        }
+        recover(&runs).await?;
         if let Err(error) = runs.send_webhooks() {
             tracing::error!(%error, "no webhook can be sent; is there a list of trusted certificates on this machine?");
         }
@@ -274,6 +270,16 @@ impl Server {
         tasks.close();
         tracing::info!("openrunner has stopped");
     }
+}
+
+/// Goes on with what the server before this one has left.
+async fn recover(runs: &RunManager) -> Result<(), StoreError> {
+    let recovered = runs.recover().await?;
+    if recovered != Recovered::default() {
+        let Recovered { found, queued, interrupted } = recovered;
+        tracing::info!(found, queued, interrupted, "runs of the server before this one were taken over");
+    }
+    Ok(())
 }
 
 /// What runs are held to, as far as this machine lets it.
