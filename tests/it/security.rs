@@ -99,8 +99,8 @@ fn tests() -> BTreeSet<String> {
     assert!(names.len() > 200, "the tests were not found");
     // The console's are named in their first argument.
     for (_, code) in all_files("console/tests", "js") {
-        let named = code.lines().filter_map(|line| line.trim().strip_prefix("test('")?.split('\'').next());
-        names.extend(named.filter(|name| !name.contains(' ')).map(str::to_owned));
+        let rules = code.lines().filter_map(|line| line.trim().strip_prefix("test('")?.split('\'').next());
+        names.extend(rules.filter(|name| !name.contains(' ')).map(str::to_owned));
     }
     names
 }
