@@ -81,7 +81,7 @@ fn an_unknown_agent_or_model_is_answered_with_those_there_are() {
 }
 
 #[test]
-fn d7_without_a_good_token_there_is_nothing_but_health_and_login() {
+fn d7_without_a_good_token_there_is_nothing_but_health_login_and_pages() {
     live(async {
         let server = Server::start().await;
         let guest = server.guest();
@@ -97,7 +97,8 @@ fn d7_without_a_good_token_there_is_nothing_but_health_and_login() {
             (Method::GET, "/api/auth/me".to_owned()),
             (Method::GET, "/api/no/such/route".to_owned()),
             (Method::PUT, "/api/runs".to_owned()),
-            (Method::GET, "/".to_owned()),
+            (Method::POST, "/".to_owned()),
+            (Method::GET, "/no/such/page".to_owned()),
         ];
         for (method, path) in routes {
             let answer = guest.send(guest.request(method.clone(), &path)).await;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{Client, Server, Setup, assert_dense, last, live};
 
@@ -213,6 +213,6 @@ fn ids_are_not_guessable() {
             answer.problem(404, "not_found");
         }
         assert_eq!(user.get("/api/runs?limit=1").await.body["items"].as_array().map(Vec::len), Some(1));
-        assert_eq!(user.get("/api/auth/me").await.body, json!({ "username": "user", "role": "user" }) as Value);
+        assert_eq!(user.get("/api/auth/me").await.body["username"], "user");
     });
 }
