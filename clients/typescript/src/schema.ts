@@ -665,6 +665,64 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the agents that can be used, as models of OpenAI's API. */
+        get: operations["list_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tells whether a name can be asked for.
+         * @description Which models an agent has is known to the agent only, so any `agent/model` is answered for an agent that is there.
+         */
+        get: operations["get_model"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/chat/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Asks an agent in the form of OpenAI's API.
+         * @description The run is an ordinary one, so its events can be read as well. If the client leaves before the end, the run is cancelled, unless
+         *     `openrunner.on_disconnect` or an `Idempotency-Key` says otherwise. A run that comes to no answer is a refusal.
+         */
+        post: operations["create_chat_completion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/webhooks/deliveries": {
         parameters: {
             query?: never;
@@ -814,6 +872,15 @@ export interface components {
             /** @enum {string} */
             type: "question";
         };
+        /** @description What the agent has come to. */
+        AssistantMessage: {
+            /** @description Always `assistant`. */
+            role: string;
+            /** @description Its final text; empty if it came to none. */
+            content: string;
+            /** @description Always null. */
+            refusal: string | null;
+        };
         /** @description One thing that was done, or refused. */
         AuditEntry: {
             /**
@@ -912,6 +979,103 @@ export interface components {
             /** @description A new budget. */
             budget?: components["schemas"]["BudgetRequest"];
         };
+        /** @description The one answer. */
+        ChatChoice: {
+            /**
+             * Format: u-int32
+             * @description Always 0.
+             */
+            index: number;
+            /** @description What the agent has come to. */
+            message: components["schemas"]["AssistantMessage"];
+            /** @default null */
+            logprobs: unknown;
+            /** @description Always `stop`: an answer that was cut is no answer here but a refusal. */
+            finish_reason: string;
+        };
+        /** @description A finished answer. */
+        ChatCompletion: {
+            /** @description `chatcmpl-` and the id of the run. */
+            id: string;
+            /** @description Always `chat.completion`. */
+            object: string;
+            /**
+             * Format: int64
+             * @description When the run was made, in seconds since 1970.
+             */
+            created: number;
+            /** @description The model, as it was asked for. */
+            model: string;
+            /** @description Always one. */
+            choices: components["schemas"]["ChatChoice"][];
+            /** @description What the model has used, where the agent tells it. */
+            usage?: components["schemas"]["CompletionUsage"];
+            /** @description The run behind it. */
+            openrunner: components["schemas"]["CompletionRun"];
+        };
+        /** @description A piece of a streamed answer. */
+        ChatCompletionChunk: {
+            /** @description `chatcmpl-` and the id of the run: the same in all chunks. */
+            id: string;
+            /** @description Always `chat.completion.chunk`. */
+            object: string;
+            /**
+             * Format: int64
+             * @description When the run was made, in seconds since 1970.
+             */
+            created: number;
+            /** @description The model, as it was asked for. */
+            model: string;
+            /** @description One, but none in the chunk that tells the totals. */
+            choices: components["schemas"]["ChunkChoice"][];
+            /** @description The totals, in the last chunk, if they were asked for. */
+            usage?: components["schemas"]["CompletionUsage"];
+            /** @description The run behind it: in the first chunk and in the one that tells the end. */
+            openrunner?: components["schemas"]["CompletionRun"];
+        };
+        /**
+         * @description A request for a completion.
+         *
+         *     A promise that an agent cannot keep is refused: tools, several choices, log probabilities, a form of the answer, anything but text. A
+         *     preference is passed over, such as `temperature`, and so is whatever is not known here.
+         * @example {
+         *       "model": "demo",
+         *       "messages": [
+         *         {
+         *           "role": "user",
+         *           "content": "hello"
+         *         }
+         *       ]
+         *     }
+         */
+        ChatCompletionRequest: {
+            /**
+             * @description `agent` or `agent/model`: `claude`, `codex`, `demo`, `claude/opus`.
+             * @example demo
+             */
+            model: string;
+            /** @description The conversation; the last message is the user's. */
+            messages: components["schemas"]["ChatMessage"][];
+            /** @description Whether the answer comes as a stream. */
+            stream?: boolean | null;
+            stream_options?: components["schemas"]["StreamOptions"] | null;
+            /** @description Becomes the run's label `user`, if it is at most 256 bytes long. */
+            user?: string | null;
+            /** @description Becomes the run's labels. */
+            metadata?: {
+                [key: string]: string;
+            } | null;
+            /** @description What only runs have; clients of OpenAI's send it as an extra field of the body. */
+            openrunner?: components["schemas"]["RunOptions"];
+        };
+        /** @description What is said. */
+        ChatContent: string | components["schemas"]["ContentPart"][];
+        /** @description One message of a conversation. */
+        ChatMessage: {
+            /** @description Who speaks. */
+            role: components["schemas"]["ChatRole"];
+            content?: components["schemas"]["ChatContent"] | null;
+        };
         /** @description One prompt. */
         ChatRequest: {
             /**
@@ -942,6 +1106,80 @@ export interface components {
             error?: string;
             /** @description Totals of the run. */
             usage?: components["schemas"]["Usage"];
+        };
+        /**
+         * @description Who speaks.
+         * @enum {string}
+         */
+        ChatRole: "system" | "developer" | "user" | "assistant";
+        /** @description A piece of the one answer. */
+        ChunkChoice: {
+            /**
+             * Format: u-int32
+             * @description Always 0.
+             */
+            index: number;
+            /** @description What is new. */
+            delta: components["schemas"]["ChunkDelta"];
+            /** @default null */
+            logprobs: unknown;
+            /** @description `stop` in the last piece. */
+            finish_reason: string | null;
+        };
+        /** @description What is new. */
+        ChunkDelta: {
+            /** @description `assistant`, in the first piece. */
+            role?: string;
+            /** @description Text of the agent. */
+            content?: string;
+            /** @description Thinking of the agent, by the name that other servers of this API have given it. */
+            reasoning_content?: string;
+        };
+        /** @description The run behind a completion. */
+        CompletionRun: {
+            /** @description The run, whose events can be read. */
+            run_id: components["schemas"]["RunId"];
+            /** @description Its conversation: give it as `openrunner.session_id` to go on. */
+            session_id: components["schemas"]["SessionId"];
+            /** @description Where it stands. */
+            status: components["schemas"]["RunStatus"];
+        };
+        /** @description More on the tokens that the model has written. */
+        CompletionTokens: {
+            /**
+             * Format: u-int64
+             * @description Those that were thinking, where the agent tells them apart.
+             */
+            reasoning_tokens: number;
+        };
+        /** @description What the model has used. */
+        CompletionUsage: {
+            /**
+             * Format: u-int64
+             * @description Tokens that it has read, from a cache or not.
+             */
+            prompt_tokens: number;
+            /**
+             * Format: u-int64
+             * @description Tokens that it has written, thinking included.
+             */
+            completion_tokens: number;
+            /**
+             * Format: u-int64
+             * @description Both together.
+             */
+            total_tokens: number;
+            /** @description More on those that it has read. */
+            prompt_tokens_details: components["schemas"]["PromptTokens"];
+            /** @description More on those that it has written. */
+            completion_tokens_details: components["schemas"]["CompletionTokens"];
+        };
+        /** @description A part of a message. */
+        ContentPart: {
+            /** @description `text`; images, sounds and files are refused. */
+            type: string;
+            /** @description The text. */
+            text?: string | null;
         };
         /** @description A key to be made. */
         CreateKeyRequest: {
@@ -1367,6 +1605,30 @@ export interface components {
             /** @description How it is delivered. */
             mode: components["schemas"]["MessageMode"];
         };
+        /** @description Something that can be asked for: an agent, or a model of one. */
+        Model: {
+            /**
+             * @description Its name, as `model` takes it.
+             * @example claude_code
+             */
+            id: string;
+            /** @description Always `model`. */
+            object: string;
+            /**
+             * Format: int64
+             * @description Always 0: nobody knows since when there has been an agent.
+             */
+            created: number;
+            /** @description Always `openrunner`. */
+            owned_by: string;
+        };
+        /** @description What can be asked for. */
+        ModelList: {
+            /** @description Always `list`. */
+            object: string;
+            /** @description By name. */
+            data: components["schemas"]["Model"][];
+        };
         /**
          * Format: double
          * @description An amount of US dollars, never negative, in whole millionths: so sums are exact, in whatever order they are made. On the wire a number
@@ -1417,8 +1679,26 @@ export interface components {
          * @enum {string}
          */
         OnBusy: "queue" | "reject" | "interrupt";
+        /**
+         * @description What becomes of a run whose client leaves.
+         * @enum {string}
+         */
+        OnDisconnect: "cancel" | "continue";
         /** @description The answers to one of the questions. */
         OneOrMore: string | string[];
+        /** @description A refusal under `/v1`, in OpenAI's form. */
+        OpenAiError: {
+            error: {
+                /** @description The same for a person. Its words may change. */
+                message: string;
+                /** @description `invalid_request_error`, `permission_error`, `rate_limit_error` or `server_error`. */
+                type: string;
+                /** @description The one field that is at fault. */
+                param: string | null;
+                /** @description Which refusal it is, for programs. */
+                code: string;
+            } & Record<string, never>;
+        };
         /** @description An open request, as clients see it. */
         OpenRequest: components["schemas"]["Asks"] & {
             /** @description Its id, for the answer. */
@@ -1617,9 +1897,17 @@ export interface components {
              * @description Which refusal it is, for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "body_missing" | "body_unreadable" | "bad_argument" | "unknown_model" | "token_missing" | "token_invalid" | "token_expired" | "wrong_credentials" | "default_password" | "origin_not_allowed" | "cross_site" | "admin_only" | "scope_missing" | "own_password_needed" | "wrong_password" | "env_not_allowed" | "working_dir_not_allowed" | "not_found" | "method_not_allowed" | "body_timeout" | "run_active" | "run_ended" | "already_answered" | "session_busy" | "user_exists" | "last_admin" | "body_too_large" | "not_json" | "host_not_served" | "invalid_field" | "unknown_agent" | "bad_working_dir" | "session_mismatch" | "cannot_resume" | "cannot_ask" | "messages_not_supported" | "idempotency_key_reused" | "queue_full" | "budget_exceeded" | "too_many_messages" | "too_many_logins" | "too_many_requests" | "too_many_streams" | "internal" | "shutting_down" | "overloaded" | "storage";
+            code: "malformed_json" | "body_missing" | "body_unreadable" | "bad_argument" | "unknown_model" | "unsupported_parameter" | "token_missing" | "token_invalid" | "token_expired" | "wrong_credentials" | "default_password" | "origin_not_allowed" | "cross_site" | "admin_only" | "scope_missing" | "own_password_needed" | "wrong_password" | "env_not_allowed" | "working_dir_not_allowed" | "not_found" | "model_not_found" | "method_not_allowed" | "body_timeout" | "run_active" | "run_ended" | "already_answered" | "session_busy" | "cancelled" | "user_exists" | "last_admin" | "body_too_large" | "not_json" | "host_not_served" | "invalid_field" | "unknown_agent" | "bad_working_dir" | "session_mismatch" | "cannot_resume" | "cannot_ask" | "messages_not_supported" | "idempotency_key_reused" | "queue_full" | "budget_exceeded" | "too_many_messages" | "too_many_logins" | "too_many_requests" | "too_many_streams" | "rate_limited" | "internal" | "agent_error" | "not_logged_in" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "protocol" | "node_lost" | "shutting_down" | "overloaded" | "timeout" | "idle_timeout" | "storage";
             /** @description The one field that is at fault. */
             field?: string;
+        };
+        /** @description More on the tokens that the model has read. */
+        PromptTokens: {
+            /**
+             * Format: u-int64
+             * @description Those that came from the provider's cache.
+             */
+            cached_tokens: number;
         };
         /** @description One question to the user. */
         Question: {
@@ -1926,6 +2214,26 @@ export interface components {
             } | null;
             webhook?: components["schemas"]["Webhook"] | null;
         };
+        /** @description What only runs have. Every field may be absent or null, which means its default. */
+        RunOptions: {
+            session_id?: components["schemas"]["SessionId"] | null;
+            on_busy?: components["schemas"]["OnBusy"] | null;
+            /** @description Where the agent works: an absolute path without `..`. By default the session's folder, else a fresh one. */
+            working_dir?: string | null;
+            permission_mode?: components["schemas"]["PermissionMode"] | null;
+            /**
+             * Format: u-int64
+             * @description The run ends after that many seconds of the agent's work.
+             * @default 300
+             */
+            timeout_secs?: number | null;
+            /**
+             * Format: u-int64
+             * @description The run ends after that many seconds without a word from the agent.
+             */
+            idle_timeout_secs?: number | null;
+            on_disconnect?: components["schemas"]["OnDisconnect"] | null;
+        };
         /** @description One page of a listing. */
         RunPage: {
             /** @description What was found. */
@@ -2076,6 +2384,11 @@ export interface components {
             env?: {
                 [key: string]: string;
             };
+        };
+        /** @description What a stream tells besides. */
+        StreamOptions: {
+            /** @description Whether the totals come at its end. */
+            include_usage?: boolean | null;
         };
         /**
          * @description A piece of the assistant's thinking.
@@ -3487,6 +3800,79 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ChatResponse"];
+                };
+            };
+        };
+    };
+    list_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every agent that a run can be started of. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelList"];
+                };
+            };
+        };
+    };
+    get_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name, in which a `/` is written as `%2F`. */
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It can. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Model"];
+                };
+            };
+        };
+    };
+    create_chat_completion: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key with the same body gets the same answer, and nothing is made twice. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChatCompletionRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer: whole, or with `stream` piece by piece, each piece the data of a server-sent event, the last of them `[DONE]`. A failure in the middle of a stream is an event with an `error`. */
+            200: {
+                headers: {
+                    /** @description The run behind the answer. */
+                    "x-openrunner-run-id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatCompletion"];
+                    "text/event-stream": components["schemas"]["ChatCompletionChunk"];
                 };
             };
         };

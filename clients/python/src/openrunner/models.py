@@ -24,6 +24,21 @@ Action: TypeAlias = Literal[
 ]
 
 
+class AssistantMessage(TypedDict):
+    """
+    What the agent has come to.
+    """
+
+    role: str
+    """Always `assistant`."""
+
+    content: str
+    """Its final text; empty if it came to none."""
+
+    refusal: str | None
+    """Always null."""
+
+
 Authenticated: TypeAlias = Literal["yes", "no", "unknown"]
 
 
@@ -76,6 +91,61 @@ Cause: TypeAlias = Literal[
     "protocol",
     "budget_exceeded",
 ]
+
+
+class ChatChoice(TypedDict):
+    """
+    The one answer.
+    """
+
+    index: int
+    """Always 0."""
+
+    message: AssistantMessage
+    """What the agent has come to."""
+
+    logprobs: Any
+    finish_reason: str
+    """Always `stop`: an answer that was cut is no answer here but a refusal."""
+
+
+ChatRole: TypeAlias = Literal["system", "developer", "user", "assistant"]
+
+
+class ChunkDelta(TypedDict):
+    """
+    What is new.
+    """
+
+    role: NotRequired[str]
+    """`assistant`, in the first piece."""
+
+    content: NotRequired[str]
+    """Text of the agent."""
+
+    reasoning_content: NotRequired[str]
+    """Thinking of the agent, by the name that other servers of this API have given it."""
+
+
+class CompletionTokens(TypedDict):
+    """
+    More on the tokens that the model has written.
+    """
+
+    reasoning_tokens: int
+    """Those that were thinking, where the agent tells them apart."""
+
+
+class ContentPart(TypedDict):
+    """
+    A part of a message.
+    """
+
+    type: str
+    """`text`; images, sounds and files are refused."""
+
+    text: NotRequired[str | None]
+    """The text."""
 
 
 Day: TypeAlias = str
@@ -259,6 +329,36 @@ class MessageRequest(TypedDict):
     """How it is delivered."""
 
 
+class Model(TypedDict):
+    """
+    Something that can be asked for: an agent, or a model of one.
+    """
+
+    id: str
+    """Its name, as `model` takes it."""
+
+    object: str
+    """Always `model`."""
+
+    created: int
+    """Always 0: nobody knows since when there has been an agent."""
+
+    owned_by: str
+    """Always `openrunner`."""
+
+
+class ModelList(TypedDict):
+    """
+    What can be asked for.
+    """
+
+    object: str
+    """Always `list`."""
+
+    data: list[Model]
+    """By name."""
+
+
 Money: TypeAlias = float
 """
 An amount of US dollars, never negative, in whole millionths: so sums are exact, in whatever order they are made. On the wire a number
@@ -286,7 +386,32 @@ NoticeCode: TypeAlias = Literal[
 OnBusy: TypeAlias = Literal["queue", "reject", "interrupt"]
 
 
+OnDisconnect: TypeAlias = Literal["cancel", "continue"]
+
+
 OneOrMore: TypeAlias = str | list[str]
+
+
+class Error(TypedDict):
+    message: str
+    """The same for a person. Its words may change."""
+
+    type: str
+    """`invalid_request_error`, `permission_error`, `rate_limit_error` or `server_error`."""
+
+    param: str | None
+    """The one field that is at fault."""
+
+    code: str
+    """Which refusal it is, for programs."""
+
+
+class OpenAiError(TypedDict):
+    """
+    A refusal under `/v1`, in OpenAI's form.
+    """
+
+    error: Error
 
 
 class PasswordRequest(TypedDict):
@@ -366,6 +491,7 @@ class Problem(TypedDict):
         "body_unreadable",
         "bad_argument",
         "unknown_model",
+        "unsupported_parameter",
         "token_missing",
         "token_invalid",
         "token_expired",
@@ -380,12 +506,14 @@ class Problem(TypedDict):
         "env_not_allowed",
         "working_dir_not_allowed",
         "not_found",
+        "model_not_found",
         "method_not_allowed",
         "body_timeout",
         "run_active",
         "run_ended",
         "already_answered",
         "session_busy",
+        "cancelled",
         "user_exists",
         "last_admin",
         "body_too_large",
@@ -405,15 +533,35 @@ class Problem(TypedDict):
         "too_many_logins",
         "too_many_requests",
         "too_many_streams",
+        "rate_limited",
         "internal",
+        "agent_error",
+        "not_logged_in",
+        "not_installed",
+        "bad_arguments",
+        "crashed",
+        "killed",
+        "protocol",
+        "node_lost",
         "shutting_down",
         "overloaded",
+        "timeout",
+        "idle_timeout",
         "storage",
     ]
     """Which refusal it is, for programs."""
 
     field: NotRequired[str]
     """The one field that is at fault."""
+
+
+class PromptTokens(TypedDict):
+    """
+    More on the tokens that the model has read.
+    """
+
+    cached_tokens: int
+    """Those that came from the provider's cache."""
 
 
 class Question(TypedDict):
@@ -509,6 +657,15 @@ class StdioServer(TypedDict):
 
     env: NotRequired[dict[str, str]]
     """Its further environment."""
+
+
+class StreamOptions(TypedDict):
+    """
+    What a stream tells besides.
+    """
+
+    include_usage: NotRequired[bool | None]
+    """Whether the totals come at its end."""
 
 
 class TicketResponse(TypedDict):
@@ -979,6 +1136,20 @@ class ChangeUserRequest(TypedDict):
     """A new budget."""
 
 
+ChatContent: TypeAlias = str | list[ContentPart]
+
+
+class ChatMessage(TypedDict):
+    """
+    One message of a conversation.
+    """
+
+    role: ChatRole
+    """Who speaks."""
+
+    content: NotRequired[ChatContent | None]
+
+
 class ChatRequest(TypedDict):
     """
     One prompt.
@@ -1018,6 +1189,58 @@ class ChatResponse(TypedDict):
 
     usage: NotRequired[Usage]
     """Totals of the run."""
+
+
+class ChunkChoice(TypedDict):
+    """
+    A piece of the one answer.
+    """
+
+    index: int
+    """Always 0."""
+
+    delta: ChunkDelta
+    """What is new."""
+
+    logprobs: Any
+    finish_reason: str | None
+    """`stop` in the last piece."""
+
+
+class CompletionRun(TypedDict):
+    """
+    The run behind a completion.
+    """
+
+    run_id: RunId
+    """The run, whose events can be read."""
+
+    session_id: SessionId
+    """Its conversation: give it as `openrunner.session_id` to go on."""
+
+    status: RunStatus
+    """Where it stands."""
+
+
+class CompletionUsage(TypedDict):
+    """
+    What the model has used.
+    """
+
+    prompt_tokens: int
+    """Tokens that it has read, from a cache or not."""
+
+    completion_tokens: int
+    """Tokens that it has written, thinking included."""
+
+    total_tokens: int
+    """Both together."""
+
+    prompt_tokens_details: PromptTokens
+    """More on those that it has read."""
+
+    completion_tokens_details: CompletionTokens
+    """More on those that it has written."""
 
 
 class CreateKeyRequest(TypedDict):
@@ -1592,6 +1815,26 @@ class RunEnd(TypedDict):
     """The end of the agent's standard error, when the run did not go well."""
 
 
+class RunOptions(TypedDict):
+    """
+    What only runs have. Every field may be absent or null, which means its default.
+    """
+
+    session_id: NotRequired[SessionId | None]
+    on_busy: NotRequired[OnBusy | None]
+    working_dir: NotRequired[str | None]
+    """Where the agent works: an absolute path without `..`. By default the session's folder, else a fresh one."""
+
+    permission_mode: NotRequired[PermissionMode | None]
+    timeout_secs: NotRequired[int | None]
+    """The run ends after that many seconds of the agent's work."""
+
+    idle_timeout_secs: NotRequired[int | None]
+    """The run ends after that many seconds without a word from the agent."""
+
+    on_disconnect: NotRequired[OnDisconnect | None]
+
+
 class RunQueuedEvent(TypedDict):
     """
     The run waits for a free place.
@@ -1836,6 +2079,88 @@ class AccountPage(TypedDict):
 
     next_cursor: str | None
     """The `cursor` by which the next page is asked for; null after the last."""
+
+
+class ChatCompletion(TypedDict):
+    """
+    A finished answer.
+    """
+
+    id: str
+    """`chatcmpl-` and the id of the run."""
+
+    object: str
+    """Always `chat.completion`."""
+
+    created: int
+    """When the run was made, in seconds since 1970."""
+
+    model: str
+    """The model, as it was asked for."""
+
+    choices: list[ChatChoice]
+    """Always one."""
+
+    usage: NotRequired[CompletionUsage]
+    """What the model has used, where the agent tells it."""
+
+    openrunner: CompletionRun
+    """The run behind it."""
+
+
+class ChatCompletionChunk(TypedDict):
+    """
+    A piece of a streamed answer.
+    """
+
+    id: str
+    """`chatcmpl-` and the id of the run: the same in all chunks."""
+
+    object: str
+    """Always `chat.completion.chunk`."""
+
+    created: int
+    """When the run was made, in seconds since 1970."""
+
+    model: str
+    """The model, as it was asked for."""
+
+    choices: list[ChunkChoice]
+    """One, but none in the chunk that tells the totals."""
+
+    usage: NotRequired[CompletionUsage]
+    """The totals, in the last chunk, if they were asked for."""
+
+    openrunner: NotRequired[CompletionRun]
+    """The run behind it: in the first chunk and in the one that tells the end."""
+
+
+class ChatCompletionRequest(TypedDict):
+    """
+    A request for a completion.
+
+    A promise that an agent cannot keep is refused: tools, several choices, log probabilities, a form of the answer, anything but text. A
+    preference is passed over, such as `temperature`, and so is whatever is not known here.
+    """
+
+    model: str
+    """`agent` or `agent/model`: `claude`, `codex`, `demo`, `claude/opus`."""
+
+    messages: list[ChatMessage]
+    """The conversation; the last message is the user's."""
+
+    stream: NotRequired[bool | None]
+    """Whether the answer comes as a stream."""
+
+    stream_options: NotRequired[StreamOptions | None]
+    user: NotRequired[str | None]
+    """Becomes the run's label `user`, if it is at most 256 bytes long."""
+
+    metadata: NotRequired[dict[str, str]]
+    """Becomes the run's labels."""
+
+    openrunner: NotRequired[RunOptions]
+    """What only runs have; clients of OpenAI's send it as an extra field of the body."""
 
 
 class DoneEvent(RunDone):
