@@ -1049,10 +1049,7 @@ export interface components {
          *     }
          */
         ChatCompletionRequest: {
-            /**
-             * @description `agent` or `agent/model`: `claude`, `codex`, `demo`, `claude/opus`.
-             * @example demo
-             */
+            /** @description `agent` or `agent/model`: `claude`, `codex`, `demo`, `claude/opus`. */
             model: string;
             /** @description The conversation; the last message is the user's. */
             messages: components["schemas"]["ChatMessage"][];

@@ -26,7 +26,6 @@ const MAX_USER: usize = 256;
 #[schema(as = ChatCompletionRequest, example = json!({"model": "demo", "messages": [{"role": "user", "content": "hello"}]}))]
 pub(in crate::api) struct CompletionRequest {
     /// `agent` or `agent/model`: `claude`, `codex`, `demo`, `claude/opus`.
-    #[schema(example = "demo")]
     pub(in crate::api) model: String,
     /// The conversation; the last message is the user's.
     #[schema(min_items = 1, value_type = Vec<ChatMessage>)]
