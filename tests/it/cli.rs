@@ -293,7 +293,7 @@ fn every_command_and_every_exit_code_is_documented() {
 }
 
 /// The names of the commands that the help lists.
-async fn commands(home: &Path) -> Vec<String> {
+pub(crate) async fn commands(home: &Path) -> Vec<String> {
     let help = typed(home, &["--help"]).done().await.out;
     let (_, list) = help.split_once("Commands:\n").expect("a list of commands");
     let names = list.lines().take_while(|line| line.starts_with("  ")).filter(|line| !line.starts_with("   "));

@@ -172,3 +172,65 @@ fn lists_are_tables_of_the_terminals_width() {
         assert!(screen.contains(&id[.."run_".len() + 12]), "{screen}");
     });
 }
+
+/// Every command that has not a test of its own above, as a person types it: what is on the screen in the end, and the exit code. The words
+/// `RUN`, `SESSION` and `DATA` stand for a run that ended, its session and the server's data folder.
+const TYPED: [(&[&str], i32, &[&str]); 24] = [
+    (&["show", "RUN"], 0, &["completed", "claude_code", "RUN"]),
+    (&["logs", "RUN"], 0, &["hello there", "done  completed"]),
+    (&["attach", "RUN"], 0, &["hello there", "done  completed"]),
+    (&["cancel", "RUN"], 0, &["completed"]),
+    (&["send", "RUN", "more"], 1, &["has ended"]),
+    (&["sessions"], 0, &["claude_code", "SESSION"]),
+    (&["usage"], 0, &["day", "cost", "in all"]),
+    (&["agents"], 0, &["demo", "claude_code"]),
+    (&["health"], 0, &["ok"]),
+    (&["user", "list", "--data-dir", "DATA"], 0, &["admin", "user"]),
+    (&["key", "list", "--data-dir", "DATA"], 0, &[]),
+    (&["config", "--data-dir", "DATA"], 0, &["OPENRUNNER_ADDR", "127.0.0.1:3000"]),
+    (&["backup", "--data-dir", "DATA", "kept.db"], 0, &["kept.db"]),
+    (&["restore", "--data-dir", "elsewhere", "kept.db"], 0, &["elsewhere"]),
+    (&["restore", "--data-dir", "DATA", "kept.db"], 1, &["server"]),
+    (&["logout"], 5, &["nobody is logged in"]),
+    (&["completions", "fish"], 0, &["complete -c openrunner"]),
+    (&["man"], 0, &[".SH"]),
+    (&["demo", "say hi"], 0, &["completed"]),
+    (&["doctor", "--data-dir", "DATA"], 0, &["data", "agents"]),
+    (&["show", "run_00000000000070008000000000000000"], 5, &["there is no run"]),
+    (&["ls", "--status", "no-such"], 2, &["no-such"]),
+    (&["no-such-command"], 2, &["unrecognized subcommand", "--help"]),
+    (&["--version"], 0, &["openrunner "]),
+];
+
+#[test]
+fn every_command_answers_whoever_types_it() {
+    live(async {
+        let server = Server::start().await;
+        let client = server.client("admin").await;
+        let run = client.script("say hello there\nresult hello there").await;
+        client.end_of(&run).await;
+        let session = client.get(&format!("/api/runs/{run}")).await.body["session_id"].as_str().unwrap().to_owned();
+        let data = server.data();
+        // A table shows the beginning of an id where the whole is too wide.
+        let shown = |word: &str| match word {
+            "RUN" => run.clone(),
+            "SESSION" => session[..12].to_owned(),
+            other => other.replace("DATA", data.to_str().unwrap()),
+        };
+        let mut wrong = Vec::new();
+        for (args, code, words) in TYPED {
+            let args: Vec<String> = args.iter().map(|arg| shown(arg)).collect();
+            let args: Vec<&str> = args.iter().map(String::as_str).collect();
+            let Some(terminal) = terminal(&server, &[], &args) else { return };
+            let screen = terminal.shows("exit code ").await;
+            let words = words.iter().map(|word| shown(word)).chain([format!("exit code {code}\n")]);
+            wrong.extend(words.filter(|word| !screen.contains(word)).map(|word| format!("{args:?} does not tell of {word:?}: {screen}")));
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        let own = ["run", "ls", "serve", "login"];
+        for command in crate::cli::commands(&server.home()).await {
+            let is_typed = TYPED.iter().any(|(args, _code, _words)| args[0] == command);
+            assert!(is_typed || own.contains(&command.as_str()), "nobody types {command}");
+        }
+    });
+}
