@@ -83,3 +83,23 @@ for (const agent of ['claude_code', 'codex', 'opencode']) {
     await context.close();
   });
 }
+
+test('a message steers Codex within its turn', { skip, timeout: 180_000 }, async () => {
+  const cwd = join(root, 'work-steered');
+  await mkdir(cwd);
+  const id = await server.run('sleep [[mock:sleeper s=4]]', { agent_type: 'codex', cwd });
+  const { page, faults, context } = await signedIn(browser, server);
+  page.setDefaultTimeout(90_000);
+  await page.goto(`${server.url}/#/runs/${id}`);
+  await page.waitForSelector('.tool');
+  await page.check('.modes input[value="steer"]', { force: true });
+  await page.fill('.composer textarea', 'what do you know [[mock:history]]');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('.user:has-text("what do you know")');
+  await page.waitForSelector('.said:has-text("I have seen 2 marked prompts.")');
+  await page.waitForSelector('.done[data-status="completed"]');
+  const [{ mode }] = (await server.events(id)).filter(({ type }) => type === 'user_message');
+  assert.equal(mode, 'steer');
+  assert.deepEqual(faults, []);
+  await context.close();
+});
