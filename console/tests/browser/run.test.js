@@ -1,9 +1,11 @@
 // One run in the page: with the real server, the scripted agent, and Chromium.
 
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
 import { DESKTOP, launch, PHONE, picture, seriousFaults, signedIn } from './support/browser.js';
 import { PROMPT, rich } from './support/rich.js';
 import { calls, edits, gives, prints, speaks } from './support/script.js';
@@ -113,6 +115,37 @@ test('a message interrupts, a run is stopped, and its session goes on', async ()
     await page.waitForFunction((/** @type {string} */ old) => location.hash.includes('/runs/run_') && !location.hash.includes(old), id);
     await page.waitForSelector('.said:has-text("A new run.")');
     await page.waitForSelector('.done[data-status="completed"]');
+  });
+});
+
+test('a run is taken along: its address, commands without the token, and its log as a file', async () => {
+  const id = await server.run("say It's here.\nresult ok");
+  await shown(id, async (page) => {
+    await page.waitForSelector('.done');
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    /** @param {string} label */
+    const copied = async (label) => {
+      await page.click('.run-bar button[aria-haspopup="menu"]');
+      await page.click(`[role="menuitem"]:has-text("${label}")`);
+      return page.evaluate(() => navigator.clipboard.readText());
+    };
+    /** @param {string} command */
+    const typed = (command) => promisify(execFile)('sh', ['-c', `${command} --silent --fail`], { env: { ...process.env, OPENRUNNER_TOKEN: server.token } });
+    assert.equal(await copied('Copy link'), `${server.url}/#/runs/${id}`);
+    const follow = await copied('follow the events');
+    assert.ok(!follow.includes(server.token));
+    assert.match((await typed(follow)).stdout, /event: done/);
+    const again = JSON.parse((await typed(await copied('start the same again'))).stdout);
+    assert.notEqual(again.run_id, id);
+    const events = await server.events(again.run_id);
+    assert.equal(events.at(-1)?.status, 'completed');
+    const [file] = await Promise.all([
+      page.waitForEvent('download'),
+      (async () => { await page.click('.run-bar button[aria-haspopup="menu"]'); await page.click('[role="menuitem"]:has-text("Download")'); })(),
+    ]);
+    assert.equal(file.suggestedFilename(), `${id}.ndjson`);
+    const lines = (await readFile(await file.path(), 'utf8')).trimEnd().split('\n').map((line) => JSON.parse(line));
+    assert.deepEqual(lines, await server.events(id));
   });
 });
 
