@@ -58,8 +58,8 @@ pub(super) fn answer(
     Ok((headers, Body::from_stream(stream)).into_response())
 }
 
-/// `events` for as long as their reader may read them, whose token or key is good for `expires_in`, with `keep_alive` where they are silent: what [`answer`] sends, for whoever counts
-/// the stream and makes the answer by themselves.
+/// `events` for as long as their reader may read them, whose token or key is good for `expires_in`, with `keep_alive` where they are
+/// silent: what [`answer`] sends, for whoever counts the stream and makes the answer by themselves.
 pub(super) fn while_allowed(
     expires_in: Option<Duration>,
     keep_alive: &'static [u8],
