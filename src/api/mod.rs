@@ -18,6 +18,7 @@ mod leaving;
 mod limits;
 mod object;
 mod openai;
+#[cfg(test)]
 mod openapi;
 mod request_log;
 mod router;

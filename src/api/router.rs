@@ -4,13 +4,13 @@ use std::any::Any;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::handler::Handler;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::MethodRouter;
+use axum::routing::{MethodFilter, MethodRouter};
 use tower_http::catch_panic::CatchPanicLayer;
-use utoipa_axum::router::UtoipaMethodRouter;
-use utoipa_axum::routes;
+use utoipa::openapi::HttpMethod;
 
 use super::handlers::{self, health::Health};
 use super::{ApiError, Policy, RateLimits, access, body, client, door, openai, request_log};
@@ -59,55 +59,84 @@ impl AppState {
     }
 }
 
-/// Every route, a row for each path. Path and method stand with the handler, in the attribute that describes it, so there is no route
-/// without a description. Whether a route is open to all is not said here but in the layer that checks tokens.
-pub(super) fn described() -> Vec<UtoipaMethodRouter<AppState>> {
-    vec![
-        routes!(handlers::health::health),
-        routes!(handlers::agents::health),
-        routes!(handlers::metrics::metrics),
-        routes!(handlers::reference::openapi),
-        routes!(handlers::reference::events),
-        routes!(handlers::reference::page),
-        routes!(handlers::reference::file),
-        routes!(handlers::console::page),
-        routes!(handlers::console::file),
-        routes!(handlers::auth::login),
-        routes!(handlers::auth::logout),
-        routes!(handlers::auth::me),
-        routes!(handlers::auth::password),
-        routes!(handlers::users::list, handlers::users::create),
-        routes!(handlers::users::get, handlers::users::change, handlers::users::delete),
-        routes!(handlers::keys::list, handlers::keys::create),
-        routes!(handlers::keys::delete),
-        routes!(handlers::audit::list),
-        routes!(handlers::usage::list),
-        routes!(handlers::usage::budget),
-        routes!(handlers::settings::list),
-        routes!(handlers::agents::list),
-        routes!(handlers::runs::list, handlers::runs::create),
-        routes!(handlers::runs::get, handlers::runs::delete),
-        routes!(handlers::runs::cancel),
-        routes!(handlers::events::follow),
-        routes!(handlers::feed::follow),
-        routes!(handlers::tickets::create),
-        routes!(handlers::messages::send),
-        routes!(handlers::requests::list),
-        routes!(handlers::requests::answer),
-        routes!(handlers::sessions::list),
-        routes!(handlers::sessions::get),
-        routes!(handlers::chat::chat),
-        routes!(handlers::models::list),
-        routes!(handlers::models::get),
-        routes!(handlers::completions::create),
-        routes!(handlers::webhooks::list),
-    ]
+/// Writes [`table`] and, for the tests, `described` from the same rows, so that there is no route without a description.
+///
+/// Path and methods are asked of the type that `#[utoipa::path]` puts beside a handler, `__path_` and its name. Nothing else is asked of
+/// it: what else it has is the code of all schemas, which then is no part of a program that has the finished description inside.
+macro_rules! routes {
+    ($($($module:ident::$handler:ident),+;)+) => {
+        /// The routes as the router takes them: each path with its handlers by method.
+        pub(super) fn table() -> Vec<(String, MethodRouter<AppState>)> {
+            let rows = pastey::paste! {
+                [$(vec![$(place::<handlers::$module::[<__path_ $handler>], _, _>(handlers::$module::$handler)),+]),+]
+            };
+            rows.into_iter().filter_map(|row| row.into_iter().reduce(|(path, some), (_same, more)| (path, some.merge(more)))).collect()
+        }
+
+        /// The same rows with all that is said of them.
+        #[cfg(test)]
+        pub(super) fn described() -> Vec<utoipa_axum::router::UtoipaMethodRouter<AppState>> {
+            vec![$(utoipa_axum::routes!($(handlers::$module::$handler),+)),+]
+        }
+    };
 }
 
-/// The routes as the router takes them: each path with its handlers by method.
-pub(super) fn table() -> Vec<(String, MethodRouter<AppState>)> {
-    let rows = described().into_iter();
-    rows.filter_map(|(_schemas, paths, handlers)| Some((as_matched(&paths.paths.into_keys().next()?), handlers))).collect()
+// Every route, a row for each path. Path and method stand with the handler, in the attribute that describes it. Whether a route is open to
+// all is not said here but in the layer that checks tokens.
+routes! {
+    health::health;
+    agents::health;
+    metrics::metrics;
+    reference::openapi;
+    reference::events;
+    reference::page;
+    reference::file;
+    console::page;
+    console::file;
+    auth::login;
+    auth::logout;
+    auth::me;
+    auth::password;
+    users::list, users::create;
+    users::get, users::change, users::delete;
+    keys::list, keys::create;
+    keys::delete;
+    audit::list;
+    usage::list;
+    usage::budget;
+    settings::list;
+    agents::list;
+    runs::list, runs::create;
+    runs::get, runs::delete;
+    runs::cancel;
+    events::follow;
+    feed::follow;
+    tickets::create;
+    messages::send;
+    requests::list;
+    requests::answer;
+    sessions::list;
+    sessions::get;
+    chat::chat;
+    models::list;
+    models::get;
+    completions::create;
+    webhooks::list;
+}
+
+/// A handler at the path and for the methods that `D` describes it with.
+fn place<D: utoipa::Path, H: Handler<T, AppState>, T: 'static>(handler: H) -> (String, MethodRouter<AppState>) {
+    let filters = D::methods().into_iter().map(|method| match method {
+        HttpMethod::Get => MethodFilter::GET,
+        HttpMethod::Put => MethodFilter::PUT,
+        HttpMethod::Post => MethodFilter::POST,
+        HttpMethod::Delete => MethodFilter::DELETE,
+        HttpMethod::Options => MethodFilter::OPTIONS,
+        HttpMethod::Head => MethodFilter::HEAD,
+        HttpMethod::Patch => MethodFilter::PATCH,
+        HttpMethod::Trace => MethodFilter::TRACE,
+    });
+    (as_matched(&D::path()), filters.fold(MethodRouter::new(), |methods, filter| methods.on(filter, handler.clone())))
 }
 
 /// The path in the router's way of writing, where the rest of a path has a mark that OpenAPI does not know.

@@ -5,8 +5,7 @@ use std::sync::LazyLock;
 use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse, Response};
 
-use super::super::openapi::{self, EventsSchema};
-use super::super::{ApiError, Path, router};
+use super::super::{ApiError, Path};
 use super::fixed::Fixed;
 use super::params::KnownHeader;
 
@@ -15,13 +14,12 @@ use super::params::KnownHeader;
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// The committed documents, which a test holds equal to what the handlers say of themselves. So a program need not be able to write them.
 static DOCUMENT: LazyLock<Fixed> =
-    LazyLock::new(|| Fixed::new("application/json", openapi::to_text(&openapi::document(router::described())), false));
+    LazyLock::new(|| Fixed::new("application/json", &include_bytes!(concat!(env!("OUT_DIR"), "/openapi.json.gz"))[..], true));
 
-static EVENTS: LazyLock<Fixed> = LazyLock::new(|| {
-    let document = openapi::document(router::described());
-    Fixed::new("application/schema+json", EventsSchema::of(&document).to_text(), false)
-});
+static EVENTS: LazyLock<Fixed> =
+    LazyLock::new(|| Fixed::new("application/schema+json", &include_bytes!(concat!(env!("OUT_DIR"), "/events.schema.json.gz"))[..], true));
 
 static PAGE: LazyLock<Fixed> =
     LazyLock::new(|| Fixed::new("text/html; charset=utf-8", &include_bytes!("../../../console/docs/index.html")[..], false));

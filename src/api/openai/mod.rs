@@ -18,5 +18,7 @@ mod request;
 pub(super) use answer::{Completion, Model, ModelList};
 pub(super) use chunks::{Chunk, Chunks, Read};
 pub(super) use failure::of_end;
-pub(super) use refusal::{Refusal, in_its_words, is_ours, words_for};
+pub(super) use refusal::in_its_words;
+#[cfg(test)]
+pub(super) use refusal::{Refusal, is_ours, words_for};
 pub(super) use request::{CompletionRequest, OnDisconnect};
