@@ -551,14 +551,10 @@ impl RunManager {
     }
 
     /// Sends events to webhooks from now on, those that an earlier server has not sent first, until the server goes away.
-    ///
-    /// # Errors
-    /// If the library that speaks HTTP cannot be set up, for want of trusted certificates, mostly.
-    pub fn send_webhooks(&self) -> reqwest::Result<()> {
+    pub fn send_webhooks(&self) {
         let Inner { store, log, webhooks, around, tasks, .. } = &*self.inner;
-        let sender = Sender::new(Arc::clone(store), log.clone(), Arc::clone(webhooks), around.shutdown.clone(), tasks.clone())?;
+        let sender = Sender::new(Arc::clone(store), log.clone(), Arc::clone(webhooks), around.shutdown.clone(), tasks.clone());
         tasks.spawn(sender.run());
-        Ok(())
     }
 
     /// Tells of the runs that the caller may see, whenever one of them changes: from this moment on, or from a place where the caller was

@@ -4,7 +4,7 @@
 //! cursor, so a receiver that is gone costs the others nothing.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
@@ -43,7 +43,8 @@ pub(in crate::run) struct Sender {
     rules: Arc<WebhookRules>,
     shutdown: Shutdown,
     tasks: TaskTracker,
-    client: Client,
+    /// Made by the first attempt: it reads all the certificates that this machine trusts, which most servers have no use for.
+    client: OnceLock<reqwest::Result<Client>>,
     slots: Arc<Semaphore>,
     attempts: Semaphore,
     hosts: Mutex<HashMap<String, Weak<Semaphore>>>,
@@ -74,25 +75,15 @@ struct Answer {
 }
 
 impl Sender {
-    /// # Errors
-    /// If the library that speaks HTTP cannot be set up.
     pub(in crate::run) fn new(
         store: Arc<dyn RunStore>,
         log: EventLog,
         rules: Arc<WebhookRules>,
         shutdown: Shutdown,
         tasks: TaskTracker,
-    ) -> reqwest::Result<Arc<Self>> {
-        let client = Client::builder()
-            .user_agent(concat!("openrunner/", env!("CARGO_PKG_VERSION")))
-            // A redirect would lead to an address that nobody has judged, and so would a proxy.
-            .redirect(Policy::none())
-            .no_proxy()
-            .dns_resolver(Arc::new(rules.settings.guard.clone()))
-            .timeout(PATIENCE)
-            .build()?;
+    ) -> Arc<Self> {
         let (slots, attempts) = (Arc::new(Semaphore::new(CARRIED)), Semaphore::new(ATTEMPTS));
-        Ok(Arc::new(Self { store, log, rules, shutdown, tasks, client, slots, attempts, hosts: Mutex::default() }))
+        Arc::new(Self { store, log, rules, shutdown, tasks, client: OnceLock::new(), slots, attempts, hosts: Mutex::default() })
     }
 
     /// Carries every place that something is to be sent to, those of earlier servers first, until the server goes away.
@@ -231,9 +222,11 @@ impl Sender {
         let (Ok(_host), Ok(_all)) = (at_the_host.acquire().await, self.attempts.acquire().await) else {
             return Answer::failed("the server is going down");
         };
+        let Ok(client) = self.client.get_or_init(|| client(&self.rules).inspect_err(cannot_send)) else {
+            return Answer::failed("this server can send nothing");
+        };
         let seconds = self.log.now().as_millis().div_euclid(1000);
-        let request = self
-            .client
+        let request = client
             .post(place.url.clone())
             .header(header::CONTENT_TYPE, "application/json")
             .header("webhook-id", id)
@@ -279,6 +272,18 @@ impl Sender {
         hosts.insert(host.to_owned(), Arc::downgrade(&bound));
         bound
     }
+}
+
+/// What speaks HTTP with the places.
+fn client(rules: &WebhookRules) -> reqwest::Result<Client> {
+    let builder = Client::builder().user_agent(concat!("openrunner/", env!("CARGO_PKG_VERSION")));
+    // A redirect would lead to an address that nobody has judged, and so would a proxy.
+    let builder = builder.redirect(Policy::none()).no_proxy();
+    builder.dns_resolver(Arc::new(rules.settings.guard.clone())).timeout(PATIENCE).build()
+}
+
+fn cannot_send(error: &reqwest::Error) {
+    tracing::error!(%error, "no webhook can be sent; is there a list of trusted certificates on this machine?");
 }
 
 impl Answer {
