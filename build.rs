@@ -1,4 +1,5 @@
-//! Compresses what the program has inside as text, so that it takes a tenth of the room there and is sent as it lies.
+//! Compresses what the program has inside as text, so that it takes a tenth of the room there and is sent as it lies; and tells the linker
+//! which functions to put side by side.
 
 use std::fs::File;
 use std::io;
@@ -8,6 +9,10 @@ use flate2::{Compression, GzBuilder};
 
 /// The API's description of itself.
 const DOCUMENTS: [&str; 2] = ["openapi.json", "events.schema.json"];
+
+/// A script for the linkers of Linux, which adds a section to what they do by themselves. It names what exists and what does not: a name
+/// that is gone is passed over, and a function that is missing lies among the others.
+const START_ORDER: &str = "packaging/start-order.ld";
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
@@ -19,6 +24,11 @@ fn main() -> io::Result<()> {
         let mut packed = GzBuilder::new().write(File::create(out.join(format!("{name}.gz")))?, Compression::best());
         io::copy(&mut File::open(&text)?, &mut packed)?;
         packed.finish()?;
+    }
+    println!("cargo::rerun-if-changed={START_ORDER}");
+    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    if variable("CARGO_CFG_TARGET_OS") == "linux" && variable("PROFILE") == "release" {
+        println!("cargo::rustc-link-arg-bin=openrunner=-Wl,-T,{}/{START_ORDER}", variable("CARGO_MANIFEST_DIR"));
     }
     Ok(())
 }

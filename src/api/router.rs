@@ -68,7 +68,7 @@ macro_rules! routes {
         /// The routes as the router takes them: each path with its handlers by method.
         pub(super) fn table() -> Vec<(String, MethodRouter<AppState>)> {
             let rows = pastey::paste! {
-                [$(vec![$(place::<handlers::$module::[<__path_ $handler>], _, _>(handlers::$module::$handler)),+]),+]
+                [$(vec![$(place::<handlers::$module::[<__path_ $handler>], _, _>(&handlers::$module::$handler)),+]),+]
             };
             rows.into_iter().filter_map(|row| row.into_iter().reduce(|(path, some), (_same, more)| (path, some.merge(more)))).collect()
         }
@@ -125,7 +125,7 @@ routes! {
 }
 
 /// A handler at the path and for the methods that `D` describes it with.
-fn place<D: utoipa::Path, H: Handler<T, AppState>, T: 'static>(handler: H) -> (String, MethodRouter<AppState>) {
+fn place<D: utoipa::Path, H: Handler<T, AppState>, T: 'static>(handler: &H) -> (String, MethodRouter<AppState>) {
     let filters = D::methods().into_iter().map(|method| match method {
         HttpMethod::Get => MethodFilter::GET,
         HttpMethod::Put => MethodFilter::PUT,
