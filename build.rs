@@ -10,9 +10,13 @@ use flate2::{Compression, GzBuilder};
 /// The API's description of itself.
 const DOCUMENTS: [&str; 2] = ["openapi.json", "events.schema.json"];
 
-/// A script for the linkers of Linux, which adds a section to what they do by themselves. It names what exists and what does not: a name
+/// A script for the linker, which adds a section to what they do by themselves. It names what exists and what does not: a name
 /// that is gone is passed over, and a function that is missing lies among the others.
+///
+/// LLD, which Rust brings for Linux, and GNU ld understand it; gold and mold do not, so it can be turned off.
 const START_ORDER: &str = "packaging/start-order.ld";
+/// The variable that turns it off, set to `off`.
+const TURN_OFF: &str = "OPENRUNNER_START_ORDER";
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
@@ -25,10 +29,16 @@ fn main() -> io::Result<()> {
         io::copy(&mut File::open(&text)?, &mut packed)?;
         packed.finish()?;
     }
-    println!("cargo::rerun-if-changed={START_ORDER}");
-    let variable = |name: &str| std::env::var(name).unwrap_or_default();
-    if variable("CARGO_CFG_TARGET_OS") == "linux" && variable("PROFILE") == "release" {
-        println!("cargo::rustc-link-arg-bin=openrunner=-Wl,-T,{}/{START_ORDER}", variable("CARGO_MANIFEST_DIR"));
-    }
+    order_functions();
     Ok(())
+}
+
+fn order_functions() {
+    println!("cargo::rerun-if-changed={START_ORDER}");
+    println!("cargo::rerun-if-env-changed={TURN_OFF}");
+    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    let is_wanted = variable("CARGO_CFG_TARGET_OS") == "linux" && variable("PROFILE") == "release" && variable(TURN_OFF) != "off";
+    if is_wanted {
+        println!("cargo::rustc-link-arg-bin=openrunner=-T{}/{START_ORDER}", variable("CARGO_MANIFEST_DIR"));
+    }
 }

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 program=target/release/openrunner
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$work"' EXIT
 export HOME=$work OPENRUNNER_DATA_DIR=$work/data OPENRUNNER_ADDR=127.0.0.1:28931
 
 # The first start makes the database, the second is what most starts are. Both are asked whether they are well, as every server is.
