@@ -6,11 +6,9 @@ set -euo pipefail
 
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.."
 . clients/tools.sh
-python_tools
+client_tools
 typescript_tools
 
-work=$(mktemp -d)
-trap 'rm -rf -- "$work"' EXIT
 document=$work/openapi.json
 # Refusals are thrown as errors of one form, whatever the call, so their many shapes are left out.
 "$venv/bin/python" - docs/openapi.json >"$document" <<'PYTHON'

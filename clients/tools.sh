@@ -2,19 +2,12 @@
 # not install, which scripts/test.sh takes for a reason to leave the clients out.
 # shellcheck shell=bash
 
-target=${CARGO_TARGET_DIR:-$PWD/target}
+. scripts/tools.sh
 venv=$target/clients/python
 npm_folder=$target/clients/typescript
 
-# Python's tools and libraries, at the versions of clients/python/requirements.txt.
-python_tools() {
-    local wanted=$PWD/clients/python/requirements.txt
-    cmp -s "$wanted" "$venv/installed.txt" && return
-    rm -rf -- "$venv"
-    mkdir -p "$target/clients"
-    { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted"; } || exit 4
-    cp "$wanted" "$venv/installed.txt"
-}
+# Python's tools and libraries.
+client_tools() { python_tools clients/python/requirements.txt "$venv"; }
 
 # A copy of the TypeScript client with its dependencies, so that nothing of npm's comes to stand in the source tree.
 typescript_tools() {

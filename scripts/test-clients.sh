@@ -6,7 +6,7 @@ set -euo pipefail
 
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.."
 . clients/tools.sh
-python_tools
+client_tools
 typescript_tools
 export OPENRUNNER_REPOSITORY=$PWD OPENRUNNER_PROGRAM=$target/debug/openrunner
 # A proxy of this machine has no way to the server.

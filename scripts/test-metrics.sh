@@ -4,44 +4,11 @@
 set -euo pipefail
 
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.."
-target=${CARGO_TARGET_DIR:-$PWD/target}
+. scripts/tools.sh
 venv=$target/prometheus
-wanted=$PWD/scripts/prometheus.txt
+python_tools scripts/prometheus.txt "$venv"
 
-if ! cmp -s "$wanted" "$venv/installed.txt"; then
-    rm -rf -- "$venv"
-    # 4: it cannot be installed here, which test.sh takes for a reason to leave this out.
-    { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted"; } || exit 4
-    cp "$wanted" "$venv/installed.txt"
-fi
-
-work=$(mktemp -d)
-mkdir "$work/home" "$work/bin"
-env -i PATH="$work/bin" HOME="$work/home" OPENRUNNER_ADDR=127.0.0.1:0 OPENRUNNER_DATA_DIR="$work/data" OPENRUNNER_AGENTS_DIR="$work/agents" \
-    "$target/debug/openrunner" serve >"$work/log" 2>&1 &
-server=$!
-finish() {
-    kill "$server" 2>/dev/null || true
-    wait "$server" 2>/dev/null || true
-    rm -rf -- "$work"
-}
-trap finish EXIT
-
-address=''
-for _ in $(seq 100); do
-    address=$(sed -n 's/.*openrunner is ready address=\([^ ]*\).*/\1/p' "$work/log")
-    [ -z "$address" ] || break
-    kill -0 "$server" 2>/dev/null || break
-    sleep 0.1
-done
-if [ -z "$address" ]; then
-    cat "$work/log" >&2
-    echo 'test-metrics.sh: the server did not start' >&2
-    exit 1
-fi
-url=http://$address
-call() { curl --silent --fail --header 'Content-Type: application/json' "$@"; }
-field() { sed "s/.*\"$1\":\"\([^\"]*\)\".*/\1/"; }
+serve
 token=$(call --data '{"username":"user","password":"user"}' "$url/api/auth/login" | field token)
 for _ in 1 2 3; do
     run=$(call --header "Authorization: Bearer $token" --data '{"input":{"text":"create hello.py"},"metadata":{"agent_type":"demo"}}' "$url/api/runs" | field run_id)
