@@ -9,6 +9,8 @@ mod contract_of_identity;
 mod contract_of_retention;
 #[cfg(test)]
 mod contract_of_usage;
+#[cfg(test)]
+mod contract_of_webhooks;
 mod error;
 mod keys;
 mod retention;
