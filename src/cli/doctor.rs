@@ -1,6 +1,5 @@
 //! `openrunner doctor`: looks at everything that a server here would need, changes nothing, and says how to mend what is wrong.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::net::TcpListener;
@@ -11,18 +10,16 @@ use anstyle::{AnsiColor, Style};
 use anyhow::Context;
 use serde::Serialize;
 use serde_json::json;
-use tokio_util::task::TaskTracker;
 
 use super::client::{Client, local_address};
 use super::commands::LocalArgs;
 use super::exit::Exit;
 use super::run::print_json;
 use super::visible;
-use crate::agent::handle::Limits;
-use crate::agent::{AgentReport, Agents, Authenticated, Host};
+use crate::agent::{AgentReport, Agents, Authenticated};
 use crate::config::{self, Settings};
+use crate::process::Spawner;
 use crate::process::launch::Launcher;
-use crate::process::{Confinement, Spawner};
 use crate::run::Keep;
 use crate::run::store::{SqliteStore, Survey};
 use crate::server;
@@ -205,20 +202,8 @@ fn passwords(settings: &Settings) -> Finding {
 
 async fn agents(settings: &Settings, launcher: Launcher) -> anyhow::Result<Vec<Finding>> {
     let registry = server::agents(&settings.agents, |name| std::env::var_os(name));
-    let host = Host {
-        env: std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect::<BTreeMap<_, _>>(),
-        allowed_env: settings.agent_env.iter().map(|name| name.as_str().to_owned()).collect(),
-        agents_dir: settings.agents_dir.clone(),
-        // A look at a program needs a folder without anything that could change what it says.
-        empty_dir: PathBuf::from("/"),
-        spawner: Spawner::new(launcher).context("cannot start the thread that starts agents")?,
-        limits: Limits { linger: settings.linger(), grace: settings.stop_grace() },
-        max_output: settings.max_output(),
-        confinement: Confinement::default(),
-        tasks: TaskTracker::new(),
-    };
+    let spawner = Spawner::new(launcher).context("cannot start the thread that starts agents")?;
+    let host = server::host(settings, PathBuf::from("/"), spawner);
     let agents = Agents::new(&registry, &host);
     let names: Vec<String> = agents.names().map(str::to_owned).collect();
     for name in &names {

@@ -3,13 +3,17 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use tokio_util::task::TaskTracker;
+
 use crate::agent::claude_code::ClaudeCode;
 use crate::agent::codex::Codex;
 use crate::agent::configured::Configured;
 use crate::agent::demo::Demo;
+use crate::agent::handle::Limits;
 use crate::agent::opencode::OpenCode;
-use crate::agent::{Registry, register_own};
-use crate::config::AgentsSettings;
+use crate::agent::{Host, Registry, register_own};
+use crate::config::{AgentsSettings, Settings};
+use crate::process::{Confinement, Spawner};
 
 /// The agents that `settings` come to. `get` reads one variable of the server's environment.
 ///
@@ -26,4 +30,20 @@ pub fn agents(settings: &AgentsSettings, get: impl Fn(&str) -> Option<OsString>)
         .configured
         .iter()
         .fold(register_own(built_in), |registry, definition| registry.with_program(Configured::new(definition.clone())))
+}
+
+/// What agents find on this machine by `settings`, with this program's own environment and nothing that holds them: no confinement, and
+/// tasks of their own. Looks at them have `empty_dir` as their folder, in which nothing should be that could change what they say.
+pub fn host(settings: &Settings, empty_dir: PathBuf, spawner: Spawner) -> Host {
+    Host {
+        env: std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect(),
+        allowed_env: settings.agent_env.iter().map(|name| name.as_str().to_owned()).collect(),
+        agents_dir: settings.agents_dir.clone(),
+        empty_dir,
+        spawner,
+        limits: Limits { linger: settings.linger(), grace: settings.stop_grace() },
+        max_output: settings.max_output(),
+        confinement: Confinement::default(),
+        tasks: TaskTracker::new(),
+    }
 }

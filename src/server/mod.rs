@@ -16,7 +16,7 @@ mod tests;
 mod traces;
 mod webhooks;
 
-pub use agents::agents;
+pub use agents::{agents, host};
 pub use listen::{Drained, Listening, serve};
 pub use logs::{LogsError, init};
 pub use private::close_to_others;

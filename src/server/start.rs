@@ -1,6 +1,5 @@
 //! Puts the parts together, runs them, and takes them apart in the right order.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -18,7 +17,6 @@ use super::signals::Stop;
 #[cfg(feature = "otel")]
 use super::traces::Traces;
 use super::webhooks::webhooks;
-use crate::agent::handle::Limits;
 use crate::agent::{Agents, Host, Registry};
 use crate::api::{AppState, Health, Policy, RateLimits, Rates, router};
 use crate::auth::{Audit, Auth, KeyError, SetupError, SigningKey};
@@ -146,19 +144,9 @@ impl Server {
             );
         }
         let tasks = TaskTracker::new();
-        let host = Host {
-            env: std::env::vars_os()
-                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-                .collect::<BTreeMap<_, _>>(),
-            allowed_env: settings.agent_env.iter().map(|name| name.as_str().to_owned()).collect(),
-            agents_dir: settings.agents_dir.clone(),
-            empty_dir: private_folder(&settings.data_dir, "empty")?,
-            spawner: Spawner::new(launcher).map_err(StartError::Spawner)?,
-            limits: Limits { linger: settings.linger(), grace: settings.stop_grace() },
-            max_output: settings.max_output(),
-            confinement: confinement(settings)?,
-            tasks: tasks.clone(),
-        };
+        let spawner = Spawner::new(launcher).map_err(StartError::Spawner)?;
+        let host = super::host(settings, private_folder(&settings.data_dir, "empty")?, spawner);
+        let host = Host { confinement: confinement(settings)?, tasks: tasks.clone(), ..host };
         let agents = Agents::new(registry, &host);
         agents.refresh();
         let run_settings = RunSettings {
