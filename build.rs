@@ -10,7 +10,7 @@ use flate2::{Compression, GzBuilder};
 /// The API's description of itself.
 const DOCUMENTS: [&str; 2] = ["openapi.json", "events.schema.json"];
 
-/// A script for the linker, which adds a section to what they do by themselves. It names what exists and what does not: a name
+/// A script for the linker, which adds a section to what that does by itself. It names what exists and what does not: a name
 /// that is gone is passed over, and a function that is missing lies among the others.
 ///
 /// LLD, which Rust brings for Linux, and GNU ld understand it; gold and mold do not, so it can be turned off.
