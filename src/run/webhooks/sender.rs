@@ -43,8 +43,8 @@ pub(in crate::run) struct Sender {
     rules: Arc<WebhookRules>,
     shutdown: Shutdown,
     tasks: TaskTracker,
-    /// Made by the first attempt: it reads all the certificates that this machine trusts, which most servers have no use for.
-    client: OnceLock<reqwest::Result<Client>>,
+    /// Made by the first attempt that can: it reads all the certificates that this machine trusts, which most servers have no use for.
+    client: OnceLock<Client>,
     slots: Arc<Semaphore>,
     attempts: Semaphore,
     hosts: Mutex<HashMap<String, Weak<Semaphore>>>,
@@ -222,8 +222,13 @@ impl Sender {
         let (Ok(_host), Ok(_all)) = (at_the_host.acquire().await, self.attempts.acquire().await) else {
             return Answer::failed("the server is going down");
         };
-        let Ok(client) = self.client.get_or_init(|| client(&self.rules).inspect_err(cannot_send)) else {
-            return Answer::failed("this server can send nothing");
+        let client = match self.client.get().cloned().map_or_else(|| client(&self.rules), Ok) {
+            Ok(client) => self.client.get_or_init(|| client),
+            // The next attempt looks again: a list of certificates may be put there meanwhile.
+            Err(error) => {
+                tracing::error!(%error, "no webhook can be sent; is there a list of trusted certificates on this machine?");
+                return Answer::failed("this server finds no list of trusted certificates on its machine, and can send nothing");
+            }
         };
         let seconds = self.log.now().as_millis().div_euclid(1000);
         let request = client
@@ -280,10 +285,6 @@ fn client(rules: &WebhookRules) -> reqwest::Result<Client> {
     // A redirect would lead to an address that nobody has judged, and so would a proxy.
     let builder = builder.redirect(Policy::none()).no_proxy();
     builder.dns_resolver(Arc::new(rules.settings.guard.clone())).timeout(PATIENCE).build()
-}
-
-fn cannot_send(error: &reqwest::Error) {
-    tracing::error!(%error, "no webhook can be sent; is there a list of trusted certificates on this machine?");
 }
 
 impl Answer {
