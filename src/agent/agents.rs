@@ -13,13 +13,13 @@ use utoipa::ToSchema;
 
 use super::detect::{Detector, folders};
 use super::flags::{self, BadArgs, Widening};
-use super::handle::{self, AgentHandle, FoundAgent, Limits, Place, start_in_process};
+use super::handle::{self, AgentHandle, FoundAgent, Limits, OutputCheckpoint, start_in_process};
 use super::probe::Prober;
 use super::registry::Entry;
-use super::task_file::TaskFile;
+use super::state_file::StateFile;
 use super::{Agent, Authenticated, Capabilities, Installed, Location, Program, Registry, Task, env};
 use crate::process::shim::{MAX_MEMO, Order, ProcessFolder, StartOrder};
-use crate::process::{Bounds, Cage, Confinement, Marker, Spawner, WorkingDir, is_shortage};
+use crate::process::{Containment, LimitsPolicy, Marker, ProcessLimits, Spawner, WorkingDir, is_resource_exhausted};
 use crate::types::{Cause, Failure, LimitedBy, RunLimits, RunSpec};
 
 /// How long a report may wait for a look at the programs before it tells what is known so far.
@@ -45,7 +45,7 @@ pub struct Host {
     /// Most that is kept of one program's output, in bytes. One that writes more is ended.
     pub max_output: u64,
     /// What programs are held to.
-    pub confinement: Confinement,
+    pub limits_policy: LimitsPolicy,
     /// Where the tasks of agents live.
     pub tasks: TaskTracker,
 }
@@ -57,7 +57,7 @@ pub struct Agents {
     spawner: Spawner,
     limits: Limits,
     max_output: u64,
-    confinement: Confinement,
+    limits_policy: LimitsPolicy,
     tasks: TaskTracker,
     refreshed: Arc<Mutex<Option<Instant>>>,
 }
@@ -139,7 +139,7 @@ impl Agents {
             spawner: host.spawner.clone(),
             limits: host.limits,
             max_output: host.max_output,
-            confinement: host.confinement.clone(),
+            limits_policy: host.limits_policy.clone(),
             tasks: host.tasks.clone(),
             refreshed: Arc::default(),
         }
@@ -163,7 +163,7 @@ impl Agents {
         match self.by_name.get(name) {
             Some(Known::Program(known)) => flags::judge(known.program.flags(), args),
             _ if args.is_empty() => Ok(Widening::default()),
-            _ => Err(BadArgs::NotTaken { agent: name.to_owned() }),
+            _ => Err(BadArgs::MessageRejected { agent: name.to_owned() }),
         }
     }
 
@@ -241,13 +241,13 @@ impl Agents {
                     return Err(Failure::new(Cause::BadArguments, message));
                 }
                 let order = StartOrder { memo, ..self.order(&installed, invocation.args, env, &marker, limit)? };
-                let held_to = held_to(&order.cage);
+                let held_to = held_to(&order.containment);
                 let no_process = |error: std::io::Error| {
-                    let cause = if is_shortage(&error) { Cause::Storage } else { Cause::Crashed };
+                    let cause = if is_resource_exhausted(&error) { Cause::Storage } else { Cause::Crashed };
                     Failure::new(cause, format!("the system started no process: {error}"))
                 };
                 let (mut orders, reports) = self.spawner.spawn(folder.clone(), working_dir).await.map_err(no_process)?;
-                TaskFile::new(&task, installed.clone(), held_to).write(&folder).map_err(no_process)?;
+                StateFile::new(&task, installed.clone(), held_to).write(&folder).map_err(no_process)?;
                 orders.say(&Order::Start(Box::new(order)));
                 let subject = handle::Program { folder, marker, limits: self.limits, held_to };
                 Ok(handle::start(subject, (orders, reports), program.parser(&task, &installed), &self.tasks))
@@ -277,7 +277,7 @@ impl Agents {
             max_err: handle::MAX_STDERR,
             left_ms: Some(millis(limit + handle::SLACK)),
             grace_ms: millis(self.limits.grace),
-            cage: self.confinement.cage(marker),
+            containment: self.limits_policy.containment(marker),
             memo: String::new(),
         })
     }
@@ -294,7 +294,7 @@ impl Agents {
         spec: &RunSpec,
         folder: ProcessFolder,
         marker: Marker,
-        stored: Place,
+        stored: OutputCheckpoint,
         ready: bool,
     ) -> Result<Option<FoundAgent>, Failure> {
         let name = &spec.agent_type;
@@ -303,7 +303,7 @@ impl Agents {
             Some(Known::InProcess(_)) => return Err(Failure::new(Cause::NodeLost, "the server that the agent was a part of has gone")),
             Some(Known::Program(known)) => known,
         };
-        let file = match TaskFile::read(&folder) {
+        let file = match StateFile::read(&folder) {
             Ok(Some(file)) => file,
             Ok(None) => {
                 // The server before died before it could say what to start. Without its folder a shim starts nothing.
@@ -396,9 +396,10 @@ impl Known {
 }
 
 /// What a cage holds a run to, as its events say it.
-fn held_to(cage: &Cage) -> Option<RunLimits> {
-    let (by, bounds) = if cage.each.is_none() { (LimitedBy::Cgroup, cage.together) } else { (LimitedBy::Rlimit, cage.each) };
-    let Bounds { memory_bytes, processes, cpu_weight } = bounds;
+fn held_to(containment: &Containment) -> Option<RunLimits> {
+    let (by, bounds) =
+        if containment.each.is_none() { (LimitedBy::Cgroup, containment.together) } else { (LimitedBy::Rlimit, containment.each) };
+    let ProcessLimits { memory_bytes, processes, cpu_weight } = bounds;
     (!bounds.is_none()).then_some(RunLimits { by, memory_bytes, processes, cpu_weight })
 }
 

@@ -102,7 +102,7 @@ pub enum BadArgs {
     },
     /// An agent without a command line.
     #[error("agent {agent} takes no extra_args")]
-    NotTaken {
+    MessageRejected {
         /// The agent.
         agent: String,
     },

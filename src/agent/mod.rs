@@ -16,7 +16,7 @@ pub mod probe;
 mod registry;
 #[cfg(test)]
 pub(crate) mod replay;
-mod task_file;
+mod state_file;
 mod traits;
 mod versions;
 
@@ -24,7 +24,7 @@ pub use agents::{AgentReport, AgentSummary, Agents, Host, Start};
 pub use env::is_kept_from_agents;
 pub use registry::Registry;
 pub use traits::{
-    Agent, Authenticated, Capabilities, Environment, Fate, Inspection, Installed, Invocation, Item, Location, Mode, Output, Parser,
+    Agent, Authenticated, Capabilities, Environment, Inspection, Installed, Invocation, Item, LineOutcome, Location, Mode, Output, Parser,
     Program, Result, Started, Task,
 };
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::process::short::{self, ShortError, ShortOutput};
+use crate::process::probe_command::{self, ProbeError, ProbeOutput};
 
 /// What an adapter may use to look at a program: short commands in an empty folder, the agent's environment, and its home.
 #[derive(Clone, Debug)]
@@ -36,9 +36,9 @@ impl Prober {
     /// Runs `binary` with `args`: no stdin, no terminal, at most 20 s, at most 256 KiB of each output.
     ///
     /// # Errors
-    /// [`ShortError`] if it could not be started or did not end in time; it is killed then, with its group.
-    pub async fn run(&self, binary: &Path, args: &[&str]) -> Result<ShortOutput, ShortError> {
-        short::run(binary, args, &self.env, &self.empty_dir, COMMAND_LIMIT).await
+    /// [`ProbeError`] if it could not be started or did not end in time; it is killed then, with its group.
+    pub async fn run(&self, binary: &Path, args: &[&str]) -> Result<ProbeOutput, ProbeError> {
+        probe_command::run(binary, args, &self.env, &self.empty_dir, COMMAND_LIMIT).await
     }
 
     /// The text of a file if it is there, is a file and is at most 1 MiB; for looking whether a login is stored.

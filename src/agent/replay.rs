@@ -2,7 +2,7 @@
 //!
 //! A recording is a set of files in `tests/transcripts/AGENT/`: either `NAME.stdout.jsonl`, the lines of a one-shot run, or
 //! `NAME.dialog.jsonl`, both directions of a two-way run; beside it `NAME.exit` and `NAME.stderr.txt`. [`replay`] feeds it to a
-//! parser as the driver would, checks on every line what a [`Fate`] promises, and judges the end. Answers, further messages and
+//! parser as the driver would, checks on every line what a [`LineOutcome`] promises, and judges the end. Answers, further messages and
 //! interrupts are those of the recording, at the place where the recording has them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{Fate, Installed, Item, Output, Parser, Task};
+use super::{Installed, Item, LineOutcome, Output, Parser, Task};
 use crate::process::Exit;
 use crate::types::{Answer, Cause, Decision, Failure, PermissionMode, RunSpec, RunStatus, StreamEvent, TurnEnd};
 
@@ -145,7 +145,7 @@ pub(crate) struct Replayed {
     /// Everything that the parser did, in order.
     pub(crate) steps: Vec<Step>,
     /// One for each line.
-    pub(crate) fates: Vec<Fate>,
+    pub(crate) fates: Vec<LineOutcome>,
     /// How the run would end.
     pub(crate) verdict: Verdict,
 }
@@ -250,13 +250,13 @@ pub(crate) fn replay<A: Into<Act>>(recording: &Recording, mut parser: Box<dyn Pa
     replayed
 }
 
-/// Checks what a [`Fate`] promises about the output of its line.
+/// Checks what a [`LineOutcome`] promises about the output of its line.
 #[track_caller]
-pub(crate) fn assert_fate(fate: Fate, line: &str, out: &Output) {
+pub(crate) fn assert_fate(fate: LineOutcome, line: &str, out: &Output) {
     match fate {
-        Fate::Told => assert!(!out.is_empty(), "told nothing: {line}"),
-        Fate::Kept | Fate::Noise => assert!(out.is_empty(), "{fate:?}, but gave {out:?}: {line}"),
-        Fate::Raw => {
+        LineOutcome::Emitted => assert!(!out.is_empty(), "told nothing: {line}"),
+        LineOutcome::Buffered | LineOutcome::Ignored => assert!(out.is_empty(), "{fate:?}, but gave {out:?}: {line}"),
+        LineOutcome::Raw => {
             let raw = out.items.iter().filter(|item| matches!(item, Item::Event(StreamEvent::Raw { line: kept }) if kept == line));
             assert_eq!(raw.count(), 1, "not exactly one raw event: {line}");
         }
@@ -307,7 +307,8 @@ impl Replayed {
         let Verdict { status, cause, message } = &self.verdict;
         let count = |fate| self.fates.iter().filter(|each| **each == fate).count();
         let mut text = format!("{} {}: {}\n", status.as_str(), cause.as_str(), shown_text(message));
-        let (told, kept, noise, raw) = (count(Fate::Told), count(Fate::Kept), count(Fate::Noise), count(Fate::Raw));
+        let (told, kept, noise, raw) =
+            (count(LineOutcome::Emitted), count(LineOutcome::Buffered), count(LineOutcome::Ignored), count(LineOutcome::Raw));
         let _ = writeln!(text, "lines {}: told {told}, kept {kept}, noise {noise}, raw {raw}\n", self.fates.len());
         for step in &self.steps {
             let line = match step {

@@ -238,7 +238,7 @@ pub trait Parser: Send {
 
     /// Takes one line without its newline. Never fails and never panics, whatever the bytes were: a line that it does not know
     /// becomes a [`StreamEvent::Raw`].
-    fn line(&mut self, line: &str, out: &mut Output) -> Fate;
+    fn line(&mut self, line: &str, out: &mut Output) -> LineOutcome;
 
     /// The request that a [`StreamEvent::PermissionRequest`] or [`StreamEvent::Question`] of this parser named was answered. An
     /// unknown or already answered request is ignored, and so is an answer of the other kind.
@@ -290,13 +290,13 @@ pub trait Parser: Send {
 
 /// What became of a line. Together they account for every line that an agent wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Fate {
+pub enum LineOutcome {
     /// It gave an item or an answer.
-    Told,
+    Emitted,
     /// It gave nothing by itself, but changed what the parser knows.
-    Kept,
+    Buffered,
     /// It is known to tell nothing that other lines do not tell.
-    Noise,
+    Ignored,
     /// It is not known, and became a [`StreamEvent::Raw`].
     Raw,
 }
@@ -318,10 +318,10 @@ impl Output {
         self.items.push(Item::Event(event));
     }
 
-    /// Adds `line` as a raw event. Gives [`Fate::Raw`], so that a parser can end with it.
-    pub fn raw(&mut self, line: &str) -> Fate {
+    /// Adds `line` as a raw event. Gives [`LineOutcome::Raw`], so that a parser can end with it.
+    pub fn raw(&mut self, line: &str) -> LineOutcome {
         self.event(StreamEvent::Raw { line: line.to_owned() });
-        Fate::Raw
+        LineOutcome::Raw
     }
 
     /// Adds a line for the program's stdin: the JSON of `message` and a newline.

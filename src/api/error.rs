@@ -12,8 +12,8 @@ use uuid::Uuid;
 use crate::auth::{AuthError, LoginError, LogoutError, NewKeyError, PasswordError, RevokeError, UserError};
 use crate::run::store::StoreError;
 use crate::run::{
-    AnswerError, BadAnswer, BadRun, CreateError, DeleteError, FindError, MessageError, NotAnswered, NotTaken, OverBudget, SessionError,
-    WorkspaceError,
+    AnswerError, AnswerRejected, BadAnswer, BadRun, CreateError, DeleteError, FindError, MessageError, MessageRejected, OverBudget,
+    SessionError, WorkspaceError,
 };
 
 /// Longest `detail`, in characters. A message may quote what the caller sent, but need not send all of it back.
@@ -283,8 +283,8 @@ impl From<AnswerError> for ApiError {
         match error {
             AnswerError::Find(error) => error.into(),
             AnswerError::Ended(_) => Self::new(StatusCode::CONFLICT, "run_ended", detail),
-            AnswerError::Not(NotAnswered::Store(error)) => error.into(),
-            AnswerError::Not(NotAnswered::Bad(bad)) => match bad {
+            AnswerError::Not(AnswerRejected::Store(error)) => error.into(),
+            AnswerError::Not(AnswerRejected::Bad(bad)) => match bad {
                 BadAnswer::Unknown(_) => Self::not_found(detail),
                 BadAnswer::AnsweredAlready(_) => Self::new(StatusCode::CONFLICT, "already_answered", detail),
                 BadAnswer::UnknownOption(_) => Self::invalid_field("decision", detail),
@@ -302,12 +302,12 @@ impl From<MessageError> for ApiError {
             MessageError::OverBudget(over) => over_budget(&over),
             MessageError::Empty => Self::invalid_field("text", detail),
             MessageError::NotSupported(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "messages_not_supported", detail),
-            MessageError::Ended { .. } | MessageError::Not(NotTaken::Ended) => Self::new(StatusCode::CONFLICT, "run_ended", detail),
+            MessageError::Ended { .. } | MessageError::Not(MessageRejected::Ended) => Self::new(StatusCode::CONFLICT, "run_ended", detail),
             MessageError::KeyReused => key_reused(detail),
-            MessageError::Not(NotTaken::TooMany(_)) => {
+            MessageError::Not(MessageRejected::TooMany(_)) => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_messages", detail).retry_after(TRY_AGAIN)
             }
-            MessageError::Not(NotTaken::Store(error)) => error.into(),
+            MessageError::Not(MessageRejected::Store(error)) => error.into(),
         }
     }
 }

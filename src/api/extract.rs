@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::ApiError;
-use super::object::object;
+use super::json_object::object;
 use crate::auth::Principal;
 use crate::run::IdempotencyKey;
 use crate::types::TraceParent;

@@ -5,18 +5,20 @@
 //! needs (`scopes`), the limit on its body, and then its handler. All of these stand around the whole router, so a route cannot be added
 //! outside of them.
 
-mod access;
-mod actor;
+mod audit_context;
+mod authn;
+#[cfg(test)]
+mod authz_matrix_tests;
 mod body;
-mod client;
+mod client_origin;
 mod cors;
-mod door;
+mod disconnect;
 mod error;
 mod extract;
 mod handlers;
-mod leaving;
+mod host_guard;
+mod json_object;
 mod limits;
-mod object;
 mod openai;
 #[cfg(test)]
 mod openapi;
@@ -26,12 +28,10 @@ mod scopes;
 mod stream;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod walk_tests;
 
-pub use door::{PeerAddress, Policy};
 pub use error::ApiError;
 pub use extract::{Json, Path, Query};
 pub use handlers::health::Health;
+pub use host_guard::{HostPolicy, PeerAddress};
 pub use limits::{RateLimits, Rates};
 pub use router::{AppState, router};

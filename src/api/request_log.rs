@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::client::ClientAddress;
+use super::client_origin::ClientAddress;
 use crate::metrics::HttpMeters;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -13,9 +13,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::HttpMethod;
 
 use super::handlers::{self, health::Health};
-use super::{ApiError, Policy, RateLimits, access, body, client, door, openai, request_log};
+use super::{ApiError, HostPolicy, RateLimits, authn, body, client_origin, host_guard, openai, request_log};
 use crate::auth::{Audit, Auth};
-use crate::config::Explained;
+use crate::config::ResolvedSetting;
 use crate::metrics::Metrics;
 use crate::run::RunManager;
 
@@ -35,7 +35,7 @@ pub struct AppState {
     /// What is counted.
     pub metrics: Metrics,
     /// The settings in force.
-    pub settings: Arc<[Explained]>,
+    pub settings: Arc<[ResolvedSetting]>,
 }
 
 #[cfg(test)]
@@ -145,12 +145,12 @@ pub(super) fn as_matched(path: &str) -> String {
 }
 
 /// The whole API.
-pub fn router(state: AppState, policy: Policy) -> Router {
+pub fn router(state: AppState, policy: HostPolicy) -> Router {
     build(table(), state, policy)
 }
 
 /// A router over `table`, with all the layers.
-pub(super) fn build(table: Vec<(String, MethodRouter<AppState>)>, state: AppState, policy: Policy) -> Router {
+pub(super) fn build(table: Vec<(String, MethodRouter<AppState>)>, state: AppState, policy: HostPolicy) -> Router {
     let policy = Arc::new(policy);
     let routes = table.into_iter().fold(Router::new(), |router, (path, methods)| router.route(&path, methods));
     routes
@@ -158,12 +158,12 @@ pub(super) fn build(table: Vec<(String, MethodRouter<AppState>)>, state: AppStat
         .method_not_allowed_fallback(wrong_method)
         // The last one added is the first that a request meets.
         .layer(from_fn(body::read_whole))
-        .layer(from_fn_with_state(state.clone(), access::require_token))
-        .layer(from_fn_with_state(Arc::clone(&policy), door::guard))
+        .layer(from_fn_with_state(state.clone(), authn::require_auth))
+        .layer(from_fn_with_state(Arc::clone(&policy), host_guard::guard))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(openai::in_its_words))
         .layer(from_fn_with_state(state.metrics.http().clone(), request_log::log_request))
-        .layer(from_fn_with_state(policy, client::attach))
+        .layer(from_fn_with_state(policy, client_origin::attach))
         .with_state(state)
 }
 

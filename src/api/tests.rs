@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::router::{build, described, table};
-use super::{AppState, Json, Path, PeerAddress, Policy};
+use super::{AppState, HostPolicy, Json, Path, PeerAddress};
 use crate::auth::Principal;
 use crate::types::RunId;
 
@@ -79,7 +79,7 @@ impl Reply {
 impl Client {
     async fn new() -> Self {
         let (folder, state) = AppState::for_tests().await;
-        let policy = Policy::new("127.0.0.1".parse().unwrap(), &[], &["https://console.example".parse().unwrap()]);
+        let policy = HostPolicy::new("127.0.0.1".parse().unwrap(), &[], &["https://console.example".parse().unwrap()]);
         Self { router: build(test_table(), state, policy), _folder: folder }
     }
 
@@ -206,8 +206,8 @@ async fn d7_another_method_another_spelling_and_what_does_not_exist_need_a_token
         for method in [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS, Method::TRACE]
         {
             // This client sits on the server's own machine.
-            let is_local = path == super::access::LOCAL && matches!(method, Method::GET | Method::HEAD);
-            let is_open = is_local || super::access::is_open(&method, &path);
+            let is_local = path == super::authn::LOCAL && matches!(method, Method::GET | Method::HEAD);
+            let is_open = is_local || super::authn::is_open(&method, &path);
             let status = client.send(method.clone(), &path.replace("{id}", RUN), &[], Body::empty()).await.status;
             assert_eq!(status != 401, is_open, "{method} {path}: {status}");
         }
@@ -219,7 +219,7 @@ async fn each_path_answers_to_the_methods_that_it_is_described_with_and_to_no_ot
     let (folder, state) = AppState::for_tests().await;
     // Streams that would go on for ever end with this.
     state.runs.drain(crate::types::OnShutdown::Stop, std::time::Duration::ZERO).await;
-    let policy = Policy::new("127.0.0.1".parse().unwrap(), &[], &[]);
+    let policy = HostPolicy::new("127.0.0.1".parse().unwrap(), &[], &[]);
     let client = Client { router: build(table(), state, policy), _folder: folder };
     let described = serde_json::to_value(super::openapi::document(described())).unwrap();
     assert_eq!(described["paths"].as_object().unwrap().len(), table().len(), "each row is a path");

@@ -12,7 +12,7 @@ use crate::types::{Action, Clock, KeyId, RunId, UserName};
 
 /// Something that somebody is about to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Deed {
+pub struct AuditEvent {
     user: Option<UserName>,
     key: Option<KeyId>,
     address: Option<IpAddr>,
@@ -35,7 +35,7 @@ pub enum Target {
     Key(KeyId),
 }
 
-impl Deed {
+impl AuditEvent {
     /// Somebody with a token or key does this, from that address.
     pub fn of(principal: &Principal, address: Option<IpAddr>, action: Action) -> Self {
         Self { user: Some(principal.caller.user.clone()), key: principal.key(), ..Self::of_user(None, address, action) }
@@ -81,7 +81,7 @@ impl Audit {
     /// if the work panicked, which is in no log but the server's.
     pub async fn carry_out<T, E>(
         &self,
-        deed: Deed,
+        deed: AuditEvent,
         work: impl Future<Output = Result<T, E>> + Send + 'static,
         about: impl FnOnce(&T) -> Option<Target> + Send + 'static,
         code: impl FnOnce(&E) -> &'static str + Send + 'static,
@@ -96,7 +96,7 @@ impl Audit {
     /// The same for whoever does not wait: it is done whether or not the handle is kept.
     pub fn begin<T, E>(
         &self,
-        deed: Deed,
+        deed: AuditEvent,
         work: impl Future<Output = Result<T, E>> + Send + 'static,
         about: impl FnOnce(&T) -> Option<Target> + Send + 'static,
         code: impl FnOnce(&E) -> &'static str + Send + 'static,
@@ -112,15 +112,15 @@ impl Audit {
                 Ok(value) => (about(value), "ok"),
                 Err(error) => (None, code(error)),
             };
-            audit.record(Deed { target: target.unwrap_or(deed.target), ..deed }, outcome).await;
+            audit.record(AuditEvent { target: target.unwrap_or(deed.target), ..deed }, outcome).await;
             done
         })
     }
 
     /// Writes down how a deed came out: `ok`, or the stable code of the refusal. If that cannot be written, the deed stands, and the
     /// server's log says what is missing here.
-    pub async fn record(&self, deed: Deed, outcome: &str) {
-        let Deed { user, key, address, action, target, detail } = deed;
+    pub async fn record(&self, deed: AuditEvent, outcome: &str) {
+        let AuditEvent { user, key, address, action, target, detail } = deed;
         let (run, target_user, target_key) = match target {
             Target::Nothing => (None, None, None),
             Target::Run(run) => (Some(run), None, None),

@@ -22,7 +22,7 @@ impl<S: UserStore + KeyStore + TokenStore> IdentityStore for S {}
 
 /// A login's answer.
 #[derive(Clone, PartialEq, Eq)]
-pub struct LoginAnswer {
+pub struct LoginResult {
     /// The token, to be sent as `Authorization: Bearer`.
     pub token: String,
     /// How long it is good, in seconds.
@@ -188,7 +188,7 @@ impl Auth {
     ///
     /// # Errors
     /// [`LoginError`]; a default password is told from a wrong one only to whoever knows it.
-    pub async fn login(&self, name: &str, password: &str, peer: PeerFacts) -> Result<LoginAnswer, LoginError> {
+    pub async fn login(&self, name: &str, password: &str, peer: PeerFacts) -> Result<LoginResult, LoginError> {
         let user = match name.parse::<UserName>() {
             Ok(name) => self.store.user(&name).await?,
             Err(_not_a_name) => None,
@@ -201,9 +201,9 @@ impl Auth {
         self.token_for(user)
     }
 
-    pub(super) fn token_for(&self, user: UserRecord) -> Result<LoginAnswer, LoginError> {
+    pub(super) fn token_for(&self, user: UserRecord) -> Result<LoginResult, LoginError> {
         let token = self.tokens.make(&user.name, user.generation, user.default_password, self.clock.now()).ok_or(LoginError::Sign)?;
-        Ok(LoginAnswer { token, expires_in: LIFETIME_SECS, caller: Caller { user: user.name, role: user.role } })
+        Ok(LoginResult { token, expires_in: LIFETIME_SECS, caller: Caller { user: user.name, role: user.role } })
     }
 
     /// Who a token or an API key belongs to. The user is looked up each time: a role, a removal or a new password counts from the next
@@ -274,7 +274,7 @@ impl Principal {
     }
 }
 
-impl std::fmt::Debug for LoginAnswer {
+impl std::fmt::Debug for LoginResult {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LoginAnswer").field("caller", &self.caller).finish_non_exhaustive()
     }

@@ -16,9 +16,9 @@ mod tickets;
 mod users;
 
 pub use api_keys::{NewKey, NewKeyError, RevokeError};
-pub use audit::{Audit, Deed, Target};
+pub use audit::{Audit, AuditEvent, Target};
 pub use key::{KeyError, SigningKey};
-pub use login::{Auth, AuthError, IdentityStore, LoginAnswer, LoginError, LogoutError, SetupError};
+pub use login::{Auth, AuthError, IdentityStore, LoginError, LoginResult, LogoutError, SetupError};
 pub use password::{BadPassword, HashError};
 pub use peer::PeerFacts;
 pub use principal::{Credential, Principal, TokenFacts};

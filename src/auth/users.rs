@@ -1,7 +1,7 @@
 //! Users: made, changed and removed by admins, and a new password for oneself.
 
 use super::password::BadPassword;
-use super::{Auth, HashError, LoginAnswer, LoginError, Principal};
+use super::{Auth, HashError, LoginError, LoginResult, Principal};
 use crate::run::store::{StoreError, UserChange, UserEdit, UserRecord};
 use crate::types::{Budget, BudgetChange, UserName, UserRole};
 
@@ -111,7 +111,7 @@ impl Auth {
     ///
     /// # Errors
     /// [`PasswordError`], by cause.
-    pub async fn change_own_password(&self, principal: &Principal, current: &str, new: &str) -> Result<LoginAnswer, PasswordError> {
+    pub async fn change_own_password(&self, principal: &Principal, current: &str, new: &str) -> Result<LoginResult, PasswordError> {
         let name = &principal.caller.user;
         let failed = |error: StoreError| PasswordError::Change(error.into());
         let user = self.store.user(name).await.map_err(failed)?;

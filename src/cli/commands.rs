@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::client::At;
+use super::client::ServerArgs;
 use crate::config::Flags;
 use crate::types::{Day, MessageMode, PermissionMode, UserName};
 
@@ -55,7 +55,7 @@ pub enum ClientCommand {
 
 /// What a command prints.
 #[derive(Clone, Copy, Debug, Default, Args)]
-pub(super) struct Form {
+pub(super) struct OutputArgs {
     /// Print JSON: one document, or one event a line
     #[arg(long)]
     pub(super) json: bool,
@@ -98,15 +98,15 @@ pub struct RunArgs {
     pub(super) detach: bool,
     /// The server.
     #[command(flatten)]
-    pub(super) at: At,
+    pub(super) at: ServerArgs,
     /// The form.
     #[command(flatten)]
-    pub(super) form: Form,
+    pub(super) form: OutputArgs,
 }
 
 /// Which part of a run's events.
 #[derive(Clone, Copy, Debug, Args)]
-pub(super) struct Part {
+pub(super) struct RangeArgs {
     /// Begin with the event of this number (default: the first)
     #[arg(long, value_name = "N", conflicts_with = "tail")]
     pub(super) from: Option<u64>,
@@ -122,13 +122,13 @@ pub struct AttachArgs {
     pub(super) run: String,
     /// The part.
     #[command(flatten)]
-    pub(super) part: Part,
+    pub(super) part: RangeArgs,
     /// The server.
     #[command(flatten)]
-    pub(super) at: At,
+    pub(super) at: ServerArgs,
     /// The form.
     #[command(flatten)]
-    pub(super) form: Form,
+    pub(super) form: OutputArgs,
 }
 
 /// `logs`
@@ -141,13 +141,13 @@ pub struct LogsArgs {
     pub(super) follow: bool,
     /// The part.
     #[command(flatten)]
-    pub(super) part: Part,
+    pub(super) part: RangeArgs,
     /// The server.
     #[command(flatten)]
-    pub(super) at: At,
+    pub(super) at: ServerArgs,
     /// The form.
     #[command(flatten)]
-    pub(super) form: Form,
+    pub(super) form: OutputArgs,
 }
 
 /// `ls`
@@ -176,10 +176,10 @@ pub struct LsArgs {
     pub(super) limit: u16,
     /// The server.
     #[command(flatten)]
-    pub(super) at: At,
+    pub(super) at: ServerArgs,
     /// The form.
     #[command(flatten)]
-    pub(super) form: Form,
+    pub(super) form: OutputArgs,
 }
 
 /// `show`, `cancel`
@@ -189,10 +189,10 @@ pub struct OneRun {
     pub(super) run: String,
     /// The server.
     #[command(flatten)]
-    pub(super) at: At,
+    pub(super) at: ServerArgs,
     /// The form.
     #[command(flatten)]
-    pub(super) form: Form,
+    pub(super) form: OutputArgs,
 }
 
 /// `send`
@@ -210,10 +210,10 @@ pub struct SendArgs {
     interrupt: bool,
     /// The server.
     #[command(flatten)]
-    pub(super) at: At,
+    pub(super) at: ServerArgs,
     /// The form.
     #[command(flatten)]
-    pub(super) form: Form,
+    pub(super) form: OutputArgs,
 }
 
 impl SendArgs {
@@ -235,10 +235,10 @@ pub struct SessionsArgs {
     pub(super) limit: u16,
     /// The server.
     #[command(flatten)]
-    pub(super) at: At,
+    pub(super) at: ServerArgs,
     /// The form.
     #[command(flatten)]
-    pub(super) form: Form,
+    pub(super) form: OutputArgs,
 }
 
 /// `usage`
@@ -267,10 +267,10 @@ pub struct UsageArgs {
     pub(super) limit: u16,
     /// The server.
     #[command(flatten)]
-    pub(super) at: At,
+    pub(super) at: ServerArgs,
     /// The form.
     #[command(flatten)]
-    pub(super) form: Form,
+    pub(super) form: OutputArgs,
 }
 
 /// What usage is added up by.
@@ -299,10 +299,10 @@ pub struct AgentsArgs {
     pub(super) command: Option<AgentsCommand>,
     /// The server.
     #[command(flatten)]
-    pub(super) at: At,
+    pub(super) at: ServerArgs,
     /// The form.
     #[command(flatten)]
-    pub(super) form: Form,
+    pub(super) form: OutputArgs,
 }
 
 /// What else can be done with agents.
@@ -327,10 +327,10 @@ pub(super) enum AgentsCommand {
 pub struct HealthArgs {
     /// The server.
     #[command(flatten)]
-    pub(super) at: At,
+    pub(super) at: ServerArgs,
     /// The form.
     #[command(flatten)]
-    pub(super) form: Form,
+    pub(super) form: OutputArgs,
 }
 
 /// `login`
@@ -346,7 +346,7 @@ pub struct LoginArgs {
     pub(super) user: String,
     /// The form.
     #[command(flatten)]
-    pub(super) form: Form,
+    pub(super) form: OutputArgs,
 }
 
 /// `logout`
@@ -356,7 +356,7 @@ pub struct LogoutArgs {
     pub(super) name: Option<String>,
     /// The form.
     #[command(flatten)]
-    pub(super) form: Form,
+    pub(super) form: OutputArgs,
 }
 
 /// `config`, `doctor`
@@ -367,7 +367,7 @@ pub struct LocalArgs {
     pub(super) flags: Flags,
     /// The form.
     #[command(flatten)]
-    pub(super) form: Form,
+    pub(super) form: OutputArgs,
 }
 
 /// A time as people write it: seconds, or a number with `s`, `m` or `h`.

@@ -15,13 +15,13 @@ use super::client::{Client, local_address};
 use super::commands::LocalArgs;
 use super::exit::Exit;
 use super::run::print_json;
-use super::visible;
+use super::sanitize;
 use crate::agent::{AgentReport, Agents, Authenticated};
 use crate::config::{self, Settings};
 use crate::process::Spawner;
 use crate::process::launch::Launcher;
 use crate::run::Keep;
-use crate::run::store::{SqliteStore, Survey};
+use crate::run::store::{SqliteStore, StoreStats};
 use crate::server;
 use crate::types::{Clock, SystemClock, Timestamp};
 
@@ -88,9 +88,9 @@ fn print(findings: &[Finding]) -> io::Result<()> {
             Verdict::Warn => ("warn", AnsiColor::Yellow.on_default()),
             Verdict::Bad => ("bad", AnsiColor::Red.on_default()),
         };
-        writeln!(out, "{style}{word:>4}{style:#}  {what:<14} {}", visible::line(said))?;
+        writeln!(out, "{style}{word:>4}{style:#}  {what:<14} {}", sanitize::line(said))?;
         if let Some(mend) = mend {
-            writeln!(out, "{:21} {dim}{}{dim:#}", "", visible::line(mend))?;
+            writeln!(out, "{:21} {dim}{}{dim:#}", "", sanitize::line(mend))?;
         }
     }
     Ok(())
@@ -264,7 +264,7 @@ fn store(settings: &Settings, now: Timestamp) -> Finding {
     }
 }
 
-fn store_of(Survey { size, runs, old }: Survey, keep: Keep) -> Finding {
+fn store_of(StoreStats { size, runs, old }: StoreStats, keep: Keep) -> Finding {
     let mebibytes = |bytes: u64| bytes.div_ceil(1024 * 1024);
     let over = keep.bytes.and_then(|most| size.used.checked_sub(most)).filter(|over| *over > 0);
     let parts = [
@@ -323,7 +323,7 @@ mod tests {
         use crate::run::store::StoreSize;
         use std::time::Duration;
         const MIB: u64 = 1024 * 1024;
-        let survey = Survey { size: StoreSize { used: 10 * MIB, free: 1 }, runs: 7, old: 3 };
+        let survey = StoreStats { size: StoreSize { used: 10 * MIB, free: 1 }, runs: 7, old: 3 };
         let said = |age, bytes| store_of(survey, Keep { age, bytes }).said;
         assert_eq!(said(None, None), "7 runs in 10 MiB, and 1 MiB free in the file; everything is kept for ever");
         assert!(said(Some(Duration::from_hours(24)), None).ends_with("; 3 runs are old enough to go"));

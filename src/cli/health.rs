@@ -4,7 +4,7 @@ use super::client::guest;
 use super::commands::HealthArgs;
 use super::exit::Exit;
 use super::run::print_json;
-use super::visible;
+use super::sanitize;
 
 /// Carries out `openrunner health`. A server that answers and is not well ends it with [`Exit::Failed`].
 pub(super) async fn health(args: HealthArgs) -> anyhow::Result<Exit> {
@@ -14,7 +14,7 @@ pub(super) async fn health(args: HealthArgs) -> anyhow::Result<Exit> {
         print_json(&health)?;
     } else {
         let (version, uptime) = (health["version"].as_str().unwrap_or("?"), health["uptime"].as_u64().unwrap_or(0));
-        anstream::println!("{}", visible::line(&format!("{status}, version {version}, up for {uptime} s")));
+        anstream::println!("{}", sanitize::line(&format!("{status}, version {version}, up for {uptime} s")));
     }
     Ok(if status == "ok" { Exit::Done } else { Exit::Failed })
 }

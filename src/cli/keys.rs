@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{DataFlags, KeyCommand, identity};
+use super::{DataFlags, KeyCommand, local_store};
 use crate::auth::{NewKey, Target};
 use crate::run::store::ApiKeyRecord;
 use crate::types::{Action, Caller, KeyId, Scope, UserName, UserRole};
@@ -31,7 +31,7 @@ fn operator(name: UserName) -> Caller {
 }
 
 fn create(owner: &UserName, new: NewKey, data: DataFlags) -> anyhow::Result<()> {
-    identity::with(data, async |identity| {
+    local_store::with(data, async |identity| {
         let detail = said(&new.scopes);
         let made = identity.auth.create_key(owner, new).await;
         let target = made.as_ref().map_or_else(|_error| Target::User(owner.clone()), |(_key, record)| Target::Key(record.id));
@@ -44,7 +44,7 @@ fn create(owner: &UserName, new: NewKey, data: DataFlags) -> anyhow::Result<()> 
 }
 
 fn list(owner: Option<&UserName>, as_json: bool, data: DataFlags) -> anyhow::Result<()> {
-    let keys = identity::with(data, async |identity| {
+    let keys = local_store::with(data, async |identity| {
         let mut keys: Vec<ApiKeyRecord> = Vec::new();
         loop {
             let page = identity.auth.keys(&operator("admin".parse()?), owner.cloned(), keys.last().map(|key| key.id), PAGE).await?;
@@ -76,7 +76,7 @@ fn list(owner: Option<&UserName>, as_json: bool, data: DataFlags) -> anyhow::Res
 }
 
 fn revoke(id: KeyId, data: DataFlags) -> anyhow::Result<()> {
-    identity::with(data, async |identity| {
+    local_store::with(data, async |identity| {
         let revoked = identity.auth.revoke_key(&operator("admin".parse()?), id).await;
         identity.record(Action::KeyDelete, Target::Key(id), String::new(), revoked).await?;
         anstream::println!("{id} is revoked");

@@ -6,7 +6,7 @@ use super::client::{connect, session_named};
 use super::commands::{AgentsArgs, LsArgs, SessionsArgs};
 use super::exit::Exit;
 use super::run::print_json;
-use super::{table, terminal, visible};
+use super::{sanitize, table, terminal};
 use crate::types::{Clock, SystemClock, Timestamp};
 
 /// Fewest digits of an id that are shown: those that tell when it was made.
@@ -157,7 +157,7 @@ pub(super) fn facts(run: &Value) -> Vec<(&'static str, String)> {
     facts
         .into_iter()
         .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| (name, visible::text(value.trim_end()).into_owned()))
+        .map(|(name, value)| (name, sanitize::text(value.trim_end()).into_owned()))
         .collect()
 }
 

@@ -50,7 +50,7 @@ pub(super) async fn login(args: LoginArgs) -> anyhow::Result<Exit> {
 pub(super) async fn logout(args: LogoutArgs) -> anyhow::Result<Exit> {
     let path = file()?;
     let mut servers = Servers::load(&path)?;
-    let Some(name) = servers.named(args.name.as_deref()).map(|(name, _)| name.to_owned()) else {
+    let Some(name) = servers.resolve_id(args.name.as_deref()).map(|(name, _)| name.to_owned()) else {
         let what = args.name.as_deref().map_or("nobody is logged in anywhere".to_owned(), |name| format!("no server is called `{name}`"));
         return Err(Stop::not_found(what).into());
     };

@@ -4,27 +4,27 @@ mod args;
 mod backup;
 mod client;
 mod commands;
+mod config;
 mod demo;
 mod doctor;
-mod effective;
 mod exit;
 mod generate;
 mod health;
-mod identity;
 mod install;
 mod keys;
 mod lists;
+mod local_store;
 mod login;
 mod one;
 mod password;
 mod render;
 mod run;
+mod sanitize;
 mod serve;
 mod table;
 mod terminal;
 mod usage;
 mod users;
-mod visible;
 mod watch;
 
 pub use args::{Cli, Command, DataFlags, KeyCommand, UserCommand};
@@ -82,7 +82,7 @@ fn client_command(command: ClientCommand, umask: rustix::fs::Mode) -> anyhow::Re
         ClientCommand::Health(args) => block_on(health::health(args)),
         ClientCommand::Login(args) => block_on(login::login(args)),
         ClientCommand::Logout(args) => block_on(login::logout(args)),
-        ClientCommand::Config(args) => effective::config(args),
+        ClientCommand::Config(args) => config::config(args),
         ClientCommand::Doctor(args) => block_on(doctor::doctor(args, launcher()?)),
         ClientCommand::Completions { shell } => generate::completions(shell),
         ClientCommand::Man => generate::man(),

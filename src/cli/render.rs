@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
-use super::visible;
+use super::sanitize;
 use crate::types::{
     Cause, DecidedBy, Decision, Delta, FileChangeKind, Level, PlanEntry, PlanStatus, Question, Role, RunDone, RunStarted, StreamEvent,
     ToolCall, ToolKind, ToolStatus, Usage,
@@ -30,7 +30,7 @@ const INDENT: &str = "            ";
 
 /// Writes events readably: text flows as it comes, everything else stands on lines of its own.
 ///
-/// What an agent says is text, whatever it is made of: see [`visible`].
+/// What an agent says is text, whatever it is made of: see [`sanitize`].
 pub(super) struct Renderer<W> {
     out: W,
     flow: Option<Flow>,
@@ -157,7 +157,7 @@ impl<W: Write> Renderer<W> {
             self.end_flow()?;
             self.flow = Some(flow);
         }
-        let text = visible::text(&delta.text);
+        let text = sanitize::text(&delta.text);
         // A style that reaches over a line's end would colour the rest of the terminal.
         for piece in text.split_inclusive('\n') {
             let (words, end) = piece.strip_suffix('\n').map_or((piece, ""), |words| (words, "\n"));
@@ -181,7 +181,7 @@ impl<W: Write> Renderer<W> {
         match role {
             Role::Assistant => {
                 let style = if speech.parent.is_some() { DIM } else { Style::new() };
-                for line in visible::text(content).lines() {
+                for line in sanitize::text(content).lines() {
                     writeln!(self.out, "{style}{line}{style:#}")?;
                 }
                 self.out.flush()
@@ -201,7 +201,7 @@ impl<W: Write> Renderer<W> {
         let title = if call.title.is_empty() { &call.name } else { &call.title };
         self.line(HEAD, kind_word(call.kind), title)?;
         match input_beside(&call.input, title) {
-            Some(input) => self.block(DIM, &visible::short(&input, LINE), 1),
+            Some(input) => self.block(DIM, &sanitize::short(&input, LINE), 1),
             None => Ok(()),
         }
     }
@@ -217,7 +217,7 @@ impl<W: Write> Renderer<W> {
         let (first, rest) = content.split_once('\n').unwrap_or((content, ""));
         let took = duration_ms.map(|millis| format!("in {}", time(millis))).unwrap_or_default();
         let gap = if first.is_empty() || took.is_empty() { "" } else { " " };
-        self.line(style, word, &format!("{}{gap}{took}", visible::short(first, LINE - 20)))?;
+        self.line(style, word, &format!("{}{gap}{took}", sanitize::short(first, LINE - 20)))?;
         if rest.is_empty() { Ok(()) } else { self.block(DIM, rest, RESULT_LINES) }
     }
 
@@ -248,7 +248,7 @@ impl<W: Write> Renderer<W> {
                 PlanStatus::InProgress => ("[>]", BOLD),
                 PlanStatus::Completed => ("[x]", GOOD),
             };
-            writeln!(self.out, "{INDENT}{style}{mark} {}{style:#}", visible::short(&entry.content, LINE))?;
+            writeln!(self.out, "{INDENT}{style}{mark} {}{style:#}", sanitize::short(&entry.content, LINE))?;
         }
         self.out.flush()
     }
@@ -267,12 +267,12 @@ impl<W: Write> Renderer<W> {
     }
 
     fn field(&mut self, name: &str, text: &str) -> io::Result<()> {
-        let name = visible::exactly(name);
+        let name = sanitize::exactly(name);
         if !text.contains('\n') {
-            return writeln!(self.out, "{INDENT}{BOLD}{name}{BOLD:#}  {}", visible::exactly(text));
+            return writeln!(self.out, "{INDENT}{BOLD}{name}{BOLD:#}  {}", sanitize::exactly(text));
         }
         writeln!(self.out, "{INDENT}{BOLD}{name}{BOLD:#}")?;
-        text.split('\n').try_for_each(|line| writeln!(self.out, "{INDENT}  {}", visible::exactly(line)))
+        text.split('\n').try_for_each(|line| writeln!(self.out, "{INDENT}  {}", sanitize::exactly(line)))
     }
 
     fn resolved(&mut self, id: &str, decision: Decision, by: DecidedBy, reason: Option<&str>) -> io::Result<()> {
@@ -289,7 +289,7 @@ impl<W: Write> Renderer<W> {
     fn question(&mut self, question: &Question) -> io::Result<()> {
         self.line(NOTE, "asks", &question.text)?;
         for (option, number) in question.options.iter().zip(1..) {
-            writeln!(self.out, "{INDENT}{BOLD}{number}{BOLD:#}  {}", visible::line(option))?;
+            writeln!(self.out, "{INDENT}{BOLD}{number}{BOLD:#}  {}", sanitize::line(option))?;
         }
         self.out.flush()
     }
@@ -307,7 +307,7 @@ impl<W: Write> Renderer<W> {
 
     fn line(&mut self, style: Style, word: &str, text: &str) -> io::Result<()> {
         self.end_flow()?;
-        writeln!(self.out, "{style}{word:>10}{style:#}  {}", visible::short(text, LINE))?;
+        writeln!(self.out, "{style}{word:>10}{style:#}  {}", sanitize::short(text, LINE))?;
         self.out.flush()
     }
 
@@ -318,7 +318,7 @@ impl<W: Write> Renderer<W> {
     fn lines<'a>(&mut self, mut lines: impl Iterator<Item = (Style, &'a str)>, most: usize) -> io::Result<()> {
         self.end_flow()?;
         for (style, line) in lines.by_ref().take(most) {
-            writeln!(self.out, "{INDENT}{style}{}{style:#}", visible::short(line, LINE))?;
+            writeln!(self.out, "{INDENT}{style}{}{style:#}", sanitize::short(line, LINE))?;
         }
         let rest = lines.count();
         if rest > 0 {

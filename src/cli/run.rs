@@ -8,8 +8,8 @@ use anyhow::Context;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::client::{At, Client, Connection, Follower, Update, connect, connect_or_start, run_named, session_named};
-use super::commands::{AttachArgs, LogsArgs, Part, RunArgs};
+use super::client::{Client, Connection, Follower, ServerArgs, Update, connect, connect_or_start, run_named, session_named};
+use super::commands::{AttachArgs, LogsArgs, RangeArgs, RunArgs};
 use super::exit::{Exit, Stop};
 use super::terminal;
 use super::watch::{Events, Leaving, Screen, Watch};
@@ -28,8 +28,8 @@ pub(super) async fn run(args: RunArgs, launcher: Launcher) -> anyhow::Result<Exi
     };
     let env = variables(&args.env)?;
     // A run that is left alone needs a server that stays.
-    let Connection { client, inside } = if args.detach {
-        Connection { client: connect(&args.at).await?, inside: None }
+    let Connection { client, embedded_server } = if args.detach {
+        Connection { client: connect(&args.at).await?, embedded_server: None }
     } else {
         connect_or_start(&args.at, launcher).await?
     };
@@ -43,13 +43,13 @@ pub(super) async fn run(args: RunArgs, launcher: Launcher) -> anyhow::Result<Exi
         if args.detach {
             return if args.form.json { print_json(&created) } else { print_line(&id) }.map(|()| Exit::Done);
         }
-        let leaving = if inside.is_some() { Leaving::EndsIt } else { rejoin(&args.at, &id) };
+        let leaving = if embedded_server.is_some() { Leaving::EndsIt } else { rejoin(&args.at, &id) };
         let screen = Screen::new(args.form.json, Duration::ZERO);
         Watch::new(Arc::clone(&client), id, 0, screen, args.form.json, leaving).until_the_end().await
     };
     let exit = watched.await;
-    if let Some(inside) = inside {
-        inside.stop().await;
+    if let Some(embedded_server) = embedded_server {
+        embedded_server.stop().await;
     }
     exit
 }
@@ -108,11 +108,11 @@ impl Standing {
     }
 
     /// The number after which a part of the run begins.
-    fn after(&self, part: Part) -> u64 {
+    fn after(&self, part: RangeArgs) -> u64 {
         match part {
-            Part { tail: Some(tail), .. } => self.last_seq.saturating_sub(tail),
-            Part { from: Some(from), .. } => from.saturating_sub(1),
-            Part { from: None, tail: None } => 0,
+            RangeArgs { tail: Some(tail), .. } => self.last_seq.saturating_sub(tail),
+            RangeArgs { from: Some(from), .. } => from.saturating_sub(1),
+            RangeArgs { from: None, tail: None } => 0,
         }
     }
 
@@ -170,7 +170,7 @@ fn variables(names: &[String]) -> anyhow::Result<Map<String, Value>> {
     names.iter().map(value).collect()
 }
 
-fn rejoin(at: &At, id: &str) -> Leaving {
+fn rejoin(at: &ServerArgs, id: &str) -> Leaving {
     let server = at.server.as_deref().map(|server| format!(" --server {server}")).unwrap_or_default();
     Leaving::Rejoin(format!("openrunner attach{server} {id}"))
 }
@@ -202,10 +202,10 @@ mod tests {
         let here = folder.path().canonicalize().unwrap();
         std::fs::create_dir(here.join("sub")).unwrap();
         let at = |said: Option<&str>, local, goes_on| working_dir(said.map(Path::new), &here, local, goes_on);
-        let named = |path: &Path| Some(path.to_str().unwrap().to_owned());
-        assert_eq!(at(None, true, false).unwrap(), named(&here));
-        assert_eq!(at(Some("sub/../sub"), true, false).unwrap(), named(&here.join("sub")));
-        assert_eq!(at(Some("new"), true, false).unwrap(), named(&here.join("new")));
+        let resolve_id = |path: &Path| Some(path.to_str().unwrap().to_owned());
+        assert_eq!(at(None, true, false).unwrap(), resolve_id(&here));
+        assert_eq!(at(Some("sub/../sub"), true, false).unwrap(), resolve_id(&here.join("sub")));
+        assert_eq!(at(Some("new"), true, false).unwrap(), resolve_id(&here.join("new")));
         assert_eq!(at(None, true, true).unwrap(), None, "a session stays where it is");
         assert_eq!(at(None, false, false).unwrap(), None);
         assert_eq!(at(Some("/srv/x"), false, false).unwrap(), Some("/srv/x".to_owned()));
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn a_part_of_a_run_begins_where_it_is_said() {
         let standing = Standing { status: RunStatus::Running, last_seq: 10, created_at: Timestamp::from_millis(0) };
-        let after = |from, tail| standing.after(Part { from, tail });
+        let after = |from, tail| standing.after(RangeArgs { from, tail });
         assert_eq!(
             [after(None, None), after(Some(1), None), after(Some(4), None), after(None, Some(3)), after(None, Some(99))],
             [0, 0, 3, 7, 0]
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn the_way_back_names_the_server_that_was_named() {
-        let at = At { server: Some("office".into()) };
+        let at = ServerArgs { server: Some("office".into()) };
         assert!(matches!(rejoin(&at, "run_1"), Leaving::Rejoin(command) if command == "openrunner attach --server office run_1"));
     }
 }

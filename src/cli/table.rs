@@ -4,7 +4,7 @@ use std::io::Write;
 
 use comfy_table::{ContentArrangement, Row, Table, presets};
 
-use super::{terminal, visible};
+use super::{sanitize, terminal};
 
 /// Prints rows under a head: as a table in a terminal, else with tabs between the cells and no head.
 ///
@@ -20,7 +20,7 @@ pub(super) fn print<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> an
 }
 
 fn laid_out<const N: usize>(head: [&str; N], rows: &[[String; N]], width: Option<u16>) -> Vec<String> {
-    let rows = rows.iter().map(|row| row.each_ref().map(|cell| visible::line(cell)));
+    let rows = rows.iter().map(|row| row.each_ref().map(|cell| sanitize::line(cell)));
     let Some(width) = width else {
         return rows.map(|row| row.join("\t")).collect();
     };

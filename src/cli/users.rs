@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::{DataFlags, UserCommand, identity, password};
+use super::{DataFlags, UserCommand, local_store, password};
 use crate::auth::Target;
 use crate::run::store::UserRecord;
 use crate::types::{Action, Bound, BudgetChange, UserName, UserRole};
@@ -27,7 +27,7 @@ pub(super) fn user(command: UserCommand) -> anyhow::Result<ExitCode> {
 
 fn add(name: &UserName, role: UserRole, data: DataFlags) -> anyhow::Result<()> {
     let password = password::ask(name.as_str())?;
-    identity::with(data, async |identity| {
+    local_store::with(data, async |identity| {
         let (target, detail) = (Target::User(name.clone()), format!("role={}", role.as_str()));
         let added = identity.auth.add_user(name.clone(), role, &password).await;
         identity.record(Action::UserCreate, target, detail, added).await?;
@@ -38,7 +38,7 @@ fn add(name: &UserName, role: UserRole, data: DataFlags) -> anyhow::Result<()> {
 
 fn passwd(name: &UserName, data: DataFlags) -> anyhow::Result<()> {
     let password = password::ask(name.as_str())?;
-    identity::with(data, async |identity| {
+    local_store::with(data, async |identity| {
         let changed = identity.auth.change_user(name, None, Some(&password), BudgetChange::default()).await;
         identity.record(Action::UserChange, Target::User(name.clone()), "password".to_owned(), changed).await?;
         anstream::println!("{name} has a new password; tokens that were got before are worthless");
@@ -48,7 +48,7 @@ fn passwd(name: &UserName, data: DataFlags) -> anyhow::Result<()> {
 
 fn budget(name: &UserName, change: BudgetChange, data: DataFlags) -> anyhow::Result<()> {
     anyhow::ensure!(change.is_some(), "nothing to change: give --tokens-per-day, --cost-per-day-usd or both");
-    identity::with(data, async |identity| {
+    local_store::with(data, async |identity| {
         let changed = identity.auth.change_user(name, None, None, change).await;
         identity.record(Action::UserChange, Target::User(name.clone()), change.to_string(), changed).await?;
         anstream::println!("{name} has this budget from now on: {change}");
@@ -57,7 +57,7 @@ fn budget(name: &UserName, change: BudgetChange, data: DataFlags) -> anyhow::Res
 }
 
 fn list(as_json: bool, data: DataFlags) -> anyhow::Result<()> {
-    let users = identity::with(data, async |identity| {
+    let users = local_store::with(data, async |identity| {
         let mut users: Vec<UserRecord> = Vec::new();
         loop {
             let page = identity.auth.users(users.last().map(|user| user.name.clone()), PAGE).await?;
@@ -88,7 +88,7 @@ fn list(as_json: bool, data: DataFlags) -> anyhow::Result<()> {
 }
 
 fn remove(name: &UserName, data: DataFlags) -> anyhow::Result<()> {
-    identity::with(data, async |identity| {
+    local_store::with(data, async |identity| {
         let removed = identity.auth.remove_user(name).await;
         identity.record(Action::UserDelete, Target::User(name.clone()), String::new(), removed).await?;
         anstream::println!("{name} is removed; the runs under that name stay");

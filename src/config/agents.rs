@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{Secret, VariableName};
 use crate::agent::Mode;
-use crate::agent::configured::{Definition, Fields, Speaks};
+use crate::agent::configured::{Definition, Fields, WireFormat};
 
 /// Names that a table cannot give to an agent: the built-in agent without settings, and the short name of another.
 const TAKEN: [&str; 2] = ["demo", "claude"];
@@ -141,27 +141,27 @@ impl Table {
             return Err(format!("`command` begins with `{program}`, which is neither the name of a program nor an absolute path"));
         }
         let speaks = match (protocol, self.fields) {
-            (Protocol::Acp, None) => Speaks::Acp,
-            (Protocol::Text, None) => Speaks::Text,
+            (Protocol::Acp, None) => WireFormat::Acp,
+            (Protocol::Text, None) => WireFormat::Text,
             (Protocol::Jsonl, Some(fields)) if fields.token.is_some() || fields.message.is_some() || fields.result.is_some() => {
-                Speaks::Jsonl(Box::new(fields))
+                WireFormat::Jsonl(Box::new(fields))
             }
             (Protocol::Jsonl, _) => return Err("`fields` must say where the text is: name `token`, `message` or `result`".to_owned()),
             (Protocol::Acp | Protocol::Text, Some(_)) => return Err("`fields` is for the protocol `jsonl` alone".to_owned()),
         };
         let (model_args, resume_args) = (self.model_args.unwrap_or_default(), self.resume_args.unwrap_or_default());
         for (key, place, elements) in [("model_args", "{model}", &model_args), ("resume_args", "{session}", &resume_args)] {
-            if !elements.is_empty() && matches!(speaks, Speaks::Acp) {
+            if !elements.is_empty() && matches!(speaks, WireFormat::Acp) {
                 return Err(format!("`{key}` is not for the protocol `acp`, which has its own way"));
             }
             if !elements.is_empty() && !elements.iter().any(|element| element.contains(place)) {
                 return Err(format!("`{key}` does not contain {place}"));
             }
         }
-        if self.session_mode.is_some() && speaks != Speaks::Acp {
+        if self.session_mode.is_some() && speaks != WireFormat::Acp {
             return Err("`session_mode` is for the protocol `acp` alone".to_owned());
         }
-        let tells_session = matches!(&speaks, Speaks::Jsonl(fields) if fields.session.is_some());
+        let tells_session = matches!(&speaks, WireFormat::Jsonl(fields) if fields.session.is_some());
         if !resume_args.is_empty() && !tells_session {
             return Err("`resume_args` needs to know the conversation's id: set `fields.session`".to_owned());
         }

@@ -18,7 +18,7 @@ use crate::types::OnShutdown;
 /// One setting as it stands.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[schema(as = Setting)]
-pub struct Explained {
+pub struct ResolvedSetting {
     /// Its name in the file.
     pub name: &'static str,
     /// Its value; of a secret only that there is one.
@@ -62,10 +62,10 @@ pub struct Origins(BTreeMap<&'static str, Origin>);
 
 impl Origins {
     /// These settings, each with where it came from.
-    pub fn explain(&self, settings: &Settings) -> Vec<Explained> {
+    pub fn explain(&self, settings: &Settings) -> Vec<ResolvedSetting> {
         let explained = values(settings).into_iter().map(|(name, value)| {
             let origin = self.0.get(name).cloned().unwrap_or(Origin::Default);
-            Explained { name, value, origin, variable: variable(name) }
+            ResolvedSetting { name, value, origin, variable: variable(name) }
         });
         explained.collect()
     }
@@ -75,7 +75,7 @@ impl Origins {
 ///
 /// # Errors
 /// [`SettingsError`], as [`load`].
-pub fn explain(flags: Flags, get: &dyn Fn(&str) -> Option<OsString>) -> Result<Vec<Explained>, SettingsError> {
+pub fn explain(flags: Flags, get: &dyn Fn(&str) -> Option<OsString>) -> Result<Vec<ResolvedSetting>, SettingsError> {
     load_and_explain(flags, get).map(|(settings, origins)| origins.explain(&settings))
 }
 
@@ -136,8 +136,8 @@ fn values(settings: &Settings) -> Vec<(&'static str, Value)> {
         tokens_per_day,
         cost_per_day_usd,
         stop_grace_secs,
-        linger_secs,
-        first_event_secs,
+        exit_grace_secs,
+        startup_timeout_secs,
         shutdown_secs,
         on_shutdown,
         max_output_mb,
@@ -188,8 +188,8 @@ fn values(settings: &Settings) -> Vec<(&'static str, Value)> {
         ("tokens_per_day", json!(tokens_per_day)),
         ("cost_per_day_usd", json!(cost_per_day_usd)),
         ("stop_grace_secs", json!(stop_grace_secs)),
-        ("linger_secs", json!(linger_secs)),
-        ("first_event_secs", json!(first_event_secs)),
+        ("exit_grace_secs", json!(exit_grace_secs)),
+        ("startup_timeout_secs", json!(startup_timeout_secs)),
         ("shutdown_secs", json!(shutdown_secs)),
         (
             "on_shutdown",
@@ -246,11 +246,11 @@ mod tests {
 
     use super::*;
 
-    fn explained(set: &[(&str, &str)], flags: Flags) -> Vec<Explained> {
+    fn explained(set: &[(&str, &str)], flags: Flags) -> Vec<ResolvedSetting> {
         explain(flags, &|name| set.iter().find(|(set, _)| *set == name).map(|(_, value)| OsString::from(value))).unwrap()
     }
 
-    fn one<'a>(all: &'a [Explained], name: &str) -> &'a Explained {
+    fn one<'a>(all: &'a [ResolvedSetting], name: &str) -> &'a ResolvedSetting {
         all.iter().find(|one| one.name == name).unwrap()
     }
 
@@ -268,12 +268,12 @@ mod tests {
         let data_dir = folder.path().display().to_string();
         let flags = Flags { log: Some("trace".into()), ..Flags::default() };
         let all =
-            explained(&[("OPENRUNNER_DATA_DIR", &data_dir), ("OPENRUNNER_ADDR", "127.0.0.1:2"), ("OPENRUNNER_LINGER_SECS", "")], flags);
+            explained(&[("OPENRUNNER_DATA_DIR", &data_dir), ("OPENRUNNER_ADDR", "127.0.0.1:2"), ("OPENRUNNER_EXIT_GRACE_SECS", "")], flags);
         let said = |name: &str| (one(&all, name).value.clone(), one(&all, name).origin.clone());
         assert_eq!(said("log"), (json!("trace"), Origin::Flag));
         assert_eq!(said("addr"), (json!("127.0.0.1:2"), Origin::Environment));
         assert_eq!(said("max_queue"), (json!(7), Origin::File(file.display().to_string())));
-        assert_eq!(said("linger_secs"), (json!(10), Origin::Default));
+        assert_eq!(said("exit_grace_secs"), (json!(10), Origin::Default));
         assert_eq!(one(&all, "addr").variable, Some("OPENRUNNER_ADDR"));
     }
 

@@ -136,8 +136,8 @@ fn platform_data_dir(environment: &Environment<'_>) -> Option<PathBuf> {
 fn check(settings: &Settings) -> Result<(), SettingsError> {
     let waits = [
         ("stop_grace_secs", settings.stop_grace_secs),
-        ("linger_secs", settings.linger_secs),
-        ("first_event_secs", settings.first_event_secs),
+        ("exit_grace_secs", settings.exit_grace_secs),
+        ("startup_timeout_secs", settings.startup_timeout_secs),
         ("shutdown_secs", settings.shutdown_secs),
         ("permission_timeout_secs", settings.permission_timeout_secs),
     ];
@@ -189,7 +189,7 @@ mod tests {
         assert_eq!(settings.addr.to_string(), "127.0.0.1:3000");
         assert!(settings.data_dir.starts_with("/home/someone") && settings.data_dir.ends_with("openrunner"));
         assert_eq!(settings.agents_dir, settings.data_dir.join("agents"));
-        assert_eq!((settings.max_queue, settings.stop_grace_secs, settings.linger_secs, settings.shutdown_secs), (10_000, 10, 10, 15));
+        assert_eq!((settings.max_queue, settings.stop_grace_secs, settings.exit_grace_secs, settings.shutdown_secs), (10_000, 10, 10, 15));
         assert!(settings.max_runs.get() >= 2);
         assert_eq!(settings.agents.codex.mode, Mode::TwoWay);
         assert!(settings.jwt_secret.is_none() && settings.allowed_hosts.is_empty());
@@ -241,8 +241,8 @@ mod tests {
             let error = load_with(Flags::default(), &[("HOME", "/h"), (name, value)]).unwrap_err().to_string();
             assert!(error.starts_with(name) && error.contains(value) && error.contains(" is not "), "{error}");
         }
-        let error = load_with(Flags::default(), &[("HOME", "/h"), ("OPENRUNNER_LINGER_SECS", "90000")]).unwrap_err().to_string();
-        assert!(error.contains("linger_secs") && error.contains("86400"), "{error}");
+        let error = load_with(Flags::default(), &[("HOME", "/h"), ("OPENRUNNER_EXIT_GRACE_SECS", "90000")]).unwrap_err().to_string();
+        assert!(error.contains("exit_grace_secs") && error.contains("86400"), "{error}");
         for (name, setting) in
             [("OPENRUNNER_WORKSPACE_ROOTS", "workspace_roots:"), ("OPENRUNNER_USER_WORKSPACE_ROOTS", "user_workspace_roots:")]
         {

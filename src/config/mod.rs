@@ -15,7 +15,7 @@ mod settings;
 mod webhooks;
 
 pub use agents::{AgentSettings, AgentsSettings, BadAgent};
-pub use explain::{Explained, Origin as SettingOrigin, Origins, explain, load_and_explain};
+pub use explain::{Origin as SettingOrigin, Origins, ResolvedSetting, explain, load_and_explain};
 pub use lists::{BadItem, HostName, Origin, VariableName};
 pub use load::{Flags, SettingsError, load};
 pub use network::Network;

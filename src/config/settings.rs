@@ -94,13 +94,13 @@ pub struct Settings {
     pub stop_grace_secs: u32,
 
     /// Seconds that an agent may stay alive after its result, at most 86400. Default 10.
-    #[config(env = "OPENRUNNER_LINGER_SECS", default = 10)]
-    pub linger_secs: u32,
+    #[config(env = "OPENRUNNER_EXIT_GRACE_SECS", default = 10)]
+    pub exit_grace_secs: u32,
 
     /// Seconds that an agent's program may take from its start to its first word, at most 86400; 0 for as long as its run may take.
     /// Default 120.
-    #[config(env = "OPENRUNNER_FIRST_EVENT_SECS", default = 120)]
-    pub first_event_secs: u32,
+    #[config(env = "OPENRUNNER_STARTUP_TIMEOUT_SECS", default = 120)]
+    pub startup_timeout_secs: u32,
 
     /// Where each run gets a control group of its own: `auto` where one was handed to this server, `off` for nowhere, or the absolute path
     /// of a control group. Default `auto`.
@@ -243,13 +243,13 @@ impl Settings {
     }
 
     /// How long an agent may stay alive after its result.
-    pub fn linger(&self) -> Duration {
-        Duration::from_secs(self.linger_secs.into())
+    pub fn exit_grace(&self) -> Duration {
+        Duration::from_secs(self.exit_grace_secs.into())
     }
 
     /// How long a program may take from its start to its first word; `None` for as long as its run may take.
-    pub fn first_event(&self) -> Option<Duration> {
-        Some(Duration::from_secs(self.first_event_secs.into())).filter(|limit| !limit.is_zero())
+    pub fn startup_timeout(&self) -> Option<Duration> {
+        Some(Duration::from_secs(self.startup_timeout_secs.into())).filter(|limit| !limit.is_zero())
     }
 
     /// Memory that the processes of one run may use, in bytes.

@@ -15,7 +15,7 @@ use std::process::Command;
 use rustix::fs::Mode;
 
 use super::shim::{self, ProcessFolder};
-use super::{Cage, Descriptors};
+use super::{Containment, Descriptors};
 
 /// The hidden subcommand by which this program starts itself.
 pub const SUBCOMMAND: &str = "launch";
@@ -52,14 +52,19 @@ impl Launcher {
         Self { descriptors: Some(descriptors), ..self }
     }
 
-    /// The command that becomes `program` with `args`, in `cage`. Environment, folder and pipes are the caller's to add.
+    /// The command that becomes `program` with `args`, in `containment`. Environment, folder and pipes are the caller's to add.
     ///
     /// # Errors
     /// If the cage cannot be said in words: a path that is not UTF-8.
-    pub(super) fn command(&self, cage: &Cage, program: &Path, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> io::Result<Command> {
+    pub(super) fn command(
+        &self,
+        containment: &Containment,
+        program: &Path,
+        args: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> io::Result<Command> {
         let mut command = Command::new(&self.program);
         command.arg0("openrunner").arg(SUBCOMMAND).arg(self.umask.bits().to_string()).arg(std::process::id().to_string());
-        command.arg(serde_json::to_string(cage)?).arg(program).args(args);
+        command.arg(serde_json::to_string(containment)?).arg(program).args(args);
         Ok(command)
     }
 
@@ -98,13 +103,13 @@ fn become_agent(mut args: impl Iterator<Item = OsString>) -> Result<io::Error, i
     let mut next = |what: &str| args.next().ok_or_else(|| io::Error::other(format!("{what} is missing: this command is not for typing")));
     let umask = parse(&next("the file mode mask")?)?;
     let parent: i32 = parse(&next("the parent's id")?)?;
-    let cage: Cage = serde_json::from_slice(next("the cage")?.as_encoded_bytes())?;
+    let containment: Containment = serde_json::from_slice(next("the cage")?.as_encoded_bytes())?;
     let program = next("the program")?;
 
     rustix::process::setsid()?;
     die_with(parent)?;
     rustix::process::umask(Mode::from_bits_truncate(umask));
-    cage.enter()?;
+    containment.enter()?;
     super::descriptors::close_on_exec()?;
     Ok(Command::new(program).args(args).exec())
 }

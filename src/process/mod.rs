@@ -3,33 +3,33 @@
 //!
 //! An agent's process belongs to its [`shim`], a small process that outlives the server. Everything above speaks to that.
 
-mod bounds;
 mod cgroup;
 mod descriptors;
 mod exit;
-mod family;
 mod identity;
-mod ladder;
+mod kill_sequence;
 pub mod launch;
+mod limits;
 mod lines;
+pub mod probe_command;
+mod process_set;
+mod resource_errors;
 pub mod shim;
-pub mod short;
-mod shortage;
 mod spawn;
 mod tail;
 mod tree;
 mod workdir;
 
-pub use bounds::{Bounds, Cage, Confinement};
 pub use cgroup::{BadGroup, Groups};
 pub use descriptors::Descriptors;
 pub use exit::Exit;
-pub use family::Marker;
 pub use identity::Identity;
-pub use ladder::Remains;
+pub use kill_sequence::Survivors;
+pub use limits::{Containment, LimitsPolicy, ProcessLimits};
 pub use lines::{LINE_CAP, Line, LineSplitter};
-pub use shortage::is_shortage;
+pub use process_set::Marker;
+pub use resource_errors::is_resource_exhausted;
 pub use spawn::Spawner;
 pub use tail::Tail;
-pub use tree::Tree;
+pub use tree::ProcessTree;
 pub use workdir::WorkingDir;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::store::{Spent, StoreError, UsageStore};
+use super::store::{DailyUsage, StoreError, UsageStore};
 use crate::types::{Bound, Budget, Cause, Clock, Day, Failure, Money, Timestamp, Tokens, UserName};
 
 /// Judges by the store's present word. Cloning gives another handle.
@@ -122,7 +122,7 @@ impl Budgets {
     /// [`StoreError`] if the store fails.
     pub(super) async fn state(&self, user: &UserName) -> Result<BudgetState, StoreError> {
         let day = Day::of(self.clock.now());
-        let Spent { tokens, cost, budget } = self.store.spent(user, day).await?;
+        let DailyUsage { tokens, cost, budget } = self.store.spent(user, day).await?;
         let tokens = Portion::new(tokens, budget.tokens_per_day, self.default.tokens_per_day);
         let cost_usd = Portion::new(cost, budget.cost_per_day_usd, self.default.cost_per_day_usd);
         let is_used_up = tokens.is_used_up() || cost_usd.is_used_up();

@@ -1,7 +1,7 @@
 //! Why the manager did not do what it was asked: one type for each thing that can be asked.
 
 use super::budgets::{BudgetError, OverBudget};
-use super::handle::{NotAnswered, NotTaken};
+use super::handle::{AnswerRejected, MessageRejected};
 use super::request::BadRun;
 use super::store::StoreError;
 use crate::types::{RunId, SessionId};
@@ -90,7 +90,7 @@ pub enum AnswerError {
     Ended(RunId),
     /// It does not fit, or could not be recorded.
     #[error(transparent)]
-    Not(#[from] NotAnswered),
+    Not(#[from] AnswerRejected),
 }
 
 /// Why a message did not reach the agent.
@@ -121,7 +121,7 @@ pub enum MessageError {
     KeyReused,
     /// As many wait as may, or it could not be recorded.
     #[error(transparent)]
-    Not(#[from] NotTaken),
+    Not(#[from] MessageRejected),
 }
 
 impl From<BudgetError> for MessageError {

@@ -2,7 +2,7 @@
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::feed::Teller;
+use super::feed::ChangeNotifier;
 use super::requests::{BadAnswer, RequestView};
 use super::state::StopReason;
 use super::store::{Idempotency, StoreError};
@@ -24,13 +24,13 @@ pub(super) struct RunHandle {
 pub(super) enum Command {
     Stop(StopReason),
     Requests(oneshot::Sender<Vec<RequestView>>),
-    Answer { request: String, answer: Answer, reply: oneshot::Sender<Result<(), NotAnswered>> },
-    Message { text: String, mode: MessageMode, idempotency: Option<Idempotency>, reply: oneshot::Sender<Result<(), NotTaken>> },
+    Answer { request: String, answer: Answer, reply: oneshot::Sender<Result<(), AnswerRejected>> },
+    Message { text: String, mode: MessageMode, idempotency: Option<Idempotency>, reply: oneshot::Sender<Result<(), MessageRejected>> },
 }
 
 /// Why an answer did not reach the agent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotAnswered {
+pub enum AnswerRejected {
     /// It does not fit what was asked.
     #[error(transparent)]
     Bad(#[from] BadAnswer),
@@ -41,7 +41,7 @@ pub enum NotAnswered {
 
 /// Why a message did not reach the agent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotTaken {
+pub enum MessageRejected {
     /// The run has ended, or is about to.
     #[error("the run takes no more messages")]
     Ended,
@@ -58,13 +58,13 @@ pub enum NotTaken {
 pub(super) struct Inbox {
     pub(super) commands: mpsc::Receiver<Command>,
     status: watch::Sender<RunStatus>,
-    changes: Teller,
+    changes: ChangeNotifier,
     /// The state was entered anew, and what goes with that is not written yet.
     unwritten: bool,
 }
 
 /// The two ends of the way to a run, whose changes are told by `changes`.
-pub(super) fn link(session: SessionId, agent_type: String, changes: Teller) -> (RunHandle, Inbox) {
+pub(super) fn link(session: SessionId, agent_type: String, changes: ChangeNotifier) -> (RunHandle, Inbox) {
     let (commands, inbox) = mpsc::channel(COMMANDS);
     let (status, seen) = watch::channel(RunStatus::Queued);
     (RunHandle { session, agent_type, commands, status: seen }, Inbox { commands: inbox, status, changes, unwritten: false })
@@ -105,12 +105,12 @@ impl RunHandle {
     }
 
     /// Answers a request. `None` if the run has just ended.
-    pub(super) async fn answer(&self, request: String, answer: Answer) -> Option<Result<(), NotAnswered>> {
+    pub(super) async fn answer(&self, request: String, answer: Answer) -> Option<Result<(), AnswerRejected>> {
         self.ask(|reply| Command::Answer { request, answer, reply }).await
     }
 
-    pub(super) async fn message(&self, text: String, mode: MessageMode, idempotency: Option<Idempotency>) -> Result<(), NotTaken> {
-        self.ask(|reply| Command::Message { text, mode, idempotency, reply }).await.unwrap_or(Err(NotTaken::Ended))
+    pub(super) async fn message(&self, text: String, mode: MessageMode, idempotency: Option<Idempotency>) -> Result<(), MessageRejected> {
+        self.ask(|reply| Command::Message { text, mode, idempotency, reply }).await.unwrap_or(Err(MessageRejected::Ended))
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {

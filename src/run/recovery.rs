@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::driver::{Driver, Private};
-use super::events::{Memory, Secrets};
+use super::driver::{Driver, RunSecrets};
+use super::events::{LogSummary, Secrets};
 use super::handle;
 use super::manager::{Forget, KEEP_KEYS, RunManager};
 use super::policy::{Policy, Rule};
@@ -96,7 +96,7 @@ impl RunManager {
     async fn find_agent(&self, run: &RunRecord) -> Result<Option<FoundAgent>, Failure> {
         let around = &self.inner.around;
         let (folder, marker) = (around.process_folder(run.id), Marker::new(run.id.to_string()));
-        let (stored, ready) = (run.place.unwrap_or_default(), run.started_at.is_some());
+        let (stored, ready) = (run.checkpoint.unwrap_or_default(), run.started_at.is_some());
         let found = around.agents.find_again(&run.spec, folder.clone(), marker.clone(), stored, ready).await;
         if !matches!(found, Ok(Some(_))) {
             let remains = shim::end_leftovers(&folder, &marker).await;
@@ -110,16 +110,16 @@ impl RunManager {
     async fn go_on(&self, run: RunRecord, agent: FoundAgent) -> Result<(), StoreError> {
         let FoundAgent { handle: agent, memo } = agent;
         // What was not written by us is no memo, and the agent dies with its handle.
-        let Some(values) = Private::remembered(&memo) else {
+        let Some(values) = RunSecrets::remembered(&memo) else {
             return self.interrupt(&run, lost("what was kept for the run cannot be read")).await.map(|_| ());
         };
         let secrets = self.inner.log.secrets().and(values);
         let memory = self.inner.log.memory(run.id).await?;
-        let place = self.inner.admission.seat(run.id, &run.owner, &run.spec.agent_type);
+        let slot = self.inner.admission.admit_existing(run.id, &run.owner, &run.spec.agent_type);
         let turn = self.inner.sessions.queue(run.session).await;
         let (id, driver) = (run.id, self.driver_again(&run, memory, secrets));
         tracing::info!(run.id = %id, "the run's agent was found again");
-        self.drive(id, driver.go_on(agent, place, turn));
+        self.drive(id, driver.resume(agent, slot, turn));
         Ok(())
     }
 
@@ -144,7 +144,7 @@ impl RunManager {
     }
 
     /// A driver for a run that an earlier server drove, and whose events hold none of `secrets`.
-    fn driver_again(&self, run: &RunRecord, memory: Memory, secrets: Secrets) -> Driver {
+    fn driver_again(&self, run: &RunRecord, memory: LogSummary, secrets: Secrets) -> Driver {
         let inner = &self.inner;
         let log = inner.log.reopen(run, secrets);
         let teller = inner.changes.teller(run.id, run.owner.clone());
@@ -154,7 +154,7 @@ impl RunManager {
         let rules = run.spec.permission_rules.iter().filter_map(|rule| Rule::new(rule.clone()).ok()).collect();
         let policy = Policy::new(run.spec.permission_mode, &inner.rules, rules);
         let age = u64::try_from(inner.log.now().as_millis() - run.created_at.as_millis()).unwrap_or(0);
-        Driver::new(run.spec.clone(), run.session, Private::default(), policy, log, inbox, inner.around.clone())
+        Driver::new(run.spec.clone(), run.session, RunSecrets::default(), policy, log, inbox, inner.around.clone())
             .remembering(memory, Duration::from_millis(age))
     }
 
@@ -164,7 +164,7 @@ impl RunManager {
         // What it cost and what it asked is worth knowing, but the run must end, even if its log cannot be read.
         let memory = self.inner.log.memory(id).await.unwrap_or_else(|error| {
             tracing::warn!(run.id = %id, %error, "the log of an interrupted run cannot be read");
-            Memory::default()
+            LogSummary::default()
         });
         let now = self.inner.log.now();
         let done = RunDone {
@@ -186,7 +186,7 @@ impl RunManager {
         self.inner.around.meters.ended(&run.spec.agent_type, &done);
         // It may have waited for somebody who knew what to do with it.
         release(&self.inner.around.process_folder(id)).await;
-        self.inner.ends.tell(id);
+        self.inner.completions.tell(id);
         tracing::warn!(run.id = %id, "the run was interrupted when the server died");
         Ok(status)
     }
@@ -197,7 +197,7 @@ impl RunManager {
         self.inner.tasks.spawn(async move {
             let forget = Forget { manager, id };
             driving.await;
-            forget.manager.inner.ends.tell(id);
+            forget.manager.inner.completions.tell(id);
         });
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::driver::Private;
+use super::driver::RunSecrets;
 use super::policy::{BadRule, Rule};
 use super::store::{NewWebhook, SessionRecord};
 use super::webhooks::{BadWebhook, WebhookRequest, WebhookRules};
@@ -188,7 +188,7 @@ pub(super) struct Checked {
     pub(super) widened: Vec<String>,
     /// The run's own rules.
     pub(super) rules: Vec<Rule>,
-    pub(super) private: Private,
+    pub(super) private: RunSecrets,
     /// Where its events are sent.
     pub(super) webhooks: Vec<NewWebhook>,
 }
@@ -277,7 +277,7 @@ pub(super) fn check(
         labels: new.labels,
         trace_parent: new.trace_parent,
     };
-    Ok(Checked { spec, widened, rules, private: Private { env: new.env, mcp_servers: new.mcp_servers }, webhooks })
+    Ok(Checked { spec, widened, rules, private: RunSecrets { env: new.env, mcp_servers: new.mcp_servers }, webhooks })
 }
 
 /// Whether a request asks for something that not every agent can do. Only then are the capabilities looked at.

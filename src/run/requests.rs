@@ -18,7 +18,7 @@ pub struct RequestView {
     pub id: String,
     /// What is asked.
     #[serde(flatten)]
-    pub asks: Asks,
+    pub asks: RequestKind,
     /// When it was asked.
     pub created_at: Timestamp,
     /// When it is answered by itself: denied, or told that nobody is there.
@@ -28,7 +28,7 @@ pub struct RequestView {
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum Asks {
+pub enum RequestKind {
     /// Whether a tool may be used. Answered with a decision.
     Permission {
         /// The tool call that waits.
@@ -104,19 +104,19 @@ impl Requests {
             return Err(if self.answered.contains(&id) { BadAnswer::AnsweredAlready(id) } else { BadAnswer::Unknown(id) });
         };
         match (&request.asks, answer) {
-            (Asks::Permission { options, .. }, Answer::Permission { decision, .. }) if options.contains(decision) => Ok(()),
-            (Asks::Permission { options, .. }, Answer::Permission { .. }) => {
+            (RequestKind::Permission { options, .. }, Answer::Permission { decision, .. }) if options.contains(decision) => Ok(()),
+            (RequestKind::Permission { options, .. }, Answer::Permission { .. }) => {
                 Err(BadAnswer::UnknownOption(options.iter().map(|option| option.as_str()).collect::<Vec<_>>().join(", ")))
             }
-            (Asks::Question { questions }, Answer::Question { answers }) => {
+            (RequestKind::Question { questions }, Answer::Question { answers }) => {
                 if questions.len() != answers.len() {
                     return Err(BadAnswer::WrongCount(format!("there are {} questions and {} answers", questions.len(), answers.len())));
                 }
                 let too_many = questions.iter().zip(answers).position(|(question, given)| !question.multiple && given.len() > 1);
                 too_many.map_or(Ok(()), |at| Err(BadAnswer::WrongCount(format!("question {} takes one answer", at + 1))))
             }
-            (Asks::Permission { .. }, _) => Err(BadAnswer::WrongKind { id: id.to_owned(), wanted: "a decision" }),
-            (Asks::Question { .. }, _) => Err(BadAnswer::WrongKind { id: id.to_owned(), wanted: "answers" }),
+            (RequestKind::Permission { .. }, _) => Err(BadAnswer::WrongKind { id: id.to_owned(), wanted: "a decision" }),
+            (RequestKind::Question { .. }, _) => Err(BadAnswer::WrongKind { id: id.to_owned(), wanted: "answers" }),
         }
     }
 
@@ -151,7 +151,7 @@ impl Requests {
     }
 }
 
-impl Asks {
+impl RequestKind {
     /// Hides secrets in what is shown. What runs if it is allowed is the agent's own and stays as it is.
     pub(super) fn hide(&mut self, secrets: &Secrets) {
         match self {
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     fn permission(id: &str) -> RequestView {
-        let asks = Asks::Permission {
+        let asks = RequestKind::Permission {
             tool_call_id: None,
             tool: "Write".into(),
             kind: ToolKind::Edit,
@@ -201,7 +201,7 @@ mod tests {
     fn question(id: &str) -> RequestView {
         let one = Question { text: "which?".into(), options: vec!["a".into()], multiple: false };
         let several = Question { multiple: true, ..one.clone() };
-        RequestView { asks: Asks::Question { questions: vec![one, several] }, ..permission(id) }
+        RequestView { asks: RequestKind::Question { questions: vec![one, several] }, ..permission(id) }
     }
 
     fn allow() -> Answer {

@@ -53,7 +53,7 @@ impl Keep {
 
 /// What one look has come to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Kept {
+pub struct RetentionReport {
     /// Runs that were removed since they were old.
     pub removed: u64,
     /// Runs whose logs were cut for want of room.
@@ -84,7 +84,7 @@ impl Retention {
         let mut was_stuck = false;
         loop {
             match self.look().await {
-                Ok(Kept { removed, cut, bytes, stuck }) => {
+                Ok(RetentionReport { removed, cut, bytes, stuck }) => {
                     if removed + cut + bytes > 0 {
                         tracing::info!(removed, cut, bytes, "old runs were removed, or their logs cut");
                     }
@@ -103,8 +103,8 @@ impl Retention {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails. What was done until then stays done.
-    pub async fn look(&self) -> Result<Kept, StoreError> {
-        let mut kept = Kept::default();
+    pub async fn look(&self) -> Result<RetentionReport, StoreError> {
+        let mut kept = RetentionReport::default();
         self.clear().await?;
         if let Some(since) = self.keep.since(self.clock.now()) {
             loop {
@@ -133,7 +133,7 @@ impl Retention {
         Ok(kept)
     }
 
-    async fn after(&self, step: Step, kept: &mut Kept) -> Result<(), StoreError> {
+    async fn after(&self, step: Step, kept: &mut RetentionReport) -> Result<(), StoreError> {
         kept.bytes += step.bytes;
         kept.cut += step.cut;
         kept.removed += step.removed.len() as u64;
@@ -152,19 +152,19 @@ impl Retention {
     /// Removes the folders of which the store has said that they are to go.
     async fn clear(&self) -> Result<(), StoreError> {
         loop {
-            let remains = self.store.remains(FOLDERS).await?;
-            if remains.is_empty() {
+            let pending_removals = self.store.pending_removals(FOLDERS).await?;
+            if pending_removals.is_empty() {
                 return Ok(());
             }
-            for remains in &remains {
-                if remains.workspace {
-                    self.runs.remove_folders(remains.run).await;
+            for pending_removals in &pending_removals {
+                if pending_removals.workspace {
+                    self.runs.remove_folders(pending_removals.run).await;
                 } else {
-                    self.runs.remove_output(remains.run).await;
+                    self.runs.remove_output(pending_removals.run).await;
                 }
             }
             // One that could not be removed has been told in the log, and would be in the way of the others for ever.
-            self.store.forget_remains(remains).await?;
+            self.store.forget_removed(pending_removals).await?;
         }
     }
 }
@@ -252,7 +252,7 @@ mod tests {
         assert_eq!((kept.removed, kept.cut, kept.stuck), (1, 0, false));
         assert_eq!((place.has(old), place.has(young)), ([false, false], [true, true]));
         assert!(place.runs.inner.store.run(young).await.unwrap().is_some());
-        assert_eq!(place.keeping(A_DAY, DAY + 1).look().await.unwrap(), Kept::default(), "again it finds nothing");
+        assert_eq!(place.keeping(A_DAY, DAY + 1).look().await.unwrap(), RetentionReport::default(), "again it finds nothing");
     }
 
     #[tokio::test]
@@ -274,7 +274,7 @@ mod tests {
     async fn without_bounds_everything_is_kept() {
         let place = Place::new();
         let run = place.ended(0, 1).await;
-        assert_eq!(place.keeping(Keep::default(), 9_999 * DAY).look().await.unwrap(), Kept::default());
+        assert_eq!(place.keeping(Keep::default(), 9_999 * DAY).look().await.unwrap(), RetentionReport::default());
         assert_eq!(place.has(run), [true, true]);
     }
 

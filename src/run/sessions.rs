@@ -16,10 +16,10 @@ pub(super) struct Sessions {
 }
 
 /// A session's turn, given up when dropped.
-pub(super) type Turn = OwnedMutexGuard<()>;
+pub(super) type SessionGuard = OwnedMutexGuard<()>;
 
 /// A place in a session's queue, given up when dropped: ends with the turn.
-pub(super) type Waiting = Pin<Box<dyn Future<Output = Turn> + Send>>;
+pub(super) type Waiting = Pin<Box<dyn Future<Output = SessionGuard> + Send>>;
 
 impl Sessions {
     /// A place in the session's queue, taken at once: those who ask later get their turn later.
@@ -33,7 +33,7 @@ impl Sessions {
     }
 
     /// The session's turn if nobody has it and nobody waits for it.
-    pub(super) fn turn_now(&self, session: SessionId) -> Option<Turn> {
+    pub(super) fn turn_now(&self, session: SessionId) -> Option<SessionGuard> {
         self.line(session).try_lock_owned().ok()
     }
 

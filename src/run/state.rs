@@ -80,7 +80,7 @@ pub struct Outcome {
 /// An input that has no meaning where the run stands. A fault of ours; the state stays what it was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{input:?} has no meaning for a run that is {from:?}")]
-pub struct WrongInput {
+pub struct InvalidTransition {
     from: RunState,
     input: Input,
 }
@@ -89,9 +89,9 @@ impl RunState {
     /// The state that follows.
     ///
     /// # Errors
-    /// [`WrongInput`] if the input has no meaning here.
+    /// [`InvalidTransition`] if the input has no meaning here.
     #[expect(clippy::match_same_arms, reason = "one line for each thing that can happen, in the order of a run's life")]
-    pub fn next(self, input: Input) -> Result<Self, WrongInput> {
+    pub fn next(self, input: Input) -> Result<Self, InvalidTransition> {
         use {Input as I, RunState as S};
         Ok(match (self, input) {
             (S::Queued, I::Admitted) => S::Starting,
@@ -109,7 +109,7 @@ impl RunState {
             (S::Stopping(reason), I::AgentGone(_)) => S::Ended(reason.outcome()),
             (S::Starting | S::Running | S::Waiting(_), I::AgentGone(outcome)) => S::Ended(outcome),
             (S::Ended(outcome), I::StopAsked(_)) => S::Ended(outcome), // a cancel that comes too late is no fault
-            (from, input) => return Err(WrongInput { from, input }),
+            (from, input) => return Err(InvalidTransition { from, input }),
         })
     }
 
@@ -156,7 +156,7 @@ impl StopReason {
             Self::Timeout => (RunStatus::TimedOut, Cause::Timeout, "the run took longer than its timeout_secs"),
             Self::IdleTimeout => (RunStatus::TimedOut, Cause::IdleTimeout, "the agent was silent for longer than idle_timeout_secs"),
             Self::NoFirstWord => {
-                (RunStatus::TimedOut, Cause::IdleTimeout, "the agent was started and said nothing at all (OPENRUNNER_FIRST_EVENT_SECS)")
+                (RunStatus::TimedOut, Cause::IdleTimeout, "the agent was started and said nothing at all (OPENRUNNER_STARTUP_TIMEOUT_SECS)")
             }
             Self::Shutdown => (RunStatus::Interrupted, Cause::Shutdown, "the server was stopped while the run went on"),
             Self::Storage => (RunStatus::Failed, Cause::Storage, "the server could not write the run's log, and stopped it"),

@@ -149,8 +149,8 @@ impl RunView {
             started_at,
             ended_at,
             last_seq,
-            place: _,
-            held: _,
+            checkpoint: _,
+            withheld: _,
             done,
             webhooks: _,
         } = run;

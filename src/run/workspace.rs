@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Component, Path, PathBuf};
 
-use crate::process::is_shortage;
+use crate::process::is_resource_exhausted;
 use crate::types::RunId;
 
 /// The operator's rules for working folders.
@@ -169,7 +169,7 @@ fn can_be_opened(path: PathBuf) -> Result<PathBuf, WorkspaceError> {
 
 /// What the system's no means.
 fn refused(error: io::Error) -> WorkspaceError {
-    if is_shortage(&error) { WorkspaceError::Short(error) } else { WorkspaceError::Io(error) }
+    if is_resource_exhausted(&error) { WorkspaceError::Short(error) } else { WorkspaceError::Io(error) }
 }
 
 fn make_private(path: &Path) -> io::Result<()> {

@@ -13,7 +13,7 @@ use crate::agent::handle::Limits;
 use crate::agent::opencode::OpenCode;
 use crate::agent::{Host, Registry, register_own};
 use crate::config::{AgentsSettings, Settings};
-use crate::process::{Confinement, Spawner};
+use crate::process::{LimitsPolicy, Spawner};
 
 /// The agents that `settings` come to. `get` reads one variable of the server's environment.
 ///
@@ -41,9 +41,9 @@ pub fn host(settings: &Settings, empty_dir: PathBuf, spawner: Spawner) -> Host {
         agents_dir: settings.agents_dir.clone(),
         empty_dir,
         spawner,
-        limits: Limits { linger: settings.linger(), grace: settings.stop_grace() },
+        limits: Limits { exit_grace: settings.exit_grace(), grace: settings.stop_grace() },
         max_output: settings.max_output(),
-        confinement: Confinement::default(),
+        limits_policy: LimitsPolicy::default(),
         tasks: TaskTracker::new(),
     }
 }

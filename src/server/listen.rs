@@ -26,8 +26,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
-use super::linger;
-use super::patience::Patience;
+use super::lingering_close;
+use super::write_timeout::WriteTimeout;
 use crate::api::PeerAddress;
 
 /// How long a request's head may take to arrive, and how long a connection may be idle between two requests.
@@ -160,7 +160,7 @@ async fn serve_connection(stream: TcpStream, address: SocketAddr, router: Router
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_LIMIT)
-        .serve_connection(TokioIo::new(Patience::new(stream)), Requests { router, address, begun: begun.clone() });
+        .serve_connection(TokioIo::new(WriteTimeout::new(stream)), Requests { router, address, begun: begun.clone() });
     let mut stopping = false;
     loop {
         let ended = {
@@ -184,7 +184,7 @@ async fn serve_connection(stream: TcpStream, address: SocketAddr, router: Router
     }
     let stream = connection.into_parts().io.into_inner().into_inner();
     tokio::select! {
-        () = linger::close(stream) => {}
+        () = lingering_close::close(stream) => {}
         () = stop.cancelled() => {}
     }
 }

@@ -18,12 +18,12 @@ use super::signals::Stop;
 use super::traces::Traces;
 use super::webhooks::webhooks;
 use crate::agent::{Agents, Host, Registry};
-use crate::api::{AppState, Health, Policy, RateLimits, Rates, router};
+use crate::api::{AppState, Health, HostPolicy, RateLimits, Rates, router};
 use crate::auth::{Audit, Auth, KeyError, SetupError, SigningKey};
 use crate::config::{ControlGroup, Origins, Settings};
 use crate::metrics::Metrics;
 use crate::process::launch::Launcher;
-use crate::process::{BadGroup, Bounds, Confinement, Groups, Spawner};
+use crate::process::{BadGroup, Groups, LimitsPolicy, ProcessLimits, Spawner};
 use crate::run::store::{OpenError, SqliteStore, StoreError};
 use crate::run::{BadRule, BadWebhook, Keep, Recovered, Retention, Rule, RunManager, RunSettings};
 use crate::types::{Clock, OnShutdown, RuleSpec, SystemClock};
@@ -146,7 +146,7 @@ impl Server {
         let tasks = TaskTracker::new();
         let spawner = Spawner::new(launcher).map_err(StartError::Spawner)?;
         let host = super::host(settings, private_folder(&settings.data_dir, "empty")?, spawner);
-        let host = Host { confinement: confinement(settings)?, tasks: tasks.clone(), ..host };
+        let host = Host { limits_policy: limits_policy(settings)?, tasks: tasks.clone(), ..host };
         let agents = Agents::new(registry, &host);
         agents.refresh();
         let run_settings = RunSettings {
@@ -160,7 +160,7 @@ impl Server {
             stop_grace: settings.stop_grace(),
             shutdown_grace: settings.stop_grace().min(settings.shutdown().saturating_sub(LAST_RITES)),
             permission_timeout: settings.permission_timeout(),
-            first_word: settings.first_event(),
+            startup_timeout: settings.startup_timeout(),
             budget: settings.budget(),
             rules: rules(&settings.permission_rules)?,
             user_env: settings.run_env.iter().map(|name| name.as_str().to_owned()).collect(),
@@ -181,7 +181,7 @@ impl Server {
             let store = store.clone();
             Box::pin(async move { store.try_to_heal().await })
         });
-        let policy = Policy::new(address.ip(), &settings.allowed_hosts, &settings.allowed_origins);
+        let policy = HostPolicy::new(address.ip(), &settings.allowed_hosts, &settings.allowed_origins);
         let policy = policy.listening_on(address.port()).behind(&settings.trusted_proxies);
         let limits = Arc::new(RateLimits::new(Rates {
             logins_per_minute: settings.logins_per_minute,
@@ -269,7 +269,7 @@ async fn recover(runs: &RunManager) -> Result<(), StoreError> {
 }
 
 /// What runs are held to, as far as this machine lets it.
-fn confinement(settings: &Settings) -> Result<Confinement, StartError> {
+fn limits_policy(settings: &Settings) -> Result<LimitsPolicy, StartError> {
     let groups = match &settings.cgroup {
         ControlGroup::Off => None,
         ControlGroup::Auto => Groups::delegated(),
@@ -279,17 +279,17 @@ fn confinement(settings: &Settings) -> Result<Confinement, StartError> {
         tracing::info!(folder = %groups.folder().display(), "each run gets a control group of its own");
     }
     let number = |bound: Option<std::num::NonZeroU32>| bound.map(|bound| u64::from(bound.get()));
-    let bounds = Bounds {
+    let bounds = ProcessLimits {
         memory_bytes: settings.run_memory(),
         processes: number(settings.run_processes),
         cpu_weight: number(settings.run_cpu_weight),
     };
-    let confinement = Confinement::new(groups, bounds);
-    let beyond = confinement.beyond_us();
+    let limits_policy = LimitsPolicy::new(groups, bounds);
+    let beyond = limits_policy.unenforceable();
     if !beyond.is_none() {
         tracing::warn!(?beyond, "these bounds of the settings hold no run here: there is no control group with the controllers for them");
     }
-    Ok(confinement)
+    Ok(limits_policy)
 }
 
 fn rules(specs: &[RuleSpec]) -> Result<Vec<Rule>, StartError> {

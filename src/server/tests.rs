@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::listen::{Drained, HEAD_LIMIT, Listening, serve};
-use crate::api::{AppState, PeerAddress, Policy, router};
+use crate::api::{AppState, HostPolicy, PeerAddress, router};
 
 struct Server {
     address: SocketAddr,
@@ -87,7 +87,7 @@ async fn d8_a_refusal_reaches_a_client_that_is_still_sending_its_body() {
 /// The whole API, as it is served.
 async fn start_api() -> (tempfile::TempDir, Server) {
     let (folder, state) = AppState::for_tests().await;
-    let server = start(router(state, Policy::new("127.0.0.1".parse().unwrap(), &[], &[])), Listening::default()).await;
+    let server = start(router(state, HostPolicy::new("127.0.0.1".parse().unwrap(), &[], &[])), Listening::default()).await;
     (folder, server)
 }
 

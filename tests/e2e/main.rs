@@ -10,13 +10,13 @@
 
 mod answers;
 mod configured;
+mod doc_examples;
+mod env_and_mcp;
 mod failures;
-mod given;
 mod health;
 mod messages;
 mod one_shot;
 mod openai;
-mod pasted;
 mod permissions;
 mod restart;
 mod sessions;

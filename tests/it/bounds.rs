@@ -194,14 +194,14 @@ fn a_folder_that_is_no_control_group_stops_the_start() {
 fn an_agent_that_never_says_a_word_is_timed_out_and_one_that_said_one_is_not() {
     live(async {
         let script = "case \"$1\" in --version|auth) exec \"$AGENT\" \"$@\";; esac\nexec sleep 100";
-        let server = Setup::new().agent_script(script).env("OPENRUNNER_FIRST_EVENT_SECS", 1).start().await;
+        let server = Setup::new().agent_script(script).env("OPENRUNNER_STARTUP_TIMEOUT_SECS", 1).start().await;
         let user = server.client("user").await;
         let id = user.script("say nothing").await;
         let frames = whole(&user, &id).await;
         let done = last(&frames);
         assert_eq!((&done["status"], &done["cause"]), (&json!("timed_out"), &json!("idle_timeout")));
-        assert!(done["message"].as_str().unwrap().contains("OPENRUNNER_FIRST_EVENT_SECS"), "{done}");
-        let server = Setup::new().env("OPENRUNNER_FIRST_EVENT_SECS", 1).start().await;
+        assert!(done["message"].as_str().unwrap().contains("OPENRUNNER_STARTUP_TIMEOUT_SECS"), "{done}");
+        let server = Setup::new().env("OPENRUNNER_STARTUP_TIMEOUT_SECS", 1).start().await;
         let user = server.client("user").await;
         // Silent for longer, but not from the start.
         let id = user.script_with("say up\nhang", json!({ "timeout_secs": 3 })).await;

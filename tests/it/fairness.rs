@@ -48,10 +48,10 @@ fn manager(folder: &std::path::Path, agent: Noting) -> RunManager {
         agents_dir: folder.join("agents"),
         empty_dir: folder.join("empty"),
         spawner: Spawner::new(Launcher::new(rustix::fs::Mode::empty()).expect("this program")).expect("a thread"),
-        limits: Limits { linger: second, grace: second },
+        limits: Limits { exit_grace: second, grace: second },
         tasks: tokio_util::task::TaskTracker::new(),
         max_output: 1024 * 1024,
-        confinement: openrunner::process::Confinement::default(),
+        limits_policy: openrunner::process::LimitsPolicy::default(),
     };
     let settings = RunSettings {
         data_dir: folder.to_owned(),
@@ -62,7 +62,7 @@ fn manager(folder: &std::path::Path, agent: Noting) -> RunManager {
         max_runs_per_agent: BTreeMap::new(),
         max_queue: USERS * RUNS,
         stop_grace: second,
-        first_word: None,
+        startup_timeout: None,
         secrets: openrunner::run::events::Secrets::default(),
         shutdown_grace: second,
         permission_timeout: second,

@@ -11,7 +11,7 @@ use super::text::Speech;
 use super::tools::Calls;
 use super::usage::Spent;
 use super::wire::{Chunk, Message, PermissionRequest, Plan, Update, UpdateKind, Withdrawn, notification, refusal, request, response};
-use crate::agent::{Fate, Item, Output, Parser, Started, Task};
+use crate::agent::{Item, LineOutcome, Output, Parser, Started, Task};
 use crate::process::Exit;
 use crate::types::{Answer, Cause, Decision, Delta, Failure, Level, NoticeCode, PlanEntry, PlanStatus, StreamEvent};
 
@@ -141,8 +141,8 @@ impl Acp {
     }
 
     /// An answer of the agent to a request of ours. One to a request that we did not make is of no interest.
-    fn response(&mut self, id: &RawValue, message: Message<'_>, out: &mut Output) -> Fate {
-        let Some((_, step)) = self.waiting.take_if(|(waiting, _)| id.get().parse() == Ok(*waiting)) else { return Fate::Noise };
+    fn response(&mut self, id: &RawValue, message: Message<'_>, out: &mut Output) -> LineOutcome {
+        let Some((_, step)) = self.waiting.take_if(|(waiting, _)| id.get().parse() == Ok(*waiting)) else { return LineOutcome::Ignored };
         let asked = match step {
             Step::Initialize | Step::Session | Step::Mode { .. } => Asked::Setup,
             Step::Model { .. } => Asked::Model,
@@ -155,7 +155,7 @@ impl Acp {
         if let Err(failure) = result.and_then(|result| self.advance(step, &result, out)) {
             self.fail(failure, out);
         }
-        Fate::Told
+        LineOutcome::Emitted
     }
 
     /// Goes on to the next step.
@@ -263,7 +263,7 @@ impl Acp {
     }
 
     /// A request of the agent. One that we do not know is refused as the protocol wants it.
-    fn request(&mut self, id: &RawValue, method: &str, params: Option<&RawValue>, line: &str, out: &mut Output) -> Fate {
+    fn request(&mut self, id: &RawValue, method: &str, params: Option<&RawValue>, line: &str, out: &mut Output) -> LineOutcome {
         let Ok(id) = serde_json::from_str::<Value>(id.get()) else { return out.raw(line) };
         match method {
             "session/request_permission" => {
@@ -272,18 +272,18 @@ impl Acp {
                     return out.raw(line);
                 };
                 self.ask(id, asked, out);
-                Fate::Told
+                LineOutcome::Emitted
             }
             // `OpenCode` asks for this although we offered no such thing, does not wait for the answer and writes the file anyway
             // (recording `acp/opencode_permission_allow_once`); a refusal it answers with pages of its own source on its stderr.
             // The change itself is told by the tool call.
             "fs/write_text_file" if self.dialect.writes_twice => {
                 out.send_json(&response(&id, &json!({})));
-                Fate::Told
+                LineOutcome::Emitted
             }
             method if method.starts_with("fs/") || method.starts_with("terminal/") => {
                 out.send_json(&refusal(&id, METHOD_NOT_FOUND, "this client offers no files and no terminals"));
-                Fate::Told
+                LineOutcome::Emitted
             }
             _ => {
                 out.send_json(&refusal(&id, METHOD_NOT_FOUND, "method not found"));
@@ -304,13 +304,13 @@ impl Acp {
     }
 
     /// The agent takes back a request of its own (recording `acp/codex_cancel_permission`, where it had been answered already).
-    fn withdrawn(&mut self, params: Option<&RawValue>, line: &str, out: &mut Output) -> Fate {
+    fn withdrawn(&mut self, params: Option<&RawValue>, line: &str, out: &mut Output) -> LineOutcome {
         let Some(Ok(Withdrawn { request_id })) = params.map(|params| serde_json::from_str(params.get())) else { return out.raw(line) };
-        if self.permissions.withdraw(&request_id, &mut self.calls, out) { Fate::Told } else { Fate::Noise }
+        if self.permissions.withdraw(&request_id, &mut self.calls, out) { LineOutcome::Emitted } else { LineOutcome::Ignored }
     }
 
     /// `session/update`.
-    fn update(&mut self, params: Option<&RawValue>, line: &str, out: &mut Output) -> Fate {
+    fn update(&mut self, params: Option<&RawValue>, line: &str, out: &mut Output) -> LineOutcome {
         let Some(Ok(Update { session_id, update })) = params.map(|params| serde_json::from_str::<Update<'_>>(params.get())) else {
             return out.raw(line);
         };
@@ -318,7 +318,7 @@ impl Acp {
         let Ok(UpdateKind { session_update: kind }) = serde_json::from_str(update) else { return out.raw(line) };
         if NOISE.contains(&&*kind) || matches!(self.waiting, Some((_, Step::Session))) {
             // Until `session/load` is answered, updates are the history, which was told by the runs that made it.
-            return Fate::Noise;
+            return LineOutcome::Ignored;
         }
         if self.session.as_deref().is_some_and(|ours| ours != session_id) {
             return out.raw(line);
@@ -334,49 +334,49 @@ impl Acp {
             "plan" => serde_json::from_str::<Plan>(update).ok().map(|plan| {
                 self.speech.close(out);
                 out.event(StreamEvent::Plan { entries: plan_entries(&plan.entries) });
-                Fate::Told
+                LineOutcome::Emitted
             }),
-            "usage_update" => {
-                serde_json::from_str::<Value>(update).ok().map(|usage| if self.spent.update(&usage) { Fate::Kept } else { Fate::Noise })
-            }
+            "usage_update" => serde_json::from_str::<Value>(update)
+                .ok()
+                .map(|usage| if self.spent.update(&usage) { LineOutcome::Buffered } else { LineOutcome::Ignored }),
             _ => None,
         };
         let fate = match fate {
             None => out.raw(line),
-            Some(_) if !out.is_empty() => Fate::Told,
+            Some(_) if !out.is_empty() => LineOutcome::Emitted,
             Some(fate) => fate,
         };
-        self.active |= fate == Fate::Told;
+        self.active |= fate == LineOutcome::Emitted;
         fate
     }
 
-    fn spoken(&mut self, update: &str, out: &mut Output) -> Option<Fate> {
+    fn spoken(&mut self, update: &str, out: &mut Output) -> Option<LineOutcome> {
         let chunk: Chunk<'_> = serde_json::from_str(update).ok()?;
         if chunk.content.text.is_empty() {
-            return Some(Fate::Noise);
+            return Some(LineOutcome::Ignored);
         }
         self.speech.piece(chunk.message_id.as_deref(), &chunk.content.text, out);
-        Some(Fate::Told)
+        Some(LineOutcome::Emitted)
     }
 
-    fn thought(&mut self, update: &str, out: &mut Output) -> Option<Fate> {
+    fn thought(&mut self, update: &str, out: &mut Output) -> Option<LineOutcome> {
         let chunk: Chunk<'_> = serde_json::from_str(update).ok()?;
         if chunk.content.text.is_empty() {
-            return Some(Fate::Noise);
+            return Some(LineOutcome::Ignored);
         }
         self.speech.close(out);
         let message_id = chunk.message_id.map(std::borrow::Cow::into_owned);
         let content = Delta { text: chunk.content.text.into_owned(), message_id, parent_tool_call_id: None };
         out.event(StreamEvent::Thinking { content });
-        Some(Fate::Told)
+        Some(LineOutcome::Emitted)
     }
 
-    fn tool(&mut self, first: bool, update: &str, out: &mut Output) -> Option<Fate> {
+    fn tool(&mut self, first: bool, update: &str, out: &mut Output) -> Option<LineOutcome> {
         let update: ToolCallUpdate = serde_json::from_str(update).ok()?;
         self.speech.close(out);
         self.calls.move_on(Some(&update.tool_call_id.to_string()), out);
         self.calls.update(first, update, out);
-        Some(Fate::Kept)
+        Some(LineOutcome::Buffered)
     }
 }
 
@@ -385,12 +385,12 @@ impl Parser for Acp {
         self.send(Step::Initialize, "initialize", &Wanted::initialize(), out);
     }
 
-    fn line(&mut self, line: &str, out: &mut Output) -> Fate {
+    fn line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
         let Ok(message) = serde_json::from_str::<Message<'_>>(line) else { return out.raw(line) };
         match (message.method.as_deref(), message.id) {
             (Some("session/update"), None) => self.update(message.params, line, out),
             (Some("$/cancel_request"), None) => self.withdrawn(message.params, line, out),
-            (Some(method), None) if NOISY_METHODS.contains(&method) => Fate::Noise,
+            (Some(method), None) if NOISY_METHODS.contains(&method) => LineOutcome::Ignored,
             (Some(method), Some(id)) => self.request(id, method, message.params, line, out),
             (None, Some(id)) => self.response(id, message, out),
             (_, None) => out.raw(line),

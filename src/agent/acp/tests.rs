@@ -6,7 +6,7 @@ use super::{Acp, Dialect};
 use crate::agent::replay::{
     Act, Decide as _, Entry, Recording, recording, recordings, replay, resolves_every_request_once, survives_anything, task,
 };
-use crate::agent::{Fate, Item, Output, Parser, Started};
+use crate::agent::{Item, LineOutcome, Output, Parser, Started};
 use crate::types::{Cause, DecidedBy, Decision, McpServer, McpTransport, PlanStatus, Role, StreamEvent, ToolStatus};
 
 /// What the recorder did: answers, by the ids that the agents give to their options, prompts and cancels.
@@ -109,13 +109,13 @@ fn in_turn(prompt: &str) -> Acp {
     parser
 }
 
-fn say(parser: &mut Acp, message: &Value) -> (Fate, Output) {
+fn say(parser: &mut Acp, message: &Value) -> (LineOutcome, Output) {
     let mut out = Output::default();
     let fate = parser.line(&message.to_string(), &mut out);
     (fate, out)
 }
 
-fn update(parser: &mut Acp, update: &Value) -> (Fate, Output) {
+fn update(parser: &mut Acp, update: &Value) -> (LineOutcome, Output) {
     say(parser, &json!({ "method": "session/update", "params": { "sessionId": "s", "update": update } }))
 }
 
@@ -156,11 +156,11 @@ fn an_answer_is_chosen_by_kind_and_never_allows_more_than_was_decided() {
 fn a_request_that_we_do_not_know_is_refused_and_kept() {
     let mut parser = in_turn("x");
     let (fate, out) = say(&mut parser, &json!({ "id": 7, "method": "session/dance", "params": {} }));
-    assert_eq!((fate, &sent(&out)["error"]["code"]), (Fate::Raw, &json!(-32601)));
+    assert_eq!((fate, &sent(&out)["error"]["code"]), (LineOutcome::Raw, &json!(-32601)));
     let (fate, out) = say(&mut parser, &json!({ "id": 8, "method": "terminal/create", "params": {} }));
-    assert_eq!((fate, &sent(&out)["error"]["code"]), (Fate::Told, &json!(-32601)));
+    assert_eq!((fate, &sent(&out)["error"]["code"]), (LineOutcome::Emitted, &json!(-32601)));
     let (fate, out) = say(&mut parser, &json!({ "id": 9, "method": "session/request_permission", "params": { "options": 3 } }));
-    assert_eq!((fate, &sent(&out)["error"]["code"]), (Fate::Raw, &json!(-32602)));
+    assert_eq!((fate, &sent(&out)["error"]["code"]), (LineOutcome::Raw, &json!(-32602)));
 }
 
 /// The events of `out`, by name, and what was sent.
@@ -242,9 +242,9 @@ fn a_request_that_the_agent_takes_back_or_outlives_is_closed_once() {
     let mut parser = in_turn("x");
     let (first, _) = asked(&mut parser, &json!([{ "optionId": "y", "kind": "allow_once" }]));
     let (fate, out) = say(&mut parser, &json!({ "method": "$/cancel_request", "params": { "requestId": "q" } }));
-    assert_eq!((fate, told(&out).0), (Fate::Told, vec!["permission_resolved"]));
+    assert_eq!((fate, told(&out).0), (LineOutcome::Emitted, vec!["permission_resolved"]));
     let (fate, _) = say(&mut parser, &json!({ "method": "$/cancel_request", "params": { "requestId": "q" } }));
-    assert_eq!(fate, Fate::Noise);
+    assert_eq!(fate, LineOutcome::Ignored);
     let (second, _) = asked(&mut parser, &json!([{ "optionId": "y", "kind": "allow_once" }]));
     assert_ne!(first, second, "an id that comes again is another request");
     let (_, out) = say(&mut parser, &json!({ "id": 3, "result": { "stopReason": "end_turn" } }));
@@ -397,5 +397,5 @@ fn updates_of_another_session_are_kept_apart() {
     let mut parser = in_turn("x");
     let chunk = json!({ "sessionUpdate": "agent_message_chunk", "content": { "type": "text", "text": "hi" } });
     let (fate, _) = say(&mut parser, &json!({ "method": "session/update", "params": { "sessionId": "other", "update": chunk } }));
-    assert_eq!(fate, Fate::Raw);
+    assert_eq!(fate, LineOutcome::Raw);
 }

@@ -17,7 +17,7 @@ use super::usage::Totals;
 use super::wire::{self, Block, Head, MessageLine, StreamLine, Text};
 use super::{diff, failure, tools};
 use crate::agent::conceal::conceal;
-use crate::agent::{Fate, Item, Mode, Output, Parser, Started, Task};
+use crate::agent::{Item, LineOutcome, Mode, Output, Parser, Started, Task};
 use crate::process::Exit;
 use crate::types::{
     Answer, Cause, Delta, Failure, Level, McpServer, McpTransport, NoticeCode, Role, StreamEvent, Timestamp, ToolCall, ToolStatus,
@@ -84,8 +84,8 @@ struct Turn {
 }
 
 /// The fate of a line that may have told something: whether there are more than the `before` items that were there already.
-fn fate_since(before: usize, out: &Output) -> Fate {
-    if out.items.len() > before { Fate::Told } else { Fate::Noise }
+fn fate_since(before: usize, out: &Output) -> LineOutcome {
+    if out.items.len() > before { LineOutcome::Emitted } else { LineOutcome::Ignored }
 }
 
 impl ClaudeParser {
@@ -110,7 +110,7 @@ impl ClaudeParser {
 
     /// Takes one line: gives its fate, or `None` for one that is not known. An error means that it could not be read at all, and
     /// then nothing was changed.
-    fn understand(&mut self, line: &str, out: &mut Output) -> serde_json::Result<Option<Fate>> {
+    fn understand(&mut self, line: &str, out: &mut Output) -> serde_json::Result<Option<LineOutcome>> {
         if let Some(piece) = StreamLine::read(line) {
             return Ok(self.stream_event(piece, out));
         }
@@ -123,7 +123,7 @@ impl ClaudeParser {
             ("user", _) => return Ok(self.user(line, &serde_json::from_str(line)?, out)),
             ("result", _) => self.result(serde_json::from_str(line)?, out),
             ("control_request", _) => match self.permissions.ask(&serde_json::from_str(line)?, out) {
-                Asked::Known => Fate::Told,
+                Asked::Known => LineOutcome::Emitted,
                 Asked::Unknown => return Ok(None),
             },
             ("control_cancel_request", _) => {
@@ -136,19 +136,19 @@ impl ClaudeParser {
             ("system", "permission_denied") => {
                 // Its words come again as the call's result.
                 self.permissions.refused_by_program(serde_json::from_str::<wire::PermissionDenied>(line)?.tool_use_id);
-                Fate::Kept
+                LineOutcome::Buffered
             }
             ("rate_limit_event", _) => self.rate_limit(&serde_json::from_str(line)?, out),
             // What a sub-agent does is told by its own lines, which name the call that it belongs to. The last two are in the program,
             // but in no recording: signs of life.
             ("system", "status" | "thinking_tokens" | "task_started" | "task_progress" | "task_updated" | "task_notification")
-            | ("command_lifecycle" | "keep_alive" | "tool_progress", _) => Fate::Noise,
+            | ("command_lifecycle" | "keep_alive" | "tool_progress", _) => LineOutcome::Ignored,
             _ => return Ok(None),
         };
         Ok(Some(fate))
     }
 
-    fn stream_event(&mut self, line: StreamLine<'_>, out: &mut Output) -> Option<Fate> {
+    fn stream_event(&mut self, line: StreamLine<'_>, out: &mut Output) -> Option<LineOutcome> {
         let parent = line.parent_tool_use_id.map(Text::into_string);
         let known = match (line.event.kind.as_ref(), line.event.delta) {
             ("content_block_delta", Some(delta)) => {
@@ -162,27 +162,33 @@ impl ClaudeParser {
                 if let Some(message) = line.event.message {
                     self.turn.streaming.insert(parent, message.id.into_owned());
                 }
-                Fate::Kept
+                LineOutcome::Buffered
             }
             ("message_stop", _) => {
                 self.turn.streaming.remove(&parent);
-                Fate::Kept
+                LineOutcome::Buffered
             }
             // One answer of the model is whole, and only now is its use known.
             ("message_delta", _) => match line.event.usage {
                 Some(used) => {
                     out.event(StreamEvent::Usage(self.totals.answer(&used)));
-                    Fate::Told
+                    LineOutcome::Emitted
                 }
-                None => Fate::Noise,
+                None => LineOutcome::Ignored,
             },
-            ("content_block_start" | "content_block_stop" | "ping", _) => Fate::Noise,
+            ("content_block_start" | "content_block_stop" | "ping", _) => LineOutcome::Ignored,
             _ => return None,
         };
         Some(known)
     }
 
-    fn delta(&mut self, delta: wire::Delta<'_>, message_id: Option<String>, parent: Option<String>, out: &mut Output) -> Option<Fate> {
+    fn delta(
+        &mut self,
+        delta: wire::Delta<'_>,
+        message_id: Option<String>,
+        parent: Option<String>,
+        out: &mut Output,
+    ) -> Option<LineOutcome> {
         let thinking = delta.kind == "thinking_delta";
         let text = match delta.kind.as_ref() {
             "text_delta" => delta.text,
@@ -191,7 +197,7 @@ impl ClaudeParser {
             "input_json_delta" | "signature_delta" | "citations_delta" => None,
             _ => return None,
         };
-        let Some(text) = text.map(Text::into_string).filter(|text| !text.is_empty()) else { return Some(Fate::Noise) };
+        let Some(text) = text.map(Text::into_string).filter(|text| !text.is_empty()) else { return Some(LineOutcome::Ignored) };
         if thinking
             && let Some(id) = &message_id
             && !self.turn.thought.contains(id)
@@ -200,7 +206,7 @@ impl ClaudeParser {
         }
         let content = Delta { text, message_id, parent_tool_call_id: parent };
         out.event(if thinking { StreamEvent::Thinking { content } } else { StreamEvent::Token { content } });
-        Some(Fate::Told)
+        Some(LineOutcome::Emitted)
     }
 
     /// Sends a request of our own.
@@ -221,21 +227,21 @@ impl ClaudeParser {
         self.request(&json!({ "subtype": "interrupt" }), out);
     }
 
-    fn init(&mut self, init: wire::Init, out: &mut Output) -> Fate {
+    fn init(&mut self, init: wire::Init, out: &mut Output) -> LineOutcome {
         self.stage = Stage::InTurn;
         let interrupted = self.interrupt == Interrupt::Wanted;
         if interrupted {
             self.send_interrupt(out);
         }
         if std::mem::replace(&mut self.started, true) {
-            return if interrupted { Fate::Told } else { Fate::Kept };
+            return if interrupted { LineOutcome::Emitted } else { LineOutcome::Buffered };
         }
         let started = Started { agent_session: init.session_id, version: init.claude_code_version, model: init.model };
         out.items.push(Item::Started(started));
-        Fate::Told
+        LineOutcome::Emitted
     }
 
-    fn api_retry(&mut self, retry: &wire::ApiRetry, out: &mut Output) -> Fate {
+    fn api_retry(&mut self, retry: &wire::ApiRetry, out: &mut Output) -> LineOutcome {
         let why = match (retry.error_status, retry.error.as_deref()) {
             (Some(status), Some(error)) => format!("{status} {error}"),
             (Some(status), None) => status.to_string(),
@@ -250,10 +256,10 @@ impl ClaudeParser {
         if retry.error_status == Some(429) && !std::mem::replace(&mut self.turn.limited, true) {
             out.event(StreamEvent::notice(Level::Warning, NoticeCode::RateLimited, "the provider's rate limit is reached"));
         }
-        Fate::Told
+        LineOutcome::Emitted
     }
 
-    fn assistant(&mut self, line: &str, said: &MessageLine<'_>, out: &mut Output) -> Option<Fate> {
+    fn assistant(&mut self, line: &str, said: &MessageLine<'_>, out: &mut Output) -> Option<LineOutcome> {
         let before = out.items.len();
         let mut unknown = false;
         for block in said.message.blocks()? {
@@ -298,9 +304,9 @@ impl ClaudeParser {
         out.items.extend(plan.map(Item::Event));
     }
 
-    fn user(&mut self, line: &str, said: &MessageLine<'_>, out: &mut Output) -> Option<Fate> {
+    fn user(&mut self, line: &str, said: &MessageLine<'_>, out: &mut Output) -> Option<LineOutcome> {
         if said.is_replay {
-            return Some(Fate::Noise);
+            return Some(LineOutcome::Ignored);
         }
         let before = out.items.len();
         let blocks = said.message.blocks()?;
@@ -344,7 +350,7 @@ impl ClaudeParser {
         out.event(StreamEvent::ToolResult { id: id.to_owned(), status, content: block.result_text(), duration_ms: None });
     }
 
-    fn result(&mut self, result: wire::TurnResult, out: &mut Output) -> Fate {
+    fn result(&mut self, result: wire::TurnResult, out: &mut Output) -> LineOutcome {
         self.permissions.turn_over(out);
         if result.is_aborted() {
             self.cut_short(out);
@@ -360,7 +366,7 @@ impl ClaudeParser {
             out.event(limit_notice(Level::Warning, "the provider's limit is reached", failure::resets_at(message)));
         }
         out.items.push(Item::TurnEnded(end));
-        Fate::Told
+        LineOutcome::Emitted
     }
 
     /// An interrupt has ended every tool, with or without a word of it.
@@ -371,7 +377,7 @@ impl ClaudeParser {
         }
     }
 
-    fn control_response(&mut self, line: wire::ControlResponse<'_>, out: &mut Output) -> Fate {
+    fn control_response(&mut self, line: wire::ControlResponse<'_>, out: &mut Output) -> LineOutcome {
         let before = out.items.len();
         let warning = |text: String| StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, text);
         let answer = line.response;
@@ -385,15 +391,15 @@ impl ClaudeParser {
         fate_since(before, out)
     }
 
-    fn rate_limit(&mut self, line: &wire::RateLimit, out: &mut Output) -> Fate {
+    fn rate_limit(&mut self, line: &wire::RateLimit, out: &mut Output) -> LineOutcome {
         let (level, message) = match line.rate_limit_info.status.as_str() {
             "rejected" => (Level::Warning, "the usage limit is reached"),
             "allowed_warning" => (Level::Info, "the usage limit is near"),
-            _ => return Fate::Noise,
+            _ => return LineOutcome::Ignored,
         };
         self.turn.limited |= level == Level::Warning;
         out.event(limit_notice(level, message, line.rate_limit_info.resets_at));
-        Fate::Told
+        LineOutcome::Emitted
     }
 }
 
@@ -441,7 +447,7 @@ impl Parser for ClaudeParser {
         }
     }
 
-    fn line(&mut self, line: &str, out: &mut Output) -> Fate {
+    fn line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
         let known = self.understand(line, out).or_else(|_unreadable| {
             // Doubled keys are an error where a type is expected; here the last one counts, as it does elsewhere.
             let fields: BTreeMap<String, &RawValue> = serde_json::from_str(line)?;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{ClaudeCode, wire};
 use crate::agent::replay::{self, Act, Decide as _, Recording, Replayed};
-use crate::agent::{Fate, Item, Mode, Output, Parser, Program};
+use crate::agent::{Item, LineOutcome, Mode, Output, Parser, Program};
 use crate::types::{Answer, Cause, Decision, Failure, Level, McpServer, McpTransport, NoticeCode, PermissionMode, StreamEvent, ToolStatus};
 
 const AGENT: &str = "claude_code";
@@ -156,7 +156,7 @@ fn a_request_that_we_do_not_know_is_refused_and_kept() {
     for request in [json!({ "subtype": "mcp_message" }), json!({ "subtype": "can_use_tool", "tool_name": 1 }), json!(null)] {
         let line = json!({ "type": "control_request", "request_id": "r", "request": request }).to_string();
         let mut out = Output::default();
-        assert_eq!(parser(Mode::TwoWay).line(&line, &mut out), Fate::Raw);
+        assert_eq!(parser(Mode::TwoWay).line(&line, &mut out), LineOutcome::Raw);
         assert_eq!(out.items, [Item::Event(StreamEvent::Raw { line })]);
         let sent: Value = serde_json::from_slice(&out.send).unwrap();
         assert_eq!((&sent["response"]["subtype"], &sent["response"]["request_id"]), (&json!("error"), &json!("r")));
@@ -340,7 +340,7 @@ fn an_interrupted_turn_leaves_no_call_and_no_request_open() {
     assert_eq!(told, ["question_resolved", "permission_resolved", "tool_result", "tool_result", "usage"]);
     let late = json!({ "type": "tool_result", "tool_use_id": "call-r", "content": "late" });
     out = Output::default();
-    assert_eq!(parser.line(&json!({ "type": "user", "message": { "content": [late] } }).to_string(), &mut out), Fate::Noise);
+    assert_eq!(parser.line(&json!({ "type": "user", "message": { "content": [late] } }).to_string(), &mut out), LineOutcome::Ignored);
 }
 
 #[test]

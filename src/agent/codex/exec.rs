@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::usage::usage as usage_of;
 use super::wire::Tokens;
 use super::{errors, tools};
-use crate::agent::{Fate, Installed, Item as Told, Output, Parser, Started, Task};
+use crate::agent::{Installed, Item as Told, LineOutcome, Output, Parser, Started, Task};
 use crate::process::Exit;
 use crate::types::{Delta, FileChangeKind, Level, NoticeCode, PlanEntry, PlanStatus, Role, StreamEvent, ToolKind, ToolStatus};
 
@@ -164,13 +164,13 @@ impl Exec {
     }
 
     /// Any line that is known by its form. `None` if what it holds is not known.
-    fn told(&mut self, line: Line, out: &mut Output) -> Option<Fate> {
+    fn told(&mut self, line: Line, out: &mut Output) -> Option<LineOutcome> {
         match line {
             Line::ThreadStarted { thread_id } => {
                 let started = Started { agent_session: Some(thread_id), version: self.version.clone(), model: self.model.clone() };
                 out.items.push(Told::Started(started));
             }
-            Line::TurnStarted {} => return Some(Fate::Noise),
+            Line::TurnStarted {} => return Some(LineOutcome::Ignored),
             Line::TurnCompleted { usage } => {
                 if !self.resumed {
                     out.event(StreamEvent::Usage(usage_of(usage)));
@@ -188,24 +188,24 @@ impl Exec {
             Line::ItemStarted { item: Item::TodoList { items } }
             | Line::ItemUpdated { item: Item::TodoList { items } }
             | Line::ItemCompleted { item: Item::TodoList { items } } => return Some(self.plan(items, out)),
-            Line::ItemStarted { item } => return self.call(&item, out).then_some(Fate::Told),
+            Line::ItemStarted { item } => return self.call(&item, out).then_some(LineOutcome::Emitted),
             Line::ItemUpdated { .. } => return None,
             Line::ItemCompleted { item } => return self.completed(item, out),
         }
-        Some(Fate::Told)
+        Some(LineOutcome::Emitted)
     }
 
-    fn plan(&mut self, items: Vec<Todo>, out: &mut Output) -> Fate {
+    fn plan(&mut self, items: Vec<Todo>, out: &mut Output) -> LineOutcome {
         let status = |completed| if completed { PlanStatus::Completed } else { PlanStatus::Pending };
         let entries: Vec<PlanEntry> =
             items.into_iter().map(|todo| PlanEntry { content: todo.text, status: status(todo.completed) }).collect();
         // The list comes once more when the turn ends.
         if entries == self.plan {
-            return Fate::Noise;
+            return LineOutcome::Ignored;
         }
         self.plan.clone_from(&entries);
         out.event(StreamEvent::Plan { entries });
-        Fate::Told
+        LineOutcome::Emitted
     }
 
     /// Tells an item as a tool call, if it is one.
@@ -231,7 +231,7 @@ impl Exec {
         true
     }
 
-    fn completed(&mut self, item: Item, out: &mut Output) -> Option<Fate> {
+    fn completed(&mut self, item: Item, out: &mut Output) -> Option<LineOutcome> {
         if let Item::CommandExecution { id, .. } | Item::FileChange { id, .. } | Item::McpToolCall { id, .. } | Item::WebSearch { id, .. } =
             &item
             && !self.open.remove(id)
@@ -266,7 +266,7 @@ impl Exec {
             Item::Error { message } => out.event(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message)),
             Item::TodoList { .. } | Item::Unknown => return None,
         }
-        Some(Fate::Told)
+        Some(LineOutcome::Emitted)
     }
 }
 
@@ -276,7 +276,7 @@ impl Parser for Exec {
         out.close_stdin = true;
     }
 
-    fn line(&mut self, line: &str, out: &mut Output) -> Fate {
+    fn line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
         let told = serde_json::from_str(line).ok().and_then(|known| self.told(known, out));
         told.unwrap_or_else(|| out.raw(line))
     }

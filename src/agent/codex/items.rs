@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::wire::{FileUpdate, Item, PatchKind, Status};
 use super::{diff, tools};
-use crate::agent::{Fate, Item as Told, Output};
+use crate::agent::{Item as Told, LineOutcome, Output};
 use crate::types::{Delta, Level, NoticeCode, Role, StreamEvent, ToolKind, ToolStatus};
 
 /// What is known of the items that have begun.
@@ -68,47 +68,47 @@ impl Items {
     }
 
     /// The changes of a patch that is still being written.
-    pub(super) fn patch_updated(&mut self, id: &str, changes: &Value) -> Option<Fate> {
+    pub(super) fn patch_updated(&mut self, id: &str, changes: &Value) -> Option<LineOutcome> {
         self.open.get_mut(id)?.input = json!({ "changes": changes });
-        Some(Fate::Kept)
+        Some(LineOutcome::Buffered)
     }
 
     /// A piece of a message.
-    pub(super) fn token(id: &str, text: &str, parent: Option<&str>, out: &mut Output) -> Fate {
+    pub(super) fn token(id: &str, text: &str, parent: Option<&str>, out: &mut Output) -> LineOutcome {
         out.event(StreamEvent::Token { content: piece(id, text, parent) });
-        Fate::Told
+        LineOutcome::Emitted
     }
 
     /// A piece of a thought.
-    pub(super) fn thinking(&mut self, id: &str, text: &str, parent: Option<&str>, out: &mut Output) -> Fate {
+    pub(super) fn thinking(&mut self, id: &str, text: &str, parent: Option<&str>, out: &mut Output) -> LineOutcome {
         if self.thought.as_deref() != Some(id) {
             self.thought = Some(id.to_owned());
         }
         out.event(StreamEvent::Thinking { content: piece(id, text, parent) });
-        Fate::Told
+        LineOutcome::Emitted
     }
 
     /// An item has begun. `None` if it is not known.
-    pub(super) fn started(&mut self, item: &Item, parent: Option<&str>, out: &mut Output) -> Option<Fate> {
+    pub(super) fn started(&mut self, item: &Item, parent: Option<&str>, out: &mut Output) -> Option<LineOutcome> {
         match item {
             // What they hold comes in pieces, and whole when they are over.
             Item::UserMessage {} | Item::AgentMessage { .. } | Item::Plan { .. } | Item::Reasoning { .. } | Item::ContextCompaction {} => {
-                return Some(Fate::Noise);
+                return Some(LineOutcome::Ignored);
             }
             // What is searched for is often told only at the end.
-            Item::WebSearch { query, .. } if query.is_empty() => return Some(Fate::Noise),
+            Item::WebSearch { query, .. } if query.is_empty() => return Some(LineOutcome::Ignored),
             _ => {}
         }
         let call = call_of(item)?;
         self.tell_call(call, parent, out);
-        Some(Fate::Told)
+        Some(LineOutcome::Emitted)
     }
 
     /// An item is over. `None` if it is not known.
-    pub(super) fn completed(&mut self, item: Item, parent: Option<&str>, out: &mut Output) -> Option<Fate> {
+    pub(super) fn completed(&mut self, item: Item, parent: Option<&str>, out: &mut Output) -> Option<LineOutcome> {
         if let Some(call) = call_of(&item) {
             if self.cut.contains(&call.id) {
-                return Some(Fate::Noise);
+                return Some(LineOutcome::Ignored);
             }
             // Every result has its call before it, even where the beginning was not told.
             if self.open.remove(&call.id).is_none() {
@@ -122,24 +122,24 @@ impl Items {
             let (id, status, content, duration_ms) = result_of(item)?;
             self.open.remove(&id);
             out.event(tools::result(&id, status, content, duration_ms));
-            return Some(Fate::Told);
+            return Some(LineOutcome::Emitted);
         }
         match item {
             Item::AgentMessage { id, text } | Item::Plan { id, text } if !text.is_empty() => {
                 let parent_tool_call_id = parent.map(str::to_owned);
                 out.event(StreamEvent::Message { role: Role::Assistant, content: text, message_id: Some(id), parent_tool_call_id });
-                Some(Fate::Told)
+                Some(LineOutcome::Emitted)
             }
             Item::Reasoning { id, summary, content } if self.thought.as_ref() != Some(&id) => {
                 let whole = if summary.is_empty() { content.join("\n\n") } else { summary.join("\n\n") };
-                Some(if whole.is_empty() { Fate::Noise } else { self.thinking(&id, &whole, parent, out) })
+                Some(if whole.is_empty() { LineOutcome::Ignored } else { self.thinking(&id, &whole, parent, out) })
             }
             Item::ContextCompaction {} => {
                 out.event(StreamEvent::notice(Level::Info, NoticeCode::AgentWarning, "the agent shortened its conversation"));
-                Some(Fate::Told)
+                Some(LineOutcome::Emitted)
             }
             Item::Unknown => None,
-            _ => Some(Fate::Noise),
+            _ => Some(LineOutcome::Ignored),
         }
     }
 

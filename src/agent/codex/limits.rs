@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::wire;
-use crate::agent::{Fate, Output};
+use crate::agent::{LineOutcome, Output};
 use crate::types::{Level, NoticeCode, StreamEvent, Timestamp};
 
 /// What is known of the account's limits.
@@ -19,19 +19,19 @@ pub(super) struct Limits {
 
 impl Limits {
     /// Takes what Codex says of them, and tells a limit that has been reached since.
-    pub(super) fn update(&mut self, updated: &wire::LimitsUpdated, out: &mut Output) -> Fate {
+    pub(super) fn update(&mut self, updated: &wire::LimitsUpdated, out: &mut Output) -> LineOutcome {
         let limits = &updated.rate_limits;
         let windows = [&limits.primary, &limits.secondary].into_iter().flatten().filter(|window| window.used_percent >= 100);
         // With both used up, nothing goes before the later one.
         self.resets_at = windows.filter_map(|window| window.resets_at).max();
         if limits.rate_limit_reached_type == self.reached {
-            return Fate::Noise;
+            return LineOutcome::Ignored;
         }
         self.reached.clone_from(&limits.rate_limit_reached_type);
-        let Some(reached) = &self.reached else { return Fate::Kept };
+        let Some(reached) = &self.reached else { return LineOutcome::Buffered };
         let message = format!("the provider's limit is reached: {reached}");
         self.tell(message, out);
-        Fate::Told
+        LineOutcome::Emitted
     }
 
     /// A turn begins, in which a limit may be told again.

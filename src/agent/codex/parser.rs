@@ -36,7 +36,7 @@ use super::turn::{Interrupt, Phase, Turn};
 use super::usage::Meter;
 use super::wire::{self, Line};
 use crate::agent::conceal::conceal;
-use crate::agent::{Fate, Item, Output, Parser, Started, Task};
+use crate::agent::{Item, LineOutcome, Output, Parser, Started, Task};
 use crate::process::Exit;
 use crate::types::{Answer, Cause, Failure, Level, McpServer, NoticeCode, PermissionMode, PlanEntry, PlanStatus, StreamEvent, TurnEnd};
 
@@ -172,7 +172,7 @@ impl AppServer {
     }
 
     /// An answer to a request of ours. `None` if nobody asked, or if it is no answer.
-    fn response(&mut self, id: &Value, line: &Line<'_>, out: &mut Output) -> Option<Fate> {
+    fn response(&mut self, id: &Value, line: &Line<'_>, out: &mut Output) -> Option<LineOutcome> {
         let call = self.awaited.remove(&id.as_u64()?)?;
         match (call, &line.error) {
             (Call::Initialize, None) => {
@@ -207,10 +207,10 @@ impl AppServer {
                 return Some(self.end_if_clean(out));
             }
             // What these come to is told by notifications. An interrupt is refused when the turn has just ended by itself.
-            (Call::StartTurn | Call::Steer, None) | (Call::Interrupt, _) => return Some(Fate::Noise),
+            (Call::StartTurn | Call::Steer, None) | (Call::Interrupt, _) => return Some(LineOutcome::Ignored),
             (Call::Clean, None) => return Some(self.cleaned(out)),
         }
-        Some(Fate::Told)
+        Some(LineOutcome::Emitted)
     }
 
     /// Ends the turn: without this answer nothing can follow. Gives nothing, so that the line is kept as a raw event as well.
@@ -220,7 +220,7 @@ impl AppServer {
     }
 
     /// A request of Codex. Every one is answered, if not now then by [`Parser::answer`]. `None` if it is not known, which it is told.
-    fn request(&mut self, method: &str, id: Value, params: Option<&RawValue>, out: &mut Output) -> Option<Fate> {
+    fn request(&mut self, method: &str, id: Value, params: Option<&RawValue>, out: &mut Output) -> Option<LineOutcome> {
         let asked: Option<wire::Asked> = read(params);
         let asked = asked.filter(|asked| self.threads.parent_of(&asked.thread_id).is_some());
         let fields: Option<Map<String, Value>> = read(params);
@@ -243,10 +243,10 @@ impl AppServer {
                 return None;
             }
         }
-        Some(Fate::Told)
+        Some(LineOutcome::Emitted)
     }
 
-    fn notification(&mut self, method: &str, params: Option<&RawValue>, out: &mut Output) -> Option<Fate> {
+    fn notification(&mut self, method: &str, params: Option<&RawValue>, out: &mut Output) -> Option<LineOutcome> {
         match method {
             "item/agentMessage/delta" => {
                 let piece: wire::Piece<'_> = read(params)?;
@@ -263,7 +263,7 @@ impl AppServer {
                 let parent = self.threads.parent_of(&part.thread_id)?;
                 // The parts are paragraphs.
                 let first = part.summary_index == 0;
-                Some(if first { Fate::Noise } else { self.items.thinking(&part.item_id, "\n\n", parent, out) })
+                Some(if first { LineOutcome::Ignored } else { self.items.thinking(&part.item_id, "\n\n", parent, out) })
             }
             "item/commandExecution/outputDelta" | "item/fileChange/outputDelta" => {
                 let piece: wire::Piece<'_> = read(params)?;
@@ -290,7 +290,7 @@ impl AppServer {
             "thread/tokenUsage/updated" => self.usage(&read(params)?, out),
             "serverRequest/resolved" => {
                 let resolved: wire::RequestResolved = read(params)?;
-                Some(if self.approvals.resolved(&resolved.request_id, out) { Fate::Told } else { Fate::Noise })
+                Some(if self.approvals.resolved(&resolved.request_id, out) { LineOutcome::Emitted } else { LineOutcome::Ignored })
             }
             "account/rateLimits/updated" => Some(self.limits.update(&read(params)?, out)),
             "error" => Some(self.error(read(params)?, out)),
@@ -299,7 +299,7 @@ impl AppServer {
         }
     }
 
-    fn item(&mut self, news: wire::ItemNews, over: bool, out: &mut Output) -> Option<Fate> {
+    fn item(&mut self, news: wire::ItemNews, over: bool, out: &mut Output) -> Option<LineOutcome> {
         let wire::ItemNews { thread_id, item } = news;
         if let wire::Item::CollabAgentToolCall { id, receiver_thread_ids, .. } = &item
             && self.threads.parent_of(&thread_id).is_some()
@@ -315,17 +315,17 @@ impl AppServer {
         }
         let fate = self.items.completed(item, parent, out)?;
         let ended = self.end_if_clean(out);
-        Some(if ended == Fate::Told { ended } else { fate })
+        Some(if ended == LineOutcome::Emitted { ended } else { fate })
     }
 
     /// Codex has ended the commands that ran on, and tells the end of each within some milliseconds. One that was interrupted just
     /// after its start it has ended before, and tells nothing (tried with 0.169.0): the wait for it has a bound.
-    fn cleaned(&mut self, out: &mut Output) -> Fate {
-        let Phase::Cleaning(_, rounds) = &mut self.turn.phase else { return Fate::Noise };
+    fn cleaned(&mut self, out: &mut Output) -> LineOutcome {
+        let Phase::Cleaning(_, rounds) = &mut self.turn.phase else { return LineOutcome::Ignored };
         *rounds += 1;
         if *rounds < CLEANINGS {
             self.clean(out);
-            return Fate::Told;
+            return LineOutcome::Emitted;
         }
         self.items.cut_short(|_| true, &[], out);
         self.end_if_clean(out)
@@ -336,23 +336,23 @@ impl AppServer {
     }
 
     /// Ends a turn whose end is held back, once nothing of it runs any more.
-    fn end_if_clean(&mut self, out: &mut Output) -> Fate {
+    fn end_if_clean(&mut self, out: &mut Output) -> LineOutcome {
         if self.items.commands_run() {
-            return Fate::Kept;
+            return LineOutcome::Buffered;
         }
         match std::mem::take(&mut self.turn.phase) {
             Phase::Cleaning(end, _) => {
                 self.end_turn(end, out);
-                Fate::Told
+                LineOutcome::Emitted
             }
             phase => {
                 self.turn.phase = phase;
-                Fate::Noise
+                LineOutcome::Ignored
             }
         }
     }
 
-    fn plan(&mut self, updated: wire::PlanUpdated, out: &mut Output) -> Option<Fate> {
+    fn plan(&mut self, updated: wire::PlanUpdated, out: &mut Output) -> Option<LineOutcome> {
         let ours = self.threads.parent_of(&updated.thread_id)?.is_none();
         let entry = |step: wire::PlanStep| PlanEntry {
             content: step.step,
@@ -365,20 +365,20 @@ impl AppServer {
         let entries: Vec<PlanEntry> = updated.plan.into_iter().map(entry).collect();
         // The plan is the run's; a sub-agent's would overwrite it.
         if !ours || entries == self.plan {
-            return Some(Fate::Noise);
+            return Some(LineOutcome::Ignored);
         }
         self.plan.clone_from(&entries);
         out.event(StreamEvent::Plan { entries });
-        Some(Fate::Told)
+        Some(LineOutcome::Emitted)
     }
 
-    fn turn_started(&mut self, started: wire::TurnStarted, out: &mut Output) -> Option<Fate> {
+    fn turn_started(&mut self, started: wire::TurnStarted, out: &mut Output) -> Option<LineOutcome> {
         if self.threads.parent_of(&started.thread_id)?.is_some() {
-            return Some(Fate::Noise);
+            return Some(LineOutcome::Ignored);
         }
         // A turn that is over cannot be taken back by a line that came too late, and its end would be told twice.
         if matches!(self.turn.phase, Phase::Cleaning(..)) {
-            return Some(Fate::Noise);
+            return Some(LineOutcome::Ignored);
         }
         self.last_message.clear();
         let (turn, steers) = (started.turn.id, std::mem::take(&mut self.turn.steers));
@@ -391,12 +391,12 @@ impl AppServer {
         if self.turn.interrupt == Interrupt::Wanted {
             self.send_interrupt(&turn, out);
         }
-        Some(if out.send.len() > before { Fate::Told } else { Fate::Kept })
+        Some(if out.send.len() > before { LineOutcome::Emitted } else { LineOutcome::Buffered })
     }
 
-    fn turn_completed(&mut self, completed: wire::TurnCompleted, out: &mut Output) -> Option<Fate> {
+    fn turn_completed(&mut self, completed: wire::TurnCompleted, out: &mut Output) -> Option<LineOutcome> {
         if self.threads.parent_of(&completed.thread_id)?.is_some() {
-            return Some(Fate::Noise);
+            return Some(LineOutcome::Ignored);
         }
         let error = completed.turn.error.unwrap_or_default();
         let end = match completed.turn.status {
@@ -410,11 +410,11 @@ impl AppServer {
             wire::TurnStatus::Unknown => return None,
         };
         self.end_turn(end, out);
-        Some(Fate::Told)
+        Some(LineOutcome::Emitted)
     }
 
     /// The turn was interrupted. Nothing more is told of what it was doing, except of commands, which run on.
-    fn cut_short(&mut self, failure: Failure, out: &mut Output) -> Fate {
+    fn cut_short(&mut self, failure: Failure, out: &mut Output) -> LineOutcome {
         let denied = self.approvals.turn_over(out);
         self.items.cut_short(|call| !call.runs_on || denied.contains(&call.id.to_owned()), &denied, out);
         if self.items.commands_run() {
@@ -423,45 +423,45 @@ impl AppServer {
         } else {
             self.end_turn(Err(failure), out);
         }
-        Fate::Told
+        LineOutcome::Emitted
     }
 
-    fn usage(&mut self, updated: &wire::UsageUpdated, out: &mut Output) -> Option<Fate> {
+    fn usage(&mut self, updated: &wire::UsageUpdated, out: &mut Output) -> Option<LineOutcome> {
         self.threads.parent_of(&updated.thread_id)?;
         if !self.turn.has_been() {
             self.meter.begin(&updated.thread_id, &updated.token_usage);
-            return Some(Fate::Kept);
+            return Some(LineOutcome::Buffered);
         }
-        let Some(usage) = self.meter.add(&updated.thread_id, &updated.token_usage) else { return Some(Fate::Noise) };
+        let Some(usage) = self.meter.add(&updated.thread_id, &updated.token_usage) else { return Some(LineOutcome::Ignored) };
         out.event(StreamEvent::Usage(usage));
-        Some(Fate::Told)
+        Some(LineOutcome::Emitted)
     }
 
-    fn error(&mut self, news: wire::ErrorNews, out: &mut Output) -> Fate {
+    fn error(&mut self, news: wire::ErrorNews, out: &mut Output) -> LineOutcome {
         let wire::ErrorNews { error, will_retry } = news;
         let (info, details) = (&error.codex_error_info, error.additional_details.as_deref());
         if will_retry {
             let notices = errors::retrying(info, &error.message, details);
             self.limits.note_told(&notices);
             out.items.extend(notices.into_iter().map(Item::Event));
-            return Fate::Told;
+            return LineOutcome::Emitted;
         }
         let Failure { cause, message } = errors::failure(info, &error.message);
         if cause == Cause::RateLimited {
             self.limits.tell_once(&message, out);
         }
         out.event(StreamEvent::Error { code: cause.as_str().to_owned(), message, retryable: false });
-        Fate::Told
+        LineOutcome::Emitted
     }
 
-    fn mcp_startup(&mut self, startup: wire::McpStartup, out: &mut Output) -> Fate {
+    fn mcp_startup(&mut self, startup: wire::McpStartup, out: &mut Output) -> LineOutcome {
         if startup.status != "failed" {
-            return Fate::Noise;
+            return LineOutcome::Ignored;
         }
         let error = conceal(&startup.error.unwrap_or_default(), &self.mcp_servers);
         let message = format!("MCP server {} did not start: {error}", startup.name);
         out.event(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message));
-        Fate::Told
+        LineOutcome::Emitted
     }
 }
 
@@ -473,7 +473,7 @@ impl Parser for AppServer {
         self.call(Call::Initialize, "initialize", &params, out);
     }
 
-    fn line(&mut self, line: &str, out: &mut Output) -> Fate {
+    fn line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
         let Ok(mut said) = serde_json::from_str::<Line<'_>>(line) else { return out.raw(line) };
         let understood = match (said.method.take(), said.id.take()) {
             (Some(method), Some(id)) => self.request(&method.0, id, said.params, out),
@@ -541,7 +541,7 @@ impl Parser for AppServer {
 }
 
 /// Notifications that are warnings of the program. `None` if it is neither those nor noise.
-fn remark(method: &str, params: Option<&RawValue>, out: &mut Output) -> Option<Fate> {
+fn remark(method: &str, params: Option<&RawValue>, out: &mut Output) -> Option<LineOutcome> {
     let warning = |message: String| StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message);
     match method {
         "configWarning" | "deprecationNotice" | "warning" | "guardianWarning" => {
@@ -552,14 +552,14 @@ fn remark(method: &str, params: Option<&RawValue>, out: &mut Output) -> Option<F
             let rerouted: wire::Rerouted = read(params)?;
             out.event(warning(format!("the provider answers with {} instead of {}", rerouted.to_model, rerouted.from_model)));
         }
-        _ => return NOISE.contains(&method).then_some(Fate::Noise),
+        _ => return NOISE.contains(&method).then_some(LineOutcome::Ignored),
     }
-    Some(Fate::Told)
+    Some(LineOutcome::Emitted)
 }
 
-fn tool_output(id: &str, content: &str, out: &mut Output) -> Fate {
+fn tool_output(id: &str, content: &str, out: &mut Output) -> LineOutcome {
     out.event(StreamEvent::ToolOutput { id: id.to_owned(), content: content.to_owned() });
-    Fate::Told
+    LineOutcome::Emitted
 }
 
 /// Why a request of ours was refused. An unknown thread is an invalid request, too (recording `appserver_resume_2`).

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Codex;
 use crate::agent::replay::{self, Act, Decide as _, Recording, Replayed, Step};
-use crate::agent::{Fate, Installed, Item, Mode, Output, Parser, Program, Task};
+use crate::agent::{Installed, Item, LineOutcome, Mode, Output, Parser, Program, Task};
 use crate::types::{Answer, Cause, Decision, Failure, McpServer, McpTransport, PermissionMode, StreamEvent, ToolKind, ToolStatus};
 
 const AGENT: &str = "codex";
@@ -136,13 +136,13 @@ fn begun_with(task: &Task) -> Box<dyn Parser> {
         json!({ "id": 3, "result": {} }),
         json!({ "method": "turn/started", "params": { "threadId": "t", "turn": { "id": "u" } } }),
     ] {
-        assert_ne!(parser.line(&line.to_string(), &mut Output::default()), Fate::Raw, "{line}");
+        assert_ne!(parser.line(&line.to_string(), &mut Output::default()), LineOutcome::Raw, "{line}");
     }
     parser
 }
 
 /// What a parser makes of one line, as the lines of a snapshot.
-fn made(parser: &mut dyn Parser, line: &Value) -> (Fate, Vec<StreamEvent>, Vec<Value>) {
+fn made(parser: &mut dyn Parser, line: &Value) -> (LineOutcome, Vec<StreamEvent>, Vec<Value>) {
     let mut out = Output::default();
     let line = line.to_string();
     let fate = parser.line(&line, &mut out);
@@ -164,7 +164,7 @@ fn taken(out: Output) -> (Vec<StreamEvent>, Vec<Value>) {
 fn a_request_that_nobody_knows_is_refused_and_kept() {
     let mut parser = begun();
     let (fate, _, sent) = made(&mut *parser, &json!({ "id": "x-1", "method": "future/request", "params": {} }));
-    assert_eq!(fate, Fate::Raw);
+    assert_eq!(fate, LineOutcome::Raw);
     assert_eq!((&sent[0]["id"], &sent[0]["error"]["code"]), (&json!("x-1"), &json!(-32601)));
 }
 
@@ -261,14 +261,14 @@ fn an_interrupted_turn_leaves_no_call_and_no_request_open() {
     assert!(matches!(&out.items[1], Item::Event(StreamEvent::ToolResult { status: ToolStatus::Denied, .. })));
     assert_eq!(methods(out), ["thread/backgroundTerminals/clean"]);
     let again = made(&mut *parser, &json!({ "id": 5, "result": {} }));
-    assert_eq!((again.0, again.1.len()), (Fate::Told, 0), "the end may still come");
+    assert_eq!((again.0, again.1.len()), (LineOutcome::Emitted, 0), "the end may still come");
     let ended = json!({ "type": "commandExecution", "command": "sleep 9", "id": "command", "status": "failed", "exitCode": -1 });
     out = Output::default();
     parser.line(&json!({ "method": "item/completed", "params": { "threadId": "t", "item": ended } }).to_string(), &mut out);
     assert!(matches!(&out.items[..], [Item::Event(StreamEvent::ToolResult { .. }), Item::TurnEnded(Err(_))]), "{out:?}");
     assert_eq!(
         made(&mut *parser, &json!({ "method": "item/completed", "params": { "threadId": "t", "item": items[1].1 } })).0,
-        Fate::Noise
+        LineOutcome::Ignored
     );
     assert!(parser.say("go on", &mut Output::default()));
 }
@@ -435,7 +435,7 @@ fn a_sub_agents_words_name_the_call_that_it_works_for() {
     let over = json!({ "threadId": "sub", "turn": { "id": "u", "items": [], "status": "completed" } });
     assert_eq!(
         made(&mut *parser, &json!({ "method": "turn/completed", "params": over })).0,
-        Fate::Noise,
+        LineOutcome::Ignored,
         "only our own turn ends the run's"
     );
 }
@@ -478,7 +478,7 @@ fn a_reached_limit_is_told_once_with_its_end() {
     let (_, events, _) = made(&mut *parser, &line);
     let [StreamEvent::Notice { data, .. }] = &events[..] else { panic!("{events:?}") };
     assert_eq!(data, &Some(json!({ "resets_at": "2026-11-22T06:43:02.000Z" })));
-    assert_eq!(made(&mut *parser, &line).0, Fate::Noise);
+    assert_eq!(made(&mut *parser, &line).0, LineOutcome::Ignored);
 }
 
 #[test]
@@ -486,7 +486,7 @@ fn an_answer_of_an_unknown_form_ends_the_run_and_not_in_silence() {
     let mut parser = parser(Mode::TwoWay, &replay::task(AGENT));
     parser.open(&mut Output::default());
     let mut out = Output::default();
-    assert_eq!(parser.line(r#"{"id":1,"result":7}"#, &mut out), Fate::Raw);
+    assert_eq!(parser.line(r#"{"id":1,"result":7}"#, &mut out), LineOutcome::Raw);
     assert!(out.items.iter().any(|item| matches!(item, crate::agent::Item::TurnEnded(Err(_)))), "{out:?}");
 }
 

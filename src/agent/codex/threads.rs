@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::wire;
-use crate::agent::Fate;
+use crate::agent::LineOutcome;
 
 /// The threads of the process that are ours: the one that we opened, and those of its sub-agents.
 #[derive(Debug, Default)]
@@ -24,13 +24,13 @@ impl Threads {
     }
 
     /// A thread has come to be.
-    pub(super) fn started(&mut self, thread: wire::NewThread) -> Fate {
+    pub(super) fn started(&mut self, thread: wire::NewThread) -> LineOutcome {
         let known = thread.parent_thread_id.is_some_and(|parent| self.parent_of(&parent).is_some());
         if !known || self.sub_agents.contains_key(&thread.id) {
-            return Fate::Noise;
+            return LineOutcome::Ignored;
         }
         self.sub_agents.insert(thread.id.clone(), thread.id);
-        Fate::Kept
+        LineOutcome::Buffered
     }
 
     /// The tool call `call` is about these threads.

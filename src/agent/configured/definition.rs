@@ -11,7 +11,7 @@ pub struct Definition {
     /// The `agent_type` that clients ask for.
     pub name: String,
     /// How it is spoken with.
-    pub speaks: Speaks,
+    pub speaks: WireFormat,
     /// The program: a file name to look for, or an absolute path.
     pub program: String,
     /// Its arguments in every run.
@@ -34,7 +34,7 @@ pub struct Definition {
 
 /// How a configured agent is spoken with.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Speaks {
+pub enum WireFormat {
     /// By the Agent Client Protocol.
     Acp,
     /// The prompt on stdin, the answer as text on stdout; exit code 0 says that it went well.
@@ -43,7 +43,7 @@ pub enum Speaks {
     Jsonl(Box<Fields>),
 }
 
-impl Speaks {
+impl WireFormat {
     /// The word for it, in the settings and in the API.
     pub fn as_str(&self) -> &'static str {
         match self {

@@ -6,7 +6,7 @@ use super::program::diagnose;
 use super::text::Answer;
 use super::{Field, Fields};
 use crate::agent::acp::from_words;
-use crate::agent::{Fate, Item, Output, Parser, Started};
+use crate::agent::{Item, LineOutcome, Output, Parser, Started};
 use crate::process::Exit;
 use crate::types::{Cause, Failure, Role, StreamEvent, Usage};
 
@@ -93,7 +93,7 @@ impl Parser for Jsonl {
         out.close_stdin = true;
     }
 
-    fn line(&mut self, line: &str, out: &mut Output) -> Fate {
+    fn line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
         let Ok(value) = serde_json::from_str::<Value>(line) else { return out.raw(line) };
         let text = |field: &Option<Field>| field.as_ref()?.find(&value)?.as_str().map(str::to_owned);
         let session = text(&self.fields.session);
@@ -126,8 +126,8 @@ impl Parser for Jsonl {
             self.end(Ok(result), out);
         }
         match (out.is_empty(), known) {
-            (false, _) => Fate::Told,
-            (true, true) => Fate::Kept,
+            (false, _) => LineOutcome::Emitted,
+            (true, true) => LineOutcome::Buffered,
             (true, false) => out.raw(line),
         }
     }

@@ -11,6 +11,6 @@ mod program;
 mod tests;
 mod text;
 
-pub use definition::{Definition, Speaks};
+pub use definition::{Definition, WireFormat};
 pub use fields::{BadPointer, Field, Fields, Pointer};
 pub use program::Configured;

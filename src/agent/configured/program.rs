@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::jsonl::Jsonl;
 use super::text::Text;
-use super::{Definition, Speaks};
+use super::{Definition, WireFormat};
 use crate::agent::acp::{Acp, Dialect, from_words};
 use crate::agent::flags::Flag;
 use crate::agent::probe::Prober;
@@ -98,7 +98,7 @@ impl Program for Configured {
     /// Of an agent that speaks ACP, what the protocol can: which of it this one can is only told when it starts.
     fn capabilities(&self, _variant: &str) -> Capabilities {
         match self.definition.speaks {
-            Speaks::Acp => Capabilities {
+            WireFormat::Acp => Capabilities {
                 resume: true,
                 messages: true,
                 steer: false,
@@ -108,7 +108,7 @@ impl Program for Configured {
                 models: true,
                 mcp_servers: true,
             },
-            Speaks::Text | Speaks::Jsonl(_) => Capabilities {
+            WireFormat::Text | WireFormat::Jsonl(_) => Capabilities {
                 resume: !self.definition.resume_args.is_empty(),
                 models: !self.definition.model_args.is_empty(),
                 ..Capabilities::default()
@@ -122,7 +122,7 @@ impl Program for Configured {
 
     fn invocation(&self, task: &Task, _installed: &Installed) -> Result<Invocation, Failure> {
         let mut args = self.definition.args.clone();
-        if self.definition.speaks == Speaks::Acp {
+        if self.definition.speaks == WireFormat::Acp {
             if task.spec.working_dir.to_str().is_none() {
                 return Err(Failure::new(Cause::BadArguments, "the path of the working folder is not UTF-8"));
             }
@@ -138,12 +138,12 @@ impl Program for Configured {
 
     fn parser(&self, task: &Task, _installed: &Installed) -> Box<dyn Parser> {
         match &self.definition.speaks {
-            Speaks::Acp => {
+            WireFormat::Acp => {
                 let dialect = Dialect { diagnose: Some(diagnose), ..Dialect::default() };
                 Box::new(Acp::new(task, dialect).in_session_mode(self.definition.session_mode.clone()))
             }
-            Speaks::Text => Box::new(Text::new(&task.spec.prompt)),
-            Speaks::Jsonl(fields) => Box::new(Jsonl::new(&task.spec.prompt, fields.as_ref().clone())),
+            WireFormat::Text => Box::new(Text::new(&task.spec.prompt)),
+            WireFormat::Jsonl(fields) => Box::new(Jsonl::new(&task.spec.prompt, fields.as_ref().clone())),
         }
     }
 }

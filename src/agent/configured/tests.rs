@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::{Configured, Definition, Fields, Speaks};
+use super::{Configured, Definition, Fields, WireFormat};
 use crate::agent::flags::judge;
 use crate::agent::replay::{Act, Recording, installed, recordings, replay, survives_anything, task};
 use crate::agent::{Invocation, Item, Location, Output, Parser, Program, Task};
@@ -28,9 +28,9 @@ fn fields() -> Fields {
     .unwrap()
 }
 
-fn agent(speaks: Speaks) -> Configured {
+fn agent(speaks: WireFormat) -> Configured {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-    let one_shot = speaks != Speaks::Acp;
+    let one_shot = speaks != WireFormat::Acp;
     Configured::new(Definition {
         name: "mine".to_owned(),
         speaks,
@@ -46,11 +46,11 @@ fn agent(speaks: Speaks) -> Configured {
     })
 }
 
-fn speaks(recording: &str) -> Speaks {
-    if recording.starts_with("text") { Speaks::Text } else { Speaks::Jsonl(Box::new(fields())) }
+fn speaks(recording: &str) -> WireFormat {
+    if recording.starts_with("text") { WireFormat::Text } else { WireFormat::Jsonl(Box::new(fields())) }
 }
 
-fn parser(speaks: Speaks) -> Box<dyn Parser> {
+fn parser(speaks: WireFormat) -> Box<dyn Parser> {
     agent(speaks).parser(&task("mine"), &installed("mine", "", ""))
 }
 
@@ -67,14 +67,14 @@ fn every_made_up_program_ends_as_it_should() {
 #[test]
 fn no_bytes_and_no_order_of_lines_break_them() {
     let all: Vec<Recording> = recordings("configured");
-    survives_anything(&all, || parser(Speaks::Text));
-    survives_anything(&all, || parser(Speaks::Jsonl(Box::new(fields()))));
+    survives_anything(&all, || parser(WireFormat::Text));
+    survives_anything(&all, || parser(WireFormat::Jsonl(Box::new(fields()))));
 }
 
 #[test]
 fn an_agent_that_names_no_result_ends_well_with_its_last_message() {
     let only_tokens: Fields = serde_json::from_value(json!({ "token": "/text" })).unwrap();
-    let mut parser = parser(Speaks::Jsonl(Box::new(only_tokens)));
+    let mut parser = parser(WireFormat::Jsonl(Box::new(only_tokens)));
     let mut out = Output::default();
     for piece in ["Hel", "lo"] {
         parser.line(&json!({ "text": piece }).to_string(), &mut out);
@@ -87,7 +87,7 @@ fn an_agent_that_names_no_result_ends_well_with_its_last_message() {
 
 #[test]
 fn a_long_answer_is_told_whole_and_kept_to_a_bound() {
-    let mut parser = parser(Speaks::Text);
+    let mut parser = parser(WireFormat::Text);
     let (mut told, mut cut) = (0, false);
     for _ in 0..40 {
         let mut out = Output::default();
@@ -108,7 +108,7 @@ fn a_long_answer_is_told_whole_and_kept_to_a_bound() {
     assert!(cut && told > 2 * 1024 * 1024, "{told}");
 }
 
-fn invocation(speaks: Speaks, change: impl FnOnce(&mut Task)) -> Result<Invocation, Cause> {
+fn invocation(speaks: WireFormat, change: impl FnOnce(&mut Task)) -> Result<Invocation, Cause> {
     let mut task = task("mine");
     change(&mut task);
     agent(speaks).invocation(&task, &installed("mine", "", "")).map_err(|failure| failure.cause)
@@ -121,11 +121,11 @@ fn the_command_line_is_the_operators_with_model_and_conversation_in_their_places
         task.resume = Some("s-1".to_owned());
         task.spec.extra_args = vec!["--more".to_owned()];
     };
-    let made = invocation(Speaks::Text, asked).unwrap();
+    let made = invocation(WireFormat::Text, asked).unwrap();
     assert_eq!(made.args, ["--quiet", "--model=big", "--resume", "s-1", "--more"]);
     assert_eq!(made.env, [("NO_COLOR".to_owned(), "1".to_owned())]);
-    assert_eq!(invocation(Speaks::Acp, asked).unwrap().args, ["--quiet", "--more"], "the protocol carries the rest");
-    assert!(judge(agent(Speaks::Acp).flags(), &["--more".to_owned()]).unwrap().0 == ["--more"], "admins only");
+    assert_eq!(invocation(WireFormat::Acp, asked).unwrap().args, ["--quiet", "--more"], "the protocol carries the rest");
+    assert!(judge(agent(WireFormat::Acp).flags(), &["--more".to_owned()]).unwrap().0 == ["--more"], "admins only");
 }
 
 #[test]
@@ -141,10 +141,10 @@ fn what_a_plain_program_cannot_keep_is_refused_before_it_starts() {
         },
     ];
     for change in refused {
-        assert_eq!(invocation(Speaks::Text, change), Err(Cause::BadArguments));
+        assert_eq!(invocation(WireFormat::Text, change), Err(Cause::BadArguments));
     }
     let unable = |change: fn(&mut Task)| {
-        let mut able = agent(Speaks::Text);
+        let mut able = agent(WireFormat::Text);
         (able.definition.model_args, able.definition.resume_args) = (vec![], vec![]);
         assert!(!able.capabilities("").models && !able.capabilities("").resume);
         let mut task = task("mine");
@@ -157,19 +157,19 @@ fn what_a_plain_program_cannot_keep_is_refused_before_it_starts() {
 
 #[test]
 fn a_program_is_a_name_to_look_for_or_an_absolute_path() {
-    assert_eq!(agent(Speaks::Acp).location(), Location::Named("mine"));
-    let mut placed = agent(Speaks::Acp);
+    assert_eq!(agent(WireFormat::Acp).location(), Location::Named("mine"));
+    let mut placed = agent(WireFormat::Acp);
     placed.definition.program = "/opt/mine".to_owned();
     assert_eq!(placed.location(), Location::At(Path::new("/opt/mine")));
 }
 
 #[test]
 fn an_acp_agent_is_driven_by_the_protocol() {
-    let mut parser = parser(Speaks::Acp);
+    let mut parser = parser(WireFormat::Acp);
     let mut out = Output::default();
     parser.open(&mut out);
     assert!(!out.close_stdin && String::from_utf8(out.send).unwrap().contains("initialize"));
-    let odd = invocation(Speaks::Acp, |task| {
+    let odd = invocation(WireFormat::Acp, |task| {
         use std::os::unix::ffi::OsStringExt as _;
         task.spec.working_dir = PathBuf::from(std::ffi::OsString::from_vec(vec![b'/', 0xff]));
     });

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::program::diagnose;
-use crate::agent::{Fate, Item, Output, Parser, Started};
+use crate::agent::{Item, LineOutcome, Output, Parser, Started};
 use crate::process::Exit;
 use crate::types::{Failure, Level, NoticeCode, Role, StreamEvent};
 
@@ -67,15 +67,15 @@ impl Parser for Text {
         out.close_stdin = true;
     }
 
-    fn line(&mut self, line: &str, out: &mut Output) -> Fate {
+    fn line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
         // Whether a line has an end is only known from the next one, so that the tokens make up the text without its last newline.
         let piece = if std::mem::replace(&mut self.begun, true) { format!("\n{line}") } else { line.to_owned() };
         if piece.is_empty() {
-            return Fate::Kept;
+            return LineOutcome::Buffered;
         }
         self.answer.push(&piece);
         out.event(StreamEvent::Token { content: piece.into() });
-        Fate::Told
+        LineOutcome::Emitted
     }
 
     fn end_of_output(&mut self, out: &mut Output) {

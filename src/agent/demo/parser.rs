@@ -1,7 +1,7 @@
 //! What the demo agent's lines mean: mostly themselves.
 
 use super::wire::{About, FromAgent, ToAgent};
-use crate::agent::{Fate, Item, Output, Parser, Started};
+use crate::agent::{Item, LineOutcome, Output, Parser, Started};
 use crate::types::{Answer, StreamEvent};
 
 pub(super) struct DemoParser {
@@ -19,7 +19,7 @@ impl Parser for DemoParser {
         send(&ToAgent::Prompt { text: std::mem::take(&mut self.prompt) }, out);
     }
 
-    fn line(&mut self, line: &str, out: &mut Output) -> Fate {
+    fn line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
         match serde_json::from_str(line) {
             Ok(FromAgent::About(About::Ready { version, model })) => {
                 out.items.push(Item::Started(Started { agent_session: None, version: Some(version), model: Some(model) }));
@@ -31,7 +31,7 @@ impl Parser for DemoParser {
             }
             Ok(FromAgent::Event(event)) => out.event(event),
         }
-        Fate::Told
+        LineOutcome::Emitted
     }
 
     fn answer(&mut self, request: &str, answer: &Answer, out: &mut Output) {
@@ -60,13 +60,13 @@ mod tests {
             let mut out = Output::default();
             let fate = DemoParser::new("x".into()).line(&line, &mut out);
             prop_assert_eq!(out.items.len(), 1);
-            prop_assert_eq!(fate == Fate::Raw, matches!(&out.items[0], Item::Event(StreamEvent::Raw { .. })));
+            prop_assert_eq!(fate == LineOutcome::Raw, matches!(&out.items[0], Item::Event(StreamEvent::Raw { .. })));
         }
     }
 
     #[test]
     fn an_agent_cannot_write_the_frame_of_its_run() {
         let mut out = Output::default();
-        assert_eq!(DemoParser::new("x".into()).line(r#"{"type":"run_queued","position":0}"#, &mut out), Fate::Raw);
+        assert_eq!(DemoParser::new("x".into()).line(r#"{"type":"run_queued","position":0}"#, &mut out), LineOutcome::Raw);
     }
 }

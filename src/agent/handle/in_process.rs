@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
-use super::{AgentEnd, AgentHandle, Command, Link, Place, Update, link};
+use super::{AgentEnd, AgentHandle, Control, Link, OutputCheckpoint, Update, link};
 use crate::agent::{Agent, Item, Started};
 use crate::types::{Cause, Failure, Role, StreamEvent};
 
@@ -50,13 +50,13 @@ async fn carry_out(agent: Arc<dyn Agent>, prompt: String, Link { updates, mut co
                 }
             }
             Some(command) = commands.recv() => match command {
-                Command::Stop { .. } => break,
+                Control::Stop { .. } => break,
                 // Code of one's own takes a prompt and nothing else.
-                Command::Speak { done, .. } | Command::Interrupt { done } => {
+                Control::Speak { done, .. } | Control::Interrupt { done } => {
                     let _ = done.send(false);
                 }
                 // It lives in this server's process and ends with it. Dropping `done` says so.
-                Command::Answer { .. } | Command::Limit(_) | Command::Finish | Command::LetGo { .. } => {}
+                Control::Answer { .. } | Control::Limit(_) | Control::Finish | Control::Detach { .. } => {}
             },
             () = updates.closed() => return,
         }
@@ -75,9 +75,9 @@ async fn carry_out(agent: Arc<dyn Agent>, prompt: String, Link { updates, mut co
     let _ = updates.send(Update::Ended(AgentEnd::default())).await;
 }
 
-/// No later server ever reads what such an agent said, so it has no place.
+/// No later server ever reads what such an agent said, so it has no checkpoint.
 fn items(items: Vec<Item>) -> Update {
-    Update::Items { items, place: Place::default() }
+    Update::Items { items, checkpoint: OutputCheckpoint::default() }
 }
 
 /// The frame of a run is the driver's to write.
@@ -116,7 +116,7 @@ mod tests {
     use crate::agent::Result;
 
     enum Does {
-        Speaks,
+        WireFormat,
         Fails,
         Panics,
         Hangs,
@@ -131,7 +131,7 @@ mod tests {
         async fn run(&self, prompt: String, tx: mpsc::Sender<StreamEvent>) -> Result<()> {
             tx.send(StreamEvent::Token { content: prompt.into() }).await?;
             match self {
-                Self::Speaks => Ok(()),
+                Self::WireFormat => Ok(()),
                 Self::Fails => anyhow::bail!("no more paper"),
                 Self::Panics => panic!("on purpose"),
                 Self::Hangs => std::future::pending().await,
@@ -146,7 +146,7 @@ mod tests {
         loop {
             match handle.next().await {
                 Update::Items { items, .. } => all.extend(items),
-                Update::Past { .. } => panic!("it has no past"),
+                Update::Restored { .. } => panic!("it has no past"),
                 Update::Ended(end) => {
                     assert_eq!(end, AgentEnd::default());
                     return all;
@@ -160,7 +160,7 @@ mod tests {
 
     #[tokio::test]
     async fn tokens_become_the_result_where_there_is_no_message() {
-        assert_eq!(run(Does::Speaks, false).await.last(), Some(&Item::TurnEnded(Ok("hi".into()))));
+        assert_eq!(run(Does::WireFormat, false).await.last(), Some(&Item::TurnEnded(Ok("hi".into()))));
     }
 
     #[tokio::test]

@@ -6,13 +6,13 @@
 //! is faster than the log waits at its own pipe and nobody else does.
 //!
 //! The process itself belongs to the shim. So the task can end and another one, of a later server, can go on where it was: it reads
-//! the same output through a fresh parser, and what the log has already is [`Past`].
+//! the same output through a fresh parser, and what the log has already is [`HistoryEntry`].
 
+mod checkpoint;
+mod decoder;
 mod in_process;
-mod place;
 mod program;
-mod spool;
-mod voice;
+mod replay;
 
 use std::time::Duration;
 
@@ -20,16 +20,16 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Item;
 use crate::process::shim::StoppedBy;
-use crate::process::{Exit, Tree};
+use crate::process::{Exit, ProcessTree};
 use crate::types::{Answer, Cause, Failure, RunLimits};
 
+pub use checkpoint::{Command, HistoryEntry, OutputCheckpoint};
 pub(super) use in_process::start as start_in_process;
-pub use place::{Call, Past, Place};
 pub use program::Limits;
 pub(super) use program::{Program, find_again, start};
 
 /// Most that is kept of an agent's stderr, in bytes.
-pub(super) const MAX_STDERR: u64 = voice::STDERR_LOG as u64;
+pub(super) const MAX_STDERR: u64 = decoder::STDERR_LOG as u64;
 
 /// Batches that may wait for the driver. What comes while one waits gathers and becomes the next, so more would only be smaller ones.
 const UPDATES: usize = 1;
@@ -40,11 +40,11 @@ const COMMANDS: usize = 16;
 #[derive(Debug)]
 pub enum Update {
     /// Everything that happened to it before it was found again. Always the first update of such an agent, and never of another.
-    Past {
+    Restored {
         /// In order.
-        past: Vec<Past>,
+        history: Vec<HistoryEntry>,
         /// How far this reaches, to be stored with what is new in it.
-        place: Place,
+        checkpoint: OutputCheckpoint,
         /// What is left of the time limit, [`SLACK`] not counted; `None` if there is none.
         left: Option<Duration>,
     },
@@ -53,7 +53,7 @@ pub enum Update {
         /// The things.
         items: Vec<Item>,
         /// How far they reach, to be stored with them.
-        place: Place,
+        checkpoint: OutputCheckpoint,
     },
     /// It is over: nothing of it is alive, or what is left was declared lost. Always the last update, always one.
     Ended(AgentEnd),
@@ -66,7 +66,7 @@ pub const SLACK: Duration = Duration::from_secs(5);
 /// How an agent ended, as plain facts: what they mean for the run is judged elsewhere.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AgentEnd {
-    /// What it said with its last breath: to be stored together with the run's end, since no place comes after it.
+    /// What it said with its last breath: to be stored together with the run's end, since no checkpoint comes after it.
     pub items: Vec<Item>,
     /// How its process ended; `None` if it never had one or nobody could tell.
     pub exit: Option<Exit>,
@@ -92,8 +92,8 @@ pub struct AgentEnd {
 #[derive(Debug)]
 pub struct AgentHandle {
     updates: mpsc::Receiver<Update>,
-    commands: mpsc::Sender<Command>,
-    tree: Option<Tree>,
+    commands: mpsc::Sender<Control>,
+    tree: Option<ProcessTree>,
     held_to: Option<RunLimits>,
     ended: bool,
 }
@@ -108,19 +108,19 @@ pub struct FoundAgent {
 }
 
 #[derive(Debug)]
-enum Command {
+enum Control {
     Answer { request: String, answer: Answer },
-    Speak { text: String, how: Speech, done: oneshot::Sender<bool> },
+    Speak { text: String, how: Delivery, done: oneshot::Sender<bool> },
     Interrupt { done: oneshot::Sender<bool> },
     Limit(Option<Duration>),
     Finish,
     Stop { reason: String, grace: Duration },
-    LetGo { done: oneshot::Sender<()> },
+    Detach { done: oneshot::Sender<()> },
 }
 
 /// How a further message reaches an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Speech {
+pub enum Delivery {
     /// As a turn of its own, after the last one has ended.
     NextTurn,
     /// Into the turn that goes on.
@@ -151,37 +151,37 @@ impl AgentHandle {
 
     /// Answers what the agent has asked.
     pub async fn answer(&self, request: String, answer: Answer) {
-        self.command(Command::Answer { request, answer }).await;
+        self.command(Control::Answer { request, answer }).await;
     }
 
     /// Gives the agent a further message. `false` if it cannot be given in this way; nothing was said then.
-    pub async fn speak(&self, text: String, how: Speech) -> bool {
+    pub async fn speak(&self, text: String, how: Delivery) -> bool {
         let (done, said) = oneshot::channel();
-        self.command(Command::Speak { text, how, done }).await;
+        self.command(Control::Speak { text, how, done }).await;
         said.await.unwrap_or(false)
     }
 
     /// Asks the agent, in its own protocol, to stop its turn. `false` if it cannot be asked; nothing was said then.
     pub async fn interrupt(&self) -> bool {
         let (done, said) = oneshot::channel();
-        self.command(Command::Interrupt { done }).await;
+        self.command(Control::Interrupt { done }).await;
         said.await.unwrap_or(false)
     }
 
     /// Sets the time limit that is kept also while no server is there, [`SLACK`] not counted; `None` lifts it.
     pub async fn limit(&self, left: Option<Duration>) {
-        self.command(Command::Limit(left)).await;
+        self.command(Control::Limit(left)).await;
     }
 
     /// Says that no further message comes: the agent is to end by itself, and is stopped if it does not.
     pub async fn finish(&self) {
-        self.command(Command::Finish).await;
+        self.command(Control::Finish).await;
     }
 
     /// Ends the agent and everything that it started: interrupted in its own protocol where it has one, then TERM, then KILL after
     /// `grace`. A second call with a shorter grace is obeyed. The first call's `reason` is kept with the agent, for a later server.
     pub async fn stop(&self, reason: String, grace: Duration) {
-        self.command(Command::Stop { reason, grace }).await;
+        self.command(Control::Stop { reason, grace }).await;
     }
 
     /// What its processes are held to; `None` for nothing.
@@ -196,13 +196,13 @@ impl AgentHandle {
 
     /// Lets the agent go on without us, where a later server will find it. `false` if it is just ending, or cannot live without this
     /// server. When this answers `true`, everything that it was told has reached its shim.
-    pub async fn let_go(&self) -> bool {
+    pub async fn detach(&self) -> bool {
         let (done, gone) = oneshot::channel();
-        self.command(Command::LetGo { done }).await;
+        self.command(Control::Detach { done }).await;
         gone.await.is_ok()
     }
 
-    async fn command(&self, command: Command) {
+    async fn command(&self, command: Control) {
         // An agent that has ended needs no commands any more.
         let _ = self.commands.send(command).await;
     }
@@ -211,10 +211,10 @@ impl AgentHandle {
 /// The task's end of the two channels.
 struct Link {
     updates: mpsc::Sender<Update>,
-    commands: mpsc::Receiver<Command>,
+    commands: mpsc::Receiver<Control>,
 }
 
-fn link(tree: Option<Tree>, held_to: Option<RunLimits>) -> (AgentHandle, Link) {
+fn link(tree: Option<ProcessTree>, held_to: Option<RunLimits>) -> (AgentHandle, Link) {
     let (updates_in, updates) = mpsc::channel(UPDATES);
     let (commands, commands_out) = mpsc::channel(COMMANDS);
     (AgentHandle { updates, commands, tree, held_to, ended: false }, Link { updates: updates_in, commands: commands_out })

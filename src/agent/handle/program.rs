@@ -5,12 +5,12 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::TaskTracker;
 
-use super::spool::{Outputs, Replayed, Which, replay};
-use super::voice::Voice;
-use super::{AgentEnd, AgentHandle, Call, Command, FoundAgent, Link, Past, Place, SLACK, Speech, Update, link};
+use super::decoder::OutputDecoder;
+use super::replay::{Outputs, Replayed, Which, replay};
+use super::{AgentEnd, AgentHandle, Command, Control, Delivery, FoundAgent, HistoryEntry, Link, OutputCheckpoint, SLACK, Update, link};
 use crate::agent::{Item, Parser};
 use crate::process::shim::{self, ExitRecord, LITTLE, Order, Orders, ProcessFolder, Report, Reports, Spooled, StoppedBy};
-use crate::process::{Exit, Marker, Tree, launch};
+use crate::process::{Exit, Marker, ProcessTree, launch};
 use crate::types::{Cause, Failure, Level, NoticeCode, RunLimits};
 
 /// How long an interrupted turn may take to end before the program is ended by signals.
@@ -27,7 +27,7 @@ const AHEAD: u64 = 512 * 1024;
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// How long a program may stay alive after it was told that no further message comes.
-    pub linger: Duration,
+    pub exit_grace: Duration,
     /// How long a program may take to end after TERM.
     pub grace: Duration,
 }
@@ -49,10 +49,10 @@ pub(in crate::agent) fn start(
     parser: Box<dyn Parser>,
     tasks: &TaskTracker,
 ) -> AgentHandle {
-    let (handle, link) = link(Some(Tree::left_by_earlier_server(program.marker.clone())), program.held_to);
-    let mut supervisor = Supervisor::new(program, Voice::new(parser), link);
+    let (handle, link) = link(Some(ProcessTree::left_by_earlier_server(program.marker.clone())), program.held_to);
+    let mut supervisor = Supervisor::new(program, OutputDecoder::new(parser), link);
     (supervisor.orders, supervisor.reports) = (Some(orders), Some(reports));
-    supervisor.voice.open();
+    supervisor.decoder.open();
     tasks.spawn(supervisor.run());
     handle
 }
@@ -65,7 +65,7 @@ pub(in crate::agent) fn start(
 pub(in crate::agent) async fn find_again(
     program: Program,
     parser: Box<dyn Parser>,
-    stored: Place,
+    stored: OutputCheckpoint,
     has_memo: bool,
     tasks: &TaskTracker,
 ) -> Result<Option<FoundAgent>, Failure> {
@@ -80,7 +80,7 @@ pub(in crate::agent) async fn find_again(
                        the rest of its output";
         return Err(Failure::new(Cause::NodeLost, message));
     }
-    let (handle, link) = link(Some(Tree::left_by_earlier_server(program.marker.clone())), program.held_to);
+    let (handle, link) = link(Some(ProcessTree::left_by_earlier_server(program.marker.clone())), program.held_to);
     tasks.spawn(async move {
         let folder = program.folder.clone();
         // Off the runtime's threads: a long output takes a while.
@@ -105,9 +105,9 @@ struct Supervisor {
     outputs: Option<Outputs>,
     orders: Option<Orders>,
     reports: Option<Reports>,
-    voice: Voice,
+    decoder: OutputDecoder,
     /// What the voice has heard.
-    place: Place,
+    checkpoint: OutputCheckpoint,
     /// What there is to hear.
     spooled: Spooled,
     /// What the driver has taken of it: bytes of stdout and stderr.
@@ -130,7 +130,7 @@ struct Supervisor {
     finish: Finish,
     deadline: Option<Deadline>,
     /// What the driver has to know first.
-    past: Option<Update>,
+    history: Option<Update>,
     link: Link,
 }
 
@@ -171,14 +171,14 @@ impl Deadline {
 }
 
 impl Supervisor {
-    fn new(program: Program, voice: Voice, link: Link) -> Self {
+    fn new(program: Program, decoder: OutputDecoder, link: Link) -> Self {
         Self {
             outputs: Some(Outputs::new(program.folder.clone())),
             program,
             orders: None,
             reports: None,
-            voice,
-            place: Place::default(),
+            decoder,
+            checkpoint: OutputCheckpoint::default(),
             spooled: Spooled::default(),
             taken: (0, 0),
             told: (0, 0),
@@ -192,17 +192,19 @@ impl Supervisor {
             stop_noted: false,
             finish: Finish::No,
             deadline: None,
-            past: None,
+            history: None,
             link,
         }
     }
 
     fn found_again(program: Program, found: shim::Found, replayed: Replayed, link: Link) -> Self {
-        let mut this = Self::new(program, replayed.voice, link);
-        this.place = replayed.place;
+        let mut this = Self::new(program, replayed.decoder, link);
+        this.checkpoint = replayed.checkpoint;
         this.stdin_open = !replayed.closed;
-        let called = |wanted: fn(&Call) -> bool| replayed.past.iter().any(|past| matches!(past, Past::Called(call) if wanted(call)));
-        this.stop_noted = called(|call| matches!(call, Call::Stop { .. }));
+        let called = |wanted: fn(&Command) -> bool| {
+            replayed.history.iter().any(|history| matches!(history, HistoryEntry::Command(call) if wanted(call)))
+        };
+        this.stop_noted = called(|call| matches!(call, Command::Stop { .. }));
         let mut left = None;
         match found {
             shim::Found::Alive { orders, reports, greeting } => {
@@ -216,19 +218,19 @@ impl Supervisor {
             shim::Found::Ended(record) => this.ended(record),
             shim::Found::Lost(remains) => this.lost(remains.left),
         }
-        if called(|call| matches!(call, Call::Finish)) {
+        if called(|call| matches!(call, Command::Finish)) {
             this.finish = Finish::Asked;
             this.deadline =
-                Some(Deadline::Linger(Instant::now() + this.program.limits.linger)).filter(|_| this.gone.is_none() && !this.exited);
+                Some(Deadline::Linger(Instant::now() + this.program.limits.exit_grace)).filter(|_| this.gone.is_none() && !this.exited);
         }
-        this.past = Some(Update::Past { past: replayed.past, place: this.place, left });
+        this.history = Some(Update::Restored { history: replayed.history, checkpoint: this.checkpoint, left });
         this
     }
 
     async fn run(mut self) {
         let updates = self.link.updates.clone();
-        if let Some(past) = self.past.take()
-            && updates.send(past).await.is_err()
+        if let Some(history) = self.history.take()
+            && updates.send(history).await.is_err()
         {
             return self.abandon().await;
         }
@@ -237,9 +239,9 @@ impl Supervisor {
         while !self.is_over() {
             let deadline = self.deadline.map(Deadline::at);
             tokio::select! {
-                permit = updates.reserve(), if self.voice.has_items() => match permit {
+                permit = updates.reserve(), if self.decoder.has_items() => match permit {
                     Ok(permit) => {
-                        permit.send(Update::Items { items: self.voice.take_items(), place: self.place });
+                        permit.send(Update::Items { items: self.decoder.take_items(), checkpoint: self.checkpoint });
                         self.tell_taken();
                     }
                     Err(_driver_gone) => return self.abandon().await,
@@ -261,27 +263,27 @@ impl Supervisor {
                     self.orders = None;
                 },
                 command = self.link.commands.recv() => match command {
-                    Some(Command::LetGo { done }) => {
-                        self.let_go().await;
+                    Some(Control::Detach { done }) => {
+                        self.detach().await;
                         let _ = done.send(());
                         return;
                     }
-                    Some(command) => self.obey(command),
+                    Some(command) => self.handle_command(command),
                     None => return self.abandon().await,
                 },
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => self.deadline_passed(),
             }
         }
-        self.say_farewell().await;
+        self.finish_and_exit().await;
     }
 
     /// The end is told when everything that was said before it was understood.
     fn is_over(&self) -> bool {
-        self.gone.is_some() && !self.has_unread() && !self.voice.has_items()
+        self.gone.is_some() && !self.has_unread() && !self.decoder.has_items()
     }
 
     fn has_unread(&self) -> bool {
-        let (read, there) = (&self.place, &self.spooled);
+        let (read, there) = (&self.checkpoint, &self.spooled);
         read.out < there.out || read.err < there.err || there.out_ended && !read.out_ended || there.err_ended && !read.err_ended
     }
 
@@ -291,7 +293,7 @@ impl Supervisor {
 
     /// How much of the output was understood since the driver last took what came of it. Nothing, if nothing came of it.
     fn ahead(&self) -> u64 {
-        self.place.out - self.taken.0 + (self.place.err - self.taken.1)
+        self.checkpoint.out - self.taken.0 + (self.checkpoint.err - self.taken.1)
     }
 
     fn told(&mut self, report: Report) {
@@ -338,35 +340,35 @@ impl Supervisor {
     /// Hears some more of the output.
     fn read(&mut self) {
         let Some(outputs) = &mut self.outputs else { return };
-        let (place, there) = (&mut self.place, self.spooled);
+        let (checkpoint, there) = (&mut self.checkpoint, self.spooled);
         let mut read = Ok(());
-        if place.out < there.out {
-            read = outputs.read(Which::Out, place.out, there.out).map(|bytes| {
-                place.out += bytes.len() as u64;
-                self.voice.stdout(bytes);
+        if checkpoint.out < there.out {
+            read = outputs.read(Which::Out, checkpoint.out, there.out).map(|bytes| {
+                checkpoint.out += bytes.len() as u64;
+                self.decoder.stdout(bytes);
             });
-        } else if there.out_ended && !place.out_ended {
-            place.out_ended = true;
-            self.voice.end_of_output();
+        } else if there.out_ended && !checkpoint.out_ended {
+            checkpoint.out_ended = true;
+            self.decoder.end_of_output();
         }
-        if read.is_ok() && place.err < there.err {
-            read = outputs.read(Which::Err, place.err, there.err).map(|bytes| {
-                place.err += bytes.len() as u64;
-                self.voice.stderr(bytes);
+        if read.is_ok() && checkpoint.err < there.err {
+            read = outputs.read(Which::Err, checkpoint.err, there.err).map(|bytes| {
+                checkpoint.err += bytes.len() as u64;
+                self.decoder.stderr(bytes);
             });
-        } else if there.err_ended && !place.err_ended {
-            place.err_ended = true;
-            self.voice.end_of_stderr();
+        } else if there.err_ended && !checkpoint.err_ended {
+            checkpoint.err_ended = true;
+            self.decoder.end_of_stderr();
         }
         if let Err(error) = read {
             let failure = Failure::new(Cause::Storage, format!("the agent's output cannot be read: {error}"));
-            self.voice.output.items.push(Item::TurnEnded(Err(failure)));
+            self.decoder.output.items.push(Item::TurnEnded(Err(failure)));
             self.outputs = None;
-            self.spooled = Spooled { out: self.place.out, err: self.place.err, ..Spooled::default() };
+            self.spooled = Spooled { out: self.checkpoint.out, err: self.checkpoint.err, ..Spooled::default() };
             self.end_program(self.program.limits.grace);
         }
         self.hear(None);
-        if !self.voice.has_items() {
+        if !self.decoder.has_items() {
             self.tell_taken();
         }
     }
@@ -374,7 +376,7 @@ impl Supervisor {
     /// The driver has taken what was understood. The shim is told in time, before it would wait for that: to tell it each time would
     /// cost a lone event a quarter of its way, and the shim as much as the event itself.
     fn tell_taken(&mut self) {
-        self.taken = (self.place.out, self.place.err);
+        self.taken = (self.checkpoint.out, self.checkpoint.err);
         let due = self.news >= self.most_news.div_ceil(2) || self.taken.0 - self.told.0 >= LITTLE / 2;
         if due && self.taken != self.told {
             (self.told, self.news) = (self.taken, 0);
@@ -389,14 +391,14 @@ impl Supervisor {
     }
 
     /// Sends what the parser wants said, with the call that it comes of.
-    fn hear(&mut self, call: Option<&Call>) {
-        if let Some(grace) = self.stop_after_turn.filter(|_| self.voice.turn_is_over()) {
+    fn hear(&mut self, call: Option<&Command>) {
+        if let Some(grace) = self.stop_after_turn.filter(|_| self.decoder.turn_is_over()) {
             self.stop_after_turn = None;
             self.deadline = None;
             self.end_program(grace);
         }
-        let mut send = std::mem::take(&mut self.voice.output.send);
-        let close = std::mem::take(&mut self.voice.output.close_stdin) || matches!(call, Some(Call::Finish));
+        let mut send = std::mem::take(&mut self.decoder.output.send);
+        let close = std::mem::take(&mut self.decoder.output.close_stdin) || matches!(call, Some(Command::Finish));
         if !self.stdin_open {
             send.clear();
         }
@@ -407,48 +409,48 @@ impl Supervisor {
         {
             // A call is made of texts and numbers only, which JSON can always say.
             let call = call.and_then(|call| serde_json::to_value(call).ok());
-            orders.input(self.place.out, call, close, &send);
+            orders.input(self.checkpoint.out, call, close, &send);
         }
     }
 
     /// Does something to the program, if it can be done now.
-    fn call(&mut self, call: &Call) -> bool {
-        let done = self.voice.carry_out(call);
+    fn call(&mut self, call: &Command) -> bool {
+        let done = self.decoder.carry_out(call);
         if done {
-            self.place.calls += 1;
+            self.checkpoint.calls += 1;
             self.hear(Some(call));
         }
         done
     }
 
-    fn obey(&mut self, command: Command) {
+    fn handle_command(&mut self, command: Control) {
         match command {
-            Command::Answer { request, answer } => {
-                self.call(&Call::Answer { request, answer });
+            Control::Answer { request, answer } => {
+                self.call(&Command::Answer { request, answer });
             }
-            Command::Speak { text, how, done } => {
+            Control::Speak { text, how, done } => {
                 let call = match how {
-                    Speech::NextTurn => Call::Say { text },
-                    Speech::IntoTurn => Call::Steer { text },
+                    Delivery::NextTurn => Command::Message { text },
+                    Delivery::IntoTurn => Command::Steer { text },
                 };
                 let _ = done.send(self.stdin_open && self.call(&call));
             }
-            Command::Interrupt { done } => {
-                let _ = done.send(self.stdin_open && self.call(&Call::Interrupt));
+            Control::Interrupt { done } => {
+                let _ = done.send(self.stdin_open && self.call(&Command::Interrupt));
             }
-            Command::Limit(left) => self.limit(left),
-            Command::Finish => {
+            Control::Limit(left) => self.limit(left),
+            Control::Finish => {
                 if self.finish == Finish::No {
                     self.finish = Finish::Asked;
-                    self.call(&Call::Finish);
+                    self.call(&Command::Finish);
                     if self.deadline.is_none() && !self.exited {
-                        self.deadline = Some(Deadline::Linger(Instant::now() + self.program.limits.linger));
+                        self.deadline = Some(Deadline::Linger(Instant::now() + self.program.limits.exit_grace));
                     }
-                    self.limit(Some(self.program.limits.linger));
+                    self.limit(Some(self.program.limits.exit_grace));
                 }
             }
-            Command::Stop { reason, grace } => self.stop(reason, grace),
-            Command::LetGo { .. } => {} // the loop's own
+            Control::Stop { reason, grace } => self.stop(reason, grace),
+            Control::Detach { .. } => {} // the loop's own
         }
     }
 
@@ -459,10 +461,10 @@ impl Supervisor {
     /// Interrupts first: an agent that ends its turn itself ends its tools, too, and keeps its conversation whole.
     fn stop(&mut self, reason: String, grace: Duration) {
         if !std::mem::replace(&mut self.stop_noted, true) {
-            self.call(&Call::Stop { reason });
+            self.call(&Command::Stop { reason });
         }
         let may_ask = self.ending.is_none() && self.stop_after_turn.is_none() && !grace.is_zero() && self.stdin_open;
-        if may_ask && self.call(&Call::Interrupt) {
+        if may_ask && self.call(&Command::Interrupt) {
             let patience = grace.min(INTERRUPT);
             self.stop_after_turn = Some(grace);
             self.deadline = Some(Deadline::Interrupted(Instant::now() + patience));
@@ -484,9 +486,9 @@ impl Supervisor {
         match self.deadline.take() {
             Some(Deadline::Linger(_)) => {
                 self.finish = Finish::Lingered;
-                let linger = self.program.limits.linger.as_secs();
-                let message = format!("the agent was still running {linger} s after its result and was stopped");
-                self.voice.notice(Level::Warning, NoticeCode::Lingered, message);
+                let exit_grace = self.program.limits.exit_grace.as_secs();
+                let message = format!("the agent was still running {exit_grace} s after its result and was stopped");
+                self.decoder.notice(Level::Warning, NoticeCode::Lingered, message);
                 self.end_program(self.program.limits.grace);
             }
             Some(Deadline::Interrupted(_)) => {
@@ -498,7 +500,7 @@ impl Supervisor {
     }
 
     /// Tells how it all went.
-    async fn say_farewell(mut self) {
+    async fn finish_and_exit(mut self) {
         // Nobody is heard any more. A driver that waits for an answer must get none now: it may be us who wait for it below.
         self.link.commands.close();
         while self.link.commands.try_recv().is_ok() {}
@@ -526,27 +528,27 @@ impl Supervisor {
         }
         if leaked_pipe {
             let message = "the agent has exited, but something that it started held its output open and was stopped";
-            self.voice.notice(Level::Warning, NoticeCode::LeakedPipe, message);
+            self.decoder.notice(Level::Warning, NoticeCode::LeakedPipe, message);
         }
         if let Some(exit) = end.exit {
-            self.voice.parser.exited(exit, &mut self.voice.output);
+            self.decoder.parser.exited(exit, &mut self.decoder.output);
         }
         if end.left_behind > 0 {
             let message = format!("{} processes of this run could not be ended", end.left_behind);
-            self.voice.notice(Level::Error, NoticeCode::LeftBehind, message);
+            self.decoder.notice(Level::Error, NoticeCode::LeftBehind, message);
         }
-        end.items = self.voice.take_items();
+        end.items = self.decoder.take_items();
         if let Some(exit) = end.exit
-            && !self.voice.turn_ended
+            && !self.decoder.turn_ended
         {
-            end.failure = not_started(exit, &end.stderr_tail).or_else(|| self.voice.parser.diagnose(exit, &end.stderr_tail));
+            end.failure = not_started(exit, &end.stderr_tail).or_else(|| self.decoder.parser.diagnose(exit, &end.stderr_tail));
         }
         // A driver that has gone does not want to know.
         let _ = self.link.updates.send(Update::Ended(end)).await;
     }
 
     /// Leaves the program to its shim. What the shim was not told by now is found out again from the log.
-    async fn let_go(&mut self) {
+    async fn detach(&mut self) {
         if let Some(orders) = &mut self.orders
             && tokio::time::timeout(LAST_ORDER, orders.flush()).await.is_err()
         {

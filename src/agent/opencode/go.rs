@@ -6,7 +6,7 @@
 use serde::Deserialize;
 
 use super::diagnose::diagnose;
-use crate::agent::{Fate, Installed, Item, Output, Parser, Started};
+use crate::agent::{Installed, Item, LineOutcome, Output, Parser, Started};
 use crate::process::Exit;
 use crate::types::{Failure, Role, StreamEvent};
 
@@ -38,7 +38,7 @@ impl Parser for Go {
         out.close_stdin = true;
     }
 
-    fn line(&mut self, line: &str, out: &mut Output) -> Fate {
+    fn line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
         let begins = self.object.is_empty();
         if self.answered || begins && !line.trim_start().starts_with('{') || self.object.len() + line.len() > KEPT {
             return out.raw(line);
@@ -46,14 +46,14 @@ impl Parser for Go {
         self.object.push_str(line);
         self.object.push('\n');
         if !line.trim_end().ends_with('}') {
-            return Fate::Kept;
+            return LineOutcome::Buffered;
         }
-        let Ok(Answer { response }) = serde_json::from_str(&self.object) else { return Fate::Kept };
+        let Ok(Answer { response }) = serde_json::from_str(&self.object) else { return LineOutcome::Buffered };
         self.object.clear();
         self.answered = true;
         out.event(StreamEvent::Message { role: Role::Assistant, content: response.clone(), message_id: None, parent_tool_call_id: None });
         out.items.push(Item::TurnEnded(Ok(response)));
-        Fate::Told
+        LineOutcome::Emitted
     }
 
     fn end_of_output(&mut self, out: &mut Output) {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::diagnose::diagnose;
 use super::tools;
 use crate::agent::acp::{from_status, from_words, plan_entries};
-use crate::agent::{Fate, Installed, Item, Output, Parser, Started, Task};
+use crate::agent::{Installed, Item, LineOutcome, Output, Parser, Started, Task};
 use crate::process::Exit;
 use crate::types::{Cause, Delta, Failure, Level, NoticeCode, Role, StreamEvent, ToolCall, ToolStatus, Usage};
 
@@ -87,14 +87,14 @@ impl OneShot {
         }
     }
 
-    fn text(&mut self, part: Value, out: &mut Output) -> Option<Fate> {
+    fn text(&mut self, part: Value, out: &mut Output) -> Option<LineOutcome> {
         let Text { text, message } = serde_json::from_value(part).ok()?;
         self.last_text.clone_from(&text);
         out.event(StreamEvent::Message { role: Role::Assistant, content: text, message_id: message, parent_tool_call_id: None });
-        Some(Fate::Told)
+        Some(LineOutcome::Emitted)
     }
 
-    fn tool(&mut self, part: Value, out: &mut Output) -> Option<Fate> {
+    fn tool(&mut self, part: Value, out: &mut Output) -> Option<LineOutcome> {
         let Tool { name, call: id, state } = serde_json::from_value(part).ok()?;
         let field = |name: &str| state.get(name).and_then(Value::as_str);
         let input = state.get("input").cloned().unwrap_or_default();
@@ -124,11 +124,11 @@ impl OneShot {
             (false, false) => ToolStatus::Error,
         };
         out.event(StreamEvent::ToolResult { id, status, content: content.to_owned(), duration_ms });
-        Some(Fate::Told)
+        Some(LineOutcome::Emitted)
     }
 
     /// A step's usage; the program leaves the adding to us.
-    fn step_finish(&mut self, part: &Value, out: &mut Output) -> Option<Fate> {
+    fn step_finish(&mut self, part: &Value, out: &mut Output) -> Option<LineOutcome> {
         self.reason = Some(part.get("reason")?.as_str()?.to_owned());
         let tokens = |path: &str| part.pointer(path).and_then(Value::as_u64).unwrap_or(0);
         let add = |sum: &mut u64, more: u64| *sum = sum.saturating_add(more);
@@ -143,16 +143,16 @@ impl OneShot {
             self.usage.cost_is_estimate = true;
         }
         out.event(StreamEvent::Usage(self.usage.clone()));
-        Some(Fate::Told)
+        Some(LineOutcome::Emitted)
     }
 
-    fn error(&mut self, error: &Value) -> Option<Fate> {
+    fn error(&mut self, error: &Value) -> Option<LineOutcome> {
         let name = error.get("name")?.as_str()?;
         let data = error.get("data").unwrap_or(&Value::Null);
         let message = data.get("message").and_then(Value::as_str).unwrap_or(name).to_owned();
         if name == "UnknownError" {
             self.unexplained = Some(message);
-            return Some(Fate::Kept);
+            return Some(LineOutcome::Buffered);
         }
         let status = data.get("statusCode").and_then(Value::as_i64);
         let cause = match name {
@@ -160,7 +160,7 @@ impl OneShot {
             _ => status.and_then(from_status).or_else(|| from_words(&message)),
         };
         self.failure = Some(Failure::new(cause.unwrap_or(Cause::AgentError), message));
-        Some(Fate::Kept)
+        Some(LineOutcome::Buffered)
     }
 }
 
@@ -170,18 +170,18 @@ impl Parser for OneShot {
         out.close_stdin = true;
     }
 
-    fn line(&mut self, line: &str, out: &mut Output) -> Fate {
+    fn line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
         let Ok(Line { kind, session, part, error }) = serde_json::from_str(line) else { return out.raw(line) };
         let known = ["step_start", "text", "reasoning", "tool_use", "step_finish", "error"].contains(&kind.as_str());
         if let Some(session) = session.filter(|_| known) {
             self.start(session, out);
         }
         let fate = match kind.as_str() {
-            "step_start" => Some(Fate::Noise),
+            "step_start" => Some(LineOutcome::Ignored),
             "text" => self.text(part, out),
             "reasoning" => serde_json::from_value(part).ok().map(|Text { text, message }| {
                 out.event(StreamEvent::Thinking { content: Delta { text, message_id: message, parent_tool_call_id: None } });
-                Fate::Told
+                LineOutcome::Emitted
             }),
             "tool_use" => self.tool(part, out),
             "step_finish" => self.step_finish(&part, out),
@@ -191,7 +191,7 @@ impl Parser for OneShot {
         match fate {
             None => out.raw(line),
             // Whatever the line was, the first one tells the session.
-            Some(_) if !out.is_empty() => Fate::Told,
+            Some(_) if !out.is_empty() => LineOutcome::Emitted,
             Some(fate) => fate,
         }
     }

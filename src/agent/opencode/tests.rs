@@ -11,7 +11,7 @@ use crate::agent::acp::tests::{act, continued};
 use crate::agent::flags::{BadArgs, Widening, judge};
 use crate::agent::probe::Prober;
 use crate::agent::replay::{Act, Recording, installed, recordings, replay, survives_anything, task};
-use crate::agent::{Authenticated, Fate, Inspection, Item, Mode, Output, Parser, Program, Task};
+use crate::agent::{Authenticated, Inspection, Item, LineOutcome, Mode, Output, Parser, Program, Task};
 use crate::process::Exit;
 use crate::types::{Cause, PermissionMode, StreamEvent};
 
@@ -74,7 +74,7 @@ fn go_parser() -> Box<dyn Parser> {
     OpenCode::default().parser(&task("opencode"), &installed("opencode", "0.0.55", variant::GO))
 }
 
-fn go_lines(text: &str) -> (Vec<Fate>, Output) {
+fn go_lines(text: &str) -> (Vec<LineOutcome>, Output) {
     let mut parser = go_parser();
     let mut out = Output::default();
     parser.open(&mut out);
@@ -86,7 +86,7 @@ fn go_lines(text: &str) -> (Vec<Fate>, Output) {
 #[test]
 fn the_go_program_answers_once_over_three_lines() {
     let (fates, out) = go_lines("{\n  \"response\": \"Done.\\nReally {}\"\n}\n");
-    assert_eq!(fates, [Fate::Kept, Fate::Kept, Fate::Told]);
+    assert_eq!(fates, [LineOutcome::Buffered, LineOutcome::Buffered, LineOutcome::Emitted]);
     assert!(out.close_stdin && out.send.is_empty());
     assert_eq!(out.items.last(), Some(&Item::TurnEnded(Ok("Done.\nReally {}".to_owned()))));
 }

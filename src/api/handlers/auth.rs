@@ -6,11 +6,11 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::super::access::Peer;
-use super::super::actor::Actor;
-use super::super::client::ClientAddress;
+use super::super::audit_context::AuditContext;
+use super::super::authn::Peer;
+use super::super::client_origin::ClientAddress;
 use super::super::{ApiError, AppState, Json};
-use crate::auth::{Deed, LoginAnswer, Principal};
+use crate::auth::{AuditEvent, LoginResult, Principal};
 use crate::run::BudgetState;
 use crate::types::{Action, Caller, UserName, UserRole};
 
@@ -50,8 +50,8 @@ pub(in crate::api) struct UserView {
     role: UserRole,
 }
 
-impl From<LoginAnswer> for LoginResponse {
-    fn from(answer: LoginAnswer) -> Self {
+impl From<LoginResult> for LoginResponse {
+    fn from(answer: LoginResult) -> Self {
         Self { token: answer.token, token_type: "Bearer", expires_in: answer.expires_in, user: answer.caller.into() }
     }
 }
@@ -73,13 +73,13 @@ pub(in crate::api) async fn login(
     Json(request): Json<LoginRequest>,
 ) -> Result<Answer<LoginResponse>, ApiError> {
     let LoginRequest { username, password } = request;
-    let attempt = app.limits.logins.attempt(client, &username, peer.is_local())?;
+    let attempt = app.limits.login_limiter.attempt(client, &username, peer.is_local())?;
     // A name that nobody has may be a password in the wrong field, so it is written down nowhere.
     let known = match username.parse::<UserName>() {
         Ok(name) => app.auth.user(&name).await?.map(|user| user.name),
         Err(_not_a_name) => None,
     };
-    let (auth, deed) = (app.auth.clone(), Deed::of_user(known, client.ip(), Action::Login));
+    let (auth, deed) = (app.auth.clone(), AuditEvent::of_user(known, client.ip(), Action::Login));
     let logging_in = async move { attempt.admit(auth.login(&username, &password, peer)).await };
     let answer = app.audited(deed, logging_in).await?;
     Ok(Answer(answer.into()))
@@ -91,9 +91,9 @@ pub(in crate::api) async fn login(
 #[utoipa::path(post, path = "/api/auth/logout", operation_id = "logout", tag = "auth",
     extensions(("x-error-codes" = json!(["storage"]))),
     responses((status = 204, description = "Nothing is let in by it any more.")))]
-pub(in crate::api) async fn logout(State(app): State<AppState>, actor: Actor) -> Result<StatusCode, ApiError> {
-    let (auth, deed) = (app.auth.clone(), actor.deed(Action::Logout));
-    app.audited(deed, async move { Ok(auth.logout(&actor.principal).await?) }).await?;
+pub(in crate::api) async fn logout(State(app): State<AppState>, audit_context: AuditContext) -> Result<StatusCode, ApiError> {
+    let (auth, deed) = (app.auth.clone(), audit_context.deed(Action::Logout));
+    app.audited(deed, async move { Ok(auth.logout(&audit_context.principal).await?) }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -117,15 +117,15 @@ pub(in crate::api) struct PasswordRequest {
 pub(in crate::api) async fn password(
     State(app): State<AppState>,
     Peer(peer): Peer,
-    actor: Actor,
+    audit_context: AuditContext,
     Json(request): Json<PasswordRequest>,
 ) -> Result<Answer<LoginResponse>, ApiError> {
     // Otherwise whoever has found a token could try passwords here.
-    let attempt = app.limits.logins.attempt(actor.client, actor.principal.caller.user.as_str(), peer.is_local())?;
-    let (auth, deed) = (app.auth.clone(), actor.deed(Action::Password));
+    let attempt = app.limits.login_limiter.attempt(audit_context.client, audit_context.principal.caller.user.as_str(), peer.is_local())?;
+    let (auth, deed) = (app.auth.clone(), audit_context.deed(Action::Password));
     let changing = async move {
         let PasswordRequest { current_password, new_password } = request;
-        attempt.admit(auth.change_own_password(&actor.principal, &current_password, &new_password)).await
+        attempt.admit(auth.change_own_password(&audit_context.principal, &current_password, &new_password)).await
     };
     let answer = app.audited(deed, changing).await?;
     Ok(Answer(answer.into()))

@@ -6,8 +6,8 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::super::access::Peer;
-use super::super::actor::Actor;
+use super::super::audit_context::AuditContext;
+use super::super::authn::Peer;
 use super::super::error::RunFields;
 use super::super::extract::Traced;
 use super::super::{ApiError, AppState, Json};
@@ -65,7 +65,7 @@ pub(in crate::api) struct ChatResponse {
     responses((status = 200, description = "The run has ended.", body = ChatResponse)))]
 pub(in crate::api) async fn chat(
     State(app): State<AppState>,
-    actor: Actor,
+    audit_context: AuditContext,
     Peer(peer): Peer,
     Traced(trace_parent): Traced,
     Json(request): Json<ChatRequest>,
@@ -80,11 +80,11 @@ pub(in crate::api) async fn chat(
         from_this_machine: peer.is_local(),
         ..NewRun::default()
     };
-    let (runs, caller) = (app.runs.clone(), actor.caller());
+    let (runs, caller) = (app.runs.clone(), audit_context.caller());
     let creating = async move { runs.create(&caller, new, None).await.map_err(|error| ApiError::of_create(error, FIELDS)) };
-    let run = app.audited_new(actor.deed(Action::RunCreate), creating, |run| Some(Target::Run(run.run_id))).await?;
+    let run = app.audited_new(audit_context.deed(Action::RunCreate), creating, |run| Some(Target::Run(run.run_id))).await?;
     // A run ends by its own time limit; whoever asked may leave before and find it by its id.
-    let run = app.runs.wait(&actor.caller(), run.run_id, MAX_TIMEOUT).await?;
+    let run = app.runs.wait(&audit_context.caller(), run.run_id, MAX_TIMEOUT).await?;
     let (Some(cause), Some(end)) = (run.cause, run.end) else {
         return Err(ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,

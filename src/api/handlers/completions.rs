@@ -9,11 +9,11 @@ use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt};
 use tokio::time::{Instant, timeout_at};
 
-use super::super::access::Peer;
-use super::super::actor::Actor;
+use super::super::audit_context::AuditContext;
+use super::super::authn::Peer;
+use super::super::disconnect::Client;
 use super::super::error::RunFields;
 use super::super::extract::{Keyed, Traced};
-use super::super::leaving::Client;
 use super::super::openai::{Chunk, Chunks, Completion, CompletionRequest, OnDisconnect, Read, of_end};
 use super::super::stream::KEEP_ALIVE;
 use super::super::{ApiError, AppState};
@@ -50,7 +50,7 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
         headers(("x-openrunner-run-id" = String, description = "The run behind the answer.")))))]
 pub(in crate::api) async fn create(
     State(app): State<AppState>,
-    actor: Actor,
+    audit_context: AuditContext,
     Peer(peer): Peer,
     Traced(trace_parent): Traced,
     Keyed { value, key }: Keyed<CompletionRequest>,
@@ -64,28 +64,29 @@ pub(in crate::api) async fn create(
     let mut new = request.into_new_run()?;
     (new.agent_type, new.model, new.from_this_machine) = (Some(agent_type), agents_model, peer.is_local());
     new.trace_parent = trace_parent;
-    new.default_passwords = new.permission_mode != PermissionMode::Auto && app.auth.default_password_reaches(&actor.caller().user).await?;
+    new.default_passwords =
+        new.permission_mode != PermissionMode::Auto && app.auth.default_password_reaches(&audit_context.caller().user).await?;
     // Before there is a run, since one that nobody can follow would be made in vain.
-    let counted = if is_stream { Some(app.limits.streams.open(&actor.caller().user)?) } else { None };
-    let (state, owner) = (app.clone(), actor.clone());
+    let counted = if is_stream { Some(app.limits.streams.open(&audit_context.caller().user)?) } else { None };
+    let (state, owner) = (app.clone(), audit_context.clone());
     let creating = async move {
         let run = state.runs.create(&owner.caller(), new, key).await.map_err(refusal)?;
         // Made here, so that a client who has left already is seen to have left.
         let client = Client::new(state, owner, run.run_id, on_disconnect);
         Ok((run, client))
     };
-    let deed = actor.deed(Action::RunCreate);
+    let deed = audit_context.deed(Action::RunCreate);
     let (run, mut client) = app.audited_new(deed, creating, |(run, _client)| Some(Target::Run(run.run_id))).await?;
     let id = run.run_id;
     let answered = match counted {
         None => {
-            let ended = app.runs.wait(&actor.caller(), id, MAX_TIMEOUT).await?;
+            let ended = app.runs.wait(&audit_context.caller(), id, MAX_TIMEOUT).await?;
             client.release();
             of_end(&ended).map_or_else(|| Ok(Answer(Completion::of(ended, model)).into_response()), Err)
         }
         Some(counted) => {
-            let follower = app.runs.follow(&actor.caller(), id, 0, Framing::Ndjson).await?;
-            let lines = counted.around(following(app, actor.principal, id, follower, b"\n"));
+            let follower = app.runs.follow(&audit_context.caller(), id, 0, Framing::Ndjson).await?;
+            let lines = counted.around(following(app, audit_context.principal, id, follower, b"\n"));
             streamed(lines, Chunks::of(&run, model, with_usage), client).await
         }
     };

@@ -15,8 +15,8 @@ use rust_embed::{Embed, EmbeddedFile};
 use sha2::{Digest, Sha256};
 
 use super::super::{ApiError, Path};
-use super::fixed::{Fixed, Kept};
 use super::params::KnownHeader;
+use super::static_files::{Cached, StaticFile};
 
 /// What the page may load and do: its own files and this server's API. Text never becomes markup in it, so no policy may make it.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
@@ -41,7 +41,7 @@ struct Files;
 
 /// What was asked for already, compressed, by the digest of its bytes. At most every file once; a server whose console nobody opens
 /// holds nothing.
-static PACKED: LazyLock<Mutex<HashMap<[u8; 32], Arc<Fixed>>>> = LazyLock::new(Mutex::default);
+static PACKED: LazyLock<Mutex<HashMap<[u8; 32], Arc<StaticFile>>>> = LazyLock::new(Mutex::default);
 
 /// The version, once somebody has asked for it.
 static VERSION: Mutex<Option<String>> = Mutex::new(None);
@@ -53,7 +53,7 @@ static VERSION: Mutex<Option<String>> = Mutex::new(None);
 pub(in crate::api) async fn page(headers: HeaderMap) -> Result<Response, ApiError> {
     let file = Files::get(PAGE).ok_or_else(|| ApiError::internal(&std::io::Error::other("the console has no page")))?;
     let text = String::from_utf8_lossy(&file.data).replace(FILES_IN_SOURCE, &format!("console/{}/", version(cfg!(debug_assertions))));
-    let page = Fixed::new("text/html; charset=utf-8", text, false);
+    let page = StaticFile::new("text/html; charset=utf-8", text, false);
     let policy = [(header::CONTENT_SECURITY_POLICY, PAGE_POLICY), (HeaderName::from_static("referrer-policy"), "no-referrer")];
     Ok((policy, page.answer(&headers)).into_response())
 }
@@ -71,7 +71,7 @@ pub(in crate::api) async fn file(Path((wanted, path)): Path<(String, String)>, h
     let found = content_type(&path).filter(|_type| is_straight).zip(Files::get(&path));
     let (content_type, file) = found.ok_or_else(|| ApiError::not_found("the console has no such file"))?;
     // A page that another version has left in a browser gets today's files, but may not keep them under that name.
-    let kept = if wanted == version(false) { Kept::Forever } else { Kept::Revalidated };
+    let kept = if wanted == version(false) { Cached::Forever } else { Cached::Revalidated };
     Ok(packed(content_type, &file)?.answer_kept(&headers, kept))
 }
 
@@ -100,7 +100,7 @@ fn digest_of_all() -> String {
     whole.finalize()[..8].iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
-fn packed(content_type: &'static str, file: &EmbeddedFile) -> Result<Arc<Fixed>, ApiError> {
+fn packed(content_type: &'static str, file: &EmbeddedFile) -> Result<Arc<StaticFile>, ApiError> {
     let mut packed = PACKED.lock().unwrap_or_else(PoisonError::into_inner);
     let digest = file.metadata.sha256_hash();
     if let Some(known) = packed.get(&digest) {
@@ -108,7 +108,7 @@ fn packed(content_type: &'static str, file: &EmbeddedFile) -> Result<Arc<Fixed>,
     }
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     let bytes = encoder.write_all(&file.data).and_then(|()| encoder.finish()).map_err(|error| ApiError::internal(&error))?;
-    let fixed = Arc::new(Fixed::new(content_type, bytes, true));
+    let fixed = Arc::new(StaticFile::new(content_type, bytes, true));
     packed.insert(digest, Arc::clone(&fixed));
     Ok(fixed)
 }

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::super::actor::Actor;
+use super::super::audit_context::AuditContext;
 use super::super::{ApiError, AppState, Json, Path, Query};
 use super::page::{self, Page};
 use super::params::KeyPath;
@@ -107,14 +107,14 @@ pub(in crate::api) struct CreateKeyResponse {
     responses((status = 201, description = "The key is made.", body = CreateKeyResponse)))]
 pub(in crate::api) async fn create(
     State(app): State<AppState>,
-    actor: Actor,
+    audit_context: AuditContext,
     Json(request): Json<CreateKeyRequest>,
 ) -> Result<(StatusCode, Answer<CreateKeyResponse>), ApiError> {
     let CreateKeyRequest { name, scopes, expires_in } = request;
     let said: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
-    let deed = actor.deed(Action::KeyCreate).detail(said.join(","));
+    let deed = audit_context.deed(Action::KeyCreate).detail(said.join(","));
     let new = NewKey { name, scopes, expires_in: expires_in.map(Duration::from_secs) };
-    let (auth, owner) = (app.auth.clone(), actor.caller().user);
+    let (auth, owner) = (app.auth.clone(), audit_context.caller().user);
     let making = async move { Ok(auth.create_key(&owner, new).await?) };
     let (key, record) = app.audited_new(deed, making, |(_key, record)| Some(Target::Key(record.id))).await?;
     Ok((StatusCode::CREATED, Answer(CreateKeyResponse { key, view: record.into() })))
@@ -126,9 +126,13 @@ pub(in crate::api) async fn create(
 #[utoipa::path(delete, path = "/api/keys/{id}", operation_id = "delete_key", tag = "keys", params(KeyPath),
     extensions(("x-error-codes" = json!(["not_found", "storage"]))),
     responses((status = 204, description = "The key is worth nothing any more.")))]
-pub(in crate::api) async fn delete(State(app): State<AppState>, actor: Actor, Path(id): Path<KeyId>) -> Result<StatusCode, ApiError> {
-    let (auth, caller) = (app.auth.clone(), actor.caller());
-    let deed = actor.deed(Action::KeyDelete).to(Target::Key(id));
+pub(in crate::api) async fn delete(
+    State(app): State<AppState>,
+    audit_context: AuditContext,
+    Path(id): Path<KeyId>,
+) -> Result<StatusCode, ApiError> {
+    let (auth, caller) = (app.auth.clone(), audit_context.caller());
+    let deed = audit_context.deed(Action::KeyDelete).to(Target::Key(id));
     app.audited(deed, async move { Ok(auth.revoke_key(&caller, id).await?) }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::super::actor::Actor;
+use super::super::audit_context::AuditContext;
 use super::super::extract::Keyed;
 use super::super::{ApiError, AppState, Path};
 use super::params::{RepeatHeader, RunPath};
@@ -42,13 +42,13 @@ pub(in crate::api) struct MessageResponse {
     responses((status = 202, description = "The message is in the run's log.", body = MessageResponse)))]
 pub(in crate::api) async fn send(
     State(app): State<AppState>,
-    actor: Actor,
+    audit_context: AuditContext,
     Path(run): Path<RunId>,
     Keyed { value, key }: Keyed<MessageRequest>,
 ) -> Result<(StatusCode, Answer<MessageResponse>), ApiError> {
     let MessageRequest { text, mode } = value;
-    let (runs, caller) = (app.runs.clone(), actor.caller());
-    let deed = actor.deed(Action::RunMessage).to(Target::Run(run));
+    let (runs, caller) = (app.runs.clone(), audit_context.caller());
+    let deed = audit_context.deed(Action::RunMessage).to(Target::Run(run));
     app.audited(deed, async move { Ok(runs.message(&caller, run, text, mode, key).await?) }).await?;
     Ok((StatusCode::ACCEPTED, Answer(MessageResponse { run_id: run, mode })))
 }

@@ -6,8 +6,8 @@ use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse, Response};
 
 use super::super::{ApiError, Path};
-use super::fixed::Fixed;
 use super::params::KnownHeader;
+use super::static_files::StaticFile;
 
 /// What the page may load and do: its own files, and nothing that stands in the page or comes from another server. The style sheet has
 /// its pictures inside.
@@ -15,24 +15,25 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The committed documents, which a test holds equal to what the handlers say of themselves. So a program need not be able to write them.
-static DOCUMENT: LazyLock<Fixed> =
-    LazyLock::new(|| Fixed::new("application/json", &include_bytes!(concat!(env!("OUT_DIR"), "/openapi.json.gz"))[..], true));
+static DOCUMENT: LazyLock<StaticFile> =
+    LazyLock::new(|| StaticFile::new("application/json", &include_bytes!(concat!(env!("OUT_DIR"), "/openapi.json.gz"))[..], true));
 
-static EVENTS: LazyLock<Fixed> =
-    LazyLock::new(|| Fixed::new("application/schema+json", &include_bytes!(concat!(env!("OUT_DIR"), "/events.schema.json.gz"))[..], true));
+static EVENTS: LazyLock<StaticFile> = LazyLock::new(|| {
+    StaticFile::new("application/schema+json", &include_bytes!(concat!(env!("OUT_DIR"), "/events.schema.json.gz"))[..], true)
+});
 
-static PAGE: LazyLock<Fixed> =
-    LazyLock::new(|| Fixed::new("text/html; charset=utf-8", &include_bytes!("../../../console/docs/index.html")[..], false));
+static PAGE: LazyLock<StaticFile> =
+    LazyLock::new(|| StaticFile::new("text/html; charset=utf-8", &include_bytes!("../../../console/docs/index.html")[..], false));
 
-static FILES: LazyLock<[(&str, Fixed); 3]> = LazyLock::new(|| {
+static FILES: LazyLock<[(&str, StaticFile); 3]> = LazyLock::new(|| {
     const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
     let style = &include_bytes!("../../../console/vendor/swagger-ui/swagger-ui.css.gz")[..];
     let bundle = &include_bytes!("../../../console/vendor/swagger-ui/swagger-ui-bundle.js.gz")[..];
     let start = &include_bytes!("../../../console/docs/start.js")[..];
     [
-        ("swagger-ui.css", Fixed::new("text/css; charset=utf-8", style, true)),
-        ("swagger-ui-bundle.js", Fixed::new(JAVASCRIPT, bundle, true)),
-        ("start.js", Fixed::new(JAVASCRIPT, start, false)),
+        ("swagger-ui.css", StaticFile::new("text/css; charset=utf-8", style, true)),
+        ("swagger-ui-bundle.js", StaticFile::new(JAVASCRIPT, bundle, true)),
+        ("start.js", StaticFile::new(JAVASCRIPT, start, false)),
     ]
 });
 

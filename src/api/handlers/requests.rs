@@ -5,7 +5,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::super::actor::Actor;
+use super::super::audit_context::AuditContext;
 use super::super::{ApiError, AppState, Json, Path};
 use super::page::Page;
 use super::params::{RequestPath, RunPath};
@@ -62,14 +62,14 @@ enum OneOrMore {
     responses((status = 200, description = "The answer is on disk, and on its way to the agent.", body = AnswerResponse)))]
 pub(in crate::api) async fn answer(
     State(app): State<AppState>,
-    actor: Actor,
+    audit_context: AuditContext,
     Path((run, request)): Path<(RunId, String)>,
     Json(body): Json<AnswerRequest>,
 ) -> Result<Answered<AnswerResponse>, ApiError> {
     let answer = body.into_answer()?;
     let response = AnswerResponse::new(&request, &answer);
-    let (runs, caller) = (app.runs.clone(), actor.caller());
-    let deed = actor.deed(Action::RunAnswer).to(Target::Run(run));
+    let (runs, caller) = (app.runs.clone(), audit_context.caller());
+    let deed = audit_context.deed(Action::RunAnswer).to(Target::Run(run));
     app.audited(deed, async move { Ok(runs.answer(&caller, run, request, answer).await?) }).await?;
     Ok(Answered(response))
 }

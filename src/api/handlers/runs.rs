@@ -10,11 +10,11 @@ use axum::http::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::super::access::Peer;
-use super::super::actor::Actor;
+use super::super::audit_context::AuditContext;
+use super::super::authn::Peer;
 use super::super::error::RunFields;
 use super::super::extract::{Keyed, Traced};
-use super::super::object::object;
+use super::super::json_object::object;
 use super::super::{ApiError, AppState, Path, Query};
 use super::page::{self, Page};
 use super::params::{RepeatHeader, RunPath};
@@ -196,7 +196,7 @@ pub(in crate::api) struct CreateRunResponse {
         headers(("Location" = String, description = "Where the run is.")))))]
 pub(in crate::api) async fn create(
     State(app): State<AppState>,
-    actor: Actor,
+    audit_context: AuditContext,
     Peer(peer): Peer,
     Traced(trace_parent): Traced,
     Keyed { value, key }: Keyed<CreateRunRequest>,
@@ -204,8 +204,9 @@ pub(in crate::api) async fn create(
     let request: CreateRunRequest = value;
     let mut new = request.into_new_run(peer.is_local())?;
     new.trace_parent = trace_parent;
-    new.default_passwords = new.permission_mode != PermissionMode::Auto && app.auth.default_password_reaches(&actor.caller().user).await?;
-    let (runs, caller, deed) = (app.runs.clone(), actor.caller(), actor.deed(Action::RunCreate));
+    new.default_passwords =
+        new.permission_mode != PermissionMode::Auto && app.auth.default_password_reaches(&audit_context.caller().user).await?;
+    let (runs, caller, deed) = (app.runs.clone(), audit_context.caller(), audit_context.deed(Action::RunCreate));
     let creating = async move { runs.create(&caller, new, key).await.map_err(|error| ApiError::of_create(error, FIELDS)) };
     let run = app.audited_new(deed, creating, |run| Some(Target::Run(run.run_id))).await?;
     let url = format!("/api/runs/{}", run.run_id);
@@ -363,9 +364,13 @@ pub(in crate::api) async fn get(
 #[utoipa::path(post, path = "/api/runs/{id}/cancel", operation_id = "cancel_run", tag = "runs", params(RunPath),
     extensions(("x-error-codes" = json!(["not_found", "storage"]))),
     responses((status = 200, description = "The run as it then stands; its end is told by `done`.", body = RunView)))]
-pub(in crate::api) async fn cancel(State(app): State<AppState>, actor: Actor, Path(run): Path<RunId>) -> Result<Answer<RunView>, ApiError> {
-    let (runs, caller) = (app.runs.clone(), actor.caller());
-    let deed = actor.deed(Action::RunCancel).to(Target::Run(run));
+pub(in crate::api) async fn cancel(
+    State(app): State<AppState>,
+    audit_context: AuditContext,
+    Path(run): Path<RunId>,
+) -> Result<Answer<RunView>, ApiError> {
+    let (runs, caller) = (app.runs.clone(), audit_context.caller());
+    let deed = audit_context.deed(Action::RunCancel).to(Target::Run(run));
     app.audited(deed, async move { Ok(Answer(runs.cancel(&caller, run).await?)) }).await
 }
 
@@ -373,9 +378,13 @@ pub(in crate::api) async fn cancel(State(app): State<AppState>, actor: Actor, Pa
 #[utoipa::path(delete, path = "/api/runs/{id}", operation_id = "delete_run", tag = "runs", params(RunPath),
     extensions(("x-error-codes" = json!(["not_found", "run_active", "storage"]))),
     responses((status = 204, description = "It is gone.")))]
-pub(in crate::api) async fn delete(State(app): State<AppState>, actor: Actor, Path(run): Path<RunId>) -> Result<StatusCode, ApiError> {
-    let (runs, caller) = (app.runs.clone(), actor.caller());
-    let deed = actor.deed(Action::RunDelete).to(Target::Run(run));
+pub(in crate::api) async fn delete(
+    State(app): State<AppState>,
+    audit_context: AuditContext,
+    Path(run): Path<RunId>,
+) -> Result<StatusCode, ApiError> {
+    let (runs, caller) = (app.runs.clone(), audit_context.caller());
+    let deed = audit_context.deed(Action::RunDelete).to(Target::Run(run));
     app.audited(deed, async move { Ok(runs.delete(&caller, run).await?) }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

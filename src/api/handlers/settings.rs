@@ -8,16 +8,16 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::super::AppState;
-use super::super::actor::Actor;
-use crate::config::Explained;
+use super::super::audit_context::AuditContext;
+use crate::config::ResolvedSetting;
 
 /// The settings in force.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Settings)]
 pub(in crate::api) struct SettingsView {
     /// Every setting, as `openrunner config --json` shows them.
-    #[schema(value_type = Vec<Explained>)]
-    settings: Arc<[Explained]>,
+    #[schema(value_type = Vec<ResolvedSetting>)]
+    settings: Arc<[ResolvedSetting]>,
 }
 
 /// Lists the settings in force and where each came from; for admins.
@@ -25,6 +25,6 @@ pub(in crate::api) struct SettingsView {
 /// They were read when the server started. Of secrets it tells only that they are there.
 #[utoipa::path(get, path = "/api/settings", operation_id = "list_settings", tag = "server",
     responses((status = 200, description = "All of them.", body = SettingsView)))]
-pub(in crate::api) async fn list(State(app): State<AppState>, _admin: Actor) -> Answer<SettingsView> {
+pub(in crate::api) async fn list(State(app): State<AppState>, _admin: AuditContext) -> Answer<SettingsView> {
     Answer(SettingsView { settings: app.settings })
 }

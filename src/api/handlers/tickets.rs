@@ -5,7 +5,7 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::super::actor::Actor;
+use super::super::audit_context::AuditContext;
 use super::super::{ApiError, AppState, Path};
 use super::params::RunPath;
 use crate::auth::{TICKET_SECS, Target};
@@ -30,11 +30,11 @@ pub(in crate::api) struct TicketResponse {
     responses((status = 200, description = "The ticket.", body = TicketResponse)))]
 pub(in crate::api) async fn create(
     State(app): State<AppState>,
-    actor: Actor,
+    audit_context: AuditContext,
     Path(run): Path<RunId>,
 ) -> Result<Answer<TicketResponse>, ApiError> {
-    let deed = actor.deed(Action::Ticket).to(Target::Run(run));
-    let (state, principal) = (app.clone(), actor.principal);
+    let deed = audit_context.deed(Action::Ticket).to(Target::Run(run));
+    let (state, principal) = (app.clone(), audit_context.principal);
     let making = async move {
         state.runs.get(&principal.caller, run).await?;
         state.auth.ticket(&principal, run).ok_or_else(|| ApiError::internal(&std::io::Error::other("the ticket could not be signed")))

@@ -6,8 +6,8 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::super::actor::Actor;
-use super::super::object::object;
+use super::super::audit_context::AuditContext;
+use super::super::json_object::object;
 use super::super::{ApiError, AppState, Json, Path, Query};
 use super::page::{self, Page};
 use super::params::UserPath;
@@ -57,7 +57,7 @@ pub(in crate::api) type AccountPage = Page<AccountView, UserName>;
     responses((status = 200, description = "A page of them.", body = AccountPage)))]
 pub(in crate::api) async fn list(
     State(app): State<AppState>,
-    _admin: Actor,
+    _admin: AuditContext,
     Query(query): Query<ListQuery>,
 ) -> Result<Answer<AccountPage>, ApiError> {
     let limit = page::limit(query.limit)?;
@@ -84,7 +84,7 @@ pub(in crate::api) struct CreateUserRequest {
     responses((status = 201, description = "The user is made.", body = AccountView)))]
 pub(in crate::api) async fn create(
     State(app): State<AppState>,
-    admin: Actor,
+    admin: AuditContext,
     Json(request): Json<CreateUserRequest>,
 ) -> Result<(StatusCode, Answer<AccountView>), ApiError> {
     let CreateUserRequest { username, password, role } = request;
@@ -101,7 +101,7 @@ pub(in crate::api) async fn create(
     responses((status = 200, description = "The user.", body = AccountView)))]
 pub(in crate::api) async fn get(
     State(app): State<AppState>,
-    _admin: Actor,
+    _admin: AuditContext,
     Path(name): Path<UserName>,
 ) -> Result<Answer<AccountView>, ApiError> {
     let user = app.auth.user(&name).await?;
@@ -149,7 +149,7 @@ impl From<BudgetRequest> for BudgetChange {
     responses((status = 200, description = "The user as it then is.", body = AccountView)))]
 pub(in crate::api) async fn change(
     State(app): State<AppState>,
-    admin: Actor,
+    admin: AuditContext,
     Path(name): Path<UserName>,
     Json(request): Json<ChangeUserRequest>,
 ) -> Result<Answer<AccountView>, ApiError> {
@@ -173,7 +173,11 @@ pub(in crate::api) async fn change(
 #[utoipa::path(delete, path = "/api/users/{name}", operation_id = "delete_user", tag = "users", params(UserPath),
     extensions(("x-error-codes" = json!(["not_found", "last_admin", "storage"]))),
     responses((status = 204, description = "The user is gone.")))]
-pub(in crate::api) async fn delete(State(app): State<AppState>, admin: Actor, Path(name): Path<UserName>) -> Result<StatusCode, ApiError> {
+pub(in crate::api) async fn delete(
+    State(app): State<AppState>,
+    admin: AuditContext,
+    Path(name): Path<UserName>,
+) -> Result<StatusCode, ApiError> {
     let deed = admin.deed(Action::UserDelete).to(Target::User(name.clone()));
     let auth = app.auth.clone();
     app.audited(deed, async move { Ok(auth.remove_user(&name).await?) }).await?;

@@ -2,8 +2,8 @@
 //!
 //! Limits stand before work. Whoever reaches one gets 429 with `Retry-After`, and everybody else notices nothing.
 
-mod logins;
-mod meter;
+mod login_limiter;
+mod rate_meter;
 mod streams;
 
 use std::net::IpAddr;
@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 
-use self::logins::Logins;
-use self::meter::{Meter, Wait};
+use self::login_limiter::LoginLimiter;
+use self::rate_meter::{RateMeter, Wait};
 use self::streams::Streams;
 use super::ApiError;
-use super::client::ClientAddress;
+use super::client_origin::ClientAddress;
 use crate::types::UserName;
 
 /// After how many seconds it may be worth trying to open another stream: nobody knows when one of the others ends.
@@ -40,14 +40,14 @@ pub struct Rates {
 /// The limits of a server.
 #[derive(Debug)]
 pub struct RateLimits {
-    pub(super) logins: Arc<Logins>,
+    pub(super) login_limiter: Arc<LoginLimiter>,
     pub(super) streams: Streams,
-    requests: Meter<Who>,
+    requests: RateMeter<RateKey>,
 }
 
 /// Whom requests are counted by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Who {
+enum RateKey {
     User(UserName),
     Client(Option<IpAddr>),
 }
@@ -56,7 +56,7 @@ enum Who {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TooMany {
     /// Too many logins have failed; one more may be tried after this time.
-    Logins(Duration),
+    LoginLimiter(Duration),
     /// Too many requests; one more is free after this time.
     Requests(Duration),
     /// As many streams of the user are open as may be.
@@ -67,20 +67,20 @@ impl RateLimits {
     /// Limits that nobody has come near yet.
     pub fn new(rates: Rates) -> Self {
         Self {
-            logins: Arc::new(Logins::new(rates.logins_per_minute)),
+            login_limiter: Arc::new(LoginLimiter::new(rates.logins_per_minute)),
             streams: Streams::new(rates.streams_per_user),
-            requests: Meter::new(rates.requests_per_minute),
+            requests: RateMeter::new(rates.requests_per_minute),
         }
     }
 
     /// Counts a request of somebody who has shown a token.
     pub(super) fn request_of(&self, user: &UserName) -> Result<(), TooMany> {
-        self.count(Who::User(user.clone()))
+        self.count(RateKey::User(user.clone()))
     }
 
     /// Counts a request of somebody who has not.
     pub(super) fn request_from(&self, client: ClientAddress) -> Result<(), TooMany> {
-        self.count(Who::Client(client.network()))
+        self.count(RateKey::Client(client.network()))
     }
 
     /// How many event streams are open.
@@ -88,7 +88,7 @@ impl RateLimits {
         self.streams.in_all()
     }
 
-    fn count(&self, who: Who) -> Result<(), TooMany> {
+    fn count(&self, who: RateKey) -> Result<(), TooMany> {
         self.requests.count(who).map_err(|Wait(wait)| TooMany::Requests(wait))
     }
 
@@ -97,7 +97,7 @@ impl RateLimits {
         loop {
             tokio::time::sleep(TIDY_EVERY).await;
             self.requests.tidy();
-            self.logins.tidy();
+            self.login_limiter.tidy();
         }
     }
 }
@@ -105,7 +105,7 @@ impl RateLimits {
 impl From<TooMany> for ApiError {
     fn from(too_many: TooMany) -> Self {
         match too_many {
-            TooMany::Logins(wait) => {
+            TooMany::LoginLimiter(wait) => {
                 let detail = "too many logins from this address or as this user have failed; wait, and then give the right password";
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_logins", detail).retry_after(whole_seconds(wait))
             }

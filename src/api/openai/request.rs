@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::super::ApiError;
-use super::super::object::{Object, object};
+use super::super::json_object::{Object, object};
 use super::prompt::prompt;
 use crate::run::{NewRun, OnBusy};
 use crate::types::{PermissionMode, SessionId};

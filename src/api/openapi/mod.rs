@@ -21,7 +21,7 @@ use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Path
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::UtoipaMethodRouter;
 
-use super::access::{self, is_open};
+use super::authn::{self, is_open};
 use super::error::Problem;
 use super::openai::Refusal;
 use super::router::as_matched;
@@ -134,8 +134,8 @@ fn protect(method: &Method, path: &str, operation: &mut Operation) {
     let by = |scheme: &str| SecurityRequirement::new(scheme, Vec::<String>::new());
     // An empty requirement is one that nothing is needed for.
     let nothing = || SecurityRequirement::default();
-    operation.security = Some(match (is_open(method, &as_matched(path)), access::takes_query_token(method, path)) {
-        _ if path == access::LOCAL => vec![nothing(), by(BEARER)],
+    operation.security = Some(match (is_open(method, &as_matched(path)), authn::takes_query_token(method, path)) {
+        _ if path == authn::LOCAL => vec![nothing(), by(BEARER)],
         (true, _) => Vec::new(),
         (false, true) => vec![by(BEARER), by(QUERY_TOKEN)],
         (false, false) => vec![by(BEARER)],

@@ -9,7 +9,7 @@ use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder};
 use utoipa::openapi::{ContentBuilder, HeaderBuilder, Paths, Ref, RefOr, Response, ResponseBuilder};
 
-use super::super::access::is_open;
+use super::super::authn::is_open;
 use super::super::error::Problem;
 use super::super::openai::{self, Refusal};
 use super::super::router::as_matched;

@@ -64,7 +64,7 @@ impl Problem {
             _ => "",
         };
         let detail = if self.detail.is_empty() { "the server does not say why" } else { &self.detail };
-        crate::cli::visible::line(&format!("{field}{detail}{remedy}"))
+        crate::cli::sanitize::line(&format!("{field}{detail}{remedy}"))
     }
 }
 

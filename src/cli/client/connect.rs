@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use anstyle::Style;
 
 use super::api::Credentials;
-use super::inside::Inside;
+use super::embedded_server::Inside;
 use super::{Address, Client, ClientError, Servers};
 use crate::cli::exit::Stop;
 use crate::config::{self, Flags, Secret, Settings};
@@ -14,7 +14,7 @@ use crate::process::launch::Launcher;
 
 /// Which server; the same for every command of a client.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub(in crate::cli) struct At {
+pub(in crate::cli) struct ServerArgs {
     /// Server to speak with: a name given at `login`, or an address (also `OPENRUNNER_URL`)
     #[arg(long, value_name = "NAME|URL", global = false)]
     pub(in crate::cli) server: Option<String>,
@@ -35,7 +35,7 @@ pub(in crate::cli) struct Connection {
     /// The client.
     pub(in crate::cli) client: Client,
     /// The server that lives as long as this command.
-    pub(in crate::cli) inside: Option<Inside>,
+    pub(in crate::cli) embedded_server: Option<Inside>,
 }
 
 /// The address that a server on this machine with these settings listens on.
@@ -47,7 +47,7 @@ pub(in crate::cli) fn local_address(settings: &Settings) -> Address {
 ///
 /// # Errors
 /// If no server answers, nobody is logged in, or settings cannot be read.
-pub(in crate::cli) async fn connect(at: &At) -> anyhow::Result<Client> {
+pub(in crate::cli) async fn connect(at: &ServerArgs) -> anyhow::Result<Client> {
     let settings = config::load(Flags::default(), &variable)?;
     let chosen = choose(at, &variable, &stored()?, &settings)?;
     let address = chosen.address.clone();
@@ -58,7 +58,7 @@ pub(in crate::cli) async fn connect(at: &At) -> anyhow::Result<Client> {
 ///
 /// # Errors
 /// If settings cannot be read, or what was typed names no server.
-pub(in crate::cli) fn guest(at: &At) -> anyhow::Result<Client> {
+pub(in crate::cli) fn guest(at: &ServerArgs) -> anyhow::Result<Client> {
     let settings = config::load(Flags::default(), &variable)?;
     Client::guest(choose(at, &variable, &stored()?, &settings)?.address)
 }
@@ -67,7 +67,7 @@ pub(in crate::cli) fn guest(at: &At) -> anyhow::Result<Client> {
 ///
 /// # Errors
 /// As [`connect`], and if that server cannot be started.
-pub(in crate::cli) async fn connect_or_start(at: &At, launcher: Launcher) -> anyhow::Result<Connection> {
+pub(in crate::cli) async fn connect_or_start(at: &ServerArgs, launcher: Launcher) -> anyhow::Result<Connection> {
     let (settings, origins) = config::load_and_explain(Flags::default(), &variable)?;
     let chosen = choose(at, &variable, &stored()?, &settings)?;
     let (address, is_named, token) = (chosen.address.clone(), chosen.is_named, chosen.token.clone());
@@ -78,13 +78,13 @@ pub(in crate::cli) async fn connect_or_start(at: &At, launcher: Launcher) -> any
     };
     if is_there {
         let client = come_in(chosen, &settings).await.map_err(|error| explained(error, &address))?;
-        return Ok(Connection { client, inside: None });
+        return Ok(Connection { client, embedded_server: None });
     }
-    let inside = Inside::start(&settings, &origins, launcher).await?;
+    let embedded_server = Inside::start(&settings, &origins, launcher).await?;
     say(&format!("no server answers at {address}, so one was started for this run alone"));
     // Its data folder is the local server's, and so are its users and its key: that one's token is good here, too.
-    let at_inside = Chosen { address: Address::from(inside.address()), token, is_named: true };
-    Ok(Connection { client: come_in(at_inside, &settings).await?, inside: Some(inside) })
+    let at_inside = Chosen { address: Address::from(embedded_server.address()), token, is_named: true };
+    Ok(Connection { client: come_in(at_inside, &settings).await?, embedded_server: Some(embedded_server) })
 }
 
 /// Says something about the connection: one dim line on standard error, for people only.
@@ -104,7 +104,7 @@ fn stored() -> anyhow::Result<Servers> {
 }
 
 /// What was typed, then the environment, then the last login, then the server of this machine.
-fn choose(at: &At, get: &dyn Fn(&str) -> Option<OsString>, servers: &Servers, settings: &Settings) -> anyhow::Result<Chosen> {
+fn choose(at: &ServerArgs, get: &dyn Fn(&str) -> Option<OsString>, servers: &Servers, settings: &Settings) -> anyhow::Result<Chosen> {
     let text = |name: &str| get(name).filter(|value| !value.is_empty()).and_then(|value| value.into_string().ok());
     let token = text("OPENRUNNER_TOKEN").map(Secret::new);
     let by_address = |url: &str, what: &str| {
@@ -116,7 +116,7 @@ fn choose(at: &At, get: &dyn Fn(&str) -> Option<OsString>, servers: &Servers, se
         if server.contains("://") {
             return by_address(server, "--server");
         }
-        let Some((_, entry)) = servers.named(Some(server)) else {
+        let Some((_, entry)) = servers.resolve_id(Some(server)) else {
             let known: Vec<&str> = servers.servers.keys().map(String::as_str).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             return Err(Stop::not_found(format!(
@@ -130,7 +130,7 @@ fn choose(at: &At, get: &dyn Fn(&str) -> Option<OsString>, servers: &Servers, se
     if let Some(url) = text("OPENRUNNER_URL") {
         return by_address(&url, "OPENRUNNER_URL");
     }
-    if let Some((_, entry)) = servers.named(None) {
+    if let Some((_, entry)) = servers.resolve_id(None) {
         let address: Address = entry.url.parse()?;
         let is_named = address != local_address(settings);
         return Ok(Chosen { address, token: token.or_else(|| Some(entry.token.clone())), is_named });
@@ -197,7 +197,7 @@ mod tests {
 
     fn chosen(server: Option<&str>, set: &[(&str, &str)], servers: &Servers) -> anyhow::Result<(String, Option<String>, bool)> {
         let get = |name: &str| set.iter().find(|(set, _)| *set == name).map(|(_, value)| OsString::from(value));
-        let at = At { server: server.map(str::to_owned) };
+        let at = ServerArgs { server: server.map(str::to_owned) };
         let chosen = choose(&at, &get, servers, &settings())?;
         Ok((chosen.address.to_string(), chosen.token.map(|token| token.expose().to_owned()), chosen.is_named))
     }

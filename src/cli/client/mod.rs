@@ -5,14 +5,14 @@
 mod address;
 mod api;
 mod connect;
+mod embedded_server;
 mod follow;
-mod inside;
-mod named;
+mod resolve_id;
 mod servers;
 
 pub(super) use address::Address;
 pub(super) use api::{Client, ClientError, Credentials};
-pub(super) use connect::{At, Connection, connect, connect_or_start, guest, local_address, say};
+pub(super) use connect::{Connection, ServerArgs, connect, connect_or_start, guest, local_address, say};
 pub(super) use follow::{Follower, Seen, Update};
-pub(super) use named::{run_named, session_named};
+pub(super) use resolve_id::{run_named, session_named};
 pub(super) use servers::{Entry, Servers, is_name};

@@ -90,7 +90,7 @@ impl Servers {
     }
 
     /// The server of that name, or the one that is meant when none is named.
-    pub(in crate::cli) fn named(&self, name: Option<&str>) -> Option<(&str, &Entry)> {
+    pub(in crate::cli) fn resolve_id(&self, name: Option<&str>) -> Option<(&str, &Entry)> {
         let (name, entry) = self.servers.get_key_value(name.or(self.default.as_deref())?)?;
         Some((name, entry))
     }
@@ -134,17 +134,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("openrunner/servers.toml");
         let mut servers = Servers::load(&path).unwrap();
-        assert!(servers.named(None).is_none());
+        assert!(servers.resolve_id(None).is_none());
         servers.keep("home", entry("http://127.0.0.1:3000"));
         servers.keep("office", entry("https://runner.example.org"));
         servers.save(&path).unwrap();
         let mut servers = Servers::load(&path).unwrap();
-        assert_eq!(servers.named(None).map(|(name, entry)| (name, entry.token.expose())), Some(("office", "quite-secret")));
-        assert_eq!(servers.named(Some("home")).map(|(_, entry)| entry.url.as_str()), Some("http://127.0.0.1:3000"));
-        assert!(servers.at("https://runner.example.org").is_some() && servers.named(Some("nowhere")).is_none());
+        assert_eq!(servers.resolve_id(None).map(|(name, entry)| (name, entry.token.expose())), Some(("office", "quite-secret")));
+        assert_eq!(servers.resolve_id(Some("home")).map(|(_, entry)| entry.url.as_str()), Some("http://127.0.0.1:3000"));
+        assert!(servers.at("https://runner.example.org").is_some() && servers.resolve_id(Some("nowhere")).is_none());
         servers.forget("office");
         servers.save(&path).unwrap();
-        assert!(Servers::load(&path).unwrap().named(None).is_none());
+        assert!(Servers::load(&path).unwrap().resolve_id(None).is_none());
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no draft is left");
     }
 

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use crate::cli::render::time;
-use crate::cli::visible;
+use crate::cli::sanitize;
 use crate::types::{StreamEvent, Usage};
 
 const FRAMES: [char; 10] = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
@@ -89,8 +89,8 @@ impl Spinner {
         let room = width.saturating_sub(1);
         let fixed = format!("{} {elapsed}{tokens}", FRAMES[self.frame]);
         let left = room.saturating_sub(fixed.chars().count());
-        let doing = if doing.is_ascii() { visible::short(&doing, left) } else { visible::short(&doing, left / 2) };
-        visible::short(&format!("{fixed}{doing}"), room)
+        let doing = if doing.is_ascii() { sanitize::short(&doing, left) } else { sanitize::short(&doing, left / 2) };
+        sanitize::short(&format!("{fixed}{doing}"), room)
     }
 }
 

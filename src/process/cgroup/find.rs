@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::group::{Group, put};
-use crate::process::{Bounds, Marker};
+use crate::process::{Marker, ProcessLimits};
 
 /// The group into which the server moves if it has to leave the folder itself: the kernel divides memory and processors only among
 /// groups, never between a group and processes beside it. The name that the systemd unit of our documents gives it as well.
@@ -107,8 +107,8 @@ impl Groups {
     }
 
     /// Those of the bounds that a group in it can hold its processes to.
-    pub(in crate::process) fn holds(&self, bounds: Bounds) -> Bounds {
-        Bounds {
+    pub(in crate::process) fn holds(&self, bounds: ProcessLimits) -> ProcessLimits {
+        ProcessLimits {
             memory_bytes: bounds.memory_bytes.filter(|_| self.memory),
             processes: bounds.processes.filter(|_| self.pids),
             cpu_weight: bounds.cpu_weight.filter(|_| self.cpu),
@@ -198,10 +198,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         // The kernel would take the words that are written into it, and give back those that it could do.
         std::os::unix::fs::symlink("/dev/null", folder.path().join("cgroup.subtree_control")).unwrap();
-        let wanted = Bounds { memory_bytes: Some(1), processes: Some(2), cpu_weight: Some(3) };
+        let wanted = ProcessLimits { memory_bytes: Some(1), processes: Some(2), cpu_weight: Some(3) };
         let none = Groups::with_controllers(folder.path());
-        assert_eq!(none.holds(wanted), Bounds::default());
+        assert_eq!(none.holds(wanted), ProcessLimits::default());
         let some = Groups { memory: true, cpu: true, ..none };
-        assert_eq!(some.holds(wanted), Bounds { processes: None, ..wanted });
+        assert_eq!(some.holds(wanted), ProcessLimits { processes: None, ..wanted });
     }
 }

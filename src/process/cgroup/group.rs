@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::process::Bounds;
+use crate::process::ProcessLimits;
 
 /// Most groups that are looked at below one: an agent that runs containers makes a handful, and one that makes thousands is not
 /// to keep us busy. What is in the others is found by its marker and its parents.
@@ -26,7 +26,7 @@ impl Group {
     ///
     /// # Errors
     /// If it is there already, cannot be made, or one of the bounds cannot be set. Nothing is left of it then.
-    pub(in crate::process) fn make(path: &Path, bounds: Bounds) -> io::Result<Self> {
+    pub(in crate::process) fn make(path: &Path, bounds: ProcessLimits) -> io::Result<Self> {
         let told = |error: io::Error| io::Error::new(error.kind(), format!("the control group {}: {error}", path.display()));
         fs::create_dir(path).map_err(told)?;
         let group = Self { path: path.to_owned() };
@@ -34,7 +34,7 @@ impl Group {
         Ok(group)
     }
 
-    fn bound(&self, bounds: Bounds) -> io::Result<()> {
+    fn bound(&self, bounds: ProcessLimits) -> io::Result<()> {
         if let Some(bytes) = bounds.memory_bytes {
             self.set("memory.max", bytes)?;
             // Else what is too much would go to the disk and not be too much. The file is not there where there is no swap.
@@ -140,7 +140,7 @@ mod tests {
     fn bounds_are_written_where_the_kernel_reads_them() {
         let files = ["memory.max", "memory.swap.max", "memory.oom.group", "pids.max", "cpu.weight"];
         let (folder, group) = imitation(&files.map(|name| (name, "")));
-        group.bound(Bounds { memory_bytes: Some(1 << 30), processes: Some(64), cpu_weight: Some(50) }).unwrap();
+        group.bound(ProcessLimits { memory_bytes: Some(1 << 30), processes: Some(64), cpu_weight: Some(50) }).unwrap();
         let written = files.map(|name| fs::read_to_string(folder.path().join(name)).unwrap());
         assert_eq!(written, ["1073741824", "0", "1", "64", "50"]);
     }
@@ -148,9 +148,9 @@ mod tests {
     #[test]
     fn a_bound_that_cannot_be_set_is_no_bound_and_what_only_helps_may_be_missing() {
         let (_folder, group) = imitation(&[("memory.max", "")]);
-        group.bound(Bounds { memory_bytes: Some(1), ..Bounds::default() }).unwrap();
-        assert!(group.bound(Bounds { processes: Some(1), ..Bounds::default() }).is_err());
-        assert!(group.bound(Bounds { cpu_weight: Some(1), ..Bounds::default() }).is_err());
+        group.bound(ProcessLimits { memory_bytes: Some(1), ..ProcessLimits::default() }).unwrap();
+        assert!(group.bound(ProcessLimits { processes: Some(1), ..ProcessLimits::default() }).is_err());
+        assert!(group.bound(ProcessLimits { cpu_weight: Some(1), ..ProcessLimits::default() }).is_err());
     }
 
     #[test]

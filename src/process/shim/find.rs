@@ -6,7 +6,7 @@ use rustix::process::Signal;
 
 use super::{ExitRecord, Greeting, Orders, ProcessFolder, ProcessRecord, Reports, client};
 use crate::process::cgroup::Group;
-use crate::process::{Marker, Remains, Tree};
+use crate::process::{Marker, ProcessTree, Survivors};
 
 /// What has become of a run's program.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub enum Found {
     /// It has ended while no server was there, and its shim has gone.
     Ended(Box<ExitRecord>),
     /// Its shim is dead, and so is it; what was left of it was killed.
-    Lost(Remains),
+    Lost(Survivors),
 }
 
 /// Looks for the program of a run. `None` if none was ever started; then none will be, since the folder is gone.
@@ -48,18 +48,18 @@ pub async fn find(folder: &ProcessFolder, marker: &Marker) -> Option<Found> {
         let _ = std::fs::remove_dir_all(folder.path());
     }
     let is_known = record.is_some();
-    let remains = kill_all(marker, record).await;
-    is_known.then_some(Found::Lost(remains))
+    let survivors = kill_all(marker, record).await;
+    is_known.then_some(Found::Lost(survivors))
 }
 
 /// Kills what a shim that is dead has left of its run, wherever that is.
-pub async fn end_leftovers(folder: &ProcessFolder, marker: &Marker) -> Remains {
+pub async fn end_leftovers(folder: &ProcessFolder, marker: &Marker) -> Survivors {
     kill_all(marker, read(&folder.identity())).await
 }
 
-async fn kill_all(marker: &Marker, record: Option<ProcessRecord>) -> Remains {
+async fn kill_all(marker: &Marker, record: Option<ProcessRecord>) -> Survivors {
     let group = record.and_then(|record| record.group).map(Group::at);
-    Tree::left_by_dead_shim(marker.clone(), group).end(Duration::ZERO).await
+    ProcessTree::left_by_dead_shim(marker.clone(), group).end(Duration::ZERO).await
 }
 
 /// How the program of a run ended, if it has. Written whole or not at all.

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::process::{Cage, Exit, Identity};
+use crate::process::{Containment, Exit, Identity};
 
 /// The version that this program speaks.
 pub const PROTOCOL: u32 = 1;
@@ -93,7 +93,7 @@ pub struct StartOrder {
     pub grace_ms: u64,
     /// What the agent and all that it starts are held in.
     #[serde(default)]
-    pub cage: Cage,
+    pub containment: Containment,
     /// What a later server has to know and must be written nowhere, in the server's own words, at most [`MAX_MEMO`]. The shim gives it
     /// back in its greeting. While it has one it does not go at the agent's end, but waits to be released: for a day after the last
     /// server has gone, not for ever.

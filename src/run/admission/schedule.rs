@@ -38,7 +38,7 @@ type Line = Option<String>;
 /// All runs that wait or work.
 ///
 /// Every method keeps two promises: no turn comes that would pass a cap, and no run is in line that there is room for. Only
-/// [`Schedule::seat`] can pass one, since it tells of what is so already.
+/// [`Schedule::admit_existing`] can pass one, since it tells of what is so already.
 #[derive(Debug)]
 pub(super) struct Schedule {
     caps: Caps,
@@ -104,14 +104,14 @@ impl Schedule {
         }
         self.runs.insert(run, Entry { user, agent, stands: Stands::Aside });
         if !aside {
-            self.line_up(run);
+            self.enqueue(run);
         }
         Ok(())
     }
 
     /// A run that works already, whatever the caps say: its agent was found at work. While there are more than may be, nobody else's
     /// turn comes.
-    pub(super) fn seat(&mut self, run: RunId, user: UserName, agent: String) {
+    pub(super) fn admit_existing(&mut self, run: RunId, user: UserName, agent: String) {
         *self.by_agent.entry(agent.clone()).or_default() += 1;
         *self.by_user.entry(user.clone()).or_default() += 1;
         self.working += 1;
@@ -119,7 +119,7 @@ impl Schedule {
     }
 
     /// A run that stood aside joins its line, or works from now on if there is room for it. Changes nothing for any other run.
-    pub(super) fn line_up(&mut self, run: RunId) {
+    pub(super) fn enqueue(&mut self, run: RunId) {
         let Some(entry) = self.runs.get_mut(&run).filter(|entry| entry.stands == Stands::Aside) else { return };
         entry.stands = Stands::InLine;
         self.now += 1;

@@ -92,7 +92,7 @@ impl Bench {
                 let aside: Vec<usize> = (0..self.runs.len()).filter(|at| self.runs[*at].aside).collect();
                 if let Some(at) = aside.get(number % aside.len().max(1)) {
                     self.runs[*at].aside = false;
-                    self.schedule.line_up(self.runs[*at].id);
+                    self.schedule.enqueue(self.runs[*at].id);
                 }
             }
             Step::Leave(number) => {
@@ -184,7 +184,7 @@ proptest! {
         }
         let aside: Vec<RunId> = bench.runs.iter().filter(|run| run.aside).map(|run| run.id).collect();
         for run in aside {
-            bench.schedule.line_up(run);
+            bench.schedule.enqueue(run);
         }
         let mut at_work: Vec<RunId> = bench.runs.iter().map(|run| run.id).filter(|run| bench.schedule.works(*run)).collect();
         let mut served = at_work.len();
@@ -281,8 +281,8 @@ async fn c1_no_cap_is_passed_whatever_the_race() {
     tasks.close();
     tasks.wait().await;
     assert!((1..=3).contains(&most.load(Ordering::SeqCst)), "{most:?} at once");
-    let hall = admission.hall();
-    assert!(hall.schedule.is_empty() && hall.calls.is_empty(), "{hall:?}");
+    let state = admission.state();
+    assert!(state.schedule.is_empty() && state.calls.is_empty(), "{state:?}");
 }
 
 #[tokio::test]

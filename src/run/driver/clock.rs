@@ -24,7 +24,7 @@ impl WallClock {
         }
     }
 
-    pub(super) fn go_on(self) -> Self {
+    pub(super) fn resume(self) -> Self {
         match self {
             Self::Standing { left } => Self::start(left),
             other => other,

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::{Driver, clock::WallClock};
-use crate::agent::handle::{AgentHandle, Speech};
-use crate::run::handle::NotTaken;
+use crate::agent::handle::{AgentHandle, Delivery};
+use crate::run::handle::MessageRejected;
 use crate::run::store::{Idempotency, RunChange};
 use crate::types::{Cause, Level, MessageMode, NoticeCode, StreamEvent, TurnEnd};
 
@@ -18,12 +18,12 @@ impl Driver {
         mode: MessageMode,
         idempotency: Option<Idempotency>,
         agent: Option<&AgentHandle>,
-    ) -> Result<(), NotTaken> {
+    ) -> Result<(), MessageRejected> {
         if self.finishing {
-            return Err(NotTaken::Ended);
+            return Err(MessageRejected::Ended);
         }
         if self.waiting.len() >= MAX_WAITING {
-            return Err(NotTaken::TooMany(MAX_WAITING));
+            return Err(MessageRejected::TooMany(MAX_WAITING));
         }
         let event = StreamEvent::UserMessage { content: text.clone(), mode };
         let change = RunChange { status: Some(self.state.status()), idempotency, ..RunChange::default() };
@@ -34,7 +34,7 @@ impl Driver {
         };
         match mode {
             MessageMode::Queue => self.waiting.push_back(text),
-            MessageMode::Steer if agent.speak(text.clone(), Speech::IntoTurn).await => {}
+            MessageMode::Steer if agent.speak(text.clone(), Delivery::IntoTurn).await => {}
             MessageMode::Steer | MessageMode::Interrupt => {
                 self.waiting.push_front(text);
                 // An agent that cannot be interrupted takes it as soon as its turn is over.
@@ -50,8 +50,8 @@ impl Driver {
         let goes_on = !self.finishing && turn.as_ref().map_or_else(|failure| failure.cause == Cause::Cancelled, |_| true);
         self.turn = Some(turn);
         if goes_on && let Some(text) = self.waiting.pop_front() {
-            if agent.speak(text.clone(), Speech::NextTurn).await {
-                return self.agent_stirs();
+            if agent.speak(text.clone(), Delivery::NextTurn).await {
+                return self.reset_idle_timer();
             }
             self.waiting.push_front(text);
         }

@@ -3,11 +3,11 @@
 //! Whatever happens comes here as a value, goes through [`RunState::next`], and is on disk before anyone hears of it. There is one
 //! driver task for each live run, and it ends only with the run's `done` event.
 
-mod catch_up;
+mod batch;
 mod clock;
 mod messages;
-mod page;
 mod requests;
+mod restore;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::PathBuf;
@@ -19,16 +19,16 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use self::catch_up::Unsure;
+use self::batch::Batch;
 use self::clock::{WallClock, at};
-use self::page::Page;
-use super::admission::{Place, Ticket};
+use self::restore::Unconfirmed;
+use super::admission::{Slot, Ticket};
 use super::budgets::Budgets;
 use super::events::LogWriter;
-use super::handle::{Command, Inbox, NotAnswered};
+use super::handle::{AnswerRejected, Command, Inbox};
 use super::policy::Policy;
-use super::requests::{Asks, Requests, resolved};
-use super::sessions::{Turn, Waiting};
+use super::requests::{RequestKind, Requests, resolved};
+use super::sessions::{SessionGuard, Waiting};
 use super::shutdown::Shutdown;
 use super::state::{Input, Outcome, RunState, StopReason};
 use super::store::{RunChange, RunStore, StoreError};
@@ -36,7 +36,7 @@ use crate::agent::handle::{AgentEnd, AgentHandle, Update};
 use crate::agent::{Agents, Item, Start, Started, Task};
 use crate::metrics::RunMeters;
 use crate::process::shim::{ProcessFolder, release};
-use crate::process::{Marker, WorkingDir, is_shortage};
+use crate::process::{Marker, WorkingDir, is_resource_exhausted};
 use crate::types::{
     Cause, DecidedBy, Failure, Level, McpServer, NoticeCode, OnShutdown, RunDone, RunId, RunLimits, RunSpec, RunStarted, SessionId,
     StreamEvent, TurnEnd, Usage,
@@ -44,7 +44,7 @@ use crate::types::{
 
 /// What all drivers of a server share.
 #[derive(Clone, Debug)]
-pub(super) struct Surroundings {
+pub(super) struct DriverContext {
     pub(super) agents: Agents,
     pub(super) store: Arc<dyn RunStore>,
     /// Where each run's process has its folder.
@@ -63,10 +63,10 @@ pub(super) struct Surroundings {
     /// What users may use in a day.
     pub(super) budgets: Budgets,
     /// How long a program may take from its start to its first word; `None` for as long as the run may take.
-    pub(super) first_word: Option<Duration>,
+    pub(super) startup_timeout: Option<Duration>,
 }
 
-impl Surroundings {
+impl DriverContext {
     /// The folder of a run's process.
     pub(super) fn process_folder(&self, run: RunId) -> ProcessFolder {
         ProcessFolder::new(self.processes.join(run.to_string()))
@@ -75,7 +75,7 @@ impl Surroundings {
 
 /// What a run gives its agent and nobody else: it may hold secrets, so it is neither stored nor shown.
 #[derive(Clone, Default)]
-pub(super) struct Private {
+pub(super) struct RunSecrets {
     pub(super) env: BTreeMap<String, String>,
     pub(super) mcp_servers: Vec<McpServer>,
 }
@@ -83,10 +83,10 @@ pub(super) struct Private {
 pub(super) struct Driver {
     spec: RunSpec,
     session: SessionId,
-    private: Private,
+    private: RunSecrets,
     log: LogWriter,
     inbox: Inbox,
-    around: Surroundings,
+    around: DriverContext,
     policy: Policy,
     state: RunState,
     created: Instant,
@@ -115,11 +115,11 @@ pub(super) struct Driver {
     /// When the agent's shim, as it was told, ends the agent by itself.
     limit: Option<Instant>,
     /// What an earlier server may not have done.
-    unsure: Unsure,
+    unconfirmed: Unconfirmed,
     /// Notices that an earlier server has given: some are given once in a run.
     noticed: Vec<NoticeCode>,
     /// What is to be written with the run's end.
-    last_page: Page,
+    final_batch: Batch,
 }
 
 /// How long to wait before a failed write is tried again. A full disk heals when somebody makes room.
@@ -129,11 +129,11 @@ impl Driver {
     pub(super) fn new(
         spec: RunSpec,
         session: SessionId,
-        private: Private,
+        private: RunSecrets,
         policy: Policy,
         log: LogWriter,
         inbox: Inbox,
-        around: Surroundings,
+        around: DriverContext,
     ) -> Self {
         Self {
             spec,
@@ -159,33 +159,33 @@ impl Driver {
             held_to: None,
             idle_deadline: None,
             limit: None,
-            unsure: Unsure::default(),
+            unconfirmed: Unconfirmed::default(),
             noticed: Vec::new(),
-            last_page: Page::default(),
+            final_batch: Batch::default(),
         }
     }
 
     /// Carries the run through its whole life, or as far as this server lives. `turn` is its place in the session's queue.
     pub(super) async fn run(mut self, ticket: Ticket, turn: Waiting) {
-        let places = match self.wait_for_a_place(ticket, turn).await {
-            Wait::Admitted(places) => Some(places),
+        let slots = match self.wait_for_a_place(ticket, turn).await {
+            Wait::Admitted(slots) => Some(slots),
             Wait::Ended => None,
             // It is in the store, and the next server queues it again.
             Wait::LetGo => return,
         };
-        let end = if places.is_none() { Some(AgentEnd::default()) } else { self.begin().await };
+        let end = if slots.is_none() { Some(AgentEnd::default()) } else { self.begin().await };
         if let Some(end) = end {
             self.finish(end).await;
         }
         // Only now: whoever comes next in the session goes on from what this run has written.
-        drop(places);
+        drop(slots);
     }
 
-    /// Goes on with an agent of an earlier server. It works already, so it waits for nothing; but it keeps the `place` and the turn that
+    /// Goes on with an agent of an earlier server. It works already, so it waits for nothing; but it keeps the `checkpoint` and the turn that
     /// it has.
-    pub(super) async fn go_on(mut self, agent: AgentHandle, place: Place, turn: Waiting) {
+    pub(super) async fn resume(mut self, agent: AgentHandle, slot: Slot, turn: Waiting) {
         if !self.started {
-            self.enter(Input::Admitted);
+            self.transition(Input::Admitted);
         }
         tokio::pin!(turn);
         // Asked once, it stands in the session's queue, and the turn that is given to it is kept for it.
@@ -193,7 +193,7 @@ impl Driver {
         if let Some(end) = self.work(agent).await {
             self.finish(end).await;
         }
-        drop(place);
+        drop(slot);
     }
 
     async fn wait_for_a_place(&mut self, ticket: Ticket, turn: Waiting) -> Wait {
@@ -210,16 +210,16 @@ impl Driver {
                     if how == OnShutdown::Detach && self.private.is_empty() {
                         return Wait::LetGo;
                     }
-                    self.enter(Input::StopAsked(StopReason::Shutdown));
+                    self.transition(Input::StopAsked(StopReason::Shutdown));
                 }
                 Some(command) = self.inbox.commands.recv() => match command {
-                    Command::Stop(reason) => self.enter(Input::StopAsked(reason)),
-                    other => self.obey(other, None).await,
+                    Command::Stop(reason) => self.transition(Input::StopAsked(reason)),
+                    other => self.handle_command(other, None).await,
                 },
-                places = &mut admitted => {
-                    self.enter(Input::Admitted);
+                slots = &mut admitted => {
+                    self.transition(Input::Admitted);
                     self.around.meters.admitted(&self.spec.agent_type, self.age + self.created.elapsed());
-                    return Wait::Admitted(places);
+                    return Wait::Admitted(slots);
                 }
             }
             if matches!(self.state, RunState::Ended(_)) {
@@ -233,11 +233,11 @@ impl Driver {
         self.began = Some(Instant::now());
         self.clock = WallClock::start(self.spec.timeout);
         self.limit = self.clock.over_at(None);
-        self.agent_stirs();
+        self.reset_idle_timer();
         match self.start().await {
             Ok(agent) => self.work(agent).await,
             Err(failure) => {
-                self.enter(Input::AgentGone(Outcome::failed(failure)));
+                self.transition(Input::AgentGone(Outcome::failed(failure)));
                 Some(AgentEnd::default())
             }
         }
@@ -249,26 +249,26 @@ impl Driver {
         let mut told_shutdown = false;
         self.held_to = agent.held_to();
         // Code of our own process may think for as long as it likes before it says something.
-        self.first_word_deadline = self.around.first_word.filter(|_| agent.outlives_us()).map(|limit| Instant::now() + limit);
+        self.first_word_deadline = self.around.startup_timeout.filter(|_| agent.outlives_us()).map(|limit| Instant::now() + limit);
         loop {
             self.keep_limit(&agent).await;
             let (wall_clock, unanswered) = (self.clock.deadline(), self.requests.next_deadline());
             let (silence, no_word) = (self.idle_deadline, self.first_word_deadline);
             tokio::select! {
                 update = agent.next() => match update {
-                    Update::Past { past, place, left } => self.catch_up(past, place, left, &agent).await,
-                    Update::Items { items, place } => self.record(items, place, &agent).await,
+                    Update::Restored { history, checkpoint, left } => self.restore(history, checkpoint, left, &agent).await,
+                    Update::Items { items, checkpoint } => self.record(items, checkpoint, &agent).await,
                     Update::Ended(end) => return Some(self.agent_ended(end)),
                 },
                 Some(command) = self.inbox.commands.recv() => match command {
                     Command::Stop(reason) => self.ask_stop(reason, &agent).await,
-                    other => self.obey(other, Some(&agent)).await,
+                    other => self.handle_command(other, Some(&agent)).await,
                 },
                 how = shutdown.told(), if !told_shutdown => {
                     told_shutdown = true;
                     if how == OnShutdown::Stop || !agent.outlives_us() {
                         self.ask_stop(StopReason::Shutdown, &agent).await;
-                    } else if agent.let_go().await {
+                    } else if agent.detach().await {
                         tracing::info!(run.id = %self.log.run(), "the run's agent goes on without this server");
                         return None;
                     }
@@ -285,23 +285,23 @@ impl Driver {
                     self.first_word_deadline = None;
                     self.ask_stop(StopReason::NoFirstWord, &agent).await;
                 }
-                () = at(unanswered), if unanswered.is_some() => self.nobody_answered(&agent).await,
+                () = at(unanswered), if unanswered.is_some() => self.expire_requests(&agent).await,
             }
         }
     }
 
     /// Nothing of the agent is left. What it said with its last breath is written together with the run's end.
     fn agent_ended(&mut self, mut end: AgentEnd) -> AgentEnd {
-        let mut page = Page::default();
+        let mut batch = Batch::default();
         for item in std::mem::take(&mut end.items) {
-            self.item(item, &mut page);
+            self.item(item, &mut batch);
         }
-        if let Some(turn) = page.turn.take() {
+        if let Some(turn) = batch.turn.take() {
             self.turn = Some(turn);
         }
-        self.last_page = page;
+        self.final_batch = batch;
         let outcome = Outcome::of(self.turn.as_ref(), &end);
-        self.enter(Input::AgentGone(outcome));
+        self.transition(Input::AgentGone(outcome));
         end
     }
 
@@ -323,7 +323,7 @@ impl Driver {
         // The folder was judged when the run was created, and may have been moved or linked elsewhere while the run was queued.
         let path = &self.spec.working_dir;
         let working_dir = WorkingDir::open(path).map_err(|error| {
-            let cause = if is_shortage(&error) { Cause::Storage } else { Cause::BadArguments };
+            let cause = if is_resource_exhausted(&error) { Cause::Storage } else { Cause::BadArguments };
             Failure::new(cause, format!("working_dir {} cannot be entered: {error}", path.display()))
         })?;
         let session = self.around.store.session(self.session).await;
@@ -341,7 +341,7 @@ impl Driver {
             written.map_err(|error| Failure::new(Cause::Storage, error.to_string()))?;
         }
         let memo = self.private.memo();
-        let Private { env, mcp_servers } = std::mem::take(&mut self.private);
+        let RunSecrets { env, mcp_servers } = std::mem::take(&mut self.private);
         let run = self.log.run();
         let start = Start {
             task: Task { spec: self.spec.clone(), resume, mcp_servers },
@@ -358,7 +358,7 @@ impl Driver {
     async fn ask_stop(&mut self, reason: StopReason, agent: &AgentHandle) {
         self.first_word_deadline = None;
         let already_stopping = matches!(self.state, RunState::Stopping(_));
-        self.enter(Input::StopAsked(reason));
+        self.transition(Input::StopAsked(reason));
         self.finishing = true;
         // A shutdown cannot wait as long as a user who has cancelled would.
         if reason == StopReason::Shutdown {
@@ -368,12 +368,12 @@ impl Driver {
         }
     }
 
-    fn enter(&mut self, input: Input) {
+    fn transition(&mut self, input: Input) {
         match self.state.clone().next(input) {
             Ok(next) => self.state = next,
             Err(wrong) => tracing::error!(run.id = %self.log.run(), error = %wrong, "the run's driver lost its place"),
         }
-        self.settle_clock();
+        self.sync_clock();
         // An ended run is shown as such when its end is on disk.
         if !matches!(self.state, RunState::Ended(_)) {
             self.inbox.show(self.state.status());
@@ -381,42 +381,42 @@ impl Driver {
     }
 
     /// The clock stands still exactly while somebody is waited for.
-    fn settle_clock(&mut self) {
-        self.clock = if matches!(self.state, RunState::Waiting(_)) { self.clock.stand() } else { self.clock.go_on() };
+    fn sync_clock(&mut self) {
+        self.clock = if matches!(self.state, RunState::Waiting(_)) { self.clock.stand() } else { self.clock.resume() };
     }
 
     /// The agent did something: its silence is counted from now, unless it is us whom it waits for.
-    fn agent_stirs(&mut self) {
+    fn reset_idle_timer(&mut self) {
         let counts = !self.finishing && !matches!(self.state, RunState::Waiting(_));
         self.idle_deadline = self.spec.idle_timeout.filter(|_| counts).map(|limit| Instant::now() + limit);
     }
 
     /// Writes what the agent did, answers what it asked, and goes on after its turn.
-    async fn record(&mut self, items: Vec<Item>, place: crate::agent::handle::Place, agent: &AgentHandle) {
-        let mut page = Page::default();
-        page.change.place = Some(place);
+    async fn record(&mut self, items: Vec<Item>, checkpoint: crate::agent::handle::OutputCheckpoint, agent: &AgentHandle) {
+        let mut batch = Batch::default();
+        batch.change.checkpoint = Some(checkpoint);
         for item in items {
-            self.item(item, &mut page);
+            self.item(item, &mut batch);
         }
         self.first_word_deadline = None;
-        self.agent_stirs();
-        if !self.write(page.events, page.change, agent).await {
+        self.reset_idle_timer();
+        if !self.write(batch.events, batch.change, agent).await {
             return;
         }
         // Answered only now: what was allowed is on disk before it happens.
-        for (request, answer) in page.answers {
+        for (request, answer) in batch.answers {
             agent.answer(request, answer).await;
         }
-        if let Some(turn) = page.turn {
+        if let Some(turn) = batch.turn {
             self.turn_ended(turn, agent).await;
         }
     }
 
-    fn item(&mut self, item: Item, page: &mut Page) {
+    fn item(&mut self, item: Item, batch: &mut Batch) {
         match item {
-            Item::Started(started) => self.agent_started(started, page),
-            Item::Event(event) => self.event(event, page),
-            Item::TurnEnded(turn) => page.turn = Some(turn),
+            Item::Started(started) => self.agent_started(started, batch),
+            Item::Event(event) => self.event(event, batch),
+            Item::TurnEnded(turn) => batch.turn = Some(turn),
         }
     }
 
@@ -432,23 +432,23 @@ impl Driver {
         false
     }
 
-    fn agent_started(&mut self, started: Started, page: &mut Page) {
+    fn agent_started(&mut self, started: Started, batch: &mut Batch) {
         if std::mem::replace(&mut self.started, true) {
             return;
         }
-        self.enter(Input::AgentReady);
+        self.transition(Input::AgentReady);
         if let Some(began) = self.began.take() {
             self.around.meters.agent_ready(&self.spec.agent_type, began.elapsed());
         }
-        page.change.started_at = Some(self.log.now());
-        page.change.agent_session = started.agent_session;
+        batch.change.started_at = Some(self.log.now());
+        batch.change.agent_session = started.agent_session;
         let mut model = started.model.or_else(|| self.spec.model.clone());
         // It is the agent's own word, and is kept for longer than the log.
         if let Some(model) = &mut model {
             self.log.secrets().hide(model);
         }
-        page.change.model.clone_from(&model);
-        page.events.push(StreamEvent::RunStarted(RunStarted {
+        batch.change.model.clone_from(&model);
+        batch.events.push(StreamEvent::RunStarted(RunStarted {
             agent: self.spec.agent_type.clone(),
             agent_version: started.version,
             model,
@@ -459,12 +459,12 @@ impl Driver {
         }));
     }
 
-    fn event(&mut self, mut event: StreamEvent, page: &mut Page) {
+    fn event(&mut self, mut event: StreamEvent, batch: &mut Batch) {
         // Work without a word of being ready: it is ready.
         let is_aside =
             matches!(event, StreamEvent::Log { .. } | StreamEvent::Notice { .. } | StreamEvent::Raw { .. } | StreamEvent::Error { .. });
         if !self.started && !is_aside {
-            self.agent_started(Started::default(), page);
+            self.agent_started(Started::default(), batch);
         }
         match &mut event {
             StreamEvent::ToolCall(call) => {
@@ -475,31 +475,31 @@ impl Driver {
                 *duration_ms = duration_ms.or_else(|| since.map(|since| millis(since.elapsed())));
             }
             StreamEvent::Usage(usage) => {
-                page.change.usage = Some((usage.clone(), self.log.now()));
+                batch.change.usage = Some((usage.clone(), self.log.now()));
                 self.around.meters.used(&self.spec.agent_type, usage, self.usage.as_ref());
                 self.usage = Some(usage.clone());
             }
-            StreamEvent::PermissionRequest { .. } => return self.permission(event, page),
+            StreamEvent::PermissionRequest { .. } => return self.permission(event, batch),
             StreamEvent::Question { id, questions } => {
-                self.open(id.clone(), Asks::Question { questions: questions.clone() });
+                self.open(id.clone(), RequestKind::Question { questions: questions.clone() });
             }
             // The agent takes a request back. One that was answered meanwhile is answered.
             StreamEvent::PermissionResolved { id, .. } | StreamEvent::QuestionResolved { id, .. } => {
                 if !self.requests.close(id) {
                     return;
                 }
-                self.enter(Input::RequestClosed);
+                self.transition(Input::RequestClosed);
             }
             StreamEvent::Notice { code: code @ NoticeCode::Lingered, .. } if self.noticed.contains(code) => return,
             // The frame of a run is written here and nowhere else.
             StreamEvent::Done(_) | StreamEvent::RunQueued { .. } | StreamEvent::RunStarted(_) => return,
             _ => {}
         }
-        page.events.push(event);
+        batch.events.push(event);
     }
 
     /// Carries out a command of a client's. Without an agent there is nothing yet that could be asked or told.
-    async fn obey(&mut self, command: Command, agent: Option<&AgentHandle>) {
+    async fn handle_command(&mut self, command: Command, agent: Option<&AgentHandle>) {
         match command {
             Command::Stop(_) => {} // each phase of a run stops in its own way
             Command::Requests(reply) => tell(reply, self.requests.views()),
@@ -509,7 +509,7 @@ impl Driver {
                     tell(reply, Ok(()));
                 }
                 (Ok(()), None) => {} // nothing is open without an agent
-                (Err(bad), _) => tell(reply, Err(NotAnswered::Bad(bad))),
+                (Err(bad), _) => tell(reply, Err(AnswerRejected::Bad(bad))),
             },
             Command::Message { text, mode, idempotency, reply } => {
                 let taken = self.message(text, mode, idempotency, agent).await;
@@ -540,7 +540,7 @@ impl Driver {
         let status = done.status;
         let void = self.requests.void();
         let void = void.iter().map(|(id, answer)| resolved(id, answer, DecidedBy::Policy));
-        let Page { events: last_words, change: last_change, .. } = std::mem::take(&mut self.last_page);
+        let Batch { events: last_words, change: last_change, .. } = std::mem::take(&mut self.final_batch);
         let ending = void.chain(self.undelivered()).chain([StreamEvent::Done(done.clone())]);
         let events: Vec<StreamEvent> = last_words.into_iter().chain(ending).collect();
         loop {
@@ -569,7 +569,7 @@ impl Driver {
 
 /// How the wait for a place ended.
 enum Wait {
-    Admitted((Turn, Place)),
+    Admitted((SessionGuard, Slot)),
     /// The run was stopped before it began.
     Ended,
     /// The server goes away, and the run waits on for the next one.

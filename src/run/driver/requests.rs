@@ -4,43 +4,43 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Driver, Page};
+use super::{Batch, Driver};
 use crate::agent::handle::AgentHandle;
-use crate::run::policy::{Verdict, Wish};
-use crate::run::requests::{Asks, RequestView, resolved};
+use crate::run::policy::{PermissionQuery, Verdict};
+use crate::run::requests::{RequestKind, RequestView, resolved};
 use crate::run::state::Input;
 use crate::run::store::RunChange;
 use crate::types::{Answer, DecidedBy, StreamEvent, Timestamp};
 
 impl Driver {
-    pub(super) fn permission(&mut self, mut event: StreamEvent, page: &mut Page) {
+    pub(super) fn permission(&mut self, mut event: StreamEvent, batch: &mut Batch) {
         let StreamEvent::PermissionRequest { id, tool_call_id, tool, kind, input, options, expires_at } = &mut event else { return };
-        let wish = Wish { tool, kind: *kind, input, options, working_dir: &self.spec.working_dir };
+        let query = PermissionQuery { tool, kind: *kind, input, options, working_dir: &self.spec.working_dir };
         let id = id.clone();
-        match self.policy.judge(wish) {
+        match self.policy.decide(query) {
             Verdict::Decided(decision, reason) => {
-                page.events.push(event);
+                batch.events.push(event);
                 let answer = Answer::Permission { decision, message: Some(reason) };
-                page.events.push(resolved(&id, &answer, DecidedBy::Policy));
+                batch.events.push(resolved(&id, &answer, DecidedBy::Policy));
                 self.requests.answered_at_once(id.clone());
-                page.answers.push((id, answer));
+                batch.answers.push((id, answer));
             }
             Verdict::Ask => {
                 let (tool_call_id, tool, kind) = (tool_call_id.clone(), tool.clone(), *kind);
-                let asks = Asks::Permission { tool_call_id, tool, kind, input: input.clone(), options: options.clone() };
+                let asks = RequestKind::Permission { tool_call_id, tool, kind, input: input.clone(), options: options.clone() };
                 *expires_at = Some(self.open(id, asks));
-                page.events.push(event);
+                batch.events.push(event);
             }
         }
     }
 
     /// A request waits for somebody from now on. Gives the moment when it does not any more.
-    pub(super) fn open(&mut self, id: String, mut asks: Asks) -> Timestamp {
+    pub(super) fn open(&mut self, id: String, mut asks: RequestKind) -> Timestamp {
         asks.hide(self.log.secrets());
         let created_at = self.log.now();
         let expires_at = self.expiry(created_at);
         self.requests.open(RequestView { id, asks, created_at, expires_at }, Instant::now() + self.around.patience);
-        self.enter(Input::RequestOpened);
+        self.transition(Input::RequestOpened);
         expires_at
     }
 
@@ -48,9 +48,9 @@ impl Driver {
     pub(super) fn open_again(&mut self, request: StreamEvent, created_at: Timestamp) {
         let (id, asks, expires_at) = match request {
             StreamEvent::PermissionRequest { id, tool_call_id, tool, kind, input, options, expires_at } => {
-                (id, Asks::Permission { tool_call_id, tool, kind, input, options }, expires_at)
+                (id, RequestKind::Permission { tool_call_id, tool, kind, input, options }, expires_at)
             }
-            StreamEvent::Question { id, questions } => (id, Asks::Question { questions }, None),
+            StreamEvent::Question { id, questions } => (id, RequestKind::Question { questions }, None),
             _ => return,
         };
         let expires_at = expires_at.unwrap_or_else(|| self.expiry(created_at));
@@ -58,7 +58,7 @@ impl Driver {
         // A wall clock that was set back must not make it wait for longer than it ever could.
         let deadline = Instant::now() + Duration::from_millis(left).min(self.around.patience);
         self.requests.open(RequestView { id, asks, created_at, expires_at }, deadline);
-        self.enter(Input::RequestOpened);
+        self.transition(Input::RequestOpened);
     }
 
     fn expiry(&self, created_at: Timestamp) -> Timestamp {
@@ -66,7 +66,7 @@ impl Driver {
         Timestamp::from_millis(created_at.as_millis().saturating_add(patience))
     }
 
-    pub(super) async fn nobody_answered(&mut self, agent: &AgentHandle) {
+    pub(super) async fn expire_requests(&mut self, agent: &AgentHandle) {
         for (id, answer) in self.requests.expired(Instant::now()) {
             self.resolve(&id, answer, DecidedBy::Timeout, agent).await;
         }
@@ -75,10 +75,10 @@ impl Driver {
     /// Writes an answer down, and gives it to the agent when it is on disk.
     pub(super) async fn resolve(&mut self, id: &str, answer: Answer, by: DecidedBy, agent: &AgentHandle) {
         self.requests.close(id);
-        self.enter(Input::RequestClosed);
+        self.transition(Input::RequestClosed);
         if self.write(vec![resolved(id, &answer, by)], RunChange::default(), agent).await {
             agent.answer(id.to_owned(), answer).await;
         }
-        self.agent_stirs();
+        self.reset_idle_timer();
     }
 }

@@ -14,7 +14,7 @@ pub(super) struct Frames {
     first: u64,
     bytes: Bytes,
     /// Where each frame ends.
-    ends: std::sync::Arc<[usize]>,
+    completions: std::sync::Arc<[usize]>,
 }
 
 impl Frames {
@@ -24,7 +24,7 @@ impl Frames {
         const AROUND: usize = 48; // `id: …`, `event: …` and `data: ` of one frame, about
         let lines = chunk.last.get() - chunk.first.get() + 1;
         let mut bytes = Vec::with_capacity(chunk.body.len() + usize::try_from(lines).unwrap_or(0) * AROUND);
-        let mut ends = Vec::with_capacity(usize::try_from(lines).unwrap_or(0));
+        let mut completions = Vec::with_capacity(usize::try_from(lines).unwrap_or(0));
         let mut start = 0;
         for (end, seq) in memchr_iter(b'\n', &chunk.body).zip(chunk.first.get()..) {
             let line = &chunk.body[start..end];
@@ -36,9 +36,9 @@ impl Frames {
             bytes.extend_from_slice(b"\ndata: ");
             bytes.extend_from_slice(line);
             bytes.extend_from_slice(b"\n\n");
-            ends.push(bytes.len());
+            completions.push(bytes.len());
         }
-        Self { first: chunk.first.get(), bytes: bytes.into(), ends: ends.into() }
+        Self { first: chunk.first.get(), bytes: bytes.into(), completions: completions.into() }
     }
 
     pub(super) fn first(&self) -> u64 {
@@ -46,7 +46,7 @@ impl Frames {
     }
 
     pub(super) fn last(&self) -> u64 {
-        self.first + self.ends.len() as u64 - 1
+        self.first + self.completions.len() as u64 - 1
     }
 
     pub(super) fn len(&self) -> usize {
@@ -55,8 +55,8 @@ impl Frames {
 
     /// The frames of all events after number `after`.
     pub(super) fn after(&self, after: u64) -> Bytes {
-        let skipped = usize::try_from((after + 1).saturating_sub(self.first)).unwrap_or(usize::MAX).min(self.ends.len());
-        let from = skipped.checked_sub(1).map_or(0, |last_skipped| self.ends[last_skipped]);
+        let skipped = usize::try_from((after + 1).saturating_sub(self.first)).unwrap_or(usize::MAX).min(self.completions.len());
+        let from = skipped.checked_sub(1).map_or(0, |last_skipped| self.completions[last_skipped]);
         self.bytes.slice(from..)
     }
 }

@@ -10,8 +10,8 @@ use super::encode::Encoder;
 use super::follower::{Follower, Framing};
 use super::frames::Frames;
 use super::mask::Masker;
-use super::memory::Memory;
 use super::secrets::Secrets;
+use super::summary::LogSummary;
 use super::tail::{Tail, Tails};
 use crate::run::store::{Chunk, Idempotency, RunChange, RunRecord, RunStore, StoreError};
 use crate::types::{Clock, RunId, Seq, StreamEvent, Timestamp};
@@ -89,7 +89,7 @@ impl EventLog {
     /// Gives the right to write on in a log that an earlier server left unfinished, without any of `secrets`. What that server held back
     /// of the last texts comes with their next pieces.
     pub fn reopen(&self, run: &RunRecord, secrets: Secrets) -> LogWriter {
-        self.writer(run.id, run.last_seq.get(), Masker::resumed(secrets, &run.held))
+        self.writer(run.id, run.last_seq.get(), Masker::resumed(secrets, &run.withheld))
     }
 
     fn writer(&self, run: RunId, last: u64, mask: Masker) -> LogWriter {
@@ -118,8 +118,8 @@ impl EventLog {
     ///
     /// # Errors
     /// [`StoreError`] if the log cannot be read.
-    pub async fn memory(&self, run: RunId) -> Result<Memory, StoreError> {
-        let (mut memory, mut cursor) = (Memory::default(), 0);
+    pub async fn memory(&self, run: RunId) -> Result<LogSummary, StoreError> {
+        let (mut memory, mut cursor) = (LogSummary::default(), 0);
         loop {
             let chunks = self.store.chunks(run, cursor, READ).await?;
             let Some(last) = chunks.last() else { return Ok(memory) };
@@ -208,7 +208,7 @@ impl LogWriter {
         if let Some((done, _)) = &mut change.done {
             self.mask.done(done);
         }
-        change.held = mask.as_ref().and_then(|mask| mask.held_unlike(&self.mask));
+        change.withheld = mask.as_ref().and_then(|mask| mask.held_unlike(&self.mask));
         let chunks = chunks_of(first, self.log.now(), &events);
         let stored = self.log.store.append(self.run, chunks.clone(), change);
         // They are framed while the disk is at work, since the first step of a write is to hand it on.

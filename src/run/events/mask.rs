@@ -5,14 +5,14 @@
 //! piece; what is left of a text at its end comes as one more piece before the event that ends it.
 //!
 //! **After a restart.** What is held back is the beginning of a secret as like as not, so its text is stored nowhere. Its length and
-//! its digest are, with the events, as a [`Held`]: a server that knows the secrets finds it among their beginnings, and the next piece
+//! its digest are, with the events, as a [`Withheld`]: a server that knows the secrets finds it among their beginnings, and the next piece
 //! is joined to it as if nothing had happened.
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::secrets::{Open, Secrets, Stub};
+use super::secrets::{PendingDigest, PendingText, Secrets};
 use crate::types::{Delta, RunDone, StreamEvent};
 
 /// Texts that may be unfinished at once. An agent that has more of them is not writing to be read: the oldest is taken as finished.
@@ -22,7 +22,7 @@ const MAX_OPEN: usize = 256;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Masker {
     secrets: Secrets,
-    open: Vec<(Text, Open)>,
+    open: Vec<(Text, PendingText)>,
 }
 
 /// One text that comes in pieces.
@@ -38,15 +38,15 @@ struct Text {
 /// What is held back at a place of a log, in a form that can be stored: it tells nothing to who does not know the secrets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Held(Vec<HeldText>);
+pub struct Withheld(Vec<WithheldText>);
 
 /// What is held back of one text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct HeldText {
+struct WithheldText {
     #[serde(flatten)]
     of: Text,
     #[serde(flatten)]
-    stub: Stub,
+    stub: PendingDigest,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,17 +66,17 @@ impl Masker {
     }
 
     /// One that goes on where another one, perhaps of an earlier server, has left off.
-    pub(super) fn resumed(secrets: Secrets, held: &Held) -> Self {
-        let open = held.0.iter().map(|HeldText { of, stub }| (of.clone(), secrets.open_again(stub))).collect();
+    pub(super) fn resumed(secrets: Secrets, withheld: &Withheld) -> Self {
+        let open = withheld.0.iter().map(|WithheldText { of, stub }| (of.clone(), secrets.open_again(stub))).collect();
         Self { secrets, open }
     }
 
     /// What is held back now, unless that is nothing as it was `before`.
-    pub(super) fn held_unlike(&self, before: &Self) -> Option<Held> {
+    pub(super) fn held_unlike(&self, before: &Self) -> Option<Withheld> {
         if self.open.is_empty() && before.open.is_empty() {
             return None;
         }
-        Some(Held(self.open.iter().map(|(of, open)| HeldText { of: of.clone(), stub: open.stub() }).collect()))
+        Some(Withheld(self.open.iter().map(|(of, open)| WithheldText { of: of.clone(), stub: open.stub() }).collect()))
     }
 
     pub(super) fn secrets(&self) -> &Secrets {
@@ -378,9 +378,9 @@ mod tests {
         told(&mut writer, &[token("a tell-nobody-", "m")]);
         let stored = serde_json::to_string(&writer.held_unlike(&fresh()).unwrap()).unwrap();
         assert!(!stored.contains("tell"), "{stored}");
-        let held: Held = serde_json::from_str(&stored).unwrap();
+        let withheld: Withheld = serde_json::from_str(&stored).unwrap();
         let rest = [token("5 b", "m")];
-        let knowing = |secret| told(&mut Masker::resumed(Secrets::new([secret]), &held), &rest);
+        let knowing = |secret| told(&mut Masker::resumed(Secrets::new([secret]), &withheld), &rest);
         assert_eq!(knowing(SECRET), [token("tell-nobody-5 b", "m")]);
         assert_eq!(knowing("another-secret"), [token("[masked]5 b", "m")]);
         assert_eq!(fresh().held_unlike(&fresh()), None, "nothing is stored where nothing is held back");
@@ -391,9 +391,9 @@ mod tests {
         let mut writer = fresh();
         let begun = [token("a tell", "m"), thinking("b te", "n"), output("c t", "t")];
         assert_eq!(told(&mut writer, &begun), [token("a ", "m"), thinking("b ", "n"), output("c ", "t")]);
-        let ends = [thinking("hm", "m"), token("so", "n"), StreamEvent::Usage(crate::types::Usage::default())];
-        let expected = [token("tell", "m"), ends[0].clone(), thinking("te", "n"), ends[1].clone(), ends[2].clone()];
-        assert_eq!(told(&mut writer, &ends), expected);
+        let completions = [thinking("hm", "m"), token("so", "n"), StreamEvent::Usage(crate::types::Usage::default())];
+        let expected = [token("tell", "m"), completions[0].clone(), thinking("te", "n"), completions[1].clone(), completions[2].clone()];
+        assert_eq!(told(&mut writer, &completions), expected);
         let result = StreamEvent::ToolResult { id: "t".into(), status: ToolStatus::Ok, content: "c t".into(), duration_ms: None };
         assert_eq!(told(&mut writer, std::slice::from_ref(&result)), [output("t", "t"), result]);
         for end in [message("done", Some("m")), message("done", None), call("u", json!({})), StreamEvent::Done(done("over"))] {
@@ -472,8 +472,8 @@ mod tests {
                 let before = writer.clone();
                 written.extend(told(&mut writer, &events[at..end]));
                 at = end;
-                if let Some(held) = writer.held_unlike(&before) {
-                    stored = serde_json::to_string(&held).unwrap();
+                if let Some(withheld) = writer.held_unlike(&before) {
+                    stored = serde_json::to_string(&withheld).unwrap();
                 }
                 if dies {
                     writer = Masker::resumed(Secrets::new([SECRET]), &serde_json::from_str(&stored).unwrap());

@@ -13,17 +13,17 @@ mod follower;
 mod frames;
 mod log;
 mod mask;
-mod memory;
 mod secrets;
+mod summary;
 mod tail;
 #[cfg(test)]
 mod tests;
 
 pub use follower::{Follower, Framing};
 pub use log::{EventLog, LogWriter};
-pub use mask::Held;
-pub use memory::Memory;
+pub use mask::Withheld;
 pub use secrets::{MASK, SHORTEST, Secrets};
+pub use summary::LogSummary;
 
 /// What followers of a run with these events would be sent, byte for byte: for the fuzz target of this writer.
 #[cfg(feature = "test-support")]

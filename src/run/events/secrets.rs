@@ -36,28 +36,28 @@ struct Known {
 
 /// What is held back of a text that comes in pieces: the beginning of what may become a secret. Shorter than the longest secret.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub(super) struct Open {
+pub(super) struct PendingText {
     text: String,
     /// So many bytes of it belong to an occurrence for which the mask is written already.
     covered: usize,
 }
 
-/// What an [`Open`] is known by to who knows the secrets.
+/// What an [`PendingText`] is known by to who knows the secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Stub {
+pub(super) struct PendingDigest {
     length: usize,
     covered: usize,
     /// Of the text (SHA-256).
     digest: [u8; 32],
 }
 
-impl Open {
+impl PendingText {
     pub(super) fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
 
-    pub(super) fn stub(&self) -> Stub {
-        Stub { length: self.text.len(), covered: self.covered, digest: digest(&self.text) }
+    pub(super) fn stub(&self) -> PendingDigest {
+        PendingDigest { length: self.text.len(), covered: self.covered, digest: digest(&self.text) }
     }
 }
 
@@ -95,7 +95,7 @@ impl Secrets {
     pub fn hide(&self, text: &mut String) {
         let Some(known) = &self.0 else { return };
         if known.finder.is_match(text.as_str()) {
-            *text = known.piece(&mut Open::default(), text, true);
+            *text = known.piece(&mut PendingText::default(), text, true);
         }
     }
 
@@ -120,19 +120,19 @@ impl Secrets {
 
     /// What was held back of a text. It is the beginning of a secret; if of none that is known now, nobody can tell it any more, and the
     /// mask stands for it.
-    pub(super) fn open_again(&self, stub: &Stub) -> Open {
+    pub(super) fn open_again(&self, stub: &PendingDigest) -> PendingText {
         let spellings = self.0.iter().flat_map(|known| &known.spellings);
         let mut beginnings = spellings.filter_map(|spelling| spelling.get(..stub.length));
         match beginnings.find(|beginning| digest(beginning) == stub.digest) {
-            Some(text) => Open { text: text.to_owned(), covered: stub.covered.min(stub.length) },
-            None if stub.covered < stub.length => Open { text: MASK.to_owned(), covered: 0 },
+            Some(text) => PendingText { text: text.to_owned(), covered: stub.covered.min(stub.length) },
+            None if stub.covered < stub.length => PendingText { text: MASK.to_owned(), covered: 0 },
             // For all of it the mask is written already.
-            None => Open::default(),
+            None => PendingText::default(),
         }
     }
 
     /// The next piece of a text, as it may be shown after what `open` was held back of the pieces before. The `last` one holds nothing back.
-    pub(super) fn piece(&self, open: &mut Open, piece: &str, last: bool) -> String {
+    pub(super) fn piece(&self, open: &mut PendingText, piece: &str, last: bool) -> String {
         match &self.0 {
             Some(known) => known.piece(open, piece, last),
             None => piece.to_owned(),
@@ -141,8 +141,8 @@ impl Secrets {
 }
 
 impl Known {
-    fn piece(&self, open: &mut Open, piece: &str, last: bool) -> String {
-        let Open { mut text, covered } = std::mem::take(open);
+    fn piece(&self, open: &mut PendingText, piece: &str, last: bool) -> String {
+        let PendingText { mut text, covered } = std::mem::take(open);
         text.push_str(piece);
         // From here on it is not known yet what is to be hidden.
         let end = if last { text.len() } else { text.len() - self.beginning_at_the_end(&text) };
@@ -204,9 +204,9 @@ impl std::fmt::Debug for Secrets {
 }
 
 /// Tells nothing of the text, which is part of a secret as like as not.
-impl std::fmt::Debug for Open {
+impl std::fmt::Debug for PendingText {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Open({} bytes)", self.text.len())
+        write!(f, "PendingText({} bytes)", self.text.len())
     }
 }
 
@@ -286,9 +286,9 @@ mod tests {
     #[test]
     fn no_secret_is_shown_by_debug() {
         let secrets = Secrets::new(["tell-nobody"]);
-        let mut open = Open::default();
+        let mut open = PendingText::default();
         assert_eq!(secrets.piece(&mut open, "a tell-nob", false), "a ");
-        assert_eq!(format!("{secrets:?} {open:?}"), "Secrets(1) Open(8 bytes)");
+        assert_eq!(format!("{secrets:?} {open:?}"), "Secrets(1) PendingText(8 bytes)");
     }
 
     /// Few letters, so that secrets share beginnings, repeat and overlap; none of them is in the mask.
@@ -324,7 +324,7 @@ mod tests {
         ) {
             let known = Secrets::new(&secrets);
             let longest = known.0.as_ref().map_or(0, |known| known.longest);
-            let (mut open, mut shown) = (Open::default(), String::new());
+            let (mut open, mut shown) = (PendingText::default(), String::new());
             for piece in cut(&text, &cuts) {
                 shown.push_str(&known.piece(&mut open, &piece, false));
                 prop_assert!(open.text.len() < longest);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::{EventLog, Follower, Framing, LogWriter, Memory};
+use super::{EventLog, Follower, Framing, LogSummary, LogWriter};
 use crate::run::store::contract::{done, record};
 use crate::run::store::{RunChange, SqliteStore};
 use crate::types::{Answer, Clock, DecidedBy, Decision, Question, StreamEvent, Timestamp, ToolKind, Usage};
@@ -55,7 +55,7 @@ fn ids(sse: &[u8]) -> Vec<u64> {
 async fn what_a_run_had_used_is_found_in_its_log_also_behind_many_events() {
     let (_folder, log) = log();
     let mut writer = created(&log).await;
-    assert_eq!(log.memory(writer.run()).await.unwrap(), Memory::default());
+    assert_eq!(log.memory(writer.run()).await.unwrap(), LogSummary::default());
     for output_tokens in [1, 2] {
         let usage = Usage { output_tokens, ..Usage::default() };
         writer.append(&[StreamEvent::Usage(usage)], RunChange::default()).await.unwrap();

@@ -91,8 +91,8 @@ impl Changes {
     }
 
     /// What tells of one run.
-    pub(in crate::run) fn teller(&self, run: RunId, owner: UserName) -> Teller {
-        Teller { changes: self.clone(), run, owner }
+    pub(in crate::run) fn teller(&self, run: RunId, owner: UserName) -> ChangeNotifier {
+        ChangeNotifier { changes: self.clone(), run, owner }
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Tip> {
@@ -153,13 +153,13 @@ impl Recent {
 
 /// Tells of one run, on behalf of its driver.
 #[derive(Clone, Debug)]
-pub(in crate::run) struct Teller {
+pub(in crate::run) struct ChangeNotifier {
     changes: Changes,
     run: RunId,
     owner: UserName,
 }
 
-impl Teller {
+impl ChangeNotifier {
     /// Says that the run has changed.
     pub(in crate::run) fn tell(&self) {
         self.changes.tell(self.run, &self.owner);

@@ -11,6 +11,6 @@ mod changes;
 mod cursor;
 mod reader;
 
-pub(super) use changes::{Changes, Teller};
+pub(super) use changes::{ChangeNotifier, Changes};
 pub use cursor::{BadCursor, FeedCursor};
 pub use reader::{Feed, FeedEvent, FeedItem};

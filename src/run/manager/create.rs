@@ -7,7 +7,7 @@ use super::RunManager;
 use crate::agent::Capabilities;
 use crate::run::driver::Driver;
 use crate::run::errors::{CreateError, SessionError};
-use crate::run::events::Held;
+use crate::run::events::Withheld;
 use crate::run::handle::{self, RunHandle};
 use crate::run::policy::Policy;
 use crate::run::request::{self, Checked, Checks, NewRun, OnBusy};
@@ -100,8 +100,8 @@ impl RunManager {
             started_at: None,
             ended_at: None,
             last_seq: Seq::FIRST,
-            place: None,
-            held: Held::default(),
+            checkpoint: None,
+            withheld: Withheld::default(),
             done: None,
             webhooks,
         };

@@ -1,8 +1,8 @@
 //! Runs as the API asks for them: made, found, waited for, stopped and deleted, always on behalf of somebody.
 
-mod act;
+mod commands;
 mod create;
-mod look;
+mod queries;
 mod settings;
 #[cfg(test)]
 mod testing;
@@ -19,8 +19,8 @@ use crate::agent::{AgentReport, AgentSummary, Agents};
 use crate::metrics::{Present, RunMeters};
 use crate::run::admission::{Admission, Caps};
 use crate::run::budgets::Budgets;
-use crate::run::driver::Surroundings;
-use crate::run::ends::Ends;
+use crate::run::completions::Completions;
+use crate::run::driver::DriverContext;
 use crate::run::events::EventLog;
 use crate::run::feed::Changes;
 use crate::run::handle::RunHandle;
@@ -48,14 +48,14 @@ pub(super) struct Inner {
     pub(super) log: EventLog,
     workspaces: Workspaces,
     pub(super) admission: Admission,
-    pub(super) around: Surroundings,
+    pub(super) around: DriverContext,
     max_runs: usize,
     max_queue: usize,
     pub(super) rules: Vec<Rule>,
     user_env: Vec<String>,
     pub(super) sessions: Sessions,
     live: Mutex<HashMap<RunId, RunHandle>>,
-    pub(super) ends: Ends,
+    pub(super) completions: Completions,
     pub(super) changes: Changes,
     webhooks: Arc<WebhookRules>,
     pub(super) tasks: TaskTracker,
@@ -74,7 +74,7 @@ impl RunManager {
     ) -> std::io::Result<Self> {
         let usage: Arc<dyn UsageStore> = Arc::<S>::clone(&store);
         let store: Arc<dyn RunStore> = store;
-        let around = Surroundings {
+        let around = DriverContext {
             agents,
             store: Arc::clone(&store),
             processes: settings.data_dir.join("runs"),
@@ -85,7 +85,7 @@ impl RunManager {
             patience: settings.permission_timeout,
             meters: RunMeters::default(),
             budgets: Budgets::new(Arc::clone(&usage), Arc::clone(&clock), settings.budget),
-            first_word: settings.first_word,
+            startup_timeout: settings.startup_timeout,
         };
         let caps = Caps {
             total: settings.max_runs,
@@ -107,7 +107,7 @@ impl RunManager {
                 user_env: settings.user_env.clone(),
                 sessions: Sessions::default(),
                 live: Mutex::default(),
-                ends: Ends::default(),
+                completions: Completions::default(),
                 changes: Changes::new(),
                 webhooks: Arc::clone(&settings.webhooks),
                 tasks: TaskTracker::new(),
@@ -168,8 +168,8 @@ impl RunManager {
 
     /// The runs that end from now on, in their order, and those that are let go; the store says which. A reader that stands still misses
     /// ends and holds nobody up. `None` if somebody reads them already.
-    pub fn ends(&self) -> Option<mpsc::Receiver<RunId>> {
-        self.inner.ends.listen()
+    pub fn completions(&self) -> Option<mpsc::Receiver<RunId>> {
+        self.inner.completions.listen()
     }
 
     /// Whether the server goes away: whoever loses a connection now has not left.

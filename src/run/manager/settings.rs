@@ -34,7 +34,7 @@ pub struct RunSettings {
     /// How long a request waits for an answer.
     pub permission_timeout: Duration,
     /// How long a program may take from its start to its first word; `None` for as long as the run may take.
-    pub first_word: Option<Duration>,
+    pub startup_timeout: Option<Duration>,
     /// What each user may use in a day for whom nothing else is set.
     pub budget: Budget,
     /// Rules that count before those of any run.

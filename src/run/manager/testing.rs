@@ -23,9 +23,9 @@ impl RunManager {
             agents_dir: folder.join("agents"),
             empty_dir: folder.join("empty"),
             spawner: crate::process::Spawner::new(crate::process::launch::Launcher::new(rustix::fs::Mode::empty()).unwrap()).unwrap(),
-            limits: Limits { linger: second, grace: second },
+            limits: Limits { exit_grace: second, grace: second },
             max_output: 1024 * 1024,
-            confinement: crate::process::Confinement::default(),
+            limits_policy: crate::process::LimitsPolicy::default(),
             tasks: TaskTracker::new(),
         };
         let settings = RunSettings {
@@ -39,7 +39,7 @@ impl RunManager {
             stop_grace: second,
             shutdown_grace: second,
             permission_timeout: second,
-            first_word: None,
+            startup_timeout: None,
             budget: Budget::default(),
             rules: vec![],
             user_env: vec![],

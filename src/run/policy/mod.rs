@@ -17,7 +17,7 @@ use crate::types::{Decision, PermissionMode, RuleVerdict, ToolKind};
 
 /// What an agent wants to do, as its request shows it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wish<'a> {
+pub(super) struct PermissionQuery<'a> {
     pub(super) tool: &'a str,
     pub(super) kind: ToolKind,
     pub(super) input: &'a Value,
@@ -47,20 +47,20 @@ impl Policy {
         Self { mode, rules: operator.iter().cloned().chain(own).collect() }
     }
 
-    pub(super) fn judge(&self, wish: Wish<'_>) -> Verdict {
-        let ruled = self.rules.iter().enumerate().find(|(_, rule)| rule.fits(wish));
+    pub(super) fn decide(&self, query: PermissionQuery<'_>) -> Verdict {
+        let ruled = self.rules.iter().enumerate().find(|(_, rule)| rule.matches(query));
         match ruled {
             Some((_, rule)) if rule.verdict() == RuleVerdict::Ask => Verdict::Ask,
             Some((number, rule)) => {
                 let reason = format!("rule {} says {}", number + 1, rule.verdict().as_str());
-                decided(rule.verdict() == RuleVerdict::Allow, wish, reason)
+                decided(rule.verdict() == RuleVerdict::Allow, query, reason)
             }
             None => match self.mode {
-                PermissionMode::Auto => decided(true, wish, "permission_mode is auto".into()),
+                PermissionMode::Auto => decided(true, query, "permission_mode is auto".into()),
                 PermissionMode::Ask => Verdict::Ask,
                 PermissionMode::ReadOnly => {
-                    let only_looks = matches!(wish.kind, ToolKind::Read | ToolKind::Search | ToolKind::Think);
-                    decided(only_looks, wish, "permission_mode is read_only".into())
+                    let only_looks = matches!(query.kind, ToolKind::Read | ToolKind::Search | ToolKind::Think);
+                    decided(only_looks, query, "permission_mode is read_only".into())
                 }
             },
         }
@@ -68,8 +68,8 @@ impl Policy {
 }
 
 /// Where something is allowed, it is allowed this once if the agent has that answer, so that every use is recorded.
-fn decided(allow: bool, wish: Wish<'_>, reason: String) -> Verdict {
-    let offered = |decision: Decision| wish.options.contains(&decision).then_some(decision);
+fn decided(allow: bool, query: PermissionQuery<'_>, reason: String) -> Verdict {
+    let offered = |decision: Decision| query.options.contains(&decision).then_some(decision);
     let allowed = offered(Decision::AllowOnce).or_else(|| offered(Decision::AllowAlways)).filter(|_| allow);
     Verdict::Decided(allowed.unwrap_or(Decision::Deny), reason)
 }
@@ -86,8 +86,8 @@ mod tests {
     fn judged(mode: PermissionMode, rules: Value, tool: &str, kind: ToolKind, input: &Value) -> &'static str {
         let specs: Vec<RuleSpec> = serde_json::from_value(rules).unwrap();
         let rules = specs.into_iter().map(|spec| Rule::new(spec).unwrap()).collect();
-        let wish = Wish { tool, kind, input, options: &ONCE, working_dir: Path::new("/project") };
-        match Policy::new(mode, &[], rules).judge(wish) {
+        let query = PermissionQuery { tool, kind, input, options: &ONCE, working_dir: Path::new("/project") };
+        match Policy::new(mode, &[], rules).decide(query) {
             Verdict::Ask => "ask",
             Verdict::Decided(Decision::Deny, _) => "deny",
             Verdict::Decided(_, _) => "allow",
@@ -130,8 +130,9 @@ mod tests {
     #[test]
     fn an_answer_that_the_agent_does_not_take_is_not_given() {
         let input = json!({});
-        let wish = Wish { tool: "x", kind: ToolKind::Read, input: &input, options: &[Decision::Deny], working_dir: Path::new("/") };
-        let verdict = Policy::default().judge(wish);
+        let query =
+            PermissionQuery { tool: "x", kind: ToolKind::Read, input: &input, options: &[Decision::Deny], working_dir: Path::new("/") };
+        let verdict = Policy::default().decide(query);
         assert_eq!(verdict, Verdict::Decided(Decision::Deny, "permission_mode is auto".into()));
     }
 
@@ -140,7 +141,7 @@ mod tests {
         let rule = |decision: &str| Rule::new(serde_json::from_value(json!({ "decision": decision })).unwrap()).unwrap();
         let policy = Policy::new(PermissionMode::Auto, &[rule("deny")], vec![rule("allow")]);
         let input = json!({});
-        let wish = Wish { tool: "x", kind: ToolKind::Read, input: &input, options: &ONCE, working_dir: Path::new("/") };
-        assert_eq!(policy.judge(wish), Verdict::Decided(Decision::Deny, "rule 1 says deny".into()));
+        let query = PermissionQuery { tool: "x", kind: ToolKind::Read, input: &input, options: &ONCE, working_dir: Path::new("/") };
+        assert_eq!(policy.decide(query), Verdict::Decided(Decision::Deny, "rule 1 says deny".into()));
     }
 }

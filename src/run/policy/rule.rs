@@ -2,7 +2,7 @@
 
 use globset::{GlobBuilder, GlobMatcher};
 
-use super::Wish;
+use super::PermissionQuery;
 use super::{command, matching};
 use crate::types::{RuleSpec, RuleVerdict, ToolKind};
 
@@ -64,23 +64,23 @@ impl Rule {
     }
 
     /// Whether the rule speaks of this wish. One that allows must fit all of it; one that denies or asks, any part of it.
-    pub(super) fn fits(&self, wish: Wish<'_>) -> bool {
+    pub(super) fn matches(&self, query: PermissionQuery<'_>) -> bool {
         let whole = self.verdict == RuleVerdict::Allow;
-        self.tool.as_ref().is_none_or(|tool| tool.is_match(wish.tool))
-            && self.kind.is_none_or(|kind| kind == wish.kind)
-            && self.path.as_ref().is_none_or(|pattern| pattern.fits(wish, whole))
-            && self.command.as_ref().is_none_or(|words| command::begins_with(wish.input, words, whole))
+        self.tool.as_ref().is_none_or(|tool| tool.is_match(query.tool))
+            && self.kind.is_none_or(|kind| kind == query.kind)
+            && self.path.as_ref().is_none_or(|pattern| pattern.matches(query, whole))
+            && self.command.as_ref().is_none_or(|words| command::begins_with(query.input, words, whole))
     }
 }
 
 impl Pattern {
-    fn fits(&self, wish: Wish<'_>, whole: bool) -> bool {
-        let paths = matching::paths(wish.input, wish.working_dir);
-        let fits = |path: &std::path::PathBuf| {
-            let seen = if self.absolute { Some(path.as_path()) } else { path.strip_prefix(wish.working_dir).ok() };
+    fn matches(&self, query: PermissionQuery<'_>, whole: bool) -> bool {
+        let paths = matching::paths(query.input, query.working_dir);
+        let matches = |path: &std::path::PathBuf| {
+            let seen = if self.absolute { Some(path.as_path()) } else { path.strip_prefix(query.working_dir).ok() };
             seen.is_some_and(|path| self.glob.is_match(path))
         };
-        if whole { !paths.is_empty() && paths.iter().all(fits) } else { paths.iter().any(fits) }
+        if whole { !paths.is_empty() && paths.iter().all(matches) } else { paths.iter().any(matches) }
     }
 }
 
@@ -90,38 +90,38 @@ mod tests {
 
     use super::*;
 
-    fn fits(rule: Value, input: &Value) -> bool {
+    fn matches(rule: Value, input: &Value) -> bool {
         let rule = Rule::new(serde_json::from_value(rule).unwrap()).unwrap();
         let working_dir = std::path::Path::new("/project");
-        rule.fits(Wish { tool: "mcp__db__query", kind: ToolKind::Edit, input, options: &[], working_dir })
+        rule.matches(PermissionQuery { tool: "mcp__db__query", kind: ToolKind::Edit, input, options: &[], working_dir })
     }
 
     #[test]
     fn every_part_that_is_written_must_fit() {
         let input = json!({ "file_path": "/project/src/a.rs" });
-        assert!(fits(json!({ "decision": "allow" }), &input));
-        assert!(fits(json!({ "tool": "mcp__*", "kind": "edit", "path": "src/*.rs", "decision": "allow" }), &input));
-        assert!(!fits(json!({ "tool": "Bash", "decision": "allow" }), &input));
-        assert!(!fits(json!({ "kind": "read", "decision": "allow" }), &input));
-        assert!(!fits(json!({ "path": "*.rs", "decision": "allow" }), &input), "a star does not cross a folder");
-        assert!(fits(json!({ "path": "/project/**", "decision": "deny" }), &input));
-        assert!(!fits(json!({ "command": "git", "decision": "deny" }), &input));
+        assert!(matches(json!({ "decision": "allow" }), &input));
+        assert!(matches(json!({ "tool": "mcp__*", "kind": "edit", "path": "src/*.rs", "decision": "allow" }), &input));
+        assert!(!matches(json!({ "tool": "Bash", "decision": "allow" }), &input));
+        assert!(!matches(json!({ "kind": "read", "decision": "allow" }), &input));
+        assert!(!matches(json!({ "path": "*.rs", "decision": "allow" }), &input), "a star does not cross a folder");
+        assert!(matches(json!({ "path": "/project/**", "decision": "deny" }), &input));
+        assert!(!matches(json!({ "command": "git", "decision": "deny" }), &input));
     }
 
     #[test]
     fn a_path_cannot_climb_out_of_what_is_allowed() {
         let rule = json!({ "path": "src/**", "decision": "allow" });
         for path in ["/project/src/../../etc/passwd", "src/../../etc/passwd", "/projects/src/a", "../project2/src/a", ""] {
-            assert!(!fits(rule.clone(), &json!({ "file_path": path })), "{path}");
+            assert!(!matches(rule.clone(), &json!({ "file_path": path })), "{path}");
         }
-        assert!(!fits(rule, &json!({ "nothing": "named" })), "what names no file is not allowed by a path");
+        assert!(!matches(rule, &json!({ "nothing": "named" })), "what names no file is not allowed by a path");
     }
 
     #[test]
     fn of_several_files_all_must_be_allowed_but_one_is_enough_to_deny() {
         let both = json!({ "changes": [{ "path": "/project/src/a" }, { "path": "/project/secret" }] });
-        assert!(!fits(json!({ "path": "src/**", "decision": "allow" }), &both));
-        assert!(fits(json!({ "path": "secret", "decision": "deny" }), &both));
+        assert!(!matches(json!({ "path": "src/**", "decision": "allow" }), &both));
+        assert!(matches(json!({ "path": "secret", "decision": "deny" }), &both));
     }
 
     #[test]

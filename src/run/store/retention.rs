@@ -29,7 +29,7 @@ pub struct Step {
 
 /// Folders on disk that nobody needs any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Remains {
+pub struct PendingRemoval {
     /// Whose they are.
     pub run: RunId,
     /// Whether the run itself is gone, and a fresh workspace goes with it; else only its agent's output.
@@ -39,7 +39,7 @@ pub struct Remains {
 /// Lets old things go, in steps that are short enough for a writer that others wait for.
 ///
 /// Implementors owe: no step touches a run that has not ended; the last event of a run that stays, its `done`, stays; whatever a step
-/// takes from the store and leaves on disk is in [`RetentionStore::remains`] from the same moment on.
+/// takes from the store and leaves on disk is in [`RetentionStore::pending_removals`] from the same moment on.
 #[async_trait]
 pub trait RetentionStore: std::fmt::Debug + Send + Sync {
     /// How large the store is.
@@ -66,13 +66,13 @@ pub trait RetentionStore: std::fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails or a row is damaged.
-    async fn remains(&self, limit: usize) -> Result<Vec<Remains>, StoreError>;
+    async fn pending_removals(&self, limit: usize) -> Result<Vec<PendingRemoval>, StoreError>;
 
     /// Forgets these folders: they are gone.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; all of them are remembered then.
-    async fn forget_remains(&self, gone: Vec<Remains>) -> Result<(), StoreError>;
+    async fn forget_removed(&self, gone: Vec<PendingRemoval>) -> Result<(), StoreError>;
 
     /// Gives about `budget` bytes of what is free back to the disk. Gives whether there is more.
     ///

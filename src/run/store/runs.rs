@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{NewWebhook, StoreError, WebhookStore};
-use crate::agent::handle::Place;
-use crate::run::events::Held;
+use crate::agent::handle::OutputCheckpoint;
+use crate::run::events::Withheld;
 use crate::types::{RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, Usage, UserName};
 
 /// A run's row.
@@ -34,9 +34,9 @@ pub struct RunRecord {
     /// Number of its last event.
     pub last_seq: Seq,
     /// How far its events reach in what the agent wrote; `None` while none comes of it.
-    pub place: Option<Place>,
+    pub checkpoint: Option<OutputCheckpoint>,
     /// What of the agent's text is held back at the end of its log.
-    pub held: Held,
+    pub withheld: Withheld,
     /// How it ended: what its last event says.
     pub done: Option<RunDone>,
     /// Where its events are sent. Told when the run is made, and not read back with it.
@@ -68,9 +68,9 @@ pub struct RunChange {
     /// What the run has used in all by that moment. At its end `done` tells it.
     pub usage: Option<(Usage, Timestamp)>,
     /// How far the events reach in what the agent wrote.
-    pub place: Option<Place>,
+    pub checkpoint: Option<OutputCheckpoint>,
     /// What of the agent's text is held back after the events.
-    pub held: Option<Held>,
+    pub withheld: Option<Withheld>,
     /// The end, with its moment.
     pub done: Option<(RunDone, Timestamp)>,
     /// The key under which a client asked for this.

@@ -90,7 +90,7 @@ pub struct UsageRecord {
 
 /// What a user has used on a day, as budgets count it, and what was set for that user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Spent {
+pub struct DailyUsage {
     /// Tokens that count.
     pub tokens: Tokens,
     /// What agents told that it cost.
@@ -127,5 +127,5 @@ pub trait UsageStore: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    async fn spent(&self, owner: &UserName, day: Day) -> Result<Spent, StoreError>;
+    async fn spent(&self, owner: &UserName, day: Day) -> Result<DailyUsage, StoreError>;
 }

@@ -64,12 +64,12 @@ pub struct Attempt {
     /// What went wrong, for a person.
     pub error: Option<String>,
     /// What follows from it.
-    pub then: Then,
+    pub then: NextAttempt,
 }
 
 /// What follows from a try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Then {
+pub enum NextAttempt {
     /// The receiver has it.
     Delivered,
     /// It is tried again at this moment.

@@ -1,6 +1,6 @@
 //! Sends what is to be sent, and tries again what was not taken.
 //!
-//! There is a task for each place of a run that has something to come. While it waits for another attempt it holds nothing but its
+//! There is a task for each endpoint of a run that has something to come. While it waits for another attempt it holds nothing but its
 //! cursor, so a receiver that is gone costs the others nothing.
 
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ use super::request::{selects, target};
 use super::{SigningSecret, WebhookRules, schedule};
 use crate::run::events::{EventLog, Framing};
 use crate::run::shutdown::Shutdown;
-use crate::run::store::{ActiveWebhook, Attempt, RunStore, StoreError, Then};
+use crate::run::store::{ActiveWebhook, Attempt, NextAttempt, RunStore, StoreError};
 use crate::types::Timestamp;
 
 /// Places that are carried at once: more than runs can be alive by default.
@@ -51,7 +51,7 @@ pub(in crate::run) struct Sender {
 }
 
 /// Where something is sent, and how it is signed.
-struct Place {
+struct Endpoint {
     url: Url,
     host: String,
     secret: SigningSecret,
@@ -86,7 +86,7 @@ impl Sender {
         Arc::new(Self { store, log, rules, shutdown, tasks, client: OnceLock::new(), slots, attempts, hosts: Mutex::default() })
     }
 
-    /// Carries every place that something is to be sent to, those of earlier servers first, until the server goes away.
+    /// Carries every endpoint that something is to be sent to, those of earlier servers first, until the server goes away.
     pub(in crate::run) async fn run(self: Arc<Self>) {
         let shutdown = self.shutdown.clone();
         tokio::select! {
@@ -126,7 +126,7 @@ impl Sender {
         }
     }
 
-    /// Sends everything that is to be sent to one place.
+    /// Sends everything that is to be sent to one endpoint.
     async fn carry(&self, mut webhook: ActiveWebhook, slot: OwnedSemaphorePermit) {
         let mut slot = Some(slot);
         loop {
@@ -156,21 +156,21 @@ impl Sender {
 
     /// Sends event after event, as they come, until one is not taken. Gives whether there is more to do.
     async fn send(&self, webhook: &mut ActiveWebhook) -> Result<bool, StoreError> {
-        let place = self.place(webhook);
+        let endpoint = self.endpoint(webhook);
         // Without a run there is nothing more to send.
         let Some(mut log) = self.log.follow(webhook.run, webhook.cursor, Framing::Ndjson).await? else { return Ok(false) };
         while let Some(page) = log.next().await {
             for line in page?.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
                 let Ok(head) = serde_json::from_slice::<Head<'_>>(line) else { continue };
-                let events = place.as_ref().map_or(webhook.webhook.events.as_deref(), |place| place.events.as_deref());
+                let events = endpoint.as_ref().map_or(webhook.webhook.events.as_deref(), |endpoint| endpoint.events.as_deref());
                 if selects(events, head.kind) {
-                    match self.deliver(webhook, place.as_ref(), &head, line).await? {
-                        Then::Delivered => (webhook.cursor, webhook.attempts) = (head.seq, 0),
-                        Then::Again(at) => {
+                    match self.deliver(webhook, endpoint.as_ref(), &head, line).await? {
+                        NextAttempt::Delivered => (webhook.cursor, webhook.attempts) = (head.seq, 0),
+                        NextAttempt::Again(at) => {
                             (webhook.attempts, webhook.next_at) = (webhook.attempts + 1, Some(at));
                             return Ok(true);
                         }
-                        Then::GivenUp => return Ok(false),
+                        NextAttempt::GivenUp => return Ok(false),
                     }
                 }
                 if head.kind == "done" {
@@ -184,29 +184,34 @@ impl Sender {
     }
 
     /// Tries once to send an event, and writes down what came of it.
-    async fn deliver(&self, webhook: &ActiveWebhook, place: Option<&Place>, head: &Head<'_>, line: &[u8]) -> Result<Then, StoreError> {
+    async fn deliver(
+        &self,
+        webhook: &ActiveWebhook,
+        endpoint: Option<&Endpoint>,
+        head: &Head<'_>,
+        line: &[u8],
+    ) -> Result<NextAttempt, StoreError> {
         let message_id = message_id(webhook, head.seq);
-        let answer = match place {
-            Some(place) => self.attempt(place, &message_id, &body(webhook, head, line)).await,
-            None => Answer::failed("the place is not one that webhooks may go to any more"),
+        let answer = match endpoint {
+            Some(endpoint) => self.attempt(endpoint, &message_id, &body(webhook, head, line)).await,
+            None => Answer::failed("the endpoint is not one that webhooks may go to any more"),
         };
         let at = self.log.now();
         let failed = webhook.attempts.saturating_add(1);
         let then = match answer.status {
-            Some(200..=299) => Then::Delivered,
+            Some(200..=299) => NextAttempt::Delivered,
             // Gone: the receiver wants no more.
-            Some(410) => Then::GivenUp,
-            _ => {
-                schedule::wait(&self.rules.settings.schedule, failed, answer.asked, random()).map_or(Then::GivenUp, |wait| later(at, wait))
-            }
+            Some(410) => NextAttempt::GivenUp,
+            _ => schedule::wait(&self.rules.settings.schedule, failed, answer.asked, random())
+                .map_or(NextAttempt::GivenUp, |wait| later(at, wait)),
         };
-        let host = place.map(|place| place.host.clone()).unwrap_or_default();
+        let host = endpoint.map(|endpoint| endpoint.host.clone()).unwrap_or_default();
         match then {
-            Then::Delivered => tracing::debug!(run.id = %webhook.run, %host, seq = head.seq, "a webhook was delivered"),
-            Then::Again(_) => {
+            NextAttempt::Delivered => tracing::debug!(run.id = %webhook.run, %host, seq = head.seq, "a webhook was delivered"),
+            NextAttempt::Again(_) => {
                 tracing::info!(run.id = %webhook.run, %host, seq = head.seq, failed, status = answer.status, "a webhook was not taken; it is tried again");
             }
-            Then::GivenUp => {
+            NextAttempt::GivenUp => {
                 tracing::warn!(run.id = %webhook.run, %host, seq = head.seq, failed, status = answer.status, "a webhook is given up; nothing more of this run is sent there");
             }
         }
@@ -217,8 +222,8 @@ impl Sender {
         Ok(then)
     }
 
-    async fn attempt(&self, place: &Place, id: &str, body: &[u8]) -> Answer {
-        let at_the_host = self.at_host(&place.host);
+    async fn attempt(&self, endpoint: &Endpoint, id: &str, body: &[u8]) -> Answer {
+        let at_the_host = self.at_host(&endpoint.host);
         let (Ok(_host), Ok(_all)) = (at_the_host.acquire().await, self.attempts.acquire().await) else {
             return Answer::failed("the server is going down");
         };
@@ -232,11 +237,11 @@ impl Sender {
         };
         let seconds = self.log.now().as_millis().div_euclid(1000);
         let request = client
-            .post(place.url.clone())
+            .post(endpoint.url.clone())
             .header(header::CONTENT_TYPE, "application/json")
             .header("webhook-id", id)
             .header("webhook-timestamp", seconds)
-            .header("webhook-signature", place.secret.sign(id, seconds, body))
+            .header("webhook-signature", endpoint.secret.sign(id, seconds, body))
             .body(body.to_vec());
         match request.send().await {
             // The body of the answer is not read: its status says all.
@@ -250,8 +255,8 @@ impl Sender {
         }
     }
 
-    /// Where a place is, by the settings of this server; `None` if nothing may be sent there any more.
-    fn place(&self, webhook: &ActiveWebhook) -> Option<Place> {
+    /// Where a endpoint is, by the settings of this server; `None` if nothing may be sent there any more.
+    fn endpoint(&self, webhook: &ActiveWebhook) -> Option<Endpoint> {
         let settings = &self.rules.settings;
         let own = &webhook.webhook;
         let url = target(own.url.as_ref().or(settings.url.as_ref())?, &settings.guard).ok()?;
@@ -263,7 +268,7 @@ impl Sender {
         let events = if own.url.is_some() { own.events.clone() } else { of_the_server };
         let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
         let host = format!("{}{port}", url.host_str().unwrap_or_default());
-        Some(Place { url, host, secret, events })
+        Some(Endpoint { url, host, secret, events })
     }
 
     /// What bounds the attempts at one host.
@@ -293,7 +298,7 @@ impl Answer {
     }
 }
 
-/// The id of an event at a place: the same at every attempt and after every restart, and nobody else's.
+/// The id of an event at a endpoint: the same at every attempt and after every restart, and nobody else's.
 fn message_id(webhook: &ActiveWebhook, seq: u64) -> String {
     let run = webhook.run.to_string();
     format!("msg_{}_{}_{seq}", run.trim_start_matches("run_"), webhook.id)
@@ -321,9 +326,9 @@ fn reason(error: reqwest::Error) -> String {
     cause.to_string()
 }
 
-fn later(at: Timestamp, wait: Duration) -> Then {
+fn later(at: Timestamp, wait: Duration) -> NextAttempt {
     let wait = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
-    Then::Again(Timestamp::from_millis(at.as_millis().saturating_add(wait)))
+    NextAttempt::Again(Timestamp::from_millis(at.as_millis().saturating_add(wait)))
 }
 
 /// Any number. What cannot be had costs the spread of attempts and nothing else.

@@ -45,7 +45,7 @@ const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORT
 /// Sends the traces of ended runs.
 #[derive(Debug)]
 pub(super) struct Traces {
-    ends: mpsc::Receiver<RunId>,
+    completions: mpsc::Receiver<RunId>,
     store: Arc<dyn RunStore>,
     exporter: SpanExporter,
     sampler: Box<dyn ShouldSample>,
@@ -79,7 +79,7 @@ impl Traces {
         tracing::info!("traces of runs are sent to the collector that the environment names");
         // Reads OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG.
         let sampler = Config::default().sampler;
-        Some(Self { ends: runs.ends()?, store, exporter, sampler, is_failing: false })
+        Some(Self { completions: runs.completions()?, store, exporter, sampler, is_failing: false })
     }
 
     /// Sends until all runs have ended or are let go, which `drained` tells, and then what waits, but not for long.
@@ -100,7 +100,7 @@ impl Traces {
             tokio::select! {
                 // What waits comes first: after the drain nothing more comes.
                 biased;
-                count = self.ends.recv_many(&mut ended, BATCH) => if count == 0 { return },
+                count = self.completions.recv_many(&mut ended, BATCH) => if count == 0 { return },
                 () = drained.cancelled() => return,
             }
             let mut spans = Vec::new();

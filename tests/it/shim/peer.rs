@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use openrunner::process::Cage;
+use openrunner::process::Containment;
 use openrunner::process::shim::{ExitRecord, Greeting, Identity, InputOrder, Order, PROTOCOL, ProcessFolder, Report, StartOrder};
 use tempfile::TempDir;
 
@@ -63,7 +63,7 @@ impl Kept {
             max_err: 1_000_000,
             left_ms: None,
             grace_ms: 10_000,
-            cage: Cage::default(),
+            containment: Containment::default(),
             memo: String::new(),
         }
     }

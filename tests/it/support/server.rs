@@ -61,7 +61,7 @@ impl Setup {
             ("OPENRUNNER_AGENTS_DIR", fake_agents(path).display().to_string()),
             ("OPENRUNNER_MAX_RUNS", "8".to_owned()),
             ("OPENRUNNER_STOP_GRACE_SECS", "1".to_owned()),
-            ("OPENRUNNER_LINGER_SECS", "1".to_owned()),
+            ("OPENRUNNER_EXIT_GRACE_SECS", "1".to_owned()),
         ];
         std::fs::create_dir(path.join("home")).expect("a home");
         Self { env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(), folder, shell: None, listener: None }

@@ -7,14 +7,14 @@
 //! [`Order::Hello`]: super::Order::Hello
 //! [`Order::Start`]: super::Order::Start
 
-mod birth;
-mod door;
-mod ending;
+mod event_loop;
 mod files;
 mod input;
-mod keeper;
 mod limits;
+mod listener;
 mod spool;
+mod startup;
+mod termination;
 mod wire;
 
-pub use birth::{SUBCOMMAND, serve_if_asked};
+pub use startup::{SUBCOMMAND, serve_if_asked};

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::SqliteStore;
 use super::connection::{FILE_NAME, connect};
 use super::decode;
-use super::part::{Part, folder_of};
+use super::temp_file::{TempFile, folder_of};
 
 /// What is in a backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,9 +61,9 @@ impl SqliteStore {
             return Err(BackupError::Exists(to.to_owned()));
         }
         let failed = |source| BackupError::Io { path: to.to_owned(), source };
-        let part = Part::make(folder_of(to)).map_err(failed)?;
-        let saved = copy(data_dir, &part)?;
-        part.put(to, replace).map_err(|error| match error.kind() {
+        let temp_file = TempFile::make(folder_of(to)).map_err(failed)?;
+        let saved = copy(data_dir, &temp_file)?;
+        temp_file.put(to, replace).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => BackupError::Exists(to.to_owned()),
             _ => failed(error),
         })?;
@@ -79,21 +79,21 @@ impl SqliteStore {
         if !data_dir.join(FILE_NAME).exists() {
             return Err(BackupError::Nothing(data_dir.to_owned()));
         }
-        let part = Part::make(data_dir).map_err(failed)?;
-        let saved = copy(data_dir, &part)?;
-        let mut file = part.file();
+        let temp_file = TempFile::make(data_dir).map_err(failed)?;
+        let saved = copy(data_dir, &temp_file)?;
+        let mut file = temp_file.file();
         file.rewind().and_then(|()| io::copy(&mut file, to)).and_then(|_| to.flush()).map_err(failed)?;
         Ok(saved)
     }
 }
 
-fn copy(data_dir: &Path, part: &Part) -> Result<Saved, BackupError> {
+fn copy(data_dir: &Path, temp_file: &TempFile) -> Result<Saved, BackupError> {
     let database = data_dir.join(FILE_NAME);
     if !database.exists() {
         return Err(BackupError::Nothing(data_dir.to_owned()));
     }
-    let to = part.path().to_str().ok_or_else(|| BackupError::Io {
-        path: part.path().to_owned(),
+    let to = temp_file.path().to_str().ok_or_else(|| BackupError::Io {
+        path: temp_file.path().to_owned(),
         source: io::Error::new(io::ErrorKind::InvalidInput, "the path is not UTF-8"),
     })?;
     let source = connect(&database, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
@@ -101,13 +101,13 @@ fn copy(data_dir: &Path, part: &Part) -> Result<Saved, BackupError> {
     // another process has written, and would find no end beside a busy server.
     source.execute("VACUUM INTO ?1", [to])?;
     drop(source);
-    let copy = connect(part.path(), OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let copy = connect(temp_file.path(), OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     if let Some(problem) = problem_of(&copy)? {
         return Err(BackupError::Damaged(problem));
     }
     let count = |what: &str| copy.query_row(&format!("SELECT count(*) FROM runs WHERE {what}"), [], decode::count);
     let (runs, live) = (count("1")?, count("ended_at IS NULL")?);
-    let bytes = part.file().metadata().map_err(|source| BackupError::Io { path: part.path().to_owned(), source })?.len();
+    let bytes = temp_file.file().metadata().map_err(|source| BackupError::Io { path: temp_file.path().to_owned(), source })?.len();
     Ok(Saved { bytes, runs, live })
 }
 

@@ -28,8 +28,8 @@ pub(super) fn run(row: &Row<'_>) -> Result<RunRecord, StoreError> {
     let status = text(3)?;
     let last_seq: i64 = row.get(9).map_err(|error| damaged(error.to_string()))?;
     let done: Option<String> = row.get(10).map_err(|error| damaged(error.to_string()))?;
-    let held: Option<String> = row.get(12).map_err(|error| damaged(error.to_string()))?;
-    let place: Option<String> = row.get(11).map_err(|error| damaged(error.to_string()))?;
+    let withheld: Option<String> = row.get(12).map_err(|error| damaged(error.to_string()))?;
+    let checkpoint: Option<String> = row.get(11).map_err(|error| damaged(error.to_string()))?;
     Ok(RunRecord {
         id: id.parse().map_err(|error| damaged(format!("{error}")))?,
         session: text(1)?.parse().map_err(|error| damaged(format!("{error}")))?,
@@ -42,9 +42,9 @@ pub(super) fn run(row: &Row<'_>) -> Result<RunRecord, StoreError> {
         ended_at: moment(8)?.map(Timestamp::from_millis),
         last_seq: u64::try_from(last_seq).ok().and_then(Seq::new).ok_or_else(|| damaged(format!("last_seq is {last_seq}")))?,
         done: done.map(|done| json(&done)).transpose().map_err(&damaged)?,
-        held: held.map(|held| json(&held)).transpose().map_err(&damaged)?.unwrap_or_default(),
+        withheld: withheld.map(|withheld| json(&withheld)).transpose().map_err(&damaged)?.unwrap_or_default(),
         webhooks: Vec::new(),
-        place: place.map(|place| json(&place)).transpose().map_err(&damaged)?,
+        checkpoint: checkpoint.map(|checkpoint| json(&checkpoint)).transpose().map_err(&damaged)?,
     })
 }
 

@@ -5,10 +5,10 @@ mod backup;
 mod connection;
 mod decode;
 mod keys;
-mod part;
 mod restore;
 mod retention;
 mod runs;
+mod temp_file;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -20,4 +20,4 @@ mod writer;
 pub use backup::{BackupError, Saved};
 pub use connection::{OpenError, SqliteStore};
 pub use restore::{RestoreError, Restored};
-pub use retention::Survey;
+pub use retention::StoreStats;

@@ -10,7 +10,7 @@ use super::SqliteStore;
 use super::backup::problem_of;
 use super::connection::{FILE_NAME, OpenError, connect, embedded, prepare};
 use super::decode::count;
-use super::part::Part;
+use super::temp_file::TempFile;
 
 /// What `SQLite` keeps beside a database, and the end of the name that a database gets which another one replaces.
 const BESIDE: [&str; 2] = ["-wal", "-shm"];
@@ -95,14 +95,14 @@ impl SqliteStore {
         if is_there && !replace {
             return Err(RestoreError::NotEmpty(data_dir.to_owned()));
         }
-        let part = Part::make(data_dir).map_err(failed)?;
-        io::copy(&mut backup, &mut part.file()).map_err(failed)?;
-        let (runs, live) = make_ready(from, part.path())?;
+        let temp_file = TempFile::make(data_dir).map_err(failed)?;
+        io::copy(&mut backup, &mut temp_file.file()).map_err(failed)?;
+        let (runs, live) = make_ready(from, temp_file.path())?;
         let replaced = if is_there { Some(set_aside(&place).map_err(failed)?) } else { None };
         for end in BESIDE {
             remove(&with_end(&place, end)).map_err(failed)?;
         }
-        part.put(&place, true).map_err(failed)?;
+        temp_file.put(&place, true).map_err(failed)?;
         Ok(Restored { runs, live, replaced })
     }
 }

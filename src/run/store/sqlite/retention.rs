@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use super::SqliteStore;
 use super::connection::{FILE_NAME, connect};
 use super::decode::{count, integer, reading, writing};
-use crate::run::store::{Remains, RetentionStore, Step, StoreError, StoreSize};
+use crate::run::store::{PendingRemoval, RetentionStore, Step, StoreError, StoreSize};
 use crate::types::{RunId, Timestamp, UserName};
 
 /// What one row of events costs beside its bytes, about: a step over many small rows must not take longer than one over few large ones.
@@ -16,7 +16,7 @@ const ROW: usize = 1024;
 
 /// What is in a store, and what of it is old: for somebody who only looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Survey {
+pub struct StoreStats {
     /// How large it is.
     pub size: StoreSize,
     /// How many runs there are.
@@ -30,7 +30,7 @@ impl SqliteStore {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn survey(data_dir: &Path, before: Option<Timestamp>) -> rusqlite::Result<Option<Survey>> {
+    pub fn survey(data_dir: &Path, before: Option<Timestamp>) -> rusqlite::Result<Option<StoreStats>> {
         let path = data_dir.join(FILE_NAME);
         if !path.exists() {
             return Ok(None);
@@ -45,7 +45,7 @@ impl SqliteStore {
             }
             None => 0,
         };
-        Ok(Some(Survey { size, runs, old }))
+        Ok(Some(StoreStats { size, runs, old }))
     }
 }
 
@@ -102,27 +102,28 @@ impl RetentionStore for SqliteStore {
             .await
     }
 
-    async fn remains(&self, limit: usize) -> Result<Vec<Remains>, StoreError> {
+    async fn pending_removals(&self, limit: usize) -> Result<Vec<PendingRemoval>, StoreError> {
         self.read(move |connection| {
             let mut statement = connection.prepare_cached("SELECT run_id, workspace FROM remains LIMIT ?1").map_err(reading)?;
             let rows = statement.query_map([integer(limit as u64)], |row| Ok((row.get::<_, String>(0)?, row.get(1)?))).map_err(reading)?;
             rows.map(|row| {
                 let (id, workspace) = row.map_err(reading)?;
                 let damaged = |error| StoreError::Damaged { table: "remains", id: id.clone(), problem: format!("{error}") };
-                Ok(Remains { run: id.parse().map_err(damaged)?, workspace })
+                Ok(PendingRemoval { run: id.parse().map_err(damaged)?, workspace })
             })
             .collect()
         })
         .await
     }
 
-    async fn forget_remains(&self, gone: Vec<Remains>) -> Result<(), StoreError> {
+    async fn forget_removed(&self, gone: Vec<PendingRemoval>) -> Result<(), StoreError> {
         self.writer
             .write(move |connection| {
                 // A run whose log was cut may have been removed since: then its workspace is still to go.
                 let sql = "DELETE FROM remains WHERE run_id = ?1 AND workspace = ?2";
-                gone.iter()
-                    .try_for_each(|remains| execute(connection, sql, params![remains.run.to_string(), remains.workspace]).map(|_| ()))
+                gone.iter().try_for_each(|pending_removals| {
+                    execute(connection, sql, params![pending_removals.run.to_string(), pending_removals.workspace]).map(|_| ())
+                })
             })
             .await
     }

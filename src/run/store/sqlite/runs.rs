@@ -54,8 +54,8 @@ impl RunStore for SqliteStore {
             return Err(StoreError::NotNext { run, first: gap[1].first });
         }
         let size = size_of(&batch);
-        let place = change.place.map(|place| to_json(&place)).transpose()?;
-        let held = change.held.map(|held| to_json(&held)).transpose()?;
+        let checkpoint = change.checkpoint.map(|checkpoint| to_json(&checkpoint)).transpose()?;
+        let withheld = change.withheld.map(|withheld| to_json(&withheld)).transpose()?;
         let done = change.done.map(|(done, at)| to_json(&done).map(|json| (json, done, at))).transpose()?;
         self.writer
             .write(move |connection| {
@@ -69,13 +69,13 @@ impl RunStore for SqliteStore {
                         let sql = "UPDATE runs SET last_seq = ?3, status = coalesce(?4, status), started_at = coalesce(?5, started_at),
                                    place = coalesce(?6, place), held = coalesce(?7, held)
                                    WHERE id = ?1 AND last_seq = ?2 AND ended_at IS NULL";
-                        execute(connection, sql, params![id, before, last, status, started_at, place, held])?
+                        execute(connection, sql, params![id, before, last, status, started_at, checkpoint, withheld])?
                     }
                     Some((json, _, at)) => {
                         let sql = "UPDATE runs SET last_seq = ?3, status = coalesce(?4, status), started_at = coalesce(?5, started_at),
                                    place = coalesce(?6, place), held = coalesce(?7, held), ended_at = ?8, done = ?9
                                    WHERE id = ?1 AND last_seq = ?2 AND ended_at IS NULL";
-                        execute(connection, sql, params![id, before, last, status, started_at, place, held, at.as_millis(), json])?
+                        execute(connection, sql, params![id, before, last, status, started_at, checkpoint, withheld, at.as_millis(), json])?
                     }
                 };
                 if changed == 0 {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use super::SqliteStore;
 use super::decode::{integer, reading, writing};
 use super::users;
-use crate::run::store::{Spent, StoreError, UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum};
+use crate::run::store::{DailyUsage, StoreError, UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum};
 use crate::types::{Budget, Day, Money, RunId, RunStatus, Timestamp, Tokens, Usage, UserName};
 
 /// Most tokens of one kind that are believed of one run. What an agent tells is not checked by anybody, and sums must not run over.
@@ -64,7 +64,7 @@ impl UsageStore for SqliteStore {
         .await
     }
 
-    async fn spent(&self, owner: &UserName, day: Day) -> Result<Spent, StoreError> {
+    async fn spent(&self, owner: &UserName, day: Day) -> Result<DailyUsage, StoreError> {
         let owner = owner.clone();
         self.read(move |connection| {
             let sql = format!("SELECT {} FROM usage_by_day WHERE owner = ?1 AND day = ?2", sums());
@@ -74,7 +74,7 @@ impl UsageStore for SqliteStore {
             let mut statement = connection.prepare_cached(&sql).map_err(reading)?;
             let budget = statement.query_row([owner.as_str()], |row| users::budget(row, 0)).optional().map_err(reading)?;
             let tokens = used.input_tokens.saturating_add(used.cache_write_tokens).saturating_add(used.output_tokens);
-            Ok(Spent { tokens: Tokens::new(tokens), cost: used.cost.unwrap_or_default(), budget: budget.unwrap_or(Budget::default()) })
+            Ok(DailyUsage { tokens: Tokens::new(tokens), cost: used.cost.unwrap_or_default(), budget: budget.unwrap_or(Budget::default()) })
         })
         .await
     }

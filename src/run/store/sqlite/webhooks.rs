@@ -5,7 +5,9 @@ use rusqlite::{Connection, Row, ToSql, params};
 
 use super::SqliteStore;
 use super::decode::{integer, reading, writing};
-use crate::run::store::{ActiveWebhook, Attempt, Delivery, DeliveryFilter, DeliveryState, NewWebhook, StoreError, Then, WebhookStore};
+use crate::run::store::{
+    ActiveWebhook, Attempt, Delivery, DeliveryFilter, DeliveryState, NewWebhook, NextAttempt, StoreError, WebhookStore,
+};
 use crate::types::{RunId, Timestamp};
 
 /// How many deliveries of one run to one place are remembered.
@@ -66,20 +68,22 @@ impl WebhookStore for SqliteStore {
 
 fn record(connection: &Connection, attempt: &Attempt) -> Result<(), StoreError> {
     let (state, next_at) = match attempt.then {
-        Then::Delivered => (DeliveryState::Delivered, None),
-        Then::Again(at) => (DeliveryState::Pending, Some(at.as_millis())),
-        Then::GivenUp => (DeliveryState::Failed, None),
+        NextAttempt::Delivered => (DeliveryState::Delivered, None),
+        NextAttempt::Again(at) => (DeliveryState::Pending, Some(at.as_millis())),
+        NextAttempt::GivenUp => (DeliveryState::Failed, None),
     };
     let updated = match attempt.then {
-        Then::Delivered => {
+        NextAttempt::Delivered => {
             let sql = "UPDATE webhooks SET cursor = ?2, attempts = 0, next_at = NULL WHERE id = ?1";
             execute(connection, sql, params![attempt.webhook, integer(attempt.seq)])?
         }
-        Then::Again(_) => {
+        NextAttempt::Again(_) => {
             let sql = "UPDATE webhooks SET attempts = attempts + 1, next_at = ?2 WHERE id = ?1";
             execute(connection, sql, params![attempt.webhook, next_at])?
         }
-        Then::GivenUp => execute(connection, "UPDATE webhooks SET state = 'given_up', next_at = NULL WHERE id = ?1", [attempt.webhook])?,
+        NextAttempt::GivenUp => {
+            execute(connection, "UPDATE webhooks SET state = 'given_up', next_at = NULL WHERE id = ?1", [attempt.webhook])?
+        }
     };
     if updated == 0 {
         return Ok(()); // the run was deleted meanwhile

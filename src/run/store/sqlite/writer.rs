@@ -20,12 +20,12 @@ const QUEUE: usize = 1024;
 /// Most jobs of one transaction, so that none waits long for those that came after it.
 const GROUP: usize = 256;
 
-/// Does its part inside the open transaction, or hears that there is none.
-type Job = Box<dyn FnOnce(Result<Part<'_>, StoreError>) -> Done + Send>;
+/// Does its temp_file inside the open transaction, or hears that there is none.
+type Job = Box<dyn FnOnce(Result<TempFile<'_>, StoreError>) -> Done + Send>;
 
-/// A job's part of the open transaction.
+/// A job's temp_file of the open transaction.
 #[derive(Clone, Copy)]
-enum Part<'a> {
+enum TempFile<'a> {
     /// All of it: if the job fails, it is rolled back.
     Whole(&'a Connection),
     /// It is shared with others, which are to stand if this job fails.
@@ -77,10 +77,10 @@ impl Writer {
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move |part| {
-            let done = part.and_then(|part| match part {
-                Part::Whole(connection) => work(connection),
-                Part::Shared(connection) => apart(connection, work),
+        let job: Job = Box::new(move |temp_file| {
+            let done = temp_file.and_then(|temp_file| match temp_file {
+                TempFile::Whole(connection) => work(connection),
+                TempFile::Shared(connection) => apart(connection, work),
             });
             let (worked, taken) = (done.is_ok(), !matches!(done, Err(StoreError::Write(_))));
             let reply = Box::new(move |committed: Result<(), StoreError>| {
@@ -105,8 +105,8 @@ fn commit(connection: &Connection, group: &mut Vec<Job>, healthy: &AtomicBool, m
         return;
     }
     let alone = group.len() == 1;
-    let part = if alone { Part::Whole(connection) } else { Part::Shared(connection) };
-    let done: Vec<Done> = group.drain(..).map(|job| job(Ok(part))).collect();
+    let temp_file = if alone { TempFile::Whole(connection) } else { TempFile::Shared(connection) };
+    let done: Vec<Done> = group.drain(..).map(|job| job(Ok(temp_file))).collect();
     let committed = if alone && done.iter().any(|done| !done.worked) {
         // It hears its own error, unless SQLite has given up the transaction by itself, which is the disk's doing.
         still_open(connection).and_then(|()| execute(connection, "ROLLBACK"))
@@ -118,7 +118,7 @@ fn commit(connection: &Connection, group: &mut Vec<Job>, healthy: &AtomicBool, m
         // Whatever is wrong, the next group must not find this transaction open.
         let _ = execute(connection, "ROLLBACK");
     }
-    // A part that the disk did not take is undone before the commit, which then succeeds with whatever is left.
+    // A temp_file that the disk did not take is undone before the commit, which then succeeds with whatever is left.
     let taken = written && done.iter().all(|done| done.taken);
     healthy.store(taken, Ordering::Relaxed);
     meters.committed(began.elapsed(), taken);

@@ -1,0 +1,61 @@
+//! What a later server has to know of a task in order to understand its agent's output again.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Installed, Task};
+use crate::process::shim::ProcessFolder;
+use crate::types::{McpServer, McpTransport, RunLimits, RunSpec};
+
+/// The content of a run's `task.json`: what its parser is made of beside the run's own row. It holds no secret: of the MCP servers
+/// only names and kinds, which is what the parser's messages are counted by.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct StateFile {
+    resume: Option<String>,
+    installed: Installed,
+    mcp_servers: Vec<Server>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    limits: Option<RunLimits>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Server {
+    name: String,
+    http: bool,
+}
+
+impl StateFile {
+    pub(super) fn new(task: &Task, installed: Installed, limits: Option<RunLimits>) -> Self {
+        let server = |server: &McpServer| Server { name: server.name.clone(), http: matches!(server.transport, McpTransport::Http { .. }) };
+        Self { resume: task.resume.clone(), installed, mcp_servers: task.mcp_servers.iter().map(server).collect(), limits }
+    }
+
+    /// What the program is held to.
+    pub(super) fn held_to(&self) -> Option<RunLimits> {
+        self.limits
+    }
+
+    /// The task and the program as the parser saw them, but for what is kept nowhere.
+    pub(super) fn task(self, spec: RunSpec) -> (Task, Installed) {
+        let mcp_servers = self.mcp_servers.into_iter().map(|server| McpServer::forgotten(server.name, server.http)).collect();
+        (Task { spec, resume: self.resume, mcp_servers }, self.installed)
+    }
+
+    /// Writes it into the folder of a run that is about to start. Must be done before the shim is told what to start.
+    pub(super) fn write(&self, folder: &ProcessFolder) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(folder.task())?;
+        file.write_all(&serde_json::to_vec(self)?)
+    }
+
+    /// Reads it again; `None` if it was not written whole, in which case nothing was started after it.
+    pub(super) fn read(folder: &ProcessFolder) -> io::Result<Option<Self>> {
+        match std::fs::read(folder.task()) {
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}

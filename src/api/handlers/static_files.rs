@@ -1,0 +1,116 @@
+//! Texts that are the same for everyone until the program is another: pages, their files, and the API's description.
+
+use std::io::Read as _;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use flate2::read::GzDecoder;
+use sha2::{Digest, Sha256};
+
+use super::super::ApiError;
+
+/// How a browser keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cached {
+    /// Asked about each time, and sent only when it has changed.
+    Revalidated,
+    /// For good: its address changes with it.
+    Forever,
+}
+
+/// Such a text, ready to be sent.
+pub(super) struct StaticFile {
+    content_type: &'static str,
+    bytes: Bytes,
+    /// The bytes are compressed.
+    is_gzip: bool,
+    etag: String,
+}
+
+impl StaticFile {
+    pub(super) fn new(content_type: &'static str, bytes: impl Into<Bytes>, is_gzip: bool) -> Self {
+        let bytes = bytes.into();
+        let digest = Sha256::digest(&bytes);
+        // Weak, since it is the same with and without compression.
+        let etag = digest[..12].iter().fold(String::from("W/\""), |etag, byte| format!("{etag}{byte:02x}")) + "\"";
+        Self { content_type, bytes, is_gzip, etag }
+    }
+
+    /// The answer to a request with these headers: 304 if the client has it, and compressed only for those who can unpack it.
+    pub(super) fn answer(&self, asked: &HeaderMap) -> Response {
+        self.answer_kept(asked, Cached::Revalidated)
+    }
+
+    /// The same, kept by the browser in that way.
+    pub(super) fn answer_kept(&self, asked: &HeaderMap, kept: Cached) -> Response {
+        let mut headers = HeaderMap::new();
+        let cache_control = match kept {
+            Cached::Revalidated => "no-cache",
+            Cached::Forever => "public, max-age=31536000, immutable",
+        };
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache_control));
+        headers.extend(HeaderValue::from_str(&self.etag).ok().map(|etag| (header::ETAG, etag)));
+        if self.is_gzip {
+            headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+        }
+        if is_known(asked, &self.etag) {
+            return (StatusCode::NOT_MODIFIED, headers).into_response();
+        }
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        let body = if !self.is_gzip {
+            self.bytes.clone()
+        } else if takes_gzip(asked) {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            self.bytes.clone()
+        } else {
+            let mut plain = Vec::new();
+            match GzDecoder::new(&self.bytes[..]).read_to_end(&mut plain) {
+                Ok(_size) => plain.into(),
+                Err(broken) => return ApiError::internal(&broken).into_response(),
+            }
+        };
+        (headers, Body::from(body)).into_response()
+    }
+}
+
+/// Whether the client has it already.
+fn is_known(asked: &HeaderMap, etag: &str) -> bool {
+    // By RFC 9110 weak and strong tags are the same here.
+    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    let tags = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|tags| tags.to_str().ok()).flat_map(|tags| tags.split(','));
+    tags.map(opaque).any(|tag| tag == "*" || tag == opaque(etag))
+}
+
+/// Whether the client can unpack gzip. A weight of zero means that it cannot.
+fn takes_gzip(asked: &HeaderMap) -> bool {
+    let codings = asked.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    codings.flat_map(|value| value.split(',')).any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        let weight = weight.trim().strip_prefix("q=").map_or(1.0, |weight| weight.parse().unwrap_or(0.0));
+        name.trim().eq_ignore_ascii_case("gzip") && weight > 0.0
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_goes_to_those_who_ask_for_it_alone() {
+        for (value, expected) in [
+            ("gzip", true),
+            ("br, GZIP;q=0.5", true),
+            ("gzip;q=0", false),
+            ("gzip; q=0.0", false),
+            ("identity", false),
+            ("", false),
+            ("*", false),
+        ] {
+            let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, value.parse().unwrap())]);
+            assert_eq!(takes_gzip(&headers), expected, "{value}");
+        }
+        assert!(!takes_gzip(&HeaderMap::new()));
+    }
+}

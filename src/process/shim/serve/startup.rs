@@ -1,0 +1,198 @@
+//! From a process that was started with one word to the keeper of an agent.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::process::{Child, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, Timespec, poll};
+use rustix::fs::{Mode, OFlags};
+
+use super::event_loop::{AgentProcess, EventLoop};
+use super::files::Files;
+use super::input::Input;
+use super::limits::Limits;
+use super::listener::Listener;
+use super::spool::Spool;
+use super::termination::Termination;
+use super::wire::{Heard, Wire};
+use crate::process::cgroup::Group;
+use crate::process::descriptors::close_inherited;
+use crate::process::launch::Launcher;
+use crate::process::process_set::ProcessSet;
+use crate::process::shim::ProcessFolder;
+use crate::process::shim::protocol::{Greeting, NEWS, Order, PROTOCOL, ProcessRecord, Report, Spooled, StartOrder};
+use crate::process::{Identity, Marker, Tail, is_resource_exhausted};
+
+/// The hidden subcommand by which this program becomes a shim.
+pub const SUBCOMMAND: &str = "shim";
+
+/// How long a server may take to say what is to be started.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The end of stderr that goes into the record.
+const STDERR_TAIL: usize = 16 * 1024;
+
+/// If this process was started to be a shim, is one until its agent is gone. `None` in every other process.
+///
+/// Must be called before anything else: before threads, before any file is opened.
+pub fn serve_if_asked(mut args: impl Iterator<Item = OsString>) -> Option<ExitCode> {
+    args.next();
+    if args.next()? != SUBCOMMAND {
+        return None;
+    }
+    let served = match (args.next(), args.next()) {
+        (Some(folder), None) => serve(Path::new(&folder)),
+        _ => Err(io::Error::other("this command is not for typing")),
+    };
+    Some(match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("openrunner: the shim could not do its work: {error}");
+            ExitCode::FAILURE
+        }
+    })
+}
+
+fn serve(folder: &Path) -> io::Result<()> {
+    let mut server = Wire::new(stand_alone()?)?;
+    let mut order = hear_what_to_start(&mut server)?;
+    let memo = std::mem::take(&mut order.memo);
+    match start(folder, &order) {
+        Ok((agent, listener)) => {
+            // The environment with its secrets goes here: nothing more of the order is needed.
+            drop(order);
+            server.say(&Report::Started { agent: agent.agent });
+            EventLoop::new(agent, Listener::new(listener, server), memo).keep();
+            Ok(())
+        }
+        Err(error) => {
+            server.say(&Report::NotStarted { message: error.to_string(), shortage: is_resource_exhausted(&error) });
+            Err(error)
+        }
+    }
+}
+
+/// Leaves everything behind that ties this process to the one that started it, but for the stream between them.
+fn stand_alone() -> io::Result<UnixStream> {
+    close_inherited()?;
+    rustix::process::setsid()?;
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, getpid, set_child_subreaper, set_dumpable_behavior};
+
+        set_child_subreaper(Some(getpid()))?;
+        // The agent's environment passes through this memory, and other agents run under the same account.
+        set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    }
+    // No folder is made here, and no file that somebody may run. The agent gets the mask that the order names.
+    rustix::process::umask(Mode::from_bits_truncate(0o177));
+
+    let stream = io::stdin().as_fd().try_clone_to_owned()?;
+    let nothing = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+    rustix::stdio::dup2_stdin(nothing)?;
+    Ok(stream.into())
+}
+
+fn hear_what_to_start(server: &mut Wire) -> io::Result<Box<StartOrder>> {
+    let until = Instant::now() + PATIENCE;
+    let mut buffer = vec![0; 4096];
+    loop {
+        match server.next() {
+            Ok(Some(Heard::Order(Order::Hello { .. }))) => server.say(&Report::Hello(Greeting {
+                protocol: PROTOCOL,
+                agent: None,
+                exit: None,
+                left_ms: None,
+                stopping: None,
+                spooled: Spooled::default(),
+                memo: String::new(),
+                news: NEWS,
+            })),
+            Ok(Some(Heard::Order(Order::Start(order)))) => return Ok(order),
+            Ok(None) if !server.is_closed() => {
+                let left = until.saturating_duration_since(Instant::now());
+                let left = Timespec::try_from(left).map_err(io::Error::other)?;
+                if poll(&mut [PollFd::new(server, server.wants())], Some(&left))? == 0 {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+                server.flush();
+                server.receive(&mut buffer);
+            }
+            Ok(_) | Err(_) => return Err(io::Error::other("no server tells what to start")),
+        }
+    }
+}
+
+fn start(folder: &Path, order: &StartOrder) -> io::Result<(AgentProcess, UnixListener)> {
+    let files = Files::open(folder)?;
+    let (out, err, calls) = (files.create(ProcessFolder::out)?, files.create(ProcessFolder::err)?, files.create(ProcessFolder::calls)?);
+    let listener = files.listen()?;
+
+    let launcher = Launcher::new(Mode::from_bits_truncate(order.umask))?;
+    let mut command = launcher.command(&order.containment, Path::new(&order.program), &order.args)?;
+    command
+        .env_clear()
+        .envs(order.env.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let group = order.containment.make_group()?;
+    let started = command.spawn().and_then(|mut child| {
+        take_charge(files, order, &mut child, [out, err, calls], group.clone()).inspect_err(|_| {
+            // It has not read a byte yet, and nothing will be read of it.
+            let _ = child.kill();
+            let _ = child.wait();
+        })
+    });
+    if let (Err(_), Some(group)) = (&started, &group) {
+        group.remove();
+    }
+    Ok((started?, listener))
+}
+
+fn take_charge(
+    files: Files,
+    order: &StartOrder,
+    child: &mut Child,
+    [out, err, calls]: [File; 3],
+    group: Option<Group>,
+) -> io::Result<AgentProcess> {
+    let agent = Identity::of_child(child.id().cast_signed()).ok_or_else(|| io::Error::other("the agent's process cannot be seen"))?;
+    let shim = Identity::of_child(std::process::id().cast_signed()).ok_or_else(|| io::Error::other("this process cannot be seen"))?;
+    let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take()) else {
+        return Err(io::Error::other("the agent's process has no pipes"));
+    };
+    files.put(ProcessFolder::identity, &ProcessRecord { protocol: PROTOCOL, shim, agent, group: order.containment.group.clone() })?;
+    let process_set = ProcessSet::below_us(agent, Marker::new(&*order.marker)).within(group);
+    Ok(AgentProcess {
+        files,
+        agent,
+        handle: handle(agent),
+        input: Input::new(stdin.into(), calls)?,
+        out: Spool::new(stdout.into(), out, order.max_out)?,
+        err: Spool::new(stderr.into(), err, order.max_err)?,
+        err_tail: Tail::new(STDERR_TAIL),
+        termination: Termination::new(process_set, Instant::now()),
+        limits: Limits::new(Instant::now(), order.left_ms.map(Duration::from_millis)),
+        grace: Duration::from_millis(order.grace_ms),
+    })
+}
+
+/// A handle that tells of the process's end. Asked while the process is a child of ours that nobody has waited for.
+#[cfg(target_os = "linux")]
+fn handle(agent: Identity) -> Option<OwnedFd> {
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+    pidfd_open(Pid::from_raw(agent.pid)?, PidfdFlags::empty()).ok()
+}
+
+/// There is no such thing here, so its end is seen when the keeper next looks for ended children.
+#[cfg(not(target_os = "linux"))]
+fn handle(_agent: Identity) -> Option<OwnedFd> {
+    None
+}

@@ -1,0 +1,191 @@
+//! What every store owes to users, keys, tokens and the audit log: the second half of the suite.
+
+use std::collections::BTreeSet;
+
+use super::runs::contract;
+use crate::run::store::{
+    ApiKeyRecord, AuditEntry, AuditFilter, AuditStore, KeyStore, TokenStore, UserChange, UserEdit, UserRecord, UserStore,
+};
+use crate::types::{Action, Budget, KeyId, RunId, Scope, Timestamp, TokenId, UserName, UserRole};
+
+fn name(text: &str) -> UserName {
+    text.parse().unwrap()
+}
+
+fn user(text: &str, role: UserRole) -> UserRecord {
+    UserRecord { name: name(text), role, password_hash: "h1".into(), default_password: true, generation: 1, budget: Budget::default() }
+}
+
+/// A change of the role alone.
+fn role(role: UserRole) -> UserEdit {
+    UserEdit { role: Some(role), ..UserEdit::default() }
+}
+
+fn key(owner: &str, hash: u8, scopes: &[Scope]) -> ApiKeyRecord {
+    ApiKeyRecord {
+        id: KeyId::new(),
+        owner: name(owner),
+        name: "ci \"x\"".into(),
+        hash: [hash; 32],
+        scopes: scopes.iter().copied().collect::<BTreeSet<_>>(),
+        created_at: Timestamp::from_millis(1_000),
+        expires_at: Some(Timestamp::from_millis(9_000)),
+        last_used_at: None,
+    }
+}
+
+async fn a_password_of_ones_own_ends_the_default_and_older_tokens(store: &dyn UserStore) {
+    let carol = user("carol", UserRole::User);
+    assert!(store.add_user(carol.clone()).await.unwrap());
+    assert!(!store.add_user(UserRecord { password_hash: "h2".into(), ..carol.clone() }).await.unwrap());
+    assert_eq!(store.user(&carol.name).await.unwrap(), Some(carol.clone()));
+    assert!(store.set_password(&carol.name, "h3".into()).await.unwrap());
+    let read = store.user(&carol.name).await.unwrap().unwrap();
+    assert_eq!((read.password_hash.as_str(), read.default_password, read.generation), ("h3", false, 2));
+    assert!(!store.set_password(&name("nobody"), "h".into()).await.unwrap());
+    assert_eq!(store.user(&name("nobody")).await.unwrap(), None);
+}
+
+async fn a_role_changes_alone_and_nothing_takes_the_last_admin(store: &dyn UserStore) {
+    let (ann, bob) = (user("ann", UserRole::Admin), user("bob", UserRole::User));
+    for user in [&ann, &bob] {
+        store.add_user(user.clone()).await.unwrap();
+    }
+    assert_eq!(
+        store.change_user(&ann.name, UserEdit { password_hash: Some("h2".into()), ..role(UserRole::User) }).await.unwrap(),
+        UserChange::LastAdmin
+    );
+    assert_eq!(store.remove_user(&ann.name).await.unwrap(), UserChange::LastAdmin);
+    assert_eq!(store.user(&ann.name).await.unwrap(), Some(ann.clone()), "not even the password");
+    assert_eq!(store.change_user(&ann.name, role(UserRole::Admin)).await.unwrap(), UserChange::Done);
+    assert_eq!(store.change_user(&bob.name, role(UserRole::Admin)).await.unwrap(), UserChange::Done);
+    assert_eq!(store.user(&bob.name).await.unwrap(), Some(UserRecord { role: UserRole::Admin, ..bob.clone() }));
+    // Both at once: one of them stays.
+    let (first, second) = tokio::join!(store.remove_user(&ann.name), store.remove_user(&bob.name));
+    let mut outcomes = [first.unwrap(), second.unwrap()];
+    outcomes.sort_by_key(|outcome| *outcome == UserChange::LastAdmin);
+    assert_eq!(outcomes, [UserChange::Done, UserChange::LastAdmin]);
+    assert_eq!(store.remove_user(&name("nobody")).await.unwrap(), UserChange::NotFound);
+    assert_eq!(store.change_user(&name("nobody"), UserEdit::default()).await.unwrap(), UserChange::NotFound);
+}
+
+async fn a_name_that_comes_back_goes_on_from_its_old_generation(store: &dyn UserStore) {
+    let dora = user("dora", UserRole::User);
+    for generation in [1, 4, 5] {
+        store.add_user(UserRecord { generation: if generation == 4 { 4 } else { 1 }, ..dora.clone() }).await.unwrap();
+        assert_eq!(store.user(&dora.name).await.unwrap().unwrap().generation, generation);
+        assert_eq!(store.remove_user(&dora.name).await.unwrap(), UserChange::Done);
+        assert_eq!(store.user(&dora.name).await.unwrap(), None);
+    }
+}
+
+async fn users_are_listed_by_name_in_pages(store: &dyn UserStore) {
+    for text in ["zoe", "anna", "mia"] {
+        store.add_user(user(text, UserRole::User)).await.unwrap();
+    }
+    let names = async |after: Option<&str>, limit| {
+        let users = store.users(after.map(name), limit).await.unwrap();
+        users.into_iter().map(|user| user.name.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(None, 2).await, ["anna", "mia"]);
+    assert_eq!(names(Some("mia"), 2).await, ["zoe"]);
+}
+
+async fn a_key_reads_back_and_is_found_by_the_beginning_of_its_hash(store: &(impl UserStore + KeyStore)) {
+    store.add_user(user("erik", UserRole::User)).await.unwrap();
+    let first = key("erik", 1, &[Scope::RunsRead, Scope::Admin]);
+    assert!(store.add_key(first.clone()).await.unwrap());
+    assert!(!store.add_key(key("nobody", 9, &[Scope::RunsRead])).await.unwrap());
+    assert_eq!(store.key(first.id).await.unwrap(), Some(first.clone()));
+    assert_eq!(store.key_by_hash([1; 8]).await.unwrap(), Some(first.clone()));
+    assert_eq!(store.key_by_hash([2; 8]).await.unwrap(), None);
+    let used = Timestamp::from_millis(5_000);
+    store.key_used(first.id, used).await.unwrap();
+    assert_eq!(store.key(first.id).await.unwrap().unwrap().last_used_at, Some(used));
+    assert!(store.remove_key(first.id).await.unwrap());
+    assert!(!store.remove_key(first.id).await.unwrap());
+    assert_eq!(store.key_by_hash([1; 8]).await.unwrap(), None);
+}
+
+async fn keys_are_listed_newest_first_and_go_with_their_owner(store: &(impl UserStore + KeyStore)) {
+    for text in ["fay", "gus"] {
+        store.add_user(user(text, UserRole::User)).await.unwrap();
+    }
+    let keys = [key("fay", 1, &[Scope::RunsRead]), key("gus", 2, &[Scope::RunsRead]), key("fay", 3, &[Scope::RunsWrite])];
+    for key in &keys {
+        assert!(store.add_key(key.clone()).await.unwrap());
+    }
+    let ids = async |owner: Option<&str>, before, limit| {
+        let keys = store.keys(owner.map(name), before, limit).await.unwrap();
+        keys.into_iter().map(|key| key.id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(None, None, 2).await, [keys[2].id, keys[1].id]);
+    assert_eq!(ids(None, Some(keys[1].id), 2).await, [keys[0].id]);
+    assert_eq!(ids(Some("fay"), None, 9).await, [keys[2].id, keys[0].id]);
+    assert_eq!(store.remove_user(&name("fay")).await.unwrap(), UserChange::Done);
+    assert_eq!(ids(None, None, 9).await, [keys[1].id]);
+}
+
+async fn a_revoked_token_is_remembered_while_it_would_have_been_good(store: &dyn TokenStore) {
+    let (one, other) = (TokenId::new(), TokenId::new());
+    let at = Timestamp::from_millis;
+    assert!(!store.is_revoked(one).await.unwrap());
+    for _twice in 0..2 {
+        store.revoke_token(one, at(2_000), at(1_000)).await.unwrap();
+    }
+    assert!(store.is_revoked(one).await.unwrap() && !store.is_revoked(other).await.unwrap());
+    store.revoke_token(other, at(9_000), at(3_000)).await.unwrap();
+    assert!(!store.is_revoked(one).await.unwrap(), "its time is over, so nobody asks for it");
+    assert!(store.is_revoked(other).await.unwrap());
+}
+
+async fn the_audit_log_is_read_by_who_what_which_run_and_when(store: &dyn AuditStore) {
+    let (run, key) = (RunId::new(), KeyId::new());
+    let entry = |user: Option<&str>, action, at| AuditEntry {
+        at: Timestamp::from_millis(at),
+        user: user.map(name),
+        key: None,
+        address: Some("::1".parse().unwrap()),
+        action,
+        outcome: "ok".into(),
+        run: None,
+        target_user: None,
+        target_key: None,
+        detail: None,
+    };
+    let whole = AuditEntry {
+        key: Some(key),
+        run: Some(run),
+        target_user: Some(name("bob")),
+        target_key: Some(key),
+        detail: Some("role=admin".into()),
+        ..entry(Some("ann"), Action::RunCancel, 2_000)
+    };
+    for entry in [entry(Some("ann"), Action::Login, 1_000), whole.clone(), entry(None, Action::Login, 3_000)] {
+        store.add_audit(entry).await.unwrap();
+    }
+    let times = async |filter: AuditFilter| {
+        let found = store.audit(filter, 9).await.unwrap();
+        found.into_iter().map(|record| record.entry.at.as_millis()).collect::<Vec<_>>()
+    };
+    let all = AuditFilter::default;
+    assert_eq!(times(all()).await, [3_000, 2_000, 1_000]);
+    assert_eq!(times(AuditFilter { user: Some(name("ann")), ..all() }).await, [2_000, 1_000]);
+    assert_eq!(times(AuditFilter { action: Some(Action::Login), ..all() }).await, [3_000, 1_000]);
+    assert_eq!(times(AuditFilter { run: Some(run), ..all() }).await, [2_000]);
+    assert_eq!(times(AuditFilter { since: Some(Timestamp::from_millis(2_000)), ..all() }).await, [3_000, 2_000]);
+    let page = store.audit(all(), 2).await.unwrap();
+    assert_eq!(page[1].entry, whole);
+    assert_eq!(times(AuditFilter { before: Some(page[1].id), ..all() }).await, [1_000]);
+}
+
+contract! {
+    a_password_of_ones_own_ends_the_default_and_older_tokens,
+    a_role_changes_alone_and_nothing_takes_the_last_admin,
+    a_name_that_comes_back_goes_on_from_its_old_generation,
+    users_are_listed_by_name_in_pages,
+    a_key_reads_back_and_is_found_by_the_beginning_of_its_hash,
+    keys_are_listed_newest_first_and_go_with_their_owner,
+    a_revoked_token_is_remembered_while_it_would_have_been_good,
+    the_audit_log_is_read_by_who_what_which_run_and_when,
+}
