@@ -175,7 +175,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let folder = tempfile::tempdir().unwrap();
-            let store = SqliteStore::open(folder.path()).unwrap();
+            let store = crate::run::store::SqliteStore::open(folder.path()).unwrap();
             let (mut tokens, mut micros) = (0, 0);
             for (is_ann, is_demo, growths, completions) in runs {
                 let run = record(if is_ann { "ann" } else { "bob" }, if is_demo { "demo" } else { "codex" }, None);
