@@ -1,23 +1,23 @@
-# What the scripts for the clients need, sourced by them from the root of the repository. Each function leaves with 4 if npm or pip could
-# not install, which scripts/test.sh takes for a reason to leave the clients out.
+# Tools for building and testing the clients; sourced from the root of the repository. The functions exit with 4 if pip or npm could not
+# install something; scripts/test.sh then skips the clients.
 # shellcheck shell=bash
 
 . scripts/tools.sh
 venv=$target/clients/python
-npm_folder=$target/clients/typescript
+npm_dir=$target/clients/typescript
 
-# Python's tools and libraries.
-client_tools() { python_tools clients/python/requirements.txt "$venv"; }
+# Installs the Python tools and libraries.
+install_python_tools() { install_python_packages clients/python/requirements.txt "$venv"; }
 
-# A copy of the TypeScript client with its dependencies, so that nothing of npm's comes to stand in the source tree.
-typescript_tools() {
-    mkdir -p "$npm_folder"
-    rm -rf -- "${npm_folder:?}/src" "$npm_folder/test" "$npm_folder/dist"
-    if ! cmp -s clients/typescript/package-lock.json "$npm_folder/installed.json"; then
-        rm -rf -- "$npm_folder/node_modules"
-        cp clients/typescript/package.json clients/typescript/package-lock.json clients/typescript/.npmrc "$npm_folder"
-        (cd "$npm_folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null) || exit 4
-        cp clients/typescript/package-lock.json "$npm_folder/installed.json"
+# Copies the TypeScript client and installs its dependencies there, so that npm writes nothing into the source tree.
+install_typescript_tools() {
+    mkdir -p "$npm_dir"
+    rm -rf -- "${npm_dir:?}/src" "$npm_dir/test" "$npm_dir/dist" "$npm_dir/dist-test"
+    if ! cmp -s clients/typescript/package-lock.json "$npm_dir/installed.json"; then
+        rm -rf -- "$npm_dir/node_modules"
+        cp clients/typescript/package.json clients/typescript/package-lock.json clients/typescript/.npmrc "$npm_dir"
+        (cd "$npm_dir" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null) || exit 4
+        cp clients/typescript/package-lock.json "$npm_dir/installed.json"
     fi
-    cp -r clients/typescript/. "$npm_folder"
+    cp -r clients/typescript/. "$npm_dir"
 }

@@ -1,22 +1,21 @@
 #!/usr/bin/env bash
-# Tests the clients of clients/: that what is generated is what docs/openapi.json gives, that the types hold, and what they do against the
-# built server. Needs the built program, python3 with venv, npm, and their registries the first time: what they fetch goes into
-# target/clients, nowhere else. 4: it could not be fetched, which test.sh takes for a reason to leave this out.
+# Tests the clients: that generated files are up to date, that types check, and that the clients work against the built server.
+# Requires the built program, python3 with venv, and npm; downloads go to target/clients. Exit code 4: the tools could not be installed.
 set -euo pipefail
 
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.."
 . clients/tools.sh
-client_tools
-typescript_tools
+install_python_tools
+install_typescript_tools
 export OPENRUNNER_REPOSITORY=$PWD OPENRUNNER_PROGRAM=$target/debug/openrunner
-# A proxy of this machine has no way to the server.
+# A configured proxy cannot reach the test servers.
 export NO_PROXY='*' no_proxy='*'
 
-echo '-- what is generated'
+echo '-- generated files'
 clients/generate.sh --check
 
 echo '-- Python'
-# Installed as anybody would, so that the package is tested with what it brings.
+# Installed as users do, so that the tests cover the packaged files.
 "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --no-build-isolation --force-reinstall "$OPENRUNNER_REPOSITORY/clients/python"
 (
     cd clients/python
@@ -28,10 +27,10 @@ echo '-- Python'
 )
 
 echo '-- TypeScript'
-# Only what is shown in both readmes, which a test of the documents compares.
-sed -n '/^```ts$/,/^```$/p' README.md | sed '1d;$d' >"$npm_folder/test/readme.ts"
+# README.zh-CN.md has the same example; tests/it/docs.rs compares the two.
+sed -n '/^```ts$/,/^```$/p' README.md | sed '1d;$d' >"$npm_dir/test/readme.ts"
 (
-    cd "$npm_folder"
+    cd "$npm_dir"
     npm run --silent build
     npm test --silent
 )

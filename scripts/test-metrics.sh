@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# Has Prometheus's own Python library read what a running server says at /metrics, after a few runs of the built-in agent. Needs the built
-# program, curl, python3 with venv, and PyPI the first time: the library goes into target/prometheus, nowhere else.
+# Parses /metrics of a running server with Prometheus' Python library, after a few runs of the demo agent. Requires the built program, curl,
+# python3 with venv, and PyPI the first time; the library is installed into target/prometheus. Exit code 4: it could not be installed.
 set -euo pipefail
 
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.."
 . scripts/tools.sh
 venv=$target/prometheus
-python_tools scripts/prometheus.txt "$venv"
+install_python_packages scripts/prometheus.txt "$venv"
 
-serve
-token=$(call --data '{"username":"user","password":"user"}' "$url/api/auth/login" | field token)
+start_server
+token=$(request --data '{"username":"user","password":"user"}' "$url/api/auth/login" | json_field token)
 for _ in 1 2 3; do
-    run=$(call --header "Authorization: Bearer $token" --data '{"input":{"text":"create hello.py"},"metadata":{"agent_type":"demo"}}' "$url/api/runs" | field run_id)
-    call --header "Authorization: Bearer $token" "$url/api/runs/$run?wait=60" >/dev/null
+    run=$(request --header "Authorization: Bearer $token" --data '{"input":{"text":"create hello.py"},"metadata":{"agent_type":"demo"}}' "$url/api/runs" | json_field run_id)
+    request --header "Authorization: Bearer $token" "$url/api/runs/$run?wait=60" >/dev/null
 done
-# Without a token: this is the machine itself.
+# Requests from the local machine need no token.
 curl --silent --fail "$url/metrics" >"$work/metrics"
 "$venv/bin/python" - "$work/metrics" <<'PYTHON'
 import sys
@@ -31,5 +31,5 @@ for name, expected in [
     assert samples[(name, "demo")] == expected, (name, samples)
 assert families["openrunner_commit_seconds"].type == "histogram" and families["openrunner_commit_seconds"].unit == "seconds"
 assert all(family.documentation for family in families.values())
-print(f"{len(families)} families, read by Prometheus's own parser")
+print(f"{len(families)} metric families parsed")
 PYTHON

@@ -1,22 +1,22 @@
-# What the parts of the test command have in common; sourced by them from the root of the repository.
+# Functions shared by the parts of scripts/test.sh; sourced from the root of the repository.
 # shellcheck shell=bash
 
 target=${CARGO_TARGET_DIR:-$PWD/target}
 
-# Installs Python packages into a folder of their own: `python_tools FILE FOLDER` for the versions that FILE pins. What is there already is
-# kept. Leaves with 4 if it cannot be done here, which test.sh takes for a reason to leave the part out.
-python_tools() {
-    local wanted=$PWD/$1 folder=$2
-    cmp -s "$wanted" "$folder/installed.txt" && return
-    rm -rf -- "$folder"
-    mkdir -p "$(dirname -- "$folder")"
-    { python3 -m venv "$folder" && "$folder/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted"; } || exit 4
-    cp "$wanted" "$folder/installed.txt"
+# Usage: install_python_packages FILE DIRECTORY. Creates a virtual environment with the versions pinned in FILE, unless it is up to date.
+# Exits with 4 if that fails; scripts/test.sh then skips the part.
+install_python_packages() {
+    local requirements=$PWD/$1 directory=$2
+    cmp -s "$requirements" "$directory/installed.txt" && return
+    rm -rf -- "$directory"
+    mkdir -p "$(dirname -- "$directory")"
+    { python3 -m venv "$directory" && "$directory/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"; } || exit 4
+    cp "$requirements" "$directory/installed.txt"
 }
 
-# Starts a server of its own, with the settings that are given (`NAME=VALUE`), until this script ends: no agent program can be found, so
-# only `demo` works. Afterwards $url is where it listens, and $work a folder that is deleted at the end.
-serve() {
+# Usage: start_server [NAME=VALUE...]. Starts a server with these settings until the script exits. It finds no agent programs, so only `demo`
+# is available. Sets $url to its address.
+start_server() {
     mkdir -p "$work/home" "$work/bin"
     env -i PATH="$work/bin" HOME="$work/home" OPENRUNNER_ADDR=127.0.0.1:0 OPENRUNNER_DATA_DIR="$work/data" \
         OPENRUNNER_AGENTS_DIR="$work/agents" "$@" "$target/debug/openrunner" serve >"$work/log" 2>&1 &
@@ -36,16 +36,17 @@ serve() {
     url=http://$address
 }
 
+# A scratch directory, deleted on exit.
 work=$(mktemp -d)
 server=''
-finish() {
+clean_up() {
     [ -z "$server" ] || { kill "$server" 2>/dev/null && wait "$server" 2>/dev/null; } || true
     rm -rf -- "$work"
 }
-trap finish EXIT
+trap clean_up EXIT
 
-# A request with a JSON body, which must be answered well: `call CURL-OPTION... URL`.
-call() { curl --silent --fail --header 'Content-Type: application/json' "$@"; }
+# Usage: request CURL-OPTION... URL. Sends a request with a JSON body; fails on an error response.
+request() { curl --silent --fail --header 'Content-Type: application/json' "$@"; }
 
-# The text of a field in one JSON object.
-field() { sed "s/.*\"$1\":\"\([^\"]*\)\".*/\1/"; }
+# Usage: json_field NAME. Extracts a string field from a JSON object on stdin.
+json_field() { sed "s/.*\"$1\":\"\([^\"]*\)\".*/\1/"; }

@@ -1,4 +1,4 @@
-"""Starts a server, makes a run whose events are sent here, fails twice, and checks what comes with the reference library."""
+"""Starts a server and a webhook receiver that fails twice, makes a run, and verifies its deliveries with the reference library."""
 
 import http.server
 import json
@@ -13,70 +13,70 @@ import urllib.request
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-OTHER = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-# How long the whole may take, in seconds.
-LIMIT = 60
+OTHER_SECRET = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+TIMEOUT_SECS = 60
 
-answers = [500, 503]
-came = []
+failures = [500, 503]
+deliveries = []
 done = threading.Event()
 
 
 class Receiver(http.server.BaseHTTPRequestHandler):
-    """Answers with what is left of `answers`, then with 204."""
+    """Answers with the statuses in `failures`, then with 204."""
 
-    def do_POST(self):  # noqa: N802, the library's name
+    def do_POST(self):  # noqa: N802, name required by http.server
         body = self.rfile.read(int(self.headers["content-length"])).decode()
         headers = {name.lower(): value for name, value in self.headers.items()}
-        status = answers.pop(0) if answers else 204
-        came.append((status, headers, body))
+        status = failures.pop(0) if failures else 204
+        deliveries.append((status, headers, body))
         self.send_response(status)
         self.end_headers()
         if status == 204 and json.loads(body)["type"] == "done":
             done.set()
 
     def log_message(self, *_args):
-        """Says nothing."""
+        """Disables logging."""
 
 
-def call(url, path, body, token=None):
+def post(url, path, body, token=None):
     headers = {"content-type": "application/json"}
     if token:
         headers["authorization"] = f"Bearer {token}"
     request = urllib.request.Request(url + path, json.dumps(body).encode(), headers)
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=LIMIT) as answer:
-        return json.load(answer)
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=TIMEOUT_SECS) as response:
+        return json.load(response)
 
 
-def check():
-    verifier, other = Webhook(SECRET), Webhook(OTHER)
-    taken = []
-    for status, headers, body in came:
-        event = verifier.verify(body, headers)
+def verify_deliveries():
+    webhook, other_webhook = Webhook(SECRET), Webhook(OTHER_SECRET)
+    accepted = []
+    for status, headers, body in deliveries:
+        event = webhook.verify(body, headers)
         try:
-            other.verify(body, headers)
+            other_webhook.verify(body, headers)
         except WebhookVerificationError:
             pass
         else:
-            sys.exit("another secret fits as well")
+            sys.exit("a signature is also valid with another secret")
         if status == 204:
-            taken.append((headers["webhook-id"], event["data"]["seq"], event["type"]))
-    ids = [one[0] for one in taken]
-    assert len(ids) == len(set(ids)), f"an event was taken twice: {taken}"
-    assert [one[1] for one in taken] == sorted(one[1] for one in taken), f"not in order: {taken}"
-    assert taken[-1][2] == "done" and len(came) == len(taken) + 2, taken
-    print(f"{len(taken)} events were taken, each once and in order, after two failures; every signature is good")
+            accepted.append((headers["webhook-id"], event["data"]["seq"], event["type"]))
+    ids = [webhook_id for webhook_id, _, _ in accepted]
+    seqs = [seq for _, seq, _ in accepted]
+    assert len(ids) == len(set(ids)), f"an event was accepted twice: {accepted}"
+    assert seqs == sorted(seqs), f"events are out of order: {accepted}"
+    assert accepted[-1][2] == "done" and len(deliveries) == len(accepted) + 2, accepted
+    print(f"{len(accepted)} events delivered once and in order after two failures; all signatures are valid")
 
 
 def main(program):
     receiver = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
     threading.Thread(target=receiver.serve_forever, daemon=True).start()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as directory:
         environment = {
             "PATH": os.environ["PATH"],
-            "HOME": folder,
+            "HOME": directory,
             "OPENRUNNER_ADDR": "127.0.0.1:0",
-            "OPENRUNNER_DATA_DIR": f"{folder}/data",
+            "OPENRUNNER_DATA_DIR": f"{directory}/data",
             "OPENRUNNER_WEBHOOK_ALLOW": "127.0.0.1",
             "OPENRUNNER_WEBHOOK_RETRY_SECS": "1,1,1",
         }
@@ -85,16 +85,16 @@ def main(program):
             address = next(found[1] for line in server.stderr if (found := re.search(r"is ready address=(\S+)", line)))
             threading.Thread(target=server.stderr.read, daemon=True).start()
             url = f"http://{address}"
-            token = call(url, "/api/auth/login", {"username": "user", "password": "user"})["token"]
+            token = post(url, "/api/auth/login", {"username": "user", "password": "user"})["token"]
             webhook = {"url": f"http://127.0.0.1:{receiver.server_port}/", "secret": SECRET, "events": ["*"]}
             run = {"input": {"text": "create hello.py"}, "metadata": {"agent_type": "demo", "webhook": webhook}}
-            call(url, "/api/runs", run, token)
-            if not done.wait(LIMIT):
-                sys.exit(f"the end of the run never came, only {came}")
+            post(url, "/api/runs", run, token)
+            if not done.wait(TIMEOUT_SECS):
+                sys.exit(f"no `done` event after {TIMEOUT_SECS} s; received: {deliveries}")
         finally:
             server.kill()
             server.wait()
-    check()
+    verify_deliveries()
 
 
 main(sys.argv[1])

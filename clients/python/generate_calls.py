@@ -1,7 +1,7 @@
-"""Writes `src/openrunner/_calls.py`: a method for each plain call that docs/openapi.json describes, blocking and async.
+"""Generates `src/openrunner/_calls.py` from docs/openapi.json: one method per JSON operation, synchronous and asynchronous.
 
-A call is plain if its answer is JSON of a named schema, or nothing. Streams and pages are not; the follower reads the former.
-`clients/generate.sh` runs this after the models have been generated, whose names it uses.
+Only operations whose response is empty or JSON of a named schema are included. Event streams are read by `_stream`, pages are not for clients.
+`clients/generate.sh` runs this after generating the models that the methods refer to.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-HEAD = '''"""The plain calls of the API, generated from docs/openapi.json by generate_calls.py. Changes belong there."""
+HEADER = '''"""API operations, generated from docs/openapi.json by generate_calls.py. Do not edit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from urllib.parse import quote
 from . import models
 '''
 
-ABSTRACT = """
+ABSTRACT_CALL = """
     @abstractmethod
     {prefix}def _call(
         self,
@@ -33,128 +33,136 @@ ABSTRACT = """
         *,
         query: dict[str, Any] | None = None,
         body: Any = None,
-        keyed: bool = False,
+        idempotent: bool = False,
         idempotency_key: str | None = None,
     ) -> Any: ...
 """
 
 
 class Parameter(NamedTuple):
-    """What a method takes for a parameter of the call."""
+    """A method parameter."""
 
     name: str
-    wire: str
+    wire_name: str
     type: str
     required: bool
 
 
-class Call(NamedTuple):
-    """One operation of the document."""
+class Operation(NamedTuple):
+    """One operation of the OpenAPI document."""
 
     name: str
     method: str
     path: str
     summary: str
     path_parameters: list[Parameter]
-    query: list[Parameter]
+    query_parameters: list[Parameter]
     body: Parameter | None
-    keyed: bool
-    answer: str | None
+    idempotent: bool
+    response: str | None
 
 
-def reference(schema: dict[str, Any]) -> str | None:
-    """The model that a schema refers to."""
+def model_name(schema: dict[str, Any]) -> str | None:
+    """Returns the model that a schema refers to."""
     target = schema.get("$ref", "")
     return f"models.{target.rsplit('/', 1)[-1]}" if target else None
 
 
-def plain_type(schema: dict[str, Any]) -> str:
-    """The Python type of a parameter."""
-    return reference(schema) or {"integer": "int", "number": "float", "boolean": "bool"}.get(schema.get("type", ""), "str")
+def python_type(schema: dict[str, Any]) -> str:
+    """Returns the Python type of a parameter."""
+    return model_name(schema) or {"integer": "int", "number": "float", "boolean": "bool"}.get(schema.get("type", ""), "str")
 
 
-def python_name(wire: str) -> str:
-    name = re.sub(r"\W", "_", wire).lower()
+def python_name(wire_name: str) -> str:
+    name = re.sub(r"\W", "_", wire_name).lower()
     return f"{name}_" if keyword.iskeyword(name) else name
 
 
-def parameter(described: dict[str, Any]) -> Parameter:
-    wire = described["name"]
-    return Parameter(python_name(wire), wire, plain_type(described["schema"]), described.get("required", False))
+def parse_parameter(parameter: dict[str, Any]) -> Parameter:
+    name = parameter["name"]
+    return Parameter(python_name(name), name, python_type(parameter["schema"]), parameter.get("required", False))
 
 
-def calls(document: dict[str, Any]) -> Iterator[Call]:
-    """The plain calls of the document, in its order."""
+def operations(document: dict[str, Any]) -> Iterator[Operation]:
+    """Yields the JSON operations of the document in its order."""
     for path, item in document["paths"].items():
-        # What stands outside of these is for other clients: browsers, monitoring, programs that speak OpenAI's API.
+        # Other routes are for browsers, monitoring and clients of OpenAI's API.
         if not path.startswith(("/api/", "/health")):
             continue
         for method, operation in item.items():
-            content = next(answer for status, answer in operation["responses"].items() if status[0] == "2").get("content", {})
-            answer = reference(content.get("application/json", {}).get("schema", {}))
-            if content and answer is None:
+            if method not in ("get", "put", "post", "delete", "patch"):
                 continue
-            described = operation.get("parameters", [])
+            content = next(response for status, response in operation["responses"].items() if status[0] == "2").get("content", {})
+            response = model_name(content.get("application/json", {}).get("schema", {}))
+            if content and response is None:
+                continue
+            parameters = operation.get("parameters", [])
             request = operation.get("requestBody")
             body = None
             if request:
                 schema = request["content"]["application/json"]["schema"]
-                body = Parameter("body", "body", reference(schema) or "Any", request.get("required", False))
-            yield Call(
+                body = Parameter("body", "body", model_name(schema) or "Any", request.get("required", False))
+            yield Operation(
                 name=operation["operationId"],
                 method=method.upper(),
                 path=path,
                 summary=" ".join(operation["summary"].split()),
-                path_parameters=[parameter(one) for one in described if one["in"] == "path"],
-                query=[parameter(one) for one in described if one["in"] == "query"],
+                path_parameters=[parse_parameter(parameter) for parameter in parameters if parameter["in"] == "path"],
+                query_parameters=[parse_parameter(parameter) for parameter in parameters if parameter["in"] == "query"],
                 body=body,
-                keyed=any(one["name"] == "Idempotency-Key" for one in described),
-                answer=answer,
+                idempotent=any(parameter["name"] == "Idempotency-Key" for parameter in parameters),
+                response=response,
             )
 
 
-def written(call: Call, *, asynchronous: bool) -> str:
-    """The method for a call."""
-    takes = ["self", *(f"{one.name}: {one.type}" for one in call.path_parameters)]
-    gives = []
-    path = call.path
-    for one in call.path_parameters:
-        path = path.replace(f"{{{one.wire}}}", f"{{quote({one.name}, safe='')}}")
-    if call.body:
-        takes.append("body: " + (call.body.type if call.body.required else f"{call.body.type} | None = None"))
-    named = [f"{one.name}: {one.type}" + ("" if one.required else " | None = None") for one in call.query]
-    if call.query:
-        pairs = ", ".join(f'"{one.wire}": {one.name}' for one in call.query)
-        gives.append(f"query={{{pairs}}}")
-    if call.body:
-        gives.append("body=body")
-    if call.keyed:
-        named.append("idempotency_key: str | None = None")
-        gives += ["keyed=True", "idempotency_key=idempotency_key"]
-    if named:
-        takes += ["*", *named]
+def render_method(operation: Operation, *, asynchronous: bool) -> str:
+    """Returns the source of the method for an operation."""
+    parameters = ["self", *(f"{parameter.name}: {parameter.type}" for parameter in operation.path_parameters)]
+    arguments = []
+    path = operation.path
+    for parameter in operation.path_parameters:
+        path = path.replace(f"{{{parameter.wire_name}}}", f"{{quote({parameter.name}, safe='')}}")
+    if operation.body:
+        parameters.append("body: " + (operation.body.type if operation.body.required else f"{operation.body.type} | None = None"))
+    keywords = [
+        f"{parameter.name}: {parameter.type}" + ("" if parameter.required else " | None = None") for parameter in operation.query_parameters
+    ]
+    if operation.query_parameters:
+        pairs = ", ".join(f'"{parameter.wire_name}": {parameter.name}' for parameter in operation.query_parameters)
+        arguments.append(f"query={{{pairs}}}")
+    if operation.body:
+        arguments.append("body=body")
+    if operation.idempotent:
+        keywords.append("idempotency_key: str | None = None")
+        arguments += ["idempotent=True", "idempotency_key=idempotency_key"]
+    if keywords:
+        parameters += ["*", *keywords]
     prefix, wait = ("async ", "await ") if asynchronous else ("", "")
-    quoted = f'f"{path}"' if call.path_parameters else f'"{path}"'
-    asked = f"{wait}self._call({', '.join([repr(call.method), quoted, *gives])})"
-    result = f"answer: {call.answer} = {asked}\n        return answer" if call.answer else asked
-    # One that has nothing to say but its class wants no docstring that ends in a quote.
+    path_literal = f'f"{path}"' if operation.path_parameters else f'"{path}"'
+    call = f"{wait}self._call({', '.join([repr(operation.method), path_literal, *arguments])})"
+    # The annotation narrows the `Any` that `_call` returns.
+    result = f"response: {operation.response} = {call}\n        return response" if operation.response else call
     return f'''
-    {prefix}def {call.name}({", ".join(takes)}) -> {call.answer}:
-        """{call.summary}"""
+    {prefix}def {operation.name}({", ".join(parameters)}) -> {operation.response}:
+        """{operation.summary}"""
         {result}
 '''
 
 
-def main(document: dict[str, Any]) -> str:
-    found = list(calls(document))
-    parts = [HEAD]
-    for name, asynchronous, what in (("Calls", False, "that blocks"), ("AsyncCalls", True, "to be awaited")):
-        parts.append(f'\n\nclass {name}(ABC):\n    """Each plain call as a method {what}."""\n')
-        parts.append(ABSTRACT.format(prefix="async " if asynchronous else ""))
-        parts += [written(call, asynchronous=asynchronous) for call in found]
+def render(document: dict[str, Any]) -> str:
+    """Returns the source of the module."""
+    found = list(operations(document))
+    parts = [HEADER]
+    for name, asynchronous, summary in (
+        ("Calls", False, "One synchronous method per API operation."),
+        ("AsyncCalls", True, "One asynchronous method per API operation."),
+    ):
+        parts.append(f'\n\nclass {name}(ABC):\n    """{summary}"""\n')
+        parts.append(ABSTRACT_CALL.format(prefix="async " if asynchronous else ""))
+        parts += [render_method(operation, asynchronous=asynchronous) for operation in found]
     return "".join(parts)
 
 
 if __name__ == "__main__":
     with open(sys.argv[1], encoding="utf-8") as source:
-        print(main(json.load(source)), end="")
+        print(render(json.load(source)), end="")

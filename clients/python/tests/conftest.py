@@ -9,7 +9,7 @@ from support import Server
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """A server for all tests that leave it as it is."""
+    """A server shared by all tests that do not restart it."""
     server = Server()
     yield server
     server.close()
@@ -17,13 +17,13 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def own_server() -> Iterator[Server]:
-    """A server that a test may kill."""
+    """A server of one test, which may kill it."""
     server = Server()
     yield server
     server.close()
 
 
-@pytest.fixture(params=["blocking", "async"])
+@pytest.fixture(params=["sync", "async"])
 def kind(request: pytest.FixtureRequest) -> str:
-    """Each of the two clients."""
+    """Runs the test with `Client` and with `AsyncClient`."""
     return str(request.param)

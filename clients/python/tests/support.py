@@ -1,4 +1,4 @@
-"""A real server, a proxy that cuts connections, and a server that says what it is told to."""
+"""Test support: a real server, a proxy that cuts connections, and a server with scripted responses."""
 
 from __future__ import annotations
 
@@ -34,30 +34,30 @@ command = ["python3", "{ROOT / "clients/tests/counter.py"}"]
 message = {{ at = "/text", if = {{ "/type" = "delta" }} }}
 result = {{ at = "/text", if = {{ "/type" = "end" }} }}
 """
-# Tests wait for what they want to see and not for the clock.
-RETRY = Retry(first=0.01, longest=0.2)
+# Short delays, so that tests do not wait for the backoff.
+RETRY = Retry(initial_delay=0.01, max_delay=0.2)
 
 
 class Server:
-    """The server, in a folder and on a port that it keeps when it is started again."""
+    """An OpenRunner server. It keeps its directory and its port across restarts."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="openrunner-"))
-        (self.folder / "data").mkdir(mode=0o700)
-        (self.folder / "home").mkdir()
-        (self.folder / "data/openrunner.toml").write_text(CONFIG)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
+        self.directory = Path(tempfile.mkdtemp(prefix="openrunner-"))
+        (self.directory / "data").mkdir(mode=0o700)
+        (self.directory / "home").mkdir()
+        (self.directory / "data/openrunner.toml").write_text(CONFIG)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.port: int = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.start()
 
     def start(self) -> None:
         environment = {
             "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "HOME": str(self.folder / "home"),
+            "HOME": str(self.directory / "home"),
             "OPENRUNNER_ADDR": f"127.0.0.1:{self.port}",
-            "OPENRUNNER_DATA_DIR": str(self.folder / "data"),
-            "OPENRUNNER_AGENTS_DIR": str(self.folder / "agents"),
+            "OPENRUNNER_DATA_DIR": str(self.directory / "data"),
+            "OPENRUNNER_AGENTS_DIR": str(self.directory / "agents"),
             "OPENRUNNER_MAX_RUNS": "8",
         }
         self.process = subprocess.Popen([PROGRAM, "serve"], env=environment, stderr=subprocess.PIPE, text=True)
@@ -67,22 +67,22 @@ class Server:
                 break
         else:
             raise AssertionError("the server did not start")
-        # Its log is read to the end, so that it never has to wait.
+        # Drains the log, so that the server never blocks on a full pipe.
         threading.Thread(target=self.process.stderr.read, daemon=True).start()
 
     def kill(self) -> None:
-        """As a power cut would."""
+        """Kills the server without warning, like a power failure."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
     def close(self) -> None:
-        # Asks for the end of its runs, too, as Ctrl-C does.
+        # SIGINT, like Ctrl-C, also ends the server's runs.
         self.process.send_signal(signal.SIGINT)
         try:
             self.process.wait(20)
         except subprocess.TimeoutExpired:
             self.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     def client(self, url: str | None = None) -> Client:
         return Client(url or self.url, self.token(), retry=RETRY)
@@ -92,29 +92,31 @@ class Server:
             return client.login({"username": "admin", "password": "admin"})["token"]
 
     def replay(self, run_id: str) -> list[Any]:
-        """The run's events in the other form, read by other code."""
+        """Reads the run's events as NDJSON, without the client."""
         headers = {"Authorization": f"Bearer {self.token()}", "Accept": "application/x-ndjson"}
-        answer = httpx.get(f"{self.url}/api/runs/{run_id}/events", headers=headers, timeout=60)
-        # Not `splitlines`, which would end lines in the middle of a text.
-        return [json.loads(line) for line in answer.content.split(b"\n") if line]
+        response = httpx.get(f"{self.url}/api/runs/{run_id}/events", headers=headers, timeout=60)
+        # Not `splitlines`, which also splits at other characters, such as U+2028.
+        return [json.loads(line) for line in response.content.split(b"\n") if line]
 
 
-def follow(kind: str, url: str, token: str, run_id: str, *, quiet: float = 45.0, retry: Retry = RETRY, **options: Any) -> Iterator[Any]:
-    """The events of a run by the client of this kind, one by one."""
-    if kind == "blocking":
-        with Client(url, token, quiet=quiet, retry=retry) as client:
+def follow(
+    kind: str, url: str, token: str, run_id: str, *, stream_timeout: float = 45.0, retry: Retry = RETRY, **options: Any
+) -> Iterator[Any]:
+    """Yields the events of a run, read by the client of this kind."""
+    if kind == "sync":
+        with Client(url, token, stream_timeout=stream_timeout, retry=retry) as client:
             yield from client.follow(run_id, **options)
         return
 
     async def read() -> list[Any]:
-        async with AsyncClient(url, token, quiet=quiet, retry=retry) as client:
+        async with AsyncClient(url, token, stream_timeout=stream_timeout, retry=retry) as client:
             return [event async for event in client.follow(run_id, **options)]
 
     yield from anyio.run(read)
 
 
 class Listener:
-    """Takes connections and gives each to a function in a thread of its own."""
+    """Accepts connections and calls `serve` with each in its own thread."""
 
     def __init__(self) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -127,9 +129,9 @@ class Listener:
                 connection, _ = self._socket.accept()
             except OSError:
                 return
-            threading.Thread(target=self._guarded, args=(connection,), daemon=True).start()
+            threading.Thread(target=self._serve_and_close, args=(connection,), daemon=True).start()
 
-    def _guarded(self, connection: socket.socket) -> None:
+    def _serve_and_close(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError), connection:
             self.serve(connection)
 
@@ -137,14 +139,14 @@ class Listener:
         raise NotImplementedError
 
     def close(self) -> None:
-        # Wakes the thread that accepts.
+        # Wakes the accepting thread.
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
 
-class Cutter(Listener):
-    """A proxy that passes on so many bytes of an answer as `lengths` says, then breaks the connection."""
+class CuttingProxy(Listener):
+    """A proxy that breaks each connection after forwarding as many response bytes as `lengths` returns; `None` is unlimited."""
 
     def __init__(self, port: int, lengths: Callable[[], int | None]) -> None:
         self._port, self._lengths = port, lengths
@@ -155,38 +157,38 @@ class Cutter(Listener):
         left = self._lengths()
         with socket.create_connection(("127.0.0.1", self._port)) as server:
             while True:
-                # One thread for both ways: a connection that another thread still reads would not be closed by closing it.
+                # One thread for both directions: closing a socket that another thread reads would not close the connection.
                 readable, _, _ = select.select([connection, server], [], [])
                 if connection in readable:
                     if not (request := connection.recv(65536)):
                         return
                     server.sendall(request)
                 if server in readable:
-                    # What comes here says, even if none of it is passed on, that what was asked for has been done.
-                    if not (answer := server.recv(65536)):
+                    # A response proves that the request was carried out, even if none of it is forwarded.
+                    if not (response := server.recv(65536)):
                         return
-                    connection.sendall(answer if left is None else answer[:left])
-                    if left is not None and (left := left - len(answer)) <= 0:
+                    connection.sendall(response if left is None else response[:left])
+                    if left is not None and (left := left - len(response)) <= 0:
                         break
         self.cuts += 1
         if self.cuts % 2:
-            # A reset in place of an orderly end.
+            # Every other cut is a reset instead of an orderly close.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-def lengths(seed: int, longest: int) -> Callable[[], int]:
-    """Random lengths, the same ones for the same seed."""
+def random_lengths(seed: int, maximum: int) -> Callable[[], int]:
+    """Returns a source of random lengths, the same for the same seed."""
     source = random.Random(seed)
-    return lambda: source.randint(1, longest)
+    return lambda: source.randint(1, maximum)
 
 
-class Scripted(Listener):
-    """Answers the n-th request with the n-th of these bytes and keeps what was asked. `HOLD` at their end leaves the connection open."""
+class ScriptedServer(Listener):
+    """Answers the n-th request with the n-th response and records each `Last-Event-ID`. A trailing `HOLD` keeps the connection open."""
 
-    def __init__(self, *answers: bytes) -> None:
-        self._answers = list(answers)
+    def __init__(self, *responses: bytes) -> None:
+        self._responses = list(responses)
         self.last_event_ids: list[str] = []
-        self._open = threading.Event()
+        self._closed = threading.Event()
         super().__init__()
 
     def serve(self, connection: socket.socket) -> None:
@@ -195,13 +197,13 @@ class Scripted(Listener):
             request += connection.recv(65536)
         fields = dict(line.split(": ", 1) for line in request.decode().split("\r\n")[1:] if ": " in line)
         self.last_event_ids.append({name.lower(): value for name, value in fields.items()}["last-event-id"])
-        answer = self._answers.pop(0)
-        connection.sendall(answer.removesuffix(HOLD))
-        if answer.endswith(HOLD):
-            self._open.wait(60)
+        response = self._responses.pop(0)
+        connection.sendall(response.removesuffix(HOLD))
+        if response.endswith(HOLD):
+            self._closed.wait(60)
 
     def close(self) -> None:
-        self._open.set()
+        self._closed.set()
         super().close()
 
 
@@ -209,13 +211,14 @@ HOLD = b"<hold>"
 
 
 def stream(*frames: bytes) -> bytes:
-    """An answer with these frames, at whose end the connection ends."""
+    """Returns a response with these frames, after which the connection closes."""
     return b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n" + b"".join(frames)
 
 
-def refusal(status: int, code: str, *headers: str) -> bytes:
-    """An answer as the server refuses."""
-    body = json.dumps({"type": "about:blank", "title": "No", "status": status, "detail": "in a test", "code": code})
+def problem(status: int, code: str, *headers: str) -> bytes:
+    """Returns an error response in the server's format."""
+    errors = [{"field": "metadata.cwd", "code": "invalid", "detail": "must be absolute"}]
+    body = json.dumps({"type": "about:blank", "title": "No", "status": status, "detail": "in a test", "code": code, "errors": errors})
     lines = [
         f"HTTP/1.1 {status} No",
         "Content-Type: application/problem+json",
@@ -227,10 +230,10 @@ def refusal(status: int, code: str, *headers: str) -> bytes:
 
 
 def frame(seq: int, kind: str = "token") -> bytes:
-    """A frame as the server writes it."""
+    """Returns a frame as the server writes it."""
     data = json.dumps({"seq": seq, "ts": "2026-11-22T13:05:00.123Z", "type": kind, "content": "x"})
     return f"id: {seq}\nevent: {kind}\ndata: {data}\n\n".encode()
 
 
-def numbers(events: Iterator[Any]) -> list[int]:
+def seqs(events: Iterator[Any]) -> list[int]:
     return [cast(int, event["seq"]) for event in events]

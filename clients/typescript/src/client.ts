@@ -1,112 +1,108 @@
-/** The client: the plain calls, the follower, and a handle for a run. */
+/** The client of one server. */
 
 import createApi from "openapi-fetch";
 
-import { ConnectionLost, errorOf } from "./errors.js";
-import { type Event, follow, type FollowOptions } from "./follow.js";
-import { Attempts, type Retry } from "./retry.js";
-import { RunHandle } from "./run.js";
+import { type Api, unwrap } from "./api.js";
+import { ApiConnectionError, errorFromResponse } from "./errors.js";
+import { type Retry, RetryState } from "./retry.js";
+import { type RunClient, RunHandle } from "./run.js";
 import type { components, paths } from "./schema.js";
+import { type Event, follow, type FollowOptions } from "./stream.js";
 
-/** What a client may be told beside its server. */
+/** Options of a `Client`. */
 export interface ClientOptions {
-  /** A login's token or an API key. */
+  /** A login token or an API key. */
   token?: string;
-  /** How what failed is tried again. Plain calls give up after half a minute if `giveUpAfterMs` is not said. */
+  /** Retry policy. API calls use a timeout of 30 seconds unless `timeoutMs` is set; streams use `FollowOptions.retryTimeoutMs`. */
   retry?: Retry;
-  /** After how many milliseconds without a byte a stream counts as dead; a server tells every 15,000 that it lives. 45,000 if not said. */
-  quietMs?: number;
-  /** In place of the runtime's own. */
+  /** Milliseconds without a byte after which an event stream is considered dead; the server sends a keep-alive every 15,000. Default: 45,000. */
+  streamTimeoutMs?: number;
+  /** Replaces the runtime's `fetch`. */
   fetch?: typeof globalThis.fetch;
 }
 
-/** The calls that take an `Idempotency-Key`. */
-const KEYED = /\/api\/runs(\/[^/]+\/messages)?$/;
+/** Paths of the POST operations that take an `Idempotency-Key`. */
+const IDEMPOTENT_POST = /\/api\/runs(\/[^/]+\/messages)?$/;
 
 /** A client of one server. */
-export class Client {
-  /** Changes with a new login. */
+export class Client implements RunClient {
+  /** Token for further requests; may be replaced at any time. */
   token: string | undefined;
   /**
-   * The plain calls, typed by path: `data(client.api.GET("/api/runs/{id}", { params: { path: { id } } }))`. A refusal is thrown as
-   * an `ApiError`. Calls that can be repeated without harm are repeated while the server cannot be reached: those that only read, and
-   * those that carry an `Idempotency-Key`, which is made up where none is given.
+   * API operations, typed by path: `unwrap(client.api.GET("/api/runs/{id}", { params: { path: { id } } }))`. Error responses throw an
+   * `ApiError`. Idempotent requests (`GET`, and requests with an `Idempotency-Key`, which is generated where the operation takes one) are
+   * retried while the server is unreachable or overloaded.
    */
-  readonly api: ReturnType<typeof createApi<paths>>;
-  readonly #url: string;
+  readonly api: Api;
+  readonly #baseUrl: string;
   readonly #retry: Retry;
-  readonly #quietMs: number;
+  readonly #streamTimeoutMs: number;
   readonly #fetch: typeof globalThis.fetch;
 
-  constructor(url: string, options: ClientOptions = {}) {
-    this.#url = url.replace(/\/+$/, "");
+  constructor(baseUrl: string, options: ClientOptions = {}) {
+    this.#baseUrl = baseUrl.replace(/\/+$/, "");
     this.token = options.token;
     this.#retry = options.retry ?? {};
-    this.#quietMs = options.quietMs ?? 45_000;
-    // Called as a function of its own: a browser's refuses another `this`.
+    this.#streamTimeoutMs = options.streamTimeoutMs ?? 45_000;
+    // Called without a receiver: browsers reject `fetch` with a `this` other than the window.
     const { fetch = globalThis.fetch } = options;
     this.#fetch = (input, init) => fetch(input, init);
-    this.api = createApi<paths>({ baseUrl: this.#url, fetch: (request) => this.#call(request) });
+    this.api = createApi<paths>({ baseUrl: this.#baseUrl, fetch: (request) => this.#send(request) });
   }
 
-  /** A client with a new token of this user's. */
-  static async login(url: string, username: string, password: string, options: ClientOptions = {}): Promise<Client> {
-    const client = new Client(url, options);
-    const login = await data(client.api.POST("/api/auth/login", { body: { username, password } }));
+  /** Logs in and returns a client that uses the new token. */
+  static async login(baseUrl: string, username: string, password: string, options: ClientOptions = {}): Promise<Client> {
+    const client = new Client(baseUrl, options);
+    const login = await unwrap(client.api.POST("/api/auth/login", { body: { username, password } }));
     client.token = login.token;
     return client;
   }
 
-  /** Starts a run: `run("create hello.py", { agent_type: "codex", cwd: "/tmp/test" })`. It is made once, whatever the connection does. */
+  /** Starts exactly one run, even if the connection fails: `run("create hello.py", { agent_type: "codex", cwd: "/tmp/test" })`. */
   async run(prompt: string, metadata: components["schemas"]["RunMetadata"] = {}): Promise<RunHandle> {
-    const created = await data(this.api.POST("/api/runs", { body: { input: { text: prompt }, metadata } }));
+    const created = await unwrap(this.api.POST("/api/runs", { body: { input: { text: prompt }, metadata } }));
     return new RunHandle(this, created.run_id, created.session_id);
   }
 
   /**
-   * The events of a run, each once and in order, up to `done`. Goes on by itself where it was when the connection breaks, and when the
-   * server goes and comes back. `Unauthorized`, `Forbidden` and `NotFound` are thrown at once, as are `LogLost` and, if it comes twice
-   * at one place, `BrokenStream`.
+   * Yields the run's events, each exactly once and in order, up to `done`. Reconnects and resumes by itself when the connection fails or the
+   * server restarts. `AuthenticationError`, `PermissionDeniedError`, `NotFoundError` and `LogTruncatedError` are thrown immediately,
+   * `StreamError` if it occurs twice at the same position.
    */
   follow(runId: string, options: FollowOptions = {}): AsyncGenerator<Event, void, undefined> {
-    const url = `${this.#url}/api/runs/${encodeURIComponent(runId)}/events`;
-    const [fetch, retry, quietMs] = [this.#fetch, this.#retry, this.#quietMs];
-    return follow({ url, headers: () => this.#headers(), fetch, retry, quietMs }, options);
+    const url = `${this.#baseUrl}/api/runs/${encodeURIComponent(runId)}/events`;
+    const [fetch, retry, timeoutMs] = [this.#fetch, this.#retry, this.#streamTimeoutMs];
+    return follow({ url, headers: () => this.#headers(), fetch, retry, timeoutMs }, options);
   }
 
   #headers(): Record<string, string> {
     return this.token === undefined ? {} : { Authorization: `Bearer ${this.token}` };
   }
 
-  async #call(request: Request): Promise<Response> {
+  async #send(request: Request): Promise<Response> {
     for (const [name, value] of Object.entries(this.#headers())) request.headers.set(name, value);
-    if (request.method === "POST" && KEYED.test(new URL(request.url).pathname) && !request.headers.has("Idempotency-Key")) {
-      request.headers.set("Idempotency-Key", newKey());
+    if (request.method === "POST" && IDEMPOTENT_POST.test(new URL(request.url).pathname) && !request.headers.has("Idempotency-Key")) {
+      request.headers.set("Idempotency-Key", newIdempotencyKey());
     }
-    // What would be done twice if the answer alone was lost is tried once.
-    const repeats = request.method === "GET" || request.headers.has("Idempotency-Key");
-    const attempts = new Attempts(repeats ? { giveUpAfterMs: 30_000, ...this.#retry } : { giveUpAfterMs: 0 });
+    // A request that is not idempotent might be carried out twice if only its response was lost.
+    const isIdempotent = request.method === "GET" || request.headers.has("Idempotency-Key");
+    const state = new RetryState(isIdempotent ? { timeoutMs: 30_000, ...this.#retry } : { timeoutMs: 0 });
     for (;;) {
       try {
         const response = await this.#fetch(request.clone()).catch((error: unknown) => {
           request.signal.throwIfAborted();
-          throw new ConnectionLost("the server cannot be reached", { cause: error });
+          throw new ApiConnectionError("could not connect to the server", { cause: error });
         });
-        if (!response.ok) throw await errorOf(response);
+        if (!response.ok) throw await errorFromResponse(response);
         return response;
       } catch (error) {
-        await attempts.pause(error, request.signal);
+        await state.wait(error, request.signal);
       }
     }
   }
 }
 
-/** What a plain call answers. */
-export async function data<T>(call: Promise<{ data?: T }>): Promise<T> {
-  return (await call).data as T;
-}
-
-/** 128 random bits. `randomUUID` would be there on pages from secure origins only. */
-function newKey(): string {
+/** Returns 128 random bits in hex. `crypto.randomUUID` only exists in secure contexts. */
+function newIdempotencyKey(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

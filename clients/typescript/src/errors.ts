@@ -1,6 +1,6 @@
-/** What can go wrong, as types. A run that fails is not among it: that is told by its `done`. */
+/** Errors. A failed run throws none: its `done` event states the cause. */
 
-/** The parent of all that this package throws by itself. */
+/** Base class of all errors defined by this package. */
 export class OpenRunnerError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
@@ -8,64 +8,91 @@ export class OpenRunnerError extends Error {
   }
 }
 
-/** The server refused, or something before it did. */
+/** One invalid field of a request. */
+export interface FieldError {
+  /** Path of the field, such as `metadata.agent_type`. */
+  readonly field: string;
+  /** Machine-readable reason, such as `required` or `unknown_field`. */
+  readonly code: string;
+  /** Human-readable explanation. */
+  readonly detail: string;
+}
+
+/** The server, or a proxy in front of it, returned an error response. */
 export class ApiError extends OpenRunnerError {
   constructor(
-    /** The HTTP status. */
+    /** HTTP status. */
     readonly status: number,
-    /** Which refusal it is, for programs: one of those in docs/api.md; `unknown` if the answer was not the server's own. */
+    /** Stable error code from docs/api.md; `unknown` if the response was not problem+json, for example from a proxy. */
     readonly code: string,
-    /** What is wrong, for a person. */
+    /** Human-readable explanation. */
     readonly detail: string,
-    /** The one field of the request that is at fault, if there is one. */
-    readonly field?: string,
-    /** After how many milliseconds it may be worth trying again, if the server said so. */
+    /** All invalid fields of the request; empty if the error does not concern a field. */
+    readonly errors: readonly FieldError[] = [],
+    /** Milliseconds to wait before a retry, if the server sent `Retry-After`. */
     readonly retryAfterMs?: number,
   ) {
-    super(`${status} ${code}: ${detail}${field === undefined ? "" : ` (${field})`}`);
+    const fields = errors.map((error) => error.field).join(", ");
+    super(`${status} ${code}: ${detail}${fields === "" ? "" : ` (${fields})`}`);
   }
 }
 
-/** 401: no token, or none that is good any more. */
-export class Unauthorized extends ApiError {}
+/** 401: the token is missing, invalid or expired. */
+export class AuthenticationError extends ApiError {}
 
-/** 403: known, but not allowed to do this. */
-export class Forbidden extends ApiError {}
+/** 403: the caller lacks the role or scope for this operation. */
+export class PermissionDeniedError extends ApiError {}
 
-/** 404: not there, or somebody else's. */
-export class NotFound extends ApiError {}
+/** 404: the resource does not exist, or belongs to another user. */
+export class NotFoundError extends ApiError {}
 
-/** The server could not be reached, or the connection broke, for longer than was allowed. `cause` says how. */
-export class ConnectionLost extends OpenRunnerError {}
+/** 429: a rate limit, a quota or a budget is exhausted, or the queue is full. */
+export class RateLimitError extends ApiError {}
 
-/** A stream of events held what it must not hold, again after it was asked for anew. */
-export class BrokenStream extends OpenRunnerError {}
+/** The server could not be reached, or the connection failed, for longer than the retry timeout. `cause` has the reason. */
+export class ApiConnectionError extends OpenRunnerError {}
+
+/** An event stream violated the protocol twice at the same position. */
+export class StreamError extends OpenRunnerError {}
 
 /**
- * What comes next is not in the server's log. Either its beginning was cut for want of room, and `next` is the first event that is left: who
- * can do without the others goes on with `follow(runId, { after: error.next - 1 })`. Or the log is shorter than what was read of it
- * before, and `next` is not beyond that: it is another log, perhaps of a backup.
+ * The next event is not in the server's log. Either retention removed the start of the log: `nextSeq` is then the first event left, and
+ * `follow(runId, { after: error.nextSeq - 1 })` continues from there. Or the log is shorter than what was already read (`nextSeq` is not
+ * greater than the last event read), for example because the server was restored from a backup.
  */
-export class LogLost extends OpenRunnerError {
+export class LogTruncatedError extends OpenRunnerError {
   constructor(
     message: string,
-    /** The number of the event with which the log goes on. */
-    readonly next: number,
+    /** Sequence number at which the log continues. */
+    readonly nextSeq: number,
   ) {
     super(message);
   }
 }
 
-/** The error that a response tells. */
-export async function errorOf(response: Response): Promise<ApiError> {
-  const told: unknown = await response.json().catch(() => undefined);
-  const problem = (typeof told === "object" && told !== null ? told : {}) as Record<string, unknown>;
+const BY_STATUS: Readonly<Record<number, typeof ApiError>> = {
+  401: AuthenticationError,
+  403: PermissionDeniedError,
+  404: NotFoundError,
+  429: RateLimitError,
+};
+
+/** Builds the error for an error response. */
+export async function errorFromResponse(response: Response): Promise<ApiError> {
+  const body: unknown = await response.json().catch(() => undefined);
+  const problem = isRecord(body) ? body : {};
   const code = typeof problem.code === "string" ? problem.code : "unknown";
   const detail = typeof problem.detail === "string" ? problem.detail : response.statusText;
-  const field = typeof problem.field === "string" ? problem.field : undefined;
-  // The other form of the header, a date, is not for clocks that may differ: the usual pause will do.
+  const entries: unknown[] = Array.isArray(problem.errors) ? problem.errors : [];
+  const errors = entries.filter(isRecord).map(({ field = "", code = "", detail = "" }) => {
+    return { field: String(field), code: String(code), detail: String(detail) };
+  });
+  // The date form is ignored: it depends on synchronized clocks, and the usual backoff is good enough.
   const seconds = response.headers.get("Retry-After") ?? "";
   const retryAfterMs = /^\d+$/.test(seconds) ? Number(seconds) * 1000 : undefined;
-  const kinds: Record<number, typeof ApiError> = { 401: Unauthorized, 403: Forbidden, 404: NotFound };
-  return new (kinds[response.status] ?? ApiError)(response.status, code, detail, field, retryAfterMs);
+  return new (BY_STATUS[response.status] ?? ApiError)(response.status, code, detail, errors, retryAfterMs);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
 }

@@ -1,8 +1,20 @@
-/** Client of OpenRunner: start coding agents and follow what they do, without losing an event. */
+/** Client for OpenRunner: start coding agents and follow their event streams without losing an event. */
 
-export { Client, type ClientOptions, data } from "./client.js";
-export { ApiError, BrokenStream, ConnectionLost, Forbidden, LogLost, NotFound, OpenRunnerError, Unauthorized } from "./errors.js";
-export type { Event, FollowOptions } from "./follow.js";
+export { type Api, unwrap } from "./api.js";
+export { Client, type ClientOptions } from "./client.js";
+export {
+  ApiConnectionError,
+  ApiError,
+  AuthenticationError,
+  type FieldError,
+  LogTruncatedError,
+  NotFoundError,
+  OpenRunnerError,
+  PermissionDeniedError,
+  RateLimitError,
+  StreamError,
+} from "./errors.js";
 export type { Retry } from "./retry.js";
-export { RunHandle } from "./run.js";
+export { type RunClient, RunHandle } from "./run.js";
 export type { components, paths } from "./schema.js";
+export type { Event, FollowOptions } from "./stream.js";

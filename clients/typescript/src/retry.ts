@@ -1,59 +1,59 @@
-/** How long to wait before the next attempt, and when to give up. */
+/** Retry policy: exponential backoff with jitter and an overall timeout. */
 
-import { ApiError, BrokenStream, ConnectionLost } from "./errors.js";
+import { ApiConnectionError, ApiError, StreamError } from "./errors.js";
 
-/** How attempts follow each other. All in milliseconds. */
+/** Retry policy. All values are in milliseconds. */
 export interface Retry {
-  /** At most so long before the second attempt; the bound doubles with each that follows. How long really is random. 200 if not said. */
-  firstMs?: number;
-  /** No pause is longer, unless the server asks for one by `Retry-After`. 15,000 if not said. */
-  longestMs?: number;
-  /** Without success for so long, the failure is thrown. Never, if not said. */
-  giveUpAfterMs?: number;
+  /** Upper bound of the delay before the first retry. It doubles with each further failure; the actual delay is random. Default: 200. */
+  initialDelayMs?: number;
+  /** Upper bound of every delay, unless the server asks for a longer one with `Retry-After`. Default: 15,000. */
+  maxDelayMs?: number;
+  /** Throw the last failure after this long without success. Default: retry forever. */
+  timeoutMs?: number;
 }
 
 /** Counts the failures since the last success. */
-export class Attempts {
+export class RetryState {
   #failures = 0;
   #since = performance.now();
 
   constructor(readonly retry: Retry) {}
 
-  /** Begins to count anew. */
-  succeeded(): void {
+  /** Records a success. */
+  reset(): void {
     this.#failures = 0;
     this.#since = performance.now();
   }
 
-  /** Waits as long as is right after this failure. Throws it instead if it will not pass, or the time for trying is over. */
-  async pause(failure: unknown, signal?: AbortSignal): Promise<void> {
-    if (!passes(failure)) throw failure;
-    const { firstMs = 200, longestMs = 15_000, giveUpAfterMs = Infinity } = this.retry;
-    let pause = Math.random() * Math.min(longestMs, firstMs * 2 ** this.#failures);
-    // A little later than asked for, and not all at once.
-    if (failure instanceof ApiError) pause += failure.retryAfterMs ?? 0;
+  /** Waits before the next attempt. Throws `failure` if it is permanent or the timeout has passed. */
+  async wait(failure: unknown, signal?: AbortSignal): Promise<void> {
+    if (!isTransient(failure)) throw failure;
+    const { initialDelayMs = 200, maxDelayMs = 15_000, timeoutMs = Infinity } = this.retry;
+    let delay = Math.random() * Math.min(maxDelayMs, initialDelayMs * 2 ** this.#failures);
+    // The random part on top keeps clients from returning all at once.
+    if (failure instanceof ApiError) delay += failure.retryAfterMs ?? 0;
     this.#failures += 1;
-    if (performance.now() + pause > this.#since + giveUpAfterMs) throw failure;
-    await sleep(pause, signal);
+    if (performance.now() + delay > this.#since + timeoutMs) throw failure;
+    await sleep(delay, signal);
   }
 }
 
-/** Whether the same request may go better later. */
-function passes(failure: unknown): boolean {
+/** Whether the same request may succeed later. */
+function isTransient(failure: unknown): boolean {
   if (failure instanceof ApiError) return [408, 425, 429].includes(failure.status) || failure.status >= 500;
-  return failure instanceof ConnectionLost || failure instanceof BrokenStream;
+  return failure instanceof ApiConnectionError || failure instanceof StreamError;
 }
 
 async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted();
   await new Promise<void>((resolve) => {
-    const woken = () => {
+    const wake = () => {
       clearTimeout(timer);
-      signal?.removeEventListener("abort", woken);
+      signal?.removeEventListener("abort", wake);
       resolve();
     };
-    const timer = setTimeout(woken, ms);
-    signal?.addEventListener("abort", woken);
+    const timer = setTimeout(wake, ms);
+    signal?.addEventListener("abort", wake);
   });
   signal?.throwIfAborted();
 }

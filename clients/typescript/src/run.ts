@@ -1,51 +1,61 @@
-/** A run in the hand of who started it. Dropping a handle ends nothing. */
+/** Handles for single runs. Dropping a handle does not affect its run. */
 
-import { type Client, data } from "./client.js";
-import type { Event, FollowOptions } from "./follow.js";
+import { type Api, unwrap } from "./api.js";
 import type { components } from "./schema.js";
+import type { Event, FollowOptions } from "./stream.js";
 
 type Schemas = components["schemas"];
 
 const ENDED: ReadonlySet<string> = new Set(["completed", "failed", "cancelled", "timed_out", "interrupted"]);
-/** How many seconds one question for the end stays open; then the next one follows. */
-const WAIT = 30;
+/** Seconds that one long poll for the end of a run may take; another one follows. */
+const WAIT_SECS = 30;
 
-/** One run. */
+/** What a handle needs from its client. */
+export interface RunClient {
+  readonly api: Api;
+  follow(runId: string, options?: FollowOptions): AsyncGenerator<Event, void, undefined>;
+}
+
+/** A run started by a `Client`. */
 export class RunHandle {
+  readonly #client: RunClient;
+
   constructor(
-    readonly client: Client,
+    client: RunClient,
     readonly runId: string,
     readonly sessionId: string,
-  ) {}
-
-  /** Its events up to `done`: see `Client.follow`. */
-  events(options: FollowOptions = {}): AsyncGenerator<Event, void, undefined> {
-    return this.client.follow(this.runId, options);
+  ) {
+    this.#client = client;
   }
 
-  /** Waits for its end and gives the run: `status` and `cause` say how it ended, `result` is the agent's final text. */
+  /** Streams the run's events up to `done`. See `Client.follow`. */
+  events(options: FollowOptions = {}): AsyncGenerator<Event, void, undefined> {
+    return this.#client.follow(this.runId, options);
+  }
+
+  /** Waits until the run has ended and returns it. `status` and `cause` state the outcome, `result` is the agent's final text. */
   async result(): Promise<Schemas["Run"]> {
     for (;;) {
-      const params = { path: { id: this.runId }, query: { wait: WAIT } };
-      const run = await data(this.client.api.GET("/api/runs/{id}", { params }));
+      const params = { path: { id: this.runId }, query: { wait: WAIT_SECS } };
+      const run = await unwrap(this.#client.api.GET("/api/runs/{id}", { params }));
       if (ENDED.has(run.status)) return run;
     }
   }
 
-  /** Asks for its end. It has come when `done` has. */
+  /** Requests cancellation. The run has ended once its `done` event arrives. */
   async cancel(): Promise<Schemas["Run"]> {
-    return data(this.client.api.POST("/api/runs/{id}/cancel", { params: { path: { id: this.runId } } }));
+    return unwrap(this.#client.api.POST("/api/runs/{id}/cancel", { params: { path: { id: this.runId } } }));
   }
 
-  /** Says something more to it. */
+  /** Sends a further message to the live run. */
   async send(text: string, mode: Schemas["MessageMode"] = "queue"): Promise<Schemas["MessageResponse"]> {
     const params = { path: { id: this.runId } };
-    return data(this.client.api.POST("/api/runs/{id}/messages", { params, body: { text, mode } }));
+    return unwrap(this.#client.api.POST("/api/runs/{id}/messages", { params, body: { text, mode } }));
   }
 
-  /** Answers what its agent asked: a permission with a decision, a question with answers. */
+  /** Answers an open request: a permission request with `decision`, a question with `answers`. */
   async answer(requestId: string, body: Schemas["AnswerRequest"]): Promise<Schemas["AnswerResponse"]> {
     const params = { path: { id: this.runId, request: requestId } };
-    return data(this.client.api.POST("/api/runs/{id}/requests/{request}", { params, body }));
+    return unwrap(this.#client.api.POST("/api/runs/{id}/requests/{request}", { params, body }));
   }
 }

@@ -1,4 +1,4 @@
-// The shapes of requests, answers and events, generated from docs/openapi.json by openapi-typescript. Changes belong there.
+// Types of requests, responses and events, generated from docs/openapi.json by openapi-typescript. Do not edit.
 
 export interface paths {
     "/health": {

@@ -1,4 +1,4 @@
-/** A real server, a proxy that cuts connections, and a server that says what it is told to. */
+/** Test support: a real server, a proxy that cuts connections, and a server with scripted responses. */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -10,7 +10,7 @@ import { createInterface } from "node:readline";
 
 import { Client, type ClientOptions, type Event, type FollowOptions } from "../src/index.js";
 
-/** The repository: the tests run in a copy of this package elsewhere. */
+/** The repository; the tests run in a copy of this package outside of it. */
 const ROOT = process.env.OPENRUNNER_REPOSITORY ?? join(process.cwd(), "../../..");
 const PROGRAM = process.env.OPENRUNNER_PROGRAM ?? join(ROOT, "target/debug/openrunner");
 const CONFIG = `
@@ -22,29 +22,29 @@ command = ["python3", "${join(ROOT, "clients/tests/counter.py")}"]
 message = { at = "/text", if = { "/type" = "delta" } }
 result = { at = "/text", if = { "/type" = "end" } }
 `;
-/** Tests wait for what they want to see and not for the clock. */
-export const RETRY = { firstMs: 10, longestMs: 200 };
+/** Short delays, so that tests do not wait for the backoff. */
+export const RETRY = { initialDelayMs: 10, maxDelayMs: 200 };
 
-async function listening(server: NetServer): Promise<number> {
+async function listen(server: NetServer): Promise<number> {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return (server.address() as AddressInfo).port;
 }
 
-/** The server, in a folder and on a port that it keeps when it is started again. */
+/** An OpenRunner server. It keeps its directory and its port across restarts. */
 export class Server {
-  readonly folder = mkdtempSync(join(tmpdir(), "openrunner-"));
+  readonly directory = mkdtempSync(join(tmpdir(), "openrunner-"));
   port = 0;
   process!: ChildProcess;
 
   static async started(): Promise<Server> {
     const server = new Server();
-    mkdirSync(join(server.folder, "data"), { mode: 0o700 });
-    mkdirSync(join(server.folder, "home"));
-    writeFileSync(join(server.folder, "data/openrunner.toml"), CONFIG);
-    const free = createServer();
-    server.port = await listening(free);
-    free.close();
+    mkdirSync(join(server.directory, "data"), { mode: 0o700 });
+    mkdirSync(join(server.directory, "home"));
+    writeFileSync(join(server.directory, "data/openrunner.toml"), CONFIG);
+    const listener = createServer();
+    server.port = await listen(listener);
+    listener.close();
     await server.start();
     return server;
   }
@@ -56,10 +56,10 @@ export class Server {
   async start(): Promise<void> {
     const env = {
       PATH: "/usr/local/bin:/usr/bin:/bin",
-      HOME: join(this.folder, "home"),
+      HOME: join(this.directory, "home"),
       OPENRUNNER_ADDR: `127.0.0.1:${this.port}`,
-      OPENRUNNER_DATA_DIR: join(this.folder, "data"),
-      OPENRUNNER_AGENTS_DIR: join(this.folder, "agents"),
+      OPENRUNNER_DATA_DIR: join(this.directory, "data"),
+      OPENRUNNER_AGENTS_DIR: join(this.directory, "agents"),
       OPENRUNNER_MAX_RUNS: "8",
     };
     this.process = spawn(PROGRAM, ["serve"], { env, stdio: ["ignore", "ignore", "pipe"] });
@@ -72,17 +72,17 @@ export class Server {
     });
   }
 
-  /** As a power cut would. */
+  /** Kills the server without warning, like a power failure. */
   async kill(): Promise<void> {
     this.process.kill("SIGKILL");
     await once(this.process, "exit");
   }
 
   async close(): Promise<void> {
-    // Asks for the end of its runs, too, as Ctrl-C does.
+    // SIGINT, like Ctrl-C, also ends the server's runs.
     this.process.kill("SIGINT");
     await once(this.process, "exit");
-    rmSync(this.folder, { recursive: true, force: true });
+    rmSync(this.directory, { recursive: true, force: true });
   }
 
   async client(url = this.url, options: ClientOptions = {}): Promise<Client> {
@@ -90,7 +90,7 @@ export class Server {
     return new Client(url, { retry: RETRY, token: token!, ...options });
   }
 
-  /** The run's events in the other form, read by other code. */
+  /** Reads the run's events as NDJSON, without the client. */
   async replay(runId: string): Promise<Event[]> {
     const { token } = await Client.login(this.url, "admin", "admin");
     const headers = { Authorization: `Bearer ${token}`, Accept: "application/x-ndjson" };
@@ -99,48 +99,48 @@ export class Server {
   }
 }
 
-/** The events of a run as a list. */
-export async function followed(client: Client, runId: string, options: FollowOptions = {}): Promise<Event[]> {
+/** Returns the events of a run as an array. */
+export async function collect(client: Client, runId: string, options: FollowOptions = {}): Promise<Event[]> {
   const events: Event[] = [];
   for await (const event of client.follow(runId, options)) events.push(event);
   return events;
 }
 
-/** A proxy that passes on so many bytes of an answer as `lengths` says, then breaks the connection. */
-export class Cutter {
+/** A proxy that breaks each connection after forwarding as many response bytes as `lengths` returns. */
+export class CuttingProxy {
   cuts = 0;
   url = "";
   readonly #server: NetServer;
 
   private constructor(port: number, lengths: () => number) {
-    this.#server = createServer((client) => this.#pass(client, port, lengths()));
+    this.#server = createServer((client) => this.#forward(client, port, lengths()));
   }
 
-  static async started(port: number, lengths: () => number): Promise<Cutter> {
-    const cutter = new Cutter(port, lengths);
-    cutter.url = `http://127.0.0.1:${await listening(cutter.#server)}`;
-    return cutter;
+  static async started(port: number, lengths: () => number): Promise<CuttingProxy> {
+    const proxy = new CuttingProxy(port, lengths);
+    proxy.url = `http://127.0.0.1:${await listen(proxy.#server)}`;
+    return proxy;
   }
 
-  #pass(client: Socket, port: number, left: number): void {
+  #forward(client: Socket, port: number, left: number): void {
     const server = connect(port, "127.0.0.1");
-    const ends = () => (client.destroy(), server.destroy());
-    for (const socket of [client, server]) socket.on("error", ends).on("close", ends);
+    const close = () => (client.destroy(), server.destroy());
+    for (const socket of [client, server]) socket.on("error", close).on("close", close);
     client.on("data", (request) => server.write(request));
-    // What comes here says, even if none of it is passed on, that what was asked for has been done.
-    server.on("data", (answer) => {
+    // A response proves that the request was carried out, even if none of it is forwarded.
+    server.on("data", (response) => {
       if (client.destroyed) return;
-      const passed = answer.subarray(0, left);
-      left -= answer.length;
+      const forwarded = response.subarray(0, left);
+      left -= response.length;
       if (left > 0) {
-        client.write(passed);
+        client.write(forwarded);
         return;
       }
       this.cuts += 1;
       server.destroy();
-      // A reset in place of an orderly end, every other time.
-      if (this.cuts % 2) client.write(passed, () => client.resetAndDestroy());
-      else client.end(passed);
+      // Every other cut is a reset instead of an orderly close.
+      if (this.cuts % 2) client.write(forwarded, () => client.resetAndDestroy());
+      else client.end(forwarded);
     });
   }
 
@@ -149,67 +149,68 @@ export class Cutter {
   }
 }
 
-/** Random lengths, the same ones for the same seed. */
-export function lengths(seed: number, longest: number): () => number {
+/** Returns a source of random lengths, the same for the same seed. */
+export function randomLengths(seed: number, maximum: number): () => number {
   let state = seed;
   return () => {
-    // The numbers of an old C library: any will do that are the same each time.
+    // The linear congruential generator of ANSI C: good enough, and reproducible.
     state = (state * 1103515245 + 12345) % 2 ** 31;
-    return 1 + (Math.floor(state / 65536) * 7) % longest;
+    return 1 + (Math.floor(state / 65536) * 7) % maximum;
   };
 }
 
-/** At the end of an answer: the connection stays open. */
+/** At the end of a response: keeps the connection open. */
 export const HOLD = "<hold>";
 
-/** Answers the n-th request with the n-th of these texts and keeps what was asked. */
-export class Scripted {
+/** Answers the n-th request with the n-th response and records each `Last-Event-ID`. */
+export class ScriptedServer {
   readonly lastEventIds: string[] = [];
   url = "";
-  readonly #open = new Set<Socket>();
+  readonly #sockets = new Set<Socket>();
   readonly #server: NetServer;
 
-  private constructor(answers: string[]) {
+  private constructor(responses: string[]) {
     this.#server = createServer((socket) => {
-      this.#open.add(socket);
+      this.#sockets.add(socket);
       socket.on("error", () => socket.destroy());
       let request = "";
-      socket.on("data", (piece) => {
-        request += piece.toString();
+      socket.on("data", (chunk) => {
+        request += chunk.toString();
         if (!request.includes("\r\n\r\n")) return;
         this.lastEventIds.push(/^last-event-id: (\d+)/im.exec(request)?.[1] ?? "");
-        const answer = answers.shift() ?? "";
-        if (answer.endsWith(HOLD)) socket.write(answer.slice(0, -HOLD.length) || "\r\n");
-        else socket.end(answer);
+        const response = responses.shift() ?? "";
+        if (response.endsWith(HOLD)) socket.write(response.slice(0, -HOLD.length) || "\r\n");
+        else socket.end(response);
       });
     });
   }
 
-  static async started(...answers: string[]): Promise<Scripted> {
-    const scripted = new Scripted(answers);
-    scripted.url = `http://127.0.0.1:${await listening(scripted.#server)}`;
+  static async started(...responses: string[]): Promise<ScriptedServer> {
+    const scripted = new ScriptedServer(responses);
+    scripted.url = `http://127.0.0.1:${await listen(scripted.#server)}`;
     return scripted;
   }
 
   close(): void {
     this.#server.close();
-    for (const socket of this.#open) socket.destroy();
+    for (const socket of this.#sockets) socket.destroy();
   }
 }
 
-/** An answer with these frames, at whose end the connection ends. */
+/** Returns a response with these frames, after which the connection closes. */
 export function stream(...frames: string[]): string {
   return `HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n${frames.join("")}`;
 }
 
-/** An answer as the server refuses. */
-export function refusal(status: number, code: string, ...headers: string[]): string {
-  const body = JSON.stringify({ type: "about:blank", title: "No", status, detail: "in a test", code });
+/** Returns an error response in the server's format. */
+export function problem(status: number, code: string, ...headers: string[]): string {
+  const errors = [{ field: "metadata.cwd", code: "invalid", detail: "must be absolute" }];
+  const body = JSON.stringify({ type: "about:blank", title: "No", status, detail: "in a test", code, errors });
   const head = [`HTTP/1.1 ${status} No`, "Content-Type: application/problem+json", `Content-Length: ${body.length}`, "Connection: close"];
   return `${[...head, ...headers].join("\r\n")}\r\n\r\n${body}`;
 }
 
-/** A frame as the server writes it. */
+/** Returns a frame as the server writes it. */
 export function frame(seq: number, type = "token"): string {
   const data = JSON.stringify({ seq, ts: "2026-11-22T13:05:00.123Z", type, content: "x" });
   return `id: ${seq}\nevent: ${type}\ndata: ${data}\n\n`;

@@ -1,28 +1,41 @@
-"""Client of OpenRunner: start coding agents and follow what they do, without losing an event.
+"""Client for OpenRunner: start coding agents and follow their event streams without losing an event.
 
-`Client` blocks, `AsyncClient` is awaited; `run` starts a run and gives a handle, `follow` reads the events of any run. The shapes
-of what goes over the wire are in `openrunner.models`.
+`Client` is synchronous, `AsyncClient` asynchronous (asyncio, trio). `run` starts a run and returns a handle; `follow` streams the events of
+any run. Request, response and event types are in `openrunner.models`.
 """
 
 from . import models
 from ._client import AsyncClient, Client
-from ._errors import ApiError, BrokenStream, ConnectionLost, Forbidden, LogLost, NotFound, OpenRunnerError, Unauthorized
+from ._errors import (
+    ApiConnectionError,
+    ApiError,
+    AuthenticationError,
+    FieldError,
+    LogTruncatedError,
+    NotFoundError,
+    OpenRunnerError,
+    PermissionDeniedError,
+    RateLimitError,
+    StreamError,
+)
 from ._handle import AsyncRunHandle, RunHandle
 from ._retry import Retry
 
 __all__ = [
+    "ApiConnectionError",
     "ApiError",
     "AsyncClient",
     "AsyncRunHandle",
-    "BrokenStream",
+    "AuthenticationError",
     "Client",
-    "ConnectionLost",
-    "Forbidden",
-    "LogLost",
-    "NotFound",
+    "FieldError",
+    "LogTruncatedError",
+    "NotFoundError",
     "OpenRunnerError",
+    "PermissionDeniedError",
+    "RateLimitError",
     "Retry",
     "RunHandle",
-    "Unauthorized",
+    "StreamError",
     "models",
 ]

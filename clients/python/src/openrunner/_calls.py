@@ -1,4 +1,4 @@
-"""The plain calls of the API, generated from docs/openapi.json by generate_calls.py. Changes belong there."""
+"""API operations, generated from docs/openapi.json by generate_calls.py. Do not edit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from . import models
 
 
 class Calls(ABC):
-    """Each plain call as a method that blocks."""
+    """One synchronous method per API operation."""
 
     @abstractmethod
     def _call(
@@ -20,24 +20,24 @@ class Calls(ABC):
         *,
         query: dict[str, Any] | None = None,
         body: Any = None,
-        keyed: bool = False,
+        idempotent: bool = False,
         idempotency_key: str | None = None,
     ) -> Any: ...
 
     def health(self) -> models.HealthResponse:
         """Tells whether the server is well."""
-        answer: models.HealthResponse = self._call("GET", "/health")
-        return answer
+        response: models.HealthResponse = self._call("GET", "/health")
+        return response
 
     def agents_health(self) -> models.AgentsHealthResponse:
         """Tells which agents are installed, and what to do about those that are not."""
-        answer: models.AgentsHealthResponse = self._call("GET", "/health/agents")
-        return answer
+        response: models.AgentsHealthResponse = self._call("GET", "/health/agents")
+        return response
 
     def login(self, body: models.LoginRequest) -> models.LoginResponse:
         """Gives a token for a name and a password."""
-        answer: models.LoginResponse = self._call("POST", "/api/auth/login", body=body)
-        return answer
+        response: models.LoginResponse = self._call("POST", "/api/auth/login", body=body)
+        return response
 
     def logout(self) -> None:
         """Ends the token that the request came with."""
@@ -45,28 +45,28 @@ class Calls(ABC):
 
     def me(self) -> models.Me:
         """Tells whose token this is."""
-        answer: models.Me = self._call("GET", "/api/auth/me")
-        return answer
+        response: models.Me = self._call("GET", "/api/auth/me")
+        return response
 
     def change_password(self, body: models.PasswordRequest) -> models.LoginResponse:
         """Sets a password of one's own, which ends a default login and all tokens of the user."""
-        answer: models.LoginResponse = self._call("POST", "/api/auth/password", body=body)
-        return answer
+        response: models.LoginResponse = self._call("POST", "/api/auth/password", body=body)
+        return response
 
     def list_users(self, *, limit: int | None = None, cursor: models.UserName | None = None) -> models.AccountPage:
         """Lists the users by name; for admins."""
-        answer: models.AccountPage = self._call("GET", "/api/users", query={"limit": limit, "cursor": cursor})
-        return answer
+        response: models.AccountPage = self._call("GET", "/api/users", query={"limit": limit, "cursor": cursor})
+        return response
 
     def create_user(self, body: models.CreateUserRequest) -> models.Account:
         """Makes a user; for admins."""
-        answer: models.Account = self._call("POST", "/api/users", body=body)
-        return answer
+        response: models.Account = self._call("POST", "/api/users", body=body)
+        return response
 
     def get_user(self, name: models.UserName) -> models.Account:
         """Gives one user; for admins."""
-        answer: models.Account = self._call("GET", f"/api/users/{quote(name, safe='')}")
-        return answer
+        response: models.Account = self._call("GET", f"/api/users/{quote(name, safe='')}")
+        return response
 
     def delete_user(self, name: models.UserName) -> None:
         """Removes a user; for admins."""
@@ -74,20 +74,20 @@ class Calls(ABC):
 
     def change_user(self, name: models.UserName, body: models.ChangeUserRequest) -> models.Account:
         """Gives a user another role, another password, another budget, or several of them; for admins."""
-        answer: models.Account = self._call("PATCH", f"/api/users/{quote(name, safe='')}", body=body)
-        return answer
+        response: models.Account = self._call("PATCH", f"/api/users/{quote(name, safe='')}", body=body)
+        return response
 
     def list_keys(
         self, *, owner: models.UserName | None = None, limit: int | None = None, cursor: models.KeyId | None = None
     ) -> models.ApiKeyPage:
         """Lists your API keys, newest first; an admin's list has everyone's."""
-        answer: models.ApiKeyPage = self._call("GET", "/api/keys", query={"owner": owner, "limit": limit, "cursor": cursor})
-        return answer
+        response: models.ApiKeyPage = self._call("GET", "/api/keys", query={"owner": owner, "limit": limit, "cursor": cursor})
+        return response
 
     def create_key(self, body: models.CreateKeyRequest) -> models.CreateKeyResponse:
         """Makes an API key for yourself. This answer alone shows it."""
-        answer: models.CreateKeyResponse = self._call("POST", "/api/keys", body=body)
-        return answer
+        response: models.CreateKeyResponse = self._call("POST", "/api/keys", body=body)
+        return response
 
     def delete_key(self, id: models.KeyId) -> None:
         """Revokes an API key of your own, as an admin anybody's."""
@@ -104,10 +104,10 @@ class Calls(ABC):
         cursor: int | None = None,
     ) -> models.AuditEntryPage:
         """Lists who did what, newest first; for admins."""
-        answer: models.AuditEntryPage = self._call(
+        response: models.AuditEntryPage = self._call(
             "GET", "/api/audit", query={"user": user, "action": action, "run": run, "since": since, "limit": limit, "cursor": cursor}
         )
-        return answer
+        return response
 
     def list_usage(
         self,
@@ -122,7 +122,7 @@ class Calls(ABC):
         cursor: str | None = None,
     ) -> models.UsagePage:
         """Tells what was used: one's own, an admin everyone's."""
-        answer: models.UsagePage = self._call(
+        response: models.UsagePage = self._call(
             "GET",
             "/api/usage",
             query={
@@ -136,22 +136,22 @@ class Calls(ABC):
                 "cursor": cursor,
             },
         )
-        return answer
+        return response
 
     def get_budget(self, *, user: models.UserName | None = None) -> models.Budget:
         """Tells what may be used today, and what was."""
-        answer: models.Budget = self._call("GET", "/api/usage/budget", query={"user": user})
-        return answer
+        response: models.Budget = self._call("GET", "/api/usage/budget", query={"user": user})
+        return response
 
     def list_settings(self) -> models.Settings:
         """Lists the settings in force and where each came from; for admins."""
-        answer: models.Settings = self._call("GET", "/api/settings")
-        return answer
+        response: models.Settings = self._call("GET", "/api/settings")
+        return response
 
     def list_agents(self) -> models.AgentsResponse:
         """Lists the agents, and what can be done with each."""
-        answer: models.AgentsResponse = self._call("GET", "/api/agents")
-        return answer
+        response: models.AgentsResponse = self._call("GET", "/api/agents")
+        return response
 
     def list_runs(
         self,
@@ -167,7 +167,7 @@ class Calls(ABC):
         cursor: models.RunId | None = None,
     ) -> models.RunPage:
         """Lists your runs, newest first; an admin's list has everyone's."""
-        answer: models.RunPage = self._call(
+        response: models.RunPage = self._call(
             "GET",
             "/api/runs",
             query={
@@ -182,17 +182,17 @@ class Calls(ABC):
                 "cursor": cursor,
             },
         )
-        return answer
+        return response
 
     def create_run(self, body: models.CreateRunRequest, *, idempotency_key: str | None = None) -> models.CreateRunResponse:
         """Starts a run. By the time of the answer it is on disk."""
-        answer: models.CreateRunResponse = self._call("POST", "/api/runs", body=body, keyed=True, idempotency_key=idempotency_key)
-        return answer
+        response: models.CreateRunResponse = self._call("POST", "/api/runs", body=body, idempotent=True, idempotency_key=idempotency_key)
+        return response
 
     def get_run(self, id: models.RunId, *, wait: int | None = None) -> models.Run:
         """Gives a run as it stands, or at its end."""
-        answer: models.Run = self._call("GET", f"/api/runs/{quote(id, safe='')}", query={"wait": wait})
-        return answer
+        response: models.Run = self._call("GET", f"/api/runs/{quote(id, safe='')}", query={"wait": wait})
+        return response
 
     def delete_run(self, id: models.RunId) -> None:
         """Removes an ended run with its events, and the fresh folder if one was made for it."""
@@ -200,45 +200,47 @@ class Calls(ABC):
 
     def cancel_run(self, id: models.RunId) -> models.Run:
         """Ends a run with all its processes."""
-        answer: models.Run = self._call("POST", f"/api/runs/{quote(id, safe='')}/cancel")
-        return answer
+        response: models.Run = self._call("POST", f"/api/runs/{quote(id, safe='')}/cancel")
+        return response
 
     def create_ticket(self, id: models.RunId) -> models.TicketResponse:
         """Gives a ticket for the stream of a run, for browsers, which can send no header with it."""
-        answer: models.TicketResponse = self._call("POST", f"/api/runs/{quote(id, safe='')}/ticket")
-        return answer
+        response: models.TicketResponse = self._call("POST", f"/api/runs/{quote(id, safe='')}/ticket")
+        return response
 
     def send_message(self, id: models.RunId, body: models.MessageRequest, *, idempotency_key: str | None = None) -> models.MessageResponse:
         """Sends a further message to a run that has not ended."""
-        answer: models.MessageResponse = self._call(
-            "POST", f"/api/runs/{quote(id, safe='')}/messages", body=body, keyed=True, idempotency_key=idempotency_key
+        response: models.MessageResponse = self._call(
+            "POST", f"/api/runs/{quote(id, safe='')}/messages", body=body, idempotent=True, idempotency_key=idempotency_key
         )
-        return answer
+        return response
 
     def list_requests(self, id: models.RunId) -> models.OpenRequestPage:
         """Lists what the run's agent has asked and nobody has answered: permissions and questions, oldest first."""
-        answer: models.OpenRequestPage = self._call("GET", f"/api/runs/{quote(id, safe='')}/requests")
-        return answer
+        response: models.OpenRequestPage = self._call("GET", f"/api/runs/{quote(id, safe='')}/requests")
+        return response
 
     def answer_request(self, id: models.RunId, request: str, body: models.AnswerRequest) -> models.AnswerResponse:
         """Answers what a run's agent has asked."""
-        answer: models.AnswerResponse = self._call("POST", f"/api/runs/{quote(id, safe='')}/requests/{quote(request, safe='')}", body=body)
-        return answer
+        response: models.AnswerResponse = self._call(
+            "POST", f"/api/runs/{quote(id, safe='')}/requests/{quote(request, safe='')}", body=body
+        )
+        return response
 
     def list_sessions(self, *, limit: int | None = None, cursor: models.SessionId | None = None) -> models.SessionPage:
         """Lists your conversations, newest first; an admin's list has everyone's."""
-        answer: models.SessionPage = self._call("GET", "/api/sessions", query={"limit": limit, "cursor": cursor})
-        return answer
+        response: models.SessionPage = self._call("GET", "/api/sessions", query={"limit": limit, "cursor": cursor})
+        return response
 
     def get_session(self, id: models.SessionId) -> models.SessionWithRuns:
         """Gives one conversation with its runs."""
-        answer: models.SessionWithRuns = self._call("GET", f"/api/sessions/{quote(id, safe='')}")
-        return answer
+        response: models.SessionWithRuns = self._call("GET", f"/api/sessions/{quote(id, safe='')}")
+        return response
 
     def chat(self, body: models.ChatRequest) -> models.ChatResponse:
         """Asks an agent, waits for its end and gives the final text."""
-        answer: models.ChatResponse = self._call("POST", "/api/chat", body=body)
-        return answer
+        response: models.ChatResponse = self._call("POST", "/api/chat", body=body)
+        return response
 
     def list_deliveries(
         self,
@@ -250,14 +252,14 @@ class Calls(ABC):
         cursor: int | None = None,
     ) -> models.DeliveryPage:
         """Lists what became of the events of your runs that were sent to webhooks, newest first; an admin's list has everyone's."""
-        answer: models.DeliveryPage = self._call(
+        response: models.DeliveryPage = self._call(
             "GET", "/api/webhooks/deliveries", query={"run_id": run_id, "state": state, "owner": owner, "limit": limit, "cursor": cursor}
         )
-        return answer
+        return response
 
 
 class AsyncCalls(ABC):
-    """Each plain call as a method to be awaited."""
+    """One asynchronous method per API operation."""
 
     @abstractmethod
     async def _call(
@@ -267,24 +269,24 @@ class AsyncCalls(ABC):
         *,
         query: dict[str, Any] | None = None,
         body: Any = None,
-        keyed: bool = False,
+        idempotent: bool = False,
         idempotency_key: str | None = None,
     ) -> Any: ...
 
     async def health(self) -> models.HealthResponse:
         """Tells whether the server is well."""
-        answer: models.HealthResponse = await self._call("GET", "/health")
-        return answer
+        response: models.HealthResponse = await self._call("GET", "/health")
+        return response
 
     async def agents_health(self) -> models.AgentsHealthResponse:
         """Tells which agents are installed, and what to do about those that are not."""
-        answer: models.AgentsHealthResponse = await self._call("GET", "/health/agents")
-        return answer
+        response: models.AgentsHealthResponse = await self._call("GET", "/health/agents")
+        return response
 
     async def login(self, body: models.LoginRequest) -> models.LoginResponse:
         """Gives a token for a name and a password."""
-        answer: models.LoginResponse = await self._call("POST", "/api/auth/login", body=body)
-        return answer
+        response: models.LoginResponse = await self._call("POST", "/api/auth/login", body=body)
+        return response
 
     async def logout(self) -> None:
         """Ends the token that the request came with."""
@@ -292,28 +294,28 @@ class AsyncCalls(ABC):
 
     async def me(self) -> models.Me:
         """Tells whose token this is."""
-        answer: models.Me = await self._call("GET", "/api/auth/me")
-        return answer
+        response: models.Me = await self._call("GET", "/api/auth/me")
+        return response
 
     async def change_password(self, body: models.PasswordRequest) -> models.LoginResponse:
         """Sets a password of one's own, which ends a default login and all tokens of the user."""
-        answer: models.LoginResponse = await self._call("POST", "/api/auth/password", body=body)
-        return answer
+        response: models.LoginResponse = await self._call("POST", "/api/auth/password", body=body)
+        return response
 
     async def list_users(self, *, limit: int | None = None, cursor: models.UserName | None = None) -> models.AccountPage:
         """Lists the users by name; for admins."""
-        answer: models.AccountPage = await self._call("GET", "/api/users", query={"limit": limit, "cursor": cursor})
-        return answer
+        response: models.AccountPage = await self._call("GET", "/api/users", query={"limit": limit, "cursor": cursor})
+        return response
 
     async def create_user(self, body: models.CreateUserRequest) -> models.Account:
         """Makes a user; for admins."""
-        answer: models.Account = await self._call("POST", "/api/users", body=body)
-        return answer
+        response: models.Account = await self._call("POST", "/api/users", body=body)
+        return response
 
     async def get_user(self, name: models.UserName) -> models.Account:
         """Gives one user; for admins."""
-        answer: models.Account = await self._call("GET", f"/api/users/{quote(name, safe='')}")
-        return answer
+        response: models.Account = await self._call("GET", f"/api/users/{quote(name, safe='')}")
+        return response
 
     async def delete_user(self, name: models.UserName) -> None:
         """Removes a user; for admins."""
@@ -321,20 +323,20 @@ class AsyncCalls(ABC):
 
     async def change_user(self, name: models.UserName, body: models.ChangeUserRequest) -> models.Account:
         """Gives a user another role, another password, another budget, or several of them; for admins."""
-        answer: models.Account = await self._call("PATCH", f"/api/users/{quote(name, safe='')}", body=body)
-        return answer
+        response: models.Account = await self._call("PATCH", f"/api/users/{quote(name, safe='')}", body=body)
+        return response
 
     async def list_keys(
         self, *, owner: models.UserName | None = None, limit: int | None = None, cursor: models.KeyId | None = None
     ) -> models.ApiKeyPage:
         """Lists your API keys, newest first; an admin's list has everyone's."""
-        answer: models.ApiKeyPage = await self._call("GET", "/api/keys", query={"owner": owner, "limit": limit, "cursor": cursor})
-        return answer
+        response: models.ApiKeyPage = await self._call("GET", "/api/keys", query={"owner": owner, "limit": limit, "cursor": cursor})
+        return response
 
     async def create_key(self, body: models.CreateKeyRequest) -> models.CreateKeyResponse:
         """Makes an API key for yourself. This answer alone shows it."""
-        answer: models.CreateKeyResponse = await self._call("POST", "/api/keys", body=body)
-        return answer
+        response: models.CreateKeyResponse = await self._call("POST", "/api/keys", body=body)
+        return response
 
     async def delete_key(self, id: models.KeyId) -> None:
         """Revokes an API key of your own, as an admin anybody's."""
@@ -351,10 +353,10 @@ class AsyncCalls(ABC):
         cursor: int | None = None,
     ) -> models.AuditEntryPage:
         """Lists who did what, newest first; for admins."""
-        answer: models.AuditEntryPage = await self._call(
+        response: models.AuditEntryPage = await self._call(
             "GET", "/api/audit", query={"user": user, "action": action, "run": run, "since": since, "limit": limit, "cursor": cursor}
         )
-        return answer
+        return response
 
     async def list_usage(
         self,
@@ -369,7 +371,7 @@ class AsyncCalls(ABC):
         cursor: str | None = None,
     ) -> models.UsagePage:
         """Tells what was used: one's own, an admin everyone's."""
-        answer: models.UsagePage = await self._call(
+        response: models.UsagePage = await self._call(
             "GET",
             "/api/usage",
             query={
@@ -383,22 +385,22 @@ class AsyncCalls(ABC):
                 "cursor": cursor,
             },
         )
-        return answer
+        return response
 
     async def get_budget(self, *, user: models.UserName | None = None) -> models.Budget:
         """Tells what may be used today, and what was."""
-        answer: models.Budget = await self._call("GET", "/api/usage/budget", query={"user": user})
-        return answer
+        response: models.Budget = await self._call("GET", "/api/usage/budget", query={"user": user})
+        return response
 
     async def list_settings(self) -> models.Settings:
         """Lists the settings in force and where each came from; for admins."""
-        answer: models.Settings = await self._call("GET", "/api/settings")
-        return answer
+        response: models.Settings = await self._call("GET", "/api/settings")
+        return response
 
     async def list_agents(self) -> models.AgentsResponse:
         """Lists the agents, and what can be done with each."""
-        answer: models.AgentsResponse = await self._call("GET", "/api/agents")
-        return answer
+        response: models.AgentsResponse = await self._call("GET", "/api/agents")
+        return response
 
     async def list_runs(
         self,
@@ -414,7 +416,7 @@ class AsyncCalls(ABC):
         cursor: models.RunId | None = None,
     ) -> models.RunPage:
         """Lists your runs, newest first; an admin's list has everyone's."""
-        answer: models.RunPage = await self._call(
+        response: models.RunPage = await self._call(
             "GET",
             "/api/runs",
             query={
@@ -429,17 +431,19 @@ class AsyncCalls(ABC):
                 "cursor": cursor,
             },
         )
-        return answer
+        return response
 
     async def create_run(self, body: models.CreateRunRequest, *, idempotency_key: str | None = None) -> models.CreateRunResponse:
         """Starts a run. By the time of the answer it is on disk."""
-        answer: models.CreateRunResponse = await self._call("POST", "/api/runs", body=body, keyed=True, idempotency_key=idempotency_key)
-        return answer
+        response: models.CreateRunResponse = await self._call(
+            "POST", "/api/runs", body=body, idempotent=True, idempotency_key=idempotency_key
+        )
+        return response
 
     async def get_run(self, id: models.RunId, *, wait: int | None = None) -> models.Run:
         """Gives a run as it stands, or at its end."""
-        answer: models.Run = await self._call("GET", f"/api/runs/{quote(id, safe='')}", query={"wait": wait})
-        return answer
+        response: models.Run = await self._call("GET", f"/api/runs/{quote(id, safe='')}", query={"wait": wait})
+        return response
 
     async def delete_run(self, id: models.RunId) -> None:
         """Removes an ended run with its events, and the fresh folder if one was made for it."""
@@ -447,49 +451,49 @@ class AsyncCalls(ABC):
 
     async def cancel_run(self, id: models.RunId) -> models.Run:
         """Ends a run with all its processes."""
-        answer: models.Run = await self._call("POST", f"/api/runs/{quote(id, safe='')}/cancel")
-        return answer
+        response: models.Run = await self._call("POST", f"/api/runs/{quote(id, safe='')}/cancel")
+        return response
 
     async def create_ticket(self, id: models.RunId) -> models.TicketResponse:
         """Gives a ticket for the stream of a run, for browsers, which can send no header with it."""
-        answer: models.TicketResponse = await self._call("POST", f"/api/runs/{quote(id, safe='')}/ticket")
-        return answer
+        response: models.TicketResponse = await self._call("POST", f"/api/runs/{quote(id, safe='')}/ticket")
+        return response
 
     async def send_message(
         self, id: models.RunId, body: models.MessageRequest, *, idempotency_key: str | None = None
     ) -> models.MessageResponse:
         """Sends a further message to a run that has not ended."""
-        answer: models.MessageResponse = await self._call(
-            "POST", f"/api/runs/{quote(id, safe='')}/messages", body=body, keyed=True, idempotency_key=idempotency_key
+        response: models.MessageResponse = await self._call(
+            "POST", f"/api/runs/{quote(id, safe='')}/messages", body=body, idempotent=True, idempotency_key=idempotency_key
         )
-        return answer
+        return response
 
     async def list_requests(self, id: models.RunId) -> models.OpenRequestPage:
         """Lists what the run's agent has asked and nobody has answered: permissions and questions, oldest first."""
-        answer: models.OpenRequestPage = await self._call("GET", f"/api/runs/{quote(id, safe='')}/requests")
-        return answer
+        response: models.OpenRequestPage = await self._call("GET", f"/api/runs/{quote(id, safe='')}/requests")
+        return response
 
     async def answer_request(self, id: models.RunId, request: str, body: models.AnswerRequest) -> models.AnswerResponse:
         """Answers what a run's agent has asked."""
-        answer: models.AnswerResponse = await self._call(
+        response: models.AnswerResponse = await self._call(
             "POST", f"/api/runs/{quote(id, safe='')}/requests/{quote(request, safe='')}", body=body
         )
-        return answer
+        return response
 
     async def list_sessions(self, *, limit: int | None = None, cursor: models.SessionId | None = None) -> models.SessionPage:
         """Lists your conversations, newest first; an admin's list has everyone's."""
-        answer: models.SessionPage = await self._call("GET", "/api/sessions", query={"limit": limit, "cursor": cursor})
-        return answer
+        response: models.SessionPage = await self._call("GET", "/api/sessions", query={"limit": limit, "cursor": cursor})
+        return response
 
     async def get_session(self, id: models.SessionId) -> models.SessionWithRuns:
         """Gives one conversation with its runs."""
-        answer: models.SessionWithRuns = await self._call("GET", f"/api/sessions/{quote(id, safe='')}")
-        return answer
+        response: models.SessionWithRuns = await self._call("GET", f"/api/sessions/{quote(id, safe='')}")
+        return response
 
     async def chat(self, body: models.ChatRequest) -> models.ChatResponse:
         """Asks an agent, waits for its end and gives the final text."""
-        answer: models.ChatResponse = await self._call("POST", "/api/chat", body=body)
-        return answer
+        response: models.ChatResponse = await self._call("POST", "/api/chat", body=body)
+        return response
 
     async def list_deliveries(
         self,
@@ -501,7 +505,7 @@ class AsyncCalls(ABC):
         cursor: int | None = None,
     ) -> models.DeliveryPage:
         """Lists what became of the events of your runs that were sent to webhooks, newest first; an admin's list has everyone's."""
-        answer: models.DeliveryPage = await self._call(
+        response: models.DeliveryPage = await self._call(
             "GET", "/api/webhooks/deliveries", query={"run_id": run_id, "state": state, "owner": owner, "limit": limit, "cursor": cursor}
         )
-        return answer
+        return response

@@ -1,4 +1,4 @@
-"""The client: the plain calls, the follower, and a handle for a run. Once for code that blocks, once for code that awaits."""
+"""The synchronous and the asynchronous client."""
 
 from __future__ import annotations
 
@@ -16,37 +16,36 @@ import httpx
 from typing_extensions import Self, Unpack
 
 from . import models
-from ._calls import AsyncCalls, Calls
-from ._errors import OpenRunnerError, error_of
-from ._follow import Stream, follow, follow_async
-from ._handle import AsyncRunHandle, RunHandle
-from ._retry import Attempts, Retry
+from ._errors import OpenRunnerError, error_from_response
+from ._handle import AsyncRunClient, AsyncRunHandle, RunClient, RunHandle
+from ._retry import Retry, RetryState
+from ._stream import StreamRequest, follow, follow_async
 
-# Longer than the longest `?wait=`, and than most chats take.
+# The read timeout exceeds the longest `?wait=` and most chats.
 _TIMEOUT = httpx.Timeout(10.0, read=660.0)
-# Three of the keep-alives that a server sends when there is nothing to tell.
-_QUIET = 45.0
-_CALLS = Retry(give_up_after=30.0)
+# Three of the server's keep-alive intervals of 15 seconds.
+_STREAM_TIMEOUT = 45.0
+_RETRY = Retry(timeout=30.0)
 
 
-class _Settings:
-    """What both clients know."""
+class _ClientBase:
+    """State and request building shared by both clients."""
 
-    def __init__(self, url: str, token: str | None, retry: Retry, quiet: float) -> None:
-        self.url = url.rstrip("/")
+    def __init__(self, base_url: str, token: str | None, retry: Retry, stream_timeout: float) -> None:
+        self.base_url = base_url.rstrip("/")
         self.token = token
         self._retry = retry
-        self._quiet = quiet
+        self._stream_timeout = stream_timeout
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
     def _request(self, method: str, path: str, query: dict[str, Any] | None, body: Any, key: str | None) -> dict[str, Any]:
-        """A request as httpx takes it. Made once for all attempts, since a key stands for the same bytes only."""
+        """Builds the arguments for httpx, once for all attempts: an idempotency key is only valid with identical bytes."""
         headers = self._headers()
         if key is not None:
             headers["Idempotency-Key"] = key
-        request: dict[str, Any] = {"method": method, "url": self.url + path, "headers": headers}
+        request: dict[str, Any] = {"method": method, "url": self.base_url + path, "headers": headers}
         if query:
             request["params"] = {name: value for name, value in query.items() if value is not None}
         if body is not None:
@@ -54,44 +53,51 @@ class _Settings:
             request["content"] = json.dumps(body).encode()
         return request
 
-    def _attempts(self, method: str, key: str | None) -> Attempts:
-        # What would be done twice if the answer alone was lost is tried once.
-        return Attempts(self._retry if method == "GET" or key is not None else replace(self._retry, give_up_after=0.0))
+    def _retry_state(self, method: str, key: str | None) -> RetryState:
+        # A request that is not idempotent might be carried out twice if only its response was lost.
+        return RetryState(self._retry if method == "GET" or key is not None else replace(self._retry, timeout=0.0))
 
-    def _stream(self, run_id: str, after: int, give_up_after: float | None) -> Stream:
-        url = f"{self.url}/api/runs/{quote(run_id, safe='')}/events"
-        return Stream(url, self._headers(), after, replace(self._retry, give_up_after=give_up_after), self._quiet)
+    def _stream_request(self, run_id: str, after: int, retry_timeout: float | None) -> StreamRequest:
+        url = f"{self.base_url}/api/runs/{quote(run_id, safe='')}/events"
+        return StreamRequest(url, self._headers(), after, replace(self._retry, timeout=retry_timeout), self._stream_timeout)
 
 
 def _run_request(prompt: str, metadata: models.RunMetadata) -> models.CreateRunRequest:
     return {"input": {"text": prompt}, "metadata": metadata}
 
 
-def _answer(response: httpx.Response) -> Any:
+def _response_body(response: httpx.Response) -> Any:
     if response.is_success:
         return response.json() if response.content else None
-    raise error_of(response)
+    raise error_from_response(response)
 
 
-class Client(_Settings, Calls):
-    """A client that blocks. Its plain calls are the methods of `Calls`; close it, or use it in a `with`.
+class Client(_ClientBase, RunClient):
+    """Synchronous client with one method per API operation. Close it, or use it in a `with` statement.
 
-    Calls that can be repeated without harm are repeated when the server cannot be reached, up to `retry.give_up_after`: those that
-    only read, and those that carry an `Idempotency-Key`, which is made up where none is given.
+    Idempotent requests (`GET`, and requests with an `Idempotency-Key`, which is generated if not given) are retried while the server is
+    unreachable or overloaded, up to `retry.timeout` (30 seconds by default).
 
-    `quiet` is after how many seconds without a byte a stream counts as dead; a server tells every 15 that it lives.
+    `stream_timeout` is the number of seconds without a byte after which an event stream is considered dead and reopened; the server sends a
+    keep-alive every 15 seconds.
     """
 
     def __init__(
-        self, url: str, token: str | None = None, *, retry: Retry = _CALLS, quiet: float = _QUIET, http: httpx.Client | None = None
+        self,
+        base_url: str,
+        token: str | None = None,
+        *,
+        retry: Retry = _RETRY,
+        stream_timeout: float = _STREAM_TIMEOUT,
+        http_client: httpx.Client | None = None,
     ) -> None:
-        super().__init__(url, token, retry, quiet)
-        self._http = http or httpx.Client(timeout=_TIMEOUT)
+        super().__init__(base_url, token, retry, stream_timeout)
+        self._http = http_client or httpx.Client(timeout=_TIMEOUT)
 
     @classmethod
-    def with_login(cls, url: str, username: str, password: str) -> Self:
-        """A client with a new token of this user's."""
-        client = cls(url)
+    def with_login(cls, base_url: str, username: str, password: str) -> Self:
+        """Logs in and returns a client that uses the new token."""
+        client = cls(base_url)
         client.token = client.login({"username": username, "password": password})["token"]
         return client
 
@@ -102,24 +108,24 @@ class Client(_Settings, Calls):
         self.close()
 
     def close(self) -> None:
-        """Closes its connections. Runs go on."""
+        """Closes the connections. Runs continue."""
         self._http.close()
 
     def run(self, prompt: str, **metadata: Unpack[models.RunMetadata]) -> RunHandle:
-        """Starts a run: `run("create hello.py", agent_type="codex", cwd="/tmp/test")`. It is made once, whatever the connection does."""
+        """Starts exactly one run, even if the connection fails: `run("create hello.py", agent_type="codex", cwd="/tmp/test")`."""
         created = self.create_run(_run_request(prompt, metadata))
         return RunHandle(self, created["run_id"], created["session_id"])
 
-    def follow(self, run_id: str, *, after: int = 0, give_up_after: float | None = None) -> Generator[models.Event, None, None]:
-        """The events of a run after number `after`, each once and in order, up to `done`.
+    def follow(self, run_id: str, *, after: int = 0, retry_timeout: float | None = None) -> Generator[models.Event, None, None]:
+        """Yields the run's events after sequence number `after`, each exactly once and in order, up to `done`.
 
-        Goes on by itself where it was when the connection breaks, and when the server goes and comes back. Without an event for
-        `give_up_after` seconds of trying, it raises what is in the way; by itself it never gives up. `Unauthorized`, `Forbidden` and
-        `NotFound` are raised at once, as are `LogLost` and, if it comes twice at one place, `BrokenStream`.
+        Reconnects and resumes by itself when the connection fails or the server restarts. `retry_timeout` limits the seconds without a new
+        event before the last failure is raised; by default there is no limit. `AuthenticationError`, `PermissionDeniedError`,
+        `NotFoundError` and `LogTruncatedError` are raised immediately, `StreamError` if it occurs twice at the same position.
 
-        An event is a dictionary, as the server sent it. Skip one whose `type` you do not know: a later server may have more.
+        An event is the dictionary that the server sent. Ignore events whose `type` you do not know: newer servers may add types.
         """
-        return follow(self._http, self._stream(run_id, after, give_up_after))
+        return follow(self._http, self._stream_request(run_id, after, retry_timeout))
 
     def _call(
         self,
@@ -128,32 +134,38 @@ class Client(_Settings, Calls):
         *,
         query: dict[str, Any] | None = None,
         body: Any = None,
-        keyed: bool = False,
+        idempotent: bool = False,
         idempotency_key: str | None = None,
     ) -> Any:
-        key = (idempotency_key or str(uuid.uuid4())) if keyed else None
-        request, attempts = self._request(method, path, query, body, key), self._attempts(method, key)
+        key = (idempotency_key or str(uuid.uuid4())) if idempotent else None
+        request, state = self._request(method, path, query, body, key), self._retry_state(method, key)
         while True:
             try:
-                return _answer(self._http.request(**request))
+                return _response_body(self._http.request(**request))
             except (httpx.TransportError, OpenRunnerError) as error:
-                pause = attempts.pause(error)
-            time.sleep(pause)
+                delay = state.next_delay(error)
+            time.sleep(delay)
 
 
-class AsyncClient(_Settings, AsyncCalls):
-    """`Client` for asyncio and trio: the same calls, to be awaited. Close it, or use it in an `async with`."""
+class AsyncClient(_ClientBase, AsyncRunClient):
+    """Asynchronous version of `Client`, for asyncio and trio. Close it, or use it in an `async with` statement."""
 
     def __init__(
-        self, url: str, token: str | None = None, *, retry: Retry = _CALLS, quiet: float = _QUIET, http: httpx.AsyncClient | None = None
+        self,
+        base_url: str,
+        token: str | None = None,
+        *,
+        retry: Retry = _RETRY,
+        stream_timeout: float = _STREAM_TIMEOUT,
+        http_client: httpx.AsyncClient | None = None,
     ) -> None:
-        super().__init__(url, token, retry, quiet)
-        self._http = http or httpx.AsyncClient(timeout=_TIMEOUT)
+        super().__init__(base_url, token, retry, stream_timeout)
+        self._http = http_client or httpx.AsyncClient(timeout=_TIMEOUT)
 
     @classmethod
-    async def with_login(cls, url: str, username: str, password: str) -> Self:
-        """A client with a new token of this user's."""
-        client = cls(url)
+    async def with_login(cls, base_url: str, username: str, password: str) -> Self:
+        """Logs in and returns a client that uses the new token."""
+        client = cls(base_url)
         client.token = (await client.login({"username": username, "password": password}))["token"]
         return client
 
@@ -164,17 +176,17 @@ class AsyncClient(_Settings, AsyncCalls):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Closes its connections. Runs go on."""
+        """Closes the connections. Runs continue."""
         await self._http.aclose()
 
     async def run(self, prompt: str, **metadata: Unpack[models.RunMetadata]) -> AsyncRunHandle:
-        """Starts a run. It is made once, whatever the connection does."""
+        """Starts exactly one run, even if the connection fails. See `Client.run`."""
         created = await self.create_run(_run_request(prompt, metadata))
         return AsyncRunHandle(self, created["run_id"], created["session_id"])
 
-    def follow(self, run_id: str, *, after: int = 0, give_up_after: float | None = None) -> AsyncGenerator[models.Event, None]:
-        """As `Client.follow`. Who leaves before the end closes it: `async with contextlib.aclosing(client.follow(run)) as events`."""
-        return follow_async(self._http, self._stream(run_id, after, give_up_after))
+    def follow(self, run_id: str, *, after: int = 0, retry_timeout: float | None = None) -> AsyncGenerator[models.Event, None]:
+        """See `Client.follow`. To stop before the end, close the generator: `async with contextlib.aclosing(client.follow(id)) as events`."""
+        return follow_async(self._http, self._stream_request(run_id, after, retry_timeout))
 
     async def _call(
         self,
@@ -183,14 +195,14 @@ class AsyncClient(_Settings, AsyncCalls):
         *,
         query: dict[str, Any] | None = None,
         body: Any = None,
-        keyed: bool = False,
+        idempotent: bool = False,
         idempotency_key: str | None = None,
     ) -> Any:
-        key = (idempotency_key or str(uuid.uuid4())) if keyed else None
-        request, attempts = self._request(method, path, query, body, key), self._attempts(method, key)
+        key = (idempotency_key or str(uuid.uuid4())) if idempotent else None
+        request, state = self._request(method, path, query, body, key), self._retry_state(method, key)
         while True:
             try:
-                return _answer(await self._http.request(**request))
+                return _response_body(await self._http.request(**request))
             except (httpx.TransportError, OpenRunnerError) as error:
-                pause = attempts.pause(error)
-            await anyio.sleep(pause)
+                delay = state.next_delay(error)
+            await anyio.sleep(delay)

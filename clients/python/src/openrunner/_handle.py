@@ -1,21 +1,33 @@
-"""A run in the hand of who started it. Dropping a handle ends nothing."""
+"""Handles for single runs. Dropping a handle does not affect its run."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import AsyncGenerator, Generator
-from typing import TYPE_CHECKING
 
 from . import models
-
-if TYPE_CHECKING:
-    from ._client import AsyncClient, Client
+from ._calls import AsyncCalls, Calls
 
 _ENDED = ("completed", "failed", "cancelled", "timed_out", "interrupted")
-# How long one question for the end stays open; then the next one follows.
-_WAIT = 30
+# Seconds that one long poll for the end of a run may take; another one follows.
+_WAIT_SECS = 30
 
 
-def _answer(decision: models.Decision | None, message: str | None, answers: list[models.OneOrMore] | None) -> models.AnswerRequest:
+class RunClient(Calls):
+    """What a `RunHandle` needs from its client."""
+
+    @abstractmethod
+    def follow(self, run_id: str, *, after: int = 0, retry_timeout: float | None = None) -> Generator[models.Event, None, None]: ...
+
+
+class AsyncRunClient(AsyncCalls):
+    """What an `AsyncRunHandle` needs from its client."""
+
+    @abstractmethod
+    def follow(self, run_id: str, *, after: int = 0, retry_timeout: float | None = None) -> AsyncGenerator[models.Event, None]: ...
+
+
+def _answer_request(decision: models.Decision | None, message: str | None, answers: list[models.OneOrMore] | None) -> models.AnswerRequest:
     request: models.AnswerRequest = {}
     if decision is not None:
         request["decision"] = decision
@@ -27,30 +39,30 @@ def _answer(decision: models.Decision | None, message: str | None, answers: list
 
 
 class RunHandle:
-    """One run of a `Client`."""
+    """A run started by a `Client`."""
 
-    def __init__(self, client: Client, run_id: str, session_id: str) -> None:
+    def __init__(self, client: RunClient, run_id: str, session_id: str) -> None:
         self._client = client
         self.run_id = run_id
         self.session_id = session_id
 
-    def events(self, *, after: int = 0, give_up_after: float | None = None) -> Generator[models.Event, None, None]:
-        """Its events up to `done`: see `Client.follow`."""
-        return self._client.follow(self.run_id, after=after, give_up_after=give_up_after)
+    def events(self, *, after: int = 0, retry_timeout: float | None = None) -> Generator[models.Event, None, None]:
+        """Streams the run's events up to `done`. See `Client.follow`."""
+        return self._client.follow(self.run_id, after=after, retry_timeout=retry_timeout)
 
     def result(self) -> models.Run:
-        """Waits for its end and gives the run: `status` and `cause` say how it ended, `result` is the agent's final text."""
+        """Waits until the run has ended and returns it. `status` and `cause` state the outcome, `result` is the agent's final text."""
         while True:
-            run = self._client.get_run(self.run_id, wait=_WAIT)
+            run = self._client.get_run(self.run_id, wait=_WAIT_SECS)
             if run["status"] in _ENDED:
                 return run
 
     def cancel(self) -> models.Run:
-        """Asks for its end. It has come when `done` has."""
+        """Requests cancellation. The run has ended once its `done` event arrives."""
         return self._client.cancel_run(self.run_id)
 
     def send(self, text: str, mode: models.MessageMode = "queue") -> models.MessageResponse:
-        """Says something more to it."""
+        """Sends a further message to the live run."""
         return self._client.send_message(self.run_id, {"text": text, "mode": mode})
 
     def answer(
@@ -61,35 +73,35 @@ class RunHandle:
         message: str | None = None,
         answers: list[models.OneOrMore] | None = None,
     ) -> models.AnswerResponse:
-        """Answers what its agent asked: a permission with a decision, a question with answers."""
-        return self._client.answer_request(self.run_id, request_id, _answer(decision, message, answers))
+        """Answers an open request: a permission request with `decision`, a question with `answers`."""
+        return self._client.answer_request(self.run_id, request_id, _answer_request(decision, message, answers))
 
 
 class AsyncRunHandle:
-    """One run of an `AsyncClient`."""
+    """A run started by an `AsyncClient`."""
 
-    def __init__(self, client: AsyncClient, run_id: str, session_id: str) -> None:
+    def __init__(self, client: AsyncRunClient, run_id: str, session_id: str) -> None:
         self._client = client
         self.run_id = run_id
         self.session_id = session_id
 
-    def events(self, *, after: int = 0, give_up_after: float | None = None) -> AsyncGenerator[models.Event, None]:
-        """Its events up to `done`: see `AsyncClient.follow`."""
-        return self._client.follow(self.run_id, after=after, give_up_after=give_up_after)
+    def events(self, *, after: int = 0, retry_timeout: float | None = None) -> AsyncGenerator[models.Event, None]:
+        """Streams the run's events up to `done`. See `AsyncClient.follow`."""
+        return self._client.follow(self.run_id, after=after, retry_timeout=retry_timeout)
 
     async def result(self) -> models.Run:
-        """Waits for its end and gives the run: `status` and `cause` say how it ended, `result` is the agent's final text."""
+        """Waits until the run has ended and returns it. `status` and `cause` state the outcome, `result` is the agent's final text."""
         while True:
-            run = await self._client.get_run(self.run_id, wait=_WAIT)
+            run = await self._client.get_run(self.run_id, wait=_WAIT_SECS)
             if run["status"] in _ENDED:
                 return run
 
     async def cancel(self) -> models.Run:
-        """Asks for its end. It has come when `done` has."""
+        """Requests cancellation. The run has ended once its `done` event arrives."""
         return await self._client.cancel_run(self.run_id)
 
     async def send(self, text: str, mode: models.MessageMode = "queue") -> models.MessageResponse:
-        """Says something more to it."""
+        """Sends a further message to the live run."""
         return await self._client.send_message(self.run_id, {"text": text, "mode": mode})
 
     async def answer(
@@ -100,5 +112,5 @@ class AsyncRunHandle:
         message: str | None = None,
         answers: list[models.OneOrMore] | None = None,
     ) -> models.AnswerResponse:
-        """Answers what its agent asked: a permission with a decision, a question with answers."""
-        return await self._client.answer_request(self.run_id, request_id, _answer(decision, message, answers))
+        """Answers an open request: a permission request with `decision`, a question with `answers`."""
+        return await self._client.answer_request(self.run_id, request_id, _answer_request(decision, message, answers))

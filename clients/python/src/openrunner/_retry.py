@@ -1,4 +1,4 @@
-"""How long to wait before the next attempt, and when to give up."""
+"""Retry policy: exponential backoff with jitter and an overall timeout."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from dataclasses import dataclass
 
 import httpx
 
-from ._errors import ApiError, BrokenStream, ConnectionLost, OpenRunnerError
+from ._errors import ApiConnectionError, ApiError, OpenRunnerError, StreamError
 
 
 @dataclass(frozen=True)
 class Retry:
-    """How attempts follow each other. All in seconds."""
+    """Retry policy. All values are in seconds."""
 
-    first: float = 0.2
-    """At most so long before the second attempt; the bound doubles with each that follows. How long really is random."""
-    longest: float = 15.0
-    """No pause is longer, unless the server asks for one by `Retry-After`."""
-    give_up_after: float | None = None
-    """Without success for so long, the failure is raised; `None` is never."""
+    initial_delay: float = 0.2
+    """Upper bound of the delay before the first retry. It doubles with each further failure; the actual delay is random."""
+    max_delay: float = 15.0
+    """Upper bound of every delay, unless the server asks for a longer one with `Retry-After`."""
+    timeout: float | None = None
+    """Raise the last failure after this long without success; `None` retries forever."""
 
 
-class Attempts:
+class RetryState:
     """Counts the failures since the last success."""
 
     def __init__(self, retry: Retry) -> None:
@@ -31,31 +31,31 @@ class Attempts:
         self._failures = 0
         self._since = time.monotonic()
 
-    def succeeded(self) -> None:
-        """Begins to count anew."""
+    def reset(self) -> None:
+        """Records a success."""
         self._failures = 0
         self._since = time.monotonic()
 
-    def pause(self, failure: Exception) -> float:
-        """How long to wait after this failure. Raises it instead if it will not pass, or the time for trying is over."""
-        if not _passes(failure):
+    def next_delay(self, failure: Exception) -> float:
+        """Returns the seconds to wait after `failure`. Raises it if it is permanent or the timeout has passed."""
+        if not _is_transient(failure):
             raise failure
-        longest = min(self._retry.longest, self._retry.first * 2 ** min(self._failures, 30))
-        pause = random.uniform(0, longest)
+        limit = min(self._retry.max_delay, self._retry.initial_delay * 2 ** min(self._failures, 30))
+        delay = random.uniform(0, limit)
         if isinstance(failure, ApiError) and failure.retry_after is not None:
-            # A little later than asked for, and not all at once.
-            pause += failure.retry_after
+            # The random part on top keeps clients from returning all at once.
+            delay += failure.retry_after
         self._failures += 1
-        patience = self._retry.give_up_after
-        if patience is not None and time.monotonic() + pause > self._since + patience:
+        timeout = self._retry.timeout
+        if timeout is not None and time.monotonic() + delay > self._since + timeout:
             if isinstance(failure, OpenRunnerError):
                 raise failure
-            raise ConnectionLost(f"no connection for {patience:g} seconds: {failure!r}") from failure
-        return pause
+            raise ApiConnectionError(f"no connection for {timeout:g} seconds: {failure!r}") from failure
+        return delay
 
 
-def _passes(failure: Exception) -> bool:
-    """Whether the same request may go better later."""
+def _is_transient(failure: Exception) -> bool:
+    """Whether the same request may succeed later."""
     if isinstance(failure, ApiError):
-        return failure.status in (408, 425, 429) or failure.status >= 500
-    return isinstance(failure, httpx.TransportError | ConnectionLost | BrokenStream)
+        return failure.status_code in (408, 425, 429) or failure.status_code >= 500
+    return isinstance(failure, httpx.TransportError | ApiConnectionError | StreamError)

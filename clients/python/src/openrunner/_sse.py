@@ -1,4 +1,4 @@
-"""Server-sent events, from bytes to frames, however the bytes are cut."""
+"""Incremental parser for server-sent events. The result does not depend on how the bytes are split into chunks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
 class Frame(NamedTuple):
-    """One event of the stream, as it was sent."""
+    """One server-sent event."""
 
     id: str | None
     event: str
@@ -18,13 +18,13 @@ class Frame(NamedTuple):
 
 
 class Parser:
-    """Takes bytes as they come. What the stream breaks off in the middle of is never given out.
+    """Parses chunks of bytes into frames. A frame that the stream ends in the middle of is discarded.
 
-    Unlike a browser it does not carry an `id` over to frames without one: whether a frame has a number tells what it is.
+    Unlike a browser, it does not carry an `id` over to later frames: frames without a sequence number are notices, not log events.
     """
 
     def __init__(self) -> None:
-        # Pieces of a line that is not over, so that a long one is put together once.
+        # Pieces of an unfinished line, joined once when it ends.
         self._pieces: list[bytes] = []
         self._after_cr = False
         self._clear()
@@ -35,8 +35,8 @@ class Parser:
         self._data: list[str] = []
 
     def feed(self, chunk: bytes) -> Iterator[Frame]:
-        """The frames that are whole with this chunk. Text that is not UTF-8 is replaced."""
-        # A line feed right after a carriage return ends no second line, even if the two come apart.
+        """Yields the frames that this chunk completes. Invalid UTF-8 is replaced."""
+        # CR and LF may arrive in separate chunks and still end only one line.
         if self._after_cr and chunk[:1] == b"\n":
             chunk = chunk[1:]
             self._after_cr = False
@@ -49,7 +49,7 @@ class Parser:
                 line = b"".join([*self._pieces, line])
                 self._pieces.clear()
             if line:
-                self._take(line.decode(errors="replace"))
+                self._parse_field(line.decode(errors="replace"))
             else:
                 if self._data:
                     yield Frame(self._id, self._event, "\n".join(self._data))
@@ -57,7 +57,7 @@ class Parser:
         if rest:
             self._pieces.append(rest)
 
-    def _take(self, line: str) -> None:
+    def _parse_field(self, line: str) -> None:
         field, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if field == "data":

@@ -1,4 +1,4 @@
-"""The shapes of requests, answers and events, generated from docs/openapi.json. Changes belong there."""
+"""Types of requests, responses and events, generated from docs/openapi.json. Do not edit."""
 
 from __future__ import annotations
 
