@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fuzzes everything that reads what an agent writes, each target for FUZZ_SECONDS (60). With names of targets: only those.
-# Seeds come from the recordings in tests/transcripts; what a run finds is kept in target/fuzz/corpus for the next one.
+# Runs the fuzz targets given as arguments, by default all, for FUZZ_SECONDS each (default 60). Seeds come from the recordings in
+# tests/transcripts; the corpus is kept in target/fuzz/corpus between runs.
 set -euo pipefail
 
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.."
@@ -8,16 +8,16 @@ PATH=$PWD/target/tools/bin:$HOME/.cargo/bin:$PATH
 fuzz_version=0.13.2
 seconds=${FUZZ_SECONDS:-60}
 
-# A folder of its own: the tool is no part of the machine, and stays between runs where target/ does.
+# Installed into target/tools, not globally, and kept with target/ between runs.
 if [ "$(cargo fuzz --version 2>/dev/null)" != "cargo-fuzz $fuzz_version" ]; then
     env -u CARGO_TARGET_DIR cargo install --quiet --locked --root target/tools "cargo-fuzz@$fuzz_version"
 fi
 
-# The instrumentation is not stable; the pinned toolchain has it all the same.
+# Allows the unstable instrumentation flags with the pinned stable toolchain.
 export RUSTC_BOOTSTRAP=1
-# The same dependencies as the program's.
+# Uses the same dependency versions as the program.
 cp Cargo.lock fuzz/Cargo.lock
-# Without a sanitizer: there is no unsafe code to sanitize, and it is quicker by half.
+# No sanitizer: there is no unsafe code, and fuzzing takes half the time.
 cargo fuzz build --sanitizer none --target-dir target/fuzz/build
 
 python3 scripts/fuzz_seeds.py target/fuzz/seeds

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Makes the seeds of the fuzz targets from the recordings: fuzz_seeds.py FOLDER.
+"""Creates seeds for the fuzz targets from the recordings. Usage: fuzz_seeds.py DIRECTORY
 
-A seed is one byte that chooses the protocol, as the target reads it, and then the lines that the program wrote. Recordings are too long
-for quick mutations as they are, so each is also given in windows of a few lines.
+A seed is one byte that selects the protocol, followed by the lines that the program wrote. Whole recordings are too long for fast mutation,
+so each is also split into windows of a few lines.
 """
 
 import json
@@ -10,11 +10,11 @@ import pathlib
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-# Longer ones say nothing new to a parser.
-MAX = 32 * 1024
-WINDOW = 6
+# Maximum size of a seed in bytes; longer ones add no coverage.
+MAX_SIZE = 32 * 1024
+WINDOW_LINES = 6
 
-# Target, folder of recordings, beginning of their names, choice: see fuzz/fuzz_targets.
+# Target, directory of recordings, file name prefix, protocol selector (see fuzz/fuzz_targets; None: 0 for two-way, 1 for one-shot).
 SOURCES = [
     ("claude_code", "claude_code", "", None),
     ("codex", "codex", "", None),
@@ -26,42 +26,41 @@ SOURCES = [
 ]
 
 
-def recordings(folder, prefix):
-    """Name, whether it is two-way, and the program's lines."""
-    for path in sorted((ROOT / "tests/transcripts" / folder).glob(f"{prefix}*.jsonl")):
+def recordings(directory, prefix):
+    """Yields the name of each recording, whether it is two-way, and the lines that the program wrote."""
+    for path in sorted((ROOT / "tests/transcripts" / directory).glob(f"{prefix}*.jsonl")):
         name, kind, _ = path.name.rsplit(".", 2)
         lines = path.read_bytes().splitlines()
         if kind == "dialog":
             entries = [json.loads(line) for line in lines if line]
-            said = [entry for entry in entries if entry["dir"] != "in"]
-            lines = [(json.dumps(entry["msg"]) if "msg" in entry else entry.get("raw", "")).encode() for entry in said]
+            output = [entry for entry in entries if entry["dir"] != "in"]
+            lines = [(json.dumps(entry["msg"]) if "msg" in entry else entry.get("raw", "")).encode() for entry in output]
         yield name, kind == "dialog", lines
 
 
-def write(folder, name, data):
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_bytes(data[:MAX])
+def write_seed(directory, name, data):
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / name).write_bytes(data[:MAX_SIZE])
 
 
 def main():
     out = pathlib.Path(sys.argv[1])
-    for target, folder, prefix, fixed in SOURCES:
-        for name, two_way, lines in recordings(folder, prefix):
-            choice = fixed if fixed is not None else (0 if two_way else 1)
-            whole = bytes([choice]) + b"\n".join(lines)
-            write(out / target, f"{folder}-{name}", whole)
-            for start in range(0, len(lines), WINDOW):
-                window = b"\n".join(lines[start : start + WINDOW])
-                # Between the lines somebody answers, says something and interrupts.
-                write(out / target, f"{folder}-{name}-{start}", bytes([choice]) + window + b"\n\x01\x00\n\x04more\n\x06")
-            write(out / "lines", f"{folder}-{name}", b"\x40\x07" + b"\n".join(lines)[:2048])
-    # Each event as the contract shows it, without the number and time that the log adds.
+    for target, directory, prefix, fixed_selector in SOURCES:
+        for name, two_way, lines in recordings(directory, prefix):
+            selector = fixed_selector if fixed_selector is not None else (0 if two_way else 1)
+            write_seed(out / target, f"{directory}-{name}", bytes([selector]) + b"\n".join(lines))
+            for start in range(0, len(lines), WINDOW_LINES):
+                window = b"\n".join(lines[start : start + WINDOW_LINES])
+                # User actions: allow the first request, send a message, interrupt.
+                write_seed(out / target, f"{directory}-{name}-{start}", bytes([selector]) + window + b"\n\x01\x00\n\x04more\n\x06")
+            write_seed(out / "lines", f"{directory}-{name}", b"\x40\x07" + b"\n".join(lines)[:2048])
+    # The example events of docs/events.md, without the sequence number and time, which the log adds.
     text = (ROOT / "docs/events.md").read_text()
     for number, block in enumerate(text.split("```json\n")[1:]):
         event = json.loads(block.split("```")[0])
         event = {field: value for field, value in event.items() if field not in ("seq", "ts")}
-        write(out / "frames", f"event-{number}", b"0123-4567-\n" + json.dumps(event).encode() + b"\n0123-89")
-    write(out / "demo", "output", b'\0{"type":"text","text":"x"}\n{"type":"result"}\n')
+        write_seed(out / "frames", f"event-{number}", b"0123-4567-\n" + json.dumps(event).encode() + b"\n0123-89")
+    write_seed(out / "demo", "output", b'\0{"type":"text","text":"x"}\n{"type":"result"}\n')
 
 
 if __name__ == "__main__":

@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# Puts OpenAI's own clients, for Python and for JavaScript, into the folder that is given, for the tests that chat with them. Installs
-# nothing that is there already. Exit code 4: they cannot be had here, which test.sh takes for a reason to leave those tests out.
+# Installs OpenAI's Python and JavaScript clients into the given directory, for the end-to-end tests. Does nothing if they are up to date.
+# Exit code 4: they could not be installed; scripts/test.sh then skips those tests.
 set -euo pipefail
 
-folder=${1:?"usage: $0 FOLDER"}
+directory=${1:?"usage: $0 DIRECTORY"}
 here=$(cd "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
-wanted=$here/openai-clients.txt
-javascript=$(sed -n 's/^# npm: //p' "$wanted")
+requirements=$here/openai-clients.txt
+npm_package=$(sed -n 's/^# npm: //p' "$requirements")
 
-if cmp -s "$wanted" "$folder/installed.txt"; then
-    echo "OpenAI's clients are there already ($folder)"
+if cmp -s "$requirements" "$directory/installed.txt"; then
+    echo "OpenAI's clients are already installed ($directory)"
     exit 0
 fi
-rm -rf -- "$folder"
-mkdir -p "$folder"
-python3 -m venv "$folder/venv" || exit 4
-"$folder/venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted" || exit 4
-npm install --prefix "$folder" --no-audit --no-fund --loglevel=error "$javascript" </dev/null || exit 4
-cp "$wanted" "$folder/installed.txt"
+rm -rf -- "$directory"
+mkdir -p "$directory"
+python3 -m venv "$directory/venv" || exit 4
+"$directory/venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements" || exit 4
+npm install --prefix "$directory" --no-audit --no-fund --loglevel=error "$npm_package" </dev/null || exit 4
+cp "$requirements" "$directory/installed.txt"

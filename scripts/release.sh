@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# Makes a release in target/release-VERSION: an archive with the program, its documents, manual page and completions, a software bill of
-# materials (CycloneDX, JSON), checksums of both, and install.sh, which installs such an archive.
+# Builds a release in target/release-VERSION: an archive with the program, documentation, manual pages and shell completions; a software bill
+# of materials (CycloneDX JSON); checksums of both; and install.sh, which installs the archive.
 #
-#   scripts/release.sh                  for this machine's processor: a static program (musl) where one can be built, else one for glibc
-#   scripts/release.sh --target TRIPLE  for that target, or not at all
-#   scripts/release.sh --binary FILE    packs a program that has been built already; it must run on this machine
-#   scripts/release.sh --no-sbom        without the bill of materials
-#   scripts/release.sh --sbom           the bill of materials alone
-#   scripts/release.sh --out DIR        into that folder
+#   scripts/release.sh                  builds for this machine: a static program (musl) if possible, else one for glibc
+#   scripts/release.sh --target TRIPLE  builds for this target
+#   scripts/release.sh --binary FILE    packages an existing program, which must run on this machine
+#   scripts/release.sh --no-sbom        omits the bill of materials
+#   scripts/release.sh --sbom           creates only the bill of materials
+#   scripts/release.sh --out DIR        writes to DIR
 set -euo pipefail
 
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.."
 PATH=$PWD/target/tools/bin:$HOME/.cargo/bin:$PATH
 cyclonedx_version=0.5.9
-# An operator's setting must not move where cargo builds: the program is looked for below.
+# The build directory must be target/, where the program is expected below.
 unset CARGO_TARGET_DIR
 
 say() { printf 'release.sh: %s\n' "$*" >&2; }
@@ -26,7 +26,7 @@ target='' binary='' with_sbom=yes only_sbom='' out=''
 while [ $# -gt 0 ]; do
     case $1 in
     --target | --binary | --out)
-        [ $# -ge 2 ] || fail "$1 needs a value"
+        [ $# -ge 2 ] || fail "$1 requires a value"
         case $1 in
         --target) target=$2 ;;
         --binary) binary=$2 ;;
@@ -36,22 +36,22 @@ while [ $# -gt 0 ]; do
         ;;
     --no-sbom) with_sbom='' ;;
     --sbom) only_sbom=yes ;;
-    *) fail "unknown option: $1 (the head of this file lists them)" ;;
+    *) fail "unknown option: $1 (options are listed at the top of this file)" ;;
     esac
     shift
 done
-[ -z "$binary" ] || [ -x "$binary" ] || fail "$binary is no program"
+[ -z "$binary" ] || [ -x "$binary" ] || fail "$binary is not an executable file"
 
-# Why no static program can be built for this target here; nothing if one can.
-why_not_static() {
+# Prints the reasons why a static program cannot be built for this target, one per line.
+static_build_obstacles() {
     local tool=${1%%-*}-linux-musl-gcc
     if ! command -v rustup >/dev/null; then
-        [ -d "$(rustc --print sysroot)/lib/rustlib/$1" ] || echo "this Rust has no standard library for $1, and there is no rustup to get it"
+        [ -d "$(rustc --print sysroot)/lib/rustlib/$1" ] || echo "the standard library for $1 is not installed, and rustup is not available to install it"
     elif ! rustup target list --installed | grep -qx "$1"; then
-        timeout 300 rustup target add "$1" >/dev/null 2>&1 || echo "rustup cannot get the standard library for $1: is its server out of reach?"
+        timeout 300 rustup target add "$1" >/dev/null 2>&1 || echo "rustup could not install the standard library for $1"
     fi
     if ! command -v "$tool" >/dev/null && ! command -v musl-gcc >/dev/null; then
-        echo "there is no C compiler for musl ($tool or musl-gcc; Debian: musl-tools), which SQLite and the crypto library are built with"
+        echo "no C compiler for musl ($tool or musl-gcc; Debian package musl-tools), which SQLite and the crypto library require"
     fi
 }
 
@@ -61,35 +61,35 @@ if [ -z "$target" ]; then
     target=$host
     if [ -z "$binary$only_sbom" ] && [ "${host#*-unknown-linux-gnu}" != "$host" ]; then
         static=${host%-gnu}-musl
-        reasons=$(why_not_static "$static")
-        if [ -z "$reasons" ]; then
+        obstacles=$(static_build_obstacles "$static")
+        if [ -z "$obstacles" ]; then
             target=$static
         else
-            say "no static program, but one that needs a glibc as new as this machine's: ${reasons//$'\n'/; }"
+            say "building for glibc (this machine's version or newer) instead of a static program: ${obstacles//$'\n'/; }"
         fi
     fi
 elif [ -z "$binary" ] && [ "${target%-musl}" != "$target" ]; then
-    reasons=$(why_not_static "$target")
-    [ -z "$reasons" ] || fail "$target cannot be built here: ${reasons//$'\n'/; }"
+    obstacles=$(static_build_obstacles "$target")
+    [ -z "$obstacles" ] || fail "cannot build for $target: ${obstacles//$'\n'/; }"
 fi
 name=openrunner-$version-$target
 out=${out:-target/release-$version}
-# The moment of the last change, so that the same sources give the same archive.
+# The time of the last commit, for reproducible archives.
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
 mkdir -p "$out"
 out=$(cd -P -- "$out" && pwd)
 
 if [ -n "$with_sbom" ] || [ -n "$only_sbom" ]; then
-    # A folder of its own: the tool is no part of the machine, and stays between runs where target/ does.
+    # Installed into target/tools, not globally, and kept with target/ between runs.
     case $(cargo cyclonedx --version 2>/dev/null) in
     *" $cyclonedx_version") ;;
     *) cargo install --quiet --locked --root target/tools "cargo-cyclonedx@$cyclonedx_version" ;;
     esac
-    # What is built into the program on this platform, and not what only its tests need. The tool writes beside Cargo.toml.
-    bill_name=openrunner-sbom
-    cargo cyclonedx --format json --spec-version 1.5 --target "$target" --no-build-deps --override-filename "$bill_name"
-    mv "$bill_name.json" "$out/$name.cdx.json"
+    # Lists what is linked into the program for this target, without test and build dependencies. The tool writes next to Cargo.toml.
+    sbom=openrunner-sbom
+    cargo cyclonedx --format json --spec-version 1.5 --target "$target" --no-build-deps --override-filename "$sbom"
+    mv "$sbom.json" "$out/$name.cdx.json"
     if [ -n "$only_sbom" ]; then
         printf '%s\n' "$out/$name.cdx.json"
         exit
@@ -106,7 +106,7 @@ if [ -z "$binary" ]; then
     cargo build --locked --release --bin openrunner --target "$target"
     binary=target/$target/release/openrunner
 fi
-[ "$("$binary" --version)" = "openrunner $version" ] || fail "$binary says that it is $("$binary" --version), not $version"
+[ "$("$binary" --version)" = "openrunner $version" ] || fail "$binary reports version $("$binary" --version), expected openrunner $version"
 
 tree=$out/$name
 rm -rf "${tree:?}"
@@ -123,7 +123,7 @@ chmod -R u=rwX,go=rX "$tree"
 tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" -C "$out" -cf - "$name" | gzip -9n >"$out/$name.tar.gz"
 rm -r "${tree:?}"
 cp packaging/install.sh "$out/install.sh"
-made=("$name.tar.gz")
-[ -z "$with_sbom" ] || made+=("$name.cdx.json")
-(cd "$out" && sha256sum "${made[@]}" >SHA256SUMS)
-printf '%s\n' "${made[@]/#/$out/}" "$out/SHA256SUMS" "$out/install.sh"
+files=("$name.tar.gz")
+[ -z "$with_sbom" ] || files+=("$name.cdx.json")
+(cd "$out" && sha256sum "${files[@]}" >SHA256SUMS)
+printf '%s\n' "${files[@]/#/$out/}" "$out/SHA256SUMS" "$out/install.sh"

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Runs the whole test suite, and first gets what it needs: the agent programs go into target/agents, nowhere else.
-# As root on Debian or Ubuntu it also installs missing system packages; elsewhere it names them.
+# Runs the whole test suite after installing its prerequisites: agent programs into target/agents, and, as root on Debian or Ubuntu, missing
+# system packages; on other systems it lists them.
 #
-# The end-to-end part drives the real agent programs against tests/mock-llm on this machine, with made-up keys. Without npm it is
-# left out and said so; with CI=true that is an error.
+# The end-to-end tests drive the real agent programs against tests/mock-llm on this machine, with dummy API keys. Without npm they are
+# skipped with a message; with CI=true that is an error.
 set -euo pipefail
 
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.."
 target=${CARGO_TARGET_DIR:-$PWD/target}
 agents=${OPENRUNNER_TEST_AGENTS:-$target/agents}
-# The suite decides which agents are found, not the shell that it is started from.
+# Only the end-to-end tests may find the real agents, whatever the caller's environment.
 unset OPENRUNNER_TEST_AGENTS
 
 heading() { printf '\n== %s\n' "$*"; }
@@ -19,11 +19,11 @@ fail() {
 }
 have() { command -v "$1" >/dev/null 2>&1; }
 
-heading 'What the tests need'
+heading 'Prerequisites'
 if ! have cargo && [ -x "$HOME/.cargo/bin/cargo" ]; then
     PATH=$HOME/.cargo/bin:$PATH
 fi
-have cargo || fail 'cargo cannot be found. Install Rust from https://rustup.rs and run this again.'
+have cargo || fail 'cargo not found; install Rust from https://rustup.rs'
 packages=''
 have cc || packages="$packages build-essential"
 have python3 || packages="$packages python3"
@@ -31,7 +31,7 @@ python3 -c 'import ensurepip, venv' 2>/dev/null || packages="$packages python3-v
 have curl || packages="$packages curl"
 have npm || packages="$packages nodejs npm"
 have tmux || packages="$packages tmux"
-# For a second network, which only root can make, and for giving up what only root can do.
+# For tests as root: network namespaces, and dropping privileges.
 if [ "$(id -u)" = 0 ] && [ "$(uname)" = Linux ]; then
     PATH=$PATH:/usr/sbin:/sbin
     have setpriv || packages="$packages util-linux"
@@ -40,94 +40,94 @@ fi
 if [ -n "$packages" ]; then
     if have apt-get && [ "$(id -u)" = 0 ]; then
         echo "installing$packages"
-        # shellcheck disable=SC2086 # a list of words
+        # shellcheck disable=SC2086 # split into words intentionally
         { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages; } >/dev/null ||
-            echo "apt-get could not install all of:$packages"
+            echo "apt-get could not install all of these packages:$packages"
     else
-        echo "not on this machine:$packages (Debian's names)"
+        echo "missing packages (Debian names):$packages"
     fi
 fi
-have cc || fail 'no C compiler (cc): SQLite and the crypto library are built from C.'
-have python3 || fail 'no python3: the scripted model service of the end-to-end tests is written in it.'
-have curl || fail 'no curl: the end-to-end tests follow the documents, which use it.'
+have cc || fail 'cc not found; SQLite and the crypto library are built from C sources'
+have python3 || fail 'python3 not found; the mock model service of the end-to-end tests requires it'
+have curl || fail 'curl not found; the end-to-end tests run the examples of the documentation, which use it'
 if ! have tmux; then
-    [ "${CI-}" != true ] || fail 'no tmux, and with CI=true the command line must be tested in a terminal.'
-    echo 'no tmux: the tests of the command line in a terminal are left out'
+    [ "${CI-}" != true ] || fail 'tmux not found; the terminal tests are required with CI=true'
+    echo 'tmux not found: skipping the terminal tests'
 fi
-have nginx || echo 'no nginx: the test of the documented reverse proxy is left out'
+have nginx || echo 'nginx not found: skipping the test of the documented reverse proxy'
 cargo --version
 python3 --version
 
 heading 'Agent programs'
-left_out=''
+skip_reason=''
 status=0
 scripts/install-agents.sh --prefix "$agents" || status=$?
 case $status in
 0) ;;
-3) left_out='npm is missing' ;;
-4) left_out='npm could not install the agent programs' ;;
-*) fail 'an agent program was installed but does not work; see above' ;;
+3) skip_reason='npm is missing' ;;
+4) skip_reason='npm could not install the agent programs' ;;
+*) fail 'an installed agent program does not work; see above' ;;
 esac
-# The adapters would bring a copy of each agent, which is left out: the tests give them the programs from above.
+# The adapters' optional dependencies, their own copies of the agents, are omitted: the tests point them to the programs installed above.
 install_adapters() {
-    local program package version wanted='' prefix=$agents/adapters
+    local program package version missing='' prefix=$agents/adapters
     while read -r program package version; do
         if ! grep -qs "\"version\": \"$version\"" "$prefix/node_modules/$package/package.json" || [ ! -x "$prefix/node_modules/.bin/$program" ]; then
-            wanted="$wanted $package@$version"
+            missing="$missing $package@$version"
         fi
     done < <(grep -v '^#' scripts/test-agents.versions)
-    if [ -z "$wanted" ]; then
-        echo "the adapters are there already ($prefix)"
+    if [ -z "$missing" ]; then
+        echo "the adapters are already installed ($prefix)"
         return 0
     fi
-    echo "installing$wanted into $prefix"
+    echo "installing$missing into $prefix"
     mkdir -p "$prefix"
-    # shellcheck disable=SC2086 # a list of words
-    npm install --prefix "$prefix" --omit=optional --no-audit --no-fund --loglevel=error $wanted </dev/null
+    # shellcheck disable=SC2086 # split into words intentionally
+    npm install --prefix "$prefix" --omit=optional --no-audit --no-fund --loglevel=error $missing </dev/null
 }
-if [ -z "$left_out" ] && ! install_adapters; then
-    left_out='npm could not install the adapters'
+if [ -z "$skip_reason" ] && ! install_adapters; then
+    skip_reason='npm could not install the adapters'
 fi
-if [ -n "$left_out" ] && [ "${CI-}" = true ]; then
-    fail "$left_out, and with CI=true the end-to-end tests must run."
+if [ -n "$skip_reason" ] && [ "${CI-}" = true ]; then
+    fail "$skip_reason; the end-to-end tests are required with CI=true"
 fi
 
 heading 'Unit and integration tests'
 cargo test --locked --lib --bins --test it
 
-# A part of the suite with a script of its own: heading, script, what the script installs for it, and what a failure means. The script
-# exits with 4 where that cannot be installed.
-part() {
+# Usage: run_part HEADING SCRIPT TOOLS FAILURE. Runs a part of the suite that has its own script. Exit code 4 of the script means that its
+# TOOLS could not be installed; any other failure is reported as FAILURE.
+run_part() {
     local status=0
     heading "$1"
     "$2" || status=$?
     case $status in
     0) ;;
     4)
-        [ "${CI-}" != true ] || fail "$3 could not be installed, and with CI=true it must be there."
-        echo "SKIPPED: $3 could not be installed."
+        [ "${CI-}" != true ] || fail "could not install $3, which CI=true requires"
+        echo "SKIPPED: could not install $3"
         ;;
     *) fail "$4; see above" ;;
     esac
 }
-part 'The API against its own description' scripts/test-api.sh schemathesis 'an answer is not what docs/openapi.json says'
-part 'Webhooks against the reference library' scripts/test-webhooks.sh standardwebhooks 'what is sent is not what the library takes'
-part 'The metrics, read by a parser of Prometheus' scripts/test-metrics.sh prometheus-client '/metrics is not what Prometheus reads'
-part 'The clients for Python and TypeScript' scripts/test-clients.sh 'what the clients need' 'a client is not as it should be'
-OPENRUNNER_TEST_AGENTS=$agents part 'The console, in a browser' scripts/test-console.sh 'what the console is tested with' 'the console is not as it should be'
+run_part 'API against its OpenAPI description' scripts/test-api.sh schemathesis 'a response differs from docs/openapi.json'
+run_part 'Webhooks against the reference library' scripts/test-webhooks.sh standardwebhooks 'the reference library rejects a delivery'
+run_part 'Metrics against the Prometheus parser' scripts/test-metrics.sh prometheus-client 'Prometheus cannot parse /metrics'
+run_part 'Python and TypeScript clients' scripts/test-clients.sh 'the tools of the client tests' 'the client tests failed'
+OPENRUNNER_TEST_AGENTS=$agents run_part 'Web console in a browser' scripts/test-console.sh 'the tools of the console tests' 'the console tests failed'
 
-heading 'Examples in the documentation'
+heading 'Documentation tests'
 cargo test --locked --doc
 
-heading 'End to end, with the real agent programs'
-if [ -n "$left_out" ]; then
-    echo "SKIPPED: $left_out. Everything else was tested."
+heading 'End-to-end tests with the real agent programs'
+if [ -n "$skip_reason" ]; then
+    echo "SKIPPED: $skip_reason. All other tests passed."
     exit 0
 fi
 clients=$target/openai-clients
 if ! scripts/install-openai-clients.sh "$clients"; then
-    [ "${CI-}" != true ] || fail "OpenAI's clients could not be installed, and with CI=true they must be tested."
-    echo "SKIPPED: OpenAI's clients could not be installed."
+    [ "${CI-}" != true ] || fail "could not install OpenAI's clients, which CI=true requires"
+    echo "SKIPPED: could not install OpenAI's clients"
     clients=''
 fi
 OPENRUNNER_TEST_AGENTS=$agents OPENRUNNER_TEST_OPENAI=$clients cargo test --locked --test e2e
