@@ -1,16 +1,16 @@
-# OpenRunner in a container: docs/operating.md says how to run it.
+# Container images for OpenRunner. Usage is described in docs/operating.md.
 #
-#   docker build -t openrunner .                    the server and nothing else
-#   docker build -t openrunner --target agents .    with Claude Code, Codex and OpenCode at the versions that this release is tested with
+#   docker build -t openrunner .                    the server only
+#   docker build -t openrunner --target agents .    with the tested versions of Claude Code, Codex and OpenCode
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 COPY . .
 RUN cargo build --locked --release --bin openrunner
 
-# What both images have in common. git is what agents look at projects with, and what checks a provider's certificate is needed by all.
+# Base of both images. Agents use git to inspect projects; CA certificates are required for HTTPS.
 FROM debian:bookworm-slim AS base
-# Debian's own versions of the day, with their security fixes, and not those of the day when this was written.
+# Unpinned, so that each build gets Debian's current versions with security fixes.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates git \
@@ -20,8 +20,8 @@ RUN apt-get update \
     && install --directory --owner=openrunner --group=openrunner /work
 COPY --from=build /src/target/release/openrunner /usr/local/bin/openrunner
 COPY packaging/docker/entrypoint.sh /usr/local/bin/openrunner-entrypoint
-# Every network of the container: what of it can be reached is said when the container is run. When the container goes, so does everything in
-# it, hence runs are ended and not left to the next server.
+# Listens on all interfaces; published ports are chosen when the container is started. Stopping the container kills all processes in it, so
+# runs are stopped instead of left for the next server.
 ENV OPENRUNNER_ADDR=0.0.0.0:3000 \
     OPENRUNNER_DATA_DIR=/data \
     OPENRUNNER_WORKSPACE_ROOTS=/work \
@@ -36,7 +36,7 @@ CMD ["serve"]
 
 FROM base AS agents
 COPY scripts/agents.versions scripts/install-agents.sh /tmp/scripts/
-# Two of the three are programs for node.
+# npm installs the agents; two of the three are Node.js programs.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends nodejs npm \
@@ -46,6 +46,6 @@ RUN apt-get update \
 ENV OPENRUNNER_AGENTS_DIR=/opt/agents
 USER 1000
 
-# The last stage is what is built without a word.
+# The last stage is the default target.
 FROM base AS server
 USER 1000

@@ -1,22 +1,24 @@
 #!/bin/sh
-# Installs OpenRunner from a release archive, or removes it again. install.sh --help tells how.
+# Installs OpenRunner from a release archive, or uninstalls it. See install.sh --help.
 set -eu
 
 usage() {
     cat <<'HELP'
 Installs OpenRunner from a release archive.
 
-  install.sh                          from the unpacked archive that this file lies in
-  install.sh --from FILE|URL          from an archive; its SHA256SUMS must lie beside it
-  install.sh --version VERSION        from the folder or address that OPENRUNNER_RELEASES names: the archive for this machine
-  install.sh --uninstall              removes what was installed there; data, settings and agents stay
+Usage:
+  install.sh                          Install from the unpacked archive that contains this script
+  install.sh --from FILE|URL          Install from an archive; SHA256SUMS must be in the same directory
+  install.sh --version VERSION        Install the archive for this machine from OPENRUNNER_RELEASES (directory or URL)
+  install.sh --uninstall              Remove the installed files; keeps data, settings and agents
 
-  --prefix DIR    where to: DIR/bin, DIR/share (default: /usr/local for root, else ~/.local)
-  --sha256 HEX    what the archive's checksum must be, in the place of SHA256SUMS
-  --help          this text
+Options:
+  --prefix DIR    Install into DIR/bin and DIR/share (default: /usr/local for root, else ~/.local)
+  --sha256 HEX    Expected checksum of the archive, instead of SHA256SUMS
+  -h, --help      Print this help
 
-The program is replaced in one step: a server that runs goes on with the old one until it is restarted.
-Exit codes: 0 done; 1 it could not be done, and nothing has changed; 2 wrong use; 3 the archive is not what its checksum says.
+The program is replaced atomically; a running server keeps using the old one until it is restarted.
+Exit codes: 0 success; 1 failed, nothing was changed; 2 invalid usage; 3 checksum mismatch.
 HELP
 }
 
@@ -31,7 +33,7 @@ from='' prefix='' version='' sha256='' uninstall=''
 while [ $# -gt 0 ]; do
     case $1 in
     --from | --prefix | --version | --sha256)
-        [ $# -ge 2 ] && [ -n "$2" ] || fail 2 "$1 needs a value"
+        [ $# -ge 2 ] && [ -n "$2" ] || fail 2 "$1 requires a value"
         case $1 in
         --from) from=$2 ;;
         --prefix) prefix=$2 ;;
@@ -45,7 +47,7 @@ while [ $# -gt 0 ]; do
         usage
         exit
         ;;
-    *) fail 2 "unknown option: $1 (--help lists them)" ;;
+    *) fail 2 "unknown option: $1 (see --help)" ;;
     esac
     shift
 done
@@ -59,9 +61,9 @@ esac
 list=$prefix/share/openrunner/installed
 
 if [ -n "$uninstall" ]; then
-    [ -f "$list" ] || fail 1 "nothing was installed below $prefix by this script"
+    [ -f "$list" ] || fail 1 "no installation by this script found in $prefix"
     while IFS= read -r file; do
-        # Names of ours only, whatever has become of the list.
+        # Never removes files outside of the prefix, even if the list is damaged.
         case $file in
         /* | *..* | '') fail 1 "$list is damaged" ;;
         esac
@@ -69,28 +71,28 @@ if [ -n "$uninstall" ]; then
     done <"$list"
     rm -f "$list"
     rmdir "$prefix/share/openrunner" 2>/dev/null || true
-    say "removed from $prefix; data, settings and agents are where they were"
+    say "uninstalled from $prefix; data, settings and agents were kept"
     exit
 fi
 
-# The kinds of program that run on this machine, the best one first.
-platforms() {
+# Prints the targets that run on this machine, in order of preference.
+supported_targets() {
     system=$(uname -s)
     machine=$(uname -m)
     case $machine in
     x86_64 | amd64) machine=x86_64 ;;
     aarch64 | arm64) machine=aarch64 ;;
-    *) fail 1 "there is no release for the processor $machine; build it from source" ;;
+    *) fail 1 "no release for processor $machine; build from source instead" ;;
     esac
     case $system in
     Linux) echo "$machine-unknown-linux-musl $machine-unknown-linux-gnu" ;;
     Darwin) echo "$machine-apple-darwin" ;;
-    *) fail 1 "there is no release for $system; build it from source" ;;
+    *) fail 1 "no release for $system; build from source instead" ;;
     esac
 }
 
-# Gets a file or an address into a file. Quiet where it is not there.
-get() {
+# Usage: fetch FILE|URL DESTINATION. Fails silently if the source does not exist.
+fetch() {
     case $1 in
     *://*)
         if command -v curl >/dev/null 2>&1; then
@@ -98,20 +100,20 @@ get() {
         elif command -v wget >/dev/null 2>&1; then
             wget -q -O "$2" "$1"
         else
-            fail 1 'curl or wget is needed to fetch an archive'
+            fail 1 'curl or wget is required to download an archive'
         fi
         ;;
     *) cp "$1" "$2" 2>/dev/null ;;
     esac
 }
 
-digest_of() {
+sha256_of() {
     if command -v sha256sum >/dev/null 2>&1; then
         sha256sum "$1" | cut -d ' ' -f 1
     elif command -v shasum >/dev/null 2>&1; then
         shasum -a 256 "$1" | cut -d ' ' -f 1
     else
-        fail 1 'sha256sum or shasum is needed to check an archive'
+        fail 1 'sha256sum or shasum is required to verify an archive'
     fi
 }
 
@@ -123,39 +125,39 @@ here=$(cd -P -- "$(dirname -- "$0")" && pwd)
 if [ -n "$from" ] || [ -n "$version" ]; then
     archive=$work/archive.tar.gz
     if [ -n "$from" ]; then
-        get "$from" "$archive" || fail 1 "cannot get $from"
+        fetch "$from" "$archive" || fail 1 "could not fetch $from"
     else
         base=${OPENRUNNER_RELEASES:-}
-        [ -n "$base" ] || fail 2 '--version needs OPENRUNNER_RELEASES, the folder or address where releases are; or name an archive with --from'
-        kinds=$(platforms)
-        for kind in $kinds; do
-            from=${base%/}/openrunner-$version-$kind.tar.gz
-            get "$from" "$archive" && break
+        [ -n "$base" ] || fail 2 '--version requires OPENRUNNER_RELEASES, the directory or URL of the releases; or use --from'
+        targets=$(supported_targets)
+        for target in $targets; do
+            from=${base%/}/openrunner-$version-$target.tar.gz
+            fetch "$from" "$archive" && break
             from=''
         done
-        [ -n "$from" ] || fail 1 "there is no openrunner-$version at $base for any of: $kinds"
+        [ -n "$from" ] || fail 1 "openrunner-$version not found at $base for any of: $targets"
     fi
     if [ -z "$sha256" ]; then
-        get "${from%/*}/SHA256SUMS" "$work/SHA256SUMS" || { [ "${from#*/}" = "$from" ] && get SHA256SUMS "$work/SHA256SUMS"; } ||
-            fail 1 "there is no SHA256SUMS beside $from; say --sha256 with what it must be"
+        fetch "${from%/*}/SHA256SUMS" "$work/SHA256SUMS" || { [ "${from#*/}" = "$from" ] && fetch SHA256SUMS "$work/SHA256SUMS"; } ||
+            fail 1 "no SHA256SUMS next to $from; pass the expected checksum with --sha256"
         sha256=$(sed -n "s|^\\([0-9a-f]\\{64\\}\\)  *\\**${from##*/}\$|\\1|p" "$work/SHA256SUMS")
-        [ -n "$sha256" ] || fail 3 "SHA256SUMS does not name ${from##*/}"
+        [ -n "$sha256" ] || fail 3 "SHA256SUMS has no entry for ${from##*/}"
     fi
-    found=$(digest_of "$archive")
-    [ "$found" = "$sha256" ] || fail 3 "$from is not what it should be: its SHA-256 is $found, not $sha256"
-    (cd "$work" && tar -xzf archive.tar.gz) || fail 1 "$from cannot be unpacked"
+    actual=$(sha256_of "$archive")
+    [ "$actual" = "$sha256" ] || fail 3 "checksum mismatch of $from: expected $sha256, got $actual"
+    (cd "$work" && tar -xzf archive.tar.gz) || fail 1 "could not unpack $from"
     tree=$(find "$work" -mindepth 1 -maxdepth 1 -type d -name 'openrunner-*')
 else
     tree=$here
 fi
-[ -x "$tree/openrunner" ] || fail 1 "there is no program to install in ${from:-$here}; say --from FILE"
-"$tree/openrunner" --version >"$work/said" 2>&1 || fail 1 "the program does not run on this machine: $(head -n 1 "$work/said")"
+[ -x "$tree/openrunner" ] || fail 1 "no program found in ${from:-$here}; pass an archive with --from FILE"
+"$tree/openrunner" --version >"$work/version" 2>&1 || fail 1 "the program does not run on this machine: $(head -n 1 "$work/version")"
 
-mkdir -p "$prefix/share/openrunner" || fail 1 "cannot write below $prefix; choose another --prefix, or be root"
+mkdir -p "$prefix/share/openrunner" || fail 1 "cannot write to $prefix; choose another --prefix, or run as root"
 : >"$work/list"
 
-# A file beside its place, and then in it: nobody ever sees half of one.
-put() {
+# Usage: install_file SOURCE DESTINATION MODE. Installs a file atomically.
+install_file() {
     mkdir -p "$(dirname "$prefix/$2")"
     if ! { cp "$tree/$1" "$prefix/$2.new$$" && chmod "$3" "$prefix/$2.new$$" && mv -f "$prefix/$2.new$$" "$prefix/$2"; }; then
         rm -f "$prefix/$2.new$$"
@@ -164,19 +166,19 @@ put() {
     echo "$2" >>"$work/list"
 }
 
-put man/openrunner.1 share/man/man1/openrunner.1 644
-put completions/openrunner.bash share/bash-completion/completions/openrunner 644
-put completions/_openrunner share/zsh/site-functions/_openrunner 644
-put completions/openrunner.fish share/fish/vendor_completions.d/openrunner.fish 644
-put LICENSE share/doc/openrunner/LICENSE 644
-put packaging/systemd/openrunner.service share/doc/openrunner/openrunner.service 644
-put packaging/systemd/openrunner.socket share/doc/openrunner/openrunner.socket 644
-# The program comes last, when everything else is there.
-put openrunner bin/openrunner 755
+install_file man/openrunner.1 share/man/man1/openrunner.1 644
+install_file completions/openrunner.bash share/bash-completion/completions/openrunner 644
+install_file completions/_openrunner share/zsh/site-functions/_openrunner 644
+install_file completions/openrunner.fish share/fish/vendor_completions.d/openrunner.fish 644
+install_file LICENSE share/doc/openrunner/LICENSE 644
+install_file packaging/systemd/openrunner.service share/doc/openrunner/openrunner.service 644
+install_file packaging/systemd/openrunner.socket share/doc/openrunner/openrunner.socket 644
+# The program is last, so that it is never installed without its other files.
+install_file openrunner bin/openrunner 755
 cp "$work/list" "$list.new$$" && mv -f "$list.new$$" "$list"
 
-say "$(cat "$work/said") is in $prefix/bin"
+say "installed $(cat "$work/version") into $prefix/bin"
 case :$PATH: in
 *":$prefix/bin:"*) ;;
-*) say "put $prefix/bin on your PATH to use it by its name" ;;
+*) say "add $prefix/bin to your PATH" ;;
 esac

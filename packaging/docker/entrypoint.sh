@@ -1,22 +1,22 @@
 #!/bin/sh
-# The container's entry point: sees to it that no default password is in force, then becomes the server, or whatever command was given.
+# Container entry point: replaces the default passwords, then executes the server or the given command.
 #
-# In a container "this machine" is the container, so the default passwords are good for nobody but the agents in it. Admin gets a random
-# one at the first start, which is told once, here; it can be changed like any other, and is never set again.
+# Default passwords are accepted from the local machine only, which in a container is the container itself, so only agents could use them.
+# At the first start admin gets a random password, which is printed once and can be changed like any other.
 set -eu
 
-# A word of 24 letters and digits: 142 bits.
-random_word() {
-    word=$(head -c 512 /dev/urandom | LC_ALL=C tr -dc 'A-Za-z0-9' | cut -c 1-24)
-    [ "${#word}" = 24 ] || {
-        echo 'entrypoint: the system gives no random bytes' >&2
+# 24 letters and digits: 142 bits.
+random_password() {
+    random=$(head -c 512 /dev/urandom | LC_ALL=C tr -dc 'A-Za-z0-9' | cut -c 1-24)
+    [ "${#random}" = 24 ] || {
+        echo 'entrypoint: could not read random bytes from /dev/urandom' >&2
         exit 1
     }
-    printf '%s\n' "$word"
+    printf '%s\n' "$random"
 }
 
 has_default_password() {
-    # One object a line, whatever the order of its fields.
+    # Splits the JSON into one object per line; the order of fields does not matter.
     openrunner user list --json | tr -d ' \n' | tr '}' '\n' | grep "\"username\":\"$1\"" | grep -q '"default_password":true'
 }
 
@@ -27,13 +27,13 @@ serve) [ $# -gt 0 ] || set -- serve ;;
 esac
 
 if has_default_password user; then
-    # Told to nobody: `openrunner user passwd user` sets one that somebody knows.
-    random_word | openrunner user passwd user >/dev/null
+    # Not printed; `openrunner user passwd user` sets a known one.
+    random_password | openrunner user passwd user >/dev/null
 fi
 if [ -z "${OPENRUNNER_ADMIN_PASSWORD:-}" ] && has_default_password admin; then
-    password=$(random_word)
+    password=$(random_password)
     printf '%s\n' "$password" | openrunner user passwd admin >/dev/null
-    printf 'openrunner: the password of admin is %s; it is not told again\n' "$password"
+    printf 'openrunner: generated admin password: %s (shown only once)\n' "$password"
     unset password
 fi
 exec openrunner "$@"
