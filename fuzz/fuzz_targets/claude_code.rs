@@ -1,4 +1,4 @@
-//! Claude Code: both ways of driving it.
+//! Claude Code: the two-way and the one-shot mode.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Codex: its app server and `codex exec`.
+//! Codex: `codex app-server` and `codex exec`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Agents that only the settings know: plain ACP, text, and JSON lines with a map of their fields.
+//! Agents defined in the configuration: plain ACP, text, and JSON lines with mapped fields.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -22,15 +22,15 @@ fn agent(speaks: Speaks) -> Configured {
     })
 }
 
-/// The fields of the made-up programs in `tests/transcripts/configured`.
+/// The field mapping of the fictitious programs in `tests/transcripts/configured`.
 fn fields() -> Fields {
-    let only = |kind: &str| json!({ "at": "/text", "if": { "/type": kind } });
+    let text_of = |kind: &str| json!({ "at": "/text", "if": { "/type": kind } });
     let fields = json!({
-        "token": only("delta"), "thinking": only("thinking"), "message": only("message"), "result": only("result"),
+        "token": text_of("delta"), "thinking": text_of("thinking"), "message": text_of("message"), "result": text_of("result"),
         "error": "/error", "session": "/session",
         "input_tokens": "/usage/in", "output_tokens": "/usage/out", "cost_usd": "/usage/usd",
     });
-    serde_json::from_value(fields).expect("a map of fields")
+    serde_json::from_value(fields).expect("valid field mapping")
 }
 
 fuzz_target!(|data: &[u8]| {

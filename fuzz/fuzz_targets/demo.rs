@@ -1,4 +1,4 @@
-//! The built-in agent, which is read as any other.
+//! The built-in demo agent, whose output goes through the same path as any other agent's.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! OpenCode: the Agent Client Protocol in its dialect, `opencode run`, and the Go program of the same name.
+//! OpenCode: its dialect of the Agent Client Protocol, `opencode run`, and the Go program of the same name.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
