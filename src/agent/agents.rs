@@ -76,8 +76,8 @@ struct KnownProgram {
 /// What is known of one agent, for people and dashboards.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AgentReport {
-    /// The `agent_type`.
-    pub name: String,
+    /// The agent's registered name.
+    pub agent_type: String,
     /// Whether a run of it can be started.
     pub available: bool,
     /// The version that the program names.
@@ -103,8 +103,8 @@ pub struct AgentReport {
 /// What a client can do with one agent, for people and programs that choose one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AgentSummary {
-    /// The `agent_type`.
-    pub name: String,
+    /// The agent's registered name.
+    pub agent_type: String,
     /// How it is driven: `stream-json`, `app-server`, `acp`, `text`, `jsonl`, `demo` or `in-process`.
     pub protocol: &'static str,
     /// What a client can do with it beside giving it a prompt.
@@ -365,7 +365,7 @@ impl Known {
                 (known.program.protocol(), known.program.capabilities(variant))
             }
         };
-        AgentSummary { name: name.to_owned(), protocol, capabilities, available: self.report(name).available }
+        AgentSummary { agent_type: name.to_owned(), protocol, capabilities, available: self.report(name).available }
     }
 
     fn report(&self, name: &str) -> AgentReport {
@@ -380,7 +380,7 @@ impl Known {
         }
         let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         AgentReport {
-            name: name.to_owned(),
+            agent_type: name.to_owned(),
             available: error.is_none(),
             version: inspection.and_then(|inspection| inspection.version.clone()),
             path: found.as_ref().map(|found| real(&found.path)),

@@ -128,7 +128,7 @@ async fn a_login_gives_a_token_that_names_its_user() {
     let me = client.get("/api/auth/me", &[("authorization", &format!("bearer {token}"))]).await;
     let user = me.json();
     assert_eq!(
-        (me.status, &user["username"], &user["role"], &user["budget"]["user"]),
+        (me.status, &user["username"], &user["role"], &user["budget"]["owner"]),
         (200, &json!("user"), &json!("user"), &json!("user"))
     );
 }

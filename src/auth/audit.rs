@@ -128,14 +128,14 @@ impl Audit {
             Target::Key(key) => (None, None, Some(key)),
         };
         let entry = AuditEntry {
-            at: self.clock.now(),
-            user,
+            created_at: self.clock.now(),
+            username: user,
             key,
             address,
             action,
             outcome: outcome.to_owned(),
             run,
-            target_user,
+            target_username: target_user,
             target_key,
             detail,
         };

@@ -12,7 +12,7 @@ use crate::config::explain;
 pub(super) fn config(args: LocalArgs) -> anyhow::Result<Exit> {
     let all = explain(args.flags, &|name| std::env::var_os(name))?;
     if args.form.json {
-        return print_json(&serde_json::json!({ "settings": all })).map(|()| Exit::Done);
+        return print_json(&serde_json::json!({ "items": all, "next_cursor": null })).map(|()| Exit::Done);
     }
     let rows: Vec<_> = all
         .into_iter()

@@ -210,11 +210,11 @@ async fn agents(settings: &Settings, launcher: Launcher) -> anyhow::Result<Vec<F
         // A report does not wait for a slow program; this does.
         agents.capabilities(name).await;
     }
-    Ok(agents.reports().await.into_iter().filter(|report| report.name != "demo").map(agent).collect())
+    Ok(agents.reports().await.into_iter().filter(|report| report.agent_type != "demo").map(agent).collect())
 }
 
 fn agent(report: AgentReport) -> Finding {
-    let AgentReport { name, available, version, path, authenticated, install, login, error } = report;
+    let AgentReport { agent_type: name, available, version, path, authenticated, install, login, error } = report;
     let found = format!("{} {}", version.unwrap_or_default(), path.map(|path| path.display().to_string()).unwrap_or_default());
     let login = login.unwrap_or_else(|| "see docs/agents.md".to_owned());
     match (available, authenticated) {
@@ -342,7 +342,7 @@ mod tests {
     #[test]
     fn whatever_is_not_well_comes_with_what_to_do() {
         let report = |available, authenticated| AgentReport {
-            name: "codex".into(),
+            agent_type: "codex".into(),
             available,
             version: None,
             path: None,

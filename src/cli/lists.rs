@@ -67,7 +67,7 @@ pub(super) async fn agents(args: AgentsArgs) -> anyhow::Result<Exit> {
     if args.form.json {
         return print_json(&found).map(|()| Exit::Done);
     }
-    let agents: Vec<&Value> = found["agents"].as_array().into_iter().flatten().collect();
+    let agents: Vec<&Value> = found["items"].as_array().into_iter().flatten().collect();
     let rows: Vec<_> = agents.iter().map(|agent| agent_row(agent)).collect();
     table::print(["agent", "ready", "version", "logged in", "what to do, or where it is"], &rows)?;
     Ok(Exit::Done)
@@ -85,7 +85,7 @@ fn agent_row(agent: &Value) -> [String; 5] {
         (true, _) => text(agent, "path"),
     };
     let ready = if is_ready { "yes" } else { "no" };
-    [text(agent, "name"), ready.to_owned(), text(agent, "version"), logged_in, hint]
+    [text(agent, "agent_type"), ready.to_owned(), text(agent, "version"), logged_in, hint]
 }
 
 fn items(page: &Value) -> Vec<&Value> {
@@ -179,11 +179,11 @@ mod tests {
     fn an_agent_that_cannot_be_used_comes_with_what_to_do() {
         let hint = |agent: Value| agent_row(&agent)[4].clone();
         assert!(
-            hint(json!({ "name": "codex", "available": false, "install": "npm install x", "error": "not found" }))
+            hint(json!({ "agent_type": "codex", "available": false, "install": "npm install x", "error": "not found" }))
                 .contains("npm install x")
         );
-        assert_eq!(hint(json!({ "name": "codex", "available": false, "version": "1", "error": "too old" })), "too old");
-        assert_eq!(hint(json!({ "name": "codex", "available": true, "authenticated": "no", "login": "codex login" })), "codex login");
+        assert_eq!(hint(json!({ "agent_type": "codex", "available": false, "version": "1", "error": "too old" })), "too old");
+        assert_eq!(hint(json!({ "agent_type": "codex", "available": true, "authenticated": "no", "login": "codex login" })), "codex login");
     }
 
     #[test]

@@ -140,7 +140,7 @@ impl<W: Write> Renderer<W> {
                 Level::Error => self.line(BAD, "note", message),
             },
             StreamEvent::Raw { line } => self.line(DIM, "raw", line),
-            StreamEvent::Error { message, .. } => self.line(BAD, "error", message),
+            StreamEvent::AgentError { message, .. } => self.line(BAD, "error", message),
             StreamEvent::Done(done) => self.done(done),
         }
     }
@@ -194,11 +194,11 @@ impl<W: Write> Renderer<W> {
     fn started(&mut self, started: &RunStarted) -> io::Result<()> {
         let model = started.model.as_deref().map(|model| format!(", model {model}")).unwrap_or_default();
         let version = started.agent_version.as_deref().unwrap_or("of unknown version");
-        self.line(DIM, "started", &format!("{} {version}{model}, in {}", started.agent, started.working_dir.display()))
+        self.line(DIM, "started", &format!("{} {version}{model}, in {}", started.agent_type, started.working_dir.display()))
     }
 
     fn call(&mut self, call: &ToolCall) -> io::Result<()> {
-        let title = if call.title.is_empty() { &call.name } else { &call.title };
+        let title = if call.title.is_empty() { &call.tool } else { &call.title };
         self.line(HEAD, kind_word(call.kind), title)?;
         match input_beside(&call.input, title) {
             Some(input) => self.block(DIM, &sanitize::short(&input, LINE), 1),
@@ -477,7 +477,7 @@ mod tests {
         let event = |value: Value| serde_json::from_value::<StreamEvent>(value).unwrap();
         let events = [
             StreamEvent::Token { content: odd.into() },
-            event(json!({ "type": "tool_call", "id": "a", "name": odd, "kind": "edit", "title": odd, "input": { "x": odd } })),
+            event(json!({ "type": "tool_call", "id": "a", "tool": odd, "kind": "edit", "title": odd, "input": { "x": odd } })),
             event(json!({ "type": "tool_result", "id": "a", "status": "ok", "content": odd })),
             event(json!({ "type": "file_change", "path": odd, "kind": "update", "diff": odd })),
             event(json!({ "type": "plan", "entries": [{ "content": odd, "status": "pending" }] })),

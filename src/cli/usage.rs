@@ -20,7 +20,7 @@ pub(super) async fn usage(args: UsageArgs) -> anyhow::Result<Exit> {
         ("group_by", Some(args.by.group().to_owned())),
         ("since", args.since.map(|day| day.to_string())),
         ("until", args.until.map(|day| day.to_string())),
-        ("user", args.user.map(|user| user.to_string())),
+        ("owner", args.user.map(|user| user.to_string())),
         ("agent_type", args.agent),
         ("session_id", session),
         ("limit", Some(args.limit.to_string())),
@@ -61,8 +61,8 @@ impl UsageBy {
     fn group(self) -> &'static str {
         match self {
             Self::Day => "day",
-            Self::User => "user",
-            Self::Agent => "agent",
+            Self::User => "owner",
+            Self::Agent => "agent_type",
             Self::Model => "model",
             Self::Session => "session",
             Self::Run => "run",
@@ -72,10 +72,9 @@ impl UsageBy {
     /// The field of an item that names it.
     fn field(self) -> &'static str {
         match self {
-            Self::Agent => "agent_type",
             Self::Session => "session_id",
             Self::Run => "run_id",
-            Self::Day | Self::User | Self::Model => self.group(),
+            Self::Day | Self::User | Self::Agent | Self::Model => self.group(),
         }
     }
 }

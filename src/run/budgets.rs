@@ -21,8 +21,8 @@ pub(super) struct Budgets {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Budget)]
 pub struct BudgetState {
-    /// The user.
-    pub user: UserName,
+    /// The user whose budget this is.
+    pub owner: UserName,
     /// Today, in UTC.
     pub day: Day,
     /// When the day is over and everything may be used anew.
@@ -126,7 +126,7 @@ impl Budgets {
         let tokens = Portion::new(tokens, budget.tokens_per_day, self.default.tokens_per_day);
         let cost_usd = Portion::new(cost, budget.cost_per_day_usd, self.default.cost_per_day_usd);
         let is_used_up = tokens.is_used_up() || cost_usd.is_used_up();
-        Ok(BudgetState { user: user.clone(), day, resets_at: day.end(), tokens, cost_usd, is_used_up })
+        Ok(BudgetState { owner: user.clone(), day, resets_at: day.end(), tokens, cost_usd, is_used_up })
     }
 
     /// Whether something may be begun that uses more for this user. What is in progress goes on, so a day can end above its budget by
@@ -135,7 +135,7 @@ impl Budgets {
     /// # Errors
     /// [`BudgetError`], by cause.
     pub(super) async fn check(&self, user: &UserName) -> Result<(), BudgetError> {
-        let BudgetState { user, day, resets_at, tokens, cost_usd, is_used_up } = self.state(user).await?;
+        let BudgetState { owner: user, day, resets_at, tokens, cost_usd, is_used_up } = self.state(user).await?;
         if !is_used_up {
             return Ok(());
         }

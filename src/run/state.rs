@@ -57,7 +57,7 @@ pub enum StopReason {
     /// Nothing came for too long.
     IdleTimeout,
     /// The agent said nothing at all after its start.
-    NoFirstWord,
+    StartupTimeout,
     /// The server goes away.
     Shutdown,
     /// The log cannot be written.
@@ -129,7 +129,7 @@ impl RunState {
 impl StopReason {
     /// Every reason.
     const ALL: [Self; 7] =
-        [Self::Cancel, Self::Timeout, Self::IdleTimeout, Self::NoFirstWord, Self::Shutdown, Self::Storage, Self::NodeLost];
+        [Self::Cancel, Self::Timeout, Self::IdleTimeout, Self::StartupTimeout, Self::Shutdown, Self::Storage, Self::NodeLost];
 
     /// The word by which it is kept with an agent that is being stopped.
     pub(super) fn as_str(self) -> &'static str {
@@ -137,7 +137,7 @@ impl StopReason {
             Self::Cancel => "cancel",
             Self::Timeout => "timeout",
             Self::IdleTimeout => "idle_timeout",
-            Self::NoFirstWord => "no_first_word",
+            Self::StartupTimeout => "startup_timeout",
             Self::Shutdown => "shutdown",
             Self::Storage => "storage",
             Self::NodeLost => "node_lost",
@@ -155,9 +155,11 @@ impl StopReason {
             Self::Cancel => (RunStatus::Cancelled, Cause::Cancelled, "the run was cancelled"),
             Self::Timeout => (RunStatus::TimedOut, Cause::Timeout, "the run took longer than its timeout_secs"),
             Self::IdleTimeout => (RunStatus::TimedOut, Cause::IdleTimeout, "the agent was silent for longer than idle_timeout_secs"),
-            Self::NoFirstWord => {
-                (RunStatus::TimedOut, Cause::IdleTimeout, "the agent was started and said nothing at all (OPENRUNNER_STARTUP_TIMEOUT_SECS)")
-            }
+            Self::StartupTimeout => (
+                RunStatus::TimedOut,
+                Cause::StartupTimeout,
+                "the agent printed nothing within OPENRUNNER_STARTUP_TIMEOUT_SECS of its start",
+            ),
             Self::Shutdown => (RunStatus::Interrupted, Cause::Shutdown, "the server was stopped while the run went on"),
             Self::Storage => (RunStatus::Failed, Cause::Storage, "the server could not write the run's log, and stopped it"),
             Self::NodeLost => (RunStatus::Interrupted, Cause::NodeLost, "the server that drove the run died"),

@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 /// Something that somebody did, or tried to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[schema(as = AuditAction)]
 pub enum Action {
     /// Asked for a token by name and password.
     #[serde(rename = "login")]

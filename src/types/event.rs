@@ -163,8 +163,8 @@ pub enum StreamEvent {
         /// The line without its newline; bytes that are not UTF-8 are replaced.
         line: String,
     },
-    /// An error that is not the end of the run.
-    Error {
+    /// An error reported by the agent that does not end the run.
+    AgentError {
         /// A short word for programs.
         code: String,
         /// The agent's words.
@@ -199,7 +199,7 @@ impl StreamEvent {
             Self::Notice { .. } => "notice",
             Self::Log { .. } => "log",
             Self::Raw { .. } => "raw",
-            Self::Error { .. } => "error",
+            Self::AgentError { .. } => "agent_error",
             Self::Done(_) => "done",
         }
     }
@@ -239,8 +239,8 @@ impl From<&str> for Delta {
 /// What is known of the agent once it is up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RunStarted {
-    /// The agent's registered name.
-    pub agent: String,
+    /// The registered name of the agent.
+    pub agent_type: String,
     /// The version that the program names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_version: Option<String>,
@@ -289,8 +289,8 @@ pub enum Role {
 pub struct ToolCall {
     /// Id of the call; results and permissions name it.
     pub id: String,
-    /// The agent's name of the tool.
-    pub name: String,
+    /// The agent's name for the tool.
+    pub tool: String,
     /// What sort of tool it is.
     pub kind: ToolKind,
     /// One line for a person.
@@ -483,7 +483,7 @@ pub enum NoticeCode {
     /// The program exited, but something of it still held its output open and was killed.
     LeakedPipe,
     /// The program did not exit by itself after its result and was stopped.
-    Lingered,
+    ExitGraceExpired,
     /// Some processes of the run could not be ended.
     LeftBehind,
     /// A session was continued. `data`: `agent_session`.

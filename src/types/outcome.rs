@@ -95,7 +95,9 @@ pub enum Cause {
     Killed,
     /// The wall-clock limit (`timeout_secs`).
     Timeout,
-    /// Nothing came for too long (`idle_timeout_secs`).
+    /// The agent printed nothing for too long after its start (`OPENRUNNER_STARTUP_TIMEOUT_SECS`).
+    StartupTimeout,
+    /// The agent printed nothing for too long (`idle_timeout_secs`).
     IdleTimeout,
     /// A user's cancel.
     Cancelled,
@@ -125,6 +127,7 @@ impl Cause {
             Self::Crashed => "crashed",
             Self::Killed => "killed",
             Self::Timeout => "timeout",
+            Self::StartupTimeout => "startup_timeout",
             Self::IdleTimeout => "idle_timeout",
             Self::Cancelled => "cancelled",
             Self::Shutdown => "shutdown",

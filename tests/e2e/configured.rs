@@ -16,7 +16,7 @@ fn what_a_program_writes_in_plain_text_is_the_answer() {
     let (_, events) = run(server, "reverse", "-n hello");
     events.assert_completed("Your words, turned round:\nolleh n-");
     assert_eq!(events.text("token"), "Your words, turned round:\nolleh n-");
-    assert_eq!(events.one("run_started")["agent"], "reverse");
+    assert_eq!(events.one("run_started")["agent_type"], "reverse");
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn they_are_listed_and_refuse_what_they_cannot_do() {
     let agents = server.get("/api/agents");
     let agents = agents["items"].as_array().expect("a list");
     for (name, protocol) in [("claude_acp", "acp"), ("codex_acp", "acp"), ("reverse", "text"), ("lines", "jsonl")] {
-        let agent = agents.iter().find(|agent| agent["name"] == name).unwrap_or_else(|| panic!("no {name}"));
+        let agent = agents.iter().find(|agent| agent["agent_type"] == name).unwrap_or_else(|| panic!("no {name}"));
         assert_eq!(agent["protocol"], protocol);
     }
     let ask = json!({ "input": { "text": "hello" }, "metadata": { "agent_type": "reverse", "permission_mode": "ask" } });

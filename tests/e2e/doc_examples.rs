@@ -58,7 +58,7 @@ fn the_first_commands_that_were_ever_published_work_to_the_letter(server: &Serve
         shell(&adapted(&command, agent, &folder))
     };
     assert_eq!(json(&paste(HEALTH, "", ""))["status"], "ok");
-    assert!(json(&paste(AGENTS, "", ""))["agents"].is_array());
+    assert!(json(&paste(AGENTS, "", ""))["items"].is_array());
     let login = json(&paste(LOGIN, "", ""));
     let token = login["token"].as_str().unwrap_or_else(|| panic!("no token: {login}"));
     let created = json(&paste(CREATE, token, ""));

@@ -73,6 +73,6 @@ fn bare_server() -> Option<&'static Server> {
 
 fn report(server: &Server, agent: Agent) -> Value {
     let all = server.get("/health/agents");
-    let agents = all["agents"].as_array().unwrap_or_else(|| panic!("no list: {all}"));
-    agents.iter().find(|report| report["name"] == agent.name()).cloned().unwrap_or_else(|| panic!("no {agent}: {all}"))
+    let agents = all["items"].as_array().unwrap_or_else(|| panic!("no list: {all}"));
+    agents.iter().find(|report| report["agent_type"] == agent.name()).cloned().unwrap_or_else(|| panic!("no {agent}: {all}"))
 }

@@ -35,7 +35,7 @@ pub(crate) fn check_created_file(agent: Agent, run: &Run, events: &Events) {
     assert_eq!(fs::read_to_string(run.folder.join("hello.py")).expect("the agent made it"), HELLO);
     events.assert_completed("Done: hello.py is created.");
     let started = events.one("run_started");
-    assert_eq!(started["agent"], agent.name());
+    assert_eq!(started["agent_type"], agent.name());
     assert_eq!(started["working_dir"], json!(run.folder));
     assert!(started["agent_version"].is_string(), "{started}");
     assert!(started["session_id"].as_str().is_some_and(|id| id.starts_with("ses_")));

@@ -81,7 +81,7 @@ async fn nothing_stays(server: &Server) -> Vec<String> {
         cancelled("children 1\nstop-self\nhang").boxed_local(),
         cancelled("children 1\nignore-term\nhang").boxed_local(),
         completed("children 1 holding session orphan\nresult done", "leaked_pipe").boxed_local(),
-        completed("result done\nhang", "lingered").boxed_local(),
+        completed("result done\nhang", "exit_grace_expired").boxed_local(),
         killed.boxed_local(),
         deaf_and_still.boxed_local(),
     ];
@@ -199,7 +199,7 @@ fn an_agent_that_never_says_a_word_is_timed_out_and_one_that_said_one_is_not() {
         let id = user.script("say nothing").await;
         let frames = whole(&user, &id).await;
         let done = last(&frames);
-        assert_eq!((&done["status"], &done["cause"]), (&json!("timed_out"), &json!("idle_timeout")));
+        assert_eq!((&done["status"], &done["cause"]), (&json!("timed_out"), &json!("startup_timeout")));
         assert!(done["message"].as_str().unwrap().contains("OPENRUNNER_STARTUP_TIMEOUT_SECS"), "{done}");
         let server = Setup::new().env("OPENRUNNER_STARTUP_TIMEOUT_SECS", 1).start().await;
         let user = server.client("user").await;

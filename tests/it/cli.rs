@@ -243,7 +243,7 @@ fn the_operator_sees_settings_agents_and_the_machine() {
         let settings = here(&["config", "--json"]).env("OPENRUNNER_JWT_SECRET", "canary-canary-canary-canary-canary").done().await;
         assert!(!settings.out.contains("canary"), "{settings:?}");
         let settings: Value = serde_json::from_str(&settings.out).unwrap();
-        let one = |name: &str| settings["settings"].as_array().unwrap().iter().find(|one| one["name"] == name).unwrap().clone();
+        let one = |name: &str| settings["items"].as_array().unwrap().iter().find(|one| one["name"] == name).unwrap().clone();
         assert_eq!((&one("jwt_secret")["value"], &one("jwt_secret")["origin"]), (&json!("***"), &json!("environment")));
         assert_eq!(one("max_queue")["origin"], "default");
         let agents = server.typed(&["agents"]).done().await;

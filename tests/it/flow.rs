@@ -40,7 +40,7 @@ fn the_documented_flow_works_with_the_built_in_agent() {
         ];
         assert_eq!(seen, expected);
         let started = &frames[1].data;
-        assert_eq!((&started["agent"], &started["session_id"]), (&json!("demo"), &created.body["session_id"]));
+        assert_eq!((&started["agent_type"], &started["session_id"]), (&json!("demo"), &created.body["session_id"]));
         assert_eq!((&started["working_dir"], &started["permission_mode"]), (&json!(folder), &json!("auto")));
         assert!(std::fs::read_to_string(folder.join("hello.py")).unwrap().starts_with("print("));
 
@@ -107,12 +107,15 @@ fn health_names_the_agents_and_needs_no_token() {
         assert_eq!((health.status, &health.body["status"]), (200, &json!("ok")));
         server.client("user").await.end_of(&server.client("user").await.script("result seen").await).await;
         let agents = server.guest().get("/health/agents").await;
-        let known = agents.body["agents"].as_array().unwrap();
-        let named = |name: &str| known.iter().find(|agent| agent["name"] == name).unwrap();
+        let known = agents.body["items"].as_array().unwrap();
+        let named = |name: &str| known.iter().find(|agent| agent["agent_type"] == name).unwrap();
         let claude = named("claude_code");
         assert_eq!((&claude["available"], &claude["version"], &claude["authenticated"]), (&json!(true), &json!("9.9.9"), &json!("yes")));
         assert_eq!(named("demo")["available"], true);
         assert!(named("codex")["install"].as_str().is_some_and(|command| !command.is_empty()));
-        assert_eq!(known.iter().map(|agent| agent["name"].clone()).collect::<Value>(), json!(["claude_code", "codex", "demo", "opencode"]));
+        assert_eq!(
+            known.iter().map(|agent| agent["agent_type"].clone()).collect::<Value>(),
+            json!(["claude_code", "codex", "demo", "opencode"])
+        );
     });
 }

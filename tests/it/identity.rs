@@ -224,10 +224,10 @@ fn what_was_done_is_in_the_audit_log_and_no_secret_is() {
             assert!(!log.text.contains(secret), "{secret}: {}", log.text);
         }
         assert!(log.body["items"].as_array().unwrap().iter().all(|entry| entry["address"] == "127.0.0.1"));
-        let of_run = admin.get(&format!("/api/audit?run={run}&action=run.delete&user=admin&limit=1")).await;
+        let of_run = admin.get(&format!("/api/audit?run_id={run}&action=run.delete&username=admin&limit=1")).await;
         assert_eq!((&of_run.body["items"][0]["outcome"], &of_run.body["items"][0]["key_id"]), (&json!("not_found"), &made["id"]));
         let next = of_run.body["next_cursor"].as_str().expect("there is more").to_owned();
-        let of_run = admin.get(&format!("/api/audit?run={run}&action=run.delete&limit=1&cursor={next}")).await;
+        let of_run = admin.get(&format!("/api/audit?run_id={run}&action=run.delete&limit=1&cursor={next}")).await;
         assert_eq!((&of_run.body["items"][0]["outcome"], &of_run.body["next_cursor"]), (&json!("ok"), &Value::Null));
         let user = server.client("user").await;
         user.get("/api/audit").await.problem(403, "admin_only");
@@ -239,11 +239,11 @@ fn what_was_done_is_in_the_audit_log_and_no_secret_is() {
 /// An entry of the log in one line: action, outcome, who, to what, and what exactly.
 fn line(entry: &Value) -> String {
     let text = |field: &str| entry[field].as_str().unwrap_or("-").to_owned();
-    let target = match (&entry["run_id"], &entry["target_user"], &entry["target_key"]) {
+    let target = match (&entry["run_id"], &entry["target_username"], &entry["target_key_id"]) {
         (Value::String(_), Value::Null, Value::Null) => "run".to_owned(),
         (Value::Null, Value::String(name), Value::Null) => name.clone(),
         (Value::Null, Value::Null, Value::String(_)) => "key".to_owned(),
         _ => "-".to_owned(),
     };
-    format!("{} {} {} {target} {}", text("action"), text("outcome"), text("user"), text("detail"))
+    format!("{} {} {} {target} {}", text("action"), text("outcome"), text("username"), text("detail"))
 }

@@ -76,8 +76,8 @@ fn the_numbers_move_as_runs_are_made() {
         frames.until_said("up").await;
         let second = user.script("error no luck").await;
         let during = Reading::of(&guest).await;
-        assert!(is(during.get("runs{agent=\"claude_code\",state=\"running\"}"), 1), "{:?}", during.samples);
-        assert!(is(during.get("runs{agent=\"claude_code\",state=\"queued\"}"), 1) && is(during.get("queue_length"), 1));
+        assert!(is(during.get("runs{agent_type=\"claude_code\",status=\"running\"}"), 1), "{:?}", during.samples);
+        assert!(is(during.get("runs{agent_type=\"claude_code\",status=\"queued\"}"), 1) && is(during.get("queue_length"), 1));
         assert!(is(during.get("followers"), 1) && is(during.get("runs_created_total{agent=\"claude_code\"}"), 2));
         std::fs::write(go, "").unwrap();
         frames.rest().await;
@@ -114,7 +114,7 @@ fn a_server_that_comes_back_says_how_many_runs_it_took_over() {
         assert!(
             is(reading.get("runs_taken_over_total{fate=\"found\"}"), 1) && is(reading.get("runs_taken_over_total{fate=\"queued\"}"), 0)
         );
-        assert!(is(reading.get("runs{agent=\"claude_code\",state=\"running\"}"), 1), "{:?}", reading.samples);
+        assert!(is(reading.get("runs{agent_type=\"claude_code\",status=\"running\"}"), 1), "{:?}", reading.samples);
     });
 }
 

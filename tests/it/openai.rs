@@ -192,7 +192,7 @@ fn k4_in_this_door_alone_a_client_that_leaves_cancels_its_run() {
                 break entry.clone();
             }
         };
-        assert_eq!((&audited["run_id"], &audited["user"], &audited["outcome"]), (&json!(run), &json!("user"), &json!("ok")));
+        assert_eq!((&audited["run_id"], &audited["username"], &audited["outcome"]), (&json!(run), &json!("user"), &json!("ok")));
 
         // The same for whoever waits for the whole.
         let body = asking("say up\nuntil-interrupt", &json!({}));

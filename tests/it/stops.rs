@@ -155,7 +155,7 @@ fn r6_an_agent_that_stays_after_its_result_is_stopped_and_has_done_its_work() {
         let user = server.client("user").await;
         let id = user.script("result done\nhang").await;
         let frames = whole(&user, &id).await;
-        assert!(has_notice(&frames, "lingered"));
+        assert!(has_notice(&frames, "exit_grace_expired"));
         let done = last(&frames);
         assert_eq!((&done["status"], &done["cause"], &done["result"]), (&json!("completed"), &json!("ok"), &json!("done")));
     });

@@ -40,11 +40,11 @@ fn usage_is_added_up_by_whatever_one_asks_for_and_told_to_whom_it_belongs() {
             assert_eq!(answer.status, 200, "{}", answer.text);
             answer.body
         };
-        let users = by(&admin, "group_by=user").await;
+        let users = by(&admin, "group_by=owner").await;
         let items = users["items"].as_array().unwrap();
-        assert_eq!(items.iter().map(|item| read(item, "user")).collect::<Vec<_>>()[0], ("admin".to_owned(), 1, TURN));
-        assert_eq!((&items[1]["user"], &items[1]["runs"]), (&json!("user"), &json!(3)));
-        let agents = by(&user, "group_by=agent").await;
+        assert_eq!(items.iter().map(|item| read(item, "owner")).collect::<Vec<_>>()[0], ("admin".to_owned(), 1, TURN));
+        assert_eq!((&items[1]["owner"], &items[1]["runs"]), (&json!("user"), &json!(3)));
+        let agents = by(&user, "group_by=agent_type").await;
         let claude = &agents["items"][0];
         assert_eq!(read(claude, "agent_type"), ("claude_code".to_owned(), 2, 2 * TURN));
         assert_eq!((&claude["by_status"]["completed"], &claude["by_status"]["failed"]), (&json!(1), &json!(1)));
@@ -59,8 +59,8 @@ fn usage_is_added_up_by_whatever_one_asks_for_and_told_to_whom_it_belongs() {
         assert_eq!(rest["items"][1]["run_id"], first);
         let of_session = by(&user, &format!("group_by=session&session_id={}", session.as_str().unwrap())).await;
         assert_eq!(read(&of_session["items"][0], "session_id"), (session.as_str().unwrap().to_owned(), 2, 2 * TURN));
-        assert_eq!(by(&admin, "user=user").await["total"]["runs"], 3, "by day, where nothing is said");
-        assert_eq!(by(&user, "user=admin").await["total"]["runs"], 3, "one's own, whatever one asks for");
+        assert_eq!(by(&admin, "owner=user").await["total"]["runs"], 3, "by day, where nothing is said");
+        assert_eq!(by(&user, "owner=admin").await["total"]["runs"], 3, "one's own, whatever one asks for");
         assert_eq!(by(&user, "until=2020-01-01").await["total"]["runs"], 0);
         assert_eq!(user.get("/api/usage?since=2026-11-02&until=2026-11-01").await.problem(422, "invalid_field"), "until");
         for (field, query) in [("since", "since=yesterday"), ("group_by", "group_by=prompt"), ("limit", "limit=201"), ("who", "who=me")] {
@@ -126,9 +126,9 @@ fn a_user_whose_budget_is_used_up_is_told_how_much_until_when_and_who_can_raise_
         let me = user.get("/api/auth/me").await.body["budget"].clone();
         assert_eq!((&me["tokens"], &me["is_used_up"]), (&json!({ "used": TURN, "allowed": TURN, "is_own": true }), &json!(true)));
         assert_eq!(me["cost_usd"], json!({ "used": 0.25, "is_own": false }));
-        assert_eq!(admin.get("/api/usage/budget?user=user").await.body, me);
-        user.get("/api/usage/budget?user=admin").await.problem(404, "not_found");
-        admin.get("/api/usage/budget?user=nobody").await.problem(404, "not_found");
+        assert_eq!(admin.get("/api/usage/budget?owner=user").await.body, me);
+        user.get("/api/usage/budget?owner=admin").await.problem(404, "not_found");
+        admin.get("/api/usage/budget?owner=nobody").await.problem(404, "not_found");
         std::fs::write(go, "").unwrap();
         assert_eq!(user.end_of(&working).await["result"], "slow");
 
@@ -183,14 +183,14 @@ fn admins_see_the_settings_in_force_and_no_secret_of_them() {
         let secret = "a-secret-that-is-long-enough-to-sign-with";
         let server = Setup::new().env("OPENRUNNER_JWT_SECRET", secret).env("OPENRUNNER_COST_PER_DAY_USD", "2.5").start().await;
         let answer = server.client("admin").await.get("/api/settings").await;
-        let settings = answer.body["settings"].as_array().unwrap();
+        let settings = answer.body["items"].as_array().unwrap();
         let one = |name: &str| settings.iter().find(|setting| setting["name"] == name).unwrap().clone();
         let cost = json!({ "name": "cost_per_day_usd", "value": 2.5, "origin": "environment", "variable": "OPENRUNNER_COST_PER_DAY_USD" });
         assert_eq!(one("cost_per_day_usd"), cost);
         assert_eq!((&one("jwt_secret")["value"], &one("log")["origin"]), (&json!("***"), &json!("default")));
         assert!(!answer.text.contains(secret));
         let shown = typed(&server.home(), &["config", "--json", "--data-dir", &server.data().display().to_string()]).json().await;
-        let names = |settings: &Value| settings["settings"].as_array().unwrap().iter().map(|one| one["name"].clone()).collect::<Vec<_>>();
+        let names = |settings: &Value| settings["items"].as_array().unwrap().iter().map(|one| one["name"].clone()).collect::<Vec<_>>();
         assert_eq!(names(&answer.body), names(&shown), "the same that the command shows");
         server.client("user").await.get("/api/settings").await.problem(403, "admin_only");
     });

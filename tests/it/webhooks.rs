@@ -113,7 +113,7 @@ async fn deliveries(client: &Client, query: &str) -> Vec<Value> {
 /// Waits until a delivery stands there, which is written a moment after the receiver's answer.
 async fn until_delivery(client: &Client, run: &str, state: &str) -> Value {
     loop {
-        let mut found = deliveries(client, &format!("?run_id={run}&state={state}")).await;
+        let mut found = deliveries(client, &format!("?run_id={run}&status={state}")).await;
         if let Some(delivery) = found.pop() {
             return delivery;
         }
@@ -143,7 +143,7 @@ fn c3_a_receiver_that_fails_twice_gets_each_event_signed_in_order_and_once_by_id
             assert_eq!((&sent["type"], &sent["timestamp"], &sent["data"]), (&event["type"], &event["ts"], &event));
         }
         let done = until_delivery(&user, &id, "delivered").await;
-        assert_eq!((&done["seq"], &done["attempts"], &done["status"]), (&json!(1), &json!(3), &json!(204)));
+        assert_eq!((&done["seq"], &done["attempts"], &done["http_status"]), (&json!(1), &json!(3), &json!(204)));
         assert!(!server.log().contains(SECRET) && !user.run(&id).await.to_string().contains("whsec"));
     });
 }
@@ -164,7 +164,7 @@ fn c3_the_servers_own_webhook_has_the_events_of_all_runs_and_the_list_is_everybo
         until_delivery(&admin, &admins, "delivered").await;
         assert!(deliveries(&user, &format!("?run_id={admins}")).await.is_empty(), "somebody else's");
         assert!(!deliveries(&admin, &format!("?run_id={id}&owner=user&limit=1")).await.is_empty());
-        assert_eq!(user.get("/api/webhooks/deliveries?state=lost").await.problem(422, "invalid_field"), "state");
+        assert_eq!(user.get("/api/webhooks/deliveries?status=lost").await.problem(422, "invalid_field"), "status");
     });
 }
 
@@ -201,7 +201,7 @@ fn c3_a_redirect_is_not_followed_and_a_receiver_that_is_gone_is_left_alone() {
         let webhook = json!({ "url": receiver.url, "secret": SECRET });
         let id = user.script_with("result done", json!({ "webhook": webhook })).await;
         let failed = until_delivery(&user, &id, "failed").await;
-        assert_eq!((&failed["attempts"], &failed["status"]), (&json!(2), &json!(410)));
+        assert_eq!((&failed["attempts"], &failed["http_status"]), (&json!(2), &json!(410)));
         user.end_of(&id).await;
         assert_eq!(receiver.came(2).await.len(), 2, "the redirect led nowhere, and after 410 nothing more came");
         assert_eq!(deliveries(&user, &format!("?run_id={id}")).await.len(), 1);

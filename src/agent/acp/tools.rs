@@ -202,7 +202,7 @@ impl Calls {
         self.untold.retain(|untold| untold != id);
         let name = call.name.get_or_insert_with(|| kind_word(call.kind).to_owned()).clone();
         let (kind, title, input) = (kind_of(call.kind), call.shown_title(&name), call.shown_input());
-        out.event(StreamEvent::ToolCall(ToolCall { id: id.to_owned(), name, kind, title, input, parent_tool_call_id: None }));
+        out.event(StreamEvent::ToolCall(ToolCall { id: id.to_owned(), tool: name, kind, title, input, parent_tool_call_id: None }));
     }
 
     fn end(&mut self, id: &str, worked: bool, content: String, raw_output: &Value, out: &mut Output) {

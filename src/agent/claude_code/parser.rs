@@ -271,7 +271,7 @@ impl ClaudeParser {
                     if parent_tool_call_id.is_none() {
                         self.turn.error.clone_from(&said.error);
                     }
-                    out.event(StreamEvent::Error { code: said.error.clone().unwrap_or_default(), message, retryable: false });
+                    out.event(StreamEvent::AgentError { code: said.error.clone().unwrap_or_default(), message, retryable: false });
                 }
                 Block { text: Some(content), .. } if block.kind == "text" => {
                     out.event(StreamEvent::Message { role: Role::Assistant, content, message_id, parent_tool_call_id });
@@ -300,7 +300,7 @@ impl ClaudeParser {
         self.running.insert(id.clone());
         let plan = (name == "TodoWrite" && parent_tool_call_id.is_none()).then(|| self.plan.replace(&input)).flatten();
         let title = tools::title(&name, &input, &self.working_dir);
-        out.event(StreamEvent::ToolCall(ToolCall { kind: tools::kind(&name), id, name, title, input, parent_tool_call_id }));
+        out.event(StreamEvent::ToolCall(ToolCall { kind: tools::kind(&name), id, tool: name, title, input, parent_tool_call_id }));
         out.items.extend(plan.map(Item::Event));
     }
 

@@ -183,7 +183,7 @@ impl Exec {
             }
             Line::Error { message } => {
                 let failure = errors::failure(&Value::Null, &message);
-                out.event(StreamEvent::Error { code: failure.cause.as_str().to_owned(), message, retryable: false });
+                out.event(StreamEvent::AgentError { code: failure.cause.as_str().to_owned(), message, retryable: false });
             }
             Line::ItemStarted { item: Item::TodoList { items } }
             | Line::ItemUpdated { item: Item::TodoList { items } }

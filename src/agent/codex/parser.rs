@@ -450,7 +450,7 @@ impl AppServer {
         if cause == Cause::RateLimited {
             self.limits.tell_once(&message, out);
         }
-        out.event(StreamEvent::Error { code: cause.as_str().to_owned(), message, retryable: false });
+        out.event(StreamEvent::AgentError { code: cause.as_str().to_owned(), message, retryable: false });
         LineOutcome::Emitted
     }
 

@@ -354,7 +354,7 @@ fn a_used_up_account_is_told_with_the_end_of_its_limit() {
     made(&mut *parser, &json!({ "method": "account/rateLimits/updated", "params": { "rateLimits": limits } }));
     let error = json!({ "message": "You've hit your usage limit.", "codexErrorInfo": "usageLimitExceeded" });
     let (_, events, _) = made(&mut *parser, &json!({ "method": "error", "params": { "error": error, "willRetry": false } }));
-    let [StreamEvent::Notice { data, .. }, StreamEvent::Error { code, .. }] = &events[..] else { panic!("{events:?}") };
+    let [StreamEvent::Notice { data, .. }, StreamEvent::AgentError { code, .. }] = &events[..] else { panic!("{events:?}") };
     assert_eq!((data, code.as_str()), (&Some(json!({ "resets_at": "2026-11-22T06:43:02.000Z" })), "rate_limited"));
 }
 
@@ -455,7 +455,7 @@ fn tools_that_no_recording_has_are_told_as_calls_with_results() {
         .map(|item| {
             let (_, events, _) = made(&mut *begun(), &json!({ "method": "item/completed", "params": { "threadId": "t", "item": item } }));
             let [StreamEvent::ToolCall(call), StreamEvent::ToolResult { status, content, .. }] = &events[..] else { panic!("{events:?}") };
-            (call.name.clone(), call.title.clone(), *status, content.clone())
+            (call.tool.clone(), call.title.clone(), *status, content.clone())
         })
         .collect();
     let result = |name: &str, title: &str, status, content: &str| (name.to_owned(), title.to_owned(), status, content.to_owned());

@@ -20,7 +20,7 @@ const TITLE: usize = 120;
 pub(super) fn call(id: &str, name: &str, kind: ToolKind, title: &str, input: Value, parent: Option<&str>) -> StreamEvent {
     StreamEvent::ToolCall(ToolCall {
         id: id.to_owned(),
-        name: name.to_owned(),
+        tool: name.to_owned(),
         kind,
         title: one_line(title),
         input,

@@ -44,7 +44,7 @@ impl Parser for DemoParser {
 fn send(message: &ToAgent, out: &mut Output) {
     match serde_json::to_value(message) {
         Ok(message) => out.send_json(&message),
-        Err(error) => out.event(StreamEvent::Error { code: "internal".into(), message: error.to_string(), retryable: false }),
+        Err(error) => out.event(StreamEvent::AgentError { code: "internal".into(), message: error.to_string(), retryable: false }),
     }
 }
 

@@ -61,7 +61,7 @@ impl<I: Iterator<Item = io::Result<String>>, O: Write> Actor<I, O> {
         let (call, request) = ("call_1".to_owned(), "perm_1".to_owned());
         self.tell(StreamEvent::ToolCall(ToolCall {
             id: call.clone(),
-            name: "write_file".into(),
+            tool: "write_file".into(),
             kind: ToolKind::Edit,
             title: format!("Write {name}"),
             input: input.clone(),

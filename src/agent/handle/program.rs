@@ -488,7 +488,7 @@ impl Supervisor {
                 self.finish = Finish::Lingered;
                 let exit_grace = self.program.limits.exit_grace.as_secs();
                 let message = format!("the agent was still running {exit_grace} s after its result and was stopped");
-                self.decoder.notice(Level::Warning, NoticeCode::Lingered, message);
+                self.decoder.notice(Level::Warning, NoticeCode::ExitGraceExpired, message);
                 self.end_program(self.program.limits.grace);
             }
             Some(Deadline::Interrupted(_)) => {

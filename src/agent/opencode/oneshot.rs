@@ -104,7 +104,7 @@ impl OneShot {
         let denied = !completed && content.contains(REFUSED);
         self.refused |= denied;
         let (kind, title) = (tools::kind(&name), tools::title(&name, &input, field("title")));
-        let call = ToolCall { id: id.clone(), name: name.clone(), kind, title, input: input.clone(), parent_tool_call_id: None };
+        let call = ToolCall { id: id.clone(), tool: name.clone(), kind, title, input: input.clone(), parent_tool_call_id: None };
         out.event(StreamEvent::ToolCall(call));
         if worked {
             for change in tools::file_changes(&name, &input, &state) {

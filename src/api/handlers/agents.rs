@@ -12,8 +12,11 @@ use crate::run::{AgentReport, AgentSummary};
 /// What is known of each agent program.
 #[derive(Serialize, ToSchema)]
 pub(in crate::api) struct AgentsHealthResponse {
-    /// By name.
-    agents: Vec<AgentReport>,
+    /// The agents, by name.
+    items: Vec<AgentReport>,
+    /// Always null: the list is complete.
+    #[schema(required)]
+    next_cursor: Option<String>,
 }
 
 /// Tells which agents are installed, and what to do about those that are not.
@@ -22,7 +25,7 @@ pub(in crate::api) struct AgentsHealthResponse {
 #[utoipa::path(get, path = "/health/agents", operation_id = "agents_health", tag = "agents",
     responses((status = 200, description = "What is known of each agent.", body = AgentsHealthResponse)))]
 pub(in crate::api) async fn health(State(app): State<AppState>) -> Answer<AgentsHealthResponse> {
-    Answer(AgentsHealthResponse { agents: app.runs.agent_reports().await })
+    Answer(AgentsHealthResponse { items: app.runs.agent_reports().await, next_cursor: None })
 }
 
 /// Every agent of this server.

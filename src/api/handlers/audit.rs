@@ -19,15 +19,15 @@ use crate::types::{Action, KeyId, RunId, Timestamp, UserName};
 pub(in crate::api) struct AuditView {
     /// Its number in the log.
     id: u64,
-    /// When it was over.
-    at: Timestamp,
+    /// When the action finished.
+    created_at: Timestamp,
     /// What was done.
     action: Action,
     /// `ok`, or the code of the refusal.
     outcome: String,
     /// Who did it; null for the command line, and for a failed login under a name that nobody has.
     #[schema(required)]
-    user: Option<UserName>,
+    username: Option<UserName>,
     /// The address that the request came from; null for the command line.
     #[schema(required, value_type = Option<String>)]
     address: Option<IpAddr>,
@@ -39,10 +39,10 @@ pub(in crate::api) struct AuditView {
     run_id: Option<RunId>,
     /// The user whom it was done to.
     #[serde(skip_serializing_if = "Option::is_none")]
-    target_user: Option<UserName>,
+    target_username: Option<UserName>,
     /// The API key that it was done to.
     #[serde(skip_serializing_if = "Option::is_none")]
-    target_key: Option<KeyId>,
+    target_key_id: Option<KeyId>,
     /// What exactly: a user's new role, a key's scopes.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
@@ -52,15 +52,15 @@ impl From<AuditRecord> for AuditView {
     fn from(AuditRecord { id, entry }: AuditRecord) -> Self {
         Self {
             id,
-            at: entry.at,
+            created_at: entry.created_at,
             action: entry.action,
             outcome: entry.outcome,
-            user: entry.user,
+            username: entry.username,
             address: entry.address,
             key_id: entry.key,
             run_id: entry.run,
-            target_user: entry.target_user,
-            target_key: entry.target_key,
+            target_username: entry.target_username,
+            target_key_id: entry.target_key,
             detail: entry.detail,
         }
     }
@@ -72,11 +72,11 @@ impl From<AuditRecord> for AuditView {
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct ListQuery {
     /// Only what this user did.
-    user: Option<UserName>,
-    /// Only this.
+    username: Option<UserName>,
+    /// Only this action.
     action: Option<Action>,
     /// Only what was done to this run.
-    run: Option<RunId>,
+    run_id: Option<RunId>,
     /// Only what was done at this time or later.
     since: Option<Timestamp>,
     /// Most items of the page.
@@ -98,7 +98,8 @@ pub(in crate::api) async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<Answer<AuditPage>, ApiError> {
     let limit = page::limit(query.limit)?;
-    let filter = AuditFilter { user: query.user, action: query.action, run: query.run, since: query.since, before: query.cursor };
+    let filter =
+        AuditFilter { username: query.username, action: query.action, run: query.run_id, since: query.since, before: query.cursor };
     let found = app.audit.read(filter, limit + 1).await?;
     Ok(Answer(Page::of(found.into_iter().map(AuditView::from).collect(), limit, |entry| entry.id.to_string())))
 }

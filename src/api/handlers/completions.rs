@@ -43,7 +43,7 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
     extensions(("x-error-codes" = json!(["unsupported_parameter", "unknown_model", "unknown_agent", "not_found", "working_dir_not_allowed",
         "session_busy", "bad_working_dir", "session_mismatch", "cannot_resume", "cannot_ask", "idempotency_key_reused", "queue_full", "budget_exceeded",
         "too_many_streams", "storage", "agent_error", "not_logged_in", "not_installed", "bad_arguments", "crashed", "killed", "protocol",
-        "rate_limited", "model_not_found", "timeout", "idle_timeout", "cancelled", "node_lost"]))),
+        "rate_limited", "model_not_found", "timeout", "startup_timeout", "idle_timeout", "cancelled", "node_lost"]))),
     responses((status = 200, description = "The answer: whole, or with `stream` piece by piece, each piece the data of a server-sent \
             event, the last of them `[DONE]`. A failure in the middle of a stream is an event with an `error`.",
         content((Completion = "application/json"), (Chunk<'_> = "text/event-stream")),

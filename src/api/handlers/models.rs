@@ -23,7 +23,7 @@ pub(in crate::api) struct ModelPath {
     responses((status = 200, description = "Every agent that a run can be started of.", body = ModelList)))]
 pub(in crate::api) async fn list(State(app): State<AppState>, _: Principal) -> Answer<ModelList> {
     let agents = app.runs.agent_summaries().await;
-    Answer(ModelList::of(agents.into_iter().filter(|agent| agent.available).map(|agent| agent.name)))
+    Answer(ModelList::of(agents.into_iter().filter(|agent| agent.available).map(|agent| agent.agent_type)))
 }
 
 /// Tells whether a name can be asked for.

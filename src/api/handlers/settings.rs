@@ -17,7 +17,10 @@ use crate::config::ResolvedSetting;
 pub(in crate::api) struct SettingsView {
     /// Every setting, as `openrunner config --json` shows them.
     #[schema(value_type = Vec<ResolvedSetting>)]
-    settings: Arc<[ResolvedSetting]>,
+    items: Arc<[ResolvedSetting]>,
+    /// Always null: the list is complete.
+    #[schema(required)]
+    next_cursor: Option<String>,
 }
 
 /// Lists the settings in force and where each came from; for admins.
@@ -26,5 +29,5 @@ pub(in crate::api) struct SettingsView {
 #[utoipa::path(get, path = "/api/settings", operation_id = "list_settings", tag = "server",
     responses((status = 200, description = "All of them.", body = SettingsView)))]
 pub(in crate::api) async fn list(State(app): State<AppState>, _admin: AuditContext) -> Answer<SettingsView> {
-    Answer(SettingsView { settings: app.settings })
+    Answer(SettingsView { items: app.settings, next_cursor: None })
 }

@@ -19,7 +19,7 @@ pub(in crate::api) struct TotalsView {
     /// Runs that ended. One that goes on is not counted yet, but what it has used is.
     runs: u64,
     /// Of these, how many ended so.
-    by_status: ByStatus,
+    by_status: RunCounts,
     /// Tokens that count against a budget: `input_tokens`, `cache_write_tokens` and `output_tokens`.
     tokens: u64,
     /// Tokens read by the model that no cache held.
@@ -43,8 +43,7 @@ pub(in crate::api) struct TotalsView {
 
 /// Ended runs by how they ended.
 #[derive(Serialize, ToSchema)]
-#[schema(as = UsageByStatus)]
-struct ByStatus {
+struct RunCounts {
     /// Ended well.
     completed: u64,
     /// Ended badly.
@@ -62,7 +61,7 @@ impl From<UsageSum> for TotalsView {
         let UsageSum { completed, failed, cancelled, timed_out, interrupted, .. } = sum;
         Self {
             runs: [completed, failed, cancelled, timed_out, interrupted].into_iter().fold(0, u64::saturating_add),
-            by_status: ByStatus { completed, failed, cancelled, timed_out, interrupted },
+            by_status: RunCounts { completed, failed, cancelled, timed_out, interrupted },
             tokens: sum.input_tokens.saturating_add(sum.cache_write_tokens).saturating_add(sum.output_tokens),
             input_tokens: sum.input_tokens,
             output_tokens: sum.output_tokens,
@@ -84,10 +83,10 @@ struct KeyView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Day>)]
     day: Option<String>,
-    /// The user.
+    /// The owner of the runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<UserName>)]
-    user: Option<String>,
+    owner: Option<String>,
     /// The agent.
     #[serde(skip_serializing_if = "Option::is_none")]
     agent_type: Option<String>,
@@ -121,8 +120,8 @@ impl ItemView {
         let (key, none) = (Some(key), KeyView::default());
         let key = match group {
             UsageGroup::Day => KeyView { day: key, ..none },
-            UsageGroup::User => KeyView { user: key, ..none },
-            UsageGroup::Agent => KeyView { agent_type: key, ..none },
+            UsageGroup::Owner => KeyView { owner: key, ..none },
+            UsageGroup::AgentType => KeyView { agent_type: key, ..none },
             UsageGroup::Model => KeyView { model: key, ..none },
             UsageGroup::Session => KeyView { session_id: key, ..none },
             UsageGroup::Run => KeyView { run_id: key, ..none },
@@ -160,7 +159,7 @@ pub(in crate::api) struct UsageQuery {
     /// Only that of this day (UTC) or earlier.
     until: Option<Day>,
     /// Only this user's; for admins, others always get their own.
-    user: Option<UserName>,
+    owner: Option<UserName>,
     /// Only that of this agent.
     agent_type: Option<String>,
     /// Only that of this conversation.
@@ -182,12 +181,12 @@ pub(in crate::api) async fn list(
     principal: Principal,
     Query(query): Query<UsageQuery>,
 ) -> Result<Answer<UsageView>, ApiError> {
-    let UsageQuery { group_by, since, until, user, agent_type, session_id, limit, cursor } = query;
+    let UsageQuery { group_by, since, until, owner, agent_type, session_id, limit, cursor } = query;
     let limit = page::limit(limit)?;
     if since.zip(until).is_some_and(|(since, until)| since > until) {
         return Err(ApiError::invalid_field("until", "must not be before since"));
     }
-    let filter = UsageFilter { owner: user, agent_type, session: session_id, since, until };
+    let filter = UsageFilter { owner, agent_type, session: session_id, since, until };
     let caller = &principal.caller;
     let mut found = app.runs.usage(caller, filter.clone(), group_by, cursor, limit + 1).await?;
     let total = app.runs.usage_in_all(caller, filter).await?.into();
@@ -204,7 +203,7 @@ pub(in crate::api) async fn list(
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct BudgetQuery {
     /// This user's instead of one's own; for admins.
-    user: Option<UserName>,
+    owner: Option<UserName>,
 }
 
 /// Tells what may be used today, and what was.
@@ -217,9 +216,9 @@ pub(in crate::api) async fn budget(
     Query(query): Query<BudgetQuery>,
 ) -> Result<Answer<BudgetState>, ApiError> {
     let caller = principal.caller;
-    let user = query.user.unwrap_or_else(|| caller.user.clone());
-    if !caller.may_see(&user) || app.auth.user(&user).await?.is_none() {
-        return Err(ApiError::not_found(format!("there is no user {user}")));
+    let owner = query.owner.unwrap_or_else(|| caller.user.clone());
+    if !caller.may_see(&owner) || app.auth.user(&owner).await?.is_none() {
+        return Err(ApiError::not_found(format!("there is no user {owner}")));
     }
-    Ok(Answer(app.runs.budget_of(&user).await?))
+    Ok(Answer(app.runs.budget_of(&owner).await?))
 }

@@ -8,7 +8,7 @@ use utoipa::IntoParams;
 use super::super::{ApiError, AppState, Query};
 use super::page::{self, Page};
 use crate::auth::Principal;
-use crate::run::store::{Delivery, DeliveryFilter, DeliveryState};
+use crate::run::store::{Delivery, DeliveryFilter, DeliveryStatus};
 use crate::types::{RunId, UserName};
 
 #[derive(Deserialize, IntoParams)]
@@ -18,7 +18,7 @@ pub(in crate::api) struct ListQuery {
     /// Only of this run.
     run_id: Option<RunId>,
     /// Only those that stand there.
-    state: Option<DeliveryState>,
+    status: Option<DeliveryStatus>,
     /// Only of this user's runs; for admins.
     owner: Option<UserName>,
     /// Most items of the page.
@@ -40,7 +40,7 @@ pub(in crate::api) async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<Answer<DeliveryPage>, ApiError> {
     let limit = page::limit(query.limit)?;
-    let filter = DeliveryFilter { owner: query.owner, run: query.run_id, state: query.state, before: query.cursor };
+    let filter = DeliveryFilter { owner: query.owner, run: query.run_id, status: query.status, before: query.cursor };
     let found = app.runs.deliveries(&principal.caller, filter, limit + 1).await?;
     Ok(Answer(Page::of(found, limit, |delivery| delivery.number.to_string())))
 }

@@ -33,6 +33,7 @@ pub(super) fn of_cause(cause: Cause, detail: String) -> Option<ApiError> {
         Cause::BudgetExceeded => ApiError::new(StatusCode::TOO_MANY_REQUESTS, "budget_exceeded", detail),
         Cause::ModelNotFound => ApiError::new(StatusCode::NOT_FOUND, "model_not_found", detail).of_field("model"),
         Cause::Timeout => ApiError::new(StatusCode::GATEWAY_TIMEOUT, "timeout", detail),
+        Cause::StartupTimeout => ApiError::new(StatusCode::GATEWAY_TIMEOUT, "startup_timeout", detail),
         Cause::IdleTimeout => ApiError::new(StatusCode::GATEWAY_TIMEOUT, "idle_timeout", detail),
         Cause::Cancelled => ApiError::new(StatusCode::CONFLICT, "cancelled", detail),
         Cause::Shutdown => ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", detail),

@@ -15,7 +15,7 @@ const fn code(status: u16, name: &'static str, when: &'static str) -> Code {
 }
 
 /// Every code, by status. A test compares the list with what the handlers and layers answer with.
-pub(super) const ALL: [Code; 62] = [
+pub(super) const ALL: &[Code] = &[
     code(400, "malformed_json", "the body is not JSON"),
     code(400, "body_missing", "there is no body"),
     code(400, "body_unreadable", "the body broke off"),
@@ -76,6 +76,7 @@ pub(super) const ALL: [Code; 62] = [
     code(503, "shutting_down", "the server is going down"),
     code(503, "overloaded", "the server can open no more files at the moment"),
     code(504, "timeout", "the run's time was over"),
-    code(504, "idle_timeout", "the agent was silent for too long"),
+    code(504, "startup_timeout", "the agent printed nothing within OPENRUNNER_STARTUP_TIMEOUT_SECS of its start"),
+    code(504, "idle_timeout", "the agent printed nothing for longer than the run's idle_timeout_secs"),
     code(507, "storage", "nothing can be stored at the moment: a full disk, mostly"),
 ];

@@ -86,6 +86,10 @@ pub(super) fn document<S>(routes: Vec<UtoipaMethodRouter<S>>) -> OpenApi {
     document
 }
 
+/// Component names that `utoipa` composes for generic types, and the names that the description uses instead.
+const PLAIN_NAMES: [(&str, &str); 4] =
+    [("Bound_Money", "CostLimit"), ("Bound_Tokens", "TokenLimit"), ("Portion_Money", "CostBudget"), ("Portion_Tokens", "TokenBudget")];
+
 /// The JSON Schema (2020-12) of what comes over a run's stream: an event of the log, or the notice of a gap.
 #[derive(Serialize)]
 pub(super) struct EventsSchema {
@@ -117,9 +121,10 @@ impl EventsSchema {
     }
 }
 
-/// Indented JSON with a newline at its end.
+/// Indented JSON with a final newline, and plain names in place of those of generic types.
 pub(super) fn to_text(value: &impl Serialize) -> String {
-    serde_json::to_string_pretty(value).map(|text| text + "\n").unwrap_or_default()
+    let text = serde_json::to_string_pretty(value).map(|text| text + "\n").unwrap_or_default();
+    PLAIN_NAMES.iter().fold(text, |text, (generic, plain)| text.replace(generic, plain))
 }
 
 /// The operations of a path, with their methods.

@@ -104,7 +104,7 @@ mod tests {
     fn the_line_tells_time_tokens_and_what_is_being_done() {
         let mut spinner = Spinner::default();
         assert_eq!(spinner.line(Duration::from_millis(300), 80), "⠋ 0 s");
-        let call = json!({ "type": "tool_call", "id": "a", "name": "Bash", "kind": "execute", "title": "npm test\u{1b}[2J", "input": {} });
+        let call = json!({ "type": "tool_call", "id": "a", "tool": "Bash", "kind": "execute", "title": "npm test\u{1b}[2J", "input": {} });
         spinner.hear(&serde_json::from_value(call).unwrap());
         spinner.hear(&StreamEvent::Usage(Usage { input_tokens: 200, output_tokens: 84, ..Usage::default() }));
         assert_eq!(spinner.line(Duration::from_millis(12_900), 80), "⠋ 12 s · 200 tokens in, 84 out · npm test␛[2J");

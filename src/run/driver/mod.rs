@@ -283,7 +283,7 @@ impl Driver {
                 }
                 () = at(no_word), if no_word.is_some() => {
                     self.first_word_deadline = None;
-                    self.ask_stop(StopReason::NoFirstWord, &agent).await;
+                    self.ask_stop(StopReason::StartupTimeout, &agent).await;
                 }
                 () = at(unanswered), if unanswered.is_some() => self.expire_requests(&agent).await,
             }
@@ -449,7 +449,7 @@ impl Driver {
         }
         batch.change.model.clone_from(&model);
         batch.events.push(StreamEvent::RunStarted(RunStarted {
-            agent: self.spec.agent_type.clone(),
+            agent_type: self.spec.agent_type.clone(),
             agent_version: started.version,
             model,
             session_id: self.session,
@@ -461,8 +461,10 @@ impl Driver {
 
     fn event(&mut self, mut event: StreamEvent, batch: &mut Batch) {
         // Work without a word of being ready: it is ready.
-        let is_aside =
-            matches!(event, StreamEvent::Log { .. } | StreamEvent::Notice { .. } | StreamEvent::Raw { .. } | StreamEvent::Error { .. });
+        let is_aside = matches!(
+            event,
+            StreamEvent::Log { .. } | StreamEvent::Notice { .. } | StreamEvent::Raw { .. } | StreamEvent::AgentError { .. }
+        );
         if !self.started && !is_aside {
             self.agent_started(Started::default(), batch);
         }
@@ -490,7 +492,7 @@ impl Driver {
                 }
                 self.transition(Input::RequestClosed);
             }
-            StreamEvent::Notice { code: code @ NoticeCode::Lingered, .. } if self.noticed.contains(code) => return,
+            StreamEvent::Notice { code: code @ NoticeCode::ExitGraceExpired, .. } if self.noticed.contains(code) => return,
             // The frame of a run is written here and nowhere else.
             StreamEvent::Done(_) | StreamEvent::RunQueued { .. } | StreamEvent::RunStarted(_) => return,
             _ => {}

@@ -162,7 +162,7 @@ impl Masker {
                 }
             }
             StreamEvent::Raw { line } => secrets.hide(line),
-            StreamEvent::Error { message, .. } => secrets.hide(message),
+            StreamEvent::AgentError { message, .. } => secrets.hide(message),
             StreamEvent::Done(done) => self.done(done),
         }
         masked.push(event);
@@ -291,8 +291,8 @@ mod tests {
     }
 
     fn call(id: &str, input: serde_json::Value) -> StreamEvent {
-        let (id, name, title) = (id.to_owned(), "Bash".to_owned(), format!("echo {SECRET}"));
-        StreamEvent::ToolCall(ToolCall { id, name, kind: ToolKind::Execute, title, input, parent_tool_call_id: None })
+        let (id, tool, title) = (id.to_owned(), "Bash".to_owned(), format!("echo {SECRET}"));
+        StreamEvent::ToolCall(ToolCall { id, tool, kind: ToolKind::Execute, title, input, parent_tool_call_id: None })
     }
 
     fn message(text: &str, id: Option<&str>) -> StreamEvent {
@@ -341,7 +341,7 @@ mod tests {
             StreamEvent::Notice { level: Level::Info, code: NoticeCode::Other, message: text.clone(), data: Some(json!([text])) },
             StreamEvent::Log { stream: LogStream::Stderr, content: text.clone() },
             StreamEvent::Raw { line: format!(r#"{{"quoted":"{SECRET}"}}"#) },
-            StreamEvent::Error { code: "c".into(), message: text.clone(), retryable: false },
+            StreamEvent::AgentError { code: "c".into(), message: text.clone(), retryable: false },
             StreamEvent::Done(done(&text)),
         ];
         let masked = told(&mut fresh(), &events);

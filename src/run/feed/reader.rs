@@ -26,7 +26,7 @@ pub struct FeedItem {
 /// What the feed tells.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[schema(as = FeedNews)]
+#[schema(as = FeedChange)]
 pub enum FeedEvent {
     /// Always the first, unless `reset` is: whatever changes from now on is told.
     Ready {

@@ -127,7 +127,7 @@ impl RunManager {
 
     /// How things stand with runs and agents now.
     pub async fn present(&self) -> Present {
-        let agents = self.agent_reports().await.into_iter().map(|agent| (agent.name, agent.available)).collect();
+        let agents = self.agent_reports().await.into_iter().map(|agent| (agent.agent_type, agent.available)).collect();
         let mut runs = BTreeMap::new();
         for handle in self.live().values() {
             *runs.entry((handle.agent_type.clone(), handle.status())).or_default() += 1;

@@ -11,9 +11,9 @@ use crate::types::{Action, KeyId, RunId, Timestamp, UserName};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
     /// When it was over.
-    pub at: Timestamp,
+    pub created_at: Timestamp,
     /// Who did it; `None` for the command line, and for a failed login under a name that nobody has.
-    pub user: Option<UserName>,
+    pub username: Option<UserName>,
     /// The API key that it was done with, if it was one.
     pub key: Option<KeyId>,
     /// Where the request came from; `None` for the command line.
@@ -25,7 +25,7 @@ pub struct AuditEntry {
     /// The run that it was done to.
     pub run: Option<RunId>,
     /// The user whom it was done to.
-    pub target_user: Option<UserName>,
+    pub target_username: Option<UserName>,
     /// The API key that it was done to.
     pub target_key: Option<KeyId>,
     /// What exactly, in words of ours: a new role, a key's scopes.
@@ -45,8 +45,8 @@ pub struct AuditRecord {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditFilter {
     /// Only what this user did.
-    pub user: Option<UserName>,
-    /// Only this.
+    pub username: Option<UserName>,
+    /// Only this action.
     pub action: Option<Action>,
     /// Only what was done to this run.
     pub run: Option<RunId>,

@@ -22,4 +22,4 @@ pub use sqlite::{BackupError, OpenError, RestoreError, Restored, Saved, SqliteSt
 pub use tokens::TokenStore;
 pub use usage::{DailyUsage, UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum};
 pub use users::{UserChange, UserEdit, UserRecord, UserStore};
-pub use webhooks::{ActiveWebhook, Attempt, Delivery, DeliveryFilter, DeliveryState, NewWebhook, NextAttempt, WebhookStore};
+pub use webhooks::{ActiveWebhook, Attempt, Delivery, DeliveryFilter, DeliveryStatus, NewWebhook, NextAttempt, WebhookStore};

@@ -14,10 +14,10 @@ pub enum UsageGroup {
     /// By day (UTC), the latest first.
     #[default]
     Day,
-    /// By user, by name.
-    User,
+    /// By owner, by name.
+    Owner,
     /// By agent, by name.
-    Agent,
+    AgentType,
     /// By the model that the agent named, by name.
     Model,
     /// By conversation, the newest first.

@@ -59,8 +59,8 @@ pub struct Attempt {
     pub host: String,
     /// When it was tried.
     pub at: Timestamp,
-    /// The answer's status, if there was an answer.
-    pub status: Option<u16>,
+    /// HTTP status of the response, if there was one.
+    pub http_status: Option<u16>,
     /// What went wrong, for a person.
     pub error: Option<String>,
     /// What follows from it.
@@ -81,7 +81,7 @@ pub enum NextAttempt {
 /// Where the sending of one event stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum DeliveryState {
+pub enum DeliveryStatus {
     /// It is tried again.
     Pending,
     /// The receiver has it.
@@ -90,7 +90,7 @@ pub enum DeliveryState {
     Failed,
 }
 
-impl DeliveryState {
+impl DeliveryStatus {
     /// The name on the wire and in the store.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -100,9 +100,9 @@ impl DeliveryState {
         }
     }
 
-    /// The state of that name.
+    /// The status with this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Pending, Self::Delivered, Self::Failed].into_iter().find(|state| state.as_str() == name)
+        [Self::Pending, Self::Delivered, Self::Failed].into_iter().find(|status| status.as_str() == name)
     }
 }
 
@@ -124,12 +124,12 @@ pub struct Delivery {
     /// The receiver's host and port. The whole address is shown to nobody, since it may hold a secret.
     pub host: String,
     /// Where it stands.
-    pub state: DeliveryState,
+    pub status: DeliveryStatus,
     /// How often it was tried.
     pub attempts: u32,
-    /// The status of the last answer.
+    /// HTTP status of the last response.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
+    pub http_status: Option<u16>,
     /// What went wrong at the last attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -148,7 +148,7 @@ pub struct DeliveryFilter {
     /// Only of this run.
     pub run: Option<RunId>,
     /// Only those that stand there.
-    pub state: Option<DeliveryState>,
+    pub status: Option<DeliveryStatus>,
     /// Only those before this one, which is where the last page ended.
     pub before: Option<u64>,
 }

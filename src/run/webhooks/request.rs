@@ -30,7 +30,7 @@ const KNOWN: [&str; 17] = [
     "usage",
     "notice",
     "log",
-    "error",
+    "agent_error",
     "done",
 ];
 

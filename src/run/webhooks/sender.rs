@@ -217,7 +217,7 @@ impl Sender {
         }
         let Answer { status, error, .. } = answer;
         let event = head.kind.to_owned();
-        let attempt = Attempt { webhook: webhook.id, message_id, seq: head.seq, event, host, at, status, error, then };
+        let attempt = Attempt { webhook: webhook.id, message_id, seq: head.seq, event, host, at, http_status: status, error, then };
         self.store.record_attempt(attempt).await?;
         Ok(then)
     }

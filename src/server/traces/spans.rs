@@ -77,7 +77,7 @@ struct Call {
     /// The call whose sub-agent made this one.
     parent: Option<SpanId>,
     id: String,
-    name: String,
+    tool: String,
     kind: Option<ToolKind>,
     from: Timestamp,
     /// When it was over, and how it went.
@@ -94,7 +94,7 @@ struct Line<'a> {
     #[serde(default, borrow)]
     id: Option<Cow<'a, str>>,
     #[serde(default, borrow)]
-    name: Option<Cow<'a, str>>,
+    tool: Option<Cow<'a, str>>,
     #[serde(default)]
     kind: Option<ToolKind>,
     #[serde(default)]
@@ -128,8 +128,8 @@ impl Story {
                 }
                 let parent = line.parent_tool_call_id.and_then(|parent| self.by_id.get(&*parent)).map(|place| self.calls[*place].span);
                 self.by_id.insert(id.clone().into_owned(), self.calls.len());
-                let (span, name) = (span_id(self.run, line.seq), line.name.as_deref().map(word).unwrap_or_default());
-                self.calls.push(Call { span, parent, id: word(&id), name, kind: line.kind, from: line.ts, over: None });
+                let (span, tool) = (span_id(self.run, line.seq), line.tool.as_deref().map(word).unwrap_or_default());
+                self.calls.push(Call { span, parent, id: word(&id), tool, kind: line.kind, from: line.ts, over: None });
             }
             ("tool_result", Some(id)) => {
                 if let Some(call) = self.by_id.get(&*id).and_then(|place| self.calls.get_mut(*place)) {
@@ -173,7 +173,7 @@ impl Story {
             let (to, result) = call.over.unwrap_or((ended, None));
             let mut of_call = vec![
                 KeyValue::new("gen_ai.operation.name", "execute_tool"),
-                KeyValue::new("gen_ai.tool.name", call.name.clone()),
+                KeyValue::new("gen_ai.tool.name", call.tool.clone()),
                 KeyValue::new("gen_ai.tool.call.id", call.id),
             ];
             of_call.extend(call.kind.and_then(name_of).map(|kind| KeyValue::new("openrunner.tool.kind", kind)));
@@ -183,7 +183,7 @@ impl Story {
                 _ => Status::error(result.clone()),
             };
             of_call.push(KeyValue::new("openrunner.tool.status", result));
-            let mut of_call = span(call.span, format!("execute_tool {}", call.name).into(), call.from, to, of_call, status);
+            let mut of_call = span(call.span, format!("execute_tool {}", call.tool).into(), call.from, to, of_call, status);
             of_call.parent_span_id = call.parent.unwrap_or(own);
             spans.push(of_call);
         }

@@ -50,7 +50,7 @@ fn tool_calls(events: &Events) {
                 assert!(called.insert(id()), "called twice: {event}");
                 open.insert(id());
                 assert!(event["title"].as_str().is_some_and(|title| !title.is_empty() && !title.contains('\n')), "a title is a line");
-                assert!(event["name"].as_str().is_some_and(|name| !name.is_empty()));
+                assert!(event["tool"].as_str().is_some_and(|name| !name.is_empty()));
             }
             Some("tool_output") => assert!(open.contains(id()), "output of no running call: {event}"),
             Some("tool_result") => {

@@ -142,21 +142,21 @@ async fn a_revoked_token_is_remembered_while_it_would_have_been_good(store: &dyn
 async fn the_audit_log_is_read_by_who_what_which_run_and_when(store: &dyn AuditStore) {
     let (run, key) = (RunId::new(), KeyId::new());
     let entry = |user: Option<&str>, action, at| AuditEntry {
-        at: Timestamp::from_millis(at),
-        user: user.map(name),
+        created_at: Timestamp::from_millis(at),
+        username: user.map(name),
         key: None,
         address: Some("::1".parse().unwrap()),
         action,
         outcome: "ok".into(),
         run: None,
-        target_user: None,
+        target_username: None,
         target_key: None,
         detail: None,
     };
     let whole = AuditEntry {
         key: Some(key),
         run: Some(run),
-        target_user: Some(name("bob")),
+        target_username: Some(name("bob")),
         target_key: Some(key),
         detail: Some("role=admin".into()),
         ..entry(Some("ann"), Action::RunCancel, 2_000)
@@ -166,11 +166,11 @@ async fn the_audit_log_is_read_by_who_what_which_run_and_when(store: &dyn AuditS
     }
     let times = async |filter: AuditFilter| {
         let found = store.audit(filter, 9).await.unwrap();
-        found.into_iter().map(|record| record.entry.at.as_millis()).collect::<Vec<_>>()
+        found.into_iter().map(|record| record.entry.created_at.as_millis()).collect::<Vec<_>>()
     };
     let all = AuditFilter::default;
     assert_eq!(times(all()).await, [3_000, 2_000, 1_000]);
-    assert_eq!(times(AuditFilter { user: Some(name("ann")), ..all() }).await, [2_000, 1_000]);
+    assert_eq!(times(AuditFilter { username: Some(name("ann")), ..all() }).await, [2_000, 1_000]);
     assert_eq!(times(AuditFilter { action: Some(Action::Login), ..all() }).await, [3_000, 1_000]);
     assert_eq!(times(AuditFilter { run: Some(run), ..all() }).await, [2_000]);
     assert_eq!(times(AuditFilter { since: Some(Timestamp::from_millis(2_000)), ..all() }).await, [3_000, 2_000]);

@@ -66,7 +66,7 @@ async fn a_run_that_goes_on_counts_and_one_that_is_gone_still_does(store: &(impl
     assert!(store.delete_run(gone.id).await.unwrap());
     let sum = in_all(store, &live.owner).await;
     assert_eq!((sum.input_tokens, sum.completed, sum.failed, sum.unpriced), (42, 0, 1, 1));
-    assert_eq!(by(store, UsageGroup::Agent).await, [("codex".to_owned(), 2), ("demo".to_owned(), 40)]);
+    assert_eq!(by(store, UsageGroup::AgentType).await, [("codex".to_owned(), 2), ("demo".to_owned(), 40)]);
     let spent = store.spent(&live.owner, crate::types::Day::of(on(3))).await.unwrap();
     assert_eq!((spent.tokens, spent.cost, spent.budget), (Tokens::new(44), Money::default(), Budget::default()));
     assert_eq!(store.spent(&live.owner, crate::types::Day::of(on(4))).await.unwrap().tokens, Tokens::new(0), "a new day");
@@ -87,13 +87,13 @@ async fn groups_come_in_order_in_pages_and_by_filter(store: &(impl RunStore + Us
     let first = keys(UsageFilter::default(), UsageGroup::Run, None, 2).await;
     assert_eq!(first, ids[..2]);
     assert_eq!(keys(UsageFilter::default(), UsageGroup::Run, first.last(), 2).await, ids[2..]);
-    assert_eq!(keys(UsageFilter::default(), UsageGroup::User, Some(&"ann".to_owned()), 9).await, ["bob"]);
+    assert_eq!(keys(UsageFilter::default(), UsageGroup::Owner, Some(&"ann".to_owned()), 9).await, ["bob"]);
     let ann = UsageFilter { owner: Some("ann".parse().unwrap()), ..UsageFilter::default() };
     assert_eq!(keys(ann.clone(), UsageGroup::Day, None, 9).await, ["1970-01-04", "1970-01-02"]);
     let since = UsageFilter { since: Some("1970-01-03".parse().unwrap()), ..ann.clone() };
     assert_eq!(keys(since, UsageGroup::Session, None, 9).await, [runs[2].session.to_string()]);
     let until = UsageFilter { until: Some("1970-01-03".parse().unwrap()), ..ann };
-    assert_eq!(keys(until, UsageGroup::Agent, None, 9).await, ["codex"]);
+    assert_eq!(keys(until, UsageGroup::AgentType, None, 9).await, ["codex"]);
     let demo = UsageFilter { agent_type: Some("demo".into()), session: Some(runs[0].session), ..UsageFilter::default() };
     assert_eq!(keys(demo, UsageGroup::Day, None, 9).await, [""; 0]);
 }
@@ -192,7 +192,7 @@ proptest! {
             let sum = store.usage_in_all(UsageFilter::default()).await.unwrap();
             assert_eq!((sum.input_tokens + sum.output_tokens, sum.cost.unwrap_or_default().micros()), (tokens, micros));
             let groups =
-                [UsageGroup::Day, UsageGroup::User, UsageGroup::Agent, UsageGroup::Model, UsageGroup::Session, UsageGroup::Run];
+                [UsageGroup::Day, UsageGroup::Owner, UsageGroup::AgentType, UsageGroup::Model, UsageGroup::Session, UsageGroup::Run];
             for group in groups {
                 let records = store.usage(UsageFilter::default(), group, None, 100).await.unwrap();
                 let of = |part: fn(&UsageSum) -> u64| records.iter().map(|record| part(&record.sum)).sum::<u64>();

@@ -2,7 +2,7 @@
 
 use super::runs::{batch, contract, record};
 use crate::run::store::{
-    ActiveWebhook, Attempt, Delivery, DeliveryFilter, DeliveryState, NewWebhook, NextAttempt, RunRecord, RunStore, WebhookStore,
+    ActiveWebhook, Attempt, Delivery, DeliveryFilter, DeliveryStatus, NewWebhook, NextAttempt, RunRecord, RunStore, WebhookStore,
 };
 use crate::types::Timestamp;
 
@@ -36,7 +36,7 @@ fn attempt(webhook: &ActiveWebhook, seq: u64, then: NextAttempt) -> Attempt {
         event: "done".to_owned(),
         host: "example.test:443".to_owned(),
         at: at(10),
-        status: Some(503),
+        http_status: Some(503),
         error: Some("not now".to_owned()),
         then,
     }
@@ -63,16 +63,16 @@ async fn what_was_taken_moves_the_cursor_and_what_was_not_is_tried_again(store: 
     let waiting = active(store).await.remove(0);
     assert_eq!((waiting.cursor, waiting.attempts, waiting.next_at), (0, 2, Some(at(50))));
     let told = all(store).await;
-    assert_eq!((told.len(), told[0].state, told[0].attempts, told[0].next_attempt_at), (1, DeliveryState::Pending, 2, Some(at(50))));
-    assert_eq!((told[0].id.as_str(), told[0].status, told[0].error.as_deref()), ("msg_3", Some(503), Some("not now")));
+    assert_eq!((told.len(), told[0].status, told[0].attempts, told[0].next_attempt_at), (1, DeliveryStatus::Pending, 2, Some(at(50))));
+    assert_eq!((told[0].id.as_str(), told[0].http_status, told[0].error.as_deref()), ("msg_3", Some(503), Some("not now")));
 
-    let taken = Attempt { status: Some(204), error: None, at: at(60), ..attempt(&webhook, 3, NextAttempt::Delivered) };
+    let taken = Attempt { http_status: Some(204), error: None, at: at(60), ..attempt(&webhook, 3, NextAttempt::Delivered) };
     store.record_attempt(taken).await.unwrap();
     let moved = active(store).await.remove(0);
     assert_eq!((moved.cursor, moved.attempts, moved.next_at), (3, 0, None));
     let told = all(store).await;
-    assert_eq!((told.len(), told[0].state, told[0].attempts, told[0].next_attempt_at), (1, DeliveryState::Delivered, 3, None));
-    assert_eq!((told[0].status, &told[0].error, told[0].last_attempt_at), (Some(204), &None, at(60)));
+    assert_eq!((told.len(), told[0].status, told[0].attempts, told[0].next_attempt_at), (1, DeliveryStatus::Delivered, 3, None));
+    assert_eq!((told[0].http_status, &told[0].error, told[0].last_attempt_at), (Some(204), &None, at(60)));
 }
 
 async fn a_place_that_was_given_up_or_is_finished_is_active_no_more(store: &dyn RunStore) {
@@ -83,7 +83,7 @@ async fn a_place_that_was_given_up_or_is_finished_is_active_no_more(store: &dyn 
     assert_eq!(active(store).await, [found[2].clone()]);
     store.finish_webhook(found[0].id).await.unwrap();
     let told = all(store).await;
-    assert_eq!((told.len(), told[0].state), (1, DeliveryState::Failed), "that it was given up is not forgotten");
+    assert_eq!((told.len(), told[0].status), (1, DeliveryStatus::Failed), "that it was given up is not forgotten");
 }
 
 async fn deliveries_are_found_by_run_owner_and_state_in_pages(store: &dyn RunStore) {
@@ -101,7 +101,7 @@ async fn deliveries_are_found_by_run_owner_and_state_in_pages(store: &dyn RunSto
     assert_eq!(matching(any()).await, [(ann.id, 2), (bob.id, 1), (ann.id, 1)], "newest first");
     assert_eq!(matching(DeliveryFilter { run: Some(bob.id), ..any() }).await, [(bob.id, 1)]);
     assert_eq!(matching(DeliveryFilter { owner: Some(ann.owner.clone()), ..any() }).await, [(ann.id, 2), (ann.id, 1)]);
-    assert_eq!(matching(DeliveryFilter { state: Some(DeliveryState::Pending), ..any() }).await, [(bob.id, 1)]);
+    assert_eq!(matching(DeliveryFilter { status: Some(DeliveryStatus::Pending), ..any() }).await, [(bob.id, 1)]);
     let page = store.deliveries(any(), 2).await.unwrap();
     assert_eq!(matching(DeliveryFilter { before: Some(page[1].number), ..any() }).await, [(ann.id, 1)]);
 }

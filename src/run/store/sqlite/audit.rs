@@ -19,14 +19,14 @@ impl AuditStore for SqliteStore {
                 let sql = "INSERT INTO audit (at, user, key_id, address, action, outcome, run_id, target_user, target_key, detail)
                            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
                 let values = params![
-                    entry.at.as_millis(),
-                    entry.user.map(|user| user.to_string()),
+                    entry.created_at.as_millis(),
+                    entry.username.map(|user| user.to_string()),
                     entry.key.map(|key| key.to_string()),
                     entry.address.map(|address| address.to_string()),
                     entry.action.as_str(),
                     entry.outcome,
                     entry.run.map(|run| run.to_string()),
-                    entry.target_user.map(|user| user.to_string()),
+                    entry.target_username.map(|user| user.to_string()),
                     entry.target_key.map(|key| key.to_string()),
                     entry.detail,
                 ];
@@ -61,7 +61,7 @@ fn conditions(filter: AuditFilter) -> (String, Vec<Box<dyn ToSql>>) {
             terms.push(format!("{term} ?{}", values.len()));
         }
     };
-    add("user =", filter.user.map(|user| Box::new(user.to_string()) as _));
+    add("user =", filter.username.map(|user| Box::new(user.to_string()) as _));
     add("action =", filter.action.map(|action| Box::new(action.as_str()) as _));
     add("run_id =", filter.run.map(|run| Box::new(run.to_string()) as _));
     add("at >=", filter.since.map(|since| Box::new(since.as_millis()) as _));
@@ -76,14 +76,14 @@ fn decode(row: &Row<'_>) -> Result<AuditRecord, StoreError> {
     let maybe = |column: usize| row.get::<_, Option<String>>(column).map_err(|error| damaged(error.to_string()));
     let action = text(5)?;
     let entry = AuditEntry {
-        at: Timestamp::from_millis(row.get(1).map_err(|error| damaged(error.to_string()))?),
-        user: parsed(maybe(2)?).map_err(&damaged)?,
+        created_at: Timestamp::from_millis(row.get(1).map_err(|error| damaged(error.to_string()))?),
+        username: parsed(maybe(2)?).map_err(&damaged)?,
         key: parsed(maybe(3)?).map_err(&damaged)?,
         address: parsed(maybe(4)?).map_err(&damaged)?,
         action: Action::from_name(&action).ok_or_else(|| damaged(format!("action {action:?} is not known")))?,
         outcome: text(6)?,
         run: parsed(maybe(7)?).map_err(&damaged)?,
-        target_user: parsed(maybe(8)?).map_err(&damaged)?,
+        target_username: parsed(maybe(8)?).map_err(&damaged)?,
         target_key: parsed(maybe(9)?).map_err(&damaged)?,
         detail: maybe(10)?,
     };

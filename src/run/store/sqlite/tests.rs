@@ -79,14 +79,14 @@ async fn the_audit_log_can_be_neither_changed_nor_shortened() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(folder.path()).unwrap();
     let entry = AuditEntry {
-        at: Timestamp::from_millis(1),
-        user: None,
+        created_at: Timestamp::from_millis(1),
+        username: None,
         key: None,
         address: None,
         action: Action::Login,
         outcome: "ok".into(),
         run: None,
-        target_user: None,
+        target_username: None,
         target_key: None,
         detail: None,
     };

@@ -193,8 +193,8 @@ fn table_for(filter: &UsageFilter, group: Option<UsageGroup>) -> &'static str {
 fn column_of(group: UsageGroup) -> &'static str {
     match group {
         UsageGroup::Day => "day",
-        UsageGroup::User => "owner",
-        UsageGroup::Agent => "agent_type",
+        UsageGroup::Owner => "owner",
+        UsageGroup::AgentType => "agent_type",
         UsageGroup::Model => "model",
         UsageGroup::Session => "session_id",
         UsageGroup::Run => "run_id",

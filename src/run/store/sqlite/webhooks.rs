@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row, ToSql, params};
 use super::SqliteStore;
 use super::decode::{integer, reading, writing};
 use crate::run::store::{
-    ActiveWebhook, Attempt, Delivery, DeliveryFilter, DeliveryState, NewWebhook, NextAttempt, StoreError, WebhookStore,
+    ActiveWebhook, Attempt, Delivery, DeliveryFilter, DeliveryStatus, NewWebhook, NextAttempt, StoreError, WebhookStore,
 };
 use crate::types::{RunId, Timestamp};
 
@@ -67,10 +67,10 @@ impl WebhookStore for SqliteStore {
 }
 
 fn record(connection: &Connection, attempt: &Attempt) -> Result<(), StoreError> {
-    let (state, next_at) = match attempt.then {
-        NextAttempt::Delivered => (DeliveryState::Delivered, None),
-        NextAttempt::Again(at) => (DeliveryState::Pending, Some(at.as_millis())),
-        NextAttempt::GivenUp => (DeliveryState::Failed, None),
+    let (status, next_at) = match attempt.then {
+        NextAttempt::Delivered => (DeliveryStatus::Delivered, None),
+        NextAttempt::Again(at) => (DeliveryStatus::Pending, Some(at.as_millis())),
+        NextAttempt::GivenUp => (DeliveryStatus::Failed, None),
     };
     let updated = match attempt.then {
         NextAttempt::Delivered => {
@@ -98,8 +98,8 @@ fn record(connection: &Connection, attempt: &Attempt) -> Result<(), StoreError> 
         integer(attempt.seq),
         attempt.event,
         attempt.host,
-        state.as_str(),
-        attempt.status,
+        status.as_str(),
+        attempt.http_status,
         attempt.error,
         attempt.at.as_millis(),
         next_at,
@@ -122,7 +122,7 @@ fn conditions(filter: &DeliveryFilter) -> (String, Vec<Box<dyn ToSql>>) {
     };
     add("owner =", filter.owner.as_ref().map(|owner| Box::new(owner.to_string()) as _));
     add("run_id =", filter.run.map(|run| Box::new(run.to_string()) as _));
-    add("deliveries.state =", filter.state.map(|state| Box::new(state.as_str()) as _));
+    add("deliveries.state =", filter.status.map(|status| Box::new(status.as_str()) as _));
     add("deliveries.id <", filter.before.map(|before| Box::new(integer(before)) as _));
     (terms.join(" AND "), values)
 }
@@ -149,10 +149,10 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, StoreError> {
     let id: i64 = row.get(0).map_err(reading)?;
     let damaged = |problem: String| StoreError::Damaged { table: "webhook_deliveries", id: id.to_string(), problem };
     let text = |column: usize| row.get::<_, String>(column).map_err(|error| damaged(error.to_string()));
-    let state = text(6)?;
+    let status = text(6)?;
     let number = |number: i64| u64::try_from(number).map_err(|error| damaged(error.to_string()));
     let (seq, attempts): (i64, u32) = (row.get(3).map_err(reading)?, row.get(7).map_err(reading)?);
-    let (status, error, last_at, next_at): (Option<u16>, Option<String>, i64, Option<i64>) =
+    let (http_status, error, last_at, next_at): (Option<u16>, Option<String>, i64, Option<i64>) =
         (row.get(8).map_err(reading)?, row.get(9).map_err(reading)?, row.get(10).map_err(reading)?, row.get(11).map_err(reading)?);
     Ok(Delivery {
         number: number(id)?,
@@ -161,9 +161,9 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, StoreError> {
         seq: number(seq)?,
         event: text(4)?,
         host: text(5)?,
-        state: DeliveryState::from_name(&state).ok_or_else(|| damaged(format!("state {state:?} is not known")))?,
+        status: DeliveryStatus::from_name(&status).ok_or_else(|| damaged(format!("status {status:?} is not known")))?,
         attempts,
-        status,
+        http_status,
         error,
         last_attempt_at: Timestamp::from_millis(last_at),
         next_attempt_at: next_at.map(Timestamp::from_millis),
