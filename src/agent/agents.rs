@@ -123,8 +123,7 @@ impl Agents {
                     Entry::InProcess(agent) => Known::InProcess(Arc::clone(agent)),
                     Entry::Program(program) => {
                         let server = host.env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-                        let allowed = [&host.allowed_env, program.passed_env()].concat();
-                        let env = env::build(server, program.environment(), &allowed);
+                        let env = env::build(server, &program.info().environment, &host.allowed_env);
                         let home = PathBuf::from(env.get("HOME").cloned().unwrap_or_else(|| "/".into()));
                         let prober = Prober::new(env.clone(), home, host.empty_dir.clone());
                         let detector = Detector::new(Arc::clone(program), prober, folders(&host.agents_dir, &env));
@@ -160,10 +159,14 @@ impl Agents {
     /// # Errors
     /// [`BadArgs`] if nobody may use them, or if the agent is unknown or has no command line.
     pub fn judge_args(&self, name: &str, args: &[String]) -> Result<Widening, BadArgs> {
-        match self.by_name.get(name) {
-            Some(Known::Program(known)) => flags::judge(known.program.flags(), args),
-            _ if args.is_empty() => Ok(Widening::default()),
-            _ => Err(BadArgs::MessageRejected { agent: name.to_owned() }),
+        let table = match self.by_name.get(name) {
+            Some(Known::Program(known)) => known.program.info().flags,
+            Some(Known::InProcess(_)) | None => None,
+        };
+        match table {
+            Some(table) => flags::judge(table, args),
+            None if args.is_empty() => Ok(Widening::default()),
+            None => Err(BadArgs::MessageRejected { agent: name.to_owned() }),
         }
     }
 
@@ -362,7 +365,7 @@ impl Known {
             Self::InProcess(_) => ("in-process", Capabilities::default()),
             Self::Program(known) => {
                 let variant = known.detector.glance().and_then(|found| found.inspection).map_or("", |inspection| inspection.variant);
-                (known.program.protocol(), known.program.capabilities(variant))
+                (known.program.info().protocol, known.program.capabilities(variant))
             }
         };
         AgentSummary { agent_type: name.to_owned(), protocol, capabilities, available: self.report(name).available }
@@ -388,8 +391,8 @@ impl Known {
                 None => Authenticated::Yes,
                 Some(_) => inspection.map_or(Authenticated::Unknown, |inspection| inspection.authenticated),
             },
-            install: program.and_then(|program| text(program.install_command())),
-            login: program.and_then(|program| text(program.login_hint())),
+            install: program.and_then(|program| text(program.info().install_command())),
+            login: program.and_then(|program| text(&program.info().login_hint)),
             error,
         }
     }
@@ -413,13 +416,14 @@ fn no_such_agent(name: &str) -> Failure {
 }
 
 fn not_installed(program: &dyn Program) -> Failure {
-    let help = match (program.install_command(), program.location()) {
+    let info = program.info();
+    let help = match (info.install_command(), &info.location) {
         ("", Location::Named(file)) => format!(": there is no program {file} along the PATH of the server"),
         ("", Location::At(path)) => format!(": {} is no program", path.display()),
         ("", Location::BuiltIn) => String::new(),
         (command, _) => format!("; install it with: {command}"),
     };
-    Failure::new(Cause::NotInstalled, format!("{} is not installed on this machine{help}", program.name()))
+    Failure::new(Cause::NotInstalled, format!("{} is not installed on this machine{help}", info.name))
 }
 
 impl std::fmt::Debug for Agents {

@@ -93,12 +93,12 @@ impl Detector {
     }
 
     fn locate(&self) -> Option<Identity> {
-        let path = match self.program.location() {
+        let path = match &self.program.info().location {
             Location::BuiltIn if cfg!(target_os = "linux") => PathBuf::from("/proc/self/exe"),
             Location::BuiltIn => std::env::current_exe().ok()?,
             Location::At(path) => Some(path.to_owned()).filter(|path| is_executable(path))?,
             Location::Named(name) => {
-                let found = self.folders.iter().map(|folder| folder.join(name)).find(|path| is_executable(path))?;
+                let found = self.folders.iter().map(|folder| folder.join(name.as_ref())).find(|path| is_executable(path))?;
                 self.program.native(&found).filter(|native| is_executable(native)).unwrap_or(found)
             }
         };
@@ -121,13 +121,13 @@ pub(super) fn folders(private: &Path, env: &BTreeMap<String, String>) -> Vec<Pat
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use async_trait::async_trait;
 
     use super::*;
-    use crate::agent::flags::Flag;
-    use crate::agent::{Authenticated, Capabilities, Environment, Invocation, Parser, Task};
+    use crate::agent::{Authenticated, Capabilities, Environment, Install, Invocation, Parser, ProgramInfo, Task};
     use crate::types::Failure;
 
     #[derive(Default)]
@@ -137,29 +137,18 @@ mod tests {
 
     #[async_trait]
     impl Program for Counting {
-        fn name(&self) -> &'static str {
-            "counting"
-        }
-        fn protocol(&self) -> &'static str {
-            "text"
-        }
-        fn location(&self) -> Location<'_> {
-            Location::Named("counting")
-        }
-        fn install_command(&self) -> &'static str {
-            ""
-        }
-        fn login_hint(&self) -> &'static str {
-            ""
-        }
-        fn environment(&self) -> Environment {
-            Environment::default()
-        }
-        fn flags(&self) -> &'static [Flag] {
-            &[]
-        }
-        fn capabilities(&self, _variant: &str) -> Capabilities {
-            Capabilities::default()
+        fn info(&self) -> &ProgramInfo {
+            static INFO: ProgramInfo = ProgramInfo {
+                name: Cow::Borrowed("counting"),
+                protocol: "text",
+                location: Location::Named(Cow::Borrowed("counting")),
+                install: Install::Unknown,
+                login_hint: Cow::Borrowed(""),
+                environment: Environment { prefixes: &[], names: &[], configured: Vec::new() },
+                flags: None,
+                capabilities: Capabilities::NONE,
+            };
+            &INFO
         }
 
         async fn inspect(&self, _: &Path, _: &Prober) -> Inspection {

@@ -32,7 +32,7 @@ const NEVER: &[&str] = &["DATABASE_URL"];
 /// lists in `allowed`.
 pub(super) fn build<'a>(
     server: impl IntoIterator<Item = (&'a str, &'a str)>,
-    agent: Environment,
+    agent: &Environment,
     allowed: &[String],
 ) -> BTreeMap<String, String> {
     let mut built: BTreeMap<String, String> = server
@@ -43,6 +43,7 @@ pub(super) fn build<'a>(
                 || agent.names.contains(name)
                 || begins(name, BASE_PREFIXES)
                 || begins(name, agent.prefixes)
+                || agent.configured.iter().any(|other| other == name)
                 || allowed.iter().any(|other| other == name);
             wanted && !is_kept_from_agents(name)
         })
@@ -69,11 +70,11 @@ fn begins(name: &str, prefixes: &[&str]) -> bool {
 mod tests {
     use super::*;
 
-    const AGENT: Environment = Environment { prefixes: &["ANTHROPIC_"], names: &["PGHOST"] };
+    const AGENT: Environment = Environment { prefixes: &["ANTHROPIC_"], names: &["PGHOST"], configured: Vec::new() };
 
     fn built(names: &[&str], allowed: &[&str]) -> Vec<String> {
         let allowed: Vec<String> = allowed.iter().map(|name| (*name).to_owned()).collect();
-        build(names.iter().map(|name| (*name, "x")), AGENT, &allowed)
+        build(names.iter().map(|name| (*name, "x")), &AGENT, &allowed)
             .into_keys()
             .filter(|name| name != "TERM" && name != "NO_COLOR")
             .collect()

@@ -4,6 +4,7 @@ pub mod acp;
 mod agents;
 pub mod claude_code;
 pub mod codex;
+mod common;
 mod conceal;
 pub mod configured;
 pub mod demo;
@@ -15,17 +16,18 @@ pub mod opencode;
 pub mod probe;
 mod registry;
 #[cfg(test)]
+#[path = "../../tests/replay/mod.rs"]
 pub(crate) mod replay;
 mod state_file;
 mod traits;
 mod versions;
 
 pub use agents::{AgentReport, AgentSummary, Agents, Host, Start};
+pub use common::{Capabilities, Environment, Install, Location, ProgramInfo};
 pub use env::is_kept_from_agents;
 pub use registry::Registry;
 pub use traits::{
-    Agent, Authenticated, Capabilities, Environment, Inspection, Installed, Invocation, Item, LineOutcome, Location, Mode, Output, Parser,
-    Program, Result, Started, Task,
+    Agent, Authenticated, Inspection, Installed, Invocation, Item, LineOutcome, Mode, Output, Parser, Program, Result, Started, Task,
 };
 
 /// Adds the agents of your own that live in this process: register each here, as in `registry.with_agent(MyAgent {})`. See [`Agent`].

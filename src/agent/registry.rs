@@ -31,7 +31,7 @@ impl Registry {
     /// Adds an agent that is a program. One of the same name is replaced.
     #[must_use]
     pub fn with_program(mut self, program: impl Program) -> Self {
-        self.agents.insert(program.name().to_owned(), Entry::Program(Arc::new(program)));
+        self.agents.insert(program.info().name.clone().into_owned(), Entry::Program(Arc::new(program)));
         self
     }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
-use crate::agent::flags::Flag;
+use crate::agent::common::{Capabilities, ProgramInfo};
 use crate::agent::probe::Prober;
 use crate::process::Exit;
 use crate::types::{Answer, Failure, McpServer, RunSpec, StreamEvent, TurnEnd};
@@ -68,63 +68,33 @@ pub trait Agent: Send + Sync + 'static {
 /// An agent that is a program on this machine.
 #[async_trait]
 pub trait Program: Send + Sync + 'static {
-    /// The `agent_type` that clients ask for.
-    fn name(&self) -> &str;
+    /// The fixed facts about the program.
+    fn info(&self) -> &ProgramInfo;
 
-    /// The word for how it is spoken with: `stream-json`, `app-server`, `acp`, `text`, `jsonl`, `demo`.
-    fn protocol(&self) -> &'static str;
-
-    /// Where the program may be.
-    fn location(&self) -> Location<'_>;
-
-    /// The program to start instead of the one that was found, for launchers that only start another program.
+    /// The program to start instead of `found`, for launchers that only start another program. `None` to start `found` itself.
     fn native(&self, found: &Path) -> Option<PathBuf> {
         let _ = found;
         None
     }
 
-    /// The exact command that installs it, for a person to paste.
-    fn install_command(&self) -> &str;
-
-    /// What a person does to log in, for a person to read.
-    fn login_hint(&self) -> &str;
-
-    /// Which variables of the server's environment it needs, beside those that every agent gets.
-    fn environment(&self) -> Environment;
-
-    /// Names of further variables of the server's environment that the operator lets this program have.
-    fn passed_env(&self) -> &[String] {
-        &[]
+    /// What a client can do with it. `variant` is that of its [`Inspection`], or empty before the first one.
+    fn capabilities(&self, variant: &str) -> Capabilities {
+        let _ = variant;
+        self.info().capabilities
     }
 
-    /// What is known of its command line, for judging `extra_args`.
-    fn flags(&self) -> &'static [Flag];
-
-    /// What a client can do with it. `variant` is the word of its [`Inspection`], empty while it has not been looked at.
-    fn capabilities(&self, variant: &str) -> Capabilities;
-
-    /// Finds out what `binary` is. Runs at most a few short commands through `prober`, none of which may start work.
+    /// Determines the version, the variant and the login state of `binary`. Runs at most a few short commands through `prober`, none of
+    /// which may start work.
     async fn inspect(&self, binary: &Path, prober: &Prober) -> Inspection;
 
     /// The arguments and variables for one run.
     ///
     /// # Errors
-    /// A [`Failure`] if this program cannot be given this task, such as a prompt too long for a command line.
+    /// A [`Failure`] if the program cannot carry out this task, for example because the prompt is too long for a command line.
     fn invocation(&self, task: &Task, installed: &Installed) -> std::result::Result<Invocation, Failure>;
 
-    /// A fresh parser for one process.
+    /// A new parser for one process.
     fn parser(&self, task: &Task, installed: &Installed) -> Box<dyn Parser>;
-}
-
-/// Where a program is looked for: never in a working folder, never by a relative path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Location<'a> {
-    /// By this file name, in the private prefix first, then along `PATH`.
-    Named(&'a str),
-    /// It is this file. The path is absolute.
-    At(&'a Path),
-    /// It is this very program.
-    BuiltIn,
 }
 
 /// How a program is spoken with.
@@ -137,37 +107,6 @@ pub enum Mode {
     /// The prompt goes in, lines come out. The operator's fallback for a release that breaks the two-way protocol: no
     /// permissions, no steering, and, of Codex and `OpenCode`, no text before it is finished.
     OneShot,
-}
-
-/// Which variables of the server's environment a program is given.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Environment {
-    /// Every variable whose name begins with one of these.
-    pub prefixes: &'static [&'static str],
-    /// These by name.
-    pub names: &'static [&'static str],
-}
-
-/// What a client can do with an agent beside giving it a prompt.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a yes or no of its own, and so it stands on the wire")]
-pub struct Capabilities {
-    /// Continue a conversation in a later run.
-    pub resume: bool,
-    /// Send it a further message in the same run, once its turn is over.
-    pub messages: bool,
-    /// Add to a turn while it goes on, without interrupting it.
-    pub steer: bool,
-    /// Stop a turn without ending the process.
-    pub interrupt: bool,
-    /// Be asked before it uses a tool.
-    pub permissions: bool,
-    /// Be asked a question.
-    pub questions: bool,
-    /// Choose its model.
-    pub models: bool,
-    /// Give it MCP servers.
-    pub mcp_servers: bool,
 }
 
 /// What one run asks of a program.
@@ -238,7 +177,7 @@ pub trait Parser: Send {
 
     /// Takes one line without its newline. Never fails and never panics, whatever the bytes were: a line that it does not know
     /// becomes a [`StreamEvent::Raw`].
-    fn line(&mut self, line: &str, out: &mut Output) -> LineOutcome;
+    fn handle_line(&mut self, line: &str, out: &mut Output) -> LineOutcome;
 
     /// The request that a [`StreamEvent::PermissionRequest`] or [`StreamEvent::Question`] of this parser named was answered. An
     /// unknown or already answered request is ignored, and so is an answer of the other kind.
@@ -251,7 +190,7 @@ pub trait Parser: Send {
 
     /// Begins another turn with a message of the user's. Called only after [`Item::TurnEnded`]. `false` if the program takes no
     /// further messages; nothing was said then.
-    fn say(&mut self, text: &str, out: &mut Output) -> bool {
+    fn begin_turn(&mut self, text: &str, out: &mut Output) -> bool {
         let _ = (text, out);
         false
     }
@@ -271,13 +210,13 @@ pub trait Parser: Send {
     }
 
     /// The program's output is over: no line follows.
-    fn end_of_output(&mut self, out: &mut Output) {
+    fn handle_end_of_output(&mut self, out: &mut Output) {
         let _ = out;
     }
 
     /// The process is over, after the end of its output. For programs whose exit alone says how the turn went: those may end it
     /// only here.
-    fn exited(&mut self, exit: Exit, out: &mut Output) {
+    fn handle_exit(&mut self, exit: Exit, out: &mut Output) {
         let _ = (exit, out);
     }
 

@@ -393,7 +393,7 @@ mod tests {
 
     use super::*;
     use crate::agent::claude_code::ClaudeCode;
-    use crate::agent::replay::{self, Act};
+    use crate::agent::replay::{self, Action};
     use crate::agent::{Mode, Program};
 
     fn shown<'a>(events: impl IntoIterator<Item = &'a StreamEvent>) -> String {
@@ -499,7 +499,7 @@ mod tests {
                 let mode = if recording.two_way { Mode::TwoWay } else { Mode::OneShot };
                 let parser =
                     ClaudeCode::new(mode).parser(&replay::task("claude_code"), &replay::installed("claude", "2.1.330", "claude_code"));
-                let replayed = replay::replay(&recording, parser, |_| None::<Act>);
+                let replayed = replay::replay(&recording, parser, |_| None::<Action>);
                 insta::assert_snapshot!(format!("shown_{name}"), shown(replayed.events()));
             }
         });

@@ -9,9 +9,11 @@
 //! speaks the protocol can be driven by it; what one of them does in its own way is told by a [`Dialect`].
 
 mod causes;
+mod dialect;
 pub(crate) mod diff;
 mod parser;
 mod permissions;
+mod plan;
 mod setup;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -21,5 +23,6 @@ mod usage;
 mod wire;
 
 pub(crate) use causes::{from_status, from_words};
-pub(crate) use parser::plan_entries;
-pub use parser::{Acp, Dialect};
+pub use dialect::Dialect;
+pub use parser::Acp;
+pub(crate) use plan::plan_entries;

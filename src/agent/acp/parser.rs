@@ -1,11 +1,13 @@
 //! The client's side of the conversation, line by line.
 
-use agent_client_protocol_schema::v1::{StopReason, ToolCallUpdate, ToolKind};
+use agent_client_protocol_schema::v1::{StopReason, ToolCallUpdate};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::causes::{self, Asked, INVALID_PARAMS, METHOD_NOT_FOUND};
+use super::dialect::Dialect;
 use super::permissions::Permissions;
+use super::plan::plan_entries;
 use super::setup::{Wanted, current_model, prompt};
 use super::text::Speech;
 use super::tools::Calls;
@@ -13,33 +15,11 @@ use super::usage::Spent;
 use super::wire::{Chunk, Message, PermissionRequest, Plan, Update, UpdateKind, Withdrawn, notification, refusal, request, response};
 use crate::agent::{Item, LineOutcome, Output, Parser, Started, Task};
 use crate::process::Exit;
-use crate::types::{Answer, Cause, Decision, Delta, Failure, Level, NoticeCode, PlanEntry, PlanStatus, StreamEvent};
-
-/// What a tool changed, by its name, its input and its raw output.
-pub(crate) type FileChanges = fn(name: &str, input: &Value, output: &Value) -> Vec<StreamEvent>;
-
-/// What one agent does in its own way. The default suits an agent of which nothing is known.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Dialect {
-    /// Where the agent does not name its tools: the name, from the kind and title of a call's first mention.
-    pub(crate) tool_name: Option<fn(ToolKind, &str) -> String>,
-    /// The tool whose input `todos` is the agent's plan.
-    pub(crate) plan_tool: Option<&'static str>,
-    /// What a finished call changed, where the agent gives no diff, or none of the whole file.
-    pub(crate) file_changes: Option<FileChanges>,
-    /// Whether a call that the agent calls completed has failed all the same, by its raw output.
-    pub(crate) failed: Option<fn(&Value) -> bool>,
-    /// The agent writes files itself and asks us to write them as well, whatever we offer.
-    pub(crate) writes_twice: bool,
-    /// Commands of the agent's own that may well end without a word.
-    pub(crate) silent_commands: &'static [&'static str],
-    /// What an exit without a result means.
-    pub(crate) diagnose: Option<fn(Exit, &str) -> Option<Failure>>,
-}
+use crate::types::{Answer, Cause, Decision, Delta, Failure, Level, NoticeCode, StreamEvent};
 
 /// A client of the Agent Client Protocol, for one process and one conversation.
 ///
-/// A turn goes on while a request of ours is unanswered: from the start of the process, or from [`Parser::say`], to the answer
+/// A turn goes on while a request of ours is unanswered: from the start of the process, or from [`Parser::begin_turn`], to the answer
 /// to `session/prompt`.
 pub struct Acp {
     wanted: Wanted,
@@ -385,7 +365,7 @@ impl Parser for Acp {
         self.send(Step::Initialize, "initialize", &Wanted::initialize(), out);
     }
 
-    fn line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
+    fn handle_line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
         let Ok(message) = serde_json::from_str::<Message<'_>>(line) else { return out.raw(line) };
         match (message.method.as_deref(), message.id) {
             (Some("session/update"), None) => self.update(message.params, line, out),
@@ -404,7 +384,7 @@ impl Parser for Acp {
         }
     }
 
-    fn say(&mut self, text: &str, out: &mut Output) -> bool {
+    fn begin_turn(&mut self, text: &str, out: &mut Output) -> bool {
         if self.session.is_none() || self.waiting.is_some() {
             return false;
         }
@@ -430,7 +410,7 @@ impl Parser for Acp {
         true
     }
 
-    fn end_of_output(&mut self, out: &mut Output) {
+    fn handle_end_of_output(&mut self, out: &mut Output) {
         self.speech.close(out);
         self.permissions.close_all("the agent has ended", &mut self.calls, out);
         self.calls.finish(self.interrupted, out);
@@ -439,18 +419,4 @@ impl Parser for Acp {
     fn diagnose(&self, exit: Exit, stderr_tail: &str) -> Option<Failure> {
         self.dialect.diagnose.and_then(|diagnose| diagnose(exit, stderr_tail))
     }
-}
-
-/// The steps of a plan, tolerantly: a step that was given up is not part of the plan any more.
-pub(crate) fn plan_entries(entries: &[Value]) -> Vec<PlanEntry> {
-    let entry = |entry: &Value| {
-        let status = match entry.get("status").and_then(Value::as_str) {
-            Some("cancelled") => return None,
-            Some("in_progress") => PlanStatus::InProgress,
-            Some("completed") => PlanStatus::Completed,
-            _ => PlanStatus::Pending,
-        };
-        Some(PlanEntry { content: entry.get("content")?.as_str()?.to_owned(), status })
-    };
-    entries.iter().filter_map(entry).collect()
 }

@@ -8,21 +8,19 @@ use serde_json::{Value, json};
 use super::tools::Calls;
 use super::wire::{PermissionOption, PermissionRequest, response};
 use crate::agent::Output;
+use crate::agent::common::{OpenRequests, Rejected};
 use crate::types::{DecidedBy, Decision, StreamEvent};
 
 /// The requests of one process.
 #[derive(Debug, Default)]
 pub(super) struct Permissions {
-    /// Those without an end, in the order of their asking.
-    open: Vec<Asked>,
+    open: OpenRequests<Asked>,
     /// How often each id of the agent's was used: one that comes again is told under another id, so that no two requests share one.
     uses: HashMap<String, u32>,
 }
 
 #[derive(Debug)]
 struct Asked {
-    /// The id that we announced.
-    key: String,
     /// The agent's own.
     id: Value,
     call: String,
@@ -33,32 +31,35 @@ impl Permissions {
     /// Announces a request of the agent.
     pub(super) fn ask(&mut self, id: Value, asked: PermissionRequest, calls: &mut Calls, out: &mut Output) {
         let asking = calls.ask(asked.tool_call, out);
+        let key = self.key(&id);
         let offered = [Decision::AllowOnce, Decision::AllowAlways, Decision::Deny];
         let options = offered.into_iter().filter(|decision| choice(&asked.options, *decision).is_some() || *decision == Decision::Deny);
-        let key = self.key(&id);
+        let options = options.collect();
+        let open = Asked { id, call: asking.id.clone(), options: asked.options };
+        if let Err(Rejected { request, reason }) = self.open.insert(key.clone(), open) {
+            out.event(reason.notice());
+            return cancel(&request.id, &request.call, calls, out);
+        }
         out.event(StreamEvent::PermissionRequest {
-            id: key.clone(),
-            tool_call_id: Some(asking.id.clone()),
+            id: key,
+            tool_call_id: Some(asking.id),
             tool: asking.tool,
             kind: asking.kind,
             input: asking.input,
-            options: options.collect(),
+            options,
             expires_at: None,
         });
-        self.open.push(Asked { key, id, call: asking.id, options: asked.options });
     }
 
     /// Refuses a request that comes outside of a turn, or after its interrupt: there is nobody to ask.
     pub(super) fn refuse(id: &Value, asked: PermissionRequest, calls: &mut Calls, out: &mut Output) {
         let asking = calls.ask(asked.tool_call, out);
-        calls.deny(&asking.id);
-        out.send_json(&response(id, &cancelled()));
+        cancel(id, &asking.id, calls, out);
     }
 
     /// Carries an answer to the agent. The protocol has no place for a denial's words.
     pub(super) fn answer(&mut self, key: &str, decision: Decision, calls: &mut Calls, out: &mut Output) {
-        let Some(at) = self.open.iter().position(|asked| asked.key == key) else { return };
-        let asked = self.open.remove(at);
+        let Some(asked) = self.open.remove(key) else { return };
         let chosen = choice(&asked.options, decision);
         let outcome = chosen.map_or_else(cancelled, |option| json!({ "outcome": { "outcome": "selected", "optionId": option.option_id } }));
         if decision == Decision::Deny || chosen.is_none() {
@@ -69,16 +70,15 @@ impl Permissions {
 
     /// The agent takes back the request with its id `id`. `false` if there is none that is open.
     pub(super) fn withdraw(&mut self, id: &Value, calls: &mut Calls, out: &mut Output) -> bool {
-        let Some(at) = self.open.iter().position(|asked| asked.id == *id) else { return false };
-        let asked = self.open.remove(at);
-        asked.close("the agent took the request back", calls, out);
+        let Some((key, asked)) = self.open.remove_where(|_, asked| asked.id == *id) else { return false };
+        asked.close(key, "the agent took the request back", calls, out);
         true
     }
 
     /// Closes every request that is open: the agent is told that it was cancelled, the log why.
     pub(super) fn close_all(&mut self, reason: &str, calls: &mut Calls, out: &mut Output) {
-        for asked in std::mem::take(&mut self.open) {
-            asked.close(reason, calls, out);
+        for (key, asked) in self.open.drain() {
+            asked.close(key, reason, calls, out);
         }
     }
 
@@ -91,16 +91,21 @@ impl Permissions {
 }
 
 impl Asked {
-    fn close(self, reason: &str, calls: &mut Calls, out: &mut Output) {
-        calls.deny(&self.call);
-        out.send_json(&response(&self.id, &cancelled()));
+    fn close(self, key: String, reason: &str, calls: &mut Calls, out: &mut Output) {
+        cancel(&self.id, &self.call, calls, out);
         out.event(StreamEvent::PermissionResolved {
-            id: self.key,
+            id: key,
             decision: Decision::Deny,
             by: DecidedBy::Policy,
             reason: Some(reason.to_owned()),
         });
     }
+}
+
+/// Tells the agent that its request about `call` was cancelled.
+fn cancel(id: &Value, call: &str, calls: &mut Calls, out: &mut Output) {
+    calls.deny(call);
+    out.send_json(&response(id, &cancelled()));
 }
 
 fn cancelled() -> Value {

@@ -3,17 +3,18 @@
 use serde_json::{Value, json};
 
 use super::{Acp, Dialect};
+use crate::agent::common::MAX_OPEN_REQUESTS;
 use crate::agent::replay::{
-    Act, Decide as _, Entry, Recording, recording, recordings, replay, resolves_every_request_once, survives_anything, task,
+    Action, Decide as _, Entry, Recording, recording, recordings, replay, resolves_every_request_once, survives_anything, task,
 };
 use crate::agent::{Item, LineOutcome, Output, Parser, Started};
 use crate::types::{Cause, DecidedBy, Decision, McpServer, McpTransport, PlanStatus, Role, StreamEvent, ToolStatus};
 
 /// What the recorder did: answers, by the ids that the agents give to their options, prompts and cancels.
-pub(crate) fn act(sent: &Value) -> Option<Act> {
+pub(crate) fn act(sent: &Value) -> Option<Action> {
     match sent.get("method").and_then(Value::as_str) {
-        Some("session/prompt") => return Some(Act::Say(sent.pointer("/params/prompt/0/text")?.as_str()?.to_owned())),
-        Some("session/cancel") => return Some(Act::Interrupt),
+        Some("session/prompt") => return Some(Action::Message(sent.pointer("/params/prompt/0/text")?.as_str()?.to_owned())),
+        Some("session/cancel") => return Some(Action::Interrupt),
         _ => {}
     }
     let outcome = sent.pointer("/result/outcome")?;
@@ -111,7 +112,7 @@ fn in_turn(prompt: &str) -> Acp {
 
 fn say(parser: &mut Acp, message: &Value) -> (LineOutcome, Output) {
     let mut out = Output::default();
-    let fate = parser.line(&message.to_string(), &mut out);
+    let fate = parser.handle_line(&message.to_string(), &mut out);
     (fate, out)
 }
 
@@ -150,6 +151,19 @@ fn an_answer_is_chosen_by_kind_and_never_allows_more_than_was_decided() {
     let mut out = Output::default();
     parser.decide(&id, Decision::AllowOnce, &mut out);
     assert!(out.is_empty(), "an answered request is answered again");
+}
+
+#[test]
+fn requests_beyond_the_maximum_are_cancelled_with_a_notice() {
+    let mut parser = in_turn("x");
+    let options = json!([{ "optionId": "y", "kind": "allow_once" }]);
+    for _ in 0..MAX_OPEN_REQUESTS {
+        asked(&mut parser, &options);
+    }
+    let params = json!({ "sessionId": "s", "toolCall": { "toolCallId": "c" }, "options": options });
+    let (_, out) = say(&mut parser, &json!({ "id": "more", "method": "session/request_permission", "params": params }));
+    assert_eq!(told(&out).0, ["notice"]);
+    assert_eq!(sent(&out), json!({ "jsonrpc": "2.0", "id": "more", "result": { "outcome": { "outcome": "cancelled" } } }));
 }
 
 #[test]
@@ -204,9 +218,9 @@ fn an_interrupt_cancels_the_turn_closes_its_requests_once_and_the_session_goes_o
     assert!(!parser.interrupt(&mut Output::default()), "there is no turn to interrupt");
 
     let mut out = Output::default();
-    assert!(parser.say("go on", &mut out));
+    assert!(parser.begin_turn("go on", &mut out));
     assert_eq!(sent_text(&out), json!("go on"));
-    assert!(!parser.say("and on", &mut Output::default()), "one turn at a time");
+    assert!(!parser.begin_turn("and on", &mut Output::default()), "one turn at a time");
     let (_, out) = say(&mut parser, &json!({ "id": 4, "result": { "stopReason": "end_turn" } }));
     assert_eq!(told(&out).0, ["ended well"]);
 }
@@ -225,7 +239,7 @@ fn an_interrupt_before_the_prompt_keeps_the_prompt_from_being_sent() {
     let (_, out) = say(&mut parser, &json!({ "id": 2, "result": { "sessionId": "s" } }));
     assert_eq!(told(&out), (vec!["started", "cancelled"], vec![]));
     let mut out = Output::default();
-    assert!(parser.say("after all", &mut out));
+    assert!(parser.begin_turn("after all", &mut out));
     assert_eq!(sent_text(&out), json!("after all"));
 }
 

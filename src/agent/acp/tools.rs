@@ -8,8 +8,9 @@ use std::collections::HashMap;
 use agent_client_protocol_schema::v1::{ContentBlock, Diff, ToolCallContent, ToolCallStatus, ToolCallUpdate, ToolKind as AcpKind};
 use serde_json::{Map, Value, json};
 
-use super::parser::Dialect;
-use super::{diff, parser::plan_entries};
+use super::dialect::Dialect;
+use super::diff;
+use super::plan::plan_entries;
 use crate::agent::Output;
 use crate::types::{FileChangeKind, StreamEvent, ToolCall, ToolKind, ToolStatus};
 

@@ -7,6 +7,7 @@ mod command;
 mod diff;
 mod failure;
 mod flags;
+mod info;
 mod login;
 mod parser;
 mod permissions;

@@ -447,7 +447,7 @@ impl Parser for ClaudeParser {
         }
     }
 
-    fn line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
+    fn handle_line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
         let known = self.understand(line, out).or_else(|_unreadable| {
             // Doubled keys are an error where a type is expected; here the last one counts, as it does elsewhere.
             let fields: BTreeMap<String, &RawValue> = serde_json::from_str(line)?;
@@ -463,7 +463,7 @@ impl Parser for ClaudeParser {
         self.permissions.answer(request, answer, out);
     }
 
-    fn say(&mut self, text: &str, out: &mut Output) -> bool {
+    fn begin_turn(&mut self, text: &str, out: &mut Output) -> bool {
         if self.mode == Mode::OneShot {
             return false;
         }

@@ -3,7 +3,7 @@
 //! A request is open from its `control_request` until it is answered, the program withdraws it (`control_cancel_request`) or the
 //! turn ends. Every request is answered, also one that we do not know: without an answer the program waits for ever.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::tools;
 use super::wire::{AskUserQuestion, CanUseTool, ControlRequest, ControlSubtype};
 use crate::agent::Output;
+use crate::agent::common::{OpenRequests, Rejected};
 use crate::types::{Answer, DecidedBy, Decision, Question, StreamEvent, ToolKind};
 
 /// What the model is told when it asks a user and nobody answers.
@@ -24,7 +25,7 @@ const DENIED: &str = "The user does not allow this.";
 /// The requests of one process.
 #[derive(Debug, Default)]
 pub(super) struct Permissions {
-    open: BTreeMap<String, Request>,
+    open: OpenRequests<Request>,
     /// Tool calls that were not allowed, and whose results are still to come.
     refused: BTreeSet<String>,
     /// What was allowed for the session.
@@ -67,7 +68,7 @@ impl Permissions {
     /// The program asks.
     pub(super) fn ask(&mut self, asked: &ControlRequest<'_>, out: &mut Output) -> Asked {
         let id = asked.request_id.as_ref();
-        if self.open.contains_key(id) {
+        if self.open.get(id).is_some() {
             // The answer to the first one will be taken for this one's.
             return Asked::Unknown;
         }
@@ -88,22 +89,32 @@ impl Permissions {
         Asked::Known
     }
 
+    /// Denies a request that cannot be added to the open ones.
+    fn deny_rejected(&mut self, id: &str, Rejected { request, reason }: Rejected<Request>, out: &mut Output) {
+        self.refused.extend(request.tool_call);
+        respond(out, id, &json!({ "behavior": "deny", "message": reason.to_string() }));
+        out.event(reason.notice());
+    }
+
     fn permission(&mut self, id: &str, wish: CanUseTool, out: &mut Output) {
         let reach = reach(&wish);
         if self.allowed.contains(&reach) {
             return respond(out, id, &json!({ "behavior": "allow", "updatedInput": wish.input }));
         }
+        let wanted = Wanted::Permission { suggestions: wish.permission_suggestions, reach };
+        let request = Request { tool_call: wish.tool_use_id.clone(), input: wish.input.clone(), wanted };
+        if let Err(rejected) = self.open.insert(id.to_owned(), request) {
+            return self.deny_rejected(id, rejected, out);
+        }
         out.event(StreamEvent::PermissionRequest {
             id: id.to_owned(),
-            tool_call_id: wish.tool_use_id.clone(),
+            tool_call_id: wish.tool_use_id,
             kind: tools::kind(&wish.tool_name),
             tool: wish.tool_name,
-            input: wish.input.clone(),
+            input: wish.input,
             options: vec![Decision::AllowOnce, Decision::AllowAlways, Decision::Deny],
             expires_at: None,
         });
-        let wanted = Wanted::Permission { suggestions: wish.permission_suggestions, reach };
-        self.open.insert(id.to_owned(), Request { tool_call: wish.tool_use_id, input: wish.input, wanted });
     }
 
     fn question(&mut self, id: &str, wish: CanUseTool, out: &mut Output) {
@@ -114,8 +125,11 @@ impl Permissions {
             options: asked.options.into_iter().map(|option| option.label).collect(),
             multiple: asked.multi_select,
         });
+        let request = Request { tool_call: wish.tool_use_id, input: wish.input, wanted: Wanted::Answers(texts) };
+        if let Err(rejected) = self.open.insert(id.to_owned(), request) {
+            return self.deny_rejected(id, rejected, out);
+        }
         out.event(StreamEvent::Question { id: id.to_owned(), questions: questions.collect() });
-        self.open.insert(id.to_owned(), Request { tool_call: wish.tool_use_id, input: wish.input, wanted: Wanted::Answers(texts) });
     }
 
     /// Somebody has answered. A request that is not open, or is of the other kind, is left alone.
@@ -159,6 +173,10 @@ impl Permissions {
     /// The program does not ask that any more.
     pub(super) fn withdraw(&mut self, id: &str, out: &mut Output) {
         let Some(request) = self.open.remove(id) else { return };
+        self.close(id, request, out);
+    }
+
+    fn close(&mut self, id: &str, request: Request, out: &mut Output) {
         self.refused.extend(request.tool_call);
         let (id, by) = (id.to_owned(), DecidedBy::Policy);
         out.event(match request.wanted {
@@ -172,9 +190,8 @@ impl Permissions {
 
     /// The turn is over, and with it whatever was asked in it.
     pub(super) fn turn_over(&mut self, out: &mut Output) {
-        let open: Vec<String> = self.open.keys().cloned().collect();
-        for id in open {
-            self.withdraw(&id, out);
+        for (id, request) in self.open.drain() {
+            self.close(&id, request, out);
         }
     }
 

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::{ClaudeCode, wire};
-use crate::agent::replay::{self, Act, Decide as _, Recording, Replayed};
+use crate::agent::common::MAX_OPEN_REQUESTS;
+use crate::agent::replay::{self, Action, Decide as _, Recording, Replayed};
 use crate::agent::{Item, LineOutcome, Mode, Output, Parser, Program};
 use crate::types::{Answer, Cause, Decision, Failure, Level, McpServer, McpTransport, NoticeCode, PermissionMode, StreamEvent, ToolStatus};
 
@@ -20,12 +21,12 @@ fn mode(recording: &Recording) -> Mode {
 }
 
 /// Which of the driver's acts comes to the same as what the recorder sent.
-fn act(sent: &Value) -> Option<Act> {
+fn act(sent: &Value) -> Option<Action> {
     if sent["type"] == "user" {
-        return sent["message"]["content"].as_str().map(|text| Act::Say(text.to_owned()));
+        return sent["message"]["content"].as_str().map(|text| Action::Message(text.to_owned()));
     }
     if sent["request"]["subtype"] == "interrupt" {
-        return Some(Act::Interrupt);
+        return Some(Action::Interrupt);
     }
     let response = sent.get("response")?;
     let id = response.get("request_id")?.as_str()?.to_owned();
@@ -33,14 +34,14 @@ fn act(sent: &Value) -> Option<Act> {
     let message = said["message"].as_str().map(str::to_owned);
     if let Some(answers) = said["updatedInput"]["answers"].as_object() {
         let answers = answers.values().filter_map(Value::as_str).map(|answer| vec![answer.to_owned()]);
-        return Some(Act::Answer(id, Answer::Question { answers: answers.collect() }));
+        return Some(Action::Answer(id, Answer::Question { answers: answers.collect() }));
     }
     let decision = match said.get("behavior")?.as_str()? {
         "allow" if said.get("updatedPermissions").is_some() => Decision::AllowAlways,
         "allow" => Decision::AllowOnce,
         _ => Decision::Deny,
     };
-    Some(Act::Answer(id, Answer::Permission { decision, message }))
+    Some(Action::Answer(id, Answer::Permission { decision, message }))
 }
 
 #[test]
@@ -51,7 +52,7 @@ fn every_recording_ends_and_reads_as_it_did() {
     snapshots.bind(|| {
         for recording in replay::recordings(AGENT) {
             let replayed = replay::replay(&recording, parser(mode(&recording)), act);
-            assert_eq!(replayed.fates.len(), recording.lines().count(), "{}", recording.name);
+            assert_eq!(replayed.outcomes.len(), recording.lines().count(), "{}", recording.name);
             insta::assert_snapshot!(recording.name.as_str(), replayed.snapshot());
         }
     });
@@ -139,7 +140,7 @@ fn told(lines: &[&str]) -> Vec<Item> {
     let mut parser = parser(Mode::TwoWay);
     let mut out = Output::default();
     for line in lines {
-        parser.line(line, &mut out);
+        parser.handle_line(line, &mut out);
     }
     out.items
 }
@@ -156,7 +157,7 @@ fn a_request_that_we_do_not_know_is_refused_and_kept() {
     for request in [json!({ "subtype": "mcp_message" }), json!({ "subtype": "can_use_tool", "tool_name": 1 }), json!(null)] {
         let line = json!({ "type": "control_request", "request_id": "r", "request": request }).to_string();
         let mut out = Output::default();
-        assert_eq!(parser(Mode::TwoWay).line(&line, &mut out), LineOutcome::Raw);
+        assert_eq!(parser(Mode::TwoWay).handle_line(&line, &mut out), LineOutcome::Raw);
         assert_eq!(out.items, [Item::Event(StreamEvent::Raw { line })]);
         let sent: Value = serde_json::from_slice(&out.send).unwrap();
         assert_eq!((&sent["response"]["subtype"], &sent["response"]["request_id"]), (&json!("error"), &json!("r")));
@@ -173,7 +174,7 @@ fn what_is_shown_is_what_runs_and_a_request_is_answered_once() {
     let line = json!({ "type": "control_request", "request_id": "r", "request": request }).to_string();
     let mut parser = parser(Mode::TwoWay);
     let mut out = Output::default();
-    parser.line(&line, &mut out);
+    parser.handle_line(&line, &mut out);
     assert!(
         matches!(&out.items[..], [Item::Event(StreamEvent::PermissionRequest { id, input: shown, .. })] if id == "r" && *shown == input)
     );
@@ -193,10 +194,10 @@ fn a_denied_call_reads_denied_whatever_the_program_says_of_it() {
     let result = json!({ "type": "tool_result", "tool_use_id": "t", "is_error": true, "content": "no" });
     let mut parser = parser(Mode::TwoWay);
     let mut out = Output::default();
-    parser.line(&json!({ "type": "control_request", "request_id": "r", "request": request }).to_string(), &mut out);
+    parser.handle_line(&json!({ "type": "control_request", "request_id": "r", "request": request }).to_string(), &mut out);
     parser.decide("r", Decision::Deny, &mut out);
     out = Output::default();
-    parser.line(&json!({ "type": "user", "message": { "content": [result] } }).to_string(), &mut out);
+    parser.handle_line(&json!({ "type": "user", "message": { "content": [result] } }).to_string(), &mut out);
     assert!(matches!(&out.items[..], [Item::Event(StreamEvent::ToolResult { status: ToolStatus::Denied, .. })]), "{out:?}");
 }
 
@@ -221,6 +222,22 @@ fn a_limit_that_only_the_last_words_tell_is_told_too() {
     assert_eq!(notices.count(), 1, "a limit is told once in a turn");
 }
 
+#[test]
+fn requests_beyond_the_maximum_are_denied_with_a_notice() {
+    let mut parser = parser(Mode::TwoWay);
+    for number in 0..MAX_OPEN_REQUESTS {
+        let out = ask(&mut *parser, &number.to_string(), "Bash", &json!({ "command": number }));
+        assert!(out.send.is_empty(), "request {number} was answered");
+    }
+    for (id, tool) in [("more", "Bash"), ("question", "AskUserQuestion")] {
+        let out = ask(&mut *parser, id, tool, &json!({ "command": "ls" }));
+        assert_eq!(response(&out)["behavior"], "deny");
+        assert!(matches!(&out.items[..], [Item::Event(StreamEvent::Notice { .. })]), "{out:?}");
+    }
+    parser.decide("0", Decision::AllowOnce, &mut Output::default());
+    assert!(ask(&mut *parser, "later", "Bash", &json!({ "command": "ls" })).send.is_empty());
+}
+
 /// A parser that was asked this, and what it sent so far is thrown away.
 fn asked(tool: &str, input: &Value) -> Box<dyn Parser> {
     let mut parser = parser(Mode::TwoWay);
@@ -231,7 +248,7 @@ fn asked(tool: &str, input: &Value) -> Box<dyn Parser> {
 fn ask(parser: &mut dyn Parser, id: &str, tool: &str, input: &Value) -> Output {
     let request = json!({ "subtype": "can_use_tool", "tool_name": tool, "tool_use_id": format!("call-{id}"), "input": input });
     let mut out = Output::default();
-    parser.line(&json!({ "type": "control_request", "request_id": id, "request": request }).to_string(), &mut out);
+    parser.handle_line(&json!({ "type": "control_request", "request_id": id, "request": request }).to_string(), &mut out);
     out
 }
 
@@ -308,16 +325,16 @@ fn an_interrupt_before_the_turn_has_begun_is_kept_until_it_has() {
     parser.open(&mut out);
     out = Output::default();
     assert!(parser.interrupt(&mut out) && parser.interrupt(&mut out) && out.is_empty());
-    parser.line(INIT, &mut out);
+    parser.handle_line(INIT, &mut out);
     assert_eq!(requests(&out), ["interrupt"]);
     out = Output::default();
     assert!(parser.interrupt(&mut out) && out.is_empty(), "told once");
-    parser.line(ABORTED, &mut out);
+    parser.handle_line(ABORTED, &mut out);
     assert!(matches!(out.items.last(), Some(Item::TurnEnded(Err(Failure { cause: Cause::Cancelled, .. })))), "{out:?}");
     assert!(!parser.interrupt(&mut Output::default()), "the turn is over");
-    assert!(parser.say("and now?", &mut Output::default()));
+    assert!(parser.begin_turn("and now?", &mut Output::default()));
     out = Output::default();
-    parser.line(INIT, &mut out);
+    parser.handle_line(INIT, &mut out);
     assert!(out.is_empty(), "the next turn is not interrupted: {out:?}");
 }
 
@@ -326,21 +343,24 @@ fn an_interrupted_turn_leaves_no_call_and_no_request_open() {
     let mut parser = parser(Mode::TwoWay);
     let mut out = Output::default();
     parser.open(&mut out);
-    parser.line(INIT, &mut out);
+    parser.handle_line(INIT, &mut out);
     for id in ["call-r", "call-q"] {
         let call = json!({ "type": "tool_use", "id": id, "name": "Bash", "input": { "command": "sleep 9" } });
-        parser.line(&json!({ "type": "assistant", "message": { "content": [call] } }).to_string(), &mut out);
+        parser.handle_line(&json!({ "type": "assistant", "message": { "content": [call] } }).to_string(), &mut out);
     }
     ask(&mut *parser, "r", "Bash", &json!({ "command": "sleep 9" }));
     ask(&mut *parser, "q", "AskUserQuestion", &json!({ "questions": [{ "question": "Which?" }] }));
     parser.interrupt(&mut out);
     out = Output::default();
-    parser.line(ABORTED, &mut out);
+    parser.handle_line(ABORTED, &mut out);
     let told: Vec<_> = out.items.iter().filter_map(|item| if let Item::Event(event) = item { Some(event.name()) } else { None }).collect();
-    assert_eq!(told, ["question_resolved", "permission_resolved", "tool_result", "tool_result", "usage"]);
+    assert_eq!(told, ["permission_resolved", "question_resolved", "tool_result", "tool_result", "usage"]);
     let late = json!({ "type": "tool_result", "tool_use_id": "call-r", "content": "late" });
     out = Output::default();
-    assert_eq!(parser.line(&json!({ "type": "user", "message": { "content": [late] } }).to_string(), &mut out), LineOutcome::Ignored);
+    assert_eq!(
+        parser.handle_line(&json!({ "type": "user", "message": { "content": [late] } }).to_string(), &mut out),
+        LineOutcome::Ignored
+    );
 }
 
 #[test]
@@ -364,7 +384,7 @@ fn mcp_servers_are_given_by_stdin_and_their_secrets_told_nowhere() {
     let errors = json!({ "added": [], "errors": { "tiny": "exit 1 with TOKEN=s3cret" } });
     let answer = json!({ "subtype": "success", "request_id": "req_2", "response": errors });
     out = Output::default();
-    parser.line(&json!({ "type": "control_response", "response": answer }).to_string(), &mut out);
+    parser.handle_line(&json!({ "type": "control_response", "response": answer }).to_string(), &mut out);
     let [Item::Event(StreamEvent::Notice { message, .. })] = &out.items[..] else { panic!("{out:?}") };
     assert_eq!(message, "MCP server tiny did not start: exit 1 with TOKEN=***");
 }
@@ -417,7 +437,8 @@ mod command {
 
     #[test]
     fn the_variables_of_an_outer_session_are_not_passed_on() {
-        let environment = ClaudeCode::default().environment();
+        let agent = ClaudeCode::default();
+        let environment = &agent.info().environment;
         let passed = |name: &str| environment.names.contains(&name) || environment.prefixes.iter().any(|prefix| name.starts_with(prefix));
         for name in ["CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_SSE_PORT", "CLAUDE_CODE_SESSION_ID", "CLAUDE_CODE_CHILD_SESSION"]
         {
@@ -437,9 +458,9 @@ mod command {
 
     #[test]
     fn each_flag_stands_in_the_table_once() {
-        let names: Vec<_> = ClaudeCode::default().flags().iter().flat_map(|flag| flag.names).collect();
+        let names: Vec<_> = ClaudeCode::default().info().flags.unwrap().iter().flat_map(|flag| flag.names).collect();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
-        let judged = |arg: &str| flags::judge(ClaudeCode::default().flags(), &[arg.to_owned()]);
+        let judged = |arg: &str| flags::judge(ClaudeCode::default().info().flags.unwrap(), &[arg.to_owned()]);
         assert!(judged("--resume=other").is_err());
         assert!(judged("-p").is_err());
         assert_eq!(judged("--dangerously-skip-permissions").unwrap().0.len(), 1);

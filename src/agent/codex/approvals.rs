@@ -1,8 +1,6 @@
 //! Requests of the app-server to us: approvals and questions. They wait until they are answered, Codex takes them back, or their
 //! turn ends.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -10,6 +8,7 @@ use super::items::Items;
 use super::tools;
 use super::wire::{Asked, CommandAction, UserInputWanted};
 use crate::agent::Output;
+use crate::agent::common::{OpenRequests, Rejected};
 use crate::types::{Answer, DecidedBy, Decision, Level, NoticeCode, Question, StreamEvent, ToolKind};
 
 /// The answers that every request for approval takes. Recordings `appserver_approval_*` have all of them.
@@ -31,7 +30,7 @@ const BOOKKEEPING: [&str; 9] = [
 /// Requests that wait for an answer, by the id under which they were announced.
 #[derive(Debug, Default)]
 pub(super) struct Approvals {
-    waiting: BTreeMap<String, Waiting>,
+    waiting: OpenRequests<Waiting>,
     /// Tool calls of this turn that were not allowed.
     denied: Vec<String>,
     /// Commands run in a sandbox in which nothing can be changed.
@@ -68,7 +67,7 @@ impl Approvals {
 
     /// Whether a request of this id waits.
     pub(super) fn is_open(&self, id: &Value) -> bool {
-        self.waiting.contains_key(&name(id))
+        self.waiting.get(&name(id)).is_some()
     }
 
     /// `item/commandExecution/requestApproval`, whose parameters are `params`: a command, input to a running one, or a connection.
@@ -144,9 +143,12 @@ impl Approvals {
         out: &mut Output,
     ) {
         let (name, tool) = (name(&id), tool.to_owned());
-        let (input, options, tool_call) = (Value::Object(input), OPTIONS.to_vec(), tool_call_id.clone());
-        out.event(StreamEvent::PermissionRequest { id: name.clone(), tool_call_id, tool, kind, input, options, expires_at: None });
-        self.waiting.insert(name, Waiting { id, tool_call, form });
+        let waiting = Waiting { id, tool_call: tool_call_id.clone(), form };
+        if let Err(rejected) = self.waiting.insert(name.clone(), waiting) {
+            return self.deny_rejected(rejected, out);
+        }
+        let (input, options) = (Value::Object(input), OPTIONS.to_vec());
+        out.event(StreamEvent::PermissionRequest { id: name, tool_call_id, tool, kind, input, options, expires_at: None });
     }
 
     /// `item/tool/requestUserInput`: questions of the model. Tried with 0.169.0 and its feature `default_mode_request_user_input`.
@@ -158,8 +160,23 @@ impl Approvals {
             multiple: false,
         };
         let (name, questions) = (name(&id), wanted.questions.into_iter().map(question).collect());
-        out.event(StreamEvent::Question { id: name.clone(), questions });
-        self.waiting.insert(name, Waiting { id, tool_call: None, form: Form::Answers(ids) });
+        let waiting = Waiting { id, tool_call: None, form: Form::Answers(ids) };
+        if let Err(rejected) = self.waiting.insert(name.clone(), waiting) {
+            return self.deny_rejected(rejected, out);
+        }
+        out.event(StreamEvent::Question { id: name, questions });
+    }
+
+    /// Denies a request that cannot be added to the open ones. A question gets empty answers.
+    fn deny_rejected(&mut self, Rejected { request, reason }: Rejected<Waiting>, out: &mut Output) {
+        let Waiting { id, tool_call, form } = request;
+        let result = match form {
+            Form::Answers(_) => json!({ "answers": form.said(&[]) }),
+            Form::Word | Form::Grant(_) | Form::Elicitation => form.decided(Decision::Deny),
+        };
+        respond(&id, &result, out);
+        self.denied.extend(tool_call);
+        out.event(reason.notice());
     }
 
     /// Gives the answer to a request that waits; any other name, or an answer of the other kind, is left alone. Gives the words of a
@@ -195,7 +212,7 @@ impl Approvals {
 
     /// The turn is over, and with it whatever was asked in it. Gives the tool calls that were not allowed.
     pub(super) fn turn_over(&mut self, out: &mut Output) -> Vec<String> {
-        let taken_back = std::mem::take(&mut self.waiting).into_values().filter_map(|waiting| waiting.take_back(out));
+        let taken_back = self.waiting.drain().filter_map(|(_, waiting)| waiting.take_back(out));
         let mut denied = std::mem::take(&mut self.denied);
         denied.extend(taken_back);
         denied

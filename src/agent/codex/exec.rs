@@ -276,7 +276,7 @@ impl Parser for Exec {
         out.close_stdin = true;
     }
 
-    fn line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
+    fn handle_line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
         let told = serde_json::from_str(line).ok().and_then(|known| self.told(known, out));
         told.unwrap_or_else(|| out.raw(line))
     }

@@ -473,7 +473,7 @@ impl Parser for AppServer {
         self.call(Call::Initialize, "initialize", &params, out);
     }
 
-    fn line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
+    fn handle_line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
         let Ok(mut said) = serde_json::from_str::<Line<'_>>(line) else { return out.raw(line) };
         let understood = match (said.method.take(), said.id.take()) {
             (Some(method), Some(id)) => self.request(&method.0, id, said.params, out),
@@ -494,7 +494,7 @@ impl Parser for AppServer {
         }
     }
 
-    fn say(&mut self, text: &str, out: &mut Output) -> bool {
+    fn begin_turn(&mut self, text: &str, out: &mut Output) -> bool {
         let ready = matches!(self.turn.phase, Phase::Idle) && self.threads.ours.is_some();
         if ready {
             self.start_turn(text, out);
@@ -527,7 +527,7 @@ impl Parser for AppServer {
         true
     }
 
-    fn end_of_output(&mut self, out: &mut Output) {
+    fn handle_end_of_output(&mut self, out: &mut Output) {
         // No command outlives the program that it runs under, or nobody will ever say so.
         if matches!(self.turn.phase, Phase::Cleaning(..)) {
             self.items.cut_short(|_| true, &[], out);

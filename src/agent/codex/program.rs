@@ -1,5 +1,6 @@
 //! Codex as a [`Program`].
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -7,10 +8,10 @@ use async_trait::async_trait;
 use super::exec::Exec;
 use super::parser::AppServer;
 use super::{command, flags, login};
-use crate::agent::flags::Flag;
 use crate::agent::probe::Prober;
-use crate::agent::versions;
-use crate::agent::{Capabilities, Environment, Inspection, Installed, Invocation, Location, Mode, Parser, Program, Task};
+use crate::agent::{
+    Capabilities, Environment, Inspection, Install, Installed, Invocation, Location, Mode, Parser, Program, ProgramInfo, Task,
+};
 use crate::types::Failure;
 
 /// The Codex CLI (npm `@openai/codex`, tested with 0.169.0).
@@ -28,65 +29,36 @@ impl Codex {
     }
 }
 
-/// What is known of the command line in this mode.
-pub(super) fn flags(mode: Mode) -> &'static [Flag] {
+/// The fixed facts about the program when it is driven in `mode`.
+pub(super) fn info(mode: Mode) -> &'static ProgramInfo {
+    static TWO_WAY: ProgramInfo = make_info(Mode::TwoWay);
+    static ONE_SHOT: ProgramInfo = make_info(Mode::OneShot);
     match mode {
-        Mode::TwoWay => flags::APP_SERVER,
-        Mode::OneShot => flags::EXEC,
+        Mode::TwoWay => &TWO_WAY,
+        Mode::OneShot => &ONE_SHOT,
     }
 }
 
-#[async_trait]
-impl Program for Codex {
-    #[expect(clippy::unnecessary_literal_bound, reason = "the trait leaves room for names made at run time")]
-    fn name(&self) -> &str {
-        "codex"
-    }
-
-    fn protocol(&self) -> &'static str {
-        match self.mode {
-            Mode::TwoWay => "app-server",
-            Mode::OneShot => "jsonl",
-        }
-    }
-
-    fn location(&self) -> Location<'_> {
-        Location::Named("codex")
-    }
-
-    fn native(&self, found: &Path) -> Option<PathBuf> {
-        command::native(found)
-    }
-
-    fn install_command(&self) -> &str {
-        versions::install_command(self.name())
-    }
-
-    fn login_hint(&self) -> &str {
-        match self.mode {
-            Mode::TwoWay => {
-                "run `codex login`, or `printenv OPENAI_API_KEY | codex login --with-api-key`: a key in the environment alone is not used"
-            }
-            Mode::OneShot => "run `codex login`, or set CODEX_API_KEY",
-        }
-    }
-
-    fn environment(&self) -> Environment {
-        Environment {
+const fn make_info(mode: Mode) -> ProgramInfo {
+    let two_way = matches!(mode, Mode::TwoWay);
+    ProgramInfo {
+        name: Cow::Borrowed("codex"),
+        protocol: if two_way { "app-server" } else { "jsonl" },
+        location: Location::Named(Cow::Borrowed("codex")),
+        install: Install::Npm,
+        login_hint: Cow::Borrowed(if two_way {
+            "run `codex login`, or `printenv OPENAI_API_KEY | codex login --with-api-key`: a key in the environment alone is not used"
+        } else {
+            "run `codex login`, or set CODEX_API_KEY"
+        }),
+        environment: Environment {
             prefixes: &["CODEX_", "OPENAI_"],
-            // Those of its Bedrock provider. A provider in config.toml names its own variable (`env_key`): that one is the
-            // operator's to add.
+            // Those of its Bedrock provider. A provider in config.toml names its own variable (`env_key`), which the operator adds.
             names: &["AWS_BEARER_TOKEN_BEDROCK", "AWS_PROFILE", "AWS_REGION"],
-        }
-    }
-
-    fn flags(&self) -> &'static [Flag] {
-        flags(self.mode)
-    }
-
-    fn capabilities(&self, _variant: &str) -> Capabilities {
-        let two_way = self.mode == Mode::TwoWay;
-        Capabilities {
+            configured: Vec::new(),
+        },
+        flags: Some(if two_way { flags::APP_SERVER } else { flags::EXEC }),
+        capabilities: Capabilities {
             resume: true,
             messages: two_way,
             steer: two_way,
@@ -95,7 +67,18 @@ impl Program for Codex {
             questions: two_way,
             models: true,
             mcp_servers: two_way,
-        }
+        },
+    }
+}
+
+#[async_trait]
+impl Program for Codex {
+    fn info(&self) -> &ProgramInfo {
+        info(self.mode)
+    }
+
+    fn native(&self, found: &Path) -> Option<PathBuf> {
+        command::native(found)
     }
 
     async fn inspect(&self, binary: &Path, prober: &Prober) -> Inspection {

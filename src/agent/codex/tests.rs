@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::Codex;
-use crate::agent::replay::{self, Act, Decide as _, Recording, Replayed, Step};
+use crate::agent::common::MAX_OPEN_REQUESTS;
+use crate::agent::replay::{self, Action, Decide as _, Recording, Replayed, Step};
 use crate::agent::{Installed, Item, LineOutcome, Mode, Output, Parser, Program, Task};
 use crate::types::{Answer, Cause, Decision, Failure, McpServer, McpTransport, PermissionMode, StreamEvent, ToolKind, ToolStatus};
 
@@ -42,12 +43,12 @@ fn replayed(recording: &Recording) -> Replayed {
 }
 
 /// Which of the driver's acts comes to the same as what the recorder sent.
-fn act(sent: &Value) -> Option<Act> {
+fn act(sent: &Value) -> Option<Action> {
     let text = || sent["params"]["input"][0]["text"].as_str().map(str::to_owned);
     match sent["method"].as_str() {
-        Some("turn/start") => text().map(Act::Say),
-        Some("turn/steer") => text().map(Act::Steer),
-        Some("turn/interrupt") => Some(Act::Interrupt),
+        Some("turn/start") => text().map(Action::Message),
+        Some("turn/steer") => text().map(Action::Steer),
+        Some("turn/interrupt") => Some(Action::Interrupt),
         Some(_) => None,
         None => {
             let decision = match sent["result"]["decision"].as_str()? {
@@ -136,7 +137,7 @@ fn begun_with(task: &Task) -> Box<dyn Parser> {
         json!({ "id": 3, "result": {} }),
         json!({ "method": "turn/started", "params": { "threadId": "t", "turn": { "id": "u" } } }),
     ] {
-        assert_ne!(parser.line(&line.to_string(), &mut Output::default()), LineOutcome::Raw, "{line}");
+        assert_ne!(parser.handle_line(&line.to_string(), &mut Output::default()), LineOutcome::Raw, "{line}");
     }
     parser
 }
@@ -145,8 +146,8 @@ fn begun_with(task: &Task) -> Box<dyn Parser> {
 fn made(parser: &mut dyn Parser, line: &Value) -> (LineOutcome, Vec<StreamEvent>, Vec<Value>) {
     let mut out = Output::default();
     let line = line.to_string();
-    let fate = parser.line(&line, &mut out);
-    replay::assert_fate(fate, &line, &out);
+    let fate = parser.handle_line(&line, &mut out);
+    replay::assert_outcome(fate, &line, &out);
     let (events, sent) = taken(out);
     (fate, events, sent)
 }
@@ -214,12 +215,12 @@ fn what_comes_before_the_turn_has_begun_waits_for_it() {
         json!({ "id": 2, "result": { "thread": { "id": "t" }, "model": "m" } }),
         json!({ "id": 3, "result": { "turn": { "id": "u" } } }),
     ] {
-        parser.line(&line.to_string(), &mut out);
+        parser.handle_line(&line.to_string(), &mut out);
     }
     assert_eq!(methods(out), ["initialized", "thread/start", "turn/start"]);
     out = Output::default();
     assert!(parser.interrupt(&mut out) && parser.interrupt(&mut out) && out.is_empty());
-    parser.line(r#"{"method":"turn/started","params":{"threadId":"t","turn":{"id":"u"}}}"#, &mut out);
+    parser.handle_line(r#"{"method":"turn/started","params":{"threadId":"t","turn":{"id":"u"}}}"#, &mut out);
     assert_eq!(methods(out), ["turn/steer", "turn/interrupt"]);
     assert!(!parser.steer("too late", &mut Output::default()));
 }
@@ -230,14 +231,14 @@ fn an_interrupt_before_the_thread_is_open_starts_no_turn_and_the_next_message_do
     let mut out = Output::default();
     parser.open(&mut out);
     assert!(parser.interrupt(&mut out));
-    parser.line(r#"{"id":1,"result":{"userAgent":"openrunner/0.169.0 (x)"}}"#, &mut out);
+    parser.handle_line(r#"{"id":1,"result":{"userAgent":"openrunner/0.169.0 (x)"}}"#, &mut out);
     out = Output::default();
-    parser.line(r#"{"id":2,"result":{"thread":{"id":"t"},"model":"m"}}"#, &mut out);
+    parser.handle_line(r#"{"id":2,"result":{"thread":{"id":"t"},"model":"m"}}"#, &mut out);
     assert!(out.send.is_empty());
     assert!(matches!(&out.items[..], [Item::Started(_), Item::TurnEnded(Err(Failure { cause: Cause::Cancelled, .. }))]), "{out:?}");
     assert!(!parser.interrupt(&mut Output::default()));
     out = Output::default();
-    assert!(parser.say("now", &mut out));
+    assert!(parser.begin_turn("now", &mut out));
     assert_eq!(methods(out), ["turn/start"]);
 }
 
@@ -255,7 +256,7 @@ fn an_interrupted_turn_leaves_no_call_and_no_request_open() {
     parser.interrupt(&mut Output::default());
     let over = json!({ "method": "turn/completed", "params": { "threadId": "t", "turn": { "id": "u", "status": "interrupted" } } });
     let mut out = Output::default();
-    parser.line(&over.to_string(), &mut out);
+    parser.handle_line(&over.to_string(), &mut out);
     let told: Vec<_> = out.items.iter().map(|item| if let Item::Event(event) = item { event.name() } else { "end" }).collect();
     assert_eq!(told, ["permission_resolved", "tool_result"], "the command's end is awaited");
     assert!(matches!(&out.items[1], Item::Event(StreamEvent::ToolResult { status: ToolStatus::Denied, .. })));
@@ -264,13 +265,13 @@ fn an_interrupted_turn_leaves_no_call_and_no_request_open() {
     assert_eq!((again.0, again.1.len()), (LineOutcome::Emitted, 0), "the end may still come");
     let ended = json!({ "type": "commandExecution", "command": "sleep 9", "id": "command", "status": "failed", "exitCode": -1 });
     out = Output::default();
-    parser.line(&json!({ "method": "item/completed", "params": { "threadId": "t", "item": ended } }).to_string(), &mut out);
+    parser.handle_line(&json!({ "method": "item/completed", "params": { "threadId": "t", "item": ended } }).to_string(), &mut out);
     assert!(matches!(&out.items[..], [Item::Event(StreamEvent::ToolResult { .. }), Item::TurnEnded(Err(_))]), "{out:?}");
     assert_eq!(
         made(&mut *parser, &json!({ "method": "item/completed", "params": { "threadId": "t", "item": items[1].1 } })).0,
         LineOutcome::Ignored
     );
-    assert!(parser.say("go on", &mut Output::default()));
+    assert!(parser.begin_turn("go on", &mut Output::default()));
 }
 
 #[test]
@@ -281,7 +282,7 @@ fn commands_that_cannot_be_ended_do_not_hold_up_the_turn() {
     parser.interrupt(&mut Output::default());
     made(&mut *parser, &json!({ "method": "turn/completed", "params": { "threadId": "t", "turn": { "status": "interrupted" } } }));
     let mut out = Output::default();
-    parser.line(r#"{"id":5,"error":{"code":-32600,"message":"no"}}"#, &mut out);
+    parser.handle_line(r#"{"id":5,"error":{"code":-32600,"message":"no"}}"#, &mut out);
     assert!(matches!(&out.items[..], [Item::Event(StreamEvent::ToolResult { .. }), Item::TurnEnded(Err(_))]), "{out:?}");
 }
 
@@ -294,7 +295,7 @@ fn a_command_whose_end_is_never_told_does_not_hold_up_the_turn() {
     made(&mut *parser, &json!({ "method": "turn/completed", "params": { "threadId": "t", "turn": { "status": "interrupted" } } }));
     let mut out = Output::default();
     let answers = (5..1000).take_while(|id| {
-        parser.line(&json!({ "id": id, "result": {} }).to_string(), &mut out);
+        parser.handle_line(&json!({ "id": id, "result": {} }).to_string(), &mut out);
         out.items.is_empty()
     });
     assert!(answers.count() < 100, "the wait has a bound");
@@ -306,6 +307,23 @@ fn whatever_comes_in_between_a_request_is_resolved_once() {
     let mut recordings = replay::recordings(AGENT);
     recordings.retain(|recording| recording.two_way);
     replay::resolves_every_request_once(&recordings, || parser(Mode::TwoWay, &replay::task(AGENT)));
+}
+
+#[test]
+fn requests_beyond_the_maximum_are_denied_with_a_notice() {
+    let mut parser = begun();
+    let params = json!({ "threadId": "t", "command": "ls", "kind": "command" });
+    let mut ask = |id: usize| made(&mut *parser, &json!({ "id": id, "method": "item/commandExecution/requestApproval", "params": params }));
+    for id in 0..MAX_OPEN_REQUESTS {
+        assert!(ask(id).2.is_empty(), "request {id} was answered");
+    }
+    let (_, events, sent) = ask(MAX_OPEN_REQUESTS);
+    assert!(matches!(events[..], [StreamEvent::Notice { .. }]), "{events:?}");
+    assert_eq!(sent[0], json!({ "id": MAX_OPEN_REQUESTS, "result": { "decision": "decline" } }));
+    let params = json!({ "threadId": "t", "questions": [] });
+    let (_, events, sent) = made(&mut *parser, &json!({ "id": "q", "method": "item/tool/requestUserInput", "params": params }));
+    assert!(matches!(events[..], [StreamEvent::Notice { .. }]), "{events:?}");
+    assert_eq!(sent[0], json!({ "id": "q", "result": { "answers": {} } }));
 }
 
 #[test]
@@ -486,7 +504,7 @@ fn an_answer_of_an_unknown_form_ends_the_run_and_not_in_silence() {
     let mut parser = parser(Mode::TwoWay, &replay::task(AGENT));
     parser.open(&mut Output::default());
     let mut out = Output::default();
-    assert_eq!(parser.line(r#"{"id":1,"result":7}"#, &mut out), LineOutcome::Raw);
+    assert_eq!(parser.handle_line(r#"{"id":1,"result":7}"#, &mut out), LineOutcome::Raw);
     assert!(out.items.iter().any(|item| matches!(item, crate::agent::Item::TurnEnded(Err(_)))), "{out:?}");
 }
 

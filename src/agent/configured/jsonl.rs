@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::program::diagnose;
+use super::diagnose::diagnose;
 use super::text::Answer;
 use super::{Field, Fields};
 use crate::agent::acp::from_words;
@@ -93,7 +93,7 @@ impl Parser for Jsonl {
         out.close_stdin = true;
     }
 
-    fn line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
+    fn handle_line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
         let Ok(value) = serde_json::from_str::<Value>(line) else { return out.raw(line) };
         let text = |field: &Option<Field>| field.as_ref()?.find(&value)?.as_str().map(str::to_owned);
         let session = text(&self.fields.session);
@@ -132,12 +132,12 @@ impl Parser for Jsonl {
         }
     }
 
-    fn end_of_output(&mut self, out: &mut Output) {
+    fn handle_end_of_output(&mut self, out: &mut Output) {
         self.finish_speaking(out);
         self.start(None, out);
     }
 
-    fn exited(&mut self, exit: Exit, out: &mut Output) {
+    fn handle_exit(&mut self, exit: Exit, out: &mut Output) {
         // An agent that names its results has failed without one.
         if self.fields.result.is_none() && exit.is_success() {
             let text = std::mem::take(&mut self.last);

@@ -4,6 +4,7 @@
 //! prompt in and answer out; and JSON lines, of which a few [`Fields`] say where the text is.
 
 mod definition;
+mod diagnose;
 mod fields;
 mod jsonl;
 mod program;

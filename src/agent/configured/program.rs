@@ -1,17 +1,19 @@
 //! A configured agent as the rest of the program sees it.
 
-use std::path::Path;
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 
+use super::diagnose::diagnose;
 use super::jsonl::Jsonl;
 use super::text::Text;
 use super::{Definition, WireFormat};
-use crate::agent::acp::{Acp, Dialect, from_words};
-use crate::agent::flags::Flag;
+use crate::agent::acp::{Acp, Dialect};
 use crate::agent::probe::Prober;
-use crate::agent::{Authenticated, Capabilities, Environment, Inspection, Installed, Invocation, Location, Parser, Program, Task};
-use crate::process::Exit;
+use crate::agent::{
+    Authenticated, Capabilities, Environment, Inspection, Install, Installed, Invocation, Location, Parser, Program, ProgramInfo, Task,
+};
 use crate::types::{Cause, Failure, PermissionMode};
 
 /// Longest id of a conversation that is put on a command line, in bytes.
@@ -23,13 +25,15 @@ const SESSION: usize = 256;
 /// of which nothing is known might do anything when asked for its version.
 #[derive(Clone, Debug)]
 pub struct Configured {
-    pub(super) definition: Definition,
+    definition: Definition,
+    info: ProgramInfo,
 }
 
 impl Configured {
     /// The agent of `definition`.
     pub fn new(definition: Definition) -> Self {
-        Self { definition }
+        let info = info(&definition);
+        Self { definition, info }
     }
 
     fn refused(&self, why: &str) -> Failure {
@@ -58,46 +62,20 @@ impl Configured {
     }
 }
 
-#[async_trait]
-impl Program for Configured {
-    fn name(&self) -> &str {
-        &self.definition.name
-    }
-
-    fn protocol(&self) -> &'static str {
-        self.definition.speaks.as_str()
-    }
-
-    fn location(&self) -> Location<'_> {
-        match &self.definition.program {
-            path if path.starts_with('/') => Location::At(Path::new(path)),
-            name => Location::Named(name),
-        }
-    }
-
-    fn install_command(&self) -> &str {
-        self.definition.install.as_deref().unwrap_or_default()
-    }
-
-    fn login_hint(&self) -> &str {
-        self.definition.login.as_deref().unwrap_or_default()
-    }
-
-    fn environment(&self) -> Environment {
-        Environment::default()
-    }
-
-    fn passed_env(&self) -> &[String] {
-        &self.definition.pass_env
-    }
-
-    fn flags(&self) -> &'static [Flag] {
-        &[]
-    }
-
-    /// Of an agent that speaks ACP, what the protocol can: which of it this one can is only told when it starts.
-    fn capabilities(&self, _variant: &str) -> Capabilities {
-        match self.definition.speaks {
+fn info(definition: &Definition) -> ProgramInfo {
+    ProgramInfo {
+        name: Cow::Owned(definition.name.clone()),
+        protocol: definition.speaks.as_str(),
+        location: match &definition.program {
+            path if path.starts_with('/') => Location::At(PathBuf::from(path)),
+            name => Location::Named(Cow::Owned(name.clone())),
+        },
+        install: definition.install.clone().map_or(Install::Unknown, Install::Command),
+        login_hint: Cow::Owned(definition.login.clone().unwrap_or_default()),
+        environment: Environment { configured: definition.pass_env.clone(), ..Environment::default() },
+        flags: Some(&[]),
+        // Of an agent that speaks ACP, those of the protocol: which of them it has is known only once it has started.
+        capabilities: match definition.speaks {
             WireFormat::Acp => Capabilities {
                 resume: true,
                 messages: true,
@@ -108,12 +86,17 @@ impl Program for Configured {
                 models: true,
                 mcp_servers: true,
             },
-            WireFormat::Text | WireFormat::Jsonl(_) => Capabilities {
-                resume: !self.definition.resume_args.is_empty(),
-                models: !self.definition.model_args.is_empty(),
-                ..Capabilities::default()
-            },
-        }
+            WireFormat::Text | WireFormat::Jsonl(_) => {
+                Capabilities { resume: !definition.resume_args.is_empty(), models: !definition.model_args.is_empty(), ..Capabilities::NONE }
+            }
+        },
+    }
+}
+
+#[async_trait]
+impl Program for Configured {
+    fn info(&self) -> &ProgramInfo {
+        &self.info
     }
 
     async fn inspect(&self, _binary: &Path, _prober: &Prober) -> Inspection {
@@ -156,13 +139,4 @@ fn is_plain(session: &str) -> bool {
     let first_is_plain = session.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
     first_is_plain && session.len() <= SESSION && session.bytes().all(allowed)
-}
-
-/// What an exit means of which only the last words on stderr are known.
-pub(super) fn diagnose(exit: Exit, stderr_tail: &str) -> Option<Failure> {
-    if exit.is_success() {
-        return None;
-    }
-    let last = stderr_tail.lines().rev().map(str::trim).find(|line| !line.is_empty())?;
-    from_words(last).map(|cause| Failure::new(cause, last))
 }

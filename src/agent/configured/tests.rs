@@ -1,13 +1,13 @@
 //! Made-up programs, replayed, and what a configured agent makes of a run.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::json;
 
 use super::{Configured, Definition, Fields, WireFormat};
 use crate::agent::flags::judge;
-use crate::agent::replay::{Act, Recording, installed, recordings, replay, survives_anything, task};
+use crate::agent::replay::{Action, Recording, installed, recordings, replay, survives_anything, task};
 use crate::agent::{Invocation, Item, Location, Output, Parser, Program, Task};
 use crate::process::Exit;
 use crate::types::{Cause, McpServer, McpTransport, PermissionMode, StreamEvent};
@@ -29,9 +29,13 @@ fn fields() -> Fields {
 }
 
 fn agent(speaks: WireFormat) -> Configured {
+    Configured::new(definition(speaks))
+}
+
+fn definition(speaks: WireFormat) -> Definition {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     let one_shot = speaks != WireFormat::Acp;
-    Configured::new(Definition {
+    Definition {
         name: "mine".to_owned(),
         speaks,
         program: "mine".to_owned(),
@@ -43,7 +47,7 @@ fn agent(speaks: WireFormat) -> Configured {
         set_env: BTreeMap::from([("NO_COLOR".to_owned(), "1".to_owned())]),
         install: None,
         login: None,
-    })
+    }
 }
 
 fn speaks(recording: &str) -> WireFormat {
@@ -57,7 +61,7 @@ fn parser(speaks: WireFormat) -> Box<dyn Parser> {
 #[test]
 fn every_made_up_program_ends_as_it_should() {
     for recording in recordings("configured") {
-        let replayed = replay(&recording, parser(speaks(&recording.name)), |_| None::<Act>);
+        let replayed = replay(&recording, parser(speaks(&recording.name)), |_| None::<Action>);
         insta::with_settings!({ snapshot_suffix => recording.name.clone(), omit_expression => true, prepend_module_to_snapshot => false }, {
             insta::assert_snapshot!("configured", replayed.snapshot());
         });
@@ -77,11 +81,11 @@ fn an_agent_that_names_no_result_ends_well_with_its_last_message() {
     let mut parser = parser(WireFormat::Jsonl(Box::new(only_tokens)));
     let mut out = Output::default();
     for piece in ["Hel", "lo"] {
-        parser.line(&json!({ "text": piece }).to_string(), &mut out);
+        parser.handle_line(&json!({ "text": piece }).to_string(), &mut out);
     }
-    parser.end_of_output(&mut out);
+    parser.handle_end_of_output(&mut out);
     assert!(!matches!(out.items.last(), Some(Item::TurnEnded(_))), "how it went, only the exit tells");
-    parser.exited(Exit::Code(0), &mut out);
+    parser.handle_exit(Exit::Code(0), &mut out);
     assert_eq!(out.items.last(), Some(&Item::TurnEnded(Ok("Hello".to_owned()))));
 }
 
@@ -91,13 +95,13 @@ fn a_long_answer_is_told_whole_and_kept_to_a_bound() {
     let (mut told, mut cut) = (0, false);
     for _ in 0..40 {
         let mut out = Output::default();
-        parser.line(&"é".repeat(32 * 1024), &mut out);
+        parser.handle_line(&"é".repeat(32 * 1024), &mut out);
         let Some(Item::Event(StreamEvent::Token { content })) = out.items.first() else { panic!("{out:?}") };
         told += content.text.len();
     }
     let mut out = Output::default();
-    parser.end_of_output(&mut out);
-    parser.exited(Exit::Code(0), &mut out);
+    parser.handle_end_of_output(&mut out);
+    parser.handle_exit(Exit::Code(0), &mut out);
     for item in &out.items {
         match item {
             Item::Event(StreamEvent::Notice { .. }) => cut = true,
@@ -125,7 +129,7 @@ fn the_command_line_is_the_operators_with_model_and_conversation_in_their_places
     assert_eq!(made.args, ["--quiet", "--model=big", "--resume", "s-1", "--more"]);
     assert_eq!(made.env, [("NO_COLOR".to_owned(), "1".to_owned())]);
     assert_eq!(invocation(WireFormat::Acp, asked).unwrap().args, ["--quiet", "--more"], "the protocol carries the rest");
-    assert!(judge(agent(WireFormat::Acp).flags(), &["--more".to_owned()]).unwrap().0 == ["--more"], "admins only");
+    assert!(judge(agent(WireFormat::Acp).info().flags.unwrap(), &["--more".to_owned()]).unwrap().0 == ["--more"], "admins only");
 }
 
 #[test]
@@ -144,8 +148,7 @@ fn what_a_plain_program_cannot_keep_is_refused_before_it_starts() {
         assert_eq!(invocation(WireFormat::Text, change), Err(Cause::BadArguments));
     }
     let unable = |change: fn(&mut Task)| {
-        let mut able = agent(WireFormat::Text);
-        (able.definition.model_args, able.definition.resume_args) = (vec![], vec![]);
+        let able = Configured::new(Definition { model_args: vec![], resume_args: vec![], ..definition(WireFormat::Text) });
         assert!(!able.capabilities("").models && !able.capabilities("").resume);
         let mut task = task("mine");
         change(&mut task);
@@ -157,10 +160,9 @@ fn what_a_plain_program_cannot_keep_is_refused_before_it_starts() {
 
 #[test]
 fn a_program_is_a_name_to_look_for_or_an_absolute_path() {
-    assert_eq!(agent(WireFormat::Acp).location(), Location::Named("mine"));
-    let mut placed = agent(WireFormat::Acp);
-    placed.definition.program = "/opt/mine".to_owned();
-    assert_eq!(placed.location(), Location::At(Path::new("/opt/mine")));
+    assert_eq!(agent(WireFormat::Acp).info().location, Location::Named("mine".into()));
+    let placed = Configured::new(Definition { program: "/opt/mine".to_owned(), ..definition(WireFormat::Acp) });
+    assert_eq!(placed.info().location, Location::At(PathBuf::from("/opt/mine")));
 }
 
 #[test]

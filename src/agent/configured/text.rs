@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::program::diagnose;
+use super::diagnose::diagnose;
 use crate::agent::{Item, LineOutcome, Output, Parser, Started};
 use crate::process::Exit;
 use crate::types::{Failure, Level, NoticeCode, Role, StreamEvent};
@@ -67,7 +67,7 @@ impl Parser for Text {
         out.close_stdin = true;
     }
 
-    fn line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
+    fn handle_line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
         // Whether a line has an end is only known from the next one, so that the tokens make up the text without its last newline.
         let piece = if std::mem::replace(&mut self.begun, true) { format!("\n{line}") } else { line.to_owned() };
         if piece.is_empty() {
@@ -78,13 +78,13 @@ impl Parser for Text {
         LineOutcome::Emitted
     }
 
-    fn end_of_output(&mut self, out: &mut Output) {
+    fn handle_end_of_output(&mut self, out: &mut Output) {
         if !self.answer.is_empty() {
             self.last = self.answer.tell(out);
         }
     }
 
-    fn exited(&mut self, exit: Exit, out: &mut Output) {
+    fn handle_exit(&mut self, exit: Exit, out: &mut Output) {
         if exit.is_success() {
             out.items.push(Item::TurnEnded(Ok(std::mem::take(&mut self.last))));
         }

@@ -1,13 +1,15 @@
 //! How the demo agent is started.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use async_trait::async_trait;
 
 use super::parser::DemoParser;
-use crate::agent::flags::Flag;
 use crate::agent::probe::Prober;
-use crate::agent::{Authenticated, Capabilities, Environment, Inspection, Installed, Invocation, Location, Parser, Program, Task};
+use crate::agent::{
+    Authenticated, Capabilities, Environment, Inspection, Install, Installed, Invocation, Location, Parser, Program, ProgramInfo, Task,
+};
 use crate::types::Failure;
 
 /// The hidden subcommand that is the demo agent.
@@ -17,38 +19,21 @@ pub const SUBCOMMAND: &str = "demo-agent";
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Demo;
 
+static INFO: ProgramInfo = ProgramInfo {
+    name: Cow::Borrowed("demo"),
+    protocol: "demo",
+    location: Location::BuiltIn,
+    install: Install::Unknown,
+    login_hint: Cow::Borrowed(""),
+    environment: Environment { prefixes: &[], names: &[], configured: Vec::new() },
+    flags: None,
+    capabilities: Capabilities { permissions: true, ..Capabilities::NONE },
+};
+
 #[async_trait]
 impl Program for Demo {
-    fn name(&self) -> &'static str {
-        "demo"
-    }
-
-    fn protocol(&self) -> &'static str {
-        "demo"
-    }
-
-    fn location(&self) -> Location<'_> {
-        Location::BuiltIn
-    }
-
-    fn install_command(&self) -> &'static str {
-        ""
-    }
-
-    fn login_hint(&self) -> &'static str {
-        ""
-    }
-
-    fn environment(&self) -> Environment {
-        Environment::default()
-    }
-
-    fn flags(&self) -> &'static [Flag] {
-        &[]
-    }
-
-    fn capabilities(&self, _variant: &str) -> Capabilities {
-        Capabilities { permissions: true, ..Capabilities::default() }
+    fn info(&self) -> &ProgramInfo {
+        &INFO
     }
 
     async fn inspect(&self, _binary: &Path, _prober: &Prober) -> Inspection {

@@ -19,7 +19,7 @@ impl Parser for DemoParser {
         send(&ToAgent::Prompt { text: std::mem::take(&mut self.prompt) }, out);
     }
 
-    fn line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
+    fn handle_line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
         match serde_json::from_str(line) {
             Ok(FromAgent::About(About::Ready { version, model })) => {
                 out.items.push(Item::Started(Started { agent_session: None, version: Some(version), model: Some(model) }));
@@ -58,7 +58,7 @@ mod tests {
         #[test]
         fn no_line_makes_the_parser_panic_and_none_is_lost(line in any::<String>()) {
             let mut out = Output::default();
-            let fate = DemoParser::new("x".into()).line(&line, &mut out);
+            let fate = DemoParser::new("x".into()).handle_line(&line, &mut out);
             prop_assert_eq!(out.items.len(), 1);
             prop_assert_eq!(fate == LineOutcome::Raw, matches!(&out.items[0], Item::Event(StreamEvent::Raw { .. })));
         }
@@ -67,6 +67,6 @@ mod tests {
     #[test]
     fn an_agent_cannot_write_the_frame_of_its_run() {
         let mut out = Output::default();
-        assert_eq!(DemoParser::new("x".into()).line(r#"{"type":"run_queued","position":0}"#, &mut out), LineOutcome::Raw);
+        assert_eq!(DemoParser::new("x".into()).handle_line(r#"{"type":"run_queued","position":0}"#, &mut out), LineOutcome::Raw);
     }
 }

@@ -76,7 +76,7 @@ impl OutputDecoder {
     fn speak(&mut self, text: &str, how: Delivery) -> bool {
         match how {
             Delivery::NextTurn if self.turn_is_over() => {
-                let said = self.parser.say(text, &mut self.output);
+                let said = self.parser.begin_turn(text, &mut self.output);
                 self.turn_ended &= !said;
                 said
             }
@@ -101,7 +101,7 @@ impl OutputDecoder {
         }
         let mut lines = std::mem::take(&mut self.lines);
         lines.finish(|line| self.line(line));
-        self.parser.end_of_output(&mut self.output);
+        self.parser.handle_end_of_output(&mut self.output);
     }
 
     fn line(&mut self, line: Line<'_>) {
@@ -113,7 +113,7 @@ impl OutputDecoder {
             let data = json!({ "kept": line.bytes.len(), "size": size });
             self.output.event(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::Truncated, message, data: Some(data) });
         } else {
-            self.parser.line(&text, &mut self.output);
+            self.parser.handle_line(&text, &mut self.output);
         }
         if replaced && !std::mem::replace(&mut self.told_invalid_utf8, true) {
             let message = "the agent wrote bytes that are not UTF-8; they were replaced, here and wherever they come again";
@@ -169,7 +169,7 @@ mod tests {
     impl Parser for Deaf {
         fn open(&mut self, _out: &mut Output) {}
 
-        fn line(&mut self, _line: &str, _out: &mut Output) -> LineOutcome {
+        fn handle_line(&mut self, _line: &str, _out: &mut Output) -> LineOutcome {
             LineOutcome::Ignored
         }
     }

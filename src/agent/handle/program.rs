@@ -531,7 +531,7 @@ impl Supervisor {
             self.decoder.notice(Level::Warning, NoticeCode::LeakedPipe, message);
         }
         if let Some(exit) = end.exit {
-            self.decoder.parser.exited(exit, &mut self.decoder.output);
+            self.decoder.parser.handle_exit(exit, &mut self.decoder.output);
         }
         if end.left_behind > 0 {
             let message = format!("{} processes of this run could not be ended", end.left_behind);

@@ -38,7 +38,7 @@ impl Parser for Go {
         out.close_stdin = true;
     }
 
-    fn line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
+    fn handle_line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
         let begins = self.object.is_empty();
         if self.answered || begins && !line.trim_start().starts_with('{') || self.object.len() + line.len() > KEPT {
             return out.raw(line);
@@ -56,7 +56,7 @@ impl Parser for Go {
         LineOutcome::Emitted
     }
 
-    fn end_of_output(&mut self, out: &mut Output) {
+    fn handle_end_of_output(&mut self, out: &mut Output) {
         // Lines that looked like the beginning of the answer and were none are not lost.
         let rest = std::mem::take(&mut self.object);
         for line in rest.lines() {

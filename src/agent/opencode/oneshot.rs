@@ -170,7 +170,7 @@ impl Parser for OneShot {
         out.close_stdin = true;
     }
 
-    fn line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
+    fn handle_line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
         let Ok(Line { kind, session, part, error }) = serde_json::from_str(line) else { return out.raw(line) };
         let known = ["step_start", "text", "reasoning", "tool_use", "step_finish", "error"].contains(&kind.as_str());
         if let Some(session) = session.filter(|_| known) {
@@ -196,7 +196,7 @@ impl Parser for OneShot {
         }
     }
 
-    fn end_of_output(&mut self, out: &mut Output) {
+    fn handle_end_of_output(&mut self, out: &mut Output) {
         let end = match (self.failure.take(), &self.unexplained, self.reason.as_deref()) {
             (Some(failure), _, _) => Err(failure),
             (None, None, Some("tool-calls")) if self.refused => {

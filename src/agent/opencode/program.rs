@@ -1,5 +1,6 @@
 //! The agent `opencode` as the rest of the program sees it.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -8,10 +9,10 @@ use super::go::Go;
 use super::oneshot::OneShot;
 use super::{command, diagnose, flags, login, tools, variant};
 use crate::agent::acp::{Acp, Dialect};
-use crate::agent::flags::Flag;
 use crate::agent::probe::Prober;
-use crate::agent::versions;
-use crate::agent::{Capabilities, Environment, Inspection, Installed, Invocation, Location, Mode, Parser, Program, Task};
+use crate::agent::{
+    Capabilities, Environment, Inspection, Install, Installed, Invocation, Location, Mode, Parser, Program, ProgramInfo, Task,
+};
 use crate::types::Failure;
 
 /// `OpenCode`, whichever of the two programs of that name is installed.
@@ -39,7 +40,7 @@ impl OpenCode {
     }
 }
 
-const NAMES: [&str; login::KEYS.len() + login::SETTINGS.len()] = {
+static NAMES: [&str; login::KEYS.len() + login::SETTINGS.len()] = {
     let mut names = [""; login::KEYS.len() + login::SETTINGS.len()];
     let mut at = 0;
     while at < names.len() {
@@ -59,56 +60,48 @@ const DIALECT: Dialect = Dialect {
     diagnose: Some(diagnose::diagnose),
 };
 
-#[async_trait]
-impl Program for OpenCode {
-    fn name(&self) -> &'static str {
-        "opencode"
+/// The fixed facts about the program when it is driven in `mode`.
+pub(super) fn info(mode: Mode) -> &'static ProgramInfo {
+    static TWO_WAY: ProgramInfo = make_info(Mode::TwoWay);
+    static ONE_SHOT: ProgramInfo = make_info(Mode::OneShot);
+    match mode {
+        Mode::TwoWay => &TWO_WAY,
+        Mode::OneShot => &ONE_SHOT,
     }
+}
 
-    fn protocol(&self) -> &'static str {
-        match self.mode {
-            Mode::TwoWay => "acp",
-            Mode::OneShot => "jsonl",
-        }
-    }
-
-    fn location(&self) -> Location<'_> {
-        Location::Named("opencode")
-    }
-
-    fn install_command(&self) -> &str {
-        versions::install_command(self.name())
-    }
-
-    fn login_hint(&self) -> &'static str {
-        "run `opencode auth login`, or set a provider's key such as ANTHROPIC_API_KEY for the server"
-    }
-
-    fn environment(&self) -> Environment {
-        Environment { prefixes: &["OPENCODE_"], names: &NAMES }
-    }
-
-    fn flags(&self) -> &'static [Flag] {
-        match self.mode {
-            Mode::TwoWay => flags::TWO_WAY,
-            Mode::OneShot => flags::ONE_SHOT,
-        }
-    }
-
-    fn capabilities(&self, variant: &str) -> Capabilities {
-        // The archived program takes one prompt and answers once.
-        let npm = variant != super::variant::GO;
-        let two_way = npm && self.mode == Mode::TwoWay;
-        Capabilities {
-            resume: npm,
+const fn make_info(mode: Mode) -> ProgramInfo {
+    let two_way = matches!(mode, Mode::TwoWay);
+    ProgramInfo {
+        name: Cow::Borrowed("opencode"),
+        protocol: if two_way { "acp" } else { "jsonl" },
+        location: Location::Named(Cow::Borrowed("opencode")),
+        install: Install::Npm,
+        login_hint: Cow::Borrowed("run `opencode auth login`, or set a provider's key such as ANTHROPIC_API_KEY for the server"),
+        environment: Environment { prefixes: &["OPENCODE_"], names: &NAMES, configured: Vec::new() },
+        flags: Some(if two_way { flags::TWO_WAY } else { flags::ONE_SHOT }),
+        capabilities: Capabilities {
+            resume: true,
             messages: two_way,
             steer: false,
             interrupt: two_way,
             permissions: two_way,
             questions: false,
-            models: npm,
+            models: true,
             mcp_servers: two_way,
-        }
+        },
+    }
+}
+
+#[async_trait]
+impl Program for OpenCode {
+    fn info(&self) -> &ProgramInfo {
+        info(self.mode)
+    }
+
+    /// The archived Go program takes one prompt and answers once.
+    fn capabilities(&self, variant: &str) -> Capabilities {
+        if variant == variant::GO { Capabilities::NONE } else { self.info().capabilities }
     }
 
     async fn inspect(&self, binary: &Path, prober: &Prober) -> Inspection {

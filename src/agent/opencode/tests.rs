@@ -10,7 +10,7 @@ use super::{OpenCode, variant};
 use crate::agent::acp::tests::{act, continued};
 use crate::agent::flags::{BadArgs, Widening, judge};
 use crate::agent::probe::Prober;
-use crate::agent::replay::{Act, Recording, installed, recordings, replay, survives_anything, task};
+use crate::agent::replay::{Action, Recording, installed, recordings, replay, survives_anything, task};
 use crate::agent::{Authenticated, Inspection, Item, LineOutcome, Mode, Output, Parser, Program, Task};
 use crate::process::Exit;
 use crate::types::{Cause, PermissionMode, StreamEvent};
@@ -48,7 +48,7 @@ fn every_recorded_dialog_ends_as_it_should() {
 #[test]
 fn every_recorded_one_shot_run_ends_as_it_should() {
     for recording in recordings("opencode") {
-        let replayed = replay(&recording, parser(Mode::OneShot, &recording.name), |_| None::<Act>);
+        let replayed = replay(&recording, parser(Mode::OneShot, &recording.name), |_| None::<Action>);
         insta::with_settings!({ snapshot_suffix => recording.name.clone(), omit_expression => true, prepend_module_to_snapshot => false }, {
             insta::assert_snapshot!("run", replayed.snapshot());
         });
@@ -78,8 +78,8 @@ fn go_lines(text: &str) -> (Vec<LineOutcome>, Output) {
     let mut parser = go_parser();
     let mut out = Output::default();
     parser.open(&mut out);
-    let fates = text.lines().map(|line| parser.line(line, &mut out)).collect();
-    parser.end_of_output(&mut out);
+    let fates = text.lines().map(|line| parser.handle_line(line, &mut out)).collect();
+    parser.handle_end_of_output(&mut out);
     (fates, out)
 }
 
@@ -171,7 +171,9 @@ fn a_prompt_of_the_go_program_cannot_become_a_flag_and_has_a_bound() {
 
 #[test]
 fn what_is_ours_cannot_be_given_and_what_opens_a_door_is_for_admins() {
-    let judged = |mode, args: &[&str]| judge(OpenCode::new(mode).flags(), &args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>());
+    let judged = |mode, args: &[&str]| {
+        judge(OpenCode::new(mode).info().flags.unwrap(), &args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>())
+    };
     for (mode, args) in [
         (Mode::TwoWay, &["--cwd=/"][..]),
         (Mode::TwoWay, &["-p", "x"]),

@@ -1,0 +1,103 @@
+//! The fixed facts about `claude`.
+
+use std::borrow::Cow;
+
+use super::flags;
+use crate::agent::{Capabilities, Environment, Install, Location, Mode, ProgramInfo};
+
+/// Those of the program when it is driven in `mode`.
+pub(super) fn of(mode: Mode) -> &'static ProgramInfo {
+    static TWO_WAY: ProgramInfo = info(Mode::TwoWay);
+    static ONE_SHOT: ProgramInfo = info(Mode::OneShot);
+    match mode {
+        Mode::TwoWay => &TWO_WAY,
+        Mode::OneShot => &ONE_SHOT,
+    }
+}
+
+const fn info(mode: Mode) -> ProgramInfo {
+    let two_way = matches!(mode, Mode::TwoWay);
+    ProgramInfo {
+        name: Cow::Borrowed("claude_code"),
+        protocol: "stream-json",
+        location: Location::Named(Cow::Borrowed("claude")),
+        install: Install::Npm,
+        login_hint: Cow::Borrowed(
+            "set ANTHROPIC_API_KEY for the server, or log in once as the server's user: run `claude` and type /login \
+             (without a browser: `claude setup-token`, and set CLAUDE_CODE_OAUTH_TOKEN)",
+        ),
+        environment: Environment { prefixes: PREFIXES, names: NAMES, configured: Vec::new() },
+        flags: Some(flags::FLAGS),
+        capabilities: Capabilities {
+            resume: true,
+            messages: two_way,
+            steer: false,
+            interrupt: two_way,
+            permissions: two_way,
+            questions: two_way,
+            models: true,
+            mcp_servers: two_way,
+        },
+    }
+}
+
+/// Variables that the program reads, by the beginnings of their names.
+///
+/// Not all of `CLAUDE_CODE_`: when the server itself was started by a Claude Code session, then `CLAUDECODE`,
+/// `CLAUDE_CODE_ENTRYPOINT`, `CLAUDE_CODE_SSE_PORT`, `CLAUDE_CODE_SESSION_ID` and their like speak of that session, and its
+/// child would take itself for a part of it.
+const PREFIXES: &[&str] = &[
+    "ANTHROPIC_",
+    "CLAUDE_CODE_CLIENT_",
+    "CLAUDE_CODE_DISABLE_",
+    "CLAUDE_CODE_ENABLE_",
+    "CLAUDE_CODE_MAX_",
+    "CLAUDE_CODE_SKIP_",
+    "CLAUDE_CODE_SUBAGENT_",
+    "CLAUDE_CODE_USE_",
+    "VERTEX_REGION_CLAUDE_",
+];
+
+/// Variables that the program reads, by name: its own, and those by which its cloud providers are reached.
+const NAMES: &[&str] = &[
+    "API_TIMEOUT_MS",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_BEARER_TOKEN_BEDROCK",
+    "AWS_CA_BUNDLE",
+    "AWS_CONFIG_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_DEFAULT_REGION",
+    "AWS_PROFILE",
+    "AWS_REGION",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_SDK_LOAD_CONFIG",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "BASH_DEFAULT_TIMEOUT_MS",
+    "BASH_MAX_OUTPUT_LENGTH",
+    "BASH_MAX_TIMEOUT_MS",
+    "BEDROCK_BASE_URL",
+    "CLAUDE_CODE_API_KEY_HELPER_TTL_MS",
+    "CLAUDE_CODE_EFFORT_LEVEL",
+    "CLAUDE_CODE_OAUTH_REFRESH_TOKEN",
+    "CLAUDE_CODE_OAUTH_SCOPES",
+    "CLAUDE_CODE_OAUTH_TOKEN",
+    "CLAUDE_CONFIG_DIR",
+    "CLOUD_ML_REGION",
+    "DISABLE_COMPACT",
+    "DISABLE_ERROR_REPORTING",
+    "DISABLE_PROMPT_CACHING",
+    "DISABLE_TELEMETRY",
+    "GCLOUD_PROJECT",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "GOOGLE_CLOUD_PROJECT",
+    "MAX_MCP_OUTPUT_TOKENS",
+    "MAX_THINKING_TOKENS",
+    "MCP_TIMEOUT",
+    "MCP_TOOL_TIMEOUT",
+    "VERTEX_BASE_URL",
+];

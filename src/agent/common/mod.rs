@@ -1,0 +1,9 @@
+//! What the adapters share.
+
+mod open_requests;
+mod program_info;
+
+#[cfg(test)]
+pub(in crate::agent) use open_requests::MAX_OPEN_REQUESTS;
+pub(in crate::agent) use open_requests::{OpenRequests, Rejected};
+pub use program_info::{Capabilities, Environment, Install, Location, ProgramInfo};
