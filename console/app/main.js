@@ -2,7 +2,7 @@
 import './theme.js';
 import { request } from './api.js';
 import { isAdmin, token, user } from './auth.js';
-import { startAttention } from './data/attention.js';
+import { startAttention } from './data/notifications.js';
 import { startFeed } from './data/feed.js';
 import { html, render, useEffect } from './html.js';
 import { locale, t } from './i18n.js';
@@ -14,7 +14,7 @@ import { KeysView } from './views/admin/keys.js';
 import { SettingsView } from './views/admin/settings.js';
 import { UsersView } from './views/admin/users.js';
 import { HealthView } from './views/health.js';
-import { NewRunView } from './views/new.js';
+import { NewRunView } from './views/new_run.js';
 import { RunView } from './views/run/index.js';
 import { RunsView } from './views/runs.js';
 import { SessionView, SessionsView } from './views/sessions.js';

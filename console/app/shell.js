@@ -1,9 +1,9 @@
 /** What stands around every view: where one can go, who one is, and whether the server is there. */
 import { request } from './api.js';
 import { isAdmin, signedOut, user } from './auth.js';
-import { canNotify, needed, notifies, pageTitle, wantNotifications } from './data/attention.js';
+import { canNotify, needed, notifies, pageTitle, wantNotifications } from './data/notifications.js';
 import { feedState } from './data/feed.js';
-import { useLoad } from './data/load.js';
+import { useLoad } from './data/fetch.js';
 import { html, useEffect, useState } from './html.js';
 import { Icon } from './icons.js';
 import { LOCALES, chooseLocale, locale, t } from './i18n.js';
@@ -15,7 +15,7 @@ import { Questions } from './ui/dialog.js';
 import { Menu } from './ui/menu.js';
 import { ShortcutHelp, showHelp, useShortcuts } from './ui/shortcuts.js';
 import { Toasts, toast } from './ui/toast.js';
-import { PasswordDialog } from './views/password.js';
+import { PasswordDialog } from './views/password_dialog.js';
 
 /** @typedef {{path: string, icon: import('./icons.js').IconName, label: string, count?: number}} Place */
 

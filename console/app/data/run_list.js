@@ -2,12 +2,12 @@
 import { request, withQuery } from '../api.js';
 import { batch, signal } from '../html.js';
 import { onChanges } from './feed.js';
-import { matches, place } from './matching.js';
+import { matches, place } from './run_filter.js';
 
 /** Most runs that a page of the API has. */
 const PAGE = 200;
 
-/** @typedef {import('./matching.js').Filter} Filter */
+/** @typedef {import('./run_filter.js').Filter} Filter */
 
 export class RunList {
   /** @param {Filter} filter */

@@ -1,6 +1,6 @@
 /** Agents to choose from, each with how it is and what it lacks. */
 import { html } from '../html.js';
-import { agentName } from '../agents.js';
+import { agentName } from '../agent_names.js';
 import { t } from '../i18n.js';
 import { CopyButton } from '../ui/button.js';
 import { Badge } from '../ui/misc.js';

@@ -1,9 +1,9 @@
 /** How the server and its agents are. */
 import { request } from '../api.js';
 import { feedState } from '../data/feed.js';
-import { useLoad } from '../data/load.js';
+import { useLoad } from '../data/fetch.js';
 import { html, useEffect } from '../html.js';
-import { agentName } from '../agents.js';
+import { agentName } from '../agent_names.js';
 import { duration } from '../format.js';
 import { t } from '../i18n.js';
 import { PageHeader } from '../shell.js';

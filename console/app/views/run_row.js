@@ -2,7 +2,7 @@
 import { request } from '../api.js';
 import { isAdmin } from '../auth.js';
 import { html, useEffect, useState } from '../html.js';
-import { agentName } from '../agents.js';
+import { agentName } from '../agent_names.js';
 import { compact, duration, money, now } from '../format.js';
 import { t } from '../i18n.js';
 import { copyText } from '../ui/button.js';

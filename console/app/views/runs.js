@@ -1,10 +1,10 @@
 /** All runs that one may see, as they change. */
 import { isAdmin } from '../auth.js';
-import { needed } from '../data/attention.js';
-import { all, useLoad } from '../data/load.js';
+import { needed } from '../data/notifications.js';
+import { all, useLoad } from '../data/fetch.js';
 import { RunList } from '../data/run_list.js';
 import { html, useEffect, useMemo, useRef, useState } from '../html.js';
-import { agentName } from '../agents.js';
+import { agentName } from '../agent_names.js';
 import { t } from '../i18n.js';
 import { Icon } from '../icons.js';
 import { navigate, route } from '../router.js';

@@ -1,10 +1,10 @@
 /** Conversations. */
 import { request } from '../api.js';
 import { isAdmin } from '../auth.js';
-import { usePages, useLoad } from '../data/load.js';
+import { usePages, useLoad } from '../data/fetch.js';
 import { RunList } from '../data/run_list.js';
 import { html, useEffect, useMemo, useRef } from '../html.js';
-import { agentName } from '../agents.js';
+import { agentName } from '../agent_names.js';
 import { t } from '../i18n.js';
 import { PageHeader } from '../shell.js';
 import { Button, CopyButton } from '../ui/button.js';

@@ -1,7 +1,7 @@
 /** Signing in. */
 import { request } from '../api.js';
 import { endedBecause, signedIn } from '../auth.js';
-import { pageTitle } from '../data/attention.js';
+import { pageTitle } from '../data/notifications.js';
 import { html, useEffect, useState } from '../html.js';
 import { LOCALES, chooseLocale, locale, t } from '../i18n.js';
 import { Mark } from '../shell.js';

@@ -1,9 +1,9 @@
 /** What was used: by day as charts, by agent, model and user as tables; and what may be used today. */
 import { request, withQuery } from '../api.js';
 import { isAdmin, user } from '../auth.js';
-import { useLoad } from '../data/load.js';
+import { useLoad } from '../data/fetch.js';
 import { html, useState } from '../html.js';
-import { agentName } from '../agents.js';
+import { agentName } from '../agent_names.js';
 import { compact, money, moment, number } from '../format.js';
 import { t } from '../i18n.js';
 import { PageHeader } from '../shell.js';

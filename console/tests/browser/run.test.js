@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { DESKTOP, launch, PHONE, picture, seriousFaults, signedIn } from './support/browser.js';
-import { PROMPT, rich } from './support/rich.js';
-import { calls, edits, gives, prints, speaks } from './support/script.js';
+import { PROMPT, rich } from './support/sample_run.js';
+import { calls, edits, gives, prints, speaks } from './support/agent_script.js';
 import { Server } from './support/server.js';
 
 /** @type {Server} */

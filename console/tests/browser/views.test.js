@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
-import { busyServer } from './seed.js';
+import { busyServer } from './seeded_server.js';
 import { PASSWORD, SIZES, allIsWell, client, isAccessible, openPage, screenshot, startBrowser, startServer } from './support.js';
 
 /** How many ended runs there are. */

@@ -1,5 +1,5 @@
 /** Who did what. */
-import { all, useLoad, usePages } from '../../data/load.js';
+import { all, useLoad, usePages } from '../../data/fetch.js';
 import { html, useState } from '../../html.js';
 import { moment } from '../../format.js';
 import { t } from '../../i18n.js';

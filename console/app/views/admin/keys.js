@@ -1,7 +1,7 @@
 /** API keys: one's own, and for admins everybody's. */
 import { ApiProblem, request } from '../../api.js';
 import { isAdmin } from '../../auth.js';
-import { all, useLoad } from '../../data/load.js';
+import { all, useLoad } from '../../data/fetch.js';
 import { html, useState } from '../../html.js';
 import { date } from '../../format.js';
 import { t } from '../../i18n.js';

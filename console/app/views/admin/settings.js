@@ -1,6 +1,6 @@
 /** The settings in force, and where each came from. */
 import { request } from '../../api.js';
-import { useLoad } from '../../data/load.js';
+import { useLoad } from '../../data/fetch.js';
 import { html, useState } from '../../html.js';
 import { t } from '../../i18n.js';
 import { PageHeader } from '../../shell.js';

@@ -1,6 +1,6 @@
 /** Users: who there is, and what they may do. */
 import { ApiProblem, request } from '../../api.js';
-import { all, useLoad } from '../../data/load.js';
+import { all, useLoad } from '../../data/fetch.js';
 import { html, useState } from '../../html.js';
 import { compact, money } from '../../format.js';
 import { t } from '../../i18n.js';

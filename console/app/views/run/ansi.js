@@ -1,7 +1,7 @@
 // Colours of a terminal. What a program writes for a terminal is split into runs of text with a style; everything else that a terminal
 // would obey, cursor movements, titles, links, is left out, and what then still acts on a reader is made visible.
 
-import { visible } from './visible.js';
+import { visible } from './sanitize.js';
 
 /** How a run of text looks. Colours are numbers of the terminal's palette, or `#rrggbb`.
  * @typedef {{ fg?: number | string, bg?: number | string, bold?: boolean, dim?: boolean, italic?: boolean, underline?: boolean,

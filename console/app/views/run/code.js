@@ -5,7 +5,7 @@ import { t } from '../../i18n.js';
 import { CopyButton } from '../../ui/button.js';
 import { ansi } from './ansi.js';
 import { highlight } from './highlight.js';
-import { visible } from './visible.js';
+import { visible } from './sanitize.js';
 
 /** How much of a long text is shown at first, and how much more with each step, in characters. */
 export const STEP = 20_000;

@@ -27,7 +27,7 @@ async function loadAgents() {
 /** What is written and not sent, by run. @type {Map<string, string>} */
 const drafts = new Map();
 
-/** @param {{ run: import('./live.js').LiveRun }} props */
+/** @param {{ run: import('./live_run.js').LiveRun }} props */
 export function Composer({ run }) {
   useEffect(() => void loadAgents(), []);
   const [text, setText] = useState(drafts.get(run.id) ?? '');
@@ -96,7 +96,7 @@ export function Composer({ run }) {
 }
 
 /** A further run of the session, with what was asked of this one as far as a run of a session takes it over.
- * @param {import('./live.js').RunRecord} record @param {string} text @param {string} key */
+ * @param {import('./live_run.js').RunRecord} record @param {string} text @param {string} key */
 function goOn(record, text, key) {
   const { session_id, model, permission_mode, permission_rules, timeout_secs, labels } = record;
   const metadata = { session_id, permission_mode, timeout_secs, labels, ...(model && { model }), ...(permission_rules && { permission_rules }) };

@@ -4,12 +4,12 @@ import { html, signal, useMemo, Fragment } from '../../html.js';
 import { t } from '../../i18n.js';
 import { Icon } from '../../icons.js';
 import { structuredPatch } from '../../../vendor/vendor.js';
-import { countChanges, parseDiff, sideBySide } from './diff-lines.js';
+import { countChanges, parseDiff, sideBySide } from './parse_diff.js';
 import { highlightLines, languageOf } from './highlight.js';
-import { useKept } from './parts.js';
-import { exactly, visible } from './visible.js';
+import { useKept } from './item_state.js';
+import { exactly, visible } from './sanitize.js';
 
-/** @typedef {import('./diff-lines.js').DiffLine} DiffLine */
+/** @typedef {import('./parse_diff.js').DiffLine} DiffLine */
 
 /** How many lines are shown at first, and how many more with each step. */
 const FIRST_LINES = 24;
@@ -20,7 +20,7 @@ const LINE = 2_000;
 /** Whether diffs are shown side by side where there is room: one choice for all. */
 const isSplit = signal(false);
 
-/** @param {{ item: import('./model.js').ChangeItem, isAlone?: boolean }} props */
+/** @param {{ item: import('./run_model.js').ChangeItem, isAlone?: boolean }} props */
 export function Change({ item, isAlone = false }) {
   const lines = useMemo(() => (item.diff === undefined ? [] : parseDiff(item.diff)), [item.diff]);
   const { added, removed } = useMemo(() => countChanges(lines), [lines]);

@@ -11,17 +11,17 @@ import { useShortcuts } from '../../ui/shortcuts.js';
 import { toast, toastProblem } from '../../ui/toast.js';
 import { duration } from '../../format.js';
 import { Composer } from './composer.js';
-import { LiveRun } from './live.js';
-import { Elapsed } from './parts.js';
-import { RawView } from './raw.js';
+import { LiveRun } from './live_run.js';
+import { Elapsed } from './item_state.js';
+import { RawView } from './raw_events.js';
 import { Requests } from './requests.js';
-import { Row } from './rows.js';
+import { Row } from './conversation_item.js';
 import { curlOfEvents, curlOfRun, download, linkTo } from './share.js';
-import { progress, Side } from './side.js';
-import { oneLine, visible } from './visible.js';
-import { WindowList } from './window.js';
+import { progress, Side } from './side_panel.js';
+import { oneLine, visible } from './sanitize.js';
+import { WindowList } from './variable_height_list.js';
 
-/** @typedef {import('./window.js').ListHandle} ListHandle */
+/** @typedef {import('./variable_height_list.js').ListHandle} ListHandle */
 
 /** @param {{ id: string }} props */
 export function RunView({ id }) {

@@ -7,12 +7,12 @@ import { Button } from '../../ui/button.js';
 import { Kbd, wordsOf } from '../../ui/misc.js';
 import { useShortcuts } from '../../ui/shortcuts.js';
 import { ApiProblem } from '../../api.js';
-import { Countdown } from './parts.js';
-import { Input } from './tool.js';
-import { oneLine, visible } from './visible.js';
+import { Countdown } from './item_state.js';
+import { Input } from './tool_card.js';
+import { oneLine, visible } from './sanitize.js';
 
-/** @typedef {import('./model.js').PermissionItem} PermissionItem */
-/** @typedef {import('./model.js').QuestionItem} QuestionItem */
+/** @typedef {import('./run_model.js').PermissionItem} PermissionItem */
+/** @typedef {import('./run_model.js').QuestionItem} QuestionItem */
 
 /** A card that has just come takes no key yet: the finger that comes down now was meant for something else. */
 const REST_MS = 400;
@@ -41,7 +41,7 @@ export function requestTitle(item) {
   return `${visible(item.tool)} ${oneLine(Array.isArray(what) ? what.join(' ') : String(what), 160)}`.trim();
 }
 
-/** @param {{ run: import('./live.js').LiveRun }} props */
+/** @param {{ run: import('./live_run.js').LiveRun }} props */
 export function Requests({ run }) {
   const open = [...run.model.open.values()];
   const [first] = open;
@@ -52,7 +52,7 @@ export function Requests({ run }) {
       : html`<${QuestionForm} item=${first} run=${run} more=${open.length - 1} key=${first.key} />`)}`;
 }
 
-/** Sends an answer once, and keeps what went wrong. @param {import('./live.js').LiveRun} run @param {string} id */
+/** Sends an answer once, and keeps what went wrong. @param {import('./live_run.js').LiveRun} run @param {string} id */
 function useAnswer(run, id) {
   const [state, setState] = useState(/** @type {{ isBusy: boolean, problem: unknown }} */ ({ isBusy: false, problem: null }));
   const send = async (/** @type {unknown} */ answer) => {
@@ -69,7 +69,7 @@ function useAnswer(run, id) {
   return { ...state, send };
 }
 
-/** @param {{ item: PermissionItem, run: import('./live.js').LiveRun, more: number }} props */
+/** @param {{ item: PermissionItem, run: import('./live_run.js').LiveRun, more: number }} props */
 function Permission({ item, run, more }) {
   const { isBusy, problem, send } = useAnswer(run, item.id);
   const [reason, setReason] = useState(/** @type {string | null} */ (null));
@@ -107,7 +107,7 @@ function Head({ more, until }) {
     ${until && html`${t('run.expires')} <${Countdown} until=${until} />`}</span>`;
 }
 
-/** @param {{ item: QuestionItem, run: import('./live.js').LiveRun, more: number }} props */
+/** @param {{ item: QuestionItem, run: import('./live_run.js').LiveRun, more: number }} props */
 function QuestionForm({ item, run, more }) {
   const { isBusy, problem, send } = useAnswer(run, item.id);
   const [chosen, setChosen] = useState(() => item.questions.map(() => /** @type {string[]} */ ([])));

@@ -16,7 +16,7 @@ export function curlOfEvents(path) {
   return `curl -N ${AUTH} ${quoted(address(`${path}/events`))}`;
 }
 
-/** A command that asks for the same again. @param {import('./live.js').RunRecord} record */
+/** A command that asks for the same again. @param {import('./live_run.js').RunRecord} record */
 export function curlOfRun(record) {
   const { agent_type, working_dir: cwd, timeout_secs, idle_timeout_secs, model, permission_mode, permission_rules, extra_args, labels } = record;
   const metadata = { agent_type, cwd, timeout_secs, idle_timeout_secs, model, permission_mode, permission_rules,
@@ -30,7 +30,7 @@ export function curlOfRun(record) {
 
 /** Saves the log as NDJSON. That of a run that has ended comes from the server, whole; of a live one it is what has come so far, since
  * the server's answer would have no end.
- * @param {import('./live.js').LiveRun} run */
+ * @param {import('./live_run.js').LiveRun} run */
 export async function download(run) {
   const name = `${run.id}.ndjson`;
   if (!run.model.done) {

@@ -31,7 +31,7 @@ export class Server {
     await mkdir(home);
     const bin = join(folder, 'agents/bin');
     await mkdir(bin, { recursive: true });
-    const words = [process.execPath, join(import.meta.dirname, 'stage.js'), FAKE_AGENT, join(folder, 'scripts')].map((word) => `'${word}'`);
+    const words = [process.execPath, join(import.meta.dirname, 'scripted_claude.js'), FAKE_AGENT, join(folder, 'scripts')].map((word) => `'${word}'`);
     await writeFile(join(bin, 'claude'), `#!/bin/sh\nexec ${words.join(' ')} "$@"\n`);
     await chmod(join(bin, 'claude'), 0o755);
     const port = await freePort();

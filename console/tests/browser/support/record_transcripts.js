@@ -2,8 +2,8 @@
 
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PROMPT, rich } from './rich.js';
-import { calls, gives, speaks } from './script.js';
+import { PROMPT, rich } from './sample_run.js';
+import { calls, gives, speaks } from './agent_script.js';
 import { Server } from './server.js';
 
 const server = await Server.start();
@@ -22,7 +22,7 @@ try {
     const lines = (await server.events(id)).map((event) => JSON.stringify(event).replaceAll(server.folder, '/tmp/project'));
     await writeFile(join(import.meta.dirname, '../../transcripts', `${name}.ndjson`), `${lines.join('\n')}\n`);
   };
-  await record('rich', await server.stage(PROMPT, rich(join(server.folder, 'work')), { permission_mode: 'ask' }));
+  await record('sample_run', await server.stage(PROMPT, rich(join(server.folder, 'work')), { permission_mode: 'ask' }));
   await record('denied', await server.run('permission Write {"file_path":"/etc/hosts","content":"x"}\nsay Then not.\nresult no', { permission_mode: 'ask' }),
     () => ({ decision: 'deny', message: 'Not there.' }));
   await record('question', await server.run('question Which colour?|red|blue\nsay Thank you.\nresult ok'), () => ({ answers: ['blue'] }));

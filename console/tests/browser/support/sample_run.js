@@ -1,6 +1,6 @@
 // A run with something of everything, which ends waiting for a permission.
 
-import { calls, edits, gives, prints, speaks } from './script.js';
+import { calls, edits, gives, prints, speaks } from './agent_script.js';
 
 /** What people would ask. */
 export const PROMPT = 'Login fails for names with an umlaut. Find out why, mend it, and add a test.';

@@ -1,14 +1,14 @@
-import './page.js';
+import './browser_globals.js';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 const { ansi } = await import('../../app/views/run/ansi.js');
-const { countChanges, parseDiff, sideBySide } = await import('../../app/views/run/diff-lines.js');
-const { Heights } = await import('../../app/views/run/heights.js');
+const { countChanges, parseDiff, sideBySide } = await import('../../app/views/run/parse_diff.js');
+const { Heights } = await import('../../app/views/run/row_heights.js');
 const { highlight, highlightLines, languageOf } = await import('../../app/views/run/highlight.js');
-const { markdown, safeAddress } = await import('../../app/views/run/markup.js');
-const { Output } = await import('../../app/views/run/text.js');
-const { exactly, oneLine, visible } = await import('../../app/views/run/visible.js');
+const { markdown, safeAddress } = await import('../../app/views/run/markdown.js');
+const { Output } = await import('../../app/views/run/text_buffers.js');
+const { exactly, oneLine, visible } = await import('../../app/views/run/sanitize.js');
 
 /** Texts that somebody might hope to be obeyed. */
 const HOSTILE = [

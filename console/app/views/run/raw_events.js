@@ -4,14 +4,14 @@ import { html } from '../../html.js';
 import { number } from '../../format.js';
 import { t } from '../../i18n.js';
 import { Plain } from './code.js';
-import { useKept } from './parts.js';
-import { visible } from './visible.js';
-import { WindowList } from './window.js';
+import { useKept } from './item_state.js';
+import { visible } from './sanitize.js';
+import { WindowList } from './variable_height_list.js';
 
 /** Of a line that is not opened this much is shown, in characters. */
 const LINE = 400;
 
-/** @param {{ run: import('./live.js').LiveRun }} props */
+/** @param {{ run: import('./live_run.js').LiveRun }} props */
 export function RawView({ run }) {
   const from = run.forgotten;
   return html`<div class="raw">
@@ -22,7 +22,7 @@ export function RawView({ run }) {
   </div>`;
 }
 
-/** @param {{ run: import('./live.js').LiveRun, index: number }} props */
+/** @param {{ run: import('./live_run.js').LiveRun, index: number }} props */
 function RawLine({ run, index }) {
   const [isOpen, setOpen] = useKept(run.named(index), 'open', false);
   const line = run.lines[index] ?? '';

@@ -3,7 +3,7 @@
 import { address, headers, problemOf, request, signOutIfRefused } from '../../api.js';
 import { signal } from '../../html.js';
 import { follow } from '../../sse.js';
-import { RunModel } from './model.js';
+import { RunModel } from './run_model.js';
 
 /** @typedef {import('../../sse.js').StreamState} StreamState */
 /** What `GET /api/runs/{id}` gives. @typedef {Record<string, any>} RunRecord */
@@ -78,7 +78,7 @@ export class LiveRun {
   /** @param {import('../../sse.js').Frame[]} frames */
   take(frames) {
     for (const { data } of frames) {
-      /** @type {import('./model.js').RunEvent} */
+      /** @type {import('./run_model.js').RunEvent} */
       let event;
       try {
         event = JSON.parse(data);

@@ -1,6 +1,6 @@
 /** Starting a run. */
 import { request } from '../api.js';
-import { all, useLoad } from '../data/load.js';
+import { all, useLoad } from '../data/fetch.js';
 import { html, useEffect, useMemo, useRef, useState } from '../html.js';
 import { t } from '../i18n.js';
 import { navigate } from '../router.js';
@@ -9,9 +9,9 @@ import { Button } from '../ui/button.js';
 import { Combobox, Select, TextField } from '../ui/field.js';
 import { Kbd, Problem, Spinner, wordsOf } from '../ui/misc.js';
 import { AgentCards } from './agent_cards.js';
-import { bodyOf, firstForm, fieldAtFault, recallChoices, rememberChoices } from './new_form.js';
+import { bodyOf, firstForm, fieldAtFault, recallChoices, rememberChoices } from './new_run_form.js';
 
-/** @typedef {import('./new_form.js').Form} Form */
+/** @typedef {import('./new_run_form.js').Form} Form */
 
 /** @param {{session: string | null}} props a run of a conversation, or the first of a new one */
 export function NewRunView({ session }) {

@@ -6,14 +6,14 @@ import { t } from '../../i18n.js';
 import { Icon } from '../../icons.js';
 import { Ago } from '../../ui/misc.js';
 import { requestTitle } from './requests.js';
-import { PlanList } from './rows.js';
-import { ICONS } from './tool.js';
-import { exactly, oneLine, visible } from './visible.js';
-import { WindowList } from './window.js';
+import { PlanList } from './conversation_item.js';
+import { ICONS } from './tool_card.js';
+import { exactly, oneLine, visible } from './sanitize.js';
+import { WindowList } from './variable_height_list.js';
 
-/** @typedef {import('./model.js').Item} Item */
+/** @typedef {import('./run_model.js').Item} Item */
 
-/** @param {{ run: import('./live.js').LiveRun, jumpTo: (item: number) => void }} props */
+/** @param {{ run: import('./live_run.js').LiveRun, jumpTo: (item: number) => void }} props */
 export function Side({ run, jumpTo }) {
   const { model } = run;
   return html`<aside class="run-side" aria-label=${t('run.panel')}>
@@ -28,12 +28,12 @@ export function Side({ run, jumpTo }) {
   </aside>`;
 }
 
-/** @param {import('./model.js').PlanEntry[]} entries */
+/** @param {import('./run_model.js').PlanEntry[]} entries */
 export function progress(entries) {
   return `${entries.filter(({ status }) => status === 'completed').length}/${entries.length}`;
 }
 
-/** @param {{ usage: import('./model.js').RunEvent | null }} props */
+/** @param {{ usage: import('./run_model.js').RunEvent | null }} props */
 function Usage({ usage }) {
   if (!usage) return null;
   const rows = [
@@ -47,7 +47,7 @@ function Usage({ usage }) {
   return html`<section><h2>${t('run.usage')}</h2><${Table} rows=${rows} /></section>`;
 }
 
-/** @param {{ run: import('./live.js').LiveRun }} props */
+/** @param {{ run: import('./live_run.js').LiveRun }} props */
 function Facts({ run }) {
   const record = run.record.value;
   if (!record) return null;

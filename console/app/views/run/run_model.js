@@ -1,7 +1,7 @@
 // From a run's events to what is shown of it: a pure reducer. The same events give the same model, whether they come one by one,
 // in batches or again after a reload, and each costs the same however many came before.
 
-import { Cutter, Output, Pieces } from './text.js';
+import { Cutter, Output, Pieces } from './text_buffers.js';
 
 /** @typedef {{ seq?: number, ts?: string, type: string, [field: string]: any }} RunEvent */
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { matches, place } from '../../app/data/matching.js';
+import { matches, place } from '../../app/data/run_filter.js';
 
 const RUN = { run_id: 'run_5', status: 'running', agent_type: 'codex', owner: 'carol', session_id: 'ses_1', prompt: 'Fix the Flaky test', labels: { team: 'web', urgent: '' } };
 

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { RunModel } from '../../app/views/run/model.js';
+import { RunModel } from '../../app/views/run/run_model.js';
 
-/** @typedef {import('../../app/views/run/model.js').RunEvent} RunEvent */
+/** @typedef {import('../../app/views/run/run_model.js').RunEvent} RunEvent */
 
 const FOLDER = join(import.meta.dirname, '../transcripts');
 /** Logs of real runs, as the server gave them. @type {Map<string, RunEvent[]>} */

@@ -6,13 +6,13 @@ import { has, t } from '../../i18n.js';
 import { Icon } from '../../icons.js';
 import { Plain, Terminal } from './code.js';
 import { Change } from './diff.js';
-import { Markdown } from './markup.js';
-import { useKept } from './parts.js';
+import { Markdown } from './markdown.js';
+import { useKept } from './item_state.js';
 import { answerWords, decisionWords } from './requests.js';
-import { Tool } from './tool.js';
-import { oneLine, visible } from './visible.js';
+import { Tool } from './tool_card.js';
+import { oneLine, visible } from './sanitize.js';
 
-/** @typedef {import('./model.js').Item} Item */
+/** @typedef {import('./run_model.js').Item} Item */
 
 /** `rev` goes on to whatever draws the item: the item is one object that changes, and what is given the same is not drawn again.
  * @param {{ item: Item, rev: number }} props */
@@ -43,12 +43,12 @@ export function Row({ item, rev }) {
   }
 }
 
-/** @param {{ item: import('./model.js').TextItem, rev: number }} props */
+/** @param {{ item: import('./run_model.js').TextItem, rev: number }} props */
 function Text({ item }) {
   return html`<div class="said" data-first=${item.isFirst} data-open=${item.isOpen}><${Markdown} text=${item.text.toString()} fence=${item.fence} /></div>`;
 }
 
-/** @param {{ item: import('./model.js').UserItem, rev: number }} props */
+/** @param {{ item: import('./run_model.js').UserItem, rev: number }} props */
 function User({ item }) {
   return html`<div class="user">
     ${item.mode && item.mode !== 'queue' && html`<span class="faint">${t(`run.mode.${item.mode}`)}</span>`}
@@ -69,7 +69,7 @@ function Long({ item, text }) {
     <button type="button" class="text-button" onClick=${() => setWhole(!isWhole)}>${t(isWhole ? 'run.less' : 'run.all')}</button>`;
 }
 
-/** @param {{ item: import('./model.js').ThinkingItem, rev: number }} props */
+/** @param {{ item: import('./run_model.js').ThinkingItem, rev: number }} props */
 function Thinking({ item }) {
   const text = item.text.toString();
   const took = Date.parse(item.until) - Date.parse(item.ts);
@@ -91,7 +91,7 @@ function Folded({ item, icon, title, hint, body, isBusy = false }) {
   </div>`;
 }
 
-/** A checklist. @param {{ entries: import('./model.js').PlanEntry[] }} props */
+/** A checklist. @param {{ entries: import('./run_model.js').PlanEntry[] }} props */
 export function PlanList({ entries }) {
   return html`<ol class="plan">
     ${entries.map(({ content, status }) => html`<li data-status=${status}>
@@ -100,7 +100,7 @@ export function PlanList({ entries }) {
   </ol>`;
 }
 
-/** @param {{ item: import('./model.js').QuestionItem, rev: number }} props */
+/** @param {{ item: import('./run_model.js').QuestionItem, rev: number }} props */
 function Asked({ item }) {
   return html`<div class="box asked">
     ${item.questions.map((question, index) => html`<div class="asked-one">
@@ -110,14 +110,14 @@ function Asked({ item }) {
   </div>`;
 }
 
-/** @param {{ item: import('./model.js').StartedItem, rev: number }} props */
+/** @param {{ item: import('./run_model.js').StartedItem, rev: number }} props */
 function Started({ item }) {
   const { agent, agent_version: version, model, working_dir: folder } = item.started;
   const words = [`${agent} ${version ?? ''}`.trim(), model, folder].filter(Boolean).map((word) => visible(String(word)));
   return html`<p class="line faint started"><${Icon} name="play" /><span>${words.join(' · ')}</span></p>`;
 }
 
-/** @param {{ item: import('./model.js').DoneItem, rev: number }} props */
+/** @param {{ item: import('./run_model.js').DoneItem, rev: number }} props */
 function Done({ item: { done, isSaid } }) {
   const isGood = done.status === 'completed';
   const { usage } = done;

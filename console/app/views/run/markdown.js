@@ -4,7 +4,7 @@
 import { Lexer } from '../../../vendor/vendor.js';
 import { h, html, useMemo } from '../../html.js';
 import { CodeBlock } from './code.js';
-import { visible } from './visible.js';
+import { visible } from './sanitize.js';
 
 /** A token of the renderer: `type` tells which fields it has. @typedef {{ type: string, raw: string, [field: string]: any }} Token */
 /** What an element may hold. @typedef {any} Child */

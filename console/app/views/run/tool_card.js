@@ -6,13 +6,13 @@ import { t } from '../../i18n.js';
 import { Icon } from '../../icons.js';
 import { Plain, Terminal } from './code.js';
 import { Change, Preview } from './diff.js';
-import { pathOf } from './model.js';
-import { Elapsed, useKept } from './parts.js';
+import { pathOf } from './run_model.js';
+import { Elapsed, useKept } from './item_state.js';
 import { decisionWords } from './requests.js';
-import { Row } from './rows.js';
-import { exactly, oneLine, visible } from './visible.js';
+import { Row } from './conversation_item.js';
+import { exactly, oneLine, visible } from './sanitize.js';
 
-/** @typedef {import('./model.js').ToolItem} ToolItem */
+/** @typedef {import('./run_model.js').ToolItem} ToolItem */
 
 /** Which icon stands for which kind of tool. @type {Record<string, string>} */
 export const ICONS = {
@@ -61,7 +61,7 @@ function State({ item: { status, ts, durationMs } }) {
 }
 
 /** Who allowed it. What a mode allowed is told only to those who open the card.
- * @param {{ request: import('./model.js').PermissionItem, rev: number, isOpen: boolean }} props */
+ * @param {{ request: import('./run_model.js').PermissionItem, rev: number, isOpen: boolean }} props */
 function Decision({ request, isOpen }) {
   const { decision } = request;
   const isQuiet = decision?.by === 'policy' && decision.decision !== 'deny';

@@ -2,7 +2,7 @@
 // rows above it turn out higher or lower than thought; whoever is at the end stays at the end.
 
 import { html, useLayoutEffect, useRef, useState } from '../../html.js';
-import { Heights } from './heights.js';
+import { Heights } from './row_heights.js';
 
 /** How far beyond what is in sight rows are drawn, in pixels. */
 const AHEAD = 600;
