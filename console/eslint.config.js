@@ -1,15 +1,15 @@
-// What the type checker does not see.
+// Rules beyond those of the type checker.
 import js from '@eslint/js';
 import globals from 'globals';
 
-/** Ways in which text becomes markup. The page's policy stops all of them; here it is said sooner. */
+/** APIs that turn text into markup. Trusted Types block them at run time; these rules report them earlier. */
 const MARKUP = [
   { selector: "MemberExpression[property.name=/^(innerHTML|outerHTML|insertAdjacentHTML|setHTMLUnsafe|createContextualFragment)$/]",
-    message: 'Text never becomes markup: make elements of it.' },
-  { selector: "Property[key.name=/^(dangerouslySetInnerHTML|innerHTML)$/]", message: 'Text never becomes markup: make elements of it.' },
-  { selector: "CallExpression[callee.object.name='document'][callee.property.name=/^write(ln)?$/]", message: 'It makes markup of text.' },
+    message: 'Do not create markup from text: create elements.' },
+  { selector: "Property[key.name=/^(dangerouslySetInnerHTML|innerHTML)$/]", message: 'Do not create markup from text: create elements.' },
+  { selector: "CallExpression[callee.object.name='document'][callee.property.name=/^write(ln)?$/]", message: 'Do not create markup from text.' },
   { selector: 'TaggedTemplateExpression > TemplateLiteral > TemplateElement[value.raw=/dangerouslySetInnerHTML|innerHTML|srcdoc/]',
-    message: 'Text never becomes markup: make elements of it.' },
+    message: 'Do not create markup from text: create elements.' },
 ];
 
 export default [
@@ -31,6 +31,6 @@ export default [
     },
   },
   { files: ['app/**'], languageOptions: { globals: globals.browser }, rules: { 'no-console': 'error' } },
-  // What browser tests hand to the page runs there.
+  // Browser tests pass functions to the page.
   { files: ['tests/**'], languageOptions: { globals: { ...globals.node, ...globals.browser } } },
 ];

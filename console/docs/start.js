@@ -1,4 +1,4 @@
-// Shows the API's description. Addresses are relative, so that the page also works behind a proxy's prefix.
+// Shows the API description. URLs are relative, so the page works behind a path prefix.
 'use strict';
 
 window.SwaggerUIBundle({
@@ -6,8 +6,8 @@ window.SwaggerUIBundle({
   dom_id: '#api',
   deepLinking: true,
   docExpansion: 'list',
-  // Would ask a server elsewhere whether the document is valid.
+  // The validator is a third-party server.
   validatorUrl: null,
-  // To change something is the console's, where one is asked first.
+  // Read-only: the console asks for confirmation before changes, this page would not.
   supportedSubmitMethods: ['get'],
 });
