@@ -1,7 +1,7 @@
-/** What agents are called by people. */
+/** Display names of agents. */
 
 /** @type {Record<string, string>} */
-const NAMES = { claude_code: 'Claude Code', codex: 'Codex', opencode: 'OpenCode', demo: 'Demo' };
+const DISPLAY_NAMES = { claude_code: 'Claude Code', codex: 'Codex', opencode: 'OpenCode', demo: 'Demo' };
 
-/** @param {string} agentType */
-export const agentName = (agentType) => NAMES[agentType] ?? agentType;
+/** The display name; configured agents are shown by their `agent_type`. @param {string} agentType */
+export const agentName = (agentType) => DISPLAY_NAMES[agentType] ?? agentType;

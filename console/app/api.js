@@ -1,81 +1,81 @@
-/**
- * The server's API. Addresses are relative to the page, so that everything works behind a proxy's prefix, and no other server is ever asked.
- */
-import { signedOut, token } from './auth.js';
+/** Client of the server's HTTP API. URLs are relative to the page, so the console works behind a path prefix. */
+import { clearCredentials, token } from './auth.js';
 
-/** A refusal by the server, or the want of one: `status` 0 means that no answer came. */
+/** One fault of a request, at a field such as `metadata.working_dir`. @typedef {{field: string, code: string, detail: string}} FieldError */
+
+/** An error response of the server, or no response at all (`status` 0). */
 export class ApiProblem extends Error {
-  /** @param {{status: number, code: string, detail: string, field?: string | null, retryAfter?: number | null}} problem */
-  constructor({ status, code, detail, field = null, retryAfter = null }) {
+  /** @param {{status: number, code: string, detail: string, errors?: FieldError[], retryAfter?: number | null}} problem */
+  constructor({ status, code, detail, errors = [], retryAfter = null }) {
     super(detail);
     this.name = 'ApiProblem';
-    /** HTTP status, 0 without an answer. */
+    /** HTTP status; 0 if there was no response. */
     this.status = status;
-    /** The stable name of what is wrong; `unreachable` without an answer. */
+    /** The stable error code; `unreachable` if there was no response. */
     this.code = code;
-    /** A sentence for people. */
+    /** Description in English. */
     this.detail = detail;
-    /** The request's field that is at fault, such as `metadata.cwd`. */
-    this.field = field;
-    /** Seconds after which the same may be tried again. */
+    /** All invalid fields of the request. */
+    this.errors = errors;
+    /** Seconds from the `Retry-After` header. */
     this.retryAfter = retryAfter;
   }
 }
 
-/** The whole address of a path of the API, such as `/api/runs`. @param {string} path */
-export const address = (path) => new URL(path.replace(/^\/+/, ''), document.baseURI).href;
+/** The absolute URL of an API path such as `/api/runs`. @param {string} path */
+export const apiUrl = (path) => new URL(path.replace(/^\/+/, ''), document.baseURI).href;
 
-/** Headers of a request by whoever is signed in. @param {Record<string, string>} [more] @returns {Record<string, string>} */
-export function headers(more = {}) {
+/** Request headers with the current token. @param {Record<string, string>} [more] @returns {Record<string, string>} */
+export function authHeaders(more = {}) {
   return token.value === null ? { ...more } : { ...more, Authorization: `Bearer ${token.value}` };
 }
 
-/** What an answer that is no success says. @param {Response} response @returns {Promise<ApiProblem>} */
-export async function problemOf(response) {
+/** Parses an error response. @param {Response} response @returns {Promise<ApiProblem>} */
+export async function readProblem(response) {
   const body = await response.json().catch(() => ({}));
   const retryAfter = Number(response.headers.get('Retry-After'));
   return new ApiProblem({
     status: response.status,
     code: typeof body.code === 'string' ? body.code : `http_${response.status}`,
     detail: typeof body.detail === 'string' ? body.detail : `${response.status} ${response.statusText}`,
-    field: typeof body.field === 'string' ? body.field : null,
+    errors: Array.isArray(body.errors) ? body.errors : [],
     retryAfter: Number.isFinite(retryAfter) && retryAfter > 0 ? retryAfter : null,
   });
 }
 
-/** What is done when the server does not know the token any more. @param {ApiProblem} problem @param {string | undefined} sent */
-export function signOutIfRefused(problem, sent) {
-  // A token that was exchanged while the request was under way is not the one that was refused.
-  if (problem.status === 401 && sent !== undefined && sent === headers().Authorization) signedOut('signin.expired');
+/** Signs out if the server rejected the current token. @param {ApiProblem} problem @param {string | undefined} authorization the header that was sent */
+export function signOutIfUnauthorized(problem, authorization) {
+  // The token may have been replaced while the request was in flight.
+  if (problem.status === 401 && authorization !== undefined && authorization === authHeaders().Authorization) clearCredentials('sign_in.expired');
 }
 
 /**
- * Asks the API for something.
- * @param {string} method @param {string} path beginning with `/api` or `/health` @param {unknown} [body] sent as JSON
- * @param {{signal?: AbortSignal, more?: Record<string, string>}} [options]
- * @returns {Promise<any>} what the answer's JSON holds; `null` for an answer without a body
- * @throws {ApiProblem} also when no answer came; an aborted request throws the browser's `AbortError`
+ * Sends a request.
+ * @param {string} method @param {string} path starting with `/api` or `/health` @param {unknown} [body] sent as JSON
+ * @param {{signal?: AbortSignal, headers?: Record<string, string>}} [options]
+ * @returns {Promise<any>} the parsed JSON; `null` for an empty response
+ * @throws {ApiProblem} also if there is no response; an aborted request throws the browser's `AbortError`
  */
-export async function request(method, path, body = undefined, { signal, more } = {}) {
-  const sent = headers({ Accept: 'application/json', ...(body === undefined ? {} : { 'Content-Type': 'application/json' }), ...more });
+export async function request(method, path, body = undefined, { signal, headers } = {}) {
+  const sent = authHeaders({ Accept: 'application/json', ...(body === undefined ? {} : { 'Content-Type': 'application/json' }), ...headers });
   let response;
   try {
-    response = await fetch(address(path), {
+    response = await fetch(apiUrl(path), {
       method, headers: sent, signal, cache: 'no-store', credentials: 'omit', ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new ApiProblem({ status: 0, code: 'unreachable', detail: 'the server does not answer' });
+    throw new ApiProblem({ status: 0, code: 'unreachable', detail: 'the server is not responding' });
   }
   if (!response.ok) {
-    const problem = await problemOf(response);
-    signOutIfRefused(problem, sent.Authorization);
+    const problem = await readProblem(response);
+    signOutIfUnauthorized(problem, sent.Authorization);
     throw problem;
   }
   return response.status === 204 || response.status === 202 && response.headers.get('Content-Length') === '0' ? null : response.json();
 }
 
-/** A path with a query of those parameters that have a value. @param {string} path @param {Record<string, string | number | null | undefined>} query */
+/** Appends query parameters, skipping empty ones. @param {string} path @param {Record<string, string | number | null | undefined>} query */
 export function withQuery(path, query) {
   const pairs = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== '');
   const text = new URLSearchParams(pairs.map(([name, value]) => [name, String(value)])).toString();

@@ -1,40 +1,40 @@
-/** Numbers and times as people of the chosen language write them. */
+/** Numbers, dates and durations in the user's locale. */
 import { signal } from './html.js';
 import { languageTag, t } from './i18n.js';
 
-/** The time now in milliseconds, once a second while the page is seen. What ticks reads it. */
+/** The current time in milliseconds. Updated every second while the page is visible. */
 export const now = signal(Date.now());
 
 /** @type {ReturnType<typeof setInterval> | undefined} */
-let ticking;
-function tick() {
-  clearInterval(ticking);
+let timer;
+function updateClock() {
+  clearInterval(timer);
   if (document.hidden) return;
   now.value = Date.now();
-  ticking = setInterval(() => { now.value = Date.now(); }, 1000);
+  timer = setInterval(() => { now.value = Date.now(); }, 1000);
 }
-document.addEventListener('visibilitychange', tick);
-tick();
+document.addEventListener('visibilitychange', updateClock);
+updateClock();
 
 /** @type {Map<string, Intl.NumberFormat | Intl.DateTimeFormat | Intl.RelativeTimeFormat>} */
-const made = new Map();
+const formatters = new Map();
 
-/** Formatters are dear to make, and a list asks for thousands. @template T @param {string} name @param {(tag: string) => T} make @returns {T} */
-function formatter(name, make) {
+/** A cached formatter: creating one is slow, and lists need thousands. @template T @param {string} name @param {(tag: string) => T} create @returns {T} */
+function formatter(name, create) {
   const key = `${languageTag()} ${name}`;
-  let found = made.get(key);
-  if (found === undefined) made.set(key, found = /** @type {any} */ (make(languageTag())));
-  return /** @type {any} */ (found);
+  let cached = formatters.get(key);
+  if (cached === undefined) formatters.set(key, cached = /** @type {any} */ (create(languageTag())));
+  return /** @type {any} */ (cached);
 }
 
-/** A whole number. @param {number} value */
+/** An integer. @param {number} value */
 export const number = (value) => formatter('number', (tag) => new Intl.NumberFormat(tag)).format(value);
 
-/** A number in few signs, such as 12.3K. @param {number} value */
+/** A number in compact notation, such as 12.3K. @param {number} value */
 export const compact = (value) =>
   formatter('compact', (tag) => new Intl.NumberFormat(tag, { notation: 'compact', maximumFractionDigits: 1 })).format(value);
 
-/** Dollars, with as many places as a small sum needs. @param {number} value */
+/** US dollars; four decimals for amounts below one cent. @param {number} value */
 export function money(value) {
   const digits = value !== 0 && Math.abs(value) < 0.01 ? 4 : 2;
   return formatter(`money${digits}`, (tag) => new Intl.NumberFormat(tag, {
@@ -42,14 +42,7 @@ export function money(value) {
   })).format(value);
 }
 
-/** A size. @param {number} value in bytes */
-export function bytes(value) {
-  const units = ['B', 'KiB', 'MiB', 'GiB'];
-  const power = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, value)) / 10));
-  return `${number(Math.round(value / 1024 ** power * 10) / 10)} ${units[power]}`;
-}
-
-/** A span in two units at most: 0.4 s, 12 s, 3 min 5 s, 2 h 4 min. @param {number} ms in milliseconds */
+/** A duration in at most two units: 0.4 s, 12 s, 3 min 5 s, 2 h 4 min. @param {number} ms in milliseconds */
 export function duration(ms) {
   const seconds = Math.max(0, ms) / 1000;
   if (seconds < 10) return t('time.s', { n: formatter('tenths', (tag) => new Intl.NumberFormat(tag, { maximumFractionDigits: 1 })).format(seconds) });
@@ -61,11 +54,11 @@ export function duration(ms) {
   return pairs.filter(([, count], index) => index === 0 || count !== 0).map(([unit, count]) => t(String(unit), { n: count })).join(' ');
 }
 
-/** How long ago, in one unit. @param {string | number} time RFC 3339 or milliseconds @param {number} [at] in milliseconds */
-export function ago(time, at = now.value) {
+/** A time relative to now, in one unit. @param {string | number} time RFC 3339 or milliseconds @param {number} [at] in milliseconds */
+export function relativeTime(time, at = now.value) {
   const seconds = Math.round((new Date(time).getTime() - at) / 1000);
   const units = /** @type {const} */ ([['day', 86400], ['hour', 3600], ['minute', 60]]);
-  const relative = formatter('ago', (tag) => new Intl.RelativeTimeFormat(tag, { numeric: 'auto', style: 'narrow' }));
+  const relative = formatter('relative', (tag) => new Intl.RelativeTimeFormat(tag, { numeric: 'auto', style: 'narrow' }));
   if (Math.abs(seconds) < 60) return t('time.now');
   if (Math.abs(seconds) > 30 * 86400) return date(time);
   for (const [unit, size] of units) {
@@ -74,13 +67,13 @@ export function ago(time, at = now.value) {
   return t('time.now');
 }
 
-/** A day. @param {string | number} time */
+/** @param {string | number} time */
 export const date = (time) => formatter('date', (tag) => new Intl.DateTimeFormat(tag, { dateStyle: 'medium' })).format(new Date(time));
 
-/** A day of a chart. @param {string | number} time midnight, UTC */
+/** A day on a chart's axis. @param {string | number} time midnight, UTC */
 export const shortDay = (time) =>
   formatter('day', (tag) => new Intl.DateTimeFormat(tag, { month: 'short', day: 'numeric', timeZone: 'UTC' })).format(new Date(time));
 
-/** Day and time, to the second. @param {string | number} time */
-export const moment = (time) =>
-  formatter('moment', (tag) => new Intl.DateTimeFormat(tag, { dateStyle: 'medium', timeStyle: 'medium' })).format(new Date(time));
+/** Date and time, to the second. @param {string | number} time */
+export const dateTime = (time) =>
+  formatter('dateTime', (tag) => new Intl.DateTimeFormat(tag, { dateStyle: 'medium', timeStyle: 'medium' })).format(new Date(time));

@@ -1,7 +1,7 @@
 /**
- * What views are made of, in one place: if a library is exchanged, it is here.
+ * The UI library's functions, re-exported in one place so that the library can be replaced here.
  *
- * `html` is a template of elements: html`<p class="faint">${text}</p>`. What stands in `${}` becomes text, never markup.
+ * `html` is a template tag that creates elements: html`<p class="faint">${text}</p>`. Values in `${}` are inserted as text, never as markup.
  */
 export {
   html, h, render, Fragment, createContext,

@@ -1,64 +1,65 @@
 /**
- * Texts in the reader's language. A text is looked up by its key; `{name}` in it is replaced by the parameter of that name, and with a
- * parameter `count` the key's form for that number is taken: `runs.count.one`, `runs.count.other`.
+ * Texts in the user's language. `{name}` in a text is replaced by the parameter of that name. The parameter `count` selects the plural form.
  */
 import { effect, signal } from './html.js';
-import { recall, remember } from './storage.js';
+import { readStorage, writeStorage } from './storage.js';
 import en from './i18n/en.js';
 import zh from './i18n/zh.js';
-import runEn from './i18n/run.en.js';
-import runZh from './i18n/run.zh.js';
 
 /** @typedef {'en' | 'zh'} Locale */
+/** A text, or one form per plural category. @typedef {string | Partial<Record<Intl.LDMLPluralRule, string>>} Text */
+/** @typedef {Record<string, Text>} Texts */
 
-/** @type {Record<Locale, Record<string, string>>} */
-const TEXTS = { en: { ...en, ...runEn }, zh: { ...zh, ...runZh } };
+/** @type {Record<Locale, Texts>} */
+const TEXTS = { en, zh };
 
-/** What a browser calls them. */
-const TAGS = { en: 'en', zh: 'zh-CN' };
+/** BCP 47 tags. */
+export const LANGUAGE_TAGS = { en: 'en', zh: 'zh-CN' };
 
-/** The languages that there are, by their own names. */
+/** Supported languages, each named in itself. */
 export const LOCALES = { en: 'English', zh: '中文' };
 
-/** The first of the browser's languages that we have. @returns {Locale} */
-function preferred() {
-  const wanted = [recall('locale'), ...navigator.languages].filter((tag) => typeof tag === 'string');
-  for (const tag of wanted) {
+/** The stored choice, else the first supported language of the browser. @returns {Locale} */
+function preferredLocale() {
+  const tags = [readStorage('locale'), ...navigator.languages].filter((tag) => typeof tag === 'string');
+  for (const tag of tags) {
     if (tag.toLowerCase().startsWith('zh')) return 'zh';
     if (tag.toLowerCase().startsWith('en')) return 'en';
   }
   return 'en';
 }
 
-/** The language in use. @type {import('../vendor/vendor.js').Signal<Locale>} */
-export const locale = signal(preferred());
+/** @type {import('../vendor/vendor.js').Signal<Locale>} */
+export const locale = signal(preferredLocale());
 
-/** The language in use as a tag for `Intl` and `lang`. */
-export const languageTag = () => TAGS[locale.value];
+/** The current language as a tag for `Intl` and `lang`. */
+export const languageTag = () => LANGUAGE_TAGS[locale.value];
 
 effect(() => {
   document.documentElement.lang = languageTag();
 });
 
 /** @param {Locale} chosen */
-export function chooseLocale(chosen) {
-  remember('locale', chosen);
+export function setLocale(chosen) {
+  writeStorage('locale', chosen);
   locale.value = chosen;
 }
 
 /**
- * The text for a key. A key that is missing is shown as it is: a test finds it.
+ * The text for a key. A missing key is returned unchanged; a unit test finds it.
  * @param {string} key @param {Record<string, string | number>} [params] @returns {string}
  */
 export function t(key, params = {}) {
-  const texts = TEXTS[locale.value];
-  const form = typeof params.count === 'number' ? `${key}.${new Intl.PluralRules(languageTag()).select(params.count)}` : key;
-  const text = texts[form] ?? texts[`${key}.other`] ?? texts[key] ?? key;
-  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in params ? localized(params[name]) : whole));
+  const text = TEXTS[locale.value][key] ?? key;
+  const template = typeof text === 'string' ? text : pluralForm(text, Number(params.count));
+  return template.replace(/\{(\w+)\}/g, (placeholder, name) => (name in params ? formatParam(params[name]) : placeholder));
 }
 
-/** Whether there is a text for a key. @param {string} key */
-export const has = (key) => key in TEXTS[locale.value];
+/** @param {string} key */
+export const hasText = (key) => Object.hasOwn(TEXTS[locale.value], key);
+
+/** @param {Exclude<Text, string>} forms @param {number} count */
+const pluralForm = (forms, count) => forms[new Intl.PluralRules(languageTag()).select(count)] ?? forms.other ?? '';
 
 /** @param {string | number} value */
-const localized = (value) => (typeof value === 'number' ? new Intl.NumberFormat(languageTag()).format(value) : value);
+const formatParam = (value) => (typeof value === 'number' ? new Intl.NumberFormat(languageTag()).format(value) : value);

@@ -1,10 +1,9 @@
 /**
- * All icons, of one stroke weight, as parts of one 16-pixel grid. An icon is never the only bearer of a meaning: whoever shows one beside
- * no text gives its button a label.
+ * Icons on a 16-pixel grid with one stroke width. An icon never carries meaning alone: an icon-only button needs a label.
  */
 import { html } from './html.js';
 
-/** What is drawn, as SVG path data. */
+/** SVG path data. */
 const PATHS = {
   runs: 'M3 4h10M3 8h10M3 12h6',
   plus: 'M8 3v10M3 8h10',
@@ -33,7 +32,7 @@ const PATHS = {
   external: 'M6.5 3.5h-3v9h9v-3M9 3h4v4M13 3 7.5 8.5',
   warning: 'M8 2.5 14.25 13H1.75zM8 6.5v3M8 11.25h.01',
   info: 'M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12zM8 7.25V11M8 5h.01',
-  folder: 'M2 12.5v-9h4l1.5 2H14v7z',
+  directory: 'M2 12.5v-9h4l1.5 2H14v7z',
   clock: 'M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12zM8 4.75V8l2.25 1.5',
   play: 'M5 3.25 12.5 8 5 12.75z',
   send: 'M8 13V3.5M4 7l4-4 4 4',
@@ -57,8 +56,11 @@ const PATHS = {
 
 /** @typedef {keyof typeof PATHS} IconName */
 
-/** One icon. Readers of the screen skip it. @param {{name: IconName, size?: number}} props */
+/** An icon, hidden from screen readers. @param {{name: IconName, size?: number}} props */
 export function Icon({ name, size = 16 }) {
   return html`<svg class="icon" width=${size} height=${size} viewBox="0 0 16 16" fill="none" stroke="currentColor" stroke-width="1.4"
     stroke-linecap="round" stroke-linejoin="round" aria-hidden="true" focusable="false"><path d=${PATHS[name]} /></svg>`;
 }
+
+/** @param {{size?: number}} props */
+export const Logo = ({ size = 20 }) => html`<svg class="logo" width=${size} height=${size} viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="8" /><path d="M11 9l11 7-11 7z" /></svg>`;

@@ -1,14 +1,14 @@
-/** The beginning: who is signed in, and which view the address names. */
+/** Entry point: renders the sign-in page or the view for the current route. */
 import './theme.js';
 import { request } from './api.js';
 import { isAdmin, token, user } from './auth.js';
-import { startAttention } from './data/notifications.js';
 import { startFeed } from './data/feed.js';
+import { startNotifications } from './data/notifications.js';
 import { html, render, useEffect } from './html.js';
 import { locale, t } from './i18n.js';
 import { navigate, route } from './router.js';
 import { Shell } from './shell.js';
-import { Empty } from './ui/misc.js';
+import { EmptyState } from './ui/empty_state.js';
 import { AuditView } from './views/admin/audit.js';
 import { KeysView } from './views/admin/keys.js';
 import { SettingsView } from './views/admin/settings.js';
@@ -18,15 +18,15 @@ import { NewRunView } from './views/new_run.js';
 import { RunView } from './views/run/index.js';
 import { RunsView } from './views/runs.js';
 import { SessionView, SessionsView } from './views/sessions.js';
-import { SignInView } from './views/signin.js';
+import { SignInView } from './views/sign_in.js';
 import { UsageView } from './views/usage.js';
 
-/** The view for a route. @param {import('./router.js').Route} route */
-function viewOf({ path, parts: [first, second], query }) {
+/** @param {import('./router.js').Route} route */
+function viewForRoute({ path, parts: [first, second], query }) {
   switch (first) {
     case undefined: return null;
     case 'runs': return second ? html`<${RunView} id=${second} key=${second} />` : html`<${RunsView} />`;
-    case 'new': return html`<${NewRunView} session=${query.get('session')} key=${query.get('session')} />`;
+    case 'new': return html`<${NewRunView} sessionId=${query.get('session')} key=${query.get('session')} />`;
     case 'sessions': return second ? html`<${SessionView} id=${second} key=${second} />` : html`<${SessionsView} />`;
     case 'usage': return html`<${UsageView} />`;
     case 'health': return html`<${HealthView} />`;
@@ -41,23 +41,23 @@ function viewOf({ path, parts: [first, second], query }) {
       default:
     }
   }
-  return html`<${Empty} title=${t('nowhere')} icon="question"><a href="#/runs">${t('nav.runs')}</a><//>`;
+  return html`<${EmptyState} title=${t('page_not_found')} icon="question"><a href="#/runs">${t('nav.runs')}</a><//>`;
 }
 
 function App() {
   const isSignedIn = token.value !== null;
   useEffect(() => {
     if (!isSignedIn) return undefined;
-    // A role may have changed since it was remembered. A token that is worthless by now signs out by itself.
+    // The stored role may be out of date. An invalid token signs out by itself.
     request('GET', '/api/auth/me').then(({ username, role }) => { user.value = { username, role }; }, () => null);
-    const stops = [startFeed(), startAttention()];
+    const stops = [startFeed(), startNotifications()];
     return () => stops.forEach((stop) => stop());
   }, [isSignedIn]);
   useEffect(() => {
     if (route.value.parts.length === 0) navigate('/runs', { replace: true });
   }, [route.value]);
-  // Another language is another page: whoever kept a text would keep the old one.
-  return isSignedIn ? html`<${Shell} key=${locale.value}>${viewOf(route.value)}<//>` : html`<${SignInView} key=${locale.value} />`;
+  // Keyed by locale: components may keep translated texts in their state.
+  return isSignedIn ? html`<${Shell} key=${locale.value}>${viewForRoute(route.value)}<//>` : html`<${SignInView} key=${locale.value} />`;
 }
 
 render(html`<${App} />`, /** @type {HTMLElement} */ (document.getElementById('app')));

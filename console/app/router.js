@@ -1,12 +1,10 @@
-/**
- * Which view is shown. The address's hash says it, so that a link leads there, the browser's back works, and the server is not asked.
- */
+/** Routing by URL hash: links and the back button work without the server. */
 import { signal } from './html.js';
 
 /** @typedef {{path: string, parts: string[], query: URLSearchParams}} Route */
 
 /** @returns {Route} */
-function current() {
+function parseHash() {
   const [path, query] = location.hash.replace(/^#\/?/, '').split('?', 2);
   const parts = path.split('/').filter((part) => part !== '').map(decode);
   return { path: `/${parts.join('/')}`, parts, query: new URLSearchParams(query ?? '') };
@@ -21,18 +19,18 @@ function decode(part) {
   }
 }
 
-/** The route in force: `/runs/run_…` has the parts `runs` and `run_…`. @type {import('../vendor/vendor.js').Signal<Route>} */
-export const route = signal(current());
+/** The current route: `/runs/run_…` has the parts `runs` and `run_…`. @type {import('../vendor/vendor.js').Signal<Route>} */
+export const route = signal(parseHash());
 
 addEventListener('hashchange', () => {
-  route.value = current();
+  route.value = parseHash();
 });
 
-/** Goes to a route such as `/runs`. With `replace` the present one is not kept in the history. @param {string} path @param {{replace?: boolean}} [options] */
+/** Goes to a route such as `/runs`. `replace` replaces the current history entry. @param {string} path @param {{replace?: boolean}} [options] */
 export function navigate(path, { replace = false } = {}) {
   if (replace) {
     history.replaceState(null, '', `#${path}`);
-    route.value = current();
+    route.value = parseHash();
   } else {
     location.hash = path;
   }

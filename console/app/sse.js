@@ -1,101 +1,103 @@
-// Server-sent events over fetch: `EventSource` can send no Authorization header and tells nobody why it was refused.
-
+/**
+ * Server-sent events over `fetch`: `EventSource` cannot send an Authorization header and does not report the status of a rejected request.
+ */
 import { createParser } from '../vendor/vendor.js';
 
-/** One frame of the stream. `id` is undefined where the frame has none, as the server's word about a gap.
+/** An SSE frame. `id` is undefined if the frame has none, as with `gap` notices.
  * @typedef {{ id: string | undefined, type: string, data: string }} Frame */
 
-/** Where a stream stands. `waiting` says in how many milliseconds the next try comes and why there has to be one; `paused` means
- * that the page is hidden; `ended` and `refused` are final.
+/** The state of a stream. `paused`: the page is hidden. `ended` and `rejected` are final.
  * @typedef {{ kind: 'connecting' | 'live' | 'paused' | 'ended' }
- *   | { kind: 'waiting', retryInMs: number, reason: string }
- *   | { kind: 'refused', status: number, code: string, detail: string }} StreamState */
+ *   | { kind: 'reconnecting', retryInMs: number, reason: string }
+ *   | { kind: 'rejected', status: number, code: string, detail: string }} StreamState */
 
 /** @typedef {object} FollowOptions
- * @property {string} path where the stream is, relative to the page
- * @property {string} [lastEventId] go on after this one
- * @property {AbortSignal} signal ends it
- * @property {(frames: Frame[]) => void} onEvents gets every frame once, in order, a batch at a time
+ * @property {string} url
+ * @property {string} [lastEventId] resume after this event
+ * @property {AbortSignal} signal stops following
+ * @property {(frames: Frame[]) => void} onEvents receives every frame once, in order, in batches
  * @property {(state: StreamState) => void} [onState]
- * @property {boolean} [dense] ids are numbers without gaps: a repeat is dropped, a hole is asked for again
- * @property {string} [last] the type of the frame after which nothing comes
- * @property {boolean} [onlyVisible] hold no connection while the page is hidden: browsers have six for each server
- * @property {() => Record<string, string>} [headers] asked for at each try
+ * @property {boolean} [isDense] ids are consecutive numbers: duplicates are dropped, and a missing id causes a reconnect
+ * @property {string} [finalType] the event type after which the stream is complete
+ * @property {boolean} [pauseWhenHidden] disconnect while the page is hidden: browsers allow six connections per server
+ * @property {() => Record<string, string>} [headers] called for each request
  * @property {typeof globalThis.fetch} [fetch] */
 
-/** The server writes at least a comment every 15 seconds. */
-const SILENCE_MS = 40_000;
-/** After a wake-up a connection that has been silent for longer than the server ever is does not get the benefit of the doubt. */
-const STALE_MS = 20_000;
-const FIRST_RETRY_MS = 500;
-const LAST_RETRY_MS = 15_000;
-/** How long reading may keep the page from doing anything else. */
-const SLICE_MS = 8;
-/** How much text is parsed between two looks at the clock. */
+/** The connection is considered dead after this much silence. The server sends a comment at least every 15 s. */
+const SILENCE_TIMEOUT_MS = 40_000;
+/** The same after the device was asleep or offline. */
+const STALE_TIMEOUT_MS = 20_000;
+const INITIAL_RETRY_MS = 500;
+const MAX_RETRY_MS = 15_000;
+/** How long parsing may block the page. */
+const TIME_SLICE_MS = 8;
+/** How much text is parsed between two checks of the time slice. */
 const SLICE_CHARS = 32_768;
 
-/** Follows a stream for ever: breaks, sleeps and restarts of the server are bridged by asking again after the last id.
- * Settles, without ever rejecting, when the stream has ended, was refused, or `signal` says so.
+/**
+ * Follows a stream. Reconnects after interruptions and resumes after the last event id. Resolves when the stream has ended, was rejected, or
+ * `signal` was aborted; never rejects.
  * @param {FollowOptions} options
- * @returns {Promise<void>} */
+ * @returns {Promise<void>}
+ */
 export async function follow(options) {
   const follower = new Follower(options);
   await follower.run();
 }
 
-/** What one connection came to.
- * @typedef {{ kind: 'over' } | { kind: 'broken', reason: string, retryInMs?: number } | { kind: 'refused', state: StreamState }} Outcome */
+/** The result of one connection.
+ * @typedef {{ kind: 'complete' } | { kind: 'interrupted', reason: string, retryInMs?: number } | { kind: 'rejected', state: StreamState }} Outcome */
 
 class Follower {
   /** @param {FollowOptions} options */
   constructor(options) {
     this.options = options;
     this.lastEventId = options.lastEventId ?? '';
-    /** Tries since something was last heard. */
+    /** Failed attempts since the last received data. */
     this.failures = 0;
-    /** What the server asks for by `retry:`. */
-    this.firstRetryMs = FIRST_RETRY_MS;
-    this.heardAt = 0;
+    /** Changed by the server's `retry:` field. */
+    this.initialRetryMs = INITIAL_RETRY_MS;
+    this.lastReceivedAt = 0;
     /** @type {AbortController | null} the open connection */
     this.connection = null;
-    /** @type {(() => void) | null} ends the present wait */
+    /** @type {(() => void) | null} ends the current wait */
     this.wake = null;
   }
 
   async run() {
     const { signal } = this.options;
     const page = globalThis.document;
-    const nudge = () => this.nudge();
-    const abort = () => { this.connection?.abort(); this.wake?.(); };
-    signal.addEventListener('abort', abort);
-    globalThis.addEventListener?.('online', nudge);
-    page?.addEventListener('visibilitychange', nudge);
+    const onPageChange = () => this.handlePageChange();
+    const onAbort = () => { this.connection?.abort(); this.wake?.(); };
+    signal.addEventListener('abort', onAbort);
+    globalThis.addEventListener?.('online', onPageChange);
+    page?.addEventListener('visibilitychange', onPageChange);
     try {
-      while (!signal.aborted && await this.step());
+      while (!signal.aborted && await this.connectOnce());
     } finally {
-      signal.removeEventListener('abort', abort);
-      globalThis.removeEventListener?.('online', nudge);
-      page?.removeEventListener('visibilitychange', nudge);
+      signal.removeEventListener('abort', onAbort);
+      globalThis.removeEventListener?.('online', onPageChange);
+      page?.removeEventListener('visibilitychange', onPageChange);
     }
   }
 
-  /** One connection and what comes after it. Gives whether there is to be another. */
-  async step() {
-    if (this.isHidden()) {
-      this.tell({ kind: 'paused' });
+  /** Makes one connection and waits for the next attempt. Returns whether there is one. */
+  async connectOnce() {
+    if (this.isPaused()) {
+      this.setState({ kind: 'paused' });
       await this.wait(Infinity);
       return true;
     }
-    this.tell({ kind: 'connecting' });
+    this.setState({ kind: 'connecting' });
     const outcome = await this.connect();
     if (this.options.signal.aborted) return false;
-    if (outcome.kind === 'over') this.tell({ kind: 'ended' });
-    if (outcome.kind === 'refused') this.tell(outcome.state);
-    if (outcome.kind !== 'broken') return false;
-    if (this.isHidden()) return true;
+    if (outcome.kind === 'complete') this.setState({ kind: 'ended' });
+    if (outcome.kind === 'rejected') this.setState(outcome.state);
+    if (outcome.kind !== 'interrupted') return false;
+    if (this.isPaused()) return true;
     const retryInMs = outcome.retryInMs ?? this.backoff();
     this.failures += 1;
-    this.tell({ kind: 'waiting', retryInMs, reason: outcome.reason });
+    this.setState({ kind: 'reconnecting', retryInMs, reason: outcome.reason });
     await this.wait(retryInMs);
     return true;
   }
@@ -104,20 +106,20 @@ class Follower {
   async connect() {
     const connection = new AbortController();
     this.connection = connection;
-    this.heardAt = performance.now();
+    this.lastReceivedAt = performance.now();
     const watchdog = setInterval(() => {
-      if (performance.now() - this.heardAt > SILENCE_MS) connection.abort();
-    }, SILENCE_MS / 8);
+      if (performance.now() - this.lastReceivedAt > SILENCE_TIMEOUT_MS) connection.abort();
+    }, SILENCE_TIMEOUT_MS / 8);
     try {
       const response = await this.request(connection.signal);
-      const refusal = await refused(response);
-      if (refusal) return refusal;
-      if (!response.body) return { kind: 'broken', reason: 'empty' };
-      this.heardAt = performance.now();
-      this.tell({ kind: 'live' });
+      const failure = await checkResponse(response);
+      if (failure) return failure;
+      if (!response.body) return { kind: 'interrupted', reason: 'empty response' };
+      this.lastReceivedAt = performance.now();
+      this.setState({ kind: 'live' });
       return await this.read(response.body.getReader());
     } catch (error) {
-      return { kind: 'broken', reason: error instanceof Error ? error.message : String(error) };
+      return { kind: 'interrupted', reason: error instanceof Error ? error.message : String(error) };
     } finally {
       clearInterval(watchdog);
       connection.abort();
@@ -131,7 +133,7 @@ class Follower {
     const headers = { ...this.options.headers?.(), Accept: 'text/event-stream' };
     if (this.lastEventId) headers['Last-Event-ID'] = this.lastEventId;
     const fetch = this.options.fetch ?? globalThis.fetch;
-    return fetch(this.options.path, { headers, signal, cache: 'no-store', credentials: 'omit', redirect: 'error' });
+    return fetch(this.options.url, { headers, signal, cache: 'no-store', credentials: 'omit', redirect: 'error' });
   }
 
   /** @param {ReadableStreamDefaultReader<Uint8Array>} reader
@@ -145,13 +147,13 @@ class Follower {
       onEvent: (/** @type {{ id?: string, event?: string, data: string }} */ { id, event = 'message', data }) => {
         if (outcome) return;
         const frame = { id, type: event, data };
-        const order = this.place(frame);
-        if (order === 'hole') outcome = { kind: 'broken', reason: `an event after ${this.lastEventId} is missing` };
+        const order = this.checkOrder(frame);
+        if (order === 'gap') outcome = { kind: 'interrupted', reason: `an event after ${this.lastEventId} is missing` };
         if (order !== 'next') return;
         batch.push(frame);
-        if (event === this.options.last) outcome = { kind: 'over' };
+        if (event === this.options.finalType) outcome = { kind: 'complete' };
       },
-      onRetry: (/** @type {number} */ ms) => { this.firstRetryMs = Math.min(ms, LAST_RETRY_MS); },
+      onRetry: (/** @type {number} */ ms) => { this.initialRetryMs = Math.min(ms, MAX_RETRY_MS); },
     });
     const deliver = () => {
       if (!batch.length) return;
@@ -160,62 +162,62 @@ class Follower {
       this.options.onEvents(frames);
     };
     const decoder = new TextDecoder();
-    let sliceBegan = performance.now();
+    let sliceStart = performance.now();
     for (;;) {
       const { done, value } = await reader.read();
-      if (done) return { kind: 'broken', reason: 'the stream ended' };
-      this.heardAt = performance.now();
+      if (done) return { kind: 'interrupted', reason: 'the stream ended' };
+      this.lastReceivedAt = performance.now();
       this.failures = 0;
       const text = decoder.decode(value, { stream: true });
-      for (let at = 0; at < text.length; at += SLICE_CHARS) {
-        parser.feed(text.slice(at, at + SLICE_CHARS));
+      for (let index = 0; index < text.length; index += SLICE_CHARS) {
+        parser.feed(text.slice(index, index + SLICE_CHARS));
         deliver();
         if (outcome) return outcome;
-        if (performance.now() - sliceBegan < SLICE_MS) continue;
-        await breathe();
-        if (this.options.signal.aborted) return { kind: 'over' };
-        sliceBegan = performance.now();
+        if (performance.now() - sliceStart < TIME_SLICE_MS) continue;
+        await yieldToPage();
+        if (this.options.signal.aborted) return { kind: 'complete' };
+        sliceStart = performance.now();
       }
     }
   }
 
-  /** Whether a frame is the one that is due, and if so notes that it has come.
+  /** Compares a frame's id with the last one, and records it if it is the next.
    * @param {Frame} frame
-   * @returns {'next' | 'repeat' | 'hole'} */
-  place(frame) {
+   * @returns {'next' | 'duplicate' | 'gap'} */
+  checkOrder(frame) {
     if (frame.id === undefined) {
-      // The log has not reached the number that was asked for, and says where it goes on.
-      const next = this.options.dense ? gapEnd(frame) : undefined;
+      // A `gap` notice says at which number the stream continues.
+      const next = this.options.isDense ? nextAfterGap(frame) : undefined;
       if (next !== undefined) this.lastEventId = String(next - 1);
       return 'next';
     }
-    if (this.options.dense) {
-      const [seen, seq] = [Number(this.lastEventId), Number(frame.id)];
-      if (seq <= seen) return 'repeat';
-      if (seq !== seen + 1) return 'hole';
+    if (this.options.isDense) {
+      const [last, seq] = [Number(this.lastEventId), Number(frame.id)];
+      if (seq <= last) return 'duplicate';
+      if (seq !== last + 1) return 'gap';
     }
     this.lastEventId = frame.id;
     return 'next';
   }
 
-  /** The network is back, or somebody looks at the page again, or does not any more. */
-  nudge() {
-    if (this.isHidden()) return this.connection?.abort();
+  /** The page was shown or hidden, or the network came back. */
+  handlePageChange() {
+    if (this.isPaused()) return this.connection?.abort();
     this.wake?.();
-    if (this.connection && performance.now() - this.heardAt > STALE_MS) this.connection.abort();
+    if (this.connection && performance.now() - this.lastReceivedAt > STALE_TIMEOUT_MS) this.connection.abort();
   }
 
-  isHidden() {
-    return Boolean(this.options.onlyVisible) && globalThis.document?.visibilityState === 'hidden';
+  isPaused() {
+    return Boolean(this.options.pauseWhenHidden) && globalThis.document?.visibilityState === 'hidden';
   }
 
-  /** Doubles with each failure; the jitter keeps the pages of a restarted server from coming all at once. */
+  /** Exponential backoff with jitter, so that clients do not reconnect to a restarted server all at once. */
   backoff() {
-    const most = Math.min(this.firstRetryMs * 2 ** this.failures, LAST_RETRY_MS);
-    return Math.round(most * (0.5 + Math.random() / 2));
+    const max = Math.min(this.initialRetryMs * 2 ** this.failures, MAX_RETRY_MS);
+    return Math.round(max * (0.5 + Math.random() / 2));
   }
 
-  /** Waits so long, or until somebody wakes it. @param {number} ms */
+  /** Waits until the time has passed, or `wake` is called. @param {number} ms */
   async wait(ms) {
     let timer;
     await new Promise((resolve) => {
@@ -228,31 +230,31 @@ class Follower {
   }
 
   /** @param {StreamState} state */
-  tell(state) {
+  setState(state) {
     this.options.onState?.(state);
   }
 }
 
-/** What an answer that is no stream means.
+/** The outcome for a response that is not a stream; null if it is one.
  * @param {Response} response
  * @returns {Promise<Outcome | null>} */
-async function refused(response) {
+async function checkResponse(response) {
   const { status } = response;
-  if (status === 204) return { kind: 'over' };
+  if (status === 204) return { kind: 'complete' };
   const isStream = (response.headers.get('content-type') ?? '').startsWith('text/event-stream');
   if (status === 200 && isStream) return null;
-  // A page of somebody in between, the server going down, or too much at once: all of that passes.
+  // Temporary: a proxy's page, a server that is shutting down, or a rate limit.
   if (status < 400 || status >= 500 || status === 408 || status === 429) {
     const seconds = Number(response.headers.get('retry-after'));
-    return { kind: 'broken', reason: `HTTP ${status}`, ...(seconds > 0 && { retryInMs: Math.min(seconds * 1000, 60_000) }) };
+    return { kind: 'interrupted', reason: `HTTP ${status}`, ...(seconds > 0 && { retryInMs: Math.min(seconds * 1000, 60_000) }) };
   }
   const problem = await response.json().catch(() => ({}));
-  return { kind: 'refused', state: { kind: 'refused', status, code: String(problem.code ?? ''), detail: String(problem.detail ?? '') } };
+  return { kind: 'rejected', state: { kind: 'rejected', status, code: String(problem.code ?? ''), detail: String(problem.detail ?? '') } };
 }
 
 /** @param {Frame} frame
- * @returns {number | undefined} the number of the event that comes next, if this frame tells of a gap */
-function gapEnd(frame) {
+ * @returns {number | undefined} the number of the next event if this is a `gap` notice */
+function nextAfterGap(frame) {
   if (frame.type !== 'notice') return undefined;
   try {
     const notice = JSON.parse(frame.data);
@@ -262,12 +264,12 @@ function gapEnd(frame) {
   }
 }
 
-/** Lets the page do whatever waits: input, painting. A timer would wait for 4 ms, and in a hidden tab for a second.
+/** Lets the page handle input and paint. A timer would take 4 ms, and a second in a hidden tab.
  * @returns {Promise<void>} */
-async function breathe() {
+async function yieldToPage() {
   const { port1, port2 } = new MessageChannel();
-  const breath = new Promise((resolve) => { port1.onmessage = resolve; });
+  const message = new Promise((resolve) => { port1.onmessage = resolve; });
   port2.postMessage(null);
-  await breath;
+  await message;
   port1.close();
 }

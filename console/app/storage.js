@@ -1,12 +1,12 @@
 /**
- * What this browser remembers, under the address that the server has here: two servers behind one name do not share it.
- * Where the browser forbids storage, everything works and nothing is remembered.
+ * `localStorage`, with keys prefixed by the server's base path: two servers behind one host name do not share entries.
+ * If the browser forbids storage, reads return null and writes are ignored.
  */
 
 const PREFIX = `openrunner:${new URL('.', document.baseURI).pathname}:`;
 
-/** Reads what was remembered as JSON; `null` if there is nothing or it cannot be read. @param {string} name @returns {any} */
-export function recall(name) {
+/** Reads a JSON value; `null` if it is absent or invalid. @param {string} name @returns {any} */
+export function readStorage(name) {
   try {
     return JSON.parse(localStorage.getItem(PREFIX + name) ?? 'null');
   } catch {
@@ -14,26 +14,26 @@ export function recall(name) {
   }
 }
 
-/** Remembers a value, or forgets it where it is null. @param {string} name @param {any} value */
-export function remember(name, value) {
+/** Writes a JSON value; null removes it. @param {string} name @param {any} value */
+export function writeStorage(name, value) {
   try {
     if (value === null || value === undefined) localStorage.removeItem(PREFIX + name);
     else localStorage.setItem(PREFIX + name, JSON.stringify(value));
   } catch {
-    // Full or forbidden: it is only a convenience.
+    // Storage is full or forbidden. Nothing depends on it.
   }
 }
 
 /**
- * Calls back when another tab has changed what is remembered under `name`.
- * @param {string} name @param {(value: any) => void} heard
+ * Calls `listener` when another tab changes the value.
+ * @param {string} name @param {(value: any) => void} listener
  */
-export function onRemembered(name, heard) {
+export function onStorageChange(name, listener) {
   addEventListener('storage', (event) => {
-    // A key of null means that everything was cleared.
-    if (event.key === PREFIX + name || event.key === null) heard(recall(name));
+    // A null key means that everything was cleared.
+    if (event.key === PREFIX + name || event.key === null) listener(readStorage(name));
   });
 }
 
-/** The name of something that all tabs of this server share, such as a lock or a channel. @param {string} name */
-export const shared = (name) => PREFIX + name;
+/** The name of a lock or channel shared by all tabs of this server. @param {string} name */
+export const sharedName = (name) => PREFIX + name;

@@ -1,18 +1,18 @@
-/** Light or dark: as the system has it, unless somebody chose. */
+/** Light or dark theme. Follows the system unless the user chooses one. */
 import { effect, signal } from './html.js';
-import { recall, remember } from './storage.js';
+import { readStorage, writeStorage } from './storage.js';
 
 /** @typedef {'system' | 'light' | 'dark'} Theme */
 
 /** @type {Theme[]} */
 export const THEMES = ['system', 'light', 'dark'];
 
-/** What was chosen. @type {import('../vendor/vendor.js').Signal<Theme>} */
-export const theme = signal(THEMES.find((one) => one === recall('theme')) ?? 'system');
+/** @type {import('../vendor/vendor.js').Signal<Theme>} */
+export const theme = signal(THEMES.find((name) => name === readStorage('theme')) ?? 'system');
 
 /** @param {Theme} chosen */
-export function chooseTheme(chosen) {
-  remember('theme', chosen === 'system' ? null : chosen);
+export function setTheme(chosen) {
+  writeStorage('theme', chosen === 'system' ? null : chosen);
   theme.value = chosen;
 }
 

@@ -1,82 +1,79 @@
-/** Which of one's own runs wait for an answer, and who is told: the tab's title and icon, and, if wanted, a notification. */
+/** The user's runs that need input, and desktop notifications about them. */
 import { request, withQuery } from '../api.js';
 import { isAdmin, user } from '../auth.js';
-import { computed, effect, signal } from '../html.js';
+import { computed, signal } from '../html.js';
 import { t } from '../i18n.js';
-import { recall, remember } from '../storage.js';
-import { isLive } from '../ui/misc.js';
+import { readStorage, writeStorage } from '../storage.js';
 import { onChanges } from './feed.js';
+import { isLive } from './run_status.js';
 
-/** The runs of one's own that wait, by id. @type {import('../../vendor/vendor.js').Signal<Map<string, any>>} */
-const waiting = signal(new Map());
+/** The user's own waiting runs, by id. @type {import('../../vendor/vendor.js').Signal<Map<string, any>>} */
+const waitingRuns = signal(new Map());
 
-/** How many runs need their owner. */
-export const needed = computed(() => waiting.value.size);
+/** The number of the user's runs that need input. */
+export const waitingCount = computed(() => waitingRuns.value.size);
 
-/** What the tab is called, without the count. @type {import('../../vendor/vendor.js').Signal<string>} */
-export const pageTitle = signal('');
+/** Whether notifications are turned on and permitted. @type {import('../../vendor/vendor.js').Signal<boolean>} */
+export const notificationsEnabled = signal(readStorage('notify') === true && globalThis.Notification?.permission === 'granted');
 
-/** Whether somebody wants to be notified and the browser lets us. @type {import('../../vendor/vendor.js').Signal<boolean>} */
-export const notifies = signal(recall('notify') === true && globalThis.Notification?.permission === 'granted');
+/** Notifications need a secure context. */
+export const notificationsSupported = () => 'Notification' in globalThis && isSecureContext;
 
-/** Whether the browser can notify here at all: it needs a safe context. */
-export const canNotify = () => 'Notification' in globalThis && isSecureContext;
-
-/** Turns notifications on, if the browser lets us, or off. @param {boolean} wanted @returns {Promise<boolean>} what it is now */
-export async function wantNotifications(wanted) {
-  const granted = wanted && canNotify() && await Notification.requestPermission() === 'granted';
-  remember('notify', granted);
-  notifies.value = granted;
+/** Turns notifications on or off. May ask for the browser's permission. @param {boolean} enabled @returns {Promise<boolean>} whether they are on */
+export async function setNotificationsEnabled(enabled) {
+  const granted = enabled && notificationsSupported() && await Notification.requestPermission() === 'granted';
+  writeStorage('notify', granted);
+  notificationsEnabled.value = granted;
   return granted;
 }
 
-/** Follows one's runs for as long as somebody is signed in. @returns {() => void} ends it */
-export function startAttention() {
-  const over = new AbortController();
-  const stop = onChanges((changes) => {
-    if (changes.some((change) => change.type === 'list')) list(over.signal);
-    for (const change of changes) hear(change);
+/** Starts tracking the user's runs. @returns {() => void} stops it */
+export function startNotifications() {
+  const abort = new AbortController();
+  const unsubscribe = onChanges((changes) => {
+    if (changes.some((change) => change.type === 'reload')) loadWaitingRuns(abort.signal);
+    for (const change of changes) applyChange(change);
   });
-  list(over.signal);
+  loadWaitingRuns(abort.signal);
   return () => {
-    over.abort();
-    stop();
-    waiting.value = new Map();
+    abort.abort();
+    unsubscribe();
+    waitingRuns.value = new Map();
   };
 }
 
 /** @param {AbortSignal} signal */
-async function list(signal) {
+async function loadWaitingRuns(signal) {
   try {
     const owner = isAdmin() ? user.peek()?.username : null;
     const { items } = await request('GET', withQuery('/api/runs', { status: 'waiting', limit: 200, owner }), undefined, { signal });
-    waiting.value = new Map(items.map((/** @type {any} */ run) => [run.run_id, run]));
+    waitingRuns.value = new Map(items.map((/** @type {any} */ run) => [run.run_id, run]));
   } catch {
-    // It is listed again with the next connection; the view that lists runs says what is wrong.
+    // Loaded again after the next reconnect. The run list shows the error.
   }
 }
 
 /** @param {import('./feed.js').Change} change */
-function hear(change) {
-  if (change.type === 'list') return;
+function applyChange(change) {
+  if (change.type === 'reload') return;
   const id = change.type === 'run' ? change.run.run_id : change.run_id;
-  const known = waiting.peek().has(id);
+  const wasWaiting = waitingRuns.peek().has(id);
   const run = change.type === 'run' && change.run.owner === user.peek()?.username ? change.run : null;
-  const waits = run?.status === 'waiting';
-  if (waits !== known) {
-    const next = new Map(waiting.peek());
-    if (waits) next.set(id, run);
+  const isWaiting = run?.status === 'waiting';
+  if (isWaiting !== wasWaiting) {
+    const next = new Map(waitingRuns.peek());
+    if (isWaiting) next.set(id, run);
     else next.delete(id);
-    waiting.value = next;
+    waitingRuns.value = next;
   }
-  if (run && waits && !known) notify(run, t('notify.waiting'));
+  if (run && isWaiting && !wasWaiting) notify(run, t('notify.waiting'));
   if (run && !isLive(run.status)) notify(run, t(`notify.${run.status}`));
 }
 
 /** @param {any} run @param {string} title */
 function notify(run, title) {
-  if (!notifies.peek() || !document.hidden) return;
-  // Several hidden tabs give one notification: those of the same tag replace each other.
+  if (!notificationsEnabled.peek() || !document.hidden) return;
+  // The tag makes the notifications of several hidden tabs replace each other.
   const notification = new Notification(title, { body: run.title, tag: `${run.run_id} ${run.status}`, silent: run.status === 'completed' });
   notification.onclick = () => {
     window.focus();
@@ -84,14 +81,3 @@ function notify(run, title) {
     notification.close();
   };
 }
-
-/** @param {boolean} marked */
-const picture = (marked) => `data:image/svg+xml,${encodeURIComponent(
-  `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#3355c8"/>`
-  + `<path d="M11 9l11 7-11 7z" fill="#fff"/>${marked ? '<circle cx="25" cy="7" r="7" fill="#d97706"/>' : ''}</svg>`)}`;
-
-effect(() => {
-  const count = needed.value;
-  document.title = [count > 0 ? `(${count})` : '', [pageTitle.value, t('app.name')].filter(Boolean).join(' · ')].filter(Boolean).join(' ');
-  document.querySelector('link[rel=icon]')?.setAttribute('href', picture(count > 0));
-});

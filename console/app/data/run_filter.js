@@ -1,35 +1,38 @@
-/** Which runs a list shows, and where among the others: pure, so that what comes over the feed is judged as the server judges. */
+/** Filtering and ordering of run lists, with the same results as the server's. No I/O. */
 
-/** @typedef {{statuses?: string[] | null, agent?: string | null, owner?: string | null, label?: string | null, session?: string | null, text?: string | null}} Filter */
+/**
+ * @typedef {{statuses?: string[] | null, agentType?: string | null, owner?: string | null, label?: string | null, sessionId?: string | null,
+ *   text?: string | null}} Filter
+ */
 
-/** Whether a run is one that the filter wants. @param {any} run @param {Filter} filter */
-export function matches(run, { statuses, agent, owner, label, session, text }) {
+/** @param {any} run @param {Filter} filter */
+export function matchesFilter(run, { statuses, agentType, owner, label, sessionId, text }) {
   return (!statuses || statuses.includes(run.status))
-    && (!agent || run.agent_type === agent)
+    && (!agentType || run.agent_type === agentType)
     && (!owner || run.owner === owner)
-    && (!session || run.session_id === session)
-    && (!label || hasLabel(run.labels ?? {}, label))
-    && (!text || saysSo(run, text.toLowerCase()));
+    && (!sessionId || run.session_id === sessionId)
+    && (!label || matchesLabel(run.labels ?? {}, label))
+    && (!text || matchesText(run, text.toLowerCase()));
 }
 
-/** @param {Record<string, string>} labels @param {string} wanted */
-function hasLabel(labels, wanted) {
-  const at = wanted.indexOf('=');
-  return at < 0 ? wanted in labels : labels[wanted.slice(0, at)] === wanted.slice(at + 1);
+/** @param {Record<string, string>} labels @param {string} filter `name` or `name=value` */
+function matchesLabel(labels, filter) {
+  const separator = filter.indexOf('=');
+  return separator < 0 ? filter in labels : labels[filter.slice(0, separator)] === filter.slice(separator + 1);
 }
 
-/** @param {any} run @param {string} text in small letters */
-function saysSo(run, text) {
+/** @param {any} run @param {string} text in lower case */
+function matchesText(run, text) {
   return run.run_id.toLowerCase().startsWith(text)
     || run.prompt.toLowerCase().includes(text)
     || Object.entries(run.labels ?? {}).some(([name, value]) => name.toLowerCase().includes(text) || value.toLowerCase().includes(text));
 }
 
 /**
- * Where a run is or belongs in a list, newest first. Ids begin with the time, so they sort by age.
+ * The index of a run in a list sorted newest first, or where to insert it. Run ids start with a timestamp, so they sort by age.
  * @param {{run_id: string}[]} items @param {string} id @returns {{index: number, found: boolean}}
  */
-export function place(items, id) {
+export function findPosition(items, id) {
   let low = 0;
   let high = items.length;
   while (low < high) {

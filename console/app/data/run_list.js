@@ -1,11 +1,11 @@
-/** A list of runs, newest first, that follows what changes. Pages come as they are asked for; what changes is put in at its place. */
+/** A live list of runs, newest first: pages are loaded on demand, and changes from the feed are applied to it. */
 import { request, withQuery } from '../api.js';
 import { batch, signal } from '../html.js';
 import { onChanges } from './feed.js';
-import { matches, place } from './run_filter.js';
+import { findPosition, matchesFilter } from './run_filter.js';
 
-/** Most runs that a page of the API has. */
-const PAGE = 200;
+/** The API's maximum page size. */
+const PAGE_SIZE = 200;
 
 /** @typedef {import('./run_filter.js').Filter} Filter */
 
@@ -13,100 +13,100 @@ export class RunList {
   /** @param {Filter} filter */
   constructor(filter) {
     this.filter = filter;
-    /** What is known, newest first. @type {import('../../vendor/vendor.js').Signal<any[]>} */
+    /** The loaded runs, newest first. @type {import('../../vendor/vendor.js').Signal<any[]>} */
     this.items = signal([]);
-    /** Whether the first page is under way. */
+    /** Whether the first page is being loaded. */
     this.loading = signal(true);
-    /** Why there is nothing, or not more. @type {import('../../vendor/vendor.js').Signal<unknown>} */
+    /** The last load error. @type {import('../../vendor/vendor.js').Signal<unknown>} */
     this.problem = signal(null);
-    /** Where the next page begins; null if all is here. @type {string | null} */
+    /** Cursor of the next page; null at the end. @type {string | null} */
     this.cursor = null;
-    /** What has changed while a page was under way, which may be older or newer than that. @type {import('./feed.js').Change[] | null} */
-    this.meanwhile = null;
-    this.over = new AbortController();
-    this.stop = onChanges((changes) => this.hear(changes));
-    this.load();
+    /** Changes received while a page is being loaded, which may be older or newer than it; else null. @type {import('./feed.js').Change[] | null} */
+    this.pendingChanges = null;
+    this.abort = new AbortController();
+    this.unsubscribe = onChanges((changes) => this.handleChanges(changes));
+    this.reload();
   }
 
   dispose() {
-    this.over.abort();
-    this.stop();
+    this.abort.abort();
+    this.unsubscribe();
   }
 
-  /** Loads anew from the beginning, as many as there were. What was there stays in sight until then. */
-  async load() {
-    await this.fetchPage(null, Math.min(this.items.peek().length, 5 * PAGE));
+  /** Loads the list again, up to its current length (1,000 runs at most). The old items stay visible until then. */
+  async reload() {
+    await this.fetchPages(null, Math.min(this.items.peek().length, 5 * PAGE_SIZE));
   }
 
-  /** Loads the next page, if there is one and none is under way. */
-  async more() {
-    if (this.cursor !== null && this.meanwhile === null) await this.fetchPage(this.cursor, 0);
+  /** Loads the next page, unless a page is being loaded or the end is reached. */
+  async loadMore() {
+    if (this.cursor !== null && this.pendingChanges === null) await this.fetchPages(this.cursor, 0);
   }
 
-  /** @param {string | null} cursor @param {number} atLeast */
-  async fetchPage(cursor, atLeast) {
-    // The latest one counts: a list from the beginning may overtake a page.
+  /** @param {string | null} cursor @param {number} minCount */
+  async fetchPages(cursor, minCount) {
+    // The latest load wins: a reload may overtake the load of a page.
     /** @type {import('./feed.js').Change[]} */
-    const round = [];
-    this.meanwhile = round;
+    const changes = [];
+    this.pendingChanges = changes;
     try {
       /** @type {any[]} */
-      const found = [];
+      const loaded = [];
       let next = cursor;
       do {
-        const path = withQuery('/api/runs', { ...queryOf(this.filter), limit: PAGE, cursor: next });
-        const page = await request('GET', path, undefined, { signal: this.over.signal });
-        found.push(...page.items);
+        const path = withQuery('/api/runs', { ...toQuery(this.filter), limit: PAGE_SIZE, cursor: next });
+        const page = await request('GET', path, undefined, { signal: this.abort.signal });
+        loaded.push(...page.items);
         next = page.next_cursor;
-      } while (next !== null && found.length < atLeast);
-      if (this.meanwhile !== round) return;
+      } while (next !== null && loaded.length < minCount);
+      if (this.pendingChanges !== changes) return;
       batch(() => {
         this.cursor = next;
-        this.items.value = cursor === null ? found : [...this.items.peek(), ...found.filter((run) => !this.has(run.run_id))];
+        this.items.value = cursor === null ? loaded : [...this.items.peek(), ...loaded.filter((run) => !this.has(run.run_id))];
         this.problem.value = null;
-        this.meanwhile = null;
-        this.hear(round);
+        this.pendingChanges = null;
+        this.handleChanges(changes);
       });
     } catch (error) {
-      if (this.meanwhile === round && !this.over.signal.aborted) {
+      if (this.pendingChanges === changes && !this.abort.signal.aborted) {
         this.problem.value = error;
-        this.meanwhile = null;
+        this.pendingChanges = null;
       }
     } finally {
-      if (this.meanwhile === null) this.loading.value = false;
+      if (this.pendingChanges === null) this.loading.value = false;
     }
   }
 
   /** @param {string} id */
   has(id) {
-    return place(this.items.peek(), id).found;
+    return findPosition(this.items.peek(), id).found;
   }
 
   /** @param {import('./feed.js').Change[]} changes */
-  hear(changes) {
-    if (changes.some((change) => change.type === 'list')) {
-      this.load();
-    } else if (this.meanwhile !== null) {
-      this.meanwhile.push(...changes);
+  handleChanges(changes) {
+    if (changes.some((change) => change.type === 'reload')) {
+      this.reload();
+    } else if (this.pendingChanges !== null) {
+      this.pendingChanges.push(...changes);
     } else {
       const items = [...this.items.peek()];
-      for (const change of changes) this.apply(items, change);
+      for (const change of changes) this.applyChange(items, change);
       this.items.value = items;
     }
   }
 
   /** @param {any[]} items @param {import('./feed.js').Change} change */
-  apply(items, change) {
-    if (change.type === 'list') return;
-    const { index, found } = place(items, change.type === 'run' ? change.run.run_id : change.run_id);
+  applyChange(items, change) {
+    if (change.type === 'reload') return;
+    const { index, found } = findPosition(items, change.type === 'run' ? change.run.run_id : change.run_id);
     if (change.type === 'run_deleted') {
       if (found) items.splice(index, 1);
       return;
     }
     const { run } = change;
-    // A list may have been newer than a change that came by the other way.
+    // The loaded page may be newer than the change.
     if (found && run.last_seq < items[index].last_seq) return;
-    if (!matches(run, this.filter)) {
+    if (!matchesFilter(run, this.filter)) {
       if (found) items.splice(index, 1);
     } else if (found) {
       items[index] = run;
@@ -117,6 +117,6 @@ export class RunList {
 }
 
 /** @param {Filter} filter */
-function queryOf({ statuses, agent, owner, label, session, text }) {
-  return { status: statuses?.join(','), agent_type: agent, owner, label, session_id: session, q: text };
+function toQuery({ statuses, agentType, owner, label, sessionId, text }) {
+  return { status: statuses?.join(','), agent_type: agentType, owner, label, session_id: sessionId, q: text };
 }

@@ -1,13 +1,12 @@
-/** Dialogs. The browser's own: it keeps the focus inside, gives it back, and closes on Escape. */
+/** Dialogs, using the native element: the browser traps and restores the focus and closes it on Escape. */
 import { html, signal, useEffect, useId, useRef } from '../html.js';
 import { t } from '../i18n.js';
 import { Button, IconButton } from './button.js';
 
 /**
- * @param {{title: string, onClose: () => void, children?: any, actions?: any, class?: string}} props `onClose` is called for each way of
- *   leaving; whoever shows the dialog then no longer does.
+ * @param {{title: string, onClose: () => void, children?: any, actions?: any, class?: string}} props `onClose` has to stop rendering the dialog
  */
-export function Dialog({ title, onClose, children, actions, class: more = '' }) {
+export function Dialog({ title, onClose, children, actions, class: className = '' }) {
   const ref = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const id = useId();
   useEffect(() => {
@@ -16,11 +15,11 @@ export function Dialog({ title, onClose, children, actions, class: more = '' }) 
     return () => dialog?.close();
   }, []);
   const onClick = (/** @type {MouseEvent} */ event) => {
-    // Only the scrim around it is the dialog element itself.
+    // A click on the backdrop targets the dialog element itself.
     if (event.target === ref.current) onClose();
   };
   return html`
-    <dialog ref=${ref} class="dialog ${more}" aria-labelledby=${id} onClick=${onClick}
+    <dialog ref=${ref} class="dialog ${className}" aria-labelledby=${id} onClick=${onClick}
         onCancel=${(/** @type {Event} */ event) => { event.preventDefault(); onClose(); }}>
       <div class="dialog-inside">
         <header><h2 id=${id}>${title}</h2><${IconButton} icon="close" label=${t('close')} onClick=${onClose} /></header>
@@ -30,28 +29,24 @@ export function Dialog({ title, onClose, children, actions, class: more = '' }) 
     </dialog>`;
 }
 
-/** @typedef {{title: string, text: string, action: string, danger?: boolean, answer: (yes: boolean) => void}} Question */
+/** @typedef {{title: string, text: string, action: string, dismiss?: string, danger?: boolean}} Confirmation */
 
-/** What is asked at the moment. @type {import('../../vendor/vendor.js').Signal<Question | null>} */
-const asked = signal(null);
+/** The open confirmation. @type {import('../../vendor/vendor.js').Signal<(Confirmation & {resolve: (confirmed: boolean) => void}) | null>} */
+const pending = signal(null);
 
-/**
- * Asks before something that cannot be taken back.
- * @param {{title: string, text: string, action: string, danger?: boolean}} question @returns {Promise<boolean>}
- */
-export function confirm(question) {
-  asked.value?.answer(false);
-  return new Promise((resolve) => {
-    asked.value = { ...question, answer: (yes) => { asked.value = null; resolve(yes); } };
+/** Asks the user to confirm an action. @param {Confirmation} confirmation @returns {Promise<boolean>} */
+export function confirm(confirmation) {
+  pending.value?.resolve(false);
+  return new Promise((done) => {
+    pending.value = { ...confirmation, resolve: (confirmed) => { pending.value = null; done(confirmed); } };
   });
 }
 
-/** Where such questions are shown; once in the page. */
-export function Questions() {
-  const question = asked.value;
-  if (question === null) return null;
-  const { title, text, action, danger, answer } = question;
-  return html`<${Dialog} title=${title} onClose=${() => answer(false)} class="dialog-small"
-    actions=${html`<${Button} onClick=${() => answer(false)}>${t('cancel')}<//>
-      <${Button} kind=${danger ? 'danger' : 'primary'} autofocus onClick=${() => answer(true)}>${action}<//>`}><p>${text}</p><//>`;
+/** Renders the dialog of {@link confirm}. Belongs in the page once. */
+export function ConfirmDialog() {
+  if (pending.value === null) return null;
+  const { title, text, action, dismiss = t('cancel'), danger, resolve } = pending.value;
+  return html`<${Dialog} title=${title} onClose=${() => resolve(false)} class="dialog-small"
+    actions=${html`<${Button} onClick=${() => resolve(false)}>${dismiss}<//>
+      <${Button} kind=${danger ? 'danger' : 'primary'} autofocus onClick=${() => resolve(true)}>${action}<//>`}><p>${text}</p><//>`;
 }

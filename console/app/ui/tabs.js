@@ -1,4 +1,4 @@
-/** One of a few, all of them in sight. */
+/** A row of buttons of which one is selected. */
 import { html } from '../html.js';
 import { number } from '../format.js';
 

@@ -1,72 +1,73 @@
-/** What is chosen for a new run, what of it is remembered, and what the API is asked for: no view. */
-import { ApiProblem } from '../api.js';
-import { recall, remember } from '../storage.js';
+/** The state of the new-run form: initial values, remembered choices, and the request made from it. No rendering. */
+import { readStorage, writeStorage } from '../storage.js';
 
 /**
- * @typedef {{prompt: string, agent: string, model: string, folder: string, mode: 'auto' | 'ask' | 'read_only', minutes: string, idle: string,
- *   labels: string, args: string, env: string, onBusy: string}} Form
- * @typedef {{agent?: string, mode?: Form['mode'], folder?: string, minutes?: string, models: Record<string, string>,
- *   recentModels: Record<string, string[]>, folders: string[]}} Choices
+ * @typedef {{prompt: string, agentType: string, model: string, workingDir: string, mode: 'auto' | 'ask' | 'read_only', timeout: string,
+ *   idleTimeout: string, labels: string, args: string, env: string, onBusy: string}} Form times are in minutes
+ * @typedef {{agentType?: string, mode?: Form['mode'], workingDir?: string, timeout?: string, models: Record<string, string>,
+ *   recentModels: Record<string, string[]>, recentDirs: string[]}} Choices
  */
 
-/** How many folders and models are suggested. */
-const RECENT = 8;
+/** How many recent directories and models are suggested. */
+const MAX_RECENT = 8;
 
 /** @returns {Choices} */
-export const recallChoices = () => ({ models: {}, recentModels: {}, folders: [], ...recall('new') });
+export const loadChoices = () => ({ models: {}, recentModels: {}, recentDirs: [], ...readStorage('new_run') });
 
-/** The choices of the last run, but not its prompt, and never what may be secret. @param {Form} form */
-export function rememberChoices(form) {
-  const { models, recentModels, folders } = recallChoices();
-  remember('new', {
-    agent: form.agent, mode: form.mode, folder: form.folder, minutes: form.minutes,
-    models: { ...models, [form.agent]: form.model },
-    recentModels: { ...recentModels, [form.agent]: first(form.model, recentModels[form.agent]) },
-    folders: first(form.folder, folders),
+/** Stores the choices for the next run, without the prompt and without values that may be secret. @param {Form} form */
+export function saveChoices(form) {
+  const { models, recentModels, recentDirs } = loadChoices();
+  writeStorage('new_run', {
+    agentType: form.agentType, mode: form.mode, workingDir: form.workingDir, timeout: form.timeout,
+    models: { ...models, [form.agentType]: form.model },
+    recentModels: { ...recentModels, [form.agentType]: addRecent(form.model, recentModels[form.agentType]) },
+    recentDirs: addRecent(form.workingDir, recentDirs),
   });
 }
 
-/** @param {string} value @param {string[]} [others] */
-const first = (value, others = []) => [value, ...others.filter((one) => one !== value)].filter((one) => one !== '').slice(0, RECENT);
+/** @param {string} value @param {string[]} [recent] */
+const addRecent = (value, recent = []) => [value, ...recent.filter((other) => other !== value)].filter((one) => one !== '').slice(0, MAX_RECENT);
 
 /**
- * The form as it is first shown: as the last one, with an agent that is there.
- * @param {any[]} agents @param {any} session @returns {Form}
+ * The initial form: the last choices, with an available agent.
+ * @param {any[]} agents @param {any} session the session to continue, or null @returns {Form}
  */
-export function firstForm(agents, session) {
-  const { agent, mode = 'ask', folder = '', minutes = '30', models } = recallChoices();
-  const chosen = session?.agent_type ?? [agents.find(({ name }) => name === agent), agents.find(({ available }) => available), agents[0]].find(Boolean)?.name ?? '';
+export function initialForm(agents, session) {
+  const { agentType, mode = 'ask', workingDir = '', timeout = '30', models } = loadChoices();
+  const agent = [agents.find(({ agent_type }) => agent_type === agentType), agents.find(({ available }) => available), agents[0]].find(Boolean);
+  const chosen = session?.agent_type ?? agent?.agent_type ?? '';
   return {
-    prompt: '', agent: chosen, model: models[chosen] ?? '', folder: session?.working_dir ?? folder, mode, minutes, idle: '', labels: '', args: '', env: '', onBusy: 'queue',
+    prompt: '', agentType: chosen, model: models[chosen] ?? '', workingDir: session?.working_dir ?? workingDir, mode, timeout, idleTimeout: '',
+    labels: '', args: '', env: '', onBusy: 'queue',
   };
 }
 
-/** Lines that are not empty. @param {string} text */
-const linesOf = (text) => text.split('\n').map((line) => line.trim()).filter((line) => line !== '');
+/** The trimmed, non-empty lines. @param {string} text */
+const parseLines = (text) => text.split('\n').map((line) => line.trim()).filter((line) => line !== '');
 
-/** `name=value` lines as an object. A line without `=` is a name without a value. @param {string} text @returns {Record<string, string>} */
-export const pairsOf = (text) => Object.fromEntries(linesOf(text).map((line) => {
-  const at = line.indexOf('=');
-  return at < 0 ? [line, ''] : [line.slice(0, at).trim(), line.slice(at + 1)];
+/** Parses `name=value` lines. A line without `=` has an empty value. @param {string} text @returns {Record<string, string>} */
+const parsePairs = (text) => Object.fromEntries(parseLines(text).map((line) => {
+  const separator = line.indexOf('=');
+  return separator < 0 ? [line, ''] : [line.slice(0, separator).trim(), line.slice(separator + 1)];
 }));
 
 /** @param {string} minutes */
-const seconds = (minutes) => Math.max(1, Math.round(Number(minutes) * 60));
+const toSeconds = (minutes) => Math.max(1, Math.round(Number(minutes) * 60));
 
 /**
- * What `POST /api/runs` is sent. What was left empty is left out, so that the server's own choice counts.
- * @param {Form} form @param {any} session @param {boolean} asks whether the agent asks for permissions
+ * The body of `POST /api/runs`. Empty fields are omitted, so the server's defaults apply.
+ * @param {Form} form @param {any} session @param {boolean} canAsk whether the agent can ask for permission
  */
-export function bodyOf(form, session, asks) {
-  const [labels, env, args] = [pairsOf(form.labels), pairsOf(form.env), linesOf(form.args)];
+export function toRequestBody(form, session, canAsk) {
+  const [labels, env, args] = [parsePairs(form.labels), parsePairs(form.env), parseLines(form.args)];
   return {
     input: { text: form.prompt },
     metadata: {
-      ...(session ? { session_id: session.session_id, on_busy: form.onBusy } : { agent_type: form.agent, ...(form.folder.trim() && { working_dir: form.folder.trim() }) }),
+      ...(session ? { session_id: session.session_id, on_busy: form.onBusy } : { agent_type: form.agentType, ...(form.workingDir.trim() && { working_dir: form.workingDir.trim() }) }),
       ...(form.model.trim() && { model: form.model.trim() }),
-      permission_mode: asks ? form.mode : 'auto',
-      timeout_secs: seconds(form.minutes),
-      ...(form.idle && { idle_timeout_secs: seconds(form.idle) }),
+      permission_mode: canAsk ? form.mode : 'auto',
+      timeout_secs: toSeconds(form.timeout),
+      ...(form.idleTimeout && { idle_timeout_secs: toSeconds(form.idleTimeout) }),
       ...(Object.keys(labels).length > 0 && { labels }),
       ...(Object.keys(env).length > 0 && { env }),
       ...(args.length > 0 && { extra_args: args }),
@@ -74,18 +75,9 @@ export function bodyOf(form, session, asks) {
   };
 }
 
-/** The form's field for each of the API's. @type {Record<string, string>} */
-const FIELDS = {
-  'input.text': 'prompt', 'metadata.agent_type': 'agent', 'metadata.model': 'model', 'metadata.working_dir': 'folder', 'metadata.cwd': 'folder',
-  'metadata.permission_mode': 'mode', 'metadata.timeout_secs': 'minutes', 'metadata.idle_timeout_secs': 'idle', 'metadata.labels': 'labels',
-  'metadata.extra_args': 'args', 'metadata.env': 'env', 'metadata.on_busy': 'onBusy', 'metadata.session_id': 'session',
+/** The API's names of each form field. @type {Record<keyof Form, string[]>} */
+export const API_FIELDS = {
+  prompt: ['input.text'], agentType: ['metadata.agent_type'], model: ['metadata.model'], workingDir: ['metadata.working_dir', 'metadata.cwd'],
+  mode: ['metadata.permission_mode'], timeout: ['metadata.timeout_secs'], idleTimeout: ['metadata.idle_timeout_secs'], labels: ['metadata.labels'],
+  args: ['metadata.extra_args'], env: ['metadata.env'], onBusy: ['metadata.on_busy'],
 };
-
-/** Which of the form's fields the server does not like; null if it named none. @param {unknown} problem @returns {string | null} */
-export function fieldAtFault(problem) {
-  if (!(problem instanceof ApiProblem) || problem.field === null) return null;
-  // Of a list or an object the field goes on with an index or a name.
-  const { field } = problem;
-  const known = Object.keys(FIELDS).find((name) => field === name || field.startsWith(`${name}.`) || field.startsWith(`${name}[`));
-  return known === undefined ? null : FIELDS[known];
-}

@@ -1,57 +1,60 @@
-/** One run in a list. */
+/** A run as a row of a list. */
 import { request } from '../api.js';
 import { isAdmin } from '../auth.js';
+import { isLive } from '../data/run_status.js';
 import { html, useEffect, useState } from '../html.js';
 import { agentName } from '../agent_names.js';
-import { compact, duration, money, now } from '../format.js';
+import { compact, duration, money } from '../format.js';
 import { t } from '../i18n.js';
+import { Badge } from '../ui/badge.js';
 import { copyText } from '../ui/button.js';
 import { confirm } from '../ui/dialog.js';
 import { Menu } from '../ui/menu.js';
-import { Ago, Badge, StateDot, isLive } from '../ui/misc.js';
+import { RunStatus } from '../ui/run_status.js';
+import { Elapsed, RelativeTime } from '../ui/time.js';
 import { toast, toastProblem } from '../ui/toast.js';
 
-/** Height of a row in pixels where it is one line, and where it is two. */
+/** Height of a row in pixels, with one line and with two. */
 export const ROW_HEIGHT = 44;
 const NARROW_ROW_HEIGHT = 68;
 
-const narrow = matchMedia('(max-width: 760px)');
+const narrowViewport = matchMedia('(max-width: 760px)');
 
-/** How high a row is in a window of this width. */
+/** The row height for the viewport's width. */
 export function useRowHeight() {
-  const [height, setHeight] = useState(narrow.matches ? NARROW_ROW_HEIGHT : ROW_HEIGHT);
+  const [height, setHeight] = useState(narrowViewport.matches ? NARROW_ROW_HEIGHT : ROW_HEIGHT);
   useEffect(() => {
-    const heard = () => setHeight(narrow.matches ? NARROW_ROW_HEIGHT : ROW_HEIGHT);
-    narrow.addEventListener('change', heard);
-    return () => narrow.removeEventListener('change', heard);
+    const update = () => setHeight(narrowViewport.matches ? NARROW_ROW_HEIGHT : ROW_HEIGHT);
+    narrowViewport.addEventListener('change', update);
+    return () => narrowViewport.removeEventListener('change', update);
   }, []);
   return height;
 }
 
 /** @param {{run: any}} props */
 export function RunRow({ run }) {
-  return html`<div class="run-row run-grid ${run.status === 'waiting' ? 'run-waits' : ''}">
-    <${StateDot} state=${run.status} cause=${run.cause} />
+  return html`<div class="run-row run-grid ${run.status === 'waiting' ? 'run-waiting' : ''}">
+    <${RunStatus} status=${run.status} cause=${run.cause} />
     <a class="row-title" href="#/runs/${run.run_id}"><span>${run.title || t('runs.untitled')}</span>
       ${Object.entries(run.labels ?? {}).slice(0, 3).map(([name, value]) => html`<${Badge} key=${name}>${value ? `${name}: ${value}` : name}<//>`)}</a>
     <span class="run-agent" title=${run.model}>${agentName(run.agent_type)}</span>
     ${isAdmin() && html`<span class="run-owner">${run.owner}</span>`}
-    <span class="run-duration right"><${Elapsed} run=${run} /></span>
-    <span class="run-usage right">${usageOf(run)}</span>
-    <span class="run-age right"><${Ago} time=${run.created_at} /></span>
-    <${Menu} label=${t('runs.actions', { title: run.title })} items=${actionsOf(run)} />
+    <span class="run-duration right"><${RunDuration} run=${run} /></span>
+    <span class="run-usage right">${usageText(run)}</span>
+    <span class="run-age right"><${RelativeTime} time=${run.created_at} /></span>
+    <${Menu} label=${t('runs.actions', { title: run.title })} items=${menuItems(run)} />
   </div>`;
 }
 
-/** How long it took, or has taken. @param {{run: any}} props */
-function Elapsed({ run }) {
+/** The duration of an ended run, or the time since a live run started. @param {{run: any}} props */
+function RunDuration({ run }) {
   if (run.duration_ms !== undefined) return html`${duration(run.duration_ms)}`;
   if (!run.started_at || !isLive(run.status)) return null;
-  return html`${duration(Math.max(0, Math.floor((now.value - Date.parse(run.started_at)) / 1000) * 1000))}`;
+  return html`<${Elapsed} since=${run.started_at} />`;
 }
 
 /** @param {any} run */
-function usageOf({ usage }) {
+function usageText({ usage }) {
   if (!usage) return null;
   const tokens = usage.input_tokens + usage.cache_write_tokens + usage.output_tokens;
   const cost = usage.cost_usd === undefined ? null : `${usage.cost_is_estimate ? '≈' : ''}${money(usage.cost_usd)}`;
@@ -59,12 +62,12 @@ function usageOf({ usage }) {
 }
 
 /** @param {any} run @returns {import('../ui/menu.js').MenuItem[]} */
-function actionsOf(run) {
+function menuItems(run) {
   return [
     { label: t('copy_link'), icon: 'link', onSelect: () => copyLink(run) },
     { label: t('runs.continue'), icon: 'play', href: `#/new?session=${run.session_id}` },
-    isLive(run.status) ? { label: t('runs.cancel'), icon: 'stop', danger: true, onSelect: () => cancel(run) }
-      : { label: t('runs.delete'), icon: 'trash', danger: true, onSelect: () => remove(run) },
+    isLive(run.status) ? { label: t('runs.cancel'), icon: 'stop', danger: true, onSelect: () => cancelRun(run) }
+      : { label: t('runs.delete'), icon: 'trash', danger: true, onSelect: () => deleteRun(run) },
   ];
 }
 
@@ -75,13 +78,13 @@ async function copyLink(run) {
 }
 
 /** @param {any} run */
-async function cancel(run) {
-  if (!await confirm({ title: t('runs.cancel_title'), text: t('runs.cancel_text', { title: run.title }), action: t('runs.cancel'), danger: true })) return;
+async function cancelRun(run) {
+  if (!await confirm({ title: t('runs.cancel_title'), text: t('runs.cancel_text', { title: run.title }), action: t('runs.cancel'), dismiss: t('runs.cancel_keep'), danger: true })) return;
   await request('POST', `/api/runs/${run.run_id}/cancel`).catch(toastProblem);
 }
 
 /** @param {any} run */
-async function remove(run) {
+async function deleteRun(run) {
   if (!await confirm({ title: t('runs.delete_title'), text: t('runs.delete_text', { title: run.title }), action: t('runs.delete'), danger: true })) return;
   await request('DELETE', `/api/runs/${run.run_id}`).catch(toastProblem);
 }

@@ -1,28 +1,27 @@
-/** Signing in. */
+/** The sign-in page. */
 import { request } from '../api.js';
-import { endedBecause, signedIn } from '../auth.js';
-import { pageTitle } from '../data/notifications.js';
+import { saveCredentials, signOutReason } from '../auth.js';
 import { html, useEffect, useState } from '../html.js';
-import { LOCALES, chooseLocale, locale, t } from '../i18n.js';
-import { Mark } from '../shell.js';
+import { LOCALES, locale, setLocale, t } from '../i18n.js';
+import { Logo } from '../icons.js';
+import { pageTitle } from '../page_title.js';
 import { Button } from '../ui/button.js';
 import { TextField } from '../ui/field.js';
-import { Problem } from '../ui/misc.js';
+import { Problem } from '../ui/problem.js';
 
-/** A field for a name and one for a password; why the last session ended, if it was not by a sign-out. */
 export function SignInView() {
   const [username, setUsername] = useState('');
   const [password, setPassword] = useState('');
-  const [busy, setBusy] = useState(false);
+  const [isBusy, setBusy] = useState(false);
   const [problem, setProblem] = useState(/** @type {unknown} */ (null));
-  useEffect(() => { pageTitle.value = t('signin.title'); }, []);
+  useEffect(() => { pageTitle.value = t('sign_in.title'); }, []);
   const submit = async (/** @type {Event} */ event) => {
     event.preventDefault();
     setBusy(true);
     setProblem(null);
     try {
       const { token, user } = await request('POST', '/api/auth/login', { username, password });
-      signedIn(token, user);
+      saveCredentials(token, user);
     } catch (error) {
       setProblem(error);
       setBusy(false);
@@ -31,17 +30,17 @@ export function SignInView() {
   return html`
     <main class="signin">
       <form class="signin-card" onSubmit=${submit}>
-        <${Mark} size=${36} />
-        <h1>${t('signin.heading')}</h1>
-        ${endedBecause.value && !problem && html`<p class="muted" role="status">${t(endedBecause.value)}</p>`}
+        <${Logo} size=${36} />
+        <h1>${t('sign_in.heading')}</h1>
+        ${signOutReason.value && !problem && html`<p class="muted" role="status">${t(signOutReason.value)}</p>`}
         <${Problem} problem=${problem} />
-        <${TextField} label=${t('signin.username')} value=${username} onInput=${setUsername} autocomplete="username" autocapitalize="none"
+        <${TextField} label=${t('sign_in.username')} value=${username} onInput=${setUsername} autocomplete="username" autocapitalize="none"
           spellcheck=${false} required autofocus />
-        <${TextField} label=${t('signin.password')} value=${password} onInput=${setPassword} type="password" autocomplete="current-password" required />
-        <${Button} kind="primary" type="submit" busy=${busy}>${t('signin.submit')}<//>
-        <div class="signin-languages">${Object.entries(LOCALES).map(([one, label]) => html`
-          <button type="button" key=${one} lang=${one} aria-pressed=${locale.value === one ? 'true' : 'false'}
-            onClick=${() => chooseLocale(/** @type {import('../i18n.js').Locale} */ (one))}>${label}</button>`)}</div>
+        <${TextField} label=${t('sign_in.password')} value=${password} onInput=${setPassword} type="password" autocomplete="current-password" required />
+        <${Button} kind="primary" type="submit" busy=${isBusy}>${t('sign_in.submit')}<//>
+        <div class="signin-languages">${Object.entries(LOCALES).map(([name, label]) => html`
+          <button type="button" key=${name} lang=${name} aria-pressed=${locale.value === name ? 'true' : 'false'}
+            onClick=${() => setLocale(/** @type {import('../i18n.js').Locale} */ (name))}>${label}</button>`)}</div>
       </form>
     </main>`;
 }

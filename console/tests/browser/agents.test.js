@@ -1,18 +1,17 @@
-// One run of each real agent in the page, over the scripted model service: what it says, what it asks, what it did.
-
+/** Runs of the real agent programs in the console, against a mock model service. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
-import { launch, picture, signedIn } from './support/browser.js';
+import { launch, openSignedIn, screenshot } from './support/browser.js';
 import { Server } from './support/server.js';
 
 const AGENTS = process.env.OPENRUNNER_TEST_AGENTS && resolve(process.env.OPENRUNNER_TEST_AGENTS);
 const MODEL = resolve(import.meta.dirname, '../../../tests/mock-llm/mock_llm.py');
 const KEY = 'sk-test-not-a-key';
-const skip = AGENTS && existsSync(join(AGENTS, 'bin/claude')) ? false : 'OPENRUNNER_TEST_AGENTS names no folder with agent programs';
+const skip = AGENTS && existsSync(join(AGENTS, 'bin/claude')) ? false : 'OPENRUNNER_TEST_AGENTS is not a directory with agent programs';
 
 /** @type {Server} */
 let server;
@@ -24,9 +23,9 @@ let model;
 let root;
 
 before(async () => {
-  assert.ok(!skip || process.env.CI !== 'true', `with CI=true these tests must run: ${skip}`);
+  assert.ok(!skip || process.env.CI !== 'true', `required with CI=true: ${skip}`);
   if (skip) return;
-  // Not below /tmp: Codex warns about a home there at each start.
+  // Not below /tmp: Codex warns about a home directory there.
   root = await mkdtemp('/var/tmp/openrunner-console-');
   const portFile = join(root, 'port');
   model = spawn('python3', [MODEL, '--port', '0', '--port-file', portFile], { stdio: 'ignore' });
@@ -66,20 +65,20 @@ after(async () => {
 });
 
 for (const agent of ['claude_code', 'codex', 'opencode']) {
-  test(`a file that ${agent} may write after it was asked is seen from the question to the diff`, { skip, timeout: 180_000 }, async () => {
+  test(`${agent}: the permission request, the answer and the diff of a new file are shown`, { skip, timeout: 180_000 }, async () => {
     const cwd = join(root, `work-${agent}`);
     await mkdir(cwd);
-    const id = await server.run('create hello.py [[mock:tool path=hello.py]]', { agent_type: agent, permission_mode: 'ask', cwd });
-    const { page, faults, context } = await signedIn(browser, server);
+    const id = await server.createRun('create hello.py [[mock:tool path=hello.py]]', { agent_type: agent, permission_mode: 'ask', cwd });
+    const { page, violations, context } = await openSignedIn(browser, server);
     page.setDefaultTimeout(90_000);
     await page.goto(`${server.url}/#/runs/${id}`);
     await page.waitForSelector('.request:has-text("hello.py")');
     await page.click('.request button:has-text("Allow once")');
     await page.waitForSelector('.done[data-status="completed"]');
     await page.waitForSelector('.diff-line[data-kind="new"]:has-text("hello from the mock")');
-    await page.waitForSelector('.said:has-text("Done: hello.py is created.")');
-    await picture(page, `agent-${agent}`);
-    assert.deepEqual(faults, []);
+    await page.waitForSelector('.assistant:has-text("Done: hello.py is created.")');
+    await screenshot(page, `agent-${agent}`);
+    assert.deepEqual(violations, []);
     await context.close();
   });
 }
@@ -87,8 +86,8 @@ for (const agent of ['claude_code', 'codex', 'opencode']) {
 test('a message steers Codex within its turn', { skip, timeout: 180_000 }, async () => {
   const cwd = join(root, 'work-steered');
   await mkdir(cwd);
-  const id = await server.run('sleep [[mock:sleeper s=4]]', { agent_type: 'codex', cwd });
-  const { page, faults, context } = await signedIn(browser, server);
+  const id = await server.createRun('sleep [[mock:sleeper s=4]]', { agent_type: 'codex', cwd });
+  const { page, violations, context } = await openSignedIn(browser, server);
   page.setDefaultTimeout(90_000);
   await page.goto(`${server.url}/#/runs/${id}`);
   await page.waitForSelector('.tool');
@@ -96,10 +95,10 @@ test('a message steers Codex within its turn', { skip, timeout: 180_000 }, async
   await page.fill('.composer textarea', 'what do you know [[mock:history]]');
   await page.keyboard.press('Enter');
   await page.waitForSelector('.user:has-text("what do you know")');
-  await page.waitForSelector('.said:has-text("I have seen 2 marked prompts.")');
+  await page.waitForSelector('.assistant:has-text("I have seen 2 marked prompts.")');
   await page.waitForSelector('.done[data-status="completed"]');
   const [{ mode }] = (await server.events(id)).filter(({ type }) => type === 'user_message');
   assert.equal(mode, 'steer');
-  assert.deepEqual(faults, []);
+  assert.deepEqual(violations, []);
   await context.close();
 });

@@ -1,9 +1,9 @@
-// As much of a browser as modules ask for when they are loaded. A page that is hidden has no clock that would keep a test from ending.
+/** The browser globals that modules need when they are imported. The page is hidden, so that no clock keeps the test process alive. */
 
 Object.defineProperty(globalThis, 'navigator', { value: { languages: ['en'] }, configurable: true });
 Object.assign(globalThis, {
   document: Object.assign(new EventTarget(), { baseURI: 'http://there/', documentElement: {}, hidden: true, visibilityState: 'visible' }),
-  location: { hash: '' },
+  location: { hash: '', origin: 'http://there' },
   addEventListener: () => {},
   removeEventListener: () => {},
 });

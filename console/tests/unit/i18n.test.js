@@ -1,4 +1,4 @@
-// Every text is there in both languages, and nothing is asked for that is not there.
+import './browser_globals.js';
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,58 +6,87 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import en from '../../app/i18n/en.js';
-import runEn from '../../app/i18n/run.en.js';
-import runZh from '../../app/i18n/run.zh.js';
 import zh from '../../app/i18n/zh.js';
 
+const { LANGUAGE_TAGS, locale, t } = await import('../../app/i18n.js');
+
+/** @typedef {import('../../app/i18n.js').Text} Text */
+
 const APP = fileURLToPath(new URL('../../app', import.meta.url));
-const ENGLISH = { ...en, ...runEn };
-const CHINESE = { ...zh, ...runZh };
+const DICTIONARIES = { en, zh };
 
-/** Languages differ in how many forms a number has, so a key is one without its form. English has all of them. @param {string} key */
-function withoutForm(key) {
-  const base = key.replace(/\.(one|other)$/, '');
-  return `${base}.one` in ENGLISH ? base : key;
-}
-
-/** @param {Record<string, string>} texts */
-const keysOf = (texts) => [...new Set(Object.keys(texts).map(withoutForm))].sort();
-
-/** Each source file's text by its name. */
+/** Source files by name, without the dictionaries. */
 const sources = new Map(readdirSync(APP, { recursive: true, encoding: 'utf8' })
-  .filter((name) => name.endsWith('.js') && !name.startsWith('i18n'))
+  .filter((name) => name.endsWith('.js') && !name.startsWith('i18n/'))
   .map((name) => [name, readFileSync(join(APP, name), 'utf8')]));
 
-test('both languages have the same texts', () => {
-  assert.deepEqual(keysOf(CHINESE), keysOf(ENGLISH));
+/** @param {Text} text @returns {string[]} */
+const formsOf = (text) => (typeof text === 'string' ? [text] : Object.values(text));
+
+/** @param {string} form */
+const placeholdersOf = (form) => [...new Set(form.match(/\{\w+\}/g))].sort();
+
+test('all dictionaries have the same keys in the same order', () => {
+  assert.deepEqual(Object.keys(zh), Object.keys(en));
 });
 
-test('the two tables of a language share no key', () => {
-  assert.deepEqual(Object.keys(en).filter((key) => key in runEn), []);
-  assert.deepEqual(Object.keys(zh).filter((key) => key in runZh), []);
+test('all dictionaries have the same placeholders and agree on which texts are plural', () => {
+  for (const [key, text] of Object.entries(en)) {
+    assert.equal(typeof zh[key], typeof text, key);
+    const expected = placeholdersOf(formsOf(text)[0]);
+    for (const dictionary of Object.values(DICTIONARIES)) {
+      for (const form of formsOf(dictionary[key])) assert.deepEqual(placeholdersOf(form), expected, key);
+    }
+  }
 });
 
-test('a text has the same places for parameters in both languages', () => {
-  const places = (/** @type {string} */ text) => [...new Set(text.match(/\{\w+\}/g))].sort();
-  for (const [key, text] of Object.entries(CHINESE)) assert.deepEqual(places(text), places(ENGLISH[key]), key);
+test('a plural text has exactly the forms of its language', () => {
+  for (const [name, dictionary] of Object.entries(DICTIONARIES)) {
+    const categories = new Intl.PluralRules(LANGUAGE_TAGS[/** @type {'en' | 'zh'} */ (name)]).resolvedOptions().pluralCategories.toSorted();
+    for (const [key, text] of Object.entries(dictionary)) {
+      if (typeof text !== 'string') assert.deepEqual(Object.keys(text).sort(), categories, `${name}: ${key}`);
+    }
+  }
 });
 
-test('every key that the code names is there', () => {
-  const known = new Set(keysOf(ENGLISH));
-  const named = [...sources].flatMap(([name, text]) => [...text.matchAll(/\bt\('([^']+)'/g)].map(([, key]) => ({ name, key })));
-  assert.ok(named.length > 100);
-  assert.deepEqual(named.filter(({ key }) => !known.has(key)), []);
+test('a count selects the plural form', () => {
+  assert.equal(t('runs.tokens', { count: 1 }), '1 token');
+  assert.equal(t('runs.tokens', { count: 0 }), '0 tokens');
+  assert.equal(t('runs.tokens', { count: 1234 }), '1,234 tokens');
+  assert.equal(t('users.budget_tokens', { count: 1, value: '1' }), '1 token');
+  locale.value = 'zh';
+  assert.equal(t('runs.tokens', { count: 1 }), '1 个 token');
+  locale.value = 'en';
 });
 
-test('every key that the code puts together has a beginning that is there', () => {
-  const known = Object.keys(ENGLISH);
-  const begun = [...sources].flatMap(([name, text]) => [...text.matchAll(/\bt\(`([^`$]+)\$/g)].map(([, start]) => ({ name, start })));
-  assert.deepEqual(begun.filter(({ start }) => !known.some((key) => key.startsWith(start))), []);
+test('texts whose placeholder is a count are plural', () => {
+  for (const [key, text] of Object.entries(en)) {
+    if (typeof text === 'string') assert.ok(!text.includes('{count}'), key);
+  }
 });
 
-test('no text is kept that nobody shows', () => {
-  const whole = [...sources.values()].join('\n');
-  const begun = [...whole.matchAll(/`([\w.]+[._])\$\{/g)].map(([, start]) => start);
-  const isShown = (/** @type {string} */ key) => whole.includes(`'${key}'`) || begun.some((start) => key.startsWith(start));
-  assert.deepEqual(keysOf(ENGLISH).filter((key) => !isShown(key)), []);
+test('agent and token stay untranslated in Chinese', () => {
+  for (const [key, text] of Object.entries(zh)) {
+    for (const form of formsOf(text)) assert.ok(!/代理|智能体|您/.test(form), `${key}: ${form}`);
+    // 令牌 is an authentication token, never an LLM token.
+    for (const form of formsOf(text)) assert.ok(!form.includes('令牌') || key.startsWith('problem.token_'), `${key}: ${form}`);
+  }
+});
+
+test('every key used in the code exists', () => {
+  const used = [...sources].flatMap(([name, text]) => [...text.matchAll(/\bt\('([^']+)'/g)].map(([, key]) => ({ name, key })));
+  assert.ok(used.length > 100);
+  assert.deepEqual(used.filter(({ key }) => !(key in en)), []);
+});
+
+test('every key prefix used in a template exists', () => {
+  const prefixes = [...sources].flatMap(([name, text]) => [...text.matchAll(/\bt\(`([^`$]+)\$/g)].map(([, prefix]) => ({ name, prefix })));
+  assert.deepEqual(prefixes.filter(({ prefix }) => !Object.keys(en).some((key) => key.startsWith(prefix))), []);
+});
+
+test('every text is used', () => {
+  const code = [...sources.values()].join('\n');
+  const prefixes = [...code.matchAll(/`([\w.]+[._])\$\{/g)].map(([, prefix]) => prefix);
+  const isUsed = (/** @type {string} */ key) => code.includes(`'${key}'`) || prefixes.some((prefix) => key.startsWith(prefix));
+  assert.deepEqual(Object.keys(en).filter((key) => !isUsed(key)), []);
 });

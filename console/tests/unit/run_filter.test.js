@@ -1,19 +1,18 @@
-// A list of runs judges what comes by the feed as the server judges what is listed.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { matches, place } from '../../app/data/run_filter.js';
+import { findPosition, matchesFilter } from '../../app/data/run_filter.js';
 
 const RUN = { run_id: 'run_5', status: 'running', agent_type: 'codex', owner: 'carol', session_id: 'ses_1', prompt: 'Fix the Flaky test', labels: { team: 'web', urgent: '' } };
 
-test('a run fits a filter when it fits each of its parts', () => {
+test('a run matches if it matches every part of the filter', () => {
   for (const [filter, expected] of /** @type {[object, boolean][]} */ ([
     [{}, true],
     [{ statuses: ['running', 'waiting'] }, true],
     [{ statuses: ['completed'] }, false],
-    [{ agent: 'codex', owner: 'carol', session: 'ses_1' }, true],
-    [{ agent: 'codex', owner: 'dan' }, false],
-    [{ session: 'ses_2' }, false],
+    [{ agentType: 'codex', owner: 'carol', sessionId: 'ses_1' }, true],
+    [{ agentType: 'codex', owner: 'dan' }, false],
+    [{ sessionId: 'ses_2' }, false],
     [{ label: 'team=web' }, true],
     [{ label: 'team=core' }, false],
     [{ label: 'team' }, true],
@@ -22,19 +21,19 @@ test('a run fits a filter when it fits each of its parts', () => {
     [{ text: 'RUN_5' }, true],
     [{ text: 'WEB' }, true],
     [{ text: 'straw' }, false],
-  ])) assert.equal(matches(RUN, filter), expected, JSON.stringify(filter));
+  ])) assert.equal(matchesFilter(RUN, filter), expected, JSON.stringify(filter));
 });
 
-test('a run without labels has none', () => {
-  assert.equal(matches({ ...RUN, labels: undefined }, { label: 'team' }), false);
+test('a run without labels matches no label', () => {
+  assert.equal(matchesFilter({ ...RUN, labels: undefined }, { label: 'team' }), false);
 });
 
-test('a run has one place among others, newest first', () => {
+test('a run’s position in a list is found or computed, newest first', () => {
   const items = [{ run_id: 'run_8' }, { run_id: 'run_5' }, { run_id: 'run_2' }];
-  assert.deepEqual(place(items, 'run_9'), { index: 0, found: false });
-  assert.deepEqual(place(items, 'run_8'), { index: 0, found: true });
-  assert.deepEqual(place(items, 'run_6'), { index: 1, found: false });
-  assert.deepEqual(place(items, 'run_2'), { index: 2, found: true });
-  assert.deepEqual(place(items, 'run_1'), { index: 3, found: false });
-  assert.deepEqual(place([], 'run_1'), { index: 0, found: false });
+  assert.deepEqual(findPosition(items, 'run_9'), { index: 0, found: false });
+  assert.deepEqual(findPosition(items, 'run_8'), { index: 0, found: true });
+  assert.deepEqual(findPosition(items, 'run_6'), { index: 1, found: false });
+  assert.deepEqual(findPosition(items, 'run_2'), { index: 2, found: true });
+  assert.deepEqual(findPosition(items, 'run_1'), { index: 3, found: false });
+  assert.deepEqual(findPosition([], 'run_1'), { index: 0, found: false });
 });

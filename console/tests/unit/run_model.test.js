@@ -6,28 +6,28 @@ import { RunModel } from '../../app/views/run/run_model.js';
 
 /** @typedef {import('../../app/views/run/run_model.js').RunEvent} RunEvent */
 
-const FOLDER = join(import.meta.dirname, '../transcripts');
-/** Logs of real runs, as the server gave them. @type {Map<string, RunEvent[]>} */
-const RUNS = new Map(readdirSync(FOLDER).filter((name) => name.endsWith('.ndjson')).map((name) => [
-  name, readFileSync(join(FOLDER, name), 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line)),
+const TRANSCRIPTS = join(import.meta.dirname, '../transcripts');
+/** Recorded logs of runs by file name. @type {Map<string, RunEvent[]>} */
+const RUNS = new Map(readdirSync(TRANSCRIPTS).filter((name) => name.endsWith('.ndjson')).map((name) => [
+  name, readFileSync(join(TRANSCRIPTS, name), 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line)),
 ]));
 
 /** @param {Iterable<RunEvent>} events */
-function modelOf(events) {
+function buildModel(events) {
   const model = new RunModel();
   for (const event of events) model.apply(event);
   return model;
 }
 
-/** What is shown of a model, without what only tells how it came about. @param {RunModel} model */
-function picture(model) {
+/** The visible state of a model, without revision counters. @param {RunModel} model */
+function snapshot(model) {
   /** @param {any} item @returns {any} */
   const plain = (item) => Object.fromEntries(Object.entries(item).filter(([name]) => name !== 'parent' && name !== 'rev').map(([name, value]) => {
     if (['text', 'output'].includes(name) && typeof value === 'object') return [name, value.parts?.() ?? value.toString()];
     if (Array.isArray(value) && value[0]?.key !== undefined) return [name, value.map(plain)];
     return [name, value?.key === undefined ? value : value.key];
   }));
-  return { items: model.items.map(plain), marks: model.marks, open: [...model.open.keys()], status: model.status, usage: model.usage, seq: model.seq };
+  return { items: model.items.map(plain), timeline: model.timeline, openRequests: [...model.openRequests.keys()], status: model.status, usage: model.usage, seq: model.seq };
 }
 
 let seq = 0;
@@ -36,40 +36,40 @@ const event = (type, fields = {}) => ({ seq: ++seq, ts: '2026-11-22T13:05:00.000
 /** @param {RunModel} model */
 const texts = (model) => model.items.filter((item) => item.kind === 'text').map((item) => String(item.text));
 
-test('a recorded run gives the same picture however its events come', () => {
+test('a recorded run gives the same model however its events arrive', () => {
   assert.ok(RUNS.size >= 4);
   for (const [name, events] of RUNS) {
-    const whole = picture(modelOf(events));
-    // Looked at after each event, as a page does that draws a frame between any two.
-    const watched = new RunModel();
-    for (const one of events) {
-      watched.apply(one);
-      picture(watched);
+    const expected = snapshot(buildModel(events));
+    // Read after each event, as a page that renders a frame in between does.
+    const rendered = new RunModel();
+    for (const event of events) {
+      rendered.apply(event);
+      snapshot(rendered);
     }
-    assert.deepEqual(picture(watched), whole, name);
-    // After a reload, the same log as text again.
-    assert.deepEqual(picture(modelOf(events.map((one) => JSON.parse(JSON.stringify(one))))), whole, name);
+    assert.deepEqual(snapshot(rendered), expected, name);
+    // Parsed again, as after a reload.
+    assert.deepEqual(snapshot(buildModel(events.map((event) => JSON.parse(JSON.stringify(event))))), expected, name);
   }
 });
 
-test('of a recorded run everything is settled at its end, and no text is lost', () => {
+test('a recorded run ends without open items, and no text is lost', () => {
   for (const [name, events] of RUNS) {
-    const model = modelOf(events);
+    const model = buildModel(events);
     assert.equal(model.seq, events.length, name);
-    assert.equal(model.open.size, 0, name);
-    assert.equal(model.running.size, 0, name);
+    assert.equal(model.openRequests.size, 0, name);
+    assert.equal(model.runningTools.size, 0, name);
     assert.equal(model.items.at(-1)?.kind, 'done', name);
-    const shown = JSON.stringify(picture(model));
+    const shown = JSON.stringify(snapshot(model));
     for (const { type, content, title, message } of events) {
       if (type === 'message') assert.ok(shown.includes(JSON.stringify(content).slice(1, 200).split('\\n')[0]), `${name}: ${content}`);
       if (type === 'tool_call') assert.ok(shown.includes(JSON.stringify(title)), `${name}: ${title}`);
-      if (type === 'notice' || type === 'error') assert.ok(shown.includes(JSON.stringify(message)), `${name}: ${message}`);
+      if (type === 'notice' || type === 'agent_error') assert.ok(shown.includes(JSON.stringify(message)), `${name}: ${message}`);
     }
   }
 });
 
-test('tokens become the message that ends them, in its place', () => {
-  const model = modelOf([
+test('the final message replaces its tokens in place', () => {
+  const model = buildModel([
     event('token', { content: 'Hel', message_id: 'm' }), event('token', { content: 'lo', message_id: 'm' }), event('log', { stream: 'stderr', content: 'x' }),
     event('message', { role: 'assistant', content: 'Hello', message_id: 'm' }), event('message', { role: 'assistant', content: 'Again', message_id: 'm' }),
   ]);
@@ -77,28 +77,28 @@ test('tokens become the message that ends them, in its place', () => {
   assert.deepEqual(model.items.map(({ kind }) => kind), ['text', 'log', 'text']);
 });
 
-test('a message that is not what its tokens were counts', () => {
-  const model = modelOf([event('token', { content: 'Helo', message_id: 'm' }), event('message', { role: 'assistant', content: 'Hello!', message_id: 'm' })]);
+test('the final message wins over different tokens', () => {
+  const model = buildModel([event('token', { content: 'Helo', message_id: 'm' }), event('message', { role: 'assistant', content: 'Hello!', message_id: 'm' })]);
   assert.deepEqual(texts(model), ['Hello!']);
 });
 
-test('tokens that do not say whose they are belong to the message that comes next', () => {
-  const model = modelOf([
-    event('token', { content: 'broken off' }), event('tool_call', { id: '1', name: 'x', kind: 'other', title: 'x', input: {} }),
+test('tokens without a message id belong to the next message', () => {
+  const model = buildModel([
+    event('token', { content: 'broken off' }), event('tool_call', { id: '1', tool: 'x', kind: 'other', title: 'x', input: {} }),
     event('token', { content: 'Hel' }), event('token', { content: 'lo' }), event('message', { role: 'assistant', content: 'Hello', message_id: 'm' }),
   ]);
   assert.deepEqual(texts(model), ['broken off', 'Hello']);
 });
 
-test('two messages at once do not mix', () => {
-  const model = modelOf([
+test('two concurrent messages are not mixed', () => {
+  const model = buildModel([
     event('token', { content: 'a', message_id: '1' }), event('token', { content: 'b', message_id: '2' }), event('token', { content: 'A', message_id: '1' }),
     event('token', { content: 'B', message_id: '2' }),
   ]);
   assert.deepEqual(texts(model), ['aA', 'bB']);
 });
 
-test('a long message is cut into sections that together are the message, whatever the pieces', () => {
+test('a long message is split into sections without loss, whatever the size of its tokens', () => {
   const paragraph = `${'Words of a paragraph, one after the other. '.repeat(20)}\n\n`;
   const code = `\`\`\`python\n${'print("a line of code")\n'.repeat(1_200)}\`\`\`\n\n`;
   const whole = `${paragraph.repeat(5)}- a list\n\n  with a paragraph\n\n${code}${paragraph}${'x'.repeat(60_000)}👋\n`;
@@ -106,24 +106,24 @@ test('a long message is cut into sections that together are the message, whateve
     /** @type {RunEvent[]} */
     const events = [];
     for (let at = 0; at < whole.length; at += size) events.push(event('token', { content: whole.slice(at, at + size), message_id: 'm' }));
-    const model = modelOf(events);
+    const model = buildModel(events);
     const sections = /** @type {any[]} */ (model.items);
     assert.equal(texts(model).join(''), whole, `${size}`);
     assert.ok(sections.length >= 8, `${sections.length}`);
     assert.ok(sections.every(({ text }) => text.length <= 24_001));
-    assert.ok(sections.some(({ fence }) => fence === '```python'), 'the code goes on as code');
-    assert.ok(sections.slice(0, 2).every(({ text }) => String(text).endsWith('\n\n')), 'cut between paragraphs');
+    assert.ok(sections.some(({ fence }) => fence === '```python'), 'a section inside a code block continues the code block');
+    assert.ok(sections.slice(0, 2).every(({ text }) => String(text).endsWith('\n\n')), 'split between paragraphs');
     model.apply(event('message', { role: 'assistant', content: whole, message_id: 'm' }));
     assert.equal(texts(model).join(''), whole);
-    assert.equal(model.marks.length, 1);
+    assert.equal(model.timeline.length, 1);
   }
 });
 
-test('what a sub-agent does stands in the call that began it', () => {
+test('the items of a sub-agent are in the tool call that started it', () => {
   const parent = { parent_tool_call_id: 'agent' };
-  const model = modelOf([
-    event('tool_call', { id: 'agent', name: 'Task', kind: 'think', title: 'Look', input: {} }),
-    event('token', { content: 'I look', message_id: 'm', ...parent }), event('tool_call', { id: 'sub', name: 'Grep', kind: 'search', title: 'Grep', input: {}, ...parent }),
+  const model = buildModel([
+    event('tool_call', { id: 'agent', tool: 'Task', kind: 'think', title: 'Look', input: {} }),
+    event('token', { content: 'I look', message_id: 'm', ...parent }), event('tool_call', { id: 'sub', tool: 'Grep', kind: 'search', title: 'Grep', input: {}, ...parent }),
     event('token', { content: 'Main', message_id: 'n' }), event('tool_result', { id: 'sub', status: 'ok', content: 'found' }),
     event('tool_result', { id: 'agent', status: 'ok', content: 'done' }),
   ]);
@@ -131,25 +131,25 @@ test('what a sub-agent does stands in the call that began it', () => {
   const [agent] = /** @type {any[]} */ (model.items);
   assert.deepEqual(agent.items.map((/** @type {any} */ { kind }) => kind), ['text', 'tool']);
   assert.equal(agent.items[1].status, 'ok');
-  assert.ok(agent.rev >= 4, 'a change below is a change of the card');
+  assert.ok(agent.rev >= 4, 'changes below increase the revision of the card');
 });
 
-test('a file that was changed stands with the call that names it', () => {
-  const call = (/** @type {string} */ id, /** @type {string} */ path) => event('tool_call', { id, name: 'Edit', kind: 'edit', title: 'Edit', input: { file_path: path } });
-  const model = modelOf([
+test('a file change belongs to the tool call that names the file', () => {
+  const call = (/** @type {string} */ id, /** @type {string} */ path) => event('tool_call', { id, tool: 'Edit', kind: 'edit', title: 'Edit', input: { file_path: path } });
+  const model = buildModel([
     call('1', '/a/one.py'), call('2', 'two.py'), event('file_change', { path: '/a/two.py', kind: 'update', diff: '@@' }), event('file_change', { path: '/a/three.py', kind: 'create' }),
   ]);
   const [one, two, alone] = /** @type {any[]} */ (model.items);
-  assert.deepEqual([one.changes.length, two.changes.length, alone.kind], [0, 1, 'change']);
+  assert.deepEqual([one.fileChanges.length, two.fileChanges.length, alone.kind], [0, 1, 'file_change']);
 });
 
-test('requests are open until they are answered, and say by whom', () => {
-  const model = modelOf([
-    event('run_queued', { position: 0 }), event('run_started', { agent: 'x' }),
+test('requests are open until they are resolved, and record by whom', () => {
+  const model = buildModel([
+    event('run_queued', { position: 0 }), event('run_started', { agent_type: 'x' }),
     event('permission_request', { id: 'r', tool: 'Bash', kind: 'execute', input: {}, options: ['deny'], expires_at: 'later' }),
     event('question', { id: 'q', questions: [{ text: 'Which?' }] }),
   ]);
-  assert.deepEqual([model.status, [...model.open.keys()]], ['waiting', ['r', 'q']]);
+  assert.deepEqual([model.status, [...model.openRequests.keys()]], ['waiting', ['r', 'q']]);
   model.apply(event('permission_resolved', { id: 'r', decision: 'deny', by: 'timeout' }));
   model.apply(event('question_resolved', { id: 'q', answers: [['blue']], by: 'user' }));
   model.apply(event('permission_resolved', { id: 'r', decision: 'allow_once', by: 'user' }));
@@ -159,29 +159,29 @@ test('requests are open until they are answered, and say by whom', () => {
   assert.equal(model.status, 'running');
 });
 
-test('what was under way when the run ended is shown as cut short', () => {
-  const model = modelOf([
-    event('tool_call', { id: '1', name: 'Bash', kind: 'execute', title: 'sleep', input: {} }), event('token', { content: 'half', message_id: 'm' }),
+test('unfinished tool calls and messages are closed when the run ends', () => {
+  const model = buildModel([
+    event('tool_call', { id: '1', tool: 'Bash', kind: 'execute', title: 'sleep', input: {} }), event('token', { content: 'half', message_id: 'm' }),
     event('done', { status: 'cancelled', cause: 'cancelled', duration_ms: 1 }),
   ]);
   const [tool, text] = /** @type {any[]} */ (model.items);
-  assert.deepEqual([tool.status, text.isOpen, model.status], ['cut', false, 'cancelled']);
+  assert.deepEqual([tool.status, text.isOpen, model.status], ['unfinished', false, 'cancelled']);
 });
 
-test('types and fields that are not known yet change nothing', () => {
-  const model = modelOf([event('of_a_later_release', { anything: 1 }), event('toString'), event('__proto__'), event('constructor', { content: 1 })]);
+test('unknown event types and fields are ignored', () => {
+  const model = buildModel([event('of_a_later_release', { anything: 1 }), event('toString'), event('__proto__'), event('constructor', { content: 1 })]);
   assert.deepEqual([model.items.length, model.status], [0, 'starting']);
 });
 
-test('a hundred thousand events cost little', () => {
+test('100,000 events are applied in linear time', () => {
   const events = Array.from({ length: 100_000 }, (_, index) => (index % 4
     ? event('token', { content: `${index} `, message_id: `m${Math.floor(index / 400)}` })
-    : event(index % 8 ? 'tool_result' : 'tool_call', { id: String(index >> 3), name: 'x', kind: 'read', title: 't', input: {}, status: 'ok', content: 'c' })));
-  // The processor's time: what others do on this machine meanwhile does not count.
+    : event(index % 8 ? 'tool_result' : 'tool_call', { id: String(index >> 3), tool: 'x', kind: 'read', title: 't', input: {}, status: 'ok', content: 'c' })));
+  // CPU time, so that other load on the machine does not count.
   const before = process.cpuUsage();
-  const model = modelOf(events);
+  const model = buildModel(events);
   const took = process.cpuUsage(before).user / 1_000;
   assert.equal(model.seq, events.at(-1)?.seq);
-  // About 300 ms with a cold start; something that grows with the number of events before would take minutes.
+  // About 300 ms with a cold start. A quadratic algorithm would take minutes.
   assert.ok(took < 5_000, `${took} ms`);
 });

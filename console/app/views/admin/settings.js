@@ -1,17 +1,19 @@
-/** The settings in force, and where each came from. */
+/** The server's settings and the origin of each value. */
 import { request } from '../../api.js';
-import { useLoad } from '../../data/fetch.js';
+import { useFetch } from '../../data/fetch.js';
 import { html, useState } from '../../html.js';
 import { t } from '../../i18n.js';
-import { PageHeader } from '../../shell.js';
+import { Badge } from '../../ui/badge.js';
 import { TextField } from '../../ui/field.js';
-import { Badge, Problem, Spinner } from '../../ui/misc.js';
+import { PageHeader } from '../../ui/page_header.js';
+import { Problem } from '../../ui/problem.js';
+import { Spinner } from '../../ui/spinner.js';
 
 export function SettingsView() {
-  const { data, problem, reload } = useLoad((signal) => request('GET', '/api/settings', undefined, { signal }), []);
+  const { data, problem, reload } = useFetch((signal) => request('GET', '/api/settings', undefined, { signal }), []);
   const [text, setText] = useState('');
-  const wanted = text.trim().toLowerCase();
-  const shown = (data?.settings ?? []).filter((/** @type {any} */ one) => [one.name, one.variable ?? ''].some((name) => name.toLowerCase().includes(wanted)));
+  const search = text.trim().toLowerCase();
+  const shown = (data?.items ?? []).filter((/** @type {any} */ setting) => [setting.name, setting.variable ?? ''].some((name) => name.toLowerCase().includes(search)));
   return html`<div class="view view-scroll"><${PageHeader} title=${t('nav.settings')} />
     <div class="column column-wide">
       <p class="muted">${t('settings.text')}</p>
@@ -19,16 +21,16 @@ export function SettingsView() {
       <${Problem} problem=${problem} onRetry=${reload} />
       ${data === null ? !problem && html`<${Spinner} label=${t('loading')} />` : html`<div class="table-box" tabindex="0" role="region" aria-label=${t('nav.settings')}><table>
         <thead><tr><th>${t('settings.name')}</th><th>${t('settings.value')}</th><th>${t('settings.origin')}</th><th>${t('settings.variable')}</th></tr></thead>
-        <tbody>${shown.map((/** @type {any} */ one) => html`<tr key=${one.name}><th scope="row" class="mono">${one.name}</th><td class="mono wrap">${written(one.value)}</td>
-          <td><${Badge} tone=${originOf(one.origin) === 'default' ? 'plain' : 'accent'}>${t(`settings.origin.${originOf(one.origin)}`)}<//></td><td class="mono faint">${one.variable}</td></tr>`)}</tbody></table></div>`}
+        <tbody>${shown.map((/** @type {any} */ setting) => html`<tr key=${setting.name}><th scope="row" class="mono">${setting.name}</th><td class="mono wrap">${valueText(setting.value)}</td>
+          <td><${Badge} tone=${originName(setting.origin) === 'default' ? 'plain' : 'accent'}>${t(`settings.origin.${originName(setting.origin)}`)}<//></td><td class="mono faint">${setting.variable}</td></tr>`)}</tbody></table></div>`}
     </div></div>`;
 }
 
-/** A file is named by its path. @param {unknown} origin @returns {string} */
-const originOf = (origin) => (typeof origin === 'string' ? origin : Object.keys(/** @type {object} */ (origin ?? {}))[0] ?? 'default');
+/** The origin `file` is an object with the file's path. @param {unknown} origin @returns {string} */
+const originName = (origin) => (typeof origin === 'string' ? origin : Object.keys(/** @type {object} */ (origin ?? {}))[0] ?? 'default');
 
 /** @param {unknown} value */
-function written(value) {
+function valueText(value) {
   if (value === null || value === undefined || Array.isArray(value) && value.length === 0) return t('settings.none');
-  return typeof value === 'string' ? value : Array.isArray(value) && value.every((one) => typeof one !== 'object') ? value.join(', ') : JSON.stringify(value);
+  return typeof value === 'string' ? value : Array.isArray(value) && value.every((item) => typeof item !== 'object') ? value.join(', ') : JSON.stringify(value);
 }

@@ -1,76 +1,78 @@
-/** Users: who there is, and what they may do. */
-import { ApiProblem, request } from '../../api.js';
-import { all, useLoad } from '../../data/fetch.js';
+/** Users, their roles and budgets. */
+import { request } from '../../api.js';
+import { fetchAll, useFetch } from '../../data/fetch.js';
 import { html, useState } from '../../html.js';
 import { compact, money } from '../../format.js';
 import { t } from '../../i18n.js';
-import { user as me } from '../../auth.js';
-import { PageHeader } from '../../shell.js';
+import { user as currentUser } from '../../auth.js';
+import { Badge } from '../../ui/badge.js';
 import { Button } from '../../ui/button.js';
 import { Dialog, confirm } from '../../ui/dialog.js';
 import { Select, TextField } from '../../ui/field.js';
 import { Menu } from '../../ui/menu.js';
-import { Badge, Problem, Spinner, wordsOf } from '../../ui/misc.js';
+import { PageHeader } from '../../ui/page_header.js';
+import { Problem, fieldErrorText, hasOtherErrors } from '../../ui/problem.js';
+import { Spinner } from '../../ui/spinner.js';
 import { toastProblem } from '../../ui/toast.js';
 
-/** @typedef {{kind: 'create' | 'password' | 'budget', user?: any}} Open */
+/** @typedef {{kind: 'create' | 'password' | 'budget', user?: any}} OpenDialog */
 
 export function UsersView() {
-  const { data: users, problem, reload } = useLoad((signal) => all('/api/users', signal), []);
-  const [open, setOpen] = useState(/** @type {Open | null} */ (null));
-  const close = () => { setOpen(null); reload(); };
+  const { data: users, problem, reload } = useFetch((signal) => fetchAll('/api/users', signal), []);
+  const [dialog, setDialog] = useState(/** @type {OpenDialog | null} */ (null));
+  const close = () => { setDialog(null); reload(); };
   return html`<div class="view view-scroll">
-    <${PageHeader} title=${t('nav.users')}><${Button} kind="primary" icon="plus" onClick=${() => setOpen({ kind: 'create' })}>${t('users.create')}<//><//>
+    <${PageHeader} title=${t('nav.users')}><${Button} kind="primary" icon="plus" onClick=${() => setDialog({ kind: 'create' })}>${t('users.create')}<//><//>
     <div class="column column-wide">
       <${Problem} problem=${problem} onRetry=${reload} />
       ${users === null ? !problem && html`<${Spinner} label=${t('loading')} />` : html`<div class="table-box" tabindex="0" role="region" aria-label=${t('nav.users')}><table>
-        <thead><tr><th>${t('signin.username')}</th><th>${t('users.role')}</th><th>${t('users.budget')}</th><th><span class="unseen">${t('actions')}</span></th></tr></thead>
+        <thead><tr><th>${t('sign_in.username')}</th><th>${t('users.role')}</th><th>${t('users.budget')}</th><th><span class="unseen">${t('actions')}</span></th></tr></thead>
         <tbody>${users.map((user) => html`<tr key=${user.username}><th scope="row">${user.username}${user.default_password && html` <${Badge} tone="warn">${t('users.default_password')}<//>`}</th>
-          <td>${t(`role.${user.role}`)}</td><td class="muted">${budgetOf(user.budget)}</td>
-          <td class="right"><${Menu} label=${t('users.actions', { name: user.username })} items=${actionsOf(user, setOpen, reload)} /></td></tr>`)}</tbody></table></div>`}
+          <td>${t(`role.${user.role}`)}</td><td class="muted">${budgetText(user.budget)}</td>
+          <td class="right"><${Menu} label=${t('users.actions', { name: user.username })} items=${menuItems(user, setDialog, reload)} /></td></tr>`)}</tbody></table></div>`}
     </div>
-    ${open?.kind === 'create' && html`<${CreateDialog} onClose=${close} />`}
-    ${open?.kind === 'password' && html`<${PasswordDialog} user=${open.user} onClose=${close} />`}
-    ${open?.kind === 'budget' && html`<${BudgetDialog} user=${open.user} onClose=${close} />`}
+    ${dialog?.kind === 'create' && html`<${CreateDialog} onClose=${close} />`}
+    ${dialog?.kind === 'password' && html`<${PasswordDialog} user=${dialog.user} onClose=${close} />`}
+    ${dialog?.kind === 'budget' && html`<${BudgetDialog} user=${dialog.user} onClose=${close} />`}
   </div>`;
 }
 
 /** @param {any} budget */
-function budgetOf(budget) {
-  const words = [[budget?.tokens_per_day, (/** @type {number} */ value) => t('users.tokens_a_day', { value: compact(value) })], [budget?.cost_per_day_usd, (/** @type {number} */ value) => t('users.cost_a_day', { value: money(value) })]]
-    .filter(([bound]) => bound !== undefined && bound !== null).map(([bound, write]) => (bound === 'unlimited' ? t('users.unlimited') : write(bound)));
-  return words.length > 0 ? words.join(', ') : t('users.as_server');
+function budgetText(budget) {
+  const limits = [[budget?.tokens_per_day, (/** @type {number} */ count) => t('users.budget_tokens', { count, value: compact(count) })], [budget?.cost_per_day_usd, money]]
+    .filter(([limit]) => limit !== undefined && limit !== null).map(([limit, format]) => (limit === 'unlimited' ? t('users.unlimited') : format(limit)));
+  return limits.length > 0 ? limits.join(', ') : t('users.server_default');
 }
 
-/** @param {any} user @param {(open: Open) => void} setOpen @param {() => void} reload @returns {import('../../ui/menu.js').MenuItem[]} */
-function actionsOf(user, setOpen, reload) {
+/** @param {any} user @param {(dialog: OpenDialog) => void} setDialog @param {() => void} reload @returns {import('../../ui/menu.js').MenuItem[]} */
+function menuItems(user, setDialog, reload) {
   const role = user.role === 'admin' ? 'user' : 'admin';
   const path = `/api/users/${encodeURIComponent(user.username)}`;
-  const change = async () => {
+  const changeRole = async () => {
     if (!await confirm({ title: t('users.role_title'), text: t(`users.make_${role}_text`, { name: user.username }), action: t(`users.make_${role}`), danger: role === 'user' })) return;
     await request('PATCH', path, { role }).catch(toastProblem);
     reload();
   };
-  const remove = async () => {
+  const deleteUser = async () => {
     if (!await confirm({ title: t('users.delete_title'), text: t('users.delete_text', { name: user.username }), action: t('users.delete'), danger: true })) return;
     await request('DELETE', path).catch(toastProblem);
     reload();
   };
   return [
-    { label: t(`users.make_${role}`), icon: 'shield', onSelect: change },
-    { label: t('users.reset_password'), icon: 'key', onSelect: () => setOpen({ kind: 'password', user }) },
-    { label: t('users.set_budget'), icon: 'usage', onSelect: () => setOpen({ kind: 'budget', user }) },
-    ...(user.username === me.value?.username ? [] : [null, { label: t('users.delete'), icon: /** @type {const} */ ('trash'), danger: true, onSelect: remove }]),
+    { label: t(`users.make_${role}`), icon: 'shield', onSelect: changeRole },
+    { label: t('users.reset_password'), icon: 'key', onSelect: () => setDialog({ kind: 'password', user }) },
+    { label: t('users.set_budget'), icon: 'usage', onSelect: () => setDialog({ kind: 'budget', user }) },
+    ...(user.username === currentUser.value?.username ? [] : [null, { label: t('users.delete'), icon: /** @type {const} */ ('trash'), danger: true, onSelect: deleteUser }]),
   ];
 }
 
 /**
- * A dialog with a form that sends one request.
- * @param {{title: string, action: string, onClose: () => void, send: () => Promise<unknown>, fields: (errorOf: (field: string) => string | null) => any, known: string[]}} props
+ * A dialog with a form that sends one request. `names` are the API's names of its fields.
+ * @param {{title: string, action: string, onClose: () => void, send: () => Promise<unknown>, fields: (errorOf: (name: string) => string | null) => any, names: string[]}} props
  */
-function FormDialog({ title, action, onClose, send, fields, known }) {
+function FormDialog({ title, action, onClose, send, fields, names }) {
   const [problem, setProblem] = useState(/** @type {unknown} */ (null));
-  const [busy, setBusy] = useState(false);
+  const [isBusy, setBusy] = useState(false);
   const submit = async (/** @type {Event} */ event) => {
     event.preventDefault();
     setBusy(true);
@@ -82,12 +84,11 @@ function FormDialog({ title, action, onClose, send, fields, known }) {
       setBusy(false);
     }
   };
-  const field = problem instanceof ApiProblem ? problem.field : null;
-  const errorOf = (/** @type {string} */ name) => (field === name ? wordsOf(problem) : null);
+  const errorOf = (/** @type {string} */ name) => fieldErrorText(problem, name);
   return html`<${Dialog} title=${title} onClose=${onClose} class="dialog-small"><form class="form" onSubmit=${submit}>
-    ${(field === null || !known.includes(field)) && html`<${Problem} problem=${problem} />`}
+    ${hasOtherErrors(problem, names) && html`<${Problem} problem=${problem} />`}
     ${fields(errorOf)}
-    <div class="form-actions"><${Button} kind="primary" type="submit" busy=${busy}>${action}<//></div></form><//>`;
+    <div class="form-actions"><${Button} kind="primary" type="submit" busy=${isBusy}>${action}<//></div></form><//>`;
 }
 
 /** @param {{onClose: () => void}} props */
@@ -95,37 +96,37 @@ function CreateDialog({ onClose }) {
   const [username, setUsername] = useState('');
   const [password, setPassword] = useState('');
   const [role, setRole] = useState('user');
-  return html`<${FormDialog} title=${t('users.create')} action=${t('users.create')} onClose=${onClose} known=${['username', 'password']}
+  return html`<${FormDialog} title=${t('users.create')} action=${t('users.create')} onClose=${onClose} names=${['username', 'password']}
     send=${() => request('POST', '/api/users', { username, password, role })}
-    fields=${(/** @type {(field: string) => string | null} */ errorOf) => html`
-      <${TextField} label=${t('signin.username')} value=${username} onInput=${setUsername} error=${errorOf('username')} required maxlength="64" autocomplete="off" autocapitalize="none" spellcheck=${false} />
-      <${TextField} label=${t('signin.password')} value=${password} onInput=${setPassword} error=${errorOf('password')} type="password" required minlength="8" autocomplete="new-password" hint=${t('password.hint')} />
+    fields=${(/** @type {(name: string) => string | null} */ errorOf) => html`
+      <${TextField} label=${t('sign_in.username')} value=${username} onInput=${setUsername} error=${errorOf('username')} required maxlength="64" autocomplete="off" autocapitalize="none" spellcheck=${false} />
+      <${TextField} label=${t('sign_in.password')} value=${password} onInput=${setPassword} error=${errorOf('password')} type="password" required minlength="8" autocomplete="new-password" hint=${t('password.hint')} />
       <${Select} label=${t('users.role')} value=${role} onChange=${setRole} options=${['user', 'admin'].map((value) => ({ value, label: t(`role.${value}`) }))} />`} />`;
 }
 
 /** @param {{user: any, onClose: () => void}} props */
 function PasswordDialog({ user, onClose }) {
   const [password, setPassword] = useState('');
-  return html`<${FormDialog} title=${t('users.reset_password_of', { name: user.username })} action=${t('password.submit')} onClose=${onClose} known=${['password']}
+  return html`<${FormDialog} title=${t('users.reset_password_of', { name: user.username })} action=${t('password.submit')} onClose=${onClose} names=${['password']}
     send=${() => request('PATCH', `/api/users/${encodeURIComponent(user.username)}`, { password })}
-    fields=${(/** @type {(field: string) => string | null} */ errorOf) => html`<p class="muted">${t('users.reset_password_text')}</p>
+    fields=${(/** @type {(name: string) => string | null} */ errorOf) => html`<p class="muted">${t('users.reset_password_text')}</p>
       <${TextField} label=${t('password.new')} value=${password} onInput=${setPassword} error=${errorOf('password')} type="password" required minlength="8" autocomplete="new-password" hint=${t('password.hint')} />`} />`;
 }
 
 /** @param {string} text @returns {number | 'unlimited' | null} */
-const boundOf = (text) => (text.trim() === '' ? null : text.trim() === '∞' ? 'unlimited' : Number(text));
+const parseLimit = (text) => (text.trim() === '' ? null : text.trim() === '∞' ? 'unlimited' : Number(text));
 
-/** @param {any} bound */
-const writtenBound = (bound) => (bound === undefined || bound === null ? '' : bound === 'unlimited' ? '∞' : String(bound));
+/** @param {any} limit */
+const limitText = (limit) => (limit === undefined || limit === null ? '' : limit === 'unlimited' ? '∞' : String(limit));
 
 /** @param {{user: any, onClose: () => void}} props */
 function BudgetDialog({ user, onClose }) {
-  const [tokens, setTokens] = useState(writtenBound(user.budget?.tokens_per_day));
-  const [cost, setCost] = useState(writtenBound(user.budget?.cost_per_day_usd));
-  const known = ['budget.tokens_per_day', 'budget.cost_per_day_usd'];
-  return html`<${FormDialog} title=${t('users.budget_of', { name: user.username })} action=${t('save')} onClose=${onClose} known=${known}
-    send=${() => request('PATCH', `/api/users/${encodeURIComponent(user.username)}`, { budget: { tokens_per_day: boundOf(tokens), cost_per_day_usd: boundOf(cost) } })}
-    fields=${(/** @type {(field: string) => string | null} */ errorOf) => html`<p class="muted">${t('users.budget_text')}</p>
-      <${TextField} label=${t('users.tokens_per_day')} value=${tokens} onInput=${setTokens} error=${errorOf(known[0])} inputmode="numeric" pattern="[0-9]*|∞" />
-      <${TextField} label=${t('users.cost_per_day')} value=${cost} onInput=${setCost} error=${errorOf(known[1])} inputmode="decimal" pattern="[0-9]*([.][0-9]+)?|∞" />`} />`;
+  const [tokens, setTokens] = useState(limitText(user.budget?.tokens_per_day));
+  const [cost, setCost] = useState(limitText(user.budget?.cost_per_day_usd));
+  const names = ['budget.tokens_per_day', 'budget.cost_per_day_usd'];
+  return html`<${FormDialog} title=${t('users.budget_of', { name: user.username })} action=${t('save')} onClose=${onClose} names=${names}
+    send=${() => request('PATCH', `/api/users/${encodeURIComponent(user.username)}`, { budget: { tokens_per_day: parseLimit(tokens), cost_per_day_usd: parseLimit(cost) } })}
+    fields=${(/** @type {(name: string) => string | null} */ errorOf) => html`<p class="muted">${t('users.budget_text')}</p>
+      <${TextField} label=${t('users.tokens_per_day')} value=${tokens} onInput=${setTokens} error=${errorOf(names[0])} inputmode="numeric" pattern="[0-9]*|∞" />
+      <${TextField} label=${t('users.cost_per_day')} value=${cost} onInput=${setCost} error=${errorOf(names[1])} inputmode="decimal" pattern="[0-9]*([.][0-9]+)?|∞" />`} />`;
 }

@@ -1,75 +1,74 @@
-// Text of programs: code with colours, output of terminals, and what is too long to be shown at once.
-
+/** Code blocks, terminal output and plain text. */
 import { h, html, useMemo, useState } from '../../html.js';
 import { t } from '../../i18n.js';
 import { CopyButton } from '../../ui/button.js';
-import { ansi } from './ansi.js';
+import { parseAnsi } from './ansi.js';
 import { highlight } from './highlight.js';
-import { visible } from './sanitize.js';
+import { sanitize } from './sanitize.js';
 
-/** How much of a long text is shown at first, and how much more with each step, in characters. */
-export const STEP = 20_000;
+/** How much of a long text is shown at first, in characters. */
+export const CHUNK = 20_000;
 
 /** @param {{ code: string, language: string | undefined }} props */
 export function CodeBlock({ code, language }) {
-  const runs = useMemo(() => highlight(visible(code), language), [code, language]);
+  const spans = useMemo(() => highlight(sanitize(code), language), [code, language]);
   return html`<figure class="code">
-    <figcaption><span>${language ? visible(language).slice(0, 32) : ''}</span><${CopyButton} text=${() => code} /></figcaption>
-    <pre tabindex="0"><code>${runs.map(({ text, className }) => (className ? html`<span class=${className}>${text}</span>` : text))}</code></pre>
+    <figcaption><span>${language ? sanitize(language).slice(0, 32) : ''}</span><${CopyButton} text=${() => code} /></figcaption>
+    <pre tabindex="0"><code>${spans.map(({ text, className }) => (className ? html`<span class=${className}>${text}</span>` : text))}</code></pre>
   </figure>`;
 }
 
-/** Text that is shown in steps if it is long. `render` makes of the part what is to be seen.
+/** A long text of which more is shown on request. `omitted` characters between `text` and `tail` are not available.
  * @param {{ text: string, render: (text: string) => any, omitted?: number, tail?: string }} props */
-export function Steps({ text, render, omitted = 0, tail = '' }) {
-  const [shown, setShown] = useState(STEP);
-  const end = boundary(text, shown);
+function ChunkedText({ text, render, omitted = 0, tail = '' }) {
+  const [shown, setShown] = useState(CHUNK);
+  const end = chunkEnd(text, shown);
   const rest = text.length - end;
-  const part = useMemo(() => render(text.slice(0, end)), [text, end, render]);
-  const last = useMemo(() => (rest === 0 && tail ? render(tail.slice(-STEP)) : null), [rest, tail, render]);
+  const chunk = useMemo(() => render(text.slice(0, end)), [text, end, render]);
+  const renderedTail = useMemo(() => (rest === 0 && tail ? render(tail.slice(-CHUNK)) : null), [rest, tail, render]);
   return html`<div class="steps">
-    ${part}
+    ${chunk}
     ${rest > 0 && html`<p class="steps-more">
-      <button type="button" class="text-button" onClick=${() => setShown(shown + STEP * Math.max(1, Math.floor(shown / STEP)))}>
-        ${t('run.showMore', { rest })}
+      <button type="button" class="text-button" onClick=${() => setShown(shown + CHUNK * Math.max(1, Math.floor(shown / CHUNK)))}>
+        ${t('run.show_rest', { count: rest })}
       </button>
     </p>`}
-    ${rest === 0 && omitted > 0 && html`<p class="steps-more">${t('run.omitted', { count: omitted + Math.max(0, tail.length - STEP) })}</p>`}
-    ${last}
+    ${rest === 0 && omitted > 0 && html`<p class="steps-more">${t('run.omitted', { count: omitted + Math.max(0, tail.length - CHUNK) })}</p>`}
+    ${renderedTail}
   </div>`;
 }
 
-/** Where to cut near `at`: after a line's end if there is one not far before, and never between the halves of a pair.
- * @param {string} text @param {number} at */
-function boundary(text, at) {
-  if (text.length <= at) return text.length;
-  const line = text.lastIndexOf('\n', at);
-  if (line > at - 2_000 && line > 0) return line + 1;
-  const letter = text.charCodeAt(at);
-  return letter >= 0xdc00 && letter <= 0xdfff ? at + 1 : at;
+/** The end of the chunk near `index`: at a line break if there is one shortly before, never inside a surrogate pair.
+ * @param {string} text @param {number} index */
+function chunkEnd(text, index) {
+  if (text.length <= index) return text.length;
+  const line = text.lastIndexOf('\n', index);
+  if (line > index - 2_000 && line > 0) return line + 1;
+  const code = text.charCodeAt(index);
+  return code >= 0xdc00 && code <= 0xdfff ? index + 1 : index;
 }
 
-/** What a program wrote for a terminal. @param {{ text: string, omitted?: number, tail?: string }} props */
-export function Terminal({ text, omitted, tail }) {
-  return html`<${Steps} text=${text} render=${terminal} omitted=${omitted} tail=${tail} />`;
+/** Text with ANSI escape sequences. @param {{ text: string, omitted?: number, tail?: string }} props */
+export function TerminalOutput({ text, omitted, tail }) {
+  return html`<${ChunkedText} text=${text} render=${renderAnsi} omitted=${omitted} tail=${tail} />`;
 }
 
 /** @param {string} text */
-function terminal(text) {
-  return html`<pre class="terminal" tabindex="0">${ansi(text).map(({ text: run, style }) => {
+function renderAnsi(text) {
+  return html`<pre class="terminal" tabindex="0">${parseAnsi(text).map(({ text: content, style }) => {
     const classes = [];
-    const own = { ...(typeof style.fg === 'string' && { color: style.fg }), ...(typeof style.bg === 'string' && { backgroundColor: style.bg }) };
+    const inline = { ...(typeof style.fg === 'string' && { color: style.fg }), ...(typeof style.bg === 'string' && { backgroundColor: style.bg }) };
     if (typeof style.fg === 'number') classes.push(`fg-${style.fg}`);
     if (typeof style.bg === 'number') classes.push(`bg-${style.bg}`);
     for (const name of /** @type {const} */ (['bold', 'dim', 'italic', 'underline', 'inverse', 'strike'])) if (style[name]) classes.push(name);
-    return classes.length || Object.keys(own).length ? h('span', { class: classes.join(' '), style: own }, run) : run;
+    return classes.length || Object.keys(inline).length ? h('span', { class: classes.join(' '), style: inline }, content) : content;
   })}</pre>`;
 }
 
-/** Any text in the letters of code, with nothing in it obeyed. @param {{ text: string, omitted?: number, tail?: string, language?: string }} props */
-export function Plain({ text, omitted, tail, language }) {
-  const render = useMemo(() => (/** @type {string} */ part) => html`<pre class="plain" tabindex="0">${
-    highlight(visible(part), language).map(({ text: run, className }) => (className ? html`<span class=${className}>${run}</span>` : run))
+/** Monospaced text without interpretation of escape sequences. @param {{ text: string, omitted?: number, tail?: string, language?: string }} props */
+export function PlainText({ text, omitted, tail, language }) {
+  const render = useMemo(() => (/** @type {string} */ chunk) => html`<pre class="plain" tabindex="0">${
+    highlight(sanitize(chunk), language).map(({ text: content, className }) => (className ? html`<span class=${className}>${content}</span>` : content))
   }</pre>`, [language]);
-  return html`<${Steps} text=${text} render=${render} omitted=${omitted} tail=${tail} />`;
+  return html`<${ChunkedText} text=${text} render=${render} omitted=${omitted} tail=${tail} />`;
 }

@@ -1,24 +1,23 @@
-// Colours of code. The library's answer is markup; here it becomes runs of text again, so that no markup goes into the page.
-
+/** Syntax highlighting. highlight.js returns HTML, which is parsed back into spans of text: no HTML is inserted into the page. */
 import { hljs } from '../../../vendor/vendor.js';
 
-/** A run of text and what it is, as a class; empty for plain text. @typedef {{ text: string, className: string }} Run */
+/** `className` is empty for plain text. @typedef {{ text: string, className: string }} Span */
 
-/** Longer code than this, in characters, stays plain: colours are a comfort and must not cost a frame. */
-const MOST = 40_000;
+/** Longer code is not highlighted, in characters: it would block the page. */
+const MAX_LENGTH = 40_000;
 
 /** @type {Record<string, string>} */
 const ENTITIES = { '&lt;': '<', '&gt;': '>', '&amp;': '&', '&quot;': '"', '&#x27;': "'" };
 
-/** @param {string} code @param {string | undefined} language a name, or a file's ending @returns {Run[]} */
+/** @param {string} code @param {string | undefined} language a name or file extension @returns {Span[]} */
 export function highlight(code, language) {
-  if (!language || code.length > MOST || !hljs.getLanguage(language)) return [{ text: code, className: '' }];
-  return runsOf(hljs.highlight(code, { language, ignoreIllegals: true }).value);
+  if (!language || code.length > MAX_LENGTH || !hljs.getLanguage(language)) return [{ text: code, className: '' }];
+  return parseSpans(hljs.highlight(code, { language, ignoreIllegals: true }).value);
 }
 
-/** The same, split into lines. @param {string} code @param {string | undefined} language @returns {Run[][]} */
+/** Highlights code and splits it into lines. @param {string} code @param {string | undefined} language @returns {Span[][]} */
 export function highlightLines(code, language) {
-  /** @type {Run[][]} */
+  /** @type {Span[][]} */
   const lines = [[]];
   for (const { text, className } of highlight(code, language)) {
     text.split('\n').forEach((piece, index) => {
@@ -29,23 +28,23 @@ export function highlightLines(code, language) {
   return lines;
 }
 
-/** The language of a file, by the end of its name. @param {string} path */
+/** The language of a file, by its extension. @param {string} path */
 export function languageOf(path) {
   const name = path.slice(path.lastIndexOf('/') + 1).toLowerCase();
-  const ending = name.slice(name.lastIndexOf('.') + 1);
-  return hljs.getLanguage(ending) ? ending : undefined;
+  const extension = name.slice(name.lastIndexOf('.') + 1);
+  return hljs.getLanguage(extension) ? extension : undefined;
 }
 
-/** @param {string} markup of nothing but `span` elements and text @returns {Run[]} */
-function runsOf(markup) {
-  /** @type {Run[]} */
-  const runs = [];
+/** @param {string} markup consists of `span` elements and text @returns {Span[]} */
+function parseSpans(markup) {
+  /** @type {Span[]} */
+  const spans = [];
   /** @type {string[]} */
-  const inside = [];
+  const classNames = [];
   for (const [whole, className] of markup.matchAll(/<span class="([^"]*)">|<\/span>|[^<]+/g)) {
-    if (className !== undefined) inside.push(className);
-    else if (whole === '</span>') inside.pop();
-    else runs.push({ text: whole.replace(/&(?:lt|gt|amp|quot|#x27);/g, (entity) => ENTITIES[entity]), className: inside.at(-1) ?? '' });
+    if (className !== undefined) classNames.push(className);
+    else if (whole === '</span>') classNames.pop();
+    else spans.push({ text: whole.replace(/&(?:lt|gt|amp|quot|#x27);/g, (entity) => ENTITIES[entity]), className: classNames.at(-1) ?? '' });
   }
-  return runs;
+  return spans;
 }

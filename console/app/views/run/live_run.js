@@ -1,65 +1,63 @@
-// One run in the page: its record, its stream, and the model that the stream makes.
-
-import { address, headers, problemOf, request, signOutIfRefused } from '../../api.js';
+/** A run that is shown: its record, its event stream, and the model built from the events. */
+import { apiUrl, authHeaders, readProblem, request, signOutIfUnauthorized } from '../../api.js';
 import { signal } from '../../html.js';
 import { follow } from '../../sse.js';
 import { RunModel } from './run_model.js';
 
 /** @typedef {import('../../sse.js').StreamState} StreamState */
-/** What `GET /api/runs/{id}` gives. @typedef {Record<string, any>} RunRecord */
+/** The response of `GET /api/runs/{id}`. @typedef {Record<string, any>} RunRecord */
 
-/** How much of the events' own text is kept for the view of it, in characters. Of more only the newest is. */
-const KEPT_CHARS = 48 * 1024 * 1024;
+/** How much of the raw events is kept, in characters. Older events are dropped. */
+const MAX_RAW_CHARS = 48 * 1024 * 1024;
 
-/** Everything that is known of a run while somebody looks at it. */
 export class LiveRun {
   /** @param {string} id */
   constructor(id) {
     this.id = id;
     this.path = `/api/runs/${encodeURIComponent(id)}`;
-    /** Read through `model`. */
-    this.events = new RunModel();
-    /** The events as they came, by number less one. @type {(string | undefined)[]} */
+    /** Mutable; read it through `model`. */
+    this.mutableModel = new RunModel();
+    /** The raw events, at index `seq - 1`. @type {(string | undefined)[]} */
     this.lines = [];
-    this.keptChars = 0;
-    /** How many of the first events are not kept. */
-    this.forgotten = 0;
+    this.rawChars = 0;
+    /** The number of raw events dropped from the start. */
+    this.droppedCount = 0;
     /** @type {Map<number, object>} */
-    this.names = new Map();
-    /** Grows once a frame in which something has changed. */
+    this.lineKeys = new Map();
+    /** Increases at most once per frame when the model has changed. */
     this.version = signal(0);
     this.connection = signal(/** @type {StreamState} */ ({ kind: 'connecting' }));
-    /** Whether the stream was lost since it was last live. */
-    this.wasLost = signal(false);
+    /** Whether the stream was interrupted and is not live again. */
+    this.isInterrupted = signal(false);
     this.record = signal(/** @type {RunRecord | null} */ (null));
-    /** Why there is nothing to be seen. @type {import('../../../vendor/vendor.js').Signal<import('../../api.js').ApiProblem | null>} */
+    /** Why the record or the stream is not available. @type {import('../../../vendor/vendor.js').Signal<import('../../api.js').ApiProblem | null>} */
     this.problem = signal(null);
     this.isStopping = signal(false);
-    this.over = new AbortController();
+    this.abort = new AbortController();
     this.frame = 0;
   }
 
-  /** What the events have come to. It is one object that changes, so whoever draws it has to be told when: by reading it here. */
+  /** The model. Reading it subscribes to its changes. */
   get model() {
     void this.version.value;
-    return this.events;
+    return this.mutableModel;
   }
 
   start() {
     void this.load();
     void follow({
-      path: address(`${this.path}/events`), headers: () => headers(), signal: this.over.signal, dense: true, last: 'done', onlyVisible: true,
-      onEvents: (frames) => this.take(frames),
-      onState: (state) => this.heard(state),
+      url: apiUrl(`${this.path}/events`), headers: () => authHeaders(), signal: this.abort.signal, isDense: true, finalType: 'done', pauseWhenHidden: true,
+      onEvents: (frames) => this.handleFrames(frames),
+      onState: (state) => this.handleState(state),
     });
   }
 
   stop() {
-    this.over.abort();
+    this.abort.abort();
     cancelAnimationFrame(this.frame);
   }
 
-  /** What the run is doing. */
+  /** The run's status, from the events if there are any, else from the record. */
   get status() {
     const { model } = this;
     if (model.done) return model.status;
@@ -69,25 +67,25 @@ export class LiveRun {
 
   async load() {
     try {
-      this.record.value = await request('GET', this.path, undefined, { signal: this.over.signal });
+      this.record.value = await request('GET', this.path, undefined, { signal: this.abort.signal });
     } catch (problem) {
-      if (!this.over.signal.aborted) this.problem.value = /** @type {import('../../api.js').ApiProblem} */ (problem);
+      if (!this.abort.signal.aborted) this.problem.value = /** @type {import('../../api.js').ApiProblem} */ (problem);
     }
   }
 
   /** @param {import('../../sse.js').Frame[]} frames */
-  take(frames) {
+  handleFrames(frames) {
     for (const { data } of frames) {
       /** @type {import('./run_model.js').RunEvent} */
       let event;
       try {
         event = JSON.parse(data);
       } catch {
-        // The server's frames are JSON. What is none was written by somebody in between, and is no event.
+        // Not written by the server, whose events are always JSON.
         continue;
       }
-      if (event.seq !== undefined) this.keep(event.seq, data);
-      this.events.apply(event);
+      if (event.seq !== undefined) this.keepLine(event.seq, data);
+      this.mutableModel.apply(event);
       if (event.type === 'done') void this.load();
     }
     this.frame ||= requestAnimationFrame(() => {
@@ -97,38 +95,37 @@ export class LiveRun {
   }
 
   /** @param {number} seq @param {string} line */
-  keep(seq, line) {
+  keepLine(seq, line) {
     this.lines[seq - 1] = line;
-    this.keptChars += line.length;
-    while (this.keptChars > KEPT_CHARS && this.forgotten < seq - 1) {
-      this.keptChars -= this.lines[this.forgotten]?.length ?? 0;
-      this.lines[this.forgotten] = undefined;
-      this.forgotten += 1;
+    this.rawChars += line.length;
+    while (this.rawChars > MAX_RAW_CHARS && this.droppedCount < seq - 1) {
+      this.rawChars -= this.lines[this.droppedCount]?.length ?? 0;
+      this.lines[this.droppedCount] = undefined;
+      this.droppedCount += 1;
     }
   }
 
-  /** What stands for a line where state hangs on it: the same for the same line. @param {number} index @returns {object} */
-  named(index) {
-    const name = this.names.get(index) ?? {};
-    this.names.set(index, name);
-    return name;
+  /** An object that identifies a raw event, to attach state to. @param {number} index @returns {object} */
+  lineKey(index) {
+    const key = this.lineKeys.get(index) ?? {};
+    this.lineKeys.set(index, key);
+    return key;
   }
 
   /** @param {StreamState} state */
-  heard(state) {
+  handleState(state) {
     this.connection.value = state;
-    if (state.kind === 'waiting') this.wasLost.value = true;
-    if (state.kind === 'live' || state.kind === 'ended') this.wasLost.value = false;
+    if (state.kind === 'reconnecting') this.isInterrupted.value = true;
+    if (state.kind === 'live' || state.kind === 'ended') this.isInterrupted.value = false;
     if (state.kind === 'live' && !this.record.value) void this.load();
-    if (state.kind !== 'refused') return;
+    if (state.kind !== 'rejected') return;
     const { status, code, detail } = state;
-    void problemOf(new Response(JSON.stringify({ code, detail }), { status })).then((problem) => {
+    void readProblem(new Response(JSON.stringify({ code, detail }), { status })).then((problem) => {
       this.problem.value = problem;
-      signOutIfRefused(problem, headers().Authorization);
+      signOutIfUnauthorized(problem, authHeaders().Authorization);
     });
   }
 
-  /** Ends the run. */
   async cancel() {
     this.isStopping.value = true;
     try {
@@ -139,13 +136,13 @@ export class LiveRun {
     }
   }
 
-  /** @param {string} text @param {string} mode @param {string} key under which a repetition is known */
-  send(text, mode, key) {
-    return request('POST', `${this.path}/messages`, { text, mode }, { more: { 'Idempotency-Key': key } });
+  /** @param {string} text @param {string} mode @param {string} idempotencyKey */
+  sendMessage(text, mode, idempotencyKey) {
+    return request('POST', `${this.path}/messages`, { text, mode }, { headers: { 'Idempotency-Key': idempotencyKey } });
   }
 
-  /** @param {string} id @param {unknown} answer */
-  answer(id, answer) {
-    return request('POST', `${this.path}/requests/${encodeURIComponent(id)}`, answer);
+  /** @param {string} requestId @param {unknown} answer */
+  answer(requestId, answer) {
+    return request('POST', `${this.path}/requests/${encodeURIComponent(requestId)}`, answer);
   }
 }

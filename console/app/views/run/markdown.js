@@ -1,35 +1,36 @@
-// Markdown as elements. The renderer's tokens become elements one by one, so the page never parses markup that an agent wrote: what is no
-// token, HTML for one, is shown as the text that it is, and there is nothing that would have to be cleaned.
-
+/**
+ * Renders Markdown. Each token of the lexer becomes an element, so the browser never parses HTML written by an agent: HTML in Markdown is shown
+ * as text, and nothing has to be sanitized afterwards.
+ */
 import { Lexer } from '../../../vendor/vendor.js';
 import { h, html, useMemo } from '../../html.js';
 import { CodeBlock } from './code.js';
-import { visible } from './sanitize.js';
+import { sanitize } from './sanitize.js';
 
-/** A token of the renderer: `type` tells which fields it has. @typedef {{ type: string, raw: string, [field: string]: any }} Token */
-/** What an element may hold. @typedef {any} Child */
+/** A token of the lexer. @typedef {{ type: string, raw: string, [field: string]: any }} Token */
+/** A child of an element. @typedef {any} Child */
 
-/** Deeper than this, lists and quotes are shown as they were written. */
-const DEEPEST = 24;
+/** Below this depth, lists and quotes are shown as source text. */
+const MAX_DEPTH = 24;
 
-/** A section of a message. `fence` opens the block of code in whose middle it begins.
+/** A section of a message. `fence` is the opening line of the code block in which the section starts.
  * @param {{ text: string, fence?: string }} props */
 export function Markdown({ text, fence = '' }) {
-  const elements = useMemo(() => markdown(fence ? `${fence}\n${text}` : text), [text, fence]);
+  const elements = useMemo(() => renderMarkdown(fence ? `${fence}\n${text}` : text), [text, fence]);
   return html`<div class="markdown">${elements}</div>`;
 }
 
-/** What markdown says, as elements. @param {string} text @returns {Child[]} */
-export function markdown(text) {
-  return blocks(tokensOf(text), 0);
+/** @param {string} text @returns {Child[]} */
+export function renderMarkdown(text) {
+  return blocks(tokenize(text), 0);
 }
 
 /** @param {string} text @returns {Token[]} */
-function tokensOf(text) {
+function tokenize(text) {
   try {
     return new Lexer({ gfm: true, breaks: true }).lex(text);
   } catch {
-    // It gives up on what it cannot read. The text is still a text.
+    // The lexer throws on some input. Show it as text.
     return [{ type: 'html', raw: text }];
   }
 }
@@ -41,13 +42,13 @@ function blocks(tokens, depth) {
 
 /** @param {Token} token @param {number} depth @returns {Child} */
 function block(token, depth) {
-  if (depth > DEEPEST) return html`<p>${words(token.raw)}</p>`;
+  if (depth > MAX_DEPTH) return html`<p>${inlineText(token.raw)}</p>`;
   switch (token.type) {
     case 'space':
     case 'def':
       return null;
     case 'heading':
-      // The page has headings of its own above these.
+      // The page itself uses h1 and h2.
       return h(`h${Math.min(token.depth + 2, 6)}`, null, inlines(token.tokens, depth));
     case 'paragraph':
       return html`<p>${inlines(token.tokens, depth)}</p>`;
@@ -62,11 +63,11 @@ function block(token, depth) {
     case 'hr':
       return html`<hr />`;
     case 'text':
-      return token.tokens ? inlines(token.tokens, depth) : words(token.text);
+      return token.tokens ? inlines(token.tokens, depth) : inlineText(token.text);
     case 'checkbox':
       return html`<span class="check" role="img" aria-label=${token.checked ? '[x]' : '[ ]'} data-checked=${Boolean(token.checked)}></span>`;
     case 'html':
-      return html`<p class="as-written">${words(token.raw.trimEnd())}</p>`;
+      return html`<p class="source">${inlineText(token.raw.trimEnd())}</p>`;
     default:
       return inline(token, depth);
   }
@@ -96,7 +97,7 @@ function inlines(tokens, depth) {
 
 /** @param {Token} token @param {number} depth @returns {Child} */
 function inline(token, depth) {
-  if (depth > DEEPEST) return words(token.raw);
+  if (depth > MAX_DEPTH) return inlineText(token.raw);
   switch (token.type) {
     case 'strong':
       return html`<strong>${inlines(token.tokens, depth)}</strong>`;
@@ -105,46 +106,46 @@ function inline(token, depth) {
     case 'del':
       return html`<del>${inlines(token.tokens, depth)}</del>`;
     case 'codespan':
-      return html`<code>${visible(token.text)}</code>`;
+      return html`<code>${sanitize(token.text)}</code>`;
     case 'br':
       return html`<br />`;
     case 'link':
       return link(token.href, inlines(token.tokens, depth), token.raw);
     case 'image':
-      // A picture from elsewhere would tell its server who looks at what, so it is a link.
-      return link(token.href, words(token.text || token.href), token.raw);
+      // Loading an image would disclose the reader to its server.
+      return link(token.href, inlineText(token.text || token.href), token.raw);
     case 'escape':
-      return visible(token.text);
+      return sanitize(token.text);
     case 'text':
-      return token.tokens ? inlines(token.tokens, depth) : words(token.text);
+      return token.tokens ? inlines(token.tokens, depth) : inlineText(token.text);
     default:
-      return words(token.raw);
+      return inlineText(token.raw);
   }
 }
 
-/** A link to another page, or, if its address is anything but that, what was written.
- * @param {string} href @param {Child} text @param {string} written */
-function link(href, text, written) {
-  const address = safeAddress(href);
-  if (!address) return words(written);
-  return html`<a href=${address} title=${visible(address)} target="_blank" rel="noopener noreferrer">${text}</a>`;
+/** A link, or its source text if the URL is not allowed.
+ * @param {string} href @param {Child} text @param {string} source */
+function link(href, text, source) {
+  const url = safeUrl(href);
+  if (!url) return inlineText(source);
+  return html`<a href=${url} title=${sanitize(url)} target="_blank" rel="noopener noreferrer">${text}</a>`;
 }
 
-/** The address if it leads to a page or a mailbox. @param {string} href @returns {string | undefined} */
-export function safeAddress(href) {
+/** The normalized URL if its scheme is http, https or mailto. @param {string} href @returns {string | undefined} */
+export function safeUrl(href) {
   if (!/^(?:https?:\/\/|mailto:)/i.test(href) || !URL.canParse(href)) return undefined;
   return new URL(href).href;
 }
 
 /** @type {Record<string, string>} */
-const NAMED = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: '\u00a0', copy: '©', hellip: '…', mdash: '—', ndash: '–', rarr: '→', larr: '←' };
+const ENTITIES = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: '\u00a0', copy: '©', hellip: '…', mdash: '—', ndash: '–', rarr: '→', larr: '←' };
 
-/** Text in which entities stand for letters, as markdown has it. @param {string} text */
-function words(text) {
-  const plain = text.replace(/&(?:#(\d{1,7})|#x([0-9a-f]{1,6})|([a-z]{2,8}));/gi, (whole, decimal, hexadecimal, name) => {
-    if (name) return NAMED[name] ?? whole;
+/** Decodes HTML entities. @param {string} text */
+function inlineText(text) {
+  const decoded = text.replace(/&(?:#(\d{1,7})|#x([0-9a-f]{1,6})|([a-z]{2,8}));/gi, (whole, decimal, hexadecimal, name) => {
+    if (name) return ENTITIES[name] ?? whole;
     const code = decimal ? Number(decimal) : parseInt(hexadecimal, 16);
     return code > 0 && code <= 0x10ffff ? String.fromCodePoint(code) : whole;
   });
-  return visible(plain);
+  return sanitize(decoded);
 }

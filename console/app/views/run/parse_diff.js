@@ -1,16 +1,16 @@
-// A unified diff as lines with their numbers.
+/** Parses unified diffs. */
 
 /** @typedef {{ kind: 'same' | 'old' | 'new' | 'hunk' | 'note', text: string, oldNumber?: number, newNumber?: number }} DiffLine */
 /** @typedef {{ left: DiffLine | null, right: DiffLine | null }} DiffPair */
 
-/** Lines of a unified diff. Nothing is lost: what is no line of a diff is a note.
+/** Parses a unified diff into numbered lines. Unknown lines become notes; file headers are dropped.
  * @param {string} diff
  * @returns {DiffLine[]} */
 export function parseDiff(diff) {
   /** @type {DiffLine[]} */
   const lines = [];
   let [oldNumber, newNumber] = [0, 0];
-  // How many lines the present hunk still has, so that a removed line that reads `-- x` is not taken for a header.
+  // The remaining lines of the current hunk: a removed line `-- x` must not be taken for a file header.
   let [oldLeft, newLeft] = [0, 0];
   for (const line of diff.replace(/\n$/, '').split('\n')) {
     const hunk = /^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@/.exec(line);
@@ -36,34 +36,34 @@ export function parseDiff(diff) {
   return lines;
 }
 
-/** The same beside each other: what was removed on the left, what came for it on the right.
+/** Pairs removed lines with the added lines that replace them.
  * @param {DiffLine[]} lines
  * @returns {DiffPair[]} */
 export function sideBySide(lines) {
   /** @type {DiffPair[]} */
   const pairs = [];
   /** @type {[DiffLine[], DiffLine[]]} */
-  let [old, fresh] = [[], []];
-  const settle = () => {
-    for (let at = 0; at < Math.max(old.length, fresh.length); at++) pairs.push({ left: old[at] ?? null, right: fresh[at] ?? null });
-    [old, fresh] = [[], []];
+  let [removed, added] = [[], []];
+  const flush = () => {
+    for (let index = 0; index < Math.max(removed.length, added.length); index++) pairs.push({ left: removed[index] ?? null, right: added[index] ?? null });
+    [removed, added] = [[], []];
   };
   for (const line of lines) {
     if (line.kind === 'old') {
-      if (fresh.length) settle();
-      old.push(line);
+      if (added.length) flush();
+      removed.push(line);
     } else if (line.kind === 'new') {
-      fresh.push(line);
+      added.push(line);
     } else {
-      settle();
+      flush();
       pairs.push({ left: line, right: line });
     }
   }
-  settle();
+  flush();
   return pairs;
 }
 
-/** How many lines came and went. @param {DiffLine[]} lines */
+/** Counts added and removed lines. @param {DiffLine[]} lines */
 export function countChanges(lines) {
   const count = (/** @type {string} */ kind) => lines.filter((line) => line.kind === kind).length;
   return { added: count('new'), removed: count('old') };

@@ -1,21 +1,22 @@
-// From a run's events to what is shown of it: a pure reducer. The same events give the same model, whether they come one by one,
-// in batches or again after a reload, and each costs the same however many came before.
-
-import { Cutter, Output, Pieces } from './text_buffers.js';
+/**
+ * A run's conversation, built from its events by a pure reducer: the same events give the same model, one by one, in batches or after a
+ * reload. Each event takes constant time.
+ */
+import { CappedText, SectionSplitter, TextBuffer } from './text_buffers.js';
 
 /** @typedef {{ seq?: number, ts?: string, type: string, [field: string]: any }} RunEvent */
 
-/** What all items have. `rev` grows with each change, so that whoever shows an item can tell an old picture from a new one.
+/** Fields of all items. `rev` increases with every change of the item or of an item below it.
  * @typedef {{ key: number, seq: number, ts: string, rev: number, parent: ToolItem | null }} Common */
-/** A section of a message. `fence` is the line that opens the block of code in whose middle the section begins.
- * @typedef {Common & { kind: 'text', text: Pieces, fence: string, isFirst: boolean, isOpen: boolean }} TextItem */
-/** @typedef {Common & { kind: 'thinking', text: Pieces, until: string, isOpen: boolean, messageId: string }} ThinkingItem */
+/** A section of an assistant message. `fence` is the opening line of the code block in which the section starts.
+ * @typedef {Common & { kind: 'text', text: TextBuffer, fence: string, isFirst: boolean, isOpen: boolean }} TextItem */
+/** @typedef {Common & { kind: 'thinking', text: TextBuffer, until: string, isOpen: boolean, messageId: string }} ThinkingItem */
 /** @typedef {Common & { kind: 'user', text: string, mode: string }} UserItem */
-/** What the agent program says in the user's place or its own. @typedef {Common & { kind: 'said', role: string, text: string }} SaidItem */
-/** @typedef {Common & { kind: 'tool', id: string, name: string, tool: string, title: string, input: any, output: Output,
- *   status: 'running' | 'ok' | 'error' | 'denied' | 'cut', result: string, durationMs: number | undefined,
- *   items: Item[], changes: ChangeItem[], request: PermissionItem | null, isPlan: boolean }} ToolItem */
-/** @typedef {Common & { kind: 'change', path: string, change: string, diff: string | undefined }} ChangeItem */
+/** A message with another role than assistant, written by the agent program. @typedef {Common & { kind: 'program_message', role: string, text: string }} ProgramMessageItem */
+/** @typedef {Common & { kind: 'tool', id: string, tool: string, toolKind: string, title: string, input: any, output: CappedText,
+ *   status: 'running' | 'ok' | 'error' | 'denied' | 'unfinished', result: string, durationMs: number | undefined,
+ *   items: Item[], fileChanges: FileChangeItem[], request: PermissionItem | null, isPlan: boolean }} ToolItem */
+/** @typedef {Common & { kind: 'file_change', path: string, change: string, diff: string | undefined }} FileChangeItem */
 /** @typedef {{ content: string, status: string }} PlanEntry */
 /** @typedef {Common & { kind: 'plan', entries: PlanEntry[] }} PlanItem */
 /** @typedef {{ decision: string, by: string, reason: string, ts: string }} Decision */
@@ -25,30 +26,29 @@ import { Cutter, Output, Pieces } from './text_buffers.js';
 /** @typedef {Common & { kind: 'question', id: string, questions: Question[], expiresAt: string | undefined,
  *   answer: { answers: string[][], by: string, ts: string } | null }} QuestionItem */
 /** @typedef {Common & { kind: 'notice', level: string, code: string, message: string, data: any }} NoticeItem */
-/** Lines that follow each other are one item. @typedef {Common & { kind: 'log' | 'raw', text: Output, lines: number }} LinesItem */
-/** @typedef {Common & { kind: 'error', code: string, message: string, retryable: boolean }} ErrorItem */
+/** Consecutive lines are one item. @typedef {Common & { kind: 'log' | 'raw', text: CappedText, lines: number }} LinesItem */
+/** @typedef {Common & { kind: 'agent_error', code: string, message: string, retryable: boolean }} AgentErrorItem */
 /** @typedef {Common & { kind: 'started', started: RunEvent }} StartedItem */
-/** @typedef {Common & { kind: 'done', done: RunEvent, isSaid: boolean }} DoneItem */
-/** @typedef {TextItem | ThinkingItem | UserItem | SaidItem | ToolItem | ChangeItem | PlanItem | PermissionItem | QuestionItem
- *   | NoticeItem | LinesItem | ErrorItem | StartedItem | DoneItem} Item */
+/** @typedef {Common & { kind: 'done', done: RunEvent, isResultShown: boolean }} DoneItem */
+/** @typedef {TextItem | ThinkingItem | UserItem | ProgramMessageItem | ToolItem | FileChangeItem | PlanItem | PermissionItem | QuestionItem
+ *   | NoticeItem | LinesItem | AgentErrorItem | StartedItem | DoneItem} Item */
 
-/** A message under way: its sections, and where it may be cut. `whole` is its length.
- * @typedef {{ sections: TextItem[], cutter: Cutter, whole: number, isOpen: boolean }} Message */
+/** An unfinished message. `length` is in characters.
+ * @typedef {{ sections: TextItem[], splitter: SectionSplitter, length: number }} Message */
 
-/** One run as its events tell it. */
 export class RunModel {
   constructor() {
-    /** Number of the last event. */
+    /** The sequence number of the last event. */
     this.seq = 0;
-    /** The conversation, in order. @type {Item[]} */
+    /** The conversation. @type {Item[]} */
     this.items = [];
-    /** Where somebody may want to jump to: places in `items`. @type {number[]} */
-    this.marks = [];
-    /** Requests that nobody has answered, oldest first. @type {Map<string, PermissionItem | QuestionItem>} */
-    this.open = new Map();
+    /** Indexes in `items` of the entries in the timeline. @type {number[]} */
+    this.timeline = [];
+    /** Unanswered requests by id, oldest first. @type {Map<string, PermissionItem | QuestionItem>} */
+    this.openRequests = new Map();
     /** @type {PlanItem | null} */
     this.plan = null;
-    /** The last totals. @type {RunEvent | null} */
+    /** The last `usage` event. @type {RunEvent | null} */
     this.usage = null;
     /** @type {RunEvent | null} */
     this.queued = null;
@@ -56,45 +56,41 @@ export class RunModel {
     this.started = null;
     /** @type {RunEvent | null} */
     this.done = null;
-    /** How many events there are of each type. @type {Record<string, number>} */
-    this.counts = Object.create(null);
 
     this.nextKey = 1;
     /** @type {Map<string, ToolItem>} */
     this.tools = new Map();
-    /** Calls without a result, oldest first. @type {Set<ToolItem>} */
-    this.running = new Set();
-    /** Messages that are being written, by speaker and id. @type {Map<string, Message>} */
-    this.messages = new Map();
-    /** The text that the agent itself said last. */
-    this.lastSaid = '';
+    /** Tool calls without a result, oldest first. @type {Set<ToolItem>} */
+    this.runningTools = new Set();
+    /** Unfinished messages by agent and message id. @type {Map<string, Message>} */
+    this.openMessages = new Map();
+    /** The last message of the main agent. */
+    this.lastMessage = '';
   }
 
-  /** What the run is doing, by the words of the API. */
+  /** The run's status. */
   get status() {
     if (this.done) return String(this.done.status);
-    if (this.open.size) return 'waiting';
+    if (this.openRequests.size) return 'waiting';
     if (this.started) return 'running';
     return this.queued ? 'queued' : 'starting';
   }
 
-  /** Takes in one event. An event of a type that is not known changes nothing but the count.
-   * @param {RunEvent} event */
+  /** Applies one event. Unknown types are ignored. @param {RunEvent} event */
   apply(event) {
     if (event.seq !== undefined) this.seq = event.seq;
-    this.counts[event.type] = (this.counts[event.type] ?? 0) + 1;
-    const method = Object.hasOwn(APPLY, event.type) ? APPLY[event.type] : undefined;
-    method?.(this, event);
+    const handler = Object.hasOwn(HANDLERS, event.type) ? HANDLERS[event.type] : undefined;
+    handler?.(this, event);
   }
 
-  /** Puts an item at the end of the conversation, or of what a sub-agent does.
+  /** Appends an item to the conversation, or to the sub-agent of the event.
    * @template {Item} T
    * @param {RunEvent} event
-   * @param {Record<string, any>} fields the item's own
+   * @param {Record<string, any>} fields the item's own fields
    * @returns {T} */
   push(event, fields) {
     const parent = this.parentOf(event);
-    const item = /** @type {T} */ (/** @type {unknown} */ ({ ...this.common(event, parent), ...fields }));
+    const item = /** @type {T} */ (/** @type {unknown} */ ({ ...this.commonFields(event, parent), ...fields }));
     const items = parent?.items ?? this.items;
     this.endThinking(items.at(-1));
     items.push(item);
@@ -102,20 +98,20 @@ export class RunModel {
     return item;
   }
 
-  /** The same, for what the timeline shows if the agent itself does it.
+  /** Like `push`. If the item is the main agent's, it also appears in the timeline.
    * @template {Item} T
    * @param {RunEvent} event
-   * @param {Record<string, any>} fields the item's own
+   * @param {Record<string, any>} fields the item's own fields
    * @returns {T} */
-  pushMarked(event, fields) {
+  pushToTimeline(event, fields) {
     /** @type {T} */
     const item = this.push(event, fields);
-    if (!item.parent) this.marks.push(this.items.length - 1);
+    if (!item.parent) this.timeline.push(this.items.length - 1);
     return item;
   }
 
   /** @param {RunEvent} event @param {ToolItem | null} parent @returns {Common} */
-  common(event, parent) {
+  commonFields(event, parent) {
     return { key: this.nextKey++, seq: event.seq ?? this.seq, ts: event.ts ?? '', rev: 0, parent };
   }
 
@@ -128,7 +124,7 @@ export class RunModel {
 
   /** @param {Item} item */
   touch(item) {
-    for (let at = /** @type {Item | null} */ (item); at; at = at.parent) at.rev += 1;
+    for (let current = /** @type {Item | null} */ (item); current; current = current.parent) current.rev += 1;
   }
 
   /** @param {RunEvent} event @returns {ToolItem | null} */
@@ -136,18 +132,18 @@ export class RunModel {
     return (event.parent_tool_call_id && this.tools.get(event.parent_tool_call_id)) || null;
   }
 
-  /** The last item of whoever speaks in this event. @param {RunEvent} event @returns {Item | undefined} */
-  lastOf(event) {
+  /** The last item of the event's agent. @param {RunEvent} event @returns {Item | undefined} */
+  lastItem(event) {
     return (this.parentOf(event)?.items ?? this.items).at(-1);
   }
 }
 
-/** What comes between two messages, so that tokens after it that do not say whose they are belong to the second. */
-const ENDS_SPEECH = new Set(['tool', 'user', 'thinking', 'question']);
+/** Items that separate two messages: tokens without a message id that follow one of these start a new message. */
+const MESSAGE_SEPARATORS = new Set(['tool', 'user', 'thinking', 'question']);
 
-/** What each type of event does.
+/** The handler of each event type.
  * @type {Record<string, (model: RunModel, event: RunEvent) => void>} */
-const APPLY = {
+const HANDLERS = {
   run_queued(model, event) {
     model.queued = event;
   },
@@ -159,25 +155,25 @@ const APPLY = {
 
   token(model, event) {
     if (!event.content) return;
-    const key = speech(event, event.message_id);
-    let message = model.messages.get(key);
-    if (message && !event.message_id && ENDS_SPEECH.has(model.lastOf(event)?.kind ?? '')) {
-      close(model, key, message);
+    const key = messageKey(event, event.message_id);
+    let message = model.openMessages.get(key);
+    if (message && !event.message_id && MESSAGE_SEPARATORS.has(model.lastItem(event)?.kind ?? '')) {
+      closeMessage(model, key, message);
       message = undefined;
     }
     if (!message) {
-      message = { sections: [], cutter: new Cutter(), whole: 0, isOpen: true };
-      model.messages.set(key, message);
+      message = newMessage();
+      model.openMessages.set(key, message);
     }
-    write(model, event, message, event.content);
+    appendToMessage(model, event, message, event.content);
   },
 
   thinking(model, event) {
     if (!event.content) return;
-    let item = model.lastOf(event);
+    let item = model.lastItem(event);
     const messageId = event.message_id ?? '';
     if (item?.kind !== 'thinking' || item.messageId !== messageId) {
-      item = /** @type {ThinkingItem} */ (model.push(event, { kind: 'thinking', text: new Pieces(), until: '', isOpen: true, messageId }));
+      item = /** @type {ThinkingItem} */ (model.push(event, { kind: 'thinking', text: new TextBuffer(), until: '', isOpen: true, messageId }));
     }
     item.text.append(event.content);
     item.until = event.ts ?? '';
@@ -186,31 +182,31 @@ const APPLY = {
 
   message(model, event) {
     if (event.role !== 'assistant') {
-      model.pushMarked(event, { kind: 'said', role: event.role, text: event.content });
+      model.pushToTimeline(event, { kind: 'program_message', role: event.role, text: event.content });
       return;
     }
-    // Tokens that do not say whose they are belong to the message that comes next.
-    const key = [speech(event, event.message_id), speech(event, undefined)].find((one) => model.messages.has(one));
-    const message = key === undefined ? undefined : model.messages.get(key);
-    if (key !== undefined) model.messages.delete(key);
-    finish(model, event, message ?? { sections: [], cutter: new Cutter(), whole: 0, isOpen: true });
-    if (!event.parent_tool_call_id) model.lastSaid = event.content;
+    // Tokens without a message id belong to the next finished message.
+    const key = [messageKey(event, event.message_id), messageKey(event, undefined)].find((candidate) => model.openMessages.has(candidate));
+    const message = key === undefined ? undefined : model.openMessages.get(key);
+    if (key !== undefined) model.openMessages.delete(key);
+    finishMessage(model, event, message ?? newMessage());
+    if (!event.parent_tool_call_id) model.lastMessage = event.content;
   },
 
   user_message(model, event) {
-    model.pushMarked(event, { kind: 'user', text: event.content, mode: event.mode });
+    model.pushToTimeline(event, { kind: 'user', text: event.content, mode: event.mode });
   },
 
   tool_call(model, event) {
-    const { id, name, kind: tool, title, input } = event;
-    // Thinking aloud, plans for the most part, is nowhere to jump to.
-    const push = tool === 'think' ? model.push : model.pushMarked;
+    const { id, tool, kind: toolKind, title, input } = event;
+    // Calls of kind `think` are mostly plan updates and stay out of the timeline.
+    const push = toolKind === 'think' ? model.push : model.pushToTimeline;
     const item = /** @type {ToolItem} */ (push.call(model, event, {
-      kind: 'tool', id, name, tool, title, input, output: new Output(), status: 'running', result: '', durationMs: undefined,
-      items: [], changes: [], request: null, isPlan: false,
+      kind: 'tool', id, tool, toolKind, title, input, output: new CappedText(), status: 'running', result: '', durationMs: undefined,
+      items: [], fileChanges: [], request: null, isPlan: false,
     }));
     model.tools.set(id, item);
-    model.running.add(item);
+    model.runningTools.add(item);
   },
 
   tool_output(model, event) {
@@ -224,40 +220,40 @@ const APPLY = {
     const item = model.tools.get(event.id);
     if (!item) return;
     item.status = event.status;
-    // What came as output before is not said again, unless it is something else.
+    // Streamed output is not repeated, unless the result is an error.
     if (!item.output.length) item.output.append(event.content);
     else if (item.status !== 'ok') item.result = event.content;
     item.durationMs = event.duration_ms;
-    model.running.delete(item);
+    model.runningTools.delete(item);
     model.endThinking(item.items.at(-1));
-    // Only a sub-agent has messages of its own.
-    for (const [key, message] of item.items.length ? model.messages : []) {
-      if (key.startsWith(`${event.id}\n`)) close(model, key, message);
+    // Close the messages of the sub-agent.
+    for (const [key, message] of item.items.length ? model.openMessages : []) {
+      if (key.startsWith(`${event.id}\n`)) closeMessage(model, key, message);
     }
     model.touch(item);
   },
 
   file_change(model, event) {
-    const tool = callThatChanged(model, event.path);
+    const tool = findChangingTool(model, event.path);
     const fields = { path: event.path, change: event.kind, diff: event.diff };
     if (!tool) {
-      model.pushMarked(event, { kind: 'change', ...fields });
+      model.pushToTimeline(event, { kind: 'file_change', ...fields });
       return;
     }
-    const item = /** @type {ChangeItem} */ ({ ...model.common(event, tool), kind: 'change', ...fields });
-    tool.changes.push(item);
+    const item = /** @type {FileChangeItem} */ ({ ...model.commonFields(event, tool), kind: 'file_change', ...fields });
+    tool.fileChanges.push(item);
     model.touch(item);
   },
 
   plan(model, event) {
-    // The call that writes the plan says nothing that the plan does not.
-    for (const item of [...model.running, model.items.at(-1)]) {
-      if (item?.kind !== 'tool' || item.tool !== 'think' || item.items.length) continue;
+    // Hide the tool call that wrote the plan.
+    for (const item of [...model.runningTools, model.items.at(-1)]) {
+      if (item?.kind !== 'tool' || item.toolKind !== 'think' || item.items.length) continue;
       item.isPlan = true;
       model.touch(item);
     }
     if (!model.plan) {
-      model.plan = /** @type {PlanItem} */ (model.pushMarked(event, { kind: 'plan', entries: event.entries }));
+      model.plan = /** @type {PlanItem} */ (model.pushToTimeline(event, { kind: 'plan', entries: event.entries }));
       return;
     }
     model.plan.entries = event.entries;
@@ -271,33 +267,33 @@ const APPLY = {
     /** @type {PermissionItem} */
     let item;
     if (call) {
-      item = /** @type {any} */ ({ ...model.common(event, call), ...fields });
+      item = /** @type {any} */ ({ ...model.commonFields(event, call), ...fields });
       call.request = item;
       model.touch(item);
     } else {
-      item = model.pushMarked(event, fields);
+      item = model.pushToTimeline(event, fields);
     }
-    model.open.set(id, item);
+    model.openRequests.set(id, item);
   },
 
   permission_resolved(model, event) {
-    const item = model.open.get(event.id);
+    const item = model.openRequests.get(event.id);
     if (item?.kind !== 'permission') return;
-    model.open.delete(event.id);
+    model.openRequests.delete(event.id);
     item.decision = { decision: event.decision, by: event.by, reason: event.reason ?? '', ts: event.ts ?? '' };
     model.touch(item);
   },
 
   question(model, event) {
     const { id, questions, expires_at: expiresAt } = event;
-    const item = /** @type {QuestionItem} */ (model.pushMarked(event, { kind: 'question', id, questions, expiresAt, answer: null }));
-    model.open.set(id, item);
+    const item = /** @type {QuestionItem} */ (model.pushToTimeline(event, { kind: 'question', id, questions, expiresAt, answer: null }));
+    model.openRequests.set(id, item);
   },
 
   question_resolved(model, event) {
-    const item = model.open.get(event.id);
+    const item = model.openRequests.get(event.id);
     if (item?.kind !== 'question') return;
-    model.open.delete(event.id);
+    model.openRequests.delete(event.id);
     item.answer = { answers: event.answers, by: event.by, ts: event.ts ?? '' };
     model.touch(item);
   },
@@ -310,77 +306,80 @@ const APPLY = {
     model.push(event, { kind: 'notice', level: event.level, code: event.code, message: event.message, data: event.data });
   },
 
-  log: (model, event) => addLines(model, event, 'log', event.content),
+  log: (model, event) => appendLine(model, event, 'log', event.content),
 
-  raw: (model, event) => addLines(model, event, 'raw', event.line),
+  raw: (model, event) => appendLine(model, event, 'raw', event.line),
 
-  error(model, event) {
-    model.pushMarked(event, { kind: 'error', code: event.code, message: event.message, retryable: event.retryable });
+  agent_error(model, event) {
+    model.pushToTimeline(event, { kind: 'agent_error', code: event.code, message: event.message, retryable: event.retryable });
   },
 
   done(model, event) {
     model.done = event;
     if (event.usage) model.usage = event.usage;
-    for (const [key, message] of model.messages) close(model, key, message);
-    // Calls that the end has overtaken.
-    for (const item of model.running) {
-      item.status = 'cut';
+    for (const [key, message] of model.openMessages) closeMessage(model, key, message);
+    // Tool calls that never got a result.
+    for (const item of model.runningTools) {
+      item.status = 'unfinished';
       model.touch(item);
     }
-    model.running.clear();
-    const isSaid = !event.result || event.result.trim() === model.lastSaid.trim();
-    model.pushMarked(event, { kind: 'done', done: event, isSaid });
+    model.runningTools.clear();
+    const isResultShown = !event.result || event.result.trim() === model.lastMessage.trim();
+    model.pushToTimeline(event, { kind: 'done', done: event, isResultShown });
   },
 };
 
-/** Who speaks, and in which message. @param {RunEvent} event @param {string | undefined} messageId */
-function speech(event, messageId) {
+/** @returns {Message} */
+const newMessage = () => ({ sections: [], splitter: new SectionSplitter(), length: 0 });
+
+/** The key of a message in `openMessages`. @param {RunEvent} event @param {string | undefined} messageId */
+function messageKey(event, messageId) {
   return `${event.parent_tool_call_id ?? ''}\n${messageId ?? ''}`;
 }
 
-/** Appends to a message. A new section begins only at the end of the conversation: nothing is ever put in between.
+/** Appends to a message. A new section starts only if the message is the last item: sections are never inserted between items.
  * @param {RunModel} model
  * @param {RunEvent} event
  * @param {Message} message
  * @param {string} piece */
-function write(model, event, message, piece) {
+function appendToMessage(model, event, message, piece) {
   let section = message.sections.at(-1) ?? addSection(model, event, message, '');
-  let from = 0;
-  for (const { at, fence } of message.cutter.feed(piece)) {
-    if (model.lastOf(event) !== section) continue;
-    section.text.append(piece.slice(from, at));
+  let start = 0;
+  for (const { index, fence } of message.splitter.feed(piece)) {
+    if (model.lastItem(event) !== section) continue;
+    section.text.append(piece.slice(start, index));
     section.isOpen = false;
     model.touch(section);
     section = addSection(model, event, message, fence);
-    from = at;
+    start = index;
   }
-  section.text.append(from ? piece.slice(from) : piece);
-  message.whole += piece.length;
+  section.text.append(start ? piece.slice(start) : piece);
+  message.length += piece.length;
   model.touch(section);
 }
 
 /** @param {RunModel} model @param {RunEvent} event @param {Message} message @param {string} fence */
 function addSection(model, event, message, fence) {
   const isFirst = message.sections.length === 0;
-  const fields = { kind: 'text', text: new Pieces(), fence, isFirst, isOpen: true };
-  const section = /** @type {TextItem} */ (isFirst ? model.pushMarked(event, fields) : model.push(event, fields));
+  const fields = { kind: 'text', text: new TextBuffer(), fence, isFirst, isOpen: true };
+  const section = /** @type {TextItem} */ (isFirst ? model.pushToTimeline(event, fields) : model.push(event, fields));
   message.sections.push(section);
   return section;
 }
 
-/** A finished message takes the place of its tokens, which mostly are the same.
+/** Replaces the tokens of a message by its final text, which is usually the same.
  * @param {RunModel} model
  * @param {RunEvent} event
  * @param {Message} message */
-function finish(model, event, message) {
+function finishMessage(model, event, message) {
   const { sections } = message;
-  // An interrupted message that did not say its name may stand before it.
-  const isSame = message.whole >= event.content.length && sections.map((section) => section.text.toString()).join('').endsWith(event.content);
+  // An interrupted message without an id may precede it in the same sections.
+  const isSame = message.length >= event.content.length && sections.map((section) => section.text.toString()).join('').endsWith(event.content);
   if (!isSame) {
-    for (const section of sections) section.text = new Pieces();
-    // What is left of the sections is written from the first one on, so that the message stays where it began.
+    for (const section of sections) section.text = new TextBuffer();
+    // The first section gets the whole text, so the message stays where it started.
     const [first] = sections;
-    if (!first) write(model, event, message, event.content);
+    if (!first) appendToMessage(model, event, message, event.content);
     else first.text.append(event.content);
   }
   for (const section of sections) {
@@ -389,31 +388,31 @@ function finish(model, event, message) {
   }
 }
 
-/** No more of this message will come. @param {RunModel} model @param {string} key @param {Message} message */
-function close(model, key, message) {
-  model.messages.delete(key);
-  for (const section of message.sections.filter((one) => one.isOpen)) {
+/** Ends a message without a final text. @param {RunModel} model @param {string} key @param {Message} message */
+function closeMessage(model, key, message) {
+  model.openMessages.delete(key);
+  for (const section of message.sections.filter(({ isOpen }) => isOpen)) {
     section.isOpen = false;
     model.touch(section);
   }
 }
 
-/** The call that is under way and names this file; if it is the only one, whatever it names.
+/** The running tool call whose input names the file, or the only running call.
  * @param {RunModel} model
  * @param {string} path
  * @returns {ToolItem | undefined} */
-function callThatChanged(model, path) {
-  // There are as many calls under way as the agent makes at once: few.
-  for (const item of model.running) {
-    const named = pathOf(item.input);
-    if (named && (path === named || path.endsWith(`/${named}`))) return item;
+function findChangingTool(model, path) {
+  // Few calls run at once.
+  for (const item of model.runningTools) {
+    const inputPath = pathOf(item.input);
+    if (inputPath && (path === inputPath || path.endsWith(`/${inputPath}`))) return item;
   }
-  if (model.running.size !== 1) return undefined;
-  const [only] = model.running;
+  if (model.runningTools.size !== 1) return undefined;
+  const [only] = model.runningTools;
   return only.items.length ? undefined : only;
 }
 
-/** The file that a tool's input names, whatever the agent calls that.
+/** The file path in a tool's input; agents use different names for it.
  * @param {any} input
  * @returns {string | undefined} */
 export function pathOf(input) {
@@ -423,9 +422,9 @@ export function pathOf(input) {
 }
 
 /** @param {RunModel} model @param {RunEvent} event @param {'log' | 'raw'} kind @param {string} line */
-function addLines(model, event, kind, line) {
-  const last = model.lastOf(event);
-  const item = last?.kind === kind ? last : /** @type {LinesItem} */ (model.push(event, { kind, text: new Output(), lines: 0 }));
+function appendLine(model, event, kind, line) {
+  const last = model.lastItem(event);
+  const item = last?.kind === kind ? last : /** @type {LinesItem} */ (model.push(event, { kind, text: new CappedText(), lines: 0 }));
   item.text.append(item.lines ? `\n${line}` : line);
   item.lines += 1;
   model.touch(item);

@@ -1,47 +1,46 @@
-// Taking a run along: its address, commands that do the same, its log as a file.
+/** Links, curl commands and downloads of a run. */
+import { apiUrl, authHeaders, readProblem } from '../../api.js';
 
-import { address, headers, problemOf } from '../../api.js';
+/** The URL of a run's view. @param {string} id */
+export const runUrl = (id) => `${new URL('.', document.baseURI).href}#/runs/${encodeURIComponent(id)}`;
 
-/** The address of this view. @param {string} id */
-export const linkTo = (id) => `${new URL('.', document.baseURI).href}#/runs/${encodeURIComponent(id)}`;
+/** Quotes a shell word. @param {string} word */
+const shellQuote = (word) => `'${word.replaceAll("'", "'\\''")}'`;
 
-/** A word for a shell. @param {string} word */
-const quoted = (word) => `'${word.replaceAll("'", "'\\''")}'`;
-
-/** The token is never part of what is copied: it would end up in histories and chats. */
-const AUTH = '-H "Authorization: Bearer $OPENRUNNER_TOKEN"';
+/** Commands refer to the token by variable: copied text ends up in shell histories and chats. */
+const AUTH_OPTION = '-H "Authorization: Bearer $OPENRUNNER_TOKEN"';
 
 /** A command that follows the run's events. @param {string} path of the run */
-export function curlOfEvents(path) {
-  return `curl -N ${AUTH} ${quoted(address(`${path}/events`))}`;
+export function eventsCurl(path) {
+  return `curl -N ${AUTH_OPTION} ${shellQuote(apiUrl(`${path}/events`))}`;
 }
 
-/** A command that asks for the same again. @param {import('./live_run.js').RunRecord} record */
-export function curlOfRun(record) {
+/** A command that starts the same run again. @param {import('./live_run.js').RunRecord} record */
+export function runCurl(record) {
   const { agent_type, working_dir: cwd, timeout_secs, idle_timeout_secs, model, permission_mode, permission_rules, extra_args, labels } = record;
   const metadata = { agent_type, cwd, timeout_secs, idle_timeout_secs, model, permission_mode, permission_rules,
     ...(extra_args?.length && { extra_args }), ...(Object.keys(labels ?? {}).length && { labels }) };
-  // Letters that a terminal would obey, or nobody would see, are written by number.
-  const body = JSON.stringify({ input: { text: record.prompt }, metadata }).replace(/[^\x20-\x7e]/g, (letter) => (
-    `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`
+  // Escape control characters and invisible characters, which a terminal would interpret or hide.
+  const body = JSON.stringify({ input: { text: record.prompt }, metadata }).replace(/[^\x20-\x7e]/g, (char) => (
+    `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
   ));
-  return `curl -X POST ${AUTH} -H 'Content-Type: application/json' \\\n  -d ${quoted(body)} \\\n  ${quoted(address('/api/runs'))}`;
+  return `curl -X POST ${AUTH_OPTION} -H 'Content-Type: application/json' \\\n  -d ${shellQuote(body)} \\\n  ${shellQuote(apiUrl('/api/runs'))}`;
 }
 
-/** Saves the log as NDJSON. That of a run that has ended comes from the server, whole; of a live one it is what has come so far, since
- * the server's answer would have no end.
+/** Saves the log as NDJSON: the full log from the server if the run has ended, else the events received so far, since the server's response
+ * would not end.
  * @param {import('./live_run.js').LiveRun} run */
 export async function download(run) {
   const name = `${run.id}.ndjson`;
   if (!run.model.done) {
-    const lines = run.lines.slice(run.forgotten).map((line) => `${line}\n`);
+    const lines = run.lines.slice(run.droppedCount).map((line) => `${line}\n`);
     return save(new Blob(lines, { type: 'application/x-ndjson' }), name);
   }
-  const response = await fetch(address(`${run.path}/events`), {
-    headers: headers({ Accept: 'application/x-ndjson' }), cache: 'no-store', credentials: 'omit',
+  const response = await fetch(apiUrl(`${run.path}/events`), {
+    headers: authHeaders({ Accept: 'application/x-ndjson' }), cache: 'no-store', credentials: 'omit',
   });
-  if (!response.ok) throw await problemOf(response);
-  // The browser keeps a large one on disk.
+  if (!response.ok) throw await readProblem(response);
+  // Browsers keep large blobs on disk.
   return save(await response.blob(), name);
 }
 

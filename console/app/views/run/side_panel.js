@@ -1,36 +1,31 @@
-// Beside the conversation: the plan, what the run is and has used, and where to jump to.
-
+/** The side panel: plan, usage, details and timeline. */
+import { agentName } from '../../agent_names.js';
 import { duration, money, number } from '../../format.js';
 import { html } from '../../html.js';
 import { t } from '../../i18n.js';
 import { Icon } from '../../icons.js';
-import { Ago } from '../../ui/misc.js';
-import { requestTitle } from './requests.js';
-import { PlanList } from './conversation_item.js';
-import { ICONS } from './tool_card.js';
-import { exactly, oneLine, visible } from './sanitize.js';
-import { WindowList } from './variable_height_list.js';
+import { RelativeTime } from '../../ui/time.js';
+import { PlanList, planProgress } from './plan.js';
+import { requestTitle } from './request_text.js';
+import { sanitize, sanitizeLine, summarize } from './sanitize.js';
+import { TOOL_ICONS } from './tool_card.js';
+import { VariableHeightList } from './variable_height_list.js';
 
 /** @typedef {import('./run_model.js').Item} Item */
 
 /** @param {{ run: import('./live_run.js').LiveRun, jumpTo: (item: number) => void }} props */
-export function Side({ run, jumpTo }) {
+export function SidePanel({ run, jumpTo }) {
   const { model } = run;
   return html`<aside class="run-side" aria-label=${t('run.panel')}>
-    ${model.plan && html`<section><h2>${t('run.plan')} <span class="faint">${progress(model.plan.entries)}</span></h2><${PlanList} entries=${model.plan.entries} /></section>`}
+    ${model.plan && html`<section><h2>${t('run.plan')} <span class="faint">${planProgress(model.plan.entries)}</span></h2><${PlanList} entries=${model.plan.entries} /></section>`}
     <${Usage} usage=${model.usage} />
-    <${Facts} run=${run} />
-    <section class="timeline"><h2>${t('run.timeline')} <span class="faint">${number(model.marks.length)}</span></h2>
-      <${WindowList} class="timeline-list" count=${model.marks.length} estimate=${28} label=${t('run.timeline')} follows=${true}
-        keyOf=${(/** @type {number} */ index) => index} row=${(/** @type {number} */ index) => html`<${Mark} item=${model.items[model.marks[index]]}
-          rev=${model.items[model.marks[index]].rev} onClick=${() => jumpTo(model.marks[index])} />`} />
+    <${Details} run=${run} />
+    <section class="timeline"><h2>${t('run.timeline')} <span class="faint">${number(model.timeline.length)}</span></h2>
+      <${VariableHeightList} class="timeline-list" count=${model.timeline.length} estimate=${28} label=${t('run.timeline')} follows=${true}
+        keyOf=${(/** @type {number} */ index) => index} row=${(/** @type {number} */ index) => html`<${TimelineEntry} item=${model.items[model.timeline[index]]}
+          rev=${model.items[model.timeline[index]].rev} onClick=${() => jumpTo(model.timeline[index])} />`} />
     </section>
   </aside>`;
-}
-
-/** @param {import('./run_model.js').PlanEntry[]} entries */
-export function progress(entries) {
-  return `${entries.filter(({ status }) => status === 'completed').length}/${entries.length}`;
 }
 
 /** @param {{ usage: import('./run_model.js').RunEvent | null }} props */
@@ -38,8 +33,8 @@ function Usage({ usage }) {
   if (!usage) return null;
   const rows = [
     ['run.usage.input', number(usage.input_tokens)],
-    ['run.usage.cacheRead', usage.cache_read_tokens ? number(usage.cache_read_tokens) : ''],
-    ['run.usage.cacheWrite', usage.cache_write_tokens ? number(usage.cache_write_tokens) : ''],
+    ['run.usage.cache_read', usage.cache_read_tokens ? number(usage.cache_read_tokens) : ''],
+    ['run.usage.cache_write', usage.cache_write_tokens ? number(usage.cache_write_tokens) : ''],
     ['run.usage.output', number(usage.output_tokens)],
     ['run.usage.reasoning', usage.reasoning_tokens ? number(usage.reasoning_tokens) : ''],
     ['run.usage.cost', usage.cost_usd === undefined ? '' : `${usage.cost_is_estimate ? '≈ ' : ''}${money(usage.cost_usd)}`],
@@ -48,51 +43,51 @@ function Usage({ usage }) {
 }
 
 /** @param {{ run: import('./live_run.js').LiveRun }} props */
-function Facts({ run }) {
+function Details({ run }) {
   const record = run.record.value;
   if (!record) return null;
   const { started, done } = run.model;
   const labels = Object.entries(record.labels ?? {}).map(([name, value]) => `${name}=${value}`).join(', ');
   const rows = [
-    ['run.fact.agent', `${record.agent_type} ${started?.agent_version ?? ''}`.trim()],
-    ['run.fact.model', started?.model ?? record.model ?? ''],
-    ['run.fact.folder', record.working_dir],
-    ['run.fact.mode', t(`run.permissionMode.${record.permission_mode}`)],
-    ['run.fact.owner', record.owner],
-    ['run.fact.created', html`<${Ago} time=${record.created_at} />`],
-    ['run.fact.took', done ? duration(done.duration_ms) : ''],
-    ['run.fact.limit', record.timeout_secs ? duration(record.timeout_secs * 1000) : ''],
-    ['run.fact.labels', labels],
-    ['run.fact.session', html`<a href=${`#/sessions/${encodeURIComponent(record.session_id)}`}>${record.session_id.slice(0, 12)}…</a>`],
+    ['run.detail.agent', `${agentName(record.agent_type)} ${started?.agent_version ?? ''}`.trim()],
+    ['run.detail.model', started?.model ?? record.model ?? ''],
+    ['run.detail.working_dir', record.working_dir],
+    ['run.detail.mode', t(`mode.${record.permission_mode}`)],
+    ['run.detail.owner', record.owner],
+    ['run.detail.created', html`<${RelativeTime} time=${record.created_at} />`],
+    ['run.detail.duration', done ? duration(done.duration_ms) : ''],
+    ['run.detail.timeout', record.timeout_secs ? duration(record.timeout_secs * 1000) : ''],
+    ['run.detail.labels', labels],
+    ['run.detail.session', html`<a href=${`#/sessions/${encodeURIComponent(record.session_id)}`}>${record.session_id.slice(0, 12)}…</a>`],
   ];
-  return html`<section><h2>${t('run.facts')}</h2><${Table} rows=${rows} /></section>`;
+  return html`<section><h2>${t('run.details')}</h2><${Table} rows=${rows} /></section>`;
 }
 
-/** @param {{ rows: [string, any][] }} props */
+/** @param {{ rows: [string, any][] }} props text keys and values; empty values are skipped */
 function Table({ rows }) {
-  return html`<dl class="about">${rows.filter(([, value]) => value !== '').map(([name, value]) => html`<div><dt>${t(name)}</dt>
-    <dd>${typeof value === 'string' ? exactly(value) : value}</dd></div>`)}</dl>`;
+  return html`<dl class="details">${rows.filter(([, value]) => value !== '').map(([key, value]) => html`<div><dt>${t(key)}</dt>
+    <dd>${typeof value === 'string' ? sanitizeLine(value) : value}</dd></div>`)}</dl>`;
 }
 
-/** @param {{ item: Item, onClick: () => void }} props */
-function Mark({ item, onClick }) {
-  const { icon, title, tone } = looks(item);
-  return html`<button type="button" class="jump" data-tone=${tone} onClick=${onClick}><${Icon} name=${icon} size=${14} /><span>${title || '…'}</span></button>`;
+/** @param {{ item: Item, rev: number, onClick: () => void }} props */
+function TimelineEntry({ item, onClick }) {
+  const { icon, title, tone } = describe(item);
+  return html`<button type="button" class="timeline-entry" data-tone=${tone} onClick=${onClick}><${Icon} name=${icon} size=${14} /><span>${title || '…'}</span></button>`;
 }
 
 /** @param {Item} item @returns {{ icon: string, title: string, tone?: string }} */
-function looks(item) {
+function describe(item) {
   switch (item.kind) {
-    case 'user': return { icon: 'user', title: oneLine(item.text, 80), tone: 'strong' };
-    case 'text': return { icon: 'sessions', title: oneLine(item.text.pieces[0]?.slice(0, 200) ?? '', 80) };
-    case 'tool': return { icon: ICONS[item.tool] ?? 'tool', title: oneLine(item.title || item.name, 80), tone: item.status === 'error' || item.status === 'denied' ? 'error' : 'faint' };
-    case 'change': return { icon: 'edit', title: oneLine(item.path, 80), tone: 'faint' };
+    case 'user': return { icon: 'user', title: summarize(item.text, 80), tone: 'strong' };
+    case 'text': return { icon: 'sessions', title: summarize(item.text.pieces[0]?.slice(0, 200) ?? '', 80) };
+    case 'tool': return { icon: TOOL_ICONS[item.toolKind] ?? 'tool', title: summarize(item.title || item.tool, 80), tone: item.status === 'error' || item.status === 'denied' ? 'error' : 'faint' };
+    case 'file_change': return { icon: 'edit', title: summarize(item.path, 80), tone: 'faint' };
     case 'plan': return { icon: 'list', title: t('run.plan') };
     case 'permission': return { icon: 'shield', title: requestTitle(item) };
     case 'question': return { icon: 'question', title: requestTitle(item) };
-    case 'error': return { icon: 'warning', title: oneLine(item.message, 80), tone: 'error' };
-    case 'done': return { icon: 'check', title: t(`state.${item.done.status}`), tone: item.done.status === 'completed' ? 'strong' : 'error' };
-    case 'said': return { icon: 'info', title: oneLine(item.text, 80), tone: 'faint' };
-    default: return { icon: 'info', title: visible(item.kind), tone: 'faint' };
+    case 'agent_error': return { icon: 'warning', title: summarize(item.message, 80), tone: 'error' };
+    case 'done': return { icon: 'check', title: t(`status.${item.done.status}`), tone: item.done.status === 'completed' ? 'strong' : 'error' };
+    case 'program_message': return { icon: 'info', title: summarize(item.text, 80), tone: 'faint' };
+    default: return { icon: 'info', title: sanitize(item.kind), tone: 'faint' };
   }
 }

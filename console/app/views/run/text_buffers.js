@@ -1,11 +1,11 @@
-// Text that comes in pieces: kept as pieces, joined when somebody looks.
+/** Buffers for streamed text. */
 
-/** How much is kept of a text that nobody reads to its end, in characters: its beginning, and the end that moves on. */
-const HEAD = 512 * 1024;
-const TAIL = 64 * 1024;
+/** How much of a long output is kept at its start and at its end, in characters. */
+const MAX_HEAD = 512 * 1024;
+const MAX_TAIL = 64 * 1024;
 
-/** A text that grows. Appending costs the same however long it is. */
-export class Pieces {
+/** A growing text. Appending takes constant time; the pieces are joined when the text is read. */
+export class TextBuffer {
   constructor() {
     /** @type {string[]} */
     this.pieces = [];
@@ -25,98 +25,100 @@ export class Pieces {
   }
 }
 
-/** A tool's output or a program's log. Of a long one the middle is left out, so that one run cannot take all of a browser's memory. */
-export class Output {
+/** The output of a tool or a log. Memory is bounded: of a long one, the middle is dropped. */
+export class CappedText {
   constructor() {
-    this.head = new Pieces();
+    this.head = new TextBuffer();
     /** @type {string[]} */
     this.tail = [];
     this.tailLength = 0;
-    /** All that has come, in characters. */
+    /** Length of the full text, in characters. */
     this.length = 0;
   }
 
   /** @param {string} piece */
   append(piece) {
     this.length += piece.length;
-    const room = HEAD - this.head.length;
+    const room = MAX_HEAD - this.head.length;
     if (piece.length <= room) return this.head.append(piece);
     if (room > 0) this.head.append(piece.slice(0, room));
-    const rest = piece.slice(Math.max(room, piece.length - TAIL));
+    const rest = piece.slice(Math.max(room, piece.length - MAX_TAIL));
     this.tail.push(rest);
     this.tailLength += rest.length;
-    // Whole pieces are dropped, so up to one piece more than TAIL is kept.
-    let drop = 0;
-    while (this.tailLength - this.tail[drop].length >= TAIL) this.tailLength -= this.tail[drop++].length;
-    if (drop) this.tail.splice(0, drop);
+    // Only whole pieces are dropped, so the tail may exceed MAX_TAIL by one piece.
+    let dropCount = 0;
+    while (this.tailLength - this.tail[dropCount].length >= MAX_TAIL) this.tailLength -= this.tail[dropCount++].length;
+    if (dropCount) this.tail.splice(0, dropCount);
   }
 
-  /** How many characters are missing between beginning and end. */
+  /** The number of dropped characters between head and tail. */
   get omitted() {
     return this.length - this.head.length - this.tailLength;
   }
 
-  /** The beginning, and what is there of the end. */
+  /** The kept start and end. */
   parts() {
     return { head: this.head.toString(), tail: this.tail.join('') };
   }
 }
 
-/** A message is cut into sections at blank lines once they are this long: each is a row of its own, so that a growing message is
- * rendered anew only at its end and a long one only where it is looked at. */
-const SECTION = 1_500;
-/** Where no blank line comes, in a long block of code for example, any line's end will do, */
-const LONG_SECTION = 12_000;
-/** and at last any place. */
-const LONGEST_SECTION = 24_000;
+/**
+ * Messages are split into sections, which are rows of their own: of a growing message only the last section is rendered again, of a long one
+ * only the visible sections. A section of this many characters ends at the next blank line,
+ */
+const SOFT_LIMIT = 1_500;
+/** of this many at the next line break (a long code block has no blank lines to split at), */
+const LINE_LIMIT = 12_000;
+/** and of this many at any character. */
+const HARD_LIMIT = 24_000;
 
-/** Where in a growing markdown text a new section may begin: reads each character once. */
-export class Cutter {
+/** Finds section boundaries in streamed markdown. Reads each character once. */
+export class SectionSplitter {
   constructor() {
-    /** Length of the present section. */
+    /** Length of the current section. */
     this.length = 0;
-    /** The line that began the block of code in which the text is. */
+    /** The opening line of the current code block; empty outside of one. */
     this.fence = '';
-    /** The beginning of the present line, as far as it tells what the line is. */
+    /** The first 64 characters of the current line. */
     this.line = '';
     this.isBlank = true;
     this.afterBlank = false;
   }
 
-  /** Takes in a piece, and gives the places in it at which sections begin, each with the fence that is open there.
+  /** Adds a piece. Returns the indexes in it at which sections start, with the code fence that is open there.
    * @param {string} piece
-   * @returns {{ at: number, fence: string }[]} */
+   * @returns {{ index: number, fence: string }[]} */
   feed(piece) {
-    /** @type {{ at: number, fence: string }[]} */
-    const cuts = [];
-    for (let at = 0; at < piece.length; at++) {
-      const letter = piece[at];
-      if (this.mayCutBefore(letter)) {
-        cuts.push({ at, fence: this.fence });
+    /** @type {{ index: number, fence: string }[]} */
+    const boundaries = [];
+    for (let index = 0; index < piece.length; index++) {
+      const char = piece[index];
+      if (this.canSplitBefore(char)) {
+        boundaries.push({ index, fence: this.fence });
         this.length = 0;
       }
       this.length += 1;
-      this.look(letter);
+      this.track(char);
     }
-    return cuts;
+    return boundaries;
   }
 
-  /** @param {string} letter */
-  mayCutBefore(letter) {
-    if (this.length < SECTION) return false;
+  /** @param {string} char */
+  canSplitBefore(char) {
+    if (this.length < SOFT_LIMIT) return false;
     const atLineStart = this.line === '' && this.isBlank;
-    // What is indented belongs to the list item above.
-    if (atLineStart && this.afterBlank && !this.fence && letter > ' ') return true;
-    if (this.length >= LONG_SECTION && atLineStart) return true;
-    // Never between the halves of a pair.
-    return this.length >= LONGEST_SECTION && !(letter >= '\udc00' && letter <= '\udfff');
+    // Indented text belongs to the list item above.
+    if (atLineStart && this.afterBlank && !this.fence && char > ' ') return true;
+    if (this.length >= LINE_LIMIT && atLineStart) return true;
+    // Never inside a surrogate pair.
+    return this.length >= HARD_LIMIT && !(char >= '\udc00' && char <= '\udfff');
   }
 
-  /** @param {string} letter */
-  look(letter) {
-    if (letter !== '\n') {
-      if (this.line.length < 64) this.line += letter;
-      if (letter > ' ') this.isBlank = false;
+  /** Tracks lines and code fences. @param {string} char */
+  track(char) {
+    if (char !== '\n') {
+      if (this.line.length < 64) this.line += char;
+      if (char > ' ') this.isBlank = false;
       return;
     }
     const mark = /^ {0,3}(`{3,}|~{3,})(.*)/.exec(this.line);

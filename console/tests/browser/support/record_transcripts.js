@@ -1,14 +1,13 @@
-// Writes tests/transcripts anew: logs of runs on the real server, which the model's tests read. Run it by hand when events change.
-
+/** Records tests/transcripts: logs of runs on the real server, used by the unit tests. Run it by hand when events change. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PROMPT, rich } from './sample_run.js';
-import { calls, gives, speaks } from './agent_script.js';
+import { PROMPT, sampleScript } from './sample_run.js';
+import { assistantMessage, toolCall, toolResult } from './agent_script.js';
 import { Server } from './server.js';
 
 const server = await Server.start();
 try {
-  /** Answers what a run asks until it ends. @param {string} name @param {string} id @param {(request: any) => unknown} [answer] */
+  /** Answers requests until the run ends, and saves its log. @param {string} name @param {string} id @param {(request: any) => unknown} [answer] */
   const record = async (name, id, answer = () => ({ decision: 'allow_once' })) => {
     for (;;) {
       const { status } = await server.get(`/api/runs/${id}?wait=1`);
@@ -19,19 +18,19 @@ try {
         break;
       }
     }
-    const lines = (await server.events(id)).map((event) => JSON.stringify(event).replaceAll(server.folder, '/tmp/project'));
+    const lines = (await server.events(id)).map((event) => JSON.stringify(event).replaceAll(server.dir, '/tmp/project'));
     await writeFile(join(import.meta.dirname, '../../transcripts', `${name}.ndjson`), `${lines.join('\n')}\n`);
   };
-  await record('sample_run', await server.stage(PROMPT, rich(join(server.folder, 'work')), { permission_mode: 'ask' }));
-  await record('denied', await server.run('permission Write {"file_path":"/etc/hosts","content":"x"}\nsay Then not.\nresult no', { permission_mode: 'ask' }),
+  await record('sample_run', await server.runScript(PROMPT, sampleScript(join(server.dir, 'work')), { permission_mode: 'ask' }));
+  await record('denied', await server.createRun('permission Write {"file_path":"/etc/hosts","content":"x"}\nsay Then not.\nresult no', { permission_mode: 'ask' }),
     () => ({ decision: 'deny', message: 'Not there.' }));
-  await record('question', await server.run('question Which colour?|red|blue\nsay Thank you.\nresult ok'), () => ({ answers: ['blue'] }));
-  await record('demo', await server.run('create hello.py', { agent_type: 'demo' }));
-  await record('failed', await server.run(`${speaks('I begin.', 'Shall I?')}\nstderr it burns\nbytes 7b22ff\n${calls('c', 'Bash', { command: 'sleep 9' })}\nexit 3`));
-  const nested = [calls('a', 'Task', { description: 'Look around', prompt: '-' }), calls('b', 'Grep', { pattern: 'x' }, 'a'), gives('b', 'nothing', { parent: 'a' }),
-    gives('a', 'Nothing there.'), 'result ok'].join('\n');
-  await record('sub_agent', await server.run(nested));
-  const live = await server.run('say one\nuntil-interrupt\nresult never');
+  await record('question', await server.createRun('question Which color?|red|blue\nsay Thank you.\nresult ok'), () => ({ answers: ['blue'] }));
+  await record('demo', await server.createRun('create hello.py', { agent_type: 'demo' }));
+  await record('failed', await server.createRun(`${assistantMessage('I begin.', 'Shall I?')}\nstderr it burns\nbytes 7b22ff\n${toolCall('c', 'Bash', { command: 'sleep 9' })}\nexit 3`));
+  const nested = [toolCall('a', 'Task', { description: 'Look around', prompt: '-' }), toolCall('b', 'Grep', { pattern: 'x' }, 'a'), toolResult('b', 'nothing', { parent: 'a' }),
+    toolResult('a', 'Nothing there.'), 'result ok'].join('\n');
+  await record('sub_agent', await server.createRun(nested));
+  const live = await server.createRun('say one\nuntil-interrupt\nresult never');
   await server.post(`/api/runs/${live}/messages`, { text: 'say two\nresult two', mode: 'interrupt' });
   await record('interrupted', live);
 } finally {
