@@ -1,8 +1,7 @@
-//! The floor: the least program that could do the job. What the agent writes goes from its pipe to every socket as it is, without
-//! being looked at, kept or numbered.
+//! The floor: a minimal relay, as a lower bound for comparison. It copies the agent's output from the pipe to every socket, without
+//! parsing, storing or numbering it.
 //!
-//! It begins when the readers that it was told of have come, and ends when the agent does. Who reads slowly holds up all others; it
-//! is a measure, not a server.
+//! It starts the agent when the given number of readers has connected, and ends with the agent. A slow reader blocks all others.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -11,35 +10,35 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-/// As much as a pipe holds.
-const BLOCK: usize = 64 * 1024;
-const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+/// The capacity of a pipe.
+const BUFFER_SIZE: usize = 64 * 1024;
+const RESPONSE_HEADERS: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
 
-/// Says its address in one line, waits for `readers`, and passes on what `agent` makes of `prompt`.
+/// Prints its address in one line, waits for `readers` connections, and relays the output of `agent` for `prompt`.
 ///
 /// # Errors
-/// If the agent cannot be started, or a reader goes away before it has asked.
-pub(crate) fn be(agent: &Path, prompt: &str, readers: usize) -> anyhow::Result<()> {
+/// If the agent cannot be started, or a reader disconnects before its request is complete.
+pub(crate) fn run(agent: &Path, prompt: &str, readers: usize) -> anyhow::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     writeln!(io::stdout(), "{}", listener.local_addr()?)?;
-    let mut sockets: Vec<TcpStream> = (0..readers).map(|_| greet(&listener)).collect::<io::Result<_>>()?;
+    let mut sockets: Vec<TcpStream> = (0..readers).map(|_| accept_reader(&listener)).collect::<io::Result<_>>()?;
 
     let mut child = Command::new(agent).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-    let mut input = child.stdin.take().ok_or_else(|| io::Error::other("the agent has no input"))?;
+    let mut input = child.stdin.take().ok_or_else(|| io::Error::other("no pipe"))?;
     writeln!(input, "{}", json!({ "type": "user", "message": { "role": "user", "content": prompt } }))?;
     drop(input);
-    let mut output = child.stdout.take().ok_or_else(|| io::Error::other("the agent has no output"))?;
+    let mut output = child.stdout.take().ok_or_else(|| io::Error::other("no pipe"))?;
 
-    let mut block = vec![0; BLOCK];
+    let mut buffer = vec![0; BUFFER_SIZE];
     loop {
-        let count = output.read(&mut block)?;
+        let count = output.read(&mut buffer)?;
         if count == 0 {
             break;
         }
         let size = format!("{count:x}\r\n");
         for socket in &mut sockets {
-            let chunk = [IoSlice::new(size.as_bytes()), IoSlice::new(&block[..count]), IoSlice::new(b"\r\n")];
-            // Who has all it wanted may go; whether it has, it tells the driver.
+            let chunk = [IoSlice::new(size.as_bytes()), IoSlice::new(&buffer[..count]), IoSlice::new(b"\r\n")];
+            // A reader may disconnect when it is complete; it reports lost events to the driver itself.
             let _ = write_all(socket, chunk);
         }
     }
@@ -47,24 +46,24 @@ pub(crate) fn be(agent: &Path, prompt: &str, readers: usize) -> anyhow::Result<(
         let _ = socket.write_all(b"0\r\n\r\n");
     }
     child.wait()?;
-    // As long as the driver wants to look at this process.
+    // Keeps the process alive until the driver has read its CPU time.
     io::stdin().read_to_end(&mut Vec::new())?;
     Ok(())
 }
 
-/// Lets a reader in, once it has asked.
-fn greet(listener: &TcpListener) -> io::Result<TcpStream> {
+/// Accepts a connection, reads the request and sends the response headers.
+fn accept_reader(listener: &TcpListener) -> io::Result<TcpStream> {
     let (mut socket, _) = listener.accept()?;
     socket.set_nodelay(true)?;
     let mut request = Vec::new();
-    let mut piece = [0; 1024];
+    let mut chunk = [0; 1024];
     while !request.ends_with(b"\r\n\r\n") {
-        match socket.read(&mut piece)? {
+        match socket.read(&mut chunk)? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            count => request.extend_from_slice(&piece[..count]),
+            count => request.extend_from_slice(&chunk[..count]),
         }
     }
-    socket.write_all(HEAD)?;
+    socket.write_all(RESPONSE_HEADERS)?;
     Ok(socket)
 }
 

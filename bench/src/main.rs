@@ -1,15 +1,17 @@
-//! The benchmark of `OpenRunner`. One program in four roles, so that a single build is all it needs:
+//! The benchmark of `OpenRunner`: one program in four roles.
 //!
-//! - the *driver*, which starts everything, measures, and prints the table: what a person runs;
-//! - the [`agent`], which it becomes when it is started by the name of one;
-//! - the [`reader`] of thousands of streams, and the [`floor`] to compare with, by a hidden first argument.
+//! - the [`driver`] starts the other processes, measures, and prints the results; this is what users run;
+//! - the scripted [`agent`], if the program is started under the name of an agent;
+//! - the [`reader`] of thousands of streams, and the [`floor`], a minimal relay to compare with, by a hidden first argument.
 //!
-//! `cargo run --release -p openrunner-bench -- --help` tells the rest.
+//! See `cargo run --release --package openrunner-bench -- --help`.
 
 mod agent;
 mod driver;
 mod floor;
 mod histogram;
+#[cfg(test)]
+mod imports;
 mod mark;
 mod reader;
 mod script;
@@ -20,12 +22,12 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-/// The hidden first arguments.
+/// Hidden first arguments, which select a role.
 const READER: &str = "reader";
 const FLOOR: &str = "floor";
 
 fn main() -> ExitCode {
-    match play() {
+    match run() {
         Ok(code) => code,
         Err(error) => {
             eprintln!("openrunner-bench: {error:#}");
@@ -34,19 +36,19 @@ fn main() -> ExitCode {
     }
 }
 
-fn play() -> anyhow::Result<ExitCode> {
+fn run() -> anyhow::Result<ExitCode> {
     let args: Vec<String> = std::env::args().collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
-    if let Some(name) = args.first().and_then(|program| agent::Name::of_program(program.as_ref())) {
-        // Whoever stops reading has stopped us: that is an end, not a failure.
-        return Ok(agent::be(name, &args[1..]).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS));
+    if let Some(program) = args.first().and_then(|path| agent::AgentProgram::from_path(path.as_ref())) {
+        // Errors are not printed: usually the server has closed the pipe to stop the agent.
+        return Ok(agent::run(program, &args[1..]).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS));
     }
     match words.as_slice() {
-        [_, READER] => reader::be()?,
+        [_, READER] => reader::run()?,
         [_, FLOOR, agent, readers] => {
             let mut prompt = String::new();
             io::stdin().lock().read_line(&mut prompt)?;
-            floor::be(Path::new(agent), prompt.trim_end(), readers.parse()?)?;
+            floor::run(Path::new(agent), prompt.trim_end(), readers.parse()?)?;
         }
         _ => return driver::run(&driver::Args::parse()),
     }

@@ -1,23 +1,23 @@
-//! The mark in the text of an event: which one it is and when it was written, so that a reader can tell what is missing, what came
-//! twice, and how long it took.
+//! The mark in the text of an event: its number and the time of its write, so that a reader can detect missing and repeated events and measure
+//! the latency.
 //!
 //! ```text
 //! mark:00000012:0000123456789012
-//!      number   monotonic nanoseconds, the same clock in every process of a machine
+//!      number   monotonic nanoseconds, the same clock in all processes of a machine
 //! ```
-//! The width is fixed, so the agent makes a line once and only overwrites the digits.
+//! The width is fixed, so the agent builds a line once and then only overwrites the digits.
 
 use memchr::memmem::Finder;
 use rustix::time::{ClockId, clock_gettime};
 
-/// Bytes of a mark.
-pub(crate) const LEN: usize = PREFIX.len() + NUMBER + 1 + NANOS;
+/// Length of a mark in bytes.
+pub(crate) const LEN: usize = PREFIX.len() + NUMBER_LEN + 1 + NANOS_LEN;
 
 const PREFIX: &[u8] = b"mark:";
-const NUMBER: usize = 8;
-const NANOS: usize = 16;
+const NUMBER_LEN: usize = 8;
+const NANOS_LEN: usize = 16;
 
-/// Which event of an agent this is, from 0, and when it was written.
+/// The number of an agent's event, from 0, and the time of its write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mark {
     pub(crate) number: u64,
@@ -25,30 +25,30 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    /// The text of a mark, to be made before the first event is.
+    /// A mark to be overwritten later.
     pub(crate) fn placeholder() -> String {
         let mut text = vec![0; LEN];
         Self { number: 0, nanos: 0 }.write(&mut text);
         String::from_utf8_lossy(&text).into_owned()
     }
 
-    /// Writes the mark over `place`, which must be [`LEN`] bytes long. Numbers from 100 million on begin anew at 0.
-    pub(crate) fn write(self, place: &mut [u8]) {
-        place[..PREFIX.len()].copy_from_slice(PREFIX);
-        digits(self.number, &mut place[PREFIX.len()..][..NUMBER]);
-        place[PREFIX.len() + NUMBER] = b':';
-        digits(self.nanos, &mut place[PREFIX.len() + NUMBER + 1..][..NANOS]);
+    /// Writes the mark to `buffer`, which must be [`LEN`] bytes long. Numbers wrap around at 100 million.
+    pub(crate) fn write(self, buffer: &mut [u8]) {
+        buffer[..PREFIX.len()].copy_from_slice(PREFIX);
+        write_digits(self.number, &mut buffer[PREFIX.len()..][..NUMBER_LEN]);
+        buffer[PREFIX.len() + NUMBER_LEN] = b':';
+        write_digits(self.nanos, &mut buffer[PREFIX.len() + NUMBER_LEN + 1..][..NANOS_LEN]);
     }
 }
 
-fn digits(mut value: u64, place: &mut [u8]) {
-    for digit in place.iter_mut().rev() {
+fn write_digits(mut value: u64, buffer: &mut [u8]) {
+    for digit in buffer.iter_mut().rev() {
         *digit = b'0' + u8::try_from(value % 10).unwrap_or(0);
         value /= 10;
     }
 }
 
-/// Looks for marks.
+/// Searches for marks.
 pub(crate) struct Search(Finder<'static>);
 
 impl Search {
@@ -56,21 +56,17 @@ impl Search {
         Self(Finder::new(PREFIX))
     }
 
-    /// The first mark in a line, if there is one.
+    /// Returns the first mark in a line.
     pub(crate) fn find(&self, line: &[u8]) -> Option<Mark> {
         let rest = line.get(self.0.find(line)? + PREFIX.len()..)?;
-        let number = number(rest.get(..NUMBER)?)?;
-        let nanos = number_after_colon(rest.get(NUMBER..=NUMBER + NANOS)?)?;
+        let number = parse_number(rest.get(..NUMBER_LEN)?)?;
+        let nanos = rest.get(NUMBER_LEN..=NUMBER_LEN + NANOS_LEN)?.strip_prefix(b":").and_then(parse_number)?;
         Some(Mark { number, nanos })
     }
 }
 
-fn number_after_colon(text: &[u8]) -> Option<u64> {
-    text.strip_prefix(b":").and_then(number)
-}
-
-/// A plain decimal number without a sign; `None` for anything else and for an empty text.
-pub(crate) fn number(text: &[u8]) -> Option<u64> {
+/// Parses an unsigned decimal number without a sign. Returns `None` for any other text, including an empty one.
+pub(crate) fn parse_number(text: &[u8]) -> Option<u64> {
     if text.is_empty() {
         return None;
     }
@@ -80,7 +76,7 @@ pub(crate) fn number(text: &[u8]) -> Option<u64> {
     })
 }
 
-/// The present moment in nanoseconds of the monotonic clock.
+/// The current time of the monotonic clock, in nanoseconds.
 pub(crate) fn now() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
@@ -91,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_is_found_again_in_the_middle_of_a_line() {
+    fn a_mark_is_found_in_the_middle_of_a_line() {
         let mut text = vec![0; LEN];
         let mark = Mark { number: 99_999, nanos: 1_234_567_890_123 };
         mark.write(&mut text);
@@ -100,9 +96,9 @@ mod tests {
     }
 
     #[test]
-    fn half_a_mark_and_other_text_are_none() {
-        let whole = Mark::placeholder();
-        for text in ["", "mark:", &whole[..LEN - 1], "mark:0000x000:0000000000000000"] {
+    fn incomplete_marks_and_other_text_are_not_found() {
+        let mark = Mark::placeholder();
+        for text in ["", "mark:", &mark[..LEN - 1], "mark:0000x000:0000000000000000"] {
             assert_eq!(Search::new().find(text.as_bytes()), None, "{text}");
         }
     }

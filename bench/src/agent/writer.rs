@@ -1,6 +1,6 @@
-//! Writes marked lines, at a rate or at full speed, with as little work for each as can be: the agent must not be what limits.
+//! Writes marked lines at a given rate or at full speed, with minimal work per line, so that the agent is not the bottleneck.
 //!
-//! Each line is a write of its own, as the real programs do it: what a server finds in the pipe at once depends on that.
+//! Each line is a separate write, as in the real programs, because that determines how much a server finds in the pipe at once.
 
 use std::io::{self, Write};
 use std::ops::Range;
@@ -10,39 +10,39 @@ use memchr::memmem;
 
 use crate::mark::{self, Mark};
 
-/// A line in which the mark is overwritten again and again.
+/// A line whose mark is overwritten for each event.
 struct Template {
     line: Vec<u8>,
-    mark: usize,
+    mark_offset: usize,
 }
 
 impl Template {
     fn new(line: &str) -> io::Result<Self> {
-        let mark = memmem::find(line.as_bytes(), Mark::placeholder().as_bytes());
-        let mark = mark.ok_or_else(|| io::Error::other("the line of an event has no mark"))?;
-        Ok(Self { line: format!("{line}\n").into_bytes(), mark })
+        let mark_offset = memmem::find(line.as_bytes(), Mark::placeholder().as_bytes());
+        let mark_offset = mark_offset.ok_or_else(|| io::Error::other("event line without a mark"))?;
+        Ok(Self { line: format!("{line}\n").into_bytes(), mark_offset })
     }
 
-    fn marked(&mut self, number: u64, nanos: u64) -> &[u8] {
-        Mark { number, nanos }.write(&mut self.line[self.mark..][..mark::LEN]);
+    fn with_mark(&mut self, number: u64, nanos: u64) -> &[u8] {
+        Mark { number, nanos }.write(&mut self.line[self.mark_offset..][..mark::LEN]);
         &self.line
     }
 }
 
-/// Writes the line once for each of these numbers. `rate` is in lines a second, 0 is without a bound.
+/// Writes the line once per number. `rate` is in lines per second; 0 is unlimited.
 ///
 /// # Errors
-/// If whoever reads has gone.
+/// If writing fails, for example because the reader has closed the pipe.
 pub(super) fn write_events(line: &str, numbers: Range<u64>, rate: u64, out: &mut impl Write) -> io::Result<()> {
     let mut template = Template::new(line)?;
-    let begun = mark::now();
+    let started = mark::now();
     let first = numbers.start;
     for number in numbers {
-        if let Some(after) = ((number - first) * 1_000_000_000).checked_div(rate) {
+        if let Some(offset) = ((number - first) * 1_000_000_000).checked_div(rate) {
             let now = mark::now();
-            std::thread::sleep(Duration::from_nanos((begun + after).saturating_sub(now)));
+            std::thread::sleep(Duration::from_nanos((started + offset).saturating_sub(now)));
         }
-        out.write_all(template.marked(number, mark::now()))?;
+        out.write_all(template.with_mark(number, mark::now()))?;
     }
     Ok(())
 }
@@ -53,7 +53,7 @@ mod tests {
     use crate::mark::Search;
 
     #[test]
-    fn every_line_has_the_mark_of_its_number() {
+    fn each_line_has_the_mark_of_its_number() {
         let mut written = Vec::new();
         write_events(&format!("{{\"text\":\"{}\"}}", Mark::placeholder()), 7..10, 0, &mut written).unwrap();
         let search = Search::new();

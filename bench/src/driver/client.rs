@@ -1,4 +1,4 @@
-//! A client of the API: one connection, one request after the other.
+//! A minimal API client: one connection, one request at a time.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -8,10 +8,10 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
-/// Longest wait for an answer; longer than the longest `?wait=`.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// Read timeout; exceeds the longest `?wait=`.
+const READ_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// A connection with a login.
+/// A connection to the server.
 pub(super) struct Client {
     address: SocketAddrV4,
     token: String,
@@ -19,24 +19,24 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Connects without a login.
-    pub(super) fn guest(address: SocketAddrV4) -> anyhow::Result<Self> {
+    /// Connects without a token.
+    pub(super) fn anonymous(address: SocketAddrV4) -> anyhow::Result<Self> {
         Self::with_token(address, String::new())
     }
 
-    /// Connects with the token of a login.
+    /// Connects with a login token.
     pub(super) fn with_token(address: SocketAddrV4, token: String) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(READ_TIMEOUT))?;
         Ok(Self { address, token, stream: BufReader::new(stream) })
     }
 
-    /// Logs in as `admin`, which a new server allows from its own machine.
+    /// Connects and logs in as `admin`, with the default password that a new server accepts locally.
     pub(super) fn login(address: SocketAddrV4) -> anyhow::Result<Self> {
-        let mut client = Self::guest(address)?;
-        let answer = client.post("/api/auth/login", &json!({ "username": "admin", "password": "admin" }))?;
-        answer["token"].as_str().context("the login gave no token")?.clone_into(&mut client.token);
+        let mut client = Self::anonymous(address)?;
+        let login = client.post("/api/auth/login", &json!({ "username": "admin", "password": "admin" }))?;
+        login["token"].as_str().context("login response without a token")?.clone_into(&mut client.token);
         Ok(client)
     }
 
@@ -45,28 +45,28 @@ impl Client {
     }
 
     pub(super) fn get(&mut self, path: &str) -> anyhow::Result<Value> {
-        self.ask("GET", path, "")
+        self.request("GET", path, "")
     }
 
     pub(super) fn post(&mut self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        self.ask("POST", path, &body.to_string())
+        self.request("POST", path, &body.to_string())
     }
 
-    /// Waits until a run has ended and gives its status.
-    pub(super) fn end_of(&mut self, run: &str) -> anyhow::Result<String> {
+    /// Waits until a run has ended and returns its status.
+    pub(super) fn wait_for_end(&mut self, run_id: &str) -> anyhow::Result<String> {
         loop {
-            let run = self.get(&format!("/api/runs/{run}?wait=30"))?;
-            let status = run["status"].as_str().context("a run without a status")?;
+            let run = self.get(&format!("/api/runs/{run_id}?wait=30"))?;
+            let status = run["status"].as_str().context("run without a status")?;
             if !["queued", "starting", "running", "waiting", "stopping"].contains(&status) {
                 return Ok(status.to_owned());
             }
         }
     }
 
-    fn ask(&mut self, method: &str, path: &str, body: &str) -> anyhow::Result<Value> {
+    fn request(&mut self, method: &str, path: &str, body: &str) -> anyhow::Result<Value> {
         let (status, text) = self.exchange(method, path, body).with_context(|| format!("{method} {path}"))?;
         if !(200..300).contains(&status) {
-            bail!("{method} {path} was answered with {status}: {text}");
+            bail!("{method} {path} returned {status}: {text}");
         }
         Ok(serde_json::from_str(&text)?)
     }
@@ -83,10 +83,10 @@ impl Client {
         request += body;
         self.stream.get_mut().write_all(request.as_bytes())?;
 
-        let status = self.line()?.split(' ').nth(1).and_then(|status| status.parse().ok()).context("no status")?;
+        let status = self.read_line()?.split(' ').nth(1).and_then(|status| status.parse().ok()).context("invalid status line")?;
         let mut length = 0;
         loop {
-            let header = self.line()?.to_ascii_lowercase();
+            let header = self.read_line()?.to_ascii_lowercase();
             if header.is_empty() {
                 break;
             }
@@ -94,7 +94,7 @@ impl Client {
                 length = value.trim().parse()?;
             }
             if header.starts_with("transfer-encoding:") {
-                bail!("an answer that was expected whole comes in pieces");
+                bail!("unexpected chunked response");
             }
         }
         let mut text = vec![0; length];
@@ -102,10 +102,10 @@ impl Client {
         Ok((status, String::from_utf8(text)?))
     }
 
-    fn line(&mut self) -> anyhow::Result<String> {
+    fn read_line(&mut self) -> anyhow::Result<String> {
         let mut line = String::new();
         if self.stream.read_line(&mut line)? == 0 {
-            bail!("the server hung up");
+            bail!("the server closed the connection");
         }
         Ok(line.trim_end().to_owned())
     }

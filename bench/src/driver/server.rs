@@ -1,4 +1,4 @@
-//! The server under test, with folders of its own and the scripted agents.
+//! The server under test, with its own directories and the scripted agents.
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
@@ -13,34 +13,34 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::client::Client;
-use super::process::{self, Watch};
-use crate::agent::Name;
+use super::proc_stats::{self, HelperSampler};
+use crate::agent::AgentProgram;
 use crate::script::Script;
 
-/// How long a server may take to become healthy or to end.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a server may take to become healthy or to exit.
+const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// What all servers of a benchmark have in common.
+/// What all servers of a benchmark share.
 #[derive(Clone, Debug)]
-pub(super) struct Site {
+pub(super) struct TestBed {
     /// The server's program.
     pub(super) program: PathBuf,
-    /// Where the folders of the servers are made.
-    pub(super) dir: PathBuf,
-    /// In its `bin` are the scripted agents.
+    /// Parent of the servers' directories.
+    pub(super) directory: PathBuf,
+    /// The agents directory, with the scripted agents in `bin`.
     pub(super) agents: PathBuf,
 }
 
-impl Site {
-    /// Puts the scripted agents into `dir` as well.
-    pub(super) fn new(program: PathBuf, dir: PathBuf) -> anyhow::Result<Self> {
-        let agents = dir.join("agents");
+impl TestBed {
+    /// Installs the scripted agents below `directory`.
+    pub(super) fn new(program: PathBuf, directory: PathBuf) -> anyhow::Result<Self> {
+        let agents = directory.join("agents");
         fs::create_dir_all(agents.join("bin"))?;
-        for (_, name) in Name::ALL {
-            // A link would do, but then the system would show this program's name for each of them.
+        for (_, name) in AgentProgram::ALL {
+            // Copies rather than links, so that the system shows each under its own name.
             fs::copy(std::env::current_exe()?, agents.join("bin").join(name))?;
         }
-        Ok(Self { program, dir, agents })
+        Ok(Self { program, directory, agents })
     }
 
     /// The scripted `claude`.
@@ -49,70 +49,70 @@ impl Site {
     }
 }
 
-/// A server process. Dropping it kills it.
+/// A server process. Dropping it stops it.
 pub(super) struct Server {
     child: Child,
-    site: Site,
-    folder: Arc<TempDir>,
+    test_bed: TestBed,
+    directory: Arc<TempDir>,
     pub(super) address: SocketAddrV4,
-    /// From the start of the process to the first good answer.
-    pub(super) healthy_after: Duration,
-    watch: Watch,
+    /// From the start of the process to the first successful health check.
+    pub(super) time_to_healthy: Duration,
+    helper_sampler: HelperSampler,
 }
 
 impl Server {
-    /// Starts one with nothing in its folders.
-    pub(super) fn start(site: &Site) -> anyhow::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("bench-").tempdir_in(&site.dir)?;
-        fs::create_dir(folder.path().join("home"))?;
-        Self::start_in(site, Arc::new(folder))
+    /// Starts a server with empty directories.
+    pub(super) fn start(test_bed: &TestBed) -> anyhow::Result<Self> {
+        let directory = tempfile::Builder::new().prefix("bench-").tempdir_in(&test_bed.directory)?;
+        fs::create_dir(directory.path().join("home"))?;
+        Self::start_in(test_bed, Arc::new(directory))
     }
 
-    fn start_in(site: &Site, folder: Arc<TempDir>) -> anyhow::Result<Self> {
+    fn start_in(test_bed: &TestBed, directory: Arc<TempDir>) -> anyhow::Result<Self> {
         let address = free_address()?;
-        let path = folder.path();
+        let path = directory.path();
         let log = File::options().create(true).append(true).open(path.join("log"))?;
-        let mut command = Command::new(&site.program);
+        let mut command = Command::new(&test_bed.program);
         command.arg("serve").env_clear();
         for (name, value) in [
             ("PATH", "/usr/local/bin:/usr/bin:/bin".into()),
             ("HOME", path.join("home").into_os_string()),
             ("OPENRUNNER_ADDR", address.to_string().into()),
             ("OPENRUNNER_DATA_DIR", path.join("data").into_os_string()),
-            ("OPENRUNNER_AGENTS_DIR", site.agents.clone().into_os_string()),
+            ("OPENRUNNER_AGENTS_DIR", test_bed.agents.clone().into_os_string()),
             ("OPENRUNNER_MAX_RUNS", "2000".into()),
             ("OPENRUNNER_MAX_QUEUE", "20000".into()),
-            // Agents are to go with their server, whatever the default. Variables that a release does not know it does not mind.
+            // Agents must exit with their server.
             ("OPENRUNNER_ON_SHUTDOWN", "stop".into()),
             ("OPENRUNNER_MAX_CONNECTIONS", "16000".into()),
             ("OPENRUNNER_MAX_STREAMS_PER_USER", "16000".into()),
         ] {
             command.env(name, value);
         }
-        let begun = Instant::now();
+        let started = Instant::now();
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
-        if let Err(error) = await_health(address, &mut child, begun) {
+        if let Err(error) = wait_until_healthy(address, &mut child, started) {
             let _ = child.kill();
             return Err(error.context(fs::read_to_string(path.join("log")).unwrap_or_default()));
         }
-        let healthy_after = begun.elapsed();
-        let watch = Watch::begin(child.id(), site.program.clone())?;
-        Ok(Self { child, site: site.clone(), folder, address, healthy_after, watch })
+        let time_to_healthy = started.elapsed();
+        let helper_sampler = HelperSampler::start(child.id(), test_bed.program.clone())?;
+        Ok(Self { child, test_bed: test_bed.clone(), directory, address, time_to_healthy, helper_sampler })
     }
 
-    /// Ends it and starts another in its place.
+    /// Stops the server and starts another one in the same directories.
     pub(super) fn restart(mut self) -> anyhow::Result<Self> {
         self.stop()?;
-        Self::start_in(&self.site, Arc::clone(&self.folder))
+        Self::start_in(&self.test_bed, Arc::clone(&self.directory))
     }
 
     fn stop(&mut self) -> anyhow::Result<()> {
-        let pid = Pid::from_raw(self.pid().cast_signed()).context("a process has a number")?;
+        let pid = Pid::from_raw(self.pid().cast_signed()).context("invalid process id")?;
         kill_process(pid, Signal::TERM)?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while self.child.try_wait()?.is_none() {
             if Instant::now() > deadline {
-                bail!("the server does not end");
+                bail!("the server did not exit within {} s", TIMEOUT.as_secs());
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -123,34 +123,35 @@ impl Server {
         self.child.id()
     }
 
-    /// A folder for whatever a scenario needs beside the server.
-    pub(super) fn folder(&self) -> &Path {
-        self.folder.path()
+    /// The server's directory, for further files of a scenario.
+    pub(super) fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
+    /// A new client, logged in.
     pub(super) fn client(&self) -> anyhow::Result<Client> {
         Client::login(self.address)
     }
 
-    /// Resident memory now, in bytes.
+    /// Current resident memory, in bytes.
     pub(super) fn memory(&self) -> anyhow::Result<u64> {
-        process::resident(self.pid()).context("the server is gone")
+        proc_stats::resident_memory(self.pid()).context("the server has exited")
     }
 
-    /// Processor time so far, in seconds: of the server, and of the processes that it keeps beside its agents.
+    /// CPU time so far of the server and of its helpers.
     pub(super) fn cpu(&self) -> anyhow::Result<Cpu> {
-        Ok(Cpu { server: process::cpu(self.pid()).context("the server is gone")?, helpers: self.watch.cpu() })
+        Ok(Cpu { server: proc_stats::cpu(self.pid()).context("the server has exited")?, helpers: self.helper_sampler.cpu() })
     }
 
-    /// Processes that it keeps beside its agents.
+    /// Process ids of its helpers: the processes that it keeps next to its agents.
     pub(super) fn helpers(&self) -> Vec<u32> {
-        process::helpers(self.pid(), &self.site.program)
+        proc_stats::helpers(self.pid(), &self.test_bed.program)
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Gently, so that its agents go with it; what does not, is ended.
+        // A regular stop also ends its agents.
         if self.stop().is_err() {
             let _ = self.child.kill();
             let _ = self.child.wait();
@@ -158,7 +159,7 @@ impl Drop for Server {
     }
 }
 
-/// Processor time in seconds.
+/// CPU time in seconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cpu {
     pub(super) server: f64,
@@ -166,35 +167,35 @@ pub(super) struct Cpu {
 }
 
 impl Cpu {
-    /// What was used since `earlier`.
+    /// The time used since `earlier`.
     pub(super) fn since(self, earlier: Self) -> Self {
         Self { server: self.server - earlier.server, helpers: self.helpers - earlier.helpers }
     }
 }
 
-/// Asks for a run and gives its id.
-pub(super) fn create(client: &mut Client, agent: &str, script: &Script) -> anyhow::Result<String> {
-    let metadata = json!({ "agent_type": agent, "timeout_secs": 3600 });
-    let run = client.post("/api/runs", &json!({ "input": { "text": script.prompt() }, "metadata": metadata }))?;
-    Ok(run["run_id"].as_str().context("a run without an id")?.to_owned())
+/// Creates a run and returns its id.
+pub(super) fn create_run(client: &mut Client, agent_type: &str, script: &Script) -> anyhow::Result<String> {
+    let metadata = json!({ "agent_type": agent_type, "timeout_secs": 3600 });
+    let run = client.post("/api/runs", &json!({ "input": { "text": script.to_prompt() }, "metadata": metadata }))?;
+    Ok(run["run_id"].as_str().context("run without an id")?.to_owned())
 }
 
-/// Where nobody listens at the moment.
+/// A local address with a free port.
 fn free_address() -> anyhow::Result<SocketAddrV4> {
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     Ok(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
 }
 
-fn await_health(address: SocketAddrV4, child: &mut Child, begun: Instant) -> anyhow::Result<()> {
+fn wait_until_healthy(address: SocketAddrV4, child: &mut Child, started: Instant) -> anyhow::Result<()> {
     loop {
-        if Client::guest(address).and_then(|mut client| client.get("/health")).is_ok() {
+        if Client::anonymous(address).and_then(|mut client| client.get("/health")).is_ok() {
             return Ok(());
         }
         if let Some(status) = child.try_wait()? {
-            bail!("the server ended with {status}");
+            bail!("the server exited with {status}");
         }
-        if begun.elapsed() > PATIENCE {
-            bail!("the server did not become healthy");
+        if started.elapsed() > TIMEOUT {
+            bail!("the server did not become healthy within {} s", TIMEOUT.as_secs());
         }
         std::thread::sleep(Duration::from_micros(500));
     }

@@ -1,4 +1,4 @@
-//! One stream: its socket, where it stands, and what was read of it.
+//! One stream: its socket, its position, and what was read from it.
 
 use std::io;
 use std::net::SocketAddrV4;
@@ -8,15 +8,15 @@ use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, connect, recv, send, socket_with};
 
-use super::Streams;
-use super::http::Answer;
+use super::http::ResponseParser;
+use super::plan::Streams;
 use crate::histogram::Histogram;
-use crate::mark::{Search, now, number};
+use crate::mark::{Search, now, parse_number};
 
 /// Marks older than this are late, in nanoseconds.
-const LATE: u64 = 1_000_000_000;
+const LATE_NANOS: u64 = 1_000_000_000;
 
-/// What all streams together have read.
+/// Totals of all streams.
 pub(super) struct Counters {
     search: Search,
     pub(super) latency: Histogram,
@@ -24,7 +24,7 @@ pub(super) struct Counters {
     pub(super) bytes: u64,
     pub(super) missing: u64,
     pub(super) repeated: u64,
-    pub(super) disorder: u64,
+    pub(super) out_of_order: u64,
     pub(super) late: u64,
     pub(super) first_written: u64,
     pub(super) last_read: u64,
@@ -39,7 +39,7 @@ impl Counters {
             bytes: 0,
             missing: 0,
             repeated: 0,
-            disorder: 0,
+            out_of_order: 0,
             late: 0,
             first_written: u64::MAX,
             last_read: 0,
@@ -50,73 +50,74 @@ impl Counters {
 /// A stream.
 pub(super) struct Connection {
     pub(super) socket: OwnedFd,
-    answer: Answer,
-    asked: bool,
-    /// The beginning of a line whose end has not come.
+    response: ResponseParser,
+    requested: bool,
+    /// The start of an incomplete line.
     partial: Vec<u8>,
-    place: Place,
+    cursor: Cursor,
 }
 
-/// Where in its log a stream is.
-struct Place {
-    /// The number of the last event; 0 as long as there is none.
-    id: u64,
-    /// The mark that comes next.
+/// The position of a stream.
+struct Cursor {
+    /// Sequence number of the last event; 0 before the first.
+    seq: u64,
+    /// The next expected mark.
     next: u64,
     until: u64,
 }
 
-/// What came of reading.
+/// State of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// Connected or about to be; the answer's head has not come.
-    Asking,
+    /// No response headers yet.
+    Pending,
     Open,
-    /// Has all it wanted.
-    Whole,
+    /// Received all expected marks.
+    Complete,
+    /// Received a status other than 200.
     Refused(u16),
-    /// Ended too early.
-    Cut,
+    /// Ended before it was complete.
+    Disconnected,
 }
 
 impl Connection {
-    /// Begins to connect.
+    /// Starts to connect, without waiting.
     ///
     /// # Errors
-    /// If the system has no socket left.
-    pub(super) fn begin(address: SocketAddrV4, streams: &Streams) -> io::Result<Self> {
+    /// If the system cannot create the socket.
+    pub(super) fn start(address: SocketAddrV4, streams: &Streams) -> io::Result<Self> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
         match connect(&socket, &address) {
             Ok(()) | Err(Errno::INPROGRESS) => {}
             Err(error) => return Err(error.into()),
         }
-        let place = Place { id: streams.after, next: streams.first, until: streams.until };
-        Ok(Self { socket, answer: Answer::new(), asked: false, partial: Vec::new(), place })
+        let cursor = Cursor { seq: streams.after, next: streams.first, until: streams.until };
+        Ok(Self { socket, response: ResponseParser::new(), requested: false, partial: Vec::new(), cursor })
     }
 
-    /// Sends the request, once the socket takes it.
+    /// Sends the request once the socket is writable.
     ///
     /// # Errors
-    /// If the connection was refused.
-    pub(super) fn ask(&mut self, request: &[u8]) -> io::Result<()> {
-        if !self.asked {
-            // A request is far smaller than a socket's buffer.
-            self.asked = send(&self.socket, request, SendFlags::NOSIGNAL)? == request.len();
+    /// If the connection failed.
+    pub(super) fn send_request(&mut self, request: &[u8]) -> io::Result<()> {
+        if !self.requested {
+            // A request always fits into the socket's buffer.
+            self.requested = send(&self.socket, request, SendFlags::NOSIGNAL)? == request.len();
         }
         Ok(())
     }
 
-    pub(super) fn has_asked(&self) -> bool {
-        self.asked
+    pub(super) fn has_requested(&self) -> bool {
+        self.requested
     }
 
-    /// Marks that have not come, of a stream that was let in. One that was not has lost nothing: it is counted as failed.
-    pub(super) fn wanting(&self) -> u64 {
-        if self.answer.status() == Some(200) { self.place.until.saturating_sub(self.place.next) } else { 0 }
+    /// Marks not received at the end of an open stream. Other streams are counted as failed instead.
+    pub(super) fn missing(&self) -> u64 {
+        if self.response.status() == Some(200) { self.cursor.until.saturating_sub(self.cursor.next) } else { 0 }
     }
 
-    /// Reads what is there, once.
+    /// Reads available data once.
     pub(super) fn read(&mut self, buffer: &mut [u8], counters: &mut Counters) -> State {
         let count = match recv(&self.socket, &mut *buffer, RecvFlags::empty()) {
             Ok((0, _)) => return self.state_at_end(),
@@ -125,18 +126,19 @@ impl Connection {
             Err(_reset) => return self.state_at_end(),
         };
         counters.bytes += count as u64;
-        let moment = now();
-        let Self { answer, partial, place, .. } = self;
-        if answer.take(&buffer[..count], |bytes| take_lines(partial, bytes, |line| place.line(line, moment, counters))).is_err() {
-            return State::Cut;
+        let read_at = now();
+        let Self { response, partial, cursor, .. } = self;
+        let mut handle_body = |bytes: &[u8]| split_lines(partial, bytes, |line| cursor.handle_line(line, read_at, counters));
+        if response.feed(&buffer[..count], &mut handle_body).is_err() {
+            return State::Disconnected;
         }
-        if self.answer.is_over() { self.state_at_end() } else { self.state() }
+        if self.response.is_complete() { self.state_at_end() } else { self.state() }
     }
 
     fn state(&self) -> State {
-        match self.answer.status() {
-            None => State::Asking,
-            Some(200) if self.place.next >= self.place.until => State::Whole,
+        match self.response.status() {
+            None => State::Pending,
+            Some(200) if self.cursor.next >= self.cursor.until => State::Complete,
             Some(200) => State::Open,
             Some(status) => State::Refused(status),
         }
@@ -144,18 +146,18 @@ impl Connection {
 
     fn state_at_end(&self) -> State {
         match self.state() {
-            State::Asking | State::Open => State::Cut,
+            State::Pending | State::Open => State::Disconnected,
             other => other,
         }
     }
 }
 
-impl Place {
-    fn line(&mut self, line: &[u8], moment: u64, counters: &mut Counters) {
+impl Cursor {
+    fn handle_line(&mut self, line: &[u8], read_at: u64, counters: &mut Counters) {
         if let Some(id) = line.strip_prefix(b"id: ") {
-            let id = number(id).unwrap_or(0);
-            counters.disorder += u64::from(id != self.id + 1);
-            self.id = id;
+            let seq = parse_number(id).unwrap_or(0);
+            counters.out_of_order += u64::from(seq != self.seq + 1);
+            self.seq = seq;
         } else if let Some(mark) = counters.search.find(line) {
             counters.marks += 1;
             match mark.number.checked_sub(self.next) {
@@ -165,17 +167,17 @@ impl Place {
                 }
                 None => counters.repeated += 1,
             }
-            let age = moment.saturating_sub(mark.nanos);
+            let age = read_at.saturating_sub(mark.nanos);
             counters.latency.add(age);
-            counters.late += u64::from(age > LATE);
+            counters.late += u64::from(age > LATE_NANOS);
             counters.first_written = counters.first_written.min(mark.nanos);
-            counters.last_read = counters.last_read.max(moment);
+            counters.last_read = counters.last_read.max(read_at);
         }
     }
 }
 
-/// Cuts bytes into lines without copying those that are whole.
-fn take_lines(partial: &mut Vec<u8>, bytes: &[u8], mut line: impl FnMut(&[u8])) {
+/// Splits bytes into lines, without copying lines that are complete in `bytes`.
+fn split_lines(partial: &mut Vec<u8>, bytes: &[u8], mut line: impl FnMut(&[u8])) {
     let mut start = 0;
     for end in memchr_iter(b'\n', bytes) {
         if partial.is_empty() {
@@ -195,28 +197,28 @@ mod tests {
     use super::*;
     use crate::mark::{self, Mark};
 
-    fn frame(id: u64, mark: u64) -> String {
+    fn frame(seq: u64, mark: u64) -> String {
         let mut text = vec![0; mark::LEN];
         Mark { number: mark, nanos: 1 }.write(&mut text);
-        format!("id: {id}\nevent: token\ndata: {{\"content\":\"{}\"}}\n\n", String::from_utf8(text).unwrap())
+        format!("id: {seq}\nevent: token\ndata: {{\"content\":\"{}\"}}\n\n", String::from_utf8(text).unwrap())
     }
 
-    fn counted(frames: &[(u64, u64)], piece: usize) -> (u64, u64, u64, u64) {
-        let stream: String = frames.iter().map(|(id, mark)| frame(*id, *mark)).collect();
+    fn count(frames: &[(u64, u64)], chunk_size: usize) -> (u64, u64, u64, u64) {
+        let stream: String = frames.iter().map(|(seq, mark)| frame(*seq, *mark)).collect();
         let (mut counters, mut partial) = (Counters::new(), Vec::new());
-        let mut place = Place { id: 4, next: 0, until: 10 };
-        for bytes in stream.as_bytes().chunks(piece) {
-            take_lines(&mut partial, bytes, |line| place.line(line, 2, &mut counters));
+        let mut cursor = Cursor { seq: 4, next: 0, until: 10 };
+        for bytes in stream.as_bytes().chunks(chunk_size) {
+            split_lines(&mut partial, bytes, |line| cursor.handle_line(line, 2, &mut counters));
         }
-        (counters.marks, counters.missing, counters.repeated, counters.disorder)
+        (counters.marks, counters.missing, counters.repeated, counters.out_of_order)
     }
 
     #[test]
-    fn what_is_missing_and_what_comes_twice_is_counted() {
-        for piece in [1, 7, 1000] {
-            assert_eq!(counted(&[(5, 0), (6, 1), (7, 2)], piece), (3, 0, 0, 0));
-            assert_eq!(counted(&[(5, 0), (8, 3), (9, 4)], piece), (3, 2, 0, 1));
-            assert_eq!(counted(&[(5, 0), (6, 1), (6, 1), (7, 2)], piece), (4, 0, 1, 1));
+    fn missing_and_repeated_marks_are_counted() {
+        for size in [1, 7, 1000] {
+            assert_eq!(count(&[(5, 0), (6, 1), (7, 2)], size), (3, 0, 0, 0));
+            assert_eq!(count(&[(5, 0), (8, 3), (9, 4)], size), (3, 2, 0, 1));
+            assert_eq!(count(&[(5, 0), (6, 1), (6, 1), (7, 2)], size), (4, 0, 1, 1));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The reading itself: all sockets in one epoll, one buffer for all.
+//! The reader's main loop: all sockets in one epoll instance, one buffer for all.
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead, Write};
@@ -11,46 +11,49 @@ use rustix::io::Errno;
 use rustix::time::Timespec;
 
 use super::connection::{Connection, Counters, State};
-use super::{Plan, Ready, Report, Word};
+use super::plan::{Message, Plan, Ready, Report, Streams};
 use crate::histogram::Histogram;
 use crate::mark::now;
 
-/// How much is read at once, for whichever stream it is.
-const BUFFER: usize = 256 * 1024;
-/// Connections whose answer has not begun, where they do not come as a storm: less than servers keep waiting.
-const ASKING: usize = 256;
-/// Longest time without a look at the clock.
-const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+/// Size of the read buffer, in bytes.
+const BUFFER_SIZE: usize = 256 * 1024;
+/// Maximum number of pending connections, unless all connect at once: smaller than the backlog of servers.
+const MAX_PENDING: usize = 256;
+/// Maximum time between two checks of the deadline.
+const POLL_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
-/// Carries out a plan.
+/// Runs the reader with the plan from standard input.
 ///
 /// # Errors
-/// If the system refuses sockets, or the driver has gone.
-pub(super) fn read(plan: &Plan) -> anyhow::Result<()> {
-    let mut reader = Reader::new(plan)?;
-    let deadline = Instant::now() + Duration::from_secs(plan.patience);
-    while reader.has_to_connect() && Instant::now() < deadline {
+/// If there is no valid plan, the system cannot create sockets, or the driver has exited.
+pub(crate) fn run() -> anyhow::Result<()> {
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line)?;
+    let plan: Plan = serde_json::from_str(&line)?;
+    let mut reader = Reader::new(&plan)?;
+    let deadline = Instant::now() + Duration::from_secs(plan.timeout_secs);
+    while reader.is_connecting() && Instant::now() < deadline {
         reader.connect()?;
-        reader.turn()?;
+        reader.poll()?;
     }
-    say(&Word::Ready(reader.ready()))?;
-    if plan.held {
+    send(&Message::Ready(reader.ready()))?;
+    if plan.hold {
         io::stdin().lock().read_line(&mut String::new())?;
-        reader.let_go()?;
+        reader.start_held()?;
     }
-    let deadline = Instant::now() + Duration::from_secs(plan.patience);
+    let deadline = Instant::now() + Duration::from_secs(plan.timeout_secs);
     while reader.open > 0 && Instant::now() < deadline {
-        reader.turn()?;
+        reader.poll()?;
     }
-    say(&Word::Report(reader.report()))?;
-    // Whoever measures decides when the connections go.
+    send(&Message::Report(reader.report()))?;
+    // The connections stay open until the driver closes standard input.
     io::stdin().lock().read_line(&mut String::new())?;
     Ok(())
 }
 
-fn say(word: &Word) -> anyhow::Result<()> {
+fn send(message: &Message) -> anyhow::Result<()> {
     let mut out = io::stdout();
-    writeln!(out, "{}", serde_json::to_string(word)?)?;
+    writeln!(out, "{}", serde_json::to_string(message)?)?;
     Ok(out.flush()?)
 }
 
@@ -59,23 +62,24 @@ struct Reader<'a> {
     epoll: OwnedFd,
     events: Vec<Event>,
     buffer: Vec<u8>,
-    /// The streams of the plan, one by one, by the place of their kind in it.
-    wanted: Vec<usize>,
+    /// For each connection, the index of its `Streams` in the plan.
+    stream_indices: Vec<usize>,
+    /// The request of each `Streams`.
     requests: Vec<Vec<u8>>,
     connections: Vec<(Connection, State)>,
     counters: Counters,
-    begun: u64,
-    whole_after: Histogram,
-    asking: usize,
+    started: u64,
+    time_to_complete: Histogram,
+    pending: usize,
     open: usize,
     ready: Ready,
-    whole: usize,
+    complete: usize,
 }
 
 impl<'a> Reader<'a> {
     fn new(plan: &'a Plan) -> io::Result<Self> {
-        let wanted = plan.streams.iter().enumerate().flat_map(|(at, streams)| std::iter::repeat_n(at, streams.count)).collect();
-        let request = |streams: &super::Streams| {
+        let indices = plan.streams.iter().enumerate().flat_map(|(index, streams)| std::iter::repeat_n(index, streams.count));
+        let request = |streams: &Streams| {
             let mut request = format!("GET {} HTTP/1.1\r\nHost: {}\r\nAccept: text/event-stream\r\n", streams.path, plan.address);
             if !plan.token.is_empty() {
                 let _ = write!(request, "Authorization: Bearer {}\r\n", plan.token);
@@ -89,126 +93,126 @@ impl<'a> Reader<'a> {
             plan,
             epoll: epoll::create(CreateFlags::CLOEXEC)?,
             events: Vec::with_capacity(1024),
-            buffer: vec![0; BUFFER],
-            wanted,
+            buffer: vec![0; BUFFER_SIZE],
+            stream_indices: indices.collect(),
             requests: plan.streams.iter().map(request).collect(),
             connections: Vec::new(),
             counters: Counters::new(),
-            begun: now(),
-            whole_after: Histogram::new(),
-            asking: 0,
+            started: now(),
+            time_to_complete: Histogram::new(),
+            pending: 0,
             open: 0,
             ready: Ready::default(),
-            whole: 0,
+            complete: 0,
         })
     }
 
-    fn has_to_connect(&self) -> bool {
-        self.connections.len() < self.wanted.len() || self.asking > 0
+    fn is_connecting(&self) -> bool {
+        self.connections.len() < self.stream_indices.len() || self.pending > 0
     }
 
-    /// Begins as many connections as may be begun.
+    /// Starts as many connections as allowed.
     fn connect(&mut self) -> io::Result<()> {
-        while self.connections.len() < self.wanted.len() && (self.plan.storm || self.asking < ASKING) {
-            let at = self.connections.len();
-            let connection = Connection::begin(self.plan.address, &self.plan.streams[self.wanted[at]])?;
-            epoll::add(&self.epoll, &connection.socket, EventData::new_u64(at as u64), EventFlags::OUT)?;
-            self.connections.push((connection, State::Asking));
-            self.asking += 1;
+        while self.connections.len() < self.stream_indices.len() && (self.plan.connect_at_once || self.pending < MAX_PENDING) {
+            let index = self.connections.len();
+            let connection = Connection::start(self.plan.address, &self.plan.streams[self.stream_indices[index]])?;
+            epoll::add(&self.epoll, &connection.socket, EventData::new_u64(index as u64), EventFlags::OUT)?;
+            self.connections.push((connection, State::Pending));
+            self.pending += 1;
         }
         Ok(())
     }
 
-    /// Waits for something to happen and deals with it.
-    fn turn(&mut self) -> io::Result<()> {
+    /// Waits for socket events and handles them.
+    fn poll(&mut self) -> io::Result<()> {
         let mut events = std::mem::take(&mut self.events);
-        match epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&LOOK)) {
+        match epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&POLL_INTERVAL)) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
         for event in events.drain(..) {
-            self.happened(usize::try_from(event.data.u64()).unwrap_or(usize::MAX))?;
+            self.handle_event(usize::try_from(event.data.u64()).unwrap_or(usize::MAX))?;
         }
         self.events = events;
         Ok(())
     }
 
-    fn happened(&mut self, at: usize) -> io::Result<()> {
-        let (connection, before) = &mut self.connections[at];
-        let data = EventData::new_u64(at as u64);
-        let after = if connection.has_asked() {
+    fn handle_event(&mut self, index: usize) -> io::Result<()> {
+        let (connection, before) = &mut self.connections[index];
+        let data = EventData::new_u64(index as u64);
+        let after = if connection.has_requested() {
             connection.read(&mut self.buffer, &mut self.counters)
         } else {
-            match connection.ask(&self.requests[self.wanted[at]]) {
+            match connection.send_request(&self.requests[self.stream_indices[index]]) {
                 Ok(()) => {
                     epoll::modify(&self.epoll, &connection.socket, data, EventFlags::IN)?;
-                    State::Asking
+                    State::Pending
                 }
-                Err(_refused) => State::Cut,
+                Err(_refused) => State::Disconnected,
             }
         };
         let before = std::mem::replace(before, after);
         if before == after {
             return Ok(());
         }
-        if before == State::Asking {
-            self.asking -= 1;
-            self.ready.open += usize::from(matches!(after, State::Open | State::Whole));
+        if before == State::Pending {
+            self.pending -= 1;
+            self.ready.open += usize::from(matches!(after, State::Open | State::Complete));
             self.open += 1;
         }
         match after {
-            State::Open if self.plan.held => epoll::delete(&self.epoll, &connection.socket)?,
-            State::Asking | State::Open => {}
-            State::Whole | State::Refused(_) | State::Cut => {
+            State::Open if self.plan.hold => epoll::delete(&self.epoll, &connection.socket)?,
+            State::Pending | State::Open => {}
+            State::Complete | State::Refused(_) | State::Disconnected => {
                 self.open -= 1;
-                self.ended(at, after)?;
+                self.handle_end(index, after)?;
             }
         }
         Ok(())
     }
 
-    fn ended(&mut self, at: usize, state: State) -> io::Result<()> {
+    fn handle_end(&mut self, index: usize, state: State) -> io::Result<()> {
         match state {
             State::Refused(status) => *self.ready.refused.entry(status).or_default() += 1,
-            State::Whole => {
-                self.whole += 1;
-                self.whole_after.add(now() - self.begun);
+            State::Complete => {
+                self.complete += 1;
+                self.time_to_complete.add(now() - self.started);
             }
             _ => self.ready.failed += 1,
         }
-        // Not closed: a reader that goes away costs the server something, too, and not now.
-        Ok(epoll::delete(&self.epoll, &self.connections[at].0.socket)?)
+        // The socket stays open: closing it now would cost the server time during the measurement.
+        Ok(epoll::delete(&self.epoll, &self.connections[index].0.socket)?)
     }
 
-    /// Those that were held back are read from now on.
-    fn let_go(&mut self) -> io::Result<()> {
-        for (at, (connection, state)) in self.connections.iter().enumerate() {
+    /// Starts reading the streams that the plan held back.
+    fn start_held(&mut self) -> io::Result<()> {
+        for (index, (connection, state)) in self.connections.iter().enumerate() {
             if *state == State::Open {
-                epoll::add(&self.epoll, &connection.socket, EventData::new_u64(at as u64), EventFlags::IN)?;
+                epoll::add(&self.epoll, &connection.socket, EventData::new_u64(index as u64), EventFlags::IN)?;
             }
         }
         Ok(())
     }
 
     fn ready(&self) -> Ready {
-        let silent = self.asking + self.wanted.len() - self.connections.len();
-        Ready { failed: self.ready.failed + silent, ..self.ready.clone() }
+        let unanswered = self.pending + self.stream_indices.len() - self.connections.len();
+        Ready { failed: self.ready.failed + unanswered, ..self.ready.clone() }
     }
 
     fn report(&self) -> Report {
-        let wanting: u64 = self.connections.iter().map(|(connection, _)| connection.wanting()).sum();
+        let missing: u64 = self.connections.iter().map(|(connection, _)| connection.missing()).sum();
         Report {
-            whole: self.whole,
+            complete: self.complete,
             marks: self.counters.marks,
             bytes: self.counters.bytes,
-            missing: self.counters.missing + wanting,
+            missing: self.counters.missing + missing,
             repeated: self.counters.repeated,
-            disorder: self.counters.disorder,
+            out_of_order: self.counters.out_of_order,
             late: self.counters.late,
             latency: self.counters.latency.summary(),
             first_written: self.counters.first_written,
             last_read: self.counters.last_read,
-            whole_after: self.whole_after.summary(),
+            time_to_complete: self.time_to_complete.summary(),
         }
     }
 }

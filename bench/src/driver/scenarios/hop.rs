@@ -1,7 +1,7 @@
-//! What the process between the server and an agent adds to an event's way: the agent alone on a pipe, beside the agent kept by a shim.
+//! The latency that the shim adds between an agent and the server: the agent on a plain pipe, compared with the agent behind a shim.
 //!
-//! The driver takes the server's place here, in the simplest way that there is, so that nothing but the hop is measured: it is told how
-//! far the agent's output has come, and reads it from the file.
+//! The driver itself plays the server's part in the simplest way, so that only the shim is measured: the shim reports the length of the
+//! agent's output, and the driver reads it from the spool file.
 
 use std::fs::{DirBuilder, File};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -14,131 +14,134 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
-use super::super::Bench;
-use super::super::table::Figure;
+use crate::driver::bench::Bench;
+use crate::driver::figure::Figure;
 use crate::histogram::{Histogram, Summary};
 use crate::mark::{Search, now};
 use crate::script::{Script, Step};
 
-/// How long the shim may be silent.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Read timeout of the shim's socket.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Delay from the agent's writing to whoever takes the server's place, at 200 events a second.
+/// Delay from the agent's write to the driver's read, at 200 events per second.
 pub(super) fn hop(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     let count = bench.size(2000, 400);
-    let pipe = by_pipe(bench, count)?;
-    let shim = by_shim(bench, count)?;
+    let pipe = measure_pipe(bench, count)?;
+    let shim = measure_shim(bench, count)?;
     Ok(vec![
-        Figure::new("p50", "µs", shim.p50).over(pipe.p50),
+        Figure::new("p50", "µs", shim.p50).with_floor(pipe.p50),
         Figure::new("p50 above the pipe", "µs", shim.p50 - pipe.p50),
-        Figure::new("p99", "µs", shim.p99).over(pipe.p99),
+        Figure::new("p99", "µs", shim.p99).with_floor(pipe.p99),
     ])
 }
 
-/// The agent's first and only message.
+/// The agent's only message.
 fn prompt(count: u64) -> String {
-    let script = Script { steps: vec![Step::events(count, 200)] }.prompt();
+    let script = Script { steps: vec![Step::events(count, 200)] }.to_prompt();
     format!("{}\n", json!({ "type": "user", "message": { "role": "user", "content": script } }))
 }
 
-fn by_pipe(bench: &Bench, count: u64) -> anyhow::Result<Summary> {
-    let mut agent = Ended(Command::new(bench.site.claude()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?);
+fn measure_pipe(bench: &Bench, count: u64) -> anyhow::Result<Summary> {
+    let mut agent = KillOnDrop(Command::new(bench.test_bed.claude()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?);
     agent.0.stdin.as_mut().context("no pipe")?.write_all(prompt(count).as_bytes())?;
     let mut output = BufReader::new(agent.0.stdout.take().context("no pipe")?);
-    let mut marks = Marks::new();
+    let mut delays = Delays::new();
     let mut line = Vec::new();
-    while marks.seen < count {
+    while delays.count < count {
         line.clear();
         if output.read_until(b'\n', &mut line)? == 0 {
-            bail!("the agent ended after {} of {count} events", marks.seen);
+            bail!("the agent exited after {} of {count} events", delays.count);
         }
-        marks.see(&line);
+        delays.add(&line);
     }
-    Ok(marks.delays.summary())
+    Ok(delays.histogram.summary())
 }
 
-fn by_shim(bench: &Bench, count: u64) -> anyhow::Result<Summary> {
-    let folder = tempfile::tempdir_in(&bench.site.dir)?;
-    let kept = folder.path().canonicalize()?.join("run");
-    DirBuilder::new().mode(0o700).create(&kept)?;
-    let (ours, theirs) = UnixStream::pair()?;
-    ours.set_read_timeout(Some(PATIENCE))?;
-    let mut command = Command::new(&bench.site.program);
-    command.arg("shim").arg(&kept).env_clear().current_dir(folder.path()).stdin(OwnedFd::from(theirs));
-    let _shim = Ended(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
-    // Only the child is to hold the other end, else its end would not be noticed.
+fn measure_shim(bench: &Bench, count: u64) -> anyhow::Result<Summary> {
+    let directory = tempfile::tempdir_in(&bench.test_bed.directory)?;
+    let run_directory = directory.path().canonicalize()?.join("run");
+    DirBuilder::new().mode(0o700).create(&run_directory)?;
+    let (socket, shim_socket) = UnixStream::pair()?;
+    socket.set_read_timeout(Some(READ_TIMEOUT))?;
+    let mut command = Command::new(&bench.test_bed.program);
+    command.arg("shim").arg(&run_directory).env_clear().current_dir(directory.path()).stdin(OwnedFd::from(shim_socket));
+    let _shim = KillOnDrop(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
+    // Closes this process's copy of the shim's socket, so that reading fails when the shim exits.
     drop(command);
 
     let marker = "bench-hop";
-    let (mut orders, mut reports) = (ours.try_clone()?, BufReader::new(ours));
-    say(&mut orders, &json!({ "hello": { "protocol": 1 } }), b"")?;
+    let (mut commands, mut reports) = (socket.try_clone()?, BufReader::new(socket));
+    send(&mut commands, &json!({ "hello": { "protocol": 1 } }), b"")?;
     let start = json!({
-        "program": bench.site.claude(), "args": [], "env": [["PATH", "/usr/bin:/bin"], ["ORN_RUN", marker]], "umask": 0o077,
+        "program": bench.test_bed.claude(), "args": [], "env": [["PATH", "/usr/bin:/bin"], ["ORN_RUN", marker]], "umask": 0o077,
         "marker": marker, "max_out": 1_u64 << 30, "max_err": 1 << 20, "left_ms": null, "grace_ms": 0,
     });
-    say(&mut orders, &json!({ "start": start }), b"")?;
+    send(&mut commands, &json!({ "start": start }), b"")?;
     let prompt = prompt(count);
-    say(&mut orders, &json!({ "input": { "at": 0, "close": false, "size": prompt.len() } }), prompt.as_bytes())?;
+    send(&mut commands, &json!({ "input": { "at": 0, "close": false, "size": prompt.len() } }), prompt.as_bytes())?;
 
-    let (mut marks, mut output, mut rest) = (Marks::new(), None, Vec::new());
-    while marks.seen < count {
-        let report = hear(&mut reports)?;
-        if let Some(why) = report.get("not_started").or_else(|| report.get("ended")) {
-            bail!("the shim is done after {} of {count} events: {why}", marks.seen);
+    let (mut delays, mut output, mut rest) = (Delays::new(), None, Vec::new());
+    while delays.count < count {
+        let report = receive(&mut reports)?;
+        if let Some(reason) = report.get("not_started").or_else(|| report.get("ended")) {
+            bail!("the shim ended after {} of {count} events: {reason}", delays.count);
         }
         let Some(out) = report["spooled"]["out"].as_u64() else { continue };
         let file = match &mut output {
             Some(file) => file,
-            None => output.insert(File::open(kept.join("out"))?),
+            None => output.insert(File::open(run_directory.join("out"))?),
         };
         file.read_to_end(&mut rest)?;
-        let whole = memchr::memrchr(b'\n', &rest).map_or(0, |end| end + 1);
-        rest[..whole].split(|byte| *byte == b'\n').for_each(|line| marks.see(line));
-        rest.drain(..whole);
-        say(&mut orders, &json!({ "taken": { "out": out, "err": 0 } }), b"")?;
+        let complete = memchr::memrchr(b'\n', &rest).map_or(0, |end| end + 1);
+        rest[..complete].split(|byte| *byte == b'\n').for_each(|line| delays.add(line));
+        rest.drain(..complete);
+        send(&mut commands, &json!({ "taken": { "out": out, "err": 0 } }), b"")?;
     }
-    say(&mut orders, &json!({ "stop": { "grace_ms": 0 } }), b"")?;
-    while hear(&mut reports)?.get("ended").is_none() {}
-    Ok(marks.delays.summary())
+    send(&mut commands, &json!({ "stop": { "grace_ms": 0 } }), b"")?;
+    while receive(&mut reports)?.get("ended").is_none() {}
+    Ok(delays.histogram.summary())
 }
 
-/// Marks that have arrived, and how long each took.
-struct Marks {
+/// The delays of all marks read so far.
+struct Delays {
     search: Search,
-    delays: Histogram,
-    seen: u64,
+    histogram: Histogram,
+    count: u64,
 }
 
-impl Marks {
+impl Delays {
     fn new() -> Self {
-        Self { search: Search::new(), delays: Histogram::new(), seen: 0 }
+        Self { search: Search::new(), histogram: Histogram::new(), count: 0 }
     }
 
-    fn see(&mut self, line: &[u8]) {
+    /// Adds the delay of the mark in this line, if it has one.
+    fn add(&mut self, line: &[u8]) {
         if let Some(mark) = self.search.find(line) {
-            self.delays.add(now().saturating_sub(mark.nanos));
-            self.seen += 1;
+            self.histogram.add(now().saturating_sub(mark.nanos));
+            self.count += 1;
         }
     }
 }
 
-fn say(orders: &mut UnixStream, order: &Value, bytes: &[u8]) -> anyhow::Result<()> {
-    let mut frame = serde_json::to_vec(order)?;
+/// Sends a command, followed by its payload.
+fn send(commands: &mut UnixStream, command: &Value, payload: &[u8]) -> anyhow::Result<()> {
+    let mut frame = serde_json::to_vec(command)?;
     frame.push(b'\n');
-    frame.extend_from_slice(bytes);
-    Ok(orders.write_all(&frame)?)
+    frame.extend_from_slice(payload);
+    Ok(commands.write_all(&frame)?)
 }
 
-fn hear(reports: &mut BufReader<UnixStream>) -> anyhow::Result<Value> {
+/// Receives the shim's next report.
+fn receive(reports: &mut BufReader<UnixStream>) -> anyhow::Result<Value> {
     let mut line = String::new();
     reports.read_line(&mut line)?;
-    serde_json::from_str(&line).context("the shim says nothing more")
+    serde_json::from_str(&line).context("the shim closed the connection")
 }
 
-/// A process that ends with its owner.
-struct Ended(Child);
+/// Kills the process when dropped.
+struct KillOnDrop(Child);
 
-impl Drop for Ended {
+impl Drop for KillOnDrop {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();

@@ -1,0 +1,58 @@
+//! The list of scenarios.
+
+use super::{history, hop, many_readers, many_runs, memory, start, stream};
+use crate::driver::bench::Bench;
+use crate::driver::figure::Figure;
+
+/// A scenario.
+pub(in crate::driver) struct Scenario {
+    pub(in crate::driver) name: &'static str,
+    pub(in crate::driver) description: &'static str,
+    pub(in crate::driver) run: fn(&Bench) -> anyhow::Result<Vec<Figure>>,
+}
+
+impl Scenario {
+    /// All scenarios, in the order in which they run.
+    pub(in crate::driver) const ALL: &[Self] = &[
+        Self { name: "start", description: "start of a new server, its idle memory, the size of the program", run: start::start },
+        Self { name: "first_event", description: "from creating a run to its agent's first event", run: start::first_event },
+        Self { name: "hop", description: "200 events/s through a pipe and through the shim", run: hop::hop },
+        Self { name: "latency_1", description: "200 events/s, 1 reader", run: |bench| stream::latency(bench, 1) },
+        Self { name: "latency_50", description: "200 events/s, 50 readers", run: |bench| stream::latency(bench, 50) },
+        Self { name: "flood_1", description: "full speed, 1 reader", run: |bench| stream::flood(bench, 1) },
+        Self { name: "flood_50", description: "full speed, 50 readers", run: |bench| stream::flood(bench, 50) },
+        Self { name: "flood_1000", description: "full speed, 1,000 readers", run: |bench| stream::flood(bench, 1000) },
+        Self {
+            name: "flood_codex",
+            description: "full speed with Codex's protocol, 1 reader",
+            run: |bench| stream::flood_agent(bench, "codex"),
+        },
+        Self {
+            name: "flood_acp",
+            description: "full speed with the Agent Client Protocol, 1 reader",
+            run: |bench| stream::flood_agent(bench, "opencode"),
+        },
+        Self {
+            name: "idle_readers",
+            description: "10,000 readers of a silent run, then one event to all",
+            run: many_readers::idle_readers,
+        },
+        Self { name: "storm", description: "5,000 readers reconnect at once", run: many_readers::storm },
+        Self { name: "late_reader", description: "a reader that connects after 100,000 events", run: history::late_reader },
+        Self { name: "replay", description: "replay of a finished run of 100,000 events", run: history::replay },
+        Self { name: "stalled", description: "16 readers that stop reading for 10 s at 20,000 events/s", run: memory::stalled },
+        Self { name: "memory", description: "5 runs of 100,000 events without readers", run: memory::memory },
+        Self {
+            name: "live_100",
+            description: "100 concurrent runs of 20 events/s, one reader each",
+            run: |bench| many_runs::live(bench, 100),
+        },
+        Self {
+            name: "live_500",
+            description: "500 concurrent runs of 4 events/s, one reader each",
+            run: |bench| many_runs::live(bench, 500),
+        },
+        Self { name: "creates", description: "100 new runs per second", run: many_runs::creates },
+        Self { name: "restart", description: "start of a server with 10,000 stored runs", run: history::restart },
+    ];
+}
