@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.."
 target=${CARGO_TARGET_DIR:-$PWD/target}
 agents=${OPENRUNNER_TEST_AGENTS:-$target/agents}
-# Only the end-to-end tests may find the real agents, whatever the caller's environment.
+# Only the end-to-end tests may find the real agents, regardless of the caller's environment.
 unset OPENRUNNER_TEST_AGENTS
 
 heading() { printf '\n== %s\n' "$*"; }

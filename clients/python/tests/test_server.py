@@ -1,4 +1,4 @@
-"""Both clients against the real server: whatever the connection does, a reader gets the same events as the server's own replay."""
+"""Both clients against the real server: a reader gets the same events as the server's own replay, also over broken connections."""
 
 from __future__ import annotations
 

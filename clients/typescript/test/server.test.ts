@@ -1,4 +1,4 @@
-/** The client against the real server: whatever the connection does, a reader gets the same events as the server's own replay. */
+/** The client against the real server: a reader gets the same events as the server's own replay, also over broken connections. */
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
