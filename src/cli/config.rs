@@ -6,11 +6,11 @@ use super::commands::LocalArgs;
 use super::exit::Exit;
 use super::run::print_json;
 use super::table;
-use crate::config::explain;
+use crate::config::resolve;
 
 /// Carries out `openrunner config`.
 pub(super) fn config(args: LocalArgs) -> anyhow::Result<Exit> {
-    let all = explain(args.flags, &|name| std::env::var_os(name))?;
+    let all = resolve(args.flags, &|name| std::env::var_os(name))?;
     if args.form.json {
         return print_json(&serde_json::json!({ "items": all, "next_cursor": null })).map(|()| Exit::Done);
     }

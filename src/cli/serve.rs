@@ -15,8 +15,11 @@ const BESIDE_CONNECTIONS: u64 = 1000;
 pub(super) fn serve(flags: Flags, umask: rustix::fs::Mode) -> anyhow::Result<ExitCode> {
     // Before the first secret is read.
     server::close_to_others().context("cannot close this process to others")?;
-    let (settings, origins) = config::load_and_explain(flags, &|name| std::env::var_os(name))?;
+    let (settings, origins) = config::load_with_origins(flags, &|name| std::env::var_os(name))?;
     server::init(&settings)?;
+    for unknown in config::unknown_variables(std::env::vars_os().map(|(name, _)| name)) {
+        tracing::warn!(variable = unknown.name, nearest = unknown.nearest, "unknown environment variable is ignored");
+    }
     // While there is one thread only.
     let handed_over = server::handed_over().context("LISTEN_FDS")?;
     let descriptors = Descriptors::raise();

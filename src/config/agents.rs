@@ -1,20 +1,21 @@
-//! The tables `[agents.NAME]`: settings of the built-in agents, and agents of the operator's own.
+//! The tables `[agents.NAME]`: settings of the built-in agents, and agents that the operator adds.
 
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
 
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::{Secret, VariableName};
 use crate::agent::Mode;
 use crate::agent::configured::{Definition, Fields, WireFormat};
 
-/// Names that a table cannot give to an agent: the built-in agent without settings, and the short name of another.
-const TAKEN: [&str; 2] = ["demo", "claude"];
-/// Longest name of an agent.
+/// Reserved names: the built-in agent without settings, and the short name of another.
+const RESERVED: [&str; 2] = ["demo", "claude"];
+/// Maximum length of a name, in bytes.
 const MAX_NAME: usize = 32;
 
-/// Settings of single agents, each a table of its own in the file.
+/// Settings of individual agents, one table each.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(try_from = "BTreeMap<String, Table>")]
 pub struct AgentsSettings {
@@ -24,20 +25,34 @@ pub struct AgentsSettings {
     pub codex: AgentSettings,
     /// `OpenCode`.
     pub opencode: AgentSettings,
-    /// The operator's own agents, by name.
+    /// Agents that the operator added, by name.
     pub configured: Vec<Definition>,
-    /// Runs at once of an agent, for those that have such a bound, by name.
+    /// Concurrent runs per agent, for agents with a limit of their own.
     pub max_runs: BTreeMap<String, NonZeroUsize>,
+}
+
+impl AgentsSettings {
+    /// What distinguishes each agent. Commands and environments of configured agents may contain secrets, so they are left out.
+    pub(super) fn summary(&self) -> Value {
+        let mode = |mode: Mode| match mode {
+            Mode::TwoWay => "two_way",
+            Mode::OneShot => "one_shot",
+        };
+        let built_in = [("claude_code", self.claude_code), ("codex", self.codex), ("opencode", self.opencode)];
+        let built_in = built_in.map(|(name, agent)| (name.to_owned(), json!({ "mode": mode(agent.mode) })));
+        let configured = self.configured.iter().map(|agent| (agent.name.clone(), json!({ "protocol": agent.wire_format.as_str() })));
+        Value::Object(built_in.into_iter().chain(configured).collect())
+    }
 }
 
 /// Settings of one built-in agent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AgentSettings {
-    /// How the program is driven: `two_way` or `one_shot`. Only in the file. Default `two_way`.
+    /// How the program is driven: `two_way` (default) or `one_shot`.
     pub mode: Mode,
 }
 
-/// Why a table describes no agent.
+/// Why a table was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("agents.{agent}: {problem}")]
 pub struct BadAgent {
@@ -45,7 +60,7 @@ pub struct BadAgent {
     problem: String,
 }
 
-/// A table as it is written. Which keys may stand together depends on the agent.
+/// A table as written. Which keys may be combined depends on the agent.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
@@ -77,7 +92,7 @@ impl TryFrom<BTreeMap<String, Table>> for AgentsSettings {
     fn try_from(tables: BTreeMap<String, Table>) -> Result<Self, BadAgent> {
         let mut settings = Self::default();
         for (agent, table) in tables {
-            settings.max_runs.extend(table.max_runs.map(|most| (agent.clone(), most)));
+            settings.max_runs.extend(table.max_runs.map(|max| (agent.clone(), max)));
             let built_in = match agent.as_str() {
                 "claude_code" => Some(&mut settings.claude_code),
                 "codex" => Some(&mut settings.codex),
@@ -112,64 +127,59 @@ impl Table {
         ];
         match others.iter().find(|(_, given)| *given) {
             Some((key, _)) => Err(format!(
-                "`{key}` cannot be set, since this agent is built in; it takes `mode` and `max_runs` alone, an agent of yours needs another name"
+                "`{key}` is not available for a built-in agent, which takes `mode` and `max_runs` only; choose another name for your own agent"
             )),
             None => Ok(AgentSettings { mode: mode.unwrap_or_default() }),
         }
     }
 
     fn configured(self, name: &str) -> Result<Definition, String> {
-        if !is_name(name) || TAKEN.contains(&name) {
-            return Err(format!(
-                "it cannot be the name of an agent of yours; give 1 to {MAX_NAME} of a-z, 0-9, _ and -, and none of {}",
-                TAKEN.join(", ")
-            ));
+        if !is_name(name) || RESERVED.contains(&name) {
+            return Err(format!("invalid name; use 1 to {MAX_NAME} characters of a-z, 0-9, _ and -, and none of {}", RESERVED.join(", ")));
         }
         if self.mode.is_some() {
-            return Err(
-                "there is no built-in agent of that name, and `mode` is for those alone; an agent of yours needs `protocol` and `command`"
-                    .to_owned(),
-            );
+            return Err("unknown built-in agent: `mode` is only for built-in agents; an agent of your own needs `protocol` and `command`"
+                .to_owned());
         }
-        let protocol = self.protocol.ok_or("`protocol` is missing; give `acp`, `text` or `jsonl`")?;
-        let mut args = self.command.ok_or("`command` is missing; give the program and its arguments, such as [\"gemini\", \"--acp\"]")?;
+        let protocol = self.protocol.ok_or("`protocol` is missing; set `acp`, `text` or `jsonl`")?;
+        let mut args = self.command.ok_or("`command` is missing; set the program and its arguments, such as [\"gemini\", \"--acp\"]")?;
         if args.iter().any(|element| element.contains('\0')) {
             return Err("`command` contains a NUL character".to_owned());
         }
         let program = if args.is_empty() { String::new() } else { args.remove(0) };
         if program.is_empty() || program.contains('/') && !program.starts_with('/') {
-            return Err(format!("`command` begins with `{program}`, which is neither the name of a program nor an absolute path"));
+            return Err(format!("`command` starts with `{program}`, which is neither a program name nor an absolute path"));
         }
-        let speaks = match (protocol, self.fields) {
+        let wire_format = match (protocol, self.fields) {
             (Protocol::Acp, None) => WireFormat::Acp,
             (Protocol::Text, None) => WireFormat::Text,
             (Protocol::Jsonl, Some(fields)) if fields.token.is_some() || fields.message.is_some() || fields.result.is_some() => {
                 WireFormat::Jsonl(Box::new(fields))
             }
-            (Protocol::Jsonl, _) => return Err("`fields` must say where the text is: name `token`, `message` or `result`".to_owned()),
-            (Protocol::Acp | Protocol::Text, Some(_)) => return Err("`fields` is for the protocol `jsonl` alone".to_owned()),
+            (Protocol::Jsonl, _) => return Err("`fields` needs one of `token`, `message` and `result`".to_owned()),
+            (Protocol::Acp | Protocol::Text, Some(_)) => return Err("`fields` is only for protocol `jsonl`".to_owned()),
         };
         let (model_args, resume_args) = (self.model_args.unwrap_or_default(), self.resume_args.unwrap_or_default());
-        for (key, place, elements) in [("model_args", "{model}", &model_args), ("resume_args", "{session}", &resume_args)] {
-            if !elements.is_empty() && matches!(speaks, WireFormat::Acp) {
-                return Err(format!("`{key}` is not for the protocol `acp`, which has its own way"));
+        for (key, placeholder, elements) in [("model_args", "{model}", &model_args), ("resume_args", "{session}", &resume_args)] {
+            if !elements.is_empty() && matches!(wire_format, WireFormat::Acp) {
+                return Err(format!("`{key}` is not available for protocol `acp`"));
             }
-            if !elements.is_empty() && !elements.iter().any(|element| element.contains(place)) {
-                return Err(format!("`{key}` does not contain {place}"));
+            if !elements.is_empty() && !elements.iter().any(|element| element.contains(placeholder)) {
+                return Err(format!("`{key}` does not contain {placeholder}"));
             }
         }
-        if self.session_mode.is_some() && speaks != WireFormat::Acp {
-            return Err("`session_mode` is for the protocol `acp` alone".to_owned());
+        if self.session_mode.is_some() && wire_format != WireFormat::Acp {
+            return Err("`session_mode` is only for protocol `acp`".to_owned());
         }
-        let tells_session = matches!(&speaks, WireFormat::Jsonl(fields) if fields.session.is_some());
-        if !resume_args.is_empty() && !tells_session {
-            return Err("`resume_args` needs to know the conversation's id: set `fields.session`".to_owned());
+        let has_session = matches!(&wire_format, WireFormat::Jsonl(fields) if fields.session.is_some());
+        if !resume_args.is_empty() && !has_session {
+            return Err("`resume_args` needs `fields.session`, the id of the conversation".to_owned());
         }
         let pass_env = self.pass_env.unwrap_or_default();
         let set_env = self.set_env.unwrap_or_default();
         Ok(Definition {
             name: name.to_owned(),
-            speaks,
+            wire_format,
             program,
             args,
             model_args,

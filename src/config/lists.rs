@@ -1,11 +1,11 @@
-//! The items that settings hold lists of, each checked when it is read.
+//! Items of settings that are lists. Each item is checked when it is read.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::Deserialize;
 
-/// Why a text is not an item of a list.
+/// Why a value was rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not {expected}")]
 pub struct BadItem {
@@ -14,7 +14,7 @@ pub struct BadItem {
 }
 
 impl BadItem {
-    /// `text` where `expected` should be.
+    /// Rejects `text`, where `expected` is accepted.
     pub(super) fn new(text: &str, expected: &'static str) -> Self {
         Self { text: text.to_owned(), expected }
     }
@@ -51,6 +51,12 @@ macro_rules! checked_text {
             }
         }
 
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.0)
@@ -60,18 +66,18 @@ macro_rules! checked_text {
 }
 
 checked_text! {
-    /// A name that this server goes by in `Host`: lower case, without scheme and port. An IPv6 address stands in brackets.
+    /// A host name that clients may use in `Host`: lower case, without scheme and port. An IPv6 address is in brackets.
     HostName, host_name, "a host name without scheme, port or path, such as `runner.example.org`"
 }
 
 checked_text! {
-    /// A web origin in the form that browsers send: `https://console.example.org`, with the port where it is not the scheme's own.
+    /// A web origin as browsers send it: `https://console.example.org`, with the port unless it is the default of the scheme.
     Origin, origin, "an origin such as `https://console.example.org` or `http://localhost:5173`"
 }
 
 checked_text! {
-    /// Name of an environment variable that agents may be given. Never one that holds secrets of this server.
-    VariableName, variable_name, "the name of a variable that agents may be given (names of this server's own settings, `DATABASE_URL`, `PG…` and `NATS_…` never are)"
+    /// Name of an environment variable that may be passed to agents. Never one that holds a secret of this server.
+    VariableName, variable_name, "the name of a variable that may be passed to agents (`OPENRUNNER_…`, `DATABASE_URL`, `PG…` and `NATS_…` never are)"
 }
 
 fn host_name(text: &str) -> Option<String> {
@@ -97,38 +103,40 @@ fn variable_name(text: &str) -> Option<String> {
     let is_name = text.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     let upper = text.to_ascii_uppercase();
-    let is_ours = upper == "DATABASE_URL" || ["OPENRUNNER_", "PG", "NATS_"].iter().any(|prefix| upper.starts_with(prefix));
-    (is_name && !is_ours).then(|| text.to_owned())
+    let is_reserved = upper == "DATABASE_URL" || ["OPENRUNNER_", "PG", "NATS_"].iter().any(|prefix| upper.starts_with(prefix));
+    (is_name && !is_reserved).then(|| text.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
+    //! Rules: S7.
+
     use super::*;
 
     #[test]
-    fn a_host_name_has_no_scheme_and_no_port() {
+    fn a_host_name_has_neither_scheme_nor_port() {
         assert_eq!("Runner.Example.org".parse::<HostName>().unwrap().as_str(), "runner.example.org");
         assert!("[fe80::1]".parse::<HostName>().is_ok());
-        for wrong in ["", "http://a", "a:80", "a/b", "*", "a b", "[x]", "ä.example"] {
-            assert!(wrong.parse::<HostName>().is_err(), "{wrong}");
+        for invalid in ["", "http://a", "a:80", "a/b", "*", "a b", "[x]", "ä.example"] {
+            assert!(invalid.parse::<HostName>().is_err(), "{invalid}");
         }
     }
 
     #[test]
     fn an_origin_is_scheme_host_and_port_and_never_a_wildcard() {
-        for right in ["https://a.example", "http://localhost:5173", "http://[::1]:8080", "http://[::1]"] {
-            assert_eq!(right.parse::<Origin>().unwrap().as_str(), right);
+        for valid in ["https://a.example", "http://localhost:5173", "http://[::1]:8080", "http://[::1]"] {
+            assert_eq!(valid.parse::<Origin>().unwrap().as_str(), valid);
         }
-        for wrong in ["*", "null", "a.example", "https://", "https://*", "https://a/", "ftp://a", "https://a:99999", "https://u@a"] {
-            assert!(wrong.parse::<Origin>().is_err(), "{wrong}");
+        for invalid in ["*", "null", "a.example", "https://", "https://*", "https://a/", "ftp://a", "https://a:99999", "https://u@a"] {
+            assert!(invalid.parse::<Origin>().is_err(), "{invalid}");
         }
     }
 
     #[test]
-    fn s7_no_setting_hands_this_servers_secrets_to_an_agent() {
+    fn no_setting_passes_a_secret_of_the_server_to_an_agent() {
         assert!("HTTPS_PROXY".parse::<VariableName>().is_ok());
-        for wrong in ["", "A B", "1A", "A=B", "OPENRUNNER_JWT_SECRET", "openrunner_x", "DATABASE_URL", "PGPASSWORD", "NATS_URL"] {
-            assert!(wrong.parse::<VariableName>().is_err(), "{wrong}");
+        for invalid in ["", "A B", "1A", "A=B", "OPENRUNNER_JWT_SECRET", "openrunner_x", "DATABASE_URL", "PGPASSWORD", "NATS_URL"] {
+            assert!(invalid.parse::<VariableName>().is_err(), "{invalid}");
         }
     }
 }

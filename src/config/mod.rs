@@ -1,24 +1,33 @@
-//! Settings: what the operator may choose, where each choice comes from, and what holds when nothing is said.
+//! The configuration of a server: what can be set, where values come from, and their defaults.
 //!
-//! The file `openrunner.toml` is overruled by environment variables `OPENRUNNER_*`, and those by flags. A key that nobody knows stops the
-//! start, since a mistyped setting that is silently ignored is worse than none.
+//! Sources in order of precedence: the command line, environment variables `OPENRUNNER_*`, the file `openrunner.toml`, defaults. An unknown
+//! key in the file stops the start, and an unknown variable is reported: a misspelled setting must not be ignored silently.
+//!
+//! Each setting is declared once, in [`settings`]; [`load`], [`resolved`] and [`reference`] are derived from the declarations.
 
 mod agents;
-mod environment;
-mod explain;
+mod declare;
 mod lists;
 mod load;
 mod memory;
 mod network;
+mod reference;
+mod resolved;
 mod secret;
 mod settings;
+mod unknown;
+mod value;
 mod webhooks;
 
 pub use agents::{AgentSettings, AgentsSettings, BadAgent};
-pub use explain::{Origin as SettingOrigin, Origins, ResolvedSetting, explain, load_and_explain};
+pub use declare::{Declaration, DefaultValue, Format};
 pub use lists::{BadItem, HostName, Origin, VariableName};
-pub use load::{Flags, SettingsError, load};
+pub use load::{Flags, SettingsError, Variables, load, load_with_origins};
 pub use network::Network;
+pub use reference::template;
+pub use resolved::{Origins, ResolvedSetting, SettingSource, resolve};
 pub use secret::Secret;
 pub use settings::{ControlGroup, LogFormat, Settings};
-pub use webhooks::{EventType, RetryWait, WebhookPlace};
+pub use unknown::{OTHER_VARIABLES, UnknownVariable, unknown_variables};
+pub use value::{CpuWeight, Seconds};
+pub use webhooks::{EventType, RetryDelay, WebhookDestination};

@@ -1,4 +1,6 @@
-//! Networks of addresses, as the settings name them.
+//! IP networks in CIDR notation.
+//!
+//! Rules: D6.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -7,18 +9,18 @@ use serde::Deserialize;
 
 use super::BadItem;
 
-/// A network in CIDR form, or a single address. IPv4 in the clothes of IPv6 (`::ffff:10.0.0.1`) is the same as IPv4.
+/// A network in CIDR notation, or a single address. An IPv4-mapped IPv6 address (`::ffff:10.0.0.1`) equals its IPv4 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Network {
-    /// Its first address.
+    /// First address of the network.
     address: IpAddr,
-    /// How many leading bits its addresses share, from 1 to all of them.
+    /// Prefix length, at least 1.
     prefix: u32,
 }
 
 impl Network {
-    /// Whether `address` is one of the network's.
+    /// Whether `address` is in this network.
     pub fn contains(self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(ours), IpAddr::V4(theirs)) => (ours.to_bits() ^ theirs.to_bits()).leading_zeros() >= self.prefix,
@@ -37,8 +39,8 @@ impl std::fmt::Display for Network {
 impl FromStr for Network {
     type Err = BadItem;
 
-    /// A network of all addresses is refused, since to trust everyone is to trust a header that anyone may make up; and so is one whose
-    /// address has more bits than its prefix, since it may have been meant as that one address.
+    /// Rejects a network of all addresses, because trusting every peer would trust forged headers, and an address with bits set after
+    /// the prefix, because it may be meant as a single address.
     fn from_str(text: &str) -> Result<Self, BadItem> {
         let bad =
             || BadItem::new(text, "an address or a network such as 10.0.0.7, 10.0.0.0/8 or fd00::/8, with no bits set after the prefix");
@@ -53,8 +55,8 @@ impl FromStr for Network {
             Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().map_err(|_| bad())?,
             Some(_) => return Err(bad()),
         };
-        let fits = (1..=bits).contains(&prefix) && trailing_zeros >= bits - prefix;
-        fits.then_some(Self { address, prefix }).ok_or_else(bad)
+        let is_valid = (1..=bits).contains(&prefix) && trailing_zeros >= bits - prefix;
+        is_valid.then_some(Self { address, prefix }).ok_or_else(bad)
     }
 }
 
@@ -71,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn d6_a_network_holds_its_own_addresses_and_no_others() {
+    fn a_network_contains_its_addresses_and_no_others() {
         for (network, inside, outside) in [
             ("127.0.0.1", "127.0.0.1", "127.0.0.2"),
             ("10.0.0.0/8", "10.255.255.255", "11.0.0.0"),
@@ -88,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn d6_what_is_no_network_or_everybodys_is_refused() {
+    fn an_invalid_or_universal_network_is_rejected() {
         for wrong in
             ["", "*", "proxy", "10.0.0.1/8", "0.0.0.0/0", "::/0", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/+8", "10.0.0", "fd00::/129", "a/8"]
         {

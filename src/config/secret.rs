@@ -1,8 +1,8 @@
-//! Values that must never be shown.
+//! Text that must never be printed.
 
 use serde::Deserialize;
 
-/// A text that `Debug` does not show, so that settings can be logged as a whole. It has no `Display` and no `Serialize`.
+/// A text that `Debug` prints as `***`, so that settings can be logged as a whole. It implements neither `Display` nor `Serialize`.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
@@ -13,7 +13,7 @@ impl Secret {
         Self(text)
     }
 
-    /// The text itself, for the one place that needs it.
+    /// The text itself.
     pub fn expose(&self) -> &str {
         &self.0
     }

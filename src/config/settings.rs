@@ -1,211 +1,168 @@
-//! The settings themselves. Their documentation names default, unit and variable of each.
+//! Every setting, declared once: name, type, variable, default, unit and help text.
+//!
+//! The loader, `openrunner config show`, the template of `openrunner config init` and the tables in `docs/settings.md` are derived from
+//! these declarations.
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use confique::Config;
-use serde::Deserialize;
-
-use super::{AgentsSettings, EventType, HostName, Network, Origin, RetryWait, Secret, VariableName, WebhookPlace};
+use super::declare::{Declaration, DefaultValue, Rejected, SettingValue, settings};
+use super::value::{CpuWeight, Seconds};
+use super::{AgentsSettings, EventType, HostName, Network, Origin, RetryDelay, Secret, VariableName, WebhookDestination};
 use crate::types::{Bound, Budget, Money, OnShutdown, RuleSpec, Tokens};
 
-/// Everything that the operator may choose.
-#[derive(Clone, Debug, Config)]
-#[config(layer_attr(serde(deny_unknown_fields)))]
-pub struct Settings {
-    /// Address and port to listen on. Port 0 takes any free one. Default `127.0.0.1:3000`.
-    #[config(env = "OPENRUNNER_ADDR", default = "127.0.0.1:3000")]
-    pub addr: SocketAddr,
-
-    /// Folder of the database, the key and the runs' own folders. Default: `$XDG_DATA_HOME/openrunner`, else `~/.local/share/openrunner`;
-    /// on macOS `~/Library/Application Support/openrunner`.
-    #[config(env = "OPENRUNNER_DATA_DIR")]
-    pub data_dir: PathBuf,
-
-    /// What is logged, as a filter of `tracing`: `info`, or `warn,openrunner=debug`. Default `info`.
-    #[config(env = "OPENRUNNER_LOG", default = "info")]
-    pub log: String,
-
-    /// Form of the log on standard error: `text` or `json`. Default `text`.
-    #[config(env = "OPENRUNNER_LOG_FORMAT", default = "text")]
-    pub log_format: LogFormat,
-
-    /// Key that signs tokens, at least 32 bytes. Default: one of 256 random bits is made at the first start and kept in the data folder.
-    #[config(env = "OPENRUNNER_JWT_SECRET")]
-    pub jwt_secret: Option<Secret>,
-
-    /// Sets admin's own password at start, unless it is that already. Default: none is set.
-    #[config(env = "OPENRUNNER_ADMIN_PASSWORD")]
-    pub admin_password: Option<Secret>,
-
-    /// Further names that this server goes by in `Host`, without port. As a variable: separated by commas. Default: none.
-    #[config(env = "OPENRUNNER_ALLOWED_HOSTS", default = [])]
-    pub allowed_hosts: Vec<HostName>,
-
-    /// Web origins whose pages may call this server. As a variable: separated by commas. Default: none.
-    #[config(env = "OPENRUNNER_ALLOWED_ORIGINS", default = [])]
-    pub allowed_origins: Vec<Origin>,
-
-    /// Proxies whose forwarding headers are believed, as addresses or networks. As a variable: separated by commas. Default: none.
-    #[config(env = "OPENRUNNER_TRUSTED_PROXIES", default = [])]
-    pub trusted_proxies: Vec<Network>,
-
-    /// Logins a minute that may fail, of one client and for one user name. Default 20.
-    #[config(env = "OPENRUNNER_LOGINS_PER_MINUTE", default = 20)]
-    pub logins_per_minute: NonZeroU32,
-
-    /// Requests a minute of one user, or of one client without a token; as many may come at once. Default 60000.
-    #[config(env = "OPENRUNNER_REQUESTS_PER_MINUTE", default = 60_000)]
-    pub requests_per_minute: NonZeroU32,
-
-    /// Event streams of one user at once. Default 1000.
-    #[config(env = "OPENRUNNER_MAX_STREAMS_PER_USER", default = 1_000)]
-    pub max_streams_per_user: NonZeroUsize,
-
-    /// Connections at once; more wait, unaccepted, in the system's queue. Default 12000.
-    #[config(env = "OPENRUNNER_MAX_CONNECTIONS", default = 12_000)]
-    pub max_connections: NonZeroU32,
-
-    /// Runs at once; more wait in the queue. Default: total memory divided by 600 MB, at least 2.
-    #[config(env = "OPENRUNNER_MAX_RUNS")]
-    pub max_runs: NonZeroUsize,
-
-    /// Runs of one user at once. Default: as many as in all.
-    #[config(env = "OPENRUNNER_MAX_RUNS_PER_USER")]
-    pub max_runs_per_user: Option<NonZeroUsize>,
-
-    /// Runs that may wait; more are refused. Default 10000.
-    #[config(env = "OPENRUNNER_MAX_QUEUE", default = 10_000)]
-    pub max_queue: usize,
-
-    /// Tokens that each user may use in a day (UTC), for whom nothing else is set. Default: no bound.
-    #[config(env = "OPENRUNNER_TOKENS_PER_DAY")]
-    pub tokens_per_day: Option<Tokens>,
-
-    /// US dollars that each user may use in a day (UTC), as far as agents tell what they cost, for whom nothing else is set. Default: no
-    /// bound.
-    #[config(env = "OPENRUNNER_COST_PER_DAY_USD")]
-    pub cost_per_day_usd: Option<Money>,
-
-    /// Seconds that an agent gets between being asked to end and being killed, at most 86400. Default 10.
-    #[config(env = "OPENRUNNER_STOP_GRACE_SECS", default = 10)]
-    pub stop_grace_secs: u32,
-
-    /// Seconds that an agent may stay alive after its result, at most 86400. Default 10.
-    #[config(env = "OPENRUNNER_EXIT_GRACE_SECS", default = 10)]
-    pub exit_grace_secs: u32,
-
-    /// Seconds that an agent's program may take from its start to its first word, at most 86400; 0 for as long as its run may take.
-    /// Default 120.
-    #[config(env = "OPENRUNNER_STARTUP_TIMEOUT_SECS", default = 120)]
-    pub startup_timeout_secs: u32,
-
-    /// Where each run gets a control group of its own: `auto` where one was handed to this server, `off` for nowhere, or the absolute path
-    /// of a control group. Default `auto`.
-    #[config(env = "OPENRUNNER_CGROUP", default = "auto")]
-    pub cgroup: ControlGroup,
-
-    /// Memory that the processes of one run may use, in MiB. Default: no bound.
-    #[config(env = "OPENRUNNER_RUN_MEMORY_MB")]
-    pub run_memory_mb: Option<NonZeroU32>,
-
-    /// Processes and threads that one run may have at once. Default: no bound.
-    #[config(env = "OPENRUNNER_RUN_PROCESSES")]
-    pub run_processes: Option<NonZeroU32>,
-
-    /// Share of the processors that one run gets where there are not enough: 1 to 10000, and 100 is everybody's. Default: everybody's.
-    #[config(env = "OPENRUNNER_RUN_CPU_WEIGHT")]
-    pub run_cpu_weight: Option<NonZeroU32>,
-
-    /// Seconds that a shutdown may take in all, at most 86400. Default 15.
-    #[config(env = "OPENRUNNER_SHUTDOWN_SECS", default = 15)]
-    pub shutdown_secs: u32,
-
-    /// What becomes of the runs when the server is told to go by TERM: `detach` lets their agents go on, for the next server to find;
-    /// `stop` ends them. An interrupt at the terminal always stops them. Default `detach`.
-    #[config(env = "OPENRUNNER_ON_SHUTDOWN", default = "detach")]
-    pub on_shutdown: OnShutdown,
-
-    /// Most that one agent may write to its stdout in one run, in MiB; one that writes more is stopped. Default 1024.
-    #[config(env = "OPENRUNNER_MAX_OUTPUT_MB", default = 1024)]
-    pub max_output_mb: NonZeroU32,
-
-    /// Days that a conversation is kept after the end of its last run; then its runs go, with their events and fresh workspaces. Default:
-    /// none, which means for ever.
-    #[config(env = "OPENRUNNER_KEEP_DAYS")]
-    pub keep_days: Option<NonZeroU32>,
-
-    /// Size that the database may have, in MiB, before the logs of the runs that ended first are cut. Default: none, which means no bound.
-    #[config(env = "OPENRUNNER_MAX_STORE_MB")]
-    pub max_store_mb: Option<NonZeroU32>,
-
-    /// Folders that agents may work in, each absolute, with what is beneath them. As a variable: separated by colons. Default: none, which
-    /// means any folder.
-    #[config(env = "OPENRUNNER_WORKSPACE_ROOTS", default = [])]
-    pub workspace_roots: Vec<PathBuf>,
-
-    /// Folders that users who are no admins may choose, each absolute, with what is beneath them; where `workspace_roots` are set, a folder
-    /// must lie in those, too. As a variable: separated by colons. Default: none, which means no further bound.
-    #[config(env = "OPENRUNNER_USER_WORKSPACE_ROOTS", default = [])]
-    pub user_workspace_roots: Vec<PathBuf>,
-
-    /// Folder in which agent programs are looked for first. Default: `agents` in the data folder.
-    #[config(env = "OPENRUNNER_AGENTS_DIR")]
-    pub agents_dir: PathBuf,
-
-    /// Names of further environment variables that agents get from this server's own. As a variable: separated by commas. Default: none.
-    #[config(env = "OPENRUNNER_AGENT_ENV", default = [])]
-    pub agent_env: Vec<VariableName>,
-
-    /// Seconds that a permission request or a question waits for an answer, at most 86400; then it is denied, or told that nobody is
-    /// there. Default 600.
-    #[config(env = "OPENRUNNER_PERMISSION_TIMEOUT_SECS", default = 600)]
-    pub permission_timeout_secs: u32,
-
-    /// Names of environment variables that users may set for their runs; admins may set any. As a variable: separated by commas.
-    /// Default: none.
-    #[config(env = "OPENRUNNER_RUN_ENV", default = [])]
-    pub run_env: Vec<VariableName>,
-
-    /// Address that events of all runs are sent to. Default: none.
-    #[config(env = "OPENRUNNER_WEBHOOK_URL")]
-    pub webhook_url: Option<Secret>,
-
-    /// Secret that webhooks are signed with where a run gives none: `whsec_` and 24 to 64 bytes in Base64. Default: none.
-    #[config(env = "OPENRUNNER_WEBHOOK_SECRET")]
-    pub webhook_secret: Option<Secret>,
-
-    /// Types of the events that are sent to `webhook_url`; `*` for all that can be sent. As a variable: separated by commas. Default: none,
-    /// which means `run_started`, `permission_request`, `question` and `done`.
-    #[config(env = "OPENRUNNER_WEBHOOK_EVENTS", default = [])]
-    pub webhook_events: Vec<EventType>,
-
-    /// Hosts, addresses and networks that webhooks may go to although they are not on the internet. As a variable: separated by commas.
-    /// Default: none.
-    #[config(env = "OPENRUNNER_WEBHOOK_ALLOW", default = [])]
-    pub webhook_allow: Vec<WebhookPlace>,
-
-    /// Seconds between the attempts to send one event, each at most 86400; after the last one the place is given up for the run. As a
-    /// variable: separated by commas. Default `5,30,120,600,1800,3600,10800,21600,43200`.
-    #[config(env = "OPENRUNNER_WEBHOOK_RETRY_SECS", default = [5, 30, 120, 600, 1800, 3600, 10800, 21600, 43200])]
-    pub webhook_retry_secs: Vec<RetryWait>,
-
-    /// Rules on what agents may do, which count before those of any run; the first one that fits wins. Only in the file. Default: none.
-    #[config(default = [])]
-    pub permission_rules: Vec<RuleSpec>,
-
-    /// Settings of single agents, built in or the operator's own. Only in the file. Default: every built-in agent as it is best driven.
-    #[config(default = {})]
-    pub agents: AgentsSettings,
+settings! {
+    "Server" {
+        /// Address and port to listen on, unless a [service manager](operating.md#as-a-service) passes a socket. Port 0 picks a free
+        /// port. `0.0.0.0:8090` listens on every network of the machine: read [SECURITY.md](../SECURITY.md#on-a-network) first.
+        addr: SocketAddr => "OPENRUNNER_ADDR", default "127.0.0.1:3000",
+            expects "an address and a port, such as 127.0.0.1:3000";
+        /// Directory of the database, the signing key and the workspaces. One server at a time; a second one refuses to start.
+        data_dir: PathBuf => "OPENRUNNER_DATA_DIR",
+            computed "`$XDG_DATA_HOME/openrunner`, else `~/.local/share/openrunner`; on macOS `~/Library/Application Support/openrunner`",
+            expects "a directory";
+        /// Log filter: `error`, `warn`, `info`, `debug` or `trace`, optionally per module: `info,openrunner::run=debug`.
+        log: String => "OPENRUNNER_LOG", default "info", expects "a log filter, such as info or warn,openrunner=debug";
+        /// Log format on standard error: `text` or `json`.
+        log_format: LogFormat => "OPENRUNNER_LOG_FORMAT", default "text", expects "`text` or `json`";
+        /// Time limit for a graceful shutdown after SIGTERM. A second signal ends the server immediately.
+        shutdown_secs: Seconds => "OPENRUNNER_SHUTDOWN_SECS", default "15", expects "a whole number of seconds",
+            unit "seconds, at most 86400";
+        /// What happens to live runs on SIGTERM: `detach` keeps their agents working for the [next
+        /// server](sessions.md#after-a-restart); `stop` ends them. SIGINT (Ctrl-C) always stops them.
+        on_shutdown: OnShutdown => "OPENRUNNER_ON_SHUTDOWN", default "detach", expects "`detach` or `stop`";
+    }
+    "Access" {
+        /// Sets the password of `admin` at start, so that admin can log in from other machines. It applies at every start and replaces a
+        /// password that was set otherwise. The value `admin` stops the start. `user/user` is not affected: it keeps working from this
+        /// machine only.
+        admin_password: Secret => "OPENRUNNER_ADMIN_PASSWORD", unset "none", expects "a password";
+        /// Key that signs tokens, at least 32 bytes; a shorter one stops the start.
+        jwt_secret: Secret => "OPENRUNNER_JWT_SECRET",
+            unset "a random key, generated at the first start and kept in the data directory, readable by its owner only",
+            expects "a text of at least 32 bytes";
+        /// Further host names by which clients may address the server. `localhost`, `127.0.0.1` and `[::1]` are always allowed.
+        allowed_hosts: Vec<HostName> => "OPENRUNNER_ALLOWED_HOSTS", default "",
+            expects "a list of host names";
+        /// Web origins whose pages may call the server, such as `https://tools.example.org`. Never `*`.
+        allowed_origins: Vec<Origin> => "OPENRUNNER_ALLOWED_ORIGINS", default "",
+            expects "a list of web origins";
+        /// Addresses and networks of your reverse proxies, such as `10.0.0.7,fd00::/8`: [behind a proxy](#behind-a-proxy).
+        trusted_proxies: Vec<Network> => "OPENRUNNER_TRUSTED_PROXIES", default "",
+            expects "a list of addresses and networks";
+    }
+    "Rate limits" {
+        /// Failed logins per client and per user name. Once the limit is reached, even the right password is rejected. A wrong current
+        /// password in a password change counts as well; successful logins do not count. Failures on the server's own machine are
+        /// counted separately from those on the network, so that a remote client cannot lock out a local one.
+        logins_per_minute: NonZeroU32 => "OPENRUNNER_LOGINS_PER_MINUTE", default "20",
+            expects "a whole number of logins, at least 1", unit "logins";
+        /// Requests per user, or per client without a valid token; all of them may arrive at once.
+        requests_per_minute: NonZeroU32 => "OPENRUNNER_REQUESTS_PER_MINUTE", default "60000",
+            expects "a whole number of requests, at least 1", unit "requests";
+        /// Concurrent event streams per user.
+        max_streams_per_user: NonZeroUsize => "OPENRUNNER_MAX_STREAMS_PER_USER", default "1000",
+            expects "a whole number of streams, at least 1", unit "streams";
+        /// Concurrent connections. Further ones wait, unaccepted, in the system's queue. Each takes a file descriptor, of which the server
+        /// requests as many as the system allows (`ulimit -Hn`, `LimitNOFILE=`); agents get the limit that the server was started with.
+        max_connections: NonZeroU32 => "OPENRUNNER_MAX_CONNECTIONS", default "12000",
+            expects "a whole number of connections, at least 1", unit "connections";
+    }
+    "Runs" {
+        /// Concurrent runs. Further runs wait in the queue.
+        max_runs: NonZeroUsize => "OPENRUNNER_MAX_RUNS",
+            computed "the memory of the machine, or of its container, divided by 600 MB, at least 2",
+            expects "a whole number of runs, at least 1", unit "runs";
+        /// Concurrent runs per user.
+        max_runs_per_user: NonZeroUsize => "OPENRUNNER_MAX_RUNS_PER_USER", unset "`OPENRUNNER_MAX_RUNS`",
+            expects "a whole number of runs, at least 1", unit "runs";
+        /// Runs that may wait in the queue; beyond that, new runs get `429`.
+        max_queue: usize => "OPENRUNNER_MAX_QUEUE", default "10000", expects "a whole number of runs", unit "runs";
+        /// Tokens that each user may use per day (UTC), unless [the user has a budget of their own](api.md#patch-apiusersname): [how
+        /// tokens are counted](api.md#budgets).
+        tokens_per_day: Tokens => "OPENRUNNER_TOKENS_PER_DAY", unset "no limit",
+            expects "a whole number of tokens, at most 10^15", unit "tokens, at most 10^15";
+        /// The same as an amount of money, as far as agents report what they cost.
+        cost_per_day_usd: Money => "OPENRUNNER_COST_PER_DAY_USD", unset "no limit",
+            expects "a number of dollars from 0 to 1000000", unit "US dollars, at most a million";
+        /// How long a permission request or a question waits for an answer. After that it is denied, or answered as unanswered.
+        permission_timeout_secs: Seconds => "OPENRUNNER_PERMISSION_TIMEOUT_SECS", default "600",
+            expects "a whole number of seconds", unit "seconds, at most 86400";
+        /// Time between SIGTERM and SIGKILL when a run is stopped.
+        stop_grace_secs: Seconds => "OPENRUNNER_STOP_GRACE_SECS", default "10", expects "a whole number of seconds",
+            unit "seconds, at most 86400";
+        /// How long an agent may stay alive after its result.
+        exit_grace_secs: Seconds => "OPENRUNNER_EXIT_GRACE_SECS", default "10", expects "a whole number of seconds",
+            unit "seconds, at most 86400";
+        /// Time limit from the start of an agent program to its first output; 0 for no limit.
+        startup_timeout_secs: Seconds => "OPENRUNNER_STARTUP_TIMEOUT_SECS", default "120", expects "a whole number of seconds",
+            unit "seconds, at most 86400";
+        /// Maximum output of one agent in one run. A run that exceeds it is stopped and fails with cause `storage`.
+        max_output_mb: NonZeroU32 => "OPENRUNNER_MAX_OUTPUT_MB", default "1024", expects "a whole number of MiB, at least 1",
+            unit "MiB";
+        /// Memory limit for the processes of one run: [how it is enforced](operating.md#bounds-for-each-run).
+        run_memory_mb: NonZeroU32 => "OPENRUNNER_RUN_MEMORY_MB", unset "no limit", expects "a whole number of MiB, at least 1",
+            unit "MiB";
+        /// Limit on the processes and threads of one run.
+        run_processes: NonZeroU32 => "OPENRUNNER_RUN_PROCESSES", unset "no limit",
+            expects "a whole number of processes, at least 1", unit "processes and threads";
+        /// Share of the CPU that a run gets when the machine is busy, relative to the default weight of 100.
+        run_cpu_weight: CpuWeight => "OPENRUNNER_RUN_CPU_WEIGHT", unset "100", expects "a weight from 1 to 10000",
+            unit "1 to 10000";
+        /// Where the [control groups](operating.md#control-groups) of runs are created: `auto` where one was delegated to the server, `off`, or
+        /// the absolute path of a control group.
+        cgroup: ControlGroup => "OPENRUNNER_CGROUP", default "auto", expects "`auto`, `off` or an absolute path";
+        /// How long a session is kept after its last run has ended: [retention](operating.md#retention).
+        keep_days: NonZeroU32 => "OPENRUNNER_KEEP_DAYS", unset "forever", expects "a whole number of days, at least 1", unit "days";
+        /// Size of the database beyond which the logs of the runs that ended first are trimmed.
+        max_store_mb: NonZeroU32 => "OPENRUNNER_MAX_STORE_MB", unset "no limit", expects "a whole number of MiB, at least 1",
+            unit "MiB";
+        /// Directories that runs may use, with everything below them. Without any, a run may choose any directory, but only from this
+        /// machine. The data directory can never be chosen.
+        workspace_roots: Vec<PathBuf> => "OPENRUNNER_WORKSPACE_ROOTS", default "",
+            expects "a list of absolute directories";
+        /// Directories that users without the role `admin` may use, in addition to the limits of `OPENRUNNER_WORKSPACE_ROOTS`.
+        user_workspace_roots: Vec<PathBuf> => "OPENRUNNER_USER_WORKSPACE_ROOTS", default "",
+            expects "a list of absolute directories";
+        /// Rules on what agents may do. They are applied before the rules of a run; the first match wins. Keys `tool`, `kind`, `path`,
+        /// `command`, `decision`: [permission rules](permissions.md#rules).
+        permission_rules: Vec<RuleSpec>, default "", expects "an array of tables";
+    }
+    "Webhooks" {
+        /// URL that receives the events of all runs. It is never shown, since it may contain a secret.
+        webhook_url: Secret => "OPENRUNNER_WEBHOOK_URL", unset "none", expects "a URL";
+        /// Secret that signs webhooks of runs without a secret of their own: `whsec_` and 24 to 64 random bytes in Base64. Required with
+        /// `OPENRUNNER_WEBHOOK_URL`.
+        webhook_secret: Secret => "OPENRUNNER_WEBHOOK_SECRET", unset "none", expects "`whsec_` and Base64";
+        /// Event types that are sent to `OPENRUNNER_WEBHOOK_URL`; `*` for all that can be sent.
+        webhook_events: Vec<EventType> => "OPENRUNNER_WEBHOOK_EVENTS", default "run_started,permission_request,question,done",
+            expects "a list of event types";
+        /// Host names, addresses and networks that webhooks may reach although they are not on the public internet, such as
+        /// `hooks.internal,10.0.0.7,fd00::/8`.
+        webhook_allow: Vec<WebhookDestination> => "OPENRUNNER_WEBHOOK_ALLOW", default "",
+            expects "a list of host names, addresses and networks";
+        /// Delays between the attempts to deliver one event. After the last attempt the endpoint is disabled for the run.
+        webhook_retry_secs: Vec<RetryDelay> => "OPENRUNNER_WEBHOOK_RETRY_SECS", default "5,30,120,600,1800,3600,10800,21600,43200",
+            expects "a list of delays", unit "seconds, each 1 to 86400";
+    }
+    "Agents" {
+        /// Directory in which agent programs are looked up first (in its `bin`): the `--prefix` of `scripts/install-agents.sh`.
+        agents_dir: PathBuf => "OPENRUNNER_AGENTS_DIR", computed "`agents` in the data directory", expects "a directory";
+        /// Names of further environment variables that agents inherit from the server, such as `GIT_SSH_COMMAND,MY_PROXY_TOKEN`.
+        agent_env: Vec<VariableName> => "OPENRUNNER_AGENT_ENV", default "", expects "a list of variable names";
+        /// Names of environment variables that users may set for their runs (`metadata.env`); admins may set any.
+        run_env: Vec<VariableName> => "OPENRUNNER_RUN_ENV", default "", expects "a list of variable names";
+        /// Tables `[agents.NAME]`: settings of the built-in agents, and agents of your own (see below).
+        agents: AgentsSettings, default "", expects "tables of agents";
+    }
 }
 
-/// Where each run gets a control group of its own.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+/// Where the control groups of runs are created.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ControlGroup {
-    /// Where one was handed to this server.
+    /// In the group that was delegated to this server, if there is one.
     Auto,
     /// Nowhere.
     Off,
@@ -213,77 +170,63 @@ pub enum ControlGroup {
     At(PathBuf),
 }
 
-impl TryFrom<String> for ControlGroup {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        match text.as_str() {
-            "auto" => Ok(Self::Auto),
-            "off" => Ok(Self::Off),
-            path if path.starts_with('/') => Ok(Self::At(path.into())),
-            other => Err(format!("`{other}` is not `auto`, `off` or an absolute path")),
-        }
-    }
-}
-
-/// Form of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// Log format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LogFormat {
-    /// A line for people.
+    /// One line of text per entry.
     Text,
-    /// A JSON object a line, for programs.
+    /// One JSON object per line.
     Json,
 }
 
 impl Settings {
-    /// Time between asking an agent to end and killing it.
+    /// Time between SIGTERM and SIGKILL.
     pub fn stop_grace(&self) -> Duration {
-        Duration::from_secs(self.stop_grace_secs.into())
+        self.stop_grace_secs.duration()
     }
 
     /// How long an agent may stay alive after its result.
     pub fn exit_grace(&self) -> Duration {
-        Duration::from_secs(self.exit_grace_secs.into())
+        self.exit_grace_secs.duration()
     }
 
-    /// How long a program may take from its start to its first word; `None` for as long as its run may take.
+    /// Time limit from the start of an agent program to its first output; `None` for no limit.
     pub fn startup_timeout(&self) -> Option<Duration> {
-        Some(Duration::from_secs(self.startup_timeout_secs.into())).filter(|limit| !limit.is_zero())
+        Some(self.startup_timeout_secs.duration()).filter(|limit| !limit.is_zero())
     }
 
-    /// Memory that the processes of one run may use, in bytes.
+    /// Memory limit for the processes of one run, in bytes.
     pub fn run_memory(&self) -> Option<u64> {
         self.run_memory_mb.map(|mebibytes| u64::from(mebibytes.get()) * 1024 * 1024)
     }
 
-    /// What each user may use in a day for whom nothing else is set.
+    /// Daily budget of users without one of their own.
     pub fn budget(&self) -> Budget {
         Budget { tokens_per_day: self.tokens_per_day.map(Bound::At), cost_per_day_usd: self.cost_per_day_usd.map(Bound::At) }
     }
 
     /// How long a request waits for an answer.
     pub fn permission_timeout(&self) -> Duration {
-        Duration::from_secs(self.permission_timeout_secs.into())
+        self.permission_timeout_secs.duration()
     }
 
-    /// Most that is kept of one program's output, in bytes.
+    /// Maximum output of one agent in one run, in bytes.
     pub fn max_output(&self) -> u64 {
         u64::from(self.max_output_mb.get()) * 1024 * 1024
     }
 
-    /// How long a conversation is kept after its end.
+    /// How long a session is kept after its end.
     pub fn keep_age(&self) -> Option<Duration> {
         self.keep_days.map(|days| Duration::from_hours(24) * days.get())
     }
 
-    /// Size that the database may have, in bytes.
+    /// Size limit of the database, in bytes.
     pub fn max_store(&self) -> Option<u64> {
         self.max_store_mb.map(|mebibytes| u64::from(mebibytes.get()) * 1024 * 1024)
     }
 
-    /// How long a shutdown may take in all.
+    /// Time limit for a graceful shutdown.
     pub fn shutdown(&self) -> Duration {
-        Duration::from_secs(self.shutdown_secs.into())
+        self.shutdown_secs.duration()
     }
 }

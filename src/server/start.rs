@@ -195,7 +195,7 @@ impl Server {
             health: Arc::new(health),
             limits: Arc::clone(&limits),
             metrics,
-            settings: origins.explain(settings).into(),
+            settings: origins.resolve(settings).into(),
         };
         let router = router(state, policy);
         let max_connections = usize::try_from(settings.max_connections.get()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
@@ -282,7 +282,7 @@ fn limits_policy(settings: &Settings) -> Result<LimitsPolicy, StartError> {
     let bounds = ProcessLimits {
         memory_bytes: settings.run_memory(),
         processes: number(settings.run_processes),
-        cpu_weight: number(settings.run_cpu_weight),
+        cpu_weight: settings.run_cpu_weight.map(|weight| weight.get().into()),
     };
     let limits_policy = LimitsPolicy::new(groups, bounds);
     let beyond = limits_policy.unenforceable();

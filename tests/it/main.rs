@@ -41,6 +41,7 @@ mod secret_handover;
 mod security;
 mod service;
 mod sessions;
+mod settings;
 mod shim;
 mod shortage;
 mod shutdown;

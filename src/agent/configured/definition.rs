@@ -11,7 +11,7 @@ pub struct Definition {
     /// The `agent_type` that clients ask for.
     pub name: String,
     /// How it is spoken with.
-    pub speaks: WireFormat,
+    pub wire_format: WireFormat,
     /// The program: a file name to look for, or an absolute path.
     pub program: String,
     /// Its arguments in every run.
@@ -59,7 +59,7 @@ impl fmt::Debug for Definition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Definition")
             .field("name", &self.name)
-            .field("speaks", &self.speaks)
+            .field("wire_format", &self.wire_format)
             .field("program", &self.program)
             .field("args", &self.args)
             .field("set_env", &self.set_env.keys())

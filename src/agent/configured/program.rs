@@ -65,7 +65,7 @@ impl Configured {
 fn info(definition: &Definition) -> ProgramInfo {
     ProgramInfo {
         name: Cow::Owned(definition.name.clone()),
-        protocol: definition.speaks.as_str(),
+        protocol: definition.wire_format.as_str(),
         location: match &definition.program {
             path if path.starts_with('/') => Location::At(PathBuf::from(path)),
             name => Location::Named(Cow::Owned(name.clone())),
@@ -75,7 +75,7 @@ fn info(definition: &Definition) -> ProgramInfo {
         environment: Environment { configured: definition.pass_env.clone(), ..Environment::default() },
         flags: Some(&[]),
         // Of an agent that speaks ACP, those of the protocol: which of them it has is known only once it has started.
-        capabilities: match definition.speaks {
+        capabilities: match definition.wire_format {
             WireFormat::Acp => Capabilities {
                 resume: true,
                 messages: true,
@@ -105,7 +105,7 @@ impl Program for Configured {
 
     fn invocation(&self, task: &Task, _installed: &Installed) -> Result<Invocation, Failure> {
         let mut args = self.definition.args.clone();
-        if self.definition.speaks == WireFormat::Acp {
+        if self.definition.wire_format == WireFormat::Acp {
             if task.spec.working_dir.to_str().is_none() {
                 return Err(Failure::new(Cause::BadArguments, "the path of the working folder is not UTF-8"));
             }
@@ -120,7 +120,7 @@ impl Program for Configured {
     }
 
     fn parser(&self, task: &Task, _installed: &Installed) -> Box<dyn Parser> {
-        match &self.definition.speaks {
+        match &self.definition.wire_format {
             WireFormat::Acp => {
                 let dialect = Dialect { diagnose: Some(diagnose), ..Dialect::default() };
                 Box::new(Acp::new(task, dialect).in_session_mode(self.definition.session_mode.clone()))

@@ -28,16 +28,16 @@ fn fields() -> Fields {
     .unwrap()
 }
 
-fn agent(speaks: WireFormat) -> Configured {
-    Configured::new(definition(speaks))
+fn agent(wire_format: WireFormat) -> Configured {
+    Configured::new(definition(wire_format))
 }
 
-fn definition(speaks: WireFormat) -> Definition {
+fn definition(wire_format: WireFormat) -> Definition {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-    let one_shot = speaks != WireFormat::Acp;
+    let one_shot = wire_format != WireFormat::Acp;
     Definition {
         name: "mine".to_owned(),
-        speaks,
+        wire_format,
         program: "mine".to_owned(),
         args: words(&["--quiet"]),
         model_args: if one_shot { words(&["--model={model}"]) } else { vec![] },
@@ -50,18 +50,18 @@ fn definition(speaks: WireFormat) -> Definition {
     }
 }
 
-fn speaks(recording: &str) -> WireFormat {
+fn wire_format(recording: &str) -> WireFormat {
     if recording.starts_with("text") { WireFormat::Text } else { WireFormat::Jsonl(Box::new(fields())) }
 }
 
-fn parser(speaks: WireFormat) -> Box<dyn Parser> {
-    agent(speaks).parser(&task("mine"), &installed("mine", "", ""))
+fn parser(wire_format: WireFormat) -> Box<dyn Parser> {
+    agent(wire_format).parser(&task("mine"), &installed("mine", "", ""))
 }
 
 #[test]
 fn every_made_up_program_ends_as_it_should() {
     for recording in recordings("configured") {
-        let replayed = replay(&recording, parser(speaks(&recording.name)), |_| None::<Action>);
+        let replayed = replay(&recording, parser(wire_format(&recording.name)), |_| None::<Action>);
         insta::with_settings!({ snapshot_suffix => recording.name.clone(), omit_expression => true, prepend_module_to_snapshot => false }, {
             insta::assert_snapshot!("configured", replayed.snapshot());
         });
@@ -112,10 +112,10 @@ fn a_long_answer_is_told_whole_and_kept_to_a_bound() {
     assert!(cut && told > 2 * 1024 * 1024, "{told}");
 }
 
-fn invocation(speaks: WireFormat, change: impl FnOnce(&mut Task)) -> Result<Invocation, Cause> {
+fn invocation(wire_format: WireFormat, change: impl FnOnce(&mut Task)) -> Result<Invocation, Cause> {
     let mut task = task("mine");
     change(&mut task);
-    agent(speaks).invocation(&task, &installed("mine", "", "")).map_err(|failure| failure.cause)
+    agent(wire_format).invocation(&task, &installed("mine", "", "")).map_err(|failure| failure.cause)
 }
 
 #[test]

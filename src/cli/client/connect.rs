@@ -68,7 +68,7 @@ pub(in crate::cli) fn guest(at: &ServerArgs) -> anyhow::Result<Client> {
 /// # Errors
 /// As [`connect`], and if that server cannot be started.
 pub(in crate::cli) async fn connect_or_start(at: &ServerArgs, launcher: Launcher) -> anyhow::Result<Connection> {
-    let (settings, origins) = config::load_and_explain(Flags::default(), &variable)?;
+    let (settings, origins) = config::load_with_origins(Flags::default(), &variable)?;
     let chosen = choose(at, &variable, &stored()?, &settings)?;
     let (address, is_named, token) = (chosen.address.clone(), chosen.is_named, chosen.token.clone());
     let is_there = match Client::guest(address.clone())?.health().await {
