@@ -131,7 +131,7 @@ test('a run’s link, curl commands without the token, and log file can be copie
     /** @param {string} command */
     const execute = (command) => promisify(execFile)('sh', ['-c', `${command} --silent --fail`], { env: { ...process.env, OPENRUNNER_TOKEN: server.token } });
     assert.equal(await copied('Copy link'), `${server.url}/#/runs/${id}`);
-    const follow = await copied('follow the events');
+    const follow = await copied('follow events');
     assert.ok(!follow.includes(server.token));
     assert.match((await execute(follow)).stdout, /event: done/);
     const again = JSON.parse((await execute(await copied('start the same run'))).stdout);

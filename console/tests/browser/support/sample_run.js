@@ -1,7 +1,7 @@
 /** A run with every kind of item, which waits for a permission. */
 import { assistantMessage, fileEdit, printMessage, toolCall, toolResult } from './agent_script.js';
 
-export const PROMPT = 'Login fails for names with an umlaut. Find out why, mend it, and add a test.';
+export const PROMPT = 'Login fails for names with an umlaut. Find out why, fix it, and add a test.';
 
 /** @param {string} dir the working directory */
 export function sampleScript(dir) {
