@@ -103,10 +103,10 @@ test('a message interrupts the agent, the run is cancelled, and its session is c
   await withRunPage(id, async (page) => {
     await page.waitForSelector('.assistant:has-text("I wait.")');
     await page.check('.modes input[value="interrupt"]', { force: true });
-    await page.fill('.composer textarea', 'say I was told.\nuntil-interrupt');
+    await page.fill('.composer textarea', 'say I was interrupted.\nuntil-interrupt');
     await page.keyboard.press('Enter');
-    await page.waitForSelector('.user:has-text("I was told.")');
-    await page.waitForSelector('.assistant:has-text("I was told.")');
+    await page.waitForSelector('.user:has-text("I was interrupted.")');
+    await page.waitForSelector('.assistant:has-text("I was interrupted.")');
     await page.click('.composer button:has-text("Cancel run")');
     await page.waitForSelector('.done[data-status="cancelled"]');
     await page.fill('.composer textarea', 'say A new run.\nresult ok');

@@ -81,15 +81,15 @@ describe('signing in and out', () => {
   });
 
   test('a page opened under another host name names the setting that allows it', async () => {
-    const elsewhere = await startServer({ env: { OPENRUNNER_ADDR: '0.0.0.0:0' } });
-    const url = `http://localhost:${elsewhere.address.split(':').at(-1)}/`;
+    const otherServer = await startServer({ env: { OPENRUNNER_ADDR: '0.0.0.0:0' } });
+    const url = `http://localhost:${otherServer.address.split(':').at(-1)}/`;
     const page = await openPage(browser, url);
     await page.getByLabel('Username').fill('admin');
     await page.getByLabel('Password').fill(PASSWORD);
     await page.getByRole('button', { name: 'Sign in' }).click();
     await page.getByRole('alert').getByText(`OPENRUNNER_ALLOWED_ORIGINS=${url.slice(0, -1)}`).waitFor();
     await finish(page);
-    await elsewhere.close();
+    await otherServer.close();
   });
 
   test('changing the password keeps the page signed in', async () => {

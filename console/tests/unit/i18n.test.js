@@ -13,6 +13,7 @@ const { LANGUAGE_TAGS, locale, t } = await import('../../app/i18n.js');
 /** @typedef {import('../../app/i18n.js').Text} Text */
 
 const APP = fileURLToPath(new URL('../../app', import.meta.url));
+const API = JSON.parse(readFileSync(new URL('../../../docs/openapi.json', import.meta.url), 'utf8')).components.schemas;
 const DICTIONARIES = { en, zh };
 
 /** Source files by name, without the dictionaries. */
@@ -71,6 +72,18 @@ test('agent and token stay untranslated in Chinese', () => {
     // 令牌 is an authentication token, never an LLM token.
     for (const form of formsOf(text)) assert.ok(!form.includes('令牌') || key.startsWith('problem.token_'), `${key}: ${form}`);
   }
+});
+
+test('every cause, notice and error code of the API has a text', () => {
+  const missing = (/** @type {string} */ prefix, /** @type {string[]} */ codes) => codes.filter((code) => !(`${prefix}.${code}` in en));
+  const causes = /** @type {string[]} */ (API.Cause.enum);
+  assert.deepEqual(missing('cause', causes), ['ok']);
+  // These notices consist of the agent's or a later server's own words.
+  assert.deepEqual(missing('notice', API.NoticeCode.enum), ['agent_warning', 'other']);
+  // The console does not call `/api/chat` and `/v1`, and its requests are well-formed.
+  const unreachable = ['malformed_json', 'body_missing', 'body_unreadable', 'unknown_model', 'unsupported_parameter', 'method_not_allowed', 'not_json', ...causes];
+  const codes = /** @type {string[]} */ (API.Problem.properties.code.enum).filter((code) => !unreachable.includes(code));
+  assert.deepEqual(missing('problem', codes), []);
 });
 
 test('every key used in the code exists', () => {
