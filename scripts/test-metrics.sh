@@ -15,14 +15,16 @@ for _ in 1 2 3; do
     request --header "Authorization: Bearer $token" "$url/api/runs/$run?wait=60" >/dev/null
 done
 # Requests from the local machine need no token.
-curl --silent --fail "$url/metrics" >"$work/metrics"
-"$venv/bin/python" - "$work/metrics" <<'PYTHON'
+curl --silent --fail --header 'Accept: application/openmetrics-text' "$url/metrics" >"$work/metrics"
+curl --silent --fail "$url/metrics" >"$work/metrics.txt"
+"$venv/bin/python" - "$work/metrics" "$work/metrics.txt" <<'PYTHON'
 import sys
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from prometheus_client.parser import text_string_to_metric_families as text_format_families
 
 text = open(sys.argv[1], encoding="utf-8").read()
 families = {family.name: family for family in text_string_to_metric_families(text)}
-samples = {(s.name, s.labels.get("agent")): s.value for f in families.values() for s in f.samples if s.name.endswith(("_total", "_count"))}
+samples = {(s.name, s.labels.get("agent_type")): s.value for f in families.values() for s in f.samples if s.name.endswith(("_total", "_count"))}
 for name, expected in [
     ("openrunner_runs_created_total", 3),
     ("openrunner_runs_ended_total", 3),
@@ -31,5 +33,8 @@ for name, expected in [
     assert samples[(name, "demo")] == expected, (name, samples)
 assert families["openrunner_commit_seconds"].type == "histogram" and families["openrunner_commit_seconds"].unit == "seconds"
 assert all(family.documentation for family in families.values())
+text_format = {family.name: family for family in text_format_families(open(sys.argv[2], encoding="utf-8").read())}
+assert text_format["openrunner_runs_created"].type == "counter", sorted(text_format)
+assert len(text_format) == len(families), sorted(set(text_format) ^ set(families))
 print(f"{len(families)} metric families parsed")
 PYTHON

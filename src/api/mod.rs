@@ -19,6 +19,7 @@ mod handlers;
 mod host_guard;
 mod json_object;
 mod limits;
+mod negotiation;
 mod openai;
 #[cfg(test)]
 mod openapi;

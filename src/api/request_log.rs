@@ -1,4 +1,4 @@
-//! One log line for each request, and the meters: what was asked and how it ended, never what was said.
+//! One log line for each request, and the metrics: what was asked and how it ended, never what was said.
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
@@ -9,7 +9,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::client_origin::ClientAddress;
-use crate::metrics::HttpMeters;
+use crate::metrics::HttpMetrics;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -17,7 +17,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 ///
 /// The line names the route, not the address: an address may hold a token. The id is always ours, since one that a client chose could
 /// say anything. For a stream the time is that until its head was sent.
-pub(super) async fn log_request(State(meters): State<HttpMeters>, request: Request, next: Next) -> Response {
+pub(super) async fn log_request(State(metrics): State<HttpMetrics>, request: Request, next: Next) -> Response {
     let id = Uuid::now_v7().simple().to_string();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -26,7 +26,7 @@ pub(super) async fn log_request(State(meters): State<HttpMeters>, request: Reque
     let span = tracing::info_span!("request", request.id = id);
     let mut response = next.run(request).instrument(span).await;
     let (took, status) = (began.elapsed(), response.status().as_u16());
-    meters.answered(method.as_str(), route.as_ref().map(MatchedPath::as_str), status, took);
+    metrics.record_response(method.as_str(), route.as_ref().map(MatchedPath::as_str), status, took);
     tracing::info!(
         request.id = id,
         client.address = %client,

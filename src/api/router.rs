@@ -53,7 +53,7 @@ impl AppState {
         let (auth, clock) = crate::auth::tests::auth_over(store.clone(), None).await.unwrap();
         let audit = Audit::new(store, clock.clone(), tokio_util::task::TaskTracker::new());
         let runs = RunManager::without_agents(folder.path());
-        let metrics = Metrics::new(crate::types::Timestamp::from_millis(0), &crate::metrics::StoreMeters::default(), runs.meters());
+        let metrics = Metrics::new(crate::types::Timestamp::from_millis(0), &crate::metrics::StoreMetrics::default(), runs.metrics());
         let (health, limits) = (Arc::new(Health::new(|| Box::pin(async { true }))), Arc::new(RateLimits::for_tests()));
         (folder, Self { auth: Arc::new(auth), audit, runs, health, limits, metrics, settings: Arc::new([]) }, clock)
     }

@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, Stream, StreamExt};
 use tokio::time::{Instant, timeout_at};
 
+use super::negotiation::accepts;
 use super::{ApiError, AppState};
 use crate::auth::Principal;
 use crate::run::events::Framing;
@@ -21,9 +22,7 @@ pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// The form that a reader wants: server-sent events, unless it accepts lines of JSON.
 pub(super) fn framing(headers: &HeaderMap) -> Framing {
-    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let mut kinds = accepted.flat_map(|value| value.split(',')).filter_map(|kind| kind.split(';').next());
-    if kinds.any(|kind| kind.trim() == "application/x-ndjson") { Framing::Ndjson } else { Framing::Sse }
+    if accepts(headers, header::ACCEPT, "application/x-ndjson") { Framing::Ndjson } else { Framing::Sse }
 }
 
 /// The `Last-Event-ID` of a reader that comes again; `None` if it has seen no event yet.

@@ -1,4 +1,4 @@
-//! What is counted of requests.
+//! HTTP metrics.
 
 use std::time::Duration;
 
@@ -8,40 +8,40 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-/// The methods that are told apart: whoever asks can make up others.
-const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+/// Methods with a label value of their own. Clients can make up others, which are counted as `other`.
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByRequest {
+struct ResponseLabels {
     method: &'static str,
     route: String,
     status: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByRoute {
+struct RouteLabels {
     method: &'static str,
     route: String,
 }
 
-/// Meters of the API. Cloning gives another handle to the same ones.
+/// Metrics of the HTTP API. A clone is another handle on the same metrics.
 #[derive(Clone, Debug)]
-pub struct HttpMeters {
-    requests: Family<ByRequest, Counter>,
-    times: Family<ByRoute, Histogram, fn() -> Histogram>,
+pub struct HttpMetrics {
+    requests: Family<ResponseLabels, Counter>,
+    durations: Family<RouteLabels, Histogram, fn() -> Histogram>,
 }
 
-impl Default for HttpMeters {
+impl Default for HttpMetrics {
     fn default() -> Self {
-        // 1 ms to 16 s, and what waits for a run's end above.
-        let times: fn() -> Histogram = || Histogram::new(exponential_buckets(0.001, 4.0, 8));
-        Self { requests: Family::default(), times: Family::new_with_constructor(times) }
+        // 1 ms to 16 s. Requests with `?wait=` can take longer.
+        let durations: fn() -> Histogram = || Histogram::new(exponential_buckets(0.001, 4.0, 8));
+        Self { requests: Family::default(), durations: Family::new_with_constructor(durations) }
     }
 }
 
-impl HttpMeters {
-    /// A request was answered in that time. `route` is the router's own word for where it went, and `None` if it has none.
-    pub fn answered(&self, method: &str, route: Option<&str>, status: u16, took: Duration) {
+impl HttpMetrics {
+    /// Records a response. `route` is the router's pattern, or `None` for an unknown route. `duration` ends with the response headers.
+    pub fn record_response(&self, method: &str, route: Option<&str>, status: u16, duration: Duration) {
         let method = METHODS.into_iter().find(|known| *known == method).unwrap_or("other");
         let status = match status {
             ..200 => "1xx",
@@ -51,13 +51,13 @@ impl HttpMeters {
             500.. => "5xx",
         };
         let route = route.unwrap_or("none").to_owned();
-        self.times.get_or_create(&ByRoute { method, route: route.clone() }).observe(took.as_secs_f64());
-        self.requests.get_or_create(&ByRequest { method, route, status }).inc();
+        self.durations.get_or_create(&RouteLabels { method, route: route.clone() }).observe(duration.as_secs_f64());
+        self.requests.get_or_create(&ResponseLabels { method, route, status }).inc();
     }
 
     pub(super) fn register(&self, registry: &mut Registry) {
-        registry.register("http_requests", "Requests that were answered", self.requests.clone());
-        let help = "Time until the head of an answer was ready; for a stream until it began";
-        registry.register_with_unit("http_request", help, Unit::Seconds, self.times.clone());
+        registry.register("http_requests", "Answered requests", self.requests.clone());
+        let help = "Time until the response headers were ready; for a stream until it began";
+        registry.register_with_unit("http_request_duration", help, Unit::Seconds, self.durations.clone());
     }
 }

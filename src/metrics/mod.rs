@@ -1,17 +1,19 @@
-//! What the server counts of itself, for Prometheus.
+//! The server's metrics, for Prometheus.
 //!
-//! Whoever has something to count owns its meters, which are atomics behind a handle: the store, the runs, the API. [`Metrics`] knows them
-//! all and writes them down when it is asked. One server has one set, so that tests beside each other do not see each other's numbers.
+//! Each component updates its own metrics, which are atomics behind a cloneable handle: the store, the runs, the API. [`Metrics`] collects
+//! and encodes them. Each server has its own set, so that tests in one process do not share counters.
 //!
-//! No label comes from what a client says: agents are those of the settings, routes those of the router, methods and causes closed lists.
+//! No label value comes from a client: agents are those of the settings, routes those of the router, methods and causes closed lists.
 
+mod format;
 mod http;
 mod process;
 mod registry;
 mod runs;
 mod store;
 
-pub use http::HttpMeters;
-pub use registry::{CONTENT_TYPE, Metrics, Present};
-pub use runs::RunMeters;
-pub use store::StoreMeters;
+pub use format::Format;
+pub use http::HttpMetrics;
+pub use registry::{Gauges, Metrics};
+pub use runs::RunMetrics;
+pub use store::StoreMetrics;

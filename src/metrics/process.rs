@@ -1,19 +1,19 @@
-//! What the system says of this process, under the names that Prometheus's own clients use. Where there is no `/proc`, it says less.
+//! Metrics of the server process, under the names that Prometheus's own client libraries use. Without `/proc` some are missing.
 
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use rustix::process::{Resource, getrlimit};
 
-/// Asks the system, which blocks for a moment: the open descriptors are counted one by one.
+/// Registers the current values. Blocks briefly: open file descriptors are counted by listing a directory.
 pub(super) fn register(registry: &mut Registry) {
     let mut gauge = |name: &str, help: &str, value: Option<u64>| {
         if let Some(value) = value.and_then(|value| i64::try_from(value).ok()) {
             registry.register(name, help, ConstGauge::new(value));
         }
     };
-    gauge("process_resident_memory_bytes", "Memory of the server in bytes, without its agents", resident_memory());
+    gauge("process_resident_memory_bytes", "Resident memory of the server in bytes, without its agents", resident_memory());
     gauge("process_open_fds", "Open file descriptors of the server", open_descriptors());
-    gauge("process_max_fds", "Most file descriptors that the server may open", getrlimit(Resource::Nofile).current);
+    gauge("process_max_fds", "Maximum number of open file descriptors", getrlimit(Resource::Nofile).current);
 }
 
 /// `VmRSS` of `proc_pid_status(5)`, which is in kibibytes.
@@ -25,6 +25,6 @@ fn resident_memory() -> Option<u64> {
 
 fn open_descriptors() -> Option<u64> {
     let open = std::fs::read_dir("/proc/self/fd").ok()?.count();
-    // The one that the folder is read by is closed again.
+    // The listing itself uses one, which is closed again.
     u64::try_from(open.saturating_sub(1)).ok()
 }

@@ -1,4 +1,4 @@
-//! All meters of a server, and how they are written down.
+//! All metrics of a server, and their encoding.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,116 +10,119 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::{HttpMeters, RunMeters, StoreMeters, process};
+use super::format::to_text_format;
+use super::{Format, HttpMetrics, RunMetrics, StoreMetrics, process};
 use crate::types::{RunStatus, Timestamp};
 
-/// The media type of what [`Metrics::write`] gives.
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// What stands before every name but those that all programs have.
+/// Prefix of all names except the `process_` ones, which all programs share.
 const PREFIX: &str = "openrunner";
 
-/// The meters of one server. Cloning gives another handle to the same ones.
+/// The metrics of one server. A clone is another handle on the same metrics.
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    counted: Arc<Registry>,
-    http: HttpMeters,
+    counters: Arc<Registry>,
+    http: HttpMetrics,
     started_at: Timestamp,
 }
 
-/// What is not counted but looked at when it is asked for.
+/// Values that are read when metrics are requested, rather than counted.
 #[derive(Clone, Debug, Default)]
-pub struct Present {
-    /// Runs that have not ended, by agent and where they stand.
+pub struct Gauges {
+    /// Live runs by agent and status. Combinations that are absent count 0.
     pub runs: BTreeMap<(String, RunStatus), u64>,
-    /// Runs that may work at once.
+    /// Limit of concurrent runs.
     pub max_runs: usize,
-    /// Runs that may wait.
+    /// Limit of queued runs.
     pub max_queue: usize,
-    /// Open streams of events.
+    /// Open event streams.
     pub followers: usize,
-    /// Whether runs can be started: the store takes writes, and there are descriptors.
-    pub is_well: bool,
+    /// Whether runs can be started: the store accepts writes, and file descriptors are available.
+    pub is_healthy: bool,
     /// Each agent, and whether a run of it can start.
     pub agents: Vec<(String, bool)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByState {
-    agent: String,
-    state: &'static str,
+struct RunLabels {
+    agent_type: String,
+    status: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ByAgent {
-    agent: String,
+struct AgentLabels {
+    agent_type: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Build {
+struct BuildLabels {
     version: &'static str,
 }
 
 impl Metrics {
-    /// Those of a server that started at that moment, with the meters of its store and its runs.
-    pub fn new(started_at: Timestamp, store: &StoreMeters, runs: &RunMeters) -> Self {
-        let (mut registry, http) = (Registry::with_prefix(PREFIX), HttpMeters::default());
-        registry.register("build", "The program", Info::new(Build { version: env!("CARGO_PKG_VERSION") }));
+    /// The metrics of a server that started at `started_at`, including those of its store and its runs.
+    pub fn new(started_at: Timestamp, store: &StoreMetrics, runs: &RunMetrics) -> Self {
+        let (mut registry, http) = (Registry::with_prefix(PREFIX), HttpMetrics::default());
+        registry.register("build", "Version of the program", Info::new(BuildLabels { version: env!("CARGO_PKG_VERSION") }));
         runs.register(&mut registry);
         store.register(&mut registry);
         http.register(&mut registry);
-        Self { counted: Arc::new(registry), http, started_at }
+        Self { counters: Arc::new(registry), http, started_at }
     }
 
-    /// The meters of the API.
-    pub fn http(&self) -> &HttpMeters {
+    /// The metrics of the HTTP API.
+    pub fn http(&self) -> &HttpMetrics {
         &self.http
     }
 
-    /// Everything as of `now`, in the text format that Prometheus reads. Blocks for a moment, as it asks the system about this
-    /// process.
+    /// All metrics as of `now`, in the given format. Blocks briefly: it reads `/proc`.
     ///
     /// # Errors
-    /// Never in practice: a text can always be written to.
-    pub fn write(&self, present: &Present, now: Timestamp) -> Result<String, std::fmt::Error> {
+    /// None in practice: writing to a string does not fail.
+    pub fn encode(&self, gauges: &Gauges, now: Timestamp, format: Format) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         let uptime = now.as_millis().saturating_sub(self.started_at.as_millis()).max(0) / 1000;
-        encode_registry(&mut text, &self.counted)?;
-        encode_registry(&mut text, &present_registry(present, uptime))?;
-        let mut own = Registry::default();
+        encode_registry(&mut text, &self.counters)?;
+        encode_registry(&mut text, &gauge_registry(gauges, uptime))?;
+        let mut process_registry = Registry::default();
         let started = self.started_at.as_millis() / 1000;
-        own.register("process_start_time_seconds", "When the server started, in seconds since 1970", ConstGauge::new(started));
-        process::register(&mut own);
-        encode_registry(&mut text, &own)?;
+        process_registry.register("process_start_time_seconds", "Start time of the server in seconds since 1970", ConstGauge::new(started));
+        process::register(&mut process_registry);
+        encode_registry(&mut text, &process_registry)?;
         encode_eof(&mut text)?;
-        Ok(text)
+        Ok(match format {
+            Format::Text => to_text_format(&text),
+            Format::OpenMetrics => text,
+        })
     }
 }
 
-fn present_registry(present: &Present, uptime: i64) -> Registry {
+fn gauge_registry(gauges: &Gauges, uptime: i64) -> Registry {
     let mut registry = Registry::with_prefix(PREFIX);
-    let runs = Family::<ByState, Gauge>::default();
-    for ((agent, status), count) in &present.runs {
-        runs.get_or_create(&ByState { agent: agent.clone(), state: status.as_str() }).set(integer(*count));
+    let (runs, available) = (Family::<RunLabels, Gauge>::default(), Family::<AgentLabels, Gauge>::default());
+    for (agent_type, is_available) in &gauges.agents {
+        available.get_or_create(&AgentLabels { agent_type: agent_type.clone() }).set(i64::from(*is_available));
+        // Every series exists from the start, so that alerts and rates need no special case for a missing one.
+        for status in RunStatus::ALL.into_iter().filter(|status| !status.is_ended()) {
+            runs.get_or_create(&RunLabels { agent_type: agent_type.clone(), status: status.as_str() }).set(0);
+        }
     }
-    registry.register("runs", "Runs that have not ended, by agent and where they stand", runs);
-    let agents = Family::<ByAgent, Gauge>::default();
-    for (agent, is_available) in &present.agents {
-        agents.get_or_create(&ByAgent { agent: agent.clone() }).set(i64::from(*is_available));
+    for ((agent_type, status), count) in &gauges.runs {
+        runs.get_or_create(&RunLabels { agent_type: agent_type.clone(), status: status.as_str() }).set(to_i64(*count));
     }
-    registry.register("agent_available", "Whether runs of the agent can start", agents);
-    let waiting = present.runs.iter().filter(|((_, status), _)| *status == RunStatus::Queued).map(|(_, count)| *count);
+    registry.register("runs", "Live runs by agent and status", runs);
+    registry.register("agent_available", "Whether runs of the agent can start", available);
+    let queued = gauges.runs.iter().filter(|((_, status), _)| *status == RunStatus::Queued).map(|(_, count)| *count);
     let mut gauge = |name: &str, help: &str, value: i64| registry.register(name, help, ConstGauge::new(value));
-    gauge("queue_length", "Runs that wait for a place", integer(waiting.sum()));
-    gauge("queue_max", "Runs that may wait", integer(present.max_queue as u64));
-    gauge("runs_max", "Runs that may work at once", integer(present.max_runs as u64));
-    gauge("followers", "Open streams of events", integer(present.followers as u64));
-    gauge("healthy", "Whether runs can be started: there is room on the disk, and there are descriptors", i64::from(present.is_well));
+    gauge("queue_length", "Queued runs", to_i64(queued.sum()));
+    gauge("queue_max", "Limit of queued runs", to_i64(gauges.max_queue as u64));
+    gauge("runs_max", "Limit of concurrent runs", to_i64(gauges.max_runs as u64));
+    gauge("followers", "Open event streams", to_i64(gauges.followers as u64));
+    gauge("healthy", "Whether runs can be started: disk space and file descriptors are available", i64::from(gauges.is_healthy));
     registry.register_with_unit("uptime", "Time since the server started", Unit::Seconds, ConstGauge::new(uptime));
     registry
 }
 
-/// No count of ours comes near the bound.
-fn integer(count: u64) -> i64 {
+/// Counts never come near the bound.
+fn to_i64(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

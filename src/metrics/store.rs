@@ -1,4 +1,4 @@
-//! What the store counts.
+//! Store metrics.
 
 use std::time::Duration;
 
@@ -6,43 +6,43 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-/// Meters of one store. Cloning gives another handle to the same ones.
+/// Metrics of one store. A clone is another handle on the same metrics.
 #[derive(Clone, Debug)]
-pub struct StoreMeters {
+pub struct StoreMetrics {
     commits: Histogram,
     failures: Counter,
     events: Counter,
     bytes: Counter,
 }
 
-impl Default for StoreMeters {
+impl Default for StoreMetrics {
     fn default() -> Self {
-        // From 100 µs, a fast disk, to 3 s, one that is about to fail.
+        // From 100 µs, a fast disk, to 3 s, a disk that is about to fail.
         let commits = Histogram::new(exponential_buckets(0.000_1, 2.0, 16));
         Self { commits, failures: Counter::default(), events: Counter::default(), bytes: Counter::default() }
     }
 }
 
-impl StoreMeters {
-    /// A transaction was carried out in that time, and is on disk or is not.
-    pub fn committed(&self, took: Duration, written: bool) {
-        self.commits.observe(took.as_secs_f64());
-        if !written {
+impl StoreMetrics {
+    /// Records a transaction and whether it is durable.
+    pub fn record_commit(&self, duration: Duration, succeeded: bool) {
+        self.commits.observe(duration.as_secs_f64());
+        if !succeeded {
             self.failures.inc();
         }
     }
 
-    /// A batch of so many events and bytes is on disk.
-    pub fn stored(&self, events: u64, bytes: u64) {
+    /// Records a durable batch of events.
+    pub fn record_events(&self, events: u64, bytes: u64) {
         self.events.inc_by(events);
         self.bytes.inc_by(bytes);
     }
 
     pub(super) fn register(&self, registry: &mut Registry) {
-        let help = "Time from the beginning of a transaction until it was on disk";
+        let help = "Duration of a transaction until it was on disk";
         registry.register_with_unit("commit", help, Unit::Seconds, self.commits.clone());
-        registry.register("commit_failures", "Transactions that the disk did not take", self.failures.clone());
-        registry.register("events_stored", "Events on disk since the start", self.events.clone());
-        registry.register("event_stored_bytes", "Bytes of these events", self.bytes.clone());
+        registry.register("commit_failures", "Failed transactions", self.failures.clone());
+        registry.register("events_stored", "Events written to disk since the start", self.events.clone());
+        registry.register("event_stored_bytes", "Size of these events in bytes", self.bytes.clone());
     }
 }

@@ -77,7 +77,7 @@ impl RunManager {
                 _ => recovered.interrupted += 1,
             }
         }
-        self.inner.around.meters.taken_over(recovered.found, recovered.queued, recovered.interrupted);
+        self.inner.around.metrics.record_recovered(recovered.found, recovered.queued, recovered.interrupted);
         Ok(recovered)
     }
 
@@ -183,7 +183,7 @@ impl RunManager {
         let void = memory.open.iter().filter_map(|(request, _)| void(request));
         let events: Vec<StreamEvent> = void.chain([StreamEvent::Done(done.clone())]).collect();
         self.inner.log.reopen(run, self.inner.log.secrets().clone()).append(&events, change).await?;
-        self.inner.around.meters.ended(&run.spec.agent_type, &done);
+        self.inner.around.metrics.record_ended(&run.spec.agent_type, &done);
         // It may have waited for somebody who knew what to do with it.
         release(&self.inner.around.process_folder(id)).await;
         self.inner.completions.tell(id);

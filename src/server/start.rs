@@ -174,7 +174,7 @@ impl Server {
         let traces = Traces::start(&runs, Arc::new(store.clone()));
         recover(&runs).await?;
         runs.send_webhooks();
-        let metrics = Metrics::new(started_at, store.meters(), runs.meters());
+        let metrics = Metrics::new(started_at, store.metrics(), runs.metrics());
         let keep = Keep { age: settings.keep_age(), bytes: settings.max_store() };
         let retention = Retention::new(runs.clone(), Arc::new(store.clone()), clock, keep);
         let health = Health::new(move || {

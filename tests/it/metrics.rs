@@ -16,7 +16,8 @@ struct Reading {
 
 impl Reading {
     async fn of(client: &Client) -> Self {
-        let answer = client.get("/metrics").await;
+        let request = client.request(Method::GET, "/metrics").header("accept", "application/openmetrics-text");
+        let answer = client.send(request).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
         assert_eq!(answer.header("content-type"), "application/openmetrics-text; version=1.0.0; charset=utf-8");
         Self::read(&answer.text)
@@ -68,8 +69,12 @@ fn the_numbers_move_as_runs_are_made() {
         let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 1).start().await;
         let (user, guest) = (server.client("user").await, server.guest());
         let before = Reading::of(&guest).await;
+        let live = |name: &&String| name.starts_with("openrunner_runs{");
+        assert_eq!(before.samples.keys().filter(live).count(), 4 * 5, "each agent has a series for each live status from the start");
         assert!(is(before.get("runs_max"), 1) && is(before.get("queue_max"), 10_000) && is(before.get("healthy"), 1));
-        assert!(is(before.get("agent_available{agent=\"claude_code\"}"), 1) && is(before.get("agent_available{agent=\"codex\"}"), 0));
+        assert!(
+            is(before.get("agent_available{agent_type=\"claude_code\"}"), 1) && is(before.get("agent_available{agent_type=\"codex\"}"), 0)
+        );
         let go = server.folder().join("go");
         let first = user.script(&format!("say up\nwait {}\nresult one", go.display())).await;
         let mut frames = user.follow(&first).await;
@@ -78,7 +83,7 @@ fn the_numbers_move_as_runs_are_made() {
         let during = Reading::of(&guest).await;
         assert!(is(during.get("runs{agent_type=\"claude_code\",status=\"running\"}"), 1), "{:?}", during.samples);
         assert!(is(during.get("runs{agent_type=\"claude_code\",status=\"queued\"}"), 1) && is(during.get("queue_length"), 1));
-        assert!(is(during.get("followers"), 1) && is(during.get("runs_created_total{agent=\"claude_code\"}"), 2));
+        assert!(is(during.get("followers"), 1) && is(during.get("runs_created_total{agent_type=\"claude_code\"}"), 2));
         std::fs::write(go, "").unwrap();
         frames.rest().await;
         let ends = [user.end_of(&first).await, user.end_of(&second).await];
@@ -86,19 +91,31 @@ fn the_numbers_move_as_runs_are_made() {
         let after = Reading::of(&guest).await;
         let samples = &after.samples;
         assert!(is(after.get("events_stored_total"), u32::try_from(events).unwrap()), "{samples:?}");
-        assert!(is(after.get("runs_ended_total{agent=\"claude_code\",status=\"completed\",cause=\"ok\"}"), 1), "{samples:?}");
-        assert!(is(after.get("runs_ended_total{agent=\"claude_code\",status=\"failed\",cause=\"agent_error\"}"), 1), "{samples:?}");
-        assert!(is(after.get("tokens_total{agent=\"claude_code\",kind=\"input\"}"), 14), "{samples:?}");
-        assert!(is(after.get("cost_dollars_total{agent=\"claude_code\"}") * 4.0, 2), "{samples:?}");
+        assert!(is(after.get("runs_ended_total{agent_type=\"claude_code\",status=\"completed\",cause=\"ok\"}"), 1), "{samples:?}");
+        assert!(is(after.get("runs_ended_total{agent_type=\"claude_code\",status=\"failed\",cause=\"agent_error\"}"), 1), "{samples:?}");
+        assert!(is(after.get("tokens_total{agent_type=\"claude_code\",kind=\"input\"}"), 14), "{samples:?}");
+        assert!(is(after.get("cost_dollars_total{agent_type=\"claude_code\"}") * 4.0, 2), "{samples:?}");
         for times in ["queue_wait", "agent_start", "run_duration"] {
-            assert!(is(after.get(&format!("{times}_seconds_count{{agent=\"claude_code\"}}")), 2), "{times}: {samples:?}");
+            assert!(is(after.get(&format!("{times}_seconds_count{{agent_type=\"claude_code\"}}")), 2), "{times}: {samples:?}");
         }
         assert!(is(after.get("http_requests_total{method=\"POST\",route=\"/api/runs\",status=\"2xx\"}"), 2), "{samples:?}");
         assert!(after.get("commit_seconds_count") >= 4.0 && is(after.get("commit_failures_total"), 0), "{samples:?}");
-        assert!(!samples.keys().any(|name| name.starts_with("openrunner_runs{")), "none goes on: {samples:?}");
+        assert!(samples.iter().filter(|(name, _)| name.starts_with("openrunner_runs{")).all(|(_, live)| is(*live, 0)), "{samples:?}");
         for label in [first.as_str(), "user", "no luck"] {
             assert!(!samples.keys().any(|name| name.contains(&format!("\"{label}\""))), "nothing that a client has said is a label");
         }
+    });
+}
+
+#[test]
+fn the_text_format_is_the_default() {
+    live(async {
+        let server = Server::start().await;
+        let answer = server.guest().get("/metrics").await;
+        assert_eq!(answer.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+        assert!(answer.text.contains("# TYPE openrunner_commit_failures_total counter\n"), "{}", answer.text);
+        assert!(answer.text.contains("# TYPE openrunner_build_info gauge\n"), "{}", answer.text);
+        assert!(!answer.text.contains("# EOF") && !answer.text.contains("# UNIT"), "{}", answer.text);
     });
 }
 
@@ -112,7 +129,8 @@ fn a_server_that_comes_back_says_how_many_runs_it_took_over() {
         let server = server.killed_and_started_again().await;
         let reading = Reading::of(&server.guest()).await;
         assert!(
-            is(reading.get("runs_taken_over_total{fate=\"found\"}"), 1) && is(reading.get("runs_taken_over_total{fate=\"queued\"}"), 0)
+            is(reading.get("runs_recovered_total{outcome=\"reattached\"}"), 1)
+                && is(reading.get("runs_recovered_total{outcome=\"requeued\"}"), 0)
         );
         assert!(is(reading.get("runs{agent_type=\"claude_code\",status=\"running\"}"), 1), "{:?}", reading.samples);
     });

@@ -22,7 +22,7 @@ impl Health {
         Self { started: Instant::now(), can_write: Box::new(can_write) }
     }
 
-    pub(super) async fn is_well(&self) -> bool {
+    pub(super) async fn is_healthy(&self) -> bool {
         // No run can be started without descriptors. Whether there are any is found out by taking one.
         std::fs::File::open("/dev/null").is_ok() && (self.can_write)().await
     }
@@ -44,6 +44,6 @@ pub(in crate::api) struct HealthResponse {
 #[utoipa::path(get, path = "/health", operation_id = "health", tag = "server",
     responses((status = 200, description = "The server answers.", body = HealthResponse)))]
 pub(in crate::api) async fn health(State(app): State<AppState>) -> Answer<HealthResponse> {
-    let status = if app.health.is_well().await { "ok" } else { "degraded" };
+    let status = if app.health.is_healthy().await { "ok" } else { "degraded" };
     Answer(HealthResponse { status, version: env!("CARGO_PKG_VERSION"), uptime: app.health.started.elapsed().as_secs() })
 }

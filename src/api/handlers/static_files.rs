@@ -10,6 +10,7 @@ use flate2::read::GzDecoder;
 use sha2::{Digest, Sha256};
 
 use super::super::ApiError;
+use super::super::negotiation::accepts;
 
 /// How a browser keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +62,7 @@ impl StaticFile {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
         let body = if !self.is_gzip {
             self.bytes.clone()
-        } else if takes_gzip(asked) {
+        } else if accepts(asked, header::ACCEPT_ENCODING, "gzip") {
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
             self.bytes.clone()
         } else {
@@ -81,36 +82,4 @@ fn is_known(asked: &HeaderMap, etag: &str) -> bool {
     let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     let tags = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|tags| tags.to_str().ok()).flat_map(|tags| tags.split(','));
     tags.map(opaque).any(|tag| tag == "*" || tag == opaque(etag))
-}
-
-/// Whether the client can unpack gzip. A weight of zero means that it cannot.
-fn takes_gzip(asked: &HeaderMap) -> bool {
-    let codings = asked.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    codings.flat_map(|value| value.split(',')).any(|coding| {
-        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
-        let weight = weight.trim().strip_prefix("q=").map_or(1.0, |weight| weight.parse().unwrap_or(0.0));
-        name.trim().eq_ignore_ascii_case("gzip") && weight > 0.0
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn gzip_goes_to_those_who_ask_for_it_alone() {
-        for (value, expected) in [
-            ("gzip", true),
-            ("br, GZIP;q=0.5", true),
-            ("gzip;q=0", false),
-            ("gzip; q=0.0", false),
-            ("identity", false),
-            ("", false),
-            ("*", false),
-        ] {
-            let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, value.parse().unwrap())]);
-            assert_eq!(takes_gzip(&headers), expected, "{value}");
-        }
-        assert!(!takes_gzip(&HeaderMap::new()));
-    }
 }

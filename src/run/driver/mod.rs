@@ -34,7 +34,7 @@ use super::state::{Input, Outcome, RunState, StopReason};
 use super::store::{RunChange, RunStore, StoreError};
 use crate::agent::handle::{AgentEnd, AgentHandle, Update};
 use crate::agent::{Agents, Item, Start, Started, Task};
-use crate::metrics::RunMeters;
+use crate::metrics::RunMetrics;
 use crate::process::shim::{ProcessFolder, release};
 use crate::process::{Marker, WorkingDir, is_resource_exhausted};
 use crate::types::{
@@ -59,7 +59,7 @@ pub(super) struct DriverContext {
     pub(super) shutdown_grace: Duration,
     /// How long a request waits for an answer.
     pub(super) patience: Duration,
-    pub(super) meters: RunMeters,
+    pub(super) metrics: RunMetrics,
     /// What users may use in a day.
     pub(super) budgets: Budgets,
     /// How long a program may take from its start to its first word; `None` for as long as the run may take.
@@ -218,7 +218,7 @@ impl Driver {
                 },
                 slots = &mut admitted => {
                     self.transition(Input::Admitted);
-                    self.around.meters.admitted(&self.spec.agent_type, self.age + self.created.elapsed());
+                    self.around.metrics.record_admitted(&self.spec.agent_type, self.age + self.created.elapsed());
                     return Wait::Admitted(slots);
                 }
             }
@@ -438,7 +438,7 @@ impl Driver {
         }
         self.transition(Input::AgentReady);
         if let Some(began) = self.began.take() {
-            self.around.meters.agent_ready(&self.spec.agent_type, began.elapsed());
+            self.around.metrics.record_agent_ready(&self.spec.agent_type, began.elapsed());
         }
         batch.change.started_at = Some(self.log.now());
         batch.change.agent_session = started.agent_session;
@@ -478,7 +478,7 @@ impl Driver {
             }
             StreamEvent::Usage(usage) => {
                 batch.change.usage = Some((usage.clone(), self.log.now()));
-                self.around.meters.used(&self.spec.agent_type, usage, self.usage.as_ref());
+                self.around.metrics.record_usage(&self.spec.agent_type, usage, self.usage.as_ref());
                 self.usage = Some(usage.clone());
             }
             StreamEvent::PermissionRequest { .. } => return self.permission(event, batch),
@@ -560,7 +560,7 @@ impl Driver {
                 () = self.around.force.cancelled() => return,
             }
         }
-        self.around.meters.ended(&self.spec.agent_type, &done);
+        self.around.metrics.record_ended(&self.spec.agent_type, &done);
         self.inbox.ended(status);
         let folder = self.around.process_folder(self.log.run());
         release(&folder).await;

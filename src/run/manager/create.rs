@@ -128,7 +128,7 @@ impl RunManager {
         tracing::info!(run.id = %id, owner = %caller.user, agent = spec.agent_type, "the run was created");
         let teller = inner.changes.teller(id, caller.user.clone());
         let (handle, inbox) = handle::link(session, spec.agent_type.clone(), teller);
-        inner.around.meters.created(&spec.agent_type);
+        inner.around.metrics.record_created(&spec.agent_type);
         self.live().insert(id, handle);
         inner.changes.tell(id, &caller.user);
         let policy = Policy::new(spec.permission_mode, &inner.rules, rules);

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::agent::{AgentReport, AgentSummary, Agents};
-use crate::metrics::{Present, RunMeters};
+use crate::metrics::{Gauges, RunMetrics};
 use crate::run::admission::{Admission, Caps};
 use crate::run::budgets::Budgets;
 use crate::run::completions::Completions;
@@ -83,7 +83,7 @@ impl RunManager {
             grace: settings.stop_grace,
             shutdown_grace: settings.shutdown_grace,
             patience: settings.permission_timeout,
-            meters: RunMeters::default(),
+            metrics: RunMetrics::default(),
             budgets: Budgets::new(Arc::clone(&usage), Arc::clone(&clock), settings.budget),
             startup_timeout: settings.startup_timeout,
         };
@@ -120,13 +120,13 @@ impl RunManager {
         &self.inner.around.agents
     }
 
-    /// What is counted of runs.
-    pub fn meters(&self) -> &RunMeters {
-        &self.inner.around.meters
+    /// The metrics of runs.
+    pub fn metrics(&self) -> &RunMetrics {
+        &self.inner.around.metrics
     }
 
-    /// How things stand with runs and agents now.
-    pub async fn present(&self) -> Present {
+    /// The current values of the gauges about runs and agents.
+    pub async fn gauges(&self) -> Gauges {
         let agents = self.agent_reports().await.into_iter().map(|agent| (agent.agent_type, agent.available)).collect();
         let mut runs = BTreeMap::new();
         for handle in self.live().values() {
@@ -134,7 +134,7 @@ impl RunManager {
         }
         // A run whose end is on disk has ended, although its driver may still tidy up.
         runs.retain(|(_agent, status): &(String, RunStatus), _count| !status.is_ended());
-        Present { runs, agents, max_runs: self.inner.max_runs, max_queue: self.inner.max_queue, ..Present::default() }
+        Gauges { runs, agents, max_runs: self.inner.max_runs, max_queue: self.inner.max_queue, ..Gauges::default() }
     }
 
     /// What is known of every agent. Quick always; see [`Agents::reports`].

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
 use super::writer::Writer;
-use crate::metrics::StoreMeters;
+use crate::metrics::StoreMetrics;
 use crate::run::store::StoreError;
 
 pub(super) mod embedded {
@@ -54,7 +54,7 @@ pub enum OpenError {
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
     pub(super) writer: Writer,
-    pub(super) meters: StoreMeters,
+    pub(super) metrics: StoreMetrics,
     readers: Arc<Readers>,
 }
 
@@ -97,16 +97,16 @@ impl SqliteStore {
         // Said here, not left to how SQLite was built: a commit that was answered for is on disk.
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
-        let meters = StoreMeters::default();
-        let writer = Writer::start(connection, lock.clone(), meters.clone()).map_err(OpenError::Thread)?;
+        let metrics = StoreMetrics::default();
+        let writer = Writer::start(connection, lock.clone(), metrics.clone()).map_err(OpenError::Thread)?;
         let path = data_dir.join(FILE_NAME);
         let readers = Readers { permits: Semaphore::new(READERS), idle: Mutex::new(Vec::new()), path, _lock: lock };
-        Ok(Self { writer, meters, readers: Arc::new(readers) })
+        Ok(Self { writer, metrics, readers: Arc::new(readers) })
     }
 
     /// What is counted of it.
-    pub fn meters(&self) -> &StoreMeters {
-        &self.meters
+    pub fn metrics(&self) -> &StoreMetrics {
+        &self.metrics
     }
 
     /// Whether the last write succeeded. A store that could not write serves reads, and heals by itself with the next good write.

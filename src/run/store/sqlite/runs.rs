@@ -42,7 +42,7 @@ impl RunStore for SqliteStore {
                 insert_chunks(connection, run.id, &first)
             })
             .await?;
-        self.meters.stored(size.0, size.1);
+        self.metrics.record_events(size.0, size.1);
         Ok(())
     }
 
@@ -97,7 +97,7 @@ impl RunStore for SqliteStore {
                 insert_chunks(connection, run, &batch)
             })
             .await?;
-        self.meters.stored(size.0, size.1);
+        self.metrics.record_events(size.0, size.1);
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::decode::writing;
-use crate::metrics::StoreMeters;
+use crate::metrics::StoreMetrics;
 use crate::run::store::StoreError;
 
 /// Jobs that may wait. Each waits for its own answer, so this bounds how many callers are served at once, not how much they write.
@@ -48,14 +48,14 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, lock: Option<Arc<File>>, meters: StoreMeters) -> std::io::Result<Self> {
+    pub(super) fn start(connection: Connection, lock: Option<Arc<File>>, metrics: StoreMetrics) -> std::io::Result<Self> {
         let (jobs, mut inbox) = mpsc::channel::<Job>(QUEUE);
         let healthy = Arc::new(AtomicBool::new(true));
         let health = Arc::clone(&healthy);
         std::thread::Builder::new().name("store".into()).spawn(move || {
             let mut group = Vec::with_capacity(GROUP);
             while inbox.blocking_recv_many(&mut group, GROUP) > 0 {
-                commit(&connection, &mut group, &health, &meters);
+                commit(&connection, &mut group, &health, &metrics);
             }
             // The server is going away; what cannot be tidied up now is at the next start.
             let _ = connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
@@ -94,11 +94,11 @@ impl Writer {
 }
 
 /// One transaction over the whole group. Whether the disk took it is known by the time that anybody is answered.
-fn commit(connection: &Connection, group: &mut Vec<Job>, healthy: &AtomicBool, meters: &StoreMeters) {
+fn commit(connection: &Connection, group: &mut Vec<Job>, healthy: &AtomicBool, metrics: &StoreMetrics) {
     let began = Instant::now();
     if let Err(error) = execute(connection, "BEGIN IMMEDIATE") {
         healthy.store(false, Ordering::Relaxed);
-        meters.committed(began.elapsed(), false);
+        metrics.record_commit(began.elapsed(), false);
         for job in group.drain(..) {
             (job(Err(error.clone())).reply)(Ok(()));
         }
@@ -121,7 +121,7 @@ fn commit(connection: &Connection, group: &mut Vec<Job>, healthy: &AtomicBool, m
     // A temp_file that the disk did not take is undone before the commit, which then succeeds with whatever is left.
     let taken = written && done.iter().all(|done| done.taken);
     healthy.store(taken, Ordering::Relaxed);
-    meters.committed(began.elapsed(), taken);
+    metrics.record_commit(began.elapsed(), taken);
     for done in done {
         (done.reply)(committed.clone());
     }
