@@ -18,6 +18,7 @@ pub mod cli;
 pub mod config;
 pub mod metrics;
 pub mod process;
+pub mod redact;
 pub mod run;
 pub mod server;
 pub mod types;

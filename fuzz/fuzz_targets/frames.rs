@@ -2,7 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use openrunner::run::events::{Secrets, framed};
+use openrunner::redact::Secrets;
+use openrunner::run::events::framed;
 use openrunner::types::StreamEvent;
 use serde_json::Value;
 

@@ -13,14 +13,14 @@ use utoipa::ToSchema;
 
 use super::detect::{Detector, folders};
 use super::flags::{self, BadArgs, Widening};
-use super::handle::{self, AgentHandle, FoundAgent, Limits, OutputCheckpoint, start_in_process};
+use super::handle::{self, AgentHandle, FoundAgent, Limits, start_in_process};
 use super::probe::Prober;
 use super::registry::Entry;
 use super::state_file::StateFile;
 use super::{Agent, Authenticated, Capabilities, Installed, Location, Program, Registry, Task, env};
 use crate::process::shim::{MAX_MEMO, Order, ProcessFolder, StartOrder};
 use crate::process::{Containment, LimitsPolicy, Marker, ProcessLimits, Spawner, WorkingDir, is_resource_exhausted};
-use crate::types::{Cause, Failure, LimitedBy, RunLimits, RunSpec};
+use crate::types::{Cause, Failure, LimitedBy, OutputCheckpoint, RunLimits, RunSpec};
 
 /// How long a report may wait for a look at the programs before it tells what is known so far.
 const REPORT_PATIENCE: Duration = Duration::from_millis(150);

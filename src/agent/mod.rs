@@ -5,7 +5,6 @@ mod agents;
 pub mod claude_code;
 pub mod codex;
 mod common;
-mod conceal;
 pub mod configured;
 pub mod demo;
 mod detect;

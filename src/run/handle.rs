@@ -75,21 +75,21 @@ impl Inbox {
     pub(super) fn show(&mut self, status: RunStatus) {
         self.unwritten = true;
         if self.status.send_replace(status) != status {
-            self.changes.tell();
+            self.changes.notify();
         }
     }
 
     /// What goes with the last change of state is on disk: the run is told once more, as its row now has it.
     pub(super) fn written(&mut self) {
         if std::mem::take(&mut self.unwritten) {
-            self.changes.tell();
+            self.changes.notify();
         }
     }
 
     /// The run has ended, and its end is on disk.
     pub(super) fn ended(&self, status: RunStatus) {
         self.status.send_replace(status);
-        self.changes.tell();
+        self.changes.notify();
     }
 }
 

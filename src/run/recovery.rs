@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::driver::{Driver, RunSecrets};
-use super::events::{LogSummary, Secrets};
+use super::events::LogSummary;
 use super::handle;
 use super::manager::{Forget, KEEP_KEYS, RunManager};
 use super::policy::{Policy, Rule};
@@ -16,6 +16,7 @@ use super::store::{RunChange, RunRecord, StoreError};
 use crate::agent::handle::FoundAgent;
 use crate::process::shim::release;
 use crate::process::{Marker, shim};
+use crate::redact::Secrets;
 use crate::types::{Answer, DecidedBy, Decision, Failure, RunDone, RunStatus, StreamEvent, Timestamp};
 
 /// How many runs of an earlier server there were, by what became of them.
@@ -113,8 +114,8 @@ impl RunManager {
         let Some(values) = RunSecrets::remembered(&memo) else {
             return self.interrupt(&run, lost("what was kept for the run cannot be read")).await.map(|_| ());
         };
-        let secrets = self.inner.log.secrets().and(values);
-        let memory = self.inner.log.memory(run.id).await?;
+        let secrets = self.inner.log.secrets().with(values);
+        let memory = self.inner.log.summarize(run.id).await?;
         let slot = self.inner.admission.admit_existing(run.id, &run.owner, &run.spec.agent_type);
         let turn = self.inner.sessions.queue(run.session).await;
         let (id, driver) = (run.id, self.driver_again(&run, memory, secrets));
@@ -137,7 +138,7 @@ impl RunManager {
         let Some(ticket) = self.inner.admission.queue(run.id, &run.owner, &run.spec.agent_type, !is_here) else {
             return self.interrupt(&run, lost("the server died before the run began, and there is no room in the queue any more")).await;
         };
-        let memory = self.inner.log.memory(run.id).await?;
+        let memory = self.inner.log.summarize(run.id).await?;
         let (id, driver) = (run.id, self.driver_again(&run, memory, self.inner.log.secrets().clone()));
         self.drive(id, driver.run(ticket, turn));
         Ok(RunStatus::Queued)
@@ -147,7 +148,7 @@ impl RunManager {
     fn driver_again(&self, run: &RunRecord, memory: LogSummary, secrets: Secrets) -> Driver {
         let inner = &self.inner;
         let log = inner.log.reopen(run, secrets);
-        let teller = inner.changes.teller(run.id, run.owner.clone());
+        let teller = inner.changes.notifier(run.id, run.owner.clone());
         let (handle, inbox) = handle::link(run.session, run.spec.agent_type.clone(), teller);
         self.live().insert(run.id, handle);
         // They were judged when the run was created; rules of a release that knew more are no reason to lose it.
@@ -162,7 +163,7 @@ impl RunManager {
     async fn interrupt(&self, run: &RunRecord, outcome: Outcome) -> Result<RunStatus, StoreError> {
         let (id, status) = (run.id, outcome.status);
         // What it cost and what it asked is worth knowing, but the run must end, even if its log cannot be read.
-        let memory = self.inner.log.memory(id).await.unwrap_or_else(|error| {
+        let memory = self.inner.log.summarize(id).await.unwrap_or_else(|error| {
             tracing::warn!(run.id = %id, %error, "the log of an interrupted run cannot be read");
             LogSummary::default()
         });

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
-use super::events::Secrets;
+use crate::redact::Secrets;
 use crate::types::{Answer, DecidedBy, Decision, Question, StreamEvent, Timestamp, ToolKind};
 
 /// An open request, as clients see it.
@@ -155,10 +155,10 @@ impl RequestKind {
     /// Hides secrets in what is shown. What runs if it is allowed is the agent's own and stays as it is.
     pub(super) fn hide(&mut self, secrets: &Secrets) {
         match self {
-            Self::Permission { input, .. } => secrets.hide_in(input),
+            Self::Permission { input, .. } => secrets.redact_json(input),
             Self::Question { questions } => {
                 let texts = questions.iter_mut().flat_map(|question| std::iter::once(&mut question.text).chain(&mut question.options));
-                texts.for_each(|text| secrets.hide(text));
+                texts.for_each(|text| secrets.redact(text));
             }
         }
     }

@@ -138,7 +138,7 @@ impl Retention {
         kept.cut += step.cut;
         kept.removed += step.removed.len() as u64;
         for (run, owner) in &step.removed {
-            self.runs.inner.changes.tell_gone(*run, owner);
+            self.runs.inner.changes.notify_deleted(*run, owner);
         }
         if step.cut > 0 || !step.removed.is_empty() {
             self.clear().await?;

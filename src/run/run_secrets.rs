@@ -1,20 +1,12 @@
 //! Which of the things that a run gives its agent may be secrets.
 
 use super::driver::RunSecrets;
-use crate::types::McpTransport;
+use crate::redact::mcp_values;
 
 impl RunSecrets {
     /// Values that may be secrets: of variables, of MCP servers' variables and headers, and of their addresses, which can hold tokens.
     pub(super) fn values(&self) -> impl Iterator<Item = &str> {
-        let servers = self.mcp_servers.iter().flat_map(|server| match &server.transport {
-            McpTransport::Stdio { env, .. } => env.values().map(String::as_str).collect::<Vec<_>>(),
-            McpTransport::Http { url, headers } => {
-                // The word before it is no secret: `Bearer …`.
-                let credentials = headers.values().filter_map(|value| Some(value.split_once(' ')?.1));
-                headers.values().map(String::as_str).chain(credentials).chain([url.as_str()]).collect()
-            }
-        });
-        self.env.values().map(String::as_str).chain(servers)
+        self.env.values().map(String::as_str).chain(mcp_values(&self.mcp_servers))
     }
 
     /// Whether there is nothing in it.
@@ -41,7 +33,7 @@ impl RunSecrets {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::McpServer;
+    use crate::types::{McpServer, McpTransport};
 
     #[test]
     fn every_value_that_a_run_gives_its_agent_may_be_a_secret() {

@@ -9,7 +9,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::secrets::known_secrets;
 use crate::config::{LogFormat, Settings};
-use crate::run::events::Secrets;
+use crate::redact::Secrets;
 use crate::types::acts_on_a_reader;
 
 /// Why there is no log.
@@ -74,7 +74,7 @@ impl<W: Write> Write for CleanWriter<'_, W> {
             None => (event, ""),
         };
         let mut line = String::from_utf8_lossy(line).into_owned();
-        self.secrets.hide(&mut line);
+        self.secrets.redact(&mut line);
         let mut escaped = escape(&line);
         escaped.push_str(end);
         self.to.write_all(escaped.as_bytes())?;

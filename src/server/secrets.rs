@@ -1,7 +1,7 @@
 //! The values that this server knows and shows to nobody.
 
 use crate::config::Settings;
-use crate::run::events::Secrets;
+use crate::redact::Secrets;
 
 /// The server's own secrets, those of its environment, of which agents are given some: their providers' keys, and what the operator's own
 /// agents are given.

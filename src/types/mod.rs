@@ -5,6 +5,7 @@
 mod action;
 mod budget;
 mod caller;
+mod checkpoint;
 mod clock;
 mod day;
 mod event;
@@ -18,10 +19,12 @@ mod shutdown;
 mod spec;
 mod text;
 mod trace;
+mod withheld;
 
 pub use action::Action;
 pub use budget::{BadTokens, Bound, BoundChange, Budget, BudgetChange, Tokens, Unlimited};
 pub use caller::{Caller, UserRole};
+pub use checkpoint::OutputCheckpoint;
 pub use clock::{Clock, SystemClock};
 pub use day::{BadDay, Day};
 pub use event::{
@@ -38,3 +41,4 @@ pub use shutdown::OnShutdown;
 pub use spec::{McpServer, McpTransport, PermissionMode, RunSpec, Timestamp};
 pub use text::acts_on_a_reader;
 pub use trace::TraceParent;
+pub use withheld::{PendingDigest, SplitText, SplitTextKind, Withheld, WithheldText};

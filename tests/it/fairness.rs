@@ -63,7 +63,7 @@ fn manager(folder: &std::path::Path, agent: Noting) -> RunManager {
         max_queue: USERS * RUNS,
         stop_grace: second,
         startup_timeout: None,
-        secrets: openrunner::run::events::Secrets::default(),
+        secrets: openrunner::redact::Secrets::default(),
         shutdown_grace: second,
         permission_timeout: second,
         budget: openrunner::types::Budget::default(),

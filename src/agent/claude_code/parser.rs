@@ -16,9 +16,9 @@ use super::plan::{Change, Plan};
 use super::usage::Totals;
 use super::wire::{self, Block, Head, MessageLine, StreamLine, Text};
 use super::{diff, failure, tools};
-use crate::agent::conceal::conceal;
 use crate::agent::{Item, LineOutcome, Mode, Output, Parser, Started, Task};
 use crate::process::Exit;
+use crate::redact::redact_mcp_error;
 use crate::types::{
     Answer, Cause, Delta, Failure, Level, McpServer, McpTransport, NoticeCode, Role, StreamEvent, Timestamp, ToolCall, ToolStatus,
 };
@@ -383,10 +383,10 @@ impl ClaudeParser {
         let answer = line.response;
         if answer.subtype == "error" {
             let error = answer.error.unwrap_or_else(|| "a request was refused without a word".to_owned());
-            out.event(warning(conceal(&error, &self.mcp_servers)));
+            out.event(warning(redact_mcp_error(&error, &self.mcp_servers)));
         }
         for (server, error) in answer.response.unwrap_or_default().errors {
-            out.event(warning(format!("MCP server {server} did not start: {}", conceal(&error, &self.mcp_servers))));
+            out.event(warning(format!("MCP server {server} did not start: {}", redact_mcp_error(&error, &self.mcp_servers))));
         }
         fate_since(before, out)
     }

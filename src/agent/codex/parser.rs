@@ -35,9 +35,9 @@ use super::threads::Threads;
 use super::turn::{Interrupt, Phase, Turn};
 use super::usage::Meter;
 use super::wire::{self, Line};
-use crate::agent::conceal::conceal;
 use crate::agent::{Item, LineOutcome, Output, Parser, Started, Task};
 use crate::process::Exit;
+use crate::redact::redact_mcp_error;
 use crate::types::{Answer, Cause, Failure, Level, McpServer, NoticeCode, PermissionMode, PlanEntry, PlanStatus, StreamEvent, TurnEnd};
 
 /// What we ask of Codex.
@@ -458,7 +458,7 @@ impl AppServer {
         if startup.status != "failed" {
             return LineOutcome::Ignored;
         }
-        let error = conceal(&startup.error.unwrap_or_default(), &self.mcp_servers);
+        let error = redact_mcp_error(&startup.error.unwrap_or_default(), &self.mcp_servers);
         let message = format!("MCP server {} did not start: {error}", startup.name);
         out.event(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message));
         LineOutcome::Emitted

@@ -21,9 +21,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::Item;
 use crate::process::shim::StoppedBy;
 use crate::process::{Exit, ProcessTree};
-use crate::types::{Answer, Cause, Failure, RunLimits};
+use crate::types::{Answer, Cause, Failure, OutputCheckpoint, RunLimits};
 
-pub use checkpoint::{Command, HistoryEntry, OutputCheckpoint};
+pub use checkpoint::{Command, HistoryEntry};
 pub(super) use in_process::start as start_in_process;
 pub use program::Limits;
 pub(super) use program::{Program, find_again, start};

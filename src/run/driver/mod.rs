@@ -392,7 +392,7 @@ impl Driver {
     }
 
     /// Writes what the agent did, answers what it asked, and goes on after its turn.
-    async fn record(&mut self, items: Vec<Item>, checkpoint: crate::agent::handle::OutputCheckpoint, agent: &AgentHandle) {
+    async fn record(&mut self, items: Vec<Item>, checkpoint: crate::types::OutputCheckpoint, agent: &AgentHandle) {
         let mut batch = Batch::default();
         batch.change.checkpoint = Some(checkpoint);
         for item in items {
@@ -445,7 +445,7 @@ impl Driver {
         let mut model = started.model.or_else(|| self.spec.model.clone());
         // It is the agent's own word, and is kept for longer than the log.
         if let Some(model) = &mut model {
-            self.log.secrets().hide(model);
+            self.log.secrets().redact(model);
         }
         batch.change.model.clone_from(&model);
         batch.events.push(StreamEvent::RunStarted(RunStarted {

@@ -11,10 +11,10 @@ use tokio::time::Instant;
 use super::clock::WallClock;
 use super::{Batch, Driver};
 use crate::agent::Item;
-use crate::agent::handle::{AgentHandle, Command, HistoryEntry, OutputCheckpoint};
+use crate::agent::handle::{AgentHandle, Command, HistoryEntry};
 use crate::run::events::LogSummary;
 use crate::run::state::{Input, StopReason};
-use crate::types::{Answer, MessageMode, NoticeCode, TurnEnd};
+use crate::types::{Answer, MessageMode, NoticeCode, OutputCheckpoint, TurnEnd};
 
 /// What the log holds that the agent may not have been told.
 #[derive(Debug, Default)]

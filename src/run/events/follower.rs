@@ -1,4 +1,4 @@
-//! Reads a log by cursor: what is there, then what comes, then the end.
+//! Reads a log by cursor: first the stored events, then new ones as they are written.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,36 +7,37 @@ use bytes::Bytes;
 use serde_json::json;
 use tokio::sync::watch;
 
-use super::frames::{Frames, data_of};
-use super::log::{Live, Tip};
+use super::frames::{Frames, to_ndjson};
+use super::live::{Live, Tip};
 use crate::run::store::{RunStore, StoreError};
 use crate::types::{Level, NoticeCode, RunId, StreamEvent};
 
-/// About how many bytes are given at once.
-const PAGE: usize = 64 * 1024;
+/// Approximate size of what one call of [`Follower::next`] returns, in bytes.
+const BATCH_BYTES: usize = 64 * 1024;
 
-/// How events are written on the wire.
+/// How events are encoded on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
     /// Server-sent events.
     Sse,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Ndjson,
 }
 
-/// A reader of one run's log. Holds a cursor and, at most, one page of events.
+/// A reader of one run's log. Holds a cursor and at most one batch of events.
 ///
-/// Dropping it at any time costs nobody anything.
+/// It can be dropped at any time; neither the writer nor other followers are affected.
 #[derive(Debug)]
 pub struct Follower {
     run: RunId,
-    /// Number of the last event that was given.
+    /// Number of the last event that was returned.
     cursor: u64,
     framing: Framing,
     source: Source,
     store: Arc<dyn RunStore>,
-    /// Read from the store and not given yet.
-    pages: VecDeque<(Bytes, u64)>,
+    /// Read from the store but not returned yet, with the number of the last event in each.
+    ready: VecDeque<(Bytes, u64)>,
+    /// A notice to return before anything else.
     gap: Option<Bytes>,
 }
 
@@ -47,58 +48,60 @@ enum Source {
 }
 
 impl Follower {
-    pub(super) fn of_live(run: RunId, after: u64, framing: Framing, live: Arc<Live>, store: Arc<dyn RunStore>) -> Self {
-        let tip = live.tip.subscribe();
+    /// A follower of a run that is still written.
+    pub(super) fn new_live(run: RunId, after: u64, framing: Framing, live: Arc<Live>, store: Arc<dyn RunStore>) -> Self {
+        let tip = live.subscribe();
         Self::new(run, after, framing, Source::Live { live, tip }, store)
     }
 
-    pub(super) fn of_ended(run: RunId, after: u64, framing: Framing, tip: Tip, store: Arc<dyn RunStore>) -> Self {
+    /// A follower of a run whose log is complete.
+    pub(super) fn new_ended(run: RunId, after: u64, framing: Framing, tip: Tip, store: Arc<dyn RunStore>) -> Self {
         Self::new(run, after, framing, Source::Ended(tip), store)
     }
 
     fn new(run: RunId, after: u64, framing: Framing, source: Source, store: Arc<dyn RunStore>) -> Self {
-        let mut follower = Self { run, cursor: after, framing, source, store, pages: VecDeque::new(), gap: None };
+        let mut follower = Self { run, cursor: after, framing, source, store, ready: VecDeque::new(), gap: None };
         let tip = follower.tip();
         if after > tip.last {
             follower.cursor = tip.last;
-            follower.gap = Some(ahead(after, tip.last));
+            follower.gap = Some(cursor_ahead_notice(after, tip.last));
         }
         follower
     }
 
-    /// Whether the run has ended and everything was given: nothing will come.
+    /// Whether the run has ended and every event was returned.
     pub fn is_exhausted(&mut self) -> bool {
         let tip = self.tip();
-        tip.ended && self.cursor >= tip.last && self.gap.is_none() && self.pages.is_empty()
+        tip.ended && self.cursor >= tip.last && self.gap.is_none() && self.ready.is_empty()
     }
 
-    /// The next events, ready for the wire; `None` after the last. May be dropped at any time without losing one.
+    /// The next events, encoded for the wire; `None` after the last one. Cancel-safe: no event is lost if the future is dropped.
     ///
     /// # Errors
-    /// [`StoreError`] if the log cannot be read. The reader may come again with the number of the last event that it has seen.
+    /// [`StoreError`] if the log cannot be read. A new follower can resume after the last event that was received.
     pub async fn next(&mut self) -> Option<Result<Bytes, StoreError>> {
         loop {
             if let Some(gap) = self.gap.take() {
-                return Some(Ok(self.framed(gap)));
+                return Some(Ok(self.encode(gap)));
             }
-            if let Some((bytes, last)) = self.pages.pop_front() {
+            if let Some((bytes, last)) = self.ready.pop_front() {
                 self.cursor = last;
-                return Some(Ok(self.framed(bytes)));
+                return Some(Ok(self.encode(bytes)));
             }
-            // Asked before the log is read, so that what comes meanwhile is not missed.
+            // Read before the log, so that events written in between wake this follower.
             let tip = self.tip();
             if self.cursor < tip.last {
-                if let Some((bytes, last)) = self.tail() {
+                if let Some((bytes, last)) = self.read_tail() {
                     self.cursor = last;
-                    return Some(Ok(self.framed(bytes)));
+                    return Some(Ok(self.encode(bytes)));
                 }
-                match self.store.chunks(self.run, self.cursor, PAGE).await {
-                    Ok(chunks) if chunks.is_empty() => return None, // deleted while it was read
+                match self.store.chunks(self.run, self.cursor, BATCH_BYTES).await {
+                    Ok(chunks) if chunks.is_empty() => return None, // the run was deleted
                     Ok(chunks) => {
                         let (cursor, first) = (self.cursor, chunks[0].first.get());
-                        // What stands between them was cut, perhaps a moment ago.
-                        self.gap = (first > cursor + 1).then(|| cut(cursor, first));
-                        self.pages = chunks.iter().map(Frames::of).map(|frames| (frames.after(cursor), frames.last())).collect();
+                        // Events between them were trimmed, possibly just now.
+                        self.gap = (first > cursor + 1).then(|| trimmed_notice(cursor, first));
+                        self.ready = chunks.iter().map(Frames::from_chunk).map(|frames| (frames.after(cursor), frames.last())).collect();
                     }
                     Err(error) => return Some(Err(error)),
                 }
@@ -122,33 +125,33 @@ impl Follower {
         }
     }
 
-    fn tail(&self) -> Option<(Bytes, u64)> {
+    fn read_tail(&self) -> Option<(Bytes, u64)> {
         match &self.source {
-            Source::Live { live, .. } => live.tail_after(self.cursor, PAGE),
+            Source::Live { live, .. } => live.tail_after(self.cursor, BATCH_BYTES),
             Source::Ended(_) => None,
         }
     }
 
-    fn framed(&self, frames: Bytes) -> Bytes {
+    fn encode(&self, frames: Bytes) -> Bytes {
         match self.framing {
             Framing::Sse => frames,
-            Framing::Ndjson => data_of(&frames),
+            Framing::Ndjson => to_ndjson(&frames),
         }
     }
 }
 
-/// Tells a reader that it asked for a place that the log has not reached (W2 of the threat model).
-fn ahead(after: u64, last: u64) -> Bytes {
-    gap(after, last + 1, format!("events after {after} were asked for, but the log ends at {last}; it goes on from there"))
+/// The notice for a cursor ahead of the log (rule W2).
+fn cursor_ahead_notice(after: u64, last: u64) -> Bytes {
+    gap_notice(after, last + 1, format!("cursor {after} is ahead of the log, which ends at {last}; continuing with event {}", last + 1))
 }
 
-/// Tells a reader that what comes next to it is not kept any more.
-fn cut(after: u64, next: u64) -> Bytes {
-    gap(after, next, format!("events {} to {} are not kept any more; the log goes on with {next}", after + 1, next - 1))
+/// The notice for events that retention removed.
+fn trimmed_notice(after: u64, next: u64) -> Bytes {
+    gap_notice(after, next, format!("events {} to {} were removed by retention; continuing with event {next}", after + 1, next - 1))
 }
 
-/// A word to one reader. It is no event of the log, so it has no number and does not move a client's `Last-Event-ID`.
-fn gap(after: u64, next: u64, message: String) -> Bytes {
+/// A notice for one reader. It is not part of the log, so it has no number and does not change a client's `Last-Event-ID`.
+fn gap_notice(after: u64, next: u64, message: String) -> Bytes {
     let (level, code) = (Level::Warning, NoticeCode::Gap);
     let notice = StreamEvent::Notice { level, code, message, data: Some(json!({ "after": after, "next": next })) };
     let data = serde_json::to_string(&notice).unwrap_or_default();

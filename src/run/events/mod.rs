@@ -1,19 +1,18 @@
-//! The log of a run's events: written by one, followed by any number.
+//! The log of a run's events, with one writer and any number of followers.
 //!
 //! ```text
-//! driver ── events ──▶ LogWriter ── chunk ──▶ store (on disk) ── then ──▶ tail, tip ── wake ──▶ Follower ── bytes ──▶ HTTP
+//! driver ── events ──▶ LogWriter ── chunk ──▶ store (durable) ── then ──▶ tail, tip ── wake ──▶ Follower ── bytes ──▶ HTTP
 //! ```
 //!
-//! An event is on disk before anyone sees it, and a wake-up carries nothing but a number: each follower reads from its own cursor,
-//! from the tail in memory while it keeps up and from the store where it does not. So a slow reader costs no memory, a late one misses
-//! nothing, and replay and live are one code path that gives the same bytes.
+//! Every event is durable before it is visible. A wake-up carries only the number of the last event: each follower reads from its own
+//! cursor, from the tail in memory while it keeps up and from the store otherwise. A slow follower therefore uses no additional memory, a
+//! late one misses nothing, and replay and live delivery are one code path that produces the same bytes.
 
 mod encode;
 mod follower;
 mod frames;
+mod live;
 mod log;
-mod mask;
-mod secrets;
 mod summary;
 mod tail;
 #[cfg(test)]
@@ -21,14 +20,12 @@ mod tests;
 
 pub use follower::{Follower, Framing};
 pub use log::{EventLog, LogWriter};
-pub use mask::Withheld;
-pub use secrets::{MASK, SHORTEST, Secrets};
 pub use summary::LogSummary;
 
-/// What followers of a run with these events would be sent, byte for byte: for the fuzz target of this writer.
+/// The bytes that followers of a run with these events would receive, for the fuzz target of this module.
 #[cfg(feature = "test-support")]
-pub fn framed(secrets: &Secrets, events: &[crate::types::StreamEvent]) -> Vec<u8> {
-    let (events, _) = mask::Masker::new(secrets.clone()).mask(events);
-    let chunks = log::chunks_of(crate::types::Seq::FIRST, crate::types::Timestamp::from_millis(0), &events);
-    chunks.iter().flat_map(|chunk| frames::Frames::of(chunk).after(0)).collect()
+pub fn framed(secrets: &crate::redact::Secrets, events: &[crate::types::StreamEvent]) -> Vec<u8> {
+    let (events, _) = crate::redact::Redactor::new(secrets.clone()).redact(events);
+    let chunks = encode::encode(crate::types::Seq::FIRST, crate::types::Timestamp::from_millis(0), &events);
+    chunks.iter().flat_map(|chunk| frames::Frames::from_chunk(chunk).after(0)).collect()
 }

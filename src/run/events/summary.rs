@@ -1,4 +1,4 @@
-//! What a log says of where its run stood, for a server that goes on with it.
+//! Derives the state of a run from its log, for a server that resumes it.
 
 use std::collections::HashMap;
 
@@ -6,23 +6,22 @@ use serde::Deserialize;
 
 use crate::types::{Answer, MessageMode, NoticeCode, StreamEvent, Timestamp, Usage};
 
-/// What a run had come to by its log.
+/// The state of a run at the end of its log.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LogSummary {
-    /// The agent had said that it was ready.
+    /// Whether the agent had started.
     pub started: bool,
-    /// What the run had used by its last word on that.
+    /// The last reported usage.
     pub usage: Option<Usage>,
-    /// Requests that nobody has answered, each with its moment, in their order: [`StreamEvent::PermissionRequest`] and
-    /// [`StreamEvent::Question`] only.
+    /// Unanswered requests in their order, each with its time: only [`StreamEvent::PermissionRequest`] and [`StreamEvent::Question`].
     pub open: Vec<(StreamEvent, Timestamp)>,
-    /// The answers to the others.
+    /// The answers to the other requests, by request id.
     pub answers: Vec<(String, Answer)>,
-    /// Tool calls that had no result yet, by their ids, each with its moment.
+    /// Tool calls without a result, by id, with their times.
     pub tool_calls: HashMap<String, Timestamp>,
-    /// Further messages, in the order in which they came, each with whether the agent was ready then.
+    /// Further messages in their order, each with whether the agent had started before.
     pub messages: Vec<(String, MessageMode, bool)>,
-    /// Which notices a reader was given.
+    /// The codes of all notices.
     pub notices: Vec<NoticeCode>,
 }
 
@@ -32,10 +31,10 @@ struct Stamp {
 }
 
 impl LogSummary {
-    /// Takes in one line of the log.
-    pub(super) fn see(&mut self, line: &[u8]) {
-        // Most lines are tokens, and need not be taken apart to see that they are none of these.
-        const TOLD: [&[u8]; 7] = [
+    /// Adds one line of the log.
+    pub(super) fn add_line(&mut self, line: &[u8]) {
+        // Most lines are tokens; this search avoids parsing them.
+        const RELEVANT: [&[u8]; 7] = [
             br#""type":"usage""#,
             br#""type":"permission_re"#,
             br#""type":"question"#,
@@ -44,7 +43,7 @@ impl LogSummary {
             br#""type":"notice""#,
             br#""type":"run_started""#,
         ];
-        if !TOLD.iter().any(|told| memchr::memmem::find(line, told).is_some()) {
+        if !RELEVANT.iter().any(|part| memchr::memmem::find(line, part).is_some()) {
             return;
         }
         let (Ok(event), Ok(Stamp { ts })) = (serde_json::from_slice(line), serde_json::from_slice(line)) else { return };
@@ -53,9 +52,9 @@ impl LogSummary {
             StreamEvent::Usage(usage) => self.usage = Some(usage),
             StreamEvent::PermissionRequest { .. } | StreamEvent::Question { .. } => self.open.push((event, ts)),
             StreamEvent::PermissionResolved { id, decision, reason, .. } => {
-                self.answered(id, Answer::Permission { decision, message: reason });
+                self.add_answer(id, Answer::Permission { decision, message: reason });
             }
-            StreamEvent::QuestionResolved { id, answers, .. } => self.answered(id, Answer::Question { answers }),
+            StreamEvent::QuestionResolved { id, answers, .. } => self.add_answer(id, Answer::Question { answers }),
             StreamEvent::ToolCall(call) => {
                 self.tool_calls.insert(call.id, ts);
             }
@@ -68,14 +67,13 @@ impl LogSummary {
         }
     }
 
-    fn answered(&mut self, id: String, answer: Answer) {
-        self.open.retain(|(request, _)| id_of(request) != Some(&id));
+    fn add_answer(&mut self, id: String, answer: Answer) {
+        self.open.retain(|(request, _)| request_id(request) != Some(&id));
         self.answers.push((id, answer));
     }
 }
 
-/// The id of a request.
-fn id_of(request: &StreamEvent) -> Option<&String> {
+fn request_id(request: &StreamEvent) -> Option<&String> {
     match request {
         StreamEvent::PermissionRequest { id, .. } | StreamEvent::Question { id, .. } => Some(id),
         _ => None,

@@ -1,4 +1,4 @@
-//! The newest events of live runs, ready to be sent: for followers that keep up. Whoever does not reads from the store.
+//! The newest events of live runs, encoded for followers that keep up. Slower followers read from the store.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,62 +8,62 @@ use bytes::Bytes;
 
 use super::frames::Frames;
 
-/// Most that one run's tail holds, in bytes of frames. A batch of an agent that floods fits in twice, so that a follower finds in it
-/// what came while it was busy with the batch before.
-const ONE: usize = 1024 * 1024;
-/// Most that a run's tail holds while all of them together hold more than [`ALL`].
-const ONE_OF_MANY: usize = 32 * 1024;
-/// What the tails of all runs may hold before each new batch shortens its own.
-const ALL: usize = 64 * 1024 * 1024;
+/// Maximum size of one run's tail, in bytes of frames. It fits two batches of an agent that floods, so that a follower finds in it what
+/// was written while it handled the batch before.
+const MAX_TAIL: usize = 1024 * 1024;
+/// Maximum size of a run's tail while all tails together exceed [`MAX_TOTAL`], in bytes.
+const MAX_TAIL_UNDER_PRESSURE: usize = 32 * 1024;
+/// Size of all tails above which each new batch shortens its own tail, in bytes.
+const MAX_TOTAL: usize = 64 * 1024 * 1024;
 
-/// What the tails of all runs hold together.
+/// The size of all tails together.
 #[derive(Debug, Default)]
-pub(super) struct Tails {
-    size: AtomicUsize,
+pub(super) struct TailTotal {
+    bytes: AtomicUsize,
 }
 
-/// The end of one run's log. Dropping it gives its memory back to the others.
+/// The end of one run's log. Dropping it returns its share of the total.
 #[derive(Debug)]
 pub(super) struct Tail {
     batches: VecDeque<Frames>,
-    size: usize,
-    all: Arc<Tails>,
+    bytes: usize,
+    total: Arc<TailTotal>,
 }
 
 impl Tail {
-    pub(super) fn new(all: Arc<Tails>) -> Self {
-        Self { batches: VecDeque::new(), size: 0, all }
+    pub(super) fn new(total: Arc<TailTotal>) -> Self {
+        Self { batches: VecDeque::new(), bytes: 0, total }
     }
 
-    /// Adds what comes next, and lets go of what is too old.
+    /// Appends a batch and drops the oldest ones beyond the limit.
     pub(super) fn push(&mut self, frames: Vec<Frames>) {
         let added = frames.iter().map(Frames::len).sum();
-        self.size += added;
-        // Only counts, and orders no other memory. A sum that is a moment old is as good.
-        let all = self.all.size.fetch_add(added, Ordering::Relaxed) + added;
+        self.bytes += added;
+        // Relaxed: the counter orders no other memory, and a slightly stale sum is good enough.
+        let total = self.total.bytes.fetch_add(added, Ordering::Relaxed) + added;
         self.batches.extend(frames);
-        self.shorten(if all > ALL { ONE_OF_MANY } else { ONE });
+        self.shorten(if total > MAX_TOTAL { MAX_TAIL_UNDER_PRESSURE } else { MAX_TAIL });
     }
 
-    fn shorten(&mut self, to: usize) {
-        while self.size > to {
+    fn shorten(&mut self, max: usize) {
+        while self.bytes > max {
             let Some(oldest) = self.batches.pop_front() else { break };
-            self.size -= oldest.len();
-            self.all.size.fetch_sub(oldest.len(), Ordering::Relaxed);
+            self.bytes -= oldest.len();
+            self.total.bytes.fetch_sub(oldest.len(), Ordering::Relaxed);
         }
     }
 
-    /// Ready frames after number `after`, at most about `budget` bytes, with the number of the last; `None` if the tail does not
-    /// reach back that far.
+    /// Frames after number `after`, of about `budget` bytes at most, with the number of the last one; `None` if the tail does not reach
+    /// back that far.
     pub(super) fn after(&self, after: u64, budget: usize) -> Option<(Bytes, u64)> {
-        // Dense numbers: the batches are sorted, and each begins where the one before ends.
+        // Numbers have no gaps: the batches are sorted, and each begins after the end of the one before.
         let from = self.batches.partition_point(|batch| batch.last() <= after);
         let first = self.batches.get(from).filter(|batch| batch.first() <= after + 1)?;
         let head = first.after(after);
         let mut last = first.last();
         let mut more = self.batches.range(from + 1..).peekable();
         if more.peek().is_none_or(|next| head.len() + next.len() > budget) {
-            return Some((head, last)); // nothing is copied
+            return Some((head, last)); // without a copy
         }
         let mut joined = Vec::with_capacity(budget);
         joined.extend_from_slice(&head);
@@ -77,7 +77,7 @@ impl Tail {
 
 impl Drop for Tail {
     fn drop(&mut self) {
-        self.all.size.fetch_sub(self.size, Ordering::Relaxed);
+        self.total.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -87,35 +87,35 @@ mod tests {
     use crate::run::store::Chunk;
     use crate::types::Seq;
 
-    /// A batch of one event of about that size.
+    /// A batch of one event of about `size` bytes.
     fn batch(seq: u64, size: usize) -> Vec<Frames> {
         let seq = Seq::new(seq).unwrap();
         let body = format!("{{\"type\":\"raw\",\"line\":\"{}\"}}\n", "x".repeat(size)).into();
-        vec![Frames::of(&Chunk { first: seq, last: seq, body })]
+        vec![Frames::from_chunk(&Chunk { first: seq, last: seq, body })]
     }
 
     #[test]
-    fn a_tail_is_bounded_and_keeps_the_newest() {
+    fn a_tail_is_bounded_and_keeps_the_newest_events() {
         let mut tail = Tail::new(Arc::default());
         for seq in 1..=40 {
-            tail.push(batch(seq, ONE / 10));
-            assert!(tail.size <= ONE && tail.all.size.load(Ordering::Relaxed) == tail.size);
+            tail.push(batch(seq, MAX_TAIL / 10));
+            assert!(tail.bytes <= MAX_TAIL && tail.total.bytes.load(Ordering::Relaxed) == tail.bytes);
         }
-        assert!(tail.after(1, ONE).is_none(), "the first is in the store");
-        assert_eq!(tail.after(38, ONE).unwrap().1, 40);
+        assert!(tail.after(1, MAX_TAIL).is_none(), "the oldest events are only in the store");
+        assert_eq!(tail.after(38, MAX_TAIL).unwrap().1, 40);
     }
 
     #[test]
-    fn all_tails_together_are_bounded_whatever_the_number_of_runs() {
-        let all = Arc::<Tails>::default();
-        let mut tails: Vec<Tail> = (0..3 * ALL / ONE).map(|_| Tail::new(Arc::clone(&all))).collect();
+    fn all_tails_together_are_bounded_for_any_number_of_runs() {
+        let total = Arc::<TailTotal>::default();
+        let mut tails: Vec<Tail> = (0..3 * MAX_TOTAL / MAX_TAIL).map(|_| Tail::new(Arc::clone(&total))).collect();
         for seq in 1..=6 {
             for tail in &mut tails {
-                tail.push(batch(seq, ONE / 4));
+                tail.push(batch(seq, MAX_TAIL / 4));
             }
         }
-        assert!(all.size.load(Ordering::Relaxed) <= ALL + ONE, "{all:?}");
+        assert!(total.bytes.load(Ordering::Relaxed) <= MAX_TOTAL + MAX_TAIL, "{total:?}");
         drop(tails);
-        assert_eq!(all.size.load(Ordering::Relaxed), 0);
+        assert_eq!(total.bytes.load(Ordering::Relaxed), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! The log against a real store file: whatever is appended and whoever reads from wherever, each event comes once and in order.
+//! The log over a real SQLite store. Rules: W1, W2, W3, W6.
 
 use std::sync::Arc;
 
@@ -19,13 +19,13 @@ impl Clock for StoppedClock {
     }
 }
 
-fn log() -> (TempDir, EventLog) {
-    let folder = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(folder.path()).unwrap();
-    (folder, EventLog::new(Arc::new(store), Arc::new(StoppedClock)))
+fn new_log() -> (TempDir, EventLog) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).unwrap();
+    (dir, EventLog::new(Arc::new(store), Arc::new(StoppedClock)))
 }
 
-async fn created(log: &EventLog) -> LogWriter {
+async fn create_run(log: &EventLog) -> LogWriter {
     log.create(record("ann", "demo", None), &[StreamEvent::RunQueued { position: 0 }], None).await.unwrap()
 }
 
@@ -33,7 +33,7 @@ fn tokens(count: usize, size: usize) -> Vec<StreamEvent> {
     (0..count).map(|n| StreamEvent::Token { content: format!("{n}{}", "x".repeat(size)).into() }).collect()
 }
 
-async fn end(writer: &mut LogWriter) {
+async fn end_run(writer: &mut LogWriter) {
     let change = RunChange { done: Some((done(), Timestamp::from_millis(2_000))), ..RunChange::default() };
     writer.append(&[StreamEvent::Done(done())], change).await.unwrap();
 }
@@ -46,29 +46,29 @@ async fn read_all(mut follower: Follower) -> Vec<u8> {
     all
 }
 
-fn ids(sse: &[u8]) -> Vec<u64> {
+fn event_ids(sse: &[u8]) -> Vec<u64> {
     let text = std::str::from_utf8(sse).unwrap();
     text.lines().filter_map(|line| line.strip_prefix("id: ")).map(|id| id.parse().unwrap()).collect()
 }
 
 #[tokio::test]
-async fn what_a_run_had_used_is_found_in_its_log_also_behind_many_events() {
-    let (_folder, log) = log();
-    let mut writer = created(&log).await;
-    assert_eq!(log.memory(writer.run()).await.unwrap(), LogSummary::default());
+async fn the_last_usage_is_found_in_a_long_log() {
+    let (_dir, log) = new_log();
+    let mut writer = create_run(&log).await;
+    assert_eq!(log.summarize(writer.run()).await.unwrap(), LogSummary::default());
     for output_tokens in [1, 2] {
         let usage = Usage { output_tokens, ..Usage::default() };
         writer.append(&[StreamEvent::Usage(usage)], RunChange::default()).await.unwrap();
         writer.append(&tokens(20, 90_000), RunChange::default()).await.unwrap();
     }
-    let found = log.memory(writer.run()).await.unwrap();
-    assert_eq!(found.usage.map(|usage| usage.output_tokens), Some(2));
+    let summary = log.summarize(writer.run()).await.unwrap();
+    assert_eq!(summary.usage.map(|usage| usage.output_tokens), Some(2));
 }
 
 #[tokio::test]
-async fn a_request_that_nobody_has_answered_is_found_in_the_log() {
-    let (_folder, log) = log();
-    let mut writer = created(&log).await;
+async fn unanswered_requests_are_found_in_the_log() {
+    let (_dir, log) = new_log();
+    let mut writer = create_run(&log).await;
     let permission = |id: &str| StreamEvent::PermissionRequest {
         id: id.into(),
         tool_call_id: None,
@@ -81,28 +81,28 @@ async fn a_request_that_nobody_has_answered_is_found_in_the_log() {
     let answered = StreamEvent::PermissionResolved { id: "a".into(), decision: Decision::Deny, by: DecidedBy::User, reason: None };
     let question = Question { text: "which?".into(), options: vec![], multiple: false };
     let question = StreamEvent::Question { id: "q".into(), questions: vec![question] };
-    let asked = [permission("a"), permission("b"), answered, question];
-    writer.append(&asked, RunChange::default()).await.unwrap();
-    let found = log.memory(writer.run()).await.unwrap();
+    let events = [permission("a"), permission("b"), answered, question];
+    writer.append(&events, RunChange::default()).await.unwrap();
+    let summary = log.summarize(writer.run()).await.unwrap();
     let at = Timestamp::from_millis(1_000);
-    assert_eq!(found.open, [(asked[1].clone(), at), (asked[3].clone(), at)]);
-    assert_eq!(found.answers, [("a".to_owned(), Answer::Permission { decision: Decision::Deny, message: None })]);
+    assert_eq!(summary.open, [(events[1].clone(), at), (events[3].clone(), at)]);
+    assert_eq!(summary.answers, [("a".to_owned(), Answer::Permission { decision: Decision::Deny, message: None })]);
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn w3_any_batches_and_any_cursors_give_each_event_once(
+    fn every_event_is_delivered_once_for_any_batches_and_cursors(
         batches in proptest::collection::vec((1_usize..40, prop_oneof![Just(1_usize), Just(2_000), Just(90_000)]), 1..8),
         cursors in proptest::collection::vec(0_u64..60, 1..6),
     ) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         runtime.block_on(async {
-            let (_folder, log) = log();
-            let mut writer = created(&log).await;
+            let (_dir, log) = new_log();
+            let mut writer = create_run(&log).await;
             let run = writer.run();
-            // A reader who comes before each batch, at each cursor: some live, some from the store, some across both.
+            // Readers at each cursor, started before each batch: they read live, from the store, or both.
             let mut readers = Vec::new();
             let tasks = tokio_util::task::TaskTracker::new();
             for (count, size) in batches {
@@ -112,20 +112,20 @@ proptest! {
                 }
                 writer.append(&tokens(count.min(2_000_000 / size), size), RunChange::default()).await.unwrap();
             }
-            end(&mut writer).await;
+            end_run(&mut writer).await;
             let last = writer.last;
             drop(writer);
             let whole = read_all(log.follow(run, 0, Framing::Sse).await.unwrap().unwrap()).await;
-            assert_eq!(ids(&whole), (1..=last).collect::<Vec<_>>());
+            assert_eq!(event_ids(&whole), (1..=last).collect::<Vec<_>>());
             for (cursor, reader) in readers {
                 let seen = reader.await.unwrap();
-                let seen_ids = ids(&seen);
-                // A cursor ahead of the log gets a notice and then everything that is new.
+                let seen_ids = event_ids(&seen);
+                // A cursor ahead of the log gets a notice and then all new events.
                 let from = seen_ids.first().copied().unwrap_or(last + 1);
-                assert!(from <= cursor + 1, "nothing is skipped");
+                assert!(from <= cursor + 1, "an event was skipped");
                 assert_eq!(seen_ids, (from..=last).collect::<Vec<_>>());
                 if from == cursor + 1 {
-                    assert!(whole.ends_with(&seen), "live and replay are the same bytes");
+                    assert!(whole.ends_with(&seen), "live delivery and replay differ");
                 }
             }
         });
@@ -133,18 +133,18 @@ proptest! {
 }
 
 #[tokio::test]
-async fn w2_a_cursor_ahead_of_the_log_is_told_and_moves_no_id() {
-    let (_folder, log) = log();
-    let mut writer = created(&log).await;
+async fn a_cursor_ahead_of_the_log_gets_a_notice_without_an_id() {
+    let (_dir, log) = new_log();
+    let mut writer = create_run(&log).await;
     let mut follower = log.follow(writer.run(), 99, Framing::Sse).await.unwrap().unwrap();
     let notice = String::from_utf8(follower.next().await.unwrap().unwrap().to_vec()).unwrap();
     assert!(notice.starts_with("event: notice\ndata: {") && notice.contains(r#""code":"gap""#), "{notice}");
     assert!(!notice.contains("id:"));
-    end(&mut writer).await;
-    assert_eq!(ids(&read_all(follower).await), [2]);
+    end_run(&mut writer).await;
+    assert_eq!(event_ids(&read_all(follower).await), [2]);
 }
 
-/// The notices in what a follower was sent, as their codes and data.
+/// The data of the `gap` notices that a follower received.
 fn gaps(sse: &[u8]) -> Vec<serde_json::Value> {
     let lines = std::str::from_utf8(sse).unwrap().lines().filter_map(|line| line.strip_prefix("data: "));
     let events = lines.map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
@@ -152,46 +152,46 @@ fn gaps(sse: &[u8]) -> Vec<serde_json::Value> {
 }
 
 #[tokio::test]
-async fn w2_a_log_that_was_cut_says_so_and_goes_on_from_what_is_left() {
+async fn a_trimmed_log_is_announced_and_followed_from_its_new_start() {
     use crate::run::store::RetentionStore;
 
-    let folder = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(folder.path()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).unwrap();
     let log = EventLog::new(Arc::new(store.clone()), Arc::new(StoppedClock));
-    let mut writer = created(&log).await;
+    let mut writer = create_run(&log).await;
     writer.append(&tokens(20, 90_000), RunChange::default()).await.unwrap();
-    end(&mut writer).await;
+    end_run(&mut writer).await;
     let run = writer.run();
     drop(writer);
     let follow = async |after| log.follow(run, after, Framing::Sse).await.unwrap().unwrap();
     let whole = read_all(follow(0).await).await;
-    // This one has read a page when the log is cut before its eyes.
+    // This reader has received one batch when the log is trimmed.
     let mut reader = follow(0).await;
     let mut seen = reader.next().await.unwrap().unwrap().to_vec();
-    let read = *ids(&seen).last().unwrap();
+    let read = *event_ids(&seen).last().unwrap();
     while store.cut_oldest(Timestamp::from_millis(1), usize::MAX).await.unwrap().found {}
     seen.extend(read_all(reader).await);
     assert_eq!(gaps(&seen), [serde_json::json!({ "after": read, "next": 22 })]);
-    assert_eq!(ids(&seen), (1..=read).chain([22]).collect::<Vec<_>>());
+    assert_eq!(event_ids(&seen), (1..=read).chain([22]).collect::<Vec<_>>());
     for after in [0, 7, 20] {
-        let left = read_all(follow(after).await).await;
-        assert!(left.starts_with(b"event: notice\ndata: "), "the first word is the notice, which has no number");
-        assert_eq!((gaps(&left), ids(&left)), (vec![serde_json::json!({ "after": after, "next": 22 })], vec![22]));
-        assert!(whole.ends_with(&left[left.len() - 50..]), "what is left has the bytes that it had");
+        let rest = read_all(follow(after).await).await;
+        assert!(rest.starts_with(b"event: notice\ndata: "), "the notice comes first and has no id");
+        assert_eq!((gaps(&rest), event_ids(&rest)), (vec![serde_json::json!({ "after": after, "next": 22 })], vec![22]));
+        assert!(whole.ends_with(&rest[rest.len() - 50..]), "remaining events changed");
     }
-    // Whoever has seen all that is gone misses nothing and hears nothing.
-    assert_eq!((gaps(&read_all(follow(21).await).await), ids(&read_all(follow(21).await).await)), (vec![], vec![22]));
+    // A reader that has received all trimmed events gets no notice.
+    assert_eq!((gaps(&read_all(follow(21).await).await), event_ids(&read_all(follow(21).await).await)), (vec![], vec![22]));
     assert!(follow(22).await.is_exhausted());
     let lines = read_all(log.follow(run, 3, Framing::Ndjson).await.unwrap().unwrap()).await;
-    assert!(lines.starts_with(br#"{"type":"notice""#), "also where the events are lines");
+    assert!(lines.starts_with(br#"{"type":"notice""#), "NDJSON without a notice");
 }
 
 #[tokio::test]
-async fn ndjson_holds_the_same_lines_as_the_data_of_the_frames() {
-    let (_folder, log) = log();
-    let mut writer = created(&log).await;
+async fn ndjson_equals_the_data_of_the_sse_frames() {
+    let (_dir, log) = new_log();
+    let mut writer = create_run(&log).await;
     writer.append(&[StreamEvent::Raw { line: "data: \n\nid: 7".into() }], RunChange::default()).await.unwrap();
-    end(&mut writer).await;
+    end_run(&mut writer).await;
     let sse = read_all(log.follow(writer.run(), 0, Framing::Sse).await.unwrap().unwrap()).await;
     let ndjson = read_all(log.follow(writer.run(), 0, Framing::Ndjson).await.unwrap().unwrap()).await;
     let text = std::str::from_utf8(&sse).unwrap();
@@ -201,37 +201,37 @@ async fn ndjson_holds_the_same_lines_as_the_data_of_the_frames() {
 }
 
 #[tokio::test]
-async fn w6_no_text_of_an_agent_can_forge_a_frame() {
-    let (_folder, log) = log();
-    let mut writer = created(&log).await;
+async fn text_of_an_agent_cannot_forge_a_frame() {
+    let (_dir, log) = new_log();
+    let mut writer = create_run(&log).await;
     let forged = "\r\nid: 1000\revent: done\u{85}\u{2028}\ndata: {}\n\n";
     writer.append(&[StreamEvent::Token { content: forged.into() }], RunChange::default()).await.unwrap();
-    end(&mut writer).await;
+    end_run(&mut writer).await;
     let sse = read_all(log.follow(writer.run(), 0, Framing::Sse).await.unwrap().unwrap()).await;
     assert!(!sse.contains(&b'\r'));
-    assert_eq!(ids(&sse), [1, 2, 3]);
+    assert_eq!(event_ids(&sse), [1, 2, 3]);
     let text = String::from_utf8(sse).unwrap();
     let names: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("event: ")).collect();
     assert_eq!(names, ["run_queued", "token", "done"]);
 }
 
 #[tokio::test]
-async fn w1_a_batch_that_the_store_refused_is_seen_by_nobody() {
-    let (_folder, log) = log();
-    let mut writer = created(&log).await;
+async fn a_batch_that_was_not_stored_is_not_visible() {
+    let (_dir, log) = new_log();
+    let mut writer = create_run(&log).await;
     let mut follower = log.follow(writer.run(), 1, Framing::Sse).await.unwrap().unwrap();
-    writer.last = 7; // a writer that has lost its place: the store refuses
+    writer.last = 7; // a wrong position, which the store rejects
     assert!(writer.append(&tokens(1, 1), RunChange::default()).await.is_err());
     drop(writer);
     assert!(follower.next().await.is_none());
 }
 
 #[tokio::test]
-async fn a_writer_that_goes_away_ends_its_followers() {
-    let (_folder, log) = log();
-    let writer = created(&log).await;
+async fn dropping_the_writer_ends_its_followers() {
+    let (_dir, log) = new_log();
+    let writer = create_run(&log).await;
     let mut follower = log.follow(writer.run(), 0, Framing::Sse).await.unwrap().unwrap();
     drop(writer);
-    assert_eq!(ids(&follower.next().await.unwrap().unwrap()), [1]);
+    assert_eq!(event_ids(&follower.next().await.unwrap().unwrap()), [1]);
     assert!(follower.next().await.is_none());
 }

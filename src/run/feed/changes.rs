@@ -1,4 +1,4 @@
-//! The memory of what has changed: bounded, and without what it changed to.
+//! The bounded record of which runs changed, without what they changed to.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,10 +8,10 @@ use tokio::sync::watch;
 use super::FeedCursor;
 use crate::types::{Caller, RunId, UserName};
 
-/// How many runs are remembered to have changed: about 1 MiB. A reader that was away for longer than so many others lists again.
-const REMEMBERED: usize = 4096;
+/// Maximum number of runs with a recorded change: about 1 MiB. A reader that missed more changes than that must list the runs again.
+const MAX_RECORDED: usize = 4096;
 
-/// Which runs have changed, in order. Cloning gives another handle to the same.
+/// Which runs changed, in order. Cloning returns another handle to the same record.
 #[derive(Clone, Debug)]
 pub(in crate::run) struct Changes {
     shared: Arc<Shared>,
@@ -24,12 +24,12 @@ struct Shared {
     tip: watch::Sender<Tip>,
 }
 
-/// How far it has come.
+/// The end of the feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tip {
     /// Number of the last change.
     pub(super) last: u64,
-    /// Whether nothing follows: the server goes away.
+    /// Whether no change follows because the server shuts down.
     pub(super) closed: bool,
 }
 
@@ -38,35 +38,34 @@ pub(super) struct Tip {
 pub(super) struct Change {
     pub(super) run: RunId,
     pub(super) owner: UserName,
-    /// Whether the run is there no more.
-    pub(super) is_gone: bool,
+    pub(super) is_deleted: bool,
 }
 
-/// The last change of each run, for the runs that changed last.
+/// The last change of each of the most recently changed runs.
 #[derive(Debug, Default)]
 struct Recent {
     last: u64,
-    /// Number of the last change that was forgotten before a newer one of its run came.
-    forgotten: u64,
+    /// Number of the last change that was dropped without a newer one of its run.
+    dropped: u64,
     by_number: BTreeMap<u64, Change>,
     number_of: HashMap<RunId, u64>,
 }
 
-/// What follows a place.
+/// What follows a position in the feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// A change with its number.
     Change(u64, Change),
-    /// Nothing up to this number.
+    /// No visible change up to this number.
     Nothing(u64),
-    /// Some of what followed is forgotten; it goes on after this number.
+    /// Some changes were dropped; the feed continues after this number.
     Lost(u64),
 }
 
 impl Changes {
     pub(in crate::run) fn new() -> Self {
         let mut epoch = [0; 8];
-        // Without randomness the process's number and the clock would do as well; both are in an id of ours.
+        // Without a random source, a fresh run id distinguishes processes well enough: it contains the time.
         if getrandom::fill(&mut epoch).is_err() {
             epoch.copy_from_slice(&RunId::new().to_string().as_bytes()[4..12]);
         }
@@ -75,23 +74,23 @@ impl Changes {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Says that a run has changed. Comes after the change itself, so that whoever is woken finds it.
-    pub(in crate::run) fn tell(&self, run: RunId, owner: &UserName) {
-        self.push(Change { run, owner: owner.clone(), is_gone: false });
+    /// Records that a run changed. To be called after the change is visible, so that woken readers find it.
+    pub(in crate::run) fn notify(&self, run: RunId, owner: &UserName) {
+        self.push(Change { run, owner: owner.clone(), is_deleted: false });
     }
 
-    /// Says that a run is there no more.
-    pub(in crate::run) fn tell_gone(&self, run: RunId, owner: &UserName) {
-        self.push(Change { run, owner: owner.clone(), is_gone: true });
+    /// Records that a run was deleted.
+    pub(in crate::run) fn notify_deleted(&self, run: RunId, owner: &UserName) {
+        self.push(Change { run, owner: owner.clone(), is_deleted: true });
     }
 
-    /// Tells all readers that nothing follows.
+    /// Ends the feed for all readers.
     pub(in crate::run) fn close(&self) {
         self.shared.tip.send_modify(|tip| tip.closed = true);
     }
 
-    /// What tells of one run.
-    pub(in crate::run) fn teller(&self, run: RunId, owner: UserName) -> ChangeNotifier {
+    /// Returns a notifier for one run.
+    pub(in crate::run) fn notifier(&self, run: RunId, owner: UserName) -> ChangeNotifier {
         ChangeNotifier { changes: self.clone(), run, owner }
     }
 
@@ -103,20 +102,20 @@ impl Changes {
         FeedCursor { epoch: self.shared.epoch, number }
     }
 
-    /// The number of a place, if it is one of this process that it can have told.
+    /// The number of a cursor; `None` if this process cannot have issued it.
     pub(super) fn number(&self, cursor: FeedCursor) -> Option<u64> {
         let last = self.recent().last;
         Some(cursor.number).filter(|number| cursor.epoch == self.shared.epoch && *number <= last)
     }
 
-    /// The first change after number `after` that the caller may see. This is where the feed is judged by owner.
+    /// The first change after number `after` that the caller may see. This is the only ownership check of the feed.
     pub(super) fn next(&self, after: u64, caller: &Caller) -> Next {
         self.recent().next(after, caller)
     }
 
     fn push(&self, change: Change) {
         let last = self.recent().push(change);
-        // Two who push at once may come here the other way round.
+        // Concurrent pushes may arrive here out of order.
         self.shared.tip.send_modify(|tip| tip.last = tip.last.max(last));
     }
 
@@ -132,26 +131,26 @@ impl Recent {
             self.by_number.remove(&older);
         }
         self.by_number.insert(self.last, change);
-        if self.by_number.len() > REMEMBERED
+        if self.by_number.len() > MAX_RECORDED
             && let Some((number, oldest)) = self.by_number.pop_first()
         {
             self.number_of.remove(&oldest.run);
-            self.forgotten = number;
+            self.dropped = number;
         }
         self.last
     }
 
     fn next(&self, after: u64, caller: &Caller) -> Next {
-        if after < self.forgotten {
+        if after < self.dropped {
             return Next::Lost(self.last);
         }
         let mut following = self.by_number.range(after.saturating_add(1)..);
-        let theirs = following.find(|(_, change)| caller.may_see(&change.owner));
-        theirs.map_or(Next::Nothing(self.last), |(number, change)| Next::Change(*number, change.clone()))
+        let visible = following.find(|(_, change)| caller.may_see(&change.owner));
+        visible.map_or(Next::Nothing(self.last), |(number, change)| Next::Change(*number, change.clone()))
     }
 }
 
-/// Tells of one run, on behalf of its driver.
+/// Records changes of one run, on behalf of its driver.
 #[derive(Clone, Debug)]
 pub(in crate::run) struct ChangeNotifier {
     changes: Changes,
@@ -160,14 +159,16 @@ pub(in crate::run) struct ChangeNotifier {
 }
 
 impl ChangeNotifier {
-    /// Says that the run has changed.
-    pub(in crate::run) fn tell(&self) {
-        self.changes.tell(self.run, &self.owner);
+    /// Records that the run changed.
+    pub(in crate::run) fn notify(&self) {
+        self.changes.notify(self.run, &self.owner);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    //! Rules: I6, W2, W3.
+
     use super::*;
     use crate::types::UserRole;
 
@@ -185,21 +186,21 @@ mod tests {
     }
 
     #[test]
-    fn of_many_changes_of_one_run_the_last_is_told() {
+    fn only_the_last_change_of_a_run_is_reported() {
         let (changes, ann) = (Changes::new(), "ann".parse().unwrap());
         let (one, other) = (RunId::new(), RunId::new());
         for run in [one, other, one, one] {
-            changes.tell(run, &ann);
+            changes.notify(run, &ann);
         }
         assert_eq!(numbers(&changes, 0, &caller("ann", UserRole::User)), [2, 4]);
         assert_eq!(numbers(&changes, 2, &caller("ann", UserRole::User)), [4]);
     }
 
     #[test]
-    fn i6_a_change_is_shown_to_its_owner_and_to_admins() {
+    fn a_change_is_visible_to_its_owner_and_to_admins() {
         let changes = Changes::new();
-        changes.tell(RunId::new(), &"ann".parse().unwrap());
-        changes.tell_gone(RunId::new(), &"bob".parse().unwrap());
+        changes.notify(RunId::new(), &"ann".parse().unwrap());
+        changes.notify_deleted(RunId::new(), &"bob".parse().unwrap());
         assert_eq!(numbers(&changes, 0, &caller("ann", UserRole::User)), [1]);
         assert_eq!(numbers(&changes, 0, &caller("bob", UserRole::User)), [2]);
         assert_eq!(numbers(&changes, 0, &caller("root", UserRole::Admin)), [1, 2]);
@@ -207,24 +208,24 @@ mod tests {
     }
 
     #[test]
-    fn w3_what_is_remembered_is_bounded_and_whoever_missed_something_is_told() {
+    fn the_record_is_bounded_and_reports_lost_changes() {
         let (changes, ann) = (Changes::new(), "ann".parse().unwrap());
         let reader = caller("ann", UserRole::User);
-        changes.tell(RunId::new(), &ann);
-        let rest = u64::try_from(REMEMBERED).unwrap();
+        changes.notify(RunId::new(), &ann);
+        let rest = u64::try_from(MAX_RECORDED).unwrap();
         for _ in 0..rest {
-            changes.tell(RunId::new(), &ann);
+            changes.notify(RunId::new(), &ann);
         }
-        assert_eq!(changes.recent().by_number.len(), REMEMBERED);
-        assert_eq!(changes.recent().number_of.len(), REMEMBERED);
+        assert_eq!(changes.recent().by_number.len(), MAX_RECORDED);
+        assert_eq!(changes.recent().number_of.len(), MAX_RECORDED);
         assert_eq!(changes.next(0, &reader), Next::Lost(rest + 1));
-        assert_eq!(numbers(&changes, 1, &reader).len(), REMEMBERED, "who has seen the first one has missed nothing");
+        assert_eq!(numbers(&changes, 1, &reader).len(), MAX_RECORDED, "a reader that has seen the dropped change lost nothing");
     }
 
     #[test]
-    fn w2_a_place_of_another_process_or_ahead_of_this_one_is_none() {
+    fn a_cursor_of_another_process_or_ahead_of_the_feed_is_invalid() {
         let (changes, other) = (Changes::new(), Changes::new());
-        changes.tell(RunId::new(), &"ann".parse().unwrap());
+        changes.notify(RunId::new(), &"ann".parse().unwrap());
         assert_eq!(changes.number(changes.cursor(1)), Some(1));
         assert_eq!(changes.number(changes.cursor(2)), None);
         assert_eq!(changes.number(other.cursor(1)), None);

@@ -1,22 +1,22 @@
-//! A place in the feed.
+//! Positions in the feed.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-/// A place in the feed of one server process: 16 hexadecimal digits that name the process, a hyphen, and a number.
+/// A position in the feed of one server process: 16 hexadecimal digits that identify the process, a hyphen, and a number.
 ///
-/// A process makes up its name at its start, so that a place of an earlier one is never taken for one of its own.
+/// A process chooses its identifier at random when it starts, so a cursor of an earlier process is never mistaken for one of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FeedCursor {
     pub(super) epoch: u64,
     pub(super) number: u64,
 }
 
-/// Why a text is no place in a feed.
+/// A text is not a feed cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be the `cursor` of an event of this feed, as its `id` told")]
+#[error("must be the `cursor` (or SSE `id`) of an event of this feed")]
 pub struct BadCursor;
 
 impl FromStr for FeedCursor {
@@ -24,7 +24,7 @@ impl FromStr for FeedCursor {
 
     fn from_str(text: &str) -> Result<Self, BadCursor> {
         let (epoch, number) = text.split_once('-').ok_or(BadCursor)?;
-        // A sign, which the standard library would take, is nothing that we write.
+        // Rejects a sign, which the standard library would accept.
         let is_plain = |text: &str, is_digit: fn(&u8) -> bool| !text.is_empty() && text.as_bytes().iter().all(is_digit);
         if epoch.len() != 16 || !is_plain(epoch, u8::is_ascii_hexdigit) || !is_plain(number, u8::is_ascii_digit) {
             return Err(BadCursor);
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_reads_back_what_it_writes_and_nothing_else() {
+    fn only_the_displayed_form_of_a_cursor_is_parsed() {
         let cursor = FeedCursor { epoch: 0x0123_4567_89ab_cdef, number: 42 };
         assert_eq!(cursor.to_string(), "0123456789abcdef-42");
         assert_eq!(cursor.to_string().parse(), Ok(cursor));

@@ -1,11 +1,11 @@
-//! Which runs have changed, told to whoever keeps a list of them.
+//! The feed of run changes, for clients that show a list of runs.
 //!
 //! ```text
-//! driver, manager ── this run has changed ──▶ Changes (numbers and ids) ── wake ──▶ Feed ── reads the run as it now stands ──▶ HTTP
+//! driver, manager ── run changed ──▶ Changes (numbers and ids) ── wake ──▶ Feed ── reads the run's current state ──▶ HTTP
 //! ```
 //!
-//! What is remembered of a change is that there was one. A reader that wakes reads the run itself, so it always tells the newest, several
-//! changes of one run may come as one, and a slow reader costs its cursor and no more.
+//! [`Changes`] records that a run changed, not what it changed to. A reader that wakes up reads the run itself, so it always reports the
+//! newest state, several changes of one run may be reported as one, and a slow reader costs no more than its cursor.
 
 mod changes;
 mod cursor;
@@ -13,4 +13,5 @@ mod reader;
 
 pub(super) use changes::{ChangeNotifier, Changes};
 pub use cursor::{BadCursor, FeedCursor};
+pub(super) use reader::RunSource;
 pub use reader::{Feed, FeedEvent, FeedItem};

@@ -1,49 +1,51 @@
-//! Reads the feed by cursor, for one caller.
+//! Reads the feed by cursor, on behalf of one caller.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use serde::Serialize;
 use tokio::sync::watch;
 use utoipa::ToSchema;
 
 use super::changes::{Next, Tip};
 use super::{Changes, FeedCursor};
-use crate::run::errors::FindError;
 use crate::run::store::StoreError;
-use crate::run::{RunManager, RunView};
+use crate::run::view::RunView;
 use crate::types::{Caller, RunId};
 
-/// One event of the feed, with the place after it.
+/// One event of the feed with the position after it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = FeedEvent)]
 pub struct FeedItem {
-    /// The place after this event: with it as `Last-Event-ID` or `after` the feed goes on there.
+    /// Position after this event. Pass it as `Last-Event-ID` or `after` to resume the feed there.
     #[schema(value_type = String, pattern = "^[0-9a-f]{16}-[0-9]+$")]
     pub cursor: FeedCursor,
-    /// What is told.
+    /// The event.
     #[serde(flatten)]
     pub event: FeedEvent,
 }
 
-/// What the feed tells.
+/// An event of the feed.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[schema(as = FeedChange)]
 pub enum FeedEvent {
-    /// Always the first, unless `reset` is: whatever changes from now on is told.
+    /// The first event, unless `reset` is. All further changes are reported.
     Ready {
-        /// Whether nothing was missed since the place that was given. If false, list the runs now.
+        /// Whether the feed resumed without loss after the given cursor. If false, list the runs now.
         resumed: bool,
     },
-    /// A run is new, or has changed.
+    /// A run was created or has changed.
     Run {
-        /// The run as it stands when this is told.
+        /// The run's current state.
         run: Box<RunView>,
     },
     /// A run was deleted.
     RunDeleted {
-        /// Which one.
+        /// Its id.
         run_id: RunId,
     },
-    /// What has changed since is not known: list the runs again. Whatever changes from now on is told.
+    /// Changes were lost: list the runs again. All further changes are reported.
     Reset {},
 }
 
@@ -59,27 +61,38 @@ impl FeedEvent {
     }
 }
 
-/// A reader of the feed. Holds a cursor and nothing else.
+/// Reads runs for the feed.
+#[async_trait]
+pub(in crate::run) trait RunSource: std::fmt::Debug + Send + Sync {
+    /// The current state of a run; `None` if it does not exist or `caller` may not see it.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the run cannot be read.
+    async fn current(&self, caller: &Caller, run: RunId) -> Result<Option<RunView>, StoreError>;
+}
+
+/// A reader of the feed. Holds only a cursor.
 ///
-/// Dropping it at any time costs nobody anything.
+/// It can be dropped at any time; no other reader is affected.
 #[derive(Debug)]
 pub struct Feed {
-    runs: RunManager,
+    runs: Arc<dyn RunSource>,
     changes: Changes,
     caller: Caller,
     tip: watch::Receiver<Tip>,
-    /// Number of the last change that was told or passed over.
+    /// Number of the last change that was reported or skipped.
     cursor: u64,
-    greeting: Option<FeedEvent>,
+    /// The event to report first.
+    first: Option<FeedEvent>,
 }
 
 impl Feed {
-    /// From this moment on, or from a place where the caller was before.
-    pub(in crate::run) fn new(runs: RunManager, changes: Changes, caller: Caller, after: Option<FeedCursor>) -> Self {
+    /// A reader of changes after `after`, or from now on.
+    pub(in crate::run) fn new(runs: Arc<dyn RunSource>, changes: Changes, caller: Caller, after: Option<FeedCursor>) -> Self {
         let tip = changes.subscribe();
         let last = tip.borrow().last;
         let resumed = after.and_then(|after| changes.number(after));
-        let (cursor, greeting) = match (after, resumed) {
+        let (cursor, first) = match (after, resumed) {
             (None, _) => (last, FeedEvent::Ready { resumed: false }),
             (Some(_), None) => (last, FeedEvent::Reset {}),
             (Some(_), Some(number)) => match changes.next(number, &caller) {
@@ -87,41 +100,41 @@ impl Feed {
                 Next::Change(..) | Next::Nothing(_) => (number, FeedEvent::Ready { resumed: true }),
             },
         };
-        Self { runs, changes, caller, tip, cursor, greeting: Some(greeting) }
+        Self { runs, changes, caller, tip, cursor, first: Some(first) }
     }
 
-    /// The next event; `None` when the server goes away. May be dropped at any time without losing one.
+    /// The next event; `None` when the server shuts down. Cancel-safe: no event is lost if the future is dropped.
     ///
     /// # Errors
-    /// [`StoreError`] if a run cannot be read. The reader may come again with the last cursor that it has seen.
+    /// [`StoreError`] if a run cannot be read. A new reader can resume after the last cursor that was received.
     pub async fn next(&mut self) -> Option<Result<FeedItem, StoreError>> {
-        if let Some(greeting) = self.greeting.take() {
-            return Some(Ok(self.item(greeting)));
+        if let Some(first) = self.first.take() {
+            return Some(Ok(self.item(first)));
         }
         loop {
-            // Asked before the changes are looked at, so that what comes meanwhile is not missed.
+            // Read before the changes, so that a change in between wakes this reader.
             let tip = *self.tip.borrow_and_update();
             match self.changes.next(self.cursor, &self.caller) {
                 Next::Lost(last) => {
                     self.cursor = last;
                     return Some(Ok(self.item(FeedEvent::Reset {})));
                 }
-                Next::Change(number, change) if change.is_gone => {
+                Next::Change(number, change) if change.is_deleted => {
                     self.cursor = number;
                     return Some(Ok(self.item(FeedEvent::RunDeleted { run_id: change.run })));
                 }
-                Next::Change(number, change) => match self.runs.get(&self.caller, change.run).await {
-                    Ok(run) => {
+                Next::Change(number, change) => match self.runs.current(&self.caller, change.run).await {
+                    Ok(Some(run)) => {
                         self.cursor = number;
                         return Some(Ok(self.item(FeedEvent::Run { run: Box::new(run) })));
                     }
-                    // Deleted meanwhile, which comes as a change of its own.
-                    Err(FindError::NotFound(_)) => self.cursor = number,
-                    Err(FindError::Store(error)) => return Some(Err(error)),
+                    // Deleted since, which is reported as another change.
+                    Ok(None) => self.cursor = number,
+                    Err(error) => return Some(Err(error)),
                 },
                 Next::Nothing(_) if tip.closed => return None,
                 Next::Nothing(last) => {
-                    // Changes of others need not be remembered for this reader.
+                    // Changes that the caller may not see need not be recorded for this reader.
                     self.cursor = last;
                     self.tip.changed().await.ok()?;
                 }
@@ -136,7 +149,10 @@ impl Feed {
 
 #[cfg(test)]
 mod tests {
+    //! Rules: I6, W2.
+
     use super::*;
+    use crate::run::RunManager;
     use crate::types::UserRole;
 
     fn name(item: Option<Result<FeedItem, StoreError>>) -> &'static str {
@@ -144,43 +160,43 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn w2_a_reader_that_falls_behind_is_told_to_list_again_and_goes_on() {
-        let folder = tempfile::tempdir().unwrap();
-        let runs = RunManager::without_agents(folder.path());
+    async fn a_reader_that_falls_behind_gets_a_reset_and_continues() {
+        let dir = tempfile::tempdir().unwrap();
+        let runs = RunManager::without_agents(dir.path());
         let changes = Changes::new();
         let caller = Caller { user: "ann".parse().unwrap(), role: UserRole::User };
-        let mut feed = Feed::new(runs.clone(), changes.clone(), caller.clone(), None);
-        let place = feed.next().await.unwrap().unwrap().cursor;
+        let mut feed = Feed::new(Arc::new(runs.clone()), changes.clone(), caller.clone(), None);
+        let cursor = feed.next().await.unwrap().unwrap().cursor;
         for _ in 0..10_000 {
-            changes.tell_gone(RunId::new(), &caller.user);
+            changes.notify_deleted(RunId::new(), &caller.user);
         }
         assert_eq!(name(feed.next().await), "reset");
-        changes.tell_gone(RunId::new(), &caller.user);
+        changes.notify_deleted(RunId::new(), &caller.user);
         assert_eq!(name(feed.next().await), "run_deleted");
-        let mut late = Feed::new(runs, changes.clone(), caller, Some(place));
-        assert_eq!(name(late.next().await), "reset", "a reader that comes again too late");
+        let mut late = Feed::new(Arc::new(runs), changes.clone(), caller, Some(cursor));
+        assert_eq!(name(late.next().await), "reset", "a reader that resumes too late");
         changes.close();
         assert!(late.next().await.is_none() && feed.next().await.is_none());
     }
 
     #[tokio::test]
-    async fn i6_a_run_of_somebody_else_is_passed_over() {
-        let folder = tempfile::tempdir().unwrap();
-        let runs = RunManager::without_agents(folder.path());
+    async fn runs_of_other_users_are_skipped() {
+        let dir = tempfile::tempdir().unwrap();
+        let runs = RunManager::without_agents(dir.path());
         let changes = Changes::new();
         let (ann, bob) = (runs.ended_run_of("ann").await, runs.ended_run_of("bob").await);
         let caller = |role| Caller { user: "ann".parse().unwrap(), role };
-        let mut own = Feed::new(runs.clone(), changes.clone(), caller(UserRole::User), None);
-        let mut all = Feed::new(runs, changes.clone(), caller(UserRole::Admin), None);
+        let mut own = Feed::new(Arc::new(runs.clone()), changes.clone(), caller(UserRole::User), None);
+        let mut all = Feed::new(Arc::new(runs), changes.clone(), caller(UserRole::Admin), None);
         assert_eq!((name(own.next().await), name(all.next().await)), ("ready", "ready"));
-        changes.tell(bob.run_id, &bob.owner);
-        changes.tell(ann.run_id, &ann.owner);
+        changes.notify(bob.run_id, &bob.owner);
+        changes.notify(ann.run_id, &ann.owner);
         changes.close();
-        let told = async |feed: &mut Feed| match feed.next().await?.unwrap().event {
+        let next_run = async |feed: &mut Feed| match feed.next().await?.unwrap().event {
             FeedEvent::Run { run } => Some(run.run_id),
             _ => None,
         };
-        assert_eq!((told(&mut own).await, told(&mut own).await), (Some(ann.run_id), None));
-        assert_eq!((told(&mut all).await, told(&mut all).await), (Some(bob.run_id), Some(ann.run_id)));
+        assert_eq!((next_run(&mut own).await, next_run(&mut own).await), (Some(ann.run_id), None));
+        assert_eq!((next_run(&mut all).await, next_run(&mut all).await), (Some(bob.run_id), Some(ann.run_id)));
     }
 }

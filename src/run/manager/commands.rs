@@ -87,7 +87,7 @@ impl RunManager {
             return Err(DeleteError::Alive(id));
         }
         self.inner.store.delete_run(id).await.map_err(FindError::from)?;
-        self.inner.changes.tell_gone(id, &run.owner);
+        self.inner.changes.notify_deleted(id, &run.owner);
         self.remove_folders(id).await;
         tracing::info!(run.id = %id, by = %caller.user, "the run was deleted");
         Ok(())

@@ -7,7 +7,6 @@ use super::RunManager;
 use crate::agent::Capabilities;
 use crate::run::driver::Driver;
 use crate::run::errors::{CreateError, SessionError};
-use crate::run::events::Withheld;
 use crate::run::handle::{self, RunHandle};
 use crate::run::policy::Policy;
 use crate::run::request::{self, Checked, Checks, NewRun, OnBusy};
@@ -15,7 +14,7 @@ use crate::run::sessions::Waiting;
 use crate::run::state::StopReason;
 use crate::run::store::{Idempotency, RunRecord, StoreError, UsedKey};
 use crate::run::view::RunView;
-use crate::types::{Caller, Level, NoticeCode, PermissionMode, RunId, RunStatus, Seq, SessionId, StreamEvent, Timestamp};
+use crate::types::{Caller, Level, NoticeCode, PermissionMode, RunId, RunStatus, Seq, SessionId, StreamEvent, Timestamp, Withheld};
 
 /// How long a caller's key is remembered.
 pub(in crate::run) const KEEP_KEYS: Duration = Duration::from_hours(24);
@@ -81,7 +80,7 @@ impl RunManager {
                 Checks { agents: &this.around.agents, workspaces: &this.workspaces, user_env: &this.user_env, webhooks: &this.webhooks };
             let checked = request::check(new, id, &whose, continued.as_ref(), capabilities, &checks);
             // Here, since the work grows with the values, and these may be megabytes.
-            checked.map(|checked| (this.log.secrets().and(checked.private.values()), checked))
+            checked.map(|checked| (this.log.secrets().with(checked.private.values()), checked))
         });
         let checked = checking.await.map_err(|panic| StoreError::Write(panic.to_string()))?;
         let (secrets, Checked { spec, widened, rules, private, webhooks }) = checked?;
@@ -121,16 +120,16 @@ impl RunManager {
             }
             Err(error) => return Err(error.into()),
         };
-        log.hide(secrets);
+        log.set_secrets(secrets);
         if !record.webhooks.is_empty() {
-            inner.webhooks.tell();
+            inner.webhooks.notify();
         }
         tracing::info!(run.id = %id, owner = %caller.user, agent = spec.agent_type, "the run was created");
-        let teller = inner.changes.teller(id, caller.user.clone());
+        let teller = inner.changes.notifier(id, caller.user.clone());
         let (handle, inbox) = handle::link(session, spec.agent_type.clone(), teller);
         inner.around.metrics.record_created(&spec.agent_type);
         self.live().insert(id, handle);
-        inner.changes.tell(id, &caller.user);
+        inner.changes.notify(id, &caller.user);
         let policy = Policy::new(spec.permission_mode, &inner.rules, rules);
         let driver = Driver::new(spec, session, private, policy, log, inbox, inner.around.clone());
         self.drive(id, driver.run(ticket, turn));

@@ -95,7 +95,7 @@ impl RunManager {
         };
         Ok(Self {
             inner: Arc::new(Inner {
-                log: EventLog::new(Arc::clone(&store), clock).hiding(settings.secrets.clone()),
+                log: EventLog::new(Arc::clone(&store), clock).with_secrets(settings.secrets.clone()),
                 store,
                 usage,
                 workspaces: Workspaces::new(&settings.data_dir, &settings.workspace_roots, &settings.user_workspace_roots)?,

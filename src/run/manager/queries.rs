@@ -1,12 +1,15 @@
 //! What people see of runs: those that they may see, and nothing of others.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use async_trait::async_trait;
 
 use super::RunManager;
 use crate::run::budgets::BudgetState;
 use crate::run::errors::{FindError, SessionError};
 use crate::run::events::{Follower, Framing};
-use crate::run::feed::{Feed, FeedCursor};
+use crate::run::feed::{Feed, FeedCursor, RunSource};
 use crate::run::handle::RunHandle;
 use crate::run::requests::RequestView;
 use crate::run::store::{
@@ -139,7 +142,7 @@ impl RunManager {
     /// Tells of the runs that the caller may see, whenever one of them changes: from this moment on, or from a place where the caller was
     /// before.
     pub fn feed(&self, caller: &Caller, after: Option<FeedCursor>) -> Feed {
-        Feed::new(self.clone(), self.inner.changes.clone(), caller.clone(), after)
+        Feed::new(Arc::new(self.clone()), self.inner.changes.clone(), caller.clone(), after)
     }
 
     pub(super) async fn visible_session(&self, caller: &Caller, id: SessionId) -> Result<SessionRecord, SessionError> {
@@ -151,6 +154,17 @@ impl RunManager {
     pub(super) async fn visible(&self, caller: &Caller, id: RunId) -> Result<RunRecord, FindError> {
         let run = self.inner.store.run(id).await?;
         run.filter(|run| caller.may_see(&run.owner)).ok_or(FindError::NotFound(id))
+    }
+}
+
+#[async_trait]
+impl RunSource for RunManager {
+    async fn current(&self, caller: &Caller, run: RunId) -> Result<Option<RunView>, StoreError> {
+        match self.get(caller, run).await {
+            Ok(run) => Ok(Some(run)),
+            Err(FindError::NotFound(_)) => Ok(None),
+            Err(FindError::Store(error)) => Err(error),
+        }
     }
 }
 

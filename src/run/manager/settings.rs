@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::run::events::Secrets;
+use crate::redact::Secrets;
 use crate::run::policy::Rule;
 use crate::run::webhooks::WebhookRules;
 use crate::types::Budget;

@@ -8,7 +8,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{RunManager, RunSettings};
 use crate::agent::Agents;
-use crate::run::events::Secrets;
+use crate::redact::Secrets;
 use crate::run::view::RunView;
 use crate::types::{Budget, Seq};
 

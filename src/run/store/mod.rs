@@ -4,6 +4,7 @@ mod audit;
 #[cfg(test)]
 pub(super) mod contract;
 mod error;
+mod idempotency;
 mod keys;
 mod retention;
 mod runs;
@@ -15,9 +16,10 @@ mod webhooks;
 
 pub use audit::{AuditEntry, AuditFilter, AuditRecord, AuditStore};
 pub use error::StoreError;
+pub use idempotency::{Idempotency, UsedKey};
 pub use keys::{ApiKeyRecord, KeyStore};
 pub use retention::{PendingRemoval, RetentionStore, Step, StoreSize};
-pub use runs::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SEARCHED, SessionRecord, UsedKey};
+pub use runs::{Chunk, RunChange, RunFilter, RunRecord, RunStore, SEARCHED, SessionRecord};
 pub use sqlite::{BackupError, OpenError, RestoreError, Restored, Saved, SqliteStore, StoreStats};
 pub use tokens::TokenStore;
 pub use usage::{DailyUsage, UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum};

@@ -5,10 +5,8 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{NewWebhook, StoreError, WebhookStore};
-use crate::agent::handle::OutputCheckpoint;
-use crate::run::events::Withheld;
-use crate::types::{RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, Usage, UserName};
+use super::{Idempotency, NewWebhook, StoreError, UsedKey, WebhookStore};
+use crate::types::{OutputCheckpoint, RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, Usage, UserName, Withheld};
 
 /// A run's row.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,28 +73,6 @@ pub struct RunChange {
     pub done: Option<(RunDone, Timestamp)>,
     /// The key under which a client asked for this.
     pub idempotency: Option<Idempotency>,
-}
-
-/// A caller's key by which a repeated request is known, with what the request was. Kept for a day.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Idempotency {
-    /// Whose key it is.
-    pub owner: UserName,
-    /// The key.
-    pub key: String,
-    /// What tells one request from another.
-    pub fingerprint: [u8; 32],
-    /// When the request came.
-    pub at: Timestamp,
-}
-
-/// What a key was used for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UsedKey {
-    /// The run that the request made or was about.
-    pub run: RunId,
-    /// What the request was.
-    pub fingerprint: [u8; 32],
 }
 
 /// A session's row.

@@ -66,7 +66,7 @@ impl WebhookRules {
     }
 
     /// Says that there are new places.
-    pub(in crate::run) fn tell(&self) {
+    pub(in crate::run) fn notify(&self) {
         self.news.send_modify(|news| *news += 1);
     }
 }

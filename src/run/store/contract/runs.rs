@@ -6,10 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::agent::handle::OutputCheckpoint;
-use crate::run::events::Withheld;
 use crate::run::store::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, StoreError, UsedKey};
-use crate::types::{Cause, PermissionMode, RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp};
+use crate::types::{Cause, OutputCheckpoint, PermissionMode, RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, Withheld};
 
 fn seq(n: u64) -> Seq {
     Seq::new(n).unwrap()
@@ -106,7 +104,7 @@ async fn a_run_reads_back_as_it_was_written(store: &dyn RunStore) {
 }
 
 fn held_of_one() -> serde_json::Value {
-    serde_json::json!([{ "kind": "token", "id": "m", "parent": null, "length": 3, "covered": 1, "digest": vec![7; 32] }])
+    serde_json::json!([{ "kind": "token", "id": "m", "parent_tool_call_id": null, "length": 3, "covered": 1, "digest": vec![7; 32] }])
 }
 
 async fn only_the_next_batch_of_a_live_run_is_taken(store: &dyn RunStore) {
