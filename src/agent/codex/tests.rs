@@ -362,7 +362,7 @@ fn mcp_servers_are_given_with_the_thread_and_their_secrets_told_nowhere() {
     let failed = json!({ "name": "web", "status": "failed", "error": "http://x/y refused s3cret" });
     let (_, events, _) = made(&mut *parser, &json!({ "method": "mcpServer/startupStatus/updated", "params": failed }));
     let [StreamEvent::Notice { message, .. }] = &events[..] else { panic!("{events:?}") };
-    assert_eq!(message, "MCP server web did not start: *** refused ***");
+    assert_eq!(message, "MCP server web did not start: [masked] refused [masked]");
 }
 
 #[test]
