@@ -386,7 +386,7 @@ fn mcp_servers_are_given_by_stdin_and_their_secrets_told_nowhere() {
     out = Output::default();
     parser.handle_line(&json!({ "type": "control_response", "response": answer }).to_string(), &mut out);
     let [Item::Event(StreamEvent::Notice { message, .. })] = &out.items[..] else { panic!("{out:?}") };
-    assert_eq!(message, "MCP server tiny did not start: exit 1 with TOKEN=***");
+    assert_eq!(message, "MCP server tiny did not start: exit 1 with TOKEN=[masked]");
 }
 
 mod command {
