@@ -1,4 +1,4 @@
-//! Further processes of a run: tools, servers and daemons, as agents leave them behind.
+//! Child processes as agents leave them behind: tools, servers and daemons.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
@@ -6,52 +6,53 @@ use std::process::{Command, ExitCode, Stdio};
 
 use crate::LIFETIME;
 
-/// The argument by which this program becomes such a process. The words after it say of which sort:
+/// The argument that makes this program a child process. The traits after it can be combined:
 ///
-/// - `stubborn` ignores TERM,
-/// - `session` has a session of its own,
-/// - `orphan` has no living parent but init,
-/// - `cleared` has nothing in its environment,
-/// - `holding` holds the agent's standard output open.
+/// - `ignore-term` ignores SIGTERM,
+/// - `session` runs in its own session,
+/// - `orphan` is reparented to init or the subreaper,
+/// - `clear-env` has an empty environment,
+/// - `hold-stdout` keeps the agent's standard output open.
 pub(crate) const FLAG: &str = "--child";
 
-/// Starts one and gives its id when it is what the words say.
+/// Starts a child process and returns its process id once all traits are in effect.
 ///
 /// # Errors
-/// If it cannot be started or does not report.
-pub(crate) fn start(words: &[String]) -> io::Result<u32> {
+/// If it cannot be started or does not report its process id.
+pub(crate) fn start(traits: &[String]) -> io::Result<u32> {
+    let has = |name: &str| traits.iter().any(|word| word == name);
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg(FLAG).args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    if words.iter().any(|word| word == "cleared") {
+    command.arg(FLAG).args(traits).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    if has("clear-env") {
         command.env_clear();
     }
-    if words.iter().any(|word| word == "holding") {
+    if has("hold-stdout") {
         command.stderr(io::stdout());
     }
     let mut child = command.spawn()?;
     let mut report = String::new();
     BufReader::new(child.stdout.take().ok_or_else(|| io::Error::other("no pipe"))?).read_line(&mut report)?;
-    if words.iter().any(|word| word == "orphan") {
+    if has("orphan") {
         child.wait()?;
     }
     report.trim().parse().map_err(io::Error::other)
 }
 
-/// Is such a process: peels off one word after the other, then reports its id and lives on.
+/// Runs as a child process: applies one trait after the other, then reports its process id and sleeps.
 ///
 /// # Errors
-/// If the system does not let it.
-pub(crate) fn be(words: &[&str]) -> io::Result<ExitCode> {
-    let without = |word: &str| words.iter().copied().filter(|other| *other != word).collect::<Vec<_>>();
-    if words.contains(&"stubborn") {
-        let rest = [&[FLAG], without("stubborn").as_slice()].concat();
+/// If a system call fails.
+pub(crate) fn run(traits: &[&str]) -> io::Result<ExitCode> {
+    let without = |name: &str| traits.iter().copied().filter(|other| *other != name).collect::<Vec<_>>();
+    if traits.contains(&"ignore-term") {
+        let rest = [&[FLAG], without("ignore-term").as_slice()].concat();
         return Err(exec_after("trap '' TERM", &rest)?);
     }
-    if words.contains(&"session") {
+    if traits.contains(&"session") {
         rustix::process::setsid()?;
-        return be(&without("session"));
+        return run(&without("session"));
     }
-    if words.contains(&"orphan") {
+    if traits.contains(&"orphan") {
         Command::new(std::env::current_exe()?).arg(FLAG).args(without("orphan")).spawn()?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -60,12 +61,11 @@ pub(crate) fn be(words: &[&str]) -> io::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Becomes this program again, after the shell has done something that only a shell can do without unsafe code. Gives back only an
-/// error.
+/// Executes a shell command that would otherwise require unsafe code, and then this program again. Returns only if that fails.
 ///
 /// # Errors
-/// If this program cannot find itself.
-pub(crate) fn exec_after(shell: &str, args: &[&str]) -> io::Result<io::Error> {
-    let script = format!("{shell}; exec \"$0\" \"$@\"");
+/// If the path of this program is unknown.
+pub(crate) fn exec_after(shell_command: &str, args: &[&str]) -> io::Result<io::Error> {
+    let script = format!("{shell_command}; exec \"$0\" \"$@\"");
     Ok(Command::new("/bin/sh").arg("-c").arg(script).arg(std::env::current_exe()?).args(args).exec())
 }

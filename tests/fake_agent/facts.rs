@@ -1,4 +1,4 @@
-//! What a process can find out about itself.
+//! Facts about the agent's own process.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -7,12 +7,12 @@ use std::{env, fs, io};
 use rustix::process::{Resource, getpgrp, getpid, getppid, getrlimit, getsid};
 use serde_json::{Value, json};
 
-/// The fact of this name: `env`, `fds` (what each descriptor leads to, by number), `argv`, `ids` (pid, sid, pgid, ppid), `umask`, `cwd`,
-/// `group` (the control group), `limits` (of resources, in bytes) or `open_files` (how many there may be).
+/// Returns the fact with this name: `env`, `fds` (the target of each descriptor, by number), `argv`, `ids` (pid, sid, pgid, ppid), `umask`,
+/// `cwd`, `cgroup`, `limits` (of data and core size, in bytes) or `open_files` (the limit).
 ///
 /// # Errors
-/// If there is no fact of that name or the system does not tell.
-pub(crate) fn fact(name: &str) -> io::Result<Value> {
+/// If the name is unknown or the fact is not available.
+pub(crate) fn read_fact(name: &str) -> io::Result<Value> {
     match name {
         "env" => Ok(env::vars_os().map(|(name, value)| (lossy(name), lossy(value))).collect::<BTreeMap<_, _>>().into_iter().collect()),
         "fds" => descriptors(),
@@ -27,17 +27,17 @@ pub(crate) fn fact(name: &str) -> io::Result<Value> {
             let status = fs::read_to_string("/proc/self/status")?;
             Ok(status.lines().find_map(|line| line.strip_prefix("Umask:")).map(str::trim).into())
         }
-        "group" => {
-            let groups = fs::read_to_string("/proc/self/cgroup")?;
-            Ok(groups.lines().find_map(|line| line.strip_prefix("0::")).into())
+        "cgroup" => {
+            let cgroups = fs::read_to_string("/proc/self/cgroup")?;
+            Ok(cgroups.lines().find_map(|line| line.strip_prefix("0::")).into())
         }
         "limits" => {
-            let of = |resource| getrlimit(resource).current;
-            Ok(json!({ "data": of(Resource::Data), "core": of(Resource::Core) }))
+            let limit = |resource| getrlimit(resource).current;
+            Ok(json!({ "data": limit(Resource::Data), "core": limit(Resource::Core) }))
         }
         "open_files" => Ok(getrlimit(Resource::Nofile).current.into()),
         "cwd" => Ok(lossy(env::current_dir()?).into()),
-        _ => Err(io::Error::other(format!("no such fact: {name:?}"))),
+        _ => Err(io::Error::other(format!("unknown fact: {name:?}"))),
     }
 }
 
@@ -47,7 +47,7 @@ fn descriptors() -> io::Result<Value> {
     for entry in fs::read_dir("/proc/self/fd")? {
         let entry = entry?;
         let target = lossy(fs::read_link(entry.path())?);
-        // The listing itself is a descriptor, too.
+        // Skips the descriptor of this listing.
         if target != own {
             open.insert(lossy(entry.file_name()), target);
         }

@@ -1,4 +1,4 @@
-//! Carries out scripts in the words of Claude Code.
+//! Carries out scripts in the protocol of Claude Code.
 
 use std::io::{self, BufWriter, Stdout, Write};
 use std::path::Path;
@@ -8,189 +8,188 @@ use std::time::{Duration, Instant};
 use rustix::process::{Signal, getpid, kill_process};
 use serde_json::{Value, json};
 
-use crate::ears::Ears;
 use crate::script::{Command, parse};
+use crate::stdin::Stdin;
 use crate::{LIFETIME, children, facts};
 
-/// The argument by which this program goes on with the rest of a script after it has become itself again.
-pub(crate) const GO_ON: &str = "--go-on";
+/// The argument that makes this program resume a script after it has executed itself again.
+pub(crate) const RESUME_FLAG: &str = "--resume-script";
 
-/// Plays one script a turn.
+/// Plays one script per turn.
 pub(crate) struct Player {
     output: BufWriter<Stdout>,
-    ears: Ears,
-    /// The conversation's id: the one that is to be continued, or one of its own.
+    stdin: Stdin,
+    /// The session id: the resumed one, or a new one.
     session: String,
     calls: u32,
     messages: u32,
-    /// Requests without an answer, each with its tool.
-    open: Vec<Asked>,
-    /// The input of the last tool that was allowed.
-    allowed: Value,
-    gave_result: bool,
+    open_requests: Vec<OpenRequest>,
+    /// The input of the last allowed tool call.
+    allowed_input: Value,
+    has_result: bool,
     /// Whether the last turn was interrupted.
-    cut_short: bool,
+    was_interrupted: bool,
 }
 
-/// A request to whoever started this process.
-struct Asked {
-    request: String,
+/// A permission request or question without an answer.
+struct OpenRequest {
+    id: String,
     call: String,
     tool: String,
 }
 
 impl Default for Player {
     fn default() -> Self {
-        let continued = std::env::args().find_map(|arg| arg.strip_prefix("--resume=").map(str::to_owned));
+        let resumed = std::env::args().find_map(|arg| arg.strip_prefix("--resume=").map(str::to_owned));
         Self {
             output: BufWriter::new(io::stdout()),
-            ears: Ears::open(),
-            session: continued.unwrap_or_else(|| format!("conversation-{}", std::process::id())),
+            stdin: Stdin::open(),
+            session: resumed.unwrap_or_else(|| format!("conversation-{}", std::process::id())),
             calls: 0,
             messages: 0,
-            open: Vec::new(),
-            allowed: Value::Null,
-            gave_result: false,
-            cut_short: false,
+            open_requests: Vec::new(),
+            allowed_input: Value::Null,
+            has_result: false,
+            was_interrupted: false,
         }
     }
 }
 
 impl Player {
-    /// Waits for the prompt and plays it, then for the next one, as long as each gives a result. Ends when its stdin does, and without
-    /// a result at once.
+    /// Plays the prompt, and then further messages as long as each turn ends with a result. Ends with standard input, or after a turn without
+    /// a result.
     ///
     /// # Errors
-    /// If a script is wrong, or whoever started it goes away before the first one.
+    /// If a script is invalid, or standard input ends before the first one.
     pub(crate) fn play(mut self) -> io::Result<ExitCode> {
-        let prompt = self.ears.message()?.ok_or(io::ErrorKind::UnexpectedEof)?;
-        self.turn(prompt)
+        let prompt = self.stdin.next_message()?.ok_or(io::ErrorKind::UnexpectedEof)?;
+        self.play_turns(prompt)
     }
 
-    /// Plays the rest of a script, and what comes after it.
+    /// Plays the rest of a script, and then further messages.
     ///
     /// # Errors
     /// As for [`Player::play`].
-    pub(crate) fn go_on(mut self, script: &str) -> io::Result<ExitCode> {
-        match self.carry_out(script)? {
+    pub(crate) fn resume(mut self, script: &str) -> io::Result<ExitCode> {
+        match self.run_script(script)? {
             Some(code) => Ok(code),
-            None => self.next_turn(),
+            None => self.play_next_turns(),
         }
     }
 
-    fn turn(&mut self, script: String) -> io::Result<ExitCode> {
+    fn play_turns(&mut self, script: String) -> io::Result<ExitCode> {
         let mut script = Some(script);
         while let Some(text) = script {
             let session = &self.session;
             let init = json!({
                 "type": "system", "subtype": "init", "session_id": session, "model": "scripted", "claude_code_version": "9.9.9",
             });
-            self.line(&init)?;
-            (self.gave_result, self.cut_short) = (false, false);
-            if let Some(code) = self.carry_out(&text)? {
+            self.write_message(&init)?;
+            (self.has_result, self.was_interrupted) = (false, false);
+            if let Some(code) = self.run_script(&text)? {
                 return Ok(code);
             }
-            script = if self.gave_result { self.ears.message()? } else { None };
+            script = if self.has_result { self.stdin.next_message()? } else { None };
         }
-        // As the real one: after an interrupt as the last thing it exits with 1.
-        Ok(ExitCode::from(u8::from(self.cut_short)))
+        // Like the real program, which exits with 1 if its last turn was interrupted.
+        Ok(ExitCode::from(u8::from(self.was_interrupted)))
     }
 
-    fn next_turn(&mut self) -> io::Result<ExitCode> {
-        match self.gave_result.then(|| self.ears.message()).transpose()?.flatten() {
-            Some(script) => self.turn(script),
-            None => Ok(ExitCode::from(u8::from(self.cut_short))),
+    fn play_next_turns(&mut self) -> io::Result<ExitCode> {
+        match self.has_result.then(|| self.stdin.next_message()).transpose()?.flatten() {
+            Some(script) => self.play_turns(script),
+            None => Ok(ExitCode::from(u8::from(self.was_interrupted))),
         }
     }
 
-    /// Plays a script to its end, or until it is interrupted; gives the exit code if that is the end of all.
-    fn carry_out(&mut self, script: &str) -> io::Result<Option<ExitCode>> {
+    /// Runs a script to its end or until it is interrupted. Returns the exit code if the script exits.
+    fn run_script(&mut self, script: &str) -> io::Result<Option<ExitCode>> {
         let mut commands = parse(script)?.into_iter();
         while let Some(command) = commands.next() {
             match command {
                 Command::Exit(code) => return Ok(Some(ExitCode::from(code))),
-                Command::IgnoreTerm => return Err(become_again("trap '' TERM", script, commands.len())?),
-                Command::CloseStdout => return Err(become_again("exec >/dev/null", script, commands.len())?),
-                Command::Report(fact) if fact == "prompt" => self.message(script)?,
-                command => self.perform(command)?,
+                Command::IgnoreTerm => return Err(exec_self("trap '' TERM", script, commands.len())?),
+                Command::CloseStdout => return Err(exec_self("exec >/dev/null", script, commands.len())?),
+                Command::Report(fact) if fact == "prompt" => self.emit_message(script)?,
+                command => self.run_command(command)?,
             }
-            // Between turns there is nothing to interrupt.
-            if let Some(interrupt) = self.ears.interrupt()?.filter(|_| !self.gave_result) {
-                self.interrupted(&interrupt)?;
+            // An interrupt after the result has no effect.
+            if let Some(interrupt) = self.stdin.take_interrupt()?.filter(|_| !self.has_result) {
+                self.handle_interrupt(&interrupt)?;
                 break;
             }
         }
         Ok(None)
     }
 
-    fn perform(&mut self, command: Command) -> io::Result<()> {
+    fn run_command(&mut self, command: Command) -> io::Result<()> {
         match command {
-            Command::Say(text) => self.message(&text),
+            Command::Say(text) => self.emit_message(&text),
             Command::Flood(count) => {
-                (1..=count).try_for_each(|number| self.token(&format!("{number} "))).and_then(|()| self.output.flush())
+                (1..=count).try_for_each(|number| self.write_token(&format!("{number} "))).and_then(|()| self.output.flush())
             }
             Command::Pace(count, rate) => {
-                let began = Instant::now();
+                let started = Instant::now();
                 for number in 1..=count {
-                    self.token(&format!("{number} "))?;
+                    self.write_token(&format!("{number} "))?;
                     self.output.flush()?;
                     let due = Duration::from_secs(1) * number / rate;
-                    std::thread::sleep(due.saturating_sub(began.elapsed()));
+                    std::thread::sleep(due.saturating_sub(started.elapsed()));
                 }
                 Ok(())
             }
-            Command::Raw(text) => self.bytes(format!("{text}\n").as_bytes()),
-            Command::Bytes(bytes) => self.bytes(&bytes),
-            Command::LongLine(length) => self.bytes(&vec![b'x'; length]).and_then(|()| self.bytes(b"\n")),
-            Command::Partial(text) => self.bytes(text.as_bytes()),
+            Command::Raw(text) => self.write_bytes(format!("{text}\n").as_bytes()),
+            Command::Bytes(bytes) => self.write_bytes(&bytes),
+            Command::LongLine(length) => self.write_bytes(&vec![b'x'; length]).and_then(|()| self.write_bytes(b"\n")),
+            Command::Partial(text) => self.write_bytes(text.as_bytes()),
             Command::Stderr(text) => writeln!(io::stderr(), "{text}"),
             Command::StderrFlood(length) => {
                 let line = [&[b'e'; 99][..], b"\n"].concat();
                 io::stderr().write_all(&line.repeat(length.div_ceil(line.len())))
             }
-            Command::Permission(tool, input) => self.ask(&tool, &input).and_then(|()| self.settle()),
-            Command::Ask(tool, input) => self.ask(&tool, &input),
-            Command::Settle => self.settle(),
-            Command::Withdraw => self.withdraw(),
+            Command::Permission(tool, input) => self.request(&tool, &input).and_then(|()| self.await_answers()),
+            Command::PermissionNoWait(tool, input) => self.request(&tool, &input),
+            Command::AwaitAnswers => self.await_answers(),
+            Command::WithdrawRequests => self.withdraw_requests(),
             Command::Question(text, options) => {
                 let options: Vec<Value> = options.iter().map(|label| json!({ "label": label, "description": label })).collect();
                 let question = json!({ "question": text, "header": "", "options": options, "multiSelect": false });
-                self.ask("AskUserQuestion", &json!({ "questions": [question] })).and_then(|()| self.settle())
+                self.request("AskUserQuestion", &json!({ "questions": [question] })).and_then(|()| self.await_answers())
             }
-            Command::Children(count, words) => {
-                let started = (0..count).map(|_| children::start(&words)).collect::<io::Result<Vec<u32>>>()?;
-                self.message(&json!(started).to_string())
+            Command::Children(count, traits) => {
+                let pids = (0..count).map(|_| children::start(&traits)).collect::<io::Result<Vec<u32>>>()?;
+                self.emit_message(&json!(pids).to_string())
             }
-            Command::Report(fact) => self.message(&facts::fact(&fact)?.to_string()),
-            Command::Keep(fact, file) => {
+            Command::Report(fact) => self.emit_message(&facts::read_fact(&fact)?.to_string()),
+            Command::Save(fact, file) => {
                 let fact = match fact.as_str() {
-                    "mcp" => self.ears.servers().clone(),
-                    "allowed" => self.allowed.clone(),
-                    _ => facts::fact(&fact)?,
+                    "mcp" => self.stdin.mcp_servers().clone(),
+                    "allowed" => self.allowed_input.clone(),
+                    _ => facts::read_fact(&fact)?,
                 };
                 std::fs::write(file, fact.to_string())
             }
             Command::StopSelf => Ok(kill_process(getpid(), Signal::STOP)?),
             Command::Wait(file) => {
-                while !Path::new(&file).exists() && !self.ears.is_interrupted() {
-                    self.ears.listen()?;
+                while !Path::new(&file).exists() && !self.stdin.is_interrupted() {
+                    self.stdin.poll()?;
                 }
                 Ok(())
             }
-            Command::UntilInterrupt => {
-                while !self.ears.is_interrupted() {
-                    self.ears.listen()?;
+            Command::WaitForInterrupt => {
+                while !self.stdin.is_interrupted() {
+                    self.stdin.poll()?;
                 }
                 Ok(())
             }
-            Command::Deaf => {
-                self.ears.be_deaf();
+            Command::IgnoreInterrupts => {
+                self.stdin.ignore_interrupts();
                 Ok(())
             }
             Command::Result(text) => self.end_turn(&json!({ "subtype": "success", "is_error": false, "result": text })),
             Command::Error(text) => self.end_turn(&json!({ "subtype": "success", "is_error": true, "result": text })),
-            Command::Die(signal) => {
-                let signal = Signal::from_named_raw(signal).ok_or_else(|| io::Error::other("no such signal"))?;
+            Command::SignalSelf(signal) => {
+                let signal = Signal::from_named_raw(signal).ok_or_else(|| io::Error::other("unknown signal"))?;
                 kill_process(getpid(), signal)?;
                 Ok(())
             }
@@ -202,100 +201,101 @@ impl Player {
         }
     }
 
-    /// A tool call, and the question whether it may.
-    fn ask(&mut self, tool: &str, input: &Value) -> io::Result<()> {
+    /// Writes a tool call and requests permission for it.
+    fn request(&mut self, tool: &str, input: &Value) -> io::Result<()> {
         self.calls += 1;
-        let (call, request) = (format!("call_{}", self.calls), format!("perm_{}", self.calls));
+        let (call, id) = (format!("call_{}", self.calls), format!("perm_{}", self.calls));
         let block = json!({ "type": "tool_use", "id": call, "name": tool, "input": input });
-        self.line(&json!({ "type": "assistant", "message": { "content": [block] }, "parent_tool_use_id": null }))?;
-        let wish = json!({ "subtype": "can_use_tool", "tool_name": tool, "input": input, "tool_use_id": call });
-        self.line(&json!({ "type": "control_request", "request_id": request, "request": wish }))?;
-        self.open.push(Asked { request, call, tool: tool.to_owned() });
+        self.write_message(&json!({ "type": "assistant", "message": { "content": [block] }, "parent_tool_use_id": null }))?;
+        let request = json!({ "subtype": "can_use_tool", "tool_name": tool, "input": input, "tool_use_id": call });
+        self.write_message(&json!({ "type": "control_request", "request_id": id, "request": request }))?;
+        self.open_requests.push(OpenRequest { id, call, tool: tool.to_owned() });
         Ok(())
     }
 
-    /// Waits for the answers to all that was asked, in whatever order they come. What was answered becomes the call's result: for
-    /// what is allowed the input that it is allowed with, else the words of the denial.
-    fn settle(&mut self) -> io::Result<()> {
-        while !self.open.is_empty() {
-            let Some((request, answer)) = self.ears.answer()? else { return Ok(()) };
-            let Some(at) = self.open.iter().position(|asked| asked.request == request) else { continue };
-            let asked = self.open.remove(at);
-            let allowed = answer["behavior"] == "allow";
-            let content = match (allowed, asked.tool.as_str()) {
+    /// Waits for the answers to all open requests, in any order. An answer becomes the result of its call: the input with which it was allowed, or
+    /// the message of the denial.
+    fn await_answers(&mut self) -> io::Result<()> {
+        while !self.open_requests.is_empty() {
+            let Some((id, answer)) = self.stdin.next_answer()? else { return Ok(()) };
+            let Some(index) = self.open_requests.iter().position(|request| request.id == id) else { continue };
+            let request = self.open_requests.remove(index);
+            let is_allowed = answer["behavior"] == "allow";
+            let content = match (is_allowed, request.tool.as_str()) {
                 (true, "AskUserQuestion") => answer["updatedInput"]["answers"].to_string(),
                 (true, _) => {
-                    self.allowed = answer["updatedInput"].clone();
-                    self.allowed.to_string()
+                    self.allowed_input = answer["updatedInput"].clone();
+                    self.allowed_input.to_string()
                 }
                 (false, _) => answer["message"].as_str().unwrap_or_default().to_owned(),
             };
-            self.result_of(&asked.call, &content, !allowed)?;
+            self.write_tool_result(&request.call, &content, !is_allowed)?;
         }
         Ok(())
     }
 
-    /// What was asked is not asked any more.
-    fn withdraw(&mut self) -> io::Result<()> {
-        for asked in std::mem::take(&mut self.open) {
-            self.line(&json!({ "type": "control_cancel_request", "request_id": asked.request }))?;
-            self.result_of(&asked.call, "withdrawn", true)?;
+    /// Withdraws all open requests.
+    fn withdraw_requests(&mut self) -> io::Result<()> {
+        for request in std::mem::take(&mut self.open_requests) {
+            self.write_message(&json!({ "type": "control_cancel_request", "request_id": request.id }))?;
+            self.write_tool_result(&request.call, "withdrawn", true)?;
         }
         Ok(())
     }
 
-    /// Ends the turn as the real program does when it is interrupted (recordings `bidi_interrupt_stream` and
+    /// Ends an interrupted turn like the real program (recordings `bidi_interrupt_stream` and
     /// `bidi_permission_interrupt_while_pending`).
-    fn interrupted(&mut self, interrupt: &str) -> io::Result<()> {
-        for asked in &self.open {
-            let cancel = json!({ "type": "control_cancel_request", "request_id": asked.request });
+    fn handle_interrupt(&mut self, interrupt: &str) -> io::Result<()> {
+        for request in &self.open_requests {
+            let cancel = json!({ "type": "control_cancel_request", "request_id": request.id });
             write_line(&mut self.output, &cancel)?;
         }
         let response = json!({ "subtype": "success", "request_id": interrupt, "response": { "still_queued": [] } });
-        self.line(&json!({ "type": "control_response", "response": response }))?;
-        let reason = if self.open.is_empty() { "aborted_streaming" } else { "aborted_tools" };
-        for asked in std::mem::take(&mut self.open) {
-            self.result_of(&asked.call, "The user doesn't want to proceed with this tool use.", true)?;
+        self.write_message(&json!({ "type": "control_response", "response": response }))?;
+        let reason = if self.open_requests.is_empty() { "aborted_streaming" } else { "aborted_tools" };
+        for request in std::mem::take(&mut self.open_requests) {
+            self.write_tool_result(&request.call, "The user doesn't want to proceed with this tool use.", true)?;
         }
-        let said = json!([{ "type": "text", "text": "[Request interrupted by user]" }]);
-        self.line(&json!({ "type": "user", "message": { "role": "user", "content": said }, "parent_tool_use_id": null }))?;
-        self.cut_short = true;
+        let content = json!([{ "type": "text", "text": "[Request interrupted by user]" }]);
+        self.write_message(&json!({ "type": "user", "message": { "role": "user", "content": content }, "parent_tool_use_id": null }))?;
+        self.was_interrupted = true;
         self.end_turn(&json!({ "subtype": "error_during_execution", "is_error": true, "terminal_reason": reason, "errors": ["-"] }))
     }
 
-    fn result_of(&mut self, call: &str, content: &str, is_error: bool) -> io::Result<()> {
+    fn write_tool_result(&mut self, call: &str, content: &str, is_error: bool) -> io::Result<()> {
         let result = json!({ "type": "tool_result", "tool_use_id": call, "content": content, "is_error": is_error });
-        self.line(&json!({ "type": "user", "message": { "content": [result] }, "parent_tool_use_id": null }))
+        self.write_message(&json!({ "type": "user", "message": { "content": [result] }, "parent_tool_use_id": null }))
     }
 
-    fn message(&mut self, text: &str) -> io::Result<()> {
+    /// Writes a token and the message that contains it.
+    fn emit_message(&mut self, text: &str) -> io::Result<()> {
         self.messages += 1;
         let id = format!("msg_{}", self.messages);
-        self.token(text)?;
+        self.write_token(text)?;
         let message = json!({ "id": id, "content": [{ "type": "text", "text": text }] });
-        self.line(&json!({ "type": "assistant", "message": message, "parent_tool_use_id": null }))
+        self.write_message(&json!({ "type": "assistant", "message": message, "parent_tool_use_id": null }))
     }
 
-    fn token(&mut self, text: &str) -> io::Result<()> {
+    fn write_token(&mut self, text: &str) -> io::Result<()> {
         let event = json!({ "type": "content_block_delta", "index": 0, "delta": { "type": "text_delta", "text": text } });
         serde_json::to_writer(&mut self.output, &json!({ "type": "stream_event", "event": event, "parent_tool_use_id": null }))?;
         self.output.write_all(b"\n")
     }
 
-    fn end_turn(&mut self, how: &Value) -> io::Result<()> {
-        self.gave_result = true;
+    fn end_turn(&mut self, outcome: &Value) -> io::Result<()> {
+        self.has_result = true;
         let mut result = json!({ "type": "result", "usage": { "input_tokens": 7, "output_tokens": 11 }, "total_cost_usd": 0.25 });
-        if let (Some(result), Some(how)) = (result.as_object_mut(), how.as_object()) {
-            result.extend(how.clone());
+        if let (Some(result), Some(outcome)) = (result.as_object_mut(), outcome.as_object()) {
+            result.extend(outcome.clone());
         }
-        self.line(&result)
+        self.write_message(&result)
     }
 
-    fn line(&mut self, value: &Value) -> io::Result<()> {
+    fn write_message(&mut self, value: &Value) -> io::Result<()> {
         write_line(&mut self.output, value)
     }
 
-    fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn write_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.output.write_all(bytes)?;
         self.output.flush()
     }
@@ -307,8 +307,8 @@ fn write_line(output: &mut impl Write, value: &Value) -> io::Result<()> {
     output.flush()
 }
 
-/// Becomes this program again, to go on with the last `left` commands.
-fn become_again(shell: &str, script: &str, left: usize) -> io::Result<io::Error> {
+/// Executes a shell command and then this program again, which resumes with the last `left` commands. Returns only if that fails.
+fn exec_self(shell_command: &str, script: &str, left: usize) -> io::Result<io::Error> {
     let lines: Vec<&str> = script.lines().filter(|line| !line.trim().is_empty() && !line.starts_with(['-', '#'])).collect();
-    children::exec_after(shell, &[GO_ON, &lines[lines.len() - left..].join("\n")])
+    children::exec_after(shell_command, &[RESUME_FLAG, &lines[lines.len() - left..].join("\n")])
 }

@@ -57,7 +57,7 @@ async fn nothing_stays(server: &Server) -> Vec<String> {
         id
     };
     let killed = async {
-        let (id, tools) = processes(user, "children 2 session cleared\nhang").await;
+        let (id, tools) = processes(user, "children 2 session clear-env\nhang").await;
         let agent = carrying(&id)[0];
         kill_process(Number::from_raw(agent).expect("it has a number"), Signal::KILL).expect("it is alive");
         let frames = whole(user, &id).await;
@@ -73,14 +73,14 @@ async fn nothing_stays(server: &Server) -> Vec<String> {
         id
     };
     let cases = [
-        cancelled("children 1 stubborn\nhang").boxed_local(),
+        cancelled("children 1 ignore-term\nhang").boxed_local(),
         cancelled("children 50\nhang").boxed_local(),
-        cancelled("children 3 session orphan stubborn\nhang").boxed_local(),
-        cancelled("children 2 session orphan cleared\nhang").boxed_local(),
+        cancelled("children 3 session orphan ignore-term\nhang").boxed_local(),
+        cancelled("children 2 session orphan clear-env\nhang").boxed_local(),
         cancelled("children 1\nclose-stdout\nhang").boxed_local(),
         cancelled("children 1\nstop-self\nhang").boxed_local(),
         cancelled("children 1\nignore-term\nhang").boxed_local(),
-        completed("children 1 holding session orphan\nresult done", "leaked_pipe").boxed_local(),
+        completed("children 1 hold-stdout session orphan\nresult done", "leaked_pipe").boxed_local(),
         completed("result done\nhang", "exit_grace_expired").boxed_local(),
         killed.boxed_local(),
         deaf_and_still.boxed_local(),
@@ -129,7 +129,7 @@ fn an_agent_is_in_its_runs_control_group_and_its_shim_is_not() {
         let server = Server::start().await;
         let Some(groups) = groups_of(&server) else { return };
         let user = server.client("user").await;
-        let id = user.script("report group\nhang").await;
+        let id = user.script("report cgroup\nhang").await;
         let group: Value = serde_json::from_str(&user.follow(&id).await.until_says().await).unwrap();
         assert!(group.as_str().unwrap().ends_with(&id), "{group}");
         let members = std::fs::read_to_string(groups.join(&id).join("cgroup.procs")).unwrap();
@@ -147,7 +147,7 @@ fn k1_what_a_killed_shim_leaves_is_found_by_its_control_group_whatever_it_hides(
         let server = Server::start().await;
         let Some(groups) = groups_of(&server) else { return };
         let user = server.client("user").await;
-        let (id, daemons) = processes(&user, "children 2 session orphan cleared\nhang").await;
+        let (id, daemons) = processes(&user, "children 2 session orphan clear-env\nhang").await;
         kill_process(keeper_of(&id), Signal::KILL).unwrap();
         let frames = whole(&user, &id).await;
         assert_eq!((&last(&frames)["status"], &last(&frames)["cause"]), (&json!("interrupted"), &json!("node_lost")));

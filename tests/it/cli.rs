@@ -66,7 +66,7 @@ fn what_a_run_is_given_reaches_it() {
 fn a_run_can_be_left_at_once_listed_shown_told_more_and_cancelled() {
     live(async {
         let server = Server::start().await;
-        let detached = server.typed(&["run", "-d", "say up\nuntil-interrupt", "-a", "claude_code"]).done().await;
+        let detached = server.typed(&["run", "-d", "say up\nwait-for-interrupt", "-a", "claude_code"]).done().await;
         let id = detached.out.trim().to_owned();
         assert!(detached.code == 0 && id.starts_with("run_") && id.len() == 36, "{detached:?}");
         server.client("admin").await.follow(&id).await.until_said("up").await;
@@ -75,7 +75,7 @@ fn a_run_can_be_left_at_once_listed_shown_told_more_and_cancelled() {
         assert_eq!(server.typed(&["ls", "--json", "-s", "completed"]).json().await["items"], json!([]));
         // The beginning of an id is enough.
         let shown = server.typed(&["show", &id[..20]]).done().await;
-        assert!(shown.out.contains(&id) && shown.out.contains("say up\n              until-interrupt"), "{shown:?}");
+        assert!(shown.out.contains(&id) && shown.out.contains("say up\n              wait-for-interrupt"), "{shown:?}");
         let sent = server.typed(&["send", "last", "--interrupt"]).input("say more\nhang").done().await;
         assert_eq!(sent.code, 0, "{sent:?}");
         server.client("admin").await.follow(&id).await.until_said("more").await;

@@ -55,7 +55,7 @@ fn c2_a_request_shows_no_secret_and_runs_as_the_agent_wrote_it() {
         let input = json!({ "command": format!("curl -H {SECRET} \u{202e}gpj.exe \u{1b}[2J") });
         let metadata = json!({ "permission_mode": "ask", "env": env() });
         let kept = server.folder().join("kept");
-        let id = admin.script_with(&format!("permission Bash {input}\nkeep allowed {}\nresult fine", kept.display()), metadata).await;
+        let id = admin.script_with(&format!("permission Bash {input}\nsave allowed {}\nresult fine", kept.display()), metadata).await;
         let request = last(&admin.follow(&id).await.until("permission_request").await).clone();
         // To the byte what runs, but for the secret: whoever shows it to a person makes the rest visible.
         let shown = json!({ "command": "curl -H [masked] \u{202e}gpj.exe \u{1b}[2J" });

@@ -48,7 +48,7 @@ fn a_message_that_cannot_wait_interrupts_the_turn_and_is_the_next() {
         let user = server.client("user").await;
         // Claude Code takes nothing into a turn, so to steer it is to interrupt it.
         for mode in ["steer", "interrupt"] {
-            let id = user.script("say up\nuntil-interrupt").await;
+            let id = user.script("say up\nwait-for-interrupt").await;
             user.follow(&id).await.until_said("up").await;
             assert_eq!(user.say(&id, "queue", "say later\nresult later").await.status, 202);
             assert_eq!(user.say(&id, mode, "say now\nresult now").await.status, 202);
@@ -130,7 +130,7 @@ fn messages_that_no_turn_came_for_are_told() {
         for (end, cancelled, cause) in [
             ("error broken", false, "agent_error"),
             ("exit 3", false, "crashed"),
-            ("until-interrupt", true, "cancelled"),
+            ("wait-for-interrupt", true, "cancelled"),
             ("hang", true, "cancelled"),
         ] {
             let go = server.folder().join("go");

@@ -181,7 +181,7 @@ fn k4_in_this_door_alone_a_client_that_leaves_cancels_its_run() {
     live(async {
         let server = Server::start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);
-        let (left, run) = streaming(&user, &asking("say up\nuntil-interrupt", &json!({ "stream": true })), "up").await;
+        let (left, run) = streaming(&user, &asking("say up\nwait-for-interrupt", &json!({ "stream": true })), "up").await;
         drop(left);
         let frames = user.follow(&run).await.rest().await;
         assert_eq!((&last(&frames)["status"], &last(&frames)["cause"]), (&json!("cancelled"), &json!("cancelled")));
@@ -195,7 +195,7 @@ fn k4_in_this_door_alone_a_client_that_leaves_cancels_its_run() {
         assert_eq!((&audited["run_id"], &audited["username"], &audited["outcome"]), (&json!(run), &json!("user"), &json!("ok")));
 
         // The same for whoever waits for the whole.
-        let body = asking("say up\nuntil-interrupt", &json!({}));
+        let body = asking("say up\nwait-for-interrupt", &json!({}));
         let waiting = user.request(Method::POST, COMPLETIONS).json(&body).send();
         let leaving = async {
             loop {
@@ -267,7 +267,7 @@ fn d8_a_stream_that_is_one_too_many_is_refused_before_there_is_a_run() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_MAX_STREAMS_PER_USER", 1).start().await;
         let user = server.client("user").await;
-        let body = asking("say up\nuntil-interrupt", &json!({ "stream": true }));
+        let body = asking("say up\nwait-for-interrupt", &json!({ "stream": true }));
         let (_held, run) = streaming(&user, &body, "up").await;
         let refusal = user.post(COMPLETIONS, &body).await;
         refused(&refusal, 429, "rate_limit_error", "too_many_streams");

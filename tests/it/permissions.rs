@@ -100,7 +100,7 @@ fn two_requests_at_once_are_answered_in_any_order() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        let id = user.asking("ask Bash\nask Write {\"file_path\":\"b\"}\nsettle\nresult fine").await;
+        let id = user.asking("permission-nowait Bash\npermission-nowait Write {\"file_path\":\"b\"}\nawait-answers\nresult fine").await;
         let mut reader = user.follow(&id).await;
         let (first, second) = (asked(&mut reader).await, asked(&mut reader).await);
         let names: Vec<Value> = user.requests(&id).await.iter().map(|request| request["id"].clone()).collect();
@@ -224,7 +224,7 @@ fn a_request_that_the_agent_takes_back_is_closed() {
         let server = Server::start().await;
         let user = server.client("user").await;
         let (take_back, go) = (server.folder().join("back"), server.folder().join("go"));
-        let script = format!("ask Bash\nwait {}\nwithdraw\nwait {}\nresult fine", take_back.display(), go.display());
+        let script = format!("permission-nowait Bash\nwait {}\nwithdraw-requests\nwait {}\nresult fine", take_back.display(), go.display());
         let id = user.asking(&script).await;
         let mut reader = user.follow(&id).await;
         let request = asked(&mut reader).await;
@@ -248,7 +248,10 @@ fn a_run_that_is_cancelled_while_it_waits_leaves_no_request_open() {
         let server = Server::start().await;
         let user = server.client("user").await;
         // One takes its requests back when it is interrupted, the other is ended by signals.
-        for script in ["ask Bash\nask Write {}\nsettle", "deaf\nask Bash\nask Write {}\nsettle"] {
+        for script in [
+            "permission-nowait Bash\npermission-nowait Write {}\nawait-answers",
+            "ignore-interrupts\npermission-nowait Bash\npermission-nowait Write {}\nawait-answers",
+        ] {
             let id = user.asking(script).await;
             let mut reader = user.follow(&id).await;
             let first = asked(&mut reader).await;

@@ -69,7 +69,7 @@ fn r1_a_line_over_16_mib_is_cut_and_marked_and_the_next_one_is_whole() {
         let server = Server::start().await;
         let user = server.client("user").await;
         let (cap, size) = (16 * 1024 * 1024, 17 * 1024 * 1024);
-        let id = user.script(&format!("longline {size}\nsay after\nresult done")).await;
+        let id = user.script(&format!("long-line {size}\nsay after\nresult done")).await;
         assert_eq!(user.end_of(&id).await["status"], "completed");
         let frames = user.follow(&id).await.rest().await;
         assert_dense(&frames);

@@ -158,7 +158,7 @@ fn a_cancel_that_had_begun_is_finished_by_the_next_server() {
     live(async {
         let mut server = Setup::new().env("OPENRUNNER_STOP_GRACE_SECS", 600).start().await;
         let user = server.client("user").await;
-        let id = said_up(&user, "ignore-term\ndeaf\nsay up\nhang").await;
+        let id = said_up(&user, "ignore-term\nignore-interrupts\nsay up\nhang").await;
         user.cancel(&id).await;
         assert_eq!(user.run(&id).await["status"], "stopping");
         // It is in the shim's notes when the agent has been told.
@@ -211,7 +211,7 @@ fn k3_an_agent_whose_keeper_is_killed_dies_with_it_and_the_run_says_so() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        let id = user.script("children 2 session orphan stubborn\nhang").await;
+        let id = user.script("children 2 session orphan ignore-term\nhang").await;
         let mut reader = user.follow(&id).await;
         let mut frames = reader.until("message").await;
         assert_eq!(carrying(&id).len(), 3);
@@ -230,7 +230,7 @@ fn k3_what_is_left_of_a_run_whose_keeper_died_unseen_is_ended_and_a_foreign_proc
     live(async {
         let mut server = Server::start().await;
         let user = server.client("user").await;
-        let id = user.script("children 2 session orphan stubborn\nhang").await;
+        let id = user.script("children 2 session orphan ignore-term\nhang").await;
         user.follow(&id).await.until_says().await;
         server.signal(Signal::KILL);
         assert_eq!(server.ended().await, -9);

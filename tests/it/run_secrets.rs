@@ -50,7 +50,7 @@ fn a_variable_of_a_run_reaches_its_agent_and_nothing_else() {
         let admin = server.client("admin").await;
         let kept = server.folder().join("kept");
         let env = json!({ "DEPLOY_TOKEN": SECRET, "HOME_OF_MINE": "x" });
-        let id = admin.script_with(&format!("keep env {}\nresult fine", kept.display()), json!({ "env": env })).await;
+        let id = admin.script_with(&format!("save env {}\nresult fine", kept.display()), json!({ "env": env })).await;
         assert_eq!(admin.end_of(&id).await["status"], "completed");
         let found: Value = serde_json::from_str(&std::fs::read_to_string(&kept).unwrap()).unwrap();
         assert_eq!((&found["DEPLOY_TOKEN"], &found["ORN_RUN"]), (&json!(SECRET), &json!(id)));
@@ -101,7 +101,7 @@ fn mcp_servers_reach_the_agent_with_their_secrets_and_nothing_else() {
         ]);
         let metadata = json!({ "agent_type": "claude_code", "mcp_servers": servers });
         assert_eq!(user.ask("result x", metadata.clone()).await.problem(403, "admin_only"), "metadata.mcp_servers");
-        let id = admin.create(&format!("keep mcp {}\nreport argv\nresult fine", kept.display()), metadata).await;
+        let id = admin.create(&format!("save mcp {}\nreport argv\nresult fine", kept.display()), metadata).await;
         let run = admin.end_of(&id).await;
         assert_eq!((&run["status"], &run["mcp_servers"]), (&json!("completed"), &json!(["db", "web"])));
         assert_eq!(run["widened"], json!(["mcp_servers"]));

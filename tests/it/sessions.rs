@@ -77,7 +77,7 @@ fn a_busy_session_can_refuse_or_be_taken_over() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        let first = user.script("say up\nuntil-interrupt").await;
+        let first = user.script("say up\nwait-for-interrupt").await;
         user.follow(&first).await.until_said("up").await;
         let session = session_of(&user, &first).await;
         user.ask("result x", json!({ "session_id": session, "on_busy": "reject" })).await.problem(409, "session_busy");

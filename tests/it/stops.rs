@@ -54,7 +54,7 @@ fn an_agent_is_interrupted_before_it_is_ended_by_signals() {
         let user = server.client("user").await;
         let heard = |frames: &[Frame]| frames.iter().any(|frame| frame.data["content"] == "[Request interrupted by user]");
         // One ends its turn in its own words; one is deaf to that, and ends by TERM.
-        for (script, hears) in [("say up\nuntil-interrupt", true), ("deaf\nsay up\nuntil-interrupt", false)] {
+        for (script, hears) in [("say up\nwait-for-interrupt", true), ("ignore-interrupts\nsay up\nwait-for-interrupt", false)] {
             let id = user.script(script).await;
             user.follow(&id).await.until_said("up").await;
             user.cancel(&id).await;
@@ -64,7 +64,7 @@ fn an_agent_is_interrupted_before_it_is_ended_by_signals() {
             assert_eq!(heard(&frames), hears, "{script}");
             assert!(hears || done["signal"] == 15, "{done}");
         }
-        let id = user.create("say up\nuntil-interrupt", json!({ "agent_type": "claude_code", "timeout_secs": 2 })).await;
+        let id = user.create("say up\nwait-for-interrupt", json!({ "agent_type": "claude_code", "timeout_secs": 2 })).await;
         let frames = whole(&user, &id).await;
         assert_eq!((&last(&frames)["cause"], heard(&frames)), (&json!("timeout"), true));
     });
@@ -89,7 +89,7 @@ fn k1_a_cancel_reaches_stubborn_daemons_in_sessions_of_their_own() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        let (id, daemons) = with_children(&user, "children 3 session orphan stubborn\nhang").await;
+        let (id, daemons) = with_children(&user, "children 3 session orphan ignore-term\nhang").await;
         user.cancel(&id).await;
         whole(&user, &id).await;
         assert!(!daemons.into_iter().any(is_alive));
@@ -101,7 +101,7 @@ fn k1_a_child_without_environment_is_remembered_when_its_parent_dies_first() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        let (id, children) = with_children(&user, "children 2 session cleared stubborn\nhang").await;
+        let (id, children) = with_children(&user, "children 2 session clear-env ignore-term\nhang").await;
         user.cancel(&id).await;
         whole(&user, &id).await;
         assert!(!children.into_iter().any(is_alive));
@@ -140,7 +140,7 @@ fn r6_a_grandchild_that_holds_the_output_open_does_not_hold_the_run() {
         let server = Server::start().await;
         let user = server.client("user").await;
         let began = Instant::now();
-        let id = user.script("children 1 holding session orphan\nresult done").await;
+        let id = user.script("children 1 hold-stdout session orphan\nresult done").await;
         let frames = whole(&user, &id).await;
         assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
         assert!(has_notice(&frames, "leaked_pipe"));
@@ -197,7 +197,7 @@ fn r5_an_agent_that_somebody_kills_is_told_from_one_that_crashes() {
         assert_eq!(done["stderr_tail"], "out of paper\n");
         assert!(done.get("signal").is_none());
 
-        let done = done_of(&user, "die 6").await;
+        let done = done_of(&user, "signal-self 6").await;
         assert_eq!((&done["cause"], &done["signal"]), (&json!("killed"), &json!(6)));
     });
 }

@@ -184,7 +184,7 @@ fn what_waits_is_sent_before_the_server_goes() {
         let mut collector = Collector::start().await;
         let mut server = collector.setup().start().await;
         let user = server.client("user").await;
-        let id = user.script("say up\nuntil-interrupt").await;
+        let id = user.script("say up\nwait-for-interrupt").await;
         user.follow(&id).await.until_said("up").await;
         server.signal(Signal::INT);
         assert_eq!(server.ended().await, 0);

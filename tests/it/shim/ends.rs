@@ -15,7 +15,7 @@ fn kill(pid: i32) {
 
 #[test]
 fn k1_what_ignores_term_is_killed_after_the_grace() {
-    let (mut kept, mut peer) = Kept::running("exec \"$0\" --child stubborn");
+    let (mut kept, mut peer) = Kept::running("exec \"$0\" --child ignore-term");
     peer.until_lines(&kept, 1);
     peer.stop(300);
     let ended = peer.until_end();
@@ -56,7 +56,7 @@ fn k1_daemons_that_hide_their_environment_session_and_parent_are_found() {
 
 #[test]
 fn k1_what_a_good_agent_leaves_running_is_ended_after_it() {
-    let (mut kept, mut peer) = Kept::running("env -i \"$0\" --child stubborn session orphan | { read pid; echo $pid; }");
+    let (mut kept, mut peer) = Kept::running("env -i \"$0\" --child ignore-term session orphan | { read pid; echo $pid; }");
     let daemon = pids(&peer.until_lines(&kept, 1));
     let ended = peer.until_end();
     assert_eq!((ended.exit, ended.stopped_by), (Some(Exit::Code(0)), None));
@@ -66,7 +66,7 @@ fn k1_what_a_good_agent_leaves_running_is_ended_after_it() {
 
 #[test]
 fn r6_what_holds_the_output_open_after_the_exit_is_killed() {
-    let (mut kept, mut peer) = Kept::running("\"$0\" --child session stubborn & echo $!; exit 5");
+    let (mut kept, mut peer) = Kept::running("\"$0\" --child session ignore-term & echo $!; exit 5");
     let ended = peer.until_end();
     assert_eq!((ended.exit, ended.leaked_pipe, ended.stopped_by), (Some(Exit::Code(5)), true, None));
     assert!(ended.spooled.out_ended);
@@ -106,7 +106,7 @@ fn an_agent_killed_from_outside_takes_its_tool_along() {
 
 #[test]
 fn a_second_stop_with_a_shorter_grace_counts() {
-    let (mut kept, mut peer) = Kept::running("exec \"$0\" --child stubborn");
+    let (mut kept, mut peer) = Kept::running("exec \"$0\" --child ignore-term");
     peer.until_lines(&kept, 1);
     peer.stop(3_600_000);
     peer.stop(0);
