@@ -15,7 +15,7 @@ use crate::types::{Bound, Budget, Money, OnShutdown, RuleSpec, Tokens};
 
 settings! {
     "Server" {
-        /// Address and port to listen on, unless a [service manager](operating.md#as-a-service) passes a socket. Port 0 picks a free
+        /// Address and port to listen on, unless a [service manager](operating.md#run-as-a-service) passes a socket. Port 0 picks a free
         /// port. `0.0.0.0:8090` listens on every network of the machine: read [SECURITY.md](../SECURITY.md#on-a-network) first.
         addr: SocketAddr => "OPENRUNNER_ADDR", default "127.0.0.1:3000",
             expects "an address and a port, such as 127.0.0.1:3000";
@@ -102,7 +102,7 @@ settings! {
         /// Maximum output of one agent in one run. A run that exceeds it is stopped and fails with cause `storage`.
         max_output_mb: NonZeroU32 => "OPENRUNNER_MAX_OUTPUT_MB", default "1024", expects "a whole number of MiB, at least 1",
             unit "MiB";
-        /// Memory limit for the processes of one run: [how it is enforced](operating.md#bounds-for-each-run).
+        /// Memory limit for the processes of one run: [how it is enforced](operating.md#limits-per-run).
         run_memory_mb: NonZeroU32 => "OPENRUNNER_RUN_MEMORY_MB", unset "no limit", expects "a whole number of MiB, at least 1",
             unit "MiB";
         /// Limit on the processes and threads of one run.
