@@ -400,10 +400,13 @@ impl Known {
 
 /// What a cage holds a run to, as its events say it.
 fn held_to(containment: &Containment) -> Option<RunLimits> {
-    let (by, bounds) =
-        if containment.each.is_none() { (LimitedBy::Cgroup, containment.together) } else { (LimitedBy::Rlimit, containment.each) };
+    let (by, bounds) = if containment.process_limits.is_unlimited() {
+        (LimitedBy::Cgroup, containment.group_limits)
+    } else {
+        (LimitedBy::Rlimit, containment.process_limits)
+    };
     let ProcessLimits { memory_bytes, processes, cpu_weight } = bounds;
-    (!bounds.is_none()).then_some(RunLimits { by, memory_bytes, processes, cpu_weight })
+    (!bounds.is_unlimited()).then_some(RunLimits { by, memory_bytes, processes, cpu_weight })
 }
 
 /// The file behind the link by which a built-in agent is started.

@@ -1,5 +1,5 @@
-//! What the processes of one run may use, and what holds them to it: a control group where there is one, else limits that each of
-//! them inherits.
+//! Resource limits of a run, and how they are enforced: by a control group where one is available, else by resource limits (rlimits) that
+//! each process inherits.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,117 +10,117 @@ use serde::{Deserialize, Serialize};
 use super::Marker;
 use super::cgroup::{Group, Groups};
 
-/// What the processes of one run may use.
+/// Resource limits of one run. `None` means no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessLimits {
     /// Memory, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<u64>,
-    /// Processes and threads at once.
+    /// Concurrent processes and threads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processes: Option<u64>,
-    /// Share of the processors where there are not enough: 1 to 10000, and 100 is everybody's.
+    /// CPU weight on a busy machine: 1 to 10000, default 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_weight: Option<u64>,
 }
 
 impl ProcessLimits {
-    /// No bound at all.
-    pub fn is_none(&self) -> bool {
+    /// Whether there is no limit at all.
+    pub fn is_unlimited(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// What a server can hold its runs to.
+/// How a server limits its runs.
 #[derive(Clone, Debug, Default)]
 pub struct LimitsPolicy {
     groups: Option<Groups>,
-    bounds: ProcessLimits,
-    /// Nothing stops root from having more processes than its limit.
+    limits: ProcessLimits,
+    /// Root is exempt from `RLIMIT_NPROC`.
     is_root: bool,
 }
 
-/// What one run is held in.
+/// How one run is limited.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Containment {
-    /// The control group that is made for it.
+    /// Control group that is created for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<PathBuf>,
-    /// What all its processes together are held to by that group.
+    /// Limits that the group enforces on all processes group_limits.
     #[serde(default)]
-    pub together: ProcessLimits,
-    /// What each of its processes is held to by inherited limits.
+    pub group_limits: ProcessLimits,
+    /// Limits that each process inherits.
     #[serde(default)]
-    pub each: ProcessLimits,
+    pub process_limits: ProcessLimits,
 }
 
 impl LimitsPolicy {
-    /// Holds runs to `bounds` by groups in `groups`, and by inherited limits as far as those do not do it.
-    pub fn new(groups: Option<Groups>, bounds: ProcessLimits) -> Self {
-        Self { groups, bounds, is_root: rustix::process::geteuid().is_root() }
+    /// Enforces `limits` through control groups in `groups`, and through inherited limits as far as groups do not.
+    pub fn new(groups: Option<Groups>, limits: ProcessLimits) -> Self {
+        Self { groups, limits, is_root: rustix::process::geteuid().is_root() }
     }
 
-    /// What a run of this marker is held in.
+    /// How the run with this marker is limited.
     pub fn containment(&self, run: &Marker) -> Containment {
-        let together = self.groups.as_ref().map_or(ProcessLimits::default(), |groups| groups.holds(self.bounds));
-        // `or` the other way round: what the group does not hold, each process is held to.
-        let rest = |wanted: Option<u64>, held: Option<u64>| wanted.filter(|_| held.is_none());
-        let each = ProcessLimits {
-            memory_bytes: rest(self.bounds.memory_bytes, together.memory_bytes),
-            processes: rest(self.bounds.processes, together.processes).filter(|_| !self.is_root),
-            // There is no such limit of single processes.
+        let group_limits = self.groups.as_ref().map_or(ProcessLimits::default(), |groups| groups.enforceable(self.limits));
+        // Limits that the group does not enforce apply to each process.
+        let rest = |limit: Option<u64>, enforced: Option<u64>| limit.filter(|_| enforced.is_none());
+        let process_limits = ProcessLimits {
+            memory_bytes: rest(self.limits.memory_bytes, group_limits.memory_bytes),
+            processes: rest(self.limits.processes, group_limits.processes).filter(|_| !self.is_root),
+            // No such rlimit exists.
             cpu_weight: None,
         };
-        Containment { group: self.groups.as_ref().map(|groups| groups.of(run)), together, each }
+        Containment { group: self.groups.as_ref().map(|groups| groups.of(run)), group_limits, process_limits }
     }
 
-    /// Which of the wanted bounds no run is held to here.
+    /// Limits that cannot be enforced on this machine.
     pub fn unenforceable(&self) -> ProcessLimits {
-        let Containment { together, each, .. } = self.containment(&Marker::new("any"));
-        let missing = |wanted: Option<u64>, one: Option<u64>, other: Option<u64>| wanted.filter(|_| one.is_none() && other.is_none());
+        let Containment { group_limits, process_limits, .. } = self.containment(&Marker::new("any"));
+        let missing = |limit: Option<u64>, group: Option<u64>, process: Option<u64>| limit.filter(|_| group.is_none() && process.is_none());
         ProcessLimits {
-            memory_bytes: missing(self.bounds.memory_bytes, together.memory_bytes, each.memory_bytes),
-            processes: missing(self.bounds.processes, together.processes, each.processes),
-            cpu_weight: missing(self.bounds.cpu_weight, together.cpu_weight, each.cpu_weight),
+            memory_bytes: missing(self.limits.memory_bytes, group_limits.memory_bytes, process_limits.memory_bytes),
+            processes: missing(self.limits.processes, group_limits.processes, process_limits.processes),
+            cpu_weight: missing(self.limits.cpu_weight, group_limits.cpu_weight, process_limits.cpu_weight),
         }
     }
 }
 
 impl Containment {
-    /// Makes the run's group, if it has one.
+    /// Creates the control group of the run, if it has one.
     ///
     /// # Errors
-    /// If it cannot be made with its bounds.
+    /// If the group or its limits cannot be created.
     pub(super) fn make_group(&self) -> io::Result<Option<Group>> {
-        self.group.as_deref().map(|path| Group::make(path, self.together)).transpose()
+        self.group.as_deref().map(|path| Group::make(path, self.group_limits)).transpose()
     }
 
-    /// Puts the calling process in, and so all that it will become or start.
+    /// Moves the calling process into the group and applies the limits. Children inherit both.
     ///
     /// # Errors
-    /// If the system does not let it.
+    /// If the system refuses.
     pub(super) fn enter(&self) -> io::Result<()> {
         if let Some(path) = &self.group {
-            let told = |error: io::Error| io::Error::new(error.kind(), format!("the control group {}: {error}", path.display()));
-            Group::at(path.clone()).enter().map_err(told)?;
+            let with_path = |error: io::Error| io::Error::new(error.kind(), format!("control group {}: {error}", path.display()));
+            Group::at(path.clone()).enter().map_err(with_path)?;
         }
-        // What a process dumps when it crashes holds its environment, and so its secrets.
+        // A core dump contains the environment, and with it secrets.
         lower(Resource::Core, 0)?;
-        if let Some(bytes) = self.each.memory_bytes {
+        if let Some(bytes) = self.process_limits.memory_bytes {
             lower(Resource::Data, bytes)?;
         }
-        if let Some(count) = self.each.processes {
+        if let Some(count) = self.process_limits.processes {
             lower(Resource::Nproc, count)?;
         }
         Ok(())
     }
 }
 
-/// Sets both limits of a resource, unless they are lower already.
-fn lower(resource: Resource, to: u64) -> io::Result<()> {
-    let now = getrlimit(resource);
-    let least = |limit: Option<u64>| Some(limit.map_or(to, |limit| limit.min(to)));
-    Ok(setrlimit(resource, Rlimit { current: least(now.current), maximum: least(now.maximum) })?)
+/// Lowers the soft and the hard limit of a resource to `max`, unless they are lower already.
+fn lower(resource: Resource, max: u64) -> io::Result<()> {
+    let current = getrlimit(resource);
+    let lowered = |limit: Option<u64>| Some(limit.map_or(max, |limit| limit.min(max)));
+    Ok(setrlimit(resource, Rlimit { current: lowered(current.current), maximum: lowered(current.maximum) })?)
 }
 
 #[cfg(test)]
@@ -130,14 +130,17 @@ mod tests {
     const ALL: ProcessLimits = ProcessLimits { memory_bytes: Some(1), processes: Some(2), cpu_weight: Some(3) };
 
     #[test]
-    fn what_no_group_holds_each_process_is_held_to_and_the_rest_is_said() {
-        let mut alone = LimitsPolicy { groups: None, bounds: ALL, is_root: false };
-        let containment = alone.containment(&Marker::new("run"));
-        assert_eq!((containment.group, containment.together), (None, ProcessLimits::default()));
-        assert_eq!(containment.each, ProcessLimits { cpu_weight: None, ..ALL });
-        assert_eq!(alone.unenforceable(), ProcessLimits { cpu_weight: Some(3), ..ProcessLimits::default() });
-        alone.is_root = true;
-        assert_eq!(alone.containment(&Marker::new("run")).each, ProcessLimits { memory_bytes: Some(1), ..ProcessLimits::default() });
-        assert_eq!(alone.unenforceable(), ProcessLimits { memory_bytes: None, ..ALL });
+    fn limits_that_no_group_enforces_apply_to_each_process_and_the_rest_is_reported() {
+        let mut policy = LimitsPolicy { groups: None, limits: ALL, is_root: false };
+        let containment = policy.containment(&Marker::new("run"));
+        assert_eq!((containment.group, containment.group_limits), (None, ProcessLimits::default()));
+        assert_eq!(containment.process_limits, ProcessLimits { cpu_weight: None, ..ALL });
+        assert_eq!(policy.unenforceable(), ProcessLimits { cpu_weight: Some(3), ..ProcessLimits::default() });
+        policy.is_root = true;
+        assert_eq!(
+            policy.containment(&Marker::new("run")).process_limits,
+            ProcessLimits { memory_bytes: Some(1), ..ProcessLimits::default() }
+        );
+        assert_eq!(policy.unenforceable(), ProcessLimits { memory_bytes: None, ..ALL });
     }
 }

@@ -1,27 +1,33 @@
-//! Who belongs to a run: its processes, wherever they have gone.
+//! The processes of one run, wherever they have moved, and how a server kills all of them.
 //!
-//! Agents start their tools in sessions of their own, so a process group does not hold them (recorded: `claude` and `opencode` leave
-//! a running tool under pid 1). Three things are inherited and lead to them: the environment, in which each run's processes carry a
-//! marker variable; the session; and the parent, which for whoever has lost its own is the next subreaper above. Where there are control
-//! groups, the run's own group is a fourth.
+//! Agents start their tools in sessions of their own, so a process group does not contain them (recordings: `claude` and `opencode` leave
+//! a running tool under pid 1). Three inherited properties lead to them: the environment, in which every process of a run has a marker
+//! variable; the session; and the parent, which for an orphan is the next subreaper above it. Where control groups are available, the
+//! group of the run is a fourth.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::Identity;
 use super::cgroup::Group;
+use super::kill_sequence::{KillSequence, POLL_INTERVAL, Survivors};
 
-/// How the processes of one run are known: the value of a variable in their environment.
+/// Identifies the processes of one run: the value of a variable in their environment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Marker(String);
 
 impl Marker {
-    /// The variable that carries it. Not one of `OPENRUNNER_*`: those are settings of the server and never reach an agent.
+    /// The variable that carries it. It does not start with `OPENRUNNER_`: those are settings of the server and never reach an agent.
     pub const VARIABLE: &'static str = "ORN_RUN";
 
-    /// A marker of this value, which must be unguessable: a run's id.
+    /// A marker with this value, which must be unguessable: the id of a run.
     pub fn new(value: impl Into<String>) -> Self {
         Self(value.into())
     }
 
-    /// The variable's value.
+    /// The value of the variable.
     pub fn value(&self) -> &str {
         &self.0
     }
@@ -33,47 +39,48 @@ pub(super) struct ProcessSet {
     marker: Marker,
     /// The process that was started first.
     leader: Option<Identity>,
-    /// Whatever descends from this very process belongs to it.
-    ours: bool,
-    /// The control group that it was started in.
+    /// Whether children of this process belong to the set: true in the shim.
+    includes_own_children: bool,
+    /// Control group of the run.
     group: Option<Group>,
-    /// Who was in it when it was last looked at: a child without the marker is found by its parent only, which may be gone a moment
-    /// later.
-    seen: Vec<Identity>,
+    /// Members found by the last scan. A child without the marker is found through its parent only, which may be gone at the next scan.
+    members: Vec<Identity>,
 }
 
 impl ProcessSet {
-    /// Those that carry the marker, with their descendants.
+    /// Processes with the marker, and their descendants.
     pub(super) fn marked(marker: Marker) -> Self {
-        Self { marker, leader: None, ours: false, group: None, seen: Vec::new() }
+        Self { marker, leader: None, includes_own_children: false, group: None, members: Vec::new() }
     }
 
-    /// Those and all that descends from this process, which must be a subreaper and must have started nothing else.
-    pub(super) fn below_us(leader: Identity, marker: Marker) -> Self {
-        Self { leader: Some(leader), ours: true, ..Self::marked(marker) }
+    /// Processes with the marker, and every descendant of this process, which must be a subreaper and must have started nothing else.
+    pub(super) fn own_descendants(leader: Identity, marker: Marker) -> Self {
+        Self { leader: Some(leader), includes_own_children: true, ..Self::marked(marker) }
     }
 
-    /// The same with all that is in this group. Whoever may write to control groups can leave it, so the other signs count as well.
+    /// The same, with all members of this control group. A process with write access to control groups can leave its group, so the other
+    /// properties are used as well.
     pub(super) fn within(self, group: Option<Group>) -> Self {
         Self { group, ..self }
     }
 
-    /// Who was in it at the last look.
-    pub(super) fn seen(&self) -> &[Identity] {
-        &self.seen
+    /// Members found by the last scan.
+    pub(super) fn members(&self) -> &[Identity] {
+        &self.members
     }
 
-    /// The control group that it was started in.
+    /// Control group of the run.
     pub(super) fn group(&self) -> Option<&Group> {
         self.group.as_ref()
     }
 
-    /// Whether the kernel counts more than were seen: somebody has come since the last look.
-    pub(super) fn has_newcomers(&self) -> bool {
-        self.seen.is_empty() && self.group.as_ref().is_some_and(Group::is_populated)
+    /// Whether the group has members although the last scan found none: a process joined after the scan.
+    pub(super) fn has_unseen_members(&self) -> bool {
+        self.members.is_empty() && self.group.as_ref().is_some_and(Group::is_populated)
     }
 
-    /// Every living process that is in the group, carries the marker, belongs to the leader's session, was seen before, or descends from one of those.
+    /// Finds every living process that is in the group, has the marker, belongs to the leader's session, was a member before, or descends
+    /// from one of those.
     #[cfg(target_os = "linux")]
     pub(super) fn scan(&mut self) -> &[Identity] {
         use std::collections::{HashMap, HashSet};
@@ -81,56 +88,98 @@ impl ProcessSet {
         use super::identity::Stat;
 
         let own = std::process::id().cast_signed();
-        let all: HashMap<i32, Stat> = pids(own).filter_map(|pid| Some((pid, Stat::of(pid)?))).collect();
+        let all: HashMap<i32, Stat> = pids_except(own).filter_map(|pid| Some((pid, Stat::of(pid)?))).collect();
         let assignment = [Marker::VARIABLE.as_bytes(), b"=", self.marker.value().as_bytes()].concat();
-        // A session keeps its number while one process is left in it. If another process has the leader's number now, the session
-        // was empty before, and what is in a session of that number is not ours.
+        // A session keeps its id while it has a process. If another process has the leader's pid now, the session was empty before, and
+        // processes in a session of that id are not members.
         let session = self.leader.filter(|leader| all.get(&leader.pid).is_none_or(|stat| stat.started == leader.started));
         let grouped: HashSet<i32> = self.group.iter().flat_map(Group::members).collect();
         let (mut inside, mut outside): (HashSet<i32>, HashSet<i32>) = all.keys().partition(|&&pid| {
             session.is_some_and(|leader| pid == leader.pid || all[&pid].session == leader.pid)
-                || (self.ours && all[&pid].parent == own)
-                || self.seen.contains(&Identity { pid, started: all[&pid].started })
+                || (self.includes_own_children && all[&pid].parent == own)
+                || self.members.contains(&Identity { pid, started: all[&pid].started })
                 || grouped.contains(&pid)
-                || carries(pid, &assignment)
+                || has_marker(pid, &assignment)
         });
-        // Children of members that have cleared their environment; again and again, since a child may come before its parent.
+        // Children of members that cleared their environment. Repeated, since a child may be visited before its parent.
         loop {
-            let found: Vec<i32> = outside.iter().copied().filter(|pid| inside.contains(&all[pid].parent)).collect();
-            if found.is_empty() {
+            let children: Vec<i32> = outside.iter().copied().filter(|pid| inside.contains(&all[pid].parent)).collect();
+            if children.is_empty() {
                 break;
             }
-            for pid in found {
+            for pid in children {
                 outside.remove(&pid);
                 inside.insert(pid);
             }
         }
-        self.seen = inside.into_iter().map(|pid| Identity { pid, started: all[&pid].started }).collect();
-        &self.seen
+        self.members = inside.into_iter().map(|pid| Identity { pid, started: all[&pid].started }).collect();
+        &self.members
     }
 
-    /// Without `/proc` the leader's process group is all that can be named.
+    /// Finds the process group of the leader, which is all that can be identified without `/proc`.
     #[cfg(not(target_os = "linux"))]
     pub(super) fn scan(&mut self) -> &[Identity] {
         use rustix::process::{Pid, test_kill_process_group};
 
-        let is_there = |leader: &Identity| Pid::from_raw(leader.pid).is_some_and(|group| test_kill_process_group(group).is_ok());
-        self.seen = self.leader.filter(is_there).into_iter().collect();
-        &self.seen
+        let exists = |leader: &Identity| Pid::from_raw(leader.pid).is_some_and(|group| test_kill_process_group(group).is_ok());
+        self.members = self.leader.filter(exists).into_iter().collect();
+        &self.members
     }
 }
 
 #[cfg(target_os = "linux")]
-fn pids(but: i32) -> impl Iterator<Item = i32> {
+fn pids_except(own: i32) -> impl Iterator<Item = i32> {
     std::fs::read_dir("/proc")
         .into_iter()
         .flatten()
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok())
-        .filter(move |pid| *pid != but)
+        .filter(move |pid| *pid != own)
 }
 
-/// Whether the process was started with the marker. Another user's process cannot be read, and is not ours.
+/// Whether the process was started with the marker. The environment of another user's process cannot be read, so it is not a member.
 #[cfg(target_os = "linux")]
-fn carries(pid: i32, assignment: &[u8]) -> bool {
+fn has_marker(pid: i32, assignment: &[u8]) -> bool {
     std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == assignment))
+}
+
+/// Processes that a run left behind, in a server that is not their ancestor. Cloning gives another handle.
+#[derive(Clone, Debug)]
+pub struct Leftovers {
+    process_set: Arc<Mutex<ProcessSet>>,
+}
+
+impl Leftovers {
+    /// Leftovers of an earlier server. Only the marker is known, and nothing else is trusted.
+    pub fn of_earlier_server(marker: Marker) -> Self {
+        Self::new(ProcessSet::marked(marker))
+    }
+
+    /// Leftovers of a dead shim, with the members of the run's control group, if there is one. An empty group is removed.
+    pub(super) fn of_dead_shim(marker: Marker, group: Option<Group>) -> Self {
+        Self::new(ProcessSet::marked(marker).within(group))
+    }
+
+    fn new(process_set: ProcessSet) -> Self {
+        Self { process_set: Arc::new(Mutex::new(process_set)) }
+    }
+
+    /// Sends TERM (and CONT, for stopped processes) to all, waits up to `grace`, then kills the rest and what it starts meanwhile. Returns
+    /// as soon as nothing is left.
+    pub async fn kill(&self, grace: Duration) -> Survivors {
+        let mut kill_sequence = KillSequence::new(Instant::now().into_std(), grace);
+        loop {
+            let survivors = {
+                let mut process_set = self.process_set.lock().unwrap_or_else(PoisonError::into_inner);
+                let survivors = kill_sequence.step(Instant::now().into_std(), &mut process_set);
+                if let (Some(_), Some(group)) = (survivors, process_set.group()) {
+                    group.remove();
+                }
+                survivors
+            };
+            if let Some(survivors) = survivors {
+                return survivors;
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    }
 }

@@ -101,8 +101,8 @@ impl RunManager {
         let found = around.agents.find_again(&run.spec, folder.clone(), marker.clone(), stored, ready).await;
         if !matches!(found, Ok(Some(_))) {
             let remains = shim::end_leftovers(&folder, &marker).await;
-            if remains.left > 0 {
-                tracing::warn!(run.id = %run.id, left = remains.left, "processes of an interrupted run could not be ended");
+            if remains.count > 0 {
+                tracing::warn!(run.id = %run.id, left = remains.count, "processes of an interrupted run could not be ended");
             }
         }
         found

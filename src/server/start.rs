@@ -23,7 +23,7 @@ use crate::auth::{Audit, Auth, KeyError, SetupError, SigningKey};
 use crate::config::{ControlGroup, Origins, Settings};
 use crate::metrics::Metrics;
 use crate::process::launch::Launcher;
-use crate::process::{BadGroup, Groups, LimitsPolicy, ProcessLimits, Spawner};
+use crate::process::{CgroupError, Groups, LimitsPolicy, ProcessLimits, Spawner};
 use crate::run::store::{OpenError, SqliteStore, StoreError};
 use crate::run::{BadRule, BadWebhook, Keep, Recovered, Retention, Rule, RunManager, RunSettings};
 use crate::types::{Clock, OnShutdown, RuleSpec, SystemClock};
@@ -70,7 +70,7 @@ pub enum StartError {
     Webhook(#[source] BadWebhook),
     /// The control group of the settings cannot be used.
     #[error("OPENRUNNER_CGROUP names a control group that cannot be used")]
-    Group(#[source] BadGroup),
+    Group(#[source] CgroupError),
     /// A workspace root is not there.
     #[error("OPENRUNNER_WORKSPACE_ROOTS names a folder that cannot be used")]
     Workspaces(#[source] std::io::Error),
@@ -286,7 +286,7 @@ fn limits_policy(settings: &Settings) -> Result<LimitsPolicy, StartError> {
     };
     let limits_policy = LimitsPolicy::new(groups, bounds);
     let beyond = limits_policy.unenforceable();
-    if !beyond.is_none() {
+    if !beyond.is_unlimited() {
         tracing::warn!(?beyond, "these bounds of the settings hold no run here: there is no control group with the controllers for them");
     }
     Ok(limits_policy)

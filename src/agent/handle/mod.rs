@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Item;
 use crate::process::shim::StoppedBy;
-use crate::process::{Exit, ProcessTree};
+use crate::process::{Exit, Leftovers};
 use crate::types::{Answer, Cause, Failure, OutputCheckpoint, RunLimits};
 
 pub use checkpoint::{Command, HistoryEntry};
@@ -93,7 +93,7 @@ pub struct AgentEnd {
 pub struct AgentHandle {
     updates: mpsc::Receiver<Update>,
     commands: mpsc::Sender<Control>,
-    tree: Option<ProcessTree>,
+    leftovers: Option<Leftovers>,
     held_to: Option<RunLimits>,
     ended: bool,
 }
@@ -138,8 +138,8 @@ impl AgentHandle {
             // The task has gone without a word, which only a fault of ours can do. The process must not stay.
             None => Update::Ended(AgentEnd {
                 failure: Some(Failure::new(Cause::Protocol, "the adapter of this agent failed; the server's log tells how")),
-                left_behind: match &self.tree {
-                    Some(tree) => tree.end(Duration::ZERO).await.left,
+                left_behind: match &self.leftovers {
+                    Some(leftovers) => leftovers.kill(Duration::ZERO).await.count,
                     None => 0,
                 },
                 ..AgentEnd::default()
@@ -191,7 +191,7 @@ impl AgentHandle {
 
     /// Whether the agent is a process that can go on without this server.
     pub fn outlives_us(&self) -> bool {
-        self.tree.is_some()
+        self.leftovers.is_some()
     }
 
     /// Lets the agent go on without us, where a later server will find it. `false` if it is just ending, or cannot live without this
@@ -214,8 +214,8 @@ struct Link {
     commands: mpsc::Receiver<Control>,
 }
 
-fn link(tree: Option<ProcessTree>, held_to: Option<RunLimits>) -> (AgentHandle, Link) {
+fn link(leftovers: Option<Leftovers>, held_to: Option<RunLimits>) -> (AgentHandle, Link) {
     let (updates_in, updates) = mpsc::channel(UPDATES);
     let (commands, commands_out) = mpsc::channel(COMMANDS);
-    (AgentHandle { updates, commands, tree, held_to, ended: false }, Link { updates: updates_in, commands: commands_out })
+    (AgentHandle { updates, commands, leftovers, held_to, ended: false }, Link { updates: updates_in, commands: commands_out })
 }

@@ -10,7 +10,7 @@ use super::replay::{Outputs, Replayed, Which, replay};
 use super::{AgentEnd, AgentHandle, Command, Control, Delivery, FoundAgent, HistoryEntry, Link, OutputCheckpoint, SLACK, Update, link};
 use crate::agent::{Item, Parser};
 use crate::process::shim::{self, ExitRecord, LITTLE, Order, Orders, ProcessFolder, Report, Reports, Spooled, StoppedBy};
-use crate::process::{Exit, Marker, ProcessTree, launch};
+use crate::process::{Exit, Leftovers, Marker, launch};
 use crate::types::{Cause, Failure, Level, NoticeCode, RunLimits};
 
 /// How long an interrupted turn may take to end before the program is ended by signals.
@@ -49,7 +49,7 @@ pub(in crate::agent) fn start(
     parser: Box<dyn Parser>,
     tasks: &TaskTracker,
 ) -> AgentHandle {
-    let (handle, link) = link(Some(ProcessTree::left_by_earlier_server(program.marker.clone())), program.held_to);
+    let (handle, link) = link(Some(Leftovers::of_earlier_server(program.marker.clone())), program.held_to);
     let mut supervisor = Supervisor::new(program, OutputDecoder::new(parser), link);
     (supervisor.orders, supervisor.reports) = (Some(orders), Some(reports));
     supervisor.decoder.open();
@@ -80,7 +80,7 @@ pub(in crate::agent) async fn find_again(
                        the rest of its output";
         return Err(Failure::new(Cause::NodeLost, message));
     }
-    let (handle, link) = link(Some(ProcessTree::left_by_earlier_server(program.marker.clone())), program.held_to);
+    let (handle, link) = link(Some(Leftovers::of_earlier_server(program.marker.clone())), program.held_to);
     tasks.spawn(async move {
         let folder = program.folder.clone();
         // Off the runtime's threads: a long output takes a while.
@@ -91,7 +91,7 @@ pub(in crate::agent) async fn find_again(
                 tracing::error!(run.id = program.marker.value(), %error, "an agent's output cannot be read again; it is ended");
                 let remains = shim::end_leftovers(&program.folder, &program.marker).await;
                 let failure = Failure::new(Cause::Storage, format!("the agent's output cannot be read again: {error}"));
-                let end = AgentEnd { failure: Some(failure), left_behind: remains.left, ..AgentEnd::default() };
+                let end = AgentEnd { failure: Some(failure), left_behind: remains.count, ..AgentEnd::default() };
                 let _ = link.updates.send(Update::Ended(end)).await;
             }
         }
@@ -216,7 +216,7 @@ impl Supervisor {
                 left = greeting.left_ms.map(|left| Duration::from_millis(left).saturating_sub(SLACK));
             }
             shim::Found::Ended(record) => this.ended(record),
-            shim::Found::Lost(remains) => this.lost(remains.left),
+            shim::Found::Lost(remains) => this.lost(remains.count),
         }
         if called(|call| matches!(call, Command::Finish)) {
             this.finish = Finish::Asked;
@@ -334,7 +334,7 @@ impl Supervisor {
         let run = self.program.marker.value();
         tracing::warn!(run.id = run, "the shim of a run has gone without a word; what is left of the run is killed");
         let remains = shim::end_leftovers(&self.program.folder, &self.program.marker).await;
-        self.lost(remains.left);
+        self.lost(remains.count);
     }
 
     /// Hears some more of the output.

@@ -23,7 +23,7 @@ pub struct Groups {
 /// A folder that the operator has named and in which no control groups can be made.
 #[derive(Debug, thiserror::Error)]
 #[error("{folder}: {problem}")]
-pub struct BadGroup {
+pub struct CgroupError {
     folder: PathBuf,
     problem: String,
 }
@@ -51,8 +51,8 @@ impl Groups {
     ///
     /// # Errors
     /// If it is no control group, or no groups can be made in it.
-    pub fn named(folder: &Path) -> Result<Self, BadGroup> {
-        let bad = |problem: &str| BadGroup { folder: folder.to_owned(), problem: problem.to_owned() };
+    pub fn named(folder: &Path) -> Result<Self, CgroupError> {
+        let bad = |problem: &str| CgroupError { folder: folder.to_owned(), problem: problem.to_owned() };
         if !folder.join("cgroup.controllers").exists() {
             return Err(bad("this is no control group of version 2; they are mostly below /sys/fs/cgroup"));
         }
@@ -107,7 +107,7 @@ impl Groups {
     }
 
     /// Those of the bounds that a group in it can hold its processes to.
-    pub(in crate::process) fn holds(&self, bounds: ProcessLimits) -> ProcessLimits {
+    pub(in crate::process) fn enforceable(&self, bounds: ProcessLimits) -> ProcessLimits {
         ProcessLimits {
             memory_bytes: bounds.memory_bytes.filter(|_| self.memory),
             processes: bounds.processes.filter(|_| self.pids),
@@ -200,8 +200,8 @@ mod tests {
         std::os::unix::fs::symlink("/dev/null", folder.path().join("cgroup.subtree_control")).unwrap();
         let wanted = ProcessLimits { memory_bytes: Some(1), processes: Some(2), cpu_weight: Some(3) };
         let none = Groups::with_controllers(folder.path());
-        assert_eq!(none.holds(wanted), ProcessLimits::default());
+        assert_eq!(none.enforceable(wanted), ProcessLimits::default());
         let some = Groups { memory: true, cpu: true, ..none };
-        assert_eq!(some.holds(wanted), ProcessLimits { processes: None, ..wanted });
+        assert_eq!(some.enforceable(wanted), ProcessLimits { processes: None, ..wanted });
     }
 }

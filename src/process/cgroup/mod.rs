@@ -13,5 +13,5 @@
 mod find;
 mod group;
 
-pub use find::{BadGroup, Groups};
+pub use find::{CgroupError, Groups};
 pub(super) use group::Group;

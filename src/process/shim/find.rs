@@ -6,7 +6,7 @@ use rustix::process::Signal;
 
 use super::{ExitRecord, Greeting, Orders, ProcessFolder, ProcessRecord, Reports, client};
 use crate::process::cgroup::Group;
-use crate::process::{Marker, ProcessTree, Survivors};
+use crate::process::{Leftovers, Marker, Survivors};
 
 /// What has become of a run's program.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ pub async fn end_leftovers(folder: &ProcessFolder, marker: &Marker) -> Survivors
 
 async fn kill_all(marker: &Marker, record: Option<ProcessRecord>) -> Survivors {
     let group = record.and_then(|record| record.group).map(Group::at);
-    ProcessTree::left_by_dead_shim(marker.clone(), group).end(Duration::ZERO).await
+    Leftovers::of_dead_shim(marker.clone(), group).kill(Duration::ZERO).await
 }
 
 /// How the program of a run ended, if it has. Written whole or not at all.

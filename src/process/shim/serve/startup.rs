@@ -168,7 +168,7 @@ fn take_charge(
         return Err(io::Error::other("the agent's process has no pipes"));
     };
     files.put(ProcessFolder::identity, &ProcessRecord { protocol: PROTOCOL, shim, agent, group: order.containment.group.clone() })?;
-    let process_set = ProcessSet::below_us(agent, Marker::new(&*order.marker)).within(group);
+    let process_set = ProcessSet::own_descendants(agent, Marker::new(&*order.marker)).within(group);
     Ok(AgentProcess {
         files,
         agent,

@@ -126,7 +126,7 @@ impl Termination {
             self.stopped_by.get_or_insert(by);
         }
         match &mut self.kill_sequence {
-            Some(kill_sequence) => kill_sequence.hurry(now, grace),
+            Some(kill_sequence) => kill_sequence.shorten(now, grace),
             None => self.climb(now, grace),
         }
     }
@@ -149,7 +149,7 @@ impl Termination {
                 if self.signalled == Signalled::Nobody {
                     self.signalled = Signalled::Everyone;
                 }
-                self.left_behind = survivors.left;
+                self.left_behind = survivors.count;
                 self.drain_until = Some(now + DRAIN);
             } else if !pipes_are_open && (self.exit.is_some() || self.lost) {
                 if self.signalled == Signalled::Leftovers {
@@ -182,7 +182,7 @@ mod tests {
     /// The end of an agent of which no process is there any more.
     fn termination(now: Instant) -> Termination {
         let nobody = Identity { pid: i32::MAX, started: 0 };
-        Termination::new(ProcessSet::below_us(nobody, Marker::new("nobody")), now)
+        Termination::new(ProcessSet::own_descendants(nobody, Marker::new("nobody")), now)
     }
 
     #[test]
