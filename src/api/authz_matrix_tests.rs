@@ -155,7 +155,7 @@ impl Bench {
 
     /// The ids of a run, a session and a key of `bob`'s, and a name of a user: fresh ones, since a visit may remove what it names.
     async fn things_of_bob(&self) -> [String; 4] {
-        let run = self.state.runs.ended_run_of("bob").await;
+        let run = self.state.runs.add_ended_run("bob").await;
         let (_key, key) = self.key("bob", &[Scope::RunsRead]).await;
         let user: UserName = format!("u{}", key.trim_start_matches("key_")).parse().unwrap();
         self.state.auth.add_user(user.clone(), UserRole::User, PASSWORD).await.unwrap();

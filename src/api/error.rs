@@ -234,17 +234,17 @@ impl ApiError {
             // S4 of the threat model names this status.
             BadRun::Args(_) => named(StatusCode::BAD_REQUEST, "bad_argument", within("extra_args")),
             BadRun::ArgsNeedAdmin { .. } => named(StatusCode::FORBIDDEN, "admin_only", within("extra_args")),
-            BadRun::WorkingDir(WorkspaceError::Short(cause)) => Self::short(&cause),
+            BadRun::WorkingDir(WorkspaceError::Exhausted(cause)) => Self::short(&cause),
             BadRun::WorkingDir(WorkspaceError::Io(cause)) => {
                 tracing::warn!(error.cause = cause.to_string(), "a working folder cannot be used");
                 named(StatusCode::UNPROCESSABLE_ENTITY, "bad_working_dir", within("working_dir"))
             }
-            BadRun::WorkingDir(WorkspaceError::NotFromAfar | WorkspaceError::OutsideRoots) => {
+            BadRun::WorkingDir(WorkspaceError::NotLocal | WorkspaceError::OutsideRoots) => {
                 named(StatusCode::FORBIDDEN, "working_dir_not_allowed", within("working_dir"))
             }
             BadRun::WorkingDir(_) => named(StatusCode::UNPROCESSABLE_ENTITY, "bad_working_dir", within("working_dir")),
             BadRun::SessionAgent(_) => named(StatusCode::UNPROCESSABLE_ENTITY, "session_mismatch", fields.agent.to_owned()),
-            BadRun::SessionFolder => named(StatusCode::UNPROCESSABLE_ENTITY, "session_mismatch", within("working_dir")),
+            BadRun::SessionDirectory => named(StatusCode::UNPROCESSABLE_ENTITY, "session_mismatch", within("working_dir")),
             BadRun::CannotResume(_) => named(StatusCode::UNPROCESSABLE_ENTITY, "cannot_resume", within("session_id")),
             BadRun::CannotAsk { .. } => named(StatusCode::UNPROCESSABLE_ENTITY, "cannot_ask", within("permission_mode")),
             BadRun::NoMcpServers(_) | BadRun::McpServer { .. } => Self::invalid_field(within("mcp_servers"), detail),
@@ -283,10 +283,10 @@ impl From<AnswerError> for ApiError {
         match error {
             AnswerError::Find(error) => error.into(),
             AnswerError::Ended(_) => Self::new(StatusCode::CONFLICT, "run_ended", detail),
-            AnswerError::Not(AnswerRejected::Store(error)) => error.into(),
-            AnswerError::Not(AnswerRejected::Bad(bad)) => match bad {
+            AnswerError::Rejected(AnswerRejected::Store(error)) => error.into(),
+            AnswerError::Rejected(AnswerRejected::Bad(bad)) => match bad {
                 BadAnswer::Unknown(_) => Self::not_found(detail),
-                BadAnswer::AnsweredAlready(_) => Self::new(StatusCode::CONFLICT, "already_answered", detail),
+                BadAnswer::AlreadyAnswered(_) => Self::new(StatusCode::CONFLICT, "already_answered", detail),
                 BadAnswer::UnknownOption(_) => Self::invalid_field("decision", detail),
                 BadAnswer::WrongKind { .. } | BadAnswer::WrongCount(_) => Self::invalid_field("answers", detail),
             },
@@ -300,14 +300,16 @@ impl From<MessageError> for ApiError {
         match error {
             MessageError::Find(error) => error.into(),
             MessageError::OverBudget(over) => over_budget(&over),
-            MessageError::Empty => Self::invalid_field("text", detail),
+            MessageError::InvalidText => Self::invalid_field("text", detail),
             MessageError::NotSupported(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "messages_not_supported", detail),
-            MessageError::Ended { .. } | MessageError::Not(MessageRejected::Ended) => Self::new(StatusCode::CONFLICT, "run_ended", detail),
+            MessageError::Ended { .. } | MessageError::Rejected(MessageRejected::Ended) => {
+                Self::new(StatusCode::CONFLICT, "run_ended", detail)
+            }
             MessageError::KeyReused => key_reused(detail),
-            MessageError::Not(MessageRejected::TooMany(_)) => {
+            MessageError::Rejected(MessageRejected::TooMany(_)) => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_messages", detail).retry_after(TRY_AGAIN)
             }
-            MessageError::Not(MessageRejected::Store(error)) => error.into(),
+            MessageError::Rejected(MessageRejected::Store(error)) => error.into(),
         }
     }
 }
@@ -326,7 +328,7 @@ impl From<DeleteError> for ApiError {
     fn from(error: DeleteError) -> Self {
         match error {
             DeleteError::Find(error) => error.into(),
-            DeleteError::Alive(_) => Self::new(StatusCode::CONFLICT, "run_active", error.to_string()),
+            DeleteError::Live(_) => Self::new(StatusCode::CONFLICT, "run_active", error.to_string()),
         }
     }
 }

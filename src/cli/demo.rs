@@ -69,7 +69,7 @@ async fn play(prompt: &str, place: &Place, launcher: Launcher) -> anyhow::Result
     let watching = async {
         let watched = watch(&base, prompt, &place.workspace).await;
         // Nothing of a demo stays, however it went.
-        stop.tell(OnShutdown::Stop);
+        stop.request(OnShutdown::Stop);
         watched
     };
     let ((), status) = tokio::join!(server.run(stop.clone()), watching);

@@ -20,7 +20,7 @@ use crate::agent::{AgentReport, Agents, Authenticated};
 use crate::config::{self, Settings};
 use crate::process::Spawner;
 use crate::process::launch::Launcher;
-use crate::run::Keep;
+use crate::run::RetentionPolicy;
 use crate::run::store::{SqliteStore, StoreStats};
 use crate::server;
 use crate::types::{Clock, SystemClock, Timestamp};
@@ -201,7 +201,7 @@ fn passwords(settings: &Settings) -> Finding {
 }
 
 async fn agents(settings: &Settings, launcher: Launcher) -> anyhow::Result<Vec<Finding>> {
-    let registry = server::agents(&settings.agents, |name| std::env::var_os(name));
+    let registry = server::build_registry(&settings.agents, |name| std::env::var_os(name));
     let spawner = Spawner::new(launcher).context("cannot start the thread that starts agents")?;
     let host = server::host(settings, PathBuf::from("/"), spawner);
     let agents = Agents::new(&registry, &host);
@@ -255,8 +255,8 @@ fn disk_with(free: u64, place: &Path) -> Finding {
 
 /// How large the store is, and what of it would go by the settings.
 fn store(settings: &Settings, now: Timestamp) -> Finding {
-    let keep = Keep { age: settings.keep_age(), bytes: settings.max_store() };
-    match SqliteStore::survey(&settings.data_dir, keep.since(now)) {
+    let keep = RetentionPolicy { max_age: settings.keep_age(), max_bytes: settings.max_store() };
+    match SqliteStore::survey(&settings.data_dir, keep.cutoff(now)) {
         Ok(None) => Finding::ok("store", "nothing is stored yet"),
         Ok(Some(survey)) => store_of(survey, keep),
         // One of an earlier release is brought up to date when the server starts.
@@ -264,14 +264,14 @@ fn store(settings: &Settings, now: Timestamp) -> Finding {
     }
 }
 
-fn store_of(StoreStats { size, runs, old }: StoreStats, keep: Keep) -> Finding {
+fn store_of(StoreStats { size, runs, old }: StoreStats, keep: RetentionPolicy) -> Finding {
     let mebibytes = |bytes: u64| bytes.div_ceil(1024 * 1024);
-    let over = keep.bytes.and_then(|most| size.used.checked_sub(most)).filter(|over| *over > 0);
+    let over = keep.max_bytes.and_then(|most| size.used.checked_sub(most)).filter(|over| *over > 0);
     let parts = [
         Some(format!("{runs} runs in {} MiB, and {} MiB free in the file", mebibytes(size.used), mebibytes(size.free))),
-        keep.age.map(|_| format!("{old} runs are old enough to go")),
+        keep.max_age.map(|_| format!("{old} runs are old enough to go")),
         over.map(|over| format!("{} MiB of the oldest logs are to be cut", mebibytes(over))),
-        (keep == Keep::default()).then(|| "everything is kept for ever".to_owned()),
+        (keep == RetentionPolicy::default()).then(|| "everything is kept for ever".to_owned()),
     ];
     let said = parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
     Finding::ok("store", said)
@@ -324,7 +324,7 @@ mod tests {
         use std::time::Duration;
         const MIB: u64 = 1024 * 1024;
         let survey = StoreStats { size: StoreSize { used: 10 * MIB, free: 1 }, runs: 7, old: 3 };
-        let said = |age, bytes| store_of(survey, Keep { age, bytes }).said;
+        let said = |max_age, max_bytes| store_of(survey, RetentionPolicy { max_age, max_bytes }).said;
         assert_eq!(said(None, None), "7 runs in 10 MiB, and 1 MiB free in the file; everything is kept for ever");
         assert!(said(Some(Duration::from_hours(24)), None).ends_with("; 3 runs are old enough to go"));
         assert!(said(None, Some(4 * MIB)).ends_with("; 6 MiB of the oldest logs are to be cut"));

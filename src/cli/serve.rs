@@ -14,14 +14,14 @@ const BESIDE_CONNECTIONS: u64 = 1000;
 
 pub(super) fn serve(flags: Flags, umask: rustix::fs::Mode) -> anyhow::Result<ExitCode> {
     // Before the first secret is read.
-    server::close_to_others().context("cannot close this process to others")?;
+    server::deny_inspection().context("cannot make this process non-dumpable")?;
     let (settings, origins) = config::load_with_origins(flags, &|name| std::env::var_os(name))?;
-    server::init(&settings)?;
+    server::init_logging(&settings)?;
     for unknown in config::unknown_variables(std::env::vars_os().map(|(name, _)| name)) {
         tracing::warn!(variable = unknown.name, nearest = unknown.nearest, "unknown environment variable is ignored");
     }
     // While there is one thread only.
-    let handed_over = server::handed_over().context("LISTEN_FDS")?;
+    let handed_over = server::inherited_listener().context("LISTEN_FDS")?;
     let descriptors = Descriptors::raise();
     if let Some(now) = descriptors.now
         && now < u64::from(settings.max_connections.get()) + BESIDE_CONNECTIONS
@@ -33,13 +33,13 @@ pub(super) fn serve(flags: Flags, umask: rustix::fs::Mode) -> anyhow::Result<Exi
         );
     }
     let launcher = Launcher::new(umask).context("this program cannot find itself")?.giving_back(descriptors);
-    let registry = server::agents(&settings.agents, |name| std::env::var_os(name));
+    let registry = server::build_registry(&settings.agents, |name| std::env::var_os(name));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     runtime.block_on(async {
         let stop = server::stop_on_signal(settings.on_shutdown).context("cannot listen for signals")?;
         let server = Server::start_on(&settings, &origins, &registry, launcher, handed_over).await?;
-        let (manager, address) = (ServiceManager::named_by(|name| std::env::var_os(name)), server.address());
-        tokio::join!(server.run(stop.clone()), manager.attend(address, &stop));
+        let (manager, address) = (ServiceManager::from_env(|name| std::env::var_os(name)), server.address());
+        tokio::join!(server.run(stop.clone()), manager.notify_until_stop(address, &stop));
         Ok::<_, anyhow::Error>(())
     })?;
     // A look at a slow program or a read of the disk may still be under way; nothing hangs on it.

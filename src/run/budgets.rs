@@ -1,4 +1,4 @@
-//! What users may use in a day, and whether they have.
+//! Daily budgets of users.
 
 use std::sync::Arc;
 
@@ -8,43 +8,42 @@ use utoipa::ToSchema;
 use super::store::{DailyUsage, StoreError, UsageStore};
 use crate::types::{Bound, Budget, Cause, Clock, Day, Failure, Money, Timestamp, Tokens, UserName};
 
-/// Judges by the store's present word. Cloning gives another handle.
+/// Checks budgets against the usage in the store. Clones are handles to the same store.
 #[derive(Clone)]
 pub(super) struct Budgets {
     store: Arc<dyn UsageStore>,
     clock: Arc<dyn Clock>,
-    /// What counts for users for whom nothing else is set.
+    /// Budget of users who have none of their own.
     default: Budget,
 }
 
-/// How a user stands today.
+/// A user's budget and usage today.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Budget)]
 pub struct BudgetState {
     /// The user whose budget this is.
     pub owner: UserName,
-    /// Today, in UTC.
+    /// Current day, in UTC.
     pub day: Day,
-    /// When the day is over and everything may be used anew.
+    /// When the day ends and usage starts from zero.
     pub resets_at: Timestamp,
-    /// In tokens: what the model read anew, with what it wrote into the provider's cache, and what it wrote. What it read from the cache does
-    /// not count.
+    /// Budget in tokens. Counts uncached input, writes to the provider's cache, and output; reads from the cache do not count.
     pub tokens: Portion<Tokens>,
-    /// In US dollars, as far as agents tell what they cost.
+    /// Budget in US dollars, as far as agents report their cost.
     pub cost_usd: Portion<Money>,
-    /// Whether no run can begin before the day is over.
+    /// Whether new runs and messages are rejected until the day ends.
     pub is_used_up: bool,
 }
 
-/// How much of something was used, of how much.
+/// Usage and limit of one resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Portion<T> {
-    /// So much was used, runs that go on included as far as they have told.
+    /// Amount used, including what live runs have reported so far.
     pub used: T,
-    /// So much may be used; absent if there is no bound.
+    /// Limit; absent if unlimited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed: Option<T>,
-    /// Whether that was set for this user, and is not the server's own.
+    /// Whether the limit was set for this user rather than taken from the server's settings.
     pub is_own: bool,
 }
 
@@ -59,27 +58,27 @@ impl<T: PartialOrd> Portion<T> {
     }
 }
 
-/// A user's budget for the day is used up.
+/// A user's daily budget is used up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the budget of {user} for {day} is used up: {}; a new day begins at {resets_at}, and an admin can raise the budget", self.exceeded())]
+#[error("daily budget of {user} for {day} is used up ({}); it resets at {resets_at}, or an admin can raise it", self.exceeded())]
 pub struct OverBudget {
     user: UserName,
     day: Day,
     resets_at: Timestamp,
     tokens: Portion<Tokens>,
     cost: Portion<Money>,
-    /// When this was found out.
+    /// When the budget was checked.
     at: Timestamp,
 }
 
 impl OverBudget {
-    /// How many seconds it is until the next day, at least one.
+    /// Seconds until the budget resets, at least 1.
     pub fn seconds_left(&self) -> u32 {
         let millis = self.resets_at.as_millis().saturating_sub(self.at.as_millis());
         u32::try_from(millis.max(1).unsigned_abs().div_ceil(1000)).unwrap_or(u32::MAX)
     }
 
-    /// Which of the bounds are reached, in words.
+    /// The limits that are reached, for the error message.
     fn exceeded(&self) -> String {
         let tokens = self.tokens.allowed.filter(|_| self.tokens.is_used_up());
         let cost = self.cost.allowed.filter(|_| self.cost.is_used_up());
@@ -89,7 +88,7 @@ impl OverBudget {
     }
 }
 
-/// Why nothing more may be begun for a user.
+/// Why a run or message was rejected by the budget check.
 #[derive(Debug, thiserror::Error)]
 pub enum BudgetError {
     /// The budget is used up.
@@ -111,12 +110,12 @@ impl From<BudgetError> for Failure {
 }
 
 impl Budgets {
-    /// Budgets of users in `store`, and `default` for those who have none, by the days of `clock`.
+    /// Budgets of the users in `store`, with `default` for users who have none of their own.
     pub(super) fn new(store: Arc<dyn UsageStore>, clock: Arc<dyn Clock>, default: Budget) -> Self {
         Self { store, clock, default }
     }
 
-    /// How the user stands.
+    /// The user's budget and usage today.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -129,8 +128,8 @@ impl Budgets {
         Ok(BudgetState { owner: user.clone(), day, resets_at: day.end(), tokens, cost_usd, is_used_up })
     }
 
-    /// Whether something may be begun that uses more for this user. What is in progress goes on, so a day can end above its budget by
-    /// what was in progress when it was reached.
+    /// Checks whether the user may start a run or send a message. Work in progress is not stopped, so usage can exceed the budget by what
+    /// was in progress when the limit was reached.
     ///
     /// # Errors
     /// [`BudgetError`], by cause.
@@ -154,16 +153,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bound_of_ones_own_counts_before_the_servers_and_may_be_none() {
-        let (tight, wide) = (Some(Bound::At(1)), Some(Bound::At(9)));
+    fn a_users_own_limit_takes_precedence_and_may_be_unlimited() {
+        let (low, high) = (Some(Bound::At(1)), Some(Bound::At(9)));
         let portion = |own, default| Portion::new(5, own, default);
-        assert!(portion(None, tight).is_used_up() && portion(tight, wide).is_used_up());
-        assert!(!portion(wide, tight).is_used_up() && !portion(Some(Bound::NONE), tight).is_used_up() && !portion(None, None).is_used_up());
-        assert!(Portion::new(0, Some(Bound::At(0)), None).is_used_up(), "nothing of nothing");
+        assert!(portion(None, low).is_used_up() && portion(low, high).is_used_up());
+        assert!(!portion(high, low).is_used_up() && !portion(Some(Bound::NONE), low).is_used_up() && !portion(None, None).is_used_up());
+        assert!(Portion::new(0, Some(Bound::At(0)), None).is_used_up(), "a limit of 0 is used up at once");
     }
 
     #[test]
-    fn the_refusal_tells_how_much_of_what_and_until_when() {
+    fn the_error_states_usage_limit_and_reset_time() {
         let day: Day = "2026-11-22".parse().unwrap();
         let over = OverBudget {
             user: "ann".parse().unwrap(),
@@ -173,8 +172,8 @@ mod tests {
             cost: Portion::new(Money::nearest(0.25), None, Some(Bound::At(Money::nearest(0.2)))),
             at: Timestamp::parse("2026-11-22T23:59:58.5Z").unwrap(),
         };
-        let expected = "the budget of ann for 2026-11-22 is used up: 12 of 10 tokens and $0.25 of $0.2; a new day begins at \
-                        2026-11-23T00:00:00.000Z, and an admin can raise the budget";
+        let expected = "daily budget of ann for 2026-11-22 is used up (12 of 10 tokens and $0.25 of $0.2); it resets at \
+                        2026-11-23T00:00:00.000Z, or an admin can raise it";
         assert_eq!(over.to_string(), expected);
         assert_eq!(over.seconds_left(), 2);
         let late = OverBudget { at: day.end(), ..over };

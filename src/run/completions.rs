@@ -1,4 +1,4 @@
-//! Tells one listener which runs have ended.
+//! Notifies one subscriber of runs that have ended.
 
 use std::sync::OnceLock;
 
@@ -6,29 +6,29 @@ use tokio::sync::mpsc;
 
 use crate::types::RunId;
 
-/// Ends that may wait for the listener. Only ids wait, so a listener that stands still costs no more than this.
-const WAITING: usize = 1024;
+/// Maximum number of queued run ids, which bounds the memory that a stalled subscriber costs.
+const CAPACITY: usize = 1024;
 
-/// The way to the listener.
+/// The sending side of the subscription.
 #[derive(Debug, Default)]
 pub(super) struct Completions {
-    listener: OnceLock<mpsc::Sender<RunId>>,
+    subscriber: OnceLock<mpsc::Sender<RunId>>,
 }
 
 impl Completions {
-    /// Begins to listen: the ends from now on, in their order. `None` if somebody listens already.
-    pub(super) fn listen(&self) -> Option<mpsc::Receiver<RunId>> {
-        let (tell, told) = mpsc::channel(WAITING);
-        self.listener.set(tell).ok().map(|()| told)
+    /// Subscribes to the runs that end from now on, in order. Returns `None` if there is a subscriber already.
+    pub(super) fn subscribe(&self) -> Option<mpsc::Receiver<RunId>> {
+        let (sender, receiver) = mpsc::channel(CAPACITY);
+        self.subscriber.set(sender).ok().map(|()| receiver)
     }
 
-    /// Tells that a run has ended, or that its driver has let it go: the row says which. Never waits; whom the listener has no room for is
-    /// told by nobody.
-    pub(super) fn tell(&self, run: RunId) {
-        if let Some(listener) = self.listener.get()
-            && let Err(mpsc::error::TrySendError::Full(run)) = listener.try_send(run)
+    /// Reports that a run has ended or its driver has detached; the run's row states which. Never blocks: if the subscriber's queue is
+    /// full, the notification is dropped.
+    pub(super) fn notify(&self, run: RunId) {
+        if let Some(subscriber) = self.subscriber.get()
+            && let Err(mpsc::error::TrySendError::Full(run)) = subscriber.try_send(run)
         {
-            tracing::debug!(run.id = %run, "nobody has room for the end of the run");
+            tracing::debug!(run.id = %run, "dropped the notification of a run's end: the queue is full");
         }
     }
 }
@@ -38,16 +38,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_listener_that_stands_still_holds_nobody_up_and_has_a_bound() {
+    fn a_stalled_subscriber_blocks_nothing_and_its_queue_is_bounded() {
         let completions = Completions::default();
-        completions.tell(RunId::new());
-        let mut told = completions.listen().unwrap();
-        assert!(completions.listen().is_none(), "there is one");
-        let runs: Vec<_> = (0..=WAITING).map(|_| RunId::new()).collect();
+        completions.notify(RunId::new());
+        let mut receiver = completions.subscribe().unwrap();
+        assert!(completions.subscribe().is_none(), "only one subscriber");
+        let runs: Vec<_> = (0..=CAPACITY).map(|_| RunId::new()).collect();
         for run in &runs {
-            completions.tell(*run);
+            completions.notify(*run);
         }
-        let heard: Vec<_> = std::iter::from_fn(|| told.try_recv().ok()).collect();
-        assert_eq!(heard, runs[..WAITING]);
+        let received: Vec<_> = std::iter::from_fn(|| receiver.try_recv().ok()).collect();
+        assert_eq!(received, runs[..CAPACITY]);
     }
 }

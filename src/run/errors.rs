@@ -1,4 +1,4 @@
-//! Why the manager did not do what it was asked: one type for each thing that can be asked.
+//! Errors of the manager: one type per operation.
 
 use super::budgets::{BudgetError, OverBudget};
 use super::handle::{AnswerRejected, MessageRejected};
@@ -6,35 +6,35 @@ use super::request::BadRun;
 use super::store::StoreError;
 use crate::types::{RunId, SessionId};
 
-/// Why a run was not created. Nothing was started.
+/// Why a run was not created. Nothing was stored or started.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
-    /// The request is not one that can be carried out.
+    /// The request is invalid.
     #[error(transparent)]
     Bad(#[from] BadRun),
-    /// There is no such session, or it is somebody else's.
-    #[error("there is no session {0}")]
+    /// The session does not exist, or belongs to another user.
+    #[error("session {0} not found")]
     NoSession(SessionId),
-    /// The session has a live run, and the request does not want to wait.
-    #[error("session {0} has a live run; wait for it, or set on_busy to queue or interrupt")]
+    /// The session has a live run, and `on_busy` is `reject`.
+    #[error("session {0} has a live run; wait for it to end, or set on_busy to queue or interrupt")]
     SessionBusy(SessionId),
-    /// The key was used before for another request.
-    #[error("this Idempotency-Key was used before, for another request; take a new key for a new request")]
+    /// The idempotency key was used for a different request.
+    #[error("this Idempotency-Key was already used for a different request; use a new key")]
     KeyReused,
-    /// As many runs wait as may.
-    #[error("{max_queue} runs are waiting already; try again later")]
+    /// The queue is full.
+    #[error("the queue is full ({max_queue} runs); try again later")]
     QueueFull {
-        /// The bound.
+        /// Maximum number of queued runs.
         max_queue: usize,
     },
-    /// The caller's budget for the day is used up.
+    /// The caller's daily budget is used up.
     #[error(transparent)]
     OverBudget(Box<OverBudget>),
-    /// The server is going away.
-    #[error("the server is shutting down; try again when it is back")]
+    /// The server is shutting down.
+    #[error("the server is shutting down; try again later")]
     Draining,
     /// The store failed.
-    #[error("the run could not be recorded")]
+    #[error("could not store the run")]
     Store(#[from] StoreError),
 }
 
@@ -48,7 +48,7 @@ impl From<BudgetError> for CreateError {
 }
 
 impl From<FindError> for CreateError {
-    /// Only for the run that an earlier request with the same key made: one that is not there was deleted since, and its key with it.
+    /// For the lookup of the run that an earlier request with the same key created: if it is gone, it was deleted together with its key.
     fn from(error: FindError) -> Self {
         match error {
             FindError::NotFound(_) => Self::KeyReused,
@@ -60,68 +60,68 @@ impl From<FindError> for CreateError {
 /// Why a run was not found.
 #[derive(Debug, thiserror::Error)]
 pub enum FindError {
-    /// There is none, or it is somebody else's, which is the same to the caller.
-    #[error("there is no run {0}")]
+    /// The run does not exist, or belongs to another user; callers cannot tell which.
+    #[error("run {0} not found")]
     NotFound(RunId),
     /// The store failed.
-    #[error("the run could not be read")]
+    #[error("could not read the run")]
     Store(#[from] StoreError),
 }
 
 /// Why a session was not found.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
-    /// There is none, or it is somebody else's.
-    #[error("there is no session {0}")]
+    /// The session does not exist, or belongs to another user.
+    #[error("session {0} not found")]
     NotFound(SessionId),
     /// The store failed.
-    #[error("the session could not be read")]
+    #[error("could not read the session")]
     Store(#[from] StoreError),
 }
 
-/// Why an answer did not reach the agent.
+/// Why an answer was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum AnswerError {
     /// The run was not found.
     #[error(transparent)]
     Find(#[from] FindError),
-    /// The run has ended, and with it whatever it asked.
-    #[error("run {0} has ended: nothing waits for an answer any more")]
+    /// The run has ended, and its requests are closed.
+    #[error("run {0} has ended; its requests are closed")]
     Ended(RunId),
-    /// It does not fit, or could not be recorded.
+    /// The answer is invalid or could not be stored.
     #[error(transparent)]
-    Not(#[from] AnswerRejected),
+    Rejected(#[from] AnswerRejected),
 }
 
-/// Why a message did not reach the agent.
+/// Why a message was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum MessageError {
     /// The run was not found.
     #[error(transparent)]
     Find(#[from] FindError),
-    /// There is nothing in it.
-    #[error("there is nothing to say: it is empty, or contains a NUL character")]
-    Empty,
-    /// The budget of the run's owner is used up for the day.
+    /// The text is empty or contains a NUL character.
+    #[error("text is empty or contains a NUL character")]
+    InvalidText,
+    /// The daily budget of the run's owner is used up.
     #[error(transparent)]
     OverBudget(Box<OverBudget>),
-    /// The agent takes a prompt and nothing else.
-    #[error("agent {0} takes no further messages; go on in a new run with the session's id")]
+    /// The agent accepts no further messages.
+    #[error("agent {0} does not support further messages; create a new run in the same session")]
     NotSupported(String),
-    /// The run takes no more; its session goes on.
-    #[error("run {run} has ended; go on with a new run whose metadata has session_id {session}")]
+    /// The run has ended.
+    #[error("run {run} has ended; continue with a new run with session_id {session} in metadata")]
     Ended {
-        /// The run.
+        /// ID of the run.
         run: RunId,
-        /// Its session.
+        /// Its session, in which a new run can continue.
         session: SessionId,
     },
-    /// The key was used before for another request.
-    #[error("this Idempotency-Key was used before, for another request; take a new key for a new request")]
+    /// The idempotency key was used for a different request.
+    #[error("this Idempotency-Key was already used for a different request; use a new key")]
     KeyReused,
-    /// As many wait as may, or it could not be recorded.
+    /// The message queue is full, or the message could not be stored.
     #[error(transparent)]
-    Not(#[from] MessageRejected),
+    Rejected(#[from] MessageRejected),
 }
 
 impl From<BudgetError> for MessageError {
@@ -136,10 +136,10 @@ impl From<BudgetError> for MessageError {
 /// Why a run was not deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum DeleteError {
-    /// It was not found.
+    /// The run was not found.
     #[error(transparent)]
     Find(#[from] FindError),
-    /// It has not ended.
+    /// The run has not ended.
     #[error("run {0} has not ended; cancel it first")]
-    Alive(RunId),
+    Live(RunId),
 }

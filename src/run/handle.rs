@@ -1,4 +1,4 @@
-//! The way to a live run.
+//! The handle of a live run.
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -8,10 +8,10 @@ use super::state::StopReason;
 use super::store::{Idempotency, StoreError};
 use crate::types::{Answer, MessageMode, RunStatus, SessionId};
 
-/// Commands that may wait for a run's driver.
-const COMMANDS: usize = 16;
+/// Maximum number of commands queued for a driver. Senders wait when it is full.
+const COMMAND_CAPACITY: usize = 16;
 
-/// Talks to the driver of one run. Dropping it changes nothing: the run belongs to the server, not to whoever asked for it.
+/// Sends commands to the driver of one run and observes its status. Dropping it has no effect on the run.
 #[derive(Clone, Debug)]
 pub(super) struct RunHandle {
     pub(super) session: SessionId,
@@ -28,110 +28,110 @@ pub(super) enum Command {
     Message { text: String, mode: MessageMode, idempotency: Option<Idempotency>, reply: oneshot::Sender<Result<(), MessageRejected>> },
 }
 
-/// Why an answer did not reach the agent.
+/// Why an answer was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerRejected {
-    /// It does not fit what was asked.
+    /// The answer does not match the request.
     #[error(transparent)]
     Bad(#[from] BadAnswer),
-    /// It could not be recorded.
-    #[error("the answer could not be recorded")]
+    /// The answer could not be stored.
+    #[error("could not store the answer")]
     Store(#[from] StoreError),
 }
 
-/// Why a message did not reach the agent.
+/// Why a message was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MessageRejected {
-    /// The run has ended, or is about to.
-    #[error("the run takes no more messages")]
+    /// The run has ended or is finishing.
+    #[error("the run accepts no more messages")]
     Ended,
-    /// As many wait as may.
-    #[error("{0} messages are waiting already")]
+    /// The run's message queue is full; contains the limit.
+    #[error("the run's message queue is full ({0} messages); try again later")]
     TooMany(usize),
-    /// It could not be recorded.
-    #[error("the message could not be recorded")]
+    /// The message could not be stored.
+    #[error("could not store the message")]
     Store(#[from] StoreError),
 }
 
-/// The driver's end.
+/// The driver's side: receives commands and publishes the status.
 #[derive(Debug)]
 pub(super) struct Inbox {
     pub(super) commands: mpsc::Receiver<Command>,
     status: watch::Sender<RunStatus>,
     changes: ChangeNotifier,
-    /// The state was entered anew, and what goes with that is not written yet.
+    /// Whether a published status is not yet in the run's row.
     unwritten: bool,
 }
 
-/// The two ends of the way to a run, whose changes are told by `changes`.
-pub(super) fn link(session: SessionId, agent_type: String, changes: ChangeNotifier) -> (RunHandle, Inbox) {
-    let (commands, inbox) = mpsc::channel(COMMANDS);
-    let (status, seen) = watch::channel(RunStatus::Queued);
-    (RunHandle { session, agent_type, commands, status: seen }, Inbox { commands: inbox, status, changes, unwritten: false })
+/// Creates a handle and the driver's side of it. Status changes are reported to `changes`.
+pub(super) fn channel(session: SessionId, agent_type: String, changes: ChangeNotifier) -> (RunHandle, Inbox) {
+    let (commands, inbox) = mpsc::channel(COMMAND_CAPACITY);
+    let (status, observer) = watch::channel(RunStatus::Queued);
+    (RunHandle { session, agent_type, commands, status: observer }, Inbox { commands: inbox, status, changes, unwritten: false })
 }
 
 impl Inbox {
-    /// Shows where the run stands now.
-    pub(super) fn show(&mut self, status: RunStatus) {
+    /// Publishes a status that is not stored yet.
+    pub(super) fn publish(&mut self, status: RunStatus) {
         self.unwritten = true;
         if self.status.send_replace(status) != status {
             self.changes.notify();
         }
     }
 
-    /// What goes with the last change of state is on disk: the run is told once more, as its row now has it.
-    pub(super) fn written(&mut self) {
+    /// Reports that the published status is stored: subscribers that read the row now see it.
+    pub(super) fn confirm_written(&mut self) {
         if std::mem::take(&mut self.unwritten) {
             self.changes.notify();
         }
     }
 
-    /// The run has ended, and its end is on disk.
-    pub(super) fn ended(&self, status: RunStatus) {
+    /// Publishes the final status, after the run's end is stored.
+    pub(super) fn publish_end(&self, status: RunStatus) {
         self.status.send_replace(status);
         self.changes.notify();
     }
 }
 
 impl RunHandle {
-    /// Asks the run to stop. A run that has just ended does not mind.
+    /// Requests a stop. Has no effect if the run has ended.
     pub(super) async fn stop(&self, reason: StopReason) {
         let _ = self.commands.send(Command::Stop(reason)).await;
     }
 
-    /// The open requests; none where the run has just ended.
+    /// The open requests; empty if the run has ended.
     pub(super) async fn requests(&self) -> Vec<RequestView> {
-        self.ask(Command::Requests).await.unwrap_or_default()
+        self.call(Command::Requests).await.unwrap_or_default()
     }
 
-    /// Answers a request. `None` if the run has just ended.
+    /// Answers a request. `None` if the run has ended.
     pub(super) async fn answer(&self, request: String, answer: Answer) -> Option<Result<(), AnswerRejected>> {
-        self.ask(|reply| Command::Answer { request, answer, reply }).await
+        self.call(|reply| Command::Answer { request, answer, reply }).await
     }
 
     pub(super) async fn message(&self, text: String, mode: MessageMode, idempotency: Option<Idempotency>) -> Result<(), MessageRejected> {
-        self.ask(|reply| Command::Message { text, mode, idempotency, reply }).await.unwrap_or(Err(MessageRejected::Ended))
+        self.call(|reply| Command::Message { text, mode, idempotency, reply }).await.unwrap_or(Err(MessageRejected::Ended))
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
-        let (reply, answered) = oneshot::channel();
+    async fn call<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+        let (reply, response) = oneshot::channel();
         self.commands.send(command(reply)).await.ok()?;
-        answered.await.ok()
+        response.await.ok()
     }
 
     pub(super) fn status(&self) -> RunStatus {
         *self.status.borrow()
     }
 
-    /// Waits until nothing more is written about the run.
-    pub(super) async fn over(&self) {
+    /// Waits until the run has ended and its driver is gone.
+    pub(super) async fn ended(&self) {
         let mut status = self.status.clone();
-        // An error means that the driver has gone, which is the end as well.
+        // An error means that the driver is gone.
         let _ = status.wait_for(|status| status.is_ended()).await;
         while status.changed().await.is_ok() {}
     }
 
-    /// Waits until the run has begun to stop, or has ended.
+    /// Waits until the run is stopping or has ended.
     pub(super) async fn stopping(&self) {
         let mut status = self.status.clone();
         let _ = status.wait_for(|status| status.is_ended() || *status == RunStatus::Stopping).await;

@@ -3,6 +3,7 @@
 mod admission;
 mod budgets;
 mod completions;
+mod config;
 mod driver;
 mod errors;
 pub mod events;
@@ -25,15 +26,16 @@ mod workspace;
 
 pub use crate::agent::{AgentReport, AgentSummary};
 pub use budgets::{BudgetError, BudgetState, OverBudget, Portion};
+pub use config::RunConfig;
 pub use errors::{AnswerError, CreateError, DeleteError, FindError, MessageError, SessionError};
 pub use feed::{BadCursor, Feed, FeedCursor, FeedEvent, FeedItem};
 pub use handle::{AnswerRejected, MessageRejected};
-pub use manager::{IdempotencyKey, RunManager, RunSettings};
+pub use manager::{IdempotencyKey, RunManager};
 pub use policy::{BadRule, Rule};
 pub use recovery::Recovered;
 pub use request::{BadRun, DEFAULT_TIMEOUT, MAX_TIMEOUT, NewRun, OnBusy};
 pub use requests::{BadAnswer, RequestKind, RequestView};
-pub use retention::{Keep, Retention, RetentionReport};
+pub use retention::{Retention, RetentionPolicy, RetentionReport};
 pub use state::{Input, InvalidTransition, Outcome, RunState, StopReason};
 pub use view::{RunEnd, RunView, SessionView};
 pub use webhooks::{BadSecret, BadWebhook, Guard, SigningSecret, WebhookRequest, WebhookRules, WebhookSettings};

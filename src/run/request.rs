@@ -1,4 +1,4 @@
-//! What a caller may ask of a new run, and the check that makes a [`RunSpec`] of it.
+//! Validation of a new run: turns a caller's [`NewRun`] into a [`RunSpec`].
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,211 +6,209 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::driver::RunSecrets;
+use super::config::RunConfig;
 use super::policy::{BadRule, Rule};
+use super::run_secrets::RunSecrets;
 use super::store::{NewWebhook, SessionRecord};
-use super::webhooks::{BadWebhook, WebhookRequest, WebhookRules};
-use super::workspace::{Chooser, WorkspaceError, Workspaces};
+use super::webhooks::{BadWebhook, WebhookRequest};
+use super::workspace::{Requester, WorkspaceError, Workspaces};
 use crate::agent::flags::BadArgs;
 use crate::agent::{Agents, Capabilities};
 use crate::types::{Caller, McpServer, McpTransport, PermissionMode, RuleSpec, RunId, RunSpec, SessionId, TraceParent};
 
-/// The agent of a run that names none.
+/// Default of `agent_type`.
 const DEFAULT_AGENT: &str = "claude_code";
-/// Most permission rules of a run.
+/// Maximum number of permission rules per run.
 const MAX_RULES: usize = 256;
-/// Most variables of a run.
-const MAX_ENV: usize = 64;
-/// Longest value of a variable, in bytes.
+/// Maximum number of environment variables per run.
+const MAX_ENV_VARS: usize = 64;
+/// Maximum length of an environment variable's value, in bytes.
 const MAX_ENV_VALUE: usize = 32 * 1024;
 
 /// Default of `timeout_secs`.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(5);
-/// Longest `timeout_secs` and `idle_timeout_secs`: a week.
+/// Maximum of `timeout_secs` and `idle_timeout_secs`: one week.
 pub const MAX_TIMEOUT: Duration = Duration::from_hours(7 * 24);
-/// Most labels of a run.
+/// Maximum number of labels per run.
 const MAX_LABELS: usize = 32;
-/// Longest name and value of a label, in bytes.
-const MAX_LABEL: usize = 256;
-/// Longest name of a model, in bytes.
-const MAX_MODEL: usize = 128;
+/// Maximum length of a label's name and of its value, in bytes.
+const MAX_LABEL_BYTES: usize = 256;
+/// Maximum length of a model name, in bytes.
+const MAX_MODEL_BYTES: usize = 128;
 
-/// A new run as the caller words it. Nothing in it has been checked.
+/// A new run as requested by the caller, not validated.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NewRun {
-    /// Which agent; `None` for the session's, or else for Claude Code.
+    /// The agent; default: the session's agent, or Claude Code in a new session.
     pub agent_type: Option<String>,
-    /// What it is to do.
+    /// The prompt.
     pub prompt: String,
-    /// Where; `None` for the session's folder, or else for a fresh one.
+    /// The working directory; default: the session's, or a fresh one in a new session.
     pub working_dir: Option<PathBuf>,
-    /// The conversation to go on with; `None` for a new one.
+    /// The session to continue; `None` for a new one.
     pub session: Option<SessionId>,
-    /// What to do if that conversation has a live run.
+    /// What to do if the session has a live run.
     pub on_busy: OnBusy,
-    /// Which model; `None` for the agent's own choice.
+    /// The model; `None` for the agent's default.
     pub model: Option<String>,
-    /// Further command-line elements.
+    /// Additional command-line arguments.
     pub extra_args: Vec<String>,
     /// Who decides on permissions.
     pub permission_mode: PermissionMode,
-    /// Rules that count before the mode, but after the operator's.
+    /// Rules that precede the mode and follow the operator's rules.
     pub permission_rules: Vec<RuleSpec>,
-    /// Variables for the agent's environment.
+    /// Additional environment variables for the agent.
     pub env: BTreeMap<String, String>,
     /// MCP servers for the agent.
     pub mcp_servers: Vec<McpServer>,
-    /// Wall-clock limit; `None` for 300 s.
+    /// Time limit of the run; `None` for [`DEFAULT_TIMEOUT`].
     pub timeout: Option<Duration>,
-    /// Limit of silence; `None` for none.
+    /// Time limit without output; `None` for no limit.
     pub idle_timeout: Option<Duration>,
-    /// The caller's own marks.
+    /// Labels for filtering.
     pub labels: BTreeMap<String, String>,
-    /// The span of the caller's own trace that the run belongs to.
+    /// The caller's span, which becomes the parent of the run's span.
     pub trace_parent: Option<TraceParent>,
-    /// Where its events are sent, beside the operator's own place.
+    /// A webhook in addition to the operator's.
     pub webhook: Option<WebhookRequest>,
-    /// Whether the caller is on this machine.
-    pub from_this_machine: bool,
-    /// Whether a default password is enough to speak for the caller, so that an agent could answer its own requests.
+    /// Whether the request comes from this machine.
+    pub is_local: bool,
+    /// Whether a default password suffices to act as the caller, so that an agent could answer its own requests.
     pub default_passwords: bool,
 }
 
-/// What a new run does if its session has a live one.
+/// What to do if the session already has a live run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnBusy {
-    /// It waits until that has ended.
+    /// Wait until that run has ended.
     #[default]
     Queue,
-    /// It is refused.
+    /// Reject the request with 409.
     Reject,
-    /// That one is cancelled, and this one follows.
+    /// Cancel that run and start this one next.
     Interrupt,
 }
 
-/// What is wrong with a [`NewRun`]. Nothing was made or started.
+/// Why a [`NewRun`] is invalid. Nothing was created or started.
 #[derive(Debug, thiserror::Error)]
 pub enum BadRun {
-    /// There is nothing to do.
-    #[error("there is nothing to do: it is empty")]
+    /// The prompt is empty.
+    #[error("prompt is empty")]
     PromptEmpty,
-    /// A text that no program's input can carry.
-    #[error("it contains a NUL character, which agents do not take; leave it out")]
+    /// The prompt contains a NUL character.
+    #[error("prompt contains a NUL character, which agents do not accept")]
     PromptNul,
-    /// No such agent.
-    #[error("there is no agent {name:?}; there are: {known}")]
+    /// The agent does not exist.
+    #[error("agent {name:?} not found; available agents: {known}")]
     UnknownAgent {
-        /// What was asked for.
+        /// The requested agent.
         name: String,
-        /// The names there are.
+        /// The available agents.
         known: String,
     },
-    /// Not the name of a model.
-    #[error("not the name of a model: at most {MAX_MODEL} of letters, digits and . _ : / @ + [ ] -, the first a letter or digit")]
+    /// The model name is invalid.
+    #[error(
+        "invalid model name: expected at most {MAX_MODEL_BYTES} letters, digits and . _ : / @ + [ ] -, starting with a letter or digit"
+    )]
     Model,
-    /// Arguments that nobody may use.
+    /// Arguments that are not permitted.
     #[error("{0}")]
     Args(#[from] BadArgs),
-    /// Arguments that only an admin may use.
-    #[error("only an admin may use {}: it can widen what the agent may do", flags.join(", "))]
+    /// Arguments that only admins may use.
+    #[error("{} can extend the agent's permissions and requires an admin", flags.join(", "))]
     ArgsNeedAdmin {
         /// The flags.
         flags: Vec<String>,
     },
-    /// A folder that cannot be worked in.
+    /// The working directory cannot be used.
     #[error("{0}")]
     WorkingDir(#[from] WorkspaceError),
-    /// A time limit outside of what is possible.
-    #[error("must be from 1 to {} seconds", MAX_TIMEOUT.as_secs())]
+    /// A time limit is out of range.
+    #[error("must be between 1 and {} seconds", MAX_TIMEOUT.as_secs())]
     Timeout {
-        /// The field's name.
+        /// Name of the field.
         field: &'static str,
     },
-    /// The session is another agent's.
-    #[error("this session is one of {0}; leave agent_type out or give that")]
+    /// The session uses another agent.
+    #[error("the session uses agent {0}; omit agent_type or set it to {0}")]
     SessionAgent(String),
-    /// The session works in another folder.
-    #[error("this session works in another folder; leave working_dir out or give that")]
-    SessionFolder,
-    /// The agent cannot continue a conversation.
-    #[error("agent {0} cannot continue a session; start a new one")]
+    /// The session uses another working directory.
+    #[error("the session uses another directory; omit working_dir or set it to the session's")]
+    SessionDirectory,
+    /// The agent cannot continue a session.
+    #[error("agent {0} cannot continue a session; omit session_id")]
     CannotResume(String),
-    /// The agent uses its tools without asking.
-    #[error("agent {agent} uses its tools without asking, so permission_mode can only be auto and there can be no rules")]
+    /// The agent does not ask for permissions.
+    #[error("agent {agent} does not ask for permissions; use permission_mode auto without permission_rules")]
     CannotAsk {
-        /// The agent.
+        /// Name of the agent.
         agent: String,
     },
-    /// The agent has no way to be given MCP servers.
-    #[error("agent {0} takes no MCP servers")]
+    /// The agent does not support MCP servers.
+    #[error("agent {0} does not support MCP servers")]
     NoMcpServers(String),
-    /// Something that only an admin may ask for.
-    #[error("only an admin may set it: it makes the agent run other programs")]
+    /// MCP servers require an admin.
+    #[error("mcp_servers makes the agent run other programs and requires an admin")]
     McpServersNeedAdmin,
-    /// An MCP server that cannot be given to an agent.
+    /// An MCP server is invalid.
     #[error("MCP server {name:?}: {problem}")]
     McpServer {
-        /// Its name.
+        /// Name of the server.
         name: String,
-        /// What is wrong.
+        /// Why it is invalid.
         problem: &'static str,
     },
-    /// A variable that this caller may not set.
-    #[error("the variable {0} is not one that you may set; the operator lists those in OPENRUNNER_RUN_ENV")]
+    /// The caller may not set this variable.
+    #[error("variable {0} is not allowed; the operator can allow it in OPENRUNNER_RUN_ENV")]
     EnvNotAllowed(String),
-    /// Something that is no variable.
-    #[error("{0:?} is no variable: at most 64 of them, names of letters, digits and _, values without NUL and of at most 32 KiB")]
+    /// A variable is invalid, or there are too many.
+    #[error("invalid variable {0:?}: expected at most 64 variables, names of letters, digits and _, values of at most 32 KiB without NUL")]
     Env(String),
-    /// A permission rule that is none.
+    /// A permission rule is invalid.
     #[error("rule {number}: {problem}")]
     Rule {
-        /// Which one, from 1.
+        /// Position of the rule, from 1.
         number: usize,
-        /// What is wrong with it.
+        /// Why it is invalid.
         problem: BadRule,
     },
-    /// More rules than can be judged in a moment.
-    #[error("at most {MAX_RULES} rules")]
+    /// There are too many permission rules.
+    #[error("too many rules; the maximum is {MAX_RULES}")]
     TooManyRules,
-    /// Labels that are too many or too long.
-    #[error("at most {MAX_LABELS} labels, each name and value at most {MAX_LABEL} bytes, and no name empty")]
+    /// There are too many labels, or one is empty or too long.
+    #[error("invalid labels: expected at most {MAX_LABELS}, with non-empty names, and names and values of at most {MAX_LABEL_BYTES} bytes")]
     Labels,
-    /// A place that nothing can be sent to.
+    /// The webhook is invalid.
     #[error("{0}")]
     Webhook(#[from] BadWebhook),
 }
 
-/// What a checked request comes to.
+/// A validated request.
 pub(super) struct Checked {
     pub(super) spec: RunSpec,
-    /// What in it widens what the agent may do.
+    /// Fields and arguments that extend the agent's permissions.
     pub(super) widened: Vec<String>,
-    /// The run's own rules.
     pub(super) rules: Vec<Rule>,
-    pub(super) private: RunSecrets,
-    /// Where its events are sent.
+    pub(super) secrets: RunSecrets,
     pub(super) webhooks: Vec<NewWebhook>,
 }
 
-/// What a request is checked against.
-pub(super) struct Checks<'a> {
+/// What a request is validated against.
+pub(super) struct ValidationContext<'a> {
     pub(super) agents: &'a Agents,
     pub(super) workspaces: &'a Workspaces,
-    /// Variables that users may set.
-    pub(super) user_env: &'a [String],
-    /// Where events may be sent.
-    pub(super) webhooks: &'a WebhookRules,
+    pub(super) config: &'a RunConfig,
 }
 
-/// Checks `new` and makes the run's working folder if that is missing.
-pub(super) fn check(
+/// Validates `new` and creates the run's working directory if it does not exist.
+pub(super) fn validate(
     new: NewRun,
     id: RunId,
     caller: &Caller,
     session: Option<&SessionRecord>,
     capabilities: Capabilities,
-    checks: &Checks<'_>,
+    context: &ValidationContext<'_>,
 ) -> Result<Checked, BadRun> {
     if new.prompt.trim().is_empty() {
         return Err(BadRun::PromptEmpty);
@@ -218,49 +216,50 @@ pub(super) fn check(
     if new.prompt.contains('\0') {
         return Err(BadRun::PromptNul);
     }
-    let agent_type = agent_of(&new, session).to_owned();
-    if !checks.agents.contains(&agent_type) {
-        return Err(BadRun::UnknownAgent { name: agent_type, known: checks.agents.names().collect::<Vec<_>>().join(", ") });
+    let agent_type = agent_type_of(&new, session).to_owned();
+    if !context.agents.contains(&agent_type) {
+        return Err(BadRun::UnknownAgent { name: agent_type, known: context.agents.names().collect::<Vec<_>>().join(", ") });
     }
     if let Some(session) = session {
-        fits_session(&agent_type, new.working_dir.as_deref(), session, capabilities)?;
+        check_session(&agent_type, new.working_dir.as_deref(), session, capabilities)?;
     }
-    if new.model.as_deref().is_some_and(|model| !is_model(model)) {
+    if new.model.as_deref().is_some_and(|model| !is_valid_model(model)) {
         return Err(BadRun::Model);
     }
-    let mut widened = checks.agents.judge_args(&agent_type, &new.extra_args)?.0;
+    let mut widened = context.agents.judge_args(&agent_type, &new.extra_args)?.0;
     if !widened.is_empty() && !caller.is_admin() {
         return Err(BadRun::ArgsNeedAdmin { flags: widened });
     }
     if (new.permission_mode != PermissionMode::Auto || !new.permission_rules.is_empty()) && !capabilities.permissions {
         return Err(BadRun::CannotAsk { agent: agent_type });
     }
-    let rules = rules_of(&new.permission_rules)?;
-    check_env(&new.env, caller, checks.user_env)?;
+    let rules = parse_rules(&new.permission_rules)?;
+    check_env(&new.env, caller, &context.config.user_env)?;
     if !new.mcp_servers.is_empty() {
         check_mcp_servers(&new.mcp_servers, &agent_type, caller, capabilities)?;
         widened.push("mcp_servers".to_owned());
     }
-    let possible = |limit: Duration| !limit.is_zero() && limit <= MAX_TIMEOUT;
-    if !new.timeout.is_none_or(possible) {
+    let is_valid = |limit: Duration| !limit.is_zero() && limit <= MAX_TIMEOUT;
+    if !new.timeout.is_none_or(is_valid) {
         return Err(BadRun::Timeout { field: "timeout_secs" });
     }
-    if !new.idle_timeout.is_none_or(possible) {
+    if !new.idle_timeout.is_none_or(is_valid) {
         return Err(BadRun::Timeout { field: "idle_timeout_secs" });
     }
-    let label_fits = |(name, value): (&String, &String)| !name.is_empty() && name.len() <= MAX_LABEL && value.len() <= MAX_LABEL;
-    if new.labels.len() > MAX_LABELS || !new.labels.iter().all(label_fits) {
+    let label_is_valid =
+        |(name, value): (&String, &String)| !name.is_empty() && name.len() <= MAX_LABEL_BYTES && value.len() <= MAX_LABEL_BYTES;
+    if new.labels.len() > MAX_LABELS || !new.labels.iter().all(label_is_valid) {
         return Err(BadRun::Labels);
     }
-    let webhooks = checks.webhooks.places(new.webhook)?;
-    // Last, since it may make a folder.
+    let webhooks = context.config.webhooks.places(new.webhook)?;
+    // Last, because it may create a directory.
     let working_dir = match (session, &new.working_dir) {
         (Some(session), _) => {
-            checks.workspaces.check_again(&session.working_dir, caller.is_admin())?;
+            context.workspaces.recheck(&session.working_dir, caller.is_admin())?;
             session.working_dir.clone()
         }
-        (None, Some(wanted)) => checks.workspaces.check(wanted, Chooser { admin: caller.is_admin(), local: new.from_this_machine })?,
-        (None, None) => checks.workspaces.fresh(id)?,
+        (None, Some(path)) => context.workspaces.resolve(path, Requester { is_admin: caller.is_admin(), is_local: new.is_local })?,
+        (None, None) => context.workspaces.create_fresh(id)?,
     };
     let spec = RunSpec {
         agent_type,
@@ -277,36 +276,35 @@ pub(super) fn check(
         labels: new.labels,
         trace_parent: new.trace_parent,
     };
-    Ok(Checked { spec, widened, rules, private: RunSecrets { env: new.env, mcp_servers: new.mcp_servers }, webhooks })
+    Ok(Checked { spec, widened, rules, secrets: RunSecrets { env: new.env, mcp_servers: new.mcp_servers }, webhooks })
 }
 
-/// Whether a request asks for something that not every agent can do. Only then are the capabilities looked at.
-pub(super) fn relies_on_capabilities(new: &NewRun) -> bool {
+/// Whether the request uses a feature that not every agent supports. Only then are the agent's capabilities needed.
+pub(super) fn needs_capabilities(new: &NewRun) -> bool {
     new.session.is_some() || new.permission_mode != PermissionMode::Auto || !new.permission_rules.is_empty() || !new.mcp_servers.is_empty()
 }
 
-/// The agent that a request means.
-pub(super) fn agent_of<'a>(new: &'a NewRun, session: Option<&'a SessionRecord>) -> &'a str {
+/// The agent of a request, with defaults applied.
+pub(super) fn agent_type_of<'a>(new: &'a NewRun, session: Option<&'a SessionRecord>) -> &'a str {
     new.agent_type.as_deref().or(session.map(|session| session.agent_type.as_str())).unwrap_or(DEFAULT_AGENT)
 }
 
-fn fits_session(agent_type: &str, folder: Option<&Path>, session: &SessionRecord, capabilities: Capabilities) -> Result<(), BadRun> {
+fn check_session(agent_type: &str, working_dir: Option<&Path>, session: &SessionRecord, capabilities: Capabilities) -> Result<(), BadRun> {
     if agent_type != session.agent_type {
         return Err(BadRun::SessionAgent(session.agent_type.clone()));
     }
     if !capabilities.resume {
         return Err(BadRun::CannotResume(agent_type.to_owned()));
     }
-    // Agents keep their conversations by folder: OpenCode hangs when it is to continue one from another (recorded).
-    if folder
-        .is_some_and(|folder| folder != session.working_dir && !folder.canonicalize().is_ok_and(|folder| folder == session.working_dir))
-    {
-        return Err(BadRun::SessionFolder);
+    // Agents store conversations by directory: OpenCode hangs if it is to continue one from another directory (recorded).
+    let is_same = |path: &Path| path == session.working_dir || path.canonicalize().is_ok_and(|path| path == session.working_dir);
+    if !working_dir.is_none_or(is_same) {
+        return Err(BadRun::SessionDirectory);
     }
     Ok(())
 }
 
-fn rules_of(specs: &[RuleSpec]) -> Result<Vec<Rule>, BadRun> {
+fn parse_rules(specs: &[RuleSpec]) -> Result<Vec<Rule>, BadRun> {
     if specs.len() > MAX_RULES {
         return Err(BadRun::TooManyRules);
     }
@@ -315,13 +313,13 @@ fn rules_of(specs: &[RuleSpec]) -> Result<Vec<Rule>, BadRun> {
 }
 
 fn check_env(env: &BTreeMap<String, String>, caller: &Caller, user_env: &[String]) -> Result<(), BadRun> {
-    if env.len() > MAX_ENV {
+    if env.len() > MAX_ENV_VARS {
         return Err(BadRun::Env(format!("{} variables", env.len())));
     }
     for (name, value) in env {
-        let first_is_plain = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
-        let is_name = first_is_plain && name.len() <= 128 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        if !is_name || value.contains('\0') || value.len() > MAX_ENV_VALUE {
+        let starts_valid = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+        let is_valid_name = starts_valid && name.len() <= 128 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if !is_valid_name || value.contains('\0') || value.len() > MAX_ENV_VALUE {
             return Err(BadRun::Env(name.clone()));
         }
         let may_set = caller.is_admin() || user_env.contains(name);
@@ -336,26 +334,26 @@ fn check_mcp_servers(servers: &[McpServer], agent: &str, caller: &Caller, capabi
     if !capabilities.mcp_servers {
         return Err(BadRun::NoMcpServers(agent.to_owned()));
     }
-    // S4 of the threat model: what they are is code that the agent's account runs.
+    // Rule S4: an MCP server is code that runs under the agent's account.
     if !caller.is_admin() {
         return Err(BadRun::McpServersNeedAdmin);
     }
     let mut seen = std::collections::BTreeSet::new();
     for server in servers {
-        let bad = |problem| Err(BadRun::McpServer { name: server.name.clone(), problem });
-        let is_name = !server.name.is_empty()
+        let invalid = |problem| Err(BadRun::McpServer { name: server.name.clone(), problem });
+        let is_valid_name = !server.name.is_empty()
             && server.name.len() <= 64
             && server.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
-        if !is_name {
-            return bad("the name must be 1 to 64 of letters, digits, _ and -");
+        if !is_valid_name {
+            return invalid("the name must consist of 1 to 64 letters, digits, _ and -");
         }
         if !seen.insert(&server.name) {
-            return bad("the name is there twice");
+            return invalid("the name is used twice");
         }
         match &server.transport {
-            McpTransport::Stdio { command, .. } if command.is_empty() => return bad("command is empty"),
+            McpTransport::Stdio { command, .. } if command.is_empty() => return invalid("command is empty"),
             McpTransport::Http { url, .. } if !(url.starts_with("http://") || url.starts_with("https://")) => {
-                return bad("url must begin with http:// or https://");
+                return invalid("url must start with http:// or https://");
             }
             McpTransport::Stdio { .. } | McpTransport::Http { .. } => {}
         }
@@ -363,24 +361,26 @@ fn check_mcp_servers(servers: &[McpServer], agent: &str, caller: &Caller, capabi
     Ok(())
 }
 
-/// S3 of the threat model: a model's name can never be read as a flag, a path upwards or two words.
-fn is_model(text: &str) -> bool {
-    let first_is_plain = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+/// Rule S3: a model name cannot be taken for a flag, a parent path or two arguments.
+fn is_valid_model(text: &str) -> bool {
+    let starts_valid = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/@+[]-".contains(&byte);
-    first_is_plain && text.len() <= MAX_MODEL && text.bytes().all(allowed)
+    starts_valid && text.len() <= MAX_MODEL_BYTES && text.bytes().all(allowed)
 }
 
 #[cfg(test)]
 mod tests {
+    //! Rules: S3.
+
     use super::*;
 
     #[test]
-    fn s3_a_models_name_can_never_be_a_flag() {
+    fn a_model_name_cannot_be_a_flag() {
         for good in ["opus", "claude-opus-4-5[1m]", "openrouter/anthropic/claude:beta", "gpt-5.5", "o3", "accounts/x@y+z"] {
-            assert!(is_model(good), "{good}");
+            assert!(is_valid_model(good), "{good}");
         }
         for bad in ["", "-m", "--model", "a b", "a\n", "a\0", "ä", "$(x)", "a;b", "=x", &"x".repeat(129)] {
-            assert!(!is_model(bad), "{bad}");
+            assert!(!is_valid_model(bad), "{bad}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What an agent has asked and nobody has answered yet. Pure: no I/O, and the clock is the caller's.
+//! The open requests of a run: permission requests and questions without an answer. Pure: no I/O; the caller passes the time.
 
 use std::collections::BTreeSet;
 
@@ -10,67 +10,67 @@ use utoipa::ToSchema;
 use crate::redact::Secrets;
 use crate::types::{Answer, DecidedBy, Decision, Question, StreamEvent, Timestamp, ToolKind};
 
-/// An open request, as clients see it.
+/// A permission request or question that the agent is waiting on.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[schema(as = OpenRequest)]
 pub struct RequestView {
-    /// Its id, for the answer.
+    /// ID of the request, used to answer it.
     pub id: String,
-    /// What is asked.
+    /// The content of the request.
     #[serde(flatten)]
-    pub asks: RequestKind,
-    /// When it was asked.
+    pub kind: RequestKind,
+    /// When the request was opened.
     pub created_at: Timestamp,
-    /// When it is answered by itself: denied, or told that nobody is there.
+    /// When the request expires: a permission request is then denied, a question gets empty answers.
     pub expires_at: Timestamp,
 }
 
-/// What is asked.
+/// The content of a request.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum RequestKind {
-    /// Whether a tool may be used. Answered with a decision.
+    /// A request for permission to use a tool. Answered with `decision`.
     Permission {
-        /// The tool call that waits.
+        /// ID of the tool call that needs permission.
         #[serde(skip_serializing_if = "Option::is_none")]
         tool_call_id: Option<String>,
-        /// The agent's name of the tool.
+        /// Name of the tool, as the agent reports it.
         tool: String,
-        /// What sort of tool it is.
+        /// Kind of tool.
         kind: ToolKind,
-        /// Exactly what will run if it is allowed.
+        /// Complete input of the tool call, as it will run if allowed.
         input: Value,
-        /// The answers that the agent takes.
+        /// Decisions that the agent accepts.
         options: Vec<Decision>,
     },
-    /// Something that only a person knows. Answered with answers.
+    /// Questions to the user. Answered with `answers`.
     Question {
-        /// What is asked.
+        /// The questions.
         questions: Vec<Question>,
     },
 }
 
-/// Why an answer is none.
+/// Why an answer was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadAnswer {
-    /// The run never asked that.
-    #[error("the run has no request {0:?}")]
+    /// The run has no request with this id.
+    #[error("request {0:?} not found")]
     Unknown(String),
-    /// Somebody or something was quicker.
-    #[error("request {0:?} was answered already")]
-    AnsweredAlready(String),
-    /// A decision where answers are wanted, or the other way round.
-    #[error("request {id:?} wants {wanted}")]
+    /// The request has been answered, by a client, a rule or a timeout.
+    #[error("request {0:?} has already been answered")]
+    AlreadyAnswered(String),
+    /// A decision for a question, or answers for a permission request.
+    #[error("request {id:?} requires `{expected}`")]
     WrongKind {
-        /// The request.
+        /// ID of the request.
         id: String,
-        /// What it wants.
-        wanted: &'static str,
+        /// The required field.
+        expected: &'static str,
     },
-    /// Not one of the answers that the agent takes.
-    #[error("the agent does not take this decision; it takes: {0}")]
+    /// A decision that the agent does not accept; contains those that it accepts.
+    #[error("the agent does not accept this decision; use one of: {0}")]
     UnknownOption(String),
-    /// Not one list of answers for each question, or several answers where one is wanted.
+    /// Not one list of answers per question, or several answers to a single-choice question.
     #[error("{0}")]
     WrongCount(String),
 }
@@ -79,7 +79,7 @@ pub enum BadAnswer {
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     open: Vec<(RequestView, Instant)>,
-    /// Every request that was answered. Ids are short, and a run has few of them.
+    /// IDs of all closed requests. IDs are short, and a run has few requests.
     answered: BTreeSet<String>,
 }
 
@@ -88,8 +88,8 @@ impl Requests {
         self.open.push((request, deadline));
     }
 
-    /// Remembers a request that was answered at once.
-    pub(super) fn answered_at_once(&mut self, id: String) {
+    /// Records a request that was answered without having been open.
+    pub(super) fn mark_answered(&mut self, id: String) {
         self.answered.insert(id);
     }
 
@@ -97,62 +97,62 @@ impl Requests {
         self.open.iter().map(|(request, _)| request.clone()).collect()
     }
 
-    /// Whether `answer` is one for the request `id`.
+    /// Validates `answer` for the request `id`.
     pub(super) fn check(&self, id: &str, answer: &Answer) -> Result<(), BadAnswer> {
         let Some((request, _)) = self.open.iter().find(|(request, _)| request.id == id) else {
             let id = id.to_owned();
-            return Err(if self.answered.contains(&id) { BadAnswer::AnsweredAlready(id) } else { BadAnswer::Unknown(id) });
+            return Err(if self.answered.contains(&id) { BadAnswer::AlreadyAnswered(id) } else { BadAnswer::Unknown(id) });
         };
-        match (&request.asks, answer) {
+        match (&request.kind, answer) {
             (RequestKind::Permission { options, .. }, Answer::Permission { decision, .. }) if options.contains(decision) => Ok(()),
             (RequestKind::Permission { options, .. }, Answer::Permission { .. }) => {
                 Err(BadAnswer::UnknownOption(options.iter().map(|option| option.as_str()).collect::<Vec<_>>().join(", ")))
             }
             (RequestKind::Question { questions }, Answer::Question { answers }) => {
                 if questions.len() != answers.len() {
-                    return Err(BadAnswer::WrongCount(format!("there are {} questions and {} answers", questions.len(), answers.len())));
+                    return Err(BadAnswer::WrongCount(format!("expected {} answers, got {}", questions.len(), answers.len())));
                 }
                 let too_many = questions.iter().zip(answers).position(|(question, given)| !question.multiple && given.len() > 1);
-                too_many.map_or(Ok(()), |at| Err(BadAnswer::WrongCount(format!("question {} takes one answer", at + 1))))
+                too_many.map_or(Ok(()), |index| Err(BadAnswer::WrongCount(format!("question {} accepts only one answer", index + 1))))
             }
-            (RequestKind::Permission { .. }, _) => Err(BadAnswer::WrongKind { id: id.to_owned(), wanted: "a decision" }),
-            (RequestKind::Question { .. }, _) => Err(BadAnswer::WrongKind { id: id.to_owned(), wanted: "answers" }),
+            (RequestKind::Permission { .. }, _) => Err(BadAnswer::WrongKind { id: id.to_owned(), expected: "decision" }),
+            (RequestKind::Question { .. }, _) => Err(BadAnswer::WrongKind { id: id.to_owned(), expected: "answers" }),
         }
     }
 
-    /// Takes a request from the open ones. `false` if it is not among them: it was answered before, or never asked.
+    /// Closes an open request. Returns `false` if it is not open: already answered, or unknown.
     pub(super) fn close(&mut self, id: &str) -> bool {
-        let Some(at) = self.open.iter().position(|(request, _)| request.id == id) else { return false };
-        let (request, _) = self.open.remove(at);
+        let Some(index) = self.open.iter().position(|(request, _)| request.id == id) else { return false };
+        let (request, _) = self.open.remove(index);
         self.answered.insert(request.id);
         true
     }
 
-    /// When the next request is answered by itself.
+    /// When the next request expires.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.open.iter().map(|(_, deadline)| *deadline).min()
     }
 
-    /// When the last of the open requests is answered by itself.
+    /// When the last open request expires.
     pub(super) fn last_deadline(&self) -> Option<Instant> {
         self.open.iter().map(|(_, deadline)| *deadline).max()
     }
 
-    /// Requests whose time is over, each with the answer that it then has.
+    /// The requests that have expired at `now`, each with its default answer.
     pub(super) fn expired(&self, now: Instant) -> Vec<(String, Answer)> {
-        let over = self.open.iter().filter(|(_, deadline)| *deadline <= now);
-        over.map(|(request, _)| (request.id.clone(), request.asks.unanswered("nobody answered in time"))).collect()
+        let expired = self.open.iter().filter(|(_, deadline)| *deadline <= now);
+        expired.map(|(request, _)| (request.id.clone(), request.kind.default_answer("no answer in time"))).collect()
     }
 
-    /// All open requests, each with the answer that it has when the run ends.
-    pub(super) fn void(&mut self) -> Vec<(String, Answer)> {
+    /// Closes all requests because the run ends. Returns them with their default answers.
+    pub(super) fn close_all(&mut self) -> Vec<(String, Answer)> {
         let open = std::mem::take(&mut self.open);
-        open.into_iter().map(|(request, _)| (request.id, request.asks.unanswered("the run has ended"))).collect()
+        open.into_iter().map(|(request, _)| (request.id, request.kind.default_answer("the run has ended"))).collect()
     }
 }
 
 impl RequestKind {
-    /// Hides secrets in what is shown. What runs if it is allowed is the agent's own and stays as it is.
+    /// Masks secrets in the content shown to clients. The tool call itself, which the agent keeps, is unaffected.
     pub(super) fn hide(&mut self, secrets: &Secrets) {
         match self {
             Self::Permission { input, .. } => secrets.redact_json(input),
@@ -163,16 +163,17 @@ impl RequestKind {
         }
     }
 
-    fn unanswered(&self, why: &str) -> Answer {
+    /// The answer when no user gives one: deny, or empty answers.
+    fn default_answer(&self, reason: &str) -> Answer {
         match self {
-            Self::Permission { .. } => Answer::Permission { decision: Decision::Deny, message: Some(why.to_owned()) },
+            Self::Permission { .. } => Answer::Permission { decision: Decision::Deny, message: Some(reason.to_owned()) },
             Self::Question { questions } => Answer::Question { answers: vec![Vec::new(); questions.len()] },
         }
     }
 }
 
-/// The event that tells of an answer.
-pub(super) fn resolved(id: &str, answer: &Answer, by: DecidedBy) -> StreamEvent {
+/// The event that records an answer.
+pub(super) fn resolved_event(id: &str, answer: &Answer, by: DecidedBy) -> StreamEvent {
     match answer {
         Answer::Permission { decision, message } => {
             StreamEvent::PermissionResolved { id: id.to_owned(), decision: *decision, by, reason: message.clone() }
@@ -188,20 +189,20 @@ mod tests {
     use super::*;
 
     fn permission(id: &str) -> RequestView {
-        let asks = RequestKind::Permission {
+        let kind = RequestKind::Permission {
             tool_call_id: None,
             tool: "Write".into(),
             kind: ToolKind::Edit,
             input: Value::Null,
             options: vec![Decision::AllowOnce, Decision::Deny],
         };
-        RequestView { id: id.into(), asks, created_at: Timestamp::from_millis(0), expires_at: Timestamp::from_millis(1) }
+        RequestView { id: id.into(), kind, created_at: Timestamp::from_millis(0), expires_at: Timestamp::from_millis(1) }
     }
 
     fn question(id: &str) -> RequestView {
         let one = Question { text: "which?".into(), options: vec!["a".into()], multiple: false };
         let several = Question { multiple: true, ..one.clone() };
-        RequestView { asks: RequestKind::Question { questions: vec![one, several] }, ..permission(id) }
+        RequestView { kind: RequestKind::Question { questions: vec![one, several] }, ..permission(id) }
     }
 
     fn allow() -> Answer {
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_must_fit_what_was_asked() {
+    fn an_answer_must_match_its_request() {
         let mut requests = Requests::default();
         let now = Instant::now();
         requests.open(permission("p"), now);
@@ -221,19 +222,19 @@ mod tests {
         assert_eq!(requests.check("p", &allow()), Ok(()));
         let always = Answer::Permission { decision: Decision::AllowAlways, message: None };
         assert_eq!(requests.check("p", &always), Err(BadAnswer::UnknownOption("allow_once, deny".into())));
-        assert!(matches!(requests.check("p", &answers(&[])), Err(BadAnswer::WrongKind { wanted: "a decision", .. })));
-        assert!(matches!(requests.check("q", &allow()), Err(BadAnswer::WrongKind { wanted: "answers", .. })));
+        assert!(matches!(requests.check("p", &answers(&[])), Err(BadAnswer::WrongKind { expected: "decision", .. })));
+        assert!(matches!(requests.check("q", &allow()), Err(BadAnswer::WrongKind { expected: "answers", .. })));
         assert_eq!(requests.check("q", &answers(&[&["free text"], &["a", "b"]])), Ok(()));
         assert!(matches!(requests.check("q", &answers(&[&["a"]])), Err(BadAnswer::WrongCount(_))));
         assert!(matches!(requests.check("q", &answers(&[&["a", "b"], &[]])), Err(BadAnswer::WrongCount(_))));
         assert!(matches!(requests.check("x", &allow()), Err(BadAnswer::Unknown(_))));
         assert!(requests.close("p"));
-        assert!(matches!(requests.check("p", &allow()), Err(BadAnswer::AnsweredAlready(_))));
+        assert!(matches!(requests.check("p", &allow()), Err(BadAnswer::AlreadyAnswered(_))));
     }
 
     #[derive(Clone, Debug)]
     enum Step {
-        Ask(u8),
+        Open(u8),
         Answer(u8),
         Withdraw(u8),
         Expire,
@@ -242,7 +243,7 @@ mod tests {
 
     fn any_step() -> impl Strategy<Value = Step> {
         prop_oneof![
-            (0_u8..6).prop_map(Step::Ask),
+            (0_u8..6).prop_map(Step::Open),
             (0_u8..6).prop_map(Step::Answer),
             (0_u8..6).prop_map(Step::Withdraw),
             Just(Step::Expire),
@@ -252,19 +253,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_request_is_resolved_once_whatever_comes_when(steps in proptest::collection::vec(any_step(), 0..40)) {
+        fn every_request_is_resolved_exactly_once_in_any_order_of_steps(steps in proptest::collection::vec(any_step(), 0..40)) {
             let mut requests = Requests::default();
             let now = Instant::now();
-            let (mut asked, mut resolved) = (Vec::new(), Vec::new());
+            let (mut opened, mut resolved) = (Vec::new(), Vec::new());
             for step in steps.into_iter().chain([Step::End]) {
                 match step {
-                    Step::Ask(id) => {
-                        let id = format!("{id}-{}", asked.len());
+                    Step::Open(id) => {
+                        let id = format!("{id}-{}", opened.len());
                         requests.open(permission(&id), now);
-                        asked.push(id);
+                        opened.push(id);
                     }
                     Step::Answer(which) | Step::Withdraw(which) => {
-                        let Some(id) = asked.get(usize::from(which)).cloned() else { continue };
+                        let Some(id) = opened.get(usize::from(which)).cloned() else { continue };
                         let open = requests.check(&id, &allow()).is_ok();
                         prop_assert_eq!(requests.close(&id), open);
                         if open { resolved.push(id); }
@@ -275,12 +276,12 @@ mod tests {
                             resolved.push(id);
                         }
                     }
-                    Step::End => resolved.extend(requests.void().into_iter().map(|(id, _)| id)),
+                    Step::End => resolved.extend(requests.close_all().into_iter().map(|(id, _)| id)),
                 }
             }
             resolved.sort();
-            asked.sort();
-            prop_assert_eq!(resolved, asked);
+            opened.sort();
+            prop_assert_eq!(resolved, opened);
             prop_assert!(requests.views().is_empty());
         }
     }

@@ -1,12 +1,11 @@
-//! Lets old runs and logs go, as the operator says how long and how much is kept.
+//! Retention: removes old conversations and trims logs when the store grows too large.
 //!
 //! ```text
-//! by age    conversations of which every run ended long enough ago: events, rows, agents' output, fresh workspaces
-//! by size   the logs of the runs that ended first, and their agents' output; a run's row and the end of its log stay
+//! by age    conversations whose last run ended long enough ago: events, rows, agent output, fresh workspaces
+//! by size   logs and agent output of the runs that ended first; a run's row and the end of its log stay
 //! ```
-//! Both go in small steps with pauses between them, since each step is the writer's, whom live runs wait for. What a step takes from the
-//! store and leaves on disk is written down with it, so a server that dies in the middle leaves nothing behind that the next one does
-//! not find.
+//! Both work in small steps with pauses in between, because each step occupies the writer, on which live runs wait. A step records in
+//! the same transaction which directories it leaves on disk, so after a crash the next server removes them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,163 +14,165 @@ use super::manager::RunManager;
 use super::store::{RetentionStore, Step, StoreError};
 use crate::types::{Clock, Timestamp};
 
-/// How often it is looked whether something is old or too much.
-const EVERY: Duration = Duration::from_mins(1);
+/// Time between two sweeps.
+const INTERVAL: Duration = Duration::from_mins(1);
 
-/// Bytes of events that one step removes, about: some milliseconds of the writer's time.
-const STEP: usize = 1024 * 1024;
+/// Bytes of events that one step removes, approximately: a few milliseconds of the writer's time.
+const STEP_BYTES: usize = 1024 * 1024;
 
-/// How long the writer is left alone after a step that was long.
+/// Pause after a large step, in which the writer serves live runs.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Runs after which it is left alone, however short their steps were.
-const RUNS: u64 = 32;
+/// Number of removed or trimmed runs after which a pause is made even if the steps were small.
+const RUNS_PER_PAUSE: u64 = 32;
 
-/// Folders that are removed before they are forgotten together.
-const FOLDERS: usize = 64;
+/// Number of directories removed before their entries are deleted together.
+const REMOVAL_BATCH: usize = 64;
 
-/// Free space in the file that is worth giving back to the disk where nothing was removed just now: an earlier server may not have come
-/// to it.
-const MUCH: u64 = 64 * 1024 * 1024;
+/// Free space in the database file above which a sweep shrinks the file even if it removed nothing itself: an earlier server may have
+/// stopped before shrinking.
+const SHRINK_ABOVE: u64 = 64 * 1024 * 1024;
 
-/// What is kept. Without a bound, everything is.
+/// What is kept. The default keeps everything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Keep {
-    /// How long a conversation is kept after its last run's end.
-    pub age: Option<Duration>,
-    /// How many bytes the store may take before the oldest logs are cut.
-    pub bytes: Option<u64>,
+pub struct RetentionPolicy {
+    /// How long a conversation is kept after its last run ended; `None` for no limit.
+    pub max_age: Option<Duration>,
+    /// Size of the store in bytes above which the oldest logs are trimmed; `None` for no limit.
+    pub max_bytes: Option<u64>,
 }
 
-impl Keep {
-    /// The moment before which a conversation must have ended to be old.
-    pub fn since(&self, now: Timestamp) -> Option<Timestamp> {
-        let age = i64::try_from(self.age?.as_millis()).unwrap_or(i64::MAX);
+impl RetentionPolicy {
+    /// Conversations that ended before this time are expired; `None` if nothing expires.
+    pub fn cutoff(&self, now: Timestamp) -> Option<Timestamp> {
+        let age = i64::try_from(self.max_age?.as_millis()).unwrap_or(i64::MAX);
         Some(Timestamp::from_millis(now.as_millis().saturating_sub(age)))
     }
 }
 
-/// What one look has come to.
+/// What one sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RetentionReport {
-    /// Runs that were removed since they were old.
+    /// Number of runs removed because of their age.
     pub removed: u64,
-    /// Runs whose logs were cut for want of room.
-    pub cut: u64,
-    /// Bytes of events that are gone.
+    /// Number of runs whose logs were trimmed because of the store's size.
+    pub trimmed: u64,
+    /// Bytes of events removed.
     pub bytes: u64,
-    /// Whether the store is larger than it may be all the same: nothing is left that can be cut.
-    pub stuck: bool,
+    /// Whether the store is still larger than allowed because no log is left to trim.
+    pub over_limit: bool,
 }
 
-/// Looks after one store.
+/// Enforces the retention policy of one store.
 pub struct Retention {
     runs: RunManager,
     store: Arc<dyn RetentionStore>,
     clock: Arc<dyn Clock>,
-    keep: Keep,
+    policy: RetentionPolicy,
     pause: Duration,
 }
 
 impl Retention {
-    /// Keeps in `store`, which is that of `runs`, what `keep` says.
-    pub fn new(runs: RunManager, store: Arc<dyn RetentionStore>, clock: Arc<dyn Clock>, keep: Keep) -> Self {
-        Self { runs, store, clock, keep, pause: PAUSE }
+    /// Enforces the policy of `runs` on `store`, which must be the store of `runs`.
+    pub fn new(runs: RunManager, store: Arc<dyn RetentionStore>, clock: Arc<dyn Clock>) -> Self {
+        let policy = runs.inner.config.retention;
+        Self { runs, store, clock, policy, pause: PAUSE }
     }
 
-    /// Looks now and every minute. May be dropped at any time: the next server goes on where this one was.
-    pub async fn keep_on(&self) {
-        let mut was_stuck = false;
+    /// Sweeps now and then every minute, forever. Dropping the future is safe at any point: the next server continues the work.
+    pub async fn run(&self) {
+        let mut was_over_limit = false;
         loop {
-            match self.look().await {
-                Ok(RetentionReport { removed, cut, bytes, stuck }) => {
-                    if removed + cut + bytes > 0 {
-                        tracing::info!(removed, cut, bytes, "old runs were removed, or their logs cut");
+            match self.sweep().await {
+                Ok(RetentionReport { removed, trimmed, bytes, over_limit }) => {
+                    if removed + trimmed + bytes > 0 {
+                        tracing::info!(removed, trimmed, bytes, "removed or trimmed old runs");
                     }
-                    if stuck && !was_stuck {
-                        tracing::warn!("the store is larger than it may be, and no ended run has a log left to cut");
+                    if over_limit && !was_over_limit {
+                        tracing::warn!("store exceeds OPENRUNNER_MAX_STORE_MB, and no ended run has a log left to trim");
                     }
-                    was_stuck = stuck;
+                    was_over_limit = over_limit;
                 }
-                Err(error) => tracing::warn!(%error, "what is old cannot be removed at the moment"),
+                Err(error) => tracing::warn!(%error, "could not remove old runs; retrying in a minute"),
             }
-            tokio::time::sleep(EVERY).await;
+            tokio::time::sleep(INTERVAL).await;
         }
     }
 
-    /// Removes what is old, cuts what is too much, and gives the room back to the disk.
+    /// Removes expired conversations, trims logs while the store is too large, and returns free space to the disk.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails. What was done until then stays done.
-    pub async fn look(&self) -> Result<RetentionReport, StoreError> {
-        let mut kept = RetentionReport::default();
-        self.clear().await?;
-        if let Some(since) = self.keep.since(self.clock.now()) {
+    /// [`StoreError`] if the store fails. Completed steps are not undone.
+    pub async fn sweep(&self) -> Result<RetentionReport, StoreError> {
+        let mut report = RetentionReport::default();
+        self.remove_directories().await?;
+        if let Some(cutoff) = self.policy.cutoff(self.clock.now()) {
             loop {
-                let step = self.store.remove_oldest(since, STEP).await?;
+                let step = self.store.remove_oldest(cutoff, STEP_BYTES).await?;
                 if !step.found {
                     break;
                 }
-                self.after(step, &mut kept).await?;
+                self.complete(step, &mut report).await?;
             }
         }
-        if let Some(most) = self.keep.bytes {
-            while self.store.size().await?.used > most {
-                let step = self.store.cut_oldest(self.clock.now(), STEP).await?;
+        if let Some(max) = self.policy.max_bytes {
+            while self.store.size().await?.used > max {
+                let step = self.store.cut_oldest(self.clock.now(), STEP_BYTES).await?;
                 if !step.found {
-                    kept.stuck = true;
+                    report.over_limit = true;
                     break;
                 }
-                self.after(step, &mut kept).await?;
+                self.complete(step, &mut report).await?;
             }
         }
-        if kept.bytes > 0 || kept.removed > 0 || self.store.size().await?.free > MUCH {
-            while self.store.shrink(STEP).await? {
+        if report.bytes > 0 || report.removed > 0 || self.store.size().await?.free > SHRINK_ABOVE {
+            while self.store.shrink(STEP_BYTES).await? {
                 tokio::time::sleep(self.pause).await;
             }
         }
-        Ok(kept)
+        Ok(report)
     }
 
-    async fn after(&self, step: Step, kept: &mut RetentionReport) -> Result<(), StoreError> {
-        kept.bytes += step.bytes;
-        kept.cut += step.cut;
-        kept.removed += step.removed.len() as u64;
+    /// Reports a step, removes the directories it left, and pauses if it was large.
+    async fn complete(&self, step: Step, report: &mut RetentionReport) -> Result<(), StoreError> {
+        report.bytes += step.bytes;
+        report.trimmed += step.cut;
+        report.removed += step.removed.len() as u64;
         for (run, owner) in &step.removed {
             self.runs.inner.changes.notify_deleted(*run, owner);
         }
         if step.cut > 0 || !step.removed.is_empty() {
-            self.clear().await?;
+            self.remove_directories().await?;
         }
-        if step.bytes >= STEP as u64 / 4 || (kept.removed + kept.cut).is_multiple_of(RUNS) {
+        if step.bytes >= STEP_BYTES as u64 / 4 || (report.removed + report.trimmed).is_multiple_of(RUNS_PER_PAUSE) {
             tokio::time::sleep(self.pause).await;
         }
         Ok(())
     }
 
-    /// Removes the folders of which the store has said that they are to go.
-    async fn clear(&self) -> Result<(), StoreError> {
+    /// Removes the directories of runs that are already gone from the store.
+    async fn remove_directories(&self) -> Result<(), StoreError> {
         loop {
-            let pending_removals = self.store.pending_removals(FOLDERS).await?;
-            if pending_removals.is_empty() {
+            let pending = self.store.pending_removals(REMOVAL_BATCH).await?;
+            if pending.is_empty() {
                 return Ok(());
             }
-            for pending_removals in &pending_removals {
-                if pending_removals.workspace {
-                    self.runs.remove_folders(pending_removals.run).await;
+            for removal in &pending {
+                if removal.workspace {
+                    self.runs.remove_directories(removal.run).await;
                 } else {
-                    self.runs.remove_output(pending_removals.run).await;
+                    self.runs.remove_output(removal.run).await;
                 }
             }
-            // One that could not be removed has been told in the log, and would be in the way of the others for ever.
-            self.store.forget_removed(pending_removals).await?;
+            // Also forgets those that could not be removed: they are in the log, and would block the others forever.
+            self.store.forget_removed(pending).await?;
         }
     }
 }
 
 impl std::fmt::Debug for Retention {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Retention").field("keep", &self.keep).finish_non_exhaustive()
+        f.debug_struct("Retention").field("policy", &self.policy).finish_non_exhaustive()
     }
 }
 
@@ -182,35 +183,35 @@ mod tests {
     use crate::types::RunId;
 
     #[derive(Debug)]
-    struct At(i64);
+    struct FixedClock(i64);
 
-    impl Clock for At {
+    impl Clock for FixedClock {
         fn now(&self) -> Timestamp {
             Timestamp::from_millis(self.0)
         }
     }
 
-    struct Place {
-        folder: tempfile::TempDir,
+    struct Fixture {
+        dir: tempfile::TempDir,
         runs: RunManager,
     }
 
-    impl Place {
+    impl Fixture {
         fn new() -> Self {
-            let folder = tempfile::tempdir().unwrap();
-            let runs = RunManager::without_agents(folder.path());
-            Self { folder, runs }
+            let dir = tempfile::tempdir().unwrap();
+            let runs = RunManager::without_agents(dir.path());
+            Self { dir, runs }
         }
 
-        /// Retention of this store at that moment.
-        fn keeping(&self, keep: Keep, now: i64) -> Retention {
-            let store = SqliteStore::open_beside_a_server(self.folder.path()).unwrap();
-            let retention = Retention::new(self.runs.clone(), Arc::new(store), Arc::new(At(now)), keep);
-            Retention { pause: Duration::ZERO, ..retention }
+        /// Retention of this store with `policy` at the time `now`.
+        fn retention(&self, policy: RetentionPolicy, now: i64) -> Retention {
+            let store = SqliteStore::open_beside_a_server(self.dir.path()).unwrap();
+            let retention = Retention::new(self.runs.clone(), Arc::new(store), Arc::new(FixedClock(now)));
+            Retention { policy, pause: Duration::ZERO, ..retention }
         }
 
-        /// A run that ended at that moment, with a workspace and an agent's output of that many bytes, which are its log's, too.
-        async fn ended(&self, millis: i64, size: usize) -> RunId {
+        /// A run that ended at `millis` and has a workspace, agent output, and a log of `size` bytes.
+        async fn ended_run(&self, millis: i64, size: usize) -> RunId {
             use crate::run::store::contract::{done, record};
             use crate::run::store::{Chunk, RunChange};
             use crate::types::Seq;
@@ -224,68 +225,66 @@ mod tests {
             store.create_run(run.clone(), chunk(1, vec![b'x'; size]), None).await.unwrap();
             let change = RunChange { done: Some((done(), Timestamp::from_millis(millis))), ..RunChange::default() };
             store.append(run.id, chunk(2, b"{}\n".to_vec()), change).await.unwrap();
-            for folder in self.folders(run.id) {
-                std::fs::create_dir_all(&folder).unwrap();
-                std::fs::write(folder.join("out"), "x").unwrap();
+            for dir in self.directories(run.id) {
+                std::fs::create_dir_all(&dir).unwrap();
+                std::fs::write(dir.join("out"), "x").unwrap();
             }
             run.id
         }
 
-        /// The workspace of a run and the folder of its agent's output.
-        fn folders(&self, run: RunId) -> [std::path::PathBuf; 2] {
-            ["workspaces", "runs"].map(|name| self.folder.path().join(name).join(run.to_string()))
+        /// A run's workspace and the directory of its agent's output.
+        fn directories(&self, run: RunId) -> [std::path::PathBuf; 2] {
+            ["workspaces", "runs"].map(|name| self.dir.path().join(name).join(run.to_string()))
         }
 
-        fn has(&self, run: RunId) -> [bool; 2] {
-            self.folders(run).map(|folder| folder.exists())
+        fn existing(&self, run: RunId) -> [bool; 2] {
+            self.directories(run).map(|dir| dir.exists())
         }
     }
 
     const DAY: i64 = 24 * 60 * 60 * 1000;
-    const A_DAY: Keep = Keep { age: Some(Duration::from_hours(24)), bytes: None };
+    const ONE_DAY: RetentionPolicy = RetentionPolicy { max_age: Some(Duration::from_hours(24)), max_bytes: None };
 
     #[tokio::test]
-    async fn what_is_old_goes_with_all_that_is_on_disk_and_the_rest_stays() {
-        let place = Place::new();
-        let (old, young) = (place.ended(0, 1).await, place.ended(1, 1).await);
-        let kept = place.keeping(A_DAY, DAY + 1).look().await.unwrap();
-        assert_eq!((kept.removed, kept.cut, kept.stuck), (1, 0, false));
-        assert_eq!((place.has(old), place.has(young)), ([false, false], [true, true]));
-        assert!(place.runs.inner.store.run(young).await.unwrap().is_some());
-        assert_eq!(place.keeping(A_DAY, DAY + 1).look().await.unwrap(), RetentionReport::default(), "again it finds nothing");
+    async fn expired_conversations_are_removed_with_their_directories() {
+        let fixture = Fixture::new();
+        let (old, young) = (fixture.ended_run(0, 1).await, fixture.ended_run(1, 1).await);
+        let report = fixture.retention(ONE_DAY, DAY + 1).sweep().await.unwrap();
+        assert_eq!((report.removed, report.trimmed, report.over_limit), (1, 0, false));
+        assert_eq!((fixture.existing(old), fixture.existing(young)), ([false, false], [true, true]));
+        assert!(fixture.runs.inner.store.run(young).await.unwrap().is_some());
+        assert_eq!(fixture.retention(ONE_DAY, DAY + 1).sweep().await.unwrap(), RetentionReport::default(), "a second sweep finds nothing");
     }
 
     #[tokio::test]
-    async fn what_is_too_much_is_cut_oldest_first_and_workspaces_stay() {
-        let place = Place::new();
-        let (older, newer) = (place.ended(1, 2_000_000).await, place.ended(2, 2_000_000).await);
-        let keep = Keep { age: None, bytes: Some(3_000_000) };
-        let kept = place.keeping(keep, 9).look().await.unwrap();
-        assert_eq!((kept.cut, kept.bytes, kept.stuck), (1, 2_000_000, false));
-        assert_eq!((place.has(older), place.has(newer)), ([true, false], [true, true]));
-        assert!(
-            place.keeping(Keep { bytes: Some(1), ..keep }, 9).look().await.unwrap().stuck,
-            "rows and ends stay, however little is allowed"
-        );
-        assert!(place.runs.inner.store.run(older).await.unwrap().is_some());
+    async fn the_oldest_logs_are_trimmed_first_and_workspaces_stay() {
+        let fixture = Fixture::new();
+        let (older, newer) = (fixture.ended_run(1, 2_000_000).await, fixture.ended_run(2, 2_000_000).await);
+        let policy = RetentionPolicy { max_age: None, max_bytes: Some(3_000_000) };
+        let report = fixture.retention(policy, 9).sweep().await.unwrap();
+        assert_eq!((report.trimmed, report.bytes, report.over_limit), (1, 2_000_000, false));
+        assert_eq!((fixture.existing(older), fixture.existing(newer)), ([true, false], [true, true]));
+        let report = fixture.retention(RetentionPolicy { max_bytes: Some(1), ..policy }, 9).sweep().await.unwrap();
+        assert!(report.over_limit, "rows and the ends of logs stay, however small the limit is");
+        assert!(fixture.runs.inner.store.run(older).await.unwrap().is_some());
     }
 
     #[tokio::test]
-    async fn without_bounds_everything_is_kept() {
-        let place = Place::new();
-        let run = place.ended(0, 1).await;
-        assert_eq!(place.keeping(Keep::default(), 9_999 * DAY).look().await.unwrap(), RetentionReport::default());
-        assert_eq!(place.has(run), [true, true]);
+    async fn without_limits_everything_is_kept() {
+        let fixture = Fixture::new();
+        let run = fixture.ended_run(0, 1).await;
+        assert_eq!(fixture.retention(RetentionPolicy::default(), 9_999 * DAY).sweep().await.unwrap(), RetentionReport::default());
+        assert_eq!(fixture.existing(run), [true, true]);
     }
 
     #[tokio::test]
-    async fn what_a_server_that_died_did_not_come_to_goes_with_the_next_look() {
-        let place = Place::new();
-        let run = place.ended(0, 1).await;
-        let store = SqliteStore::open_beside_a_server(place.folder.path()).unwrap();
-        assert_eq!(store.remove_oldest(Timestamp::from_millis(DAY), STEP).await.unwrap().removed.len(), 1);
-        assert_eq!(place.has(run), [true, true], "it died here");
-        place.keeping(Keep::default(), 0).look().await.unwrap();
-        assert_eq!(place.has(run), [false, false]);
+    async fn directories_left_by_a_crashed_server_are_removed_by_the_next_sweep() {
+        let fixture = Fixture::new();
+        let run = fixture.ended_run(0, 1).await;
+        let store = SqliteStore::open_beside_a_server(fixture.dir.path()).unwrap();
+        assert_eq!(store.remove_oldest(Timestamp::from_millis(DAY), STEP_BYTES).await.unwrap().removed.len(), 1);
+        assert_eq!(fixture.existing(run), [true, true], "the server died here");
+        fixture.retention(RetentionPolicy::default(), 0).sweep().await.unwrap();
+        assert_eq!(fixture.existing(run), [false, false]);
     }
 }

@@ -1,31 +1,40 @@
-//! Which of the things that a run gives its agent may be secrets.
+//! The parts of a run that may be secret.
 
-use super::driver::RunSecrets;
+use std::collections::BTreeMap;
+
 use crate::redact::mcp_values;
+use crate::types::McpServer;
+
+/// Values that a run passes to its agent and that are neither stored in readable form nor shown.
+#[derive(Clone, Default)]
+pub(super) struct RunSecrets {
+    pub(super) env: BTreeMap<String, String>,
+    pub(super) mcp_servers: Vec<McpServer>,
+}
 
 impl RunSecrets {
-    /// Values that may be secrets: of variables, of MCP servers' variables and headers, and of their addresses, which can hold tokens.
+    /// The values to mask: environment variables, and the environments, headers and URLs of MCP servers (URLs can contain tokens).
     pub(super) fn values(&self) -> impl Iterator<Item = &str> {
         self.env.values().map(String::as_str).chain(mcp_values(&self.mcp_servers))
     }
 
-    /// Whether there is nothing in it.
+    /// Whether the run has no secrets.
     pub(super) fn is_empty(&self) -> bool {
         self.env.is_empty() && self.mcp_servers.is_empty()
     }
 
-    /// What a later server has to know in order to mask what the agent prints: the values, for the memory of the agent's shim. Empty
-    /// if there is nothing private.
-    pub(super) fn memo(&self) -> String {
+    /// The values in the form in which the agent's shim keeps them in memory, so that a later server can mask them in the agent's output.
+    /// Empty if there are none.
+    pub(super) fn to_memo(&self) -> String {
         if self.is_empty() {
             return String::new();
         }
-        // A list of texts can always be said in JSON.
+        // Serializing a list of strings cannot fail.
         serde_json::to_string(&self.values().collect::<Vec<_>>()).unwrap_or_default()
     }
 
-    /// The values that a memo holds; `None` if it is none.
-    pub(super) fn remembered(memo: &str) -> Option<Vec<String>> {
+    /// The values in a memo; `None` if it is invalid.
+    pub(super) fn values_from_memo(memo: &str) -> Option<Vec<String>> {
         if memo.is_empty() { Some(Vec::new()) } else { serde_json::from_str(memo).ok() }
     }
 }
@@ -33,18 +42,18 @@ impl RunSecrets {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{McpServer, McpTransport};
+    use crate::types::McpTransport;
 
     #[test]
-    fn every_value_that_a_run_gives_its_agent_may_be_a_secret() {
+    fn all_values_are_masked_also_after_a_restart() {
         let stdio = McpTransport::Stdio { command: "mcp".into(), args: vec![], env: [("A".into(), "one".into())].into() };
         let http = McpTransport::Http { url: "http://x/?t=two".into(), headers: [("Authorization".into(), "Bearer three".into())].into() };
         let mcp_servers = [stdio, http].map(|transport| McpServer { name: "s".into(), transport }).into();
-        let private = RunSecrets { env: [("B".into(), "four".into())].into(), mcp_servers };
+        let secrets = RunSecrets { env: [("B".into(), "four".into())].into(), mcp_servers };
         let values = ["four", "one", "Bearer three", "three", "http://x/?t=two"];
-        assert_eq!(private.values().collect::<Vec<_>>(), values);
-        assert_eq!(RunSecrets::remembered(&private.memo()).unwrap(), values, "a later server knows the same");
-        assert_eq!(RunSecrets::default().memo(), "");
-        assert_eq!((RunSecrets::remembered(""), RunSecrets::remembered("noise")), (Some(vec![]), None));
+        assert_eq!(secrets.values().collect::<Vec<_>>(), values);
+        assert_eq!(RunSecrets::values_from_memo(&secrets.to_memo()).unwrap(), values);
+        assert_eq!(RunSecrets::default().to_memo(), "");
+        assert_eq!((RunSecrets::values_from_memo(""), RunSecrets::values_from_memo("noise")), (Some(vec![]), None));
     }
 }

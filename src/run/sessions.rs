@@ -1,4 +1,4 @@
-//! One run of a session at a time: an agent's conversation has one end to go on from.
+//! Serializes the runs of a session: an agent's conversation can be continued by one run at a time.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -9,43 +9,43 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 use crate::types::SessionId;
 
-/// Whose turn it is in each session. First come, first served.
+/// One fair (FIFO) lock per session.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sessions {
-    turns: Arc<Mutex<HashMap<SessionId, Weak<AsyncMutex<()>>>>>,
+    locks: Arc<Mutex<HashMap<SessionId, Weak<AsyncMutex<()>>>>>,
 }
 
-/// A session's turn, given up when dropped.
+/// Exclusive use of a session, released on drop.
 pub(super) type SessionGuard = OwnedMutexGuard<()>;
 
-/// A place in a session's queue, given up when dropped: ends with the turn.
-pub(super) type Waiting = Pin<Box<dyn Future<Output = SessionGuard> + Send>>;
+/// A place in a session's queue: completes with the guard. Dropping it leaves the queue.
+pub(super) type SessionTurn = Pin<Box<dyn Future<Output = SessionGuard> + Send>>;
 
 impl Sessions {
-    /// A place in the session's queue, taken at once: those who ask later get their turn later.
-    pub(super) async fn queue(&self, session: SessionId) -> Waiting {
-        let mut turn: Waiting = Box::pin(self.line(session).lock_owned());
-        // A lock's queue is joined by asking it for the first time.
+    /// Joins the session's queue immediately: later callers get the session later.
+    pub(super) async fn queue(&self, session: SessionId) -> SessionTurn {
+        let mut turn: SessionTurn = Box::pin(self.lock(session).lock_owned());
+        // The first poll joins the lock's queue.
         match futures_util::poll!(&mut turn) {
-            Poll::Ready(turn) => Box::pin(std::future::ready(turn)),
+            Poll::Ready(guard) => Box::pin(std::future::ready(guard)),
             Poll::Pending => turn,
         }
     }
 
-    /// The session's turn if nobody has it and nobody waits for it.
-    pub(super) fn turn_now(&self, session: SessionId) -> Option<SessionGuard> {
-        self.line(session).try_lock_owned().ok()
+    /// Acquires the session if it is free and its queue is empty.
+    pub(super) fn try_acquire(&self, session: SessionId) -> Option<SessionGuard> {
+        self.lock(session).try_lock_owned().ok()
     }
 
-    fn line(&self, session: SessionId) -> Arc<AsyncMutex<()>> {
-        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(line) = turns.get(&session).and_then(Weak::upgrade) {
-            return line;
+    fn lock(&self, session: SessionId) -> Arc<AsyncMutex<()>> {
+        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lock) = locks.get(&session).and_then(Weak::upgrade) {
+            return lock;
         }
-        turns.retain(|_, line| line.strong_count() > 0); // sessions that nobody works in any more
-        let line = Arc::default();
-        turns.insert(session, Arc::downgrade(&line));
-        line
+        locks.retain(|_, lock| lock.strong_count() > 0); // drop unused sessions
+        let lock = Arc::default();
+        locks.insert(session, Arc::downgrade(&lock));
+        lock
     }
 }
 
@@ -54,27 +54,27 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_asks_first_is_first_whoever_looks_first() {
-        let (sessions, one) = (Sessions::default(), SessionId::new());
-        let turn = sessions.turn_now(one).unwrap();
-        let (first, mut second) = (sessions.queue(one).await, sessions.queue(one).await);
+    async fn the_queue_is_first_come_first_served_even_if_polled_in_another_order() {
+        let (sessions, session) = (Sessions::default(), SessionId::new());
+        let guard = sessions.try_acquire(session).unwrap();
+        let (first, mut second) = (sessions.queue(session).await, sessions.queue(session).await);
         assert!(futures_util::poll!(&mut second).is_pending());
-        drop(turn);
-        assert!(futures_util::poll!(&mut second).is_pending(), "the first one's turn, although it has not looked yet");
+        drop(guard);
+        assert!(futures_util::poll!(&mut second).is_pending(), "the first in the queue is next, although it has not been polled since");
         drop(first.await);
         second.await;
     }
 
     #[tokio::test]
-    async fn a_session_has_one_turn_at_a_time_and_leaves_nothing_behind() {
+    async fn a_session_is_held_by_one_run_and_unused_sessions_are_dropped() {
         let sessions = Sessions::default();
         let (one, other) = (SessionId::new(), SessionId::new());
-        let turn = sessions.turn_now(one).unwrap();
-        assert!(sessions.turn_now(one).is_none());
-        assert!(sessions.turn_now(other).is_some());
-        drop(turn);
+        let guard = sessions.try_acquire(one).unwrap();
+        assert!(sessions.try_acquire(one).is_none());
+        assert!(sessions.try_acquire(other).is_some());
+        drop(guard);
         drop(sessions.queue(one).await.await);
         drop(sessions.queue(other).await.await);
-        assert_eq!(sessions.turns.lock().unwrap().len(), 1, "only the last one asked for");
+        assert_eq!(sessions.locks.lock().unwrap().len(), 1, "only the last one used");
     }
 }

@@ -1,4 +1,4 @@
-//! Where an agent may work: checks a wanted folder, or makes a fresh one (S6 of the threat model).
+//! Working directories: checks a requested one, or creates a fresh one (rule S6).
 
 use std::fs::DirBuilder;
 use std::io;
@@ -8,88 +8,86 @@ use std::path::{Component, Path, PathBuf};
 use crate::process::is_resource_exhausted;
 use crate::types::RunId;
 
-/// The operator's rules for working folders.
+/// The operator's restrictions on working directories.
 #[derive(Clone, Debug)]
 pub(super) struct Workspaces {
-    /// Our own folder, canonical: never a working folder, but for the fresh ones that we make in it.
+    /// The server's data directory, canonical. Never a working directory, except for the fresh ones created in it.
     data_dir: PathBuf,
-    /// Where working folders may be; empty for anywhere.
+    /// Directories that contain every permitted working directory; empty for no restriction.
     roots: Vec<PathBuf>,
-    /// Where those of users who are no admins must be as well; empty for no further bound.
+    /// Further restriction for non-admins; empty for none.
     user_roots: Vec<PathBuf>,
 }
 
-/// Who wants to work in a folder.
+/// The user who requests a working directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Chooser {
-    /// Whether it is an admin.
-    pub(super) admin: bool,
-    /// Whether they are on this machine.
-    pub(super) local: bool,
+pub(super) struct Requester {
+    /// Whether the user is an admin.
+    pub(super) is_admin: bool,
+    /// Whether the request comes from this machine.
+    pub(super) is_local: bool,
 }
 
-/// Why a folder cannot be worked in.
+/// Why a directory cannot be used as a working directory.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkspaceError {
-    /// It begins somewhere else than at the root, or holds `..`.
-    #[error("it must be an absolute path without `..`, such as /home/me/project")]
+    /// The path is relative or contains `..`.
+    #[error("must be an absolute path without `..`, such as /home/me/project")]
     NotAbsolute,
-    /// It is not there, and neither is the folder that it would be made in.
-    #[error("it does not exist, and neither does the folder above it; make that one first")]
-    NotThere,
-    /// It is something else.
-    #[error("it is not a folder")]
-    NotAFolder,
-    /// The operator's roots leave it out.
-    #[error(
-        "it is outside of the folders that this server may work in (OPENRUNNER_WORKSPACE_ROOTS, and for users OPENRUNNER_USER_WORKSPACE_ROOTS)"
-    )]
+    /// Neither the directory nor its parent exists.
+    #[error("neither the directory nor its parent exists; create the parent first")]
+    NotFound,
+    /// The path is not a directory.
+    #[error("not a directory")]
+    NotADirectory,
+    /// The directory is outside the permitted roots.
+    #[error("outside the permitted directories (OPENRUNNER_WORKSPACE_ROOTS, for non-admins also OPENRUNNER_USER_WORKSPACE_ROOTS)")]
     OutsideRoots,
-    /// It is the server's own.
-    #[error("it lies in the server's own data folder")]
-    InDataFolder,
-    /// Folders of one's own choice are for users on the server's machine unless roots are set.
+    /// The directory is inside the server's data directory.
+    #[error("inside the server's data directory")]
+    InDataDirectory,
+    /// Remote users may choose a directory only if the operator has set roots.
     #[error(
-        "a folder can be chosen only by users on the server's own machine; leave it out to get a fresh one, or let the operator set OPENRUNNER_WORKSPACE_ROOTS"
+        "remote users cannot choose a directory; omit working_dir to get a fresh one, or ask the operator to set OPENRUNNER_WORKSPACE_ROOTS"
     )]
-    NotFromAfar,
-    /// There is no room on the disk, or there are no descriptors.
-    #[error("the server cannot make or open it at the moment: {0}")]
-    Short(#[source] io::Error),
-    /// The system says no.
-    #[error("the server cannot use it; its log tells why")]
+    NotLocal,
+    /// The disk is full, or there are no free descriptors.
+    #[error("the server is out of disk space or file descriptors: {0}")]
+    Exhausted(#[source] io::Error),
+    /// Another system error.
+    #[error("the server cannot use this directory; see the server's log")]
     Io(#[source] io::Error),
 }
 
 impl Workspaces {
-    /// Rules for a server with this data folder, these roots for everybody, and these for users who are no admins.
+    /// Creates the `workspaces` directory in `data_dir`. `roots` apply to all users, `user_roots` also to non-admins.
     ///
     /// # Errors
-    /// If a root is not there, since a mistyped root would shut everybody out, or the workspaces' folder cannot be made.
+    /// If a root does not exist (a typo would otherwise lock all users out), or the `workspaces` directory cannot be created.
     pub(super) fn new(data_dir: &Path, roots: &[PathBuf], user_roots: &[PathBuf]) -> io::Result<Self> {
         let data_dir = data_dir.canonicalize()?;
-        make_private(&data_dir.join("workspaces"))?;
-        let named =
+        create_private(&data_dir.join("workspaces"))?;
+        let resolve =
             |root: &PathBuf| root.canonicalize().map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", root.display())));
         let (roots, user_roots) =
-            (roots.iter().map(named).collect::<io::Result<_>>()?, user_roots.iter().map(named).collect::<io::Result<_>>()?);
+            (roots.iter().map(resolve).collect::<io::Result<_>>()?, user_roots.iter().map(resolve).collect::<io::Result<_>>()?);
         Ok(Self { data_dir, roots, user_roots })
     }
 
-    /// A fresh folder for one run.
+    /// Creates a fresh directory for one run.
     ///
     /// # Errors
-    /// [`WorkspaceError::Io`] if it cannot be made.
-    pub(super) fn fresh(&self, run: RunId) -> Result<PathBuf, WorkspaceError> {
+    /// [`WorkspaceError::Exhausted`] or [`WorkspaceError::Io`] if it cannot be created.
+    pub(super) fn create_fresh(&self, run: RunId) -> Result<PathBuf, WorkspaceError> {
         let path = self.data_dir.join("workspaces").join(run.to_string());
-        make_private(&path).map_err(refused)?;
-        can_be_opened(path)
+        create_private(&path).map_err(classify)?;
+        check_openable(path)
     }
 
-    /// Removes the fresh folder of a run, if it had one. Links in it are removed, not followed.
+    /// Removes the fresh directory of a run, if it had one. Symbolic links in it are removed, not followed.
     ///
     /// # Errors
-    /// If something in it cannot be removed.
+    /// If an entry cannot be removed.
     pub(super) fn remove_fresh(&self, run: RunId) -> io::Result<()> {
         match std::fs::remove_dir_all(self.data_dir.join("workspaces").join(run.to_string())) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -97,199 +95,204 @@ impl Workspaces {
         }
     }
 
-    /// Checks a wanted folder, makes it if only its last part is missing, and gives its one true path.
+    /// Checks a requested directory, creates it if only its last component is missing, and returns its canonical path.
     ///
     /// # Errors
     /// [`WorkspaceError`], by cause.
-    pub(super) fn check(&self, wanted: &Path, chooser: Chooser) -> Result<PathBuf, WorkspaceError> {
-        if !wanted.is_absolute() || wanted.components().any(|part| part == Component::ParentDir) {
+    pub(super) fn resolve(&self, requested: &Path, requester: Requester) -> Result<PathBuf, WorkspaceError> {
+        if !requested.is_absolute() || requested.components().any(|component| component == Component::ParentDir) {
             return Err(WorkspaceError::NotAbsolute);
         }
-        if !chooser.local && self.bounds(chooser.admin).all(<[PathBuf]>::is_empty) {
-            return Err(WorkspaceError::NotFromAfar);
+        if !requester.is_local && self.roots_for(requester.is_admin).all(<[PathBuf]>::is_empty) {
+            return Err(WorkspaceError::NotLocal);
         }
-        match wanted.canonicalize() {
+        match requested.canonicalize() {
             Ok(path) => {
-                self.allowed(&path, chooser.admin)?;
-                if path.is_dir() { can_be_opened(path) } else { Err(WorkspaceError::NotAFolder) }
+                self.check_allowed(&path, requester.is_admin)?;
+                if path.is_dir() { check_openable(path) } else { Err(WorkspaceError::NotADirectory) }
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.make(wanted, chooser.admin),
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(WorkspaceError::NotAFolder),
-            Err(error) => Err(refused(error)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.create(requested, requester.is_admin),
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(WorkspaceError::NotADirectory),
+            Err(error) => Err(classify(error)),
         }
     }
 
-    /// Judges the folder of a conversation that goes on: the operator may have drawn the bounds closer since it began. What it was made of,
-    /// a folder of its own or one that somebody on this machine has chosen, does not count again.
+    /// Checks the directory of a session that is continued: the operator may have changed the roots since it was created. Whether the
+    /// user is local is not checked again.
     ///
     /// # Errors
-    /// [`WorkspaceError`] if the bounds leave it out now.
-    pub(super) fn check_again(&self, working_dir: &Path, admin: bool) -> Result<(), WorkspaceError> {
-        if working_dir.starts_with(self.data_dir.join("workspaces")) { Ok(()) } else { self.allowed(working_dir, admin) }
+    /// [`WorkspaceError`] if the current roots exclude it.
+    pub(super) fn recheck(&self, working_dir: &Path, is_admin: bool) -> Result<(), WorkspaceError> {
+        if working_dir.starts_with(self.data_dir.join("workspaces")) { Ok(()) } else { self.check_allowed(working_dir, is_admin) }
     }
 
-    /// Makes the last part of a path whose other parts are there.
-    fn make(&self, wanted: &Path, admin: bool) -> Result<PathBuf, WorkspaceError> {
-        let (Some(above), Some(name)) = (wanted.parent(), wanted.file_name()) else { return Err(WorkspaceError::NotThere) };
-        let path = above.canonicalize().map_err(|_| WorkspaceError::NotThere)?.join(name);
-        self.allowed(&path, admin)?;
+    /// Creates the last component of a path whose parent exists.
+    fn create(&self, requested: &Path, is_admin: bool) -> Result<PathBuf, WorkspaceError> {
+        let (Some(parent), Some(name)) = (requested.parent(), requested.file_name()) else { return Err(WorkspaceError::NotFound) };
+        let path = parent.canonicalize().map_err(|_| WorkspaceError::NotFound)?.join(name);
+        self.check_allowed(&path, is_admin)?;
         match std::fs::create_dir(&path) {
             Ok(()) => Ok(path),
-            // A link that leads nowhere, or somebody was quicker: what it is now has to be judged from the start, but only once.
+            // A dangling symbolic link, or a race: check again what is there now, but only once.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let path = wanted.canonicalize().map_err(refused)?;
-                self.allowed(&path, admin)?;
-                if path.is_dir() { can_be_opened(path) } else { Err(WorkspaceError::NotAFolder) }
+                let path = requested.canonicalize().map_err(classify)?;
+                self.check_allowed(&path, is_admin)?;
+                if path.is_dir() { check_openable(path) } else { Err(WorkspaceError::NotADirectory) }
             }
-            Err(error) => Err(refused(error)),
+            Err(error) => Err(classify(error)),
         }
     }
 
-    /// Judges a path without links, by its parts: `/home/me2` is not inside `/home/me`.
-    fn allowed(&self, path: &Path, admin: bool) -> Result<(), WorkspaceError> {
+    /// Checks a canonical path by its components: `/home/me2` is not inside `/home/me`.
+    fn check_allowed(&self, path: &Path, is_admin: bool) -> Result<(), WorkspaceError> {
         if path.starts_with(&self.data_dir) {
-            return Err(WorkspaceError::InDataFolder);
+            return Err(WorkspaceError::InDataDirectory);
         }
-        let holds = |roots: &[PathBuf]| roots.is_empty() || roots.iter().any(|root| path.starts_with(root));
-        if self.bounds(admin).all(holds) { Ok(()) } else { Err(WorkspaceError::OutsideRoots) }
+        let contains = |roots: &[PathBuf]| roots.is_empty() || roots.iter().any(|root| path.starts_with(root));
+        if self.roots_for(is_admin).all(contains) { Ok(()) } else { Err(WorkspaceError::OutsideRoots) }
     }
 
-    /// The lists of roots that count for somebody. A folder must lie in each list that is not empty.
-    fn bounds(&self, admin: bool) -> impl Iterator<Item = &[PathBuf]> {
-        let further = if admin { &[][..] } else { &self.user_roots[..] };
-        [&self.roots[..], further].into_iter()
+    /// The lists of roots that apply to a user. A directory must be inside a root of each list that is not empty.
+    fn roots_for(&self, is_admin: bool) -> impl Iterator<Item = &[PathBuf]> {
+        let user_roots = if is_admin { &[][..] } else { &self.user_roots[..] };
+        [&self.roots[..], user_roots].into_iter()
     }
 }
 
-/// A run opens its folder when it begins. One that cannot be opened now is refused now, and so is new work when there are no
-/// descriptors.
-fn can_be_opened(path: PathBuf) -> Result<PathBuf, WorkspaceError> {
-    std::fs::File::open(&path).map(|_opened| path).map_err(refused)
+/// Opens the directory once, so that an inaccessible directory or a lack of descriptors is reported when the run is created and not when
+/// it starts.
+fn check_openable(path: PathBuf) -> Result<PathBuf, WorkspaceError> {
+    std::fs::File::open(&path).map(|_file| path).map_err(classify)
 }
 
-/// What the system's no means.
-fn refused(error: io::Error) -> WorkspaceError {
-    if is_resource_exhausted(&error) { WorkspaceError::Short(error) } else { WorkspaceError::Io(error) }
+/// Distinguishes a lack of resources from other errors.
+fn classify(error: io::Error) -> WorkspaceError {
+    if is_resource_exhausted(&error) { WorkspaceError::Exhausted(error) } else { WorkspaceError::Io(error) }
 }
 
-fn make_private(path: &Path) -> io::Result<()> {
+fn create_private(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 #[cfg(test)]
 mod tests {
+    //! Rules: S6.
+
     use std::os::unix::fs::symlink;
 
     use super::*;
 
-    struct Place {
-        _folder: tempfile::TempDir,
+    struct Fixture {
+        _dir: tempfile::TempDir,
         path: PathBuf,
     }
 
-    fn place() -> Place {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().canonicalize().unwrap();
+    fn fixture() -> Fixture {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().canonicalize().unwrap();
         for name in ["data", "root", "root2", "other"] {
             std::fs::create_dir(path.join(name)).unwrap();
         }
-        Place { _folder: folder, path }
+        Fixture { _dir: dir, path }
     }
 
-    impl Place {
-        fn rules(&self, roots: &[&str]) -> Workspaces {
+    impl Fixture {
+        fn workspaces(&self, roots: &[&str]) -> Workspaces {
             let roots: Vec<PathBuf> = roots.iter().map(|root| self.path.join(root)).collect();
             Workspaces::new(&self.path.join("data"), &roots, &[]).unwrap()
         }
     }
 
-    const HERE: Chooser = Chooser { admin: false, local: true };
-    const AFAR: Chooser = Chooser { admin: false, local: false };
+    const LOCAL: Requester = Requester { is_admin: false, is_local: true };
+    const REMOTE: Requester = Requester { is_admin: false, is_local: false };
 
     #[test]
-    fn s6_a_folder_is_made_if_the_one_above_it_is_there() {
-        let place = place();
-        let rules = place.rules(&[]);
-        let wanted = place.path.join("other/new");
-        assert_eq!(rules.check(&wanted, HERE).unwrap(), wanted);
-        assert!(wanted.is_dir());
-        assert!(matches!(rules.check(&place.path.join("no/where"), HERE), Err(WorkspaceError::NotThere)));
+    fn a_missing_directory_is_created_if_its_parent_exists() {
+        let fixture = fixture();
+        let workspaces = fixture.workspaces(&[]);
+        let requested = fixture.path.join("other/new");
+        assert_eq!(workspaces.resolve(&requested, LOCAL).unwrap(), requested);
+        assert!(requested.is_dir());
+        assert!(matches!(workspaces.resolve(&fixture.path.join("no/where"), LOCAL), Err(WorkspaceError::NotFound)));
     }
 
     #[test]
-    fn s6_only_absolute_folders_are_taken() {
-        let place = place();
-        let rules = place.rules(&[]);
-        std::fs::write(place.path.join("file"), "").unwrap();
-        for wrong in ["relative", "", "./x"] {
-            assert!(matches!(rules.check(Path::new(wrong), HERE), Err(WorkspaceError::NotAbsolute)), "{wrong}");
+    fn only_absolute_paths_to_directories_are_accepted() {
+        let fixture = fixture();
+        let workspaces = fixture.workspaces(&[]);
+        std::fs::write(fixture.path.join("file"), "").unwrap();
+        for invalid in ["relative", "", "./x"] {
+            assert!(matches!(workspaces.resolve(Path::new(invalid), LOCAL), Err(WorkspaceError::NotAbsolute)), "{invalid}");
         }
-        assert!(matches!(rules.check(&place.path.join("root/../data"), HERE), Err(WorkspaceError::NotAbsolute)));
-        assert!(matches!(rules.check(&place.path.join("file"), HERE), Err(WorkspaceError::NotAFolder)));
-        assert!(matches!(rules.check(&place.path.join("file/inner"), HERE), Err(WorkspaceError::NotAFolder)));
+        assert!(matches!(workspaces.resolve(&fixture.path.join("root/../data"), LOCAL), Err(WorkspaceError::NotAbsolute)));
+        assert!(matches!(workspaces.resolve(&fixture.path.join("file"), LOCAL), Err(WorkspaceError::NotADirectory)));
+        assert!(matches!(workspaces.resolve(&fixture.path.join("file/inner"), LOCAL), Err(WorkspaceError::NotADirectory)));
     }
 
     #[test]
-    fn s6_our_own_data_is_never_a_working_folder_not_even_by_a_link() {
-        let place = place();
-        let rules = place.rules(&[]);
-        symlink(place.path.join("data"), place.path.join("other/link")).unwrap();
-        for wrong in ["data", "data/new", "data/workspaces", "other/link", "other/link/new"] {
-            assert!(matches!(rules.check(&place.path.join(wrong), HERE), Err(WorkspaceError::InDataFolder)), "{wrong}");
+    fn the_data_directory_is_rejected_also_behind_a_symbolic_link() {
+        let fixture = fixture();
+        let workspaces = fixture.workspaces(&[]);
+        symlink(fixture.path.join("data"), fixture.path.join("other/link")).unwrap();
+        for invalid in ["data", "data/new", "data/workspaces", "other/link", "other/link/new"] {
+            assert!(matches!(workspaces.resolve(&fixture.path.join(invalid), LOCAL), Err(WorkspaceError::InDataDirectory)), "{invalid}");
         }
-        assert!(rules.fresh(RunId::new()).unwrap().starts_with(place.path.join("data/workspaces")));
+        assert!(workspaces.create_fresh(RunId::new()).unwrap().starts_with(fixture.path.join("data/workspaces")));
     }
 
     #[test]
-    fn s6_roots_are_compared_part_by_part_and_behind_links() {
-        let place = place();
-        let rules = place.rules(&["root"]);
-        symlink(place.path.join("other"), place.path.join("root/link")).unwrap();
-        symlink(place.path.join("nowhere"), place.path.join("root/dangling")).unwrap();
-        assert!(rules.check(&place.path.join("root/new"), AFAR).is_ok());
-        for wrong in ["root2", "root2/new", "other", "root/link", "root/link/new"] {
-            assert!(matches!(rules.check(&place.path.join(wrong), HERE), Err(WorkspaceError::OutsideRoots)), "{wrong}");
+    fn roots_are_compared_by_component_after_resolving_symbolic_links() {
+        let fixture = fixture();
+        let workspaces = fixture.workspaces(&["root"]);
+        symlink(fixture.path.join("other"), fixture.path.join("root/link")).unwrap();
+        symlink(fixture.path.join("nowhere"), fixture.path.join("root/dangling")).unwrap();
+        assert!(workspaces.resolve(&fixture.path.join("root/new"), REMOTE).is_ok());
+        for invalid in ["root2", "root2/new", "other", "root/link", "root/link/new"] {
+            assert!(matches!(workspaces.resolve(&fixture.path.join(invalid), LOCAL), Err(WorkspaceError::OutsideRoots)), "{invalid}");
         }
-        assert!(rules.check(&place.path.join("root/dangling"), HERE).is_err());
-        assert!(!place.path.join("nowhere").exists());
+        assert!(workspaces.resolve(&fixture.path.join("root/dangling"), LOCAL).is_err());
+        assert!(!fixture.path.join("nowhere").exists());
     }
 
     #[test]
-    fn s6_users_from_afar_choose_no_folder_unless_roots_are_set() {
-        let place = place();
-        assert!(matches!(place.rules(&[]).check(&place.path.join("root"), AFAR), Err(WorkspaceError::NotFromAfar)));
-        assert!(place.rules(&["root"]).check(&place.path.join("root"), AFAR).is_ok());
+    fn remote_users_cannot_choose_a_directory_unless_roots_are_set() {
+        let fixture = fixture();
+        assert!(matches!(fixture.workspaces(&[]).resolve(&fixture.path.join("root"), REMOTE), Err(WorkspaceError::NotLocal)));
+        assert!(fixture.workspaces(&["root"]).resolve(&fixture.path.join("root"), REMOTE).is_ok());
     }
 
     #[test]
-    fn s6_users_have_narrower_roots_than_admins() {
-        let place = place();
-        std::fs::create_dir(place.path.join("root/users")).unwrap();
-        let of = |names: &[&str]| names.iter().map(|name| place.path.join(name)).collect::<Vec<_>>();
-        let admin = Chooser { admin: true, ..HERE };
-        // In all lists at once: a folder that was left out for everybody is not let in for users.
-        let rules = Workspaces::new(&place.path.join("data"), &of(&["root"]), &of(&["root/users", "other"])).unwrap();
-        assert!(rules.check(&place.path.join("root/users/x"), HERE).is_ok());
-        for wrong in ["root", "root/x", "other", "root2"] {
-            assert!(matches!(rules.check(&place.path.join(wrong), HERE), Err(WorkspaceError::OutsideRoots)), "{wrong}");
+    fn user_roots_restrict_non_admins_further() {
+        let fixture = fixture();
+        std::fs::create_dir(fixture.path.join("root/users")).unwrap();
+        let paths = |names: &[&str]| names.iter().map(|name| fixture.path.join(name)).collect::<Vec<_>>();
+        let admin = Requester { is_admin: true, ..LOCAL };
+        // A directory must be in both lists: user roots do not extend the general ones.
+        let workspaces = Workspaces::new(&fixture.path.join("data"), &paths(&["root"]), &paths(&["root/users", "other"])).unwrap();
+        assert!(workspaces.resolve(&fixture.path.join("root/users/x"), LOCAL).is_ok());
+        for invalid in ["root", "root/x", "other", "root2"] {
+            assert!(matches!(workspaces.resolve(&fixture.path.join(invalid), LOCAL), Err(WorkspaceError::OutsideRoots)), "{invalid}");
         }
-        assert!(rules.check(&place.path.join("root/x"), admin).is_ok());
-        assert!(rules.check(&place.path.join("other"), admin).is_err());
-        // Roots for users alone: they choose from afar, and admins do not.
-        let rules = Workspaces::new(&place.path.join("data"), &[], &of(&["other"])).unwrap();
-        assert!(rules.check(&place.path.join("other"), AFAR).is_ok());
-        assert!(rules.check(&place.path.join("root"), admin).is_ok());
-        assert!(matches!(rules.check(&place.path.join("root"), Chooser { local: false, ..admin }), Err(WorkspaceError::NotFromAfar)));
+        assert!(workspaces.resolve(&fixture.path.join("root/x"), admin).is_ok());
+        assert!(workspaces.resolve(&fixture.path.join("other"), admin).is_err());
+        // With user roots only, remote users may choose a directory and remote admins may not.
+        let workspaces = Workspaces::new(&fixture.path.join("data"), &[], &paths(&["other"])).unwrap();
+        assert!(workspaces.resolve(&fixture.path.join("other"), REMOTE).is_ok());
+        assert!(workspaces.resolve(&fixture.path.join("root"), admin).is_ok());
+        assert!(matches!(
+            workspaces.resolve(&fixture.path.join("root"), Requester { is_local: false, ..admin }),
+            Err(WorkspaceError::NotLocal)
+        ));
     }
 
     #[test]
-    fn s6_a_conversation_does_not_go_on_outside_of_the_roots_of_today() {
-        let place = place();
-        let rules = place.rules(&["root"]);
-        let fresh = rules.fresh(RunId::new()).unwrap();
-        assert!(rules.check_again(&fresh, false).is_ok());
-        assert!(rules.check_again(&place.path.join("root/x"), false).is_ok());
-        assert!(matches!(rules.check_again(&place.path.join("other"), true), Err(WorkspaceError::OutsideRoots)));
-        assert!(matches!(rules.check_again(&place.path.join("data"), true), Err(WorkspaceError::InDataFolder)));
+    fn a_session_outside_the_current_roots_cannot_continue() {
+        let fixture = fixture();
+        let workspaces = fixture.workspaces(&["root"]);
+        let fresh = workspaces.create_fresh(RunId::new()).unwrap();
+        assert!(workspaces.recheck(&fresh, false).is_ok());
+        assert!(workspaces.recheck(&fixture.path.join("root/x"), false).is_ok());
+        assert!(matches!(workspaces.recheck(&fixture.path.join("other"), true), Err(WorkspaceError::OutsideRoots)));
+        assert!(matches!(workspaces.recheck(&fixture.path.join("data"), true), Err(WorkspaceError::InDataDirectory)));
     }
 }

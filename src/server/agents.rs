@@ -1,4 +1,4 @@
-//! The agents of a server: those that are built in, and those of its settings.
+//! The agents of a server: built-in ones and those from the settings.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -15,10 +15,10 @@ use crate::agent::{Host, Registry, register_own};
 use crate::config::{AgentsSettings, Settings};
 use crate::process::{LimitsPolicy, Spawner};
 
-/// The agents that `settings` come to. `get` reads one variable of the server's environment.
+/// Builds the registry of built-in and configured agents. `get` reads a variable of the server's environment.
 ///
-/// Codex and `OpenCode` are told explicitly where their settings are, so that no file of a repository can move them.
-pub fn agents(settings: &AgentsSettings, get: impl Fn(&str) -> Option<OsString>) -> Registry {
+/// Codex and `OpenCode` get the location of their settings explicitly, so that no file in a repository can redirect them.
+pub fn build_registry(settings: &AgentsSettings, get: impl Fn(&str) -> Option<OsString>) -> Registry {
     let codex_home = get("CODEX_HOME").map(PathBuf::from);
     let opencode_config = get("OPENCODE_CONFIG_CONTENT").and_then(|text| text.into_string().ok());
     let built_in = Registry::default()
@@ -32,8 +32,8 @@ pub fn agents(settings: &AgentsSettings, get: impl Fn(&str) -> Option<OsString>)
         .fold(register_own(built_in), |registry, definition| registry.with_program(Configured::new(definition.clone())))
 }
 
-/// What agents find on this machine by `settings`, with this program's own environment and nothing that holds them: no confinement, and
-/// tasks of their own. Looks at them have `empty_dir` as their folder, in which nothing should be that could change what they say.
+/// The host environment of agents: this process's environment, no resource limits, and a task tracker of its own. Probe commands run in
+/// `empty_dir`, which must contain nothing that could affect their output.
 pub fn host(settings: &Settings, empty_dir: PathBuf, spawner: Spawner) -> Host {
     Host {
         env: std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect(),

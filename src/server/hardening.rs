@@ -1,17 +1,17 @@
-//! What other processes can learn of this one.
+//! Hardening of the server process.
 
 use std::io;
 
-/// Closes this process's memory and its `/proc` files to everybody but the administrator.
+/// Prevents other processes of the same account from inspecting this one: makes the process non-dumpable, so its memory and most of
+/// `/proc/<pid>` are accessible to root only.
 ///
-/// An agent runs under the same account, and by the system's usual rule may read the environment and the memory of the account's other
-/// processes, so also the key that signs tokens (S8 of the threat model). What this process starts is not closed: the setting ends
-/// where a process becomes another program. It also means that a crash leaves no core file. Only Linux has it; elsewhere this does
-/// nothing.
+/// Agents run under the same account and could otherwise read the environment and memory of the server, including the key that signs
+/// tokens (rule S8). Child processes are not affected: the attribute is reset on `execve`. Crashes leave no core file. Linux only; a
+/// no-op elsewhere.
 ///
 /// # Errors
-/// If the system refuses.
-pub fn close_to_others() -> io::Result<()> {
+/// If the system call fails.
+pub fn deny_inspection() -> io::Result<()> {
     #[cfg(target_os = "linux")]
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
     Ok(())

@@ -1,25 +1,25 @@
-//! Closing a connection so that the client gets to read the answer.
+//! Lingering close: lets the client read the response before the connection is closed.
 
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// Most that is thrown away of what a client still sends.
+/// Maximum number of bytes to discard.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
 
-/// How long that may take.
+/// Maximum time to discard for.
 const LIMIT: Duration = Duration::from_secs(3);
 
-/// Ends our side, then throws away what the client is still sending, until it has finished or a limit is reached.
+/// Shuts down the write side, then discards incoming data until the client closes or a limit is reached.
 ///
-/// A request can be refused before its body was read. Closing at once would answer the rest of the body with a reset, and a reset makes
-/// the client's system throw away the refusal that it had already received.
+/// A request may be rejected before its body has been read. Closing immediately would send a TCP reset for the rest of the body, and the
+/// client's kernel would then discard the response it has already received.
 pub(super) async fn close(mut stream: TcpStream) {
     let closing = async {
         stream.shutdown().await?;
         tokio::io::copy(&mut (&mut stream).take(MAX_BYTES), &mut tokio::io::sink()).await
     };
-    // Whether it went well is of no use to anyone: the connection is over.
+    // Errors do not matter: the connection is being closed anyway.
     let _ = tokio::time::timeout(LIMIT, closing).await;
 }

@@ -1,4 +1,4 @@
-//! The log: to standard error, as text or JSON, with nothing in it that could act on a terminal or a reader of logs.
+//! Logging to standard error as text or JSON, with control characters escaped and secrets masked.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -12,62 +12,60 @@ use crate::config::{LogFormat, Settings};
 use crate::redact::Secrets;
 use crate::types::acts_on_a_reader;
 
-/// Why there is no log.
+/// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum LogsError {
-    /// The filter cannot be understood.
-    #[error("OPENRUNNER_LOG: `{filter}` is not a log filter such as `info` or `warn,openrunner=debug`: {problem}")]
+    /// The filter cannot be parsed.
+    #[error("OPENRUNNER_LOG: invalid log filter `{filter}`; expected a filter such as `info` or `warn,openrunner=debug`")]
     Filter {
         /// The filter as given.
         filter: String,
-        /// What is wrong with it.
-        problem: String,
     },
-    /// The process logs already.
-    #[error("the log was set up before")]
-    Again,
+    /// The process has a global logger already.
+    #[error("logging is already set up")]
+    AlreadySet,
 }
 
-/// Starts logging as the settings say, for the whole process.
+/// Sets up logging for the whole process.
 ///
 /// # Errors
-/// [`LogsError`]
-pub fn init(settings: &Settings) -> Result<(), LogsError> {
-    let filter = EnvFilter::try_new(&settings.log)
-        .map_err(|error| LogsError::Filter { filter: settings.log.clone(), problem: error.to_string() })?;
-    // Without colours every control character in a line comes from outside, so the writer can make all of them harmless.
+/// [`LogsError`], by cause.
+pub fn init_logging(settings: &Settings) -> Result<(), LogsError> {
+    let filter = EnvFilter::try_new(&settings.log).map_err(|_error| LogsError::Filter { filter: settings.log.clone() })?;
+    // Without ANSI colors, every control character in a line comes from logged data, so the writer can escape all of them.
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)
-        .with_writer(Clean { to: io::stderr, secrets: known_secrets(settings) });
+        .with_writer(SanitizingMaker { inner: io::stderr, secrets: known_secrets(settings) });
     let started = match settings.log_format {
         LogFormat::Text => lines.finish().try_init(),
         LogFormat::Json => lines.json().flatten_event(true).finish().try_init(),
     };
-    started.map_err(|_error| LogsError::Again)
+    started.map_err(|_error| LogsError::AlreadySet)
 }
 
-/// Writers whose lines cannot be broken, coloured or turned around by what is logged, and tell no secret that the server knows.
-struct Clean<M> {
-    to: M,
+/// Makes [`SanitizingWriter`]s.
+struct SanitizingMaker<M> {
+    inner: M,
     secrets: Secrets,
 }
 
-impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for Clean<M> {
-    type Writer = CleanWriter<'a, M::Writer>;
+impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for SanitizingMaker<M> {
+    type Writer = SanitizingWriter<'a, M::Writer>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        CleanWriter { to: self.to.make_writer(), secrets: &self.secrets }
+        SanitizingWriter { inner: self.inner.make_writer(), secrets: &self.secrets }
     }
 }
 
-/// Takes one event at a time, which is how the formatter writes, and cleans all of it but its last line feed.
-struct CleanWriter<'a, W> {
-    to: W,
+/// Escapes control characters and masks the server's secrets. Expects one event per `write`, which is how the formatter writes, and keeps
+/// only the line feed at its end.
+struct SanitizingWriter<'a, W> {
+    inner: W,
     secrets: &'a Secrets,
 }
 
-impl<W: Write> Write for CleanWriter<'_, W> {
+impl<W: Write> Write for SanitizingWriter<'_, W> {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let (line, end) = match event.strip_suffix(b"\n") {
             Some(line) => (line, "\n"),
@@ -77,16 +75,16 @@ impl<W: Write> Write for CleanWriter<'_, W> {
         self.secrets.redact(&mut line);
         let mut escaped = escape(&line);
         escaped.push_str(end);
-        self.to.write_all(escaped.as_bytes())?;
+        self.inner.write_all(escaped.as_bytes())?;
         Ok(event.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
+        self.inner.flush()
     }
 }
 
-/// Every character that does more than stand there, as `\u001b`: a form that stays true inside JSON as well.
+/// Writes control and formatting characters as `\u001b`, which is valid inside JSON strings, too.
 fn escape(line: &str) -> String {
     let mut escaped = String::with_capacity(line.len() + 1);
     for char in line.chars() {
@@ -103,14 +101,16 @@ fn escape(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    //! Rules: W7.
+
     use std::sync::{Arc, Mutex};
 
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
+    struct Buffer(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Kept {
+    impl Write for Buffer {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().extend_from_slice(bytes);
             Ok(bytes.len())
@@ -121,54 +121,54 @@ mod tests {
         }
     }
 
-    /// What is logged when hostile words and a secret are in the message, in a shown field and in a text field.
-    fn logged(format: LogFormat) -> String {
-        let kept = Kept::default();
-        let writer = kept.clone();
-        let clean = Clean { to: move || writer.clone(), secrets: Secrets::new(["tell\"nobody"]) };
+    /// The log output for a message, a `Display` field and a string field that contain control characters and a secret.
+    fn log_hostile_event(format: LogFormat) -> String {
+        let buffer = Buffer::default();
+        let writer = buffer.clone();
+        let clean = SanitizingMaker { inner: move || writer.clone(), secrets: Secrets::new(["s3cret\"value"]) };
         let lines = tracing_subscriber::fmt().with_ansi(false).with_writer(clean);
-        let hostile = "\u{1b}[2Jx\nERROR forged\r\u{9b}31m\u{202e}\u{e0041} tell\"nobody";
+        let hostile = "\u{1b}[2Jx\nERROR forged\r\u{9b}31m\u{202e}\u{e0041} s3cret\"value";
         let log = || tracing::info!(shown = %hostile, text = hostile, "{hostile}");
         match format {
             LogFormat::Text => tracing::subscriber::with_default(lines.finish(), log),
             LogFormat::Json => tracing::subscriber::with_default(lines.json().finish(), log),
         }
-        let bytes = kept.0.lock().unwrap().clone();
+        let bytes = buffer.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
     }
 
     #[test]
-    fn w7_nothing_that_is_logged_can_break_a_line_or_reach_the_terminal() {
+    fn control_characters_in_logged_data_are_escaped() {
         for format in [LogFormat::Text, LogFormat::Json] {
-            let logged = logged(format);
-            assert_eq!(logged.matches('\n').count(), 1, "{logged:?}");
-            let line = logged.strip_suffix('\n').unwrap();
+            let output = log_hostile_event(format);
+            assert_eq!(output.matches('\n').count(), 1, "{output:?}");
+            let line = output.strip_suffix('\n').unwrap();
             assert!(!line.chars().any(acts_on_a_reader), "{line:?}");
             assert_eq!(line.matches("forged").count(), 3, "{line}");
         }
     }
 
     #[test]
-    fn w7_no_secret_that_the_server_knows_is_logged() {
+    fn secrets_known_to_the_server_are_masked() {
         for format in [LogFormat::Text, LogFormat::Json] {
-            let logged = logged(format);
-            assert!(!logged.contains("nobody") && logged.matches("[masked]").count() == 3, "{logged}");
+            let output = log_hostile_event(format);
+            assert!(!output.contains("s3cret") && output.matches("[masked]").count() == 3, "{output}");
         }
     }
 
     #[test]
-    fn a_filter_that_is_none_is_named_with_its_setting() {
+    fn an_invalid_filter_is_reported_with_its_setting() {
         let get = |name: &str| {
             [("HOME", "/h"), ("OPENRUNNER_LOG", "openrunner=loud")].into_iter().find_map(|(key, value)| (key == name).then(|| value.into()))
         };
         let settings = crate::config::load(crate::config::Flags::default(), &get).unwrap();
-        let error = init(&settings).unwrap_err().to_string();
+        let error = init_logging(&settings).unwrap_err().to_string();
         assert!(error.contains("OPENRUNNER_LOG") && error.contains("openrunner=loud"), "{error}");
     }
 
     #[test]
-    fn w7_an_escaped_line_of_json_is_still_json() {
-        let line = logged(LogFormat::Json);
+    fn escaped_json_lines_are_valid_json() {
+        let line = log_hostile_event(LogFormat::Json);
         let json: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert!(json["fields"]["message"].as_str().unwrap().contains("forged"), "{line}");
     }

@@ -1,10 +1,11 @@
-//! The running server: what it listens on, how it logs, and how it goes away.
+//! The running server: listening, logging, signals, shutdown.
 
 mod agents;
 mod hardening;
 mod lingering_close;
 mod listen;
 mod logs;
+mod run_config;
 mod secrets;
 mod service;
 mod signals;
@@ -13,13 +14,12 @@ mod start;
 mod tests;
 #[cfg(feature = "otel")]
 mod traces;
-mod webhooks;
 mod write_timeout;
 
-pub use agents::{agents, host};
-pub use hardening::close_to_others;
+pub use agents::{build_registry, host};
+pub use hardening::deny_inspection;
 pub use listen::{Drained, Listening, serve};
-pub use logs::{LogsError, init};
-pub use service::{ServiceManager, handed_over};
+pub use logs::{LogsError, init_logging};
+pub use service::{ServiceManager, inherited_listener};
 pub use signals::{Stop, stop_on_signal};
 pub use start::{Server, StartError};

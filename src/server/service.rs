@@ -1,8 +1,9 @@
-//! What the server and the manager of the system's services say to each other: systemd's protocol, which others speak as well.
+//! Integration with the service manager: socket activation and status notifications, in systemd's protocol, which other managers
+//! implement as well.
 //!
-//! The manager may hand over a socket that it listens on (`LISTEN_FDS`, `sd_listen_fds(3)`). It keeps that open while one server goes and
-//! the next one comes, so who connects in between waits instead of being refused. And it may want to know how the server is
-//! (`NOTIFY_SOCKET`, `sd_notify(3)`; `WATCHDOG_USEC`, `sd_watchdog_enabled(3)`): a datagram of `NAME=value` lines says it.
+//! Socket activation (`LISTEN_FDS`, `sd_listen_fds(3)`): the manager keeps the listening socket open across restarts, so clients that
+//! connect meanwhile wait instead of being refused. Notifications (`NOTIFY_SOCKET`, `sd_notify(3)`; `WATCHDOG_USEC`,
+//! `sd_watchdog_enabled(3)`): datagrams of `NAME=value` lines.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -13,72 +14,72 @@ use std::time::Duration;
 
 use super::signals::Stop;
 
-/// The socket that the manager has handed over; `None` if it has not.
+/// Takes the listening socket passed by the service manager; `None` if there is none.
 ///
-/// To be called once, before the first thread is started: the variables are taken out of the environment, so that no child of this process
-/// thinks they are meant for it.
+/// Call it once, before the first thread is started: it removes the variables from the environment, so that no child process takes them
+/// for its own.
 ///
 /// # Errors
-/// If what was handed over is no listening TCP socket, or more than one was.
-pub fn handed_over() -> io::Result<Option<TcpListener>> {
-    let mut handed = listenfd::ListenFd::from_env();
-    if handed.len() > 1 {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "one listening socket can be served, and more were handed over"));
+/// If the descriptor is not a listening TCP socket, or more than one was passed.
+pub fn inherited_listener() -> io::Result<Option<TcpListener>> {
+    let mut sockets = listenfd::ListenFd::from_env();
+    if sockets.len() > 1 {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "expected one listening socket, got several"));
     }
-    handed.take_tcp_listener(0)
+    sockets.take_tcp_listener(0)
 }
 
-/// The way to the manager. Without one, everything that is said is said to nobody.
+/// Sends notifications to the service manager; does nothing if there is none.
 #[derive(Debug)]
 pub struct ServiceManager {
     socket: Option<UnixDatagram>,
-    /// How long the server may be silent before the manager takes it for dead.
+    /// The manager restarts the server if it gets no keep-alive for this long.
     watchdog: Option<Duration>,
 }
 
 impl ServiceManager {
-    /// The manager that the environment names. One that cannot be reached is told in the log, and the server starts all the same.
-    pub fn named_by(get: impl Fn(&str) -> Option<OsString>) -> Self {
+    /// Connects to the service manager named in the environment. Failure to connect is logged and otherwise ignored.
+    pub fn from_env(get: impl Fn(&str) -> Option<OsString>) -> Self {
         let socket = get("NOTIFY_SOCKET").and_then(|name| {
             let connected = connect(&name);
-            connected.inspect_err(|error| tracing::warn!(%error, "the service manager of NOTIFY_SOCKET cannot be reached")).ok()
+            connected.inspect_err(|error| tracing::warn!(%error, "cannot connect to NOTIFY_SOCKET")).ok()
         });
         let number = |name| get(name)?.to_str()?.parse::<u64>().ok();
-        let is_ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
-        let watchdog = number("WATCHDOG_USEC").filter(|micros| *micros > 0 && is_ours).map(Duration::from_micros);
+        let is_for_this_process = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
+        let watchdog = number("WATCHDOG_USEC").filter(|micros| *micros > 0 && is_for_this_process).map(Duration::from_micros);
         Self { socket, watchdog }
     }
 
-    /// Says that the server is ready, then as often as the manager wants to hear it that it lives, and when it is told to go, that it goes.
-    /// Returns then. May be dropped at any time.
-    pub async fn attend(&self, address: SocketAddr, stop: &Stop) {
-        self.say(&format!("READY=1\nSTATUS=listening on {address}"));
-        let living = async {
+    /// Notifies the manager that the server is ready, sends watchdog keep-alives, and notifies it again when `stop` is requested; then
+    /// returns. Cancel-safe.
+    pub async fn notify_until_stop(&self, address: SocketAddr, stop: &Stop) {
+        self.notify(&format!("READY=1\nSTATUS=listening on {address}"));
+        let keep_alive = async {
             let Some(limit) = self.watchdog else { return std::future::pending().await };
             loop {
-                // Half of it, as the manual advises: one word may come late.
+                // Half of the interval, as sd_watchdog_enabled(3) recommends.
                 tokio::time::sleep(limit / 2).await;
-                self.say("WATCHDOG=1");
+                self.notify("WATCHDOG=1");
             }
         };
         tokio::select! {
-            _how = stop.told() => self.say("STOPPING=1"),
-            () = living => {}
+            _ = stop.requested() => self.notify("STOPPING=1"),
+            () = keep_alive => {}
         }
     }
 
-    fn say(&self, words: &str) {
+    fn notify(&self, message: &str) {
         let Some(socket) = &self.socket else { return };
-        if let Err(error) = socket.send(words.as_bytes()) {
-            tracing::warn!(%error, "the service manager does not hear");
+        if let Err(error) = socket.send(message.as_bytes()) {
+            tracing::warn!(%error, "cannot notify the service manager");
         }
     }
 }
 
-/// A socket at this name: a path, or where Linux has them a name without a file, which begins with `@`.
+/// Connects to a socket by path or, on Linux, by abstract name (with a leading `@`).
 fn connect(name: &OsStr) -> io::Result<UnixDatagram> {
     let socket = UnixDatagram::unbound()?;
-    // A manager that does not read must not hold the server up.
+    // A manager that does not read must not block the server.
     socket.set_nonblocking(true)?;
     match name.as_bytes() {
         #[cfg(target_os = "linux")]
@@ -87,7 +88,7 @@ fn connect(name: &OsStr) -> io::Result<UnixDatagram> {
             socket.connect_addr(&std::os::unix::net::SocketAddr::from_abstract_name(rest)?)?;
         }
         [b'/', ..] => socket.connect(name)?,
-        _ => return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is neither an absolute path nor begins with @")),
+        _ => return Err(io::Error::new(io::ErrorKind::InvalidInput, "expected an absolute path or an abstract name that starts with @")),
     }
     Ok(socket)
 }
@@ -98,52 +99,52 @@ mod tests {
     use crate::types::OnShutdown;
 
     fn manager(at: &OsStr, micros: Option<&str>) -> ServiceManager {
-        ServiceManager::named_by(|name| match name {
+        ServiceManager::from_env(|name| match name {
             "NOTIFY_SOCKET" => Some(at.to_owned()),
             "WATCHDOG_USEC" => micros.map(OsString::from),
             _ => None,
         })
     }
 
-    fn heard(socket: &UnixDatagram) -> String {
-        let mut words = [0; 100];
-        let length = socket.recv(&mut words).unwrap();
-        String::from_utf8(words[..length].to_vec()).unwrap()
+    fn receive(socket: &UnixDatagram) -> String {
+        let mut message = [0; 100];
+        let length = socket.recv(&mut message).unwrap();
+        String::from_utf8(message[..length].to_vec()).unwrap()
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_manager_hears_that_the_server_is_ready_lives_and_goes() {
+    async fn the_manager_is_notified_of_ready_watchdog_and_stopping() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
-        let ear = UnixDatagram::bind(&path).unwrap();
-        ear.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let receiver = UnixDatagram::bind(&path).unwrap();
+        receiver.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let (manager, stop) = (manager(path.as_os_str(), Some("20000000")), Stop::default());
         let address = "127.0.0.1:3000".parse().unwrap();
-        let telling = async {
+        let request_stop = async {
             tokio::time::sleep(Duration::from_secs(25)).await;
-            stop.tell(OnShutdown::Detach);
+            stop.request(OnShutdown::Detach);
         };
-        tokio::join!(manager.attend(address, &stop), telling);
-        let all = [heard(&ear), heard(&ear), heard(&ear), heard(&ear)];
-        assert_eq!(all, ["READY=1\nSTATUS=listening on 127.0.0.1:3000", "WATCHDOG=1", "WATCHDOG=1", "STOPPING=1"]);
+        tokio::join!(manager.notify_until_stop(address, &stop), request_stop);
+        let messages = [receive(&receiver), receive(&receiver), receive(&receiver), receive(&receiver)];
+        assert_eq!(messages, ["READY=1\nSTATUS=listening on 127.0.0.1:3000", "WATCHDOG=1", "WATCHDOG=1", "STOPPING=1"]);
     }
 
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn a_manager_without_a_file_is_reached_by_its_name() {
+    async fn an_abstract_socket_name_is_supported() {
         use std::os::linux::net::SocketAddrExt;
         let name = format!("openrunner-test-{}", uuid::Uuid::now_v7());
-        let ear = UnixDatagram::bind_addr(&std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
-        manager(OsStr::new(&format!("@{name}")), None).say("READY=1");
-        assert_eq!(heard(&ear), "READY=1");
+        let receiver = UnixDatagram::bind_addr(&std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+        manager(OsStr::new(&format!("@{name}")), None).notify("READY=1");
+        assert_eq!(receive(&receiver), "READY=1");
     }
 
     #[tokio::test]
-    async fn a_manager_that_is_not_there_holds_nobody_up() {
+    async fn an_unreachable_manager_is_ignored() {
         for name in ["/nowhere/at/all", "relative", ""] {
             let manager = manager(OsStr::new(name), Some("never"));
             assert!(manager.socket.is_none() && manager.watchdog.is_none());
-            manager.say("READY=1");
+            manager.notify("READY=1");
         }
     }
 }

@@ -1,68 +1,69 @@
-//! What the system asks of the server.
+//! Shutdown requests: SIGTERM, SIGINT, and requests from within the process.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::types::OnShutdown;
 
-/// Exit code of a server that was told twice to stop: what a shell gives for one that died of an interrupt.
-const TOLD_TWICE: i32 = 130;
+/// Exit code after a second stop signal: 128 + SIGINT, as shells report it.
+const FORCED_EXIT_CODE: i32 = 130;
 
-/// The word for a server to go, and what becomes of its runs then. Cloning gives another handle; the first word counts.
+/// A shutdown request that states what happens to the runs. Clones share the request; the first request wins.
 #[derive(Clone, Debug)]
 pub struct Stop {
-    told: watch::Sender<Option<OnShutdown>>,
+    request: watch::Sender<Option<OnShutdown>>,
 }
 
 impl Default for Stop {
     fn default() -> Self {
-        Self { told: watch::Sender::new(None) }
+        Self { request: watch::Sender::new(None) }
     }
 }
 
 impl Stop {
-    /// Tells the server to go. `false` if it was told before.
-    pub fn tell(&self, how: OnShutdown) -> bool {
-        self.told.send_if_modified(|told| {
-            let first = told.is_none();
-            told.get_or_insert(how);
+    /// Requests a shutdown. Returns `false`, and changes nothing, if one was requested before.
+    pub fn request(&self, how: OnShutdown) -> bool {
+        self.request.send_if_modified(|request| {
+            let first = request.is_none();
+            request.get_or_insert(how);
             first
         })
     }
 
-    /// Waits until the server is told to go, and gives what becomes of its runs. May be dropped at any time.
-    pub async fn told(&self) -> OnShutdown {
-        let mut told = self.told.subscribe();
-        match told.wait_for(Option::is_some).await.map(|how| *how) {
+    /// Waits for a shutdown request. Cancel-safe.
+    pub async fn requested(&self) -> OnShutdown {
+        let mut request = self.request.subscribe();
+        match request.wait_for(Option::is_some).await.map(|how| *how) {
             Ok(Some(how)) => how,
-            // We hold the sender ourselves.
+            // Unreachable: `self` holds the sender.
             Ok(None) | Err(_) => std::future::pending().await,
         }
     }
 }
 
-/// A word that is given at the first TERM, as `on_terminate` says, or INT: who ends a server at a terminal expects that nothing of it
-/// stays, so then the runs end, too. The second signal ends the process at once; what is left of the runs is the next server's.
+/// Returns a [`Stop`] that is requested by the first SIGTERM (with `on_terminate`) or SIGINT (always [`OnShutdown::Stop`], because a user
+/// who interrupts a server at a terminal expects nothing to keep running). A second signal exits the process immediately; the next server
+/// recovers the remaining runs.
 ///
 /// # Errors
-/// If the system does not let us listen for signals.
+/// If the signal handlers cannot be installed.
 pub fn stop_on_signal(on_terminate: OnShutdown) -> std::io::Result<Stop> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stop = Stop::default();
-    let tell = stop.clone();
+    let request = stop.clone();
     let listener = async move {
         for _ in 0..2 {
             let how = tokio::select! {
                 _ = terminate.recv() => on_terminate,
                 _ = interrupt.recv() => OnShutdown::Stop,
             };
-            if !tell.tell(how) {
-                tracing::warn!("told again to stop: leaving at once");
-                std::process::exit(TOLD_TWICE);
+            if !request.request(how) {
+                tracing::warn!("second stop signal; exiting immediately");
+                std::process::exit(FORCED_EXIT_CODE);
             }
         }
     };
-    #[expect(clippy::disallowed_methods, reason = "it outlives everything that shutdown waits for, and must")]
+    #[expect(clippy::disallowed_methods, reason = "it must outlive everything that the shutdown waits for")]
     tokio::spawn(listener);
     Ok(stop)
 }

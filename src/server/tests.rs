@@ -1,4 +1,6 @@
-//! The accept loop over real connections. Where a limit of time is meant, tokio's clock is paused and runs ahead by itself.
+//! The accept loop over real connections. Tests of time limits pause tokio's clock, which then advances automatically.
+//!
+//! Rules: D2, D8.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::listen::{Drained, HEAD_LIMIT, Listening, serve};
+use super::listen::{Drained, HEAD_TIMEOUT, Listening, serve};
 use crate::api::{AppState, HostPolicy, PeerAddress, router};
 
 struct Server {
@@ -46,7 +48,7 @@ async fn read_all(stream: &mut TcpStream) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-fn hello() -> Router {
+fn test_router() -> Router {
     Router::new()
         .route("/", get(|request: axum::extract::Request| async move { format!("{:?}", request.extensions().get::<PeerAddress>()) }))
         .route("/refuse", post(|| async { (axum::http::StatusCode::PAYLOAD_TOO_LARGE, "too large") }))
@@ -54,46 +56,46 @@ fn hello() -> Router {
 
 #[tokio::test]
 async fn a_request_carries_the_address_of_its_connection() {
-    let server = start(hello(), Listening::default()).await;
+    let server = start(test_router(), Listening::default()).await;
     let mut client = server.connect().await;
     let port = client.local_addr().unwrap().port();
     send(&mut client, "GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await;
-    let answer = read_all(&mut client).await;
-    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(&format!("127.0.0.1:{port}")), "{answer}");
+    let response = read_all(&mut client).await;
+    assert!(response.starts_with("HTTP/1.1 200") && response.contains(&format!("127.0.0.1:{port}")), "{response}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn d8_a_head_that_is_half_sent_is_cut() {
-    let server = start(hello(), Listening::default()).await;
+async fn an_incomplete_request_head_times_out() {
+    let server = start(test_router(), Listening::default()).await;
     let mut client = server.connect().await;
     send(&mut client, "GET / HTTP/1.1\r\nhost: localho").await;
-    let began = tokio::time::Instant::now();
-    let answer = read_all(&mut client).await;
-    assert!(!answer.contains("200"), "{answer}");
-    assert!(began.elapsed() >= HEAD_LIMIT);
+    let started = tokio::time::Instant::now();
+    let response = read_all(&mut client).await;
+    assert!(!response.contains("200"), "{response}");
+    assert!(started.elapsed() >= HEAD_TIMEOUT);
 }
 
 #[tokio::test]
-async fn d8_a_refusal_reaches_a_client_that_is_still_sending_its_body() {
-    let server = start(hello(), Listening::default()).await;
+async fn a_client_that_is_still_sending_its_body_receives_the_rejection() {
+    let server = start(test_router(), Listening::default()).await;
     let mut client = server.connect().await;
     let size = 16 * 1024 * 1024;
     send(&mut client, &format!("POST /refuse HTTP/1.1\r\nhost: localhost\r\ncontent-length: {size}\r\n\r\n")).await;
     client.write_all(&vec![b'x'; size]).await.unwrap();
-    let answer = read_all(&mut client).await;
-    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    let response = read_all(&mut client).await;
+    assert!(response.starts_with("HTTP/1.1 413"), "{response}");
 }
 
-/// The whole API, as it is served.
+/// Serves the complete API.
 async fn start_api() -> (tempfile::TempDir, Server) {
-    let (folder, state) = AppState::for_tests().await;
+    let (dir, state) = AppState::for_tests().await;
     let server = start(router(state, HostPolicy::new("127.0.0.1".parse().unwrap(), &[], &[])), Listening::default()).await;
-    (folder, server)
+    (dir, server)
 }
 
-/// Status and code of an answer that is a problem.
-fn problem(answer: &str) -> (u64, String) {
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no whole answer: {answer}"));
+/// The status and code of a problem+json response.
+fn parse_problem(response: &str) -> (u64, String) {
+    let (head, body) = response.split_once("\r\n\r\n").unwrap_or_else(|| panic!("incomplete response: {response}"));
     assert!(head.contains("content-type: application/problem+json"), "{head}");
     let body: Value = serde_json::from_str(body).unwrap();
     (body["status"].as_u64().unwrap(), body["code"].as_str().unwrap().to_owned())
@@ -102,8 +104,8 @@ fn problem(answer: &str) -> (u64, String) {
 const LOGIN: &str = "POST /api/auth/login HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n";
 
 #[tokio::test]
-async fn d8_a_chunked_body_that_is_too_long_is_413_over_the_wire() {
-    let (_folder, server) = start_api().await;
+async fn a_chunked_body_over_the_limit_is_413() {
+    let (_dir, server) = start_api().await;
     let mut client = server.connect().await;
     send(&mut client, &format!("{LOGIN}transfer-encoding: chunked\r\n\r\n")).await;
     let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000));
@@ -111,12 +113,12 @@ async fn d8_a_chunked_body_that_is_too_long_is_413_over_the_wire() {
         send(&mut client, &chunk).await;
     }
     send(&mut client, "0\r\n\r\n").await;
-    assert_eq!(problem(&read_all(&mut client).await), (413, "body_too_large".to_owned()));
+    assert_eq!(parse_problem(&read_all(&mut client).await), (413, "body_too_large".to_owned()));
 }
 
 #[tokio::test]
-async fn d8_a_body_of_64_mib_is_refused_and_the_refusal_is_read() {
-    let (_folder, server) = start_api().await;
+async fn a_body_of_64_mib_is_rejected_and_the_client_reads_the_rejection() {
+    let (_dir, server) = start_api().await;
     let size = 64 * 1024 * 1024;
     for (head, expected) in [
         (LOGIN, (413, "body_too_large")),
@@ -125,33 +127,33 @@ async fn d8_a_body_of_64_mib_is_refused_and_the_refusal_is_read() {
         let mut client = server.connect().await;
         send(&mut client, &format!("{head}content-length: {size}\r\n\r\n")).await;
         client.write_all(&vec![b' '; size]).await.unwrap();
-        assert_eq!(problem(&read_all(&mut client).await), (expected.0, expected.1.to_owned()));
+        assert_eq!(parse_problem(&read_all(&mut client).await), (expected.0, expected.1.to_owned()));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn d8_a_body_that_does_not_arrive_is_408_over_the_wire() {
-    let (_folder, server) = start_api().await;
+async fn an_incomplete_body_is_408() {
+    let (_dir, server) = start_api().await;
     let mut client = server.connect().await;
     send(&mut client, &format!("{LOGIN}content-length: 100\r\n\r\n{{")).await;
-    assert_eq!(problem(&read_all(&mut client).await), (408, "body_timeout".to_owned()));
+    assert_eq!(parse_problem(&read_all(&mut client).await), (408, "body_timeout".to_owned()));
 }
 
 #[tokio::test]
-async fn d2_the_door_stands_before_everything_on_the_wire() {
-    let (_folder, server) = start_api().await;
+async fn the_host_guard_precedes_every_route() {
+    let (_dir, server) = start_api().await;
     for head in
         ["GET /health HTTP/1.1\r\nhost: evil.example", "GET http://evil.example/health HTTP/1.1\r\nhost: localhost", "GET /health HTTP/1.0"]
     {
         let mut client = server.connect().await;
         send(&mut client, &format!("{head}\r\nconnection: close\r\n\r\n")).await;
-        assert_eq!(problem(&read_all(&mut client).await), (421, "host_not_served".to_owned()), "{head}");
+        assert_eq!(parse_problem(&read_all(&mut client).await), (421, "host_not_served".to_owned()), "{head}");
     }
 }
 
 #[tokio::test]
-async fn connections_beyond_the_limit_wait_for_a_place() {
-    let server = start(hello(), Listening { max_connections: 1, ..Listening::default() }).await;
+async fn connections_over_the_limit_wait_for_a_free_slot() {
+    let server = start(test_router(), Listening { max_connections: 1, ..Listening::default() }).await;
     let request = "GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     let mut first = server.connect().await;
     let mut second = server.connect().await;
@@ -163,12 +165,12 @@ async fn connections_beyond_the_limit_wait_for_a_place() {
 }
 
 #[tokio::test]
-async fn a_stop_lets_the_answer_in_progress_finish_and_accepts_no_more() {
-    let (begun, release) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+async fn a_stop_finishes_responses_in_progress_and_accepts_no_connections() {
+    let (started, release) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
     let router = Router::new().route("/", {
-        let (begun, release) = (begun.clone(), release.clone());
+        let (started, release) = (started.clone(), release.clone());
         get(move || async move {
-            begun.add_permits(1);
+            started.add_permits(1);
             release.acquire().await.unwrap().forget();
             "finished"
         })
@@ -176,29 +178,29 @@ async fn a_stop_lets_the_answer_in_progress_finish_and_accepts_no_more() {
     let server = start(router, Listening::default()).await;
     let (mut busy, mut idle) = (server.connect().await, server.connect().await);
     send(&mut busy, "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
-    begun.acquire().await.unwrap().forget();
+    started.acquire().await.unwrap().forget();
     server.stop.cancel();
     assert_eq!(read_all(&mut idle).await, "", "an idle connection is closed");
     release.add_permits(1);
     assert!(read_all(&mut busy).await.ends_with("finished"));
-    assert_eq!(server.served.await.unwrap(), Drained::Whole);
+    assert_eq!(server.served.await.unwrap(), Drained::Finished);
     assert!(TcpStream::connect(server.address).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_done_at_the_deadline_is_cut() {
-    let begun = Arc::new(Semaphore::new(0));
+async fn connections_still_open_at_the_deadline_are_closed() {
+    let started = Arc::new(Semaphore::new(0));
     let router = Router::new().route("/", {
-        let begun = begun.clone();
+        let started = started.clone();
         get(move || async move {
-            begun.add_permits(1);
+            started.add_permits(1);
             std::future::pending::<String>().await
         })
     });
     let server = start(router, Listening::default()).await;
     let mut client = server.connect().await;
     send(&mut client, "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
-    begun.acquire().await.unwrap().forget();
+    started.acquire().await.unwrap().forget();
     server.stop.cancel();
     assert_eq!(server.served.await.unwrap(), Drained::Cut(1));
     assert_eq!(read_all(&mut client).await, "");

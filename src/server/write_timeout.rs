@@ -1,4 +1,4 @@
-//! A connection whose other end is waited for only so long.
+//! A write timeout for connections.
 
 use std::io;
 use std::pin::Pin;
@@ -8,35 +8,35 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// How long a client may take nothing of what is sent to it. One that is alive comes again and goes on with the event that it has not
-/// seen; of one that has vanished without a word, a machine that was switched off, this is the only sign while there is much to send.
-pub(super) const LIMIT: Duration = Duration::from_mins(2);
+/// How long a client may accept no data while the server has data to send. A live client can reconnect and resume its stream; for a
+/// client that vanished without closing its connection (for example, a machine that was switched off) a stalled write is the only sign.
+pub(super) const TIMEOUT: Duration = Duration::from_mins(2);
 
-/// A stream that breaks with [`io::ErrorKind::TimedOut`] when its other end takes nothing for [`LIMIT`]. A connection that has nothing to
-/// send is not measured, and one that is not held up has no timer.
+/// A stream whose writes fail with [`io::ErrorKind::TimedOut`] when the peer accepts no data for [`TIMEOUT`]. Idle connections do not time
+/// out, and a timer exists only while a write is pending.
 #[derive(Debug)]
 pub(super) struct WriteTimeout<S> {
     stream: S,
-    held_up: Option<Pin<Box<Sleep>>>,
+    pending: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> WriteTimeout<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self { stream, held_up: None }
+        Self { stream, pending: None }
     }
 
     pub(super) fn into_inner(self) -> S {
         self.stream
     }
 
-    /// What a write has come to, given how far its time has.
-    fn in_time(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    /// Applies the timeout to the result of a write.
+    fn check_timeout(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if written.is_ready() {
-            self.held_up = None;
+            self.pending = None;
             return written;
         }
-        ready!(self.held_up.get_or_insert_with(|| Box::pin(sleep(LIMIT))).as_mut().poll(context));
-        self.held_up = None;
+        ready!(self.pending.get_or_insert_with(|| Box::pin(sleep(TIMEOUT))).as_mut().poll(context));
+        self.pending = None;
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
@@ -50,12 +50,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeout<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.in_time(context, written)
+        self.check_timeout(context, written)
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, pieces: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, pieces);
-        self.in_time(context, written)
+        self.check_timeout(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -79,25 +79,25 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_takes_nothing_is_given_up_after_the_limit_and_not_before() {
-        let (ours, _theirs) = tokio::io::duplex(4);
-        let began = Instant::now();
-        let written = WriteTimeout::new(ours).write_all(b"more than fits").await;
+    async fn a_stalled_client_times_out_after_exactly_the_timeout() {
+        let (local, _remote) = tokio::io::duplex(4);
+        let started = Instant::now();
+        let written = WriteTimeout::new(local).write_all(b"more than fits").await;
         assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
-        assert_eq!(began.elapsed(), LIMIT);
+        assert_eq!(started.elapsed(), TIMEOUT);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_is_slow_is_waited_for_however_long_all_of_it_takes() {
-        let (ours, mut theirs) = tokio::io::duplex(1);
-        let mut ours = WriteTimeout::new(ours);
+    async fn a_slow_client_that_keeps_reading_does_not_time_out() {
+        let (local, mut remote) = tokio::io::duplex(1);
+        let mut local = WriteTimeout::new(local);
         let reading = async {
             for _ in 0..5 {
-                sleep(LIMIT * 9 / 10).await;
-                theirs.read_u8().await.unwrap();
+                sleep(TIMEOUT * 9 / 10).await;
+                remote.read_u8().await.unwrap();
             }
         };
-        let (written, ()) = tokio::join!(ours.write_all(b"words"), reading);
+        let (written, ()) = tokio::join!(local.write_all(b"words"), reading);
         written.unwrap();
     }
 }

@@ -10,7 +10,7 @@ use openrunner::agent::{self, Agent, Agents, Host, Registry, handle::Limits};
 use openrunner::process::Spawner;
 use openrunner::process::launch::Launcher;
 use openrunner::run::store::SqliteStore;
-use openrunner::run::{CreateError, NewRun, RunManager, RunSettings};
+use openrunner::run::{CreateError, NewRun, RetentionPolicy, RunConfig, RunManager};
 use openrunner::types::{Caller, OnShutdown, StreamEvent, SystemClock, UserRole};
 use tokio::sync::{Semaphore, mpsc};
 
@@ -53,7 +53,7 @@ fn manager(folder: &std::path::Path, agent: Noting) -> RunManager {
         max_output: 1024 * 1024,
         limits_policy: openrunner::process::LimitsPolicy::default(),
     };
-    let settings = RunSettings {
+    let config = RunConfig {
         data_dir: folder.to_owned(),
         workspace_roots: vec![],
         user_workspace_roots: vec![],
@@ -66,13 +66,14 @@ fn manager(folder: &std::path::Path, agent: Noting) -> RunManager {
         secrets: openrunner::redact::Secrets::default(),
         shutdown_grace: second,
         permission_timeout: second,
-        budget: openrunner::types::Budget::default(),
-        rules: vec![],
+        default_budget: openrunner::types::Budget::default(),
+        permission_rules: vec![],
         user_env: vec![],
-        webhooks: std::sync::Arc::default(),
+        retention: RetentionPolicy::default(),
+        webhooks: Arc::default(),
     };
     let agents = Agents::new(&Registry::default().with_agent(agent), &host);
-    RunManager::new(Arc::new(store), Arc::new(SystemClock), agents, &settings).expect("a folder")
+    RunManager::new(Arc::new(store), Arc::new(SystemClock), agents, Arc::new(config)).expect("a folder")
 }
 
 #[test]

@@ -87,8 +87,8 @@ fn c2_what_nobody_answers_in_time_is_denied_and_costs_the_run_none_of_its_own_ti
         let frames = user.follow(&id).await.rest().await;
         let resolved = of(&frames, "permission_resolved");
         assert_eq!((&resolved[0]["decision"], &resolved[0]["by"]), (&json!("deny"), &json!("timeout")));
-        assert_eq!(resolved[0]["reason"], "nobody answered in time");
-        assert_eq!(of(&frames, "tool_result")[0]["content"], "nobody answered in time");
+        assert_eq!(resolved[0]["reason"], "no answer in time");
+        assert_eq!(of(&frames, "tool_result")[0]["content"], "no answer in time");
         assert_eq!((resolved.len(), &last(&frames)["status"]), (1, &json!("completed")));
         let request = of(&frames, "permission_request")[0];
         assert!(resolved[0]["ts"].as_str() >= request["expires_at"].as_str(), "{request} {}", resolved[0]);

@@ -63,12 +63,12 @@ fn the_first_rule_that_fits_decides_and_the_operators_come_first() {
                       permission Write {\"file_path\":\"src/a\"}\npermission Write {\"file_path\":\"../a\"}";
         let found = decided(&user, script, json!({ "permission_mode": "ask", "permission_rules": rules })).await;
         let expected = [
-            ("deny", "rule 1 says deny"),
-            ("deny", "rule 2 says deny"),
-            ("allow_once", "rule 3 says allow"),
-            ("deny", "rule 5 says deny"),
-            ("allow_once", "rule 4 says allow"),
-            ("deny", "rule 5 says deny"),
+            ("deny", "denied by rule 1"),
+            ("deny", "denied by rule 2"),
+            ("allow_once", "allowed by rule 3"),
+            ("deny", "denied by rule 5"),
+            ("allow_once", "allowed by rule 4"),
+            ("deny", "denied by rule 5"),
         ];
         assert_eq!(found, expected.map(|(decision, reason)| (decision.to_owned(), reason.to_owned())));
     });

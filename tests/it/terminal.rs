@@ -196,7 +196,7 @@ const TYPED: [(&[&str], i32, &[&str]); 24] = [
     (&["man"], 0, &[".SH"]),
     (&["demo", "say hi"], 0, &["completed"]),
     (&["doctor", "--data-dir", "DATA"], 0, &["data", "agents"]),
-    (&["show", "run_00000000000070008000000000000000"], 5, &["there is no run"]),
+    (&["show", "run_00000000000070008000000000000000"], 5, &["run_00000000000070008000000000000000 not found"]),
     (&["ls", "--status", "no-such"], 2, &["no-such"]),
     (&["no-such-command"], 2, &["unrecognized subcommand", "--help"]),
     (&["--version"], 0, &["openrunner "]),

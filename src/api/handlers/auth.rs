@@ -148,6 +148,6 @@ pub(in crate::api) struct MeView {
     responses((status = 200, description = "The user.", body = MeView)))]
 pub(in crate::api) async fn me(State(app): State<AppState>, principal: Principal) -> Result<Answer<MeView>, ApiError> {
     let Caller { user, role } = principal.caller;
-    let budget = app.runs.budget_of(&user).await?;
+    let budget = app.runs.budget(&user).await?;
     Ok(Answer(MeView { username: user, role, budget }))
 }

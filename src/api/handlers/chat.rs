@@ -77,7 +77,7 @@ pub(in crate::api) async fn chat(
         model,
         session: request.session_id,
         trace_parent,
-        from_this_machine: peer.is_local(),
+        is_local: peer.is_local(),
         ..NewRun::default()
     };
     let (runs, caller) = (app.runs.clone(), audit_context.caller());

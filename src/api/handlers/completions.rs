@@ -62,7 +62,7 @@ pub(in crate::api) async fn create(
     let on_disconnect = request.on_disconnect().unwrap_or(usual);
     let (agent_type, agents_model) = agent_of(&model, &app)?;
     let mut new = request.into_new_run()?;
-    (new.agent_type, new.model, new.from_this_machine) = (Some(agent_type), agents_model, peer.is_local());
+    (new.agent_type, new.model, new.is_local) = (Some(agent_type), agents_model, peer.is_local());
     new.trace_parent = trace_parent;
     new.default_passwords =
         new.permission_mode != PermissionMode::Auto && app.auth.default_password_reaches(&audit_context.caller().user).await?;

@@ -222,7 +222,7 @@ pub(in crate::api) async fn create(
 }
 
 impl CreateRunRequest {
-    fn into_new_run(self, from_this_machine: bool) -> Result<NewRun, ApiError> {
+    fn into_new_run(self, is_local: bool) -> Result<NewRun, ApiError> {
         let metadata = self.metadata;
         let working_dir = match (metadata.working_dir, metadata.cwd) {
             (Some(one), Some(other)) if one != other => {
@@ -247,7 +247,7 @@ impl CreateRunRequest {
             labels: metadata.labels.unwrap_or_default(),
             trace_parent: None,
             webhook: metadata.webhook.map(WebhookRequest::from),
-            from_this_machine,
+            is_local,
             default_passwords: false,
         })
     }

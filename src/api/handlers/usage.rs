@@ -189,7 +189,7 @@ pub(in crate::api) async fn list(
     let filter = UsageFilter { owner, agent_type, session: session_id, since, until };
     let caller = &principal.caller;
     let mut found = app.runs.usage(caller, filter.clone(), group_by, cursor, limit + 1).await?;
-    let total = app.runs.usage_in_all(caller, filter).await?.into();
+    let total = app.runs.total_usage(caller, filter).await?.into();
     let more = found.len() > limit;
     found.truncate(limit);
     let next_cursor = found.last().filter(|_| more).map(|last| last.key.clone());
@@ -220,5 +220,5 @@ pub(in crate::api) async fn budget(
     if !caller.may_see(&owner) || app.auth.user(&owner).await?.is_none() {
         return Err(ApiError::not_found(format!("there is no user {owner}")));
     }
-    Ok(Answer(app.runs.budget_of(&owner).await?))
+    Ok(Answer(app.runs.budget(&owner).await?))
 }

@@ -28,7 +28,7 @@ impl Inside {
     /// If it cannot start: mostly since another server uses the data folder.
     pub(super) async fn start(settings: &Settings, origins: &Origins, launcher: Launcher) -> anyhow::Result<Self> {
         let settings = Settings { addr: ([127, 0, 0, 1], 0).into(), ..settings.clone() };
-        let registry = server::agents(&settings.agents, |name| std::env::var_os(name));
+        let registry = server::build_registry(&settings.agents, |name| std::env::var_os(name));
         let server =
             Server::start(&settings, origins, &registry, launcher).await.context("no server answers, and none could be started here")?;
         let (address, stop) = (server.address(), Stop::default());
@@ -43,7 +43,7 @@ impl Inside {
 
     /// Stops it, with all that still runs in it: nobody would be there to serve what went on.
     pub(in crate::cli) async fn stop(mut self) {
-        self.stop.tell(OnShutdown::Stop);
+        self.stop.request(OnShutdown::Stop);
         // A server that has panicked has stopped as well; its message is on standard error.
         let _ = (&mut self.task).await;
     }
@@ -51,6 +51,6 @@ impl Inside {
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        self.stop.tell(OnShutdown::Stop);
+        self.stop.request(OnShutdown::Stop);
     }
 }

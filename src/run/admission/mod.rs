@@ -1,4 +1,4 @@
-//! How many runs work at once, and who waits: a [`Schedule`] that many tasks share.
+//! Admission: limits the number of concurrent runs and queues the others. Makes a [`Schedule`] usable from many tasks.
 
 mod schedule;
 #[cfg(test)]
@@ -11,10 +11,10 @@ use tokio::sync::oneshot;
 
 use crate::types::{RunId, UserName};
 
-pub(super) use schedule::Caps;
+pub(super) use schedule::Limits;
 use schedule::{QueueFull, Schedule};
 
-/// Places for runs, and lines for those that find none.
+/// Slots for runs, and queues of the runs that wait for one. Clones share both.
 #[derive(Clone, Debug)]
 pub(super) struct Admission {
     state: Arc<Mutex<State>>,
@@ -23,26 +23,26 @@ pub(super) struct Admission {
 #[derive(Debug)]
 struct State {
     schedule: Schedule,
-    /// Whom to tell that a run's turn has come.
-    calls: HashMap<RunId, oneshot::Sender<()>>,
+    /// Notifies waiting runs of their admission.
+    notifiers: HashMap<RunId, oneshot::Sender<()>>,
 }
 
-/// A run that waits. Given up when dropped.
+/// A waiting run. Dropping it leaves the queue.
 #[derive(Debug)]
 pub(super) struct Ticket {
     membership: Membership,
-    called: oneshot::Receiver<()>,
-    /// How many runs stood before it when it came.
+    admitted: oneshot::Receiver<()>,
+    /// Number of runs ahead when the ticket was issued.
     pub(super) position: u64,
 }
 
-/// A run's place among those that work, given up when dropped.
+/// A slot that a run occupies. Dropping it releases the slot.
 #[derive(Debug)]
 pub(super) struct Slot {
-    _presence: Membership,
+    _membership: Membership,
 }
 
-/// That a run is here, waiting or working. Dropping it takes the run out and calls whoever there is room for then.
+/// Membership of a waiting or active run in the schedule. Dropping it removes the run and admits those for which there is room then.
 #[derive(Debug)]
 struct Membership {
     admission: Admission,
@@ -50,33 +50,32 @@ struct Membership {
 }
 
 impl Admission {
-    pub(super) fn new(caps: Caps) -> Self {
-        Self { state: Arc::new(Mutex::new(State { schedule: Schedule::new(caps), calls: HashMap::new() })) }
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { state: Arc::new(Mutex::new(State { schedule: Schedule::new(limits), notifiers: HashMap::new() })) }
     }
 
-    /// A place in the queue for `run`, of `user` for `agent`; `None` if it would have to wait and the queue is full. A run that is
-    /// `aside` holds up nobody until [`Ticket::admitted`] is asked for; any other has its place in the line, or its place among
-    /// those that work, from this moment on.
-    pub(super) fn queue(&self, run: RunId, user: &UserName, agent: &str, aside: bool) -> Option<Ticket> {
+    /// Adds a run. Returns `None` if it would have to wait and the queue is full. A `parked` run neither occupies a slot nor delays
+    /// others until [`Ticket::admitted`] is called; any other run is enqueued, or gets a slot, immediately.
+    pub(super) fn queue(&self, run: RunId, user: &UserName, agent: &str, parked: bool) -> Option<Ticket> {
         let mut state = self.state();
-        match state.schedule.arrive(run, user.clone(), agent.to_owned(), aside) {
+        match state.schedule.add(run, user.clone(), agent.to_owned(), parked) {
             Ok(()) => {}
             Err(QueueFull) => return None,
         }
         let position = state.schedule.position(run).unwrap_or(0);
-        let (call, called) = oneshot::channel();
-        state.calls.insert(run, call);
-        state.call_if_working(run);
-        Some(Ticket { membership: Membership { admission: self.clone(), run }, called, position })
+        let (notifier, admitted) = oneshot::channel();
+        state.notifiers.insert(run, notifier);
+        state.notify_if_active(run);
+        Some(Ticket { membership: Membership { admission: self.clone(), run }, admitted, position })
     }
 
-    /// The place of a run whose agent works already, so that nobody can make it wait: an earlier server gave it one.
+    /// The slot of a run that an earlier server admitted and whose agent is running already. May exceed the limits.
     pub(super) fn admit_existing(&self, run: RunId, user: &UserName, agent: &str) -> Slot {
         self.state().schedule.admit_existing(run, user.clone(), agent.to_owned());
-        Slot { _presence: Membership { admission: self.clone(), run } }
+        Slot { _membership: Membership { admission: self.clone(), run } }
     }
 
-    /// How many runs stand before this one now; `None` for a run that does not wait.
+    /// Number of runs ahead of this one; `None` for a run that is not waiting.
     pub(super) fn position(&self, run: RunId) -> Option<u64> {
         self.state().schedule.position(run)
     }
@@ -87,37 +86,37 @@ impl Admission {
 }
 
 impl State {
-    fn call_if_working(&mut self, run: RunId) {
-        if self.schedule.works(run)
-            && let Some(call) = self.calls.remove(&run)
+    fn notify_if_active(&mut self, run: RunId) {
+        if self.schedule.is_active(run)
+            && let Some(notifier) = self.notifiers.remove(&run)
         {
-            // Whoever waited may be gone; then the place is given up with the ticket.
-            let _ = call.send(());
+            // If the receiver is gone, its ticket is about to be dropped and releases the slot.
+            let _ = notifier.send(());
         }
     }
 }
 
 impl Ticket {
-    /// Waits for a place. Dropping the future gives up the wait, and the place if it had come in the same moment.
+    /// Waits for a slot. Dropping the future leaves the queue, and releases the slot if it was assigned in the same moment.
     pub(super) async fn admitted(self) -> Slot {
-        let Self { membership, called, position: _ } = self;
+        let Self { membership, admitted, position: _ } = self;
         {
             let mut state = membership.admission.state();
             state.schedule.enqueue(membership.run);
-            state.call_if_working(membership.run);
+            state.notify_if_active(membership.run);
         }
-        // The caller is kept as long as the run is here, so there is always a call.
-        let _ = called.await;
-        Slot { _presence: membership }
+        // The notifier is kept as long as the membership exists, so it is always used.
+        let _ = admitted.await;
+        Slot { _membership: membership }
     }
 }
 
 impl Drop for Membership {
     fn drop(&mut self) {
         let mut state = self.admission.state();
-        state.calls.remove(&self.run);
-        for run in state.schedule.leave(self.run) {
-            state.call_if_working(run);
+        state.notifiers.remove(&self.run);
+        for run in state.schedule.remove(self.run) {
+            state.notify_if_active(run);
         }
     }
 }

@@ -1,13 +1,13 @@
-//! Who works and who waits. Pure: no clock, no I/O, no lock.
+//! Decides which runs are active and which wait. Pure: no clock, no I/O, no lock.
 //!
 //! ```text
-//! arrive ─┬─ aside ── line_up ──┬─ in line ─── its turn ─── working ── leave
-//!         └─────────────────────┘   (or at once, where there is room)
+//! add ─┬─ parked ── enqueue ──┬─ queued ─── its turn ─── active ── remove
+//!      └──────────────────────┘   (or active at once, if there is room)
 //! ```
-//! A run stands aside while something else than a place keeps it, such as its session's turn; it holds up nobody then. Agents with a
-//! bound of their own have a line each, so that runs which wait for one of them do not hold up runs of the others; everybody else
-//! stands in the common line. Each line is a round robin between users: whoever has been served goes to its end. Between the lines, the
-//! one goes first whose user has waited longest since their run came or they were served, so that no line and no user starves.
+//! A run is parked while it waits for something other than a slot, such as its session; it does not delay others. Agents with a limit of
+//! their own have their own queue, so that runs waiting for one of them do not delay runs of other agents; all other runs share the
+//! common queue. Each queue is a round robin between users: a user who was served moves to the end. Between queues, the user who has
+//! waited longest since their run was enqueued or they were last served is next, so that no queue and no user starves.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -15,158 +15,159 @@ use std::hash::Hash;
 
 use crate::types::{RunId, UserName};
 
-/// How many may do what at once.
+/// Admission limits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::run) struct Caps {
-    /// Runs that work.
+pub(in crate::run) struct Limits {
+    /// Maximum number of active runs; at least 1.
     pub(in crate::run) total: usize,
-    /// Runs of one user that work.
+    /// Maximum number of active runs per user; at least 1.
     pub(in crate::run) per_user: usize,
-    /// Runs of one agent that work, for agents that have such a bound.
+    /// Maximum number of active runs per agent, for agents with a limit of their own.
     pub(in crate::run) per_agent: BTreeMap<String, usize>,
-    /// Runs that wait, in line or aside.
+    /// Maximum number of waiting runs, queued or parked.
     pub(in crate::run) queue: usize,
 }
 
-/// As many wait as may.
+/// The maximum number of runs is waiting already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct QueueFull;
 
-/// The agent that a line is for; `None` for the common one.
-type Line = Option<String>;
+/// Key of a queue: the agent, or `None` for the common queue.
+type QueueKey = Option<String>;
 
-/// All runs that wait or work.
+/// All waiting and active runs.
 ///
-/// Every method keeps two promises: no turn comes that would pass a cap, and no run is in line that there is room for. Only
-/// [`Schedule::admit_existing`] can pass one, since it tells of what is so already.
+/// Invariants of every method: no admission exceeds a limit, and no run is queued for which there is room. Only
+/// [`Schedule::admit_existing`] may exceed a limit, because it records a run that is active already.
 #[derive(Debug)]
 pub(super) struct Schedule {
-    caps: Caps,
+    limits: Limits,
     runs: HashMap<RunId, Entry>,
-    lines: BTreeMap<Line, VecDeque<Group>>,
-    /// Runs that work: of each user, of each agent, and in all.
+    queues: BTreeMap<QueueKey, VecDeque<UserQueue>>,
+    /// Number of active runs by user.
     by_user: HashMap<UserName, usize>,
+    /// Number of active runs by agent.
     by_agent: HashMap<String, usize>,
-    working: usize,
-    /// When each user who stands in line was last served.
+    /// Number of active runs.
+    active: usize,
+    /// When each user with queued runs was last served.
     served: HashMap<UserName, Tick>,
     now: Tick,
 }
 
-/// Counts what happened, as a clock that stands still while nothing does.
+/// Logical time: incremented by every enqueue and admission.
 type Tick = u64;
 
 #[derive(Debug)]
 struct Entry {
     user: UserName,
     agent: String,
-    stands: Stands,
+    phase: Phase,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stands {
-    Aside,
-    InLine,
-    Working,
+enum Phase {
+    Parked,
+    Queued,
+    Active,
 }
 
-/// The runs of one user in one line, oldest first. Never empty.
+/// The runs of one user in one queue, oldest first. Never empty.
 #[derive(Debug)]
-struct Group {
+struct UserQueue {
     user: UserName,
     runs: VecDeque<(Tick, RunId)>,
 }
 
 impl Schedule {
-    /// Nobody waits and nobody works. At least one run may always work.
-    pub(super) fn new(caps: Caps) -> Self {
-        let caps = Caps { total: caps.total.max(1), per_user: caps.per_user.max(1), ..caps };
+    /// An empty schedule. At least one run may always be active.
+    pub(super) fn new(limits: Limits) -> Self {
+        let limits = Limits { total: limits.total.max(1), per_user: limits.per_user.max(1), ..limits };
         Self {
-            caps,
+            limits,
             runs: HashMap::new(),
-            lines: BTreeMap::new(),
+            queues: BTreeMap::new(),
             by_user: HashMap::new(),
             by_agent: HashMap::new(),
-            working: 0,
+            active: 0,
             served: HashMap::new(),
             now: 0,
         }
     }
 
-    /// A run comes: into its line, or aside. Where there is room it works from now on, which [`Schedule::works`] tells.
+    /// Adds a run, queued or parked. If there is room it is active immediately (see [`Schedule::is_active`]).
     ///
     /// # Errors
-    /// [`QueueFull`] if it would have to wait and cannot.
-    pub(super) fn arrive(&mut self, run: RunId, user: UserName, agent: String, aside: bool) -> Result<(), QueueFull> {
-        let at_once = !aside && self.has_room(&user, &agent);
-        if !at_once && self.runs.len() - self.working >= self.caps.queue {
+    /// [`QueueFull`] if it would have to wait and the queue is full.
+    pub(super) fn add(&mut self, run: RunId, user: UserName, agent: String, parked: bool) -> Result<(), QueueFull> {
+        let is_immediate = !parked && self.has_room(&user, &agent);
+        if !is_immediate && self.runs.len() - self.active >= self.limits.queue {
             return Err(QueueFull);
         }
-        self.runs.insert(run, Entry { user, agent, stands: Stands::Aside });
-        if !aside {
+        self.runs.insert(run, Entry { user, agent, phase: Phase::Parked });
+        if !parked {
             self.enqueue(run);
         }
         Ok(())
     }
 
-    /// A run that works already, whatever the caps say: its agent was found at work. While there are more than may be, nobody else's
-    /// turn comes.
+    /// Adds a run that is active already, regardless of the limits. While a limit is exceeded, no other run is admitted.
     pub(super) fn admit_existing(&mut self, run: RunId, user: UserName, agent: String) {
         *self.by_agent.entry(agent.clone()).or_default() += 1;
         *self.by_user.entry(user.clone()).or_default() += 1;
-        self.working += 1;
-        self.runs.insert(run, Entry { user, agent, stands: Stands::Working });
+        self.active += 1;
+        self.runs.insert(run, Entry { user, agent, phase: Phase::Active });
     }
 
-    /// A run that stood aside joins its line, or works from now on if there is room for it. Changes nothing for any other run.
+    /// Moves a parked run into its queue, or makes it active if there is room. Does not affect other runs.
     pub(super) fn enqueue(&mut self, run: RunId) {
-        let Some(entry) = self.runs.get_mut(&run).filter(|entry| entry.stands == Stands::Aside) else { return };
-        entry.stands = Stands::InLine;
+        let Some(entry) = self.runs.get_mut(&run).filter(|entry| entry.phase == Phase::Parked) else { return };
+        entry.phase = Phase::Queued;
         self.now += 1;
-        let (user, agent, came) = (entry.user.clone(), entry.agent.clone(), self.now);
-        let line = self.lines.entry(line_of(&self.caps, &agent)).or_default();
-        match line.iter_mut().find(|group| group.user == user) {
-            Some(group) => group.runs.push_back((came, run)),
-            None => line.push_back(Group { user, runs: VecDeque::from([(came, run)]) }),
+        let (user, agent, enqueued_at) = (entry.user.clone(), entry.agent.clone(), self.now);
+        let queue = self.queues.entry(queue_key(&self.limits, &agent)).or_default();
+        match queue.iter_mut().find(|group| group.user == user) {
+            Some(group) => group.runs.push_back((enqueued_at, run)),
+            None => queue.push_back(UserQueue { user, runs: VecDeque::from([(enqueued_at, run)]) }),
         }
-        self.fill();
+        self.admit_next();
     }
 
-    /// A run is no longer there, wherever it stood. Gives the runs that work from now on.
-    pub(super) fn leave(&mut self, run: RunId) -> Vec<RunId> {
-        let Some(Entry { user, agent, stands }) = self.runs.remove(&run) else { return Vec::new() };
-        match stands {
-            Stands::Aside => return Vec::new(),
-            Stands::InLine => {
-                self.step_out(run, &user, &agent);
+    /// Removes a run in any phase. Returns the runs that became active.
+    pub(super) fn remove(&mut self, run: RunId) -> Vec<RunId> {
+        let Some(Entry { user, agent, phase }) = self.runs.remove(&run) else { return Vec::new() };
+        match phase {
+            Phase::Parked => return Vec::new(),
+            Phase::Queued => {
+                self.dequeue(run, &user, &agent);
                 return Vec::new();
             }
-            Stands::Working => {}
+            Phase::Active => {}
         }
-        self.working -= 1;
-        take_one(&mut self.by_user, &user);
-        take_one(&mut self.by_agent, &agent);
-        self.fill()
+        self.active -= 1;
+        decrement(&mut self.by_user, &user);
+        decrement(&mut self.by_agent, &agent);
+        self.admit_next()
     }
 
-    /// Whether a run works.
-    pub(super) fn works(&self, run: RunId) -> bool {
-        self.runs.get(&run).is_some_and(|entry| entry.stands == Stands::Working)
+    /// Whether a run is active.
+    pub(super) fn is_active(&self, run: RunId) -> bool {
+        self.runs.get(&run).is_some_and(|entry| entry.phase == Phase::Active)
     }
 
-    /// How many runs of its line would be served before this one if nobody came and nobody left; of one that stands aside, if it joined
-    /// now. `None` for a run that does not wait.
+    /// Number of runs in the same queue that would be admitted before this one if no run was added or removed; for a parked run, if it was
+    /// enqueued now. `None` for a run that is not waiting.
     pub(super) fn position(&self, run: RunId) -> Option<u64> {
-        let entry = self.runs.get(&run).filter(|entry| entry.stands != Stands::Working)?;
+        let entry = self.runs.get(&run).filter(|entry| entry.phase != Phase::Active)?;
         let empty = VecDeque::new();
-        let line = self.lines.get(&line_of(&self.caps, &entry.agent)).unwrap_or(&empty);
-        let place = line.iter().position(|group| group.user == entry.user).unwrap_or(line.len());
-        let own = line.get(place).map_or(0, |group| group.runs.iter().position(|(_, other)| *other == run).unwrap_or(group.runs.len()));
-        // Each round serves one run of every user, in the order of the line; this one is served in the round after `own` others.
-        let before: usize = line
+        let queue = self.queues.get(&queue_key(&self.limits, &entry.agent)).unwrap_or(&empty);
+        let index = queue.iter().position(|group| group.user == entry.user).unwrap_or(queue.len());
+        let own = queue.get(index).map_or(0, |group| group.runs.iter().position(|(_, other)| *other == run).unwrap_or(group.runs.len()));
+        // Each round admits one run of every user, in queue order. This run is admitted in the round after `own` others of its user.
+        let before: usize = queue
             .iter()
             .enumerate()
-            .map(|(at, group)| match at.cmp(&place) {
+            .map(|(at, group)| match at.cmp(&index) {
                 Ordering::Less => group.runs.len().min(own + 1),
                 Ordering::Equal => own,
                 Ordering::Greater => group.runs.len().min(own),
@@ -175,104 +176,106 @@ impl Schedule {
         Some(before as u64)
     }
 
-    /// Whether nothing is known of anybody.
+    /// Whether no state is left.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        let counts = self.runs.len() + self.lines.len() + self.by_user.len() + self.by_agent.len() + self.served.len() + self.working;
+        let counts = self.runs.len() + self.queues.len() + self.by_user.len() + self.by_agent.len() + self.served.len() + self.active;
         counts == 0
     }
 
-    /// Gives away the places that are free, each to whose turn it is.
-    fn fill(&mut self) -> Vec<RunId> {
+    /// Admits queued runs while there is room. Returns them.
+    fn admit_next(&mut self) -> Vec<RunId> {
         let mut admitted = Vec::new();
-        while let Some((line, at)) = self.next() {
-            admitted.extend(self.serve(&line, at));
+        while let Some((queue, index)) = self.next() {
+            admitted.extend(self.admit(&queue, index));
         }
         admitted
     }
 
-    /// Whose turn it is: a line and a place in it. `None` if there is no room for anybody who waits.
-    fn next(&self) -> Option<(Line, usize)> {
-        if self.working >= self.caps.total {
+    /// The queue and the user in it to serve next; `None` if there is no room for any waiting run.
+    fn next(&self) -> Option<(QueueKey, usize)> {
+        if self.active >= self.limits.total {
             return None;
         }
-        let first_of = |(line, groups): (&Line, &VecDeque<Group>)| {
-            if !line.as_ref().is_none_or(|agent| self.agent_has_room(agent)) {
+        let candidate = |(key, groups): (&QueueKey, &VecDeque<UserQueue>)| {
+            if !key.as_ref().is_none_or(|agent| self.agent_has_room(agent)) {
                 return None;
             }
-            let (at, group) = groups.iter().enumerate().find(|(_, group)| self.user_has_room(&group.user))?;
-            let (came, _run) = *group.runs.front()?;
+            let (index, group) = groups.iter().enumerate().find(|(_, group)| self.user_has_room(&group.user))?;
+            let (enqueued_at, _run) = *group.runs.front()?;
             let served = self.served.get(&group.user).copied().unwrap_or(0);
-            // Who is first in two lines is served for the older run.
-            Some(((served.max(came), came), line.clone(), at))
+            // A user who is next in two queues is served for the older run.
+            Some(((served.max(enqueued_at), enqueued_at), key.clone(), index))
         };
-        let (_waiting_since, line, at) = self.lines.iter().filter_map(first_of).min_by_key(|(since, _, _)| *since)?;
-        Some((line, at))
+        let (_waiting_since, key, index) = self.queues.iter().filter_map(candidate).min_by_key(|(since, _, _)| *since)?;
+        Some((key, index))
     }
 
-    fn serve(&mut self, line: &Line, at: usize) -> Option<RunId> {
-        let groups = self.lines.get_mut(line)?;
-        let mut group = groups.remove(at)?;
-        let (_came, run) = group.runs.pop_front()?;
+    /// Admits the oldest run of the user at `index` in the queue.
+    fn admit(&mut self, key: &QueueKey, index: usize) -> Option<RunId> {
+        let groups = self.queues.get_mut(key)?;
+        let mut group = groups.remove(index)?;
+        let (_enqueued_at, run) = group.runs.pop_front()?;
         let user = group.user.clone();
         if !group.runs.is_empty() {
             groups.push_back(group);
         }
         if let Some(entry) = self.runs.get_mut(&run) {
-            entry.stands = Stands::Working;
+            entry.phase = Phase::Active;
             *self.by_agent.entry(entry.agent.clone()).or_default() += 1;
         }
         *self.by_user.entry(user.clone()).or_default() += 1;
-        self.working += 1;
+        self.active += 1;
         self.now += 1;
         self.served.insert(user.clone(), self.now);
-        self.forget(line, &user);
+        self.prune(key, &user);
         Some(run)
     }
 
-    /// Takes a run out of its line.
-    fn step_out(&mut self, run: RunId, user: &UserName, agent: &str) {
-        let line = line_of(&self.caps, agent);
-        let Some(groups) = self.lines.get_mut(&line) else { return };
-        if let Some(at) = groups.iter().position(|group| group.user == *user)
-            && let Some(group) = groups.get_mut(at)
+    /// Removes a run from its queue.
+    fn dequeue(&mut self, run: RunId, user: &UserName, agent: &str) {
+        let key = queue_key(&self.limits, agent);
+        let Some(groups) = self.queues.get_mut(&key) else { return };
+        if let Some(index) = groups.iter().position(|group| group.user == *user)
+            && let Some(group) = groups.get_mut(index)
         {
             group.runs.retain(|(_, other)| *other != run);
             if group.runs.is_empty() {
-                groups.remove(at);
+                groups.remove(index);
             }
         }
-        self.forget(&line, user);
+        self.prune(&key, user);
     }
 
-    /// Keeps nothing of lines and users that nobody waits in any more.
-    fn forget(&mut self, line: &Line, user: &UserName) {
-        if self.lines.get(line).is_some_and(VecDeque::is_empty) {
-            self.lines.remove(line);
+    /// Drops the state of an empty queue and of a user without queued runs.
+    fn prune(&mut self, key: &QueueKey, user: &UserName) {
+        if self.queues.get(key).is_some_and(VecDeque::is_empty) {
+            self.queues.remove(key);
         }
-        if !self.lines.values().flatten().any(|group| group.user == *user) {
+        if !self.queues.values().flatten().any(|group| group.user == *user) {
             self.served.remove(user);
         }
     }
 
     fn has_room(&self, user: &UserName, agent: &str) -> bool {
-        self.working < self.caps.total && self.user_has_room(user) && self.agent_has_room(agent)
+        self.active < self.limits.total && self.user_has_room(user) && self.agent_has_room(agent)
     }
 
     fn user_has_room(&self, user: &UserName) -> bool {
-        self.by_user.get(user).copied().unwrap_or(0) < self.caps.per_user
+        self.by_user.get(user).copied().unwrap_or(0) < self.limits.per_user
     }
 
     fn agent_has_room(&self, agent: &str) -> bool {
-        self.caps.per_agent.get(agent).is_none_or(|cap| self.by_agent.get(agent).copied().unwrap_or(0) < *cap)
+        self.limits.per_agent.get(agent).is_none_or(|limit| self.by_agent.get(agent).copied().unwrap_or(0) < *limit)
     }
 }
 
-fn line_of(caps: &Caps, agent: &str) -> Line {
-    caps.per_agent.contains_key(agent).then(|| agent.to_owned())
+fn queue_key(limits: &Limits, agent: &str) -> QueueKey {
+    limits.per_agent.contains_key(agent).then(|| agent.to_owned())
 }
 
-fn take_one<K: Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
+/// Decrements a count and removes it at zero.
+fn decrement<K: Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
     if let Some(count) = counts.get_mut(key) {
         *count -= 1;
         if *count == 0 {

@@ -1,17 +1,17 @@
-//! What one batch of an agent's items comes to.
+//! The effects of one batch of an agent's items.
 
 use crate::run::store::RunChange;
 use crate::types::{Answer, StreamEvent, TurnEnd};
 
-/// Filled item by item, then written at once.
+/// Filled item by item, then written in one transaction.
 #[derive(Default)]
 pub(super) struct Batch {
-    /// For the log, in order.
+    /// Events to append to the log, in order.
     pub(super) events: Vec<StreamEvent>,
-    /// For the run's row.
+    /// Changes to the run's row.
     pub(super) change: RunChange,
-    /// For the agent, once the events are on disk.
+    /// Answers to send to the agent after the events are stored.
     pub(super) answers: Vec<(String, Answer)>,
-    /// How the turn ended that ended in this batch.
+    /// Result of the turn that ended in this batch.
     pub(super) turn: Option<TurnEnd>,
 }

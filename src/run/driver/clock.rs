@@ -1,15 +1,15 @@
-//! The run's time limit, which stands still while the agent waits for somebody's answer.
+//! The run's time limit, which is paused while the agent waits for an answer.
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until as sleep_until_instant};
 
-/// Where the time limit stands.
+/// A countdown that can be paused.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum WallClock {
     Off,
     Running { until: Instant },
-    Standing { left: Duration },
+    Paused { remaining: Duration },
 }
 
 impl WallClock {
@@ -17,16 +17,16 @@ impl WallClock {
         Self::Running { until: Instant::now() + limit }
     }
 
-    pub(super) fn stand(self) -> Self {
+    pub(super) fn pause(self) -> Self {
         match self {
-            Self::Running { until } => Self::Standing { left: until.saturating_duration_since(Instant::now()) },
+            Self::Running { until } => Self::Paused { remaining: until.saturating_duration_since(Instant::now()) },
             other => other,
         }
     }
 
     pub(super) fn resume(self) -> Self {
         match self {
-            Self::Standing { left } => Self::start(left),
+            Self::Paused { remaining } => Self::start(remaining),
             other => other,
         }
     }
@@ -34,37 +34,38 @@ impl WallClock {
     pub(super) fn deadline(self) -> Option<Instant> {
         match self {
             Self::Running { until } => Some(until),
-            Self::Off | Self::Standing { .. } => None,
+            Self::Off | Self::Paused { .. } => None,
         }
     }
 
-    /// When the run's time is over if no server is there to answer what is open: it is answered by itself at `answered` at the latest,
-    /// and then the clock goes on.
-    pub(super) fn over_at(self, answered: Option<Instant>) -> Option<Instant> {
-        match (self, answered) {
-            (Self::Off, _) => None,
-            (Self::Running { until }, _) => Some(until),
-            (Self::Standing { left }, answered) => Some(answered.unwrap_or_else(Instant::now) + left),
+    /// When the time limit expires if no server is connected. A paused clock resumes when the last open request expires, at
+    /// `answer_deadline`.
+    pub(super) fn expires_at(self, answer_deadline: Option<Instant>) -> Option<Instant> {
+        match self {
+            Self::Off => None,
+            Self::Running { until } => Some(until),
+            Self::Paused { remaining } => Some(answer_deadline.unwrap_or_else(Instant::now) + remaining),
         }
     }
 
-    /// The clock of a run that an earlier server drove, from what its shim says is left until [`WallClock::over_at`].
-    pub(super) fn found(left: Duration, answered: Option<Instant>) -> Self {
-        match answered {
-            None => Self::start(left),
-            // A server that died between asking and setting the limit anew has left a limit without the wait.
-            Some(answered) => {
-                let wait = answered.saturating_duration_since(Instant::now());
-                Self::Standing { left: left.checked_sub(wait).unwrap_or(left) }
+    /// Restores the clock of a run that an earlier server drove. `remaining` is the time that its shim reports until
+    /// [`WallClock::expires_at`].
+    pub(super) fn restored(remaining: Duration, answer_deadline: Option<Instant>) -> Self {
+        match answer_deadline {
+            None => Self::start(remaining),
+            // If the earlier server died between opening the request and updating the shim's deadline, `remaining` excludes the wait.
+            Some(deadline) => {
+                let wait = deadline.saturating_duration_since(Instant::now());
+                Self::Paused { remaining: remaining.checked_sub(wait).unwrap_or(remaining) }
             }
         }
     }
 }
 
-/// Waits until then. Only for arms of a `select!` that are off without a moment.
-pub(super) async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
+/// Sleeps until `deadline`; without one, never completes. For `select!` arms that are disabled without a deadline.
+pub(super) async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until_instant(deadline).await,
         None => std::future::pending().await,
     }
 }
@@ -74,16 +75,16 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_left_is_the_same_for_the_server_that_goes_on() {
-        let (limit, wait, dead) = (Duration::from_mins(5), Duration::from_mins(10), Duration::from_mins(2));
-        let answered = Instant::now() + wait;
-        let standing = WallClock::start(limit).stand();
-        let over_at = standing.over_at(Some(answered)).unwrap();
-        assert_eq!(over_at, answered + limit);
-        tokio::time::advance(dead).await;
-        let found = WallClock::found(over_at - Instant::now(), Some(answered));
-        assert!(matches!(found, WallClock::Standing { left } if left == limit));
-        let found = WallClock::found(limit, None);
-        assert_eq!(found.deadline(), Some(Instant::now() + limit));
+    async fn a_restored_clock_has_the_same_time_remaining() {
+        let (limit, wait, downtime) = (Duration::from_mins(5), Duration::from_mins(10), Duration::from_mins(2));
+        let answer_deadline = Instant::now() + wait;
+        let paused = WallClock::start(limit).pause();
+        let expires_at = paused.expires_at(Some(answer_deadline)).unwrap();
+        assert_eq!(expires_at, answer_deadline + limit);
+        tokio::time::advance(downtime).await;
+        let restored = WallClock::restored(expires_at - Instant::now(), Some(answer_deadline));
+        assert!(matches!(restored, WallClock::Paused { remaining } if remaining == limit));
+        let restored = WallClock::restored(limit, None);
+        assert_eq!(restored.deadline(), Some(Instant::now() + limit));
     }
 }

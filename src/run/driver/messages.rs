@@ -1,4 +1,4 @@
-//! What is said to the agent after its prompt, turn by turn.
+//! Further messages to the agent, turn by turn.
 
 use serde_json::json;
 
@@ -8,11 +8,12 @@ use crate::run::handle::MessageRejected;
 use crate::run::store::{Idempotency, RunChange};
 use crate::types::{Cause, Level, MessageMode, NoticeCode, StreamEvent, TurnEnd};
 
-/// Messages that may wait for the next turn.
-const MAX_WAITING: usize = 64;
+/// Maximum number of messages queued for later turns.
+const MAX_QUEUED: usize = 64;
 
 impl Driver {
-    pub(super) async fn message(
+    /// Stores a message, then delivers or queues it according to `mode`.
+    pub(super) async fn accept_message(
         &mut self,
         text: String,
         mode: MessageMode,
@@ -22,55 +23,55 @@ impl Driver {
         if self.finishing {
             return Err(MessageRejected::Ended);
         }
-        if self.waiting.len() >= MAX_WAITING {
-            return Err(MessageRejected::TooMany(MAX_WAITING));
+        if self.queued_messages.len() >= MAX_QUEUED {
+            return Err(MessageRejected::TooMany(MAX_QUEUED));
         }
         let event = StreamEvent::UserMessage { content: text.clone(), mode };
         let change = RunChange { status: Some(self.state.status()), idempotency, ..RunChange::default() };
         self.log.append(&[event], change).await?;
         let Some(agent) = agent else {
-            self.waiting.push_back(text);
+            self.queued_messages.push_back(text);
             return Ok(());
         };
         match mode {
-            MessageMode::Queue => self.waiting.push_back(text),
+            MessageMode::Queue => self.queued_messages.push_back(text),
             MessageMode::Steer if agent.speak(text.clone(), Delivery::IntoTurn).await => {}
             MessageMode::Steer | MessageMode::Interrupt => {
-                self.waiting.push_front(text);
-                // An agent that cannot be interrupted takes it as soon as its turn is over.
+                self.queued_messages.push_front(text);
+                // An agent that cannot be interrupted gets the message when its turn ends.
                 agent.interrupt().await;
             }
         }
         Ok(())
     }
 
-    /// The agent's turn is over: gives it the next message, or tells it that none comes.
-    pub(super) async fn turn_ended(&mut self, turn: TurnEnd, agent: &AgentHandle) {
-        // After an interrupt or a good turn the conversation goes on; after a failure the next message would fail as well.
-        let goes_on = !self.finishing && turn.as_ref().map_or_else(|failure| failure.cause == Cause::Cancelled, |_| true);
-        self.turn = Some(turn);
-        if goes_on && let Some(text) = self.waiting.pop_front() {
+    /// Ends the agent's turn: sends the next queued message, or asks the agent to finish.
+    pub(super) async fn complete_turn(&mut self, turn: TurnEnd, agent: &AgentHandle) {
+        // The conversation continues after a good or interrupted turn. After a failure the next message would fail as well.
+        let continues = !self.finishing && turn.as_ref().map_or_else(|failure| failure.cause == Cause::Cancelled, |_| true);
+        self.last_turn = Some(turn);
+        if continues && let Some(text) = self.queued_messages.pop_front() {
             if agent.speak(text.clone(), Delivery::NextTurn).await {
                 return self.reset_idle_timer();
             }
-            self.waiting.push_front(text);
+            self.queued_messages.push_front(text);
         }
         self.finishing = true;
-        // The work is done; from here on the agent's own time limits count.
+        // From here on the exit grace period applies instead.
         (self.clock, self.idle_deadline) = (WallClock::Off, None);
-        if let Some(notice) = self.undelivered() {
+        if let Some(notice) = self.take_undelivered() {
             self.write(vec![notice], RunChange::default(), agent).await;
         }
         agent.finish().await;
     }
 
-    /// Tells of messages that no turn came for.
-    pub(super) fn undelivered(&mut self) -> Option<StreamEvent> {
-        if self.waiting.is_empty() {
+    /// The notice about messages that were never delivered; removes them from the queue.
+    pub(super) fn take_undelivered(&mut self) -> Option<StreamEvent> {
+        if self.queued_messages.is_empty() {
             return None;
         }
-        let message = format!("{} messages were not given to the agent, since its run ended before", self.waiting.len());
-        let data = Some(json!({ "messages": self.waiting.drain(..).collect::<Vec<_>>() }));
+        let message = format!("{} messages were not delivered because the run ended first", self.queued_messages.len());
+        let data = Some(json!({ "messages": self.queued_messages.drain(..).collect::<Vec<_>>() }));
         Some(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::Undelivered, message, data })
     }
 }

@@ -1,7 +1,7 @@
-//! Going on with a run of an earlier server: what its log says, and what was really done to its agent.
+//! Restoring a run of an earlier server after its agent was found again: reconciles the log with what the agent received.
 //!
-//! The log is written before the agent is told, so the agent may lack what the log has: an answer, a message, an interrupt. Its shim
-//! has noted what it was told ([`HistoryEntry::Command`]), and the difference is made up for here.
+//! An answer or message is logged before it is sent to the agent, so the agent may lack the last entries of the log. The shim's journal
+//! records what the agent received ([`HistoryEntry::Command`]); this module sends the rest.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -16,109 +16,111 @@ use crate::run::events::LogSummary;
 use crate::run::state::{Input, StopReason};
 use crate::types::{Answer, MessageMode, NoticeCode, OutputCheckpoint, TurnEnd};
 
-/// What the log holds that the agent may not have been told.
+/// Entries of the log that the agent may not have received.
 #[derive(Debug, Default)]
 pub(super) struct Unconfirmed {
     answers: Vec<(String, Answer)>,
+    /// Text, mode, and whether the agent was ready when the message arrived.
     messages: Vec<(String, MessageMode, bool)>,
 }
 
-/// What was done to the agent, as far as it matters later.
+/// What the agent did and received, as far as it matters for continuing.
 #[derive(Debug, Default)]
-struct Done {
+struct AgentProgress {
     turn: Option<TurnEnd>,
-    /// The last turn is over, and no message came after it.
+    /// Whether the last turn has ended and no message was sent after it.
     turn_is_over: bool,
-    /// This turn was interrupted.
+    /// Whether the current turn was interrupted.
     interrupted: bool,
     answered: BTreeSet<String>,
-    said: Vec<String>,
+    sent: Vec<String>,
     steered: Vec<String>,
     finished: bool,
     stopped: Option<StopReason>,
 }
 
 impl Driver {
-    /// The same driver, with what the log of an earlier server says. `age` is how long ago the run was created.
-    pub(in crate::run) fn remembering(mut self, memory: LogSummary, age: Duration) -> Self {
-        self.age = age;
-        self.usage = memory.usage;
+    /// Adds the state recorded in the log of an earlier server. `age` is the time since the run was created.
+    pub(in crate::run) fn with_summary(mut self, summary: LogSummary, age: Duration) -> Self {
+        self.prior_age = age;
+        self.usage = summary.usage;
         let now = self.log.now();
-        let since = |then: i64| Instant::now().checked_sub(Duration::from_millis(u64::try_from(now.as_millis() - then).unwrap_or(0)));
-        self.tool_calls = memory.tool_calls.into_iter().filter_map(|(id, ts)| Some((id, since(ts.as_millis())?))).collect();
-        for (id, _) in &memory.answers {
-            self.requests.answered_at_once(id.clone());
+        let to_instant = |then: i64| Instant::now().checked_sub(Duration::from_millis(u64::try_from(now.as_millis() - then).unwrap_or(0)));
+        self.tool_calls = summary.tool_calls.into_iter().filter_map(|(id, ts)| Some((id, to_instant(ts.as_millis())?))).collect();
+        for (id, _) in &summary.answers {
+            self.requests.mark_answered(id.clone());
         }
-        if memory.started {
+        if summary.started {
             self.started = true;
             self.transition(Input::Admitted);
             self.transition(Input::AgentReady);
         }
-        for (request, created_at) in memory.open {
-            self.open_again(request, created_at);
+        for (request, created_at) in summary.open {
+            self.reopen_request(request, created_at);
         }
-        // They were told to be undelivered, and so they are.
-        let messages = if memory.notices.contains(&NoticeCode::Undelivered) { Vec::new() } else { memory.messages };
-        self.noticed = memory.notices;
-        self.unconfirmed = Unconfirmed { answers: memory.answers, messages };
-        self.waiting = self.unconfirmed.waiting(&Done::default());
+        // Messages already reported as undelivered are not delivered later.
+        let messages = if summary.notices.contains(&NoticeCode::Undelivered) { Vec::new() } else { summary.messages };
+        self.emitted_notices = summary.notices;
+        self.unconfirmed = Unconfirmed { answers: summary.answers, messages };
+        self.queued_messages = self.unconfirmed.undelivered_messages(&AgentProgress::default());
         self
     }
 
-    /// Takes in what happened to the agent before it was found again, and does what was still to be done.
+    /// Applies the agent's history, then sends what the agent has not received. `remaining` is the time until the shim's deadline.
     pub(super) async fn restore(
         &mut self,
         history: Vec<HistoryEntry>,
         checkpoint: OutputCheckpoint,
-        left: Option<Duration>,
+        remaining: Option<Duration>,
         agent: &AgentHandle,
     ) {
         let unconfirmed = std::mem::take(&mut self.unconfirmed);
-        let waits_until = self.requests.last_deadline();
+        let answer_deadline = self.requests.last_deadline();
         let mut batch = Batch::default();
-        let mut done = Done::default();
-        for one in history {
-            done.see(&one);
-            if let HistoryEntry::New(item) = one {
-                self.item(item, &mut batch);
+        let mut progress = AgentProgress::default();
+        for entry in history {
+            progress.apply(&entry);
+            if let HistoryEntry::New(item) = entry {
+                self.add_item(item, &mut batch);
             }
         }
         batch.change.checkpoint = Some(checkpoint);
-        self.waiting = unconfirmed.waiting(&done);
-        self.turn.clone_from(&done.turn);
-        self.finishing = done.finished || done.stopped.is_some();
-        self.clock = match left {
-            Some(left) if !self.finishing => WallClock::found(left.min(self.spec.timeout + self.around.patience), waits_until),
+        self.queued_messages = unconfirmed.undelivered_messages(&progress);
+        self.last_turn.clone_from(&progress.turn);
+        self.finishing = progress.finished || progress.stopped.is_some();
+        let max_remaining = self.spec.timeout + self.context.config.permission_timeout;
+        self.clock = match remaining {
+            Some(remaining) if !self.finishing => WallClock::restored(remaining.min(max_remaining), answer_deadline),
             _ => WallClock::Off,
         };
-        // Whatever it said to the server before this one was a first word.
-        if self.turn.is_some() || self.started || !batch.events.is_empty() {
-            self.first_word_deadline = None;
+        // Any earlier output satisfies the startup timeout.
+        if self.last_turn.is_some() || self.started || !batch.events.is_empty() {
+            self.startup_deadline = None;
         }
-        // What is new may have opened or closed a request.
+        // New items may have opened or closed a request.
         self.sync_clock();
         self.reset_idle_timer();
-        if let Some(reason) = done.stopped {
-            self.transition(Input::StopAsked(reason));
+        if let Some(reason) = progress.stopped {
+            self.transition(Input::StopRequested(reason));
         }
         if !self.write(batch.events, batch.change, agent).await {
             return;
         }
-        if let Some(reason) = done.stopped {
-            return agent.stop(reason.as_str().to_owned(), self.around.grace).await;
+        if let Some(reason) = progress.stopped {
+            return agent.stop(reason.as_str().to_owned(), self.context.config.stop_grace).await;
         }
-        let untold = unconfirmed.answers.into_iter().filter(|(id, _)| !done.answered.contains(id));
-        for (request, answer) in untold.chain(batch.answers) {
+        let unsent = unconfirmed.answers.into_iter().filter(|(id, _)| !progress.answered.contains(id));
+        for (request, answer) in unsent.chain(batch.answers) {
             agent.answer(request, answer).await;
         }
         if self.finishing {
             return;
         }
-        match done.turn.filter(|_| done.turn_is_over) {
-            Some(turn) => self.turn_ended(turn, agent).await,
-            // Whoever wanted to interrupt the turn is the first in the queue by now, but the agent may not have heard of it.
-            None if !done.interrupted
-                && unconfirmed.messages.iter().any(|message| message.1 != MessageMode::Queue && self.is_waiting(&message.0)) =>
+        match progress.turn.filter(|_| progress.turn_is_over) {
+            Some(turn) => self.complete_turn(turn, agent).await,
+            // A message that interrupts the turn is first in the queue, but the agent may not have received the interrupt.
+            None if !progress.interrupted
+                && unconfirmed.messages.iter().any(|message| message.1 != MessageMode::Queue && self.is_queued(&message.0)) =>
             {
                 agent.interrupt().await;
             }
@@ -126,54 +128,55 @@ impl Driver {
         }
     }
 
-    fn is_waiting(&self, text: &str) -> bool {
-        self.waiting.iter().any(|waiting| waiting == text)
+    fn is_queued(&self, text: &str) -> bool {
+        self.queued_messages.iter().any(|queued| queued == text)
     }
 }
 
 impl Unconfirmed {
-    /// The messages that the agent was not given, in the order in which it gets them: as [`Driver::message`] has put them.
-    fn waiting(&self, done: &Done) -> VecDeque<String> {
-        let mut waiting = VecDeque::new();
-        let mut steered = done.steered.clone();
+    /// The messages that the agent has not received, in delivery order (see [`Driver::accept_message`]).
+    fn undelivered_messages(&self, progress: &AgentProgress) -> VecDeque<String> {
+        let mut queued = VecDeque::new();
+        let mut steered = progress.steered.clone();
         for (text, mode, started) in &self.messages {
-            if *mode == MessageMode::Steer && remove(&mut steered, text) {
+            if *mode == MessageMode::Steer && remove_first(&mut steered, text) {
                 continue;
             }
-            // Before there was a turn, there was nothing to interrupt.
-            if *started && *mode != MessageMode::Queue { waiting.push_front(text.clone()) } else { waiting.push_back(text.clone()) }
+            // Before the agent was ready there was no turn to interrupt.
+            if *started && *mode != MessageMode::Queue { queued.push_front(text.clone()) } else { queued.push_back(text.clone()) }
         }
-        for said in &done.said {
-            if let Some(at) = waiting.iter().position(|text| text == said) {
-                waiting.remove(at);
+        for sent in &progress.sent {
+            if let Some(index) = queued.iter().position(|text| text == sent) {
+                queued.remove(index);
             }
         }
-        waiting
+        queued
     }
 }
 
-fn remove(texts: &mut Vec<String>, text: &str) -> bool {
-    let at = texts.iter().position(|one| one == text);
-    at.is_some_and(|at| {
-        texts.remove(at);
+/// Removes the first occurrence of `text`. Returns whether there was one.
+fn remove_first(texts: &mut Vec<String>, text: &str) -> bool {
+    let index = texts.iter().position(|other| other == text);
+    index.is_some_and(|index| {
+        texts.remove(index);
         true
     })
 }
 
-impl Done {
-    fn see(&mut self, history: &HistoryEntry) {
-        match history {
+impl AgentProgress {
+    fn apply(&mut self, entry: &HistoryEntry) {
+        match entry {
             HistoryEntry::Logged(Item::TurnEnded(turn)) | HistoryEntry::New(Item::TurnEnded(turn)) => {
                 self.turn = Some(turn.clone());
                 (self.turn_is_over, self.interrupted) = (true, false);
             }
             HistoryEntry::Logged(_) | HistoryEntry::New(_) => {}
-            HistoryEntry::Command(call) => match call {
+            HistoryEntry::Command(command) => match command {
                 Command::Answer { request, .. } => {
                     self.answered.insert(request.clone());
                 }
                 Command::Message { text } => {
-                    self.said.push(text.clone());
+                    self.sent.push(text.clone());
                     (self.turn_is_over, self.interrupted) = (false, false);
                 }
                 Command::Steer { text } => self.steered.push(text.clone()),
@@ -189,23 +192,23 @@ impl Done {
 mod tests {
     use super::*;
 
-    fn texts(messages: &[(&str, MessageMode, bool)], done: &Done) -> Vec<String> {
+    fn texts(messages: &[(&str, MessageMode, bool)], progress: &AgentProgress) -> Vec<String> {
         let messages = messages.iter().map(|(text, mode, started)| ((*text).to_owned(), *mode, *started)).collect();
-        Unconfirmed { messages, answers: vec![] }.waiting(done).into()
+        Unconfirmed { messages, answers: vec![] }.undelivered_messages(progress).into()
     }
 
     #[test]
-    fn what_the_agent_was_not_given_waits_in_the_order_that_it_had() {
+    fn undelivered_messages_keep_their_delivery_order() {
         use MessageMode::{Interrupt, Queue, Steer};
         let messages =
             [("early", Interrupt, false), ("one", Queue, true), ("into", Steer, true), ("now", Interrupt, true), ("two", Queue, true)];
-        assert_eq!(texts(&messages, &Done::default()), ["now", "into", "early", "one", "two"]);
-        let mut done = Done::default();
-        for call in
+        assert_eq!(texts(&messages, &AgentProgress::default()), ["now", "into", "early", "one", "two"]);
+        let mut progress = AgentProgress::default();
+        for command in
             [Command::Message { text: "early".into() }, Command::Steer { text: "into".into() }, Command::Message { text: "now".into() }]
         {
-            done.see(&HistoryEntry::Command(call));
+            progress.apply(&HistoryEntry::Command(command));
         }
-        assert_eq!(texts(&messages, &done), ["one", "two"]);
+        assert_eq!(texts(&messages, &progress), ["one", "two"]);
     }
 }

@@ -184,7 +184,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let runs = RunManager::without_agents(dir.path());
         let changes = Changes::new();
-        let (ann, bob) = (runs.ended_run_of("ann").await, runs.ended_run_of("bob").await);
+        let (ann, bob) = (runs.add_ended_run("ann").await, runs.add_ended_run("bob").await);
         let caller = |role| Caller { user: "ann".parse().unwrap(), role };
         let mut own = Feed::new(Arc::new(runs.clone()), changes.clone(), caller(UserRole::User), None);
         let mut all = Feed::new(Arc::new(runs), changes.clone(), caller(UserRole::Admin), None);

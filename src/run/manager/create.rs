@@ -1,4 +1,4 @@
-//! Makes runs, each once, however often it is asked for.
+//! Creation of runs, idempotent with an idempotency key.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,56 +9,56 @@ use crate::run::driver::Driver;
 use crate::run::errors::{CreateError, SessionError};
 use crate::run::handle::{self, RunHandle};
 use crate::run::policy::Policy;
-use crate::run::request::{self, Checked, Checks, NewRun, OnBusy};
-use crate::run::sessions::Waiting;
+use crate::run::request::{self, Checked, NewRun, OnBusy, ValidationContext};
+use crate::run::sessions::SessionTurn;
 use crate::run::state::StopReason;
 use crate::run::store::{Idempotency, RunRecord, StoreError, UsedKey};
 use crate::run::view::RunView;
 use crate::types::{Caller, Level, NoticeCode, PermissionMode, RunId, RunStatus, Seq, SessionId, StreamEvent, Timestamp, Withheld};
 
-/// How long a caller's key is remembered.
-pub(in crate::run) const KEEP_KEYS: Duration = Duration::from_hours(24);
+/// How long an idempotency key is stored.
+pub(in crate::run) const KEY_LIFETIME: Duration = Duration::from_hours(24);
 
-/// A caller's key for a request that may be sent again, with what tells that request from another.
+/// A key with which a client can repeat a request safely, and a fingerprint of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey {
-    /// The key.
+    /// The key, chosen by the client.
     pub key: String,
-    /// A digest of the request (SHA-256).
+    /// SHA-256 digest of the request.
     pub fingerprint: [u8; 32],
 }
 
 impl IdempotencyKey {
-    pub(super) fn used_by(self, caller: &Caller, at: Timestamp) -> Idempotency {
+    pub(super) fn into_record(self, caller: &Caller, at: Timestamp) -> Idempotency {
         Idempotency { owner: caller.user.clone(), key: self.key, fingerprint: self.fingerprint, at }
     }
 }
 
 impl RunManager {
-    /// Makes a run, or finds the one that the same request with the same key made before. When this answers the run is on disk, and
-    /// it goes on whether or not anybody listens.
+    /// Creates a run, or returns the one that the same request with the same key created before. When this returns, the run is stored.
+    /// Dropping the future does not cancel the creation.
     ///
     /// # Errors
     /// [`CreateError`], by cause.
     pub async fn create(&self, caller: &Caller, new: NewRun, key: Option<IdempotencyKey>) -> Result<RunView, CreateError> {
         let (manager, caller) = (self.clone(), caller.clone());
-        // In a task of its own: a caller who leaves in the middle must not leave a run on disk that nobody drives.
-        let creating = self.inner.tasks.spawn(async move { manager.create_whole(&caller, new, key).await });
-        creating.await.unwrap_or_else(|panic| Err(CreateError::Store(StoreError::Write(panic.to_string()))))
+        // In its own task: a client that disconnects must not leave a stored run without a driver.
+        let creation = self.inner.tasks.spawn(async move { manager.create_run(&caller, new, key).await });
+        creation.await.unwrap_or_else(|panic| Err(CreateError::Store(StoreError::Write(panic.to_string()))))
     }
 
-    async fn create_whole(&self, caller: &Caller, new: NewRun, key: Option<IdempotencyKey>) -> Result<RunView, CreateError> {
+    async fn create_run(&self, caller: &Caller, new: NewRun, key: Option<IdempotencyKey>) -> Result<RunView, CreateError> {
         let inner = &self.inner;
-        if inner.around.shutdown.is_told() {
+        if inner.context.shutdown.is_requested() {
             return Err(CreateError::Draining);
         }
-        // Before anything is done for it: a request that was carried out already must not interrupt or wait for anything again.
+        // First of all: a repeated request must not interrupt or wait for another run again.
         if let Some(key) = &key
             && let Some(used) = inner.store.used_key(&caller.user, &key.key).await?
         {
-            return self.made_before(caller, used, key.fingerprint).await;
+            return self.existing_run(caller, used, key.fingerprint).await;
         }
-        inner.around.budgets.check(&caller.user).await?;
+        inner.context.budgets.check(&caller.user).await?;
         let session = match new.session {
             Some(id) => Some(self.visible_session(caller, id).await.map_err(|error| match error {
                 SessionError::NotFound(id) => CreateError::NoSession(id),
@@ -68,26 +68,25 @@ impl RunManager {
         };
         let (id, on_busy) = (RunId::new(), new.on_busy);
         let weak_guarantee = new.default_passwords && new.permission_mode != PermissionMode::Auto;
-        // Asked only where it matters, since a program that is new has to be looked at first.
-        let capabilities = if request::relies_on_capabilities(&new) {
-            inner.around.agents.capabilities(request::agent_of(&new, session.as_ref())).await
+        // Only if needed, because an agent that was just installed must be probed first.
+        let capabilities = if request::needs_capabilities(&new) {
+            inner.context.agents.capabilities(request::agent_type_of(&new, session.as_ref())).await
         } else {
             Capabilities::default()
         };
-        let (this, whose, continued) = (Arc::clone(inner), caller.clone(), session.clone());
-        let checking = tokio::task::spawn_blocking(move || {
-            let checks =
-                Checks { agents: &this.around.agents, workspaces: &this.workspaces, user_env: &this.user_env, webhooks: &this.webhooks };
-            let checked = request::check(new, id, &whose, continued.as_ref(), capabilities, &checks);
-            // Here, since the work grows with the values, and these may be megabytes.
-            checked.map(|checked| (this.log.secrets().with(checked.private.values()), checked))
+        let (shared, owner, continued) = (Arc::clone(inner), caller.clone(), session.clone());
+        let validation = tokio::task::spawn_blocking(move || {
+            let context = ValidationContext { agents: &shared.context.agents, workspaces: &shared.workspaces, config: &shared.config };
+            let checked = request::validate(new, id, &owner, continued.as_ref(), capabilities, &context);
+            // On the blocking thread, because the values may be megabytes.
+            checked.map(|checked| (shared.log.secrets().with(checked.secrets.values()), checked))
         });
-        let checked = checking.await.map_err(|panic| StoreError::Write(panic.to_string()))?;
-        let (secrets, Checked { spec, widened, rules, private, webhooks }) = checked?;
+        let checked = validation.await.map_err(|panic| StoreError::Write(panic.to_string()))?;
+        let (masked, Checked { spec, widened, rules, secrets, webhooks }) = checked?;
         let session = session.map_or_else(SessionId::new, |session| session.id);
-        let (turn, is_here) = self.turn_in(session, on_busy).await?;
-        let ticket = inner.admission.queue(id, &caller.user, &spec.agent_type, !is_here);
-        let ticket = ticket.ok_or(CreateError::QueueFull { max_queue: inner.max_queue })?;
+        let (turn, is_free) = self.join_session(session, on_busy).await?;
+        let ticket = inner.admission.queue(id, &caller.user, &spec.agent_type, !is_free);
+        let ticket = ticket.ok_or(CreateError::QueueFull { max_queue: inner.config.max_queue })?;
         let record = RunRecord {
             id,
             session,
@@ -106,49 +105,50 @@ impl RunManager {
         };
         let mut first = vec![StreamEvent::RunQueued { position: ticket.position }];
         if weak_guarantee {
-            let message = "a default password is enough to speak for this run, so its agent could log in and answer its own requests; set passwords to make permissions a guarantee";
+            let message =
+                "a default password is in use, so the agent could log in and answer its own requests; change the default passwords";
             first.push(StreamEvent::notice(Level::Warning, NoticeCode::WeakGuarantee, message));
         }
         let fingerprint = key.as_ref().map(|key| key.fingerprint).unwrap_or_default();
-        let key = key.map(|key| key.used_by(caller, record.created_at));
+        let key = key.map(|key| key.into_record(caller, record.created_at));
         let mut log = match inner.log.create(record.clone(), &first, key).await {
             Ok(log) => log,
-            // The same request came twice at once, and the other one was quicker.
+            // A concurrent request with the same key was stored first.
             Err(StoreError::KeyUsed(first)) => {
-                self.remove_folders(id).await;
-                return self.made_before(caller, first, fingerprint).await;
+                self.remove_directories(id).await;
+                return self.existing_run(caller, first, fingerprint).await;
             }
             Err(error) => return Err(error.into()),
         };
-        log.set_secrets(secrets);
+        log.set_secrets(masked);
         if !record.webhooks.is_empty() {
-            inner.webhooks.notify();
+            inner.config.webhooks.notify();
         }
-        tracing::info!(run.id = %id, owner = %caller.user, agent = spec.agent_type, "the run was created");
-        let teller = inner.changes.notifier(id, caller.user.clone());
-        let (handle, inbox) = handle::link(session, spec.agent_type.clone(), teller);
-        inner.around.metrics.record_created(&spec.agent_type);
+        tracing::info!(run.id = %id, owner = %caller.user, agent = spec.agent_type, "created a run");
+        let notifier = inner.changes.notifier(id, caller.user.clone());
+        let (handle, inbox) = handle::channel(session, spec.agent_type.clone(), notifier);
+        inner.context.metrics.record_created(&spec.agent_type);
         self.live().insert(id, handle);
         inner.changes.notify(id, &caller.user);
-        let policy = Policy::new(spec.permission_mode, &inner.rules, rules);
-        let driver = Driver::new(spec, session, private, policy, log, inbox, inner.around.clone());
+        let policy = Policy::new(spec.permission_mode, &inner.config.permission_rules, rules);
+        let driver = Driver::new(spec, session, secrets, policy, log, inbox, inner.context.clone());
         self.drive(id, driver.run(ticket, turn));
         Ok(RunView::new(record, Some(RunStatus::Queued), inner.admission.position(id)))
     }
 
-    /// The run that an earlier request with the same key made.
-    async fn made_before(&self, caller: &Caller, used: UsedKey, fingerprint: [u8; 32]) -> Result<RunView, CreateError> {
+    /// The run that an earlier request with the same key created.
+    async fn existing_run(&self, caller: &Caller, used: UsedKey, fingerprint: [u8; 32]) -> Result<RunView, CreateError> {
         if used.fingerprint != fingerprint {
             return Err(CreateError::KeyReused);
         }
         self.get(caller, used.run).await.map_err(CreateError::from)
     }
 
-    /// A place in the session's queue, as the caller wants it, and whether its turn is here already.
-    async fn turn_in(&self, session: SessionId, on_busy: OnBusy) -> Result<(Waiting, bool), CreateError> {
+    /// Joins the session's queue as `on_busy` demands. Also returns whether the session is free.
+    async fn join_session(&self, session: SessionId, on_busy: OnBusy) -> Result<(SessionTurn, bool), CreateError> {
         let sessions = &self.inner.sessions;
-        match (sessions.turn_now(session), on_busy) {
-            (Some(turn), _) => return Ok((Box::pin(std::future::ready(turn)), true)),
+        match (sessions.try_acquire(session), on_busy) {
+            (Some(guard), _) => return Ok((Box::pin(std::future::ready(guard)), true)),
             (None, OnBusy::Queue) => {}
             (None, OnBusy::Reject) => return Err(CreateError::SessionBusy(session)),
             (None, OnBusy::Interrupt) => {

@@ -1,9 +1,8 @@
-//! Runs as the API asks for them: made, found, waited for, stopped and deleted, always on behalf of somebody.
+//! The manager of all runs: creates, finds, controls and deletes runs on behalf of a [`Caller`](crate::types::Caller).
 
 mod commands;
 mod create;
 mod queries;
-mod settings;
 #[cfg(test)]
 mod testing;
 
@@ -17,26 +16,25 @@ use tokio_util::task::TaskTracker;
 
 use crate::agent::{AgentReport, AgentSummary, Agents};
 use crate::metrics::{Gauges, RunMetrics};
-use crate::run::admission::{Admission, Caps};
+use crate::run::admission::{Admission, Limits};
 use crate::run::budgets::Budgets;
 use crate::run::completions::Completions;
+use crate::run::config::RunConfig;
 use crate::run::driver::DriverContext;
 use crate::run::events::EventLog;
 use crate::run::feed::Changes;
 use crate::run::handle::RunHandle;
-use crate::run::policy::Rule;
 use crate::run::sessions::Sessions;
 use crate::run::shutdown::Shutdown;
 use crate::run::store::{RunStore, UsageStore};
-use crate::run::webhooks::{Sender, WebhookRules};
+use crate::run::webhooks::Sender;
 use crate::run::workspace::Workspaces;
 use crate::types::{Clock, OnShutdown, RunId, RunStatus};
 
 pub use create::IdempotencyKey;
-pub(super) use create::KEEP_KEYS;
-pub use settings::RunSettings;
+pub(super) use create::KEY_LIFETIME;
 
-/// The manager of all runs. Cloning gives another handle.
+/// The manager of all runs. Clones are handles to the same manager.
 #[derive(Clone)]
 pub struct RunManager {
     pub(super) inner: Arc<Inner>,
@@ -48,16 +46,12 @@ pub(super) struct Inner {
     pub(super) log: EventLog,
     workspaces: Workspaces,
     pub(super) admission: Admission,
-    pub(super) around: DriverContext,
-    max_runs: usize,
-    max_queue: usize,
-    pub(super) rules: Vec<Rule>,
-    user_env: Vec<String>,
+    pub(super) context: DriverContext,
+    pub(super) config: Arc<RunConfig>,
     pub(super) sessions: Sessions,
     live: Mutex<HashMap<RunId, RunHandle>>,
     pub(super) completions: Completions,
     pub(super) changes: Changes,
-    webhooks: Arc<WebhookRules>,
     pub(super) tasks: TaskTracker,
 }
 
@@ -65,64 +59,56 @@ impl RunManager {
     /// A manager over `store`. Call [`RunManager::recover`] before anything else.
     ///
     /// # Errors
-    /// If a workspace root is not there or the data folder cannot be used.
+    /// If a workspace root does not exist or the data directory cannot be used.
     pub fn new<S: RunStore + UsageStore + 'static>(
         store: Arc<S>,
         clock: Arc<dyn Clock>,
         agents: Agents,
-        settings: &RunSettings,
+        config: Arc<RunConfig>,
     ) -> std::io::Result<Self> {
         let usage: Arc<dyn UsageStore> = Arc::<S>::clone(&store);
         let store: Arc<dyn RunStore> = store;
-        let around = DriverContext {
+        let context = DriverContext {
             agents,
             store: Arc::clone(&store),
-            processes: settings.data_dir.join("runs"),
+            config: Arc::clone(&config),
             shutdown: Shutdown::default(),
             force: CancellationToken::new(),
-            grace: settings.stop_grace,
-            shutdown_grace: settings.shutdown_grace,
-            patience: settings.permission_timeout,
             metrics: RunMetrics::default(),
-            budgets: Budgets::new(Arc::clone(&usage), Arc::clone(&clock), settings.budget),
-            startup_timeout: settings.startup_timeout,
+            budgets: Budgets::new(Arc::clone(&usage), Arc::clone(&clock), config.default_budget),
         };
-        let caps = Caps {
-            total: settings.max_runs,
-            per_user: settings.max_runs_per_user,
-            per_agent: settings.max_runs_per_agent.clone(),
-            queue: settings.max_queue,
+        let limits = Limits {
+            total: config.max_runs,
+            per_user: config.max_runs_per_user,
+            per_agent: config.max_runs_per_agent.clone(),
+            queue: config.max_queue,
         };
         Ok(Self {
             inner: Arc::new(Inner {
-                log: EventLog::new(Arc::clone(&store), clock).with_secrets(settings.secrets.clone()),
+                log: EventLog::new(Arc::clone(&store), clock).with_secrets(config.secrets.clone()),
                 store,
                 usage,
-                workspaces: Workspaces::new(&settings.data_dir, &settings.workspace_roots, &settings.user_workspace_roots)?,
-                admission: Admission::new(caps),
-                around,
-                max_runs: settings.max_runs,
-                max_queue: settings.max_queue,
-                rules: settings.rules.clone(),
-                user_env: settings.user_env.clone(),
+                workspaces: Workspaces::new(&config.data_dir, &config.workspace_roots, &config.user_workspace_roots)?,
+                admission: Admission::new(limits),
+                context,
+                config,
                 sessions: Sessions::default(),
                 live: Mutex::default(),
                 completions: Completions::default(),
                 changes: Changes::new(),
-                webhooks: Arc::clone(&settings.webhooks),
                 tasks: TaskTracker::new(),
             }),
         })
     }
 
-    /// The agents that runs can ask for.
+    /// The available agents.
     pub fn agents(&self) -> &Agents {
-        &self.inner.around.agents
+        &self.inner.context.agents
     }
 
     /// The metrics of runs.
     pub fn metrics(&self) -> &RunMetrics {
-        &self.inner.around.metrics
+        &self.inner.context.metrics
     }
 
     /// The current values of the gauges about runs and agents.
@@ -132,49 +118,49 @@ impl RunManager {
         for handle in self.live().values() {
             *runs.entry((handle.agent_type.clone(), handle.status())).or_default() += 1;
         }
-        // A run whose end is on disk has ended, although its driver may still tidy up.
+        // A run whose end is stored has ended, even if its driver is still cleaning up.
         runs.retain(|(_agent, status): &(String, RunStatus), _count| !status.is_ended());
-        Gauges { runs, agents, max_runs: self.inner.max_runs, max_queue: self.inner.max_queue, ..Gauges::default() }
+        Gauges { runs, agents, max_runs: self.inner.config.max_runs, max_queue: self.inner.config.max_queue, ..Gauges::default() }
     }
 
-    /// What is known of every agent. Quick always; see [`Agents::reports`].
+    /// The availability of every agent. Never blocks on a probe; see [`Agents::reports`].
     pub async fn agent_reports(&self) -> Vec<AgentReport> {
-        self.inner.around.agents.reports().await
+        self.inner.context.agents.reports().await
     }
 
-    /// What a client can do with every agent. As quick as [`RunManager::agent_reports`].
+    /// The capabilities of every agent. Never blocks on a probe.
     pub async fn agent_summaries(&self) -> Vec<AgentSummary> {
-        self.inner.around.agents.summaries().await
+        self.inner.context.agents.summaries().await
     }
 
-    /// Sends events to webhooks from now on, those that an earlier server has not sent first, until the server goes away.
+    /// Starts the delivery of events to webhooks, beginning with deliveries left pending by an earlier server. Runs until shutdown.
     pub fn send_webhooks(&self) {
-        let Inner { store, log, webhooks, around, tasks, .. } = &*self.inner;
-        let sender = Sender::new(Arc::clone(store), log.clone(), Arc::clone(webhooks), around.shutdown.clone(), tasks.clone());
+        let Inner { store, log, config, context, tasks, .. } = &*self.inner;
+        let sender = Sender::new(Arc::clone(store), log.clone(), Arc::clone(&config.webhooks), context.shutdown.clone(), tasks.clone());
         tasks.spawn(sender.run());
     }
 
-    /// Takes no new runs, and ends those that live, as `shutdown`, or lets them go on without this server. Returns when all have ended
-    /// or are let go, or after `limit`, when what is not written yet is given up.
-    pub async fn drain(&self, how: OnShutdown, limit: Duration) {
-        self.inner.around.shutdown.tell(how);
+    /// Rejects new runs, and ends live ones with the cause `shutdown` or detaches from them. Returns when all are ended or detached, or after
+    /// `timeout`, when drivers give up unwritten events.
+    pub async fn drain(&self, how: OnShutdown, timeout: Duration) {
+        self.inner.context.shutdown.request(how);
         self.inner.tasks.close();
-        if tokio::time::timeout(limit, self.inner.tasks.wait()).await.is_err() {
-            self.inner.around.force.cancel();
+        if tokio::time::timeout(timeout, self.inner.tasks.wait()).await.is_err() {
+            self.inner.context.force.cancel();
         }
-        // Last, so that readers of the feed hear how the runs ended.
+        // Last, so that readers of the feed receive the final changes.
         self.inner.changes.close();
     }
 
-    /// The runs that end from now on, in their order, and those that are let go; the store says which. A reader that stands still misses
-    /// ends and holds nobody up. `None` if somebody reads them already.
+    /// Subscribes to the runs that end or are detached from now on, in order; the store tells which. A slow subscriber misses runs and
+    /// blocks nothing. Returns `None` if there is a subscriber already.
     pub fn completions(&self) -> Option<mpsc::Receiver<RunId>> {
-        self.inner.completions.listen()
+        self.inner.completions.subscribe()
     }
 
-    /// Whether the server goes away: whoever loses a connection now has not left.
+    /// Whether the server is shutting down. A connection that closes now is not a disconnect by the client.
     pub fn is_draining(&self) -> bool {
-        self.inner.around.shutdown.is_told()
+        self.inner.context.shutdown.is_requested()
     }
 
     pub(super) fn live(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, RunHandle>> {
@@ -182,13 +168,13 @@ impl RunManager {
     }
 }
 
-/// Takes a run from among the living when its driver has ended, even one that has panicked.
-pub(super) struct Forget {
+/// Removes a run from the live runs when its driver ends or panics.
+pub(super) struct LiveGuard {
     pub(super) manager: RunManager,
     pub(super) id: RunId,
 }
 
-impl Drop for Forget {
+impl Drop for LiveGuard {
     fn drop(&mut self) {
         self.manager.live().remove(&self.id);
     }

@@ -1,4 +1,4 @@
-//! What people see of runs: those that they may see, and nothing of others.
+//! Queries: runs, sessions, usage and logs, limited to what the caller may see.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,31 +19,31 @@ use crate::run::view::{RunView, SessionView};
 use crate::types::{Caller, RunId, SessionId, UserName};
 
 impl RunManager {
-    /// A run as it now stands.
+    /// The current state of a run.
     ///
     /// # Errors
     /// [`FindError`], by cause.
     pub async fn get(&self, caller: &Caller, id: RunId) -> Result<RunView, FindError> {
-        // Asked before the row is read: a run that ends in between has its end in the row.
+        // Before reading the row: if the run ends in between, the row has its final status.
         let live = self.live().get(&id).map(RunHandle::status);
         let position = self.inner.admission.position(id);
         self.visible(caller, id).await.map(|run| RunView::new(run, live, position))
     }
 
-    /// A run when it has ended, or as it stands when `limit` has passed.
+    /// Waits until the run has ended, at most `timeout`, and returns its current state.
     ///
     /// # Errors
     /// [`FindError`], by cause.
-    pub async fn wait(&self, caller: &Caller, id: RunId, limit: Duration) -> Result<RunView, FindError> {
+    pub async fn wait(&self, caller: &Caller, id: RunId, timeout: Duration) -> Result<RunView, FindError> {
         self.visible(caller, id).await?;
         let handle = self.live().get(&id).cloned();
         if let Some(handle) = handle {
-            let _ = tokio::time::timeout(limit, handle.over()).await;
+            let _ = tokio::time::timeout(timeout, handle.ended()).await;
         }
         self.get(caller, id).await
     }
 
-    /// The caller's runs that fit the filter, an admin's everyone's: at most `limit`, newest first.
+    /// Runs that match `filter`, newest first, at most `limit`: the caller's own, or all for admins.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -58,7 +58,7 @@ impl RunManager {
         Ok(runs.into_iter().map(view).collect())
     }
 
-    /// What the run's agent has asked and nobody has answered.
+    /// The open requests of the run's agent.
     ///
     /// # Errors
     /// [`FindError`], by cause.
@@ -71,7 +71,7 @@ impl RunManager {
         })
     }
 
-    /// The caller's sessions, an admin's everyone's: at most `limit`, newest first, those older than `before`.
+    /// Sessions older than `before`, newest first, at most `limit`: the caller's own, or all for admins.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -89,8 +89,8 @@ impl RunManager {
         self.visible_session(caller, id).await.map(SessionView::from)
     }
 
-    /// What the caller's runs have used, an admin's everyone's: at most `limit` of the groups that fit the filter and come after the one of
-    /// key `after`.
+    /// Usage of the runs that match `filter`, grouped by `group`: at most `limit` groups, starting after the one with key `after`. Covers the
+    /// caller's own runs, or all for admins.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -102,26 +102,26 @@ impl RunManager {
         after: Option<String>,
         limit: usize,
     ) -> Result<Vec<UsageRecord>, StoreError> {
-        self.inner.usage.usage(visible_usage(caller, filter), group, after, limit).await
+        self.inner.usage.usage(restrict_usage(caller, filter), group, after, limit).await
     }
 
-    /// The sum of all that the filter fits of what the caller's runs have used, an admin's everyone's.
+    /// Total usage of the runs that match `filter`: the caller's own, or all for admins.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    pub async fn usage_in_all(&self, caller: &Caller, filter: UsageFilter) -> Result<UsageSum, StoreError> {
-        self.inner.usage.usage_in_all(visible_usage(caller, filter)).await
+    pub async fn total_usage(&self, caller: &Caller, filter: UsageFilter) -> Result<UsageSum, StoreError> {
+        self.inner.usage.usage_in_all(restrict_usage(caller, filter)).await
     }
 
-    /// What the user may use today, and has used. It is told to whoever asks: see that it is that user or an admin.
+    /// A user's budget and usage today. Does no authorization: the caller must be that user or an admin.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    pub async fn budget_of(&self, user: &UserName) -> Result<BudgetState, StoreError> {
-        self.inner.around.budgets.state(user).await
+    pub async fn budget(&self, user: &UserName) -> Result<BudgetState, StoreError> {
+        self.inner.context.budgets.state(user).await
     }
 
-    /// Follows a run's log from the event after number `after`.
+    /// Follows a run's log, starting after event number `after`.
     ///
     /// # Errors
     /// [`FindError`], by cause.
@@ -130,7 +130,7 @@ impl RunManager {
         self.inner.log.follow(id, after, framing).await?.ok_or(FindError::NotFound(id))
     }
 
-    /// What became of the events of the caller's runs that were sent to webhooks, an admin's everyone's: at most `limit`, newest first.
+    /// Webhook deliveries that match `filter`, newest first, at most `limit`: those of the caller's own runs, or all for admins.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -139,8 +139,7 @@ impl RunManager {
         self.inner.store.deliveries(DeliveryFilter { owner, ..filter }, limit).await
     }
 
-    /// Tells of the runs that the caller may see, whenever one of them changes: from this moment on, or from a place where the caller was
-    /// before.
+    /// A feed of changes of the runs that the caller may see, from now on or from the cursor `after`.
     pub fn feed(&self, caller: &Caller, after: Option<FeedCursor>) -> Feed {
         Feed::new(Arc::new(self.clone()), self.inner.changes.clone(), caller.clone(), after)
     }
@@ -150,7 +149,7 @@ impl RunManager {
         session.filter(|session| caller.may_see(&session.owner)).ok_or(SessionError::NotFound(id))
     }
 
-    /// The one place where ownership of a run is judged.
+    /// Reads a run and checks ownership. The only place where access to a run is decided.
     pub(super) async fn visible(&self, caller: &Caller, id: RunId) -> Result<RunRecord, FindError> {
         let run = self.inner.store.run(id).await?;
         run.filter(|run| caller.may_see(&run.owner)).ok_or(FindError::NotFound(id))
@@ -168,8 +167,8 @@ impl RunSource for RunManager {
     }
 }
 
-/// What of the wanted usage the caller may see.
-fn visible_usage(caller: &Caller, filter: UsageFilter) -> UsageFilter {
+/// Restricts `filter` to what the caller may see.
+fn restrict_usage(caller: &Caller, filter: UsageFilter) -> UsageFilter {
     let owner = if caller.is_admin() { filter.owner } else { Some(caller.user.clone()) };
     UsageFilter { owner, ..filter }
 }

@@ -1,4 +1,4 @@
-//! Managers and runs for the tests of the layers above.
+//! Managers and runs for tests of the layers above.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,30 +6,33 @@ use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
 
-use super::{RunManager, RunSettings};
+use super::RunManager;
 use crate::agent::Agents;
 use crate::redact::Secrets;
+use crate::run::RetentionPolicy;
+use crate::run::config::RunConfig;
+
 use crate::run::view::RunView;
 use crate::types::{Budget, Seq};
 
 impl RunManager {
-    /// A manager over a fresh store in `folder`, without agents: for tests of the layers above.
-    pub(crate) fn without_agents(folder: &std::path::Path) -> Self {
+    /// A manager without agents, with a new store in `dir`.
+    pub(crate) fn without_agents(dir: &std::path::Path) -> Self {
         use crate::agent::{Host, Registry, handle::Limits};
         let second = Duration::from_secs(1);
         let host = Host {
             env: BTreeMap::new(),
             allowed_env: vec![],
-            agents_dir: folder.join("agents"),
-            empty_dir: folder.join("empty"),
+            agents_dir: dir.join("agents"),
+            empty_dir: dir.join("empty"),
             spawner: crate::process::Spawner::new(crate::process::launch::Launcher::new(rustix::fs::Mode::empty()).unwrap()).unwrap(),
             limits: Limits { exit_grace: second, grace: second },
             max_output: 1024 * 1024,
             limits_policy: crate::process::LimitsPolicy::default(),
             tasks: TaskTracker::new(),
         };
-        let settings = RunSettings {
-            data_dir: folder.to_owned(),
+        let config = RunConfig {
+            data_dir: dir.to_owned(),
             workspace_roots: vec![],
             user_workspace_roots: vec![],
             max_runs: 1,
@@ -40,18 +43,19 @@ impl RunManager {
             shutdown_grace: second,
             permission_timeout: second,
             startup_timeout: None,
-            budget: Budget::default(),
-            rules: vec![],
+            default_budget: Budget::default(),
+            permission_rules: vec![],
             user_env: vec![],
             secrets: Secrets::default(),
+            retention: RetentionPolicy::default(),
             webhooks: Arc::default(),
         };
-        let store = crate::run::store::SqliteStore::open(folder).unwrap();
-        Self::new(Arc::new(store), Arc::new(crate::types::SystemClock), Agents::new(&Registry::default(), &host), &settings).unwrap()
+        let store = crate::run::store::SqliteStore::open(dir).unwrap();
+        Self::new(Arc::new(store), Arc::new(crate::types::SystemClock), Agents::new(&Registry::default(), &host), Arc::new(config)).unwrap()
     }
 
-    /// Stores a run of `owner` that has ended, as an earlier server would have left it.
-    pub(crate) async fn ended_run_of(&self, owner: &str) -> RunView {
+    /// Stores an ended run of `owner`, as an earlier server would have left it.
+    pub(crate) async fn add_ended_run(&self, owner: &str) -> RunView {
         let mut run = crate::run::store::contract::record(owner, "demo", None);
         let done = crate::run::store::contract::done();
         (run.status, run.done) = (done.status, Some(done));

@@ -1,35 +1,34 @@
-//! How a command begins. What cannot be told for certain is not allowed by a rule.
+//! Matching of shell commands by prefix. Ambiguous commands never match a rule that allows.
 
 use serde_json::Value;
 
-/// Characters by which one command line becomes several commands, or hides another.
+/// Characters that separate or embed commands in a command line.
 const OPERATORS: [char; 10] = [';', '&', '|', '`', '$', '(', ')', '<', '>', '\n'];
 
-/// The words of a simple command: no operators, no quotes, no escapes. `None` for anything else.
-pub(super) fn plain_words(text: &str) -> Option<Vec<String>> {
+/// The words of a simple command; `None` if it contains operators, quotes or escapes.
+pub(super) fn simple_words(text: &str) -> Option<Vec<String>> {
     let simple = !text.contains(OPERATORS) && !text.contains(['\'', '"', '\\', '\r']);
     simple.then(|| text.split_whitespace().map(str::to_owned).collect())
 }
 
-/// Whether the command in `input` begins with `words`. With `whole` it must be one simple command that does; without, it is enough
-/// that some part of it may.
-pub(super) fn begins_with(input: &Value, words: &[String], whole: bool) -> bool {
-    let Some(line) = line_of(input) else { return false };
-    let line = unwrapped(&line);
-    if whole {
-        return !line.contains(OPERATORS) && begins(&line, words);
+/// Whether the command in `input` starts with `prefix`. With `all`, it must be a single simple command; otherwise any part of it may match.
+pub(super) fn starts_with(input: &Value, prefix: &[String], all: bool) -> bool {
+    let Some(line) = command_line(input) else { return false };
+    let line = unwrap_shell(&line);
+    if all {
+        return !line.contains(OPERATORS) && has_prefix(&line, prefix);
     }
-    line.split(OPERATORS).any(|part| begins(part, words))
+    line.split(OPERATORS).any(|part| has_prefix(part, prefix))
 }
 
-fn begins(part: &str, words: &[String]) -> bool {
-    // A part that cannot be taken apart (an open quote) is compared word by word as it stands.
-    let found = shlex::split(part).unwrap_or_else(|| part.split_whitespace().map(str::to_owned).collect());
-    found.len() >= words.len() && found.iter().zip(words).all(|(found, wanted)| found == wanted)
+fn has_prefix(part: &str, prefix: &[String]) -> bool {
+    // A part that is not valid shell syntax, such as an unclosed quote, is split at whitespace.
+    let words = shlex::split(part).unwrap_or_else(|| part.split_whitespace().map(str::to_owned).collect());
+    words.len() >= prefix.len() && words.iter().zip(prefix).all(|(word, expected)| word == expected)
 }
 
-/// The command line of a request: a text, or a list of elements.
-fn line_of(input: &Value) -> Option<String> {
+/// The command line of a request: a string, or a list of arguments.
+fn command_line(input: &Value) -> Option<String> {
     let command = ["command", "cmd"].iter().find_map(|key| input.get(key))?;
     match command {
         Value::String(line) => Some(line.clone()),
@@ -41,8 +40,8 @@ fn line_of(input: &Value) -> Option<String> {
     }
 }
 
-/// The command inside of `/bin/bash -lc '…'`, which is how Codex names every command.
-fn unwrapped(line: &str) -> String {
+/// The command inside `/bin/bash -lc '…'`, in which Codex wraps every command.
+fn unwrap_shell(line: &str) -> String {
     let words = shlex::split(line).unwrap_or_default();
     match &words[..] {
         [shell, flags, inner] if is_shell(shell) && matches!(flags.as_str(), "-c" | "-lc") => inner.clone(),
@@ -61,8 +60,8 @@ mod tests {
 
     use super::*;
 
-    fn git(command: &Value, whole: bool) -> bool {
-        begins_with(&json!({ "command": command }), &["git".to_owned(), "status".to_owned()], whole)
+    fn matches_git_status(command: &Value, all: bool) -> bool {
+        starts_with(&json!({ "command": command }), &["git".to_owned(), "status".to_owned()], all)
     }
 
     #[test]
@@ -74,32 +73,35 @@ mod tests {
             json!(["git", "status"]),
             json!("/bin/bash -lc 'git status'"),
         ] {
-            assert!(git(&command, true), "{command}");
+            assert!(matches_git_status(&command, true), "{command}");
         }
         for command in [json!("git statusx"), json!("git"), json!("sudo git status"), json!("GIT status"), json!(7), json!(["git", 7])] {
-            assert!(!git(&command, true), "{command}");
+            assert!(!matches_git_status(&command, true), "{command}");
         }
     }
 
     #[test]
-    fn nothing_rides_along_with_an_allowed_command() {
+    fn an_allow_rule_does_not_match_compound_commands() {
         for tail in ["; rm -rf /", " && rm x", " | sh", "\nrm x", " $(rm x)", " `rm x`", " > /etc/passwd", " & rm x", " <(rm x)"] {
-            assert!(!git(&json!(format!("git status{tail}")), true), "{tail}");
-            assert!(!git(&json!(format!("bash -c {}", shlex::try_quote(&format!("git status{tail}")).unwrap())), true), "wrapped {tail}");
+            assert!(!matches_git_status(&json!(format!("git status{tail}")), true), "{tail}");
+            assert!(
+                !matches_git_status(&json!(format!("bash -c {}", shlex::try_quote(&format!("git status{tail}")).unwrap())), true),
+                "wrapped {tail}"
+            );
         }
     }
 
     #[test]
-    fn what_is_denied_is_found_behind_operators_and_in_a_shell() {
+    fn a_deny_rule_matches_behind_operators_and_inside_a_shell() {
         for command in ["cd /x && git status", "true; git status", "echo $(git status)", "bash -c 'cd x; git status'"] {
-            assert!(git(&json!(command), false), "{command}");
+            assert!(matches_git_status(&json!(command), false), "{command}");
         }
     }
 
     proptest! {
         #[test]
-        fn no_command_makes_it_panic(line in any::<String>(), whole in any::<bool>()) {
-            begins_with(&json!({ "command": line }), &["a".to_owned()], whole);
+        fn no_command_causes_a_panic(line in any::<String>(), all in any::<bool>()) {
+            starts_with(&json!({ "command": line }), &["a".to_owned()], all);
         }
     }
 }

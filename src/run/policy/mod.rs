@@ -1,7 +1,8 @@
-//! Who decides when an agent asks: rules first, then the run's permission mode. The same for all agents.
+//! The permission policy: decides an agent's permission requests by rules first, then by the run's permission mode. The same for all
+//! agents.
 //!
-//! A rule is no sandbox: it judges what an agent *says* that it will do, and an agent that may run one command can do with it whatever
-//! that command can do.
+//! Rules are not a sandbox. They match what an agent *reports* that it will do, and an agent that may run a command can do everything that
+//! the command can do.
 
 mod command;
 mod matching;
@@ -15,7 +16,7 @@ use serde_json::Value;
 
 use crate::types::{Decision, PermissionMode, RuleVerdict, ToolKind};
 
-/// What an agent wants to do, as its request shows it.
+/// A permission request of an agent.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PermissionQuery<'a> {
     pub(super) tool: &'a str,
@@ -25,16 +26,16 @@ pub(super) struct PermissionQuery<'a> {
     pub(super) working_dir: &'a Path,
 }
 
-/// What is done about it.
+/// The policy's decision on a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Decided here and now, for this reason.
+    /// Decided by the policy, with the reason.
     Decided(Decision, String),
-    /// A person decides.
+    /// A user decides.
     Ask,
 }
 
-/// The rules of a run, in the order in which they count.
+/// The rules of a run in order of precedence, and its permission mode.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Policy {
     mode: PermissionMode,
@@ -42,35 +43,36 @@ pub(super) struct Policy {
 }
 
 impl Policy {
-    /// The operator's rules come before the run's own, so that what they deny stays denied.
-    pub(super) fn new(mode: PermissionMode, operator: &[Rule], own: Vec<Rule>) -> Self {
-        Self { mode, rules: operator.iter().cloned().chain(own).collect() }
+    /// The operator's rules precede the run's, so that a run cannot allow what the operator denies.
+    pub(super) fn new(mode: PermissionMode, operator_rules: &[Rule], run_rules: Vec<Rule>) -> Self {
+        Self { mode, rules: operator_rules.iter().cloned().chain(run_rules).collect() }
     }
 
     pub(super) fn decide(&self, query: PermissionQuery<'_>) -> Verdict {
-        let ruled = self.rules.iter().enumerate().find(|(_, rule)| rule.matches(query));
-        match ruled {
+        let first_match = self.rules.iter().enumerate().find(|(_, rule)| rule.matches(query));
+        match first_match {
             Some((_, rule)) if rule.verdict() == RuleVerdict::Ask => Verdict::Ask,
-            Some((number, rule)) => {
-                let reason = format!("rule {} says {}", number + 1, rule.verdict().as_str());
-                decided(rule.verdict() == RuleVerdict::Allow, query, reason)
+            Some((index, rule)) => {
+                let allow = rule.verdict() == RuleVerdict::Allow;
+                let reason = format!("{} by rule {}", if allow { "allowed" } else { "denied" }, index + 1);
+                decide_for_agent(allow, query, reason)
             }
             None => match self.mode {
-                PermissionMode::Auto => decided(true, query, "permission_mode is auto".into()),
+                PermissionMode::Auto => decide_for_agent(true, query, "permission_mode is auto".into()),
                 PermissionMode::Ask => Verdict::Ask,
                 PermissionMode::ReadOnly => {
-                    let only_looks = matches!(query.kind, ToolKind::Read | ToolKind::Search | ToolKind::Think);
-                    decided(only_looks, query, "permission_mode is read_only".into())
+                    let is_read_only = matches!(query.kind, ToolKind::Read | ToolKind::Search | ToolKind::Think);
+                    decide_for_agent(is_read_only, query, "permission_mode is read_only".into())
                 }
             },
         }
     }
 }
 
-/// Where something is allowed, it is allowed this once if the agent has that answer, so that every use is recorded.
-fn decided(allow: bool, query: PermissionQuery<'_>, reason: String) -> Verdict {
-    let offered = |decision: Decision| query.options.contains(&decision).then_some(decision);
-    let allowed = offered(Decision::AllowOnce).or_else(|| offered(Decision::AllowAlways)).filter(|_| allow);
+/// Picks the decision that the agent accepts. Prefers `allow_once`, so that every use is asked and recorded.
+fn decide_for_agent(allow: bool, query: PermissionQuery<'_>, reason: String) -> Verdict {
+    let accepted = |decision: Decision| query.options.contains(&decision).then_some(decision);
+    let allowed = accepted(Decision::AllowOnce).or_else(|| accepted(Decision::AllowAlways)).filter(|_| allow);
     Verdict::Decided(allowed.unwrap_or(Decision::Deny), reason)
 }
 
@@ -83,7 +85,7 @@ mod tests {
 
     const ONCE: [Decision; 2] = [Decision::AllowOnce, Decision::Deny];
 
-    fn judged(mode: PermissionMode, rules: Value, tool: &str, kind: ToolKind, input: &Value) -> &'static str {
+    fn decide(mode: PermissionMode, rules: Value, tool: &str, kind: ToolKind, input: &Value) -> &'static str {
         let specs: Vec<RuleSpec> = serde_json::from_value(rules).unwrap();
         let rules = specs.into_iter().map(|spec| Rule::new(spec).unwrap()).collect();
         let query = PermissionQuery { tool, kind, input, options: &ONCE, working_dir: Path::new("/project") };
@@ -106,29 +108,29 @@ mod tests {
             (PermissionMode::ReadOnly, ToolKind::Fetch, "deny"),
             (PermissionMode::ReadOnly, ToolKind::Other, "deny"),
         ] {
-            assert_eq!(judged(mode, json!([]), "x", kind, &json!({})), expected, "{mode:?} {kind:?}");
+            assert_eq!(decide(mode, json!([]), "x", kind, &json!({})), expected, "{mode:?} {kind:?}");
         }
     }
 
     #[test]
-    fn the_first_rule_that_fits_wins() {
+    fn the_first_matching_rule_wins() {
         let rules = json!([
             { "tool": "Bash", "command": "git push", "decision": "deny" },
             { "tool": "Bash", "command": "git", "decision": "allow" },
             { "kind": "edit", "path": "docs/**", "decision": "allow" },
             { "kind": "edit", "decision": "ask" },
         ]);
-        let bash = |command: &str| judged(PermissionMode::Ask, rules.clone(), "Bash", ToolKind::Execute, &json!({ "command": command }));
+        let bash = |command: &str| decide(PermissionMode::Ask, rules.clone(), "Bash", ToolKind::Execute, &json!({ "command": command }));
         assert_eq!(bash("git status"), "allow");
         assert_eq!(bash("git push origin"), "deny");
         assert_eq!(bash("make"), "ask");
-        let edit = |path: &str| judged(PermissionMode::Auto, rules.clone(), "Write", ToolKind::Edit, &json!({ "file_path": path }));
+        let edit = |path: &str| decide(PermissionMode::Auto, rules.clone(), "Write", ToolKind::Edit, &json!({ "file_path": path }));
         assert_eq!(edit("/project/docs/a/b.md"), "allow");
         assert_eq!(edit("/project/src/main.rs"), "ask");
     }
 
     #[test]
-    fn an_answer_that_the_agent_does_not_take_is_not_given() {
+    fn a_decision_that_the_agent_does_not_accept_becomes_deny() {
         let input = json!({});
         let query =
             PermissionQuery { tool: "x", kind: ToolKind::Read, input: &input, options: &[Decision::Deny], working_dir: Path::new("/") };
@@ -137,11 +139,11 @@ mod tests {
     }
 
     #[test]
-    fn the_operators_rules_come_first() {
+    fn the_operators_rules_precede_those_of_the_run() {
         let rule = |decision: &str| Rule::new(serde_json::from_value(json!({ "decision": decision })).unwrap()).unwrap();
         let policy = Policy::new(PermissionMode::Auto, &[rule("deny")], vec![rule("allow")]);
         let input = json!({});
         let query = PermissionQuery { tool: "x", kind: ToolKind::Read, input: &input, options: &ONCE, working_dir: Path::new("/") };
-        assert_eq!(policy.decide(query), Verdict::Decided(Decision::Deny, "rule 1 says deny".into()));
+        assert_eq!(policy.decide(query), Verdict::Decided(Decision::Deny, "denied by rule 1".into()));
     }
 }

@@ -90,7 +90,7 @@ impl Sender {
     pub(in crate::run) async fn run(self: Arc<Self>) {
         let shutdown = self.shutdown.clone();
         tokio::select! {
-            _how = shutdown.told() => {}
+            _how = shutdown.requested() => {}
             () = self.dispatch() => {}
         }
     }
@@ -118,7 +118,7 @@ impl Sender {
                 let (sender, shutdown) = (Arc::clone(&self), self.shutdown.clone());
                 self.tasks.spawn(async move {
                     tokio::select! {
-                        _how = shutdown.told() => {}
+                        _how = shutdown.requested() => {}
                         () = sender.carry(webhook, slot) => {}
                     }
                 });

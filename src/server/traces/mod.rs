@@ -1,12 +1,12 @@
-//! Traces of runs, sent to an OpenTelemetry collector where the environment names one.
+//! Traces of runs, exported over OTLP if the environment names a collector.
 //!
 //! ```text
-//! driver ── done is on disk ──▶ ids of ended runs ── one task: row and log ──▶ spans ── OTLP ──▶ collector
+//! driver ── done is stored ──▶ ids of ended runs ── one task: row and log ──▶ spans ── OTLP ──▶ collector
 //! ```
 //!
-//! A trace is made when its run has ended, of what is on disk. So nothing of it is on the way of an event, a run that outlived its server
-//! has one trace with the right times, and a collector that does not answer costs no more than the ids that wait. What was not sent when
-//! the server ends is not sent later. [ADR 9](../../../../docs/adr/0009-traces-from-the-log.md) has the reasons.
+//! A trace is built from the store after its run has ended. Tracing therefore adds no work to the path of an event, a run that outlived
+//! its server has one trace with correct times, and an unresponsive collector costs only a bounded queue of ids. Traces not exported when
+//! the server exits are lost. [ADR 9](../../../../docs/adr/0009-traces-from-the-log.md) explains the reasons.
 
 mod spans;
 
@@ -22,39 +22,39 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use self::spans::{Story, root_of};
+use self::spans::{Root, TraceBuilder};
 use crate::run::RunManager;
 use crate::run::store::{RunRecord, RunStore, StoreError};
 use crate::types::RunId;
 
-/// Most runs that are sent together.
-const BATCH: usize = 32;
+/// Maximum number of runs exported together.
+const MAX_RUNS: usize = 32;
 
-/// Most spans that are gathered before they are sent.
-const SPANS: usize = 2048;
+/// Number of spans after which a batch is exported.
+const BATCH_SPANS: usize = 2048;
 
-/// About how much of a log is read at once, in bytes.
-const READ: usize = 256 * 1024;
+/// Approximate number of log bytes read at once.
+const READ_BYTES: usize = 256 * 1024;
 
-/// How long a server that goes away may take to send what waits.
-const LAST_WORDS: Duration = Duration::from_secs(3);
+/// How long a server that shuts down may take to export queued traces.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The variables that name a collector, as OpenTelemetry's specification has them.
+/// The variables that name a collector, per the OpenTelemetry specification.
 const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 
-/// Sends the traces of ended runs.
+/// Exports the traces of ended runs.
 #[derive(Debug)]
 pub(super) struct Traces {
     completions: mpsc::Receiver<RunId>,
     store: Arc<dyn RunStore>,
     exporter: SpanExporter,
     sampler: Box<dyn ShouldSample>,
-    /// The last ones could not be sent.
+    /// Whether the last export failed.
     is_failing: bool,
 }
 
 impl Traces {
-    /// Begins to listen for ends. `None` where the environment names no collector, or one that cannot be used, of which the log tells.
+    /// Subscribes to ended runs. Returns `None` if the environment names no collector, or an unusable one, which is logged.
     pub(super) fn start(runs: &RunManager, store: Arc<dyn RunStore>) -> Option<Self> {
         let get = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
         let is_off = get("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"))
@@ -64,52 +64,52 @@ impl Traces {
         }
         let protocol = get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL").or_else(|| get("OTEL_EXPORTER_OTLP_PROTOCOL"));
         if let Some(protocol) = protocol.filter(|protocol| protocol != "http/protobuf") {
-            tracing::warn!(protocol, "traces are sent by http/protobuf only; name the collector's endpoint for that");
+            tracing::warn!(protocol, "traces are exported as http/protobuf only; set the endpoint to the collector's HTTP port");
         }
         let exporter = SpanExporter::builder().with_http().with_protocol(Protocol::HttpBinary).build();
         let mut exporter = match exporter {
             Ok(exporter) => exporter,
             Err(error) => {
-                tracing::warn!(%error, "no traces are sent: OTEL_EXPORTER_OTLP_… cannot be used");
+                tracing::warn!(%error, "traces are disabled: invalid OTEL_EXPORTER_OTLP_… variable");
                 return None;
             }
         };
         let resource = resource();
         exporter.set_resource(&resource);
-        tracing::info!("traces of runs are sent to the collector that the environment names");
+        tracing::info!("exporting traces to the collector named in the environment");
         // Reads OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG.
         let sampler = Config::default().sampler;
         Some(Self { completions: runs.completions()?, store, exporter, sampler, is_failing: false })
     }
 
-    /// Sends until all runs have ended or are let go, which `drained` tells, and then what waits, but not for long.
-    pub(super) async fn send(mut self, drained: CancellationToken) {
-        let too_late = async {
+    /// Exports traces until `drained` is cancelled, then flushes the queue for at most [`FLUSH_TIMEOUT`].
+    pub(super) async fn run(mut self, drained: CancellationToken) {
+        let flush_timeout = async {
             drained.cancelled().await;
-            sleep(LAST_WORDS).await;
+            sleep(FLUSH_TIMEOUT).await;
         };
         tokio::select! {
-            () = self.send_all(&drained) => {}
-            () = too_late => tracing::warn!("traces of the last runs could not be sent in time"),
+            () = self.export_all(&drained) => {}
+            () = flush_timeout => tracing::warn!("could not export the traces of the last runs in time"),
         }
     }
 
-    async fn send_all(&mut self, drained: &CancellationToken) {
-        let mut ended = Vec::with_capacity(BATCH);
+    async fn export_all(&mut self, drained: &CancellationToken) {
+        let mut ended = Vec::with_capacity(MAX_RUNS);
         loop {
             tokio::select! {
-                // What waits comes first: after the drain nothing more comes.
+                // Queued runs first: after `drained` no more are added.
                 biased;
-                count = self.completions.recv_many(&mut ended, BATCH) => if count == 0 { return },
+                count = self.completions.recv_many(&mut ended, MAX_RUNS) => if count == 0 { return },
                 () = drained.cancelled() => return,
             }
             let mut spans = Vec::new();
             for run in ended.drain(..) {
-                match self.spans_of(run).await {
-                    Ok(of_run) => spans.extend(of_run),
-                    Err(error) => tracing::warn!(run.id = %run, %error, "the run has no trace: its log cannot be read"),
+                match self.build_spans(run).await {
+                    Ok(run_spans) => spans.extend(run_spans),
+                    Err(error) => tracing::warn!(run.id = %run, %error, "could not read the log of a run; skipped its trace"),
                 }
-                if spans.len() >= SPANS {
+                if spans.len() >= BATCH_SPANS {
                     export(&self.exporter, std::mem::take(&mut spans), &mut self.is_failing).await;
                 }
             }
@@ -119,47 +119,47 @@ impl Traces {
         }
     }
 
-    /// The spans of a run; none if it goes on, is gone, or is not sampled.
-    async fn spans_of(&self, id: RunId) -> Result<Vec<SpanData>, StoreError> {
+    /// Builds the spans of a run; empty if it has not ended, was deleted, or is not sampled.
+    async fn build_spans(&self, id: RunId) -> Result<Vec<SpanData>, StoreError> {
         let Some(run) = self.store.run(id).await?.filter(|run| run.done.is_some()) else { return Ok(Vec::new()) };
         if !self.is_sampled(&run) {
             return Ok(Vec::new());
         }
-        let (mut story, mut cursor) = (Story::of(&run), 0);
+        let (mut builder, mut cursor) = (TraceBuilder::new(&run), 0);
         loop {
-            let chunks = self.store.chunks(id, cursor, READ).await?;
-            let Some(last) = chunks.last() else { return Ok(story.spans(&run)) };
+            let chunks = self.store.chunks(id, cursor, READ_BYTES).await?;
+            let Some(last) = chunks.last() else { return Ok(builder.finish(&run)) };
             cursor = last.last.get();
             for line in chunks.iter().flat_map(|chunk| chunk.body.split(|byte| *byte == b'\n')) {
-                story.see(line);
+                builder.add_line(line);
             }
         }
     }
 
     fn is_sampled(&self, run: &RunRecord) -> bool {
-        let root = root_of(run);
+        let root = Root::new(run);
         let parent = root.parent.map(|parent| Context::new().with_remote_span_context(parent));
-        let judged = self.sampler.should_sample(parent.as_ref(), root.trace_id, &root.name, &root.kind, &root.attributes, &[]);
-        judged.decision == SamplingDecision::RecordAndSample
+        let result = self.sampler.should_sample(parent.as_ref(), root.trace_id, &root.name, &root.kind, &root.attributes, &[]);
+        result.decision == SamplingDecision::RecordAndSample
     }
 }
 
-/// Sends spans. A collector that cannot be reached is told of once, and then when it is back.
+/// Exports spans. Logs the first of consecutive failures, and the recovery.
 async fn export(exporter: &SpanExporter, spans: Vec<SpanData>, is_failing: &mut bool) {
     match (exporter.export(spans).await, *is_failing) {
         (Ok(()), false) | (Err(_), true) => {}
         (Ok(()), true) => {
             *is_failing = false;
-            tracing::info!("the collector takes traces again");
+            tracing::info!("the collector is reachable again");
         }
         (Err(error), false) => {
             *is_failing = true;
-            tracing::warn!(%error, "the collector takes no traces; those that are lost until it does are not told of one by one");
+            tracing::warn!(%error, "could not export traces; further failures are not logged until the collector is reachable again");
         }
     }
 }
 
-/// What all spans have in common: the environment's word, and `openrunner` where it has none.
+/// The resource attributes of all spans: from the environment, with the default service name `openrunner`.
 fn resource() -> Resource {
     let named = Resource::builder().build();
     let is_named = named.get(&Key::from_static_str("service.name")).is_some_and(|name| !name.as_str().starts_with("unknown_service"));

@@ -1,0 +1,59 @@
+//! The settings of the run code.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::policy::Rule;
+use super::retention::RetentionPolicy;
+use super::webhooks::WebhookRules;
+use crate::process::shim::ProcessFolder;
+use crate::redact::Secrets;
+use crate::types::{Budget, RunId};
+
+/// The settings of everything in [`crate::run`]. Built once when the server starts, shared as one `Arc`, never changed.
+#[derive(Clone, Debug)]
+pub struct RunConfig {
+    /// The server's data directory.
+    pub data_dir: PathBuf,
+    /// Directories that contain every permitted working directory; empty for no restriction.
+    pub workspace_roots: Vec<PathBuf>,
+    /// Further restriction for non-admins; empty for none.
+    pub user_workspace_roots: Vec<PathBuf>,
+    /// Maximum number of concurrent runs.
+    pub max_runs: usize,
+    /// Maximum number of concurrent runs per user.
+    pub max_runs_per_user: usize,
+    /// Maximum number of concurrent runs per agent, by agent type; agents without an entry have no limit of their own.
+    pub max_runs_per_agent: BTreeMap<String, usize>,
+    /// Maximum number of queued runs.
+    pub max_queue: usize,
+    /// How long an agent may take to exit after SIGTERM before it is killed.
+    pub stop_grace: Duration,
+    /// The same while the server shuts down.
+    pub shutdown_grace: Duration,
+    /// How long a permission request or question waits for an answer.
+    pub permission_timeout: Duration,
+    /// How long an agent program may take from its start to its first output; `None` for no limit.
+    pub startup_timeout: Option<Duration>,
+    /// Daily budget of users who have none of their own.
+    pub default_budget: Budget,
+    /// The operator's permission rules, which precede those of a run.
+    pub permission_rules: Vec<Rule>,
+    /// Environment variables that non-admins may set for their runs.
+    pub user_env: Vec<String>,
+    /// Values that are masked in every log.
+    pub secrets: Secrets,
+    /// Retention of conversations and logs.
+    pub retention: RetentionPolicy,
+    /// The operator's webhook and the rules for those of runs.
+    pub webhooks: Arc<WebhookRules>,
+}
+
+impl RunConfig {
+    /// The directory in which the shim of `run` keeps its socket, spool and journal.
+    pub(super) fn process_dir(&self, run: RunId) -> ProcessFolder {
+        ProcessFolder::new(self.data_dir.join("runs").join(run.to_string()))
+    }
+}

@@ -1,0 +1,63 @@
+//! Translates the operator's settings into the settings of the run code.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::secrets::known_secrets;
+use super::start::StartError;
+use crate::config::{RetryDelay, Settings, WebhookDestination};
+use crate::run::{BadWebhook, Guard, RetentionPolicy, Rule, RunConfig, SigningSecret, WebhookRules, WebhookSettings};
+use crate::types::RuleSpec;
+
+/// Part of the shutdown time reserved for interrupting agents before they get SIGTERM, for killing those that ignore it, and for writing
+/// the last events.
+const SHUTDOWN_RESERVE: Duration = Duration::from_secs(8);
+
+/// Builds the settings of the run code.
+///
+/// # Errors
+/// [`StartError::Rule`] or [`StartError::Webhook`] if a permission rule or the operator's webhook is invalid.
+pub(super) fn run_config(settings: &Settings) -> Result<RunConfig, StartError> {
+    Ok(RunConfig {
+        data_dir: settings.data_dir.clone(),
+        workspace_roots: settings.workspace_roots.clone(),
+        user_workspace_roots: settings.user_workspace_roots.clone(),
+        max_runs: settings.max_runs.get(),
+        max_runs_per_user: settings.max_runs_per_user.unwrap_or(settings.max_runs).get(),
+        max_runs_per_agent: settings.agents.max_runs.iter().map(|(agent, max)| (agent.clone(), max.get())).collect(),
+        max_queue: settings.max_queue,
+        stop_grace: settings.stop_grace(),
+        shutdown_grace: settings.stop_grace().min(settings.shutdown().saturating_sub(SHUTDOWN_RESERVE)),
+        permission_timeout: settings.permission_timeout(),
+        startup_timeout: settings.startup_timeout(),
+        default_budget: settings.budget(),
+        permission_rules: permission_rules(&settings.permission_rules)?,
+        user_env: settings.run_env.iter().map(|name| name.as_str().to_owned()).collect(),
+        secrets: known_secrets(settings),
+        retention: RetentionPolicy { max_age: settings.keep_age(), max_bytes: settings.max_store() },
+        webhooks: Arc::new(webhook_rules(settings).map_err(StartError::Webhook)?),
+    })
+}
+
+fn permission_rules(specs: &[RuleSpec]) -> Result<Vec<Rule>, StartError> {
+    let numbered = specs.iter().zip(1..);
+    numbered.map(|(spec, number)| Rule::new(spec.clone()).map_err(|source| StartError::Rule { number, source })).collect()
+}
+
+fn webhook_rules(settings: &Settings) -> Result<WebhookRules, BadWebhook> {
+    let (mut hosts, mut networks) = (Vec::new(), Vec::new());
+    for destination in &settings.webhook_allow {
+        match destination {
+            WebhookDestination::Host(name) => hosts.push(name.as_str().to_owned()),
+            WebhookDestination::Network(network) => networks.push(*network),
+        }
+    }
+    let secret = settings.webhook_secret.as_ref().map(|secret| secret.expose().parse::<SigningSecret>());
+    WebhookRules::new(WebhookSettings {
+        url: settings.webhook_url.as_ref().map(|url| url.expose().to_owned()),
+        secret: secret.transpose()?,
+        events: settings.webhook_events.iter().map(|event| event.0.clone()).collect(),
+        guard: Guard::new(hosts, move |address| networks.iter().any(|network| network.contains(address))),
+        schedule: settings.webhook_retry_secs.iter().copied().map(RetryDelay::duration).collect(),
+    })
+}
