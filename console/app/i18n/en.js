@@ -111,9 +111,13 @@ export default {
 
   'field_error.conflict': 'Conflicts with another value: {detail}',
   'field_error.invalid': 'Invalid value: {detail}',
+  'field_error.not_allowed': 'Not allowed: {detail}',
+  'field_error.not_found': 'Not found: {detail}',
+  'field_error.not_supported': 'Not supported by the agent: {detail}',
   'field_error.out_of_range': 'Out of range: {detail}',
   'field_error.required': 'This field is required.',
   'field_error.too_long': 'Too long: {detail}',
+  'field_error.too_many': 'Too many entries: {detail}',
   'field_error.unknown_field': 'The server does not support this field.',
 
   'connection.lost': 'Connection lost. Reconnecting; no updates will be missed.',

@@ -110,9 +110,13 @@ export default {
 
   'field_error.conflict': '与其他值冲突：{detail}',
   'field_error.invalid': '值无效：{detail}',
+  'field_error.not_allowed': '不允许：{detail}',
+  'field_error.not_found': '不存在：{detail}',
+  'field_error.not_supported': 'agent 不支持：{detail}',
   'field_error.out_of_range': '超出范围：{detail}',
   'field_error.required': '此项必填。',
   'field_error.too_long': '过长：{detail}',
+  'field_error.too_many': '条目过多：{detail}',
   'field_error.unknown_field': '服务器不支持此字段。',
 
   'connection.lost': '连接已断开，正在重连，不会遗漏任何更新。',

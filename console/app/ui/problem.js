@@ -31,7 +31,7 @@ export function fieldErrorText(problem, ...names) {
   const errors = problem.errors.filter(({ field }) => names.some((name) => isWithin(field, name)));
   if (errors.length === 0) return null;
   // A specific code of the whole response, such as `bad_working_dir`, says more than the code of its only error.
-  if (problem.errors.length === 1 && problem.code !== 'invalid_field') return problemText(problem);
+  if (problem.errors.length === 1 && hasText(`problem.${problem.code}`) && problem.code !== 'invalid_field') return translate(`problem.${problem.code}`, errors[0].detail);
   return errors.map(({ code, detail }) => translate(`field_error.${code}`, detail)).join(' ');
 }
 

@@ -54,7 +54,7 @@ test('text is shown as it arrives, and the end of the run is shown', async () =>
 
 test('a permission request is allowed with the key a and denied with a reason', async () => {
   const allowed = join(server.dir, 'allowed');
-  const id = await server.createRun(`permission Bash {"command":"echo yes"}\nkeep allowed ${allowed}\npermission Bash {"command":"echo no"}\nresult ok`, { permission_mode: 'ask' });
+  const id = await server.createRun(`permission Bash {"command":"echo yes"}\nsave allowed ${allowed}\npermission Bash {"command":"echo no"}\nresult ok`, { permission_mode: 'ask' });
   await withRunPage(id, async (page) => {
     await page.waitForSelector('.request:has-text("echo yes")');
     await waitForStatus(page, 'Needs input');
@@ -99,11 +99,11 @@ test('a question is answered', async () => {
 });
 
 test('a message interrupts the agent, the run is cancelled, and its session is continued', async () => {
-  const id = await server.createRun('say I wait.\nuntil-interrupt');
+  const id = await server.createRun('say I wait.\nwait-for-interrupt');
   await withRunPage(id, async (page) => {
     await page.waitForSelector('.assistant:has-text("I wait.")');
     await page.check('.modes input[value="interrupt"]', { force: true });
-    await page.fill('.composer textarea', 'say I was interrupted.\nuntil-interrupt');
+    await page.fill('.composer textarea', 'say I was interrupted.\nwait-for-interrupt');
     await page.keyboard.press('Enter');
     await page.waitForSelector('.user:has-text("I was interrupted.")');
     await page.waitForSelector('.assistant:has-text("I was interrupted.")');
@@ -183,7 +183,7 @@ test('a hostile transcript stays inert', async () => {
     assistantMessage(evil, evil), toolCall('1', `<img src=x onerror=alert(12)>`, { command: evil, path: '<svg onload=alert(13)>' }), toolResult('1', evil),
     toolCall('2', 'Bash', { command: 'printf x' }), toolResult('2', ansi, { isError: true }),
     fileEdit('3', '/tmp/<img src=x onerror=alert(14)>.html', ['-<script>alert(15)</script>', `+${'\u202e'}<img src=http://evil.test/d.png>`]),
-    printMessage({ type: evil }), 'stderr <img src=x onerror=alert(16)>', 'longline 10485760',
+    printMessage({ type: evil }), 'stderr <img src=x onerror=alert(16)>', 'long-line 10485760',
     `permission Bash ${JSON.stringify({ command: 'rm -rf ~ \u202e# gnihton seod' })}`, 'result <img src=x onerror=alert(17)>',
   ].join('\n');
   const id = await server.runScript('Hostile <img src=x onerror=alert(18)>', script, { permission_mode: 'ask', labels: { '<b>': '<img src=x>' } });

@@ -30,7 +30,7 @@ try {
   const nested = [toolCall('a', 'Task', { description: 'Look around', prompt: '-' }), toolCall('b', 'Grep', { pattern: 'x' }, 'a'), toolResult('b', 'nothing', { parent: 'a' }),
     toolResult('a', 'Nothing there.'), 'result ok'].join('\n');
   await record('sub_agent', await server.createRun(nested));
-  const live = await server.createRun('say one\nuntil-interrupt\nresult never');
+  const live = await server.createRun('say one\nwait-for-interrupt\nresult never');
   await server.post(`/api/runs/${live}/messages`, { text: 'say two\nresult two', mode: 'interrupt' });
   await record('interrupted', live);
 } finally {
