@@ -166,7 +166,7 @@ impl Agents {
         match table {
             Some(table) => flags::judge(table, args),
             None if args.is_empty() => Ok(Widening::default()),
-            None => Err(BadArgs::MessageRejected { agent: name.to_owned() }),
+            None => Err(BadArgs::Unsupported { agent: name.to_owned() }),
         }
     }
 

@@ -101,8 +101,8 @@ pub enum BadArgs {
         flag: String,
     },
     /// An agent without a command line.
-    #[error("agent {agent} takes no extra_args")]
-    MessageRejected {
+    #[error("agent {agent} takes no extra_args; leave extra_args out")]
+    Unsupported {
         /// The agent.
         agent: String,
     },

@@ -230,7 +230,7 @@ impl ApiError {
         match bad {
             BadRun::PromptEmpty | BadRun::PromptNul => Self::invalid_field(fields.prompt, detail),
             BadRun::UnknownAgent { .. } => named(StatusCode::UNPROCESSABLE_ENTITY, "unknown_agent", fields.agent.to_owned()),
-            BadRun::Model => Self::invalid_field(fields.model, detail),
+            BadRun::Model | BadRun::NoModel(_) => Self::invalid_field(fields.model, detail),
             // S4 of the threat model names this status.
             BadRun::Args(_) => named(StatusCode::BAD_REQUEST, "bad_argument", within("extra_args")),
             BadRun::ArgsNeedAdmin { .. } => named(StatusCode::FORBIDDEN, "admin_only", within("extra_args")),

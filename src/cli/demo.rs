@@ -27,6 +27,9 @@ pub(super) fn demo(prompt: &str, dir: Option<PathBuf>, umask: rustix::fs::Mode) 
     Ok(if status? == Some(RunStatus::Completed) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Printed at the end.
+const NEXT_STEPS: &str = "Start the server with `openrunner serve`; install agents with `openrunner agents install`.";
+
 /// Where a demo happens. Dropping it removes the server's data and leaves what the agent made.
 struct Place {
     data: PathBuf,
@@ -102,12 +105,28 @@ async fn watch(base: &str, prompt: &str, workspace: &Path) -> anyhow::Result<Opt
     }
     let mut out = renderer.into_inner();
     writeln!(out, "\nWhat it made is in {}", workspace.display()).or_else(unless_closed)?;
-    writeln!(out, "Start the service itself with `openrunner`, and install real agents with `./scripts/install-agents.sh`.")
-        .or_else(unless_closed)?;
+    writeln!(out, "{NEXT_STEPS}").or_else(unless_closed)?;
     Ok(status)
 }
 
 /// A reader that has seen enough (`openrunner demo | head`) is no failure.
 fn unless_closed(error: io::Error) -> io::Result<()> {
     if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    #[test]
+    fn every_suggested_command_exists() {
+        let commands: Vec<&str> = NEXT_STEPS.split('`').skip(1).step_by(2).collect();
+        assert_eq!(commands.len(), 2);
+        for command in commands {
+            Cli::try_parse_from(command.split(' ')).unwrap_or_else(|error| panic!("{command}: {error}"));
+        }
+    }
 }

@@ -49,7 +49,7 @@ pub fn run(cli: Cli, umask: rustix::fs::Mode) -> ExitCode {
         Some(Command::Restore { from, force, data }) => backup::restore(&from, force, data),
         Some(Command::User { command }) => users::user(command),
         Some(Command::Key { command }) => keys::key(command),
-        Some(Command::DemoAgent) => script::play().map(|()| ExitCode::SUCCESS).map_err(anyhow::Error::from),
+        Some(Command::DemoAgent) => script::run().map(|()| ExitCode::SUCCESS).map_err(anyhow::Error::from),
         Some(Command::Client(command)) => client_command(command, umask).map(ExitCode::from),
     };
     match done {

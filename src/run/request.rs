@@ -112,6 +112,9 @@ pub enum BadRun {
         "invalid model name: expected at most {MAX_MODEL_BYTES} letters, digits and . _ : / @ + [ ] -, starting with a letter or digit"
     )]
     Model,
+    /// The agent's model cannot be chosen.
+    #[error("the model of agent {0} cannot be chosen; leave model out")]
+    NoModel(String),
     /// Arguments that are not permitted.
     #[error("{0}")]
     Args(#[from] BadArgs),
@@ -226,6 +229,9 @@ pub(super) fn validate(
     if new.model.as_deref().is_some_and(|model| !is_valid_model(model)) {
         return Err(BadRun::Model);
     }
+    if new.model.is_some() && !capabilities.models {
+        return Err(BadRun::NoModel(agent_type));
+    }
     let mut widened = context.agents.judge_args(&agent_type, &new.extra_args)?.0;
     if !widened.is_empty() && !caller.is_admin() {
         return Err(BadRun::ArgsNeedAdmin { flags: widened });
@@ -281,7 +287,11 @@ pub(super) fn validate(
 
 /// Whether the request uses a feature that not every agent supports. Only then are the agent's capabilities needed.
 pub(super) fn needs_capabilities(new: &NewRun) -> bool {
-    new.session.is_some() || new.permission_mode != PermissionMode::Auto || !new.permission_rules.is_empty() || !new.mcp_servers.is_empty()
+    new.session.is_some()
+        || new.model.is_some()
+        || new.permission_mode != PermissionMode::Auto
+        || !new.permission_rules.is_empty()
+        || !new.mcp_servers.is_empty()
 }
 
 /// The agent of a request, with defaults applied.

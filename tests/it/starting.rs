@@ -199,7 +199,23 @@ fn s4_extra_args_are_judged_by_who_asks_and_written_down() {
         assert_eq!(user.ask("result x", many).await.problem(400, "bad_argument"), field);
         let long = json!({ "agent_type": "claude_code", "extra_args": [format!("--name={}", "x".repeat(8 * 1024))] });
         assert_eq!(user.ask("result x", long).await.problem(400, "bad_argument"), field);
-        assert_eq!(user.ask("create x.py", json!({ "agent_type": "demo", "extra_args": ["--brief"] })).await.status, 403);
+    });
+}
+
+#[test]
+fn a_model_and_arguments_are_refused_for_an_agent_that_supports_neither() {
+    live(async {
+        let server = Server::start().await;
+        let (user, admin) = (server.client("user").await, server.client("admin").await);
+        for client in [&user, &admin] {
+            let model = client.ask("create x.py", json!({ "agent_type": "demo", "model": "opus" })).await;
+            assert_eq!(model.problem(422, "invalid_field"), "metadata.model");
+            let args = client.ask("create x.py", json!({ "agent_type": "demo", "extra_args": ["--brief"] })).await;
+            assert_eq!(args.problem(400, "bad_argument"), "metadata.extra_args");
+            let chat = client.post("/api/chat", &json!({ "message": "create x.py", "model": "demo/opus" })).await;
+            assert_eq!(chat.problem(422, "invalid_field"), "model");
+            assert_eq!(client.get("/api/runs").await.body["items"], json!([]), "no run was created");
+        }
     });
 }
 

@@ -1,4 +1,4 @@
-//! How the demo agent is started.
+//! Starts the demo agent.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::agent::{
 };
 use crate::types::Failure;
 
-/// The hidden subcommand that is the demo agent.
+/// The hidden subcommand that runs the demo agent.
 pub const SUBCOMMAND: &str = "demo-agent";
 
 /// The demo agent.

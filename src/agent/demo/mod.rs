@@ -1,7 +1,7 @@
-//! `demo`: an agent that needs nothing, for seeing how everything works before any real agent is installed.
+//! `demo`: a built-in agent that needs no model, for trying things out before a real agent is installed.
 //!
-//! It is a program like the others, only that the program is this one: `openrunner demo-agent` is started as any agent is, speaks over
-//! its stdin and stdout, and asks for permission before it writes. It has no model behind it and says so.
+//! It takes the same path as every other agent: OpenRunner starts its own executable as `openrunner demo-agent`, talks to it over stdin
+//! and stdout, and is asked for permission before it writes a file.
 
 mod command;
 mod parser;

@@ -1,6 +1,6 @@
-//! What the demo agent's lines mean: mostly themselves.
+//! Parses the demo agent's lines, most of which are events already.
 
-use super::wire::{About, FromAgent, ToAgent};
+use super::wire::{FromAgent, Report, ToAgent};
 use crate::agent::{Item, LineOutcome, Output, Parser, Started};
 use crate::types::{Answer, StreamEvent};
 
@@ -21,11 +21,11 @@ impl Parser for DemoParser {
 
     fn handle_line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
         match serde_json::from_str(line) {
-            Ok(FromAgent::About(About::Ready { version, model })) => {
+            Ok(FromAgent::Report(Report::Ready { version, model })) => {
                 out.items.push(Item::Started(Started { agent_session: None, version: Some(version), model: Some(model) }));
             }
-            Ok(FromAgent::About(About::TurnEnded { result })) => out.items.push(Item::TurnEnded(Ok(result))),
-            // The frame of a run is not an agent's to write, not even ours.
+            Ok(FromAgent::Report(Report::TurnEnded { result })) => out.items.push(Item::TurnEnded(Ok(result))),
+            // Only the driver writes the events that open and close a run.
             Ok(FromAgent::Event(StreamEvent::Done(_) | StreamEvent::RunQueued { .. } | StreamEvent::RunStarted(_))) | Err(_) => {
                 return out.raw(line);
             }
@@ -56,16 +56,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_line_makes_the_parser_panic_and_none_is_lost(line in any::<String>()) {
+        fn every_line_becomes_exactly_one_item(line in any::<String>()) {
             let mut out = Output::default();
-            let fate = DemoParser::new("x".into()).handle_line(&line, &mut out);
+            let outcome = DemoParser::new("x".into()).handle_line(&line, &mut out);
             prop_assert_eq!(out.items.len(), 1);
-            prop_assert_eq!(fate == LineOutcome::Raw, matches!(&out.items[0], Item::Event(StreamEvent::Raw { .. })));
+            prop_assert_eq!(outcome == LineOutcome::Raw, matches!(&out.items[0], Item::Event(StreamEvent::Raw { .. })));
         }
     }
 
     #[test]
-    fn an_agent_cannot_write_the_frame_of_its_run() {
+    fn events_that_open_or_close_a_run_become_raw() {
         let mut out = Output::default();
         assert_eq!(DemoParser::new("x".into()).handle_line(r#"{"type":"run_queued","position":0}"#, &mut out), LineOutcome::Raw);
     }

@@ -1,32 +1,33 @@
-//! What the demo agent and we say to each other: one JSON object a line.
+//! The protocol of the demo agent: one JSON object per line in each direction.
 
 use serde::{Deserialize, Serialize};
 
 use crate::types::{Decision, StreamEvent};
 
-/// From us to it.
+/// A message to the agent.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum ToAgent {
-    /// What to do. The first line.
+    /// The task. Always the first line.
     Prompt { text: String },
     /// The answer to a permission request.
     Decision { id: String, decision: Decision },
 }
 
-/// From it to us: an event of a run as it is, or one of two words about itself.
+/// A message from the agent: a report about its own state, or an event for the log.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(super) enum FromAgent {
-    About(About),
+    Report(Report),
     Event(StreamEvent),
 }
 
+/// A change of the agent's state.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum About {
-    /// It is up.
+pub(super) enum Report {
+    /// It has started.
     Ready { version: String, model: String },
-    /// The turn is over, with this result.
+    /// The turn has ended with this result.
     TurnEnded { result: String },
 }
