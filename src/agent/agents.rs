@@ -1,4 +1,4 @@
-//! The agents of this server: judged, looked at and started by name.
+//! The agents of a server by name: inspects, starts and reattaches to them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,9 +11,9 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use utoipa::ToSchema;
 
-use super::detect::{Detector, folders};
+use super::detect::{Detector, search_path};
 use super::flags::{self, BadArgs, Widening};
-use super::handle::{self, AgentHandle, FoundAgent, Limits, start_in_process};
+use super::handle::{self, AgentHandle, GracePeriods, ReattachedAgent, start_in_process};
 use super::probe::Prober;
 use super::registry::Entry;
 use super::state_file::StateFile;
@@ -22,31 +22,31 @@ use crate::process::shim::{MAX_MEMO, Order, ProcessFolder, StartOrder};
 use crate::process::{Containment, LimitsPolicy, Marker, ProcessLimits, Spawner, WorkingDir, is_resource_exhausted};
 use crate::types::{Cause, Failure, LimitedBy, OutputCheckpoint, RunLimits, RunSpec};
 
-/// How long a report may wait for a look at the programs before it tells what is known so far.
-const REPORT_PATIENCE: Duration = Duration::from_millis(150);
-/// How old what is known may become before a report makes us look again. `OpenCode` takes a second of CPU to tell its version.
+/// How long a report waits for running inspections. Results that arrive later are part of the next report.
+const REPORT_TIMEOUT: Duration = Duration::from_millis(150);
+/// Age at which a report inspects the programs again. `OpenCode` takes a second of CPU time to print its version.
 const REFRESH_AFTER: Duration = Duration::from_mins(1);
 
-/// What the agents of a server have in common.
+/// The environment that all agents of a server share.
 #[derive(Clone, Debug)]
 pub struct Host {
     /// The server's own environment, from which each agent's is built.
     pub env: BTreeMap<String, String>,
-    /// Further variables that the operator lets agents have.
+    /// Further variables that agents receive, from the settings.
     pub allowed_env: Vec<String>,
-    /// The private prefix in which programs are looked for first.
+    /// The directory in which programs are searched for first.
     pub agents_dir: PathBuf,
-    /// A folder with nothing in it, for looking at programs.
+    /// An empty directory in which programs are inspected.
     pub empty_dir: PathBuf,
     /// Starts processes.
     pub spawner: Spawner,
-    /// Time limits of a program's end.
-    pub limits: Limits,
-    /// Most that is kept of one program's output, in bytes. One that writes more is ended.
+    /// How long a program may take to end by itself.
+    pub grace: GracePeriods,
+    /// Maximum output of one program in bytes. A program that writes more is ended.
     pub max_output: u64,
-    /// What programs are held to.
+    /// The resource limits of programs.
     pub limits_policy: LimitsPolicy,
-    /// Where the tasks of agents live.
+    /// Tracks the tasks of agents.
     pub tasks: TaskTracker,
 }
 
@@ -55,7 +55,7 @@ pub struct Host {
 pub struct Agents {
     by_name: Arc<BTreeMap<String, Known>>,
     spawner: Spawner,
-    limits: Limits,
+    grace: GracePeriods,
     max_output: u64,
     limits_policy: LimitsPolicy,
     tasks: TaskTracker,
@@ -73,14 +73,14 @@ struct KnownProgram {
     env: BTreeMap<String, String>,
 }
 
-/// What is known of one agent, for people and dashboards.
+/// The state of one agent, for people and dashboards.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AgentReport {
     /// The agent's registered name.
     pub agent_type: String,
-    /// Whether a run of it can be started.
+    /// Whether a run can be started with it.
     pub available: bool,
-    /// The version that the program names.
+    /// The version that the program reports.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// Absolute path of the program.
@@ -100,21 +100,21 @@ pub struct AgentReport {
     pub error: Option<String>,
 }
 
-/// What a client can do with one agent, for people and programs that choose one.
+/// What a client can do with one agent, to choose between agents.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AgentSummary {
     /// The agent's registered name.
     pub agent_type: String,
     /// How it is driven: `stream-json`, `app-server`, `acp`, `text`, `jsonl`, `demo` or `in-process`.
     pub protocol: &'static str,
-    /// What a client can do with it beside giving it a prompt.
+    /// What a client can do with it besides giving it a prompt.
     pub capabilities: Capabilities,
-    /// Whether a run of it can be started.
+    /// Whether a run can be started with it.
     pub available: bool,
 }
 
 impl Agents {
-    /// The agents of `registry`, on this host. Nothing is run yet.
+    /// The agents of `registry` on this host. Runs no program yet.
     pub fn new(registry: &Registry, host: &Host) -> Self {
         let by_name = registry
             .entries()
@@ -126,7 +126,7 @@ impl Agents {
                         let env = env::build(server, &program.info().environment, &host.allowed_env);
                         let home = PathBuf::from(env.get("HOME").cloned().unwrap_or_else(|| "/".into()));
                         let prober = Prober::new(env.clone(), home, host.empty_dir.clone());
-                        let detector = Detector::new(Arc::clone(program), prober, folders(&host.agents_dir, &env));
+                        let detector = Detector::new(Arc::clone(program), prober, search_path(&host.agents_dir, &env));
                         Known::Program(Box::new(KnownProgram { program: Arc::clone(program), detector, env }))
                     }
                 };
@@ -136,7 +136,7 @@ impl Agents {
         Self {
             by_name: Arc::new(by_name),
             spawner: host.spawner.clone(),
-            limits: host.limits,
+            grace: host.grace,
             max_output: host.max_output,
             limits_policy: host.limits_policy.clone(),
             tasks: host.tasks.clone(),
@@ -154,24 +154,24 @@ impl Agents {
         self.by_name.contains_key(name)
     }
 
-    /// Judges the further arguments for the agent `name`.
+    /// Classifies `extra_args` for the agent `name`.
     ///
     /// # Errors
-    /// [`BadArgs`] if nobody may use them, or if the agent is unknown or has no command line.
-    pub fn judge_args(&self, name: &str, args: &[String]) -> Result<Widening, BadArgs> {
+    /// [`BadArgs`] if no user may pass them, or if the agent is unknown or takes none.
+    pub fn classify_args(&self, name: &str, args: &[String]) -> Result<Widening, BadArgs> {
         let table = match self.by_name.get(name) {
             Some(Known::Program(known)) => known.program.info().flags,
             Some(Known::InProcess(_)) | None => None,
         };
         match table {
-            Some(table) => flags::judge(table, args),
+            Some(table) => flags::classify(table, args),
             None if args.is_empty() => Ok(Widening::default()),
             None => Err(BadArgs::Unsupported { agent: name.to_owned() }),
         }
     }
 
-    /// Looks at every program in the background, unless that was done a moment ago: a program may be new, and a login may have come
-    /// or gone.
+    /// Inspects every program in the background, unless that was done less than a minute ago: programs may have been installed, and
+    /// logins may have changed.
     pub fn refresh(&self) {
         let mut refreshed = self.refreshed.lock().unwrap_or_else(PoisonError::into_inner);
         if refreshed.is_none_or(|last| last.elapsed() >= REFRESH_AFTER) {
@@ -181,34 +181,34 @@ impl Agents {
         }
     }
 
-    /// What is known of every agent. Quick always: what takes longer to find out comes with a later report.
+    /// The state of every agent. Takes at most 150 ms: results of slower inspections are part of a later report.
     pub async fn reports(&self) -> Vec<AgentReport> {
-        self.look_a_moment().await;
+        self.inspect_briefly().await;
         self.by_name.iter().map(|(name, known)| known.report(name)).collect()
     }
 
-    /// What a client can do with every agent. As quick as [`Agents::reports`].
+    /// What a client can do with every agent. Takes at most 150 ms, like [`Agents::reports`].
     pub async fn summaries(&self) -> Vec<AgentSummary> {
-        self.look_a_moment().await;
+        self.inspect_briefly().await;
         self.by_name.iter().map(|(name, known)| known.summary(name)).collect()
     }
 
-    /// Looks at the programs for as long as a report may wait.
-    async fn look_a_moment(&self) {
+    /// Inspects the programs for at most [`REPORT_TIMEOUT`].
+    async fn inspect_briefly(&self) {
         self.refresh();
         let this = self.clone();
-        let looking = self.tasks.spawn(async move { join_all(this.by_name.values().map(Known::inspected)).await });
-        // The look goes on when nobody waits for it any more.
-        let _ = tokio::time::timeout(REPORT_PATIENCE, looking).await;
+        let inspections = self.tasks.spawn(async move { join_all(this.by_name.values().map(Known::inspected)).await });
+        // The inspections continue after the timeout.
+        let _ = tokio::time::timeout(REPORT_TIMEOUT, inspections).await;
     }
 
-    /// What a client can do with the agent `name`. Looks at the program if it is new, which may take seconds; one that is not there
-    /// is judged by its name.
+    /// What a client can do with the agent `name`. Inspects the program if it is new, which may take seconds. For a program that is not
+    /// installed, those of its default variant.
     pub async fn capabilities(&self, name: &str) -> Capabilities {
         match self.by_name.get(name) {
             None | Some(Known::InProcess(_)) => Capabilities::default(),
             Some(Known::Program(known)) => {
-                let found = known.detector.inspected().await;
+                let found = known.detector.detect().await;
                 known.program.capabilities(found.and_then(|found| found.inspection).map_or("", |inspection| inspection.variant))
             }
         }
@@ -217,8 +217,8 @@ impl Agents {
     /// Starts an agent.
     ///
     /// # Errors
-    /// A [`Failure`] with the cause that the run ends with: not installed, arguments that the program does not take, or a system
-    /// that gives no more processes.
+    /// A [`Failure`] with the cause that the run ends with: the program is not installed, it rejects the arguments, or no process could be
+    /// started.
     pub async fn start(&self, start: Start) -> Result<AgentHandle, Failure> {
         let Start { task, env: own_env, working_dir, folder, marker, limit, memo } = start;
         let name = &task.spec.agent_type;
@@ -227,7 +227,7 @@ impl Agents {
             Some(Known::InProcess(agent)) => Ok(start_in_process(Arc::clone(agent), task.spec.prompt, &self.tasks)),
             Some(Known::Program(known)) => {
                 let KnownProgram { program, detector, env } = known.as_ref();
-                let found = detector.inspected().await.ok_or_else(|| not_installed(program.as_ref()))?;
+                let found = detector.detect().await.ok_or_else(|| not_installed(program.as_ref()))?;
                 if let Some(error) = found.inspection.as_ref().and_then(|inspection| inspection.error.clone()) {
                     return Err(Failure::new(Cause::NotInstalled, format!("{name} cannot be used: {error}")));
                 }
@@ -235,30 +235,30 @@ impl Agents {
                 let invocation = program.invocation(&task, &installed)?;
                 let mut env = env.clone();
                 env.extend(own_env);
-                // Last: what the adapter sets, it relies on.
+                // Last, because the adapter relies on its own variables.
                 env.extend(invocation.env);
                 env.insert("PWD".to_owned(), working_dir.path().to_string_lossy().into_owned());
                 env.insert(Marker::VARIABLE.to_owned(), marker.value().to_owned());
                 if memo.len() > MAX_MEMO {
-                    let message = format!("env and mcp_servers hold more than {MAX_MEMO} bytes");
+                    let message = format!("env and mcp_servers are larger than {MAX_MEMO} bytes");
                     return Err(Failure::new(Cause::BadArguments, message));
                 }
                 let order = StartOrder { memo, ..self.order(&installed, invocation.args, env, &marker, limit)? };
-                let held_to = held_to(&order.containment);
-                let no_process = |error: std::io::Error| {
+                let limits = enforced_limits(&order.containment);
+                let start_failure = |error: std::io::Error| {
                     let cause = if is_resource_exhausted(&error) { Cause::Storage } else { Cause::Crashed };
-                    Failure::new(cause, format!("the system started no process: {error}"))
+                    Failure::new(cause, format!("the process could not be started: {error}"))
                 };
-                let (mut orders, reports) = self.spawner.spawn(folder.clone(), working_dir).await.map_err(no_process)?;
-                StateFile::new(&task, installed.clone(), held_to).write(&folder).map_err(no_process)?;
+                let (mut orders, reports) = self.spawner.spawn(folder.clone(), working_dir).await.map_err(start_failure)?;
+                StateFile::new(&task, installed.clone(), limits).write(&folder).map_err(start_failure)?;
                 orders.say(&Order::Start(Box::new(order)));
-                let subject = handle::Program { folder, marker, limits: self.limits, held_to };
-                Ok(handle::start(subject, (orders, reports), program.parser(&task, &installed), &self.tasks))
+                let running = handle::Program { folder, marker, grace: self.grace, limits };
+                Ok(handle::start(running, (orders, reports), program.parser(&task, &installed), &self.tasks))
             }
         }
     }
 
-    /// What a shim is told to start.
+    /// The order for the shim.
     fn order(
         &self,
         installed: &Installed,
@@ -269,7 +269,7 @@ impl Agents {
     ) -> Result<StartOrder, Failure> {
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let program = installed.path.to_str();
-        let program = program.ok_or_else(|| Failure::new(Cause::NotInstalled, "the path of the agent's program is not UTF-8"))?;
+        let program = program.ok_or_else(|| Failure::new(Cause::NotInstalled, "the path of the agent's program is not valid UTF-8"))?;
         Ok(StartOrder {
             program: program.to_owned(),
             args,
@@ -279,71 +279,72 @@ impl Agents {
             max_out: self.max_output,
             max_err: handle::MAX_STDERR,
             left_ms: Some(millis(limit + handle::SLACK)),
-            grace_ms: millis(self.limits.grace),
+            grace_ms: millis(self.grace.stop),
             containment: self.limits_policy.containment(marker),
             memo: String::new(),
         })
     }
 
-    /// Finds the agent of a run again that an earlier server has started, whether it lives or has ended. `stored` is how far the
-    /// run's log has come, `ready` whether the agent had said that it was ready. `None` if no program was ever started; none will
-    /// be, then.
+    /// Reattaches to the agent of a run that an earlier server started, whether it is running or has ended.
+    ///
+    /// `stored` is how far the run's log covers its output, `ready` whether the agent had reported that it was ready. `None` if no program
+    /// was ever started; none will be, then.
     ///
     /// # Errors
-    /// A [`Failure`] if nobody can go on with it: an agent of this server's own process, which died with it, one that this server
-    /// does not know, or one that was given what is kept nowhere, if that is lost. What may be alive of it is the caller's to kill.
-    pub async fn find_again(
+    /// A [`Failure`] if the run cannot be continued: the agent was part of the earlier server's process, it is not registered with this
+    /// server, or values that only its shim kept are lost. The caller must kill processes that may remain.
+    pub async fn reattach(
         &self,
         spec: &RunSpec,
         folder: ProcessFolder,
         marker: Marker,
         stored: OutputCheckpoint,
         ready: bool,
-    ) -> Result<Option<FoundAgent>, Failure> {
+    ) -> Result<Option<ReattachedAgent>, Failure> {
         let name = &spec.agent_type;
         let known = match self.by_name.get(name) {
             None => return Err(no_such_agent(name)),
-            Some(Known::InProcess(_)) => return Err(Failure::new(Cause::NodeLost, "the server that the agent was a part of has gone")),
+            Some(Known::InProcess(_)) => return Err(Failure::new(Cause::NodeLost, "the agent was part of the earlier server's process")),
             Some(Known::Program(known)) => known,
         };
         let file = match StateFile::read(&folder) {
             Ok(Some(file)) => file,
             Ok(None) => {
-                // The server before died before it could say what to start. Without its folder a shim starts nothing.
+                // The earlier server died before it ordered the start. Without its directory a shim starts nothing.
                 let _ = std::fs::remove_dir_all(folder.path());
                 return Ok(None);
             }
-            Err(error) => return Err(Failure::new(Cause::Storage, format!("what is kept of the agent cannot be read: {error}"))),
+            Err(error) => return Err(Failure::new(Cause::Storage, format!("the agent's state file cannot be read: {error}"))),
         };
         if !ready && !spec.mcp_servers.is_empty() {
-            let message = "the server died before the agent had got its MCP servers, and how they are reached is kept nowhere";
+            let message = "the server died before the agent had received its MCP servers, whose configuration is not stored";
             return Err(Failure::new(Cause::NodeLost, message));
         }
-        let held_to = file.held_to();
+        let limits = file.limits();
         let (task, installed) = file.task(spec.clone());
         let parser = known.program.parser(&task, &installed);
-        let subject = handle::Program { folder, marker, limits: self.limits, held_to };
+        let running = handle::Program { folder, marker, grace: self.grace, limits };
         let has_memo = !spec.env.is_empty() || !spec.mcp_servers.is_empty();
-        handle::find_again(subject, parser, stored, has_memo, &self.tasks).await
+        handle::reattach(running, parser, stored, has_memo, &self.tasks).await
     }
 }
 
-/// What an agent is to do, and where.
+/// A task for an agent, and where to carry it out.
 #[derive(Debug)]
 pub struct Start {
-    /// The task; it names the agent.
+    /// The task, including the agent.
     pub task: Task,
-    /// Variables beside the environment that every agent gets.
+    /// Variables of the run, in addition to the agent's environment.
     pub env: BTreeMap<String, String>,
-    /// Where it works.
+    /// The directory to work in.
     pub working_dir: WorkingDir,
-    /// Where its shim keeps its files. Must not be there yet.
+    /// The directory for its shim's files. Must not exist yet.
     pub folder: ProcessFolder,
-    /// What tells its processes apart from those of other runs.
+    /// Identifies the processes of this run.
     pub marker: Marker,
-    /// How long it may take.
+    /// The time limit.
     pub limit: Duration,
-    /// What a later server has to know of it and is written nowhere. Empty for nothing.
+    /// What the shim keeps in memory for a later server. Empty for nothing.
     pub memo: String,
 }
 
@@ -356,7 +357,7 @@ impl Known {
 
     async fn inspected(&self) {
         if let Self::Program(known) = self {
-            known.detector.inspected().await;
+            known.detector.detect().await;
         }
     }
 
@@ -364,7 +365,7 @@ impl Known {
         let (protocol, capabilities) = match self {
             Self::InProcess(_) => ("in-process", Capabilities::default()),
             Self::Program(known) => {
-                let variant = known.detector.glance().and_then(|found| found.inspection).map_or("", |inspection| inspection.variant);
+                let variant = known.detector.cached().and_then(|found| found.inspection).map_or("", |inspection| inspection.variant);
                 (known.program.info().protocol, known.program.capabilities(variant))
             }
         };
@@ -374,7 +375,7 @@ impl Known {
     fn report(&self, name: &str) -> AgentReport {
         let (program, found) = match self {
             Self::InProcess(_) => (None, None),
-            Self::Program(known) => (Some(&known.program), known.detector.glance()),
+            Self::Program(known) => (Some(&known.program), known.detector.cached()),
         };
         let inspection = found.as_ref().and_then(|found| found.inspection.as_ref());
         let mut error = inspection.and_then(|inspection| inspection.error.clone());
@@ -386,7 +387,7 @@ impl Known {
             agent_type: name.to_owned(),
             available: error.is_none(),
             version: inspection.and_then(|inspection| inspection.version.clone()),
-            path: found.as_ref().map(|found| real(&found.path)),
+            path: found.as_ref().map(|found| resolve(&found.path)),
             authenticated: match program {
                 None => Authenticated::Yes,
                 Some(_) => inspection.map_or(Authenticated::Unknown, |inspection| inspection.authenticated),
@@ -398,31 +399,31 @@ impl Known {
     }
 }
 
-/// What a cage holds a run to, as its events say it.
-fn held_to(containment: &Containment) -> Option<RunLimits> {
-    let (by, bounds) = if containment.process_limits.is_unlimited() {
+/// The limits that `containment` enforces, for the run's events.
+fn enforced_limits(containment: &Containment) -> Option<RunLimits> {
+    let (by, limits) = if containment.process_limits.is_unlimited() {
         (LimitedBy::Cgroup, containment.group_limits)
     } else {
         (LimitedBy::Rlimit, containment.process_limits)
     };
-    let ProcessLimits { memory_bytes, processes, cpu_weight } = bounds;
-    (!bounds.is_unlimited()).then_some(RunLimits { by, memory_bytes, processes, cpu_weight })
+    let ProcessLimits { memory_bytes, processes, cpu_weight } = limits;
+    (!limits.is_unlimited()).then_some(RunLimits { by, memory_bytes, processes, cpu_weight })
 }
 
-/// The file behind the link by which a built-in agent is started.
-fn real(path: &Path) -> PathBuf {
+/// Resolves the link by which a built-in agent is started.
+fn resolve(path: &Path) -> PathBuf {
     if path.starts_with("/proc/self") { std::fs::read_link(path).unwrap_or_else(|_| path.to_owned()) } else { path.to_owned() }
 }
 
 fn no_such_agent(name: &str) -> Failure {
-    Failure::new(Cause::NotInstalled, format!("there is no agent {name} on this server"))
+    Failure::new(Cause::NotInstalled, format!("agent {name} is not registered on this server"))
 }
 
 fn not_installed(program: &dyn Program) -> Failure {
     let info = program.info();
     let help = match (info.install_command(), &info.location) {
-        ("", Location::Named(file)) => format!(": there is no program {file} along the PATH of the server"),
-        ("", Location::At(path)) => format!(": {} is no program", path.display()),
+        ("", Location::Named(file)) => format!(": no program {file} on the server's PATH"),
+        ("", Location::At(path)) => format!(": {} is not an executable file", path.display()),
         ("", Location::BuiltIn) => String::new(),
         (command, _) => format!("; install it with: {command}"),
     };

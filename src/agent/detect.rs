@@ -1,4 +1,4 @@
-//! Finds agent programs and remembers what they are.
+//! Finds agent programs, inspects them and caches the result.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -10,16 +10,16 @@ use tokio::sync::Mutex as AsyncMutex;
 use super::probe::Prober;
 use super::{Inspection, Installed, Location, Program};
 
-/// A program that was found, and what it turned out to be.
+/// A program that was found.
 #[derive(Clone, Debug)]
-pub(super) struct Found {
+pub(super) struct Detected {
     pub(super) path: PathBuf,
-    /// `None` until it has been looked at for the first time.
+    /// `None` before its first inspection.
     pub(super) inspection: Option<Inspection>,
 }
 
-impl Found {
-    /// The program, ready to be started.
+impl Detected {
+    /// The program as its adapter receives it.
     pub(super) fn installed(&self, home: &Path) -> Installed {
         Installed {
             path: self.path.clone(),
@@ -30,18 +30,18 @@ impl Found {
     }
 }
 
-/// Looks for one program and remembers the answer for as long as the file stays the same.
+/// Finds one program and caches its inspection until the file changes.
 pub(super) struct Detector {
     program: Arc<dyn Program>,
     prober: Prober,
-    /// Folders in which it is looked for, in this order; all absolute.
-    folders: Vec<PathBuf>,
-    known: Mutex<Option<(Identity, Inspection)>>,
-    /// One look at a time: some programs take seconds to tell their version.
-    looking: AsyncMutex<()>,
+    /// Directories to search, in this order; all absolute.
+    search_path: Vec<PathBuf>,
+    cache: Mutex<Option<(Identity, Inspection)>>,
+    /// Held during an inspection, so that there is one at a time: some programs take seconds to print their version.
+    inspecting: AsyncMutex<()>,
 }
 
-/// Tells a file apart from the one that an upgrade puts in its place.
+/// Distinguishes a file from the one with which an upgrade replaces it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Identity {
     path: PathBuf,
@@ -51,45 +51,45 @@ struct Identity {
 }
 
 impl Detector {
-    pub(super) fn new(program: Arc<dyn Program>, prober: Prober, folders: Vec<PathBuf>) -> Self {
-        Self { program, prober, folders, known: Mutex::new(None), looking: AsyncMutex::new(()) }
+    pub(super) fn new(program: Arc<dyn Program>, prober: Prober, search_path: Vec<PathBuf>) -> Self {
+        Self { program, prober, search_path, cache: Mutex::new(None), inspecting: AsyncMutex::new(()) }
     }
 
     pub(super) fn home(&self) -> &Path {
         self.prober.home()
     }
 
-    /// What is known without running anything: looks at files only.
-    pub(super) fn glance(&self) -> Option<Found> {
+    /// The program with its cached inspection. Runs nothing.
+    pub(super) fn cached(&self) -> Option<Detected> {
         let identity = self.locate()?;
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let inspection = known.as_ref().filter(|(seen, _)| *seen == identity).map(|(_, inspection)| inspection.clone());
-        Some(Found { path: identity.path, inspection })
+        let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let inspection = cache.as_ref().filter(|(inspected, _)| *inspected == identity).map(|(_, inspection)| inspection.clone());
+        Some(Detected { path: identity.path, inspection })
     }
 
-    /// The program with what it is; looked at now if it is new or has changed.
-    pub(super) async fn inspected(&self) -> Option<Found> {
-        let found = self.glance()?;
-        if found.inspection.is_some() {
-            return Some(found);
+    /// The program with its inspection, which is run now if the program is new or has changed.
+    pub(super) async fn detect(&self) -> Option<Detected> {
+        let detected = self.cached()?;
+        if detected.inspection.is_some() {
+            return Some(detected);
         }
-        let _one_at_a_time = self.looking.lock().await;
-        // Whoever went before may have looked.
-        let found = self.glance()?;
-        if found.inspection.is_some() { Some(found) } else { self.look().await }
+        let _one_at_a_time = self.inspecting.lock().await;
+        // The previous holder of the lock may have inspected it.
+        let detected = self.cached()?;
+        if detected.inspection.is_some() { Some(detected) } else { self.inspect().await }
     }
 
-    /// Looks at the program anew: a login may have come or gone although the file is the same.
+    /// Inspects the program again: its login may have changed although the file is the same.
     pub(super) async fn refresh(&self) {
-        let _one_at_a_time = self.looking.lock().await;
-        self.look().await;
+        let _one_at_a_time = self.inspecting.lock().await;
+        self.inspect().await;
     }
 
-    async fn look(&self) -> Option<Found> {
+    async fn inspect(&self) -> Option<Detected> {
         let identity = self.locate()?;
         let inspection = self.program.inspect(&identity.path, &self.prober).await;
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some((identity.clone(), inspection.clone()));
-        Some(Found { path: identity.path, inspection: Some(inspection) })
+        *self.cache.lock().unwrap_or_else(PoisonError::into_inner) = Some((identity.clone(), inspection.clone()));
+        Some(Detected { path: identity.path, inspection: Some(inspection) })
     }
 
     fn locate(&self) -> Option<Identity> {
@@ -98,7 +98,7 @@ impl Detector {
             Location::BuiltIn => std::env::current_exe().ok()?,
             Location::At(path) => Some(path.to_owned()).filter(|path| is_executable(path))?,
             Location::Named(name) => {
-                let found = self.folders.iter().map(|folder| folder.join(name.as_ref())).find(|path| is_executable(path))?;
+                let found = self.search_path.iter().map(|dir| dir.join(name.as_ref())).find(|path| is_executable(path))?;
                 self.program.native(&found).filter(|native| is_executable(native)).unwrap_or(found)
             }
         };
@@ -111,16 +111,18 @@ fn is_executable(path: &Path) -> bool {
     path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
-/// Where programs are looked for: the private prefix, as npm lays it out, then `PATH`. Relative entries of `PATH` are left out, since
-/// they would mean whatever folder an agent works in (S5 of the threat model).
-pub(super) fn folders(private: &Path, env: &BTreeMap<String, String>) -> Vec<PathBuf> {
+/// The directories in which programs are searched for: those of npm below `agents_dir`, then `PATH`. Relative entries of `PATH` are
+/// skipped, because they would refer to the working directory of an agent (S5 of the threat model).
+pub(super) fn search_path(agents_dir: &Path, env: &BTreeMap<String, String>) -> Vec<PathBuf> {
     let path = env.get("PATH").map(String::as_str).unwrap_or_default();
-    let private = [private.join("node_modules/.bin"), private.join("bin")];
-    private.into_iter().chain(std::env::split_paths(path)).filter(|folder| folder.is_absolute()).collect()
+    let private = [agents_dir.join("node_modules/.bin"), agents_dir.join("bin")];
+    private.into_iter().chain(std::env::split_paths(path)).filter(|dir| dir.is_absolute()).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    //! Rules: S5.
+
     use std::borrow::Cow;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -130,13 +132,14 @@ mod tests {
     use crate::agent::{Authenticated, Capabilities, Environment, Install, Invocation, Parser, ProgramInfo, Task};
     use crate::types::Failure;
 
+    /// Counts its inspections.
     #[derive(Default)]
-    struct Counting {
-        looks: Arc<AtomicUsize>,
+    struct CountingProgram {
+        inspections: Arc<AtomicUsize>,
     }
 
     #[async_trait]
-    impl Program for Counting {
+    impl Program for CountingProgram {
         fn info(&self) -> &ProgramInfo {
             static INFO: ProgramInfo = ProgramInfo {
                 name: Cow::Borrowed("counting"),
@@ -152,7 +155,7 @@ mod tests {
         }
 
         async fn inspect(&self, _: &Path, _: &Prober) -> Inspection {
-            self.looks.fetch_add(1, Ordering::Relaxed);
+            self.inspections.fetch_add(1, Ordering::Relaxed);
             Inspection { version: Some("1".into()), variant: "", authenticated: Authenticated::Unknown, error: None }
         }
         fn invocation(&self, _: &Task, _: &Installed) -> Result<Invocation, Failure> {
@@ -163,11 +166,11 @@ mod tests {
         }
     }
 
-    fn detector(folders: Vec<PathBuf>) -> (Detector, Arc<AtomicUsize>) {
-        let program = Counting::default();
-        let looks = Arc::clone(&program.looks);
+    fn detector(search_path: Vec<PathBuf>) -> (Detector, Arc<AtomicUsize>) {
+        let program = CountingProgram::default();
+        let inspections = Arc::clone(&program.inspections);
         let prober = Prober::new(BTreeMap::new(), "/".into(), "/".into());
-        (Detector::new(Arc::new(program), prober, folders), looks)
+        (Detector::new(Arc::new(program), prober, search_path), inspections)
     }
 
     fn install(path: &Path, text: &str) {
@@ -176,31 +179,31 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_program_is_looked_at_once_and_again_when_its_file_changes() {
-        let folder = tempfile::tempdir().unwrap();
-        let (detector, looks) = detector(vec![folder.path().to_owned()]);
-        assert!(detector.inspected().await.is_none());
-        install(&folder.path().join("counting"), "#!/bin/sh");
-        assert!(detector.glance().unwrap().inspection.is_none());
-        detector.inspected().await.unwrap();
-        detector.inspected().await.unwrap();
-        assert_eq!(looks.load(Ordering::Relaxed), 1);
-        install(&folder.path().join("counting"), "#!/bin/sh upgraded");
-        detector.inspected().await.unwrap();
-        assert_eq!(looks.load(Ordering::Relaxed), 2);
+    async fn a_program_is_inspected_once_and_again_when_its_file_changes() {
+        let dir = tempfile::tempdir().unwrap();
+        let (detector, inspections) = detector(vec![dir.path().to_owned()]);
+        assert!(detector.detect().await.is_none());
+        install(&dir.path().join("counting"), "#!/bin/sh");
+        assert!(detector.cached().unwrap().inspection.is_none());
+        detector.detect().await.unwrap();
+        detector.detect().await.unwrap();
+        assert_eq!(inspections.load(Ordering::Relaxed), 1);
+        install(&dir.path().join("counting"), "#!/bin/sh upgraded");
+        detector.detect().await.unwrap();
+        assert_eq!(inspections.load(Ordering::Relaxed), 2);
     }
 
     #[test]
-    fn s5_a_relative_entry_of_the_path_is_never_looked_into() {
+    fn relative_path_entries_are_not_searched() {
         let env = BTreeMap::from([("PATH".to_owned(), "/usr/bin::.:bin:/bin".to_owned())]);
-        let folders = folders(Path::new("/data/agents"), &env);
-        assert_eq!(folders, ["/data/agents/node_modules/.bin", "/data/agents/bin", "/usr/bin", "/bin"].map(PathBuf::from));
+        let directories = search_path(Path::new("/data/agents"), &env);
+        assert_eq!(directories, ["/data/agents/node_modules/.bin", "/data/agents/bin", "/usr/bin", "/bin"].map(PathBuf::from));
     }
 
     #[test]
-    fn a_file_that_cannot_be_executed_is_not_the_program() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("counting"), "notes").unwrap();
-        assert!(detector(vec![folder.path().to_owned()]).0.glance().is_none());
+    fn a_file_without_execute_permission_is_not_found() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("counting"), "notes").unwrap();
+        assert!(detector(vec![dir.path().to_owned()]).0.cached().is_none());
     }
 }

@@ -1,22 +1,22 @@
-//! Judges `extra_args` by what is known of an agent's command line.
+//! Classifies `extra_args` by the known flags of an agent's command line.
 //!
-//! A reserved flag would break our parser, and a widening one is code execution: it may lift the permissions, load settings or
-//! read and write files outside the workspace. So every flag of the pinned agent versions has a class, and what is not in the
-//! table is for admins only.
+//! A reserved flag would break the parser. A widening flag amounts to code execution: it may lift permissions, load settings, or read
+//! and write files outside the workspace. Every flag of the pinned agent versions therefore has a class, and flags that are not in the
+//! table are for admins only.
 
 /// One flag of an agent's command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flag {
-    /// Its spellings with dashes: `--model`, `-m`.
+    /// Its spellings, with dashes: `--model`, `-m`.
     pub names: &'static [&'static str],
-    /// Who may use it.
+    /// Who may pass it.
     pub class: Class,
     /// Whether it takes a value.
     pub takes: Takes,
 }
 
 impl Flag {
-    /// A flag that is ours: formats, print mode, resume, session, permission prompt, model.
+    /// A flag that the adapter sets: formats, print mode, resume, session, permission prompt, model.
     pub const fn reserved(names: &'static [&'static str], takes: Takes) -> Self {
         Self { names, class: Class::Reserved, takes }
     }
@@ -32,14 +32,14 @@ impl Flag {
     }
 }
 
-/// Who may use a flag.
+/// Who may pass a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// Everyone.
+    /// Every user.
     Plain,
-    /// Admins only, and the run's record says so.
+    /// Admins only; the run's record lists it.
     Widening,
-    /// Nobody: we set it ourselves.
+    /// No user, because the adapter sets it.
     Reserved,
 }
 
@@ -48,59 +48,59 @@ pub enum Class {
 pub enum Takes {
     /// None.
     Nothing,
-    /// Exactly one, as the next element or after `=`.
+    /// Exactly one: the next element, or after `=`.
     One,
     /// Any number of elements up to the next flag.
     Many,
 }
 
-/// Most elements of `extra_args`.
+/// Maximum number of elements of `extra_args`.
 pub const MAX_ARGS: usize = 64;
-/// Longest element of `extra_args`, in bytes.
+/// Maximum length of an element of `extra_args` in bytes.
 pub const MAX_ARG_BYTES: usize = 8 * 1024;
 
-/// Why `extra_args` cannot be used at all.
+/// Why `extra_args` were rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadArgs {
     /// Too many elements.
-    #[error("extra_args has {count} elements, at most {MAX_ARGS} are taken")]
+    #[error("extra_args has {count} elements; the maximum is {MAX_ARGS}")]
     TooMany {
-        /// How many there are.
+        /// Number of elements.
         count: usize,
     },
     /// An element is too long.
     #[error("extra_args[{index}] is longer than {MAX_ARG_BYTES} bytes")]
     TooLong {
-        /// Which one.
+        /// Index of the element.
         index: usize,
     },
-    /// An element cannot be passed to a program.
-    #[error("extra_args[{index}] contains a NUL character")]
+    /// An element contains NUL, which ends an argument.
+    #[error("extra_args[{index}] contains a NUL character; remove it")]
     Nul {
-        /// Which one.
+        /// Index of the element.
         index: usize,
     },
-    /// A flag that we set ourselves.
-    #[error("extra_args[{index}]: {flag} is set by the server and cannot be given")]
+    /// A flag that the adapter sets.
+    #[error("extra_args[{index}]: {flag} is set by the server; remove it")]
     Reserved {
-        /// Which one.
+        /// Index of the element.
         index: usize,
-        /// The flag as given.
+        /// The flag as passed.
         flag: String,
     },
-    /// Something that is neither a flag nor the value of one.
-    #[error("extra_args[{index}] is neither a flag nor the value of one; the prompt goes into input.text")]
+    /// Neither a flag nor the value of one.
+    #[error("extra_args[{index}] is neither a flag nor the value of one; put the prompt into input.text")]
     Positional {
-        /// Which one.
+        /// Index of the element.
         index: usize,
     },
     /// A flag without its value.
-    #[error("extra_args: {flag} needs a value, as the next element or, if it begins with a dash, after `=`")]
+    #[error("extra_args: {flag} needs a value: the next element or, if the value starts with a dash, after `=`")]
     ValueMissing {
         /// The flag.
         flag: String,
     },
-    /// An agent without a command line.
+    /// The agent takes no arguments.
     #[error("agent {agent} takes no extra_args; leave extra_args out")]
     Unsupported {
         /// The agent.
@@ -108,15 +108,15 @@ pub enum BadArgs {
     },
 }
 
-/// Flags that only an admin may use, as given. Empty: everyone may use these arguments.
+/// Flags that only an admin may pass, as spelled in the arguments. If empty, every user may pass them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Widening(pub Vec<String>);
 
-/// Judges `args` by `table`.
+/// Classifies `args` by `table`.
 ///
 /// # Errors
-/// [`BadArgs`] if nobody may use them.
-pub fn judge(table: &[Flag], args: &[String]) -> Result<Widening, BadArgs> {
+/// [`BadArgs`] if no user may pass them.
+pub fn classify(table: &[Flag], args: &[String]) -> Result<Widening, BadArgs> {
     if args.len() > MAX_ARGS {
         return Err(BadArgs::TooMany { count: args.len() });
     }
@@ -136,8 +136,8 @@ pub fn judge(table: &[Flag], args: &[String]) -> Result<Widening, BadArgs> {
         if arg == "-" || arg == "--" || !arg.starts_with('-') {
             return Err(BadArgs::Positional { index: at });
         }
-        let spelled = Spelled::of(arg);
-        for (flag, known) in spelled.flags(table) {
+        let parsed = ParsedArg::new(arg);
+        for (flag, known) in parsed.flags(table) {
             match known.map(|flag| flag.class) {
                 Some(Class::Reserved) => return Err(BadArgs::Reserved { index: at, flag }),
                 Some(Class::Plain) => {}
@@ -146,8 +146,8 @@ pub fn judge(table: &[Flag], args: &[String]) -> Result<Widening, BadArgs> {
             let takes = known.map_or(Takes::Many, |flag| flag.takes);
             match takes {
                 Takes::Nothing => continue,
-                Takes::One if spelled.has_value(table) => {}
-                // A value that looks like a flag must be glued on: some programs would read it as the flag that it looks like.
+                Takes::One if parsed.has_value(table) => {}
+                // A value that looks like a flag must follow `=`: some programs would take it for that flag.
                 Takes::One if args.get(index).is_some_and(|next| !next.starts_with('-')) => index += 1,
                 Takes::One => return Err(BadArgs::ValueMissing { flag: arg.clone() }),
                 Takes::Many => index += args[index..].iter().take_while(|next| !next.starts_with('-')).count(),
@@ -158,16 +158,16 @@ pub fn judge(table: &[Flag], args: &[String]) -> Result<Widening, BadArgs> {
     Ok(Widening(widening))
 }
 
-/// One element that begins with a dash, taken apart as command-line libraries do.
-enum Spelled<'a> {
+/// One element that starts with a dash, parsed as command-line libraries do.
+enum ParsedArg<'a> {
     /// `--name` or `--name=value`.
     Long { name: &'a str, value: bool },
-    /// `-abc`: a cluster of flags, or one flag with its value glued on.
+    /// `-abc`: a cluster of flags, or one flag followed by its value.
     Short { letters: &'a str },
 }
 
-impl<'a> Spelled<'a> {
-    fn of(arg: &'a str) -> Self {
+impl<'a> ParsedArg<'a> {
+    fn new(arg: &'a str) -> Self {
         match arg.strip_prefix("--") {
             Some(_) => match arg.split_once('=') {
                 Some((name, _)) => Self::Long { name, value: true },
@@ -177,11 +177,11 @@ impl<'a> Spelled<'a> {
         }
     }
 
-    /// The flags that stand in the element, up to and including the first that takes a value.
+    /// The flags in the element, up to and including the first that takes a value.
     fn flags<'t>(&self, table: &'t [Flag]) -> Vec<(String, Option<&'t Flag>)> {
         match self {
             Self::Long { name, .. } => {
-                // Single-dash spellings of long names (`-model`) are known to Go's flag packages; look the name up as it stands.
+                // Go's flag packages accept long names with a single dash (`-model`), so the name is looked up verbatim.
                 vec![((*name).to_owned(), find(table, name))]
             }
             Self::Short { letters } => {
@@ -206,7 +206,7 @@ impl<'a> Spelled<'a> {
         }
     }
 
-    /// Whether the value stands in the same element.
+    /// Whether the element contains the flag's value.
     fn has_value(&self, table: &[Flag]) -> bool {
         match self {
             Self::Long { value, .. } => *value,
@@ -221,6 +221,8 @@ fn find<'t>(table: &'t [Flag], name: &str) -> Option<&'t Flag> {
 
 #[cfg(test)]
 mod tests {
+    //! Rules: S4.
+
     use super::*;
 
     const TABLE: &[Flag] = &[
@@ -232,55 +234,55 @@ mod tests {
         Flag::plain(&["--max-turns"], Takes::One),
     ];
 
-    fn judged(args: &[&str]) -> Result<Vec<String>, BadArgs> {
-        judge(TABLE, &args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>()).map(|widening| widening.0)
+    fn classified(args: &[&str]) -> Result<Vec<String>, BadArgs> {
+        classify(TABLE, &args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>()).map(|widening| widening.0)
     }
 
     #[test]
-    fn plain_flags_are_for_everyone() {
-        assert_eq!(judged(&["--verbose", "--max-turns", "3", "-v", "--max-turns=4"]), Ok(vec![]));
+    fn every_user_may_pass_plain_flags() {
+        assert_eq!(classified(&["--verbose", "--max-turns", "3", "-v", "--max-turns=4"]), Ok(vec![]));
     }
 
     #[test]
-    fn a_reserved_flag_is_refused_in_every_spelling() {
+    fn a_reserved_flag_is_rejected_in_every_spelling() {
         for args in [&["--print"][..], &["-p"], &["--model", "x"], &["--model=x"], &["-mx"], &["-m=x"], &["-vp"], &["-vmx"]] {
-            assert!(matches!(judged(args), Err(BadArgs::Reserved { .. })), "{args:?}");
+            assert!(matches!(classified(args), Err(BadArgs::Reserved { .. })), "{args:?}");
         }
     }
 
     #[test]
-    fn a_widening_flag_is_named_in_every_spelling() {
+    fn a_widening_flag_is_detected_in_every_spelling() {
         for args in [&["--sandbox", "off"][..], &["--sandbox=off"], &["-s", "off"], &["-soff"], &["-vsoff"], &["--allowed-tools", "a", "b"]]
         {
-            assert_eq!(judged(args).map(|flags| flags.len()), Ok(1), "{args:?}");
+            assert_eq!(classified(args).map(|flags| flags.len()), Ok(1), "{args:?}");
         }
     }
 
     #[test]
-    fn an_unknown_flag_is_treated_as_widening() {
-        assert_eq!(judged(&["--brand-new", "value", "--verbose"]), Ok(vec!["--brand-new".to_owned()]));
-        assert_eq!(judged(&["-z"]), Ok(vec!["-z".to_owned()]));
+    fn an_unknown_flag_counts_as_widening() {
+        assert_eq!(classified(&["--brand-new", "value", "--verbose"]), Ok(vec!["--brand-new".to_owned()]));
+        assert_eq!(classified(&["-z"]), Ok(vec!["-z".to_owned()]));
     }
 
     #[test]
-    fn a_value_cannot_smuggle_a_flag_past_the_table() {
-        assert_eq!(judged(&["--max-turns", "--sandbox"]), Err(BadArgs::ValueMissing { flag: "--max-turns".into() }));
-        assert_eq!(judged(&["--max-turns=--sandbox"]), Ok(vec![]));
-        assert_eq!(judged(&["--max-turns"]), Err(BadArgs::ValueMissing { flag: "--max-turns".into() }));
-        assert!(matches!(judged(&["--max-turns=1", "--print"]), Err(BadArgs::Reserved { index: 1, .. })));
+    fn a_value_that_looks_like_a_flag_must_follow_an_equals_sign() {
+        assert_eq!(classified(&["--max-turns", "--sandbox"]), Err(BadArgs::ValueMissing { flag: "--max-turns".into() }));
+        assert_eq!(classified(&["--max-turns=--sandbox"]), Ok(vec![]));
+        assert_eq!(classified(&["--max-turns"]), Err(BadArgs::ValueMissing { flag: "--max-turns".into() }));
+        assert!(matches!(classified(&["--max-turns=1", "--print"]), Err(BadArgs::Reserved { index: 1, .. })));
     }
 
     #[test]
-    fn words_that_belong_to_no_flag_are_refused() {
+    fn positional_arguments_are_rejected() {
         for args in [&["prompt"][..], &["--verbose", "prompt"], &["--"], &["-"], &[""]] {
-            assert!(matches!(judged(args), Err(BadArgs::Positional { .. })), "{args:?}");
+            assert!(matches!(classified(args), Err(BadArgs::Positional { .. })), "{args:?}");
         }
     }
 
     #[test]
-    fn number_length_and_nul_are_bounded() {
-        assert!(matches!(judge(TABLE, &vec!["-v".to_owned(); 65]), Err(BadArgs::TooMany { count: 65 })));
-        assert!(matches!(judged(&[&format!("--x={}", "y".repeat(MAX_ARG_BYTES))]), Err(BadArgs::TooLong { index: 0 })));
-        assert!(matches!(judged(&["--x=\0"]), Err(BadArgs::Nul { index: 0 })));
+    fn too_many_too_long_and_nul_arguments_are_rejected() {
+        assert!(matches!(classify(TABLE, &vec!["-v".to_owned(); 65]), Err(BadArgs::TooMany { count: 65 })));
+        assert!(matches!(classified(&[&format!("--x={}", "y".repeat(MAX_ARG_BYTES))]), Err(BadArgs::TooLong { index: 0 })));
+        assert!(matches!(classified(&["--x=\0"]), Err(BadArgs::Nul { index: 0 })));
     }
 }

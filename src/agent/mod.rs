@@ -1,4 +1,4 @@
-//! Agents: how each program is found, started and understood, and the traits to add one.
+//! Agents: finding, starting and parsing each program, and the traits for adding one.
 
 pub mod acp;
 mod agents;
@@ -29,7 +29,7 @@ pub use traits::{
     Agent, Authenticated, Inspection, Installed, Invocation, Item, LineOutcome, Mode, Output, Parser, Program, Result, Started, Task,
 };
 
-/// Adds the agents of your own that live in this process: register each here, as in `registry.with_agent(MyAgent {})`. See [`Agent`].
-pub fn register_own(registry: Registry) -> Registry {
+/// Registers in-process agents. Add your own here: `registry.with_agent(MyAgent {})`. See [`Agent`].
+pub fn register_in_process(registry: Registry) -> Registry {
     registry
 }

@@ -1,4 +1,4 @@
-//! Looks at agent programs: where they are, which version, whether a login is configured.
+//! What adapters use to inspect an installed program.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::process::probe_command::{self, ProbeError, ProbeOutput};
 
-/// What an adapter may use to look at a program: short commands in an empty folder, the agent's environment, and its home.
+/// Runs short commands in an empty directory with the agent's environment, and reads small files below its home directory.
 #[derive(Clone, Debug)]
 pub struct Prober {
     env: BTreeMap<String, String>,
@@ -14,34 +14,34 @@ pub struct Prober {
     empty_dir: PathBuf,
 }
 
-/// How long one short command may take. `OpenCode` needs up to 2 s on an idle machine just to tell its version.
-const COMMAND_LIMIT: Duration = Duration::from_secs(20);
+/// Time limit of one command. `OpenCode` needs up to 2 s on an idle machine to print its version.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Prober {
-    /// A prober whose commands get exactly `env` and run in `empty_dir`, which holds nothing that a program could pick up.
+    /// A prober whose commands get exactly `env` and run in `empty_dir`, which contains nothing that a program could load.
     pub fn new(env: BTreeMap<String, String>, home: PathBuf, empty_dir: PathBuf) -> Self {
         Self { env, home, empty_dir }
     }
 
-    /// A variable of the environment that the agent would get; `None` if it is unset or empty.
+    /// A variable of the agent's environment; `None` if it is unset or empty.
     pub fn var(&self, name: &str) -> Option<&str> {
         self.env.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// The agent's home folder.
+    /// The agent's home directory.
     pub fn home(&self) -> &Path {
         &self.home
     }
 
-    /// Runs `binary` with `args`: no stdin, no terminal, at most 20 s, at most 256 KiB of each output.
+    /// Runs `binary` with `args`: without stdin and terminal, for at most 20 s, with at most 256 KiB of each output.
     ///
     /// # Errors
-    /// [`ProbeError`] if it could not be started or did not end in time; it is killed then, with its group.
+    /// [`ProbeError`] if it could not be started or did not end in time. In the latter case its process group is killed.
     pub async fn run(&self, binary: &Path, args: &[&str]) -> Result<ProbeOutput, ProbeError> {
-        probe_command::run(binary, args, &self.env, &self.empty_dir, COMMAND_LIMIT).await
+        probe_command::run(binary, args, &self.env, &self.empty_dir, COMMAND_TIMEOUT).await
     }
 
-    /// The text of a file if it is there, is a file and is at most 1 MiB; for looking whether a login is stored.
+    /// The text of a regular file of at most 1 MiB, such as a credentials file. `None` if there is none.
     pub async fn read(&self, path: &Path) -> Option<String> {
         let meta = tokio::fs::metadata(path).await.ok()?;
         if !meta.is_file() || meta.len() > 1024 * 1024 {

@@ -1,4 +1,4 @@
-//! Which agents there are: a closed set, fixed when the server starts.
+//! The set of agents of a server, fixed when it starts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,24 +11,24 @@ pub struct Registry {
     agents: BTreeMap<String, Entry>,
 }
 
-/// How one agent is carried out.
+/// How an agent is run.
 #[derive(Clone)]
 pub(super) enum Entry {
     /// In this process.
     InProcess(Arc<dyn Agent>),
-    /// By a program.
+    /// As a program.
     Program(Arc<dyn Program>),
 }
 
 impl Registry {
-    /// Adds an agent that lives in this process. One of the same name is replaced.
+    /// Adds an agent that runs in this process. Replaces an agent of the same name.
     #[must_use]
     pub fn with_agent(mut self, agent: impl Agent) -> Self {
         self.agents.insert(agent.name().to_owned(), Entry::InProcess(Arc::new(agent)));
         self
     }
 
-    /// Adds an agent that is a program. One of the same name is replaced.
+    /// Adds an agent that is a program. Replaces an agent of the same name.
     #[must_use]
     pub fn with_program(mut self, program: impl Program) -> Self {
         self.agents.insert(program.info().name.clone().into_owned(), Entry::Program(Arc::new(program)));

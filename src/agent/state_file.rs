@@ -1,4 +1,4 @@
-//! What a later server has to know of a task in order to understand its agent's output again.
+//! The state of a task that a later server needs to decode its agent's output again.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -10,8 +10,9 @@ use super::{Installed, Task};
 use crate::process::shim::ProcessFolder;
 use crate::types::{McpServer, McpTransport, RunLimits, RunSpec};
 
-/// The content of a run's `task.json`: what its parser is made of beside the run's own row. It holds no secret: of the MCP servers
-/// only names and kinds, which is what the parser's messages are counted by.
+/// The content of a run's `task.json`: the inputs of its parser that are not part of the run's record.
+///
+/// It contains no secrets: of MCP servers only the names and transports, on which the parser's messages depend.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct StateFile {
     resume: Option<String>,
@@ -33,24 +34,24 @@ impl StateFile {
         Self { resume: task.resume.clone(), installed, mcp_servers: task.mcp_servers.iter().map(server).collect(), limits }
     }
 
-    /// What the program is held to.
-    pub(super) fn held_to(&self) -> Option<RunLimits> {
+    /// The limits that are enforced on the program.
+    pub(super) fn limits(&self) -> Option<RunLimits> {
         self.limits
     }
 
-    /// The task and the program as the parser saw them, but for what is kept nowhere.
+    /// The task and the program as the parser received them, without the values that are not stored.
     pub(super) fn task(self, spec: RunSpec) -> (Task, Installed) {
         let mcp_servers = self.mcp_servers.into_iter().map(|server| McpServer::forgotten(server.name, server.http)).collect();
         (Task { spec, resume: self.resume, mcp_servers }, self.installed)
     }
 
-    /// Writes it into the folder of a run that is about to start. Must be done before the shim is told what to start.
+    /// Writes it to the directory of a run that is about to start. Must be called before the shim gets its start order.
     pub(super) fn write(&self, folder: &ProcessFolder) -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(folder.task())?;
         file.write_all(&serde_json::to_vec(self)?)
     }
 
-    /// Reads it again; `None` if it was not written whole, in which case nothing was started after it.
+    /// Reads it. `None` if it is missing or incomplete, in which case no program was started.
     pub(super) fn read(folder: &ProcessFolder) -> io::Result<Option<Self>> {
         match std::fs::read(folder.task()) {
             Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),

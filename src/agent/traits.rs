@@ -1,8 +1,8 @@
-//! What an agent is to the rest of the program.
+//! The traits that agents implement.
 //!
-//! Two traits, one above the other. [`Agent`] is for code of your own: a prompt in, events out. [`Program`] is beneath it, for
-//! agents that are programs on this machine: it says how to find one, how to start it and, through its [`Parser`], what its
-//! lines mean. Processes, time limits, stops and the log are the same for all programs, so an adapter holds none of that.
+//! [`Agent`] is for code in this process: a prompt in, events out. [`Program`] is for programs on this machine: it describes how to find
+//! one, how to start it and, through its [`Parser`], how to parse its output. Processes, time limits, stops and the log work the same for
+//! all programs, so an adapter contains none of that.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -15,10 +15,10 @@ use crate::agent::probe::Prober;
 use crate::process::Exit;
 use crate::types::{Answer, Failure, McpServer, RunSpec, StreamEvent, TurnEnd};
 
-/// What [`Agent::run`] gives back. Open on purpose: code of your own may fail in any way, and its words become the run's message.
+/// The result of [`Agent::run`]. Any error type is accepted; its text becomes the run's message.
 pub type Result<T> = anyhow::Result<T>;
 
-/// An agent that lives in this process.
+/// An agent that is code in this process.
 ///
 /// ```
 /// # use openrunner::{agent::{Agent, Result}, types};
@@ -33,7 +33,7 @@ pub type Result<T> = anyhow::Result<T>;
 ///     fn name(&self) -> &str { "my_agent" }
 ///
 ///     async fn run(&self, prompt: String, tx: mpsc::Sender<StreamEvent>) -> Result<()> {
-///         // carry out the prompt and send what happens through tx
+///         // carry out the prompt and stream events through tx
 ///         tx.send(StreamEvent::Token { content: "Hello".into() }).await?;
 ///         Ok(())
 ///     }
@@ -48,20 +48,20 @@ pub type Result<T> = anyhow::Result<T>;
 /// # }
 /// ```
 ///
-/// Implementors owe: a name that no other agent has; a future that may be dropped at any `.await` (that is how a run is
-/// stopped); no `Done` and no `RunQueued` or `RunStarted` events (the driver writes those; one that comes is not recorded).
+/// Implementations must have a unique name, and a future that may be dropped at any `.await`, which is how a run is stopped. They must
+/// not send `Done`, `RunQueued` or `RunStarted`: the driver writes those and discards others.
 #[async_trait]
 pub trait Agent: Send + Sync + 'static {
-    /// The `agent_type` that clients ask for.
+    /// The `agent_type` that clients request.
     fn name(&self) -> &str;
 
-    /// Carries out `prompt` and sends what happens through `tx`. `Ok` is a completed run, an error a failed one.
+    /// Carries out `prompt` and sends events through `tx`. `Ok` completes the run, an error fails it.
     ///
     /// The channel is bounded: `send` waits while the log is slower than the agent.
     ///
     /// # Errors
-    /// Whatever goes wrong; the text becomes the message of the run's end. A failed `send` means that the run is being
-    /// stopped, so `?` is the right answer to it.
+    /// Any failure; its text becomes the message of the run's end. A failed `send` means that the run is being stopped; return it with
+    /// `?`.
     async fn run(&self, prompt: String, tx: mpsc::Sender<StreamEvent>) -> Result<()>;
 }
 
@@ -97,52 +97,52 @@ pub trait Program: Send + Sync + 'static {
     fn parser(&self, task: &Task, installed: &Installed) -> Box<dyn Parser>;
 }
 
-/// How a program is spoken with.
+/// How a program is driven.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// Both sides speak: the program asks for permissions, gives text as it is written, and takes further messages.
+    /// In both directions: the program asks for permission, streams text, and takes further messages.
     #[default]
     TwoWay,
-    /// The prompt goes in, lines come out. The operator's fallback for a release that breaks the two-way protocol: no
-    /// permissions, no steering, and, of Codex and `OpenCode`, no text before it is finished.
+    /// Prompt in, lines out. A fallback for releases that break the two-way protocol: no permissions, no steering and, for Codex and
+    /// `OpenCode`, no streaming of text.
     OneShot,
 }
 
-/// What one run asks of a program.
+/// The task of one run.
 #[derive(Clone, Debug)]
 pub struct Task {
-    /// The run's own words.
+    /// The run's specification.
     pub spec: RunSpec,
     /// The agent's id of the conversation to continue.
     pub resume: Option<String>,
-    /// MCP servers to give it, in its own way. They may hold secrets, so they are nowhere else.
+    /// The MCP servers to give it. They may contain secrets and are stored nowhere else.
     pub mcp_servers: Vec<McpServer>,
 }
 
-/// A program that was found and looked at.
+/// A program that was found and inspected.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Installed {
     /// Absolute path of the file to start.
     pub path: PathBuf,
-    /// The version it names.
+    /// The version that it reports.
     pub version: Option<String>,
-    /// Which of several programs of one name it is; adapters define the words.
+    /// Which of several programs with the same name it is, as defined by its adapter.
     pub variant: Cow<'static, str>,
-    /// Home folder that the program gets.
+    /// The home directory of the program.
     pub home: PathBuf,
 }
 
-/// What [`Program::inspect`] found out.
+/// The result of [`Program::inspect`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inspection {
-    /// The version it names.
+    /// The version that it reports.
     pub version: Option<String>,
-    /// Which of several programs of one name it is.
+    /// Which of several programs with the same name it is.
     pub variant: &'static str,
-    /// Whether a login or key is configured. Nobody can tell whether it is valid without a model call.
+    /// Whether a login or key is configured. Only a model call could tell whether it is valid.
     pub authenticated: Authenticated,
-    /// Why it cannot be used although it is there.
+    /// Why it cannot be used although it is installed.
     pub error: Option<String>,
 }
 
@@ -150,104 +150,103 @@ pub struct Inspection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Authenticated {
-    /// One is there.
+    /// One is configured.
     Yes,
-    /// None is there, and the agent needs one.
+    /// None is configured, and the agent needs one.
     No,
-    /// It cannot be told.
+    /// The agent offers no way to find out.
     Unknown,
 }
 
-/// How to start a program for one run. The working folder, the base environment and the marker come from elsewhere.
+/// How to start a program for one run, without the working directory, the base environment and the marker.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Invocation {
-    /// Elements of the command line after the program. No shell ever sees them.
+    /// The arguments after the program. They are never passed through a shell.
     pub args: Vec<String>,
-    /// Variables set for this program whatever the server's environment says.
+    /// Variables to set, overriding the server's environment.
     pub env: Vec<(String, String)>,
 }
 
-/// What a program's lines mean.
+/// Parses a program's output and produces its input.
 ///
-/// A parser is pure: no I/O, no clock, no randomness. The same calls in the same order always give the same output, so a recorded
-/// transcript always gives the same events, and a restarted server rebuilds its place by parsing the spool again.
+/// A parser is pure: no I/O, no clock, no randomness. The same calls in the same order always yield the same output. A recorded transcript
+/// therefore always yields the same events, and a restarted server recovers its position by parsing the spool again.
 pub trait Parser: Send {
-    /// The process has just been started. Says what we say first.
+    /// Produces the first input. Called once, when the process has been started.
     fn open(&mut self, out: &mut Output);
 
-    /// Takes one line without its newline. Never fails and never panics, whatever the bytes were: a line that it does not know
-    /// becomes a [`StreamEvent::Raw`].
+    /// Parses one line without its newline. Never fails and never panics: an unknown line becomes a [`StreamEvent::Raw`].
     fn handle_line(&mut self, line: &str, out: &mut Output) -> LineOutcome;
 
-    /// The request that a [`StreamEvent::PermissionRequest`] or [`StreamEvent::Question`] of this parser named was answered. An
-    /// unknown or already answered request is ignored, and so is an answer of the other kind.
+    /// Answers the request of a [`StreamEvent::PermissionRequest`] or [`StreamEvent::Question`] that this parser emitted. Unknown and
+    /// already answered requests are ignored, as are answers of the wrong kind.
     ///
-    /// A request that the program itself takes back is told by an event: [`StreamEvent::PermissionResolved`] or
-    /// [`StreamEvent::QuestionResolved`] of the parser's own.
+    /// If the program withdraws a request, the parser emits [`StreamEvent::PermissionResolved`] or [`StreamEvent::QuestionResolved`]
+    /// itself.
     fn answer(&mut self, request: &str, answer: &Answer, out: &mut Output) {
         let _ = (request, answer, out);
     }
 
-    /// Begins another turn with a message of the user's. Called only after [`Item::TurnEnded`]. `false` if the program takes no
-    /// further messages; nothing was said then.
+    /// Starts another turn with a message from the user. Called only after [`Item::TurnEnded`]. Returns `false`, without any output, if
+    /// the program takes no further messages.
     fn begin_turn(&mut self, text: &str, out: &mut Output) -> bool {
         let _ = (text, out);
         false
     }
 
-    /// Adds a message of the user's to the turn that goes on. `false` if the program cannot do that, or no turn goes on; nothing was
-    /// said then.
+    /// Adds a message from the user to the current turn. Returns `false`, without any output, if the program does not support that or no
+    /// turn is running.
     fn steer(&mut self, text: &str, out: &mut Output) -> bool {
         let _ = (text, out);
         false
     }
 
-    /// Asks the program, in its own protocol, to stop the turn that goes on, with its tools. [`Item::TurnEnded`] follows, with a
-    /// failure of the cause `cancelled`. `false` if the program cannot do that, or no turn goes on; nothing was said then.
+    /// Interrupts the current turn and its tools in the program's own protocol. [`Item::TurnEnded`] follows, with a failure of cause
+    /// `cancelled`. Returns `false`, without any output, if the program does not support that or no turn is running.
     fn interrupt(&mut self, out: &mut Output) -> bool {
         let _ = out;
         false
     }
 
-    /// The program's output is over: no line follows.
+    /// Handles the end of the program's output. No line follows.
     fn handle_end_of_output(&mut self, out: &mut Output) {
         let _ = out;
     }
 
-    /// The process is over, after the end of its output. For programs whose exit alone says how the turn went: those may end it
-    /// only here.
+    /// Handles the exit of the process, after the end of its output. Programs that report the outcome of a turn only by their exit end it
+    /// here.
     fn handle_exit(&mut self, exit: Exit, out: &mut Output) {
         let _ = (exit, out);
     }
 
-    /// What an exit means that came without a [`TurnEnd`]: bad arguments, no login. `None` where only the plain facts are known.
+    /// The reason for an exit without a [`TurnEnd`], such as bad arguments or a missing login. `None` if it is unknown.
     fn diagnose(&self, exit: Exit, stderr_tail: &str) -> Option<Failure> {
         let _ = (exit, stderr_tail);
         None
     }
 }
 
-/// What became of a line. Together they account for every line that an agent wrote.
+/// The outcome of parsing a line. Every line has exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LineOutcome {
-    /// It gave an item or an answer.
+    /// It yielded an item or input for the program.
     Emitted,
-    /// It gave nothing by itself, but changed what the parser knows.
+    /// It yielded nothing by itself, but changed the parser's state.
     Buffered,
-    /// It is known to tell nothing that other lines do not tell.
+    /// It is known to contain nothing that other lines do not contain.
     Ignored,
-    /// It is not known, and became a [`StreamEvent::Raw`].
+    /// It is unknown and became a [`StreamEvent::Raw`].
     Raw,
 }
 
-/// What a parser wants done: filled by its methods, emptied by the caller.
+/// The output of a parser: filled by its methods, emptied by the caller.
 #[derive(Debug, Default)]
 pub struct Output {
-    /// What happened, in order.
+    /// Items in order.
     pub items: Vec<Item>,
     /// Bytes for the program's stdin.
     pub send: Vec<u8>,
-    /// After `send`, the program's stdin is closed: there is nothing more to say, whatever comes.
+    /// Close the program's stdin after `send`. No input follows.
     pub close_stdin: bool,
 }
 
@@ -257,39 +256,39 @@ impl Output {
         self.items.push(Item::Event(event));
     }
 
-    /// Adds `line` as a raw event. Gives [`LineOutcome::Raw`], so that a parser can end with it.
+    /// Adds `line` as a raw event. Returns [`LineOutcome::Raw`], so that it can be a parser's last expression.
     pub fn raw(&mut self, line: &str) -> LineOutcome {
         self.event(StreamEvent::Raw { line: line.to_owned() });
         LineOutcome::Raw
     }
 
-    /// Adds a line for the program's stdin: the JSON of `message` and a newline.
+    /// Adds a line for the program's stdin: `message` as JSON and a newline.
     pub fn send_json(&mut self, message: &serde_json::Value) {
         self.send.extend_from_slice(message.to_string().as_bytes());
         self.send.push(b'\n');
     }
 
-    /// Whether nothing at all is asked for.
+    /// Whether it contains neither items nor input.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty() && self.send.is_empty() && !self.close_stdin
     }
 }
 
-/// One thing that a parser has understood.
+/// One unit of a parser's output.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Item {
-    /// Something for the log.
+    /// An event for the log.
     Event(StreamEvent),
-    /// The agent is ready, and this is what it says of itself. At most once for each process.
+    /// The agent is ready. At most once per process.
     Started(Started),
-    /// A turn is over. No more turns follow unless we send another message.
+    /// A turn has ended. No turn follows without a further message.
     TurnEnded(TurnEnd),
 }
 
-/// What an agent says of itself when it is ready.
+/// What an agent reports when it is ready.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Started {
-    /// Its id of the conversation, for continuing it.
+    /// Its id of the conversation, for resuming it.
     pub agent_session: Option<String>,
     /// Its version.
     pub version: Option<String>,

@@ -14,7 +14,7 @@ use super::run_secrets::RunSecrets;
 use super::sessions::SessionTurn;
 use super::state::{Outcome, StopReason};
 use super::store::{RunChange, RunRecord, StoreError};
-use crate::agent::handle::FoundAgent;
+use crate::agent::handle::ReattachedAgent;
 use crate::process::shim::release;
 use crate::process::{Marker, shim};
 use crate::redact::Secrets;
@@ -95,10 +95,10 @@ impl RunManager {
     }
 
     /// Finds the agent of a run. If it cannot be continued, all its processes are killed before this returns.
-    async fn find_agent(&self, run: &RunRecord) -> Result<Option<FoundAgent>, Failure> {
+    async fn find_agent(&self, run: &RunRecord) -> Result<Option<ReattachedAgent>, Failure> {
         let (dir, marker) = (self.inner.config.process_dir(run.id), Marker::new(run.id.to_string()));
         let (checkpoint, started) = (run.checkpoint.unwrap_or_default(), run.started_at.is_some());
-        let found = self.inner.context.agents.find_again(&run.spec, dir.clone(), marker.clone(), checkpoint, started).await;
+        let found = self.inner.context.agents.reattach(&run.spec, dir.clone(), marker.clone(), checkpoint, started).await;
         if !matches!(found, Ok(Some(_))) {
             let survivors = shim::end_leftovers(&dir, &marker).await;
             if survivors.count > 0 {
@@ -109,8 +109,8 @@ impl RunManager {
     }
 
     /// Continues a run with the agent that an earlier server started.
-    async fn reattach(&self, run: RunRecord, agent: FoundAgent) -> Result<(), StoreError> {
-        let FoundAgent { handle: agent, memo } = agent;
+    async fn reattach(&self, run: RunRecord, agent: ReattachedAgent) -> Result<(), StoreError> {
+        let ReattachedAgent { handle: agent, memo } = agent;
         // Dropping the handle kills the agent.
         let Some(values) = RunSecrets::values_from_memo(&memo) else {
             return self.interrupt(&run, node_lost("the memo that the shim keeps for the run is invalid")).await.map(|_| ());

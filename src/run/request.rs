@@ -232,7 +232,7 @@ pub(super) fn validate(
     if new.model.is_some() && !capabilities.models {
         return Err(BadRun::NoModel(agent_type));
     }
-    let mut widened = context.agents.judge_args(&agent_type, &new.extra_args)?.0;
+    let mut widened = context.agents.classify_args(&agent_type, &new.extra_args)?.0;
     if !widened.is_empty() && !caller.is_admin() {
         return Err(BadRun::ArgsNeedAdmin { flags: widened });
     }

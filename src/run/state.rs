@@ -196,7 +196,7 @@ impl Outcome {
             (Some(Err(failure)), _) => Self::failed(failure.clone()),
             // In-process agents have no exit status, and that of an agent that was stopped after its result does not count.
             (Some(Ok(_)), None | Some(Exit::Code(0))) => Self { status: RunStatus::Completed, cause: Cause::Ok, message: None },
-            (Some(Ok(_)), Some(_)) if end.lingered => Self { status: RunStatus::Completed, cause: Cause::Ok, message: None },
+            (Some(Ok(_)), Some(_)) if end.exit_grace_expired => Self { status: RunStatus::Completed, cause: Cause::Ok, message: None },
             (_, Some(exit)) if end.out_of_memory && !exit.is_success() => {
                 let hint = "raise OPENRUNNER_RUN_MEMORY_MB if it is set, or free memory on the machine";
                 Self::failed(Failure::new(
@@ -306,7 +306,7 @@ mod tests {
         let bad: TurnEnd = Err(Failure::new(Cause::RateLimited, "later"));
         assert_eq!(Outcome::from_agent_end(Some(&ok), &end(Some(Exit::Code(0)))), success());
         assert_eq!(Outcome::from_agent_end(Some(&ok), &end(None)), success());
-        assert_eq!(Outcome::from_agent_end(Some(&ok), &AgentEnd { lingered: true, ..end(Some(Exit::Signal(15))) }), success());
+        assert_eq!(Outcome::from_agent_end(Some(&ok), &AgentEnd { exit_grace_expired: true, ..end(Some(Exit::Signal(15))) }), success());
         let cause = |turn: Option<&TurnEnd>, exit| Outcome::from_agent_end(turn, &end(exit)).cause;
         assert_eq!(cause(Some(&ok), Some(Exit::Code(1))), Cause::Crashed);
         assert_eq!(cause(Some(&bad), Some(Exit::Code(0))), Cause::RateLimited);

@@ -9,9 +9,9 @@ use crate::agent::claude_code::ClaudeCode;
 use crate::agent::codex::Codex;
 use crate::agent::configured::Configured;
 use crate::agent::demo::Demo;
-use crate::agent::handle::Limits;
+use crate::agent::handle::GracePeriods;
 use crate::agent::opencode::OpenCode;
-use crate::agent::{Host, Registry, register_own};
+use crate::agent::{Host, Registry, register_in_process};
 use crate::config::{AgentsSettings, Settings};
 use crate::process::{LimitsPolicy, Spawner};
 
@@ -29,7 +29,7 @@ pub fn build_registry(settings: &AgentsSettings, get: impl Fn(&str) -> Option<Os
     settings
         .configured
         .iter()
-        .fold(register_own(built_in), |registry, definition| registry.with_program(Configured::new(definition.clone())))
+        .fold(register_in_process(built_in), |registry, definition| registry.with_program(Configured::new(definition.clone())))
 }
 
 /// The host environment of agents: this process's environment, no resource limits, and a task tracker of its own. Probe commands run in
@@ -41,7 +41,7 @@ pub fn host(settings: &Settings, empty_dir: PathBuf, spawner: Spawner) -> Host {
         agents_dir: settings.agents_dir.clone(),
         empty_dir,
         spawner,
-        limits: Limits { exit_grace: settings.exit_grace(), grace: settings.stop_grace() },
+        grace: GracePeriods { exit: settings.exit_grace(), stop: settings.stop_grace() },
         max_output: settings.max_output(),
         limits_policy: LimitsPolicy::default(),
         tasks: TaskTracker::new(),

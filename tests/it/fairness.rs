@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
-use openrunner::agent::{self, Agent, Agents, Host, Registry, handle::Limits};
+use openrunner::agent::{self, Agent, Agents, Host, Registry, handle::GracePeriods};
 use openrunner::process::Spawner;
 use openrunner::process::launch::Launcher;
 use openrunner::run::store::SqliteStore;
@@ -48,7 +48,7 @@ fn manager(folder: &std::path::Path, agent: Noting) -> RunManager {
         agents_dir: folder.join("agents"),
         empty_dir: folder.join("empty"),
         spawner: Spawner::new(Launcher::new(rustix::fs::Mode::empty()).expect("this program")).expect("a thread"),
-        limits: Limits { exit_grace: second, grace: second },
+        grace: GracePeriods { exit: second, stop: second },
         tasks: tokio_util::task::TaskTracker::new(),
         max_output: 1024 * 1024,
         limits_policy: openrunner::process::LimitsPolicy::default(),

@@ -460,7 +460,7 @@ mod command {
     fn each_flag_stands_in_the_table_once() {
         let names: Vec<_> = ClaudeCode::default().info().flags.unwrap().iter().flat_map(|flag| flag.names).collect();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
-        let judged = |arg: &str| flags::judge(ClaudeCode::default().info().flags.unwrap(), &[arg.to_owned()]);
+        let judged = |arg: &str| flags::classify(ClaudeCode::default().info().flags.unwrap(), &[arg.to_owned()]);
         assert!(judged("--resume=other").is_err());
         assert!(judged("-p").is_err());
         assert_eq!(judged("--dangerously-skip-permissions").unwrap().0.len(), 1);

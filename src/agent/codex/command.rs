@@ -124,7 +124,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::agent::flags::judge;
+    use crate::agent::flags::classify;
     use crate::agent::replay;
 
     fn args(mode: Mode, change: impl FnOnce(&mut Task)) -> Result<Vec<String>, Failure> {
@@ -204,7 +204,7 @@ mod tests {
     fn what_lifts_the_permissions_is_for_admins_and_what_is_ours_for_nobody() {
         let judged = |mode, args: &[&str]| {
             let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
-            judge(super::super::program::info(mode).flags.unwrap(), &args).map(|widening| widening.0.len())
+            classify(super::super::program::info(mode).flags.unwrap(), &args).map(|widening| widening.0.len())
         };
         for mode in [Mode::TwoWay, Mode::OneShot] {
             assert_eq!(judged(mode, &["-c", "sandbox_mode=\"danger-full-access\""]), Ok(1));

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::{Configured, Definition, Fields, WireFormat};
-use crate::agent::flags::judge;
+use crate::agent::flags::classify;
 use crate::agent::replay::{Action, Recording, installed, recordings, replay, survives_anything, task};
 use crate::agent::{Invocation, Item, Location, Output, Parser, Program, Task};
 use crate::process::Exit;
@@ -129,7 +129,7 @@ fn the_command_line_is_the_operators_with_model_and_conversation_in_their_places
     assert_eq!(made.args, ["--quiet", "--model=big", "--resume", "s-1", "--more"]);
     assert_eq!(made.env, [("NO_COLOR".to_owned(), "1".to_owned())]);
     assert_eq!(invocation(WireFormat::Acp, asked).unwrap().args, ["--quiet", "--more"], "the protocol carries the rest");
-    assert!(judge(agent(WireFormat::Acp).info().flags.unwrap(), &["--more".to_owned()]).unwrap().0 == ["--more"], "admins only");
+    assert!(classify(agent(WireFormat::Acp).info().flags.unwrap(), &["--more".to_owned()]).unwrap().0 == ["--more"], "admins only");
 }
 
 #[test]

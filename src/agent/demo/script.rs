@@ -195,7 +195,9 @@ mod tests {
         let input = [prompt, decision].map(Ok).into_iter();
         DemoAgent { input, output: &mut output, pace: Duration::ZERO, messages: 0 }.run().unwrap();
         let lines = output.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
-        lines.filter_map(|line| if let FromAgent::Event(StreamEvent::Thinking { content }) = line { Some(content.text) } else { None }).collect()
+        lines
+            .filter_map(|line| if let FromAgent::Event(StreamEvent::Thinking { content }) = line { Some(content.text) } else { None })
+            .collect()
     }
 
     #[test]

@@ -1,28 +1,28 @@
-//! What the parser makes of a program's output, and the bounds around it.
+//! Splits a program's output into lines for its parser, within bounds.
 
 use serde_json::json;
 
-use super::{Command, Delivery};
+use super::Command;
 use crate::agent::{Item, Output, Parser};
 use crate::process::{Line, LineSplitter};
 use crate::types::{Level, LogStream, NoticeCode, StreamEvent};
 
-/// Most of an agent's stderr that goes into the log, and most that is kept in its file; after it only the end is kept.
+/// Maximum length in bytes of an agent's stderr in the log and in its file. After it only the end is kept.
 pub(super) const STDERR_LOG: usize = 1024 * 1024;
-/// A piece of stderr that long goes into the log although its line has not ended.
+/// Maximum length in bytes of a `log` event for a line of stderr that has not ended.
 const STDERR_PIECE: usize = 64 * 1024;
 
-/// One program's words, as far as they have come.
+/// Decodes one program's output.
 ///
-/// Pure, as the parser is: the same bytes and the same calls in the same order give the same items and the same answers, however
-/// the bytes are cut. A server that comes later relies on that.
+/// Pure, as the parser is: the same bytes and commands in the same order yield the same items and input, however the bytes are split.
+/// [`replay`](super::replay) relies on that.
 pub(super) struct OutputDecoder {
     pub(super) parser: Box<dyn Parser>,
     pub(super) output: Output,
     lines: LineSplitter,
-    output_ended: bool,
+    stdout_ended: bool,
     pub(super) turn_ended: bool,
-    told_invalid_utf8: bool,
+    reported_invalid_utf8: bool,
     stderr_pending: Vec<u8>,
     stderr_logged: usize,
 }
@@ -33,9 +33,9 @@ impl OutputDecoder {
             parser,
             output: Output::default(),
             lines: LineSplitter::default(),
-            output_ended: false,
+            stdout_ended: false,
             turn_ended: false,
-            told_invalid_utf8: false,
+            reported_invalid_utf8: false,
             stderr_pending: Vec::new(),
             stderr_logged: 0,
         }
@@ -54,34 +54,27 @@ impl OutputDecoder {
         std::mem::take(&mut self.output.items)
     }
 
-    /// Whether the program has said how its turn went, and has got no further message since.
+    /// Whether the program has ended its turn and received no further message since.
     pub(super) fn turn_is_over(&self) -> bool {
         self.turn_ended || self.output.items.iter().any(|item| matches!(item, Item::TurnEnded(_)))
     }
 
-    /// Does what a call says. `false` if the program cannot do that now; nothing is said then.
-    pub(super) fn carry_out(&mut self, call: &Command) -> bool {
-        match call {
+    /// Carries out a command. Returns `false`, without any effect, if the program does not support it now.
+    pub(super) fn carry_out(&mut self, command: &Command) -> bool {
+        match command {
             Command::Answer { request, answer } => {
                 self.parser.answer(request, answer, &mut self.output);
                 true
             }
-            Command::Message { text } => self.speak(text, Delivery::NextTurn),
-            Command::Steer { text } => self.speak(text, Delivery::IntoTurn),
+            Command::Message { text } if self.turn_is_over() => {
+                let begun = self.parser.begin_turn(text, &mut self.output);
+                self.turn_ended &= !begun;
+                begun
+            }
+            Command::Steer { text } if !self.turn_is_over() => self.parser.steer(text, &mut self.output),
+            Command::Message { .. } | Command::Steer { .. } => false,
             Command::Interrupt => self.parser.interrupt(&mut self.output),
             Command::Finish | Command::Stop { .. } => true,
-        }
-    }
-
-    fn speak(&mut self, text: &str, how: Delivery) -> bool {
-        match how {
-            Delivery::NextTurn if self.turn_is_over() => {
-                let said = self.parser.begin_turn(text, &mut self.output);
-                self.turn_ended &= !said;
-                said
-            }
-            Delivery::IntoTurn if !self.turn_is_over() => self.parser.steer(text, &mut self.output),
-            Delivery::NextTurn | Delivery::IntoTurn => false,
         }
     }
 
@@ -91,32 +84,32 @@ impl OutputDecoder {
 
     pub(super) fn stdout(&mut self, bytes: &[u8]) {
         let mut lines = std::mem::take(&mut self.lines);
-        lines.push(bytes, |line| self.line(line));
+        lines.push(bytes, |line| self.handle_line(line));
         self.lines = lines;
     }
 
-    pub(super) fn end_of_output(&mut self) {
-        if std::mem::replace(&mut self.output_ended, true) {
+    pub(super) fn end_of_stdout(&mut self) {
+        if std::mem::replace(&mut self.stdout_ended, true) {
             return;
         }
         let mut lines = std::mem::take(&mut self.lines);
-        lines.finish(|line| self.line(line));
+        lines.finish(|line| self.handle_line(line));
         self.parser.handle_end_of_output(&mut self.output);
     }
 
-    fn line(&mut self, line: Line<'_>) {
+    fn handle_line(&mut self, line: Line<'_>) {
         let (text, replaced) = line.text();
         if let Some(size) = line.cut_from {
-            // Half a line is no message of the agent's protocol: it is shown, not understood.
+            // A truncated line is not a valid protocol message, so it is shown and not parsed.
             self.output.raw(&text);
-            let message = format!("a line of {size} bytes was cut to {}", line.bytes.len());
+            let message = format!("a line of {size} bytes was truncated to {}", line.bytes.len());
             let data = json!({ "kept": line.bytes.len(), "size": size });
             self.output.event(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::Truncated, message, data: Some(data) });
         } else {
             self.parser.handle_line(&text, &mut self.output);
         }
-        if replaced && !std::mem::replace(&mut self.told_invalid_utf8, true) {
-            let message = "the agent wrote bytes that are not UTF-8; they were replaced, here and wherever they come again";
+        if replaced && !std::mem::replace(&mut self.reported_invalid_utf8, true) {
+            let message = "the agent wrote invalid UTF-8; it was replaced, here and in all later output";
             self.notice(Level::Warning, NoticeCode::InvalidUtf8, message);
         }
     }
@@ -128,9 +121,9 @@ impl OutputDecoder {
         }
         self.stderr_pending.extend_from_slice(&bytes[..bytes.len().min(room)]);
         self.stderr_logged += bytes.len().min(room);
-        self.log_stderr(whole(&self.stderr_pending));
+        self.log_stderr(complete_length(&self.stderr_pending));
         if self.stderr_logged == STDERR_LOG {
-            let message = "the agent wrote more than 1 MiB to its standard error; only the end of the rest is kept";
+            let message = "the agent wrote more than 1 MiB to stderr; only the end of the rest is kept";
             self.notice(Level::Warning, NoticeCode::Truncated, message);
         }
     }
@@ -150,9 +143,9 @@ impl OutputDecoder {
     }
 }
 
-/// How much of the pending stderr goes into the log: whole lines, so that a reader never sees half a word, and of a line without end
-/// whole pieces. What is left over depends on the bytes alone and not on how they were read.
-fn whole(pending: &[u8]) -> usize {
+/// How much of the pending stderr goes into the log: complete lines, so that readers never see half a word, and complete pieces of a line
+/// that has not ended. What remains depends only on the bytes and not on how they were read.
+fn complete_length(pending: &[u8]) -> usize {
     let lines = memchr::memrchr(b'\n', pending).map_or(0, |newline| newline + 1);
     lines + (pending.len() - lines) / STDERR_PIECE * STDERR_PIECE
 }
@@ -164,9 +157,9 @@ mod tests {
     use super::*;
     use crate::agent::LineOutcome;
 
-    struct Deaf;
+    struct IgnoringParser;
 
-    impl Parser for Deaf {
+    impl Parser for IgnoringParser {
         fn open(&mut self, _out: &mut Output) {}
 
         fn handle_line(&mut self, _line: &str, _out: &mut Output) -> LineOutcome {
@@ -174,9 +167,9 @@ mod tests {
         }
     }
 
-    /// The stderr that is in the log, and what waits.
-    fn heard(pieces: &[&[u8]]) -> (String, Vec<u8>) {
-        let mut decoder = OutputDecoder::new(Box::new(Deaf));
+    /// The logged stderr, and what is pending.
+    fn logged(pieces: &[&[u8]]) -> (String, Vec<u8>) {
+        let mut decoder = OutputDecoder::new(Box::new(IgnoringParser));
         for piece in pieces {
             decoder.stderr(piece);
         }
@@ -190,7 +183,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn stderr_is_told_alike_however_it_is_cut(
+        fn stderr_is_logged_the_same_however_it_is_split(
             lengths in proptest::collection::vec(0_usize..100_000, 1..5),
             cuts in proptest::collection::vec(0_usize..200_000, 0..5),
         ) {
@@ -199,7 +192,7 @@ mod tests {
             cuts.sort_unstable();
             let bounds: Vec<usize> = [0].into_iter().chain(cuts).chain([text.len()]).collect();
             let pieces: Vec<&[u8]> = bounds.windows(2).map(|pair| &text[pair[0]..pair[1]]).collect();
-            prop_assert_eq!(heard(&pieces), heard(&[&text]));
+            prop_assert_eq!(logged(&pieces), logged(&[&text]));
         }
     }
 }

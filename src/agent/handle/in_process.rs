@@ -1,4 +1,4 @@
-//! An agent that is code in this process.
+//! An agent that is code in the server's process.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use super::{AgentEnd, AgentHandle, Control, Link, OutputCheckpoint, Update, link
 use crate::agent::{Agent, Item, Started};
 use crate::types::{Cause, Failure, Role, StreamEvent};
 
-/// Events that an agent may send ahead of the log.
+/// Capacity of the agent's event channel.
 const EVENTS: usize = 256;
-/// Most of an agent's tokens that are kept for the run's result, in bytes.
-const RESULT_CAP: usize = 1024 * 1024;
+/// Maximum length in bytes of the tokens that are kept for the run's result.
+const MAX_RESULT: usize = 1024 * 1024;
 
 pub(in crate::agent) fn start(agent: Arc<dyn Agent>, prompt: String, tasks: &TaskTracker) -> AgentHandle {
     let (handle, link) = link(None, None);
@@ -27,7 +27,7 @@ async fn carry_out(agent: Arc<dyn Agent>, prompt: String, Link { updates, mut co
     if updates.send(items(vec![Item::Started(Started::default())])).await.is_err() {
         return;
     }
-    // A panic of somebody's agent is that run's failure, not the server's.
+    // A panic in the agent fails its run and not the server.
     let work = std::panic::AssertUnwindSafe(agent.run(prompt, tx)).catch_unwind();
     tokio::pin!(work);
     let mut outcome = None;
@@ -38,34 +38,34 @@ async fn carry_out(agent: Arc<dyn Agent>, prompt: String, Link { updates, mut co
             count = events.recv_many(&mut batch, EVENTS) => {
                 if count == 0 {
                     if outcome.is_some() { break }
-                    // The agent has dropped its sender and goes on in silence: only its end can follow.
+                    // The agent dropped its sender, so nothing but its end can follow.
                     outcome = Some(work.as_mut().await);
                     break;
                 }
                 for event in &batch {
-                    result.see(event);
+                    result.add(event);
                 }
-                if updates.send(items(batch.drain(..).filter(may_send).map(Item::Event).collect())).await.is_err() {
+                if updates.send(items(batch.drain(..).filter(is_allowed).map(Item::Event).collect())).await.is_err() {
                     return;
                 }
             }
             Some(command) = commands.recv() => match command {
                 Control::Stop { .. } => break,
-                // Code of one's own takes a prompt and nothing else.
-                Control::Speak { done, .. } | Control::Interrupt { done } => {
+                // In-process agents take a prompt and nothing else.
+                Control::Message { done, .. } | Control::Interrupt { done } => {
                     let _ = done.send(false);
                 }
-                // It lives in this server's process and ends with it. Dropping `done` says so.
-                Control::Answer { .. } | Control::Limit(_) | Control::Finish | Control::Detach { .. } => {}
+                // The agent cannot outlive this process. Dropping `done` reports that.
+                Control::Answer { .. } | Control::SetTimeLimit(_) | Control::Finish | Control::Detach { .. } => {}
             },
             () = updates.closed() => return,
         }
     }
-    // Whoever still asks something gets no answer, and does not wait for one.
+    // Commands that are still waiting get no reply.
     drop(commands);
-    // Without an outcome it was stopped: dropping `work` is all that there is to do.
+    // Without an outcome the agent was stopped, which dropping `work` completes.
     let turn = outcome.map(|outcome| match outcome {
-        Ok(Ok(())) => Ok(result.text()),
+        Ok(Ok(())) => Ok(result.into_text()),
         Ok(Err(error)) => Err(Failure::new(Cause::AgentError, format!("{error:#}"))),
         Err(_panic) => Err(Failure::new(Cause::Crashed, "the agent panicked")),
     });
@@ -75,17 +75,17 @@ async fn carry_out(agent: Arc<dyn Agent>, prompt: String, Link { updates, mut co
     let _ = updates.send(Update::Ended(AgentEnd::default())).await;
 }
 
-/// No later server ever reads what such an agent said, so it has no checkpoint.
+/// An in-process agent has no output to decode again, and so no checkpoint.
 fn items(items: Vec<Item>) -> Update {
     Update::Items { items, checkpoint: OutputCheckpoint::default() }
 }
 
-/// The frame of a run is the driver's to write.
-fn may_send(event: &StreamEvent) -> bool {
+/// Only the driver writes the events that open and close a run.
+fn is_allowed(event: &StreamEvent) -> bool {
     !matches!(event, StreamEvent::Done(_) | StreamEvent::RunQueued { .. } | StreamEvent::RunStarted(_))
 }
 
-/// The text that an agent leaves as its result: its last message, or all its tokens if it sent no message.
+/// The result of a run: the agent's last message, or all its tokens if it sent no message.
 #[derive(Default)]
 struct FinalText {
     message: Option<String>,
@@ -93,15 +93,15 @@ struct FinalText {
 }
 
 impl FinalText {
-    fn see(&mut self, event: &StreamEvent) {
+    fn add(&mut self, event: &StreamEvent) {
         match event {
             StreamEvent::Message { role: Role::Assistant, content, .. } => self.message = Some(content.clone()),
-            StreamEvent::Token { content } if self.tokens.len() < RESULT_CAP => self.tokens.push_str(&content.text),
+            StreamEvent::Token { content } if self.tokens.len() < MAX_RESULT => self.tokens.push_str(&content.text),
             _ => {}
         }
     }
 
-    fn text(self) -> String {
+    fn into_text(self) -> String {
         self.message.unwrap_or(self.tokens)
     }
 }
@@ -115,15 +115,15 @@ mod tests {
     use super::*;
     use crate::agent::Result;
 
-    enum Does {
-        WireFormat,
+    enum TestAgent {
+        Succeeds,
         Fails,
         Panics,
         Hangs,
     }
 
     #[async_trait]
-    impl Agent for Does {
+    impl Agent for TestAgent {
         fn name(&self) -> &'static str {
             "test"
         }
@@ -131,22 +131,22 @@ mod tests {
         async fn run(&self, prompt: String, tx: mpsc::Sender<StreamEvent>) -> Result<()> {
             tx.send(StreamEvent::Token { content: prompt.into() }).await?;
             match self {
-                Self::WireFormat => Ok(()),
-                Self::Fails => anyhow::bail!("no more paper"),
+                Self::Succeeds => Ok(()),
+                Self::Fails => anyhow::bail!("out of paper"),
                 Self::Panics => panic!("on purpose"),
                 Self::Hangs => std::future::pending().await,
             }
         }
     }
 
-    async fn run(does: Does, stop: bool) -> Vec<Item> {
+    async fn run(agent: TestAgent, stop: bool) -> Vec<Item> {
         let tasks = TaskTracker::new();
-        let mut handle = start(Arc::new(does), "hi".into(), &tasks);
+        let mut handle = start(Arc::new(agent), "hi".into(), &tasks);
         let mut all = Vec::new();
         loop {
             match handle.next().await {
                 Update::Items { items, .. } => all.extend(items),
-                Update::Restored { .. } => panic!("it has no past"),
+                Update::Restored { .. } => panic!("in-process agents have no history"),
                 Update::Ended(end) => {
                     assert_eq!(end, AgentEnd::default());
                     return all;
@@ -159,8 +159,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn tokens_become_the_result_where_there_is_no_message() {
-        assert_eq!(run(Does::WireFormat, false).await.last(), Some(&Item::TurnEnded(Ok("hi".into()))));
+    async fn without_a_message_the_tokens_are_the_result() {
+        assert_eq!(run(TestAgent::Succeeds, false).await.last(), Some(&Item::TurnEnded(Ok("hi".into()))));
     }
 
     #[tokio::test]
@@ -169,12 +169,12 @@ mod tests {
             Some(Item::TurnEnded(Err(failure))) => failure,
             other => panic!("{other:?}"),
         };
-        assert_eq!(failed(run(Does::Fails, false).await), Failure::new(Cause::AgentError, "no more paper"));
-        assert_eq!(failed(run(Does::Panics, false).await).cause, Cause::Crashed);
+        assert_eq!(failed(run(TestAgent::Fails, false).await), Failure::new(Cause::AgentError, "out of paper"));
+        assert_eq!(failed(run(TestAgent::Panics, false).await).cause, Cause::Crashed);
     }
 
     #[tokio::test]
     async fn a_stopped_agent_ends_without_a_result() {
-        assert!(!run(Does::Hangs, true).await.iter().any(|item| matches!(item, Item::TurnEnded(_))));
+        assert!(!run(TestAgent::Hangs, true).await.iter().any(|item| matches!(item, Item::TurnEnded(_))));
     }
 }

@@ -1,15 +1,16 @@
-//! One agent at work on one run: a light actor and the handle to it.
+//! One agent working on one run: a task that owns it, and the handle to that task.
 //!
-//! Each run's agent has a task of its own that holds the connection to the agent's shim (or the in-process future) and the parser.
-//! The driver of the run holds the [`AgentHandle`]: updates come up through a bounded channel, commands go down through another.
-//! While the driver does not take updates, the task does not read on, the shim stops reading the agent's stdout, and an agent that
-//! is faster than the log waits at its own pipe and nobody else does.
+//! The task holds the connection to the agent's shim (or the in-process future) and the parser. The driver of the run holds the
+//! [`AgentHandle`]: updates come up through one bounded channel, commands go down through another. While the driver takes no updates,
+//! the task does not read on and the shim stops reading the agent's stdout, so an agent that is faster than the log blocks on its own
+//! pipe and delays no other run.
 //!
-//! The process itself belongs to the shim. So the task can end and another one, of a later server, can go on where it was: it reads
-//! the same output through a fresh parser, and what the log has already is [`HistoryEntry`].
+//! The process itself belongs to the shim. The task may therefore end, and the task of a later server continues: it decodes the same
+//! output with a new parser, and what the log already covers becomes a [`HistoryEntry`].
 
-mod checkpoint;
 mod decoder;
+mod ending;
+mod history;
 mod in_process;
 mod program;
 mod replay;
@@ -23,96 +24,95 @@ use crate::process::shim::StoppedBy;
 use crate::process::{Exit, Leftovers};
 use crate::types::{Answer, Cause, Failure, OutputCheckpoint, RunLimits};
 
-pub use checkpoint::{Command, HistoryEntry};
+pub use history::{Command, HistoryEntry};
 pub(super) use in_process::start as start_in_process;
-pub use program::Limits;
-pub(super) use program::{Program, find_again, start};
+pub use program::GracePeriods;
+pub(super) use program::{Program, reattach, start};
 
-/// Most that is kept of an agent's stderr, in bytes.
+/// Maximum length of an agent's stderr file in bytes.
 pub(super) const MAX_STDERR: u64 = decoder::STDERR_LOG as u64;
 
-/// Batches that may wait for the driver. What comes while one waits gathers and becomes the next, so more would only be smaller ones.
+/// Batches that may wait for the driver. Output that arrives while one waits becomes the next batch, so more would only be smaller.
 const UPDATES: usize = 1;
-/// Commands that may wait for the agent's task: a run has a handful in its life.
+/// Commands that may wait for the agent's task. A run has a handful in its lifetime.
 const COMMANDS: usize = 16;
 
-/// What has happened to an agent.
+/// News from an agent's task.
 #[derive(Debug)]
 pub enum Update {
-    /// Everything that happened to it before it was found again. Always the first update of such an agent, and never of another.
+    /// Everything that happened to the agent before it was reattached. Always the first update of such an agent, and only of those.
     Restored {
         /// In order.
         history: Vec<HistoryEntry>,
-        /// How far this reaches, to be stored with what is new in it.
+        /// How far the history reaches, to be stored with its new items.
         checkpoint: OutputCheckpoint,
-        /// What is left of the time limit, [`SLACK`] not counted; `None` if there is none.
+        /// The remainder of the time limit, without [`SLACK`]; `None` if there is no limit.
         left: Option<Duration>,
     },
-    /// It did or said these things, in this order. Never empty.
+    /// Items in order. Never empty.
     Items {
-        /// The things.
+        /// The items.
         items: Vec<Item>,
         /// How far they reach, to be stored with them.
         checkpoint: OutputCheckpoint,
     },
-    /// It is over: nothing of it is alive, or what is left was declared lost. Always the last update, always one.
+    /// The agent has ended: none of its processes is alive, or those that remain were given up. Always the last update, exactly once.
     Ended(AgentEnd),
 }
 
-/// By how much a shim's time limit is later than the run's, so that a server that is there is the first to act: it asks the agent in
-/// the agent's own words before it has it ended.
+/// By how much the shim's time limit exceeds the run's, so that a running server acts first and interrupts the agent in its own protocol.
 pub const SLACK: Duration = Duration::from_secs(5);
 
-/// How an agent ended, as plain facts: what they mean for the run is judged elsewhere.
+/// How an agent ended, as plain facts. The driver decides what they mean for the run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AgentEnd {
-    /// What it said with its last breath: to be stored together with the run's end, since no checkpoint comes after it.
+    /// The last items. They are stored together with the run's end, since no checkpoint follows.
     pub items: Vec<Item>,
-    /// How its process ended; `None` if it never had one or nobody could tell.
+    /// How its process exited; `None` if it never started or the exit is unknown.
     pub exit: Option<Exit>,
-    /// The end of its standard error.
+    /// The end of its stderr.
     pub stderr_tail: String,
-    /// What its adapter makes of an exit without a result.
+    /// The adapter's diagnosis of an exit without a result.
     pub failure: Option<Failure>,
-    /// It had to be stopped after its result, so its exit says nothing about its work.
-    pub lingered: bool,
-    /// The kernel killed something of it for want of memory. Known only where a control group tells.
+    /// It had to be stopped after its result, so its exit is no measure of its work.
+    pub exit_grace_expired: bool,
+    /// The kernel killed one of its processes because memory ran out. Known only with a control group.
     pub out_of_memory: bool,
-    /// Why its shim ended it of its own accord, if it did.
+    /// Why its shim ended it without an order, if it did.
     pub stopped_by: Option<StoppedBy>,
-    /// Its shim was killed, and it with it: what it did at the last is not known.
+    /// Its shim was killed and the agent with it; its last actions are unknown.
     pub lost: bool,
-    /// Processes of the run that could not be ended.
+    /// Number of processes that could not be ended.
     pub left_behind: usize,
 }
 
-/// The driver's end of an agent.
+/// The driver's handle to an agent.
 ///
-/// Dropping it kills the agent at once, with everything that it started, unless it was let go before.
+/// Dropping it kills the agent at once, with everything that it started, unless it was [detached](Self::detach).
 #[derive(Debug)]
 pub struct AgentHandle {
     updates: mpsc::Receiver<Update>,
     commands: mpsc::Sender<Control>,
     leftovers: Option<Leftovers>,
-    held_to: Option<RunLimits>,
+    limits: Option<RunLimits>,
     ended: bool,
 }
 
-/// An agent of an earlier server.
+/// An agent that an earlier server started.
 #[derive(Debug)]
-pub struct FoundAgent {
-    /// The agent.
+pub struct ReattachedAgent {
+    /// Its handle.
     pub handle: AgentHandle,
-    /// What that server wanted to be remembered of it; empty if nothing.
+    /// The memo that the earlier server left with its shim; empty if none.
     pub memo: String,
 }
 
 #[derive(Debug)]
 enum Control {
     Answer { request: String, answer: Answer },
-    Speak { text: String, how: Delivery, done: oneshot::Sender<bool> },
+    Message { text: String, delivery: Delivery, done: oneshot::Sender<bool> },
     Interrupt { done: oneshot::Sender<bool> },
-    Limit(Option<Duration>),
+    SetTimeLimit(Option<Duration>),
     Finish,
     Stop { reason: String, grace: Duration },
     Detach { done: oneshot::Sender<()> },
@@ -123,21 +123,21 @@ enum Control {
 pub enum Delivery {
     /// As a turn of its own, after the last one has ended.
     NextTurn,
-    /// Into the turn that goes on.
+    /// Into the current turn.
     IntoTurn,
 }
 
 impl AgentHandle {
-    /// The next update. After [`Update::Ended`] it waits for ever. May be dropped at any time without losing an update.
+    /// The next update. Pending forever after [`Update::Ended`]. Cancel-safe: dropping the future loses no update.
     pub async fn next(&mut self) -> Update {
         if self.ended {
             return std::future::pending().await;
         }
         let update = match self.updates.recv().await {
             Some(update) => update,
-            // The task has gone without a word, which only a fault of ours can do. The process must not stay.
+            // Only a bug ends the task without a last update. The process must not survive it.
             None => Update::Ended(AgentEnd {
-                failure: Some(Failure::new(Cause::Protocol, "the adapter of this agent failed; the server's log tells how")),
+                failure: Some(Failure::new(Cause::Protocol, "the adapter of this agent failed; see the server's log")),
                 left_behind: match &self.leftovers {
                     Some(leftovers) => leftovers.kill(Duration::ZERO).await.count,
                     None => 0,
@@ -149,62 +149,62 @@ impl AgentHandle {
         update
     }
 
-    /// Answers what the agent has asked.
+    /// Answers a request of the agent.
     pub async fn answer(&self, request: String, answer: Answer) {
-        self.command(Control::Answer { request, answer }).await;
+        self.send(Control::Answer { request, answer }).await;
     }
 
-    /// Gives the agent a further message. `false` if it cannot be given in this way; nothing was said then.
-    pub async fn speak(&self, text: String, how: Delivery) -> bool {
-        let (done, said) = oneshot::channel();
-        self.command(Control::Speak { text, how, done }).await;
-        said.await.unwrap_or(false)
+    /// Gives the agent a further message. Returns `false`, without any effect, if it cannot be delivered in this way.
+    pub async fn send_message(&self, text: String, delivery: Delivery) -> bool {
+        let (done, outcome) = oneshot::channel();
+        self.send(Control::Message { text, delivery, done }).await;
+        outcome.await.unwrap_or(false)
     }
 
-    /// Asks the agent, in its own protocol, to stop its turn. `false` if it cannot be asked; nothing was said then.
+    /// Interrupts the current turn in the agent's own protocol. Returns `false`, without any effect, if that is not possible.
     pub async fn interrupt(&self) -> bool {
-        let (done, said) = oneshot::channel();
-        self.command(Control::Interrupt { done }).await;
-        said.await.unwrap_or(false)
+        let (done, outcome) = oneshot::channel();
+        self.send(Control::Interrupt { done }).await;
+        outcome.await.unwrap_or(false)
     }
 
-    /// Sets the time limit that is kept also while no server is there, [`SLACK`] not counted; `None` lifts it.
-    pub async fn limit(&self, left: Option<Duration>) {
-        self.command(Control::Limit(left)).await;
+    /// Sets the time limit, without [`SLACK`], that the shim enforces while no server is connected. `None` lifts it.
+    pub async fn set_time_limit(&self, left: Option<Duration>) {
+        self.send(Control::SetTimeLimit(left)).await;
     }
 
-    /// Says that no further message comes: the agent is to end by itself, and is stopped if it does not.
+    /// Tells the agent that no further message follows. It is stopped unless it exits within the grace period.
     pub async fn finish(&self) {
-        self.command(Control::Finish).await;
+        self.send(Control::Finish).await;
     }
 
-    /// Ends the agent and everything that it started: interrupted in its own protocol where it has one, then TERM, then KILL after
-    /// `grace`. A second call with a shorter grace is obeyed. The first call's `reason` is kept with the agent, for a later server.
+    /// Ends the agent and everything that it started: an interrupt in its own protocol if it has one, then TERM, then KILL after
+    /// `grace`. A second call with a shorter grace period takes precedence. The first call's `reason` is journaled for a later server.
     pub async fn stop(&self, reason: String, grace: Duration) {
-        self.command(Control::Stop { reason, grace }).await;
+        self.send(Control::Stop { reason, grace }).await;
     }
 
-    /// What its processes are held to; `None` for nothing.
-    pub fn held_to(&self) -> Option<RunLimits> {
-        self.held_to
+    /// The limits that are enforced on its processes; `None` if there are none.
+    pub fn limits(&self) -> Option<RunLimits> {
+        self.limits
     }
 
-    /// Whether the agent is a process that can go on without this server.
-    pub fn outlives_us(&self) -> bool {
+    /// Whether the agent is a process that can outlive this server.
+    pub fn can_detach(&self) -> bool {
         self.leftovers.is_some()
     }
 
-    /// Lets the agent go on without us, where a later server will find it. `false` if it is just ending, or cannot live without this
-    /// server. When this answers `true`, everything that it was told has reached its shim.
+    /// Detaches from the agent, to which a later server can reattach. Returns `false` if it is ending or cannot outlive this server.
+    /// On `true`, all earlier commands have been sent to its shim.
     pub async fn detach(&self) -> bool {
-        let (done, gone) = oneshot::channel();
-        self.command(Control::Detach { done }).await;
-        gone.await.is_ok()
+        let (done, detached) = oneshot::channel();
+        self.send(Control::Detach { done }).await;
+        detached.await.is_ok()
     }
 
-    async fn command(&self, command: Control) {
-        // An agent that has ended needs no commands any more.
-        let _ = self.commands.send(command).await;
+    async fn send(&self, control: Control) {
+        // Fails only if the agent has ended, which needs no commands.
+        let _ = self.commands.send(control).await;
     }
 }
 
@@ -214,8 +214,8 @@ struct Link {
     commands: mpsc::Receiver<Control>,
 }
 
-fn link(leftovers: Option<Leftovers>, held_to: Option<RunLimits>) -> (AgentHandle, Link) {
+fn link(leftovers: Option<Leftovers>, limits: Option<RunLimits>) -> (AgentHandle, Link) {
     let (updates_in, updates) = mpsc::channel(UPDATES);
     let (commands, commands_out) = mpsc::channel(COMMANDS);
-    (AgentHandle { updates, commands, leftovers, held_to, ended: false }, Link { updates: updates_in, commands: commands_out })
+    (AgentHandle { updates, commands, leftovers, limits, ended: false }, Link { updates: updates_in, commands: commands_out })
 }

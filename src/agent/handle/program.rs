@@ -1,4 +1,6 @@
-//! An agent that is a program: the connection to its shim, its output and its parser in one task.
+//! An agent that is a program: one task that owns the connection to its shim, its output and its parser.
+//!
+//! `ending` continues this module with everything that brings the program to its end.
 
 use std::time::Duration;
 
@@ -6,30 +8,29 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::task::TaskTracker;
 
 use super::decoder::OutputDecoder;
-use super::replay::{Outputs, Replayed, Which, replay};
-use super::{AgentEnd, AgentHandle, Command, Control, Delivery, FoundAgent, HistoryEntry, Link, OutputCheckpoint, SLACK, Update, link};
+use super::ending::{Ending, Finish, Gone};
+use super::replay::{Outputs, Replayed, Stream, replay};
+use super::{
+    AgentEnd, AgentHandle, Command, Control, Delivery, HistoryEntry, Link, OutputCheckpoint, ReattachedAgent, SLACK, Update, link,
+};
 use crate::agent::{Item, Parser};
 use crate::process::shim::{self, ExitRecord, LITTLE, Order, Orders, ProcessFolder, Report, Reports, Spooled, StoppedBy};
-use crate::process::{Exit, Leftovers, Marker, launch};
-use crate::types::{Cause, Failure, Level, NoticeCode, RunLimits};
+use crate::process::{Leftovers, Marker};
+use crate::types::{Cause, Failure, RunLimits};
 
-/// How long an interrupted turn may take to end before the program is ended by signals.
-const INTERRUPT: Duration = Duration::from_secs(3);
-/// How long a shim may take to carry out its last order when nobody waits for the agent any more.
-const LAST_ORDER: Duration = Duration::from_secs(10);
-
-/// Most of the output, in bytes, that is understood ahead of the driver: what has gathered while it waited for the disk becomes one
-/// batch, and the larger a batch, the less a commit costs each event of it. A shim keeps twice as much ready, so neither waits for the
-/// other; and what each read takes is far less, so this is passed by one read at most.
+/// Maximum output in bytes that is decoded ahead of the driver.
+///
+/// The output that gathers while the driver waits for the disk becomes one batch, and the larger a batch, the cheaper the commit per
+/// event. A shim keeps twice as much ready, so neither waits for the other. One read may exceed the maximum; reads are far smaller.
 const AHEAD: u64 = 512 * 1024;
 
-/// Time limits of a program's end.
+/// How long a program may take to end by itself.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// How long a program may stay alive after it was told that no further message comes.
-    pub exit_grace: Duration,
-    /// How long a program may take to end after TERM.
-    pub grace: Duration,
+pub struct GracePeriods {
+    /// From the end of its work, when no further message follows, to its exit.
+    pub exit: Duration,
+    /// From TERM to KILL.
+    pub stop: Duration,
 }
 
 /// The program of one run, and the files that its shim keeps.
@@ -37,19 +38,19 @@ pub struct Limits {
 pub(in crate::agent) struct Program {
     pub(in crate::agent) folder: ProcessFolder,
     pub(in crate::agent) marker: Marker,
-    pub(in crate::agent) limits: Limits,
-    /// What it is held to, for whoever asks.
-    pub(in crate::agent) held_to: Option<RunLimits>,
+    pub(in crate::agent) grace: GracePeriods,
+    /// The limits that are enforced on it.
+    pub(in crate::agent) limits: Option<RunLimits>,
 }
 
-/// Hands a shim that was just told to start a program to a task of its own.
+/// Spawns the task of a program that a shim was just ordered to start.
 pub(in crate::agent) fn start(
     program: Program,
     (orders, reports): (Orders, Reports),
     parser: Box<dyn Parser>,
     tasks: &TaskTracker,
 ) -> AgentHandle {
-    let (handle, link) = link(Some(Leftovers::of_earlier_server(program.marker.clone())), program.held_to);
+    let (handle, link) = link(Some(Leftovers::of_earlier_server(program.marker.clone())), program.limits);
     let mut supervisor = Supervisor::new(program, OutputDecoder::new(parser), link);
     (supervisor.orders, supervisor.reports) = (Some(orders), Some(reports));
     supervisor.decoder.open();
@@ -57,117 +58,75 @@ pub(in crate::agent) fn start(
     handle
 }
 
-/// Finds a program again that an earlier server has started: alive with its shim, ended, or lost with it. `stored` is how far the
-/// log has come, `has_memo` whether there was something to be remembered. `None` if no program was ever started, and none will be.
+/// Reattaches to a program that an earlier server started: running with its shim, ended, or lost with it.
+///
+/// `stored` is how far the log covers its output, `has_memo` whether its shim was given a memo to keep. `None` if no program was ever
+/// started; none will be, then.
 ///
 /// # Errors
-/// A [`Failure`] if the memo is lost. Nothing of the output was read then: nobody would know what must not be shown of it.
-pub(in crate::agent) async fn find_again(
+/// A [`Failure`] if the memo is lost. The output is not read then, because the secrets to mask in it are unknown.
+pub(in crate::agent) async fn reattach(
     program: Program,
     parser: Box<dyn Parser>,
     stored: OutputCheckpoint,
     has_memo: bool,
     tasks: &TaskTracker,
-) -> Result<Option<FoundAgent>, Failure> {
+) -> Result<Option<ReattachedAgent>, Failure> {
     let Some(found) = shim::find(&program.folder, &program.marker).await else { return Ok(None) };
     let memo = match &found {
         shim::Found::Alive { greeting, .. } => greeting.memo.clone(),
         shim::Found::Ended(_) | shim::Found::Lost(_) => String::new(),
     };
     if has_memo && memo.is_empty() {
-        let message = "the process that kept the agent was killed while no server was there, and with it the values of env and \
-                       mcp_servers are lost, which are kept nowhere else; without them nobody can tell what must be masked in \
-                       the rest of its output";
+        let message = "the agent's shim was killed while no server was running; the values of env and mcp_servers, which only the shim \
+                       kept, are lost, so the rest of the output cannot be masked";
         return Err(Failure::new(Cause::NodeLost, message));
     }
-    let (handle, link) = link(Some(Leftovers::of_earlier_server(program.marker.clone())), program.held_to);
+    let (handle, link) = link(Some(Leftovers::of_earlier_server(program.marker.clone())), program.limits);
     tasks.spawn(async move {
         let folder = program.folder.clone();
-        // Off the runtime's threads: a long output takes a while.
+        // Off the runtime's threads, because a long output takes a while.
         let replayed = tokio::task::spawn_blocking(move || replay(&folder, parser, stored)).await;
         match replayed.unwrap_or_else(|panic| Err(std::io::Error::other(panic))) {
-            Ok(replayed) => Supervisor::found_again(program, found, replayed, link).run().await,
+            Ok(replayed) => Supervisor::reattached(program, found, replayed, link).run().await,
             Err(error) => {
-                tracing::error!(run.id = program.marker.value(), %error, "an agent's output cannot be read again; it is ended");
-                let remains = shim::end_leftovers(&program.folder, &program.marker).await;
+                tracing::error!(run.id = program.marker.value(), %error, "agent output unreadable; ending the agent");
+                let survivors = shim::end_leftovers(&program.folder, &program.marker).await;
                 let failure = Failure::new(Cause::Storage, format!("the agent's output cannot be read again: {error}"));
-                let end = AgentEnd { failure: Some(failure), left_behind: remains.count, ..AgentEnd::default() };
+                let end = AgentEnd { failure: Some(failure), left_behind: survivors.count, ..AgentEnd::default() };
                 let _ = link.updates.send(Update::Ended(end)).await;
             }
         }
     });
-    Ok(Some(FoundAgent { handle, memo }))
+    Ok(Some(ReattachedAgent { handle, memo }))
 }
 
-struct Supervisor {
-    program: Program,
-    /// `None` once they could not be read.
+pub(super) struct Supervisor {
+    pub(super) program: Program,
+    /// `None` once reading failed.
     outputs: Option<Outputs>,
-    orders: Option<Orders>,
-    reports: Option<Reports>,
-    decoder: OutputDecoder,
-    /// What the voice has heard.
+    pub(super) orders: Option<Orders>,
+    pub(super) reports: Option<Reports>,
+    pub(super) decoder: OutputDecoder,
+    /// How much of the output and of the commands the decoder has processed.
     checkpoint: OutputCheckpoint,
-    /// What there is to hear.
+    /// How much output there is.
     spooled: Spooled,
-    /// What the driver has taken of it: bytes of stdout and stderr.
+    /// How much of it the driver has taken: bytes of stdout and stderr.
     taken: (u64, u64),
-    /// What the shim was told that we have taken.
-    told: (u64, u64),
-    /// How often the shim has told of output since then, and how often it does so without an answer.
-    news: u32,
-    most_news: u32,
-    stdin_open: bool,
-    /// Its process has ended; what it started may still be there, and the shim sees to that.
-    exited: bool,
-    gone: Option<Gone>,
-    /// The shim was told to end the program, with this grace.
-    ending: Option<Duration>,
-    /// The program is to be ended, with this grace, as soon as its turn is over.
-    stop_after_turn: Option<Duration>,
-    /// Why it is to be ended is written down.
-    stop_noted: bool,
-    finish: Finish,
-    deadline: Option<Deadline>,
-    /// What the driver has to know first.
-    history: Option<Update>,
-    link: Link,
-}
-
-/// There is no program any more.
-enum Gone {
-    /// The shim says how it ended.
-    Ended(Box<ExitRecord>),
-    /// The shim could not start it.
-    NotStarted { message: String, shortage: bool },
-    /// The shim was killed. This many processes of the run could not be ended.
-    Lost(usize),
-}
-
-/// Whether it was told that no further message comes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Finish {
-    No,
-    Asked,
-    /// It was, stayed alive all the same, and was ended for that.
-    Lingered,
-}
-
-/// What is to end by when.
-#[derive(Clone, Copy)]
-enum Deadline {
-    /// The turn, after it was interrupted in order to stop the program.
-    Interrupted(Instant),
-    /// The program, after it was told that no message follows.
-    Linger(Instant),
-}
-
-impl Deadline {
-    fn at(self) -> Instant {
-        match self {
-            Self::Interrupted(at) | Self::Linger(at) => at,
-        }
-    }
+    /// How much of it was acknowledged to the shim.
+    acknowledged: (u64, u64),
+    /// Reports of new output since then, and how many of them the shim sends without an acknowledgement.
+    unacknowledged: u32,
+    max_unacknowledged: u32,
+    pub(super) stdin_open: bool,
+    /// The process has exited. Processes that it started may remain; the shim ends them.
+    pub(super) exited: bool,
+    pub(super) gone: Option<Gone>,
+    pub(super) ending: Ending,
+    /// The first update of a reattached agent.
+    restored: Option<Update>,
+    pub(super) link: Link,
 }
 
 impl Supervisor {
@@ -181,85 +140,82 @@ impl Supervisor {
             checkpoint: OutputCheckpoint::default(),
             spooled: Spooled::default(),
             taken: (0, 0),
-            told: (0, 0),
-            news: 0,
-            most_news: 1,
+            acknowledged: (0, 0),
+            unacknowledged: 0,
+            max_unacknowledged: 1,
             stdin_open: true,
             exited: false,
             gone: None,
-            ending: None,
-            stop_after_turn: None,
-            stop_noted: false,
-            finish: Finish::No,
-            deadline: None,
-            history: None,
+            ending: Ending::default(),
+            restored: None,
             link,
         }
     }
 
-    fn found_again(program: Program, found: shim::Found, replayed: Replayed, link: Link) -> Self {
+    fn reattached(program: Program, found: shim::Found, replayed: Replayed, link: Link) -> Self {
         let mut this = Self::new(program, replayed.decoder, link);
         this.checkpoint = replayed.checkpoint;
-        this.stdin_open = !replayed.closed;
-        let called = |wanted: fn(&Command) -> bool| {
-            replayed.history.iter().any(|history| matches!(history, HistoryEntry::Command(call) if wanted(call)))
+        this.stdin_open = !replayed.stdin_closed;
+        let was_given = |matches: fn(&Command) -> bool| {
+            replayed.history.iter().any(|entry| matches!(entry, HistoryEntry::Command(command) if matches(command)))
         };
-        this.stop_noted = called(|call| matches!(call, Command::Stop { .. }));
+        this.ending.stop_recorded = was_given(|command| matches!(command, Command::Stop { .. }));
         let mut left = None;
         match found {
             shim::Found::Alive { orders, reports, greeting } => {
                 (this.orders, this.reports) = (Some(orders), Some(reports));
                 this.spooled = greeting.spooled;
-                this.most_news = greeting.news;
+                this.max_unacknowledged = greeting.news;
                 this.exited = greeting.exit.is_some();
-                this.ending = (greeting.stopping == Some(StoppedBy::Order)).then_some(this.program.limits.grace);
+                this.ending.ordered = (greeting.stopping == Some(StoppedBy::Order)).then_some(this.program.grace.stop);
                 left = greeting.left_ms.map(|left| Duration::from_millis(left).saturating_sub(SLACK));
             }
-            shim::Found::Ended(record) => this.ended(record),
-            shim::Found::Lost(remains) => this.lost(remains.count),
+            shim::Found::Ended(record) => this.set_ended(record),
+            shim::Found::Lost(survivors) => this.set_lost(survivors.count),
         }
-        if called(|call| matches!(call, Command::Finish)) {
-            this.finish = Finish::Asked;
-            this.deadline =
-                Some(Deadline::Linger(Instant::now() + this.program.limits.exit_grace)).filter(|_| this.gone.is_none() && !this.exited);
+        if was_given(|command| matches!(command, Command::Finish)) {
+            this.ending.finish = Finish::Requested;
+            if this.gone.is_none() && !this.exited {
+                this.start_exit_grace();
+            }
         }
-        this.history = Some(Update::Restored { history: replayed.history, checkpoint: this.checkpoint, left });
+        this.restored = Some(Update::Restored { history: replayed.history, checkpoint: this.checkpoint, left });
         this
     }
 
     async fn run(mut self) {
         let updates = self.link.updates.clone();
-        if let Some(history) = self.history.take()
-            && updates.send(history).await.is_err()
+        if let Some(restored) = self.restored.take()
+            && updates.send(restored).await.is_err()
         {
             return self.abandon().await;
         }
-        self.hear(None);
-        self.tell_taken();
+        self.send_input(None);
+        self.acknowledge();
         while !self.is_over() {
-            let deadline = self.deadline.map(Deadline::at);
+            let deadline = self.ending.deadline();
             tokio::select! {
                 permit = updates.reserve(), if self.decoder.has_items() => match permit {
                     Ok(permit) => {
                         permit.send(Update::Items { items: self.decoder.take_items(), checkpoint: self.checkpoint });
-                        self.tell_taken();
+                        self.acknowledge();
                     }
                     Err(_driver_gone) => return self.abandon().await,
                 },
-                // Not read on when that much waits: the shim hears that we have taken no more, and that is the back-pressure.
+                // No further read while that much waits for the driver: without an acknowledgement the shim stops reading, too.
                 () = tokio::task::yield_now(), if self.may_read() => self.read(),
                 report = next(&mut self.reports), if self.reports.is_some() => match report {
                     Some(report) => {
-                        self.told(report);
-                        // At once: what the shim tells of is there, and to be asked again by the loop would be a detour of its own.
+                        self.handle_report(report);
+                        // Read at once, without another round of the loop, which would add to the latency of a lone event.
                         if self.may_read() {
                             self.read();
                         }
                     }
-                    None => self.connection_lost().await,
+                    None => self.handle_disconnect().await,
                 },
                 flushed = flush(&mut self.orders), if self.orders.as_ref().is_some_and(|orders| !orders.is_idle()) => if flushed.is_err() {
-                    // What has become of the shim, its reports tell.
+                    // The reports tell what happened to the shim.
                     self.orders = None;
                 },
                 command = self.link.commands.recv() => match command {
@@ -268,95 +224,105 @@ impl Supervisor {
                         let _ = done.send(());
                         return;
                     }
-                    Some(command) => self.handle_command(command),
+                    Some(command) => self.handle_control(command),
                     None => return self.abandon().await,
                 },
-                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => self.deadline_passed(),
+                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => self.handle_deadline(),
             }
         }
-        self.finish_and_exit().await;
+        self.report_end().await;
     }
 
-    /// The end is told when everything that was said before it was understood.
+    /// The end is reported only after all output before it was decoded and taken.
     fn is_over(&self) -> bool {
         self.gone.is_some() && !self.has_unread() && !self.decoder.has_items()
     }
 
     fn has_unread(&self) -> bool {
-        let (read, there) = (&self.checkpoint, &self.spooled);
-        read.out < there.out || read.err < there.err || there.out_ended && !read.out_ended || there.err_ended && !read.err_ended
+        let (read, spooled) = (&self.checkpoint, &self.spooled);
+        read.out < spooled.out || read.err < spooled.err || spooled.out_ended && !read.out_ended || spooled.err_ended && !read.err_ended
     }
 
     fn may_read(&self) -> bool {
         self.has_unread() && self.ahead() < AHEAD
     }
 
-    /// How much of the output was understood since the driver last took what came of it. Nothing, if nothing came of it.
+    /// How much output was decoded since the driver last took items. Zero if the output yielded no items.
     fn ahead(&self) -> u64 {
         self.checkpoint.out - self.taken.0 + (self.checkpoint.err - self.taken.1)
     }
 
-    fn told(&mut self, report: Report) {
+    fn handle_report(&mut self, report: Report) {
         match report {
-            Report::Spooled(spooled) if self.outputs.is_some() => (self.spooled, self.news) = (spooled, self.news + 1),
-            Report::Hello(greeting) => self.most_news = greeting.news,
+            Report::Spooled(spooled) if self.outputs.is_some() => {
+                (self.spooled, self.unacknowledged) = (spooled, self.unacknowledged + 1);
+            }
+            Report::Hello(greeting) => self.max_unacknowledged = greeting.news,
             Report::Started { .. } | Report::Spooled(_) => {}
-            Report::Exited { .. } => (self.exited, self.deadline) = (true, None),
+            Report::Exited { .. } => {
+                self.exited = true;
+                self.ending.cancel_deadline();
+            }
             Report::NotStarted { message, shortage } => self.gone = Some(Gone::NotStarted { message, shortage }),
-            Report::Ended(record) => self.ended(record),
+            Report::Ended(record) => self.set_ended(record),
         }
         if self.gone.is_some() {
-            (self.orders, self.reports, self.deadline) = (None, None, None);
+            self.disconnect();
         }
     }
 
-    /// Nothing of the program is left. What of its output is still unread is read yet.
-    fn ended(&mut self, record: Box<ExitRecord>) {
+    /// Nothing of the program remains. Its unread output is still read.
+    fn set_ended(&mut self, record: Box<ExitRecord>) {
         if self.outputs.is_some() {
             self.spooled = Spooled { out_ended: true, err_ended: true, ..record.spooled };
         }
         self.gone = Some(Gone::Ended(record));
     }
 
-    fn lost(&mut self, left: usize) {
+    /// The shim was killed, and `left` processes could not be ended. The unread output is still read.
+    fn set_lost(&mut self, left: usize) {
         if let Some((out, err)) = self.outputs.as_ref().map(Outputs::lengths) {
             self.spooled = Spooled { out, err, out_ended: true, err_ended: true };
         }
         self.gone = Some(Gone::Lost(left));
     }
 
-    /// The shim has gone: at the end of its work, or somebody has killed it. Its agent dies with it, and what that has started is found.
-    async fn connection_lost(&mut self) {
-        (self.orders, self.reports, self.deadline) = (None, None, None);
+    /// The shim has gone, either at the end of its work or because it was killed. Its agent dies with it; descendants are killed here.
+    async fn handle_disconnect(&mut self) {
+        self.disconnect();
         if let Some(record) = shim::exit_record(&self.program.folder) {
-            return self.ended(record);
+            return self.set_ended(record);
         }
-        let run = self.program.marker.value();
-        tracing::warn!(run.id = run, "the shim of a run has gone without a word; what is left of the run is killed");
-        let remains = shim::end_leftovers(&self.program.folder, &self.program.marker).await;
-        self.lost(remains.count);
+        tracing::warn!(run.id = self.program.marker.value(), "shim disconnected without an exit record; killing the run's processes");
+        let survivors = shim::end_leftovers(&self.program.folder, &self.program.marker).await;
+        self.set_lost(survivors.count);
     }
 
-    /// Hears some more of the output.
+    fn disconnect(&mut self) {
+        (self.orders, self.reports) = (None, None);
+        self.ending.cancel_deadline();
+    }
+
+    /// Decodes one more piece of each output.
     fn read(&mut self) {
         let Some(outputs) = &mut self.outputs else { return };
-        let (checkpoint, there) = (&mut self.checkpoint, self.spooled);
+        let (checkpoint, spooled) = (&mut self.checkpoint, self.spooled);
         let mut read = Ok(());
-        if checkpoint.out < there.out {
-            read = outputs.read(Which::Out, checkpoint.out, there.out).map(|bytes| {
+        if checkpoint.out < spooled.out {
+            read = outputs.read(Stream::Stdout, checkpoint.out, spooled.out).map(|bytes| {
                 checkpoint.out += bytes.len() as u64;
                 self.decoder.stdout(bytes);
             });
-        } else if there.out_ended && !checkpoint.out_ended {
+        } else if spooled.out_ended && !checkpoint.out_ended {
             checkpoint.out_ended = true;
-            self.decoder.end_of_output();
+            self.decoder.end_of_stdout();
         }
-        if read.is_ok() && checkpoint.err < there.err {
-            read = outputs.read(Which::Err, checkpoint.err, there.err).map(|bytes| {
+        if read.is_ok() && checkpoint.err < spooled.err {
+            read = outputs.read(Stream::Stderr, checkpoint.err, spooled.err).map(|bytes| {
                 checkpoint.err += bytes.len() as u64;
                 self.decoder.stderr(bytes);
             });
-        } else if there.err_ended && !checkpoint.err_ended {
+        } else if spooled.err_ended && !checkpoint.err_ended {
             checkpoint.err_ended = true;
             self.decoder.end_of_stderr();
         }
@@ -365,236 +331,103 @@ impl Supervisor {
             self.decoder.output.items.push(Item::TurnEnded(Err(failure)));
             self.outputs = None;
             self.spooled = Spooled { out: self.checkpoint.out, err: self.checkpoint.err, ..Spooled::default() };
-            self.end_program(self.program.limits.grace);
+            self.end_program(self.program.grace.stop);
         }
-        self.hear(None);
+        self.send_input(None);
         if !self.decoder.has_items() {
-            self.tell_taken();
+            self.acknowledge();
         }
     }
 
-    /// The driver has taken what was understood. The shim is told in time, before it would wait for that: to tell it each time would
-    /// cost a lone event a quarter of its way, and the shim as much as the event itself.
-    fn tell_taken(&mut self) {
+    /// Notes that the driver has taken all that was decoded, and acknowledges it to the shim before the shim would wait for that.
+    ///
+    /// Not every time: each acknowledgement costs a lone event a quarter of its latency, and the shim as much as the event itself.
+    fn acknowledge(&mut self) {
         self.taken = (self.checkpoint.out, self.checkpoint.err);
-        let due = self.news >= self.most_news.div_ceil(2) || self.taken.0 - self.told.0 >= LITTLE / 2;
-        if due && self.taken != self.told {
-            (self.told, self.news) = (self.taken, 0);
+        let due = self.unacknowledged >= self.max_unacknowledged.div_ceil(2) || self.taken.0 - self.acknowledged.0 >= LITTLE / 2;
+        if due && self.taken != self.acknowledged {
+            (self.acknowledged, self.unacknowledged) = (self.taken, 0);
             self.order(&Order::Taken { out: self.taken.0, err: self.taken.1 });
         }
     }
 
-    fn order(&mut self, order: &Order) {
+    pub(super) fn order(&mut self, order: &Order) {
         if let Some(orders) = &mut self.orders {
             orders.say(order);
         }
     }
 
-    /// Sends what the parser wants said, with the call that it comes of.
-    fn hear(&mut self, call: Option<&Command>) {
-        if let Some(grace) = self.stop_after_turn.filter(|_| self.decoder.turn_is_over()) {
-            self.stop_after_turn = None;
-            self.deadline = None;
-            self.end_program(grace);
-        }
+    /// Sends what the parser wants written to stdin, with the command that caused it.
+    fn send_input(&mut self, command: Option<&Command>) {
+        self.end_program_after_turn();
         let mut send = std::mem::take(&mut self.decoder.output.send);
-        let close = std::mem::take(&mut self.decoder.output.close_stdin) || matches!(call, Some(Command::Finish));
+        let close = std::mem::take(&mut self.decoder.output.close_stdin) || matches!(command, Some(Command::Finish));
         if !self.stdin_open {
             send.clear();
         }
         let close = close && self.stdin_open;
         self.stdin_open &= !close;
         if let Some(orders) = &mut self.orders
-            && (call.is_some() || close || !send.is_empty())
+            && (command.is_some() || close || !send.is_empty())
         {
-            // A call is made of texts and numbers only, which JSON can always say.
-            let call = call.and_then(|call| serde_json::to_value(call).ok());
-            orders.input(self.checkpoint.out, call, close, &send);
+            // Always succeeds: a command consists of strings and numbers.
+            let command = command.and_then(|command| serde_json::to_value(command).ok());
+            orders.input(self.checkpoint.out, command, close, &send);
         }
     }
 
-    /// Does something to the program, if it can be done now.
-    fn call(&mut self, call: &Command) -> bool {
-        let done = self.decoder.carry_out(call);
+    /// Carries out a command if the program supports it now. Returns whether it did.
+    pub(super) fn carry_out(&mut self, command: &Command) -> bool {
+        let done = self.decoder.carry_out(command);
         if done {
             self.checkpoint.calls += 1;
-            self.hear(Some(call));
+            self.send_input(Some(command));
         }
         done
     }
 
-    fn handle_command(&mut self, command: Control) {
-        match command {
+    fn handle_control(&mut self, control: Control) {
+        match control {
             Control::Answer { request, answer } => {
-                self.call(&Command::Answer { request, answer });
+                self.carry_out(&Command::Answer { request, answer });
             }
-            Control::Speak { text, how, done } => {
-                let call = match how {
+            Control::Message { text, delivery, done } => {
+                let command = match delivery {
                     Delivery::NextTurn => Command::Message { text },
                     Delivery::IntoTurn => Command::Steer { text },
                 };
-                let _ = done.send(self.stdin_open && self.call(&call));
+                let _ = done.send(self.stdin_open && self.carry_out(&command));
             }
             Control::Interrupt { done } => {
-                let _ = done.send(self.stdin_open && self.call(&Command::Interrupt));
+                let _ = done.send(self.stdin_open && self.carry_out(&Command::Interrupt));
             }
-            Control::Limit(left) => self.limit(left),
-            Control::Finish => {
-                if self.finish == Finish::No {
-                    self.finish = Finish::Asked;
-                    self.call(&Command::Finish);
-                    if self.deadline.is_none() && !self.exited {
-                        self.deadline = Some(Deadline::Linger(Instant::now() + self.program.limits.exit_grace));
-                    }
-                    self.limit(Some(self.program.limits.exit_grace));
-                }
-            }
+            Control::SetTimeLimit(left) => self.set_time_limit(left),
+            Control::Finish => self.finish(),
             Control::Stop { reason, grace } => self.stop(reason, grace),
-            Control::Detach { .. } => {} // the loop's own
+            Control::Detach { .. } => {} // handled by the loop
         }
     }
 
-    fn limit(&mut self, left: Option<Duration>) {
+    pub(super) fn set_time_limit(&mut self, left: Option<Duration>) {
         self.order(&Order::Limit { left_ms: left.map(|left| millis(left + SLACK)) });
     }
-
-    /// Interrupts first: an agent that ends its turn itself ends its tools, too, and keeps its conversation whole.
-    fn stop(&mut self, reason: String, grace: Duration) {
-        if !std::mem::replace(&mut self.stop_noted, true) {
-            self.call(&Command::Stop { reason });
-        }
-        let may_ask = self.ending.is_none() && self.stop_after_turn.is_none() && !grace.is_zero() && self.stdin_open;
-        if may_ask && self.call(&Command::Interrupt) {
-            let patience = grace.min(INTERRUPT);
-            self.stop_after_turn = Some(grace);
-            self.deadline = Some(Deadline::Interrupted(Instant::now() + patience));
-            // If this server dies now, the shim ends by itself what we have begun.
-            self.limit(Some(patience));
-        } else {
-            self.end_program(grace);
-        }
-    }
-
-    fn end_program(&mut self, grace: Duration) {
-        if self.ending.is_none_or(|given| grace < given) {
-            self.ending = Some(grace);
-            self.order(&Order::Stop { grace_ms: millis(grace) });
-        }
-    }
-
-    fn deadline_passed(&mut self) {
-        match self.deadline.take() {
-            Some(Deadline::Linger(_)) => {
-                self.finish = Finish::Lingered;
-                let exit_grace = self.program.limits.exit_grace.as_secs();
-                let message = format!("the agent was still running {exit_grace} s after its result and was stopped");
-                self.decoder.notice(Level::Warning, NoticeCode::ExitGraceExpired, message);
-                self.end_program(self.program.limits.grace);
-            }
-            Some(Deadline::Interrupted(_)) => {
-                let grace = self.stop_after_turn.take().unwrap_or_default();
-                self.end_program(grace);
-            }
-            None => {}
-        }
-    }
-
-    /// Tells how it all went.
-    async fn finish_and_exit(mut self) {
-        // Nobody is heard any more. A driver that waits for an answer must get none now: it may be us who wait for it below.
-        self.link.commands.close();
-        while self.link.commands.try_recv().is_ok() {}
-        let mut end = AgentEnd { lingered: self.finish == Finish::Lingered, ..AgentEnd::default() };
-        let mut leaked_pipe = false;
-        match self.gone.take() {
-            Some(Gone::Ended(record)) => {
-                end.exit = record.exit;
-                end.stderr_tail = record.stderr_tail;
-                end.left_behind = record.left_behind;
-                end.stopped_by = record.stopped_by;
-                end.out_of_memory = record.out_of_memory;
-                leaked_pipe = record.leaked_pipe;
-            }
-            Some(Gone::NotStarted { message, shortage }) => {
-                let cause = if shortage { Cause::Storage } else { Cause::Crashed };
-                end.failure = Some(Failure::new(cause, format!("the system started no process: {message}")));
-            }
-            Some(Gone::Lost(left)) => (end.lost, end.left_behind) = (true, left),
-            None => {}
-        }
-        // Its work was done, and nobody was there to tell it so in time.
-        if self.finish != Finish::No && end.stopped_by == Some(StoppedBy::Limit) {
-            (end.stopped_by, end.lingered) = (None, true);
-        }
-        if leaked_pipe {
-            let message = "the agent has exited, but something that it started held its output open and was stopped";
-            self.decoder.notice(Level::Warning, NoticeCode::LeakedPipe, message);
-        }
-        if let Some(exit) = end.exit {
-            self.decoder.parser.handle_exit(exit, &mut self.decoder.output);
-        }
-        if end.left_behind > 0 {
-            let message = format!("{} processes of this run could not be ended", end.left_behind);
-            self.decoder.notice(Level::Error, NoticeCode::LeftBehind, message);
-        }
-        end.items = self.decoder.take_items();
-        if let Some(exit) = end.exit
-            && !self.decoder.turn_ended
-        {
-            end.failure = not_started(exit, &end.stderr_tail).or_else(|| self.decoder.parser.diagnose(exit, &end.stderr_tail));
-        }
-        // A driver that has gone does not want to know.
-        let _ = self.link.updates.send(Update::Ended(end)).await;
-    }
-
-    /// Leaves the program to its shim. What the shim was not told by now is found out again from the log.
-    async fn detach(&mut self) {
-        if let Some(orders) = &mut self.orders
-            && tokio::time::timeout(LAST_ORDER, orders.flush()).await.is_err()
-        {
-            tracing::warn!(run.id = self.program.marker.value(), "a shim does not listen; its agent was let go all the same");
-        }
-    }
-
-    /// The handle was dropped: nobody wants this agent any more.
-    async fn abandon(mut self) {
-        self.end_program(Duration::ZERO);
-        let last_order = async {
-            flush(&mut self.orders).await.ok()?;
-            while let Some(report) = next(&mut self.reports).await {
-                if matches!(report, Report::Ended(_) | Report::NotStarted { .. }) {
-                    return Some(());
-                }
-            }
-            None
-        };
-        if self.gone.is_none() && !matches!(tokio::time::timeout(LAST_ORDER, last_order).await, Ok(Some(()))) {
-            shim::end_leftovers(&self.program.folder, &self.program.marker).await;
-        }
-    }
 }
 
-/// Our own launcher said that it could not become the agent.
-fn not_started(exit: Exit, stderr_tail: &str) -> Option<Failure> {
-    let told = stderr_tail.lines().find(|line| line.starts_with(launch::COMPLAINT))?;
-    (exit == Exit::Code(launch::NOT_STARTED)).then(|| Failure::new(Cause::NotInstalled, told))
-}
-
-/// The next report; `None` if the shim has gone, however.
-async fn next(reports: &mut Option<Reports>) -> Option<Report> {
+/// The next report; `None` if the shim has gone for any reason.
+pub(super) async fn next(reports: &mut Option<Reports>) -> Option<Report> {
     match reports {
         Some(reports) => reports.next().await.unwrap_or(None),
         None => None,
     }
 }
 
-async fn flush(orders: &mut Option<Orders>) -> std::io::Result<()> {
+pub(super) async fn flush(orders: &mut Option<Orders>) -> std::io::Result<()> {
     match orders {
         Some(orders) => orders.flush().await,
         None => Ok(()),
     }
 }
 
-fn millis(duration: Duration) -> u64 {
+pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

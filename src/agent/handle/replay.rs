@@ -1,4 +1,4 @@
-//! An agent's past, read again from the files of its run.
+//! Rebuilds the state of an agent's decoder from the files of its run.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -11,10 +11,10 @@ use super::{Command, HistoryEntry, OutputCheckpoint};
 use crate::agent::{Item, Parser};
 use crate::process::shim::ProcessFolder;
 
-/// Read at once from a file: short enough to be no burden on the runtime when it comes from memory, as what was just written does.
+/// Maximum length of one read in bytes: short enough not to block the runtime, as recent output comes from the page cache.
 const READ: usize = 256 * 1024;
 
-/// Reads the outputs that a shim writes. They are opened when there is something in them.
+/// Reads the output files that a shim writes. Each is opened when it has content.
 #[derive(Debug)]
 pub(super) struct Outputs {
     folder: ProcessFolder,
@@ -23,11 +23,11 @@ pub(super) struct Outputs {
     buffer: Vec<u8>,
 }
 
-/// One of the two.
+/// One of the two outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Which {
-    Out,
-    Err,
+pub(super) enum Stream {
+    Stdout,
+    Stderr,
 }
 
 impl Outputs {
@@ -35,34 +35,35 @@ impl Outputs {
         Self { folder, out: None, err: None, buffer: Vec::new() }
     }
 
-    /// Some bytes from `from` on, none of them after `to`, which must be there.
-    pub(super) fn read(&mut self, which: Which, from: u64, to: u64) -> io::Result<&[u8]> {
-        let (file, path) = match which {
-            Which::Out => (&mut self.out, self.folder.out()),
-            Which::Err => (&mut self.err, self.folder.err()),
+    /// Some bytes starting at `from` and ending before `to`, up to which the output must exist.
+    pub(super) fn read(&mut self, stream: Stream, from: u64, to: u64) -> io::Result<&[u8]> {
+        let (file, path) = match stream {
+            Stream::Stdout => (&mut self.out, self.folder.out()),
+            Stream::Stderr => (&mut self.err, self.folder.err()),
         };
         let file = match file {
             Some(file) => file,
             None => file.insert(File::open(path)?),
         };
-        let wanted = usize::try_from(to - from).unwrap_or(READ).min(READ);
-        self.buffer.resize(wanted, 0);
+        let length = usize::try_from(to - from).unwrap_or(READ).min(READ);
+        self.buffer.resize(length, 0);
         match file.read_at(&mut self.buffer, from)? {
-            0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the agent's output is shorter than it was")),
+            0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the output file is shorter than before")),
             count => Ok(&self.buffer[..count]),
         }
     }
 
-    /// How long both are now.
+    /// The current lengths of stdout and stderr.
     pub(super) fn lengths(&self) -> (u64, u64) {
         let length = |path| std::fs::metadata(path).map_or(0, |file| file.len());
         (length(self.folder.out()), length(self.folder.err()))
     }
 }
 
-/// What the shim has written down of one of our inputs.
+/// One line of the shim's journal of our inputs.
 #[derive(Debug, Deserialize)]
 struct JournalEntry {
+    /// How much of stdout had been decoded before, in bytes.
     at: u64,
     #[serde(default)]
     call: Option<Command>,
@@ -70,26 +71,25 @@ struct JournalEntry {
     close: bool,
 }
 
-/// An agent's past, and where we now stand with it.
+/// The result of a replay.
 pub(super) struct Replayed {
     pub(super) decoder: OutputDecoder,
     pub(super) history: Vec<HistoryEntry>,
-    /// What of the agent's output and of our calls the voice has heard.
+    /// How much of the output and of the commands the decoder has processed.
     pub(super) checkpoint: OutputCheckpoint,
-    /// The agent's stdin was closed.
-    pub(super) closed: bool,
+    pub(super) stdin_closed: bool,
 }
 
-/// Tells a fresh `parser` everything that the one before it was told: the output, and the calls at their places. What comes of it up
-/// to `stored` is in the log. Bytes that the agent was sent already are not sent again; those that it was not are in the voice.
+/// Feeds a new `parser` everything that its predecessor processed: the output, and the commands at their positions in it.
 ///
-/// Reads the whole output, which may be long: not for the runtime's threads.
+/// Items up to `stored` are in the log. Bytes that were sent to the agent are not sent again; those that were not are left in the
+/// decoder. Reads the whole output, which may be long, so it must not run on the runtime's threads.
 ///
 /// # Errors
-/// If a file cannot be read, or is not what was written.
+/// If a file cannot be read, or does not have the expected content.
 pub(super) fn replay(folder: &ProcessFolder, parser: Box<dyn Parser>, stored: OutputCheckpoint) -> io::Result<Replayed> {
-    let journal = journal(folder)?;
-    let sent_up_to = journal.iter().map(|journal| journal.at).max();
+    let journal = read_journal(folder)?;
+    let sent_up_to = journal.iter().map(|entry| entry.at).max();
     let mut replay = Replay {
         outputs: Outputs::new(folder.clone()),
         decoder: OutputDecoder::new(parser),
@@ -99,22 +99,22 @@ pub(super) fn replay(folder: &ProcessFolder, parser: Box<dyn Parser>, stored: Ou
         sent_up_to,
     };
     replay.decoder.open();
-    replay.take(stored != OutputCheckpoint::default());
-    for journal in &journal {
-        replay.hear(journal.at)?;
-        if let Some(call) = &journal.call {
-            replay.call(call.clone());
+    replay.collect(stored != OutputCheckpoint::default());
+    for entry in &journal {
+        replay.decode_stdout(entry.at)?;
+        if let Some(command) = &entry.call {
+            replay.carry_out(command.clone());
         }
     }
-    replay.hear(stored.out)?;
+    replay.decode_stdout(stored.out)?;
     if stored.out_ended {
-        replay.decoder.end_of_output();
+        replay.decoder.end_of_stdout();
         replay.checkpoint.out_ended = true;
-        replay.take(true);
+        replay.collect(true);
     }
-    replay.hear_stderr()?;
+    replay.decode_stderr()?;
     let Replay { decoder, history, checkpoint, .. } = replay;
-    Ok(Replayed { decoder, history, checkpoint, closed: journal.iter().any(|journal| journal.close) })
+    Ok(Replayed { decoder, history, checkpoint, stdin_closed: journal.iter().any(|entry| entry.close) })
 }
 
 struct Replay {
@@ -123,53 +123,53 @@ struct Replay {
     history: Vec<HistoryEntry>,
     checkpoint: OutputCheckpoint,
     stored: OutputCheckpoint,
-    /// What the output up to here calls for was sent; `None` if nothing ever was.
+    /// Everything that the output before this position calls for was sent; `None` if nothing ever was.
     sent_up_to: Option<u64>,
 }
 
 impl Replay {
-    /// Hears stdout up to a checkpoint.
-    fn hear(&mut self, to: u64) -> io::Result<()> {
+    /// Decodes stdout up to `to`.
+    fn decode_stdout(&mut self, to: u64) -> io::Result<()> {
         while self.checkpoint.out < to {
-            // Never across the checkpoint where the log ends: what comes of the one side is known, of the other new.
+            // Never across the stored checkpoint: items before it are logged, items after it are new.
             let bound = if self.checkpoint.out < self.stored.out { to.min(self.stored.out) } else { to };
-            let bytes = self.outputs.read(Which::Out, self.checkpoint.out, bound)?;
+            let bytes = self.outputs.read(Stream::Stdout, self.checkpoint.out, bound)?;
             self.checkpoint.out += bytes.len() as u64;
             self.decoder.stdout(bytes);
-            self.take(self.checkpoint.out <= self.stored.out);
+            self.collect(self.checkpoint.out <= self.stored.out);
         }
         Ok(())
     }
 
-    /// Hears stderr as far as the log has it; the parser does not hear it at all.
-    fn hear_stderr(&mut self) -> io::Result<()> {
+    /// Decodes stderr as far as the log covers it. Parsers do not receive it.
+    fn decode_stderr(&mut self) -> io::Result<()> {
         while self.checkpoint.err < self.stored.err {
-            let bytes = self.outputs.read(Which::Err, self.checkpoint.err, self.stored.err)?;
+            let bytes = self.outputs.read(Stream::Stderr, self.checkpoint.err, self.stored.err)?;
             self.checkpoint.err += bytes.len() as u64;
             self.decoder.stderr(bytes);
-            self.take(true);
+            self.collect(true);
         }
         if self.stored.err_ended {
             self.decoder.end_of_stderr();
             self.checkpoint.err_ended = true;
-            self.take(true);
+            self.collect(true);
         }
         Ok(())
     }
 
-    fn call(&mut self, call: Command) {
-        self.decoder.carry_out(&call);
+    fn carry_out(&mut self, command: Command) {
+        self.decoder.carry_out(&command);
         self.checkpoint.calls += 1;
-        self.history.push(HistoryEntry::Command(call));
-        self.take(self.checkpoint.calls <= self.stored.calls);
+        self.history.push(HistoryEntry::Command(command));
+        self.collect(self.checkpoint.calls <= self.stored.calls);
     }
 
-    /// Keeps what has come of the last bytes or call. Of what is known only the ends of turns still matter: the rest is in the log.
-    fn take(&mut self, known: bool) {
+    /// Moves the decoder's items to the history. Of `logged` items only the ends of turns are needed.
+    fn collect(&mut self, logged: bool) {
         for item in self.decoder.take_items() {
             match item {
-                Item::TurnEnded(_) if known => self.history.push(HistoryEntry::Logged(item)),
-                _ if known => {}
+                Item::TurnEnded(_) if logged => self.history.push(HistoryEntry::Logged(item)),
+                _ if logged => {}
                 item => self.history.push(HistoryEntry::New(item)),
             }
         }
@@ -180,21 +180,21 @@ impl Replay {
     }
 }
 
-/// Everything that was journal to the agent. A last line that is cut off was never acted on.
-fn journal(folder: &ProcessFolder) -> io::Result<Vec<JournalEntry>> {
+/// Reads the journal. A truncated last line was never acted on and is skipped.
+fn read_journal(folder: &ProcessFolder) -> io::Result<Vec<JournalEntry>> {
     let file = match File::open(folder.calls()) {
         Ok(file) => BufReader::new(file),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let mut all = Vec::new();
+    let mut entries = Vec::new();
     let mut lines = file.split(b'\n').peekable();
     while let Some(line) = lines.next() {
         match serde_json::from_slice(&line?) {
-            Ok(journal) => all.push(journal),
+            Ok(entry) => entries.push(entry),
             Err(_) if lines.peek().is_none() => break,
             Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
         }
     }
-    Ok(all)
+    Ok(entries)
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{OpenCode, variant};
 use crate::agent::acp::tests::{act, continued};
-use crate::agent::flags::{BadArgs, Widening, judge};
+use crate::agent::flags::{BadArgs, Widening, classify};
 use crate::agent::probe::Prober;
 use crate::agent::replay::{Action, Recording, installed, recordings, replay, survives_anything, task};
 use crate::agent::{Authenticated, Inspection, Item, LineOutcome, Mode, Output, Parser, Program, Task};
@@ -172,7 +172,7 @@ fn a_prompt_of_the_go_program_cannot_become_a_flag_and_has_a_bound() {
 #[test]
 fn what_is_ours_cannot_be_given_and_what_opens_a_door_is_for_admins() {
     let judged = |mode, args: &[&str]| {
-        judge(OpenCode::new(mode).info().flags.unwrap(), &args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>())
+        classify(OpenCode::new(mode).info().flags.unwrap(), &args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>())
     };
     for (mode, args) in [
         (Mode::TwoWay, &["--cwd=/"][..]),

@@ -35,7 +35,7 @@ impl Driver {
         };
         match mode {
             MessageMode::Queue => self.queued_messages.push_back(text),
-            MessageMode::Steer if agent.speak(text.clone(), Delivery::IntoTurn).await => {}
+            MessageMode::Steer if agent.send_message(text.clone(), Delivery::IntoTurn).await => {}
             MessageMode::Steer | MessageMode::Interrupt => {
                 self.queued_messages.push_front(text);
                 // An agent that cannot be interrupted gets the message when its turn ends.
@@ -51,7 +51,7 @@ impl Driver {
         let continues = !self.finishing && turn.as_ref().map_or_else(|failure| failure.cause == Cause::Cancelled, |_| true);
         self.last_turn = Some(turn);
         if continues && let Some(text) = self.queued_messages.pop_front() {
-            if agent.speak(text.clone(), Delivery::NextTurn).await {
+            if agent.send_message(text.clone(), Delivery::NextTurn).await {
                 return self.reset_idle_timer();
             }
             self.queued_messages.push_front(text);

@@ -218,9 +218,9 @@ impl Driver {
     async fn supervise(&mut self, mut agent: AgentHandle) -> Option<AgentEnd> {
         let shutdown = self.context.shutdown.clone();
         let mut shutdown_handled = false;
-        self.limits = agent.held_to();
+        self.limits = agent.limits();
         // In-process agents have no startup timeout.
-        self.startup_deadline = self.context.config.startup_timeout.filter(|_| agent.outlives_us()).map(|limit| Instant::now() + limit);
+        self.startup_deadline = self.context.config.startup_timeout.filter(|_| agent.can_detach()).map(|limit| Instant::now() + limit);
         loop {
             self.update_shim_deadline(&agent).await;
             let (timeout, answer_timeout) = (self.clock.deadline(), self.requests.next_deadline());
@@ -237,7 +237,7 @@ impl Driver {
                 },
                 how = shutdown.requested(), if !shutdown_handled => {
                     shutdown_handled = true;
-                    if how == OnShutdown::Stop || !agent.outlives_us() {
+                    if how == OnShutdown::Stop || !agent.can_detach() {
                         self.request_stop(StopReason::Shutdown, &agent).await;
                     } else if agent.detach().await {
                         tracing::info!(run.id = %self.log.run(), "detached from the agent; it keeps running");
@@ -271,7 +271,7 @@ impl Driver {
         if let Some(at) = deadline
             && std::mem::replace(&mut self.shim_deadline, deadline) != deadline
         {
-            agent.limit(Some(at.saturating_duration_since(Instant::now()))).await;
+            agent.set_time_limit(Some(at.saturating_duration_since(Instant::now()))).await;
         }
     }
 

@@ -18,7 +18,7 @@ use crate::types::{Budget, Seq};
 impl RunManager {
     /// A manager without agents, with a new store in `dir`.
     pub(crate) fn without_agents(dir: &std::path::Path) -> Self {
-        use crate::agent::{Host, Registry, handle::Limits};
+        use crate::agent::{Host, Registry, handle::GracePeriods};
         let second = Duration::from_secs(1);
         let host = Host {
             env: BTreeMap::new(),
@@ -26,7 +26,7 @@ impl RunManager {
             agents_dir: dir.join("agents"),
             empty_dir: dir.join("empty"),
             spawner: crate::process::Spawner::new(crate::process::launch::Launcher::new(rustix::fs::Mode::empty()).unwrap()).unwrap(),
-            limits: Limits { exit_grace: second, grace: second },
+            grace: GracePeriods { exit: second, stop: second },
             max_output: 1024 * 1024,
             limits_policy: crate::process::LimitsPolicy::default(),
             tasks: TaskTracker::new(),

@@ -1,0 +1,227 @@
+//! Brings a program to its end: finish, stop, detach, abandon, and the final report.
+//!
+//! ```text
+//! finish   close stdin ─ exit grace ─────────────────────┐
+//! stop     interrupt ─ end of the turn, or INTERRUPT ────┴─ order to the shim: TERM ─ grace ─ KILL
+//! abandon  order to the shim: KILL at once
+//! ```
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::program::{Supervisor, flush, millis, next};
+use super::{AgentEnd, Command, Update};
+use crate::process::shim::{self, ExitRecord, Order, Report, StoppedBy};
+use crate::process::{Exit, launch};
+use crate::types::{Cause, Failure, Level, NoticeCode};
+
+/// How long an interrupted turn may take to end before the program is ended by signals.
+const INTERRUPT: Duration = Duration::from_secs(3);
+/// How long a shim may take to carry out its last order when the driver has gone or detaches.
+const LAST_ORDER: Duration = Duration::from_secs(10);
+
+/// How far the program has been brought to its end.
+#[derive(Default)]
+pub(super) struct Ending {
+    /// The shim was ordered to end the program, with this grace period.
+    pub(super) ordered: Option<Duration>,
+    /// The program is to be ended with this grace period as soon as its turn is over.
+    after_turn: Option<Duration>,
+    /// The reason of the stop has been journaled.
+    pub(super) stop_recorded: bool,
+    pub(super) finish: Finish,
+    deadline: Option<Deadline>,
+}
+
+impl Ending {
+    /// When [`Supervisor::handle_deadline`] is due.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline.map(|deadline| match deadline {
+            Deadline::Interrupt(at) | Deadline::ExitGrace(at) => at,
+        })
+    }
+
+    pub(super) fn cancel_deadline(&mut self) {
+        self.deadline = None;
+    }
+}
+
+/// Whether the program was told that no further message follows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Finish {
+    #[default]
+    No,
+    Requested,
+    /// It was, did not exit within the grace period, and was ended.
+    GraceExpired,
+}
+
+/// What must have happened by when.
+#[derive(Clone, Copy)]
+enum Deadline {
+    /// The turn has ended, after it was interrupted in order to stop the program.
+    Interrupt(Instant),
+    /// The program has exited, after it was told that no message follows.
+    ExitGrace(Instant),
+}
+
+/// Why there is no program any more.
+pub(super) enum Gone {
+    /// It ended, as the shim recorded.
+    Ended(Box<ExitRecord>),
+    /// The shim could not start it.
+    NotStarted { message: String, shortage: bool },
+    /// The shim was killed. This many processes of the run could not be ended.
+    Lost(usize),
+}
+
+impl Supervisor {
+    /// Closes stdin, because no further message follows. The program must exit within the grace period.
+    pub(super) fn finish(&mut self) {
+        if self.ending.finish != Finish::No {
+            return;
+        }
+        self.ending.finish = Finish::Requested;
+        self.carry_out(&Command::Finish);
+        if self.ending.deadline.is_none() && !self.exited {
+            self.start_exit_grace();
+        }
+        self.set_time_limit(Some(self.program.grace.exit));
+    }
+
+    pub(super) fn start_exit_grace(&mut self) {
+        self.ending.deadline = Some(Deadline::ExitGrace(Instant::now() + self.program.grace.exit));
+    }
+
+    /// Interrupts the turn first: an agent that ends its turn itself also ends its tools and keeps its conversation consistent.
+    pub(super) fn stop(&mut self, reason: String, grace: Duration) {
+        if !std::mem::replace(&mut self.ending.stop_recorded, true) {
+            self.carry_out(&Command::Stop { reason });
+        }
+        let may_interrupt = self.ending.ordered.is_none() && self.ending.after_turn.is_none() && !grace.is_zero() && self.stdin_open;
+        if may_interrupt && self.carry_out(&Command::Interrupt) {
+            let wait = grace.min(INTERRUPT);
+            self.ending.after_turn = Some(grace);
+            self.ending.deadline = Some(Deadline::Interrupt(Instant::now() + wait));
+            // If this server dies now, the shim completes the stop.
+            self.set_time_limit(Some(wait));
+        } else {
+            self.end_program(grace);
+        }
+    }
+
+    /// Ends the program if its turn, which was to be the last, is over.
+    pub(super) fn end_program_after_turn(&mut self) {
+        if let Some(grace) = self.ending.after_turn.filter(|_| self.decoder.turn_is_over()) {
+            self.ending.after_turn = None;
+            self.ending.cancel_deadline();
+            self.end_program(grace);
+        }
+    }
+
+    /// Orders the shim to end the program. A further order counts only if its grace period is shorter.
+    pub(super) fn end_program(&mut self, grace: Duration) {
+        if self.ending.ordered.is_none_or(|ordered| grace < ordered) {
+            self.ending.ordered = Some(grace);
+            self.order(&Order::Stop { grace_ms: millis(grace) });
+        }
+    }
+
+    pub(super) fn handle_deadline(&mut self) {
+        match self.ending.deadline.take() {
+            Some(Deadline::ExitGrace(_)) => {
+                self.ending.finish = Finish::GraceExpired;
+                let exit_grace = self.program.grace.exit.as_secs();
+                let message = format!("the agent was still running {exit_grace} s after its result and was stopped");
+                self.decoder.notice(Level::Warning, NoticeCode::ExitGraceExpired, message);
+                self.end_program(self.program.grace.stop);
+            }
+            Some(Deadline::Interrupt(_)) => {
+                let grace = self.ending.after_turn.take().unwrap_or_default();
+                self.end_program(grace);
+            }
+            None => {}
+        }
+    }
+
+    /// Sends the last update.
+    pub(super) async fn report_end(mut self) {
+        // Commands are rejected from here on. A driver that waits for a reply must get none now, since the send below may wait for it.
+        self.link.commands.close();
+        while self.link.commands.try_recv().is_ok() {}
+        let mut end = AgentEnd { exit_grace_expired: self.ending.finish == Finish::GraceExpired, ..AgentEnd::default() };
+        let mut leaked_pipe = false;
+        match self.gone.take() {
+            Some(Gone::Ended(record)) => {
+                end.exit = record.exit;
+                end.stderr_tail = record.stderr_tail;
+                end.left_behind = record.left_behind;
+                end.stopped_by = record.stopped_by;
+                end.out_of_memory = record.out_of_memory;
+                leaked_pipe = record.leaked_pipe;
+            }
+            Some(Gone::NotStarted { message, shortage }) => {
+                let cause = if shortage { Cause::Storage } else { Cause::Crashed };
+                end.failure = Some(Failure::new(cause, format!("the process could not be started: {message}")));
+            }
+            Some(Gone::Lost(left)) => (end.lost, end.left_behind) = (true, left),
+            None => {}
+        }
+        // The shim's limit ran out in place of the exit grace period, because no server was connected.
+        if self.ending.finish != Finish::No && end.stopped_by == Some(StoppedBy::Limit) {
+            (end.stopped_by, end.exit_grace_expired) = (None, true);
+        }
+        if leaked_pipe {
+            let message = "the agent has exited, but a process that it started kept its output open and was stopped";
+            self.decoder.notice(Level::Warning, NoticeCode::LeakedPipe, message);
+        }
+        if let Some(exit) = end.exit {
+            self.decoder.parser.handle_exit(exit, &mut self.decoder.output);
+        }
+        if end.left_behind > 0 {
+            let message = format!("{} processes of this run could not be ended", end.left_behind);
+            self.decoder.notice(Level::Error, NoticeCode::LeftBehind, message);
+        }
+        end.items = self.decoder.take_items();
+        if let Some(exit) = end.exit
+            && !self.decoder.turn_ended
+        {
+            end.failure = launch_failure(exit, &end.stderr_tail).or_else(|| self.decoder.parser.diagnose(exit, &end.stderr_tail));
+        }
+        // Fails only if the driver has gone.
+        let _ = self.link.updates.send(Update::Ended(end)).await;
+    }
+
+    /// Leaves the program to its shim, once all queued orders have reached it.
+    pub(super) async fn detach(&mut self) {
+        if let Some(orders) = &mut self.orders
+            && tokio::time::timeout(LAST_ORDER, orders.flush()).await.is_err()
+        {
+            tracing::warn!(run.id = self.program.marker.value(), "shim did not take the last orders; detached anyway");
+        }
+    }
+
+    /// Kills the program, because the handle was dropped.
+    pub(super) async fn abandon(mut self) {
+        self.end_program(Duration::ZERO);
+        let last_order = async {
+            flush(&mut self.orders).await.ok()?;
+            while let Some(report) = next(&mut self.reports).await {
+                if matches!(report, Report::Ended(_) | Report::NotStarted { .. }) {
+                    return Some(());
+                }
+            }
+            None
+        };
+        if self.gone.is_none() && !matches!(tokio::time::timeout(LAST_ORDER, last_order).await, Ok(Some(()))) {
+            shim::end_leftovers(&self.program.folder, &self.program.marker).await;
+        }
+    }
+}
+
+/// The failure of our own launcher, which could not execute the program.
+fn launch_failure(exit: Exit, stderr_tail: &str) -> Option<Failure> {
+    let complaint = stderr_tail.lines().find(|line| line.starts_with(launch::COMPLAINT))?;
+    (exit == Exit::Code(launch::NOT_STARTED)).then(|| Failure::new(Cause::NotInstalled, complaint))
+}
