@@ -2,14 +2,14 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use openrunner::agent::configured::{Configured, Definition, Fields, Speaks};
+use openrunner::agent::configured::{Configured, Definition, Fields, WireFormat};
 use openrunner_fuzz::drive;
 use serde_json::json;
 
-fn agent(speaks: Speaks) -> Configured {
+fn agent(wire_format: WireFormat) -> Configured {
     Configured::new(Definition {
         name: "mine".to_owned(),
-        speaks,
+        wire_format,
         program: "mine".to_owned(),
         args: vec![],
         model_args: vec![],
@@ -34,7 +34,7 @@ fn fields() -> Fields {
 }
 
 fuzz_target!(|data: &[u8]| {
-    let (acp, text, jsonl) = (agent(Speaks::Acp), agent(Speaks::Text), agent(Speaks::Jsonl(Box::new(fields()))));
+    let (acp, text, jsonl) = (agent(WireFormat::Acp), agent(WireFormat::Text), agent(WireFormat::Jsonl(Box::new(fields()))));
     drive(data, |choice| match choice % 3 {
         0 => (&acp, ""),
         1 => (&text, ""),

@@ -1,23 +1,23 @@
-//! What all fuzz targets of parsers share: bytes of an agent, cut into lines and fed to its parser as the driver would.
+//! What the fuzz targets of parsers share: the output of an agent, split into lines and passed to its parser as the driver does.
 //!
-//! The first byte of an input chooses among the protocols of one agent. Lines that begin with one of [`ACTS`] are no output of the
-//! agent: they stand for what a person does in between. Everything that a parser owes is checked: what each [`Fate`] promises, that
-//! nothing but whole lines goes to the agent, that events are lines of JSON, and that the same lines give the same output again.
+//! The first byte of the input selects one of the agent's protocols. Lines that start with one of [`ACTIONS`] are not output of the agent but
+//! actions of a user. All obligations of a parser are checked: what each [`LineOutcome`] promises, that only complete lines are sent to the
+//! agent, that events serialize to one line of JSON, and that the same input gives the same output again.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use openrunner::agent::{Fate, Installed, Item, Output, Parser, Program, Task};
+use openrunner::agent::{Installed, Item, LineOutcome, Output, Parser, Program, Task};
 use openrunner::process::{Exit, LineSplitter};
 use openrunner::types::{Answer, Decision, PermissionMode, RunSpec, StreamEvent};
 
-/// First bytes of lines that are acts: answer yes, answer no, answer a question, say, steer, interrupt.
-const ACTS: [u8; 6] = [1, 2, 3, 4, 5, 6];
+/// First bytes of user actions: allow, deny, answer a question, send a message, steer, interrupt.
+const ACTIONS: [u8; 6] = [1, 2, 3, 4, 5, 6];
 
-/// Longest line: enough to see cuts, and short enough to try many.
+/// Maximum line length in bytes: small enough for fast fuzzing, large enough to exercise truncation.
 const LINE_CAP: usize = 64 * 1024;
 
-/// A task as a client would give it.
+/// A task as a client would create it.
 pub fn task() -> Task {
     let spec = RunSpec {
         agent_type: "fuzzed".to_owned(),
@@ -37,87 +37,87 @@ pub fn task() -> Task {
     Task { spec, resume: None, mcp_servers: Vec::new() }
 }
 
-/// A program as it would be found.
+/// An installed program as the server would find it.
 pub fn installed(variant: &'static str) -> Installed {
-    Installed { path: "/opt/agent".into(), version: Some("1.0.0".to_owned()), variant, home: "/home/somebody".into() }
+    Installed { path: "/opt/agent".into(), version: Some("1.0.0".to_owned()), variant: variant.into(), home: "/home/user".into() }
 }
 
-/// Feeds the bytes, but the first, to a parser of the program that the first one chooses.
-pub fn drive<'a>(data: &[u8], choose: impl Fn(u8) -> (&'a dyn Program, &'static str)) {
-    let Some((choice, output)) = data.split_first() else { return };
-    let (program, variant) = choose(*choice);
-    let fresh = || program.parser(&task(), &installed(variant));
-    assert!(told(fresh(), output) == told(fresh(), output), "the same lines gave another output");
+/// Passes all bytes except the first to the parser that the first byte selects, twice, and compares the output.
+pub fn drive<'a>(data: &[u8], select: impl Fn(u8) -> (&'a dyn Program, &'static str)) {
+    let Some((selector, output)) = data.split_first() else { return };
+    let (program, variant) = select(*selector);
+    let new_parser = || program.parser(&task(), &installed(variant));
+    assert!(parse(new_parser(), output) == parse(new_parser(), output), "the same lines gave different output");
 }
 
-/// Everything that a parser makes of these bytes, as text.
-fn told(mut parser: Box<dyn Parser>, bytes: &[u8]) -> String {
+/// Runs a parser on these bytes and returns all of its output as text.
+fn parse(mut parser: Box<dyn Parser>, bytes: &[u8]) -> String {
     let (mut all, mut requests) = (String::new(), Vec::new());
-    let mut take = |out: Output, requests: &mut Vec<String>| {
+    let mut collect = |out: Output, requests: &mut Vec<String>| {
         for item in &out.items {
             if let Item::Event(event) = item {
-                check(event);
+                check_event(event);
                 if let StreamEvent::PermissionRequest { id, .. } | StreamEvent::Question { id, .. } = event {
                     requests.push(id.clone());
                 }
             }
         }
-        assert!(out.send.is_empty() || out.send.ends_with(b"\n"), "half a line is sent: {out:?}");
+        assert!(out.send.is_empty() || out.send.ends_with(b"\n"), "an incomplete line is sent: {out:?}");
         all.push_str(&format!("{out:?}\n"));
     };
     let mut out = Output::default();
     parser.open(&mut out);
-    take(std::mem::take(&mut out), &mut requests);
+    collect(std::mem::take(&mut out), &mut requests);
     let mut splitter = LineSplitter::with_cap(LINE_CAP);
     let mut lines = Vec::new();
     splitter.push(bytes, |line| lines.push((line.bytes.to_vec(), line.text().0.into_owned())));
     splitter.finish(|line| lines.push((line.bytes.to_vec(), line.text().0.into_owned())));
     for (bytes, text) in lines {
         match bytes.split_first() {
-            Some((act, rest)) if ACTS.contains(act) => perform(*act, rest, &requests, parser.as_mut(), &mut out),
+            Some((action, rest)) if ACTIONS.contains(action) => perform(*action, rest, &requests, parser.as_mut(), &mut out),
             _ => {
-                let fate = parser.line(&text, &mut out);
-                keeps(fate, &text, &out);
+                let outcome = parser.handle_line(&text, &mut out);
+                check_outcome(outcome, &text, &out);
             }
         }
-        take(std::mem::take(&mut out), &mut requests);
+        collect(std::mem::take(&mut out), &mut requests);
     }
-    parser.end_of_output(&mut out);
-    parser.exited(Exit::Code(0), &mut out);
-    take(out, &mut requests);
+    parser.handle_end_of_output(&mut out);
+    parser.handle_exit(Exit::Code(0), &mut out);
+    collect(out, &mut requests);
     let _ = parser.diagnose(Exit::Code(1), &String::from_utf8_lossy(bytes));
     all
 }
 
-fn perform(act: u8, rest: &[u8], requests: &[String], parser: &mut dyn Parser, out: &mut Output) {
+fn perform(action: u8, rest: &[u8], requests: &[String], parser: &mut dyn Parser, out: &mut Output) {
     let text = String::from_utf8_lossy(rest);
-    // By number where there is one, else an id that nobody has told.
-    let request = rest.first().and_then(|number| requests.get(usize::from(*number))).map_or(text.as_ref(), String::as_str);
-    let decided = |decision| Answer::Permission { decision, message: Some(text.as_ref().to_owned()) };
-    match act {
-        1 => parser.answer(request, &decided(Decision::AllowAlways), out),
-        2 => parser.answer(request, &decided(Decision::Deny), out),
+    // The request with this index, or an unknown id.
+    let request = rest.first().and_then(|index| requests.get(usize::from(*index))).map_or(text.as_ref(), String::as_str);
+    let permission = |decision| Answer::Permission { decision, message: Some(text.as_ref().to_owned()) };
+    match action {
+        1 => parser.answer(request, &permission(Decision::AllowAlways), out),
+        2 => parser.answer(request, &permission(Decision::Deny), out),
         3 => parser.answer(request, &Answer::Question { answers: vec![vec![text.as_ref().to_owned()]] }, out),
-        4 => drop(parser.say(&text, out)),
+        4 => drop(parser.begin_turn(&text, out)),
         5 => drop(parser.steer(&text, out)),
         _ => drop(parser.interrupt(out)),
     }
 }
 
-fn keeps(fate: Fate, line: &str, out: &Output) {
-    match fate {
-        Fate::Told => assert!(!out.is_empty(), "told nothing: {line}"),
-        Fate::Kept | Fate::Noise => assert!(out.is_empty(), "{fate:?}, but gave {out:?}: {line}"),
-        Fate::Raw => {
-            let is_it = |item: &&Item| matches!(item, Item::Event(StreamEvent::Raw { line: kept }) if kept == line);
-            assert_eq!(out.items.iter().filter(is_it).count(), 1, "not exactly one raw event: {line}");
+fn check_outcome(outcome: LineOutcome, line: &str, out: &Output) {
+    match outcome {
+        LineOutcome::Emitted => assert!(!out.is_empty(), "no output: {line}"),
+        LineOutcome::Buffered | LineOutcome::Ignored => assert!(out.is_empty(), "{outcome:?} with output {out:?}: {line}"),
+        LineOutcome::Raw => {
+            let is_raw_line = |item: &&Item| matches!(item, Item::Event(StreamEvent::Raw { line: raw }) if raw == line);
+            assert_eq!(out.items.iter().filter(is_raw_line).count(), 1, "expected one raw event: {line}");
         }
     }
 }
 
-fn check(event: &StreamEvent) {
-    let json = serde_json::to_string(event).expect("an event can be written");
+fn check_event(event: &StreamEvent) {
+    let json = serde_json::to_string(event).expect("events can be serialized");
     assert!(!json.bytes().any(|byte| byte < 0x20), "an event is one line: {json}");
-    let read: StreamEvent = serde_json::from_str(&json).expect("what is written can be read");
+    let read: StreamEvent = serde_json::from_str(&json).expect("serialized events can be deserialized");
     assert_eq!(read.name(), event.name());
 }
