@@ -46,9 +46,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Tells what the server counts of itself, for Prometheus.
-         * @description A request from the machine itself that came through no proxy needs no token; any other is an admin's, or comes with a key that has the
-         *     scope `metrics`.
+         * Returns the server's metrics for Prometheus.
+         * @description The format is the Prometheus text format 0.0.4, or OpenMetrics if the `Accept` header prefers it. Requests from the server's own machine
+         *     need no token, unless they come through a proxy. All others need an admin's token or an API key with the scope `metrics`.
          */
         get: operations["metrics"];
         put?: never;
@@ -763,14 +763,35 @@ export interface components {
             next_cursor: string | null;
         };
         /**
-         * @description Something that somebody did, or tried to do.
-         * @enum {string}
+         * @description An error reported by the agent that does not end the run.
+         * @example {
+         *       "seq": 20,
+         *       "ts": "2026-11-22T13:05:11.000Z",
+         *       "type": "agent_error",
+         *       "code": "stream_disconnected",
+         *       "message": "Reconnecting... 1/5",
+         *       "retryable": true
+         *     }
          */
-        Action: "login" | "logout" | "password" | "user.create" | "user.change" | "user.delete" | "key.create" | "key.delete" | "ticket" | "run.create" | "run.cancel" | "run.delete" | "run.message" | "run.answer";
+        AgentErrorEvent: {
+            seq: components["schemas"]["Seq"];
+            ts: components["schemas"]["Timestamp"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "agent_error";
+            /** @description A short word for programs. */
+            code: string;
+            /** @description The agent's words. */
+            message: string;
+            /** @description Whether the agent tries again by itself. */
+            retryable: boolean;
+        };
         /** @description What is known of one agent, for people and dashboards. */
         AgentReport: {
-            /** @description The `agent_type`. */
-            name: string;
+            /** @description The agent's registered name. */
+            agent_type: string;
             /** @description Whether a run of it can be started. */
             available: boolean;
             /** @description The version that the program names. */
@@ -788,8 +809,8 @@ export interface components {
         };
         /** @description What a client can do with one agent, for people and programs that choose one. */
         AgentSummary: {
-            /** @description The `agent_type`. */
-            name: string;
+            /** @description The agent's registered name. */
+            agent_type: string;
             /** @description How it is driven: `stream-json`, `app-server`, `acp`, `text`, `jsonl`, `demo` or `in-process`. */
             protocol: string;
             /** @description What a client can do with it beside giving it a prompt. */
@@ -799,8 +820,10 @@ export interface components {
         };
         /** @description What is known of each agent program. */
         AgentsHealthResponse: {
-            /** @description By name. */
-            agents: components["schemas"]["AgentReport"][];
+            /** @description The agents, by name. */
+            items: components["schemas"]["AgentReport"][];
+            /** @description Always null: the list is complete. */
+            next_cursor: string | null;
         };
         /** @description Every agent of this server. */
         AgentsResponse: {
@@ -852,26 +875,6 @@ export interface components {
             /** @description The `cursor` by which the next page is asked for; null after the last. */
             next_cursor: string | null;
         };
-        /** @description What is asked. */
-        Asks: {
-            /** @description The tool call that waits. */
-            tool_call_id?: string;
-            /** @description The agent's name of the tool. */
-            tool: string;
-            /** @description What sort of tool it is. */
-            kind: components["schemas"]["ToolKind"];
-            /** @description Exactly what will run if it is allowed. */
-            input: unknown;
-            /** @description The answers that the agent takes. */
-            options: components["schemas"]["Decision"][];
-            /** @enum {string} */
-            type: "permission";
-        } | {
-            /** @description What is asked. */
-            questions: components["schemas"]["Question"][];
-            /** @enum {string} */
-            type: "question";
-        };
         /** @description What the agent has come to. */
         AssistantMessage: {
             /** @description Always `assistant`. */
@@ -881,6 +884,11 @@ export interface components {
             /** @description Always null. */
             refusal: string | null;
         };
+        /**
+         * @description Something that somebody did, or tried to do.
+         * @enum {string}
+         */
+        AuditAction: "login" | "logout" | "password" | "user.create" | "user.change" | "user.delete" | "key.create" | "key.delete" | "ticket" | "run.create" | "run.cancel" | "run.delete" | "run.message" | "run.answer";
         /** @description One thing that was done, or refused. */
         AuditEntry: {
             /**
@@ -888,13 +896,13 @@ export interface components {
              * @description Its number in the log.
              */
             id: number;
-            /** @description When it was over. */
-            at: components["schemas"]["Timestamp"];
+            /** @description When the action finished. */
+            created_at: components["schemas"]["Timestamp"];
             /** @description What was done. */
-            action: components["schemas"]["Action"];
+            action: components["schemas"]["AuditAction"];
             /** @description `ok`, or the code of the refusal. */
             outcome: string;
-            user: components["schemas"]["UserName"] | null;
+            username: components["schemas"]["UserName"] | null;
             /** @description The address that the request came from; null for the command line. */
             address: string | null;
             /** @description The API key that it was done with. */
@@ -902,9 +910,9 @@ export interface components {
             /** @description The run that it was done to. */
             run_id?: components["schemas"]["RunId"];
             /** @description The user whom it was done to. */
-            target_user?: components["schemas"]["UserName"];
+            target_username?: components["schemas"]["UserName"];
             /** @description The API key that it was done to. */
-            target_key?: components["schemas"]["KeyId"];
+            target_key_id?: components["schemas"]["KeyId"];
             /** @description What exactly: a user's new role, a key's scopes. */
             detail?: string;
         };
@@ -921,13 +929,13 @@ export interface components {
          */
         Authenticated: "yes" | "no" | "unknown";
         /** @description A bound as somebody has set it: so much, or none. */
-        Bound_Money: number | components["schemas"]["Unlimited"];
+        CostLimit: number | components["schemas"]["Unlimited"];
         /** @description A bound as somebody has set it: so much, or none. */
-        Bound_Tokens: number | components["schemas"]["Unlimited"];
+        TokenLimit: number | components["schemas"]["Unlimited"];
         /** @description How a user stands today. */
         Budget: {
-            /** @description The user. */
-            user: components["schemas"]["UserName"];
+            /** @description The user whose budget this is. */
+            owner: components["schemas"]["UserName"];
             /** @description Today, in UTC. */
             day: components["schemas"]["Day"];
             /** @description When the day is over and everything may be used anew. */
@@ -936,28 +944,28 @@ export interface components {
              * @description In tokens: what the model read anew, with what it wrote into the provider's cache, and what it wrote. What it read from the cache does
              *     not count.
              */
-            tokens: components["schemas"]["Portion_Tokens"];
+            tokens: components["schemas"]["TokenBudget"];
             /** @description In US dollars, as far as agents tell what they cost. */
-            cost_usd: components["schemas"]["Portion_Money"];
+            cost_usd: components["schemas"]["CostBudget"];
             /** @description Whether no run can begin before the day is over. */
             is_used_up: boolean;
         };
         /** @description What the user may use in a day (UTC). What is absent stays as it is; null is as the server's settings have it. */
         BudgetRequest: {
-            tokens_per_day?: components["schemas"]["Bound_Tokens"] | null;
-            cost_per_day_usd?: components["schemas"]["Bound_Money"] | null;
+            tokens_per_day?: components["schemas"]["TokenLimit"] | null;
+            cost_per_day_usd?: components["schemas"]["CostLimit"] | null;
         };
-        /** @description What a client can do with an agent beside giving it a prompt. */
+        /** @description What a client can do with an agent besides giving it a prompt. */
         Capabilities: {
             /** @description Continue a conversation in a later run. */
             resume: boolean;
-            /** @description Send it a further message in the same run, once its turn is over. */
+            /** @description Send a further message in the same run, once its turn has ended. */
             messages: boolean;
-            /** @description Add to a turn while it goes on, without interrupting it. */
+            /** @description Add a message to a running turn without interrupting it. */
             steer: boolean;
             /** @description Stop a turn without ending the process. */
             interrupt: boolean;
-            /** @description Be asked before it uses a tool. */
+            /** @description Be asked for permission before it uses a tool. */
             permissions: boolean;
             /** @description Be asked a question. */
             questions: boolean;
@@ -970,7 +978,7 @@ export interface components {
          * @description Why a run ended as it did. A closed list: clients switch on it.
          * @enum {string}
          */
-        Cause: "ok" | "agent_error" | "not_logged_in" | "rate_limited" | "model_not_found" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "timeout" | "idle_timeout" | "cancelled" | "shutdown" | "node_lost" | "storage" | "protocol" | "budget_exceeded";
+        Cause: "ok" | "agent_error" | "not_logged_in" | "rate_limited" | "model_not_found" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "timeout" | "startup_timeout" | "idle_timeout" | "cancelled" | "shutdown" | "node_lost" | "storage" | "protocol" | "budget_exceeded";
         /** @description What is to become of a user. What is absent stays as it is. */
         ChangeUserRequest: {
             /** @description A new password, which is not the name. It ends all tokens of the user. */
@@ -1263,7 +1271,7 @@ export interface components {
             /** @description The receiver's host and port. The whole address is shown to nobody, since it may hold a secret. */
             host: string;
             /** @description Where it stands. */
-            state: components["schemas"]["DeliveryState"];
+            status: components["schemas"]["DeliveryStatus"];
             /**
              * Format: u-int32
              * @description How often it was tried.
@@ -1271,9 +1279,9 @@ export interface components {
             attempts: number;
             /**
              * Format: u-int16
-             * @description The status of the last answer.
+             * @description HTTP status of the last response.
              */
-            status?: number;
+            http_status?: number;
             /** @description What went wrong at the last attempt. */
             error?: string;
             /** @description When it was last tried. */
@@ -1292,7 +1300,7 @@ export interface components {
          * @description Where the sending of one event stands.
          * @enum {string}
          */
-        DeliveryState: "pending" | "delivered" | "failed";
+        DeliveryStatus: "pending" | "delivered" | "failed";
         /** @description A piece of text as it is being written, and whose it is. Made from plain text by `.into()`. */
         Delta: {
             /** @description The piece. */
@@ -1336,34 +1344,8 @@ export interface components {
              */
             type: "done";
         };
-        /**
-         * @description An error that is not the end of the run.
-         * @example {
-         *       "seq": 20,
-         *       "ts": "2026-11-22T13:05:11.000Z",
-         *       "type": "error",
-         *       "code": "stream_disconnected",
-         *       "message": "Reconnecting... 1/5",
-         *       "retryable": true
-         *     }
-         */
-        ErrorEvent: {
-            seq: components["schemas"]["Seq"];
-            ts: components["schemas"]["Timestamp"];
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "error";
-            /** @description A short word for programs. */
-            code: string;
-            /** @description The agent's words. */
-            message: string;
-            /** @description Whether the agent tries again by itself. */
-            retryable: boolean;
-        };
         /** @description One event of a run's log. Types and fields may be added; skip those that you do not know. */
-        Event: components["schemas"]["RunQueuedEvent"] | components["schemas"]["RunStartedEvent"] | components["schemas"]["TokenEvent"] | components["schemas"]["ThinkingEvent"] | components["schemas"]["MessageEvent"] | components["schemas"]["UserMessageEvent"] | components["schemas"]["ToolCallEvent"] | components["schemas"]["ToolOutputEvent"] | components["schemas"]["ToolResultEvent"] | components["schemas"]["FileChangeEvent"] | components["schemas"]["PlanEvent"] | components["schemas"]["PermissionRequestEvent"] | components["schemas"]["PermissionResolvedEvent"] | components["schemas"]["QuestionEvent"] | components["schemas"]["QuestionResolvedEvent"] | components["schemas"]["UsageEvent"] | components["schemas"]["NoticeEvent"] | components["schemas"]["LogEvent"] | components["schemas"]["RawEvent"] | components["schemas"]["ErrorEvent"] | components["schemas"]["DoneEvent"];
+        Event: components["schemas"]["RunQueuedEvent"] | components["schemas"]["RunStartedEvent"] | components["schemas"]["TokenEvent"] | components["schemas"]["ThinkingEvent"] | components["schemas"]["MessageEvent"] | components["schemas"]["UserMessageEvent"] | components["schemas"]["ToolCallEvent"] | components["schemas"]["ToolOutputEvent"] | components["schemas"]["ToolResultEvent"] | components["schemas"]["FileChangeEvent"] | components["schemas"]["PlanEvent"] | components["schemas"]["PermissionRequestEvent"] | components["schemas"]["PermissionResolvedEvent"] | components["schemas"]["QuestionEvent"] | components["schemas"]["QuestionResolvedEvent"] | components["schemas"]["UsageEvent"] | components["schemas"]["NoticeEvent"] | components["schemas"]["LogEvent"] | components["schemas"]["RawEvent"] | components["schemas"]["AgentErrorEvent"] | components["schemas"]["DoneEvent"];
         /** @description One frame of the stream, as a parser of server-sent events gives it. */
         EventFrame: {
             /** @description The event's `seq`; absent of a `GapNotice`, which is no event of the log. */
@@ -1373,30 +1355,30 @@ export interface components {
             /** @description One line of JSON. */
             data: string;
         };
-        /** @description One event of the feed, with the place after it. */
-        FeedEvent: components["schemas"]["FeedNews"] & {
-            /** @description The place after this event: with it as `Last-Event-ID` or `after` the feed goes on there. */
-            cursor: string;
-        };
-        /** @description What the feed tells. */
-        FeedNews: {
-            /** @description Whether nothing was missed since the place that was given. If false, list the runs now. */
+        /** @description An event of the feed. */
+        FeedChange: {
+            /** @description Whether the feed resumed without loss after the given cursor. If false, list the runs now. */
             resumed: boolean;
             /** @enum {string} */
             type: "ready";
         } | {
-            /** @description The run as it stands when this is told. */
+            /** @description The run's current state. */
             run: components["schemas"]["Run"];
             /** @enum {string} */
             type: "run";
         } | {
-            /** @description Which one. */
+            /** @description Its id. */
             run_id: components["schemas"]["RunId"];
             /** @enum {string} */
             type: "run_deleted";
         } | {
             /** @enum {string} */
             type: "reset";
+        };
+        /** @description One event of the feed with the position after it. */
+        FeedEvent: components["schemas"]["FeedChange"] & {
+            /** @description Position after this event. Pass it as `Last-Event-ID` or `after` to resume the feed there. */
+            cursor: string;
         };
         /**
          * @description The agent changed a file.
@@ -1636,7 +1618,7 @@ export interface components {
          * @description Which notice it is.
          * @enum {string}
          */
-        NoticeCode: "retrying" | "rate_limited" | "truncated" | "invalid_utf8" | "leaked_pipe" | "lingered" | "left_behind" | "resumed" | "undelivered" | "weak_guarantee" | "gap" | "agent_warning" | "other";
+        NoticeCode: "retrying" | "rate_limited" | "truncated" | "invalid_utf8" | "leaked_pipe" | "exit_grace_expired" | "left_behind" | "resumed" | "undelivered" | "weak_guarantee" | "gap" | "agent_warning" | "other";
         /**
          * @description Something a reader may want to know, which is not the end.
          * @example {
@@ -1697,7 +1679,7 @@ export interface components {
             } & Record<string, never>;
         };
         /** @description An open request, as clients see it. */
-        OpenRequest: components["schemas"]["Asks"] & {
+        OpenRequest: components["schemas"]["RequestKind"] & {
             /** @description Its id, for the answer. */
             id: string;
             /** @description When it was asked. */
@@ -1715,9 +1697,9 @@ export interface components {
         /** @description How much a user may use in a day (UTC). Where nothing is set, the server's settings count. */
         OwnBudget: {
             /** @description In tokens. */
-            tokens_per_day?: components["schemas"]["Bound_Tokens"];
+            tokens_per_day?: components["schemas"]["TokenLimit"];
             /** @description In US dollars, as far as agents tell what they cost. */
-            cost_per_day_usd?: components["schemas"]["Bound_Money"];
+            cost_per_day_usd?: components["schemas"]["CostLimit"];
         };
         /** @description A new password for oneself. */
         PasswordRequest: {
@@ -1846,7 +1828,7 @@ export interface components {
          */
         PlanStatus: "pending" | "in_progress" | "completed";
         /** @description How much of something was used, of how much. */
-        Portion_Money: {
+        CostBudget: {
             /**
              * Format: double
              * @description An amount of US dollars, never negative, in whole millionths: so sums are exact, in whatever order they are made. On the wire a number
@@ -1863,7 +1845,7 @@ export interface components {
             is_own: boolean;
         };
         /** @description How much of something was used, of how much. */
-        Portion_Tokens: {
+        TokenBudget: {
             /**
              * Format: u-int64
              * @description Tokens, as budgets count them.
@@ -1894,7 +1876,7 @@ export interface components {
              * @description Which refusal it is, for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "body_missing" | "body_unreadable" | "bad_argument" | "unknown_model" | "unsupported_parameter" | "token_missing" | "token_invalid" | "token_expired" | "wrong_credentials" | "default_password" | "origin_not_allowed" | "cross_site" | "admin_only" | "scope_missing" | "own_password_needed" | "wrong_password" | "env_not_allowed" | "working_dir_not_allowed" | "not_found" | "model_not_found" | "method_not_allowed" | "body_timeout" | "run_active" | "run_ended" | "already_answered" | "session_busy" | "cancelled" | "user_exists" | "last_admin" | "body_too_large" | "not_json" | "host_not_served" | "invalid_field" | "unknown_agent" | "bad_working_dir" | "session_mismatch" | "cannot_resume" | "cannot_ask" | "messages_not_supported" | "idempotency_key_reused" | "queue_full" | "budget_exceeded" | "too_many_messages" | "too_many_logins" | "too_many_requests" | "too_many_streams" | "rate_limited" | "internal" | "agent_error" | "not_logged_in" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "protocol" | "node_lost" | "shutting_down" | "overloaded" | "timeout" | "idle_timeout" | "storage";
+            code: "malformed_json" | "body_missing" | "body_unreadable" | "bad_argument" | "unknown_model" | "unsupported_parameter" | "token_missing" | "token_invalid" | "token_expired" | "wrong_credentials" | "default_password" | "origin_not_allowed" | "cross_site" | "admin_only" | "scope_missing" | "own_password_needed" | "wrong_password" | "env_not_allowed" | "working_dir_not_allowed" | "not_found" | "model_not_found" | "method_not_allowed" | "body_timeout" | "run_active" | "run_ended" | "already_answered" | "session_busy" | "cancelled" | "user_exists" | "last_admin" | "body_too_large" | "not_json" | "host_not_served" | "invalid_field" | "unknown_agent" | "bad_working_dir" | "session_mismatch" | "cannot_resume" | "cannot_ask" | "messages_not_supported" | "idempotency_key_reused" | "queue_full" | "budget_exceeded" | "too_many_messages" | "too_many_logins" | "too_many_requests" | "too_many_streams" | "rate_limited" | "internal" | "agent_error" | "not_logged_in" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "protocol" | "node_lost" | "shutting_down" | "overloaded" | "timeout" | "startup_timeout" | "idle_timeout" | "storage";
             /** @description The one field that is at fault. */
             field?: string;
         };
@@ -1997,6 +1979,26 @@ export interface components {
             /** @description The line without its newline; bytes that are not UTF-8 are replaced. */
             line: string;
         };
+        /** @description What is asked. */
+        RequestKind: {
+            /** @description The tool call that waits. */
+            tool_call_id?: string;
+            /** @description The agent's name of the tool. */
+            tool: string;
+            /** @description What sort of tool it is. */
+            kind: components["schemas"]["ToolKind"];
+            /** @description Exactly what will run if it is allowed. */
+            input: unknown;
+            /** @description The answers that the agent takes. */
+            options: components["schemas"]["Decision"][];
+            /** @enum {string} */
+            type: "permission";
+        } | {
+            /** @description What is asked. */
+            questions: components["schemas"]["Question"][];
+            /** @enum {string} */
+            type: "question";
+        };
         /**
          * @description Who speaks.
          * @enum {string}
@@ -2083,6 +2085,34 @@ export interface components {
              * @description Number of its last event.
              */
             last_seq: number;
+        };
+        /** @description Ended runs by how they ended. */
+        RunCounts: {
+            /**
+             * Format: u-int64
+             * @description Ended well.
+             */
+            completed: number;
+            /**
+             * Format: u-int64
+             * @description Ended badly.
+             */
+            failed: number;
+            /**
+             * Format: u-int64
+             * @description Were cancelled.
+             */
+            cancelled: number;
+            /**
+             * Format: u-int64
+             * @description Ran out of time.
+             */
+            timed_out: number;
+            /**
+             * Format: u-int64
+             * @description Their server went away.
+             */
+            interrupted: number;
         };
         /** @description How a run ended. */
         RunDone: {
@@ -2263,8 +2293,8 @@ export interface components {
         };
         /** @description What is known of the agent once it is up. */
         RunStarted: {
-            /** @description The agent's registered name. */
-            agent: string;
+            /** @description The registered name of the agent. */
+            agent_type: string;
             /** @description The version that the program names. */
             agent_version?: string;
             /** @description The model it works with. */
@@ -2284,7 +2314,7 @@ export interface components {
          *       "seq": 2,
          *       "ts": "2026-11-22T13:05:00.412Z",
          *       "type": "run_started",
-         *       "agent": "claude_code",
+         *       "agent_type": "claude_code",
          *       "agent_version": "2.1.330",
          *       "model": "sonnet",
          *       "session_id": "ses_0198a8f0c0de7000800000000000000a",
@@ -2367,7 +2397,9 @@ export interface components {
         /** @description The settings in force. */
         Settings: {
             /** @description Every setting, as `openrunner config --json` shows them. */
-            settings: components["schemas"]["Setting"][];
+            items: components["schemas"]["Setting"][];
+            /** @description Always null: the list is complete. */
+            next_cursor: string | null;
         };
         /** @description A program that the agent starts. */
         StdioServer: {
@@ -2453,8 +2485,8 @@ export interface components {
         ToolCall: {
             /** @description Id of the call; results and permissions name it. */
             id: string;
-            /** @description The agent's name of the tool. */
-            name: string;
+            /** @description The agent's name for the tool. */
+            tool: string;
             /** @description What sort of tool it is. */
             kind: components["schemas"]["ToolKind"];
             /** @description One line for a person. */
@@ -2471,7 +2503,7 @@ export interface components {
          *       "ts": "2026-11-22T13:05:02.100Z",
          *       "type": "tool_call",
          *       "id": "toolu_1",
-         *       "name": "Write",
+         *       "tool": "Write",
          *       "kind": "edit",
          *       "title": "Write hello.py",
          *       "input": {
@@ -2597,34 +2629,6 @@ export interface components {
             /** @description Whether the cost is computed from list prices, not billed. */
             cost_is_estimate: boolean;
         };
-        /** @description Ended runs by how they ended. */
-        UsageByStatus: {
-            /**
-             * Format: u-int64
-             * @description Ended well.
-             */
-            completed: number;
-            /**
-             * Format: u-int64
-             * @description Ended badly.
-             */
-            failed: number;
-            /**
-             * Format: u-int64
-             * @description Were cancelled.
-             */
-            cancelled: number;
-            /**
-             * Format: u-int64
-             * @description Ran out of time.
-             */
-            timed_out: number;
-            /**
-             * Format: u-int64
-             * @description Their server went away.
-             */
-            interrupted: number;
-        };
         /**
          * @description What the run has used so far: totals, so the last one counts.
          * @example {
@@ -2656,15 +2660,15 @@ export interface components {
          * @description By what usage is added up.
          * @enum {string}
          */
-        UsageGroup: "day" | "user" | "agent" | "model" | "session" | "run";
+        UsageGroup: "day" | "owner" | "agent_type" | "model" | "session" | "run";
         /** @description What one of a group has used. */
         UsageItem: components["schemas"]["UsageKey"] & components["schemas"]["UsageTotals"];
         /** @description What one day, user, agent, model, conversation or run has used: it has the one of these fields that was grouped by. */
         UsageKey: {
             /** @description The day, in UTC. */
             day?: components["schemas"]["Day"];
-            /** @description The user. */
-            user?: components["schemas"]["UserName"];
+            /** @description The owner of the runs. */
+            owner?: components["schemas"]["UserName"];
             /** @description The agent. */
             agent_type?: string;
             /** @description The model that the agent named, or that was asked for; empty where neither is known. */
@@ -2693,7 +2697,7 @@ export interface components {
              */
             runs: number;
             /** @description Of these, how many ended so. */
-            by_status: components["schemas"]["UsageByStatus"];
+            by_status: components["schemas"]["RunCounts"];
             /**
              * Format: u-int64
              * @description Tokens that count against a budget: `input_tokens`, `cache_write_tokens` and `output_tokens`.
@@ -2843,12 +2847,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The text format of OpenMetrics. */
+            /** @description The metrics. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "text/plain": string;
                     "application/openmetrics-text": string;
                 };
             };
@@ -3291,11 +3296,11 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only what this user did. */
-                user?: components["schemas"]["UserName"];
-                /** @description Only this. */
-                action?: components["schemas"]["Action"];
+                username?: components["schemas"]["UserName"];
+                /** @description Only this action. */
+                action?: components["schemas"]["AuditAction"];
                 /** @description Only what was done to this run. */
-                run?: components["schemas"]["RunId"];
+                run_id?: components["schemas"]["RunId"];
                 /** @description Only what was done at this time or later. */
                 since?: components["schemas"]["Timestamp"];
                 /** @description Most items of the page. */
@@ -3324,13 +3329,13 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description By what it is added up. */
-                group_by?: ("day" | "user" | "agent" | "model" | "session" | "run") & Record<string, never>;
+                group_by?: ("day" | "owner" | "agent_type" | "model" | "session" | "run") & Record<string, never>;
                 /** @description Only that of this day (UTC) or later. */
                 since?: components["schemas"]["Day"];
                 /** @description Only that of this day (UTC) or earlier. */
                 until?: components["schemas"]["Day"];
                 /** @description Only this user's; for admins, others always get their own. */
-                user?: components["schemas"]["UserName"];
+                owner?: components["schemas"]["UserName"];
                 /** @description Only that of this agent. */
                 agent_type?: string;
                 /** @description Only that of this conversation. */
@@ -3361,7 +3366,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description This user's instead of one's own; for admins. */
-                user?: components["schemas"]["UserName"];
+                owner?: components["schemas"]["UserName"];
             };
             header?: never;
             path?: never;
@@ -3880,7 +3885,7 @@ export interface operations {
                 /** @description Only of this run. */
                 run_id?: components["schemas"]["RunId"];
                 /** @description Only those that stand there. */
-                state?: components["schemas"]["DeliveryState"];
+                status?: components["schemas"]["DeliveryStatus"];
                 /** @description Only of this user's runs; for admins. */
                 owner?: components["schemas"]["UserName"];
                 /** @description Most items of the page. */

@@ -96,16 +96,18 @@ class Calls(ABC):
     def list_audit(
         self,
         *,
-        user: models.UserName | None = None,
-        action: models.Action | None = None,
-        run: models.RunId | None = None,
+        username: models.UserName | None = None,
+        action: models.AuditAction | None = None,
+        run_id: models.RunId | None = None,
         since: models.Timestamp | None = None,
         limit: int | None = None,
         cursor: int | None = None,
     ) -> models.AuditEntryPage:
         """Lists who did what, newest first; for admins."""
         response: models.AuditEntryPage = self._call(
-            "GET", "/api/audit", query={"user": user, "action": action, "run": run, "since": since, "limit": limit, "cursor": cursor}
+            "GET",
+            "/api/audit",
+            query={"username": username, "action": action, "run_id": run_id, "since": since, "limit": limit, "cursor": cursor},
         )
         return response
 
@@ -115,7 +117,7 @@ class Calls(ABC):
         group_by: str | None = None,
         since: models.Day | None = None,
         until: models.Day | None = None,
-        user: models.UserName | None = None,
+        owner: models.UserName | None = None,
         agent_type: str | None = None,
         session_id: models.SessionId | None = None,
         limit: int | None = None,
@@ -129,7 +131,7 @@ class Calls(ABC):
                 "group_by": group_by,
                 "since": since,
                 "until": until,
-                "user": user,
+                "owner": owner,
                 "agent_type": agent_type,
                 "session_id": session_id,
                 "limit": limit,
@@ -138,9 +140,9 @@ class Calls(ABC):
         )
         return response
 
-    def get_budget(self, *, user: models.UserName | None = None) -> models.Budget:
+    def get_budget(self, *, owner: models.UserName | None = None) -> models.Budget:
         """Tells what may be used today, and what was."""
-        response: models.Budget = self._call("GET", "/api/usage/budget", query={"user": user})
+        response: models.Budget = self._call("GET", "/api/usage/budget", query={"owner": owner})
         return response
 
     def list_settings(self) -> models.Settings:
@@ -246,14 +248,14 @@ class Calls(ABC):
         self,
         *,
         run_id: models.RunId | None = None,
-        state: models.DeliveryState | None = None,
+        status: models.DeliveryStatus | None = None,
         owner: models.UserName | None = None,
         limit: int | None = None,
         cursor: int | None = None,
     ) -> models.DeliveryPage:
         """Lists what became of the events of your runs that were sent to webhooks, newest first; an admin's list has everyone's."""
         response: models.DeliveryPage = self._call(
-            "GET", "/api/webhooks/deliveries", query={"run_id": run_id, "state": state, "owner": owner, "limit": limit, "cursor": cursor}
+            "GET", "/api/webhooks/deliveries", query={"run_id": run_id, "status": status, "owner": owner, "limit": limit, "cursor": cursor}
         )
         return response
 
@@ -345,16 +347,18 @@ class AsyncCalls(ABC):
     async def list_audit(
         self,
         *,
-        user: models.UserName | None = None,
-        action: models.Action | None = None,
-        run: models.RunId | None = None,
+        username: models.UserName | None = None,
+        action: models.AuditAction | None = None,
+        run_id: models.RunId | None = None,
         since: models.Timestamp | None = None,
         limit: int | None = None,
         cursor: int | None = None,
     ) -> models.AuditEntryPage:
         """Lists who did what, newest first; for admins."""
         response: models.AuditEntryPage = await self._call(
-            "GET", "/api/audit", query={"user": user, "action": action, "run": run, "since": since, "limit": limit, "cursor": cursor}
+            "GET",
+            "/api/audit",
+            query={"username": username, "action": action, "run_id": run_id, "since": since, "limit": limit, "cursor": cursor},
         )
         return response
 
@@ -364,7 +368,7 @@ class AsyncCalls(ABC):
         group_by: str | None = None,
         since: models.Day | None = None,
         until: models.Day | None = None,
-        user: models.UserName | None = None,
+        owner: models.UserName | None = None,
         agent_type: str | None = None,
         session_id: models.SessionId | None = None,
         limit: int | None = None,
@@ -378,7 +382,7 @@ class AsyncCalls(ABC):
                 "group_by": group_by,
                 "since": since,
                 "until": until,
-                "user": user,
+                "owner": owner,
                 "agent_type": agent_type,
                 "session_id": session_id,
                 "limit": limit,
@@ -387,9 +391,9 @@ class AsyncCalls(ABC):
         )
         return response
 
-    async def get_budget(self, *, user: models.UserName | None = None) -> models.Budget:
+    async def get_budget(self, *, owner: models.UserName | None = None) -> models.Budget:
         """Tells what may be used today, and what was."""
-        response: models.Budget = await self._call("GET", "/api/usage/budget", query={"user": user})
+        response: models.Budget = await self._call("GET", "/api/usage/budget", query={"owner": owner})
         return response
 
     async def list_settings(self) -> models.Settings:
@@ -499,13 +503,13 @@ class AsyncCalls(ABC):
         self,
         *,
         run_id: models.RunId | None = None,
-        state: models.DeliveryState | None = None,
+        status: models.DeliveryStatus | None = None,
         owner: models.UserName | None = None,
         limit: int | None = None,
         cursor: int | None = None,
     ) -> models.DeliveryPage:
         """Lists what became of the events of your runs that were sent to webhooks, newest first; an admin's list has everyone's."""
         response: models.DeliveryPage = await self._call(
-            "GET", "/api/webhooks/deliveries", query={"run_id": run_id, "state": state, "owner": owner, "limit": limit, "cursor": cursor}
+            "GET", "/api/webhooks/deliveries", query={"run_id": run_id, "status": status, "owner": owner, "limit": limit, "cursor": cursor}
         )
         return response

@@ -6,7 +6,23 @@ from typing import Any, Literal, TypeAlias, TypedDict
 
 from typing_extensions import NotRequired
 
-Action: TypeAlias = Literal[
+
+class AssistantMessage(TypedDict):
+    """
+    What the agent has come to.
+    """
+
+    role: str
+    """Always `assistant`."""
+
+    content: str
+    """Its final text; empty if it came to none."""
+
+    refusal: str | None
+    """Always null."""
+
+
+AuditAction: TypeAlias = Literal[
     "login",
     "logout",
     "password",
@@ -24,43 +40,28 @@ Action: TypeAlias = Literal[
 ]
 
 
-class AssistantMessage(TypedDict):
-    """
-    What the agent has come to.
-    """
-
-    role: str
-    """Always `assistant`."""
-
-    content: str
-    """Its final text; empty if it came to none."""
-
-    refusal: str | None
-    """Always null."""
-
-
 Authenticated: TypeAlias = Literal["yes", "no", "unknown"]
 
 
 class Capabilities(TypedDict):
     """
-    What a client can do with an agent beside giving it a prompt.
+    What a client can do with an agent besides giving it a prompt.
     """
 
     resume: bool
     """Continue a conversation in a later run."""
 
     messages: bool
-    """Send it a further message in the same run, once its turn is over."""
+    """Send a further message in the same run, once its turn has ended."""
 
     steer: bool
-    """Add to a turn while it goes on, without interrupting it."""
+    """Add a message to a running turn without interrupting it."""
 
     interrupt: bool
     """Stop a turn without ending the process."""
 
     permissions: bool
-    """Be asked before it uses a tool."""
+    """Be asked for permission before it uses a tool."""
 
     questions: bool
     """Be asked a question."""
@@ -83,6 +84,7 @@ Cause: TypeAlias = Literal[
     "crashed",
     "killed",
     "timeout",
+    "startup_timeout",
     "idle_timeout",
     "cancelled",
     "shutdown",
@@ -157,7 +159,7 @@ DecidedBy: TypeAlias = Literal["policy", "user", "timeout"]
 Decision: TypeAlias = Literal["allow_once", "allow_always", "deny"]
 
 
-DeliveryState: TypeAlias = Literal["pending", "delivered", "failed"]
+DeliveryStatus: TypeAlias = Literal["pending", "delivered", "failed"]
 
 
 class Delta(TypedDict):
@@ -190,20 +192,39 @@ class EventFrame(TypedDict):
     """One line of JSON."""
 
 
-class FeedEvent1(TypedDict):
+class FeedChange1(TypedDict):
     """
-    Always the first, unless `reset` is: whatever changes from now on is told.
+    The first event, unless `reset` is. All further changes are reported.
     """
 
     resumed: bool
-    """Whether nothing was missed since the place that was given. If false, list the runs now."""
+    """Whether the feed resumed without loss after the given cursor. If false, list the runs now."""
+
+    type: Literal["ready"]
+
+
+class FeedChange4(TypedDict):
+    """
+    Changes were lost: list the runs again. All further changes are reported.
+    """
+
+    type: Literal["reset"]
+
+
+class FeedEvent1(TypedDict):
+    """
+    The first event, unless `reset` is. All further changes are reported.
+    """
+
+    resumed: bool
+    """Whether the feed resumed without loss after the given cursor. If false, list the runs now."""
 
     type: Literal["ready"]
 
 
 class FeedEvent4(TypedDict):
     """
-    What has changed since is not known: list the runs again. Whatever changes from now on is told.
+    Changes were lost: list the runs again. All further changes are reported.
     """
 
     type: Literal["reset"]
@@ -211,42 +232,23 @@ class FeedEvent4(TypedDict):
 
 class FeedEvent5(TypedDict):
     """
-    One event of the feed, with the place after it.
+    One event of the feed with the position after it.
     """
 
     cursor: str
-    """The place after this event: with it as `Last-Event-ID` or `after` the feed goes on there."""
+    """Position after this event. Pass it as `Last-Event-ID` or `after` to resume the feed there."""
 
 
 class FeedEvent6(FeedEvent1, FeedEvent5):
     """
-    One event of the feed, with the place after it.
+    One event of the feed with the position after it.
     """
 
 
 class FeedEvent9(FeedEvent4, FeedEvent5):
     """
-    One event of the feed, with the place after it.
+    One event of the feed with the position after it.
     """
-
-
-class FeedNews1(TypedDict):
-    """
-    Always the first, unless `reset` is: whatever changes from now on is told.
-    """
-
-    resumed: bool
-    """Whether nothing was missed since the place that was given. If false, list the runs now."""
-
-    type: Literal["ready"]
-
-
-class FeedNews4(TypedDict):
-    """
-    What has changed since is not known: list the runs again. Whatever changes from now on is told.
-    """
-
-    type: Literal["reset"]
 
 
 FileChangeKind: TypeAlias = Literal["create", "update", "delete"]
@@ -372,7 +374,7 @@ NoticeCode: TypeAlias = Literal[
     "truncated",
     "invalid_utf8",
     "leaked_pipe",
-    "lingered",
+    "exit_grace_expired",
     "left_behind",
     "resumed",
     "undelivered",
@@ -432,7 +434,7 @@ PermissionMode: TypeAlias = Literal["auto", "ask", "read_only"]
 PlanStatus: TypeAlias = Literal["pending", "in_progress", "completed"]
 
 
-class PortionMoney(TypedDict):
+class CostBudget(TypedDict):
     """
     How much of something was used, of how much.
     """
@@ -453,7 +455,7 @@ class PortionMoney(TypedDict):
     """Whether that was set for this user, and is not the server's own."""
 
 
-class PortionTokens(TypedDict):
+class TokenBudget(TypedDict):
     """
     How much of something was used, of how much.
     """
@@ -546,6 +548,7 @@ class Problem(TypedDict):
         "shutting_down",
         "overloaded",
         "timeout",
+        "startup_timeout",
         "idle_timeout",
         "storage",
     ]
@@ -579,10 +582,42 @@ class Question(TypedDict):
     """Whether more than one may be chosen."""
 
 
+class RequestKind2(TypedDict):
+    """
+    Something that only a person knows. Answered with answers.
+    """
+
+    questions: list[Question]
+    """What is asked."""
+
+    type: Literal["question"]
+
+
 Role: TypeAlias = Literal["assistant", "user", "system"]
 
 
 RuleVerdict: TypeAlias = Literal["allow", "ask", "deny"]
+
+
+class RunCounts(TypedDict):
+    """
+    Ended runs by how they ended.
+    """
+
+    completed: int
+    """Ended well."""
+
+    failed: int
+    """Ended badly."""
+
+    cancelled: int
+    """Were cancelled."""
+
+    timed_out: int
+    """Ran out of time."""
+
+    interrupted: int
+    """Their server went away."""
 
 
 RunId: TypeAlias = str
@@ -747,27 +782,6 @@ class Usage(TypedDict):
     """Whether the cost is computed from list prices, not billed."""
 
 
-class UsageByStatus(TypedDict):
-    """
-    Ended runs by how they ended.
-    """
-
-    completed: int
-    """Ended well."""
-
-    failed: int
-    """Ended badly."""
-
-    cancelled: int
-    """Were cancelled."""
-
-    timed_out: int
-    """Ran out of time."""
-
-    interrupted: int
-    """Their server went away."""
-
-
 class UsageEvent(Usage):
     """
     What the run has used so far: totals, so the last one counts.
@@ -778,7 +792,7 @@ class UsageEvent(Usage):
     type: Literal["usage"]
 
 
-UsageGroup: TypeAlias = Literal["day", "user", "agent", "model", "session", "run"]
+UsageGroup: TypeAlias = Literal["day", "owner", "agent_type", "model", "session", "run"]
 
 
 class UsageTotals(TypedDict):
@@ -789,7 +803,7 @@ class UsageTotals(TypedDict):
     runs: int
     """Runs that ended. One that goes on is not counted yet, but what it has used is."""
 
-    by_status: UsageByStatus
+    by_status: RunCounts
     """Of these, how many ended so."""
 
     tokens: int
@@ -856,13 +870,31 @@ class WebhookObject(TypedDict):
     """What is signed with, as `whsec_` and Base64. By default the server's own."""
 
 
+class AgentErrorEvent(TypedDict):
+    """
+    An error reported by the agent that does not end the run.
+    """
+
+    seq: Seq
+    ts: Timestamp
+    type: Literal["agent_error"]
+    code: str
+    """A short word for programs."""
+
+    message: str
+    """The agent's words."""
+
+    retryable: bool
+    """Whether the agent tries again by itself."""
+
+
 class AgentReport(TypedDict):
     """
     What is known of one agent, for people and dashboards.
     """
 
-    name: str
-    """The `agent_type`."""
+    agent_type: str
+    """The agent's registered name."""
 
     available: bool
     """Whether a run of it can be started."""
@@ -891,8 +923,8 @@ class AgentSummary(TypedDict):
     What a client can do with one agent, for people and programs that choose one.
     """
 
-    name: str
-    """The `agent_type`."""
+    agent_type: str
+    """The agent's registered name."""
 
     protocol: str
     """How it is driven: `stream-json`, `app-server`, `acp`, `text`, `jsonl`, `demo` or `in-process`."""
@@ -909,8 +941,11 @@ class AgentsHealthResponse(TypedDict):
     What is known of each agent program.
     """
 
-    agents: list[AgentReport]
-    """By name."""
+    items: list[AgentReport]
+    """The agents, by name."""
+
+    next_cursor: str | None
+    """Always null: the list is complete."""
 
 
 class AgentsResponse(TypedDict):
@@ -995,43 +1030,6 @@ class ApiKeyPage(TypedDict):
     """The `cursor` by which the next page is asked for; null after the last."""
 
 
-class Asks1(TypedDict):
-    """
-    Whether a tool may be used. Answered with a decision.
-    """
-
-    tool_call_id: NotRequired[str]
-    """The tool call that waits."""
-
-    tool: str
-    """The agent's name of the tool."""
-
-    kind: ToolKind
-    """What sort of tool it is."""
-
-    input: Any
-    """Exactly what will run if it is allowed."""
-
-    options: list[Decision]
-    """The answers that the agent takes."""
-
-    type: Literal["permission"]
-
-
-class Asks2(TypedDict):
-    """
-    Something that only a person knows. Answered with answers.
-    """
-
-    questions: list[Question]
-    """What is asked."""
-
-    type: Literal["question"]
-
-
-Asks: TypeAlias = Asks1 | Asks2
-
-
 class AuditEntry(TypedDict):
     """
     One thing that was done, or refused.
@@ -1040,16 +1038,16 @@ class AuditEntry(TypedDict):
     id: int
     """Its number in the log."""
 
-    at: Timestamp
-    """When it was over."""
+    created_at: Timestamp
+    """When the action finished."""
 
-    action: Action
+    action: AuditAction
     """What was done."""
 
     outcome: str
     """`ok`, or the code of the refusal."""
 
-    user: UserName | None
+    username: UserName | None
     address: str | None
     """The address that the request came from; null for the command line."""
 
@@ -1059,10 +1057,10 @@ class AuditEntry(TypedDict):
     run_id: NotRequired[RunId]
     """The run that it was done to."""
 
-    target_user: NotRequired[UserName]
+    target_username: NotRequired[UserName]
     """The user whom it was done to."""
 
-    target_key: NotRequired[KeyId]
+    target_key_id: NotRequired[KeyId]
     """The API key that it was done to."""
 
     detail: NotRequired[str]
@@ -1081,10 +1079,10 @@ class AuditEntryPage(TypedDict):
     """The `cursor` by which the next page is asked for; null after the last."""
 
 
-BoundMoney: TypeAlias = float | Unlimited
+CostLimit: TypeAlias = float | Unlimited
 
 
-BoundTokens: TypeAlias = int | Unlimited
+TokenLimit: TypeAlias = int | Unlimited
 
 
 class Budget(TypedDict):
@@ -1092,8 +1090,8 @@ class Budget(TypedDict):
     How a user stands today.
     """
 
-    user: UserName
-    """The user."""
+    owner: UserName
+    """The user whose budget this is."""
 
     day: Day
     """Today, in UTC."""
@@ -1101,13 +1099,13 @@ class Budget(TypedDict):
     resets_at: Timestamp
     """When the day is over and everything may be used anew."""
 
-    tokens: PortionTokens
+    tokens: TokenBudget
     """
     In tokens: what the model read anew, with what it wrote into the provider's cache, and what it wrote. What it read from the cache does
     not count.
     """
 
-    cost_usd: PortionMoney
+    cost_usd: CostBudget
     """In US dollars, as far as agents tell what they cost."""
 
     is_used_up: bool
@@ -1119,8 +1117,8 @@ class BudgetRequest(TypedDict):
     What the user may use in a day (UTC). What is absent stays as it is; null is as the server's settings have it.
     """
 
-    tokens_per_day: NotRequired[BoundTokens | None]
-    cost_per_day_usd: NotRequired[BoundMoney | None]
+    tokens_per_day: NotRequired[TokenLimit | None]
+    cost_per_day_usd: NotRequired[CostLimit | None]
 
 
 class ChangeUserRequest(TypedDict):
@@ -1319,14 +1317,14 @@ class Delivery(TypedDict):
     host: str
     """The receiver's host and port. The whole address is shown to nobody, since it may hold a secret."""
 
-    state: DeliveryState
+    status: DeliveryStatus
     """Where it stands."""
 
     attempts: int
     """How often it was tried."""
 
-    status: NotRequired[int]
-    """The status of the last answer."""
+    http_status: NotRequired[int]
+    """HTTP status of the last response."""
 
     error: NotRequired[str]
     """What went wrong at the last attempt."""
@@ -1350,22 +1348,15 @@ class DeliveryPage(TypedDict):
     """The `cursor` by which the next page is asked for; null after the last."""
 
 
-class ErrorEvent(TypedDict):
+class FeedChange3(TypedDict):
     """
-    An error that is not the end of the run.
+    A run was deleted.
     """
 
-    seq: Seq
-    ts: Timestamp
-    type: Literal["error"]
-    code: str
-    """A short word for programs."""
+    run_id: RunId
+    """Its id."""
 
-    message: str
-    """The agent's words."""
-
-    retryable: bool
-    """Whether the agent tries again by itself."""
+    type: Literal["run_deleted"]
 
 
 class FeedEvent3(TypedDict):
@@ -1374,26 +1365,15 @@ class FeedEvent3(TypedDict):
     """
 
     run_id: RunId
-    """Which one."""
+    """Its id."""
 
     type: Literal["run_deleted"]
 
 
 class FeedEvent8(FeedEvent3, FeedEvent5):
     """
-    One event of the feed, with the place after it.
+    One event of the feed with the position after it.
     """
-
-
-class FeedNews3(TypedDict):
-    """
-    A run was deleted.
-    """
-
-    run_id: RunId
-    """Which one."""
-
-    type: Literal["run_deleted"]
 
 
 class FileChangeEvent(TypedDict):
@@ -1603,10 +1583,10 @@ class OwnBudget(TypedDict):
     How much a user may use in a day (UTC). Where nothing is set, the server's settings count.
     """
 
-    tokens_per_day: NotRequired[BoundTokens]
+    tokens_per_day: NotRequired[TokenLimit]
     """In tokens."""
 
-    cost_per_day_usd: NotRequired[BoundMoney]
+    cost_per_day_usd: NotRequired[CostLimit]
     """In US dollars, as far as agents tell what they cost."""
 
 
@@ -1728,6 +1708,32 @@ class RawEvent(TypedDict):
     type: Literal["raw"]
     line: str
     """The line without its newline; bytes that are not UTF-8 are replaced."""
+
+
+class RequestKind1(TypedDict):
+    """
+    Whether a tool may be used. Answered with a decision.
+    """
+
+    tool_call_id: NotRequired[str]
+    """The tool call that waits."""
+
+    tool: str
+    """The agent's name of the tool."""
+
+    kind: ToolKind
+    """What sort of tool it is."""
+
+    input: Any
+    """Exactly what will run if it is allowed."""
+
+    options: list[Decision]
+    """The answers that the agent takes."""
+
+    type: Literal["permission"]
+
+
+RequestKind: TypeAlias = RequestKind1 | RequestKind2
 
 
 class RuleSpec(TypedDict):
@@ -1852,8 +1858,8 @@ class RunStarted(TypedDict):
     What is known of the agent once it is up.
     """
 
-    agent: str
-    """The agent's registered name."""
+    agent_type: str
+    """The registered name of the agent."""
 
     agent_version: NotRequired[str]
     """The version that the program names."""
@@ -1943,8 +1949,11 @@ class Settings(TypedDict):
     The settings in force.
     """
 
-    settings: list[Setting]
+    items: list[Setting]
     """Every setting, as `openrunner config --json` shows them."""
+
+    next_cursor: str | None
+    """Always null: the list is complete."""
 
 
 class ThinkingEvent(Delta):
@@ -1965,8 +1974,8 @@ class ToolCall(TypedDict):
     id: str
     """Id of the call; results and permissions name it."""
 
-    name: str
-    """The agent's name of the tool."""
+    tool: str
+    """The agent's name for the tool."""
 
     kind: ToolKind
     """What sort of tool it is."""
@@ -2020,8 +2029,8 @@ class UsageKey(TypedDict):
     day: NotRequired[Day]
     """The day, in UTC."""
 
-    user: NotRequired[UserName]
-    """The user."""
+    owner: NotRequired[UserName]
+    """The owner of the runs."""
 
     agent_type: NotRequired[str]
     """The agent."""
@@ -2193,7 +2202,7 @@ Event: TypeAlias = (
     | NoticeEvent
     | LogEvent
     | RawEvent
-    | ErrorEvent
+    | AgentErrorEvent
     | DoneEvent
 )
 
@@ -2395,38 +2404,38 @@ class CreateRunRequest(TypedDict):
     """How it is to do it."""
 
 
-class FeedEvent2(TypedDict):
+class FeedChange2(TypedDict):
     """
-    A run is new, or has changed.
+    A run was created or has changed.
     """
 
     run: Run
-    """The run as it stands when this is told."""
+    """The run's current state."""
+
+    type: Literal["run"]
+
+
+FeedChange: TypeAlias = FeedChange1 | FeedChange2 | FeedChange3 | FeedChange4
+
+
+class FeedEvent2(TypedDict):
+    """
+    A run was created or has changed.
+    """
+
+    run: Run
+    """The run's current state."""
 
     type: Literal["run"]
 
 
 class FeedEvent7(FeedEvent2, FeedEvent5):
     """
-    One event of the feed, with the place after it.
+    One event of the feed with the position after it.
     """
 
 
 FeedEvent: TypeAlias = FeedEvent6 | FeedEvent7 | FeedEvent8 | FeedEvent9
 """
-One event of the feed, with the place after it.
+One event of the feed with the position after it.
 """
-
-
-class FeedNews2(TypedDict):
-    """
-    A run is new, or has changed.
-    """
-
-    run: Run
-    """The run as it stands when this is told."""
-
-    type: Literal["run"]
-
-
-FeedNews: TypeAlias = FeedNews1 | FeedNews2 | FeedNews3 | FeedNews4
