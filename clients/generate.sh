@@ -29,7 +29,7 @@ PYTHONWARNINGS=ignore "$venv/bin/datamodel-codegen" --input "$document" --input-
     --custom-file-header '"""Types of requests, responses and events, generated from docs/openapi.json. Do not edit."""' \
     --formatters builtin
 "$venv/bin/python" clients/python/generate_calls.py "$document" >"$work/_calls.py"
-"$venv/bin/ruff" format --quiet --config clients/python/pyproject.toml "$work"
+"$venv/bin/ruff" format --quiet --no-cache --config clients/python/pyproject.toml "$work"
 {
     echo '// Types of requests, responses and events, generated from docs/openapi.json by openapi-typescript. Do not edit.'
     (cd "$npm_dir" && npx --no-install openapi-typescript --default-non-nullable=false "$document") | sed '1,/\*\//d'
