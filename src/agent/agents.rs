@@ -18,7 +18,7 @@ use super::probe::Prober;
 use super::registry::Entry;
 use super::state_file::StateFile;
 use super::{Agent, Authenticated, Capabilities, Installed, Location, Program, Registry, Task, env};
-use crate::process::shim::{MAX_MEMO, Order, ProcessFolder, StartOrder};
+use crate::process::shim::{MAX_HANDOVER, ProcessDir, ShimCommand, StartCommand};
 use crate::process::{Containment, LimitsPolicy, Marker, ProcessLimits, Spawner, WorkingDir, is_resource_exhausted};
 use crate::types::{Cause, Failure, LimitedBy, OutputCheckpoint, RunLimits, RunSpec};
 
@@ -220,7 +220,7 @@ impl Agents {
     /// A [`Failure`] with the cause that the run ends with: the program is not installed, it rejects the arguments, or no process could be
     /// started.
     pub async fn start(&self, start: Start) -> Result<AgentHandle, Failure> {
-        let Start { task, env: own_env, working_dir, folder, marker, limit, memo } = start;
+        let Start { task, env: own_env, working_dir, folder, marker, limit, handover } = start;
         let name = &task.spec.agent_type;
         match self.by_name.get(name) {
             None => Err(no_such_agent(name)),
@@ -239,11 +239,11 @@ impl Agents {
                 env.extend(invocation.env);
                 env.insert("PWD".to_owned(), working_dir.path().to_string_lossy().into_owned());
                 env.insert(Marker::VARIABLE.to_owned(), marker.value().to_owned());
-                if memo.len() > MAX_MEMO {
-                    let message = format!("env and mcp_servers are larger than {MAX_MEMO} bytes");
+                if handover.len() > MAX_HANDOVER {
+                    let message = format!("env and mcp_servers are larger than {MAX_HANDOVER} bytes");
                     return Err(Failure::new(Cause::BadArguments, message));
                 }
-                let order = StartOrder { memo, ..self.order(&installed, invocation.args, env, &marker, limit)? };
+                let order = StartCommand { handover, ..self.order(&installed, invocation.args, env, &marker, limit)? };
                 let limits = enforced_limits(&order.containment);
                 let start_failure = |error: std::io::Error| {
                     let cause = if is_resource_exhausted(&error) { Cause::Storage } else { Cause::Crashed };
@@ -251,7 +251,7 @@ impl Agents {
                 };
                 let (mut orders, reports) = self.spawner.spawn(folder.clone(), working_dir).await.map_err(start_failure)?;
                 StateFile::new(&task, installed.clone(), limits).write(&folder).map_err(start_failure)?;
-                orders.say(&Order::Start(Box::new(order)));
+                orders.send(&ShimCommand::Start(Box::new(order)));
                 let running = handle::Program { folder, marker, grace: self.grace, limits };
                 Ok(handle::start(running, (orders, reports), program.parser(&task, &installed), &self.tasks))
             }
@@ -266,11 +266,11 @@ impl Agents {
         env: BTreeMap<String, String>,
         marker: &Marker,
         limit: Duration,
-    ) -> Result<StartOrder, Failure> {
+    ) -> Result<StartCommand, Failure> {
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let program = installed.path.to_str();
         let program = program.ok_or_else(|| Failure::new(Cause::NotInstalled, "the path of the agent's program is not valid UTF-8"))?;
-        Ok(StartOrder {
+        Ok(StartCommand {
             program: program.to_owned(),
             args,
             env: env.into_iter().collect(),
@@ -281,7 +281,7 @@ impl Agents {
             left_ms: Some(millis(limit + handle::SLACK)),
             grace_ms: millis(self.grace.stop),
             containment: self.limits_policy.containment(marker),
-            memo: String::new(),
+            handover: String::new(),
         })
     }
 
@@ -296,7 +296,7 @@ impl Agents {
     pub async fn reattach(
         &self,
         spec: &RunSpec,
-        folder: ProcessFolder,
+        folder: ProcessDir,
         marker: Marker,
         stored: OutputCheckpoint,
         ready: bool,
@@ -339,13 +339,13 @@ pub struct Start {
     /// The directory to work in.
     pub working_dir: WorkingDir,
     /// The directory for its shim's files. Must not exist yet.
-    pub folder: ProcessFolder,
+    pub folder: ProcessDir,
     /// Identifies the processes of this run.
     pub marker: Marker,
     /// The time limit.
     pub limit: Duration,
     /// What the shim keeps in memory for a later server. Empty for nothing.
-    pub memo: String,
+    pub handover: String,
 }
 
 impl Known {

@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use serde::{Deserialize, Serialize};
 
 use super::{Installed, Task};
-use crate::process::shim::ProcessFolder;
+use crate::process::shim::ProcessDir;
 use crate::types::{McpServer, McpTransport, RunLimits, RunSpec};
 
 /// The content of a run's `task.json`: the inputs of its parser that are not part of the run's record.
@@ -46,13 +46,13 @@ impl StateFile {
     }
 
     /// Writes it to the directory of a run that is about to start. Must be called before the shim gets its start order.
-    pub(super) fn write(&self, folder: &ProcessFolder) -> io::Result<()> {
+    pub(super) fn write(&self, folder: &ProcessDir) -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(folder.task())?;
         file.write_all(&serde_json::to_vec(self)?)
     }
 
     /// Reads it. `None` if it is missing or incomplete, in which case no program was started.
-    pub(super) fn read(folder: &ProcessFolder) -> io::Result<Option<Self>> {
+    pub(super) fn read(folder: &ProcessDir) -> io::Result<Option<Self>> {
         match std::fs::read(folder.task()) {
             Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

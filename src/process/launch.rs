@@ -14,7 +14,7 @@ use std::process::Command;
 
 use rustix::fs::Mode;
 
-use super::shim::{self, ProcessFolder};
+use super::shim::{self, ProcessDir};
 use super::{Containment, Descriptors};
 
 /// The hidden subcommand by which this program starts itself.
@@ -69,7 +69,7 @@ impl Launcher {
     }
 
     /// The command that becomes the shim of the run whose files are in `folder`.
-    pub(super) fn shim(&self, folder: &ProcessFolder) -> Command {
+    pub(super) fn shim(&self, folder: &ProcessDir) -> Command {
         let mut command = Command::new(&self.program);
         command.arg0("openrunner").arg(shim::SUBCOMMAND).arg(folder.path());
         command

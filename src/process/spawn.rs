@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::WorkingDir;
 use super::launch::Launcher;
-use super::shim::{Orders, ProcessFolder, Reports, begin};
+use super::shim::{CommandSender, ProcessDir, ReportReceiver, begin};
 
 /// Starts shims, all from one thread of its own: a fork of a large process takes a while, and the runtime has others to serve.
 ///
@@ -24,7 +24,7 @@ pub struct Spawner {
 
 #[derive(Debug)]
 struct Request {
-    folder: ProcessFolder,
+    folder: ProcessDir,
     working_dir: WorkingDir,
     answer: oneshot::Sender<io::Result<std::os::unix::net::UnixStream>>,
 }
@@ -58,7 +58,7 @@ impl Spawner {
     ///
     /// # Errors
     /// If the folder cannot be made or is there already, or the system cannot make a process (too many, no descriptors, no memory).
-    pub async fn spawn(&self, folder: ProcessFolder, working_dir: WorkingDir) -> io::Result<(Orders, Reports)> {
+    pub async fn spawn(&self, folder: ProcessDir, working_dir: WorkingDir) -> io::Result<(CommandSender, ReportReceiver)> {
         let (answer, answered) = oneshot::channel();
         let gone = || io::Error::other("the spawning thread has ended");
         self.requests.send(Request { folder, working_dir, answer }).await.map_err(|_| gone())?;
@@ -68,7 +68,7 @@ impl Spawner {
     }
 }
 
-fn start(launcher: &Launcher, folder: &ProcessFolder, working_dir: &WorkingDir) -> io::Result<std::os::unix::net::UnixStream> {
+fn start(launcher: &Launcher, folder: &ProcessDir, working_dir: &WorkingDir) -> io::Result<std::os::unix::net::UnixStream> {
     let mut builder = std::fs::DirBuilder::new();
     builder.mode(0o700);
     if let Some(above) = folder.path().parent() {

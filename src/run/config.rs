@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::policy::Rule;
 use super::retention::RetentionPolicy;
 use super::webhooks::WebhookRules;
-use crate::process::shim::ProcessFolder;
+use crate::process::shim::ProcessDir;
 use crate::redact::Secrets;
 use crate::types::{Budget, RunId};
 
@@ -53,7 +53,7 @@ pub struct RunConfig {
 
 impl RunConfig {
     /// The directory in which the shim of `run` keeps its socket, spool and journal.
-    pub(super) fn process_dir(&self, run: RunId) -> ProcessFolder {
-        ProcessFolder::new(self.data_dir.join("runs").join(run.to_string()))
+    pub(super) fn process_dir(&self, run: RunId) -> ProcessDir {
+        ProcessDir::new(self.data_dir.join("runs").join(run.to_string()))
     }
 }

@@ -100,7 +100,7 @@ impl RunManager {
         let (checkpoint, started) = (run.checkpoint.unwrap_or_default(), run.started_at.is_some());
         let found = self.inner.context.agents.reattach(&run.spec, dir.clone(), marker.clone(), checkpoint, started).await;
         if !matches!(found, Ok(Some(_))) {
-            let survivors = shim::end_leftovers(&dir, &marker).await;
+            let survivors = shim::kill_leftovers(&dir, &marker).await;
             if survivors.count > 0 {
                 tracing::warn!(run.id = %run.id, survivors = survivors.count, "could not kill all processes of an interrupted run");
             }
@@ -110,9 +110,9 @@ impl RunManager {
 
     /// Continues a run with the agent that an earlier server started.
     async fn reattach(&self, run: RunRecord, agent: ReattachedAgent) -> Result<(), StoreError> {
-        let ReattachedAgent { handle: agent, memo } = agent;
+        let ReattachedAgent { handle: agent, handover } = agent;
         // Dropping the handle kills the agent.
-        let Some(values) = RunSecrets::values_from_memo(&memo) else {
+        let Some(values) = RunSecrets::values_from_memo(&handover) else {
             return self.interrupt(&run, node_lost("the memo that the shim keeps for the run is invalid")).await.map(|_| ());
         };
         let secrets = self.inner.log.secrets().with(values);

@@ -190,7 +190,7 @@ impl Outcome {
             Some(StoppedBy::Disk) => {
                 return Self::failed(Failure::new(Cause::Storage, "the agent was stopped because its output could not be written to disk"));
             }
-            Some(StoppedBy::Order) | None => {}
+            Some(StoppedBy::Command) | None => {}
         }
         match (turn, end.exit) {
             (Some(Err(failure)), _) => Self::failed(failure.clone()),

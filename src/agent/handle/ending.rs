@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::program::{Supervisor, flush, millis, next};
 use super::{AgentEnd, Command, Update};
-use crate::process::shim::{self, ExitRecord, Order, Report, StoppedBy};
+use crate::process::shim::{self, ExitRecord, Report, ShimCommand, StoppedBy};
 use crate::process::{Exit, launch};
 use crate::types::{Cause, Failure, Level, NoticeCode};
 
@@ -71,7 +71,7 @@ pub(super) enum Gone {
     /// It ended, as the shim recorded.
     Ended(Box<ExitRecord>),
     /// The shim could not start it.
-    NotStarted { message: String, shortage: bool },
+    NotStarted { message: String, resource_exhausted: bool },
     /// The shim was killed. This many processes of the run could not be ended.
     Lost(usize),
 }
@@ -124,7 +124,7 @@ impl Supervisor {
     pub(super) fn end_program(&mut self, grace: Duration) {
         if self.ending.ordered.is_none_or(|ordered| grace < ordered) {
             self.ending.ordered = Some(grace);
-            self.order(&Order::Stop { grace_ms: millis(grace) });
+            self.order(&ShimCommand::Stop { grace_ms: millis(grace) });
         }
     }
 
@@ -161,8 +161,8 @@ impl Supervisor {
                 end.out_of_memory = record.out_of_memory;
                 leaked_pipe = record.leaked_pipe;
             }
-            Some(Gone::NotStarted { message, shortage }) => {
-                let cause = if shortage { Cause::Storage } else { Cause::Crashed };
+            Some(Gone::NotStarted { message, resource_exhausted }) => {
+                let cause = if resource_exhausted { Cause::Storage } else { Cause::Crashed };
                 end.failure = Some(Failure::new(cause, format!("the process could not be started: {message}")));
             }
             Some(Gone::Lost(left)) => (end.lost, end.left_behind) = (true, left),
@@ -215,7 +215,7 @@ impl Supervisor {
             None
         };
         if self.gone.is_none() && !matches!(tokio::time::timeout(LAST_ORDER, last_order).await, Ok(Some(()))) {
-            shim::end_leftovers(&self.program.folder, &self.program.marker).await;
+            shim::kill_leftovers(&self.program.folder, &self.program.marker).await;
         }
     }
 }

@@ -104,7 +104,7 @@ pub struct ReattachedAgent {
     /// Its handle.
     pub handle: AgentHandle,
     /// The memo that the earlier server left with its shim; empty if none.
-    pub memo: String,
+    pub handover: String,
 }
 
 #[derive(Debug)]

@@ -14,7 +14,9 @@ use super::{
     AgentEnd, AgentHandle, Command, Control, Delivery, HistoryEntry, Link, OutputCheckpoint, ReattachedAgent, SLACK, Update, link,
 };
 use crate::agent::{Item, Parser};
-use crate::process::shim::{self, ExitRecord, LITTLE, Order, Orders, ProcessFolder, Report, Reports, Spooled, StoppedBy};
+use crate::process::shim::{
+    self, CommandSender, ExitRecord, ProcessDir, Report, ReportReceiver, ShimCommand, Spooled, StoppedBy, UNACKED_BYTES,
+};
 use crate::process::{Leftovers, Marker};
 use crate::types::{Cause, Failure, RunLimits};
 
@@ -36,7 +38,7 @@ pub struct GracePeriods {
 /// The program of one run, and the files that its shim keeps.
 #[derive(Clone, Debug)]
 pub(in crate::agent) struct Program {
-    pub(in crate::agent) folder: ProcessFolder,
+    pub(in crate::agent) folder: ProcessDir,
     pub(in crate::agent) marker: Marker,
     pub(in crate::agent) grace: GracePeriods,
     /// The limits that are enforced on it.
@@ -46,7 +48,7 @@ pub(in crate::agent) struct Program {
 /// Spawns the task of a program that a shim was just ordered to start.
 pub(in crate::agent) fn start(
     program: Program,
-    (orders, reports): (Orders, Reports),
+    (orders, reports): (CommandSender, ReportReceiver),
     parser: Box<dyn Parser>,
     tasks: &TaskTracker,
 ) -> AgentHandle {
@@ -73,11 +75,11 @@ pub(in crate::agent) async fn reattach(
     tasks: &TaskTracker,
 ) -> Result<Option<ReattachedAgent>, Failure> {
     let Some(found) = shim::find(&program.folder, &program.marker).await else { return Ok(None) };
-    let memo = match &found {
-        shim::Found::Alive { greeting, .. } => greeting.memo.clone(),
+    let handover = match &found {
+        shim::Found::Alive { greeting, .. } => greeting.handover.clone(),
         shim::Found::Ended(_) | shim::Found::Lost(_) => String::new(),
     };
-    if has_memo && memo.is_empty() {
+    if has_memo && handover.is_empty() {
         let message = "the agent's shim was killed while no server was running; the values of env and mcp_servers, which only the shim \
                        kept, are lost, so the rest of the output cannot be masked";
         return Err(Failure::new(Cause::NodeLost, message));
@@ -91,22 +93,22 @@ pub(in crate::agent) async fn reattach(
             Ok(replayed) => Supervisor::reattached(program, found, replayed, link).run().await,
             Err(error) => {
                 tracing::error!(run.id = program.marker.value(), %error, "agent output unreadable; ending the agent");
-                let survivors = shim::end_leftovers(&program.folder, &program.marker).await;
+                let survivors = shim::kill_leftovers(&program.folder, &program.marker).await;
                 let failure = Failure::new(Cause::Storage, format!("the agent's output cannot be read again: {error}"));
                 let end = AgentEnd { failure: Some(failure), left_behind: survivors.count, ..AgentEnd::default() };
                 let _ = link.updates.send(Update::Ended(end)).await;
             }
         }
     });
-    Ok(Some(ReattachedAgent { handle, memo }))
+    Ok(Some(ReattachedAgent { handle, handover }))
 }
 
 pub(super) struct Supervisor {
     pub(super) program: Program,
     /// `None` once reading failed.
     outputs: Option<Outputs>,
-    pub(super) orders: Option<Orders>,
-    pub(super) reports: Option<Reports>,
+    pub(super) orders: Option<CommandSender>,
+    pub(super) reports: Option<ReportReceiver>,
     pub(super) decoder: OutputDecoder,
     /// How much of the output and of the commands the decoder has processed.
     checkpoint: OutputCheckpoint,
@@ -165,9 +167,9 @@ impl Supervisor {
             shim::Found::Alive { orders, reports, greeting } => {
                 (this.orders, this.reports) = (Some(orders), Some(reports));
                 this.spooled = greeting.spooled;
-                this.max_unacknowledged = greeting.news;
+                this.max_unacknowledged = greeting.reports_before_ack;
                 this.exited = greeting.exit.is_some();
-                this.ending.ordered = (greeting.stopping == Some(StoppedBy::Order)).then_some(this.program.grace.stop);
+                this.ending.ordered = (greeting.stopping == Some(StoppedBy::Command)).then_some(this.program.grace.stop);
                 left = greeting.left_ms.map(|left| Duration::from_millis(left).saturating_sub(SLACK));
             }
             shim::Found::Ended(record) => this.set_ended(record),
@@ -257,13 +259,13 @@ impl Supervisor {
             Report::Spooled(spooled) if self.outputs.is_some() => {
                 (self.spooled, self.unacknowledged) = (spooled, self.unacknowledged + 1);
             }
-            Report::Hello(greeting) => self.max_unacknowledged = greeting.news,
+            Report::Hello(greeting) => self.max_unacknowledged = greeting.reports_before_ack,
             Report::Started { .. } | Report::Spooled(_) => {}
             Report::Exited { .. } => {
                 self.exited = true;
                 self.ending.cancel_deadline();
             }
-            Report::NotStarted { message, shortage } => self.gone = Some(Gone::NotStarted { message, shortage }),
+            Report::NotStarted { message, resource_exhausted } => self.gone = Some(Gone::NotStarted { message, resource_exhausted }),
             Report::Ended(record) => self.set_ended(record),
         }
         if self.gone.is_some() {
@@ -294,7 +296,7 @@ impl Supervisor {
             return self.set_ended(record);
         }
         tracing::warn!(run.id = self.program.marker.value(), "shim disconnected without an exit record; killing the run's processes");
-        let survivors = shim::end_leftovers(&self.program.folder, &self.program.marker).await;
+        let survivors = shim::kill_leftovers(&self.program.folder, &self.program.marker).await;
         self.set_lost(survivors.count);
     }
 
@@ -344,16 +346,16 @@ impl Supervisor {
     /// Not every time: each acknowledgement costs a lone event a quarter of its latency, and the shim as much as the event itself.
     fn acknowledge(&mut self) {
         self.taken = (self.checkpoint.out, self.checkpoint.err);
-        let due = self.unacknowledged >= self.max_unacknowledged.div_ceil(2) || self.taken.0 - self.acknowledged.0 >= LITTLE / 2;
+        let due = self.unacknowledged >= self.max_unacknowledged.div_ceil(2) || self.taken.0 - self.acknowledged.0 >= UNACKED_BYTES / 2;
         if due && self.taken != self.acknowledged {
             (self.acknowledged, self.unacknowledged) = (self.taken, 0);
-            self.order(&Order::Taken { out: self.taken.0, err: self.taken.1 });
+            self.order(&ShimCommand::Ack { out: self.taken.0, err: self.taken.1 });
         }
     }
 
-    pub(super) fn order(&mut self, order: &Order) {
+    pub(super) fn order(&mut self, order: &ShimCommand) {
         if let Some(orders) = &mut self.orders {
-            orders.say(order);
+            orders.send(order);
         }
     }
 
@@ -409,19 +411,19 @@ impl Supervisor {
     }
 
     pub(super) fn set_time_limit(&mut self, left: Option<Duration>) {
-        self.order(&Order::Limit { left_ms: left.map(|left| millis(left + SLACK)) });
+        self.order(&ShimCommand::SetTimeLimit { left_ms: left.map(|left| millis(left + SLACK)) });
     }
 }
 
 /// The next report; `None` if the shim has gone for any reason.
-pub(super) async fn next(reports: &mut Option<Reports>) -> Option<Report> {
+pub(super) async fn next(reports: &mut Option<ReportReceiver>) -> Option<Report> {
     match reports {
         Some(reports) => reports.next().await.unwrap_or(None),
         None => None,
     }
 }
 
-pub(super) async fn flush(orders: &mut Option<Orders>) -> std::io::Result<()> {
+pub(super) async fn flush(orders: &mut Option<CommandSender>) -> std::io::Result<()> {
     match orders {
         Some(orders) => orders.flush().await,
         None => Ok(()),

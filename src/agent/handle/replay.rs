@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::decoder::OutputDecoder;
 use super::{Command, HistoryEntry, OutputCheckpoint};
 use crate::agent::{Item, Parser};
-use crate::process::shim::ProcessFolder;
+use crate::process::shim::ProcessDir;
 
 /// Maximum length of one read in bytes: short enough not to block the runtime, as recent output comes from the page cache.
 const READ: usize = 256 * 1024;
@@ -17,7 +17,7 @@ const READ: usize = 256 * 1024;
 /// Reads the output files that a shim writes. Each is opened when it has content.
 #[derive(Debug)]
 pub(super) struct Outputs {
-    folder: ProcessFolder,
+    folder: ProcessDir,
     out: Option<File>,
     err: Option<File>,
     buffer: Vec<u8>,
@@ -31,7 +31,7 @@ pub(super) enum Stream {
 }
 
 impl Outputs {
-    pub(super) fn new(folder: ProcessFolder) -> Self {
+    pub(super) fn new(folder: ProcessDir) -> Self {
         Self { folder, out: None, err: None, buffer: Vec::new() }
     }
 
@@ -87,7 +87,7 @@ pub(super) struct Replayed {
 ///
 /// # Errors
 /// If a file cannot be read, or does not have the expected content.
-pub(super) fn replay(folder: &ProcessFolder, parser: Box<dyn Parser>, stored: OutputCheckpoint) -> io::Result<Replayed> {
+pub(super) fn replay(folder: &ProcessDir, parser: Box<dyn Parser>, stored: OutputCheckpoint) -> io::Result<Replayed> {
     let journal = read_journal(folder)?;
     let sent_up_to = journal.iter().map(|entry| entry.at).max();
     let mut replay = Replay {
@@ -181,8 +181,8 @@ impl Replay {
 }
 
 /// Reads the journal. A truncated last line was never acted on and is skipped.
-fn read_journal(folder: &ProcessFolder) -> io::Result<Vec<JournalEntry>> {
-    let file = match File::open(folder.calls()) {
+fn read_journal(folder: &ProcessDir) -> io::Result<Vec<JournalEntry>> {
+    let file = match File::open(folder.journal()) {
         Ok(file) => BufReader::new(file),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),

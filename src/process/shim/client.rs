@@ -11,7 +11,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::protocol::MAX_LINE;
-use super::{Greeting, InputOrder, Order, PROTOCOL, ProcessFolder, Report};
+use super::{Greeting, InputCommand, PROTOCOL, ProcessDir, Report, ShimCommand};
 
 /// Read at once from the connection; most reports are far shorter.
 const READ: usize = 4 * 1024;
@@ -20,7 +20,7 @@ const GREETING: Duration = Duration::from_secs(10);
 
 /// What is said to a shim. Dropping both ends leaves the shim and its agent as they are.
 #[derive(Debug)]
-pub struct Orders {
+pub struct CommandSender {
     half: OwnedWriteHalf,
     unsent: Vec<u8>,
     /// How much of it is sent.
@@ -29,7 +29,7 @@ pub struct Orders {
 
 /// What a shim says.
 #[derive(Debug)]
-pub struct Reports {
+pub struct ReportReceiver {
     half: OwnedReadHalf,
     received: Vec<u8>,
     /// Where the next line begins.
@@ -39,19 +39,19 @@ pub struct Reports {
 }
 
 /// A conversation over `stream`, begun by our hello.
-pub(in crate::process) fn begin(stream: UnixStream) -> (Orders, Reports) {
+pub(in crate::process) fn begin(stream: UnixStream) -> (CommandSender, ReportReceiver) {
     let (reader, writer) = stream.into_split();
-    let mut orders = Orders { half: writer, unsent: Vec::new(), sent: 0 };
-    orders.say(&Order::Hello { protocol: PROTOCOL });
-    (orders, Reports { half: reader, received: Vec::new(), start: 0, searched: 0 })
+    let mut orders = CommandSender { half: writer, unsent: Vec::new(), sent: 0 };
+    orders.send(&ShimCommand::Hello { protocol: PROTOCOL });
+    (orders, ReportReceiver { half: reader, received: Vec::new(), start: 0, searched: 0 })
 }
 
 /// Finds the living shim of a run again. From now on it listens to us and to no earlier server.
 ///
 /// # Errors
 /// If there is none, or it does not answer in time.
-pub(super) async fn find_again(folder: &ProcessFolder) -> io::Result<(Orders, Reports, Greeting)> {
-    let (mut orders, mut reports) = begin(connect(folder).await?);
+pub(super) async fn reattach(dir: &ProcessDir) -> io::Result<(CommandSender, ReportReceiver, Greeting)> {
+    let (mut orders, mut reports) = begin(connect(dir).await?);
     let greeting = async {
         orders.flush().await?;
         match reports.next().await? {
@@ -64,10 +64,10 @@ pub(super) async fn find_again(folder: &ProcessFolder) -> io::Result<(Orders, Re
 }
 
 /// Lets the shim of a run go whose end is written down. Most have gone already: one waits only while it has something to remember.
-pub async fn release(folder: &ProcessFolder) {
+pub async fn release(dir: &ProcessDir) {
     let releasing = async {
-        let (mut orders, reports) = begin(connect(folder).await?);
-        orders.say(&Order::Release {});
+        let (mut orders, reports) = begin(connect(dir).await?);
+        orders.send(&ShimCommand::Release {});
         // It greets us, and reads on when it could say that.
         orders.flush().await.map(|()| reports)
     };
@@ -78,25 +78,25 @@ pub async fn release(folder: &ProcessFolder) {
             let _ = tokio::time::timeout(GREETING, gone).await;
         }
         Ok(Err(error)) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {}
-        Ok(Err(error)) => tracing::warn!(folder = %folder.path().display(), %error, "a shim cannot be told that it may go"),
-        Err(_) => tracing::warn!(folder = %folder.path().display(), "a shim does not listen, and stays for a day"),
+        Ok(Err(error)) => tracing::warn!(dir = %dir.path().display(), %error, "a shim cannot be told that it may go"),
+        Err(_) => tracing::warn!(dir = %dir.path().display(), "a shim does not listen, and stays for a day"),
     }
 }
 
 /// The path of a unix socket is at most 107 bytes long and a data folder may be deep, so the folder is opened and the socket is named
 /// by the handle.
-async fn connect(folder: &ProcessFolder) -> io::Result<UnixStream> {
+async fn connect(dir: &ProcessDir) -> io::Result<UnixStream> {
     if cfg!(target_os = "linux") {
-        let handle = rustix::fs::open(folder.path(), OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        let handle = rustix::fs::open(dir.path(), OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
         UnixStream::connect(format!("/proc/self/fd/{}/socket", handle.as_raw_fd())).await
     } else {
-        UnixStream::connect(folder.socket()).await
+        UnixStream::connect(dir.socket()).await
     }
 }
 
-impl Orders {
-    /// Queues an order; [`Orders::flush`] sends it.
-    pub fn say(&mut self, order: &Order) {
+impl CommandSender {
+    /// Queues an order; [`CommandSender::flush`] sends it.
+    pub fn send(&mut self, order: &ShimCommand) {
         // No map of an order has a key that is not text, so it can always be said.
         let Ok(mut line) = serde_json::to_vec(order) else { return };
         line.push(b'\n');
@@ -105,7 +105,7 @@ impl Orders {
 
     /// Queues `bytes` for the agent's stdin, with the note that the shim writes down before the agent can see them.
     pub fn input(&mut self, at: u64, call: Option<Value>, close: bool, bytes: &[u8]) {
-        self.say(&Order::Input(InputOrder { at, call, close, size: bytes.len() as u64 }));
+        self.send(&ShimCommand::Input(InputCommand { at, call, close, size: bytes.len() as u64 }));
         self.unsent.extend_from_slice(bytes);
     }
 
@@ -132,7 +132,7 @@ impl Orders {
     }
 }
 
-impl Reports {
+impl ReportReceiver {
     /// The next report; `None` when the shim has gone. One of a later version of the protocol is passed over. May be dropped at any
     /// time without losing a report.
     ///
@@ -203,7 +203,7 @@ mod tests {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let (mut orders, reports) = begin(ours);
         orders.input(7, Some(serde_json::json!("interrupt")), true, b"bytes");
-        orders.say(&Order::Stop { grace_ms: 5 });
+        orders.send(&ShimCommand::Stop { grace_ms: 5 });
         assert!(!orders.is_idle());
         orders.flush().await.unwrap();
         assert!(orders.is_idle());

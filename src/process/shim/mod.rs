@@ -8,16 +8,17 @@
 
 mod client;
 mod find;
-mod folder;
+mod process_dir;
 pub mod protocol;
 mod serve;
 
 pub use super::identity::Identity;
 pub(super) use client::begin;
-pub use client::{Orders, Reports, release};
-pub use find::{Found, end_leftovers, exit_record, find};
-pub use folder::ProcessFolder;
+pub use client::{CommandSender, ReportReceiver, release};
+pub use find::{Found, exit_record, find, kill_leftovers};
+pub use process_dir::ProcessDir;
 pub use protocol::{
-    ExitRecord, Greeting, InputOrder, LITTLE, MAX_MEMO, NEWS, Order, PROTOCOL, ProcessRecord, Report, Spooled, StartOrder, StoppedBy,
+    ExitRecord, Greeting, InputCommand, MAX_HANDOVER, PROTOCOL, ProcessRecord, REPORTS_BEFORE_ACK, Report, ShimCommand, Spooled,
+    StartCommand, StoppedBy, UNACKED_BYTES,
 };
 pub use serve::{SUBCOMMAND, serve_if_asked};

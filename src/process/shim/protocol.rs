@@ -1,11 +1,11 @@
 //! What a server and a shim say to each other, and what a shim writes down.
 //!
-//! Both speak in lines of JSON over a unix socket, one object a line with one member that names the message. Only [`Order::Input`]
+//! Both speak in lines of JSON over a unix socket, one object a line with one member that names the message. Only [`ShimCommand::Input`]
 //! is followed by bytes, as many as it says. The agent's output never travels here: the shim appends it to a file of the run's
 //! folder and tells how far that file has come, and the server reads the file. So what is live and what is read again after a
 //! restart come by the same way, and a slow server holds nothing in a socket.
 //!
-//! **Versions.** The server begins with [`Order::Hello`], the shim answers with [`Report::Hello`] and its own version, and both keep
+//! **Versions.** The server begins with [`ShimCommand::Hello`], the shim answers with [`Report::Hello`] and its own version, and both keep
 //! to the lower of the two. Within a version fields may be added, which the other side ignores; a shim ignores an order that it does
 //! not know. A server talks to shims of the previous release, because those hold its runs when it is upgraded.
 
@@ -18,7 +18,7 @@ use crate::process::{Containment, Exit, Identity};
 /// The version that this program speaks.
 pub const PROTOCOL: u32 = 1;
 
-/// Most bytes of one [`InputOrder`], and of all that waits for the agent to read its stdin. A prompt is at most 2 MiB; an agent that
+/// Most bytes of one [`InputCommand`], and of all that waits for the agent to read its stdin. A prompt is at most 2 MiB; an agent that
 /// is behind by this much has stopped reading, and its stdin is closed.
 pub const MAX_INPUT: u64 = 64 * 1024 * 1024;
 
@@ -26,38 +26,38 @@ pub const MAX_INPUT: u64 = 64 * 1024 * 1024;
 pub const MAX_LINE: usize = 16 * 1024 * 1024;
 
 /// Longest memo, in bytes. With every letter of it escaped it is half of the longest line.
-pub const MAX_MEMO: usize = 4 * 1024 * 1024;
+pub const MAX_HANDOVER: usize = 4 * 1024 * 1024;
 
-/// How often a shim tells of more output before the server has taken any of it, while it is [`LITTLE`]. An agent that says a word now
+/// How often a shim tells of more output before the server has taken any of it, while it is [`UNACKED_BYTES`]. An agent that says a word now
 /// and then is heard without an answer to each, which would cost both sides as much as the word.
-pub const NEWS: u32 = 8;
+pub const REPORTS_BEFORE_ACK: u32 = 8;
 
 /// Bytes of stdout that were told and are not taken, from which on a shim tells no more of them: of an agent that writes much it is
 /// enough to be told when there is time for it.
-pub const LITTLE: u64 = 16 * 1024;
+pub const UNACKED_BYTES: u64 = 16 * 1024;
 
 /// What a server says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Order {
+pub enum ShimCommand {
     /// The first message of each connection.
     Hello {
         /// The server's version of this protocol.
         protocol: u32,
     },
     /// Starts the agent. Once in a shim's life, after the first hello.
-    Start(Box<StartOrder>),
+    Start(Box<StartCommand>),
     /// Bytes for the agent's stdin, and a note of why they are said. The shim writes the note down before the agent can see a byte.
-    Input(InputOrder),
+    Input(InputCommand),
     /// The server has taken this much of the output: the shim reads on from the agent only while not too much waits to be taken.
-    Taken {
+    Ack {
         /// Bytes of stdout, from the beginning.
         out: u64,
         /// Bytes of stderr, from the beginning.
         err: u64,
     },
     /// Sets the time limit that the shim keeps by itself, or lifts it. Counted from now by the shim's monotonic clock.
-    Limit {
+    SetTimeLimit {
         /// Milliseconds that are left.
         left_ms: Option<u64>,
     },
@@ -72,7 +72,7 @@ pub enum Order {
 
 /// What a shim is to start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StartOrder {
+pub struct StartCommand {
     /// Absolute path of the program.
     pub program: String,
     /// Its arguments, element by element.
@@ -87,23 +87,23 @@ pub struct StartOrder {
     pub max_out: u64,
     /// Most that is kept of its stderr, in bytes. More is read and dropped, but for the end.
     pub max_err: u64,
-    /// The first time limit, as in [`Order::Limit`].
+    /// The first time limit, as in [`ShimCommand::SetTimeLimit`].
     pub left_ms: Option<u64>,
     /// Milliseconds between TERM and KILL when the shim ends the agent of its own accord.
     pub grace_ms: u64,
     /// What the agent and all that it starts are held in.
     #[serde(default)]
     pub containment: Containment,
-    /// What a later server has to know and must be written nowhere, in the server's own words, at most [`MAX_MEMO`]. The shim gives it
+    /// What a later server has to know and must be written nowhere, in the server's own words, at most [`MAX_HANDOVER`]. The shim gives it
     /// back in its greeting. While it has one it does not go at the agent's end, but waits to be released: for a day after the last
     /// server has gone, not for ever.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub memo: String,
+    pub handover: String,
 }
 
 /// Bytes for the agent's stdin.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InputOrder {
+pub struct InputCommand {
     /// How many bytes of stdout the server had understood when it said this. A server that comes later says again only what the
     /// agent's output after this place calls for.
     pub at: u64,
@@ -121,7 +121,7 @@ pub struct InputOrder {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Report {
-    /// The answer to [`Order::Hello`].
+    /// The answer to [`ShimCommand::Hello`].
     Hello(Greeting),
     /// The agent's process is there.
     Started {
@@ -134,9 +134,9 @@ pub enum Report {
         message: String,
         /// For want of room on the disk, or of descriptors.
         #[serde(default)]
-        shortage: bool,
+        resource_exhausted: bool,
     },
-    /// How far the agent's output has come. Said again when it has grown, as often as [`Greeting::news`] says, and then when the
+    /// How far the agent's output has come. Said again when it has grown, as often as [`Greeting::reports_before_ack`] says, and then when the
     /// server has taken something.
     Spooled(Spooled),
     /// The agent's process has ended; its pipes and what it started may still be there.
@@ -163,12 +163,12 @@ pub struct Greeting {
     pub stopping: Option<StoppedBy>,
     /// How far its output has come.
     pub spooled: Spooled,
-    /// The memo of [`StartOrder`], if there was one.
+    /// The memo of [`StartCommand`], if there was one.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub memo: String,
-    /// How often it tells of more output before the server has taken any: [`NEWS`], but 1 of a shim of an earlier release.
+    pub handover: String,
+    /// How often it tells of more output before the server has taken any: [`REPORTS_BEFORE_ACK`], but 1 of a shim of an earlier release.
     #[serde(default = "once")]
-    pub news: u32,
+    pub reports_before_ack: u32,
 }
 
 fn once() -> u32 {
@@ -209,7 +209,7 @@ pub struct Spooled {
 #[serde(rename_all = "snake_case")]
 pub enum StoppedBy {
     /// The server said so.
-    Order,
+    Command,
     /// The time limit, which the shim keeps also when no server is there.
     Limit,
     /// The agent wrote more to stdout than is kept.

@@ -306,7 +306,7 @@ impl Driver {
             folder: self.context.config.process_dir(run),
             marker: Marker::new(run.to_string()),
             limit: self.spec.timeout,
-            memo,
+            handover: memo,
         };
         self.context.agents.start(start).await
     }

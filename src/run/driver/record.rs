@@ -187,6 +187,6 @@ impl Driver {
         let folder = self.context.config.process_dir(self.log.run());
         release(&folder).await;
         // Best effort: recovery does not look at ended runs.
-        let _ = tokio::task::spawn_blocking(move || folder.forget_process()).await;
+        let _ = tokio::task::spawn_blocking(move || folder.remove_process_files()).await;
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use openrunner::process::Exit;
-use openrunner::process::shim::{Order, Report, StoppedBy};
+use openrunner::process::shim::{Report, ShimCommand, StoppedBy};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::peer::{Kept, all_gone, pids, until};
@@ -19,7 +19,7 @@ fn k1_what_ignores_term_is_killed_after_the_grace() {
     peer.until_lines(&kept, 1);
     peer.stop(300);
     let ended = peer.until_end();
-    assert_eq!((ended.exit, ended.stopped_by), (Some(Exit::Signal(9)), Some(StoppedBy::Order)));
+    assert_eq!((ended.exit, ended.stopped_by), (Some(Exit::Signal(9)), Some(StoppedBy::Command)));
     kept.record();
 }
 
@@ -129,11 +129,11 @@ fn a_time_limit_can_be_lifted_and_set_anew() {
     assert!(greeting.left_ms.is_some_and(|left| left <= 3_600_000));
     peer.until_hung_up();
     let (mut second, _) = kept.connect();
-    second.say(&Order::Limit { left_ms: None });
+    second.send(&ShimCommand::SetTimeLimit { left_ms: None });
     let (mut third, greeting) = kept.connect();
     second.until_hung_up();
     assert_eq!(greeting.left_ms, None);
-    third.say(&Order::Limit { left_ms: Some(0) });
+    third.send(&ShimCommand::SetTimeLimit { left_ms: Some(0) });
     assert_eq!(third.until_end().stopped_by, Some(StoppedBy::Limit));
     kept.record();
 }

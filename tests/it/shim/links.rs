@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use openrunner::process::Exit;
-use openrunner::process::shim::{InputOrder, LITTLE, NEWS, Order, PROTOCOL, Report, StoppedBy};
+use openrunner::process::shim::{InputCommand, PROTOCOL, REPORTS_BEFORE_ACK, Report, ShimCommand, StoppedBy, UNACKED_BYTES};
 
 use super::peer::{Kept, until};
 
@@ -33,13 +33,13 @@ fn the_newest_server_wins() {
     second.until_hung_up();
     assert_eq!(before.agent, after.agent);
     third.stop(0);
-    assert_eq!(third.until_end().stopped_by, Some(StoppedBy::Order));
+    assert_eq!(third.until_end().stopped_by, Some(StoppedBy::Command));
 }
 
 #[test]
 fn an_order_that_a_dying_server_left_unfinished_is_not_carried_out() {
     let (kept, mut first) = Kept::running("read line; echo $line");
-    first.say(&Order::Input(InputOrder { at: 0, call: Some("torn".into()), close: false, size: 10 }));
+    first.send(&ShimCommand::Input(InputCommand { at: 0, call: Some("torn".into()), close: false, size: 10 }));
     first.say_bytes(b"torn\n");
     drop(first);
     let (mut second, _) = kept.connect();
@@ -50,7 +50,7 @@ fn an_order_that_a_dying_server_left_unfinished_is_not_carried_out() {
     third.input("whole", b"whole\n", false);
     assert_eq!(third.until_end().exit, Some(Exit::Code(0)));
     assert_eq!(kept.out(), "whole\n");
-    assert_eq!(kept.calls().iter().map(|call| call.call.clone()).collect::<Vec<_>>(), [Some("whole".into())]);
+    assert_eq!(kept.journal().iter().map(|call| call.call.clone()).collect::<Vec<_>>(), [Some("whole".into())]);
 }
 
 #[test]
@@ -88,14 +88,14 @@ fn little_news_are_told_a_few_times_until_something_was_taken() {
         Some(Report::Spooled(spooled)) => spooled.out,
         other => panic!("{other:?}"),
     };
-    for round in 1..=u64::from(NEWS) {
+    for round in 1..=u64::from(REPORTS_BEFORE_ACK) {
         peer.input("say", b"a\n", false);
         assert_eq!(out_of(peer.report()), round * 2);
     }
     peer.input("say", b"a\n", false);
-    let written = u64::from(NEWS) * 2 + 2;
+    let written = u64::from(REPORTS_BEFORE_ACK) * 2 + 2;
     until(|| kept.out().len() as u64 == written);
-    peer.say(&Order::Taken { out: written - 2, err: 0 });
+    peer.send(&ShimCommand::Ack { out: written - 2, err: 0 });
     assert_eq!(out_of(peer.report()), written, "one of them waited to be told until something was taken");
     peer.stop(0);
 }
@@ -105,7 +105,7 @@ fn much_news_are_told_once_until_something_was_taken() {
     let (kept, mut peer) = Kept::running("read a; head -c 20000 /dev/zero; read a; echo 2; touch two; read b");
     peer.input("say", b"a\n", false);
     let mut told = 0;
-    while told < LITTLE {
+    while told < UNACKED_BYTES {
         match peer.report() {
             Some(Report::Spooled(spooled)) => told = spooled.out,
             other => panic!("{other:?}"),
@@ -130,16 +130,16 @@ fn a_slow_server_slows_the_agent_down_and_no_server_does_not() {
     const CHUNK: u64 = 64 * 1024;
     let (kept, mut slow) = Kept::running("head -c 5000000 /dev/zero; touch done; read line");
     // Lines are counted, since the last one may not be whole yet.
-    let calls = || fs::read_to_string(kept.folder.calls()).unwrap().lines().count();
+    let journal = || fs::read_to_string(kept.folder.journal()).unwrap().lines().count();
     let size = || fs::metadata(kept.folder.out()).unwrap().size();
     until(|| size() > WINDOW);
     // Each of these goes once around the loop, in which output would be read if it were looked for.
     for round in 1..=50 {
         slow.input("look", b"", false);
-        until(|| calls() == round);
+        until(|| journal() == round);
     }
     assert!(size() <= WINDOW + CHUNK, "{}", size());
-    slow.say(&Order::Taken { out: WINDOW, err: 0 });
+    slow.send(&ShimCommand::Ack { out: WINDOW, err: 0 });
     until(|| size() > 2 * WINDOW);
     assert!(size() <= 2 * WINDOW + CHUNK, "{}", size());
     drop(slow);

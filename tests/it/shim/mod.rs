@@ -2,8 +2,8 @@
 
 mod bounds;
 mod ends;
+mod handover;
 mod links;
-mod memo;
 mod peer;
 mod starts;
 mod versions;

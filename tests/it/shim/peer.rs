@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use openrunner::process::Containment;
-use openrunner::process::shim::{ExitRecord, Greeting, Identity, InputOrder, Order, PROTOCOL, ProcessFolder, Report, StartOrder};
+use openrunner::process::shim::{ExitRecord, Greeting, Identity, InputCommand, PROTOCOL, ProcessDir, Report, ShimCommand, StartCommand};
 use tempfile::TempDir;
 
 use crate::support::{carrying, is_alive};
@@ -19,7 +19,7 @@ const LIMIT: Duration = Duration::from_mins(1);
 /// A shim with its folders. Ends it, and so its agent, when it is dropped.
 pub(super) struct Kept {
     pub(super) shim: Child,
-    pub(super) folder: ProcessFolder,
+    pub(super) folder: ProcessDir,
     pub(super) work: TempDir,
     pub(super) marker: String,
     _home: TempDir,
@@ -48,12 +48,12 @@ impl Kept {
             .spawn()
             .expect("a shim");
         let marker = work.path().file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
-        (Self { shim, folder: ProcessFolder::new(folder), work, marker, _home: home }, Peer::new(ours))
+        (Self { shim, folder: ProcessDir::new(folder), work, marker, _home: home }, Peer::new(ours))
     }
 
     /// What starts a shell with this script. Its `$0` is the scripted agent's program, for the processes that it can become.
-    pub(super) fn script(&self, script: &str) -> StartOrder {
-        StartOrder {
+    pub(super) fn script(&self, script: &str) -> StartCommand {
+        StartCommand {
             program: "/bin/sh".to_owned(),
             args: ["-c", script, env!("CARGO_BIN_EXE_fake_agent")].map(str::to_owned).to_vec(),
             env: vec![("PATH".into(), "/usr/bin:/bin".into()), ("ORN_RUN".into(), self.marker.clone())],
@@ -64,7 +64,7 @@ impl Kept {
             left_ms: None,
             grace_ms: 10_000,
             containment: Containment::default(),
-            memo: String::new(),
+            handover: String::new(),
         }
     }
 
@@ -74,7 +74,7 @@ impl Kept {
     }
 
     /// The same with another order.
-    pub(super) fn running_with(script: &str, change: impl FnOnce(&mut StartOrder)) -> (Self, Peer) {
+    pub(super) fn running_with(script: &str, change: impl FnOnce(&mut StartCommand)) -> (Self, Peer) {
         let (kept, mut peer) = Self::new();
         let mut order = kept.script(script);
         change(&mut order);
@@ -85,7 +85,7 @@ impl Kept {
     /// A later server, which has been greeted.
     pub(super) fn connect(&self) -> (Peer, Greeting) {
         let mut peer = self.knock();
-        peer.say(&Order::Hello { protocol: PROTOCOL });
+        peer.send(&ShimCommand::Hello { protocol: PROTOCOL });
         let greeting = peer.until(|report| match report {
             Report::Hello(greeting) => Some(greeting),
             _ => None,
@@ -112,9 +112,9 @@ impl Kept {
     }
 
     /// The calls that were written down.
-    pub(super) fn calls(&self) -> Vec<InputOrder> {
-        let calls = fs::read_to_string(self.folder.calls()).expect("text");
-        calls.lines().map(|line| serde_json::from_str(line).expect("a call")).collect()
+    pub(super) fn journal(&self) -> Vec<InputCommand> {
+        let journal = fs::read_to_string(self.folder.journal()).expect("text");
+        journal.lines().map(|line| serde_json::from_str(line).expect("a call")).collect()
     }
 }
 
@@ -144,9 +144,9 @@ impl Peer {
     }
 
     /// Begins the conversation and has the agent started.
-    pub(super) fn start(&mut self, order: StartOrder) -> Identity {
-        self.say(&Order::Hello { protocol: PROTOCOL });
-        self.say(&Order::Start(Box::new(order)));
+    pub(super) fn start(&mut self, order: StartCommand) -> Identity {
+        self.send(&ShimCommand::Hello { protocol: PROTOCOL });
+        self.send(&ShimCommand::Start(Box::new(order)));
         self.until(|report| match report {
             Report::Started { agent } => Some(agent),
             Report::NotStarted { message, .. } => panic!("not started: {message}"),
@@ -154,7 +154,7 @@ impl Peer {
         })
     }
 
-    pub(super) fn say(&mut self, order: &Order) {
+    pub(super) fn send(&mut self, order: &ShimCommand) {
         self.say_bytes(format!("{}\n", serde_json::to_string(order).expect("an order")).as_bytes());
     }
 
@@ -164,12 +164,12 @@ impl Peer {
 
     /// Bytes for the agent, said by the call of this name.
     pub(super) fn input(&mut self, call: &str, bytes: &[u8], close: bool) {
-        self.say(&Order::Input(InputOrder { at: 0, call: Some(call.into()), close, size: bytes.len() as u64 }));
+        self.send(&ShimCommand::Input(InputCommand { at: 0, call: Some(call.into()), close, size: bytes.len() as u64 }));
         self.say_bytes(bytes);
     }
 
     pub(super) fn stop(&mut self, grace_ms: u64) {
-        self.say(&Order::Stop { grace_ms });
+        self.send(&ShimCommand::Stop { grace_ms });
     }
 
     /// The next report, if the shim does not hang up.
@@ -184,7 +184,7 @@ impl Peer {
         loop {
             let report = self.report().expect("the shim is there");
             if let Report::Spooled(spooled) = &report {
-                self.say(&Order::Taken { out: spooled.out, err: spooled.err });
+                self.send(&ShimCommand::Ack { out: spooled.out, err: spooled.err });
             }
             if let Some(found) = found(report) {
                 return found;

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 
-use openrunner::process::shim::{Identity, Order, PROTOCOL, ProcessRecord, Report};
+use openrunner::process::shim::{Identity, PROTOCOL, ProcessRecord, Report, ShimCommand};
 use openrunner::process::{Exit, launch};
 
 use super::peer::Kept;
@@ -96,8 +96,8 @@ fn a_program_that_is_not_there_is_told_like_any_exit() {
 fn an_agent_is_not_started_twice_in_one_folder() {
     let (kept, mut peer) = Kept::new();
     fs::write(kept.folder.out(), "of another agent").unwrap();
-    peer.say(&Order::Hello { protocol: PROTOCOL });
-    peer.say(&Order::Start(Box::new(kept.script("echo mine"))));
+    peer.send(&ShimCommand::Hello { protocol: PROTOCOL });
+    peer.send(&ShimCommand::Start(Box::new(kept.script("echo mine"))));
     peer.until(|report| matches!(report, Report::NotStarted { .. }).then_some(()));
     peer.until_hung_up();
     assert_eq!(kept.out(), "of another agent");
@@ -114,11 +114,11 @@ fn a_shim_whose_server_dies_before_it_says_what_to_start_goes_away() {
 #[test]
 fn a_note_is_on_disk_before_the_agent_sees_a_byte() {
     let (kept, mut peer) = Kept::running("read line; cat \"$line\"");
-    let calls = kept.folder.calls();
-    peer.input("say", format!("{}\n", calls.display()).as_bytes(), false);
+    let journal = kept.folder.journal();
+    peer.input("say", format!("{}\n", journal.display()).as_bytes(), false);
     peer.until_end();
-    assert_eq!(kept.out(), fs::read_to_string(calls).unwrap());
-    assert_eq!(kept.calls()[0].call, Some("say".into()));
+    assert_eq!(kept.out(), fs::read_to_string(journal).unwrap());
+    assert_eq!(kept.journal()[0].call, Some("say".into()));
 }
 
 #[test]
@@ -129,5 +129,5 @@ fn stdin_ends_after_the_last_bytes() {
     peer.input("finish", b"end", true);
     assert_eq!(peer.until_end().exit, Some(Exit::Code(0)));
     assert_eq!(fs::metadata(kept.folder.out()).unwrap().size(), 1_000_003);
-    assert_eq!(kept.calls().iter().map(|call| call.size).collect::<Vec<_>>(), [1_000_000, 3]);
+    assert_eq!(kept.journal().iter().map(|call| call.size).collect::<Vec<_>>(), [1_000_000, 3]);
 }

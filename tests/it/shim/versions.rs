@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use openrunner::process::Exit;
-use openrunner::process::shim::{ExitRecord, Greeting, Identity, InputOrder, ProcessRecord, Report, Spooled};
+use openrunner::process::shim::{ExitRecord, Greeting, Identity, InputCommand, ProcessRecord, Report, Spooled};
 use serde_json::json;
 
 use super::peer::Kept;
@@ -22,8 +22,8 @@ fn end() -> ExitRecord {
     ExitRecord { exit: Some(Exit::Code(3)), spooled, stderr_tail: "oops\n".into(), ..ExitRecord::default() }
 }
 
-fn input(at: u64, call: Option<serde_json::Value>, close: bool, size: u64) -> InputOrder {
-    InputOrder { at, call, close, size }
+fn input(at: u64, call: Option<serde_json::Value>, close: bool, size: u64) -> InputCommand {
+    InputCommand { at, call, close, size }
 }
 
 #[test]
@@ -36,8 +36,8 @@ fn what_a_shim_of_version_1_says_is_understood() {
         left_ms: None,
         stopping: None,
         spooled: Spooled::default(),
-        memo: String::new(),
-        news: 1,
+        handover: String::new(),
+        reports_before_ack: 1,
     };
     let again = Greeting { agent: Some(AGENT), left_ms: Some(599_996), spooled: line, ..nothing.clone() };
     let expected = [
@@ -59,8 +59,8 @@ fn the_files_of_a_shim_of_version_1_are_understood() {
     let process: ProcessRecord = serde_json::from_str(&recorded("v1.process.json")).unwrap();
     assert_eq!(process, ProcessRecord { protocol: 1, shim: Identity { pid: 8102, started: 1_436_498 }, agent: AGENT, group: None });
     assert_eq!(serde_json::from_str::<ExitRecord>(&recorded("v1.exit.json")).unwrap(), end());
-    let calls: Vec<InputOrder> = recorded("v1.calls.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(calls, [input(0, Some(json!({ "say": { "text": "hello" } })), false, 6), input(12, None, true, 4)]);
+    let journal: Vec<InputCommand> = recorded("v1.calls.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(journal, [input(0, Some(json!({ "say": { "text": "hello" } })), false, 6), input(12, None, true, 4)]);
 }
 
 #[test]
@@ -69,6 +69,6 @@ fn a_server_of_version_1_is_understood() {
     peer.say_bytes(recorded("v1.orders.txt").as_bytes());
     assert_eq!(peer.until_end(), end());
     assert_eq!(kept.out(), "heard hello\n");
-    assert_eq!(fs::read_to_string(kept.folder.calls()).unwrap(), recorded("v1.calls.jsonl"));
+    assert_eq!(fs::read_to_string(kept.folder.journal()).unwrap(), recorded("v1.calls.jsonl"));
     kept.record();
 }

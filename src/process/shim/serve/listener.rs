@@ -4,20 +4,20 @@ use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
-use super::wire::{Garbage, Heard, Wire};
-use crate::process::shim::protocol::{Order, Report};
+use super::connection::{Connection, Message, ProtocolError};
+use crate::process::shim::protocol::{Report, ShimCommand};
 
 /// How long nobody new is looked for after the system could not hand somebody over, for want of descriptors perhaps.
-const REST: Duration = Duration::from_secs(1);
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// The server that is heard, and who may become it.
 #[derive(Debug)]
 pub(super) struct Listener {
     listener: UnixListener,
-    resting_until: Option<Instant>,
-    server: Option<Wire>,
+    paused_until: Option<Instant>,
+    server: Option<Connection>,
     /// Connected, but not known to be a server: it takes the place of one only with its first word.
-    guest: Option<Wire>,
+    pending: Option<Connection>,
 }
 
 /// What came through the door.
@@ -26,75 +26,75 @@ pub(super) enum Inbound {
     /// Another server is heard from now on, and waits to be greeted.
     NewServer,
     /// The server has said something.
-    Said(Heard),
+    Message(Message),
     /// Nothing more for now.
     Nothing,
 }
 
 impl Listener {
     /// A door with the server inside that has started us.
-    pub(super) fn new(listener: UnixListener, server: Wire) -> Self {
-        Self { listener, resting_until: None, server: Some(server), guest: None }
+    pub(super) fn new(listener: UnixListener, server: Connection) -> Self {
+        Self { listener, paused_until: None, server: Some(server), pending: None }
     }
 
     /// The listener, while it is to be looked at.
     pub(super) fn listener(&self, now: Instant) -> Option<&UnixListener> {
-        self.resting_until.is_none_or(|until| now >= until).then_some(&self.listener)
+        self.paused_until.is_none_or(|until| now >= until).then_some(&self.listener)
     }
 
     /// The server that is heard.
-    pub(super) fn server(&self) -> Option<&Wire> {
+    pub(super) fn server(&self) -> Option<&Connection> {
         self.server.as_ref()
     }
 
     /// Who is there but has not said a word.
-    pub(super) fn guest(&self) -> Option<&Wire> {
-        self.guest.as_ref()
+    pub(super) fn pending(&self) -> Option<&Connection> {
+        self.pending.as_ref()
     }
 
     /// Lets somebody in. A guest who was there before and has said nothing goes.
     pub(super) fn open(&mut self, now: Instant) {
         match self.listener.accept() {
-            Ok((stream, _)) if is_ours(&stream) => self.guest = Wire::new(stream).ok(),
+            Ok((stream, _)) if is_ours(&stream) => self.pending = Connection::new(stream).ok(),
             Ok(_stranger) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(_for_now) => self.resting_until = Some(now + REST),
+            Err(_for_now) => self.paused_until = Some(now + ACCEPT_PAUSE),
         }
     }
 
     /// Takes in what the server, or the guest, has sent.
-    pub(super) fn receive(&mut self, guest: bool, buffer: &mut [u8]) {
-        if let Some(wire) = if guest { &mut self.guest } else { &mut self.server } {
-            wire.receive(buffer);
+    pub(super) fn receive(&mut self, pending: bool, buffer: &mut [u8]) {
+        if let Some(connection) = if pending { &mut self.pending } else { &mut self.server } {
+            connection.receive(buffer);
         }
     }
 
     /// What was said, one thing after the other. Whoever speaks another language is let go, and so is who has gone.
     pub(super) fn receive_next(&mut self) -> Inbound {
-        if let Some(guest) = &mut self.guest {
-            match guest.next() {
-                Ok(Some(Heard::Order(Order::Hello { .. }))) => {
-                    self.server = self.guest.take();
+        if let Some(pending) = &mut self.pending {
+            match pending.next() {
+                Ok(Some(Message::ShimCommand(ShimCommand::Hello { .. }))) => {
+                    self.server = self.pending.take();
                     return Inbound::NewServer;
                 }
-                Ok(None) if !guest.is_closed() => {}
-                Ok(_) | Err(Garbage) => self.guest = None,
+                Ok(None) if !pending.is_closed() => {}
+                Ok(_) | Err(ProtocolError) => self.pending = None,
             }
         }
         if let Some(server) = &mut self.server {
             match server.next() {
-                Ok(Some(heard)) => return Inbound::Said(heard),
+                Ok(Some(messages)) => return Inbound::Message(messages),
                 Ok(None) if !server.is_closed() => {}
-                Ok(None) | Err(Garbage) => self.server = None,
+                Ok(None) | Err(ProtocolError) => self.server = None,
             }
         }
         Inbound::Nothing
     }
 
     /// Says something to the server, if there is one.
-    pub(super) fn say(&mut self, report: &Report) {
+    pub(super) fn send(&mut self, report: &Report) {
         if let Some(server) = &mut self.server {
-            server.say(report);
+            server.send(report);
         }
     }
 
@@ -125,19 +125,19 @@ mod tests {
     use super::*;
 
     fn listener() -> (Listener, UnixStream, impl Fn(&mut Listener, &[u8]) -> UnixStream) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("socket");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("socket");
         let listener = UnixListener::bind(&path).unwrap();
         let (ours, theirs) = UnixStream::pair().unwrap();
         let come = move |listener: &mut Listener, word: &[u8]| {
-            let _keep = &folder;
+            let _keep = &dir;
             let mut stream = UnixStream::connect(&path).unwrap();
             stream.write_all(word).unwrap();
             listener.open(Instant::now());
             listener.receive(true, &mut [0; 100]);
             stream
         };
-        (Listener::new(listener, Wire::new(ours).unwrap()), theirs, come)
+        (Listener::new(listener, Connection::new(ours).unwrap()), theirs, come)
     }
 
     #[test]
@@ -145,7 +145,7 @@ mod tests {
         let (mut listener, _old, come) = listener();
         let _new = come(&mut listener, b"{\"hello\":{\"protocol\":1}}\n{\"stop\":{\"grace_ms\":0}}\n");
         assert_eq!(listener.receive_next(), Inbound::NewServer);
-        assert_eq!(listener.receive_next(), Inbound::Said(Heard::Order(Order::Stop { grace_ms: 0 })));
+        assert_eq!(listener.receive_next(), Inbound::Message(Message::ShimCommand(ShimCommand::Stop { grace_ms: 0 })));
         assert_eq!(listener.receive_next(), Inbound::Nothing);
     }
 
@@ -156,19 +156,19 @@ mod tests {
             let _guest = come(&mut listener, word.as_bytes());
             assert_eq!(listener.receive_next(), Inbound::Nothing, "{word}");
         }
-        old.write_all(b"{\"limit\":{\"left_ms\":null}}\n").unwrap();
+        old.write_all(b"{\"set_time_limit\":{\"left_ms\":null}}\n").unwrap();
         listener.receive(false, &mut [0; 100]);
-        assert_eq!(listener.receive_next(), Inbound::Said(Heard::Order(Order::Limit { left_ms: None })));
+        assert_eq!(listener.receive_next(), Inbound::Message(Message::ShimCommand(ShimCommand::SetTimeLimit { left_ms: None })));
     }
 
     #[test]
     fn what_a_server_said_whole_before_it_went_counts_and_the_rest_does_not() {
         let (mut listener, mut server, _) = listener();
-        server.write_all(b"{\"limit\":{\"left_ms\":null}}\n{\"stop\":{\"gra").unwrap();
+        server.write_all(b"{\"set_time_limit\":{\"left_ms\":null}}\n{\"stop\":{\"gra").unwrap();
         drop(server);
         listener.receive(false, &mut [0; 100]);
         listener.receive(false, &mut [0; 100]);
-        assert_eq!(listener.receive_next(), Inbound::Said(Heard::Order(Order::Limit { left_ms: None })));
+        assert_eq!(listener.receive_next(), Inbound::Message(Message::ShimCommand(ShimCommand::SetTimeLimit { left_ms: None })));
         assert_eq!(listener.receive_next(), Inbound::Nothing);
         assert!(listener.server().is_none());
     }

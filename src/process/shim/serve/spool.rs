@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::wire::is_for_later;
+use super::connection::would_block;
 
 /// One output of the agent and the file that keeps it.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub(super) struct Spool {
     /// None when no more comes, or nobody waits for more.
     pipe: Option<File>,
     file: File,
-    kept: u64,
+    stored: u64,
     max: u64,
     /// The disk took no more once: what comes later would leave a hole.
     broken: bool,
@@ -20,7 +20,7 @@ pub(super) struct Spool {
 
 /// What came of a look at the pipe.
 #[derive(Debug)]
-pub(super) enum Taken<'a> {
+pub(super) enum ReadOutcome<'a> {
     /// Nothing new, or the end.
     Nothing,
     /// Everything that was there is kept.
@@ -37,8 +37,8 @@ impl Spool {
     /// # Errors
     /// If the pipe cannot be made to never wait.
     pub(super) fn new(pipe: OwnedFd, file: File, max: u64) -> io::Result<Self> {
-        never_wait(&pipe)?;
-        Ok(Self { pipe: Some(pipe.into()), file, kept: 0, max, broken: false })
+        set_nonblocking(&pipe)?;
+        Ok(Self { pipe: Some(pipe.into()), file, stored: 0, max, broken: false })
     }
 
     /// The pipe, while more may come.
@@ -47,8 +47,8 @@ impl Spool {
     }
 
     /// Bytes in the file.
-    pub(super) fn kept(&self) -> u64 {
-        self.kept
+    pub(super) fn stored(&self) -> u64 {
+        self.stored
     }
 
     /// No more comes.
@@ -57,43 +57,43 @@ impl Spool {
     }
 
     /// Waits for no more.
-    pub(super) fn give_up(&mut self) {
+    pub(super) fn abandon(&mut self) {
         self.pipe = None;
     }
 
     /// Moves what is there, at most one buffer full. What may not or cannot be kept is read all the same: a full pipe would stop the
     /// agent.
-    pub(super) fn take<'a>(&mut self, buffer: &'a mut [u8]) -> Taken<'a> {
-        let Some(pipe) = &mut self.pipe else { return Taken::Nothing };
+    pub(super) fn take<'a>(&mut self, buffer: &'a mut [u8]) -> ReadOutcome<'a> {
+        let Some(pipe) = &mut self.pipe else { return ReadOutcome::Nothing };
         let bytes = match pipe.read(buffer) {
             Ok(0) => {
                 self.pipe = None;
-                return Taken::Nothing;
+                return ReadOutcome::Nothing;
             }
             Ok(count) => &buffer[..count],
-            Err(error) if is_for_later(&error) => return Taken::Nothing,
+            Err(error) if would_block(&error) => return ReadOutcome::Nothing,
             Err(_broken) => {
                 self.pipe = None;
-                return Taken::Nothing;
+                return ReadOutcome::Nothing;
             }
         };
-        let room = usize::try_from(self.max - self.kept).unwrap_or(usize::MAX);
+        let room = usize::try_from(self.max - self.stored).unwrap_or(usize::MAX);
         let wanted = &bytes[..bytes.len().min(room)];
-        match self.keep(wanted) {
-            Err(_no_disk) => Taken::NoDisk(bytes),
-            Ok(()) if wanted.len() < bytes.len() => Taken::Full(bytes),
-            Ok(()) => Taken::Kept(bytes),
+        match self.append(wanted) {
+            Err(_no_disk) => ReadOutcome::NoDisk(bytes),
+            Ok(()) if wanted.len() < bytes.len() => ReadOutcome::Full(bytes),
+            Ok(()) => ReadOutcome::Kept(bytes),
         }
     }
 
-    fn keep(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+    fn append(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         if self.broken {
             return Err(io::ErrorKind::StorageFull.into());
         }
         while !bytes.is_empty() {
             match self.file.write(bytes) {
                 Ok(count) if count > 0 => {
-                    self.kept += count as u64;
+                    self.stored += count as u64;
                     bytes = &bytes[count..];
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -108,7 +108,7 @@ impl Spool {
 }
 
 /// Makes our end of a pipe never wait. The other end, the agent's, is not touched by it.
-pub(super) fn never_wait(pipe: impl AsFd) -> io::Result<()> {
+pub(super) fn set_nonblocking(pipe: impl AsFd) -> io::Result<()> {
     let flags = rustix::fs::fcntl_getfl(&pipe)?;
     Ok(rustix::fs::fcntl_setfl(&pipe, flags | rustix::fs::OFlags::NONBLOCK)?)
 }
@@ -119,32 +119,32 @@ mod tests {
 
     fn spool(max: u64) -> (Spool, std::io::PipeWriter, tempfile::NamedTempFile) {
         let (ours, theirs) = std::io::pipe().unwrap();
-        let kept = tempfile::NamedTempFile::new().unwrap();
-        let file = File::options().append(true).open(kept.path()).unwrap();
-        (Spool::new(ours.into(), file, max).unwrap(), theirs, kept)
+        let stored = tempfile::NamedTempFile::new().unwrap();
+        let file = File::options().append(true).open(stored.path()).unwrap();
+        (Spool::new(ours.into(), file, max).unwrap(), theirs, stored)
     }
 
     #[test]
     fn what_is_more_than_may_be_kept_is_read_and_dropped() {
-        let (mut spool, mut agent, kept) = spool(5);
+        let (mut spool, mut agent, stored) = spool(5);
         let mut buffer = [0; 64];
         agent.write_all(b"abc").unwrap();
-        assert!(matches!(spool.take(&mut buffer), Taken::Kept(b"abc")));
+        assert!(matches!(spool.take(&mut buffer), ReadOutcome::Kept(b"abc")));
         agent.write_all(b"defgh").unwrap();
-        assert!(matches!(spool.take(&mut buffer), Taken::Full(b"defgh")));
+        assert!(matches!(spool.take(&mut buffer), ReadOutcome::Full(b"defgh")));
         agent.write_all(b"i").unwrap();
-        assert!(matches!(spool.take(&mut buffer), Taken::Full(b"i")));
-        assert_eq!(std::fs::read(kept.path()).unwrap(), b"abcde");
-        assert_eq!(spool.kept(), 5);
+        assert!(matches!(spool.take(&mut buffer), ReadOutcome::Full(b"i")));
+        assert_eq!(std::fs::read(stored.path()).unwrap(), b"abcde");
+        assert_eq!(spool.stored(), 5);
     }
 
     #[test]
     fn an_empty_pipe_is_not_an_ended_one() {
         let (mut spool, agent, _kept) = spool(5);
-        assert!(matches!(spool.take(&mut [0; 8]), Taken::Nothing));
+        assert!(matches!(spool.take(&mut [0; 8]), ReadOutcome::Nothing));
         assert!(!spool.has_ended());
         drop(agent);
-        assert!(matches!(spool.take(&mut [0; 8]), Taken::Nothing));
+        assert!(matches!(spool.take(&mut [0; 8]), ReadOutcome::Nothing));
         assert!(spool.has_ended());
     }
 
@@ -154,10 +154,10 @@ mod tests {
         let full = File::options().append(true).open("/dev/full").unwrap();
         let mut spool = Spool::new(ours.into(), full, 100).unwrap();
         agent.write_all(b"abc").unwrap();
-        assert!(matches!(spool.take(&mut [0; 8]), Taken::NoDisk(b"abc")));
+        assert!(matches!(spool.take(&mut [0; 8]), ReadOutcome::NoDisk(b"abc")));
         spool.file = tempfile::tempfile().unwrap();
         agent.write_all(b"def").unwrap();
-        assert!(matches!(spool.take(&mut [0; 8]), Taken::NoDisk(b"def")), "the disk has room again, but a part is missing");
-        assert_eq!(spool.kept(), 0);
+        assert!(matches!(spool.take(&mut [0; 8]), ReadOutcome::NoDisk(b"def")), "the disk has room again, but a part is missing");
+        assert_eq!(spool.stored(), 0);
     }
 }

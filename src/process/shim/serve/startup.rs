@@ -12,27 +12,27 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 
+use super::connection::{Connection, Message};
 use super::event_loop::{AgentProcess, EventLoop};
-use super::files::Files;
-use super::input::Input;
-use super::limits::Limits;
 use super::listener::Listener;
+use super::process_files::ProcessFiles;
 use super::spool::Spool;
+use super::stdin::Stdin;
 use super::termination::Termination;
-use super::wire::{Heard, Wire};
+use super::time_limits::TimeLimits;
 use crate::process::cgroup::Group;
 use crate::process::descriptors::close_inherited;
 use crate::process::launch::Launcher;
 use crate::process::process_set::ProcessSet;
-use crate::process::shim::ProcessFolder;
-use crate::process::shim::protocol::{Greeting, NEWS, Order, PROTOCOL, ProcessRecord, Report, Spooled, StartOrder};
+use crate::process::shim::ProcessDir;
+use crate::process::shim::protocol::{Greeting, PROTOCOL, ProcessRecord, REPORTS_BEFORE_ACK, Report, ShimCommand, Spooled, StartCommand};
 use crate::process::{Identity, Marker, Tail, is_resource_exhausted};
 
 /// The hidden subcommand by which this program becomes a shim.
 pub const SUBCOMMAND: &str = "shim";
 
 /// How long a server may take to say what is to be started.
-const PATIENCE: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The end of stderr that goes into the record.
 const STDERR_TAIL: usize = 16 * 1024;
@@ -46,7 +46,7 @@ pub fn serve_if_asked(mut args: impl Iterator<Item = OsString>) -> Option<ExitCo
         return None;
     }
     let served = match (args.next(), args.next()) {
-        (Some(folder), None) => serve(Path::new(&folder)),
+        (Some(dir), None) => serve(Path::new(&dir)),
         _ => Err(io::Error::other("this command is not for typing")),
     };
     Some(match served {
@@ -58,27 +58,27 @@ pub fn serve_if_asked(mut args: impl Iterator<Item = OsString>) -> Option<ExitCo
     })
 }
 
-fn serve(folder: &Path) -> io::Result<()> {
-    let mut server = Wire::new(stand_alone()?)?;
-    let mut order = hear_what_to_start(&mut server)?;
-    let memo = std::mem::take(&mut order.memo);
-    match start(folder, &order) {
+fn serve(dir: &Path) -> io::Result<()> {
+    let mut server = Connection::new(detach_from_parent()?)?;
+    let mut order = receive_start_command(&mut server)?;
+    let handover = std::mem::take(&mut order.handover);
+    match start(dir, &order) {
         Ok((agent, listener)) => {
             // The environment with its secrets goes here: nothing more of the order is needed.
             drop(order);
-            server.say(&Report::Started { agent: agent.agent });
-            EventLoop::new(agent, Listener::new(listener, server), memo).keep();
+            server.send(&Report::Started { agent: agent.agent });
+            EventLoop::new(agent, Listener::new(listener, server), handover).append();
             Ok(())
         }
         Err(error) => {
-            server.say(&Report::NotStarted { message: error.to_string(), shortage: is_resource_exhausted(&error) });
+            server.send(&Report::NotStarted { message: error.to_string(), resource_exhausted: is_resource_exhausted(&error) });
             Err(error)
         }
     }
 }
 
 /// Leaves everything behind that ties this process to the one that started it, but for the stream between them.
-fn stand_alone() -> io::Result<UnixStream> {
+fn detach_from_parent() -> io::Result<UnixStream> {
     close_inherited()?;
     rustix::process::setsid()?;
     #[cfg(target_os = "linux")]
@@ -98,22 +98,22 @@ fn stand_alone() -> io::Result<UnixStream> {
     Ok(stream.into())
 }
 
-fn hear_what_to_start(server: &mut Wire) -> io::Result<Box<StartOrder>> {
-    let until = Instant::now() + PATIENCE;
+fn receive_start_command(server: &mut Connection) -> io::Result<Box<StartCommand>> {
+    let until = Instant::now() + START_TIMEOUT;
     let mut buffer = vec![0; 4096];
     loop {
         match server.next() {
-            Ok(Some(Heard::Order(Order::Hello { .. }))) => server.say(&Report::Hello(Greeting {
+            Ok(Some(Message::ShimCommand(ShimCommand::Hello { .. }))) => server.send(&Report::Hello(Greeting {
                 protocol: PROTOCOL,
                 agent: None,
                 exit: None,
                 left_ms: None,
                 stopping: None,
                 spooled: Spooled::default(),
-                memo: String::new(),
-                news: NEWS,
+                handover: String::new(),
+                reports_before_ack: REPORTS_BEFORE_ACK,
             })),
-            Ok(Some(Heard::Order(Order::Start(order)))) => return Ok(order),
+            Ok(Some(Message::ShimCommand(ShimCommand::Start(order)))) => return Ok(order),
             Ok(None) if !server.is_closed() => {
                 let left = until.saturating_duration_since(Instant::now());
                 let left = Timespec::try_from(left).map_err(io::Error::other)?;
@@ -128,10 +128,11 @@ fn hear_what_to_start(server: &mut Wire) -> io::Result<Box<StartOrder>> {
     }
 }
 
-fn start(folder: &Path, order: &StartOrder) -> io::Result<(AgentProcess, UnixListener)> {
-    let files = Files::open(folder)?;
-    let (out, err, calls) = (files.create(ProcessFolder::out)?, files.create(ProcessFolder::err)?, files.create(ProcessFolder::calls)?);
-    let listener = files.listen()?;
+fn start(dir: &Path, order: &StartCommand) -> io::Result<(AgentProcess, UnixListener)> {
+    let process_files = ProcessFiles::open(dir)?;
+    let (out, err, journal) =
+        (process_files.create(ProcessDir::out)?, process_files.create(ProcessDir::err)?, process_files.create(ProcessDir::journal)?);
+    let listener = process_files.listen()?;
 
     let launcher = Launcher::new(Mode::from_bits_truncate(order.umask))?;
     let mut command = launcher.command(&order.containment, Path::new(&order.program), &order.args)?;
@@ -143,7 +144,7 @@ fn start(folder: &Path, order: &StartOrder) -> io::Result<(AgentProcess, UnixLis
         .stderr(Stdio::piped());
     let group = order.containment.make_group()?;
     let started = command.spawn().and_then(|mut child| {
-        take_charge(files, order, &mut child, [out, err, calls], group.clone()).inspect_err(|_| {
+        adopt(process_files, order, &mut child, [out, err, journal], group.clone()).inspect_err(|_| {
             // It has not read a byte yet, and nothing will be read of it.
             let _ = child.kill();
             let _ = child.wait();
@@ -155,11 +156,11 @@ fn start(folder: &Path, order: &StartOrder) -> io::Result<(AgentProcess, UnixLis
     Ok((started?, listener))
 }
 
-fn take_charge(
-    files: Files,
-    order: &StartOrder,
+fn adopt(
+    process_files: ProcessFiles,
+    order: &StartCommand,
     child: &mut Child,
-    [out, err, calls]: [File; 3],
+    [out, err, journal]: [File; 3],
     group: Option<Group>,
 ) -> io::Result<AgentProcess> {
     let agent = Identity::of_child(child.id().cast_signed()).ok_or_else(|| io::Error::other("the agent's process cannot be seen"))?;
@@ -167,18 +168,18 @@ fn take_charge(
     let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take()) else {
         return Err(io::Error::other("the agent's process has no pipes"));
     };
-    files.put(ProcessFolder::identity, &ProcessRecord { protocol: PROTOCOL, shim, agent, group: order.containment.group.clone() })?;
+    process_files.put(ProcessDir::identity, &ProcessRecord { protocol: PROTOCOL, shim, agent, group: order.containment.group.clone() })?;
     let process_set = ProcessSet::own_descendants(agent, Marker::new(&*order.marker)).within(group);
     Ok(AgentProcess {
-        files,
+        process_files,
         agent,
         handle: handle(agent),
-        input: Input::new(stdin.into(), calls)?,
+        input: Stdin::new(stdin.into(), journal)?,
         out: Spool::new(stdout.into(), out, order.max_out)?,
         err: Spool::new(stderr.into(), err, order.max_err)?,
         err_tail: Tail::new(STDERR_TAIL),
         termination: Termination::new(process_set, Instant::now()),
-        limits: Limits::new(Instant::now(), order.left_ms.map(Duration::from_millis)),
+        time_limits: TimeLimits::new(Instant::now(), order.left_ms.map(Duration::from_millis)),
         grace: Duration::from_millis(order.grace_ms),
     })
 }

@@ -41,9 +41,9 @@ pub(super) struct Termination {
 /// Who has been told to end, and has had the time for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Signalled {
-    Nobody,
+    NoProcess,
     /// All: so whoever holds a pipe now cannot be reached.
-    Everyone,
+    AllProcesses,
     /// What the agent left, when its output was over. Nothing comes after that.
     Leftovers,
 }
@@ -54,7 +54,7 @@ pub(super) enum Next {
     /// Nothing until something happens, or until then.
     Wait(Option<Instant>),
     /// The pipes are to be waited for no longer. Then this is asked again.
-    GiveUpPipes,
+    AbandonPipes,
     /// Nothing of the agent is left, or what is left is declared lost.
     Over,
 }
@@ -67,7 +67,7 @@ impl Termination {
             kill_sequence: None,
             next_step: now,
             drain_until: None,
-            signalled: Signalled::Nobody,
+            signalled: Signalled::NoProcess,
             exit: None,
             lost: false,
             stopped_by: None,
@@ -115,7 +115,7 @@ impl Termination {
     }
 
     /// The agent goes on: it neither has ended nor is being ended.
-    pub(super) fn is_living(&self) -> bool {
+    pub(super) fn is_running(&self) -> bool {
         self.exit.is_none() && self.stopped_by.is_none()
     }
 
@@ -127,17 +127,17 @@ impl Termination {
         }
         match &mut self.kill_sequence {
             Some(kill_sequence) => kill_sequence.shorten(now, grace),
-            None => self.climb(now, grace),
+            None => self.start_kill_sequence(now, grace),
         }
     }
 
-    fn climb(&mut self, now: Instant, grace: Duration) {
+    fn start_kill_sequence(&mut self, now: Instant, grace: Duration) {
         self.kill_sequence = Some(KillSequence::new(now, grace));
         self.next_step = now;
     }
 
     /// Does what is due. To be asked after everything that happens.
-    pub(super) fn go_on(&mut self, now: Instant, pipes_are_open: bool) -> Next {
+    pub(super) fn advance(&mut self, now: Instant, pipes_are_open: bool) -> Next {
         loop {
             if let Some(kill_sequence) = &mut self.kill_sequence {
                 if now < self.next_step {
@@ -146,8 +146,8 @@ impl Termination {
                 self.next_step = now + POLL_INTERVAL;
                 let Some(survivors) = kill_sequence.step(now, &mut self.process_set) else { return Next::Wait(Some(self.next_step)) };
                 self.kill_sequence = None;
-                if self.signalled == Signalled::Nobody {
-                    self.signalled = Signalled::Everyone;
+                if self.signalled == Signalled::NoProcess {
+                    self.signalled = Signalled::AllProcesses;
                 }
                 self.left_behind = survivors.count;
                 self.drain_until = Some(now + DRAIN);
@@ -156,19 +156,19 @@ impl Termination {
                     return Next::Over;
                 }
                 self.signalled = Signalled::Leftovers;
-                self.climb(now, LEFTOVER_GRACE);
+                self.start_kill_sequence(now, LEFTOVER_GRACE);
             } else if let Some(until) = self.drain_until.filter(|until| now < *until) {
                 return Next::Wait(Some(until));
             } else if self.drain_until.is_none() {
                 return Next::Wait(None);
-            } else if self.signalled == Signalled::Everyone {
+            } else if self.signalled == Signalled::AllProcesses {
                 self.lost = self.exit.is_none();
                 if pipes_are_open {
-                    return Next::GiveUpPipes;
+                    return Next::AbandonPipes;
                 }
             } else {
                 self.leaked_pipe = true;
-                self.climb(now, Duration::ZERO);
+                self.start_kill_sequence(now, Duration::ZERO);
             }
         }
     }
@@ -189,10 +189,10 @@ mod tests {
     fn r6_an_exit_is_not_the_end_while_output_may_come() {
         let now = Instant::now();
         let mut termination = termination(now);
-        assert_eq!(termination.go_on(now, true), Next::Wait(None));
+        assert_eq!(termination.advance(now, true), Next::Wait(None));
         termination.exited(now, Exit::Code(0));
-        assert_eq!(termination.go_on(now, true), Next::Wait(Some(now + DRAIN)));
-        assert_eq!(termination.go_on(now, false), Next::Over);
+        assert_eq!(termination.advance(now, true), Next::Wait(Some(now + DRAIN)));
+        assert_eq!(termination.advance(now, false), Next::Over);
         assert!(!termination.leaked_pipe());
     }
 
@@ -202,11 +202,11 @@ mod tests {
         let mut termination = termination(now);
         termination.exited(now, Exit::Code(0));
         let later = now + DRAIN;
-        assert_eq!(termination.go_on(later, true), Next::Wait(Some(later + DRAIN)), "who held them was killed");
+        assert_eq!(termination.advance(later, true), Next::Wait(Some(later + DRAIN)), "who held them was killed");
         assert!(termination.leaked_pipe());
         let last = later + DRAIN;
-        assert_eq!(termination.go_on(last, true), Next::GiveUpPipes);
-        assert_eq!(termination.go_on(last, false), Next::Over);
+        assert_eq!(termination.advance(last, true), Next::AbandonPipes);
+        assert_eq!(termination.advance(last, false), Next::Over);
         assert_eq!(termination.exit(), Some(Exit::Code(0)));
     }
 
@@ -214,7 +214,7 @@ mod tests {
     fn the_end_of_output_is_not_the_end_of_the_agent() {
         let now = Instant::now();
         let mut termination = termination(now);
-        assert_eq!(termination.go_on(now, false), Next::Wait(None));
+        assert_eq!(termination.advance(now, false), Next::Wait(None));
     }
 
     #[test]
@@ -222,9 +222,9 @@ mod tests {
         let now = Instant::now();
         let mut termination = termination(now);
         termination.stop(now, StoppedBy::Limit, Duration::ZERO);
-        termination.stop(now, StoppedBy::Order, Duration::ZERO);
-        assert_eq!(termination.go_on(now, false), Next::Wait(Some(now + DRAIN)));
-        assert_eq!(termination.go_on(now + DRAIN, false), Next::Over);
+        termination.stop(now, StoppedBy::Command, Duration::ZERO);
+        assert_eq!(termination.advance(now, false), Next::Wait(Some(now + DRAIN)));
+        assert_eq!(termination.advance(now + DRAIN, false), Next::Over);
         assert_eq!((termination.exit(), termination.stopped_by()), (None, Some(StoppedBy::Limit)), "the first reason stands");
     }
 
@@ -233,7 +233,7 @@ mod tests {
         let now = Instant::now();
         let mut termination = termination(now);
         termination.exited(now, Exit::Signal(9));
-        termination.stop(now, StoppedBy::Order, Duration::ZERO);
+        termination.stop(now, StoppedBy::Command, Duration::ZERO);
         assert_eq!(termination.stopped_by(), None);
     }
 }

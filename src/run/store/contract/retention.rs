@@ -9,7 +9,7 @@ trait Whole: RunStore + RetentionStore {}
 impl<T: RunStore + RetentionStore> Whole for T {}
 
 /// Small enough that a step does not come to the end of a log.
-const LITTLE: usize = 1;
+const UNACKED_BYTES: usize = 1;
 const MUCH: usize = usize::MAX;
 
 fn at(millis: i64) -> Timestamp {
@@ -47,7 +47,7 @@ async fn a_conversation_goes_when_its_last_run_ended_before_the_moment(store: &d
         [ended(store, both, 1_000).await, ended(store, both, 2_000).await, ended(store, alive, 1_000).await, live(store, alive).await];
     let mut removed = Vec::new();
     loop {
-        let step = store.remove_oldest(at(2_000), LITTLE).await.unwrap();
+        let step = store.remove_oldest(at(2_000), UNACKED_BYTES).await.unwrap();
         removed.extend(step.removed);
         if !step.found {
             break;
@@ -70,7 +70,7 @@ async fn a_conversation_goes_when_its_last_run_ended_before_the_moment(store: &d
 async fn a_long_log_goes_in_steps_and_its_conversation_with_the_last_of_them(store: &dyn Whole) {
     let run = ended(store, SessionId::new(), 1_000).await;
     let mut seen = Vec::new();
-    while store.remove_oldest(at(2_000), LITTLE).await.unwrap().found {
+    while store.remove_oldest(at(2_000), UNACKED_BYTES).await.unwrap().found {
         seen.push(left(store, run).await);
     }
     assert_eq!(seen, [vec![2, 3], vec![]], "its end goes last, with its row");
@@ -87,9 +87,9 @@ async fn the_oldest_logs_are_cut_first_and_their_ends_stay(store: &dyn Whole) {
     assert_eq!((row.last_seq.get(), row.done.is_some()), (3, true));
     assert_eq!(store.pending_removals(9).await.unwrap(), [PendingRemoval { run: older, workspace: false }]);
     // In steps, too, and never more than once.
-    assert_eq!(store.cut_oldest(at(9_000), LITTLE).await.unwrap().cut, 0);
+    assert_eq!(store.cut_oldest(at(9_000), UNACKED_BYTES).await.unwrap().cut, 0);
     assert_eq!(left(store, newer).await, [2, 3]);
-    while store.cut_oldest(at(9_000), LITTLE).await.unwrap().found {}
+    while store.cut_oldest(at(9_000), UNACKED_BYTES).await.unwrap().found {}
     assert_eq!((left(store, newer).await, left(store, alive).await), (vec![3], vec![1]), "a live run is left alone");
 }
 

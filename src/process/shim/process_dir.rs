@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 /// The files of a run's process. The folder is private to this account (0700), and so is each file (0600).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProcessFolder {
+pub struct ProcessDir {
     path: PathBuf,
 }
 
-impl ProcessFolder {
+impl ProcessDir {
     /// The folder at `path`, which is there or will be made by whoever starts the shim.
     pub fn new(path: PathBuf) -> Self {
         Self { path }
@@ -29,8 +29,8 @@ impl ProcessFolder {
         self.path.join("err")
     }
 
-    /// A line of JSON for each [`InputOrder`](super::InputOrder), written before the agent can see its bytes. Append-only.
-    pub fn calls(&self) -> PathBuf {
+    /// A line of JSON for each [`InputCommand`](super::InputOrder), written before the agent can see its bytes. Append-only.
+    pub fn journal(&self) -> PathBuf {
         self.path.join("calls")
     }
 
@@ -69,8 +69,8 @@ impl ProcessFolder {
     ///
     /// # Errors
     /// If something cannot be removed.
-    pub fn forget_process(&self) -> std::io::Result<()> {
-        for path in [self.calls(), self.task(), self.socket(), self.identity(), self.err(), self.exit()] {
+    pub fn remove_process_files(&self) -> std::io::Result<()> {
+        for path in [self.journal(), self.task(), self.socket(), self.identity(), self.err(), self.exit()] {
             match std::fs::remove_file(path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
                 _ => {}

@@ -5,34 +5,34 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::spool::never_wait;
-use super::wire::is_for_later;
-use crate::process::shim::protocol::{InputOrder, MAX_INPUT};
+use super::connection::would_block;
+use super::spool::set_nonblocking;
+use crate::process::shim::protocol::{InputCommand, MAX_INPUT};
 
 /// The agent's stdin and the file of calls.
 #[derive(Debug)]
-pub(super) struct Input {
+pub(super) struct Stdin {
     /// None when it is closed, by us or by the agent.
     pipe: Option<File>,
     /// In pieces as they came; of the first one so much is said already.
     waiting: VecDeque<Vec<u8>>,
-    said: usize,
+    written: usize,
     /// Bytes in all pieces that are not said.
     length: u64,
     close: bool,
-    calls: File,
-    /// How much of `calls` is whole lines.
-    noted: u64,
+    journal: File,
+    /// How much of `journal` is whole lines.
+    journal_length: u64,
 }
 
-impl Input {
-    /// Speaks to `pipe` and writes down in `calls`, which is empty.
+impl Stdin {
+    /// Speaks to `pipe` and writes down in `journal`, which is empty.
     ///
     /// # Errors
     /// If the pipe cannot be made to never wait.
-    pub(super) fn new(pipe: OwnedFd, calls: File) -> io::Result<Self> {
-        never_wait(&pipe)?;
-        Ok(Self { pipe: Some(pipe.into()), waiting: VecDeque::new(), said: 0, length: 0, close: false, calls, noted: 0 })
+    pub(super) fn new(pipe: OwnedFd, journal: File) -> io::Result<Self> {
+        set_nonblocking(&pipe)?;
+        Ok(Self { pipe: Some(pipe.into()), waiting: VecDeque::new(), written: 0, length: 0, close: false, journal, journal_length: 0 })
     }
 
     /// The pipe, while bytes wait for it.
@@ -44,14 +44,14 @@ impl Input {
     ///
     /// # Errors
     /// If the note cannot be written: then the bytes are dropped, since a later server would say them again.
-    pub(super) fn accept(&mut self, order: &InputOrder, pieces: Vec<Vec<u8>>) -> io::Result<()> {
-        self.note(order)?;
+    pub(super) fn accept(&mut self, order: &InputCommand, pieces: Vec<Vec<u8>>) -> io::Result<()> {
+        self.record_in_journal(order)?;
         if self.pipe.is_none() || self.close {
             return Ok(());
         }
         self.length += pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
         if self.length > MAX_INPUT {
-            self.hang_up();
+            self.close();
             return Ok(());
         }
         self.waiting.extend(pieces);
@@ -60,47 +60,47 @@ impl Input {
         Ok(())
     }
 
-    fn note(&mut self, order: &InputOrder) -> io::Result<()> {
+    fn record_in_journal(&mut self, order: &InputCommand) -> io::Result<()> {
         let mut line = serde_json::to_vec(order)?;
         line.push(b'\n');
-        if let Err(error) = self.calls.write_all(&line) {
+        if let Err(error) = self.journal.write_all(&line) {
             // Half a line must not become the beginning of the next one.
-            let _ = self.calls.set_len(self.noted);
+            let _ = self.journal.set_len(self.journal_length);
             return Err(error);
         }
-        self.noted += line.len() as u64;
+        self.journal_length += line.len() as u64;
         Ok(())
     }
 
     /// Writes what the agent takes now.
     pub(super) fn push(&mut self) {
         while let (Some(pipe), Some(piece)) = (&mut self.pipe, self.waiting.front()) {
-            match pipe.write(&piece[self.said..]) {
+            match pipe.write(&piece[self.written..]) {
                 Ok(count) => {
-                    self.said += count;
+                    self.written += count;
                     self.length -= count as u64;
-                    if self.said == piece.len() {
+                    if self.written == piece.len() {
                         self.waiting.pop_front();
-                        self.said = 0;
+                        self.written = 0;
                         if self.waiting.is_empty() {
                             // It lies behind the pieces, and the system gets memory back from its end only.
                             self.waiting = VecDeque::new();
                         }
                     }
                 }
-                Err(error) if is_for_later(&error) => return,
+                Err(error) if would_block(&error) => return,
                 // The agent has closed its stdin. Whether that is bad, its output and its exit tell.
-                Err(_closed) => self.hang_up(),
+                Err(_closed) => self.close(),
             }
         }
         // Its own memory lies behind that of the pieces, and while it is there the allocator gives none of theirs back.
         self.waiting = VecDeque::new();
         if self.close {
-            self.hang_up();
+            self.close();
         }
     }
 
-    fn hang_up(&mut self) {
+    fn close(&mut self) {
         self.pipe = None;
         self.waiting = VecDeque::new();
     }
@@ -112,23 +112,23 @@ mod tests {
 
     use super::*;
 
-    fn order(at: u64, bytes: &[u8], close: bool) -> InputOrder {
-        InputOrder { at, call: None, close, size: bytes.len() as u64 }
+    fn order(at: u64, bytes: &[u8], close: bool) -> InputCommand {
+        InputCommand { at, call: None, close, size: bytes.len() as u64 }
     }
 
     #[test]
     fn the_pipe_is_closed_after_the_last_byte_and_later_orders_are_only_noted() {
         let (mut agent, ours) = std::io::pipe().unwrap();
-        let calls = tempfile::NamedTempFile::new().unwrap();
-        let mut input = Input::new(ours.into(), calls.reopen().unwrap()).unwrap();
+        let journal = tempfile::NamedTempFile::new().unwrap();
+        let mut input = Stdin::new(ours.into(), journal.reopen().unwrap()).unwrap();
         input.accept(&order(3, b"hello ", false), vec![b"hel".to_vec(), b"lo ".to_vec()]).unwrap();
         input.accept(&order(4, b"world", true), vec![b"world".to_vec()]).unwrap();
         input.accept(&order(5, b"!", false), vec![b"!".to_vec()]).unwrap();
-        let mut heard = String::new();
-        agent.read_to_string(&mut heard).unwrap();
-        assert_eq!(heard, "hello world");
-        let calls = std::fs::read_to_string(calls.path()).unwrap();
-        let places: Vec<u64> = calls.lines().map(|line| serde_json::from_str::<InputOrder>(line).unwrap().at).collect();
+        let mut messages = String::new();
+        agent.read_to_string(&mut messages).unwrap();
+        assert_eq!(messages, "hello world");
+        let journal = std::fs::read_to_string(journal.path()).unwrap();
+        let places: Vec<u64> = journal.lines().map(|line| serde_json::from_str::<InputCommand>(line).unwrap().at).collect();
         assert_eq!(places, [3, 4, 5]);
     }
 
@@ -136,18 +136,18 @@ mod tests {
     fn bytes_without_a_note_are_not_said() {
         let (mut agent, ours) = std::io::pipe().unwrap();
         let full = File::options().append(true).open("/dev/full").unwrap();
-        let mut input = Input::new(ours.into(), full).unwrap();
+        let mut input = Stdin::new(ours.into(), full).unwrap();
         input.accept(&order(0, b"hello", true), vec![b"hello".to_vec()]).unwrap_err();
         drop(input);
-        let mut heard = String::new();
-        agent.read_to_string(&mut heard).unwrap();
-        assert_eq!(heard, "");
+        let mut messages = String::new();
+        agent.read_to_string(&mut messages).unwrap();
+        assert_eq!(messages, "");
     }
 
     #[test]
     fn an_agent_that_is_too_far_behind_finds_its_stdin_closed() {
         let (_agent, ours) = std::io::pipe().unwrap();
-        let mut input = Input::new(ours.into(), tempfile::tempfile().unwrap()).unwrap();
+        let mut input = Stdin::new(ours.into(), tempfile::tempfile().unwrap()).unwrap();
         let bytes = vec![b'x'; 1 << 25];
         input.accept(&order(0, &bytes, false), vec![bytes.clone()]).unwrap();
         assert!(input.pipe().is_some());

@@ -9,17 +9,17 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 use serde::Serialize;
 
-use crate::process::shim::ProcessFolder;
+use crate::process::shim::ProcessDir;
 
 /// The opened folder.
 #[derive(Debug)]
-pub(super) struct Files {
+pub(super) struct ProcessFiles {
     /// What the names lead through.
     _handle: OwnedFd,
-    names: ProcessFolder,
+    names: ProcessDir,
 }
 
-impl Files {
+impl ProcessFiles {
     /// Opens the folder, which must be one and no link.
     ///
     /// # Errors
@@ -29,14 +29,14 @@ impl Files {
         let handle = rustix::fs::open(path, flags, Mode::empty())?;
         // A unix socket's path has at most 107 bytes, and data folders can be deep: by its number the folder is always near.
         let near = if cfg!(target_os = "linux") { PathBuf::from(format!("/proc/self/fd/{}", handle.as_raw_fd())) } else { path.to_owned() };
-        Ok(Self { _handle: handle, names: ProcessFolder::new(near) })
+        Ok(Self { _handle: handle, names: ProcessDir::new(near) })
     }
 
     /// Makes a file to append to, which must not be there yet. `which` picks it from the names of the folder.
     ///
     /// # Errors
     /// If it is there or cannot be made.
-    pub(super) fn create(&self, which: impl Fn(&ProcessFolder) -> PathBuf) -> io::Result<File> {
+    pub(super) fn create(&self, which: impl Fn(&ProcessDir) -> PathBuf) -> io::Result<File> {
         File::options().append(true).create_new(true).open(which(&self.names))
     }
 
@@ -54,7 +54,7 @@ impl Files {
     ///
     /// # Errors
     /// If it cannot be written; then it can be tried again.
-    pub(super) fn put(&self, which: impl Fn(&ProcessFolder) -> PathBuf, content: &impl Serialize) -> io::Result<()> {
+    pub(super) fn put(&self, which: impl Fn(&ProcessDir) -> PathBuf, content: &impl Serialize) -> io::Result<()> {
         let name = which(&self.names);
         let unfinished = name.with_extension("unfinished");
         let bytes = serde_json::to_vec(content)?;
@@ -68,7 +68,7 @@ impl Files {
     }
 
     /// Takes the socket away: nobody listens any more.
-    pub(super) fn forget_socket(&self) {
+    pub(super) fn remove_socket(&self) {
         // Whoever finds it later finds nobody there, which says the same.
         let _ = std::fs::remove_file(self.names.socket());
     }
