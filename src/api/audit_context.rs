@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use super::client_origin::ClientAddress;
 use super::{ApiError, AppState};
 use crate::auth::{AuditEvent, Principal, Target};
-use crate::types::{Action, Caller};
+use crate::types::{AuditAction, Caller};
 
 /// Whoever passed the door, with where the request came from: what a handler takes that changes something.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ impl AuditContext {
     }
 
     /// This actor is about to do this.
-    pub(super) fn deed(&self, action: Action) -> AuditEvent {
+    pub(super) fn deed(&self, action: AuditAction) -> AuditEvent {
         AuditEvent::of(&self.principal, self.client.ip(), action)
     }
 }

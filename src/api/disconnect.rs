@@ -4,7 +4,7 @@ use super::AppState;
 use super::audit_context::AuditContext;
 use super::openai::OnDisconnect;
 use crate::auth::Target;
-use crate::types::{Action, RunId};
+use crate::types::{AuditAction, RunId};
 
 /// Stands for the client of a run. Dropping it means that the client has left: the run is cancelled then, on the client's behalf and in
 /// the audit log, unless it was to go on or has been [released](Self::release).
@@ -35,7 +35,7 @@ impl Drop for Client {
         }
         tracing::info!(run.id = %self.run, "the run's client has left, so the run is cancelled");
         let (runs, caller, run) = (self.app.runs.clone(), self.audit_context.caller(), self.run);
-        let deed = self.audit_context.deed(Action::RunCancel).to(Target::Run(run)).detail("its client left".to_owned());
+        let deed = self.audit_context.deed(AuditAction::RunCancel).to(Target::Run(run)).detail("its client left".to_owned());
         let cancelling = async move { runs.cancel(&caller, run).await.map(drop).map_err(super::ApiError::from) };
         // Carried out to the end by the tracker that it is begun on.
         drop(self.app.audit.begin(deed, cancelling, |()| None, super::ApiError::code));

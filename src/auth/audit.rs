@@ -8,7 +8,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Principal;
 use crate::run::store::{AuditEntry, AuditFilter, AuditRecord, AuditStore, StoreError};
-use crate::types::{Action, Clock, KeyId, RunId, UserName};
+use crate::types::{AuditAction, Clock, KeyId, RunId, UserName};
 
 /// Something that somebody is about to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct AuditEvent {
     user: Option<UserName>,
     key: Option<KeyId>,
     address: Option<IpAddr>,
-    action: Action,
+    action: AuditAction,
     target: Target,
     detail: Option<String>,
 }
@@ -37,13 +37,13 @@ pub enum Target {
 
 impl AuditEvent {
     /// Somebody with a token or key does this, from that address.
-    pub fn of(principal: &Principal, address: Option<IpAddr>, action: Action) -> Self {
+    pub fn of(principal: &Principal, address: Option<IpAddr>, action: AuditAction) -> Self {
         Self { user: Some(principal.caller.user.clone()), key: principal.key(), ..Self::of_user(None, address, action) }
     }
 
     /// Somebody does this who has no token: who logs in, or the command line. Give a name only if it is a user's, since whoever mistypes
     /// a login may have put a password there.
-    pub fn of_user(user: Option<UserName>, address: Option<IpAddr>, action: Action) -> Self {
+    pub fn of_user(user: Option<UserName>, address: Option<IpAddr>, action: AuditAction) -> Self {
         Self { user, key: None, address, action, target: Target::Nothing, detail: None }
     }
 

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::commands::ClientCommand;
 use crate::config::Flags;
-use crate::types::{Bound, BoundChange, KeyId, Money, Scope, Tokens, UserName, UserRole};
+use crate::types::{KeyId, Limit, LimitChange, Money, Scope, Tokens, UserName, UserRole};
 
 /// One durable HTTP service over the coding agents of this machine
 #[derive(Debug, Parser)]
@@ -110,10 +110,10 @@ pub enum UserCommand {
         name: UserName,
         /// So many tokens, `unlimited`, or `default` for what the server's settings say
         #[arg(long, value_name = "N", value_parser = bound::<Tokens>, default_value = KEEP, hide_default_value = true)]
-        tokens_per_day: BoundChange<Tokens>,
+        tokens_per_day: LimitChange<Tokens>,
         /// So many US dollars, `unlimited`, or `default`
         #[arg(long, value_name = "USD", value_parser = bound::<Money>, default_value = KEEP, hide_default_value = true)]
-        cost_per_day_usd: BoundChange<Money>,
+        cost_per_day_usd: LimitChange<Money>,
         /// Which server's users.
         #[command(flatten)]
         data: DataFlags,
@@ -200,14 +200,14 @@ impl From<DataFlags> for Flags {
 /// What is not given. Nobody can type it by accident.
 const KEEP: &str = "";
 
-fn bound<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<BoundChange<T>, String> {
+fn bound<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<LimitChange<T>, String> {
     match text {
-        KEEP => Ok(BoundChange::Keep),
-        "default" => Ok(BoundChange::Reset),
-        "unlimited" => Ok(BoundChange::Set(Bound::NONE)),
+        KEEP => Ok(LimitChange::Keep),
+        "default" => Ok(LimitChange::Reset),
+        "unlimited" => Ok(LimitChange::Set(Limit::NONE)),
         number => {
             let amount = number.parse().map_err(|error: T::Err| format!("{error}; or `unlimited`, or `default`"))?;
-            Ok(BoundChange::Set(Bound::At(amount)))
+            Ok(LimitChange::Set(Limit::At(amount)))
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{DataFlags, KeyCommand, local_store};
 use crate::auth::{NewKey, Target};
 use crate::run::store::ApiKeyRecord;
-use crate::types::{Action, Caller, KeyId, Scope, UserName, UserRole};
+use crate::types::{AuditAction, Caller, KeyId, Scope, UserName, UserRole};
 
 /// Keys that are read at once.
 const PAGE: usize = 200;
@@ -35,7 +35,7 @@ fn create(owner: &UserName, new: NewKey, data: DataFlags) -> anyhow::Result<()> 
         let detail = said(&new.scopes);
         let made = identity.auth.create_key(owner, new).await;
         let target = made.as_ref().map_or_else(|_error| Target::User(owner.clone()), |(_key, record)| Target::Key(record.id));
-        let (key, record) = identity.record(Action::KeyCreate, target, detail, made).await?;
+        let (key, record) = identity.record(AuditAction::KeyCreate, target, detail, made).await?;
         // The key alone goes to standard output, so that it can be passed on.
         anstream::eprintln!("{} of {owner}; this is the only time that it is shown:", record.id);
         anstream::println!("{key}");
@@ -78,7 +78,7 @@ fn list(owner: Option<&UserName>, as_json: bool, data: DataFlags) -> anyhow::Res
 fn revoke(id: KeyId, data: DataFlags) -> anyhow::Result<()> {
     local_store::with(data, async |identity| {
         let revoked = identity.auth.revoke_key(&operator("admin".parse()?), id).await;
-        identity.record(Action::KeyDelete, Target::Key(id), String::new(), revoked).await?;
+        identity.record(AuditAction::KeyDelete, Target::Key(id), String::new(), revoked).await?;
         anstream::println!("{id} is revoked");
         Ok(())
     })

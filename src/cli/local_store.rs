@@ -9,7 +9,7 @@ use super::DataFlags;
 use crate::auth::{Audit, AuditEvent, Auth, SigningKey, Target};
 use crate::config;
 use crate::run::store::SqliteStore;
-use crate::types::{Action, Clock, SystemClock};
+use crate::types::{AuditAction, Clock, SystemClock};
 
 /// The users and keys of one data folder.
 pub(super) struct Identity {
@@ -31,7 +31,7 @@ impl Identity {
     }
 
     /// Writes down what the command line did, or why it could not, and gives that back.
-    pub(super) async fn record<T, E>(&self, action: Action, target: Target, detail: String, done: Result<T, E>) -> Result<T, E> {
+    pub(super) async fn record<T, E>(&self, action: AuditAction, target: Target, detail: String, done: Result<T, E>) -> Result<T, E> {
         let outcome = if done.is_ok() { "ok" } else { "refused" };
         self.audit.record(AuditEvent::of_user(None, None, action).to(target).detail(detail), outcome).await;
         done

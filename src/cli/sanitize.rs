@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use crate::types::acts_on_a_reader;
+use crate::types::is_unsafe_to_display;
 
 /// Text of several lines: line breaks and tabs keep their meaning, everything else that a terminal would obey is shown.
 pub(super) fn text(text: &str) -> Cow<'_, str> {
@@ -70,7 +70,7 @@ fn shown(letter: char) -> Option<Shown> {
         // Unicode has a picture for each of the old control characters.
         '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(letter)).map(Shown::As),
         '\u{7f}' => Some(Shown::As('␡')),
-        _ if acts_on_a_reader(letter) => Some(Shown::ByNumber),
+        _ if is_unsafe_to_display(letter) => Some(Shown::ByNumber),
         _ => None,
     }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{DataFlags, UserCommand, local_store, password};
 use crate::auth::Target;
 use crate::run::store::UserRecord;
-use crate::types::{Action, Bound, BudgetChange, UserName, UserRole};
+use crate::types::{AuditAction, BudgetChange, Limit, UserName, UserRole};
 
 /// Users that are read at once.
 const PAGE: usize = 200;
@@ -30,7 +30,7 @@ fn add(name: &UserName, role: UserRole, data: DataFlags) -> anyhow::Result<()> {
     local_store::with(data, async |identity| {
         let (target, detail) = (Target::User(name.clone()), format!("role={}", role.as_str()));
         let added = identity.auth.add_user(name.clone(), role, &password).await;
-        identity.record(Action::UserCreate, target, detail, added).await?;
+        identity.record(AuditAction::UserCreate, target, detail, added).await?;
         anstream::println!("{name} is there now, as {}", role.as_str());
         Ok(())
     })
@@ -40,7 +40,7 @@ fn passwd(name: &UserName, data: DataFlags) -> anyhow::Result<()> {
     let password = password::ask(name.as_str())?;
     local_store::with(data, async |identity| {
         let changed = identity.auth.change_user(name, None, Some(&password), BudgetChange::default()).await;
-        identity.record(Action::UserChange, Target::User(name.clone()), "password".to_owned(), changed).await?;
+        identity.record(AuditAction::UserChange, Target::User(name.clone()), "password".to_owned(), changed).await?;
         anstream::println!("{name} has a new password; tokens that were got before are worthless");
         Ok(())
     })
@@ -50,7 +50,7 @@ fn budget(name: &UserName, change: BudgetChange, data: DataFlags) -> anyhow::Res
     anyhow::ensure!(change.is_some(), "nothing to change: give --tokens-per-day, --cost-per-day-usd or both");
     local_store::with(data, async |identity| {
         let changed = identity.auth.change_user(name, None, None, change).await;
-        identity.record(Action::UserChange, Target::User(name.clone()), change.to_string(), changed).await?;
+        identity.record(AuditAction::UserChange, Target::User(name.clone()), change.to_string(), changed).await?;
         anstream::println!("{name} has this budget from now on: {change}");
         Ok(())
     })
@@ -90,12 +90,12 @@ fn list(as_json: bool, data: DataFlags) -> anyhow::Result<()> {
 fn remove(name: &UserName, data: DataFlags) -> anyhow::Result<()> {
     local_store::with(data, async |identity| {
         let removed = identity.auth.remove_user(name).await;
-        identity.record(Action::UserDelete, Target::User(name.clone()), String::new(), removed).await?;
+        identity.record(AuditAction::UserDelete, Target::User(name.clone()), String::new(), removed).await?;
         anstream::println!("{name} is removed; the runs under that name stay");
         Ok(())
     })
 }
 
-fn in_words<T: std::fmt::Display>(bound: Bound<T>, what: &str) -> String {
-    bound.most().map_or_else(|| format!("unlimited {what}"), |most| most.to_string())
+fn in_words<T: std::fmt::Display>(bound: Limit<T>, what: &str) -> String {
+    bound.amount().map_or_else(|| format!("unlimited {what}"), |most| most.to_string())
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::declare::{Declaration, DefaultValue, Rejected, SettingValue, settings};
 use super::value::{CpuWeight, Seconds};
 use super::{AgentsSettings, EventType, HostName, Network, Origin, RetryDelay, Secret, VariableName, WebhookDestination};
-use crate::types::{Bound, Budget, Money, OnShutdown, RuleSpec, Tokens};
+use crate::types::{Budget, Limit, Money, OnShutdown, RuleSpec, Tokens};
 
 settings! {
     "Server" {
@@ -202,7 +202,7 @@ impl Settings {
 
     /// Daily budget of users without one of their own.
     pub fn budget(&self) -> Budget {
-        Budget { tokens_per_day: self.tokens_per_day.map(Bound::At), cost_per_day_usd: self.cost_per_day_usd.map(Bound::At) }
+        Budget { tokens_per_day: self.tokens_per_day.map(Limit::At), cost_per_day_usd: self.cost_per_day_usd.map(Limit::At) }
     }
 
     /// How long a request waits for an answer.

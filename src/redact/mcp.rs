@@ -23,7 +23,7 @@ pub fn mcp_values(servers: &[McpServer]) -> impl Iterator<Item = &str> {
 /// An agent's error about one of `servers`, without their secrets. If the configuration of any server is no longer known, the whole text
 /// is replaced by [`MASK`].
 pub fn redact_mcp_error(error: &str, servers: &[McpServer]) -> String {
-    if servers.iter().any(McpServer::is_forgotten) {
+    if servers.iter().any(McpServer::is_placeholder) {
         return MASK.to_owned();
     }
     let mut text = error.to_owned();
@@ -51,6 +51,6 @@ mod tests {
 
     #[test]
     fn an_error_is_masked_completely_when_the_configuration_of_a_server_is_unknown() {
-        assert_eq!(redact_mcp_error("secret", &[McpServer::forgotten("s".into(), true)]), MASK);
+        assert_eq!(redact_mcp_error("secret", &[McpServer::placeholder("s".into(), true)]), MASK);
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::store::{DailyUsage, StoreError, UsageStore};
-use crate::types::{Bound, Budget, Cause, Clock, Day, Failure, Money, Timestamp, Tokens, UserName};
+use crate::types::{Budget, Cause, Clock, Day, Failure, Limit, Money, Timestamp, Tokens, UserName};
 
 /// Checks budgets against the usage in the store. Clones are handles to the same store.
 #[derive(Clone)]
@@ -28,16 +28,16 @@ pub struct BudgetState {
     /// When the day ends and usage starts from zero.
     pub resets_at: Timestamp,
     /// Budget in tokens. Counts uncached input, writes to the provider's cache, and output; reads from the cache do not count.
-    pub tokens: Portion<Tokens>,
+    pub tokens: Allowance<Tokens>,
     /// Budget in US dollars, as far as agents report their cost.
-    pub cost_usd: Portion<Money>,
+    pub cost_usd: Allowance<Money>,
     /// Whether new runs and messages are rejected until the day ends.
     pub is_used_up: bool,
 }
 
 /// Usage and limit of one resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Portion<T> {
+pub struct Allowance<T> {
     /// Amount used, including what live runs have reported so far.
     pub used: T,
     /// Limit; absent if unlimited.
@@ -47,10 +47,10 @@ pub struct Portion<T> {
     pub is_own: bool,
 }
 
-impl<T: PartialOrd> Portion<T> {
-    fn new(used: T, own: Option<Bound<T>>, default: Option<Bound<T>>) -> Self {
+impl<T: PartialOrd> Allowance<T> {
+    fn new(used: T, own: Option<Limit<T>>, default: Option<Limit<T>>) -> Self {
         let is_own = own.is_some();
-        Self { used, allowed: own.or(default).and_then(Bound::most), is_own }
+        Self { used, allowed: own.or(default).and_then(Limit::amount), is_own }
     }
 
     fn is_used_up(&self) -> bool {
@@ -65,8 +65,8 @@ pub struct OverBudget {
     user: UserName,
     day: Day,
     resets_at: Timestamp,
-    tokens: Portion<Tokens>,
-    cost: Portion<Money>,
+    tokens: Allowance<Tokens>,
+    cost: Allowance<Money>,
     /// When the budget was checked.
     at: Timestamp,
 }
@@ -120,10 +120,10 @@ impl Budgets {
     /// # Errors
     /// [`StoreError`] if the store fails.
     pub(super) async fn state(&self, user: &UserName) -> Result<BudgetState, StoreError> {
-        let day = Day::of(self.clock.now());
+        let day = Day::from_timestamp(self.clock.now());
         let DailyUsage { tokens, cost, budget } = self.store.spent(user, day).await?;
-        let tokens = Portion::new(tokens, budget.tokens_per_day, self.default.tokens_per_day);
-        let cost_usd = Portion::new(cost, budget.cost_per_day_usd, self.default.cost_per_day_usd);
+        let tokens = Allowance::new(tokens, budget.tokens_per_day, self.default.tokens_per_day);
+        let cost_usd = Allowance::new(cost, budget.cost_per_day_usd, self.default.cost_per_day_usd);
         let is_used_up = tokens.is_used_up() || cost_usd.is_used_up();
         Ok(BudgetState { owner: user.clone(), day, resets_at: day.end(), tokens, cost_usd, is_used_up })
     }
@@ -154,11 +154,13 @@ mod tests {
 
     #[test]
     fn a_users_own_limit_takes_precedence_and_may_be_unlimited() {
-        let (low, high) = (Some(Bound::At(1)), Some(Bound::At(9)));
-        let portion = |own, default| Portion::new(5, own, default);
-        assert!(portion(None, low).is_used_up() && portion(low, high).is_used_up());
-        assert!(!portion(high, low).is_used_up() && !portion(Some(Bound::NONE), low).is_used_up() && !portion(None, None).is_used_up());
-        assert!(Portion::new(0, Some(Bound::At(0)), None).is_used_up(), "a limit of 0 is used up at once");
+        let (low, high) = (Some(Limit::At(1)), Some(Limit::At(9)));
+        let allowance = |own, default| Allowance::new(5, own, default);
+        assert!(allowance(None, low).is_used_up() && allowance(low, high).is_used_up());
+        assert!(
+            !allowance(high, low).is_used_up() && !allowance(Some(Limit::NONE), low).is_used_up() && !allowance(None, None).is_used_up()
+        );
+        assert!(Allowance::new(0, Some(Limit::At(0)), None).is_used_up(), "a limit of 0 is used up at once");
     }
 
     #[test]
@@ -168,8 +170,8 @@ mod tests {
             user: "ann".parse().unwrap(),
             day,
             resets_at: day.end(),
-            tokens: Portion::new(Tokens::new(12), Some(Bound::At(Tokens::new(10))), None),
-            cost: Portion::new(Money::nearest(0.25), None, Some(Bound::At(Money::nearest(0.2)))),
+            tokens: Allowance::new(Tokens::new(12), Some(Limit::At(Tokens::new(10))), None),
+            cost: Allowance::new(Money::from_reported(0.25), None, Some(Limit::At(Money::from_reported(0.2)))),
             at: Timestamp::parse("2026-11-22T23:59:58.5Z").unwrap(),
         };
         let expected = "daily budget of ann for 2026-11-22 is used up (12 of 10 tokens and $0.25 of $0.2); it resets at \

@@ -25,7 +25,7 @@ mod webhooks;
 mod workspace;
 
 pub use crate::agent::{AgentReport, AgentSummary};
-pub use budgets::{BudgetError, BudgetState, OverBudget, Portion};
+pub use budgets::{Allowance, BudgetError, BudgetState, OverBudget};
 pub use config::RunConfig;
 pub use errors::{AnswerError, CreateError, DeleteError, FindError, MessageError, SessionError};
 pub use feed::{BadCursor, Feed, FeedCursor, FeedEvent, FeedItem};

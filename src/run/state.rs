@@ -11,7 +11,7 @@
 use crate::agent::handle::AgentEnd;
 use crate::process::Exit;
 use crate::process::shim::StoppedBy;
-use crate::types::{Cause, Failure, RunStatus, TurnEnd};
+use crate::types::{Cause, Failure, RunStatus, TurnEnd, string_enum};
 
 /// State of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,23 +47,24 @@ pub enum Input {
     AgentEnded(Outcome),
 }
 
-/// Why a run is stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum StopReason {
-    /// A client cancelled it.
-    Cancel,
-    /// `timeout_secs` expired.
-    Timeout,
-    /// `idle_timeout_secs` expired.
-    IdleTimeout,
-    /// The agent printed nothing within the startup timeout.
-    StartupTimeout,
-    /// The server shuts down.
-    Shutdown,
-    /// The log could not be written.
-    Storage,
-    /// The server that drove the run died.
-    NodeLost,
+string_enum! {
+    /// Why a run is stopped. The names appear in the shim's journal.
+    pub enum StopReason {
+        /// A client cancelled it.
+        Cancel = "cancel",
+        /// `timeout_secs` expired.
+        Timeout = "timeout",
+        /// `idle_timeout_secs` expired.
+        IdleTimeout = "idle_timeout",
+        /// The agent printed nothing within the startup timeout.
+        StartupTimeout = "startup_timeout",
+        /// The server shuts down.
+        Shutdown = "shutdown",
+        /// The log could not be written.
+        Storage = "storage",
+        /// The server that drove the run died.
+        NodeLost = "node_lost",
+    }
 }
 
 /// How a run ended.
@@ -127,28 +128,6 @@ impl RunState {
 }
 
 impl StopReason {
-    /// Every reason.
-    const ALL: [Self; 7] =
-        [Self::Cancel, Self::Timeout, Self::IdleTimeout, Self::StartupTimeout, Self::Shutdown, Self::Storage, Self::NodeLost];
-
-    /// The name in the shim's journal.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Cancel => "cancel",
-            Self::Timeout => "timeout",
-            Self::IdleTimeout => "idle_timeout",
-            Self::StartupTimeout => "startup_timeout",
-            Self::Shutdown => "shutdown",
-            Self::Storage => "storage",
-            Self::NodeLost => "node_lost",
-        }
-    }
-
-    /// The reason with this name.
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.as_str() == name)
-    }
-
     /// The outcome of a run that was stopped for this reason.
     pub fn outcome(self) -> Outcome {
         let (status, cause, message) = match self {

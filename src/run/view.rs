@@ -1,4 +1,4 @@
-//! A run as clients see it.
+//! Runs and sessions as clients see them.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,121 +9,121 @@ use utoipa::ToSchema;
 use super::store::{RunRecord, SessionRecord};
 use crate::types::{Cause, PermissionMode, RuleSpec, RunDone, RunId, RunStatus, SessionId, Timestamp, Usage, UserName};
 
-/// One run: what it was asked, where it stands, and how it ended.
+/// A run: its specification, status and outcome.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[schema(as = Run)]
 pub struct RunView {
-    /// Its id.
+    /// ID of the run.
     pub run_id: RunId,
-    /// The session that it belongs to.
+    /// Session that the run belongs to.
     pub session_id: SessionId,
-    /// Where it stands.
+    /// Current status.
     pub status: RunStatus,
-    /// How many runs stand before it in the queue now; only while it is there.
+    /// Number of runs ahead in the queue; only while the run is queued.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue_position: Option<u64>,
-    /// Why it ended as it did; absent while it has not.
+    /// Cause of the end; only after the run has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
-    /// Whose it is.
+    /// Username of the owner.
     pub owner: UserName,
-    /// Which agent.
+    /// Name of the agent.
     pub agent_type: String,
-    /// Which model was asked for.
+    /// Requested model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// What it was asked to do.
+    /// The prompt.
     pub prompt: String,
-    /// The first line of that which is not empty, at most 120 characters of it.
+    /// First non-empty line of the prompt, at most 120 characters.
     pub title: String,
-    /// Where it works.
+    /// Working directory.
     #[schema(value_type = String)]
     pub working_dir: PathBuf,
-    /// Who decides on permissions.
+    /// How permission requests are decided.
     pub permission_mode: PermissionMode,
-    /// Rules that count before the mode.
+    /// Permission rules of the run, which precede the mode.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub permission_rules: Vec<RuleSpec>,
-    /// Names of the variables that the run adds to the agent's environment.
+    /// Names of the additional environment variables. The values are not stored.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<String>,
-    /// Names of the MCP servers that the agent is given.
+    /// Names of the MCP servers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mcp_servers: Vec<String>,
-    /// Further command-line elements.
+    /// Additional command-line arguments of the agent.
     pub extra_args: Vec<String>,
-    /// Those of them that widened what the agent may do.
+    /// Fields and arguments of the request that extended the agent's permissions.
     pub widened: Vec<String>,
-    /// Wall-clock limit, in seconds.
+    /// Time limit of the run, in seconds.
     pub timeout_secs: u64,
-    /// Limit of silence, in seconds.
+    /// Time limit without output, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_timeout_secs: Option<u64>,
-    /// The caller's own marks.
+    /// Labels for filtering.
     pub labels: BTreeMap<String, String>,
-    /// When it was created.
+    /// When the run was created.
     pub created_at: Timestamp,
-    /// When its agent was up.
+    /// When the agent was ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
-    /// When it ended.
+    /// When the run ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
-    /// Number of its last event.
+    /// Sequence number of the last event.
     pub last_seq: u64,
-    /// The rest of what its `done` event says.
+    /// Outcome, with the fields of the `done` event.
     #[serde(flatten)]
-    // Its fields stand among the others, so for a reader each of them may be absent.
+    // Flattened: each field is absent while the run is live.
     #[schema(value_type = RunEnd)]
     pub end: Option<RunEnd>,
 }
 
-/// What is known only of a run that has ended: its `done` event but for the fields that every run has.
+/// Fields of the `done` event; only after the run has ended.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct RunEnd {
-    /// What went wrong, for a person.
+    /// Human-readable description of the failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// The program's exit code.
+    /// Exit code of the agent program, if it exited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
-    /// The signal that the program died of.
+    /// Number of the signal that killed the agent program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signal: Option<i32>,
-    /// The kernel killed something of the run for want of memory.
+    /// Whether the kernel killed a process of the run because it ran out of memory.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub out_of_memory: bool,
-    /// The agent's final text.
+    /// Final text of the agent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
-    /// Totals of the run.
+    /// Total usage of the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
-    /// From creation to end, in milliseconds.
+    /// Time from creation to end, in milliseconds.
     #[schema(required = false)]
     pub duration_ms: u64,
-    /// The end of the agent's standard error, when the run did not go well.
+    /// Last part of the agent's standard error, if the run failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stderr_tail: Option<String>,
 }
 
-/// One conversation.
+/// A session: a conversation of one or more runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Session)]
 pub struct SessionView {
-    /// Its id.
+    /// ID of the session.
     pub session_id: SessionId,
-    /// Whose it is.
+    /// Username of the owner.
     pub owner: UserName,
-    /// Which agent.
+    /// Name of the agent.
     pub agent_type: String,
-    /// Where it works.
+    /// Working directory.
     #[schema(value_type = String)]
     pub working_dir: PathBuf,
-    /// The agent's own id of the conversation, once it has told one: with it the agent's own program can go on, too.
+    /// The agent's own ID of the conversation, once reported. The agent program can resume the conversation with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent_session: Option<String>,
-    /// When its first run was created.
+    /// When the first run was created.
     pub created_at: Timestamp,
 }
 
@@ -135,8 +135,7 @@ impl From<SessionRecord> for SessionView {
 }
 
 impl RunView {
-    /// The view of a stored run. `live` is where it stands right now, if it is alive: the row is written with the events only.
-    /// `queue_position` is its place in the queue, if it has one.
+    /// The view of a stored run. `live` is the current status of a live run, which can be newer than the row.
     pub(super) fn new(run: RunRecord, live: Option<RunStatus>, queue_position: Option<u64>) -> Self {
         let RunRecord {
             id,
@@ -184,15 +183,15 @@ impl RunView {
     }
 }
 
-/// Longest title, in characters.
+/// Maximum length of a title, in characters.
 const MAX_TITLE: usize = 120;
 
-/// What a list shows of a prompt.
+/// The title of a run, derived from its prompt.
 fn title(prompt: &str) -> String {
     let line = prompt.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
     match line.char_indices().nth(MAX_TITLE) {
         None => line.to_owned(),
-        // The mark that something is missing counts, too.
+        // The ellipsis counts towards the maximum.
         Some(_) => line.chars().take(MAX_TITLE - 1).chain(['…']).collect(),
     }
 }
@@ -209,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_title_is_the_first_line_with_something_in_it_and_never_long() {
+    fn a_title_is_the_first_non_empty_line_truncated_to_120_characters() {
         assert_eq!(title("\n  \n  create hello.py \nand more"), "create hello.py");
         assert_eq!(title("\n"), "");
         assert_eq!(title(&"ö".repeat(120)), "ö".repeat(120));

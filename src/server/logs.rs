@@ -10,7 +10,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use super::secrets::known_secrets;
 use crate::config::{LogFormat, Settings};
 use crate::redact::Secrets;
-use crate::types::acts_on_a_reader;
+use crate::types::is_unsafe_to_display;
 
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +88,7 @@ impl<W: Write> Write for SanitizingWriter<'_, W> {
 fn escape(line: &str) -> String {
     let mut escaped = String::with_capacity(line.len() + 1);
     for char in line.chars() {
-        if !acts_on_a_reader(char) {
+        if !is_unsafe_to_display(char) {
             escaped.push(char);
             continue;
         }
@@ -143,7 +143,7 @@ mod tests {
             let output = log_hostile_event(format);
             assert_eq!(output.matches('\n').count(), 1, "{output:?}");
             let line = output.strip_suffix('\n').unwrap();
-            assert!(!line.chars().any(acts_on_a_reader), "{line:?}");
+            assert!(!line.chars().any(is_unsafe_to_display), "{line:?}");
             assert_eq!(line.matches("forged").count(), 3, "{line}");
         }
     }

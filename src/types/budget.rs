@@ -1,4 +1,4 @@
-//! How much a user may use in a day.
+//! Daily budgets.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,34 +8,34 @@ use utoipa::ToSchema;
 
 use super::{Money, Usage};
 
-/// Tokens, as budgets count them.
+/// A number of tokens, as counted by budgets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "u64")]
 #[schema(value_type = u64, minimum = 0, maximum = 1_000_000_000_000_000_u64)]
 pub struct Tokens(u64);
 
-/// Why a number is no number of tokens that a budget can have.
+/// The number is not a valid token limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a number of tokens: expected a whole number from 0 to 10^15")]
+#[error("invalid number of tokens; expected an integer from 0 to 10^15")]
 pub struct BadTokens;
 
 impl Tokens {
-    /// Most tokens that a budget can have. Every JSON reader can tell such numbers apart.
-    const MOST: u64 = 1_000_000_000_000_000;
+    /// Maximum token limit. Exactly representable by every JSON parser.
+    const MAX: u64 = 1_000_000_000_000_000;
 
-    /// So many.
+    /// This number of tokens.
     pub fn new(count: u64) -> Self {
         Self(count)
     }
 
-    /// How many.
+    /// The number.
     pub fn get(self) -> u64 {
         self.0
     }
 
-    /// Those of a run's usage that count: what the model read anew and what it wrote. What it read from the provider's cache is the same
-    /// conversation over and over, costs about a tenth, and would drown everything else.
-    pub fn of(usage: &Usage) -> Self {
+    /// The tokens of a run that count towards a budget: uncached input, cache writes and output. Cache reads do not count: they repeat the same
+    /// conversation in every call, cost about a tenth, and would dominate the sum.
+    pub fn from_usage(usage: &Usage) -> Self {
         Self(usage.input_tokens.saturating_add(usage.cache_write_tokens).saturating_add(usage.output_tokens))
     }
 }
@@ -50,7 +50,7 @@ impl TryFrom<u64> for Tokens {
     type Error = BadTokens;
 
     fn try_from(count: u64) -> Result<Self, BadTokens> {
-        if count <= Self::MOST { Ok(Self(count)) } else { Err(BadTokens) }
+        if count <= Self::MAX { Ok(Self(count)) } else { Err(BadTokens) }
     }
 }
 
@@ -62,109 +62,109 @@ impl FromStr for Tokens {
     }
 }
 
-/// A bound as somebody has set it: so much, or none.
+/// A limit: an amount, or unlimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(untagged, expecting = "expected a number that is not negative and not too large, `\"unlimited\"`, or null for the server's own")]
-pub enum Bound<T> {
-    /// So much.
+#[serde(untagged, expecting = "expected a non-negative number within range, \"unlimited\", or null for the server's default")]
+pub enum Limit<T> {
+    /// This amount.
     At(T),
-    /// No bound, whatever the server's settings say.
+    /// No limit, regardless of the server's settings.
     Unlimited(Unlimited),
 }
 
-/// The word for no bound.
+/// The string `unlimited`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Unlimited {
-    /// No bound.
+    /// No limit.
     Unlimited,
 }
 
-impl<T> Bound<T> {
-    /// No bound.
+impl<T> Limit<T> {
+    /// No limit.
     pub const NONE: Self = Self::Unlimited(Unlimited::Unlimited);
 
-    /// How much, if it is bounded.
-    pub fn most(self) -> Option<T> {
+    /// The amount, if there is a limit.
+    pub fn amount(self) -> Option<T> {
         match self {
-            Self::At(most) => Some(most),
+            Self::At(amount) => Some(amount),
             Self::Unlimited(_) => None,
         }
     }
 }
 
-/// How much a user may use in a day (UTC). Where nothing is set, the server's settings count.
+/// Daily budget of a user, per UTC day. Limits that are not set default to the server's settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = OwnBudget)]
 pub struct Budget {
-    /// In tokens.
+    /// Maximum number of tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tokens_per_day: Option<Bound<Tokens>>,
-    /// In US dollars, as far as agents tell what they cost.
+    pub tokens_per_day: Option<Limit<Tokens>>,
+    /// Maximum cost in US dollars, as far as agents report their cost.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cost_per_day_usd: Option<Bound<Money>>,
+    pub cost_per_day_usd: Option<Limit<Money>>,
 }
 
 impl Budget {
-    /// Whether nothing of its own is set.
+    /// Whether no limit is set.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// What is to become of one bound.
+/// Change of a limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum BoundChange<T> {
-    /// It stays as it is.
+pub enum LimitChange<T> {
+    /// Leave unchanged.
     #[default]
     Keep,
-    /// The server's settings count again.
+    /// Remove, so that the server's setting applies.
     Reset,
-    /// It is set.
-    Set(Bound<T>),
+    /// Set.
+    Set(Limit<T>),
 }
 
-impl<T> BoundChange<T> {
-    /// What it becomes; `None` if it stays.
-    fn in_words(self, amount: impl FnOnce(T) -> String) -> Option<String> {
+impl<T> LimitChange<T> {
+    /// The new value for the audit log; `None` if unchanged.
+    fn describe(self, format: impl FnOnce(T) -> String) -> Option<String> {
         match self {
             Self::Keep => None,
             Self::Reset => Some("default".to_owned()),
-            Self::Set(bound) => Some(bound.most().map_or_else(|| "unlimited".to_owned(), amount)),
+            Self::Set(limit) => Some(limit.amount().map_or_else(|| "unlimited".to_owned(), format)),
         }
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for BoundChange<T> {
-    /// Null resets; what is absent must be kept by `#[serde(default)]`.
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for LimitChange<T> {
+    /// `null` resets. For an absent field use `#[serde(default)]`, which keeps.
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Option::<Bound<T>>::deserialize(deserializer)?.map_or(Self::Reset, Self::Set))
+        Ok(Option::<Limit<T>>::deserialize(deserializer)?.map_or(Self::Reset, Self::Set))
     }
 }
 
-/// What is to become of a budget.
+/// Change of a budget.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BudgetChange {
-    /// Of the bound on tokens.
-    pub tokens_per_day: BoundChange<Tokens>,
-    /// Of the bound on money.
-    pub cost_per_day: BoundChange<Money>,
+    /// Change of the token limit.
+    pub tokens_per_day: LimitChange<Tokens>,
+    /// Change of the cost limit.
+    pub cost_per_day: LimitChange<Money>,
 }
 
 impl BudgetChange {
-    /// Whether anything is to become of it.
+    /// Whether anything changes.
     pub fn is_some(&self) -> bool {
         *self != Self::default()
     }
 }
 
-/// What changes, in words that the audit log keeps: `tokens_per_day=5000 cost_per_day_usd=unlimited`.
+/// The form in the audit log: `tokens_per_day=5000 cost_per_day_usd=unlimited`.
 impl fmt::Display for BudgetChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tokens = self.tokens_per_day.in_words(|tokens| tokens.get().to_string());
-        let cost = self.cost_per_day.in_words(|cost| cost.dollars().to_string());
+        let tokens = self.tokens_per_day.describe(|tokens| tokens.get().to_string());
+        let cost = self.cost_per_day.describe(|cost| cost.dollars().to_string());
         let changes = [("tokens_per_day", tokens), ("cost_per_day_usd", cost)];
-        let changes = changes.into_iter().filter_map(|(name, word)| Some(format!("{name}={}", word?)));
+        let changes = changes.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?)));
         f.write_str(&changes.collect::<Vec<_>>().join(" "))
     }
 }
@@ -175,24 +175,24 @@ mod tests {
 
     use super::*;
 
-    fn change(value: Value) -> Result<BoundChange<Tokens>, String> {
+    fn change(value: Value) -> Result<LimitChange<Tokens>, String> {
         serde_json::from_value(value).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn a_bound_is_a_number_the_word_unlimited_or_the_servers_own() {
-        assert_eq!(change(json!(5)), Ok(BoundChange::Set(Bound::At(Tokens(5)))));
-        assert_eq!(change(json!("unlimited")), Ok(BoundChange::Set(Bound::NONE)));
-        assert_eq!(change(json!(null)), Ok(BoundChange::Reset));
-        for wrong in [json!(-1), json!("none"), json!(1.5), json!(u64::MAX), json!({}), json!([1])] {
-            assert!(change(wrong.clone()).unwrap_err().contains("unlimited"), "{wrong}");
+    fn a_limit_is_a_number_unlimited_or_the_servers_default() {
+        assert_eq!(change(json!(5)), Ok(LimitChange::Set(Limit::At(Tokens(5)))));
+        assert_eq!(change(json!("unlimited")), Ok(LimitChange::Set(Limit::NONE)));
+        assert_eq!(change(json!(null)), Ok(LimitChange::Reset));
+        for invalid in [json!(-1), json!("none"), json!(1.5), json!(u64::MAX), json!({}), json!([1])] {
+            assert!(change(invalid.clone()).unwrap_err().contains("unlimited"), "{invalid}");
         }
-        assert_eq!(serde_json::to_value(Bound::<Tokens>::NONE).unwrap(), json!("unlimited"));
+        assert_eq!(serde_json::to_value(Limit::<Tokens>::NONE).unwrap(), json!("unlimited"));
     }
 
     #[test]
-    fn what_comes_from_a_cache_does_not_count() {
+    fn cache_reads_do_not_count() {
         let usage = Usage { input_tokens: 1, output_tokens: 2, cache_read_tokens: 40, cache_write_tokens: 8, ..Usage::default() };
-        assert_eq!(Tokens::of(&usage), Tokens(11));
+        assert_eq!(Tokens::from_usage(&usage), Tokens(11));
     }
 }

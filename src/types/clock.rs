@@ -1,19 +1,19 @@
-//! What time it is.
+//! The wall clock.
 
 use super::Timestamp;
 
-/// Tells the time. Passed in wherever a moment is needed, so that a test can say what time it is.
+/// A source of the current time, passed in so that tests can control it.
 pub trait Clock: Send + Sync {
-    /// The present moment, by the wall: it may step back. For measuring how long something takes use a monotonic clock.
+    /// The current wall-clock time, which may jump backwards. Use a monotonic clock to measure durations.
     fn now(&self) -> Timestamp;
 }
 
-/// The system's clock, and the only place that asks it.
+/// The system clock. Only this type reads it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the clock that everyone else is given")]
+    #[expect(clippy::disallowed_methods, reason = "all other code gets the time from this clock")]
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
     }

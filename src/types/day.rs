@@ -1,4 +1,4 @@
-//! A day of the calendar, in UTC.
+//! Calendar days in UTC.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,24 +11,24 @@ use utoipa::ToSchema;
 
 use super::Timestamp;
 
-/// A day in UTC, by which usage is counted and budgets begin anew. On the wire and in the store `2026-11-22`, so that days sort as texts.
+/// A calendar day in UTC, the unit of usage and budgets. Format: `2026-11-22`, which sorts chronologically.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
 #[schema(value_type = String, format = Date, example = "2026-11-22")]
 pub struct Day(Date);
 
-/// Why a text is not a day.
+/// The text is not a valid day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a day: expected year, month and day, such as 2026-11-22")]
+#[error("invalid day; expected YYYY-MM-DD, such as 2026-11-22")]
 pub struct BadDay;
 
 impl Day {
-    /// The day of that moment.
-    pub fn of(moment: Timestamp) -> Self {
-        let moment = jiff::Timestamp::from_millisecond(moment.as_millis()).unwrap_or_default();
-        Self(moment.to_zoned(TimeZone::UTC).date())
+    /// The day that contains `time`.
+    pub fn from_timestamp(time: Timestamp) -> Self {
+        let time = jiff::Timestamp::from_millisecond(time.as_millis()).unwrap_or_default();
+        Self(time.to_zoned(TimeZone::UTC).date())
     }
 
-    /// The moment at which the next day begins; the last moment of time after its last day.
+    /// The start of the next day; for the last representable day, the latest timestamp.
     pub fn end(self) -> Timestamp {
         let next = self.0.checked_add(1.day()).ok().and_then(|next| next.to_zoned(TimeZone::UTC).ok());
         Timestamp::from_millis(next.map_or(i64::MAX, |next| next.timestamp().as_millisecond()))
@@ -46,7 +46,7 @@ impl FromStr for Day {
 
     fn from_str(text: &str) -> Result<Self, BadDay> {
         let day: Date = text.parse().map_err(|_error| BadDay)?;
-        // Only the form that it is written in: jiff takes times, weeks and signs as well.
+        // Only the canonical form: jiff also accepts times, weeks and signs.
         if day.year() >= 0 && day.to_string() == text { Ok(Self(day)) } else { Err(BadDay) }
     }
 }
@@ -72,21 +72,21 @@ mod tests {
     }
 
     #[test]
-    fn a_day_begins_and_ends_at_midnight_in_utc() {
+    fn a_day_starts_and_ends_at_midnight_utc() {
         let day: Day = "2026-11-22".parse().unwrap();
-        assert_eq!(Day::of(at("2026-11-22T00:00:00.000Z")), day);
-        assert_eq!(Day::of(at("2026-11-22T23:59:59.999Z")), day);
-        assert_eq!(Day::of(at("2026-11-23T00:30:00+01:00")), day);
+        assert_eq!(Day::from_timestamp(at("2026-11-22T00:00:00.000Z")), day);
+        assert_eq!(Day::from_timestamp(at("2026-11-22T23:59:59.999Z")), day);
+        assert_eq!(Day::from_timestamp(at("2026-11-23T00:30:00+01:00")), day);
         assert_eq!(day.end(), at("2026-11-23T00:00:00Z"));
-        assert_eq!(Day::of(day.end()).to_string(), "2026-11-23");
+        assert_eq!(Day::from_timestamp(day.end()).to_string(), "2026-11-23");
     }
 
     #[test]
-    fn a_day_has_one_form() {
-        for wrong in
+    fn a_day_has_one_format() {
+        for invalid in
             ["", "2026-1-2", "20261122", "2026-11-22T00:00:00", "2026-02-30", "-002026-11-22", "2026-W47-7", " 2026-11-22", "today"]
         {
-            assert_eq!(wrong.parse::<Day>(), Err(BadDay), "{wrong}");
+            assert_eq!(invalid.parse::<Day>(), Err(BadDay), "{invalid}");
         }
         assert!("9999-12-31".parse::<Day>().unwrap().end() >= at("9999-12-30T00:00:00Z"));
     }

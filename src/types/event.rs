@@ -1,4 +1,4 @@
-//! The events of a run's log: what a follower sees, what is stored, listed and replayed. `docs/events.md` is their contract.
+//! The events of a run's log, as stored and as sent to followers. `docs/events.md` is the contract.
 
 use std::path::PathBuf;
 
@@ -6,178 +6,178 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Cause, PermissionMode, RunLimits, RunStatus, SessionId, Timestamp};
+use super::{Cause, PermissionMode, RunLimits, RunStatus, SessionId, Timestamp, string_enum};
 
-/// One thing that happened in a run.
+/// An event of a run.
 ///
-/// An agent gives these without number or time; the log adds both. Field names are the wire's names. A field that is `None` is
-/// absent on the wire. Fields may be added to a type, and types to the list, so readers skip what they do not know.
+/// The log adds a sequence number and a timestamp. Fields without a value are absent. Later releases may add fields and event types, so
+/// readers must ignore unknown ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum StreamEvent {
-    /// The run waits for a free place.
+    /// The run was created and waits for a slot.
     RunQueued {
-        /// How many runs stand before it; 0 starts at once.
+        /// Number of runs ahead in the queue; 0 if the run starts immediately.
         position: u64,
     },
-    /// The agent is up.
+    /// The agent is ready.
     RunStarted(RunStarted),
-    /// A piece of the assistant's text.
+    /// A delta of the assistant's text.
     Token {
-        /// The piece.
+        /// The delta.
         #[serde(flatten)]
         content: Delta,
     },
-    /// A piece of the assistant's thinking.
+    /// A delta of the assistant's thinking.
     Thinking {
-        /// The piece.
+        /// The delta.
         #[serde(flatten)]
         content: Delta,
     },
-    /// A finished message; its tokens came before it.
+    /// A complete message. Its `token` events precede it.
     Message {
-        /// Who speaks.
+        /// Author of the message.
         role: Role,
-        /// The whole text.
+        /// Complete text of the message.
         content: String,
-        /// The same id as on the tokens that it repeats.
+        /// ID of the message; the same as in its `token` events.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message_id: Option<String>,
-        /// The tool call whose sub-agent speaks.
+        /// ID of the tool call whose sub-agent wrote the message.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         parent_tool_call_id: Option<String>,
     },
     /// A further message from the user to a live run.
     UserMessage {
-        /// Its text.
+        /// Text of the message.
         content: String,
-        /// How it is delivered.
+        /// How the message is delivered.
         mode: MessageMode,
     },
-    /// The agent calls a tool. The input is complete.
+    /// The agent called a tool. The input is complete.
     ToolCall(ToolCall),
-    /// A piece of a running tool's output.
+    /// A delta of a running tool's output.
     ToolOutput {
-        /// Id of the tool call.
+        /// ID of the tool call.
         id: String,
-        /// The piece.
+        /// The delta.
         content: String,
     },
-    /// A tool call is over.
+    /// A tool call ended.
     ToolResult {
-        /// Id of the tool call.
+        /// ID of the tool call.
         id: String,
-        /// How it went.
+        /// Status of the tool call.
         status: ToolStatus,
-        /// What the tool gave back, as text.
+        /// Output of the tool, as text.
         content: String,
-        /// From the `tool_call` event to this one, in milliseconds; filled in by the driver where the agent does not say.
+        /// Duration in milliseconds, as reported by the agent or measured from the `tool_call` event.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         duration_ms: Option<u64>,
     },
     /// The agent changed a file.
     FileChange {
-        /// The file, as the agent names it (mostly absolute).
+        /// Path of the file, as the agent reports it (usually absolute).
         path: String,
-        /// What was done to it.
+        /// Kind of change.
         kind: FileChangeKind,
-        /// Unified diff, where the agent tells one.
+        /// Unified diff, if the agent reports one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         diff: Option<String>,
     },
-    /// The agent's whole plan as it now stands.
+    /// The agent's complete current plan.
     Plan {
-        /// Its steps in order.
+        /// Steps of the plan, in order.
         entries: Vec<PlanEntry>,
     },
-    /// The agent asks whether it may do something.
+    /// The agent requests permission to use a tool.
     PermissionRequest {
-        /// Id of this request, for the answer.
+        /// ID of the request, used to answer it.
         id: String,
-        /// The tool call that waits for it.
+        /// ID of the tool call that needs permission.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tool_call_id: Option<String>,
-        /// The agent's name of the tool.
+        /// Name of the tool, as the agent reports it.
         tool: String,
-        /// What sort of tool it is.
+        /// Kind of tool.
         kind: ToolKind,
-        /// Exactly what will run if it is allowed.
+        /// Complete input of the tool call, as it will run if allowed.
         input: Value,
-        /// The answers that the agent takes.
+        /// Decisions that the agent accepts.
         options: Vec<Decision>,
-        /// When the request is denied if nobody answers.
+        /// When the request is denied if it is not answered. Absent if a rule or the permission mode decides.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expires_at: Option<Timestamp>,
     },
     /// A permission request was answered.
     PermissionResolved {
-        /// Id of the request.
+        /// ID of the request.
         id: String,
-        /// The answer.
+        /// The decision.
         decision: Decision,
-        /// Who gave it.
+        /// Who decided.
         by: DecidedBy,
-        /// Why, for a person.
+        /// Human-readable reason.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
-    /// The agent asks its user something.
+    /// The agent asks the user one or more questions.
     Question {
-        /// Id of this request, for the answer.
+        /// ID of the request, used to answer it.
         id: String,
-        /// What it asks.
+        /// The questions.
         questions: Vec<Question>,
     },
-    /// A question was answered.
+    /// Questions were answered.
     QuestionResolved {
-        /// Id of the request.
+        /// ID of the request.
         id: String,
         /// One list of answers for each question.
         answers: Vec<Vec<String>>,
-        /// Who gave them.
+        /// Who answered.
         by: DecidedBy,
     },
-    /// What the run has used so far: totals, so the last one counts.
+    /// Total usage of the run so far. Each event replaces the previous one.
     Usage(Usage),
-    /// Something a reader may want to know, which is not the end.
+    /// A notice that does not end the run.
     Notice {
-        /// How serious it is.
+        /// Severity.
         level: Level,
-        /// Which notice it is.
+        /// Code of the notice.
         code: NoticeCode,
-        /// The same for a person.
+        /// Human-readable description.
         message: String,
-        /// Details, by code.
+        /// Details, depending on the code.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         data: Option<Value>,
     },
-    /// The agent's standard error, as text.
+    /// Diagnostic output of the agent.
     Log {
-        /// Where it came from.
+        /// Stream that the output came from.
         stream: LogStream,
-        /// One line, or several.
+        /// One or more lines.
         content: String,
     },
-    /// A line that the adapter does not know. Never dropped, never fatal.
+    /// A line of output that the adapter does not recognize.
     Raw {
-        /// The line without its newline; bytes that are not UTF-8 are replaced.
+        /// The line without its newline. Invalid UTF-8 is replaced.
         line: String,
     },
     /// An error reported by the agent that does not end the run.
     AgentError {
-        /// A short word for programs.
+        /// Machine-readable code, as reported by the agent.
         code: String,
-        /// The agent's words.
+        /// Message, as reported by the agent.
         message: String,
-        /// Whether the agent tries again by itself.
+        /// Whether the agent retries by itself.
         retryable: bool,
     },
-    /// The run is over. Always the last event, always exactly one.
+    /// The run ended. Exactly one per run, always the last event.
     Done(RunDone),
 }
 
 impl StreamEvent {
-    /// The event's name: the `type` of its JSON and the `event` of its SSE frame.
+    /// The name of the event's type: `type` in JSON and `event` in SSE frames.
     pub fn name(&self) -> &'static str {
         match self {
             Self::RunQueued { .. } => "run_queued",
@@ -204,22 +204,22 @@ impl StreamEvent {
         }
     }
 
-    /// A notice without details.
+    /// A notice without `data`.
     pub fn notice(level: Level, code: NoticeCode, message: impl Into<String>) -> Self {
         Self::Notice { level, code, message: message.into(), data: None }
     }
 }
 
-/// A piece of text as it is being written, and whose it is. Made from plain text by `.into()`.
+/// A delta of a text while it is being written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Delta {
-    /// The piece.
+    /// Text of the delta.
     #[serde(rename = "content")]
     pub text: String,
-    /// Which message it belongs to.
+    /// ID of the message that the delta belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,
-    /// The tool call whose sub-agent speaks.
+    /// ID of the tool call whose sub-agent writes the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_tool_call_id: Option<String>,
 }
@@ -236,272 +236,264 @@ impl From<&str> for Delta {
     }
 }
 
-/// What is known of the agent once it is up.
+/// Facts about the agent, known when it is ready.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RunStarted {
-    /// The registered name of the agent.
+    /// Registered name of the agent.
     pub agent_type: String,
-    /// The version that the program names.
+    /// Version that the agent program reports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_version: Option<String>,
-    /// The model it works with.
+    /// Model that the agent uses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// The session that the run belongs to.
+    /// Session that the run belongs to.
     pub session_id: SessionId,
-    /// Where it works.
+    /// Working directory.
     #[schema(value_type = String)]
     pub working_dir: PathBuf,
-    /// Who decides on permissions.
+    /// How permission requests are decided.
     pub permission_mode: PermissionMode,
-    /// What its processes are held to, if anything holds them.
+    /// Resource limits of the agent's processes, if any are enforced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<RunLimits>,
 }
 
-/// How a further message reaches a live run.
+/// How a further message is delivered to a live run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MessageMode {
-    /// As the next turn, when the present one is over.
+    /// As the next turn, when the current one ends.
     #[default]
     Queue,
-    /// Into the present turn, where the agent can take it; else the turn is interrupted, and this is the next.
+    /// Into the current turn if the agent supports it; otherwise like `interrupt`.
     Steer,
-    /// The present turn is interrupted, and this is the next.
+    /// Interrupts the current turn and is delivered as the next one.
     Interrupt,
 }
 
-/// Who speaks.
+/// Author of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// The agent's model.
     Assistant,
-    /// The user, or the agent program in the user's place.
+    /// The user, or the agent program on the user's behalf.
     User,
     /// The agent program.
     System,
 }
 
-/// One call of a tool.
+/// A tool call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ToolCall {
-    /// Id of the call; results and permissions name it.
+    /// ID of the call, referenced by results and permission requests.
     pub id: String,
-    /// The agent's name for the tool.
+    /// Name of the tool, as the agent reports it.
     pub tool: String,
-    /// What sort of tool it is.
+    /// Kind of tool.
     pub kind: ToolKind,
-    /// One line for a person.
+    /// Human-readable summary in one line.
     pub title: String,
-    /// What the tool is given.
+    /// Input of the tool.
     pub input: Value,
-    /// The tool call whose sub-agent makes this one.
+    /// ID of the tool call whose sub-agent makes this call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_tool_call_id: Option<String>,
 }
 
-/// What sort of thing a tool does: the same list as ACP's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ToolKind {
-    /// Reads files.
-    Read,
-    /// Writes or changes files.
-    Edit,
-    /// Deletes files.
-    Delete,
-    /// Moves files.
-    Move,
-    /// Searches.
-    Search,
-    /// Runs a command.
-    Execute,
-    /// Thinks or plans.
-    Think,
-    /// Gets something from the network.
-    Fetch,
-    /// Anything else.
-    #[serde(other)]
-    Other,
-}
-
-/// How a tool call went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ToolStatus {
-    /// It worked.
-    Ok,
-    /// It did not.
-    Error,
-    /// It was not allowed.
-    Denied,
-}
-
-/// What was done to a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum FileChangeKind {
-    /// It is new.
-    Create,
-    /// Its content changed.
-    Update,
-    /// It is gone.
-    Delete,
-}
-
-/// One step of a plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct PlanEntry {
-    /// What is to be done.
-    pub content: String,
-    /// How far it is.
-    pub status: PlanStatus,
-}
-
-/// How far a step of a plan is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PlanStatus {
-    /// Not begun.
-    Pending,
-    /// Being worked on.
-    InProgress,
-    /// Done.
-    Completed,
-}
-
-/// An answer to a permission request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Decision {
-    /// This once.
-    AllowOnce,
-    /// From now on, in this session.
-    AllowAlways,
-    /// No.
-    Deny,
-}
-
-impl Decision {
-    /// The name on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::AllowOnce => "allow_once",
-            Self::AllowAlways => "allow_always",
-            Self::Deny => "deny",
-        }
+string_enum! {
+    /// Kind of tool, as defined by ACP.
+    #[derive(ToSchema)]
+    pub enum ToolKind {
+        /// Reads files.
+        Read = "read",
+        /// Creates or changes files.
+        Edit = "edit",
+        /// Deletes files.
+        Delete = "delete",
+        /// Moves or renames files.
+        Move = "move",
+        /// Searches.
+        Search = "search",
+        /// Runs a command.
+        Execute = "execute",
+        /// Thinks or plans.
+        Think = "think",
+        /// Fetches data from the network.
+        Fetch = "fetch",
+        /// Any other kind.
+        #[serde(other)]
+        Other = "other",
     }
 }
 
-/// An answer to something that an agent asked.
+string_enum! {
+    /// Status of an ended tool call.
+    #[derive(ToSchema)]
+    pub enum ToolStatus {
+        /// The call succeeded.
+        Ok = "ok",
+        /// The call failed.
+        Error = "error",
+        /// The call was denied.
+        Denied = "denied",
+    }
+}
+
+/// Kind of change to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FileChangeKind {
+    /// The file was created.
+    Create,
+    /// The content changed.
+    Update,
+    /// The file was deleted.
+    Delete,
+}
+
+/// A step of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PlanEntry {
+    /// Description of the step.
+    pub content: String,
+    /// Progress of the step.
+    pub status: PlanStatus,
+}
+
+/// Progress of a step of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanStatus {
+    /// Not started.
+    Pending,
+    /// In progress.
+    InProgress,
+    /// Completed.
+    Completed,
+}
+
+string_enum! {
+    /// Decision on a permission request.
+    #[derive(ToSchema)]
+    pub enum Decision {
+        /// Allow this request.
+        AllowOnce = "allow_once",
+        /// Allow this request, and do not ask again. The agent decides what this covers and for how long.
+        AllowAlways = "allow_always",
+        /// Deny this request.
+        Deny = "deny",
+    }
+}
+
+/// An answer to an agent's request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    /// To a permission request.
+    /// Answer to a permission request.
     Permission {
-        /// What was decided.
+        /// The decision.
         decision: Decision,
-        /// What the agent is told with a denial, in the decider's own words.
+        /// Message to the agent with a denial.
         message: Option<String>,
     },
-    /// To a question: for each of its questions the chosen or written answers. Empty lists where nobody has answered.
+    /// Answer to a question request.
     Question {
-        /// The answers.
+        /// For each question, the chosen or written answers; empty without an answer.
         answers: Vec<Vec<String>>,
     },
 }
 
-/// Who gave an answer.
+/// Who answered a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DecidedBy {
-    /// The run's permission mode, or a rule.
+    /// A rule or the permission mode; also if the agent withdrew the request or the run ended.
     Policy,
-    /// A person or a program, over the API.
+    /// A client of the API.
     User,
-    /// Nobody in time.
+    /// Not answered before the request expired.
     Timeout,
 }
 
-/// One question to the user.
+/// A question to the user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Question {
-    /// The question.
+    /// Text of the question.
     pub text: String,
-    /// Answers to choose from; empty for free text.
+    /// Suggested answers; empty for free text.
     pub options: Vec<String>,
-    /// Whether more than one may be chosen.
+    /// Whether several answers are allowed.
     pub multiple: bool,
 }
 
-/// What the model has used, in tokens and money.
+/// Usage of the model, in tokens and US dollars.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Usage {
-    /// Tokens read by the model that no cache held.
+    /// Uncached input tokens.
     pub input_tokens: u64,
-    /// Tokens written by the model, thinking included.
+    /// Output tokens, including thinking.
     pub output_tokens: u64,
     /// Tokens read from the provider's cache.
     pub cache_read_tokens: u64,
     /// Tokens written to the provider's cache.
     pub cache_write_tokens: u64,
-    /// Those of `output_tokens` that were thinking, where the agent tells them apart.
+    /// Part of `output_tokens` used for thinking, if the agent reports it.
     pub reasoning_tokens: u64,
-    /// US dollars, where the agent or we know a price.
+    /// Cost in US dollars, if the agent reports it or the price is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<f64>,
-    /// Whether the cost is computed from list prices, not billed.
+    /// Whether the cost is computed from list prices rather than billed.
     pub cost_is_estimate: bool,
 }
 
-/// How serious a notice is.
+/// Severity of a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
-    /// Good to know.
+    /// Informational.
     Info,
-    /// Worth a look.
+    /// Possible problem.
     Warning,
-    /// Something was lost or is wrong.
+    /// Something was lost or is broken.
     Error,
 }
 
-/// Which notice it is.
+/// Code of a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NoticeCode {
-    /// The agent tries its model again. `data`: `attempt`, `max_attempts`, `delay_ms`, `status` as far as known.
+    /// The agent retries a model call. `data`: `attempt`, `max_attempts`, `delay_ms`, `status`, as far as known.
     Retrying,
-    /// The provider's rate or usage limit. `data`: `resets_at` where known.
+    /// The provider's rate or usage limit applies. `data`: `resets_at`, if known.
     RateLimited,
-    /// A line or a field was longer than its bound and was cut. `data`: `kept`, `size` in bytes.
+    /// A line or field exceeded its maximum size and was truncated. `data`: `kept`, `size`, in bytes.
     Truncated,
-    /// Bytes that are not UTF-8 were replaced.
+    /// Invalid UTF-8 was replaced.
     InvalidUtf8,
-    /// The program exited, but something of it still held its output open and was killed.
+    /// The agent exited, but other processes kept its output open and were killed.
     LeakedPipe,
-    /// The program did not exit by itself after its result and was stopped.
+    /// The agent did not exit within the grace period after its result and was stopped.
     ExitGraceExpired,
-    /// Some processes of the run could not be ended.
+    /// Some processes of the run could not be killed.
     LeftBehind,
-    /// A session was continued. `data`: `agent_session`.
+    /// The agent continues an earlier conversation. `data`: `agent_session`.
     Resumed,
-    /// Messages that waited for the next turn were not given to the agent, since there is none. `data`: `messages`.
+    /// Queued messages were not delivered because the run ended first. `data`: `messages`.
     Undelivered,
-    /// A guarantee that this run relies on is weaker than it looks. See the message.
+    /// A protection that this run relies on is weaker than it appears; see the message.
     WeakGuarantee,
-    /// A part of the log is not there any more, or never was. `data`: `after`, `next`.
+    /// Part of the log is missing or was trimmed. `data`: `after`, `next`.
     Gap,
-    /// The agent warns of something in its own words.
+    /// A warning from the agent.
     AgentWarning,
-    /// A notice of a later release.
+    /// A notice of a later release, unknown to this one.
     #[serde(other)]
     Other,
 }
 
-/// Which of a program's streams.
+/// An output stream of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LogStream {
@@ -509,34 +501,34 @@ pub enum LogStream {
     Stderr,
 }
 
-/// How a run ended.
+/// Outcome of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RunDone {
-    /// One of the ended ones.
+    /// Final status.
     pub status: RunStatus,
-    /// Why.
+    /// Cause of the end.
     pub cause: Cause,
-    /// What went wrong, for a person.
+    /// Human-readable description of the failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// The program's exit code, if it exited by itself.
+    /// Exit code of the agent program, if it exited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
-    /// The signal that the program died of.
+    /// Number of the signal that killed the agent program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<i32>,
-    /// The kernel killed something of the run for want of memory.
+    /// Whether the kernel killed a process of the run because it ran out of memory.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub out_of_memory: bool,
-    /// The agent's final text.
+    /// Final text of the agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
-    /// Totals of the run.
+    /// Total usage of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
-    /// From the run's creation to its end, in milliseconds.
+    /// Time from creation to end, in milliseconds.
     pub duration_ms: u64,
-    /// The end of the agent's standard error, when the run did not go well.
+    /// Last part of the agent's standard error, if the run failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stderr_tail: Option<String>,
 }
@@ -546,7 +538,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_made_from_plain_text_and_stays_flat_on_the_wire() {
+    fn a_token_serializes_flat_and_round_trips() {
         let token = StreamEvent::Token { content: "Hello".into() };
         assert_eq!(serde_json::to_string(&token).unwrap(), r#"{"type":"token","content":"Hello"}"#);
         let back: StreamEvent = serde_json::from_str(r#"{"type":"token","content":"Hello"}"#).unwrap();
@@ -554,7 +546,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_of_an_event_is_the_type_on_its_wire() {
+    fn the_name_of_an_event_is_its_type_in_json() {
         for event in [
             StreamEvent::RunQueued { position: 0 },
             StreamEvent::Thinking { content: "hm".into() },

@@ -1,8 +1,8 @@
-//! The words that every layer shares: ids, events, what a run asks for and how it ended.
+//! Types shared by all layers: ids, events, run specifications, outcomes.
 //!
-//! Nothing here does I/O or waits, and only [`SystemClock`] reads a clock. Every other module may import this one; it imports none of ours.
+//! No I/O, no async; only [`SystemClock`] reads a clock. Imports no other module of the crate.
 
-mod action;
+mod audit_action;
 mod budget;
 mod caller;
 mod checkpoint;
@@ -17,12 +17,13 @@ mod permission;
 mod scope;
 mod shutdown;
 mod spec;
+mod string_enum;
 mod text;
 mod trace;
 mod withheld;
 
-pub use action::Action;
-pub use budget::{BadTokens, Bound, BoundChange, Budget, BudgetChange, Tokens, Unlimited};
+pub use audit_action::AuditAction;
+pub use budget::{BadTokens, Budget, BudgetChange, Limit, LimitChange, Tokens, Unlimited};
 pub use caller::{Caller, UserRole};
 pub use checkpoint::OutputCheckpoint;
 pub use clock::{Clock, SystemClock};
@@ -39,6 +40,7 @@ pub use permission::{RuleSpec, RuleVerdict};
 pub use scope::{BadScope, Scope};
 pub use shutdown::OnShutdown;
 pub use spec::{McpServer, McpTransport, PermissionMode, RunSpec, Timestamp};
-pub use text::acts_on_a_reader;
+pub(crate) use string_enum::string_enum;
+pub use text::is_unsafe_to_display;
 pub use trace::TraceParent;
 pub use withheld::{PendingDigest, SplitText, SplitTextKind, Withheld, WithheldText};

@@ -1,14 +1,14 @@
-//! What a server leaves behind.
+//! What happens to runs at shutdown.
 
 use serde::{Deserialize, Serialize};
 
-/// What becomes of the runs when their server goes away.
+/// What happens to live runs when the server shuts down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnShutdown {
-    /// They go on without it, and the next server on the same data folder finds them.
+    /// Agents keep running, and the next server on the same data directory reattaches to them.
     #[default]
     Detach,
-    /// They end as `interrupted`.
+    /// Runs end as `interrupted`.
     Stop,
 }

@@ -1,4 +1,4 @@
-//! What a run asks for.
+//! The specification of a run.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,23 +9,23 @@ use utoipa::ToSchema;
 
 use super::{RuleSpec, TraceParent};
 
-/// A moment of wall-clock time. On the wire RFC 3339 in UTC with milliseconds, always 24 characters: `2026-11-22T13:05:00.123Z`.
+/// A wall-clock time. RFC 3339 in UTC with milliseconds, always 24 characters: `2026-11-22T13:05:00.123Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ToSchema)]
 #[schema(value_type = String, format = DateTime, example = "2026-11-22T13:05:00.123Z")]
 pub struct Timestamp(jiff::Timestamp);
 
 impl Timestamp {
-    /// The moment `millis` milliseconds after 1970; a number beyond year 9999 becomes the last moment of that year.
+    /// The time `millis` milliseconds after the Unix epoch; times after the year 9999 are clamped to its end.
     pub fn from_millis(millis: i64) -> Self {
         Self(jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX))
     }
 
-    /// Milliseconds since 1970.
+    /// Milliseconds since the Unix epoch.
     pub fn as_millis(self) -> i64 {
         self.0.as_millisecond()
     }
 
-    /// The moment that an RFC 3339 text names.
+    /// Parses an RFC 3339 time.
     pub fn parse(text: &str) -> Option<Self> {
         text.parse().ok().map(Self)
     }
@@ -49,52 +49,52 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// Who decides when the agent asks for permission.
+/// How permission requests are decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PermissionMode {
-    /// We allow everything and write down what was allowed.
+    /// Allow and record everything.
     #[default]
     Auto,
-    /// A person is asked.
+    /// Ask a user.
     Ask,
-    /// We allow what only looks, and deny the rest.
+    /// Allow tools that only read, search or think; deny all others.
     ReadOnly,
 }
 
-/// An MCP server that an agent is given.
+/// An MCP server for an agent.
 #[derive(Clone, PartialEq, Eq)]
 pub struct McpServer {
-    /// The name by which the agent knows it: letters, digits, `_` and `-`.
+    /// Name of the server: letters, digits, `_` and `-`.
     pub name: String,
-    /// How it is reached.
+    /// Transport of the server.
     pub transport: McpTransport,
 }
 
-/// How an MCP server is reached.
+/// Transport of an MCP server.
 #[derive(Clone, PartialEq, Eq)]
 pub enum McpTransport {
-    /// The agent starts it.
+    /// A child process of the agent, over stdin and stdout.
     Stdio {
-        /// The program, as the agent looks for it.
+        /// The program, looked up by the agent.
         command: String,
         /// Its arguments.
         args: Vec<String>,
-        /// Its further environment.
+        /// Additional environment variables.
         env: BTreeMap<String, String>,
     },
-    /// The agent calls it.
+    /// A server over HTTP.
     Http {
-        /// Its address.
+        /// URL of the server.
         url: String,
-        /// Headers of each call.
+        /// Headers of each request.
         headers: BTreeMap<String, String>,
     },
 }
 
 impl McpServer {
-    /// A server of this name of which only the kind of its transport is remembered: how it is reached was kept nowhere.
-    pub fn forgotten(name: String, is_http: bool) -> Self {
+    /// A placeholder for a server whose transport details were not stored.
+    pub fn placeholder(name: String, is_http: bool) -> Self {
         let transport = if is_http {
             McpTransport::Http { url: String::new(), headers: BTreeMap::new() }
         } else {
@@ -103,8 +103,8 @@ impl McpServer {
         Self { name, transport }
     }
 
-    /// Whether that is so. No server that a run may ask for has an empty address or command.
-    pub fn is_forgotten(&self) -> bool {
+    /// Whether this is a placeholder. In a valid server neither URL nor command is empty.
+    pub fn is_placeholder(&self) -> bool {
         match &self.transport {
             McpTransport::Http { url, .. } => url.is_empty(),
             McpTransport::Stdio { command, .. } => command.is_empty(),
@@ -112,47 +112,47 @@ impl McpServer {
     }
 }
 
-/// Only the name: a transport may hold secrets.
+/// Shows only the name: the transport may contain secrets.
 impl std::fmt::Debug for McpServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("McpServer").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
-/// What one run asks for: checked, complete, and stored with the run.
+/// The validated and complete specification of a run, stored with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunSpec {
-    /// Name of the agent, one of the registered ones.
+    /// Registered name of the agent.
     pub agent_type: String,
-    /// What the agent is to do. Never empty, never with NUL.
+    /// The prompt. Not empty, without NUL.
     pub prompt: String,
-    /// Where the agent works: absolute, canonical, a folder.
+    /// The working directory: an absolute, canonical path.
     pub working_dir: PathBuf,
-    /// The model, in the agent's own words; `None` leaves the choice to the agent.
+    /// Name of the model, as the agent expects it; `None` for the agent's default.
     pub model: Option<String>,
-    /// Further command-line elements for the agent, judged by its flag table before they come here.
+    /// Additional command-line arguments, validated against the agent's flag table.
     pub extra_args: Vec<String>,
-    /// Who decides on permissions.
+    /// How permission requests are decided.
     pub permission_mode: PermissionMode,
-    /// Rules on what the agent may do, which count before the mode.
+    /// Permission rules, which precede the mode.
     #[serde(default)]
     pub permission_rules: Vec<RuleSpec>,
-    /// Names of the variables that the run adds to the agent's environment. Their values are kept nowhere.
+    /// Names of the additional environment variables. Their values are not stored.
     #[serde(default)]
     pub env: Vec<String>,
-    /// Names of the MCP servers that the agent is given. How they are reached is kept nowhere: it may hold secrets.
+    /// Names of the MCP servers. Their transports are not stored, because they may contain secrets.
     #[serde(default)]
     pub mcp_servers: Vec<String>,
-    /// Wall-clock limit of the agent's work.
+    /// Time limit of the agent's work.
     #[serde(with = "duration_secs")]
     pub timeout: Duration,
-    /// How long the agent may be silent; `None` for as long as the wall clock allows.
+    /// Time limit without output; `None` for no limit.
     #[serde(with = "optional_duration_secs")]
     pub idle_timeout: Option<Duration>,
-    /// The caller's own marks, for finding runs again.
+    /// Labels for filtering.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
-    /// The span of the caller's own trace that the run belongs to.
+    /// The caller's span, which becomes the parent of the run's span.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_parent: Option<TraceParent>,
 }

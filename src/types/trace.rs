@@ -1,24 +1,24 @@
-//! Where a caller's own trace stands.
+//! The `traceparent` header of W3C Trace Context.
 
 use std::fmt;
 use std::num::{NonZeroU64, NonZeroU128};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The header `traceparent` of W3C Trace Context, which says to which span of a caller's trace a run belongs.
+/// A parsed `traceparent` header: the caller's span, of which a run becomes a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceParent {
-    /// The trace.
+    /// ID of the trace.
     pub trace_id: NonZeroU128,
-    /// The span in it.
+    /// ID of the caller's span.
     pub span_id: NonZeroU64,
-    /// Whether the caller records its trace.
+    /// Whether the caller samples the trace.
     pub sampled: bool,
 }
 
 impl TraceParent {
-    /// Reads the header. `None` for whatever is none: by the standard it is passed over then. A later version may hold more behind the
-    /// four parts of this one.
+    /// Parses the header. Returns `None` if it is invalid; the standard requires that it is then ignored. Versions after `00` may have more
+    /// than four fields.
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.splitn(5, '-');
         let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
@@ -35,7 +35,7 @@ impl TraceParent {
     }
 }
 
-/// The header as it is sent.
+/// The header's value, in version `00`.
 impl fmt::Display for TraceParent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace_id, self.span_id, u8::from(self.sampled))
@@ -62,18 +62,18 @@ mod tests {
     const GOOD: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
     #[test]
-    fn a_header_is_read_and_written_alike() {
-        let read = TraceParent::parse(GOOD).unwrap();
-        assert_eq!((read.to_string().as_str(), read.sampled), (GOOD, true));
-        assert_eq!(serde_json::from_str::<TraceParent>(&serde_json::to_string(&read).unwrap()).unwrap(), read);
+    fn a_header_round_trips() {
+        let parsed = TraceParent::parse(GOOD).unwrap();
+        assert_eq!((parsed.to_string().as_str(), parsed.sampled), (GOOD, true));
+        assert_eq!(serde_json::from_str::<TraceParent>(&serde_json::to_string(&parsed).unwrap()).unwrap(), parsed);
         assert!(!TraceParent::parse(&GOOD.replace("-01", "-00")).unwrap().sampled);
-        assert_eq!(TraceParent::parse(&format!("{}-more", GOOD.replacen("00", "cc", 1))), Some(read), "a later version");
+        assert_eq!(TraceParent::parse(&format!("{}-more", GOOD.replacen("00", "cc", 1))), Some(parsed), "a later version");
     }
 
     #[test]
-    fn what_is_none_is_passed_over() {
+    fn an_invalid_header_is_ignored() {
         let (zero_trace, zero_span) = ("0".repeat(32), "0".repeat(16));
-        for bad in [
+        for invalid in [
             String::new(),
             "00".to_owned(),
             GOOD.to_uppercase(),
@@ -84,7 +84,7 @@ mod tests {
             GOOD.replace("4bf92f", "+bf92f"),
             GOOD[1..].to_owned(),
         ] {
-            assert_eq!(TraceParent::parse(&bad), None, "{bad}");
+            assert_eq!(TraceParent::parse(&invalid), None, "{invalid}");
         }
     }
 }

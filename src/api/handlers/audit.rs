@@ -11,7 +11,7 @@ use super::super::{ApiError, AppState, Query};
 use super::page::{self, Page};
 use crate::auth::Principal;
 use crate::run::store::{AuditFilter, AuditRecord};
-use crate::types::{Action, KeyId, RunId, Timestamp, UserName};
+use crate::types::{AuditAction, KeyId, RunId, Timestamp, UserName};
 
 /// One thing that was done, or refused.
 #[derive(Serialize, ToSchema)]
@@ -22,7 +22,7 @@ pub(in crate::api) struct AuditView {
     /// When the action finished.
     created_at: Timestamp,
     /// What was done.
-    action: Action,
+    action: AuditAction,
     /// `ok`, or the code of the refusal.
     outcome: String,
     /// Who did it; null for the command line, and for a failed login under a name that nobody has.
@@ -74,7 +74,7 @@ pub(in crate::api) struct ListQuery {
     /// Only what this user did.
     username: Option<UserName>,
     /// Only this action.
-    action: Option<Action>,
+    action: Option<AuditAction>,
     /// Only what was done to this run.
     run_id: Option<RunId>,
     /// Only what was done at this time or later.

@@ -12,7 +12,7 @@ use super::super::client_origin::ClientAddress;
 use super::super::{ApiError, AppState, Json};
 use crate::auth::{AuditEvent, LoginResult, Principal};
 use crate::run::BudgetState;
-use crate::types::{Action, Caller, UserName, UserRole};
+use crate::types::{AuditAction, Caller, UserName, UserRole};
 
 /// A name and its password.
 #[derive(Deserialize, ToSchema)]
@@ -79,7 +79,7 @@ pub(in crate::api) async fn login(
         Ok(name) => app.auth.user(&name).await?.map(|user| user.name),
         Err(_not_a_name) => None,
     };
-    let (auth, deed) = (app.auth.clone(), AuditEvent::of_user(known, client.ip(), Action::Login));
+    let (auth, deed) = (app.auth.clone(), AuditEvent::of_user(known, client.ip(), AuditAction::Login));
     let logging_in = async move { attempt.admit(auth.login(&username, &password, peer)).await };
     let answer = app.audited(deed, logging_in).await?;
     Ok(Answer(answer.into()))
@@ -92,7 +92,7 @@ pub(in crate::api) async fn login(
     extensions(("x-error-codes" = json!(["storage"]))),
     responses((status = 204, description = "Nothing is let in by it any more.")))]
 pub(in crate::api) async fn logout(State(app): State<AppState>, audit_context: AuditContext) -> Result<StatusCode, ApiError> {
-    let (auth, deed) = (app.auth.clone(), audit_context.deed(Action::Logout));
+    let (auth, deed) = (app.auth.clone(), audit_context.deed(AuditAction::Logout));
     app.audited(deed, async move { Ok(auth.logout(&audit_context.principal).await?) }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -122,7 +122,7 @@ pub(in crate::api) async fn password(
 ) -> Result<Answer<LoginResponse>, ApiError> {
     // Otherwise whoever has found a token could try passwords here.
     let attempt = app.limits.login_limiter.attempt(audit_context.client, audit_context.principal.caller.user.as_str(), peer.is_local())?;
-    let (auth, deed) = (app.auth.clone(), audit_context.deed(Action::Password));
+    let (auth, deed) = (app.auth.clone(), audit_context.deed(AuditAction::Password));
     let changing = async move {
         let PasswordRequest { current_password, new_password } = request;
         attempt.admit(auth.change_own_password(&audit_context.principal, &current_password, &new_password)).await

@@ -13,7 +13,7 @@ use super::super::extract::Traced;
 use super::super::{ApiError, AppState, Json};
 use crate::auth::Target;
 use crate::run::{MAX_TIMEOUT, NewRun};
-use crate::types::{Action, Cause, RunId, RunStatus, SessionId, Usage};
+use crate::types::{AuditAction, Cause, RunId, RunStatus, SessionId, Usage};
 
 /// Short names of agents.
 const SHORT: [(&str, &str); 1] = [("claude", "claude_code")];
@@ -82,7 +82,7 @@ pub(in crate::api) async fn chat(
     };
     let (runs, caller) = (app.runs.clone(), audit_context.caller());
     let creating = async move { runs.create(&caller, new, None).await.map_err(|error| ApiError::of_create(error, FIELDS)) };
-    let run = app.audited_new(audit_context.deed(Action::RunCreate), creating, |run| Some(Target::Run(run.run_id))).await?;
+    let run = app.audited_new(audit_context.deed(AuditAction::RunCreate), creating, |run| Some(Target::Run(run.run_id))).await?;
     // A run ends by its own time limit; whoever asked may leave before and find it by its id.
     let run = app.runs.wait(&audit_context.caller(), run.run_id, MAX_TIMEOUT).await?;
     let (Some(cause), Some(end)) = (run.cause, run.end) else {

@@ -24,7 +24,7 @@ use crate::auth::Target;
 use crate::run::MAX_TIMEOUT;
 use crate::run::events::Framing;
 use crate::run::store::StoreError;
-use crate::types::{Action, PermissionMode};
+use crate::types::{AuditAction, PermissionMode};
 
 const FIELDS: RunFields = RunFields { prompt: "messages", agent: "model", model: "model", prefix: "openrunner." };
 
@@ -75,7 +75,7 @@ pub(in crate::api) async fn create(
         let client = Client::new(state, owner, run.run_id, on_disconnect);
         Ok((run, client))
     };
-    let deed = audit_context.deed(Action::RunCreate);
+    let deed = audit_context.deed(AuditAction::RunCreate);
     let (run, mut client) = app.audited_new(deed, creating, |(run, _client)| Some(Target::Run(run.run_id))).await?;
     let id = run.run_id;
     let answered = match counted {

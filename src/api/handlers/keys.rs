@@ -15,7 +15,7 @@ use super::page::{self, Page};
 use super::params::KeyPath;
 use crate::auth::{NewKey, Principal, Target};
 use crate::run::store::ApiKeyRecord;
-use crate::types::{Action, KeyId, Scope, Timestamp, UserName};
+use crate::types::{AuditAction, KeyId, Scope, Timestamp, UserName};
 
 /// A key as its owner and admins see it: without the key itself.
 #[derive(Serialize, ToSchema)]
@@ -112,7 +112,7 @@ pub(in crate::api) async fn create(
 ) -> Result<(StatusCode, Answer<CreateKeyResponse>), ApiError> {
     let CreateKeyRequest { name, scopes, expires_in } = request;
     let said: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
-    let deed = audit_context.deed(Action::KeyCreate).detail(said.join(","));
+    let deed = audit_context.deed(AuditAction::KeyCreate).detail(said.join(","));
     let new = NewKey { name, scopes, expires_in: expires_in.map(Duration::from_secs) };
     let (auth, owner) = (app.auth.clone(), audit_context.caller().user);
     let making = async move { Ok(auth.create_key(&owner, new).await?) };
@@ -132,7 +132,7 @@ pub(in crate::api) async fn delete(
     Path(id): Path<KeyId>,
 ) -> Result<StatusCode, ApiError> {
     let (auth, caller) = (app.auth.clone(), audit_context.caller());
-    let deed = audit_context.deed(Action::KeyDelete).to(Target::Key(id));
+    let deed = audit_context.deed(AuditAction::KeyDelete).to(Target::Key(id));
     app.audited(deed, async move { Ok(auth.revoke_key(&caller, id).await?) }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

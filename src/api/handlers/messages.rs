@@ -11,7 +11,7 @@ use super::super::extract::Keyed;
 use super::super::{ApiError, AppState, Path};
 use super::params::{RepeatHeader, RunPath};
 use crate::auth::Target;
-use crate::types::{Action, MessageMode, RunId};
+use crate::types::{AuditAction, MessageMode, RunId};
 
 /// A further message.
 #[derive(Deserialize, ToSchema)]
@@ -48,7 +48,7 @@ pub(in crate::api) async fn send(
 ) -> Result<(StatusCode, Answer<MessageResponse>), ApiError> {
     let MessageRequest { text, mode } = value;
     let (runs, caller) = (app.runs.clone(), audit_context.caller());
-    let deed = audit_context.deed(Action::RunMessage).to(Target::Run(run));
+    let deed = audit_context.deed(AuditAction::RunMessage).to(Target::Run(run));
     app.audited(deed, async move { Ok(runs.message(&caller, run, text, mode, key).await?) }).await?;
     Ok((StatusCode::ACCEPTED, Answer(MessageResponse { run_id: run, mode })))
 }

@@ -11,7 +11,7 @@ use super::page::Page;
 use super::params::{RequestPath, RunPath};
 use crate::auth::{Principal, Target};
 use crate::run::RequestView;
-use crate::types::{Action, Answer, DecidedBy, Decision, RunId};
+use crate::types::{Answer, AuditAction, DecidedBy, Decision, RunId};
 
 /// What is open, which is always one page.
 pub(in crate::api) type OpenRequestPage = Page<RequestView, String>;
@@ -69,7 +69,7 @@ pub(in crate::api) async fn answer(
     let answer = body.into_answer()?;
     let response = AnswerResponse::new(&request, &answer);
     let (runs, caller) = (app.runs.clone(), audit_context.caller());
-    let deed = audit_context.deed(Action::RunAnswer).to(Target::Run(run));
+    let deed = audit_context.deed(AuditAction::RunAnswer).to(Target::Run(run));
     app.audited(deed, async move { Ok(runs.answer(&caller, run, request, answer).await?) }).await?;
     Ok(Answered(response))
 }

@@ -21,7 +21,7 @@ use super::params::{RepeatHeader, RunPath};
 use crate::auth::{Principal, Target};
 use crate::run::store::RunFilter;
 use crate::run::{NewRun, OnBusy, RunView, WebhookRequest};
-use crate::types::{Action, McpServer, McpTransport, PermissionMode, RuleSpec, RunId, RunStatus, SessionId, Timestamp, UserName};
+use crate::types::{AuditAction, McpServer, McpTransport, PermissionMode, RuleSpec, RunId, RunStatus, SessionId, Timestamp, UserName};
 
 const FIELDS: RunFields = RunFields { prompt: "input.text", agent: "metadata.agent_type", model: "metadata.model", prefix: "metadata." };
 
@@ -206,7 +206,7 @@ pub(in crate::api) async fn create(
     new.trace_parent = trace_parent;
     new.default_passwords =
         new.permission_mode != PermissionMode::Auto && app.auth.default_password_reaches(&audit_context.caller().user).await?;
-    let (runs, caller, deed) = (app.runs.clone(), audit_context.caller(), audit_context.deed(Action::RunCreate));
+    let (runs, caller, deed) = (app.runs.clone(), audit_context.caller(), audit_context.deed(AuditAction::RunCreate));
     let creating = async move { runs.create(&caller, new, key).await.map_err(|error| ApiError::of_create(error, FIELDS)) };
     let run = app.audited_new(deed, creating, |run| Some(Target::Run(run.run_id))).await?;
     let url = format!("/api/runs/{}", run.run_id);
@@ -370,7 +370,7 @@ pub(in crate::api) async fn cancel(
     Path(run): Path<RunId>,
 ) -> Result<Answer<RunView>, ApiError> {
     let (runs, caller) = (app.runs.clone(), audit_context.caller());
-    let deed = audit_context.deed(Action::RunCancel).to(Target::Run(run));
+    let deed = audit_context.deed(AuditAction::RunCancel).to(Target::Run(run));
     app.audited(deed, async move { Ok(Answer(runs.cancel(&caller, run).await?)) }).await
 }
 
@@ -384,7 +384,7 @@ pub(in crate::api) async fn delete(
     Path(run): Path<RunId>,
 ) -> Result<StatusCode, ApiError> {
     let (runs, caller) = (app.runs.clone(), audit_context.caller());
-    let deed = audit_context.deed(Action::RunDelete).to(Target::Run(run));
+    let deed = audit_context.deed(AuditAction::RunDelete).to(Target::Run(run));
     app.audited(deed, async move { Ok(runs.delete(&caller, run).await?) }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -9,7 +9,7 @@ use super::super::audit_context::AuditContext;
 use super::super::{ApiError, AppState, Path};
 use super::params::RunPath;
 use crate::auth::{TICKET_SECS, Target};
-use crate::types::{Action, RunId};
+use crate::types::{AuditAction, RunId};
 
 /// A ticket.
 #[derive(Serialize, ToSchema)]
@@ -33,7 +33,7 @@ pub(in crate::api) async fn create(
     audit_context: AuditContext,
     Path(run): Path<RunId>,
 ) -> Result<Answer<TicketResponse>, ApiError> {
-    let deed = audit_context.deed(Action::Ticket).to(Target::Run(run));
+    let deed = audit_context.deed(AuditAction::Ticket).to(Target::Run(run));
     let (state, principal) = (app.clone(), audit_context.principal);
     let making = async move {
         state.runs.get(&principal.caller, run).await?;

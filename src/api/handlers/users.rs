@@ -13,7 +13,7 @@ use super::page::{self, Page};
 use super::params::UserPath;
 use crate::auth::Target;
 use crate::run::store::UserRecord;
-use crate::types::{Action, Bound, BoundChange, Budget, BudgetChange, Money, Tokens, UserName, UserRole};
+use crate::types::{AuditAction, Budget, BudgetChange, Limit, LimitChange, Money, Tokens, UserName, UserRole};
 
 /// A user, as admins see them.
 #[derive(Serialize, ToSchema)]
@@ -89,7 +89,7 @@ pub(in crate::api) async fn create(
 ) -> Result<(StatusCode, Answer<AccountView>), ApiError> {
     let CreateUserRequest { username, password, role } = request;
     let role = role.unwrap_or(UserRole::User);
-    let deed = admin.deed(Action::UserCreate).to(Target::User(username.clone())).detail(format!("role={}", role.as_str()));
+    let deed = admin.deed(AuditAction::UserCreate).to(Target::User(username.clone())).detail(format!("role={}", role.as_str()));
     let (auth, name) = (app.auth.clone(), username.clone());
     app.audited(deed, async move { Ok(auth.add_user(name, role, &password).await?) }).await?;
     Ok((StatusCode::CREATED, Answer(AccountView { username, role, default_password: false, budget: Budget::default() })))
@@ -128,12 +128,12 @@ pub(in crate::api) struct ChangeUserRequest {
 struct BudgetRequest {
     /// In tokens, as `GET /api/usage` counts them.
     #[serde(default)]
-    #[schema(value_type = Option<Bound<Tokens>>)]
-    tokens_per_day: BoundChange<Tokens>,
+    #[schema(value_type = Option<Limit<Tokens>>)]
+    tokens_per_day: LimitChange<Tokens>,
     /// In US dollars, as far as agents tell what they cost.
     #[serde(default)]
-    #[schema(value_type = Option<Bound<Money>>)]
-    cost_per_day_usd: BoundChange<Money>,
+    #[schema(value_type = Option<Limit<Money>>)]
+    cost_per_day_usd: LimitChange<Money>,
 }
 
 impl From<BudgetRequest> for BudgetChange {
@@ -161,7 +161,7 @@ pub(in crate::api) async fn change(
     if changes.is_empty() {
         return Err(ApiError::invalid_field(".", "nothing to change: give a role, a password or a budget"));
     }
-    let deed = admin.deed(Action::UserChange).to(Target::User(name.clone())).detail(changes.join(" "));
+    let deed = admin.deed(AuditAction::UserChange).to(Target::User(name.clone())).detail(changes.join(" "));
     let (auth, whom) = (app.auth.clone(), name.clone());
     app.audited(deed, async move { Ok(auth.change_user(&whom, role, password.as_deref(), budget).await?) }).await?;
     get(State(app), admin, Path(name)).await
@@ -178,7 +178,7 @@ pub(in crate::api) async fn delete(
     admin: AuditContext,
     Path(name): Path<UserName>,
 ) -> Result<StatusCode, ApiError> {
-    let deed = admin.deed(Action::UserDelete).to(Target::User(name.clone()));
+    let deed = admin.deed(AuditAction::UserDelete).to(Target::User(name.clone()));
     let auth = app.auth.clone();
     app.audited(deed, async move { Ok(auth.remove_user(&name).await?) }).await?;
     Ok(StatusCode::NO_CONTENT)

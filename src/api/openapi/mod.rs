@@ -88,7 +88,7 @@ pub(super) fn document<S>(routes: Vec<UtoipaMethodRouter<S>>) -> OpenApi {
 
 /// Component names that `utoipa` composes for generic types, and the names that the description uses instead.
 const PLAIN_NAMES: [(&str, &str); 4] =
-    [("Bound_Money", "CostLimit"), ("Bound_Tokens", "TokenLimit"), ("Portion_Money", "CostBudget"), ("Portion_Tokens", "TokenBudget")];
+    [("Limit_Money", "CostLimit"), ("Limit_Tokens", "TokenLimit"), ("Allowance_Money", "CostBudget"), ("Allowance_Tokens", "TokenBudget")];
 
 /// The JSON Schema (2020-12) of what comes over a run's stream: an event of the log, or the notice of a gap.
 #[derive(Serialize)]

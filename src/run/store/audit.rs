@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::types::{Action, KeyId, RunId, Timestamp, UserName};
+use crate::types::{AuditAction, KeyId, RunId, Timestamp, UserName};
 
 /// Who did what to what, and how it came out. It holds no prompt, no password and nothing that lets in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct AuditEntry {
     /// Where the request came from; `None` for the command line.
     pub address: Option<IpAddr>,
     /// What was done.
-    pub action: Action,
+    pub action: AuditAction,
     /// `ok`, or the stable code of the refusal.
     pub outcome: String,
     /// The run that it was done to.
@@ -47,7 +47,7 @@ pub struct AuditFilter {
     /// Only what this user did.
     pub username: Option<UserName>,
     /// Only this action.
-    pub action: Option<Action>,
+    pub action: Option<AuditAction>,
     /// Only what was done to this run.
     pub run: Option<RunId>,
     /// Only what was done at this moment or later.

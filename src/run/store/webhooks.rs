@@ -1,11 +1,11 @@
 //! Where events of runs are sent, and what became of it, as the store keeps it.
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::StoreError;
-use crate::types::{RunId, SessionId, Timestamp, UserName};
+use crate::types::{RunId, SessionId, Timestamp, UserName, string_enum};
 
 /// A place that a new run's events are sent to.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -78,31 +78,16 @@ pub enum NextAttempt {
     GivenUp,
 }
 
-/// Where the sending of one event stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum DeliveryStatus {
-    /// It is tried again.
-    Pending,
-    /// The receiver has it.
-    Delivered,
-    /// It was given up.
-    Failed,
-}
-
-impl DeliveryStatus {
-    /// The name on the wire and in the store.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Delivered => "delivered",
-            Self::Failed => "failed",
-        }
-    }
-
-    /// The status with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Pending, Self::Delivered, Self::Failed].into_iter().find(|status| status.as_str() == name)
+string_enum! {
+    /// Status of a webhook delivery.
+    #[derive(ToSchema)]
+    pub enum DeliveryStatus {
+        /// Not delivered yet; will be retried.
+        Pending = "pending",
+        /// Accepted by the receiver.
+        Delivered = "delivered",
+        /// Given up after the last attempt.
+        Failed = "failed",
     }
 }
 

@@ -174,11 +174,11 @@ impl TraceBuilder {
                 KeyValue::new("gen_ai.tool.name", call.tool.clone()),
                 KeyValue::new("gen_ai.tool.call.id", call.id),
             ];
-            call_attributes.extend(call.kind.and_then(wire_name).map(|kind| KeyValue::new("openrunner.tool.kind", kind)));
-            let result = result.and_then(wire_name).unwrap_or_else(|| "unfinished".to_owned());
-            let status = match result.as_str() {
+            call_attributes.extend(call.kind.map(|kind| KeyValue::new("openrunner.tool.kind", kind.as_str())));
+            let result = result.map_or("unfinished", ToolStatus::as_str);
+            let status = match result {
                 "ok" => Status::Unset,
-                _ => Status::error(result.clone()),
+                _ => Status::error(result),
             };
             call_attributes.push(KeyValue::new("openrunner.tool.status", result));
             let mut call_span = span(call.span, format!("execute_tool {}", call.tool).into(), call.start, end, call_attributes, status);
@@ -238,9 +238,4 @@ fn count(tokens: u64) -> i64 {
 /// Truncates a text that comes from the agent.
 fn truncate(text: &str) -> String {
     text.chars().take(MAX_TEXT).collect()
-}
-
-/// The wire name of a kind or status.
-fn wire_name(value: impl serde::Serialize) -> Option<String> {
-    serde_json::to_value(value).ok()?.as_str().map(str::to_owned)
 }

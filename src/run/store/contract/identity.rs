@@ -6,7 +6,7 @@ use super::runs::contract;
 use crate::run::store::{
     ApiKeyRecord, AuditEntry, AuditFilter, AuditStore, KeyStore, TokenStore, UserChange, UserEdit, UserRecord, UserStore,
 };
-use crate::types::{Action, Budget, KeyId, RunId, Scope, Timestamp, TokenId, UserName, UserRole};
+use crate::types::{AuditAction, Budget, KeyId, RunId, Scope, Timestamp, TokenId, UserName, UserRole};
 
 fn name(text: &str) -> UserName {
     text.parse().unwrap()
@@ -159,9 +159,9 @@ async fn the_audit_log_is_read_by_who_what_which_run_and_when(store: &dyn AuditS
         target_username: Some(name("bob")),
         target_key: Some(key),
         detail: Some("role=admin".into()),
-        ..entry(Some("ann"), Action::RunCancel, 2_000)
+        ..entry(Some("ann"), AuditAction::RunCancel, 2_000)
     };
-    for entry in [entry(Some("ann"), Action::Login, 1_000), whole.clone(), entry(None, Action::Login, 3_000)] {
+    for entry in [entry(Some("ann"), AuditAction::Login, 1_000), whole.clone(), entry(None, AuditAction::Login, 3_000)] {
         store.add_audit(entry).await.unwrap();
     }
     let times = async |filter: AuditFilter| {
@@ -171,7 +171,7 @@ async fn the_audit_log_is_read_by_who_what_which_run_and_when(store: &dyn AuditS
     let all = AuditFilter::default;
     assert_eq!(times(all()).await, [3_000, 2_000, 1_000]);
     assert_eq!(times(AuditFilter { username: Some(name("ann")), ..all() }).await, [2_000, 1_000]);
-    assert_eq!(times(AuditFilter { action: Some(Action::Login), ..all() }).await, [3_000, 1_000]);
+    assert_eq!(times(AuditFilter { action: Some(AuditAction::Login), ..all() }).await, [3_000, 1_000]);
     assert_eq!(times(AuditFilter { run: Some(run), ..all() }).await, [2_000]);
     assert_eq!(times(AuditFilter { since: Some(Timestamp::from_millis(2_000)), ..all() }).await, [3_000, 2_000]);
     let page = store.audit(all(), 2).await.unwrap();

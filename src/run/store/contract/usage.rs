@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::runs::{batch, contract, done, record};
 use crate::run::store::{RunChange, RunRecord, RunStore, UsageFilter, UsageGroup, UsageStore, UsageSum, UserEdit, UserStore};
-use crate::types::{Bound, BoundChange, Budget, BudgetChange, Money, RunDone, RunStatus, Timestamp, Tokens, Usage, UserName};
+use crate::types::{Budget, BudgetChange, Limit, LimitChange, Money, RunDone, RunStatus, Timestamp, Tokens, Usage, UserName};
 
 /// A moment of the first day of 1970, or of so many days later.
 fn on(day: u32) -> Timestamp {
@@ -50,7 +50,7 @@ async fn totals_count_once_and_on_the_day_on_which_they_were_told(store: &(impl 
         completed: 1,
         input_tokens: 12,
         output_tokens: 2,
-        cost: Some(Money::nearest(0.5)),
+        cost: Some(Money::from_reported(0.5)),
         is_estimate: true,
         ..UsageSum::default()
     };
@@ -67,9 +67,9 @@ async fn a_run_that_goes_on_counts_and_one_that_is_gone_still_does(store: &(impl
     let sum = in_all(store, &live.owner).await;
     assert_eq!((sum.input_tokens, sum.completed, sum.failed, sum.unpriced), (42, 0, 1, 1));
     assert_eq!(by(store, UsageGroup::AgentType).await, [("codex".to_owned(), 2), ("demo".to_owned(), 40)]);
-    let spent = store.spent(&live.owner, crate::types::Day::of(on(3))).await.unwrap();
+    let spent = store.spent(&live.owner, crate::types::Day::from_timestamp(on(3))).await.unwrap();
     assert_eq!((spent.tokens, spent.cost, spent.budget), (Tokens::new(44), Money::default(), Budget::default()));
-    assert_eq!(store.spent(&live.owner, crate::types::Day::of(on(4))).await.unwrap().tokens, Tokens::new(0), "a new day");
+    assert_eq!(store.spent(&live.owner, crate::types::Day::from_timestamp(on(4))).await.unwrap().tokens, Tokens::new(0), "a new day");
 }
 
 async fn groups_come_in_order_in_pages_and_by_filter(store: &(impl RunStore + UsageStore)) {
@@ -132,18 +132,18 @@ async fn a_budget_is_set_reset_and_gone_with_its_user(store: &(impl UserStore + 
         password_hash: "h".into(),
         default_password: false,
         generation: 1,
-        budget: Budget { tokens_per_day: Some(Bound::At(Tokens::new(9))), cost_per_day_usd: None },
+        budget: Budget { tokens_per_day: Some(Limit::At(Tokens::new(9))), cost_per_day_usd: None },
     };
     store.add_user(user.clone()).await.unwrap();
-    let change = BudgetChange { tokens_per_day: BoundChange::Keep, cost_per_day: BoundChange::Set(Bound::NONE) };
+    let change = BudgetChange { tokens_per_day: LimitChange::Keep, cost_per_day: LimitChange::Set(Limit::NONE) };
     store.change_user(&name, UserEdit { budget: change, ..UserEdit::default() }).await.unwrap();
-    let both = Budget { cost_per_day_usd: Some(Bound::NONE), ..user.budget };
-    let day = crate::types::Day::of(on(0));
+    let both = Budget { cost_per_day_usd: Some(Limit::NONE), ..user.budget };
+    let day = crate::types::Day::from_timestamp(on(0));
     assert_eq!(store.user(&name).await.unwrap().unwrap().budget, both);
     assert_eq!(store.spent(&name, day).await.unwrap().budget, both);
-    let change = BudgetChange { tokens_per_day: BoundChange::Reset, cost_per_day: BoundChange::Set(Bound::At(Money::nearest(2.5))) };
+    let change = BudgetChange { tokens_per_day: LimitChange::Reset, cost_per_day: LimitChange::Set(Limit::At(Money::from_reported(2.5))) };
     store.change_user(&name, UserEdit { budget: change, ..UserEdit::default() }).await.unwrap();
-    let money = Budget { tokens_per_day: None, cost_per_day_usd: Some(Bound::At(Money::nearest(2.5))) };
+    let money = Budget { tokens_per_day: None, cost_per_day_usd: Some(Limit::At(Money::from_reported(2.5))) };
     let read = store.user(&name).await.unwrap().unwrap();
     assert_eq!((read.budget, read.generation), (money, 1), "no token ends by it");
     store.change_user(&name, UserEdit { role: Some(crate::types::UserRole::Admin), ..UserEdit::default() }).await.unwrap();

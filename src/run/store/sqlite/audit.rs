@@ -9,7 +9,7 @@ use rusqlite::{Row, ToSql, params};
 use super::SqliteStore;
 use super::decode::{integer, reading, writing};
 use crate::run::store::{AuditEntry, AuditFilter, AuditRecord, AuditStore, StoreError};
-use crate::types::{Action, Timestamp};
+use crate::types::{AuditAction, Timestamp};
 
 #[async_trait]
 impl AuditStore for SqliteStore {
@@ -80,7 +80,7 @@ fn decode(row: &Row<'_>) -> Result<AuditRecord, StoreError> {
         username: parsed(maybe(2)?).map_err(&damaged)?,
         key: parsed(maybe(3)?).map_err(&damaged)?,
         address: parsed(maybe(4)?).map_err(&damaged)?,
-        action: Action::from_name(&action).ok_or_else(|| damaged(format!("action {action:?} is not known")))?,
+        action: AuditAction::from_name(&action).ok_or_else(|| damaged(format!("action {action:?} is not known")))?,
         outcome: text(6)?,
         run: parsed(maybe(7)?).map_err(&damaged)?,
         target_username: parsed(maybe(8)?).map_err(&damaged)?,

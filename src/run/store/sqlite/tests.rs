@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::{BackupError, OpenError, RestoreError, SqliteStore};
 use crate::run::store::{AuditEntry, AuditFilter, AuditStore, RunStore, StoreError, UsageFilter, UsageGroup, UsageStore, UserStore};
-use crate::types::{Action, Timestamp};
+use crate::types::{AuditAction, Timestamp};
 
 #[tokio::test]
 async fn a_second_server_on_the_same_folder_is_refused_until_the_first_is_gone() {
@@ -83,7 +83,7 @@ async fn the_audit_log_can_be_neither_changed_nor_shortened() {
         username: None,
         key: None,
         address: None,
-        action: Action::Login,
+        action: AuditAction::Login,
         outcome: "ok".into(),
         run: None,
         target_username: None,
@@ -259,6 +259,6 @@ async fn what_runs_of_an_earlier_release_have_used_is_counted_when_its_database_
         let sum = record.sum;
         assert_eq!((record.key.as_str(), sum.completed, sum.unpriced), (key, 3, 1));
         assert_eq!((sum.input_tokens, sum.output_tokens, sum.is_estimate), (1_000_000_000_005, 2, true));
-        assert_eq!(sum.cost, Some(crate::types::Money::nearest(0.25)));
+        assert_eq!(sum.cost, Some(crate::types::Money::from_reported(0.25)));
     }
 }

@@ -98,7 +98,7 @@ pub(super) fn record(
         return Ok(());
     }
     let is_unpriced = ended.is_some() && told.is_some_and(|told| told.cost_usd.is_none());
-    let day = Day::of(at).to_string();
+    let day = Day::from_timestamp(at).to_string();
     let id = run.to_string();
     let outcomes = STATUSES.map(|status| i64::from(ended == Some(status)));
     let tokens = [new.input_tokens, new.output_tokens, new.cache_read_tokens, new.cache_write_tokens, new.reasoning_tokens].map(integer);
@@ -138,7 +138,7 @@ fn growth(told: &Usage, before: &UsageSum) -> UsageSum {
     let more = |told: u64, before: u64| told.min(MOST_OF_A_RUN).saturating_sub(before);
     let cost = told.cost_usd.map(|dollars| {
         let known = before.cost.unwrap_or_default();
-        Money::from_micros(Money::nearest(dollars).micros().saturating_sub(known.micros()))
+        Money::from_micros(Money::from_reported(dollars).micros().saturating_sub(known.micros()))
     });
     // Nothing more of what is known already is nothing new.
     let cost = cost.filter(|cost| before.cost.is_none() || *cost > Money::default());

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use super::SqliteStore;
 use super::decode::{integer, reading, writing};
 use crate::run::store::{StoreError, UserChange, UserEdit, UserRecord, UserStore};
-use crate::types::{Bound, BoundChange, Budget, Money, Tokens, UserName, UserRole};
+use crate::types::{Budget, Limit, LimitChange, Money, Tokens, UserName, UserRole};
 
 const COLUMNS: &str = "name, role, password_hash, default_password, generation, tokens_per_day, cost_per_day_micros";
 
@@ -131,22 +131,22 @@ fn decode(row: &Row<'_>) -> Result<UserRecord, StoreError> {
 pub(super) fn budget(row: &Row<'_>, first: usize) -> rusqlite::Result<Budget> {
     let bound = |column: usize| row.get::<_, Option<i64>>(column);
     Ok(Budget {
-        tokens_per_day: bound(first)?.map(|number| u64::try_from(number).map_or(Bound::NONE, |most| Bound::At(Tokens::new(most)))),
+        tokens_per_day: bound(first)?.map(|number| u64::try_from(number).map_or(Limit::NONE, |most| Limit::At(Tokens::new(most)))),
         cost_per_day_usd: bound(first + 1)?
-            .map(|number| u64::try_from(number).map_or(Bound::NONE, |most| Bound::At(Money::from_micros(most)))),
+            .map(|number| u64::try_from(number).map_or(Limit::NONE, |most| Limit::At(Money::from_micros(most)))),
     })
 }
 
 /// A bound as it is kept.
-fn number<T>(bound: Bound<T>, count: impl Fn(T) -> u64) -> i64 {
-    bound.most().map_or(UNLIMITED, |most| integer(count(most)))
+fn number<T>(bound: Limit<T>, count: impl Fn(T) -> u64) -> i64 {
+    bound.amount().map_or(UNLIMITED, |most| integer(count(most)))
 }
 
 /// Whether the change writes anything, and what.
-fn written<T>(change: BoundChange<T>, count: impl Fn(T) -> u64) -> (bool, Option<i64>) {
+fn written<T>(change: LimitChange<T>, count: impl Fn(T) -> u64) -> (bool, Option<i64>) {
     match change {
-        BoundChange::Keep => (false, None),
-        BoundChange::Reset => (true, None),
-        BoundChange::Set(bound) => (true, Some(number(bound, count))),
+        LimitChange::Keep => (false, None),
+        LimitChange::Reset => (true, None),
+        LimitChange::Set(bound) => (true, Some(number(bound, count))),
     }
 }

@@ -1,0 +1,40 @@
+//! The actions recorded in the audit log.
+
+use utoipa::ToSchema;
+
+use super::string_enum;
+
+string_enum! {
+    /// An action that was performed or attempted.
+    #[derive(ToSchema)]
+    pub enum AuditAction {
+        /// Logged in with username and password.
+        Login = "login",
+        /// Revoked the token in use.
+        Logout = "logout",
+        /// Changed the own password.
+        Password = "password",
+        /// Created a user.
+        UserCreate = "user.create",
+        /// Changed a user's role, password or budget.
+        UserChange = "user.change",
+        /// Deleted a user.
+        UserDelete = "user.delete",
+        /// Created an API key.
+        KeyCreate = "key.create",
+        /// Revoked an API key.
+        KeyDelete = "key.delete",
+        /// Created a ticket for a run's event stream.
+        Ticket = "ticket",
+        /// Created a run.
+        RunCreate = "run.create",
+        /// Cancelled a run.
+        RunCancel = "run.cancel",
+        /// Deleted a run.
+        RunDelete = "run.delete",
+        /// Sent a message to a run.
+        RunMessage = "run.message",
+        /// Answered a permission request or question.
+        RunAnswer = "run.answer",
+    }
+}
