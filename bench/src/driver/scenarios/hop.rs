@@ -95,7 +95,7 @@ fn measure_shim(bench: &Bench, count: u64) -> anyhow::Result<Summary> {
         let complete = memchr::memrchr(b'\n', &rest).map_or(0, |end| end + 1);
         rest[..complete].split(|byte| *byte == b'\n').for_each(|line| delays.add(line));
         rest.drain(..complete);
-        send(&mut commands, &json!({ "taken": { "out": out, "err": 0 } }), b"")?;
+        send(&mut commands, &json!({ "ack": { "out": out, "err": 0 } }), b"")?;
     }
     send(&mut commands, &json!({ "stop": { "grace_ms": 0 } }), b"")?;
     while receive(&mut reports)?.get("ended").is_none() {}
