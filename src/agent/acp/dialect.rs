@@ -1,4 +1,4 @@
-//! The points in which agents that speak the protocol differ.
+//! Deviations of individual agents.
 
 use agent_client_protocol_schema::v1::ToolKind;
 use serde_json::Value;
@@ -6,24 +6,24 @@ use serde_json::Value;
 use crate::process::Exit;
 use crate::types::{Failure, StreamEvent};
 
-/// What a tool changed, by its name, its input and its raw output.
+/// Derives the file changes of a tool call from the tool's name, its input and its raw output.
 pub(crate) type FileChanges = fn(name: &str, input: &Value, output: &Value) -> Vec<StreamEvent>;
 
-/// What one agent does in its own way. The default suits an agent of which nothing is known.
+/// How one agent deviates from or extends the protocol. The default suits an unknown agent.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Dialect {
-    /// Where the agent does not name its tools: the name, from the kind and title of a call's first mention.
+    /// For an agent that does not name its tools: derives the name from the kind and title of a call's first update.
     pub(crate) tool_name: Option<fn(ToolKind, &str) -> String>,
-    /// The tool whose input `todos` is the agent's plan.
+    /// The tool whose input field `todos` is the agent's plan.
     pub(crate) plan_tool: Option<&'static str>,
-    /// What a finished call changed, where the agent gives no diff, or none of the whole file.
+    /// Derives the changes of a completed call, for an agent that sends no diff, or none of the whole file.
     pub(crate) file_changes: Option<FileChanges>,
-    /// Whether a call that the agent calls completed has failed all the same, by its raw output.
+    /// Whether a call that the agent reports as completed has failed, by its raw output.
     pub(crate) failed: Option<fn(&Value) -> bool>,
-    /// The agent writes files itself and asks us to write them as well, whatever we offer.
-    pub(crate) writes_twice: bool,
-    /// Commands of the agent's own that may well end without a word.
+    /// The agent writes files itself and also sends `fs/write_text_file`, although the client does not offer it.
+    pub(crate) sends_redundant_writes: bool,
+    /// The agent's slash commands that may legitimately end without output.
     pub(crate) silent_commands: &'static [&'static str],
-    /// What an exit without a result means.
+    /// Diagnoses an exit without a result.
     pub(crate) diagnose: Option<fn(Exit, &str) -> Option<Failure>>,
 }

@@ -1,12 +1,12 @@
-//! Our client of the Agent Client Protocol: JSON-RPC 2.0, one message a line, over an agent's stdin and stdout.
+//! A client for the Agent Client Protocol: JSON-RPC 2.0 over an agent's stdin and stdout, one message per line.
 //!
 //! ```text
-//! initialize ─ session/new | session/load ─ (choice of model, of mode) ─ session/prompt ─ session/update* ─ result
+//! initialize ─ session/new | session/load ─ (set model, set mode) ─ session/prompt ─ session/update* ─ result
 //!                                                                             └ session/request_permission ⇄ answer
 //! ```
 //!
-//! It is a [`Parser`](crate::agent::Parser) like any other: pure, so that a spool can be replayed through it. Any agent that
-//! speaks the protocol can be driven by it; what one of them does in its own way is told by a [`Dialect`].
+//! It is a [`Parser`](crate::agent::Parser) like any other: pure, so that a spool can be replayed through it. It drives any agent that
+//! implements the protocol; a [`Dialect`] describes where one of them deviates.
 
 mod causes;
 mod dialect;
@@ -22,7 +22,7 @@ mod tools;
 mod usage;
 mod wire;
 
-pub(crate) use causes::{from_status, from_words};
+pub(crate) use causes::{cause_from_status, cause_from_text};
 pub use dialect::Dialect;
 pub use parser::Acp;
 pub(crate) use plan::plan_entries;

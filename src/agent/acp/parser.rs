@@ -1,52 +1,54 @@
-//! The client's side of the conversation, line by line.
+//! The protocol's state machine: parses the agent's lines and sends requests.
 
 use agent_client_protocol_schema::v1::{StopReason, ToolCallUpdate};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::causes::{self, Asked, INVALID_PARAMS, METHOD_NOT_FOUND};
+use super::causes::{self, INVALID_PARAMS, METHOD_NOT_FOUND, RequestPhase};
 use super::dialect::Dialect;
 use super::permissions::Permissions;
 use super::plan::plan_entries;
-use super::setup::{Wanted, current_model, prompt};
-use super::text::Speech;
-use super::tools::Calls;
-use super::usage::Spent;
-use super::wire::{Chunk, Message, PermissionRequest, Plan, Update, UpdateKind, Withdrawn, notification, refusal, request, response};
+use super::setup::{SessionSetup, current_model, prompt};
+use super::text::MessageBuffer;
+use super::tools::ToolCalls;
+use super::usage::UsageTotals;
+use super::wire::{
+    CancelRequest, Chunk, Message, PermissionRequest, Plan, Update, UpdateKind, error_response, notification, request, response,
+};
 use crate::agent::{Item, LineOutcome, Output, Parser, Started, Task};
 use crate::process::Exit;
 use crate::types::{Answer, Cause, Decision, Delta, Failure, Level, NoticeCode, StreamEvent};
 
 /// A client of the Agent Client Protocol, for one process and one conversation.
 ///
-/// A turn goes on while a request of ours is unanswered: from the start of the process, or from [`Parser::begin_turn`], to the answer
-/// to `session/prompt`.
+/// A turn is running while a request to the agent is pending: from the start of the process, or from [`Parser::begin_turn`], to the
+/// response to `session/prompt`.
 pub struct Acp {
-    wanted: Wanted,
+    setup: SessionSetup,
     dialect: Dialect,
-    /// The request of ours that is not answered yet.
-    waiting: Option<(u64, Step)>,
+    /// The request to the agent that has no response yet.
+    pending: Option<(u64, Step)>,
     last_id: u64,
     version: Option<String>,
-    /// The mode of the agent's own that it is put into.
+    /// The session mode to set before the first prompt.
     session_mode: Option<String>,
     /// Set once the agent is ready.
     session: Option<String>,
-    /// The message that began the turn.
+    /// The message that started the turn.
     prompt: String,
-    /// Whether the turn was asked to stop.
+    /// Whether the turn was interrupted.
     interrupted: bool,
-    speech: Speech,
-    calls: Calls,
-    spent: Spent,
+    message: MessageBuffer,
+    calls: ToolCalls,
+    usage: UsageTotals,
     permissions: Permissions,
-    /// Whether the turn has told anything.
+    /// Whether the turn has produced any output.
     active: bool,
-    /// Whether something was denied in the turn.
+    /// Whether a permission was denied in the turn.
     denied: bool,
 }
 
-/// What we wait for.
+/// The purpose of the pending request.
 #[derive(Clone, Debug)]
 enum Step {
     Initialize,
@@ -56,40 +58,39 @@ enum Step {
     Prompt,
 }
 
-/// Updates that tell nothing a reader of a run needs: menus, titles, modes, and our own prompt come back.
-const NOISE: &[&str] =
+/// Updates that readers of a run do not need: menus, titles, modes, and the echo of the prompt.
+const IGNORED_UPDATES: &[&str] =
     &["available_commands_update", "config_option_update", "current_mode_update", "session_info_update", "user_message_chunk"];
 
-/// Notifications outside the protocol that tell nothing (recordings `acp/claude_text`, `acp/codex_text`).
-const NOISY_METHODS: &[&str] = &["_auth/status_update"];
+/// Notifications outside the protocol without useful content (recordings `acp/claude_text`, `acp/codex_text`).
+const IGNORED_METHODS: &[&str] = &["_auth/status_update"];
 
 impl Acp {
     /// A parser for `task`.
     pub fn new(task: &Task, dialect: Dialect) -> Self {
-        let wanted = Wanted::new(task);
+        let setup = SessionSetup::new(task);
         Self {
-            spent: Spent::new(wanted.resume.is_some()),
+            usage: UsageTotals::new(setup.resume.is_some()),
             prompt: task.spec.prompt.clone(),
-            wanted,
+            setup,
             dialect,
-            waiting: None,
+            pending: None,
             last_id: 0,
             version: None,
             session_mode: None,
             session: None,
             interrupted: false,
-            speech: Speech::default(),
-            calls: Calls::new(dialect),
+            message: MessageBuffer::default(),
+            calls: ToolCalls::new(dialect),
             permissions: Permissions::default(),
             active: false,
             denied: false,
         }
     }
 
-    /// Puts the session into `mode`, one of the agent's own, before the first prompt: some agents ask for permission only in some of
-    /// theirs.
+    /// Sets the session to `mode`, as defined by the agent, before the first prompt. Some agents ask for permission only in some modes.
     #[must_use]
-    pub fn in_session_mode(mut self, mode: Option<String>) -> Self {
+    pub fn with_session_mode(mut self, mode: Option<String>) -> Self {
         self.session_mode = mode;
         self
     }
@@ -97,39 +98,39 @@ impl Acp {
     fn send(&mut self, step: Step, method: &str, params: &Value, out: &mut Output) {
         self.last_id += 1;
         out.send_json(&request(self.last_id, method, params));
-        self.waiting = Some((self.last_id, step));
+        self.pending = Some((self.last_id, step));
     }
 
     fn fail(&mut self, failure: Failure, out: &mut Output) {
-        // Whatever an agent makes of it, a turn that was interrupted ended because of that.
+        // An interrupted turn counts as cancelled, however the agent reports it.
         let failure = if self.interrupted { Failure::new(Cause::Cancelled, "the turn was interrupted") } else { failure };
-        self.settle(out);
+        self.finish_turn(out);
         if failure.cause == Cause::RateLimited {
             out.event(StreamEvent::notice(Level::Error, NoticeCode::RateLimited, failure.message.clone()));
         }
         out.items.push(Item::TurnEnded(Err(failure)));
     }
 
-    /// Tells what a turn's end leaves over.
-    fn settle(&mut self, out: &mut Output) {
-        self.speech.close(out);
+    /// Closes the message, requests and tool calls that are open at the end of a turn, and emits the usage.
+    fn finish_turn(&mut self, out: &mut Output) {
+        self.message.close(out);
         self.permissions.close_all("the turn is over", &mut self.calls, out);
         self.calls.finish(self.interrupted, out);
-        if let Some(total) = self.spent.total() {
+        if let Some(total) = self.usage.total() {
             out.event(StreamEvent::Usage(total));
         }
     }
 
-    /// An answer of the agent to a request of ours. One to a request that we did not make is of no interest.
-    fn response(&mut self, id: &RawValue, message: Message<'_>, out: &mut Output) -> LineOutcome {
-        let Some((_, step)) = self.waiting.take_if(|(waiting, _)| id.get().parse() == Ok(*waiting)) else { return LineOutcome::Ignored };
-        let asked = match step {
-            Step::Initialize | Step::Session | Step::Mode { .. } => Asked::Setup,
-            Step::Model { .. } => Asked::Model,
-            Step::Prompt => Asked::Prompt,
+    /// Handles a response. Responses to unknown requests are ignored.
+    fn handle_response(&mut self, id: &RawValue, message: Message<'_>, out: &mut Output) -> LineOutcome {
+        let Some((_, step)) = self.pending.take_if(|(pending, _)| id.get().parse() == Ok(*pending)) else { return LineOutcome::Ignored };
+        let phase = match step {
+            Step::Initialize | Step::Session | Step::Mode { .. } => RequestPhase::Setup,
+            Step::Model { .. } => RequestPhase::Model,
+            Step::Prompt => RequestPhase::Prompt,
         };
         let result = match (message.error, message.result) {
-            (Some(error), _) => Err(self.wanted.blame(asked, causes::failure(asked, &error))),
+            (Some(error), _) => Err(self.setup.attribute(phase, causes::failure(phase, &error))),
             (None, result) => Ok(result.and_then(|result| serde_json::from_str(result.get()).ok()).unwrap_or(Value::Null)),
         };
         if let Err(failure) = result.and_then(|result| self.advance(step, &result, out)) {
@@ -138,223 +139,228 @@ impl Acp {
         LineOutcome::Emitted
     }
 
-    /// Goes on to the next step.
+    /// Processes the result of `step` and sends the next request.
     fn advance(&mut self, step: Step, result: &Value, out: &mut Output) -> Result<(), Failure> {
         match step {
             Step::Initialize => {
                 self.version = result.pointer("/agentInfo/version").and_then(Value::as_str).map(str::to_owned);
-                let (method, params) = self.wanted.session(result)?;
+                let (method, params) = self.setup.session(result)?;
                 self.send(Step::Session, method, &params, out);
             }
             Step::Session => {
                 let named = result.get("sessionId").and_then(Value::as_str).map(str::to_owned);
-                let session = named.or_else(|| self.wanted.resume.clone());
+                let session = named.or_else(|| self.setup.resume.clone());
                 let session = session.ok_or_else(|| Failure::new(Cause::Protocol, "the agent opened a session without an id"))?;
-                match self.wanted.model(&session, result)? {
+                match self.setup.model(&session, result)? {
                     Some((method, params)) => self.send(Step::Model { session, opened: result.clone() }, method, &params, out),
-                    None => self.choose_mode(session, current_model(result).map(str::to_owned), out),
+                    None => self.set_mode(session, current_model(result).map(str::to_owned), out),
                 }
             }
             Step::Model { session, opened } => {
-                let model = self.wanted.model.clone().or_else(|| current_model(&opened).map(str::to_owned));
-                self.choose_mode(session, model, out);
+                let model = self.setup.model.clone().or_else(|| current_model(&opened).map(str::to_owned));
+                self.set_mode(session, model, out);
             }
-            Step::Mode { session, model } => self.begin(session, model, out),
-            Step::Prompt => self.finish(result, out)?,
+            Step::Mode { session, model } => self.start(session, model, out),
+            Step::Prompt => self.handle_turn_result(result, out)?,
         }
         Ok(())
     }
 
-    /// The session is there: it is put into the mode that the operator wants.
-    fn choose_mode(&mut self, session: String, model: Option<String>, out: &mut Output) {
+    /// Sets the session mode, if one is configured.
+    fn set_mode(&mut self, session: String, model: Option<String>, out: &mut Output) {
         match self.session_mode.take() {
             Some(mode) => {
                 let params = json!({ "sessionId": session, "modeId": mode });
                 self.send(Step::Mode { session, model }, "session/set_mode", &params, out);
             }
-            None => self.begin(session, model, out),
+            None => self.start(session, model, out),
         }
     }
 
-    /// Everything is ready: the turn begins.
-    fn begin(&mut self, session: String, model: Option<String>, out: &mut Output) {
+    /// Completes the setup and starts the first turn.
+    fn start(&mut self, session: String, model: Option<String>, out: &mut Output) {
         self.session = Some(session.clone());
         let started = Started { agent_session: Some(session), version: self.version.clone(), model };
         out.items.push(Item::Started(started));
         if self.interrupted {
             self.fail(Failure::new(Cause::Cancelled, "the turn was interrupted"), out);
         } else {
-            self.ask_model(out);
+            self.send_prompt(out);
         }
     }
 
-    /// Hands the turn's message to the agent.
-    fn ask_model(&mut self, out: &mut Output) {
+    /// Sends the turn's message to the agent.
+    fn send_prompt(&mut self, out: &mut Output) {
         let params = prompt(self.session.as_deref().unwrap_or_default(), &self.prompt);
         self.send(Step::Prompt, "session/prompt", &params, out);
     }
 
-    /// The turn is over.
-    fn finish(&mut self, result: &Value, out: &mut Output) -> Result<(), Failure> {
+    /// Handles the result of a turn.
+    fn handle_turn_result(&mut self, result: &Value, out: &mut Output) -> Result<(), Failure> {
         let reason = result.get("stopReason").and_then(|reason| serde_json::from_value(reason.clone()).ok());
         let usage = result.get("usage").unwrap_or(&Value::Null);
-        self.spent.turn(usage);
+        self.usage.add_turn(usage);
         let silent = !self.active && usage.is_null();
         match reason {
-            // An agent that was at its end already may say so, but the message that follows must not find a turn taken for good.
+            // Even if the agent had already completed the turn: the next message must not follow a turn that counts as successful.
             _ if self.interrupted => Err(Failure::new(Cause::Cancelled, "the turn was interrupted")),
-            Some(StopReason::EndTurn) if silent && self.was_unknown_command() => Err(Failure::new(
+            Some(StopReason::EndTurn) if silent && self.is_slash_command() => Err(Failure::new(
                 Cause::BadArguments,
-                "the agent took the prompt for a command, because it begins with a slash, and did nothing; begin it with another character",
+                "the agent took the prompt for an unknown command, because it starts with a slash; start it with another character",
             )),
             Some(StopReason::EndTurn) => {
-                self.end_well(out);
+                self.complete_turn(out);
                 Ok(())
             }
             Some(StopReason::MaxTokens) => {
-                out.event(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, "the answer was cut at the model's token limit"));
-                self.end_well(out);
+                out.event(StreamEvent::notice(
+                    Level::Warning,
+                    NoticeCode::AgentWarning,
+                    "the answer was truncated at the model's token limit",
+                ));
+                self.complete_turn(out);
                 Ok(())
             }
             Some(StopReason::MaxTurnRequests) => {
-                Err(Failure::new(Cause::AgentError, "the agent stopped at its limit of model requests for one turn"))
+                Err(Failure::new(Cause::AgentError, "the agent reached its limit of model requests per turn"))
             }
-            Some(StopReason::Refusal) => Err(Failure::new(Cause::AgentError, "the model refused to go on")),
-            // For Codex's adapter a denial is the end of the turn (recording `acp/codex_permission_reject_once`).
+            Some(StopReason::Refusal) => Err(Failure::new(Cause::AgentError, "the model refused to continue")),
+            // Codex's adapter ends the turn after a denial (recording `acp/codex_permission_reject_once`).
             Some(StopReason::Cancelled) if self.denied => {
                 Err(Failure::new(Cause::AgentError, "the agent cancelled the turn after a denial"))
             }
             Some(StopReason::Cancelled) => Err(Failure::new(Cause::AgentError, "the agent cancelled the turn")),
-            _ => Err(Failure::new(Cause::Protocol, "the agent ended the turn without a reason that is known")),
+            _ => Err(Failure::new(Cause::Protocol, "the agent ended the turn with an unknown stop reason")),
         }
     }
 
-    fn end_well(&mut self, out: &mut Output) {
-        self.settle(out);
-        let text = self.speech.take_last();
+    fn complete_turn(&mut self, out: &mut Output) {
+        self.finish_turn(out);
+        let text = self.message.take_last();
         out.items.push(Item::TurnEnded(Ok(text)));
     }
 
-    /// `OpenCode` takes any prompt that begins with a slash for a command, and ends the turn without a word if it has none of
-    /// that name (recording `acp/opencode_slash`).
-    fn was_unknown_command(&self) -> bool {
+    /// Whether the prompt may have been taken for an unknown command: `OpenCode` takes every prompt that starts with a slash for a
+    /// command, and ends the turn without output if it does not exist (recording `acp/opencode_slash`).
+    fn is_slash_command(&self) -> bool {
         let command = self.prompt.trim().strip_prefix('/').and_then(|rest| rest.split_whitespace().next());
         command.is_some_and(|command| !self.dialect.silent_commands.contains(&command))
     }
 
-    /// A request of the agent. One that we do not know is refused as the protocol wants it.
-    fn request(&mut self, id: &RawValue, method: &str, params: Option<&RawValue>, line: &str, out: &mut Output) -> LineOutcome {
+    /// Handles a request of the agent. An unknown method is rejected as JSON-RPC requires.
+    fn handle_request(&mut self, id: &RawValue, method: &str, params: Option<&RawValue>, line: &str, out: &mut Output) -> LineOutcome {
         let Ok(id) = serde_json::from_str::<Value>(id.get()) else { return out.raw(line) };
         match method {
             "session/request_permission" => {
-                let Some(Ok(asked)) = params.map(|params| serde_json::from_str(params.get())) else {
-                    out.send_json(&refusal(&id, INVALID_PARAMS, "invalid params"));
+                let Some(Ok(request)) = params.map(|params| serde_json::from_str(params.get())) else {
+                    out.send_json(&error_response(&id, INVALID_PARAMS, "invalid params"));
                     return out.raw(line);
                 };
-                self.ask(id, asked, out);
+                self.request_permission(id, request, out);
                 LineOutcome::Emitted
             }
-            // `OpenCode` asks for this although we offered no such thing, does not wait for the answer and writes the file anyway
-            // (recording `acp/opencode_permission_allow_once`); a refusal it answers with pages of its own source on its stderr.
-            // The change itself is told by the tool call.
-            "fs/write_text_file" if self.dialect.writes_twice => {
+            // `OpenCode` sends this although the client does not offer it, does not wait for the response, and writes the file anyway
+            // (recording `acp/opencode_permission_allow_once`). After an error response it prints pages of its own source to stderr.
+            // The tool call reports the change.
+            "fs/write_text_file" if self.dialect.sends_redundant_writes => {
                 out.send_json(&response(&id, &json!({})));
                 LineOutcome::Emitted
             }
             method if method.starts_with("fs/") || method.starts_with("terminal/") => {
-                out.send_json(&refusal(&id, METHOD_NOT_FOUND, "this client offers no files and no terminals"));
+                out.send_json(&error_response(&id, METHOD_NOT_FOUND, "this client offers neither files nor terminals"));
                 LineOutcome::Emitted
             }
             _ => {
-                out.send_json(&refusal(&id, METHOD_NOT_FOUND, "method not found"));
+                out.send_json(&error_response(&id, METHOD_NOT_FOUND, "method not found"));
                 out.raw(line)
             }
         }
     }
 
-    fn ask(&mut self, id: Value, asked: PermissionRequest, out: &mut Output) {
+    fn request_permission(&mut self, id: Value, request: PermissionRequest, out: &mut Output) {
         self.active = true;
-        self.speech.close(out);
-        let goes_on = !self.interrupted && matches!(self.waiting, Some((_, Step::Prompt)));
-        if goes_on {
-            self.permissions.ask(id, asked, &mut self.calls, out);
+        self.message.close(out);
+        let in_turn = !self.interrupted && matches!(self.pending, Some((_, Step::Prompt)));
+        if in_turn {
+            self.permissions.open(id, request, &mut self.calls, out);
         } else {
-            Permissions::refuse(&id, asked, &mut self.calls, out);
+            Permissions::reject(&id, request, &mut self.calls, out);
         }
     }
 
-    /// The agent takes back a request of its own (recording `acp/codex_cancel_permission`, where it had been answered already).
-    fn withdrawn(&mut self, params: Option<&RawValue>, line: &str, out: &mut Output) -> LineOutcome {
-        let Some(Ok(Withdrawn { request_id })) = params.map(|params| serde_json::from_str(params.get())) else { return out.raw(line) };
+    /// Handles `$/cancel_request`, by which the agent withdraws a request (recording `acp/codex_cancel_permission`, where it had already
+    /// been answered).
+    fn handle_withdrawal(&mut self, params: Option<&RawValue>, line: &str, out: &mut Output) -> LineOutcome {
+        let Some(Ok(CancelRequest { request_id })) = params.map(|params| serde_json::from_str(params.get())) else { return out.raw(line) };
         if self.permissions.withdraw(&request_id, &mut self.calls, out) { LineOutcome::Emitted } else { LineOutcome::Ignored }
     }
 
-    /// `session/update`.
-    fn update(&mut self, params: Option<&RawValue>, line: &str, out: &mut Output) -> LineOutcome {
+    /// Handles `session/update`.
+    fn handle_update(&mut self, params: Option<&RawValue>, line: &str, out: &mut Output) -> LineOutcome {
         let Some(Ok(Update { session_id, update })) = params.map(|params| serde_json::from_str::<Update<'_>>(params.get())) else {
             return out.raw(line);
         };
         let update = update.get();
         let Ok(UpdateKind { session_update: kind }) = serde_json::from_str(update) else { return out.raw(line) };
-        if NOISE.contains(&&*kind) || matches!(self.waiting, Some((_, Step::Session))) {
-            // Until `session/load` is answered, updates are the history, which was told by the runs that made it.
+        if IGNORED_UPDATES.contains(&&*kind) || matches!(self.pending, Some((_, Step::Session))) {
+            // Updates before the response to `session/load` are history, which is in the logs of earlier runs.
             return LineOutcome::Ignored;
         }
         if self.session.as_deref().is_some_and(|ours| ours != session_id) {
             return out.raw(line);
         }
         if !kind.starts_with("tool_call") {
-            self.calls.move_on(None, out);
+            self.calls.announce_complete(None, out);
         }
-        let fate = match &*kind {
-            "agent_message_chunk" => self.spoken(update, out),
-            "agent_thought_chunk" => self.thought(update, out),
-            "tool_call" => self.tool(true, update, out),
-            "tool_call_update" => self.tool(false, update, out),
+        let outcome = match &*kind {
+            "agent_message_chunk" => self.handle_text(update, out),
+            "agent_thought_chunk" => self.handle_thinking(update, out),
+            "tool_call" => self.handle_tool_call(true, update, out),
+            "tool_call_update" => self.handle_tool_call(false, update, out),
             "plan" => serde_json::from_str::<Plan>(update).ok().map(|plan| {
-                self.speech.close(out);
+                self.message.close(out);
                 out.event(StreamEvent::Plan { entries: plan_entries(&plan.entries) });
                 LineOutcome::Emitted
             }),
             "usage_update" => serde_json::from_str::<Value>(update)
                 .ok()
-                .map(|usage| if self.spent.update(&usage) { LineOutcome::Buffered } else { LineOutcome::Ignored }),
+                .map(|usage| if self.usage.update(&usage) { LineOutcome::Buffered } else { LineOutcome::Ignored }),
             _ => None,
         };
-        let fate = match fate {
+        let outcome = match outcome {
             None => out.raw(line),
             Some(_) if !out.is_empty() => LineOutcome::Emitted,
-            Some(fate) => fate,
+            Some(outcome) => outcome,
         };
-        self.active |= fate == LineOutcome::Emitted;
-        fate
+        self.active |= outcome == LineOutcome::Emitted;
+        outcome
     }
 
-    fn spoken(&mut self, update: &str, out: &mut Output) -> Option<LineOutcome> {
+    fn handle_text(&mut self, update: &str, out: &mut Output) -> Option<LineOutcome> {
         let chunk: Chunk<'_> = serde_json::from_str(update).ok()?;
         if chunk.content.text.is_empty() {
             return Some(LineOutcome::Ignored);
         }
-        self.speech.piece(chunk.message_id.as_deref(), &chunk.content.text, out);
+        self.message.push(chunk.message_id.as_deref(), &chunk.content.text, out);
         Some(LineOutcome::Emitted)
     }
 
-    fn thought(&mut self, update: &str, out: &mut Output) -> Option<LineOutcome> {
+    fn handle_thinking(&mut self, update: &str, out: &mut Output) -> Option<LineOutcome> {
         let chunk: Chunk<'_> = serde_json::from_str(update).ok()?;
         if chunk.content.text.is_empty() {
             return Some(LineOutcome::Ignored);
         }
-        self.speech.close(out);
+        self.message.close(out);
         let message_id = chunk.message_id.map(std::borrow::Cow::into_owned);
         let content = Delta { text: chunk.content.text.into_owned(), message_id, parent_tool_call_id: None };
         out.event(StreamEvent::Thinking { content });
         Some(LineOutcome::Emitted)
     }
 
-    fn tool(&mut self, first: bool, update: &str, out: &mut Output) -> Option<LineOutcome> {
+    fn handle_tool_call(&mut self, first: bool, update: &str, out: &mut Output) -> Option<LineOutcome> {
         let update: ToolCallUpdate = serde_json::from_str(update).ok()?;
-        self.speech.close(out);
-        self.calls.move_on(Some(&update.tool_call_id.to_string()), out);
+        self.message.close(out);
+        self.calls.announce_complete(Some(&update.tool_call_id.to_string()), out);
         self.calls.update(first, update, out);
         Some(LineOutcome::Buffered)
     }
@@ -362,17 +368,17 @@ impl Acp {
 
 impl Parser for Acp {
     fn open(&mut self, out: &mut Output) {
-        self.send(Step::Initialize, "initialize", &Wanted::initialize(), out);
+        self.send(Step::Initialize, "initialize", &SessionSetup::initialize(), out);
     }
 
     fn handle_line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
         let Ok(message) = serde_json::from_str::<Message<'_>>(line) else { return out.raw(line) };
         match (message.method.as_deref(), message.id) {
-            (Some("session/update"), None) => self.update(message.params, line, out),
-            (Some("$/cancel_request"), None) => self.withdrawn(message.params, line, out),
-            (Some(method), None) if NOISY_METHODS.contains(&method) => LineOutcome::Ignored,
-            (Some(method), Some(id)) => self.request(id, method, message.params, line, out),
-            (None, Some(id)) => self.response(id, message, out),
+            (Some("session/update"), None) => self.handle_update(message.params, line, out),
+            (Some("$/cancel_request"), None) => self.handle_withdrawal(message.params, line, out),
+            (Some(method), None) if IGNORED_METHODS.contains(&method) => LineOutcome::Ignored,
+            (Some(method), Some(id)) => self.handle_request(id, method, message.params, line, out),
+            (None, Some(id)) => self.handle_response(id, message, out),
             (_, None) => out.raw(line),
         }
     }
@@ -385,23 +391,23 @@ impl Parser for Acp {
     }
 
     fn begin_turn(&mut self, text: &str, out: &mut Output) -> bool {
-        if self.session.is_none() || self.waiting.is_some() {
+        if self.session.is_none() || self.pending.is_some() {
             return false;
         }
         text.clone_into(&mut self.prompt);
         (self.interrupted, self.active, self.denied) = (false, false, false);
-        self.speech.take_last();
-        self.ask_model(out);
+        self.message.take_last();
+        self.send_prompt(out);
         true
     }
 
     fn interrupt(&mut self, out: &mut Output) -> bool {
-        if self.waiting.is_none() {
+        if self.pending.is_none() {
             return false;
         }
-        // Before the prompt there is nothing to stop: the turn ends where it would begin.
-        let begun = matches!(self.waiting, Some((_, Step::Prompt)));
-        if begun && !self.interrupted {
+        // Before the prompt was sent, the turn ends instead of starting.
+        let prompted = matches!(self.pending, Some((_, Step::Prompt)));
+        if prompted && !self.interrupted {
             let session = self.session.as_deref().unwrap_or_default();
             out.send_json(&notification("session/cancel", &json!({ "sessionId": session })));
             self.permissions.close_all("the turn was interrupted", &mut self.calls, out);
@@ -411,8 +417,8 @@ impl Parser for Acp {
     }
 
     fn handle_end_of_output(&mut self, out: &mut Output) {
-        self.speech.close(out);
-        self.permissions.close_all("the agent has ended", &mut self.calls, out);
+        self.message.close(out);
+        self.permissions.close_all("the agent has exited", &mut self.calls, out);
         self.calls.finish(self.interrupted, out);
     }
 

@@ -1,84 +1,85 @@
-//! Permission requests of the agent: each is announced once and comes to one end, by an answer, by the agent or with its turn.
+//! Permission requests of the agent. Each is emitted once and closed once: by an answer, by the agent, or with its turn.
 
 use std::collections::HashMap;
 
 use agent_client_protocol_schema::v1::PermissionOptionKind;
 use serde_json::{Value, json};
 
-use super::tools::Calls;
+use super::tools::ToolCalls;
 use super::wire::{PermissionOption, PermissionRequest, response};
 use crate::agent::Output;
 use crate::agent::common::{OpenRequests, Rejected};
 use crate::types::{DecidedBy, Decision, StreamEvent};
 
-/// The requests of one process.
+/// The permission requests of one process.
 #[derive(Debug, Default)]
 pub(super) struct Permissions {
-    open: OpenRequests<Asked>,
-    /// How often each id of the agent's was used: one that comes again is told under another id, so that no two requests share one.
+    open: OpenRequests<OpenPermission>,
+    /// How often the agent used each id. A reused id gets a suffix, so that no two requests share one.
     uses: HashMap<String, u32>,
 }
 
 #[derive(Debug)]
-struct Asked {
-    /// The agent's own.
+struct OpenPermission {
+    /// The agent's id of the request.
     id: Value,
     call: String,
     options: Vec<PermissionOption>,
 }
 
 impl Permissions {
-    /// Announces a request of the agent.
-    pub(super) fn ask(&mut self, id: Value, asked: PermissionRequest, calls: &mut Calls, out: &mut Output) {
-        let asking = calls.ask(asked.tool_call, out);
+    /// Opens a request and emits it.
+    pub(super) fn open(&mut self, id: Value, request: PermissionRequest, calls: &mut ToolCalls, out: &mut Output) {
+        let subject = calls.subject_of(request.tool_call, out);
         let key = self.key(&id);
         let offered = [Decision::AllowOnce, Decision::AllowAlways, Decision::Deny];
-        let options = offered.into_iter().filter(|decision| choice(&asked.options, *decision).is_some() || *decision == Decision::Deny);
+        let options =
+            offered.into_iter().filter(|decision| option_for(&request.options, *decision).is_some() || *decision == Decision::Deny);
         let options = options.collect();
-        let open = Asked { id, call: asking.id.clone(), options: asked.options };
+        let open = OpenPermission { id, call: subject.id.clone(), options: request.options };
         if let Err(Rejected { request, reason }) = self.open.insert(key.clone(), open) {
             out.event(reason.notice());
             return cancel(&request.id, &request.call, calls, out);
         }
         out.event(StreamEvent::PermissionRequest {
             id: key,
-            tool_call_id: Some(asking.id),
-            tool: asking.tool,
-            kind: asking.kind,
-            input: asking.input,
+            tool_call_id: Some(subject.id),
+            tool: subject.tool,
+            kind: subject.kind,
+            input: subject.input,
             options,
             expires_at: None,
         });
     }
 
-    /// Refuses a request that comes outside of a turn, or after its interrupt: there is nobody to ask.
-    pub(super) fn refuse(id: &Value, asked: PermissionRequest, calls: &mut Calls, out: &mut Output) {
-        let asking = calls.ask(asked.tool_call, out);
-        cancel(id, &asking.id, calls, out);
+    /// Rejects a request that arrives outside of a turn or after its interrupt.
+    pub(super) fn reject(id: &Value, request: PermissionRequest, calls: &mut ToolCalls, out: &mut Output) {
+        let subject = calls.subject_of(request.tool_call, out);
+        cancel(id, &subject.id, calls, out);
     }
 
-    /// Carries an answer to the agent. The protocol has no place for a denial's words.
-    pub(super) fn answer(&mut self, key: &str, decision: Decision, calls: &mut Calls, out: &mut Output) {
-        let Some(asked) = self.open.remove(key) else { return };
-        let chosen = choice(&asked.options, decision);
-        let outcome = chosen.map_or_else(cancelled, |option| json!({ "outcome": { "outcome": "selected", "optionId": option.option_id } }));
-        if decision == Decision::Deny || chosen.is_none() {
-            calls.deny(&asked.call);
+    /// Sends an answer to the agent. The protocol has no field for the message of a denial.
+    pub(super) fn answer(&mut self, key: &str, decision: Decision, calls: &mut ToolCalls, out: &mut Output) {
+        let Some(open) = self.open.remove(key) else { return };
+        let option = option_for(&open.options, decision);
+        let outcome = option.map_or_else(cancelled, |option| json!({ "outcome": { "outcome": "selected", "optionId": option.option_id } }));
+        if decision == Decision::Deny || option.is_none() {
+            calls.deny(&open.call);
         }
-        out.send_json(&response(&asked.id, &outcome));
+        out.send_json(&response(&open.id, &outcome));
     }
 
-    /// The agent takes back the request with its id `id`. `false` if there is none that is open.
-    pub(super) fn withdraw(&mut self, id: &Value, calls: &mut Calls, out: &mut Output) -> bool {
-        let Some((key, asked)) = self.open.remove_where(|_, asked| asked.id == *id) else { return false };
-        asked.close(key, "the agent took the request back", calls, out);
+    /// Closes the request that the agent withdraws. Returns `false` if none with its id is open.
+    pub(super) fn withdraw(&mut self, id: &Value, calls: &mut ToolCalls, out: &mut Output) -> bool {
+        let Some((key, open)) = self.open.remove_where(|_, open| open.id == *id) else { return false };
+        open.close(key, "the agent withdrew the request", calls, out);
         true
     }
 
-    /// Closes every request that is open: the agent is told that it was cancelled, the log why.
-    pub(super) fn close_all(&mut self, reason: &str, calls: &mut Calls, out: &mut Output) {
-        for (key, asked) in self.open.drain() {
-            asked.close(key, reason, calls, out);
+    /// Closes every open request: cancels it towards the agent, and emits the reason.
+    pub(super) fn close_all(&mut self, reason: &str, calls: &mut ToolCalls, out: &mut Output) {
+        for (key, open) in self.open.drain() {
+            open.close(key, reason, calls, out);
         }
     }
 
@@ -90,8 +91,8 @@ impl Permissions {
     }
 }
 
-impl Asked {
-    fn close(self, key: String, reason: &str, calls: &mut Calls, out: &mut Output) {
+impl OpenPermission {
+    fn close(self, key: String, reason: &str, calls: &mut ToolCalls, out: &mut Output) {
         cancel(&self.id, &self.call, calls, out);
         out.event(StreamEvent::PermissionResolved {
             id: key,
@@ -103,7 +104,7 @@ impl Asked {
 }
 
 /// Tells the agent that its request about `call` was cancelled.
-fn cancel(id: &Value, call: &str, calls: &mut Calls, out: &mut Output) {
+fn cancel(id: &Value, call: &str, calls: &mut ToolCalls, out: &mut Output) {
     calls.deny(call);
     out.send_json(&response(id, &cancelled()));
 }
@@ -112,13 +113,13 @@ fn cancelled() -> Value {
     json!({ "outcome": { "outcome": "cancelled" } })
 }
 
-/// The agent's option for `decision`, by kind: the ids are every agent's own. Never one that allows more than was decided.
-fn choice(options: &[PermissionOption], decision: Decision) -> Option<&PermissionOption> {
+/// The agent's option for `decision`, by kind, since each agent defines its own ids. Never one that allows more than was decided.
+fn option_for(options: &[PermissionOption], decision: Decision) -> Option<&PermissionOption> {
     use PermissionOptionKind as Kind;
-    let wanted: &[Kind] = match decision {
+    let kinds: &[Kind] = match decision {
         Decision::AllowOnce => &[Kind::AllowOnce],
         Decision::AllowAlways => &[Kind::AllowAlways],
         Decision::Deny => &[Kind::RejectOnce, Kind::RejectAlways],
     };
-    wanted.iter().find_map(|kind| options.iter().find(|option| option.kind == Some(*kind)))
+    kinds.iter().find_map(|kind| options.iter().find(|option| option.kind == Some(*kind)))
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::types::{PlanEntry, PlanStatus};
 
-/// The steps of a plan, tolerantly: a step that was given up is not part of the plan any more.
+/// The entries of a plan. Malformed and cancelled entries are omitted.
 pub(crate) fn plan_entries(entries: &[Value]) -> Vec<PlanEntry> {
     let entry = |entry: &Value| {
         let status = match entry.get("status").and_then(Value::as_str) {

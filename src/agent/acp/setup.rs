@@ -1,26 +1,26 @@
-//! From the start of the process to the prompt: what we ask, and what the answers say of the agent.
+//! The requests from the start of the process to the first prompt.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::causes::Asked;
+use super::causes::RequestPhase;
 use crate::agent::Task;
 use crate::types::{Cause, Failure, McpServer, McpTransport};
 
-/// The version of the protocol that we speak.
+/// The supported version of the protocol.
 const PROTOCOL_VERSION: u64 = 1;
 
-/// What the run asks for.
+/// The session that a run needs.
 #[derive(Clone, Debug)]
-pub(super) struct Wanted {
+pub(super) struct SessionSetup {
     pub(super) cwd: String,
     pub(super) model: Option<String>,
     pub(super) resume: Option<String>,
     mcp_servers: Vec<McpServer>,
 }
 
-impl Wanted {
+impl SessionSetup {
     pub(super) fn new(task: &Task) -> Self {
         Self {
             cwd: task.spec.working_dir.to_string_lossy().into_owned(),
@@ -30,7 +30,7 @@ impl Wanted {
         }
     }
 
-    /// We offer no files and no terminals: agents use their own.
+    /// The parameters of `initialize`. The client offers neither files nor terminals; agents use their own.
     pub(super) fn initialize() -> Value {
         json!({
             "protocolVersion": PROTOCOL_VERSION,
@@ -39,33 +39,33 @@ impl Wanted {
         })
     }
 
-    /// The request that begins or continues the conversation.
+    /// The request that starts or resumes the conversation.
     ///
     /// # Errors
-    /// If the agent speaks another version, or cannot do what is wanted.
+    /// If the agent uses another protocol version, or does not support what the run needs.
     pub(super) fn session(&self, initialized: &Value) -> Result<(&'static str, Value), Failure> {
         match initialized.get("protocolVersion").and_then(Value::as_u64) {
             None | Some(PROTOCOL_VERSION) => {}
             Some(other) => {
-                let message = format!("the agent speaks version {other} of the protocol, not {PROTOCOL_VERSION}");
+                let message = format!("the agent uses version {other} of the protocol; version {PROTOCOL_VERSION} is supported");
                 return Err(Failure::new(Cause::Protocol, message));
             }
         }
         let servers = self.servers(initialized)?;
         let Some(id) = &self.resume else { return Ok(("session/new", json!({ "cwd": self.cwd, "mcpServers": servers }))) };
         let can = |pointer| initialized.pointer(pointer);
-        // Only the first is in the recordings. The second, of agents that keep no history to show, has the same parameters.
+        // Only the first is in the recordings. The second is for agents that do not replay the history and has the same parameters.
         let method = if can("/agentCapabilities/loadSession").and_then(Value::as_bool) == Some(true) {
             "session/load"
         } else if can("/agentCapabilities/sessionCapabilities/resume").is_some_and(Value::is_object) {
             "session/resume"
         } else {
-            return Err(Failure::new(Cause::BadArguments, "the agent cannot continue an earlier conversation"));
+            return Err(Failure::new(Cause::BadArguments, "the agent cannot resume a conversation"));
         };
         Ok((method, json!({ "sessionId": id, "cwd": self.cwd, "mcpServers": servers })))
     }
 
-    /// The wanted MCP servers as the protocol writes them: every agent starts programs, not every one calls addresses.
+    /// The MCP servers in the protocol's form. Every agent supports stdio servers; HTTP servers are optional.
     fn servers(&self, initialized: &Value) -> Result<Vec<Value>, Failure> {
         let takes_http = initialized.pointer("/agentCapabilities/mcpCapabilities/http").and_then(Value::as_bool) == Some(true);
         let server = |McpServer { name, transport }: &McpServer| match transport {
@@ -74,28 +74,28 @@ impl Wanted {
                 Ok(json!({ "type": "http", "name": name, "url": url, "headers": pairs(headers) }))
             }
             McpTransport::Http { .. } => {
-                let message = format!("the agent takes no MCP servers over HTTP, as {name} is; give it one that it can start");
+                let message = format!("mcp_servers: {name} uses HTTP, which the agent does not support; use a stdio server");
                 Err(Failure::new(Cause::BadArguments, message))
             }
         };
         self.mcp_servers.iter().map(server).collect()
     }
 
-    /// Says what an error came from, where the agent does not: one that cannot load a session may call it an internal error
+    /// Attributes an unspecific setup error to the session to resume: an agent that cannot load a session may report an internal error
     /// (recording `acp/opencode_resume_unknown_id`).
-    pub(super) fn blame(&self, asked: Asked, failure: Failure) -> Failure {
+    pub(super) fn attribute(&self, phase: RequestPhase, failure: Failure) -> Failure {
         match &self.resume {
-            Some(session) if asked == Asked::Setup && failure.cause == Cause::AgentError => {
-                Failure::new(Cause::BadArguments, format!("the conversation {session} cannot be continued: {}", failure.message))
+            Some(session) if phase == RequestPhase::Setup && failure.cause == Cause::AgentError => {
+                Failure::new(Cause::BadArguments, format!("conversation {session} cannot be resumed: {}", failure.message))
             }
             _ => failure,
         }
     }
 
-    /// The request that chooses the wanted model, if there is one that is not in use already.
+    /// The request that sets the run's model. `None` if the run names none or it is already in use.
     ///
     /// # Errors
-    /// If the agent lets nobody choose.
+    /// If the agent's model cannot be set.
     pub(super) fn model(&self, session: &str, opened: &Value) -> Result<Option<(&'static str, Value)>, Failure> {
         let Some(model) = self.model.as_deref().filter(|model| Some(*model) != current_model(opened)) else { return Ok(None) };
         if let Some(option) = model_option(opened).and_then(|option| option.get("id")) {
@@ -104,7 +104,7 @@ impl Wanted {
         if opened.get("models").is_some_and(Value::is_object) {
             return Ok(Some(("session/set_model", json!({ "sessionId": session, "modelId": model }))));
         }
-        Err(Failure::new(Cause::BadArguments, "the agent does not let its client choose a model"))
+        Err(Failure::new(Cause::BadArguments, "the agent's model cannot be chosen; leave model out"))
     }
 }
 
@@ -113,13 +113,13 @@ pub(super) fn prompt(session: &str, text: &str) -> Value {
     json!({ "sessionId": session, "prompt": [{ "type": "text", "text": text }] })
 }
 
-/// Names with values in the protocol's form.
+/// Name-value pairs in the protocol's form.
 fn pairs(map: &BTreeMap<String, String>) -> Vec<Value> {
     map.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
 }
 
-/// The model in use, as the answer to `session/new` or `session/load` tells it. `OpenCode` and Claude's adapter have a
-/// configuration option for it (recordings `acp/opencode_text`, `acp/claude_text`), Gemini a list of models
+/// The model in use, from the result of `session/new` or `session/load`. `OpenCode` and Claude's adapter have a configuration option
+/// for it (recordings `acp/opencode_text`, `acp/claude_text`), Gemini a list of models
 /// (`acp/gemini_initialize`).
 pub(super) fn current_model(opened: &Value) -> Option<&str> {
     let option = model_option(opened).and_then(|option| option.get("currentValue")?.as_str());

@@ -1,4 +1,4 @@
-//! Replays the recordings of other agents' ACP sides. `OpenCode`'s are replayed by its own adapter.
+//! Replays the recordings of ACP agents other than `OpenCode`, whose own adapter replays its recordings.
 
 use serde_json::{Value, json};
 
@@ -10,8 +10,8 @@ use crate::agent::replay::{
 use crate::agent::{Item, LineOutcome, Output, Parser, Started};
 use crate::types::{Cause, DecidedBy, Decision, McpServer, McpTransport, PlanStatus, Role, StreamEvent, ToolStatus};
 
-/// What the recorder did: answers, by the ids that the agents give to their options, prompts and cancels.
-pub(crate) fn act(sent: &Value) -> Option<Action> {
+/// The driver action for a line of the recorder: an answer (by the agents' option ids), a prompt or a cancel.
+pub(crate) fn action(sent: &Value) -> Option<Action> {
     match sent.get("method").and_then(Value::as_str) {
         Some("session/prompt") => return Some(Action::Message(sent.pointer("/params/prompt/0/text")?.as_str()?.to_owned())),
         Some("session/cancel") => return Some(Action::Interrupt),
@@ -26,8 +26,8 @@ pub(crate) fn act(sent: &Value) -> Option<Action> {
     Some((sent.get("id")?.to_string(), decision).into())
 }
 
-/// Of a recording that loads its own session again the second part, as if a new process had begun with it: the first part's
-/// requests are left out, and ours get the numbers that they have there.
+/// The second part of a recording that loads its own session again, as if a new process had started with it: the requests of the first
+/// part are removed, and those of the second are renumbered.
 pub(crate) fn continued(mut recording: Recording) -> (Recording, String) {
     let (mut session, mut loading) = (String::new(), false);
     recording.entries.retain_mut(|entry| {
@@ -60,15 +60,15 @@ fn others() -> Vec<Recording> {
 }
 
 fn parser(recording: &str) -> Box<dyn Parser> {
-    // In these the recorder put the session into the mode in which Codex's adapter asks.
+    // In these the recorder set the session mode in which Codex's adapter asks for permission.
     let asking = recording.starts_with("codex_permission") || recording.starts_with("codex_cancel_permission");
-    Box::new(Acp::new(&task("acp"), Dialect::default()).in_session_mode(asking.then(|| "read-only".to_owned())))
+    Box::new(Acp::new(&task("acp"), Dialect::default()).with_session_mode(asking.then(|| "read-only".to_owned())))
 }
 
 #[test]
-fn every_recording_of_another_agent_ends_as_it_should() {
+fn recordings_of_other_agents_match_their_snapshots() {
     for recording in others() {
-        let replayed = replay(&recording, parser(&recording.name), act);
+        let replayed = replay(&recording, parser(&recording.name), action);
         insta::with_settings!({ snapshot_suffix => recording.name.clone(), omit_expression => true, prepend_module_to_snapshot => false }, {
             insta::assert_snapshot!("acp", replayed.snapshot());
         });
@@ -76,57 +76,57 @@ fn every_recording_of_another_agent_ends_as_it_should() {
 }
 
 #[test]
-fn no_bytes_and_no_order_of_lines_break_it() {
+fn arbitrary_input_never_panics() {
     survives_anything(&others(), || parser("codex_text"));
 }
 
 #[test]
-fn no_order_of_lines_answers_and_interrupts_leaves_a_request_open() {
+fn every_request_is_resolved_once_in_any_order_of_input() {
     resolves_every_request_once(&others(), || parser("codex_permission"));
 }
 
 #[test]
-fn a_conversation_that_is_continued_is_told_from_its_new_turn_on() {
+fn a_resumed_session_emits_events_only_from_its_new_turn() {
     for name in ["claude_load_session", "codex_load_session"] {
         let (recording, session) = continued(recording("acp", name));
         let mut task = task("acp");
         task.resume = Some(session);
-        let replayed = replay(&recording, Box::new(Acp::new(&task, Dialect::default())), act);
+        let replayed = replay(&recording, Box::new(Acp::new(&task, Dialect::default())), action);
         insta::with_settings!({ snapshot_suffix => name, omit_expression => true, prepend_module_to_snapshot => false }, {
             insta::assert_snapshot!("acp", replayed.snapshot());
         });
     }
 }
 
-/// A parser in the middle of its turn.
+/// A parser with a running turn.
 fn in_turn(prompt: &str) -> Acp {
     let mut task = task("acp");
     prompt.clone_into(&mut task.spec.prompt);
     let mut parser = Acp::new(&task, Dialect::default());
     let mut out = Output::default();
     parser.open(&mut out);
-    say(&mut parser, &json!({ "id": 1, "result": { "protocolVersion": 1 } }));
-    say(&mut parser, &json!({ "id": 2, "result": { "sessionId": "s" } }));
+    send_line(&mut parser, &json!({ "id": 1, "result": { "protocolVersion": 1 } }));
+    send_line(&mut parser, &json!({ "id": 2, "result": { "sessionId": "s" } }));
     parser
 }
 
-fn say(parser: &mut Acp, message: &Value) -> (LineOutcome, Output) {
+fn send_line(parser: &mut Acp, message: &Value) -> (LineOutcome, Output) {
     let mut out = Output::default();
-    let fate = parser.handle_line(&message.to_string(), &mut out);
-    (fate, out)
+    let outcome = parser.handle_line(&message.to_string(), &mut out);
+    (outcome, out)
 }
 
 fn update(parser: &mut Acp, update: &Value) -> (LineOutcome, Output) {
-    say(parser, &json!({ "method": "session/update", "params": { "sessionId": "s", "update": update } }))
+    send_line(parser, &json!({ "method": "session/update", "params": { "sessionId": "s", "update": update } }))
 }
 
-fn sent(out: &Output) -> Value {
+fn sent_json(out: &Output) -> Value {
     serde_json::from_slice(&out.send).unwrap_or_default()
 }
 
-fn asked(parser: &mut Acp, options: &Value) -> (String, Vec<Decision>) {
+fn request_permission(parser: &mut Acp, options: &Value) -> (String, Vec<Decision>) {
     let params = json!({ "sessionId": "s", "toolCall": { "toolCallId": "c" }, "options": options });
-    let (_, out) = say(parser, &json!({ "id": "q", "method": "session/request_permission", "params": params }));
+    let (_, out) = send_line(parser, &json!({ "id": "q", "method": "session/request_permission", "params": params }));
     let request = out.items.into_iter().find_map(|item| match item {
         Item::Event(StreamEvent::PermissionRequest { id, options, .. }) => Some((id, options)),
         _ => None,
@@ -137,20 +137,23 @@ fn asked(parser: &mut Acp, options: &Value) -> (String, Vec<Decision>) {
 #[test]
 fn an_answer_is_chosen_by_kind_and_never_allows_more_than_was_decided() {
     let mut parser = in_turn("x");
-    let (id, options) =
-        asked(&mut parser, &json!([{ "optionId": "zzz", "kind": "allow_always" }, { "optionId": "n", "kind": "reject_always" }]));
+    let (id, options) = request_permission(
+        &mut parser,
+        &json!([{ "optionId": "zzz", "kind": "allow_always" }, { "optionId": "n", "kind": "reject_always" }]),
+    );
     assert_eq!(options, [Decision::AllowAlways, Decision::Deny]);
     let mut out = Output::default();
     parser.decide(&id, Decision::AllowOnce, &mut out);
-    assert_eq!(sent(&out), json!({ "jsonrpc": "2.0", "id": "q", "result": { "outcome": { "outcome": "cancelled" } } }));
+    assert_eq!(sent_json(&out), json!({ "jsonrpc": "2.0", "id": "q", "result": { "outcome": { "outcome": "cancelled" } } }));
 
-    let (id, _) = asked(&mut parser, &json!([{ "optionId": "zzz", "kind": "allow_once" }, { "optionId": "n", "kind": "later_kind" }]));
+    let (id, _) =
+        request_permission(&mut parser, &json!([{ "optionId": "zzz", "kind": "allow_once" }, { "optionId": "n", "kind": "later_kind" }]));
     let mut out = Output::default();
     parser.decide(&id, Decision::AllowOnce, &mut out);
-    assert_eq!(sent(&out)["result"]["outcome"], json!({ "outcome": "selected", "optionId": "zzz" }));
+    assert_eq!(sent_json(&out)["result"]["outcome"], json!({ "outcome": "selected", "optionId": "zzz" }));
     let mut out = Output::default();
     parser.decide(&id, Decision::AllowOnce, &mut out);
-    assert!(out.is_empty(), "an answered request is answered again");
+    assert!(out.is_empty(), "the request was answered twice");
 }
 
 #[test]
@@ -158,31 +161,31 @@ fn requests_beyond_the_maximum_are_cancelled_with_a_notice() {
     let mut parser = in_turn("x");
     let options = json!([{ "optionId": "y", "kind": "allow_once" }]);
     for _ in 0..MAX_OPEN_REQUESTS {
-        asked(&mut parser, &options);
+        request_permission(&mut parser, &options);
     }
     let params = json!({ "sessionId": "s", "toolCall": { "toolCallId": "c" }, "options": options });
-    let (_, out) = say(&mut parser, &json!({ "id": "more", "method": "session/request_permission", "params": params }));
-    assert_eq!(told(&out).0, ["notice"]);
-    assert_eq!(sent(&out), json!({ "jsonrpc": "2.0", "id": "more", "result": { "outcome": { "outcome": "cancelled" } } }));
+    let (_, out) = send_line(&mut parser, &json!({ "id": "more", "method": "session/request_permission", "params": params }));
+    assert_eq!(summarize(&out).0, ["notice"]);
+    assert_eq!(sent_json(&out), json!({ "jsonrpc": "2.0", "id": "more", "result": { "outcome": { "outcome": "cancelled" } } }));
 }
 
 #[test]
-fn a_request_that_we_do_not_know_is_refused_and_kept() {
+fn an_unknown_request_is_rejected_and_kept_as_raw() {
     let mut parser = in_turn("x");
-    let (fate, out) = say(&mut parser, &json!({ "id": 7, "method": "session/dance", "params": {} }));
-    assert_eq!((fate, &sent(&out)["error"]["code"]), (LineOutcome::Raw, &json!(-32601)));
-    let (fate, out) = say(&mut parser, &json!({ "id": 8, "method": "terminal/create", "params": {} }));
-    assert_eq!((fate, &sent(&out)["error"]["code"]), (LineOutcome::Emitted, &json!(-32601)));
-    let (fate, out) = say(&mut parser, &json!({ "id": 9, "method": "session/request_permission", "params": { "options": 3 } }));
-    assert_eq!((fate, &sent(&out)["error"]["code"]), (LineOutcome::Raw, &json!(-32602)));
+    let (outcome, out) = send_line(&mut parser, &json!({ "id": 7, "method": "session/dance", "params": {} }));
+    assert_eq!((outcome, &sent_json(&out)["error"]["code"]), (LineOutcome::Raw, &json!(-32601)));
+    let (outcome, out) = send_line(&mut parser, &json!({ "id": 8, "method": "terminal/create", "params": {} }));
+    assert_eq!((outcome, &sent_json(&out)["error"]["code"]), (LineOutcome::Emitted, &json!(-32601)));
+    let (outcome, out) = send_line(&mut parser, &json!({ "id": 9, "method": "session/request_permission", "params": { "options": 3 } }));
+    assert_eq!((outcome, &sent_json(&out)["error"]["code"]), (LineOutcome::Raw, &json!(-32602)));
 }
 
-/// The events of `out`, by name, and what was sent.
-fn told(out: &Output) -> (Vec<&'static str>, Vec<Value>) {
+/// The event types in `out`, and the messages sent.
+fn summarize(out: &Output) -> (Vec<&'static str>, Vec<Value>) {
     let names = out.items.iter().map(|item| match item {
         Item::Event(event) => event.name(),
         Item::Started(_) => "started",
-        Item::TurnEnded(Ok(_)) => "ended well",
+        Item::TurnEnded(Ok(_)) => "succeeded",
         Item::TurnEnded(Err(failure)) => failure.cause.as_str(),
     });
     let sent = String::from_utf8(out.send.clone()).unwrap();
@@ -190,13 +193,13 @@ fn told(out: &Output) -> (Vec<&'static str>, Vec<Value>) {
 }
 
 #[test]
-fn an_interrupt_cancels_the_turn_closes_its_requests_once_and_the_session_goes_on() {
+fn an_interrupt_cancels_the_turn_closes_its_requests_once_and_keeps_the_session() {
     let mut parser = in_turn("x");
     update(&mut parser, &json!({ "sessionUpdate": "tool_call", "toolCallId": "a", "status": "in_progress", "rawInput": { "x": 1 } }));
-    let (id, _) = asked(&mut parser, &json!([{ "optionId": "y", "kind": "allow_once" }]));
+    let (id, _) = request_permission(&mut parser, &json!([{ "optionId": "y", "kind": "allow_once" }]));
     let mut out = Output::default();
     assert!(parser.interrupt(&mut out));
-    let (names, sent) = told(&out);
+    let (names, sent) = summarize(&out);
     assert_eq!(names, ["permission_resolved"]);
     assert!(matches!(&out.items[0], Item::Event(StreamEvent::PermissionResolved { decision: Decision::Deny, by: DecidedBy::Policy, .. })));
     assert_eq!((&sent[0]["method"], &sent[1]["result"]["outcome"]["outcome"]), (&json!("session/cancel"), &json!("cancelled")));
@@ -205,10 +208,10 @@ fn an_interrupt_cancels_the_turn_closes_its_requests_once_and_the_session_goes_o
     assert!(parser.interrupt(&mut out) && out.is_empty(), "answered or cancelled twice: {out:?}");
 
     let late = json!({ "sessionId": "s", "toolCall": { "toolCallId": "late" }, "options": [] });
-    let (_, out) = say(&mut parser, &json!({ "id": 77, "method": "session/request_permission", "params": late }));
-    assert_eq!(told(&out).0, ["tool_call"], "nobody is asked any more");
-    let (_, out) = say(&mut parser, &json!({ "id": 3, "result": { "stopReason": "cancelled" } }));
-    assert_eq!(told(&out).0, ["tool_result", "tool_result", "tool_result", "cancelled"]);
+    let (_, out) = send_line(&mut parser, &json!({ "id": 77, "method": "session/request_permission", "params": late }));
+    assert_eq!(summarize(&out).0, ["tool_call"], "no request is opened after the interrupt");
+    let (_, out) = send_line(&mut parser, &json!({ "id": 3, "result": { "stopReason": "cancelled" } }));
+    assert_eq!(summarize(&out).0, ["tool_result", "tool_result", "tool_result", "cancelled"]);
     let results = out.items.iter().filter_map(|item| match item {
         Item::Event(StreamEvent::ToolResult { id, status, .. }) => Some((id.as_str(), *status)),
         _ => None,
@@ -219,54 +222,54 @@ fn an_interrupt_cancels_the_turn_closes_its_requests_once_and_the_session_goes_o
 
     let mut out = Output::default();
     assert!(parser.begin_turn("go on", &mut out));
-    assert_eq!(sent_text(&out), json!("go on"));
+    assert_eq!(sent_prompt(&out), json!("go on"));
     assert!(!parser.begin_turn("and on", &mut Output::default()), "one turn at a time");
-    let (_, out) = say(&mut parser, &json!({ "id": 4, "result": { "stopReason": "end_turn" } }));
-    assert_eq!(told(&out).0, ["ended well"]);
+    let (_, out) = send_line(&mut parser, &json!({ "id": 4, "result": { "stopReason": "end_turn" } }));
+    assert_eq!(summarize(&out).0, ["succeeded"]);
 }
 
-fn sent_text(out: &Output) -> Value {
-    sent(out)["params"]["prompt"][0]["text"].clone()
+fn sent_prompt(out: &Output) -> Value {
+    sent_json(out)["params"]["prompt"][0]["text"].clone()
 }
 
 #[test]
-fn an_interrupt_before_the_prompt_keeps_the_prompt_from_being_sent() {
+fn after_an_early_interrupt_the_prompt_is_not_sent() {
     let mut parser = Acp::new(&task("acp"), Dialect::default());
     parser.open(&mut Output::default());
     let mut out = Output::default();
     assert!(parser.interrupt(&mut out) && out.is_empty());
-    say(&mut parser, &json!({ "id": 1, "result": { "protocolVersion": 1 } }));
-    let (_, out) = say(&mut parser, &json!({ "id": 2, "result": { "sessionId": "s" } }));
-    assert_eq!(told(&out), (vec!["started", "cancelled"], vec![]));
+    send_line(&mut parser, &json!({ "id": 1, "result": { "protocolVersion": 1 } }));
+    let (_, out) = send_line(&mut parser, &json!({ "id": 2, "result": { "sessionId": "s" } }));
+    assert_eq!(summarize(&out), (vec!["started", "cancelled"], vec![]));
     let mut out = Output::default();
     assert!(parser.begin_turn("after all", &mut out));
-    assert_eq!(sent_text(&out), json!("after all"));
+    assert_eq!(sent_prompt(&out), json!("after all"));
 }
 
 #[test]
-fn a_turn_that_fails_because_it_was_interrupted_was_cancelled() {
+fn an_interrupted_turn_that_fails_counts_as_cancelled() {
     let mut parser = in_turn("x");
     parser.interrupt(&mut Output::default());
-    let (_, out) = say(&mut parser, &json!({ "id": 3, "error": { "code": -32603, "message": "aborted" } }));
-    assert_eq!(told(&out).0, ["cancelled"]);
+    let (_, out) = send_line(&mut parser, &json!({ "id": 3, "error": { "code": -32603, "message": "aborted" } }));
+    assert_eq!(summarize(&out).0, ["cancelled"]);
 }
 
 #[test]
-fn a_request_that_the_agent_takes_back_or_outlives_is_closed_once() {
+fn a_request_is_closed_once_when_withdrawn_or_when_its_turn_ends() {
     let mut parser = in_turn("x");
-    let (first, _) = asked(&mut parser, &json!([{ "optionId": "y", "kind": "allow_once" }]));
-    let (fate, out) = say(&mut parser, &json!({ "method": "$/cancel_request", "params": { "requestId": "q" } }));
-    assert_eq!((fate, told(&out).0), (LineOutcome::Emitted, vec!["permission_resolved"]));
-    let (fate, _) = say(&mut parser, &json!({ "method": "$/cancel_request", "params": { "requestId": "q" } }));
-    assert_eq!(fate, LineOutcome::Ignored);
-    let (second, _) = asked(&mut parser, &json!([{ "optionId": "y", "kind": "allow_once" }]));
+    let (first, _) = request_permission(&mut parser, &json!([{ "optionId": "y", "kind": "allow_once" }]));
+    let (outcome, out) = send_line(&mut parser, &json!({ "method": "$/cancel_request", "params": { "requestId": "q" } }));
+    assert_eq!((outcome, summarize(&out).0), (LineOutcome::Emitted, vec!["permission_resolved"]));
+    let (outcome, _) = send_line(&mut parser, &json!({ "method": "$/cancel_request", "params": { "requestId": "q" } }));
+    assert_eq!(outcome, LineOutcome::Ignored);
+    let (second, _) = request_permission(&mut parser, &json!([{ "optionId": "y", "kind": "allow_once" }]));
     assert_ne!(first, second, "an id that comes again is another request");
-    let (_, out) = say(&mut parser, &json!({ "id": 3, "result": { "stopReason": "end_turn" } }));
-    assert_eq!(told(&out).0, ["permission_resolved", "tool_result", "ended well"]);
+    let (_, out) = send_line(&mut parser, &json!({ "id": 3, "result": { "stopReason": "end_turn" } }));
+    assert_eq!(summarize(&out).0, ["permission_resolved", "tool_result", "succeeded"]);
 }
 
 #[test]
-fn mcp_servers_are_handed_over_in_the_protocols_words_and_only_where_they_are_taken() {
+fn mcp_servers_are_passed_in_the_protocols_form_if_the_agent_supports_them() {
     let server = |name: &str, transport| McpServer { name: name.to_owned(), transport };
     let pair = || [("A".to_owned(), "b".to_owned())].into();
     let mut task = task("acp");
@@ -277,11 +280,11 @@ fn mcp_servers_are_handed_over_in_the_protocols_words_and_only_where_they_are_ta
     let opened = |capabilities: Value| {
         let mut parser = Acp::new(&task, Dialect::default());
         parser.open(&mut Output::default());
-        say(&mut parser, &json!({ "id": 1, "result": { "agentCapabilities": { "mcpCapabilities": capabilities } } })).1
+        send_line(&mut parser, &json!({ "id": 1, "result": { "agentCapabilities": { "mcpCapabilities": capabilities } } })).1
     };
     let pairs = json!([{ "name": "A", "value": "b" }]);
     assert_eq!(
-        sent(&opened(json!({ "http": true })))["params"]["mcpServers"],
+        sent_json(&opened(json!({ "http": true })))["params"]["mcpServers"],
         json!([
             { "name": "local", "command": "/bin/mcp", "args": ["-x"], "env": pairs },
             { "type": "http", "name": "remote", "url": "https://a.example", "headers": pairs },
@@ -296,51 +299,52 @@ fn mcp_servers_are_handed_over_in_the_protocols_words_and_only_where_they_are_ta
 }
 
 #[test]
-fn a_conversation_is_continued_only_by_an_agent_that_can() {
+fn a_session_is_resumed_only_if_the_agent_supports_it() {
     let mut task = task("acp");
     task.resume = Some("s".to_owned());
     let mut able = Acp::new(&task, Dialect::default());
     able.open(&mut Output::default());
-    let (_, out) = say(&mut able, &json!({ "id": 1, "result": { "protocolVersion": 1, "agentCapabilities": { "loadSession": true } } }));
-    assert_eq!(sent(&out)["method"], "session/load");
+    let (_, out) =
+        send_line(&mut able, &json!({ "id": 1, "result": { "protocolVersion": 1, "agentCapabilities": { "loadSession": true } } }));
+    assert_eq!(sent_json(&out)["method"], "session/load");
 
     let mut able = Acp::new(&task, Dialect::default());
     able.open(&mut Output::default());
     let capabilities = json!({ "loadSession": false, "sessionCapabilities": { "resume": {} } });
-    let (_, out) = say(&mut able, &json!({ "id": 1, "result": { "agentCapabilities": capabilities } }));
-    assert_eq!((&sent(&out)["method"], &sent(&out)["params"]["sessionId"]), (&json!("session/resume"), &json!("s")));
+    let (_, out) = send_line(&mut able, &json!({ "id": 1, "result": { "agentCapabilities": capabilities } }));
+    assert_eq!((&sent_json(&out)["method"], &sent_json(&out)["params"]["sessionId"]), (&json!("session/resume"), &json!("s")));
 
     let mut unable = Acp::new(&task, Dialect::default());
     unable.open(&mut Output::default());
-    let (_, out) = say(&mut unable, &json!({ "id": 1, "result": { "protocolVersion": 1 } }));
+    let (_, out) = send_line(&mut unable, &json!({ "id": 1, "result": { "protocolVersion": 1 } }));
     assert!(matches!(&out.items[..], [Item::TurnEnded(Err(failure))] if failure.cause == Cause::BadArguments), "{out:?}");
 }
 
 #[test]
-fn another_version_of_the_protocol_is_no_conversation() {
+fn an_unsupported_protocol_version_fails_the_turn() {
     let mut parser = Acp::new(&task("acp"), Dialect::default());
     parser.open(&mut Output::default());
-    let (_, out) = say(&mut parser, &json!({ "id": 1, "result": { "protocolVersion": 2 } }));
+    let (_, out) = send_line(&mut parser, &json!({ "id": 1, "result": { "protocolVersion": 2 } }));
     assert!(matches!(&out.items[..], [Item::TurnEnded(Err(failure))] if failure.cause == Cause::Protocol), "{out:?}");
 }
 
 #[test]
-fn a_model_is_chosen_in_the_way_that_the_agent_offers() {
+fn the_model_is_set_in_the_way_that_the_agent_offers() {
     let mut with_model = task("acp");
     with_model.spec.model = Some("b".to_owned());
     let opened = |opened: Value| {
         let mut parser = Acp::new(&with_model, Dialect::default());
         parser.open(&mut Output::default());
-        say(&mut parser, &json!({ "id": 1, "result": {} }));
-        say(&mut parser, &json!({ "id": 2, "result": opened })).1
+        send_line(&mut parser, &json!({ "id": 1, "result": {} }));
+        send_line(&mut parser, &json!({ "id": 2, "result": opened })).1
     };
     let option = json!({ "id": "m", "category": "model", "currentValue": "a" });
     let out = opened(json!({ "sessionId": "s", "configOptions": [option] }));
-    assert_eq!(sent(&out)["params"], json!({ "sessionId": "s", "configId": "m", "value": "b" }));
+    assert_eq!(sent_json(&out)["params"], json!({ "sessionId": "s", "configId": "m", "value": "b" }));
     let out = opened(json!({ "sessionId": "s", "models": { "currentModelId": "a" } }));
-    assert_eq!(sent(&out)["method"], "session/set_model");
+    assert_eq!(sent_json(&out)["method"], "session/set_model");
     let out = opened(json!({ "sessionId": "s", "models": { "currentModelId": "b" } }));
-    assert_eq!(sent(&out)["method"], "session/prompt");
+    assert_eq!(sent_json(&out)["method"], "session/prompt");
     let started = Started { agent_session: Some("s".to_owned()), version: None, model: Some("b".to_owned()) };
     assert_eq!(out.items, [Item::Started(started)]);
     let out = opened(json!({ "sessionId": "s" }));
@@ -348,7 +352,7 @@ fn a_model_is_chosen_in_the_way_that_the_agent_offers() {
 }
 
 #[test]
-fn a_plan_is_told_whole_and_without_what_was_given_up() {
+fn a_plan_omits_cancelled_entries() {
     let mut parser = in_turn("x");
     let entries =
         json!([{ "content": "a", "status": "completed" }, { "content": "b", "status": "cancelled" }, { "content": "c", "status": 3 }]);
@@ -359,7 +363,7 @@ fn a_plan_is_told_whole_and_without_what_was_given_up() {
 }
 
 #[test]
-fn text_that_goes_on_under_its_id_after_a_tool_call_is_a_message_of_its_own() {
+fn text_with_a_reused_message_id_after_a_tool_call_is_a_separate_message() {
     let mut parser = in_turn("x");
     let chunk = json!({ "sessionUpdate": "agent_message_chunk", "messageId": "m", "content": { "type": "text", "text": "hi" } });
     let call = json!({ "sessionUpdate": "tool_call", "toolCallId": "c", "title": "t", "status": "in_progress" });
@@ -367,8 +371,8 @@ fn text_that_goes_on_under_its_id_after_a_tool_call_is_a_message_of_its_own() {
     for each in [&chunk, &call, &chunk] {
         messages.extend(update(&mut parser, each).1.items);
     }
-    messages.extend(say(&mut parser, &json!({ "id": 3, "result": { "stopReason": "end_turn" } })).1.items);
-    let told: Vec<_> = messages
+    messages.extend(send_line(&mut parser, &json!({ "id": 3, "result": { "stopReason": "end_turn" } })).1.items);
+    let emitted: Vec<_> = messages
         .iter()
         .filter_map(|item| match item {
             Item::Event(StreamEvent::Message { role: Role::Assistant, content, message_id, .. }) => {
@@ -377,11 +381,11 @@ fn text_that_goes_on_under_its_id_after_a_tool_call_is_a_message_of_its_own() {
             _ => None,
         })
         .collect();
-    assert_eq!(told, [("hi", Some("m")), ("hi", Some("m#2"))]);
+    assert_eq!(emitted, [("hi", Some("m")), ("hi", Some("m#2"))]);
 }
 
 #[test]
-fn a_call_is_told_once_and_its_result_once() {
+fn a_tool_call_and_its_result_are_emitted_once() {
     let mut parser = in_turn("x");
     let mut items = Vec::new();
     for each in [
@@ -398,18 +402,18 @@ fn a_call_is_told_once_and_its_result_once() {
 }
 
 #[test]
-fn a_prompt_that_was_swallowed_as_a_command_is_no_success() {
+fn a_prompt_taken_for_an_unknown_command_fails_the_turn() {
     let end = json!({ "id": 3, "result": { "stopReason": "end_turn" } });
-    let (_, out) = say(&mut in_turn("/etc/hosts is wrong"), &end);
+    let (_, out) = send_line(&mut in_turn("/etc/hosts is wrong"), &end);
     assert!(matches!(out.items.last(), Some(Item::TurnEnded(Err(failure))) if failure.cause == Cause::BadArguments), "{out:?}");
-    let (_, out) = say(&mut in_turn("be silent"), &end);
+    let (_, out) = send_line(&mut in_turn("be silent"), &end);
     assert!(matches!(out.items.last(), Some(Item::TurnEnded(Ok(text))) if text.is_empty()), "{out:?}");
 }
 
 #[test]
-fn updates_of_another_session_are_kept_apart() {
+fn updates_of_another_session_become_raw() {
     let mut parser = in_turn("x");
     let chunk = json!({ "sessionUpdate": "agent_message_chunk", "content": { "type": "text", "text": "hi" } });
-    let (fate, _) = say(&mut parser, &json!({ "method": "session/update", "params": { "sessionId": "other", "update": chunk } }));
-    assert_eq!(fate, LineOutcome::Raw);
+    let (outcome, _) = send_line(&mut parser, &json!({ "method": "session/update", "params": { "sessionId": "other", "update": chunk } }));
+    assert_eq!(outcome, LineOutcome::Raw);
 }

@@ -1,7 +1,7 @@
-//! Tool calls, from first mention to result.
+//! Tool calls, from the first update to the result.
 //!
-//! Agents announce a call before they know its input, change their mind about its title, and repeat themselves. A client wants
-//! one `tool_call` with the whole input, then what the tool writes, then one result.
+//! Agents send a call before its input is complete, change its title, and repeat updates. Clients receive one `tool_call` with the
+//! complete input, then the tool's output, then one result.
 
 use std::collections::HashMap;
 
@@ -14,35 +14,38 @@ use super::plan::plan_entries;
 use crate::agent::Output;
 use crate::types::{FileChangeKind, StreamEvent, ToolCall, ToolKind, ToolStatus};
 
-/// Longest title, in characters.
-const TITLE: usize = 200;
+/// Maximum length of a title in characters.
+const MAX_TITLE: usize = 200;
 
-/// The calls of a session.
+/// The tool calls of a session.
 #[derive(Debug)]
-pub(super) struct Calls {
+pub(super) struct ToolCalls {
     dialect: Dialect,
     by_id: HashMap<String, Call>,
-    /// Ids of calls that are not told yet, in order.
-    untold: Vec<String>,
+    /// Ids of calls that were not emitted yet, in order.
+    unannounced: Vec<String>,
 }
 
-/// Where a call is spoken of.
+/// The message that contains information about a call.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Mention {
+enum Source {
+    /// `tool_call`.
     First,
+    /// `tool_call_update`.
     Later,
-    /// In a permission request.
-    Asking,
+    /// A permission request.
+    Permission,
 }
 
-/// How far a call is.
+/// The progress of a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
     #[default]
-    Mentioned,
-    /// Its input came after the first mention, perhaps piece by piece.
+    Created,
+    /// Its input arrived after the first message, possibly in pieces.
     Streamed,
-    Told,
+    /// It was emitted.
+    Announced,
     Ended,
 }
 
@@ -51,36 +54,36 @@ struct Call {
     name: Option<String>,
     kind: AcpKind,
     title: String,
-    /// The first file that the agent names in connection with it.
-    place: Option<String>,
+    /// The first file that the agent lists for it.
+    location: Option<String>,
     input: Option<Value>,
     stage: Stage,
     denied: bool,
-    /// What the tool has written so far.
+    /// The tool's output so far.
     output: String,
     diffs: Vec<Diff>,
-    /// Those that a permission was asked for: they hold whole files where later ones may hold only the changed words.
-    asked_diffs: Vec<Diff>,
+    /// The diffs of its permission request: they contain whole files, whereas later ones may contain only the changed words.
+    requested_diffs: Vec<Diff>,
 }
 
-impl Calls {
+impl ToolCalls {
     pub(super) fn new(dialect: Dialect) -> Self {
-        Self { dialect, by_id: HashMap::new(), untold: Vec::new() }
+        Self { dialect, by_id: HashMap::new(), unannounced: Vec::new() }
     }
 
-    /// Takes `tool_call` (`first`) or `tool_call_update`.
+    /// Processes `tool_call` (`first`) or `tool_call_update`.
     pub(super) fn update(&mut self, first: bool, update: ToolCallUpdate, out: &mut Output) {
         let id = update.tool_call_id.to_string();
         let fields = &update.fields;
         let status = fields.status;
         let (text, terminal) = (text_of(fields.content.as_deref()), terminal_output(&update));
         let raw_output = fields.raw_output.clone();
-        if self.absorb(&id, if first { Mention::First } else { Mention::Later }, update).stage == Stage::Ended {
+        if self.merge(&id, if first { Source::First } else { Source::Later }, update).stage == Stage::Ended {
             return;
         }
-        // A pending call may be without its input, or with half of it (recordings `acp/opencode_plan`, `acp/claude_plan`).
+        // The input of a pending call may be missing or incomplete (recordings `acp/opencode_plan`, `acp/claude_plan`).
         if status.is_some_and(|status| status != ToolCallStatus::Pending) {
-            self.tell(&id, out);
+            self.announce(&id, out);
         }
         let Some(call) = self.by_id.get_mut(&id) else { return };
         if let Some(more) = &terminal {
@@ -94,8 +97,8 @@ impl Calls {
                 };
                 self.end(&id, ended == ToolCallStatus::Completed, content, &raw_output.unwrap_or_default(), out);
             }
-            _ if call.stage == Stage::Told => {
-                // Before it runs, a call's text may be a description (recording `acp/claude_plan`).
+            _ if call.stage == Stage::Announced => {
+                // Before the call runs, its text may be a description (recording `acp/claude_plan`).
                 let running = status == Some(ToolCallStatus::InProgress);
                 let grown = text.filter(|_| running).and_then(|text| {
                     let more = text.strip_prefix(call.output.as_str()).map(str::to_owned);
@@ -111,61 +114,60 @@ impl Calls {
         }
     }
 
-    /// The agent asks for permission: the call is told if it was not, and what is asked for is given back.
-    pub(super) fn ask(&mut self, update: ToolCallUpdate, out: &mut Output) -> Asking {
+    /// Processes the call in a permission request. Emits the call if it was not, and returns the subject of the request.
+    pub(super) fn subject_of(&mut self, update: ToolCallUpdate, out: &mut Output) -> PermissionSubject {
         let id = update.tool_call_id.to_string();
         let kind = update.fields.kind;
-        let asked_input = update.fields.raw_input.clone().filter(|input| meaningful(Some(input)));
-        let asked_diffs = diffs_of(update.fields.content.as_deref());
-        let call = self.absorb(&id, Mention::Asking, update);
-        if !asked_diffs.is_empty() {
-            call.asked_diffs = asked_diffs;
+        let requested_input = update.fields.raw_input.clone().filter(|input| meaningful(Some(input)));
+        let requested_diffs = diffs_of(update.fields.content.as_deref());
+        let call = self.merge(&id, Source::Permission, update);
+        if !requested_diffs.is_empty() {
+            call.requested_diffs = requested_diffs;
         }
         let tool = call.name.clone();
         let kind = kind.filter(|kind| *kind != AcpKind::Other).unwrap_or(call.kind);
-        let input = asked_input.unwrap_or_else(|| call.shown_input());
-        self.tell(&id, out);
-        Asking { tool: tool.unwrap_or_else(|| kind_word(kind).to_owned()), kind: kind_of(kind), input, id }
+        let input = requested_input.unwrap_or_else(|| call.display_input());
+        self.announce(&id, out);
+        PermissionSubject { tool: tool.unwrap_or_else(|| tool_name_of_kind(kind).to_owned()), kind: kind_of(kind), input, id }
     }
 
-    /// A permission for this call was refused, so that its failure is no error of the tool.
+    /// Marks the call as denied, so that its failure does not count as an error of the tool.
     pub(super) fn deny(&mut self, id: &str) {
         if let Some(call) = self.by_id.get_mut(id) {
             call.denied = true;
         }
     }
 
-    /// The agent goes on to something other than the call `id`: the input of the calls before it is complete. Claude's adapter says
-    /// nothing else when a tool begins to run (recording `acp/claude_plan`).
-    pub(super) fn move_on(&mut self, id: Option<&str>, out: &mut Output) {
+    /// Announces the calls whose input has been streamed, other than `id`: their input is complete, because the agent has moved on.
+    /// Claude's adapter sends no other sign that a tool starts to run (recording `acp/claude_plan`).
+    pub(super) fn announce_complete(&mut self, id: Option<&str>, out: &mut Output) {
         let complete =
             |each: &&String| Some(each.as_str()) != id && self.by_id.get(*each).is_some_and(|call| call.stage == Stage::Streamed);
-        let ready: Vec<String> = self.untold.iter().filter(complete).cloned().collect();
+        let ready: Vec<String> = self.unannounced.iter().filter(complete).cloned().collect();
         for id in ready {
-            self.tell(&id, out);
+            self.announce(&id, out);
         }
     }
 
-    /// The turn is over: calls that were mentioned and never carried on are told as they are, and those that were refused have
-    /// their result (Codex's adapter ends the turn instead: recording `acp/codex_permission_reject_once`). So have those that an
-    /// interrupt found running, of which some agents say nothing more.
+    /// Closes the calls of a turn: announces those that were never announced, and ends those that were denied (Codex's adapter ends the
+    /// turn instead: recording `acp/codex_permission_reject_once`) or that an interrupt found running, on which some agents do not report.
     pub(super) fn finish(&mut self, interrupted: bool, out: &mut Output) {
-        for id in std::mem::take(&mut self.untold) {
-            self.tell(&id, out);
+        for id in std::mem::take(&mut self.unannounced) {
+            self.announce(&id, out);
         }
-        let over = self.by_id.iter().filter(|(_, call)| call.stage == Stage::Told && (call.denied || interrupted));
-        let mut over: Vec<(String, bool)> = over.map(|(id, call)| (id.clone(), call.denied)).collect();
-        over.sort_unstable();
-        for (id, denied) in over {
+        let open = self.by_id.iter().filter(|(_, call)| call.stage == Stage::Announced && (call.denied || interrupted));
+        let mut open: Vec<(String, bool)> = open.map(|(id, call)| (id.clone(), call.denied)).collect();
+        open.sort_unstable();
+        for (id, denied) in open {
             let content = if denied { String::new() } else { "interrupted".to_owned() };
             self.end(&id, false, content, &Value::Null, out);
         }
     }
 
-    /// Takes over what `update` says of a call.
-    fn absorb(&mut self, id: &str, mention: Mention, update: ToolCallUpdate) -> &mut Call {
+    /// Merges `update` into the state of a call.
+    fn merge(&mut self, id: &str, source: Source, update: ToolCallUpdate) -> &mut Call {
         if !self.by_id.contains_key(id) {
-            self.untold.push(id.to_owned());
+            self.unannounced.push(id.to_owned());
         }
         let call = self.by_id.entry(id.to_owned()).or_default();
         let fields = update.fields;
@@ -173,23 +175,23 @@ impl Calls {
         if !diffs.is_empty() {
             call.diffs = diffs;
         }
-        if call.stage >= Stage::Told {
+        if call.stage >= Stage::Announced {
             return call;
         }
         call.kind = fields.kind.filter(|kind| *kind != AcpKind::Other).unwrap_or(call.kind);
         if let Some(title) = fields.title {
-            if mention == Mention::First && fields.name.is_none() {
+            if source == Source::First && fields.name.is_none() {
                 call.name = self.dialect.tool_name.map(|name| name(call.kind, &title));
             }
             call.title = title;
         }
         call.name = fields.name.or(call.name.take());
-        call.place = fields.locations.and_then(|all| Some(all.first()?.path.display().to_string())).or(call.place.take());
-        // The input of a permission request may be the agent's own digest of it, so the call's own words stand.
+        call.location = fields.locations.and_then(|all| Some(all.first()?.path.display().to_string())).or(call.location.take());
+        // The input in a permission request may be a summary, so it does not replace the call's own.
         if let Some(input) = fields.raw_input.filter(|input| meaningful(Some(input)))
-            && (call.input.is_none() || mention == Mention::Later)
+            && (call.input.is_none() || source == Source::Later)
         {
-            if mention == Mention::Later {
+            if source == Source::Later {
                 call.stage = Stage::Streamed;
             }
             call.input = Some(input);
@@ -197,29 +199,29 @@ impl Calls {
         call
     }
 
-    fn tell(&mut self, id: &str, out: &mut Output) {
-        let Some(call) = self.by_id.get_mut(id).filter(|call| call.stage < Stage::Told) else { return };
-        call.stage = Stage::Told;
-        self.untold.retain(|untold| untold != id);
-        let name = call.name.get_or_insert_with(|| kind_word(call.kind).to_owned()).clone();
-        let (kind, title, input) = (kind_of(call.kind), call.shown_title(&name), call.shown_input());
+    fn announce(&mut self, id: &str, out: &mut Output) {
+        let Some(call) = self.by_id.get_mut(id).filter(|call| call.stage < Stage::Announced) else { return };
+        call.stage = Stage::Announced;
+        self.unannounced.retain(|unannounced| unannounced != id);
+        let name = call.name.get_or_insert_with(|| tool_name_of_kind(call.kind).to_owned()).clone();
+        let (kind, title, input) = (kind_of(call.kind), call.display_title(&name), call.display_input());
         out.event(StreamEvent::ToolCall(ToolCall { id: id.to_owned(), tool: name, kind, title, input, parent_tool_call_id: None }));
     }
 
     fn end(&mut self, id: &str, worked: bool, content: String, raw_output: &Value, out: &mut Output) {
         let Some(call) = self.by_id.get_mut(id) else { return };
-        // What is kept of an ended call is only that it has ended.
+        // Of an ended call only the fact that it has ended is kept.
         let done = std::mem::replace(call, Call { stage: Stage::Ended, ..Call::default() });
         let (name, input) = (done.name.unwrap_or_default(), done.input.unwrap_or_default());
         let worked = worked && !self.dialect.failed.is_some_and(|failed| failed(raw_output));
         if worked {
             let own = || self.dialect.file_changes.map(|changes| changes(&name, &input, raw_output)).unwrap_or_default();
-            let told = match (done.asked_diffs.is_empty(), done.diffs.is_empty()) {
-                (false, _) => file_changes(&done.asked_diffs),
+            let changes = match (done.requested_diffs.is_empty(), done.diffs.is_empty()) {
+                (false, _) => file_changes(&done.requested_diffs),
                 (true, false) => Some(own()).filter(|own| !own.is_empty()).unwrap_or_else(|| file_changes(&done.diffs)),
                 (true, true) => own(),
             };
-            for change in told {
+            for change in changes {
                 out.event(change);
             }
             if self.dialect.plan_tool == Some(name.as_str())
@@ -237,9 +239,9 @@ impl Calls {
     }
 }
 
-/// What a permission is asked for.
-pub(super) struct Asking {
-    /// Id of the call.
+/// The subject of a permission request.
+pub(super) struct PermissionSubject {
+    /// The call's id.
     pub(super) id: String,
     pub(super) tool: String,
     pub(super) kind: ToolKind,
@@ -247,9 +249,9 @@ pub(super) struct Asking {
 }
 
 impl Call {
-    /// The input as a client sees it: where the agent gives none, the changes that it wants to make are the input.
-    fn shown_input(&self) -> Value {
-        let diffs = if self.asked_diffs.is_empty() { &self.diffs } else { &self.asked_diffs };
+    /// The input for clients. If the agent sends none, its proposed changes.
+    fn display_input(&self) -> Value {
+        let diffs = if self.requested_diffs.is_empty() { &self.diffs } else { &self.requested_diffs };
         match &self.input {
             Some(input) => input.clone(),
             None if diffs.is_empty() => Value::Object(Map::new()),
@@ -260,14 +262,14 @@ impl Call {
         }
     }
 
-    /// One line: a title that only repeats the tool's name gets the file that it is about.
-    fn shown_title(&self, name: &str) -> String {
+    /// The title as one line. If it only repeats the tool's name, the file is added.
+    fn display_title(&self, name: &str) -> String {
         let line = self.title.lines().find(|line| !line.trim().is_empty()).unwrap_or(name).trim();
-        let line = match &self.place {
-            Some(place) if line == name => format!("{line} {place}"),
+        let line = match &self.location {
+            Some(location) if line == name => format!("{line} {location}"),
             _ => line.to_owned(),
         };
-        match line.char_indices().nth(TITLE) {
+        match line.char_indices().nth(MAX_TITLE) {
             Some((cut, _)) => format!("{}…", &line[..cut]),
             None => line,
         }
@@ -302,7 +304,7 @@ fn diffs_of(content: Option<&[ToolCallContent]>) -> Vec<Diff> {
     content.unwrap_or_default().iter().filter_map(diff).collect()
 }
 
-/// What a command wrote, from agents that show their commands in a terminal of the client's (recording `acp/codex_plan`).
+/// The output of a command, from agents that show commands in a client's terminal (recording `acp/codex_plan`).
 fn terminal_output(update: &ToolCallUpdate) -> Option<String> {
     update.meta.as_ref()?.get("terminal_output_delta")?.get("data")?.as_str().map(str::to_owned)
 }
@@ -319,8 +321,8 @@ fn file_changes(diffs: &[Diff]) -> Vec<StreamEvent> {
 fn file_change(change: &Diff) -> StreamEvent {
     let path = change.path.display().to_string();
     let old = change.old_text.as_deref().unwrap_or_default();
-    let said = change.meta.as_ref().and_then(|meta| meta.get("kind")).and_then(Value::as_str);
-    let kind = match said {
+    let stated = change.meta.as_ref().and_then(|meta| meta.get("kind")).and_then(Value::as_str);
+    let kind = match stated {
         Some("delete") => FileChangeKind::Delete,
         Some("add") => FileChangeKind::Create,
         None if old.is_empty() => FileChangeKind::Create,
@@ -344,8 +346,8 @@ fn kind_of(kind: AcpKind) -> ToolKind {
     }
 }
 
-/// A name for tools whose agent does not name them.
-fn kind_word(kind: AcpKind) -> &'static str {
+/// The name of a tool that its agent does not name.
+fn tool_name_of_kind(kind: AcpKind) -> &'static str {
     match kind_of(kind) {
         ToolKind::Read => "read",
         ToolKind::Edit => "edit",

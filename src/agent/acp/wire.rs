@@ -1,5 +1,5 @@
-//! The protocol's JSON as types: only what the hot path reads for itself. Tool calls are decoded by the types of the protocol's
-//! own crate, and answers to our requests are looked into as plain values, since they come once.
+//! The protocol's JSON as types, for the messages on the hot path. Tool calls use the types of the protocol's own crate, and responses,
+//! which are rare, are read as plain values.
 
 use std::borrow::Cow;
 
@@ -25,10 +25,10 @@ pub(super) struct Message<'a> {
     pub(super) error: Option<RpcError>,
 }
 
-/// Why a request failed, in the agent's words.
+/// The error of a response.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct RpcError {
-    /// JSON-RPC's or the agent's own number; some agents put an HTTP status here (recording `acp/gemini_initialize`).
+    /// A code of JSON-RPC or of the agent; some agents use the HTTP status (recording `acp/gemini_initialize`).
     #[serde(default)]
     pub(super) code: Value,
     #[serde(default)]
@@ -47,7 +47,7 @@ pub(super) struct Update<'a> {
     pub(super) update: &'a RawValue,
 }
 
-/// What sort of update it is.
+/// The type of an update.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct UpdateKind<'a> {
@@ -55,7 +55,7 @@ pub(super) struct UpdateKind<'a> {
     pub(super) session_update: Cow<'a, str>,
 }
 
-/// A piece of a message or of thinking.
+/// A chunk of a message or of thinking.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Chunk<'a> {
@@ -65,14 +65,14 @@ pub(super) struct Chunk<'a> {
     pub(super) content: Text<'a>,
 }
 
-/// Content that is text. Pictures and the like have no `text` and do not decode.
+/// Text content. Images and other content have no `text` and do not decode.
 #[derive(Debug, Deserialize)]
 pub(super) struct Text<'a> {
     #[serde(borrow)]
     pub(super) text: Cow<'a, str>,
 }
 
-/// A whole plan, or the list of a to-do tool: both have entries of this shape.
+/// A plan, or the list of a to-do tool, which has the same form.
 #[derive(Debug, Deserialize)]
 pub(super) struct Plan {
     pub(super) entries: Vec<Value>,
@@ -89,11 +89,11 @@ pub(super) struct PermissionRequest {
 /// The parameters of `$/cancel_request`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Withdrawn {
+pub(super) struct CancelRequest {
     pub(super) request_id: Value,
 }
 
-/// One answer that the agent takes.
+/// One answer that the agent accepts.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PermissionOption {
@@ -107,22 +107,22 @@ fn known_kind<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Optio
     Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
 }
 
-/// A request of ours.
+/// A request to the agent.
 pub(super) fn request(id: u64, method: &str, params: &Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })
 }
 
-/// A notification of ours.
+/// A notification to the agent.
 pub(super) fn notification(method: &str, params: &Value) -> Value {
     json!({ "jsonrpc": "2.0", "method": method, "params": params })
 }
 
-/// Our answer to a request of the agent.
+/// The response to a request of the agent.
 pub(super) fn response(id: &Value, result: &Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": id, "result": result })
 }
 
-/// Our refusal of a request of the agent.
-pub(super) fn refusal(id: &Value, code: i64, message: &str) -> Value {
+/// The error response to a request of the agent.
+pub(super) fn error_response(id: &Value, code: i64, message: &str) -> Value {
     json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } })
 }

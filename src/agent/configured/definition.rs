@@ -1,30 +1,30 @@
-//! What the operator says of an agent.
+//! The operator's definition of an agent.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use super::Fields;
 
-/// An agent of the operator's own, as the settings describe it: complete and checked there.
+/// An agent as defined in the settings, which have validated it.
 #[derive(Clone, PartialEq)]
 pub struct Definition {
-    /// The `agent_type` that clients ask for.
+    /// The `agent_type` that clients request.
     pub name: String,
-    /// How it is spoken with.
+    /// The format of its input and output.
     pub wire_format: WireFormat,
-    /// The program: a file name to look for, or an absolute path.
+    /// The program: a file name to search for, or an absolute path.
     pub program: String,
     /// Its arguments in every run.
     pub args: Vec<String>,
-    /// Further arguments for a run that names a model, with `{model}` in its place. Empty if it cannot be told a model this way.
+    /// Further arguments for a run with a model, in which `{model}` is replaced. Empty if the model cannot be chosen by arguments.
     pub model_args: Vec<String>,
-    /// Further arguments for a run that continues a conversation, with `{session}` in its place. Empty if it cannot.
+    /// Further arguments for a run that resumes a conversation, in which `{session}` is replaced. Empty if it cannot.
     pub resume_args: Vec<String>,
-    /// The agent's own session mode that an ACP agent is put into, such as one in which it asks for permission.
+    /// The session mode to set for an ACP agent, such as one in which it asks for permission.
     pub session_mode: Option<String>,
-    /// Names of variables of the server's environment that it gets.
+    /// Names of the server's environment variables that it receives.
     pub pass_env: Vec<String>,
-    /// Variables that it gets with these values, which may be secrets.
+    /// Variables to set for it. The values may be secrets.
     pub set_env: BTreeMap<String, String>,
     /// The command that installs it.
     pub install: Option<String>,
@@ -32,19 +32,19 @@ pub struct Definition {
     pub login: Option<String>,
 }
 
-/// How a configured agent is spoken with.
+/// The format of a configured agent's input and output.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WireFormat {
-    /// By the Agent Client Protocol.
+    /// The Agent Client Protocol.
     Acp,
-    /// The prompt on stdin, the answer as text on stdout; exit code 0 says that it went well.
+    /// The prompt on stdin, the answer as text on stdout. Exit code 0 means success.
     Text,
     /// The prompt on stdin, JSON lines on stdout.
     Jsonl(Box<Fields>),
 }
 
 impl WireFormat {
-    /// The word for it, in the settings and in the API.
+    /// Its name in the settings and in the API.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Acp => "acp",
@@ -54,7 +54,7 @@ impl WireFormat {
     }
 }
 
-/// Without the values of variables.
+/// Omits the values of variables.
 impl fmt::Debug for Definition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Definition")

@@ -1,6 +1,6 @@
 //! The cause of an exit without a result, for programs of which only the last line on stderr is known.
 
-use crate::agent::acp::from_words;
+use crate::agent::acp::cause_from_text;
 use crate::process::Exit;
 use crate::types::Failure;
 
@@ -10,5 +10,5 @@ pub(super) fn diagnose(exit: Exit, stderr_tail: &str) -> Option<Failure> {
         return None;
     }
     let last = stderr_tail.lines().rev().map(str::trim).find(|line| !line.is_empty())?;
-    from_words(last).map(|cause| Failure::new(cause, last))
+    cause_from_text(last).map(|cause| Failure::new(cause, last))
 }

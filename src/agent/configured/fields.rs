@@ -1,4 +1,4 @@
-//! Where in an agent's JSON lines the things stand that a client wants to see.
+//! Locations of the relevant values in an agent's JSON lines.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,35 +6,35 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde_json::Value;
 
-/// The places of what is understood. Everything else that the agent writes is shown as it stands.
+/// The locations of the values that are interpreted. All other lines become raw events.
 #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fields {
-    /// A piece of the answer as it is being written.
+    /// A chunk of the answer.
     pub token: Option<Field>,
-    /// A piece of thinking as it is being written.
+    /// A chunk of thinking.
     pub thinking: Option<Field>,
-    /// A finished message.
+    /// A complete message.
     pub message: Option<Field>,
-    /// The final text. Where this is given, a run without it has failed; where it is not, exit code 0 ends a run well.
+    /// The final text. If this is set, a run without it fails; otherwise exit code 0 means success.
     pub result: Option<Field>,
-    /// Why it failed: text, or an object of any shape.
+    /// The reason for a failure: a string or an object.
     pub error: Option<Field>,
-    /// The agent's id of the conversation. It should stand in the first line, since the run counts as started with it.
+    /// The agent's id of the conversation. It should be in the first line, since the run counts as started when it arrives.
     pub session: Option<Field>,
-    /// Tokens read by the model, in all so far.
+    /// Total input tokens so far.
     pub input_tokens: Option<Field>,
-    /// Tokens written by the model, in all so far.
+    /// Total output tokens so far.
     pub output_tokens: Option<Field>,
-    /// US dollars, in all so far.
+    /// Total cost so far, in US dollars.
     pub cost_usd: Option<Field>,
 }
 
-/// One place: a JSON pointer, in the lines that it is meant for.
+/// The location of a value: a JSON pointer, and the lines to which it applies.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {
     at: Pointer,
-    /// Only in lines that hold these texts at these places.
+    /// Applies only to lines with these values at these locations.
     only_if: BTreeMap<Pointer, String>,
 }
 
@@ -43,9 +43,9 @@ pub struct Field {
 #[serde(try_from = "String")]
 pub struct Pointer(String);
 
-/// Why a text is no JSON pointer.
+/// A string is not a JSON pointer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a JSON pointer; one begins with a slash, such as `/delta/text`")]
+#[error("`{0}` is not a JSON pointer; start it with a slash, as in `/delta/text`")]
 pub struct BadPointer(String);
 
 impl TryFrom<String> for Pointer {
@@ -57,12 +57,12 @@ impl TryFrom<String> for Pointer {
 }
 
 impl Field {
-    /// What stands there, unless that is null or the line is another one.
+    /// The value in `line`. `None` if it is null or missing, or if the field does not apply to this line.
     pub(super) fn find<'a>(&self, line: &'a Value) -> Option<&'a Value> {
-        let holds = |(place, wanted): (&Pointer, &String)| match line.pointer(&place.0) {
-            Some(Value::String(text)) => text == wanted,
-            Some(Value::Bool(value)) => wanted.parse() == Ok(*value),
-            Some(Value::Number(number)) => *wanted == number.to_string(),
+        let holds = |(pointer, expected): (&Pointer, &String)| match line.pointer(&pointer.0) {
+            Some(Value::String(text)) => text == expected,
+            Some(Value::Bool(value)) => expected.parse() == Ok(*value),
+            Some(Value::Number(number)) => *expected == number.to_string(),
             _ => false,
         };
         line.pointer(&self.at.0).filter(|value| !value.is_null() && self.only_if.iter().all(holds))

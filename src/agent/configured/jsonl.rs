@@ -1,24 +1,24 @@
-//! A program that writes JSON lines of its own making, read by the places that the operator named.
+//! A program that writes JSON lines in a format of its own, parsed by the configured locations.
 
 use serde_json::Value;
 
 use super::diagnose::diagnose;
-use super::text::Answer;
+use super::text::BoundedText;
 use super::{Field, Fields};
-use crate::agent::acp::from_words;
+use crate::agent::acp::cause_from_text;
 use crate::agent::{Item, LineOutcome, Output, Parser, Started};
 use crate::process::Exit;
 use crate::types::{Cause, Failure, Role, StreamEvent, Usage};
 
-/// Reads JSON lines.
+/// Parses JSON lines.
 #[derive(Debug)]
 pub(super) struct Jsonl {
     prompt: Vec<u8>,
     fields: Fields,
     /// Tokens that no message has repeated yet.
-    speaking: Answer,
-    /// The last whole message, which is the result where the agent names none.
-    last: String,
+    tokens: BoundedText,
+    /// The last complete message, which is the result if the agent reports none.
+    last_message: String,
     usage: Usage,
     started: bool,
     ended: bool,
@@ -29,8 +29,8 @@ impl Jsonl {
         Self {
             prompt: prompt.as_bytes().to_vec(),
             fields,
-            speaking: Answer::default(),
-            last: String::new(),
+            tokens: BoundedText::default(),
+            last_message: String::new(),
             usage: Usage::default(),
             started: false,
             ended: false,
@@ -43,28 +43,28 @@ impl Jsonl {
         }
     }
 
-    fn say(&mut self, text: String, out: &mut Output) {
-        self.speaking = Answer::default();
-        self.last.clone_from(&text);
+    fn emit_message(&mut self, text: String, out: &mut Output) {
+        self.tokens = BoundedText::default();
+        self.last_message.clone_from(&text);
         out.event(StreamEvent::Message { role: Role::Assistant, content: text, message_id: None, parent_tool_call_id: None });
     }
 
-    /// Tokens that were not followed by their message are a message all the same.
-    fn finish_speaking(&mut self, out: &mut Output) {
-        if !self.speaking.is_empty() {
-            self.last = self.speaking.tell(out);
+    /// Turns tokens that were not followed by a message into one.
+    fn complete_message(&mut self, out: &mut Output) {
+        if !self.tokens.is_empty() {
+            self.last_message = self.tokens.emit_message(out);
         }
     }
 
-    fn end(&mut self, turn: Result<String, Failure>, out: &mut Output) {
+    fn end_turn(&mut self, turn: Result<String, Failure>, out: &mut Output) {
         if !std::mem::replace(&mut self.ended, true) {
             self.start(None, out);
             out.items.push(Item::TurnEnded(turn));
         }
     }
 
-    /// Takes what the line says of tokens and money. Gives whether it said anything.
-    fn count(&mut self, line: &Value, out: &mut Output) -> bool {
+    /// Processes tokens and cost in the line. Returns whether it contained any.
+    fn add_usage(&mut self, line: &Value, out: &mut Output) -> bool {
         let number = |field: &Option<Field>| field.as_ref()?.find(line)?.as_u64();
         let (input, output) = (number(&self.fields.input_tokens), number(&self.fields.output_tokens));
         let cost = self.fields.cost_usd.as_ref().and_then(|field| field.find(line)?.as_f64());
@@ -108,22 +108,22 @@ impl Parser for Jsonl {
             out.event(StreamEvent::Thinking { content: content.into() });
         }
         if let Some(content) = token.filter(|piece| !piece.is_empty()) {
-            self.speaking.push(&content);
+            self.tokens.push(&content);
             out.event(StreamEvent::Token { content: content.into() });
         }
         if let Some(message) = message {
-            self.say(message, out);
+            self.emit_message(message, out);
         }
-        known |= self.count(&value, out);
+        known |= self.add_usage(&value, out);
         if let Some(error) = error {
-            self.finish_speaking(out);
-            self.end(Err(failure(&error)), out);
+            self.complete_message(out);
+            self.end_turn(Err(failure(&error)), out);
         } else if let Some(result) = result {
-            self.finish_speaking(out);
-            if result != self.last && !self.ended {
-                self.say(result.clone(), out);
+            self.complete_message(out);
+            if result != self.last_message && !self.ended {
+                self.emit_message(result.clone(), out);
             }
-            self.end(Ok(result), out);
+            self.end_turn(Ok(result), out);
         }
         match (out.is_empty(), known) {
             (false, _) => LineOutcome::Emitted,
@@ -133,15 +133,15 @@ impl Parser for Jsonl {
     }
 
     fn handle_end_of_output(&mut self, out: &mut Output) {
-        self.finish_speaking(out);
+        self.complete_message(out);
         self.start(None, out);
     }
 
     fn handle_exit(&mut self, exit: Exit, out: &mut Output) {
-        // An agent that names its results has failed without one.
+        // An agent whose result has a location fails without one.
         if self.fields.result.is_none() && exit.is_success() {
-            let text = std::mem::take(&mut self.last);
-            self.end(Ok(text), out);
+            let text = std::mem::take(&mut self.last_message);
+            self.end_turn(Ok(text), out);
         }
     }
 
@@ -150,9 +150,9 @@ impl Parser for Jsonl {
     }
 }
 
-/// What an agent's own report of its failure means.
+/// The failure that an agent reports.
 fn failure(error: &Value) -> Failure {
-    let words = error.as_str().or_else(|| error.get("message")?.as_str());
-    let message = words.map_or_else(|| error.to_string(), str::to_owned);
-    Failure::new(from_words(&message).unwrap_or(Cause::AgentError), message)
+    let text = error.as_str().or_else(|| error.get("message")?.as_str());
+    let message = text.map_or_else(|| error.to_string(), str::to_owned);
+    Failure::new(cause_from_text(&message).unwrap_or(Cause::AgentError), message)
 }

@@ -1,7 +1,7 @@
-//! Agents that the operator describes in the settings: no code of ours knows them.
+//! Agents that the operator defines in the settings.
 //!
-//! Three ways of speaking are enough for most programs: the Agent Client Protocol, by [our client of it](super::acp); plain text,
-//! prompt in and answer out; and JSON lines, of which a few [`Fields`] say where the text is.
+//! Three formats cover most programs: the Agent Client Protocol, through [our client](super::acp); plain text, with the prompt on stdin and
+//! the answer on stdout; and JSON lines, in which [`Fields`] locate the content.
 
 mod definition;
 mod diagnose;

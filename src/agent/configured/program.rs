@@ -1,4 +1,4 @@
-//! A configured agent as the rest of the program sees it.
+//! A configured agent as a [`Program`].
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -16,13 +16,13 @@ use crate::agent::{
 };
 use crate::types::{Cause, Failure, PermissionMode};
 
-/// Longest id of a conversation that is put on a command line, in bytes.
-const SESSION: usize = 256;
+/// Maximum length of a conversation's id on a command line in bytes.
+const MAX_SESSION_ID: usize = 256;
 
-/// An agent that the settings describe.
+/// An agent that is defined in the settings.
 ///
-/// Nothing is known of its command line, so further arguments are for admins only. It is never run just to look at it: a program
-/// of which nothing is known might do anything when asked for its version.
+/// Its flags are unknown, so `extra_args` are for admins only. It is never run for an inspection, because an unknown program might do
+/// anything when called with `--version`.
 #[derive(Clone, Debug)]
 pub struct Configured {
     definition: Definition,
@@ -36,27 +36,27 @@ impl Configured {
         Self { definition, info }
     }
 
-    fn refused(&self, why: &str) -> Failure {
-        Failure::new(Cause::BadArguments, format!("the agent {} {why}", self.definition.name))
+    fn bad_arguments(&self, problem: &str) -> Failure {
+        Failure::new(Cause::BadArguments, format!("agent {} {problem}", self.definition.name))
     }
 
-    /// What a run must not ask of a program that takes a prompt and answers.
+    /// Rejects a task that needs more than a prompt and an answer.
     fn check_one_shot(&self, task: &Task) -> Result<(), Failure> {
         if task.spec.permission_mode != PermissionMode::Auto {
-            return Err(self.refused("asks nobody before it uses a tool, so `auto` is the only permission_mode that it can keep"));
+            return Err(self.bad_arguments("uses tools without asking and supports only permission_mode `auto`"));
         }
         if !task.mcp_servers.is_empty() {
-            return Err(self.refused("cannot be given MCP servers"));
+            return Err(self.bad_arguments("takes no mcp_servers"));
         }
         if task.spec.model.is_some() && self.definition.model_args.is_empty() {
-            return Err(self.refused("cannot be told which model to use; set `model_args` in its settings"));
+            return Err(self.bad_arguments("takes no model; set `model_args` in its settings"));
         }
         if task.resume.is_some() && self.definition.resume_args.is_empty() {
-            return Err(self.refused("cannot continue an earlier conversation; set `resume_args` in its settings"));
+            return Err(self.bad_arguments("cannot resume a conversation; set `resume_args` in its settings"));
         }
-        // The id was written by the agent: on a command line it must not be a flag or anything else but an id.
-        if task.resume.as_deref().is_some_and(|session| !is_plain(session)) {
-            return Err(self.refused("gave the earlier conversation an id that cannot stand on a command line"));
+        // The id comes from the agent's output, so it must not be able to act as a flag.
+        if task.resume.as_deref().is_some_and(|session| !is_safe_id(session)) {
+            return Err(self.bad_arguments("has given the conversation an id that is not safe on a command line"));
         }
         Ok(())
     }
@@ -74,7 +74,7 @@ fn info(definition: &Definition) -> ProgramInfo {
         login_hint: Cow::Owned(definition.login.clone().unwrap_or_default()),
         environment: Environment { configured: definition.pass_env.clone(), ..Environment::default() },
         flags: Some(&[]),
-        // Of an agent that speaks ACP, those of the protocol: which of them it has is known only once it has started.
+        // For ACP, those of the protocol: which of them the agent supports is known only once it has started.
         capabilities: match definition.wire_format {
             WireFormat::Acp => Capabilities {
                 resume: true,
@@ -107,7 +107,7 @@ impl Program for Configured {
         let mut args = self.definition.args.clone();
         if self.definition.wire_format == WireFormat::Acp {
             if task.spec.working_dir.to_str().is_none() {
-                return Err(Failure::new(Cause::BadArguments, "the path of the working folder is not UTF-8"));
+                return Err(Failure::new(Cause::BadArguments, "the path of the working directory is not valid UTF-8"));
             }
         } else {
             self.check_one_shot(task)?;
@@ -123,7 +123,7 @@ impl Program for Configured {
         match &self.definition.wire_format {
             WireFormat::Acp => {
                 let dialect = Dialect { diagnose: Some(diagnose), ..Dialect::default() };
-                Box::new(Acp::new(task, dialect).in_session_mode(self.definition.session_mode.clone()))
+                Box::new(Acp::new(task, dialect).with_session_mode(self.definition.session_mode.clone()))
             }
             WireFormat::Text => Box::new(Text::new(&task.spec.prompt)),
             WireFormat::Jsonl(fields) => Box::new(Jsonl::new(&task.spec.prompt, fields.as_ref().clone())),
@@ -131,12 +131,12 @@ impl Program for Configured {
     }
 }
 
-fn fill(template: &[String], place: &str, value: &str) -> Vec<String> {
-    template.iter().map(|element| element.replace(place, value)).collect()
+fn fill(template: &[String], placeholder: &str, value: &str) -> Vec<String> {
+    template.iter().map(|element| element.replace(placeholder, value)).collect()
 }
 
-fn is_plain(session: &str) -> bool {
+fn is_safe_id(session: &str) -> bool {
     let first_is_plain = session.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
-    first_is_plain && session.len() <= SESSION && session.bytes().all(allowed)
+    first_is_plain && session.len() <= MAX_SESSION_ID && session.bytes().all(allowed)
 }

@@ -1,4 +1,4 @@
-//! Made-up programs, replayed, and what a configured agent makes of a run.
+//! Replays invented programs, and checks how configured agents are started.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -59,7 +59,7 @@ fn parser(wire_format: WireFormat) -> Box<dyn Parser> {
 }
 
 #[test]
-fn every_made_up_program_ends_as_it_should() {
+fn recordings_match_their_snapshots() {
     for recording in recordings("configured") {
         let replayed = replay(&recording, parser(wire_format(&recording.name)), |_| None::<Action>);
         insta::with_settings!({ snapshot_suffix => recording.name.clone(), omit_expression => true, prepend_module_to_snapshot => false }, {
@@ -69,14 +69,14 @@ fn every_made_up_program_ends_as_it_should() {
 }
 
 #[test]
-fn no_bytes_and_no_order_of_lines_break_them() {
+fn arbitrary_output_never_panics() {
     let all: Vec<Recording> = recordings("configured");
     survives_anything(&all, || parser(WireFormat::Text));
     survives_anything(&all, || parser(WireFormat::Jsonl(Box::new(fields()))));
 }
 
 #[test]
-fn an_agent_that_names_no_result_ends_well_with_its_last_message() {
+fn without_a_result_field_the_last_message_is_the_result() {
     let only_tokens: Fields = serde_json::from_value(json!({ "token": "/text" })).unwrap();
     let mut parser = parser(WireFormat::Jsonl(Box::new(only_tokens)));
     let mut out = Output::default();
@@ -84,32 +84,32 @@ fn an_agent_that_names_no_result_ends_well_with_its_last_message() {
         parser.handle_line(&json!({ "text": piece }).to_string(), &mut out);
     }
     parser.handle_end_of_output(&mut out);
-    assert!(!matches!(out.items.last(), Some(Item::TurnEnded(_))), "how it went, only the exit tells");
+    assert!(!matches!(out.items.last(), Some(Item::TurnEnded(_))), "only the exit ends the turn");
     parser.handle_exit(Exit::Code(0), &mut out);
     assert_eq!(out.items.last(), Some(&Item::TurnEnded(Ok("Hello".to_owned()))));
 }
 
 #[test]
-fn a_long_answer_is_told_whole_and_kept_to_a_bound() {
+fn a_long_answer_is_emitted_completely_and_truncated_in_the_result() {
     let mut parser = parser(WireFormat::Text);
-    let (mut told, mut cut) = (0, false);
+    let (mut emitted, mut truncated) = (0, false);
     for _ in 0..40 {
         let mut out = Output::default();
         parser.handle_line(&"é".repeat(32 * 1024), &mut out);
         let Some(Item::Event(StreamEvent::Token { content })) = out.items.first() else { panic!("{out:?}") };
-        told += content.text.len();
+        emitted += content.text.len();
     }
     let mut out = Output::default();
     parser.handle_end_of_output(&mut out);
     parser.handle_exit(Exit::Code(0), &mut out);
     for item in &out.items {
         match item {
-            Item::Event(StreamEvent::Notice { .. }) => cut = true,
+            Item::Event(StreamEvent::Notice { .. }) => truncated = true,
             Item::TurnEnded(Ok(text)) => assert!(text.len() <= 1024 * 1024 && text.len() > 1024 * 1000, "{}", text.len()),
             _ => {}
         }
     }
-    assert!(cut && told > 2 * 1024 * 1024, "{told}");
+    assert!(truncated && emitted > 2 * 1024 * 1024, "{emitted}");
 }
 
 fn invocation(wire_format: WireFormat, change: impl FnOnce(&mut Task)) -> Result<Invocation, Cause> {
@@ -119,21 +119,21 @@ fn invocation(wire_format: WireFormat, change: impl FnOnce(&mut Task)) -> Result
 }
 
 #[test]
-fn the_command_line_is_the_operators_with_model_and_conversation_in_their_places() {
-    let asked = |task: &mut Task| {
+fn the_model_and_the_session_are_inserted_into_the_configured_arguments() {
+    let change = |task: &mut Task| {
         task.spec.model = Some("big".to_owned());
         task.resume = Some("s-1".to_owned());
         task.spec.extra_args = vec!["--more".to_owned()];
     };
-    let made = invocation(WireFormat::Text, asked).unwrap();
+    let made = invocation(WireFormat::Text, change).unwrap();
     assert_eq!(made.args, ["--quiet", "--model=big", "--resume", "s-1", "--more"]);
     assert_eq!(made.env, [("NO_COLOR".to_owned(), "1".to_owned())]);
-    assert_eq!(invocation(WireFormat::Acp, asked).unwrap().args, ["--quiet", "--more"], "the protocol carries the rest");
+    assert_eq!(invocation(WireFormat::Acp, change).unwrap().args, ["--quiet", "--more"], "the protocol carries the rest");
     assert!(classify(agent(WireFormat::Acp).info().flags.unwrap(), &["--more".to_owned()]).unwrap().0 == ["--more"], "admins only");
 }
 
 #[test]
-fn what_a_plain_program_cannot_keep_is_refused_before_it_starts() {
+fn unsupported_tasks_are_rejected_before_the_program_starts() {
     let refused: [fn(&mut Task); 5] = [
         |task| task.spec.permission_mode = PermissionMode::Ask,
         |task| task.spec.permission_mode = PermissionMode::ReadOnly,
@@ -159,14 +159,14 @@ fn what_a_plain_program_cannot_keep_is_refused_before_it_starts() {
 }
 
 #[test]
-fn a_program_is_a_name_to_look_for_or_an_absolute_path() {
+fn a_program_is_located_by_name_or_by_absolute_path() {
     assert_eq!(agent(WireFormat::Acp).info().location, Location::Named("mine".into()));
     let placed = Configured::new(Definition { program: "/opt/mine".to_owned(), ..definition(WireFormat::Acp) });
     assert_eq!(placed.info().location, Location::At(PathBuf::from("/opt/mine")));
 }
 
 #[test]
-fn an_acp_agent_is_driven_by_the_protocol() {
+fn an_acp_agent_is_driven_through_the_protocol() {
     let mut parser = parser(WireFormat::Acp);
     let mut out = Output::default();
     parser.open(&mut out);

@@ -1,4 +1,4 @@
-//! A program that answers in plain text: what it writes is the answer, line by line.
+//! A program whose stdout is the answer as plain text.
 
 use serde_json::json;
 
@@ -7,36 +7,36 @@ use crate::agent::{Item, LineOutcome, Output, Parser, Started};
 use crate::process::Exit;
 use crate::types::{Failure, Level, NoticeCode, Role, StreamEvent};
 
-/// Most of an answer that is kept for the run's result, in bytes. Its tokens are all told.
-const KEPT: usize = 1024 * 1024;
+/// Maximum length of an answer in the run's result, in bytes. All its tokens are emitted.
+const MAX_ANSWER: usize = 1024 * 1024;
 
-/// A text that is put together from pieces, up to a bound.
+/// A text assembled from chunks, truncated at [`MAX_ANSWER`].
 #[derive(Debug, Default)]
-pub(super) struct Answer {
+pub(super) struct BoundedText {
     text: String,
-    /// Bytes of all the pieces.
+    /// Total length of all chunks in bytes.
     size: usize,
 }
 
-impl Answer {
-    pub(super) fn push(&mut self, piece: &str) {
-        // Once something was left out, nothing that follows would fit to what is there.
+impl BoundedText {
+    pub(super) fn push(&mut self, chunk: &str) {
+        // Once truncated, later chunks would not continue the text.
         if self.size == self.text.len() {
-            let room = piece.floor_char_boundary(KEPT - self.text.len());
-            self.text.push_str(&piece[..room]);
+            let room = chunk.floor_char_boundary(MAX_ANSWER - self.text.len());
+            self.text.push_str(&chunk[..room]);
         }
-        self.size = self.size.saturating_add(piece.len());
+        self.size = self.size.saturating_add(chunk.len());
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
 
-    /// Tells the whole text as a message and gives it back.
-    pub(super) fn tell(&mut self, out: &mut Output) -> String {
+    /// Emits the text as a message and returns it.
+    pub(super) fn emit_message(&mut self, out: &mut Output) -> String {
         let Self { text, size } = std::mem::take(self);
         if size > text.len() {
-            let message = format!("an answer of {size} bytes was cut to {}; its tokens are whole", text.len());
+            let message = format!("an answer of {size} bytes was truncated to {}; its tokens are complete", text.len());
             let data = Some(json!({ "kept": text.len(), "size": size }));
             out.event(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::Truncated, message, data });
         }
@@ -45,13 +45,13 @@ impl Answer {
     }
 }
 
-/// Reads an answer in plain text.
+/// Parses an answer in plain text.
 #[derive(Debug, Default)]
 pub(super) struct Text {
     prompt: Vec<u8>,
-    answer: Answer,
-    begun: bool,
-    last: String,
+    answer: BoundedText,
+    started: bool,
+    result: String,
 }
 
 impl Text {
@@ -68,25 +68,25 @@ impl Parser for Text {
     }
 
     fn handle_line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
-        // Whether a line has an end is only known from the next one, so that the tokens make up the text without its last newline.
-        let piece = if std::mem::replace(&mut self.begun, true) { format!("\n{line}") } else { line.to_owned() };
-        if piece.is_empty() {
+        // Each newline is emitted with the following line, so that the tokens form the text without its last newline.
+        let chunk = if std::mem::replace(&mut self.started, true) { format!("\n{line}") } else { line.to_owned() };
+        if chunk.is_empty() {
             return LineOutcome::Buffered;
         }
-        self.answer.push(&piece);
-        out.event(StreamEvent::Token { content: piece.into() });
+        self.answer.push(&chunk);
+        out.event(StreamEvent::Token { content: chunk.into() });
         LineOutcome::Emitted
     }
 
     fn handle_end_of_output(&mut self, out: &mut Output) {
         if !self.answer.is_empty() {
-            self.last = self.answer.tell(out);
+            self.result = self.answer.emit_message(out);
         }
     }
 
     fn handle_exit(&mut self, exit: Exit, out: &mut Output) {
         if exit.is_success() {
-            out.items.push(Item::TurnEnded(Ok(std::mem::take(&mut self.last))));
+            out.items.push(Item::TurnEnded(Ok(std::mem::take(&mut self.result))));
         }
     }
 

@@ -1,8 +1,7 @@
-//! The command lines, flag by flag: from the `--help` of `opencode acp` and `opencode run` 1.18.33 and, where the name is the same
-//! program's, of the archived Go program (commit f0571f5).
+//! The flags of `opencode acp` and `opencode run`, from the `--help` of 1.18.33, and of the archived Go program (commit f0571f5).
 //!
-//! One table serves both programs, since which one is installed may change while the server runs; where a letter means two
-//! things, the stricter class counts.
+//! Each table covers both programs, since the installed one may change while the server runs. For a letter with two meanings the stricter
+//! class counts.
 
 use crate::agent::flags::Flag;
 use crate::agent::flags::Takes::{Many, Nothing, One};
@@ -14,20 +13,20 @@ pub(super) const TWO_WAY: &[Flag] = &[
     Flag::plain(&["--print-logs"], Nothing),
     Flag::plain(&["--log-level"], One),
     Flag::plain(&["--pure"], Nothing),
-    // It listens on a port of its own; ours to keep closed.
+    // It listens on a port, which must stay private.
     Flag::widening(&["--port"], One),
     Flag::widening(&["--hostname"], One),
     Flag::widening(&["--mdns"], Nothing),
     Flag::widening(&["--mdns-domain"], One),
     Flag::widening(&["--cors"], Many),
-    // The Go program's `-c` is this too.
+    // `-c` in the Go program.
     Flag::reserved(&["--cwd", "-c"], One),
     // The Go program.
     Flag::reserved(&["--prompt", "-p"], One),
     Flag::reserved(&["--output-format", "-f"], One),
     Flag::reserved(&["--quiet", "-q"], Nothing),
     Flag::plain(&["--debug", "-d"], Nothing),
-    // Of `opencode run`, which this is not: refused here instead of by the program.
+    // Of `opencode run`: rejected here instead of by the program.
     Flag::reserved(&["--model", "-m"], One),
     Flag::reserved(&["--session", "-s"], One),
     Flag::reserved(&["--format"], One),
@@ -51,7 +50,7 @@ pub(super) const ONE_SHOT: &[Flag] = &[
     Flag::plain(&["--agent"], One),
     Flag::reserved(&["--format"], One),
     Flag::widening(&["--file"], Many),
-    // `--file` of this program, the output format of the Go one.
+    // `--file` in this program, the output format in the Go program.
     Flag::reserved(&["-f"], Many),
     Flag::plain(&["--title"], One),
     Flag::widening(&["--attach"], One),

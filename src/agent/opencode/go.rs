@@ -1,7 +1,7 @@
-//! The archived Go program: one JSON object, printed over several lines, when everything is done.
+//! The archived Go program, which prints one JSON object over several lines when it has finished.
 //!
-//! Read in its source (commit f0571f5), not run: `{`, `  "response": "…"`, `}` on stdout and exit code 0, or nothing there and
-//! `Error: …` on stderr with exit code 1. It allows itself everything and tells of nothing on the way.
+//! According to its source (commit f0571f5; not recorded), it prints `{`, `  "response": "…"`, `}` to stdout and exits with code 0, or
+//! prints `Error: …` to stderr and exits with code 1. It allows itself every tool and reports nothing in between.
 
 use serde::Deserialize;
 
@@ -10,13 +10,13 @@ use crate::agent::{Installed, Item, LineOutcome, Output, Parser, Started};
 use crate::process::Exit;
 use crate::types::{Failure, Role, StreamEvent};
 
-/// Longest answer that is kept, in bytes.
-const KEPT: usize = 16 * 1024 * 1024;
+/// Maximum length of the answer in bytes.
+const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
-/// Reads the one answer.
+/// Parses the answer.
 pub(super) struct Go {
     version: Option<String>,
-    /// The lines of the object so far.
+    /// The lines of the object that have arrived.
     object: String,
     answered: bool,
 }
@@ -40,7 +40,7 @@ impl Parser for Go {
 
     fn handle_line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
         let begins = self.object.is_empty();
-        if self.answered || begins && !line.trim_start().starts_with('{') || self.object.len() + line.len() > KEPT {
+        if self.answered || begins && !line.trim_start().starts_with('{') || self.object.len() + line.len() > MAX_ANSWER {
             return out.raw(line);
         }
         self.object.push_str(line);
@@ -57,7 +57,7 @@ impl Parser for Go {
     }
 
     fn handle_end_of_output(&mut self, out: &mut Output) {
-        // Lines that looked like the beginning of the answer and were none are not lost.
+        // Lines that looked like the start of the answer but were not become raw events.
         let rest = std::mem::take(&mut self.object);
         for line in rest.lines() {
             out.raw(line);
@@ -66,7 +66,7 @@ impl Parser for Go {
 
     fn diagnose(&self, exit: Exit, stderr_tail: &str) -> Option<Failure> {
         let mut failure = diagnose(exit, stderr_tail)?;
-        // After the error it prints how it wants to be called.
+        // It prints its usage after the error.
         if let Some((error, _usage)) = failure.message.split_once(" Usage:") {
             failure.message = error.trim().to_owned();
         }

@@ -1,5 +1,5 @@
-//! Whether a provider is configured, from files and variables: asking the program takes 2.4 s and 360 MB, and its exit code is
-//! always 0 (recordings `opencode/auth_probe_*`).
+//! Determines from files and variables whether a provider is configured. Running the program would take 2.4 s and 360 MB, and its exit
+//! code is always 0 (recordings `opencode/auth_probe_*`).
 
 use serde_json::Value;
 
@@ -7,8 +7,8 @@ use super::variant;
 use crate::agent::Authenticated;
 use crate::agent::probe::Prober;
 
-/// Keys of providers that either program reads from its environment. Those that open more than a model (`GITHUB_TOKEN`, a whole
-/// cloud account) are not among them; the operator can pass them on by name.
+/// Providers' keys that either program reads from its environment. Keys that give access to more than a model (`GITHUB_TOKEN`, cloud
+/// accounts) are not included; the operator can pass them by name.
 pub(super) const KEYS: &[&str] = &[
     "ANTHROPIC_API_KEY",
     "OPENAI_API_KEY",
@@ -31,7 +31,7 @@ pub(super) const KEYS: &[&str] = &[
     "AWS_BEARER_TOKEN_BEDROCK",
 ];
 
-/// Variables that go with a key: which endpoint, project or region.
+/// Variables that accompany a key: endpoint, project, region.
 pub(super) const SETTINGS: &[&str] = &[
     "ANTHROPIC_BASE_URL",
     "OPENAI_BASE_URL",
@@ -46,7 +46,7 @@ pub(super) const SETTINGS: &[&str] = &[
 ];
 
 /// Whether a login or key is configured for `variant`.
-pub(super) async fn state(variant: &str, prober: &Prober) -> Authenticated {
+pub(super) async fn authenticated(variant: &str, prober: &Prober) -> Authenticated {
     let configured = KEYS.iter().any(|name| prober.var(name).is_some());
     if configured || prober.var("LOCAL_ENDPOINT").is_some() && variant == variant::GO {
         return Authenticated::Yes;
@@ -57,15 +57,15 @@ pub(super) async fn state(variant: &str, prober: &Prober) -> Authenticated {
     if stored_login(prober).await || config_has_key(NPM_CONFIGS, prober).await || inline_config_has_key(prober) {
         return Authenticated::Yes;
     }
-    // A few models of its own need no login at all, so that nothing is configured does not mean that nothing works.
+    // Some of its models need no login, so it may work without any configuration.
     Authenticated::Unknown
 }
 
-/// Below the configuration folder.
+/// Relative to the configuration directory.
 const NPM_CONFIGS: &[&str] = &["opencode/opencode.json", "opencode/opencode.jsonc", "opencode/config.json"];
 const GO_CONFIGS: &[&str] = &["opencode/.opencode.json", "../.opencode.json"];
 
-/// `opencode auth login` writes an object with an entry for each provider.
+/// Whether `opencode auth login` has stored a login. Its file is an object with one entry per provider.
 async fn stored_login(prober: &Prober) -> bool {
     let data = prober.var("XDG_DATA_HOME").map_or_else(|| prober.home().join(".local/share"), Into::into);
     let stored = prober.read(&data.join("opencode/auth.json")).await;

@@ -1,8 +1,8 @@
-//! `OpenCode`: the npm program `opencode-ai`, and the archived Go program of the same file name.
+//! `OpenCode`: the npm program `opencode-ai`, and the archived Go program with the same file name.
 //!
-//! The npm program is driven by `opencode acp` through our [ACP client](crate::agent::acp), or, as the operator's fallback, by
-//! `opencode run --format json`. The Go program (github.com/opencode-ai/opencode) takes its prompt on the command line and
-//! answers once, at the end.
+//! The npm program is driven as `opencode acp` through our [ACP client](crate::agent::acp) or, as a fallback, as
+//! `opencode run --format json`. The Go program (github.com/opencode-ai/opencode) takes its prompt on the command line and answers once,
+//! at the end.
 
 mod command;
 mod diagnose;

@@ -1,18 +1,19 @@
-//! `opencode run --format json`: the operator's fallback. One line for each finished part; no deltas, no permissions.
+//! `opencode run --format json`, the fallback mode. It prints one line per finished part, without deltas and permissions.
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::diagnose::diagnose;
 use super::tools;
-use crate::agent::acp::{from_status, from_words, plan_entries};
+use crate::agent::acp::{cause_from_status, cause_from_text, plan_entries};
 use crate::agent::{Installed, Item, LineOutcome, Output, Parser, Started, Task};
 use crate::process::Exit;
 use crate::types::{Cause, Delta, Failure, Level, NoticeCode, Role, StreamEvent, ToolCall, ToolStatus, Usage};
 
-/// Reads the lines of one `opencode run`.
+/// Parses the output of one `opencode run`.
 ///
-/// There is no line for the start and none for the end: the first line names the session, and the end of the output is the end.
+/// The program prints no line at the start or end of a run: the first line contains the session id, and the end of the output is the end
+/// of the run.
 pub(super) struct OneShot {
     prompt: String,
     version: Option<String>,
@@ -20,12 +21,12 @@ pub(super) struct OneShot {
     started: bool,
     usage: Usage,
     last_text: String,
-    /// Why the last step was over.
+    /// The finish reason of the last step.
     reason: Option<String>,
-    /// A tool call was refused, after which the run stops without another word (recording `opencode/tool_ask`).
-    refused: bool,
+    /// A tool call was denied, after which the run stops without further output (recording `opencode/tool_ask`).
+    denied: bool,
     failure: Option<Failure>,
-    /// The words of an error that only the log explains.
+    /// The message of an error whose cause is only in the log.
     unexplained: Option<String>,
 }
 
@@ -42,7 +43,7 @@ struct Line {
     error: Value,
 }
 
-/// A part that is text.
+/// A text part.
 #[derive(Deserialize)]
 struct Text {
     text: String,
@@ -50,7 +51,7 @@ struct Text {
     message: Option<String>,
 }
 
-/// A part that is a finished tool call.
+/// A finished tool call.
 #[derive(Deserialize)]
 struct Tool {
     #[serde(rename = "tool")]
@@ -60,8 +61,8 @@ struct Tool {
     state: Value,
 }
 
-/// The words of a refused permission, which no field tells (recording `opencode/tool_ask`).
-const REFUSED: &str = "rejected permission";
+/// Identifies a denied permission, for which there is no field (recording `opencode/tool_ask`).
+const DENIED: &str = "rejected permission";
 
 impl OneShot {
     pub(super) fn new(task: &Task, installed: &Installed) -> Self {
@@ -73,7 +74,7 @@ impl OneShot {
             usage: Usage::default(),
             last_text: String::new(),
             reason: None,
-            refused: false,
+            denied: false,
             failure: None,
             unexplained: None,
         }
@@ -87,22 +88,22 @@ impl OneShot {
         }
     }
 
-    fn text(&mut self, part: Value, out: &mut Output) -> Option<LineOutcome> {
+    fn handle_text(&mut self, part: Value, out: &mut Output) -> Option<LineOutcome> {
         let Text { text, message } = serde_json::from_value(part).ok()?;
         self.last_text.clone_from(&text);
         out.event(StreamEvent::Message { role: Role::Assistant, content: text, message_id: message, parent_tool_call_id: None });
         Some(LineOutcome::Emitted)
     }
 
-    fn tool(&mut self, part: Value, out: &mut Output) -> Option<LineOutcome> {
+    fn handle_tool(&mut self, part: Value, out: &mut Output) -> Option<LineOutcome> {
         let Tool { name, call: id, state } = serde_json::from_value(part).ok()?;
         let field = |name: &str| state.get(name).and_then(Value::as_str);
         let input = state.get("input").cloned().unwrap_or_default();
         let completed = field("status")? == "completed";
         let content = field(if completed { "output" } else { "error" }).unwrap_or_default();
         let worked = completed && !tools::failed(&state);
-        let denied = !completed && content.contains(REFUSED);
-        self.refused |= denied;
+        let denied = !completed && content.contains(DENIED);
+        self.denied |= denied;
         let (kind, title) = (tools::kind(&name), tools::title(&name, &input, field("title")));
         let call = ToolCall { id: id.clone(), tool: name.clone(), kind, title, input: input.clone(), parent_tool_call_id: None };
         out.event(StreamEvent::ToolCall(call));
@@ -127,8 +128,8 @@ impl OneShot {
         Some(LineOutcome::Emitted)
     }
 
-    /// A step's usage; the program leaves the adding to us.
-    fn step_finish(&mut self, part: &Value, out: &mut Output) -> Option<LineOutcome> {
+    /// Adds a step's usage; the program reports no totals.
+    fn handle_step_finish(&mut self, part: &Value, out: &mut Output) -> Option<LineOutcome> {
         self.reason = Some(part.get("reason")?.as_str()?.to_owned());
         let tokens = |path: &str| part.pointer(path).and_then(Value::as_u64).unwrap_or(0);
         let add = |sum: &mut u64, more: u64| *sum = sum.saturating_add(more);
@@ -146,7 +147,7 @@ impl OneShot {
         Some(LineOutcome::Emitted)
     }
 
-    fn error(&mut self, error: &Value) -> Option<LineOutcome> {
+    fn handle_error(&mut self, error: &Value) -> Option<LineOutcome> {
         let name = error.get("name")?.as_str()?;
         let data = error.get("data").unwrap_or(&Value::Null);
         let message = data.get("message").and_then(Value::as_str).unwrap_or(name).to_owned();
@@ -157,7 +158,7 @@ impl OneShot {
         let status = data.get("statusCode").and_then(Value::as_i64);
         let cause = match name {
             "ProviderAuthError" => Some(Cause::NotLoggedIn),
-            _ => status.and_then(from_status).or_else(|| from_words(&message)),
+            _ => status.and_then(cause_from_status).or_else(|| cause_from_text(&message)),
         };
         self.failure = Some(Failure::new(cause.unwrap_or(Cause::AgentError), message));
         Some(LineOutcome::Buffered)
@@ -176,37 +177,37 @@ impl Parser for OneShot {
         if let Some(session) = session.filter(|_| known) {
             self.start(session, out);
         }
-        let fate = match kind.as_str() {
+        let outcome = match kind.as_str() {
             "step_start" => Some(LineOutcome::Ignored),
-            "text" => self.text(part, out),
+            "text" => self.handle_text(part, out),
             "reasoning" => serde_json::from_value(part).ok().map(|Text { text, message }| {
                 out.event(StreamEvent::Thinking { content: Delta { text, message_id: message, parent_tool_call_id: None } });
                 LineOutcome::Emitted
             }),
-            "tool_use" => self.tool(part, out),
-            "step_finish" => self.step_finish(&part, out),
-            "error" => self.error(&error),
+            "tool_use" => self.handle_tool(part, out),
+            "step_finish" => self.handle_step_finish(&part, out),
+            "error" => self.handle_error(&error),
             _ => None,
         };
-        match fate {
+        match outcome {
             None => out.raw(line),
-            // Whatever the line was, the first one tells the session.
+            // The first line of any type yields `Started`.
             Some(_) if !out.is_empty() => LineOutcome::Emitted,
-            Some(fate) => fate,
+            Some(outcome) => outcome,
         }
     }
 
     fn handle_end_of_output(&mut self, out: &mut Output) {
         let end = match (self.failure.take(), &self.unexplained, self.reason.as_deref()) {
             (Some(failure), _, _) => Err(failure),
-            (None, None, Some("tool-calls")) if self.refused => {
+            (None, None, Some("tool-calls")) if self.denied => {
                 Err(Failure::new(Cause::AgentError, "opencode stopped because a tool call was not permitted"))
             }
-            // `diagnose` finds the reason on stderr; a process that is killed in mid-run has no last step.
+            // `diagnose` reads the reason from stderr; a process that is killed during a run has no last step.
             (None, Some(_), _) | (None, None, None | Some("tool-calls")) => return,
             (None, None, Some(reason)) => {
                 if reason == "length" {
-                    let message = "the answer was cut at the model's token limit";
+                    let message = "the answer was truncated at the model's token limit";
                     out.event(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message));
                 }
                 Ok(std::mem::take(&mut self.last_text))

@@ -1,4 +1,4 @@
-//! The agent `opencode` as the rest of the program sees it.
+//! `OpenCode` as a [`Program`].
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -15,10 +15,10 @@ use crate::agent::{
 };
 use crate::types::Failure;
 
-/// `OpenCode`, whichever of the two programs of that name is installed.
+/// `OpenCode`, in either of the two programs of that name.
 ///
-/// Its tokens over ACP are those of the last model request of a turn only, because it tells no others; its cost is the whole
-/// turn's. In one-shot mode both are whole.
+/// Over ACP it reports only the tokens of the last model request of a turn, but the cost of the whole turn. In one-shot mode both are
+/// complete.
 #[derive(Clone, Debug, Default)]
 pub struct OpenCode {
     mode: Mode,
@@ -31,8 +31,8 @@ impl OpenCode {
         Self { mode, inline_config: None }
     }
 
-    /// Keeps the operator's own inline configuration (`OPENCODE_CONFIG_CONTENT` of the server), which ours would replace: the two
-    /// are laid over each other. One that is no plain JSON object cannot be kept.
+    /// Merges the adapter's configuration into the operator's inline configuration (`OPENCODE_CONFIG_CONTENT` of the server), instead of
+    /// replacing it. A value that is not a plain JSON object is replaced.
     #[must_use]
     pub fn with_inline_config(mut self, config: Option<String>) -> Self {
         self.inline_config = config;
@@ -55,7 +55,7 @@ const DIALECT: Dialect = Dialect {
     plan_tool: Some(tools::PLAN_TOOL),
     file_changes: Some(tools::file_changes),
     failed: Some(tools::failed),
-    writes_twice: true,
+    sends_redundant_writes: true,
     silent_commands: &["compact"],
     diagnose: Some(diagnose::diagnose),
 };
@@ -105,8 +105,8 @@ impl Program for OpenCode {
     }
 
     async fn inspect(&self, binary: &Path, prober: &Prober) -> Inspection {
-        let variant::Found { variant, version, error } = variant::find(binary, prober).await;
-        Inspection { version, variant, authenticated: login::state(variant, prober).await, error }
+        let variant::Detection { variant, version, error } = variant::detect(binary, prober).await;
+        Inspection { version, variant, authenticated: login::authenticated(variant, prober).await, error }
     }
 
     fn invocation(&self, task: &Task, installed: &Installed) -> Result<Invocation, Failure> {

@@ -1,4 +1,6 @@
-//! Replays the recordings of `OpenCode`, and looks at stand-ins for its two programs.
+//! Replays the recordings of `OpenCode`, and inspects stand-ins for its two programs.
+//!
+//! Rules: S4.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -7,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::{OpenCode, variant};
-use crate::agent::acp::tests::{act, continued};
+use crate::agent::acp::tests::{action, continued};
 use crate::agent::flags::{BadArgs, Widening, classify};
 use crate::agent::probe::Prober;
 use crate::agent::replay::{Action, Recording, installed, recordings, replay, survives_anything, task};
@@ -36,9 +38,9 @@ fn parser(mode: Mode, recording: &str) -> Box<dyn Parser> {
 }
 
 #[test]
-fn every_recorded_dialog_ends_as_it_should() {
+fn acp_recordings_match_their_snapshots() {
     for recording in over_acp() {
-        let replayed = replay(&recording, parser(Mode::TwoWay, &recording.name), act);
+        let replayed = replay(&recording, parser(Mode::TwoWay, &recording.name), action);
         insta::with_settings!({ snapshot_suffix => recording.name.clone(), omit_expression => true, prepend_module_to_snapshot => false }, {
             insta::assert_snapshot!("acp", replayed.snapshot());
         });
@@ -46,7 +48,7 @@ fn every_recorded_dialog_ends_as_it_should() {
 }
 
 #[test]
-fn every_recorded_one_shot_run_ends_as_it_should() {
+fn one_shot_recordings_match_their_snapshots() {
     for recording in recordings("opencode") {
         let replayed = replay(&recording, parser(Mode::OneShot, &recording.name), |_| None::<Action>);
         insta::with_settings!({ snapshot_suffix => recording.name.clone(), omit_expression => true, prepend_module_to_snapshot => false }, {
@@ -56,17 +58,17 @@ fn every_recorded_one_shot_run_ends_as_it_should() {
 }
 
 #[test]
-fn no_bytes_and_no_order_of_lines_break_a_dialog() {
+fn arbitrary_acp_input_never_panics() {
     survives_anything(&over_acp(), || parser(Mode::TwoWay, ""));
 }
 
 #[test]
-fn no_bytes_and_no_order_of_lines_break_a_one_shot_run() {
+fn arbitrary_one_shot_output_never_panics() {
     survives_anything(&recordings("opencode"), || parser(Mode::OneShot, ""));
 }
 
 #[test]
-fn no_bytes_and_no_order_of_lines_break_the_go_program() {
+fn arbitrary_output_of_the_go_program_never_panics() {
     survives_anything(&recordings("opencode"), || go_parser());
 }
 
@@ -78,21 +80,21 @@ fn go_lines(text: &str) -> (Vec<LineOutcome>, Output) {
     let mut parser = go_parser();
     let mut out = Output::default();
     parser.open(&mut out);
-    let fates = text.lines().map(|line| parser.handle_line(line, &mut out)).collect();
+    let outcomes = text.lines().map(|line| parser.handle_line(line, &mut out)).collect();
     parser.handle_end_of_output(&mut out);
-    (fates, out)
+    (outcomes, out)
 }
 
 #[test]
-fn the_go_program_answers_once_over_three_lines() {
-    let (fates, out) = go_lines("{\n  \"response\": \"Done.\\nReally {}\"\n}\n");
-    assert_eq!(fates, [LineOutcome::Buffered, LineOutcome::Buffered, LineOutcome::Emitted]);
+fn the_answer_of_the_go_program_spans_three_lines() {
+    let (outcomes, out) = go_lines("{\n  \"response\": \"Done.\\nReally {}\"\n}\n");
+    assert_eq!(outcomes, [LineOutcome::Buffered, LineOutcome::Buffered, LineOutcome::Emitted]);
     assert!(out.close_stdin && out.send.is_empty());
     assert_eq!(out.items.last(), Some(&Item::TurnEnded(Ok("Done.\nReally {}".to_owned()))));
 }
 
 #[test]
-fn lines_of_the_go_program_that_are_no_answer_are_kept() {
+fn other_lines_of_the_go_program_become_raw() {
     let (_, out) = go_lines("a warning\n{\n  \"reply\": 1\n}");
     let raw: Vec<_> = out
         .items
@@ -106,7 +108,7 @@ fn lines_of_the_go_program_that_are_no_answer_are_kept() {
 }
 
 #[test]
-fn the_go_programs_errors_lose_its_usage_text() {
+fn the_usage_text_is_removed_from_errors_of_the_go_program() {
     let stderr = "Error: agent processing failed: 401 Unauthorized\nUsage:\n  opencode [flags]\n\nFlags:\n  -c, --cwd string\n";
     let failure = go_parser().diagnose(Exit::Code(1), stderr).unwrap();
     assert_eq!((failure.cause, failure.message.as_str()), (Cause::NotLoggedIn, "agent processing failed: 401 Unauthorized"));
@@ -121,7 +123,7 @@ fn invocation(mode: Mode, variant: &'static str, change: impl FnOnce(&mut Task))
 }
 
 #[test]
-fn the_npm_program_gets_the_prompt_by_its_protocol_and_everything_else_as_one_element() {
+fn the_prompt_is_not_an_argument_of_the_npm_program() {
     let (args, env) = invocation(Mode::TwoWay, variant::NPM, |task| task.spec.model = Some("a/b".to_owned())).unwrap();
     assert_eq!(args, ["acp"]);
     let config: Value = serde_json::from_str(&env["OPENCODE_CONFIG_CONTENT"]).unwrap();
@@ -140,7 +142,7 @@ fn the_npm_program_gets_the_prompt_by_its_protocol_and_everything_else_as_one_el
 }
 
 #[test]
-fn a_program_that_asks_nobody_is_given_no_run_in_which_somebody_decides() {
+fn restricted_permission_modes_are_rejected_for_programs_that_never_ask() {
     for (mode, variant) in [(Mode::OneShot, variant::NPM), (Mode::TwoWay, variant::GO)] {
         for permission_mode in [PermissionMode::Ask, PermissionMode::ReadOnly] {
             assert_eq!(invocation(mode, variant, |task| task.spec.permission_mode = permission_mode), Err(Cause::BadArguments));
@@ -149,13 +151,13 @@ fn a_program_that_asks_nobody_is_given_no_run_in_which_somebody_decides() {
 }
 
 #[test]
-fn two_runs_have_two_passwords() {
+fn every_run_has_its_own_password() {
     let password = || invocation(Mode::TwoWay, variant::NPM, |_| {}).unwrap().1.remove("OPENCODE_SERVER_PASSWORD");
     assert_ne!(password(), password());
 }
 
 #[test]
-fn a_prompt_of_the_go_program_cannot_become_a_flag_and_has_a_bound() {
+fn a_prompt_for_the_go_program_cannot_become_a_flag_and_is_limited() {
     let (args, _) = invocation(Mode::TwoWay, variant::GO, |task| "-q --cwd=/".clone_into(&mut task.spec.prompt)).unwrap();
     assert_eq!(args, ["--prompt=-q --cwd=/", "--output-format=json", "--quiet", "--cwd=/workspace/project"]);
     assert!(invocation(Mode::TwoWay, variant::GO, |task| task.spec.prompt = "x".repeat(120 * 1024)).is_ok());
@@ -170,8 +172,8 @@ fn a_prompt_of_the_go_program_cannot_become_a_flag_and_has_a_bound() {
 }
 
 #[test]
-fn what_is_ours_cannot_be_given_and_what_opens_a_door_is_for_admins() {
-    let judged = |mode, args: &[&str]| {
+fn reserved_flags_are_rejected_and_widening_flags_need_an_admin() {
+    let classified = |mode, args: &[&str]| {
         classify(OpenCode::new(mode).info().flags.unwrap(), &args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>())
     };
     for (mode, args) in [
@@ -182,7 +184,7 @@ fn what_is_ours_cannot_be_given_and_what_opens_a_door_is_for_admins() {
         (Mode::OneShot, &["--auto"]),
         (Mode::OneShot, &["-fx"]),
     ] {
-        assert!(matches!(judged(mode, args), Err(BadArgs::Reserved { .. })), "{args:?}");
+        assert!(matches!(classified(mode, args), Err(BadArgs::Reserved { .. })), "{args:?}");
     }
     for (mode, args) in [
         (Mode::TwoWay, &["--hostname", "0.0.0.0"][..]),
@@ -190,23 +192,23 @@ fn what_is_ours_cannot_be_given_and_what_opens_a_door_is_for_admins() {
         (Mode::OneShot, &["--file=/etc/passwd"]),
         (Mode::OneShot, &["--no-auto"]),
     ] {
-        assert!(matches!(judged(mode, args), Ok(Widening(flags)) if flags.len() == 1), "{args:?}");
+        assert!(matches!(classified(mode, args), Ok(Widening(flags)) if flags.len() == 1), "{args:?}");
     }
-    assert_eq!(judged(Mode::TwoWay, &["--pure", "--log-level", "INFO"]), Ok(Widening::default()));
+    assert_eq!(classified(Mode::TwoWay, &["--pure", "--log-level", "INFO"]), Ok(Widening::default()));
 }
 
-/// A folder with a stand-in program and a home.
-struct Place {
+/// A directory with a stand-in program and a home directory.
+struct Sandbox {
     dir: tempfile::TempDir,
 }
 
-impl Place {
+impl Sandbox {
     fn new() -> Self {
-        let place = Self { dir: tempfile::tempdir().unwrap() };
-        for folder in ["home", "empty"] {
-            std::fs::create_dir(place.path(folder)).unwrap();
+        let sandbox = Self { dir: tempfile::tempdir().unwrap() };
+        for name in ["home", "empty"] {
+            std::fs::create_dir(sandbox.path(name)).unwrap();
         }
-        place
+        sandbox
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -220,7 +222,7 @@ impl Place {
         path
     }
 
-    /// A shell script that prints `help`, knows `version`, and fails at anything else.
+    /// A shell script that prints `help` and `version`, and fails otherwise.
     fn program(&self, help: &str, version: &str) -> PathBuf {
         let script = format!("#!/bin/sh\ncase \"$*\" in\n--help) {help} ;;\n--version) echo {version} ;;\n*) exit 99 ;;\nesac\n");
         let path = self.write("bin/opencode", &script);
@@ -235,50 +237,50 @@ impl Place {
     }
 }
 
-/// What the help of each says, shortened.
+/// The shortened help of each program.
 const NPM_HELP: &str = "echo '  opencode run [message..]     run opencode with a message' >&2";
 const GO_HELP: &str =
     "echo 'OpenCode is a powerful terminal-based AI assistant'; echo '  -c, --cwd string'; echo '  -f, --output-format string'";
 
 #[tokio::test]
-async fn the_two_programs_are_told_apart_by_their_help() {
-    let place = Place::new();
-    let found = place.inspect(&place.program(NPM_HELP, "1.18.33"), &[]).await;
+async fn the_two_programs_are_distinguished_by_their_help() {
+    let sandbox = Sandbox::new();
+    let found = sandbox.inspect(&sandbox.program(NPM_HELP, "1.18.33"), &[]).await;
     assert_eq!((found.variant, found.version.as_deref(), found.error), (variant::NPM, Some("1.18.33"), None));
-    let found = place.inspect(&place.program(GO_HELP, "v0.0.55"), &[]).await;
+    let found = sandbox.inspect(&sandbox.program(GO_HELP, "v0.0.55"), &[]).await;
     assert_eq!((found.variant, found.version.as_deref(), found.error), (variant::GO, Some("v0.0.55"), None));
     assert_eq!(found.authenticated, Authenticated::No);
-    let found = place.inspect(&place.program("echo something else", "1"), &[]).await;
+    let found = sandbox.inspect(&sandbox.program("echo something else", "1"), &[]).await;
     assert!(found.error.is_some());
-    let found = place.inspect(&place.path("nowhere"), &[]).await;
+    let found = sandbox.inspect(&sandbox.path("nonexistent"), &[]).await;
     assert!(found.error.is_some());
 }
 
 #[tokio::test]
-async fn npms_own_note_saves_starting_the_program() {
-    let place = Place::new();
-    let binary = place.program("exit 99", "0");
-    place.write("package.json", r#"{"name":"opencode-ai","version":"1.18.33"}"#);
-    let found = place.inspect(&binary, &[]).await;
+async fn the_program_is_not_run_if_its_package_json_is_found() {
+    let sandbox = Sandbox::new();
+    let binary = sandbox.program("exit 99", "0");
+    sandbox.write("package.json", r#"{"name":"opencode-ai","version":"1.18.33"}"#);
+    let found = sandbox.inspect(&binary, &[]).await;
     assert_eq!((found.variant, found.version.as_deref(), found.error), (variant::NPM, Some("1.18.33"), None));
-    place.write("package.json", r#"{"name":"something-else","version":"3"}"#);
-    assert!(place.inspect(&binary, &[]).await.error.is_some());
+    sandbox.write("package.json", r#"{"name":"something-else","version":"3"}"#);
+    assert!(sandbox.inspect(&binary, &[]).await.error.is_some());
 }
 
 #[tokio::test]
-async fn a_login_is_told_from_files_and_variables() {
-    let place = Place::new();
-    let binary = place.program("exit 99", "0");
-    place.write("package.json", r#"{"name":"opencode-ai","version":"1.18.33"}"#);
-    let state = async |env: &[(&str, &str)]| place.inspect(&binary, env).await.authenticated;
-    assert_eq!(state(&[]).await, Authenticated::Unknown, "a few models need no login");
+async fn a_login_is_detected_from_files_and_variables() {
+    let sandbox = Sandbox::new();
+    let binary = sandbox.program("exit 99", "0");
+    sandbox.write("package.json", r#"{"name":"opencode-ai","version":"1.18.33"}"#);
+    let state = async |env: &[(&str, &str)]| sandbox.inspect(&binary, env).await.authenticated;
+    assert_eq!(state(&[]).await, Authenticated::Unknown, "some models need no login");
     assert_eq!(state(&[("GROQ_API_KEY", "x")]).await, Authenticated::Yes);
     assert_eq!(state(&[("GROQ_API_KEY", "")]).await, Authenticated::Unknown);
-    place.write("home/.local/share/opencode/auth.json", "{}");
+    sandbox.write("home/.local/share/opencode/auth.json", "{}");
     assert_eq!(state(&[]).await, Authenticated::Unknown);
-    place.write("home/.local/share/opencode/auth.json", r#"{"anthropic":{"type":"api","key":"x"}}"#);
+    sandbox.write("home/.local/share/opencode/auth.json", r#"{"anthropic":{"type":"api","key":"x"}}"#);
     assert_eq!(state(&[]).await, Authenticated::Yes);
-    assert_eq!(state(&[("XDG_DATA_HOME", "/nowhere")]).await, Authenticated::Unknown);
-    let own = place.write("own.json", r#"{"provider":{"a":{"options":{"apiKey":"x"}}}}"#);
-    assert_eq!(state(&[("XDG_DATA_HOME", "/nowhere"), ("OPENCODE_CONFIG", own.to_str().unwrap())]).await, Authenticated::Yes);
+    assert_eq!(state(&[("XDG_DATA_HOME", "/nonexistent")]).await, Authenticated::Unknown);
+    let own = sandbox.write("own.json", r#"{"provider":{"a":{"options":{"apiKey":"x"}}}}"#);
+    assert_eq!(state(&[("XDG_DATA_HOME", "/nonexistent"), ("OPENCODE_CONFIG", own.to_str().unwrap())]).await, Authenticated::Yes);
 }

@@ -1,4 +1,4 @@
-//! What `OpenCode`'s own tools are, do and change. The same for both ways of driving it.
+//! The kinds, titles and file changes of `OpenCode`'s own tools, for both modes.
 
 use agent_client_protocol_schema::v1::ToolKind as AcpKind;
 use serde_json::Value;
@@ -6,10 +6,10 @@ use serde_json::Value;
 use crate::agent::acp::diff;
 use crate::types::{FileChangeKind, StreamEvent, ToolKind};
 
-/// The tool that keeps the plan.
+/// The tool whose input is the plan.
 pub(super) const PLAN_TOOL: &str = "todowrite";
 
-/// The sort of the tool `name`. The same table as the program's own ACP side has, so that both modes tell the same.
+/// The kind of the tool `name`. The table is that of the program's own ACP mode, so that both modes agree.
 pub(super) fn kind(name: &str) -> ToolKind {
     match name {
         "bash" | "shell" => ToolKind::Execute,
@@ -22,14 +22,14 @@ pub(super) fn kind(name: &str) -> ToolKind {
     }
 }
 
-/// The name of a tool, from what its first mention over ACP says: its title is the name, only a command's title may already be
-/// the command line (recording `acp/opencode_plan`).
+/// The name of a tool, from its first ACP update. The title is the name, except that the title of a command may be the command line
+/// (recording `acp/opencode_plan`).
 pub(super) fn name(kind: AcpKind, title: &str) -> String {
     if kind == AcpKind::Execute { "bash".to_owned() } else { title.to_owned() }
 }
 
-/// One line about a call for a person. The program's own title of a file is its path from the root of the repository, and where
-/// there is none from `/`, without the slash.
+/// The title of a call, as one line. The program's own title of a file is its path relative to the root of the repository or, without a
+/// repository, relative to `/`.
 pub(super) fn title(name: &str, input: &Value, own: Option<&str>) -> String {
     let text = |field: &str| input.get(field).and_then(Value::as_str);
     let about_file = text("filePath").map(|path| format!("{name} {path}"));
@@ -37,20 +37,20 @@ pub(super) fn title(name: &str, input: &Value, own: Option<&str>) -> String {
     title.and_then(|title| title.lines().next()).unwrap_or(name).to_owned()
 }
 
-/// Whether a call failed that the program calls completed: a command that ran, and ended with another exit code than 0 (recording
-/// `acp/opencode_parallel`). `output` holds the tool's `metadata`.
+/// Whether a call that the program reports as completed has failed: a command with an exit code other than 0 (recording
+/// `acp/opencode_parallel`). `output` contains the tool's `metadata`.
 pub(super) fn failed(output: &Value) -> bool {
     output.pointer("/metadata/exit").and_then(Value::as_i64).is_some_and(|code| code != 0)
 }
 
-/// What a finished call changed. `output` holds the tool's `metadata`.
+/// The file changes of a completed call. `output` contains the tool's `metadata`.
 pub(super) fn file_changes(name: &str, input: &Value, output: &Value) -> Vec<StreamEvent> {
     let metadata = output.get("metadata").unwrap_or(&Value::Null);
     let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
     match name {
         "write" => {
             let Some(path) = text(input, "filePath").or_else(|| text(metadata, "filepath")) else { return Vec::new() };
-            // It tells whether the file was there before, and of one that was, it does not tell the old text.
+            // The metadata states whether the file existed, but not its old content.
             let kind = match metadata.get("exists").and_then(Value::as_bool) {
                 Some(false) => FileChangeKind::Create,
                 _ => FileChangeKind::Update,
@@ -66,14 +66,14 @@ pub(super) fn file_changes(name: &str, input: &Value, output: &Value) -> Vec<Str
         }
         "apply_patch" | "patch" => {
             let files = metadata.get("files").and_then(Value::as_array);
-            files.into_iter().flatten().filter_map(patched).collect()
+            files.into_iter().flatten().filter_map(patched_file).collect()
         }
         _ => Vec::new(),
     }
 }
 
-/// One file of a patch, as the program lists it beside the patch (from its bundled source; no recording has it).
-fn patched(file: &Value) -> Option<StreamEvent> {
+/// One file of a patch, as the program lists it beside the patch (from its bundled source, not recorded).
+fn patched_file(file: &Value) -> Option<StreamEvent> {
     let field = |name: &str| file.get(name).and_then(Value::as_str);
     let kind = match field("type") {
         Some("add") => FileChangeKind::Create,
@@ -84,7 +84,7 @@ fn patched(file: &Value) -> Option<StreamEvent> {
     Some(StreamEvent::FileChange { path: field("movePath").or_else(|| field("filePath"))?.to_owned(), kind, diff })
 }
 
-/// The program puts an `Index:` line and a rule before each diff; a plain unified diff begins with `---`.
+/// Removes the `Index:` line and the rule that the program puts before each diff. A plain unified diff starts with `---`.
 fn without_index(diff: &str) -> &str {
     match diff.strip_prefix("Index:") {
         Some(rest) => rest.find("\n---").map_or(diff, |at| &rest[at + 1..]),

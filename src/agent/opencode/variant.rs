@@ -1,4 +1,4 @@
-//! Which of the two programs named `opencode` a file is.
+//! Distinguishes the two programs named `opencode`.
 
 use std::path::Path;
 
@@ -11,36 +11,36 @@ pub(super) const NPM: &str = "npm";
 /// The archived Go program.
 pub(super) const GO: &str = "go";
 
-/// What a file was found to be.
+/// The result of [`detect`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct Detection {
     pub(super) variant: &'static str,
     pub(super) version: Option<String>,
     pub(super) error: Option<String>,
 }
 
-/// Looks at `binary`. The program is large and slow to start (0.7 to 1.7 s and 190 MB for `--version` alone), so npm's own note
-/// beside it is read first; only without one is it run.
-pub(super) async fn find(binary: &Path, prober: &Prober) -> Found {
+/// Determines the variant and version of `binary`. Starting it is expensive (0.7 to 1.7 s and 190 MB for `--version`), so its npm
+/// `package.json` is read first, and the program is run only if there is none.
+pub(super) async fn detect(binary: &Path, prober: &Prober) -> Detection {
     if let Some(version) = npm_version(binary, prober).await {
-        return Found { variant: NPM, version: Some(version), error: None };
+        return Detection { variant: NPM, version: Some(version), error: None };
     }
     let help = match prober.run(binary, &["--help"]).await {
-        // The npm program prints its help to stderr when nobody watches.
-        Ok(said) => format!("{}\n{}", said.stdout, said.stderr),
-        Err(error) => return Found { variant: NPM, version: None, error: Some(format!("{}: {error}", binary.display())) },
+        // Without a terminal, the npm program prints its help to stderr.
+        Ok(output) => format!("{}\n{}", output.stdout, output.stderr),
+        Err(error) => return Detection { variant: NPM, version: None, error: Some(format!("{}: {error}", binary.display())) },
     };
     let Some(variant) = from_help(&help) else {
-        let error = format!("{} is no opencode that is known: its --help names neither program's commands", binary.display());
-        return Found { variant: NPM, version: None, error: Some(error) };
+        let error = format!("{} is not a known opencode: its --help lists the commands of neither program", binary.display());
+        return Detection { variant: NPM, version: None, error: Some(error) };
     };
-    let version = prober.run(binary, &["--version"]).await.ok().filter(|said| said.exit.is_success());
-    let version = version.and_then(|said| said.stdout.split_whitespace().next().map(str::to_owned));
-    Found { variant, version, error: None }
+    let version = prober.run(binary, &["--version"]).await.ok().filter(|output| output.exit.is_success());
+    let version = version.and_then(|output| output.stdout.split_whitespace().next().map(str::to_owned));
+    Detection { variant, version, error: None }
 }
 
-/// The two cannot be told apart by `--version`, which prints a bare number in both, and never by a subcommand: the Go program has
-/// none, ignores the word and opens its full-screen interface.
+/// The variant that prints `help`. `--version` prints a bare number in both, and the Go program takes no subcommand: it would ignore it
+/// and open its full-screen interface.
 pub(super) fn from_help(help: &str) -> Option<&'static str> {
     if help.contains("opencode run [message") || help.contains("opencode acp") {
         Some(NPM)
@@ -51,7 +51,7 @@ pub(super) fn from_help(help: &str) -> Option<&'static str> {
     }
 }
 
-/// The version in the `package.json` of the npm package that `binary` lies in.
+/// The version in the `package.json` of the npm package that contains `binary`.
 async fn npm_version(binary: &Path, prober: &Prober) -> Option<String> {
     let binary = tokio::fs::canonicalize(binary).await.ok()?;
     let package = binary.parent()?.parent()?.join("package.json");
