@@ -1,26 +1,152 @@
+-- Conventions: times are milliseconds since the Unix epoch in UTC, days are `YYYY-MM-DD` in UTC, booleans are 0 or 1, and money is in
+-- millionths of a US dollar. Columns named `spec`, `done`, `checkpoint`, `withheld`, `widened`, `scopes`, `events` and `working_dir` hold
+-- JSON.
+
+-- Users -------------------------------------------------------------------------------------------------------------------------------
+
 CREATE TABLE users (
-    name             TEXT    NOT NULL PRIMARY KEY,
-    role             TEXT    NOT NULL,
-    password_hash    TEXT    NOT NULL,
-    default_password INTEGER NOT NULL,
-    generation       INTEGER NOT NULL
+    name                TEXT    NOT NULL PRIMARY KEY,
+    -- `admin` or `user`
+    role                TEXT    NOT NULL,
+    -- Argon2id in PHC format
+    password_hash       TEXT    NOT NULL,
+    -- Whether the password is the documented default, which works only from this machine
+    default_password    INTEGER NOT NULL,
+    -- Incremented when a password is set. Tokens of earlier generations are invalid.
+    generation          INTEGER NOT NULL,
+    -- Daily budget. NULL: the server's setting applies; -1: unlimited.
+    tokens_per_day      INTEGER,
+    cost_per_day_micros INTEGER
 ) STRICT;
+
+-- Deleted users. A new user with the same name continues with the next generation, so tokens of the deleted one stay invalid.
+CREATE TABLE former_users (
+    name       TEXT    NOT NULL PRIMARY KEY,
+    generation INTEGER NOT NULL
+) STRICT;
+
+-- Tokens that were logged out before they expired. A row is obsolete once its token has expired.
+CREATE TABLE revoked_tokens (
+    id         TEXT    NOT NULL PRIMARY KEY,
+    expires_at INTEGER NOT NULL
+) STRICT;
+
+-- API keys. The key itself is not stored.
+CREATE TABLE api_keys (
+    id           TEXT    NOT NULL PRIMARY KEY,
+    owner        TEXT    NOT NULL REFERENCES users (name) ON DELETE CASCADE,
+    name         TEXT    NOT NULL,
+    -- SHA-256 of the key
+    hash         BLOB    NOT NULL,
+    scopes       TEXT    NOT NULL,
+    created_at   INTEGER NOT NULL,
+    expires_at   INTEGER,
+    last_used_at INTEGER
+) STRICT;
+
+CREATE INDEX api_keys_by_owner ON api_keys (owner, id);
+-- A key is looked up by the first 8 bytes of its hash. The program compares the rest in constant time.
+CREATE UNIQUE INDEX api_keys_by_hash ON api_keys (substr(hash, 1, 8));
+
+-- Audit log. It has no foreign keys: names and ids stay when what they refer to is deleted.
+CREATE TABLE audit (
+    id              INTEGER NOT NULL PRIMARY KEY,
+    created_at      INTEGER NOT NULL,
+    username        TEXT,
+    key_id          TEXT,
+    address         TEXT,
+    action          TEXT    NOT NULL,
+    -- `ok`, or the code of the error
+    outcome         TEXT    NOT NULL,
+    run_id          TEXT,
+    target_username TEXT,
+    target_key_id   TEXT,
+    detail          TEXT
+) STRICT;
+
+CREATE INDEX audit_by_username ON audit (username, id);
+CREATE INDEX audit_by_run ON audit (run_id, id) WHERE run_id IS NOT NULL;
+
+CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit
+BEGIN
+    SELECT RAISE(ABORT, 'the audit log is append-only');
+END;
+
+CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit
+BEGIN
+    SELECT RAISE(ABORT, 'the audit log is append-only');
+END;
+
+-- INSERT OR REPLACE deletes a row without firing the trigger above.
+CREATE TRIGGER audit_no_replace BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id)
+BEGIN
+    SELECT RAISE(ABORT, 'the audit log is append-only');
+END;
+
+-- Sessions and runs -------------------------------------------------------------------------------------------------------------------
 
 CREATE TABLE sessions (
     id            TEXT    NOT NULL PRIMARY KEY,
     owner         TEXT    NOT NULL,
     agent_type    TEXT    NOT NULL,
     working_dir   TEXT    NOT NULL,
+    -- The agent's own id of the conversation
     agent_session TEXT,
     created_at    INTEGER NOT NULL
 ) STRICT;
 
 CREATE INDEX sessions_by_owner ON sessions (owner, id);
 
--- Requests that were carried out under a key of the caller's, so that the same one again is not.
+CREATE TABLE runs (
+    id         TEXT    NOT NULL PRIMARY KEY,
+    session_id TEXT    NOT NULL REFERENCES sessions (id),
+    owner      TEXT    NOT NULL,
+    agent_type TEXT    NOT NULL,
+    -- The model that the agent reported
+    model      TEXT,
+    status     TEXT    NOT NULL,
+    -- The request, without the values of environment variables and MCP servers
+    spec       TEXT    NOT NULL,
+    -- Arguments that extend what the agent is allowed to do
+    widened    TEXT    NOT NULL,
+    created_at INTEGER NOT NULL,
+    started_at INTEGER,
+    ended_at   INTEGER,
+    -- Number of the last event
+    last_seq   INTEGER NOT NULL,
+    -- How much of the agent's output the stored events cover; NULL while they cover none
+    checkpoint TEXT,
+    -- Text that is withheld because it may be the beginning of a secret, as lengths and digests
+    withheld   TEXT,
+    -- The content of the `done` event
+    done       TEXT,
+    -- When retention finished removing all but the end of the log
+    trimmed_at INTEGER
+) STRICT;
+
+CREATE INDEX runs_by_owner ON runs (owner, id);
+CREATE INDEX runs_by_session ON runs (session_id, id);
+CREATE INDEX runs_unfinished ON runs (id) WHERE ended_at IS NULL;
+-- For retention: ended runs, and those with a log to trim, in the order of their ends.
+CREATE INDEX runs_by_end ON runs (ended_at, id) WHERE ended_at IS NOT NULL;
+CREATE INDEX runs_untrimmed ON runs (ended_at, id) WHERE ended_at IS NOT NULL AND trimmed_at IS NULL;
+
+-- Batches of events: one JSON object per line, numbered from first_seq to last_seq without gaps.
+CREATE TABLE event_chunks (
+    run_id    TEXT    NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    first_seq INTEGER NOT NULL,
+    last_seq  INTEGER NOT NULL,
+    -- CRC-32 of the body
+    crc32     INTEGER NOT NULL,
+    body      BLOB    NOT NULL,
+    UNIQUE (run_id, first_seq)
+) STRICT;
+
+-- Requests that were carried out under an idempotency key.
 CREATE TABLE idempotency (
     owner       TEXT    NOT NULL,
     key         TEXT    NOT NULL,
+    -- Hash of the request
     fingerprint BLOB    NOT NULL,
     run_id      TEXT    NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
     created_at  INTEGER NOT NULL,
@@ -29,31 +155,114 @@ CREATE TABLE idempotency (
 
 CREATE INDEX idempotency_by_run ON idempotency (run_id);
 
-CREATE TABLE runs (
-    id         TEXT    NOT NULL PRIMARY KEY,
-    session_id TEXT    NOT NULL REFERENCES sessions (id),
-    owner      TEXT    NOT NULL,
-    agent_type TEXT    NOT NULL,
-    status     TEXT    NOT NULL,
-    spec       TEXT    NOT NULL,
-    widened    TEXT    NOT NULL,
-    created_at INTEGER NOT NULL,
-    started_at INTEGER,
-    ended_at   INTEGER,
-    last_seq   INTEGER NOT NULL,
-    done       TEXT
+-- Runs whose directories on disk are to be removed, also after a crash.
+CREATE TABLE pending_removals (
+    run_id    TEXT    NOT NULL PRIMARY KEY,
+    -- 1: the run is deleted and its fresh workspace goes too; 0: only the agent's output goes
+    workspace INTEGER NOT NULL
 ) STRICT;
 
-CREATE INDEX runs_by_owner ON runs (owner, id);
-CREATE INDEX runs_by_session ON runs (session_id, id);
-CREATE INDEX runs_unfinished ON runs (id) WHERE ended_at IS NULL;
+-- Runs that were live when the backup was made from which this database was restored. Their agents do not belong to this server.
+CREATE TABLE orphans (
+    run_id TEXT NOT NULL PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE
+) STRICT;
 
--- One row is one committed batch: one JSON object a line, numbered from first_seq to last_seq without gaps.
-CREATE TABLE event_chunks (
-    run_id    TEXT    NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
-    first_seq INTEGER NOT NULL,
-    last_seq  INTEGER NOT NULL,
-    crc32     INTEGER NOT NULL,
-    body      BLOB    NOT NULL,
-    UNIQUE (run_id, first_seq)
+-- Usage -------------------------------------------------------------------------------------------------------------------------------
+
+-- Usage per run and day on which it was reported; the outcome counts on the day of the end. It has no foreign keys: usage stays when its
+-- run, session or user is deleted.
+CREATE TABLE usage (
+    run_id             TEXT    NOT NULL,
+    day                TEXT    NOT NULL,
+    session_id         TEXT    NOT NULL,
+    owner              TEXT    NOT NULL,
+    agent_type         TEXT    NOT NULL,
+    -- Empty if neither the request nor the agent named a model
+    model              TEXT    NOT NULL,
+    -- Number of runs that ended, by status
+    completed          INTEGER NOT NULL,
+    failed             INTEGER NOT NULL,
+    cancelled          INTEGER NOT NULL,
+    timed_out          INTEGER NOT NULL,
+    interrupted        INTEGER NOT NULL,
+    -- Number of ended runs that reported tokens but no cost
+    unpriced           INTEGER NOT NULL,
+    input_tokens       INTEGER NOT NULL,
+    output_tokens      INTEGER NOT NULL,
+    cache_read_tokens  INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL,
+    reasoning_tokens   INTEGER NOT NULL,
+    -- NULL if no cost was reported
+    cost_micros        INTEGER,
+    -- Whether a part of the cost is computed from list prices
+    is_estimate        INTEGER NOT NULL,
+    PRIMARY KEY (run_id, day)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX usage_by_session ON usage (session_id);
+CREATE INDEX usage_by_owner ON usage (owner, run_id);
+
+-- The same, summed over runs, so that reports over long periods read few rows.
+CREATE TABLE usage_by_day (
+    day                TEXT    NOT NULL,
+    owner              TEXT    NOT NULL,
+    agent_type         TEXT    NOT NULL,
+    model              TEXT    NOT NULL,
+    completed          INTEGER NOT NULL,
+    failed             INTEGER NOT NULL,
+    cancelled          INTEGER NOT NULL,
+    timed_out          INTEGER NOT NULL,
+    interrupted        INTEGER NOT NULL,
+    unpriced           INTEGER NOT NULL,
+    input_tokens       INTEGER NOT NULL,
+    output_tokens      INTEGER NOT NULL,
+    cache_read_tokens  INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL,
+    reasoning_tokens   INTEGER NOT NULL,
+    cost_micros        INTEGER,
+    is_estimate        INTEGER NOT NULL,
+    PRIMARY KEY (owner, day, agent_type, model)
+) STRICT, WITHOUT ROWID;
+
+-- Webhooks ----------------------------------------------------------------------------------------------------------------------------
+
+-- Endpoints that the events of a run are sent to, created together with the run.
+CREATE TABLE webhooks (
+    id              INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    run_id          TEXT    NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    -- NULL: the endpoint in the server's settings
+    url             TEXT,
+    -- Needed in clear text to sign requests after a restart. It is never shown. NULL: the secret in the server's settings.
+    secret          TEXT,
+    -- NULL: the default events
+    events          TEXT,
+    -- `active`, `done` or `abandoned`
+    status          TEXT    NOT NULL,
+    -- Number of the last event that was delivered or skipped
+    cursor          INTEGER NOT NULL,
+    -- Failed attempts for the next event, and when it is retried
+    attempts        INTEGER NOT NULL,
+    next_attempt_at INTEGER
+) STRICT;
+
+CREATE INDEX webhooks_by_run ON webhooks (run_id);
+CREATE INDEX webhooks_active ON webhooks (id) WHERE status = 'active';
+
+-- Deliveries: one row per endpoint and event.
+CREATE TABLE webhook_deliveries (
+    id              INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    webhook_id      INTEGER NOT NULL REFERENCES webhooks (id) ON DELETE CASCADE,
+    message_id      TEXT    NOT NULL,
+    seq             INTEGER NOT NULL,
+    event           TEXT    NOT NULL,
+    host            TEXT    NOT NULL,
+    -- `pending`, `delivered` or `failed`
+    status          TEXT    NOT NULL,
+    attempts        INTEGER NOT NULL,
+    -- HTTP status and error of the last attempt
+    http_status     INTEGER,
+    error           TEXT,
+    last_attempt_at INTEGER NOT NULL,
+    next_attempt_at INTEGER,
+    UNIQUE (webhook_id, seq)
 ) STRICT;

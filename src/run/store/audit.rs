@@ -1,4 +1,4 @@
-//! The audit log, as the store keeps it.
+//! The audit log.
 
 use std::net::IpAddr;
 
@@ -7,58 +7,58 @@ use async_trait::async_trait;
 use super::StoreError;
 use crate::types::{AuditAction, KeyId, RunId, Timestamp, UserName};
 
-/// Who did what to what, and how it came out. It holds no prompt, no password and nothing that lets in.
+/// Who did what, to what, and with which outcome. It contains no prompt, password or other secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
-    /// When it was over.
+    /// Time at which the action was completed.
     pub created_at: Timestamp,
-    /// Who did it; `None` for the command line, and for a failed login under a name that nobody has.
+    /// Who did it; `None` for the command line, and for a failed login with an unknown name.
     pub username: Option<UserName>,
-    /// The API key that it was done with, if it was one.
+    /// The API key that authenticated the request, if any.
     pub key: Option<KeyId>,
-    /// Where the request came from; `None` for the command line.
+    /// Client address of the request; `None` for the command line.
     pub address: Option<IpAddr>,
     /// What was done.
     pub action: AuditAction,
-    /// `ok`, or the stable code of the refusal.
+    /// `ok`, or the stable code of the error.
     pub outcome: String,
-    /// The run that it was done to.
+    /// The run that was affected.
     pub run: Option<RunId>,
-    /// The user whom it was done to.
+    /// The user who was affected.
     pub target_username: Option<UserName>,
-    /// The API key that it was done to.
+    /// The API key that was affected.
     pub target_key: Option<KeyId>,
-    /// What exactly, in words of ours: a new role, a key's scopes.
+    /// Details written by the server, for example a new role or a key's scopes.
     pub detail: Option<String>,
 }
 
-/// An entry with its place in the log.
+/// An entry with its position in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditRecord {
     /// Its number. Later entries have greater ones.
     pub id: u64,
-    /// What it says.
+    /// The entry.
     pub entry: AuditEntry,
 }
 
-/// Which entries are wanted. Newest first.
+/// Selects audit entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuditFilter {
-    /// Only what this user did.
+    /// Only actions of this user.
     pub username: Option<UserName>,
     /// Only this action.
     pub action: Option<AuditAction>,
-    /// Only what was done to this run.
+    /// Only actions on this run.
     pub run: Option<RunId>,
-    /// Only what was done at this moment or later.
+    /// Only actions at or after this time.
     pub since: Option<Timestamp>,
-    /// Only those older than the entry of this number, which is where the last page ended.
+    /// Only entries with a smaller number: the last one of the previous page.
     pub before: Option<u64>,
 }
 
-/// Keeps the audit log.
+/// Stores the audit log.
 ///
-/// Implementors owe: an entry is never changed and never removed.
+/// Implementors must never change or remove an entry.
 #[async_trait]
 pub trait AuditStore: Send + Sync {
     /// Adds an entry.
@@ -67,7 +67,7 @@ pub trait AuditStore: Send + Sync {
     /// [`StoreError`] if the store fails; nothing was added then.
     async fn add_audit(&self, entry: AuditEntry) -> Result<(), StoreError>;
 
-    /// At most `limit` entries that fit the filter, newest first.
+    /// At most `limit` entries that match the filter, newest first.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails or a row is damaged.

@@ -1,4 +1,4 @@
-//! API keys, as the store keeps them.
+//! API keys.
 
 use std::collections::BTreeSet;
 
@@ -7,24 +7,24 @@ use async_trait::async_trait;
 use super::StoreError;
 use crate::types::{KeyId, Scope, Timestamp, UserName};
 
-/// An API key's row. The key itself is in no store.
+/// A stored API key. The key itself is not stored.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKeyRecord {
-    /// The key's public name.
+    /// Public id of the key.
     pub id: KeyId,
-    /// Whose it is.
+    /// Its owner.
     pub owner: UserName,
-    /// What the owner calls it.
+    /// The owner's name for it.
     pub name: String,
     /// SHA-256 of the key.
     pub hash: [u8; 32],
     /// What it may be used for.
     pub scopes: BTreeSet<Scope>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// When it ends by itself; `None` for never.
+    /// When it expires; `None` for never.
     pub expires_at: Option<Timestamp>,
-    /// About when it was last used; `None` if it never was.
+    /// Approximately when it was last used; `None` if never.
     pub last_used_at: Option<Timestamp>,
 }
 
@@ -34,42 +34,42 @@ impl std::fmt::Debug for ApiKeyRecord {
     }
 }
 
-/// Keeps API keys.
+/// Stores API keys.
 ///
-/// Implementors owe: a user's keys are gone as soon as the user is.
+/// Implementors must remove a user's keys together with the user.
 #[async_trait]
 pub trait KeyStore: Send + Sync {
-    /// Adds a key. Gives whether there is such an owner; without one nothing is added.
+    /// Adds a key. Returns false, and adds nothing, if its owner does not exist.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; nothing was added then.
     async fn add_key(&self, key: ApiKeyRecord) -> Result<bool, StoreError>;
 
-    /// The key of that id, or `None`.
+    /// The key with this id.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails or the row is damaged.
     async fn key(&self, id: KeyId) -> Result<Option<ApiKeyRecord>, StoreError>;
 
-    /// The key whose hash begins with these bytes, or `None`. Whether the rest fits is the caller's to compare, in constant time.
+    /// The key whose hash begins with these bytes. The caller must compare the rest of the hash, in constant time.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails or the row is damaged.
-    async fn key_by_hash(&self, begins: [u8; 8]) -> Result<Option<ApiKeyRecord>, StoreError>;
+    async fn key_by_hash(&self, prefix: [u8; 8]) -> Result<Option<ApiKeyRecord>, StoreError>;
 
-    /// At most `limit` keys of `owner`, or of everyone, that are older than `before`, newest first.
+    /// At most `limit` keys of `owner`, or of all users, that are older than `before`, newest first.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails or a row is damaged.
     async fn keys(&self, owner: Option<UserName>, before: Option<KeyId>, limit: usize) -> Result<Vec<ApiKeyRecord>, StoreError>;
 
-    /// Removes a key. Gives whether there was one.
+    /// Removes a key. Returns whether it existed.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; nothing was removed then.
     async fn remove_key(&self, id: KeyId) -> Result<bool, StoreError>;
 
-    /// Writes down that a key was used at that moment.
+    /// Records when a key was used.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.

@@ -1,4 +1,4 @@
-//! Where runs, their events, users and what belongs to users are kept.
+//! Stores for runs, events, users and everything that belongs to users, and their SQLite implementation.
 
 mod audit;
 #[cfg(test)]
@@ -18,9 +18,9 @@ pub use audit::{AuditEntry, AuditFilter, AuditRecord, AuditStore};
 pub use error::StoreError;
 pub use idempotency::{Idempotency, UsedKey};
 pub use keys::{ApiKeyRecord, KeyStore};
-pub use retention::{PendingRemoval, RetentionStore, Step, StoreSize};
-pub use runs::{Chunk, RunChange, RunFilter, RunRecord, RunStore, SEARCHED, SessionRecord};
-pub use sqlite::{BackupError, OpenError, RestoreError, Restored, Saved, SqliteStore, StoreStats};
+pub use retention::{PendingRemoval, RetentionStep, RetentionStore, StoreSize};
+pub use runs::{Chunk, RunChange, RunFilter, RunRecord, RunStore, SEARCHED_CHARS, SessionRecord};
+pub use sqlite::{BackupError, OpenError, RestoreError, RestoreSummary, BackupSummary, SqliteStore, StoreStats};
 pub use tokens::TokenStore;
 pub use usage::{DailyUsage, UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum};
 pub use users::{UserChange, UserEdit, UserRecord, UserStore};

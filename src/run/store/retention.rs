@@ -1,80 +1,80 @@
-//! What a store does so that it does not grow for ever.
+//! Removal of old runs and events.
 
 use async_trait::async_trait;
 
 use super::StoreError;
 use crate::types::{RunId, Timestamp, UserName};
 
-/// How large a store is, in bytes.
+/// Size of a store, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StoreSize {
-    /// What is kept takes this much.
+    /// Space in use.
     pub used: u64,
-    /// Its file has this much besides, which new events fill before it grows.
+    /// Additional free space in the file, which is filled before the file grows.
     pub free: u64,
 }
 
-/// What one step has done.
+/// What one step of retention did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Step {
-    /// Runs that were removed, each with its owner.
+pub struct RetentionStep {
+    /// Runs that were removed, with their owners.
     pub removed: Vec<(RunId, UserName)>,
-    /// Runs whose logs are cut now as far as they can be.
-    pub cut: u64,
-    /// Bytes of events that are gone.
+    /// Number of runs whose logs are now trimmed completely.
+    pub trimmed: u64,
+    /// Size of the removed events, in bytes.
     pub bytes: u64,
-    /// Whether there was anything to do. If not, nothing was done.
+    /// Whether anything matched. If false, nothing was done and no further step is needed.
     pub found: bool,
 }
 
-/// Folders on disk that nobody needs any more.
+/// A run whose directories on disk are to be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PendingRemoval {
-    /// Whose they are.
+    /// The run.
     pub run: RunId,
-    /// Whether the run itself is gone, and a fresh workspace goes with it; else only its agent's output.
+    /// Whether the run was removed, so that its fresh workspace is removed too; otherwise only its agent's output is.
     pub workspace: bool,
 }
 
-/// Lets old things go, in steps that are short enough for a writer that others wait for.
+/// Removes old data, in steps short enough not to delay other writes.
 ///
-/// Implementors owe: no step touches a run that has not ended; the last event of a run that stays, its `done`, stays; whatever a step
-/// takes from the store and leaves on disk is in [`RetentionStore::pending_removals`] from the same moment on.
+/// Implementors must not change a run that has not ended, and must keep the last event of a run that stays, its `done`. What a step removes
+/// from the store but leaves on disk must be in [`RetentionStore::pending_removals`] from the same transaction on.
 #[async_trait]
 pub trait RetentionStore: std::fmt::Debug + Send + Sync {
-    /// How large the store is.
+    /// The size of the store.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
     async fn size(&self) -> Result<StoreSize, StoreError>;
 
-    /// One step at removing the oldest conversation of which every run ended before that moment: about `budget` bytes of its events, and
-    /// all its runs at once when no more than that is left.
+    /// One step in removing the oldest session whose runs all ended before `before`: about `budget` bytes of its events, and all its runs
+    /// at once when no more than that is left.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; nothing was removed then.
-    async fn remove_oldest(&self, before: Timestamp, budget: usize) -> Result<Step, StoreError>;
+    async fn remove_oldest(&self, before: Timestamp, budget: usize) -> Result<RetentionStep, StoreError>;
 
-    /// One step at cutting the log of the run that ended first among those whose logs are not cut: about `budget` bytes from its beginning.
-    /// Its end stays, and so does its row.
+    /// One step in trimming the log of the run that ended first among those with untrimmed logs: removes about `budget` bytes from its
+    /// beginning. The end of the log and the run itself stay.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails; nothing was cut then.
-    async fn cut_oldest(&self, now: Timestamp, budget: usize) -> Result<Step, StoreError>;
+    /// [`StoreError`] if the store fails; nothing was removed then.
+    async fn trim_oldest(&self, now: Timestamp, budget: usize) -> Result<RetentionStep, StoreError>;
 
-    /// At most `limit` of the folders that are to be removed.
+    /// At most `limit` runs whose directories are to be removed.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails or a row is damaged.
     async fn pending_removals(&self, limit: usize) -> Result<Vec<PendingRemoval>, StoreError>;
 
-    /// Forgets these folders: they are gone.
+    /// Deletes entries whose directories were removed.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails; all of them are remembered then.
-    async fn forget_removed(&self, gone: Vec<PendingRemoval>) -> Result<(), StoreError>;
+    /// [`StoreError`] if the store fails; no entry was deleted then.
+    async fn forget_removed(&self, removed: Vec<PendingRemoval>) -> Result<(), StoreError>;
 
-    /// Gives about `budget` bytes of what is free back to the disk. Gives whether there is more.
+    /// Returns about `budget` bytes of free space to the disk. Returns whether there is more.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.

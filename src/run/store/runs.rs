@@ -1,4 +1,4 @@
-//! Runs and their events, as the store keeps them.
+//! Runs, their events and sessions.
 
 use std::path::PathBuf;
 
@@ -8,166 +8,166 @@ use bytes::Bytes;
 use super::{Idempotency, NewWebhook, StoreError, UsedKey, WebhookStore};
 use crate::types::{OutputCheckpoint, RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, Usage, UserName, Withheld};
 
-/// A run's row.
+/// A stored run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunRecord {
-    /// The key.
+    /// Id of the run.
     pub id: RunId,
-    /// The session that it belongs to.
+    /// Its session.
     pub session: SessionId,
-    /// Whose it is.
+    /// Its owner.
     pub owner: UserName,
-    /// Where it stands.
+    /// Its status.
     pub status: RunStatus,
-    /// What it asks for.
+    /// What was requested.
     pub spec: RunSpec,
-    /// Flags among its arguments that widened what the agent may do.
+    /// Arguments that extend what the agent is allowed to do.
     pub widened: Vec<String>,
     /// When it was created.
     pub created_at: Timestamp,
-    /// When its agent was up.
+    /// When its agent had started.
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
     /// Number of its last event.
     pub last_seq: Seq,
-    /// How far its events reach in what the agent wrote; `None` while none comes of it.
+    /// How much of the agent's output its events cover; `None` while they cover none.
     pub checkpoint: Option<OutputCheckpoint>,
-    /// What of the agent's text is held back at the end of its log.
+    /// Text that is withheld at the end of its log.
     pub withheld: Withheld,
-    /// How it ended: what its last event says.
+    /// The content of its `done` event.
     pub done: Option<RunDone>,
-    /// Where its events are sent. Told when the run is made, and not read back with it.
+    /// Its webhook endpoints. Only written, with [`RunStore::create_run`]; empty when a run is read.
     pub webhooks: Vec<NewWebhook>,
 }
 
-/// A committed batch of events.
+/// A stored batch of events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chunk {
     /// Number of its first event.
     pub first: Seq,
     /// Number of its last event.
     pub last: Seq,
-    /// One JSON object a line, each with its newline.
+    /// One JSON object per line, each with its newline.
     pub body: Bytes,
 }
 
-/// What changes in a run's row together with an append. `None` leaves a value as it is.
+/// Changes to a run that are stored together with a batch of events. `None` keeps a value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunChange {
-    /// Where the run now stands.
+    /// The new status.
     pub status: Option<RunStatus>,
-    /// When its agent was up.
+    /// When the agent had started.
     pub started_at: Option<Timestamp>,
-    /// The agent's own id of the conversation.
+    /// The agent's own id of the session.
     pub agent_session: Option<String>,
-    /// The model that the agent named.
+    /// The model that the agent reported.
     pub model: Option<String>,
-    /// What the run has used in all by that moment. At its end `done` tells it.
+    /// The run's total usage so far, with the time at which it was reported. At the end of the run, `done` contains it instead.
     pub usage: Option<(Usage, Timestamp)>,
-    /// How far the events reach in what the agent wrote.
+    /// How much of the agent's output the events cover.
     pub checkpoint: Option<OutputCheckpoint>,
-    /// What of the agent's text is held back after the events.
+    /// Text that is withheld after the events.
     pub withheld: Option<Withheld>,
-    /// The end, with its moment.
+    /// The end of the run, with its time.
     pub done: Option<(RunDone, Timestamp)>,
-    /// The key under which a client asked for this.
+    /// The idempotency key of the request that caused the events.
     pub idempotency: Option<Idempotency>,
 }
 
-/// A session's row.
+/// A stored session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionRecord {
-    /// The key.
+    /// Id of the session.
     pub id: SessionId,
-    /// Whose it is.
+    /// Its owner.
     pub owner: UserName,
-    /// Which agent.
+    /// Its agent type.
     pub agent_type: String,
-    /// Where it works.
+    /// Its working directory.
     pub working_dir: PathBuf,
-    /// The agent's own id of the conversation, once it has told one.
+    /// The agent's own id of the session, once known.
     pub agent_session: Option<String>,
     /// When its first run was created.
     pub created_at: Timestamp,
 }
 
-/// How far into a prompt a search looks, in characters.
-pub const SEARCHED: usize = 1000;
+/// Length of the beginning of a prompt that a search covers, in characters.
+pub const SEARCHED_CHARS: usize = 1000;
 
-/// Which runs are wanted. Newest first.
+/// Selects runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunFilter {
-    /// Only this user's; `None` for everyone's.
+    /// Only of this owner; `None` for all.
     pub owner: Option<UserName>,
-    /// Only those that stand at one of these; empty for all.
+    /// Only with one of these statuses; empty for all.
     pub status: Vec<RunStatus>,
-    /// Only those with this in the first [`SEARCHED`] characters of the prompt or in a label written `name=value`, or whose id begins so,
-    /// with `run_` or without. The case of ASCII letters does not matter.
+    /// Only with this text in the first [`SEARCHED_CHARS`] characters of the prompt, in a label written as `name=value`, or at the
+    /// beginning of the id, with or without `run_`. Ignores the case of ASCII letters.
     pub text: Option<String>,
-    /// Only those of this agent.
+    /// Only of this agent type.
     pub agent_type: Option<String>,
-    /// Only those of this session.
+    /// Only of this session.
     pub session: Option<SessionId>,
-    /// Only those with this label: key and value.
+    /// Only with this label, as name and value.
     pub label: Option<(String, String)>,
-    /// Only those created at this moment or later.
+    /// Only created at or after this time.
     pub since: Option<Timestamp>,
-    /// Only those older than this run, which is where the last page ended.
+    /// Only older than this run: the last one of the previous page.
     pub before: Option<RunId>,
 }
 
-/// Keeps runs and their events.
+/// Stores runs and their events.
 ///
-/// Implementors owe: a write that has answered is on disk; a write that failed has changed nothing; events of a run are dense.
+/// Implementors must return from a successful write only when it is on disk, must leave no trace of a failed one, and must keep the numbers
+/// of a run's events without gaps.
 #[async_trait]
 pub trait RunStore: WebhookStore + std::fmt::Debug + Send + Sync {
     /// Adds a run with its first events, and its session if that is new.
     ///
     /// # Errors
-    /// [`StoreError::KeyUsed`] if the key was used before; any other [`StoreError`] if the store fails. Nothing was added then.
+    /// [`StoreError::KeyUsed`] if the idempotency key was used before; any other [`StoreError`] if the store fails. Nothing was added then.
     async fn create_run(&self, run: RunRecord, first: Vec<Chunk>, idempotency: Option<Idempotency>) -> Result<(), StoreError>;
 
-    /// Adds a batch, which has one chunk or more, each beginning where the one before ends, to a run's log and changes its row: all of
-    /// it or nothing.
+    /// Appends a batch of consecutive chunks to a run's log and changes the run, all or nothing. Does nothing if there is no chunk.
     ///
     /// # Errors
-    /// [`StoreError::NotNext`] if a chunk does not begin right after the event before it or the run has ended;
-    /// [`StoreError::KeyUsed`] if the change's key was used before; any other [`StoreError`] if the store fails. Nothing was
-    /// written then.
+    /// [`StoreError::NotNext`] if a chunk does not begin right after the event before it, or if the run has ended;
+    /// [`StoreError::KeyUsed`] if the idempotency key was used before; any other [`StoreError`] if the store fails. Nothing was written
+    /// then.
     async fn append(&self, run: RunId, batch: Vec<Chunk>, change: RunChange) -> Result<(), StoreError>;
 
-    /// The run of that id, or `None`.
+    /// The run with this id.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails or the row is damaged.
     async fn run(&self, id: RunId) -> Result<Option<RunRecord>, StoreError>;
 
-    /// At most `limit` runs that fit the filter, newest first.
+    /// At most `limit` runs that match the filter, newest first.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails or a row is damaged.
     async fn runs(&self, filter: RunFilter, limit: usize) -> Result<Vec<RunRecord>, StoreError>;
 
-    /// What this owner's key was used for; `None` if it was not, or is forgotten.
+    /// What an idempotency key of this owner was used for; `None` if it was not used or was deleted since.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails or the row is damaged.
     async fn used_key(&self, owner: &UserName, key: &str) -> Result<Option<UsedKey>, StoreError>;
 
-    /// The session of that id, or `None`.
+    /// The session with this id.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails or the row is damaged.
     async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>, StoreError>;
 
-    /// At most `limit` sessions of `owner`, or of everyone, that are older than `before`, newest first.
+    /// At most `limit` sessions of `owner`, or of all users, that are older than `before`, newest first.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails or a row is damaged.
     async fn sessions(&self, owner: Option<UserName>, before: Option<SessionId>, limit: usize) -> Result<Vec<SessionRecord>, StoreError>;
 
-    /// Forgets keys of requests that came before that moment.
+    /// Deletes the idempotency keys of requests before this time.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -179,23 +179,23 @@ pub trait RunStore: WebhookStore + std::fmt::Debug + Send + Sync {
     /// [`StoreError`] if the store fails.
     async fn unfinished(&self) -> Result<Vec<RunId>, StoreError>;
 
-    /// Ids of the unfinished runs that were live when the backup was made that this store was restored from: whatever carries their marks
-    /// on this machine belongs to the server that the backup is of.
+    /// Ids of the unfinished runs that were live when the backup was made from which this store was restored. Their processes on this
+    /// machine, if any, belong to the server that the backup was made of.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
     async fn orphans(&self) -> Result<Vec<RunId>, StoreError>;
 
-    /// Removes a run with its events, and its session if that has no other run. Gives whether there was one.
+    /// Removes a run with its events, and its session if that has no other run. Returns whether the run existed.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; nothing was removed then.
     async fn delete_run(&self, id: RunId) -> Result<bool, StoreError>;
 
-    /// The chunks that hold events after number `after`, in order: at least one if there is any, more while they stay below
-    /// `budget` bytes together. The first may begin before `after`.
+    /// The chunks with events after number `after`, in order: at least one if there is any, and more while their total size stays below
+    /// `budget` bytes. The first one may begin before `after`.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] if a chunk is not what was written; any other [`StoreError`] if the store fails.
+    /// [`StoreError::Damaged`] if a chunk differs from what was written; any other [`StoreError`] if the store fails.
     async fn chunks(&self, run: RunId, after: u64, budget: usize) -> Result<Vec<Chunk>, StoreError>;
 }

@@ -1,4 +1,4 @@
-//! What was used, by whom and when, as the store keeps it.
+//! Usage by owner, agent, model and day.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -7,105 +7,105 @@ use utoipa::ToSchema;
 use super::StoreError;
 use crate::types::{Budget, Day, Money, SessionId, Tokens, UserName};
 
-/// By what usage is added up.
+/// How usage is grouped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UsageGroup {
-    /// By day (UTC), the latest first.
+    /// By day (UTC), newest first.
     #[default]
     Day,
-    /// By owner, by name.
+    /// By owner, in the order of names.
     Owner,
-    /// By agent, by name.
+    /// By agent type, in the order of names.
     AgentType,
-    /// By the model that the agent named, by name.
+    /// By the model that the agent reported, in the order of names.
     Model,
-    /// By conversation, the newest first.
+    /// By session, newest first.
     Session,
-    /// By run, the newest first.
+    /// By run, newest first.
     Run,
 }
 
 impl UsageGroup {
-    /// Whether the latest come first; otherwise they come by name.
+    /// Whether groups are listed newest first; otherwise they are sorted by name.
     pub fn newest_first(self) -> bool {
         matches!(self, Self::Day | Self::Session | Self::Run)
     }
 }
 
-/// Which usage is wanted.
+/// Selects usage.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UsageFilter {
-    /// Only this user's; `None` for everyone's.
+    /// Only of this owner; `None` for all.
     pub owner: Option<UserName>,
-    /// Only that of this agent.
+    /// Only of this agent type.
     pub agent_type: Option<String>,
-    /// Only that of this session.
+    /// Only of this session.
     pub session: Option<SessionId>,
-    /// Only that of this day or later.
+    /// Only of this day or later.
     pub since: Option<Day>,
-    /// Only that of this day or earlier.
+    /// Only of this day or earlier.
     pub until: Option<Day>,
 }
 
-/// What was used in all. Sums never run over: they stop at a number that every JSON reader can tell apart.
+/// A sum of usage. Sums saturate at 2^53 − 1, the largest integer that every JSON reader can represent exactly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UsageSum {
-    /// Runs that ended so.
+    /// Number of runs with this final status.
     pub completed: u64,
-    /// The same.
+    /// Number of runs with this final status.
     pub failed: u64,
-    /// The same.
+    /// Number of runs with this final status.
     pub cancelled: u64,
-    /// The same.
+    /// Number of runs with this final status.
     pub timed_out: u64,
-    /// The same.
+    /// Number of runs with this final status.
     pub interrupted: u64,
-    /// Runs that ended and have told tokens but no cost.
+    /// Number of ended runs that reported tokens but no cost.
     pub unpriced: u64,
     /// As in [`crate::types::Usage`].
     pub input_tokens: u64,
-    /// The same.
+    /// As in [`crate::types::Usage`].
     pub output_tokens: u64,
-    /// The same.
+    /// As in [`crate::types::Usage`].
     pub cache_read_tokens: u64,
-    /// The same.
+    /// As in [`crate::types::Usage`].
     pub cache_write_tokens: u64,
-    /// The same.
+    /// As in [`crate::types::Usage`].
     pub reasoning_tokens: u64,
-    /// What it cost, as far as that was told; `None` if nobody has told anything.
+    /// The reported cost; `None` if none was reported.
     pub cost: Option<Money>,
-    /// Whether some of the cost is computed from list prices, not billed.
+    /// Whether a part of the cost is computed from list prices, not billed.
     pub is_estimate: bool,
 }
 
-/// What one of a group has used.
+/// The usage of one group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageRecord {
-    /// Which one: a day, a name or an id, and empty for runs whose agents named no model.
+    /// The group: a day, a name or an id. Empty for runs whose model is unknown.
     pub key: String,
-    /// What it has used.
+    /// Its usage.
     pub sum: UsageSum,
 }
 
-/// What a user has used on a day, as budgets count it, and what was set for that user.
+/// A user's usage on one day as budgets count it, and the user's own budget.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DailyUsage {
-    /// Tokens that count.
+    /// Tokens that count towards the budget.
     pub tokens: Tokens,
-    /// What agents told that it cost.
+    /// The reported cost.
     pub cost: Money,
-    /// The user's own budget. A user who is not there has none.
+    /// The user's own budget; the default for a user that does not exist.
     pub budget: Budget,
 }
 
-/// Adds up what runs have used.
+/// Reads usage.
 ///
-/// Implementors owe: what [`RunStore::append`](super::RunStore::append) is told of a run's usage is counted in the same transaction, once,
-/// on the day on which it was told; and it stays when the run, its session or its user is gone.
+/// Implementors must count the usage that [`RunStore::append`](super::RunStore::append) receives once, in the same transaction and on the
+/// day on which it was reported, and must keep it when its run, session or user is removed.
 #[async_trait]
 pub trait UsageStore: Send + Sync {
-    /// At most `limit` of the groups that fit the filter and come after the one of key `after`.
+    /// At most `limit` groups that match the filter and follow the one with key `after`.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -117,15 +117,15 @@ pub trait UsageStore: Send + Sync {
         limit: usize,
     ) -> Result<Vec<UsageRecord>, StoreError>;
 
-    /// The sum of all that fits the filter.
+    /// The sum of all usage that matches the filter.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    async fn usage_in_all(&self, filter: UsageFilter) -> Result<UsageSum, StoreError>;
+    async fn total_usage(&self, filter: UsageFilter) -> Result<UsageSum, StoreError>;
 
-    /// What that user has used on that day, with runs that go on, and the user's own budget. Costs a row or two for each agent.
+    /// A user's usage on one day, including live runs, and the user's own budget. Reads one or two rows per agent.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    async fn spent(&self, owner: &UserName, day: Day) -> Result<DailyUsage, StoreError>;
+    async fn daily_usage(&self, owner: &UserName, day: Day) -> Result<DailyUsage, StoreError>;
 }

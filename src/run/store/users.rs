@@ -1,35 +1,35 @@
-//! Users, as the store keeps them.
+//! Users.
 
 use async_trait::async_trait;
 
 use super::StoreError;
 use crate::types::{Budget, BudgetChange, UserName, UserRole};
 
-/// A user's row.
+/// A stored user.
 #[derive(Clone, PartialEq, Eq)]
 pub struct UserRecord {
     /// The name, which is the key.
     pub name: UserName,
     /// What the user may do.
     pub role: UserRole,
-    /// Argon2id hash in PHC form.
+    /// Argon2id hash in PHC format.
     pub password_hash: String,
-    /// Whether the password is still the documented default, which works from this machine only.
+    /// Whether the password is the documented default, which works only from this machine.
     pub default_password: bool,
-    /// Grows when a password is set: tokens name the generation that they were made in, and older ones are worthless.
+    /// Incremented when a password is set. A token contains the generation in which it was issued; tokens of earlier ones are invalid.
     pub generation: i64,
-    /// What the user may use in a day, as far as that was set for this one.
+    /// The user's own daily budget.
     pub budget: Budget,
 }
 
-/// What is to become of a user; `None` leaves that as it is.
+/// A change to a user. `None` keeps a value.
 #[derive(Clone, Default)]
 pub struct UserEdit {
-    /// What the user may do.
+    /// The new role.
     pub role: Option<UserRole>,
-    /// Hash of a password of the user's own.
+    /// Hash of the new password.
     pub password_hash: Option<String>,
-    /// What the user may use in a day.
+    /// Changes to the daily budget.
     pub budget: BudgetChange,
 }
 
@@ -39,54 +39,55 @@ impl std::fmt::Debug for UserRecord {
     }
 }
 
-/// How a change to a user came out.
+/// The outcome of a change to a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UserChange {
-    /// It was made.
+    /// The change was made.
     Done,
-    /// There is no such user. Nothing was changed.
+    /// The user does not exist. Nothing was changed.
     NotFound,
-    /// It would have left nobody who is an admin. Nothing was changed.
+    /// The change would have removed the last admin. Nothing was changed.
     LastAdmin,
 }
 
-/// Keeps users.
+/// Stores users.
 ///
-/// Implementors owe: once there is an admin there always is one, whatever is asked and however much at once.
+/// Implementors must never remove the last admin, whatever changes are requested concurrently.
 #[async_trait]
 pub trait UserStore: Send + Sync {
-    /// The user of that name, or `None`.
+    /// The user with this name.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
     async fn user(&self, name: &UserName) -> Result<Option<UserRecord>, StoreError>;
 
-    /// At most `limit` users whose names come after `after`, by name.
+    /// At most `limit` users whose names sort after `after`, in the order of names.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails or a row is damaged.
     async fn users(&self, after: Option<UserName>, limit: usize) -> Result<Vec<UserRecord>, StoreError>;
 
-    /// Adds the user unless there is one of that name. Gives whether it was added. A name that a removed user had goes on from that
-    /// one's generation, whatever the record says, so that no old token fits.
+    /// Adds a user unless the name is taken. Returns whether it was added. A name that belonged to a deleted user continues after that
+    /// user's generation, whatever the record says, so that tokens of the deleted user stay invalid.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; nothing was added then.
     async fn add_user(&self, user: UserRecord) -> Result<bool, StoreError>;
 
-    /// Changes the user: all that is asked or nothing. With a password the default flag is cleared and the generation grows by one, so every older token ends.
+    /// Applies all changes of `edit` or none. A new password clears the default flag and increments the generation, which invalidates all
+    /// existing tokens of the user.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; nothing was changed then.
     async fn change_user(&self, name: &UserName, edit: UserEdit) -> Result<UserChange, StoreError>;
 
-    /// Removes the user together with their API keys. Their runs stay.
+    /// Removes a user and the user's API keys. The user's runs stay.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; nothing was removed then.
     async fn remove_user(&self, name: &UserName) -> Result<UserChange, StoreError>;
 
-    /// Sets a password as [`UserStore::change_user`] does. Gives whether there is such a user.
+    /// Sets a password as [`UserStore::change_user`] does. Returns whether the user exists.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; nothing was changed then.

@@ -1,4 +1,4 @@
-//! Where events of runs are sent, and what became of it, as the store keeps it.
+//! Webhook endpoints and deliveries.
 
 use async_trait::async_trait;
 use serde::Serialize;
@@ -7,75 +7,75 @@ use utoipa::ToSchema;
 use super::StoreError;
 use crate::types::{RunId, SessionId, Timestamp, UserName, string_enum};
 
-/// A place that a new run's events are sent to.
+/// An endpoint of a new run.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct NewWebhook {
-    /// Its address; `None` for the server's own place.
+    /// Its URL; `None` for the endpoint in the server's settings.
     pub url: Option<String>,
-    /// What is signed with; `None` for the server's own secret.
+    /// Its signing secret; `None` for the one in the server's settings.
     pub secret: Option<String>,
-    /// Which events; `None` for the usual ones.
+    /// The event types to send; `None` for the default ones.
     pub events: Option<Vec<String>>,
 }
 
-/// Only that there is one: address and secret are nobody else's business.
+/// Omits URL and secret, which are confidential.
 impl std::fmt::Debug for NewWebhook {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("NewWebhook").field("events", &self.events).finish_non_exhaustive()
     }
 }
 
-/// A place that something may still have to be sent to.
+/// An endpoint with events that may still have to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ActiveWebhook {
-    /// The row's number. Places of later runs have greater ones.
+    /// Number of the row. Endpoints of later runs have greater ones.
     pub id: i64,
-    /// Whose events.
+    /// The run whose events are sent.
     pub run: RunId,
     /// The session of that run.
     pub session: SessionId,
-    /// Where, and which.
+    /// The endpoint.
     pub webhook: NewWebhook,
-    /// Number of the last event that was taken or passed over; 0 for none.
+    /// Number of the last event that was delivered or skipped; 0 for none.
     pub cursor: u64,
-    /// How often the next one was tried in vain.
+    /// Number of failed attempts for the next event.
     pub attempts: u32,
-    /// When it is tried again.
-    pub next_at: Option<Timestamp>,
+    /// When the next event is retried.
+    pub next_attempt_at: Option<Timestamp>,
 }
 
-/// One try to send one event.
+/// One attempt to deliver one event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// The place.
+    /// Id of the endpoint.
     pub webhook: i64,
-    /// The id that the receiver sees; the same at every try.
+    /// The `webhook-id` that the receiver sees, the same for every attempt.
     pub message_id: String,
     /// Number of the event.
     pub seq: u64,
-    /// Its type.
+    /// Type of the event.
     pub event: String,
-    /// The place's host.
+    /// Host and port of the endpoint.
     pub host: String,
-    /// When it was tried.
+    /// Time of the attempt.
     pub at: Timestamp,
     /// HTTP status of the response, if there was one.
     pub http_status: Option<u16>,
-    /// What went wrong, for a person.
+    /// What went wrong, in text for a user.
     pub error: Option<String>,
-    /// What follows from it.
-    pub then: NextAttempt,
+    /// What happens next.
+    pub next: NextAttempt,
 }
 
-/// What follows from a try.
+/// What follows an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextAttempt {
-    /// The receiver has it.
+    /// Nothing: the event was delivered.
     Delivered,
-    /// It is tried again at this moment.
-    Again(Timestamp),
-    /// Nothing more is sent to this place for this run.
-    GivenUp,
+    /// A retry at this time.
+    RetryAt(Timestamp),
+    /// Nothing: no further event of the run is sent to the endpoint.
+    Abandoned,
 }
 
 string_enum! {
@@ -86,80 +86,80 @@ string_enum! {
         Pending = "pending",
         /// Accepted by the receiver.
         Delivered = "delivered",
-        /// Given up after the last attempt.
+        /// Abandoned after the last attempt.
         Failed = "failed",
     }
 }
 
-/// What became of one event at one place.
+/// The delivery of one event to one endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Delivery)]
 pub struct Delivery {
-    /// Its place in the listing, for paging.
+    /// Its number, for paging.
     #[serde(skip)]
     pub number: u64,
-    /// The `webhook-id` that the receiver sees: the same at every attempt.
+    /// The `webhook-id` that the receiver sees, the same for every attempt.
     pub id: String,
     /// The run.
     pub run_id: RunId,
     /// Number of the event.
     pub seq: u64,
-    /// The event's type.
+    /// Type of the event.
     pub event: String,
-    /// The receiver's host and port. The whole address is shown to nobody, since it may hold a secret.
+    /// Host and port of the endpoint. The rest of its URL may contain a secret and is not shown.
     pub host: String,
-    /// Where it stands.
+    /// Status of the delivery.
     pub status: DeliveryStatus,
-    /// How often it was tried.
+    /// Number of attempts.
     pub attempts: u32,
     /// HTTP status of the last response.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http_status: Option<u16>,
-    /// What went wrong at the last attempt.
+    /// Error of the last attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// When it was last tried.
+    /// Time of the last attempt.
     pub last_attempt_at: Timestamp,
-    /// When it is tried again.
+    /// Time of the next attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_attempt_at: Option<Timestamp>,
 }
 
-/// Which deliveries are wanted. Newest first.
+/// Selects deliveries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeliveryFilter {
-    /// Only of this user's runs; `None` for everyone's.
+    /// Only of this owner's runs; `None` for all.
     pub owner: Option<UserName>,
     /// Only of this run.
     pub run: Option<RunId>,
-    /// Only those that stand there.
+    /// Only with this status.
     pub status: Option<DeliveryStatus>,
-    /// Only those before this one, which is where the last page ended.
+    /// Only deliveries with a smaller number: the last one of the previous page.
     pub before: Option<u64>,
 }
 
-/// Keeps where events of runs are sent. New places come with their runs.
+/// Stores webhook endpoints and deliveries. [`RunStore::create_run`](super::RunStore::create_run) adds the endpoints.
 #[async_trait]
 pub trait WebhookStore: Send + Sync {
-    /// At most `limit` places that something may still have to be sent to, by number, those after number `after`.
+    /// At most `limit` endpoints with unsent events and ids greater than `after`, in the order of ids.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails or a row is damaged.
     async fn active_webhooks(&self, after: i64, limit: usize) -> Result<Vec<ActiveWebhook>, StoreError>;
 
-    /// Writes down a try with what follows from it, both or neither. A place or run that is gone meanwhile is no error.
+    /// Records an attempt together with what follows from it. Does nothing if the endpoint or its run was deleted.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; nothing was written then.
     async fn record_attempt(&self, attempt: Attempt) -> Result<(), StoreError>;
 
-    /// Nothing more is to be sent to a place: its run has ended.
+    /// Marks an endpoint as done because all events of its run were handled.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
     async fn finish_webhook(&self, webhook: i64) -> Result<(), StoreError>;
 
-    /// At most `limit` deliveries that fit the filter, newest first.
+    /// At most `limit` deliveries that match the filter, newest first.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails or a row is damaged.

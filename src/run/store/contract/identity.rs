@@ -1,12 +1,12 @@
-//! What every store owes to users, keys, tokens and the audit log: the second half of the suite.
+//! What every store must do for users, API keys, tokens and the audit log.
 
 use std::collections::BTreeSet;
 
-use super::runs::contract;
+use super::fixtures::{at, contract};
 use crate::run::store::{
     ApiKeyRecord, AuditEntry, AuditFilter, AuditStore, KeyStore, TokenStore, UserChange, UserEdit, UserRecord, UserStore,
 };
-use crate::types::{AuditAction, Budget, KeyId, RunId, Scope, Timestamp, TokenId, UserName, UserRole};
+use crate::types::{AuditAction, Budget, KeyId, RunId, Scope, TokenId, UserName, UserRole};
 
 fn name(text: &str) -> UserName {
     text.parse().unwrap()
@@ -16,8 +16,8 @@ fn user(text: &str, role: UserRole) -> UserRecord {
     UserRecord { name: name(text), role, password_hash: "h1".into(), default_password: true, generation: 1, budget: Budget::default() }
 }
 
-/// A change of the role alone.
-fn role(role: UserRole) -> UserEdit {
+/// A change of only the role.
+fn set_role(role: UserRole) -> UserEdit {
     UserEdit { role: Some(role), ..UserEdit::default() }
 }
 
@@ -28,13 +28,13 @@ fn key(owner: &str, hash: u8, scopes: &[Scope]) -> ApiKeyRecord {
         name: "ci \"x\"".into(),
         hash: [hash; 32],
         scopes: scopes.iter().copied().collect::<BTreeSet<_>>(),
-        created_at: Timestamp::from_millis(1_000),
-        expires_at: Some(Timestamp::from_millis(9_000)),
+        created_at: at(1_000),
+        expires_at: Some(at(9_000)),
         last_used_at: None,
     }
 }
 
-async fn a_password_of_ones_own_ends_the_default_and_older_tokens(store: &dyn UserStore) {
+async fn a_new_password_clears_the_default_and_invalidates_tokens(store: &dyn UserStore) {
     let carol = user("carol", UserRole::User);
     assert!(store.add_user(carol.clone()).await.unwrap());
     assert!(!store.add_user(UserRecord { password_hash: "h2".into(), ..carol.clone() }).await.unwrap());
@@ -42,34 +42,34 @@ async fn a_password_of_ones_own_ends_the_default_and_older_tokens(store: &dyn Us
     assert!(store.set_password(&carol.name, "h3".into()).await.unwrap());
     let read = store.user(&carol.name).await.unwrap().unwrap();
     assert_eq!((read.password_hash.as_str(), read.default_password, read.generation), ("h3", false, 2));
-    assert!(!store.set_password(&name("nobody"), "h".into()).await.unwrap());
-    assert_eq!(store.user(&name("nobody")).await.unwrap(), None);
+    assert!(!store.set_password(&name("unknown"), "h".into()).await.unwrap());
+    assert_eq!(store.user(&name("unknown")).await.unwrap(), None);
 }
 
-async fn a_role_changes_alone_and_nothing_takes_the_last_admin(store: &dyn UserStore) {
+async fn a_role_can_change_but_the_last_admin_stays(store: &dyn UserStore) {
     let (ann, bob) = (user("ann", UserRole::Admin), user("bob", UserRole::User));
     for user in [&ann, &bob] {
         store.add_user(user.clone()).await.unwrap();
     }
     assert_eq!(
-        store.change_user(&ann.name, UserEdit { password_hash: Some("h2".into()), ..role(UserRole::User) }).await.unwrap(),
+        store.change_user(&ann.name, UserEdit { password_hash: Some("h2".into()), ..set_role(UserRole::User) }).await.unwrap(),
         UserChange::LastAdmin
     );
     assert_eq!(store.remove_user(&ann.name).await.unwrap(), UserChange::LastAdmin);
-    assert_eq!(store.user(&ann.name).await.unwrap(), Some(ann.clone()), "not even the password");
-    assert_eq!(store.change_user(&ann.name, role(UserRole::Admin)).await.unwrap(), UserChange::Done);
-    assert_eq!(store.change_user(&bob.name, role(UserRole::Admin)).await.unwrap(), UserChange::Done);
+    assert_eq!(store.user(&ann.name).await.unwrap(), Some(ann.clone()), "the password changed");
+    assert_eq!(store.change_user(&ann.name, set_role(UserRole::Admin)).await.unwrap(), UserChange::Done);
+    assert_eq!(store.change_user(&bob.name, set_role(UserRole::Admin)).await.unwrap(), UserChange::Done);
     assert_eq!(store.user(&bob.name).await.unwrap(), Some(UserRecord { role: UserRole::Admin, ..bob.clone() }));
-    // Both at once: one of them stays.
+    // Of two concurrent removals, one fails.
     let (first, second) = tokio::join!(store.remove_user(&ann.name), store.remove_user(&bob.name));
     let mut outcomes = [first.unwrap(), second.unwrap()];
     outcomes.sort_by_key(|outcome| *outcome == UserChange::LastAdmin);
     assert_eq!(outcomes, [UserChange::Done, UserChange::LastAdmin]);
-    assert_eq!(store.remove_user(&name("nobody")).await.unwrap(), UserChange::NotFound);
-    assert_eq!(store.change_user(&name("nobody"), UserEdit::default()).await.unwrap(), UserChange::NotFound);
+    assert_eq!(store.remove_user(&name("unknown")).await.unwrap(), UserChange::NotFound);
+    assert_eq!(store.change_user(&name("unknown"), UserEdit::default()).await.unwrap(), UserChange::NotFound);
 }
 
-async fn a_name_that_comes_back_goes_on_from_its_old_generation(store: &dyn UserStore) {
+async fn a_reused_name_continues_with_the_next_generation(store: &dyn UserStore) {
     let dora = user("dora", UserRole::User);
     for generation in [1, 4, 5] {
         store.add_user(UserRecord { generation: if generation == 4 { 4 } else { 1 }, ..dora.clone() }).await.unwrap();
@@ -79,7 +79,7 @@ async fn a_name_that_comes_back_goes_on_from_its_old_generation(store: &dyn User
     }
 }
 
-async fn users_are_listed_by_name_in_pages(store: &dyn UserStore) {
+async fn users_are_sorted_by_name_and_paged(store: &dyn UserStore) {
     for text in ["zoe", "anna", "mia"] {
         store.add_user(user(text, UserRole::User)).await.unwrap();
     }
@@ -91,15 +91,15 @@ async fn users_are_listed_by_name_in_pages(store: &dyn UserStore) {
     assert_eq!(names(Some("mia"), 2).await, ["zoe"]);
 }
 
-async fn a_key_reads_back_and_is_found_by_the_beginning_of_its_hash(store: &(impl UserStore + KeyStore)) {
+async fn a_key_is_found_by_id_and_by_the_prefix_of_its_hash(store: &(impl UserStore + KeyStore)) {
     store.add_user(user("erik", UserRole::User)).await.unwrap();
     let first = key("erik", 1, &[Scope::RunsRead, Scope::Admin]);
     assert!(store.add_key(first.clone()).await.unwrap());
-    assert!(!store.add_key(key("nobody", 9, &[Scope::RunsRead])).await.unwrap());
+    assert!(!store.add_key(key("unknown", 9, &[Scope::RunsRead])).await.unwrap());
     assert_eq!(store.key(first.id).await.unwrap(), Some(first.clone()));
     assert_eq!(store.key_by_hash([1; 8]).await.unwrap(), Some(first.clone()));
     assert_eq!(store.key_by_hash([2; 8]).await.unwrap(), None);
-    let used = Timestamp::from_millis(5_000);
+    let used = at(5_000);
     store.key_used(first.id, used).await.unwrap();
     assert_eq!(store.key(first.id).await.unwrap().unwrap().last_used_at, Some(used));
     assert!(store.remove_key(first.id).await.unwrap());
@@ -107,7 +107,7 @@ async fn a_key_reads_back_and_is_found_by_the_beginning_of_its_hash(store: &(imp
     assert_eq!(store.key_by_hash([1; 8]).await.unwrap(), None);
 }
 
-async fn keys_are_listed_newest_first_and_go_with_their_owner(store: &(impl UserStore + KeyStore)) {
+async fn keys_are_listed_newest_first_and_removed_with_their_owner(store: &(impl UserStore + KeyStore)) {
     for text in ["fay", "gus"] {
         store.add_user(user(text, UserRole::User)).await.unwrap();
     }
@@ -126,23 +126,22 @@ async fn keys_are_listed_newest_first_and_go_with_their_owner(store: &(impl User
     assert_eq!(ids(None, None, 9).await, [keys[1].id]);
 }
 
-async fn a_revoked_token_is_remembered_while_it_would_have_been_good(store: &dyn TokenStore) {
+async fn a_revoked_token_is_kept_until_it_would_have_expired(store: &dyn TokenStore) {
     let (one, other) = (TokenId::new(), TokenId::new());
-    let at = Timestamp::from_millis;
     assert!(!store.is_revoked(one).await.unwrap());
     for _twice in 0..2 {
         store.revoke_token(one, at(2_000), at(1_000)).await.unwrap();
     }
     assert!(store.is_revoked(one).await.unwrap() && !store.is_revoked(other).await.unwrap());
     store.revoke_token(other, at(9_000), at(3_000)).await.unwrap();
-    assert!(!store.is_revoked(one).await.unwrap(), "its time is over, so nobody asks for it");
+    assert!(!store.is_revoked(one).await.unwrap(), "an expired entry was kept");
     assert!(store.is_revoked(other).await.unwrap());
 }
 
-async fn the_audit_log_is_read_by_who_what_which_run_and_when(store: &dyn AuditStore) {
+async fn the_audit_log_is_filtered_and_paged(store: &dyn AuditStore) {
     let (run, key) = (RunId::new(), KeyId::new());
-    let entry = |user: Option<&str>, action, at| AuditEntry {
-        created_at: Timestamp::from_millis(at),
+    let entry = |user: Option<&str>, action, millis| AuditEntry {
+        created_at: at(millis),
         username: user.map(name),
         key: None,
         address: Some("::1".parse().unwrap()),
@@ -153,7 +152,7 @@ async fn the_audit_log_is_read_by_who_what_which_run_and_when(store: &dyn AuditS
         target_key: None,
         detail: None,
     };
-    let whole = AuditEntry {
+    let full = AuditEntry {
         key: Some(key),
         run: Some(run),
         target_username: Some(name("bob")),
@@ -161,7 +160,7 @@ async fn the_audit_log_is_read_by_who_what_which_run_and_when(store: &dyn AuditS
         detail: Some("role=admin".into()),
         ..entry(Some("ann"), AuditAction::RunCancel, 2_000)
     };
-    for entry in [entry(Some("ann"), AuditAction::Login, 1_000), whole.clone(), entry(None, AuditAction::Login, 3_000)] {
+    for entry in [entry(Some("ann"), AuditAction::Login, 1_000), full.clone(), entry(None, AuditAction::Login, 3_000)] {
         store.add_audit(entry).await.unwrap();
     }
     let times = async |filter: AuditFilter| {
@@ -173,19 +172,19 @@ async fn the_audit_log_is_read_by_who_what_which_run_and_when(store: &dyn AuditS
     assert_eq!(times(AuditFilter { username: Some(name("ann")), ..all() }).await, [2_000, 1_000]);
     assert_eq!(times(AuditFilter { action: Some(AuditAction::Login), ..all() }).await, [3_000, 1_000]);
     assert_eq!(times(AuditFilter { run: Some(run), ..all() }).await, [2_000]);
-    assert_eq!(times(AuditFilter { since: Some(Timestamp::from_millis(2_000)), ..all() }).await, [3_000, 2_000]);
+    assert_eq!(times(AuditFilter { since: Some(at(2_000)), ..all() }).await, [3_000, 2_000]);
     let page = store.audit(all(), 2).await.unwrap();
-    assert_eq!(page[1].entry, whole);
+    assert_eq!(page[1].entry, full);
     assert_eq!(times(AuditFilter { before: Some(page[1].id), ..all() }).await, [1_000]);
 }
 
 contract! {
-    a_password_of_ones_own_ends_the_default_and_older_tokens,
-    a_role_changes_alone_and_nothing_takes_the_last_admin,
-    a_name_that_comes_back_goes_on_from_its_old_generation,
-    users_are_listed_by_name_in_pages,
-    a_key_reads_back_and_is_found_by_the_beginning_of_its_hash,
-    keys_are_listed_newest_first_and_go_with_their_owner,
-    a_revoked_token_is_remembered_while_it_would_have_been_good,
-    the_audit_log_is_read_by_who_what_which_run_and_when,
+    a_new_password_clears_the_default_and_invalidates_tokens,
+    a_role_can_change_but_the_last_admin_stays,
+    a_reused_name_continues_with_the_next_generation,
+    users_are_sorted_by_name_and_paged,
+    a_key_is_found_by_id_and_by_the_prefix_of_its_hash,
+    keys_are_listed_newest_first_and_removed_with_their_owner,
+    a_revoked_token_is_kept_until_it_would_have_expired,
+    the_audit_log_is_filtered_and_paged,
 }

@@ -1,9 +1,10 @@
-//! One suite of tests that every store must pass.
+//! The test suite that every store must pass.
 
+mod fixtures;
 mod identity;
 mod retention;
 mod runs;
 mod usage;
 mod webhooks;
 
-pub(in crate::run) use runs::*;
+pub(in crate::run) use fixtures::{add_run, done, record, stored_run};

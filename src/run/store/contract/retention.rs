@@ -1,53 +1,43 @@
-//! What every store owes to retention: the third part of the suite.
+//! What every store must do for retention.
 
-use super::runs::{contract, done, record};
+use super::fixtures::{at, batch, contract, done, record, seq};
 use crate::run::store::{Chunk, PendingRemoval, RetentionStore, RunChange, RunRecord, RunStore};
-use crate::types::{RunId, Seq, SessionId, Timestamp};
+use crate::types::{RunId, SessionId};
 
-/// A store as its users see it, from both sides.
-trait Whole: RunStore + RetentionStore {}
-impl<T: RunStore + RetentionStore> Whole for T {}
+trait Store: RunStore + RetentionStore {}
+impl<T: RunStore + RetentionStore> Store for T {}
 
-/// Small enough that a step does not come to the end of a log.
-const UNACKED_BYTES: usize = 1;
-const MUCH: usize = usize::MAX;
+/// Removes a part of a log in each step.
+const SMALL: usize = 1;
+const UNLIMITED: usize = usize::MAX;
 
-fn at(millis: i64) -> Timestamp {
-    Timestamp::from_millis(millis)
-}
-
-fn batch(number: u64) -> Vec<Chunk> {
-    let seq = Seq::new(number).unwrap();
-    vec![Chunk { first: seq, last: seq, body: format!("{{\"seq\":{number}}}\n").into() }]
-}
-
-/// A run with three events, the last of them its `done` at that moment.
-async fn ended(store: &dyn Whole, session: SessionId, millis: i64) -> RunId {
-    let run = live(store, session).await;
-    store.append(run, batch(2), RunChange::default()).await.unwrap();
+/// Adds a run with three events, which ended at this time.
+async fn add_ended(store: &dyn Store, session: SessionId, millis: i64) -> RunId {
+    let run = add_live(store, session).await;
+    store.append(run, batch(2, 2), RunChange::default()).await.unwrap();
     let change = RunChange { done: Some((done(), at(millis))), ..RunChange::default() };
-    store.append(run, batch(3), change).await.unwrap();
+    store.append(run, batch(3, 3), change).await.unwrap();
     run
 }
 
-async fn live(store: &dyn Whole, session: SessionId) -> RunId {
+async fn add_live(store: &dyn Store, session: SessionId) -> RunId {
     let run = RunRecord { session, ..record("ann", "demo", None) };
-    store.create_run(run.clone(), batch(1), None).await.unwrap();
+    store.create_run(run.clone(), batch(1, 1), None).await.unwrap();
     run.id
 }
 
-async fn left(store: &dyn Whole, run: RunId) -> Vec<u64> {
-    store.chunks(run, 0, MUCH).await.unwrap().iter().map(|chunk| chunk.first.get()).collect()
+async fn remaining(store: &dyn Store, run: RunId) -> Vec<u64> {
+    store.chunks(run, 0, UNLIMITED).await.unwrap().iter().map(|chunk| chunk.first.get()).collect()
 }
 
-async fn a_conversation_goes_when_its_last_run_ended_before_the_moment(store: &dyn Whole) {
+async fn a_session_is_removed_when_all_its_runs_ended_before_the_given_time(store: &dyn Store) {
     let (old, both, alive) = (SessionId::new(), SessionId::new(), SessionId::new());
-    let gone = [ended(store, old, 1_000).await, ended(store, old, 1_500).await];
+    let gone = [add_ended(store, old, 1_000).await, add_ended(store, old, 1_500).await];
     let kept =
-        [ended(store, both, 1_000).await, ended(store, both, 2_000).await, ended(store, alive, 1_000).await, live(store, alive).await];
+        [add_ended(store, both, 1_000).await, add_ended(store, both, 2_000).await, add_ended(store, alive, 1_000).await, add_live(store, alive).await];
     let mut removed = Vec::new();
     loop {
-        let step = store.remove_oldest(at(2_000), UNACKED_BYTES).await.unwrap();
+        let step = store.remove_oldest(at(2_000), SMALL).await.unwrap();
         removed.extend(step.removed);
         if !step.found {
             break;
@@ -55,68 +45,68 @@ async fn a_conversation_goes_when_its_last_run_ended_before_the_moment(store: &d
     }
     assert_eq!(removed, gone.map(|run| (run, "ann".parse().unwrap())));
     for run in gone {
-        assert_eq!((store.run(run).await.unwrap(), left(store, run).await), (None, vec![]));
+        assert_eq!((store.run(run).await.unwrap(), remaining(store, run).await), (None, vec![]));
     }
     assert_eq!(store.session(old).await.unwrap(), None);
     for run in &kept[..3] {
-        assert_eq!(left(store, *run).await, [1, 2, 3], "not a part of a conversation that is not old");
+        assert_eq!(remaining(store, *run).await, [1, 2, 3], "a session is removed as a whole");
     }
     assert!(store.run(kept[3]).await.unwrap().is_some());
-    let mut pending_removals = store.pending_removals(9).await.unwrap();
-    pending_removals.sort_by_key(|pending_removals| pending_removals.run.to_string());
-    assert_eq!(pending_removals, gone.map(|run| PendingRemoval { run, workspace: true }));
+    let mut removals = store.pending_removals(9).await.unwrap();
+    removals.sort_by_key(|removal| removal.run.to_string());
+    assert_eq!(removals, gone.map(|run| PendingRemoval { run, workspace: true }));
 }
 
-async fn a_long_log_goes_in_steps_and_its_conversation_with_the_last_of_them(store: &dyn Whole) {
-    let run = ended(store, SessionId::new(), 1_000).await;
+async fn a_long_log_is_removed_in_steps_and_its_session_with_the_last_one(store: &dyn Store) {
+    let run = add_ended(store, SessionId::new(), 1_000).await;
     let mut seen = Vec::new();
-    while store.remove_oldest(at(2_000), UNACKED_BYTES).await.unwrap().found {
-        seen.push(left(store, run).await);
+    while store.remove_oldest(at(2_000), SMALL).await.unwrap().found {
+        seen.push(remaining(store, run).await);
     }
-    assert_eq!(seen, [vec![2, 3], vec![]], "its end goes last, with its row");
+    assert_eq!(seen, [vec![2, 3], vec![]], "the end of the log is removed last, with its run");
 }
 
-async fn the_oldest_logs_are_cut_first_and_their_ends_stay(store: &dyn Whole) {
-    let newer = ended(store, SessionId::new(), 2_000).await;
-    let older = ended(store, SessionId::new(), 1_000).await;
-    let alive = live(store, SessionId::new()).await;
-    let cut = store.cut_oldest(at(9_000), MUCH).await.unwrap();
-    assert_eq!((cut.cut, cut.found, cut.bytes), (1, true, 2 * "{\"seq\":1}\n".len() as u64));
-    assert_eq!((left(store, older).await, left(store, newer).await), (vec![3], vec![1, 2, 3]));
+async fn the_oldest_logs_are_trimmed_first_and_keep_their_ends(store: &dyn Store) {
+    let newer = add_ended(store, SessionId::new(), 2_000).await;
+    let older = add_ended(store, SessionId::new(), 1_000).await;
+    let alive = add_live(store, SessionId::new()).await;
+    let step = store.trim_oldest(at(9_000), UNLIMITED).await.unwrap();
+    assert_eq!((step.trimmed, step.found, step.bytes), (1, true, 2 * "{\"seq\":1}\n".len() as u64));
+    assert_eq!((remaining(store, older).await, remaining(store, newer).await), (vec![3], vec![1, 2, 3]));
     let row = store.run(older).await.unwrap().unwrap();
     assert_eq!((row.last_seq.get(), row.done.is_some()), (3, true));
     assert_eq!(store.pending_removals(9).await.unwrap(), [PendingRemoval { run: older, workspace: false }]);
-    // In steps, too, and never more than once.
-    assert_eq!(store.cut_oldest(at(9_000), UNACKED_BYTES).await.unwrap().cut, 0);
-    assert_eq!(left(store, newer).await, [2, 3]);
-    while store.cut_oldest(at(9_000), UNACKED_BYTES).await.unwrap().found {}
-    assert_eq!((left(store, newer).await, left(store, alive).await), (vec![3], vec![1]), "a live run is left alone");
+    // In steps, and each log only once.
+    assert_eq!(store.trim_oldest(at(9_000), SMALL).await.unwrap().trimmed, 0);
+    assert_eq!(remaining(store, newer).await, [2, 3]);
+    while store.trim_oldest(at(9_000), SMALL).await.unwrap().found {}
+    assert_eq!((remaining(store, newer).await, remaining(store, alive).await), (vec![3], vec![1]), "a live run is not trimmed");
 }
 
-async fn remains_are_known_until_they_are_gone(store: &dyn Whole) {
-    let run = ended(store, SessionId::new(), 1_000).await;
-    store.cut_oldest(at(9_000), MUCH).await.unwrap();
+async fn pending_removals_are_listed_until_they_are_done(store: &dyn Store) {
+    let run = add_ended(store, SessionId::new(), 1_000).await;
+    store.trim_oldest(at(9_000), UNLIMITED).await.unwrap();
     let output = store.pending_removals(9).await.unwrap();
-    store.remove_oldest(at(2_000), MUCH).await.unwrap();
+    store.remove_oldest(at(2_000), UNLIMITED).await.unwrap();
     let all = [PendingRemoval { run, workspace: true }];
-    assert_eq!(store.pending_removals(9).await.unwrap(), all, "the run is gone now, and its workspace goes, too");
-    // Somebody who has only just removed the output must not make the workspace forgotten.
+    assert_eq!(store.pending_removals(9).await.unwrap(), all, "the run was removed, so its workspace is removed too");
+    // Having removed only the output must not drop the pending removal of the workspace.
     store.forget_removed(output).await.unwrap();
     assert_eq!(store.pending_removals(9).await.unwrap(), all);
     store.forget_removed(all.to_vec()).await.unwrap();
     assert_eq!(store.pending_removals(9).await.unwrap(), []);
 }
 
-async fn what_is_removed_is_free_and_what_is_free_can_be_given_back(store: &dyn Whole) {
+async fn removed_data_becomes_free_space_that_can_be_returned_to_the_disk(store: &dyn Store) {
     for millis in 1..=8 {
-        let run = live(store, SessionId::new()).await;
-        let second = Chunk { first: Seq::new(2).unwrap(), last: Seq::new(2).unwrap(), body: vec![b'x'; 300_000].into() };
+        let run = add_live(store, SessionId::new()).await;
+        let second = Chunk { first: seq(2), last: seq(2), body: vec![b'x'; 300_000].into() };
         store.append(run, vec![second], RunChange::default()).await.unwrap();
-        store.append(run, batch(3), RunChange { done: Some((done(), at(millis))), ..RunChange::default() }).await.unwrap();
+        store.append(run, batch(3, 3), RunChange { done: Some((done(), at(millis))), ..RunChange::default() }).await.unwrap();
     }
     let full = store.size().await.unwrap();
     assert!(full.used > 8 * 300_000);
-    while store.cut_oldest(at(9_000), MUCH).await.unwrap().found {}
+    while store.trim_oldest(at(9_000), UNLIMITED).await.unwrap().found {}
     let cut = store.size().await.unwrap();
     assert!(cut.used < 300_000 && cut.free > 2_000_000, "{cut:?}");
     while store.shrink(100_000).await.unwrap() {}
@@ -126,9 +116,9 @@ async fn what_is_removed_is_free_and_what_is_free_can_be_given_back(store: &dyn 
 }
 
 contract! {
-    a_conversation_goes_when_its_last_run_ended_before_the_moment,
-    a_long_log_goes_in_steps_and_its_conversation_with_the_last_of_them,
-    the_oldest_logs_are_cut_first_and_their_ends_stay,
-    remains_are_known_until_they_are_gone,
-    what_is_removed_is_free_and_what_is_free_can_be_given_back,
+    a_session_is_removed_when_all_its_runs_ended_before_the_given_time,
+    a_long_log_is_removed_in_steps_and_its_session_with_the_last_one,
+    the_oldest_logs_are_trimmed_first_and_keep_their_ends,
+    pending_removals_are_listed_until_they_are_done,
+    removed_data_becomes_free_space_that_can_be_returned_to_the_disk,
 }

@@ -1,129 +1,53 @@
-//! What every store owes, as one suite that runs against each of them.
+//! What every store must do for runs, events, sessions and idempotency keys.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::time::Duration;
-
-use bytes::Bytes;
-
+use super::fixtures::{at, batch, contract, done, record, seq};
 use crate::run::store::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, StoreError, UsedKey};
-use crate::types::{Cause, OutputCheckpoint, PermissionMode, RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, Withheld};
+use crate::types::{OutputCheckpoint, RunId, RunStatus, SessionId, Withheld};
 
-fn seq(n: u64) -> Seq {
-    Seq::new(n).unwrap()
-}
-
-/// A batch of one chunk.
-pub(in crate::run) fn batch(first: u64, last: u64) -> Vec<Chunk> {
-    let lines: Vec<String> = (first..=last).map(|n| format!("{{\"seq\":{n}}}\n")).collect();
-    vec![Chunk { first: seq(first), last: seq(last), body: Bytes::from(lines.concat()) }]
-}
-
-pub(in crate::run) fn record(owner: &str, agent_type: &str, label: Option<(&str, &str)>) -> RunRecord {
-    RunRecord {
-        id: RunId::new(),
-        session: SessionId::new(),
-        owner: owner.parse().unwrap(),
-        status: RunStatus::Queued,
-        spec: RunSpec {
-            agent_type: agent_type.into(),
-            prompt: "do it".into(),
-            working_dir: PathBuf::from("/tmp"),
-            model: None,
-            extra_args: vec![],
-            permission_mode: PermissionMode::Auto,
-            permission_rules: vec![],
-            env: vec![],
-            mcp_servers: vec![],
-            timeout: Duration::from_mins(5),
-            idle_timeout: None,
-            labels: label.map(|(key, value)| (key.to_owned(), value.to_owned())).into_iter().collect::<BTreeMap<_, _>>(),
-            trace_parent: None,
-        },
-        widened: vec![],
-        created_at: Timestamp::from_millis(1_000),
-        started_at: None,
-        ended_at: None,
-        last_seq: seq(1),
-        checkpoint: None,
-        withheld: Withheld::default(),
-        done: None,
-        webhooks: vec![],
-    }
-}
-
-pub(in crate::run) fn done() -> RunDone {
-    RunDone {
-        status: RunStatus::Completed,
-        cause: Cause::Ok,
-        message: None,
-        exit_code: Some(0),
-        signal: None,
-        out_of_memory: false,
-        result: Some("fine".into()),
-        usage: None,
-        duration_ms: 7,
-        stderr_tail: None,
-    }
-}
-
-/// Adds a run whose first event has about `size` bytes.
-pub(in crate::run) async fn add_run(store: &dyn RunStore, size: usize) -> Result<RunId, StoreError> {
-    let run = record("admin", "demo", None);
-    let body = Bytes::from(format!("{{\"seq\":1,\"x\":\"{}\"}}\n", "x".repeat(size)));
-    store.create_run(run.clone(), vec![Chunk { first: seq(1), last: seq(1), body }], None).await?;
-    Ok(run.id)
-}
-
-/// A run with one small event.
-pub(in crate::run) async fn stored_run(store: &dyn RunStore) -> RunId {
-    add_run(store, 1).await.unwrap()
-}
-
-async fn a_run_reads_back_as_it_was_written(store: &dyn RunStore) {
+async fn a_run_is_read_as_it_was_written(store: &dyn RunStore) {
     let run = record("admin", "demo", None);
     store.create_run(run.clone(), batch(1, 1), None).await.unwrap();
     assert_eq!(store.run(run.id).await.unwrap().unwrap(), run);
     assert_eq!(store.run(RunId::new()).await.unwrap(), None);
 
-    let at = Timestamp::from_millis(2_000);
+    let now = at(2_000);
     let change =
-        RunChange { status: Some(RunStatus::Running), started_at: Some(at), agent_session: Some("s-1".into()), ..RunChange::default() };
+        RunChange { status: Some(RunStatus::Running), started_at: Some(now), agent_session: Some("s-1".into()), ..RunChange::default() };
     let checkpoint = OutputCheckpoint { out: 7, err: 8, err_ended: true, calls: 9, ..OutputCheckpoint::default() };
-    let withheld: Withheld = serde_json::from_value(held_of_one()).unwrap();
+    let withheld: Withheld = serde_json::from_value(one_withheld_text()).unwrap();
     store
         .append(run.id, batch(2, 4), RunChange { checkpoint: Some(checkpoint), withheld: Some(withheld.clone()), ..change })
         .await
         .unwrap();
-    let change = RunChange { status: Some(RunStatus::Completed), done: Some((done(), at)), ..RunChange::default() };
+    let change = RunChange { status: Some(RunStatus::Completed), done: Some((done(), now)), ..RunChange::default() };
     store.append(run.id, batch(5, 5), change).await.unwrap();
     let read = store.run(run.id).await.unwrap().unwrap();
-    assert_eq!((read.status, read.last_seq, read.started_at, read.ended_at), (RunStatus::Completed, seq(5), Some(at), Some(at)));
-    assert_eq!((read.done, read.checkpoint), (Some(done()), Some(checkpoint)), "a change without a place leaves it as it is");
+    assert_eq!((read.status, read.last_seq, read.started_at, read.ended_at), (RunStatus::Completed, seq(5), Some(now), Some(now)));
+    assert_eq!((read.done, read.checkpoint), (Some(done()), Some(checkpoint)), "a change without a checkpoint keeps it");
     assert_eq!(read.withheld, withheld);
 }
 
-fn held_of_one() -> serde_json::Value {
+fn one_withheld_text() -> serde_json::Value {
     serde_json::json!([{ "kind": "token", "id": "m", "parent_tool_call_id": null, "length": 3, "covered": 1, "digest": vec![7; 32] }])
 }
 
-async fn only_the_next_batch_of_a_live_run_is_taken(store: &dyn RunStore) {
+async fn only_the_next_batch_of_a_live_run_is_accepted(store: &dyn RunStore) {
     let run = record("admin", "demo", None);
     store.create_run(run.clone(), batch(1, 1), None).await.unwrap();
     for wrong in [batch(1, 2), batch(3, 3)] {
-        let refused = store.append(run.id, wrong.clone(), RunChange::default()).await;
-        assert_eq!(refused, Err(StoreError::NotNext { run: run.id, first: wrong[0].first }));
+        let result = store.append(run.id, wrong.clone(), RunChange::default()).await;
+        assert_eq!(result, Err(StoreError::NotNext { run: run.id, first: wrong[0].first }));
     }
-    let torn = [batch(2, 3), batch(5, 5)].concat();
-    let refused = store.append(run.id, torn, RunChange::default()).await;
-    assert_eq!(refused, Err(StoreError::NotNext { run: run.id, first: seq(5) }));
-    let change = RunChange { done: Some((done(), Timestamp::from_millis(5))), ..RunChange::default() };
+    let with_gap = [batch(2, 3), batch(5, 5)].concat();
+    let result = store.append(run.id, with_gap, RunChange::default()).await;
+    assert_eq!(result, Err(StoreError::NotNext { run: run.id, first: seq(5) }));
+    let change = RunChange { done: Some((done(), at(5))), ..RunChange::default() };
     store.append(run.id, batch(2, 2), change).await.unwrap();
     assert!(matches!(store.append(run.id, batch(3, 3), RunChange::default()).await, Err(StoreError::NotNext { .. })));
     assert_eq!(store.chunks(run.id, 0, usize::MAX).await.unwrap().last().unwrap().last, seq(2));
 }
 
-async fn events_are_read_from_any_place_in_bounded_pages(store: &dyn RunStore) {
+async fn events_are_read_from_any_position_within_a_budget(store: &dyn RunStore) {
     let run = record("admin", "demo", None);
     store.create_run(run.clone(), batch(1, 1), None).await.unwrap();
     for chunks in [[batch(2, 10), batch(11, 11)].concat(), batch(12, 30)] {
@@ -131,17 +55,17 @@ async fn events_are_read_from_any_place_in_bounded_pages(store: &dyn RunStore) {
     }
     let bounds = |chunks: Vec<Chunk>| chunks.into_iter().map(|chunk| (chunk.first.get(), chunk.last.get())).collect::<Vec<_>>();
     let all = store.chunks(run.id, 0, usize::MAX).await.unwrap();
-    assert_eq!(all[1..2], batch(2, 10), "the bytes are the same");
+    assert_eq!(all[1..2], batch(2, 10), "bytes differ");
     assert_eq!(bounds(all), [(1, 1), (2, 10), (11, 11), (12, 30)]);
     assert_eq!(bounds(store.chunks(run.id, 5, usize::MAX).await.unwrap()), [(2, 10), (11, 11), (12, 30)]);
     assert_eq!(bounds(store.chunks(run.id, 10, usize::MAX).await.unwrap()), [(11, 11), (12, 30)]);
-    assert_eq!(bounds(store.chunks(run.id, 0, 1).await.unwrap()), [(1, 1)], "one chunk comes whatever the budget");
+    assert_eq!(bounds(store.chunks(run.id, 0, 1).await.unwrap()), [(1, 1)], "one chunk is returned for any budget");
     assert_eq!(bounds(store.chunks(run.id, 30, usize::MAX).await.unwrap()), []);
     assert_eq!(bounds(store.chunks(run.id, u64::MAX, usize::MAX).await.unwrap()), []);
     assert_eq!(bounds(store.chunks(RunId::new(), 0, usize::MAX).await.unwrap()), []);
 }
 
-async fn listings_filter_and_page(store: &dyn RunStore) {
+async fn runs_are_filtered_and_paged(store: &dyn RunStore) {
     let mut ids = Vec::new();
     for (owner, agent, label) in
         [("ann", "codex", Some(("team", "a"))), ("ann", "claude_code", Some(("team", "b"))), ("bob", "codex", Some(("a\"b", "x'y")))]
@@ -158,16 +82,16 @@ async fn listings_filter_and_page(store: &dyn RunStore) {
     assert_eq!(find(RunFilter { label: Some(("team".into(), "b".into())), ..RunFilter::default() }).await, [ids[1]]);
     assert_eq!(find(RunFilter { label: Some(("a\"b".into(), "x'y".into())), ..RunFilter::default() }).await, [ids[2]]);
     assert_eq!(find(RunFilter { owner: ann(), status: vec![RunStatus::Failed], ..RunFilter::default() }).await, []);
-    assert_eq!(find(RunFilter { owner: ann(), since: Some(Timestamp::from_millis(1_001)), ..RunFilter::default() }).await, []);
+    assert_eq!(find(RunFilter { owner: ann(), since: Some(at(1_001)), ..RunFilter::default() }).await, []);
     assert_eq!(store.runs(RunFilter { owner: ann(), ..RunFilter::default() }, 1).await.unwrap().len(), 1);
 }
 
-async fn unfinished_runs_are_found_and_deleted_ones_are_gone(store: &dyn RunStore) {
+async fn unfinished_runs_are_listed_and_deleted_ones_are_not_found(store: &dyn RunStore) {
     let (live, ended) = (record("ann", "demo", None), record("ann", "demo", None));
     for run in [&live, &ended] {
         store.create_run(run.clone(), batch(1, 1), None).await.unwrap();
     }
-    let change = RunChange { done: Some((done(), Timestamp::from_millis(5))), ..RunChange::default() };
+    let change = RunChange { done: Some((done(), at(5))), ..RunChange::default() };
     store.append(ended.id, batch(2, 2), change).await.unwrap();
     let unfinished = store.unfinished().await.unwrap();
     assert!(unfinished.contains(&live.id) && !unfinished.contains(&ended.id));
@@ -177,7 +101,7 @@ async fn unfinished_runs_are_found_and_deleted_ones_are_gone(store: &dyn RunStor
     assert_eq!(store.chunks(ended.id, 0, usize::MAX).await.unwrap(), []);
 }
 
-async fn a_session_is_made_with_its_first_run_and_learns_the_agents_own_id(store: &dyn RunStore) {
+async fn a_session_is_created_and_removed_with_its_runs(store: &dyn RunStore) {
     let run = record("dora", "codex", None);
     store.create_run(run.clone(), batch(1, 1), None).await.unwrap();
     let next = RunRecord { session: run.session, ..record("dora", "codex", None) };
@@ -196,18 +120,18 @@ async fn a_session_is_made_with_its_first_run_and_learns_the_agents_own_id(store
     };
     assert_eq!(ids(None).await, [other.session, run.session]);
     assert_eq!(ids(Some(other.session)).await, [run.session]);
-    let change = || RunChange { done: Some((done(), Timestamp::from_millis(5))), ..RunChange::default() };
+    let change = || RunChange { done: Some((done(), at(5))), ..RunChange::default() };
     store.append(run.id, batch(3, 3), change()).await.unwrap();
     store.delete_run(run.id).await.unwrap();
-    assert!(store.session(run.session).await.unwrap().is_some(), "another run of it is left");
+    assert!(store.session(run.session).await.unwrap().is_some(), "the session has another run");
     store.delete_run(next.id).await.unwrap();
     assert!(store.session(run.session).await.unwrap().is_none());
 }
 
-async fn a_key_is_used_once_and_tells_what_it_was_used_for(store: &dyn RunStore) {
-    let key = |fingerprint: u8, at: i64| {
+async fn an_idempotency_key_is_used_once_and_returns_its_use(store: &dyn RunStore) {
+    let key = |fingerprint: u8, millis: i64| {
         let owner = "erik".parse().unwrap();
-        Some(Idempotency { owner, key: "k".into(), fingerprint: [fingerprint; 32], at: Timestamp::from_millis(at) })
+        Some(Idempotency { owner, key: "k".into(), fingerprint: [fingerprint; 32], at: at(millis) })
     };
     let (first, second) = (record("erik", "demo", None), record("erik", "demo", None));
     store.create_run(first.clone(), batch(1, 1), key(1, 1)).await.unwrap();
@@ -215,39 +139,22 @@ async fn a_key_is_used_once_and_tells_what_it_was_used_for(store: &dyn RunStore)
     let used = Err(StoreError::KeyUsed(first_use));
     assert_eq!(store.used_key(&first.owner, "k").await.unwrap(), Some(first_use));
     assert_eq!(store.used_key(&first.owner, "other").await.unwrap(), None);
-    assert_eq!(store.used_key(&"nobody".parse().unwrap(), "k").await.unwrap(), None);
+    assert_eq!(store.used_key(&"other".parse().unwrap(), "k").await.unwrap(), None);
     assert_eq!(store.create_run(second.clone(), batch(1, 1), key(2, 2)).await, used);
-    assert_eq!(store.run(second.id).await.unwrap(), None, "nothing of it stays");
+    assert_eq!(store.run(second.id).await.unwrap(), None, "a trace of the run was left");
     let again = RunChange { idempotency: key(2, 2), ..RunChange::default() };
     assert_eq!(store.append(first.id, batch(2, 2), again).await, used);
     store.append(first.id, batch(2, 2), RunChange::default()).await.unwrap();
-    store.forget_keys(Timestamp::from_millis(2)).await.unwrap();
+    store.forget_keys(at(2)).await.unwrap();
     store.create_run(second, batch(1, 1), key(2, 3)).await.unwrap();
 }
 
-macro_rules! contract {
-    ($($case:ident),* $(,)?) => {
-        mod sqlite {
-            $(
-                #[tokio::test]
-                async fn $case() {
-                    let folder = tempfile::tempdir().unwrap();
-                    let store = $crate::run::store::SqliteStore::open(folder.path()).unwrap();
-                    super::$case(&store).await;
-                }
-            )*
-        }
-    };
-}
-
-pub(in crate::run) use contract;
-
 contract! {
-    a_run_reads_back_as_it_was_written,
-    only_the_next_batch_of_a_live_run_is_taken,
-    events_are_read_from_any_place_in_bounded_pages,
-    listings_filter_and_page,
-    unfinished_runs_are_found_and_deleted_ones_are_gone,
-    a_session_is_made_with_its_first_run_and_learns_the_agents_own_id,
-    a_key_is_used_once_and_tells_what_it_was_used_for,
+    a_run_is_read_as_it_was_written,
+    only_the_next_batch_of_a_live_run_is_accepted,
+    events_are_read_from_any_position_within_a_budget,
+    runs_are_filtered_and_paged,
+    unfinished_runs_are_listed_and_deleted_ones_are_not_found,
+    a_session_is_created_and_removed_with_its_runs,
+    an_idempotency_key_is_used_once_and_returns_its_use,
 }

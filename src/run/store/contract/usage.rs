@@ -1,51 +1,51 @@
-//! What every store owes to the counting of usage: the third part of the suite.
+//! What every store must do for usage.
 
 use proptest::prelude::*;
 
-use super::runs::{batch, contract, done, record};
+use super::fixtures::{at, batch, contract, done, record};
 use crate::run::store::{RunChange, RunRecord, RunStore, UsageFilter, UsageGroup, UsageStore, UsageSum, UserEdit, UserStore};
 use crate::types::{Budget, BudgetChange, Limit, LimitChange, Money, RunDone, RunStatus, Timestamp, Tokens, Usage, UserName};
 
-/// A moment of the first day of 1970, or of so many days later.
-fn on(day: u32) -> Timestamp {
-    Timestamp::from_millis(i64::from(day) * 86_400_000 + 1_000)
+/// A time on the given day after 1970-01-01.
+fn on_day(day: u32) -> Timestamp {
+    at(i64::from(day) * 86_400_000 + 1_000)
 }
 
 fn used(input: u64, output: u64, cost: Option<f64>) -> Usage {
     Usage { input_tokens: input, output_tokens: output, cost_usd: cost, cost_is_estimate: cost.is_some(), ..Usage::default() }
 }
 
-/// Makes a run, has it tell these totals, each on its day, and ends it on the last day if it is to end.
-async fn tell(store: &dyn RunStore, run: &RunRecord, told: &[(u32, Usage)], ended: Option<RunStatus>) {
+/// Adds a run that reports these totals on these days and, with a status, ends on the last day.
+async fn add_usage(store: &dyn RunStore, run: &RunRecord, totals: &[(u32, Usage)], ended: Option<RunStatus>) {
     store.create_run(run.clone(), batch(1, 1), None).await.unwrap();
     let mut seq = 1;
-    for (day, usage) in told {
+    for (day, usage) in totals {
         seq += 1;
-        let change = RunChange { usage: Some((usage.clone(), on(*day))), ..RunChange::default() };
+        let change = RunChange { usage: Some((usage.clone(), on_day(*day))), ..RunChange::default() };
         store.append(run.id, batch(seq, seq), change).await.unwrap();
     }
     if let Some(status) = ended {
-        let (day, usage) = told.last().cloned().map_or((0, None), |(day, usage)| (day, Some(usage)));
+        let (day, usage) = totals.last().cloned().map_or((0, None), |(day, usage)| (day, Some(usage)));
         let end = RunDone { status, usage, ..done() };
-        let change = RunChange { status: Some(status), done: Some((end, on(day))), ..RunChange::default() };
+        let change = RunChange { status: Some(status), done: Some((end, on_day(day))), ..RunChange::default() };
         store.append(run.id, batch(seq + 1, seq + 1), change).await.unwrap();
     }
 }
 
-async fn by(store: &dyn UsageStore, group: UsageGroup) -> Vec<(String, u64)> {
+async fn tokens_by(store: &dyn UsageStore, group: UsageGroup) -> Vec<(String, u64)> {
     let found = store.usage(UsageFilter::default(), group, None, 100).await.unwrap();
     found.into_iter().map(|record| (record.key, record.sum.input_tokens)).collect()
 }
 
-async fn in_all(store: &dyn UsageStore, owner: &UserName) -> UsageSum {
-    store.usage_in_all(UsageFilter { owner: Some(owner.clone()), ..UsageFilter::default() }).await.unwrap()
+async fn total(store: &dyn UsageStore, owner: &UserName) -> UsageSum {
+    store.total_usage(UsageFilter { owner: Some(owner.clone()), ..UsageFilter::default() }).await.unwrap()
 }
 
-async fn totals_count_once_and_on_the_day_on_which_they_were_told(store: &(impl RunStore + UsageStore)) {
+async fn totals_are_counted_once_and_on_the_day_of_the_report(store: &(impl RunStore + UsageStore)) {
     let run = record("ann", "demo", None);
-    let told = [(0, used(5, 1, None)), (0, used(5, 1, None)), (1, used(12, 1, Some(0.25))), (1, used(11, 2, Some(0.5)))];
-    tell(store, &run, &told, Some(RunStatus::Completed)).await;
-    assert_eq!(by(store, UsageGroup::Day).await, [("1970-01-02".to_owned(), 7), ("1970-01-01".to_owned(), 5)]);
+    let totals = [(0, used(5, 1, None)), (0, used(5, 1, None)), (1, used(12, 1, Some(0.25))), (1, used(11, 2, Some(0.5)))];
+    add_usage(store, &run, &totals, Some(RunStatus::Completed)).await;
+    assert_eq!(tokens_by(store, UsageGroup::Day).await, [("1970-01-02".to_owned(), 7), ("1970-01-01".to_owned(), 5)]);
     let expected = UsageSum {
         completed: 1,
         input_tokens: 12,
@@ -54,29 +54,33 @@ async fn totals_count_once_and_on_the_day_on_which_they_were_told(store: &(impl 
         is_estimate: true,
         ..UsageSum::default()
     };
-    assert_eq!(in_all(store, &run.owner).await, expected);
+    assert_eq!(total(store, &run.owner).await, expected);
     let of_session = UsageFilter { session: Some(run.session), ..UsageFilter::default() };
-    assert_eq!(store.usage_in_all(of_session).await.unwrap(), expected, "the rows of runs say the same as those of days");
+    assert_eq!(store.total_usage(of_session).await.unwrap(), expected, "usage and usage_by_day differ");
 }
 
-async fn a_run_that_goes_on_counts_and_one_that_is_gone_still_does(store: &(impl RunStore + UsageStore)) {
+async fn live_and_deleted_runs_are_counted(store: &(impl RunStore + UsageStore)) {
     let (live, gone) = (record("ann", "demo", None), record("ann", "codex", None));
-    tell(store, &live, &[(3, used(40, 2, None))], None).await;
-    tell(store, &gone, &[(3, used(2, 0, None))], Some(RunStatus::Failed)).await;
+    add_usage(store, &live, &[(3, used(40, 2, None))], None).await;
+    add_usage(store, &gone, &[(3, used(2, 0, None))], Some(RunStatus::Failed)).await;
     assert!(store.delete_run(gone.id).await.unwrap());
-    let sum = in_all(store, &live.owner).await;
+    let sum = total(store, &live.owner).await;
     assert_eq!((sum.input_tokens, sum.completed, sum.failed, sum.unpriced), (42, 0, 1, 1));
-    assert_eq!(by(store, UsageGroup::AgentType).await, [("codex".to_owned(), 2), ("demo".to_owned(), 40)]);
-    let spent = store.spent(&live.owner, crate::types::Day::from_timestamp(on(3))).await.unwrap();
-    assert_eq!((spent.tokens, spent.cost, spent.budget), (Tokens::new(44), Money::default(), Budget::default()));
-    assert_eq!(store.spent(&live.owner, crate::types::Day::from_timestamp(on(4))).await.unwrap().tokens, Tokens::new(0), "a new day");
+    assert_eq!(tokens_by(store, UsageGroup::AgentType).await, [("codex".to_owned(), 2), ("demo".to_owned(), 40)]);
+    let daily = store.daily_usage(&live.owner, crate::types::Day::from_timestamp(on_day(3))).await.unwrap();
+    assert_eq!((daily.tokens, daily.cost, daily.budget), (Tokens::new(44), Money::default(), Budget::default()));
+    assert_eq!(
+        store.daily_usage(&live.owner, crate::types::Day::from_timestamp(on_day(4))).await.unwrap().tokens,
+        Tokens::new(0),
+        "another day"
+    );
 }
 
-async fn groups_come_in_order_in_pages_and_by_filter(store: &(impl RunStore + UsageStore)) {
+async fn groups_are_sorted_paged_and_filtered(store: &(impl RunStore + UsageStore)) {
     let mut runs = Vec::new();
     for (owner, agent, day) in [("ann", "codex", 1), ("bob", "demo", 2), ("ann", "demo", 3)] {
         let run = record(owner, agent, None);
-        tell(store, &run, &[(day, used(u64::from(day), 0, None))], Some(RunStatus::Completed)).await;
+        add_usage(store, &run, &[(day, used(u64::from(day), 0, None))], Some(RunStatus::Completed)).await;
         runs.push(run);
     }
     let ids: Vec<_> = runs.iter().rev().map(|run| run.id.to_string()).collect();
@@ -98,33 +102,33 @@ async fn groups_come_in_order_in_pages_and_by_filter(store: &(impl RunStore + Us
     assert_eq!(keys(demo, UsageGroup::Day, None, 9).await, [""; 0]);
 }
 
-async fn the_model_is_the_one_that_the_agent_named_and_else_the_one_asked_for(store: &(impl RunStore + UsageStore)) {
+async fn the_reported_model_takes_precedence_over_the_requested_one(store: &(impl RunStore + UsageStore)) {
     let named = record("ann", "demo", None);
     store.create_run(named.clone(), batch(1, 1), None).await.unwrap();
     let change = RunChange { model: Some("large".into()), ..RunChange::default() };
     store.append(named.id, batch(2, 2), change).await.unwrap();
-    let change = RunChange { usage: Some((used(1, 0, None), on(0))), ..RunChange::default() };
+    let change = RunChange { usage: Some((used(1, 0, None), on_day(0))), ..RunChange::default() };
     store.append(named.id, batch(3, 3), change).await.unwrap();
-    let mut asked = record("ann", "demo", None);
-    asked.spec.model = Some("small".into());
-    tell(store, &asked, &[(0, used(2, 0, None))], None).await;
-    tell(store, &record("ann", "demo", None), &[(0, used(4, 0, None))], None).await;
-    assert_eq!(by(store, UsageGroup::Model).await, [(String::new(), 4), ("large".to_owned(), 1), ("small".to_owned(), 2)]);
+    let mut requested = record("ann", "demo", None);
+    requested.spec.model = Some("small".into());
+    add_usage(store, &requested, &[(0, used(2, 0, None))], None).await;
+    add_usage(store, &record("ann", "demo", None), &[(0, used(4, 0, None))], None).await;
+    assert_eq!(tokens_by(store, UsageGroup::Model).await, [(String::new(), 4), ("large".to_owned(), 1), ("small".to_owned(), 2)]);
 }
 
-async fn numbers_that_no_model_could_have_used_run_over_nothing(store: &(impl RunStore + UsageStore)) {
+async fn implausible_totals_are_capped(store: &(impl RunStore + UsageStore)) {
     let all = u64::MAX;
-    let most = Usage { cache_read_tokens: all, cache_write_tokens: all, reasoning_tokens: all, ..used(all, all, Some(f64::MAX)) };
+    let max = Usage { cache_read_tokens: all, cache_write_tokens: all, reasoning_tokens: all, ..used(all, all, Some(f64::MAX)) };
     for _ in 0..3 {
-        tell(store, &record("ann", "demo", None), &[(0, most.clone()), (1, most.clone())], Some(RunStatus::Completed)).await;
+        add_usage(store, &record("ann", "demo", None), &[(0, max.clone()), (1, max.clone())], Some(RunStatus::Completed)).await;
     }
-    let wrong = record("bob", "demo", None);
-    tell(store, &wrong, &[(0, used(1, 1, Some(f64::NAN))), (0, used(1, 1, Some(-5.0)))], None).await;
-    let sum = store.usage_in_all(UsageFilter::default()).await.unwrap();
+    let invalid = record("bob", "demo", None);
+    add_usage(store, &invalid, &[(0, used(1, 1, Some(f64::NAN))), (0, used(1, 1, Some(-5.0)))], None).await;
+    let sum = store.total_usage(UsageFilter::default()).await.unwrap();
     assert_eq!((sum.completed, sum.input_tokens, sum.cost), (3, 3_000_000_000_001, Some(Money::from_micros(3_000_000 * 1_000_000))));
 }
 
-async fn a_budget_is_set_reset_and_gone_with_its_user(store: &(impl UserStore + UsageStore)) {
+async fn a_budget_is_set_kept_and_reset(store: &(impl UserStore + UsageStore)) {
     let name: UserName = "ann".parse().unwrap();
     let user = crate::run::store::UserRecord {
         name: name.clone(),
@@ -138,31 +142,31 @@ async fn a_budget_is_set_reset_and_gone_with_its_user(store: &(impl UserStore + 
     let change = BudgetChange { tokens_per_day: LimitChange::Keep, cost_per_day: LimitChange::Set(Limit::NONE) };
     store.change_user(&name, UserEdit { budget: change, ..UserEdit::default() }).await.unwrap();
     let both = Budget { cost_per_day_usd: Some(Limit::NONE), ..user.budget };
-    let day = crate::types::Day::from_timestamp(on(0));
+    let day = crate::types::Day::from_timestamp(on_day(0));
     assert_eq!(store.user(&name).await.unwrap().unwrap().budget, both);
-    assert_eq!(store.spent(&name, day).await.unwrap().budget, both);
+    assert_eq!(store.daily_usage(&name, day).await.unwrap().budget, both);
     let change = BudgetChange { tokens_per_day: LimitChange::Reset, cost_per_day: LimitChange::Set(Limit::At(Money::from_reported(2.5))) };
     store.change_user(&name, UserEdit { budget: change, ..UserEdit::default() }).await.unwrap();
     let money = Budget { tokens_per_day: None, cost_per_day_usd: Some(Limit::At(Money::from_reported(2.5))) };
     let read = store.user(&name).await.unwrap().unwrap();
-    assert_eq!((read.budget, read.generation), (money, 1), "no token ends by it");
+    assert_eq!((read.budget, read.generation), (money, 1), "a budget change invalidated tokens");
     store.change_user(&name, UserEdit { role: Some(crate::types::UserRole::Admin), ..UserEdit::default() }).await.unwrap();
     assert_eq!(store.user(&name).await.unwrap().unwrap().budget, money);
 }
 
 contract! {
-    totals_count_once_and_on_the_day_on_which_they_were_told,
-    a_run_that_goes_on_counts_and_one_that_is_gone_still_does,
-    groups_come_in_order_in_pages_and_by_filter,
-    the_model_is_the_one_that_the_agent_named_and_else_the_one_asked_for,
-    numbers_that_no_model_could_have_used_run_over_nothing,
-    a_budget_is_set_reset_and_gone_with_its_user,
+    totals_are_counted_once_and_on_the_day_of_the_report,
+    live_and_deleted_runs_are_counted,
+    groups_are_sorted_paged_and_filtered,
+    the_reported_model_takes_precedence_over_the_requested_one,
+    implausible_totals_are_capped,
+    a_budget_is_set_kept_and_reset,
 }
 
-/// One run: its owner, its agent, and what it tells: by how many days later and by how much more.
-type Told = (bool, bool, Vec<(u32, u64, u64, Option<u32>)>, bool);
+/// One run: its owner, its agent, its reports as differences in days, tokens and cost, and whether it ends.
+type Reports = (bool, bool, Vec<(u32, u64, u64, Option<u32>)>, bool);
 
-fn runs() -> impl Strategy<Value = Vec<Told>> {
+fn runs() -> impl Strategy<Value = Vec<Reports>> {
     let growth = (0..3_u32, 0..1000_u64, 0..1000_u64, proptest::option::of(0..5_000_000_u32));
     proptest::collection::vec((any::<bool>(), any::<bool>(), proptest::collection::vec(growth, 1..5), any::<bool>()), 1..6)
 }
@@ -171,25 +175,25 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn however_it_is_added_up_it_is_the_same_sum(runs in runs()) {
+    fn sums_are_the_same_for_every_grouping(runs in runs()) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            let folder = tempfile::tempdir().unwrap();
-            let store = crate::run::store::SqliteStore::open(folder.path()).unwrap();
+            let dir = tempfile::tempdir().unwrap();
+            let store = crate::run::store::SqliteStore::open(dir.path()).unwrap();
             let (mut tokens, mut micros) = (0, 0);
-            for (is_ann, is_demo, growths, completions) in runs {
+            for (is_ann, is_demo, growths, ends) in runs {
                 let run = record(if is_ann { "ann" } else { "bob" }, if is_demo { "demo" } else { "codex" }, None);
-                let (mut day, mut told, mut cost) = (0, Vec::new(), None);
+                let (mut day, mut totals, mut cost) = (0, Vec::new(), None);
                 let (mut input, mut output) = (0, 0);
                 for (later, more_in, more_out, more_cost) in growths {
                     (day, input, output) = (day + later, input + more_in, output + more_out);
                     cost = more_cost.map(|more| cost.unwrap_or(0) + u64::from(more)).or(cost);
-                    told.push((day, used(input, output, cost.map(|micros| Money::from_micros(micros).dollars()))));
+                    totals.push((day, used(input, output, cost.map(|micros| Money::from_micros(micros).dollars()))));
                 }
                 (tokens, micros) = (tokens + input + output, micros + cost.unwrap_or(0));
-                tell(&store, &run, &told, completions.then_some(RunStatus::Completed)).await;
+                add_usage(&store, &run, &totals, ends.then_some(RunStatus::Completed)).await;
             }
-            let sum = store.usage_in_all(UsageFilter::default()).await.unwrap();
+            let sum = store.total_usage(UsageFilter::default()).await.unwrap();
             assert_eq!((sum.input_tokens + sum.output_tokens, sum.cost.unwrap_or_default().micros()), (tokens, micros));
             let groups =
                 [UsageGroup::Day, UsageGroup::Owner, UsageGroup::AgentType, UsageGroup::Model, UsageGroup::Session, UsageGroup::Run];

@@ -1,13 +1,13 @@
-//! The audit log in `SQLite`. Triggers of the table refuse every change but an addition.
+//! The audit log in `SQLite`. Triggers reject every change of the table except insertions.
 
 use std::fmt::Display;
 use std::str::FromStr;
 
 use async_trait::async_trait;
-use rusqlite::{Row, ToSql, params};
+use rusqlite::{Row, params};
 
 use super::SqliteStore;
-use super::decode::{integer, reading, writing};
+use super::sql::{Conditions, execute, integer, read_error};
 use crate::run::store::{AuditEntry, AuditFilter, AuditRecord, AuditStore, StoreError};
 use crate::types::{AuditAction, Timestamp};
 
@@ -16,7 +16,8 @@ impl AuditStore for SqliteStore {
     async fn add_audit(&self, entry: AuditEntry) -> Result<(), StoreError> {
         self.writer
             .write(move |connection| {
-                let sql = "INSERT INTO audit (at, user, key_id, address, action, outcome, run_id, target_user, target_key, detail)
+                let sql = "INSERT INTO audit (created_at, username, key_id, address, action, outcome, run_id, target_username,
+                                              target_key_id, detail)
                            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
                 let values = params![
                     entry.created_at.as_millis(),
@@ -30,66 +31,54 @@ impl AuditStore for SqliteStore {
                     entry.target_key.map(|key| key.to_string()),
                     entry.detail,
                 ];
-                let added = connection.prepare_cached(sql).and_then(|mut insert| insert.execute(values));
-                added.map(|_rows| ()).map_err(|error| writing(&error))
+                execute(connection, sql, values).map(|_| ())
             })
             .await
     }
 
     async fn audit(&self, filter: AuditFilter, limit: usize) -> Result<Vec<AuditRecord>, StoreError> {
         self.read(move |connection| {
-            let (condition, values) = conditions(filter);
+            let AuditFilter { username, action, run, since, before } = filter;
+            let mut conditions = Conditions::new();
+            conditions.add("username = ?", username.map(|user| user.to_string()));
+            conditions.add("action = ?", action.map(AuditAction::as_str));
+            conditions.add("run_id = ?", run.map(|run| run.to_string()));
+            conditions.add("created_at >= ?", since.map(Timestamp::as_millis));
+            conditions.add("id < ?", before.map(integer));
+            let (condition, values) = conditions.finish();
             let sql = format!(
-                "SELECT id, at, user, key_id, address, action, outcome, run_id, target_user, target_key, detail FROM audit
-                 WHERE {condition} ORDER BY id DESC LIMIT {limit}"
+                "SELECT id, created_at, username, key_id, address, action, outcome, run_id, target_username, target_key_id, detail
+                 FROM audit WHERE {condition} ORDER BY id DESC LIMIT {limit}"
             );
-            let mut statement = connection.prepare_cached(&sql).map_err(reading)?;
-            let rows = statement.query_map(rusqlite::params_from_iter(values), |row| Ok(decode(row))).map_err(reading)?;
-            rows.map(|row| row.map_err(reading)?).collect()
+            let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
+            let rows = statement.query_map(rusqlite::params_from_iter(values), |row| Ok(decode(row))).map_err(read_error)?;
+            rows.map(|row| row.map_err(read_error)?).collect()
         })
         .await
     }
 }
 
-/// The filter as SQL. Values are bound, never written into the text.
-fn conditions(filter: AuditFilter) -> (String, Vec<Box<dyn ToSql>>) {
-    let mut terms = vec!["1".to_owned()];
-    let mut values: Vec<Box<dyn ToSql>> = Vec::new();
-    let mut add = |term: &str, value: Option<Box<dyn ToSql>>| {
-        if let Some(value) = value {
-            values.push(value);
-            terms.push(format!("{term} ?{}", values.len()));
-        }
-    };
-    add("user =", filter.username.map(|user| Box::new(user.to_string()) as _));
-    add("action =", filter.action.map(|action| Box::new(action.as_str()) as _));
-    add("run_id =", filter.run.map(|run| Box::new(run.to_string()) as _));
-    add("at >=", filter.since.map(|since| Box::new(since.as_millis()) as _));
-    add("id <", filter.before.map(|before| Box::new(integer(before)) as _));
-    (terms.join(" AND "), values)
-}
-
 fn decode(row: &Row<'_>) -> Result<AuditRecord, StoreError> {
-    let id: i64 = row.get(0).map_err(reading)?;
+    let id: i64 = row.get(0).map_err(read_error)?;
     let damaged = |problem: String| StoreError::Damaged { table: "audit", id: id.to_string(), problem };
     let text = |column: usize| row.get::<_, String>(column).map_err(|error| damaged(error.to_string()));
-    let maybe = |column: usize| row.get::<_, Option<String>>(column).map_err(|error| damaged(error.to_string()));
+    let optional_text = |column: usize| row.get::<_, Option<String>>(column).map_err(|error| damaged(error.to_string()));
     let action = text(5)?;
     let entry = AuditEntry {
         created_at: Timestamp::from_millis(row.get(1).map_err(|error| damaged(error.to_string()))?),
-        username: parsed(maybe(2)?).map_err(&damaged)?,
-        key: parsed(maybe(3)?).map_err(&damaged)?,
-        address: parsed(maybe(4)?).map_err(&damaged)?,
-        action: AuditAction::from_name(&action).ok_or_else(|| damaged(format!("action {action:?} is not known")))?,
+        username: parse_optional(optional_text(2)?).map_err(&damaged)?,
+        key: parse_optional(optional_text(3)?).map_err(&damaged)?,
+        address: parse_optional(optional_text(4)?).map_err(&damaged)?,
+        action: AuditAction::from_name(&action).ok_or_else(|| damaged(format!("unknown action {action:?}")))?,
         outcome: text(6)?,
-        run: parsed(maybe(7)?).map_err(&damaged)?,
-        target_username: parsed(maybe(8)?).map_err(&damaged)?,
-        target_key: parsed(maybe(9)?).map_err(&damaged)?,
-        detail: maybe(10)?,
+        run: parse_optional(optional_text(7)?).map_err(&damaged)?,
+        target_username: parse_optional(optional_text(8)?).map_err(&damaged)?,
+        target_key: parse_optional(optional_text(9)?).map_err(&damaged)?,
+        detail: optional_text(10)?,
     };
     Ok(AuditRecord { id: u64::try_from(id).map_err(|error| damaged(error.to_string()))?, entry })
 }
 
-fn parsed<T: FromStr<Err: Display>>(text: Option<String>) -> Result<Option<T>, String> {
+fn parse_optional<T: FromStr<Err: Display>>(text: Option<String>) -> Result<Option<T>, String> {
     text.map(|text| text.parse()).transpose().map_err(|error: T::Err| error.to_string())
 }

@@ -1,4 +1,4 @@
-//! Opens the database: who may, with which settings, and how readers and the writer get at it.
+//! Opens the database: locking, settings, and the connections of the writer and the readers.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
+use super::sql::write_error;
 use super::writer::Writer;
 use crate::metrics::StoreMetrics;
 use crate::run::store::StoreError;
@@ -16,41 +17,41 @@ pub(super) mod embedded {
     refinery::embed_migrations!("migrations/sqlite");
 }
 
-/// Name of the database in the data folder.
+/// Name of the database in the data directory.
 pub(super) const FILE_NAME: &str = "openrunner.db";
 
-/// Connections for reading. Each reads a page at a time, so a few serve many followers.
+/// Number of connections for reading. Each reads one batch at a time, so a few serve many followers.
 const READERS: usize = 4;
 
 /// Why the store could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The folder or a file in it cannot be made or opened.
-    #[error("cannot use the data folder {path}")]
-    Folder {
+    /// The directory or a file in it cannot be created or opened.
+    #[error("cannot use the data directory {path}")]
+    DataDir {
         /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// Another server works on it.
-    #[error("another openrunner server is using the data folder {0}; stop it, or set OPENRUNNER_DATA_DIR to another folder")]
+    /// Another server uses the directory.
+    #[error("another openrunner server uses the data directory {0}; stop it, or set OPENRUNNER_DATA_DIR to another directory")]
     InUse(PathBuf),
     /// `SQLite` cannot open the file, or it is not a database.
     #[error("cannot open the database")]
     Database(#[from] rusqlite::Error),
-    /// The tables cannot be brought up to date, such as those of a later release.
-    #[error("cannot bring the database's tables up to date")]
+    /// The schema cannot be migrated, for example because it is that of a later release.
+    #[error("cannot migrate the database schema")]
     Migration(#[from] Box<refinery::Error>),
-    /// The system gives no thread.
+    /// The writing thread cannot be started.
     #[error("cannot start the writing thread")]
     Thread(#[source] std::io::Error),
 }
 
-/// The store in one `SQLite` file. Cloning gives another handle to the same one.
+/// A store in one `SQLite` file. Cloning returns another handle to the same store.
 ///
-/// When the last handle is dropped the writer finishes what it was given, closes the file and gives up the data folder.
+/// When the last handle is dropped, the writer completes its queued jobs, closes the file and unlocks the data directory.
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
     pub(super) writer: Writer,
@@ -63,38 +64,38 @@ struct Readers {
     permits: Semaphore,
     idle: Mutex<Vec<Connection>>,
     path: PathBuf,
-    /// A server's is held for as long as the store lives: a second one on the same folder refuses to start.
+    /// Held as long as a server's store is open, so that no second server uses the same directory.
     _lock: Option<Arc<File>>,
 }
 
 impl SqliteStore {
-    /// Opens the store in `data_dir`, which is made (mode 0700) if it is not there.
+    /// Opens the store in `data_dir`, which is created (mode 0700) if it does not exist.
     ///
     /// # Errors
     /// [`OpenError`], by cause.
     pub fn open(data_dir: &Path) -> Result<Self, OpenError> {
         let lock = prepare(data_dir)?;
-        let connection = migrated(data_dir)?;
-        Self::over(connection, data_dir, Some(Arc::new(lock)))
+        let connection = open_and_migrate(data_dir)?;
+        Self::with_connection(connection, data_dir, Some(Arc::new(lock)))
     }
 
-    /// Opens the store for a short while whether or not a server works on it, which then sees every change at its next look. The
-    /// tables are brought up to date only if no server does: a running one has done that for itself.
+    /// Opens the store for a short time, whether or not a server uses it. A server sees every change with its next read. The schema is
+    /// migrated only if no server is running, since a running one has migrated it.
     ///
     /// # Errors
     /// [`OpenError`], by cause; never [`OpenError::InUse`].
-    pub fn open_beside_a_server(data_dir: &Path) -> Result<Self, OpenError> {
+    pub fn open_alongside_server(data_dir: &Path) -> Result<Self, OpenError> {
         let connection = match prepare(data_dir) {
-            // The lock is held while the tables are looked after, and no longer: a server that starts now must not be turned away.
-            Ok(_lock) => migrated(data_dir)?,
+            // The lock is held only during the migration, so that a server can start afterwards.
+            Ok(_lock) => open_and_migrate(data_dir)?,
             Err(OpenError::InUse(_)) => connect(&data_dir.join(FILE_NAME), OpenFlags::default())?,
             Err(error) => return Err(error),
         };
-        Self::over(connection, data_dir, None)
+        Self::with_connection(connection, data_dir, None)
     }
 
-    fn over(connection: Connection, data_dir: &Path, lock: Option<Arc<File>>) -> Result<Self, OpenError> {
-        // Said here, not left to how SQLite was built: a commit that was answered for is on disk.
+    fn with_connection(connection: Connection, data_dir: &Path, lock: Option<Arc<File>>) -> Result<Self, OpenError> {
+        // Set explicitly instead of relying on SQLite's build options: a successful commit must be on disk.
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
         let metrics = StoreMetrics::default();
@@ -104,27 +105,24 @@ impl SqliteStore {
         Ok(Self { writer, metrics, readers: Arc::new(readers) })
     }
 
-    /// What is counted of it.
+    /// The store's metrics.
     pub fn metrics(&self) -> &StoreMetrics {
         &self.metrics
     }
 
-    /// Whether the last write succeeded. A store that could not write serves reads, and heals by itself with the next good write.
+    /// Whether the last write succeeded. A store that cannot write still serves reads, and becomes healthy with the next successful write.
     pub fn is_healthy(&self) -> bool {
         self.writer.is_healthy()
     }
 
-    /// Whether it can write again, found out by a small write if the last one failed.
+    /// Whether the store can write. If the last write failed, this tries a small one.
     pub async fn try_to_heal(&self) -> bool {
-        // The version of a schema that we number elsewhere: written as it was, it changes nothing, and yet goes to the disk.
-        let trial = |connection: &Connection| {
-            let written = connection.pragma_update(None, "user_version", 0);
-            written.map_err(|error| super::decode::writing(&error))
-        };
+        // `user_version` is not used otherwise. Setting it to its present value changes nothing and still writes to the disk.
+        let trial = |connection: &Connection| connection.pragma_update(None, "user_version", 0).map_err(write_error);
         self.is_healthy() || self.writer.write(trial).await.is_ok()
     }
 
-    /// Carries out `work` on a connection for reading, off the async threads.
+    /// Runs `work` with a connection for reading, on a blocking thread.
     pub(super) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -134,9 +132,9 @@ impl SqliteStore {
         let _permit = self.readers.permits.acquire().await.map_err(|_closed| StoreError::Closed)?;
         let reading = tokio::task::spawn_blocking(move || {
             let connection = readers.take()?;
-            let answer = work(&connection);
+            let result = work(&connection);
             readers.give_back(connection);
-            answer
+            result
         });
         reading.await.unwrap_or_else(|panic| Err(StoreError::Read(panic.to_string())))
     }
@@ -157,21 +155,21 @@ impl Readers {
     }
 }
 
-/// Makes the folder if it is not there, and takes it for us alone.
+/// Creates the data directory if it does not exist, and locks it.
 pub(super) fn prepare(data_dir: &Path) -> Result<File, OpenError> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(data_dir);
-    made.map_err(|source| OpenError::Folder { path: data_dir.to_owned(), source })?;
+    let created = DirBuilder::new().recursive(true).mode(0o700).create(data_dir);
+    created.map_err(|source| OpenError::DataDir { path: data_dir.to_owned(), source })?;
     lock(data_dir)
 }
 
-/// The database with its tables as this release needs them. Only for whoever holds the lock.
-fn migrated(data_dir: &Path) -> Result<Connection, OpenError> {
+/// Opens the database with the schema of this release. The caller must hold the lock.
+fn open_and_migrate(data_dir: &Path) -> Result<Connection, OpenError> {
     let path = data_dir.join(FILE_NAME);
-    // Made by us first, so that it never exists with a wider mode.
-    let made = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
-    made.map_err(|source| OpenError::Folder { path: path.clone(), source })?;
+    // Created here, not by SQLite, so that the file never exists with a wider mode.
+    let created = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+    created.map_err(|source| OpenError::DataDir { path: path.clone(), source })?;
     let mut connection = connect(&path, OpenFlags::default())?;
-    // Both must stand before the first table is made; on an existing database they change nothing.
+    // Must precede the first table; no effect on an existing database.
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     embedded::migrations::runner().run(&mut connection).map_err(Box::new)?;
@@ -188,7 +186,7 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connect
 
 fn lock(data_dir: &Path) -> Result<File, OpenError> {
     let path = data_dir.join("openrunner.lock");
-    let failed = |source| OpenError::Folder { path: path.clone(), source };
+    let failed = |source| OpenError::DataDir { path: path.clone(), source };
     let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),

@@ -6,19 +6,20 @@ use async_trait::async_trait;
 use rusqlite::{OptionalExtension, Row, ToSql, params};
 
 use super::SqliteStore;
-use super::decode::{reading, writing};
+use super::sql::{execute, read_error, to_json};
 use crate::run::store::{ApiKeyRecord, KeyStore, StoreError};
 use crate::types::{KeyId, Scope, Timestamp, UserName};
 
+/// The columns of a key, in the order in which [`decode`] reads them.
 const COLUMNS: &str = "id, owner, name, hash, scopes, created_at, expires_at, last_used_at";
 
 #[async_trait]
 impl KeyStore for SqliteStore {
     async fn add_key(&self, key: ApiKeyRecord) -> Result<bool, StoreError> {
-        let scopes = serde_json::to_string(&key.scopes).map_err(|error| StoreError::Write(error.to_string()))?;
+        let scopes = to_json(&key.scopes)?;
         self.writer
             .write(move |connection| {
-                // From the owner's own row: an owner who was removed in this moment gets no key.
+                // Selects from the owner's row, so that a user who is removed concurrently gets no key.
                 let sql = "INSERT INTO api_keys (id, owner, name, hash, scopes, created_at, expires_at, last_used_at)
                            SELECT ?1, name, ?3, ?4, ?5, ?6, ?7, ?8 FROM users WHERE name = ?2";
                 let values = params![
@@ -31,40 +32,36 @@ impl KeyStore for SqliteStore {
                     key.expires_at.map(Timestamp::as_millis),
                     key.last_used_at.map(Timestamp::as_millis),
                 ];
-                let added = connection.prepare_cached(sql).and_then(|mut insert| insert.execute(values));
-                added.map(|rows| rows == 1).map_err(|error| writing(&error))
+                execute(connection, sql, values).map(|rows| rows == 1)
             })
             .await
     }
 
     async fn key(&self, id: KeyId) -> Result<Option<ApiKeyRecord>, StoreError> {
-        self.one_key("id = ?1", id.to_string()).await
+        self.find_key("id = ?1", id.to_string()).await
     }
 
-    async fn key_by_hash(&self, begins: [u8; 8]) -> Result<Option<ApiKeyRecord>, StoreError> {
-        self.one_key("substr(hash, 1, 8) = ?1", begins).await
+    async fn key_by_hash(&self, prefix: [u8; 8]) -> Result<Option<ApiKeyRecord>, StoreError> {
+        self.find_key("substr(hash, 1, 8) = ?1", prefix).await
     }
 
     async fn keys(&self, owner: Option<UserName>, before: Option<KeyId>, limit: usize) -> Result<Vec<ApiKeyRecord>, StoreError> {
         self.read(move |connection| {
+            // Every key id is less than `key_g`.
             let sql = format!(
                 "SELECT {COLUMNS} FROM api_keys WHERE owner = coalesce(?1, owner) AND id < coalesce(?2, 'key_g') ORDER BY id DESC LIMIT {limit}"
             );
-            let mut statement = connection.prepare_cached(&sql).map_err(reading)?;
+            let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
             let values = params![owner.map(|owner| owner.to_string()), before.map(|before| before.to_string())];
-            let rows = statement.query_map(values, |row| Ok(decode(row))).map_err(reading)?;
-            rows.map(|row| row.map_err(reading)?).collect()
+            let rows = statement.query_map(values, |row| Ok(decode(row))).map_err(read_error)?;
+            rows.map(|row| row.map_err(read_error)?).collect()
         })
         .await
     }
 
     async fn remove_key(&self, id: KeyId) -> Result<bool, StoreError> {
         self.writer
-            .write(move |connection| {
-                let removed =
-                    connection.prepare_cached("DELETE FROM api_keys WHERE id = ?1").and_then(|mut delete| delete.execute([id.to_string()]));
-                removed.map(|rows| rows == 1).map_err(|error| writing(&error))
-            })
+            .write(move |connection| execute(connection, "DELETE FROM api_keys WHERE id = ?1", [id.to_string()]).map(|rows| rows == 1))
             .await
     }
 
@@ -72,30 +69,29 @@ impl KeyStore for SqliteStore {
         self.writer
             .write(move |connection| {
                 let sql = "UPDATE api_keys SET last_used_at = ?2 WHERE id = ?1";
-                let updated = connection.prepare_cached(sql).and_then(|mut update| update.execute(params![id.to_string(), at.as_millis()]));
-                updated.map(|_rows| ()).map_err(|error| writing(&error))
+                execute(connection, sql, params![id.to_string(), at.as_millis()]).map(|_| ())
             })
             .await
     }
 }
 
 impl SqliteStore {
-    async fn one_key(&self, condition: &'static str, value: impl ToSql + Send + 'static) -> Result<Option<ApiKeyRecord>, StoreError> {
+    async fn find_key(&self, condition: &'static str, value: impl ToSql + Send + 'static) -> Result<Option<ApiKeyRecord>, StoreError> {
         self.read(move |connection| {
             let sql = format!("SELECT {COLUMNS} FROM api_keys WHERE {condition}");
-            let mut statement = connection.prepare_cached(&sql).map_err(reading)?;
-            statement.query_row([value], |row| Ok(decode(row))).optional().map_err(reading)?.transpose()
+            let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
+            statement.query_row([value], |row| Ok(decode(row))).optional().map_err(read_error)?.transpose()
         })
         .await
     }
 }
 
-/// Reads a row of [`COLUMNS`].
+/// Decodes a row of [`COLUMNS`].
 fn decode(row: &Row<'_>) -> Result<ApiKeyRecord, StoreError> {
-    let id: String = row.get(0).map_err(reading)?;
+    let id: String = row.get(0).map_err(read_error)?;
     let damaged = |problem: String| StoreError::Damaged { table: "api_keys", id: id.clone(), problem };
     let text = |column: usize| row.get::<_, String>(column).map_err(|error| damaged(error.to_string()));
-    let moment = |column: usize| row.get::<_, Option<i64>>(column).map_err(|error| damaged(error.to_string()));
+    let time = |column: usize| row.get::<_, Option<i64>>(column).map_err(|error| damaged(error.to_string()));
     let scopes: BTreeSet<Scope> = serde_json::from_str(&text(4)?).map_err(|error| damaged(error.to_string()))?;
     Ok(ApiKeyRecord {
         id: id.parse().map_err(|error| damaged(format!("{error}")))?,
@@ -103,8 +99,8 @@ fn decode(row: &Row<'_>) -> Result<ApiKeyRecord, StoreError> {
         name: text(2)?,
         hash: row.get(3).map_err(|error| damaged(error.to_string()))?,
         scopes,
-        created_at: Timestamp::from_millis(moment(5)?.ok_or_else(|| damaged("created_at is missing".into()))?),
-        expires_at: moment(6)?.map(Timestamp::from_millis),
-        last_used_at: moment(7)?.map(Timestamp::from_millis),
+        created_at: Timestamp::from_millis(time(5)?.ok_or_else(|| damaged("created_at is missing".into()))?),
+        expires_at: time(6)?.map(Timestamp::from_millis),
+        last_used_at: time(7)?.map(Timestamp::from_millis),
     })
 }

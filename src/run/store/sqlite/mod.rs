@@ -1,4 +1,4 @@
-//! The embedded store: one `SQLite` file in the data folder.
+//! The embedded store: one `SQLite` file in the data directory.
 
 mod audit;
 mod backup;
@@ -8,6 +8,7 @@ mod keys;
 mod restore;
 mod retention;
 mod runs;
+mod sql;
 mod temp_file;
 #[cfg(test)]
 mod tests;
@@ -17,7 +18,7 @@ mod users;
 mod webhooks;
 mod writer;
 
-pub use backup::{BackupError, Saved};
+pub use backup::{BackupError, BackupSummary};
 pub use connection::{OpenError, SqliteStore};
-pub use restore::{RestoreError, Restored};
+pub use restore::{RestoreError, RestoreSummary};
 pub use retention::StoreStats;

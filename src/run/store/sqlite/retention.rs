@@ -1,4 +1,4 @@
-//! Letting old things go, in `SQLite`.
+//! Removal of old runs and events in `SQLite`.
 
 use std::path::Path;
 
@@ -7,30 +7,31 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::SqliteStore;
 use super::connection::{FILE_NAME, connect};
-use super::decode::{count, integer, reading, writing};
-use crate::run::store::{PendingRemoval, RetentionStore, Step, StoreError, StoreSize};
+use super::sql::{count, execute, integer, read_error, write_error};
+use crate::run::store::{PendingRemoval, RetentionStep, RetentionStore, StoreError, StoreSize};
 use crate::types::{RunId, Timestamp, UserName};
 
-/// What one row of events costs beside its bytes, about: a step over many small rows must not take longer than one over few large ones.
-const ROW: usize = 1024;
+/// Approximate cost of removing a row of events in addition to its bytes, in bytes: a step over many small rows must not take longer than
+/// one over few large ones.
+const ROW_COST: usize = 1024;
 
-/// What is in a store, and what of it is old: for somebody who only looks.
+/// The content of a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StoreStats {
-    /// How large it is.
+    /// Size of the store.
     pub size: StoreSize,
-    /// How many runs there are.
+    /// Number of runs.
     pub runs: u64,
-    /// How many of them are in conversations of which every run ended before the moment that was asked for.
-    pub old: u64,
+    /// Number of runs in sessions whose runs all ended before the given time.
+    pub expired: u64,
 }
 
 impl SqliteStore {
-    /// Looks at the store in `data_dir` and changes nothing, whether or not a server works on it. `None` if there is none.
+    /// Reads statistics of the store in `data_dir` without changing it, whether or not a server uses it. `None` if there is no store.
     ///
     /// # Errors
-    /// If it cannot be read.
-    pub fn survey(data_dir: &Path, before: Option<Timestamp>) -> rusqlite::Result<Option<StoreStats>> {
+    /// If the store cannot be read.
+    pub fn stats(data_dir: &Path, before: Option<Timestamp>) -> rusqlite::Result<Option<StoreStats>> {
         let path = data_dir.join(FILE_NAME);
         if !path.exists() {
             return Ok(None);
@@ -38,45 +39,45 @@ impl SqliteStore {
         let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         let size = size_of(&connection)?;
         let runs = connection.query_row("SELECT count(*) FROM runs", [], count)?;
-        let old = match before {
+        let expired = match before {
             Some(before) => {
-                let sql = format!("SELECT count(*) FROM runs AS old WHERE {OLD}");
+                let sql = format!("SELECT count(*) FROM runs AS old WHERE {EXPIRED}");
                 connection.query_row(&sql, [before.as_millis()], count)?
             }
             None => 0,
         };
-        Ok(Some(StoreStats { size, runs, old }))
+        Ok(Some(StoreStats { size, runs, expired }))
     }
 }
 
-/// Which runs are in conversations of which every run ended before `?1`. Whole conversations only: a later run may work in the folder of
-/// an earlier one.
-const OLD: &str = "old.ended_at < ?1 AND NOT EXISTS (
+/// Whether run `old` is in a session whose runs all ended before `?1`. Sessions are removed as a whole, since a later run may work in the
+/// directory of an earlier one.
+const EXPIRED: &str = "old.ended_at < ?1 AND NOT EXISTS (
     SELECT 1 FROM runs WHERE session_id = old.session_id AND (ended_at IS NULL OR ended_at >= ?1))";
 
 #[async_trait]
 impl RetentionStore for SqliteStore {
     async fn size(&self) -> Result<StoreSize, StoreError> {
-        self.read(|connection| size_of(connection).map_err(reading)).await
+        self.read(|connection| size_of(connection).map_err(read_error)).await
     }
 
-    async fn remove_oldest(&self, before: Timestamp, budget: usize) -> Result<Step, StoreError> {
+    async fn remove_oldest(&self, before: Timestamp, budget: usize) -> Result<RetentionStep, StoreError> {
         self.writer
             .write(move |connection| {
-                let sql = format!("SELECT old.session_id FROM runs AS old WHERE {OLD} ORDER BY old.ended_at, old.id LIMIT 1");
-                let oldest = one(connection, &sql, params![before.as_millis()])?;
-                let Some(session) = oldest else { return Ok(Step::default()) };
-                let mut step = Step { found: true, ..Step::default() };
+                let sql = format!("SELECT old.session_id FROM runs AS old WHERE {EXPIRED} ORDER BY old.ended_at, old.id LIMIT 1");
+                let oldest = query_text(connection, &sql, params![before.as_millis()])?;
+                let Some(session) = oldest else { return Ok(RetentionStep::default()) };
+                let mut step = RetentionStep { found: true, ..RetentionStep::default() };
                 let mut left = budget;
-                let runs = runs_of(connection, &session)?;
+                let runs = session_runs(connection, &session)?;
                 for (run, _) in &runs {
-                    if !cut(connection, &run.to_string(), &mut left, &mut step)? {
+                    if !trim(connection, &run.to_string(), &mut left, &mut step)? {
                         return Ok(step);
                     }
                 }
-                let remember = "INSERT INTO remains (run_id, workspace) SELECT id, 1 FROM runs WHERE session_id = ?1
-                                ON CONFLICT (run_id) DO UPDATE SET workspace = 1";
-                execute(connection, remember, [&session])?;
+                let add_removals = "INSERT INTO pending_removals (run_id, workspace) SELECT id, 1 FROM runs WHERE session_id = ?1
+                                    ON CONFLICT (run_id) DO UPDATE SET workspace = 1";
+                execute(connection, add_removals, [&session])?;
                 execute(connection, "DELETE FROM runs WHERE session_id = ?1", [&session])?;
                 execute(connection, "DELETE FROM sessions WHERE id = ?1", [&session])?;
                 step.removed = runs;
@@ -85,17 +86,18 @@ impl RetentionStore for SqliteStore {
             .await
     }
 
-    async fn cut_oldest(&self, now: Timestamp, budget: usize) -> Result<Step, StoreError> {
+    async fn trim_oldest(&self, now: Timestamp, budget: usize) -> Result<RetentionStep, StoreError> {
         self.writer
             .write(move |connection| {
-                let sql = "SELECT id FROM runs WHERE ended_at IS NOT NULL AND cut_at IS NULL ORDER BY ended_at, id LIMIT 1";
-                let Some(run) = one(connection, sql, [])? else { return Ok(Step::default()) };
-                let mut step = Step { found: true, ..Step::default() };
+                let sql = "SELECT id FROM runs WHERE ended_at IS NOT NULL AND trimmed_at IS NULL ORDER BY ended_at, id LIMIT 1";
+                let Some(run) = query_text(connection, sql, [])? else { return Ok(RetentionStep::default()) };
+                let mut step = RetentionStep { found: true, ..RetentionStep::default() };
                 let mut left = budget;
-                if cut(connection, &run, &mut left, &mut step)? {
-                    execute(connection, "UPDATE runs SET cut_at = ?2 WHERE id = ?1", params![run, now.as_millis()])?;
-                    execute(connection, "INSERT INTO remains (run_id, workspace) VALUES (?1, 0) ON CONFLICT (run_id) DO NOTHING", [&run])?;
-                    step.cut = 1;
+                if trim(connection, &run, &mut left, &mut step)? {
+                    execute(connection, "UPDATE runs SET trimmed_at = ?2 WHERE id = ?1", params![run, now.as_millis()])?;
+                    let add_removal = "INSERT INTO pending_removals (run_id, workspace) VALUES (?1, 0) ON CONFLICT (run_id) DO NOTHING";
+                    execute(connection, add_removal, [&run])?;
+                    step.trimmed = 1;
                 }
                 Ok(step)
             })
@@ -104,11 +106,11 @@ impl RetentionStore for SqliteStore {
 
     async fn pending_removals(&self, limit: usize) -> Result<Vec<PendingRemoval>, StoreError> {
         self.read(move |connection| {
-            let mut statement = connection.prepare_cached("SELECT run_id, workspace FROM remains LIMIT ?1").map_err(reading)?;
-            let rows = statement.query_map([integer(limit as u64)], |row| Ok((row.get::<_, String>(0)?, row.get(1)?))).map_err(reading)?;
+            let mut statement = connection.prepare_cached("SELECT run_id, workspace FROM pending_removals LIMIT ?1").map_err(read_error)?;
+            let rows = statement.query_map([integer(limit as u64)], |row| Ok((row.get::<_, String>(0)?, row.get(1)?))).map_err(read_error)?;
             rows.map(|row| {
-                let (id, workspace) = row.map_err(reading)?;
-                let damaged = |error| StoreError::Damaged { table: "remains", id: id.clone(), problem: format!("{error}") };
+                let (id, workspace) = row.map_err(read_error)?;
+                let damaged = |error| StoreError::Damaged { table: "pending_removals", id: id.clone(), problem: format!("{error}") };
                 Ok(PendingRemoval { run: id.parse().map_err(damaged)?, workspace })
             })
             .collect()
@@ -116,13 +118,13 @@ impl RetentionStore for SqliteStore {
         .await
     }
 
-    async fn forget_removed(&self, gone: Vec<PendingRemoval>) -> Result<(), StoreError> {
+    async fn forget_removed(&self, removed: Vec<PendingRemoval>) -> Result<(), StoreError> {
         self.writer
             .write(move |connection| {
-                // A run whose log was cut may have been removed since: then its workspace is still to go.
-                let sql = "DELETE FROM remains WHERE run_id = ?1 AND workspace = ?2";
-                gone.iter().try_for_each(|pending_removals| {
-                    execute(connection, sql, params![pending_removals.run.to_string(), pending_removals.workspace]).map(|_| ())
+                // If a run whose output was removed has been removed itself since, its workspace is still to be removed.
+                let sql = "DELETE FROM pending_removals WHERE run_id = ?1 AND workspace = ?2";
+                removed.iter().try_for_each(|removal| {
+                    execute(connection, sql, params![removal.run.to_string(), removal.workspace]).map(|_| ())
                 })
             })
             .await
@@ -131,77 +133,73 @@ impl RetentionStore for SqliteStore {
     async fn shrink(&self, budget: usize) -> Result<bool, StoreError> {
         self.writer
             .write(move |connection| {
-                let page_size: u64 = pragma(connection, "page_size").map_err(reading)?;
+                let page_size: u64 = pragma(connection, "page_size").map_err(read_error)?;
                 let pages = (budget as u64 / page_size.max(1)).max(1);
-                let before: u64 = pragma(connection, "freelist_count").map_err(reading)?;
-                // Each step of the statement gives back one page.
-                let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({pages})")).map_err(|error| writing(&error))?;
-                let mut rows = statement.query([]).map_err(|error| writing(&error))?;
-                while rows.next().map_err(|error| writing(&error))?.is_some() {}
-                let after: u64 = pragma(connection, "freelist_count").map_err(reading)?;
+                let before: u64 = pragma(connection, "freelist_count").map_err(read_error)?;
+                // Each step of the statement returns one page to the disk.
+                let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({pages})")).map_err(write_error)?;
+                let mut rows = statement.query([]).map_err(write_error)?;
+                while rows.next().map_err(write_error)?.is_some() {}
+                let after: u64 = pragma(connection, "freelist_count").map_err(read_error)?;
                 Ok(after > 0 && after < before)
             })
             .await
     }
 }
 
-/// Removes batches of an ended run's events from its beginning while `left` lasts, but never its last batch, which holds `done`. Gives
-/// whether no other is left.
-fn cut(connection: &Connection, run: &str, left: &mut usize, step: &mut Step) -> Result<bool, StoreError> {
+/// Removes batches from the beginning of an ended run's log while `left` lasts, but never the last one, which contains `done`. Returns
+/// whether only the last one is left.
+fn trim(connection: &Connection, run: &str, left: &mut usize, step: &mut Step) -> Result<bool, StoreError> {
     let last: Option<i64> = connection
         .prepare_cached("SELECT max(first_seq) FROM event_chunks WHERE run_id = ?1")
         .and_then(|mut statement| statement.query_row([run], |row| row.get(0)))
-        .map_err(reading)?;
+        .map_err(read_error)?;
     let Some(last) = last else { return Ok(true) };
-    // The length of a value is read without the value.
+    // SQLite determines the length of a value without reading it.
     let sql = "SELECT first_seq, length(body) FROM event_chunks WHERE run_id = ?1 AND first_seq < ?2 ORDER BY first_seq";
-    let mut statement = connection.prepare_cached(sql).map_err(reading)?;
-    let mut rows = statement.query(params![run, last]).map_err(reading)?;
-    let (mut upto, mut is_whole) = (None, true);
-    while let Some(row) = rows.next().map_err(reading)? {
+    let mut statement = connection.prepare_cached(sql).map_err(read_error)?;
+    let mut rows = statement.query(params![run, last]).map_err(read_error)?;
+    let (mut last_removed, mut is_complete) = (None, true);
+    while let Some(row) = rows.next().map_err(read_error)? {
         if *left == 0 {
-            is_whole = false;
+            is_complete = false;
             break;
         }
-        let bytes = usize::try_from(row.get::<_, i64>(1).map_err(reading)?).unwrap_or(0);
-        upto = Some(row.get::<_, i64>(0).map_err(reading)?);
-        *left = left.saturating_sub(bytes + ROW);
+        let bytes = usize::try_from(row.get::<_, i64>(1).map_err(read_error)?).unwrap_or(0);
+        last_removed = Some(row.get::<_, i64>(0).map_err(read_error)?);
+        *left = left.saturating_sub(bytes + ROW_COST);
         step.bytes += bytes as u64;
     }
     drop(rows);
-    if let Some(upto) = upto {
-        execute(connection, "DELETE FROM event_chunks WHERE run_id = ?1 AND first_seq <= ?2", params![run, upto])?;
+    if let Some(last_removed) = last_removed {
+        execute(connection, "DELETE FROM event_chunks WHERE run_id = ?1 AND first_seq <= ?2", params![run, last_removed])?;
     }
-    Ok(is_whole)
+    Ok(is_complete)
 }
 
 fn size_of(connection: &Connection) -> rusqlite::Result<StoreSize> {
-    let (page, pages, free) = (pragma(connection, "page_size")?, pragma(connection, "page_count")?, pragma(connection, "freelist_count")?);
-    Ok(StoreSize { used: pages.saturating_sub(free) * page, free: free * page })
+    let (page_size, pages, free) = (pragma(connection, "page_size")?, pragma(connection, "page_count")?, pragma(connection, "freelist_count")?);
+    Ok(StoreSize { used: pages.saturating_sub(free) * page_size, free: free * page_size })
 }
 
 fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<u64> {
     connection.pragma_query_value(None, name, count)
 }
 
-fn one(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<Option<String>, StoreError> {
+fn query_text(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<Option<String>, StoreError> {
     let found = connection.prepare_cached(sql).and_then(|mut statement| statement.query_row(values, |row| row.get(0)).optional());
-    found.map_err(reading)
+    found.map_err(read_error)
 }
 
-/// The runs of a conversation, each with its owner.
-fn runs_of(connection: &Connection, session: &str) -> Result<Vec<(RunId, UserName)>, StoreError> {
-    let mut statement = connection.prepare_cached("SELECT id, owner FROM runs WHERE session_id = ?1 ORDER BY id").map_err(reading)?;
-    let rows = statement.query_map([session], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))).map_err(reading)?;
+/// The runs of a session, with their owners.
+fn session_runs(connection: &Connection, session: &str) -> Result<Vec<(RunId, UserName)>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT id, owner FROM runs WHERE session_id = ?1 ORDER BY id").map_err(read_error)?;
+    let rows = statement.query_map([session], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))).map_err(read_error)?;
     rows.map(|row| {
-        let (id, owner) = row.map_err(reading)?;
+        let (id, owner) = row.map_err(read_error)?;
         let damaged = |problem: String| StoreError::Damaged { table: "runs", id: id.clone(), problem };
         let run = id.parse().map_err(|error| damaged(format!("{error}")))?;
         Ok((run, owner.parse().map_err(|error| damaged(format!("{error}")))?))
     })
     .collect()
-}
-
-fn execute(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<usize, StoreError> {
-    connection.prepare_cached(sql).and_then(|mut statement| statement.execute(values)).map_err(|error| writing(&error))
 }

@@ -4,10 +4,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
 
-use super::decode::{self, RUN_COLUMNS, SESSION_COLUMNS, integer, reading, writing};
+use super::decode::{self, RUN_COLUMNS, SESSION_COLUMNS};
+use super::sql::{Conditions, execute, integer, read_error, to_json, write_error};
 use super::{SqliteStore, usage, webhooks};
-use crate::run::store::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SEARCHED, SessionRecord, StoreError, UsedKey};
-use crate::types::{RunId, Seq, SessionId, Timestamp, UserName};
+use crate::run::store::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SEARCHED_CHARS, SessionRecord, StoreError, UsedKey};
+use crate::types::{RunId, RunStatus, Seq, SessionId, Timestamp, UserName};
 
 #[async_trait]
 impl RunStore for SqliteStore {
@@ -15,7 +16,7 @@ impl RunStore for SqliteStore {
         let spec = to_json(&run.spec)?;
         let widened = to_json(&run.widened)?;
         let working_dir = to_json(&run.spec.working_dir)?;
-        let size = size_of(&first);
+        let (events, bytes) = batch_size(&first);
         self.writer
             .write(move |connection| {
                 let session = "INSERT INTO sessions (id, owner, agent_type, working_dir, created_at) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -42,7 +43,7 @@ impl RunStore for SqliteStore {
                 insert_chunks(connection, run.id, &first)
             })
             .await?;
-        self.metrics.record_events(size.0, size.1);
+        self.metrics.record_events(events, bytes);
         Ok(())
     }
 
@@ -53,27 +54,27 @@ impl RunStore for SqliteStore {
         if let Some(gap) = batch.windows(2).find(|pair| pair[1].first != pair[0].last.next()) {
             return Err(StoreError::NotNext { run, first: gap[1].first });
         }
-        let size = size_of(&batch);
+        let (events, bytes) = batch_size(&batch);
         let checkpoint = change.checkpoint.map(|checkpoint| to_json(&checkpoint)).transpose()?;
         let withheld = change.withheld.map(|withheld| to_json(&withheld)).transpose()?;
         let done = change.done.map(|(done, at)| to_json(&done).map(|json| (json, done, at))).transpose()?;
         self.writer
             .write(move |connection| {
-                // The row is the guard: a batch that is not the next one, or one after the end, changes nothing. The end has words of its
-                // own, since a statement that may set `ended_at` writes the index of unfinished runs each time: a page more in every commit.
+                // The WHERE clause is the guard: a batch that is not the next one, or that follows the end, changes nothing. The end has its
+                // own statement, since one that can set `ended_at` writes the index of unfinished runs each time: one more page per commit.
                 let (id, before, last) = (run.to_string(), integer(first.get() - 1), integer(last.get()));
-                let status = change.status.map(crate::types::RunStatus::as_str);
-                let started_at = change.started_at.map(crate::types::Timestamp::as_millis);
+                let status = change.status.map(RunStatus::as_str);
+                let started_at = change.started_at.map(Timestamp::as_millis);
                 let changed = match &done {
                     None => {
                         let sql = "UPDATE runs SET last_seq = ?3, status = coalesce(?4, status), started_at = coalesce(?5, started_at),
-                                   place = coalesce(?6, place), held = coalesce(?7, held)
+                                   checkpoint = coalesce(?6, checkpoint), withheld = coalesce(?7, withheld)
                                    WHERE id = ?1 AND last_seq = ?2 AND ended_at IS NULL";
                         execute(connection, sql, params![id, before, last, status, started_at, checkpoint, withheld])?
                     }
                     Some((json, _, at)) => {
                         let sql = "UPDATE runs SET last_seq = ?3, status = coalesce(?4, status), started_at = coalesce(?5, started_at),
-                                   place = coalesce(?6, place), held = coalesce(?7, held), ended_at = ?8, done = ?9
+                                   checkpoint = coalesce(?6, checkpoint), withheld = coalesce(?7, withheld), ended_at = ?8, done = ?9
                                    WHERE id = ?1 AND last_seq = ?2 AND ended_at IS NULL";
                         execute(connection, sql, params![id, before, last, status, started_at, checkpoint, withheld, at.as_millis(), json])?
                     }
@@ -90,33 +91,33 @@ impl RunStore for SqliteStore {
                 }
                 match (&done, &change.usage) {
                     (Some((_, done, at)), _) => usage::record(connection, run, *at, done.usage.as_ref(), Some(done.status))?,
-                    (None, Some((used, at))) => usage::record(connection, run, *at, Some(used), None)?,
+                    (None, Some((total, at))) => usage::record(connection, run, *at, Some(total), None)?,
                     (None, None) => {}
                 }
                 claim_key(connection, run, change.idempotency)?;
                 insert_chunks(connection, run, &batch)
             })
             .await?;
-        self.metrics.record_events(size.0, size.1);
+        self.metrics.record_events(events, bytes);
         Ok(())
     }
 
     async fn run(&self, id: RunId) -> Result<Option<RunRecord>, StoreError> {
         self.read(move |connection| {
             let sql = format!("SELECT {RUN_COLUMNS} FROM runs WHERE id = ?1");
-            let mut statement = connection.prepare_cached(&sql).map_err(reading)?;
-            statement.query_row([id.to_string()], |row| Ok(decode::run(row))).optional().map_err(reading)?.transpose()
+            let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
+            statement.query_row([id.to_string()], |row| Ok(decode::run(row))).optional().map_err(read_error)?.transpose()
         })
         .await
     }
 
     async fn runs(&self, filter: RunFilter, limit: usize) -> Result<Vec<RunRecord>, StoreError> {
         self.read(move |connection| {
-            let (condition, values) = conditions(&filter);
+            let (condition, values) = conditions(filter);
             let sql = format!("SELECT {RUN_COLUMNS} FROM runs WHERE {condition} ORDER BY id DESC LIMIT {limit}");
-            let mut statement = connection.prepare_cached(&sql).map_err(reading)?;
-            let rows = statement.query_map(rusqlite::params_from_iter(values), |row| Ok(decode::run(row))).map_err(reading)?;
-            rows.map(|row| row.map_err(reading)?).collect()
+            let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
+            let rows = statement.query_map(rusqlite::params_from_iter(values), |row| Ok(decode::run(row))).map_err(read_error)?;
+            rows.map(|row| row.map_err(read_error)?).collect()
         })
         .await
     }
@@ -129,21 +130,22 @@ impl RunStore for SqliteStore {
     async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>, StoreError> {
         self.read(move |connection| {
             let sql = format!("SELECT {SESSION_COLUMNS} FROM sessions WHERE id = ?1");
-            let mut statement = connection.prepare_cached(&sql).map_err(reading)?;
-            statement.query_row([id.to_string()], |row| Ok(decode::session(row))).optional().map_err(reading)?.transpose()
+            let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
+            statement.query_row([id.to_string()], |row| Ok(decode::session(row))).optional().map_err(read_error)?.transpose()
         })
         .await
     }
 
     async fn sessions(&self, owner: Option<UserName>, before: Option<SessionId>, limit: usize) -> Result<Vec<SessionRecord>, StoreError> {
         self.read(move |connection| {
+            // Every session id is less than `ses_g`.
             let sql = format!(
                 "SELECT {SESSION_COLUMNS} FROM sessions WHERE owner = coalesce(?1, owner) AND id < coalesce(?2, 'ses_g') ORDER BY id DESC LIMIT {limit}"
             );
-            let mut statement = connection.prepare_cached(&sql).map_err(reading)?;
+            let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
             let values = params![owner.map(|owner| owner.to_string()), before.map(|before| before.to_string())];
-            let rows = statement.query_map(values, |row| Ok(decode::session(row))).map_err(reading)?;
-            rows.map(|row| row.map_err(reading)?).collect()
+            let rows = statement.query_map(values, |row| Ok(decode::session(row))).map_err(read_error)?;
+            rows.map(|row| row.map_err(read_error)?).collect()
         })
         .await
     }
@@ -155,12 +157,12 @@ impl RunStore for SqliteStore {
     }
 
     async fn unfinished(&self) -> Result<Vec<RunId>, StoreError> {
-        self.read(|connection| run_ids(connection, "SELECT id FROM runs WHERE ended_at IS NULL ORDER BY id")).await
+        self.read(|connection| query_run_ids(connection, "SELECT id FROM runs WHERE ended_at IS NULL ORDER BY id")).await
     }
 
     async fn orphans(&self) -> Result<Vec<RunId>, StoreError> {
         let sql = "SELECT run_id FROM orphans JOIN runs ON id = run_id WHERE ended_at IS NULL ORDER BY run_id";
-        self.read(|connection| run_ids(connection, sql)).await
+        self.read(|connection| query_run_ids(connection, sql)).await
     }
 
     async fn delete_run(&self, id: RunId) -> Result<bool, StoreError> {
@@ -170,7 +172,7 @@ impl RunStore for SqliteStore {
                 let deleted = connection
                     .prepare_cached(sql)
                     .and_then(|mut delete| delete.query_row([id.to_string()], |row| row.get::<_, String>(0)).optional());
-                let Some(session) = deleted.map_err(|error| writing(&error))? else { return Ok(false) };
+                let Some(session) = deleted.map_err(write_error)? else { return Ok(false) };
                 let empty = "DELETE FROM sessions WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM runs WHERE session_id = ?1)";
                 execute(connection, empty, [session])?;
                 Ok(true)
@@ -180,16 +182,16 @@ impl RunStore for SqliteStore {
 
     async fn chunks(&self, run: RunId, after: u64, budget: usize) -> Result<Vec<Chunk>, StoreError> {
         self.read(move |connection| {
-            // From the chunk that holds the wanted event: the last one that begins at or before it.
+            // Starts with the last chunk that begins at or before the next event.
             let sql = "SELECT first_seq, last_seq, crc32, body FROM event_chunks
                        WHERE run_id = ?1 AND first_seq >= coalesce(
                            (SELECT max(first_seq) FROM event_chunks WHERE run_id = ?1 AND first_seq <= ?2), 0)
                        ORDER BY first_seq";
-            let mut statement = connection.prepare_cached(sql).map_err(reading)?;
-            let mut rows = statement.query(params![run.to_string(), integer(after.saturating_add(1))]).map_err(reading)?;
+            let mut statement = connection.prepare_cached(sql).map_err(read_error)?;
+            let mut rows = statement.query(params![run.to_string(), integer(after.saturating_add(1))]).map_err(read_error)?;
             let mut chunks = Vec::new();
             let mut size = 0;
-            while let Some(row) = rows.next().map_err(reading)? {
+            while let Some(row) = rows.next().map_err(read_error)? {
                 let chunk = read_chunk(run, row)?;
                 if chunk.last.get() <= after {
                     continue;
@@ -206,24 +208,24 @@ impl RunStore for SqliteStore {
     }
 }
 
-/// How many events and bytes there are in a batch.
-fn size_of(batch: &[Chunk]) -> (u64, u64) {
+/// The number of events and bytes in a batch.
+fn batch_size(batch: &[Chunk]) -> (u64, u64) {
     let events = batch.iter().map(|chunk| chunk.last.get() - chunk.first.get() + 1).sum();
     (events, batch.iter().map(|chunk| chunk.body.len() as u64).sum())
 }
 
-/// The ids of runs that a query without values gives.
-fn run_ids(connection: &Connection, sql: &str) -> Result<Vec<RunId>, StoreError> {
-    let mut statement = connection.prepare_cached(sql).map_err(reading)?;
-    let ids = statement.query_map([], |row| row.get::<_, String>(0)).map_err(reading)?;
+/// The run ids that a query without parameters returns.
+fn query_run_ids(connection: &Connection, sql: &str) -> Result<Vec<RunId>, StoreError> {
+    let mut statement = connection.prepare_cached(sql).map_err(read_error)?;
+    let ids = statement.query_map([], |row| row.get::<_, String>(0)).map_err(read_error)?;
     ids.map(|id| {
-        let id = id.map_err(reading)?;
+        let id = id.map_err(read_error)?;
         id.parse().map_err(|error| StoreError::Damaged { table: "runs", id, problem: format!("{error}") })
     })
     .collect()
 }
 
-/// Takes a caller's key for this run, unless it is taken.
+/// Records the idempotency key for this run, unless it was used before.
 fn claim_key(connection: &Connection, run: RunId, idempotency: Option<Idempotency>) -> Result<(), StoreError> {
     let Some(Idempotency { owner, key, fingerprint, at }) = idempotency else { return Ok(()) };
     if let Some(used) = used_key(connection, &owner, &key)? {
@@ -235,9 +237,9 @@ fn claim_key(connection: &Connection, run: RunId, idempotency: Option<Idempotenc
 
 fn used_key(connection: &Connection, owner: &UserName, key: &str) -> Result<Option<UsedKey>, StoreError> {
     let sql = "SELECT run_id, fingerprint FROM idempotency WHERE owner = ?1 AND key = ?2";
-    let mut statement = connection.prepare_cached(sql).map_err(reading)?;
+    let mut statement = connection.prepare_cached(sql).map_err(read_error)?;
     let found = statement.query_row(params![owner.as_str(), key], |row| Ok((row.get::<_, String>(0)?, row.get(1)?))).optional();
-    let Some((run, fingerprint)) = found.map_err(reading)? else { return Ok(None) };
+    let Some((run, fingerprint)) = found.map_err(read_error)? else { return Ok(None) };
     let id = run.parse().map_err(|error| StoreError::Damaged { table: "idempotency", id: run, problem: format!("{error}") })?;
     Ok(Some(UsedKey { run: id, fingerprint }))
 }
@@ -254,60 +256,33 @@ fn insert_chunks(connection: &Connection, run: RunId, chunks: &[Chunk]) -> Resul
 
 fn read_chunk(run: RunId, row: &rusqlite::Row<'_>) -> Result<Chunk, StoreError> {
     let (first, last, crc, body): (i64, i64, u32, Vec<u8>) =
-        (row.get(0).map_err(reading)?, row.get(1).map_err(reading)?, row.get(2).map_err(reading)?, row.get(3).map_err(reading)?);
+        (row.get(0).map_err(read_error)?, row.get(1).map_err(read_error)?, row.get(2).map_err(read_error)?, row.get(3).map_err(read_error)?);
     let damaged = |problem: &str| StoreError::Damaged { table: "event_chunks", id: format!("{run}/{first}"), problem: problem.into() };
     if crc32fast::hash(&body) != crc {
-        return Err(damaged("its checksum does not fit"));
+        return Err(damaged("checksum mismatch"));
     }
-    let seq = |number: i64| u64::try_from(number).ok().and_then(Seq::new).ok_or_else(|| damaged("its numbers are not positive"));
+    let seq = |number: i64| u64::try_from(number).ok().and_then(Seq::new).ok_or_else(|| damaged("an event number is not positive"));
     Ok(Chunk { first: seq(first)?, last: seq(last)?, body: Bytes::from(body) })
 }
 
-fn execute(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<usize, StoreError> {
-    connection.prepare_cached(sql).and_then(|mut statement| statement.execute(values)).map_err(|error| writing(&error))
-}
-
-fn to_json(value: &impl serde::Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::Write(error.to_string()))
-}
-
-/// The filter as SQL. Values are bound, never written into the text.
-fn conditions(filter: &RunFilter) -> (String, Vec<Box<dyn ToSql>>) {
-    let mut terms = vec!["1".to_owned()];
-    let mut values: Vec<Box<dyn ToSql>> = Vec::new();
-    let mut add = |term: &str, value: Box<dyn ToSql>| {
-        values.push(value);
-        terms.push(term.replace('?', &format!("?{}", values.len())));
-    };
-    if let Some(owner) = &filter.owner {
-        add("owner = ?", Box::new(owner.to_string()));
-    }
-    if !filter.status.is_empty() {
-        let names: Vec<&str> = filter.status.iter().map(|status| status.as_str()).collect();
-        add("status IN (SELECT value FROM json_each(?))", Box::new(serde_json::json!(names).to_string()));
-    }
-    if let Some(text) = &filter.text {
-        // As `lower` does it: the letters of ASCII, and no others.
-        let prompt = format!("instr(lower(substr(json_extract(spec, '$.prompt'), 1, {SEARCHED})), ?) > 0");
-        let label =
-            "EXISTS (SELECT 1 FROM json_each(spec, '$.labels') AS label WHERE instr(lower(label.key || '=' || label.value), ?) > 0)";
-        add(&format!("(instr(id, ?) IN (1, 5) OR {prompt} OR {label})"), Box::new(text.to_ascii_lowercase()));
-    }
-    if let Some(agent_type) = &filter.agent_type {
-        add("agent_type = ?", Box::new(agent_type.clone()));
-    }
-    if let Some(session) = filter.session {
-        add("session_id = ?", Box::new(session.to_string()));
-    }
-    if let Some((key, value)) = &filter.label {
-        let label = serde_json::json!([key, value]).to_string();
-        add("EXISTS (SELECT 1 FROM json_each(spec, '$.labels') AS label WHERE json_array(label.key, label.value) = ?)", Box::new(label));
-    }
-    if let Some(since) = filter.since {
-        add("created_at >= ?", Box::new(since.as_millis()));
-    }
-    if let Some(before) = filter.before {
-        add("id < ?", Box::new(before.to_string()));
-    }
-    (terms.join(" AND "), values)
+/// The `WHERE` clause of a filter, with the values to bind.
+fn conditions(filter: RunFilter) -> (String, Vec<Box<dyn ToSql>>) {
+    const LABELS: &str = "EXISTS (SELECT 1 FROM json_each(spec, '$.labels') AS label WHERE";
+    let RunFilter { owner, status, text, agent_type, session, label, since, before } = filter;
+    let mut conditions = Conditions::new();
+    conditions.add("owner = ?", owner.map(|owner| owner.to_string()));
+    let names = (!status.is_empty()).then(|| status.iter().map(|status| status.as_str()).collect::<Vec<_>>());
+    conditions.add("status IN (SELECT value FROM json_each(?))", names.map(|names| serde_json::json!(names).to_string()));
+    // Like `lower` in SQL, which changes only ASCII letters.
+    let text = text.map(|text| text.to_ascii_lowercase());
+    let in_prompt = format!("instr(lower(substr(json_extract(spec, '$.prompt'), 1, {SEARCHED_CHARS})), ?) > 0");
+    let in_label = format!("{LABELS} instr(lower(label.key || '=' || label.value), ?) > 0)");
+    conditions.add(&format!("(instr(id, ?) IN (1, 5) OR {in_prompt} OR {in_label})"), text);
+    conditions.add("agent_type = ?", agent_type);
+    conditions.add("session_id = ?", session.map(|session| session.to_string()));
+    let label = label.map(|(key, value)| serde_json::json!([key, value]).to_string());
+    conditions.add(&format!("{LABELS} json_array(label.key, label.value) = ?)"), label);
+    conditions.add("created_at >= ?", since.map(Timestamp::as_millis));
+    conditions.add("id < ?", before.map(|before| before.to_string()));
+    conditions.finish()
 }

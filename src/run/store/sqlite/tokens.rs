@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use rusqlite::params;
 
 use super::SqliteStore;
-use super::decode::{reading, writing};
+use super::sql::{execute, read_error};
 use crate::run::store::{StoreError, TokenStore};
 use crate::types::{Timestamp, TokenId};
 
@@ -13,22 +13,17 @@ impl TokenStore for SqliteStore {
     async fn revoke_token(&self, id: TokenId, expires_at: Timestamp, now: Timestamp) -> Result<(), StoreError> {
         self.writer
             .write(move |connection| {
-                connection
-                    .prepare_cached("DELETE FROM revoked_tokens WHERE expires_at < ?1")
-                    .and_then(|mut delete| delete.execute([now.as_millis()]))
-                    .map_err(|error| writing(&error))?;
+                execute(connection, "DELETE FROM revoked_tokens WHERE expires_at < ?1", [now.as_millis()])?;
                 let sql = "INSERT INTO revoked_tokens (id, expires_at) VALUES (?1, ?2) ON CONFLICT (id) DO NOTHING";
-                let values = params![id.to_string(), expires_at.as_millis()];
-                let added = connection.prepare_cached(sql).and_then(|mut insert| insert.execute(values));
-                added.map(|_rows| ()).map_err(|error| writing(&error))
+                execute(connection, sql, params![id.to_string(), expires_at.as_millis()]).map(|_| ())
             })
             .await
     }
 
     async fn is_revoked(&self, id: TokenId) -> Result<bool, StoreError> {
         self.read(move |connection| {
-            let mut statement = connection.prepare_cached("SELECT 1 FROM revoked_tokens WHERE id = ?1").map_err(reading)?;
-            statement.exists([id.to_string()]).map_err(reading)
+            let mut statement = connection.prepare_cached("SELECT 1 FROM revoked_tokens WHERE id = ?1").map_err(read_error)?;
+            statement.exists([id.to_string()]).map_err(read_error)
         })
         .await
     }

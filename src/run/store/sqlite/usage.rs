@@ -1,25 +1,25 @@
-//! What was used in `SQLite`: a row for each run and day, and the same added up by day.
+//! Usage in `SQLite`: a row per run and day, and the same summed per day.
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::SqliteStore;
-use super::decode::{integer, reading, writing};
+use super::sql::{Conditions, execute, integer, read_error};
 use super::users;
 use crate::run::store::{DailyUsage, StoreError, UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum};
 use crate::types::{Budget, Day, Money, RunId, RunStatus, Timestamp, Tokens, Usage, UserName};
 
-/// Most tokens of one kind that are believed of one run. What an agent tells is not checked by anybody, and sums must not run over.
-const MOST_OF_A_RUN: u64 = 1_000_000_000_000;
+/// Maximum number of tokens of one kind that are counted for one run. Reports of agents are not verified, and sums must not overflow.
+const MAX_PER_RUN: u64 = 1_000_000_000_000;
 
-/// Where sums stop: the largest whole number that every JSON reader can tell from the next.
-const MOST: u64 = 9_007_199_254_740_991;
+/// Maximum of sums: 2^53 − 1, the largest integer that every JSON reader can represent exactly.
+const MAX_SUM: u64 = 9_007_199_254_740_991;
 
-/// The columns that are added up, in the order that [`sum`] reads and [`record`] writes them.
+/// The columns that are summed, in the order in which [`decode_sum`] reads and [`record`] writes them.
 const COLUMNS: &str = "completed, failed, cancelled, timed_out, interrupted, unpriced, input_tokens, output_tokens, cache_read_tokens, \
                        cache_write_tokens, reasoning_tokens, cost_micros, is_estimate";
 
-/// The statuses that have a column, in its order.
+/// The final statuses, in the order of their columns.
 const STATUSES: [RunStatus; 5] =
     [RunStatus::Completed, RunStatus::Failed, RunStatus::Cancelled, RunStatus::TimedOut, RunStatus::Interrupted];
 
@@ -33,46 +33,44 @@ impl UsageStore for SqliteStore {
         limit: usize,
     ) -> Result<Vec<UsageRecord>, StoreError> {
         self.read(move |connection| {
-            let (table, key) = (table_for(&filter, Some(group)), column_of(group));
-            let (mut terms, mut values) = conditions(&filter);
+            let (table, key) = (table_for(&filter, Some(group)), group_column(group));
+            let mut conditions = conditions(filter);
             let (order, follows) = if group.newest_first() { ("DESC", "<") } else { ("ASC", ">") };
-            if let Some(after) = after {
-                values.push(Box::new(after));
-                terms.push(format!("{key} {follows} ?{}", values.len()));
-            }
+            conditions.add(&format!("{key} {follows} ?"), after);
+            let (condition, values) = conditions.finish();
             let sql = format!(
-                "SELECT {}, {key} FROM {table} WHERE {} GROUP BY {key} ORDER BY {key} {order} LIMIT {limit}",
-                sums(),
-                terms.join(" AND ")
+                "SELECT {}, {key} FROM {table} WHERE {condition} GROUP BY {key} ORDER BY {key} {order} LIMIT {limit}",
+                sum_columns()
             );
-            let mut statement = connection.prepare_cached(&sql).map_err(reading)?;
+            let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
             let rows = statement
-                .query_map(rusqlite::params_from_iter(values), |row| Ok(UsageRecord { key: row.get(13)?, sum: sum(row)? }))
-                .map_err(reading)?;
-            rows.map(|row| row.map_err(reading)).collect()
+                .query_map(rusqlite::params_from_iter(values), |row| Ok(UsageRecord { key: row.get(13)?, sum: decode_sum(row)? }))
+                .map_err(read_error)?;
+            rows.map(|row| row.map_err(read_error)).collect()
         })
         .await
     }
 
-    async fn usage_in_all(&self, filter: UsageFilter) -> Result<UsageSum, StoreError> {
+    async fn total_usage(&self, filter: UsageFilter) -> Result<UsageSum, StoreError> {
         self.read(move |connection| {
-            let (terms, values) = conditions(&filter);
-            let sql = format!("SELECT {} FROM {} WHERE {}", sums(), table_for(&filter, None), terms.join(" AND "));
-            let mut statement = connection.prepare_cached(&sql).map_err(reading)?;
-            statement.query_row(rusqlite::params_from_iter(values), sum).map_err(reading)
+            let table = table_for(&filter, None);
+            let (condition, values) = conditions(filter).finish();
+            let sql = format!("SELECT {} FROM {table} WHERE {condition}", sum_columns());
+            let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
+            statement.query_row(rusqlite::params_from_iter(values), decode_sum).map_err(read_error)
         })
         .await
     }
 
-    async fn spent(&self, owner: &UserName, day: Day) -> Result<DailyUsage, StoreError> {
+    async fn daily_usage(&self, owner: &UserName, day: Day) -> Result<DailyUsage, StoreError> {
         let owner = owner.clone();
         self.read(move |connection| {
-            let sql = format!("SELECT {} FROM usage_by_day WHERE owner = ?1 AND day = ?2", sums());
-            let mut statement = connection.prepare_cached(&sql).map_err(reading)?;
-            let used = statement.query_row(params![owner.as_str(), day.to_string()], sum).map_err(reading)?;
+            let sql = format!("SELECT {} FROM usage_by_day WHERE owner = ?1 AND day = ?2", sum_columns());
+            let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
+            let used = statement.query_row(params![owner.as_str(), day.to_string()], decode_sum).map_err(read_error)?;
             let sql = format!("SELECT {} FROM users WHERE name = ?1", users::BUDGET_COLUMNS);
-            let mut statement = connection.prepare_cached(&sql).map_err(reading)?;
-            let budget = statement.query_row([owner.as_str()], |row| users::budget(row, 0)).optional().map_err(reading)?;
+            let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
+            let budget = statement.query_row([owner.as_str()], |row| users::decode_budget(row, 0)).optional().map_err(read_error)?;
             let tokens = used.input_tokens.saturating_add(used.cache_write_tokens).saturating_add(used.output_tokens);
             Ok(DailyUsage { tokens: Tokens::new(tokens), cost: used.cost.unwrap_or_default(), budget: budget.unwrap_or(Budget::default()) })
         })
@@ -80,24 +78,23 @@ impl UsageStore for SqliteStore {
     }
 }
 
-/// Counts what a run has told that it used in all, as of that moment, and how it ended if it has. What was counted before is not counted
-/// again, so the same may be told twice.
+/// Counts the total usage that a run reported at this time, and its status if it ended. Only what exceeds the usage counted before is added,
+/// so reporting the same total twice has no effect.
 pub(super) fn record(
     connection: &Connection,
     run: RunId,
     at: Timestamp,
-    told: Option<&Usage>,
+    total: Option<&Usage>,
     ended: Option<RunStatus>,
 ) -> Result<(), StoreError> {
-    let sql = format!("SELECT {} FROM usage WHERE run_id = ?1", sums());
-    let mut statement = connection.prepare_cached(&sql).map_err(reading)?;
-    let before = statement.query_row([run.to_string()], sum).map_err(reading)?;
-    let new = told.map(|told| growth(told, &before)).unwrap_or_default();
-    // An agent that tells the same again tells nothing.
+    let sql = format!("SELECT {} FROM usage WHERE run_id = ?1", sum_columns());
+    let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
+    let before = statement.query_row([run.to_string()], decode_sum).map_err(read_error)?;
+    let new = total.map(|total| growth(total, &before)).unwrap_or_default();
     if ended.is_none() && new == UsageSum::default() {
         return Ok(());
     }
-    let is_unpriced = ended.is_some() && told.is_some_and(|told| told.cost_usd.is_none());
+    let is_unpriced = ended.is_some() && total.is_some_and(|total| total.cost_usd.is_none());
     let day = Day::from_timestamp(at).to_string();
     let id = run.to_string();
     let outcomes = STATUSES.map(|status| i64::from(ended == Some(status)));
@@ -109,63 +106,62 @@ pub(super) fn record(
     values.push(&unpriced);
     values.extend(tokens.iter().map(|value| value as &dyn ToSql));
     values.extend([&cost as &dyn ToSql, &new.is_estimate]);
-    for (table, names, of_the_run, key) in [
+    for (table, names, run_values, key) in [
         ("usage", "run_id, day, session_id, owner", "id, ?2, session_id, owner", "run_id, day"),
         ("usage_by_day", "day, owner", "?2, owner", "owner, day, agent_type, model"),
     ] {
         let added = COLUMNS.split(", ").map(|column| match column {
             "cost_micros" => {
-                format!("cost_micros = coalesce(min(cost_micros + excluded.cost_micros, {MOST}), cost_micros, excluded.cost_micros)")
+                format!("cost_micros = coalesce(min(cost_micros + excluded.cost_micros, {MAX_SUM}), cost_micros, excluded.cost_micros)")
             }
             "is_estimate" => "is_estimate = max(is_estimate, excluded.is_estimate)".to_owned(),
-            column => format!("{column} = min({column} + excluded.{column}, {MOST})"),
+            column => format!("{column} = min({column} + excluded.{column}, {MAX_SUM})"),
         });
         let sql = format!(
             "INSERT INTO {table} ({names}, agent_type, model, {COLUMNS})
-             SELECT {of_the_run}, agent_type, coalesce(model, spec ->> '$.model', ''), {} FROM runs WHERE id = ?1
+             SELECT {run_values}, agent_type, coalesce(model, spec ->> '$.model', ''), {} FROM runs WHERE id = ?1
              ON CONFLICT ({key}) DO UPDATE SET {}",
             (3..=15).map(|number| format!("?{number}")).collect::<Vec<_>>().join(", "),
             added.collect::<Vec<_>>().join(", ")
         );
-        let insert = connection.prepare_cached(&sql).and_then(|mut statement| statement.execute(values.as_slice()));
-        insert.map_err(|error| writing(&error))?;
+        execute(connection, &sql, values.as_slice())?;
     }
     Ok(())
 }
 
-/// By how much a run's totals have grown. What has shrunk has not grown.
-fn growth(told: &Usage, before: &UsageSum) -> UsageSum {
-    let more = |told: u64, before: u64| told.min(MOST_OF_A_RUN).saturating_sub(before);
-    let cost = told.cost_usd.map(|dollars| {
+/// By how much a run's totals exceed those counted before; a smaller total counts as unchanged.
+fn growth(total: &Usage, before: &UsageSum) -> UsageSum {
+    let more = |total: u64, before: u64| total.min(MAX_PER_RUN).saturating_sub(before);
+    let cost = total.cost_usd.map(|dollars| {
         let known = before.cost.unwrap_or_default();
         Money::from_micros(Money::from_reported(dollars).micros().saturating_sub(known.micros()))
     });
-    // Nothing more of what is known already is nothing new.
+    // An unchanged cost is not new.
     let cost = cost.filter(|cost| before.cost.is_none() || *cost > Money::default());
     UsageSum {
-        input_tokens: more(told.input_tokens, before.input_tokens),
-        output_tokens: more(told.output_tokens, before.output_tokens),
-        cache_read_tokens: more(told.cache_read_tokens, before.cache_read_tokens),
-        cache_write_tokens: more(told.cache_write_tokens, before.cache_write_tokens),
-        reasoning_tokens: more(told.reasoning_tokens, before.reasoning_tokens),
+        input_tokens: more(total.input_tokens, before.input_tokens),
+        output_tokens: more(total.output_tokens, before.output_tokens),
+        cache_read_tokens: more(total.cache_read_tokens, before.cache_read_tokens),
+        cache_write_tokens: more(total.cache_write_tokens, before.cache_write_tokens),
+        reasoning_tokens: more(total.reasoning_tokens, before.reasoning_tokens),
         cost,
-        is_estimate: cost.is_some() && told.cost_is_estimate,
+        is_estimate: cost.is_some() && total.cost_is_estimate,
         ..UsageSum::default()
     }
 }
 
-/// The columns added up. As floating point, which is exact as far as [`MOST`] and never runs over.
-fn sums() -> String {
+/// The sums of [`COLUMNS`] as SQL. They are computed in floating point, which is exact up to [`MAX_SUM`] and cannot overflow.
+fn sum_columns() -> String {
     let sum = |column: &str| match column {
-        "cost_micros" => format!("CAST(min(iif(count(cost_micros) = 0, NULL, total(cost_micros)), {MOST}) AS INTEGER)"),
+        "cost_micros" => format!("CAST(min(iif(count(cost_micros) = 0, NULL, total(cost_micros)), {MAX_SUM}) AS INTEGER)"),
         "is_estimate" => "coalesce(max(is_estimate), 0)".to_owned(),
-        column => format!("CAST(min(total({column}), {MOST}) AS INTEGER)"),
+        column => format!("CAST(min(total({column}), {MAX_SUM}) AS INTEGER)"),
     };
     COLUMNS.split(", ").map(sum).collect::<Vec<_>>().join(", ")
 }
 
-/// Reads a row of [`sums`].
-fn sum(row: &Row<'_>) -> rusqlite::Result<UsageSum> {
+/// Decodes a row of [`sum_columns`].
+fn decode_sum(row: &Row<'_>) -> rusqlite::Result<UsageSum> {
     let number = |column: usize| row.get::<_, i64>(column).map(i64::unsigned_abs);
     Ok(UsageSum {
         completed: number(0)?,
@@ -184,13 +180,13 @@ fn sum(row: &Row<'_>) -> rusqlite::Result<UsageSum> {
     })
 }
 
-/// The table that has what is wanted in the fewest rows.
+/// The table that answers the query with the fewest rows.
 fn table_for(filter: &UsageFilter, group: Option<UsageGroup>) -> &'static str {
     let by_run = filter.session.is_some() || matches!(group, Some(UsageGroup::Session | UsageGroup::Run));
     if by_run { "usage" } else { "usage_by_day" }
 }
 
-fn column_of(group: UsageGroup) -> &'static str {
+fn group_column(group: UsageGroup) -> &'static str {
     match group {
         UsageGroup::Day => "day",
         UsageGroup::Owner => "owner",
@@ -201,22 +197,13 @@ fn column_of(group: UsageGroup) -> &'static str {
     }
 }
 
-/// The filter as SQL. Values are bound, never written into the text.
-fn conditions(filter: &UsageFilter) -> (Vec<String>, Vec<Box<dyn ToSql>>) {
+fn conditions(filter: UsageFilter) -> Conditions {
     let UsageFilter { owner, agent_type, session, since, until } = filter;
-    let wanted = [
-        ("owner =", owner.as_ref().map(ToString::to_string)),
-        ("agent_type =", agent_type.clone()),
-        ("session_id =", session.map(|session| session.to_string())),
-        ("day >=", since.map(|day| day.to_string())),
-        ("day <=", until.map(|day| day.to_string())),
-    ];
-    let (mut terms, mut values) = (vec!["1".to_owned()], Vec::<Box<dyn ToSql>>::new());
-    for (term, value) in wanted {
-        if let Some(value) = value {
-            values.push(Box::new(value));
-            terms.push(format!("{term} ?{}", values.len()));
-        }
-    }
-    (terms, values)
+    let mut conditions = Conditions::new();
+    conditions.add("owner = ?", owner.map(|owner| owner.to_string()));
+    conditions.add("agent_type = ?", agent_type);
+    conditions.add("session_id = ?", session.map(|session| session.to_string()));
+    conditions.add("day >= ?", since.map(|day| day.to_string()));
+    conditions.add("day <= ?", until.map(|day| day.to_string()));
+    conditions
 }

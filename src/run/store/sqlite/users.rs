@@ -1,22 +1,23 @@
 //! Users in `SQLite`.
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::SqliteStore;
-use super::decode::{integer, reading, writing};
+use super::sql::{execute, integer, read_error};
 use crate::run::store::{StoreError, UserChange, UserEdit, UserRecord, UserStore};
 use crate::types::{Budget, Limit, LimitChange, Money, Tokens, UserName, UserRole};
 
+/// The columns of a user, in the order in which [`decode`] reads them.
 const COLUMNS: &str = "name, role, password_hash, default_password, generation, tokens_per_day, cost_per_day_micros";
 
-/// The columns of a user's budget, in the order that [`budget`] reads them.
+/// The columns of a user's budget, in the order in which [`decode_budget`] reads them.
 pub(super) const BUDGET_COLUMNS: &str = "tokens_per_day, cost_per_day_micros";
 
-/// What stands for no bound.
+/// Stands for an unlimited budget.
 const UNLIMITED: i64 = -1;
 
-/// That the user `?1` is no admin, or not the only one.
+/// Whether the selected user is not the only admin.
 const NOT_THE_LAST_ADMIN: &str = "(role <> 'admin' OR (SELECT count(*) FROM users WHERE role = 'admin') > 1)";
 
 #[async_trait]
@@ -25,8 +26,8 @@ impl UserStore for SqliteStore {
         let name = name.clone();
         self.read(move |connection| {
             let sql = format!("SELECT {COLUMNS} FROM users WHERE name = ?1");
-            let mut statement = connection.prepare_cached(&sql).map_err(reading)?;
-            statement.query_row([name.as_str()], |row| Ok(decode(row))).optional().map_err(reading)?.transpose()
+            let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
+            statement.query_row([name.as_str()], |row| Ok(decode(row))).optional().map_err(read_error)?.transpose()
         })
         .await
     }
@@ -34,10 +35,10 @@ impl UserStore for SqliteStore {
     async fn users(&self, after: Option<UserName>, limit: usize) -> Result<Vec<UserRecord>, StoreError> {
         self.read(move |connection| {
             let sql = format!("SELECT {COLUMNS} FROM users WHERE name > ?1 ORDER BY name LIMIT {limit}");
-            let mut statement = connection.prepare_cached(&sql).map_err(reading)?;
+            let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
             let after = after.as_ref().map_or("", UserName::as_str);
-            let rows = statement.query_map([after], |row| Ok(decode(row))).map_err(reading)?;
-            rows.map(|row| row.map_err(reading)?).collect()
+            let rows = statement.query_map([after], |row| Ok(decode(row))).map_err(read_error)?;
+            rows.map(|row| row.map_err(read_error)?).collect()
         })
         .await
     }
@@ -55,8 +56,8 @@ impl UserStore for SqliteStore {
                     user.password_hash,
                     user.default_password,
                     user.generation,
-                    tokens_per_day.map(|bound| number(bound, Tokens::get)),
-                    cost_per_day_usd.map(|bound| number(bound, Money::micros)),
+                    tokens_per_day.map(|bound| encode_bound(bound, Tokens::get)),
+                    cost_per_day_usd.map(|bound| encode_bound(bound, Money::micros)),
                 ];
                 Ok(execute(connection, sql, values)? == 1)
             })
@@ -74,8 +75,8 @@ impl UserStore for SqliteStore {
                      tokens_per_day = iif(?4, ?5, tokens_per_day), cost_per_day_micros = iif(?6, ?7, cost_per_day_micros)
                      WHERE name = ?1 AND (coalesce(?2, role) = 'admin' OR {NOT_THE_LAST_ADMIN})"
                 );
-                let (set_tokens, tokens) = written(budget.tokens_per_day, Tokens::get);
-                let (set_cost, cost) = written(budget.cost_per_day, Money::micros);
+                let (set_tokens, tokens) = encode_change(budget.tokens_per_day, Tokens::get);
+                let (set_cost, cost) = encode_change(budget.cost_per_day, Money::micros);
                 let values = params![name.as_str(), role.map(UserRole::as_str), password_hash, set_tokens, tokens, set_cost, cost];
                 outcome(connection, &name, execute(connection, &sql, values)?)
             })
@@ -87,11 +88,11 @@ impl UserStore for SqliteStore {
         self.writer
             .write(move |connection| {
                 let condition = format!("name = ?1 AND {NOT_THE_LAST_ADMIN}");
-                let remember = format!(
+                let keep_generation = format!(
                     "INSERT INTO former_users (name, generation) SELECT name, generation FROM users WHERE {condition}
                      ON CONFLICT (name) DO UPDATE SET generation = excluded.generation"
                 );
-                execute(connection, &remember, [name.as_str()])?;
+                execute(connection, &keep_generation, [name.as_str()])?;
                 let removed = execute(connection, &format!("DELETE FROM users WHERE {condition}"), [name.as_str()])?;
                 outcome(connection, &name, removed)
             })
@@ -99,54 +100,49 @@ impl UserStore for SqliteStore {
     }
 }
 
-/// How a change came out that touched so many rows.
+/// The outcome of a statement that changed this number of rows.
 fn outcome(connection: &Connection, name: &UserName, rows: usize) -> Result<UserChange, StoreError> {
     if rows == 1 {
         return Ok(UserChange::Done);
     }
-    let there = connection.prepare_cached("SELECT 1 FROM users WHERE name = ?1").and_then(|mut find| find.exists([name.as_str()]));
-    Ok(if there.map_err(reading)? { UserChange::LastAdmin } else { UserChange::NotFound })
+    let exists = connection.prepare_cached("SELECT 1 FROM users WHERE name = ?1").and_then(|mut find| find.exists([name.as_str()]));
+    Ok(if exists.map_err(read_error)? { UserChange::LastAdmin } else { UserChange::NotFound })
 }
 
-fn execute(connection: &Connection, sql: &str, values: impl Params) -> Result<usize, StoreError> {
-    connection.prepare_cached(sql).and_then(|mut statement| statement.execute(values)).map_err(|error| writing(&error))
-}
-
-/// Reads a row of [`COLUMNS`].
+/// Decodes a row of [`COLUMNS`].
 fn decode(row: &Row<'_>) -> Result<UserRecord, StoreError> {
-    let name: String = row.get(0).map_err(reading)?;
-    let role: String = row.get(1).map_err(reading)?;
+    let name: String = row.get(0).map_err(read_error)?;
+    let role: String = row.get(1).map_err(read_error)?;
     let damaged = |problem: String| StoreError::Damaged { table: "users", id: name.clone(), problem };
     Ok(UserRecord {
         name: name.parse().map_err(|error| damaged(format!("{error}")))?,
-        role: UserRole::from_name(&role).ok_or_else(|| damaged(format!("role {role:?} is not known")))?,
-        password_hash: row.get(2).map_err(reading)?,
-        default_password: row.get(3).map_err(reading)?,
-        generation: row.get(4).map_err(reading)?,
-        budget: budget(row, 5).map_err(reading)?,
+        role: UserRole::from_name(&role).ok_or_else(|| damaged(format!("unknown role {role:?}")))?,
+        password_hash: row.get(2).map_err(read_error)?,
+        default_password: row.get(3).map_err(read_error)?,
+        generation: row.get(4).map_err(read_error)?,
+        budget: decode_budget(row, 5).map_err(read_error)?,
     })
 }
 
-/// Reads [`BUDGET_COLUMNS`], which begin with this column.
-pub(super) fn budget(row: &Row<'_>, first: usize) -> rusqlite::Result<Budget> {
+/// Decodes [`BUDGET_COLUMNS`], the first of which has index `first`.
+pub(super) fn decode_budget(row: &Row<'_>, first: usize) -> rusqlite::Result<Budget> {
     let bound = |column: usize| row.get::<_, Option<i64>>(column);
     Ok(Budget {
-        tokens_per_day: bound(first)?.map(|number| u64::try_from(number).map_or(Limit::NONE, |most| Limit::At(Tokens::new(most)))),
+        tokens_per_day: bound(first)?.map(|number| u64::try_from(number).map_or(Limit::NONE, |max| Limit::At(Tokens::new(max)))),
         cost_per_day_usd: bound(first + 1)?
-            .map(|number| u64::try_from(number).map_or(Limit::NONE, |most| Limit::At(Money::from_micros(most)))),
+            .map(|number| u64::try_from(number).map_or(Limit::NONE, |max| Limit::At(Money::from_micros(max)))),
     })
 }
 
-/// A bound as it is kept.
-fn number<T>(bound: Limit<T>, count: impl Fn(T) -> u64) -> i64 {
-    bound.amount().map_or(UNLIMITED, |most| integer(count(most)))
+fn encode_bound<T>(bound: Limit<T>, count: impl Fn(T) -> u64) -> i64 {
+    bound.amount().map_or(UNLIMITED, |max| integer(count(max)))
 }
 
-/// Whether the change writes anything, and what.
-fn written<T>(change: LimitChange<T>, count: impl Fn(T) -> u64) -> (bool, Option<i64>) {
+/// Whether the change sets the column, and to which value.
+fn encode_change<T>(change: LimitChange<T>, count: impl Fn(T) -> u64) -> (bool, Option<i64>) {
     match change {
         LimitChange::Keep => (false, None),
         LimitChange::Reset => (true, None),
-        LimitChange::Set(bound) => (true, Some(number(bound, count))),
+        LimitChange::Set(bound) => (true, Some(encode_bound(bound, count))),
     }
 }

@@ -1,7 +1,7 @@
-//! The one writer: a thread that commits together what has gathered while it was busy.
+//! The single writer: a thread that commits all jobs that were queued during its last commit in one transaction.
 //!
-//! There is no lingering: the first job is begun at once, and whatever arrives during its commit makes up the next one. Under load
-//! that groups by itself, and without load nothing waits.
+//! It never waits for more jobs: the first one starts immediately, and those that arrive during its commit form the next group. Jobs are
+//! therefore grouped under load and not delayed without it.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -11,33 +11,33 @@ use std::time::Instant;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::decode::writing;
+use super::sql;
 use crate::metrics::StoreMetrics;
 use crate::run::store::StoreError;
 
-/// Jobs that may wait. Each waits for its own answer, so this bounds how many callers are served at once, not how much they write.
+/// Maximum number of queued jobs. Each caller waits for its own job, so this limits the number of concurrent callers, not their data.
 const QUEUE: usize = 1024;
-/// Most jobs of one transaction, so that none waits long for those that came after it.
+/// Maximum number of jobs in one transaction, so that no job waits long for later ones.
 const GROUP: usize = 256;
 
-/// Does its temp_file inside the open transaction, or hears that there is none.
-type Job = Box<dyn FnOnce(Result<TempFile<'_>, StoreError>) -> Done + Send>;
+/// Does its part of the open transaction, or receives the reason why there is none.
+type Job = Box<dyn FnOnce(Result<Transaction<'_>, StoreError>) -> Done + Send>;
 
-/// A job's temp_file of the open transaction.
+/// A job's part of the open transaction.
 #[derive(Clone, Copy)]
-enum TempFile<'a> {
-    /// All of it: if the job fails, it is rolled back.
-    Whole(&'a Connection),
-    /// It is shared with others, which are to stand if this job fails.
+enum Transaction<'a> {
+    /// The job is alone: if it fails, the transaction is rolled back.
+    Exclusive(&'a Connection),
+    /// Other jobs share the transaction and must not be affected if this one fails.
     Shared(&'a Connection),
 }
 
-/// What a job has come to, before the commit.
+/// The result of a job before the commit.
 struct Done {
-    worked: bool,
-    /// Whether the disk took it, as far as that shows before the commit.
-    taken: bool,
-    /// Answers after the commit.
+    succeeded: bool,
+    /// Whether the disk accepted the writes, as far as this is known before the commit.
+    disk_ok: bool,
+    /// Replies to the caller after the commit.
     reply: Box<dyn FnOnce(Result<(), StoreError>) + Send>,
 }
 
@@ -57,7 +57,7 @@ impl Writer {
             while inbox.blocking_recv_many(&mut group, GROUP) > 0 {
                 commit(&connection, &mut group, &health, &metrics);
             }
-            // The server is going away; what cannot be tidied up now is at the next start.
+            // The last handle was dropped. If this fails, the next start does it.
             let _ = connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
             drop(connection);
             drop(lock);
@@ -69,31 +69,31 @@ impl Writer {
         self.healthy.load(Ordering::Relaxed)
     }
 
-    /// Carries out `work` in a transaction and answers when it is on disk. If `work` fails, nothing of it stays. A caller that gives
-    /// up waiting does not undo it.
+    /// Runs `work` in a transaction and returns when it is on disk. If `work` fails, none of its changes stay. Dropping the future does not
+    /// undo the job.
     pub(super) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move |temp_file| {
-            let done = temp_file.and_then(|temp_file| match temp_file {
-                TempFile::Whole(connection) => work(connection),
-                TempFile::Shared(connection) => apart(connection, work),
+        let (sender, receiver) = oneshot::channel();
+        let job: Job = Box::new(move |transaction| {
+            let result = transaction.and_then(|transaction| match transaction {
+                Transaction::Exclusive(connection) => work(connection),
+                Transaction::Shared(connection) => run_in_savepoint(connection, work),
             });
-            let (worked, taken) = (done.is_ok(), !matches!(done, Err(StoreError::Write(_))));
+            let (succeeded, disk_ok) = (result.is_ok(), !matches!(result, Err(StoreError::Write(_))));
             let reply = Box::new(move |committed: Result<(), StoreError>| {
-                let _ = answer.send(committed.and(done));
+                let _ = sender.send(committed.and(result));
             });
-            Done { worked, taken, reply }
+            Done { succeeded, disk_ok, reply }
         });
         self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
-        answered.await.map_err(|_| StoreError::Closed)?
+        receiver.await.map_err(|_| StoreError::Closed)?
     }
 }
 
-/// One transaction over the whole group. Whether the disk took it is known by the time that anybody is answered.
+/// Commits the whole group in one transaction. The health is updated before any caller gets its reply.
 fn commit(connection: &Connection, group: &mut Vec<Job>, healthy: &AtomicBool, metrics: &StoreMetrics) {
     let began = Instant::now();
     if let Err(error) = execute(connection, "BEGIN IMMEDIATE") {
@@ -105,47 +105,47 @@ fn commit(connection: &Connection, group: &mut Vec<Job>, healthy: &AtomicBool, m
         return;
     }
     let alone = group.len() == 1;
-    let temp_file = if alone { TempFile::Whole(connection) } else { TempFile::Shared(connection) };
-    let done: Vec<Done> = group.drain(..).map(|job| job(Ok(temp_file))).collect();
-    let committed = if alone && done.iter().any(|done| !done.worked) {
-        // It hears its own error, unless SQLite has given up the transaction by itself, which is the disk's doing.
-        still_open(connection).and_then(|()| execute(connection, "ROLLBACK"))
+    let transaction = if alone { Transaction::Exclusive(connection) } else { Transaction::Shared(connection) };
+    let done: Vec<Done> = group.drain(..).map(|job| job(Ok(transaction))).collect();
+    let committed = if alone && done.iter().any(|done| !done.succeeded) {
+        // The caller gets the error of its job, unless SQLite has rolled back by itself because the disk failed.
+        require_open(connection).and_then(|()| execute(connection, "ROLLBACK"))
     } else {
         execute(connection, "COMMIT")
     };
     let written = committed.is_ok();
     if !written && !connection.is_autocommit() {
-        // Whatever is wrong, the next group must not find this transaction open.
+        // The next group must not find this transaction open.
         let _ = execute(connection, "ROLLBACK");
     }
-    // A temp_file that the disk did not take is undone before the commit, which then succeeds with whatever is left.
-    let taken = written && done.iter().all(|done| done.taken);
-    healthy.store(taken, Ordering::Relaxed);
-    metrics.record_commit(began.elapsed(), taken);
+    // A job that the disk rejected is undone before the commit, which may then succeed for the others.
+    let disk_ok = written && done.iter().all(|done| done.disk_ok);
+    healthy.store(disk_ok, Ordering::Relaxed);
+    metrics.record_commit(began.elapsed(), disk_ok);
     for done in done {
         (done.reply)(committed.clone());
     }
 }
 
-/// A full disk can make SQLite give up the whole transaction in its middle.
-fn still_open(connection: &Connection) -> Result<(), StoreError> {
-    if connection.is_autocommit() { Err(StoreError::Write("the transaction was given up".into())) } else { Ok(()) }
+/// Fails if SQLite has rolled back the transaction by itself, which a full disk can cause at any statement.
+fn require_open(connection: &Connection) -> Result<(), StoreError> {
+    if connection.is_autocommit() { Err(StoreError::Write("SQLite rolled back the transaction".into())) } else { Ok(()) }
 }
 
 fn execute(connection: &Connection, sql: &str) -> Result<(), StoreError> {
-    // Prepared once: reading the text again costs as much as a small transaction.
-    connection.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map(|_| ()).map_err(|error| writing(&error))
+    // Uses prepared statements: parsing the text again costs as much as a small transaction.
+    sql::execute(connection, sql, []).map(|_| ())
 }
 
-/// Carries out `work` so that nothing of it stays if it fails, while the rest of the group goes on.
-fn apart<T>(connection: &Connection, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
-    // What came after it would be committed alone.
-    still_open(connection)?;
+/// Runs `work` so that none of its changes stay if it fails, without affecting the rest of the group.
+fn run_in_savepoint<T>(connection: &Connection, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    // Without an open transaction, each following statement would be committed on its own.
+    require_open(connection)?;
     execute(connection, "SAVEPOINT job")?;
-    let done = work(connection);
-    if done.is_err() && !connection.is_autocommit() {
+    let result = work(connection);
+    if result.is_err() && !connection.is_autocommit() {
         execute(connection, "ROLLBACK TO job")?;
     }
     execute(connection, "RELEASE job")?;
-    done
+    result
 }

@@ -1,0 +1,60 @@
+//! Helpers for SQL statements.
+
+use rusqlite::{Connection, Params, Row, ToSql};
+
+use crate::run::store::StoreError;
+
+#[expect(clippy::needless_pass_by_value, reason = "made for `map_err`, which passes the error by value")]
+pub(super) fn read_error(error: rusqlite::Error) -> StoreError {
+    StoreError::Read(error.to_string())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "made for `map_err`, which passes the error by value")]
+pub(super) fn write_error(error: rusqlite::Error) -> StoreError {
+    StoreError::Write(error.to_string())
+}
+
+/// Executes a statement and returns the number of changed rows. The statement stays prepared.
+pub(super) fn execute(connection: &Connection, sql: &str, values: impl Params) -> Result<usize, StoreError> {
+    connection.prepare_cached(sql).and_then(|mut statement| statement.execute(values)).map_err(write_error)
+}
+
+/// A value as JSON text.
+pub(super) fn to_json(value: &impl serde::Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Write(error.to_string()))
+}
+
+/// The first column of a row as a count, which is never negative.
+pub(super) fn count(row: &Row<'_>) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(0).map(|number| u64::try_from(number).unwrap_or(0))
+}
+
+/// A number as an SQLite integer. Event numbers and sizes never reach the limit.
+pub(super) fn integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The terms of a `WHERE` clause. Values are bound, never written into the text.
+pub(super) struct Conditions {
+    terms: Vec<String>,
+    values: Vec<Box<dyn ToSql>>,
+}
+
+impl Conditions {
+    pub(super) fn new() -> Self {
+        Self { terms: vec!["1".to_owned()], values: Vec::new() }
+    }
+
+    /// Adds a term in which every `?` stands for `value`, unless there is no value.
+    pub(super) fn add(&mut self, term: &str, value: Option<impl ToSql + 'static>) {
+        if let Some(value) = value {
+            self.values.push(Box::new(value));
+            self.terms.push(term.replace('?', &format!("?{}", self.values.len())));
+        }
+    }
+
+    /// The text of the clause and the values to bind.
+    pub(super) fn finish(self) -> (String, Vec<Box<dyn ToSql>>) {
+        (self.terms.join(" AND "), self.values)
+    }
+}
