@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use super::DataFlags;
 use super::exit::Stop;
 use crate::config;
-use crate::run::store::{Restored, Saved, SqliteStore};
+use crate::run::store::{BackupSummary, RestoreSummary, SqliteStore};
 
 /// Carries out `openrunner backup`.
 pub(super) fn backup(to: &Path, force: bool, data: DataFlags) -> anyhow::Result<ExitCode> {
@@ -29,7 +29,7 @@ pub(super) fn backup(to: &Path, force: bool, data: DataFlags) -> anyhow::Result<
 /// Carries out `openrunner restore`.
 pub(super) fn restore(from: &Path, force: bool, data: DataFlags) -> anyhow::Result<ExitCode> {
     let data_dir = config::load(data.into(), &|name| std::env::var_os(name))?.data_dir;
-    let Restored { runs, live, replaced } = SqliteStore::restore(from, &data_dir, force)?;
+    let RestoreSummary { runs, live, replaced } = SqliteStore::restore(from, &data_dir, force)?;
     anstream::println!("{} has the {runs} runs of {} now", data_dir.display(), from.display());
     if live > 0 {
         anstream::println!("{live} of them were live when the backup was made; the next start ends them as interrupted");
@@ -40,7 +40,7 @@ pub(super) fn restore(from: &Path, force: bool, data: DataFlags) -> anyhow::Resu
     Ok(ExitCode::SUCCESS)
 }
 
-fn told(Saved { bytes, runs, live }: Saved) -> String {
+fn told(BackupSummary { bytes, runs, live }: BackupSummary) -> String {
     let mebibytes = bytes.div_ceil(1024 * 1024);
     format!("{runs} runs, {live} of them live, in {mebibytes} MiB")
 }

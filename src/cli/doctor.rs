@@ -256,7 +256,7 @@ fn disk_with(free: u64, place: &Path) -> Finding {
 /// How large the store is, and what of it would go by the settings.
 fn store(settings: &Settings, now: Timestamp) -> Finding {
     let keep = RetentionPolicy { max_age: settings.keep_age(), max_bytes: settings.max_store() };
-    match SqliteStore::survey(&settings.data_dir, keep.cutoff(now)) {
+    match SqliteStore::stats(&settings.data_dir, keep.cutoff(now)) {
         Ok(None) => Finding::ok("store", "nothing is stored yet"),
         Ok(Some(survey)) => store_of(survey, keep),
         // One of an earlier release is brought up to date when the server starts.
@@ -264,12 +264,12 @@ fn store(settings: &Settings, now: Timestamp) -> Finding {
     }
 }
 
-fn store_of(StoreStats { size, runs, old }: StoreStats, keep: RetentionPolicy) -> Finding {
+fn store_of(StoreStats { size, runs, expired }: StoreStats, keep: RetentionPolicy) -> Finding {
     let mebibytes = |bytes: u64| bytes.div_ceil(1024 * 1024);
     let over = keep.max_bytes.and_then(|most| size.used.checked_sub(most)).filter(|over| *over > 0);
     let parts = [
         Some(format!("{runs} runs in {} MiB, and {} MiB free in the file", mebibytes(size.used), mebibytes(size.free))),
-        keep.max_age.map(|_| format!("{old} runs are old enough to go")),
+        keep.max_age.map(|_| format!("{expired} runs are old enough to go")),
         over.map(|over| format!("{} MiB of the oldest logs are to be cut", mebibytes(over))),
         (keep == RetentionPolicy::default()).then(|| "everything is kept for ever".to_owned()),
     ];
@@ -323,7 +323,7 @@ mod tests {
         use crate::run::store::StoreSize;
         use std::time::Duration;
         const MIB: u64 = 1024 * 1024;
-        let survey = StoreStats { size: StoreSize { used: 10 * MIB, free: 1 }, runs: 7, old: 3 };
+        let survey = StoreStats { size: StoreSize { used: 10 * MIB, free: 1 }, runs: 7, expired: 3 };
         let said = |max_age, max_bytes| store_of(survey, RetentionPolicy { max_age, max_bytes }).said;
         assert_eq!(said(None, None), "7 runs in 10 MiB, and 1 MiB free in the file; everything is kept for ever");
         assert!(said(Some(Duration::from_hours(24)), None).ends_with("; 3 runs are old enough to go"));

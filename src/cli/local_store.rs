@@ -22,7 +22,7 @@ impl Identity {
     /// Opens what the settings name. On a fresh folder the default users are made first, as a server's first start would.
     async fn open(data: DataFlags) -> anyhow::Result<Self> {
         let settings = config::load(data.into(), &|name| std::env::var_os(name))?;
-        let store = Arc::new(SqliteStore::open_beside_a_server(&settings.data_dir)?);
+        let store = Arc::new(SqliteStore::open_alongside_server(&settings.data_dir)?);
         let key = SigningKey::load(settings.jwt_secret.as_ref(), &settings.data_dir)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         // Without the configured password of admin's: setting it is for the server's start, which says so in its log.

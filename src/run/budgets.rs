@@ -121,7 +121,7 @@ impl Budgets {
     /// [`StoreError`] if the store fails.
     pub(super) async fn state(&self, user: &UserName) -> Result<BudgetState, StoreError> {
         let day = Day::from_timestamp(self.clock.now());
-        let DailyUsage { tokens, cost, budget } = self.store.spent(user, day).await?;
+        let DailyUsage { tokens, cost, budget } = self.store.daily_usage(user, day).await?;
         let tokens = Allowance::new(tokens, budget.tokens_per_day, self.default.tokens_per_day);
         let cost_usd = Allowance::new(cost, budget.cost_per_day_usd, self.default.cost_per_day_usd);
         let is_used_up = tokens.is_used_up() || cost_usd.is_used_up();

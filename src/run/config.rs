@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::policy::Rule;
 use super::retention::RetentionPolicy;
-use super::webhooks::WebhookRules;
+use super::webhooks::WebhookConfig;
 use crate::process::shim::ProcessDir;
 use crate::redact::Secrets;
 use crate::types::{Budget, RunId};
@@ -48,7 +48,7 @@ pub struct RunConfig {
     /// Retention of conversations and logs.
     pub retention: RetentionPolicy,
     /// The operator's webhook and the rules for those of runs.
-    pub webhooks: Arc<WebhookRules>,
+    pub webhooks: Arc<WebhookConfig>,
 }
 
 impl RunConfig {

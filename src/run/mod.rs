@@ -38,5 +38,5 @@ pub use requests::{BadAnswer, RequestKind, RequestView};
 pub use retention::{Retention, RetentionPolicy, RetentionReport};
 pub use state::{Input, InvalidTransition, Outcome, RunState, StopReason};
 pub use view::{RunEnd, RunView, SessionView};
-pub use webhooks::{BadSecret, BadWebhook, Guard, SigningSecret, WebhookRequest, WebhookRules, WebhookSettings};
+pub use webhooks::{AddressGuard, BadSecret, BadWebhook, SigningSecret, WebhookConfig, WebhookRequest, WebhookSettings};
 pub use workspace::WorkspaceError;

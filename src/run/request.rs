@@ -257,7 +257,7 @@ pub(super) fn validate(
     if new.labels.len() > MAX_LABELS || !new.labels.iter().all(label_is_valid) {
         return Err(BadRun::Labels);
     }
-    let webhooks = context.config.webhooks.places(new.webhook)?;
+    let webhooks = context.config.webhooks.endpoints(new.webhook)?;
     // Last, because it may create a directory.
     let working_dir = match (session, &new.working_dir) {
         (Some(session), _) => {

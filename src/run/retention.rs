@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::manager::RunManager;
-use super::store::{RetentionStore, Step, StoreError};
+use super::store::{RetentionStep, RetentionStore, StoreError};
 use crate::types::{Clock, Timestamp};
 
 /// Time between two sweeps.
@@ -117,7 +117,7 @@ impl Retention {
         }
         if let Some(max) = self.policy.max_bytes {
             while self.store.size().await?.used > max {
-                let step = self.store.cut_oldest(self.clock.now(), STEP_BYTES).await?;
+                let step = self.store.trim_oldest(self.clock.now(), STEP_BYTES).await?;
                 if !step.found {
                     report.over_limit = true;
                     break;
@@ -134,14 +134,14 @@ impl Retention {
     }
 
     /// Reports a step, removes the directories it left, and pauses if it was large.
-    async fn complete(&self, step: Step, report: &mut RetentionReport) -> Result<(), StoreError> {
+    async fn complete(&self, step: RetentionStep, report: &mut RetentionReport) -> Result<(), StoreError> {
         report.bytes += step.bytes;
-        report.trimmed += step.cut;
+        report.trimmed += step.trimmed;
         report.removed += step.removed.len() as u64;
         for (run, owner) in &step.removed {
             self.runs.inner.changes.notify_deleted(*run, owner);
         }
-        if step.cut > 0 || !step.removed.is_empty() {
+        if step.trimmed > 0 || !step.removed.is_empty() {
             self.remove_directories().await?;
         }
         if step.bytes >= STEP_BYTES as u64 / 4 || (report.removed + report.trimmed).is_multiple_of(RUNS_PER_PAUSE) {
@@ -205,7 +205,7 @@ mod tests {
 
         /// Retention of this store with `policy` at the time `now`.
         fn retention(&self, policy: RetentionPolicy, now: i64) -> Retention {
-            let store = SqliteStore::open_beside_a_server(self.dir.path()).unwrap();
+            let store = SqliteStore::open_alongside_server(self.dir.path()).unwrap();
             let retention = Retention::new(self.runs.clone(), Arc::new(store), Arc::new(FixedClock(now)));
             Retention { policy, pause: Duration::ZERO, ..retention }
         }
@@ -281,7 +281,7 @@ mod tests {
     async fn directories_left_by_a_crashed_server_are_removed_by_the_next_sweep() {
         let fixture = Fixture::new();
         let run = fixture.ended_run(0, 1).await;
-        let store = SqliteStore::open_beside_a_server(fixture.dir.path()).unwrap();
+        let store = SqliteStore::open_alongside_server(fixture.dir.path()).unwrap();
         assert_eq!(store.remove_oldest(Timestamp::from_millis(DAY), STEP_BYTES).await.unwrap().removed.len(), 1);
         assert_eq!(fixture.existing(run), [true, true], "the server died here");
         fixture.retention(RetentionPolicy::default(), 0).sweep().await.unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::secrets::known_secrets;
 use super::start::StartError;
 use crate::config::{RetryDelay, Settings, WebhookDestination};
-use crate::run::{BadWebhook, Guard, RetentionPolicy, Rule, RunConfig, SigningSecret, WebhookRules, WebhookSettings};
+use crate::run::{AddressGuard, BadWebhook, RetentionPolicy, Rule, RunConfig, SigningSecret, WebhookConfig, WebhookSettings};
 use crate::types::RuleSpec;
 
 /// Part of the shutdown time reserved for interrupting agents before they get SIGTERM, for killing those that ignore it, and for writing
@@ -44,7 +44,7 @@ fn permission_rules(specs: &[RuleSpec]) -> Result<Vec<Rule>, StartError> {
     numbered.map(|(spec, number)| Rule::new(spec.clone()).map_err(|source| StartError::Rule { number, source })).collect()
 }
 
-fn webhook_rules(settings: &Settings) -> Result<WebhookRules, BadWebhook> {
+fn webhook_rules(settings: &Settings) -> Result<WebhookConfig, BadWebhook> {
     let (mut hosts, mut networks) = (Vec::new(), Vec::new());
     for destination in &settings.webhook_allow {
         match destination {
@@ -53,11 +53,11 @@ fn webhook_rules(settings: &Settings) -> Result<WebhookRules, BadWebhook> {
         }
     }
     let secret = settings.webhook_secret.as_ref().map(|secret| secret.expose().parse::<SigningSecret>());
-    WebhookRules::new(WebhookSettings {
+    WebhookConfig::new(WebhookSettings {
         url: settings.webhook_url.as_ref().map(|url| url.expose().to_owned()),
         secret: secret.transpose()?,
         events: settings.webhook_events.iter().map(|event| event.0.clone()).collect(),
-        guard: Guard::new(hosts, move |address| networks.iter().any(|network| network.contains(address))),
+        guard: AddressGuard::new(hosts, move |address| networks.iter().any(|network| network.contains(address))),
         schedule: settings.webhook_retry_secs.iter().copied().map(RetryDelay::duration).collect(),
     })
 }

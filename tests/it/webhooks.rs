@@ -205,7 +205,7 @@ fn c3_a_redirect_is_not_followed_and_a_receiver_that_is_gone_is_left_alone() {
         user.end_of(&id).await;
         assert_eq!(receiver.came(2).await.len(), 2, "the redirect led nowhere, and after 410 nothing more came");
         assert_eq!(deliveries(&user, &format!("?run_id={id}")).await.len(), 1);
-        server.logs("a webhook is given up").await;
+        server.logs("abandoned a webhook").await;
     });
 }
 

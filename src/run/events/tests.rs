@@ -169,7 +169,7 @@ async fn a_trimmed_log_is_announced_and_followed_from_its_new_start() {
     let mut reader = follow(0).await;
     let mut seen = reader.next().await.unwrap().unwrap().to_vec();
     let read = *event_ids(&seen).last().unwrap();
-    while store.cut_oldest(Timestamp::from_millis(1), usize::MAX).await.unwrap().found {}
+    while store.trim_oldest(Timestamp::from_millis(1), usize::MAX).await.unwrap().found {}
     seen.extend(read_all(reader).await);
     assert_eq!(gaps(&seen), [serde_json::json!({ "after": read, "next": 22 })]);
     assert_eq!(event_ids(&seen), (1..=read).chain([22]).collect::<Vec<_>>());

@@ -110,7 +110,7 @@ impl RunManager {
     /// # Errors
     /// [`StoreError`] if the store fails.
     pub async fn total_usage(&self, caller: &Caller, filter: UsageFilter) -> Result<UsageSum, StoreError> {
-        self.inner.usage.usage_in_all(restrict_usage(caller, filter)).await
+        self.inner.usage.total_usage(restrict_usage(caller, filter)).await
     }
 
     /// A user's budget and usage today. Does no authorization: the caller must be that user or an admin.

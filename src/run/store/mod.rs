@@ -20,7 +20,7 @@ pub use idempotency::{Idempotency, UsedKey};
 pub use keys::{ApiKeyRecord, KeyStore};
 pub use retention::{PendingRemoval, RetentionStep, RetentionStore, StoreSize};
 pub use runs::{Chunk, RunChange, RunFilter, RunRecord, RunStore, SEARCHED_CHARS, SessionRecord};
-pub use sqlite::{BackupError, OpenError, RestoreError, RestoreSummary, BackupSummary, SqliteStore, StoreStats};
+pub use sqlite::{BackupError, BackupSummary, OpenError, RestoreError, RestoreSummary, SqliteStore, StoreStats};
 pub use tokens::TokenStore;
 pub use usage::{DailyUsage, UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum};
 pub use users::{UserChange, UserEdit, UserRecord, UserStore};

@@ -1,7 +1,7 @@
-//! Which addresses webhooks may go to (C3 of the threat model).
+//! Which addresses webhooks may be sent to (rule C3).
 //!
-//! Names are resolved here and nowhere else, and the connection goes to an address that was judged here: a name that leads to another
-//! address a moment later changes nothing. What the URL writes as an address never meets a resolver, so it is judged before each attempt.
+//! Host names are resolved only here, and the connection uses an address that was checked here, so DNS rebinding has no effect. An address
+//! literal in a URL is not resolved and is therefore checked before each attempt.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -9,78 +9,77 @@ use std::sync::Arc;
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// Judges addresses. Cloning gives another handle to the same.
+/// Decides which addresses webhooks may be sent to. Cloning shares the configuration.
 #[derive(Clone)]
-pub struct Guard {
-    hosts: Arc<[String]>,
-    allows: Arc<dyn Fn(IpAddr) -> bool + Send + Sync>,
+pub struct AddressGuard {
+    allowed_hosts: Arc<[String]>,
+    is_allowed: Arc<dyn Fn(IpAddr) -> bool + Send + Sync>,
 }
 
-/// The refusal of a name. It does not say where the name leads: that may be nobody's business outside.
+/// A host was rejected. The message does not contain its addresses, which may be confidential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the host has an address that webhooks may not go to")]
-struct Refused;
+#[error("the host resolves to a private or local address")]
+struct Rejected;
 
-impl Guard {
-    /// Lets through what lies on the internet, and these hosts and addresses beside it. Hosts are in lower case.
-    pub fn new(hosts: Vec<String>, allows: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
-        Self { hosts: hosts.into(), allows: Arc::new(allows) }
+impl AddressGuard {
+    /// Allows public addresses, `allowed_hosts` (in lower case) and the addresses for which `is_allowed` returns true.
+    pub fn new(allowed_hosts: Vec<String>, is_allowed: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
+        Self { allowed_hosts: allowed_hosts.into(), is_allowed: Arc::new(is_allowed) }
     }
 
-    /// Whether a URL may be gone to as far as the URL itself shows: what it says as an address is judged, a name is resolved later.
-    pub(super) fn passes(&self, url: &Url) -> bool {
-        match literal(url) {
-            Some(address) => self.passes_address(address) || url.host_str().is_some_and(|host| self.names(host)),
-            None => url.host_str().is_some_and(|host| !is_local_name(host) || self.names(host)),
+    /// Whether a URL is allowed as far as it can be decided without resolving its host.
+    pub(super) fn allows_url(&self, url: &Url) -> bool {
+        match address_literal(url) {
+            Some(address) => self.allows_address(address) || url.host_str().is_some_and(|host| self.allows_host(host)),
+            None => url.host_str().is_some_and(|host| !is_local_name(host) || self.allows_host(host)),
         }
     }
 
-    fn names(&self, host: &str) -> bool {
-        self.hosts.iter().any(|allowed| allowed == host)
+    fn allows_host(&self, host: &str) -> bool {
+        self.allowed_hosts.iter().any(|allowed| allowed == host)
     }
 
-    fn passes_address(&self, address: IpAddr) -> bool {
-        is_public(address) || (self.allows)(address)
+    fn allows_address(&self, address: IpAddr) -> bool {
+        is_public(address) || (self.is_allowed)(address)
     }
 
-    /// All of these, if all of them may be gone to.
-    fn judge(&self, host: &str, addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Refused> {
-        let good = self.names(host) || addresses.iter().all(|address| self.passes_address(address.ip()));
-        if good { Ok(addresses) } else { Err(Refused) }
+    /// Returns the addresses of a host if all of them are allowed.
+    fn check(&self, host: &str, addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Rejected> {
+        let allowed = self.allows_host(host) || addresses.iter().all(|address| self.allows_address(address.ip()));
+        if allowed { Ok(addresses) } else { Err(Rejected) }
     }
 }
 
-impl std::fmt::Debug for Guard {
+impl std::fmt::Debug for AddressGuard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Guard").field("hosts", &self.hosts).finish_non_exhaustive()
+        f.debug_struct("AddressGuard").field("allowed_hosts", &self.allowed_hosts).finish_non_exhaustive()
     }
 }
 
-impl Resolve for Guard {
+impl Resolve for AddressGuard {
     fn resolve(&self, name: Name) -> Resolving {
         let guard = self.clone();
         Box::pin(async move {
             let addresses = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let judged = guard.judge(&name.as_str().to_ascii_lowercase(), addresses)?;
-            Ok(Box::new(judged.into_iter()) as Addrs)
+            let checked = guard.check(&name.as_str().to_ascii_lowercase(), addresses)?;
+            Ok(Box::new(checked.into_iter()) as Addrs)
         })
     }
 }
 
-/// The address that a URL writes in the place of a name. However it is written (`0x7f.1`), the URL has it in its plain form.
-fn literal(url: &Url) -> Option<IpAddr> {
+/// The host of a URL if it is an address. `Url` normalizes all notations, for example `0x7f.1`.
+fn address_literal(url: &Url) -> Option<IpAddr> {
     let host = url.host_str()?;
     host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
-/// A name that leads to this machine by definition (RFC 6761).
+/// Whether a name always refers to this machine (RFC 6761).
 fn is_local_name(host: &str) -> bool {
     let host = host.trim_end_matches('.');
     host == "localhost" || host.ends_with(".localhost")
 }
 
-/// Whether an address is one of the internet: none of this machine, of a network of somebody's own or of a special purpose, by the
-/// registries of IANA (RFC 6890).
+/// Whether an address is public: not of this machine, a private network or a special purpose according to the IANA registries (RFC 6890).
 fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => is_public_v4(address),
@@ -92,8 +91,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
     let special = matches!(
         (a, b, c),
-        // This network, private, carrier, loopback, link-local, private, protocols, documentation, 6to4 relays, private, benchmarks,
-        // documentation twice, multicast and reserved.
+        // This network, private (10/8), loopback, multicast and reserved; carrier-grade NAT; link-local; private (172.16/12); protocol
+        // assignments and documentation; 6to4 relays; private (192.168/16); benchmarks; documentation (twice).
         (0 | 10 | 127 | 224..=255, _, _)
             | (100, 64..=127, _)
             | (169, 254, _)
@@ -110,13 +109,13 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let segments = address.segments();
-    // Behind NAT64 the last bits are an address of IPv4 (RFC 6052).
+    // The last 32 bits of a NAT64 address are an IPv4 address (RFC 6052).
     if let [0x64, 0xff9b, 0, 0, 0, 0, high, low] = segments {
         let [[a, b], [c, d]] = [high.to_be_bytes(), low.to_be_bytes()];
         return is_public_v4(Ipv4Addr::new(a, b, c, d));
     }
-    // Only this block is the internet's; of it, 2001::/23 is for protocols such as Teredo, 2002::/16 is 6to4, which leads to an address of
-    // IPv4, and 2001:db8::/32 and 3fff::/20 are for documents.
+    // Only 2000::/3 is public. In it, 2001::/23 is for protocols such as Teredo, 2002::/16 (6to4) maps to IPv4 addresses, and
+    // 2001:db8::/32 and 3fff::/20 are for documentation.
     let [first, second, ..] = segments;
     let special = match first {
         0x2001 => second < 0x200 || second == 0xdb8,
@@ -129,18 +128,20 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    //! Rules: C3.
+
     use super::*;
 
-    fn none_allowed() -> Guard {
-        Guard::new(vec![], |_| false)
+    fn no_exceptions() -> AddressGuard {
+        AddressGuard::new(vec![], |_| false)
     }
 
-    fn passes(guard: &Guard, url: &str) -> bool {
-        guard.passes(&url.parse().unwrap())
+    fn allows(guard: &AddressGuard, url: &str) -> bool {
+        guard.allows_url(&url.parse().unwrap())
     }
 
     #[test]
-    fn c3_no_url_names_this_machine_or_a_network_of_somebodys_own() {
+    fn urls_with_local_or_private_hosts_are_rejected() {
         for url in [
             "http://127.0.0.1/",
             "http://127.1/",
@@ -174,37 +175,37 @@ mod tests {
             "http://LOCALHOST./",
             "http://a.localhost/",
         ] {
-            assert!(!passes(&none_allowed(), url), "{url}");
+            assert!(!allows(&no_exceptions(), url), "{url}");
         }
         for url in
             ["https://hooks.example.org/x", "http://8.8.8.8/", "http://172.32.0.1/", "http://100.128.0.1/", "http://[2606:4700::1111]/"]
         {
-            assert!(passes(&none_allowed(), url), "{url}");
+            assert!(allows(&no_exceptions(), url), "{url}");
         }
-        assert!(passes(&none_allowed(), "http://[64:ff9b::808:808]/"), "NAT64 to an address of the internet");
+        assert!(allows(&no_exceptions(), "http://[64:ff9b::808:808]/"), "NAT64 with a public IPv4 address");
     }
 
     #[test]
-    fn c3_what_is_allowed_is_allowed_and_nothing_beside_it() {
-        let guard = Guard::new(vec!["hooks.internal".into(), "localhost".into()], |address| address == Ipv4Addr::new(10, 0, 0, 7));
-        assert!(passes(&guard, "http://10.0.0.7/") && !passes(&guard, "http://10.0.0.8/"));
-        assert!(passes(&guard, "http://localhost:8080/") && !passes(&guard, "http://127.0.0.1:8080/"));
-        let inside = vec![SocketAddr::from(([10, 0, 0, 8], 0))];
-        assert_eq!(guard.judge("hooks.internal", inside.clone()), Ok(inside.clone()));
-        assert_eq!(guard.judge("other.internal", inside), Err(Refused));
+    fn exceptions_allow_nothing_else() {
+        let guard = AddressGuard::new(vec!["hooks.internal".into(), "localhost".into()], |address| address == Ipv4Addr::new(10, 0, 0, 7));
+        assert!(allows(&guard, "http://10.0.0.7/") && !allows(&guard, "http://10.0.0.8/"));
+        assert!(allows(&guard, "http://localhost:8080/") && !allows(&guard, "http://127.0.0.1:8080/"));
+        let private = vec![SocketAddr::from(([10, 0, 0, 8], 0))];
+        assert_eq!(guard.check("hooks.internal", private.clone()), Ok(private.clone()));
+        assert_eq!(guard.check("other.internal", private), Err(Rejected));
     }
 
     #[test]
-    fn c3_one_address_inside_among_others_refuses_a_name() {
+    fn a_name_with_one_private_address_is_rejected() {
         let mixed = vec![SocketAddr::from(([8, 8, 8, 8], 0)), SocketAddr::from(([127, 0, 0, 1], 0))];
-        assert_eq!(none_allowed().judge("rebind.example", mixed), Err(Refused));
+        assert_eq!(no_exceptions().check("rebind.example", mixed), Err(Rejected));
     }
 
     #[tokio::test]
-    async fn c3_a_name_that_leads_to_this_machine_is_not_connected_to() {
-        let resolved = none_allowed().resolve("localhost".parse().unwrap()).await;
-        assert_eq!(resolved.err().map(|error| error.to_string()), Some(Refused.to_string()));
-        let guard = Guard::new(vec![], |address| address.is_loopback());
+    async fn a_name_that_resolves_to_this_machine_is_rejected() {
+        let resolved = no_exceptions().resolve("localhost".parse().unwrap()).await;
+        assert_eq!(resolved.err().map(|error| error.to_string()), Some(Rejected.to_string()));
+        let guard = AddressGuard::new(vec![], |address| address.is_loopback());
         assert!(guard.resolve("localhost".parse().unwrap()).await.is_ok_and(|mut addresses| addresses.all(|to| to.ip().is_loopback())));
     }
 }

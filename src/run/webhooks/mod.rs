@@ -1,22 +1,22 @@
-//! Events of runs, sent to addresses that users and the operator name.
+//! Webhooks: sends events of runs to the endpoints that users and the operator name.
 //!
 //! ```text
-//! log ── follower, from the place's cursor ──▶ Sender ── signed, to an address that Guard has let through ──▶ receiver
-//!                                                │ taken: the cursor moves; not: tried again later, given up in the end
+//! log ── follower, from the endpoint's cursor ──▶ Sender ── signed, to an address that AddressGuard allows ──▶ receiver
+//!                                                   │ 2xx: the cursor advances; otherwise: retry, finally abandon
 //! ```
 //!
-//! The log is durable already, so what is kept of a place is a cursor, and a restart goes on from it. Each event is sent once or more, in
-//! order for each run, under an id that stays the same.
+//! The log is durable, so only a cursor is stored per endpoint, and delivery resumes there after a restart. Events are delivered at least
+//! once, in order for each run and endpoint, with an id that stays the same for every attempt.
 
+mod config;
 mod guard;
 mod request;
-mod rules;
 mod schedule;
 mod sender;
 mod sign;
 
-pub use guard::Guard;
+pub use config::{WebhookConfig, WebhookSettings};
+pub use guard::AddressGuard;
 pub use request::{BadWebhook, WebhookRequest};
-pub use rules::{WebhookRules, WebhookSettings};
 pub(super) use sender::Sender;
 pub use sign::{BadSecret, SigningSecret};

@@ -1,19 +1,19 @@
-//! What may be asked for: an address, which events, and a secret.
+//! The webhook of a request: URL, event types and secret.
 
 use reqwest::Url;
 
-use super::{BadSecret, Guard, SigningSecret};
+use super::{AddressGuard, BadSecret, SigningSecret};
 
-/// Longest address, in bytes.
+/// Maximum length of a URL, in bytes.
 const MAX_URL: usize = 2048;
 
-/// Every event, but for the pieces of texts that come whole later.
+/// Selects all event types in [`KNOWN`].
 const ALL: &str = "*";
 
-/// The events that matter to whoever is not watching: what a place gets that names none.
-const USUAL: [&str; 4] = ["run_started", "permission_request", "question", "done"];
+/// The default event types: those that matter to someone who does not follow the run.
+const DEFAULT: [&str; 4] = ["run_started", "permission_request", "question", "done"];
 
-/// What may be named. Pieces of texts are not sent one by one: their messages and results follow.
+/// The event types that can be sent. Pieces of texts and unknown lines cannot: complete messages and results follow.
 const KNOWN: [&str; 17] = [
     "run_queued",
     "run_started",
@@ -34,51 +34,53 @@ const KNOWN: [&str; 17] = [
     "done",
 ];
 
-/// A place as somebody words it. Nothing in it has been checked.
+/// A requested webhook. Nothing in it has been checked.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct WebhookRequest {
-    /// Its address.
+    /// URL of the endpoint.
     pub url: String,
-    /// Which events; `None` for the usual ones.
+    /// The event types to send; `None` for the default ones.
     pub events: Option<Vec<String>>,
-    /// What is signed with; `None` for the server's secret.
+    /// The signing secret; `None` for the server's.
     pub secret: Option<String>,
 }
 
-/// Neither the address nor the secret: both may let somebody in elsewhere.
+/// Omits URL and secret, which are confidential.
 impl std::fmt::Debug for WebhookRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("WebhookRequest").field("events", &self.events).finish_non_exhaustive()
     }
 }
 
-/// Why nothing can be sent to a place.
+/// Why a webhook is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadWebhook {
-    /// Its address is none.
-    #[error("the address must be http:// or https:// with a host, without a user and a password, in at most {MAX_URL} bytes")]
+    /// The URL is malformed.
+    #[error(
+        "the webhook URL must begin with http:// or https://, with a host, without user and password, and at most {MAX_URL} bytes long"
+    )]
     Url,
-    /// Its address is one of this machine or of a network of somebody's own.
-    #[error("the address is one that webhooks may not go to; the operator lists exceptions in OPENRUNNER_WEBHOOK_ALLOW")]
+    /// The URL has a private or local address.
+    #[error("the webhook URL has a private or local address; the operator can allow it with OPENRUNNER_WEBHOOK_ALLOW")]
     NotAllowed,
-    /// Its secret is none.
-    #[error("the secret {0}")]
+    /// The secret is malformed.
+    #[error("the webhook secret {0}")]
     Secret(#[from] BadSecret),
-    /// Nothing to sign with.
-    #[error("a secret is needed, since the server has none of its own; it {BadSecret}")]
+    /// There is no secret.
+    #[error("a webhook secret is required because OPENRUNNER_WEBHOOK_SECRET is not set; it {BadSecret}")]
     NoSecret,
-    /// No such event.
-    #[error("{0:?} is no event that can be sent; there are: {all}, and \"*\" for all of these", all = KNOWN.join(", "))]
+    /// The event type is unknown or cannot be sent.
+    #[error("unknown webhook event {0:?}; expected one of {all}, or \"*\" for all of them", all = KNOWN.join(", "))]
     Event(String),
 }
 
 impl WebhookRequest {
-    /// Whether something can be sent there.
+    /// Validates the request.
     ///
     /// # Errors
     /// [`BadWebhook`], by cause.
-    pub(super) fn check(&self, guard: &Guard, server_has_secret: bool) -> Result<(), BadWebhook> {
-        target(&self.url, guard)?;
+    pub(super) fn check(&self, guard: &AddressGuard, server_has_secret: bool) -> Result<(), BadWebhook> {
+        target_url(&self.url, guard)?;
         match &self.secret {
             Some(secret) => drop(secret.parse::<SigningSecret>()?),
             None if server_has_secret => {}
@@ -89,36 +91,38 @@ impl WebhookRequest {
     }
 }
 
-/// The address as it is gone to.
-pub(super) fn target(url: &str, guard: &Guard) -> Result<Url, BadWebhook> {
+/// Parses the URL and checks that it is allowed.
+pub(super) fn target_url(url: &str, guard: &AddressGuard) -> Result<Url, BadWebhook> {
     let url: Url = Some(url).filter(|url| url.len() <= MAX_URL).and_then(|url| url.parse().ok()).ok_or(BadWebhook::Url)?;
     let is_plain = url.username().is_empty() && url.password().is_none() && url.host_str().is_some_and(|host| !host.is_empty());
     if !matches!(url.scheme(), "http" | "https") || !is_plain {
         return Err(BadWebhook::Url);
     }
-    if guard.passes(&url) { Ok(url) } else { Err(BadWebhook::NotAllowed) }
+    if guard.allows_url(&url) { Ok(url) } else { Err(BadWebhook::NotAllowed) }
 }
 
-/// Whether an event of this type is wanted.
+/// Whether `events` selects an event of this type.
 pub(super) fn selects(events: Option<&[String]>, event: &str) -> bool {
     match events {
-        None => USUAL.contains(&event),
-        Some(events) => events.iter().any(|wanted| wanted == event || wanted == ALL && KNOWN.contains(&event)),
+        None => DEFAULT.contains(&event),
+        Some(events) => events.iter().any(|selected| selected == event || selected == ALL && KNOWN.contains(&event)),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    //! Rules: C3.
+
     use super::*;
 
     fn check(url: &str, events: Option<&[&str]>, secret: Option<&str>) -> Result<(), BadWebhook> {
         let events = events.map(|events| events.iter().map(|&event| event.to_owned()).collect());
         let request = WebhookRequest { url: url.into(), events, secret: secret.map(str::to_owned) };
-        request.check(&Guard::new(vec![], |_| false), false)
+        request.check(&AddressGuard::new(vec![], |_| false), false)
     }
 
     #[test]
-    fn c3_what_is_asked_for_is_judged_by_its_form() {
+    fn invalid_webhooks_are_rejected() {
         let secret = Some("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
         let long = format!("https://a.example/{}", "x".repeat(2048));
         for wrong in
@@ -134,11 +138,11 @@ mod tests {
     }
 
     #[test]
-    fn every_event_but_pieces_and_unread_lines_can_be_named() {
+    fn every_event_except_pieces_and_raw_lines_can_be_sent() {
         let examples = include_str!("../../api/openapi/events.jsonl").lines();
         let types = examples.map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["type"].as_str().unwrap().to_owned());
-        let left_out: Vec<String> = types.filter(|name| !selects(Some(&["*".to_owned()]), name)).collect();
-        assert_eq!(left_out, ["token", "thinking", "tool_output", "raw"]);
+        let unknown: Vec<String> = types.filter(|name| !selects(Some(&["*".to_owned()]), name)).collect();
+        assert_eq!(unknown, ["token", "thinking", "tool_output", "raw"]);
         assert!(selects(None, "done") && !selects(None, "message") && !selects(Some(&[]), "done"));
     }
 }

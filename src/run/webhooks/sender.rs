@@ -1,7 +1,7 @@
-//! Sends what is to be sent, and tries again what was not taken.
+//! Delivers events to webhook endpoints and retries failed deliveries.
 //!
-//! There is a task for each endpoint of a run that has something to come. While it waits for another attempt it holds nothing but its
-//! cursor, so a receiver that is gone costs the others nothing.
+//! Each endpoint with unsent events has its own task. While a task waits for a retry it holds only its cursor, so an unreachable receiver
+//! does not affect the others.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -14,43 +14,43 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 
-use super::request::{selects, target};
-use super::{SigningSecret, WebhookRules, schedule};
+use super::request::{selects, target_url};
+use super::{SigningSecret, WebhookConfig, schedule};
 use crate::run::events::{EventLog, Framing};
 use crate::run::shutdown::Shutdown;
 use crate::run::store::{ActiveWebhook, Attempt, NextAttempt, RunStore, StoreError};
 use crate::types::Timestamp;
 
-/// Places that are carried at once: more than runs can be alive by default.
-const CARRIED: usize = 16_384;
-/// Places that are asked for at once.
+/// Maximum number of endpoints that are served concurrently: more than the default maximum of live runs.
+const MAX_ENDPOINTS: usize = 16_384;
+/// Number of endpoints that are read from the store at once.
 const PAGE: usize = 256;
-/// Attempts at once, to all hosts and to one of them: a slow host leaves room for the others.
-const ATTEMPTS: usize = 256;
-const ATTEMPTS_AT_A_HOST: usize = 8;
-/// How long one attempt may take in all.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How long to wait before the store is tried again.
-const STORE_AGAIN: Duration = Duration::from_secs(1);
-/// Longest reason of a failure that is kept, in characters.
+/// Maximum number of concurrent attempts, in total and per host: a slow host leaves room for the others.
+const MAX_ATTEMPTS: usize = 256;
+const MAX_ATTEMPTS_PER_HOST: usize = 8;
+/// Maximum duration of one attempt.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Wait after an error of the store.
+const STORE_RETRY: Duration = Duration::from_secs(1);
+/// Maximum length of a stored error, in characters.
 const MAX_ERROR: usize = 200;
 
-/// Sends events of runs to the places that are named for them.
+/// Sends events of runs to their endpoints.
 #[derive(Debug)]
 pub(in crate::run) struct Sender {
     store: Arc<dyn RunStore>,
     log: EventLog,
-    rules: Arc<WebhookRules>,
+    config: Arc<WebhookConfig>,
     shutdown: Shutdown,
     tasks: TaskTracker,
-    /// Made by the first attempt that can: it reads all the certificates that this machine trusts, which most servers have no use for.
+    /// Created by the first attempt: creating it loads all trusted certificates of this machine, which most servers never need.
     client: OnceLock<Client>,
     slots: Arc<Semaphore>,
     attempts: Semaphore,
     hosts: Mutex<HashMap<String, Weak<Semaphore>>>,
 }
 
-/// Where something is sent, and how it is signed.
+/// Where events are sent, and how they are signed.
 struct Endpoint {
     url: Url,
     host: String,
@@ -58,7 +58,7 @@ struct Endpoint {
     events: Option<Vec<String>>,
 }
 
-/// What every event of a log begins with.
+/// The first fields of every event.
 #[derive(Deserialize)]
 struct Head<'a> {
     seq: u64,
@@ -67,26 +67,26 @@ struct Head<'a> {
     kind: &'a str,
 }
 
-/// What one attempt has come to.
-struct Answer {
-    status: Option<u16>,
+/// The result of one attempt.
+struct Response {
+    http_status: Option<u16>,
     error: Option<String>,
-    asked: Option<Duration>,
+    retry_after: Option<Duration>,
 }
 
 impl Sender {
     pub(in crate::run) fn new(
         store: Arc<dyn RunStore>,
         log: EventLog,
-        rules: Arc<WebhookRules>,
+        config: Arc<WebhookConfig>,
         shutdown: Shutdown,
         tasks: TaskTracker,
     ) -> Arc<Self> {
-        let (slots, attempts) = (Arc::new(Semaphore::new(CARRIED)), Semaphore::new(ATTEMPTS));
-        Arc::new(Self { store, log, rules, shutdown, tasks, client: OnceLock::new(), slots, attempts, hosts: Mutex::default() })
+        let (slots, attempts) = (Arc::new(Semaphore::new(MAX_ENDPOINTS)), Semaphore::new(MAX_ATTEMPTS));
+        Arc::new(Self { store, log, config, shutdown, tasks, client: OnceLock::new(), slots, attempts, hosts: Mutex::default() })
     }
 
-    /// Carries every endpoint that something is to be sent to, those of earlier servers first, until the server goes away.
+    /// Serves all endpoints with unsent events, oldest first, until the server shuts down.
     pub(in crate::run) async fn run(self: Arc<Self>) {
         let shutdown = self.shutdown.clone();
         tokio::select! {
@@ -96,20 +96,20 @@ impl Sender {
     }
 
     async fn dispatch(self: Arc<Self>) {
-        let mut news = self.rules.news.subscribe();
+        let mut added = self.config.added.subscribe();
         let mut last = 0;
         loop {
-            // Asked before the store is, so that what comes meanwhile is not missed.
-            news.borrow_and_update();
+            // Before the store is read, so that endpoints added in between wake this task.
+            added.borrow_and_update();
             let found = match self.store.active_webhooks(last, PAGE).await {
                 Ok(found) => found,
                 Err(error) => {
-                    tracing::warn!(%error, "the webhooks cannot be read; trying again");
-                    sleep(STORE_AGAIN).await;
+                    tracing::warn!(%error, "could not read webhooks; retrying");
+                    sleep(STORE_RETRY).await;
                     continue;
                 }
             };
-            if found.is_empty() && news.changed().await.is_err() {
+            if found.is_empty() && added.changed().await.is_err() {
                 return;
             }
             for webhook in found {
@@ -119,58 +119,59 @@ impl Sender {
                 self.tasks.spawn(async move {
                     tokio::select! {
                         _how = shutdown.requested() => {}
-                        () = sender.carry(webhook, slot) => {}
+                        () = sender.serve(webhook, slot) => {}
                     }
                 });
             }
         }
     }
 
-    /// Sends everything that is to be sent to one endpoint.
-    async fn carry(&self, mut webhook: ActiveWebhook, slot: OwnedSemaphorePermit) {
+    /// Sends all events of one endpoint.
+    async fn serve(&self, mut webhook: ActiveWebhook, slot: OwnedSemaphorePermit) {
         let mut slot = Some(slot);
         loop {
-            if let Some(at) = webhook.next_at.take() {
+            if let Some(at) = webhook.next_attempt_at.take() {
                 slot = None;
-                let left = at.as_millis().saturating_sub(self.log.now().as_millis());
-                sleep(Duration::from_millis(u64::try_from(left).unwrap_or(0))).await;
+                let wait = at.as_millis().saturating_sub(self.log.now().as_millis());
+                sleep(Duration::from_millis(u64::try_from(wait).unwrap_or(0))).await;
             }
             if slot.is_none() {
                 let Ok(next) = Arc::clone(&self.slots).acquire_owned().await else { return };
                 slot = Some(next);
             }
-            match self.send(&mut webhook).await {
+            match self.send_events(&mut webhook).await {
                 Ok(true) => {}
                 Ok(false) => return,
-                // It will not mend by itself; the next start looks at it again.
+                // Permanent; the next start of the server tries again.
                 Err(error @ StoreError::Damaged { .. }) => {
-                    return tracing::error!(run.id = %webhook.run, %error, "the log of a run with a webhook is damaged; nothing more of it is sent");
+                    return tracing::error!(run.id = %webhook.run, %error, "stopped the webhook of a run with a damaged log");
                 }
                 Err(error) => {
-                    tracing::warn!(run.id = %webhook.run, %error, "a webhook cannot go on; trying again");
-                    sleep(STORE_AGAIN).await;
+                    tracing::warn!(run.id = %webhook.run, %error, "webhook interrupted by an error of the store; retrying");
+                    sleep(STORE_RETRY).await;
                 }
             }
         }
     }
 
-    /// Sends event after event, as they come, until one is not taken. Gives whether there is more to do.
-    async fn send(&self, webhook: &mut ActiveWebhook) -> Result<bool, StoreError> {
+    /// Sends events in their order until one fails. Returns whether there is more to do.
+    async fn send_events(&self, webhook: &mut ActiveWebhook) -> Result<bool, StoreError> {
         let endpoint = self.endpoint(webhook);
-        // Without a run there is nothing more to send.
-        let Some(mut log) = self.log.follow(webhook.run, webhook.cursor, Framing::Ndjson).await? else { return Ok(false) };
-        while let Some(page) = log.next().await {
-            for line in page?.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let Some(mut log) = self.log.follow(webhook.run, webhook.cursor, Framing::Ndjson).await? else {
+            return Ok(false); // the run was deleted
+        };
+        while let Some(batch) = log.next().await {
+            for line in batch?.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
                 let Ok(head) = serde_json::from_slice::<Head<'_>>(line) else { continue };
                 let events = endpoint.as_ref().map_or(webhook.webhook.events.as_deref(), |endpoint| endpoint.events.as_deref());
                 if selects(events, head.kind) {
                     match self.deliver(webhook, endpoint.as_ref(), &head, line).await? {
                         NextAttempt::Delivered => (webhook.cursor, webhook.attempts) = (head.seq, 0),
-                        NextAttempt::Again(at) => {
-                            (webhook.attempts, webhook.next_at) = (webhook.attempts + 1, Some(at));
+                        NextAttempt::RetryAt(at) => {
+                            (webhook.attempts, webhook.next_attempt_at) = (webhook.attempts + 1, Some(at));
                             return Ok(true);
                         }
-                        NextAttempt::GivenUp => return Ok(false),
+                        NextAttempt::Abandoned => return Ok(false),
                     }
                 }
                 if head.kind == "done" {
@@ -179,11 +180,11 @@ impl Sender {
                 }
             }
         }
-        // The log ends before the run only where the server goes away; the next one goes on.
+        // A log that ends without `done` ends because this server shuts down; the next one continues.
         Ok(false)
     }
 
-    /// Tries once to send an event, and writes down what came of it.
+    /// Makes one attempt to send an event and records the result.
     async fn deliver(
         &self,
         webhook: &ActiveWebhook,
@@ -192,47 +193,47 @@ impl Sender {
         line: &[u8],
     ) -> Result<NextAttempt, StoreError> {
         let message_id = message_id(webhook, head.seq);
-        let answer = match endpoint {
+        let response = match endpoint {
             Some(endpoint) => self.attempt(endpoint, &message_id, &body(webhook, head, line)).await,
-            None => Answer::failed("the endpoint is not one that webhooks may go to any more"),
+            None => Response::failed("the endpoint is no longer allowed by the server's settings"),
         };
+        let Response { http_status, error, retry_after } = response;
         let at = self.log.now();
         let failed = webhook.attempts.saturating_add(1);
-        let then = match answer.status {
+        let next = match http_status {
             Some(200..=299) => NextAttempt::Delivered,
-            // Gone: the receiver wants no more.
-            Some(410) => NextAttempt::GivenUp,
-            _ => schedule::wait(&self.rules.settings.schedule, failed, answer.asked, random())
-                .map_or(NextAttempt::GivenUp, |wait| later(at, wait)),
+            // 410 Gone: the receiver wants no further events.
+            Some(410) => NextAttempt::Abandoned,
+            _ => schedule::next_wait(&self.config.settings.schedule, failed, retry_after, random())
+                .map_or(NextAttempt::Abandoned, |wait| retry_after_wait(at, wait)),
         };
         let host = endpoint.map(|endpoint| endpoint.host.clone()).unwrap_or_default();
-        match then {
-            NextAttempt::Delivered => tracing::debug!(run.id = %webhook.run, %host, seq = head.seq, "a webhook was delivered"),
-            NextAttempt::Again(_) => {
-                tracing::info!(run.id = %webhook.run, %host, seq = head.seq, failed, status = answer.status, "a webhook was not taken; it is tried again");
+        match next {
+            NextAttempt::Delivered => tracing::debug!(run.id = %webhook.run, %host, seq = head.seq, "delivered a webhook"),
+            NextAttempt::RetryAt(_) => {
+                tracing::info!(run.id = %webhook.run, %host, seq = head.seq, failed, status = http_status, "webhook delivery failed; retrying later");
             }
-            NextAttempt::GivenUp => {
-                tracing::warn!(run.id = %webhook.run, %host, seq = head.seq, failed, status = answer.status, "a webhook is given up; nothing more of this run is sent there");
+            NextAttempt::Abandoned => {
+                tracing::warn!(run.id = %webhook.run, %host, seq = head.seq, failed, status = http_status, "abandoned a webhook; no further events of this run are sent to it");
             }
         }
-        let Answer { status, error, .. } = answer;
         let event = head.kind.to_owned();
-        let attempt = Attempt { webhook: webhook.id, message_id, seq: head.seq, event, host, at, http_status: status, error, then };
+        let attempt = Attempt { webhook: webhook.id, message_id, seq: head.seq, event, host, at, http_status, error, next };
         self.store.record_attempt(attempt).await?;
-        Ok(then)
+        Ok(next)
     }
 
-    async fn attempt(&self, endpoint: &Endpoint, id: &str, body: &[u8]) -> Answer {
-        let at_the_host = self.at_host(&endpoint.host);
-        let (Ok(_host), Ok(_all)) = (at_the_host.acquire().await, self.attempts.acquire().await) else {
-            return Answer::failed("the server is going down");
+    async fn attempt(&self, endpoint: &Endpoint, id: &str, body: &[u8]) -> Response {
+        let host_limit = self.host_limit(&endpoint.host);
+        let (Ok(_host), Ok(_all)) = (host_limit.acquire().await, self.attempts.acquire().await) else {
+            return Response::failed("the server is shutting down");
         };
-        let client = match self.client.get().cloned().map_or_else(|| client(&self.rules), Ok) {
+        let client = match self.client.get().cloned().map_or_else(|| build_client(&self.config), Ok) {
             Ok(client) => self.client.get_or_init(|| client),
-            // The next attempt looks again: a list of certificates may be put there meanwhile.
+            // The next attempt tries again: certificates may be installed in the meantime.
             Err(error) => {
-                tracing::error!(%error, "no webhook can be sent; is there a list of trusted certificates on this machine?");
-                return Answer::failed("this server finds no list of trusted certificates on its machine, and can send nothing");
+                tracing::error!(%error, "cannot send webhooks; check that trusted CA certificates are installed on this machine");
+                return Response::failed("the server cannot send webhooks: it found no trusted CA certificates on its machine");
             }
         };
         let seconds = self.log.now().as_millis().div_euclid(1000);
@@ -244,79 +245,78 @@ impl Sender {
             .header("webhook-signature", endpoint.secret.sign(id, seconds, body))
             .body(body.to_vec());
         match request.send().await {
-            // The body of the answer is not read: its status says all.
+            // Only the status matters; the body of the response is not read.
             Ok(response) => {
                 let status = response.status().as_u16();
-                let asked = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+                let retry_after = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
                 let error = (!response.status().is_success()).then(|| format!("the receiver answered {status}"));
-                Answer { status: Some(status), error, asked: asked.map(Duration::from_secs) }
+                Response { http_status: Some(status), error, retry_after: retry_after.map(Duration::from_secs) }
             }
-            Err(error) => Answer::failed(&reason(error)),
+            Err(error) => Response::failed(&describe(error)),
         }
     }
 
-    /// Where a endpoint is, by the settings of this server; `None` if nothing may be sent there any more.
+    /// The endpoint according to this server's settings; `None` if nothing may be sent to it anymore.
     fn endpoint(&self, webhook: &ActiveWebhook) -> Option<Endpoint> {
-        let settings = &self.rules.settings;
+        let settings = &self.config.settings;
         let own = &webhook.webhook;
-        let url = target(own.url.as_ref().or(settings.url.as_ref())?, &settings.guard).ok()?;
+        let url = target_url(own.url.as_ref().or(settings.url.as_ref())?, &settings.guard).ok()?;
         let secret = match &own.secret {
             Some(secret) => secret.parse().ok()?,
             None => settings.secret.clone()?,
         };
-        let of_the_server = Some(settings.events.clone()).filter(|events| !events.is_empty());
-        let events = if own.url.is_some() { own.events.clone() } else { of_the_server };
+        let server_events = Some(settings.events.clone()).filter(|events| !events.is_empty());
+        let events = if own.url.is_some() { own.events.clone() } else { server_events };
         let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
         let host = format!("{}{port}", url.host_str().unwrap_or_default());
         Some(Endpoint { url, host, secret, events })
     }
 
-    /// What bounds the attempts at one host.
-    fn at_host(&self, host: &str) -> Arc<Semaphore> {
+    /// The limit on concurrent attempts at one host.
+    fn host_limit(&self, host: &str) -> Arc<Semaphore> {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bound) = hosts.get(host).and_then(Weak::upgrade) {
-            return bound;
+        if let Some(limit) = hosts.get(host).and_then(Weak::upgrade) {
+            return limit;
         }
-        hosts.retain(|_, bound| bound.strong_count() > 0);
-        let bound = Arc::new(Semaphore::new(ATTEMPTS_AT_A_HOST));
-        hosts.insert(host.to_owned(), Arc::downgrade(&bound));
-        bound
+        hosts.retain(|_, limit| limit.strong_count() > 0);
+        let limit = Arc::new(Semaphore::new(MAX_ATTEMPTS_PER_HOST));
+        hosts.insert(host.to_owned(), Arc::downgrade(&limit));
+        limit
     }
 }
 
-/// What speaks HTTP with the places.
-fn client(rules: &WebhookRules) -> reqwest::Result<Client> {
+fn build_client(config: &WebhookConfig) -> reqwest::Result<Client> {
     let builder = Client::builder().user_agent(concat!("openrunner/", env!("CARGO_PKG_VERSION")));
-    // A redirect would lead to an address that nobody has judged, and so would a proxy.
+    // A redirect or a proxy would lead to an address that was not checked.
     let builder = builder.redirect(Policy::none()).no_proxy();
-    builder.dns_resolver(Arc::new(rules.settings.guard.clone())).timeout(PATIENCE).build()
+    builder.dns_resolver(Arc::new(config.settings.guard.clone())).timeout(REQUEST_TIMEOUT).build()
 }
 
-impl Answer {
+impl Response {
     fn failed(error: &str) -> Self {
-        Self { status: None, error: Some(error.chars().take(MAX_ERROR).collect()), asked: None }
+        Self { http_status: None, error: Some(error.chars().take(MAX_ERROR).collect()), retry_after: None }
     }
 }
 
-/// The id of an event at a endpoint: the same at every attempt and after every restart, and nobody else's.
+/// The id of an event at an endpoint: unique, and the same for every attempt and after every restart.
 fn message_id(webhook: &ActiveWebhook, seq: u64) -> String {
     let run = webhook.run.to_string();
     format!("msg_{}_{}_{seq}", run.trim_start_matches("run_"), webhook.id)
 }
 
-/// What is sent. The event is that of the log, with whose it is.
+/// The body of a delivery: the event from the log with the ids of its run and session.
 fn body(webhook: &ActiveWebhook, head: &Head<'_>, line: &[u8]) -> Vec<u8> {
     let before = format!("{{\"type\":\"{}\",\"timestamp\":\"{}\",\"data\":", head.kind, head.ts);
     let after = format!(",\"run_id\":\"{}\",\"session_id\":\"{}\"}}}}", webhook.run, webhook.session);
-    // The event is an object and never an empty one: its last byte closes it.
+    // The event is a non-empty object; its last byte is the closing brace.
     let event = line.strip_suffix(b"}").unwrap_or(line);
     [before.as_bytes(), event, after.as_bytes()].concat()
 }
 
-/// What went wrong, without the address, which may hold a secret.
-fn reason(error: reqwest::Error) -> String {
+/// Describes an error without the URL, which may contain a secret.
+fn describe(error: reqwest::Error) -> String {
     if error.is_timeout() {
-        return format!("no answer within {} seconds", PATIENCE.as_secs());
+        return format!("no response within {} seconds", REQUEST_TIMEOUT.as_secs());
     }
     let error = error.without_url();
     let mut cause: &dyn std::error::Error = &error;
@@ -326,12 +326,12 @@ fn reason(error: reqwest::Error) -> String {
     cause.to_string()
 }
 
-fn later(at: Timestamp, wait: Duration) -> NextAttempt {
+fn retry_after_wait(at: Timestamp, wait: Duration) -> NextAttempt {
     let wait = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
-    NextAttempt::Again(Timestamp::from_millis(at.as_millis().saturating_add(wait)))
+    NextAttempt::RetryAt(Timestamp::from_millis(at.as_millis().saturating_add(wait)))
 }
 
-/// Any number. What cannot be had costs the spread of attempts and nothing else.
+/// A random number. Without a random source, attempts are merely not spread.
 fn random() -> u32 {
     getrandom::u32().unwrap_or(u32::MAX / 2)
 }
@@ -343,10 +343,10 @@ mod tests {
     use crate::types::{RunId, SessionId};
 
     #[test]
-    fn what_is_sent_is_the_event_of_the_log_with_whose_it_is() {
+    fn the_body_is_the_event_of_the_log_with_run_and_session() {
         let line = br#"{"seq":3,"ts":"2026-11-22T13:05:00.123Z","type":"done","status":"completed"}"#;
         let (run, session) = (RunId::new(), SessionId::new());
-        let webhook = ActiveWebhook { id: 7, run, session, webhook: NewWebhook::default(), cursor: 0, attempts: 0, next_at: None };
+        let webhook = ActiveWebhook { id: 7, run, session, webhook: NewWebhook::default(), cursor: 0, attempts: 0, next_attempt_at: None };
         let head: Head<'_> = serde_json::from_slice(line).unwrap();
         let sent: serde_json::Value = serde_json::from_slice(&body(&webhook, &head, line)).unwrap();
         assert_eq!(

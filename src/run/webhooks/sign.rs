@@ -1,23 +1,23 @@
-//! Signatures by the scheme of [Standard Webhooks](https://www.standardwebhooks.com).
+//! Signatures according to [Standard Webhooks](https://www.standardwebhooks.com).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// What a secret's text begins with.
+/// Prefix of a secret.
 const PREFIX: &str = "whsec_";
 
-/// How long a secret may be, in bytes, by the scheme.
+/// Allowed length of a decoded secret according to the specification, in bytes.
 const LENGTH: std::ops::RangeInclusive<usize> = 24..=64;
 
-/// A secret that a receiver shares with us. It is never shown.
+/// A secret shared with a receiver. `Debug` does not print it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SigningSecret(Vec<u8>);
 
-/// Why a text is no secret.
+/// A text is not a signing secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be `whsec_` and 24 to 64 random bytes in Base64, such as `echo whsec_$(openssl rand -base64 32)` prints")]
+#[error("must be `whsec_` followed by 24 to 64 random bytes in Base64; generate one with `echo whsec_$(openssl rand -base64 32)`")]
 pub struct BadSecret;
 
 impl std::str::FromStr for SigningSecret {
@@ -36,9 +36,9 @@ impl std::fmt::Debug for SigningSecret {
 }
 
 impl SigningSecret {
-    /// The header `webhook-signature` of a message. `seconds` is its `webhook-timestamp`.
+    /// The `webhook-signature` header of a message. `seconds` is its `webhook-timestamp` header.
     pub(super) fn sign(&self, id: &str, seconds: i64, body: &[u8]) -> String {
-        // A key of any length will do for HMAC (RFC 2104), so this is never an error.
+        // Cannot fail: HMAC accepts keys of any length (RFC 2104).
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return String::new() };
         for part in [id.as_bytes(), b".", seconds.to_string().as_bytes(), b".", body] {
             mac.update(part);
@@ -49,18 +49,20 @@ impl SigningSecret {
 
 #[cfg(test)]
 mod tests {
+    //! Rules: C3.
+
     use super::*;
 
-    /// The example that the reference libraries are tested with.
+    /// The test vector of the reference libraries.
     #[test]
-    fn c3_a_signature_is_that_of_the_reference_libraries() {
+    fn signatures_equal_those_of_the_reference_libraries() {
         let secret: SigningSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse().unwrap();
         let signature = secret.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#);
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 
     #[test]
-    fn c3_a_secret_has_its_form_and_is_not_shown() {
+    fn malformed_secrets_are_rejected_and_debug_prints_none() {
         let secret: SigningSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse().unwrap();
         assert_eq!(format!("{secret:?}"), "***");
         for wrong in

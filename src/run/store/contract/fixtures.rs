@@ -102,5 +102,4 @@ macro_rules! contract {
     };
 }
 
-
 pub(super) use contract;

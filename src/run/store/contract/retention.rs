@@ -33,8 +33,12 @@ async fn remaining(store: &dyn Store, run: RunId) -> Vec<u64> {
 async fn a_session_is_removed_when_all_its_runs_ended_before_the_given_time(store: &dyn Store) {
     let (old, both, alive) = (SessionId::new(), SessionId::new(), SessionId::new());
     let gone = [add_ended(store, old, 1_000).await, add_ended(store, old, 1_500).await];
-    let kept =
-        [add_ended(store, both, 1_000).await, add_ended(store, both, 2_000).await, add_ended(store, alive, 1_000).await, add_live(store, alive).await];
+    let kept = [
+        add_ended(store, both, 1_000).await,
+        add_ended(store, both, 2_000).await,
+        add_ended(store, alive, 1_000).await,
+        add_live(store, alive).await,
+    ];
     let mut removed = Vec::new();
     loop {
         let step = store.remove_oldest(at(2_000), SMALL).await.unwrap();

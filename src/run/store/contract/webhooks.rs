@@ -58,20 +58,30 @@ async fn a_delivery_advances_the_cursor_and_a_failure_schedules_a_retry(store: &
     let waiting = active(store).await.remove(0);
     assert_eq!((waiting.cursor, waiting.attempts, waiting.next_attempt_at), (0, 2, Some(at(50))));
     let deliveries = all_deliveries(store).await;
-    assert_eq!((deliveries.len(), deliveries[0].status, deliveries[0].attempts, deliveries[0].next_attempt_at), (1, DeliveryStatus::Pending, 2, Some(at(50))));
-    assert_eq!((deliveries[0].id.as_str(), deliveries[0].http_status, deliveries[0].error.as_deref()), ("msg_3", Some(503), Some("not now")));
+    assert_eq!(
+        (deliveries.len(), deliveries[0].status, deliveries[0].attempts, deliveries[0].next_attempt_at),
+        (1, DeliveryStatus::Pending, 2, Some(at(50)))
+    );
+    assert_eq!(
+        (deliveries[0].id.as_str(), deliveries[0].http_status, deliveries[0].error.as_deref()),
+        ("msg_3", Some(503), Some("not now"))
+    );
 
     let delivered = Attempt { http_status: Some(204), error: None, at: at(60), ..attempt(&webhook, 3, NextAttempt::Delivered) };
     store.record_attempt(delivered).await.unwrap();
     let advanced = active(store).await.remove(0);
     assert_eq!((advanced.cursor, advanced.attempts, advanced.next_attempt_at), (3, 0, None));
     let deliveries = all_deliveries(store).await;
-    assert_eq!((deliveries.len(), deliveries[0].status, deliveries[0].attempts, deliveries[0].next_attempt_at), (1, DeliveryStatus::Delivered, 3, None));
+    assert_eq!(
+        (deliveries.len(), deliveries[0].status, deliveries[0].attempts, deliveries[0].next_attempt_at),
+        (1, DeliveryStatus::Delivered, 3, None)
+    );
     assert_eq!((deliveries[0].http_status, &deliveries[0].error, deliveries[0].last_attempt_at), (Some(204), &None, at(60)));
 }
 
 async fn an_abandoned_or_finished_endpoint_is_not_active(store: &dyn RunStore) {
-    add_run(store, "ann", vec![endpoint("https://example.test/a"), endpoint("https://example.test/b"), endpoint("https://example.test/c")]).await;
+    add_run(store, "ann", vec![endpoint("https://example.test/a"), endpoint("https://example.test/b"), endpoint("https://example.test/c")])
+        .await;
     let found = active(store).await;
     store.record_attempt(attempt(&found[0], 1, NextAttempt::Abandoned)).await.unwrap();
     store.finish_webhook(found[1].id).await.unwrap();
@@ -82,8 +92,10 @@ async fn an_abandoned_or_finished_endpoint_is_not_active(store: &dyn RunStore) {
 }
 
 async fn deliveries_are_filtered_and_paged(store: &dyn RunStore) {
-    let (ann, bob) =
-        (add_run(store, "ann", vec![endpoint("https://example.test/a")]).await, add_run(store, "bob", vec![endpoint("https://example.test/b")]).await);
+    let (ann, bob) = (
+        add_run(store, "ann", vec![endpoint("https://example.test/a")]).await,
+        add_run(store, "bob", vec![endpoint("https://example.test/b")]).await,
+    );
     let found = active(store).await;
     store.record_attempt(attempt(&found[0], 1, NextAttempt::Delivered)).await.unwrap();
     store.record_attempt(attempt(&found[1], 1, NextAttempt::RetryAt(at(9)))).await.unwrap();

@@ -107,7 +107,8 @@ impl RetentionStore for SqliteStore {
     async fn pending_removals(&self, limit: usize) -> Result<Vec<PendingRemoval>, StoreError> {
         self.read(move |connection| {
             let mut statement = connection.prepare_cached("SELECT run_id, workspace FROM pending_removals LIMIT ?1").map_err(read_error)?;
-            let rows = statement.query_map([integer(limit as u64)], |row| Ok((row.get::<_, String>(0)?, row.get(1)?))).map_err(read_error)?;
+            let rows =
+                statement.query_map([integer(limit as u64)], |row| Ok((row.get::<_, String>(0)?, row.get(1)?))).map_err(read_error)?;
             rows.map(|row| {
                 let (id, workspace) = row.map_err(read_error)?;
                 let damaged = |error| StoreError::Damaged { table: "pending_removals", id: id.clone(), problem: format!("{error}") };
@@ -123,9 +124,9 @@ impl RetentionStore for SqliteStore {
             .write(move |connection| {
                 // If a run whose output was removed has been removed itself since, its workspace is still to be removed.
                 let sql = "DELETE FROM pending_removals WHERE run_id = ?1 AND workspace = ?2";
-                removed.iter().try_for_each(|removal| {
-                    execute(connection, sql, params![removal.run.to_string(), removal.workspace]).map(|_| ())
-                })
+                removed
+                    .iter()
+                    .try_for_each(|removal| execute(connection, sql, params![removal.run.to_string(), removal.workspace]).map(|_| ()))
             })
             .await
     }
@@ -149,7 +150,7 @@ impl RetentionStore for SqliteStore {
 
 /// Removes batches from the beginning of an ended run's log while `left` lasts, but never the last one, which contains `done`. Returns
 /// whether only the last one is left.
-fn trim(connection: &Connection, run: &str, left: &mut usize, step: &mut Step) -> Result<bool, StoreError> {
+fn trim(connection: &Connection, run: &str, left: &mut usize, step: &mut RetentionStep) -> Result<bool, StoreError> {
     let last: Option<i64> = connection
         .prepare_cached("SELECT max(first_seq) FROM event_chunks WHERE run_id = ?1")
         .and_then(|mut statement| statement.query_row([run], |row| row.get(0)))
@@ -178,7 +179,8 @@ fn trim(connection: &Connection, run: &str, left: &mut usize, step: &mut Step) -
 }
 
 fn size_of(connection: &Connection) -> rusqlite::Result<StoreSize> {
-    let (page_size, pages, free) = (pragma(connection, "page_size")?, pragma(connection, "page_count")?, pragma(connection, "freelist_count")?);
+    let (page_size, pages, free) =
+        (pragma(connection, "page_size")?, pragma(connection, "page_count")?, pragma(connection, "freelist_count")?);
     Ok(StoreSize { used: pages.saturating_sub(free) * page_size, free: free * page_size })
 }
 

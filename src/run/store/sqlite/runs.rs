@@ -7,7 +7,9 @@ use rusqlite::{Connection, OptionalExtension, ToSql, params};
 use super::decode::{self, RUN_COLUMNS, SESSION_COLUMNS};
 use super::sql::{Conditions, execute, integer, read_error, to_json, write_error};
 use super::{SqliteStore, usage, webhooks};
-use crate::run::store::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SEARCHED_CHARS, SessionRecord, StoreError, UsedKey};
+use crate::run::store::{
+    Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SEARCHED_CHARS, SessionRecord, StoreError, UsedKey,
+};
 use crate::types::{RunId, RunStatus, Seq, SessionId, Timestamp, UserName};
 
 #[async_trait]
@@ -255,8 +257,12 @@ fn insert_chunks(connection: &Connection, run: RunId, chunks: &[Chunk]) -> Resul
 }
 
 fn read_chunk(run: RunId, row: &rusqlite::Row<'_>) -> Result<Chunk, StoreError> {
-    let (first, last, crc, body): (i64, i64, u32, Vec<u8>) =
-        (row.get(0).map_err(read_error)?, row.get(1).map_err(read_error)?, row.get(2).map_err(read_error)?, row.get(3).map_err(read_error)?);
+    let (first, last, crc, body): (i64, i64, u32, Vec<u8>) = (
+        row.get(0).map_err(read_error)?,
+        row.get(1).map_err(read_error)?,
+        row.get(2).map_err(read_error)?,
+        row.get(3).map_err(read_error)?,
+    );
     let damaged = |problem: &str| StoreError::Damaged { table: "event_chunks", id: format!("{run}/{first}"), problem: problem.into() };
     if crc32fast::hash(&body) != crc {
         return Err(damaged("checksum mismatch"));

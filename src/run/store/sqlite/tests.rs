@@ -58,9 +58,7 @@ async fn a_full_disk_rejects_writes_serves_reads_and_heals() {
     let kept = stored_run(&store).await;
     let limit = async |pages: &'static str| {
         let set = move |connection: &rusqlite::Connection| {
-            connection
-                .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
-                .map_err(write_error)
+            connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).map_err(write_error)
         };
         store.writer.write(set).await.unwrap();
     };
@@ -98,9 +96,7 @@ async fn the_audit_log_is_append_only() {
         "DELETE FROM audit",
         "INSERT OR REPLACE INTO audit (id, created_at, action, outcome) VALUES (1, 1, 'login', 'x')",
     ] {
-        let write = move |connection: &rusqlite::Connection| {
-            connection.execute(sql, []).map(|_rows| ()).map_err(write_error)
-        };
+        let write = move |connection: &rusqlite::Connection| connection.execute(sql, []).map(|_rows| ()).map_err(write_error);
         let result = store.writer.write(write).await;
         assert!(matches!(&result, Err(StoreError::Write(why)) if why.contains("append-only")), "{sql}: {result:?}");
     }
@@ -155,7 +151,10 @@ async fn a_backup_overwrites_a_file_only_on_request() {
 async fn a_backup_is_restored_only_without_a_server_and_without_a_database() {
     let (outer, store, to) = backed_up().await;
     let (data, fresh) = (outer.path().join("data"), outer.path().join("fresh"));
-    assert!(matches!(SqliteStore::restore(&to, &data, true), Err(RestoreError::DataDir(OpenError::InUse(_)))), "a server uses the directory");
+    assert!(
+        matches!(SqliteStore::restore(&to, &data, true), Err(RestoreError::DataDir(OpenError::InUse(_)))),
+        "a server uses the directory"
+    );
     let restored = SqliteStore::restore(&to, &fresh, false).unwrap();
     assert_eq!((restored.runs, restored.live, restored.replaced), (1, 1, None));
     assert!(matches!(SqliteStore::restore(&to, &fresh, false), Err(RestoreError::NotEmpty(_))));
@@ -220,13 +219,11 @@ async fn stats_do_not_create_a_store() {
 
 #[test]
 fn a_database_with_other_migrations_is_rejected() {
-    for change in
-        [
+    for change in [
         "UPDATE refinery_schema_history SET checksum = '1' WHERE version = 1",
         "INSERT INTO refinery_schema_history (version, name, applied_on, checksum) VALUES (2, 'later', '2026-11-22T13:05:00Z', '1')",
         "DELETE FROM refinery_schema_history WHERE version = 1",
-    ]
-    {
+    ] {
         let dir = tempfile::tempdir().unwrap();
         let mut connection = rusqlite::Connection::open(dir.path().join("openrunner.db")).unwrap();
         super::connection::embedded::migrations::runner().run(&mut connection).unwrap();

@@ -144,8 +144,7 @@ fn decode_delivery(row: &Row<'_>) -> Result<Delivery, StoreError> {
     let number = |number: i64| u64::try_from(number).map_err(|error| damaged(error.to_string()));
     let (seq, attempts): (i64, u32) = (row.get(3).map_err(read_error)?, row.get(7).map_err(read_error)?);
     let (http_status, error): (Option<u16>, Option<String>) = (row.get(8).map_err(read_error)?, row.get(9).map_err(read_error)?);
-    let (last_attempt_at, next_attempt_at): (i64, Option<i64>) =
-        (row.get(10).map_err(read_error)?, row.get(11).map_err(read_error)?);
+    let (last_attempt_at, next_attempt_at): (i64, Option<i64>) = (row.get(10).map_err(read_error)?, row.get(11).map_err(read_error)?);
     Ok(Delivery {
         number: number(id)?,
         id: text(1)?,
