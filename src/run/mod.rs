@@ -1,4 +1,6 @@
-//! Runs: their life, their log and where both are kept.
+//! Runs: lifecycle, log, queue, permissions, retention, and the store of all of it.
+//!
+//! [`RunManager`] is the entry point. Each live run is owned by one driver task; everything else reads the store.
 
 mod admission;
 mod budgets;

@@ -53,7 +53,7 @@ pub struct NewRun {
     pub model: Option<String>,
     /// Additional command-line arguments.
     pub extra_args: Vec<String>,
-    /// Who decides on permissions.
+    /// How permission requests are decided.
     pub permission_mode: PermissionMode,
     /// Rules that precede the mode and follow the operator's rules.
     pub permission_rules: Vec<RuleSpec>,
@@ -112,8 +112,8 @@ pub enum BadRun {
         "invalid model name: expected at most {MAX_MODEL_BYTES} letters, digits and . _ : / @ + [ ] -, starting with a letter or digit"
     )]
     Model,
-    /// The agent's model cannot be chosen.
-    #[error("the model of agent {0} cannot be chosen; leave model out")]
+    /// The agent does not support choosing a model.
+    #[error("agent {0} does not support choosing a model; omit model")]
     NoModel(String),
     /// Arguments that are not permitted.
     #[error("{0}")]

@@ -114,8 +114,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_manager_is_notified_of_ready_watchdog_and_stopping() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("notify");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("notify");
         let receiver = UnixDatagram::bind(&path).unwrap();
         receiver.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let (manager, stop) = (manager(path.as_os_str(), Some("20000000")), Stop::default());

@@ -50,7 +50,7 @@ fn users_are_made_changed_listed_and_removed_without_a_server() {
         (vec!["user", "add", "dora"], "", "no password came"),
         (vec!["user", "passwd", "nobody"], "correct horse", "there is no user nobody"),
         (vec!["user", "remove", "nobody"], "", "there is no user nobody"),
-        (vec!["user", "add", "../x"], "correct horse", "not a user name"),
+        (vec!["user", "add", "../x"], "correct horse", "invalid username"),
         (vec!["user", "add", "dora", "--role", "king"], "correct horse", "not a role"),
     ] {
         let said = refuses(&data, &args, input);

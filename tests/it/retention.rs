@@ -31,7 +31,7 @@ fn conversations_that_ended_long_ago_go_with_their_workspaces() {
             setup.env("OPENRUNNER_KEEP_DAYS", 30)
         })
         .await;
-        server.logs("old runs were removed").await;
+        server.logs("removed or trimmed old runs").await;
         let user = user.at(server.url());
         user.get(&format!("/api/runs/{old}")).await.problem(404, "not_found");
         user.get(&format!("/api/sessions/{session}")).await.problem(404, "not_found");
@@ -50,7 +50,7 @@ fn w2_a_log_that_was_cut_for_want_of_room_says_what_is_missing() {
         let whole = user.follow(&id).await.rest().await;
         let before = user.run(&id).await;
         let mut server = with_database(server, "", |setup| setup.env("OPENRUNNER_MAX_STORE_MB", 1)).await;
-        server.logs("old runs were removed, or their logs cut").await;
+        server.logs("removed or trimmed old runs").await;
         let user = user.at(server.url());
         let left = user.follow(&id).await.rest().await;
         let next = left[1].id.unwrap();

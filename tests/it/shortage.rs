@@ -68,7 +68,7 @@ fn w5_a_full_disk_fails_what_it_touches_and_heals_by_itself() {
 
         let filler = disk.fill();
         fs::write(&go, "").unwrap();
-        server.logs("cannot be written").await;
+        server.logs("could not write the run").await;
         let refused = user.ask("result never", json!({ "agent_type": "claude_code" })).await;
         refused.problem(507, "storage");
         assert_eq!(health(&server).await, "degraded");
@@ -126,7 +126,7 @@ fn w5_without_descriptors_the_server_lives_says_so_and_heals_by_itself() {
         // By a connection of its own, which nobody can take now.
         let late = server.guest();
         let (answer, ()) = tokio::join!(late.get("/health"), async {
-            server.logs("no connection can be accepted at the moment").await;
+            server.logs("cannot accept connections").await;
             give_descriptors(&server, enough);
         });
         assert_eq!(answer.body["status"], "ok");

@@ -184,9 +184,9 @@ impl Driver {
         }
         self.context.metrics.record_ended(&self.spec.agent_type, &done);
         self.inbox.publish_end(status);
-        let folder = self.context.config.process_dir(self.log.run());
-        release(&folder).await;
+        let dir = self.context.config.process_dir(self.log.run());
+        release(&dir).await;
         // Best effort: recovery does not look at ended runs.
-        let _ = tokio::task::spawn_blocking(move || folder.remove_process_files()).await;
+        let _ = tokio::task::spawn_blocking(move || dir.remove_process_files()).await;
     }
 }

@@ -14,7 +14,7 @@ impl RunManager {
     /// # Errors
     /// [`AnswerError`], by cause.
     pub async fn answer(&self, caller: &Caller, id: RunId, request: String, answer: Answer) -> Result<(), AnswerError> {
-        self.visible(caller, id).await?;
+        self.find_visible_run(caller, id).await?;
         let handle = self.live().get(&id).cloned();
         let Some(handle) = handle else { return Err(AnswerError::Ended(id)) };
         tracing::info!(run.id = %id, request.id = request, by = %caller.user, "answering a request");
@@ -33,7 +33,7 @@ impl RunManager {
         mode: MessageMode,
         key: Option<IdempotencyKey>,
     ) -> Result<(), MessageError> {
-        let run = self.visible(caller, id).await?;
+        let run = self.find_visible_run(caller, id).await?;
         let fingerprint = key.as_ref().map(|key| key.fingerprint).unwrap_or_default();
         let check_reuse =
             |used: UsedKey| if (used.run, used.fingerprint) == (id, fingerprint) { Ok(()) } else { Err(MessageError::KeyReused) };
@@ -69,7 +69,7 @@ impl RunManager {
     /// # Errors
     /// [`FindError`], by cause.
     pub async fn cancel(&self, caller: &Caller, id: RunId) -> Result<RunView, FindError> {
-        self.visible(caller, id).await?;
+        self.find_visible_run(caller, id).await?;
         let handle = self.live().get(&id).cloned();
         if let Some(handle) = handle {
             handle.stop(StopReason::Cancel).await;
@@ -83,14 +83,14 @@ impl RunManager {
     /// # Errors
     /// [`DeleteError`], by cause.
     pub async fn delete(&self, caller: &Caller, id: RunId) -> Result<(), DeleteError> {
-        let run = self.visible(caller, id).await?;
+        let run = self.find_visible_run(caller, id).await?;
         if run.ended_at.is_none() {
             return Err(DeleteError::Live(id));
         }
         self.inner.store.delete_run(id).await.map_err(FindError::from)?;
         self.inner.changes.notify_deleted(id, &run.owner);
         self.remove_directories(id).await;
-        tracing::info!(run.id = %id, by = %caller.user, "deleted a run");
+        tracing::info!(run.id = %id, by = %caller.user, "run deleted");
         Ok(())
     }
 

@@ -60,7 +60,7 @@ impl RunManager {
         }
         inner.context.budgets.check(&caller.user).await?;
         let session = match new.session {
-            Some(id) => Some(self.visible_session(caller, id).await.map_err(|error| match error {
+            Some(id) => Some(self.find_visible_session(caller, id).await.map_err(|error| match error {
                 SessionError::NotFound(id) => CreateError::NoSession(id),
                 SessionError::Store(error) => error.into(),
             })?),
@@ -124,7 +124,7 @@ impl RunManager {
         if !record.webhooks.is_empty() {
             inner.config.webhooks.notify();
         }
-        tracing::info!(run.id = %id, owner = %caller.user, agent = spec.agent_type, "created a run");
+        tracing::info!(run.id = %id, owner = %caller.user, agent = spec.agent_type, "run created");
         let notifier = inner.changes.notifier(id, caller.user.clone());
         let (handle, inbox) = handle::channel(session, spec.agent_type.clone(), notifier);
         inner.context.metrics.record_created(&spec.agent_type);

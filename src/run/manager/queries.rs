@@ -27,7 +27,7 @@ impl RunManager {
         // Before reading the row: if the run ends in between, the row has its final status.
         let live = self.live().get(&id).map(RunHandle::status);
         let position = self.inner.admission.position(id);
-        self.visible(caller, id).await.map(|run| RunView::new(run, live, position))
+        self.find_visible_run(caller, id).await.map(|run| RunView::new(run, live, position))
     }
 
     /// Waits until the run has ended, at most `timeout`, and returns its current state.
@@ -35,7 +35,7 @@ impl RunManager {
     /// # Errors
     /// [`FindError`], by cause.
     pub async fn wait(&self, caller: &Caller, id: RunId, timeout: Duration) -> Result<RunView, FindError> {
-        self.visible(caller, id).await?;
+        self.find_visible_run(caller, id).await?;
         let handle = self.live().get(&id).cloned();
         if let Some(handle) = handle {
             let _ = tokio::time::timeout(timeout, handle.ended()).await;
@@ -63,7 +63,7 @@ impl RunManager {
     /// # Errors
     /// [`FindError`], by cause.
     pub async fn requests(&self, caller: &Caller, id: RunId) -> Result<Vec<RequestView>, FindError> {
-        self.visible(caller, id).await?;
+        self.find_visible_run(caller, id).await?;
         let handle = self.live().get(&id).cloned();
         Ok(match handle {
             Some(handle) => handle.requests().await,
@@ -86,7 +86,7 @@ impl RunManager {
     /// # Errors
     /// [`SessionError`], by cause.
     pub async fn session(&self, caller: &Caller, id: SessionId) -> Result<SessionView, SessionError> {
-        self.visible_session(caller, id).await.map(SessionView::from)
+        self.find_visible_session(caller, id).await.map(SessionView::from)
     }
 
     /// Usage of the runs that match `filter`, grouped by `group`: at most `limit` groups, starting after the one with key `after`. Covers the
@@ -126,7 +126,7 @@ impl RunManager {
     /// # Errors
     /// [`FindError`], by cause.
     pub async fn follow(&self, caller: &Caller, id: RunId, after: u64, framing: Framing) -> Result<Follower, FindError> {
-        self.visible(caller, id).await?;
+        self.find_visible_run(caller, id).await?;
         self.inner.log.follow(id, after, framing).await?.ok_or(FindError::NotFound(id))
     }
 
@@ -144,13 +144,13 @@ impl RunManager {
         Feed::new(Arc::new(self.clone()), self.inner.changes.clone(), caller.clone(), after)
     }
 
-    pub(super) async fn visible_session(&self, caller: &Caller, id: SessionId) -> Result<SessionRecord, SessionError> {
+    pub(super) async fn find_visible_session(&self, caller: &Caller, id: SessionId) -> Result<SessionRecord, SessionError> {
         let session = self.inner.store.session(id).await?;
         session.filter(|session| caller.may_see(&session.owner)).ok_or(SessionError::NotFound(id))
     }
 
     /// Reads a run and checks ownership. The only place where access to a run is decided.
-    pub(super) async fn visible(&self, caller: &Caller, id: RunId) -> Result<RunRecord, FindError> {
+    pub(super) async fn find_visible_run(&self, caller: &Caller, id: RunId) -> Result<RunRecord, FindError> {
         let run = self.inner.store.run(id).await?;
         run.filter(|run| caller.may_see(&run.owner)).ok_or(FindError::NotFound(id))
     }

@@ -1,6 +1,6 @@
 //! A single permission rule.
 
-use globset::{GlobBuilder, GlobMatcher};
+use globset::{ErrorKind, GlobBuilder, GlobMatcher};
 
 use super::PermissionQuery;
 use super::{command, matching};
@@ -10,12 +10,12 @@ use crate::types::{RuleSpec, RuleVerdict, ToolKind};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadRule {
     /// A pattern is not a valid glob.
-    #[error("{part}: {problem}")]
+    #[error("{part}: invalid glob pattern: {problem}")]
     Pattern {
         /// `tool` or `path`.
         part: &'static str,
         /// Why it is invalid.
-        problem: String,
+        problem: &'static str,
     },
     /// The command is empty or not a simple command.
     #[error("command: expected at least one word, without quotes or operators")]
@@ -46,7 +46,7 @@ impl Rule {
     pub fn new(spec: RuleSpec) -> Result<Self, BadRule> {
         let glob = |part: &'static str, text: &str| {
             let built = GlobBuilder::new(text).literal_separator(part == "path").build();
-            built.map(|glob| glob.compile_matcher()).map_err(|error| BadRule::Pattern { part, problem: error.kind().to_string() })
+            built.map(|glob| glob.compile_matcher()).map_err(|error| BadRule::Pattern { part, problem: describe(error.kind()) })
         };
         let path = |text: String| Ok(Pattern { glob: glob("path", &text)?, absolute: text.starts_with('/') });
         let words = |text: String| command::simple_words(&text).filter(|words| !words.is_empty()).ok_or(BadRule::Command);
@@ -71,6 +71,18 @@ impl Rule {
             && self.kind.is_none_or(|kind| kind == query.kind)
             && self.path.as_ref().is_none_or(|pattern| pattern.matches(query, all))
             && self.command.as_ref().is_none_or(|words| command::starts_with(query.input, words, all))
+    }
+}
+
+fn describe(error: &ErrorKind) -> &'static str {
+    match error {
+        ErrorKind::UnclosedClass => "`[` without `]`",
+        ErrorKind::InvalidRange(..) => "a range in `[…]` is not in ascending order",
+        ErrorKind::UnopenedAlternates => "`}` without `{`",
+        ErrorKind::UnclosedAlternates => "`{` without `}`",
+        ErrorKind::NestedAlternates => "`{…}` inside `{…}`",
+        ErrorKind::DanglingEscape => "`\\` at the end",
+        _ => "it is too complex",
     }
 }
 
