@@ -15,7 +15,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // Before anything else: a process that is to become an agent, or to keep one, must have no thread and no open file of ours.
     if let Some(error) = launch::become_agent_if_asked(std::env::args_os()) {
-        eprintln!("{}: {error}", launch::COMPLAINT);
+        eprintln!("{}: {error}", launch::ERROR_PREFIX);
         return ExitCode::from(u8::try_from(launch::NOT_STARTED).unwrap_or(u8::MAX));
     }
     if let Some(code) = shim::serve_if_asked(std::env::args_os()) {

@@ -20,7 +20,7 @@ use crate::types::{OnShutdown, RunStatus, SessionId, StreamEvent};
 
 pub(super) fn demo(prompt: &str, dir: Option<PathBuf>, umask: rustix::fs::Mode) -> anyhow::Result<ExitCode> {
     let place = Place::new(dir)?;
-    let launcher = Launcher::new(umask).context("this program cannot find itself")?;
+    let launcher = Launcher::new(umask).context("cannot determine the path of this program")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     let status = runtime.block_on(play(prompt, &place, launcher));
     runtime.shutdown_background();

@@ -64,7 +64,7 @@ pub fn run(cli: Cli, umask: rustix::fs::Mode) -> ExitCode {
 }
 
 fn client_command(command: ClientCommand, umask: rustix::fs::Mode) -> anyhow::Result<Exit> {
-    let launcher = || Launcher::new(umask).context("this program cannot find itself");
+    let launcher = || Launcher::new(umask).context("cannot determine the path of this program");
     match command {
         ClientCommand::Run(args) => block_on(run::run(args, launcher()?)),
         ClientCommand::Attach(args) => block_on(run::attach(args)),

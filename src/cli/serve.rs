@@ -32,7 +32,7 @@ pub(super) fn serve(flags: Flags, umask: rustix::fs::Mode) -> anyhow::Result<Exi
             "the system allows fewer open files than there may be connections; some of them will have to wait (`ulimit -Hn`, LimitNOFILE)"
         );
     }
-    let launcher = Launcher::new(umask).context("this program cannot find itself")?.giving_back(descriptors);
+    let launcher = Launcher::new(umask).context("cannot determine the path of this program")?.with_descriptors(descriptors);
     let registry = server::build_registry(&settings.agents, |name| std::env::var_os(name));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     runtime.block_on(async {

@@ -1,4 +1,4 @@
-//! Descriptors: those that somebody else opened before this program began, and how many there may be.
+//! File descriptors: those inherited from the parent process, and the limit on open ones.
 
 use std::ffi::OsStr;
 use std::io;
@@ -7,29 +7,28 @@ use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// How many descriptors a process may have open.
+/// The limit on open file descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Descriptors {
-    /// How many this process may have now; `None` if there is no bound.
+    /// The current limit of this process; `None` if there is none.
     pub now: Option<u64>,
-    /// What it was started with.
+    /// The limit at start.
     before: Rlimit,
 }
 
 impl Descriptors {
-    /// Lets this process open as many as the system allows it. Most systems start a program with 1024, which is less than a server needs
-    /// and as many as a program can have that waits by `select`: so what this process starts should be given back
-    /// the bound that was there before.
+    /// Raises the limit to the maximum that the system allows. Most systems start a program with 1024, too few for a server, and the most
+    /// that a program using `select` can handle: child processes should get the original limit back.
     pub fn raise() -> Self {
         let before = getrlimit(Resource::Nofile);
-        let most = Rlimit { current: before.maximum, maximum: before.maximum };
-        // Where it is refused, as on systems that say they have no bound and do have one, there are fewer, which `now` tells.
-        let raised = setrlimit(Resource::Nofile, most).is_ok();
-        Self { now: if raised { most.current } else { before.current }, before }
+        let max = Rlimit { current: before.maximum, maximum: before.maximum };
+        // If the system refuses, for example because it reports no limit but has one, `now` is lower.
+        let raised = setrlimit(Resource::Nofile, max).is_ok();
+        Self { now: if raised { max.current } else { before.current }, before }
     }
 
-    /// Lets a process that was just started have no more than this one was started with. One that has ended needs no bound.
-    pub(super) fn give_back_to(self, process: u32) {
+    /// Restores the original limit in a child process. Ignores a process that has exited.
+    pub(super) fn restore_in(self, process: u32) {
         #[cfg(target_os = "linux")]
         if let Some(pid) = i32::try_from(process).ok().and_then(rustix::process::Pid::from_raw) {
             let _ = rustix::process::prlimit(Some(pid), Resource::Nofile, self.before);
@@ -39,15 +38,15 @@ impl Descriptors {
     }
 }
 
-/// Marks all descriptors but 0, 1 and 2, so that they do not pass through to the program that this process becomes.
+/// Marks all descriptors except 0, 1 and 2 as close-on-exec.
 ///
 /// # Errors
 /// If they cannot be listed or marked.
 pub(super) fn close_on_exec() -> io::Result<()> {
     for number in inherited()? {
-        #[expect(unsafe_code, reason = "there is no safe way to name a descriptor that somebody else opened")]
+        #[expect(unsafe_code, reason = "an inherited descriptor cannot be named safely")]
         // SAFETY: the descriptor was listed as open, this process has one thread, and setting a flag does not take ownership. The
-        // one that has been closed since (the listing's own) only gives EBADF.
+        // descriptor of the listing itself has been closed, which only gives EBADF.
         let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
         match fcntl_setfd(descriptor, FdFlags::CLOEXEC) {
             Ok(()) | Err(Errno::BADF) => {}
@@ -57,15 +56,15 @@ pub(super) fn close_on_exec() -> io::Result<()> {
     Ok(())
 }
 
-/// Closes all descriptors but 0, 1 and 2. Must be called before this process opens anything of its own.
+/// Closes all descriptors except 0, 1 and 2. Must be called before this process opens any.
 ///
 /// # Errors
 /// If they cannot be listed.
 pub(super) fn close_inherited() -> io::Result<()> {
     for number in inherited()? {
-        #[expect(unsafe_code, reason = "there is no safe way to name a descriptor that somebody else opened")]
-        // SAFETY: the number was listed as open, and nothing in this process owns it: nothing was opened here yet, but for the
-        // listing, which is closed and so filtered out here.
+        #[expect(unsafe_code, reason = "an inherited descriptor cannot be named safely")]
+        // SAFETY: the number was listed as open, and nothing in this process owns it: nothing has been opened yet except the listing, which
+        // is closed and therefore filtered out here.
         let descriptor = unsafe {
             if matches!(rustix::io::fcntl_getfd(BorrowedFd::borrow_raw(number)), Err(Errno::BADF)) {
                 continue;

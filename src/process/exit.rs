@@ -1,15 +1,15 @@
-//! How a process ended.
+//! Exit status of a process.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-/// How a process ended: by itself with a code, or by a signal.
+/// Exit status of a process: a code or a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Exit {
     /// It exited with this code.
     Code(i32),
-    /// It died of this signal.
+    /// It was killed by this signal.
     Signal(i32),
 }
 
@@ -19,7 +19,7 @@ impl Exit {
         self == Self::Code(0)
     }
 
-    /// The exit code, if it exited by itself.
+    /// The exit code, unless it was killed by a signal.
     pub fn code(self) -> Option<i32> {
         match self {
             Self::Code(code) => Some(code),
@@ -27,7 +27,7 @@ impl Exit {
         }
     }
 
-    /// The signal that it died of.
+    /// The signal that killed it.
     pub fn signal(self) -> Option<i32> {
         match self {
             Self::Code(_) => None,
@@ -41,7 +41,7 @@ impl From<ExitStatus> for Exit {
         match (status.code(), status.signal()) {
             (Some(code), _) => Self::Code(code),
             (None, Some(signal)) => Self::Signal(signal),
-            // `wait` gives only ended processes, which have one or the other.
+            // `wait` returns only exited processes, which have one or the other.
             (None, None) => Self::Code(-1),
         }
     }

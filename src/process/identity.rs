@@ -1,30 +1,30 @@
-//! A process, told apart from a later one of the same number.
+//! Identity of a process that survives the reuse of its pid.
 
 use rustix::process::{Pid, Signal};
 use serde::{Deserialize, Serialize};
 
-/// A process, told apart from a later one of the same number.
+/// Identity of a process that survives the reuse of its pid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Identity {
-    /// Its number.
+    /// Process id.
     pub pid: i32,
-    /// When it started, in clock ticks since the machine did (field 22 of proc(5)'s `stat`). 0 where there is no `/proc`.
+    /// Start time in clock ticks since boot (field 22 of `stat`, proc(5)). 0 without `/proc`.
     pub started: u64,
 }
 
 #[cfg(target_os = "linux")]
 impl Identity {
-    /// The living process that has this number now; a zombie is gone for our purposes.
+    /// The living process with this pid. A zombie counts as gone.
     pub fn of(pid: i32) -> Option<Self> {
         Stat::of(pid).map(|stat| Self { pid, started: stat.started })
     }
 
-    /// A child of ours that nobody has waited for, or this process: it may have ended, and the number is surely its own.
+    /// An unreaped child, or this process. It may have exited, but its pid cannot have been reused.
     pub(super) fn of_child(pid: i32) -> Option<Self> {
         Stat::read(pid).map(|stat| Self { pid, started: stat.started })
     }
 
-    /// Sends a signal, unless the process is gone. A number alone is reused, so the handle is opened first and then compared.
+    /// Sends a signal, unless the process is gone. A pid can be reused, so the process is opened first and then compared.
     pub(super) fn signal(self, signal: Signal) -> bool {
         use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
 
@@ -36,36 +36,36 @@ impl Identity {
 
 #[cfg(not(target_os = "linux"))]
 impl Identity {
-    /// The living process that has this number now.
+    /// The living process with this pid.
     pub fn of(pid: i32) -> Option<Self> {
         rustix::process::test_kill_process(Pid::from_raw(pid)?).is_ok().then_some(Self { pid, started: 0 })
     }
 
-    /// A child of ours that nobody has waited for, or this process: it may have ended, and the number is surely its own.
+    /// An unreaped child, or this process. It may have exited, but its pid cannot have been reused.
     pub(super) fn of_child(pid: i32) -> Option<Self> {
         Some(Self { pid, started: 0 })
     }
 
-    /// Sends a signal to the process's whole group: without `/proc` that is all of its descendants that can be named.
+    /// Sends a signal to the process group: without `/proc` no other descendants can be identified.
     pub(super) fn signal(self, signal: Signal) -> bool {
         Pid::from_raw(self.pid).is_some_and(|pid| rustix::process::kill_process_group(pid, signal).is_ok())
     }
 }
 
-/// What `/proc` tells of a process.
+/// Fields of `/proc/PID/stat`.
 #[cfg(target_os = "linux")]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stat {
     pub(super) parent: i32,
     pub(super) session: i32,
     pub(super) started: u64,
-    /// It has ended, and its parent has not asked for it.
+    /// The process has exited, and its parent has not reaped it.
     zombie: bool,
 }
 
 #[cfg(target_os = "linux")]
 impl Stat {
-    /// The facts of a living process; a zombie is gone for our purposes.
+    /// The fields of a living process. A zombie counts as gone.
     pub(super) fn of(pid: i32) -> Option<Self> {
         Self::read(pid).filter(|stat| !stat.zombie)
     }
@@ -74,7 +74,7 @@ impl Stat {
         Self::parse(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
     }
 
-    /// proc(5): the command stands in parentheses and may itself hold any character, so the fields count from the last one.
+    /// The command is in parentheses and may contain any character, so fields are counted from the last parenthesis (proc(5)).
     fn parse(stat: &str) -> Option<Self> {
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
         let number = |at: usize| fields.get(at)?.parse().ok();
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zombie_is_gone_but_for_its_parent() {
+    fn a_zombie_is_gone_except_for_its_parent() {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let pid = child.id().cast_signed();
         rustix::process::waitid(
@@ -112,11 +112,11 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_process_under_a_reused_number_is_not_touched() {
+    fn a_process_with_a_reused_pid_is_not_signalled() {
         let mut sleeper = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
         let identity = Identity::of(sleeper.id().cast_signed()).unwrap();
         let other = Identity { started: identity.started + 1, ..identity };
-        assert!(!other.signal(Signal::KILL), "another process now has the number");
+        assert!(!other.signal(Signal::KILL), "another process now has the pid");
         assert_eq!(sleeper.try_wait().unwrap(), None);
         assert!(identity.signal(Signal::KILL));
         sleeper.wait().unwrap();

@@ -1,10 +1,9 @@
-//! What stands between us and an agent at its start: a moment of this same program that prepares the new process and then becomes
-//! the agent.
+//! The launcher: a process of this program that prepares itself and then becomes the agent.
 //!
-//! A new session, the parent's death as a signal and a clean set of descriptors can only be had from inside the new process, and a
-//! closure between fork and exec is not safe code in a program with threads. So we start ourselves (`openrunner launch …`), do it
-//! there in plain single-threaded code, and exec the agent: same pid, same pipes, no process in between. The control group and the limits
-//! of a run are entered there as well, so they hold from the agent's first instruction.
+//! A new session, a parent-death signal and a clean set of descriptors can only be set up inside the new process, and a closure between
+//! fork and exec is unsafe in a multithreaded program. So this program starts itself (`openrunner launch …`), does the setup in
+//! single-threaded code, and executes the agent: same pid, same pipes, no process in between. Control group and limits are applied there as
+//! well, so they hold from the agent's first instruction.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -17,16 +16,16 @@ use rustix::fs::Mode;
 use super::shim::{self, ProcessDir};
 use super::{Containment, Descriptors};
 
-/// The hidden subcommand by which this program starts itself.
+/// The hidden subcommand that runs the launcher.
 pub const SUBCOMMAND: &str = "launch";
 
-/// Exit code of a launcher that could not become the agent; shells use the same for a command that is not there.
+/// Exit code of a launcher that could not execute the agent. Shells use the same for a missing command.
 pub const NOT_STARTED: i32 = 127;
 
-/// How the words of such a launcher begin, on its stderr.
-pub const COMPLAINT: &str = "openrunner: the agent could not be started";
+/// Prefix of the launcher's error message on stderr.
+pub const ERROR_PREFIX: &str = "openrunner: the agent could not be started";
 
-/// How this program can start itself.
+/// Starts this program as a launcher or a shim.
 #[derive(Clone, Debug)]
 pub struct Launcher {
     program: PathBuf,
@@ -35,27 +34,27 @@ pub struct Launcher {
 }
 
 impl Launcher {
-    /// A launcher that gives agents `umask`, the file mode mask that the server itself was started with.
+    /// A launcher that gives agents `umask`, the file mode mask with which the server was started.
     ///
     /// # Errors
-    /// If the path of this program cannot be told (only where there is no `/proc`).
+    /// If the path of this program is unknown (only without `/proc`).
     pub fn new(umask: Mode) -> io::Result<Self> {
-        // By its link and not by its path: an upgrade may have put another file there since we were started.
+        // The link and not its target: an upgrade may have replaced the file since this process was started.
         let link = Path::new("/proc/self/exe");
         let program = if cfg!(target_os = "linux") { link.to_owned() } else { std::env::current_exe()? };
         Ok(Self { program, umask, descriptors: None })
     }
 
-    /// Gives agents back the bound of open descriptors that the server itself was started with.
+    /// Gives agents the limit on open descriptors with which the server was started.
     #[must_use]
-    pub fn giving_back(self, descriptors: Descriptors) -> Self {
+    pub fn with_descriptors(self, descriptors: Descriptors) -> Self {
         Self { descriptors: Some(descriptors), ..self }
     }
 
-    /// The command that becomes `program` with `args`, in `containment`. Environment, folder and pipes are the caller's to add.
+    /// The command that becomes `program` with `args`, in `containment`. The caller adds environment, directory and pipes.
     ///
     /// # Errors
-    /// If the cage cannot be said in words: a path that is not UTF-8.
+    /// If the containment contains a path that is not UTF-8.
     pub(super) fn command(
         &self,
         containment: &Containment,
@@ -68,29 +67,29 @@ impl Launcher {
         Ok(command)
     }
 
-    /// The command that becomes the shim of the run whose files are in `folder`.
-    pub(super) fn shim(&self, folder: &ProcessDir) -> Command {
+    /// The command that becomes the shim with this process directory.
+    pub(super) fn shim(&self, dir: &ProcessDir) -> Command {
         let mut command = Command::new(&self.program);
-        command.arg0("openrunner").arg(shim::SUBCOMMAND).arg(folder.path());
+        command.arg0("openrunner").arg(shim::SUBCOMMAND).arg(dir.path());
         command
     }
 
-    /// Undoes, for the process of a shim that was just started, what only the server needs. Its agent has it from the shim.
-    pub(super) fn settle(&self, shim: u32) {
+    /// Restores limits that only the server needs to raise, in a shim that was just started. Its agent inherits them.
+    pub(super) fn restore_limits(&self, shim: u32) {
         if let Some(descriptors) = self.descriptors {
-            descriptors.give_back_to(shim);
+            descriptors.restore_in(shim);
         }
     }
 
-    /// The file mode mask that agents are given.
+    /// The file mode mask of agents.
     pub(super) fn umask(&self) -> u32 {
         self.umask.bits()
     }
 }
 
-/// If this process was started to become an agent, becomes it. Gives back only an error, or `None` in every other process.
+/// Becomes the agent, if this process was started as a launcher. Returns only on error, or `None` in every other process.
 ///
-/// Must be called before anything else: before threads, before any file is opened.
+/// Must be called first: before any thread is started or any file is opened.
 pub fn become_agent_if_asked(mut args: impl Iterator<Item = OsString>) -> Option<io::Error> {
     args.next();
     if args.next()? != SUBCOMMAND {
@@ -100,7 +99,9 @@ pub fn become_agent_if_asked(mut args: impl Iterator<Item = OsString>) -> Option
 }
 
 fn become_agent(mut args: impl Iterator<Item = OsString>) -> Result<io::Error, io::Error> {
-    let mut next = |what: &str| args.next().ok_or_else(|| io::Error::other(format!("{what} is missing: this command is not for typing")));
+    let mut next = |what: &str| {
+        args.next().ok_or_else(|| io::Error::other(format!("{what} is missing; internal command, not meant to be run by hand")))
+    };
     let umask = parse(&next("the file mode mask")?)?;
     let parent: i32 = parse(&next("the parent's id")?)?;
     let containment: Containment = serde_json::from_slice(next("the cage")?.as_encoded_bytes())?;
@@ -115,18 +116,18 @@ fn become_agent(mut args: impl Iterator<Item = OsString>) -> Result<io::Error, i
 }
 
 fn parse<T: std::str::FromStr>(text: &OsStr) -> io::Result<T> {
-    text.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| io::Error::other("this command is not for typing"))
+    text.to_str().and_then(|text| text.parse().ok()).ok_or_else(|| io::Error::other("internal command; not meant to be run by hand"))
 }
 
-/// If whoever started the agent dies, the agent dies: one that nobody keeps any more must not go on changing files.
+/// Kills the agent when its parent dies: an agent without a shim must not keep changing files.
 #[cfg(target_os = "linux")]
 fn die_with(parent: i32) -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
-    // That may have happened before the line above, and then no signal ever comes.
+    // The parent may have died before the call above, and then no signal is ever sent.
     if rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get()) == Some(parent) {
         Ok(())
     } else {
-        Err(io::Error::other("whoever started it is gone"))
+        Err(io::Error::other("the parent process has exited"))
     }
 }
 

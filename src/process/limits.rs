@@ -71,7 +71,7 @@ impl LimitsPolicy {
             // No such rlimit exists.
             cpu_weight: None,
         };
-        Containment { group: self.groups.as_ref().map(|groups| groups.of(run)), group_limits, process_limits }
+        Containment { group: self.groups.as_ref().map(|groups| groups.path_of(run)), group_limits, process_limits }
     }
 
     /// Limits that cannot be enforced on this machine.
@@ -92,7 +92,7 @@ impl Containment {
     /// # Errors
     /// If the group or its limits cannot be created.
     pub(super) fn make_group(&self) -> io::Result<Option<Group>> {
-        self.group.as_deref().map(|path| Group::make(path, self.group_limits)).transpose()
+        self.group.as_deref().map(|path| Group::create(path, self.group_limits)).transpose()
     }
 
     /// Moves the calling process into the group and applies the limits. Children inherit both.

@@ -1,27 +1,27 @@
-//! Cuts a program's output into lines, whatever the program does: bounded, and without losing a byte unseen.
+//! Splits the output of a program into lines of bounded length without losing bytes silently.
 
 use std::borrow::Cow;
 
 use memchr::memchr;
 
-/// Most of one line that is kept, in bytes. Real agents put a whole answer into one line (a 1 MiB answer was recorded twice in
-/// one `claude` run), so a small cap would kill runs; none would let one line take all memory.
+/// Maximum length of a line, in bytes. Real agents write a whole answer into one line (a 1 MiB answer was recorded twice in one `claude`
+/// run), so a small limit would break runs; without one, a single line could take all memory.
 pub const LINE_CAP: usize = 16 * 1024 * 1024;
 
 /// One line without its newline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line<'a> {
-    /// The bytes that are kept.
+    /// The bytes of the line, up to the maximum length.
     pub bytes: &'a [u8],
-    /// The line's full length, if it was longer than what is kept.
-    pub cut_from: Option<u64>,
+    /// The full length of the line, if it was truncated.
+    pub full_length: Option<u64>,
 }
 
 impl<'a> Line<'a> {
-    /// The line as text. Bytes that are not UTF-8 are replaced; the flag tells whether there were any.
+    /// The line as text. Invalid UTF-8 is replaced; the flag reports whether there was any.
     pub fn text(self) -> (Cow<'a, str>, bool) {
-        let bytes = if self.cut_from.is_some() { without_torn_end(self.bytes) } else { self.bytes };
-        // Nearly every line is good, and the check that only says so is several times as fast as the one that can mend.
+        let bytes = if self.full_length.is_some() { without_partial_character(self.bytes) } else { self.bytes };
+        // Nearly every line is valid, and validation alone is several times as fast as replacement.
         match std::str::from_utf8(bytes) {
             Ok(text) => (Cow::Borrowed(text), false),
             Err(_) => (String::from_utf8_lossy(bytes), true),
@@ -29,8 +29,8 @@ impl<'a> Line<'a> {
     }
 }
 
-/// A cut may fall inside a character, which is no fault of the program: that character's rest goes, too.
-fn without_torn_end(bytes: &[u8]) -> &[u8] {
+/// Drops an incomplete character at the end of a truncated line: it is not the program's fault.
+fn without_partial_character(bytes: &[u8]) -> &[u8] {
     let from = bytes.len().saturating_sub(3);
     for start in (from..bytes.len()).rev() {
         if bytes[start] & 0b1100_0000 == 0b1100_0000 {
@@ -41,11 +41,11 @@ fn without_torn_end(bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// Cuts bytes into lines at LF. Pure: the same bytes give the same lines, however they are chunked.
+/// Splits bytes into lines at LF. Pure: the same bytes give the same lines in any chunking.
 #[derive(Debug)]
 pub struct LineSplitter {
     partial: Vec<u8>,
-    /// Length of the unfinished line, kept or not.
+    /// Full length of the current line.
     length: u64,
     cap: usize,
 }
@@ -62,7 +62,7 @@ impl LineSplitter {
         Self { partial: Vec::new(), length: 0, cap }
     }
 
-    /// Takes the next bytes and gives every line that they finish to `each`.
+    /// Adds bytes and passes each completed line to `each`.
     pub fn push(&mut self, mut bytes: &[u8], mut each: impl FnMut(Line<'_>)) {
         while let Some(end) = memchr(b'\n', bytes) {
             let (head, rest) = (&bytes[..end], &bytes[end + 1..]);
@@ -77,14 +77,14 @@ impl LineSplitter {
         self.hold(bytes);
     }
 
-    /// The output is over: gives the last line if it came without a newline.
+    /// Ends the output and passes the last line to `each`, if it has no newline.
     pub fn finish(&mut self, mut each: impl FnMut(Line<'_>)) {
         if self.length == 0 {
             return;
         }
         let kept = self.partial.len();
-        let cut_from = (self.length > kept as u64).then_some(self.length);
-        each(Line { bytes: &self.partial, cut_from });
+        let full_length = (self.length > kept as u64).then_some(self.length);
+        each(Line { bytes: &self.partial, full_length });
         self.length = 0;
         self.partial.clear();
         self.partial.shrink_to(64 * 1024); // one long line must not hold its memory for the rest of the run
@@ -92,7 +92,7 @@ impl LineSplitter {
 
     fn bounded<'a>(&self, line: &'a [u8]) -> Line<'a> {
         let kept = &line[..line.len().min(self.cap)];
-        Line { bytes: kept, cut_from: (kept.len() < line.len()).then_some(line.len() as u64) }
+        Line { bytes: kept, full_length: (kept.len() < line.len()).then_some(line.len() as u64) }
     }
 
     fn hold(&mut self, bytes: &[u8]) {
@@ -112,9 +112,9 @@ mod tests {
         let mut splitter = LineSplitter::with_cap(cap);
         let mut lines = Vec::new();
         for chunk in chunks {
-            splitter.push(chunk, |line| lines.push((line.bytes.to_vec(), line.cut_from)));
+            splitter.push(chunk, |line| lines.push((line.bytes.to_vec(), line.full_length)));
         }
-        splitter.finish(|line| lines.push((line.bytes.to_vec(), line.cut_from)));
+        splitter.finish(|line| lines.push((line.bytes.to_vec(), line.full_length)));
         lines
     }
 
@@ -130,9 +130,9 @@ mod tests {
         }
 
         #[test]
-        fn no_byte_goes_unseen(bytes in proptest::collection::vec(prop_oneof![Just(b'\n'), any::<u8>()], 0..400), cap in 1_usize..30) {
+        fn no_byte_is_lost_silently(bytes in proptest::collection::vec(prop_oneof![Just(b'\n'), any::<u8>()], 0..400), cap in 1_usize..30) {
             let lines = split(&[&bytes], cap);
-            let seen: u64 = lines.iter().map(|(kept, cut_from)| cut_from.unwrap_or(kept.len() as u64)).sum();
+            let seen: u64 = lines.iter().map(|(kept, full_length)| full_length.unwrap_or(kept.len() as u64)).sum();
             let newlines = memchr::memchr_iter(b'\n', &bytes).count() as u64;
             prop_assert_eq!(seen + newlines, bytes.len() as u64);
             prop_assert!(lines.iter().all(|(kept, _)| kept.len() <= cap));
@@ -140,7 +140,7 @@ mod tests {
 
         #[test]
         fn text_never_fails(bytes in proptest::collection::vec(any::<u8>(), 0..60), cut in any::<bool>()) {
-            let line = Line { bytes: &bytes, cut_from: cut.then_some(1000) };
+            let line = Line { bytes: &bytes, full_length: cut.then_some(1000) };
             let (text, replaced) = line.text();
             if !cut {
                 prop_assert_eq!(replaced, std::str::from_utf8(&bytes).is_err());
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_line_is_cut_and_marked_and_the_next_one_is_whole() {
+    fn a_long_line_is_truncated_and_marked_and_the_next_one_is_complete() {
         assert_eq!(split(&[b"abcdefgh\nxy\n"], 4), [(b"abcd".to_vec(), Some(8)), (b"xy".to_vec(), None)]);
     }
 
@@ -161,10 +161,10 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_inside_a_character_is_not_the_programs_bad_utf8() {
+    fn a_truncation_inside_a_character_is_not_reported_as_invalid_utf8() {
         let text = "aé漢😀".as_bytes();
         for cap in 1..text.len() {
-            let (kept, replaced) = (Line { bytes: &text[..cap], cut_from: Some(text.len() as u64) }).text();
+            let (kept, replaced) = (Line { bytes: &text[..cap], full_length: Some(text.len() as u64) }).text();
             assert!(!replaced, "cut after {cap}");
             assert!("aé漢😀".starts_with(&*kept));
         }

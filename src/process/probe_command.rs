@@ -1,4 +1,4 @@
-//! Short commands: a program that is asked something and answers at once, such as `--version`.
+//! Probe commands: short invocations of a program, such as `--version`.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,35 +11,36 @@ use tokio::process::Command;
 
 use super::Exit;
 
-/// Most that is kept of each output.
+/// Maximum size of each output, in bytes.
 const OUTPUT_CAP: u64 = 256 * 1024;
 
-/// What a short command said and how it ended.
+/// Result of a probe command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbeOutput {
-    /// How it ended.
+    /// Exit status.
     pub exit: Exit,
-    /// Its standard output, at most 256 KiB of it.
+    /// Standard output, at most 256 KiB.
     pub stdout: String,
-    /// Its standard error, at most 256 KiB of it.
+    /// Standard error, at most 256 KiB.
     pub stderr: String,
 }
 
-/// Why a short command gave no answer.
+/// Why a probe command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
-    /// It could not be started or waited for.
-    #[error("could not be run")]
+    /// It could not be started, or its output could not be read.
+    #[error("could not be started")]
     Io(#[from] io::Error),
-    /// It did not end in time.
-    #[error("gave no answer within {0:?}")]
-    TooSlow(Duration),
+    /// It did not exit in time.
+    #[error("did not exit within {0:?}")]
+    TimedOut(Duration),
 }
 
-/// Runs `program` with exactly `env` in `dir`, without stdin, and waits for its end. Dropping the future kills its group's leader.
+/// Runs `program` with exactly the environment `env` in `dir`, without stdin, and waits for its exit. Dropping the future kills the
+/// program, but not its children.
 ///
 /// # Errors
-/// [`ProbeError`]; after a [`ProbeError::TooSlow`] the program's whole group has been killed.
+/// [`ProbeError`]. After [`ProbeError::TimedOut`] the whole process group has been killed.
 pub async fn run(
     program: &Path,
     args: &[&str],
@@ -68,16 +69,16 @@ pub async fn run(
     match tokio::time::timeout(limit, answer).await {
         Ok(answer) => answer,
         Err(_elapsed) => {
-            // The leader is not reaped yet, so its number still names this group and nobody else's.
+            // The leader has not been reaped, so its pid still identifies this group.
             if let Some(group) = group {
                 let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
             }
-            Err(ProbeError::TooSlow(limit))
+            Err(ProbeError::TimedOut(limit))
         }
     }
 }
 
-/// Reads to the end, keeps the first part as text.
+/// Reads to the end and returns the first part as text.
 async fn head(source: Option<impl AsyncRead + Unpin>) -> io::Result<String> {
     let Some(mut source) = source else { return Ok(String::new()) };
     let mut kept = Vec::new();

@@ -1,4 +1,4 @@
-//! Starts the shims that own agents.
+//! Starts shims.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -13,9 +13,9 @@ use super::WorkingDir;
 use super::launch::Launcher;
 use super::shim::{CommandSender, ProcessDir, ReportReceiver, begin};
 
-/// Starts shims, all from one thread of its own: a fork of a large process takes a while, and the runtime has others to serve.
+/// Starts shims from one dedicated thread: forking a large process is slow and must not block the runtime.
 ///
-/// Cloning gives another handle. A shim that was started outlives every handle, and the server.
+/// Cloning gives another handle. A shim outlives every handle, and the server.
 #[derive(Clone, Debug)]
 pub struct Spawner {
     requests: mpsc::Sender<Request>,
@@ -24,7 +24,7 @@ pub struct Spawner {
 
 #[derive(Debug)]
 struct Request {
-    folder: ProcessDir,
+    dir: ProcessDir,
     working_dir: WorkingDir,
     answer: oneshot::Sender<io::Result<std::os::unix::net::UnixStream>>,
 }
@@ -33,62 +33,62 @@ impl Spawner {
     /// Starts the thread. Must be called on a tokio runtime, which has to outlive it.
     ///
     /// # Errors
-    /// If the system gives no thread.
+    /// If the system cannot create a thread.
     pub fn new(launcher: Launcher) -> io::Result<Self> {
-        // One request at a time is carried out; eight may wait before callers wait to ask.
+        // Requests are served one at a time; eight may wait before callers wait for capacity.
         let (requests, mut inbox) = mpsc::channel::<Request>(8);
         let (runtime, umask) = (tokio::runtime::Handle::current(), launcher.umask());
         std::thread::Builder::new().name("spawner".into()).spawn(move || {
             let _entered = runtime.enter();
-            while let Some(Request { folder, working_dir, answer }) = inbox.blocking_recv() {
-                // A caller that has gone drops the connection, and a shim that was told to start nothing goes, too.
-                let _ = answer.send(start(&launcher, &folder, &working_dir));
+            while let Some(Request { dir, working_dir, answer }) = inbox.blocking_recv() {
+                // If the caller is gone, the connection is dropped, and a shim without a start command exits.
+                let _ = answer.send(start(&launcher, &dir, &working_dir));
             }
         })?;
         Ok(Self { requests, umask })
     }
 
-    /// The file mode mask that agents are given.
+    /// The file mode mask of agents.
     pub fn umask(&self) -> u32 {
         self.umask
     }
 
-    /// Starts a shim that keeps its files in `folder`, which is made, and whose agent will work in `working_dir`. It waits to be told
-    /// what to start, and goes if we do before we have told it.
+    /// Starts a shim that stores its files in the directory, which is created, and whose agent works in `working_dir`. The shim waits for a
+    /// start command, and exits if the connection is closed first.
     ///
     /// # Errors
-    /// If the folder cannot be made or is there already, or the system cannot make a process (too many, no descriptors, no memory).
-    pub async fn spawn(&self, folder: ProcessDir, working_dir: WorkingDir) -> io::Result<(CommandSender, ReportReceiver)> {
+    /// If the directory exists or cannot be created, or if the system cannot create a process (process limit, descriptors, memory).
+    pub async fn spawn(&self, dir: ProcessDir, working_dir: WorkingDir) -> io::Result<(CommandSender, ReportReceiver)> {
         let (answer, answered) = oneshot::channel();
-        let gone = || io::Error::other("the spawning thread has ended");
-        self.requests.send(Request { folder, working_dir, answer }).await.map_err(|_| gone())?;
+        let gone = || io::Error::other("the spawn thread has ended");
+        self.requests.send(Request { dir, working_dir, answer }).await.map_err(|_| gone())?;
         let stream = answered.await.map_err(|_| gone())??;
         stream.set_nonblocking(true)?;
         Ok(begin(UnixStream::from_std(stream)?))
     }
 }
 
-fn start(launcher: &Launcher, folder: &ProcessDir, working_dir: &WorkingDir) -> io::Result<std::os::unix::net::UnixStream> {
+fn start(launcher: &Launcher, dir: &ProcessDir, working_dir: &WorkingDir) -> io::Result<std::os::unix::net::UnixStream> {
     let mut builder = std::fs::DirBuilder::new();
     builder.mode(0o700);
-    if let Some(above) = folder.path().parent() {
+    if let Some(above) = dir.path().parent() {
         builder.recursive(true).create(above)?;
     }
-    // Not one that is there: what an earlier start has left in it belongs to that.
-    builder.recursive(false).create(folder.path())?;
+    // Fails if it exists: files of an earlier start belong to that one.
+    builder.recursive(false).create(dir.path())?;
     let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
-    let mut command = Command::from(launcher.shim(folder));
+    let mut command = Command::from(launcher.shim(dir));
     command
         .env_clear()
-        .current_dir(working_dir.by_handle())
+        .current_dir(working_dir.handle_path())
         .stdin(Stdio::from(OwnedFd::from(theirs)))
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    // Not kept: it is to live on without us, and the runtime takes its exit from the system when there is one.
+    // Not stored: the shim outlives the server, and the runtime reaps it when it exits.
     let shim = command.spawn()?;
-    // Before it is told what to start, so its agent begins with it.
+    // Before the start command, so that the agent inherits it.
     if let Some(id) = shim.id() {
-        launcher.settle(id);
+        launcher.restore_limits(id);
     }
     Ok(ours)
 }

@@ -1,8 +1,8 @@
-//! The end of an output of which only the end is wanted.
+//! The end of an output.
 
 use std::collections::VecDeque;
 
-/// Keeps the last bytes of what is pushed.
+/// Keeps the last bytes that were pushed.
 #[derive(Debug)]
 pub struct Tail {
     bytes: VecDeque<u8>,
@@ -16,7 +16,7 @@ impl Tail {
         Self { bytes: VecDeque::new(), cap, cut: false }
     }
 
-    /// Adds bytes at the end; the oldest go where the cap is passed.
+    /// Appends bytes, dropping the oldest ones beyond the limit.
     pub fn push(&mut self, bytes: &[u8]) {
         let kept = &bytes[bytes.len().saturating_sub(self.cap)..];
         let surplus = (self.bytes.len() + kept.len()).saturating_sub(self.cap);
@@ -25,7 +25,7 @@ impl Tail {
         self.bytes.extend(kept);
     }
 
-    /// The kept bytes as text. Where the beginning was cut off, it begins with the first whole line.
+    /// The bytes as text. If the beginning was dropped, the text starts with the first complete line.
     pub fn text(&self) -> String {
         let bytes: Vec<u8> = self.bytes.iter().copied().collect();
         let from = if self.cut { memchr::memchr(b'\n', &bytes).map_or(0, |at| at + 1) } else { 0 };
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_is_kept_from_a_whole_line_on() {
+    fn the_tail_starts_with_a_complete_line() {
         let mut tail = Tail::new(10);
         tail.push(b"first line\n");
         tail.push(b"2nd\n3rd\n");

@@ -1,4 +1,4 @@
-//! The folder that a process is started in, entered by handle.
+//! The working directory of a process, entered through a handle.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
-/// An opened folder. The process is started in the folder that was checked, even if its name has come to mean another since.
+/// An open directory. The process is started in the directory that was checked, even if its path has been changed since.
 #[derive(Debug)]
 pub struct WorkingDir {
     path: PathBuf,
@@ -14,39 +14,41 @@ pub struct WorkingDir {
 }
 
 impl WorkingDir {
-    /// Opens the folder at `path`, which must be canonical: absolute and without links.
+    /// Opens the directory at `path`, which must be canonical: absolute and without symbolic links.
     ///
     /// # Errors
-    /// If it is not there, is not a folder, or is reached through a link (then the path has been changed after it was checked).
+    /// If it does not exist, is no directory, or is reached through a symbolic link (the path was changed after it was checked).
     pub fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let handle = rustix::fs::open(path, flags, Mode::empty())?;
         let opened = Self { path: path.to_owned(), handle };
-        // `O_NOFOLLOW` guards the last component only; what was really opened tells about the others.
+        // `O_NOFOLLOW` applies to the last component only; the path of the opened directory covers the others.
         #[cfg(target_os = "linux")]
-        if std::fs::read_link(opened.by_handle())? != path {
-            return Err(io::Error::other("the folder was moved or linked elsewhere"));
+        if std::fs::read_link(opened.handle_path())? != path {
+            return Err(io::Error::other("the directory was moved, or replaced by a symbolic link"));
         }
         Ok(opened)
     }
 
-    /// The folder's canonical path.
+    /// The canonical path of the directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// A path that leads to the opened folder, in this process and in a child that has not executed yet.
-    pub(super) fn by_handle(&self) -> PathBuf {
+    /// A path that leads to the opened directory, in this process and in a child before exec.
+    pub(super) fn handle_path(&self) -> PathBuf {
         if cfg!(target_os = "linux") { PathBuf::from(format!("/proc/self/fd/{}", self.handle.as_raw_fd())) } else { self.path.clone() }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    //! Rules: S6.
+
     use super::*;
 
     #[test]
-    fn s6_a_link_is_not_entered_wherever_it_stands_in_the_path() {
+    fn a_symbolic_link_is_rejected_anywhere_in_the_path() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path().canonicalize().unwrap();
         std::fs::create_dir_all(root.join("real/inner")).unwrap();

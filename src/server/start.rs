@@ -252,10 +252,10 @@ fn limits_policy(settings: &Settings) -> Result<LimitsPolicy, StartError> {
     let groups = match &settings.cgroup {
         ControlGroup::Off => None,
         ControlGroup::Auto => Groups::delegated(),
-        ControlGroup::At(path) => Some(Groups::named(path).map_err(StartError::Group)?),
+        ControlGroup::At(path) => Some(Groups::at(path).map_err(StartError::Group)?),
     };
     if let Some(groups) = &groups {
-        tracing::info!(parent = %groups.folder().display(), "each run gets its own control group");
+        tracing::info!(parent = %groups.dir().display(), "each run gets its own control group");
     }
     let number = |limit: Option<std::num::NonZeroU32>| limit.map(|limit| u64::from(limit.get()));
     let limits = ProcessLimits {

@@ -99,7 +99,7 @@ impl OutputDecoder {
 
     fn handle_line(&mut self, line: Line<'_>) {
         let (text, replaced) = line.text();
-        if let Some(size) = line.cut_from {
+        if let Some(size) = line.full_length {
             // A truncated line is not a valid protocol message, so it is shown and not parsed.
             self.output.raw(&text);
             let message = format!("a line of {size} bytes was truncated to {}", line.bytes.len());

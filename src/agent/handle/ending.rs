@@ -222,6 +222,6 @@ impl Supervisor {
 
 /// The failure of our own launcher, which could not execute the program.
 fn launch_failure(exit: Exit, stderr_tail: &str) -> Option<Failure> {
-    let complaint = stderr_tail.lines().find(|line| line.starts_with(launch::COMPLAINT))?;
+    let complaint = stderr_tail.lines().find(|line| line.starts_with(launch::ERROR_PREFIX))?;
     (exit == Exit::Code(launch::NOT_STARTED)).then(|| Failure::new(Cause::NotInstalled, complaint))
 }

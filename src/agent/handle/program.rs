@@ -164,7 +164,7 @@ impl Supervisor {
         this.ending.stop_recorded = was_given(|command| matches!(command, Command::Stop { .. }));
         let mut left = None;
         match found {
-            shim::Found::Alive { orders, reports, greeting } => {
+            shim::Found::Alive { commands: orders, reports, greeting } => {
                 (this.orders, this.reports) = (Some(orders), Some(reports));
                 this.spooled = greeting.spooled;
                 this.max_unacknowledged = greeting.reports_before_ack;

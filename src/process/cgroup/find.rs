@@ -1,4 +1,4 @@
-//! Finds the folder in which this server may make control groups.
+//! Finds the control group in which the server can create groups.
 
 use std::fs;
 use std::io;
@@ -7,119 +7,120 @@ use std::path::{Path, PathBuf};
 use super::group::{Group, put};
 use crate::process::{Marker, ProcessLimits};
 
-/// The group into which the server moves if it has to leave the folder itself: the kernel divides memory and processors only among
-/// groups, never between a group and processes beside it. The name that the systemd unit of our documents gives it as well.
-const OWN_LEAF: &str = "server";
+/// Name of the group into which the server moves if it has to leave its own: the kernel distributes memory and CPU among groups, never
+/// between a group and processes beside it. The documented systemd unit uses the same name.
+const SERVER_GROUP: &str = "server";
 
-/// Where the runs of this server get their control groups.
+/// The control group in which the groups of runs are created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Groups {
-    folder: PathBuf,
+    dir: PathBuf,
     memory: bool,
     pids: bool,
     cpu: bool,
 }
 
-/// A folder that the operator has named and in which no control groups can be made.
+/// A configured directory in which no control groups can be created.
 #[derive(Debug, thiserror::Error)]
-#[error("{folder}: {problem}")]
+#[error("{dir}: {problem}")]
 pub struct CgroupError {
-    folder: PathBuf,
+    dir: PathBuf,
     problem: String,
 }
 
 impl Groups {
-    /// The folder that was handed to this server, if one was: by systemd (`Delegate=yes`), or because the server's own group is the
-    /// uppermost that it can see, as in a container. A group that somebody else manages is never touched.
+    /// The group that was delegated to this server, if any: by systemd (`Delegate=yes`), or because the server's own group is the topmost
+    /// visible one, as in a container. A group that another program manages is never touched.
     ///
-    /// Where systemd has handed over the very group that the server is in, the server moves into a group below it.
+    /// If systemd delegated the group that the server is in, the server moves into a group below it.
     pub fn delegated() -> Option<Self> {
         let own = Own::find()?;
         let above = own.group.parent().filter(|above| *above != own.mount && is_delegated(above));
         if is_delegated(&own.group) {
             Self::below_own(&own)
         } else if let Some(above) = above {
-            Self::in_folder(above, &own)
+            Self::in_dir(above, &own)
         } else if own.group == own.mount {
-            Self::in_folder(&own.group, &own)
+            Self::in_dir(&own.group, &own)
         } else {
             None
         }
     }
 
-    /// The folder that the operator has named.
+    /// The group at this path, as configured.
     ///
     /// # Errors
-    /// If it is no control group, or no groups can be made in it.
-    pub fn named(folder: &Path) -> Result<Self, CgroupError> {
-        let bad = |problem: &str| CgroupError { folder: folder.to_owned(), problem: problem.to_owned() };
-        if !folder.join("cgroup.controllers").exists() {
-            return Err(bad("this is no control group of version 2; they are mostly below /sys/fs/cgroup"));
+    /// If it is no control group, or no groups can be created in it.
+    pub fn at(dir: &Path) -> Result<Self, CgroupError> {
+        let bad = |problem: &str| CgroupError { dir: dir.to_owned(), problem: problem.to_owned() };
+        if !dir.join("cgroup.controllers").exists() {
+            return Err(bad("not a cgroups v2 group; groups are usually below /sys/fs/cgroup"));
         }
-        let own = Own::find().ok_or_else(|| bad("the server's own control group cannot be found, so nothing can be moved from it"))?;
-        let found = if own.group == folder { Self::below_own(&own) } else { Self::in_folder(folder, &own) };
-        found.ok_or_else(|| bad("no groups can be made there, or no process can be moved there; it must belong to the server's account"))
+        let own = Own::find().ok_or_else(|| bad("cannot determine the control group of the server"))?;
+        let found = if own.group == dir { Self::below_own(&own) } else { Self::in_dir(dir, &own) };
+        found.ok_or_else(|| bad("cannot create groups or move processes there; the group must belong to the account of the server"))
     }
 
-    /// Moves this process out of the way first: its own group is to be divided.
+    /// Moves this process into a subgroup first, because processes are not allowed beside groups.
     fn below_own(own: &Own) -> Option<Self> {
-        let leaf = own.group.join(OWN_LEAF);
-        if let Err(error) = fs::create_dir(&leaf)
+        let subgroup = own.group.join(SERVER_GROUP);
+        if let Err(error) = fs::create_dir(&subgroup)
             && error.kind() != io::ErrorKind::AlreadyExists
         {
             return None;
         }
-        Group::at(leaf).enter().ok()?;
-        Self::in_folder(&own.group, own)
+        Group::at(subgroup).enter().ok()?;
+        Self::in_dir(&own.group, own)
     }
 
-    /// The folder, if processes of ours can be moved into groups in it. `own` is where they come from.
-    fn in_folder(folder: &Path, own: &Own) -> Option<Self> {
-        // A process is moved only by who may write to the list of the group above both ends.
-        let above_both = folder.ancestors().find(|above| own.group.starts_with(above))?;
+    /// The group, if processes of the server can be moved into its subgroups. `own` is where they come from.
+    fn in_dir(dir: &Path, own: &Own) -> Option<Self> {
+        // Moving a process requires write access to the process list of the common ancestor.
+        let above_both = dir.ancestors().find(|above| own.group.starts_with(above))?;
         let may_write = |path: &Path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok();
-        let trial = folder.join(format!("openrunner-trial-{}", std::process::id()));
-        fs::create_dir(&trial).ok()?;
-        let can = may_write(&above_both.join("cgroup.procs")) && may_write(&trial.join("cgroup.kill"));
-        let _ = fs::remove_dir(trial);
-        can.then(|| Self::with_controllers(folder))
+        let probe = dir.join(format!("openrunner-probe-{}", std::process::id()));
+        fs::create_dir(&probe).ok()?;
+        let is_usable = may_write(&above_both.join("cgroup.procs")) && may_write(&probe.join("cgroup.kill"));
+        let _ = fs::remove_dir(probe);
+        is_usable.then(|| Self::with_controllers(dir))
     }
 
-    /// Passes on every controller that there is. Each that cannot be, since processes are in the folder itself, is one bound fewer.
-    fn with_controllers(folder: &Path) -> Self {
-        let list = folder.join("cgroup.subtree_control");
+    /// Enables every available controller. A controller that cannot be enabled, because processes are in the group itself, means one limit
+    /// less.
+    fn with_controllers(dir: &Path) -> Self {
+        let list = dir.join("cgroup.subtree_control");
         for controller in ["+memory", "+pids", "+cpu"] {
             let _ = put(&list, controller);
         }
-        let passed_on = fs::read_to_string(list).unwrap_or_default();
-        let has = |name: &str| passed_on.split_whitespace().any(|controller| controller == name);
-        Self { folder: folder.to_owned(), memory: has("memory"), pids: has("pids"), cpu: has("cpu") }
+        let enabled = fs::read_to_string(list).unwrap_or_default();
+        let has = |name: &str| enabled.split_whitespace().any(|controller| controller == name);
+        Self { dir: dir.to_owned(), memory: has("memory"), pids: has("pids"), cpu: has("cpu") }
     }
 
-    /// Where it is.
-    pub fn folder(&self) -> &Path {
-        &self.folder
+    /// Path of the group.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
-    /// Where the group of a run is to be.
-    pub(in crate::process) fn of(&self, run: &Marker) -> PathBuf {
-        self.folder.join(run.value())
+    /// Path of the group of a run.
+    pub(in crate::process) fn path_of(&self, run: &Marker) -> PathBuf {
+        self.dir.join(run.value())
     }
 
-    /// Those of the bounds that a group in it can hold its processes to.
-    pub(in crate::process) fn enforceable(&self, bounds: ProcessLimits) -> ProcessLimits {
+    /// The limits that its subgroups can enforce.
+    pub(in crate::process) fn enforceable(&self, limits: ProcessLimits) -> ProcessLimits {
         ProcessLimits {
-            memory_bytes: bounds.memory_bytes.filter(|_| self.memory),
-            processes: bounds.processes.filter(|_| self.pids),
-            cpu_weight: bounds.cpu_weight.filter(|_| self.cpu),
+            memory_bytes: limits.memory_bytes.filter(|_| self.memory),
+            processes: limits.processes.filter(|_| self.pids),
+            cpu_weight: limits.cpu_weight.filter(|_| self.cpu),
         }
     }
 }
 
-/// Where this process is now.
+/// The group of this process.
 #[derive(Debug, PartialEq, Eq)]
 struct Own {
-    /// Where groups are shown.
+    /// Where cgroups v2 are mounted.
     mount: PathBuf,
     group: PathBuf,
 }
@@ -127,39 +128,39 @@ struct Own {
 impl Own {
     fn find() -> Option<Self> {
         let own = Self::from(&fs::read_to_string("/proc/self/cgroup").ok()?, &fs::read_to_string("/proc/self/mounts").ok()?)?;
-        // What is mounted there may be another part of the tree than the one whose names we were told.
+        // The mount may show another part of the hierarchy than the one in `/proc/self/cgroup`.
         let members = fs::read_to_string(own.group.join("cgroup.procs")).ok()?;
         let pid = std::process::id().to_string();
         members.lines().any(|line| line == pid).then_some(own)
     }
 
-    /// From `/proc/self/cgroup` (cgroups(7): the line of version 2 begins with `0::`) and `/proc/self/mounts` (fstab(5)).
+    /// Parses `/proc/self/cgroup` (cgroups(7): the line of version 2 starts with `0::`) and `/proc/self/mounts` (fstab(5)).
     fn from(groups: &str, mounts: &str) -> Option<Self> {
         let path = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
         let mount = mounts.lines().find_map(|line| {
             let mut fields = line.split(' ').skip(1);
-            let (folder, kind) = (fields.next()?, fields.next()?);
-            // A blank in a name is written as its number; nobody mounts control groups at such a place.
-            (kind == "cgroup2" && !folder.contains('\\')).then(|| PathBuf::from(folder))
+            let (dir, kind) = (fields.next()?, fields.next()?);
+            // A blank in a path is escaped; control groups are not mounted at such a path in practice.
+            (kind == "cgroup2" && !dir.contains('\\')).then(|| PathBuf::from(dir))
         })?;
-        // One that is above what we can see begins with `..`.
+        // A group above the visible root starts with `..`.
         let below = path.strip_prefix('/').filter(|path| !path.split('/').any(|part| part == ".."))?;
         let group = if below.is_empty() { mount.clone() } else { mount.join(below) };
         Some(Self { mount, group })
     }
 }
 
-/// Whether systemd says that it has handed this group over: systemd.resource-control(5) names the attributes under `Delegate=`.
+/// Whether systemd marked the group as delegated. The attributes are named in systemd.resource-control(5) under `Delegate=`.
 #[cfg(target_os = "linux")]
 fn is_delegated(group: &Path) -> bool {
-    let says_so = |name: &str| {
+    let has_flag = |name: &str| {
         let mut value = [0; 8];
         rustix::fs::getxattr(group, name, &mut value[..]).is_ok_and(|length| value[..length] == *b"1")
     };
-    says_so("user.delegate") || says_so("trusted.delegate")
+    has_flag("user.delegate") || has_flag("trusted.delegate")
 }
 
-/// There is no systemd here.
+/// Systems without systemd.
 #[cfg(not(target_os = "linux"))]
 fn is_delegated(_group: &Path) -> bool {
     false
@@ -170,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_own_group_is_found_also_beside_groups_of_version_1() {
+    fn the_group_of_this_process_is_found_beside_version_1_groups() {
         let hybrid = "tmpfs /sys/fs/cgroup tmpfs rw 0 0\ncgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\ncgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n";
         let unified = "proc /proc proc rw 0 0\ncgroup2 /sys/fs/cgroup cgroup2 rw,nosuid,nsdelegate 0 0\n";
         let cases = [
@@ -187,21 +188,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_control_group_is_refused_with_its_name() {
-        let folder = tempfile::tempdir().unwrap();
-        let error = Groups::named(folder.path()).unwrap_err().to_string();
-        assert!(error.contains(folder.path().to_str().unwrap()) && error.contains("/sys/fs/cgroup"), "{error}");
+    fn a_directory_that_is_no_control_group_is_rejected_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = Groups::at(dir.path()).unwrap_err().to_string();
+        assert!(error.contains(dir.path().to_str().unwrap()) && error.contains("/sys/fs/cgroup"), "{error}");
     }
 
     #[test]
-    fn a_bound_is_held_only_where_its_controller_is() {
-        let folder = tempfile::tempdir().unwrap();
-        // The kernel would take the words that are written into it, and give back those that it could do.
-        std::os::unix::fs::symlink("/dev/null", folder.path().join("cgroup.subtree_control")).unwrap();
-        let wanted = ProcessLimits { memory_bytes: Some(1), processes: Some(2), cpu_weight: Some(3) };
-        let none = Groups::with_controllers(folder.path());
-        assert_eq!(none.enforceable(wanted), ProcessLimits::default());
-        let some = Groups { memory: true, cpu: true, ..none };
-        assert_eq!(some.enforceable(wanted), ProcessLimits { processes: None, ..wanted });
+    fn a_limit_is_enforceable_only_with_its_controller() {
+        let dir = tempfile::tempdir().unwrap();
+        // The kernel accepts the controllers that are written, and reports those that it enabled.
+        std::os::unix::fs::symlink("/dev/null", dir.path().join("cgroup.subtree_control")).unwrap();
+        let limits = ProcessLimits { memory_bytes: Some(1), processes: Some(2), cpu_weight: Some(3) };
+        let without = Groups::with_controllers(dir.path());
+        assert_eq!(without.enforceable(limits), ProcessLimits::default());
+        let with = Groups { memory: true, cpu: true, ..without };
+        assert_eq!(with.enforceable(limits), ProcessLimits { processes: None, ..limits });
     }
 }

@@ -1,14 +1,14 @@
-//! Control groups (cgroups v2): the kernel's own account of who belongs to a run, what it may use, and a way to kill all of it at once.
+//! Control groups (cgroups v2): the kernel tracks the processes of a run, limits them, and can kill all of them atomically.
 //!
 //! ```text
-//! folder that was handed to us ─┬─ server      the server and the shims, if they had to move out of the folder itself
-//!                               ├─ run_…       the agent of one run with all that it starts; made and removed by its shim
-//!                               └─ run_…
+//! delegated group ─┬─ server      the server and the shims, if they had to leave the group itself
+//!                  ├─ run_…       the agent of one run and its descendants; created and removed by its shim
+//!                  └─ run_…
 //! ```
-//! No process leaves its group unless it may write there, whatever it forks, and a shim stays outside of its run's group: so what is
-//! in the group is the run, and when the group is empty the run is gone.
+//! A process cannot leave its group without write access to another one, and a shim stays outside the group of its run. So the members of
+//! the group are the run, and when the group is empty, the run has ended.
 //!
-//! The files are those of the kernel's document `admin-guide/cgroup-v2`.
+//! The files are described in the kernel's `admin-guide/cgroup-v2`.
 
 mod find;
 mod group;

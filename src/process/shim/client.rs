@@ -1,4 +1,4 @@
-//! The server's end of a connection to a shim.
+//! The server's side of a connection to a shim.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -13,78 +13,77 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use super::protocol::MAX_LINE;
 use super::{Greeting, InputCommand, PROTOCOL, ProcessDir, Report, ShimCommand};
 
-/// Read at once from the connection; most reports are far shorter.
-const READ: usize = 4 * 1024;
-/// How long a shim may take to greet a server that has come back. It does nothing else meanwhile, so a second is long.
-const GREETING: Duration = Duration::from_secs(10);
+/// Bytes per read; most reports are far shorter.
+const READ_SIZE: usize = 4 * 1024;
+/// Time limit for the greeting of a shim. It does nothing else meanwhile, so a second would be long.
+const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What is said to a shim. Dropping both ends leaves the shim and its agent as they are.
+/// Sends commands to a shim. Dropping both halves leaves the shim and its agent running.
 #[derive(Debug)]
 pub struct CommandSender {
     half: OwnedWriteHalf,
     unsent: Vec<u8>,
-    /// How much of it is sent.
+    /// Bytes of `unsent` that have been sent.
     sent: usize,
 }
 
-/// What a shim says.
+/// Receives reports from a shim.
 #[derive(Debug)]
 pub struct ReportReceiver {
     half: OwnedReadHalf,
     received: Vec<u8>,
-    /// Where the next line begins.
+    /// Start of the next line.
     start: usize,
-    /// How far its end was looked for.
+    /// Offset up to which no newline was found.
     searched: usize,
 }
 
-/// A conversation over `stream`, begun by our hello.
+/// Opens a connection over `stream` by sending hello.
 pub(in crate::process) fn begin(stream: UnixStream) -> (CommandSender, ReportReceiver) {
     let (reader, writer) = stream.into_split();
-    let mut orders = CommandSender { half: writer, unsent: Vec::new(), sent: 0 };
-    orders.send(&ShimCommand::Hello { protocol: PROTOCOL });
-    (orders, ReportReceiver { half: reader, received: Vec::new(), start: 0, searched: 0 })
+    let mut commands = CommandSender { half: writer, unsent: Vec::new(), sent: 0 };
+    commands.send(&ShimCommand::Hello { protocol: PROTOCOL });
+    (commands, ReportReceiver { half: reader, received: Vec::new(), start: 0, searched: 0 })
 }
 
-/// Finds the living shim of a run again. From now on it listens to us and to no earlier server.
+/// Reconnects to the living shim of a run. From then on it ignores earlier servers.
 ///
 /// # Errors
-/// If there is none, or it does not answer in time.
+/// If there is no shim, or it does not answer in time.
 pub(super) async fn reattach(dir: &ProcessDir) -> io::Result<(CommandSender, ReportReceiver, Greeting)> {
-    let (mut orders, mut reports) = begin(connect(dir).await?);
+    let (mut commands, mut reports) = begin(connect(dir).await?);
     let greeting = async {
-        orders.flush().await?;
+        commands.flush().await?;
         match reports.next().await? {
             Some(Report::Hello(greeting)) => Ok(greeting),
-            other => Err(io::Error::new(io::ErrorKind::InvalidData, format!("the shim's first word is {other:?}"))),
+            other => Err(io::Error::new(io::ErrorKind::InvalidData, format!("the shim sent {other:?} instead of a greeting"))),
         }
     };
-    let greeting = tokio::time::timeout(GREETING, greeting).await??;
-    Ok((orders, reports, greeting))
+    let greeting = tokio::time::timeout(GREETING_TIMEOUT, greeting).await??;
+    Ok((commands, reports, greeting))
 }
 
-/// Lets the shim of a run go whose end is written down. Most have gone already: one waits only while it has something to remember.
+/// Releases the shim of a run whose end has been stored. Most have exited already: a shim waits only while it has a handover.
 pub async fn release(dir: &ProcessDir) {
     let releasing = async {
-        let (mut orders, reports) = begin(connect(dir).await?);
-        orders.send(&ShimCommand::Release {});
-        // It greets us, and reads on when it could say that.
-        orders.flush().await.map(|()| reports)
+        let (mut commands, reports) = begin(connect(dir).await?);
+        commands.send(&ShimCommand::Release {});
+        // It sends a greeting first, and reads on once that is sent.
+        commands.flush().await.map(|()| reports)
     };
-    match tokio::time::timeout(GREETING, releasing).await {
+    match tokio::time::timeout(GREETING_TIMEOUT, releasing).await {
         Ok(Ok(mut reports)) => {
-            // Until it has hung up: who removes its folder now takes nothing from under its feet.
-            let gone = async { while let Ok(Some(_)) = reports.next().await {} };
-            let _ = tokio::time::timeout(GREETING, gone).await;
+            // Wait until it has closed the connection, so that its directory can be removed safely.
+            let closed = async { while let Ok(Some(_)) = reports.next().await {} };
+            let _ = tokio::time::timeout(GREETING_TIMEOUT, closed).await;
         }
         Ok(Err(error)) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {}
-        Ok(Err(error)) => tracing::warn!(dir = %dir.path().display(), %error, "a shim cannot be told that it may go"),
-        Err(_) => tracing::warn!(dir = %dir.path().display(), "a shim does not listen, and stays for a day"),
+        Ok(Err(error)) => tracing::warn!(dir = %dir.path().display(), %error, "could not release a shim"),
+        Err(_) => tracing::warn!(dir = %dir.path().display(), "a shim did not respond; it exits by itself after a day"),
     }
 }
 
-/// The path of a unix socket is at most 107 bytes long and a data folder may be deep, so the folder is opened and the socket is named
-/// by the handle.
+/// Connects through a handle of the directory: the path of a unix socket is limited to 107 bytes, and a data directory may be deep.
 async fn connect(dir: &ProcessDir) -> io::Result<UnixStream> {
     if cfg!(target_os = "linux") {
         let handle = rustix::fs::open(dir.path(), OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
@@ -95,29 +94,29 @@ async fn connect(dir: &ProcessDir) -> io::Result<UnixStream> {
 }
 
 impl CommandSender {
-    /// Queues an order; [`CommandSender::flush`] sends it.
-    pub fn send(&mut self, order: &ShimCommand) {
-        // No map of an order has a key that is not text, so it can always be said.
-        let Ok(mut line) = serde_json::to_vec(order) else { return };
+    /// Queues a command; [`CommandSender::flush`] sends it.
+    pub fn send(&mut self, command: &ShimCommand) {
+        // Serialization cannot fail: all map keys are strings.
+        let Ok(mut line) = serde_json::to_vec(command) else { return };
         line.push(b'\n');
         self.unsent.append(&mut line);
     }
 
-    /// Queues `bytes` for the agent's stdin, with the note that the shim writes down before the agent can see them.
+    /// Queues `bytes` for the agent's stdin, with the journal entry that the shim writes before the agent can see them.
     pub fn input(&mut self, at: u64, call: Option<Value>, close: bool, bytes: &[u8]) {
         self.send(&ShimCommand::Input(InputCommand { at, call, close, size: bytes.len() as u64 }));
         self.unsent.extend_from_slice(bytes);
     }
 
-    /// Whether everything was sent.
+    /// Whether everything has been sent.
     pub fn is_idle(&self) -> bool {
         self.unsent.is_empty()
     }
 
-    /// Sends what is queued. May be dropped at any time without losing or doubling a byte.
+    /// Sends what is queued. Can be dropped at any time without losing or repeating a byte.
     ///
     /// # Errors
-    /// If the shim has gone.
+    /// If the shim has exited.
     pub async fn flush(&mut self) -> io::Result<()> {
         while self.sent < self.unsent.len() {
             match self.half.write(&self.unsent[self.sent..]).await? {
@@ -126,37 +125,37 @@ impl CommandSender {
             }
         }
         self.unsent.clear();
-        self.unsent.shrink_to(READ);
+        self.unsent.shrink_to(READ_SIZE);
         self.sent = 0;
         Ok(())
     }
 }
 
 impl ReportReceiver {
-    /// The next report; `None` when the shim has gone. One of a later version of the protocol is passed over. May be dropped at any
-    /// time without losing a report.
+    /// Returns the next report, or `None` when the shim has exited. Skips reports of a later protocol version. Can be dropped at any time
+    /// without losing a report.
     ///
     /// # Errors
-    /// If the connection breaks, or what comes is no protocol of ours.
+    /// If the connection breaks, or the other side does not speak this protocol.
     pub async fn next(&mut self) -> io::Result<Option<Report>> {
         loop {
             while let Some(line) = self.line() {
                 match serde_json::from_slice(&self.received[line]) {
                     Ok(report) => return Ok(Some(report)),
-                    Err(error) => tracing::debug!(%error, "a shim said something that this release does not know"),
+                    Err(error) => tracing::debug!(%error, "ignored an unknown report of a shim"),
                 }
             }
             if self.received.len() > MAX_LINE {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "a shim's report is longer than any can be"));
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "a shim sent a line over the maximum length"));
             }
-            self.received.reserve(READ);
+            self.received.reserve(READ_SIZE);
             if self.half.read_buf(&mut self.received).await? == 0 {
                 return Ok(None);
             }
         }
     }
 
-    /// Where the next whole line is, without its newline.
+    /// Range of the next complete line, without its newline.
     fn line(&mut self) -> Option<std::ops::Range<usize>> {
         if let Some(length) = memchr::memchr(b'\n', &self.received[self.searched..]) {
             let line = self.start..self.searched + length;
@@ -175,10 +174,10 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn reports_are_read_however_they_are_cut_and_unknown_ones_are_passed_over() {
+    async fn reports_are_read_in_any_chunks_and_unknown_ones_are_skipped() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
-        let (_orders, mut reports) = begin(ours);
-        let text = "{\"spooled\":{\"out\":1,\"err\":2}}\n{\"sung\":{\"song\":1}}\nnoise\n{\"spooled\":{\"out\":3,\"err\":2}}\n{\"spo";
+        let (_commands, mut reports) = begin(ours);
+        let text = "{\"spooled\":{\"out\":1,\"err\":2}}\n{\"unknown\":{\"field\":1}}\nnoise\n{\"spooled\":{\"out\":3,\"err\":2}}\n{\"spo";
         let feeding = async {
             for byte in text.as_bytes() {
                 theirs.write_all(&[*byte]).await.unwrap();
@@ -199,18 +198,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn orders_are_lines_and_only_input_is_followed_by_bytes() {
+    async fn commands_are_lines_and_only_input_is_followed_by_bytes() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
-        let (mut orders, reports) = begin(ours);
-        orders.input(7, Some(serde_json::json!("interrupt")), true, b"bytes");
-        orders.send(&ShimCommand::Stop { grace_ms: 5 });
-        assert!(!orders.is_idle());
-        orders.flush().await.unwrap();
-        assert!(orders.is_idle());
-        drop((orders, reports));
-        let mut said = String::new();
-        theirs.read_to_string(&mut said).await.unwrap();
+        let (mut commands, reports) = begin(ours);
+        commands.input(7, Some(serde_json::json!("interrupt")), true, b"bytes");
+        commands.send(&ShimCommand::Stop { grace_ms: 5 });
+        assert!(!commands.is_idle());
+        commands.flush().await.unwrap();
+        assert!(commands.is_idle());
+        drop((commands, reports));
+        let mut sent = String::new();
+        theirs.read_to_string(&mut sent).await.unwrap();
         let input = r#"{"input":{"at":7,"call":"interrupt","close":true,"size":5}}"#;
-        assert_eq!(said, format!("{{\"hello\":{{\"protocol\":1}}}}\n{input}\nbytes{{\"stop\":{{\"grace_ms\":5}}}}\n"));
+        assert_eq!(sent, format!("{{\"hello\":{{\"protocol\":1}}}}\n{input}\nbytes{{\"stop\":{{\"grace_ms\":5}}}}\n"));
     }
 }

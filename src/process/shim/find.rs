@@ -1,4 +1,4 @@
-//! Finds what an earlier server has left of a run: its shim, or what that has written down.
+//! Finds what an earlier server left of a run: its shim, or the records that the shim wrote.
 
 use std::time::Duration;
 
@@ -8,31 +8,32 @@ use super::{CommandSender, ExitRecord, Greeting, ProcessDir, ProcessRecord, Repo
 use crate::process::cgroup::Group;
 use crate::process::{Leftovers, Marker, Survivors};
 
-/// What has become of a run's program.
+/// State of a run's program.
 #[derive(Debug)]
 pub enum Found {
-    /// Its shim lives, and listens to us and to no earlier server. The agent may have ended, which is its next word then.
+    /// Its shim is alive, and listens to this server only. The agent may have exited; the next report says so.
     Alive {
-        /// What we say to it.
-        orders: CommandSender,
-        /// What it says.
+        /// Sends commands to the shim.
+        commands: CommandSender,
+        /// Receives its reports.
         reports: ReportReceiver,
-        /// Its first word.
+        /// Its greeting.
         greeting: Greeting,
     },
-    /// It has ended while no server was there, and its shim has gone.
+    /// It ended while no server was running, and its shim has exited.
     Ended(Box<ExitRecord>),
-    /// Its shim is dead, and so is it; what was left of it was killed.
+    /// Its shim is dead and took it along. What was left of it has been killed.
     Lost(Survivors),
 }
 
-/// Looks for the program of a run. `None` if none was ever started; then none will be, since the folder is gone.
+/// Looks for the program of a run. Returns `None` if none was ever started; then none can be started later, because the directory is
+/// removed.
 ///
-/// Nothing is signalled by its number alone: a shim is known by its number and its start, what it has left by the run's marker.
+/// Nothing is signalled by pid alone: a shim is identified by pid and start time, its leftovers by the marker of the run.
 pub async fn find(dir: &ProcessDir, marker: &Marker) -> Option<Found> {
-    // Asked first, also where the end is written down: it may be there still, with what only it knows.
+    // Before the exit record: the shim may still be waiting with its handover.
     let error = match client::reattach(dir).await {
-        Ok((orders, reports, greeting)) => return Some(Found::Alive { orders, reports, greeting }),
+        Ok((commands, reports, greeting)) => return Some(Found::Alive { commands, reports, greeting }),
         Err(error) => error,
     };
     if let Some(record) = exit_record(dir) {
@@ -41,10 +42,10 @@ pub async fn find(dir: &ProcessDir, marker: &Marker) -> Option<Found> {
     let record: Option<ProcessRecord> = read(&dir.identity());
     if let Some(record) = &record {
         tracing::warn!(run.id = marker.value(), %error, "the shim of a run does not answer; what is left of the run is killed");
-        // One that hangs is no use to anybody, and its agent dies with it.
+        // A shim that does not respond is useless; its agent dies with it.
         record.shim.signal(Signal::KILL);
     } else {
-        // Without its folder a shim that is only now beginning starts nothing.
+        // A shim that is only starting cannot start anything without its directory.
         let _ = std::fs::remove_dir_all(dir.path());
     }
     let is_known = record.is_some();
@@ -52,7 +53,7 @@ pub async fn find(dir: &ProcessDir, marker: &Marker) -> Option<Found> {
     is_known.then_some(Found::Lost(survivors))
 }
 
-/// Kills what a shim that is dead has left of its run, wherever that is.
+/// Kills what a dead shim left of its run.
 pub async fn kill_leftovers(dir: &ProcessDir, marker: &Marker) -> Survivors {
     kill_all(marker, read(&dir.identity())).await
 }
@@ -62,7 +63,7 @@ async fn kill_all(marker: &Marker, record: Option<ProcessRecord>) -> Survivors {
     Leftovers::of_dead_shim(marker.clone(), group).kill(Duration::ZERO).await
 }
 
-/// How the program of a run ended, if it has. Written whole or not at all.
+/// How the program of a run ended, if it has. The file is written atomically.
 pub fn exit_record(dir: &ProcessDir) -> Option<Box<ExitRecord>> {
     read(&dir.exit()).map(Box::new)
 }

@@ -1,9 +1,9 @@
-//! The small process that owns one agent: it outlives the server, keeps what the agent writes, and ends it when its time is over.
+//! The small process that owns one agent: it outlives the server, stores the agent's output, and enforces its time limit.
 //!
 //! ```text
-//! server ──▶ shim ──▶ agent ──▶ its tools        the shim is the subreaper: whatever loses its parent comes to it
+//! server ──▶ shim ──▶ agent ──▶ its tools        the shim is the subreaper: orphans become its children
 //!    ▲         │ appends stdout to a file
-//!    └─────────┴─ how far the file has come, by socket; the server reads the file
+//!    └─────────┴─ reports the length of the file over a socket; the server reads the file
 //! ```
 
 mod client;

@@ -1,60 +1,60 @@
-//! The folder of one run's process: where its shim keeps the agent's output, and where a server finds the shim again.
+//! The directory of one run's process: where its shim stores the agent's output, and where a server finds the shim again.
 
 use std::path::{Path, PathBuf};
 
-/// The files of a run's process. The folder is private to this account (0700), and so is each file (0600).
+/// The files of a run's process. The directory (0700) and each file (0600) are private to this account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessDir {
     path: PathBuf,
 }
 
 impl ProcessDir {
-    /// The folder at `path`, which is there or will be made by whoever starts the shim.
+    /// The directory at `path`, which exists or is created by [`Spawner`](crate::process::Spawner).
     pub fn new(path: PathBuf) -> Self {
         Self { path }
     }
 
-    /// The folder itself.
+    /// Path of the directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The agent's stdout, as it wrote it. Append-only.
+    /// The agent's stdout, unchanged. Append-only.
     pub fn out(&self) -> PathBuf {
         self.path.join("out")
     }
 
-    /// The agent's stderr, as it wrote it, up to a bound. Append-only.
+    /// The agent's stderr, unchanged, up to a maximum size. Append-only.
     pub fn err(&self) -> PathBuf {
         self.path.join("err")
     }
 
-    /// A line of JSON for each [`InputCommand`](super::InputOrder), written before the agent can see its bytes. Append-only.
+    /// One line of JSON for each [`InputCommand`](super::InputCommand), written before the agent can see its bytes. Append-only.
     pub fn journal(&self) -> PathBuf {
         self.path.join("calls")
     }
 
-    /// Where the shim listens.
+    /// The socket on which the shim listens.
     pub fn socket(&self) -> PathBuf {
         self.path.join("socket")
     }
 
-    /// Who the shim and its agent are, a [`ProcessRecord`](super::ProcessRecord). Written before the first byte of output is read.
+    /// The [`ProcessRecord`](super::ProcessRecord) of shim and agent. Written before the first byte of output is read.
     pub fn identity(&self) -> PathBuf {
         self.path.join("process.json")
     }
 
-    /// The [`ExitRecord`](super::ExitRecord). If it is there, it is whole, and the shim has gone or is about to.
+    /// The [`ExitRecord`](super::ExitRecord), written atomically. If it exists, the shim has exited or is about to.
     pub fn exit(&self) -> PathBuf {
         self.path.join("exit.json")
     }
 
-    /// What the server has to know of the task to understand the output again. The server's own; the shim never reads it.
+    /// State that the server needs to parse the output again. The shim never reads it.
     pub fn task(&self) -> PathBuf {
         self.path.join("task.json")
     }
 
-    /// Removes everything. A folder that is not there is no matter.
+    /// Removes the directory. It is not an error if it does not exist.
     ///
     /// # Errors
     /// If something cannot be removed.
@@ -65,7 +65,7 @@ impl ProcessDir {
         }
     }
 
-    /// Removes what only a living process needs: all but its stdout, which is the run's record. Files that are not there are no matter.
+    /// Removes what only a living process needs: everything except stdout, which is the record of the run. Missing files are not an error.
     ///
     /// # Errors
     /// If something cannot be removed.

@@ -1,4 +1,4 @@
-//! One connection to a server: orders in, reports out, never waiting for the other side.
+//! One connection to a server: commands in, reports out, never blocking.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Write};
@@ -10,32 +10,32 @@ use serde_json::value::RawValue;
 
 use crate::process::shim::protocol::{InputCommand, MAX_INPUT, MAX_LINE, Report, ShimCommand};
 
-/// The orders of this version: what is none of them comes from a newer server and is passed over.
+/// The commands of this protocol version. Any other command comes from a newer server and is skipped.
 const COMMAND_NAMES: [&str; 7] = ["hello", "start", "input", "ack", "set_time_limit", "stop", "release"];
 
-/// A server at the other end of a stream.
+/// A connection to a server.
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: UnixStream,
     inbox: Vec<u8>,
-    /// So much of the inbox holds no end of a line.
+    /// Bytes of the inbox that contain no newline.
     searched: usize,
-    /// An input whose bytes are not all there yet.
+    /// An input command whose bytes have not all arrived.
     input: Option<PartialInput>,
     outbox: Vec<u8>,
-    /// Nothing comes or goes any more; what is in the inbox still counts.
+    /// Nothing more is received or sent. Messages in the inbox still count.
     closed: bool,
 }
 
 #[derive(Debug)]
 struct PartialInput {
-    order: InputCommand,
+    command: InputCommand,
     pieces: Vec<Vec<u8>>,
     missing: u64,
 }
 
 impl PartialInput {
-    /// Takes its part of the bytes and gives the rest.
+    /// Takes the bytes that belong to it and returns the rest.
     fn take<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let (own, rest) = bytes.split_at(usize::try_from(self.missing).unwrap_or(usize::MAX).min(bytes.len()));
         if !own.is_empty() {
@@ -46,45 +46,45 @@ impl PartialInput {
     }
 }
 
-/// What a server has said, whole.
+/// A complete message of a server.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Message {
-    /// An order without bytes. Never [`ShimCommand::Input`].
-    ShimCommand(ShimCommand),
-    /// Bytes for the agent, in pieces as they came: one large block would stay with the allocator for the rest of our life.
-    Stdin(InputCommand, Vec<Vec<u8>>),
+    /// A command without bytes. Never [`ShimCommand::Input`].
+    Command(ShimCommand),
+    /// Bytes for the agent, in the pieces in which they arrived: the allocator would never return one large block.
+    Input(InputCommand, Vec<Vec<u8>>),
 }
 
-/// What the other side says is not this protocol, and nothing after it can be understood.
+/// The other side does not speak this protocol; nothing after this can be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ProtocolError;
 
 impl Connection {
-    /// Takes a connected stream.
+    /// Wraps a connected stream.
     ///
     /// # Errors
-    /// If it cannot be made to never wait.
+    /// If it cannot be made non-blocking.
     pub(super) fn new(stream: UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         Ok(Self { stream, inbox: Vec::new(), searched: 0, input: None, outbox: Vec::new(), closed: false })
     }
 
-    /// What to wait for at this connection.
+    /// Events to poll for.
     pub(super) fn wants(&self) -> PollFlags {
         if self.outbox.is_empty() { PollFlags::IN } else { PollFlags::IN | PollFlags::OUT }
     }
 
-    /// Nothing comes or goes any more.
+    /// Whether nothing more is received or sent.
     pub(super) fn is_closed(&self) -> bool {
         self.closed
     }
 
-    /// Everything that was said has gone out, or never will.
+    /// Whether every report has been sent, or never will be.
     pub(super) fn is_flushed(&self) -> bool {
         self.closed || self.outbox.is_empty()
     }
 
-    /// Takes in what is there, at most one buffer full.
+    /// Receives what has arrived, at most one buffer.
     pub(super) fn receive(&mut self, buffer: &mut [u8]) {
         match self.stream.read(buffer) {
             Ok(0) => self.closed = true,
@@ -98,14 +98,14 @@ impl Connection {
         }
     }
 
-    /// The next order that is whole. One that a dying server left unfinished is never given.
+    /// Returns the next complete message. A message that a dying server left incomplete is never returned.
     ///
     /// # Errors
-    /// If the other side speaks something else: then the connection is of no more use.
+    /// If the other side does not speak this protocol. The connection is then unusable.
     pub(super) fn next(&mut self) -> Result<Option<Message>, ProtocolError> {
         loop {
             if let Some(input) = self.input.take_if(|input| input.missing == 0) {
-                return Ok(Some(Message::Stdin(input.order, input.pieces)));
+                return Ok(Some(Message::Input(input.command, input.pieces)));
             }
             if self.input.is_some() {
                 return Ok(None);
@@ -118,19 +118,19 @@ impl Connection {
             line.pop();
             match parse_command(&line)? {
                 Some(ShimCommand::Input(input)) if input.size > MAX_INPUT => return Err(ProtocolError),
-                Some(ShimCommand::Input(order)) => {
-                    let mut input = PartialInput { missing: order.size, order, pieces: Vec::new() };
+                Some(ShimCommand::Input(command)) => {
+                    let mut input = PartialInput { missing: command.size, command, pieces: Vec::new() };
                     let inbox = std::mem::take(&mut self.inbox);
                     self.inbox = input.take(&inbox).to_vec();
                     self.input = Some(input);
                 }
-                Some(order) => return Ok(Some(Message::ShimCommand(order))),
+                Some(command) => return Ok(Some(Message::Command(command))),
                 None => {}
             }
         }
     }
 
-    /// Removes the first bytes of the inbox, and gives its memory back when a large order is through.
+    /// Removes the first bytes of the inbox, and frees its memory after a large command.
     fn cut(&mut self, count: usize) -> Vec<u8> {
         let bytes = self.inbox.drain(..count).collect();
         self.searched = 0;
@@ -140,16 +140,16 @@ impl Connection {
         bytes
     }
 
-    /// Says something as soon as the other side takes it. What waits is bounded by what is ever said unasked: a few lines and a memo.
+    /// Queues a report and sends as much as possible. The queue is bounded by what is sent unrequested: a few lines and a handover.
     pub(super) fn send(&mut self, report: &Report) {
-        // Writing these types into memory cannot fail: no map has a key that is not text.
+        // Serialization cannot fail: all map keys are strings.
         if serde_json::to_writer(&mut self.outbox, report).is_ok() {
             self.outbox.push(b'\n');
         }
         self.flush();
     }
 
-    /// Sends what the other side takes now.
+    /// Sends as much as the socket accepts.
     pub(super) fn flush(&mut self) {
         while !self.outbox.is_empty() && !self.closed {
             match self.stream.write(&self.outbox) {
@@ -159,7 +159,7 @@ impl Connection {
             }
         }
         if self.outbox.is_empty() {
-            // Its memory may be that of a whole memo.
+            // It may have held a complete handover.
             self.outbox = Vec::new();
         }
     }
@@ -171,17 +171,17 @@ impl AsFd for Connection {
     }
 }
 
-/// Not now, but perhaps the next time.
+/// Whether the operation can be retried later.
 pub(super) fn would_block(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
 
-/// The order of one line; none if it is one that only newer servers know.
+/// The command on one line; `None` if only newer servers know it.
 fn parse_command(line: &[u8]) -> Result<Option<ShimCommand>, ProtocolError> {
-    if let Ok(order) = serde_json::from_slice(line) {
-        return Ok(Some(order));
+    if let Ok(command) = serde_json::from_slice(line) {
+        return Ok(Some(command));
     }
-    // A known order that cannot be read may be followed by bytes of unknown number. To go on would be to take them for orders.
+    // An unreadable command may be followed by an unknown number of bytes, which must not be parsed as commands.
     let named: BTreeMap<String, &RawValue> = serde_json::from_slice(line).map_err(|_| ProtocolError)?;
     if named.len() == 1 && named.keys().all(|name| !COMMAND_NAMES.contains(&name.as_str())) { Ok(None) } else { Err(ProtocolError) }
 }
@@ -202,27 +202,27 @@ mod tests {
         std::iter::from_fn(|| connection.next().unwrap()).collect()
     }
 
-    /// The same, however it came in pieces.
-    fn joined(messages: Message) -> Message {
-        match messages {
-            Message::Stdin(order, pieces) => Message::Stdin(order, vec![pieces.concat()]),
-            Message::ShimCommand(_) => messages,
+    /// The same message with its pieces joined.
+    fn joined(message: Message) -> Message {
+        match message {
+            Message::Input(command, pieces) => Message::Input(command, vec![pieces.concat()]),
+            Message::Command(_) => message,
         }
     }
 
     fn conversation() -> Vec<u8> {
         let input = InputCommand { at: 7, size: 12, close: true, ..InputCommand::default() };
-        let orders = [
+        let commands = [
             ShimCommand::Hello { protocol: PROTOCOL },
             ShimCommand::Start(Box::new(StartCommand { program: "/bin/true".into(), ..StartCommand::default() })),
             ShimCommand::Input(input),
             ShimCommand::Stop { grace_ms: 5 },
         ];
         let mut bytes = Vec::new();
-        for order in orders {
-            serde_json::to_writer(&mut bytes, &order).unwrap();
+        for command in commands {
+            serde_json::to_writer(&mut bytes, &command).unwrap();
             bytes.push(b'\n');
-            if matches!(order, ShimCommand::Input(_)) {
+            if matches!(command, ShimCommand::Input(_)) {
                 bytes.extend_from_slice(b"{\"stop\":1}\n\n");
             }
         }
@@ -230,8 +230,8 @@ mod tests {
     }
 
     #[test]
-    fn every_order_has_its_name_in_the_list_of_the_known() {
-        let orders = [
+    fn the_list_of_command_names_is_complete() {
+        let commands = [
             ShimCommand::Hello { protocol: 1 },
             ShimCommand::Start(Box::default()),
             ShimCommand::Input(InputCommand::default()),
@@ -240,7 +240,7 @@ mod tests {
             ShimCommand::Stop { grace_ms: 0 },
             ShimCommand::Release {},
         ];
-        let names = orders.map(|order| match serde_json::to_value(order).unwrap() {
+        let names = commands.map(|command| match serde_json::to_value(command).unwrap() {
             serde_json::Value::Object(members) => members.into_iter().next().unwrap().0,
             other => panic!("not an object: {other}"),
         });
@@ -248,21 +248,21 @@ mod tests {
     }
 
     #[test]
-    fn the_bytes_of_an_input_are_never_taken_for_orders() {
+    fn the_bytes_of_an_input_are_never_parsed_as_commands() {
         let messages = all(&mut wire_holding(&conversation()));
         assert_eq!(messages.len(), 4);
-        assert!(matches!(&messages[2], Message::Stdin(input, pieces) if input.at == 7 && pieces.concat() == b"{\"stop\":1}\n\n"));
-        assert_eq!(messages[3], Message::ShimCommand(ShimCommand::Stop { grace_ms: 5 }));
+        assert!(matches!(&messages[2], Message::Input(input, pieces) if input.at == 7 && pieces.concat() == b"{\"stop\":1}\n\n"));
+        assert_eq!(messages[3], Message::Command(ShimCommand::Stop { grace_ms: 5 }));
     }
 
     #[test]
-    fn an_order_of_a_later_version_is_passed_over() {
-        let mut connection = wire_holding(b"{\"sing\":{\"song\":1}}\n{\"stop\":{\"grace_ms\":1,\"softly\":true}}\n");
-        assert_eq!(all(&mut connection), [Message::ShimCommand(ShimCommand::Stop { grace_ms: 1 })]);
+    fn a_command_of_a_later_version_is_skipped() {
+        let mut connection = wire_holding(b"{\"unknown\":{\"field\":1}}\n{\"stop\":{\"grace_ms\":1,\"softly\":true}}\n");
+        assert_eq!(all(&mut connection), [Message::Command(ShimCommand::Stop { grace_ms: 1 })]);
     }
 
     #[test]
-    fn what_is_no_order_ends_the_conversation() {
+    fn a_line_that_is_no_command_ends_the_connection() {
         for line in
             ["GET / HTTP/1.1", "", "[]", "7", "{}", "{\"input\":{\"at\":1}}", "{\"input\":{\"at\":1,\"size\":99999999999}}", "\"stop\""]
         {
@@ -273,7 +273,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn however_it_is_cut_the_same_is_heard_and_an_unfinished_order_is_not(cuts in proptest::collection::vec(0_usize..200, 0..6), end in 0_usize..400) {
+        fn any_chunking_gives_the_same_messages_and_no_incomplete_one(cuts in proptest::collection::vec(0_usize..200, 0..6), end in 0_usize..400) {
             let whole = conversation();
             let written = &whole[..end.min(whole.len())];
             let (stream, mut other) = UnixStream::pair().unwrap();
@@ -292,7 +292,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn no_bytes_cause_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let mut connection = wire_holding(&bytes);
             while let Ok(Some(_)) = connection.next() {}
         }

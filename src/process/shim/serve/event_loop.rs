@@ -1,4 +1,4 @@
-//! The loop that keeps one agent: everything that can happen, one thing after the other.
+//! The event loop around one agent.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -20,23 +20,23 @@ use crate::process::shim::protocol::{
 };
 use crate::process::{Exit, Identity, Tail};
 
-/// How much of stdout may wait for a connected server before the agent is read no further.
+/// Unacknowledged bytes of stdout beyond which the shim stops reading from the agent, while a server is connected.
 const MAX_UNACKED: u64 = 1024 * 1024;
-/// Read at once; a Linux pipe holds as much.
-const BUFFER: usize = 64 * 1024;
-/// How often it is looked for orphans that have ended, since nothing tells of them, and the agent may wait for one to be gone.
+/// Bytes per read, as much as a Linux pipe holds.
+const BUFFER_SIZE: usize = 64 * 1024;
+/// Interval for reaping orphans: no event reports their exit, and the agent may wait for one to disappear.
 const REAP_INTERVAL: Duration = Duration::from_secs(1);
-/// How often it is tried again to write down how it ended.
+/// Interval between attempts to write the exit record.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
-/// How long a server that does not listen is waited for at the end. It finds all of it in the folder.
+/// How long the shim waits at the end for a server that does not read. The server finds the same in the process directory.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// An agent that was started, and what belongs to it.
+/// A started agent and its resources.
 pub(super) struct AgentProcess {
     pub(super) process_files: ProcessFiles,
     pub(super) agent: Identity,
-    /// Tells of the agent's end, where the system has such a thing.
-    pub(super) handle: Option<OwnedFd>,
+    /// Becomes readable when the agent exits, where the system supports it.
+    pub(super) exit_handle: Option<OwnedFd>,
     pub(super) input: Stdin,
     pub(super) out: Spool,
     pub(super) err: Spool,
@@ -46,25 +46,25 @@ pub(super) struct AgentProcess {
     pub(super) grace: Duration,
 }
 
-/// The shim's whole state, once its agent was started.
+/// The state of a shim with a started agent.
 pub(super) struct EventLoop {
     agent: AgentProcess,
     listener: Listener,
-    /// What is kept for a later server, in this memory and nowhere else.
+    /// Secrets for a later server, kept in memory only.
     handover: String,
-    /// How it all ended, once it is written down.
+    /// The exit record, once it is on disk.
     ended: Option<Box<ExitRecord>>,
-    /// The server has taken the end.
+    /// Whether the server has released the shim.
     released: bool,
-    /// What the present server knows of the output.
-    signalled: Spooled,
-    /// How often it was told so since it last took something, and how far it had come with that.
+    /// The output that the connected server knows about.
+    reported: Spooled,
+    /// Reports since the last acknowledgement, and the acknowledged length of stdout.
     reports_since_ack: u32,
     acked: u64,
     buffer: Vec<u8>,
 }
 
-/// What there is to wait for.
+/// What the loop waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
     Listener,
@@ -85,20 +85,20 @@ impl EventLoop {
             handover,
             ended,
             released,
-            signalled: Spooled::default(),
+            reported: Spooled::default(),
             reports_since_ack: 0,
             acked: 0,
-            buffer: vec![0; BUFFER],
+            buffer: vec![0; BUFFER_SIZE],
         }
     }
 
-    /// Keeps the agent until nothing of it is left and that is written down, and then what is to be remembered until it is not wanted.
-    pub(super) fn append(&mut self) {
+    /// Runs until no process of the run is left and the exit record is on disk, and then as long as a handover is needed.
+    pub(super) fn run(&mut self) {
         let until = loop {
             let now = Instant::now();
             self.reap(now);
             self.receive_next(now);
-            self.watch_limits(now);
+            self.enforce_limits(now);
             let next = self.agent.termination.advance(now, !(self.agent.out.has_ended() && self.agent.err.has_ended()));
             match next {
                 Next::Over => break now,
@@ -115,7 +115,7 @@ impl EventLoop {
         self.report_end(until);
     }
 
-    /// Waits until something happens, at most until `until`, and takes in what it is.
+    /// Waits for events until `until`, and handles them.
     fn wait(&mut self, now: Instant, until: Option<Instant>) {
         let ready = self.ready(now, until);
         for source in ready {
@@ -129,14 +129,14 @@ impl EventLoop {
                 Source::Stdin => self.agent.input.push(),
                 Source::Out => self.read_stdout(),
                 Source::Err => self.read_stderr(),
-                // It is waited for with all others.
+                // Reaped together with all other children.
                 Source::Agent => {}
             }
         }
     }
 
     fn ready(&self, now: Instant, until: Option<Instant>) -> Vec<Source> {
-        let AgentProcess { input, out, err, handle, .. } = &self.agent;
+        let AgentProcess { input, out, err, exit_handle, .. } = &self.agent;
         let (server, pending) = (self.listener.server(), self.listener.pending());
         let watched = [
             (Source::Listener, self.listener.listener(now).map(AsFd::as_fd), PollFlags::IN),
@@ -145,22 +145,23 @@ impl EventLoop {
             (Source::Stdin, input.pipe(), PollFlags::OUT),
             (Source::Out, out.pipe().filter(|_| !self.is_server_behind()), PollFlags::IN),
             (Source::Err, err.pipe(), PollFlags::IN),
-            (Source::Agent, handle.as_ref().map(AsFd::as_fd), PollFlags::IN),
+            (Source::Agent, exit_handle.as_ref().map(AsFd::as_fd), PollFlags::IN),
         ];
         let open = watched.into_iter().filter_map(|(source, handle, wants)| Some((source, PollFd::from_borrowed_fd(handle?, wants))));
         let (sources, mut all): (Vec<Source>, Vec<PollFd<'_>>) = open.unzip();
 
         let left = until.map_or(REAP_INTERVAL, |until| until.saturating_duration_since(now).min(REAP_INTERVAL));
-        // The clock counts finer than the system waits: a little too long is better than a round for nothing.
+        // `poll` counts in milliseconds: waking slightly late is better than waking for nothing.
         let left = Timespec::try_from(left + Duration::from_millis(1)).ok();
         match poll(&mut all, left.as_ref()) {
-            Ok(_) => sources.into_iter().zip(&all).filter(|(_, looked)| !looked.revents().is_empty()).map(|(source, _)| source).collect(),
-            // Interrupted, or out of memory for a moment.
+            Ok(_) => sources.into_iter().zip(&all).filter(|(_, polled)| !polled.revents().is_empty()).map(|(source, _)| source).collect(),
+            // Interrupted, or temporarily out of memory.
             Err(_) => Vec::new(),
         }
     }
 
-    /// A server is there and slow: the agent waits for it. Never while nobody is there, and never once the agent is to end.
+    /// Whether a connected server is behind, so that the agent has to wait. Never without a server, and never once the agent is being
+    /// killed.
     fn is_server_behind(&self) -> bool {
         self.listener.server().is_some()
             && self.agent.termination.is_running()
@@ -187,19 +188,19 @@ impl EventLoop {
         }
     }
 
-    /// Ends the agent of our own accord. Said again and again by whoever has reason to; the first time counts.
+    /// Kills the agent on the shim's own decision. Only the first call counts.
     fn stop(&mut self, by: StoppedBy) {
         if self.agent.termination.is_running() {
             self.agent.termination.stop(Instant::now(), by, self.agent.grace);
         }
     }
 
-    /// Takes every ended child away: the agent, and orphans that came to us.
+    /// Reaps every exited child: the agent, and orphans of its tree.
     fn reap(&mut self, now: Instant) {
         while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
             if pid.as_raw_nonzero().get() == self.agent.agent.pid && self.agent.termination.exit().is_none() {
                 let exit = exit_of(status);
-                self.agent.handle = None;
+                self.agent.exit_handle = None;
                 self.agent.termination.exited(now, exit);
                 self.listener.send(&Report::Exited { exit });
             }
@@ -210,9 +211,9 @@ impl EventLoop {
         loop {
             match self.listener.receive_next() {
                 Inbound::NewServer => self.send_greeting(now),
-                Inbound::Message(Message::ShimCommand(order)) => self.handle_command(now, &order),
-                Inbound::Message(Message::Stdin(order, pieces)) => {
-                    if self.agent.input.accept(&order, pieces).is_err() {
+                Inbound::Message(Message::Command(command)) => self.handle_command(now, &command),
+                Inbound::Message(Message::Input(command, pieces)) => {
+                    if self.agent.input.accept(&command, pieces).is_err() {
                         self.stop(StoppedBy::Disk);
                     }
                 }
@@ -222,15 +223,15 @@ impl EventLoop {
         self.agent.time_limits.set_attended(now, self.listener.server().is_some());
     }
 
-    fn handle_command(&mut self, now: Instant, order: &ShimCommand) {
-        match *order {
+    fn handle_command(&mut self, now: Instant, command: &ShimCommand) {
+        match *command {
             ShimCommand::Ack { out, err: _ } => {
                 (self.acked, self.reports_since_ack) = (out, 0);
             }
             ShimCommand::SetTimeLimit { left_ms } => self.agent.time_limits.set(now, left_ms.map(Duration::from_millis)),
             ShimCommand::Stop { grace_ms } => self.agent.termination.stop(now, StoppedBy::Command, Duration::from_millis(grace_ms)),
             ShimCommand::Release {} => self.released = self.ended.is_some(),
-            // Said once already. An input comes with its bytes, elsewhere.
+            // Already handled. Input arrives with its bytes, as another message.
             ShimCommand::Hello { .. } | ShimCommand::Start(_) | ShimCommand::Input(_) => {}
         }
     }
@@ -251,7 +252,7 @@ impl EventLoop {
         if let Some(record) = &self.ended {
             self.listener.send(&Report::Ended(record.clone()));
         }
-        (self.signalled, self.reports_since_ack, self.acked) = (Spooled::default(), 0, 0);
+        (self.reported, self.reports_since_ack, self.acked) = (Spooled::default(), 0, 0);
     }
 
     fn spooled(&self) -> Spooled {
@@ -259,32 +260,31 @@ impl EventLoop {
         Spooled { out: out.stored(), err: err.stored(), out_ended: out.has_ended(), err_ended: err.has_ended() }
     }
 
-    /// Tells how far the output has come, unless the server was told much, or often, and has not yet done anything about it. That there
-    /// is no more is told at once.
+    /// Reports the length of the output, unless the server has not acknowledged much, or many reports. The end of output is reported
+    /// immediately.
     fn report_progress(&mut self) {
         let spooled = self.spooled();
-        let ended = (spooled.out_ended, spooled.err_ended) != (self.signalled.out_ended, self.signalled.err_ended);
-        let waits = self.reports_since_ack >= REPORTS_BEFORE_ACK
-            || (self.reports_since_ack > 0 && self.signalled.out.saturating_sub(self.acked) >= UNACKED_BYTES);
-        if ended || (!waits && spooled != self.signalled) {
+        let ended = (spooled.out_ended, spooled.err_ended) != (self.reported.out_ended, self.reported.err_ended);
+        let is_waiting = self.reports_since_ack >= REPORTS_BEFORE_ACK
+            || (self.reports_since_ack > 0 && self.reported.out.saturating_sub(self.acked) >= UNACKED_BYTES);
+        if ended || (!is_waiting && spooled != self.reported) {
             self.listener.send(&Report::Spooled(spooled));
-            (self.signalled, self.reports_since_ack) = (spooled, self.reports_since_ack + 1);
+            (self.reported, self.reports_since_ack) = (spooled, self.reports_since_ack + 1);
         }
     }
 
-    /// When the agent's time is over, if it goes on.
+    /// When the agent has to be killed, if it is running.
     fn limit(&self) -> Option<Instant> {
         self.agent.time_limits.end().filter(|_| self.agent.termination.is_running())
     }
 
-    fn watch_limits(&mut self, now: Instant) {
+    fn enforce_limits(&mut self, now: Instant) {
         if self.limit().is_some_and(|limit| now >= limit) {
             self.stop(StoppedBy::Limit);
         }
     }
 
-    /// Writes down how it ended and tells the server, whichever of the two can be done: a full disk is waited for while nobody is
-    /// there to be told.
+    /// Writes the exit record and reports it to the server, as far as possible: without a server, the shim waits for space on a full disk.
     fn report_end(&mut self, since: Instant) {
         let record = ExitRecord {
             exit: self.agent.termination.exit(),
@@ -300,7 +300,7 @@ impl EventLoop {
             && self.listener.server().is_none()
         {
             let now = Instant::now();
-            // Where the folder is gone, nobody will ever look for it.
+            // Without its directory no server will ever look for it.
             if now >= since + UNATTENDED_LIMIT || error.kind() == io::ErrorKind::NotFound {
                 break;
             }
@@ -311,12 +311,12 @@ impl EventLoop {
         let record = Box::new(record);
         self.listener.send(&Report::Ended(record.clone()));
         self.ended = Some(record);
-        let told_by = Instant::now() + FLUSH_TIMEOUT;
+        let flush_by = Instant::now() + FLUSH_TIMEOUT;
         if self.handover.is_empty() {
             self.agent.process_files.remove_socket();
         }
         let mut now = Instant::now();
-        while let Some(until) = self.lingers_until(now, told_by).filter(|until| now < *until) {
+        while let Some(until) = self.stays_until(now, flush_by).filter(|until| now < *until) {
             self.wait(now, Some(until));
             now = Instant::now();
             self.reap(now);
@@ -325,23 +325,23 @@ impl EventLoop {
         self.agent.process_files.remove_socket();
     }
 
-    /// How long we are needed after the end, unless something happens; `None` if no longer.
-    fn lingers_until(&self, now: Instant, told_by: Instant) -> Option<Instant> {
+    /// How long the shim stays after the end; `None` if it can exit.
+    fn stays_until(&self, now: Instant, flush_by: Instant) -> Option<Instant> {
         if self.handover.is_empty() {
-            // It finds all of it in the folder, too.
-            return self.listener.server().filter(|server| !server.is_flushed()).map(|_| told_by);
+            // The server finds the same in the process directory.
+            return self.listener.server().filter(|server| !server.is_flushed()).map(|_| flush_by);
         }
-        let released_by = self.agent.time_limits.unattended_until().unwrap_or(now + UNATTENDED_LIMIT);
-        (!self.released).then_some(released_by)
+        let release_by = self.agent.time_limits.unattended_until().unwrap_or(now + UNATTENDED_LIMIT);
+        (!self.released).then_some(release_by)
     }
 }
 
-/// How a child that was waited for has ended.
+/// The exit status of a reaped child.
 fn exit_of(status: WaitStatus) -> Exit {
     match (status.exit_status(), status.terminating_signal()) {
         (Some(code), _) => Exit::Code(code),
         (None, Some(signal)) => Exit::Signal(signal),
-        // Only ended children are waited for, and they have one or the other.
+        // Only exited children are reaped, and they have one or the other.
         (None, None) => Exit::Code(-1),
     }
 }

@@ -1,4 +1,4 @@
-//! Who is connected: the newest server that has said who it is.
+//! Connections to servers: the newest server that has sent `hello` is the only one that is heard.
 
 use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -7,52 +7,52 @@ use std::time::{Duration, Instant};
 use super::connection::{Connection, Message, ProtocolError};
 use crate::process::shim::protocol::{Report, ShimCommand};
 
-/// How long nobody new is looked for after the system could not hand somebody over, for want of descriptors perhaps.
+/// Pause after a failed `accept`, for example without file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
-/// The server that is heard, and who may become it.
+/// The connected server, and a connection that may beconnect it.
 #[derive(Debug)]
 pub(super) struct Listener {
     listener: UnixListener,
     paused_until: Option<Instant>,
     server: Option<Connection>,
-    /// Connected, but not known to be a server: it takes the place of one only with its first word.
+    /// Accepted, but without a `hello`. It replaces the server only when it sends one.
     pending: Option<Connection>,
 }
 
-/// What came through the door.
+/// What was received.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Inbound {
-    /// Another server is heard from now on, and waits to be greeted.
+    /// A new server has replaced the previous one and expects a greeting.
     NewServer,
-    /// The server has said something.
+    /// A message of the server.
     Message(Message),
     /// Nothing more for now.
     Nothing,
 }
 
 impl Listener {
-    /// A door with the server inside that has started us.
+    /// A listener with the connection to the server that started the shim.
     pub(super) fn new(listener: UnixListener, server: Connection) -> Self {
         Self { listener, paused_until: None, server: Some(server), pending: None }
     }
 
-    /// The listener, while it is to be looked at.
+    /// The socket to poll, unless accepting is paused.
     pub(super) fn listener(&self, now: Instant) -> Option<&UnixListener> {
         self.paused_until.is_none_or(|until| now >= until).then_some(&self.listener)
     }
 
-    /// The server that is heard.
+    /// The connected server.
     pub(super) fn server(&self) -> Option<&Connection> {
         self.server.as_ref()
     }
 
-    /// Who is there but has not said a word.
+    /// The connection that has not sent `hello`.
     pub(super) fn pending(&self) -> Option<&Connection> {
         self.pending.as_ref()
     }
 
-    /// Lets somebody in. A guest who was there before and has said nothing goes.
+    /// Accepts a connection, replacing any pending one that has not sent `hello`.
     pub(super) fn open(&mut self, now: Instant) {
         match self.listener.accept() {
             Ok((stream, _)) if is_ours(&stream) => self.pending = Connection::new(stream).ok(),
@@ -62,18 +62,18 @@ impl Listener {
         }
     }
 
-    /// Takes in what the server, or the guest, has sent.
+    /// Receives bytes from the server, or from the pending connection.
     pub(super) fn receive(&mut self, pending: bool, buffer: &mut [u8]) {
         if let Some(connection) = if pending { &mut self.pending } else { &mut self.server } {
             connection.receive(buffer);
         }
     }
 
-    /// What was said, one thing after the other. Whoever speaks another language is let go, and so is who has gone.
+    /// Returns the next message. Closes connections that ended or that do not speak the protocol.
     pub(super) fn receive_next(&mut self) -> Inbound {
         if let Some(pending) = &mut self.pending {
             match pending.next() {
-                Ok(Some(Message::ShimCommand(ShimCommand::Hello { .. }))) => {
+                Ok(Some(Message::Command(ShimCommand::Hello { .. }))) => {
                     self.server = self.pending.take();
                     return Inbound::NewServer;
                 }
@@ -91,14 +91,14 @@ impl Listener {
         Inbound::Nothing
     }
 
-    /// Says something to the server, if there is one.
+    /// Sends a report to the server, if one is connected.
     pub(super) fn send(&mut self, report: &Report) {
         if let Some(server) = &mut self.server {
             server.send(report);
         }
     }
 
-    /// Sends the server what it takes now.
+    /// Sends as much as the socket accepts.
     pub(super) fn flush(&mut self) {
         if let Some(server) = &mut self.server {
             server.flush();
@@ -106,13 +106,14 @@ impl Listener {
     }
 }
 
-/// Whether the process at the other end has our account. The folder's mode lets in nobody else; this holds where that was changed.
+/// Whether the peer runs under this account. The mode of the directory already excludes others; this check holds even if the mode was
+/// changed.
 #[cfg(target_os = "linux")]
 fn is_ours(stream: &UnixStream) -> bool {
     rustix::net::sockopt::socket_peercred(stream).is_ok_and(|peer| peer.uid == rustix::process::geteuid())
 }
 
-/// The folder's mode lets in nobody else.
+/// The mode of the directory excludes other accounts.
 #[cfg(not(target_os = "linux"))]
 fn is_ours(_stream: &UnixStream) -> bool {
     true
@@ -129,46 +130,46 @@ mod tests {
         let path = dir.path().join("socket");
         let listener = UnixListener::bind(&path).unwrap();
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let come = move |listener: &mut Listener, word: &[u8]| {
+        let connect = move |listener: &mut Listener, bytes: &[u8]| {
             let _keep = &dir;
             let mut stream = UnixStream::connect(&path).unwrap();
-            stream.write_all(word).unwrap();
+            stream.write_all(bytes).unwrap();
             listener.open(Instant::now());
             listener.receive(true, &mut [0; 100]);
             stream
         };
-        (Listener::new(listener, Connection::new(ours).unwrap()), theirs, come)
+        (Listener::new(listener, Connection::new(ours).unwrap()), theirs, connect)
     }
 
     #[test]
-    fn the_newest_server_is_heard() {
-        let (mut listener, _old, come) = listener();
-        let _new = come(&mut listener, b"{\"hello\":{\"protocol\":1}}\n{\"stop\":{\"grace_ms\":0}}\n");
+    fn the_newest_server_replaces_the_previous_one() {
+        let (mut listener, _old, connect) = listener();
+        let _new = connect(&mut listener, b"{\"hello\":{\"protocol\":1}}\n{\"stop\":{\"grace_ms\":0}}\n");
         assert_eq!(listener.receive_next(), Inbound::NewServer);
-        assert_eq!(listener.receive_next(), Inbound::Message(Message::ShimCommand(ShimCommand::Stop { grace_ms: 0 })));
+        assert_eq!(listener.receive_next(), Inbound::Message(Message::Command(ShimCommand::Stop { grace_ms: 0 })));
         assert_eq!(listener.receive_next(), Inbound::Nothing);
     }
 
     #[test]
-    fn a_guest_who_does_not_introduce_himself_takes_nobodys_place() {
-        let (mut listener, mut old, come) = listener();
-        for word in ["GET / HTTP/1.1\n", "{\"stop\":{\"grace_ms\":0}}\n", "{\"sing\":1"] {
-            let _guest = come(&mut listener, word.as_bytes());
-            assert_eq!(listener.receive_next(), Inbound::Nothing, "{word}");
+    fn a_connection_without_hello_replaces_no_server() {
+        let (mut listener, mut old, connect) = listener();
+        for bytes in ["GET / HTTP/1.1\n", "{\"stop\":{\"grace_ms\":0}}\n", "{\"unknown\":1"] {
+            let _pending = connect(&mut listener, bytes.as_bytes());
+            assert_eq!(listener.receive_next(), Inbound::Nothing, "{bytes}");
         }
         old.write_all(b"{\"set_time_limit\":{\"left_ms\":null}}\n").unwrap();
         listener.receive(false, &mut [0; 100]);
-        assert_eq!(listener.receive_next(), Inbound::Message(Message::ShimCommand(ShimCommand::SetTimeLimit { left_ms: None })));
+        assert_eq!(listener.receive_next(), Inbound::Message(Message::Command(ShimCommand::SetTimeLimit { left_ms: None })));
     }
 
     #[test]
-    fn what_a_server_said_whole_before_it_went_counts_and_the_rest_does_not() {
+    fn complete_messages_of_a_closed_connection_count_and_incomplete_ones_do_not() {
         let (mut listener, mut server, _) = listener();
         server.write_all(b"{\"set_time_limit\":{\"left_ms\":null}}\n{\"stop\":{\"gra").unwrap();
         drop(server);
         listener.receive(false, &mut [0; 100]);
         listener.receive(false, &mut [0; 100]);
-        assert_eq!(listener.receive_next(), Inbound::Message(Message::ShimCommand(ShimCommand::SetTimeLimit { left_ms: None })));
+        assert_eq!(listener.receive_next(), Inbound::Message(Message::Command(ShimCommand::SetTimeLimit { left_ms: None })));
         assert_eq!(listener.receive_next(), Inbound::Nothing);
         assert!(listener.server().is_none());
     }

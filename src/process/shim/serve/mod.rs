@@ -1,11 +1,11 @@
-//! The shim itself: the program `openrunner shim FOLDER`, plain code of one thread.
+//! The shim process: `openrunner shim DIR`, single-threaded code without an async runtime.
 //!
-//! A server starts it with an empty environment, in the folder where the agent is to work, with one end of a pair of unix stream
-//! sockets as descriptor 0, and with the run's process folder, which must be there, as its only word. It says [`ShimCommand::Hello`] and
-//! [`ShimCommand::Start`] over the pair; later servers connect to the socket in the folder.
+//! A server starts it with an empty environment, in the working directory of the agent, with one end of a unix socket pair as descriptor 0,
+//! and with the existing process directory of the run as its only argument. The server sends [`ShimCommand::Hello`] and
+//! [`ShimCommand::Start`] over the pair; later servers connect to the socket in the directory.
 //!
-//! [`ShimCommand::Hello`]: super::Order::Hello
-//! [`ShimCommand::Start`]: super::Order::Start
+//! [`ShimCommand::Hello`]: super::ShimCommand::Hello
+//! [`ShimCommand::Start`]: super::ShimCommand::Start
 
 mod connection;
 mod event_loop;

@@ -1,4 +1,4 @@
-//! The run's folder, held open: what the shim makes in it is made in the folder that it was given, whatever its name means later.
+//! The process directory, held open: files are created in the directory that was opened, even if its path later names another one.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -11,49 +11,49 @@ use serde::Serialize;
 
 use crate::process::shim::ProcessDir;
 
-/// The opened folder.
+/// An open process directory.
 #[derive(Debug)]
 pub(super) struct ProcessFiles {
-    /// What the names lead through.
+    /// Keeps the paths in `names` valid.
     _handle: OwnedFd,
     names: ProcessDir,
 }
 
 impl ProcessFiles {
-    /// Opens the folder, which must be one and no link.
+    /// Opens the directory, which must not be a symbolic link.
     ///
     /// # Errors
-    /// If it is not there or cannot be used.
+    /// If it does not exist or cannot be used.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let handle = rustix::fs::open(path, flags, Mode::empty())?;
-        // A unix socket's path has at most 107 bytes, and data folders can be deep: by its number the folder is always near.
+        // The path of a unix socket is limited to 107 bytes, and data directories can be deep; this path is always short.
         let near = if cfg!(target_os = "linux") { PathBuf::from(format!("/proc/self/fd/{}", handle.as_raw_fd())) } else { path.to_owned() };
         Ok(Self { _handle: handle, names: ProcessDir::new(near) })
     }
 
-    /// Makes a file to append to, which must not be there yet. `which` picks it from the names of the folder.
+    /// Creates a file for appending, which must not exist. `which` selects its path.
     ///
     /// # Errors
-    /// If it is there or cannot be made.
+    /// If it exists or cannot be created.
     pub(super) fn create(&self, which: impl Fn(&ProcessDir) -> PathBuf) -> io::Result<File> {
         File::options().append(true).create_new(true).open(which(&self.names))
     }
 
-    /// Listens on the folder's socket, which must not be there yet.
+    /// Listens on the socket of the directory, which must not exist.
     ///
     /// # Errors
-    /// If it cannot be made.
+    /// If it cannot be created.
     pub(super) fn listen(&self) -> io::Result<UnixListener> {
         let listener = UnixListener::bind(self.names.socket())?;
         listener.set_nonblocking(true)?;
         Ok(listener)
     }
 
-    /// Writes `content` so that the file is there whole or not at all, also after a power cut.
+    /// Writes a file atomically and durably.
     ///
     /// # Errors
-    /// If it cannot be written; then it can be tried again.
+    /// If it cannot be written. The call can be repeated.
     pub(super) fn put(&self, which: impl Fn(&ProcessDir) -> PathBuf, content: &impl Serialize) -> io::Result<()> {
         let name = which(&self.names);
         let unfinished = name.with_extension("unfinished");
@@ -67,9 +67,9 @@ impl ProcessFiles {
         written
     }
 
-    /// Takes the socket away: nobody listens any more.
+    /// Removes the socket, because nothing listens any more.
     pub(super) fn remove_socket(&self) {
-        // Whoever finds it later finds nobody there, which says the same.
+        // A connection to a leftover socket is refused, which has the same meaning.
         let _ = std::fs::remove_file(self.names.socket());
     }
 }

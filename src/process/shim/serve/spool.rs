@@ -1,4 +1,4 @@
-//! What an agent writes, from its pipe into a file, up to a bound.
+//! Moves the output of an agent from its pipe into a file of bounded size.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -6,63 +6,63 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::connection::would_block;
 
-/// One output of the agent and the file that keeps it.
+/// One output of the agent and the file that stores it.
 #[derive(Debug)]
 pub(super) struct Spool {
-    /// None when no more comes, or nobody waits for more.
+    /// `None` after the end of the output, or when it was abandoned.
     pipe: Option<File>,
     file: File,
     stored: u64,
     max: u64,
-    /// The disk took no more once: what comes later would leave a hole.
+    /// Whether a write has failed: storing later output would leave a gap.
     broken: bool,
 }
 
-/// What came of a look at the pipe.
+/// Result of a read.
 #[derive(Debug)]
 pub(super) enum ReadOutcome<'a> {
     /// Nothing new, or the end.
     Nothing,
-    /// Everything that was there is kept.
+    /// These bytes were read and stored.
     Kept(&'a [u8]),
-    /// There was more than may be kept.
+    /// These bytes were read, but the file is full.
     Full(&'a [u8]),
-    /// The disk took no more.
+    /// These bytes were read, but could not be written.
     NoDisk(&'a [u8]),
 }
 
 impl Spool {
-    /// Keeps at most `max` bytes of `pipe` in `file`, which is empty.
+    /// Stores at most `max` bytes of `pipe` in `file`, which is empty.
     ///
     /// # Errors
-    /// If the pipe cannot be made to never wait.
+    /// If the pipe cannot be made non-blocking.
     pub(super) fn new(pipe: OwnedFd, file: File, max: u64) -> io::Result<Self> {
         set_nonblocking(&pipe)?;
         Ok(Self { pipe: Some(pipe.into()), file, stored: 0, max, broken: false })
     }
 
-    /// The pipe, while more may come.
+    /// The pipe, until the output has ended.
     pub(super) fn pipe(&self) -> Option<BorrowedFd<'_>> {
         self.pipe.as_ref().map(AsFd::as_fd)
     }
 
-    /// Bytes in the file.
+    /// Length of the file in bytes.
     pub(super) fn stored(&self) -> u64 {
         self.stored
     }
 
-    /// No more comes.
+    /// Whether the output has ended.
     pub(super) fn has_ended(&self) -> bool {
         self.pipe.is_none()
     }
 
-    /// Waits for no more.
+    /// Stops waiting for output.
     pub(super) fn abandon(&mut self) {
         self.pipe = None;
     }
 
-    /// Moves what is there, at most one buffer full. What may not or cannot be kept is read all the same: a full pipe would stop the
-    /// agent.
+    /// Reads what is available, at most one buffer, and stores it. Output that cannot be stored is read as well: a full pipe would block
+    /// the agent.
     pub(super) fn take<'a>(&mut self, buffer: &'a mut [u8]) -> ReadOutcome<'a> {
         let Some(pipe) = &mut self.pipe else { return ReadOutcome::Nothing };
         let bytes = match pipe.read(buffer) {
@@ -107,7 +107,7 @@ impl Spool {
     }
 }
 
-/// Makes our end of a pipe never wait. The other end, the agent's, is not touched by it.
+/// Makes this end of a pipe non-blocking. The agent's end is not affected.
 pub(super) fn set_nonblocking(pipe: impl AsFd) -> io::Result<()> {
     let flags = rustix::fs::fcntl_getfl(&pipe)?;
     Ok(rustix::fs::fcntl_setfl(&pipe, flags | rustix::fs::OFlags::NONBLOCK)?)
@@ -115,6 +115,8 @@ pub(super) fn set_nonblocking(pipe: impl AsFd) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    //! Rules: W5.
+
     use super::*;
 
     fn spool(max: u64) -> (Spool, std::io::PipeWriter, tempfile::NamedTempFile) {
@@ -125,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_more_than_may_be_kept_is_read_and_dropped() {
+    fn output_beyond_the_maximum_is_read_and_dropped() {
         let (mut spool, mut agent, stored) = spool(5);
         let mut buffer = [0; 64];
         agent.write_all(b"abc").unwrap();
@@ -139,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_pipe_is_not_an_ended_one() {
+    fn an_empty_pipe_has_not_ended() {
         let (mut spool, agent, _kept) = spool(5);
         assert!(matches!(spool.take(&mut [0; 8]), ReadOutcome::Nothing));
         assert!(!spool.has_ended());
@@ -149,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn w5_after_a_write_that_failed_nothing_is_kept_any_more() {
+    fn nothing_is_stored_after_a_failed_write() {
         let (ours, mut agent) = std::io::pipe().unwrap();
         let full = File::options().append(true).open("/dev/full").unwrap();
         let mut spool = Spool::new(ours.into(), full, 100).unwrap();
@@ -157,7 +159,7 @@ mod tests {
         assert!(matches!(spool.take(&mut [0; 8]), ReadOutcome::NoDisk(b"abc")));
         spool.file = tempfile::tempfile().unwrap();
         agent.write_all(b"def").unwrap();
-        assert!(matches!(spool.take(&mut [0; 8]), ReadOutcome::NoDisk(b"def")), "the disk has room again, but a part is missing");
+        assert!(matches!(spool.take(&mut [0; 8]), ReadOutcome::NoDisk(b"def")), "there is space again, but a part is missing");
         assert_eq!(spool.stored(), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! From a process that was started with one word to the keeper of an agent.
+//! Start of a shim: detaches from the server, receives the start command, and starts the agent.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -28,18 +28,18 @@ use crate::process::shim::ProcessDir;
 use crate::process::shim::protocol::{Greeting, PROTOCOL, ProcessRecord, REPORTS_BEFORE_ACK, Report, ShimCommand, Spooled, StartCommand};
 use crate::process::{Identity, Marker, Tail, is_resource_exhausted};
 
-/// The hidden subcommand by which this program becomes a shim.
+/// The hidden subcommand that runs a shim.
 pub const SUBCOMMAND: &str = "shim";
 
-/// How long a server may take to say what is to be started.
+/// Time limit for the start command.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The end of stderr that goes into the record.
+/// Size of the end of stderr in the exit record.
 const STDERR_TAIL: usize = 16 * 1024;
 
-/// If this process was started to be a shim, is one until its agent is gone. `None` in every other process.
+/// Runs a shim, if this process was started as one. Returns `None` in every other process.
 ///
-/// Must be called before anything else: before threads, before any file is opened.
+/// Must be called first: before any thread is started or any file is opened.
 pub fn serve_if_asked(mut args: impl Iterator<Item = OsString>) -> Option<ExitCode> {
     args.next();
     if args.next()? != SUBCOMMAND {
@@ -47,12 +47,12 @@ pub fn serve_if_asked(mut args: impl Iterator<Item = OsString>) -> Option<ExitCo
     }
     let served = match (args.next(), args.next()) {
         (Some(dir), None) => serve(Path::new(&dir)),
-        _ => Err(io::Error::other("this command is not for typing")),
+        _ => Err(io::Error::other("internal command; not meant to be run by hand")),
     };
     Some(match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("openrunner: the shim could not do its work: {error}");
+            eprintln!("openrunner: shim failed: {error}");
             ExitCode::FAILURE
         }
     })
@@ -60,14 +60,14 @@ pub fn serve_if_asked(mut args: impl Iterator<Item = OsString>) -> Option<ExitCo
 
 fn serve(dir: &Path) -> io::Result<()> {
     let mut server = Connection::new(detach_from_parent()?)?;
-    let mut order = receive_start_command(&mut server)?;
-    let handover = std::mem::take(&mut order.handover);
-    match start(dir, &order) {
+    let mut command = receive_start_command(&mut server)?;
+    let handover = std::mem::take(&mut command.handover);
+    match start(dir, &command) {
         Ok((agent, listener)) => {
-            // The environment with its secrets goes here: nothing more of the order is needed.
-            drop(order);
+            // Drops the environment with its secrets.
+            drop(command);
             server.send(&Report::Started { agent: agent.agent });
-            EventLoop::new(agent, Listener::new(listener, server), handover).append();
+            EventLoop::new(agent, Listener::new(listener, server), handover).run();
             Ok(())
         }
         Err(error) => {
@@ -77,7 +77,7 @@ fn serve(dir: &Path) -> io::Result<()> {
     }
 }
 
-/// Leaves everything behind that ties this process to the one that started it, but for the stream between them.
+/// Removes every tie to the parent process except the stream.
 fn detach_from_parent() -> io::Result<UnixStream> {
     close_inherited()?;
     rustix::process::setsid()?;
@@ -89,7 +89,7 @@ fn detach_from_parent() -> io::Result<UnixStream> {
         // The agent's environment passes through this memory, and other agents run under the same account.
         set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     }
-    // No folder is made here, and no file that somebody may run. The agent gets the mask that the order names.
+    // No directories or executables are created here. The agent gets the mask from the start command.
     rustix::process::umask(Mode::from_bits_truncate(0o177));
 
     let stream = io::stdin().as_fd().try_clone_to_owned()?;
@@ -103,7 +103,7 @@ fn receive_start_command(server: &mut Connection) -> io::Result<Box<StartCommand
     let mut buffer = vec![0; 4096];
     loop {
         match server.next() {
-            Ok(Some(Message::ShimCommand(ShimCommand::Hello { .. }))) => server.send(&Report::Hello(Greeting {
+            Ok(Some(Message::Command(ShimCommand::Hello { .. }))) => server.send(&Report::Hello(Greeting {
                 protocol: PROTOCOL,
                 agent: None,
                 exit: None,
@@ -113,7 +113,7 @@ fn receive_start_command(server: &mut Connection) -> io::Result<Box<StartCommand
                 handover: String::new(),
                 reports_before_ack: REPORTS_BEFORE_ACK,
             })),
-            Ok(Some(Message::ShimCommand(ShimCommand::Start(order)))) => return Ok(order),
+            Ok(Some(Message::Command(ShimCommand::Start(command)))) => return Ok(command),
             Ok(None) if !server.is_closed() => {
                 let left = until.saturating_duration_since(Instant::now());
                 let left = Timespec::try_from(left).map_err(io::Error::other)?;
@@ -123,29 +123,29 @@ fn receive_start_command(server: &mut Connection) -> io::Result<Box<StartCommand
                 server.flush();
                 server.receive(&mut buffer);
             }
-            Ok(_) | Err(_) => return Err(io::Error::other("no server tells what to start")),
+            Ok(_) | Err(_) => return Err(io::Error::other("the server sent no start command")),
         }
     }
 }
 
-fn start(dir: &Path, order: &StartCommand) -> io::Result<(AgentProcess, UnixListener)> {
+fn start(dir: &Path, start: &StartCommand) -> io::Result<(AgentProcess, UnixListener)> {
     let process_files = ProcessFiles::open(dir)?;
     let (out, err, journal) =
         (process_files.create(ProcessDir::out)?, process_files.create(ProcessDir::err)?, process_files.create(ProcessDir::journal)?);
     let listener = process_files.listen()?;
 
-    let launcher = Launcher::new(Mode::from_bits_truncate(order.umask))?;
-    let mut command = launcher.command(&order.containment, Path::new(&order.program), &order.args)?;
+    let launcher = Launcher::new(Mode::from_bits_truncate(start.umask))?;
+    let mut command = launcher.command(&start.containment, Path::new(&start.program), &start.args)?;
     command
         .env_clear()
-        .envs(order.env.iter().map(|(name, value)| (name, value)))
+        .envs(start.env.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let group = order.containment.make_group()?;
+    let group = start.containment.make_group()?;
     let started = command.spawn().and_then(|mut child| {
-        adopt(process_files, order, &mut child, [out, err, journal], group.clone()).inspect_err(|_| {
-            // It has not read a byte yet, and nothing will be read of it.
+        adopt(process_files, start, &mut child, [out, err, journal], group.clone()).inspect_err(|_| {
+            // It has not read any input, and its output is discarded.
             let _ = child.kill();
             let _ = child.wait();
         })
@@ -158,42 +158,43 @@ fn start(dir: &Path, order: &StartCommand) -> io::Result<(AgentProcess, UnixList
 
 fn adopt(
     process_files: ProcessFiles,
-    order: &StartCommand,
+    command: &StartCommand,
     child: &mut Child,
     [out, err, journal]: [File; 3],
     group: Option<Group>,
 ) -> io::Result<AgentProcess> {
-    let agent = Identity::of_child(child.id().cast_signed()).ok_or_else(|| io::Error::other("the agent's process cannot be seen"))?;
-    let shim = Identity::of_child(std::process::id().cast_signed()).ok_or_else(|| io::Error::other("this process cannot be seen"))?;
+    let agent = Identity::of_child(child.id().cast_signed()).ok_or_else(|| io::Error::other("cannot identify the agent process"))?;
+    let shim = Identity::of_child(std::process::id().cast_signed()).ok_or_else(|| io::Error::other("cannot identify this process"))?;
     let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take()) else {
-        return Err(io::Error::other("the agent's process has no pipes"));
+        return Err(io::Error::other("the agent process has no pipes"));
     };
-    process_files.put(ProcessDir::identity, &ProcessRecord { protocol: PROTOCOL, shim, agent, group: order.containment.group.clone() })?;
-    let process_set = ProcessSet::own_descendants(agent, Marker::new(&*order.marker)).within(group);
+    process_files
+        .put(ProcessDir::identity, &ProcessRecord { protocol: PROTOCOL, shim, agent, group: command.containment.group.clone() })?;
+    let process_set = ProcessSet::own_descendants(agent, Marker::new(&*command.marker)).within(group);
     Ok(AgentProcess {
         process_files,
         agent,
-        handle: handle(agent),
+        exit_handle: exit_handle(agent),
         input: Stdin::new(stdin.into(), journal)?,
-        out: Spool::new(stdout.into(), out, order.max_out)?,
-        err: Spool::new(stderr.into(), err, order.max_err)?,
+        out: Spool::new(stdout.into(), out, command.max_out)?,
+        err: Spool::new(stderr.into(), err, command.max_err)?,
         err_tail: Tail::new(STDERR_TAIL),
         termination: Termination::new(process_set, Instant::now()),
-        time_limits: TimeLimits::new(Instant::now(), order.left_ms.map(Duration::from_millis)),
-        grace: Duration::from_millis(order.grace_ms),
+        time_limits: TimeLimits::new(Instant::now(), command.left_ms.map(Duration::from_millis)),
+        grace: Duration::from_millis(command.grace_ms),
     })
 }
 
-/// A handle that tells of the process's end. Asked while the process is a child of ours that nobody has waited for.
+/// A handle that becomes readable at the exit of the process. The process must be an unreaped child.
 #[cfg(target_os = "linux")]
-fn handle(agent: Identity) -> Option<OwnedFd> {
+fn exit_handle(agent: Identity) -> Option<OwnedFd> {
     use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
     pidfd_open(Pid::from_raw(agent.pid)?, PidfdFlags::empty()).ok()
 }
 
-/// There is no such thing here, so its end is seen when the keeper next looks for ended children.
+/// Not supported; the exit is noticed when children are reaped.
 #[cfg(not(target_os = "linux"))]
-fn handle(_agent: Identity) -> Option<OwnedFd> {
+fn exit_handle(_agent: Identity) -> Option<OwnedFd> {
     None
 }

@@ -1,4 +1,4 @@
-//! What goes to the agent's stdin, and the note of it that is written first.
+//! The agent's stdin, and the journal that is written first.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -9,43 +9,43 @@ use super::connection::would_block;
 use super::spool::set_nonblocking;
 use crate::process::shim::protocol::{InputCommand, MAX_INPUT};
 
-/// The agent's stdin and the file of calls.
+/// The agent's stdin and the journal.
 #[derive(Debug)]
 pub(super) struct Stdin {
-    /// None when it is closed, by us or by the agent.
+    /// `None` once closed, by the shim or by the agent.
     pipe: Option<File>,
-    /// In pieces as they came; of the first one so much is said already.
+    /// Pieces as they arrived, and the number of bytes of the first one that have been written.
     waiting: VecDeque<Vec<u8>>,
     written: usize,
-    /// Bytes in all pieces that are not said.
+    /// Unwritten bytes in all pieces.
     length: u64,
     close: bool,
     journal: File,
-    /// How much of `journal` is whole lines.
+    /// Length of the complete lines in `journal`.
     journal_length: u64,
 }
 
 impl Stdin {
-    /// Speaks to `pipe` and writes down in `journal`, which is empty.
+    /// Writes to `pipe` and to `journal`, which is empty.
     ///
     /// # Errors
-    /// If the pipe cannot be made to never wait.
+    /// If the pipe cannot be made non-blocking.
     pub(super) fn new(pipe: OwnedFd, journal: File) -> io::Result<Self> {
         set_nonblocking(&pipe)?;
         Ok(Self { pipe: Some(pipe.into()), waiting: VecDeque::new(), written: 0, length: 0, close: false, journal, journal_length: 0 })
     }
 
-    /// The pipe, while bytes wait for it.
+    /// The pipe, while there are bytes to write.
     pub(super) fn pipe(&self) -> Option<BorrowedFd<'_>> {
         self.pipe.as_ref().filter(|_| !self.waiting.is_empty()).map(AsFd::as_fd)
     }
 
-    /// Notes an order, and then has the agent see its bytes.
+    /// Writes the journal entry, then passes the bytes to the agent.
     ///
     /// # Errors
-    /// If the note cannot be written: then the bytes are dropped, since a later server would say them again.
-    pub(super) fn accept(&mut self, order: &InputCommand, pieces: Vec<Vec<u8>>) -> io::Result<()> {
-        self.record_in_journal(order)?;
+    /// If the entry cannot be written. The bytes are then dropped, because a later server would send them again.
+    pub(super) fn accept(&mut self, command: &InputCommand, pieces: Vec<Vec<u8>>) -> io::Result<()> {
+        self.record_in_journal(command)?;
         if self.pipe.is_none() || self.close {
             return Ok(());
         }
@@ -55,16 +55,16 @@ impl Stdin {
             return Ok(());
         }
         self.waiting.extend(pieces);
-        self.close = order.close;
+        self.close = command.close;
         self.push();
         Ok(())
     }
 
-    fn record_in_journal(&mut self, order: &InputCommand) -> io::Result<()> {
-        let mut line = serde_json::to_vec(order)?;
+    fn record_in_journal(&mut self, command: &InputCommand) -> io::Result<()> {
+        let mut line = serde_json::to_vec(command)?;
         line.push(b'\n');
         if let Err(error) = self.journal.write_all(&line) {
-            // Half a line must not become the beginning of the next one.
+            // An incomplete line must not become part of the next one.
             let _ = self.journal.set_len(self.journal_length);
             return Err(error);
         }
@@ -72,7 +72,7 @@ impl Stdin {
         Ok(())
     }
 
-    /// Writes what the agent takes now.
+    /// Writes as much as the agent accepts.
     pub(super) fn push(&mut self) {
         while let (Some(pipe), Some(piece)) = (&mut self.pipe, self.waiting.front()) {
             match pipe.write(&piece[self.written..]) {
@@ -83,17 +83,17 @@ impl Stdin {
                         self.waiting.pop_front();
                         self.written = 0;
                         if self.waiting.is_empty() {
-                            // It lies behind the pieces, and the system gets memory back from its end only.
+                            // The queue was allocated after the pieces, and the allocator returns memory from its end only.
                             self.waiting = VecDeque::new();
                         }
                     }
                 }
                 Err(error) if would_block(&error) => return,
-                // The agent has closed its stdin. Whether that is bad, its output and its exit tell.
+                // The agent has closed its stdin. Its output and its exit show whether that matters.
                 Err(_closed) => self.close(),
             }
         }
-        // Its own memory lies behind that of the pieces, and while it is there the allocator gives none of theirs back.
+        // The queue was allocated after the pieces, and the allocator cannot return theirs while it exists.
         self.waiting = VecDeque::new();
         if self.close {
             self.close();
@@ -112,18 +112,18 @@ mod tests {
 
     use super::*;
 
-    fn order(at: u64, bytes: &[u8], close: bool) -> InputCommand {
+    fn command(at: u64, bytes: &[u8], close: bool) -> InputCommand {
         InputCommand { at, call: None, close, size: bytes.len() as u64 }
     }
 
     #[test]
-    fn the_pipe_is_closed_after_the_last_byte_and_later_orders_are_only_noted() {
+    fn the_pipe_is_closed_after_the_last_byte_and_later_commands_are_only_recorded() {
         let (mut agent, ours) = std::io::pipe().unwrap();
         let journal = tempfile::NamedTempFile::new().unwrap();
         let mut input = Stdin::new(ours.into(), journal.reopen().unwrap()).unwrap();
-        input.accept(&order(3, b"hello ", false), vec![b"hel".to_vec(), b"lo ".to_vec()]).unwrap();
-        input.accept(&order(4, b"world", true), vec![b"world".to_vec()]).unwrap();
-        input.accept(&order(5, b"!", false), vec![b"!".to_vec()]).unwrap();
+        input.accept(&command(3, b"hello ", false), vec![b"hel".to_vec(), b"lo ".to_vec()]).unwrap();
+        input.accept(&command(4, b"world", true), vec![b"world".to_vec()]).unwrap();
+        input.accept(&command(5, b"!", false), vec![b"!".to_vec()]).unwrap();
         let mut messages = String::new();
         agent.read_to_string(&mut messages).unwrap();
         assert_eq!(messages, "hello world");
@@ -133,11 +133,11 @@ mod tests {
     }
 
     #[test]
-    fn bytes_without_a_note_are_not_said() {
+    fn bytes_without_a_journal_entry_are_not_written() {
         let (mut agent, ours) = std::io::pipe().unwrap();
         let full = File::options().append(true).open("/dev/full").unwrap();
         let mut input = Stdin::new(ours.into(), full).unwrap();
-        input.accept(&order(0, b"hello", true), vec![b"hello".to_vec()]).unwrap_err();
+        input.accept(&command(0, b"hello", true), vec![b"hello".to_vec()]).unwrap_err();
         drop(input);
         let mut messages = String::new();
         agent.read_to_string(&mut messages).unwrap();
@@ -145,14 +145,14 @@ mod tests {
     }
 
     #[test]
-    fn an_agent_that_is_too_far_behind_finds_its_stdin_closed() {
+    fn the_stdin_of_an_agent_that_is_too_far_behind_is_closed() {
         let (_agent, ours) = std::io::pipe().unwrap();
         let mut input = Stdin::new(ours.into(), tempfile::tempfile().unwrap()).unwrap();
         let bytes = vec![b'x'; 1 << 25];
-        input.accept(&order(0, &bytes, false), vec![bytes.clone()]).unwrap();
+        input.accept(&command(0, &bytes, false), vec![bytes.clone()]).unwrap();
         assert!(input.pipe().is_some());
-        input.accept(&order(0, &bytes, false), vec![bytes.clone()]).unwrap();
-        input.accept(&order(0, &bytes, false), vec![bytes.clone()]).unwrap();
+        input.accept(&command(0, &bytes, false), vec![bytes.clone()]).unwrap();
+        input.accept(&command(0, &bytes, false), vec![bytes.clone()]).unwrap();
         assert!(input.pipe.is_none());
     }
 }

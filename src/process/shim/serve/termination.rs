@@ -1,10 +1,10 @@
-//! How an agent comes to its end: its exit, the end of its output and the end of what it started are three facts, and all three are
-//! waited for.
+//! Termination of an agent. Its exit, the end of its output and the end of its descendants are separate facts, and the shim waits for all
+//! three.
 //!
 //! ```text
-//! living ──exit──▶ drain 2 s ──still open──▶ KILL to all ──▶ drain 2 s ──▶ pipes given up ─┐
-//!    │                └────────pipes ended────────────────────────────────────────────────┼─▶ leftovers: TERM, 2 s, KILL ─▶ over
-//!    └──stop──▶ TERM, grace, KILL to all ──▶ drain 2 s ────────────────────────────────────┘
+//!   running ──exit──▶ drain 2 s ──still open──▶ KILL to all ──▶ drain 2 s ──▶ pipes abandoned ┐
+//!      │                └────────pipes ended────────────────────────────────────────────────┼─▶ leftovers: TERM, 2 s, KILL ─▶ over
+//!      └──stop──▶ TERM, grace, KILL to all ──▶ drain 2 s ────────────────────────────────────┘
 //! ```
 
 use std::time::{Duration, Instant};
@@ -15,52 +15,52 @@ use crate::process::kill_sequence::{KillSequence, POLL_INTERVAL};
 use crate::process::process_set::ProcessSet;
 use crate::process::shim::protocol::StoppedBy;
 
-/// How long pipes may stay open after the exit, or after everyone was killed (R6 of the threat model).
+/// How long pipes may stay open after the exit, or after all processes were killed (rule R6).
 const DRAIN: Duration = Duration::from_secs(2);
 
-/// How long what an agent leaves running may take to end after TERM.
+/// Time between TERM and KILL for processes that the agent left running.
 const LEFTOVER_GRACE: Duration = Duration::from_secs(2);
 
-/// What is known of the agent's end, and what is done for it.
+/// State of the termination of one agent.
 #[derive(Debug)]
 pub(super) struct Termination {
     process_set: ProcessSet,
     kill_sequence: Option<KillSequence>,
     next_step: Instant,
-    /// Until when open pipes are waited for.
+    /// Until when the shim waits for open pipes.
     drain_until: Option<Instant>,
     signalled: Signalled,
     exit: Option<Exit>,
-    /// KILL did not end it: it hangs in the kernel and is not waited for.
+    /// The agent survived KILL: it is blocked in the kernel and is no longer waited for.
     lost: bool,
     stopped_by: Option<StoppedBy>,
     leaked_pipe: bool,
     left_behind: usize,
 }
 
-/// Who has been told to end, and has had the time for it.
+/// Which processes have been killed so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Signalled {
     NoProcess,
-    /// All: so whoever holds a pipe now cannot be reached.
+    /// All members: a process that holds a pipe now cannot be reached.
     AllProcesses,
-    /// What the agent left, when its output was over. Nothing comes after that.
+    /// What the agent left behind at the end of its output. This is the last step.
     Leftovers,
 }
 
-/// What is to be done now.
+/// What the event loop does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// Nothing until something happens, or until then.
+    /// Wait for events, until this time.
     Wait(Option<Instant>),
-    /// The pipes are to be waited for no longer. Then this is asked again.
+    /// Stop waiting for the pipes, then call again.
     AbandonPipes,
-    /// Nothing of the agent is left, or what is left is declared lost.
+    /// Nothing of the agent is left, or the rest is declared lost.
     Over,
 }
 
 impl Termination {
-    /// The end of this family, not begun.
+    /// A termination that has not begun.
     pub(super) fn new(process_set: ProcessSet, now: Instant) -> Self {
         Self {
             process_set,
@@ -76,52 +76,52 @@ impl Termination {
         }
     }
 
-    /// The agent's process has ended.
+    /// Records the exit of the agent's process.
     pub(super) fn exited(&mut self, now: Instant, exit: Exit) {
         self.exit = Some(exit);
         self.drain_until = Some(now + DRAIN);
     }
 
-    /// How it has ended.
+    /// How the agent's process exited.
     pub(super) fn exit(&self) -> Option<Exit> {
         self.exit
     }
 
-    /// Why it is being ended, or was. The first reason stands.
+    /// Why it was killed. The first reason stands.
     pub(super) fn stopped_by(&self) -> Option<StoppedBy> {
         self.stopped_by
     }
 
-    /// Something held its output open after its exit, and was killed.
+    /// Whether a process held its output open after its exit, and was killed.
     pub(super) fn leaked_pipe(&self) -> bool {
         self.leaked_pipe
     }
 
-    /// How many processes could not be ended.
+    /// Number of processes that could not be killed.
     pub(super) fn left_behind(&self) -> usize {
         self.left_behind
     }
 
-    /// Whether the kernel has killed something of it for want of memory, as far as its control group tells.
+    /// Whether the kernel killed one of the processes for lack of memory, as reported by the control group.
     pub(super) fn ran_out_of_memory(&self) -> bool {
         self.process_set.group().is_some_and(Group::ran_out_of_memory)
     }
 
-    /// Everything is over: its control group goes, unless somebody in it could not be ended.
+    /// Removes the control group, unless a process in it survived.
     pub(super) fn remove_group(&self) {
         if let Some(group) = self.process_set.group() {
             group.remove();
         }
     }
 
-    /// The agent goes on: it neither has ended nor is being ended.
+    /// Whether the agent has neither exited nor is being killed.
     pub(super) fn is_running(&self) -> bool {
         self.exit.is_none() && self.stopped_by.is_none()
     }
 
-    /// Begins to end everyone, or hastens it if the grace is shorter.
+    /// Starts killing all processes, or shortens the grace period.
     pub(super) fn stop(&mut self, now: Instant, by: StoppedBy, grace: Duration) {
-        // An agent that has ended was not stopped, whatever becomes of what it left.
+        // An agent that had exited was not stopped, regardless of what it left behind.
         if self.exit.is_none() {
             self.stopped_by.get_or_insert(by);
         }
@@ -136,7 +136,7 @@ impl Termination {
         self.next_step = now;
     }
 
-    /// Does what is due. To be asked after everything that happens.
+    /// Takes the steps that are due. To be called after every event.
     pub(super) fn advance(&mut self, now: Instant, pipes_are_open: bool) -> Next {
         loop {
             if let Some(kill_sequence) = &mut self.kill_sequence {
@@ -176,17 +176,19 @@ impl Termination {
 
 #[cfg(test)]
 mod tests {
+    //! Rules: R6.
+
     use super::*;
     use crate::process::{Identity, Marker};
 
-    /// The end of an agent of which no process is there any more.
+    /// The termination of an agent without living processes.
     fn termination(now: Instant) -> Termination {
-        let nobody = Identity { pid: i32::MAX, started: 0 };
-        Termination::new(ProcessSet::own_descendants(nobody, Marker::new("nobody")), now)
+        let gone = Identity { pid: i32::MAX, started: 0 };
+        Termination::new(ProcessSet::own_descendants(gone, Marker::new("gone")), now)
     }
 
     #[test]
-    fn r6_an_exit_is_not_the_end_while_output_may_come() {
+    fn an_exit_is_not_the_end_while_output_may_follow() {
         let now = Instant::now();
         let mut termination = termination(now);
         assert_eq!(termination.advance(now, true), Next::Wait(None));
@@ -197,12 +199,12 @@ mod tests {
     }
 
     #[test]
-    fn r6_pipes_that_stay_open_are_given_up() {
+    fn pipes_that_stay_open_are_abandoned() {
         let now = Instant::now();
         let mut termination = termination(now);
         termination.exited(now, Exit::Code(0));
         let later = now + DRAIN;
-        assert_eq!(termination.advance(later, true), Next::Wait(Some(later + DRAIN)), "who held them was killed");
+        assert_eq!(termination.advance(later, true), Next::Wait(Some(later + DRAIN)), "the holders were killed");
         assert!(termination.leaked_pipe());
         let last = later + DRAIN;
         assert_eq!(termination.advance(last, true), Next::AbandonPipes);
@@ -218,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn an_agent_that_does_not_end_at_all_is_declared_lost() {
+    fn an_agent_that_survives_kill_is_declared_lost() {
         let now = Instant::now();
         let mut termination = termination(now);
         termination.stop(now, StoppedBy::Limit, Duration::ZERO);
@@ -229,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn an_agent_that_has_ended_by_itself_was_not_stopped() {
+    fn an_agent_that_exited_by_itself_was_not_stopped() {
         let now = Instant::now();
         let mut termination = termination(now);
         termination.exited(now, Exit::Signal(9));

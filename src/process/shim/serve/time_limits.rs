@@ -1,11 +1,11 @@
-//! How long an agent may go on: the time limit that the server sets, and a bound where it has set none.
+//! How long an agent may run: the time limit set by the server, and a limit without a server.
 
 use std::time::{Duration, Instant};
 
-/// How long an agent without a time limit goes on when no server comes, and how long a memo is kept for one after the agent's end.
+/// How long an agent without a time limit runs without a server, and how long a handover is kept after the agent's end.
 pub(super) const UNATTENDED_LIMIT: Duration = Duration::from_hours(24);
 
-/// The limits of one agent. The clock is the caller's, and monotonic.
+/// The limits of one agent. The caller passes a monotonic clock.
 #[derive(Debug)]
 pub(super) struct TimeLimits {
     deadline: Option<Instant>,
@@ -13,42 +13,42 @@ pub(super) struct TimeLimits {
 }
 
 impl TimeLimits {
-    /// Counted from now.
+    /// Limits that start now.
     pub(super) fn new(now: Instant, left: Option<Duration>) -> Self {
         Self { deadline: after(now, left), unattended_since: None }
     }
 
-    /// Sets the time limit anew, or lifts it.
+    /// Sets or removes the time limit.
     pub(super) fn set(&mut self, now: Instant, left: Option<Duration>) {
         self.deadline = after(now, left);
     }
 
-    /// What is left of the time limit.
+    /// Remaining time.
     pub(super) fn left(&self, now: Instant) -> Option<Duration> {
         self.deadline.map(|deadline| deadline.saturating_duration_since(now))
     }
 
-    /// Whether a server is there, as of now.
-    pub(super) fn set_attended(&mut self, now: Instant, set_attended: bool) {
-        if set_attended {
+    /// Records whether a server is connected.
+    pub(super) fn set_attended(&mut self, now: Instant, attended: bool) {
+        if attended {
             self.unattended_since = None;
         } else {
             self.unattended_since.get_or_insert(now);
         }
     }
 
-    /// Until when a server is waited for that does not come; `None` while one is there.
+    /// Until when the shim waits for a server; `None` while one is connected.
     pub(super) fn unattended_until(&self) -> Option<Instant> {
         self.unattended_since.map(|since| since + UNATTENDED_LIMIT)
     }
 
-    /// When the agent's time is over.
+    /// When the agent is killed.
     pub(super) fn end(&self) -> Option<Instant> {
         self.deadline.or_else(|| self.unattended_until())
     }
 }
 
-/// A limit beyond what the clock can hold is none.
+/// Treats an overflowing limit as none.
 fn after(now: Instant, left: Option<Duration>) -> Option<Instant> {
     left.and_then(|left| now.checked_add(left))
 }
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_a_limit_an_agent_goes_on_for_a_day_after_the_last_server() {
+    fn without_a_limit_an_agent_runs_for_a_day_after_the_last_server() {
         let now = Instant::now();
         let mut time_limits = TimeLimits::new(now, None);
         time_limits.set_attended(now, true);
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_counts_whether_or_not_a_server_is_there() {
+    fn a_limit_applies_with_and_without_a_server() {
         let now = Instant::now();
         let minute = Duration::from_mins(1);
         let mut time_limits = TimeLimits::new(now, Some(minute));
