@@ -142,7 +142,7 @@ mod tests {
     fn limits_are_written_to_the_files_of_the_kernel() {
         let files = ["memory.max", "memory.swap.max", "memory.oom.group", "pids.max", "cpu.weight"];
         let (dir, group) = fake_group(&files.map(|name| (name, "")));
-        group.bound(ProcessLimits { memory_bytes: Some(1 << 30), processes: Some(64), cpu_weight: Some(50) }).unwrap();
+        group.apply(ProcessLimits { memory_bytes: Some(1 << 30), processes: Some(64), cpu_weight: Some(50) }).unwrap();
         let written = files.map(|name| fs::read_to_string(dir.path().join(name)).unwrap());
         assert_eq!(written, ["1073741824", "0", "1", "64", "50"]);
     }
@@ -150,9 +150,9 @@ mod tests {
     #[test]
     fn a_limit_that_cannot_be_set_is_an_error_and_optional_files_may_be_missing() {
         let (_folder, group) = fake_group(&[("memory.max", "")]);
-        group.bound(ProcessLimits { memory_bytes: Some(1), ..ProcessLimits::default() }).unwrap();
-        assert!(group.bound(ProcessLimits { processes: Some(1), ..ProcessLimits::default() }).is_err());
-        assert!(group.bound(ProcessLimits { cpu_weight: Some(1), ..ProcessLimits::default() }).is_err());
+        group.apply(ProcessLimits { memory_bytes: Some(1), ..ProcessLimits::default() }).unwrap();
+        assert!(group.apply(ProcessLimits { processes: Some(1), ..ProcessLimits::default() }).is_err());
+        assert!(group.apply(ProcessLimits { cpu_weight: Some(1), ..ProcessLimits::default() }).is_err());
     }
 
     #[test]

@@ -88,7 +88,7 @@ fn a_program_that_is_not_there_is_told_like_any_exit() {
     let (mut kept, mut peer) = Kept::running_with("", |order| order.program = "/nowhere/agent".into());
     let ended = peer.until_end();
     assert_eq!(ended.exit, Some(Exit::Code(launch::NOT_STARTED)));
-    assert!(ended.stderr_tail.starts_with(launch::COMPLAINT), "{}", ended.stderr_tail);
+    assert!(ended.stderr_tail.starts_with(launch::ERROR_PREFIX), "{}", ended.stderr_tail);
     kept.record();
 }
 
