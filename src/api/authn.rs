@@ -1,92 +1,68 @@
-//! The token check: one layer around the whole router, with the few routes that need none written out.
+//! Authentication: one layer around the whole router, with the few public routes listed here.
 
 use axum::RequestExt;
-use axum::extract::{FromRequestParts, MatchedPath, Query, RawPathParams, Request, State};
-use axum::http::request::Parts;
+use axum::extract::{MatchedPath, Query, RawPathParams, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::client_origin::ClientAddress;
 use super::{ApiError, AppState, scopes};
-use crate::auth::PeerFacts;
+use crate::auth::ClientOrigin;
 use crate::types::RunId;
 
-/// The routes that are open to all, as the router's table writes them. Whatever is not here needs a token, also what does not exist.
-pub(super) const OPEN: [(Method, &str); 9] = [
+/// The public routes, as the route table writes them. Everything else needs a token, including paths that do not exist.
+pub(super) const PUBLIC: [(Method, &str); 9] = [
     (Method::GET, "/health"),
     (Method::GET, "/health/agents"),
     (Method::POST, "/api/auth/login"),
-    // What this program can do is no secret: anyone can build it and look.
+    // The description of the API is part of every release, so it is no secret.
     (Method::GET, "/openapi.json"),
     (Method::GET, "/events.schema.json"),
     (Method::GET, "/docs"),
     (Method::GET, "/docs/{file}"),
-    // The console is a page like any other client: it shows nothing before it has a token.
+    // The console is a client like any other: it shows nothing before the user signs in.
     (Method::GET, "/"),
     (Method::GET, "/console/{version}/{*path}"),
 ];
 
-/// The one route that takes a token from its address, since a browser's `EventSource` cannot send headers.
+/// Public paths that lead to these pages. They are no part of the API, so the route table does not list them.
+pub(super) const PAGE_ALIASES: [&str; 4] = ["/docs/", "/console", "/console/", "/favicon.ico"];
+
+/// The only route that accepts a token in the query, because a browser's `EventSource` cannot send headers.
 const STREAM: &str = "/api/runs/{id}/events";
 
-/// The one route that is open to whoever sits on this machine, as the program that collects the numbers mostly does.
+/// The only route that is public for local clients, such as a Prometheus on this machine.
 pub(super) const LOCAL: &str = "/metrics";
 
-/// Where the request comes from. The door attaches it; a request without it counts as remote.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(pub(super) PeerFacts);
-
-impl Peer {
-    const REMOTE: Self = Self(PeerFacts { peer_is_loopback: false, host_is_loopback: false, forwarded: true });
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Peer {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        Ok(parts.extensions.get().copied().unwrap_or(Self::REMOTE))
-    }
-}
-
-/// Attaches the [`Principal`](crate::auth::Principal) to a request, or refuses it.
+/// Attaches the [`Principal`](crate::auth::Principal) to a request, or rejects the request.
 ///
-/// Every request is counted once: against its user, or against the client where nobody is known to ask.
+/// Every request counts once towards a rate limit: that of its user, or that of its client if there is no user.
 pub(super) async fn require_auth(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
-    let client: ClientAddress = request.extensions().get().copied().unwrap_or_default();
-    // Only what the router has matched has a route, so a spelling that it does not know is not open either.
+    let origin: ClientOrigin = request.extensions().get().copied().unwrap_or_default();
+    // Only a matched request has a route, so an unknown spelling of a public path is not public.
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map(MatchedPath::as_str);
-    if route.is_some_and(|route| is_open(request.method(), route)) {
-        return match app.limits.request_from(client) {
+    if route.is_some_and(|route| needs_no_token(&request, route, origin)) {
+        return match app.limits.count_client_request(origin) {
             Ok(()) => next.run(request).await,
-            Err(too_many) => ApiError::from(too_many).into_response(),
+            Err(limited) => ApiError::from(limited).into_response(),
         };
     }
-    let Peer(peer) = request.extensions().get().copied().unwrap_or(Peer::REMOTE);
-    // Whoever shows a token is judged by it.
-    let is_open_here = route == Some(LOCAL) && peer.is_local() && !request.headers().contains_key(header::AUTHORIZATION);
-    if is_open_here && matches!(*request.method(), Method::GET | Method::HEAD) {
-        return match app.limits.request_from(client) {
-            Ok(()) => next.run(request).await,
-            Err(too_many) => ApiError::from(too_many).into_response(),
-        };
-    }
-    let refuse = |refusal: ApiError| app.limits.request_from(client).map_or_else(ApiError::from, |()| refusal);
-    let is_stream = route.is_some_and(|route| takes_query_token(request.method(), route));
+    let reject = |rejection: ApiError| app.limits.count_client_request(origin).map_or_else(ApiError::from, |()| rejection);
+    let is_stream = route.is_some_and(|route| accepts_query_token(request.method(), route));
     let query = if is_stream { query_token(request.uri()) } else { Ok(None) };
-    let (token, came_by_query) = match query.and_then(|query| choose(header_token(request.headers())?, query)) {
+    let (token, is_query_token) = match query.and_then(|query| choose_token(header_token(request.headers())?, query)) {
         Ok(found) => found,
-        Err(refusal) => return refuse(refusal).into_response(),
+        Err(rejection) => return reject(rejection).into_response(),
     };
-    let authenticated = if came_by_query {
-        let run = run_of(&mut request).await;
-        app.auth.authenticate_stream(&token, run, peer).await
+    let authenticated = if is_query_token {
+        let run = run_id_of(&mut request).await;
+        app.auth.authenticate_stream(&token, run, origin).await
     } else {
-        app.auth.authenticate(&token, peer).await
+        app.auth.authenticate(&token, origin).await
     };
-    let admitted = authenticated.map_err(|error| refuse(error.into())).and_then(|principal| {
-        app.limits.request_of(&principal.caller.user)?;
+    let admitted = authenticated.map_err(|error| reject(error.into())).and_then(|principal| {
+        app.limits.count_user_request(&principal.caller.user)?;
         scopes::check(request.method(), route, &principal)?;
         Ok(principal)
     });
@@ -95,63 +71,73 @@ pub(super) async fn require_auth(State(app): State<AppState>, mut request: Reque
             request.extensions_mut().insert(principal);
             next.run(request).await
         }
-        Err(refusal) => refusal.into_response(),
+        Err(rejection) => rejection.into_response(),
     };
-    if came_by_query {
+    if is_query_token {
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     response
 }
 
-/// The run that the path names, if it names one.
-async fn run_of(request: &mut Request) -> Option<RunId> {
+/// Whether a request to `route` needs no token: a public route, the methods of any route (`OPTIONS`), or the local route for a local
+/// client. A local client that sends a token is subject to it.
+fn needs_no_token(request: &Request, route: &str, origin: ClientOrigin) -> bool {
+    let is_local_route = route == LOCAL && matches!(*request.method(), Method::GET | Method::HEAD);
+    is_public(request.method(), route)
+        || *request.method() == Method::OPTIONS
+        || (is_local_route && origin.is_local && !request.headers().contains_key(header::AUTHORIZATION))
+}
+
+/// The run id in the path, if there is one.
+async fn run_id_of(request: &mut Request) -> Option<RunId> {
     let path: RawPathParams = request.extract_parts().await.ok()?;
     path.iter().find(|(name, _value)| *name == "id").and_then(|(_name, id)| id.parse().ok())
 }
 
-/// Whether a route needs no token.
-pub(super) fn is_open(method: &Method, route: &str) -> bool {
+/// Whether a route is public.
+pub(super) fn is_public(method: &Method, route: &str) -> bool {
     let method = if method == Method::HEAD { &Method::GET } else { method };
-    OPEN.iter().any(|(open_method, open_route)| open_method == method && *open_route == route)
+    PUBLIC.iter().any(|(public_method, public_route)| public_method == method && *public_route == route)
+        || (method == Method::GET && PAGE_ALIASES.contains(&route))
 }
 
-/// Whether a route takes its token from its address, too.
-pub(super) fn takes_query_token(method: &Method, route: &str) -> bool {
+/// Whether a route accepts a token in the query.
+pub(super) fn accepts_query_token(method: &Method, route: &str) -> bool {
     matches!(*method, Method::GET | Method::HEAD) && route == STREAM
 }
 
-/// The token of the `Authorization` header. Said twice or in another scheme, it is refused rather than passed over.
+/// The token of the `Authorization` header. A repeated header or another scheme is rejected rather than ignored.
 fn header_token(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let token = value.to_str().ok().and_then(|text| text.split_once(' ')).filter(|(scheme, _token)| scheme.eq_ignore_ascii_case("bearer"));
     match (token, values.next()) {
         (Some((_scheme, token)), None) => Ok(Some(token.trim().to_owned())),
-        _ => Err(ApiError::unauthorized("token_invalid", "the `Authorization` header must be there once, as `Bearer` and a token")),
+        _ => Err(ApiError::unauthorized("token_invalid", "the request needs one `Authorization` header with `Bearer` and a token")),
     }
 }
 
-/// The token of the query, decoded.
+/// The `access_token` of the query, decoded.
 fn query_token(uri: &Uri) -> Result<Option<String>, ApiError> {
     let Ok(Query(pairs)) = Query::<Vec<(String, String)>>::try_from_uri(uri) else { return Ok(None) };
     let mut tokens = pairs.into_iter().filter(|(name, _value)| name == "access_token").map(|(_name, value)| value);
     match (tokens.next(), tokens.next()) {
         (token, None) => Ok(token),
-        (_, Some(_)) => Err(ApiError::unauthorized("token_invalid", "`access_token` is there more than once")),
+        (_, Some(_)) => Err(ApiError::unauthorized("token_invalid", "`access_token` is repeated")),
     }
 }
 
-/// The token, and whether it came by the query.
-fn choose(header: Option<String>, query: Option<String>) -> Result<(String, bool), ApiError> {
+/// The token, and whether it is from the query.
+fn choose_token(header: Option<String>, query: Option<String>) -> Result<(String, bool), ApiError> {
     match (header, query) {
         (Some(header), Some(query)) if header != query => {
-            Err(ApiError::unauthorized("token_invalid", "the `Authorization` header and `access_token` disagree"))
+            Err(ApiError::unauthorized("token_invalid", "the `Authorization` header and `access_token` differ"))
         }
         (_, Some(query)) => Ok((query, true)),
         (Some(header), None) => Ok((header, false)),
         (None, None) => Err(ApiError::unauthorized(
             "token_missing",
-            "a token is needed: log in at POST /api/auth/login and send it as `Authorization: Bearer`",
+            "a token is required: log in with POST /api/auth/login and send the token as `Authorization: Bearer`",
         )),
     }
 }

@@ -6,15 +6,16 @@ use std::sync::atomic::Ordering;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::{Method, Request, header};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
 
-use super::router::{as_matched, described, router, table};
+use super::router::{described, router, table, to_router_syntax};
 use super::scopes::{NEEDS, Need, need};
-use super::{AppState, HostPolicy, PeerAddress, authn, openai, openapi};
+use super::{AppState, HostPolicy, authn, openai, openapi};
 use crate::auth::NewKey;
 use crate::types::{BudgetChange, Scope, UserName, UserRole};
 
@@ -72,13 +73,13 @@ impl Visitor {
 
     /// The refusal that is due at a route, or `None` where the visitor is let in.
     fn refusal(self, method: &Method, route: &str) -> Option<(u16, &'static str)> {
-        if authn::is_open(method, route) {
+        if authn::is_public(method, route) {
             return None;
         }
         let need = need(method, route).unwrap_or_else(|| panic!("{method} {route} does not say what it needs"));
         let names_what_is_bobs = route.contains('{') && !route.contains("{model}");
         match (self, need) {
-            (Self::Nobody | Self::Yesterday, _) if openai::is_ours(route) => Some((401, "invalid_api_key")),
+            (Self::Nobody | Self::Yesterday, _) if openai::is_openai_path(route) => Some((401, "invalid_api_key")),
             (Self::Nobody, Need::Scope(Scope::Metrics)) => None,
             (Self::Nobody, _) => Some((401, "token_missing")),
             (Self::Yesterday, _) => Some((401, "token_expired")),
@@ -171,7 +172,7 @@ impl Bench {
         if let Some(bearer) = bearer {
             request.headers_mut().insert(header::AUTHORIZATION, format!("Bearer {bearer}").parse().unwrap());
         }
-        request.extensions_mut().insert(PeerAddress("127.0.0.1:50000".parse().unwrap()));
+        request.extensions_mut().insert(ConnectInfo("127.0.0.1:50000".parse::<std::net::SocketAddr>().unwrap()));
         let response = self.router.clone().oneshot(request).await.unwrap();
         let status = response.status().as_u16();
         let body = response.into_body();
@@ -194,7 +195,7 @@ fn routes() -> Vec<(Method, String)> {
     let document = serde_json::to_value(openapi::document(described())).unwrap();
     let mut routes = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
-        let path = as_matched(path);
+        let path = to_router_syntax(path);
         for method in item.as_object().unwrap().keys() {
             let method: Method = method.to_uppercase().parse().unwrap();
             if method == Method::GET {
@@ -271,7 +272,7 @@ async fn d7_what_a_route_needs_is_said_of_every_route_and_of_nothing_else() {
             }
         }
     }
-    let listed = NEEDS.iter().map(|(method, path, _need)| (method.clone(), *path)).chain(authn::OPEN);
+    let listed = NEEDS.iter().map(|(method, path, _need)| (method.clone(), *path)).chain(authn::PUBLIC);
     assert_eq!(served, listed.map(|(method, path)| (method.to_string(), path.to_owned())).collect::<BTreeSet<_>>());
 }
 

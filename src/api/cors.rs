@@ -1,38 +1,55 @@
-//! What a browser must be told before it lets a page of a listed origin call this server.
+//! CORS for the origins that the operator lists.
 //!
-//! Only called for origins from the operator's list, so no answer ever holds `*` or an origin that is merely sent back. Credentials stay
-//! off: a token travels in a header that the page sets itself.
+//! The host guard passes only requests from listed origins through this layer, so no response contains `*` or an unlisted origin.
+//! Credentials stay off: a token travels in a header that the page sets itself.
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use std::time::Duration;
 
-const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PATCH, DELETE");
-const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type, idempotency-key, last-event-id");
-const ANSWER_HEADERS: HeaderValue = HeaderValue::from_static("location, retry-after, x-request-id");
+use axum::http::{HeaderName, Method, header};
+use tower_http::cors::{AllowOrigin, CorsLayer};
 
-/// How long a browser may remember the answer, in seconds.
-const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
+/// Request headers that pages may send besides the safelisted ones: those that the API reads, and those that OpenAI's JavaScript client
+/// (`openai` 6) sends. Firefox and Safari treat `user-agent` like any other header.
+const REQUEST_HEADERS: [&str; 23] = [
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "if-none-match",
+    "last-event-id",
+    "traceparent",
+    "tracestate",
+    "user-agent",
+    "openai-beta",
+    "openai-organization",
+    "openai-project",
+    "x-stainless-arch",
+    "x-stainless-async",
+    "x-stainless-custom-poll-interval",
+    "x-stainless-helper-method",
+    "x-stainless-lang",
+    "x-stainless-os",
+    "x-stainless-package-version",
+    "x-stainless-poll-helper",
+    "x-stainless-retry-count",
+    "x-stainless-runtime",
+    "x-stainless-runtime-version",
+    "x-stainless-timeout",
+];
 
-/// Whether the browser only asks what it may send.
-pub(super) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
-    *method == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
-}
+/// Response headers that pages may read besides the safelisted ones.
+const RESPONSE_HEADERS: [&str; 7] = ["allow", "etag", "location", "retry-after", "x-openrunner-run-id", "x-request-id", "x-should-retry"];
 
-/// The answer to that, which is the same for every route: a page learns nothing from it but what the documentation says.
-pub(super) fn preflight(origin: HeaderValue) -> Response {
-    let rules: [(HeaderName, HeaderValue); 3] = [
-        (header::ACCESS_CONTROL_ALLOW_METHODS, METHODS),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS),
-        (header::ACCESS_CONTROL_MAX_AGE, MAX_AGE),
-    ];
-    allow((StatusCode::NO_CONTENT, rules).into_response(), origin)
-}
+/// How long a browser may cache the answer to a preflight request.
+const MAX_AGE: Duration = Duration::from_mins(10);
 
-/// Lets pages of `origin` read an answer.
-pub(super) fn allow(mut response: Response, origin: HeaderValue) -> Response {
-    let headers = response.headers_mut();
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, ANSWER_HEADERS);
-    headers.append(header::VARY, HeaderValue::from_static("origin"));
-    response
+/// A layer for pages of the origins for which `is_listed` holds. It answers preflight requests itself, without a token.
+pub(super) fn layer(is_listed: impl Fn(&str) -> bool + Clone + Send + Sync + 'static) -> CorsLayer {
+    let origins = AllowOrigin::predicate(move |origin, _request| origin.to_str().is_ok_and(&is_listed));
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_headers(REQUEST_HEADERS.map(HeaderName::from_static))
+        .expose_headers(RESPONSE_HEADERS.map(HeaderName::from_static))
+        .max_age(MAX_AGE)
+        .vary([header::ORIGIN])
 }

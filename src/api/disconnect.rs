@@ -35,9 +35,9 @@ impl Drop for Client {
         }
         tracing::info!(run.id = %self.run, "the run's client has left, so the run is cancelled");
         let (runs, caller, run) = (self.app.runs.clone(), self.audit_context.caller(), self.run);
-        let deed = self.audit_context.deed(AuditAction::RunCancel).to(Target::Run(run)).detail("its client left".to_owned());
+        let event = self.audit_context.event(AuditAction::RunCancel).to(Target::Run(run)).detail("its client left".to_owned());
         let cancelling = async move { runs.cancel(&caller, run).await.map(drop).map_err(super::ApiError::from) };
         // Carried out to the end by the tracker that it is begun on.
-        drop(self.app.audit.begin(deed, cancelling, |()| None, super::ApiError::code));
+        drop(self.app.audit.spawn(event, cancelling, |()| None, super::ApiError::code));
     }
 }

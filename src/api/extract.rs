@@ -1,38 +1,38 @@
-//! What handlers take out of a request, with refusals that name what is wrong.
+//! Extractors of the handlers. Their errors name the faulty field.
 
 use std::convert::Infallible;
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use super::ApiError;
+use super::host::single;
 use super::json_object::object;
+use super::{ApiError, FaultCode, shape};
 use crate::auth::Principal;
 use crate::run::IdempotencyKey;
 use crate::types::TraceParent;
 
-/// A JSON body. The layers around the router have read it already, within its limits of size and time.
+/// A JSON body. The body layer has read it already, within its limits of size and time.
 ///
-/// Refused as: 400 for none or for what is not JSON, 415 for another content type, 422 with the field for what is JSON but not the
-/// right one.
+/// Errors: 400 without a body or for malformed JSON, 415 for another content type, 422 with the field for JSON of the wrong shape.
 #[derive(Clone, Copy, Debug)]
 pub struct Json<T>(pub T);
 
-/// A JSON body, refused as [`Json`] is, with the caller's key for sending the same request again.
+/// A JSON body with the request's idempotency key. Errors as for [`Json`].
 #[derive(Clone, Debug)]
-pub(super) struct Keyed<T> {
+pub(super) struct Idempotent<T> {
     pub(super) value: T,
     pub(super) key: Option<IdempotencyKey>,
 }
 
-/// Longest `Idempotency-Key`, in characters.
+/// Maximum length of an `Idempotency-Key`, in characters.
 const MAX_KEY: usize = 255;
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Keyed<T> {
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Idempotent<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
@@ -43,8 +43,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Keyed<T> {
                 Some(String::from_utf8_lossy(key.as_bytes()).into_owned())
             }
             _ => {
-                let detail = format!("must be there once, as 1 to {MAX_KEY} visible characters without spaces");
-                return Err(ApiError::invalid_field("Idempotency-Key", detail));
+                let detail = format!("must be given once, with 1 to {MAX_KEY} visible characters and no spaces");
+                return Err(ApiError::invalid_field("Idempotency-Key", FaultCode::Invalid, detail));
             }
         };
         let route = format!("{} {}", request.method(), request.uri().path());
@@ -57,11 +57,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Keyed<T> {
     }
 }
 
-/// Parts of the path. A text that cannot be an id names nothing that exists: 404.
+/// Parameters of the path. A text that cannot be an id names nothing that exists: 404.
 #[derive(Clone, Copy, Debug)]
 pub struct Path<T>(pub T);
 
-/// The query string; 422 with the field for what is not right in it.
+/// The query string. Errors: 422 with the parameter.
 #[derive(Clone, Copy, Debug)]
 pub struct Query<T>(pub T);
 
@@ -74,58 +74,48 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 }
 
 async fn json_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
-    let is_json = is_json(request.headers());
+    let is_json = is_json(request.method(), request.headers());
     let body = Bytes::from_request(request, state)
         .await
-        .map_err(|rejection| ApiError::new(StatusCode::BAD_REQUEST, "body_unreadable", rejection.body_text()))?;
+        .map_err(|_rejection| ApiError::new(StatusCode::BAD_REQUEST, "body_unreadable", "the body could not be read"))?;
     if body.is_empty() {
-        return Err(ApiError::new(StatusCode::BAD_REQUEST, "body_missing", "the request needs a body of JSON"));
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, "body_missing", "the request needs a JSON body"));
     }
     if is_json { Ok(body) } else { Err(not_json()) }
 }
 
-/// The refusal of any other content type than JSON.
+/// The error for a body that is not declared as JSON.
 pub(super) fn not_json() -> ApiError {
-    ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", "the body must be JSON, sent with `Content-Type: application/json`")
+    ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", "the body must be JSON with `Content-Type: application/json`")
 }
 
-/// Whether the content type is JSON, whatever its parameters. Said twice, it is not.
-pub(super) fn is_json(headers: &HeaderMap) -> bool {
-    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
-    let (Some(content_type), None) = (types.next(), types.next()) else { return false };
-    let essence = content_type.to_str().ok().and_then(|text| text.split(';').next());
-    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+/// Whether the headers declare a JSON body. `PATCH` also takes a JSON merge patch (RFC 7396). Parameters are ignored; a repeated header
+/// declares nothing.
+pub(super) fn is_json(method: &Method, headers: &HeaderMap) -> bool {
+    let content_type = single(headers, &header::CONTENT_TYPE).and_then(|content_type| content_type.to_str().ok());
+    let Some(essence) = content_type.and_then(|text| text.split(';').next()) else { return false };
+    let is = |name: &str| essence.trim().eq_ignore_ascii_case(name);
+    is("application/json") || (method == Method::PATCH && is("application/merge-patch+json"))
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let mut track = serde_path_to_error::Track::new();
     let value = object(serde_path_to_error::Deserializer::new(&mut json, &mut track));
-    let value = value.map_err(|error| data_error(&track.path().to_string(), &error))?;
-    json.end().map_err(|error| data_error(".", &error))?;
+    let value = value.map_err(|error| json_error(&track.path().to_string(), &error))?;
+    json.end().map_err(|error| json_error(".", &error))?;
     Ok(value)
 }
 
-fn data_error(path: &str, error: &serde_json::Error) -> ApiError {
+fn json_error(path: &str, error: &serde_json::Error) -> ApiError {
     if error.is_data() {
         let message = error.to_string();
-        // The place in the text says less than the field's name, which the answer has.
-        let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _place)| message);
-        return ApiError::invalid_field(field_path(path, message), message);
+        // The field's path says more than the position in the text.
+        let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _position)| message);
+        return ApiError::invalid_fields(vec![shape::fault(path, message, "body")]);
     }
     let (line, column) = (error.line(), error.column());
-    ApiError::new(StatusCode::BAD_REQUEST, "malformed_json", format!("the body is not JSON: the fault is at line {line}, column {column}"))
-}
-
-/// The path of the field that is meant. A missing field has no place in the text, so its own name is in the message only.
-fn field_path(path: &str, message: &str) -> String {
-    let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
-    match (path, missing) {
-        (".", Some(missing)) => missing.to_owned(),
-        (".", None) => String::from("."),
-        (path, Some(missing)) => format!("{path}.{missing}"),
-        (path, None) => path.to_owned(),
-    }
+    ApiError::new(StatusCode::BAD_REQUEST, "malformed_json", format!("the body is not valid JSON: error at line {line}, column {column}"))
 }
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
@@ -133,7 +123,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
-        path.map(|axum::extract::Path(value)| Self(value)).map_err(|_rejection| ApiError::not_found("there is nothing of that name"))
+        path.map(|axum::extract::Path(value)| Self(value)).map_err(|_rejection| ApiError::not_found("not found"))
     }
 }
 
@@ -147,17 +137,16 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
             let inner = causes.find_map(|error| error.downcast_ref::<serde_path_to_error::Error<serde::de::value::Error>>());
             match inner {
                 Some(error) => {
-                    let message = error.inner().to_string();
-                    ApiError::invalid_field(field_path(&error.path().to_string(), &message), message)
+                    let (path, message) = (error.path().to_string(), error.inner().to_string());
+                    ApiError::invalid_fields(vec![shape::fault(&path, &message, "query")])
                 }
-                None => ApiError::invalid_field(".", rejection.body_text()),
+                None => ApiError::invalid_field("query", FaultCode::Invalid, "must be of the form name=value&name=value"),
             }
         })
     }
 }
 
-/// The span of the caller's own trace, by the header `traceparent`. One that is wrong, or there more than once, is passed over, as the
-/// standard wants it.
+/// The span of the caller's trace, from the header `traceparent`. An invalid or repeated header is ignored, as the standard requires.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Traced(pub(super) Option<TraceParent>);
 
@@ -165,23 +154,25 @@ impl<S: Send + Sync> FromRequestParts<S> for Traced {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
-        let mut said = parts.headers.get_all("traceparent").iter();
-        let parent = said.next().filter(|_| said.next().is_none());
+        let mut values = parts.headers.get_all("traceparent").iter();
+        let parent = values.next().filter(|_| values.next().is_none());
         Ok(Self(parent.and_then(|parent| TraceParent::parse(parent.to_str().ok()?))))
     }
 }
 
-/// Whoever passed the door. A handler that takes one shows by its signature that it is not open to all.
+/// The authenticated caller. A handler with this argument is not public.
 impl<S: Send + Sync> FromRequestParts<S> for Principal {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
-        parts.extensions.get().cloned().ok_or_else(|| ApiError::unauthorized("token_missing", "this needs a token"))
+        parts.extensions.get().cloned().ok_or_else(|| ApiError::unauthorized("token_missing", "a token is required"))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    //! Rules: D4.
+
     use axum::http::Uri;
     use serde::Deserialize;
 
@@ -189,7 +180,7 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
-    #[expect(dead_code, reason = "only whether and how it fails is looked at")]
+    #[expect(dead_code, reason = "only the errors are tested")]
     struct Body {
         input: Input,
         #[serde(default)]
@@ -198,79 +189,85 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
-    #[expect(dead_code, reason = "only whether and how it fails is looked at")]
+    #[expect(dead_code, reason = "only the errors are tested")]
     struct Input {
         text: String,
     }
 
-    fn refusal(body: &str) -> serde_json::Value {
-        let error = parse::<Body>(body.as_bytes()).unwrap_err();
-        serde_json::json!({"status": error.status().as_u16(), "error": format!("{error}"), "field": error.field_name()})
-    }
-
     #[test]
-    fn what_is_not_json_is_400_with_its_place() {
+    fn malformed_json_is_400_with_its_position() {
         for body in ["{", "{\"input\": nope}", "\u{feff}{}", "{\"input\":{\"text\":\"a\"}} x"] {
-            let refusal = refusal(body);
-            assert_eq!(refusal["status"], 400, "{body}: {refusal}");
-            assert!(refusal["error"].as_str().unwrap().contains("at line 1, column"), "{refusal}");
+            let error = parse::<Body>(body.as_bytes()).unwrap_err();
+            assert_eq!((error.status().as_u16(), error.code()), (400, "malformed_json"), "{body}: {error}");
+            assert!(error.detail().contains("at line 1, column"), "{error}");
         }
     }
 
     #[test]
-    fn depth_without_end_is_400_and_no_overflow() {
+    fn deep_nesting_is_400_and_does_not_overflow() {
         let error = parse::<serde_json::Value>("{\"a\":".repeat(100_000).as_bytes()).unwrap_err();
         assert_eq!(error.code(), "malformed_json");
     }
 
     #[test]
-    fn what_is_json_but_not_the_right_one_is_422_with_its_field() {
+    fn json_of_the_wrong_shape_is_422_with_the_field() {
         let cases = [
-            ("{}", "input"),
-            ("{\"input\": {}}", "input.text"),
-            ("{\"input\": {\"text\": 7}}", "input.text"),
-            ("{\"input\": {\"text\": \"a\", \"txt\": 1}}", "input.txt"),
-            ("{\"input\": {\"text\": \"a\"}, \"more\": 1}", "more"),
-            ("{\"input\": {\"text\": \"a\"}, \"list\": [1, 300]}", "list[1]"),
-            ("{\"input\": null}", "input"),
-            ("[]", "."),
-            ("[{\"text\": \"a\"}, []]", "."),
-            ("7", "."),
+            ("{}", "input", FaultCode::Required, "is required"),
+            ("{\"input\": {}}", "input.text", FaultCode::Required, "is required"),
+            ("{\"input\": {\"text\": 7}}", "input.text", FaultCode::Invalid, "must be a string, not 7"),
+            ("{\"input\": {\"text\": \"a\", \"txt\": 1}}", "input.txt", FaultCode::UnknownField, "unknown field; expected `text`"),
+            ("{\"input\": {\"text\": \"a\"}, \"more\": 1}", "more", FaultCode::UnknownField, "unknown field; expected `input` or `list`"),
+            (
+                "{\"input\": {\"text\": \"a\"}, \"list\": [1, 300]}",
+                "list[1]",
+                FaultCode::OutOfRange,
+                "must be a non-negative integer in range, not 300",
+            ),
+            ("{\"input\": null}", "input", FaultCode::Invalid, "must be an object, not null"),
+            ("[]", "body", FaultCode::Invalid, "must be an object, not a list"),
+            ("[{\"text\": \"a\"}, []]", "body", FaultCode::Invalid, "must be an object, not a list"),
+            ("7", "body", FaultCode::Invalid, "must be an object, not 7"),
         ];
-        for (body, field) in cases {
-            let refusal = refusal(body);
-            assert_eq!((refusal["status"].as_u64(), refusal["field"].as_str()), (Some(422), Some(field)), "{body}: {refusal}");
+        for (body, field, code, detail) in cases {
+            let error = parse::<Body>(body.as_bytes()).unwrap_err();
+            assert_eq!((error.status().as_u16(), error.code()), (422, "invalid_field"), "{body}: {error}");
+            let [fault] = error.errors() else { panic!("{error:?}") };
+            assert_eq!((fault.field.as_str(), fault.code, fault.detail.as_str()), (field, code, detail), "{body}");
         }
     }
 
     #[tokio::test]
-    async fn a_wrong_query_is_422_with_its_field() {
+    async fn a_faulty_query_is_422_with_the_parameter() {
         #[derive(Debug, Deserialize)]
         struct Wait {
-            #[expect(dead_code, reason = "only whether and how it fails is looked at")]
+            #[expect(dead_code, reason = "only the errors are tested")]
             wait: u8,
         }
-        for (uri, field) in [("/?wait=x", "wait"), ("/?wait=300", "wait"), ("/", "wait")] {
+        for (uri, code) in [("/?wait=x", FaultCode::Invalid), ("/?wait=300", FaultCode::OutOfRange), ("/", FaultCode::Required)] {
             let (mut parts, ()) = axum::http::Request::builder().uri(uri.parse::<Uri>().unwrap()).body(()).unwrap().into_parts();
             let error = Query::<Wait>::from_request_parts(&mut parts, &()).await.unwrap_err();
-            assert_eq!((error.status().as_u16(), error.field_name()), (422, Some(field)), "{uri}: {error}");
+            let [fault] = error.errors() else { panic!("{error:?}") };
+            assert_eq!((error.status().as_u16(), fault.field.as_str(), fault.code), (422, "wait", code), "{uri}: {error}");
         }
     }
 
     #[test]
-    fn d4_json_is_json_whatever_its_parameters_and_nothing_else_is() {
+    fn only_json_content_types_are_json_and_parameters_are_ignored() {
         for (content_type, expected) in [
             ("application/json", true),
             ("Application/JSON; charset=utf-8", true),
             ("text/plain", false),
             ("text/plain; application/json", false),
             ("application/jsonx", false),
+            ("application/merge-patch+json", false),
             ("application/x-www-form-urlencoded", false),
             ("", false),
         ] {
             let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, content_type.parse().unwrap())]);
-            assert_eq!(is_json(&headers), expected, "{content_type}");
+            assert_eq!(is_json(&Method::POST, &headers), expected, "{content_type}");
+            let is_patch = content_type == "application/merge-patch+json";
+            assert_eq!(is_json(&Method::PATCH, &headers), expected || is_patch, "{content_type}");
         }
-        assert!(!is_json(&HeaderMap::new()));
+        assert!(!is_json(&Method::POST, &HeaderMap::new()));
     }
 }

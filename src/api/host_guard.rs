@@ -1,32 +1,32 @@
-//! The door: which requests are looked at further, decided before anyone asks for a token.
+//! The host guard: decides before authentication which requests are processed.
 //!
-//! A web page can make the browser of someone on this machine send requests here, and can rebind its own name to 127.0.0.1. What such a
-//! request cannot do is lie about `Host`, `Origin` and `Sec-Fetch-Site`, or send JSON without asking first. [`judge`] decides on these
-//! alone, as a pure function.
+//! A web page can make the browser of a user on this machine send requests here, and can rebind its own name to 127.0.0.1. Such a request
+//! cannot forge `Host`, `Origin` and `Sec-Fetch-Site`, and cannot send JSON without a preflight request. [`check`] decides on these alone,
+//! as a pure function.
 
 use std::collections::HashSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::HttpBody;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tower::{Layer, ServiceExt};
+use tower_http::cors::CorsLayer;
 
 use super::ApiError;
-use super::authn::Peer;
-use super::client_origin::{ClientAddress, is_forwarded};
 use super::cors;
 use super::extract::{is_json, not_json};
-use crate::auth::PeerFacts;
+use super::host::{Host, is_loopback};
 use crate::config::{HostName, Network, Origin};
 
-/// Address of the connection that a request came by. The accept loop puts it into the request; without one the peer counts as remote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PeerAddress(pub SocketAddr);
+/// Longest host that an error quotes, in characters.
+const MAX_QUOTED_HOST: usize = 100;
 
-/// What the operator's settings allow at the door.
+/// The hosts, origins and proxies that the operator allows.
 #[derive(Clone, Debug)]
 pub struct HostPolicy {
     bind_is_loopback: bool,
@@ -36,18 +36,18 @@ pub struct HostPolicy {
 }
 
 impl HostPolicy {
-    /// The policy of a server that listens on `bind` and goes by the names of `hosts`, for pages of `origins`.
+    /// The policy of a server that binds to `bind`, answers to `hosts`, and may be called by pages of `origins`.
     pub fn new(bind: IpAddr, hosts: &[HostName], origins: &[Origin]) -> Self {
         Self {
-            bind_is_loopback: PeerFacts::address_is_loopback(bind),
+            bind_is_loopback: is_loopback(bind),
             hosts: hosts.iter().map(|host| host.as_str().to_owned()).collect(),
             origins: origins.iter().map(|origin| origin.as_str().to_owned()).collect(),
             proxies: Vec::new(),
         }
     }
 
-    /// The same policy for a server that listens on `port`: on this machine alone, the console's own page may call it under the names
-    /// that this machine has for itself. Of any other name only the operator can know that it leads here and nowhere else.
+    /// Adds the console's own origins for a server on `port`. On a loopback bind these are the standard loopback names; any other name
+    /// could lead elsewhere, so the operator has to list it.
     #[must_use]
     pub fn listening_on(mut self, port: u16) -> Self {
         if self.bind_is_loopback {
@@ -56,31 +56,29 @@ impl HostPolicy {
         self
     }
 
-    /// The same policy, behind `proxies`: what their headers say of the client is believed.
+    /// Trusts the forwarding headers of `proxies`.
     #[must_use]
     pub fn behind(self, proxies: &[Network]) -> Self {
         Self { proxies: proxies.to_vec(), ..self }
     }
 
-    /// The proxies whose headers are believed.
+    /// The proxies whose forwarding headers are trusted.
     pub(super) fn proxies(&self) -> &[Network] {
         &self.proxies
     }
 
-    /// "The origin is the host" would prove nothing: of a rebound page both are its own name. So only the list counts.
-    fn lists(&self, origin: &HeaderValue) -> bool {
-        origin.to_str().is_ok_and(|origin| self.origins.contains(&origin.to_ascii_lowercase()))
+    /// Whether pages of `origin` may call this server. Only the list counts: an origin that equals the host proves nothing, because on a
+    /// rebound page both are the page's own name.
+    pub(super) fn lists(&self, origin: &str) -> bool {
+        self.origins.contains(&origin.to_ascii_lowercase())
     }
 
-    /// A page that rebinds its name carries that name, so names are from a list. An address cannot be rebound: where the server listens
-    /// to the network, any will do.
+    /// Whether this server answers to `host`. A rebound page carries its own name, so names have to be listed. An address cannot be
+    /// rebound, so a server that listens on the network answers to any.
     fn serves(&self, host: &Host) -> bool {
         match host {
-            Host::Name(name) => name == "localhost" || self.hosts.contains(name),
-            Host::Address(address) => {
-                let is_ours = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)].contains(address);
-                is_ours || !self.bind_is_loopback || self.hosts.contains(&bracketed(*address))
-            }
+            Host::Name(name) => host.is_standard_loopback() || self.hosts.contains(name),
+            Host::Address(address) => host.is_standard_loopback() || !self.bind_is_loopback || self.hosts.contains(&bracketed(*address)),
         }
     }
 }
@@ -92,40 +90,7 @@ fn bracketed(address: IpAddr) -> String {
     }
 }
 
-/// Whom a request is addressed to, without the port.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Host {
-    Name(String),
-    Address(IpAddr),
-}
-
-impl Host {
-    /// Reads `host` or `host:port`. `None` for anything else.
-    fn parse(text: &str) -> Option<Self> {
-        let (host, port) = if let Some(rest) = text.strip_prefix('[') {
-            let (address, after) = rest.split_once(']')?;
-            (Self::Address(IpAddr::V6(address.parse().ok()?)), after)
-        } else {
-            let (name, after) = text.split_at(text.find(':').unwrap_or(text.len()));
-            let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
-            let address = name.parse::<Ipv4Addr>().map(|address| Self::Address(IpAddr::V4(address)));
-            let host = address.unwrap_or_else(|_not_one| Self::Name(name.to_ascii_lowercase()));
-            (is_name.then_some(host)?, after)
-        };
-        let port_is_fine = port.is_empty()
-            || port.strip_prefix(':').is_some_and(|port| port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok());
-        port_is_fine.then_some(host)
-    }
-
-    fn is_loopback(&self) -> bool {
-        match self {
-            Self::Name(name) => name == "localhost",
-            Self::Address(address) => PeerFacts::address_is_loopback(*address),
-        }
-    }
-}
-
-/// What the decision is made from.
+/// The parts of a request that the decision depends on.
 struct RequestFacts<'a> {
     method: &'a Method,
     uri: &'a Uri,
@@ -134,23 +99,9 @@ struct RequestFacts<'a> {
 }
 
 impl RequestFacts<'_> {
-    /// Whom the request is addressed to: the `Host` header, said once, and the same in the request line where that names one as well.
-    fn host(&self) -> Option<Host> {
-        let host = Host::parse(self.single(&header::HOST)?.to_str().ok()?)?;
-        match self.uri.authority() {
-            Some(authority) if Host::parse(authority.as_str()).as_ref() != Some(&host) => None,
-            _ => Some(host),
-        }
-    }
-
-    fn single(&self, name: &HeaderName) -> Option<&HeaderValue> {
-        let mut values = self.headers.get_all(name).iter();
-        values.next().filter(|_first| values.next().is_none())
-    }
-
-    /// The console's files are the same for everyone, and a browser names an origin when it asks for a module, even if the page is this
-    /// server's own under a name that is not listed. That page must come up to say what to do about it. A page of elsewhere still cannot
-    /// use them: it is not told that it may.
+    /// Whether the request is for a file of the console. These are public, and a browser sends an `Origin` when it loads a module even if
+    /// the page is this server's own under an unlisted name. That page must load, because it explains what to configure. Pages of other
+    /// origins still cannot read the files, because no CORS header permits it.
     fn is_console_file(&self) -> bool {
         matches!(*self.method, Method::GET | Method::HEAD) && self.uri.path().starts_with("/console/")
     }
@@ -158,94 +109,105 @@ impl RequestFacts<'_> {
     fn changes_state(&self) -> bool {
         !matches!(*self.method, Method::GET | Method::HEAD | Method::OPTIONS)
     }
-
-    /// Whoever comes by a proxy is never on this machine, even if the proxy is believed and says so: one that is set up a little wrong
-    /// would hand the default passwords to everyone.
-    fn peer(&self, client: ClientAddress, host: &Host) -> PeerFacts {
-        PeerFacts { peer_is_loopback: client.is_loopback(), host_is_loopback: host.is_loopback(), forwarded: is_forwarded(self.headers) }
-    }
 }
 
-/// Why a request is not looked at further.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Refusal {
-    Host,
+/// Why a request is rejected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Rejection {
+    /// The host as sent, empty if it is missing.
+    Host(String),
     Origin,
     CrossSite,
     NotJson,
 }
 
-impl From<Refusal> for ApiError {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Host => Self::new(
-                StatusCode::MISDIRECTED_REQUEST,
-                "host_not_served",
-                "this server does not go by the name in `Host`: use localhost or 127.0.0.1, or add the name to OPENRUNNER_ALLOWED_HOSTS",
-            ),
-            Refusal::Origin => Self::new(
+impl From<Rejection> for ApiError {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::Host(host) => {
+                let problem =
+                    if host.is_empty() { "the request needs one Host header".to_owned() } else { format!("host `{host}` is not allowed") };
+                let detail = format!("{problem}; use localhost or 127.0.0.1, or add the host to OPENRUNNER_ALLOWED_HOSTS");
+                Self::new(StatusCode::MISDIRECTED_REQUEST, "host_not_served", detail)
+            }
+            Rejection::Origin => Self::new(
                 StatusCode::FORBIDDEN,
                 "origin_not_allowed",
-                "pages of this origin may not call this server: add the origin to OPENRUNNER_ALLOWED_ORIGINS if they should",
+                "the page's origin is not allowed; add it to OPENRUNNER_ALLOWED_ORIGINS if the page should call this server",
             ),
-            Refusal::CrossSite => {
-                Self::new(StatusCode::FORBIDDEN, "cross_site", "a page of another site may not change anything on this server")
+            Rejection::CrossSite => {
+                Self::new(StatusCode::FORBIDDEN, "cross_site", "pages of other sites may not change anything on this server")
             }
-            Refusal::NotJson => not_json(),
+            Rejection::NotJson => not_json(),
         }
     }
 }
 
-/// Decides whether a request is looked at further, and for whom it is meant.
-fn judge(facts: &RequestFacts<'_>, policy: &HostPolicy) -> Result<Host, Refusal> {
-    let host = facts.host().filter(|host| policy.serves(host)).ok_or(Refusal::Host)?;
-    if !facts.is_console_file() && !facts.headers.get_all(header::ORIGIN).iter().all(|origin| policy.lists(origin)) {
-        return Err(Refusal::Origin);
+/// Decides whether a request is processed.
+fn check(facts: &RequestFacts<'_>, policy: &HostPolicy) -> Result<(), Rejection> {
+    if !Host::from_request(facts.uri, facts.headers).is_some_and(|host| policy.serves(&host)) {
+        let host = facts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        return Err(Rejection::Host(host.chars().take(MAX_QUOTED_HOST).collect()));
+    }
+    let is_listed = |origin: &HeaderValue| origin.to_str().is_ok_and(|origin| policy.lists(origin));
+    if !facts.is_console_file() && !facts.headers.get_all(header::ORIGIN).iter().all(is_listed) {
+        return Err(Rejection::Origin);
     }
     if facts.changes_state() {
         let is_cross_site = |site: &HeaderValue| site.as_bytes().eq_ignore_ascii_case(b"cross-site");
         let from_listed_origin = facts.headers.contains_key(header::ORIGIN);
         if !from_listed_origin && facts.headers.get_all("sec-fetch-site").iter().any(is_cross_site) {
-            return Err(Refusal::CrossSite);
+            return Err(Rejection::CrossSite);
         }
-        // A page may send a form or plain text without asking; JSON it may not.
-        if facts.has_body && !is_json(facts.headers) {
-            return Err(Refusal::NotJson);
+        // A page may send a form or plain text without a preflight request, but not JSON.
+        if facts.has_body && !is_json(facts.method, facts.headers) {
+            return Err(Rejection::NotJson);
         }
     }
-    Ok(host)
+    Ok(())
 }
 
-/// Lets a request through with [`PeerFacts`] attached, or answers with the refusal. A browser's question on behalf of a listed origin is
-/// answered here, since it comes without a token.
-pub(super) async fn guard(State(policy): State<Arc<HostPolicy>>, mut request: Request, next: Next) -> Response {
+/// The guard as a layer: the policy, and the CORS layer for its origins.
+#[derive(Clone)]
+pub(super) struct HostGuard {
+    policy: Arc<HostPolicy>,
+    cors: CorsLayer,
+}
+
+impl HostGuard {
+    pub(super) fn new(policy: Arc<HostPolicy>) -> Self {
+        let listed = Arc::clone(&policy);
+        Self { policy, cors: cors::layer(move |origin| listed.lists(origin)) }
+    }
+}
+
+/// Passes a request on, or answers with the rejection. Requests of pages from a listed origin pass through the CORS layer, which answers
+/// preflight requests itself, because these carry no token.
+pub(super) async fn guard(State(guard): State<HostGuard>, request: Request, next: Next) -> Response {
     let facts = RequestFacts {
         method: request.method(),
         uri: request.uri(),
         headers: request.headers(),
         has_body: !request.body().is_end_stream(),
     };
-    match judge(&facts, &policy) {
-        Ok(host) => {
-            let origin = request.headers().get(header::ORIGIN).filter(|origin| policy.lists(origin)).cloned();
-            let is_preflight = cors::is_preflight(request.method(), request.headers());
-            let peer = facts.peer(request.extensions().get().copied().unwrap_or_default(), &host);
-            request.extensions_mut().insert(Peer(peer));
-            match origin {
-                Some(origin) if is_preflight => cors::preflight(origin),
-                Some(origin) => cors::allow(next.run(request).await, origin),
-                None => next.run(request).await,
-            }
-        }
-        Err(refusal) => ApiError::from(refusal).into_response(),
+    if let Err(rejection) = check(&facts, &guard.policy) {
+        return ApiError::from(rejection).into_response();
     }
+    let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+    if origin.is_some_and(|origin| guard.policy.lists(origin)) {
+        let answered: Result<Response, Infallible> = guard.cors.layer(next).oneshot(request).await;
+        return answered.unwrap_or_else(|never| match never {});
+    }
+    next.run(request).await
 }
 
 #[cfg(test)]
 mod tests {
+    //! Rules: D2, D3, D4, D6.
+
+    use axum::http::HeaderName;
     use proptest::prelude::*;
 
-    use super::super::client_origin::FORWARDING_HEADERS;
     use super::*;
 
     fn policy(bind: &str) -> HostPolicy {
@@ -256,22 +218,26 @@ mod tests {
         list.iter().map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap())).collect()
     }
 
-    fn verdict(bind: &str, method: &Method, uri: &str, list: &[(&str, &str)], has_body: bool) -> Result<(), Refusal> {
+    fn checked(bind: &str, method: &Method, uri: &str, list: &[(&str, &str)], has_body: bool) -> Result<(), Rejection> {
         let (uri, headers) = (uri.parse().unwrap(), headers(list));
-        judge(&RequestFacts { method, uri: &uri, headers: &headers, has_body }, &policy(bind)).map(drop)
+        check(&RequestFacts { method, uri: &uri, headers: &headers, has_body }, &policy(bind))
     }
 
-    fn host_verdict(bind: &str, host: &str) -> Result<(), Refusal> {
-        verdict(bind, &Method::GET, "/health", &[("host", host)], false)
+    fn is_wrong_host(result: &Result<(), Rejection>) -> bool {
+        matches!(result, Err(Rejection::Host(_)))
+    }
+
+    fn checked_host(bind: &str, host: &str) -> Result<(), Rejection> {
+        checked(bind, &Method::GET, "/health", &[("host", host)], false)
     }
 
     #[test]
-    fn d2_on_loopback_only_this_machines_names_and_configured_ones_are_served() {
+    fn a_loopback_bind_answers_only_to_loopback_and_configured_names() {
         for bind in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
             for host in
                 ["localhost", "LocalHost:1", "127.0.0.1", "127.0.0.1:3000", "[::1]", "[::1]:65535", "runner.example", "Runner.Example:80"]
             {
-                assert_eq!(host_verdict(bind, host), Ok(()), "{bind} {host}");
+                assert_eq!(checked_host(bind, host), Ok(()), "{bind} {host}");
             }
             for host in [
                 "evil.example",
@@ -282,25 +248,25 @@ mod tests {
                 "localhost.evil.example",
                 "127.0.0.1.evil.example",
             ] {
-                assert_eq!(host_verdict(bind, host), Err(Refusal::Host), "{bind} {host}");
+                assert!(is_wrong_host(&checked_host(bind, host)), "{bind} {host}");
             }
         }
     }
 
     #[test]
-    fn d2_on_the_network_any_address_is_served_but_no_other_name() {
+    fn a_network_bind_answers_to_any_address_but_only_to_configured_names() {
         for bind in ["0.0.0.0", "10.0.0.1", "::"] {
             for host in ["localhost:8090", "10.0.0.1:8090", "[2001:db8::1]:8090", "runner.example"] {
-                assert_eq!(host_verdict(bind, host), Ok(()), "{bind} {host}");
+                assert_eq!(checked_host(bind, host), Ok(()), "{bind} {host}");
             }
             for host in ["evil.example", "10.0.0.1.evil.example", "0x7f000001", "localhost."] {
-                assert_eq!(host_verdict(bind, host), Err(Refusal::Host), "{bind} {host}");
+                assert!(is_wrong_host(&checked_host(bind, host)), "{bind} {host}");
             }
         }
     }
 
     #[test]
-    fn d2_a_host_that_is_missing_doubled_or_not_one_is_refused() {
+    fn a_missing_repeated_or_invalid_host_is_rejected() {
         for host in [
             "",
             ":",
@@ -316,23 +282,23 @@ mod tests {
             "::1",
             "localhost/",
         ] {
-            assert_eq!(host_verdict("127.0.0.1", host), Err(Refusal::Host), "{host}");
+            assert!(is_wrong_host(&checked_host("127.0.0.1", host)), "{host}");
         }
-        assert_eq!(verdict("127.0.0.1", &Method::GET, "/", &[], false), Err(Refusal::Host));
-        assert_eq!(verdict("127.0.0.1", &Method::GET, "/", &[("host", "localhost"), ("host", "localhost")], false), Err(Refusal::Host));
+        assert!(is_wrong_host(&checked("127.0.0.1", &Method::GET, "/", &[], false)));
+        assert!(is_wrong_host(&checked("127.0.0.1", &Method::GET, "/", &[("host", "localhost"), ("host", "localhost")], false)));
     }
 
     #[test]
-    fn d2_the_request_line_cannot_name_another_host() {
+    fn the_request_line_must_name_the_same_host() {
         let host = [("host", "localhost:3000")];
-        assert_eq!(verdict("127.0.0.1", &Method::GET, "http://localhost:3000/health", &host, false), Ok(()));
-        assert_eq!(verdict("127.0.0.1", &Method::GET, "http://evil.example/health", &host, false), Err(Refusal::Host));
+        assert_eq!(checked("127.0.0.1", &Method::GET, "http://localhost:3000/health", &host, false), Ok(()));
+        assert!(is_wrong_host(&checked("127.0.0.1", &Method::GET, "http://evil.example/health", &host, false)));
     }
 
     #[test]
-    fn d3_only_listed_origins_and_programs_pass() {
-        let origin = |origin: &str| verdict("127.0.0.1", &Method::GET, "/health", &[("host", "localhost:3000"), ("origin", origin)], false);
-        assert_eq!(host_verdict("127.0.0.1", "localhost:3000"), Ok(()));
+    fn only_listed_origins_and_requests_without_origin_pass() {
+        let origin = |origin: &str| checked("127.0.0.1", &Method::GET, "/health", &[("host", "localhost:3000"), ("origin", origin)], false);
+        assert_eq!(checked_host("127.0.0.1", "localhost:3000"), Ok(()));
         assert_eq!(origin("https://console.example"), Ok(()));
         assert_eq!(origin("https://Console.example"), Ok(()));
         for refused in [
@@ -344,104 +310,105 @@ mod tests {
             "https://console.example.evil",
             "https://console.example:444",
         ] {
-            assert_eq!(origin(refused), Err(Refusal::Origin), "{refused}");
+            assert_eq!(origin(refused), Err(Rejection::Origin), "{refused}");
         }
         let both = [("host", "localhost"), ("origin", "https://console.example"), ("origin", "https://evil.example")];
-        assert_eq!(verdict("127.0.0.1", &Method::GET, "/", &both, false), Err(Refusal::Origin));
+        assert_eq!(checked("127.0.0.1", &Method::GET, "/", &both, false), Err(Rejection::Origin));
     }
 
     #[test]
-    fn d3_an_origin_that_equals_the_host_proves_nothing() {
+    fn an_origin_that_equals_the_host_is_rejected() {
         let rebound = [("host", "evil.example:3000"), ("origin", "http://evil.example:3000")];
-        assert_eq!(verdict("127.0.0.1", &Method::GET, "/", &rebound, false), Err(Refusal::Host));
+        assert!(is_wrong_host(&checked("127.0.0.1", &Method::GET, "/", &rebound, false)));
         let own = [("host", "127.0.0.1:3000"), ("origin", "http://127.0.0.1:3000")];
-        assert_eq!(verdict("127.0.0.1", &Method::POST, "/", &own, false), Err(Refusal::Origin));
+        assert_eq!(checked("127.0.0.1", &Method::POST, "/", &own, false), Err(Rejection::Origin));
     }
 
     #[test]
-    fn d3_the_consoles_files_come_under_any_origin_and_nothing_else_does() {
+    fn only_the_consoles_files_are_served_to_any_origin() {
         let foreign = [("host", "localhost:3000"), ("origin", "http://elsewhere.example:3000")];
-        let verdict = |method: Method, uri: &str| verdict("127.0.0.1", &method, uri, &foreign, false);
-        assert_eq!(verdict(Method::GET, "/console/0/app/main.js"), Ok(()));
+        let checked = |method: Method, uri: &str| checked("127.0.0.1", &method, uri, &foreign, false);
+        assert_eq!(checked(Method::GET, "/console/0/app/main.js"), Ok(()));
         for (method, uri) in
             [(Method::POST, "/console/0/app/main.js"), (Method::GET, "/"), (Method::GET, "/consoles/x"), (Method::GET, "/api/console/x")]
         {
-            assert_eq!(verdict(method, uri), Err(Refusal::Origin), "{uri}");
+            assert_eq!(checked(method, uri), Err(Rejection::Origin), "{uri}");
         }
         let rebound = [("host", "evil.example:3000"), ("origin", "http://evil.example:3000")];
-        assert_eq!(self::verdict("127.0.0.1", &Method::GET, "/console/0/app/main.js", &rebound, false), Err(Refusal::Host));
+        assert!(is_wrong_host(&self::checked("127.0.0.1", &Method::GET, "/console/0/app/main.js", &rebound, false)));
     }
 
     #[test]
-    fn d3_on_loopback_the_consoles_own_page_may_call_from_its_own_port() {
-        let passes = |bind: &str, origin: &str| {
+    fn on_a_loopback_bind_the_console_may_call_from_the_servers_own_port() {
+        let is_allowed = |bind: &str, origin: &str| {
             let headers = headers(&[("host", "localhost:8090"), ("origin", origin)]);
             let facts = RequestFacts { method: &Method::POST, uri: &"/".parse().unwrap(), headers: &headers, has_body: false };
-            judge(&facts, &policy(bind).listening_on(8090)).is_ok()
+            check(&facts, &policy(bind).listening_on(8090)).is_ok()
         };
         for bind in ["127.0.0.1", "::1"] {
             for own in ["http://localhost:8090", "http://127.0.0.1:8090", "http://[::1]:8090"] {
-                assert!(passes(bind, own), "{bind} {own}");
+                assert!(is_allowed(bind, own), "{bind} {own}");
             }
             for other in ["http://localhost:8091", "http://localhost", "https://localhost:8090", "http://localhost:8090.evil.example"] {
-                assert!(!passes(bind, other), "{bind} {other}");
+                assert!(!is_allowed(bind, other), "{bind} {other}");
             }
         }
-        assert!(
-            !passes("0.0.0.0", "http://localhost:8090"),
-            "behind a published port or a tunnel the operator says what the page is called"
-        );
+        assert!(!is_allowed("0.0.0.0", "http://localhost:8090"), "behind a published port or a tunnel the operator lists the origin");
     }
 
     #[test]
-    fn d4_a_request_that_changes_something_must_be_json_and_not_cross_site() {
+    fn state_changing_requests_must_be_json_and_not_cross_site() {
         let host = ("host", "localhost");
         let json = ("content-type", "application/json");
         for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
-            let verdict = |list: &[(&str, &str)], has_body| verdict("127.0.0.1", &method, "/", list, has_body);
-            assert_eq!(verdict(&[host, json], true), Ok(()));
-            assert_eq!(verdict(&[host], false), Ok(()), "a cancel has no body");
-            assert_eq!(verdict(&[host], true), Err(Refusal::NotJson));
-            assert_eq!(verdict(&[host, ("content-type", "text/plain")], true), Err(Refusal::NotJson));
-            assert_eq!(verdict(&[host, json, ("content-type", "text/plain")], true), Err(Refusal::NotJson));
+            let checked = |list: &[(&str, &str)], has_body| checked("127.0.0.1", &method, "/", list, has_body);
+            assert_eq!(checked(&[host, json], true), Ok(()));
+            assert_eq!(checked(&[host], false), Ok(()), "a request without a body needs no content type");
+            assert_eq!(checked(&[host], true), Err(Rejection::NotJson));
+            assert_eq!(checked(&[host, ("content-type", "text/plain")], true), Err(Rejection::NotJson));
+            assert_eq!(checked(&[host, json, ("content-type", "text/plain")], true), Err(Rejection::NotJson));
             for (site, expected) in
-                [("cross-site", Err(Refusal::CrossSite)), ("same-site", Ok(())), ("same-origin", Ok(())), ("none", Ok(()))]
+                [("cross-site", Err(Rejection::CrossSite)), ("same-site", Ok(())), ("same-origin", Ok(())), ("none", Ok(()))]
             {
-                assert_eq!(verdict(&[host, json, ("sec-fetch-site", site)], true), expected, "{site}");
-                assert_eq!(verdict(&[host, ("sec-fetch-site", site)], false), expected, "{site}");
+                assert_eq!(checked(&[host, json, ("sec-fetch-site", site)], true), expected, "{site}");
+                assert_eq!(checked(&[host, ("sec-fetch-site", site)], false), expected, "{site}");
             }
             let listed = [host, json, ("origin", "https://console.example"), ("sec-fetch-site", "cross-site")];
-            assert_eq!(verdict(&listed, true), Ok(()), "a page of a listed origin is on another site by nature");
+            assert_eq!(checked(&listed, true), Ok(()), "a page of a listed origin is cross-site by definition");
         }
         assert_eq!(
-            verdict("127.0.0.1", &Method::GET, "/", &[host, ("sec-fetch-site", "cross-site")], false),
+            checked("127.0.0.1", &Method::GET, "/", &[host, ("sec-fetch-site", "cross-site")], false),
             Ok(()),
-            "a link may lead here"
+            "links from other sites are allowed"
         );
     }
 
     #[test]
-    fn d6_a_made_up_relay_header_opens_nothing_and_makes_the_peer_remote() {
-        let uri = "/".parse().unwrap();
-        let here = ClientAddress::from(IpAddr::from([127, 0, 0, 1]));
-        let host = Host::parse("localhost").unwrap();
-        let peer = |list: &[(&str, &str)], client| {
-            let headers = headers(list);
-            RequestFacts { method: &Method::GET, uri: &uri, headers: &headers, has_body: false }.peer(client, &host)
-        };
-        assert!(peer(&[], here).is_local());
-        assert!(!peer(&[], ClientAddress::default()).is_local());
-        assert!(!peer(&[], ClientAddress::from(IpAddr::from([10, 0, 0, 9]))).is_local());
-        for name in FORWARDING_HEADERS.into_iter().chain(["x-forwarded-for", "X-Forwarded-Host", "x-forwarded-anything"]) {
-            assert!(!peer(&[(name, "127.0.0.1")], here).is_local(), "{name}");
-        }
+    fn a_forged_forwarding_header_does_not_change_the_host() {
         let forged = [("host", "evil.example"), ("x-forwarded-host", "localhost"), ("x-forwarded-for", "127.0.0.1")];
-        assert_eq!(verdict("127.0.0.1", &Method::GET, "/", &forged, false), Err(Refusal::Host));
+        assert!(is_wrong_host(&checked("127.0.0.1", &Method::GET, "/", &forged, false)));
+    }
+
+    #[test]
+    fn patch_also_takes_a_json_merge_patch() {
+        let headers = [("host", "localhost"), ("content-type", "application/merge-patch+json")];
+        assert_eq!(checked("127.0.0.1", &Method::PATCH, "/", &headers, true), Ok(()));
+        assert_eq!(checked("127.0.0.1", &Method::POST, "/", &headers, true), Err(Rejection::NotJson));
+    }
+
+    #[test]
+    fn the_error_names_the_host() {
+        let error = ApiError::from(Rejection::Host("evil.example".to_owned()));
+        assert_eq!(
+            error.detail(),
+            "host `evil.example` is not allowed; use localhost or 127.0.0.1, or add the host to OPENRUNNER_ALLOWED_HOSTS"
+        );
+        assert!(ApiError::from(Rejection::Host(String::new())).detail().contains("needs one Host header"));
     }
 
     proptest! {
         #[test]
-        fn no_text_in_host_is_a_panic_and_no_unknown_name_is_served(text in "\\PC{0,60}") {
+        fn unknown_names_are_never_served(text in "\\PC{0,60}") {
             if let Some(Host::Name(name)) = Host::parse(&text) {
                 prop_assert_eq!(policy("127.0.0.1").serves(&Host::Name(name.clone())), name == "localhost" || name == "runner.example");
             }

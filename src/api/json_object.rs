@@ -1,4 +1,7 @@
-//! JSON objects, and nothing that only counts as one.
+//! JSON objects.
+//!
+//! A derived `Deserialize` also accepts an array of the fields in order, which is undocumented and changes its meaning as soon as a field
+//! is added. These functions accept objects only.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -6,16 +9,23 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-/// Reads a `T` from an object. A derived `Deserialize` also takes an array of the fields in their order, which nobody documents and
-/// which means something else as soon as a field is added.
+/// Deserializes a `T` from an object.
 ///
 /// # Errors
-/// If it is no object, or not that of a `T`.
+/// If the value is not an object, or not a valid `T`.
 pub(super) fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
     deserializer.deserialize_map(Fields(PhantomData))
 }
 
-/// A `T` that is read as [`object`] reads it: for lists, and for fields that may be null.
+/// Deserializes a `T` from an object, or its default from null.
+///
+/// # Errors
+/// If the value is neither, or not a valid `T`.
+pub(super) fn optional_object<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::<Object<T>>::deserialize(deserializer)?.map_or_else(T::default, |Object(value)| value))
+}
+
+/// A `T` that is deserialized with [`object`]: for lists, and for fields that may be null.
 pub(super) struct Object<T>(pub(super) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {

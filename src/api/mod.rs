@@ -1,9 +1,9 @@
-//! The HTTP API: who may come in, what is asked, and how answers look.
+//! The HTTP API: authentication, routes, requests and responses.
 //!
-//! A request passes, from outside in: the working out of where it comes from, the log line, the panic guard, the [door](Policy)
-//! (`Host`, `Origin`, cross-site, content type), the token check with the [limit](RateLimits) on requests and what the route
-//! needs (`scopes`), the limit on its body, and then its handler. All of these stand around the whole router, so a route cannot be added
-//! outside of them.
+//! A request passes these layers, from the outside in: the client's origin, the request log, the panic handler, the [host
+//! guard](HostPolicy) (`Host`, `Origin`, cross-site, content type, CORS), authentication with the [rate limits](RateLimits) and the
+//! route's required scope (`scopes`), the body limits, and the handler. All layers wrap the whole router, so a route cannot be added
+//! outside them.
 
 mod audit_context;
 mod authn;
@@ -14,8 +14,10 @@ mod client_origin;
 mod cors;
 mod disconnect;
 mod error;
+mod error_mapping;
 mod extract;
 mod handlers;
+mod host;
 mod host_guard;
 mod json_object;
 mod limits;
@@ -26,13 +28,14 @@ mod openapi;
 mod request_log;
 mod router;
 mod scopes;
+mod shape;
 mod stream;
 #[cfg(test)]
 mod tests;
 
-pub use error::ApiError;
+pub use error::{ApiError, FaultCode, FieldError};
 pub use extract::{Json, Path, Query};
 pub use handlers::health::Health;
-pub use host_guard::{HostPolicy, PeerAddress};
+pub use host_guard::HostPolicy;
 pub use limits::{RateLimits, Rates};
 pub use router::{AppState, router};

@@ -1,4 +1,4 @@
-//! One log line for each request, and the metrics: what was asked and how it ended, never what was said.
+//! The request log and the HTTP metrics: one line per request with its route and status, never its content.
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
@@ -8,32 +8,32 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::client_origin::ClientAddress;
+use crate::auth::ClientOrigin;
 use crate::metrics::HttpMetrics;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Gives the request an id, logs its end, and sets the headers that every answer has.
+/// Assigns an id to the request, logs its end, and sets the headers that all responses have.
 ///
-/// The line names the route, not the address: an address may hold a token. The id is always ours, since one that a client chose could
-/// say anything. For a stream the time is that until its head was sent.
+/// The log contains the route instead of the path, because a query may contain a token. An id sent by the client is ignored. For a stream
+/// the duration ends with the response headers.
 pub(super) async fn log_request(State(metrics): State<HttpMetrics>, request: Request, next: Next) -> Response {
     let id = Uuid::now_v7().simple().to_string();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let client = request.extensions().get::<ClientAddress>().copied().unwrap_or_default();
-    let began = Instant::now();
+    let client = request.extensions().get::<ClientOrigin>().copied().unwrap_or_default();
+    let started = Instant::now();
     let span = tracing::info_span!("request", request.id = id);
     let mut response = next.run(request).instrument(span).await;
-    let (took, status) = (began.elapsed(), response.status().as_u16());
-    metrics.record_response(method.as_str(), route.as_ref().map(MatchedPath::as_str), status, took);
+    let (duration, status) = (started.elapsed(), response.status().as_u16());
+    metrics.record_response(method.as_str(), route.as_ref().map(MatchedPath::as_str), status, duration);
     tracing::info!(
         request.id = id,
         client.address = %client,
         http.method = method.as_str(),
         http.route = route.as_ref().map_or("(none)", MatchedPath::as_str),
         http.status = status,
-        duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
         "request answered"
     );
     let headers = response.headers_mut();
@@ -41,7 +41,7 @@ pub(super) async fn log_request(State(metrics): State<HttpMetrics>, request: Req
         headers.insert(REQUEST_ID, id);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // Answers hold prompts, files and tokens; none is for a cache, unless its handler says so.
+    // Responses contain prompts, files and tokens, so they are not cached unless a handler allows it.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }

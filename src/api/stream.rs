@@ -43,7 +43,7 @@ pub(super) fn answer(
     events: impl Stream<Item = Result<Bytes, StoreError>> + Send + Unpin + 'static,
     may_go_on: impl Fn() -> BoxFuture<'static, bool> + Send + 'static,
 ) -> Result<Response, ApiError> {
-    let counted = app.limits.streams.open(&principal.caller.user)?;
+    let permit = app.limits.streams.open(&principal.caller.user)?;
     let (content_type, keep_alive) = match framing {
         Framing::Sse => ("text/event-stream", &b": keep-alive\n\n"[..]),
         Framing::Ndjson => ("application/x-ndjson", &b"\n"[..]),
@@ -53,7 +53,7 @@ pub(super) fn answer(
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ];
-    let stream = counted.around(while_allowed(principal.expires_in, keep_alive, events, may_go_on));
+    let stream = permit.attach(while_allowed(principal.expires_in, keep_alive, events, may_go_on));
     Ok((headers, Body::from_stream(stream)).into_response())
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::{Method, Request, header};
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, Sse};
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::router::{build, described, table};
-use super::{AppState, HostPolicy, Json, Path, PeerAddress};
+use super::{AppState, HostPolicy, Json, Path};
 use crate::auth::Principal;
 use crate::types::RunId;
 
@@ -92,7 +93,7 @@ impl Client {
         for (name, value) in headers {
             request.headers_mut().insert(name.parse::<header::HeaderName>().unwrap(), value.parse().unwrap());
         }
-        request.extensions_mut().insert(PeerAddress("127.0.0.1:50000".parse().unwrap()));
+        request.extensions_mut().insert(ConnectInfo("127.0.0.1:50000".parse::<std::net::SocketAddr>().unwrap()));
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
@@ -159,19 +160,104 @@ async fn d3_a_foreign_origin_is_refused_before_auth() {
 }
 
 #[tokio::test]
-async fn d5_pages_of_a_listed_origin_alone_may_read_answers() {
+async fn only_pages_of_listed_origins_may_read_responses() {
     let client = Client::new().await;
-    let asks = [("origin", "https://console.example"), ("access-control-request-method", "POST")];
-    let reply = client.send(Method::OPTIONS, "/api/runs", &asks, Body::empty()).await;
-    assert_eq!((reply.status, reply.headers["access-control-allow-origin"].to_str().unwrap()), (204, "https://console.example"));
+    let headers = [("origin", "https://console.example"), ("access-control-request-method", "POST")];
+    let reply = client.send(Method::OPTIONS, "/api/runs", &headers, Body::empty()).await;
+    assert_eq!((reply.status, reply.headers["access-control-allow-origin"].to_str().unwrap()), (200, "https://console.example"));
     assert!(!reply.headers.contains_key("access-control-allow-credentials"));
-    let reply = client.get("/api/auth/me", &asks[..1]).await;
+    let reply = client.get("/api/auth/me", &headers[..1]).await;
     assert_eq!((reply.status, reply.headers["access-control-allow-origin"].to_str().unwrap()), (401, "https://console.example"));
     assert_eq!(reply.headers["vary"], "origin");
-    for headers in [vec![("origin", "https://evil.example"), asks[1]], vec![("origin", "null")], vec![]] {
-        let reply = client.send(Method::OPTIONS, "/api/runs", &headers, Body::empty()).await;
-        assert!(matches!(reply.status, 401 | 403) && !reply.headers.contains_key("access-control-allow-origin"), "{headers:?}");
+    let exposed = reply.headers["access-control-expose-headers"].to_str().unwrap();
+    for name in ["location", "retry-after", "x-request-id", "x-openrunner-run-id"] {
+        assert!(exposed.split(',').any(|exposed| exposed == name), "{name}: {exposed}");
     }
+    for origin in ["https://evil.example", "null"] {
+        let reply = client.send(Method::OPTIONS, "/api/runs", &[("origin", origin), headers[1]], Body::empty()).await;
+        assert_eq!(reply.code(), (403, "origin_not_allowed".to_owned()), "{origin}");
+        assert!(!reply.headers.contains_key("access-control-allow-origin"), "{origin}");
+    }
+    let reply = client.get("/health", &[]).await;
+    assert!(!reply.headers.keys().any(|name| name.as_str().starts_with("access-control")), "{:?}", reply.headers);
+}
+
+#[tokio::test]
+async fn a_preflight_request_of_openais_javascript_client_is_answered() {
+    let client = Client::new().await;
+    let sent = "authorization,content-type,idempotency-key,openai-beta,openai-organization,openai-project,user-agent,x-stainless-arch,\
+        x-stainless-helper-method,x-stainless-lang,x-stainless-os,x-stainless-package-version,x-stainless-retry-count,\
+        x-stainless-runtime,x-stainless-runtime-version,x-stainless-timeout,last-event-id";
+    let headers =
+        [("origin", "https://console.example"), ("access-control-request-method", "POST"), ("access-control-request-headers", sent)];
+    let reply = client.send(Method::OPTIONS, "/v1/chat/completions", &headers, Body::empty()).await;
+    assert_eq!(reply.status, 200);
+    let allowed: Vec<_> = reply.headers["access-control-allow-headers"].to_str().unwrap().split(',').collect();
+    for name in sent.split(',') {
+        assert!(allowed.contains(&name), "{name}: {allowed:?}");
+    }
+    assert!(reply.headers["access-control-allow-methods"].to_str().unwrap().contains("POST"));
+    assert_eq!(reply.headers["access-control-max-age"], "600");
+}
+
+#[tokio::test]
+async fn options_returns_the_methods_of_a_route_without_a_token() {
+    let client = Client::new().await;
+    for (path, allow) in
+        [("/api/users", "GET,HEAD,POST"), (&format!("/api/runs/{RUN}/cancel"), "POST"), ("/health", "GET,HEAD"), ("/docs", "GET,HEAD")]
+    {
+        let reply = client.send(Method::OPTIONS, path, &[], Body::empty()).await;
+        assert_eq!((reply.status, reply.text.as_str()), (204, ""), "{path}");
+        assert_eq!(reply.headers["allow"], allow, "{path}");
+    }
+    assert_eq!(client.send(Method::OPTIONS, "/api/nothing", &[], Body::empty()).await.status, 401);
+    assert_eq!(client.send(Method::OPTIONS, "/health", &[("host", "evil.example")], Body::empty()).await.status, 421);
+}
+
+#[tokio::test]
+async fn other_spellings_of_the_pages_lead_to_them() {
+    let client = Client::new().await;
+    for (path, location) in [("/docs/", "../docs"), ("/console", "./"), ("/console/", "../")] {
+        let reply = client.get(path, &[]).await;
+        assert_eq!((reply.status, reply.headers["location"].to_str().unwrap()), (308, location), "{path}");
+    }
+    let icon = client.get("/favicon.ico", &[]).await;
+    assert_eq!((icon.status, icon.headers["content-type"].to_str().unwrap()), (200, "image/svg+xml"));
+    assert!(icon.text.starts_with("<svg "));
+}
+
+#[tokio::test]
+async fn patch_takes_a_json_merge_patch() {
+    let client = Client::new().await;
+    let bearer = format!("Bearer {}", client.login().await);
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/merge-patch+json")];
+    let reply = client.send(Method::PATCH, "/api/users/user", &headers, r#"{"role":"admin"}"#).await;
+    assert_eq!((reply.status, &reply.json()["role"]), (200, &json!("admin")), "{}", reply.text);
+    let reply = client.send(Method::POST, "/api/users", &headers, r#"{"username":"x","password":"long enough"}"#).await;
+    assert_eq!(reply.code(), (415, "not_json".to_owned()));
+}
+
+#[tokio::test]
+async fn a_new_user_and_a_new_key_have_a_location() {
+    let client = Client::new().await;
+    let token = client.login().await;
+    let reply = client.post("/api/users", Some(&token), r#"{"username":"carol","password":"long enough","role":"admin"}"#).await;
+    assert_eq!((reply.status, reply.headers["location"].to_str().unwrap()), (201, "/api/users/carol"));
+    let login = client.post("/api/auth/login", None, r#"{"username":"carol","password":"long enough"}"#).await.json();
+    let reply = client.post("/api/keys", login["token"].as_str(), r#"{"name":"ci","scopes":["runs:read"]}"#).await;
+    let location = format!("/api/keys/{}", reply.json()["id"].as_str().unwrap());
+    assert_eq!((reply.status, reply.headers["location"].to_str().unwrap()), (201, location.as_str()));
+}
+
+#[tokio::test]
+async fn all_faults_of_a_request_are_listed() {
+    let client = Client::new().await;
+    let token = client.login().await;
+    let reply = client.post("/api/keys", Some(&token), r#"{"name":"","scopes":[],"expires_in":0}"#).await;
+    assert_eq!(reply.code(), (422, "invalid_field".to_owned()));
+    let faults: Vec<_> =
+        reply.json()["errors"].as_array().unwrap().iter().map(|fault| format!("{} {}", fault["field"], fault["code"])).collect();
+    assert_eq!(faults, [r#""name" "invalid""#, r#""scopes" "required""#, r#""expires_in" "out_of_range""#]);
 }
 
 #[tokio::test]
@@ -201,15 +287,14 @@ async fn d4_a_form_cannot_start_anything() {
 #[tokio::test]
 async fn d7_another_method_another_spelling_and_what_does_not_exist_need_a_token_too() {
     let client = Client::new().await;
-    let nowhere = ["/api/nothing", "/console", "/console/", "/console/x", "/api/auth/login/", "//health", "/docs/", "/docs/a/b"];
+    let nowhere = ["/api/nothing", "/console/x", "/api/auth/login/", "//health", "/docs/a/b"];
     for path in test_table().into_iter().map(|(path, _methods)| path).chain(nowhere.map(str::to_owned)) {
-        for method in [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS, Method::TRACE]
-        {
+        for method in [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::TRACE] {
             // This client sits on the server's own machine.
             let is_local = path == super::authn::LOCAL && matches!(method, Method::GET | Method::HEAD);
-            let is_open = is_local || super::authn::is_open(&method, &path);
+            let is_public = is_local || super::authn::is_public(&method, &path);
             let status = client.send(method.clone(), &path.replace("{id}", RUN), &[], Body::empty()).await.status;
-            assert_eq!(status != 401, is_open, "{method} {path}: {status}");
+            assert_eq!(status != 401, is_public, "{method} {path}: {status}");
         }
     }
 }
@@ -265,7 +350,7 @@ async fn i1_default_passwords_from_elsewhere_are_refused_with_the_way_out() {
     let headers = [("content-type", "application/json"), ("x-forwarded-for", "10.0.0.1")];
     let reply = client.send(Method::POST, "/api/auth/login", &headers, r#"{"username":"admin","password":"admin"}"#).await;
     assert_eq!(reply.code(), (403, "default_password".to_owned()));
-    assert!(reply.text.contains("openrunner user passwd admin") && reply.text.contains("OPENRUNNER_ADMIN_PASSWORD"), "{}", reply.text);
+    assert!(reply.text.contains("openrunner user set admin") && reply.text.contains("OPENRUNNER_ADMIN_PASSWORD"), "{}", reply.text);
     let bearer = format!("Bearer {}", client.login().await);
     let reply = client.get("/api/auth/me", &[("authorization", &bearer), ("x-forwarded-for", "10.0.0.1")]).await;
     assert_eq!(reply.code(), (403, "default_password".to_owned()));
@@ -397,7 +482,7 @@ async fn what_is_wrong_with_a_body_is_named() {
     let reply = client.post("/api/auth/login", None, r#"{"username":"a","password":1}"#).await;
     insta::assert_snapshot!(
         reply.text,
-        @r#"{"type":"about:blank","title":"Unprocessable Entity","status":422,"detail":"invalid type: integer `1`, expected a string","code":"invalid_field","field":"password"}"#
+        @r#"{"type":"about:blank","title":"Unprocessable Entity","status":422,"detail":"password: must be a string, not 1","code":"invalid_field","errors":[{"field":"password","code":"invalid","detail":"must be a string, not 1"}]}"#
     );
 }
 

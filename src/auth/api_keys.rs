@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::principal::{Credential, Principal};
-use super::{Auth, AuthError, PeerFacts};
+use super::{Auth, AuthError, ClientOrigin};
 use crate::run::store::{ApiKeyRecord, StoreError};
 use crate::types::{Caller, KeyId, Scope, Timestamp, UserName, UserRole};
 
@@ -40,21 +40,29 @@ pub struct NewKey {
     pub expires_in: Option<Duration>,
 }
 
-/// Why a key was not made.
+/// A fault of a [`NewKey`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadKey {
+    /// The name is empty, too long, or contains control characters.
+    #[error("the name must have 1 to {MAX_NAME} characters and no control characters")]
+    Name,
+    /// There is no scope.
+    #[error("at least one scope is required: runs:read, runs:write, admin or metrics")]
+    NoScope,
+    /// The lifetime is out of range.
+    #[error("the lifetime must be between 1 second and ten years; omit it for a key that does not expire")]
+    Lifetime,
+}
+
+/// Why a key was not created.
 #[derive(Debug, thiserror::Error)]
 pub enum NewKeyError {
-    /// Nobody could tell it from another one.
-    #[error("a key's name has 1 to {MAX_NAME} characters, none of them a control character")]
-    Name,
-    /// It could do nothing.
-    #[error("a key needs at least one scope: runs:read, runs:write, admin, metrics")]
-    NoScope,
+    /// The request is invalid; all its faults, at least one.
+    #[error("{}", .0.iter().map(BadKey::to_string).collect::<Vec<_>>().join("; "))]
+    Invalid(Vec<BadKey>),
     /// Its owner is no admin.
     #[error("the scopes admin and metrics are for admins")]
     AdminScope,
-    /// It would end at once, or so late that it might as well have no end.
-    #[error("a key lives from 1 second to ten years; leave it out for one that lives until it is revoked")]
-    Lifetime,
     /// The owner's password is a default one: whoever sits at this machine could make a key and carry it off.
     #[error("`{0}` still has the default password, and with it keys cannot be made: set a password first")]
     DefaultPassword(UserName),
@@ -98,15 +106,12 @@ impl Auth {
     /// # Errors
     /// [`NewKeyError`], by cause.
     pub async fn create_key(&self, owner: &UserName, new: NewKey) -> Result<(String, ApiKeyRecord), NewKeyError> {
-        let name_is_fine = (1..=MAX_NAME).contains(&new.name.chars().count()) && !new.name.chars().any(char::is_control);
-        if !name_is_fine {
-            return Err(NewKeyError::Name);
-        }
-        if new.scopes.is_empty() {
-            return Err(NewKeyError::NoScope);
-        }
-        if new.expires_in.is_some_and(|life| life.is_zero() || life > MAX_LIFETIME) {
-            return Err(NewKeyError::Lifetime);
+        let is_valid_name = (1..=MAX_NAME).contains(&new.name.chars().count()) && !new.name.chars().any(char::is_control);
+        let is_valid_lifetime = new.expires_in.is_none_or(|lifetime| !lifetime.is_zero() && lifetime <= MAX_LIFETIME);
+        let checks = [(is_valid_name, BadKey::Name), (!new.scopes.is_empty(), BadKey::NoScope), (is_valid_lifetime, BadKey::Lifetime)];
+        let faults: Vec<_> = checks.into_iter().filter(|(is_valid, _fault)| !is_valid).map(|(_, fault)| fault).collect();
+        if !faults.is_empty() {
+            return Err(NewKeyError::Invalid(faults));
         }
         let user = self.store.user(owner).await?.ok_or_else(|| NewKeyError::NoOwner(owner.clone()))?;
         if user.default_password {
@@ -164,7 +169,7 @@ impl Auth {
     }
 
     /// Who shows this key.
-    pub(super) async fn by_key(&self, presented: &str, peer: PeerFacts) -> Result<Principal, AuthError> {
+    pub(super) async fn by_key(&self, presented: &str, origin: ClientOrigin) -> Result<Principal, AuthError> {
         let hash: [u8; 32] = Sha256::digest(presented).into();
         let found = match hash.first_chunk() {
             Some(begins) => self.store.key_by_hash(*begins).await?,
@@ -172,7 +177,7 @@ impl Auth {
         };
         let Some(key) = found.filter(|key| key.hash.ct_eq(&hash).into()) else { return Err(AuthError::Invalid) };
         let (id, last_used_at, now) = (key.id, key.last_used_at, self.clock.now());
-        let principal = self.principal_of(key).await?.at(peer)?;
+        let principal = self.principal_of(key).await?.require_allowed(origin)?;
         // A clock that has stepped back must not keep the time from being written down for as long as it stepped.
         if last_used_at.is_none_or(|last| now.as_millis().abs_diff(last.as_millis()) >= NOTE_USE_EVERY.unsigned_abs())
             && let Err(error) = self.store.key_used(id, now).await
@@ -217,14 +222,14 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::auth::tests::{LOCAL, REMOTE, StandingClock, admin, fresh};
+    use crate::auth::tests::{LOCAL, ManualClock, REMOTE, admin, fresh};
     use crate::types::BudgetChange;
 
     fn new(scopes: &[Scope]) -> NewKey {
         NewKey { name: "ci".into(), scopes: scopes.iter().copied().collect(), expires_in: None }
     }
 
-    async fn with_own_password() -> (Auth, Arc<StandingClock>, TempDir) {
+    async fn with_own_password() -> (Auth, Arc<ManualClock>, TempDir) {
         let (auth, clock, folder) = fresh().await;
         auth.change_user(&admin(), None, Some("long enough"), BudgetChange::default()).await.unwrap();
         (auth, clock, folder)
@@ -324,12 +329,12 @@ mod tests {
         let (auth, _clock, _folder) = with_own_password().await;
         for name in ["", "a\nb", &"x".repeat(65)] {
             let refused = auth.create_key(&admin(), NewKey { name: name.to_owned(), ..new(&[Scope::RunsRead]) }).await;
-            assert!(matches!(refused, Err(NewKeyError::Name)), "{name:?}");
+            assert!(matches!(refused, Err(NewKeyError::Invalid(ref faults)) if *faults == [BadKey::Name]), "{name:?}");
         }
-        assert!(matches!(auth.create_key(&admin(), new(&[])).await, Err(NewKeyError::NoScope)));
+        assert!(matches!(auth.create_key(&admin(), new(&[])).await, Err(NewKeyError::Invalid(faults)) if faults == [BadKey::NoScope]));
         for life in [Duration::ZERO, Duration::MAX] {
             let refused = auth.create_key(&admin(), NewKey { expires_in: Some(life), ..new(&[Scope::RunsRead]) }).await;
-            assert!(matches!(refused, Err(NewKeyError::Lifetime)), "{life:?}");
+            assert!(matches!(refused, Err(NewKeyError::Invalid(ref faults)) if *faults == [BadKey::Lifetime]), "{life:?}");
         }
         let nobody = auth.create_key(&"nobody".parse().unwrap(), new(&[Scope::RunsRead])).await;
         assert!(matches!(nobody, Err(NewKeyError::NoOwner(_))));

@@ -1,4 +1,4 @@
-//! The audit log: who did what to what, from where, and how it came out.
+//! The audit log: who did what to what, from where, and with which outcome.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::Principal;
 use crate::run::store::{AuditEntry, AuditFilter, AuditRecord, AuditStore, StoreError};
 use crate::types::{AuditAction, Clock, KeyId, RunId, UserName};
 
-/// Something that somebody is about to do.
+/// An action that is about to be performed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEvent {
     user: Option<UserName>,
@@ -21,46 +21,46 @@ pub struct AuditEvent {
     detail: Option<String>,
 }
 
-/// To what something is done.
+/// The target of an action.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Target {
-    /// To nothing but oneself, or to something that is not known yet.
+    /// The caller, or not known yet.
     #[default]
-    Nothing,
-    /// To a run.
+    None,
+    /// A run.
     Run(RunId),
-    /// To a user.
+    /// A user.
     User(UserName),
-    /// To an API key.
+    /// An API key.
     Key(KeyId),
 }
 
 impl AuditEvent {
-    /// Somebody with a token or key does this, from that address.
-    pub fn of(principal: &Principal, address: Option<IpAddr>, action: AuditAction) -> Self {
-        Self { user: Some(principal.caller.user.clone()), key: principal.key(), ..Self::of_user(None, address, action) }
+    /// An action of an authenticated caller at this address.
+    pub fn by_principal(principal: &Principal, address: Option<IpAddr>, action: AuditAction) -> Self {
+        Self { user: Some(principal.caller.user.clone()), key: principal.key(), ..Self::by_user(None, address, action) }
     }
 
-    /// Somebody does this who has no token: who logs in, or the command line. Give a name only if it is a user's, since whoever mistypes
-    /// a login may have put a password there.
-    pub fn of_user(user: Option<UserName>, address: Option<IpAddr>, action: AuditAction) -> Self {
-        Self { user, key: None, address, action, target: Target::Nothing, detail: None }
+    /// An action without a token: a login, or one of the command line. Pass only names of existing users, because a mistyped login may
+    /// contain a password.
+    pub fn by_user(user: Option<UserName>, address: Option<IpAddr>, action: AuditAction) -> Self {
+        Self { user, key: None, address, action, target: Target::None, detail: None }
     }
 
-    /// To this.
+    /// Sets the target.
     #[must_use]
     pub fn to(self, target: Target) -> Self {
         Self { target, ..self }
     }
 
-    /// What exactly, in words of ours. Never what a client wrote freely: the log holds no prompt and no password.
+    /// Sets the details. Never pass text that a client wrote freely: the log contains no prompts and no passwords.
     #[must_use]
     pub fn detail(self, detail: String) -> Self {
         Self { detail: Some(detail).filter(|detail| !detail.is_empty()), ..self }
     }
 }
 
-/// Writes and reads the audit log. Cloning gives another handle.
+/// Writes and reads the audit log. A clone is another handle.
 #[derive(Clone)]
 pub struct Audit {
     store: Arc<dyn AuditStore>,
@@ -69,36 +69,35 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// The log in `store`. What is being done is done in `tasks`, to the end.
+    /// The log in `store`. Actions run to completion in `tasks`.
     pub fn new(store: Arc<dyn AuditStore>, clock: Arc<dyn Clock>, tasks: TaskTracker) -> Self {
         Self { store, clock, tasks }
     }
 
-    /// Carries out `work` and writes down that it was done, with what `about` says that it was done to, or why it was not: `code` gives
-    /// the stable code of a refusal.
+    /// Performs `action` and records it: on success with the target that `target` returns, on failure with the stable `code` of the error.
     ///
-    /// Both happen in a task of its own: a client who leaves in the middle neither stops the deed nor keeps it out of the log. `None`
-    /// if the work panicked, which is in no log but the server's.
-    pub async fn carry_out<T, E>(
+    /// Both happen in a task of their own, so a client that disconnects neither stops the action nor keeps it out of the log. `None` if the
+    /// action panicked; only the server's log records that.
+    pub async fn perform<T, E>(
         &self,
-        deed: AuditEvent,
-        work: impl Future<Output = Result<T, E>> + Send + 'static,
-        about: impl FnOnce(&T) -> Option<Target> + Send + 'static,
+        event: AuditEvent,
+        action: impl Future<Output = Result<T, E>> + Send + 'static,
+        target: impl FnOnce(&T) -> Option<Target> + Send + 'static,
         code: impl FnOnce(&E) -> &'static str + Send + 'static,
     ) -> Option<Result<T, E>>
     where
         T: Send + 'static,
         E: Send + 'static,
     {
-        self.begin(deed, work, about, code).await.ok()
+        self.spawn(event, action, target, code).await.ok()
     }
 
-    /// The same for whoever does not wait: it is done whether or not the handle is kept.
-    pub fn begin<T, E>(
+    /// The same without waiting. Dropping the handle does not stop the action.
+    pub fn spawn<T, E>(
         &self,
-        deed: AuditEvent,
-        work: impl Future<Output = Result<T, E>> + Send + 'static,
-        about: impl FnOnce(&T) -> Option<Target> + Send + 'static,
+        event: AuditEvent,
+        action: impl Future<Output = Result<T, E>> + Send + 'static,
+        target: impl FnOnce(&T) -> Option<Target> + Send + 'static,
         code: impl FnOnce(&E) -> &'static str + Send + 'static,
     ) -> JoinHandle<Result<T, E>>
     where
@@ -107,22 +106,22 @@ impl Audit {
     {
         let audit = self.clone();
         self.tasks.spawn(async move {
-            let done = work.await;
-            let (target, outcome) = match &done {
-                Ok(value) => (about(value), "ok"),
+            let result = action.await;
+            let (target, outcome) = match &result {
+                Ok(value) => (target(value), "ok"),
                 Err(error) => (None, code(error)),
             };
-            audit.record(AuditEvent { target: target.unwrap_or(deed.target), ..deed }, outcome).await;
-            done
+            audit.record(AuditEvent { target: target.unwrap_or(event.target), ..event }, outcome).await;
+            result
         })
     }
 
-    /// Writes down how a deed came out: `ok`, or the stable code of the refusal. If that cannot be written, the deed stands, and the
-    /// server's log says what is missing here.
-    pub async fn record(&self, deed: AuditEvent, outcome: &str) {
-        let AuditEvent { user, key, address, action, target, detail } = deed;
-        let (run, target_user, target_key) = match target {
-            Target::Nothing => (None, None, None),
+    /// Records an action with its outcome: `ok`, or the stable code of the error. If the entry cannot be written, the action stands, and
+    /// the server's log contains the entry.
+    pub async fn record(&self, event: AuditEvent, outcome: &str) {
+        let AuditEvent { user, key, address, action, target, detail } = event;
+        let (run, target_username, target_key) = match target {
+            Target::None => (None, None, None),
             Target::Run(run) => (Some(run), None, None),
             Target::User(user) => (None, Some(user), None),
             Target::Key(key) => (None, None, Some(key)),
@@ -135,16 +134,16 @@ impl Audit {
             action,
             outcome: outcome.to_owned(),
             run,
-            target_username: target_user,
+            target_username,
             target_key,
             detail,
         };
         if let Err(error) = self.store.add_audit(entry.clone()).await {
-            tracing::error!(%error, ?entry, "an entry of the audit log could not be written");
+            tracing::error!(%error, ?entry, "cannot write an entry of the audit log");
         }
     }
 
-    /// At most `limit` entries that fit the filter, newest first.
+    /// Up to `limit` matching entries, newest first.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.

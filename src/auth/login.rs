@@ -7,7 +7,7 @@ use super::api_keys::is_key;
 use super::jwt::{BadToken, LIFETIME_SECS, Tokens};
 use super::password::Passwords;
 use super::principal::{Credential, Principal, TokenFacts};
-use super::{HashError, PeerFacts, SigningKey};
+use super::{ClientOrigin, HashError, SigningKey};
 use crate::config::Secret;
 use crate::run::store::{KeyStore, StoreError, TokenStore, UserRecord, UserStore};
 use crate::types::{Budget, Caller, Clock, Timestamp, UserName, UserRole};
@@ -39,7 +39,7 @@ pub enum LoginError {
     WrongCredentials,
     /// The password is a default one, and those work on this machine only.
     #[error("the password of `{0}` is the default one")]
-    DefaultPasswordFromElsewhere(UserName),
+    DefaultPasswordNotLocal(UserName),
     /// The store failed.
     #[error("the users could not be read")]
     Store(#[from] StoreError),
@@ -62,10 +62,10 @@ pub enum AuthError {
     Invalid,
     /// It was got with a default password, and those work on this machine only.
     #[error("the token of `{0}` was got with the default password")]
-    DefaultPasswordFromElsewhere(UserName),
+    DefaultPasswordNotLocal(UserName),
     /// An API key stands in an address, where it would be written into histories and logs.
     #[error("an API key does not belong in an address")]
-    KeyInAddress,
+    KeyInQuery,
     /// The store failed.
     #[error("the users could not be read")]
     Store(#[from] StoreError),
@@ -188,15 +188,15 @@ impl Auth {
     ///
     /// # Errors
     /// [`LoginError`]; a default password is told from a wrong one only to whoever knows it.
-    pub async fn login(&self, name: &str, password: &str, peer: PeerFacts) -> Result<LoginResult, LoginError> {
+    pub async fn login(&self, name: &str, password: &str, origin: ClientOrigin) -> Result<LoginResult, LoginError> {
         let user = match name.parse::<UserName>() {
             Ok(name) => self.store.user(&name).await?,
             Err(_not_a_name) => None,
         };
         let matches = self.passwords.matches(password, user.as_ref().map(|user| user.password_hash.as_str())).await?;
         let Some(user) = user.filter(|_user| matches) else { return Err(LoginError::WrongCredentials) };
-        if user.default_password && !peer.is_local() {
-            return Err(LoginError::DefaultPasswordFromElsewhere(user.name));
+        if user.default_password && !origin.is_local {
+            return Err(LoginError::DefaultPasswordNotLocal(user.name));
         }
         self.token_for(user)
     }
@@ -211,9 +211,9 @@ impl Auth {
     ///
     /// # Errors
     /// [`AuthError`]
-    pub async fn authenticate(&self, presented: &str, peer: PeerFacts) -> Result<Principal, AuthError> {
+    pub async fn authenticate(&self, presented: &str, origin: ClientOrigin) -> Result<Principal, AuthError> {
         if is_key(presented) {
-            return self.by_key(presented, peer).await;
+            return self.by_key(presented, origin).await;
         }
         let claims = self.tokens.read(presented, self.clock.now()).map_err(|bad| match bad {
             BadToken::Expired => AuthError::Expired,
@@ -225,7 +225,7 @@ impl Auth {
             generation: claims.generation,
             default_password: claims.default_password,
         };
-        self.by_token(&claims.sub, token).await?.at(peer)
+        self.by_token(&claims.sub, token).await?.require_allowed(origin)
     }
 
     /// The same principal by the store's present word: for what goes on after its request, such as a stream.
@@ -266,9 +266,9 @@ impl Auth {
 
 impl Principal {
     /// This principal, unless a default password is used from elsewhere.
-    pub(super) fn at(self, peer: PeerFacts) -> Result<Self, AuthError> {
-        if self.default_password && !peer.is_local() {
-            return Err(AuthError::DefaultPasswordFromElsewhere(self.caller.user));
+    pub(super) fn require_allowed(self, origin: ClientOrigin) -> Result<Self, AuthError> {
+        if self.default_password && !origin.is_local {
+            return Err(AuthError::DefaultPasswordNotLocal(self.caller.user));
         }
         Ok(self)
     }
@@ -282,6 +282,7 @@ impl std::fmt::Debug for LoginResult {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
     use std::path::Path;
     use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -291,23 +292,23 @@ pub(crate) mod tests {
     use crate::run::store::{SqliteStore, UserEdit};
 
     /// A clock that stands where it is put.
-    pub(crate) struct StandingClock(pub(crate) AtomicI64);
+    pub(crate) struct ManualClock(pub(crate) AtomicI64);
 
-    impl Clock for StandingClock {
+    impl Clock for ManualClock {
         fn now(&self) -> Timestamp {
             Timestamp::from_millis(self.0.load(Ordering::Relaxed))
         }
     }
 
-    pub(crate) const LOCAL: PeerFacts = PeerFacts { peer_is_loopback: true, host_is_loopback: true, forwarded: false };
-    pub(crate) const REMOTE: PeerFacts = PeerFacts { peer_is_loopback: false, host_is_loopback: false, forwarded: false };
+    pub(crate) const LOCAL: ClientOrigin = ClientOrigin { addr: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), is_local: true };
+    pub(crate) const REMOTE: ClientOrigin = ClientOrigin { addr: Some(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9))), is_local: false };
 
     /// The service over a store, with cheap hashes, at a moment of 2027.
     pub(crate) async fn auth_over(
         store: Arc<dyn IdentityStore>,
         admin_password: Option<&str>,
-    ) -> Result<(Auth, Arc<StandingClock>), SetupError> {
-        let clock = Arc::new(StandingClock(AtomicI64::new(1_800_000_000_000)));
+    ) -> Result<(Auth, Arc<ManualClock>), SetupError> {
+        let clock = Arc::new(ManualClock(AtomicI64::new(1_800_000_000_000)));
         let key = SigningKey::load(Some(&Secret::new("k".repeat(32))), Path::new("/nowhere")).unwrap();
         let auth = Auth { store, clock: clock.clone(), tokens: Tokens::new(&key), passwords: Passwords::cheap() };
         auth.set_up(admin_password.map(|password| Secret::new(password.to_owned())).as_ref()).await?;
@@ -315,7 +316,7 @@ pub(crate) mod tests {
     }
 
     /// The service over a fresh store, which is gone with the folder.
-    pub(crate) async fn fresh() -> (Auth, Arc<StandingClock>, TempDir) {
+    pub(crate) async fn fresh() -> (Auth, Arc<ManualClock>, TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let (auth, clock) = auth_over(Arc::new(SqliteStore::open(folder.path()).unwrap()), None).await.unwrap();
         (auth, clock, folder)
@@ -339,10 +340,10 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn i1_default_passwords_do_not_work_from_elsewhere() {
         let (auth, _clock, _folder) = fresh().await;
-        for peer in [REMOTE, PeerFacts { host_is_loopback: false, ..LOCAL }, PeerFacts { forwarded: true, ..LOCAL }] {
-            let refused = auth.login("admin", "admin", peer).await;
-            assert!(matches!(refused, Err(LoginError::DefaultPasswordFromElsewhere(_))), "{refused:?}");
-            let refused = auth.login("admin", "wrong", peer).await;
+        for origin in [REMOTE, ClientOrigin::default(), ClientOrigin { is_local: false, ..LOCAL }] {
+            let refused = auth.login("admin", "admin", origin).await;
+            assert!(matches!(refused, Err(LoginError::DefaultPasswordNotLocal(_))), "{refused:?}");
+            let refused = auth.login("admin", "wrong", origin).await;
             assert!(matches!(refused, Err(LoginError::WrongCredentials)), "{refused:?}");
         }
     }
@@ -351,7 +352,7 @@ pub(crate) mod tests {
     async fn i2_a_token_got_with_a_default_password_cannot_be_carried_off() {
         let (auth, _clock, _folder) = fresh().await;
         let token = auth.login("admin", "admin", LOCAL).await.unwrap().token;
-        assert!(matches!(auth.authenticate(&token, REMOTE).await, Err(AuthError::DefaultPasswordFromElsewhere(_))));
+        assert!(matches!(auth.authenticate(&token, REMOTE).await, Err(AuthError::DefaultPasswordNotLocal(_))));
     }
 
     #[tokio::test]

@@ -6,21 +6,21 @@
 mod api_keys;
 mod argon2id;
 mod audit;
+mod client_origin;
 mod jwt;
 mod key;
 mod login;
 mod password;
-mod peer;
 mod principal;
 mod tickets;
 mod users;
 
-pub use api_keys::{NewKey, NewKeyError, RevokeError};
+pub use api_keys::{BadKey, NewKey, NewKeyError, RevokeError};
 pub use audit::{Audit, AuditEvent, Target};
+pub use client_origin::ClientOrigin;
 pub use key::{KeyError, SigningKey};
 pub use login::{Auth, AuthError, IdentityStore, LoginError, LoginResult, LogoutError, SetupError};
 pub use password::{BadPassword, HashError};
-pub use peer::PeerFacts;
 pub use principal::{Credential, Principal, TokenFacts};
 pub use tickets::TICKET_SECS;
 pub use users::{PasswordError, UserError};

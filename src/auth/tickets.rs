@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::jwt::{BadToken, ISSUER, Timed, Tokens, seconds};
 use super::principal::{Credential, Principal, TokenFacts};
-use super::{Auth, AuthError, PeerFacts};
+use super::{Auth, AuthError, ClientOrigin};
 use crate::types::{KeyId, RunId, Timestamp, TokenId, UserName};
 
 /// How long a stream may be begun with a ticket, in seconds.
@@ -88,11 +88,11 @@ impl Auth {
     ///
     /// # Errors
     /// [`AuthError`]
-    pub async fn authenticate_stream(&self, presented: &str, run: Option<RunId>, peer: PeerFacts) -> Result<Principal, AuthError> {
+    pub async fn authenticate_stream(&self, presented: &str, run: Option<RunId>, origin: ClientOrigin) -> Result<Principal, AuthError> {
         if super::api_keys::is_key(presented) {
-            return Err(AuthError::KeyInAddress);
+            return Err(AuthError::KeyInQuery);
         }
-        let Some(signed) = presented.strip_prefix(PREFIX) else { return self.authenticate(presented, peer).await };
+        let Some(signed) = presented.strip_prefix(PREFIX) else { return self.authenticate(presented, origin).await };
         let claims: TicketClaims = self.tokens.verify(signed, AUDIENCE, self.clock.now()).map_err(|bad| match bad {
             BadToken::Expired => AuthError::Expired,
             BadToken::Invalid => AuthError::Invalid,
@@ -107,7 +107,7 @@ impl Auth {
             }
             By::Key(id) => self.by_key_id(id).await?,
         };
-        principal.at(peer)
+        principal.require_allowed(origin)
     }
 }
 
@@ -150,7 +150,7 @@ mod tests {
         let run = RunId::new();
         let ticket = auth.ticket(&principal, run).unwrap();
         let refused = auth.authenticate_stream(&ticket, Some(run), REMOTE).await;
-        assert!(matches!(refused, Err(AuthError::DefaultPasswordFromElsewhere(_))), "{refused:?}");
+        assert!(matches!(refused, Err(AuthError::DefaultPasswordNotLocal(_))), "{refused:?}");
         auth.logout(&principal).await.unwrap();
         assert!(matches!(auth.authenticate_stream(&ticket, Some(run), LOCAL).await, Err(AuthError::Invalid)), "it ends with its token");
     }

@@ -33,7 +33,7 @@ impl Identity {
     /// Writes down what the command line did, or why it could not, and gives that back.
     pub(super) async fn record<T, E>(&self, action: AuditAction, target: Target, detail: String, done: Result<T, E>) -> Result<T, E> {
         let outcome = if done.is_ok() { "ok" } else { "refused" };
-        self.audit.record(AuditEvent::of_user(None, None, action).to(target).detail(detail), outcome).await;
+        self.audit.record(AuditEvent::by_user(None, None, action).to(target).detail(detail), outcome).await;
         done
     }
 }

@@ -9,9 +9,9 @@ use crate::types::{RunId, SessionId};
 /// Why a run was not created. Nothing was stored or started.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
-    /// The request is invalid.
-    #[error(transparent)]
-    Bad(#[from] BadRun),
+    /// The request is invalid; all its faults, at least one.
+    #[error("{}", .0.iter().map(BadRun::to_string).collect::<Vec<_>>().join("; "))]
+    Invalid(Vec<BadRun>),
     /// The session does not exist, or belongs to another user.
     #[error("session {0} not found")]
     NoSession(SessionId),

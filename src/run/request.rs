@@ -24,6 +24,8 @@ const MAX_RULES: usize = 256;
 const MAX_ENV_VARS: usize = 64;
 /// Maximum length of an environment variable's value, in bytes.
 const MAX_ENV_VALUE: usize = 32 * 1024;
+/// Maximum length of a variable's name, in bytes.
+const MAX_ENV_NAME: usize = 128;
 
 /// Default of `timeout_secs`.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(5);
@@ -155,33 +157,45 @@ pub enum BadRun {
     #[error("mcp_servers makes the agent run other programs and requires an admin")]
     McpServersNeedAdmin,
     /// An MCP server is invalid.
-    #[error("MCP server {name:?}: {problem}")]
+    #[error("{problem}")]
     McpServer {
-        /// Name of the server.
-        name: String,
+        /// Position of the server, from 0.
+        index: usize,
         /// Why it is invalid.
         problem: &'static str,
     },
     /// The caller may not set this variable.
     #[error("variable {0} is not allowed; the operator can allow it in OPENRUNNER_RUN_ENV")]
     EnvNotAllowed(String),
-    /// A variable is invalid, or there are too many.
-    #[error("invalid variable {0:?}: expected at most 64 variables, names of letters, digits and _, values of at most 32 KiB without NUL")]
-    Env(String),
+    /// The name of a variable is invalid.
+    #[error("invalid variable name: expected 1 to {MAX_ENV_NAME} letters, digits and _, not starting with a digit")]
+    EnvName(String),
+    /// The value of this variable is invalid.
+    #[error("invalid value: expected at most {} KiB without NUL characters", MAX_ENV_VALUE / 1024)]
+    EnvValue(String),
+    /// There are too many variables.
+    #[error("too many variables; the maximum is {MAX_ENV_VARS}")]
+    TooManyEnvVars,
     /// A permission rule is invalid.
-    #[error("rule {number}: {problem}")]
+    #[error("{problem}")]
     Rule {
-        /// Position of the rule, from 1.
-        number: usize,
+        /// Position of the rule, from 0.
+        index: usize,
         /// Why it is invalid.
         problem: BadRule,
     },
     /// There are too many permission rules.
     #[error("too many rules; the maximum is {MAX_RULES}")]
     TooManyRules,
-    /// There are too many labels, or one is empty or too long.
-    #[error("invalid labels: expected at most {MAX_LABELS}, with non-empty names, and names and values of at most {MAX_LABEL_BYTES} bytes")]
-    Labels,
+    /// There are too many labels.
+    #[error("too many labels; the maximum is {MAX_LABELS}")]
+    TooManyLabels,
+    /// The name of a label is empty.
+    #[error("the name of a label must not be empty")]
+    LabelName,
+    /// The name or the value of this label is too long.
+    #[error("names and values of labels must have at most {MAX_LABEL_BYTES} bytes")]
+    LabelTooLong(String),
     /// The webhook is invalid.
     #[error("{0}")]
     Webhook(#[from] BadWebhook),
@@ -205,6 +219,9 @@ pub(super) struct ValidationContext<'a> {
 }
 
 /// Validates `new` and creates the run's working directory if it does not exist.
+///
+/// # Errors
+/// All faults of the request, at least one. Nothing was created then.
 pub(super) fn validate(
     new: NewRun,
     id: RunId,
@@ -212,61 +229,67 @@ pub(super) fn validate(
     session: Option<&SessionRecord>,
     capabilities: Capabilities,
     context: &ValidationContext<'_>,
-) -> Result<Checked, BadRun> {
+) -> Result<Checked, Vec<BadRun>> {
+    let mut faults = Vec::new();
     if new.prompt.trim().is_empty() {
-        return Err(BadRun::PromptEmpty);
-    }
-    if new.prompt.contains('\0') {
-        return Err(BadRun::PromptNul);
+        faults.push(BadRun::PromptEmpty);
+    } else if new.prompt.contains('\0') {
+        faults.push(BadRun::PromptNul);
     }
     let agent_type = agent_type_of(&new, session).to_owned();
-    if !context.agents.contains(&agent_type) {
-        return Err(BadRun::UnknownAgent { name: agent_type, known: context.agents.names().collect::<Vec<_>>().join(", ") });
-    }
-    if let Some(session) = session {
-        check_session(&agent_type, new.working_dir.as_deref(), session, capabilities)?;
+    let mut widened = Vec::new();
+    // Without the agent, nothing is known of its arguments and capabilities.
+    if context.agents.contains(&agent_type) {
+        if let Some(session) = session {
+            faults.extend(check_session(&agent_type, new.working_dir.as_deref(), session, capabilities).err());
+        }
+        match context.agents.classify_args(&agent_type, &new.extra_args) {
+            Ok(allowed) if !allowed.0.is_empty() && !caller.is_admin() => faults.push(BadRun::ArgsNeedAdmin { flags: allowed.0 }),
+            Ok(allowed) => widened = allowed.0,
+            Err(error) => faults.push(error.into()),
+        }
+        if (new.permission_mode != PermissionMode::Auto || !new.permission_rules.is_empty()) && !capabilities.permissions {
+            faults.push(BadRun::CannotAsk { agent: agent_type.clone() });
+        }
+        if !new.mcp_servers.is_empty() {
+            check_mcp_servers(&new.mcp_servers, &agent_type, caller, capabilities, &mut faults);
+            widened.push("mcp_servers".to_owned());
+        }
+    } else {
+        faults.push(BadRun::UnknownAgent { name: agent_type.clone(), known: context.agents.names().collect::<Vec<_>>().join(", ") });
     }
     if new.model.as_deref().is_some_and(|model| !is_valid_model(model)) {
-        return Err(BadRun::Model);
+        faults.push(BadRun::Model);
+    } else if new.model.is_some() && context.agents.contains(&agent_type) && !capabilities.models {
+        faults.push(BadRun::NoModel(agent_type.clone()));
     }
-    if new.model.is_some() && !capabilities.models {
-        return Err(BadRun::NoModel(agent_type));
-    }
-    let mut widened = context.agents.classify_args(&agent_type, &new.extra_args)?.0;
-    if !widened.is_empty() && !caller.is_admin() {
-        return Err(BadRun::ArgsNeedAdmin { flags: widened });
-    }
-    if (new.permission_mode != PermissionMode::Auto || !new.permission_rules.is_empty()) && !capabilities.permissions {
-        return Err(BadRun::CannotAsk { agent: agent_type });
-    }
-    let rules = parse_rules(&new.permission_rules)?;
-    check_env(&new.env, caller, &context.config.user_env)?;
-    if !new.mcp_servers.is_empty() {
-        check_mcp_servers(&new.mcp_servers, &agent_type, caller, capabilities)?;
-        widened.push("mcp_servers".to_owned());
-    }
+    let rules = parse_rules(&new.permission_rules, &mut faults);
+    check_env(&new.env, caller, &context.config.user_env, &mut faults);
     let is_valid = |limit: Duration| !limit.is_zero() && limit <= MAX_TIMEOUT;
-    if !new.timeout.is_none_or(is_valid) {
-        return Err(BadRun::Timeout { field: "timeout_secs" });
+    for (field, limit) in [("timeout_secs", new.timeout), ("idle_timeout_secs", new.idle_timeout)] {
+        if !limit.is_none_or(is_valid) {
+            faults.push(BadRun::Timeout { field });
+        }
     }
-    if !new.idle_timeout.is_none_or(is_valid) {
-        return Err(BadRun::Timeout { field: "idle_timeout_secs" });
+    check_labels(&new.labels, &mut faults);
+    let webhooks = context.config.webhooks.endpoints(new.webhook).unwrap_or_else(|error| {
+        faults.push(error.into());
+        Vec::new()
+    });
+    let requester = Requester { is_admin: caller.is_admin(), is_local: new.is_local };
+    if !faults.is_empty() {
+        if let (None, Some(path)) = (session, &new.working_dir) {
+            faults.extend(context.workspaces.check(path, requester).err().map(BadRun::from));
+        }
+        return Err(faults);
     }
-    let label_is_valid =
-        |(name, value): (&String, &String)| !name.is_empty() && name.len() <= MAX_LABEL_BYTES && value.len() <= MAX_LABEL_BYTES;
-    if new.labels.len() > MAX_LABELS || !new.labels.iter().all(label_is_valid) {
-        return Err(BadRun::Labels);
-    }
-    let webhooks = context.config.webhooks.endpoints(new.webhook)?;
     // Last, because it may create a directory.
     let working_dir = match (session, &new.working_dir) {
-        (Some(session), _) => {
-            context.workspaces.recheck(&session.working_dir, caller.is_admin())?;
-            session.working_dir.clone()
-        }
-        (None, Some(path)) => context.workspaces.resolve(path, Requester { is_admin: caller.is_admin(), is_local: new.is_local })?,
-        (None, None) => context.workspaces.create_fresh(id)?,
+        (Some(session), _) => context.workspaces.recheck(&session.working_dir, caller.is_admin()).map(|()| session.working_dir.clone()),
+        (None, Some(path)) => context.workspaces.resolve(path, requester),
+        (None, None) => context.workspaces.create_fresh(id),
     };
+    let working_dir = working_dir.map_err(|error| vec![error.into()])?;
     let spec = RunSpec {
         agent_type,
         prompt: new.prompt,
@@ -314,61 +337,79 @@ fn check_session(agent_type: &str, working_dir: Option<&Path>, session: &Session
     Ok(())
 }
 
-fn parse_rules(specs: &[RuleSpec]) -> Result<Vec<Rule>, BadRun> {
+fn parse_rules(specs: &[RuleSpec], faults: &mut Vec<BadRun>) -> Vec<Rule> {
     if specs.len() > MAX_RULES {
-        return Err(BadRun::TooManyRules);
+        faults.push(BadRun::TooManyRules);
+        return Vec::new();
     }
-    let numbered = specs.iter().zip(1..);
-    numbered.map(|(spec, number)| Rule::new(spec.clone()).map_err(|problem| BadRun::Rule { number, problem })).collect()
+    let mut rules = Vec::with_capacity(specs.len());
+    for (index, spec) in specs.iter().enumerate() {
+        match Rule::new(spec.clone()) {
+            Ok(rule) => rules.push(rule),
+            Err(problem) => faults.push(BadRun::Rule { index, problem }),
+        }
+    }
+    rules
 }
 
-fn check_env(env: &BTreeMap<String, String>, caller: &Caller, user_env: &[String]) -> Result<(), BadRun> {
+fn check_env(env: &BTreeMap<String, String>, caller: &Caller, user_env: &[String], faults: &mut Vec<BadRun>) {
     if env.len() > MAX_ENV_VARS {
-        return Err(BadRun::Env(format!("{} variables", env.len())));
+        faults.push(BadRun::TooManyEnvVars);
+        return;
     }
     for (name, value) in env {
         let starts_valid = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
-        let is_valid_name = starts_valid && name.len() <= 128 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        if !is_valid_name || value.contains('\0') || value.len() > MAX_ENV_VALUE {
-            return Err(BadRun::Env(name.clone()));
-        }
+        let is_valid_name =
+            starts_valid && name.len() <= MAX_ENV_NAME && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let may_set = caller.is_admin() || user_env.contains(name);
-        if !may_set || crate::agent::is_kept_from_agents(name) {
-            return Err(BadRun::EnvNotAllowed(name.clone()));
+        if !is_valid_name {
+            faults.push(BadRun::EnvName(name.clone()));
+        } else if value.contains('\0') || value.len() > MAX_ENV_VALUE {
+            faults.push(BadRun::EnvValue(name.clone()));
+        } else if !may_set || crate::agent::is_kept_from_agents(name) {
+            faults.push(BadRun::EnvNotAllowed(name.clone()));
         }
     }
-    Ok(())
 }
 
-fn check_mcp_servers(servers: &[McpServer], agent: &str, caller: &Caller, capabilities: Capabilities) -> Result<(), BadRun> {
+fn check_labels(labels: &BTreeMap<String, String>, faults: &mut Vec<BadRun>) {
+    if labels.len() > MAX_LABELS {
+        faults.push(BadRun::TooManyLabels);
+        return;
+    }
+    for (name, value) in labels {
+        if name.is_empty() {
+            faults.push(BadRun::LabelName);
+        } else if name.len() > MAX_LABEL_BYTES || value.len() > MAX_LABEL_BYTES {
+            faults.push(BadRun::LabelTooLong(name.clone()));
+        }
+    }
+}
+
+fn check_mcp_servers(servers: &[McpServer], agent: &str, caller: &Caller, capabilities: Capabilities, faults: &mut Vec<BadRun>) {
     if !capabilities.mcp_servers {
-        return Err(BadRun::NoMcpServers(agent.to_owned()));
+        return faults.push(BadRun::NoMcpServers(agent.to_owned()));
     }
     // Rule S4: an MCP server is code that runs under the agent's account.
     if !caller.is_admin() {
-        return Err(BadRun::McpServersNeedAdmin);
+        return faults.push(BadRun::McpServersNeedAdmin);
     }
-    let mut seen = std::collections::BTreeSet::new();
-    for server in servers {
-        let invalid = |problem| Err(BadRun::McpServer { name: server.name.clone(), problem });
+    let mut names = std::collections::BTreeSet::new();
+    for (index, server) in servers.iter().enumerate() {
         let is_valid_name = !server.name.is_empty()
             && server.name.len() <= 64
             && server.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
-        if !is_valid_name {
-            return invalid("the name must consist of 1 to 64 letters, digits, _ and -");
-        }
-        if !seen.insert(&server.name) {
-            return invalid("the name is used twice");
-        }
-        match &server.transport {
-            McpTransport::Stdio { command, .. } if command.is_empty() => return invalid("command is empty"),
+        let problem = match &server.transport {
+            _ if !is_valid_name => Some("the name must consist of 1 to 64 letters, digits, _ and -"),
+            _ if !names.insert(&server.name) => Some("the name is used twice"),
+            McpTransport::Stdio { command, .. } if command.is_empty() => Some("command is empty"),
             McpTransport::Http { url, .. } if !(url.starts_with("http://") || url.starts_with("https://")) => {
-                return invalid("url must start with http:// or https://");
+                Some("url must start with http:// or https://")
             }
-            McpTransport::Stdio { .. } | McpTransport::Http { .. } => {}
-        }
+            McpTransport::Stdio { .. } | McpTransport::Http { .. } => None,
+        };
+        faults.extend(problem.map(|problem| BadRun::McpServer { index, problem }));
     }
-    Ok(())
 }
 
 /// Rule S3: a model name cannot be taken for a flag, a parent path or two arguments.

@@ -59,6 +59,13 @@ pub enum WorkspaceError {
     Io(#[source] io::Error),
 }
 
+/// Where a requested directory is, as a canonical path.
+enum Location {
+    Existing(PathBuf),
+    /// Only the last component is missing.
+    Missing(PathBuf),
+}
+
 impl Workspaces {
     /// Creates the `workspaces` directory in `data_dir`. `roots` apply to all users, `user_roots` also to non-admins.
     ///
@@ -100,6 +107,21 @@ impl Workspaces {
     /// # Errors
     /// [`WorkspaceError`], by cause.
     pub(super) fn resolve(&self, requested: &Path, requester: Requester) -> Result<PathBuf, WorkspaceError> {
+        match self.locate(requested, requester)? {
+            Location::Existing(path) => check_openable(path),
+            Location::Missing(path) => self.create(requested, path, requester.is_admin),
+        }
+    }
+
+    /// Checks a requested directory without creating it.
+    ///
+    /// # Errors
+    /// [`WorkspaceError`], by cause.
+    pub(super) fn check(&self, requested: &Path, requester: Requester) -> Result<(), WorkspaceError> {
+        self.locate(requested, requester).map(drop)
+    }
+
+    fn locate(&self, requested: &Path, requester: Requester) -> Result<Location, WorkspaceError> {
         if !requested.is_absolute() || requested.components().any(|component| component == Component::ParentDir) {
             return Err(WorkspaceError::NotAbsolute);
         }
@@ -109,9 +131,14 @@ impl Workspaces {
         match requested.canonicalize() {
             Ok(path) => {
                 self.check_allowed(&path, requester.is_admin)?;
-                if path.is_dir() { check_openable(path) } else { Err(WorkspaceError::NotADirectory) }
+                if path.is_dir() { Ok(Location::Existing(path)) } else { Err(WorkspaceError::NotADirectory) }
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.create(requested, requester.is_admin),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let (Some(parent), Some(name)) = (requested.parent(), requested.file_name()) else { return Err(WorkspaceError::NotFound) };
+                let path = parent.canonicalize().map_err(|_| WorkspaceError::NotFound)?.join(name);
+                self.check_allowed(&path, requester.is_admin)?;
+                Ok(Location::Missing(path))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(WorkspaceError::NotADirectory),
             Err(error) => Err(classify(error)),
         }
@@ -126,11 +153,8 @@ impl Workspaces {
         if working_dir.starts_with(self.data_dir.join("workspaces")) { Ok(()) } else { self.check_allowed(working_dir, is_admin) }
     }
 
-    /// Creates the last component of a path whose parent exists.
-    fn create(&self, requested: &Path, is_admin: bool) -> Result<PathBuf, WorkspaceError> {
-        let (Some(parent), Some(name)) = (requested.parent(), requested.file_name()) else { return Err(WorkspaceError::NotFound) };
-        let path = parent.canonicalize().map_err(|_| WorkspaceError::NotFound)?.join(name);
-        self.check_allowed(&path, is_admin)?;
+    /// Creates `path`, the allowed location of the requested directory, whose parent exists.
+    fn create(&self, requested: &Path, path: PathBuf, is_admin: bool) -> Result<PathBuf, WorkspaceError> {
         match std::fs::create_dir(&path) {
             Ok(()) => Ok(path),
             // A dangling symbolic link, or a race: check again what is there now, but only once.

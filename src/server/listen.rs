@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -28,7 +29,6 @@ use tower::ServiceExt as _;
 
 use super::lingering_close;
 use super::write_timeout::WriteTimeout;
-use crate::api::PeerAddress;
 
 /// Maximum time to receive a request's head; also the maximum idle time between two requests.
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -214,7 +214,7 @@ impl hyper::service::Service<Request<Incoming>> for RequestService {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.first_request.cancel();
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(PeerAddress(self.address));
+        request.extensions_mut().insert(ConnectInfo(self.address));
         Box::pin(self.router.clone().oneshot(request))
     }
 }

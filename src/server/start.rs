@@ -225,7 +225,7 @@ impl Server {
         };
         #[cfg(not(feature = "otel"))]
         let traces = std::future::ready(());
-        let prune_limits = closing.run_until_cancelled(limits.keep_tidy());
+        let prune_limits = closing.run_until_cancelled(limits.run_cleanup());
         let enforce_retention = closing.run_until_cancelled(retention.run());
         let serve = serve(listener, router, listening, closing.clone());
         let (drained, (), _, _, ()) = tokio::join!(serve, drain, prune_limits, enforce_retention, traces);

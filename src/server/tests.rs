@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::listen::{Drained, HEAD_TIMEOUT, Listening, serve};
-use crate::api::{AppState, HostPolicy, PeerAddress, router};
+use crate::api::{AppState, HostPolicy, router};
 
 struct Server {
     address: SocketAddr,
@@ -50,7 +50,12 @@ async fn read_all(stream: &mut TcpStream) -> String {
 
 fn test_router() -> Router {
     Router::new()
-        .route("/", get(|request: axum::extract::Request| async move { format!("{:?}", request.extensions().get::<PeerAddress>()) }))
+        .route(
+            "/",
+            get(|request: axum::extract::Request| async move {
+                format!("{:?}", request.extensions().get::<axum::extract::ConnectInfo<std::net::SocketAddr>>())
+            }),
+        )
         .route("/refuse", post(|| async { (axum::http::StatusCode::PAYLOAD_TOO_LARGE, "too large") }))
 }
 

@@ -96,9 +96,9 @@ fn rules_that_cannot_be_understood_are_refused_before_anything_starts() {
         let server = Server::start().await;
         let user = server.client("user").await;
         for (rules, field) in [
-            (json!([{ "path": "src/[", "decision": "allow" }]), "metadata.permission_rules"),
-            (json!([{ "command": "git && rm", "decision": "deny" }]), "metadata.permission_rules"),
-            (json!([{ "command": " ", "decision": "deny" }]), "metadata.permission_rules"),
+            (json!([{ "path": "src/[", "decision": "allow" }]), "metadata.permission_rules[0]"),
+            (json!([{ "command": "git && rm", "decision": "deny" }]), "metadata.permission_rules[0]"),
+            (json!([{ "command": " ", "decision": "deny" }]), "metadata.permission_rules[0]"),
             (json!(vec![json!({ "decision": "deny" }); 257]), "metadata.permission_rules"),
             (json!([{ "tool": "Bash", "decision": "perhaps" }]), "metadata.permission_rules[0].decision"),
             (json!([{ "tool": "Bash" }]), "metadata.permission_rules[0].decision"),

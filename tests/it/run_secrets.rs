@@ -68,24 +68,33 @@ fn a_user_sets_only_the_variables_that_the_operator_lists() {
         let allowed = user.reports(&["env"], with(json!({ "CI_JOB": "7" }))).await;
         assert_eq!(allowed[0]["CI_JOB"], "7");
         for name in ["PATH", "ANTHROPIC_BASE_URL", "ci_job"] {
-            assert_eq!(user.ask("result x", with(json!({ name: "x" }))).await.problem(403, "env_not_allowed"), "metadata.env");
+            assert_eq!(
+                user.ask("result x", with(json!({ name: "x" }))).await.problem(403, "env_not_allowed"),
+                format!("metadata.env.{name}")
+            );
         }
         for name in ["OPENRUNNER_JWT_SECRET", "OPENRUNNER_X", "ORN_RUN", "LD_PRELOAD", "DATABASE_URL"] {
             for who in [&user, &admin] {
-                assert_eq!(who.ask("result x", with(json!({ name: "x" }))).await.problem(403, "env_not_allowed"), "metadata.env", "{name}");
+                assert_eq!(
+                    who.ask("result x", with(json!({ name: "x" }))).await.problem(403, "env_not_allowed"),
+                    format!("metadata.env.{name}")
+                );
             }
         }
         let many: Value = (0..65).map(|number| (format!("V{number}"), json!("x"))).collect::<serde_json::Map<_, _>>().into();
-        for env in [
-            json!({ "": "x" }),
-            json!({ "A=B": "x" }),
-            json!({ "1A": "x" }),
-            json!({ "A": "x\0" }),
-            json!({ "A": "x".repeat(32_769) }),
-            many,
-        ] {
-            assert_eq!(admin.ask("result x", with(env)).await.problem(422, "invalid_field"), "metadata.env");
+        for env in
+            [json!({ "": "x" }), json!({ "A=B": "x" }), json!({ "1A": "x" }), json!({ "A": "x\0" }), json!({ "A": "x".repeat(32_769) })]
+        {
+            let field = format!("metadata.env.{}", env.as_object().unwrap().keys().next().unwrap());
+            assert_eq!(admin.ask("result x", with(env)).await.problem(422, "invalid_field"), field);
         }
+        assert_eq!(admin.ask("result x", with(many)).await.problem(422, "invalid_field"), "metadata.env");
+        let faulty = json!({ "agent_type": "claude_code", "env": { "1A": "x", "B": "\0" }, "timeout_secs": 0, "labels": { "": "x" }, "model": "-m" });
+        let answer = admin.ask(" ", faulty).await;
+        answer.problem(422, "invalid_field");
+        let fields: Vec<_> = answer.body["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
+        let expected = ["input.text", "metadata.model", "metadata.env.1A", "metadata.env.B", "metadata.timeout_secs", "metadata.labels"];
+        assert_eq!(fields, expected);
     });
 }
 
@@ -125,7 +134,8 @@ fn mcp_servers_that_are_none_are_refused() {
             json!([{ "name": "a", "command": "x" }, { "name": "a", "command": "y" }]),
         ] {
             let answer = admin.ask("result x", json!({ "agent_type": "claude_code", "mcp_servers": servers })).await;
-            assert_eq!(answer.problem(422, "invalid_field"), "metadata.mcp_servers", "{servers}");
+            let last = servers.as_array().unwrap().len() - 1;
+            assert_eq!(answer.problem(422, "invalid_field"), format!("metadata.mcp_servers[{last}]"), "{servers}");
         }
         let demo = json!({ "agent_type": "demo", "mcp_servers": [{ "name": "a", "command": "x" }] });
         assert_eq!(admin.ask("x", demo).await.problem(422, "invalid_field"), "metadata.mcp_servers");

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::{ApiError, AppState, Query};
-use super::page::{self, Page};
+use super::pagination::{Page, page_size};
 use crate::auth::Principal;
 use crate::run::store::{AuditFilter, AuditRecord};
 use crate::types::{AuditAction, KeyId, RunId, Timestamp, UserName};
@@ -87,7 +87,7 @@ pub(in crate::api) struct ListQuery {
 }
 
 /// A page of the audit log.
-pub(in crate::api) type AuditPage = Page<AuditView, String>;
+pub(in crate::api) type AuditPage = Page<AuditView>;
 
 /// Lists who did what, newest first; for admins.
 #[utoipa::path(get, path = "/api/audit", operation_id = "list_audit", tag = "audit", params(ListQuery),
@@ -97,9 +97,9 @@ pub(in crate::api) async fn list(
     _admin: Principal,
     Query(query): Query<ListQuery>,
 ) -> Result<Answer<AuditPage>, ApiError> {
-    let limit = page::limit(query.limit)?;
+    let limit = page_size(query.limit)?;
     let filter =
         AuditFilter { username: query.username, action: query.action, run: query.run_id, since: query.since, before: query.cursor };
     let found = app.audit.read(filter, limit + 1).await?;
-    Ok(Answer(Page::of(found.into_iter().map(AuditView::from).collect(), limit, |entry| entry.id.to_string())))
+    Ok(Answer(Page::new(found.into_iter().map(AuditView::from).collect(), limit, |entry| entry.id)))
 }

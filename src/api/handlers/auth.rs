@@ -7,10 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::audit_context::AuditContext;
-use super::super::authn::Peer;
-use super::super::client_origin::ClientAddress;
 use super::super::{ApiError, AppState, Json};
-use crate::auth::{AuditEvent, LoginResult, Principal};
+use crate::auth::{AuditEvent, ClientOrigin, LoginResult, Principal};
 use crate::run::BudgetState;
 use crate::types::{AuditAction, Caller, UserName, UserRole};
 
@@ -68,20 +66,19 @@ impl From<Caller> for UserView {
     responses((status = 200, description = "The token.", body = LoginResponse)))]
 pub(in crate::api) async fn login(
     State(app): State<AppState>,
-    Peer(peer): Peer,
-    client: ClientAddress,
+    origin: ClientOrigin,
     Json(request): Json<LoginRequest>,
 ) -> Result<Answer<LoginResponse>, ApiError> {
     let LoginRequest { username, password } = request;
-    let attempt = app.limits.login_limiter.attempt(client, &username, peer.is_local())?;
+    let attempt = app.limits.login_limiter.attempt(origin, &username)?;
     // A name that nobody has may be a password in the wrong field, so it is written down nowhere.
     let known = match username.parse::<UserName>() {
         Ok(name) => app.auth.user(&name).await?.map(|user| user.name),
         Err(_not_a_name) => None,
     };
-    let (auth, deed) = (app.auth.clone(), AuditEvent::of_user(known, client.ip(), AuditAction::Login));
-    let logging_in = async move { attempt.admit(auth.login(&username, &password, peer)).await };
-    let answer = app.audited(deed, logging_in).await?;
+    let (auth, event) = (app.auth.clone(), AuditEvent::by_user(known, origin.addr, AuditAction::Login));
+    let logging_in = async move { attempt.run(auth.login(&username, &password, origin)).await };
+    let answer = app.audited(event, logging_in).await?;
     Ok(Answer(answer.into()))
 }
 
@@ -92,8 +89,8 @@ pub(in crate::api) async fn login(
     extensions(("x-error-codes" = json!(["storage"]))),
     responses((status = 204, description = "Nothing is let in by it any more.")))]
 pub(in crate::api) async fn logout(State(app): State<AppState>, audit_context: AuditContext) -> Result<StatusCode, ApiError> {
-    let (auth, deed) = (app.auth.clone(), audit_context.deed(AuditAction::Logout));
-    app.audited(deed, async move { Ok(auth.logout(&audit_context.principal).await?) }).await?;
+    let (auth, event) = (app.auth.clone(), audit_context.event(AuditAction::Logout));
+    app.audited(event, async move { Ok(auth.logout(&audit_context.principal).await?) }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -116,18 +113,17 @@ pub(in crate::api) struct PasswordRequest {
     responses((status = 200, description = "The password is another one. The token is a fresh one.", body = LoginResponse)))]
 pub(in crate::api) async fn password(
     State(app): State<AppState>,
-    Peer(peer): Peer,
     audit_context: AuditContext,
     Json(request): Json<PasswordRequest>,
 ) -> Result<Answer<LoginResponse>, ApiError> {
     // Otherwise whoever has found a token could try passwords here.
-    let attempt = app.limits.login_limiter.attempt(audit_context.client, audit_context.principal.caller.user.as_str(), peer.is_local())?;
-    let (auth, deed) = (app.auth.clone(), audit_context.deed(AuditAction::Password));
+    let attempt = app.limits.login_limiter.attempt(audit_context.origin, audit_context.principal.caller.user.as_str())?;
+    let (auth, event) = (app.auth.clone(), audit_context.event(AuditAction::Password));
     let changing = async move {
         let PasswordRequest { current_password, new_password } = request;
-        attempt.admit(auth.change_own_password(&audit_context.principal, &current_password, &new_password)).await
+        attempt.run(auth.change_own_password(&audit_context.principal, &current_password, &new_password)).await
     };
-    let answer = app.audited(deed, changing).await?;
+    let answer = app.audited(event, changing).await?;
     Ok(Answer(answer.into()))
 }
 

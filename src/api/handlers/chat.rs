@@ -7,11 +7,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::audit_context::AuditContext;
-use super::super::authn::Peer;
-use super::super::error::RunFields;
+use super::super::error_mapping::RunFields;
 use super::super::extract::Traced;
-use super::super::{ApiError, AppState, Json};
-use crate::auth::Target;
+use super::super::{ApiError, AppState, FaultCode, Json};
+use crate::auth::{ClientOrigin, Target};
 use crate::run::{MAX_TIMEOUT, NewRun};
 use crate::types::{AuditAction, Cause, RunId, RunStatus, SessionId, Usage};
 
@@ -66,7 +65,7 @@ pub(in crate::api) struct ChatResponse {
 pub(in crate::api) async fn chat(
     State(app): State<AppState>,
     audit_context: AuditContext,
-    Peer(peer): Peer,
+    origin: ClientOrigin,
     Traced(trace_parent): Traced,
     Json(request): Json<ChatRequest>,
 ) -> Result<Answer<ChatResponse>, ApiError> {
@@ -77,12 +76,12 @@ pub(in crate::api) async fn chat(
         model,
         session: request.session_id,
         trace_parent,
-        is_local: peer.is_local(),
+        is_local: origin.is_local,
         ..NewRun::default()
     };
     let (runs, caller) = (app.runs.clone(), audit_context.caller());
-    let creating = async move { runs.create(&caller, new, None).await.map_err(|error| ApiError::of_create(error, FIELDS)) };
-    let run = app.audited_new(audit_context.deed(AuditAction::RunCreate), creating, |run| Some(Target::Run(run.run_id))).await?;
+    let creating = async move { runs.create(&caller, new, None).await.map_err(|error| ApiError::from_create(error, FIELDS)) };
+    let run = app.audited_with_target(audit_context.event(AuditAction::RunCreate), creating, |run| Some(Target::Run(run.run_id))).await?;
     // A run ends by its own time limit; whoever asked may leave before and find it by its id.
     let run = app.runs.wait(&audit_context.caller(), run.run_id, MAX_TIMEOUT).await?;
     let (Some(cause), Some(end)) = (run.cause, run.end) else {
@@ -115,5 +114,5 @@ pub(super) fn agent_of(name: &str, app: &AppState) -> Result<(String, Option<Str
         "there is no agent for the model {name:?}; give one of {}, alone or followed by / and a model of its own",
         known.join(", ")
     );
-    Err(ApiError::new(StatusCode::BAD_REQUEST, "unknown_model", detail).of_field("model"))
+    Err(ApiError::new(StatusCode::BAD_REQUEST, "unknown_model", detail).with_field("model", FaultCode::NotFound))
 }

@@ -10,17 +10,16 @@ use futures_util::stream::{self, Stream, StreamExt};
 use tokio::time::{Instant, timeout_at};
 
 use super::super::audit_context::AuditContext;
-use super::super::authn::Peer;
 use super::super::disconnect::Client;
-use super::super::error::RunFields;
-use super::super::extract::{Keyed, Traced};
-use super::super::openai::{Chunk, Chunks, Completion, CompletionRequest, OnDisconnect, Read, of_end};
+use super::super::error_mapping::RunFields;
+use super::super::extract::{Idempotent, Traced};
+use super::super::openai::{Chunk, Chunks, Completion, CompletionRequest, OnDisconnect, Read, end_error};
 use super::super::stream::KEEP_ALIVE;
 use super::super::{ApiError, AppState};
 use super::chat::agent_of;
 use super::events::following;
 use super::params::RepeatHeader;
-use crate::auth::Target;
+use crate::auth::{ClientOrigin, Target};
 use crate::run::MAX_TIMEOUT;
 use crate::run::events::Framing;
 use crate::run::store::StoreError;
@@ -51,9 +50,9 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 pub(in crate::api) async fn create(
     State(app): State<AppState>,
     audit_context: AuditContext,
-    Peer(peer): Peer,
+    origin: ClientOrigin,
     Traced(trace_parent): Traced,
-    Keyed { value, key }: Keyed<CompletionRequest>,
+    Idempotent { value, key }: Idempotent<CompletionRequest>,
 ) -> Result<Response, ApiError> {
     let request: CompletionRequest = value;
     let (is_stream, with_usage, model) = (request.is_stream(), request.wants_usage(), request.model.clone());
@@ -62,31 +61,31 @@ pub(in crate::api) async fn create(
     let on_disconnect = request.on_disconnect().unwrap_or(usual);
     let (agent_type, agents_model) = agent_of(&model, &app)?;
     let mut new = request.into_new_run()?;
-    (new.agent_type, new.model, new.is_local) = (Some(agent_type), agents_model, peer.is_local());
+    (new.agent_type, new.model, new.is_local) = (Some(agent_type), agents_model, origin.is_local);
     new.trace_parent = trace_parent;
     new.default_passwords =
         new.permission_mode != PermissionMode::Auto && app.auth.default_password_reaches(&audit_context.caller().user).await?;
     // Before there is a run, since one that nobody can follow would be made in vain.
-    let counted = if is_stream { Some(app.limits.streams.open(&audit_context.caller().user)?) } else { None };
+    let permit = if is_stream { Some(app.limits.streams.open(&audit_context.caller().user)?) } else { None };
     let (state, owner) = (app.clone(), audit_context.clone());
     let creating = async move {
-        let run = state.runs.create(&owner.caller(), new, key).await.map_err(refusal)?;
+        let run = state.runs.create(&owner.caller(), new, key).await.map_err(create_error)?;
         // Made here, so that a client who has left already is seen to have left.
         let client = Client::new(state, owner, run.run_id, on_disconnect);
         Ok((run, client))
     };
-    let deed = audit_context.deed(AuditAction::RunCreate);
-    let (run, mut client) = app.audited_new(deed, creating, |(run, _client)| Some(Target::Run(run.run_id))).await?;
+    let event = audit_context.event(AuditAction::RunCreate);
+    let (run, mut client) = app.audited_with_target(event, creating, |(run, _client)| Some(Target::Run(run.run_id))).await?;
     let id = run.run_id;
-    let answered = match counted {
+    let answered = match permit {
         None => {
             let ended = app.runs.wait(&audit_context.caller(), id, MAX_TIMEOUT).await?;
             client.release();
-            of_end(&ended).map_or_else(|| Ok(Answer(Completion::of(ended, model)).into_response()), Err)
+            end_error(&ended).map_or_else(|| Ok(Answer(Completion::of(ended, model)).into_response()), Err)
         }
-        Some(counted) => {
+        Some(permit) => {
             let follower = app.runs.follow(&audit_context.caller(), id, 0, Framing::Ndjson).await?;
-            let lines = counted.around(following(app, audit_context.principal, id, follower, b"\n"));
+            let lines = permit.attach(following(app, audit_context.principal, id, follower, b"\n"));
             streamed(lines, Chunks::of(&run, model, with_usage), client).await
         }
     };
@@ -98,10 +97,9 @@ pub(in crate::api) async fn create(
     Ok(response)
 }
 
-/// Labels come as `metadata` here, and not among what only runs have.
-fn refusal(error: crate::run::CreateError) -> ApiError {
-    let refusal = ApiError::of_create(error, FIELDS);
-    if refusal.field_name() == Some("openrunner.labels") { refusal.of_field("metadata") } else { refusal }
+/// Labels are named `metadata` in this API.
+fn create_error(error: crate::run::CreateError) -> ApiError {
+    ApiError::from_create(error, FIELDS).rename_field("openrunner.labels", "metadata")
 }
 
 /// The answer as a stream. It begins with the agent's first words, so that a run which comes to none is answered with a proper status; an

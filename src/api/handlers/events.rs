@@ -9,7 +9,7 @@ use futures_util::stream::{Stream, unfold};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::super::{ApiError, AppState, Path, Query, stream};
+use super::super::{ApiError, AppState, FaultCode, Path, Query, stream};
 use super::params::RunPath;
 use crate::auth::Principal;
 use crate::run::events::{Follower, Framing};
@@ -46,7 +46,7 @@ pub(in crate::api) async fn follow(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     if let Some(format) = query.format {
-        return Err(ApiError::invalid_field("format", format!("{format:?} is not a form that events can be had in; leave it out")));
+        return Err(ApiError::invalid_field("format", FaultCode::NotSupported, format!("format {format:?} is not supported; omit it")));
     }
     // The header is the newer word: a browser that reconnects sends it with the address that it first came by.
     let after = last_event_id(&headers)?.or(query.after).unwrap_or(0);
@@ -90,6 +90,6 @@ fn log(follower: Follower) -> impl Stream<Item = Result<Bytes, StoreError>> + Se
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
-    let bad = |_| ApiError::invalid_field("Last-Event-ID", "must be the number of an event, as its `id` told");
+    let bad = |_| ApiError::invalid_field("Last-Event-ID", FaultCode::Invalid, "must be the `id` of an event, which is a number");
     stream::last_event_id(headers).map(|text| text.parse().map_err(bad)).transpose()
 }

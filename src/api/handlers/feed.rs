@@ -9,7 +9,7 @@ use futures_util::stream::{Stream, StreamExt, unfold};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::super::{ApiError, AppState, Query, stream};
+use super::super::{ApiError, AppState, FaultCode, Query, stream};
 use crate::auth::Principal;
 use crate::run::events::Framing;
 use crate::run::store::StoreError;
@@ -74,5 +74,5 @@ fn framed(item: &FeedItem, framing: Framing) -> Result<Bytes, StoreError> {
 }
 
 fn cursor(field: &'static str, text: &str) -> Result<FeedCursor, ApiError> {
-    text.parse().map_err(|error: crate::run::BadCursor| ApiError::invalid_field(field, error.to_string()))
+    text.parse().map_err(|error: crate::run::BadCursor| ApiError::invalid_field(field, FaultCode::Invalid, error.to_string()))
 }

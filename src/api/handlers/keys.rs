@@ -11,7 +11,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::super::audit_context::AuditContext;
 use super::super::{ApiError, AppState, Json, Path, Query};
-use super::page::{self, Page};
+use super::created::Created;
+use super::pagination::{Page, page_size};
 use super::params::KeyPath;
 use crate::auth::{NewKey, Principal, Target};
 use crate::run::store::ApiKeyRecord;
@@ -61,7 +62,7 @@ pub(in crate::api) struct ListQuery {
 }
 
 /// A page of keys.
-pub(in crate::api) type KeyPage = Page<KeyView, KeyId>;
+pub(in crate::api) type KeyPage = Page<KeyView>;
 
 /// Lists your API keys, newest first; an admin's list has everyone's.
 #[utoipa::path(get, path = "/api/keys", operation_id = "list_keys", tag = "keys", params(ListQuery),
@@ -71,9 +72,9 @@ pub(in crate::api) async fn list(
     principal: Principal,
     Query(query): Query<ListQuery>,
 ) -> Result<Answer<KeyPage>, ApiError> {
-    let limit = page::limit(query.limit)?;
+    let limit = page_size(query.limit)?;
     let found = app.auth.keys(&principal.caller, query.owner, query.cursor, limit + 1).await?;
-    Ok(Answer(Page::of(found.into_iter().map(KeyView::from).collect(), limit, |key| key.id)))
+    Ok(Answer(Page::new(found.into_iter().map(KeyView::from).collect(), limit, |key| key.id)))
 }
 
 /// A key to be made.
@@ -104,20 +105,22 @@ pub(in crate::api) struct CreateKeyResponse {
 /// Makes an API key for yourself. This answer alone shows it.
 #[utoipa::path(post, path = "/api/keys", operation_id = "create_key", tag = "keys", request_body = CreateKeyRequest,
     extensions(("x-error-codes" = json!(["admin_only", "own_password_needed", "not_found", "storage"]))),
-    responses((status = 201, description = "The key is made.", body = CreateKeyResponse)))]
+    responses((status = 201, description = "The key was created.", body = CreateKeyResponse,
+        headers(("Location" = String, description = "Path of the key.")))))]
 pub(in crate::api) async fn create(
     State(app): State<AppState>,
     audit_context: AuditContext,
     Json(request): Json<CreateKeyRequest>,
-) -> Result<(StatusCode, Answer<CreateKeyResponse>), ApiError> {
+) -> Result<Created<CreateKeyResponse>, ApiError> {
     let CreateKeyRequest { name, scopes, expires_in } = request;
     let said: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
-    let deed = audit_context.deed(AuditAction::KeyCreate).detail(said.join(","));
+    let event = audit_context.event(AuditAction::KeyCreate).detail(said.join(","));
     let new = NewKey { name, scopes, expires_in: expires_in.map(Duration::from_secs) };
     let (auth, owner) = (app.auth.clone(), audit_context.caller().user);
     let making = async move { Ok(auth.create_key(&owner, new).await?) };
-    let (key, record) = app.audited_new(deed, making, |(_key, record)| Some(Target::Key(record.id))).await?;
-    Ok((StatusCode::CREATED, Answer(CreateKeyResponse { key, view: record.into() })))
+    let (key, record) = app.audited_with_target(event, making, |(_key, record)| Some(Target::Key(record.id))).await?;
+    let location = format!("/api/keys/{}", record.id);
+    Ok(Created { location, body: CreateKeyResponse { key, view: record.into() } })
 }
 
 /// Revokes an API key of your own, as an admin anybody's.
@@ -132,7 +135,7 @@ pub(in crate::api) async fn delete(
     Path(id): Path<KeyId>,
 ) -> Result<StatusCode, ApiError> {
     let (auth, caller) = (app.auth.clone(), audit_context.caller());
-    let deed = audit_context.deed(AuditAction::KeyDelete).to(Target::Key(id));
-    app.audited(deed, async move { Ok(auth.revoke_key(&caller, id).await?) }).await?;
+    let event = audit_context.event(AuditAction::KeyDelete).to(Target::Key(id));
+    app.audited(event, async move { Ok(auth.revoke_key(&caller, id).await?) }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

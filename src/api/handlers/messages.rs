@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::audit_context::AuditContext;
-use super::super::extract::Keyed;
+use super::super::extract::Idempotent;
 use super::super::{ApiError, AppState, Path};
 use super::params::{RepeatHeader, RunPath};
 use crate::auth::Target;
@@ -44,11 +44,11 @@ pub(in crate::api) async fn send(
     State(app): State<AppState>,
     audit_context: AuditContext,
     Path(run): Path<RunId>,
-    Keyed { value, key }: Keyed<MessageRequest>,
+    Idempotent { value, key }: Idempotent<MessageRequest>,
 ) -> Result<(StatusCode, Answer<MessageResponse>), ApiError> {
     let MessageRequest { text, mode } = value;
     let (runs, caller) = (app.runs.clone(), audit_context.caller());
-    let deed = audit_context.deed(AuditAction::RunMessage).to(Target::Run(run));
-    app.audited(deed, async move { Ok(runs.message(&caller, run, text, mode, key).await?) }).await?;
+    let event = audit_context.event(AuditAction::RunMessage).to(Target::Run(run));
+    app.audited(event, async move { Ok(runs.message(&caller, run, text, mode, key).await?) }).await?;
     Ok((StatusCode::ACCEPTED, Answer(MessageResponse { run_id: run, mode })))
 }

@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::audit_context::AuditContext;
-use super::super::{ApiError, AppState, Json, Path};
-use super::page::Page;
+use super::super::{ApiError, AppState, FaultCode, Json, Path};
+use super::pagination::Page;
 use super::params::{RequestPath, RunPath};
 use crate::auth::{Principal, Target};
 use crate::run::RequestView;
 use crate::types::{Answer, AuditAction, DecidedBy, Decision, RunId};
 
 /// What is open, which is always one page.
-pub(in crate::api) type OpenRequestPage = Page<RequestView, String>;
+pub(in crate::api) type OpenRequestPage = Page<RequestView>;
 
 /// Lists what the run's agent has asked and nobody has answered: permissions and questions, oldest first.
 #[utoipa::path(get, path = "/api/runs/{id}/requests", operation_id = "list_requests", tag = "runs", params(RunPath),
@@ -26,7 +26,7 @@ pub(in crate::api) async fn list(
     principal: Principal,
     Path(run): Path<RunId>,
 ) -> Result<Answered<OpenRequestPage>, ApiError> {
-    Ok(Answered(Page::whole(app.runs.requests(&principal.caller, run).await?)))
+    Ok(Answered(Page::complete(app.runs.requests(&principal.caller, run).await?)))
 }
 
 /// A decision on a permission, or the answers to a question: one of the two.
@@ -69,8 +69,8 @@ pub(in crate::api) async fn answer(
     let answer = body.into_answer()?;
     let response = AnswerResponse::new(&request, &answer);
     let (runs, caller) = (app.runs.clone(), audit_context.caller());
-    let deed = audit_context.deed(AuditAction::RunAnswer).to(Target::Run(run));
-    app.audited(deed, async move { Ok(runs.answer(&caller, run, request, answer).await?) }).await?;
+    let event = audit_context.event(AuditAction::RunAnswer).to(Target::Run(run));
+    app.audited(event, async move { Ok(runs.answer(&caller, run, request, answer).await?) }).await?;
     Ok(Answered(response))
 }
 
@@ -111,11 +111,13 @@ impl AnswerRequest {
                 Ok(Answer::Question { answers: answers.collect() })
             }
             (Some(_), Some(_)) => {
-                Err(ApiError::invalid_field("answers", "a decision and answers are for different requests; give one of them"))
+                Err(ApiError::invalid_field("answers", FaultCode::Conflict, "give either a decision or answers, not both"))
             }
-            (None, None) => {
-                Err(ApiError::invalid_field("decision", "give a decision (allow_once, allow_always, deny) or, for a question, answers"))
-            }
+            (None, None) => Err(ApiError::invalid_field(
+                "decision",
+                FaultCode::Required,
+                "a decision (allow_once, allow_always or deny) is required, or answers for a question",
+            )),
         }
     }
 }

@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use axum::Json as Answer;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::audit_context::AuditContext;
-use super::super::authn::Peer;
-use super::super::error::RunFields;
-use super::super::extract::{Keyed, Traced};
-use super::super::json_object::object;
-use super::super::{ApiError, AppState, Path, Query};
-use super::page::{self, Page};
+use super::super::error_mapping::RunFields;
+use super::super::extract::{Idempotent, Traced};
+use super::super::json_object::{object, optional_object};
+use super::super::{ApiError, AppState, FaultCode, FieldError, Path, Query};
+use super::created::Created;
+use super::pagination::{Page, page_size};
 use super::params::{RepeatHeader, RunPath};
-use crate::auth::{Principal, Target};
+use crate::auth::{ClientOrigin, Principal, Target};
 use crate::run::store::RunFilter;
 use crate::run::{NewRun, OnBusy, RunView, WebhookRequest};
 use crate::types::{AuditAction, McpServer, McpTransport, PermissionMode, RuleSpec, RunId, RunStatus, SessionId, Timestamp, UserName};
@@ -36,8 +36,9 @@ pub(in crate::api) struct CreateRunRequest {
     /// What the agent is to do.
     #[serde(deserialize_with = "object")]
     input: RunInput,
-    /// How it is to do it.
-    #[serde(default, deserialize_with = "object")]
+    /// How to run it; null and absent mean defaults.
+    #[serde(default, deserialize_with = "optional_object")]
+    #[schema(value_type = Option<RunMetadata>)]
     metadata: RunMetadata,
 }
 
@@ -197,28 +198,23 @@ pub(in crate::api) struct CreateRunResponse {
 pub(in crate::api) async fn create(
     State(app): State<AppState>,
     audit_context: AuditContext,
-    Peer(peer): Peer,
+    origin: ClientOrigin,
     Traced(trace_parent): Traced,
-    Keyed { value, key }: Keyed<CreateRunRequest>,
-) -> Result<(StatusCode, HeaderMap, Answer<CreateRunResponse>), ApiError> {
+    Idempotent { value, key }: Idempotent<CreateRunRequest>,
+) -> Result<Created<CreateRunResponse>, ApiError> {
     let request: CreateRunRequest = value;
-    let mut new = request.into_new_run(peer.is_local())?;
+    let mut new = request.into_new_run(origin.is_local)?;
     new.trace_parent = trace_parent;
     new.default_passwords =
         new.permission_mode != PermissionMode::Auto && app.auth.default_password_reaches(&audit_context.caller().user).await?;
-    let (runs, caller, deed) = (app.runs.clone(), audit_context.caller(), audit_context.deed(AuditAction::RunCreate));
-    let creating = async move { runs.create(&caller, new, key).await.map_err(|error| ApiError::of_create(error, FIELDS)) };
-    let run = app.audited_new(deed, creating, |run| Some(Target::Run(run.run_id))).await?;
-    let url = format!("/api/runs/{}", run.run_id);
-    let mut headers = HeaderMap::new();
-    if let Ok(location) = url.parse() {
-        headers.insert(header::LOCATION, location);
-    }
-    let events_url = format!("{url}/events");
-    // What it was when it was made: the same request with the same key has the same answer.
+    let (runs, caller, event) = (app.runs.clone(), audit_context.caller(), audit_context.event(AuditAction::RunCreate));
+    let creating = async move { runs.create(&caller, new, key).await.map_err(|error| ApiError::from_create(error, FIELDS)) };
+    let run = app.audited_with_target(event, creating, |run| Some(Target::Run(run.run_id))).await?;
+    let location = format!("/api/runs/{}", run.run_id);
+    let events_url = format!("{location}/events");
+    // The status at creation, so that a repeated request with the same idempotency key gets the same response.
     let status = RunStatus::Queued;
-    let answer = CreateRunResponse { run_id: run.run_id, session_id: run.session_id, status, events_url };
-    Ok((StatusCode::CREATED, headers, Answer(answer)))
+    Ok(Created { location, body: CreateRunResponse { run_id: run.run_id, session_id: run.session_id, status, events_url } })
 }
 
 impl CreateRunRequest {
@@ -226,7 +222,11 @@ impl CreateRunRequest {
         let metadata = self.metadata;
         let working_dir = match (metadata.working_dir, metadata.cwd) {
             (Some(one), Some(other)) if one != other => {
-                return Err(ApiError::invalid_field("metadata.cwd", "it is another name of metadata.working_dir; give one of them"));
+                return Err(ApiError::invalid_field(
+                    "metadata.cwd",
+                    FaultCode::Conflict,
+                    "is an alias of metadata.working_dir; give only one of them",
+                ));
             }
             (one, other) => one.or(other),
         };
@@ -299,7 +299,7 @@ impl TryFrom<String> for Statuses {
 const MAX_SEARCH: usize = 200;
 
 /// A page of runs.
-pub(in crate::api) type RunPage = Page<RunView, RunId>;
+pub(in crate::api) type RunPage = Page<RunView>;
 
 /// Lists your runs, newest first; an admin's list has everyone's.
 #[utoipa::path(get, path = "/api/runs", operation_id = "list_runs", tag = "runs", params(ListQuery),
@@ -309,26 +309,35 @@ pub(in crate::api) async fn list(
     principal: Principal,
     Query(query): Query<ListQuery>,
 ) -> Result<Answer<RunPage>, ApiError> {
-    let limit = page::limit(query.limit)?;
     let label = query.label.map(|label| match label.split_once('=') {
         Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
-        None => Err(ApiError::invalid_field("label", "must be a name and a value with = between them")),
+        None => Err(FieldError::new("label", FaultCode::Invalid, "must have the form name=value")),
     });
-    if query.q.as_ref().is_some_and(|text| !(1..=MAX_SEARCH).contains(&text.chars().count())) {
-        return Err(ApiError::invalid_field("q", format!("must be 1 to {MAX_SEARCH} characters")));
-    }
+    let search = match &query.q {
+        Some(text) if !(1..=MAX_SEARCH).contains(&text.chars().count()) => {
+            Err(FieldError::new("q", FaultCode::OutOfRange, format!("must have 1 to {MAX_SEARCH} characters")))
+        }
+        _ => Ok(()),
+    };
+    let (limit, label) = match (page_size(query.limit), label.transpose(), search) {
+        (Ok(limit), Ok(label), Ok(())) => (limit, label),
+        (limit, label, search) => {
+            let faults = [limit.err(), label.err(), search.err()];
+            return Err(ApiError::invalid_fields(faults.into_iter().flatten().collect()));
+        }
+    };
     let filter = RunFilter {
         owner: query.owner,
         status: query.status.map_or_else(Vec::new, |statuses| statuses.0),
         text: query.q,
         agent_type: query.agent_type,
         session: query.session_id,
-        label: label.transpose()?,
+        label,
         since: query.since,
         before: query.cursor,
     };
     let found = app.runs.list(&principal.caller, filter, limit + 1).await?;
-    Ok(Answer(Page::of(found, limit, |run| run.run_id)))
+    Ok(Answer(Page::new(found, limit, |run| run.run_id)))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -353,7 +362,7 @@ pub(in crate::api) async fn get(
     let found = match query.wait {
         None => app.runs.get(&principal.caller, run).await?,
         Some(wait) if wait <= MAX_WAIT => app.runs.wait(&principal.caller, run, Duration::from_secs(wait)).await?,
-        Some(_) => return Err(ApiError::invalid_field("wait", format!("must be at most {MAX_WAIT} seconds"))),
+        Some(_) => return Err(ApiError::invalid_field("wait", FaultCode::OutOfRange, format!("must be at most {MAX_WAIT} seconds"))),
     };
     Ok(Answer(found))
 }
@@ -370,8 +379,8 @@ pub(in crate::api) async fn cancel(
     Path(run): Path<RunId>,
 ) -> Result<Answer<RunView>, ApiError> {
     let (runs, caller) = (app.runs.clone(), audit_context.caller());
-    let deed = audit_context.deed(AuditAction::RunCancel).to(Target::Run(run));
-    app.audited(deed, async move { Ok(Answer(runs.cancel(&caller, run).await?)) }).await
+    let event = audit_context.event(AuditAction::RunCancel).to(Target::Run(run));
+    app.audited(event, async move { Ok(Answer(runs.cancel(&caller, run).await?)) }).await
 }
 
 /// Removes an ended run with its events, and the fresh folder if one was made for it.
@@ -384,7 +393,7 @@ pub(in crate::api) async fn delete(
     Path(run): Path<RunId>,
 ) -> Result<StatusCode, ApiError> {
     let (runs, caller) = (app.runs.clone(), audit_context.caller());
-    let deed = audit_context.deed(AuditAction::RunDelete).to(Target::Run(run));
-    app.audited(deed, async move { Ok(runs.delete(&caller, run).await?) }).await?;
+    let event = audit_context.event(AuditAction::RunDelete).to(Target::Run(run));
+    app.audited(event, async move { Ok(runs.delete(&caller, run).await?) }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::{ApiError, AppState, Path, Query};
-use super::page::{self, Page};
+use super::pagination::{Page, page_size};
 use super::params::SessionPath;
 use crate::auth::Principal;
 use crate::run::store::RunFilter;
@@ -28,7 +28,7 @@ pub(in crate::api) struct ListQuery {
 }
 
 /// A page of conversations.
-pub(in crate::api) type SessionPage = Page<SessionView, SessionId>;
+pub(in crate::api) type SessionPage = Page<SessionView>;
 
 /// Lists your conversations, newest first; an admin's list has everyone's.
 #[utoipa::path(get, path = "/api/sessions", operation_id = "list_sessions", tag = "sessions", params(ListQuery),
@@ -38,9 +38,9 @@ pub(in crate::api) async fn list(
     principal: Principal,
     Query(query): Query<ListQuery>,
 ) -> Result<Answer<SessionPage>, ApiError> {
-    let limit = page::limit(query.limit)?;
+    let limit = page_size(query.limit)?;
     let found = app.runs.sessions(&principal.caller, query.cursor, limit + 1).await?;
-    Ok(Answer(Page::of(found, limit, |session| session.session_id)))
+    Ok(Answer(Page::new(found, limit, |session| session.session_id)))
 }
 
 /// A conversation with its runs.

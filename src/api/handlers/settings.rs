@@ -1,33 +1,21 @@
-//! The settings in force, for admins.
-
-use std::sync::Arc;
+//! The effective settings, for admins.
 
 use axum::Json as Answer;
 use axum::extract::State;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::super::AppState;
 use super::super::audit_context::AuditContext;
+use super::pagination::Page;
 use crate::config::ResolvedSetting;
 
-/// The settings in force.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Settings)]
-pub(in crate::api) struct SettingsView {
-    /// Every setting, as `openrunner config --json` shows them.
-    #[schema(value_type = Vec<ResolvedSetting>)]
-    items: Arc<[ResolvedSetting]>,
-    /// Always null: the list is complete.
-    #[schema(required)]
-    next_cursor: Option<String>,
-}
+/// The effective settings.
+pub(in crate::api) type SettingPage = Page<ResolvedSetting>;
 
-/// Lists the settings in force and where each came from; for admins.
+/// Lists the effective settings and the origin of each. Admins only.
 ///
-/// They were read when the server started. Of secrets it tells only that they are there.
+/// The settings are those that the server started with. Secrets are not shown.
 #[utoipa::path(get, path = "/api/settings", operation_id = "list_settings", tag = "server",
-    responses((status = 200, description = "All of them.", body = SettingsView)))]
-pub(in crate::api) async fn list(State(app): State<AppState>, _admin: AuditContext) -> Answer<SettingsView> {
-    Answer(SettingsView { items: app.settings, next_cursor: None })
+    responses((status = 200, description = "All settings. `next_cursor` is always null.", body = SettingPage)))]
+pub(in crate::api) async fn list(State(app): State<AppState>, _admin: AuditContext) -> Answer<SettingPage> {
+    Answer(Page::complete(app.settings.to_vec()))
 }

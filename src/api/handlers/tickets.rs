@@ -33,13 +33,13 @@ pub(in crate::api) async fn create(
     audit_context: AuditContext,
     Path(run): Path<RunId>,
 ) -> Result<Answer<TicketResponse>, ApiError> {
-    let deed = audit_context.deed(AuditAction::Ticket).to(Target::Run(run));
+    let event = audit_context.event(AuditAction::Ticket).to(Target::Run(run));
     let (state, principal) = (app.clone(), audit_context.principal);
     let making = async move {
         state.runs.get(&principal.caller, run).await?;
         state.auth.ticket(&principal, run).ok_or_else(|| ApiError::internal(&std::io::Error::other("the ticket could not be signed")))
     };
-    let ticket = app.audited(deed, making).await?;
+    let ticket = app.audited(event, making).await?;
     // Nothing in a ticket needs to be written differently in an address.
     let events_url = format!("/api/runs/{run}/events?access_token={ticket}");
     Ok(Answer(TicketResponse { ticket, expires_in: TICKET_SECS, events_url }))

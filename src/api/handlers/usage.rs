@@ -5,8 +5,8 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::super::{ApiError, AppState, Query};
-use super::page;
+use super::super::{ApiError, AppState, FaultCode, Query};
+use super::pagination::{Page, page_size};
 use crate::auth::Principal;
 use crate::run::BudgetState;
 use crate::run::store::{UsageFilter, UsageGroup, UsageRecord, UsageSum};
@@ -103,6 +103,9 @@ struct KeyView {
     run_id: Option<String>,
 }
 
+/// A page of usage.
+type UsageItemPage = Page<ItemView>;
+
 /// What one of a group has used.
 #[derive(Serialize, ToSchema)]
 #[schema(as = UsageItem)]
@@ -136,11 +139,9 @@ impl ItemView {
 pub(in crate::api) struct UsageView {
     /// By what `items` are added up.
     group_by: UsageGroup,
-    /// What was found: days, conversations and runs with the latest first, all others by name.
-    items: Vec<ItemView>,
-    /// The `cursor` by which the next page is asked for; null after the last.
-    #[schema(required)]
-    next_cursor: Option<String>,
+    #[serde(flatten)]
+    #[schema(value_type = UsageItemPage)]
+    page: UsageItemPage,
     /// The sum of all that was asked for, on whatever page.
     total: TotalsView,
 }
@@ -182,19 +183,16 @@ pub(in crate::api) async fn list(
     Query(query): Query<UsageQuery>,
 ) -> Result<Answer<UsageView>, ApiError> {
     let UsageQuery { group_by, since, until, owner, agent_type, session_id, limit, cursor } = query;
-    let limit = page::limit(limit)?;
+    let limit = page_size(limit)?;
     if since.zip(until).is_some_and(|(since, until)| since > until) {
-        return Err(ApiError::invalid_field("until", "must not be before since"));
+        return Err(ApiError::invalid_field("until", FaultCode::OutOfRange, "must not be before since"));
     }
     let filter = UsageFilter { owner, agent_type, session: session_id, since, until };
     let caller = &principal.caller;
-    let mut found = app.runs.usage(caller, filter.clone(), group_by, cursor, limit + 1).await?;
+    let records = app.runs.usage(caller, filter.clone(), group_by, cursor, limit + 1).await?;
     let total = app.runs.total_usage(caller, filter).await?.into();
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let next_cursor = found.last().filter(|_| more).map(|last| last.key.clone());
-    let items = found.into_iter().map(|record| ItemView::of(record, group_by)).collect();
-    Ok(Answer(UsageView { group_by, items, next_cursor, total }))
+    let page = Page::new(records, limit, |record| record.key.clone()).map(|record| ItemView::of(record, group_by));
+    Ok(Answer(UsageView { group_by, page, total }))
 }
 
 /// Whose budget is wanted.

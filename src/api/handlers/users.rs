@@ -8,8 +8,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::super::audit_context::AuditContext;
 use super::super::json_object::object;
-use super::super::{ApiError, AppState, Json, Path, Query};
-use super::page::{self, Page};
+use super::super::{ApiError, AppState, FaultCode, Json, Path, Query};
+use super::created::Created;
+use super::pagination::{Page, page_size};
 use super::params::UserPath;
 use crate::auth::Target;
 use crate::run::store::UserRecord;
@@ -50,7 +51,7 @@ pub(in crate::api) struct ListQuery {
 }
 
 /// A page of users.
-pub(in crate::api) type AccountPage = Page<AccountView, UserName>;
+pub(in crate::api) type AccountPage = Page<AccountView>;
 
 /// Lists the users by name; for admins.
 #[utoipa::path(get, path = "/api/users", operation_id = "list_users", tag = "users", params(ListQuery),
@@ -60,9 +61,9 @@ pub(in crate::api) async fn list(
     _admin: AuditContext,
     Query(query): Query<ListQuery>,
 ) -> Result<Answer<AccountPage>, ApiError> {
-    let limit = page::limit(query.limit)?;
+    let limit = page_size(query.limit)?;
     let found = app.auth.users(query.cursor, limit + 1).await?;
-    Ok(Answer(Page::of(found.into_iter().map(AccountView::from).collect(), limit, |user| user.username.clone())))
+    Ok(Answer(Page::new(found.into_iter().map(AccountView::from).collect(), limit, |user| user.username.clone())))
 }
 
 /// A user to be made.
@@ -81,18 +82,20 @@ pub(in crate::api) struct CreateUserRequest {
 /// Makes a user; for admins.
 #[utoipa::path(post, path = "/api/users", operation_id = "create_user", tag = "users", request_body = CreateUserRequest,
     extensions(("x-error-codes" = json!(["user_exists", "storage"]))),
-    responses((status = 201, description = "The user is made.", body = AccountView)))]
+    responses((status = 201, description = "The user was created.", body = AccountView,
+        headers(("Location" = String, description = "Path of the user.")))))]
 pub(in crate::api) async fn create(
     State(app): State<AppState>,
     admin: AuditContext,
     Json(request): Json<CreateUserRequest>,
-) -> Result<(StatusCode, Answer<AccountView>), ApiError> {
+) -> Result<Created<AccountView>, ApiError> {
     let CreateUserRequest { username, password, role } = request;
     let role = role.unwrap_or(UserRole::User);
-    let deed = admin.deed(AuditAction::UserCreate).to(Target::User(username.clone())).detail(format!("role={}", role.as_str()));
+    let event = admin.event(AuditAction::UserCreate).to(Target::User(username.clone())).detail(format!("role={}", role.as_str()));
     let (auth, name) = (app.auth.clone(), username.clone());
-    app.audited(deed, async move { Ok(auth.add_user(name, role, &password).await?) }).await?;
-    Ok((StatusCode::CREATED, Answer(AccountView { username, role, default_password: false, budget: Budget::default() })))
+    app.audited(event, async move { Ok(auth.add_user(name, role, &password).await?) }).await?;
+    let location = format!("/api/users/{username}");
+    Ok(Created { location, body: AccountView { username, role, default_password: false, budget: Budget::default() } })
 }
 
 /// Gives one user; for admins.
@@ -159,11 +162,11 @@ pub(in crate::api) async fn change(
     let changes = changes.into_iter().flatten().chain(budget.is_some().then(|| budget.to_string()));
     let changes: Vec<String> = changes.collect();
     if changes.is_empty() {
-        return Err(ApiError::invalid_field(".", "nothing to change: give a role, a password or a budget"));
+        return Err(ApiError::invalid_field("body", FaultCode::Required, "a role, a password or a budget is required"));
     }
-    let deed = admin.deed(AuditAction::UserChange).to(Target::User(name.clone())).detail(changes.join(" "));
+    let event = admin.event(AuditAction::UserChange).to(Target::User(name.clone())).detail(changes.join(" "));
     let (auth, whom) = (app.auth.clone(), name.clone());
-    app.audited(deed, async move { Ok(auth.change_user(&whom, role, password.as_deref(), budget).await?) }).await?;
+    app.audited(event, async move { Ok(auth.change_user(&whom, role, password.as_deref(), budget).await?) }).await?;
     get(State(app), admin, Path(name)).await
 }
 
@@ -178,8 +181,8 @@ pub(in crate::api) async fn delete(
     admin: AuditContext,
     Path(name): Path<UserName>,
 ) -> Result<StatusCode, ApiError> {
-    let deed = admin.deed(AuditAction::UserDelete).to(Target::User(name.clone()));
+    let event = admin.event(AuditAction::UserDelete).to(Target::User(name.clone()));
     let auth = app.auth.clone();
-    app.audited(deed, async move { Ok(auth.remove_user(&name).await?) }).await?;
+    app.audited(event, async move { Ok(auth.remove_user(&name).await?) }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

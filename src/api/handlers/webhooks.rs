@@ -6,7 +6,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::super::{ApiError, AppState, Query};
-use super::page::{self, Page};
+use super::pagination::{Page, page_size};
 use crate::auth::Principal;
 use crate::run::store::{Delivery, DeliveryFilter, DeliveryStatus};
 use crate::types::{RunId, UserName};
@@ -29,7 +29,7 @@ pub(in crate::api) struct ListQuery {
 }
 
 /// A page of deliveries.
-pub(in crate::api) type DeliveryPage = Page<Delivery, String>;
+pub(in crate::api) type DeliveryPage = Page<Delivery>;
 
 /// Lists what became of the events of your runs that were sent to webhooks, newest first; an admin's list has everyone's.
 #[utoipa::path(get, path = "/api/webhooks/deliveries", operation_id = "list_deliveries", tag = "webhooks", params(ListQuery),
@@ -39,8 +39,8 @@ pub(in crate::api) async fn list(
     principal: Principal,
     Query(query): Query<ListQuery>,
 ) -> Result<Answer<DeliveryPage>, ApiError> {
-    let limit = page::limit(query.limit)?;
+    let limit = page_size(query.limit)?;
     let filter = DeliveryFilter { owner: query.owner, run: query.run_id, status: query.status, before: query.cursor };
     let found = app.runs.deliveries(&principal.caller, filter, limit + 1).await?;
-    Ok(Answer(Page::of(found, limit, |delivery| delivery.number.to_string())))
+    Ok(Answer(Page::new(found, limit, |delivery| delivery.number)))
 }

@@ -1,12 +1,12 @@
-//! How often somebody may come: logins that fail, requests, and streams that are open.
+//! Rate limits: failed logins, requests, and open streams.
 //!
-//! Limits stand before work. Whoever reaches one gets 429 with `Retry-After`, and everybody else notices nothing.
+//! Limits are checked before any work is done. A client that exceeds one gets 429 with `Retry-After`; other clients are not affected.
 
 mod login_limiter;
 mod rate_meter;
 mod streams;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,27 +17,27 @@ use self::login_limiter::LoginLimiter;
 use self::rate_meter::{RateMeter, Wait};
 use self::streams::Streams;
 use super::ApiError;
-use super::client_origin::ClientAddress;
+use crate::auth::ClientOrigin;
 use crate::types::UserName;
 
-/// After how many seconds it may be worth trying to open another stream: nobody knows when one of the others ends.
-const STREAM_TRY_AGAIN: u32 = 5;
+/// `Retry-After` of a rejected stream, in seconds. When another stream ends is not known.
+const STREAM_RETRY_AFTER_SECS: u32 = 5;
 
-/// How often what nobody comes by any more is forgotten.
-const TIDY_EVERY: Duration = Duration::from_mins(1);
+/// Interval for removing idle keys.
+const CLEANUP_INTERVAL: Duration = Duration::from_mins(1);
 
-/// The operator's choice of limits.
+/// The limits that the operator sets.
 #[derive(Clone, Copy, Debug)]
 pub struct Rates {
-    /// Logins a minute that may fail, of one client and for one name.
+    /// Failed logins per minute, per client and per user name.
     pub logins_per_minute: NonZeroU32,
-    /// Requests a minute of one user, or of one client without a token.
+    /// Requests per minute, per user or per client without a token.
     pub requests_per_minute: NonZeroU32,
-    /// Open streams of one user.
+    /// Open streams per user.
     pub streams_per_user: NonZeroUsize,
 }
 
-/// The limits of a server.
+/// The rate limits of a server.
 #[derive(Debug)]
 pub struct RateLimits {
     pub(super) login_limiter: Arc<LoginLimiter>,
@@ -45,26 +45,27 @@ pub struct RateLimits {
     requests: RateMeter<RateKey>,
 }
 
-/// Whom requests are counted by.
+/// What requests are counted by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum RateKey {
     User(UserName),
+    /// The client's network; `None` if unknown.
     Client(Option<IpAddr>),
 }
 
-/// Why a request is not looked at further.
+/// The limit that a request exceeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TooMany {
-    /// Too many logins have failed; one more may be tried after this time.
-    LoginLimiter(Duration),
-    /// Too many requests; one more is free after this time.
+pub(super) enum LimitExceeded {
+    /// Failed logins; the next attempt is possible after this time.
+    Logins(Duration),
+    /// Requests; the next request is possible after this time.
     Requests(Duration),
-    /// As many streams of the user are open as may be.
+    /// Open streams of the user, with the limit.
     Streams(usize),
 }
 
 impl RateLimits {
-    /// Limits that nobody has come near yet.
+    /// Limits with nothing counted yet.
     pub fn new(rates: Rates) -> Self {
         Self {
             login_limiter: Arc::new(LoginLimiter::new(rates.logins_per_minute)),
@@ -73,64 +74,72 @@ impl RateLimits {
         }
     }
 
-    /// Counts a request of somebody who has shown a token.
-    pub(super) fn request_of(&self, user: &UserName) -> Result<(), TooMany> {
+    /// Counts a request of an authenticated user.
+    pub(super) fn count_user_request(&self, user: &UserName) -> Result<(), LimitExceeded> {
         self.count(RateKey::User(user.clone()))
     }
 
-    /// Counts a request of somebody who has not.
-    pub(super) fn request_from(&self, client: ClientAddress) -> Result<(), TooMany> {
-        self.count(RateKey::Client(client.network()))
+    /// Counts a request without a valid token.
+    pub(super) fn count_client_request(&self, origin: ClientOrigin) -> Result<(), LimitExceeded> {
+        self.count(RateKey::Client(network(origin)))
     }
 
-    /// How many event streams are open.
+    /// The number of open event streams.
     pub(super) fn open_streams(&self) -> usize {
-        self.streams.in_all()
+        self.streams.total()
     }
 
-    fn count(&self, who: RateKey) -> Result<(), TooMany> {
-        self.requests.count(who).map_err(|Wait(wait)| TooMany::Requests(wait))
+    fn count(&self, key: RateKey) -> Result<(), LimitExceeded> {
+        self.requests.count(key).map_err(|Wait(wait)| LimitExceeded::Requests(wait))
     }
 
-    /// Forgets, for as long as it is polled, those who have not come for long.
-    pub async fn keep_tidy(&self) {
+    /// Removes idle keys periodically, for as long as it is polled.
+    pub async fn run_cleanup(&self) {
         loop {
-            tokio::time::sleep(TIDY_EVERY).await;
-            self.requests.tidy();
-            self.login_limiter.tidy();
+            tokio::time::sleep(CLEANUP_INTERVAL).await;
+            self.requests.remove_idle();
+            self.login_limiter.remove_idle();
         }
     }
 }
 
-impl From<TooMany> for ApiError {
-    fn from(too_many: TooMany) -> Self {
-        match too_many {
-            TooMany::LoginLimiter(wait) => {
-                let detail = "too many logins from this address or as this user have failed; wait, and then give the right password";
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_logins", detail).retry_after(whole_seconds(wait))
+/// The network that a client is counted by: its IPv4 address, or its IPv6 network of 64 bits, which every IPv6 client controls as a whole.
+fn network(origin: ClientOrigin) -> Option<IpAddr> {
+    origin.addr.map(|address| match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+    })
+}
+
+impl From<LimitExceeded> for ApiError {
+    fn from(limit: LimitExceeded) -> Self {
+        match limit {
+            LimitExceeded::Logins(wait) => {
+                let detail = "too many failed logins from this address or for this user; try again later";
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_logins", detail).retry_after(round_up_to_secs(wait))
             }
-            TooMany::Requests(wait) => {
-                let detail = "too many requests in a minute; wait, or let the operator raise OPENRUNNER_REQUESTS_PER_MINUTE";
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail).retry_after(whole_seconds(wait))
+            LimitExceeded::Requests(wait) => {
+                let detail = "too many requests per minute; the operator can raise OPENRUNNER_REQUESTS_PER_MINUTE";
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail).retry_after(round_up_to_secs(wait))
             }
-            TooMany::Streams(most) => {
+            LimitExceeded::Streams(max) => {
                 let detail = format!(
-                    "{most} event streams of this user are open already; close some, or let the operator raise OPENRUNNER_MAX_STREAMS_PER_USER"
+                    "the limit of {max} open event streams per user is reached; the operator can raise OPENRUNNER_MAX_STREAMS_PER_USER"
                 );
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", detail).retry_after(STREAM_TRY_AGAIN)
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", detail).retry_after(STREAM_RETRY_AFTER_SECS)
             }
         }
     }
 }
 
-/// Rounded up: whoever comes at the second that was named must not come too early.
-fn whole_seconds(wait: Duration) -> u32 {
+/// Rounds up, so that a client that waits this long is not too early. At least 1.
+fn round_up_to_secs(wait: Duration) -> u32 {
     u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(u32::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 #[cfg(test)]
 impl RateLimits {
-    /// Limits that no test comes near by accident.
+    /// Limits that no test reaches by accident.
     pub(crate) fn for_tests() -> Self {
         let many = NonZeroU32::new(1_000_000).unwrap();
         Self::new(Rates { logins_per_minute: many, requests_per_minute: many, streams_per_user: NonZeroUsize::MAX })
@@ -139,25 +148,28 @@ impl RateLimits {
 
 #[cfg(test)]
 mod tests {
+    //! Rules: D8.
+
     use super::*;
 
     #[test]
-    fn d8_a_refusal_names_whole_seconds_of_which_none_is_too_early() {
+    fn retry_after_is_rounded_up_to_whole_seconds() {
         for (millis, secs) in [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (2_999, 3)] {
-            assert_eq!(whole_seconds(Duration::from_millis(millis)), secs);
+            assert_eq!(round_up_to_secs(Duration::from_millis(millis)), secs);
         }
     }
 
     #[test]
-    fn d8_users_and_clients_without_a_token_are_counted_apart() {
+    fn users_and_clients_without_a_token_are_counted_separately() {
         let two = NonZeroU32::new(2).unwrap();
         let limits = RateLimits::new(Rates { logins_per_minute: two, requests_per_minute: two, streams_per_user: NonZeroUsize::MIN });
-        let (ann, client) = ("ann".parse().unwrap(), ClientAddress::from(IpAddr::from([10, 0, 0, 1])));
+        let client = ClientOrigin { addr: Some(IpAddr::from([10, 0, 0, 1])), is_local: false };
+        let ann = "ann".parse().unwrap();
         for _ in 0..2 {
-            assert_eq!((limits.request_of(&ann), limits.request_from(client)), (Ok(()), Ok(())));
+            assert_eq!((limits.count_user_request(&ann), limits.count_client_request(client)), (Ok(()), Ok(())));
         }
-        assert!(limits.request_of(&ann).is_err() && limits.request_from(client).is_err());
-        assert_eq!(limits.request_of(&"bob".parse().unwrap()), Ok(()));
-        assert_eq!(limits.request_from(ClientAddress::default()), Ok(()));
+        assert!(limits.count_user_request(&ann).is_err() && limits.count_client_request(client).is_err());
+        assert_eq!(limits.count_user_request(&"bob".parse().unwrap()), Ok(()));
+        assert_eq!(limits.count_client_request(ClientOrigin::default()), Ok(()));
     }
 }

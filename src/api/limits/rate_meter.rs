@@ -1,4 +1,4 @@
-//! A limit by key that can be looked at without being counted against.
+//! A rate limit per key that can be checked without counting.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -13,24 +13,24 @@ use governor::state::StateStore;
 use governor::state::keyed::ShrinkableKeyedStateStore;
 use governor::{Quota, RateLimiter};
 
-/// So many a minute for each key, all of them at once if need be, and then as they grow back.
+/// A number of calls per minute for each key, which may come in one burst and are replenished evenly.
 #[derive(Debug)]
 pub(super) struct RateMeter<K: Clone + Eq + Hash, C: Clock = DefaultClock> {
-    limiter: RateLimiter<Asked<K>, RateState<K>, C, NoOpMiddleware<C::Instant>>,
+    limiter: RateLimiter<Call<K>, RateState<K>, C, NoOpMiddleware<C::Instant>>,
 }
 
-/// The limit is reached; after this time one more is free.
+/// The limit is reached. The next call is possible after this time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Wait(pub(super) Duration);
 
-/// A key, and whether one is to be counted against it or it is only looked at.
+/// A call for a key, which is counted or only checked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Asked<K> {
+struct Call<K> {
     key: K,
-    counts: bool,
+    is_counted: bool,
 }
 
-/// Where each key stands.
+/// The state of each key.
 #[derive(Debug)]
 struct RateState<K>(Mutex<HashMap<K, Nanos>>);
 
@@ -45,111 +45,109 @@ impl<K: Clone + Eq + Hash, C: Clock> RateMeter<K, C> {
         Self { limiter: RateLimiter::new(Quota::per_minute(per_minute), RateState(Mutex::default()), clock) }
     }
 
-    /// Counts one against `key`.
+    /// Counts a call for `key`.
     ///
     /// # Errors
-    /// [`Wait`] if there is none left; then nothing is counted.
+    /// [`Wait`] if the limit is reached; then nothing is counted.
     pub(super) fn count(&self, key: K) -> Result<(), Wait> {
-        self.ask(&Asked { key, counts: true })
+        self.call(&Call { key, is_counted: true })
     }
 
-    /// Whether [`RateMeter::count`] would count one.
+    /// Checks whether [`RateMeter::count`] would succeed.
     ///
     /// # Errors
-    /// [`Wait`] if there is none left.
+    /// [`Wait`] if the limit is reached.
     pub(super) fn peek(&self, key: K) -> Result<(), Wait> {
-        self.ask(&Asked { key, counts: false })
+        self.call(&Call { key, is_counted: false })
     }
 
-    fn ask(&self, asked: &Asked<K>) -> Result<(), Wait> {
-        self.limiter.check_key(asked).map_err(|until| Wait(until.wait_time_from(self.limiter.clock().now())))
+    fn call(&self, call: &Call<K>) -> Result<(), Wait> {
+        self.limiter.check_key(call).map_err(|until| Wait(until.wait_time_from(self.limiter.clock().now())))
     }
 
-    /// Forgets the keys that stand as if they had never been there. Whoever sends new ones all the time would fill the memory otherwise.
-    pub(super) fn tidy(&self) {
+    /// Removes the keys whose limit is fully replenished. Without this, new keys would fill the memory.
+    pub(super) fn remove_idle(&self) {
         self.limiter.retain_recent();
         self.limiter.shrink_to_fit();
     }
 }
 
 impl<K: Eq + Hash> RateState<K> {
-    fn standings(&self) -> MutexGuard<'_, HashMap<K, Nanos>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, Nanos>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<K: Clone + Eq + Hash> StateStore for RateState<K> {
-    type Key = Asked<K>;
+    type Key = Call<K>;
 
-    fn measure_and_replace<T, F, E>(&self, asked: &Asked<K>, measure: F) -> Result<T, E>
+    fn measure_and_replace<T, F, E>(&self, call: &Call<K>, measure: F) -> Result<T, E>
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        let mut standings = self.standings();
-        let (outcome, standing) = measure(standings.get(&asked.key).copied())?;
-        if asked.counts {
-            standings.insert(asked.key.clone(), standing);
+        let mut states = self.lock();
+        let (outcome, state) = measure(states.get(&call.key).copied())?;
+        if call.is_counted {
+            states.insert(call.key.clone(), state);
         }
         Ok(outcome)
     }
 }
 
-impl<K: Clone + Eq + Hash> ShrinkableKeyedStateStore<Asked<K>> for RateState<K> {
+impl<K: Clone + Eq + Hash> ShrinkableKeyedStateStore<Call<K>> for RateState<K> {
     fn retain_recent(&self, drop_below: Nanos) {
-        self.standings().retain(|_key, standing| *standing > drop_below);
+        self.lock().retain(|_key, state| *state > drop_below);
     }
 
     fn shrink_to_fit(&self) {
-        self.standings().shrink_to_fit();
+        self.lock().shrink_to_fit();
     }
 
     fn len(&self) -> usize {
-        self.standings().len()
+        self.lock().len()
     }
 
     fn is_empty(&self) -> bool {
-        self.standings().is_empty()
+        self.lock().is_empty()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    //! Rules: D8.
+
     use governor::clock::FakeRelativeClock;
 
     use super::*;
 
     #[test]
-    fn d8_so_many_are_counted_and_then_one_has_to_wait() {
+    fn after_a_burst_calls_are_replenished_evenly() {
         let clock = FakeRelativeClock::default();
-        let rate_meter = RateMeter::with_clock(NonZeroU32::new(20).unwrap(), clock.clone());
+        let meter = RateMeter::with_clock(NonZeroU32::new(20).unwrap(), clock.clone());
         for _ in 0..20 {
-            assert_eq!(rate_meter.peek("ann"), Ok(()));
-            assert_eq!(rate_meter.count("ann"), Ok(()));
+            assert_eq!(meter.peek("ann"), Ok(()));
+            assert_eq!(meter.count("ann"), Ok(()));
         }
         let wait = Wait(Duration::from_secs(3));
-        assert_eq!((rate_meter.peek("ann"), rate_meter.count("ann")), (Err(wait), Err(wait)));
-        assert_eq!(rate_meter.count("bob"), Ok(()), "each key has its own count");
+        assert_eq!((meter.peek("ann"), meter.count("ann")), (Err(wait), Err(wait)));
+        assert_eq!(meter.count("bob"), Ok(()), "keys are independent");
         clock.advance(Duration::from_secs(3));
-        assert_eq!(
-            (rate_meter.peek("ann"), rate_meter.peek("ann"), rate_meter.count("ann")),
-            (Ok(()), Ok(()), Ok(())),
-            "a look counts nothing"
-        );
-        assert_eq!(rate_meter.count("ann"), Err(wait));
+        assert_eq!((meter.peek("ann"), meter.peek("ann"), meter.count("ann")), (Ok(()), Ok(()), Ok(())), "peeking counts nothing");
+        assert_eq!(meter.count("ann"), Err(wait));
     }
 
     #[test]
-    fn d8_whoever_has_not_come_for_long_is_forgotten() {
+    fn idle_keys_are_removed() {
         let clock = FakeRelativeClock::default();
-        let rate_meter = RateMeter::with_clock(NonZeroU32::new(2).unwrap(), clock.clone());
+        let meter = RateMeter::with_clock(NonZeroU32::new(2).unwrap(), clock.clone());
         for key in 0..100 {
-            rate_meter.count(key).unwrap();
+            meter.count(key).unwrap();
         }
-        rate_meter.tidy();
-        assert_eq!(rate_meter.limiter.len(), 100);
+        meter.remove_idle();
+        assert_eq!(meter.limiter.len(), 100);
         clock.advance(Duration::from_mins(2));
-        rate_meter.count(7).unwrap();
-        rate_meter.tidy();
-        assert_eq!(rate_meter.limiter.len(), 1);
+        meter.count(7).unwrap();
+        meter.remove_idle();
+        assert_eq!(meter.limiter.len(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! How many event streams a user has open.
+//! Limits the open event streams of each user.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -6,19 +6,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::stream::{Stream, StreamExt as _};
 
-use super::TooMany;
+use super::LimitExceeded;
 use crate::types::UserName;
 
-/// Counts the open streams of each user.
+/// Counts the open streams of each user. A clone is another handle.
 #[derive(Clone, Debug)]
 pub(in crate::api) struct Streams {
     open: Arc<Mutex<HashMap<UserName, usize>>>,
     per_user: usize,
 }
 
-/// One open stream, until dropped.
+/// A permit for one stream, which is counted until the permit is dropped.
 #[derive(Debug)]
-pub(in crate::api) struct OpenStream {
+pub(in crate::api) struct StreamPermit {
     streams: Streams,
     user: UserName,
 }
@@ -28,44 +28,44 @@ impl Streams {
         Self { open: Arc::default(), per_user: per_user.get() }
     }
 
-    /// Counts one more.
+    /// Counts another stream of `user`.
     ///
     /// # Errors
-    /// [`TooMany`] if the user has as many open as may be.
-    pub(in crate::api) fn open(&self, user: &UserName) -> Result<OpenStream, TooMany> {
-        let mut open = self.counts();
+    /// [`LimitExceeded::Streams`] if the limit is reached.
+    pub(in crate::api) fn open(&self, user: &UserName) -> Result<StreamPermit, LimitExceeded> {
+        let mut open = self.lock();
         let count = open.get(user).copied().unwrap_or(0);
         if count >= self.per_user {
-            return Err(TooMany::Streams(self.per_user));
+            return Err(LimitExceeded::Streams(self.per_user));
         }
         open.insert(user.clone(), count + 1);
-        Ok(OpenStream { streams: self.clone(), user: user.clone() })
+        Ok(StreamPermit { streams: self.clone(), user: user.clone() })
     }
 
-    /// How many are open, of all users together.
-    pub(super) fn in_all(&self) -> usize {
-        self.counts().values().sum()
+    /// The number of open streams of all users.
+    pub(super) fn total(&self) -> usize {
+        self.lock().values().sum()
     }
 
-    fn counts(&self) -> MutexGuard<'_, HashMap<UserName, usize>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<UserName, usize>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl OpenStream {
-    /// `stream`, which is counted until it is dropped.
-    pub(in crate::api) fn around<S: Stream>(self, stream: S) -> impl Stream<Item = S::Item> {
+impl StreamPermit {
+    /// Attaches the permit to `stream`, so that it is released when the stream is dropped.
+    pub(in crate::api) fn attach<S: Stream>(self, stream: S) -> impl Stream<Item = S::Item> {
         stream.map(move |item| {
-            // What is drawn into the function goes when the stream does.
-            let _counted = &self;
+            // Captured by the closure, and dropped with it.
+            let _permit = &self;
             item
         })
     }
 }
 
-impl Drop for OpenStream {
+impl Drop for StreamPermit {
     fn drop(&mut self) {
-        let mut open = self.streams.counts();
+        let mut open = self.streams.lock();
         match open.get_mut(&self.user) {
             Some(count) if *count > 1 => *count -= 1,
             _ => drop(open.remove(&self.user)),
@@ -75,10 +75,12 @@ impl Drop for OpenStream {
 
 #[cfg(test)]
 mod tests {
+    //! Rules: D8.
+
     use super::*;
 
     #[test]
-    fn d8_each_user_has_so_many_streams_and_one_that_ends_makes_room() {
+    fn each_user_has_a_limit_and_a_closed_stream_frees_a_place() {
         let streams = Streams::new(NonZeroUsize::new(2).unwrap());
         let (ann, bob) = ("ann".parse().unwrap(), "bob".parse().unwrap());
         let (first, _second) = (streams.open(&ann).unwrap(), streams.open(&ann).unwrap());
@@ -86,17 +88,17 @@ mod tests {
         drop(streams.open(&bob).unwrap());
         drop(first);
         assert!(streams.open(&ann).is_ok());
-        assert_eq!(streams.counts().len(), 1, "nobody is kept who has none");
+        assert_eq!(streams.lock().len(), 1, "users without streams are removed");
     }
 
     #[tokio::test]
-    async fn d8_a_stream_is_counted_for_as_long_as_it_is_there() {
+    async fn a_stream_is_counted_until_it_is_dropped() {
         let streams = Streams::new(NonZeroUsize::MIN);
         let ann = "ann".parse().unwrap();
-        let mut read = Box::pin(streams.open(&ann).unwrap().around(futures_util::stream::iter([1])));
-        assert_eq!((read.next().await, read.next().await), (Some(1), None));
+        let mut stream = Box::pin(streams.open(&ann).unwrap().attach(futures_util::stream::iter([1])));
+        assert_eq!((stream.next().await, stream.next().await), (Some(1), None));
         assert!(streams.open(&ann).is_err());
-        drop(read);
+        drop(stream);
         assert!(streams.open(&ann).is_ok());
     }
 }

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::ApiError;
-use super::answer::{CompletionUsage, RunOf, completion_id};
-use super::failure::of_cause;
-use super::refusal::Refusal;
+use super::completion::{CompletionUsage, RunOf, completion_id};
+use super::error::OpenAiError;
+use super::run_error::cause_error;
 use crate::run::RunView;
 use crate::types::{Cause, Role, RunStatus, Usage};
 
@@ -203,13 +203,13 @@ impl Chunks {
 
     /// Writes a refusal into a stream that has begun: OpenAI's clients raise it as an error.
     pub(in crate::api) fn refuse(error: &ApiError, out: &mut Vec<u8>) {
-        frame(&Refusal::of(error), out);
+        frame(&OpenAiError::of(error), out);
     }
 
     fn end(&mut self, done: Done, out: &mut Vec<u8>) -> Read {
         let Done { status, cause, message, result, usage } = done;
         let said = message.as_deref().unwrap_or("it did not say why");
-        if let Some(error) = of_cause(cause, format!("run {} has ended without an answer: {said}", self.run.run_id)) {
+        if let Some(error) = cause_error(cause, format!("run {} has ended without an answer: {said}", self.run.run_id)) {
             return Read::Failed(error);
         }
         // An agent that told its text only with its end.

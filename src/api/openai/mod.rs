@@ -8,17 +8,17 @@
 //! Behind it there is nothing of its own: a completion is an ordinary run, so everything that holds of runs holds here. The shapes are
 //! those of OpenAI's API reference (`chat/completions`, `models`), as its official clients for Python and JavaScript read them.
 
-mod answer;
 mod chunks;
-mod failure;
+mod completion;
+mod error;
 mod prompt;
-mod refusal;
 mod request;
+mod run_error;
 
-pub(super) use answer::{Completion, Model, ModelList};
 pub(super) use chunks::{Chunk, Chunks, Read};
-pub(super) use failure::of_end;
-pub(super) use refusal::in_its_words;
+pub(super) use completion::{Completion, Model, ModelList};
+pub(super) use error::convert_errors;
 #[cfg(test)]
-pub(super) use refusal::{Refusal, is_ours, words_for};
+pub(super) use error::{OpenAiError, is_openai_path, to_openai};
 pub(super) use request::{CompletionRequest, OnDisconnect};
+pub(super) use run_error::end_error;

@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::super::ApiError;
-use super::super::json_object::{Object, object};
+use super::super::json_object::{Object, optional_object};
+use super::super::{ApiError, FaultCode};
 use super::prompt::prompt;
 use crate::run::{NewRun, OnBusy};
 use crate::types::{PermissionMode, SessionId};
@@ -40,7 +40,8 @@ pub(in crate::api) struct CompletionRequest {
     /// Becomes the run's labels.
     metadata: Option<BTreeMap<String, String>>,
     /// What only runs have; clients of OpenAI's send it as an extra field of the body.
-    #[serde(default, deserialize_with = "object")]
+    #[serde(default, deserialize_with = "optional_object")]
+    #[schema(value_type = Option<RunOptions>)]
     openrunner: RunOptions,
     // Promises. They are no part of the description, since nothing but their absence is taken.
     #[schema(ignore)]
@@ -191,7 +192,7 @@ impl CompletionRequest {
         let turns = self.messages.into_iter().zip(0..).map(|(Object(message), number)| message.into_turn(number));
         let turns = turns.collect::<Result<Vec<_>, _>>()?;
         if turns.last().is_none_or(|last| last.role != Role::User || last.text.trim().is_empty()) {
-            return Err(ApiError::invalid_field("messages", "the last message must be the user's, and have a text"));
+            return Err(ApiError::invalid_field("messages", FaultCode::Invalid, "the last message must have the role user and a text"));
         }
         let RunOptions { session_id, on_busy, working_dir, permission_mode, timeout_secs, idle_timeout_secs, on_disconnect: _ } =
             self.openrunner;
@@ -246,7 +247,7 @@ impl ChatMessage {
                     let place = format!("messages[{number}].content[{place}]");
                     match (part.r#type.as_str(), part.text) {
                         ("text", Some(text)) => texts.push(text),
-                        ("text", None) => return Err(ApiError::invalid_field(format!("{place}.text"), "missing field `text`")),
+                        ("text", None) => return Err(ApiError::invalid_field(format!("{place}.text"), FaultCode::Required, "is required")),
                         _ => return Err(unsupported(format!("{place}.type"), "agents are given text; put files into their folder")),
                     }
                 }
@@ -260,7 +261,7 @@ impl ChatMessage {
 fn unsupported(field: impl Into<String>, why: &str) -> ApiError {
     let field = field.into();
     let detail = format!("{field} is not supported: {why}");
-    ApiError::new(StatusCode::BAD_REQUEST, "unsupported_parameter", detail).of_field(field)
+    ApiError::new(StatusCode::BAD_REQUEST, "unsupported_parameter", detail).with_field(field, FaultCode::NotSupported)
 }
 
 #[cfg(test)]
@@ -278,7 +279,7 @@ mod tests {
 
     fn refused(more: &Value) -> (u16, String) {
         let error = asked(more).unwrap_err();
-        (error.status().as_u16(), error.field_name().unwrap_or_default().to_owned())
+        (error.status().as_u16(), error.field().unwrap_or_default().to_owned())
     }
 
     #[test]

@@ -5,9 +5,9 @@
 //! `docs/events.schema.json` are what comes of it.
 
 mod codes;
+mod error_responses;
 mod events;
 mod nulls;
-mod refusals;
 #[cfg(test)]
 mod tests;
 
@@ -21,10 +21,10 @@ use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Path
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::UtoipaMethodRouter;
 
-use super::authn::{self, is_open};
+use super::authn::{self, is_public};
 use super::error::Problem;
-use super::openai::Refusal;
-use super::router::as_matched;
+use super::openai::OpenAiError;
+use super::router::to_router_syntax;
 
 /// Name of the scheme by which every route but the open ones takes its token.
 const BEARER: &str = "bearer";
@@ -47,13 +47,14 @@ pub(super) fn document<S>(routes: Vec<UtoipaMethodRouter<S>>) -> OpenApi {
     for (path, item) in &mut paths.paths {
         for (method, operation) in operations(item) {
             protect(&method, path, operation);
-            refusals::add(&method, path, operation);
+            error_responses::add(&method, path, operation);
             nulls::strip_parameters(operation);
         }
     }
-    let shared = refusals::share(&mut paths);
+    let shared = error_responses::share(&mut paths);
+    Problem::schemas(&mut schemas);
     schemas.push((Problem::name().into_owned(), problem()));
-    schemas.push((Refusal::name().into_owned(), Refusal::schema()));
+    schemas.push((OpenAiError::name().into_owned(), OpenAiError::schema()));
     schemas.extend(events::components());
     let info = InfoBuilder::new().title("OpenRunner").version(env!("CARGO_PKG_VERSION")).description(Some(DESCRIPTION));
     let info = info.license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()));
@@ -139,7 +140,7 @@ fn protect(method: &Method, path: &str, operation: &mut Operation) {
     let by = |scheme: &str| SecurityRequirement::new(scheme, Vec::<String>::new());
     // An empty requirement is one that nothing is needed for.
     let nothing = || SecurityRequirement::default();
-    operation.security = Some(match (is_open(method, &as_matched(path)), authn::takes_query_token(method, path)) {
+    operation.security = Some(match (is_public(method, &to_router_syntax(path)), authn::accepts_query_token(method, path)) {
         _ if path == authn::LOCAL => vec![nothing(), by(BEARER)],
         (true, _) => Vec::new(),
         (false, true) => vec![by(BEARER), by(QUERY_TOKEN)],

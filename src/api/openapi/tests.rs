@@ -74,7 +74,7 @@ fn every_code_that_a_handler_names_is_on_the_closed_list() {
     for (_types, paths, _handlers) in described() {
         for (path, mut item) in paths.paths {
             for (method, operation) in super::operations(&mut item) {
-                let named = refusals::own(operation);
+                let named = error_responses::own(operation);
                 assert!(named.iter().all(|code| known.contains(code.as_str())), "{method} {path}: {named:?}");
             }
         }
@@ -84,10 +84,10 @@ fn every_code_that_a_handler_names_is_on_the_closed_list() {
 #[test]
 fn d7_an_operation_needs_no_token_where_the_layer_asks_for_none() {
     for (path, method, operation) in operations(&whole()) {
-        let is_open = is_open(&method.to_uppercase().parse().unwrap(), &as_matched(&path));
-        assert_eq!(operation["security"].as_array().unwrap().is_empty(), is_open, "{method} {path}");
+        let is_public = is_public(&method.to_uppercase().parse().unwrap(), &to_router_syntax(&path));
+        assert_eq!(operation["security"].as_array().unwrap().is_empty(), is_public, "{method} {path}");
         let has_401 = operation["responses"].get("401").is_some();
-        assert_eq!(has_401, !is_open || path == "/api/auth/login", "{method} {path}");
+        assert_eq!(has_401, !is_public || path == "/api/auth/login", "{method} {path}");
         let by_query = operation["security"].as_array().unwrap().iter().any(|scheme| scheme.get(QUERY_TOKEN).is_some());
         assert_eq!(by_query, path == "/api/runs/{id}/events", "{method} {path}");
     }

@@ -82,7 +82,7 @@ impl RunManager {
             checked.map(|checked| (shared.log.secrets().with(checked.secrets.values()), checked))
         });
         let checked = validation.await.map_err(|panic| StoreError::Write(panic.to_string()))?;
-        let (masked, Checked { spec, widened, rules, secrets, webhooks }) = checked?;
+        let (masked, Checked { spec, widened, rules, secrets, webhooks }) = checked.map_err(CreateError::Invalid)?;
         let session = session.map_or_else(SessionId::new, |session| session.id);
         let (turn, is_free) = self.join_session(session, on_busy).await?;
         let ticket = inner.admission.queue(id, &caller.user, &spec.agent_type, !is_free);

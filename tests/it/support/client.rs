@@ -32,7 +32,7 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// Asserts that this is a problem document of this status and code, and gives the field that it names.
+    /// Asserts that this is a problem document of this status and code, and returns its first faulty field.
     pub(crate) fn problem(&self, status: u16, code: &str) -> &str {
         assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{}", self.text);
         assert_eq!(self.header("content-type"), "application/problem+json");
@@ -40,7 +40,7 @@ impl Answer {
         for field in ["type", "title", "detail"] {
             assert!(self.body[field].as_str().is_some_and(|text| !text.is_empty()), "no {field}: {}", self.text);
         }
-        self.body["field"].as_str().unwrap_or_default()
+        self.body["errors"][0]["field"].as_str().unwrap_or_default()
     }
 }
 

@@ -9,10 +9,10 @@ use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder};
 use utoipa::openapi::{ContentBuilder, HeaderBuilder, Paths, Ref, RefOr, Response, ResponseBuilder};
 
-use super::super::authn::is_open;
+use super::super::authn::is_public;
 use super::super::error::Problem;
-use super::super::openai::{self, Refusal};
-use super::super::router::as_matched;
+use super::super::openai::{self, OpenAiError};
+use super::super::router::to_router_syntax;
 use super::super::scopes::{self, Need};
 use super::codes::{ALL, Code};
 use super::words;
@@ -27,7 +27,7 @@ pub(super) fn add(method: &Method, path: &str, operation: &mut Operation) {
     // Said below, status by status.
     operation.extensions = None;
     let mut by_status = BTreeMap::<u16, Vec<&Code>>::new();
-    let is_openai = openai::is_ours(path);
+    let is_openai = openai::is_openai_path(path);
     let told: Vec<Code> = ALL.iter().filter(|code| names.iter().any(|name| name == code.name)).map(|code| code.told(is_openai)).collect();
     for code in &told {
         let codes = by_status.entry(code.status).or_default();
@@ -44,7 +44,7 @@ impl Code {
     /// The same in the words of OpenAI's API, for a route of that door.
     fn told(&self, is_openai: bool) -> Self {
         let (status, name) = match StatusCode::from_u16(self.status) {
-            Ok(status) if is_openai => openai::words_for(status, self.name),
+            Ok(status) if is_openai => openai::to_openai(status, self.name),
             Ok(status) => (status, self.name),
             Err(_no_status) => (StatusCode::INTERNAL_SERVER_ERROR, self.name),
         };
@@ -83,7 +83,7 @@ pub(super) fn own(operation: &Operation) -> Vec<String> {
 /// The codes that do not come from the handler, or come from what it takes its arguments with.
 fn of_the_layers(method: &Method, path: &str, operation: &Operation) -> Vec<String> {
     let mut names = vec!["origin_not_allowed", "host_not_served", "too_many_requests", "internal", "overloaded"];
-    if !is_open(method, &as_matched(path)) {
+    if !is_public(method, &to_router_syntax(path)) {
         names.extend(["token_missing", "token_invalid", "token_expired", "default_password", "shutting_down"]);
     }
     names.extend(match scopes::need(method, path) {
@@ -117,7 +117,8 @@ fn response(status: u16, codes: &[&Code], is_openai: bool) -> Response {
     let code = words("Which refusal it is.", codes.iter().map(|code| code.name));
     let (kind, content) = if is_openai {
         let code = ObjectBuilder::new().property("code", code);
-        let schema = AllOfBuilder::new().item(Ref::from_schema_name(Refusal::name())).item(ObjectBuilder::new().property("error", code));
+        let schema =
+            AllOfBuilder::new().item(Ref::from_schema_name(OpenAiError::name())).item(ObjectBuilder::new().property("error", code));
         ("application/json", ContentBuilder::new().schema(Some(schema)))
     } else {
         let schema = AllOfBuilder::new().item(Ref::from_schema_name(Problem::name())).item(ObjectBuilder::new().property("code", code));

@@ -2,23 +2,23 @@
 
 use axum::http::StatusCode;
 
-use super::super::ApiError;
+use super::super::{ApiError, FaultCode};
 use crate::run::RunView;
 use crate::types::Cause;
 
 /// Why a run that has ended has no completion; `None` where it went well. A run that has not ended, because its server went away
 /// before, has none either.
-pub(in crate::api) fn of_end(run: &RunView) -> Option<ApiError> {
+pub(in crate::api) fn end_error(run: &RunView) -> Option<ApiError> {
     let Some(cause) = run.cause else {
         let detail = format!("the server went away before run {} ended", run.run_id);
         return Some(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", detail));
     };
     let said = run.end.as_ref().and_then(|end| end.message.as_deref()).unwrap_or("it did not say why");
-    of_cause(cause, format!("run {} has ended without an answer: {said}", run.run_id))
+    cause_error(cause, format!("run {} has ended without an answer: {said}", run.run_id))
 }
 
 /// The same for a cause and the words that go with it.
-pub(super) fn of_cause(cause: Cause, detail: String) -> Option<ApiError> {
+pub(super) fn cause_error(cause: Cause, detail: String) -> Option<ApiError> {
     Some(match cause {
         Cause::Ok => return None,
         Cause::AgentError => ApiError::new(StatusCode::BAD_GATEWAY, "agent_error", detail),
@@ -31,7 +31,7 @@ pub(super) fn of_cause(cause: Cause, detail: String) -> Option<ApiError> {
         Cause::Protocol => ApiError::new(StatusCode::BAD_GATEWAY, "protocol", detail),
         Cause::RateLimited => ApiError::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail),
         Cause::BudgetExceeded => ApiError::new(StatusCode::TOO_MANY_REQUESTS, "budget_exceeded", detail),
-        Cause::ModelNotFound => ApiError::new(StatusCode::NOT_FOUND, "model_not_found", detail).of_field("model"),
+        Cause::ModelNotFound => ApiError::new(StatusCode::NOT_FOUND, "model_not_found", detail).with_field("model", FaultCode::NotFound),
         Cause::Timeout => ApiError::new(StatusCode::GATEWAY_TIMEOUT, "timeout", detail),
         Cause::StartupTimeout => ApiError::new(StatusCode::GATEWAY_TIMEOUT, "startup_timeout", detail),
         Cause::IdleTimeout => ApiError::new(StatusCode::GATEWAY_TIMEOUT, "idle_timeout", detail),

@@ -13,8 +13,7 @@ use super::super::ApiError;
 
 /// A refusal under `/v1`, in OpenAI's form.
 #[derive(Serialize, ToSchema)]
-#[schema(as = OpenAiError)]
-pub(in crate::api) struct Refusal<'a> {
+pub(in crate::api) struct OpenAiError<'a> {
     /// What is wrong.
     #[schema(inline)]
     error: Words<'a>,
@@ -34,21 +33,21 @@ struct Words<'a> {
     code: &'static str,
 }
 
-impl<'a> Refusal<'a> {
+impl<'a> OpenAiError<'a> {
     /// The same refusal in OpenAI's words.
     pub(in crate::api) fn of(error: &'a ApiError) -> Self {
-        let (status, code) = words_for(error.status(), error.code());
-        Self { error: Words { message: error.detail(), r#type: type_of(status), param: error.field_name(), code } }
+        let (status, code) = to_openai(error.status(), error.code());
+        Self { error: Words { message: error.detail(), r#type: type_of(status), param: error.field(), code } }
     }
 }
 
 /// Whether a path belongs to this door.
-pub(in crate::api) fn is_ours(path: &str) -> bool {
+pub(in crate::api) fn is_openai_path(path: &str) -> bool {
     path == "/v1" || path.starts_with("/v1/")
 }
 
 /// The status and the code by which OpenAI's clients know a refusal. Where OpenAI has no word of its own, ours stands.
-pub(in crate::api) fn words_for(status: StatusCode, code: &'static str) -> (StatusCode, &'static str) {
+pub(in crate::api) fn to_openai(status: StatusCode, code: &'static str) -> (StatusCode, &'static str) {
     match code {
         "token_missing" | "token_invalid" | "token_expired" => (status, "invalid_api_key"),
         "unknown_model" | "unknown_agent" => (StatusCode::NOT_FOUND, "model_not_found"),
@@ -70,10 +69,10 @@ fn type_of(status: StatusCode) -> &'static str {
 }
 
 /// Says every refusal under `/v1` in OpenAI's words. It stands outside of all layers that refuse something.
-pub(in crate::api) async fn in_its_words(request: Request, next: Next) -> Response {
-    let is_ours = is_ours(request.uri().path());
+pub(in crate::api) async fn convert_errors(request: Request, next: Next) -> Response {
+    let is_openai_path = is_openai_path(request.uri().path());
     let response = next.run(request).await;
-    match response.extensions().get::<Arc<ApiError>>().cloned().filter(|_| is_ours) {
+    match response.extensions().get::<Arc<ApiError>>().cloned().filter(|_| is_openai_path) {
         Some(error) => said_again(response, &error),
         None => response,
     }
@@ -81,9 +80,9 @@ pub(in crate::api) async fn in_its_words(request: Request, next: Next) -> Respon
 
 /// The answer with the other status and body. Its headers, the challenge of a 401 and the time to wait, hold for both.
 fn said_again(response: Response, error: &ApiError) -> Response {
-    let body = serde_json::to_vec(&Refusal::of(error)).unwrap_or_default();
+    let body = serde_json::to_vec(&OpenAiError::of(error)).unwrap_or_default();
     let (mut parts, _problem) = response.into_parts();
-    (parts.status, _) = words_for(error.status(), error.code());
+    (parts.status, _) = to_openai(error.status(), error.code());
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Response::from_parts(parts, body.into())
@@ -92,9 +91,10 @@ fn said_again(response: Response, error: &ApiError) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::FaultCode;
 
     fn said(error: &ApiError) -> serde_json::Value {
-        serde_json::to_value(Refusal::of(error)).unwrap()
+        serde_json::to_value(OpenAiError::of(error)).unwrap()
     }
 
     #[test]
@@ -108,9 +108,9 @@ mod tests {
             (429, "queue_full", 429, "rate_limit_error", "queue_full"),
             (507, "storage", 507, "server_error", "storage"),
         ] {
-            let error = ApiError::new(StatusCode::from_u16(status).unwrap(), code, "words").of_field("f");
+            let error = ApiError::new(StatusCode::from_u16(status).unwrap(), code, "words").with_field("f", FaultCode::Invalid);
             let expected = serde_json::json!({"error": {"message": "words", "type": kind, "param": "f", "code": word}});
-            assert_eq!((words_for(error.status(), code).0.as_u16(), said(&error)), (seen, expected));
+            assert_eq!((to_openai(error.status(), code).0.as_u16(), said(&error)), (seen, expected));
         }
     }
 
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn only_what_is_below_v1_is_of_this_door() {
-        assert!(is_ours("/v1") && is_ours("/v1/models") && is_ours("/v1/nothing"));
-        assert!(!is_ours("/v10/models") && !is_ours("/api/v1/models"));
+        assert!(is_openai_path("/v1") && is_openai_path("/v1/models") && is_openai_path("/v1/nothing"));
+        assert!(!is_openai_path("/v10/models") && !is_openai_path("/api/v1/models"));
     }
 }

@@ -1,0 +1,374 @@
+//! Which error response each error of the layers below becomes.
+
+use axum::http::StatusCode;
+use rustix::io::Errno;
+
+use super::error::{ApiError, FaultCode, FieldError, RETRY_AFTER_SECS};
+use crate::auth::{AuthError, BadKey, LoginError, LogoutError, NewKeyError, PasswordError, RevokeError, UserError};
+use crate::run::store::StoreError;
+use crate::run::{
+    AnswerError, AnswerRejected, BadAnswer, BadRun, CreateError, DeleteError, FindError, MessageError, MessageRejected, OverBudget,
+    SessionError, WorkspaceError,
+};
+use crate::types::UserName;
+
+impl ApiError {
+    /// Disk space (507) or file descriptors (503) are exhausted.
+    fn exhausted(cause: &std::io::Error) -> Self {
+        if matches!(Errno::from_io_error(cause), Some(Errno::MFILE | Errno::NFILE)) {
+            Self::overloaded(cause)
+        } else {
+            Self::hidden(StatusCode::INSUFFICIENT_STORAGE, "storage", "the server cannot write to disk", cause)
+        }
+    }
+
+    /// File descriptors are exhausted (503).
+    fn overloaded(cause: &dyn std::error::Error) -> Self {
+        Self::hidden(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "the server cannot open more files", cause)
+            .retry_after(RETRY_AFTER_SECS)
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+        match &error {
+            StoreError::Write(_) => Self::hidden(StatusCode::INSUFFICIENT_STORAGE, "storage", "the server cannot write to disk", &error),
+            StoreError::NoReader(_) => Self::overloaded(&error),
+            StoreError::Closed => Self::new(unavailable, "shutting_down", "the server is shutting down"),
+            StoreError::Read(_) | StoreError::Damaged { .. } | StoreError::NotNext { .. } | StoreError::KeyUsed(_) => {
+                Self::internal(&error)
+            }
+        }
+    }
+}
+
+/// The names of the parts of a new run in a request, for errors.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RunFields {
+    pub(super) prompt: &'static str,
+    pub(super) agent: &'static str,
+    pub(super) model: &'static str,
+    /// Prefix of all other fields.
+    pub(super) prefix: &'static str,
+}
+
+impl ApiError {
+    /// Why a run was not created, with the field names of the request.
+    pub(super) fn from_create(error: CreateError, fields: RunFields) -> Self {
+        let detail = error.to_string();
+        match error {
+            CreateError::Invalid(faults) => Self::from_bad_run(faults, fields),
+            CreateError::QueueFull { .. } => Self::new(StatusCode::TOO_MANY_REQUESTS, "queue_full", detail).retry_after(RETRY_AFTER_SECS),
+            CreateError::OverBudget(over) => over_budget(&over),
+            CreateError::Draining => Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", detail).retry_after(RETRY_AFTER_SECS),
+            CreateError::NoSession(_) => Self::not_found(detail).with_field(format!("{}session_id", fields.prefix), FaultCode::NotFound),
+            CreateError::SessionBusy(_) => Self::new(StatusCode::CONFLICT, "session_busy", detail),
+            CreateError::KeyReused => key_reused(detail),
+            CreateError::Store(error) => error.into(),
+        }
+    }
+
+    /// All faults of a new run. The first decides on status and code.
+    fn from_bad_run(faults: Vec<BadRun>, fields: RunFields) -> Self {
+        let (mut first, mut errors) = (None, Vec::new());
+        for fault in faults {
+            match fault {
+                BadRun::WorkingDir(WorkspaceError::Exhausted(cause)) => return Self::exhausted(&cause),
+                BadRun::WorkingDir(WorkspaceError::Io(cause)) => {
+                    tracing::warn!(error.cause = cause.to_string(), "cannot use a working directory");
+                    let error =
+                        FieldError::new(format!("{}working_dir", fields.prefix), FaultCode::Invalid, WorkspaceError::Io(cause).to_string());
+                    first.get_or_insert_with(|| Self::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_working_dir", ""));
+                    errors.push(error);
+                }
+                fault => {
+                    let (error, field, code) = describe_fault(&fault, fields);
+                    first.get_or_insert(error);
+                    errors.push(FieldError::new(field, code, fault.to_string()));
+                }
+            }
+        }
+        first.unwrap_or_else(|| Self::invalid_fields(Vec::new())).with_errors(errors)
+    }
+}
+
+/// The error, without its detail, and the field and code for a fault of a new run.
+fn describe_fault(fault: &BadRun, fields: RunFields) -> (ApiError, String, FaultCode) {
+    let within = |name: &str| format!("{}{name}", fields.prefix);
+    let unprocessable = StatusCode::UNPROCESSABLE_ENTITY;
+    let invalid = || ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", "");
+    match fault {
+        BadRun::PromptEmpty => (invalid(), fields.prompt.to_owned(), FaultCode::Required),
+        BadRun::PromptNul => (invalid(), fields.prompt.to_owned(), FaultCode::Invalid),
+        BadRun::UnknownAgent { .. } => {
+            (ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_agent", ""), fields.agent.to_owned(), FaultCode::NotFound)
+        }
+        BadRun::Model => (invalid(), fields.model.to_owned(), FaultCode::Invalid),
+        BadRun::NoModel(_) => (invalid(), fields.model.to_owned(), FaultCode::NotSupported),
+        // S4 of the threat model requires this status.
+        BadRun::Args(_) => (ApiError::new(StatusCode::BAD_REQUEST, "bad_argument", ""), within("extra_args"), FaultCode::Invalid),
+        BadRun::ArgsNeedAdmin { .. } => {
+            (ApiError::new(StatusCode::FORBIDDEN, "admin_only", ""), within("extra_args"), FaultCode::NotAllowed)
+        }
+        BadRun::WorkingDir(WorkspaceError::NotLocal | WorkspaceError::OutsideRoots) => {
+            (ApiError::new(StatusCode::FORBIDDEN, "working_dir_not_allowed", ""), within("working_dir"), FaultCode::NotAllowed)
+        }
+        BadRun::WorkingDir(_) => (ApiError::new(unprocessable, "bad_working_dir", ""), within("working_dir"), FaultCode::Invalid),
+        BadRun::SessionAgent(_) => {
+            (ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "session_mismatch", ""), fields.agent.to_owned(), FaultCode::Conflict)
+        }
+        BadRun::SessionDirectory => (ApiError::new(unprocessable, "session_mismatch", ""), within("working_dir"), FaultCode::Conflict),
+        BadRun::CannotResume(_) => {
+            (ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "cannot_resume", ""), within("session_id"), FaultCode::NotSupported)
+        }
+        BadRun::CannotAsk { .. } => {
+            (ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "cannot_ask", ""), within("permission_mode"), FaultCode::NotSupported)
+        }
+        BadRun::NoMcpServers(_) => (invalid(), within("mcp_servers"), FaultCode::NotSupported),
+        BadRun::McpServersNeedAdmin => {
+            (ApiError::new(StatusCode::FORBIDDEN, "admin_only", ""), within("mcp_servers"), FaultCode::NotAllowed)
+        }
+        BadRun::McpServer { index, .. } => (invalid(), within(&format!("mcp_servers[{index}]")), FaultCode::Invalid),
+        BadRun::EnvNotAllowed(name) => {
+            (ApiError::new(StatusCode::FORBIDDEN, "env_not_allowed", ""), within(&format!("env.{name}")), FaultCode::NotAllowed)
+        }
+        BadRun::EnvName(name) => (invalid(), within(&format!("env.{name}")), FaultCode::Invalid),
+        BadRun::EnvValue(name) => (invalid(), within(&format!("env.{name}")), FaultCode::Invalid),
+        BadRun::TooManyEnvVars => (invalid(), within("env"), FaultCode::TooMany),
+        BadRun::Rule { index, .. } => (invalid(), within(&format!("permission_rules[{index}]")), FaultCode::Invalid),
+        BadRun::TooManyRules => (invalid(), within("permission_rules"), FaultCode::TooMany),
+        BadRun::Timeout { field } => (invalid(), within(field), FaultCode::OutOfRange),
+        BadRun::TooManyLabels => (invalid(), within("labels"), FaultCode::TooMany),
+        BadRun::LabelName => (invalid(), within("labels"), FaultCode::Invalid),
+        BadRun::LabelTooLong(name) => (invalid(), within(&format!("labels.{name}")), FaultCode::TooLong),
+        BadRun::Webhook(_) => (invalid(), within("webhook"), FaultCode::Invalid),
+    }
+}
+
+impl From<FindError> for ApiError {
+    fn from(error: FindError) -> Self {
+        match error {
+            FindError::NotFound(_) => Self::not_found(error.to_string()),
+            FindError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<SessionError> for ApiError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::NotFound(_) => Self::not_found(error.to_string()),
+            SessionError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<AnswerError> for ApiError {
+    fn from(error: AnswerError) -> Self {
+        let detail = error.to_string();
+        match error {
+            AnswerError::Find(error) => error.into(),
+            AnswerError::Ended(_) => Self::new(StatusCode::CONFLICT, "run_ended", detail),
+            AnswerError::Rejected(AnswerRejected::Store(error)) => error.into(),
+            AnswerError::Rejected(AnswerRejected::Bad(bad)) => match bad {
+                BadAnswer::Unknown(_) => Self::not_found(detail),
+                BadAnswer::AlreadyAnswered(_) => Self::new(StatusCode::CONFLICT, "already_answered", detail),
+                BadAnswer::UnknownOption(_) => Self::invalid_field("decision", FaultCode::Invalid, detail),
+                BadAnswer::WrongKind { .. } | BadAnswer::WrongCount(_) => Self::invalid_field("answers", FaultCode::Invalid, detail),
+            },
+        }
+    }
+}
+
+impl From<MessageError> for ApiError {
+    fn from(error: MessageError) -> Self {
+        let detail = error.to_string();
+        match error {
+            MessageError::Find(error) => error.into(),
+            MessageError::OverBudget(over) => over_budget(&over),
+            MessageError::InvalidText => Self::invalid_field("text", FaultCode::Invalid, detail),
+            MessageError::NotSupported(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "messages_not_supported", detail),
+            MessageError::Ended { .. } | MessageError::Rejected(MessageRejected::Ended) => {
+                Self::new(StatusCode::CONFLICT, "run_ended", detail)
+            }
+            MessageError::KeyReused => key_reused(detail),
+            MessageError::Rejected(MessageRejected::TooMany(_)) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_messages", detail).retry_after(RETRY_AFTER_SECS)
+            }
+            MessageError::Rejected(MessageRejected::Store(error)) => error.into(),
+        }
+    }
+}
+
+/// The user's daily budget is used up until midnight UTC.
+fn over_budget(over: &OverBudget) -> ApiError {
+    ApiError::new(StatusCode::TOO_MANY_REQUESTS, "budget_exceeded", over.to_string()).retry_after(over.seconds_left())
+}
+
+fn key_reused(detail: String) -> ApiError {
+    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail).with_field("Idempotency-Key", FaultCode::Conflict)
+}
+
+impl From<DeleteError> for ApiError {
+    fn from(error: DeleteError) -> Self {
+        match error {
+            DeleteError::Find(error) => error.into(),
+            DeleteError::Live(_) => Self::new(StatusCode::CONFLICT, "run_active", error.to_string()),
+        }
+    }
+}
+
+/// A default password is used from another machine.
+fn default_password(user: &UserName) -> ApiError {
+    let detail = format!(
+        "{user} still has the default password, which works only on the server's own machine without a proxy; \
+         set a password there (`openrunner user set {user}`, or OPENRUNNER_ADMIN_PASSWORD for admin)"
+    );
+    ApiError::new(StatusCode::FORBIDDEN, "default_password", detail)
+}
+
+impl From<LoginError> for ApiError {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::WrongCredentials => Self::unauthorized("wrong_credentials", error.to_string()),
+            LoginError::DefaultPasswordNotLocal(user) => default_password(&user),
+            LoginError::Store(error) => error.into(),
+            LoginError::Hash(_) | LoginError::Sign => Self::internal(&error),
+        }
+    }
+}
+
+impl From<AuthError> for ApiError {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Expired => Self::unauthorized("token_expired", "the token has expired; log in again with POST /api/auth/login"),
+            AuthError::Invalid => Self::unauthorized("token_invalid", "the token is invalid; log in again with POST /api/auth/login"),
+            AuthError::DefaultPasswordNotLocal(user) => default_password(&user),
+            AuthError::KeyInQuery => {
+                let detail = "API keys are not accepted in the query; send the key as `Authorization: Bearer`, or get a ticket with POST /api/runs/{id}/ticket";
+                Self::unauthorized("token_invalid", detail)
+            }
+            AuthError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<LogoutError> for ApiError {
+    fn from(error: LogoutError) -> Self {
+        match error {
+            LogoutError::NotALogin => Self::new(StatusCode::FORBIDDEN, "scope_missing", error.to_string()),
+            LogoutError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<UserError> for ApiError {
+    fn from(error: UserError) -> Self {
+        let detail = error.to_string();
+        match error {
+            UserError::Exists(_) => Self::new(StatusCode::CONFLICT, "user_exists", detail).with_field("username", FaultCode::Conflict),
+            UserError::NotFound(_) => Self::not_found(detail),
+            UserError::LastAdmin(_) => Self::new(StatusCode::CONFLICT, "last_admin", detail),
+            UserError::Password(_) => Self::invalid_field("password", FaultCode::Invalid, detail),
+            UserError::Hash(_) => Self::internal(&error),
+            UserError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<PasswordError> for ApiError {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::WrongPassword => {
+                Self::new(StatusCode::FORBIDDEN, "wrong_password", error.to_string()).with_field("current_password", FaultCode::Invalid)
+            }
+            PasswordError::Change(UserError::Password(bad)) => Self::invalid_field("new_password", FaultCode::Invalid, bad.to_string()),
+            PasswordError::Change(error) => error.into(),
+            PasswordError::Login(error) => error.into(),
+        }
+    }
+}
+
+impl From<NewKeyError> for ApiError {
+    fn from(error: NewKeyError) -> Self {
+        let detail = error.to_string();
+        match error {
+            NewKeyError::Invalid(faults) => Self::invalid_fields(faults.into_iter().map(FieldError::from).collect()),
+            NewKeyError::AdminScope => Self::new(StatusCode::FORBIDDEN, "admin_only", detail).with_field("scopes", FaultCode::NotAllowed),
+            NewKeyError::DefaultPassword(_) => Self::new(StatusCode::FORBIDDEN, "own_password_needed", detail),
+            // Only if the owner was removed during this request.
+            NewKeyError::NoOwner(_) => Self::not_found(detail),
+            NewKeyError::Random(_) => Self::internal(&error),
+            NewKeyError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RevokeError> for ApiError {
+    fn from(error: RevokeError) -> Self {
+        match error {
+            RevokeError::NotFound(_) => Self::not_found(error.to_string()),
+            RevokeError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<BadKey> for FieldError {
+    fn from(bad: BadKey) -> Self {
+        let (field, code) = match bad {
+            BadKey::Name => ("name", FaultCode::Invalid),
+            BadKey::NoScope => ("scopes", FaultCode::Required),
+            BadKey::Lifetime => ("expires_in", FaultCode::OutOfRange),
+        };
+        Self::new(field, code, bad.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Rules: C1, W8.
+
+    use axum::response::IntoResponse;
+
+    use super::*;
+
+    const FIELDS: RunFields =
+        RunFields { prompt: "input.text", agent: "metadata.agent_type", model: "metadata.model", prefix: "metadata." };
+
+    #[test]
+    fn store_errors_reveal_nothing() {
+        let error = ApiError::from(StoreError::Write("/var/lib/x: no space".to_owned()));
+        assert_eq!((error.status().as_u16(), error.code()), (507, "storage"));
+        assert!(!error.detail().contains("/var"), "{error}");
+        assert_eq!(ApiError::from(StoreError::Closed).status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn a_full_queue_and_a_draining_server_say_when_to_retry() {
+        for (error, status, code) in
+            [(CreateError::QueueFull { max_queue: 1 }, 429, "queue_full"), (CreateError::Draining, 503, "shutting_down")]
+        {
+            let error = ApiError::from_create(error, FIELDS);
+            assert_eq!((error.status().as_u16(), error.code()), (status, code));
+            assert!(error.into_response().headers().contains_key("retry-after"));
+        }
+    }
+
+    #[test]
+    fn all_faults_of_a_run_are_listed_and_the_first_decides_on_the_code() {
+        let faults = vec![BadRun::McpServersNeedAdmin, BadRun::Model, BadRun::LabelTooLong("team".to_owned())];
+        let error = ApiError::from_create(CreateError::Invalid(faults), FIELDS);
+        assert_eq!((error.status().as_u16(), error.code()), (403, "admin_only"));
+        let fields: Vec<_> = error.errors().iter().map(|error| (error.field.as_str(), error.code)).collect();
+        assert_eq!(
+            fields,
+            [
+                ("metadata.mcp_servers", FaultCode::NotAllowed),
+                ("metadata.model", FaultCode::Invalid),
+                ("metadata.labels.team", FaultCode::TooLong)
+            ]
+        );
+        assert!(error.detail().starts_with("metadata.mcp_servers: ") && error.detail().contains("; metadata.model: "), "{error}");
+    }
+}
