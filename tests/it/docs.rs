@@ -1,5 +1,7 @@
-//! The documents hold what they say: commands agree between languages, links lead somewhere, examples are what the code writes, and
-//! routes, errors, settings, events and notices are those of the code, none missing and none too many.
+//! Documents agree with each other and with the code: links and anchors exist, examples are valid, and routes, errors, settings, events and
+//! notices are those of the code, without omissions or leftovers.
+//!
+//! Rules: C5.
 
 use std::collections::BTreeSet;
 use std::fs;

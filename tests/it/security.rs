@@ -1,37 +1,40 @@
-//! The rules of `docs/security.md`: each has its tests, and those that only the sources can show are shown here.
+//! The rules of `docs/security.md`: each names the files that prove it, and those that only the sources can show are shown here.
+//!
+//! Rules: S1, K2, W3, C5.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// How many rules each letter has.
 const RULES: [(char, usize); 7] = [('d', 8), ('i', 8), ('s', 10), ('r', 6), ('k', 4), ('w', 8), ('c', 5)];
 
-/// Rules about things that are not built, so that nothing can be tested.
+/// Rules about features that do not exist yet, so that nothing can be tested.
 const NOT_BUILT: [&str; 1] = ["c4"];
 
 #[test]
-fn c5_every_rule_has_its_tests_and_every_named_test_is_there() {
+fn every_rule_names_the_files_that_prove_it() {
     let page = fs::read_to_string(root().join("docs/security.md")).expect("docs/security.md");
-    let written = tests();
+    let proved = rules_by_file();
     let mut rows = BTreeSet::new();
     for row in page.lines() {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
-        let ["", rule, _what, named, _incident, ""] = cells[..] else { continue };
+        let ["", rule, _requirement, files, _incident, ""] = cells[..] else { continue };
         let Some(rule) = Some(rule.to_lowercase()).filter(|rule| is_rule(rule)) else { continue };
-        let named: Vec<&str> = named.split('`').skip(1).step_by(2).collect();
-        assert_eq!(named.is_empty(), NOT_BUILT.contains(&rule.as_str()), "{rule} names no test, or is built by now");
-        for name in &named {
-            assert!(name.split('_').take_while(|id| is_rule(id)).any(|id| id == rule), "{name} is not named after {rule}");
-            assert!(written.contains(*name), "docs/security.md names {name}, which is no test");
+        let files: Vec<&str> = files.split('`').skip(1).step_by(2).collect();
+        assert_eq!(files.is_empty(), NOT_BUILT.contains(&rule.as_str()), "{rule} names no file, or is built by now");
+        for file in files {
+            let rules = proved.get(file).unwrap_or_else(|| panic!("docs/security.md names {file}, which does not exist"));
+            assert!(rules.contains(&rule), "{file} does not list {rule} after `Rules:`");
         }
         assert!(rows.insert(rule.clone()), "{rule} has two rows");
     }
     let rules: BTreeSet<String> = RULES.iter().flat_map(|(letter, count)| (1..=*count).map(move |n| format!("{letter}{n}"))).collect();
     assert_eq!(rows, rules);
-    let unruled: Vec<&String> =
-        written.iter().filter(|name| looks_ruled(name) && !is_rule(name.split('_').next().unwrap_or_default())).collect();
-    assert!(unruled.is_empty(), "named after rules that there are not: {unruled:?}");
+    for (file, rules) in proved {
+        let unknown: Vec<String> = rules.into_iter().filter(|rule| !is_rule(rule)).collect();
+        assert!(unknown.is_empty(), "{file} lists rules that do not exist: {unknown:?}");
+    }
 }
 
 #[test]
@@ -76,33 +79,21 @@ fn is_rule(id: &str) -> bool {
     matches!((letter, number), (Some((_, count)), Ok(number)) if (1..=*count).contains(&number))
 }
 
-/// Whether a name begins as if it were that of a rule's test.
-fn looks_ruled(name: &str) -> bool {
-    let (id, _) = name.split_once('_').unwrap_or((name, ""));
-    RULES.iter().any(|(letter, _)| id.strip_prefix(*letter).is_some_and(|number| !number.is_empty() && number.parse::<usize>().is_ok()))
-}
-
-/// The names of all tests, of the library, of the integration tests and of the end-to-end tests.
-fn tests() -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for (_, code) in ["src", "tests"].into_iter().flat_map(|folder| all_files(folder, "rs")) {
-        let mut is_test = false;
-        for line in code.lines().map(str::trim) {
-            if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
-                is_test = true;
-            } else if let Some((_, rest)) = line.split_once("fn ").filter(|_| is_test) {
-                names.extend(rest.split('(').next().map(str::to_owned));
-                is_test = false;
-            }
+/// The rules that each source and test file lists after `Rules:`, and those in the names of its tests.
+fn rules_by_file() -> BTreeMap<String, BTreeSet<String>> {
+    let mut found = BTreeMap::new();
+    for (directory, extension) in [("src", "rs"), ("tests", "rs"), ("console/tests", "js")] {
+        for (path, code) in all_files(directory, extension) {
+            let listed =
+                code.lines().filter(|line| line.trim_start().starts_with(['/', '*'])).filter_map(|line| line.split_once("Rules: "));
+            let listed = listed.flat_map(|(_, ids)| ids.split('.').next().unwrap_or_default().split(", ")).map(str::to_lowercase);
+            let tests = code.lines().filter_map(|line| line.trim_start().split_once("fn ")?.1.split('(').next());
+            let named = tests.flat_map(|name| name.split('_').take_while(|id| is_rule(id))).map(str::to_owned);
+            found.insert(path, listed.chain(named).collect());
         }
     }
-    assert!(names.len() > 200, "the tests were not found");
-    // The console's are named in their first argument.
-    for (_, code) in all_files("console/tests", "js") {
-        let rules = code.lines().filter_map(|line| line.trim().strip_prefix("test('")?.split('\'').next());
-        names.extend(rules.filter(|name| !name.contains(' ')).map(str::to_owned));
-    }
-    names
+    assert!(found.len() > 100, "the sources were not found");
+    found
 }
 
 /// Source files below a folder, without their unit tests.
