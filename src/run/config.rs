@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::policy::Rule;
-use super::retention::RetentionPolicy;
 use super::webhooks::WebhookConfig;
 use crate::process::shim::ProcessDir;
 use crate::redact::Secrets;
-use crate::types::{Budget, RunId};
+use crate::types::{Budget, RunId, Timestamp};
 
 /// The settings of everything in [`crate::run`]. Built once when the server starts, shared as one `Arc`, never changed.
 #[derive(Clone, Debug)]
@@ -55,5 +54,22 @@ impl RunConfig {
     /// The directory in which the shim of `run` keeps its socket, spool and journal.
     pub(super) fn process_dir(&self, run: RunId) -> ProcessDir {
         ProcessDir::new(self.data_dir.join("runs").join(run.to_string()))
+    }
+}
+
+/// What is kept. The default keeps everything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RetentionPolicy {
+    /// How long a conversation is kept after its last run ended; `None` for no limit.
+    pub max_age: Option<Duration>,
+    /// Size of the store in bytes above which the oldest logs are trimmed; `None` for no limit.
+    pub max_bytes: Option<u64>,
+}
+
+impl RetentionPolicy {
+    /// Conversations that ended before this time are expired; `None` if nothing expires.
+    pub fn cutoff(&self, now: Timestamp) -> Option<Timestamp> {
+        let age = i64::try_from(self.max_age?.as_millis()).unwrap_or(i64::MAX);
+        Some(Timestamp::from_millis(now.as_millis().saturating_sub(age)))
     }
 }

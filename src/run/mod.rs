@@ -28,7 +28,7 @@ mod workspace;
 
 pub use crate::agent::{AgentReport, AgentSummary};
 pub use budgets::{Allowance, BudgetError, BudgetState, OverBudget};
-pub use config::RunConfig;
+pub use config::{RetentionPolicy, RunConfig};
 pub use errors::{AnswerError, CreateError, DeleteError, FindError, MessageError, SessionError};
 pub use feed::{BadCursor, Feed, FeedCursor, FeedEvent, FeedItem};
 pub use handle::{AnswerRejected, MessageRejected};
@@ -37,7 +37,7 @@ pub use policy::{BadRule, Rule};
 pub use recovery::Recovered;
 pub use request::{BadRun, DEFAULT_TIMEOUT, MAX_TIMEOUT, NewRun, OnBusy};
 pub use requests::{BadAnswer, RequestKind, RequestView};
-pub use retention::{Retention, RetentionPolicy, RetentionReport};
+pub use retention::{Retention, RetentionReport};
 pub use state::{Input, InvalidTransition, Outcome, RunState, StopReason};
 pub use view::{RunEnd, RunView, SessionView};
 pub use webhooks::{AddressGuard, BadSecret, BadWebhook, SigningSecret, WebhookConfig, WebhookRequest, WebhookSettings};

@@ -10,9 +10,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::config::RetentionPolicy;
 use super::manager::RunManager;
 use super::store::{RetentionStep, RetentionStore, StoreError};
-use crate::types::{Clock, Timestamp};
+use crate::types::Clock;
 
 /// Time between two sweeps.
 const INTERVAL: Duration = Duration::from_mins(1);
@@ -32,23 +33,6 @@ const REMOVAL_BATCH: usize = 64;
 /// Free space in the database file above which a sweep shrinks the file even if it removed nothing itself: an earlier server may have
 /// stopped before shrinking.
 const SHRINK_ABOVE: u64 = 64 * 1024 * 1024;
-
-/// What is kept. The default keeps everything.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RetentionPolicy {
-    /// How long a conversation is kept after its last run ended; `None` for no limit.
-    pub max_age: Option<Duration>,
-    /// Size of the store in bytes above which the oldest logs are trimmed; `None` for no limit.
-    pub max_bytes: Option<u64>,
-}
-
-impl RetentionPolicy {
-    /// Conversations that ended before this time are expired; `None` if nothing expires.
-    pub fn cutoff(&self, now: Timestamp) -> Option<Timestamp> {
-        let age = i64::try_from(self.max_age?.as_millis()).unwrap_or(i64::MAX);
-        Some(Timestamp::from_millis(now.as_millis().saturating_sub(age)))
-    }
-}
 
 /// What one sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -180,7 +164,7 @@ impl std::fmt::Debug for Retention {
 mod tests {
     use super::*;
     use crate::run::store::SqliteStore;
-    use crate::types::RunId;
+    use crate::types::{RunId, Timestamp};
 
     #[derive(Debug)]
     struct FixedClock(i64);

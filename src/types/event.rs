@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Cause, PermissionMode, RunLimits, RunStatus, SessionId, Timestamp, string_enum};
+use super::{Cause, PermissionMode, RunLimits, RunStatus, SessionId, Timestamp, ToolKind, string_enum};
 
 /// An event of a run.
 ///
@@ -300,32 +300,6 @@ pub struct ToolCall {
     /// ID of the tool call whose sub-agent makes this call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_tool_call_id: Option<String>,
-}
-
-string_enum! {
-    /// Kind of tool, as defined by ACP.
-    #[derive(ToSchema)]
-    pub enum ToolKind {
-        /// Reads files.
-        Read = "read",
-        /// Creates or changes files.
-        Edit = "edit",
-        /// Deletes files.
-        Delete = "delete",
-        /// Moves or renames files.
-        Move = "move",
-        /// Searches.
-        Search = "search",
-        /// Runs a command.
-        Execute = "execute",
-        /// Thinks or plans.
-        Think = "think",
-        /// Fetches data from the network.
-        Fetch = "fetch",
-        /// Any other kind.
-        #[serde(other)]
-        Other = "other",
-    }
 }
 
 string_enum! {

@@ -19,6 +19,7 @@ mod shutdown;
 mod spec;
 mod string_enum;
 mod text;
+mod tool;
 mod trace;
 mod withheld;
 
@@ -26,21 +27,22 @@ pub use audit_action::AuditAction;
 pub use budget::{BadTokens, Budget, BudgetChange, Limit, LimitChange, Tokens, Unlimited};
 pub use caller::{Caller, UserRole};
 pub use checkpoint::OutputCheckpoint;
-pub use clock::{Clock, SystemClock};
+pub use clock::{Clock, SystemClock, Timestamp};
 pub use day::{BadDay, Day};
 pub use event::{
     Answer, DecidedBy, Decision, Delta, FileChangeKind, Level, LogStream, MessageMode, NoticeCode, PlanEntry, PlanStatus, Question, Role,
-    RunDone, RunStarted, StreamEvent, ToolCall, ToolKind, ToolStatus, Usage,
+    RunDone, RunStarted, StreamEvent, ToolCall, ToolStatus, Usage,
 };
 pub use ids::{BadUserName, IdError, KeyId, RunId, Seq, SessionId, TokenId, UserName};
 pub use limits::{LimitedBy, RunLimits};
 pub use money::{BadMoney, Money};
 pub use outcome::{Cause, Failure, RunStatus, TurnEnd};
-pub use permission::{RuleSpec, RuleVerdict};
+pub use permission::{PermissionMode, RuleSpec, RuleVerdict};
 pub use scope::{BadScope, Scope};
 pub use shutdown::OnShutdown;
-pub use spec::{McpServer, McpTransport, PermissionMode, RunSpec, Timestamp};
+pub use spec::{McpServer, McpTransport, RunSpec};
 pub(crate) use string_enum::string_enum;
 pub use text::is_unsafe_to_display;
+pub use tool::ToolKind;
 pub use trace::TraceParent;
 pub use withheld::{PendingDigest, SplitText, SplitTextKind, Withheld, WithheldText};

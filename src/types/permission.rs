@@ -1,9 +1,22 @@
-//! Permission rules as written in the settings file and in requests.
+//! Permission modes and rules, as written in the settings file and in requests.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::{ToolKind, string_enum};
+
+/// How permission requests are decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PermissionMode {
+    /// Allow and record everything.
+    #[default]
+    Auto,
+    /// Ask a user.
+    Ask,
+    /// Allow tools that only read, search or think; deny all others.
+    ReadOnly,
+}
 
 /// A permission rule. An absent field matches everything; all fields must match.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

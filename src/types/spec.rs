@@ -5,62 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
-use super::{RuleSpec, TraceParent};
-
-/// A wall-clock time. RFC 3339 in UTC with milliseconds, always 24 characters: `2026-11-22T13:05:00.123Z`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ToSchema)]
-#[schema(value_type = String, format = DateTime, example = "2026-11-22T13:05:00.123Z")]
-pub struct Timestamp(jiff::Timestamp);
-
-impl Timestamp {
-    /// The time `millis` milliseconds after the Unix epoch; times after the year 9999 are clamped to its end.
-    pub fn from_millis(millis: i64) -> Self {
-        Self(jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX))
-    }
-
-    /// Milliseconds since the Unix epoch.
-    pub fn as_millis(self) -> i64 {
-        self.0.as_millisecond()
-    }
-
-    /// Parses an RFC 3339 time.
-    pub fn parse(text: &str) -> Option<Self> {
-        text.parse().ok().map(Self)
-    }
-}
-
-impl std::fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:.3}", self.0)
-    }
-}
-
-impl Serialize for Timestamp {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Timestamp {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        jiff::Timestamp::deserialize(deserializer).map(Self)
-    }
-}
-
-/// How permission requests are decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PermissionMode {
-    /// Allow and record everything.
-    #[default]
-    Auto,
-    /// Ask a user.
-    Ask,
-    /// Allow tools that only read, search or think; deny all others.
-    ReadOnly,
-}
+use super::{PermissionMode, RuleSpec, TraceParent};
 
 /// An MCP server for an agent.
 #[derive(Clone, PartialEq, Eq)]
@@ -135,13 +81,10 @@ pub struct RunSpec {
     /// How permission requests are decided.
     pub permission_mode: PermissionMode,
     /// Permission rules, which precede the mode.
-    #[serde(default)]
     pub permission_rules: Vec<RuleSpec>,
     /// Names of the additional environment variables. Their values are not stored.
-    #[serde(default)]
     pub env: Vec<String>,
     /// Names of the MCP servers. Their transports are not stored, because they may contain secrets.
-    #[serde(default)]
     pub mcp_servers: Vec<String>,
     /// Time limit of the agent's work.
     #[serde(with = "duration_secs")]
@@ -150,7 +93,6 @@ pub struct RunSpec {
     #[serde(with = "optional_duration_secs")]
     pub idle_timeout: Option<Duration>,
     /// Labels for filtering.
-    #[serde(default)]
     pub labels: BTreeMap<String, String>,
     /// The caller's span, which becomes the parent of the run's span.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -31,7 +31,7 @@ fn a_backup_made_while_runs_go_is_a_whole_server_elsewhere() {
         let (code, said) = operator(&home, &server.data(), &["backup", file.to_str().unwrap()]).await;
         assert_eq!((code, said.contains("5 runs, 3 of them live")), (0, true), "{said}");
         let (code, said) = operator(&home, &server.data(), &["restore", file.to_str().unwrap(), "--force"]).await;
-        assert_eq!((code, said.contains("another openrunner server is using")), (1, true), "{said}");
+        assert_eq!((code, said.contains("another openrunner server uses")), (1, true), "{said}");
         let (code, said) = operator(&home, &data, &["restore", file.to_str().unwrap()]).await;
         assert_eq!((code, said.contains("3 of them were live")), (0, true), "{said}");
 

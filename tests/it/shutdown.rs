@@ -97,7 +97,7 @@ fn a_second_server_on_the_same_folder_refuses_to_start() {
         let server = Server::start().await;
         let (status, log) = server.again().refuses().await;
         assert_eq!(status.code(), Some(1));
-        assert!(log.contains("another openrunner server is using the data folder") && log.contains("OPENRUNNER_DATA_DIR"), "{log}");
+        assert!(log.contains("another openrunner server uses the data directory") && log.contains("OPENRUNNER_DATA_DIR"), "{log}");
         assert_eq!(server.guest().get("/health").await.status, 200);
     });
 }

@@ -52,7 +52,7 @@ pub enum UserChange {
 
 /// Stores users.
 ///
-/// Implementors must never remove the last admin, whatever changes are requested concurrently.
+/// Implementors must never remove the last admin, even with concurrent changes.
 #[async_trait]
 pub trait UserStore: Send + Sync {
     /// The user with this name.
@@ -68,7 +68,7 @@ pub trait UserStore: Send + Sync {
     async fn users(&self, after: Option<UserName>, limit: usize) -> Result<Vec<UserRecord>, StoreError>;
 
     /// Adds a user unless the name is taken. Returns whether it was added. A name that belonged to a deleted user continues after that
-    /// user's generation, whatever the record says, so that tokens of the deleted user stay invalid.
+    /// user's generation regardless of the record, so that tokens of the deleted user stay invalid.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; nothing was added then.

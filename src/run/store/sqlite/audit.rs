@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use rusqlite::{Row, params};
 
 use super::SqliteStore;
-use super::sql::{Conditions, execute, integer, read_error};
+use super::sql::{Conditions, execute, integer, query_all, read_error};
 use crate::run::store::{AuditEntry, AuditFilter, AuditRecord, AuditStore, StoreError};
 use crate::types::{AuditAction, Timestamp};
 
@@ -50,9 +50,7 @@ impl AuditStore for SqliteStore {
                 "SELECT id, created_at, username, key_id, address, action, outcome, run_id, target_username, target_key_id, detail
                  FROM audit WHERE {condition} ORDER BY id DESC LIMIT {limit}"
             );
-            let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
-            let rows = statement.query_map(rusqlite::params_from_iter(values), |row| Ok(decode(row))).map_err(read_error)?;
-            rows.map(|row| row.map_err(read_error)?).collect()
+            query_all(connection, &sql, rusqlite::params_from_iter(values), decode)
         })
         .await
     }

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use rusqlite::{OptionalExtension, Row, ToSql, params};
+use rusqlite::{Row, ToSql, params};
 
 use super::SqliteStore;
-use super::sql::{execute, read_error, to_json};
+use super::sql::{execute, query_all, query_first, read_error, to_json};
 use crate::run::store::{ApiKeyRecord, KeyStore, StoreError};
 use crate::types::{KeyId, Scope, Timestamp, UserName};
 
@@ -51,10 +51,8 @@ impl KeyStore for SqliteStore {
             let sql = format!(
                 "SELECT {COLUMNS} FROM api_keys WHERE owner = coalesce(?1, owner) AND id < coalesce(?2, 'key_g') ORDER BY id DESC LIMIT {limit}"
             );
-            let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
             let values = params![owner.map(|owner| owner.to_string()), before.map(|before| before.to_string())];
-            let rows = statement.query_map(values, |row| Ok(decode(row))).map_err(read_error)?;
-            rows.map(|row| row.map_err(read_error)?).collect()
+            query_all(connection, &sql, values, decode)
         })
         .await
     }
@@ -79,8 +77,7 @@ impl SqliteStore {
     async fn find_key(&self, condition: &'static str, value: impl ToSql + Send + 'static) -> Result<Option<ApiKeyRecord>, StoreError> {
         self.read(move |connection| {
             let sql = format!("SELECT {COLUMNS} FROM api_keys WHERE {condition}");
-            let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
-            statement.query_row([value], |row| Ok(decode(row))).optional().map_err(read_error)?.transpose()
+            query_first(connection, &sql, [value], decode)
         })
         .await
     }

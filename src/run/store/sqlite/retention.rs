@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, params};
 
 use super::SqliteStore;
 use super::connection::{FILE_NAME, connect};
-use super::sql::{count, execute, integer, read_error, write_error};
+use super::sql::{count, execute, integer, query_all, query_first, read_error, write_error};
 use crate::run::store::{PendingRemoval, RetentionStep, RetentionStore, StoreError, StoreSize};
 use crate::types::{RunId, Timestamp, UserName};
 
@@ -106,15 +106,12 @@ impl RetentionStore for SqliteStore {
 
     async fn pending_removals(&self, limit: usize) -> Result<Vec<PendingRemoval>, StoreError> {
         self.read(move |connection| {
-            let mut statement = connection.prepare_cached("SELECT run_id, workspace FROM pending_removals LIMIT ?1").map_err(read_error)?;
-            let rows =
-                statement.query_map([integer(limit as u64)], |row| Ok((row.get::<_, String>(0)?, row.get(1)?))).map_err(read_error)?;
-            rows.map(|row| {
-                let (id, workspace) = row.map_err(read_error)?;
-                let damaged = |error| StoreError::Damaged { table: "pending_removals", id: id.clone(), problem: format!("{error}") };
-                Ok(PendingRemoval { run: id.parse().map_err(damaged)?, workspace })
+            let sql = "SELECT run_id, workspace FROM pending_removals LIMIT ?1";
+            query_all(connection, sql, [integer(limit as u64)], |row| {
+                let (id, workspace): (String, bool) = (row.get(0).map_err(read_error)?, row.get(1).map_err(read_error)?);
+                let run = id.parse().map_err(|error| StoreError::Damaged { table: "pending_removals", id, problem: format!("{error}") })?;
+                Ok(PendingRemoval { run, workspace })
             })
-            .collect()
         })
         .await
     }
@@ -189,19 +186,15 @@ fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<u64> {
 }
 
 fn query_text(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<Option<String>, StoreError> {
-    let found = connection.prepare_cached(sql).and_then(|mut statement| statement.query_row(values, |row| row.get(0)).optional());
-    found.map_err(read_error)
+    query_first(connection, sql, values, |row| row.get(0).map_err(read_error))
 }
 
 /// The runs of a session, with their owners.
 fn session_runs(connection: &Connection, session: &str) -> Result<Vec<(RunId, UserName)>, StoreError> {
-    let mut statement = connection.prepare_cached("SELECT id, owner FROM runs WHERE session_id = ?1 ORDER BY id").map_err(read_error)?;
-    let rows = statement.query_map([session], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))).map_err(read_error)?;
-    rows.map(|row| {
-        let (id, owner) = row.map_err(read_error)?;
+    query_all(connection, "SELECT id, owner FROM runs WHERE session_id = ?1 ORDER BY id", [session], |row| {
+        let (id, owner): (String, String) = (row.get(0).map_err(read_error)?, row.get(1).map_err(read_error)?);
         let damaged = |problem: String| StoreError::Damaged { table: "runs", id: id.clone(), problem };
         let run = id.parse().map_err(|error| damaged(format!("{error}")))?;
         Ok((run, owner.parse().map_err(|error| damaged(format!("{error}")))?))
     })
-    .collect()
 }

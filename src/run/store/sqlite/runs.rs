@@ -5,7 +5,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
 
 use super::decode::{self, RUN_COLUMNS, SESSION_COLUMNS};
-use super::sql::{Conditions, execute, integer, read_error, to_json, write_error};
+use super::sql::{Conditions, execute, integer, query_all, query_first, read_error, to_json, write_error};
 use super::{SqliteStore, usage, webhooks};
 use crate::run::store::{
     Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SEARCHED_CHARS, SessionRecord, StoreError, UsedKey,
@@ -107,8 +107,7 @@ impl RunStore for SqliteStore {
     async fn run(&self, id: RunId) -> Result<Option<RunRecord>, StoreError> {
         self.read(move |connection| {
             let sql = format!("SELECT {RUN_COLUMNS} FROM runs WHERE id = ?1");
-            let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
-            statement.query_row([id.to_string()], |row| Ok(decode::run(row))).optional().map_err(read_error)?.transpose()
+            query_first(connection, &sql, [id.to_string()], decode::run)
         })
         .await
     }
@@ -117,9 +116,7 @@ impl RunStore for SqliteStore {
         self.read(move |connection| {
             let (condition, values) = conditions(filter);
             let sql = format!("SELECT {RUN_COLUMNS} FROM runs WHERE {condition} ORDER BY id DESC LIMIT {limit}");
-            let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
-            let rows = statement.query_map(rusqlite::params_from_iter(values), |row| Ok(decode::run(row))).map_err(read_error)?;
-            rows.map(|row| row.map_err(read_error)?).collect()
+            query_all(connection, &sql, rusqlite::params_from_iter(values), decode::run)
         })
         .await
     }
@@ -132,8 +129,7 @@ impl RunStore for SqliteStore {
     async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>, StoreError> {
         self.read(move |connection| {
             let sql = format!("SELECT {SESSION_COLUMNS} FROM sessions WHERE id = ?1");
-            let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
-            statement.query_row([id.to_string()], |row| Ok(decode::session(row))).optional().map_err(read_error)?.transpose()
+            query_first(connection, &sql, [id.to_string()], decode::session)
         })
         .await
     }
@@ -144,10 +140,8 @@ impl RunStore for SqliteStore {
             let sql = format!(
                 "SELECT {SESSION_COLUMNS} FROM sessions WHERE owner = coalesce(?1, owner) AND id < coalesce(?2, 'ses_g') ORDER BY id DESC LIMIT {limit}"
             );
-            let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
             let values = params![owner.map(|owner| owner.to_string()), before.map(|before| before.to_string())];
-            let rows = statement.query_map(values, |row| Ok(decode::session(row))).map_err(read_error)?;
-            rows.map(|row| row.map_err(read_error)?).collect()
+            query_all(connection, &sql, values, decode::session)
         })
         .await
     }
@@ -218,13 +212,10 @@ fn batch_size(batch: &[Chunk]) -> (u64, u64) {
 
 /// The run ids that a query without parameters returns.
 fn query_run_ids(connection: &Connection, sql: &str) -> Result<Vec<RunId>, StoreError> {
-    let mut statement = connection.prepare_cached(sql).map_err(read_error)?;
-    let ids = statement.query_map([], |row| row.get::<_, String>(0)).map_err(read_error)?;
-    ids.map(|id| {
-        let id = id.map_err(read_error)?;
+    query_all(connection, sql, [], |row| {
+        let id: String = row.get(0).map_err(read_error)?;
         id.parse().map_err(|error| StoreError::Damaged { table: "runs", id, problem: format!("{error}") })
     })
-    .collect()
 }
 
 /// Records the idempotency key for this run, unless it was used before.
@@ -239,11 +230,11 @@ fn claim_key(connection: &Connection, run: RunId, idempotency: Option<Idempotenc
 
 fn used_key(connection: &Connection, owner: &UserName, key: &str) -> Result<Option<UsedKey>, StoreError> {
     let sql = "SELECT run_id, fingerprint FROM idempotency WHERE owner = ?1 AND key = ?2";
-    let mut statement = connection.prepare_cached(sql).map_err(read_error)?;
-    let found = statement.query_row(params![owner.as_str(), key], |row| Ok((row.get::<_, String>(0)?, row.get(1)?))).optional();
-    let Some((run, fingerprint)) = found.map_err(read_error)? else { return Ok(None) };
-    let id = run.parse().map_err(|error| StoreError::Damaged { table: "idempotency", id: run, problem: format!("{error}") })?;
-    Ok(Some(UsedKey { run: id, fingerprint }))
+    query_first(connection, sql, params![owner.as_str(), key], |row| {
+        let (id, fingerprint): (String, [u8; 32]) = (row.get(0).map_err(read_error)?, row.get(1).map_err(read_error)?);
+        let run = id.parse().map_err(|error| StoreError::Damaged { table: "idempotency", id, problem: format!("{error}") })?;
+        Ok(UsedKey { run, fingerprint })
+    })
 }
 
 fn insert_chunks(connection: &Connection, run: RunId, chunks: &[Chunk]) -> Result<(), StoreError> {

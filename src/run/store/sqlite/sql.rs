@@ -1,6 +1,6 @@
 //! Helpers for SQL statements.
 
-use rusqlite::{Connection, Params, Row, ToSql};
+use rusqlite::{Connection, OptionalExtension, Params, Row, ToSql};
 
 use crate::run::store::StoreError;
 
@@ -17,6 +17,29 @@ pub(super) fn write_error(error: rusqlite::Error) -> StoreError {
 /// Executes a statement and returns the number of changed rows. The statement stays prepared.
 pub(super) fn execute(connection: &Connection, sql: &str, values: impl Params) -> Result<usize, StoreError> {
     connection.prepare_cached(sql).and_then(|mut statement| statement.execute(values)).map_err(write_error)
+}
+
+/// Decodes all rows of a query. The statement stays prepared.
+pub(super) fn query_all<T>(
+    connection: &Connection,
+    sql: &str,
+    values: impl Params,
+    decode: impl Fn(&Row<'_>) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut statement = connection.prepare_cached(sql).map_err(read_error)?;
+    let rows = statement.query_map(values, |row| Ok(decode(row))).map_err(read_error)?;
+    rows.map(|row| row.map_err(read_error)?).collect()
+}
+
+/// Decodes the first row of a query, if there is one. The statement stays prepared.
+pub(super) fn query_first<T>(
+    connection: &Connection,
+    sql: &str,
+    values: impl Params,
+    decode: impl Fn(&Row<'_>) -> Result<T, StoreError>,
+) -> Result<Option<T>, StoreError> {
+    let mut statement = connection.prepare_cached(sql).map_err(read_error)?;
+    statement.query_row(values, |row| Ok(decode(row))).optional().map_err(read_error)?.transpose()
 }
 
 /// A value as JSON text.

@@ -1,10 +1,10 @@
 //! Usage in `SQLite`: a row per run and day, and the same summed per day.
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use rusqlite::{Connection, Row, ToSql, params};
 
 use super::SqliteStore;
-use super::sql::{Conditions, execute, integer, read_error};
+use super::sql::{Conditions, execute, integer, query_all, query_first, read_error};
 use super::users;
 use crate::run::store::{DailyUsage, StoreError, UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum};
 use crate::types::{Budget, Day, Money, RunId, RunStatus, Timestamp, Tokens, Usage, UserName};
@@ -42,11 +42,9 @@ impl UsageStore for SqliteStore {
                 "SELECT {}, {key} FROM {table} WHERE {condition} GROUP BY {key} ORDER BY {key} {order} LIMIT {limit}",
                 sum_columns()
             );
-            let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
-            let rows = statement
-                .query_map(rusqlite::params_from_iter(values), |row| Ok(UsageRecord { key: row.get(13)?, sum: decode_sum(row)? }))
-                .map_err(read_error)?;
-            rows.map(|row| row.map_err(read_error)).collect()
+            query_all(connection, &sql, rusqlite::params_from_iter(values), |row| {
+                Ok(UsageRecord { key: row.get(13).map_err(read_error)?, sum: decode_sum(row).map_err(read_error)? })
+            })
         })
         .await
     }
@@ -69,8 +67,7 @@ impl UsageStore for SqliteStore {
             let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
             let used = statement.query_row(params![owner.as_str(), day.to_string()], decode_sum).map_err(read_error)?;
             let sql = format!("SELECT {} FROM users WHERE name = ?1", users::BUDGET_COLUMNS);
-            let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
-            let budget = statement.query_row([owner.as_str()], |row| users::decode_budget(row, 0)).optional().map_err(read_error)?;
+            let budget = query_first(connection, &sql, [owner.as_str()], |row| users::decode_budget(row, 0).map_err(read_error))?;
             let tokens = used.input_tokens.saturating_add(used.cache_write_tokens).saturating_add(used.output_tokens);
             Ok(DailyUsage { tokens: Tokens::new(tokens), cost: used.cost.unwrap_or_default(), budget: budget.unwrap_or(Budget::default()) })
         })

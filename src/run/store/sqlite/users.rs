@@ -1,10 +1,10 @@
 //! Users in `SQLite`.
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
-use super::sql::{execute, integer, read_error};
+use super::sql::{execute, integer, query_all, query_first, read_error};
 use crate::run::store::{StoreError, UserChange, UserEdit, UserRecord, UserStore};
 use crate::types::{Budget, Limit, LimitChange, Money, Tokens, UserName, UserRole};
 
@@ -26,8 +26,7 @@ impl UserStore for SqliteStore {
         let name = name.clone();
         self.read(move |connection| {
             let sql = format!("SELECT {COLUMNS} FROM users WHERE name = ?1");
-            let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
-            statement.query_row([name.as_str()], |row| Ok(decode(row))).optional().map_err(read_error)?.transpose()
+            query_first(connection, &sql, [name.as_str()], decode)
         })
         .await
     }
@@ -35,10 +34,8 @@ impl UserStore for SqliteStore {
     async fn users(&self, after: Option<UserName>, limit: usize) -> Result<Vec<UserRecord>, StoreError> {
         self.read(move |connection| {
             let sql = format!("SELECT {COLUMNS} FROM users WHERE name > ?1 ORDER BY name LIMIT {limit}");
-            let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
             let after = after.as_ref().map_or("", UserName::as_str);
-            let rows = statement.query_map([after], |row| Ok(decode(row))).map_err(read_error)?;
-            rows.map(|row| row.map_err(read_error)?).collect()
+            query_all(connection, &sql, [after], decode)
         })
         .await
     }

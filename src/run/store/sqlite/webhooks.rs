@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
-use super::sql::{Conditions, execute, integer, read_error, to_json};
+use super::sql::{Conditions, execute, integer, query_all, read_error, to_json};
 use crate::run::store::{
     ActiveWebhook, Attempt, Delivery, DeliveryFilter, DeliveryStatus, NewWebhook, NextAttempt, StoreError, WebhookStore,
 };
@@ -32,9 +32,7 @@ impl WebhookStore for SqliteStore {
                  FROM webhooks JOIN runs ON runs.id = run_id
                  WHERE webhooks.status = 'active' AND webhooks.id > ?1 ORDER BY webhooks.id LIMIT {limit}"
             );
-            let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
-            let rows = statement.query_map([after], |row| Ok(decode_webhook(row))).map_err(read_error)?;
-            rows.map(|row| row.map_err(read_error)?).collect()
+            query_all(connection, &sql, [after], decode_webhook)
         })
         .await
     }
@@ -63,9 +61,7 @@ impl WebhookStore for SqliteStore {
                  FROM webhook_deliveries AS deliveries JOIN webhooks ON webhooks.id = webhook_id JOIN runs ON runs.id = run_id
                  WHERE {condition} ORDER BY deliveries.id DESC LIMIT {limit}"
             );
-            let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
-            let rows = statement.query_map(rusqlite::params_from_iter(values), |row| Ok(decode_delivery(row))).map_err(read_error)?;
-            rows.map(|row| row.map_err(read_error)?).collect()
+            query_all(connection, &sql, rusqlite::params_from_iter(values), decode_delivery)
         })
         .await
     }
