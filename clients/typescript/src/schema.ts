@@ -26,8 +26,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Tells which agents are installed, and what to do about those that are not.
-         * @description Agents are looked at in the background, so the answer comes at once.
+         * Returns which agents are available, and how to install or log in to the others.
+         * @description Agents are checked in the background, so the response is immediate.
          */
         get: operations["agents_health"];
         put?: never;
@@ -375,8 +375,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Lists the settings in force and where each came from; for admins.
-         * @description They were read when the server started. Of secrets it tells only that they are there.
+         * Lists the effective settings and the origin of each. Admins only.
+         * @description The settings are those that the server started with. Secrets are not shown.
          */
         get: operations["list_settings"];
         put?: never;
@@ -394,7 +394,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the agents, and what can be done with each. */
+        /** Lists the agents and their capabilities. */
         get: operations["list_agents"];
         put?: never;
         post?: never;
@@ -755,11 +755,11 @@ export interface components {
             /** @description What the user may use in a day, as far as that was set for this one; absent if nothing was. */
             budget?: components["schemas"]["OwnBudget"];
         };
-        /** @description One page of a listing. */
+        /** @description One page of a list. */
         AccountPage: {
-            /** @description What was found. */
+            /** @description The items. */
             items: components["schemas"]["Account"][];
-            /** @description The `cursor` by which the next page is asked for; null after the last. */
+            /** @description The `cursor` of the next page; null on the last page. */
             next_cursor: string | null;
         };
         /**
@@ -781,20 +781,20 @@ export interface components {
              * @enum {string}
              */
             type: "agent_error";
-            /** @description A short word for programs. */
+            /** @description Machine-readable code, as reported by the agent. */
             code: string;
-            /** @description The agent's words. */
+            /** @description Message, as reported by the agent. */
             message: string;
-            /** @description Whether the agent tries again by itself. */
+            /** @description Whether the agent retries by itself. */
             retryable: boolean;
         };
-        /** @description What is known of one agent, for people and dashboards. */
+        /** @description The state of one agent, for people and dashboards. */
         AgentReport: {
             /** @description The agent's registered name. */
             agent_type: string;
-            /** @description Whether a run of it can be started. */
+            /** @description Whether a run can be started with it. */
             available: boolean;
-            /** @description The version that the program names. */
+            /** @description The version that the program reports. */
             version?: string;
             /** @description Absolute path of the program. */
             path?: string;
@@ -807,30 +807,60 @@ export interface components {
             /** @description Why it cannot be used. */
             error?: string;
         };
-        /** @description What a client can do with one agent, for people and programs that choose one. */
+        /** @description One page of a list. */
+        AgentReportPage: {
+            /** @description The items. */
+            items: components["schemas"]["AgentReport"][];
+            /** @description The `cursor` of the next page; null on the last page. */
+            next_cursor: string | null;
+        };
+        /** @description What a client can do with one agent, to choose between agents. */
         AgentSummary: {
             /** @description The agent's registered name. */
             agent_type: string;
             /** @description How it is driven: `stream-json`, `app-server`, `acp`, `text`, `jsonl`, `demo` or `in-process`. */
             protocol: string;
-            /** @description What a client can do with it beside giving it a prompt. */
+            /** @description What a client can do with it besides giving it a prompt. */
             capabilities: components["schemas"]["Capabilities"];
-            /** @description Whether a run of it can be started. */
+            /** @description Whether a run can be started with it. */
             available: boolean;
         };
-        /** @description What is known of each agent program. */
-        AgentsHealthResponse: {
-            /** @description The agents, by name. */
-            items: components["schemas"]["AgentReport"][];
-            /** @description Always null: the list is complete. */
+        /** @description One page of a list. */
+        AgentSummaryPage: {
+            /** @description The items. */
+            items: components["schemas"]["AgentSummary"][];
+            /** @description The `cursor` of the next page; null on the last page. */
             next_cursor: string | null;
         };
-        /** @description Every agent of this server. */
-        AgentsResponse: {
-            /** @description By name. */
-            items: components["schemas"]["AgentSummary"][];
-            /** @description Always null: there is one page. */
-            next_cursor: string | null;
+        /** @description Usage and limit of one resource. */
+        CostBudget: {
+            /**
+             * Format: double
+             * @description A non-negative amount of US dollars, in whole microdollars. On the wire a number of dollars.
+             */
+            used: number;
+            /**
+             * Format: double
+             * @description A non-negative amount of US dollars, in whole microdollars. On the wire a number of dollars.
+             */
+            allowed?: number;
+            /** @description Whether the limit was set for this user rather than taken from the server's settings. */
+            is_own: boolean;
+        };
+        /** @description Usage and limit of one resource. */
+        TokenBudget: {
+            /**
+             * Format: u-int64
+             * @description A number of tokens, as counted by budgets.
+             */
+            used: number;
+            /**
+             * Format: u-int64
+             * @description A number of tokens, as counted by budgets.
+             */
+            allowed?: number;
+            /** @description Whether the limit was set for this user rather than taken from the server's settings. */
+            is_own: boolean;
         };
         /** @description A decision on a permission, or the answers to a question: one of the two. */
         AnswerRequest: {
@@ -868,11 +898,11 @@ export interface components {
             /** @description About when it was last used, to the minute; absent if it never was. */
             last_used_at?: components["schemas"]["Timestamp"];
         };
-        /** @description One page of a listing. */
+        /** @description One page of a list. */
         ApiKeyPage: {
-            /** @description What was found. */
+            /** @description The items. */
             items: components["schemas"]["ApiKey"][];
-            /** @description The `cursor` by which the next page is asked for; null after the last. */
+            /** @description The `cursor` of the next page; null on the last page. */
             next_cursor: string | null;
         };
         /** @description What the agent has come to. */
@@ -885,7 +915,7 @@ export interface components {
             refusal: string | null;
         };
         /**
-         * @description Something that somebody did, or tried to do.
+         * @description An action that was performed or attempted.
          * @enum {string}
          */
         AuditAction: "login" | "logout" | "password" | "user.create" | "user.change" | "user.delete" | "key.create" | "key.delete" | "ticket" | "run.create" | "run.cancel" | "run.delete" | "run.message" | "run.answer";
@@ -916,11 +946,11 @@ export interface components {
             /** @description What exactly: a user's new role, a key's scopes. */
             detail?: string;
         };
-        /** @description One page of a listing. */
+        /** @description One page of a list. */
         AuditEntryPage: {
-            /** @description What was found. */
+            /** @description The items. */
             items: components["schemas"]["AuditEntry"][];
-            /** @description The `cursor` by which the next page is asked for; null after the last. */
+            /** @description The `cursor` of the next page; null on the last page. */
             next_cursor: string | null;
         };
         /**
@@ -928,26 +958,19 @@ export interface components {
          * @enum {string}
          */
         Authenticated: "yes" | "no" | "unknown";
-        /** @description A bound as somebody has set it: so much, or none. */
-        CostLimit: number | components["schemas"]["Unlimited"];
-        /** @description A bound as somebody has set it: so much, or none. */
-        TokenLimit: number | components["schemas"]["Unlimited"];
-        /** @description How a user stands today. */
+        /** @description A user's budget and usage today. */
         Budget: {
             /** @description The user whose budget this is. */
             owner: components["schemas"]["UserName"];
-            /** @description Today, in UTC. */
+            /** @description Current day, in UTC. */
             day: components["schemas"]["Day"];
-            /** @description When the day is over and everything may be used anew. */
+            /** @description When the day ends and usage starts from zero. */
             resets_at: components["schemas"]["Timestamp"];
-            /**
-             * @description In tokens: what the model read anew, with what it wrote into the provider's cache, and what it wrote. What it read from the cache does
-             *     not count.
-             */
+            /** @description Budget in tokens. Counts uncached input, writes to the provider's cache, and output; reads from the cache do not count. */
             tokens: components["schemas"]["TokenBudget"];
-            /** @description In US dollars, as far as agents tell what they cost. */
+            /** @description Budget in US dollars, as far as agents report their cost. */
             cost_usd: components["schemas"]["CostBudget"];
-            /** @description Whether no run can begin before the day is over. */
+            /** @description Whether new runs and messages are rejected until the day ends. */
             is_used_up: boolean;
         };
         /** @description What the user may use in a day (UTC). What is absent stays as it is; null is as the server's settings have it. */
@@ -975,7 +998,7 @@ export interface components {
             mcp_servers: boolean;
         };
         /**
-         * @description Why a run ended as it did. A closed list: clients switch on it.
+         * @description Why a run ended.
          * @enum {string}
          */
         Cause: "ok" | "agent_error" | "not_logged_in" | "rate_limited" | "model_not_found" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "timeout" | "startup_timeout" | "idle_timeout" | "cancelled" | "shutdown" | "node_lost" | "storage" | "protocol" | "budget_exceeded";
@@ -1070,8 +1093,7 @@ export interface components {
             metadata?: {
                 [key: string]: string;
             } | null;
-            /** @description What only runs have; clients of OpenAI's send it as an extra field of the body. */
-            openrunner?: components["schemas"]["RunOptions"];
+            openrunner?: components["schemas"]["RunOptions"] | null;
         };
         /** @description What is said. */
         ChatContent: string | components["schemas"]["ContentPart"][];
@@ -1217,8 +1239,7 @@ export interface components {
         CreateRunRequest: {
             /** @description What the agent is to do. */
             input: components["schemas"]["RunInput"];
-            /** @description How it is to do it. */
-            metadata?: components["schemas"]["RunMetadata"];
+            metadata?: components["schemas"]["RunMetadata"] | null;
         };
         /** @description What was made. */
         CreateRunResponse: {
@@ -1241,17 +1262,17 @@ export interface components {
         };
         /**
          * Format: date
-         * @description A day in UTC, by which usage is counted and budgets begin anew. On the wire and in the store `2026-11-22`, so that days sort as texts.
+         * @description A calendar day in UTC, the unit of usage and budgets. Format: `2026-11-22`, which sorts chronologically.
          * @example 2026-11-22
          */
         Day: string;
         /**
-         * @description Who gave an answer.
+         * @description Who answered a request.
          * @enum {string}
          */
         DecidedBy: "policy" | "user" | "timeout";
         /**
-         * @description An answer to a permission request.
+         * @description Decision on a permission request.
          * @enum {string}
          */
         Decision: "allow_once" | "allow_always" | "deny";
@@ -1289,29 +1310,29 @@ export interface components {
             /** @description When it is tried again. */
             next_attempt_at?: components["schemas"]["Timestamp"];
         };
-        /** @description One page of a listing. */
+        /** @description One page of a list. */
         DeliveryPage: {
-            /** @description What was found. */
+            /** @description The items. */
             items: components["schemas"]["Delivery"][];
-            /** @description The `cursor` by which the next page is asked for; null after the last. */
+            /** @description The `cursor` of the next page; null on the last page. */
             next_cursor: string | null;
         };
         /**
-         * @description Where the sending of one event stands.
+         * @description Status of a webhook delivery.
          * @enum {string}
          */
         DeliveryStatus: "pending" | "delivered" | "failed";
-        /** @description A piece of text as it is being written, and whose it is. Made from plain text by `.into()`. */
+        /** @description A delta of a text while it is being written. */
         Delta: {
-            /** @description The piece. */
+            /** @description Text of the delta. */
             content: string;
-            /** @description Which message it belongs to. */
+            /** @description ID of the message that the delta belongs to. */
             message_id?: string;
-            /** @description The tool call whose sub-agent speaks. */
+            /** @description ID of the tool call whose sub-agent writes the text. */
             parent_tool_call_id?: string;
         };
         /**
-         * @description The run is over. Always the last event, always exactly one.
+         * @description The run ended. Exactly one per run, always the last event.
          * @example {
          *       "seq": 21,
          *       "ts": "2026-11-22T13:05:12.000Z",
@@ -1355,6 +1376,11 @@ export interface components {
             /** @description One line of JSON. */
             data: string;
         };
+        /**
+         * @description The kind of fault in a field.
+         * @enum {string}
+         */
+        FaultCode: "required" | "unknown_field" | "invalid" | "out_of_range" | "too_long" | "too_many" | "conflict" | "not_found" | "not_allowed" | "not_supported";
         /** @description An event of the feed. */
         FeedChange: {
             /** @description Whether the feed resumed without loss after the given cursor. If false, list the runs now. */
@@ -1380,6 +1406,18 @@ export interface components {
             /** @description Position after this event. Pass it as `Last-Event-ID` or `after` to resume the feed there. */
             cursor: string;
         };
+        /** @description A fault in one field of a request. */
+        FieldError: {
+            /**
+             * @description The field: a path in the body such as `metadata.labels.team`, or the name of a query parameter or header. `body` or `query` if the
+             *     fault concerns the whole.
+             */
+            field: string;
+            /** @description The kind of fault. */
+            code: components["schemas"]["FaultCode"];
+            /** @description Explanation for people. The wording may change. */
+            detail: string;
+        };
         /**
          * @description The agent changed a file.
          * @example {
@@ -1399,15 +1437,15 @@ export interface components {
              * @enum {string}
              */
             type: "file_change";
-            /** @description The file, as the agent names it (mostly absolute). */
+            /** @description Path of the file, as the agent reports it (usually absolute). */
             path: string;
-            /** @description What was done to it. */
+            /** @description Kind of change. */
             kind: components["schemas"]["FileChangeKind"];
-            /** @description Unified diff, where the agent tells one. */
+            /** @description Unified diff, if the agent reports one. */
             diff?: string;
         };
         /**
-         * @description What was done to a file.
+         * @description Kind of change to a file.
          * @enum {string}
          */
         FileChangeKind: "create" | "update" | "delete";
@@ -1459,17 +1497,21 @@ export interface components {
         /** @example key_0198a8f0c0de7000800000000000000a */
         KeyId: string;
         /**
-         * @description How serious a notice is.
+         * @description Severity of a notice.
          * @enum {string}
          */
         Level: "info" | "warning" | "error";
+        /** @description A limit: an amount, or unlimited. */
+        CostLimit: number | components["schemas"]["Unlimited"];
+        /** @description A limit: an amount, or unlimited. */
+        TokenLimit: number | components["schemas"]["Unlimited"];
         /**
-         * @description What holds a run's processes to their limits.
+         * @description Mechanism that enforces a run's resource limits.
          * @enum {string}
          */
         LimitedBy: "cgroup" | "rlimit";
         /**
-         * @description The agent's standard error, as text.
+         * @description Diagnostic output of the agent.
          * @example {
          *       "seq": 18,
          *       "ts": "2026-11-22T13:05:10.200Z",
@@ -1486,13 +1528,13 @@ export interface components {
              * @enum {string}
              */
             type: "log";
-            /** @description Where it came from. */
+            /** @description Stream that the output came from. */
             stream: components["schemas"]["LogStream"];
-            /** @description One line, or several. */
+            /** @description One or more lines. */
             content: string;
         };
         /**
-         * @description Which of a program's streams.
+         * @description An output stream of a program.
          * @enum {string}
          */
         LogStream: "stderr";
@@ -1535,7 +1577,7 @@ export interface components {
             budget: components["schemas"]["Budget"];
         };
         /**
-         * @description A finished message; its tokens came before it.
+         * @description A complete message. Its `token` events precede it.
          * @example {
          *       "seq": 5,
          *       "ts": "2026-11-22T13:05:01.400Z",
@@ -1553,17 +1595,17 @@ export interface components {
              * @enum {string}
              */
             type: "message";
-            /** @description Who speaks. */
+            /** @description Author of the message. */
             role: components["schemas"]["Role"];
-            /** @description The whole text. */
+            /** @description Complete text of the message. */
             content: string;
-            /** @description The same id as on the tokens that it repeats. */
+            /** @description ID of the message; the same as in its `token` events. */
             message_id?: string;
-            /** @description The tool call whose sub-agent speaks. */
+            /** @description ID of the tool call whose sub-agent wrote the message. */
             parent_tool_call_id?: string;
         };
         /**
-         * @description How a further message reaches a live run.
+         * @description How a further message is delivered to a live run.
          * @enum {string}
          */
         MessageMode: "queue" | "steer" | "interrupt";
@@ -1610,17 +1652,16 @@ export interface components {
         };
         /**
          * Format: double
-         * @description An amount of US dollars, never negative, in whole millionths: so sums are exact, in whatever order they are made. On the wire a number
-         *     of dollars.
+         * @description A non-negative amount of US dollars, in whole microdollars. On the wire a number of dollars.
          */
         Money: number;
         /**
-         * @description Which notice it is.
+         * @description Code of a notice.
          * @enum {string}
          */
         NoticeCode: "retrying" | "rate_limited" | "truncated" | "invalid_utf8" | "leaked_pipe" | "exit_grace_expired" | "left_behind" | "resumed" | "undelivered" | "weak_guarantee" | "gap" | "agent_warning" | "other";
         /**
-         * @description Something a reader may want to know, which is not the end.
+         * @description A notice that does not end the run.
          * @example {
          *       "seq": 17,
          *       "ts": "2026-11-22T13:05:10.000Z",
@@ -1644,17 +1685,17 @@ export interface components {
              * @enum {string}
              */
             type: "notice";
-            /** @description How serious it is. */
+            /** @description Severity. */
             level: components["schemas"]["Level"];
-            /** @description Which notice it is. */
+            /** @description Code of the notice. */
             code: components["schemas"]["NoticeCode"];
-            /** @description The same for a person. */
+            /** @description Human-readable description. */
             message: string;
-            /** @description Details, by code. */
+            /** @description Details, depending on the code. */
             data?: unknown;
         };
         /**
-         * @description What a new run does if its session has a live one.
+         * @description What to do if the session already has a live run.
          * @enum {string}
          */
         OnBusy: "queue" | "reject" | "interrupt";
@@ -1678,27 +1719,27 @@ export interface components {
                 code: string;
             } & Record<string, never>;
         };
-        /** @description An open request, as clients see it. */
+        /** @description A permission request or question that the agent is waiting on. */
         OpenRequest: components["schemas"]["RequestKind"] & {
-            /** @description Its id, for the answer. */
+            /** @description ID of the request, used to answer it. */
             id: string;
-            /** @description When it was asked. */
+            /** @description When the request was opened. */
             created_at: components["schemas"]["Timestamp"];
-            /** @description When it is answered by itself: denied, or told that nobody is there. */
+            /** @description When the request expires: a permission request is then denied, a question gets empty answers. */
             expires_at: components["schemas"]["Timestamp"];
         };
-        /** @description One page of a listing. */
+        /** @description One page of a list. */
         OpenRequestPage: {
-            /** @description What was found. */
+            /** @description The items. */
             items: components["schemas"]["OpenRequest"][];
-            /** @description The `cursor` by which the next page is asked for; null after the last. */
+            /** @description The `cursor` of the next page; null on the last page. */
             next_cursor: string | null;
         };
-        /** @description How much a user may use in a day (UTC). Where nothing is set, the server's settings count. */
+        /** @description Daily budget of a user, per UTC day. Limits that are not set default to the server's settings. */
         OwnBudget: {
-            /** @description In tokens. */
+            /** @description Maximum number of tokens. */
             tokens_per_day?: components["schemas"]["TokenLimit"];
-            /** @description In US dollars, as far as agents tell what they cost. */
+            /** @description Maximum cost in US dollars, as far as agents report their cost. */
             cost_per_day_usd?: components["schemas"]["CostLimit"];
         };
         /** @description A new password for oneself. */
@@ -1709,12 +1750,12 @@ export interface components {
             new_password: string;
         };
         /**
-         * @description Who decides when the agent asks for permission.
+         * @description How permission requests are decided.
          * @enum {string}
          */
         PermissionMode: "auto" | "ask" | "read_only";
         /**
-         * @description The agent asks whether it may do something.
+         * @description The agent requests permission to use a tool.
          * @example {
          *       "seq": 12,
          *       "ts": "2026-11-22T13:05:03.000Z",
@@ -1742,19 +1783,19 @@ export interface components {
              * @enum {string}
              */
             type: "permission_request";
-            /** @description Id of this request, for the answer. */
+            /** @description ID of the request, used to answer it. */
             id: string;
-            /** @description The tool call that waits for it. */
+            /** @description ID of the tool call that needs permission. */
             tool_call_id?: string;
-            /** @description The agent's name of the tool. */
+            /** @description Name of the tool, as the agent reports it. */
             tool: string;
-            /** @description What sort of tool it is. */
+            /** @description Kind of tool. */
             kind: components["schemas"]["ToolKind"];
-            /** @description Exactly what will run if it is allowed. */
+            /** @description Complete input of the tool call, as it will run if allowed. */
             input: unknown;
-            /** @description The answers that the agent takes. */
+            /** @description Decisions that the agent accepts. */
             options: components["schemas"]["Decision"][];
-            /** @description When the request is denied if nobody answers. */
+            /** @description When the request is denied if it is not answered. Absent if a rule or the permission mode decides. */
             expires_at?: components["schemas"]["Timestamp"];
         };
         /**
@@ -1777,24 +1818,24 @@ export interface components {
              * @enum {string}
              */
             type: "permission_resolved";
-            /** @description Id of the request. */
+            /** @description ID of the request. */
             id: string;
-            /** @description The answer. */
+            /** @description The decision. */
             decision: components["schemas"]["Decision"];
-            /** @description Who gave it. */
+            /** @description Who decided. */
             by: components["schemas"]["DecidedBy"];
-            /** @description Why, for a person. */
+            /** @description Human-readable reason. */
             reason?: string;
         };
-        /** @description One step of a plan. */
+        /** @description A step of a plan. */
         PlanEntry: {
-            /** @description What is to be done. */
+            /** @description Description of the step. */
             content: string;
-            /** @description How far it is. */
+            /** @description Progress of the step. */
             status: components["schemas"]["PlanStatus"];
         };
         /**
-         * @description The agent's whole plan as it now stands.
+         * @description The agent's complete current plan.
          * @example {
          *       "seq": 11,
          *       "ts": "2026-11-22T13:05:02.500Z",
@@ -1819,66 +1860,34 @@ export interface components {
              * @enum {string}
              */
             type: "plan";
-            /** @description Its steps in order. */
+            /** @description Steps of the plan, in order. */
             entries: components["schemas"]["PlanEntry"][];
         };
         /**
-         * @description How far a step of a plan is.
+         * @description Progress of a step of a plan.
          * @enum {string}
          */
         PlanStatus: "pending" | "in_progress" | "completed";
-        /** @description How much of something was used, of how much. */
-        CostBudget: {
-            /**
-             * Format: double
-             * @description An amount of US dollars, never negative, in whole millionths: so sums are exact, in whatever order they are made. On the wire a number
-             *     of dollars.
-             */
-            used: number;
-            /**
-             * Format: double
-             * @description An amount of US dollars, never negative, in whole millionths: so sums are exact, in whatever order they are made. On the wire a number
-             *     of dollars.
-             */
-            allowed?: number;
-            /** @description Whether that was set for this user, and is not the server's own. */
-            is_own: boolean;
-        };
-        /** @description How much of something was used, of how much. */
-        TokenBudget: {
-            /**
-             * Format: u-int64
-             * @description Tokens, as budgets count them.
-             */
-            used: number;
-            /**
-             * Format: u-int64
-             * @description Tokens, as budgets count them.
-             */
-            allowed?: number;
-            /** @description Whether that was set for this user, and is not the server's own. */
-            is_own: boolean;
-        };
-        /** @description A refusal, as RFC 9457 has it. */
+        /** @description An error as RFC 9457 defines it. */
         Problem: {
-            /** @description Always `about:blank`: `code` tells more. */
+            /** @description Always `about:blank`; see `code`. */
             type: string;
-            /** @description The status in words. */
+            /** @description The name of the status. */
             title: string;
             /**
              * Format: u-int16
-             * @description The status.
+             * @description The HTTP status.
              */
             status: number;
-            /** @description What is wrong, for a person. Its words may change. */
+            /** @description Explanation for people. The wording may change. */
             detail: string;
             /**
              * @description Which refusal it is, for programs.
              * @enum {string}
              */
             code: "malformed_json" | "body_missing" | "body_unreadable" | "bad_argument" | "unknown_model" | "unsupported_parameter" | "token_missing" | "token_invalid" | "token_expired" | "wrong_credentials" | "default_password" | "origin_not_allowed" | "cross_site" | "admin_only" | "scope_missing" | "own_password_needed" | "wrong_password" | "env_not_allowed" | "working_dir_not_allowed" | "not_found" | "model_not_found" | "method_not_allowed" | "body_timeout" | "run_active" | "run_ended" | "already_answered" | "session_busy" | "cancelled" | "user_exists" | "last_admin" | "body_too_large" | "not_json" | "host_not_served" | "invalid_field" | "unknown_agent" | "bad_working_dir" | "session_mismatch" | "cannot_resume" | "cannot_ask" | "messages_not_supported" | "idempotency_key_reused" | "queue_full" | "budget_exceeded" | "too_many_messages" | "too_many_logins" | "too_many_requests" | "too_many_streams" | "rate_limited" | "internal" | "agent_error" | "not_logged_in" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "protocol" | "node_lost" | "shutting_down" | "overloaded" | "timeout" | "startup_timeout" | "idle_timeout" | "storage";
-            /** @description The one field that is at fault. */
-            field?: string;
+            /** @description All faults of the request, if fields are at fault. A body of the wrong shape is reported with its first fault. */
+            errors?: components["schemas"]["FieldError"][];
         };
         /** @description More on the tokens that the model has read. */
         PromptTokens: {
@@ -1888,17 +1897,17 @@ export interface components {
              */
             cached_tokens: number;
         };
-        /** @description One question to the user. */
+        /** @description A question to the user. */
         Question: {
-            /** @description The question. */
+            /** @description Text of the question. */
             text: string;
-            /** @description Answers to choose from; empty for free text. */
+            /** @description Suggested answers; empty for free text. */
             options: string[];
-            /** @description Whether more than one may be chosen. */
+            /** @description Whether several answers are allowed. */
             multiple: boolean;
         };
         /**
-         * @description The agent asks its user something.
+         * @description The agent asks the user one or more questions.
          * @example {
          *       "seq": 14,
          *       "ts": "2026-11-22T13:05:04.000Z",
@@ -1924,13 +1933,13 @@ export interface components {
              * @enum {string}
              */
             type: "question";
-            /** @description Id of this request, for the answer. */
+            /** @description ID of the request, used to answer it. */
             id: string;
-            /** @description What it asks. */
+            /** @description The questions. */
             questions: components["schemas"]["Question"][];
         };
         /**
-         * @description A question was answered.
+         * @description Questions were answered.
          * @example {
          *       "seq": 15,
          *       "ts": "2026-11-22T13:05:09.000Z",
@@ -1952,15 +1961,15 @@ export interface components {
              * @enum {string}
              */
             type: "question_resolved";
-            /** @description Id of the request. */
+            /** @description ID of the request. */
             id: string;
             /** @description One list of answers for each question. */
             answers: string[][];
-            /** @description Who gave them. */
+            /** @description Who answered. */
             by: components["schemas"]["DecidedBy"];
         };
         /**
-         * @description A line that the adapter does not know. Never dropped, never fatal.
+         * @description A line of output that the adapter does not recognize.
          * @example {
          *       "seq": 19,
          *       "ts": "2026-11-22T13:05:10.300Z",
@@ -1976,113 +1985,113 @@ export interface components {
              * @enum {string}
              */
             type: "raw";
-            /** @description The line without its newline; bytes that are not UTF-8 are replaced. */
+            /** @description The line without its newline. Invalid UTF-8 is replaced. */
             line: string;
         };
-        /** @description What is asked. */
+        /** @description The content of a request. */
         RequestKind: {
-            /** @description The tool call that waits. */
+            /** @description ID of the tool call that needs permission. */
             tool_call_id?: string;
-            /** @description The agent's name of the tool. */
+            /** @description Name of the tool, as the agent reports it. */
             tool: string;
-            /** @description What sort of tool it is. */
+            /** @description Kind of tool. */
             kind: components["schemas"]["ToolKind"];
-            /** @description Exactly what will run if it is allowed. */
+            /** @description Complete input of the tool call, as it will run if allowed. */
             input: unknown;
-            /** @description The answers that the agent takes. */
+            /** @description Decisions that the agent accepts. */
             options: components["schemas"]["Decision"][];
             /** @enum {string} */
             type: "permission";
         } | {
-            /** @description What is asked. */
+            /** @description The questions. */
             questions: components["schemas"]["Question"][];
             /** @enum {string} */
             type: "question";
         };
         /**
-         * @description Who speaks.
+         * @description Author of a message.
          * @enum {string}
          */
         Role: "assistant" | "user" | "system";
-        /** @description A rule as it is written, in the settings file and in a run's `permission_rules`. A part that is absent fits everything. */
+        /** @description A permission rule. An absent field matches everything; all fields must match. */
         RuleSpec: {
-            /** @description The agent's name of the tool, `*` and `?` as in file names: `Bash`, `mcp__*`. */
+            /** @description Glob pattern for the name of the tool, as the agent reports it: `Bash`, `mcp__*`. */
             tool?: string | null;
             kind?: components["schemas"]["ToolKind"] | null;
-            /** @description The files that the tool names: `src/**`, relative to the working folder or absolute. */
+            /** @description Glob pattern for the files in the request, relative to the working directory or absolute: `src/**`. */
             path?: string | null;
-            /** @description How the command begins, word by word: `git status`. */
+            /** @description First words of the command: `git status`. */
             command?: string | null;
-            /** @description What the rule says. */
+            /** @description Decision of the rule. */
             decision: components["schemas"]["RuleVerdict"];
         };
         /**
-         * @description What a rule says.
+         * @description Decision of a permission rule.
          * @enum {string}
          */
         RuleVerdict: "allow" | "ask" | "deny";
-        /** @description One run: what it was asked, where it stands, and how it ended. */
+        /** @description A run: its specification, status and outcome. */
         Run: components["schemas"]["RunEnd"] & {
-            /** @description Its id. */
+            /** @description ID of the run. */
             run_id: components["schemas"]["RunId"];
-            /** @description The session that it belongs to. */
+            /** @description Session that the run belongs to. */
             session_id: components["schemas"]["SessionId"];
-            /** @description Where it stands. */
+            /** @description Current status. */
             status: components["schemas"]["RunStatus"];
             /**
              * Format: u-int64
-             * @description How many runs stand before it in the queue now; only while it is there.
+             * @description Number of runs ahead in the queue; only while the run is queued.
              */
             queue_position?: number;
-            /** @description Why it ended as it did; absent while it has not. */
+            /** @description Cause of the end; only after the run has ended. */
             cause?: components["schemas"]["Cause"];
-            /** @description Whose it is. */
+            /** @description Username of the owner. */
             owner: components["schemas"]["UserName"];
-            /** @description Which agent. */
+            /** @description Name of the agent. */
             agent_type: string;
-            /** @description Which model was asked for. */
+            /** @description Requested model. */
             model?: string;
-            /** @description What it was asked to do. */
+            /** @description The prompt. */
             prompt: string;
-            /** @description The first line of that which is not empty, at most 120 characters of it. */
+            /** @description First non-empty line of the prompt, at most 120 characters. */
             title: string;
-            /** @description Where it works. */
+            /** @description Working directory. */
             working_dir: string;
-            /** @description Who decides on permissions. */
+            /** @description How permission requests are decided. */
             permission_mode: components["schemas"]["PermissionMode"];
-            /** @description Rules that count before the mode. */
+            /** @description Permission rules of the run, which precede the mode. */
             permission_rules?: components["schemas"]["RuleSpec"][];
-            /** @description Names of the variables that the run adds to the agent's environment. */
+            /** @description Names of the additional environment variables. The values are not stored. */
             env?: string[];
-            /** @description Names of the MCP servers that the agent is given. */
+            /** @description Names of the MCP servers. */
             mcp_servers?: string[];
-            /** @description Further command-line elements. */
+            /** @description Additional command-line arguments of the agent. */
             extra_args: string[];
-            /** @description Those of them that widened what the agent may do. */
+            /** @description Fields and arguments of the request that extended the agent's permissions. */
             widened: string[];
             /**
              * Format: u-int64
-             * @description Wall-clock limit, in seconds.
+             * @description Time limit of the run, in seconds.
              */
             timeout_secs: number;
             /**
              * Format: u-int64
-             * @description Limit of silence, in seconds.
+             * @description Time limit without output, in seconds.
              */
             idle_timeout_secs?: number;
-            /** @description The caller's own marks. */
+            /** @description Labels for filtering. */
             labels: {
                 [key: string]: string;
             };
-            /** @description When it was created. */
+            /** @description When the run was created. */
             created_at: components["schemas"]["Timestamp"];
-            /** @description When its agent was up. */
+            /** @description When the agent was ready. */
             started_at?: components["schemas"]["Timestamp"];
-            /** @description When it ended. */
+            /** @description When the run ended. */
             ended_at?: components["schemas"]["Timestamp"];
             /**
              * Format: u-int64
-             * @description Number of its last event.
+             * @description Sequence number of the last event.
              */
             last_seq: number;
         };
@@ -2114,64 +2123,64 @@ export interface components {
              */
             interrupted: number;
         };
-        /** @description How a run ended. */
+        /** @description Outcome of a run. */
         RunDone: {
-            /** @description One of the ended ones. */
+            /** @description Final status. */
             status: components["schemas"]["RunStatus"];
-            /** @description Why. */
+            /** @description Cause of the end. */
             cause: components["schemas"]["Cause"];
-            /** @description What went wrong, for a person. */
+            /** @description Human-readable description of the failure. */
             message?: string;
             /**
              * Format: int32
-             * @description The program's exit code, if it exited by itself.
+             * @description Exit code of the agent program, if it exited.
              */
             exit_code?: number;
             /**
              * Format: int32
-             * @description The signal that the program died of.
+             * @description Number of the signal that killed the agent program.
              */
             signal?: number;
-            /** @description The kernel killed something of the run for want of memory. */
+            /** @description Whether the kernel killed a process of the run because it ran out of memory. */
             out_of_memory?: boolean;
-            /** @description The agent's final text. */
+            /** @description Final text of the agent. */
             result?: string;
-            /** @description Totals of the run. */
+            /** @description Total usage of the run. */
             usage?: components["schemas"]["Usage"];
             /**
              * Format: u-int64
-             * @description From the run's creation to its end, in milliseconds.
+             * @description Time from creation to end, in milliseconds.
              */
             duration_ms: number;
-            /** @description The end of the agent's standard error, when the run did not go well. */
+            /** @description Last part of the agent's standard error, if the run failed. */
             stderr_tail?: string;
         };
-        /** @description What is known only of a run that has ended: its `done` event but for the fields that every run has. */
+        /** @description Fields of the `done` event; only after the run has ended. */
         RunEnd: {
-            /** @description What went wrong, for a person. */
+            /** @description Human-readable description of the failure. */
             message?: string;
             /**
              * Format: int32
-             * @description The program's exit code.
+             * @description Exit code of the agent program, if it exited.
              */
             exit_code?: number;
             /**
              * Format: int32
-             * @description The signal that the program died of.
+             * @description Number of the signal that killed the agent program.
              */
             signal?: number;
-            /** @description The kernel killed something of the run for want of memory. */
+            /** @description Whether the kernel killed a process of the run because it ran out of memory. */
             out_of_memory?: boolean;
-            /** @description The agent's final text. */
+            /** @description Final text of the agent. */
             result?: string;
-            /** @description Totals of the run. */
+            /** @description Total usage of the run. */
             usage?: components["schemas"]["Usage"];
             /**
              * Format: u-int64
-             * @description From creation to end, in milliseconds.
+             * @description Time from creation to end, in milliseconds.
              */
             duration_ms?: number;
-            /** @description The end of the agent's standard error, when the run did not go well. */
+            /** @description Last part of the agent's standard error, if the run failed. */
             stderr_tail?: string;
         };
         /** @example run_0198a8f0c0de7000800000000000000a */
@@ -2181,23 +2190,23 @@ export interface components {
             /** @description The prompt. */
             text: string;
         };
-        /** @description What a run's processes are held to, as far as anything holds them. */
+        /** @description Resource limits of a run's processes, as far as they are enforced. */
         RunLimits: {
-            /** @description What holds them. */
+            /** @description Mechanism that enforces the limits. */
             by: components["schemas"]["LimitedBy"];
             /**
              * Format: u-int64
-             * @description Memory, in bytes.
+             * @description Memory limit, in bytes.
              */
             memory_bytes?: number;
             /**
              * Format: u-int64
-             * @description Processes and threads at once.
+             * @description Maximum number of concurrent processes and threads.
              */
             processes?: number;
             /**
              * Format: u-int64
-             * @description Share of the processors where there are not enough: 1 to 10000, and 100 is everybody's.
+             * @description Relative share of CPU time under contention, from 1 to 10000; the system default is 100.
              */
             cpu_weight?: number;
         };
@@ -2261,15 +2270,15 @@ export interface components {
             idle_timeout_secs?: number | null;
             on_disconnect?: components["schemas"]["OnDisconnect"] | null;
         };
-        /** @description One page of a listing. */
+        /** @description One page of a list. */
         RunPage: {
-            /** @description What was found. */
+            /** @description The items. */
             items: components["schemas"]["Run"][];
-            /** @description The `cursor` by which the next page is asked for; null after the last. */
+            /** @description The `cursor` of the next page; null on the last page. */
             next_cursor: string | null;
         };
         /**
-         * @description The run waits for a free place.
+         * @description The run was created and waits for a slot.
          * @example {
          *       "seq": 1,
          *       "ts": "2026-11-22T13:05:00.001Z",
@@ -2287,29 +2296,29 @@ export interface components {
             type: "run_queued";
             /**
              * Format: u-int64
-             * @description How many runs stand before it; 0 starts at once.
+             * @description Number of runs ahead in the queue; 0 if the run starts immediately.
              */
             position: number;
         };
-        /** @description What is known of the agent once it is up. */
+        /** @description Facts about the agent, known when it is ready. */
         RunStarted: {
-            /** @description The registered name of the agent. */
+            /** @description Registered name of the agent. */
             agent_type: string;
-            /** @description The version that the program names. */
+            /** @description Version that the agent program reports. */
             agent_version?: string;
-            /** @description The model it works with. */
+            /** @description Model that the agent uses. */
             model?: string;
-            /** @description The session that the run belongs to. */
+            /** @description Session that the run belongs to. */
             session_id: components["schemas"]["SessionId"];
-            /** @description Where it works. */
+            /** @description Working directory. */
             working_dir: string;
-            /** @description Who decides on permissions. */
+            /** @description How permission requests are decided. */
             permission_mode: components["schemas"]["PermissionMode"];
-            /** @description What its processes are held to, if anything holds them. */
+            /** @description Resource limits of the agent's processes, if any are enforced. */
             limits?: components["schemas"]["RunLimits"];
         };
         /**
-         * @description The agent is up.
+         * @description The agent is ready.
          * @example {
          *       "seq": 2,
          *       "ts": "2026-11-22T13:05:00.412Z",
@@ -2335,42 +2344,42 @@ export interface components {
             type: "run_started";
         };
         /**
-         * @description Where a run stands, as listings and answers show it.
+         * @description Status of a run.
          * @enum {string}
          */
         RunStatus: "queued" | "starting" | "running" | "waiting" | "stopping" | "completed" | "failed" | "cancelled" | "timed_out" | "interrupted";
         /**
-         * @description One thing that an API key may be used for. None contains another: a key has exactly those that it was made with.
+         * @description Scope of an API key. No scope includes another.
          * @enum {string}
          */
         Scope: "runs:read" | "runs:write" | "admin" | "metrics";
         /**
          * Format: u-int64
-         * @description Place of an event in its run's log: from 1, without gaps, so "after `n`" is all that a reader needs to resume.
+         * @description Sequence number of an event in its run's log. Starts at 1, without gaps, so "after `n`" is all a reader needs to resume.
          */
         Seq: number;
-        /** @description One conversation. */
+        /** @description A session: a conversation of one or more runs. */
         Session: {
-            /** @description Its id. */
+            /** @description ID of the session. */
             session_id: components["schemas"]["SessionId"];
-            /** @description Whose it is. */
+            /** @description Username of the owner. */
             owner: components["schemas"]["UserName"];
-            /** @description Which agent. */
+            /** @description Name of the agent. */
             agent_type: string;
-            /** @description Where it works. */
+            /** @description Working directory. */
             working_dir: string;
-            /** @description The agent's own id of the conversation, once it has told one: with it the agent's own program can go on, too. */
+            /** @description The agent's own ID of the conversation, once reported. The agent program can resume the conversation with it. */
             agent_session?: string;
-            /** @description When its first run was created. */
+            /** @description When the first run was created. */
             created_at: components["schemas"]["Timestamp"];
         };
         /** @example ses_0198a8f0c0de7000800000000000000a */
         SessionId: string;
-        /** @description One page of a listing. */
+        /** @description One page of a list. */
         SessionPage: {
-            /** @description What was found. */
+            /** @description The items. */
             items: components["schemas"]["Session"][];
-            /** @description The `cursor` by which the next page is asked for; null after the last. */
+            /** @description The `cursor` of the next page; null on the last page. */
             next_cursor: string | null;
         };
         /** @description A conversation with its runs. */
@@ -2378,27 +2387,27 @@ export interface components {
             /** @description Its newest 200, newest first. */
             runs: components["schemas"]["Run"][];
         };
-        /** @description One setting as it stands. */
+        /** @description One setting in effect. */
         Setting: {
-            /** @description Its name in the file. */
+            /** @description Name in the settings file. */
             name: string;
-            /** @description Its value; of a secret only that there is one. */
+            /** @description Value; null if there is none, `***` for a secret. */
             value: unknown;
-            /** @description Where the value came from. */
+            /** @description Source of the value. */
             origin: components["schemas"]["SettingOrigin"];
-            /** @description The variable that sets it; none for one that is only in the file. */
+            /** @description Environment variable; absent for a setting that only the file can hold. */
             variable?: string;
         };
-        /** @description Where a setting's value came from. */
+        /** @description Source of a setting's value. */
         SettingOrigin: "flag" | "environment" | {
             /** @description The settings file, by its path. */
             file: string;
         } | "default";
-        /** @description The settings in force. */
-        Settings: {
-            /** @description Every setting, as `openrunner config --json` shows them. */
+        /** @description One page of a list. */
+        SettingPage: {
+            /** @description The items. */
             items: components["schemas"]["Setting"][];
-            /** @description Always null: the list is complete. */
+            /** @description The `cursor` of the next page; null on the last page. */
             next_cursor: string | null;
         };
         /** @description A program that the agent starts. */
@@ -2420,7 +2429,7 @@ export interface components {
             include_usage?: boolean | null;
         };
         /**
-         * @description A piece of the assistant's thinking.
+         * @description A delta of the assistant's thinking.
          * @example {
          *       "seq": 4,
          *       "ts": "2026-11-22T13:05:01.030Z",
@@ -2455,12 +2464,12 @@ export interface components {
         };
         /**
          * Format: date-time
-         * @description A moment of wall-clock time. On the wire RFC 3339 in UTC with milliseconds, always 24 characters: `2026-11-22T13:05:00.123Z`.
+         * @description A wall-clock time. RFC 3339 in UTC with milliseconds, always 24 characters: `2026-11-22T13:05:00.123Z`.
          * @example 2026-11-22T13:05:00.123Z
          */
         Timestamp: string;
         /**
-         * @description A piece of the assistant's text.
+         * @description A delta of the assistant's text.
          * @example {
          *       "seq": 3,
          *       "ts": "2026-11-22T13:05:01.020Z",
@@ -2481,23 +2490,23 @@ export interface components {
              */
             type: "token";
         };
-        /** @description One call of a tool. */
+        /** @description A tool call. */
         ToolCall: {
-            /** @description Id of the call; results and permissions name it. */
+            /** @description ID of the call, referenced by results and permission requests. */
             id: string;
-            /** @description The agent's name for the tool. */
+            /** @description Name of the tool, as the agent reports it. */
             tool: string;
-            /** @description What sort of tool it is. */
+            /** @description Kind of tool. */
             kind: components["schemas"]["ToolKind"];
-            /** @description One line for a person. */
+            /** @description Human-readable summary in one line. */
             title: string;
-            /** @description What the tool is given. */
+            /** @description Input of the tool. */
             input: unknown;
-            /** @description The tool call whose sub-agent makes this one. */
+            /** @description ID of the tool call whose sub-agent makes this call. */
             parent_tool_call_id?: string;
         };
         /**
-         * @description The agent calls a tool. The input is complete.
+         * @description The agent called a tool. The input is complete.
          * @example {
          *       "seq": 7,
          *       "ts": "2026-11-22T13:05:02.100Z",
@@ -2525,12 +2534,12 @@ export interface components {
             type: "tool_call";
         };
         /**
-         * @description What sort of thing a tool does: the same list as ACP's.
+         * @description Kind of tool, as defined by ACP.
          * @enum {string}
          */
         ToolKind: "read" | "edit" | "delete" | "move" | "search" | "execute" | "think" | "fetch" | "other";
         /**
-         * @description A piece of a running tool's output.
+         * @description A delta of a running tool's output.
          * @example {
          *       "seq": 8,
          *       "ts": "2026-11-22T13:05:02.300Z",
@@ -2547,13 +2556,13 @@ export interface components {
              * @enum {string}
              */
             type: "tool_output";
-            /** @description Id of the tool call. */
+            /** @description ID of the tool call. */
             id: string;
-            /** @description The piece. */
+            /** @description The delta. */
             content: string;
         };
         /**
-         * @description A tool call is over.
+         * @description A tool call ended.
          * @example {
          *       "seq": 10,
          *       "ts": "2026-11-22T13:05:02.411Z",
@@ -2572,38 +2581,38 @@ export interface components {
              * @enum {string}
              */
             type: "tool_result";
-            /** @description Id of the tool call. */
+            /** @description ID of the tool call. */
             id: string;
-            /** @description How it went. */
+            /** @description Status of the tool call. */
             status: components["schemas"]["ToolStatus"];
-            /** @description What the tool gave back, as text. */
+            /** @description Output of the tool, as text. */
             content: string;
             /**
              * Format: u-int64
-             * @description From the `tool_call` event to this one, in milliseconds; filled in by the driver where the agent does not say.
+             * @description Duration in milliseconds, as reported by the agent or measured from the `tool_call` event.
              */
             duration_ms?: number;
         };
         /**
-         * @description How a tool call went.
+         * @description Status of an ended tool call.
          * @enum {string}
          */
         ToolStatus: "ok" | "error" | "denied";
         /**
-         * @description The word for no bound.
+         * @description The string `unlimited`.
          * @enum {string}
          */
         Unlimited: "unlimited";
-        /** @description What the model has used, in tokens and money. */
+        /** @description Usage of the model, in tokens and US dollars. */
         Usage: {
             /**
              * Format: u-int64
-             * @description Tokens read by the model that no cache held.
+             * @description Uncached input tokens.
              */
             input_tokens: number;
             /**
              * Format: u-int64
-             * @description Tokens written by the model, thinking included.
+             * @description Output tokens, including thinking.
              */
             output_tokens: number;
             /**
@@ -2618,19 +2627,19 @@ export interface components {
             cache_write_tokens: number;
             /**
              * Format: u-int64
-             * @description Those of `output_tokens` that were thinking, where the agent tells them apart.
+             * @description Part of `output_tokens` used for thinking, if the agent reports it.
              */
             reasoning_tokens: number;
             /**
              * Format: double
-             * @description US dollars, where the agent or we know a price.
+             * @description Cost in US dollars, if the agent reports it or the price is known.
              */
             cost_usd?: number;
-            /** @description Whether the cost is computed from list prices, not billed. */
+            /** @description Whether the cost is computed from list prices rather than billed. */
             cost_is_estimate: boolean;
         };
         /**
-         * @description What the run has used so far: totals, so the last one counts.
+         * @description Total usage of the run so far. Each event replaces the previous one.
          * @example {
          *       "seq": 16,
          *       "ts": "2026-11-22T13:05:09.100Z",
@@ -2663,6 +2672,13 @@ export interface components {
         UsageGroup: "day" | "owner" | "agent_type" | "model" | "session" | "run";
         /** @description What one of a group has used. */
         UsageItem: components["schemas"]["UsageKey"] & components["schemas"]["UsageTotals"];
+        /** @description One page of a list. */
+        UsageItemPage: {
+            /** @description The items. */
+            items: components["schemas"]["UsageItem"][];
+            /** @description The `cursor` of the next page; null on the last page. */
+            next_cursor: string | null;
+        };
         /** @description What one day, user, agent, model, conversation or run has used: it has the one of these fields that was grouped by. */
         UsageKey: {
             /** @description The day, in UTC. */
@@ -2679,13 +2695,9 @@ export interface components {
             run_id?: components["schemas"]["RunId"];
         };
         /** @description A page of what was used, and the sum of all pages. */
-        UsagePage: {
+        UsagePage: components["schemas"]["UsageItemPage"] & {
             /** @description By what `items` are added up. */
             group_by: components["schemas"]["UsageGroup"];
-            /** @description What was found: days, conversations and runs with the latest first, all others by name. */
-            items: components["schemas"]["UsageItem"][];
-            /** @description The `cursor` by which the next page is asked for; null after the last. */
-            next_cursor: string | null;
             /** @description The sum of all that was asked for, on whatever page. */
             total: components["schemas"]["UsageTotals"];
         };
@@ -2763,18 +2775,18 @@ export interface components {
              * @enum {string}
              */
             type: "user_message";
-            /** @description Its text. */
+            /** @description Text of the message. */
             content: string;
-            /** @description How it is delivered. */
+            /** @description How the message is delivered. */
             mode: components["schemas"]["MessageMode"];
         };
         /**
-         * @description Name of a user: 1 to 64 characters of `a-z A-Z 0-9 . _ @ -`, beginning with a letter or digit.
+         * @description Name of a user: 1 to 64 characters of `a-z A-Z 0-9 . _ @ -`, starting with a letter or digit.
          * @example admin
          */
         UserName: string;
         /**
-         * @description What a user may do.
+         * @description Role of a user.
          * @enum {string}
          */
         UserRole: "admin" | "user";
@@ -2827,13 +2839,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What is known of each agent. */
+            /** @description All agents, by name. `next_cursor` is always null. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["AgentsHealthResponse"];
+                    "application/json": components["schemas"]["AgentReportPage"];
                 };
             };
         };
@@ -3138,9 +3150,11 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The user is made. */
+            /** @description The user was created. */
             201: {
                 headers: {
+                    /** @description Path of the user. */
+                    Location?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3260,9 +3274,11 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The key is made. */
+            /** @description The key was created. */
             201: {
                 headers: {
+                    /** @description Path of the key. */
+                    Location?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3394,13 +3410,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description All of them. */
+            /** @description All settings. `next_cursor` is always null. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Settings"];
+                    "application/json": components["schemas"]["SettingPage"];
                 };
             };
         };
@@ -3414,13 +3430,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Every agent of this server. */
+            /** @description All agents, by name. `next_cursor` is always null. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["AgentsResponse"];
+                    "application/json": components["schemas"]["AgentSummaryPage"];
                 };
             };
         };

@@ -29,9 +29,9 @@ class Calls(ABC):
         response: models.HealthResponse = self._call("GET", "/health")
         return response
 
-    def agents_health(self) -> models.AgentsHealthResponse:
-        """Tells which agents are installed, and what to do about those that are not."""
-        response: models.AgentsHealthResponse = self._call("GET", "/health/agents")
+    def agents_health(self) -> models.AgentReportPage:
+        """Returns which agents are available, and how to install or log in to the others."""
+        response: models.AgentReportPage = self._call("GET", "/health/agents")
         return response
 
     def login(self, body: models.LoginRequest) -> models.LoginResponse:
@@ -145,14 +145,14 @@ class Calls(ABC):
         response: models.Budget = self._call("GET", "/api/usage/budget", query={"owner": owner})
         return response
 
-    def list_settings(self) -> models.Settings:
-        """Lists the settings in force and where each came from; for admins."""
-        response: models.Settings = self._call("GET", "/api/settings")
+    def list_settings(self) -> models.SettingPage:
+        """Lists the effective settings and the origin of each. Admins only."""
+        response: models.SettingPage = self._call("GET", "/api/settings")
         return response
 
-    def list_agents(self) -> models.AgentsResponse:
-        """Lists the agents, and what can be done with each."""
-        response: models.AgentsResponse = self._call("GET", "/api/agents")
+    def list_agents(self) -> models.AgentSummaryPage:
+        """Lists the agents and their capabilities."""
+        response: models.AgentSummaryPage = self._call("GET", "/api/agents")
         return response
 
     def list_runs(
@@ -280,9 +280,9 @@ class AsyncCalls(ABC):
         response: models.HealthResponse = await self._call("GET", "/health")
         return response
 
-    async def agents_health(self) -> models.AgentsHealthResponse:
-        """Tells which agents are installed, and what to do about those that are not."""
-        response: models.AgentsHealthResponse = await self._call("GET", "/health/agents")
+    async def agents_health(self) -> models.AgentReportPage:
+        """Returns which agents are available, and how to install or log in to the others."""
+        response: models.AgentReportPage = await self._call("GET", "/health/agents")
         return response
 
     async def login(self, body: models.LoginRequest) -> models.LoginResponse:
@@ -396,14 +396,14 @@ class AsyncCalls(ABC):
         response: models.Budget = await self._call("GET", "/api/usage/budget", query={"owner": owner})
         return response
 
-    async def list_settings(self) -> models.Settings:
-        """Lists the settings in force and where each came from; for admins."""
-        response: models.Settings = await self._call("GET", "/api/settings")
+    async def list_settings(self) -> models.SettingPage:
+        """Lists the effective settings and the origin of each. Admins only."""
+        response: models.SettingPage = await self._call("GET", "/api/settings")
         return response
 
-    async def list_agents(self) -> models.AgentsResponse:
-        """Lists the agents, and what can be done with each."""
-        response: models.AgentsResponse = await self._call("GET", "/api/agents")
+    async def list_agents(self) -> models.AgentSummaryPage:
+        """Lists the agents and their capabilities."""
+        response: models.AgentSummaryPage = await self._call("GET", "/api/agents")
         return response
 
     async def list_runs(

@@ -7,6 +7,36 @@ from typing import Any, Literal, TypeAlias, TypedDict
 from typing_extensions import NotRequired
 
 
+class CostBudget(TypedDict):
+    """
+    Usage and limit of one resource.
+    """
+
+    used: float
+    """A non-negative amount of US dollars, in whole microdollars. On the wire a number of dollars."""
+
+    allowed: NotRequired[float]
+    """A non-negative amount of US dollars, in whole microdollars. On the wire a number of dollars."""
+
+    is_own: bool
+    """Whether the limit was set for this user rather than taken from the server's settings."""
+
+
+class TokenBudget(TypedDict):
+    """
+    Usage and limit of one resource.
+    """
+
+    used: int
+    """A number of tokens, as counted by budgets."""
+
+    allowed: NotRequired[int]
+    """A number of tokens, as counted by budgets."""
+
+    is_own: bool
+    """Whether the limit was set for this user rather than taken from the server's settings."""
+
+
 class AssistantMessage(TypedDict):
     """
     What the agent has come to.
@@ -164,17 +194,17 @@ DeliveryStatus: TypeAlias = Literal["pending", "delivered", "failed"]
 
 class Delta(TypedDict):
     """
-    A piece of text as it is being written, and whose it is. Made from plain text by `.into()`.
+    A delta of a text while it is being written.
     """
 
     content: str
-    """The piece."""
+    """Text of the delta."""
 
     message_id: NotRequired[str]
-    """Which message it belongs to."""
+    """ID of the message that the delta belongs to."""
 
     parent_tool_call_id: NotRequired[str]
-    """The tool call whose sub-agent speaks."""
+    """ID of the tool call whose sub-agent writes the text."""
 
 
 class EventFrame(TypedDict):
@@ -190,6 +220,11 @@ class EventFrame(TypedDict):
 
     data: str
     """One line of JSON."""
+
+
+FaultCode: TypeAlias = Literal[
+    "required", "unknown_field", "invalid", "out_of_range", "too_long", "too_many", "conflict", "not_found", "not_allowed", "not_supported"
+]
 
 
 class FeedChange1(TypedDict):
@@ -249,6 +284,24 @@ class FeedEvent9(FeedEvent4, FeedEvent5):
     """
     One event of the feed with the position after it.
     """
+
+
+class FieldError(TypedDict):
+    """
+    A fault in one field of a request.
+    """
+
+    field: str
+    """
+    The field: a path in the body such as `metadata.labels.team`, or the name of a query parameter or header. `body` or `query` if the
+    fault concerns the whole.
+    """
+
+    code: FaultCode
+    """The kind of fault."""
+
+    detail: str
+    """Explanation for people. The wording may change."""
 
 
 FileChangeKind: TypeAlias = Literal["create", "update", "delete"]
@@ -362,10 +415,6 @@ class ModelList(TypedDict):
 
 
 Money: TypeAlias = float
-"""
-An amount of US dollars, never negative, in whole millionths: so sums are exact, in whatever order they are made. On the wire a number
-of dollars.
-"""
 
 
 NoticeCode: TypeAlias = Literal[
@@ -434,58 +483,22 @@ PermissionMode: TypeAlias = Literal["auto", "ask", "read_only"]
 PlanStatus: TypeAlias = Literal["pending", "in_progress", "completed"]
 
 
-class CostBudget(TypedDict):
-    """
-    How much of something was used, of how much.
-    """
-
-    used: float
-    """
-    An amount of US dollars, never negative, in whole millionths: so sums are exact, in whatever order they are made. On the wire a number
-    of dollars.
-    """
-
-    allowed: NotRequired[float]
-    """
-    An amount of US dollars, never negative, in whole millionths: so sums are exact, in whatever order they are made. On the wire a number
-    of dollars.
-    """
-
-    is_own: bool
-    """Whether that was set for this user, and is not the server's own."""
-
-
-class TokenBudget(TypedDict):
-    """
-    How much of something was used, of how much.
-    """
-
-    used: int
-    """Tokens, as budgets count them."""
-
-    allowed: NotRequired[int]
-    """Tokens, as budgets count them."""
-
-    is_own: bool
-    """Whether that was set for this user, and is not the server's own."""
-
-
 class Problem(TypedDict):
     """
-    A refusal, as RFC 9457 has it.
+    An error as RFC 9457 defines it.
     """
 
     type: str
-    """Always `about:blank`: `code` tells more."""
+    """Always `about:blank`; see `code`."""
 
     title: str
-    """The status in words."""
+    """The name of the status."""
 
     status: int
-    """The status."""
+    """The HTTP status."""
 
     detail: str
-    """What is wrong, for a person. Its words may change."""
+    """Explanation for people. The wording may change."""
 
     code: Literal[
         "malformed_json",
@@ -554,8 +567,8 @@ class Problem(TypedDict):
     ]
     """Which refusal it is, for programs."""
 
-    field: NotRequired[str]
-    """The one field that is at fault."""
+    errors: NotRequired[list[FieldError]]
+    """All faults of the request, if fields are at fault. A body of the wrong shape is reported with its first fault."""
 
 
 class PromptTokens(TypedDict):
@@ -569,26 +582,26 @@ class PromptTokens(TypedDict):
 
 class Question(TypedDict):
     """
-    One question to the user.
+    A question to the user.
     """
 
     text: str
-    """The question."""
+    """Text of the question."""
 
     options: list[str]
-    """Answers to choose from; empty for free text."""
+    """Suggested answers; empty for free text."""
 
     multiple: bool
-    """Whether more than one may be chosen."""
+    """Whether several answers are allowed."""
 
 
 class RequestKind2(TypedDict):
     """
-    Something that only a person knows. Answered with answers.
+    Questions to the user. Answered with `answers`.
     """
 
     questions: list[Question]
-    """What is asked."""
+    """The questions."""
 
     type: Literal["question"]
 
@@ -634,20 +647,20 @@ class RunInput(TypedDict):
 
 class RunLimits(TypedDict):
     """
-    What a run's processes are held to, as far as anything holds them.
+    Resource limits of a run's processes, as far as they are enforced.
     """
 
     by: LimitedBy
-    """What holds them."""
+    """Mechanism that enforces the limits."""
 
     memory_bytes: NotRequired[int]
-    """Memory, in bytes."""
+    """Memory limit, in bytes."""
 
     processes: NotRequired[int]
-    """Processes and threads at once."""
+    """Maximum number of concurrent processes and threads."""
 
     cpu_weight: NotRequired[int]
-    """Share of the processors where there are not enough: 1 to 10000, and 100 is everybody's."""
+    """Relative share of CPU time under contention, from 1 to 10000; the system default is 100."""
 
 
 RunStatus: TypeAlias = Literal[
@@ -723,7 +736,7 @@ Timestamp: TypeAlias = str
 
 class TokenEvent(Delta):
     """
-    A piece of the assistant's text.
+    A delta of the assistant's text.
     """
 
     seq: Seq
@@ -736,17 +749,17 @@ ToolKind: TypeAlias = Literal["read", "edit", "delete", "move", "search", "execu
 
 class ToolOutputEvent(TypedDict):
     """
-    A piece of a running tool's output.
+    A delta of a running tool's output.
     """
 
     seq: Seq
     ts: Timestamp
     type: Literal["tool_output"]
     id: str
-    """Id of the tool call."""
+    """ID of the tool call."""
 
     content: str
-    """The piece."""
+    """The delta."""
 
 
 ToolStatus: TypeAlias = Literal["ok", "error", "denied"]
@@ -757,14 +770,14 @@ Unlimited: TypeAlias = Literal["unlimited"]
 
 class Usage(TypedDict):
     """
-    What the model has used, in tokens and money.
+    Usage of the model, in tokens and US dollars.
     """
 
     input_tokens: int
-    """Tokens read by the model that no cache held."""
+    """Uncached input tokens."""
 
     output_tokens: int
-    """Tokens written by the model, thinking included."""
+    """Output tokens, including thinking."""
 
     cache_read_tokens: int
     """Tokens read from the provider's cache."""
@@ -773,18 +786,18 @@ class Usage(TypedDict):
     """Tokens written to the provider's cache."""
 
     reasoning_tokens: int
-    """Those of `output_tokens` that were thinking, where the agent tells them apart."""
+    """Part of `output_tokens` used for thinking, if the agent reports it."""
 
     cost_usd: NotRequired[float]
-    """US dollars, where the agent or we know a price."""
+    """Cost in US dollars, if the agent reports it or the price is known."""
 
     cost_is_estimate: bool
-    """Whether the cost is computed from list prices, not billed."""
+    """Whether the cost is computed from list prices rather than billed."""
 
 
 class UsageEvent(Usage):
     """
-    What the run has used so far: totals, so the last one counts.
+    Total usage of the run so far. Each event replaces the previous one.
     """
 
     seq: Seq
@@ -843,10 +856,10 @@ class UserMessageEvent(TypedDict):
     ts: Timestamp
     type: Literal["user_message"]
     content: str
-    """Its text."""
+    """Text of the message."""
 
     mode: MessageMode
-    """How it is delivered."""
+    """How the message is delivered."""
 
 
 UserName: TypeAlias = str
@@ -879,28 +892,28 @@ class AgentErrorEvent(TypedDict):
     ts: Timestamp
     type: Literal["agent_error"]
     code: str
-    """A short word for programs."""
+    """Machine-readable code, as reported by the agent."""
 
     message: str
-    """The agent's words."""
+    """Message, as reported by the agent."""
 
     retryable: bool
-    """Whether the agent tries again by itself."""
+    """Whether the agent retries by itself."""
 
 
 class AgentReport(TypedDict):
     """
-    What is known of one agent, for people and dashboards.
+    The state of one agent, for people and dashboards.
     """
 
     agent_type: str
     """The agent's registered name."""
 
     available: bool
-    """Whether a run of it can be started."""
+    """Whether a run can be started with it."""
 
     version: NotRequired[str]
-    """The version that the program names."""
+    """The version that the program reports."""
 
     path: NotRequired[str]
     """Absolute path of the program."""
@@ -918,9 +931,21 @@ class AgentReport(TypedDict):
     """Why it cannot be used."""
 
 
+class AgentReportPage(TypedDict):
+    """
+    One page of a list.
+    """
+
+    items: list[AgentReport]
+    """The items."""
+
+    next_cursor: str | None
+    """The `cursor` of the next page; null on the last page."""
+
+
 class AgentSummary(TypedDict):
     """
-    What a client can do with one agent, for people and programs that choose one.
+    What a client can do with one agent, to choose between agents.
     """
 
     agent_type: str
@@ -930,34 +955,22 @@ class AgentSummary(TypedDict):
     """How it is driven: `stream-json`, `app-server`, `acp`, `text`, `jsonl`, `demo` or `in-process`."""
 
     capabilities: Capabilities
-    """What a client can do with it beside giving it a prompt."""
+    """What a client can do with it besides giving it a prompt."""
 
     available: bool
-    """Whether a run of it can be started."""
+    """Whether a run can be started with it."""
 
 
-class AgentsHealthResponse(TypedDict):
+class AgentSummaryPage(TypedDict):
     """
-    What is known of each agent program.
-    """
-
-    items: list[AgentReport]
-    """The agents, by name."""
-
-    next_cursor: str | None
-    """Always null: the list is complete."""
-
-
-class AgentsResponse(TypedDict):
-    """
-    Every agent of this server.
+    One page of a list.
     """
 
     items: list[AgentSummary]
-    """By name."""
+    """The items."""
 
     next_cursor: str | None
-    """Always null: there is one page."""
+    """The `cursor` of the next page; null on the last page."""
 
 
 class AnswerRequest(TypedDict):
@@ -1020,14 +1033,14 @@ class ApiKey(TypedDict):
 
 class ApiKeyPage(TypedDict):
     """
-    One page of a listing.
+    One page of a list.
     """
 
     items: list[ApiKey]
-    """What was found."""
+    """The items."""
 
     next_cursor: str | None
-    """The `cursor` by which the next page is asked for; null after the last."""
+    """The `cursor` of the next page; null on the last page."""
 
 
 class AuditEntry(TypedDict):
@@ -1069,69 +1082,38 @@ class AuditEntry(TypedDict):
 
 class AuditEntryPage(TypedDict):
     """
-    One page of a listing.
+    One page of a list.
     """
 
     items: list[AuditEntry]
-    """What was found."""
+    """The items."""
 
     next_cursor: str | None
-    """The `cursor` by which the next page is asked for; null after the last."""
-
-
-CostLimit: TypeAlias = float | Unlimited
-
-
-TokenLimit: TypeAlias = int | Unlimited
+    """The `cursor` of the next page; null on the last page."""
 
 
 class Budget(TypedDict):
     """
-    How a user stands today.
+    A user's budget and usage today.
     """
 
     owner: UserName
     """The user whose budget this is."""
 
     day: Day
-    """Today, in UTC."""
+    """Current day, in UTC."""
 
     resets_at: Timestamp
-    """When the day is over and everything may be used anew."""
+    """When the day ends and usage starts from zero."""
 
     tokens: TokenBudget
-    """
-    In tokens: what the model read anew, with what it wrote into the provider's cache, and what it wrote. What it read from the cache does
-    not count.
-    """
+    """Budget in tokens. Counts uncached input, writes to the provider's cache, and output; reads from the cache do not count."""
 
     cost_usd: CostBudget
-    """In US dollars, as far as agents tell what they cost."""
+    """Budget in US dollars, as far as agents report their cost."""
 
     is_used_up: bool
-    """Whether no run can begin before the day is over."""
-
-
-class BudgetRequest(TypedDict):
-    """
-    What the user may use in a day (UTC). What is absent stays as it is; null is as the server's settings have it.
-    """
-
-    tokens_per_day: NotRequired[TokenLimit | None]
-    cost_per_day_usd: NotRequired[CostLimit | None]
-
-
-class ChangeUserRequest(TypedDict):
-    """
-    What is to become of a user. What is absent stays as it is.
-    """
-
-    password: NotRequired[str | None]
-    """A new password, which is not the name. It ends all tokens of the user."""
-
-    role: NotRequired[UserRole | None]
-    budget: NotRequired[BudgetRequest]
-    """A new budget."""
+    """Whether new runs and messages are rejected until the day ends."""
 
 
 ChatContent: TypeAlias = str | list[ContentPart]
@@ -1338,14 +1320,14 @@ class Delivery(TypedDict):
 
 class DeliveryPage(TypedDict):
     """
-    One page of a listing.
+    One page of a list.
     """
 
     items: list[Delivery]
-    """What was found."""
+    """The items."""
 
     next_cursor: str | None
-    """The `cursor` by which the next page is asked for; null after the last."""
+    """The `cursor` of the next page; null on the last page."""
 
 
 class FeedChange3(TypedDict):
@@ -1385,13 +1367,13 @@ class FileChangeEvent(TypedDict):
     ts: Timestamp
     type: Literal["file_change"]
     path: str
-    """The file, as the agent names it (mostly absolute)."""
+    """Path of the file, as the agent reports it (usually absolute)."""
 
     kind: FileChangeKind
-    """What was done to it."""
+    """Kind of change."""
 
     diff: NotRequired[str]
-    """Unified diff, where the agent tells one."""
+    """Unified diff, if the agent reports one."""
 
 
 class GapNotice(TypedDict):
@@ -1412,19 +1394,25 @@ class GapNotice(TypedDict):
     data: Data
 
 
+CostLimit: TypeAlias = float | Unlimited
+
+
+TokenLimit: TypeAlias = int | Unlimited
+
+
 class LogEvent(TypedDict):
     """
-    The agent's standard error, as text.
+    Diagnostic output of the agent.
     """
 
     seq: Seq
     ts: Timestamp
     type: Literal["log"]
     stream: LogStream
-    """Where it came from."""
+    """Stream that the output came from."""
 
     content: str
-    """One line, or several."""
+    """One or more lines."""
 
 
 McpServer: TypeAlias = StdioServer | HttpServer
@@ -1447,23 +1435,23 @@ class Me(TypedDict):
 
 class MessageEvent(TypedDict):
     """
-    A finished message; its tokens came before it.
+    A complete message. Its `token` events precede it.
     """
 
     seq: Seq
     ts: Timestamp
     type: Literal["message"]
     role: Role
-    """Who speaks."""
+    """Author of the message."""
 
     content: str
-    """The whole text."""
+    """Complete text of the message."""
 
     message_id: NotRequired[str]
-    """The same id as on the tokens that it repeats."""
+    """ID of the message; the same as in its `token` events."""
 
     parent_tool_call_id: NotRequired[str]
-    """The tool call whose sub-agent speaks."""
+    """ID of the tool call whose sub-agent wrote the message."""
 
 
 class MessageResponse(TypedDict):
@@ -1480,144 +1468,144 @@ class MessageResponse(TypedDict):
 
 class NoticeEvent(TypedDict):
     """
-    Something a reader may want to know, which is not the end.
+    A notice that does not end the run.
     """
 
     seq: Seq
     ts: Timestamp
     type: Literal["notice"]
     level: Level
-    """How serious it is."""
+    """Severity."""
 
     code: NoticeCode
-    """Which notice it is."""
+    """Code of the notice."""
 
     message: str
-    """The same for a person."""
+    """Human-readable description."""
 
     data: NotRequired[Any]
-    """Details, by code."""
+    """Details, depending on the code."""
 
 
 class OpenRequest1(TypedDict):
     """
-    Whether a tool may be used. Answered with a decision.
+    A request for permission to use a tool. Answered with `decision`.
     """
 
     tool_call_id: NotRequired[str]
-    """The tool call that waits."""
+    """ID of the tool call that needs permission."""
 
     tool: str
-    """The agent's name of the tool."""
+    """Name of the tool, as the agent reports it."""
 
     kind: ToolKind
-    """What sort of tool it is."""
+    """Kind of tool."""
 
     input: Any
-    """Exactly what will run if it is allowed."""
+    """Complete input of the tool call, as it will run if allowed."""
 
     options: list[Decision]
-    """The answers that the agent takes."""
+    """Decisions that the agent accepts."""
 
     type: Literal["permission"]
 
 
 class OpenRequest2(TypedDict):
     """
-    Something that only a person knows. Answered with answers.
+    Questions to the user. Answered with `answers`.
     """
 
     questions: list[Question]
-    """What is asked."""
+    """The questions."""
 
     type: Literal["question"]
 
 
 class OpenRequest3(TypedDict):
     """
-    An open request, as clients see it.
+    A permission request or question that the agent is waiting on.
     """
 
     id: str
-    """Its id, for the answer."""
+    """ID of the request, used to answer it."""
 
     created_at: Timestamp
-    """When it was asked."""
+    """When the request was opened."""
 
     expires_at: Timestamp
-    """When it is answered by itself: denied, or told that nobody is there."""
+    """When the request expires: a permission request is then denied, a question gets empty answers."""
 
 
 class OpenRequest4(OpenRequest1, OpenRequest3):
     """
-    An open request, as clients see it.
+    A permission request or question that the agent is waiting on.
     """
 
 
 class OpenRequest5(OpenRequest2, OpenRequest3):
     """
-    An open request, as clients see it.
+    A permission request or question that the agent is waiting on.
     """
 
 
 OpenRequest: TypeAlias = OpenRequest4 | OpenRequest5
 """
-An open request, as clients see it.
+A permission request or question that the agent is waiting on.
 """
 
 
 class OpenRequestPage(TypedDict):
     """
-    One page of a listing.
+    One page of a list.
     """
 
     items: list[OpenRequest]
-    """What was found."""
+    """The items."""
 
     next_cursor: str | None
-    """The `cursor` by which the next page is asked for; null after the last."""
+    """The `cursor` of the next page; null on the last page."""
 
 
 class OwnBudget(TypedDict):
     """
-    How much a user may use in a day (UTC). Where nothing is set, the server's settings count.
+    Daily budget of a user, per UTC day. Limits that are not set default to the server's settings.
     """
 
     tokens_per_day: NotRequired[TokenLimit]
-    """In tokens."""
+    """Maximum number of tokens."""
 
     cost_per_day_usd: NotRequired[CostLimit]
-    """In US dollars, as far as agents tell what they cost."""
+    """Maximum cost in US dollars, as far as agents report their cost."""
 
 
 class PermissionRequestEvent(TypedDict):
     """
-    The agent asks whether it may do something.
+    The agent requests permission to use a tool.
     """
 
     seq: Seq
     ts: Timestamp
     type: Literal["permission_request"]
     id: str
-    """Id of this request, for the answer."""
+    """ID of the request, used to answer it."""
 
     tool_call_id: NotRequired[str]
-    """The tool call that waits for it."""
+    """ID of the tool call that needs permission."""
 
     tool: str
-    """The agent's name of the tool."""
+    """Name of the tool, as the agent reports it."""
 
     kind: ToolKind
-    """What sort of tool it is."""
+    """Kind of tool."""
 
     input: Any
-    """Exactly what will run if it is allowed."""
+    """Complete input of the tool call, as it will run if allowed."""
 
     options: list[Decision]
-    """The answers that the agent takes."""
+    """Decisions that the agent accepts."""
 
     expires_at: NotRequired[Timestamp]
-    """When the request is denied if nobody answers."""
+    """When the request is denied if it is not answered. Absent if a rule or the permission mode decides."""
 
 
 class PermissionResolvedEvent(TypedDict):
@@ -1629,106 +1617,106 @@ class PermissionResolvedEvent(TypedDict):
     ts: Timestamp
     type: Literal["permission_resolved"]
     id: str
-    """Id of the request."""
+    """ID of the request."""
 
     decision: Decision
-    """The answer."""
+    """The decision."""
 
     by: DecidedBy
-    """Who gave it."""
+    """Who decided."""
 
     reason: NotRequired[str]
-    """Why, for a person."""
+    """Human-readable reason."""
 
 
 class PlanEntry(TypedDict):
     """
-    One step of a plan.
+    A step of a plan.
     """
 
     content: str
-    """What is to be done."""
+    """Description of the step."""
 
     status: PlanStatus
-    """How far it is."""
+    """Progress of the step."""
 
 
 class PlanEvent(TypedDict):
     """
-    The agent's whole plan as it now stands.
+    The agent's complete current plan.
     """
 
     seq: Seq
     ts: Timestamp
     type: Literal["plan"]
     entries: list[PlanEntry]
-    """Its steps in order."""
+    """Steps of the plan, in order."""
 
 
 class QuestionEvent(TypedDict):
     """
-    The agent asks its user something.
+    The agent asks the user one or more questions.
     """
 
     seq: Seq
     ts: Timestamp
     type: Literal["question"]
     id: str
-    """Id of this request, for the answer."""
+    """ID of the request, used to answer it."""
 
     questions: list[Question]
-    """What it asks."""
+    """The questions."""
 
 
 class QuestionResolvedEvent(TypedDict):
     """
-    A question was answered.
+    Questions were answered.
     """
 
     seq: Seq
     ts: Timestamp
     type: Literal["question_resolved"]
     id: str
-    """Id of the request."""
+    """ID of the request."""
 
     answers: list[list[str]]
     """One list of answers for each question."""
 
     by: DecidedBy
-    """Who gave them."""
+    """Who answered."""
 
 
 class RawEvent(TypedDict):
     """
-    A line that the adapter does not know. Never dropped, never fatal.
+    A line of output that the adapter does not recognize.
     """
 
     seq: Seq
     ts: Timestamp
     type: Literal["raw"]
     line: str
-    """The line without its newline; bytes that are not UTF-8 are replaced."""
+    """The line without its newline. Invalid UTF-8 is replaced."""
 
 
 class RequestKind1(TypedDict):
     """
-    Whether a tool may be used. Answered with a decision.
+    A request for permission to use a tool. Answered with `decision`.
     """
 
     tool_call_id: NotRequired[str]
-    """The tool call that waits."""
+    """ID of the tool call that needs permission."""
 
     tool: str
-    """The agent's name of the tool."""
+    """Name of the tool, as the agent reports it."""
 
     kind: ToolKind
-    """What sort of tool it is."""
+    """Kind of tool."""
 
     input: Any
-    """Exactly what will run if it is allowed."""
+    """Complete input of the tool call, as it will run if allowed."""
 
     options: list[Decision]
-    """The answers that the agent takes."""
+    """Decisions that the agent accepts."""
 
     type: Literal["permission"]
 
@@ -1738,87 +1726,87 @@ RequestKind: TypeAlias = RequestKind1 | RequestKind2
 
 class RuleSpec(TypedDict):
     """
-    A rule as it is written, in the settings file and in a run's `permission_rules`. A part that is absent fits everything.
+    A permission rule. An absent field matches everything; all fields must match.
     """
 
     tool: NotRequired[str | None]
-    """The agent's name of the tool, `*` and `?` as in file names: `Bash`, `mcp__*`."""
+    """Glob pattern for the name of the tool, as the agent reports it: `Bash`, `mcp__*`."""
 
     kind: NotRequired[ToolKind | None]
     path: NotRequired[str | None]
-    """The files that the tool names: `src/**`, relative to the working folder or absolute."""
+    """Glob pattern for the files in the request, relative to the working directory or absolute: `src/**`."""
 
     command: NotRequired[str | None]
-    """How the command begins, word by word: `git status`."""
+    """First words of the command: `git status`."""
 
     decision: RuleVerdict
-    """What the rule says."""
+    """Decision of the rule."""
 
 
 class RunDone(TypedDict):
     """
-    How a run ended.
+    Outcome of a run.
     """
 
     status: RunStatus
-    """One of the ended ones."""
+    """Final status."""
 
     cause: Cause
-    """Why."""
+    """Cause of the end."""
 
     message: NotRequired[str]
-    """What went wrong, for a person."""
+    """Human-readable description of the failure."""
 
     exit_code: NotRequired[int]
-    """The program's exit code, if it exited by itself."""
+    """Exit code of the agent program, if it exited."""
 
     signal: NotRequired[int]
-    """The signal that the program died of."""
+    """Number of the signal that killed the agent program."""
 
     out_of_memory: NotRequired[bool]
-    """The kernel killed something of the run for want of memory."""
+    """Whether the kernel killed a process of the run because it ran out of memory."""
 
     result: NotRequired[str]
-    """The agent's final text."""
+    """Final text of the agent."""
 
     usage: NotRequired[Usage]
-    """Totals of the run."""
+    """Total usage of the run."""
 
     duration_ms: int
-    """From the run's creation to its end, in milliseconds."""
+    """Time from creation to end, in milliseconds."""
 
     stderr_tail: NotRequired[str]
-    """The end of the agent's standard error, when the run did not go well."""
+    """Last part of the agent's standard error, if the run failed."""
 
 
 class RunEnd(TypedDict):
     """
-    What is known only of a run that has ended: its `done` event but for the fields that every run has.
+    Fields of the `done` event; only after the run has ended.
     """
 
     message: NotRequired[str]
-    """What went wrong, for a person."""
+    """Human-readable description of the failure."""
 
     exit_code: NotRequired[int]
-    """The program's exit code."""
+    """Exit code of the agent program, if it exited."""
 
     signal: NotRequired[int]
-    """The signal that the program died of."""
+    """Number of the signal that killed the agent program."""
 
     out_of_memory: NotRequired[bool]
-    """The kernel killed something of the run for want of memory."""
+    """Whether the kernel killed a process of the run because it ran out of memory."""
 
     result: NotRequired[str]
-    """The agent's final text."""
+    """Final text of the agent."""
 
     usage: NotRequired[Usage]
-    """Totals of the run."""
+    """Total usage of the run."""
 
     duration_ms: NotRequired[int]
-    """From creation to end, in milliseconds."""
+    """Time from creation to end, in milliseconds."""
 
     stderr_tail: NotRequired[str]
-    """The end of the agent's standard error, when the run did not go well."""
+    """Last part of the agent's standard error, if the run failed."""
 
 
 class RunOptions(TypedDict):
@@ -1843,46 +1831,46 @@ class RunOptions(TypedDict):
 
 class RunQueuedEvent(TypedDict):
     """
-    The run waits for a free place.
+    The run was created and waits for a slot.
     """
 
     seq: Seq
     ts: Timestamp
     type: Literal["run_queued"]
     position: int
-    """How many runs stand before it; 0 starts at once."""
+    """Number of runs ahead in the queue; 0 if the run starts immediately."""
 
 
 class RunStarted(TypedDict):
     """
-    What is known of the agent once it is up.
+    Facts about the agent, known when it is ready.
     """
 
     agent_type: str
-    """The registered name of the agent."""
+    """Registered name of the agent."""
 
     agent_version: NotRequired[str]
-    """The version that the program names."""
+    """Version that the agent program reports."""
 
     model: NotRequired[str]
-    """The model it works with."""
+    """Model that the agent uses."""
 
     session_id: SessionId
-    """The session that the run belongs to."""
+    """Session that the run belongs to."""
 
     working_dir: str
-    """Where it works."""
+    """Working directory."""
 
     permission_mode: PermissionMode
-    """Who decides on permissions."""
+    """How permission requests are decided."""
 
     limits: NotRequired[RunLimits]
-    """What its processes are held to, if anything holds them."""
+    """Resource limits of the agent's processes, if any are enforced."""
 
 
 class RunStartedEvent(RunStarted):
     """
-    The agent is up.
+    The agent is ready.
     """
 
     seq: Seq
@@ -1892,73 +1880,73 @@ class RunStartedEvent(RunStarted):
 
 class Session(TypedDict):
     """
-    One conversation.
+    A session: a conversation of one or more runs.
     """
 
     session_id: SessionId
-    """Its id."""
+    """ID of the session."""
 
     owner: UserName
-    """Whose it is."""
+    """Username of the owner."""
 
     agent_type: str
-    """Which agent."""
+    """Name of the agent."""
 
     working_dir: str
-    """Where it works."""
+    """Working directory."""
 
     agent_session: NotRequired[str]
-    """The agent's own id of the conversation, once it has told one: with it the agent's own program can go on, too."""
+    """The agent's own ID of the conversation, once reported. The agent program can resume the conversation with it."""
 
     created_at: Timestamp
-    """When its first run was created."""
+    """When the first run was created."""
 
 
 class SessionPage(TypedDict):
     """
-    One page of a listing.
+    One page of a list.
     """
 
     items: list[Session]
-    """What was found."""
+    """The items."""
 
     next_cursor: str | None
-    """The `cursor` by which the next page is asked for; null after the last."""
+    """The `cursor` of the next page; null on the last page."""
 
 
 class Setting(TypedDict):
     """
-    One setting as it stands.
+    One setting in effect.
     """
 
     name: str
-    """Its name in the file."""
+    """Name in the settings file."""
 
     value: Any
-    """Its value; of a secret only that there is one."""
+    """Value; null if there is none, `***` for a secret."""
 
     origin: SettingOrigin
-    """Where the value came from."""
+    """Source of the value."""
 
     variable: NotRequired[str]
-    """The variable that sets it; none for one that is only in the file."""
+    """Environment variable; absent for a setting that only the file can hold."""
 
 
-class Settings(TypedDict):
+class SettingPage(TypedDict):
     """
-    The settings in force.
+    One page of a list.
     """
 
     items: list[Setting]
-    """Every setting, as `openrunner config --json` shows them."""
+    """The items."""
 
     next_cursor: str | None
-    """Always null: the list is complete."""
+    """The `cursor` of the next page; null on the last page."""
 
 
 class ThinkingEvent(Delta):
     """
-    A piece of the assistant's thinking.
+    A delta of the assistant's thinking.
     """
 
     seq: Seq
@@ -1968,31 +1956,31 @@ class ThinkingEvent(Delta):
 
 class ToolCall(TypedDict):
     """
-    One call of a tool.
+    A tool call.
     """
 
     id: str
-    """Id of the call; results and permissions name it."""
+    """ID of the call, referenced by results and permission requests."""
 
     tool: str
-    """The agent's name for the tool."""
+    """Name of the tool, as the agent reports it."""
 
     kind: ToolKind
-    """What sort of tool it is."""
+    """Kind of tool."""
 
     title: str
-    """One line for a person."""
+    """Human-readable summary in one line."""
 
     input: Any
-    """What the tool is given."""
+    """Input of the tool."""
 
     parent_tool_call_id: NotRequired[str]
-    """The tool call whose sub-agent makes this one."""
+    """ID of the tool call whose sub-agent makes this call."""
 
 
 class ToolCallEvent(ToolCall):
     """
-    The agent calls a tool. The input is complete.
+    The agent called a tool. The input is complete.
     """
 
     seq: Seq
@@ -2002,23 +1990,23 @@ class ToolCallEvent(ToolCall):
 
 class ToolResultEvent(TypedDict):
     """
-    A tool call is over.
+    A tool call ended.
     """
 
     seq: Seq
     ts: Timestamp
     type: Literal["tool_result"]
     id: str
-    """Id of the tool call."""
+    """ID of the tool call."""
 
     status: ToolStatus
-    """How it went."""
+    """Status of the tool call."""
 
     content: str
-    """What the tool gave back, as text."""
+    """Output of the tool, as text."""
 
     duration_ms: NotRequired[int]
-    """From the `tool_call` event to this one, in milliseconds; filled in by the driver where the agent does not say."""
+    """Duration in milliseconds, as reported by the agent or measured from the `tool_call` event."""
 
 
 class UsageKey(TypedDict):
@@ -2080,14 +2068,36 @@ class Account(TypedDict):
 
 class AccountPage(TypedDict):
     """
-    One page of a listing.
+    One page of a list.
     """
 
     items: list[Account]
-    """What was found."""
+    """The items."""
 
     next_cursor: str | None
-    """The `cursor` by which the next page is asked for; null after the last."""
+    """The `cursor` of the next page; null on the last page."""
+
+
+class BudgetRequest(TypedDict):
+    """
+    What the user may use in a day (UTC). What is absent stays as it is; null is as the server's settings have it.
+    """
+
+    tokens_per_day: NotRequired[TokenLimit | None]
+    cost_per_day_usd: NotRequired[CostLimit | None]
+
+
+class ChangeUserRequest(TypedDict):
+    """
+    What is to become of a user. What is absent stays as it is.
+    """
+
+    password: NotRequired[str | None]
+    """A new password, which is not the name. It ends all tokens of the user."""
+
+    role: NotRequired[UserRole | None]
+    budget: NotRequired[BudgetRequest]
+    """A new budget."""
 
 
 class ChatCompletion(TypedDict):
@@ -2168,13 +2178,12 @@ class ChatCompletionRequest(TypedDict):
     metadata: NotRequired[dict[str, str]]
     """Becomes the run's labels."""
 
-    openrunner: NotRequired[RunOptions]
-    """What only runs have; clients of OpenAI's send it as an extra field of the body."""
+    openrunner: NotRequired[RunOptions | None]
 
 
 class DoneEvent(RunDone):
     """
-    The run is over. Always the last event, always exactly one.
+    The run ended. Exactly one per run, always the last event.
     """
 
     seq: Seq
@@ -2227,80 +2236,80 @@ class LoginResponse(TypedDict):
 
 class Run(RunEnd):
     """
-    One run: what it was asked, where it stands, and how it ended.
+    A run: its specification, status and outcome.
     """
 
     run_id: RunId
-    """Its id."""
+    """ID of the run."""
 
     session_id: SessionId
-    """The session that it belongs to."""
+    """Session that the run belongs to."""
 
     status: RunStatus
-    """Where it stands."""
+    """Current status."""
 
     queue_position: NotRequired[int]
-    """How many runs stand before it in the queue now; only while it is there."""
+    """Number of runs ahead in the queue; only while the run is queued."""
 
     cause: NotRequired[Cause]
-    """Why it ended as it did; absent while it has not."""
+    """Cause of the end; only after the run has ended."""
 
     owner: UserName
-    """Whose it is."""
+    """Username of the owner."""
 
     agent_type: str
-    """Which agent."""
+    """Name of the agent."""
 
     model: NotRequired[str]
-    """Which model was asked for."""
+    """Requested model."""
 
     prompt: str
-    """What it was asked to do."""
+    """The prompt."""
 
     title: str
-    """The first line of that which is not empty, at most 120 characters of it."""
+    """First non-empty line of the prompt, at most 120 characters."""
 
     working_dir: str
-    """Where it works."""
+    """Working directory."""
 
     permission_mode: PermissionMode
-    """Who decides on permissions."""
+    """How permission requests are decided."""
 
     permission_rules: NotRequired[list[RuleSpec]]
-    """Rules that count before the mode."""
+    """Permission rules of the run, which precede the mode."""
 
     env: NotRequired[list[str]]
-    """Names of the variables that the run adds to the agent's environment."""
+    """Names of the additional environment variables. The values are not stored."""
 
     mcp_servers: NotRequired[list[str]]
-    """Names of the MCP servers that the agent is given."""
+    """Names of the MCP servers."""
 
     extra_args: list[str]
-    """Further command-line elements."""
+    """Additional command-line arguments of the agent."""
 
     widened: list[str]
-    """Those of them that widened what the agent may do."""
+    """Fields and arguments of the request that extended the agent's permissions."""
 
     timeout_secs: int
-    """Wall-clock limit, in seconds."""
+    """Time limit of the run, in seconds."""
 
     idle_timeout_secs: NotRequired[int]
-    """Limit of silence, in seconds."""
+    """Time limit without output, in seconds."""
 
     labels: dict[str, str]
-    """The caller's own marks."""
+    """Labels for filtering."""
 
     created_at: Timestamp
-    """When it was created."""
+    """When the run was created."""
 
     started_at: NotRequired[Timestamp]
-    """When its agent was up."""
+    """When the agent was ready."""
 
     ended_at: NotRequired[Timestamp]
-    """When it ended."""
+    """When the run ended."""
 
     last_seq: int
-    """Number of its last event."""
+    """Sequence number of the last event."""
 
 
 class RunMetadata(TypedDict):
@@ -2349,14 +2358,14 @@ class RunMetadata(TypedDict):
 
 class RunPage(TypedDict):
     """
-    One page of a listing.
+    One page of a list.
     """
 
     items: list[Run]
-    """What was found."""
+    """The items."""
 
     next_cursor: str | None
-    """The `cursor` by which the next page is asked for; null after the last."""
+    """The `cursor` of the next page; null on the last page."""
 
 
 class SessionWithRuns(Session):
@@ -2374,19 +2383,25 @@ class UsageItem(UsageKey, UsageTotals):
     """
 
 
-class UsagePage(TypedDict):
+class UsageItemPage(TypedDict):
+    """
+    One page of a list.
+    """
+
+    items: list[UsageItem]
+    """The items."""
+
+    next_cursor: str | None
+    """The `cursor` of the next page; null on the last page."""
+
+
+class UsagePage(UsageItemPage):
     """
     A page of what was used, and the sum of all pages.
     """
 
     group_by: UsageGroup
     """By what `items` are added up."""
-
-    items: list[UsageItem]
-    """What was found: days, conversations and runs with the latest first, all others by name."""
-
-    next_cursor: str | None
-    """The `cursor` by which the next page is asked for; null after the last."""
 
     total: UsageTotals
     """The sum of all that was asked for, on whatever page."""
@@ -2400,8 +2415,7 @@ class CreateRunRequest(TypedDict):
     input: RunInput
     """What the agent is to do."""
 
-    metadata: NotRequired[RunMetadata]
-    """How it is to do it."""
+    metadata: NotRequired[RunMetadata | None]
 
 
 class FeedChange2(TypedDict):
