@@ -74,12 +74,13 @@ test('agent and token stay untranslated in Chinese', () => {
   }
 });
 
-test('every cause, notice and error code of the API has a text', () => {
+test('every cause, notice, field error and error code of the API has a text', () => {
   const missing = (/** @type {string} */ prefix, /** @type {string[]} */ codes) => codes.filter((code) => !(`${prefix}.${code}` in en));
   const causes = /** @type {string[]} */ (API.Cause.enum);
   assert.deepEqual(missing('cause', causes), ['ok']);
   // These notices consist of the agent's or a later server's own words.
   assert.deepEqual(missing('notice', API.NoticeCode.enum), ['agent_warning', 'other']);
+  assert.deepEqual(missing('field_error', API.FaultCode.enum), []);
   // The console does not call `/api/chat` and `/v1`, and its requests are well-formed.
   const unreachable = ['malformed_json', 'body_missing', 'body_unreadable', 'unknown_model', 'unsupported_parameter', 'method_not_allowed', 'not_json', ...causes];
   const codes = /** @type {string[]} */ (API.Problem.properties.code.enum).filter((code) => !unreachable.includes(code));
