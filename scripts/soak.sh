@@ -5,12 +5,21 @@ set -euo pipefail
 
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.."
 rounds=${1:-100}
+
+# Usage: run_tests CARGO-TEST-OPTION... FILTER. Fails also if no test matches the filter.
+run_tests() {
+    cargo test "$@" -- --nocapture | tee /dev/stderr | grep '^test result: ok\. [1-9]' >/dev/null || {
+        echo "soak.sh: no test passed: cargo test $*" >&2
+        exit 1
+    }
+}
+
 echo "$rounds rounds with two kills each"
-OPENRUNNER_TEST_ROUNDS=$rounds cargo test --features test-support --test it restart::k3_agents_outlive_kill_9 -- --nocapture
+OPENRUNNER_TEST_ROUNDS=$rounds run_tests --features test-support --test it kill_9_and_every_reader
 
 agents=${OPENRUNNER_TEST_AGENTS:-${CARGO_TARGET_DIR:-$PWD/target}/agents}
 if [ -d "$agents/bin" ]; then
-    OPENRUNNER_TEST_AGENTS=$agents OPENRUNNER_TEST_KILLS=20 cargo test --test e2e an_answer_goes_on_over_the_servers_death
+    OPENRUNNER_TEST_AGENTS=$agents OPENRUNNER_TEST_KILLS=20 run_tests --test e2e an_answer_goes_on_over_the_servers_death
 else
     echo "skipped the real agents: not installed in $agents (./scripts/test.sh installs them)"
 fi
