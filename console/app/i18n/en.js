@@ -113,7 +113,7 @@ export default {
   'field_error.invalid': 'Invalid value: {detail}',
   'field_error.not_allowed': 'Not allowed: {detail}',
   'field_error.not_found': 'Not found: {detail}',
-  'field_error.not_supported': 'Not supported by the agent: {detail}',
+  'field_error.not_supported': 'Not supported: {detail}',
   'field_error.out_of_range': 'Out of range: {detail}',
   'field_error.required': 'This field is required.',
   'field_error.too_long': 'Too long: {detail}',

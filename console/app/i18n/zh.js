@@ -112,7 +112,7 @@ export default {
   'field_error.invalid': '值无效：{detail}',
   'field_error.not_allowed': '不允许：{detail}',
   'field_error.not_found': '不存在：{detail}',
-  'field_error.not_supported': 'agent 不支持：{detail}',
+  'field_error.not_supported': '不支持：{detail}',
   'field_error.out_of_range': '超出范围：{detail}',
   'field_error.required': '此项必填。',
   'field_error.too_long': '过长：{detail}',

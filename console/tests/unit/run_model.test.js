@@ -98,7 +98,7 @@ test('two concurrent messages are not mixed', () => {
   assert.deepEqual(texts(model), ['aA', 'bB']);
 });
 
-test('a long message is split into sections without loss, whatever the size of its tokens', () => {
+test('a long message is split into sections without loss for any token size', () => {
   const paragraph = `${'Words of a paragraph, one after the other. '.repeat(20)}\n\n`;
   const code = `\`\`\`python\n${'print("a line of code")\n'.repeat(1_200)}\`\`\`\n\n`;
   const whole = `${paragraph.repeat(5)}- a list\n\n  with a paragraph\n\n${code}${paragraph}${'x'.repeat(60_000)}👋\n`;

@@ -1,6 +1,6 @@
 /**
  * Makes control characters, bidirectional marks and invisible characters visible, so that the text a person reads and approves is the text
- * that is there. `src/cli` and `src/types/text.rs` escape the same characters.
+ * that is there. `src/cli/sanitize.rs` and `src/types/text.rs` escape the same characters.
  */
 
 /** Control characters, bidirectional marks, zero-width characters and tags. Line breaks and tabs are treated separately below. */
