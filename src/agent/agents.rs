@@ -53,7 +53,7 @@ pub struct Host {
 /// The agents of a server.
 #[derive(Clone)]
 pub struct Agents {
-    by_name: Arc<BTreeMap<String, Known>>,
+    by_name: Arc<BTreeMap<String, Registered>>,
     spawner: Spawner,
     grace: GracePeriods,
     max_output: u64,
@@ -62,12 +62,12 @@ pub struct Agents {
     refreshed: Arc<Mutex<Option<Instant>>>,
 }
 
-enum Known {
+enum Registered {
     InProcess(Arc<dyn Agent>),
-    Program(Box<KnownProgram>),
+    Program(Box<RegisteredProgram>),
 }
 
-struct KnownProgram {
+struct RegisteredProgram {
     program: Arc<dyn Program>,
     detector: Detector,
     env: BTreeMap<String, String>,
@@ -119,18 +119,18 @@ impl Agents {
         let by_name = registry
             .entries()
             .map(|(name, entry)| {
-                let known = match entry {
-                    Entry::InProcess(agent) => Known::InProcess(Arc::clone(agent)),
+                let registered = match entry {
+                    Entry::InProcess(agent) => Registered::InProcess(Arc::clone(agent)),
                     Entry::Program(program) => {
                         let server = host.env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
                         let env = env::build(server, &program.info().environment, &host.allowed_env);
                         let home = PathBuf::from(env.get("HOME").cloned().unwrap_or_else(|| "/".into()));
                         let prober = Prober::new(env.clone(), home, host.empty_dir.clone());
                         let detector = Detector::new(Arc::clone(program), prober, search_path(&host.agents_dir, &env));
-                        Known::Program(Box::new(KnownProgram { program: Arc::clone(program), detector, env }))
+                        Registered::Program(Box::new(RegisteredProgram { program: Arc::clone(program), detector, env }))
                     }
                 };
-                (name.to_owned(), known)
+                (name.to_owned(), registered)
             })
             .collect();
         Self {
@@ -160,8 +160,8 @@ impl Agents {
     /// [`BadArgs`] if no user may pass them, or if the agent is unknown or takes none.
     pub fn classify_args(&self, name: &str, args: &[String]) -> Result<Widening, BadArgs> {
         let table = match self.by_name.get(name) {
-            Some(Known::Program(known)) => known.program.info().flags,
-            Some(Known::InProcess(_)) | None => None,
+            Some(Registered::Program(registered)) => registered.program.info().flags,
+            Some(Registered::InProcess(_)) | None => None,
         };
         match table {
             Some(table) => flags::classify(table, args),
@@ -177,27 +177,27 @@ impl Agents {
         if refreshed.is_none_or(|last| last.elapsed() >= REFRESH_AFTER) {
             *refreshed = Some(Instant::now());
             let this = self.clone();
-            self.tasks.spawn(async move { join_all(this.by_name.values().map(Known::refresh)).await });
+            self.tasks.spawn(async move { join_all(this.by_name.values().map(Registered::refresh)).await });
         }
     }
 
     /// The state of every agent. Takes at most 150 ms: results of slower inspections are part of a later report.
     pub async fn reports(&self) -> Vec<AgentReport> {
         self.inspect_briefly().await;
-        self.by_name.iter().map(|(name, known)| known.report(name)).collect()
+        self.by_name.iter().map(|(name, registered)| registered.report(name)).collect()
     }
 
     /// What a client can do with every agent. Takes at most 150 ms, like [`Agents::reports`].
     pub async fn summaries(&self) -> Vec<AgentSummary> {
         self.inspect_briefly().await;
-        self.by_name.iter().map(|(name, known)| known.summary(name)).collect()
+        self.by_name.iter().map(|(name, registered)| registered.summary(name)).collect()
     }
 
     /// Inspects the programs for at most [`REPORT_TIMEOUT`].
     async fn inspect_briefly(&self) {
         self.refresh();
         let this = self.clone();
-        let inspections = self.tasks.spawn(async move { join_all(this.by_name.values().map(Known::inspected)).await });
+        let inspections = self.tasks.spawn(async move { join_all(this.by_name.values().map(Registered::inspected)).await });
         // The inspections continue after the timeout.
         let _ = tokio::time::timeout(REPORT_TIMEOUT, inspections).await;
     }
@@ -206,10 +206,10 @@ impl Agents {
     /// installed, those of its default variant.
     pub async fn capabilities(&self, name: &str) -> Capabilities {
         match self.by_name.get(name) {
-            None | Some(Known::InProcess(_)) => Capabilities::default(),
-            Some(Known::Program(known)) => {
-                let found = known.detector.detect().await;
-                known.program.capabilities(found.and_then(|found| found.inspection).map_or("", |inspection| inspection.variant))
+            None | Some(Registered::InProcess(_)) => Capabilities::default(),
+            Some(Registered::Program(registered)) => {
+                let found = registered.detector.detect().await;
+                registered.program.capabilities(found.and_then(|found| found.inspection).map_or("", |inspection| inspection.variant))
             }
         }
     }
@@ -224,9 +224,9 @@ impl Agents {
         let name = &task.spec.agent_type;
         match self.by_name.get(name) {
             None => Err(no_such_agent(name)),
-            Some(Known::InProcess(agent)) => Ok(start_in_process(Arc::clone(agent), task.spec.prompt, &self.tasks)),
-            Some(Known::Program(known)) => {
-                let KnownProgram { program, detector, env } = known.as_ref();
+            Some(Registered::InProcess(agent)) => Ok(start_in_process(Arc::clone(agent), task.spec.prompt, &self.tasks)),
+            Some(Registered::Program(registered)) => {
+                let RegisteredProgram { program, detector, env } = registered.as_ref();
                 let found = detector.detect().await.ok_or_else(|| not_installed(program.as_ref()))?;
                 if let Some(error) = found.inspection.as_ref().and_then(|inspection| inspection.error.clone()) {
                     return Err(Failure::new(Cause::NotInstalled, format!("{name} cannot be used: {error}")));
@@ -252,7 +252,7 @@ impl Agents {
                 let (mut orders, reports) = self.spawner.spawn(folder.clone(), working_dir).await.map_err(start_failure)?;
                 StateFile::new(&task, installed.clone(), limits).write(&folder).map_err(start_failure)?;
                 orders.send(&ShimCommand::Start(Box::new(order)));
-                let running = handle::Program { folder, marker, grace: self.grace, limits };
+                let running = handle::RunningProgram { folder, marker, grace: self.grace, limits };
                 Ok(handle::start(running, (orders, reports), program.parser(&task, &installed), &self.tasks))
             }
         }
@@ -302,10 +302,12 @@ impl Agents {
         ready: bool,
     ) -> Result<Option<ReattachedAgent>, Failure> {
         let name = &spec.agent_type;
-        let known = match self.by_name.get(name) {
+        let registered = match self.by_name.get(name) {
             None => return Err(no_such_agent(name)),
-            Some(Known::InProcess(_)) => return Err(Failure::new(Cause::NodeLost, "the agent was part of the earlier server's process")),
-            Some(Known::Program(known)) => known,
+            Some(Registered::InProcess(_)) => {
+                return Err(Failure::new(Cause::NodeLost, "the agent was part of the earlier server's process"));
+            }
+            Some(Registered::Program(registered)) => registered,
         };
         let file = match StateFile::read(&folder) {
             Ok(Some(file)) => file,
@@ -322,8 +324,8 @@ impl Agents {
         }
         let limits = file.limits();
         let (task, installed) = file.task(spec.clone());
-        let parser = known.program.parser(&task, &installed);
-        let running = handle::Program { folder, marker, grace: self.grace, limits };
+        let parser = registered.program.parser(&task, &installed);
+        let running = handle::RunningProgram { folder, marker, grace: self.grace, limits };
         let has_memo = !spec.env.is_empty() || !spec.mcp_servers.is_empty();
         handle::reattach(running, parser, stored, has_memo, &self.tasks).await
     }
@@ -348,25 +350,25 @@ pub struct Start {
     pub handover: String,
 }
 
-impl Known {
+impl Registered {
     async fn refresh(&self) {
-        if let Self::Program(known) = self {
-            known.detector.refresh().await;
+        if let Self::Program(registered) = self {
+            registered.detector.refresh().await;
         }
     }
 
     async fn inspected(&self) {
-        if let Self::Program(known) = self {
-            known.detector.detect().await;
+        if let Self::Program(registered) = self {
+            registered.detector.detect().await;
         }
     }
 
     fn summary(&self, name: &str) -> AgentSummary {
         let (protocol, capabilities) = match self {
             Self::InProcess(_) => ("in-process", Capabilities::default()),
-            Self::Program(known) => {
-                let variant = known.detector.cached().and_then(|found| found.inspection).map_or("", |inspection| inspection.variant);
-                (known.program.info().protocol, known.program.capabilities(variant))
+            Self::Program(registered) => {
+                let variant = registered.detector.cached().and_then(|found| found.inspection).map_or("", |inspection| inspection.variant);
+                (registered.program.info().protocol, registered.program.capabilities(variant))
             }
         };
         AgentSummary { agent_type: name.to_owned(), protocol, capabilities, available: self.report(name).available }
@@ -375,7 +377,7 @@ impl Known {
     fn report(&self, name: &str) -> AgentReport {
         let (program, found) = match self {
             Self::InProcess(_) => (None, None),
-            Self::Program(known) => (Some(&known.program), known.detector.cached()),
+            Self::Program(registered) => (Some(&registered.program), registered.detector.cached()),
         };
         let inspection = found.as_ref().and_then(|found| found.inspection.as_ref());
         let mut error = inspection.and_then(|inspection| inspection.error.clone());

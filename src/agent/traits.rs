@@ -252,13 +252,13 @@ pub struct Output {
 
 impl Output {
     /// Adds an event.
-    pub fn event(&mut self, event: StreamEvent) {
+    pub fn emit(&mut self, event: StreamEvent) {
         self.items.push(Item::Event(event));
     }
 
     /// Adds `line` as a raw event. Returns [`LineOutcome::Raw`], so that it can be a parser's last expression.
-    pub fn raw(&mut self, line: &str) -> LineOutcome {
-        self.event(StreamEvent::Raw { line: line.to_owned() });
+    pub fn emit_raw(&mut self, line: &str) -> LineOutcome {
+        self.emit(StreamEvent::Raw { line: line.to_owned() });
         LineOutcome::Raw
     }
 

@@ -106,7 +106,7 @@ impl Acp {
         let failure = if self.interrupted { Failure::new(Cause::Cancelled, "the turn was interrupted") } else { failure };
         self.finish_turn(out);
         if failure.cause == Cause::RateLimited {
-            out.event(StreamEvent::notice(Level::Error, NoticeCode::RateLimited, failure.message.clone()));
+            out.emit(StreamEvent::notice(Level::Error, NoticeCode::RateLimited, failure.message.clone()));
         }
         out.items.push(Item::TurnEnded(Err(failure)));
     }
@@ -117,7 +117,7 @@ impl Acp {
         self.permissions.close_all("the turn is over", &mut self.calls, out);
         self.calls.finish(self.interrupted, out);
         if let Some(total) = self.usage.total() {
-            out.event(StreamEvent::Usage(total));
+            out.emit(StreamEvent::Usage(total));
         }
     }
 
@@ -202,7 +202,7 @@ impl Acp {
         self.usage.add_turn(usage);
         let silent = !self.active && usage.is_null();
         match reason {
-            // Even if the agent had already completed the turn: the next message must not follow a turn that counts as successful.
+            // Also if the agent had already completed the turn, so that the next message never follows a turn that counts as successful.
             _ if self.interrupted => Err(Failure::new(Cause::Cancelled, "the turn was interrupted")),
             Some(StopReason::EndTurn) if silent && self.is_slash_command() => Err(Failure::new(
                 Cause::BadArguments,
@@ -213,7 +213,7 @@ impl Acp {
                 Ok(())
             }
             Some(StopReason::MaxTokens) => {
-                out.event(StreamEvent::notice(
+                out.emit(StreamEvent::notice(
                     Level::Warning,
                     NoticeCode::AgentWarning,
                     "the answer was truncated at the model's token limit",
@@ -249,12 +249,12 @@ impl Acp {
 
     /// Handles a request of the agent. An unknown method is rejected as JSON-RPC requires.
     fn handle_request(&mut self, id: &RawValue, method: &str, params: Option<&RawValue>, line: &str, out: &mut Output) -> LineOutcome {
-        let Ok(id) = serde_json::from_str::<Value>(id.get()) else { return out.raw(line) };
+        let Ok(id) = serde_json::from_str::<Value>(id.get()) else { return out.emit_raw(line) };
         match method {
             "session/request_permission" => {
                 let Some(Ok(request)) = params.map(|params| serde_json::from_str(params.get())) else {
                     out.send_json(&error_response(&id, INVALID_PARAMS, "invalid params"));
-                    return out.raw(line);
+                    return out.emit_raw(line);
                 };
                 self.request_permission(id, request, out);
                 LineOutcome::Emitted
@@ -272,7 +272,7 @@ impl Acp {
             }
             _ => {
                 out.send_json(&error_response(&id, METHOD_NOT_FOUND, "method not found"));
-                out.raw(line)
+                out.emit_raw(line)
             }
         }
     }
@@ -291,23 +291,25 @@ impl Acp {
     /// Handles `$/cancel_request`, by which the agent withdraws a request (recording `acp/codex_cancel_permission`, where it had already
     /// been answered).
     fn handle_withdrawal(&mut self, params: Option<&RawValue>, line: &str, out: &mut Output) -> LineOutcome {
-        let Some(Ok(CancelRequest { request_id })) = params.map(|params| serde_json::from_str(params.get())) else { return out.raw(line) };
+        let Some(Ok(CancelRequest { request_id })) = params.map(|params| serde_json::from_str(params.get())) else {
+            return out.emit_raw(line);
+        };
         if self.permissions.withdraw(&request_id, &mut self.calls, out) { LineOutcome::Emitted } else { LineOutcome::Ignored }
     }
 
     /// Handles `session/update`.
     fn handle_update(&mut self, params: Option<&RawValue>, line: &str, out: &mut Output) -> LineOutcome {
         let Some(Ok(Update { session_id, update })) = params.map(|params| serde_json::from_str::<Update<'_>>(params.get())) else {
-            return out.raw(line);
+            return out.emit_raw(line);
         };
         let update = update.get();
-        let Ok(UpdateKind { session_update: kind }) = serde_json::from_str(update) else { return out.raw(line) };
+        let Ok(UpdateKind { session_update: kind }) = serde_json::from_str(update) else { return out.emit_raw(line) };
         if IGNORED_UPDATES.contains(&&*kind) || matches!(self.pending, Some((_, Step::Session))) {
             // Updates before the response to `session/load` are history, which is in the logs of earlier runs.
             return LineOutcome::Ignored;
         }
         if self.session.as_deref().is_some_and(|ours| ours != session_id) {
-            return out.raw(line);
+            return out.emit_raw(line);
         }
         if !kind.starts_with("tool_call") {
             self.calls.announce_complete(None, out);
@@ -319,7 +321,7 @@ impl Acp {
             "tool_call_update" => self.handle_tool_call(false, update, out),
             "plan" => serde_json::from_str::<Plan>(update).ok().map(|plan| {
                 self.message.close(out);
-                out.event(StreamEvent::Plan { entries: plan_entries(&plan.entries) });
+                out.emit(StreamEvent::Plan { entries: plan_entries(&plan.entries) });
                 LineOutcome::Emitted
             }),
             "usage_update" => serde_json::from_str::<Value>(update)
@@ -328,7 +330,7 @@ impl Acp {
             _ => None,
         };
         let outcome = match outcome {
-            None => out.raw(line),
+            None => out.emit_raw(line),
             Some(_) if !out.is_empty() => LineOutcome::Emitted,
             Some(outcome) => outcome,
         };
@@ -353,7 +355,7 @@ impl Acp {
         self.message.close(out);
         let message_id = chunk.message_id.map(std::borrow::Cow::into_owned);
         let content = Delta { text: chunk.content.text.into_owned(), message_id, parent_tool_call_id: None };
-        out.event(StreamEvent::Thinking { content });
+        out.emit(StreamEvent::Thinking { content });
         Some(LineOutcome::Emitted)
     }
 
@@ -372,14 +374,14 @@ impl Parser for Acp {
     }
 
     fn handle_line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
-        let Ok(message) = serde_json::from_str::<Message<'_>>(line) else { return out.raw(line) };
+        let Ok(message) = serde_json::from_str::<Message<'_>>(line) else { return out.emit_raw(line) };
         match (message.method.as_deref(), message.id) {
             (Some("session/update"), None) => self.handle_update(message.params, line, out),
             (Some("$/cancel_request"), None) => self.handle_withdrawal(message.params, line, out),
             (Some(method), None) if IGNORED_METHODS.contains(&method) => LineOutcome::Ignored,
             (Some(method), Some(id)) => self.handle_request(id, method, message.params, line, out),
             (None, Some(id)) => self.handle_response(id, message, out),
-            (_, None) => out.raw(line),
+            (_, None) => out.emit_raw(line),
         }
     }
 

@@ -38,10 +38,10 @@ impl Permissions {
         let options = options.collect();
         let open = OpenPermission { id, call: subject.id.clone(), options: request.options };
         if let Err(Rejected { request, reason }) = self.open.insert(key.clone(), open) {
-            out.event(reason.notice());
+            out.emit(reason.notice());
             return cancel(&request.id, &request.call, calls, out);
         }
-        out.event(StreamEvent::PermissionRequest {
+        out.emit(StreamEvent::PermissionRequest {
             id: key,
             tool_call_id: Some(subject.id),
             tool: subject.tool,
@@ -94,7 +94,7 @@ impl Permissions {
 impl OpenPermission {
     fn close(self, key: String, reason: &str, calls: &mut ToolCalls, out: &mut Output) {
         cancel(&self.id, &self.call, calls, out);
-        out.event(StreamEvent::PermissionResolved {
+        out.emit(StreamEvent::PermissionResolved {
             id: key,
             decision: Decision::Deny,
             by: DecidedBy::Policy,

@@ -35,7 +35,7 @@ impl MessageBuffer {
         };
         open.text.push_str(text);
         let content = Delta { text: text.to_owned(), message_id: open.id.clone(), parent_tool_call_id: None };
-        out.event(StreamEvent::Token { content });
+        out.emit(StreamEvent::Token { content });
     }
 
     /// Completes the current message and emits it.
@@ -43,7 +43,7 @@ impl MessageBuffer {
         let Some(OpenMessage { agent_id, id, part, text }) = self.open.take() else { return };
         self.closed = agent_id.map(|agent_id| (agent_id, part));
         self.last.clone_from(&text);
-        out.event(StreamEvent::Message { role: Role::Assistant, content: text, message_id: id, parent_tool_call_id: None });
+        out.emit(StreamEvent::Message { role: Role::Assistant, content: text, message_id: id, parent_tool_call_id: None });
     }
 
     /// Takes the last complete message, which is the turn's result. Empty if there is none.

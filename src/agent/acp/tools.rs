@@ -107,7 +107,7 @@ impl ToolCalls {
                 });
                 let content = terminal.or(grown).unwrap_or_default();
                 if !content.is_empty() {
-                    out.event(StreamEvent::ToolOutput { id, content });
+                    out.emit(StreamEvent::ToolOutput { id, content });
                 }
             }
             _ => {}
@@ -205,7 +205,7 @@ impl ToolCalls {
         self.unannounced.retain(|unannounced| unannounced != id);
         let name = call.name.get_or_insert_with(|| tool_name_of_kind(call.kind).to_owned()).clone();
         let (kind, title, input) = (kind_of(call.kind), call.display_title(&name), call.display_input());
-        out.event(StreamEvent::ToolCall(ToolCall { id: id.to_owned(), tool: name, kind, title, input, parent_tool_call_id: None }));
+        out.emit(StreamEvent::ToolCall(ToolCall { id: id.to_owned(), tool: name, kind, title, input, parent_tool_call_id: None }));
     }
 
     fn end(&mut self, id: &str, worked: bool, content: String, raw_output: &Value, out: &mut Output) {
@@ -222,12 +222,12 @@ impl ToolCalls {
                 (true, true) => own(),
             };
             for change in changes {
-                out.event(change);
+                out.emit(change);
             }
             if self.dialect.plan_tool == Some(name.as_str())
                 && let Some(entries) = input.get("todos").and_then(Value::as_array)
             {
-                out.event(StreamEvent::Plan { entries: plan_entries(entries) });
+                out.emit(StreamEvent::Plan { entries: plan_entries(entries) });
             }
         }
         let status = match (worked, done.denied) {
@@ -235,7 +235,7 @@ impl ToolCalls {
             (false, true) => ToolStatus::Denied,
             (false, false) => ToolStatus::Error,
         };
-        out.event(StreamEvent::ToolResult { id: id.to_owned(), status, content, duration_ms: None });
+        out.emit(StreamEvent::ToolResult { id: id.to_owned(), status, content, duration_ms: None });
     }
 }
 

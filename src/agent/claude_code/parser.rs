@@ -171,7 +171,7 @@ impl ClaudeParser {
             // One answer of the model is whole, and only now is its use known.
             ("message_delta", _) => match line.event.usage {
                 Some(used) => {
-                    out.event(StreamEvent::Usage(self.totals.answer(&used)));
+                    out.emit(StreamEvent::Usage(self.totals.answer(&used)));
                     LineOutcome::Emitted
                 }
                 None => LineOutcome::Ignored,
@@ -205,7 +205,7 @@ impl ClaudeParser {
             self.turn.thought.insert(id.clone());
         }
         let content = Delta { text, message_id, parent_tool_call_id: parent };
-        out.event(if thinking { StreamEvent::Thinking { content } } else { StreamEvent::Token { content } });
+        out.emit(if thinking { StreamEvent::Thinking { content } } else { StreamEvent::Token { content } });
         Some(LineOutcome::Emitted)
     }
 
@@ -252,9 +252,9 @@ impl ClaudeParser {
             "attempt": retry.attempt, "max_attempts": retry.max_retries, "delay_ms": retry.retry_delay_ms, "status": retry.error_status,
         });
         let message = format!("the model call failed ({why}) and is tried again");
-        out.event(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::Retrying, message, data: Some(without_nulls(data)) });
+        out.emit(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::Retrying, message, data: Some(without_nulls(data)) });
         if retry.error_status == Some(429) && !std::mem::replace(&mut self.turn.limited, true) {
-            out.event(StreamEvent::notice(Level::Warning, NoticeCode::RateLimited, "the provider's rate limit is reached"));
+            out.emit(StreamEvent::notice(Level::Warning, NoticeCode::RateLimited, "the provider's rate limit is reached"));
         }
         LineOutcome::Emitted
     }
@@ -271,14 +271,14 @@ impl ClaudeParser {
                     if parent_tool_call_id.is_none() {
                         self.turn.error.clone_from(&said.error);
                     }
-                    out.event(StreamEvent::AgentError { code: said.error.clone().unwrap_or_default(), message, retryable: false });
+                    out.emit(StreamEvent::AgentError { code: said.error.clone().unwrap_or_default(), message, retryable: false });
                 }
                 Block { text: Some(content), .. } if block.kind == "text" => {
-                    out.event(StreamEvent::Message { role: Role::Assistant, content, message_id, parent_tool_call_id });
+                    out.emit(StreamEvent::Message { role: Role::Assistant, content, message_id, parent_tool_call_id });
                 }
                 Block { thinking: Some(text), .. } if block.kind == "thinking" => {
                     if !text.is_empty() && !message_id.as_ref().is_some_and(|id| self.turn.thought.contains(id)) {
-                        out.event(StreamEvent::Thinking { content: Delta { text, message_id, parent_tool_call_id } });
+                        out.emit(StreamEvent::Thinking { content: Delta { text, message_id, parent_tool_call_id } });
                     }
                 }
                 Block { id: Some(id), name: Some(name), input, .. } if block.kind == "tool_use" => {
@@ -289,7 +289,7 @@ impl ClaudeParser {
                 _ => unknown = true,
             }
         }
-        Some(if unknown { out.raw(line) } else { fate_since(before, out) })
+        Some(if unknown { out.emit_raw(line) } else { fate_since(before, out) })
     }
 
     fn tool_call(&mut self, id: String, name: String, input: Value, parent_tool_call_id: Option<String>, out: &mut Output) {
@@ -300,7 +300,7 @@ impl ClaudeParser {
         self.running.insert(id.clone());
         let plan = (name == "TodoWrite" && parent_tool_call_id.is_none()).then(|| self.plan.replace(&input)).flatten();
         let title = tools::title(&name, &input, &self.working_dir);
-        out.event(StreamEvent::ToolCall(ToolCall { kind: tools::kind(&name), id, tool: name, title, input, parent_tool_call_id }));
+        out.emit(StreamEvent::ToolCall(ToolCall { kind: tools::kind(&name), id, tool: name, title, input, parent_tool_call_id }));
         out.items.extend(plan.map(Item::Event));
     }
 
@@ -322,12 +322,12 @@ impl ClaudeParser {
                 Block { text: Some(content), .. } if block.kind == "text" => {
                     self.turn.interrupted |= content.starts_with("[Request interrupted by user");
                     let parent_tool_call_id = said.parent_tool_use_id.clone();
-                    out.event(StreamEvent::Message { role: Role::User, content, message_id: None, parent_tool_call_id });
+                    out.emit(StreamEvent::Message { role: Role::User, content, message_id: None, parent_tool_call_id });
                 }
                 _ => unknown = true,
             }
         }
-        Some(if unknown { out.raw(line) } else { fate_since(before, out) })
+        Some(if unknown { out.emit_raw(line) } else { fate_since(before, out) })
     }
 
     fn tool_result(&mut self, id: &str, block: &Block<'_>, meta: &[wire::ToolResultMeta], details: Option<&str>, out: &mut Output) {
@@ -347,7 +347,7 @@ impl ClaudeParser {
             out.items.extend(change.and_then(|change| self.plan.apply(change, details)).map(Item::Event));
         }
         // Last, as for every agent: when a call is over, all that it did was told.
-        out.event(StreamEvent::ToolResult { id: id.to_owned(), status, content: block.result_text(), duration_ms: None });
+        out.emit(StreamEvent::ToolResult { id: id.to_owned(), status, content: block.result_text(), duration_ms: None });
     }
 
     fn result(&mut self, result: wire::TurnResult, out: &mut Output) -> LineOutcome {
@@ -355,7 +355,7 @@ impl ClaudeParser {
         if result.is_aborted() {
             self.cut_short(out);
         }
-        out.event(StreamEvent::Usage(self.totals.turn(&result)));
+        out.emit(StreamEvent::Usage(self.totals.turn(&result)));
         let turn = std::mem::take(&mut self.turn);
         let by_us = std::mem::take(&mut self.interrupt) == Interrupt::Sent;
         self.stage = Stage::Idle;
@@ -363,7 +363,7 @@ impl ClaudeParser {
         if let Err(Failure { cause: Cause::RateLimited, message }) = &end
             && !turn.limited
         {
-            out.event(limit_notice(Level::Warning, "the provider's limit is reached", failure::resets_at(message)));
+            out.emit(limit_notice(Level::Warning, "the provider's limit is reached", failure::resets_at(message)));
         }
         out.items.push(Item::TurnEnded(end));
         LineOutcome::Emitted
@@ -373,7 +373,7 @@ impl ClaudeParser {
     fn cut_short(&mut self, out: &mut Output) {
         for id in std::mem::take(&mut self.running) {
             let status = if self.permissions.was_refused(&id) { ToolStatus::Denied } else { ToolStatus::Error };
-            out.event(StreamEvent::ToolResult { id, status, content: "the turn was interrupted".to_owned(), duration_ms: None });
+            out.emit(StreamEvent::ToolResult { id, status, content: "the turn was interrupted".to_owned(), duration_ms: None });
         }
     }
 
@@ -383,10 +383,10 @@ impl ClaudeParser {
         let answer = line.response;
         if answer.subtype == "error" {
             let error = answer.error.unwrap_or_else(|| "a request was refused without a word".to_owned());
-            out.event(warning(redact_mcp_error(&error, &self.mcp_servers)));
+            out.emit(warning(redact_mcp_error(&error, &self.mcp_servers)));
         }
         for (server, error) in answer.response.unwrap_or_default().errors {
-            out.event(warning(format!("MCP server {server} did not start: {}", redact_mcp_error(&error, &self.mcp_servers))));
+            out.emit(warning(format!("MCP server {server} did not start: {}", redact_mcp_error(&error, &self.mcp_servers))));
         }
         fate_since(before, out)
     }
@@ -398,7 +398,7 @@ impl ClaudeParser {
             _ => return LineOutcome::Ignored,
         };
         self.turn.limited |= level == Level::Warning;
-        out.event(limit_notice(level, message, line.rate_limit_info.resets_at));
+        out.emit(limit_notice(level, message, line.rate_limit_info.resets_at));
         LineOutcome::Emitted
     }
 }
@@ -455,7 +455,7 @@ impl Parser for ClaudeParser {
         });
         match known {
             Ok(Some(fate)) => fate,
-            Ok(None) | Err(_) => out.raw(line),
+            Ok(None) | Err(_) => out.emit_raw(line),
         }
     }
 

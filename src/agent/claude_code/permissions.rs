@@ -93,7 +93,7 @@ impl Permissions {
     fn deny_rejected(&mut self, id: &str, Rejected { request, reason }: Rejected<Request>, out: &mut Output) {
         self.refused.extend(request.tool_call);
         respond(out, id, &json!({ "behavior": "deny", "message": reason.to_string() }));
-        out.event(reason.notice());
+        out.emit(reason.notice());
     }
 
     fn permission(&mut self, id: &str, wish: CanUseTool, out: &mut Output) {
@@ -106,7 +106,7 @@ impl Permissions {
         if let Err(rejected) = self.open.insert(id.to_owned(), request) {
             return self.deny_rejected(id, rejected, out);
         }
-        out.event(StreamEvent::PermissionRequest {
+        out.emit(StreamEvent::PermissionRequest {
             id: id.to_owned(),
             tool_call_id: wish.tool_use_id,
             kind: tools::kind(&wish.tool_name),
@@ -129,7 +129,7 @@ impl Permissions {
         if let Err(rejected) = self.open.insert(id.to_owned(), request) {
             return self.deny_rejected(id, rejected, out);
         }
-        out.event(StreamEvent::Question { id: id.to_owned(), questions: questions.collect() });
+        out.emit(StreamEvent::Question { id: id.to_owned(), questions: questions.collect() });
     }
 
     /// Somebody has answered. A request that is not open, or is of the other kind, is left alone.
@@ -179,7 +179,7 @@ impl Permissions {
     fn close(&mut self, id: &str, request: Request, out: &mut Output) {
         self.refused.extend(request.tool_call);
         let (id, by) = (id.to_owned(), DecidedBy::Policy);
-        out.event(match request.wanted {
+        out.emit(match request.wanted {
             Wanted::Permission { .. } => {
                 let reason = Some("the agent has withdrawn this request".to_owned());
                 StreamEvent::PermissionResolved { id, decision: Decision::Deny, by, reason }

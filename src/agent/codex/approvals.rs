@@ -128,7 +128,7 @@ impl Approvals {
         respond(&id, &json!({ "action": "decline" }), out);
         let asked = params.get("message").and_then(Value::as_str).unwrap_or_default();
         let message = format!("{server} asked the user something, which nobody is there to answer: {asked}");
-        out.event(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message));
+        out.emit(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message));
     }
 
     #[expect(clippy::too_many_arguments, reason = "they are the fields of one event and its answer")]
@@ -148,7 +148,7 @@ impl Approvals {
             return self.deny_rejected(rejected, out);
         }
         let (input, options) = (Value::Object(input), OPTIONS.to_vec());
-        out.event(StreamEvent::PermissionRequest { id: name, tool_call_id, tool, kind, input, options, expires_at: None });
+        out.emit(StreamEvent::PermissionRequest { id: name, tool_call_id, tool, kind, input, options, expires_at: None });
     }
 
     /// `item/tool/requestUserInput`: questions of the model. Tried with 0.169.0 and its feature `default_mode_request_user_input`.
@@ -164,7 +164,7 @@ impl Approvals {
         if let Err(rejected) = self.waiting.insert(name.clone(), waiting) {
             return self.deny_rejected(rejected, out);
         }
-        out.event(StreamEvent::Question { id: name, questions });
+        out.emit(StreamEvent::Question { id: name, questions });
     }
 
     /// Denies a request that cannot be added to the open ones. A question gets empty answers.
@@ -176,7 +176,7 @@ impl Approvals {
         };
         respond(&id, &result, out);
         self.denied.extend(tool_call);
-        out.event(reason.notice());
+        out.emit(reason.notice());
     }
 
     /// Gives the answer to a request that waits; any other name, or an answer of the other kind, is left alone. Gives the words of a
@@ -223,7 +223,7 @@ impl Waiting {
     /// Tells that nobody needs to answer any more. Gives the tool call that waited.
     fn take_back(self, out: &mut Output) -> Option<String> {
         let (id, by) = (name(&self.id), DecidedBy::Policy);
-        out.event(match self.form {
+        out.emit(match self.form {
             Form::Answers(ids) => StreamEvent::QuestionResolved { id, answers: vec![Vec::new(); ids.len()], by },
             Form::Word | Form::Grant(_) | Form::Elicitation => {
                 let reason = Some("the agent has withdrawn this request".to_owned());
@@ -290,7 +290,7 @@ fn looking(params: &Map<String, Value>) -> Option<ToolKind> {
 fn deny_unseen(id: &Value, out: &mut Output) {
     respond(id, &json!({ "decision": "decline" }), out);
     let message = "the agent asked for permission without showing what for; it was denied";
-    out.event(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message));
+    out.emit(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message));
 }
 
 /// Answers a request.

@@ -173,7 +173,7 @@ impl Exec {
             Line::TurnStarted {} => return Some(LineOutcome::Ignored),
             Line::TurnCompleted { usage } => {
                 if !self.resumed {
-                    out.event(StreamEvent::Usage(usage_of(usage)));
+                    out.emit(StreamEvent::Usage(usage_of(usage)));
                 }
                 out.items.push(Told::TurnEnded(Ok(std::mem::take(&mut self.last_message))));
             }
@@ -183,7 +183,7 @@ impl Exec {
             }
             Line::Error { message } => {
                 let failure = errors::failure(&Value::Null, &message);
-                out.event(StreamEvent::AgentError { code: failure.cause.as_str().to_owned(), message, retryable: false });
+                out.emit(StreamEvent::AgentError { code: failure.cause.as_str().to_owned(), message, retryable: false });
             }
             Line::ItemStarted { item: Item::TodoList { items } }
             | Line::ItemUpdated { item: Item::TodoList { items } }
@@ -204,7 +204,7 @@ impl Exec {
             return LineOutcome::Ignored;
         }
         self.plan.clone_from(&entries);
-        out.event(StreamEvent::Plan { entries });
+        out.emit(StreamEvent::Plan { entries });
         LineOutcome::Emitted
     }
 
@@ -226,7 +226,7 @@ impl Exec {
             }
             _ => return false,
         };
-        out.event(call);
+        out.emit(call);
         self.open.insert(id.clone());
         true
     }
@@ -243,27 +243,27 @@ impl Exec {
         match item {
             Item::AgentMessage { id, text } => {
                 self.last_message.clone_from(&text);
-                out.event(StreamEvent::Message { role: Role::Assistant, content: text, message_id: Some(id), parent_tool_call_id: None });
+                out.emit(StreamEvent::Message { role: Role::Assistant, content: text, message_id: Some(id), parent_tool_call_id: None });
             }
             Item::Reasoning { id, text } => {
-                out.event(StreamEvent::Thinking { content: Delta { text, message_id: Some(id), parent_tool_call_id: None } });
+                out.emit(StreamEvent::Thinking { content: Delta { text, message_id: Some(id), parent_tool_call_id: None } });
             }
             Item::CommandExecution { id, aggregated_output, exit_code, status, .. } => {
-                out.event(tools::result(&id, ended(status), tools::command_output(aggregated_output, exit_code), None));
+                out.emit(tools::result(&id, ended(status), tools::command_output(aggregated_output, exit_code), None));
             }
             Item::FileChange { id, changes, status } => {
                 if matches!(status, Status::Completed) {
                     out.items.extend(changed(&changes).into_iter().map(Told::Event));
                 }
-                out.event(tools::result(&id, ended(status), list(&changes).join("\n"), None));
+                out.emit(tools::result(&id, ended(status), list(&changes).join("\n"), None));
             }
             Item::McpToolCall { id, result, error, status, .. } => {
                 let given = || result.map(|result| tools::mcp_text(&result.content)).unwrap_or_default();
                 let content = error.map_or_else(given, |error| error.message);
-                out.event(tools::result(&id, ended(status), content, None));
+                out.emit(tools::result(&id, ended(status), content, None));
             }
-            Item::WebSearch { id, .. } => out.event(tools::result(&id, ToolStatus::Ok, String::new(), None)),
-            Item::Error { message } => out.event(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message)),
+            Item::WebSearch { id, .. } => out.emit(tools::result(&id, ToolStatus::Ok, String::new(), None)),
+            Item::Error { message } => out.emit(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message)),
             Item::TodoList { .. } | Item::Unknown => return None,
         }
         Some(LineOutcome::Emitted)
@@ -278,7 +278,7 @@ impl Parser for Exec {
 
     fn handle_line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
         let told = serde_json::from_str(line).ok().and_then(|known| self.told(known, out));
-        told.unwrap_or_else(|| out.raw(line))
+        told.unwrap_or_else(|| out.emit_raw(line))
     }
 
     fn diagnose(&self, exit: Exit, stderr_tail: &str) -> Option<crate::types::Failure> {

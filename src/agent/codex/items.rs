@@ -62,7 +62,7 @@ impl Items {
         for id in chosen {
             self.open.remove(&id);
             let status = if denied.contains(&id) { ToolStatus::Denied } else { ToolStatus::Error };
-            out.event(tools::result(&id, status, "the turn was interrupted".to_owned(), None));
+            out.emit(tools::result(&id, status, "the turn was interrupted".to_owned(), None));
             self.cut.insert(id);
         }
     }
@@ -75,7 +75,7 @@ impl Items {
 
     /// A piece of a message.
     pub(super) fn token(id: &str, text: &str, parent: Option<&str>, out: &mut Output) -> LineOutcome {
-        out.event(StreamEvent::Token { content: piece(id, text, parent) });
+        out.emit(StreamEvent::Token { content: piece(id, text, parent) });
         LineOutcome::Emitted
     }
 
@@ -84,7 +84,7 @@ impl Items {
         if self.thought.as_deref() != Some(id) {
             self.thought = Some(id.to_owned());
         }
-        out.event(StreamEvent::Thinking { content: piece(id, text, parent) });
+        out.emit(StreamEvent::Thinking { content: piece(id, text, parent) });
         LineOutcome::Emitted
     }
 
@@ -121,13 +121,13 @@ impl Items {
             }
             let (id, status, content, duration_ms) = result_of(item)?;
             self.open.remove(&id);
-            out.event(tools::result(&id, status, content, duration_ms));
+            out.emit(tools::result(&id, status, content, duration_ms));
             return Some(LineOutcome::Emitted);
         }
         match item {
             Item::AgentMessage { id, text } | Item::Plan { id, text } if !text.is_empty() => {
                 let parent_tool_call_id = parent.map(str::to_owned);
-                out.event(StreamEvent::Message { role: Role::Assistant, content: text, message_id: Some(id), parent_tool_call_id });
+                out.emit(StreamEvent::Message { role: Role::Assistant, content: text, message_id: Some(id), parent_tool_call_id });
                 Some(LineOutcome::Emitted)
             }
             Item::Reasoning { id, summary, content } if self.thought.as_ref() != Some(&id) => {
@@ -135,7 +135,7 @@ impl Items {
                 Some(if whole.is_empty() { LineOutcome::Ignored } else { self.thinking(&id, &whole, parent, out) })
             }
             Item::ContextCompaction {} => {
-                out.event(StreamEvent::notice(Level::Info, NoticeCode::AgentWarning, "the agent shortened its conversation"));
+                out.emit(StreamEvent::notice(Level::Info, NoticeCode::AgentWarning, "the agent shortened its conversation"));
                 Some(LineOutcome::Emitted)
             }
             Item::Unknown => None,
@@ -144,7 +144,7 @@ impl Items {
     }
 
     fn tell_call(&mut self, call: Call, parent: Option<&str>, out: &mut Output) {
-        out.event(tools::call(&call.id, &call.name, call.kind, &call.title, call.input.clone(), parent));
+        out.emit(tools::call(&call.id, &call.name, call.kind, &call.title, call.input.clone(), parent));
         let runs_on = parent.is_none() && call.name == tools::COMMAND;
         self.open.insert(call.id, Open { input: call.input, runs_on });
     }

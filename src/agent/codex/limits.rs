@@ -55,6 +55,6 @@ impl Limits {
         self.told = true;
         let resets_at = self.resets_at.map(|secs| Timestamp::from_millis(secs.saturating_mul(1000)));
         let data = resets_at.map(|resets_at| json!({ "resets_at": resets_at }));
-        out.event(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::RateLimited, message, data });
+        out.emit(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::RateLimited, message, data });
     }
 }

@@ -199,7 +199,7 @@ impl AppServer {
             (Call::Initialize | Call::OpenThread | Call::StartTurn, Some(error)) => self.end_turn(Err(refused(error)), out),
             (Call::Steer, Some(error)) => {
                 let message = format!("a message could not be added to the turn: {}", error.message);
-                out.event(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message));
+                out.emit(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message));
             }
             // Codex cannot end the commands that run on, but the turn is over.
             (Call::Clean, Some(_)) => {
@@ -368,7 +368,7 @@ impl AppServer {
             return Some(LineOutcome::Ignored);
         }
         self.plan.clone_from(&entries);
-        out.event(StreamEvent::Plan { entries });
+        out.emit(StreamEvent::Plan { entries });
         Some(LineOutcome::Emitted)
     }
 
@@ -433,7 +433,7 @@ impl AppServer {
             return Some(LineOutcome::Buffered);
         }
         let Some(usage) = self.meter.add(&updated.thread_id, &updated.token_usage) else { return Some(LineOutcome::Ignored) };
-        out.event(StreamEvent::Usage(usage));
+        out.emit(StreamEvent::Usage(usage));
         Some(LineOutcome::Emitted)
     }
 
@@ -450,7 +450,7 @@ impl AppServer {
         if cause == Cause::RateLimited {
             self.limits.tell_once(&message, out);
         }
-        out.event(StreamEvent::AgentError { code: cause.as_str().to_owned(), message, retryable: false });
+        out.emit(StreamEvent::AgentError { code: cause.as_str().to_owned(), message, retryable: false });
         LineOutcome::Emitted
     }
 
@@ -460,7 +460,7 @@ impl AppServer {
         }
         let error = redact_mcp_error(&startup.error.unwrap_or_default(), &self.mcp_servers);
         let message = format!("MCP server {} did not start: {error}", startup.name);
-        out.event(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message));
+        out.emit(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message));
         LineOutcome::Emitted
     }
 }
@@ -474,14 +474,14 @@ impl Parser for AppServer {
     }
 
     fn handle_line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
-        let Ok(mut said) = serde_json::from_str::<Line<'_>>(line) else { return out.raw(line) };
+        let Ok(mut said) = serde_json::from_str::<Line<'_>>(line) else { return out.emit_raw(line) };
         let understood = match (said.method.take(), said.id.take()) {
             (Some(method), Some(id)) => self.request(&method.0, id, said.params, out),
             (Some(method), None) => self.notification(&method.0, said.params, out),
             (None, Some(id)) => self.response(&id, &said, out),
             (None, None) => None,
         };
-        understood.unwrap_or_else(|| out.raw(line))
+        understood.unwrap_or_else(|| out.emit_raw(line))
     }
 
     fn answer(&mut self, request: &str, answer: &Answer, out: &mut Output) {
@@ -546,11 +546,11 @@ fn remark(method: &str, params: Option<&RawValue>, out: &mut Output) -> Option<L
     match method {
         "configWarning" | "deprecationNotice" | "warning" | "guardianWarning" => {
             let wire::Warning { summary, details } = read(params)?;
-            out.event(warning(details.map_or(summary.clone(), |details| format!("{summary} {details}"))));
+            out.emit(warning(details.map_or(summary.clone(), |details| format!("{summary} {details}"))));
         }
         "model/rerouted" => {
             let rerouted: wire::Rerouted = read(params)?;
-            out.event(warning(format!("the provider answers with {} instead of {}", rerouted.to_model, rerouted.from_model)));
+            out.emit(warning(format!("the provider answers with {} instead of {}", rerouted.to_model, rerouted.from_model)));
         }
         _ => return NOISE.contains(&method).then_some(LineOutcome::Ignored),
     }
@@ -558,7 +558,7 @@ fn remark(method: &str, params: Option<&RawValue>, out: &mut Output) -> Option<L
 }
 
 fn tool_output(id: &str, content: &str, out: &mut Output) -> LineOutcome {
-    out.event(StreamEvent::ToolOutput { id: id.to_owned(), content: content.to_owned() });
+    out.emit(StreamEvent::ToolOutput { id: id.to_owned(), content: content.to_owned() });
     LineOutcome::Emitted
 }
 

@@ -46,7 +46,7 @@ impl Jsonl {
     fn emit_message(&mut self, text: String, out: &mut Output) {
         self.tokens = BoundedText::default();
         self.last_message.clone_from(&text);
-        out.event(StreamEvent::Message { role: Role::Assistant, content: text, message_id: None, parent_tool_call_id: None });
+        out.emit(StreamEvent::Message { role: Role::Assistant, content: text, message_id: None, parent_tool_call_id: None });
     }
 
     /// Turns tokens that were not followed by a message into one.
@@ -78,7 +78,7 @@ impl Jsonl {
         };
         if usage != self.usage {
             self.usage = usage;
-            out.event(StreamEvent::Usage(self.usage.clone()));
+            out.emit(StreamEvent::Usage(self.usage.clone()));
         }
         input.is_some() || output.is_some() || cost.is_some()
     }
@@ -94,7 +94,7 @@ impl Parser for Jsonl {
     }
 
     fn handle_line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
-        let Ok(value) = serde_json::from_str::<Value>(line) else { return out.raw(line) };
+        let Ok(value) = serde_json::from_str::<Value>(line) else { return out.emit_raw(line) };
         let text = |field: &Option<Field>| field.as_ref()?.find(&value)?.as_str().map(str::to_owned);
         let session = text(&self.fields.session);
         let (token, thinking) = (text(&self.fields.token), text(&self.fields.thinking));
@@ -105,11 +105,11 @@ impl Parser for Jsonl {
             self.start(Some(session), out);
         }
         if let Some(content) = thinking.filter(|piece| !piece.is_empty()) {
-            out.event(StreamEvent::Thinking { content: content.into() });
+            out.emit(StreamEvent::Thinking { content: content.into() });
         }
         if let Some(content) = token.filter(|piece| !piece.is_empty()) {
             self.tokens.push(&content);
-            out.event(StreamEvent::Token { content: content.into() });
+            out.emit(StreamEvent::Token { content: content.into() });
         }
         if let Some(message) = message {
             self.emit_message(message, out);
@@ -128,7 +128,7 @@ impl Parser for Jsonl {
         match (out.is_empty(), known) {
             (false, _) => LineOutcome::Emitted,
             (true, true) => LineOutcome::Buffered,
-            (true, false) => out.raw(line),
+            (true, false) => out.emit_raw(line),
         }
     }
 

@@ -38,9 +38,9 @@ impl BoundedText {
         if size > text.len() {
             let message = format!("an answer of {size} bytes was truncated to {}; its tokens are complete", text.len());
             let data = Some(json!({ "kept": text.len(), "size": size }));
-            out.event(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::Truncated, message, data });
+            out.emit(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::Truncated, message, data });
         }
-        out.event(StreamEvent::Message { role: Role::Assistant, content: text.clone(), message_id: None, parent_tool_call_id: None });
+        out.emit(StreamEvent::Message { role: Role::Assistant, content: text.clone(), message_id: None, parent_tool_call_id: None });
         text
     }
 }
@@ -74,7 +74,7 @@ impl Parser for Text {
             return LineOutcome::Buffered;
         }
         self.answer.push(&chunk);
-        out.event(StreamEvent::Token { content: chunk.into() });
+        out.emit(StreamEvent::Token { content: chunk.into() });
         LineOutcome::Emitted
     }
 

@@ -27,9 +27,9 @@ impl Parser for DemoParser {
             Ok(FromAgent::Report(Report::TurnEnded { result })) => out.items.push(Item::TurnEnded(Ok(result))),
             // Only the driver writes the events that open and close a run.
             Ok(FromAgent::Event(StreamEvent::Done(_) | StreamEvent::RunQueued { .. } | StreamEvent::RunStarted(_))) | Err(_) => {
-                return out.raw(line);
+                return out.emit_raw(line);
             }
-            Ok(FromAgent::Event(event)) => out.event(event),
+            Ok(FromAgent::Event(event)) => out.emit(event),
         }
         LineOutcome::Emitted
     }
@@ -44,7 +44,7 @@ impl Parser for DemoParser {
 fn send(message: &ToAgent, out: &mut Output) {
     match serde_json::to_value(message) {
         Ok(message) => out.send_json(&message),
-        Err(error) => out.event(StreamEvent::AgentError { code: "internal".into(), message: error.to_string(), retryable: false }),
+        Err(error) => out.emit(StreamEvent::AgentError { code: "internal".into(), message: error.to_string(), retryable: false }),
     }
 }
 

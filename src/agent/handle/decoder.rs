@@ -78,17 +78,17 @@ impl OutputDecoder {
         }
     }
 
-    pub(super) fn notice(&mut self, level: Level, code: NoticeCode, message: impl Into<String>) {
-        self.output.event(StreamEvent::notice(level, code, message));
+    pub(super) fn emit_notice(&mut self, level: Level, code: NoticeCode, message: impl Into<String>) {
+        self.output.emit(StreamEvent::notice(level, code, message));
     }
 
-    pub(super) fn stdout(&mut self, bytes: &[u8]) {
+    pub(super) fn decode_stdout(&mut self, bytes: &[u8]) {
         let mut lines = std::mem::take(&mut self.lines);
         lines.push(bytes, |line| self.handle_line(line));
         self.lines = lines;
     }
 
-    pub(super) fn end_of_stdout(&mut self) {
+    pub(super) fn finish_stdout(&mut self) {
         if std::mem::replace(&mut self.stdout_ended, true) {
             return;
         }
@@ -101,20 +101,20 @@ impl OutputDecoder {
         let (text, replaced) = line.text();
         if let Some(size) = line.full_length {
             // A truncated line is not a valid protocol message, so it is shown and not parsed.
-            self.output.raw(&text);
+            self.output.emit_raw(&text);
             let message = format!("a line of {size} bytes was truncated to {}", line.bytes.len());
             let data = json!({ "kept": line.bytes.len(), "size": size });
-            self.output.event(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::Truncated, message, data: Some(data) });
+            self.output.emit(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::Truncated, message, data: Some(data) });
         } else {
             self.parser.handle_line(&text, &mut self.output);
         }
         if replaced && !std::mem::replace(&mut self.reported_invalid_utf8, true) {
             let message = "the agent wrote invalid UTF-8; it was replaced, here and in all later output";
-            self.notice(Level::Warning, NoticeCode::InvalidUtf8, message);
+            self.emit_notice(Level::Warning, NoticeCode::InvalidUtf8, message);
         }
     }
 
-    pub(super) fn stderr(&mut self, bytes: &[u8]) {
+    pub(super) fn decode_stderr(&mut self, bytes: &[u8]) {
         let room = STDERR_LOG.saturating_sub(self.stderr_logged);
         if room == 0 || bytes.is_empty() {
             return;
@@ -124,11 +124,11 @@ impl OutputDecoder {
         self.log_stderr(complete_length(&self.stderr_pending));
         if self.stderr_logged == STDERR_LOG {
             let message = "the agent wrote more than 1 MiB to stderr; only the end of the rest is kept";
-            self.notice(Level::Warning, NoticeCode::Truncated, message);
+            self.emit_notice(Level::Warning, NoticeCode::Truncated, message);
         }
     }
 
-    pub(super) fn end_of_stderr(&mut self) {
+    pub(super) fn finish_stderr(&mut self) {
         self.log_stderr(self.stderr_pending.len());
     }
 
@@ -138,7 +138,7 @@ impl OutputDecoder {
         let text = String::from_utf8_lossy(&text);
         let text = text.trim_end_matches('\n');
         if !text.is_empty() {
-            self.output.event(StreamEvent::Log { stream: LogStream::Stderr, content: text.to_owned() });
+            self.output.emit(StreamEvent::Log { stream: LogStream::Stderr, content: text.to_owned() });
         }
     }
 }
@@ -171,7 +171,7 @@ mod tests {
     fn logged(pieces: &[&[u8]]) -> (String, Vec<u8>) {
         let mut decoder = OutputDecoder::new(Box::new(IgnoringParser));
         for piece in pieces {
-            decoder.stderr(piece);
+            decoder.decode_stderr(piece);
         }
         let pending = decoder.stderr_pending.clone();
         let texts = decoder.take_items().into_iter().map(|item| match item {

@@ -134,7 +134,7 @@ impl Supervisor {
                 self.ending.finish = Finish::GraceExpired;
                 let exit_grace = self.program.grace.exit.as_secs();
                 let message = format!("the agent was still running {exit_grace} s after its result and was stopped");
-                self.decoder.notice(Level::Warning, NoticeCode::ExitGraceExpired, message);
+                self.decoder.emit_notice(Level::Warning, NoticeCode::ExitGraceExpired, message);
                 self.end_program(self.program.grace.stop);
             }
             Some(Deadline::Interrupt(_)) => {
@@ -174,14 +174,14 @@ impl Supervisor {
         }
         if leaked_pipe {
             let message = "the agent has exited, but a process that it started kept its output open and was stopped";
-            self.decoder.notice(Level::Warning, NoticeCode::LeakedPipe, message);
+            self.decoder.emit_notice(Level::Warning, NoticeCode::LeakedPipe, message);
         }
         if let Some(exit) = end.exit {
             self.decoder.parser.handle_exit(exit, &mut self.decoder.output);
         }
         if end.left_behind > 0 {
             let message = format!("{} processes of this run could not be ended", end.left_behind);
-            self.decoder.notice(Level::Error, NoticeCode::LeftBehind, message);
+            self.decoder.emit_notice(Level::Error, NoticeCode::LeftBehind, message);
         }
         end.items = self.decoder.take_items();
         if let Some(exit) = end.exit

@@ -27,7 +27,7 @@ use crate::types::{Answer, Cause, Failure, OutputCheckpoint, RunLimits};
 pub use history::{Command, HistoryEntry};
 pub(super) use in_process::start as start_in_process;
 pub use program::GracePeriods;
-pub(super) use program::{Program, reattach, start};
+pub(super) use program::{RunningProgram, reattach, start};
 
 /// Maximum length of an agent's stderr file in bytes.
 pub(super) const MAX_STDERR: u64 = decoder::STDERR_LOG as u64;

@@ -37,7 +37,7 @@ pub struct GracePeriods {
 
 /// The program of one run, and the files that its shim keeps.
 #[derive(Clone, Debug)]
-pub(in crate::agent) struct Program {
+pub(in crate::agent) struct RunningProgram {
     pub(in crate::agent) folder: ProcessDir,
     pub(in crate::agent) marker: Marker,
     pub(in crate::agent) grace: GracePeriods,
@@ -47,7 +47,7 @@ pub(in crate::agent) struct Program {
 
 /// Spawns the task of a program that a shim was just ordered to start.
 pub(in crate::agent) fn start(
-    program: Program,
+    program: RunningProgram,
     (orders, reports): (CommandSender, ReportReceiver),
     parser: Box<dyn Parser>,
     tasks: &TaskTracker,
@@ -68,7 +68,7 @@ pub(in crate::agent) fn start(
 /// # Errors
 /// A [`Failure`] if the memo is lost. The output is not read then, because the secrets to mask in it are unknown.
 pub(in crate::agent) async fn reattach(
-    program: Program,
+    program: RunningProgram,
     parser: Box<dyn Parser>,
     stored: OutputCheckpoint,
     has_memo: bool,
@@ -104,7 +104,7 @@ pub(in crate::agent) async fn reattach(
 }
 
 pub(super) struct Supervisor {
-    pub(super) program: Program,
+    pub(super) program: RunningProgram,
     /// `None` once reading failed.
     outputs: Option<Outputs>,
     pub(super) orders: Option<CommandSender>,
@@ -132,7 +132,7 @@ pub(super) struct Supervisor {
 }
 
 impl Supervisor {
-    fn new(program: Program, decoder: OutputDecoder, link: Link) -> Self {
+    fn new(program: RunningProgram, decoder: OutputDecoder, link: Link) -> Self {
         Self {
             outputs: Some(Outputs::new(program.folder.clone())),
             program,
@@ -154,7 +154,7 @@ impl Supervisor {
         }
     }
 
-    fn reattached(program: Program, found: shim::Found, replayed: Replayed, link: Link) -> Self {
+    fn reattached(program: RunningProgram, found: shim::Found, replayed: Replayed, link: Link) -> Self {
         let mut this = Self::new(program, replayed.decoder, link);
         this.checkpoint = replayed.checkpoint;
         this.stdin_open = !replayed.stdin_closed;
@@ -217,7 +217,7 @@ impl Supervisor {
                     None => self.handle_disconnect().await,
                 },
                 flushed = flush(&mut self.orders), if self.orders.as_ref().is_some_and(|orders| !orders.is_idle()) => if flushed.is_err() {
-                    // The reports tell what happened to the shim.
+                    // The report stream shows what happened to the shim.
                     self.orders = None;
                 },
                 command = self.link.commands.recv() => match command {
@@ -313,20 +313,20 @@ impl Supervisor {
         if checkpoint.out < spooled.out {
             read = outputs.read(Stream::Stdout, checkpoint.out, spooled.out).map(|bytes| {
                 checkpoint.out += bytes.len() as u64;
-                self.decoder.stdout(bytes);
+                self.decoder.decode_stdout(bytes);
             });
         } else if spooled.out_ended && !checkpoint.out_ended {
             checkpoint.out_ended = true;
-            self.decoder.end_of_stdout();
+            self.decoder.finish_stdout();
         }
         if read.is_ok() && checkpoint.err < spooled.err {
             read = outputs.read(Stream::Stderr, checkpoint.err, spooled.err).map(|bytes| {
                 checkpoint.err += bytes.len() as u64;
-                self.decoder.stderr(bytes);
+                self.decoder.decode_stderr(bytes);
             });
         } else if spooled.err_ended && !checkpoint.err_ended {
             checkpoint.err_ended = true;
-            self.decoder.end_of_stderr();
+            self.decoder.finish_stderr();
         }
         if let Err(error) = read {
             let failure = Failure::new(Cause::Storage, format!("the agent's output cannot be read: {error}"));

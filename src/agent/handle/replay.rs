@@ -108,7 +108,7 @@ pub(super) fn replay(folder: &ProcessDir, parser: Box<dyn Parser>, stored: Outpu
     }
     replay.decode_stdout(stored.out)?;
     if stored.out_ended {
-        replay.decoder.end_of_stdout();
+        replay.decoder.finish_stdout();
         replay.checkpoint.out_ended = true;
         replay.collect(true);
     }
@@ -135,7 +135,7 @@ impl Replay {
             let bound = if self.checkpoint.out < self.stored.out { to.min(self.stored.out) } else { to };
             let bytes = self.outputs.read(Stream::Stdout, self.checkpoint.out, bound)?;
             self.checkpoint.out += bytes.len() as u64;
-            self.decoder.stdout(bytes);
+            self.decoder.decode_stdout(bytes);
             self.collect(self.checkpoint.out <= self.stored.out);
         }
         Ok(())
@@ -146,11 +146,11 @@ impl Replay {
         while self.checkpoint.err < self.stored.err {
             let bytes = self.outputs.read(Stream::Stderr, self.checkpoint.err, self.stored.err)?;
             self.checkpoint.err += bytes.len() as u64;
-            self.decoder.stderr(bytes);
+            self.decoder.decode_stderr(bytes);
             self.collect(true);
         }
         if self.stored.err_ended {
-            self.decoder.end_of_stderr();
+            self.decoder.finish_stderr();
             self.checkpoint.err_ended = true;
             self.collect(true);
         }

@@ -87,31 +87,32 @@ fn go_invocation(task: &Task) -> Result<Invocation, Failure> {
 /// change is denied. The project's own agents, which may define their own rules, are then neither sub-agents nor the initial agent.
 fn permission_config(inline_config: Option<&str>, mode: PermissionMode) -> String {
     let restricted = mode != PermissionMode::Auto;
-    let (mut asked, mut unasked, mut ours) = (json!({}), json!({}), json!({}));
-    let mut secrets = json!({});
+    let (mut main_agent, mut sub_agent, mut config) = (json!({}), json!({}), json!({}));
+    let mut read_rules = json!({});
     if restricted {
         // First, since the last matching rule counts. It covers all tools that are not listed: those of MCP servers and of later
         // releases.
-        (asked["*"], unasked["*"], secrets["*"]) = (json!("ask"), json!("deny"), json!("allow"));
+        (main_agent["*"], sub_agent["*"], read_rules["*"]) = (json!("ask"), json!("deny"), json!("allow"));
         for name in READ_ONLY_TOOLS {
-            (asked[name], unasked[name]) = (json!("allow"), json!("allow"));
+            (main_agent[name], sub_agent[name]) = (json!("allow"), json!("allow"));
         }
-        asked["read"] = json!({ "*": "allow", "*.env": "ask", "*.env.*": "ask", "*.env.example": "allow" });
-        asked["task"] = json!({ "*": "deny", "general": "allow", "explore": "allow" });
-        ours["default_agent"] = json!("build");
+        main_agent["read"] = json!({ "*": "allow", "*.env": "ask", "*.env.*": "ask", "*.env.example": "allow" });
+        main_agent["task"] = json!({ "*": "deny", "general": "allow", "explore": "allow" });
+        config["default_agent"] = json!("build");
     }
     for name in ["edit", "bash", "webfetch", "websearch", "external_directory"] {
-        asked[name] = json!("ask");
+        main_agent[name] = json!("ask");
     }
     for (file, rule) in [("*.env", "deny"), ("*.env.*", "deny"), ("*.env.example", "allow")] {
-        secrets[file] = json!(rule);
+        read_rules[file] = json!(rule);
     }
-    unasked["read"] = secrets;
+    sub_agent["read"] = read_rules;
     for name in ["external_directory", "doom_loop"] {
-        unasked[name] = json!("deny");
+        sub_agent[name] = json!("deny");
     }
-    ours["agent"] = json!({ "build": { "permission": asked }, "general": { "permission": unasked }, "explore": { "permission": unasked } });
-    inline_config.and_then(|text| merge(text, &ours)).unwrap_or_else(|| ours.to_string())
+    config["agent"] =
+        json!({ "build": { "permission": main_agent }, "general": { "permission": sub_agent }, "explore": { "permission": sub_agent } });
+    inline_config.and_then(|text| merge(text, &config)).unwrap_or_else(|| config.to_string())
 }
 
 /// Merges the fields of `over` into the object `base`, recursively. `None` if either is not an object. Everything else in `base` is kept
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_that_is_no_object_gives_way_to_ours() {
+    fn a_configuration_that_is_not_an_object_is_replaced() {
         for odd in [None, Some("// comments"), Some("[]"), Some("")] {
             let value: Value = serde_json::from_str(&permission_config(odd, PermissionMode::Auto)).unwrap();
             assert_eq!(value["agent"]["build"]["permission"]["edit"], "ask", "{odd:?}");

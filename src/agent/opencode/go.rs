@@ -41,7 +41,7 @@ impl Parser for Go {
     fn handle_line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
         let begins = self.object.is_empty();
         if self.answered || begins && !line.trim_start().starts_with('{') || self.object.len() + line.len() > MAX_ANSWER {
-            return out.raw(line);
+            return out.emit_raw(line);
         }
         self.object.push_str(line);
         self.object.push('\n');
@@ -51,7 +51,7 @@ impl Parser for Go {
         let Ok(Answer { response }) = serde_json::from_str(&self.object) else { return LineOutcome::Buffered };
         self.object.clear();
         self.answered = true;
-        out.event(StreamEvent::Message { role: Role::Assistant, content: response.clone(), message_id: None, parent_tool_call_id: None });
+        out.emit(StreamEvent::Message { role: Role::Assistant, content: response.clone(), message_id: None, parent_tool_call_id: None });
         out.items.push(Item::TurnEnded(Ok(response)));
         LineOutcome::Emitted
     }
@@ -60,7 +60,7 @@ impl Parser for Go {
         // Lines that looked like the start of the answer but were not become raw events.
         let rest = std::mem::take(&mut self.object);
         for line in rest.lines() {
-            out.raw(line);
+            out.emit_raw(line);
         }
     }
 

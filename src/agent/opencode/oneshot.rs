@@ -91,7 +91,7 @@ impl OneShot {
     fn handle_text(&mut self, part: Value, out: &mut Output) -> Option<LineOutcome> {
         let Text { text, message } = serde_json::from_value(part).ok()?;
         self.last_text.clone_from(&text);
-        out.event(StreamEvent::Message { role: Role::Assistant, content: text, message_id: message, parent_tool_call_id: None });
+        out.emit(StreamEvent::Message { role: Role::Assistant, content: text, message_id: message, parent_tool_call_id: None });
         Some(LineOutcome::Emitted)
     }
 
@@ -106,15 +106,15 @@ impl OneShot {
         self.denied |= denied;
         let (kind, title) = (tools::kind(&name), tools::title(&name, &input, field("title")));
         let call = ToolCall { id: id.clone(), tool: name.clone(), kind, title, input: input.clone(), parent_tool_call_id: None };
-        out.event(StreamEvent::ToolCall(call));
+        out.emit(StreamEvent::ToolCall(call));
         if worked {
             for change in tools::file_changes(&name, &input, &state) {
-                out.event(change);
+                out.emit(change);
             }
             if name == tools::PLAN_TOOL
                 && let Some(entries) = input.get("todos").and_then(Value::as_array)
             {
-                out.event(StreamEvent::Plan { entries: plan_entries(entries) });
+                out.emit(StreamEvent::Plan { entries: plan_entries(entries) });
             }
         }
         let time = |name: &str| state.pointer(&format!("/time/{name}")).and_then(Value::as_u64);
@@ -124,7 +124,7 @@ impl OneShot {
             (false, true) => ToolStatus::Denied,
             (false, false) => ToolStatus::Error,
         };
-        out.event(StreamEvent::ToolResult { id, status, content: content.to_owned(), duration_ms });
+        out.emit(StreamEvent::ToolResult { id, status, content: content.to_owned(), duration_ms });
         Some(LineOutcome::Emitted)
     }
 
@@ -143,7 +143,7 @@ impl OneShot {
             self.usage.cost_usd = Some(self.usage.cost_usd.unwrap_or(0.0) + cost);
             self.usage.cost_is_estimate = true;
         }
-        out.event(StreamEvent::Usage(self.usage.clone()));
+        out.emit(StreamEvent::Usage(self.usage.clone()));
         Some(LineOutcome::Emitted)
     }
 
@@ -172,7 +172,7 @@ impl Parser for OneShot {
     }
 
     fn handle_line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
-        let Ok(Line { kind, session, part, error }) = serde_json::from_str(line) else { return out.raw(line) };
+        let Ok(Line { kind, session, part, error }) = serde_json::from_str(line) else { return out.emit_raw(line) };
         let known = ["step_start", "text", "reasoning", "tool_use", "step_finish", "error"].contains(&kind.as_str());
         if let Some(session) = session.filter(|_| known) {
             self.start(session, out);
@@ -181,7 +181,7 @@ impl Parser for OneShot {
             "step_start" => Some(LineOutcome::Ignored),
             "text" => self.handle_text(part, out),
             "reasoning" => serde_json::from_value(part).ok().map(|Text { text, message }| {
-                out.event(StreamEvent::Thinking { content: Delta { text, message_id: message, parent_tool_call_id: None } });
+                out.emit(StreamEvent::Thinking { content: Delta { text, message_id: message, parent_tool_call_id: None } });
                 LineOutcome::Emitted
             }),
             "tool_use" => self.handle_tool(part, out),
@@ -190,7 +190,7 @@ impl Parser for OneShot {
             _ => None,
         };
         match outcome {
-            None => out.raw(line),
+            None => out.emit_raw(line),
             // The first line of any type yields `Started`.
             Some(_) if !out.is_empty() => LineOutcome::Emitted,
             Some(outcome) => outcome,
@@ -208,13 +208,13 @@ impl Parser for OneShot {
             (None, None, Some(reason)) => {
                 if reason == "length" {
                     let message = "the answer was truncated at the model's token limit";
-                    out.event(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message));
+                    out.emit(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message));
                 }
                 Ok(std::mem::take(&mut self.last_text))
             }
         };
         if let Err(Failure { cause: Cause::RateLimited, message }) = &end {
-            out.event(StreamEvent::notice(Level::Error, NoticeCode::RateLimited, message.clone()));
+            out.emit(StreamEvent::notice(Level::Error, NoticeCode::RateLimited, message.clone()));
         }
         out.items.push(Item::TurnEnded(end));
     }
