@@ -220,7 +220,7 @@ impl Agents {
     /// A [`Failure`] with the cause that the run ends with: the program is not installed, it rejects the arguments, or no process could be
     /// started.
     pub async fn start(&self, start: Start) -> Result<AgentHandle, Failure> {
-        let Start { task, env: own_env, working_dir, folder, marker, limit, handover } = start;
+        let Start { task, env: own_env, working_dir, process_dir, marker, limit, handover } = start;
         let name = &task.spec.agent_type;
         match self.by_name.get(name) {
             None => Err(no_such_agent(name)),
@@ -243,23 +243,23 @@ impl Agents {
                     let message = format!("env and mcp_servers are larger than {MAX_HANDOVER} bytes");
                     return Err(Failure::new(Cause::BadArguments, message));
                 }
-                let order = StartCommand { handover, ..self.order(&installed, invocation.args, env, &marker, limit)? };
-                let limits = enforced_limits(&order.containment);
+                let command = StartCommand { handover, ..self.start_command(&installed, invocation.args, env, &marker, limit)? };
+                let limits = enforced_limits(&command.containment);
                 let start_failure = |error: std::io::Error| {
                     let cause = if is_resource_exhausted(&error) { Cause::Storage } else { Cause::Crashed };
                     Failure::new(cause, format!("the process could not be started: {error}"))
                 };
-                let (mut orders, reports) = self.spawner.spawn(folder.clone(), working_dir).await.map_err(start_failure)?;
-                StateFile::new(&task, installed.clone(), limits).write(&folder).map_err(start_failure)?;
-                orders.send(&ShimCommand::Start(Box::new(order)));
-                let running = handle::RunningProgram { folder, marker, grace: self.grace, limits };
-                Ok(handle::start(running, (orders, reports), program.parser(&task, &installed), &self.tasks))
+                let (mut shim, reports) = self.spawner.spawn(process_dir.clone(), working_dir).await.map_err(start_failure)?;
+                StateFile::new(&task, installed.clone(), limits).write(&process_dir).map_err(start_failure)?;
+                shim.send(&ShimCommand::Start(Box::new(command)));
+                let running = handle::RunningProgram { dir: process_dir, marker, grace: self.grace, limits };
+                Ok(handle::start(running, (shim, reports), program.parser(&task, &installed), &self.tasks))
             }
         }
     }
 
-    /// The order for the shim.
-    fn order(
+    /// The start command for the shim.
+    fn start_command(
         &self,
         installed: &Installed,
         args: Vec<String>,
@@ -296,7 +296,7 @@ impl Agents {
     pub async fn reattach(
         &self,
         spec: &RunSpec,
-        folder: ProcessDir,
+        process_dir: ProcessDir,
         marker: Marker,
         stored: OutputCheckpoint,
         ready: bool,
@@ -309,11 +309,11 @@ impl Agents {
             }
             Some(Registered::Program(registered)) => registered,
         };
-        let file = match StateFile::read(&folder) {
+        let file = match StateFile::read(&process_dir) {
             Ok(Some(file)) => file,
             Ok(None) => {
-                // The earlier server died before it ordered the start. Without its directory a shim starts nothing.
-                let _ = std::fs::remove_dir_all(folder.path());
+                // The earlier server died before it sent the start command. Without its directory a shim starts nothing.
+                let _ = std::fs::remove_dir_all(process_dir.path());
                 return Ok(None);
             }
             Err(error) => return Err(Failure::new(Cause::Storage, format!("the agent's state file cannot be read: {error}"))),
@@ -325,9 +325,9 @@ impl Agents {
         let limits = file.limits();
         let (task, installed) = file.task(spec.clone());
         let parser = registered.program.parser(&task, &installed);
-        let running = handle::RunningProgram { folder, marker, grace: self.grace, limits };
-        let has_memo = !spec.env.is_empty() || !spec.mcp_servers.is_empty();
-        handle::reattach(running, parser, stored, has_memo, &self.tasks).await
+        let running = handle::RunningProgram { dir: process_dir, marker, grace: self.grace, limits };
+        let has_handover = !spec.env.is_empty() || !spec.mcp_servers.is_empty();
+        handle::reattach(running, parser, stored, has_handover, &self.tasks).await
     }
 }
 
@@ -341,7 +341,7 @@ pub struct Start {
     /// The directory to work in.
     pub working_dir: WorkingDir,
     /// The directory for its shim's files. Must not exist yet.
-    pub folder: ProcessDir,
+    pub process_dir: ProcessDir,
     /// Identifies the processes of this run.
     pub marker: Marker,
     /// The time limit.

@@ -45,15 +45,15 @@ impl StateFile {
         (Task { spec, resume: self.resume, mcp_servers }, self.installed)
     }
 
-    /// Writes it to the directory of a run that is about to start. Must be called before the shim gets its start order.
-    pub(super) fn write(&self, folder: &ProcessDir) -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(folder.task())?;
+    /// Writes it to the directory of a run that is about to start. Must be called before the shim receives its start command.
+    pub(super) fn write(&self, dir: &ProcessDir) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(dir.task())?;
         file.write_all(&serde_json::to_vec(self)?)
     }
 
     /// Reads it. `None` if it is missing or incomplete, in which case no program was started.
-    pub(super) fn read(folder: &ProcessDir) -> io::Result<Option<Self>> {
-        match std::fs::read(folder.task()) {
+    pub(super) fn read(dir: &ProcessDir) -> io::Result<Option<Self>> {
+        match std::fs::read(dir.task()) {
             Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),

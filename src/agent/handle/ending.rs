@@ -2,79 +2,25 @@
 //!
 //! ```text
 //! finish   close stdin ─ exit grace ─────────────────────┐
-//! stop     interrupt ─ end of the turn, or INTERRUPT ────┴─ order to the shim: TERM ─ grace ─ KILL
-//! abandon  order to the shim: KILL at once
+//! stop     interrupt ─ end of the turn, or INTERRUPT ────┴─ stop command: TERM ─ grace ─ KILL
+//! abandon  stop command: KILL at once
 //! ```
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::end_state::{Deadline, Finish, Gone};
 use super::program::{Supervisor, flush, millis, next};
 use super::{AgentEnd, Command, Update};
-use crate::process::shim::{self, ExitRecord, Report, ShimCommand, StoppedBy};
+use crate::process::shim::{self, Report, ShimCommand, StoppedBy};
 use crate::process::{Exit, launch};
 use crate::types::{Cause, Failure, Level, NoticeCode};
 
 /// How long an interrupted turn may take to end before the program is ended by signals.
 const INTERRUPT: Duration = Duration::from_secs(3);
-/// How long a shim may take to carry out its last order when the driver has gone or detaches.
-const LAST_ORDER: Duration = Duration::from_secs(10);
-
-/// How far the program has been brought to its end.
-#[derive(Default)]
-pub(super) struct Ending {
-    /// The shim was ordered to end the program, with this grace period.
-    pub(super) ordered: Option<Duration>,
-    /// The program is to be ended with this grace period as soon as its turn is over.
-    after_turn: Option<Duration>,
-    /// The reason of the stop has been journaled.
-    pub(super) stop_recorded: bool,
-    pub(super) finish: Finish,
-    deadline: Option<Deadline>,
-}
-
-impl Ending {
-    /// When [`Supervisor::handle_deadline`] is due.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.deadline.map(|deadline| match deadline {
-            Deadline::Interrupt(at) | Deadline::ExitGrace(at) => at,
-        })
-    }
-
-    pub(super) fn cancel_deadline(&mut self) {
-        self.deadline = None;
-    }
-}
-
-/// Whether the program was told that no further message follows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Finish {
-    #[default]
-    No,
-    Requested,
-    /// It was, did not exit within the grace period, and was ended.
-    GraceExpired,
-}
-
-/// What must have happened by when.
-#[derive(Clone, Copy)]
-enum Deadline {
-    /// The turn has ended, after it was interrupted in order to stop the program.
-    Interrupt(Instant),
-    /// The program has exited, after it was told that no message follows.
-    ExitGrace(Instant),
-}
-
-/// Why there is no program any more.
-pub(super) enum Gone {
-    /// It ended, as the shim recorded.
-    Ended(Box<ExitRecord>),
-    /// The shim could not start it.
-    NotStarted { message: String, resource_exhausted: bool },
-    /// The shim was killed. This many processes of the run could not be ended.
-    Lost(usize),
-}
+/// How long a shim may take to carry out its last command when the driver has gone or detaches.
+const LAST_COMMAND: Duration = Duration::from_secs(10);
 
 impl Supervisor {
     /// Closes stdin, because no further message follows. The program must exit within the grace period.
@@ -99,7 +45,7 @@ impl Supervisor {
         if !std::mem::replace(&mut self.ending.stop_recorded, true) {
             self.carry_out(&Command::Stop { reason });
         }
-        let may_interrupt = self.ending.ordered.is_none() && self.ending.after_turn.is_none() && !grace.is_zero() && self.stdin_open;
+        let may_interrupt = self.ending.stop_sent.is_none() && self.ending.after_turn.is_none() && !grace.is_zero() && self.stdin_open;
         if may_interrupt && self.carry_out(&Command::Interrupt) {
             let wait = grace.min(INTERRUPT);
             self.ending.after_turn = Some(grace);
@@ -120,11 +66,11 @@ impl Supervisor {
         }
     }
 
-    /// Orders the shim to end the program. A further order counts only if its grace period is shorter.
+    /// Sends the shim a stop command. A further one is sent only if its grace period is shorter.
     pub(super) fn end_program(&mut self, grace: Duration) {
-        if self.ending.ordered.is_none_or(|ordered| grace < ordered) {
-            self.ending.ordered = Some(grace);
-            self.order(&ShimCommand::Stop { grace_ms: millis(grace) });
+        if self.ending.stop_sent.is_none_or(|sent| grace < sent) {
+            self.ending.stop_sent = Some(grace);
+            self.send_to_shim(&ShimCommand::Stop { grace_ms: millis(grace) });
         }
     }
 
@@ -193,20 +139,20 @@ impl Supervisor {
         let _ = self.link.updates.send(Update::Ended(end)).await;
     }
 
-    /// Leaves the program to its shim, once all queued orders have reached it.
+    /// Leaves the program to its shim, once all queued commands have reached it.
     pub(super) async fn detach(&mut self) {
-        if let Some(orders) = &mut self.orders
-            && tokio::time::timeout(LAST_ORDER, orders.flush()).await.is_err()
+        if let Some(shim) = &mut self.shim
+            && tokio::time::timeout(LAST_COMMAND, shim.flush()).await.is_err()
         {
-            tracing::warn!(run.id = self.program.marker.value(), "shim did not take the last orders; detached anyway");
+            tracing::warn!(run.id = self.program.marker.value(), "shim did not take the last commands; detached anyway");
         }
     }
 
     /// Kills the program, because the handle was dropped.
     pub(super) async fn abandon(mut self) {
         self.end_program(Duration::ZERO);
-        let last_order = async {
-            flush(&mut self.orders).await.ok()?;
+        let last_command = async {
+            flush(&mut self.shim).await.ok()?;
             while let Some(report) = next(&mut self.reports).await {
                 if matches!(report, Report::Ended(_) | Report::NotStarted { .. }) {
                     return Some(());
@@ -214,8 +160,8 @@ impl Supervisor {
             }
             None
         };
-        if self.gone.is_none() && !matches!(tokio::time::timeout(LAST_ORDER, last_order).await, Ok(Some(()))) {
-            shim::kill_leftovers(&self.program.folder, &self.program.marker).await;
+        if self.gone.is_none() && !matches!(tokio::time::timeout(LAST_COMMAND, last_command).await, Ok(Some(()))) {
+            shim::kill_leftovers(&self.program.dir, &self.program.marker).await;
         }
     }
 }

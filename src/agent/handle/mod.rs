@@ -9,6 +9,7 @@
 //! output with a new parser, and what the log already covers becomes a [`HistoryEntry`].
 
 mod decoder;
+mod end_state;
 mod ending;
 mod history;
 mod in_process;
@@ -78,7 +79,7 @@ pub struct AgentEnd {
     pub exit_grace_expired: bool,
     /// The kernel killed one of its processes because memory ran out. Known only with a control group.
     pub out_of_memory: bool,
-    /// Why its shim ended it without an order, if it did.
+    /// Why its shim ended it without a command, if it did.
     pub stopped_by: Option<StoppedBy>,
     /// Its shim was killed and the agent with it; its last actions are unknown.
     pub lost: bool,
@@ -103,7 +104,7 @@ pub struct AgentHandle {
 pub struct ReattachedAgent {
     /// Its handle.
     pub handle: AgentHandle,
-    /// The memo that the earlier server left with its shim; empty if none.
+    /// The handover that the earlier server left with its shim; empty if none.
     pub handover: String,
 }
 

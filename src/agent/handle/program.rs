@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::task::TaskTracker;
 
 use super::decoder::OutputDecoder;
-use super::ending::{Ending, Finish, Gone};
+use super::end_state::{EndState, Finish, Gone};
 use super::replay::{Outputs, Replayed, Stream, replay};
 use super::{
     AgentEnd, AgentHandle, Command, Control, Delivery, HistoryEntry, Link, OutputCheckpoint, ReattachedAgent, SLACK, Update, link,
@@ -38,23 +38,23 @@ pub struct GracePeriods {
 /// The program of one run, and the files that its shim keeps.
 #[derive(Clone, Debug)]
 pub(in crate::agent) struct RunningProgram {
-    pub(in crate::agent) folder: ProcessDir,
+    pub(in crate::agent) dir: ProcessDir,
     pub(in crate::agent) marker: Marker,
     pub(in crate::agent) grace: GracePeriods,
     /// The limits that are enforced on it.
     pub(in crate::agent) limits: Option<RunLimits>,
 }
 
-/// Spawns the task of a program that a shim was just ordered to start.
+/// Spawns the task of a program whose shim has been sent a start command.
 pub(in crate::agent) fn start(
     program: RunningProgram,
-    (orders, reports): (CommandSender, ReportReceiver),
+    (shim, reports): (CommandSender, ReportReceiver),
     parser: Box<dyn Parser>,
     tasks: &TaskTracker,
 ) -> AgentHandle {
     let (handle, link) = link(Some(Leftovers::of_earlier_server(program.marker.clone())), program.limits);
     let mut supervisor = Supervisor::new(program, OutputDecoder::new(parser), link);
-    (supervisor.orders, supervisor.reports) = (Some(orders), Some(reports));
+    (supervisor.shim, supervisor.reports) = (Some(shim), Some(reports));
     supervisor.decoder.open();
     tasks.spawn(supervisor.run());
     handle
@@ -62,38 +62,38 @@ pub(in crate::agent) fn start(
 
 /// Reattaches to a program that an earlier server started: running with its shim, ended, or lost with it.
 ///
-/// `stored` is how far the log covers its output, `has_memo` whether its shim was given a memo to keep. `None` if no program was ever
+/// `stored` is how far the log covers its output, `has_handover` whether its shim was given a handover to keep. `None` if no program was ever
 /// started; none will be, then.
 ///
 /// # Errors
-/// A [`Failure`] if the memo is lost. The output is not read then, because the secrets to mask in it are unknown.
+/// A [`Failure`] if the handover is lost. The output is not read then, because the secrets to mask in it are unknown.
 pub(in crate::agent) async fn reattach(
     program: RunningProgram,
     parser: Box<dyn Parser>,
     stored: OutputCheckpoint,
-    has_memo: bool,
+    has_handover: bool,
     tasks: &TaskTracker,
 ) -> Result<Option<ReattachedAgent>, Failure> {
-    let Some(found) = shim::find(&program.folder, &program.marker).await else { return Ok(None) };
+    let Some(found) = shim::find(&program.dir, &program.marker).await else { return Ok(None) };
     let handover = match &found {
         shim::Found::Alive { greeting, .. } => greeting.handover.clone(),
         shim::Found::Ended(_) | shim::Found::Lost(_) => String::new(),
     };
-    if has_memo && handover.is_empty() {
+    if has_handover && handover.is_empty() {
         let message = "the agent's shim was killed while no server was running; the values of env and mcp_servers, which only the shim \
                        kept, are lost, so the rest of the output cannot be masked";
         return Err(Failure::new(Cause::NodeLost, message));
     }
     let (handle, link) = link(Some(Leftovers::of_earlier_server(program.marker.clone())), program.limits);
     tasks.spawn(async move {
-        let folder = program.folder.clone();
+        let dir = program.dir.clone();
         // Off the runtime's threads, because a long output takes a while.
-        let replayed = tokio::task::spawn_blocking(move || replay(&folder, parser, stored)).await;
+        let replayed = tokio::task::spawn_blocking(move || replay(&dir, parser, stored)).await;
         match replayed.unwrap_or_else(|panic| Err(std::io::Error::other(panic))) {
             Ok(replayed) => Supervisor::reattached(program, found, replayed, link).run().await,
             Err(error) => {
                 tracing::error!(run.id = program.marker.value(), %error, "agent output unreadable; ending the agent");
-                let survivors = shim::kill_leftovers(&program.folder, &program.marker).await;
+                let survivors = shim::kill_leftovers(&program.dir, &program.marker).await;
                 let failure = Failure::new(Cause::Storage, format!("the agent's output cannot be read again: {error}"));
                 let end = AgentEnd { failure: Some(failure), left_behind: survivors.count, ..AgentEnd::default() };
                 let _ = link.updates.send(Update::Ended(end)).await;
@@ -107,7 +107,7 @@ pub(super) struct Supervisor {
     pub(super) program: RunningProgram,
     /// `None` once reading failed.
     outputs: Option<Outputs>,
-    pub(super) orders: Option<CommandSender>,
+    pub(super) shim: Option<CommandSender>,
     pub(super) reports: Option<ReportReceiver>,
     pub(super) decoder: OutputDecoder,
     /// How much of the output and of the commands the decoder has processed.
@@ -125,7 +125,7 @@ pub(super) struct Supervisor {
     /// The process has exited. Processes that it started may remain; the shim ends them.
     pub(super) exited: bool,
     pub(super) gone: Option<Gone>,
-    pub(super) ending: Ending,
+    pub(super) ending: EndState,
     /// The first update of a reattached agent.
     restored: Option<Update>,
     pub(super) link: Link,
@@ -134,9 +134,9 @@ pub(super) struct Supervisor {
 impl Supervisor {
     fn new(program: RunningProgram, decoder: OutputDecoder, link: Link) -> Self {
         Self {
-            outputs: Some(Outputs::new(program.folder.clone())),
+            outputs: Some(Outputs::new(program.dir.clone())),
             program,
-            orders: None,
+            shim: None,
             reports: None,
             decoder,
             checkpoint: OutputCheckpoint::default(),
@@ -148,7 +148,7 @@ impl Supervisor {
             stdin_open: true,
             exited: false,
             gone: None,
-            ending: Ending::default(),
+            ending: EndState::default(),
             restored: None,
             link,
         }
@@ -164,12 +164,12 @@ impl Supervisor {
         this.ending.stop_recorded = was_given(|command| matches!(command, Command::Stop { .. }));
         let mut left = None;
         match found {
-            shim::Found::Alive { commands: orders, reports, greeting } => {
-                (this.orders, this.reports) = (Some(orders), Some(reports));
+            shim::Found::Alive { commands: shim, reports, greeting } => {
+                (this.shim, this.reports) = (Some(shim), Some(reports));
                 this.spooled = greeting.spooled;
                 this.max_unacknowledged = greeting.reports_before_ack;
                 this.exited = greeting.exit.is_some();
-                this.ending.ordered = (greeting.stopping == Some(StoppedBy::Command)).then_some(this.program.grace.stop);
+                this.ending.stop_sent = (greeting.stopping == Some(StoppedBy::Command)).then_some(this.program.grace.stop);
                 left = greeting.left_ms.map(|left| Duration::from_millis(left).saturating_sub(SLACK));
             }
             shim::Found::Ended(record) => this.set_ended(record),
@@ -195,7 +195,7 @@ impl Supervisor {
         self.send_input(None);
         self.acknowledge();
         while !self.is_over() {
-            let deadline = self.ending.deadline();
+            let deadline = self.ending.deadline_at();
             tokio::select! {
                 permit = updates.reserve(), if self.decoder.has_items() => match permit {
                     Ok(permit) => {
@@ -216,9 +216,9 @@ impl Supervisor {
                     }
                     None => self.handle_disconnect().await,
                 },
-                flushed = flush(&mut self.orders), if self.orders.as_ref().is_some_and(|orders| !orders.is_idle()) => if flushed.is_err() {
+                flushed = flush(&mut self.shim), if self.shim.as_ref().is_some_and(|shim| !shim.is_idle()) => if flushed.is_err() {
                     // The report stream shows what happened to the shim.
-                    self.orders = None;
+                    self.shim = None;
                 },
                 command = self.link.commands.recv() => match command {
                     Some(Control::Detach { done }) => {
@@ -292,16 +292,16 @@ impl Supervisor {
     /// The shim has gone, either at the end of its work or because it was killed. Its agent dies with it; descendants are killed here.
     async fn handle_disconnect(&mut self) {
         self.disconnect();
-        if let Some(record) = shim::exit_record(&self.program.folder) {
+        if let Some(record) = shim::exit_record(&self.program.dir) {
             return self.set_ended(record);
         }
         tracing::warn!(run.id = self.program.marker.value(), "shim disconnected without an exit record; killing the run's processes");
-        let survivors = shim::kill_leftovers(&self.program.folder, &self.program.marker).await;
+        let survivors = shim::kill_leftovers(&self.program.dir, &self.program.marker).await;
         self.set_lost(survivors.count);
     }
 
     fn disconnect(&mut self) {
-        (self.orders, self.reports) = (None, None);
+        (self.shim, self.reports) = (None, None);
         self.ending.cancel_deadline();
     }
 
@@ -349,13 +349,13 @@ impl Supervisor {
         let due = self.unacknowledged >= self.max_unacknowledged.div_ceil(2) || self.taken.0 - self.acknowledged.0 >= UNACKED_BYTES / 2;
         if due && self.taken != self.acknowledged {
             (self.acknowledged, self.unacknowledged) = (self.taken, 0);
-            self.order(&ShimCommand::Ack { out: self.taken.0, err: self.taken.1 });
+            self.send_to_shim(&ShimCommand::Ack { out: self.taken.0, err: self.taken.1 });
         }
     }
 
-    pub(super) fn order(&mut self, order: &ShimCommand) {
-        if let Some(orders) = &mut self.orders {
-            orders.send(order);
+    pub(super) fn send_to_shim(&mut self, command: &ShimCommand) {
+        if let Some(shim) = &mut self.shim {
+            shim.send(command);
         }
     }
 
@@ -369,12 +369,12 @@ impl Supervisor {
         }
         let close = close && self.stdin_open;
         self.stdin_open &= !close;
-        if let Some(orders) = &mut self.orders
+        if let Some(shim) = &mut self.shim
             && (command.is_some() || close || !send.is_empty())
         {
             // Always succeeds: a command consists of strings and numbers.
             let command = command.and_then(|command| serde_json::to_value(command).ok());
-            orders.input(self.checkpoint.out, command, close, &send);
+            shim.input(self.checkpoint.out, command, close, &send);
         }
     }
 
@@ -411,7 +411,7 @@ impl Supervisor {
     }
 
     pub(super) fn set_time_limit(&mut self, left: Option<Duration>) {
-        self.order(&ShimCommand::SetTimeLimit { left_ms: left.map(|left| millis(left + SLACK)) });
+        self.send_to_shim(&ShimCommand::SetTimeLimit { left_ms: left.map(|left| millis(left + SLACK)) });
     }
 }
 
@@ -423,9 +423,9 @@ pub(super) async fn next(reports: &mut Option<ReportReceiver>) -> Option<Report>
     }
 }
 
-pub(super) async fn flush(orders: &mut Option<CommandSender>) -> std::io::Result<()> {
-    match orders {
-        Some(orders) => orders.flush().await,
+pub(super) async fn flush(shim: &mut Option<CommandSender>) -> std::io::Result<()> {
+    match shim {
+        Some(shim) => shim.flush().await,
         None => Ok(()),
     }
 }

@@ -17,7 +17,7 @@ const READ: usize = 256 * 1024;
 /// Reads the output files that a shim writes. Each is opened when it has content.
 #[derive(Debug)]
 pub(super) struct Outputs {
-    folder: ProcessDir,
+    dir: ProcessDir,
     out: Option<File>,
     err: Option<File>,
     buffer: Vec<u8>,
@@ -31,15 +31,15 @@ pub(super) enum Stream {
 }
 
 impl Outputs {
-    pub(super) fn new(folder: ProcessDir) -> Self {
-        Self { folder, out: None, err: None, buffer: Vec::new() }
+    pub(super) fn new(dir: ProcessDir) -> Self {
+        Self { dir, out: None, err: None, buffer: Vec::new() }
     }
 
     /// Some bytes starting at `from` and ending before `to`, up to which the output must exist.
     pub(super) fn read(&mut self, stream: Stream, from: u64, to: u64) -> io::Result<&[u8]> {
         let (file, path) = match stream {
-            Stream::Stdout => (&mut self.out, self.folder.out()),
-            Stream::Stderr => (&mut self.err, self.folder.err()),
+            Stream::Stdout => (&mut self.out, self.dir.out()),
+            Stream::Stderr => (&mut self.err, self.dir.err()),
         };
         let file = match file {
             Some(file) => file,
@@ -56,7 +56,7 @@ impl Outputs {
     /// The current lengths of stdout and stderr.
     pub(super) fn lengths(&self) -> (u64, u64) {
         let length = |path| std::fs::metadata(path).map_or(0, |file| file.len());
-        (length(self.folder.out()), length(self.folder.err()))
+        (length(self.dir.out()), length(self.dir.err()))
     }
 }
 
@@ -87,11 +87,11 @@ pub(super) struct Replayed {
 ///
 /// # Errors
 /// If a file cannot be read, or does not have the expected content.
-pub(super) fn replay(folder: &ProcessDir, parser: Box<dyn Parser>, stored: OutputCheckpoint) -> io::Result<Replayed> {
-    let journal = read_journal(folder)?;
+pub(super) fn replay(dir: &ProcessDir, parser: Box<dyn Parser>, stored: OutputCheckpoint) -> io::Result<Replayed> {
+    let journal = read_journal(dir)?;
     let sent_up_to = journal.iter().map(|entry| entry.at).max();
     let mut replay = Replay {
-        outputs: Outputs::new(folder.clone()),
+        outputs: Outputs::new(dir.clone()),
         decoder: OutputDecoder::new(parser),
         history: Vec::new(),
         checkpoint: OutputCheckpoint::default(),
@@ -181,8 +181,8 @@ impl Replay {
 }
 
 /// Reads the journal. A truncated last line was never acted on and is skipped.
-fn read_journal(folder: &ProcessDir) -> io::Result<Vec<JournalEntry>> {
-    let file = match File::open(folder.journal()) {
+fn read_journal(dir: &ProcessDir) -> io::Result<Vec<JournalEntry>> {
+    let file = match File::open(dir.journal()) {
         Ok(file) => BufReader::new(file),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),

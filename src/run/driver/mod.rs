@@ -303,7 +303,7 @@ impl Driver {
             task: Task { spec: self.spec.clone(), resume, mcp_servers },
             env,
             working_dir,
-            folder: self.context.config.process_dir(run),
+            process_dir: self.context.config.process_dir(run),
             marker: Marker::new(run.to_string()),
             limit: self.spec.timeout,
             handover: memo,
