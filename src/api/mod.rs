@@ -17,6 +17,7 @@ mod error;
 mod error_mapping;
 mod extract;
 mod handlers;
+mod health_check;
 mod host;
 mod host_guard;
 mod json_object;
@@ -29,13 +30,15 @@ mod request_log;
 mod router;
 mod scopes;
 mod shape;
+mod state;
 mod stream;
 #[cfg(test)]
 mod tests;
 
 pub use error::{ApiError, FaultCode, FieldError};
 pub use extract::{Json, Path, Query};
-pub use handlers::health::Health;
+pub use health_check::Health;
 pub use host_guard::HostPolicy;
 pub use limits::{RateLimits, Rates};
-pub use router::{AppState, router};
+pub use router::router;
+pub use state::AppState;

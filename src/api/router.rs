@@ -12,53 +12,9 @@ use axum::routing::{MethodFilter, MethodRouter};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::HttpMethod;
 
-use super::handlers::{self, health::Health};
+use super::handlers;
 use super::host_guard::HostGuard;
-use super::{ApiError, HostPolicy, RateLimits, authn, body, client_origin, host_guard, openai, request_log};
-use crate::auth::{Audit, Auth};
-use crate::config::ResolvedSetting;
-use crate::metrics::Metrics;
-use crate::run::RunManager;
-
-/// The state of the handlers: handles on the services below. Cloning is cheap.
-#[derive(Clone)]
-pub struct AppState {
-    /// Users, logins, tokens and API keys.
-    pub auth: Arc<Auth>,
-    /// The audit log.
-    pub audit: Audit,
-    /// Runs and sessions.
-    pub runs: RunManager,
-    /// The health check.
-    pub health: Arc<Health>,
-    /// Rate limits.
-    pub limits: Arc<RateLimits>,
-    /// Metrics.
-    pub metrics: Metrics,
-    /// The effective settings.
-    pub settings: Arc<[ResolvedSetting]>,
-}
-
-#[cfg(test)]
-impl AppState {
-    /// The state of a server without agents, with a store in a temporary directory.
-    pub(crate) async fn for_tests() -> (tempfile::TempDir, Self) {
-        let (directory, state, _clock) = Self::with_clock().await;
-        (directory, state)
-    }
-
-    /// The same, with the clock that tokens expire by.
-    pub(super) async fn with_clock() -> (tempfile::TempDir, Self, Arc<crate::auth::tests::ManualClock>) {
-        let directory = tempfile::tempdir().unwrap();
-        let store = Arc::new(crate::run::store::SqliteStore::open(&directory.path().join("identity")).unwrap());
-        let (auth, clock) = crate::auth::tests::auth_over(store.clone(), None).await.unwrap();
-        let audit = Audit::new(store, clock.clone(), tokio_util::task::TaskTracker::new());
-        let runs = RunManager::without_agents(directory.path());
-        let metrics = Metrics::new(crate::types::Timestamp::from_millis(0), &crate::metrics::StoreMetrics::default(), runs.metrics());
-        let (health, limits) = (Arc::new(Health::new(|| Box::pin(async { true }))), Arc::new(RateLimits::for_tests()));
-        (directory, Self { auth: Arc::new(auth), audit, runs, health, limits, metrics, settings: Arc::new([]) }, clock)
-    }
-}
+use super::{ApiError, AppState, HostPolicy, authn, body, client_origin, host_guard, openai, request_log};
 
 /// Defines [`table`] and, for tests, `described` from the same rows, so that every route is described.
 ///
