@@ -11,7 +11,7 @@ fn run(server: &Server, agent: &str, prompt: &str) -> (Run, Events) {
 }
 
 #[test]
-fn what_a_program_writes_in_plain_text_is_the_answer() {
+fn plain_text_output_is_the_answer() {
     let Some(server) = Server::live() else { return };
     let (_, events) = run(server, "reverse", "-n hello");
     events.assert_completed("Your words, turned round:\nolleh n-");
@@ -20,7 +20,7 @@ fn what_a_program_writes_in_plain_text_is_the_answer() {
 }
 
 #[test]
-fn a_program_that_fails_is_told_with_its_last_words() {
+fn a_failing_program_is_reported_with_its_stderr_tail() {
     let Some(server) = Server::live() else { return };
     let (_, events) = run(server, "reverse", "fail");
     assert_eq!(events.done()["status"], "failed");
@@ -29,7 +29,7 @@ fn a_program_that_fails_is_told_with_its_last_words() {
 }
 
 #[test]
-fn json_lines_give_tokens_usage_and_a_session_that_goes_on() {
+fn json_lines_yield_tokens_usage_and_a_resumable_session() {
     let Some(server) = Server::live() else { return };
     let (first, events) = run(server, "lines", "hello");
     events.assert_completed("You said: hello");
@@ -46,7 +46,7 @@ fn json_lines_give_tokens_usage_and_a_session_that_goes_on() {
 }
 
 #[test]
-fn they_are_listed_and_refuse_what_they_cannot_do() {
+fn configured_agents_are_listed_and_reject_unsupported_options() {
     let Some(server) = Server::live() else { return };
     let agents = server.get("/api/agents");
     let agents = agents["items"].as_array().expect("a list");

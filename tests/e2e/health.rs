@@ -46,7 +46,7 @@ fn what_is_not_installed_says_how_to_install_it(server: &Server, agent: Agent) {
 }
 
 #[test]
-fn without_a_key_the_login_is_missing_here_and_in_the_run() {
+fn a_missing_key_is_reported_by_health_and_by_the_run() {
     let Some(bench) = Bench::get() else { return };
     let server = Server::start(bench, "keyless", &[("ANTHROPIC_API_KEY", ""), ("MOCK_KEY", "")]);
     // OpenCode's key stands in its own settings.

@@ -56,14 +56,14 @@ fn chats(server: &Server, name: &str, program: &Path, arguments: &[&Path], clien
 }
 
 #[test]
-fn the_official_python_client_chats_streams_and_knows_every_refusal() {
+fn the_official_python_client_chats_streams_and_maps_errors() {
     if let (Some(clients), Some(server)) = (clients(), server()) {
         chats(server, "python", &clients.join("venv/bin/python"), &[&program_of_ours("openai_chat.py")], &clients);
     }
 }
 
 #[test]
-fn the_official_javascript_client_chats_streams_and_knows_every_refusal() {
+fn the_official_javascript_client_chats_streams_and_maps_errors() {
     if let (Some(clients), Some(server)) = (clients(), server()) {
         chats(server, "javascript", Path::new("node"), &[&program_of_ours("openai_chat.mjs")], &clients);
     }

@@ -1,11 +1,13 @@
 //! How many runs work at once, and what happens to those that are too many.
+//!
+//! Rules: C1.
 
 use serde_json::json;
 
 use crate::support::{Server, Setup, assert_dense, live};
 
 #[test]
-fn c1_a_run_without_a_place_waits_for_the_one_before_it() {
+fn a_run_without_a_slot_waits_for_an_earlier_one() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 1).start().await;
         let user = server.client("user").await;
@@ -28,7 +30,7 @@ fn c1_a_run_without_a_place_waits_for_the_one_before_it() {
 }
 
 #[test]
-fn c1_the_queue_goes_round_between_users_and_the_run_tells_its_place() {
+fn slots_rotate_among_users_and_runs_report_their_queue_position() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 1).start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);
@@ -53,7 +55,7 @@ fn c1_the_queue_goes_round_between_users_and_the_run_tells_its_place() {
 }
 
 #[test]
-fn c1_a_user_has_so_many_places_and_leaves_the_others_free() {
+fn a_user_at_the_limit_leaves_other_slots_free() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 3).env("OPENRUNNER_MAX_RUNS_PER_USER", 2).start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);
@@ -74,7 +76,7 @@ fn c1_a_user_has_so_many_places_and_leaves_the_others_free() {
 }
 
 #[test]
-fn c1_an_agent_has_so_many_places_and_holds_up_no_other_agent() {
+fn an_agent_at_its_limit_does_not_block_other_agents() {
     live(async {
         let setup = Setup::new();
         let settings = setup.folder().join("settings.toml");
@@ -94,7 +96,7 @@ fn c1_an_agent_has_so_many_places_and_holds_up_no_other_agent() {
 }
 
 #[test]
-fn c1_a_run_that_waits_for_its_session_leaves_the_place_to_others() {
+fn a_run_that_waits_for_its_session_occupies_no_slot() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 2).start().await;
         let user = server.client("user").await;
@@ -111,7 +113,7 @@ fn c1_a_run_that_waits_for_its_session_leaves_the_place_to_others() {
 }
 
 #[test]
-fn c1_a_full_queue_refuses_and_says_when_to_come_again() {
+fn a_full_queue_rejects_runs_with_retry_after() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 1).env("OPENRUNNER_MAX_QUEUE", 1).start().await;
         let user = server.client("user").await;
@@ -131,7 +133,7 @@ fn c1_a_full_queue_refuses_and_says_when_to_come_again() {
 }
 
 #[test]
-fn c1_fifty_runs_at_once_all_end_and_every_log_is_whole() {
+fn fifty_concurrent_runs_all_end_with_complete_logs() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;

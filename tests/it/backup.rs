@@ -13,7 +13,7 @@ async fn operator(home: &Path, data: &Path, args: &[&str]) -> (i32, String) {
 }
 
 #[test]
-fn a_backup_made_while_runs_go_is_a_whole_server_elsewhere() {
+fn a_backup_taken_during_runs_restores_a_complete_server() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 2).start().await;
         let (user, home) = (server.client("user").await, server.home());
@@ -56,7 +56,7 @@ fn a_backup_made_while_runs_go_is_a_whole_server_elsewhere() {
 }
 
 #[test]
-fn a_backup_can_go_down_a_pipe() {
+fn a_backup_can_be_written_to_a_pipe() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;

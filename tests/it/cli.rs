@@ -1,4 +1,6 @@
 //! The command line in pipes: what programs and scripts see of it.
+//!
+//! Rules: W2.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,7 +20,7 @@ async fn log(client: &Client, id: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_run_is_shown_readably_and_its_end_is_the_exit_code() {
+fn a_run_is_rendered_and_its_outcome_is_the_exit_code() {
     live(async {
         let server = Server::start().await;
         let run = |script: &str| server.typed(&["run", "-", "-a", "claude_code"]).input(script);
@@ -33,7 +35,7 @@ fn a_run_is_shown_readably_and_its_end_is_the_exit_code() {
 }
 
 #[test]
-fn json_is_the_servers_own_events_one_a_line() {
+fn json_output_is_one_server_event_per_line() {
     live(async {
         let server = Server::start().await;
         let args = ["run", "--json", "--label", "team=web", "-a", "claude_code", "say hello\nresult done"];
@@ -46,7 +48,7 @@ fn json_is_the_servers_own_events_one_a_line() {
 }
 
 #[test]
-fn what_a_run_is_given_reaches_it() {
+fn options_reach_the_run() {
     live(async {
         let server = Server::start().await;
         let file = server.home().join("prompt.txt");
@@ -63,7 +65,7 @@ fn what_a_run_is_given_reaches_it() {
 }
 
 #[test]
-fn a_run_can_be_left_at_once_listed_shown_told_more_and_cancelled() {
+fn a_detached_run_can_be_listed_shown_messaged_and_cancelled() {
     live(async {
         let server = Server::start().await;
         let detached = server.typed(&["run", "-d", "say up\nwait-for-interrupt", "-a", "claude_code"]).done().await;
@@ -89,7 +91,7 @@ fn a_run_can_be_left_at_once_listed_shown_told_more_and_cancelled() {
 }
 
 #[test]
-fn logs_print_what_has_happened_and_end_there() {
+fn logs_print_past_events_and_exit() {
     live(async {
         let server = Server::start().await;
         let admin = server.client("admin").await;
@@ -110,7 +112,7 @@ fn logs_print_what_has_happened_and_end_there() {
 }
 
 #[test]
-fn w2_whoever_follows_stays_over_a_servers_death_and_sees_each_event_once() {
+fn a_follower_survives_a_server_crash_and_sees_each_event_once() {
     live(async {
         let mut server = Server::start().await;
         let id = server.client("admin").await.script("say up\nflood 3000\nsay flooded\nhang").await;
@@ -137,7 +139,7 @@ fn w2_whoever_follows_stays_over_a_servers_death_and_sees_each_event_once() {
 }
 
 #[test]
-fn without_a_server_a_run_starts_one_inside_and_leaves_none_behind() {
+fn without_a_server_run_starts_an_embedded_one_and_stops_it() {
     live(async {
         let setup = Setup::new();
         let (home, data) = (setup.folder().join("home"), setup.folder().join("data"));
@@ -166,7 +168,7 @@ fn without_a_server_a_run_starts_one_inside_and_leaves_none_behind() {
 }
 
 #[test]
-fn what_cannot_be_asked_here_waits_for_the_api() {
+fn without_a_terminal_requests_wait_for_the_api() {
     live(async {
         let server = Server::start().await;
         let mut child = server.typed(&["run", "permission Bash\nresult done", "-a", "claude_code", "-p", "ask"]).start().await;
@@ -183,7 +185,7 @@ fn what_cannot_be_asked_here_waits_for_the_api() {
 }
 
 #[test]
-fn errors_have_the_exit_code_of_their_kind() {
+fn errors_have_documented_exit_codes() {
     live(async {
         let server = Server::start().await;
         let code = |args: &[&str]| server.typed(args).done();
@@ -204,7 +206,7 @@ fn errors_have_the_exit_code_of_their_kind() {
 }
 
 #[test]
-fn a_login_is_kept_for_its_owner_alone_and_used_until_it_is_given_up() {
+fn a_login_is_stored_privately_and_used_until_logout() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_ADMIN_PASSWORD", "a password of its own").start().await;
         let (home, url) = (server.home(), server.url());
@@ -230,7 +232,7 @@ fn a_login_is_kept_for_its_owner_alone_and_used_until_it_is_given_up() {
 }
 
 #[test]
-fn the_operator_sees_settings_agents_and_the_machine() {
+fn config_agents_and_doctor_report_the_state_of_the_machine() {
     live(async {
         let server = Server::start().await;
         let here = |args: &[&str]| {
@@ -263,7 +265,7 @@ fn the_operator_sees_settings_agents_and_the_machine() {
 }
 
 #[test]
-fn completions_and_the_manual_know_every_command() {
+fn completions_and_man_pages_cover_every_command() {
     live(async {
         let home = tempfile::tempdir().unwrap();
         for shell in ["bash", "zsh", "fish"] {

@@ -34,7 +34,7 @@ fn users(data: &std::path::Path) -> Value {
 }
 
 #[test]
-fn users_are_made_changed_listed_and_removed_without_a_server() {
+fn users_can_be_managed_without_a_server() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let user = |name: &str, role: &str, default: bool| json!({ "username": name, "role": role, "default_password": default, "budget": {} });
@@ -61,7 +61,7 @@ fn users_are_made_changed_listed_and_removed_without_a_server() {
 }
 
 #[test]
-fn a_running_server_sees_at_its_next_request_what_the_commands_do() {
+fn a_running_server_sees_offline_changes_at_the_next_request() {
     live(async {
         let server = Server::start().await;
         let (data, guest) = (server.data(), server.guest());

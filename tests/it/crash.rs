@@ -1,11 +1,13 @@
 //! The server dies as in a power cut. What anybody has seen is still there, and its runs go on.
+//!
+//! Rules: I3, K3, W1.
 
 use serde_json::json;
 
 use crate::support::{Server, assert_dense, carrying, last, live};
 
 #[test]
-fn w1_after_kill_9_every_event_that_was_seen_is_there_under_its_number_byte_by_byte() {
+fn after_kill_9_every_delivered_event_is_replayed_byte_by_byte() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -51,7 +53,7 @@ fn w1_after_kill_9_every_event_that_was_seen_is_there_under_its_number_byte_by_b
 }
 
 #[test]
-fn k3_queued_runs_of_a_dead_server_are_begun_by_the_next_one() {
+fn queued_runs_of_a_dead_server_are_started_by_the_next_one() {
     live(async {
         let server = crate::support::Setup::new().env("OPENRUNNER_MAX_RUNS", 1).start().await;
         let user = server.client("user").await;
@@ -72,7 +74,7 @@ fn k3_queued_runs_of_a_dead_server_are_begun_by_the_next_one() {
 }
 
 #[test]
-fn i3_tokens_outlive_the_server_that_gave_them() {
+fn tokens_survive_a_server_crash() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;

@@ -55,7 +55,7 @@ fn without_comments(block: &Fenced) -> String {
 }
 
 #[test]
-fn every_relative_link_in_a_document_leads_somewhere() {
+fn every_relative_link_in_a_document_has_a_target() {
     let mut broken = Vec::new();
     for document in documents() {
         let text = fs::read_to_string(&document).unwrap();
@@ -76,7 +76,7 @@ fn every_relative_link_in_a_document_leads_somewhere() {
 }
 
 #[test]
-fn every_example_in_the_event_contract_is_an_event_of_ours() {
+fn every_example_in_the_event_reference_is_a_valid_event() {
     let contract = read("docs/events.md");
     let mut shown = BTreeSet::new();
     for example in Document::of(&contract).blocks.into_iter().filter(|block| block.info == "json") {
@@ -95,7 +95,7 @@ fn every_example_in_the_event_contract_is_an_event_of_ours() {
 }
 
 #[test]
-fn the_documented_agent_versions_are_those_that_get_installed() {
+fn the_documented_agent_versions_are_the_pinned_ones() {
     let (document, versions) = (read("docs/agents.md"), read("scripts/agents.versions"));
     for line in versions.lines().filter(|line| !line.starts_with('#')) {
         let [_, _, package, version] = line.split_whitespace().collect::<Vec<_>>()[..] else { panic!("four columns: {line}") };
@@ -104,7 +104,7 @@ fn the_documented_agent_versions_are_those_that_get_installed() {
 }
 
 #[test]
-fn every_event_and_every_notice_is_in_the_event_contract() {
+fn every_event_and_every_notice_is_documented() {
     let (code, contract) = (source("src/types/event.rs"), read("docs/events.md"));
     // The names of events, and not of decisions, which stand further down in the same form.
     let (_, names) = code.split_once("pub fn name(&self)").unwrap();
@@ -122,7 +122,7 @@ fn every_event_and_every_notice_is_in_the_event_contract() {
 }
 
 #[test]
-fn the_documented_routes_are_those_of_the_router() {
+fn the_documented_routes_match_the_router() {
     // Made of the router's table: a unit test sees to that.
     let description: Value = serde_json::from_str(&read("docs/openapi.json")).unwrap();
     let mut routes = BTreeSet::new();
@@ -142,7 +142,7 @@ fn the_documented_routes_are_those_of_the_router() {
 }
 
 #[test]
-fn the_documented_errors_are_those_that_the_api_answers_with() {
+fn the_documented_error_codes_match_the_api() {
     let mut answered = BTreeSet::new();
     for file in sources("src/api") {
         let code = source(&file);
@@ -191,7 +191,7 @@ fn every_json_example_is_json() {
 }
 
 #[test]
-fn every_rule_that_is_shown_can_be_used() {
+fn every_documented_permission_rule_is_valid() {
     let page = read("docs/permissions.md");
     let shown: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("| `{")?.split_once("}` |")).collect();
     assert!(shown.len() >= 12, "a dozen worked examples");

@@ -1,4 +1,6 @@
 //! Every refusal is a problem document with a stable code, and names the field that is wrong.
+//!
+//! Rules: D7, D8.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -9,7 +11,7 @@ use serde_json::{Value, json};
 use crate::support::{Server, live};
 
 #[test]
-fn a_body_that_is_not_what_the_route_takes_is_refused_with_its_field() {
+fn an_invalid_body_is_rejected_with_the_field() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -65,7 +67,7 @@ fn a_body_that_is_not_what_the_route_takes_is_refused_with_its_field() {
 }
 
 #[test]
-fn an_unknown_agent_or_model_is_answered_with_those_there_are() {
+fn an_unknown_agent_or_model_is_rejected_with_the_available_ones() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -81,7 +83,7 @@ fn an_unknown_agent_or_model_is_answered_with_those_there_are() {
 }
 
 #[test]
-fn d7_without_a_good_token_there_is_nothing_but_health_login_and_pages() {
+fn without_a_valid_token_only_health_login_and_pages_are_available() {
     live(async {
         let server = Server::start().await;
         let guest = server.guest();
@@ -130,7 +132,7 @@ fn a_wrong_password_and_an_unknown_user_get_the_same_answer() {
 }
 
 #[test]
-fn what_is_not_there_or_not_so_is_told_with_its_status() {
+fn missing_resources_and_conflicts_have_their_status_codes() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -148,7 +150,7 @@ fn what_is_not_there_or_not_so_is_told_with_its_status() {
 }
 
 #[test]
-fn d8_a_body_of_64_mib_is_refused_without_being_read_in() {
+fn a_body_of_64_mib_is_rejected_without_being_buffered() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;

@@ -154,7 +154,7 @@ fn those(how: impl Fn(How) -> bool) -> Vec<Block> {
 }
 
 #[test]
-fn every_block_of_every_document_is_run_or_has_a_reason_why_not() {
+fn every_code_block_is_tested_or_excepted_with_a_reason() {
     let blocks = blocks();
     let unknown: Vec<_> = blocks.iter().filter(|block| block.row().is_none()).map(Block::place).collect();
     assert!(unknown.is_empty(), "the table in tests/it/examples.rs does not say what is done about these:\n{}", unknown.join("\n"));
@@ -167,7 +167,7 @@ fn every_block_of_every_document_is_run_or_has_a_reason_why_not() {
 }
 
 #[test]
-fn every_json_block_is_what_the_description_says_of_it() {
+fn every_json_block_matches_the_api_description() {
     let description: Value = serde_json::from_str(&std::fs::read_to_string(root().join("docs/openapi.json")).unwrap()).unwrap();
     let check = |block: &Block, schemas: &[&Value]| {
         let shown: Value = serde_json::from_str(&block.text).unwrap();
@@ -204,7 +204,7 @@ fn every_json_block_is_what_the_description_says_of_it() {
 }
 
 #[test]
-fn every_toml_block_is_a_settings_file_that_is_understood() {
+fn every_toml_block_is_a_valid_settings_file() {
     live(async {
         for block in those(|how| how == Settings) {
             let folder = tempfile::tempdir().unwrap();
@@ -216,7 +216,7 @@ fn every_toml_block_is_a_settings_file_that_is_understood() {
 }
 
 #[test]
-fn every_block_of_commands_does_what_the_page_says_when_it_is_pasted() {
+fn every_command_block_works_when_pasted() {
     live(async {
         let server = Server::start().await;
         let admin = server.client("admin").await;

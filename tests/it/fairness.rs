@@ -1,4 +1,6 @@
 //! A hundred users with ten runs each: everybody gets a fair share, whatever order they came in.
+//!
+//! Rules: C1.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -77,7 +79,7 @@ fn manager(folder: &std::path::Path, agent: Noting) -> RunManager {
 }
 
 #[test]
-fn c1_a_hundred_users_with_ten_runs_each_are_served_in_turn() {
+fn a_hundred_users_with_ten_runs_each_are_served_in_turn() {
     live(async {
         let folder = tempfile::tempdir().unwrap();
         let agent = Noting { order: Arc::default(), gate: Arc::new(Semaphore::new(0)) };
@@ -112,7 +114,7 @@ fn c1_a_hundred_users_with_ten_runs_each_are_served_in_turn() {
 }
 
 #[test]
-fn c1_a_server_that_goes_away_takes_no_new_run() {
+fn a_server_that_shuts_down_accepts_no_run() {
     live(async {
         let folder = tempfile::tempdir().unwrap();
         let manager = manager(folder.path(), Noting { order: Arc::default(), gate: Arc::new(Semaphore::new(1)) });

@@ -1,4 +1,6 @@
 //! The feed of all runs that somebody may see, and finding runs in the list that it keeps fresh.
+//!
+//! Rules: I2, I6, W2.
 
 use reqwest::Method;
 use rustix::process::Signal;
@@ -33,7 +35,7 @@ async fn until(frames: &mut Frames, id: &str, status: &str) -> Vec<Frame> {
 }
 
 #[test]
-fn a_run_is_told_from_its_making_to_its_end_as_it_then_stands() {
+fn the_feed_reports_a_run_from_creation_to_end_with_its_current_status() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -58,7 +60,7 @@ fn a_run_is_told_from_its_making_to_its_end_as_it_then_stands() {
 }
 
 #[test]
-fn i6_the_feed_tells_everybody_of_their_own_runs_and_admins_of_all() {
+fn the_feed_contains_own_runs_and_all_runs_for_admins() {
     live(async {
         let server = Server::start().await;
         let (admin, user) = (server.client("admin").await, server.client("user").await);
@@ -75,7 +77,7 @@ fn i6_the_feed_tells_everybody_of_their_own_runs_and_admins_of_all() {
 }
 
 #[test]
-fn w2_the_feed_is_taken_up_at_a_place_or_says_that_it_cannot() {
+fn the_feed_resumes_at_a_cursor_or_reports_a_reset() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -113,7 +115,7 @@ fn w2_the_feed_is_taken_up_at_a_place_or_says_that_it_cannot() {
 }
 
 #[test]
-fn i2_the_feed_ends_when_its_readers_key_is_revoked() {
+fn the_feed_ends_when_the_key_is_revoked() {
     live(async {
         let server = Server::start().await;
         let admin = server.client("admin").await;
@@ -128,7 +130,7 @@ fn i2_the_feed_ends_when_its_readers_key_is_revoked() {
 }
 
 #[test]
-fn a_server_that_goes_away_tells_how_its_runs_end_and_then_ends_the_feed() {
+fn a_shutdown_reports_the_end_of_runs_and_then_ends_the_feed() {
     live(async {
         let mut server = Server::start().await;
         let user = server.client("user").await;
@@ -143,7 +145,7 @@ fn a_server_that_goes_away_tells_how_its_runs_end_and_then_ends_the_feed() {
 }
 
 #[test]
-fn runs_are_found_by_words_labels_ids_and_several_states() {
+fn runs_are_found_by_words_labels_ids_and_several_statuses() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;

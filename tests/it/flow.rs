@@ -55,7 +55,7 @@ fn the_documented_flow_works_with_the_built_in_agent() {
 }
 
 #[test]
-fn what_is_allowed_is_written_down_before_it_happens() {
+fn a_decision_is_durable_before_it_takes_effect() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -89,7 +89,7 @@ fn chat_answers_with_the_final_text() {
 }
 
 #[test]
-fn a_chat_whose_agent_fails_tells_so() {
+fn a_chat_reports_the_failure_of_its_agent() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -100,7 +100,7 @@ fn a_chat_whose_agent_fails_tells_so() {
 }
 
 #[test]
-fn health_names_the_agents_and_needs_no_token() {
+fn agent_health_lists_the_agents_without_a_token() {
     live(async {
         let server = Server::start().await;
         let health = server.guest().get("/health").await;

@@ -1,4 +1,6 @@
 //! Who gets in, by which name and with which password, and what the log does not tell.
+//!
+//! Rules: D2, D3, D4, D5, I1, I3, W7.
 
 use reqwest::Method;
 use rustix::process::Signal;
@@ -7,7 +9,7 @@ use serde_json::json;
 use crate::support::{Server, Setup, live};
 
 #[test]
-fn i1_a_password_of_admins_own_ends_the_default_one() {
+fn setting_the_password_of_admin_disables_the_default_password() {
     live(async {
         let server = Server::start().await;
         let admin = server.client("admin").await;
@@ -29,7 +31,7 @@ fn i1_a_password_of_admins_own_ends_the_default_one() {
 }
 
 #[test]
-fn i1_default_passwords_do_not_work_through_a_proxy_and_neither_do_their_tokens() {
+fn default_passwords_do_not_work_through_a_proxy_and_neither_do_their_tokens() {
     live(async {
         let server = Server::start().await;
         let (guest, user) = (server.guest(), server.client("user").await);
@@ -43,7 +45,7 @@ fn i1_default_passwords_do_not_work_through_a_proxy_and_neither_do_their_tokens(
 }
 
 #[test]
-fn d2_a_name_that_is_not_ours_is_turned_away_on_every_route() {
+fn an_unknown_host_is_rejected_on_every_route() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_ALLOWED_HOSTS", "runner.example").start().await;
         let user = server.client("user").await;
@@ -65,7 +67,7 @@ fn d2_a_name_that_is_not_ours_is_turned_away_on_every_route() {
 }
 
 #[test]
-fn d3_d4_a_page_of_somebody_else_can_neither_read_nor_write() {
+fn a_foreign_page_can_neither_read_nor_write() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_ALLOWED_ORIGINS", "https://console.example").start().await;
         let user = server.client("user").await;
@@ -86,7 +88,7 @@ fn d3_d4_a_page_of_somebody_else_can_neither_read_nor_write() {
 }
 
 #[test]
-fn d2_a_page_that_has_rebound_its_name_reaches_nothing() {
+fn dns_rebinding_is_rejected() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -101,7 +103,7 @@ fn d2_a_page_that_has_rebound_its_name_reaches_nothing() {
 }
 
 #[test]
-fn d4_a_form_of_another_site_changes_nothing() {
+fn a_cross_site_form_changes_nothing() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -125,7 +127,7 @@ fn d4_a_form_of_another_site_changes_nothing() {
 }
 
 #[test]
-fn d5_no_page_may_read_an_answer_unless_its_origin_is_listed() {
+fn only_pages_of_allowed_origins_can_read_responses() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -143,7 +145,7 @@ fn d5_no_page_may_read_an_answer_unless_its_origin_is_listed() {
 }
 
 #[test]
-fn i3_a_short_key_and_the_documented_password_stop_the_start() {
+fn a_short_key_and_the_documented_password_stop_the_start() {
     live(async {
         let (status, log) = Setup::new().env("OPENRUNNER_JWT_SECRET", "short").refuses().await;
         assert!(status.code() == Some(1) && log.contains("OPENRUNNER_JWT_SECRET") && log.contains("at least 32"), "{log}");
@@ -155,7 +157,7 @@ fn i3_a_short_key_and_the_documented_password_stop_the_start() {
 }
 
 #[test]
-fn w7_the_log_holds_no_token_password_prompt_or_query_string() {
+fn the_log_contains_no_token_password_prompt_or_query_string() {
     live(async {
         let setup = Setup::new().env("OPENRUNNER_ADMIN_PASSWORD", "pass-canary-1").env("OPENRUNNER_JWT_SECRET", "key-canary-".repeat(4));
         let mut server = setup.env("OPENRUNNER_LOG", "trace").start().await;

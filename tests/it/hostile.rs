@@ -1,4 +1,6 @@
 //! What is printed stays print: secrets do not get through, and no word of anybody's gets at a log or a terminal.
+//!
+//! Rules: C2, S9, W7.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -20,7 +22,7 @@ fn env() -> Value {
 }
 
 #[test]
-fn w7_what_an_agent_prints_of_its_secrets_is_masked_in_one_piece_or_in_several() {
+fn secrets_in_agent_output_are_masked_across_chunks() {
     live(async {
         let setup = Setup::new().env("ANTHROPIC_API_KEY", PROVIDER_KEY).env("OPENRUNNER_ADMIN_PASSWORD", "the-admins-own");
         let server = setup.start().await;
@@ -48,7 +50,7 @@ fn w7_what_an_agent_prints_of_its_secrets_is_masked_in_one_piece_or_in_several()
 }
 
 #[test]
-fn c2_a_request_shows_no_secret_and_runs_as_the_agent_wrote_it() {
+fn a_request_is_shown_without_secrets_and_executed_unchanged() {
     live(async {
         let server = Server::start().await;
         let admin = server.client("admin").await;
@@ -70,7 +72,7 @@ fn c2_a_request_shows_no_secret_and_runs_as_the_agent_wrote_it() {
 }
 
 #[test]
-fn w7_hostile_labels_headers_paths_and_words_leave_the_log_in_whole_lines() {
+fn hostile_text_cannot_break_log_lines() {
     live(async {
         const HOSTILE: &str = "\u{1b}[2J\r\nINFO forged=\u{202e}";
         let server = Setup::new().env("OPENRUNNER_LOG", "trace").start().await;
@@ -92,7 +94,7 @@ fn w7_hostile_labels_headers_paths_and_words_leave_the_log_in_whole_lines() {
 }
 
 #[test]
-fn s9_nothing_in_a_hostile_folder_is_run_before_the_agent() {
+fn nothing_in_a_hostile_directory_runs_before_the_agent() {
     live(async {
         let setup = Setup::new();
         let folder = setup.folder().join("repository");

@@ -23,7 +23,7 @@ async fn made(user: &Client, server: &Server) -> (usize, usize) {
 }
 
 #[test]
-fn the_same_request_with_the_same_key_makes_one_run() {
+fn a_repeated_request_with_the_same_key_creates_one_run() {
     live(async {
         let server = Server::start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);
@@ -49,7 +49,7 @@ fn the_same_request_with_the_same_key_makes_one_run() {
 }
 
 #[test]
-fn of_many_equal_requests_at_once_one_makes_the_run() {
+fn concurrent_requests_with_the_same_key_create_one_run() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -62,7 +62,7 @@ fn of_many_equal_requests_at_once_one_makes_the_run() {
 }
 
 #[test]
-fn a_repeated_request_does_not_stand_in_its_own_way() {
+fn a_repeated_request_does_not_conflict_with_its_own_run() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -91,7 +91,7 @@ fn a_repeated_request_does_not_stand_in_its_own_way() {
 }
 
 #[test]
-fn the_same_message_with_the_same_key_is_said_once() {
+fn a_repeated_message_with_the_same_key_is_sent_once() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -121,7 +121,7 @@ fn the_same_message_with_the_same_key_is_said_once() {
 }
 
 #[test]
-fn what_is_no_key_is_refused() {
+fn an_invalid_idempotency_key_is_rejected() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;

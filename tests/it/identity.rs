@@ -1,4 +1,6 @@
 //! Users, keys, tickets and logouts, as clients of a real server meet them.
+//!
+//! Rules: I2, I5.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -24,7 +26,7 @@ async fn patch(client: &Client, path: &str, body: Value) -> crate::support::Answ
 }
 
 #[test]
-fn an_admin_makes_changes_lists_and_removes_users() {
+fn an_admin_manages_users() {
     live(async {
         let server = Server::start().await;
         let (admin, guest) = (server.client("admin").await, server.guest());
@@ -63,7 +65,7 @@ fn an_admin_makes_changes_lists_and_removes_users() {
 }
 
 #[test]
-fn the_runs_of_a_removed_user_stay() {
+fn the_runs_of_a_removed_user_are_kept() {
     live(async {
         let server = Server::start().await;
         let (admin, user) = (server.client("admin").await, server.client("user").await);
@@ -79,7 +81,7 @@ fn the_runs_of_a_removed_user_stay() {
 }
 
 #[test]
-fn i2_a_password_of_ones_own_ends_the_default_and_every_older_token() {
+fn changing_the_password_revokes_the_default_and_all_older_tokens() {
     live(async {
         let server = Server::start().await;
         let (one, other) = (server.client("user").await, server.client("user").await);
@@ -101,7 +103,7 @@ fn i2_a_password_of_ones_own_ends_the_default_and_every_older_token() {
 }
 
 #[test]
-fn a_logout_ends_its_token_and_the_streams_that_were_begun_with_it() {
+fn a_logout_revokes_the_token_and_ends_its_streams() {
     live(async {
         let server = Server::start().await;
         let (one, other) = (server.client("user").await, server.client("user").await);
@@ -119,7 +121,7 @@ fn a_logout_ends_its_token_and_the_streams_that_were_begun_with_it() {
 }
 
 #[test]
-fn a_key_is_shown_once_and_does_what_its_scopes_say() {
+fn a_key_is_shown_once_and_limited_to_its_scopes() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -158,7 +160,7 @@ fn a_key_is_shown_once_and_does_what_its_scopes_say() {
 }
 
 #[test]
-fn i5_a_ticket_opens_the_stream_of_its_run_and_nothing_else() {
+fn a_ticket_opens_the_stream_of_its_run_and_nothing_else() {
     live(async {
         let server = Server::start().await;
         let (admin, user) = (admin_with_own_password(&server).await, server.client("user").await);
@@ -183,7 +185,7 @@ fn i5_a_ticket_opens_the_stream_of_its_run_and_nothing_else() {
 }
 
 #[test]
-fn what_was_done_is_in_the_audit_log_and_no_secret_is() {
+fn actions_are_audited_without_secrets() {
     live(async {
         let server = Server::start().await;
         let admin = admin_with_own_password(&server).await;

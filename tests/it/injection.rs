@@ -2,6 +2,8 @@
 //!
 //! Each agent is a script here that writes down what it was started with and fails. How the scripted agent of the other tests is
 //! started, which stands in for `claude`, is in `starting`.
+//!
+//! Rules: S1, S2, S3, S4, S7.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -61,7 +63,7 @@ const WAYS: [(&str, &[&str]); 2] =
     [("two_way", &["claude_code", "codex", "opencode", "own"]), ("one_shot", &["claude_code", "codex", "opencode"])];
 
 #[test]
-fn s1_s2_no_prompt_is_an_argument_of_any_agent() {
+fn no_prompt_is_an_argument_of_any_agent() {
     live(async {
         for (mode, agents) in WAYS {
             let server = server(mode).await;
@@ -84,7 +86,7 @@ fn s1_s2_no_prompt_is_an_argument_of_any_agent() {
 }
 
 #[test]
-fn s3_no_model_is_a_flag_of_any_agent() {
+fn no_model_is_a_flag_of_any_agent() {
     live(async {
         for (mode, agents) in WAYS {
             let server = server(mode).await;
@@ -105,7 +107,7 @@ fn s3_no_model_is_a_flag_of_any_agent() {
 }
 
 #[test]
-fn s4_arguments_of_every_agent_are_judged_by_its_own_table() {
+fn arguments_are_classified_by_the_table_of_each_agent() {
     live(async {
         let ours = [
             ("two_way", "claude_code", "--output-format=text", "--settings=/tmp/x"),
@@ -136,7 +138,7 @@ fn s4_arguments_of_every_agent_are_judged_by_its_own_table() {
 }
 
 #[test]
-fn s7_no_agent_is_given_a_secret_of_the_server() {
+fn no_agent_is_given_a_secret_of_the_server() {
     live(async {
         for (mode, agents) in WAYS {
             let server = server(mode).await;

@@ -1,4 +1,6 @@
 //! Whoever comes too often is told when to come again, and nobody else notices.
+//!
+//! Rules: D6, D8.
 
 use std::pin::pin;
 
@@ -19,7 +21,7 @@ fn names_a_time(answer: &Answer) -> bool {
 }
 
 #[test]
-fn d8_after_too_many_failed_logins_even_the_right_password_has_to_wait() {
+fn after_too_many_failed_logins_even_the_right_password_is_rejected() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_LOGINS_PER_MINUTE", 3).start().await;
         // A token in hand goes on being good.
@@ -37,7 +39,7 @@ fn d8_after_too_many_failed_logins_even_the_right_password_has_to_wait() {
 }
 
 #[test]
-fn d8_a_token_that_was_found_is_no_way_to_try_passwords() {
+fn a_stolen_token_cannot_be_used_to_guess_passwords() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_LOGINS_PER_MINUTE", 3).start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);
@@ -54,7 +56,7 @@ fn d8_a_token_that_was_found_is_no_way_to_try_passwords() {
 }
 
 #[test]
-fn d8_fifty_logins_at_once_all_succeed_and_leave_health_quick() {
+fn fifty_concurrent_logins_succeed_and_do_not_slow_down_health() {
     live(async {
         // Fewer may fail in a minute than come here: those that succeed count nothing.
         let server = Setup::new().env("OPENRUNNER_LOGINS_PER_MINUTE", 20).start().await;
@@ -83,7 +85,7 @@ fn d8_fifty_logins_at_once_all_succeed_and_leave_health_quick() {
 }
 
 #[test]
-fn d8_requests_are_counted_by_user_and_without_a_token_by_client() {
+fn requests_are_counted_per_user_and_without_a_token_per_client() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_REQUESTS_PER_MINUTE", 10).start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);
@@ -104,7 +106,7 @@ fn d8_requests_are_counted_by_user_and_without_a_token_by_client() {
 }
 
 #[test]
-fn d8_by_default_a_storm_of_readers_and_of_runs_is_let_in() {
+fn the_default_limits_admit_a_storm_of_readers_and_runs() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 1).start().await;
         let user = server.client("user").await;
@@ -123,7 +125,7 @@ fn d8_by_default_a_storm_of_readers_and_of_runs_is_let_in() {
 }
 
 #[test]
-fn d8_a_user_has_so_many_streams_and_one_that_is_left_makes_room() {
+fn streams_per_user_are_limited_and_a_closed_one_frees_its_slot() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_MAX_STREAMS_PER_USER", 2).start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);
@@ -145,7 +147,7 @@ fn d8_a_user_has_so_many_streams_and_one_that_is_left_makes_room() {
 }
 
 #[test]
-fn d6_clients_behind_a_trusted_proxy_are_counted_apart_and_others_cannot_claim_to_be_behind_one() {
+fn clients_behind_a_trusted_proxy_are_counted_separately_and_forged_headers_are_ignored() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_TRUSTED_PROXIES", "127.0.0.1").env("OPENRUNNER_LOGINS_PER_MINUTE", 2).start().await;
         let other = Setup::new().env("OPENRUNNER_TRUSTED_PROXIES", "10.0.0.0/8").env("OPENRUNNER_LOGINS_PER_MINUTE", 2).start().await;

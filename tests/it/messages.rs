@@ -20,7 +20,7 @@ fn talk(frames: &[Frame]) -> Vec<&str> {
 }
 
 #[test]
-fn queued_messages_are_the_next_turns_of_the_same_run_in_their_order() {
+fn queued_messages_become_the_next_turns_in_order() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -42,7 +42,7 @@ fn queued_messages_are_the_next_turns_of_the_same_run_in_their_order() {
 }
 
 #[test]
-fn a_message_that_cannot_wait_interrupts_the_turn_and_is_the_next() {
+fn an_interrupting_message_ends_the_turn_and_becomes_the_next_one() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -63,7 +63,7 @@ fn a_message_that_cannot_wait_interrupts_the_turn_and_is_the_next() {
 }
 
 #[test]
-fn an_interrupt_closes_what_the_turn_had_asked() {
+fn an_interrupt_closes_the_open_requests_of_the_turn() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -79,7 +79,7 @@ fn an_interrupt_closes_what_the_turn_had_asked() {
 }
 
 #[test]
-fn a_message_to_a_run_that_waits_for_its_place_is_its_second_turn() {
+fn a_message_to_a_queued_run_becomes_its_second_turn() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 1).start().await;
         let user = server.client("user").await;
@@ -95,7 +95,7 @@ fn a_message_to_a_run_that_waits_for_its_place_is_its_second_turn() {
 }
 
 #[test]
-fn a_message_that_reaches_no_agent_is_refused() {
+fn a_message_that_cannot_reach_an_agent_is_rejected() {
     live(async {
         let server = Server::start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);
@@ -122,7 +122,7 @@ fn a_message_that_reaches_no_agent_is_refused() {
 }
 
 #[test]
-fn messages_that_no_turn_came_for_are_told() {
+fn undelivered_messages_are_reported() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -154,7 +154,7 @@ fn messages_that_no_turn_came_for_are_told() {
 }
 
 #[test]
-fn no_more_than_64_messages_wait() {
+fn at_most_64_messages_are_queued() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;

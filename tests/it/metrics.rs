@@ -1,4 +1,6 @@
 //! What the server counts of itself, as the program that collects it reads it.
+//!
+//! Rules: D7.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -64,7 +66,7 @@ fn is(value: f64, expected: u32) -> bool {
 }
 
 #[test]
-fn the_numbers_move_as_runs_are_made() {
+fn metrics_change_as_runs_progress() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 1).start().await;
         let (user, guest) = (server.client("user").await, server.guest());
@@ -120,7 +122,7 @@ fn the_text_format_is_the_default() {
 }
 
 #[test]
-fn a_server_that_comes_back_says_how_many_runs_it_took_over() {
+fn a_restarted_server_counts_recovered_runs() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -137,7 +139,7 @@ fn a_server_that_comes_back_says_how_many_runs_it_took_over() {
 }
 
 #[test]
-fn every_metric_is_documented_with_its_labels_and_none_that_there_is_not() {
+fn every_metric_and_label_is_documented_and_no_other() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -161,7 +163,7 @@ fn every_metric_is_documented_with_its_labels_and_none_that_there_is_not() {
 }
 
 #[test]
-fn d7_the_numbers_are_for_this_machine_for_admins_and_for_keys_that_are_made_for_them() {
+fn metrics_are_available_locally_to_admins_and_to_keys_with_the_metrics_scope() {
     live(async {
         let server = Server::start().await;
         let (guest, user, admin) = (server.guest(), server.client("user").await, server.client("admin").await);

@@ -2,6 +2,8 @@
 //!
 //! Making them needs the rights of root and the program `ip` (package `iproute2`). Where a namespace cannot be made the test says so
 //! on standard error, past the capture of the test's output, and proves nothing; with CI=true a missing `ip` is a failure.
+//!
+//! Rules: I1, I2.
 
 use std::io::Write as _;
 use std::process::{Command, Output};
@@ -80,7 +82,7 @@ fn networks() -> Option<Networks> {
 }
 
 #[test]
-fn i1_i2_default_passwords_and_their_tokens_are_worth_nothing_on_another_machine() {
+fn default_passwords_and_their_tokens_do_not_work_from_another_machine() {
     let Some(networks) = networks() else { return };
     live(async {
         let setup = Setup::new().env("PATH", PATH).env("OPENRUNNER_ADDR", format!("0.0.0.0:{PORT}"));

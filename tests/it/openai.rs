@@ -1,4 +1,6 @@
 //! The door for programs that speak OpenAI's API: the same runs, asked for and answered in its form.
+//!
+//! Rules: D8, K3, K4.
 
 use reqwest::Method;
 use reqwest::header::HeaderValue;
@@ -53,7 +55,7 @@ async fn streaming(user: &Client, body: &Value, until: &str) -> (reqwest::Respon
 }
 
 #[test]
-fn a_completion_is_the_final_text_of_an_ordinary_run() {
+fn a_completion_is_the_final_text_of_a_run() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -78,7 +80,7 @@ fn a_completion_is_the_final_text_of_an_ordinary_run() {
 }
 
 #[test]
-fn a_stream_gives_the_text_as_it_is_written_and_says_when_it_is_over() {
+fn a_completion_stream_delivers_text_as_it_is_written_and_a_finish_reason() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -97,7 +99,7 @@ fn a_stream_gives_the_text_as_it_is_written_and_says_when_it_is_over() {
 }
 
 #[test]
-fn every_refusal_under_v1_has_the_form_that_openais_clients_read() {
+fn every_error_below_v1_has_the_openai_format() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -131,7 +133,7 @@ fn every_refusal_under_v1_has_the_form_that_openais_clients_read() {
 }
 
 #[test]
-fn the_models_are_the_agents_that_can_be_used() {
+fn the_models_are_the_available_agents() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -144,7 +146,7 @@ fn the_models_are_the_agents_that_can_be_used() {
 }
 
 #[test]
-fn a_run_without_an_answer_is_a_refusal_that_nobody_repeats_by_itself() {
+fn a_run_without_an_answer_is_an_error_that_clients_do_not_retry() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -164,7 +166,7 @@ fn a_run_without_an_answer_is_a_refusal_that_nobody_repeats_by_itself() {
 }
 
 #[test]
-fn a_failure_in_the_middle_of_a_stream_is_an_error_in_it_and_not_an_end() {
+fn a_failure_during_a_stream_is_an_error_chunk() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -177,7 +179,7 @@ fn a_failure_in_the_middle_of_a_stream_is_an_error_in_it_and_not_an_end() {
 }
 
 #[test]
-fn k4_in_this_door_alone_a_client_that_leaves_cancels_its_run() {
+fn a_disconnecting_client_of_a_completion_cancels_its_run() {
     live(async {
         let server = Server::start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);
@@ -215,7 +217,7 @@ fn k4_in_this_door_alone_a_client_that_leaves_cancels_its_run() {
 }
 
 #[test]
-fn k4_a_client_that_leaves_cancels_nothing_where_it_said_so_or_comes_again_by_a_key() {
+fn a_disconnecting_client_cancels_nothing_with_on_disconnect_continue_or_a_key() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -242,7 +244,7 @@ fn k4_a_client_that_leaves_cancels_nothing_where_it_said_so_or_comes_again_by_a_
 }
 
 #[test]
-fn k3_a_server_that_goes_away_leaves_its_clients_and_cancels_nothing() {
+fn a_shutdown_closes_completion_streams_without_cancelling_runs() {
     live(async {
         let mut server = Server::start().await;
         let user = server.client("user").await;
@@ -263,7 +265,7 @@ fn k3_a_server_that_goes_away_leaves_its_clients_and_cancels_nothing() {
 }
 
 #[test]
-fn d8_a_stream_that_is_one_too_many_is_refused_before_there_is_a_run() {
+fn a_stream_over_the_limit_is_rejected_before_a_run_is_created() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_MAX_STREAMS_PER_USER", 1).start().await;
         let user = server.client("user").await;
@@ -278,7 +280,7 @@ fn d8_a_stream_that_is_one_too_many_is_refused_before_there_is_a_run() {
 }
 
 #[test]
-fn in_a_session_only_what_is_new_is_said_and_without_one_the_whole_conversation() {
+fn a_session_receives_new_messages_only_and_a_new_run_the_whole_conversation() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;

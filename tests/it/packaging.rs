@@ -1,4 +1,6 @@
 //! What a release consists of beside the program: scripts, units and the container's entry point, each tried as it would be used.
+//!
+//! Rules: I1.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -22,7 +24,7 @@ fn run(command: &mut Command) -> (i32, String) {
 }
 
 #[test]
-fn every_script_is_one_for_its_shell() {
+fn every_script_is_valid_for_its_shell() {
     for script in ["scripts/release.sh", "scripts/test.sh", "scripts/install-agents.sh", ".ci/run"] {
         let (code, said) = run(Command::new("bash").arg("-n").arg(repository(script)));
         assert_eq!(code, 0, "{script}: {said}");
@@ -34,7 +36,7 @@ fn every_script_is_one_for_its_shell() {
 }
 
 #[test]
-fn systemd_understands_the_units() {
+fn the_systemd_units_are_valid() {
     let folder = tempfile::tempdir().unwrap();
     let units = ["openrunner.service", "openrunner.socket"].map(|name| {
         let unit = fs::read_to_string(repository("packaging/systemd").join(name)).unwrap();
@@ -96,7 +98,7 @@ fn name() -> String {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_release_is_installed_whole_and_removed_without_a_trace() {
+fn a_release_is_installed_completely_and_removed_without_a_trace() {
     let release = Release::make();
     let archive = release.archive.to_str().unwrap();
     let (code, said) = release.install("a", &["--from", archive]);
@@ -132,7 +134,7 @@ fn a_release_is_installed_whole_and_removed_without_a_trace() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn an_archive_that_is_not_what_its_checksum_says_is_not_installed() {
+fn an_archive_with_a_wrong_checksum_is_not_installed() {
     let release = Release::make();
     let archive = release.archive.to_str().unwrap();
     let digest = fs::read_to_string(release.out("SHA256SUMS")).unwrap().split(' ').next().unwrap().to_owned();
@@ -167,7 +169,7 @@ async fn login(server: &Server, name: &str, password: &str) -> u16 {
 }
 
 #[test]
-fn i1_a_container_has_no_default_password_and_tells_admins_random_one_once() {
+fn a_container_has_no_default_password_and_prints_a_random_one_once() {
     live(async {
         let server = contained(Setup::new()).start().await;
         let told = said(&server);
@@ -183,7 +185,7 @@ fn i1_a_container_has_no_default_password_and_tells_admins_random_one_once() {
 }
 
 #[test]
-fn i1_a_containers_admin_gets_the_operators_password_where_there_is_one() {
+fn a_container_uses_the_configured_admin_password() {
     live(async {
         let server = contained(Setup::new().env("OPENRUNNER_ADMIN_PASSWORD", "correct horse")).start().await;
         assert_eq!(said(&server), "");

@@ -1,4 +1,6 @@
 //! What an agent may do is asked where a person can answer, answered once, and told to all.
+//!
+//! Rules: C2, I8.
 
 use futures_util::future::join_all;
 use rustix::process::{Signal, kill_process};
@@ -14,7 +16,7 @@ async fn asked(frames: &mut Frames) -> Value {
 }
 
 #[test]
-fn c2_a_run_waits_for_its_person_and_goes_on_with_exactly_what_was_shown() {
+fn a_run_waits_for_a_decision_and_executes_exactly_what_was_shown() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -55,7 +57,7 @@ fn c2_a_run_waits_for_its_person_and_goes_on_with_exactly_what_was_shown() {
 }
 
 #[test]
-fn a_denied_agent_is_told_why_and_goes_on() {
+fn a_denied_agent_receives_the_reason_and_continues() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -77,7 +79,7 @@ fn a_denied_agent_is_told_why_and_goes_on() {
 }
 
 #[test]
-fn c2_what_nobody_answers_in_time_is_denied_and_costs_the_run_none_of_its_own_time() {
+fn an_unanswered_request_is_denied_and_does_not_use_up_the_time_limit() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_PERMISSION_TIMEOUT_SECS", 4).start().await;
         let user = server.client("user").await;
@@ -96,7 +98,7 @@ fn c2_what_nobody_answers_in_time_is_denied_and_costs_the_run_none_of_its_own_ti
 }
 
 #[test]
-fn two_requests_at_once_are_answered_in_any_order() {
+fn concurrent_requests_can_be_answered_in_any_order() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -138,7 +140,7 @@ fn a_request_survives_the_client_that_saw_it() {
 }
 
 #[test]
-fn c2_of_many_answers_at_once_exactly_one_counts() {
+fn exactly_one_of_many_concurrent_answers_counts() {
     live(async {
         let server = Server::start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);
@@ -163,7 +165,7 @@ fn c2_of_many_answers_at_once_exactly_one_counts() {
 }
 
 #[test]
-fn an_answer_that_is_none_is_refused_and_the_request_stays_open() {
+fn an_invalid_answer_is_rejected_and_the_request_stays_open() {
     live(async {
         let server = Server::start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);
@@ -202,7 +204,7 @@ fn an_answer_that_is_none_is_refused_and_the_request_stays_open() {
 }
 
 #[test]
-fn what_is_allowed_always_is_not_asked_again_in_this_run() {
+fn allow_always_applies_to_the_rest_of_the_run() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -219,7 +221,7 @@ fn what_is_allowed_always_is_not_asked_again_in_this_run() {
 }
 
 #[test]
-fn a_request_that_the_agent_takes_back_is_closed() {
+fn a_request_that_the_agent_withdraws_is_closed() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -243,7 +245,7 @@ fn a_request_that_the_agent_takes_back_is_closed() {
 }
 
 #[test]
-fn a_run_that_is_cancelled_while_it_waits_leaves_no_request_open() {
+fn cancelling_a_waiting_run_closes_its_requests() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -271,7 +273,7 @@ fn a_run_that_is_cancelled_while_it_waits_leaves_no_request_open() {
 }
 
 #[test]
-fn i8_where_passwords_are_still_the_default_a_person_learns_what_asking_is_worth() {
+fn with_default_passwords_ask_mode_emits_a_weak_guarantee_notice() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -293,7 +295,7 @@ fn i8_where_passwords_are_still_the_default_a_person_learns_what_asking_is_worth
 }
 
 #[test]
-fn what_was_asked_when_everything_died_is_resolved_with_the_runs_end() {
+fn open_requests_of_a_lost_run_are_resolved_with_its_end() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;

@@ -21,7 +21,7 @@ fn with(reason: &str, decisions: &[&str]) -> Vec<(String, String)> {
 }
 
 #[test]
-fn without_a_person_everything_is_allowed_and_recorded() {
+fn in_auto_mode_everything_is_allowed_and_recorded() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -32,7 +32,7 @@ fn without_a_person_everything_is_allowed_and_recorded() {
 }
 
 #[test]
-fn a_run_that_only_reads_may_look_and_nothing_else() {
+fn a_read_only_run_may_only_read() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -44,7 +44,7 @@ fn a_run_that_only_reads_may_look_and_nothing_else() {
 }
 
 #[test]
-fn the_first_rule_that_fits_decides_and_the_operators_come_first() {
+fn the_first_matching_rule_decides_and_operator_rules_come_first() {
     live(async {
         let setup = Setup::new();
         let settings = setup.folder().join("settings.toml");
@@ -75,7 +75,7 @@ fn the_first_rule_that_fits_decides_and_the_operators_come_first() {
 }
 
 #[test]
-fn a_rule_can_ask_where_the_mode_would_not() {
+fn a_rule_can_ask_in_auto_mode() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -91,7 +91,7 @@ fn a_rule_can_ask_where_the_mode_would_not() {
 }
 
 #[test]
-fn rules_that_cannot_be_understood_are_refused_before_anything_starts() {
+fn invalid_rules_are_rejected_before_anything_starts() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -118,7 +118,7 @@ fn rules_that_cannot_be_understood_are_refused_before_anything_starts() {
 }
 
 #[test]
-fn an_agent_that_cannot_ask_is_not_made_to() {
+fn ask_mode_is_rejected_for_an_agent_that_cannot_ask() {
     live(async {
         let setup = Setup::new();
         let settings = setup.folder().join("settings.toml");

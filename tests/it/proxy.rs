@@ -58,7 +58,7 @@ impl Drop for Nginx {
 }
 
 #[test]
-fn events_come_through_the_documented_proxy_as_they_happen() {
+fn events_pass_the_documented_proxy_without_buffering() {
     live(async {
         let server = Setup::new()
             .env("OPENRUNNER_ADMIN_PASSWORD", "correct horse")

@@ -7,7 +7,7 @@ use crate::support::{Server, Setup, last, live, of};
 const COLOUR: &str = "question Which colour?|red|blue\nresult fine";
 
 #[test]
-fn a_question_is_answered_as_a_text_or_a_list() {
+fn a_question_accepts_a_text_or_a_list() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -37,7 +37,7 @@ fn a_question_is_answered_as_a_text_or_a_list() {
 }
 
 #[test]
-fn answers_that_do_not_fit_the_questions_are_refused() {
+fn answers_that_do_not_match_the_questions_are_rejected() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -58,7 +58,7 @@ fn answers_that_do_not_fit_the_questions_are_refused() {
 }
 
 #[test]
-fn a_question_that_nobody_answers_is_answered_with_nothing_and_the_agent_decides() {
+fn an_unanswered_question_is_answered_empty_and_the_agent_continues() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_PERMISSION_TIMEOUT_SECS", 1).start().await;
         let user = server.client("user").await;

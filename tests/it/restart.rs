@@ -1,4 +1,6 @@
 //! The server goes, its agents stay, and the next server goes on where it was.
+//!
+//! Rules: K3, S10.
 
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
@@ -36,7 +38,7 @@ async fn said_up(user: &Client, script: &str) -> String {
 }
 
 #[test]
-fn k3_agents_outlive_kill_9_and_every_reader_has_every_event_once() {
+fn agents_survive_kill_9_and_every_reader_gets_every_event_once() {
     let rounds = std::env::var(ROUNDS).ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(2);
     for _ in 0..rounds {
         live(async {
@@ -116,7 +118,7 @@ fn a_question_asked_before_the_server_died_is_answered_after_it() {
 }
 
 #[test]
-fn an_unanswered_request_runs_out_also_over_a_restart() {
+fn an_unanswered_request_expires_across_a_restart() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_PERMISSION_TIMEOUT_SECS", 2).start().await;
         let user = server.client("user").await;
@@ -130,7 +132,7 @@ fn an_unanswered_request_runs_out_also_over_a_restart() {
 }
 
 #[test]
-fn messages_that_wait_are_kept_and_those_that_were_given_are_not_given_again() {
+fn queued_messages_survive_a_restart_and_delivered_ones_are_not_repeated() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -154,7 +156,7 @@ fn messages_that_wait_are_kept_and_those_that_were_given_are_not_given_again() {
 }
 
 #[test]
-fn a_cancel_that_had_begun_is_finished_by_the_next_server() {
+fn an_unfinished_cancel_is_completed_by_the_next_server() {
     live(async {
         let mut server = Setup::new().env("OPENRUNNER_STOP_GRACE_SECS", 600).start().await;
         let user = server.client("user").await;
@@ -178,7 +180,7 @@ fn a_cancel_that_had_begun_is_finished_by_the_next_server() {
 }
 
 #[test]
-fn an_agent_that_ended_while_no_server_was_there_has_its_true_end() {
+fn an_agent_that_exited_without_a_server_keeps_its_outcome() {
     live(async {
         for (end, status, cause, exit_code) in [("result done", "completed", "ok", 0), ("exit 3", "failed", "crashed", 3)] {
             let mut server = Server::start().await;
@@ -207,7 +209,7 @@ fn an_agent_that_ended_while_no_server_was_there_has_its_true_end() {
 }
 
 #[test]
-fn k3_an_agent_whose_keeper_is_killed_dies_with_it_and_the_run_says_so() {
+fn an_agent_whose_shim_is_killed_dies_and_its_run_is_node_lost() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -226,7 +228,7 @@ fn k3_an_agent_whose_keeper_is_killed_dies_with_it_and_the_run_says_so() {
 }
 
 #[test]
-fn k3_what_is_left_of_a_run_whose_keeper_died_unseen_is_ended_and_a_foreign_process_is_not() {
+fn leftovers_of_a_shim_that_died_unnoticed_are_killed_and_foreign_processes_are_not() {
     live(async {
         let mut server = Server::start().await;
         let user = server.client("user").await;
@@ -253,7 +255,7 @@ fn k3_what_is_left_of_a_run_whose_keeper_died_unseen_is_ended_and_a_foreign_proc
 }
 
 #[test]
-fn a_time_limit_counts_also_while_no_server_is_there() {
+fn a_time_limit_applies_without_a_server() {
     live(async {
         let mut server = Server::start().await;
         let user = server.client("user").await;
@@ -272,7 +274,7 @@ fn a_time_limit_counts_also_while_no_server_is_there() {
 }
 
 #[test]
-fn term_lets_agents_and_queued_runs_go_on_for_the_next_server() {
+fn sigterm_detaches_agents_and_queued_runs_for_the_next_server() {
     live(async {
         let mut server = Setup::new().env("OPENRUNNER_MAX_RUNS", 1).start().await;
         let user = server.client("user").await;
@@ -311,7 +313,7 @@ fn term_lets_agents_and_queued_runs_go_on_for_the_next_server() {
 }
 
 #[test]
-fn an_interrupt_at_the_terminal_ends_the_runs_whatever_is_set() {
+fn sigint_always_stops_the_runs() {
     live(async {
         let mut server = Setup::new().env("OPENRUNNER_ON_SHUTDOWN", "detach").start().await;
         let user = server.client("user").await;
@@ -329,7 +331,7 @@ fn an_interrupt_at_the_terminal_ends_the_runs_whatever_is_set() {
 }
 
 #[test]
-fn what_is_kept_nowhere_is_not_started_without_it() {
+fn a_queued_run_with_lost_secrets_is_not_started() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 1).env("OPENRUNNER_RUN_ENV", "MY_KEY").start().await;
         let user = server.client("user").await;
@@ -347,7 +349,7 @@ fn what_is_kept_nowhere_is_not_started_without_it() {
 }
 
 #[test]
-fn s10_a_runs_process_folder_is_private_and_goes_with_the_run() {
+fn a_process_directory_is_private_and_removed_with_the_run() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;

@@ -1,4 +1,6 @@
 //! What the operator does not want to keep goes, and whoever asks for it is told.
+//!
+//! Rules: W2.
 
 use rusqlite::Connection;
 use rustix::process::Signal;
@@ -15,7 +17,7 @@ async fn with_database(mut server: Server, change: &str, setup: impl FnOnce(Setu
 }
 
 #[test]
-fn conversations_that_ended_long_ago_go_with_their_workspaces() {
+fn expired_sessions_are_removed_with_their_workspaces() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -42,7 +44,7 @@ fn conversations_that_ended_long_ago_go_with_their_workspaces() {
 }
 
 #[test]
-fn w2_a_log_that_was_cut_for_want_of_room_says_what_is_missing() {
+fn a_trimmed_log_reports_the_gap() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;

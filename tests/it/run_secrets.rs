@@ -44,7 +44,7 @@ fn holding(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_variable_of_a_run_reaches_its_agent_and_nothing_else() {
+fn env_values_reach_the_agent_only() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_LOG", "debug").start().await;
         let admin = server.client("admin").await;
@@ -60,7 +60,7 @@ fn a_variable_of_a_run_reaches_its_agent_and_nothing_else() {
 }
 
 #[test]
-fn a_user_sets_only_the_variables_that_the_operator_lists() {
+fn a_user_can_set_only_the_configured_variables() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_RUN_ENV", "CI_JOB,OTHER").start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);
@@ -99,7 +99,7 @@ fn a_user_sets_only_the_variables_that_the_operator_lists() {
 }
 
 #[test]
-fn mcp_servers_reach_the_agent_with_their_secrets_and_nothing_else() {
+fn mcp_servers_and_their_secrets_reach_the_agent_only() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_LOG", "debug").start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);
@@ -122,7 +122,7 @@ fn mcp_servers_reach_the_agent_with_their_secrets_and_nothing_else() {
 }
 
 #[test]
-fn mcp_servers_that_are_none_are_refused() {
+fn invalid_mcp_servers_are_rejected() {
     live(async {
         let server = Server::start().await;
         let admin = server.client("admin").await;

@@ -1,4 +1,6 @@
 //! Runs as things: listed, found, waited for, cancelled, deleted, and hidden from others.
+//!
+//! Rules: I6, K4.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +18,7 @@ async fn listed(client: &Client, query: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_listing_is_newest_first_filtered_and_paged() {
+fn lists_are_newest_first_filtered_and_paginated() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -56,7 +58,7 @@ fn a_listing_is_newest_first_filtered_and_paged() {
 }
 
 #[test]
-fn a_run_tells_what_it_was_asked_and_where_it_stands() {
+fn a_run_shows_its_input_and_status() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -82,7 +84,7 @@ fn a_run_tells_what_it_was_asked_and_where_it_stands() {
 }
 
 #[test]
-fn whoever_waits_hears_of_the_end() {
+fn wait_returns_when_the_run_ends() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -95,7 +97,7 @@ fn whoever_waits_hears_of_the_end() {
 }
 
 #[test]
-fn k4_cancel_twice_is_cancel_once() {
+fn cancelling_is_idempotent() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -117,7 +119,7 @@ fn k4_cancel_twice_is_cancel_once() {
 }
 
 #[test]
-fn k4_cancelling_what_has_ended_changes_nothing() {
+fn cancelling_an_ended_run_changes_nothing() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -129,7 +131,7 @@ fn k4_cancelling_what_has_ended_changes_nothing() {
 }
 
 #[test]
-fn k4_a_queued_run_is_cancelled_without_ever_starting() {
+fn a_queued_run_is_cancelled_without_starting() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 1).start().await;
         let user = server.client("user").await;
@@ -145,7 +147,7 @@ fn k4_a_queued_run_is_cancelled_without_ever_starting() {
 }
 
 #[test]
-fn only_an_ended_run_can_be_deleted_and_then_nothing_of_it_is_left() {
+fn only_an_ended_run_can_be_deleted_and_it_is_removed_completely() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -167,7 +169,7 @@ fn only_an_ended_run_can_be_deleted_and_then_nothing_of_it_is_left() {
 }
 
 #[test]
-fn i6_a_run_of_somebody_else_is_not_there_on_any_route() {
+fn the_run_of_another_user_is_404_on_every_route() {
     live(async {
         let server = Server::start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);
@@ -199,7 +201,7 @@ fn i6_a_run_of_somebody_else_is_not_there_on_any_route() {
 }
 
 #[test]
-fn ids_are_not_guessable() {
+fn ids_are_unguessable() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;

@@ -1,4 +1,6 @@
 //! What must be masked is known to the next server, too, or nothing more is shown.
+//!
+//! Rules: W7.
 
 use std::path::Path;
 
@@ -28,7 +30,7 @@ fn assert_hidden(frames: &[Frame]) {
 }
 
 #[test]
-fn w7_a_secret_that_the_servers_death_cuts_in_two_is_masked() {
+fn a_secret_split_by_a_server_crash_is_masked() {
     live(async {
         let server = Server::start().await;
         let admin = server.client("admin").await;
@@ -51,7 +53,7 @@ fn w7_a_secret_that_the_servers_death_cuts_in_two_is_masked() {
 }
 
 #[test]
-fn w7_what_an_agent_says_while_no_server_is_there_is_masked_and_its_keeper_then_goes() {
+fn output_without_a_server_is_masked_later_and_the_shim_then_exits() {
     live(async {
         let mut server = Server::start().await;
         let admin = server.client("admin").await;
@@ -79,7 +81,7 @@ fn w7_what_an_agent_says_while_no_server_is_there_is_masked_and_its_keeper_then_
 }
 
 #[test]
-fn w7_where_the_secrets_are_lost_nothing_more_of_the_output_is_read() {
+fn without_the_secrets_no_further_output_is_read() {
     live(async {
         for ended in [false, true] {
             let mut server = Server::start().await;

@@ -22,7 +22,7 @@ async fn heard(ear: &UnixDatagram) -> String {
 }
 
 #[test]
-fn a_service_manager_hears_when_the_server_is_ready_and_when_it_goes() {
+fn the_service_manager_is_notified_of_readiness_and_stopping() {
     live(async {
         let (setup, (listener, port)) = (Setup::new(), socket());
         let path = setup.folder().join("notify");
@@ -39,7 +39,7 @@ fn a_service_manager_hears_when_the_server_is_ready_and_when_it_goes() {
 }
 
 #[test]
-fn a_restart_behind_a_socket_loses_no_connection_and_no_run() {
+fn a_restart_with_socket_activation_loses_no_connection_and_no_run() {
     live(async {
         let (listener, _) = socket();
         let mut server = Setup::new().on_socket(&listener).start().await;
@@ -74,7 +74,7 @@ fn a_restart_behind_a_socket_loses_no_connection_and_no_run() {
 }
 
 #[test]
-fn what_is_handed_over_must_be_a_socket() {
+fn a_passed_descriptor_must_be_a_socket() {
     live(async {
         let script = "exec 3</dev/null; LISTEN_FDS=1; LISTEN_PID=$$; export LISTEN_FDS LISTEN_PID";
         let (status, said) = Setup::new().after_shell(script).refuses().await;

@@ -14,7 +14,7 @@ async fn session_of(user: &Client, run: &str) -> String {
 }
 
 #[test]
-fn a_second_run_goes_on_in_the_same_folder_with_the_agents_own_conversation_also_after_a_crash() {
+fn a_second_run_continues_in_the_same_directory_with_the_agents_session_also_after_a_crash() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -46,7 +46,7 @@ fn a_second_run_goes_on_in_the_same_folder_with_the_agents_own_conversation_also
 }
 
 #[test]
-fn a_busy_session_makes_its_next_runs_wait_in_order_and_nobody_else() {
+fn a_busy_session_queues_its_runs_in_order_and_blocks_no_other() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 2).start().await;
         let user = server.client("user").await;
@@ -73,7 +73,7 @@ fn a_busy_session_makes_its_next_runs_wait_in_order_and_nobody_else() {
 }
 
 #[test]
-fn a_busy_session_can_refuse_or_be_taken_over() {
+fn on_busy_can_reject_or_interrupt() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -95,7 +95,7 @@ fn a_busy_session_can_refuse_or_be_taken_over() {
 }
 
 #[test]
-fn a_session_that_cannot_be_continued_is_refused_before_anything_is_made() {
+fn a_session_that_cannot_continue_is_rejected_before_anything_is_created() {
     live(async {
         let server = Server::start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);
@@ -163,7 +163,7 @@ fn sessions_are_listed_to_their_owner_with_their_runs() {
 }
 
 #[test]
-fn a_chat_goes_on_with_its_session() {
+fn a_chat_continues_its_session() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::{Server, Setup, assert_dense, carrying, last, live};
 
 #[test]
-fn term_ends_every_run_where_it_is_set_so_and_its_readers_see_the_end() {
+fn sigterm_stops_every_run_with_on_shutdown_stop_and_readers_see_the_end() {
     live(async {
         let mut server = Setup::new().env("OPENRUNNER_MAX_RUNS", 1).env("OPENRUNNER_ON_SHUTDOWN", "stop").start().await;
         let user = server.client("user").await;
@@ -36,7 +36,7 @@ fn term_ends_every_run_where_it_is_set_so_and_its_readers_see_the_end() {
 }
 
 #[test]
-fn a_stubborn_agent_does_not_hold_the_server_past_its_time() {
+fn a_stubborn_agent_does_not_delay_the_shutdown() {
     live(async {
         let setup = Setup::new().env("OPENRUNNER_STOP_GRACE_SECS", 600).env("OPENRUNNER_SHUTDOWN_SECS", 6);
         let mut server = setup.start().await;
@@ -56,7 +56,7 @@ fn a_stubborn_agent_does_not_hold_the_server_past_its_time() {
 }
 
 #[test]
-fn a_second_signal_leaves_at_once() {
+fn a_second_signal_exits_immediately() {
     live(async {
         let setup = Setup::new().env("OPENRUNNER_ON_SHUTDOWN", "stop").env("OPENRUNNER_STOP_GRACE_SECS", 600);
         let mut server = setup.env("OPENRUNNER_SHUTDOWN_SECS", 600).start().await;
@@ -92,7 +92,7 @@ fn an_idle_server_stops_without_waiting_for_clients() {
 }
 
 #[test]
-fn a_second_server_on_the_same_folder_refuses_to_start() {
+fn a_second_server_on_the_same_data_directory_refuses_to_start() {
     live(async {
         let server = Server::start().await;
         let (status, log) = server.again().refuses().await;

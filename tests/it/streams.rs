@@ -1,4 +1,6 @@
 //! Reading a run's events: from anywhere, at any speed, in either form, any number of times.
+//!
+//! Rules: I5, K4, W2.
 
 use reqwest::Method;
 use serde_json::json;
@@ -14,7 +16,7 @@ async fn ndjson(client: &Client, id: &str, after: u64) -> Vec<String> {
 }
 
 #[test]
-fn w2_readers_that_come_early_late_or_slowly_get_the_same_bytes() {
+fn early_late_and_slow_readers_get_the_same_bytes() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -37,7 +39,7 @@ fn w2_readers_that_come_early_late_or_slowly_get_the_same_bytes() {
 }
 
 #[test]
-fn w2_a_stream_is_taken_up_after_the_last_event_that_was_seen() {
+fn a_stream_resumes_after_the_last_event_id() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -55,7 +57,7 @@ fn w2_a_stream_is_taken_up_after_the_last_event_that_was_seen() {
 }
 
 #[test]
-fn w2_after_the_last_event_of_an_ended_run_there_is_nothing_more() {
+fn a_finished_stream_without_further_events_is_204() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -68,7 +70,7 @@ fn w2_after_the_last_event_of_an_ended_run_there_is_nothing_more() {
 }
 
 #[test]
-fn w2_a_reader_ahead_of_the_log_is_told_and_follows_from_its_end() {
+fn a_reader_ahead_of_the_log_gets_a_gap_and_continues() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -86,7 +88,7 @@ fn w2_a_reader_ahead_of_the_log_is_told_and_follows_from_its_end() {
 }
 
 #[test]
-fn w2_every_one_of_three_readers_gets_fifty_thousand_events_once() {
+fn each_of_three_readers_gets_fifty_thousand_events_once() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -103,7 +105,7 @@ fn w2_every_one_of_three_readers_gets_fifty_thousand_events_once() {
 }
 
 #[test]
-fn k4_a_reader_that_leaves_cancels_nothing() {
+fn a_disconnecting_reader_cancels_nothing() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -119,7 +121,7 @@ fn k4_a_reader_that_leaves_cancels_nothing() {
 }
 
 #[test]
-fn i5_a_stream_takes_its_token_from_the_address_and_nothing_else_does() {
+fn only_streams_accept_a_token_in_the_url() {
     live(async {
         let server = Server::start().await;
         let (user, guest) = (server.client("user").await, server.guest());
@@ -136,7 +138,7 @@ fn i5_a_stream_takes_its_token_from_the_address_and_nothing_else_does() {
 }
 
 #[test]
-fn a_place_that_is_no_number_is_refused() {
+fn a_cursor_that_is_no_number_is_rejected() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;

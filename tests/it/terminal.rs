@@ -18,7 +18,7 @@ async fn newest(server: &Server) -> serde_json::Value {
 }
 
 #[test]
-fn a_permission_is_asked_and_answered_in_the_terminal() {
+fn a_permission_request_is_answered_in_the_terminal() {
     live(async {
         let server = Server::start().await;
         let Some(terminal) = terminal(&server, &[], &["run", "create asked.py", "-a", "demo", "-p", "ask"]) else { return };
@@ -35,7 +35,7 @@ fn a_permission_is_asked_and_answered_in_the_terminal() {
 }
 
 #[test]
-fn a_denial_takes_its_reason_along_and_a_prompt_that_others_answer_goes_away() {
+fn a_denial_passes_the_reason_and_a_prompt_answered_elsewhere_disappears() {
     live(async {
         let server = Server::start().await;
         let args = ["run", "permission Bash\npermission Bash\nresult done", "-a", "claude_code", "-p", "ask"];
@@ -83,7 +83,7 @@ fn ctrl_c_once_cancels_the_run() {
 }
 
 #[test]
-fn ctrl_c_twice_leaves_the_run_running_and_says_how_to_rejoin() {
+fn ctrl_c_twice_leaves_the_run_running_and_prints_how_to_reattach() {
     live(async {
         let server = Server::start().await;
         let Some(first) = terminal(&server, &[], &["run", "say up\nhang", "-a", "claude_code"]) else { return };
@@ -105,7 +105,7 @@ fn ctrl_c_twice_leaves_the_run_running_and_says_how_to_rejoin() {
 }
 
 #[test]
-fn the_spinner_keeps_to_one_line_however_narrow_the_terminal_becomes() {
+fn the_spinner_fits_on_one_line_at_any_width() {
     live(async {
         let server = Server::start().await;
         let Some(terminal) = terminal(&server, &[], &["run", "say up\nhang", "-a", "claude_code"]) else { return };
@@ -124,7 +124,7 @@ fn the_spinner_keeps_to_one_line_however_narrow_the_terminal_becomes() {
 }
 
 #[test]
-fn colours_are_there_and_are_not_where_they_are_unwanted() {
+fn colors_are_used_in_terminals_only() {
     live(async {
         let server = Server::start().await;
         let args = ["run", "create hello.py", "-a", "demo"];
@@ -140,7 +140,7 @@ fn colours_are_there_and_are_not_where_they_are_unwanted() {
 }
 
 #[test]
-fn a_terminal_stays_with_its_run_over_a_servers_death() {
+fn a_terminal_follows_its_run_across_a_server_crash() {
     live(async {
         let mut server = Server::start().await;
         let Some(terminal) = terminal(&server, &[], &["run", "say up\nhang", "-a", "claude_code"]) else { return };
@@ -161,7 +161,7 @@ fn a_terminal_stays_with_its_run_over_a_servers_death() {
 }
 
 #[test]
-fn lists_are_tables_of_the_terminals_width() {
+fn lists_fit_the_width_of_the_terminal() {
     live(async {
         let server = Server::start().await;
         let id = server.client("admin").await.script("say x\nresult done").await;
@@ -203,7 +203,7 @@ const TYPED: [(&[&str], i32, &[&str]); 24] = [
 ];
 
 #[test]
-fn every_command_answers_whoever_types_it() {
+fn every_command_works_in_a_terminal() {
     live(async {
         let server = Server::start().await;
         let client = server.client("admin").await;

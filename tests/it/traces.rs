@@ -1,4 +1,6 @@
 //! Traces: what a collector is sent of a run, and that one which does not answer is nobody's trouble.
+//!
+//! Rules: W7.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -82,7 +84,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn w7_a_run_is_a_span_with_its_tools_as_children_and_without_a_word_of_what_was_said() {
+fn a_run_is_a_span_with_its_tools_as_children_and_without_content() {
     live(async {
         let mut collector = Collector::start().await;
         let setup = collector.setup().env("OTEL_EXPORTER_OTLP_HEADERS", "x-collector-key=let-me-in-please");
@@ -133,7 +135,7 @@ fn w7_a_run_is_a_span_with_its_tools_as_children_and_without_a_word_of_what_was_
 }
 
 #[test]
-fn a_run_belongs_to_the_trace_of_its_caller_and_is_left_out_where_that_is_not_recorded() {
+fn a_run_joins_the_trace_of_its_caller_and_follows_its_sampling() {
     live(async {
         let mut collector = Collector::start().await;
         let server = collector.setup().start().await;
@@ -158,7 +160,7 @@ fn a_run_belongs_to_the_trace_of_its_caller_and_is_left_out_where_that_is_not_re
 }
 
 #[test]
-fn a_run_that_outlives_its_server_has_one_trace_from_its_beginning_to_its_end() {
+fn a_run_that_outlives_its_server_has_one_complete_trace() {
     live(async {
         let mut collector = Collector::start().await;
         let server = collector.setup().start().await;
@@ -179,7 +181,7 @@ fn a_run_that_outlives_its_server_has_one_trace_from_its_beginning_to_its_end() 
 }
 
 #[test]
-fn what_waits_is_sent_before_the_server_goes() {
+fn pending_spans_are_exported_before_shutdown() {
     live(async {
         let mut collector = Collector::start().await;
         let mut server = collector.setup().start().await;
@@ -194,7 +196,7 @@ fn what_waits_is_sent_before_the_server_goes() {
 }
 
 #[test]
-fn a_collector_that_is_not_there_is_told_of_once_and_holds_nobody_up() {
+fn an_unreachable_collector_is_logged_once_and_blocks_nothing() {
     live(async {
         // A port that nobody listens on any more.
         let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
@@ -213,7 +215,7 @@ fn a_collector_that_is_not_there_is_told_of_once_and_holds_nobody_up() {
 }
 
 #[test]
-fn without_a_collector_nothing_is_set_up() {
+fn without_a_collector_tracing_is_off() {
     live(async {
         let server = Server::start().await;
         assert!(!server.log().contains("traces"));
@@ -223,7 +225,7 @@ fn without_a_collector_nothing_is_set_up() {
 }
 
 #[test]
-fn w7_lines_of_the_json_log_name_the_run_and_tell_nothing_that_was_said() {
+fn json_log_lines_name_the_run_and_contain_no_content() {
     live(async {
         let setup = Setup::new().env("OPENRUNNER_LOG_FORMAT", "json").env("OPENRUNNER_LOG", "debug");
         let server = setup.env("ANTHROPIC_API_KEY", "sk-secret-of-the-server").start().await;

@@ -26,7 +26,7 @@ fn read(item: &Value, field: &str) -> (String, u64, u64) {
 }
 
 #[test]
-fn usage_is_added_up_by_whatever_one_asks_for_and_told_to_whom_it_belongs() {
+fn usage_is_grouped_as_requested_and_visible_to_its_owner() {
     live(async {
         let server = Server::start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);
@@ -70,7 +70,7 @@ fn usage_is_added_up_by_whatever_one_asks_for_and_told_to_whom_it_belongs() {
 }
 
 #[test]
-fn what_a_run_uses_counts_while_it_goes_on_and_once_over_restarts_and_its_deletion() {
+fn usage_counts_during_a_run_and_once_across_restarts_and_deletion() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -95,7 +95,7 @@ fn what_a_run_uses_counts_while_it_goes_on_and_once_over_restarts_and_its_deleti
 }
 
 #[test]
-fn a_user_whose_budget_is_used_up_is_told_how_much_until_when_and_who_can_raise_it() {
+fn an_exceeded_budget_is_rejected_with_amount_reset_time_and_contact() {
     live(async {
         let server = Server::start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);
@@ -156,7 +156,7 @@ fn a_user_whose_budget_is_used_up_is_told_how_much_until_when_and_who_can_raise_
 }
 
 #[test]
-fn a_queued_run_whose_users_budget_is_used_up_when_its_turn_comes_fails_and_says_why() {
+fn a_queued_run_fails_when_the_budget_is_exceeded_at_its_start() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 1).env("OPENRUNNER_TOKENS_PER_DAY", TURN).start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);
@@ -178,7 +178,7 @@ fn a_queued_run_whose_users_budget_is_used_up_when_its_turn_comes_fails_and_says
 }
 
 #[test]
-fn admins_see_the_settings_in_force_and_no_secret_of_them() {
+fn admins_see_the_effective_settings_without_secrets() {
     live(async {
         let secret = "a-secret-that-is-long-enough-to-sign-with";
         let server = Setup::new().env("OPENRUNNER_JWT_SECRET", secret).env("OPENRUNNER_COST_PER_DAY_USD", "2.5").start().await;
@@ -197,7 +197,7 @@ fn admins_see_the_settings_in_force_and_no_secret_of_them() {
 }
 
 #[test]
-fn the_command_line_tells_usage_and_sets_budgets() {
+fn the_command_line_shows_usage_and_sets_budgets() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;

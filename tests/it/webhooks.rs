@@ -1,4 +1,6 @@
 //! Webhooks: signed, in order, once or more, and to no address within.
+//!
+//! Rules: C3.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -122,7 +124,7 @@ async fn until_delivery(client: &Client, run: &str, state: &str) -> Value {
 }
 
 #[test]
-fn c3_a_receiver_that_fails_twice_gets_each_event_signed_in_order_and_once_by_id() {
+fn a_failing_receiver_gets_each_event_signed_in_order_and_once() {
     live(async {
         let receiver = Receiver::start(&[(500, None), (503, None)]).await;
         let server = setup().start().await;
@@ -149,7 +151,7 @@ fn c3_a_receiver_that_fails_twice_gets_each_event_signed_in_order_and_once_by_id
 }
 
 #[test]
-fn c3_the_servers_own_webhook_has_the_events_of_all_runs_and_the_list_is_everybodys_own() {
+fn the_server_webhook_gets_the_events_of_all_runs_and_deliveries_are_private() {
     live(async {
         let receiver = Receiver::start(&[]).await;
         let server = setup().env("OPENRUNNER_WEBHOOK_URL", &receiver.url).env("OPENRUNNER_WEBHOOK_SECRET", SECRET).start().await;
@@ -169,7 +171,7 @@ fn c3_the_servers_own_webhook_has_the_events_of_all_runs_and_the_list_is_everybo
 }
 
 #[test]
-fn c3_no_run_names_an_address_within() {
+fn a_webhook_to_an_internal_address_is_rejected() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -193,7 +195,7 @@ fn c3_no_run_names_an_address_within() {
 }
 
 #[test]
-fn c3_a_redirect_is_not_followed_and_a_receiver_that_is_gone_is_left_alone() {
+fn redirects_are_not_followed_and_410_disables_the_endpoint() {
     live(async {
         let receiver = Receiver::start(&[(307, Some("/elsewhere")), (410, None)]).await;
         let server = setup().start().await;
@@ -210,7 +212,7 @@ fn c3_a_redirect_is_not_followed_and_a_receiver_that_is_gone_is_left_alone() {
 }
 
 #[test]
-fn a_webhook_goes_on_after_the_server_was_killed_between_two_attempts() {
+fn deliveries_continue_after_a_crash_between_two_attempts() {
     live(async {
         let receiver = Receiver::start(&[(204, None), (500, None)]).await;
         let server = setup().env("OPENRUNNER_WEBHOOK_RETRY_SECS", "5,5,5").start().await;

@@ -1,4 +1,6 @@
 //! Where an agent works.
+//!
+//! Rules: S6.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -7,7 +9,7 @@ use serde_json::json;
 use crate::support::{Server, Setup, live};
 
 #[test]
-fn s6_a_folder_is_made_if_the_one_above_it_is_there_and_the_agent_works_in_it() {
+fn a_directory_is_created_if_its_parent_exists_and_the_agent_works_in_it() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -27,7 +29,7 @@ fn s6_a_folder_is_made_if_the_one_above_it_is_there_and_the_agent_works_in_it() 
 }
 
 #[test]
-fn s6_a_folder_in_the_way_of_ours_or_of_nothing_is_refused() {
+fn a_data_directory_or_missing_parent_is_rejected() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -56,7 +58,7 @@ fn s6_a_folder_in_the_way_of_ours_or_of_nothing_is_refused() {
 }
 
 #[test]
-fn s6_without_a_folder_each_run_gets_a_private_one_of_its_own() {
+fn without_a_directory_each_run_gets_a_private_one() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -74,7 +76,7 @@ fn s6_without_a_folder_each_run_gets_a_private_one_of_its_own() {
 }
 
 #[test]
-fn s6_roots_leave_out_what_is_beside_them() {
+fn directories_outside_the_roots_are_rejected() {
     live(async {
         let setup = Setup::new();
         let (root, beside) = (setup.folder().join("root"), setup.folder().join("root2"));
@@ -92,7 +94,7 @@ fn s6_roots_leave_out_what_is_beside_them() {
 }
 
 #[test]
-fn s6_users_are_kept_to_their_own_roots_and_admins_are_not() {
+fn users_are_limited_to_their_roots_and_admins_are_not() {
     live(async {
         let setup = Setup::new();
         let (root, users) = (setup.folder().join("root"), setup.folder().join("root/users"));
@@ -116,7 +118,7 @@ fn s6_users_are_kept_to_their_own_roots_and_admins_are_not() {
 }
 
 #[test]
-fn s6_a_conversation_does_not_go_on_in_a_folder_that_is_left_out_by_now() {
+fn a_session_does_not_continue_in_a_directory_outside_the_current_roots() {
     live(async {
         let mut server = Server::start().await;
         let user = server.client("user").await;
@@ -133,7 +135,7 @@ fn s6_a_conversation_does_not_go_on_in_a_folder_that_is_left_out_by_now() {
 }
 
 #[test]
-fn s6_a_folder_whose_parent_is_linked_elsewhere_while_its_run_waits_is_not_entered() {
+fn a_directory_whose_parent_is_replaced_by_a_link_during_the_wait_is_not_entered() {
     live(async {
         let setup = Setup::new();
         let (root, beside) = (setup.folder().join("root"), setup.folder().join("beside"));
@@ -154,7 +156,7 @@ fn s6_a_folder_whose_parent_is_linked_elsewhere_while_its_run_waits_is_not_enter
 }
 
 #[test]
-fn s6_a_folder_that_is_linked_elsewhere_while_its_run_waits_is_not_entered() {
+fn a_directory_replaced_by_a_link_during_the_wait_is_not_entered() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 1).start().await;
         let user = server.client("user").await;

@@ -1,19 +1,21 @@
 //! What a shim remembers for a later server, and until when.
+//!
+//! Rules: W7.
 
 use std::fs;
 
 use openrunner::process::shim::{PROTOCOL, ShimCommand};
 
-use super::peer::{Kept, Peer, until};
+use super::test_server::{TestServer, TestShim, until};
 
 const MEMO: &str = "known \"only\" here";
 
-fn remembering(script: &str) -> (Kept, Peer) {
-    Kept::running_with(script, |order| order.handover.push_str(MEMO))
+fn remembering(script: &str) -> (TestShim, TestServer) {
+    TestShim::running_with(script, |order| order.handover.push_str(MEMO))
 }
 
 #[test]
-fn w7_a_memo_is_given_back_to_each_server_and_written_nowhere() {
+fn a_handover_is_returned_to_each_server_and_never_written_to_disk() {
     let (mut kept, peer) = remembering("read a; echo $a");
     drop(peer);
     let (mut peer, greeting) = kept.connect();
@@ -29,7 +31,7 @@ fn w7_a_memo_is_given_back_to_each_server_and_written_nowhere() {
 }
 
 #[test]
-fn w7_a_shim_with_a_memo_waits_after_the_end_for_a_server_that_releases_it() {
+fn a_shim_with_a_handover_waits_to_be_released() {
     let (mut kept, mut peer) = remembering("echo done");
     let end = peer.until_end();
     // The server dies when it has heard of the end, and the one after it in the middle of writing it down.
@@ -47,7 +49,7 @@ fn w7_a_shim_with_a_memo_waits_after_the_end_for_a_server_that_releases_it() {
 }
 
 #[test]
-fn a_release_before_the_end_means_nothing() {
+fn a_release_before_the_end_is_ignored() {
     let (mut kept, mut peer) = remembering("read a");
     peer.send(&ShimCommand::Release {});
     peer.input("finish", b"x\n", true);
@@ -60,8 +62,8 @@ fn a_release_before_the_end_means_nothing() {
 }
 
 #[test]
-fn a_shim_without_a_memo_goes_when_the_end_is_written_down() {
-    let (mut kept, peer) = Kept::running("echo done");
+fn a_shim_without_a_handover_exits_after_the_exit_record() {
+    let (mut kept, peer) = TestShim::running("echo done");
     drop(peer);
     until(|| kept.folder.exit().exists());
     kept.record();

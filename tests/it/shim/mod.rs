@@ -1,9 +1,9 @@
-//! The shim by itself: the real program, driven over its socket by the smallest possible server.
+//! The shim alone: the real program, driven over its socket by a minimal server.
 
-mod bounds;
-mod ends;
+mod connections;
 mod handover;
-mod links;
-mod peer;
-mod starts;
+mod limits;
+mod startup;
+mod termination;
+mod test_server;
 mod versions;

@@ -8,7 +8,7 @@ use openrunner::process::Exit;
 use openrunner::process::shim::{ExitRecord, Greeting, Identity, InputCommand, ProcessRecord, Report, Spooled};
 use serde_json::json;
 
-use super::peer::Kept;
+use super::test_server::TestShim;
 
 fn recorded(name: &str) -> String {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts/shim").join(name);
@@ -27,7 +27,7 @@ fn input(at: u64, call: Option<serde_json::Value>, close: bool, size: u64) -> In
 }
 
 #[test]
-fn what_a_shim_of_version_1_says_is_understood() {
+fn reports_of_a_version_1_shim_are_parsed() {
     let line = Spooled { out: 12, ..Spooled::default() };
     let nothing = Greeting {
         protocol: 1,
@@ -55,7 +55,7 @@ fn what_a_shim_of_version_1_says_is_understood() {
 }
 
 #[test]
-fn the_files_of_a_shim_of_version_1_are_understood() {
+fn the_files_of_a_version_1_shim_are_parsed() {
     let process: ProcessRecord = serde_json::from_str(&recorded("v1.process.json")).unwrap();
     assert_eq!(process, ProcessRecord { protocol: 1, shim: Identity { pid: 8102, started: 1_436_498 }, agent: AGENT, group: None });
     assert_eq!(serde_json::from_str::<ExitRecord>(&recorded("v1.exit.json")).unwrap(), end());
@@ -64,8 +64,8 @@ fn the_files_of_a_shim_of_version_1_are_understood() {
 }
 
 #[test]
-fn a_server_of_version_1_is_understood() {
-    let (mut kept, mut peer) = Kept::new();
+fn commands_of_a_version_1_server_are_parsed() {
+    let (mut kept, mut peer) = TestShim::new();
     peer.say_bytes(recorded("v1.orders.txt").as_bytes());
     assert_eq!(peer.until_end(), end());
     assert_eq!(kept.out(), "heard hello\n");

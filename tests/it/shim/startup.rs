@@ -1,4 +1,6 @@
 //! What an agent finds when a shim has started it, and what is in the folder then.
+//!
+//! Rules: S7, S8.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -7,11 +9,11 @@ use std::process::Command;
 use openrunner::process::shim::{Identity, PROTOCOL, ProcessRecord, Report, ShimCommand};
 use openrunner::process::{Exit, launch};
 
-use super::peer::Kept;
+use super::test_server::TestShim;
 
 #[test]
-fn what_the_agent_writes_is_kept_and_its_end_is_written_down() {
-    let (mut kept, mut peer) = Kept::running("printf 'one\\ntwo'; printf 'bad\\n' >&2; exit 3");
+fn the_output_of_the_agent_and_its_exit_are_stored() {
+    let (mut kept, mut peer) = TestShim::running("printf 'one\\ntwo'; printf 'bad\\n' >&2; exit 3");
     let ended = peer.until_end();
     assert_eq!(kept.out(), "one\ntwo");
     assert_eq!(fs::read_to_string(kept.folder.err()).unwrap(), "bad\n");
@@ -24,10 +26,11 @@ fn what_the_agent_writes_is_kept_and_its_end_is_written_down() {
 }
 
 #[test]
-fn s7_s8_the_agent_gets_its_environment_folder_and_umask_and_no_descriptor_but_the_first_three() {
+fn the_agent_gets_its_environment_directory_and_umask_and_three_descriptors() {
     let inherited = tempfile::tempfile().unwrap();
     let _without_the_flag = rustix::io::dup(&inherited).unwrap();
-    let (kept, mut peer) = Kept::running("pwd; umask; env -u PWD -u SHLVL -u _ -u OLDPWD | sort; ls /proc/$$/fd; exec cat /proc/$$/stat");
+    let (kept, mut peer) =
+        TestShim::running("pwd; umask; env -u PWD -u SHLVL -u _ -u OLDPWD | sort; ls /proc/$$/fd; exec cat /proc/$$/stat");
     peer.until_end();
     let out = kept.out();
     let marker = format!("ORN_RUN={}", kept.marker);
@@ -40,13 +43,13 @@ fn s7_s8_the_agent_gets_its_environment_folder_and_umask_and_no_descriptor_but_t
 }
 
 #[test]
-fn s8_the_shim_keeps_nothing_that_it_inherited() {
+fn the_shim_closes_inherited_descriptors() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", &format!("exec 7>'{}'; exec \"$0\" \"$@\"", pipe.display()), env!("CARGO_BIN_EXE_openrunner")]);
-    let (mut kept, mut peer) = Kept::at("run", shell);
+    let (mut kept, mut peer) = TestShim::at("run", shell);
     assert_eq!(fs::read(pipe).unwrap(), b"", "it ends when nobody holds the other end any more");
     peer.start(kept.script("read line"));
     assert!(kept.shim.try_wait().unwrap().is_none());
@@ -54,8 +57,8 @@ fn s8_the_shim_keeps_nothing_that_it_inherited() {
 }
 
 #[test]
-fn the_folder_tells_who_is_running_and_nobody_else_can_read_it() {
-    let (kept, mut peer) = Kept::running("read line");
+fn the_process_directory_identifies_the_processes_and_is_private() {
+    let (kept, mut peer) = TestShim::running("read line");
     let record: ProcessRecord = serde_json::from_slice(&fs::read(kept.folder.identity()).unwrap()).unwrap();
     assert_eq!(record.protocol, PROTOCOL);
     assert_eq!(Some(record.shim), Identity::of(kept.shim.id().cast_signed()));
@@ -68,8 +71,8 @@ fn the_folder_tells_who_is_running_and_nobody_else_can_read_it() {
 }
 
 #[test]
-fn the_shim_is_of_nobodys_session() {
-    let (kept, mut peer) = Kept::running("read line");
+fn the_shim_leads_its_own_session() {
+    let (kept, mut peer) = TestShim::running("read line");
     let stat = fs::read_to_string(format!("/proc/{}/stat", kept.shim.id())).unwrap();
     let session = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(3).unwrap();
     assert_eq!(session, kept.shim.id().to_string());
@@ -77,15 +80,15 @@ fn the_shim_is_of_nobodys_session() {
 }
 
 #[test]
-fn a_folder_may_be_deeper_than_the_path_of_a_socket() {
-    let (kept, mut peer) = Kept::at(&"folder/".repeat(30), Command::new(env!("CARGO_BIN_EXE_openrunner")));
+fn a_process_directory_may_be_deeper_than_a_socket_path() {
+    let (kept, mut peer) = TestShim::at(&"folder/".repeat(30), Command::new(env!("CARGO_BIN_EXE_openrunner")));
     peer.start(kept.script("true"));
     assert_eq!(peer.until_end().exit, Some(Exit::Code(0)));
 }
 
 #[test]
-fn a_program_that_is_not_there_is_told_like_any_exit() {
-    let (mut kept, mut peer) = Kept::running_with("", |order| order.program = "/nowhere/agent".into());
+fn a_missing_program_is_reported_as_an_exit() {
+    let (mut kept, mut peer) = TestShim::running_with("", |order| order.program = "/nowhere/agent".into());
     let ended = peer.until_end();
     assert_eq!(ended.exit, Some(Exit::Code(launch::NOT_STARTED)));
     assert!(ended.stderr_tail.starts_with(launch::ERROR_PREFIX), "{}", ended.stderr_tail);
@@ -93,8 +96,8 @@ fn a_program_that_is_not_there_is_told_like_any_exit() {
 }
 
 #[test]
-fn an_agent_is_not_started_twice_in_one_folder() {
-    let (kept, mut peer) = Kept::new();
+fn an_agent_is_not_started_twice_in_one_directory() {
+    let (kept, mut peer) = TestShim::new();
     fs::write(kept.folder.out(), "of another agent").unwrap();
     peer.send(&ShimCommand::Hello { protocol: PROTOCOL });
     peer.send(&ShimCommand::Start(Box::new(kept.script("echo mine"))));
@@ -104,16 +107,16 @@ fn an_agent_is_not_started_twice_in_one_folder() {
 }
 
 #[test]
-fn a_shim_whose_server_dies_before_it_says_what_to_start_goes_away() {
-    let (mut kept, peer) = Kept::new();
+fn a_shim_without_a_start_command_exits_with_its_server() {
+    let (mut kept, peer) = TestShim::new();
     drop(peer);
     assert_eq!(kept.shim.wait().unwrap().code(), Some(1));
     assert_eq!(fs::read_dir(kept.folder.path()).unwrap().count(), 0);
 }
 
 #[test]
-fn a_note_is_on_disk_before_the_agent_sees_a_byte() {
-    let (kept, mut peer) = Kept::running("read line; cat \"$line\"");
+fn a_journal_entry_is_on_disk_before_the_agent_sees_a_byte() {
+    let (kept, mut peer) = TestShim::running("read line; cat \"$line\"");
     let journal = kept.folder.journal();
     peer.input("say", format!("{}\n", journal.display()).as_bytes(), false);
     peer.until_end();
@@ -123,7 +126,7 @@ fn a_note_is_on_disk_before_the_agent_sees_a_byte() {
 
 #[test]
 fn stdin_ends_after_the_last_bytes() {
-    let (kept, mut peer) = Kept::running("cat");
+    let (kept, mut peer) = TestShim::running("cat");
     let large = vec![b'x'; 1_000_000];
     peer.input("say", &large, false);
     peer.input("finish", b"end", true);

@@ -2,6 +2,8 @@
 //!
 //! The kernel's own control groups are tested where this account may make some, as root may on most machines. Controllers for memory
 //! and processes are seldom to be had in a test; what is written for them is tested beside the code.
+//!
+//! Rules: K1.
 
 use std::path::PathBuf;
 
@@ -89,7 +91,7 @@ async fn nothing_stays(server: &Server) -> Vec<String> {
 }
 
 #[test]
-fn k1_nothing_of_a_run_stays_where_there_are_control_groups() {
+fn no_process_of_a_run_survives_with_control_groups() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 16).start().await;
         let Some(groups) = groups_of(&server) else { return };
@@ -99,7 +101,7 @@ fn k1_nothing_of_a_run_stays_where_there_are_control_groups() {
 }
 
 #[test]
-fn k1_nothing_of_a_run_stays_without_control_groups() {
+fn no_process_of_a_run_survives_without_control_groups() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 16).env("OPENRUNNER_CGROUP", "off").start().await;
         assert!(!server.log().contains("control group of its own"));
@@ -108,7 +110,7 @@ fn k1_nothing_of_a_run_stays_without_control_groups() {
 }
 
 #[test]
-fn k1_nothing_of_a_wrapper_script_stays() {
+fn no_process_of_a_wrapper_script_survives() {
     live(async {
         // Not by `exec`, and deaf to TERM: it waits for the agent, and the agent would outlive it.
         let server = Setup::new().agent_script("trap '' TERM\n\"$AGENT\" \"$@\"\nexit $?").start().await;
@@ -124,7 +126,7 @@ fn k1_nothing_of_a_wrapper_script_stays() {
 }
 
 #[test]
-fn an_agent_is_in_its_runs_control_group_and_its_shim_is_not() {
+fn the_agent_is_in_the_control_group_of_its_run_and_the_shim_is_not() {
     live(async {
         let server = Server::start().await;
         let Some(groups) = groups_of(&server) else { return };
@@ -142,7 +144,7 @@ fn an_agent_is_in_its_runs_control_group_and_its_shim_is_not() {
 }
 
 #[test]
-fn k1_what_a_killed_shim_leaves_is_found_by_its_control_group_whatever_it_hides() {
+fn leftovers_of_a_killed_shim_are_found_by_their_control_group() {
     live(async {
         let server = Server::start().await;
         let Some(groups) = groups_of(&server) else { return };
@@ -157,7 +159,7 @@ fn k1_what_a_killed_shim_leaves_is_found_by_its_control_group_whatever_it_hides(
 }
 
 #[test]
-fn what_holds_a_run_is_in_its_run_started() {
+fn run_started_reports_the_limits_of_the_run() {
     live(async {
         let setup = Setup::new().env("OPENRUNNER_CGROUP", "off").env("OPENRUNNER_RUN_MEMORY_MB", 2048);
         let server = setup.env("OPENRUNNER_RUN_CPU_WEIGHT", 50).start().await;
@@ -180,7 +182,7 @@ fn what_holds_a_run_is_in_its_run_started() {
 }
 
 #[test]
-fn a_folder_that_is_no_control_group_stops_the_start() {
+fn a_directory_that_is_no_control_group_stops_the_start() {
     live(async {
         let setup = Setup::new();
         let folder = setup.folder().display().to_string();
@@ -191,7 +193,7 @@ fn a_folder_that_is_no_control_group_stops_the_start() {
 }
 
 #[test]
-fn an_agent_that_never_says_a_word_is_timed_out_and_one_that_said_one_is_not() {
+fn the_startup_timeout_applies_until_the_first_output() {
     live(async {
         let script = "case \"$1\" in --version|auth) exec \"$AGENT\" \"$@\";; esac\nexec sleep 100";
         let server = Setup::new().agent_script(script).env("OPENRUNNER_STARTUP_TIMEOUT_SECS", 1).start().await;

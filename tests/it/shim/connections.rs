@@ -6,11 +6,11 @@ use std::os::unix::fs::MetadataExt;
 use openrunner::process::Exit;
 use openrunner::process::shim::{InputCommand, PROTOCOL, REPORTS_BEFORE_ACK, Report, ShimCommand, StoppedBy, UNACKED_BYTES};
 
-use super::peer::{Kept, until};
+use super::test_server::{TestShim, until};
 
 #[test]
-fn an_agent_goes_on_without_a_server_and_a_later_one_takes_over() {
-    let (mut kept, mut first) = Kept::running("read one; echo $one; read two; echo $two; touch done; read three");
+fn an_agent_continues_without_a_server_and_a_later_one_reattaches() {
+    let (mut kept, mut first) = TestShim::running("read one; echo $one; read two; echo $two; touch done; read three");
     first.input("say", b"1\n2\n", false);
     drop(first);
     until(|| kept.work.path().join("done").exists());
@@ -25,8 +25,8 @@ fn an_agent_goes_on_without_a_server_and_a_later_one_takes_over() {
 }
 
 #[test]
-fn the_newest_server_wins() {
-    let (kept, mut first) = Kept::running("read line");
+fn the_newest_server_replaces_the_previous_one() {
+    let (kept, mut first) = TestShim::running("read line");
     let (mut second, before) = kept.connect();
     first.until_hung_up();
     let (mut third, after) = kept.connect();
@@ -37,8 +37,8 @@ fn the_newest_server_wins() {
 }
 
 #[test]
-fn an_order_that_a_dying_server_left_unfinished_is_not_carried_out() {
-    let (kept, mut first) = Kept::running("read line; echo $line");
+fn an_incomplete_command_of_a_dying_server_is_ignored() {
+    let (kept, mut first) = TestShim::running("read line; echo $line");
     first.send(&ShimCommand::Input(InputCommand { at: 0, call: Some("torn".into()), close: false, size: 10 }));
     first.say_bytes(b"torn\n");
     drop(first);
@@ -54,8 +54,8 @@ fn an_order_that_a_dying_server_left_unfinished_is_not_carried_out() {
 }
 
 #[test]
-fn garbage_on_the_socket_ends_neither_the_agent_nor_the_servers_connection() {
-    let (kept, mut server) = Kept::running("read line; echo $line");
+fn garbage_on_the_socket_affects_neither_the_agent_nor_the_server() {
+    let (kept, mut server) = TestShim::running("read line; echo $line");
     for garbage in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"\0\xff\n", b"{\"stop\":{\"grace_ms\":0}}\n", b"{\"hello\":{}}\n", b""] {
         let mut stranger = kept.knock();
         stranger.say_bytes(garbage);
@@ -71,8 +71,8 @@ fn garbage_on_the_socket_ends_neither_the_agent_nor_the_servers_connection() {
 }
 
 #[test]
-fn a_server_that_talks_nonsense_is_let_go_and_the_agent_goes_on() {
-    let (kept, mut server) = Kept::running("read line; echo $line");
+fn a_server_that_violates_the_protocol_is_disconnected_and_the_agent_continues() {
+    let (kept, mut server) = TestShim::running("read line; echo $line");
     server.say_bytes(b"nonsense\n");
     server.until_hung_up();
     let (mut next, _) = kept.connect();
@@ -82,8 +82,8 @@ fn a_server_that_talks_nonsense_is_let_go_and_the_agent_goes_on() {
 }
 
 #[test]
-fn little_news_are_told_a_few_times_until_something_was_taken() {
-    let (kept, mut peer) = Kept::running("while read a; do echo $a; done");
+fn short_output_is_reported_a_few_times_without_an_acknowledgement() {
+    let (kept, mut peer) = TestShim::running("while read a; do echo $a; done");
     let out_of = |report| match report {
         Some(Report::Spooled(spooled)) => spooled.out,
         other => panic!("{other:?}"),
@@ -101,8 +101,8 @@ fn little_news_are_told_a_few_times_until_something_was_taken() {
 }
 
 #[test]
-fn much_news_are_told_once_until_something_was_taken() {
-    let (kept, mut peer) = Kept::running("read a; head -c 20000 /dev/zero; read a; echo 2; touch two; read b");
+fn long_output_is_reported_once_without_an_acknowledgement() {
+    let (kept, mut peer) = TestShim::running("read a; head -c 20000 /dev/zero; read a; echo 2; touch two; read b");
     peer.input("say", b"a\n", false);
     let mut told = 0;
     while told < UNACKED_BYTES {
@@ -125,10 +125,10 @@ fn much_news_are_told_once_until_something_was_taken() {
 }
 
 #[test]
-fn a_slow_server_slows_the_agent_down_and_no_server_does_not() {
+fn a_slow_server_throttles_the_agent_and_no_server_does_not() {
     const WINDOW: u64 = 1024 * 1024;
     const CHUNK: u64 = 64 * 1024;
-    let (kept, mut slow) = Kept::running("head -c 5000000 /dev/zero; touch done; read line");
+    let (kept, mut slow) = TestShim::running("head -c 5000000 /dev/zero; touch done; read line");
     // Lines are counted, since the last one may not be whole yet.
     let journal = || fs::read_to_string(kept.folder.journal()).unwrap().lines().count();
     let size = || fs::metadata(kept.folder.out()).unwrap().size();

@@ -1,4 +1,6 @@
 //! Reading an agent that writes whatever it likes: nothing of it ends the run, and nothing of it is lost without a word.
+//!
+//! Rules: R1, R2, R3, R5.
 
 use serde_json::{Value, json};
 
@@ -23,7 +25,7 @@ fn notices<'a>(frames: &'a [Frame], code: &str) -> Vec<&'a Value> {
 }
 
 #[test]
-fn r2_lines_that_nobody_knows_are_kept_and_the_run_goes_on() {
+fn unknown_lines_become_raw_events_and_the_run_continues() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -39,7 +41,7 @@ fn r2_lines_that_nobody_knows_are_kept_and_the_run_goes_on() {
 }
 
 #[test]
-fn r5_an_agent_cannot_forge_the_end_of_its_run_nor_a_frame() {
+fn an_agent_cannot_forge_the_end_of_its_run_nor_a_frame() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -53,7 +55,7 @@ fn r5_an_agent_cannot_forge_the_end_of_its_run_nor_a_frame() {
 }
 
 #[test]
-fn r1_bytes_that_are_no_utf8_are_replaced_and_told_once() {
+fn invalid_utf8_is_replaced_and_reported_once() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -64,7 +66,7 @@ fn r1_bytes_that_are_no_utf8_are_replaced_and_told_once() {
 }
 
 #[test]
-fn r1_a_line_over_16_mib_is_cut_and_marked_and_the_next_one_is_whole() {
+fn a_line_over_16_mib_is_truncated_and_reported_and_the_next_one_is_complete() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -83,7 +85,7 @@ fn r1_a_line_over_16_mib_is_cut_and_marked_and_the_next_one_is_whole() {
 }
 
 #[test]
-fn r1_a_last_line_without_newline_counts() {
+fn a_last_line_without_newline_counts() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -95,7 +97,7 @@ fn r1_a_last_line_without_newline_counts() {
 }
 
 #[test]
-fn r3_a_flood_on_stderr_does_not_stop_the_agent_and_its_end_is_kept() {
+fn a_flood_on_stderr_does_not_block_the_agent_and_its_tail_is_kept() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -115,7 +117,7 @@ fn r3_a_flood_on_stderr_does_not_stop_the_agent_and_its_end_is_kept() {
 }
 
 #[test]
-fn r3_stderr_is_in_the_log_in_whole_lines() {
+fn stderr_is_logged_in_complete_lines() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;

@@ -1,4 +1,6 @@
 //! The machine has no room, or no descriptors, while runs go on: what is touched by it says so, and all is well again when there is some.
+//!
+//! Rules: W5.
 
 use std::fs;
 use std::io::Write;
@@ -53,7 +55,7 @@ async fn health(server: &Server) -> String {
 }
 
 #[test]
-fn w5_a_full_disk_fails_what_it_touches_and_heals_by_itself() {
+fn a_full_disk_fails_affected_runs_and_recovers_by_itself() {
     live(async {
         let setup = Setup::new();
         let Some(disk) = Disk::mount(&setup.folder().join("data")) else { return };
@@ -106,7 +108,7 @@ fn give_descriptors(server: &Server, limit: Rlimit) -> Rlimit {
 }
 
 #[test]
-fn w5_without_descriptors_the_server_lives_says_so_and_heals_by_itself() {
+fn without_descriptors_the_server_keeps_running_and_recovers_by_itself() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;

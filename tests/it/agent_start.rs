@@ -1,4 +1,6 @@
 //! What an agent is started with, and what it never gets.
+//!
+//! Rules: K1, S2, S3, S4, S7, S8.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -8,7 +10,7 @@ use serde_json::json;
 use crate::support::{Server, Setup, carrying, live};
 
 #[test]
-fn k1_an_agent_leads_a_session_and_a_group_of_its_own() {
+fn an_agent_leads_its_own_session_and_process_group() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -20,7 +22,7 @@ fn k1_an_agent_leads_a_session_and_a_group_of_its_own() {
 }
 
 #[test]
-fn s8_an_agent_inherits_its_three_pipes_and_nothing_else() {
+fn an_agent_inherits_three_pipes_and_nothing_else() {
     live(async {
         // The server itself was given two descriptors that it knows nothing of.
         let server = Setup::new().after_shell("exec 7</etc/hostname 8>/dev/null").start().await;
@@ -35,7 +37,7 @@ fn s8_an_agent_inherits_its_three_pipes_and_nothing_else() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn s8_another_process_of_the_same_account_learns_nothing_of_the_server() {
+fn another_process_of_the_same_account_cannot_read_the_server() {
     live(async {
         // Root may look into everything by its capabilities, and not by being the same account: so nobody here has any.
         let is_root = rustix::process::geteuid().is_root();
@@ -60,7 +62,7 @@ fn s8_another_process_of_the_same_account_learns_nothing_of_the_server() {
 }
 
 #[test]
-fn s7_the_environment_is_built_and_not_inherited() {
+fn the_environment_is_built_not_inherited() {
     live(async {
         let canaries = [
             "OPENRUNNER_JWT_SECRET",
@@ -88,7 +90,7 @@ fn s7_the_environment_is_built_and_not_inherited() {
 }
 
 #[test]
-fn the_server_takes_all_descriptors_that_it_may_have_and_agents_get_back_what_there_was_before() {
+fn the_server_raises_its_descriptor_limit_and_agents_get_the_original_one() {
     live(async {
         let server = Setup::new().after_shell("ulimit -Sn 700; ulimit -Hn 4000").start().await;
         let user = server.client("user").await;
@@ -100,7 +102,7 @@ fn the_server_takes_all_descriptors_that_it_may_have_and_agents_get_back_what_th
 }
 
 #[test]
-fn s8_our_files_are_the_owners_alone_and_agents_get_the_mask_of_whoever_started_us() {
+fn server_files_are_private_and_agents_get_the_original_umask() {
     live(async {
         let server = Setup::new().after_shell("umask 027").start().await;
         let user = server.client("user").await;
@@ -124,7 +126,7 @@ fn s8_our_files_are_the_owners_alone_and_agents_get_the_mask_of_whoever_started_
 }
 
 #[test]
-fn s2_any_prompt_arrives_whole_and_never_as_an_argument() {
+fn a_prompt_arrives_complete_and_never_as_an_argument() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -152,7 +154,7 @@ fn s2_any_prompt_arrives_whole_and_never_as_an_argument() {
 }
 
 #[test]
-fn s3_a_model_is_one_element_and_never_a_flag() {
+fn a_model_is_one_argument_and_never_a_flag() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -165,7 +167,7 @@ fn s3_a_model_is_one_element_and_never_a_flag() {
 }
 
 #[test]
-fn s4_extra_args_are_judged_by_who_asks_and_written_down() {
+fn extra_args_are_classified_by_role_and_recorded() {
     live(async {
         let server = Server::start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);

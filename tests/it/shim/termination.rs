@@ -1,4 +1,6 @@
 //! How agents end, and that nothing of them is left.
+//!
+//! Rules: K1, K2, K3, R6.
 
 use std::fs;
 
@@ -6,7 +8,7 @@ use openrunner::process::Exit;
 use openrunner::process::shim::{Report, ShimCommand, StoppedBy};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::peer::{Kept, all_gone, pids, until};
+use super::test_server::{TestShim, all_gone, pids, until};
 use crate::support::carrying;
 
 fn kill(pid: i32) {
@@ -14,8 +16,8 @@ fn kill(pid: i32) {
 }
 
 #[test]
-fn k1_what_ignores_term_is_killed_after_the_grace() {
-    let (mut kept, mut peer) = Kept::running("exec \"$0\" --child ignore-term");
+fn a_process_that_ignores_term_is_killed_after_the_grace_period() {
+    let (mut kept, mut peer) = TestShim::running("exec \"$0\" --child ignore-term");
     peer.until_lines(&kept, 1);
     peer.stop(300);
     let ended = peer.until_end();
@@ -24,8 +26,8 @@ fn k1_what_ignores_term_is_killed_after_the_grace() {
 }
 
 #[test]
-fn k1_an_agent_that_obeys_term_has_its_time() {
-    let (mut kept, mut peer) = Kept::running("trap 'echo bye; exit 7' TERM; echo ready; while :; do read line || :; done");
+fn an_agent_that_handles_term_gets_the_grace_period() {
+    let (mut kept, mut peer) = TestShim::running("trap 'echo bye; exit 7' TERM; echo ready; while :; do read line || :; done");
     peer.until_lines(&kept, 1);
     peer.stop(60_000);
     assert_eq!(peer.until_end().exit, Some(Exit::Code(7)));
@@ -34,8 +36,8 @@ fn k1_an_agent_that_obeys_term_has_its_time() {
 }
 
 #[test]
-fn k1_fifty_children_in_sessions_of_their_own_end_with_their_agent() {
-    let (mut kept, mut peer) = Kept::running("for i in $(seq 50); do \"$0\" --child session & done; wait");
+fn fifty_children_in_their_own_sessions_are_killed_with_the_agent() {
+    let (mut kept, mut peer) = TestShim::running("for i in $(seq 50); do \"$0\" --child session & done; wait");
     let children = pids(&peer.until_lines(&kept, 50));
     peer.stop(60_000);
     peer.until_end();
@@ -44,8 +46,8 @@ fn k1_fifty_children_in_sessions_of_their_own_end_with_their_agent() {
 }
 
 #[test]
-fn k1_daemons_that_hide_their_environment_session_and_parent_are_found() {
-    let (mut kept, mut peer) = Kept::running("for i in 1 2 3; do env -i \"$0\" --child session orphan; done; read line");
+fn daemons_without_environment_session_and_parent_are_found() {
+    let (mut kept, mut peer) = TestShim::running("for i in 1 2 3; do env -i \"$0\" --child session orphan; done; read line");
     let daemons = pids(&peer.until_lines(&kept, 3));
     assert!(daemons.iter().all(|daemon| !carrying(&kept.marker).contains(daemon)), "nothing on them tells whose they are");
     peer.stop(60_000);
@@ -55,8 +57,8 @@ fn k1_daemons_that_hide_their_environment_session_and_parent_are_found() {
 }
 
 #[test]
-fn k1_what_a_good_agent_leaves_running_is_ended_after_it() {
-    let (mut kept, mut peer) = Kept::running("env -i \"$0\" --child ignore-term session orphan | { read pid; echo $pid; }");
+fn processes_that_an_agent_leaves_running_are_killed() {
+    let (mut kept, mut peer) = TestShim::running("env -i \"$0\" --child ignore-term session orphan | { read pid; echo $pid; }");
     let daemon = pids(&peer.until_lines(&kept, 1));
     let ended = peer.until_end();
     assert_eq!((ended.exit, ended.stopped_by), (Some(Exit::Code(0)), None));
@@ -65,8 +67,8 @@ fn k1_what_a_good_agent_leaves_running_is_ended_after_it() {
 }
 
 #[test]
-fn r6_what_holds_the_output_open_after_the_exit_is_killed() {
-    let (mut kept, mut peer) = Kept::running("\"$0\" --child session ignore-term & echo $!; exit 5");
+fn a_process_that_holds_the_output_open_after_the_exit_is_killed() {
+    let (mut kept, mut peer) = TestShim::running("\"$0\" --child session ignore-term & echo $!; exit 5");
     let ended = peer.until_end();
     assert_eq!((ended.exit, ended.leaked_pipe, ended.stopped_by), (Some(Exit::Code(5)), true, None));
     assert!(ended.spooled.out_ended);
@@ -74,8 +76,8 @@ fn r6_what_holds_the_output_open_after_the_exit_is_killed() {
 }
 
 #[test]
-fn k1_a_stopped_process_ends_like_any_other() {
-    let (mut kept, mut peer) = Kept::running("echo $$; kill -STOP $$; sleep 1000");
+fn a_stopped_process_is_killed_like_any_other() {
+    let (mut kept, mut peer) = TestShim::running("echo $$; kill -STOP $$; sleep 1000");
     let agent = peer.until_lines(&kept, 1);
     until(|| fs::read_to_string(format!("/proc/{}/stat", agent[0])).unwrap().contains(") T "));
     peer.stop(60_000);
@@ -84,8 +86,8 @@ fn k1_a_stopped_process_ends_like_any_other() {
 }
 
 #[test]
-fn r6_an_agent_that_closes_its_output_and_lives_on_is_waited_for() {
-    let (mut kept, mut peer) = Kept::running("exec >&- 2>&-; read line; exit 4");
+fn an_agent_that_closes_its_output_and_keeps_running_is_waited_for() {
+    let (mut kept, mut peer) = TestShim::running("exec >&- 2>&-; read line; exit 4");
     peer.until(|report| matches!(report, Report::Spooled(spooled) if spooled.out_ended && spooled.err_ended).then_some(()));
     peer.input("say", b"on\n", false);
     assert_eq!(peer.until_end().exit, Some(Exit::Code(4)));
@@ -93,8 +95,8 @@ fn r6_an_agent_that_closes_its_output_and_lives_on_is_waited_for() {
 }
 
 #[test]
-fn an_agent_killed_from_outside_takes_its_tool_along() {
-    let (mut kept, mut peer) = Kept::running("echo $$; \"$0\" --child session >&2 & wait");
+fn the_tools_of_an_agent_killed_from_outside_are_killed() {
+    let (mut kept, mut peer) = TestShim::running("echo $$; \"$0\" --child session >&2 & wait");
     let agent = pids(&peer.until_lines(&kept, 1))[0];
     until(|| fs::read_to_string(kept.folder.err()).unwrap().ends_with('\n'));
     kill(agent);
@@ -105,8 +107,8 @@ fn an_agent_killed_from_outside_takes_its_tool_along() {
 }
 
 #[test]
-fn a_second_stop_with_a_shorter_grace_counts() {
-    let (mut kept, mut peer) = Kept::running("exec \"$0\" --child ignore-term");
+fn a_second_stop_can_shorten_the_grace_period() {
+    let (mut kept, mut peer) = TestShim::running("exec \"$0\" --child ignore-term");
     peer.until_lines(&kept, 1);
     peer.stop(3_600_000);
     peer.stop(0);
@@ -115,16 +117,16 @@ fn a_second_stop_with_a_shorter_grace_counts() {
 }
 
 #[test]
-fn k2_the_time_limit_holds_while_no_server_is_there() {
-    let (mut kept, peer) = Kept::running_with("exec sleep 1000", |order| order.left_ms = Some(200));
+fn the_time_limit_applies_without_a_server() {
+    let (mut kept, peer) = TestShim::running_with("exec sleep 1000", |order| order.left_ms = Some(200));
     drop(peer);
     let record = kept.record();
     assert_eq!((record.exit, record.stopped_by), (Some(Exit::Signal(15)), Some(StoppedBy::Limit)));
 }
 
 #[test]
-fn a_time_limit_can_be_lifted_and_set_anew() {
-    let (mut kept, mut peer) = Kept::running_with("exec sleep 1000", |order| order.left_ms = Some(3_600_000));
+fn a_time_limit_can_be_removed_and_set_again() {
+    let (mut kept, mut peer) = TestShim::running_with("exec sleep 1000", |order| order.left_ms = Some(3_600_000));
     let (_, greeting) = kept.connect();
     assert!(greeting.left_ms.is_some_and(|left| left <= 3_600_000));
     peer.until_hung_up();
@@ -139,8 +141,8 @@ fn a_time_limit_can_be_lifted_and_set_anew() {
 }
 
 #[test]
-fn k3_if_the_shim_is_killed_its_agent_dies() {
-    let (mut kept, mut peer) = Kept::running("echo $$; exec sleep 1000");
+fn if_the_shim_is_killed_its_agent_dies() {
+    let (mut kept, mut peer) = TestShim::running("echo $$; exec sleep 1000");
     let agent = pids(&peer.until_lines(&kept, 1))[0];
     let handle = rustix::process::pidfd_open(Pid::from_raw(agent).unwrap(), rustix::process::PidfdFlags::empty()).unwrap();
     kept.shim.kill().unwrap();
@@ -153,9 +155,9 @@ fn k3_if_the_shim_is_killed_its_agent_dies() {
 }
 
 #[test]
-fn an_orphan_that_ends_does_not_stay_a_zombie() {
+fn an_orphan_that_exits_is_reaped() {
     let script = "\"$0\" --child orphan | { read pid; kill -9 $pid; while kill -0 $pid 2>&-; do sleep 0.05; done; }; echo gone";
-    let (mut kept, mut peer) = Kept::running(script);
+    let (mut kept, mut peer) = TestShim::running(script);
     assert_eq!(peer.until_end().exit, Some(Exit::Code(0)));
     assert_eq!(kept.out(), "gone\n");
     kept.record();

@@ -1,4 +1,6 @@
 //! What a shim keeps at most, and what it costs.
+//!
+//! Rules: C1, R3, W5.
 
 use std::fs;
 use std::process::Command;
@@ -6,12 +8,12 @@ use std::process::Command;
 use openrunner::process::Exit;
 use openrunner::process::shim::StoppedBy;
 
-use super::peer::{Kept, pids, until};
+use super::test_server::{TestShim, pids, until};
 use crate::support::is_alive;
 
 #[test]
-fn c1_an_agent_that_writes_more_than_is_kept_is_stopped() {
-    let (mut kept, mut peer) = Kept::running_with("yes", |order| order.max_out = 1_000_000);
+fn an_agent_that_exceeds_the_output_limit_is_killed() {
+    let (mut kept, mut peer) = TestShim::running_with("yes", |order| order.max_out = 1_000_000);
     let ended = peer.until_end();
     assert_eq!((ended.stopped_by, ended.spooled.out), (Some(StoppedBy::OutputFull), 1_000_000));
     assert_eq!(kept.out().len(), 1_000_000);
@@ -19,8 +21,8 @@ fn c1_an_agent_that_writes_more_than_is_kept_is_stopped() {
 }
 
 #[test]
-fn r3_more_stderr_than_is_kept_is_read_and_its_end_is_told() {
-    let (mut kept, mut peer) = Kept::running_with("yes | head -c 500000 >&2; echo the end >&2", |order| order.max_err = 10);
+fn stderr_beyond_the_limit_is_read_and_its_tail_is_reported() {
+    let (mut kept, mut peer) = TestShim::running_with("yes | head -c 500000 >&2; echo the end >&2", |order| order.max_err = 10);
     let ended = peer.until_end();
     assert_eq!((ended.exit, ended.stopped_by), (Some(Exit::Code(0)), None));
     assert_eq!(fs::read_to_string(kept.folder.err()).unwrap(), "y\ny\ny\ny\ny\n");
@@ -30,11 +32,11 @@ fn r3_more_stderr_than_is_kept_is_read_and_its_end_is_told() {
 }
 
 #[test]
-fn w5_a_disk_that_takes_no_more_ends_the_agent_with_that_cause() {
+fn a_full_disk_kills_the_agent_with_that_cause() {
     // A limit of the file's size stands in for the full disk; without the trap the signal that comes with it would end the shim.
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", "trap '' XFSZ; ulimit -f 100; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_openrunner")]);
-    let (mut kept, mut peer) = Kept::at("run", shell);
+    let (mut kept, mut peer) = TestShim::at("run", shell);
     peer.start(kept.script("yes"));
     let ended = peer.until_end();
     assert_eq!(ended.stopped_by, Some(StoppedBy::Disk));
@@ -43,8 +45,8 @@ fn w5_a_disk_that_takes_no_more_ends_the_agent_with_that_cause() {
 }
 
 #[test]
-fn w5_an_end_that_cannot_be_written_down_is_told_to_whoever_comes() {
-    let (mut kept, mut peer) = Kept::running("read line; exit 3");
+fn an_exit_record_that_cannot_be_written_is_reported_to_the_next_server() {
+    let (mut kept, mut peer) = TestShim::running("read line; exit 3");
     // A folder in its place: the name is taken, so no file can be moved there.
     fs::create_dir(kept.folder.exit()).unwrap();
     peer.input("finish", b"", true);
@@ -55,8 +57,8 @@ fn w5_an_end_that_cannot_be_written_down_is_told_to_whoever_comes() {
 }
 
 #[test]
-fn w5_an_end_is_written_down_as_soon_as_that_is_possible() {
-    let (mut kept, mut peer) = Kept::running("echo $$; read line; exit 3");
+fn the_exit_record_is_written_as_soon_as_possible() {
+    let (mut kept, mut peer) = TestShim::running("echo $$; read line; exit 3");
     let agent = pids(&peer.until_lines(&kept, 1))[0];
     fs::create_dir(kept.folder.exit()).unwrap();
     peer.input("finish", b"", true);
@@ -67,8 +69,8 @@ fn w5_an_end_is_written_down_as_soon_as_that_is_possible() {
 }
 
 #[test]
-fn the_memory_of_a_shim_does_not_grow_with_what_passes_through_it() {
-    let (kept, mut peer) = Kept::running("read go; head -c 50000000 /dev/zero; head -c 10000000 >/dev/null; echo done; read line");
+fn the_memory_of_a_shim_does_not_grow_with_its_traffic() {
+    let (kept, mut peer) = TestShim::running("read go; head -c 50000000 /dev/zero; head -c 10000000 >/dev/null; echo done; read line");
     let before = anonymous(kept.shim.id());
     peer.input("say", b"go\n", false);
     peer.until_out(50_000_000);

@@ -1,5 +1,7 @@
 //! The API's description: served as it is committed, true of the events that agents' recordings give, and shown by a page of our own.
 //! Whether answers are as described is checked by the client of these tests, on every answer that it reads.
+//!
+//! Rules: W7.
 
 use std::path::Path;
 
@@ -13,7 +15,7 @@ fn committed(path: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_description_is_served_as_it_is_committed_to_whoever_asks() {
+async fn the_committed_api_description_is_served_without_authentication() {
     let server = Server::start().await;
     for (path, file, kind) in [
         ("/openapi.json", "docs/openapi.json", "application/json"),
@@ -31,7 +33,7 @@ async fn the_description_is_served_as_it_is_committed_to_whoever_asks() {
 }
 
 #[tokio::test]
-async fn w7_the_page_needs_nothing_from_elsewhere_and_runs_nothing_that_stands_in_it() {
+async fn the_reference_page_loads_nothing_external_and_has_no_inline_script() {
     let server = Server::start().await;
     let guest = server.guest();
     let page = guest.get("/docs").await;
@@ -56,7 +58,7 @@ async fn w7_the_page_needs_nothing_from_elsewhere_and_runs_nothing_that_stands_i
 }
 
 #[test]
-fn every_event_of_every_recording_is_as_the_schema_says() {
+fn every_event_of_every_recording_matches_the_schema() {
     let schema: Value = serde_json::from_str(&committed("docs/events.schema.json")).expect("JSON");
     let names: Vec<String> =
         (schema["$defs"]["Event"]["discriminator"]["mapping"].as_object().expect("the types of events")).keys().cloned().collect();
@@ -83,7 +85,7 @@ fn every_event_of_every_recording_is_as_the_schema_says() {
 }
 
 #[test]
-fn the_schema_takes_no_event_that_lacks_a_field_or_has_a_wrong_one() {
+fn the_schema_rejects_missing_and_wrong_fields() {
     let schema: Value = serde_json::from_str(&committed("docs/events.schema.json")).expect("JSON");
     let validator = validator(&schema);
     let event = |rest: &str| serde_json::from_str::<Value>(&format!("{{{rest}}}")).expect("JSON");

@@ -1,4 +1,6 @@
 //! A stop is a stop: every end reaches every process of the run, and its `done` tells why.
+//!
+//! Rules: K1, R4, R5, R6.
 
 use std::time::{Duration, Instant};
 
@@ -34,7 +36,7 @@ fn has_notice(frames: &[Frame], code: &str) -> bool {
 }
 
 #[test]
-fn k1_an_agent_that_ignores_term_is_killed_after_the_grace() {
+fn an_agent_that_ignores_term_is_killed_after_the_grace_period() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -48,7 +50,7 @@ fn k1_an_agent_that_ignores_term_is_killed_after_the_grace() {
 }
 
 #[test]
-fn an_agent_is_interrupted_before_it_is_ended_by_signals() {
+fn an_agent_is_interrupted_before_it_is_signalled() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -71,7 +73,7 @@ fn an_agent_is_interrupted_before_it_is_ended_by_signals() {
 }
 
 #[test]
-fn k1_a_cancel_reaches_twenty_children() {
+fn a_cancel_reaches_twenty_children() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -85,7 +87,7 @@ fn k1_a_cancel_reaches_twenty_children() {
 }
 
 #[test]
-fn k1_a_cancel_reaches_stubborn_daemons_in_sessions_of_their_own() {
+fn a_cancel_reaches_stubborn_daemons_in_their_own_sessions() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -97,7 +99,7 @@ fn k1_a_cancel_reaches_stubborn_daemons_in_sessions_of_their_own() {
 }
 
 #[test]
-fn k1_a_child_without_environment_is_remembered_when_its_parent_dies_first() {
+fn a_child_without_environment_is_killed_after_its_parent_died() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -109,7 +111,7 @@ fn k1_a_child_without_environment_is_remembered_when_its_parent_dies_first() {
 }
 
 #[test]
-fn k1_what_a_good_agent_leaves_behind_is_ended_with_its_run() {
+fn processes_that_an_agent_leaves_behind_are_killed_with_its_run() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -122,7 +124,7 @@ fn k1_what_a_good_agent_leaves_behind_is_ended_with_its_run() {
 }
 
 #[test]
-fn k1_a_stopped_agent_can_be_stopped() {
+fn a_suspended_agent_can_be_cancelled() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -135,7 +137,7 @@ fn k1_a_stopped_agent_can_be_stopped() {
 }
 
 #[test]
-fn r6_a_grandchild_that_holds_the_output_open_does_not_hold_the_run() {
+fn a_grandchild_that_holds_the_output_open_does_not_block_the_run() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -149,7 +151,7 @@ fn r6_a_grandchild_that_holds_the_output_open_does_not_hold_the_run() {
 }
 
 #[test]
-fn r6_an_agent_that_stays_after_its_result_is_stopped_and_has_done_its_work() {
+fn an_agent_that_stays_after_its_result_is_stopped_and_the_run_completes() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -162,7 +164,7 @@ fn r6_an_agent_that_stays_after_its_result_is_stopped_and_has_done_its_work() {
 }
 
 #[test]
-fn r6_the_end_of_the_output_is_not_the_end_of_the_agent() {
+fn the_end_of_the_output_is_not_the_end_of_the_agent() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -179,7 +181,7 @@ fn r6_the_end_of_the_output_is_not_the_end_of_the_agent() {
 }
 
 #[test]
-fn r5_an_agent_that_somebody_kills_is_told_from_one_that_crashes() {
+fn a_killed_agent_is_distinguished_from_a_crashed_one() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -203,7 +205,7 @@ fn r5_an_agent_that_somebody_kills_is_told_from_one_that_crashes() {
 }
 
 #[test]
-fn r4_success_needs_a_good_result_and_a_good_exit() {
+fn success_requires_a_good_result_and_a_good_exit() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -221,7 +223,7 @@ fn r4_success_needs_a_good_result_and_a_good_exit() {
 }
 
 #[test]
-fn a_run_that_takes_too_long_is_timed_out() {
+fn a_run_over_its_time_limit_times_out() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
@@ -234,7 +236,7 @@ fn a_run_that_takes_too_long_is_timed_out() {
 }
 
 #[test]
-fn an_agent_that_is_silent_too_long_is_timed_out() {
+fn an_agent_that_is_silent_too_long_times_out() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;

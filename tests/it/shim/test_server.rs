@@ -17,7 +17,7 @@ use crate::support::{carrying, is_alive};
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// A shim with its folders. Ends it, and so its agent, when it is dropped.
-pub(super) struct Kept {
+pub(super) struct TestShim {
     pub(super) shim: Child,
     pub(super) folder: ProcessDir,
     pub(super) work: TempDir,
@@ -25,14 +25,14 @@ pub(super) struct Kept {
     _home: TempDir,
 }
 
-impl Kept {
+impl TestShim {
     /// A shim that was told nothing yet.
-    pub(super) fn new() -> (Self, Peer) {
+    pub(super) fn new() -> (Self, TestServer) {
         Self::at("run", Command::new(env!("CARGO_BIN_EXE_openrunner")))
     }
 
     /// A shim that is started by `command` and keeps its files in a folder of this name.
-    pub(super) fn at(name: &str, mut command: Command) -> (Self, Peer) {
+    pub(super) fn at(name: &str, mut command: Command) -> (Self, TestServer) {
         let (home, work) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
         let folder = home.path().canonicalize().expect("it is there").join(name);
         fs::create_dir_all(&folder).expect("a folder");
@@ -48,7 +48,7 @@ impl Kept {
             .spawn()
             .expect("a shim");
         let marker = work.path().file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
-        (Self { shim, folder: ProcessDir::new(folder), work, marker, _home: home }, Peer::new(ours))
+        (Self { shim, folder: ProcessDir::new(folder), work, marker, _home: home }, TestServer::new(ours))
     }
 
     /// What starts a shell with this script. Its `$0` is the scripted agent's program, for the processes that it can become.
@@ -69,12 +69,12 @@ impl Kept {
     }
 
     /// A shim whose agent is a shell with this script.
-    pub(super) fn running(script: &str) -> (Self, Peer) {
+    pub(super) fn running(script: &str) -> (Self, TestServer) {
         Self::running_with(script, |_| {})
     }
 
     /// The same with another order.
-    pub(super) fn running_with(script: &str, change: impl FnOnce(&mut StartCommand)) -> (Self, Peer) {
+    pub(super) fn running_with(script: &str, change: impl FnOnce(&mut StartCommand)) -> (Self, TestServer) {
         let (kept, mut peer) = Self::new();
         let mut order = kept.script(script);
         change(&mut order);
@@ -83,7 +83,7 @@ impl Kept {
     }
 
     /// A later server, which has been greeted.
-    pub(super) fn connect(&self) -> (Peer, Greeting) {
+    pub(super) fn connect(&self) -> (TestServer, Greeting) {
         let mut peer = self.knock();
         peer.send(&ShimCommand::Hello { protocol: PROTOCOL });
         let greeting = peer.until(|report| match report {
@@ -94,8 +94,8 @@ impl Kept {
     }
 
     /// Somebody who has said nothing.
-    pub(super) fn knock(&self) -> Peer {
-        Peer::new(UnixStream::connect(self.folder.socket()).expect("a shim listens"))
+    pub(super) fn knock(&self) -> TestServer {
+        TestServer::new(UnixStream::connect(self.folder.socket()).expect("a shim listens"))
     }
 
     /// Waits for the shim's end and gives the record that it left.
@@ -118,7 +118,7 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for TestShim {
     fn drop(&mut self) {
         if matches!(self.shim.try_wait(), Ok(None)) {
             let _ = self.shim.kill();
@@ -132,12 +132,12 @@ impl Drop for Kept {
 }
 
 /// One connection to a shim.
-pub(super) struct Peer {
+pub(super) struct TestServer {
     stream: UnixStream,
     reports: BufReader<UnixStream>,
 }
 
-impl Peer {
+impl TestServer {
     fn new(stream: UnixStream) -> Self {
         stream.set_read_timeout(Some(LIMIT)).expect("a limit");
         Self { reports: BufReader::new(stream.try_clone().expect("a descriptor")), stream }
@@ -198,7 +198,7 @@ impl Peer {
     }
 
     /// Waits until the agent has written this many lines, and gives all of them.
-    pub(super) fn until_lines(&mut self, kept: &Kept, count: usize) -> Vec<String> {
+    pub(super) fn until_lines(&mut self, kept: &TestShim, count: usize) -> Vec<String> {
         while kept.out().lines().count() < count || !kept.out().ends_with('\n') {
             self.until(|report| matches!(report, Report::Spooled(_)).then_some(()));
         }
