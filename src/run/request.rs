@@ -121,7 +121,7 @@ pub enum BadRun {
     #[error("{0}")]
     Args(#[from] BadArgs),
     /// Arguments that only admins may use.
-    #[error("{} can extend the agent's permissions and requires an admin", flags.join(", "))]
+    #[error("only admins may use {}, which can extend the agent's permissions", flags.join(", "))]
     ArgsNeedAdmin {
         /// The flags.
         flags: Vec<String>,
@@ -154,7 +154,7 @@ pub enum BadRun {
     #[error("agent {0} does not support MCP servers")]
     NoMcpServers(String),
     /// MCP servers require an admin.
-    #[error("mcp_servers makes the agent run other programs and requires an admin")]
+    #[error("MCP servers make the agent run other programs; only admins may set them")]
     McpServersNeedAdmin,
     /// An MCP server is invalid.
     #[error("{problem}")]
