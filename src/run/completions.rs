@@ -47,7 +47,7 @@ mod tests {
         for run in &runs {
             completions.notify(*run);
         }
-        let received: Vec<_> = std::iter::from_fn(|| receiver.try_recv().ok()).collect();
-        assert_eq!(received, runs[..CAPACITY]);
+        let delivered: Vec<_> = std::iter::from_fn(|| receiver.try_recv().ok()).collect();
+        assert_eq!(delivered, runs[..CAPACITY]);
     }
 }

@@ -106,10 +106,10 @@ impl Workspaces {
     ///
     /// # Errors
     /// [`WorkspaceError`], by cause.
-    pub(super) fn resolve(&self, requested: &Path, requester: Requester) -> Result<PathBuf, WorkspaceError> {
-        match self.locate(requested, requester)? {
+    pub(super) fn resolve(&self, dir: &Path, requester: Requester) -> Result<PathBuf, WorkspaceError> {
+        match self.locate(dir, requester)? {
             Location::Existing(path) => check_openable(path),
-            Location::Missing(path) => self.create(requested, path, requester.is_admin),
+            Location::Missing(path) => self.create(dir, path, requester.is_admin),
         }
     }
 
@@ -117,24 +117,24 @@ impl Workspaces {
     ///
     /// # Errors
     /// [`WorkspaceError`], by cause.
-    pub(super) fn check(&self, requested: &Path, requester: Requester) -> Result<(), WorkspaceError> {
-        self.locate(requested, requester).map(drop)
+    pub(super) fn check(&self, dir: &Path, requester: Requester) -> Result<(), WorkspaceError> {
+        self.locate(dir, requester).map(drop)
     }
 
-    fn locate(&self, requested: &Path, requester: Requester) -> Result<Location, WorkspaceError> {
-        if !requested.is_absolute() || requested.components().any(|component| component == Component::ParentDir) {
+    fn locate(&self, dir: &Path, requester: Requester) -> Result<Location, WorkspaceError> {
+        if !dir.is_absolute() || dir.components().any(|component| component == Component::ParentDir) {
             return Err(WorkspaceError::NotAbsolute);
         }
         if !requester.is_local && self.roots_for(requester.is_admin).all(<[PathBuf]>::is_empty) {
             return Err(WorkspaceError::NotLocal);
         }
-        match requested.canonicalize() {
+        match dir.canonicalize() {
             Ok(path) => {
                 self.check_allowed(&path, requester.is_admin)?;
                 if path.is_dir() { Ok(Location::Existing(path)) } else { Err(WorkspaceError::NotADirectory) }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let (Some(parent), Some(name)) = (requested.parent(), requested.file_name()) else { return Err(WorkspaceError::NotFound) };
+                let (Some(parent), Some(name)) = (dir.parent(), dir.file_name()) else { return Err(WorkspaceError::NotFound) };
                 let path = parent.canonicalize().map_err(|_| WorkspaceError::NotFound)?.join(name);
                 self.check_allowed(&path, requester.is_admin)?;
                 Ok(Location::Missing(path))
@@ -154,12 +154,12 @@ impl Workspaces {
     }
 
     /// Creates `path`, the allowed location of the requested directory, whose parent exists.
-    fn create(&self, requested: &Path, path: PathBuf, is_admin: bool) -> Result<PathBuf, WorkspaceError> {
+    fn create(&self, dir: &Path, path: PathBuf, is_admin: bool) -> Result<PathBuf, WorkspaceError> {
         match std::fs::create_dir(&path) {
             Ok(()) => Ok(path),
             // A dangling symbolic link, or a race: check again what is there now, but only once.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let path = requested.canonicalize().map_err(classify)?;
+                let path = dir.canonicalize().map_err(classify)?;
                 self.check_allowed(&path, is_admin)?;
                 if path.is_dir() { check_openable(path) } else { Err(WorkspaceError::NotADirectory) }
             }
@@ -234,9 +234,9 @@ mod tests {
     fn a_missing_directory_is_created_if_its_parent_exists() {
         let fixture = fixture();
         let workspaces = fixture.workspaces(&[]);
-        let requested = fixture.path.join("other/new");
-        assert_eq!(workspaces.resolve(&requested, LOCAL).unwrap(), requested);
-        assert!(requested.is_dir());
+        let dir = fixture.path.join("other/new");
+        assert_eq!(workspaces.resolve(&dir, LOCAL).unwrap(), dir);
+        assert!(dir.is_dir());
         assert!(matches!(workspaces.resolve(&fixture.path.join("no/where"), LOCAL), Err(WorkspaceError::NotFound)));
     }
 
