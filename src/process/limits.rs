@@ -74,7 +74,12 @@ impl LimitsPolicy {
         Containment { group: self.groups.as_ref().map(|groups| groups.path_of(run)), group_limits, process_limits }
     }
 
-    /// Limits that cannot be enforced on this machine.
+    /// Where runs get their control groups, if they get any.
+    pub fn groups(&self) -> Option<&Groups> {
+        self.groups.as_ref()
+    }
+
+    /// Which of the wanted bounds no run is held to here.
     pub fn unenforceable(&self) -> ProcessLimits {
         let Containment { group_limits, process_limits, .. } = self.containment(&Marker::new("any"));
         let missing = |limit: Option<u64>, group: Option<u64>, process: Option<u64>| limit.filter(|_| group.is_none() && process.is_none());

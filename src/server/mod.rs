@@ -22,4 +22,4 @@ pub use listen::{Drained, Listening, serve};
 pub use logs::{LogsError, init_logging};
 pub use service::{ServiceManager, inherited_listener};
 pub use signals::{Stop, stop_on_signal};
-pub use start::{Server, StartError};
+pub use start::{Server, StartError, limits_policy};

@@ -137,7 +137,7 @@ impl Server {
         if !address.ip().is_loopback() && auth.has_default_passwords().await? {
             tracing::warn!(
                 %address,
-                "listening on a public address, but default passwords are accepted from this machine only; set a password (`openrunner user passwd admin` or OPENRUNNER_ADMIN_PASSWORD) to allow remote logins"
+                "this address can be reached from other machines; the default passwords work from this one only, set another (`openrunner user set admin --password`, or OPENRUNNER_ADMIN_PASSWORD) to let others in"
             );
         }
         let tasks = TaskTracker::new();
@@ -247,8 +247,11 @@ async fn recover(runs: &RunManager) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The resource limits of runs, with the control groups that enforce them where this machine has them.
-fn limits_policy(settings: &Settings) -> Result<LimitsPolicy, StartError> {
+/// The resource limits and control groups of runs, as far as this machine supports them.
+///
+/// # Errors
+/// If the control group of the settings cannot be used.
+pub fn limits_policy(settings: &Settings) -> Result<LimitsPolicy, StartError> {
     let groups = match &settings.cgroup {
         ControlGroup::Off => None,
         ControlGroup::Auto => Groups::delegated(),

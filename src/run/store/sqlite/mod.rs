@@ -4,6 +4,7 @@ mod audit;
 mod backup;
 mod connection;
 mod decode;
+mod inspect;
 mod keys;
 mod restore;
 mod retention;
