@@ -17,7 +17,7 @@ random_password() {
 
 has_default_password() {
     # Splits the JSON into one object per line; the order of fields does not matter.
-    openrunner user list --json | tr -d ' \n' | tr '}' '\n' | grep "\"username\":\"$1\"" | grep -q '"default_password":true'
+    openrunner user ls --json --data-dir "$OPENRUNNER_DATA_DIR" | tr -d ' \n' | tr '}' '\n' | grep "\"username\":\"$1\"" | grep -q '"default_password":true'
 }
 
 case ${1:-serve} in
@@ -27,12 +27,12 @@ serve) [ $# -gt 0 ] || set -- serve ;;
 esac
 
 if has_default_password user; then
-    # Not printed; `openrunner user passwd user` sets a known one.
-    random_password | openrunner user passwd user >/dev/null
+    # Not printed; `openrunner user set user --password` sets a known one.
+    random_password | openrunner user set user --password --data-dir "$OPENRUNNER_DATA_DIR" >/dev/null
 fi
 if [ -z "${OPENRUNNER_ADMIN_PASSWORD:-}" ] && has_default_password admin; then
     password=$(random_password)
-    printf '%s\n' "$password" | openrunner user passwd admin >/dev/null
+    printf '%s\n' "$password" | openrunner user set admin --password --data-dir "$OPENRUNNER_DATA_DIR" >/dev/null
     printf 'openrunner: generated admin password: %s (shown only once)\n' "$password"
     unset password
 fi

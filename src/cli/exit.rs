@@ -1,60 +1,45 @@
-//! How a command ends, as a number that scripts can rely on. `docs/cli.md` lists the numbers.
+//! Exit codes. `docs/cli.md` and `--help` list them.
 
-use std::io;
 use std::process::ExitCode;
 
-use super::client::ClientError;
 use crate::types::RunStatus;
 
 /// How a command ended. The value of each variant is the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exit {
-    /// Done; of a run: `completed`.
-    Done = 0,
-    /// Something went wrong that has no number of its own; of a run: `failed`.
+    /// Success; for a run, `completed`.
+    Success = 0,
+    /// Any error without a code of its own; for a run, `failed`.
     Failed = 1,
-    /// What was typed, or what was asked of the server, cannot be done as it stands. clap ends with the same number.
+    /// The arguments or the request are invalid. clap uses the same code.
     Usage = 2,
-    /// No server answers, or the connection to it was lost for good.
+    /// No server answers, or the connection was lost for good.
     Unreachable = 3,
     /// Not logged in, or not allowed.
     Denied = 4,
-    /// There is no such run, session or server.
+    /// The run, session or server does not exist.
     NotFound = 5,
-    /// The command was left while its run goes on.
-    Left = 6,
-    /// The run was interrupted, since its server went away: trying again may help (`EX_TEMPFAIL` of sysexits.h).
+    /// The command ended while the run continues.
+    Detached = 6,
+    /// The run was interrupted because its server stopped; retrying may help (`EX_TEMPFAIL` in sysexits.h).
     Interrupted = 75,
-    /// The run ran out of time: what `timeout(1)` gives.
+    /// The run timed out, as with `timeout(1)`.
     TimedOut = 124,
-    /// The run was cancelled: what a shell gives for a program that died of Ctrl-C.
+    /// The run was cancelled, as a shell reports a program ended by Ctrl-C.
     Cancelled = 130,
 }
 
 impl Exit {
-    /// How a command ends whose run has ended so. A run that has not ended was left.
-    pub(super) fn of(status: RunStatus) -> Self {
+    /// The exit code for a run with this status. A live run means that the command has detached from it.
+    pub(super) fn from_status(status: RunStatus) -> Self {
         match status {
-            RunStatus::Completed => Self::Done,
+            RunStatus::Completed => Self::Success,
             RunStatus::Failed => Self::Failed,
             RunStatus::TimedOut => Self::TimedOut,
             RunStatus::Cancelled => Self::Cancelled,
             RunStatus::Interrupted => Self::Interrupted,
-            RunStatus::Queued | RunStatus::Starting | RunStatus::Running | RunStatus::Waiting | RunStatus::Stopping => Self::Left,
+            RunStatus::Queued | RunStatus::Starting | RunStatus::Running | RunStatus::Waiting | RunStatus::Stopping => Self::Detached,
         }
-    }
-
-    /// How a command ends that met this error.
-    pub(super) fn of_error(error: &anyhow::Error) -> Self {
-        for cause in error.chain() {
-            if let Some(error) = cause.downcast_ref::<ClientError>() {
-                return error.exit();
-            }
-            if let Some(Stop { exit, .. }) = cause.downcast_ref::<Stop>() {
-                return *exit;
-            }
-        }
-        Self::Failed
     }
 }
 
@@ -64,59 +49,34 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// A reason to end that a person is told, with the exit code that goes with it.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub(super) struct Stop {
-    exit: Exit,
-    message: String,
+/// The table of exit codes for `--help`. A macro, so that it can be part of a constant text.
+macro_rules! exit_codes {
+    () => {
+        "\
+Exit codes:
+  0    success; for a run: completed
+  1    error; for a run: failed
+  2    invalid arguments or request
+  3    no server answers
+  4    not logged in, or not allowed
+  5    no such run, session or server
+  6    the command ended, the run continues
+  75   the run was interrupted because its server stopped
+  124  the run timed out
+  130  the run was cancelled"
+    };
 }
-
-impl Stop {
-    /// What was typed cannot be done: the message says what to type instead.
-    pub(super) fn usage(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Usage, message: message.into() }
-    }
-
-    /// What was named is not there.
-    pub(super) fn not_found(message: impl Into<String>) -> Self {
-        Self { exit: Exit::NotFound, message: message.into() }
-    }
-
-    /// Nobody is logged in.
-    pub(super) fn denied(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Denied, message: message.into() }
-    }
-}
-
-/// Whether an error only says that whoever read our output has seen enough, as in `openrunner ls | head`.
-pub(super) fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
-}
+pub(super) use exit_codes;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_end_of_a_run_has_a_number_of_its_own() {
+    fn each_final_status_has_its_own_exit_code() {
         let ended = RunStatus::ALL.into_iter().filter(|status| status.is_ended());
-        let codes: Vec<_> = ended.map(|status| (status.as_str(), Exit::of(status) as u8)).collect();
+        let codes: Vec<_> = ended.map(|status| (status.as_str(), Exit::from_status(status) as u8)).collect();
         assert_eq!(codes, [("completed", 0), ("failed", 1), ("cancelled", 130), ("timed_out", 124), ("interrupted", 75)]);
-        assert_eq!(Exit::of(RunStatus::Running), Exit::Left);
-    }
-
-    #[test]
-    fn an_error_keeps_its_number_under_what_is_said_about_it() {
-        let error = anyhow::Error::new(Stop::denied("no")).context("while asking");
-        assert_eq!(Exit::of_error(&error), Exit::Denied);
-        assert_eq!(Exit::of_error(&anyhow::anyhow!("anything")), Exit::Failed);
-    }
-
-    #[test]
-    fn a_closed_pipe_is_told_from_other_errors() {
-        let error = |kind| anyhow::Error::new(io::Error::from(kind)).context("cannot write");
-        assert!(is_closed_pipe(&error(io::ErrorKind::BrokenPipe)));
-        assert!(!is_closed_pipe(&error(io::ErrorKind::StorageFull)));
+        assert_eq!(Exit::from_status(RunStatus::Running), Exit::Detached);
     }
 }

@@ -1,98 +1,166 @@
-//! What is typed: subcommands and what they print.
+//! The command line: the server's entry point, and a client of its API.
 
+mod accounts;
+mod api_error;
 mod args;
-mod backup;
 mod client;
 mod commands;
-mod config;
-mod demo;
-mod doctor;
+mod context;
+mod error;
 mod exit;
-mod generate;
-mod health;
-mod install;
-mod keys;
-mod lists;
+mod finding;
+mod format;
 mod local_store;
-mod login;
-mod one;
+mod output;
+mod parse;
 mod password;
 mod render;
-mod run;
 mod sanitize;
-mod serve;
 mod table;
 mod terminal;
-mod usage;
-mod users;
+mod tree;
 mod watch;
-
-pub use args::{Cli, Command, DataFlags, KeyCommand, UserCommand};
 
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::Context as _;
 
-use self::commands::{AgentsCommand, ClientCommand};
+use self::commands::{
+    agent_check, agent_install, agent_ls, answer, attach, audit, backup, budget, cancel, completions, config, demo, doctor, health, key,
+    login, logout, logs, ls, man, password as auth_password, requests, restore, retry, rm, run, send, serve, server, session, show, status,
+    usage, user, wait, webhook,
+};
+use self::context::Context;
+use self::error::Report;
 use self::exit::Exit;
+use self::tree::{
+    AgentCommand, AuditCommand, AuthCommand, Cli, Command, ConfigCommand, RequestsCommand, RunCommand, ServerCommand, SessionCommand,
+    WebhookCommand,
+};
 use crate::agent::demo::script;
-use crate::process::launch::Launcher;
 
-/// Carries out a parsed command line and gives its exit code; an error is told on standard error. `umask` is the file mode mask that the
-/// process was started with, which agents get back.
-pub fn run(cli: Cli, umask: rustix::fs::Mode) -> ExitCode {
-    let done = match cli.command {
-        None => serve::serve(cli.flags, umask),
-        Some(Command::Serve { flags }) => serve::serve(flags, umask),
-        Some(Command::Demo { prompt, dir }) => demo::demo(&prompt, dir, umask),
-        Some(Command::Backup { to, force, data }) => backup::backup(&to, force, data),
-        Some(Command::Restore { from, force, data }) => backup::restore(&from, force, data),
-        Some(Command::User { command }) => users::user(command),
-        Some(Command::Key { command }) => keys::key(command),
-        Some(Command::DemoAgent) => script::run().map(|()| ExitCode::SUCCESS).map_err(anyhow::Error::from),
-        Some(Command::Client(command)) => client_command(command, umask).map(ExitCode::from),
+/// Parses the command line, runs the command, reports its error, and returns the exit code. `umask` is the file mode mask that the
+/// process was started with, which agents get.
+pub fn main(umask: rustix::fs::Mode) -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let cli = match parse::parse(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return parse::report(&error, &arguments).into(),
     };
-    match done {
-        Ok(code) => code,
-        // Whoever read our output has seen enough, as in `openrunner ls | head`.
-        Err(error) if exit::is_closed_pipe(&error) => ExitCode::SUCCESS,
+    anstream::ColorChoice::from(cli.output.color).write_global();
+    let is_json = cli.output.json;
+    match dispatch(cli, umask) {
+        Ok(exit) => exit.into(),
+        Err(error) if error::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            anstream::eprintln!("openrunner: {error:#}");
-            Exit::of_error(&error).into()
+            let report = Report::from(&error);
+            report.print(is_json);
+            report.exit.into()
         }
     }
 }
 
-fn client_command(command: ClientCommand, umask: rustix::fs::Mode) -> anyhow::Result<Exit> {
-    let launcher = || Launcher::new(umask).context("cannot determine the path of this program");
+fn dispatch(cli: Cli, umask: rustix::fs::Mode) -> anyhow::Result<Exit> {
+    let Cli { command, flags, output, server } = cli;
+    let context = Context::new(server, output, umask);
     match command {
-        ClientCommand::Run(args) => block_on(run::run(args, launcher()?)),
-        ClientCommand::Attach(args) => block_on(run::attach(args)),
-        ClientCommand::Logs(args) => block_on(run::logs(args)),
-        ClientCommand::Ls(args) => block_on(lists::runs(args)),
-        ClientCommand::Show(args) => block_on(one::show(args)),
-        ClientCommand::Cancel(args) => block_on(one::cancel(args)),
-        ClientCommand::Send(args) => block_on(one::send(args)),
-        ClientCommand::Sessions(args) => block_on(lists::sessions(args)),
-        ClientCommand::Usage(args) => block_on(usage::usage(args)),
-        ClientCommand::Agents(args) => match args.command {
-            Some(AgentsCommand::Install { names, prefix, global }) => install::install(&names, prefix, global),
-            None => block_on(lists::agents(args)),
-        },
-        ClientCommand::Health(args) => block_on(health::health(args)),
-        ClientCommand::Login(args) => block_on(login::login(args)),
-        ClientCommand::Logout(args) => block_on(login::logout(args)),
-        ClientCommand::Config(args) => config::config(args),
-        ClientCommand::Doctor(args) => block_on(doctor::doctor(args, launcher()?)),
-        ClientCommand::Completions { shell } => generate::completions(shell),
-        ClientCommand::Man => generate::man(),
+        None => serve::serve(&context, flags, true),
+        Some(Command::Serve { flags }) => serve::serve(&context, flags, false),
+        Some(Command::DemoAgent) => Ok(script::run().map(|()| Exit::Success)?),
+        Some(Command::Backup(args)) => backup::backup(&context, args),
+        Some(Command::Restore(args)) => restore::restore(&context, args),
+        Some(Command::Completions(args)) => completions::completions(&args, tree::command()),
+        Some(Command::Man(args)) => man::man(&context, &args, tree::command()),
+        Some(command) => block_on(client_command(&context, command)),
     }
 }
 
-/// Carries out a command that waits for others. What is still under way when it is done is left alone: nothing hangs on it.
+async fn client_command(context: &Context, command: Command) -> anyhow::Result<Exit> {
+    match command {
+        Command::Run(group) => match group.command {
+            None => run::run(context, group.start).await,
+            Some(command) => run_command(context, command).await,
+        },
+        Command::Ls(args) => ls::ls(context, args).await,
+        Command::Show(args) => show::show(context, args).await,
+        Command::Attach(args) => attach::attach(context, args).await,
+        Command::Logs(args) => logs::logs(context, args).await,
+        Command::Send(args) => send::send(context, args).await,
+        Command::Wait(args) => wait::wait(context, args).await,
+        Command::Retry(args) => retry::retry(context, args).await,
+        Command::Cancel(args) => cancel::cancel(context, args).await,
+        Command::Rm(args) => rm::rm(context, args).await,
+        Command::Requests(group) => match group.command {
+            RequestsCommand::Ls(args) => requests::ls(context, args).await,
+        },
+        Command::Answer(args) => answer::answer(context, args).await,
+        Command::Session(group) => match group.command {
+            None => session::ls(context, session::SessionLsArgs::default()).await,
+            Some(SessionCommand::Ls(args)) => session::ls(context, args).await,
+            Some(SessionCommand::Show(args)) => session::show(context, args).await,
+        },
+        Command::Auth(group) => match group.command {
+            AuthCommand::Login(args) => login::login(context, args).await,
+            AuthCommand::Logout(args) => logout::logout(context, args).await,
+            AuthCommand::Status => status::status(context).await,
+            AuthCommand::Password(args) => auth_password::password(context, args).await,
+        },
+        Command::Login(args) => login::login(context, args).await,
+        Command::Logout(args) => logout::logout(context, args).await,
+        Command::User(group) => user::user(context, group.command).await,
+        Command::Key(group) => key::key(context, group.command).await,
+        Command::Budget(group) => budget::budget(context, group.command).await,
+        Command::Usage(args) => usage::usage(context, args).await,
+        Command::Audit(group) => match group.command {
+            AuditCommand::Ls(args) => audit::ls(context, args).await,
+        },
+        Command::Webhook(group) => match group.command {
+            WebhookCommand::Deliveries(args) => webhook::deliveries(context, args).await,
+        },
+        Command::Server(group) => match group.command {
+            ServerCommand::Ls => server::ls(context),
+        },
+        Command::Agent(group) => match group.command {
+            None | Some(AgentCommand::Ls) => agent_ls::ls(context).await,
+            Some(AgentCommand::Install(args)) => agent_install::install(args),
+            Some(AgentCommand::Check(args)) => agent_check::check(context, args).await,
+        },
+        Command::Config(group) => match group.command {
+            None => config::show(context, group.show),
+            Some(ConfigCommand::Show(args)) => config::show(context, args),
+            Some(ConfigCommand::Init(args)) => config::init(context, args),
+        },
+        Command::Doctor(args) => doctor::doctor(context, args).await,
+        Command::Health => health::health(context).await,
+        Command::Demo(args) => demo::demo(context, args).await,
+        // `dispatch` handles the others.
+        Command::Serve { .. }
+        | Command::DemoAgent
+        | Command::Backup(_)
+        | Command::Restore(_)
+        | Command::Completions(_)
+        | Command::Man(_) => Ok(Exit::Usage),
+    }
+}
+
+async fn run_command(context: &Context, command: RunCommand) -> anyhow::Result<Exit> {
+    match command {
+        RunCommand::Ls(args) => ls::ls(context, args).await,
+        RunCommand::Show(args) => show::show(context, args).await,
+        RunCommand::Attach(args) => attach::attach(context, args).await,
+        RunCommand::Logs(args) => logs::logs(context, args).await,
+        RunCommand::Send(args) => send::send(context, args).await,
+        RunCommand::Wait(args) => wait::wait(context, args).await,
+        RunCommand::Retry(args) => retry::retry(context, args).await,
+        RunCommand::Cancel(args) => cancel::cancel(context, args).await,
+        RunCommand::Rm(args) => rm::rm(context, args).await,
+    }
+}
+
+/// Runs an asynchronous command. Background tasks that remain at its end are abandoned.
 fn block_on<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
-    let done = runtime.block_on(command);
+    let result = runtime.block_on(command);
     runtime.shutdown_background();
-    done
+    result
 }

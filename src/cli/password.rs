@@ -1,32 +1,61 @@
-//! Asks for a new password: without echo at a terminal, and one line from a pipe.
+//! Reads passwords: without echo at a terminal, one line from a pipe. Never from an argument, which other users can see.
 
 use std::io::{IsTerminal, Read};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
-/// Most bytes of a line that is read: more than any password that would be taken.
+use super::error::CliError;
+use crate::config::Secret;
+
+/// Maximum number of bytes that are read from a pipe: more than any valid password.
 const MAX_LINE: u64 = 8192;
 
-/// A new password for `name`: asked for twice at a terminal, else the first line of standard input.
-pub(super) fn ask(name: &str) -> anyhow::Result<String> {
-    let stdin = std::io::stdin();
-    if !stdin.is_terminal() {
-        return first_line(stdin.lock());
-    }
-    let password = rpassword::prompt_password(format!("New password for {name}: ")).context("cannot ask for a password")?;
-    if rpassword::prompt_password("The same again: ").context("cannot ask for a password")? != password {
-        bail!("that was not the same password twice; nothing was changed");
+/// Reads the current password of `user`.
+///
+/// # Errors
+/// If there is none, or it cannot be read.
+pub(super) fn current(user: &str, place: &str) -> anyhow::Result<Secret> {
+    read(&format!("Password for {user}{place}: "))
+}
+
+/// Reads a new password for `user`; at a terminal it is asked for twice.
+///
+/// # Errors
+/// If there is none, it cannot be read, or the two entries differ.
+pub(super) fn new(user: &str) -> anyhow::Result<Secret> {
+    let password = read(&format!("New password for {user}: "))?;
+    if std::io::stdin().is_terminal() && read("Repeat the password: ")?.expose() != password.expose() {
+        return Err(CliError::usage("the two passwords differ; nothing was changed").into());
     }
     Ok(password)
 }
 
-fn first_line(input: impl Read) -> anyhow::Result<String> {
-    let mut text = String::new();
-    input.take(MAX_LINE).read_to_string(&mut text).context("cannot read a password from standard input")?;
-    match text.lines().next() {
-        Some(line) if !line.is_empty() => Ok(line.to_owned()),
-        _ => bail!("no password came by standard input; send it as one line"),
+fn read(prompt: &str) -> anyhow::Result<Secret> {
+    let stdin = std::io::stdin();
+    let password = if stdin.is_terminal() {
+        rpassword::prompt_password(prompt).context("cannot read the password")?
+    } else {
+        first_line(stdin.lock())?
+    };
+    if password.is_empty() {
+        return Err(CliError::usage("the password is missing")
+            .hint("type it at the prompt, or pipe it to standard input as one line")
+            .into());
     }
+    Ok(Secret::new(password))
+}
+
+/// Reads the first line byte by byte, so that the next one remains for the next password.
+fn first_line(input: impl Read) -> anyhow::Result<String> {
+    let mut line = Vec::new();
+    for byte in input.take(MAX_LINE).bytes() {
+        match byte.context("cannot read the password from standard input")? {
+            b'\n' => break,
+            byte => line.push(byte),
+        }
+    }
+    let line = String::from_utf8(line).map_err(|_| CliError::usage("the password on standard input is not UTF-8"))?;
+    Ok(line.strip_suffix('\r').map(str::to_owned).unwrap_or(line))
 }
 
 #[cfg(test)]
@@ -34,13 +63,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_piped_password_is_the_first_line_without_its_end() {
+    fn a_piped_password_is_one_line_without_its_line_break() {
         for input in ["correct horse", "correct horse\n", "correct horse\r\n", "correct horse\nmore\n"] {
             assert_eq!(first_line(input.as_bytes()).unwrap(), "correct horse", "{input:?}");
         }
-        for nothing in ["", "\n", "\nsecond line"] {
-            assert!(first_line(nothing.as_bytes()).is_err(), "{nothing:?}");
+        for empty in ["", "\n", "\nsecond line"] {
+            assert_eq!(first_line(empty.as_bytes()).unwrap(), "", "{empty:?}");
         }
         assert!(first_line(&b"\xff\xfe"[..]).is_err());
+    }
+
+    #[test]
+    fn two_passwords_can_be_piped_one_after_the_other() {
+        let mut input = &b"old one\nnew one\n"[..];
+        assert_eq!((first_line(&mut input).unwrap(), first_line(&mut input).unwrap()), ("old one".to_owned(), "new one".to_owned()));
     }
 }

@@ -1,4 +1,4 @@
-//! Shows a run's events to a person.
+//! Renders a run's events as text.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
-use super::sanitize;
+use super::{format, sanitize};
 use crate::types::{
     Cause, DecidedBy, Decision, Delta, FileChangeKind, Level, PlanEntry, PlanStatus, Question, Role, RunDone, RunStarted, StreamEvent,
     ToolCall, ToolKind, ToolStatus, Usage,
@@ -19,108 +19,114 @@ const BAD: Style = AnsiColor::Red.on_default();
 const NOTE: Style = AnsiColor::Yellow.on_default();
 const HEAD: Style = AnsiColor::Cyan.on_default();
 
-/// Longest line that is shown of what may be long, in characters.
-const LINE: usize = 160;
-/// Most lines of one diff, or of one piece of a tool's output.
-const LINES: usize = 40;
-/// Most lines of a tool's result.
-const RESULT_LINES: usize = 8;
-/// Where text stands beside the words of the first column.
+/// Maximum length of a line, in characters.
+const MAX_LINE: usize = 160;
+/// Maximum number of lines of a diff, or of one piece of a tool's output.
+const MAX_LINES: usize = 40;
+/// Maximum number of lines of a tool's result.
+const MAX_RESULT_LINES: usize = 8;
+/// Indentation of text beside the labels.
 const INDENT: &str = "            ";
 
-/// Writes events readably: text flows as it comes, everything else stands on lines of its own.
+/// Writes events as text: tokens are written as they arrive, everything else on lines of its own.
 ///
-/// What an agent says is text, whatever it is made of: see [`sanitize`].
+/// All text from agents is [sanitized](sanitize).
 pub(super) struct Renderer<W> {
     out: W,
-    flow: Option<Flow>,
-    /// Whether the next character begins a line.
-    rests: bool,
-    /// Messages of which tokens were shown, so that the whole is not shown again.
-    streamed: BTreeSet<Speech>,
-    /// Tool calls of which output was shown.
-    heard: BTreeSet<String>,
-    /// What the requests are about that nobody has answered.
-    asked: BTreeMap<String, String>,
-    /// The run's totals, until its end tells them.
+    stream: Option<TextStream>,
+    is_at_line_start: bool,
+    /// Messages whose tokens were written, so that their full text is not.
+    streamed: BTreeSet<MessageKey>,
+    /// Tool calls whose output was written.
+    with_output: BTreeSet<String>,
+    /// Tools of the open permission requests, by request id.
+    requested: BTreeMap<String, String>,
+    /// The latest totals, for the end.
     usage: Option<Usage>,
 }
 
-/// Text that flows: whose it is, and whether it is said or thought.
+/// The stream of tokens being written: text or thinking, of the agent or of a sub-agent.
 #[derive(Clone, PartialEq, Eq)]
-struct Flow {
+struct TextStream {
     style: Style,
     parent: Option<String>,
 }
 
-/// A message by its id and the sub-agent that speaks.
+/// A message, by its id and its sub-agent.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Speech {
+struct MessageKey {
     message: Option<String>,
     parent: Option<String>,
 }
 
 impl<W: Write> Renderer<W> {
     pub(super) fn new(out: W) -> Self {
-        let (streamed, heard, asked) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
-        Self { out, flow: None, rests: true, streamed, heard, asked, usage: None }
+        Self {
+            out,
+            stream: None,
+            is_at_line_start: true,
+            streamed: BTreeSet::new(),
+            with_output: BTreeSet::new(),
+            requested: BTreeMap::new(),
+            usage: None,
+        }
     }
 
-    pub(super) fn into_inner(self) -> W {
+    #[cfg(test)]
+    fn into_inner(self) -> W {
         self.out
     }
 
-    /// Whether nothing is being written in the line that the cursor is in.
-    pub(super) fn rests(&self) -> bool {
-        self.rests
+    /// Whether the cursor is at the start of a line.
+    pub(super) fn is_at_line_start(&self) -> bool {
+        self.is_at_line_start
     }
 
-    pub(super) fn heading(&mut self, text: &str) -> io::Result<()> {
-        self.line(BOLD, "openrunner", text)
-    }
-
-    /// Something to a person who is to answer in the same line.
+    /// Writes a prompt, which is answered on the same line.
     pub(super) fn prompt(&mut self, text: &str) -> io::Result<()> {
-        self.end_flow()?;
+        self.end_stream()?;
         write!(self.out, "{INDENT}{NOTE}{text}{NOTE:#} ")?;
-        self.rests = false;
+        self.is_at_line_start = false;
         self.out.flush()
     }
 
-    /// The person has answered, so the terminal is in a new line.
-    pub(super) fn prompt_is_over(&mut self) {
-        self.rests = true;
+    /// Records that a line was typed after the prompt.
+    pub(super) fn end_prompt(&mut self) {
+        self.is_at_line_start = true;
     }
 
-    /// One line about what this command does or sees.
-    pub(super) fn remark(&mut self, text: &str) -> io::Result<()> {
-        self.line(NOTE, "note", text)
+    /// Writes a note of this command, with a label.
+    pub(super) fn note(&mut self, label: &str, text: &str) -> io::Result<()> {
+        self.end_stream()?;
+        // In full: it may hold a command line to copy.
+        writeln!(self.out, "{NOTE}{label:>10}{NOTE:#}  {}", sanitize::line(text))?;
+        self.out.flush()
     }
 
     pub(super) fn event(&mut self, event: &StreamEvent) -> io::Result<()> {
         match event {
-            StreamEvent::Token { content } => self.speak(Style::new(), content),
-            StreamEvent::Thinking { content } => self.flow(DIM.italic(), content),
+            StreamEvent::Token { content } => self.token(content),
+            StreamEvent::Thinking { content } => self.write_delta(DIM.italic(), content),
             StreamEvent::Message { role, content, message_id, parent_tool_call_id } => {
-                let speech = Speech { message: message_id.clone(), parent: parent_tool_call_id.clone() };
-                self.message(*role, content, &speech)
+                let key = MessageKey { message: message_id.clone(), parent: parent_tool_call_id.clone() };
+                self.message(*role, content, &key)
             }
             StreamEvent::RunQueued { position: 0 } => Ok(()),
-            StreamEvent::RunQueued { position } => self.line(DIM, "queued", &format!("{position} before it")),
+            StreamEvent::RunQueued { position } => self.line(DIM, "queued", &format!("{} ahead", format::count(*position, "run"))),
             StreamEvent::RunStarted(started) => self.started(started),
             StreamEvent::UserMessage { content, .. } => self.line(BOLD, "you", content),
             StreamEvent::ToolCall(call) => self.call(call),
             StreamEvent::ToolOutput { id, content } => {
-                self.heard.insert(id.clone());
-                self.block(DIM, content, LINES)
+                self.with_output.insert(id.clone());
+                self.block(DIM, content, MAX_LINES)
             }
-            StreamEvent::Log { content, .. } => self.block(DIM, content, LINES),
+            StreamEvent::Log { content, .. } => self.block(DIM, content, MAX_LINES),
             StreamEvent::ToolResult { id, status, content, duration_ms } => self.result(id, *status, content, *duration_ms),
             StreamEvent::FileChange { path, kind, diff } => self.change(path, *kind, diff.as_deref()),
             StreamEvent::Plan { entries } => self.plan(entries),
             StreamEvent::PermissionRequest { id, tool, input, expires_at, .. } => {
-                self.asked.insert(id.clone(), tool.clone());
-                // What a mode or a rule decides is told by the answer, which comes at once.
+                self.requested.insert(id.clone(), tool.clone());
+                // If a mode or rule decides, the decision follows immediately.
                 if expires_at.is_some() { self.request(tool, input) } else { Ok(()) }
             }
             StreamEvent::PermissionResolved { id, decision, by, reason } => self.resolved(id, *decision, *by, reason.as_deref()),
@@ -128,7 +134,7 @@ impl<W: Write> Renderer<W> {
             StreamEvent::QuestionResolved { answers, by, .. } => {
                 let answers: Vec<String> = answers.iter().map(|answers| answers.join(", ")).collect();
                 let answers = if answers.iter().all(String::is_empty) { "none".to_owned() } else { answers.join("; ") };
-                self.line(NOTE, "answer", &format!("{answers}, {}", said_by(*by)))
+                self.line(NOTE, "answer", &format!("{answers}, {}", decided_by(*by)))
             }
             StreamEvent::Usage(usage) => {
                 self.usage = Some(usage.clone());
@@ -145,63 +151,64 @@ impl<W: Write> Renderer<W> {
         }
     }
 
-    fn speak(&mut self, style: Style, delta: &Delta) -> io::Result<()> {
-        self.streamed.insert(Speech { message: delta.message_id.clone(), parent: delta.parent_tool_call_id.clone() });
-        // What a sub-agent says is work in progress, and dim like thinking.
-        self.flow(if delta.parent_tool_call_id.is_some() { DIM } else { style }, delta)
+    fn token(&mut self, delta: &Delta) -> io::Result<()> {
+        self.streamed.insert(MessageKey { message: delta.message_id.clone(), parent: delta.parent_tool_call_id.clone() });
+        // Text of sub-agents is dim, like thinking.
+        self.write_delta(if delta.parent_tool_call_id.is_some() { DIM } else { Style::new() }, delta)
     }
 
-    fn flow(&mut self, style: Style, delta: &Delta) -> io::Result<()> {
-        let flow = Flow { style, parent: delta.parent_tool_call_id.clone() };
-        if self.flow.as_ref() != Some(&flow) {
-            self.end_flow()?;
-            self.flow = Some(flow);
+    fn write_delta(&mut self, style: Style, delta: &Delta) -> io::Result<()> {
+        let stream = TextStream { style, parent: delta.parent_tool_call_id.clone() };
+        if self.stream.as_ref() != Some(&stream) {
+            self.end_stream()?;
+            self.stream = Some(stream);
         }
         let text = sanitize::text(&delta.text);
-        // A style that reaches over a line's end would colour the rest of the terminal.
+        // A style that spans a line break would color the rest of the terminal.
         for piece in text.split_inclusive('\n') {
             let (words, end) = piece.strip_suffix('\n').map_or((piece, ""), |words| (words, "\n"));
             write!(self.out, "{style}{words}{style:#}{end}")?;
-            self.rests = !end.is_empty();
+            self.is_at_line_start = !end.is_empty();
         }
         self.out.flush()
     }
 
-    fn end_flow(&mut self) -> io::Result<()> {
-        self.flow = None;
-        if std::mem::replace(&mut self.rests, true) { Ok(()) } else { writeln!(self.out) }
+    /// Ends the stream of tokens, and its line.
+    fn end_stream(&mut self) -> io::Result<()> {
+        self.stream = None;
+        if std::mem::replace(&mut self.is_at_line_start, true) { Ok(()) } else { writeln!(self.out) }
     }
 
-    fn message(&mut self, role: Role, content: &str, speech: &Speech) -> io::Result<()> {
-        self.end_flow()?;
-        // Tokens that do not say whose they are belong to the message that comes next.
-        if self.streamed.remove(speech) || self.streamed.remove(&Speech { message: None, parent: speech.parent.clone() }) {
+    fn message(&mut self, role: Role, content: &str, key: &MessageKey) -> io::Result<()> {
+        self.end_stream()?;
+        // Tokens without a message id belong to the next message.
+        if self.streamed.remove(key) || self.streamed.remove(&MessageKey { message: None, parent: key.parent.clone() }) {
             return Ok(());
         }
         match role {
             Role::Assistant => {
-                let style = if speech.parent.is_some() { DIM } else { Style::new() };
+                let style = if key.parent.is_some() { DIM } else { Style::new() };
                 for line in sanitize::text(content).lines() {
                     writeln!(self.out, "{style}{line}{style:#}")?;
                 }
                 self.out.flush()
             }
-            // Mostly what the agent program puts into the conversation by itself.
-            Role::User | Role::System => self.block(DIM, content, RESULT_LINES),
+            // Usually text that the agent program adds to the conversation.
+            Role::User | Role::System => self.block(DIM, content, MAX_RESULT_LINES),
         }
     }
 
     fn started(&mut self, started: &RunStarted) -> io::Result<()> {
         let model = started.model.as_deref().map(|model| format!(", model {model}")).unwrap_or_default();
-        let version = started.agent_version.as_deref().unwrap_or("of unknown version");
+        let version = started.agent_version.as_deref().unwrap_or("(unknown version)");
         self.line(DIM, "started", &format!("{} {version}{model}, in {}", started.agent_type, started.working_dir.display()))
     }
 
     fn call(&mut self, call: &ToolCall) -> io::Result<()> {
         let title = if call.title.is_empty() { &call.tool } else { &call.title };
-        self.line(HEAD, kind_word(call.kind), title)?;
-        match input_beside(&call.input, title) {
-            Some(input) => self.block(DIM, &sanitize::short(&input, LINE), 1),
+        self.line(HEAD, tool_label(call.kind), title)?;
+        match input_line(&call.input, title) {
+            Some(input) => self.block(DIM, &sanitize::truncate(&input, MAX_LINE), 1),
             None => Ok(()),
         }
     }
@@ -212,13 +219,13 @@ impl<W: Write> Renderer<W> {
             ToolStatus::Error => (BAD, "error"),
             ToolStatus::Denied => (NOTE, "denied"),
         };
-        // What came as output before is not said again.
-        let content = if self.heard.remove(id) && status == ToolStatus::Ok { "" } else { content.trim_end() };
+        // Output that was written before is not repeated.
+        let content = if self.with_output.remove(id) && status == ToolStatus::Ok { "" } else { content.trim_end() };
         let (first, rest) = content.split_once('\n').unwrap_or((content, ""));
-        let took = duration_ms.map(|millis| format!("in {}", time(millis))).unwrap_or_default();
+        let took = duration_ms.map(|millis| format!("in {}", format::duration(millis))).unwrap_or_default();
         let gap = if first.is_empty() || took.is_empty() { "" } else { " " };
-        self.line(style, word, &format!("{}{gap}{took}", sanitize::short(first, LINE - 20)))?;
-        if rest.is_empty() { Ok(()) } else { self.block(DIM, rest, RESULT_LINES) }
+        self.line(style, word, &format!("{}{gap}{took}", sanitize::truncate(first, MAX_LINE - 20)))?;
+        if rest.is_empty() { Ok(()) } else { self.block(DIM, rest, MAX_RESULT_LINES) }
     }
 
     fn change(&mut self, path: &str, kind: FileChangeKind, diff: Option<&str>) -> io::Result<()> {
@@ -229,7 +236,7 @@ impl<W: Write> Renderer<W> {
         };
         self.line(HEAD, "file", &format!("{path} ({what})"))?;
         let Some(diff) = diff else { return Ok(()) };
-        // The two lines with the file's name say nothing new.
+        // The two lines with the file name repeat the line above.
         let lines = diff.lines().skip_while(|line| line.starts_with("--- ") || line.starts_with("+++ "));
         let style = |line: &str| match line.as_bytes().first() {
             Some(b'+') => GOOD,
@@ -237,25 +244,25 @@ impl<W: Write> Renderer<W> {
             Some(b'@') => HEAD,
             _ => DIM,
         };
-        self.lines(lines.map(|line| (style(line), line)), LINES)
+        self.lines(lines.map(|line| (style(line), line)), MAX_LINES)
     }
 
     fn plan(&mut self, entries: &[PlanEntry]) -> io::Result<()> {
-        self.end_flow()?;
+        self.end_stream()?;
         for entry in entries {
             let (mark, style) = match entry.status {
                 PlanStatus::Pending => ("[ ]", DIM),
                 PlanStatus::InProgress => ("[>]", BOLD),
                 PlanStatus::Completed => ("[x]", GOOD),
             };
-            writeln!(self.out, "{INDENT}{style}{mark} {}{style:#}", sanitize::short(&entry.content, LINE))?;
+            writeln!(self.out, "{INDENT}{style}{mark} {}{style:#}", sanitize::truncate(&entry.content, MAX_LINE))?;
         }
         self.out.flush()
     }
 
-    /// Shows all that would run, not a part of it: whoever allows it must have seen it.
+    /// Writes the complete input, untruncated: a person who allows it must have seen all of it.
     fn request(&mut self, tool: &str, input: &Value) -> io::Result<()> {
-        self.line(NOTE, "asks", &format!("may it use {tool}?"))?;
+        self.line(NOTE, "permission", &format!("allow {tool}?"))?;
         match input {
             Value::Object(fields) => fields.iter().try_for_each(|(name, value)| match value {
                 Value::String(text) => self.field(name, text),
@@ -267,27 +274,27 @@ impl<W: Write> Renderer<W> {
     }
 
     fn field(&mut self, name: &str, text: &str) -> io::Result<()> {
-        let name = sanitize::exactly(name);
+        let name = sanitize::exact(name);
         if !text.contains('\n') {
-            return writeln!(self.out, "{INDENT}{BOLD}{name}{BOLD:#}  {}", sanitize::exactly(text));
+            return writeln!(self.out, "{INDENT}{BOLD}{name}{BOLD:#}  {}", sanitize::exact(text));
         }
         writeln!(self.out, "{INDENT}{BOLD}{name}{BOLD:#}")?;
-        text.split('\n').try_for_each(|line| writeln!(self.out, "{INDENT}  {}", sanitize::exactly(line)))
+        text.split('\n').try_for_each(|line| writeln!(self.out, "{INDENT}  {}", sanitize::exact(line)))
     }
 
     fn resolved(&mut self, id: &str, decision: Decision, by: DecidedBy, reason: Option<&str>) -> io::Result<()> {
-        let tool = self.asked.remove(id).unwrap_or_else(|| "it".to_owned());
-        let why = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+        let tool = self.requested.remove(id).unwrap_or_else(|| "the tool".to_owned());
+        let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
         match (decision, by) {
-            (Decision::AllowOnce | Decision::AllowAlways, DecidedBy::Policy) => self.line(DIM, "allowed", &format!("{tool}{why}")),
-            (Decision::AllowOnce, _) => self.line(GOOD, "allowed", &format!("{tool}, this once, {}{why}", said_by(by))),
-            (Decision::AllowAlways, _) => self.line(GOOD, "allowed", &format!("{tool}, always, {}{why}", said_by(by))),
-            (Decision::Deny, _) => self.line(NOTE, "denied", &format!("{tool}, {}{why}", said_by(by))),
+            (Decision::AllowOnce | Decision::AllowAlways, DecidedBy::Policy) => self.line(DIM, "allowed", &format!("{tool}{reason}")),
+            (Decision::AllowOnce, _) => self.line(GOOD, "allowed", &format!("{tool} once, {}{reason}", decided_by(by))),
+            (Decision::AllowAlways, _) => self.line(GOOD, "allowed", &format!("{tool} always, {}{reason}", decided_by(by))),
+            (Decision::Deny, _) => self.line(NOTE, "denied", &format!("{tool}, {}{reason}", decided_by(by))),
         }
     }
 
     fn question(&mut self, question: &Question) -> io::Result<()> {
-        self.line(NOTE, "asks", &question.text)?;
+        self.line(NOTE, "question", &question.text)?;
         for (option, number) in question.options.iter().zip(1..) {
             writeln!(self.out, "{INDENT}{BOLD}{number}{BOLD:#}  {}", sanitize::line(option))?;
         }
@@ -295,40 +302,44 @@ impl<W: Write> Renderer<W> {
     }
 
     fn done(&mut self, done: &RunDone) -> io::Result<()> {
-        self.end_flow()?;
+        self.end_stream()?;
         if let Some(usage) = done.usage.clone().or_else(|| self.usage.take()) {
-            self.line(DIM, "usage", &usage_in_words(&usage))?;
+            self.line(DIM, "usage", &format::usage(&usage))?;
         }
         let (style, cause) =
             if done.cause == Cause::Ok { (GOOD, String::new()) } else { (BAD, format!(", {}", done.cause.as_str().replace('_', " "))) };
-        let why = done.message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
-        self.line(style, "done", &format!("{}{cause}{why} ({})", done.status.as_str().replace('_', " "), time(done.duration_ms)))
+        let message = done.message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
+        self.line(
+            style,
+            "done",
+            &format!("{}{cause}{message} ({})", done.status.as_str().replace('_', " "), format::duration(done.duration_ms)),
+        )
     }
 
-    fn line(&mut self, style: Style, word: &str, text: &str) -> io::Result<()> {
-        self.end_flow()?;
-        writeln!(self.out, "{style}{word:>10}{style:#}  {}", sanitize::short(text, LINE))?;
+    fn line(&mut self, style: Style, label: &str, text: &str) -> io::Result<()> {
+        self.end_stream()?;
+        writeln!(self.out, "{style}{label:>10}{style:#}  {}", sanitize::truncate(text, MAX_LINE))?;
         self.out.flush()
     }
 
-    fn block(&mut self, style: Style, text: &str, most: usize) -> io::Result<()> {
-        self.lines(text.lines().map(|line| (style, line)), most)
+    fn block(&mut self, style: Style, text: &str, max: usize) -> io::Result<()> {
+        self.lines(text.lines().map(|line| (style, line)), max)
     }
 
-    fn lines<'a>(&mut self, mut lines: impl Iterator<Item = (Style, &'a str)>, most: usize) -> io::Result<()> {
-        self.end_flow()?;
-        for (style, line) in lines.by_ref().take(most) {
-            writeln!(self.out, "{INDENT}{style}{}{style:#}", sanitize::short(line, LINE))?;
+    fn lines<'a>(&mut self, mut lines: impl Iterator<Item = (Style, &'a str)>, max: usize) -> io::Result<()> {
+        self.end_stream()?;
+        for (style, line) in lines.by_ref().take(max) {
+            writeln!(self.out, "{INDENT}{style}{}{style:#}", sanitize::truncate(line, MAX_LINE))?;
         }
-        let rest = lines.count();
-        if rest > 0 {
-            writeln!(self.out, "{INDENT}{DIM}and {rest} lines more{DIM:#}")?;
+        let omitted = lines.count();
+        if omitted > 0 {
+            writeln!(self.out, "{INDENT}{DIM}… {} more{DIM:#}", format::count(omitted as u64, "line"))?;
         }
         self.out.flush()
     }
 }
 
-fn kind_word(kind: ToolKind) -> &'static str {
+fn tool_label(kind: ToolKind) -> &'static str {
     match kind {
         ToolKind::Read => "read",
         ToolKind::Edit => "edit",
@@ -342,53 +353,35 @@ fn kind_word(kind: ToolKind) -> &'static str {
     }
 }
 
-fn said_by(by: DecidedBy) -> &'static str {
+fn decided_by(by: DecidedBy) -> &'static str {
     match by {
         DecidedBy::Policy => "by the run's permissions",
         DecidedBy::User => "by a user",
-        DecidedBy::Timeout => "since nobody answered in time",
+        DecidedBy::Timeout => "because no answer came in time",
     }
 }
 
-/// A tool's input, if it tells more than the title does: the command of one that runs something, else all of it.
-fn input_beside(input: &Value, title: &str) -> Option<String> {
-    let tells_more = |text: &&str| !title.contains(*text) && !text.is_empty();
+/// A tool's input, unless the title contains it: the command if there is one, else all of it.
+fn input_line(input: &Value, title: &str) -> Option<String> {
+    let adds = |text: &&str| !title.contains(*text) && !text.is_empty();
     if let Some(Value::String(command)) = input.get("command") {
-        return Some(command.as_str()).filter(tells_more).map(|command| format!("$ {command}"));
+        return Some(command.as_str()).filter(adds).map(|command| format!("$ {command}"));
     }
     match input {
         Value::Object(fields) => {
-            let is_told = |value: &Value| value.as_str().is_some_and(|text| !tells_more(&text));
-            (!fields.values().all(is_told)).then(|| input.to_string())
+            let is_in_title = |value: &Value| value.as_str().is_some_and(|text| !adds(&text));
+            (!fields.values().all(is_in_title)).then(|| input.to_string())
         }
         Value::Null => None,
-        Value::String(text) => Some(text.as_str()).filter(tells_more).map(str::to_owned),
+        Value::String(text) => Some(text.as_str()).filter(adds).map(str::to_owned),
         other => Some(other.to_string()),
-    }
-}
-
-/// Tokens and money, for a person.
-pub(super) fn usage_in_words(usage: &Usage) -> String {
-    let cached = usage.cache_read_tokens + usage.cache_write_tokens;
-    let cached = if cached > 0 { format!(" ({cached} more by the cache)") } else { String::new() };
-    let about = if usage.cost_is_estimate { "about " } else { "" };
-    let cost = usage.cost_usd.map(|cost| format!(", {about}${cost:.4}")).unwrap_or_default();
-    format!("{} tokens in{cached}, {} out{cost}", usage.input_tokens, usage.output_tokens)
-}
-
-/// A time in milliseconds, for a person.
-pub(super) fn time(millis: u64) -> String {
-    let seconds = millis / 1000;
-    match seconds {
-        0 => format!("{millis} ms"),
-        1..60 => format!("{seconds}.{} s", millis % 1000 / 100),
-        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    //! Rules: C2, W7.
+
     use serde_json::json;
 
     use super::*;
@@ -396,7 +389,7 @@ mod tests {
     use crate::agent::replay::{self, Action};
     use crate::agent::{Mode, Program};
 
-    fn shown<'a>(events: impl IntoIterator<Item = &'a StreamEvent>) -> String {
+    fn rendered<'a>(events: impl IntoIterator<Item = &'a StreamEvent>) -> String {
         let mut renderer = Renderer::new(anstream::StripStream::new(Vec::new()));
         for event in events {
             renderer.event(event).unwrap();
@@ -418,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn text_flows_and_everything_else_stands_on_its_own_line() {
+    fn tokens_are_written_as_they_arrive_and_everything_else_on_its_own_line() {
         let events = [
             StreamEvent::Thinking { content: "hm ".into() },
             StreamEvent::Token { content: "Hi ".into() },
@@ -427,17 +420,17 @@ mod tests {
             StreamEvent::Usage(Usage { input_tokens: 3, output_tokens: 2, cost_usd: Some(0.25), ..Usage::default() }),
             StreamEvent::Done(done(None)),
         ];
-        assert_eq!(shown(&events), "hm \nHi you\n     usage  3 tokens in, 2 out, $0.2500\n      done  completed (12.3 s)\n");
+        assert_eq!(rendered(&events), "hm \nHi you\n     usage  3 tokens in, 2 out, $0.2500\n      done  completed (12.3 s)\n");
     }
 
     #[test]
-    fn a_message_without_tokens_is_shown_and_one_with_tokens_is_not_repeated() {
-        assert_eq!(shown(&[message("whole\ntext")]), "whole\ntext\n");
-        assert_eq!(shown(&[StreamEvent::Token { content: "a\n".into() }, message("a\n"), message("b")]), "a\nb\n");
+    fn a_message_is_written_once_whether_or_not_it_had_tokens() {
+        assert_eq!(rendered(&[message("whole\ntext")]), "whole\ntext\n");
+        assert_eq!(rendered(&[StreamEvent::Token { content: "a\n".into() }, message("a\n"), message("b")]), "a\nb\n");
     }
 
     #[test]
-    fn output_that_was_shown_is_not_repeated_by_its_result() {
+    fn a_result_does_not_repeat_output() {
         let result = |id: &str| StreamEvent::ToolResult {
             id: id.into(),
             status: ToolStatus::Ok,
@@ -445,17 +438,17 @@ mod tests {
             duration_ms: Some(2100),
         };
         let output = StreamEvent::ToolOutput { id: "a".into(), content: "one\ntwo\n".into() };
-        assert_eq!(shown(&[output, result("a")]), "            one\n            two\n        ok  in 2.1 s\n");
-        assert_eq!(shown(&[result("b")]), "        ok  one in 2.1 s\n            two\n");
+        assert_eq!(rendered(&[output, result("a")]), "            one\n            two\n        ok  in 2.1 s\n");
+        assert_eq!(rendered(&[result("b")]), "        ok  one in 2.1 s\n            two\n");
     }
 
     #[test]
-    fn why_a_run_failed_is_said() {
-        assert_eq!(shown(&[StreamEvent::Done(done(Some("try later")))]), "      done  failed, rate limited: try later (12.3 s)\n");
+    fn a_failed_run_shows_its_cause() {
+        assert_eq!(rendered(&[StreamEvent::Done(done(Some("try later")))]), "      done  failed, rate limited: try later (12.3 s)\n");
     }
 
     #[test]
-    fn c2_all_that_is_asked_for_is_shown_with_nothing_hidden() {
+    fn permission_requests_show_their_complete_input() {
         let command = format!("echo {}\u{202e}\u{1b}[8m; rm -rf x", "y".repeat(500));
         let request = StreamEvent::PermissionRequest {
             id: "r".into(),
@@ -466,13 +459,13 @@ mod tests {
             options: vec![Decision::Deny],
             expires_at: Some(crate::types::Timestamp::from_millis(0)),
         };
-        let shown = shown(&[request]);
-        assert!(shown.contains(&"y".repeat(500)) && shown.contains("<U+202E>␛[8m; rm -rf x"), "{shown}");
-        assert!(shown.contains("            then\n              a\n              ␉b\n"), "{shown}");
+        let text = rendered(&[request]);
+        assert!(text.contains(&"y".repeat(500)) && text.contains("<U+202E>␛[8m; rm -rf x"), "{text}");
+        assert!(text.contains("            then\n              a\n              ␉b\n"), "{text}");
     }
 
     #[test]
-    fn w7_an_agents_control_characters_do_not_reach_the_terminal() {
+    fn no_event_can_send_control_characters_to_the_terminal() {
         let odd = "\u{1b}]0;title\u{7}\u{1b}[2Jx\u{9b}31m\r";
         let event = |value: Value| serde_json::from_value::<StreamEvent>(value).unwrap();
         let events = [
@@ -485,12 +478,12 @@ mod tests {
             event(json!({ "type": "notice", "level": "info", "code": "other", "message": odd })),
             event(json!({ "type": "log", "stream": "stderr", "content": odd })),
         ];
-        let shown = shown(&events);
-        assert!(!shown.chars().any(|letter| letter.is_control() && letter != '\n'), "{shown:?}");
+        let text = rendered(&events);
+        assert!(!text.chars().any(|letter| letter.is_control() && letter != '\n'), "{text:?}");
     }
 
     #[test]
-    fn recordings_of_a_real_agent_read_well() {
+    fn recordings_of_a_real_agent_render_as_expected() {
         let mut snapshots = insta::Settings::clone_current();
         snapshots.set_prepend_module_to_snapshot(false);
         snapshots.bind(|| {
@@ -500,7 +493,7 @@ mod tests {
                 let parser =
                     ClaudeCode::new(mode).parser(&replay::task("claude_code"), &replay::installed("claude", "2.1.330", "claude_code"));
                 let replayed = replay::replay(&recording, parser, |_| None::<Action>);
-                insta::assert_snapshot!(format!("shown_{name}"), shown(replayed.events()));
+                insta::assert_snapshot!(format!("rendered_{name}"), rendered(replayed.events()));
             }
         });
     }

@@ -29,11 +29,11 @@ fn a_backup_taken_during_runs_restores_a_complete_server() {
 
         let (file, data) = (server.folder().join("backup.db"), server.folder().join("elsewhere"));
         let (code, said) = operator(&home, &server.data(), &["backup", file.to_str().unwrap()]).await;
-        assert_eq!((code, said.contains("5 runs, 3 of them live")), (0, true), "{said}");
+        assert_eq!((code, said.contains("5 runs (3 live)")), (0, true), "{said}");
         let (code, said) = operator(&home, &server.data(), &["restore", file.to_str().unwrap(), "--force"]).await;
         assert_eq!((code, said.contains("another openrunner server uses")), (1, true), "{said}");
         let (code, said) = operator(&home, &data, &["restore", file.to_str().unwrap()]).await;
-        assert_eq!((code, said.contains("3 of them were live")), (0, true), "{said}");
+        assert_eq!((code, said.contains("3 runs live at the time of the backup")), (0, true), "{said}");
 
         let second = server.again().env("OPENRUNNER_DATA_DIR", data.display()).start().await;
         let other = second.client("user").await;

@@ -1,4 +1,4 @@
-//! The commands that work on a data folder's users and keys, with and without a server.
+//! `openrunner user` and `openrunner key` on a data directory, with and without a server.
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use crate::support::{Server, live};
 
-/// Runs `openrunner` on the data folder, with this on standard input.
+/// Runs `openrunner` on a data directory, with this standard input.
 fn openrunner(data: &std::path::Path, args: &[&str], input: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_openrunner"));
     command.env_clear().args(args).arg("--data-dir").arg(data).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the program starts");
-    // A command that refuses before it reads has closed the pipe.
+    // The command may have failed before it read its input.
     let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
     child.wait_with_output().expect("it ends")
 }
@@ -30,7 +30,7 @@ fn refuses(data: &std::path::Path, args: &[&str], input: &str) -> String {
 }
 
 fn users(data: &std::path::Path) -> Value {
-    serde_json::from_str(&succeeds(data, &["user", "list", "--json"], "")).expect("JSON")
+    serde_json::from_str::<Value>(&succeeds(data, &["user", "ls", "--json"], "")).expect("JSON")["items"].clone()
 }
 
 #[test]
@@ -39,25 +39,25 @@ fn users_can_be_managed_without_a_server() {
     let data = folder.path().join("data");
     let user = |name: &str, role: &str, default: bool| json!({ "username": name, "role": role, "default_password": default, "budget": {} });
     assert_eq!(users(&data), json!([user("admin", "admin", true), user("user", "user", true)]));
-    succeeds(&data, &["user", "add", "carol", "--role", "admin"], "correct horse\n");
-    succeeds(&data, &["user", "passwd", "admin"], "better than before");
-    succeeds(&data, &["user", "remove", "user"], "");
+    succeeds(&data, &["user", "create", "carol", "--role", "admin"], "correct horse\n");
+    succeeds(&data, &["user", "set", "admin", "--password"], "better than before");
+    succeeds(&data, &["user", "rm", "user"], "");
     assert_eq!(users(&data), json!([user("admin", "admin", false), user("carol", "admin", false)]));
-    assert!(succeeds(&data, &["user", "list"], "").contains("carol  admin"));
+    assert!(succeeds(&data, &["user", "ls"], "").contains("carol\tadmin"));
     for (args, input, why) in [
-        (vec!["user", "add", "carol"], "correct horse", "there is a user carol already"),
-        (vec!["user", "add", "dora"], "short", "8 to 1024 characters"),
-        (vec!["user", "add", "dora"], "", "no password came"),
-        (vec!["user", "passwd", "nobody"], "correct horse", "there is no user nobody"),
-        (vec!["user", "remove", "nobody"], "", "there is no user nobody"),
-        (vec!["user", "add", "../x"], "correct horse", "invalid username"),
-        (vec!["user", "add", "dora", "--role", "king"], "correct horse", "not a role"),
+        (vec!["user", "create", "carol"], "correct horse", "there is a user carol already"),
+        (vec!["user", "create", "dora"], "short", "8 to 1024 characters"),
+        (vec!["user", "create", "dora"], "", "the password is missing"),
+        (vec!["user", "set", "nobody", "--password"], "correct horse", "there is no user nobody"),
+        (vec!["user", "rm", "nobody"], "", "there is no user nobody"),
+        (vec!["user", "create", "../x"], "correct horse", "invalid username"),
+        (vec!["user", "create", "dora", "--role", "king"], "correct horse", "expected user or admin"),
     ] {
         let said = refuses(&data, &args, input);
         assert!(said.contains(why), "{args:?}: {said}");
     }
-    succeeds(&data, &["user", "remove", "carol"], "");
-    assert!(refuses(&data, &["user", "remove", "admin"], "").contains("the only admin"));
+    succeeds(&data, &["user", "rm", "carol"], "");
+    assert!(refuses(&data, &["user", "rm", "admin"], "").contains("the only admin"));
 }
 
 #[test]
@@ -66,22 +66,23 @@ fn a_running_server_sees_offline_changes_at_the_next_request() {
         let server = Server::start().await;
         let (data, guest) = (server.data(), server.guest());
         let user = server.client("user").await;
-        succeeds(&data, &["user", "passwd", "user"], "a fine password\n");
+        succeeds(&data, &["user", "set", "user", "--password"], "a fine password\n");
         user.get("/api/auth/me").await.problem(401, "token_invalid");
         let user = guest.login("user", "a fine password").await;
         let key =
-            succeeds(&data, &["key", "create", "--user", "user", "--name", "ci", "--scope", "runs:read", "--expires-in-days", "1"], "");
+            succeeds(&data, &["key", "create", "--owner", "user", "--name", "ci", "--scope", "runs:read", "--expires-in-days", "1"], "");
         let program = guest.with_token(key.trim());
         assert_eq!(program.get("/api/runs").await.status, 200);
-        let keys: Value = serde_json::from_str(&succeeds(&data, &["key", "list", "--user", "user", "--json"], "")).unwrap();
+        let keys: Value = serde_json::from_str(&succeeds(&data, &["key", "ls", "--owner", "user", "--json"], "")).unwrap();
+        let keys = &keys["items"];
         let id = keys[0]["id"].as_str().unwrap();
         assert!(keys[0]["last_used_at"].is_string() && keys[0]["expires_at"].is_string(), "{keys}");
-        assert!(succeeds(&data, &["key", "list"], "").contains(id));
-        succeeds(&data, &["key", "revoke", id], "");
+        assert!(succeeds(&data, &["key", "ls"], "").contains(id));
+        succeeds(&data, &["key", "rm", id], "");
         program.get("/api/runs").await.problem(401, "token_invalid");
-        assert!(refuses(&data, &["key", "revoke", id], "").contains("there is no key"));
-        assert!(refuses(&data, &["key", "create", "--user", "admin", "--name", "x", "--scope", "admin"], "").contains("default password"));
-        succeeds(&data, &["user", "remove", "user"], "");
+        assert!(refuses(&data, &["key", "rm", id], "").contains("there is no key"));
+        assert!(refuses(&data, &["key", "create", "--owner", "admin", "--name", "x", "--scope", "admin"], "").contains("default password"));
+        succeeds(&data, &["user", "rm", "user"], "");
         user.get("/api/auth/me").await.problem(401, "token_invalid");
         let admin = server.client("admin").await;
         let log = admin.get("/api/audit?since=2000-01-01T00:00:00Z").await;
@@ -90,5 +91,25 @@ fn a_running_server_sees_offline_changes_at_the_next_request() {
             of_commands.iter().rev().map(|entry| format!("{} {}", entry["action"], entry["outcome"]).replace('"', "")).collect();
         let expected = ["user.change ok", "key.create ok", "key.delete ok", "key.delete refused", "key.create refused", "user.delete ok"];
         assert_eq!(said, expected);
+    });
+}
+
+#[test]
+fn the_commands_of_the_page_run_in_order_on_a_fresh_data_directory() {
+    live(async {
+        let server = Server::start().await;
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/cli.md")).unwrap();
+        let blocks: Vec<&str> = page.split("```bash\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert!(blocks.len() >= 4, "{blocks:?}");
+        let directory = std::path::Path::new(env!("CARGO_BIN_EXE_openrunner")).parent().unwrap();
+        let mut shell = tokio::process::Command::new("bash");
+        shell.args(["-o", "errexit", "-o", "nounset", "-o", "pipefail", "-c", &blocks.concat()]).env_clear().current_dir(server.home());
+        shell.env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", directory.display())).env("HOME", server.home());
+        shell.env("OPENRUNNER_URL", server.url()).env("OPENRUNNER_DATA_DIR", server.data());
+        let output = shell.kill_on_drop(true).output().await.expect("bash");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
+        assert!(text(&output.stdout).contains("done  completed"), "{}", text(&output.stdout));
+        assert!(server.home().join(".local/share/man/man1/openrunner-run-ls.1").exists());
     });
 }

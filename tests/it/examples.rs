@@ -65,8 +65,7 @@ const TABLE: &[(&str, &str, &str, How)] = &[
     ("docs/api.md", "json", "\"last_seq\"", Schema("Run")),
     ("docs/api.md", "json", "about:blank", Schema("Problem")),
     ("docs/api.md", "json", "", Operation),
-    ("docs/cli.md", "bash", "openrunner run \"fix", TERMINAL),
-    ("docs/cli.md", "bash", "openrunner completions", Shell),
+    ("docs/cli.md", "bash", "", Elsewhere("tests/it/commands.rs, in page order on a fresh data directory")),
     ("docs/events.md", "json", "", Schema("Event")),
     ("docs/console.md", "toml", "", Settings),
     ("docs/openai.md", "python", "from openai", OPENAI),
@@ -209,7 +208,7 @@ fn every_toml_block_is_a_valid_settings_file() {
         for block in those(|how| how == Settings) {
             let folder = tempfile::tempdir().unwrap();
             std::fs::write(folder.path().join("openrunner.toml"), &block.text).unwrap();
-            let printed = typed(folder.path(), &["config"]).env("OPENRUNNER_DATA_DIR", folder.path()).done().await;
+            let printed = typed(folder.path(), &["config", "show"]).env("OPENRUNNER_DATA_DIR", folder.path()).done().await;
             assert_eq!(printed.code, 0, "{}: {}", block.place(), printed.err);
         }
     });

@@ -1,11 +1,11 @@
-//! The command line in a real terminal: keys typed, the screen read.
+//! The command line in a real terminal (tmux).
 
 use rustix::process::Signal;
 use serde_json::json;
 
 use crate::support::{Server, Tmux, live};
 
-/// Starts a command in a terminal that speaks with this server; none where there is no tmux.
+/// Starts a command in a terminal, with this server as its default. None without tmux.
 fn terminal(server: &Server, env: &[(&str, &str)], args: &[&str]) -> Option<Tmux> {
     let url = server.url();
     let env: Vec<_> = [("OPENRUNNER_URL", url.as_str())].into_iter().chain(env.iter().copied()).collect();
@@ -22,14 +22,14 @@ fn a_permission_request_is_answered_in_the_terminal() {
     live(async {
         let server = Server::start().await;
         let Some(terminal) = terminal(&server, &[], &["run", "create asked.py", "-a", "demo", "-p", "ask"]) else { return };
-        let screen = terminal.shows("[a]llow once, [d]eny, and why:").await;
-        assert!(screen.contains("may it use write_file?") && screen.contains("path  asked.py"), "{screen}");
+        let screen = terminal.shows("[a]llow once, [d]eny [reason]:").await;
+        assert!(screen.contains("allow write_file?") && screen.contains("path  asked.py"), "{screen}");
         assert!(screen.contains("with the default password"), "{screen}");
         terminal.keys(&["what?", "Enter"]);
         terminal.shows("type a, A or d").await;
         terminal.keys(&["a", "Enter"]);
         let screen = terminal.shows("exit code 0").await;
-        assert!(screen.contains("write_file, this once, by a user") && screen.contains("done  completed"), "{screen}");
+        assert!(screen.contains("write_file once, by a user") && screen.contains("done  completed"), "{screen}");
         assert!(server.home().join("asked.py").exists());
     });
 }
@@ -40,28 +40,28 @@ fn a_denial_passes_the_reason_and_a_prompt_answered_elsewhere_disappears() {
         let server = Server::start().await;
         let args = ["run", "permission Bash\npermission Bash\nresult done", "-a", "claude_code", "-p", "ask"];
         let Some(terminal) = terminal(&server, &[], &args) else { return };
-        terminal.shows("[d]eny, and why:").await;
+        terminal.shows("[d]eny [reason]:").await;
         terminal.keys(&["d not in here", "Enter"]);
         terminal.shows("(not in here)").await;
-        terminal.until(|screen| screen.matches("[d]eny, and why:").count() == 2).await;
+        terminal.until(|screen| screen.matches("[d]eny [reason]:").count() == 2).await;
         let (run, admin) = (newest(&server).await, server.client("admin").await);
         let run = run["run_id"].as_str().unwrap();
         let request = admin.requests(run).await.remove(0);
         admin.decide(run, request["id"].as_str().unwrap(), "allow_once").await;
         let screen = terminal.shows("exit code 0").await;
-        assert!(screen.contains("Bash, this once, by a user"), "{screen}");
+        assert!(screen.contains("Bash once, by a user"), "{screen}");
     });
 }
 
 #[test]
-fn a_question_is_answered_by_the_number_of_an_option() {
+fn a_question_is_answered_with_the_number_of_an_option() {
     live(async {
         let server = Server::start().await;
-        let Some(terminal) = terminal(&server, &[], &["run", "question Which colour?|red|blue\nresult done", "-a", "claude_code"]) else {
+        let Some(terminal) = terminal(&server, &[], &["run", "question Which color?|red|blue\nresult done", "-a", "claude_code"]) else {
             return;
         };
-        let screen = terminal.shows("answer, by number or in words:").await;
-        assert!(screen.contains("Which colour?") && screen.contains("2  blue"), "{screen}");
+        let screen = terminal.shows("answer, by number or as text:").await;
+        assert!(screen.contains("Which color?") && screen.contains("2  blue"), "{screen}");
         terminal.keys(&["2", "Enter"]);
         let screen = terminal.shows("exit code 0").await;
         assert!(screen.contains("answer  blue, by a user"), "{screen}");
@@ -96,7 +96,7 @@ fn ctrl_c_twice_leaves_the_run_running_and_prints_how_to_reattach() {
         let id = run["run_id"].as_str().unwrap();
         assert!(screen.contains(&format!("openrunner attach {id}")), "{screen}");
         assert_eq!(run["status"], "running");
-        // Rejoined, it is all there again, and can be ended from there.
+        // Followed again, its events are shown from the start.
         let Some(second) = terminal(&server, &[], &["attach", "last"]) else { return };
         second.shows("up").await;
         server.client("admin").await.cancel(id).await;
@@ -130,11 +130,11 @@ fn colors_are_used_in_terminals_only() {
         let args = ["run", "create hello.py", "-a", "demo"];
         let Some(plain) = terminal(&server, &[("NO_COLOR", "1")], &args) else { return };
         plain.shows("exit code 0").await;
-        let screen = plain.coloured();
+        let screen = plain.colored();
         assert!(!screen.contains('\u{1b}'), "{screen:?}");
-        let Some(coloured) = terminal(&server, &[], &args) else { return };
-        coloured.shows("exit code 0").await;
-        let screen = coloured.coloured();
+        let Some(colored) = terminal(&server, &[], &args) else { return };
+        colored.shows("exit code 0").await;
+        let screen = colored.colored();
         assert!(screen.contains("\u{1b}[32m"), "{screen:?}");
     });
 }
@@ -148,11 +148,11 @@ fn a_terminal_follows_its_run_across_a_server_crash() {
         let (again, port) = (server.again(), server.port());
         server.signal(Signal::KILL);
         assert_eq!(server.ended().await, -9);
-        terminal.shows("the connection is gone").await;
+        terminal.shows("connection lost").await;
         let server = again.env("OPENRUNNER_ADDR", format!("127.0.0.1:{port}")).start().await;
-        terminal.shows("the connection is back").await;
+        terminal.shows("reconnected").await;
         let run = newest(&server).await;
-        // Whether its agent lived on or not, it ends, and the terminal tells how.
+        // The run ends whether or not its agent survived.
         server.client("admin").await.cancel(run["run_id"].as_str().unwrap()).await;
         let screen = terminal.shows("exit code").await;
         assert!(screen.contains("done  ") && screen.matches("\nup").count() == 1, "{screen}");
@@ -173,30 +173,40 @@ fn lists_fit_the_width_of_the_terminal() {
     });
 }
 
-/// Every command that has not a test of its own above, as a person types it: what is on the screen in the end, and the exit code. The words
-/// `RUN`, `SESSION` and `DATA` stand for a run that ended, its session and the server's data folder.
-const TYPED: [(&[&str], i32, &[&str]); 24] = [
+/// Commands without a test above: arguments, exit code, and text on the screen. `RUN`, `SESSION` and `DATA` stand for an ended run, its
+/// session, and the server's data directory.
+const COMMANDS: &[(&[&str], i32, &[&str])] = &[
     (&["show", "RUN"], 0, &["completed", "claude_code", "RUN"]),
     (&["logs", "RUN"], 0, &["hello there", "done  completed"]),
     (&["attach", "RUN"], 0, &["hello there", "done  completed"]),
     (&["cancel", "RUN"], 0, &["completed"]),
     (&["send", "RUN", "more"], 1, &["has ended"]),
-    (&["sessions"], 0, &["claude_code", "SESSION"]),
-    (&["usage"], 0, &["day", "cost", "in all"]),
-    (&["agents"], 0, &["demo", "claude_code"]),
+    (&["wait", "RUN"], 0, &["completed"]),
+    (&["retry", "RUN"], 0, &["hello there", "done  completed"]),
+    (&["requests", "ls"], 0, &["request"]),
+    (&["answer", "RUN", "--allow"], 5, &["no open requests"]),
+    (&["session", "ls"], 0, &["claude_code", "SESSION"]),
+    (&["auth", "status"], 0, &["admin"]),
+    (&["budget", "show"], 0, &["tokens", "unlimited"]),
+    (&["audit", "ls"], 0, &["login"]),
+    (&["webhook", "deliveries"], 0, &["status"]),
+    (&["server", "ls"], 0, &["name", "url"]),
+    (&["usage"], 0, &["day", "cost", "total"]),
+    (&["agent", "ls"], 0, &["demo", "claude_code"]),
     (&["health"], 0, &["ok"]),
-    (&["user", "list", "--data-dir", "DATA"], 0, &["admin", "user"]),
-    (&["key", "list", "--data-dir", "DATA"], 0, &[]),
-    (&["config", "--data-dir", "DATA"], 0, &["OPENRUNNER_ADDR", "127.0.0.1:3000"]),
+    (&["user", "ls"], 0, &["admin", "user"]),
+    (&["key", "ls"], 0, &["scopes"]),
+    (&["config", "show", "--data-dir", "DATA"], 0, &["OPENRUNNER_ADDR", "127.0.0.1:3000"]),
     (&["backup", "--data-dir", "DATA", "kept.db"], 0, &["kept.db"]),
     (&["restore", "--data-dir", "elsewhere", "kept.db"], 0, &["elsewhere"]),
     (&["restore", "--data-dir", "DATA", "kept.db"], 1, &["server"]),
-    (&["logout"], 5, &["nobody is logged in"]),
-    (&["completions", "fish"], 0, &["complete -c openrunner"]),
+    (&["logout"], 5, &["not logged in"]),
+    (&["completions", "fish"], 0, &["openrunner"]),
     (&["man"], 0, &[".SH"]),
     (&["demo", "say hi"], 0, &["completed"]),
-    (&["doctor", "--data-dir", "DATA"], 0, &["data", "agents"]),
-    (&["show", "run_00000000000070008000000000000000"], 5, &["run_00000000000070008000000000000000 not found"]),
+    (&["doctor", "--data-dir", "DATA"], 0, &["data directory"]),
+    (&["show", "run_00000000000070008000000000000000"], 5, &["run_00000000000070008000000000000000"]),
+    (&["rm", "RUN"], 0, &["Deleted"]),
     (&["ls", "--status", "no-such"], 2, &["no-such"]),
     (&["no-such-command"], 2, &["unrecognized subcommand", "--help"]),
     (&["--version"], 0, &["openrunner "]),
@@ -211,26 +221,26 @@ fn every_command_works_in_a_terminal() {
         client.end_of(&run).await;
         let session = client.get(&format!("/api/runs/{run}")).await.body["session_id"].as_str().unwrap().to_owned();
         let data = server.data();
-        // A table shows the beginning of an id where the whole is too wide.
+        // A table shortens ids.
         let shown = |word: &str| match word {
             "RUN" => run.clone(),
             "SESSION" => session[..12].to_owned(),
             other => other.replace("DATA", data.to_str().unwrap()),
         };
         let mut wrong = Vec::new();
-        for (args, code, words) in TYPED {
+        for (args, code, words) in COMMANDS {
             let args: Vec<String> = args.iter().map(|arg| shown(arg)).collect();
             let args: Vec<&str> = args.iter().map(String::as_str).collect();
             let Some(terminal) = terminal(&server, &[], &args) else { return };
             let screen = terminal.shows("exit code ").await;
             let words = words.iter().map(|word| shown(word)).chain([format!("exit code {code}\n")]);
-            wrong.extend(words.filter(|word| !screen.contains(word)).map(|word| format!("{args:?} does not tell of {word:?}: {screen}")));
+            wrong.extend(words.filter(|word| !screen.contains(word)).map(|word| format!("{args:?} does not show {word:?}: {screen}")));
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-        let own = ["run", "ls", "serve", "login"];
+        let elsewhere = ["run", "ls", "serve", "login"];
         for command in crate::cli::commands(&server.home()).await {
-            let is_typed = TYPED.iter().any(|(args, _code, _words)| args[0] == command);
-            assert!(is_typed || own.contains(&command.as_str()), "nobody types {command}");
+            let is_tested = COMMANDS.iter().any(|(args, _code, _words)| args[0] == command);
+            assert!(is_tested || elsewhere.contains(&command.as_str()), "{command} is not tested in a terminal");
         }
     });
 }

@@ -189,7 +189,7 @@ fn admins_see_the_effective_settings_without_secrets() {
         assert_eq!(one("cost_per_day_usd"), cost);
         assert_eq!((&one("jwt_secret")["value"], &one("log")["origin"]), (&json!("***"), &json!("default")));
         assert!(!answer.text.contains(secret));
-        let shown = typed(&server.home(), &["config", "--json", "--data-dir", &server.data().display().to_string()]).json().await;
+        let shown = typed(&server.home(), &["config", "show", "--json", "--data-dir", &server.data().display().to_string()]).json().await;
         let names = |settings: &Value| settings["items"].as_array().unwrap().iter().map(|one| one["name"].clone()).collect::<Vec<_>>();
         assert_eq!(names(&answer.body), names(&shown), "the same that the command shows");
         server.client("user").await.get("/api/settings").await.problem(403, "admin_only");
@@ -202,9 +202,9 @@ fn the_command_line_shows_usage_and_sets_budgets() {
         let server = Server::start().await;
         let user = server.client("user").await;
         user.end_of(&user.script("result one").await).await;
-        let printed = server.typed(&["usage", "--by", "user"]).done().await;
+        let printed = server.typed(&["usage", "--by", "owner"]).done().await;
         assert_eq!(printed.out, "user\t1\t7\t11\t0\t0\tabout $0.2500\n", "{printed:?}");
-        let by_day = server.typed(&["usage", "--json", "--user", "user", "--until", "2020-01-01"]).json().await;
+        let by_day = server.typed(&["usage", "--json", "--owner", "user", "--until", "2020-01-01"]).json().await;
         assert_eq!((&by_day["group_by"], &by_day["items"]), (&json!("day"), &json!([])));
         assert_eq!(server.typed(&["usage", "--since", "monday"]).done().await.code, 2);
 
@@ -213,14 +213,11 @@ fn the_command_line_shows_usage_and_sets_budgets() {
         let printed = budget(&["--tokens-per-day", "0", "--cost-per-day-usd", "unlimited"]).done().await;
         assert_eq!((printed.code, printed.out.contains("tokens_per_day=0 cost_per_day_usd=unlimited")), (0, true), "{printed:?}");
         user.ask("result two", json!({ "agent_type": "claude_code" })).await.problem(429, "budget_exceeded");
-        let list = typed(&server.home(), &["user", "list", "--data-dir", &data]).done().await;
-        assert!(
-            list.out.contains("user   user   default password: from this machine only  0 tokens a day  unlimited dollars a day"),
-            "{list:?}"
-        );
+        let list = typed(&server.home(), &["user", "ls", "--data-dir", &data]).done().await;
+        assert!(list.out.contains("user\tuser\tdefault password, this machine only\t0 tokens, unlimited USD"), "{list:?}");
         assert_eq!(budget(&["--tokens-per-day", "default"]).done().await.code, 0);
         user.end_of(&user.script("result two").await).await;
-        for wrong in [&[][..], &["--tokens-per-day", "many"], &["--cost-per-day-usd", "-1"]] {
+        for wrong in [&["--tokens-per-day", "many"][..], &["--cost-per-day-usd", "-1"]] {
             assert_ne!(budget(wrong).done().await.code, 0, "{wrong:?}");
         }
     });

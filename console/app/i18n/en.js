@@ -76,7 +76,7 @@ export default {
   'problem.cannot_ask': 'This agent cannot ask for permission, so only the automatic mode is available.',
   'problem.cannot_resume': 'This agent cannot resume a session.',
   'problem.cross_site': 'The server rejected a request from another site.',
-  'problem.default_password': 'The default password is accepted only on the server’s own machine. Set a password there with: openrunner user passwd',
+  'problem.default_password': 'The default password is accepted only on the server’s own machine. Set a password there with: openrunner user set USER --password',
   'problem.env_not_allowed': 'This environment variable cannot be set: {detail}',
   'problem.host_not_served': 'The server does not accept the host name in your address bar. Open it as localhost, or add the name to OPENRUNNER_ALLOWED_HOSTS.',
   'problem.idempotency_key_reused': 'This request was already sent with different content. Reload the page and try again.',

@@ -1,10 +1,11 @@
-//! Watching a run in a terminal or a pipe, and taking part in it.
+//! Follows a run in a terminal or a pipe, and answers its requests.
 
-mod ask;
 mod follow;
-mod keys;
+mod input;
+mod requests;
 mod screen;
 mod spinner;
 
-pub(super) use follow::{Leaving, Watch};
-pub(super) use screen::{Events, Screen};
+pub(super) use follow::{DetachMode, Watch};
+pub(super) use requests::parse_answer;
+pub(super) use screen::{EventPrinter, Screen};

@@ -1,4 +1,4 @@
-//! What a run looks like from outside: events in a readable form or as JSON, and a spinner while none come.
+//! Shows a run: events as text or JSON, and a status line while none arrive.
 
 use std::io::{self, StdoutLock, Write};
 use std::time::Duration;
@@ -7,107 +7,117 @@ use anstream::AutoStream;
 use tokio::time::Instant;
 
 use super::spinner::Spinner;
-use crate::cli::client::Seen;
+use crate::cli::client::ReceivedEvent;
+use crate::cli::output::Output;
 use crate::cli::render::Renderer;
-use crate::cli::terminal;
+use crate::cli::{sanitize, terminal};
 
-/// In which form events are printed.
-pub(in crate::cli) enum Events<W: Write> {
-    /// For people.
-    Readable(Box<Renderer<W>>),
-    /// As they were sent, one a line.
+/// Prints events.
+pub(in crate::cli) enum EventPrinter<W: Write> {
+    /// As text for people.
+    Text(Box<Renderer<W>>),
+    /// As received, one per line.
     Json(W),
 }
 
-impl<W: Write> Events<W> {
-    pub(in crate::cli) fn new(out: W, json: bool) -> Self {
-        if json { Self::Json(out) } else { Self::Readable(Box::new(Renderer::new(out))) }
+impl<W: Write> EventPrinter<W> {
+    pub(in crate::cli) fn new(out: W, is_json: bool) -> Self {
+        if is_json { Self::Json(out) } else { Self::Text(Box::new(Renderer::new(out))) }
     }
 
-    /// Prints one event.
+    /// Prints one event. Events of a later release are printed as JSON only.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub(in crate::cli) fn show(&mut self, seen: &Seen) -> io::Result<()> {
-        match (self, &seen.event) {
+    pub(in crate::cli) fn print(&mut self, received: &ReceivedEvent) -> io::Result<()> {
+        match (self, &received.event) {
             (Self::Json(out), _) => {
-                writeln!(out, "{}", seen.line)?;
+                writeln!(out, "{}", received.line)?;
                 out.flush()
             }
-            (Self::Readable(renderer), Some(event)) => renderer.event(event),
-            // An event of a later release is none of ours to show.
-            (Self::Readable(_), None) => Ok(()),
+            (Self::Text(renderer), Some(event)) => renderer.event(event),
+            (Self::Text(_), None) => Ok(()),
         }
     }
 }
 
-/// The screen that a run is watched on.
+/// The output of a command that follows a run.
 pub(in crate::cli) struct Screen {
-    events: Events<AutoStream<StdoutLock<'static>>>,
+    events: EventPrinter<AutoStream<StdoutLock<'static>>>,
+    output: Output,
     spinner: Option<Spinner>,
     started: Instant,
-    before: Duration,
+    age: Duration,
 }
 
 impl Screen {
-    /// A screen for a run that has gone on for so long already.
-    pub(in crate::cli) fn new(json: bool, before: Duration) -> Self {
-        let spinner = if !json && terminal::is_seen() { Spinner::for_terminal() } else { None };
-        let events = Events::new(anstream::stdout().lock(), json);
-        Self { events, spinner, started: Instant::now(), before }
+    /// A screen for a run of this age.
+    pub(in crate::cli) fn new(output: Output, age: Duration) -> Self {
+        let is_animated = !output.json && !output.quiet && terminal::is_stdout();
+        let spinner = if is_animated { Spinner::for_terminal() } else { None };
+        let events = EventPrinter::new(anstream::stdout().lock(), output.json);
+        Self { events, output, spinner, started: Instant::now(), age }
     }
 
     /// Prints one event.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub(in crate::cli) fn show(&mut self, seen: &Seen) -> io::Result<()> {
+    pub(in crate::cli) fn print(&mut self, received: &ReceivedEvent) -> io::Result<()> {
         self.clear()?;
-        if let (Some(spinner), Some(event)) = (&mut self.spinner, &seen.event) {
-            spinner.hear(event);
+        if let (Some(spinner), Some(event)) = (&mut self.spinner, &received.event) {
+            spinner.handle_event(event);
         }
-        self.events.show(seen)
+        self.events.print(received)
     }
 
-    /// Says something of this command's own: between the events for people, and on standard error beside JSON.
+    /// Prints a note with a label: between the events in a terminal, on standard error otherwise. Not printed with `--quiet` or `--json`.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub(in crate::cli) fn remark(&mut self, words: &str) -> io::Result<()> {
-        self.clear()?;
-        match &mut self.events {
-            Events::Readable(renderer) if terminal::is_seen() => renderer.remark(words),
-            Events::Readable(_) | Events::Json(_) => writeln!(anstream::stderr(), "openrunner: {words}"),
-        }
+    pub(in crate::cli) fn note(&mut self, label: &str, text: &str) -> io::Result<()> {
+        if self.output.quiet || self.output.json { Ok(()) } else { self.important(label, text) }
     }
 
-    /// Asks in a line in which the person answers.
+    /// Prints a note that a person must see: as [`Screen::note`], but always.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub(super) fn prompt(&mut self, words: &str) -> io::Result<()> {
+    pub(in crate::cli) fn important(&mut self, label: &str, text: &str) -> io::Result<()> {
         self.clear()?;
         match &mut self.events {
-            Events::Readable(renderer) => renderer.prompt(words),
-            Events::Json(_) => Ok(()),
+            EventPrinter::Text(renderer) if terminal::is_stdout() => renderer.note(label, text),
+            EventPrinter::Text(_) | EventPrinter::Json(_) => writeln!(anstream::stderr(), "{label}: {}", sanitize::line(text)),
         }
     }
 
-    /// The person has answered.
-    pub(super) fn prompt_is_over(&mut self) {
-        if let Events::Readable(renderer) = &mut self.events {
-            renderer.prompt_is_over();
+    /// Shows a prompt.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(super) fn prompt(&mut self, text: &str) -> io::Result<()> {
+        self.clear()?;
+        match &mut self.events {
+            EventPrinter::Text(renderer) => renderer.prompt(text),
+            EventPrinter::Json(_) => Ok(()),
         }
     }
 
-    /// Shows that something goes on, where nothing else is being written.
+    /// Records that a line was typed after the prompt.
+    pub(super) fn end_prompt(&mut self) {
+        if let EventPrinter::Text(renderer) = &mut self.events {
+            renderer.end_prompt();
+        }
+    }
+
+    /// Updates the status line, unless the cursor is within a line of text.
     ///
     /// # Errors
     /// If it cannot be written.
     pub(super) fn tick(&mut self) -> io::Result<()> {
-        let rests = matches!(&self.events, Events::Readable(renderer) if renderer.rests());
+        let is_at_line_start = matches!(&self.events, EventPrinter::Text(renderer) if renderer.is_at_line_start());
         match &mut self.spinner {
-            Some(spinner) if rests => spinner.show(self.before + self.started.elapsed(), terminal::width()),
+            Some(spinner) if is_at_line_start => spinner.draw(self.age + self.started.elapsed(), terminal::width()),
             _ => Ok(()),
         }
     }
@@ -119,7 +129,7 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // The next prompt of the shell must not stand behind the spinner.
+        // The shell's prompt must not follow the status line. An error here means the terminal is gone.
         let _ = self.clear();
     }
 }

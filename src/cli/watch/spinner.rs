@@ -1,31 +1,30 @@
-//! The line that shows that something goes on while nothing comes.
+//! The status line shown while no events arrive.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
-use crate::cli::render::time;
-use crate::cli::sanitize;
+use crate::cli::{format, sanitize};
 use crate::types::{StreamEvent, Usage};
 
 const FRAMES: [char; 10] = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
-/// To the beginning of the line, and all of it gone.
+/// Moves to the start of the line and erases it.
 const CLEAR: &str = "\r\u{1b}[K";
-/// Dim, and plain again.
+/// Starts and ends dim text.
 const DIM: (&str, &str) = ("\u{1b}[2m", "\u{1b}[0m");
 
-/// A line on standard error that is there only while nothing else is written.
+/// A line on standard error that is erased before anything else is written.
 #[derive(Debug, Default)]
 pub(super) struct Spinner {
     is_shown: bool,
-    /// Whether it may be dim. Where colours are unwanted the line still has to be taken away again.
+    /// Whether colors are enabled. The line is erased either way.
     is_dim: bool,
     frame: usize,
     tokens: Option<(u64, u64)>,
-    doing: String,
+    activity: String,
 }
 
 impl Spinner {
-    /// A spinner for this terminal; none where there is nobody to see it, or the terminal cannot take a line away again.
+    /// A status line for this terminal. None if standard error is not a terminal, or one that cannot erase a line.
     pub(super) fn for_terminal() -> Option<Self> {
         let stderr = io::stderr();
         let can_clear = stderr.is_terminal() && std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
@@ -33,10 +32,10 @@ impl Spinner {
         can_clear.then(|| Self { is_dim, ..Self::default() })
     }
 
-    /// Takes from an event what the line tells.
-    pub(super) fn hear(&mut self, event: &StreamEvent) {
-        let doing = match event {
-            StreamEvent::RunQueued { .. } => "waiting for a free place",
+    /// Updates activity and usage from an event.
+    pub(super) fn handle_event(&mut self, event: &StreamEvent) {
+        let activity = match event {
+            StreamEvent::RunQueued { .. } => "waiting for a free slot",
             StreamEvent::ToolCall(call) => &call.title,
             StreamEvent::Usage(Usage { input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, .. }) => {
                 self.tokens = Some((input_tokens + cache_read_tokens + cache_write_tokens, *output_tokens));
@@ -50,14 +49,14 @@ impl Spinner {
             | StreamEvent::Message { .. } => "",
             _ => return,
         };
-        doing.clone_into(&mut self.doing);
+        activity.clone_into(&mut self.activity);
     }
 
-    /// Shows the line, one step further.
+    /// Draws the next frame.
     ///
     /// # Errors
-    /// If the terminal is gone.
-    pub(super) fn show(&mut self, elapsed: Duration, width: u16) -> io::Result<()> {
+    /// If it cannot be written.
+    pub(super) fn draw(&mut self, elapsed: Duration, width: u16) -> io::Result<()> {
         self.frame = (self.frame + 1) % FRAMES.len();
         self.is_shown = true;
         let (dim, plain) = if self.is_dim { DIM } else { ("", "") };
@@ -66,10 +65,10 @@ impl Spinner {
         terminal.flush()
     }
 
-    /// Takes the line away, so that something else can be written there.
+    /// Erases the line.
     ///
     /// # Errors
-    /// If the terminal is gone.
+    /// If it cannot be written.
     pub(super) fn clear(&mut self) -> io::Result<()> {
         if !std::mem::replace(&mut self.is_shown, false) {
             return Ok(());
@@ -79,18 +78,19 @@ impl Spinner {
         terminal.flush()
     }
 
-    /// One column less than there are, so that no terminal begins another line.
+    /// The text, one column narrower than the terminal so that no terminal wraps it.
     fn line(&self, elapsed: Duration, width: usize) -> String {
-        let elapsed =
-            time(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX) / 1000 * 1000).replace("0 ms", "0 s").replace(".0 s", " s");
+        let elapsed = format::duration(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX) / 1000 * 1000)
+            .replace("0 ms", "0 s")
+            .replace(".0 s", " s");
         let tokens = self.tokens.map(|(read, written)| format!(" · {read} tokens in, {written} out")).unwrap_or_default();
-        let doing = if self.doing.is_empty() { String::new() } else { format!(" · {}", self.doing) };
-        // Wide characters of a title may take two columns each, so what the agent says gets half of what is left.
-        let room = width.saturating_sub(1);
+        let activity = if self.activity.is_empty() { String::new() } else { format!(" · {}", self.activity) };
+        // Wide characters may take two columns each.
+        let columns = width.saturating_sub(1);
         let fixed = format!("{} {elapsed}{tokens}", FRAMES[self.frame]);
-        let left = room.saturating_sub(fixed.chars().count());
-        let doing = if doing.is_ascii() { sanitize::short(&doing, left) } else { sanitize::short(&doing, left / 2) };
-        sanitize::short(&format!("{fixed}{doing}"), room)
+        let left = columns.saturating_sub(fixed.chars().count());
+        let activity = sanitize::truncate(&activity, if activity.is_ascii() { left } else { left / 2 });
+        sanitize::truncate(&format!("{fixed}{activity}"), columns)
     }
 }
 
@@ -101,21 +101,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_tells_time_tokens_and_what_is_being_done() {
+    fn the_line_shows_time_tokens_and_activity() {
         let mut spinner = Spinner::default();
         assert_eq!(spinner.line(Duration::from_millis(300), 80), "⠋ 0 s");
         let call = json!({ "type": "tool_call", "id": "a", "tool": "Bash", "kind": "execute", "title": "npm test\u{1b}[2J", "input": {} });
-        spinner.hear(&serde_json::from_value(call).unwrap());
-        spinner.hear(&StreamEvent::Usage(Usage { input_tokens: 200, output_tokens: 84, ..Usage::default() }));
+        spinner.handle_event(&serde_json::from_value(call).unwrap());
+        spinner.handle_event(&StreamEvent::Usage(Usage { input_tokens: 200, output_tokens: 84, ..Usage::default() }));
         assert_eq!(spinner.line(Duration::from_millis(12_900), 80), "⠋ 12 s · 200 tokens in, 84 out · npm test␛[2J");
         assert_eq!(spinner.line(Duration::from_secs(125), 80), "⠋ 2 min 5 s · 200 tokens in, 84 out · npm test␛[2J");
     }
 
     #[test]
-    fn the_line_is_never_wider_than_the_terminal() {
+    fn the_line_fits_the_terminal() {
         let mut spinner = Spinner { tokens: Some((1_000_000, 1_000_000)), ..Spinner::default() };
-        for doing in ["a long thing that is being done", "漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字"] {
-            doing.clone_into(&mut spinner.doing);
+        for activity in ["a long title of a tool call", "漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字"] {
+            activity.clone_into(&mut spinner.activity);
             for width in 0..100_u16 {
                 let line = spinner.line(Duration::from_secs(5), usize::from(width));
                 let columns: usize = line.chars().map(|letter| if letter > '\u{2fff}' { 2 } else { 1 }).sum();

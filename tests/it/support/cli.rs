@@ -1,4 +1,4 @@
-//! The program as a person's client: commands with their input, what they print, and how they end.
+//! Runs commands of the program.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -9,13 +9,13 @@ use tokio::process::{Child, Command};
 
 use super::Server;
 
-/// A command line that is to be carried out in pipes, with an environment of which nothing is inherited.
+/// A command line to run in pipes, with an empty environment.
 pub(crate) struct Typed {
     command: Command,
     input: String,
 }
 
-/// How it went.
+/// Its result.
 #[derive(Debug)]
 pub(crate) struct Printed {
     /// The exit code.
@@ -26,7 +26,7 @@ pub(crate) struct Printed {
     pub(crate) err: String,
 }
 
-/// A command line of somebody with this home.
+/// A command line of a user with this home directory.
 pub(crate) fn typed(home: &Path, args: &[&str]) -> Typed {
     let mut command = Command::new(env!("CARGO_BIN_EXE_openrunner"));
     command.args(args).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", home).current_dir(home).kill_on_drop(true);
@@ -34,46 +34,46 @@ pub(crate) fn typed(home: &Path, args: &[&str]) -> Typed {
 }
 
 impl Server {
-    /// The home of whoever uses it.
+    /// The home directory of its user.
     pub(crate) fn home(&self) -> PathBuf {
         self.folder().join("home")
     }
 
-    /// A command line that speaks with this server.
+    /// A command line with this server as its default.
     pub(crate) fn typed(&self, args: &[&str]) -> Typed {
         typed(&self.home(), args).env("OPENRUNNER_URL", self.url())
     }
 }
 
 impl Typed {
-    /// With this variable.
+    /// Adds an environment variable.
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
         self.command.env(name, value);
         self
     }
 
-    /// With this on its standard input.
+    /// Sets the standard input.
     pub(crate) fn input(mut self, text: &str) -> Self {
         text.clone_into(&mut self.input);
         self
     }
 
-    /// Starts it and lets it go on.
+    /// Starts it.
     pub(crate) async fn start(mut self) -> Child {
         let pipes = self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = pipes.spawn().expect("the program");
         let mut stdin = child.stdin.take().expect("a pipe");
-        // A command that does not read its input may be gone before it is all there.
+        // The command may end before it has read all of its input.
         let _ = stdin.write_all(self.input.as_bytes()).await;
         child
     }
 
-    /// Carries it out.
+    /// Runs it.
     pub(crate) async fn done(self) -> Printed {
         ended(self.start().await).await
     }
 
-    /// Carries it out, which must go well, and gives the JSON that it prints.
+    /// Runs it, which must succeed, and returns the JSON that it prints.
     pub(crate) async fn json(self) -> Value {
         let printed = self.done().await;
         assert_eq!(printed.code, 0, "{printed:?}");

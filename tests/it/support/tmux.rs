@@ -1,4 +1,4 @@
-//! A real terminal: tmux, with keys typed and the screen read.
+//! A terminal for tests: tmux.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-/// How often the screen is looked at. tmux tells of no change, so there is no event to wait for.
-const LOOK: Duration = Duration::from_millis(40);
+/// Interval of polling the screen. tmux does not report changes.
+const POLL_INTERVAL: Duration = Duration::from_millis(40);
 
-/// A terminal in which one command runs. Dropping it ends that.
+/// A terminal that runs one command. Dropping it kills the command.
 pub(crate) struct Tmux {
     folder: TempDir,
 }
 
 impl Tmux {
-    /// A terminal of 100 columns and 30 lines in which `openrunner ARGS…` runs and its exit code is shown when it ends; none where tmux
-    /// is missing, which with `CI=true` fails.
+    /// A terminal of 100 columns and 30 lines that runs `openrunner ARGS…` and then prints its exit code. Without tmux, None, or with
+    /// `CI=true` a failure.
     pub(crate) fn start(home: &Path, env: &[(&str, &str)], args: &[&str]) -> Option<Self> {
         if Command::new("tmux").arg("-V").output().is_err() {
             assert!(std::env::var("CI").as_deref() != Ok("true"), "tmux is missing, and with CI=true it must not be");
@@ -31,47 +31,47 @@ impl Tmux {
         std::fs::write(&script, text).expect("a script");
         let mut command = terminal.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "30", "sh"]);
         command.arg(&script).current_dir(home).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
-        // A terminal shows other characters than ASCII only where the locale says so.
+        // Without a UTF-8 locale tmux replaces other characters than ASCII.
         command.env("HOME", home).env("LC_ALL", "C.UTF-8").env("TERM", "xterm-256color");
         let started = command.output().expect("tmux");
         assert!(started.status.success(), "{started:?}");
         Some(terminal)
     }
 
-    /// Types keys, by tmux's names for them.
+    /// Types keys, by their names in tmux.
     pub(crate) fn keys(&self, keys: &[&str]) {
         done(self.tmux(&["send-keys"]).args(keys));
     }
 
-    /// Makes the terminal that wide.
+    /// Sets the width of the terminal.
     pub(crate) fn resize(&self, columns: u16) {
         done(&mut self.tmux(&["resize-window", "-x", &columns.to_string(), "-y", "30"]));
     }
 
-    /// What stands on the screen, and what has left it at the top.
+    /// The text of the screen and its scrollback.
     pub(crate) fn screen(&self) -> String {
         String::from_utf8_lossy(&done(&mut self.tmux(&["capture-pane", "-p", "-S", "-200"])).stdout).into_owned()
     }
 
-    /// The same with its colours.
-    pub(crate) fn coloured(&self) -> String {
+    /// The same with color sequences.
+    pub(crate) fn colored(&self) -> String {
         String::from_utf8_lossy(&done(&mut self.tmux(&["capture-pane", "-p", "-e", "-S", "-200"])).stdout).into_owned()
     }
 
-    /// Waits until the screen is so, and gives it.
-    pub(crate) async fn until(&self, is_so: impl Fn(&str) -> bool) -> String {
-        let give_up = tokio::time::Instant::now() + Duration::from_secs(50);
+    /// Waits until the screen satisfies a condition, and returns it.
+    pub(crate) async fn until(&self, condition: impl Fn(&str) -> bool) -> String {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(50);
         loop {
             let screen = self.screen();
-            if is_so(&screen) {
+            if condition(&screen) {
                 return screen;
             }
-            assert!(tokio::time::Instant::now() < give_up, "it never came to that:\n{screen}");
-            tokio::time::sleep(LOOK).await;
+            assert!(tokio::time::Instant::now() < deadline, "the screen never satisfied the condition:\n{screen}");
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// Waits until this can be read on the screen, and gives all of it.
+    /// Waits until the screen contains this text, and returns it.
     pub(crate) async fn shows(&self, words: &str) -> String {
         self.until(|screen| screen.contains(words)).await
     }
@@ -89,14 +89,14 @@ impl Drop for Tmux {
     }
 }
 
-/// Carries out what must go well.
+/// Runs a command, which must succeed.
 fn done(command: &mut Command) -> Output {
     let output = command.output().expect("tmux");
     assert!(output.status.success(), "{output:?}");
     output
 }
 
-/// A word for the shell.
+/// Quotes a word for the shell.
 fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }

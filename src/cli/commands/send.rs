@@ -1,0 +1,42 @@
+//! `openrunner run send`
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::client::resolve_run;
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::terminal;
+use crate::types::MessageMode;
+
+/// Arguments of `run send`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct SendArgs {
+    /// Run: an id, the start of one, or `last`
+    #[arg(value_name = "RUN")]
+    run: String,
+    /// Message; `-`, or no message if standard input is a pipe, reads it from there
+    #[arg(value_name = "TEXT")]
+    text: Option<String>,
+    /// Add the message to the current turn, if the agent supports it, instead of queuing it as the next turn
+    #[arg(long, conflicts_with = "interrupt")]
+    steer: bool,
+    /// Interrupt the current turn first
+    #[arg(long)]
+    interrupt: bool,
+}
+
+/// Sends a message to a live run.
+pub(in crate::cli) async fn send(context: &Context, args: SendArgs) -> anyhow::Result<Exit> {
+    let text = terminal::argument_or_stdin(args.text.as_deref(), "TEXT")?;
+    let (mode, done) = match (args.steer, args.interrupt) {
+        (true, _) => (MessageMode::Steer, "sent to the current turn of"),
+        (false, true) => (MessageMode::Interrupt, "sent after interrupting"),
+        (false, false) => (MessageMode::Queue, "queued for"),
+    };
+    let client = context.connect().await?;
+    let id = resolve_run(&client, &args.run).await?;
+    let accepted = client.post(&format!("/api/runs/{id}/messages"), Some(&json!({ "text": text, "mode": mode }))).await?;
+    context.output.confirm(&format!("Message {done} {id}"), &accepted)?;
+    Ok(Exit::Success)
+}
