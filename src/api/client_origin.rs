@@ -123,7 +123,7 @@ fn parse_hop(text: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    //! Rules: D6, D11, I1.
+    //! Rules: D6, I1.
 
     use proptest::prelude::*;
 
