@@ -7,11 +7,11 @@ use openrunner::process::LineSplitter;
 fn split<'a>(chunks: impl Iterator<Item = &'a [u8]>, cap: usize) -> Vec<(Vec<u8>, Option<u64>)> {
     let (mut splitter, mut lines) = (LineSplitter::with_cap(cap), Vec::new());
     for chunk in chunks {
-        splitter.push(chunk, |line| lines.push((line.bytes.to_vec(), line.cut_from)));
+        splitter.push(chunk, |line| lines.push((line.bytes.to_vec(), line.full_length)));
     }
     splitter.finish(|line| {
         let _ = line.text();
-        lines.push((line.bytes.to_vec(), line.cut_from));
+        lines.push((line.bytes.to_vec(), line.full_length));
     });
     lines
 }
@@ -23,9 +23,9 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(lines, split(bytes.chunks(size), cap));
     let ended = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     let expected = ended.split(|byte| *byte == b'\n').filter(|_| !bytes.is_empty());
-    for ((kept, cut_from), line) in lines.iter().zip(expected.clone()) {
+    for ((kept, full_length), line) in lines.iter().zip(expected.clone()) {
         assert_eq!(kept.as_slice(), &line[..line.len().min(cap)]);
-        assert_eq!(*cut_from, (line.len() > cap).then_some(line.len() as u64));
+        assert_eq!(*full_length, (line.len() > cap).then_some(line.len() as u64));
     }
     assert_eq!(lines.len(), expected.count());
 });
