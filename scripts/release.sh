@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds a release in target/release-VERSION: an archive with the program, documentation, manual pages and shell completions; a software bill
+# Builds a release in target/release-VERSION: an archive with the program, documentation, manual page and shell completions; a software bill
 # of materials (CycloneDX JSON); checksums of both; and install.sh, which installs the archive.
 #
 #   scripts/release.sh                  builds for this machine: a static program (musl) if possible, else one for glibc

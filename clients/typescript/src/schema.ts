@@ -1276,9 +1276,9 @@ export interface components {
          * @enum {string}
          */
         Decision: "allow_once" | "allow_always" | "deny";
-        /** @description What became of one event at one place. */
+        /** @description The delivery of one event to one endpoint. */
         Delivery: {
-            /** @description The `webhook-id` that the receiver sees: the same at every attempt. */
+            /** @description The `webhook-id` that the receiver sees, the same for every attempt. */
             id: string;
             /** @description The run. */
             run_id: components["schemas"]["RunId"];
@@ -1287,15 +1287,15 @@ export interface components {
              * @description Number of the event.
              */
             seq: number;
-            /** @description The event's type. */
+            /** @description Type of the event. */
             event: string;
-            /** @description The receiver's host and port. The whole address is shown to nobody, since it may hold a secret. */
+            /** @description Host and port of the endpoint. The rest of its URL may contain a secret and is not shown. */
             host: string;
-            /** @description Where it stands. */
+            /** @description Status of the delivery. */
             status: components["schemas"]["DeliveryStatus"];
             /**
              * Format: u-int32
-             * @description How often it was tried.
+             * @description Number of attempts.
              */
             attempts: number;
             /**
@@ -1303,11 +1303,11 @@ export interface components {
              * @description HTTP status of the last response.
              */
             http_status?: number;
-            /** @description What went wrong at the last attempt. */
+            /** @description Error of the last attempt. */
             error?: string;
-            /** @description When it was last tried. */
+            /** @description Time of the last attempt. */
             last_attempt_at: components["schemas"]["Timestamp"];
-            /** @description When it is tried again. */
+            /** @description Time of the next attempt. */
             next_attempt_at?: components["schemas"]["Timestamp"];
         };
         /** @description One page of a list. */
@@ -2666,7 +2666,7 @@ export interface components {
             type: "usage";
         };
         /**
-         * @description By what usage is added up.
+         * @description How usage is grouped.
          * @enum {string}
          */
         UsageGroup: "day" | "owner" | "agent_type" | "model" | "session" | "run";

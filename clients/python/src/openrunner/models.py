@@ -1281,11 +1281,11 @@ class CreateUserRequest(TypedDict):
 
 class Delivery(TypedDict):
     """
-    What became of one event at one place.
+    The delivery of one event to one endpoint.
     """
 
     id: str
-    """The `webhook-id` that the receiver sees: the same at every attempt."""
+    """The `webhook-id` that the receiver sees, the same for every attempt."""
 
     run_id: RunId
     """The run."""
@@ -1294,28 +1294,28 @@ class Delivery(TypedDict):
     """Number of the event."""
 
     event: str
-    """The event's type."""
+    """Type of the event."""
 
     host: str
-    """The receiver's host and port. The whole address is shown to nobody, since it may hold a secret."""
+    """Host and port of the endpoint. The rest of its URL may contain a secret and is not shown."""
 
     status: DeliveryStatus
-    """Where it stands."""
+    """Status of the delivery."""
 
     attempts: int
-    """How often it was tried."""
+    """Number of attempts."""
 
     http_status: NotRequired[int]
     """HTTP status of the last response."""
 
     error: NotRequired[str]
-    """What went wrong at the last attempt."""
+    """Error of the last attempt."""
 
     last_attempt_at: Timestamp
-    """When it was last tried."""
+    """Time of the last attempt."""
 
     next_attempt_at: NotRequired[Timestamp]
-    """When it is tried again."""
+    """Time of the next attempt."""
 
 
 class DeliveryPage(TypedDict):
