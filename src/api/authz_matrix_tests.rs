@@ -1,5 +1,7 @@
-//! The router walked by everyone who may come: each route, with nobody's, a worthless, a stranger's, the owner's and an admin's token and
-//! with a key of each scope. The routes are those of the table, so one that is forgotten anywhere fails here.
+//! The authorization matrix: every route with no token, an expired token, the token of another user, the owner and an admin, and with a key of
+//! each scope. The routes come from the route table, so a route that is missing anywhere fails here.
+//!
+//! Rules: D7, I4, I6.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -14,14 +16,14 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use super::router::{described, router, table, to_router_syntax};
-use super::scopes::{NEEDS, Need, need};
+use super::scopes::{Permission, REQUIRED, required};
 use super::{AppState, HostPolicy, authn, openai, openapi};
 use crate::auth::NewKey;
 use crate::types::{BudgetChange, Scope, UserName, UserRole};
 
-/// The routes that need no token, written out: one more is a decision that somebody has to see.
-/// The last one is open to whoever sits on the server's own machine, as the visitors here do, and to nobody else.
-const OPEN: [&str; 10] = [
+/// The routes that need no token, written out so that an addition is visible in review. The last one is public for local clients only, which the
+/// clients here are.
+const PUBLIC: [&str; 10] = [
     "GET /",
     "GET /console/{version}/{*path}",
     "GET /docs",
@@ -36,33 +38,33 @@ const OPEN: [&str; 10] = [
 
 const METHODS: [Method; 6] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
 
-/// The route whose answer does not end.
+/// The route whose response does not end.
 const FEED: &str = "/api/events";
 
 const PASSWORD: &str = "long enough";
 
-/// Who comes to a route. What is asked for there belongs to `bob`.
+/// The caller of a route. The resources belong to `bob`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Visitor {
-    /// Nobody who is known.
-    Nobody,
-    /// `bob`, with a token of the day before.
-    Yesterday,
-    /// `carol`, a user like `bob`.
-    Stranger,
+enum Requester {
+    /// No token.
+    Anonymous,
+    /// `bob`, with an expired token.
+    Expired,
+    /// `carol`, another user.
+    OtherUser,
     /// `bob`.
     Owner,
-    /// `ann`, who may see everyone's things.
+    /// `ann`, who has access to all resources.
     Admin,
-    /// A key with one scope: `bob`'s, but for the scope that only admins can give.
+    /// A key with one scope: of `bob`, or of `ann` for scopes that only admins can grant.
     Key(Scope),
 }
 
-impl Visitor {
+impl Requester {
     const ALL: [Self; 9] = [
-        Self::Nobody,
-        Self::Yesterday,
-        Self::Stranger,
+        Self::Anonymous,
+        Self::Expired,
+        Self::OtherUser,
         Self::Owner,
         Self::Admin,
         Self::Key(Scope::RunsRead),
@@ -71,41 +73,41 @@ impl Visitor {
         Self::Key(Scope::Metrics),
     ];
 
-    /// The refusal that is due at a route, or `None` where the visitor is let in.
-    fn refusal(self, method: &Method, route: &str) -> Option<(u16, &'static str)> {
+    /// The expected error, or `None` if the requester has access.
+    fn expected_error(self, method: &Method, route: &str) -> Option<(u16, &'static str)> {
         if authn::is_public(method, route) {
             return None;
         }
-        let need = need(method, route).unwrap_or_else(|| panic!("{method} {route} does not say what it needs"));
-        let names_what_is_bobs = route.contains('{') && !route.contains("{model}");
-        match (self, need) {
-            (Self::Nobody | Self::Yesterday, _) if openai::is_openai_path(route) => Some((401, "invalid_api_key")),
-            (Self::Nobody, Need::Scope(Scope::Metrics)) => None,
-            (Self::Nobody, _) => Some((401, "token_missing")),
-            (Self::Yesterday, _) => Some((401, "token_expired")),
-            (Self::Stranger | Self::Owner, Need::Scope(Scope::Admin | Scope::Metrics)) => Some((403, "admin_only")),
-            (Self::Stranger, _) if names_what_is_bobs => Some((404, "not_found")),
-            (Self::Key(scope), need) if !covers(scope, need) => Some((403, "scope_missing")),
-            (Self::Stranger | Self::Owner | Self::Admin | Self::Key(_), _) => None,
+        let required = required(method, route).unwrap_or_else(|| panic!("{method} {route} has no required permission"));
+        let has_owned_resource = route.contains('{') && !route.contains("{model}");
+        match (self, required) {
+            (Self::Anonymous | Self::Expired, _) if openai::is_openai_path(route) => Some((401, "invalid_api_key")),
+            (Self::Anonymous, Permission::Scope(Scope::Metrics)) => None,
+            (Self::Anonymous, _) => Some((401, "token_missing")),
+            (Self::Expired, _) => Some((401, "token_expired")),
+            (Self::OtherUser | Self::Owner, Permission::Scope(Scope::Admin | Scope::Metrics)) => Some((403, "admin_only")),
+            (Self::OtherUser, _) if has_owned_resource => Some((404, "not_found")),
+            (Self::Key(scope), required) if !covers(scope, required) => Some((403, "scope_missing")),
+            (Self::OtherUser | Self::Owner | Self::Admin | Self::Key(_), _) => None,
         }
     }
 }
 
-/// Whether a key with this scope alone has what is needed.
-fn covers(scope: Scope, need: Need) -> bool {
-    match need {
-        Need::Anyone => true,
-        Need::Login => false,
-        Need::Account => scope == Scope::Admin,
-        Need::Scope(needed) => scope == needed,
+/// Whether a key with only this scope has the permission.
+fn covers(scope: Scope, required: Permission) -> bool {
+    match required {
+        Permission::Any => true,
+        Permission::Login => false,
+        Permission::Account => scope == Scope::Admin,
+        Permission::Scope(needed) => scope == needed,
     }
 }
 
-struct Bench {
+struct Harness {
     state: AppState,
     router: Router,
-    yesterdays: String,
-    _folder: tempfile::TempDir,
+    expired_token: String,
+    _directory: tempfile::TempDir,
 }
 
 struct Answer {
@@ -114,19 +116,19 @@ struct Answer {
     text: String,
 }
 
-impl Bench {
-    /// A server with an admin `ann` and the users `bob` and `carol`, who have passwords of their own.
+impl Harness {
+    /// A server with an admin `ann` and users `bob` and `carol`, who have set passwords.
     async fn new() -> Self {
-        let (folder, state, clock) = AppState::with_clock().await;
+        let (directory, state, clock) = AppState::with_clock().await;
         for (name, role) in [("ann", UserRole::Admin), ("bob", UserRole::User), ("carol", UserRole::User)] {
             state.auth.add_user(name.parse().unwrap(), role, PASSWORD).await.unwrap();
         }
         let policy = HostPolicy::new("127.0.0.1".parse().unwrap(), &[], &[]);
         let router = router(state.clone(), policy);
-        let mut bench = Self { state, router, yesterdays: String::new(), _folder: folder };
-        bench.yesterdays = bench.token("bob").await;
+        let mut harness = Self { state, router, expired_token: String::new(), _directory: directory };
+        harness.expired_token = harness.token("bob").await;
         clock.0.fetch_add(25 * 60 * 60 * 1000, Ordering::Relaxed);
-        bench
+        harness
     }
 
     /// A key and its id.
@@ -141,21 +143,21 @@ impl Bench {
         self.state.auth.login(name, PASSWORD, crate::auth::tests::LOCAL).await.unwrap().token
     }
 
-    /// What a visitor shows at the door. A login may end at one of the routes, so each visit gets its own.
-    async fn shown_by(&self, visitor: Visitor) -> Option<String> {
-        match visitor {
-            Visitor::Nobody => None,
-            Visitor::Yesterday => Some(self.yesterdays.clone()),
-            Visitor::Stranger => Some(self.token("carol").await),
-            Visitor::Owner => Some(self.token("bob").await),
-            Visitor::Admin => Some(self.token("ann").await),
-            Visitor::Key(scope @ (Scope::Admin | Scope::Metrics)) => Some(self.key("ann", &[scope]).await.0),
-            Visitor::Key(scope) => Some(self.key("bob", &[scope]).await.0),
+    /// The credential of a requester. One of the routes logs out, so each request has its own login.
+    async fn credential_of(&self, requester: Requester) -> Option<String> {
+        match requester {
+            Requester::Anonymous => None,
+            Requester::Expired => Some(self.expired_token.clone()),
+            Requester::OtherUser => Some(self.token("carol").await),
+            Requester::Owner => Some(self.token("bob").await),
+            Requester::Admin => Some(self.token("ann").await),
+            Requester::Key(scope @ (Scope::Admin | Scope::Metrics)) => Some(self.key("ann", &[scope]).await.0),
+            Requester::Key(scope) => Some(self.key("bob", &[scope]).await.0),
         }
     }
 
-    /// The ids of a run, a session and a key of `bob`'s, and a name of a user: fresh ones, since a visit may remove what it names.
-    async fn things_of_bob(&self) -> [String; 4] {
+    /// The ids of a run, a session and a key of `bob`, and a user name. They are new each time, because a request may delete them.
+    async fn resources_of_bob(&self) -> [String; 4] {
         let run = self.state.runs.add_ended_run("bob").await;
         let (_key, key) = self.key("bob", &[Scope::RunsRead]).await;
         let user: UserName = format!("u{}", key.trim_start_matches("key_")).parse().unwrap();
@@ -176,8 +178,8 @@ impl Bench {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let status = response.status().as_u16();
         let body = response.into_body();
-        // This stream has no end; what it begins with is enough.
-        let body = if status == 200 && uri == FEED { first_of(body).await } else { body.collect().await.unwrap().to_bytes() };
+        // This stream does not end; its first frame suffices.
+        let body = if status == 200 && uri == FEED { first_frame(body).await } else { body.collect().await.unwrap().to_bytes() };
         let text = String::from_utf8(body.to_vec()).unwrap();
         let code = serde_json::from_str(&text)
             .map_or(String::new(), |body: Value| body["code"].as_str().or(body["error"]["code"].as_str()).unwrap_or_default().to_owned());
@@ -185,12 +187,12 @@ impl Bench {
     }
 }
 
-/// What a body begins with: empty where there is none.
-async fn first_of(mut body: Body) -> Bytes {
+/// The first frame of a body; empty if there is none.
+async fn first_frame(mut body: Body) -> Bytes {
     body.frame().await.and_then(|frame| frame.unwrap().into_data().ok()).unwrap_or_default()
 }
 
-/// The routes of the table with their methods; HEAD where there is GET.
+/// All routes with their methods, including HEAD for GET.
 fn routes() -> Vec<(Method, String)> {
     let document = serde_json::to_value(openapi::document(described())).unwrap();
     let mut routes = Vec::new();
@@ -207,7 +209,7 @@ fn routes() -> Vec<(Method, String)> {
     routes
 }
 
-/// A body that is read without a complaint, where whose the thing is comes out only after the body is read.
+/// A valid body, for routes that check ownership after parsing the body.
 fn body_for(route: &str) -> &'static str {
     match route {
         "/api/runs/{id}/messages" => r#"{"text":"on"}"#,
@@ -217,12 +219,12 @@ fn body_for(route: &str) -> &'static str {
 }
 
 #[tokio::test]
-async fn d7_every_route_lets_in_whom_it_is_for_and_nobody_else() {
-    let bench = Bench::new().await;
-    let mut open = BTreeSet::new();
+async fn every_route_is_accessible_to_exactly_the_permitted_requesters() {
+    let harness = Harness::new().await;
+    let mut public = BTreeSet::new();
     for (method, route) in routes() {
-        for visitor in Visitor::ALL {
-            let [run, session, key, user] = bench.things_of_bob().await;
+        for requester in Requester::ALL {
+            let [run, session, key, user] = harness.resources_of_bob().await;
             let id = if route.starts_with("/api/sessions") {
                 &session
             } else if route.starts_with("/api/keys") {
@@ -237,54 +239,57 @@ async fn d7_every_route_lets_in_whom_it_is_for_and_nobody_else() {
                 .replace("{file}", "start.js")
                 .replace("{model}", "demo")
                 .replace("{version}/{*path}", "any/app/main.js");
-            let shown = bench.shown_by(visitor).await;
-            let answer = bench.send(&method, &uri, shown.as_deref(), body_for(&route)).await;
-            let what = format!("{visitor:?}: {method} {route}: {} {}", answer.status, answer.text);
-            match visitor.refusal(&method, &route) {
-                // Without a body the code is not told.
-                Some((status, _code)) if method == Method::HEAD => assert_eq!(answer.status, status, "{what}"),
-                Some(refusal) => assert_eq!((answer.status, answer.code.as_str()), refusal, "{what}"),
-                // There are no agents here, so there are no models.
-                None if route.contains("{model}") => assert_eq!(answer.status, 404, "{what}"),
-                // What is wrong with the request itself may be said to those who are let in.
-                None => assert!(!matches!(answer.status, 401 | 403 | 404 | 405 | 429 | 500..), "{what}"),
+            let credential = harness.credential_of(requester).await;
+            let answer = harness.send(&method, &uri, credential.as_deref(), body_for(&route)).await;
+            let context = format!("{requester:?}: {method} {route}: {} {}", answer.status, answer.text);
+            match requester.expected_error(&method, &route) {
+                // A response to HEAD has no code.
+                Some((status, _code)) if method == Method::HEAD => assert_eq!(answer.status, status, "{context}"),
+                Some(error) => assert_eq!((answer.status, answer.code.as_str()), error, "{context}"),
+                // This server has no agents, hence no models.
+                None if route.contains("{model}") => assert_eq!(answer.status, 404, "{context}"),
+                // The request itself may be invalid.
+                None => assert!(!matches!(answer.status, 401 | 403 | 404 | 405 | 429 | 500..), "{context}"),
             }
-            if visitor == Visitor::Nobody && answer.status != 401 && method != Method::HEAD {
-                open.insert(format!("{method} {route}"));
+            if requester == Requester::Anonymous && answer.status != 401 && method != Method::HEAD {
+                public.insert(format!("{method} {route}"));
             }
-            if visitor == Visitor::Stranger && !route.contains('{') {
-                assert!(![run, session, key].iter().any(|id| answer.text.contains(id)), "a listing tells of somebody else's: {what}");
+            if requester == Requester::OtherUser && !route.contains('{') {
+                assert!(
+                    ![run, session, key].iter().any(|id| answer.text.contains(id)),
+                    "the list contains another user's resource: {context}"
+                );
             }
         }
     }
-    assert_eq!(open, OPEN.map(str::to_owned).into());
+    assert_eq!(public, PUBLIC.map(str::to_owned).into());
 }
 
 #[tokio::test]
-async fn d7_what_a_route_needs_is_said_of_every_route_and_of_nothing_else() {
-    let bench = Bench::new().await;
+async fn required_permissions_are_listed_for_exactly_the_existing_routes() {
+    let harness = Harness::new().await;
     let mut served = BTreeSet::new();
     for (path, _handlers) in table() {
         for method in METHODS {
-            let answer = bench.send(&method, &path, Some(&bench.token("ann").await), "").await;
+            let answer = harness.send(&method, &path, Some(&harness.token("ann").await), "").await;
             if answer.status != 405 && method != Method::HEAD {
                 served.insert((method.to_string(), path.clone()));
             }
         }
     }
-    let listed = NEEDS.iter().map(|(method, path, _need)| (method.clone(), *path)).chain(authn::PUBLIC);
+    let listed = REQUIRED.iter().map(|(method, path, _need)| (method.clone(), *path)).chain(authn::PUBLIC);
     assert_eq!(served, listed.map(|(method, path)| (method.to_string(), path.to_owned())).collect::<BTreeSet<_>>());
 }
 
 #[tokio::test]
-async fn i4_an_admin_who_was_demoted_reaches_nothing_that_is_for_admins() {
-    let bench = Bench::new().await;
-    let ((key, _id), token) = (bench.key("ann", &Scope::ALL).await, bench.token("ann").await);
-    bench.state.auth.change_user(&"ann".parse().unwrap(), Some(UserRole::User), None, BudgetChange::default()).await.unwrap();
-    let for_admins: Vec<_> = NEEDS.iter().filter(|(_method, _path, need)| *need == Need::Scope(Scope::Admin)).collect();
+async fn a_demoted_admin_has_no_access_to_admin_routes() {
+    let harness = Harness::new().await;
+    let ((key, _id), token) = (harness.key("ann", &Scope::ALL).await, harness.token("ann").await);
+    harness.state.auth.change_user(&"ann".parse().unwrap(), Some(UserRole::User), None, BudgetChange::default()).await.unwrap();
+    let for_admins: Vec<_> = REQUIRED.iter().filter(|(_method, _path, need)| *need == Permission::Scope(Scope::Admin)).collect();
     assert!(for_admins.len() >= 6);
     for (method, path, _need) in for_admins {
-        let (by_token, by_key) = (bench.send(method, path, Some(&token), "").await, bench.send(method, path, Some(&key), "").await);
+        let (by_token, by_key) = (harness.send(method, path, Some(&token), "").await, harness.send(method, path, Some(&key), "").await);
         assert_eq!((by_token.status, by_token.code.as_str()), (403, "admin_only"), "{method} {path}");
         assert_eq!((by_key.status, by_key.code.as_str()), (403, "scope_missing"), "{method} {path}");
     }

@@ -1,4 +1,4 @@
-//! What becomes of a run whose client leaves, in the one door where that means something.
+//! Cancels the run of a client that disconnects, in the OpenAI-compatible API.
 
 use super::AppState;
 use super::audit_context::AuditContext;
@@ -6,38 +6,38 @@ use super::openai::OnDisconnect;
 use crate::auth::Target;
 use crate::types::{AuditAction, RunId};
 
-/// Stands for the client of a run. Dropping it means that the client has left: the run is cancelled then, on the client's behalf and in
-/// the audit log, unless it was to go on or has been [released](Self::release).
+/// Cancels a run when dropped, which means that its client has disconnected. The cancellation is recorded in the audit log. Nothing happens if
+/// the run is to continue, or after [`disarm`](Self::disarm).
 ///
-/// A server that goes away drops its clients, too, and that cancels nothing.
-pub(super) struct Client {
+/// A server that shuts down drops its guards as well; that cancels nothing.
+pub(super) struct DisconnectGuard {
     app: AppState,
     audit_context: AuditContext,
     run: RunId,
     on_disconnect: OnDisconnect,
 }
 
-impl Client {
+impl DisconnectGuard {
     pub(super) fn new(app: AppState, audit_context: AuditContext, run: RunId, on_disconnect: OnDisconnect) -> Self {
         Self { app, audit_context, run, on_disconnect }
     }
 
-    /// Nothing hangs on the client any more: it has its answer, or it is this server that ends the stream.
-    pub(super) fn release(&mut self) {
+    /// Disarms the guard: the client has its response, or the server ends the stream.
+    pub(super) fn disarm(&mut self) {
         self.on_disconnect = OnDisconnect::Continue;
     }
 }
 
-impl Drop for Client {
+impl Drop for DisconnectGuard {
     fn drop(&mut self) {
         if self.on_disconnect == OnDisconnect::Continue || self.app.runs.is_draining() {
             return;
         }
-        tracing::info!(run.id = %self.run, "the run's client has left, so the run is cancelled");
+        tracing::info!(run.id = %self.run, "run cancelled because its client disconnected");
         let (runs, caller, run) = (self.app.runs.clone(), self.audit_context.caller(), self.run);
-        let event = self.audit_context.event(AuditAction::RunCancel).to(Target::Run(run)).detail("its client left".to_owned());
-        let cancelling = async move { runs.cancel(&caller, run).await.map(drop).map_err(super::ApiError::from) };
-        // Carried out to the end by the tracker that it is begun on.
-        drop(self.app.audit.spawn(event, cancelling, |()| None, super::ApiError::code));
+        let event = self.audit_context.event(AuditAction::RunCancel).to(Target::Run(run)).detail("client disconnected".to_owned());
+        let cancel = async move { runs.cancel(&caller, run).await.map(drop).map_err(super::ApiError::from) };
+        // The task tracker runs it to completion.
+        drop(self.app.audit.spawn(event, cancel, |()| None, super::ApiError::code));
     }
 }

@@ -1,7 +1,7 @@
-//! What each route needs of whoever comes: the whole table, in one place.
+//! The permissions that each route requires, in one table.
 //!
-//! A login may do what its user may. An API key may do what its scopes say: so a route that is not listed here is closed to keys, and a
-//! test walks the router so that none is forgotten.
+//! A login has the permissions of its user. An API key has those of its scopes, so a route that is not listed here is closed to keys. A test
+//! compares the table with the router.
 
 use axum::http::{Method, StatusCode};
 
@@ -9,38 +9,38 @@ use super::ApiError;
 use crate::auth::{Credential, Principal};
 use crate::types::Scope;
 
-/// What a route needs.
+/// The permission that a route requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Need {
-    /// Anybody who is known: every login and every key.
-    Anyone,
-    /// A login, since it is the login that is ended.
+pub(super) enum Permission {
+    /// Any login or key.
+    Any,
+    /// A login, because the route ends it.
     Login,
-    /// A login, or a key with the scope `admin`: what is done here could outlive the key that does it.
+    /// A login, or a key with the scope `admin`: the effects could outlive the key.
     Account,
-    /// A key needs this scope. For one that only admins can give, a login must be an admin's, too.
+    /// A key with this scope, or a login. If only admins can grant the scope, the login must be an admin's.
     Scope(Scope),
 }
 
-const READ: Need = Need::Scope(Scope::RunsRead);
-const WRITE: Need = Need::Scope(Scope::RunsWrite);
-const ADMIN: Need = Need::Scope(Scope::Admin);
-const METRICS: Need = Need::Scope(Scope::Metrics);
+const READ: Permission = Permission::Scope(Scope::RunsRead);
+const WRITE: Permission = Permission::Scope(Scope::RunsWrite);
+const ADMIN: Permission = Permission::Scope(Scope::Admin);
+const METRICS: Permission = Permission::Scope(Scope::Metrics);
 
-/// Every route that needs a token, and what it needs besides.
-pub(super) const NEEDS: &[(Method, &str, Need)] = &[
-    (Method::POST, "/api/auth/logout", Need::Login),
-    (Method::POST, "/api/auth/password", Need::Account),
-    (Method::GET, "/api/auth/me", Need::Anyone),
+/// All routes that are not public, with the permission that they require.
+pub(super) const REQUIRED: &[(Method, &str, Permission)] = &[
+    (Method::POST, "/api/auth/logout", Permission::Login),
+    (Method::POST, "/api/auth/password", Permission::Account),
+    (Method::GET, "/api/auth/me", Permission::Any),
     (Method::GET, "/metrics", METRICS),
     (Method::GET, "/api/users", ADMIN),
     (Method::POST, "/api/users", ADMIN),
     (Method::GET, "/api/users/{name}", ADMIN),
     (Method::PATCH, "/api/users/{name}", ADMIN),
     (Method::DELETE, "/api/users/{name}", ADMIN),
-    (Method::GET, "/api/keys", Need::Account),
-    (Method::POST, "/api/keys", Need::Account),
-    (Method::DELETE, "/api/keys/{id}", Need::Account),
+    (Method::GET, "/api/keys", Permission::Account),
+    (Method::POST, "/api/keys", Permission::Account),
+    (Method::DELETE, "/api/keys/{id}", Permission::Account),
     (Method::GET, "/api/audit", ADMIN),
     (Method::GET, "/api/usage", READ),
     (Method::GET, "/api/usage/budget", READ),
@@ -66,38 +66,38 @@ pub(super) const NEEDS: &[(Method, &str, Need)] = &[
     (Method::GET, "/api/webhooks/deliveries", READ),
 ];
 
-/// What a method of a route needs; `None` for what is open to all or does not exist.
-pub(super) fn need(method: &Method, route: &str) -> Option<Need> {
+/// The permission that a route requires; `None` for routes that are public or do not exist.
+pub(super) fn required(method: &Method, route: &str) -> Option<Permission> {
     let method = if method == Method::HEAD { &Method::GET } else { method };
-    NEEDS.iter().find(|(listed, path, _need)| listed == method && *path == route).map(|(_method, _path, need)| *need)
+    REQUIRED.iter().find(|(listed, path, _permission)| listed == method && *path == route).map(|(_method, _path, permission)| *permission)
 }
 
-/// Whether `principal` may use this route. What is theirs there is not judged here, and neither is a route that does not exist.
+/// Checks whether `principal` may use the route. Ownership is checked by the handlers. Routes that do not exist pass.
 pub(super) fn check(method: &Method, route: Option<&str>, principal: &Principal) -> Result<(), ApiError> {
     let Some(route) = route else { return Ok(()) };
-    let need = need(method, route);
+    let required = required(method, route);
     let is_login = matches!(principal.credential, Credential::Token(_));
-    let missing = match need {
-        Some(Need::Anyone) => None,
-        // A key lacks what no scope could give it; a login goes on to hear that the route does not know the method.
-        None | Some(Need::Login) => (!is_login).then_some("this needs a login; an API key cannot do it"),
-        Some(Need::Account) => {
-            (!principal.has_scope(Scope::Admin)).then_some("this needs a login, or an admin's API key with the scope admin")
+    let missing = match required {
+        Some(Permission::Any) => None,
+        // A login continues, and gets 405 if the route does not have the method.
+        None | Some(Permission::Login) => (!is_login).then_some("requires a login; API keys are not accepted"),
+        Some(Permission::Account) => {
+            (!principal.has_scope(Scope::Admin)).then_some("requires a login, or an admin's API key with the scope admin")
         }
-        Some(Need::Scope(scope)) if scope.is_for_admins() && is_login && !principal.caller.is_admin() => {
-            return Err(ApiError::new(StatusCode::FORBIDDEN, "admin_only", "this is for admins"));
+        Some(Permission::Scope(scope)) if scope.is_for_admins() && is_login && !principal.caller.is_admin() => {
+            return Err(ApiError::new(StatusCode::FORBIDDEN, "admin_only", "requires an admin"));
         }
-        Some(Need::Scope(Scope::Metrics)) => {
-            (!principal.has_scope(Scope::Metrics)).then_some("this needs an admin's API key with the scope metrics")
+        Some(Permission::Scope(Scope::Metrics)) => {
+            (!principal.has_scope(Scope::Metrics)).then_some("requires an admin's API key with the scope metrics")
         }
-        Some(Need::Scope(Scope::RunsRead)) => {
-            (!principal.has_scope(Scope::RunsRead)).then_some("this needs an API key with the scope runs:read")
+        Some(Permission::Scope(Scope::RunsRead)) => {
+            (!principal.has_scope(Scope::RunsRead)).then_some("requires an API key with the scope runs:read")
         }
-        Some(Need::Scope(Scope::RunsWrite)) => {
-            (!principal.has_scope(Scope::RunsWrite)).then_some("this needs an API key with the scope runs:write")
+        Some(Permission::Scope(Scope::RunsWrite)) => {
+            (!principal.has_scope(Scope::RunsWrite)).then_some("requires an API key with the scope runs:write")
         }
-        Some(Need::Scope(Scope::Admin)) => {
-            (!principal.has_scope(Scope::Admin)).then_some("this needs an admin's API key with the scope admin")
+        Some(Permission::Scope(Scope::Admin)) => {
+            (!principal.has_scope(Scope::Admin)).then_some("requires an admin's API key with the scope admin")
         }
     };
     match missing {

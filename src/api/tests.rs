@@ -1,4 +1,6 @@
-//! The layers, tested through the real router.
+//! Tests of the layers through the real router.
+//!
+//! Rules: D2, D3, D4, D5, D7, D8, I1, I4, I5, I6, I7, W8.
 
 use std::sync::Arc;
 
@@ -21,7 +23,7 @@ use crate::types::RunId;
 
 const RUN: &str = "run_0198a8f0c0de7000800000000000000a";
 
-/// The real table with routes of the kinds that later handlers are.
+/// The route table, with test handlers in place of those for runs.
 fn test_table() -> Vec<(String, MethodRouter<AppState>)> {
     async fn create(_principal: Principal, Json(body): Json<Value>) -> axum::Json<Value> {
         axum::Json(body)
@@ -37,21 +39,21 @@ fn test_table() -> Vec<(String, MethodRouter<AppState>)> {
         panic!("secret words");
     }
     let mut table = table();
-    // The layers are what is tested here; the real handlers of runs have tests with real runs.
+    // The handlers for runs are tested in tests/it with real runs.
     table.retain(|(path, _)| !path.starts_with("/api/runs"));
-    let ours = [
+    let replacements = [
         ("/api/runs", post(create)),
         ("/api/runs/{id}/events", get(events)),
         ("/api/runs/{id}/cancel", post(cancel)),
         ("/api/broken", get(broken)),
     ];
-    table.extend(ours.map(|(path, handlers)| (path.to_owned(), handlers)));
+    table.extend(replacements.map(|(path, handlers)| (path.to_owned(), handlers)));
     table
 }
 
 struct Client {
     router: Router,
-    _folder: tempfile::TempDir,
+    _directory: tempfile::TempDir,
 }
 
 struct Reply {
@@ -79,12 +81,12 @@ impl Reply {
 
 impl Client {
     async fn new() -> Self {
-        let (folder, state) = AppState::for_tests().await;
+        let (directory, state) = AppState::for_tests().await;
         let policy = HostPolicy::new("127.0.0.1".parse().unwrap(), &[], &["https://console.example".parse().unwrap()]);
-        Self { router: build(test_table(), state, policy), _folder: folder }
+        Self { router: build(test_table(), state, policy), _directory: directory }
     }
 
-    /// Sends a request as a program on this machine would; `headers` replace those of the same name.
+    /// Sends a request of a local client. `headers` replace the default ones.
     async fn send(&self, method: Method, uri: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Reply {
         let mut request = Request::new(body.into());
         *request.method_mut() = method;
@@ -119,7 +121,7 @@ impl Client {
 }
 
 #[tokio::test]
-async fn a_login_gives_a_token_that_names_its_user() {
+async fn a_login_returns_a_token_of_the_user() {
     let client = Client::new().await;
     let reply = client.post("/api/auth/login", None, r#"{"username":"user","password":"user"}"#).await;
     let mut answer = reply.json();
@@ -135,7 +137,7 @@ async fn a_login_gives_a_token_that_names_its_user() {
 }
 
 #[tokio::test]
-async fn health_tells_status_version_and_uptime() {
+async fn health_returns_status_version_and_uptime() {
     let client = Client::new().await;
     let reply = client.get("/health", &[]).await;
     assert_eq!((reply.status, reply.json()), (200, json!({"status": "ok", "version": env!("CARGO_PKG_VERSION"), "uptime": 0})));
@@ -144,7 +146,7 @@ async fn health_tells_status_version_and_uptime() {
 }
 
 #[tokio::test]
-async fn d2_a_rebound_host_is_refused_before_auth() {
+async fn a_rebound_host_is_rejected_before_authentication() {
     let client = Client::new().await;
     for uri in ["/health", "/api/auth/me", "/nowhere"] {
         assert_eq!(client.get(uri, &[("host", "evil.example:3000")]).await.code(), (421, "host_not_served".to_owned()), "{uri}");
@@ -152,7 +154,7 @@ async fn d2_a_rebound_host_is_refused_before_auth() {
 }
 
 #[tokio::test]
-async fn d3_a_foreign_origin_is_refused_before_auth() {
+async fn an_unlisted_origin_is_rejected_before_authentication() {
     let client = Client::new().await;
     for origin in ["null", "https://evil.example", "http://localhost:3000"] {
         assert_eq!(client.get("/health", &[("origin", origin)]).await.code(), (403, "origin_not_allowed".to_owned()), "{origin}");
@@ -261,7 +263,7 @@ async fn all_faults_of_a_request_are_listed() {
 }
 
 #[tokio::test]
-async fn d3_a_page_of_elsewhere_is_not_told_that_it_may_use_the_consoles_files() {
+async fn pages_of_unlisted_origins_get_no_cors_headers_for_the_consoles_files() {
     let client = Client::new().await;
     let reply = client.get("/console/0/app/main.js", &[("origin", "https://evil.example")]).await;
     assert_eq!(reply.status, 200);
@@ -269,7 +271,7 @@ async fn d3_a_page_of_elsewhere_is_not_told_that_it_may_use_the_consoles_files()
 }
 
 #[tokio::test]
-async fn d4_a_form_cannot_start_anything() {
+async fn a_form_cannot_change_anything() {
     let client = Client::new().await;
     let body = r#"{"username":"admin","password":"admin"}"#;
     for content_type in ["text/plain", "application/x-www-form-urlencoded"] {
@@ -281,16 +283,16 @@ async fn d4_a_form_cannot_start_anything() {
     let token = client.login().await;
     let bearer = format!("Bearer {token}");
     let reply = client.send(Method::POST, &format!("/api/runs/{RUN}/cancel"), &[("authorization", &bearer)], Body::empty()).await;
-    assert_eq!((reply.status, reply.text.as_str()), (200, "cancelled"), "no body needs no content type");
+    assert_eq!((reply.status, reply.text.as_str()), (200, "cancelled"), "a request without a body needs no content type");
 }
 
 #[tokio::test]
-async fn d7_another_method_another_spelling_and_what_does_not_exist_need_a_token_too() {
+async fn other_methods_other_spellings_and_unknown_paths_need_a_token() {
     let client = Client::new().await;
     let nowhere = ["/api/nothing", "/console/x", "/api/auth/login/", "//health", "/docs/a/b"];
     for path in test_table().into_iter().map(|(path, _methods)| path).chain(nowhere.map(str::to_owned)) {
         for method in [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::TRACE] {
-            // This client sits on the server's own machine.
+            // The client is local.
             let is_local = path == super::authn::LOCAL && matches!(method, Method::GET | Method::HEAD);
             let is_public = is_local || super::authn::is_public(&method, &path);
             let status = client.send(method.clone(), &path.replace("{id}", RUN), &[], Body::empty()).await.status;
@@ -300,18 +302,18 @@ async fn d7_another_method_another_spelling_and_what_does_not_exist_need_a_token
 }
 
 #[tokio::test]
-async fn each_path_answers_to_the_methods_that_it_is_described_with_and_to_no_other() {
-    let (folder, state) = AppState::for_tests().await;
-    // Streams that would go on for ever end with this.
+async fn each_path_has_exactly_the_described_methods() {
+    let (directory, state) = AppState::for_tests().await;
+    // Ends streams that would not end otherwise.
     state.runs.drain(crate::types::OnShutdown::Stop, std::time::Duration::ZERO).await;
     let policy = HostPolicy::new("127.0.0.1".parse().unwrap(), &[], &[]);
-    let client = Client { router: build(table(), state, policy), _folder: folder };
+    let client = Client { router: build(table(), state, policy), _directory: directory };
     let described = serde_json::to_value(super::openapi::document(described())).unwrap();
-    assert_eq!(described["paths"].as_object().unwrap().len(), table().len(), "each row is a path");
+    assert_eq!(described["paths"].as_object().unwrap().len(), table().len(), "one row per path");
     for (path, _methods) in table() {
         for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
             let uri = path.replace("{id}", RUN).replace("{request}", "perm_1").replace("{file}", "start.js").replace("{*path}", "app.css");
-            // At one of the routes a login ends, so each gets its own.
+            // One of the routes logs out, so each request has its own login.
             let bearer = format!("Bearer {}", client.login().await);
             let status = client.send(method.clone(), &uri, &[("authorization", &bearer)], Body::empty()).await.status;
             let is_described = described["paths"][path.replace("{*", "{")].get(method.as_str().to_lowercase()).is_some();
@@ -321,7 +323,7 @@ async fn each_path_answers_to_the_methods_that_it_is_described_with_and_to_no_ot
 }
 
 #[tokio::test]
-async fn with_a_token_an_unknown_route_is_404_and_a_wrong_method_405_with_allow() {
+async fn with_a_token_an_unknown_route_is_404_and_another_method_405_with_allow() {
     let client = Client::new().await;
     let bearer = format!("Bearer {}", client.login().await);
     assert_eq!(client.get("/api/nothing", &[("authorization", &bearer)]).await.code(), (404, "not_found".to_owned()));
@@ -331,7 +333,7 @@ async fn with_a_token_an_unknown_route_is_404_and_a_wrong_method_405_with_allow(
 }
 
 #[tokio::test]
-async fn i4_a_token_that_is_missing_or_not_ours_is_401_with_a_challenge() {
+async fn a_missing_or_invalid_token_is_401_with_a_challenge() {
     let client = Client::new().await;
     let reply = client.get("/api/auth/me", &[]).await;
     assert_eq!(reply.code(), (401, "token_missing".to_owned()));
@@ -345,7 +347,7 @@ async fn i4_a_token_that_is_missing_or_not_ours_is_401_with_a_challenge() {
 }
 
 #[tokio::test]
-async fn i1_default_passwords_from_elsewhere_are_refused_with_the_way_out() {
+async fn default_passwords_of_remote_clients_are_rejected_with_a_remedy() {
     let client = Client::new().await;
     let headers = [("content-type", "application/json"), ("x-forwarded-for", "10.0.0.1")];
     let reply = client.send(Method::POST, "/api/auth/login", &headers, r#"{"username":"admin","password":"admin"}"#).await;
@@ -357,16 +359,16 @@ async fn i1_default_passwords_from_elsewhere_are_refused_with_the_way_out() {
 }
 
 #[tokio::test]
-async fn i7_an_unknown_user_and_a_wrong_password_look_the_same() {
+async fn an_unknown_user_and_a_wrong_password_get_the_same_response() {
     let client = Client::new().await;
-    let unknown = client.post("/api/auth/login", None, r#"{"username":"nobody","password":"x"}"#).await;
+    let unknown = client.post("/api/auth/login", None, r#"{"username":"missing","password":"x"}"#).await;
     let wrong = client.post("/api/auth/login", None, r#"{"username":"admin","password":"x"}"#).await;
     assert_eq!(unknown.code(), (401, "wrong_credentials".to_owned()));
     assert_eq!(unknown.text, wrong.text);
 }
 
 #[tokio::test]
-async fn i5_the_event_stream_alone_takes_a_token_from_its_address() {
+async fn only_the_event_stream_accepts_a_token_in_the_query() {
     let client = Client::new().await;
     let token = client.login().await;
     let events = format!("/api/runs/{RUN}/events");
@@ -377,7 +379,7 @@ async fn i5_the_event_stream_alone_takes_a_token_from_its_address() {
     let reply = client.get(&events, &[("authorization", &bearer)]).await;
     assert_eq!((reply.status, reply.headers["cache-control"].to_str().unwrap()), (200, "no-cache"));
     let both = client.get(&format!("{events}?access_token={token}"), &[("authorization", &bearer)]).await;
-    assert_eq!(both.status, 200, "the same token twice is no contradiction");
+    assert_eq!(both.status, 200, "the same token in both places is accepted");
     for uri in [
         format!("/api/auth/me?access_token={token}"),
         format!("/api/runs?access_token={token}"),
@@ -389,7 +391,7 @@ async fn i5_the_event_stream_alone_takes_a_token_from_its_address() {
     assert_eq!(post.status, 401);
 }
 
-/// Keeps what is logged on this thread.
+/// Captures the log of this thread.
 #[derive(Clone, Default)]
 struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
 
@@ -405,15 +407,15 @@ impl std::io::Write for Log {
 }
 
 #[tokio::test]
-async fn i5_the_log_names_the_route_and_no_token_query_or_body() {
+async fn the_log_contains_the_route_but_no_token_query_or_body() {
     let client = Client::new().await;
     let token = client.login().await;
     let log = Log::default();
     let writer = log.clone();
     let lines =
         tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false).with_writer(move || writer.clone()).finish();
-    // Of a single subscriber it is the first thread to come by a log line that decides for all whether the line is wanted, and in the
-    // threads of other tests nobody listens. Of two, both are asked.
+    // With a single subscriber, the first thread to reach a log statement decides for all threads whether it is enabled, and other tests'
+    // threads have no subscriber. With two subscribers, each is asked.
     let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new());
     let guard = tracing::subscriber::set_default(lines);
     client.get(&format!("/api/runs/{RUN}/events?access_token={token}&secret=query"), &[]).await;
@@ -426,7 +428,7 @@ async fn i5_the_log_names_the_route_and_no_token_query_or_body() {
 }
 
 #[tokio::test]
-async fn i5_tokens_that_disagree_are_refused() {
+async fn contradictory_tokens_are_rejected() {
     let client = Client::new().await;
     let token = client.login().await;
     let events = format!("/api/runs/{RUN}/events");
@@ -441,7 +443,7 @@ async fn i5_tokens_that_disagree_are_refused() {
 }
 
 #[tokio::test]
-async fn i6_an_id_that_is_none_names_nothing() {
+async fn an_invalid_id_is_not_found() {
     let client = Client::new().await;
     let bearer = format!("Bearer {}", client.login().await);
     for id in ["x", "run_", "run_..%2f..", "%ff", "ses_0198a8f0c0de7000800000000000000a"] {
@@ -451,7 +453,7 @@ async fn i6_an_id_that_is_none_names_nothing() {
 }
 
 #[tokio::test]
-async fn d8_a_body_that_is_too_large_is_413_however_it_comes() {
+async fn a_body_that_is_too_large_is_413_with_and_without_a_declared_length() {
     let client = Client::new().await;
     let bearer = format!("Bearer {}", client.login().await);
     let body_of = |size: usize| format!("{{\"text\":\"{}\"}}", "x".repeat(size - 11));
@@ -467,7 +469,7 @@ async fn d8_a_body_that_is_too_large_is_413_however_it_comes() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_body_is_named() {
+async fn faults_of_a_body_are_reported_with_the_field() {
     let client = Client::new().await;
     let cases = [
         ("", 400, "body_missing"),
@@ -487,7 +489,7 @@ async fn what_is_wrong_with_a_body_is_named() {
 }
 
 #[tokio::test]
-async fn w8_a_panic_is_a_500_that_tells_nothing() {
+async fn a_panic_is_a_500_that_reveals_nothing() {
     let client = Client::new().await;
     let bearer = format!("Bearer {}", client.login().await);
     let reply = client.get("/api/broken", &[("authorization", &bearer)]).await;

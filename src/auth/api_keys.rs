@@ -1,7 +1,7 @@
-//! API keys: for programs, which have no password and stay for long.
+//! API keys: long-lived credentials for programs.
 //!
-//! A key is `orn_` and 32 random bytes, shown once. What is stored is its SHA-256, which suffices where guessing is hopeless. A key can do
-//! what its scopes say and never more than its owner.
+//! A key is `orn_` followed by 32 random bytes in hex and is shown once. Its SHA-256 is stored, which suffices for random keys. A key has the
+//! permissions of its scopes, and never more than its owner.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,29 +14,29 @@ use super::{Auth, AuthError, ClientOrigin};
 use crate::run::store::{ApiKeyRecord, StoreError};
 use crate::types::{Caller, KeyId, Scope, Timestamp, UserName, UserRole};
 
-/// What keys begin with, so that they are told from tokens, and found where they do not belong.
+/// Prefix of keys, which distinguishes them from tokens and helps secret scanners.
 const PREFIX: &str = "orn_";
 
-/// Random bytes of a key.
+/// Number of random bytes in a key.
 const BYTES: usize = 32;
 
-/// How often at most it is written down that a key is used, in milliseconds: a minute.
-const NOTE_USE_EVERY: i64 = 60_000;
+/// Minimum interval between updates of a key's last use, in milliseconds.
+const USE_UPDATE_INTERVAL: i64 = 60_000;
 
-/// Longest name of a key, in characters.
+/// Maximum length of a key's name, in characters.
 const MAX_NAME: usize = 64;
 
-/// Longest life of a key that has an end: ten years.
+/// Maximum lifetime of a key that expires: ten years.
 const MAX_LIFETIME: Duration = Duration::from_hours(10 * 365 * 24);
 
-/// A key that is to be made.
+/// A key to be created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewKey {
-    /// What its owner calls it.
+    /// Name of the key.
     pub name: String,
-    /// What it may be used for.
+    /// Scopes of the key.
     pub scopes: BTreeSet<Scope>,
-    /// How long it is good; `None` until it is revoked.
+    /// Lifetime; `None` until it is revoked.
     pub expires_in: Option<Duration>,
 }
 
@@ -60,40 +60,40 @@ pub enum NewKeyError {
     /// The request is invalid; all its faults, at least one.
     #[error("{}", .0.iter().map(BadKey::to_string).collect::<Vec<_>>().join("; "))]
     Invalid(Vec<BadKey>),
-    /// Its owner is no admin.
-    #[error("the scopes admin and metrics are for admins")]
+    /// The owner is not an admin.
+    #[error("the scopes admin and metrics require an admin")]
     AdminScope,
-    /// The owner's password is a default one: whoever sits at this machine could make a key and carry it off.
-    #[error("`{0}` still has the default password, and with it keys cannot be made: set a password first")]
+    /// The owner has a default password. A key would extend its reach beyond this machine.
+    #[error("{0} still has the default password; set a password before creating API keys")]
     DefaultPassword(UserName),
-    /// There is no such owner, or not any more.
-    #[error("there is no user {0}")]
+    /// The owner does not exist.
+    #[error("user {0} not found")]
     NoOwner(UserName),
-    /// The system gave no random bytes.
-    #[error("the system gave no random bytes: {0}")]
+    /// The operating system returned no random bytes.
+    #[error("the operating system returned no random bytes: {0}")]
     Random(String),
     /// The store failed.
-    #[error("the key could not be stored")]
+    #[error("cannot store the key")]
     Store(#[from] StoreError),
 }
 
 /// Why a key was not revoked.
 #[derive(Debug, thiserror::Error)]
 pub enum RevokeError {
-    /// There is none, or it is somebody else's, which is the same to the caller.
-    #[error("there is no key {0}")]
+    /// The key does not exist, or belongs to another user.
+    #[error("key {0} not found")]
     NotFound(KeyId),
     /// The store failed.
-    #[error("the key could not be removed")]
+    #[error("cannot remove the key")]
     Store(#[from] StoreError),
 }
 
-/// Whether a text wants to be a key.
+/// Whether a text has the form of a key.
 pub(super) fn is_key(presented: &str) -> bool {
     presented.starts_with(PREFIX)
 }
 
-/// A fresh key.
+/// Generates a key.
 fn generate() -> Result<String, NewKeyError> {
     let mut random = [0_u8; BYTES];
     getrandom::fill(&mut random).map_err(|error| NewKeyError::Random(error.to_string()))?;
@@ -101,7 +101,7 @@ fn generate() -> Result<String, NewKeyError> {
 }
 
 impl Auth {
-    /// Makes a key for `owner` and gives it with its row. It is shown this once and can never be had again.
+    /// Creates a key for `owner`, and returns the secret and the record. The secret cannot be retrieved later.
     ///
     /// # Errors
     /// [`NewKeyError`], by cause.
@@ -122,8 +122,9 @@ impl Auth {
         }
         let key = generate()?;
         let now = self.clock.now();
-        let ends =
-            |life: Duration| Timestamp::from_millis(now.as_millis().saturating_add(i64::try_from(life.as_millis()).unwrap_or(i64::MAX)));
+        let expiry = |lifetime: Duration| {
+            Timestamp::from_millis(now.as_millis().saturating_add(i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX)))
+        };
         let record = ApiKeyRecord {
             id: KeyId::new(),
             owner: user.name,
@@ -131,13 +132,13 @@ impl Auth {
             hash: Sha256::digest(&key).into(),
             scopes: new.scopes,
             created_at: now,
-            expires_at: new.expires_in.map(ends),
+            expires_at: new.expires_in.map(expiry),
             last_used_at: None,
         };
         if self.store.add_key(record.clone()).await? { Ok((key, record)) } else { Err(NewKeyError::NoOwner(record.owner)) }
     }
 
-    /// At most `limit` keys that the caller may see, of `owner` or of everyone, that are older than `before`, newest first.
+    /// Up to `limit` keys that the caller may see, of `owner` or of all users, older than `before`, newest first.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -156,7 +157,7 @@ impl Auth {
         self.store.keys(owner, before, limit).await
     }
 
-    /// Ends a key: the next request with it is refused.
+    /// Revokes a key. Requests with it are rejected from now on.
     ///
     /// # Errors
     /// [`RevokeError`], by cause.
@@ -168,34 +169,34 @@ impl Auth {
         Ok(())
     }
 
-    /// Who shows this key.
-    pub(super) async fn by_key(&self, presented: &str, origin: ClientOrigin) -> Result<Principal, AuthError> {
+    /// Authenticates a key.
+    pub(super) async fn authenticate_key(&self, presented: &str, origin: ClientOrigin) -> Result<Principal, AuthError> {
         let hash: [u8; 32] = Sha256::digest(presented).into();
         let found = match hash.first_chunk() {
-            Some(begins) => self.store.key_by_hash(*begins).await?,
+            Some(prefix) => self.store.key_by_hash(*prefix).await?,
             None => None,
         };
         let Some(key) = found.filter(|key| key.hash.ct_eq(&hash).into()) else { return Err(AuthError::Invalid) };
         let (id, last_used_at, now) = (key.id, key.last_used_at, self.clock.now());
         let principal = self.principal_of(key).await?.require_allowed(origin)?;
-        // A clock that has stepped back must not keep the time from being written down for as long as it stepped.
-        if last_used_at.is_none_or(|last| now.as_millis().abs_diff(last.as_millis()) >= NOTE_USE_EVERY.unsigned_abs())
+        // The absolute difference, so that a clock that was set back does not stop the updates.
+        if last_used_at.is_none_or(|last| now.as_millis().abs_diff(last.as_millis()) >= USE_UPDATE_INTERVAL.unsigned_abs())
             && let Err(error) = self.store.key_used(id, now).await
         {
-            tracing::warn!(key.id = %id, %error, "it could not be written down that a key was used");
+            tracing::warn!(key.id = %id, %error, "cannot record the use of an API key");
         }
         Ok(principal)
     }
 
-    /// Whose the key of that id is, if it is still good.
-    pub(super) async fn by_key_id(&self, id: KeyId) -> Result<Principal, AuthError> {
+    /// The principal of a key, if it is still valid.
+    pub(super) async fn principal_by_key_id(&self, id: KeyId) -> Result<Principal, AuthError> {
         let key = self.store.key(id).await?.ok_or(AuthError::Invalid)?;
         self.principal_of(key).await
     }
 
     async fn principal_of(&self, key: ApiKeyRecord) -> Result<Principal, AuthError> {
-        let left = key.expires_at.map(|end| end.as_millis().saturating_sub(self.clock.now().as_millis()));
-        if left.is_some_and(|left| left <= 0) {
+        let remaining = key.expires_at.map(|end| end.as_millis().saturating_sub(self.clock.now().as_millis()));
+        if remaining.is_some_and(|remaining| remaining <= 0) {
             return Err(AuthError::Expired);
         }
         let user = self.store.user(&key.owner).await?.ok_or(AuthError::Invalid)?;
@@ -207,7 +208,7 @@ impl Auth {
         let role = if is_admin { UserRole::Admin } else { UserRole::User };
         Ok(Principal {
             caller: Caller { user: user.name, role },
-            expires_in: left.map(|left| Duration::from_millis(left.unsigned_abs())),
+            expires_in: remaining.map(|remaining| Duration::from_millis(remaining.unsigned_abs())),
             default_password: user.default_password,
             credential: Credential::Key { id: key.id, scopes },
         })
@@ -216,6 +217,8 @@ impl Auth {
 
 #[cfg(test)]
 mod tests {
+    //! Rules: I2, I4.
+
     use std::sync::Arc;
     use std::sync::atomic::Ordering;
 
@@ -230,14 +233,14 @@ mod tests {
     }
 
     async fn with_own_password() -> (Auth, Arc<ManualClock>, TempDir) {
-        let (auth, clock, folder) = fresh().await;
+        let (auth, clock, directory) = fresh().await;
         auth.change_user(&admin(), None, Some("long enough"), BudgetChange::default()).await.unwrap();
-        (auth, clock, folder)
+        (auth, clock, directory)
     }
 
     #[tokio::test]
-    async fn a_key_is_32_random_bytes_of_which_the_hash_is_kept() {
-        let (auth, _clock, _folder) = with_own_password().await;
+    async fn a_key_has_32_random_bytes_and_only_its_hash_is_stored() {
+        let (auth, _clock, _directory) = with_own_password().await;
         let (key, record) = auth.create_key(&admin(), new(&[Scope::RunsRead])).await.unwrap();
         let (other, _record) = auth.create_key(&admin(), new(&[Scope::RunsRead])).await.unwrap();
         assert_eq!((key.len(), &key[..4], key == other), (4 + 2 * BYTES, PREFIX, false));
@@ -247,13 +250,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn i4_what_is_almost_a_key_is_none() {
-        let (auth, _clock, _folder) = with_own_password().await;
+    async fn similar_texts_are_not_accepted_as_a_key() {
+        let (auth, _clock, _directory) = with_own_password().await;
         let (key, record) = auth.create_key(&admin(), new(&[Scope::RunsRead])).await.unwrap();
         for wrong in [&key[..key.len() - 1], &format!("{key}0"), &key.to_uppercase(), PREFIX, "orn_", &format!("orn_{}", record.id)] {
             assert!(matches!(auth.authenticate(wrong, LOCAL).await, Err(AuthError::Invalid)), "{wrong}");
         }
-        // A row that is found by the beginning of its hash but differs in the rest lets nobody in.
+        // A record with the same prefix of the hash but another rest.
         let mut twin = record.clone();
         (twin.id, twin.hash[31]) = (KeyId::new(), twin.hash[31] ^ 1);
         auth.store.remove_key(record.id).await.unwrap();
@@ -262,17 +265,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn i2_with_a_default_password_no_key_can_be_made() {
-        let (auth, _clock, _folder) = fresh().await;
+    async fn users_with_a_default_password_cannot_create_keys() {
+        let (auth, _clock, _directory) = fresh().await;
         let refused = auth.create_key(&admin(), new(&[Scope::RunsRead])).await;
         assert!(matches!(refused, Err(NewKeyError::DefaultPassword(_))), "{refused:?}");
     }
 
     #[tokio::test]
-    async fn i4_a_key_never_does_more_than_its_scopes_and_its_owners_role() {
-        let (auth, _clock, _folder) = with_own_password().await;
+    async fn a_key_never_exceeds_its_scopes_and_its_owners_role() {
+        let (auth, _clock, _directory) = with_own_password().await;
         let (plain, _record) = auth.create_key(&admin(), new(&[Scope::RunsRead])).await.unwrap();
-        assert!(!auth.authenticate(&plain, LOCAL).await.unwrap().caller.is_admin(), "an admin's key without the scope is a user's");
+        assert!(
+            !auth.authenticate(&plain, LOCAL).await.unwrap().caller.is_admin(),
+            "an admin's key without the scope has the role of a plain user"
+        );
         let (key, _record) = auth.create_key(&admin(), new(&[Scope::RunsRead, Scope::Admin, Scope::Metrics])).await.unwrap();
         assert!(auth.authenticate(&key, LOCAL).await.unwrap().caller.is_admin());
         auth.add_user("deputy".parse().unwrap(), UserRole::Admin, "another one").await.unwrap();
@@ -289,12 +295,12 @@ mod tests {
             assert!(matches!(refused, Err(NewKeyError::AdminScope)), "{refused:?}");
         }
         auth.remove_user(&admin()).await.unwrap();
-        assert!(matches!(auth.authenticate(&key, LOCAL).await, Err(AuthError::Invalid)), "it goes with its owner");
+        assert!(matches!(auth.authenticate(&key, LOCAL).await, Err(AuthError::Invalid)), "it is revoked with its owner");
     }
 
     #[tokio::test]
-    async fn a_key_ends_when_it_was_to_end_and_when_it_is_revoked() {
-        let (auth, clock, _folder) = with_own_password().await;
+    async fn a_key_is_valid_until_it_expires_or_is_revoked() {
+        let (auth, clock, _directory) = with_own_password().await;
         let minute = NewKey { expires_in: Some(Duration::from_mins(1)), ..new(&[Scope::RunsRead]) };
         let (key, record) = auth.create_key(&admin(), minute).await.unwrap();
         let principal = auth.authenticate(&key, LOCAL).await.unwrap();
@@ -311,22 +317,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_use_of_a_key_is_written_down_once_a_minute() {
-        let (auth, clock, _folder) = with_own_password().await;
+    async fn the_use_of_a_key_is_recorded_once_a_minute() {
+        let (auth, clock, _directory) = with_own_password().await;
         let (key, record) = auth.create_key(&admin(), new(&[Scope::RunsRead])).await.unwrap();
-        let made = record.created_at.as_millis();
+        let created = record.created_at.as_millis();
         let mut seen = Vec::new();
         for passed in [0, 59_999, 1, 120_000] {
             clock.0.fetch_add(passed, Ordering::Relaxed);
             auth.authenticate(&key, LOCAL).await.unwrap();
-            seen.push(auth.store.key(record.id).await.unwrap().unwrap().last_used_at.unwrap().as_millis() - made);
+            seen.push(auth.store.key(record.id).await.unwrap().unwrap().last_used_at.unwrap().as_millis() - created);
         }
         assert_eq!(seen, [0, 0, 60_000, 180_000]);
     }
 
     #[tokio::test]
-    async fn a_key_without_a_name_a_scope_or_a_sane_end_is_refused() {
-        let (auth, _clock, _folder) = with_own_password().await;
+    async fn invalid_names_scopes_and_lifetimes_are_rejected() {
+        let (auth, _clock, _directory) = with_own_password().await;
         for name in ["", "a\nb", &"x".repeat(65)] {
             let refused = auth.create_key(&admin(), NewKey { name: name.to_owned(), ..new(&[Scope::RunsRead]) }).await;
             assert!(matches!(refused, Err(NewKeyError::Invalid(ref faults)) if *faults == [BadKey::Name]), "{name:?}");
@@ -336,7 +342,7 @@ mod tests {
             let refused = auth.create_key(&admin(), NewKey { expires_in: Some(life), ..new(&[Scope::RunsRead]) }).await;
             assert!(matches!(refused, Err(NewKeyError::Invalid(ref faults)) if *faults == [BadKey::Lifetime]), "{life:?}");
         }
-        let nobody = auth.create_key(&"nobody".parse().unwrap(), new(&[Scope::RunsRead])).await;
-        assert!(matches!(nobody, Err(NewKeyError::NoOwner(_))));
+        let missing = auth.create_key(&"missing".parse().unwrap(), new(&[Scope::RunsRead])).await;
+        assert!(matches!(missing, Err(NewKeyError::NoOwner(_))));
     }
 }

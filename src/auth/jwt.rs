@@ -1,9 +1,9 @@
-//! Tokens: JSON Web Tokens signed with HS256, and with nothing else.
+//! Tokens: JSON Web Tokens signed with HS256 only.
 //!
-//! The algorithm is fixed here, not read from the token. The claims are required and of one type each: the library alone would take a
-//! floating-point `exp` and a list in `aud`, so [`Claims`] is strict on top of it. Expiry is judged by our own clock.
+//! The algorithm is fixed here, not read from the token. All claims are required and have one type: the library alone would accept a
+//! floating-point `exp` and a list in `aud`, so [`Claims`] is stricter. Expiry uses the server's clock.
 //!
-//! The same key signs [tickets](super::tickets). They are for another audience, so that neither can be taken for the other.
+//! The same key signs [tickets](super::tickets), with another audience, so that one cannot be used as the other.
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::de::DeserializeOwned;
@@ -12,62 +12,62 @@ use serde::{Deserialize, Serialize};
 use super::SigningKey;
 use crate::types::{Timestamp, TokenId, UserName};
 
-/// How long a token is good, in seconds: a day.
+/// Lifetime of a token, in seconds: one day.
 pub(super) const LIFETIME_SECS: i64 = 24 * 60 * 60;
 
-/// How far two machines' clocks may lie apart, in seconds.
+/// Tolerance for clock differences between machines, in seconds.
 const LEEWAY_SECS: i64 = 5;
 
-/// Longest token that is looked at; ours have about 300 bytes.
+/// Maximum length of a token, in bytes. Actual tokens have about 300.
 const MAX_LEN: usize = 4096;
 
 pub(super) const ISSUER: &str = "openrunner";
 const AUDIENCE: &str = "openrunner-api";
 
-/// What a token says. It names no role: that is the store's to say.
+/// The claims of a token. They contain no role, which is always read from the store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Claims {
-    /// When it ends, in seconds since 1970.
+    /// Expiry, in seconds since 1970.
     pub(super) exp: i64,
-    /// When it was made, in seconds since 1970.
+    /// Creation time, in seconds since 1970.
     pub(super) iat: i64,
-    /// Whose it is.
+    /// The user.
     pub(super) sub: UserName,
-    /// For whom it was made: this API.
+    /// Audience: this API.
     aud: String,
-    /// Who made it: this program.
+    /// Issuer: this program.
     iss: String,
-    /// The token's own name, by which it can be revoked.
+    /// Id of the token, for revocation.
     pub(super) jti: TokenId,
-    /// The generation of the user's password that it was got with.
+    /// Generation of the user's password at login.
     #[serde(rename = "gen")]
     pub(super) generation: i64,
-    /// Whether it was got with a default password, so that it is good on this machine only.
+    /// Whether it was obtained with a default password, so that it is valid for local clients only.
     #[serde(rename = "dfl")]
     pub(super) default_password: bool,
 }
 
-/// Why a token is not believed.
+/// Why a token is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BadToken {
-    /// Its time is over.
+    /// It has expired.
     Expired,
-    /// It is not one of ours, or damaged.
+    /// It was not issued by this server, or is damaged.
     Invalid,
 }
 
-/// Makes and reads what is signed: tokens, and beneath them any claims for one audience.
+/// Signs and verifies tokens, and claims for other audiences.
 pub(super) struct Tokens {
     signing: EncodingKey,
-    checking: DecodingKey,
+    verifying: DecodingKey,
 }
 
-/// Claims of which it can be said from when to when they are good.
+/// Claims with a lifetime.
 pub(super) trait Timed {
-    /// How long they are good, in seconds.
+    /// Maximum lifetime, in seconds.
     const LIFETIME_SECS: i64;
 
-    /// When they were made and when they end, in seconds since 1970.
+    /// Creation time and expiry, in seconds since 1970.
     fn times(&self) -> (i64, i64);
 }
 
@@ -81,11 +81,11 @@ impl Timed for Claims {
 
 impl Tokens {
     pub(super) fn new(key: &SigningKey) -> Self {
-        Self { signing: EncodingKey::from_secret(key.as_bytes()), checking: DecodingKey::from_secret(key.as_bytes()) }
+        Self { signing: EncodingKey::from_secret(key.as_bytes()), verifying: DecodingKey::from_secret(key.as_bytes()) }
     }
 
-    /// A token for `user`, good for a day from `now`. `None` if the library cannot sign, which no input brings about.
-    pub(super) fn make(&self, user: &UserName, generation: i64, default_password: bool, now: Timestamp) -> Option<String> {
+    /// A token for `user`, valid for a day from `now`. `None` if signing fails, which no input causes.
+    pub(super) fn issue(&self, user: &UserName, generation: i64, default_password: bool, now: Timestamp) -> Option<String> {
         let iat = seconds(now);
         let claims = Claims {
             exp: iat.saturating_add(LIFETIME_SECS),
@@ -100,18 +100,18 @@ impl Tokens {
         self.sign(&claims)
     }
 
-    /// What a token says, if it is ours and its time is not over.
-    pub(super) fn read(&self, token: &str, now: Timestamp) -> Result<Claims, BadToken> {
-        self.verify(token, AUDIENCE, now)
+    /// The claims of a valid token.
+    pub(super) fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, BadToken> {
+        self.verify_for(token, AUDIENCE, now)
     }
 
-    /// Any claims, signed.
+    /// Signs claims.
     pub(super) fn sign(&self, claims: &impl Serialize) -> Option<String> {
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.signing).ok()
     }
 
-    /// Claims that were signed here for `audience` and whose time is not over.
-    pub(super) fn verify<C: Timed + DeserializeOwned>(&self, token: &str, audience: &str, now: Timestamp) -> Result<C, BadToken> {
+    /// The claims of a valid token for `audience`.
+    pub(super) fn verify_for<C: Timed + DeserializeOwned>(&self, token: &str, audience: &str, now: Timestamp) -> Result<C, BadToken> {
         if token.len() > MAX_LEN {
             return Err(BadToken::Invalid);
         }
@@ -119,14 +119,14 @@ impl Tokens {
         validation.set_required_spec_claims(&["exp", "sub", "aud", "iss"]);
         validation.set_audience(&[audience]);
         validation.set_issuer(&[ISSUER]);
-        // The library asks the system's clock; ours is compared with below.
+        // The library uses the system clock; the expiry is checked below with the server's clock.
         validation.validate_exp = false;
-        let claims: C = jsonwebtoken::decode(token, &self.checking, &validation).map_err(|_reason| BadToken::Invalid)?.claims;
+        let claims: C = jsonwebtoken::decode(token, &self.verifying, &validation).map_err(|_reason| BadToken::Invalid)?.claims;
         let (now, (iat, exp)) = (seconds(now), claims.times());
         if exp.saturating_add(LEEWAY_SECS) <= now {
             return Err(BadToken::Expired);
         }
-        // What comes from the future, or outlives what we give, was not made by us.
+        // A creation time in the future or a longer lifetime shows that this server did not issue it.
         if iat > now.saturating_add(LEEWAY_SECS) || exp > iat.saturating_add(C::LIFETIME_SECS) {
             return Err(BadToken::Invalid);
         }
@@ -140,6 +140,8 @@ pub(super) fn seconds(moment: Timestamp) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    //! Rules: I4.
+
     use jsonwebtoken::encode;
     use proptest::prelude::*;
     use serde_json::{Value, json};
@@ -167,8 +169,8 @@ mod tests {
         encode(header, claims, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap()
     }
 
-    fn read(claims: &Value) -> Result<Claims, BadToken> {
-        tokens().read(&signed(&Header::new(Algorithm::HS256), claims), now())
+    fn verify(claims: &Value) -> Result<Claims, BadToken> {
+        tokens().verify(&signed(&Header::new(Algorithm::HS256), claims), now())
     }
 
     fn with(name: &str, value: Value) -> Value {
@@ -177,38 +179,38 @@ mod tests {
         claims
     }
 
-    /// Unpadded base64url, for forging tokens that no library would make.
+    /// Unpadded base64url, for forging tokens that no library creates.
     fn base64url(bytes: &[u8]) -> String {
         const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
         let mut text = String::new();
         for chunk in bytes.chunks(3) {
             let word = chunk.iter().fold(0_u32, |word, byte| (word << 8) | u32::from(*byte)) << (8 * (3 - chunk.len()));
-            for place in 0..=chunk.len() {
-                text.push(char::from(ALPHABET[(word >> (18 - 6 * place)) as usize & 63]));
+            for index in 0..=chunk.len() {
+                text.push(char::from(ALPHABET[(word >> (18 - 6 * index)) as usize & 63]));
             }
         }
         text
     }
 
     #[test]
-    fn a_token_reads_back_what_was_put_in_until_its_day_is_over() {
+    fn a_token_is_valid_with_its_claims_for_a_day() {
         let tokens = tokens();
-        let token = tokens.make(&"admin".parse().unwrap(), 7, true, now()).unwrap();
-        let claims = tokens.read(&token, now()).unwrap();
+        let token = tokens.issue(&"admin".parse().unwrap(), 7, true, now()).unwrap();
+        let claims = tokens.verify(&token, now()).unwrap();
         assert_eq!((claims.sub.as_str(), claims.generation, claims.default_password), ("admin", 7, true));
         assert_eq!(claims.exp - claims.iat, LIFETIME_SECS);
         let at = |secs: i64| Timestamp::from_millis((NOW + secs) * 1000);
-        assert!(tokens.read(&token, at(LIFETIME_SECS - 1)).is_ok());
-        assert_eq!(tokens.read(&token, at(LIFETIME_SECS + LEEWAY_SECS)), Err(BadToken::Expired));
-        assert_eq!(tokens.read(&token, at(-60)), Err(BadToken::Invalid));
+        assert!(tokens.verify(&token, at(LIFETIME_SECS - 1)).is_ok());
+        assert_eq!(tokens.verify(&token, at(LIFETIME_SECS + LEEWAY_SECS)), Err(BadToken::Expired));
+        assert_eq!(tokens.verify(&token, at(-60)), Err(BadToken::Invalid));
     }
 
     #[test]
-    fn i4_the_algorithm_is_ours_to_choose() {
+    fn the_algorithm_is_fixed() {
         let claims = good_claims();
-        assert!(read(&claims).is_ok());
+        assert!(verify(&claims).is_ok());
         for algorithm in [Algorithm::HS384, Algorithm::HS512] {
-            assert_eq!(tokens().read(&signed(&Header::new(algorithm), &claims), now()), Err(BadToken::Invalid), "{algorithm:?}");
+            assert_eq!(tokens().verify(&signed(&Header::new(algorithm), &claims), now()), Err(BadToken::Invalid), "{algorithm:?}");
         }
         let hs256 = signed(&Header::new(Algorithm::HS256), &claims);
         let mut parts = hs256.split('.');
@@ -217,19 +219,19 @@ mod tests {
         {
             for signature in ["", signature] {
                 let forged = format!("{}.{payload}.{signature}", base64url(header.as_bytes()));
-                assert_eq!(tokens().read(&forged, now()), Err(BadToken::Invalid), "{header} {signature}");
+                assert_eq!(tokens().verify(&forged, now()), Err(BadToken::Invalid), "{header} {signature}");
             }
         }
     }
 
     #[test]
-    fn i4_every_claim_is_required_and_of_its_own_type() {
+    fn every_claim_is_required_and_type_checked() {
         for name in ["exp", "iat", "sub", "aud", "iss", "jti", "gen", "dfl"] {
             let mut claims = good_claims();
             claims.as_object_mut().unwrap().remove(name);
-            assert_eq!(read(&claims), Err(BadToken::Invalid), "without {name}");
-            assert_eq!(read(&with(name, Value::Null)), Err(BadToken::Invalid), "{name} null");
-            assert_eq!(read(&with(name, json!([name]))), Err(BadToken::Invalid), "{name} as a list");
+            assert_eq!(verify(&claims), Err(BadToken::Invalid), "without {name}");
+            assert_eq!(verify(&with(name, Value::Null)), Err(BadToken::Invalid), "{name} null");
+            assert_eq!(verify(&with(name, json!([name]))), Err(BadToken::Invalid), "{name} as a list");
         }
         let wrong = [
             with("exp", json!((NOW + 60).to_string())),
@@ -249,35 +251,35 @@ mod tests {
             with("gen", json!("1")),
         ];
         for claims in wrong {
-            assert_eq!(read(&claims), Err(BadToken::Invalid), "{claims}");
+            assert_eq!(verify(&claims), Err(BadToken::Invalid), "{claims}");
         }
-        assert_eq!(read(&with("exp", json!(NOW - 60))), Err(BadToken::Expired));
-        assert!(read(&with("exp", json!(i64::MIN))).is_err());
+        assert_eq!(verify(&with("exp", json!(NOW - 60))), Err(BadToken::Expired));
+        assert!(verify(&with("exp", json!(i64::MIN))).is_err());
     }
 
     #[test]
-    fn i4_another_key_or_a_changed_letter_is_refused() {
+    fn another_key_or_a_changed_character_is_rejected() {
         let token = encode(&Header::new(Algorithm::HS256), &good_claims(), &EncodingKey::from_secret(&[7; 32])).unwrap();
-        assert_eq!(tokens().read(&token, now()), Err(BadToken::Invalid));
+        assert_eq!(tokens().verify(&token, now()), Err(BadToken::Invalid));
         let token = signed(&Header::new(Algorithm::HS256), &good_claims());
         for wrong in [token[1..].to_owned(), format!("{token}A"), token.replace('.', ""), format!("{token}.x"), "a".repeat(MAX_LEN + 1)] {
-            assert_eq!(tokens().read(&wrong, now()), Err(BadToken::Invalid), "{wrong}");
+            assert_eq!(tokens().verify(&wrong, now()), Err(BadToken::Invalid), "{wrong}");
         }
     }
 
     #[test]
-    fn i4_a_role_in_the_token_changes_nothing() {
+    fn a_role_in_the_token_is_ignored() {
         let mut claims = good_claims();
-        let without = read(&claims);
+        let without = verify(&claims);
         claims["role"] = json!("admin");
         assert!(without.is_ok());
-        assert_eq!(read(&claims), without);
+        assert_eq!(verify(&claims), without);
     }
 
     proptest! {
         #[test]
-        fn no_text_is_a_token_or_a_panic(text in ".{0,300}") {
-            prop_assert!(tokens().read(&text, now()).is_err());
+        fn arbitrary_text_is_never_a_token_and_never_panics(text in ".{0,300}") {
+            prop_assert!(tokens().verify(&text, now()).is_err());
         }
     }
 }

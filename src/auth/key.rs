@@ -1,4 +1,4 @@
-//! The key that signs tokens: the operator's own, or one made at the first start.
+//! The signing key of tokens: configured, or generated at the first start.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -7,63 +7,61 @@ use std::path::{Path, PathBuf};
 
 use crate::config::Secret;
 
-/// Fewest bytes of a key. A shorter one can be found by trying, offline, with any token at hand.
+/// Minimum length of a key, in bytes. A shorter one could be found offline by brute force with any token.
 const MIN_BYTES: usize = 32;
 
-/// Most bytes that are read of a key file; whatever holds more is no key file.
+/// Maximum size of a key file, in bytes.
 const MAX_BYTES: u64 = 4096;
 
-/// Name of the key file in the data folder.
+/// Name of the key file in the data directory.
 const FILE_NAME: &str = "jwt.key";
 
-/// A key that signs tokens. It is never shown.
+/// A signing key. `Debug` does not show it.
 pub struct SigningKey(Vec<u8>);
 
-/// Why there is no key.
+/// Why the signing key cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// The configured key could be guessed.
-    #[error(
-        "OPENRUNNER_JWT_SECRET has {len} bytes and needs at least {MIN_BYTES}: set a longer one, such as `openssl rand -hex 32` prints, or none at all"
-    )]
+    /// The configured key is too short.
+    #[error("OPENRUNNER_JWT_SECRET has {len} bytes but needs at least {MIN_BYTES}; use the output of `openssl rand -hex 32`, or unset it")]
     SecretTooShort {
         /// Its length in bytes.
         len: usize,
     },
-    /// Others on this machine can read the key.
-    #[error("the key file {} is open to other accounts (mode {mode:o}): run `chmod 600` on it, or delete it to have a new one made", path.display())]
+    /// Other accounts can read the key file.
+    #[error("key file {} is accessible by other accounts (mode {mode:o}); run `chmod 600` on it, or delete it to generate a new key", path.display())]
     ModeTooWide {
         /// The file.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
     },
-    /// The file holds no whole key.
-    #[error("the key file {} has {len} bytes and needs {MIN_BYTES} to {MAX_BYTES}: delete it to have a new one made, which ends all tokens", path.display())]
+    /// The key file has the wrong size.
+    #[error("key file {} has {len} bytes but needs {MIN_BYTES} to {MAX_BYTES}; delete it to generate a new key, which revokes all tokens", path.display())]
     FileLength {
         /// The file.
         path: PathBuf,
-        /// Its length in bytes.
+        /// Its size in bytes.
         len: u64,
     },
-    /// The file cannot be read or made.
-    #[error("the key file {}", path.display())]
+    /// The key file cannot be read or created.
+    #[error("cannot read or create key file {}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The system gave no random bytes.
-    #[error("the system gave no random bytes: {0}")]
+    /// The operating system returned no random bytes.
+    #[error("the operating system returned no random bytes: {0}")]
     Random(String),
 }
 
 impl SigningKey {
-    /// The configured key, else the one in the data folder, else a new one that is written there for the next start.
+    /// The configured key, or the one in the data directory, which is generated if it does not exist.
     ///
     /// # Errors
-    /// [`KeyError`]; no weaker key is ever used instead.
+    /// [`KeyError`], by cause. There is no fallback to a weaker key.
     pub fn load(secret: Option<&Secret>, data_dir: &Path) -> Result<Self, KeyError> {
         match secret {
             Some(secret) => Self::from_secret(secret),
@@ -84,15 +82,15 @@ impl SigningKey {
     }
 
     fn from_file(path: PathBuf) -> Result<Self, KeyError> {
-        // Created exclusively: whoever put a file or a link there first does not get our key.
+        // Created exclusively, so that the key is not written to a file or link that another account has placed there.
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-            Ok(file) => Self::make(file, path),
+            Ok(file) => Self::generate(file, path),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Self::read(path),
             Err(source) => Err(KeyError::Io { path, source }),
         }
     }
 
-    fn make(mut file: File, path: PathBuf) -> Result<Self, KeyError> {
+    fn generate(mut file: File, path: PathBuf) -> Result<Self, KeyError> {
         let mut key = vec![0; MIN_BYTES];
         getrandom::fill(&mut key).map_err(|error| KeyError::Random(error.to_string()))?;
         match file.write_all(&key).and_then(|()| file.sync_all()) {
@@ -131,13 +129,15 @@ impl std::fmt::Debug for SigningKey {
 
 #[cfg(test)]
 mod tests {
+    //! Rules: I3.
+
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
     #[test]
-    fn i3_a_key_of_256_random_bits_is_made_once_for_us_alone() {
+    fn a_private_key_of_256_random_bits_is_generated_once() {
         let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let first = SigningKey::load(None, one.path()).unwrap();
         assert_eq!(first.as_bytes().len(), 32);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn i3_a_configured_key_under_32_bytes_stops_the_start() {
+    fn a_configured_key_under_32_bytes_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         let load = |text: &str| SigningKey::load(Some(&Secret::new(text.to_owned())), dir.path());
         let error = load(&"k".repeat(31)).unwrap_err().to_string();
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn i3_a_key_file_that_others_can_read_or_that_is_cut_off_stops_the_start() {
+    fn a_key_file_that_is_readable_by_others_or_truncated_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         SigningKey::load(None, dir.path()).unwrap();
         let path = dir.path().join("jwt.key");
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_never_shown() {
+    fn debug_output_does_not_contain_the_key() {
         let key = SigningKey(b"quite-secret".to_vec());
         assert_eq!(format!("{key:?}"), "SigningKey(***)");
     }

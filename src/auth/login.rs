@@ -1,4 +1,4 @@
-//! The service that lets users in: logins, tokens, and the users that exist before anyone has made one.
+//! The authentication service: logins, tokens, and the default users of a fresh server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,93 +12,91 @@ use crate::config::Secret;
 use crate::run::store::{KeyStore, StoreError, TokenStore, UserRecord, UserStore};
 use crate::types::{Budget, Caller, Clock, Timestamp, UserName, UserRole};
 
-/// The documented users of a fresh server, whose passwords are their names.
+/// The documented users of a fresh server. Their passwords equal their names.
 const DEFAULT_USERS: [(&str, UserRole); 2] = [("admin", UserRole::Admin), ("user", UserRole::User)];
 
-/// Everything that is kept of users.
+/// The store of users, keys and revoked tokens.
 pub trait IdentityStore: UserStore + KeyStore + TokenStore {}
 
 impl<S: UserStore + KeyStore + TokenStore> IdentityStore for S {}
 
-/// A login's answer.
+/// A successful login.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LoginResult {
     /// The token, to be sent as `Authorization: Bearer`.
     pub token: String,
-    /// How long it is good, in seconds.
+    /// Lifetime of the token, in seconds.
     pub expires_in: i64,
-    /// Who logged in.
+    /// The user.
     pub caller: Caller,
 }
 
-/// Why nobody was let in.
+/// Why a login failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
-    /// No such user, or not their password; which of both is not told.
+    /// The user does not exist, or the password is wrong. The two are not distinguished.
     #[error("wrong user name or password")]
     WrongCredentials,
-    /// The password is a default one, and those work on this machine only.
-    #[error("the password of `{0}` is the default one")]
+    /// The user has a default password, and the client is not local.
+    #[error("{0} has the default password, which works only on this machine")]
     DefaultPasswordNotLocal(UserName),
     /// The store failed.
-    #[error("the users could not be read")]
+    #[error("cannot read the users")]
     Store(#[from] StoreError),
     /// The password could not be checked.
     #[error(transparent)]
     Hash(#[from] HashError),
     /// The token could not be signed.
-    #[error("the token could not be signed")]
+    #[error("cannot sign the token")]
     Sign,
 }
 
-/// Why a token does not let in.
+/// Why a token or key is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
-    /// Its time is over.
+    /// It has expired.
     #[error("the token has expired")]
     Expired,
-    /// It is not one of ours, or its user or the user's password is no longer the same.
-    #[error("the token is not valid")]
+    /// It was not issued by this server, was revoked, or the user or the password has changed.
+    #[error("the token is invalid")]
     Invalid,
-    /// It was got with a default password, and those work on this machine only.
-    #[error("the token of `{0}` was got with the default password")]
+    /// It was obtained with a default password, and the client is not local.
+    #[error("the token of {0} was obtained with the default password and works only on this machine")]
     DefaultPasswordNotLocal(UserName),
-    /// An API key stands in an address, where it would be written into histories and logs.
-    #[error("an API key does not belong in an address")]
+    /// An API key is in the query, and would end up in histories and logs.
+    #[error("API keys are not accepted in the query")]
     KeyInQuery,
     /// The store failed.
-    #[error("the users could not be read")]
+    #[error("cannot read the users")]
     Store(#[from] StoreError),
 }
 
-/// Why somebody was not logged out.
+/// Why a logout failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LogoutError {
-    /// There is no login to end.
-    #[error("an API key is not logged in; revoke it instead")]
+    /// The caller used an API key.
+    #[error("an API key cannot log out; revoke it instead")]
     NotALogin,
     /// The store failed.
-    #[error("the logout could not be stored")]
+    #[error("cannot store the logout")]
     Store(#[from] StoreError),
 }
 
-/// Why the users could not be set up at start.
+/// Why the users could not be set up at the start.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// The configured password for admin is the documented one, which would let anyone in from anywhere.
-    #[error(
-        "OPENRUNNER_ADMIN_PASSWORD is the documented default: set another password, or none to leave the default for this machine only"
-    )]
+    /// The configured admin password is the documented default.
+    #[error("OPENRUNNER_ADMIN_PASSWORD is the documented default; use another password, or unset it to keep the default for local clients")]
     AdminPasswordIsDefault,
     /// The store failed.
-    #[error("the users could not be set up")]
+    #[error("cannot set up the users")]
     Store(#[from] StoreError),
     /// A password could not be hashed.
     #[error(transparent)]
     Hash(#[from] HashError),
 }
 
-/// Lets users in. Shared by all requests.
+/// The authentication service, shared by all requests.
 pub struct Auth {
     pub(super) store: Arc<dyn IdentityStore>,
     pub(super) clock: Arc<dyn Clock>,
@@ -107,11 +105,11 @@ pub struct Auth {
 }
 
 impl Auth {
-    /// The service over the users of `store`. If there are none at all, adds the default users. Gives admin the configured password unless
-    /// it is admin's already: a password that is set ends the tokens that were got with the one before.
+    /// Creates the service. Adds the default users to a store without users. Sets admin's password to the configured one unless it is already set,
+    /// because setting a password revokes the user's tokens.
     ///
     /// # Errors
-    /// [`SetupError`]
+    /// [`SetupError`], by cause.
     pub async fn start(
         store: Arc<dyn IdentityStore>,
         clock: Arc<dyn Clock>,
@@ -124,7 +122,7 @@ impl Auth {
     }
 
     async fn set_up(&self, admin_password: Option<&Secret>) -> Result<(), SetupError> {
-        // Only on a fresh store: a default user who was removed stays removed.
+        // Only in a store without users, so that removed default users stay removed.
         if self.store.users(None, 1).await?.is_empty() {
             for (name, role) in DEFAULT_USERS {
                 let Ok(user) = name.parse::<UserName>() else { continue };
@@ -147,7 +145,7 @@ impl Auth {
         }
         let Ok(admin) = name.parse::<UserName>() else { return Ok(()) };
         let Some(record) = self.store.user(&admin).await? else {
-            tracing::warn!("OPENRUNNER_ADMIN_PASSWORD is set, but the user admin was removed; it changes nothing");
+            tracing::warn!("OPENRUNNER_ADMIN_PASSWORD has no effect because the user admin was removed");
             return Ok(());
         };
         if record.default_password || !self.passwords.matches(password.expose(), Some(&record.password_hash)).await? {
@@ -156,10 +154,10 @@ impl Auth {
         Ok(())
     }
 
-    /// Whether a user still has a default password, who therefore cannot log in from elsewhere.
+    /// Whether a user still has a default password.
     ///
     /// # Errors
-    /// [`StoreError`]
+    /// [`StoreError`] if the store fails.
     pub async fn has_default_passwords(&self) -> Result<bool, StoreError> {
         for (name, _role) in DEFAULT_USERS {
             let Ok(name) = name.parse::<UserName>() else { continue };
@@ -170,10 +168,10 @@ impl Auth {
         Ok(false)
     }
 
-    /// Whether somebody who knows only the default passwords could speak for `user`: as that user, or as the admin, who may do everything.
+    /// Whether the default passwords suffice to act as `user`: as the user, or as admin.
     ///
     /// # Errors
-    /// [`StoreError`]
+    /// [`StoreError`] if the store fails.
     pub async fn default_password_reaches(&self, user: &UserName) -> Result<bool, StoreError> {
         for name in ["admin", user.as_str()] {
             let Ok(name) = name.parse::<UserName>() else { continue };
@@ -184,38 +182,38 @@ impl Auth {
         Ok(false)
     }
 
-    /// Checks a name and a password. An unknown name takes as long as a wrong password and gets the same answer.
+    /// Logs in. An unknown name takes as long as a wrong password and has the same result.
     ///
     /// # Errors
-    /// [`LoginError`]; a default password is told from a wrong one only to whoever knows it.
+    /// [`LoginError`], by cause. [`LoginError::DefaultPasswordNotLocal`] only if the password is right.
     pub async fn login(&self, name: &str, password: &str, origin: ClientOrigin) -> Result<LoginResult, LoginError> {
         let user = match name.parse::<UserName>() {
             Ok(name) => self.store.user(&name).await?,
-            Err(_not_a_name) => None,
+            Err(_invalid) => None,
         };
         let matches = self.passwords.matches(password, user.as_ref().map(|user| user.password_hash.as_str())).await?;
         let Some(user) = user.filter(|_user| matches) else { return Err(LoginError::WrongCredentials) };
         if user.default_password && !origin.is_local {
             return Err(LoginError::DefaultPasswordNotLocal(user.name));
         }
-        self.token_for(user)
+        self.issue_token(user)
     }
 
-    pub(super) fn token_for(&self, user: UserRecord) -> Result<LoginResult, LoginError> {
-        let token = self.tokens.make(&user.name, user.generation, user.default_password, self.clock.now()).ok_or(LoginError::Sign)?;
+    pub(super) fn issue_token(&self, user: UserRecord) -> Result<LoginResult, LoginError> {
+        let token = self.tokens.issue(&user.name, user.generation, user.default_password, self.clock.now()).ok_or(LoginError::Sign)?;
         Ok(LoginResult { token, expires_in: LIFETIME_SECS, caller: Caller { user: user.name, role: user.role } })
     }
 
-    /// Who a token or an API key belongs to. The user is looked up each time: a role, a removal or a new password counts from the next
+    /// Authenticates a token or an API key. The user is looked up each time, so a new role, a removal or a new password applies from the next
     /// request on.
     ///
     /// # Errors
-    /// [`AuthError`]
+    /// [`AuthError`], by cause.
     pub async fn authenticate(&self, presented: &str, origin: ClientOrigin) -> Result<Principal, AuthError> {
         if is_key(presented) {
-            return self.by_key(presented, origin).await;
+            return self.authenticate_key(presented, origin).await;
         }
-        let claims = self.tokens.read(presented, self.clock.now()).map_err(|bad| match bad {
+        let claims = self.tokens.verify(presented, self.clock.now()).map_err(|bad| match bad {
             BadToken::Expired => AuthError::Expired,
             BadToken::Invalid => AuthError::Invalid,
         })?;
@@ -225,21 +223,21 @@ impl Auth {
             generation: claims.generation,
             default_password: claims.default_password,
         };
-        self.by_token(&claims.sub, token).await?.require_allowed(origin)
+        self.principal_by_token(&claims.sub, token).await?.require_allowed(origin)
     }
 
-    /// The same principal by the store's present word: for what goes on after its request, such as a stream.
+    /// Checks a principal again, for work that outlasts its request, such as a stream.
     ///
     /// # Errors
-    /// [`AuthError`], if it would not be let in any more.
+    /// [`AuthError`] if the credential is no longer valid.
     pub async fn recheck(&self, principal: &Principal) -> Result<Principal, AuthError> {
         match &principal.credential {
-            Credential::Token(token) => self.by_token(&principal.caller.user, *token).await,
-            Credential::Key { id, .. } => self.by_key_id(*id).await,
+            Credential::Token(token) => self.principal_by_token(&principal.caller.user, *token).await,
+            Credential::Key { id, .. } => self.principal_by_key_id(*id).await,
         }
     }
 
-    /// Ends the token that the principal came with: no request is let in by it any more, and what it began ends soon.
+    /// Revokes the token of `principal`. Requests with it are rejected from now on, and its streams end soon.
     ///
     /// # Errors
     /// [`LogoutError`], by cause.
@@ -248,16 +246,16 @@ impl Auth {
         Ok(self.store.revoke_token(token.id, token.expires_at, self.clock.now()).await?)
     }
 
-    /// Whose a token is that is known to be ours, if it is still good.
-    pub(super) async fn by_token(&self, user: &UserName, token: TokenFacts) -> Result<Principal, AuthError> {
+    /// The principal of a verified token, if it is still valid.
+    pub(super) async fn principal_by_token(&self, user: &UserName, token: TokenFacts) -> Result<Principal, AuthError> {
         let user = self.store.user(user).await?.ok_or(AuthError::Invalid)?;
         if user.generation != token.generation || self.store.is_revoked(token.id).await? {
             return Err(AuthError::Invalid);
         }
-        let left = token.expires_at.as_millis().saturating_sub(self.clock.now().as_millis());
+        let remaining = token.expires_at.as_millis().saturating_sub(self.clock.now().as_millis());
         Ok(Principal {
             caller: Caller { user: user.name, role: user.role },
-            expires_in: Some(Duration::from_millis(u64::try_from(left).unwrap_or(0))),
+            expires_in: Some(Duration::from_millis(u64::try_from(remaining).unwrap_or(0))),
             default_password: token.default_password || user.default_password,
             credential: Credential::Token(token),
         })
@@ -265,7 +263,7 @@ impl Auth {
 }
 
 impl Principal {
-    /// This principal, unless a default password is used from elsewhere.
+    /// Rejects a default password of a client that is not local.
     pub(super) fn require_allowed(self, origin: ClientOrigin) -> Result<Self, AuthError> {
         if self.default_password && !origin.is_local {
             return Err(AuthError::DefaultPasswordNotLocal(self.caller.user));
@@ -276,12 +274,14 @@ impl Principal {
 
 impl std::fmt::Debug for LoginResult {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LoginAnswer").field("caller", &self.caller).finish_non_exhaustive()
+        f.debug_struct("LoginResult").field("caller", &self.caller).finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
+    //! Rules: I1, I2, I4, I7.
+
     use std::net::{IpAddr, Ipv4Addr};
     use std::path::Path;
     use std::sync::atomic::{AtomicI64, Ordering};
@@ -291,7 +291,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::run::store::{SqliteStore, UserEdit};
 
-    /// A clock that stands where it is put.
+    /// A clock that is set by hand.
     pub(crate) struct ManualClock(pub(crate) AtomicI64);
 
     impl Clock for ManualClock {
@@ -303,7 +303,7 @@ pub(crate) mod tests {
     pub(crate) const LOCAL: ClientOrigin = ClientOrigin { addr: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)), is_local: true };
     pub(crate) const REMOTE: ClientOrigin = ClientOrigin { addr: Some(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9))), is_local: false };
 
-    /// The service over a store, with cheap hashes, at a moment of 2027.
+    /// The service with a store and cheap hashes, in the year 2027.
     pub(crate) async fn auth_over(
         store: Arc<dyn IdentityStore>,
         admin_password: Option<&str>,
@@ -315,11 +315,11 @@ pub(crate) mod tests {
         Ok((auth, clock))
     }
 
-    /// The service over a fresh store, which is gone with the folder.
+    /// The service with a fresh store, which is removed with the directory.
     pub(crate) async fn fresh() -> (Auth, Arc<ManualClock>, TempDir) {
-        let folder = tempfile::tempdir().unwrap();
-        let (auth, clock) = auth_over(Arc::new(SqliteStore::open(folder.path()).unwrap()), None).await.unwrap();
-        (auth, clock, folder)
+        let directory = tempfile::tempdir().unwrap();
+        let (auth, clock) = auth_over(Arc::new(SqliteStore::open(directory.path()).unwrap()), None).await.unwrap();
+        (auth, clock, directory)
     }
 
     pub(crate) fn admin() -> UserName {
@@ -327,8 +327,8 @@ pub(crate) mod tests {
     }
 
     #[tokio::test]
-    async fn i1_default_users_get_in_from_this_machine() {
-        let (auth, _clock, _folder) = fresh().await;
+    async fn default_users_can_log_in_locally() {
+        let (auth, _clock, _directory) = fresh().await;
         for (name, role) in DEFAULT_USERS {
             let answer = auth.login(name, name, LOCAL).await.unwrap();
             assert_eq!((answer.caller.user.as_str(), answer.caller.role, answer.expires_in), (name, role, 86_400));
@@ -338,8 +338,8 @@ pub(crate) mod tests {
     }
 
     #[tokio::test]
-    async fn i1_default_passwords_do_not_work_from_elsewhere() {
-        let (auth, _clock, _folder) = fresh().await;
+    async fn default_passwords_do_not_work_for_remote_clients() {
+        let (auth, _clock, _directory) = fresh().await;
         for origin in [REMOTE, ClientOrigin::default(), ClientOrigin { is_local: false, ..LOCAL }] {
             let refused = auth.login("admin", "admin", origin).await;
             assert!(matches!(refused, Err(LoginError::DefaultPasswordNotLocal(_))), "{refused:?}");
@@ -349,15 +349,15 @@ pub(crate) mod tests {
     }
 
     #[tokio::test]
-    async fn i2_a_token_got_with_a_default_password_cannot_be_carried_off() {
-        let (auth, _clock, _folder) = fresh().await;
+    async fn a_token_obtained_with_a_default_password_is_valid_locally_only() {
+        let (auth, _clock, _directory) = fresh().await;
         let token = auth.login("admin", "admin", LOCAL).await.unwrap().token;
         assert!(matches!(auth.authenticate(&token, REMOTE).await, Err(AuthError::DefaultPasswordNotLocal(_))));
     }
 
     #[tokio::test]
-    async fn i2_setting_a_password_ends_the_tokens_of_the_one_before() {
-        let (auth, _clock, _folder) = fresh().await;
+    async fn setting_a_password_revokes_the_tokens_of_the_previous_one() {
+        let (auth, _clock, _directory) = fresh().await;
         let token = auth.login("admin", "admin", LOCAL).await.unwrap().token;
         auth.store.set_password(&admin(), auth.passwords.hash("better").await.unwrap()).await.unwrap();
         assert!(matches!(auth.authenticate(&token, LOCAL).await, Err(AuthError::Invalid)));
@@ -367,8 +367,8 @@ pub(crate) mod tests {
     }
 
     #[tokio::test]
-    async fn i4_role_and_existence_come_from_the_store_at_every_request() {
-        let (auth, _clock, _folder) = fresh().await;
+    async fn role_and_existence_are_read_from_the_store_at_every_request() {
+        let (auth, _clock, _directory) = fresh().await;
         let token = auth.login("admin", "admin", LOCAL).await.unwrap().token;
         auth.store.change_user(&"user".parse().unwrap(), UserEdit { role: Some(UserRole::Admin), ..UserEdit::default() }).await.unwrap();
         auth.store.change_user(&admin(), UserEdit { role: Some(UserRole::User), ..UserEdit::default() }).await.unwrap();
@@ -378,8 +378,8 @@ pub(crate) mod tests {
     }
 
     #[tokio::test]
-    async fn i4_a_token_ends_after_a_day() {
-        let (auth, clock, _folder) = fresh().await;
+    async fn a_token_expires_after_a_day() {
+        let (auth, clock, _directory) = fresh().await;
         let token = auth.login("user", "user", LOCAL).await.unwrap().token;
         let principal = auth.authenticate(&token, LOCAL).await.unwrap();
         assert_eq!(principal.expires_in, Some(Duration::from_hours(24)));
@@ -388,22 +388,22 @@ pub(crate) mod tests {
     }
 
     #[tokio::test]
-    async fn i7_an_unknown_user_and_a_wrong_password_get_the_same_answer() {
-        let (auth, _clock, _folder) = fresh().await;
-        for name in ["nobody", "admin", "", "../x", "ADMIN", &"a".repeat(100)] {
+    async fn an_unknown_user_and_a_wrong_password_have_the_same_result() {
+        let (auth, _clock, _directory) = fresh().await;
+        for name in ["missing", "admin", "", "../x", "ADMIN", &"a".repeat(100)] {
             let refused = auth.login(name, "wrong", LOCAL).await;
             assert!(matches!(refused, Err(LoginError::WrongCredentials)), "{name}: {refused:?}");
         }
     }
 
     #[tokio::test]
-    async fn i1_a_configured_admin_password_is_set_once_and_kept() {
-        let folder = tempfile::tempdir().unwrap();
-        let users = Arc::new(SqliteStore::open(folder.path()).unwrap());
+    async fn a_configured_admin_password_is_set_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let users = Arc::new(SqliteStore::open(directory.path()).unwrap());
         let (auth, _clock) = auth_over(users.clone(), Some("chosen")).await.unwrap();
         let token = auth.login("admin", "chosen", REMOTE).await.unwrap().token;
         let (again, _clock) = auth_over(users.clone(), Some("chosen")).await.unwrap();
-        assert!(again.authenticate(&token, REMOTE).await.is_ok(), "the same password at the next start ends no token");
+        assert!(again.authenticate(&token, REMOTE).await.is_ok(), "the same password at the next start revokes no tokens");
         let (other, _clock) = auth_over(users.clone(), Some("changed")).await.unwrap();
         assert!(matches!(other.authenticate(&token, REMOTE).await, Err(AuthError::Invalid)));
         let (without, _clock) = auth_over(users, None).await.unwrap();
@@ -411,25 +411,25 @@ pub(crate) mod tests {
     }
 
     #[tokio::test]
-    async fn i1_the_documented_password_cannot_be_made_admins_own() {
-        let folder = tempfile::tempdir().unwrap();
-        let refused = auth_over(Arc::new(SqliteStore::open(folder.path()).unwrap()), Some("admin")).await;
+    async fn the_documented_password_cannot_be_configured_for_admin() {
+        let directory = tempfile::tempdir().unwrap();
+        let refused = auth_over(Arc::new(SqliteStore::open(directory.path()).unwrap()), Some("admin")).await;
         assert!(matches!(refused, Err(SetupError::AdminPasswordIsDefault)));
     }
 
     #[tokio::test]
-    async fn default_users_are_made_on_a_fresh_store_only() {
-        let (auth, _clock, _folder) = fresh().await;
+    async fn default_users_are_created_in_a_fresh_store_only() {
+        let (auth, _clock, _directory) = fresh().await;
         let before = auth.store.user(&admin()).await.unwrap();
         auth.store.remove_user(&"user".parse().unwrap()).await.unwrap();
         let (again, _clock) = auth_over(auth.store.clone(), None).await.unwrap();
         assert_eq!(again.store.user(&admin()).await.unwrap(), before);
-        assert_eq!(again.store.user(&"user".parse().unwrap()).await.unwrap(), None, "who was removed stays removed");
+        assert_eq!(again.store.user(&"user".parse().unwrap()).await.unwrap(), None, "a removed user stays removed");
     }
 
     #[tokio::test]
-    async fn i4_a_token_that_was_logged_out_is_worthless_and_others_stay_good() {
-        let (auth, _clock, _folder) = fresh().await;
+    async fn a_logout_revokes_one_token_only() {
+        let (auth, _clock, _directory) = fresh().await;
         let one = auth.login("user", "user", LOCAL).await.unwrap().token;
         let other = auth.login("user", "user", LOCAL).await.unwrap().token;
         let principal = auth.authenticate(&one, LOCAL).await.unwrap();

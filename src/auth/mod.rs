@@ -1,7 +1,7 @@
-//! Who asks: logins, passwords, tokens, API keys, and the log of who did what.
+//! Authentication: logins, passwords, tokens and API keys, and the audit log.
 //!
-//! A token names a user and the generation of the user's password; a key names its owner. What that user may do, and whether there is such
-//! a user at all, is looked up for every request, so neither says anything that could grow stale. Nothing here knows HTTP.
+//! A token contains a user and the generation of the user's password; a key has an owner. Whether the user exists, and their role, is looked up
+//! for every request, so tokens and keys contain nothing that can become outdated. This module does not depend on HTTP.
 
 mod api_keys;
 mod argon2id;

@@ -1,4 +1,4 @@
-//! Passwords: Argon2id, two at a time, and the same work whether there is such a user or not.
+//! Passwords: Argon2id, two hashes at a time, and equal work for unknown users.
 
 use std::sync::Arc;
 
@@ -9,91 +9,91 @@ use tokio::sync::Semaphore;
 use super::argon2id::Argon2id;
 use crate::types::UserName;
 
-/// Hashes made at once. Each takes 19 MiB and tens of milliseconds of a core: more of them at a time would be a way to stop the server.
-const AT_ONCE: usize = 2;
+/// Maximum number of concurrent hashes. Each takes 19 MiB and tens of milliseconds of CPU time; more would allow overloading the server.
+const MAX_CONCURRENT: usize = 2;
 
-/// Why a password could be neither hashed nor checked. Nobody's input brings this about.
+/// Why a password could not be hashed or checked. No input causes this.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the password hash failed: {0}")]
 pub struct HashError(String);
 
-/// Fewest and most characters of a password.
-const CHARACTERS: std::ops::RangeInclusive<usize> = 8..=1024;
+/// Allowed length of a password, in characters.
+const LENGTH: std::ops::RangeInclusive<usize> = 8..=1024;
 
-/// Why a password is not taken.
+/// Why a password is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadPassword {
     /// It is too short or too long.
-    #[error("a password has {} to {} characters", CHARACTERS.start(), CHARACTERS.end())]
+    #[error("a password must have {} to {} characters", LENGTH.start(), LENGTH.end())]
     Length,
-    /// It is the user's name, which is what the documented default passwords are.
-    #[error("a password must not be the user's name")]
-    IsTheName,
+    /// It equals the user name, as the documented default passwords do.
+    #[error("a password must differ from the user name")]
+    EqualsName,
 }
 
 impl BadPassword {
-    /// Whether `user` may have this password.
+    /// Checks whether `user` may have this password.
     pub(super) fn check(user: &UserName, password: &str) -> Result<(), Self> {
-        // No more characters are counted than decide.
-        if !CHARACTERS.contains(&password.chars().take(CHARACTERS.end() + 1).count()) {
+        // Counts only as many characters as needed.
+        if !LENGTH.contains(&password.chars().take(LENGTH.end() + 1).count()) {
             return Err(Self::Length);
         }
-        if password.eq_ignore_ascii_case(user.as_str()) { Err(Self::IsTheName) } else { Ok(()) }
+        if password.eq_ignore_ascii_case(user.as_str()) { Err(Self::EqualsName) } else { Ok(()) }
     }
 }
 
-/// Hashes and checks passwords, away from the threads that serve requests.
+/// Hashes and checks passwords on blocking threads.
 #[derive(Clone)]
 pub(super) struct Passwords {
     argon2: Argon2id,
-    places: Arc<Semaphore>,
-    /// A hash that no password has, checked for users who do not exist.
-    nobody: Arc<str>,
+    slots: Arc<Semaphore>,
+    /// A hash that no password matches, checked for unknown users.
+    unknown_user: Arc<str>,
 }
 
 impl Passwords {
-    /// With the cost that OWASP names for Argon2id: 19 MiB, two passes, one lane (the defaults of the `argon2` crate).
+    /// Uses the cost that OWASP recommends for Argon2id: 19 MiB, two passes, one lane (the defaults of the `argon2` crate).
     pub(super) fn new() -> Result<Self, HashError> {
         Self::with(Argon2id::new(Params::DEFAULT))
     }
 
     fn with(argon2: Argon2id) -> Result<Self, HashError> {
-        let nobody = argon2.of_nobody().map_err(|error| HashError(error.to_string()))?;
-        Ok(Self { argon2, places: Arc::new(Semaphore::new(AT_ONCE)), nobody: nobody.to_string().into() })
+        let unknown_user = argon2.unmatchable_hash().map_err(|error| HashError(error.to_string()))?;
+        Ok(Self { argon2, slots: Arc::new(Semaphore::new(MAX_CONCURRENT)), unknown_user: unknown_user.to_string().into() })
     }
 
-    /// The hash of a password, in PHC form, with a salt of its own.
+    /// Hashes a password, in PHC format with a random salt.
     pub(super) async fn hash(&self, password: &str) -> Result<String, HashError> {
         let (argon2, password) = (self.argon2.clone(), password.as_bytes().to_vec());
-        self.work(move || {
+        self.run_blocking(move || {
             argon2.hash_password(&password).map(|hash: PasswordHash| hash.to_string()).map_err(|error| HashError(error.to_string()))
         })
         .await
     }
 
-    /// Whether `password` is the one that was hashed. Without a hash the same work is done, and the answer is no.
+    /// Whether `password` matches `hash`. Without a hash the same work is done, and the result is false.
     pub(super) async fn matches(&self, password: &str, hash: Option<&str>) -> Result<bool, HashError> {
-        let there_is_one = hash.is_some();
-        let hash = hash.unwrap_or(&self.nobody).to_owned();
+        let user_exists = hash.is_some();
+        let hash = hash.unwrap_or(&self.unknown_user).to_owned();
         let password = password.as_bytes().to_vec();
         let argon2 = self.argon2.clone();
         let matches = self
-            .work(move || {
+            .run_blocking(move || {
                 let hash = PasswordHash::new(&hash).map_err(|error| HashError(error.to_string()))?;
                 Ok(argon2.verify_password(&password, &hash).is_ok())
             })
             .await?;
-        Ok(matches && there_is_one)
+        Ok(matches && user_exists)
     }
 
-    async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T, HashError> + Send + 'static) -> Result<T, HashError> {
-        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|error| HashError(error.to_string()))?;
-        let done = tokio::task::spawn_blocking(move || {
-            // The place goes along: a client that leaves does not free it before the work is done.
-            let _place = place;
+    async fn run_blocking<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T, HashError> + Send + 'static) -> Result<T, HashError> {
+        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|error| HashError(error.to_string()))?;
+        let result = tokio::task::spawn_blocking(move || {
+            // Moved into the task, so that a client that disconnects does not release the slot early.
+            let _slot = slot;
             work()
         });
-        done.await.map_err(|error| HashError(error.to_string()))?
+        result.await.map_err(|error| HashError(error.to_string()))?
     }
 
     /// The cheapest that the algorithm allows, for tests that are not about passwords.
@@ -118,25 +118,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn i7_an_unknown_user_costs_the_same_hash_as_a_known_one() {
+    async fn unknown_users_cost_the_same_hash() {
         let passwords = Passwords::new().unwrap();
-        assert!(passwords.nobody.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        assert!(passwords.unknown_user.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
         assert!(!passwords.matches("", None).await.unwrap());
         assert!(!passwords.matches("admin", None).await.unwrap());
     }
 
     #[tokio::test]
-    async fn d8_no_more_than_two_hashes_are_made_at_once() {
+    async fn at_most_two_hashes_run_concurrently() {
         let passwords = Passwords::cheap();
-        let _both = passwords.places.clone().acquire_many_owned(2).await.unwrap();
+        let _both = passwords.slots.clone().acquire_many_owned(2).await.unwrap();
         let waiting = passwords.hash("third");
         tokio::pin!(waiting);
         assert!(futures_util::poll!(waiting).is_pending());
-        assert_eq!(passwords.places.available_permits(), 0);
+        assert_eq!(passwords.slots.available_permits(), 0);
     }
 
     #[tokio::test]
-    async fn a_damaged_hash_is_an_error_and_not_a_login() {
+    async fn a_damaged_hash_never_matches() {
         let passwords = Passwords::cheap();
         for damaged in ["", "admin", "$argon2id$v=19$m=1,t=1,p=1$", "$2b$12$abcdefghijklmnopqrstuv"] {
             assert!(!matches!(passwords.matches("admin", Some(damaged)).await, Ok(true)), "{damaged}");

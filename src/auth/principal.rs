@@ -1,53 +1,52 @@
-//! Someone who has passed the door, and by what.
+//! An authenticated caller, and the credential that was used.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::types::{Caller, KeyId, Scope, Timestamp, TokenId};
 
-/// Someone who has passed the door.
+/// An authenticated caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// Who it is, and what they may do by the store's word at the time of the request. With a key that lacks the scope `admin` an
-    /// admin is a user like others.
+    /// The user with their role at the time of the request. An admin's key without the scope `admin` has the role of a plain user.
     pub caller: Caller,
-    /// How long the token or key is still good; `None` without end. Whatever runs on it ends with it, such as a stream.
+    /// Remaining lifetime of the token or key; `None` if it does not expire. Streams opened with it end with it.
     pub expires_in: Option<Duration>,
-    /// Whether the user's password is a default one. Then all this is good on this machine only.
+    /// Whether the user has a default password. Then the credential is valid for local clients only.
     pub default_password: bool,
-    /// What was shown at the door.
+    /// The credential that was used.
     pub credential: Credential,
 }
 
-/// What somebody was let in by. Kept for asking again whether it is still good, so it holds no secret.
+/// The credential of a caller, for checking later whether it is still valid. It contains no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credential {
     /// The token of a login.
     Token(TokenFacts),
-    /// An API key, with the scopes that it has and its owner's role allows.
+    /// An API key, with its scopes as far as the owner's role allows them.
     Key {
-        /// Which key.
+        /// Id of the key.
         id: KeyId,
-        /// What it may be used for now.
+        /// Effective scopes.
         scopes: BTreeSet<Scope>,
     },
 }
 
-/// What a token says beside its user's name.
+/// The contents of a token besides the user name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenFacts {
-    /// Which token.
+    /// Id of the token.
     pub id: TokenId,
-    /// When it ends.
+    /// When it expires.
     pub expires_at: Timestamp,
-    /// The generation of the user's password that it was got with.
+    /// Generation of the user's password at login.
     pub(super) generation: i64,
     /// Whether that was a default password.
     pub(super) default_password: bool,
 }
 
 impl Principal {
-    /// Whether this may be used for what needs the scope. A login may be used for everything that its user may do.
+    /// Whether the credential has the scope. A login has all scopes.
     pub fn has_scope(&self, scope: Scope) -> bool {
         match &self.credential {
             Credential::Token(_) => true,
@@ -55,7 +54,7 @@ impl Principal {
         }
     }
 
-    /// The key that is used, if it is one.
+    /// The API key that was used, if any.
     pub fn key(&self) -> Option<KeyId> {
         match &self.credential {
             Credential::Token(_) => None,

@@ -1,49 +1,49 @@
-//! Users: made, changed and removed by admins, and a new password for oneself.
+//! Users: create, change and remove, and change one's own password.
 
 use super::password::BadPassword;
 use super::{Auth, HashError, LoginError, LoginResult, Principal};
 use crate::run::store::{StoreError, UserChange, UserEdit, UserRecord};
 use crate::types::{Budget, BudgetChange, UserName, UserRole};
 
-/// Why a user was not made, changed or removed. Nothing was done then.
+/// Why a user was not created, changed or removed. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum UserError {
-    /// There is one of that name.
-    #[error("there is a user {0} already")]
+    /// The name is taken.
+    #[error("user {0} already exists")]
     Exists(UserName),
-    /// There is none of that name.
-    #[error("there is no user {0}")]
+    /// The user does not exist.
+    #[error("user {0} not found")]
     NotFound(UserName),
-    /// Nobody would be left who can make users.
+    /// The last admin cannot be removed or demoted.
     #[error("{0} is the only admin; make another user an admin first")]
     LastAdmin(UserName),
-    /// It could be guessed, or is too long.
+    /// The password is rejected.
     #[error(transparent)]
     Password(#[from] BadPassword),
     /// The password could not be hashed.
     #[error(transparent)]
     Hash(#[from] HashError),
     /// The store failed.
-    #[error("the users could not be read or changed")]
+    #[error("cannot read or write users")]
     Store(#[from] StoreError),
 }
 
-/// Why one's own password was not changed.
+/// Why the caller's password was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordError {
-    /// The present password is another one.
-    #[error("that is not your present password")]
+    /// The current password is wrong.
+    #[error("the current password is wrong")]
     WrongPassword,
-    /// The new one does not do.
+    /// The change failed.
     #[error(transparent)]
     Change(#[from] UserError),
-    /// The password is changed, but no token could be made: log in with it.
+    /// The password was changed, but no token could be issued.
     #[error(transparent)]
     Login(#[from] LoginError),
 }
 
 impl Auth {
-    /// The user of that name, or `None`.
+    /// The user with this name.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -51,7 +51,7 @@ impl Auth {
         self.store.user(name).await
     }
 
-    /// At most `limit` users whose names come after `after`, by name.
+    /// Up to `limit` users after the name `after`, by name.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -59,14 +59,14 @@ impl Auth {
         self.store.users(after, limit).await
     }
 
-    /// Makes a user. Of one who had that name before, no token and no key is good again; the runs under that name are this user's now.
+    /// Creates a user. Tokens and keys of an earlier user with this name stay invalid; runs of that user belong to the new one.
     ///
     /// # Errors
     /// [`UserError`], by cause.
     pub async fn add_user(&self, name: UserName, role: UserRole, password: &str) -> Result<(), UserError> {
         BadPassword::check(&name, password)?;
         if self.store.user(&name).await?.is_some() {
-            return Err(UserError::Exists(name)); // before the hash, which is dear
+            return Err(UserError::Exists(name)); // before the expensive hash
         }
         let password_hash = self.passwords.hash(password).await?;
         let user =
@@ -74,8 +74,8 @@ impl Auth {
         if self.store.add_user(user).await? { Ok(()) } else { Err(UserError::Exists(name)) }
     }
 
-    /// Gives a user a role, a password, a budget, or all of them: all or nothing. A new password ends all tokens of the user; the others
-    /// count from the next request on.
+    /// Changes the role, the password and the budget of a user, atomically. A new password revokes all tokens of the user; the rest applies from
+    /// the next request on.
     ///
     /// # Errors
     /// [`UserError`], by cause.
@@ -96,37 +96,37 @@ impl Auth {
             Some(password) => Some(self.passwords.hash(password).await?),
             None => None,
         };
-        done(name, self.store.change_user(name, UserEdit { role, password_hash, budget }).await?)
+        check_change(name, self.store.change_user(name, UserEdit { role, password_hash, budget }).await?)
     }
 
-    /// Removes a user: tokens and keys end at once, runs stay and go on belonging to the name.
+    /// Removes a user. Tokens and keys are revoked immediately; runs stay and belong to the name.
     ///
     /// # Errors
     /// [`UserError`], by cause.
     pub async fn remove_user(&self, name: &UserName) -> Result<(), UserError> {
-        done(name, self.store.remove_user(name).await?)
+        check_change(name, self.store.remove_user(name).await?)
     }
 
-    /// Changes one's own password, which ends a default one and all of one's older tokens, and gives a fresh token.
+    /// Changes the caller's password, which revokes all tokens of the user, and returns a new token.
     ///
     /// # Errors
     /// [`PasswordError`], by cause.
     pub async fn change_own_password(&self, principal: &Principal, current: &str, new: &str) -> Result<LoginResult, PasswordError> {
         let name = &principal.caller.user;
-        let failed = |error: StoreError| PasswordError::Change(error.into());
-        let user = self.store.user(name).await.map_err(failed)?;
+        let store_failed = |error: StoreError| PasswordError::Change(error.into());
+        let user = self.store.user(name).await.map_err(store_failed)?;
         let hash = user.as_ref().map(|user| user.password_hash.as_str());
         if !self.passwords.matches(current, hash).await.map_err(|error| PasswordError::Change(error.into()))? {
             return Err(PasswordError::WrongPassword);
         }
         self.change_user(name, None, Some(new), BudgetChange::default()).await?;
-        let user = self.store.user(name).await.map_err(failed)?;
+        let user = self.store.user(name).await.map_err(store_failed)?;
         let user = user.ok_or_else(|| PasswordError::Change(UserError::NotFound(name.clone())))?;
-        Ok(self.token_for(user)?)
+        Ok(self.issue_token(user)?)
     }
 }
 
-fn done(name: &UserName, change: UserChange) -> Result<(), UserError> {
+fn check_change(name: &UserName, change: UserChange) -> Result<(), UserError> {
     match change {
         UserChange::Done => Ok(()),
         UserChange::NotFound => Err(UserError::NotFound(name.clone())),
@@ -136,42 +136,44 @@ fn done(name: &UserName, change: UserChange) -> Result<(), UserError> {
 
 #[cfg(test)]
 mod tests {
+    //! Rules: I1, I2, I4.
+
     use super::*;
     use crate::auth::AuthError;
     use crate::auth::tests::{LOCAL, REMOTE, admin, fresh};
 
     #[tokio::test]
-    async fn i2_a_password_of_ones_own_ends_the_default_login_and_every_older_token() {
-        let (auth, _clock, _folder) = fresh().await;
+    async fn a_new_password_ends_the_default_login_and_revokes_older_tokens() {
+        let (auth, _clock, _directory) = fresh().await;
         let old = auth.login("admin", "admin", LOCAL).await.unwrap().token;
         let principal = auth.authenticate(&old, LOCAL).await.unwrap();
         let wrong = auth.change_own_password(&principal, "not it", "long enough").await;
         assert!(matches!(wrong, Err(PasswordError::WrongPassword)), "{wrong:?}");
-        let answer = auth.change_own_password(&principal, "admin", "long enough").await.unwrap();
-        assert!(auth.authenticate(&answer.token, REMOTE).await.is_ok(), "the fresh token is no default one");
+        let login = auth.change_own_password(&principal, "admin", "long enough").await.unwrap();
+        assert!(auth.authenticate(&login.token, REMOTE).await.is_ok(), "the new token is not restricted");
         assert!(matches!(auth.authenticate(&old, LOCAL).await, Err(AuthError::Invalid)));
-        assert!(matches!(auth.recheck(&principal).await, Err(AuthError::Invalid)), "nor does a stream go on with it");
+        assert!(matches!(auth.recheck(&principal).await, Err(AuthError::Invalid)), "streams end as well");
         assert!(matches!(auth.login("admin", "admin", LOCAL).await, Err(LoginError::WrongCredentials)));
     }
 
     #[tokio::test]
-    async fn i1_a_password_that_is_short_long_or_the_name_is_refused() {
-        let (auth, _clock, _folder) = fresh().await;
+    async fn short_and_long_passwords_and_the_user_name_are_rejected() {
+        let (auth, _clock, _directory) = fresh().await;
         let name: UserName = "long.name".parse().unwrap();
         for wrong in ["", "admin", "user", "1234567", "long.name", "Long.Name", &"x".repeat(1025)] {
             let refused = auth.add_user(name.clone(), UserRole::User, wrong).await;
             assert!(matches!(refused, Err(UserError::Password(_))), "{wrong}: {refused:?}");
         }
-        for (number, fine) in ["12345678", "äöüäöüäö", &"x".repeat(1024)].into_iter().enumerate() {
-            auth.add_user(format!("user{number}").parse().unwrap(), UserRole::User, fine).await.unwrap();
+        for (number, valid) in ["12345678", "äöüäöüäö", &"x".repeat(1024)].into_iter().enumerate() {
+            auth.add_user(format!("user{number}").parse().unwrap(), UserRole::User, valid).await.unwrap();
         }
         let refused = auth.change_user(&admin(), None, Some("short"), BudgetChange::default()).await;
         assert!(matches!(refused, Err(UserError::Password(_))), "{refused:?}");
     }
 
     #[tokio::test]
-    async fn the_last_admin_can_be_neither_removed_nor_demoted() {
-        let (auth, _clock, _folder) = fresh().await;
+    async fn the_last_admin_cannot_be_removed_or_demoted() {
+        let (auth, _clock, _directory) = fresh().await;
         for refused in
             [auth.remove_user(&admin()).await, auth.change_user(&admin(), Some(UserRole::User), None, BudgetChange::default()).await]
         {
@@ -183,8 +185,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn i4_a_removed_users_token_is_not_good_for_another_of_that_name() {
-        let (auth, _clock, _folder) = fresh().await;
+    async fn a_token_of_a_removed_user_is_invalid_for_a_new_user_of_that_name() {
+        let (auth, _clock, _directory) = fresh().await;
         let name: UserName = "carol".parse().unwrap();
         auth.add_user(name.clone(), UserRole::User, "first password").await.unwrap();
         let token = auth.login("carol", "first password", REMOTE).await.unwrap().token;

@@ -13,37 +13,37 @@ use crate::auth::Principal;
 use crate::run::store::{AuditFilter, AuditRecord};
 use crate::types::{AuditAction, KeyId, RunId, Timestamp, UserName};
 
-/// One thing that was done, or refused.
+/// An action, successful or rejected.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AuditEntry)]
 pub(in crate::api) struct AuditView {
-    /// Its number in the log.
+    /// Number of the entry in the log.
     id: u64,
     /// When the action finished.
     created_at: Timestamp,
-    /// What was done.
+    /// The action.
     action: AuditAction,
-    /// `ok`, or the code of the refusal.
+    /// `ok`, or the error code.
     outcome: String,
-    /// Who did it; null for the command line, and for a failed login under a name that nobody has.
+    /// The user; null for the command line, and for a failed login with an unknown name.
     #[schema(required)]
     username: Option<UserName>,
-    /// The address that the request came from; null for the command line.
+    /// Address of the client; null for the command line.
     #[schema(required, value_type = Option<String>)]
     address: Option<IpAddr>,
-    /// The API key that it was done with.
+    /// The API key that was used.
     #[serde(skip_serializing_if = "Option::is_none")]
     key_id: Option<KeyId>,
-    /// The run that it was done to.
+    /// The affected run.
     #[serde(skip_serializing_if = "Option::is_none")]
     run_id: Option<RunId>,
-    /// The user whom it was done to.
+    /// The affected user.
     #[serde(skip_serializing_if = "Option::is_none")]
     target_username: Option<UserName>,
-    /// The API key that it was done to.
+    /// The affected API key.
     #[serde(skip_serializing_if = "Option::is_none")]
     target_key_id: Option<KeyId>,
-    /// What exactly: a user's new role, a key's scopes.
+    /// Details, such as a user's new role or a key's scopes.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
 }
@@ -66,32 +66,32 @@ impl From<AuditRecord> for AuditView {
     }
 }
 
-/// Which entries are wanted.
+/// Filters and pagination.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct ListQuery {
-    /// Only what this user did.
+    /// Filter by user.
     username: Option<UserName>,
-    /// Only this action.
+    /// Filter by action.
     action: Option<AuditAction>,
-    /// Only what was done to this run.
+    /// Filter by affected run.
     run_id: Option<RunId>,
-    /// Only what was done at this time or later.
+    /// Only entries at or after this time.
     since: Option<Timestamp>,
-    /// Most items of the page.
+    /// Maximum number of items.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<usize>,
-    /// Where the page begins: the `next_cursor` of the one before.
+    /// Cursor of the page: the `next_cursor` of the previous one.
     cursor: Option<u64>,
 }
 
 /// A page of the audit log.
 pub(in crate::api) type AuditPage = Page<AuditView>;
 
-/// Lists who did what, newest first; for admins.
+/// Lists the audit log, newest first. Admins only.
 #[utoipa::path(get, path = "/api/audit", operation_id = "list_audit", tag = "audit", params(ListQuery),
-    responses((status = 200, description = "A page of the log.", body = AuditPage)))]
+    responses((status = 200, description = "A page of the audit log.", body = AuditPage)))]
 pub(in crate::api) async fn list(
     State(app): State<AppState>,
     _admin: Principal,

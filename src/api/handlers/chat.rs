@@ -1,4 +1,4 @@
-//! One question, one answer: for clients that do not want a stream.
+//! Chat without streaming: one prompt, one response.
 
 use axum::Json as Answer;
 use axum::extract::State;
@@ -15,49 +15,49 @@ use crate::run::{MAX_TIMEOUT, NewRun};
 use crate::types::{AuditAction, Cause, RunId, RunStatus, SessionId, Usage};
 
 /// Short names of agents.
-const SHORT: [(&str, &str); 1] = [("claude", "claude_code")];
+const ALIASES: [(&str, &str); 1] = [("claude", "claude_code")];
 
 const FIELDS: RunFields = RunFields { prompt: "message", agent: "model", model: "model", prefix: "" };
 
-/// One prompt.
+/// A prompt.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct ChatRequest {
     /// The prompt.
     #[schema(min_length = 1, example = "hello")]
     message: String,
-    /// `agent` or `agent/model`: `claude`, `codex`, `demo`, `claude/opus`. Absent, it is the session's agent, else `claude_code`.
+    /// `agent` or `agent/model`: `claude`, `codex`, `demo`, `claude/opus`. Default: the agent of the session, or `claude_code`.
     #[schema(example = "demo")]
     model: Option<String>,
-    /// The conversation to go on with.
+    /// The session to continue.
     session_id: Option<SessionId>,
 }
 
-/// How the run ended.
+/// The result of the run.
 #[derive(Serialize, ToSchema)]
 pub(in crate::api) struct ChatResponse {
-    /// The run, whose events can be read.
+    /// The run. Its events can be read as usual.
     run_id: RunId,
-    /// Its conversation.
+    /// Its session.
     session_id: SessionId,
-    /// The agent's final text; empty if it came to none.
+    /// The agent's final text; empty if there is none.
     message: String,
-    /// How the run ended.
+    /// Status of the ended run.
     status: RunStatus,
-    /// Why it ended so.
+    /// Cause of the status.
     cause: Cause,
-    /// What went wrong.
+    /// Explanation of a failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
-    /// Totals of the run.
+    /// Total usage of the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Usage>,
 }
 
-/// Asks an agent, waits for its end and gives the final text.
+/// Runs a prompt, waits for the end, and returns the final text.
 ///
-/// The run is an ordinary one, so its events can be read as well, and it goes on if the client leaves. A run that failed is answered
-/// with 200, too: look at `status` and `cause`.
+/// This is an ordinary run: its events can be read, and it continues if the client disconnects. The response to a failed run is also 200;
+/// check `status` and `cause`.
 #[utoipa::path(post, path = "/api/chat", operation_id = "chat", tag = "runs", request_body = ChatRequest,
     extensions(("x-error-codes" = json!(["unknown_model", "unknown_agent", "not_found", "working_dir_not_allowed", "bad_working_dir",
         "session_mismatch", "cannot_resume", "budget_exceeded", "queue_full", "storage"]))),
@@ -82,13 +82,13 @@ pub(in crate::api) async fn chat(
     let (runs, caller) = (app.runs.clone(), audit_context.caller());
     let creating = async move { runs.create(&caller, new, None).await.map_err(|error| ApiError::from_create(error, FIELDS)) };
     let run = app.audited_with_target(audit_context.event(AuditAction::RunCreate), creating, |run| Some(Target::Run(run.run_id))).await?;
-    // A run ends by its own time limit; whoever asked may leave before and find it by its id.
+    // The run ends by its own time limit at the latest. A client that disconnects can find it by its id.
     let run = app.runs.wait(&audit_context.caller(), run.run_id, MAX_TIMEOUT).await?;
     let (Some(cause), Some(end)) = (run.cause, run.end) else {
         return Err(ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "shutting_down",
-            format!("the server went away before run {} ended", run.run_id),
+            format!("the server shut down before run {} ended", run.run_id),
         ));
     };
     Ok(Answer(ChatResponse {
@@ -102,17 +102,14 @@ pub(in crate::api) async fn chat(
     }))
 }
 
-/// Which agent, and which of its models, a name means.
+/// The agent and model that a model name stands for.
 pub(super) fn agent_of(name: &str, app: &AppState) -> Result<(String, Option<String>), ApiError> {
     let (agent, model) = name.split_once('/').map_or((name, None), |(agent, model)| (agent, Some(model.to_owned())));
-    let agent = SHORT.iter().find(|(short, _)| *short == agent).map_or(agent, |(_, agent)| agent);
+    let agent = ALIASES.iter().find(|(short, _)| *short == agent).map_or(agent, |(_, agent)| agent);
     if app.runs.agents().contains(agent) {
         return Ok((agent.to_owned(), model));
     }
-    let known: Vec<&str> = SHORT.iter().map(|(short, _)| *short).chain(app.runs.agents().names()).collect();
-    let detail = format!(
-        "there is no agent for the model {name:?}; give one of {}, alone or followed by / and a model of its own",
-        known.join(", ")
-    );
+    let known: Vec<&str> = ALIASES.iter().map(|(short, _)| *short).chain(app.runs.agents().names()).collect();
+    let detail = format!("unknown model {name:?}; use one of {}, optionally followed by / and a model of that agent", known.join(", "));
     Err(ApiError::new(StatusCode::BAD_REQUEST, "unknown_model", detail).with_field("model", FaultCode::NotFound))
 }

@@ -1,4 +1,4 @@
-//! One answer in OpenAI's form, whole or as a stream.
+//! Chat completions in OpenAI's format, complete or streamed.
 
 use axum::Json as Answer;
 use axum::body::Body;
@@ -10,15 +10,15 @@ use futures_util::stream::{self, Stream, StreamExt};
 use tokio::time::{Instant, timeout_at};
 
 use super::super::audit_context::AuditContext;
-use super::super::disconnect::Client;
+use super::super::disconnect::DisconnectGuard;
 use super::super::error_mapping::RunFields;
 use super::super::extract::{Idempotent, Traced};
-use super::super::openai::{Chunk, Chunks, Completion, CompletionRequest, OnDisconnect, Read, end_error};
+use super::super::openai::{Chunk, Chunks, Completion, CompletionRequest, OnDisconnect, Progress, end_error};
 use super::super::stream::KEEP_ALIVE;
 use super::super::{ApiError, AppState};
 use super::chat::agent_of;
-use super::events::following;
-use super::params::RepeatHeader;
+use super::events::follow_while_allowed;
+use super::params::IdempotencyHeader;
 use crate::auth::{ClientOrigin, Target};
 use crate::run::MAX_TIMEOUT;
 use crate::run::events::Framing;
@@ -27,26 +27,26 @@ use crate::types::{AuditAction, PermissionMode};
 
 const FIELDS: RunFields = RunFields { prompt: "messages", agent: "model", model: "model", prefix: "openrunner." };
 
-/// Tells which run is behind an answer, also of one that is none.
+/// The run of a completion, also on errors.
 const RUN_ID: HeaderName = HeaderName::from_static("x-openrunner-run-id");
 
-/// Tells OpenAI's clients whether to send a request again by themselves.
+/// Whether OpenAI's clients retry the request themselves.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
-/// Asks an agent in the form of OpenAI's API.
+/// Creates a chat completion in OpenAI's format.
 ///
-/// The run is an ordinary one, so its events can be read as well. If the client leaves before the end, the run is cancelled, unless
-/// `openrunner.on_disconnect` or an `Idempotency-Key` says otherwise. A run that comes to no answer is a refusal.
-#[utoipa::path(post, path = "/v1/chat/completions", operation_id = "create_chat_completion", tag = "openai", params(RepeatHeader),
+/// This is an ordinary run, so its events can be read. If the client disconnects before the end, the run is cancelled, unless the request has
+/// `openrunner.on_disconnect: continue` or an `Idempotency-Key`. A run without a result is an error.
+#[utoipa::path(post, path = "/v1/chat/completions", operation_id = "create_chat_completion", tag = "openai", params(IdempotencyHeader),
     request_body = CompletionRequest,
     extensions(("x-error-codes" = json!(["unsupported_parameter", "unknown_model", "unknown_agent", "not_found", "working_dir_not_allowed",
         "session_busy", "bad_working_dir", "session_mismatch", "cannot_resume", "cannot_ask", "idempotency_key_reused", "queue_full", "budget_exceeded",
         "too_many_streams", "storage", "agent_error", "not_logged_in", "not_installed", "bad_arguments", "crashed", "killed", "protocol",
         "rate_limited", "model_not_found", "timeout", "startup_timeout", "idle_timeout", "cancelled", "node_lost"]))),
-    responses((status = 200, description = "The answer: whole, or with `stream` piece by piece, each piece the data of a server-sent \
-            event, the last of them `[DONE]`. A failure in the middle of a stream is an event with an `error`.",
+    responses((status = 200, description = "The completion; with `stream` as server-sent events, each with one chunk as its data, and `[DONE]` \
+            at the end. A failure during the stream is an event with an `error`.",
         content((Completion = "application/json"), (Chunk<'_> = "text/event-stream")),
-        headers(("x-openrunner-run-id" = String, description = "The run behind the answer.")))))]
+        headers(("x-openrunner-run-id" = String, description = "The run of the completion.")))))]
 pub(in crate::api) async fn create(
     State(app): State<AppState>,
     audit_context: AuditContext,
@@ -55,42 +55,42 @@ pub(in crate::api) async fn create(
     Idempotent { value, key }: Idempotent<CompletionRequest>,
 ) -> Result<Response, ApiError> {
     let request: CompletionRequest = value;
-    let (is_stream, with_usage, model) = (request.is_stream(), request.wants_usage(), request.model.clone());
-    // Whoever sends a key comes again by it, and is to find the run.
-    let usual = if key.is_some() { OnDisconnect::Continue } else { OnDisconnect::Cancel };
-    let on_disconnect = request.on_disconnect().unwrap_or(usual);
+    let (is_stream, with_usage, model) = (request.is_stream(), request.includes_usage(), request.model.clone());
+    // A client with an idempotency key retries with it, and finds the run.
+    let default = if key.is_some() { OnDisconnect::Continue } else { OnDisconnect::Cancel };
+    let on_disconnect = request.on_disconnect().unwrap_or(default);
     let (agent_type, agents_model) = agent_of(&model, &app)?;
     let mut new = request.into_new_run()?;
     (new.agent_type, new.model, new.is_local) = (Some(agent_type), agents_model, origin.is_local);
     new.trace_parent = trace_parent;
     new.default_passwords =
         new.permission_mode != PermissionMode::Auto && app.auth.default_password_reaches(&audit_context.caller().user).await?;
-    // Before there is a run, since one that nobody can follow would be made in vain.
+    // Before the run is created: without a stream the client could not follow it.
     let permit = if is_stream { Some(app.limits.streams.open(&audit_context.caller().user)?) } else { None };
     let (state, owner) = (app.clone(), audit_context.clone());
     let creating = async move {
         let run = state.runs.create(&owner.caller(), new, key).await.map_err(create_error)?;
-        // Made here, so that a client who has left already is seen to have left.
-        let client = Client::new(state, owner, run.run_id, on_disconnect);
-        Ok((run, client))
+        // Created here, so that an earlier disconnect is noticed.
+        let guard = DisconnectGuard::new(state, owner, run.run_id, on_disconnect);
+        Ok((run, guard))
     };
     let event = audit_context.event(AuditAction::RunCreate);
-    let (run, mut client) = app.audited_with_target(event, creating, |(run, _client)| Some(Target::Run(run.run_id))).await?;
+    let (run, mut guard) = app.audited_with_target(event, creating, |(run, _client)| Some(Target::Run(run.run_id))).await?;
     let id = run.run_id;
-    let answered = match permit {
+    let result = match permit {
         None => {
             let ended = app.runs.wait(&audit_context.caller(), id, MAX_TIMEOUT).await?;
-            client.release();
-            end_error(&ended).map_or_else(|| Ok(Answer(Completion::of(ended, model)).into_response()), Err)
+            guard.disarm();
+            end_error(&ended).map_or_else(|| Ok(Answer(Completion::new(ended, model)).into_response()), Err)
         }
         Some(permit) => {
             let follower = app.runs.follow(&audit_context.caller(), id, 0, Framing::Ndjson).await?;
-            let lines = permit.attach(following(app, audit_context.principal, id, follower, b"\n"));
-            streamed(lines, Chunks::of(&run, model, with_usage), client).await
+            let lines = permit.attach(follow_while_allowed(app, audit_context.principal, id, follower, b"\n"));
+            stream_response(lines, Chunks::new(&run, model, with_usage), guard).await
         }
     };
-    // A run that began has cost something and may have changed files: nobody is to begin it again but who knows that.
-    let mut response = answered.unwrap_or_else(|failure| ([(SHOULD_RETRY, HeaderValue::from_static("false"))], failure).into_response());
+    // A run that started has a cost and may have changed files, so clients must not retry it automatically.
+    let mut response = result.unwrap_or_else(|error| ([(SHOULD_RETRY, HeaderValue::from_static("false"))], error).into_response());
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert(RUN_ID, id);
     }
@@ -102,61 +102,61 @@ fn create_error(error: crate::run::CreateError) -> ApiError {
     ApiError::from_create(error, FIELDS).rename_field("openrunner.labels", "metadata")
 }
 
-/// The answer as a stream. It begins with the agent's first words, so that a run which comes to none is answered with a proper status; an
-/// agent that is silent for as long as a keep-alive takes is waited for in the stream.
-async fn streamed(
+/// The response as a stream. It starts with the first output of the agent, so that an early failure gets an error status. After a keep-alive
+/// interval without output the stream starts anyway.
+async fn stream_response(
     mut lines: impl Stream<Item = Result<Bytes, StoreError>> + Send + Unpin + 'static,
     mut chunks: Chunks,
-    mut client: Client,
+    mut guard: DisconnectGuard,
 ) -> Result<Response, ApiError> {
-    let begin_by = Instant::now() + KEEP_ALIVE;
+    let start_by = Instant::now() + KEEP_ALIVE;
     let mut first = Vec::new();
     let mut has_ended = false;
     while first.is_empty() {
-        match timeout_at(begin_by, lines.next()).await {
-            Err(_silence) => drop(chunks.read(b"\n", &mut first)),
-            Ok(Some(Ok(bytes))) => match chunks.read(&bytes, &mut first) {
-                Read::More => {}
-                Read::Ended => has_ended = true,
-                Read::Failed(error) if first.is_empty() => {
-                    client.release();
+        match timeout_at(start_by, lines.next()).await {
+            Err(_idle) => drop(chunks.push(b"\n", &mut first)),
+            Ok(Some(Ok(bytes))) => match chunks.push(&bytes, &mut first) {
+                Progress::Running => {}
+                Progress::Completed => has_ended = true,
+                Progress::Failed(error) if first.is_empty() => {
+                    guard.disarm();
                     return Err(error);
                 }
-                Read::Failed(error) => {
-                    Chunks::refuse(&error, &mut first);
+                Progress::Failed(error) => {
+                    Chunks::write_error(&error, &mut first);
                     has_ended = true;
                 }
             },
             Ok(broken) => {
-                client.release();
-                return Err(broken_off(broken.and_then(Result::err)));
+                guard.disarm();
+                return Err(interrupted(broken.and_then(Result::err)));
             }
         }
     }
     if has_ended {
-        client.release();
+        guard.disarm();
     }
-    let rest = stream::unfold((lines, chunks, client, has_ended), async |(mut lines, mut chunks, mut client, has_ended)| {
+    let rest = stream::unfold((lines, chunks, guard, has_ended), async |(mut lines, mut chunks, mut guard, has_ended)| {
         if has_ended {
             return None;
         }
         let (mut out, mut has_ended) = (Vec::new(), false);
         while out.is_empty() && !has_ended {
             let failure = match lines.next().await {
-                Some(Ok(bytes)) => match chunks.read(&bytes, &mut out) {
-                    Read::More => continue,
-                    Read::Ended => None,
-                    Read::Failed(error) => Some(error),
+                Some(Ok(bytes)) => match chunks.push(&bytes, &mut out) {
+                    Progress::Running => continue,
+                    Progress::Completed => None,
+                    Progress::Failed(error) => Some(error),
                 },
-                broken => Some(broken_off(broken.and_then(Result::err))),
+                broken => Some(interrupted(broken.and_then(Result::err))),
             };
-            client.release();
+            guard.disarm();
             has_ended = true;
             if let Some(error) = failure {
-                Chunks::refuse(&error, &mut out);
+                Chunks::write_error(&error, &mut out);
             }
         }
-        Some((out, (lines, chunks, client, has_ended)))
+        Some((out, (lines, chunks, guard, has_ended)))
     });
     let body = stream::once(std::future::ready(first)).chain(rest).map(|bytes| Ok::<_, StoreError>(Bytes::from(bytes)));
     let headers = [
@@ -167,10 +167,10 @@ async fn streamed(
     Ok((headers, Body::from_stream(body)).into_response())
 }
 
-/// Why a log that has no end yet gives no more: it cannot be read, or the server goes away, or the reader may not read on.
-fn broken_off(error: Option<StoreError>) -> ApiError {
+/// Why a log ended before the run: it cannot be read, the server is shutting down, or the reader lost access.
+fn interrupted(error: Option<StoreError>) -> ApiError {
     error.map_or_else(
-        || ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", "the stream broke off before the run ended"),
+        || ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", "the stream was interrupted before the run ended"),
         ApiError::from,
     )
 }

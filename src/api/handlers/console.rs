@@ -1,7 +1,7 @@
-//! The console: a page in a browser that is a client of the API like any other, and asks no other server for anything.
+//! The web console: a page that is a client of the API like any other and loads nothing from other servers.
 //!
-//! Its files are inside of the program; a debug build reads them from the sources, so that a change of them needs no build. All but the page
-//! itself have the digest of the whole in their address, so a browser asks for none of them twice, and never mixes two versions.
+//! Its files are embedded in the program; a debug build reads them from the sources, so that changes need no build. The URLs of all files
+//! except the page contain a digest of all files, so browsers load each file once and never mix versions.
 
 use std::collections::HashMap;
 use std::io::Write as _;
@@ -15,20 +15,20 @@ use rust_embed::{Embed, EmbeddedFile};
 use sha2::{Digest, Sha256};
 
 use super::super::{ApiError, Path};
-use super::params::KnownHeader;
+use super::params::ConditionalHeader;
 use super::static_files::{Cached, StaticFile};
 
-/// What the page may load and do: its own files and this server's API. Text never becomes markup in it, so no policy may make it.
+/// The page may load its own files and call this server's API. Text never becomes markup, so no Trusted Types policy is allowed.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
     font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
     trusted-types 'none'";
 
-/// Where the page as it lies in the sources has its files; the version takes the place of the last part.
+/// Path of the files in the source of the page; the last component is replaced by the version.
 const FILES_IN_SOURCE: &str = "console/version/";
 
 const PAGE: &str = "index.html";
 
-/// The files, by their path beneath `console`.
+/// The files by their path below `console`.
 #[derive(Embed)]
 #[folder = "console/"]
 #[include = "index.html"]
@@ -39,43 +39,42 @@ const PAGE: &str = "index.html";
 #[include = "vendor/vendor.LICENSES.txt"]
 struct Files;
 
-/// What was asked for already, compressed, by the digest of its bytes. At most every file once; a server whose console nobody opens
-/// holds nothing.
-static PACKED: LazyLock<Mutex<HashMap<[u8; 32], Arc<StaticFile>>>> = LazyLock::new(Mutex::default);
+/// The compressed files that were requested so far, by the digest of their content.
+static COMPRESSED: LazyLock<Mutex<HashMap<[u8; 32], Arc<StaticFile>>>> = LazyLock::new(Mutex::default);
 
-/// The version, once somebody has asked for it.
+/// The version, once computed.
 static VERSION: Mutex<Option<String>> = Mutex::new(None);
 
-/// Shows the console.
-#[utoipa::path(get, path = "/", operation_id = "console", tag = "server", params(KnownHeader),
-    responses((status = 200, description = "A page, which needs nothing from elsewhere.", body = String, content_type = "text/html"),
-        (status = 304, description = "The client has it.")))]
+/// Returns the web console.
+#[utoipa::path(get, path = "/", operation_id = "console", tag = "server", params(ConditionalHeader),
+    responses((status = 200, description = "The page. It loads nothing from other servers.", body = String, content_type = "text/html"),
+        (status = 304, description = "Not modified.")))]
 pub(in crate::api) async fn page(headers: HeaderMap) -> Result<Response, ApiError> {
-    let file = Files::get(PAGE).ok_or_else(|| ApiError::internal(&std::io::Error::other("the console has no page")))?;
+    let file = Files::get(PAGE).ok_or_else(|| ApiError::internal(&std::io::Error::other("the console's page is not embedded")))?;
     let text = String::from_utf8_lossy(&file.data).replace(FILES_IN_SOURCE, &format!("console/{}/", version(cfg!(debug_assertions))));
     let page = StaticFile::new("text/html; charset=utf-8", text, false);
     let policy = [(header::CONTENT_SECURITY_POLICY, PAGE_POLICY), (HeaderName::from_static("referrer-policy"), "no-referrer")];
-    Ok((policy, page.answer(&headers)).into_response())
+    Ok((policy, page.respond(&headers)).into_response())
 }
 
-/// Gives a file of the console.
+/// Returns a file of the web console.
 #[utoipa::path(get, path = "/console/{version}/{path}", operation_id = "console_file", tag = "server",
-    params(("version" = String, Path, description = "The console's version, as the page names it."),
-        ("path" = String, Path, description = "The file's path.", example = "app.css"), KnownHeader),
+    params(("version" = String, Path, description = "Version of the console, as in the page."),
+        ("path" = String, Path, description = "Path of the file.", example = "app.css"), ConditionalHeader),
     extensions(("x-error-codes" = json!(["not_found"]))),
     responses((status = 200, description = "The file.", content((String = "text/css"), (String = "text/javascript"), (String = "text/plain"))),
-        (status = 304, description = "The client has it.")))]
+        (status = 304, description = "Not modified.")))]
 pub(in crate::api) async fn file(Path((wanted, path)): Path<(String, String)>, headers: HeaderMap) -> Result<Response, ApiError> {
-    // A debug build would take such a way through the sources.
-    let is_straight = path.split('/').all(|part| part != "..");
-    let found = content_type(&path).filter(|_type| is_straight).zip(Files::get(&path));
-    let (content_type, file) = found.ok_or_else(|| ApiError::not_found("the console has no such file"))?;
-    // A page that another version has left in a browser gets today's files, but may not keep them under that name.
-    let kept = if wanted == version(false) { Cached::Forever } else { Cached::Revalidated };
-    Ok(packed(content_type, &file)?.answer_kept(&headers, kept))
+    // A debug build reads from the sources, where such a path would lead out of the directory.
+    let is_inside = path.split('/').all(|part| part != "..");
+    let found = content_type(&path).filter(|_type| is_inside).zip(Files::get(&path));
+    let (content_type, file) = found.ok_or_else(|| ApiError::not_found("file not found"))?;
+    // A page of another version gets the current files, but must not cache them under that version.
+    let caching = if wanted == version(false) { Cached::Forever } else { Cached::Revalidated };
+    Ok(compressed(content_type, &file)?.respond_cached(&headers, caching))
 }
 
-/// By the name's end; `None` for what is no file of the page.
+/// The content type by file extension; `None` for files that the page does not have.
 fn content_type(path: &str) -> Option<&'static str> {
     match path.rsplit_once('.')?.1 {
         "js" => Some("text/javascript; charset=utf-8"),
@@ -85,36 +84,38 @@ fn content_type(path: &str) -> Option<&'static str> {
     }
 }
 
-/// The digest of all files, names included. With `anew` it is worked out again, since a debug build's files may have changed.
-fn version(anew: bool) -> String {
+/// The digest of the names and contents of all files. `recompute` computes it again, because the files of a debug build may have changed.
+fn version(recompute: bool) -> String {
     let mut known = VERSION.lock().unwrap_or_else(PoisonError::into_inner);
     match &*known {
-        Some(version) if !anew => version.clone(),
-        _ => known.insert(digest_of_all()).clone(),
+        Some(version) if !recompute => version.clone(),
+        _ => known.insert(compute_digest()).clone(),
     }
 }
 
-fn digest_of_all() -> String {
+fn compute_digest() -> String {
     let files = Files::iter().filter_map(|name| Some((Files::get(&name)?.metadata.sha256_hash(), name)));
-    let whole = files.fold(Sha256::new(), |whole, (digest, name)| whole.chain_update(name.as_bytes()).chain_update(digest));
-    whole.finalize()[..8].iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    let digest = files.fold(Sha256::new(), |hash, (digest, name)| hash.chain_update(name.as_bytes()).chain_update(digest));
+    digest.finalize()[..8].iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
-fn packed(content_type: &'static str, file: &EmbeddedFile) -> Result<Arc<StaticFile>, ApiError> {
-    let mut packed = PACKED.lock().unwrap_or_else(PoisonError::into_inner);
+fn compressed(content_type: &'static str, file: &EmbeddedFile) -> Result<Arc<StaticFile>, ApiError> {
+    let mut files = COMPRESSED.lock().unwrap_or_else(PoisonError::into_inner);
     let digest = file.metadata.sha256_hash();
-    if let Some(known) = packed.get(&digest) {
+    if let Some(known) = files.get(&digest) {
         return Ok(Arc::clone(known));
     }
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     let bytes = encoder.write_all(&file.data).and_then(|()| encoder.finish()).map_err(|error| ApiError::internal(&error))?;
-    let fixed = Arc::new(StaticFile::new(content_type, bytes, true));
-    packed.insert(digest, Arc::clone(&fixed));
-    Ok(fixed)
+    let compressed = Arc::new(StaticFile::new(content_type, bytes, true));
+    files.insert(digest, Arc::clone(&compressed));
+    Ok(compressed)
 }
 
 #[cfg(test)]
 mod tests {
+    //! Rules: W7.
+
     use super::*;
 
     async fn text_of(response: Response) -> String {
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn w7_the_page_may_load_nothing_from_elsewhere_and_has_no_script_in_it() {
+    async fn the_page_loads_nothing_from_other_servers_and_has_no_inline_script() {
         let response = page(HeaderMap::new()).await.unwrap();
         let policy = response.headers()["content-security-policy"].to_str().unwrap().to_owned();
         assert!(policy.starts_with("default-src 'none'; script-src 'self'; ") && !policy.contains("unsafe") && !policy.contains("http"));
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_file_that_the_page_names_is_there_and_is_kept_for_good() {
+    async fn every_file_of_the_page_exists_and_is_cached_forever() {
         let text = text_of(page(HeaderMap::new()).await.unwrap()).await;
         let named: Vec<&str> = text.split("\"console/").skip(1).filter_map(|rest| rest.split('"').next()).collect();
         assert!(named.len() >= 3, "{text}");
@@ -153,13 +154,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_under_another_version_is_not_kept_under_that_name() {
+    async fn a_file_of_another_version_is_not_cached_forever() {
         let response = file_at("0", "app.css").await;
         assert_eq!((response.status().as_u16(), &response.headers()["cache-control"]), (200, &"no-cache".parse().unwrap()));
     }
 
     #[tokio::test]
-    async fn only_the_consoles_own_files_are_given() {
+    async fn only_files_of_the_console_are_served() {
         for path in [
             "package.json",
             "tests/unit/i18n.test.js",

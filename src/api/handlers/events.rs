@@ -1,4 +1,4 @@
-//! The stream of a run's events.
+//! The event stream of a run.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -19,25 +19,25 @@ use crate::types::RunId;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::api) struct FollowQuery {
-    /// Go on after the event of this number; 0, or nothing, is the beginning. `Last-Event-ID` counts before it.
+    /// Start after the event with this number. Default: 0, the beginning. `Last-Event-ID` takes precedence.
     after: Option<u64>,
-    // Refused whatever it says, so it is no part of the description: other servers know it, and it must not be ignored here.
+    // Always rejected, so it is not described: other servers have this parameter, and ignoring it would be misleading.
     #[param(ignore)]
     format: Option<String>,
 }
 
-/// Follows the events of a run, from the first or after a given one up to `done`.
+/// Streams the events of a run up to `done`.
 #[utoipa::path(get, path = "/api/runs/{id}/events", operation_id = "follow_events", tag = "runs",
-    summary = "Follows the events of a run, from the first or after a given one up to `done`.",
+    summary = "Streams the events of a run up to `done`.",
     description = include_str!("../openapi/stream.md"),
     params(RunPath, FollowQuery,
-        ("Last-Event-ID" = Option<u64>, Header, description = "Go on after the event of this number, as its `id` told."),
+        ("Last-Event-ID" = Option<u64>, Header, description = "Start after the event with this `id`."),
         ("access_token" = Option<String>, Query, description = "A ticket for this stream, or a token, for a browser's `EventSource`, which cannot send headers.")),
     extensions(("x-error-codes" = json!(["not_found", "too_many_streams"]))),
     responses(
-        (status = 200, description = "The stream. It ends after `done`, or when its reader has lost the right to it.",
+        (status = 200, description = "The stream. It ends after `done`, or when the reader loses access.",
             content((ref("#/components/schemas/EventFrame") = "text/event-stream"), (ref("#/components/schemas/Event") = "application/x-ndjson"))),
-        (status = 204, description = "The run has ended and every event was seen: an `EventSource` does not come again.")))]
+        (status = 204, description = "The run has ended and there is nothing left to read. An `EventSource` does not reconnect.")))]
 pub(in crate::api) async fn follow(
     State(app): State<AppState>,
     principal: Principal,
@@ -48,23 +48,23 @@ pub(in crate::api) async fn follow(
     if let Some(format) = query.format {
         return Err(ApiError::invalid_field("format", FaultCode::NotSupported, format!("format {format:?} is not supported; omit it")));
     }
-    // The header is the newer word: a browser that reconnects sends it with the address that it first came by.
+    // The header takes precedence: a browser that reconnects sends it with the original URL.
     let after = last_event_id(&headers)?.or(query.after).unwrap_or(0);
     let framing = stream::framing(&headers);
     let mut follower = app.runs.follow(&principal.caller, run, after, framing).await?;
     if framing == Framing::Sse && follower.is_exhausted() {
-        // By the standard of server-sent events this tells a browser not to come again.
+        // The standard for server-sent events: a browser does not reconnect after 204.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let may_go_on = {
+    let has_access = {
         let (app, principal) = (app.clone(), principal.clone());
-        move || -> BoxFuture<'static, bool> { Box::pin(may_follow(app.clone(), principal.clone(), run)) }
+        move || -> BoxFuture<'static, bool> { Box::pin(has_access_to(app.clone(), principal.clone(), run)) }
     };
-    stream::answer(&app, &principal, framing, log(follower), may_go_on)
+    stream::respond(&app, &principal, framing, log(follower), has_access)
 }
 
-/// What a follower reads for somebody, for as long as they may read it, with `keep_alive` where it is silent.
-pub(super) fn following(
+/// The events of `follower` for as long as `principal` has access, with `keep_alive` while there are none.
+pub(super) fn follow_while_allowed(
     app: AppState,
     principal: Principal,
     run: RunId,
@@ -72,19 +72,19 @@ pub(super) fn following(
     keep_alive: &'static [u8],
 ) -> impl Stream<Item = Result<Bytes, StoreError>> + Send + Unpin {
     let expires_in = principal.expires_in;
-    let may_go_on = move || -> BoxFuture<'static, bool> { Box::pin(may_follow(app.clone(), principal.clone(), run)) };
-    Box::pin(stream::while_allowed(expires_in, keep_alive, log(follower), may_go_on))
+    let has_access = move || -> BoxFuture<'static, bool> { Box::pin(has_access_to(app.clone(), principal.clone(), run)) };
+    Box::pin(stream::while_allowed(expires_in, keep_alive, log(follower), has_access))
 }
 
-/// Whether the reader would still be let in, and to this run. A store that cannot say so ends the stream: the client comes again.
-async fn may_follow(app: AppState, principal: Principal, run: RunId) -> bool {
+/// Whether the reader still has access to the run. If the store fails, the stream ends, and the client reconnects.
+async fn has_access_to(app: AppState, principal: Principal, run: RunId) -> bool {
     match app.auth.recheck(&principal).await {
         Ok(now) => app.runs.get(&now.caller, run).await.is_ok(),
         Err(_refused) => false,
     }
 }
 
-/// What a follower reads, as a stream.
+/// The events of a follower as a stream.
 fn log(follower: Follower) -> impl Stream<Item = Result<Bytes, StoreError>> + Send + Unpin {
     Box::pin(unfold(follower, async |mut follower| Some((follower.next().await?, follower))))
 }

@@ -1,4 +1,4 @@
-//! The stream of changes of all runs that a caller may see.
+//! The stream of changes to all runs that the caller may see.
 
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -19,20 +19,20 @@ use crate::run::{Feed, FeedCursor, FeedItem};
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct FeedQuery {
-    /// Go on after this place; without it, from now on. `Last-Event-ID` counts before it.
+    /// Start after this cursor. Default: now. `Last-Event-ID` takes precedence.
     #[param(pattern = "^[0-9a-f]{16}-[0-9]+$")]
     after: Option<String>,
 }
 
-/// Follows the changes of all runs that you may see.
+/// Streams changes to all runs that the caller may see.
 #[utoipa::path(get, path = "/api/events", operation_id = "follow_runs", tag = "runs",
-    summary = "Follows the changes of all runs that you may see.",
+    summary = "Streams changes to all runs that the caller may see.",
     description = include_str!("../openapi/feed.md"),
     params(FeedQuery,
-        ("Last-Event-ID" = Option<String>, Header, description = "Go on after this place, as an event's `id` told.")),
+        ("Last-Event-ID" = Option<String>, Header, description = "Start after the event with this `id`.")),
     extensions(("x-error-codes" = json!(["too_many_streams"]))),
     responses(
-        (status = 200, description = "The stream. It ends when the server goes away, or when its reader has lost the right to it.",
+        (status = 200, description = "The stream. It ends when the server shuts down, or when the reader loses access.",
             content((FeedItem = "text/event-stream"), (FeedItem = "application/x-ndjson")))))]
 pub(in crate::api) async fn follow(
     State(app): State<AppState>,
@@ -40,32 +40,32 @@ pub(in crate::api) async fn follow(
     Query(query): Query<FeedQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    // The header is the newer word: a browser that reconnects sends it with the address that it first came by.
+    // The header takes precedence: a browser that reconnects sends it with the original URL.
     let after = match stream::last_event_id(&headers) {
         Some(text) => Some(cursor("Last-Event-ID", text)?),
         None => query.after.map(|text| cursor("after", &text)).transpose()?,
     };
     let framing = stream::framing(&headers);
     let feed = app.runs.feed(&principal.caller, after);
-    let may_go_on = {
+    let has_access = {
         let (app, principal) = (app.clone(), principal.clone());
-        move || -> BoxFuture<'static, bool> { Box::pin(may_follow(app.clone(), principal.clone())) }
+        move || -> BoxFuture<'static, bool> { Box::pin(is_unchanged(app.clone(), principal.clone())) }
     };
-    stream::answer(&app, &principal, framing, items(feed, framing), may_go_on)
+    stream::respond(&app, &principal, framing, items(feed, framing), has_access)
 }
 
-/// Whether the reader would still be let in, and as the same: one whose role has changed has other runs to see.
-async fn may_follow(app: AppState, principal: Principal) -> bool {
+/// Whether the reader is still authenticated with the same role. Another role sees other runs.
+async fn is_unchanged(app: AppState, principal: Principal) -> bool {
     app.auth.recheck(&principal).await.is_ok_and(|now| now.caller == principal.caller)
 }
 
 fn items(feed: Feed, framing: Framing) -> impl Stream<Item = Result<Bytes, StoreError>> + Send + Unpin {
     let items = unfold(feed, async |mut feed| Some((feed.next().await?, feed)));
-    Box::pin(items.map(move |item| item.and_then(|item| framed(&item, framing))))
+    Box::pin(items.map(move |item| item.and_then(|item| encode(&item, framing))))
 }
 
-/// One event for the wire. Its id and its name are ours, and its JSON is one line, so nobody can forge a frame.
-fn framed(item: &FeedItem, framing: Framing) -> Result<Bytes, StoreError> {
+/// Encodes an event. Its id and name contain no line breaks and its JSON is one line, so frames cannot be forged.
+fn encode(item: &FeedItem, framing: Framing) -> Result<Bytes, StoreError> {
     let data = serde_json::to_string(item).map_err(|error| StoreError::Read(error.to_string()))?;
     Ok(Bytes::from(match framing {
         Framing::Sse => format!("id: {}\nevent: {}\ndata: {data}\n\n", item.cursor, item.event.name()),

@@ -1,4 +1,4 @@
-//! Whether the server is well.
+//! The health of the server.
 
 use axum::Json as Answer;
 use axum::extract::State;
@@ -7,21 +7,21 @@ use utoipa::ToSchema;
 
 use super::super::AppState;
 
-/// How the server is.
+/// The health of the server.
 #[derive(Serialize, ToSchema)]
 pub(in crate::api) struct HealthResponse {
-    /// `degraded` while nothing can be written to disk, otherwise `ok`.
+    /// `degraded` while the server cannot write to disk or open files, otherwise `ok`.
     #[schema(pattern = "^(ok|degraded)$")]
     status: &'static str,
-    /// The server's version.
+    /// Version of the server.
     version: &'static str,
-    /// Seconds since the start.
+    /// Seconds since the server started.
     uptime: u64,
 }
 
-/// Tells whether the server is well.
+/// Returns the health of the server.
 #[utoipa::path(get, path = "/health", operation_id = "health", tag = "server",
-    responses((status = 200, description = "The server answers.", body = HealthResponse)))]
+    responses((status = 200, description = "The server is running.", body = HealthResponse)))]
 pub(in crate::api) async fn health(State(app): State<AppState>) -> Answer<HealthResponse> {
     let status = if app.health.is_healthy().await { "ok" } else { "degraded" };
     Answer(HealthResponse { status, version: env!("CARGO_PKG_VERSION"), uptime: app.health.uptime().as_secs() })

@@ -1,4 +1,4 @@
-//! API keys, one's own and, for admins, everyone's.
+//! API keys: the caller's own, and for admins those of all users.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,24 +18,24 @@ use crate::auth::{NewKey, Principal, Target};
 use crate::run::store::ApiKeyRecord;
 use crate::types::{AuditAction, KeyId, Scope, Timestamp, UserName};
 
-/// A key as its owner and admins see it: without the key itself.
+/// An API key without its secret.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ApiKey)]
 pub(in crate::api) struct KeyView {
-    /// By which it is revoked.
+    /// Id, for revoking the key.
     id: KeyId,
-    /// What its owner calls it.
+    /// Name given by the owner.
     name: String,
-    /// Whose it is.
+    /// Owner of the key.
     owner: UserName,
-    /// What it may be used for.
+    /// Scopes of the key.
     scopes: BTreeSet<Scope>,
-    /// When it was made.
+    /// When the key was created.
     created_at: Timestamp,
-    /// When it ends by itself; absent if it does not.
+    /// When the key expires; absent if it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<Timestamp>,
-    /// About when it was last used, to the minute; absent if it never was.
+    /// When the key was last used, accurate to a minute; absent if never.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_used_at: Option<Timestamp>,
 }
@@ -47,26 +47,26 @@ impl From<ApiKeyRecord> for KeyView {
     }
 }
 
-/// Which page of which keys is wanted.
+/// Filters and pagination.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct ListQuery {
-    /// Only this user's; for admins.
+    /// Filter by owner; admins only.
     owner: Option<UserName>,
-    /// Most items of the page.
+    /// Maximum number of items.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<usize>,
-    /// Where the page begins: the `next_cursor` of the one before.
+    /// Cursor of the page: the `next_cursor` of the previous one.
     cursor: Option<KeyId>,
 }
 
 /// A page of keys.
 pub(in crate::api) type KeyPage = Page<KeyView>;
 
-/// Lists your API keys, newest first; an admin's list has everyone's.
+/// Lists the caller's API keys, newest first; for admins, the keys of all users.
 #[utoipa::path(get, path = "/api/keys", operation_id = "list_keys", tag = "keys", params(ListQuery),
-    responses((status = 200, description = "A page of them.", body = KeyPage)))]
+    responses((status = 200, description = "A page of API keys.", body = KeyPage)))]
 pub(in crate::api) async fn list(
     State(app): State<AppState>,
     principal: Principal,
@@ -77,32 +77,32 @@ pub(in crate::api) async fn list(
     Ok(Answer(Page::new(found.into_iter().map(KeyView::from).collect(), limit, |key| key.id)))
 }
 
-/// A key to be made.
+/// A new API key.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct CreateKeyRequest {
-    /// What to call it.
+    /// Name of the key.
     #[schema(min_length = 1, max_length = 64)]
     name: String,
-    /// What it may be used for.
+    /// Scopes of the key.
     #[schema(min_items = 1, value_type = Vec<Scope>)]
     scopes: BTreeSet<Scope>,
-    /// Seconds until it ends, at most ten years; without it the key lives until it is revoked.
+    /// Lifetime in seconds, at most ten years. Default: until the key is revoked.
     #[schema(minimum = 1, maximum = 315_360_000)]
     expires_in: Option<u64>,
 }
 
-/// A new key: the only answer that shows it.
+/// A created API key. Only this response contains its secret.
 #[derive(Serialize, ToSchema)]
 pub(in crate::api) struct CreateKeyResponse {
-    /// The key, to be sent as `Authorization: Bearer`.
+    /// The secret, to be sent as `Authorization: Bearer`.
     key: String,
-    /// What is known of it from now on.
+    /// The key.
     #[serde(flatten)]
     view: KeyView,
 }
 
-/// Makes an API key for yourself. This answer alone shows it.
+/// Creates an API key for the caller. Only this response contains the secret.
 #[utoipa::path(post, path = "/api/keys", operation_id = "create_key", tag = "keys", request_body = CreateKeyRequest,
     extensions(("x-error-codes" = json!(["admin_only", "own_password_needed", "not_found", "storage"]))),
     responses((status = 201, description = "The key was created.", body = CreateKeyResponse,
@@ -113,8 +113,8 @@ pub(in crate::api) async fn create(
     Json(request): Json<CreateKeyRequest>,
 ) -> Result<Created<CreateKeyResponse>, ApiError> {
     let CreateKeyRequest { name, scopes, expires_in } = request;
-    let said: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
-    let event = audit_context.event(AuditAction::KeyCreate).detail(said.join(","));
+    let names: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
+    let event = audit_context.event(AuditAction::KeyCreate).detail(names.join(","));
     let new = NewKey { name, scopes, expires_in: expires_in.map(Duration::from_secs) };
     let (auth, owner) = (app.auth.clone(), audit_context.caller().user);
     let making = async move { Ok(auth.create_key(&owner, new).await?) };
@@ -123,12 +123,12 @@ pub(in crate::api) async fn create(
     Ok(Created { location, body: CreateKeyResponse { key, view: record.into() } })
 }
 
-/// Revokes an API key of your own, as an admin anybody's.
+/// Revokes an API key of the caller; for admins, of any user.
 ///
-/// The next request with it is refused, and streams that were begun with it end within 15 seconds.
+/// Requests with the key are rejected from now on. Streams opened with it end within 15 seconds.
 #[utoipa::path(delete, path = "/api/keys/{id}", operation_id = "delete_key", tag = "keys", params(KeyPath),
     extensions(("x-error-codes" = json!(["not_found", "storage"]))),
-    responses((status = 204, description = "The key is worth nothing any more.")))]
+    responses((status = 204, description = "The key was revoked.")))]
 pub(in crate::api) async fn delete(
     State(app): State<AppState>,
     audit_context: AuditContext,

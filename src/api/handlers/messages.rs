@@ -1,4 +1,4 @@
-//! Further messages to a live run.
+//! Messages to a live run.
 
 use axum::Json as Answer;
 use axum::extract::State;
@@ -9,37 +9,37 @@ use utoipa::ToSchema;
 use super::super::audit_context::AuditContext;
 use super::super::extract::Idempotent;
 use super::super::{ApiError, AppState, Path};
-use super::params::{RepeatHeader, RunPath};
+use super::params::{IdempotencyHeader, RunPath};
 use crate::auth::Target;
 use crate::types::{AuditAction, MessageMode, RunId};
 
-/// A further message.
+/// A message to a live run.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct MessageRequest {
-    /// Its text.
+    /// Text of the message.
     #[schema(min_length = 1, example = "Add a test, too.")]
     text: String,
-    /// How it is delivered.
+    /// How the message is delivered.
     #[serde(default)]
     mode: MessageMode,
 }
 
-/// What was taken.
+/// An accepted message.
 #[derive(Serialize, ToSchema)]
 pub(in crate::api) struct MessageResponse {
-    /// The run that gets the message.
+    /// The run.
     run_id: RunId,
-    /// How it is delivered.
+    /// How the message is delivered.
     mode: MessageMode,
 }
 
-/// Sends a further message to a run that has not ended.
+/// Sends a message to a live run.
 #[utoipa::path(post, path = "/api/runs/{id}/messages", operation_id = "send_message", tag = "runs", request_body = MessageRequest,
-    params(RunPath, RepeatHeader),
+    params(RunPath, IdempotencyHeader),
     extensions(("x-error-codes" = json!(["not_found", "run_ended", "messages_not_supported", "idempotency_key_reused", "budget_exceeded", "too_many_messages",
         "storage"]))),
-    responses((status = 202, description = "The message is in the run's log.", body = MessageResponse)))]
+    responses((status = 202, description = "The message is stored in the run's log.", body = MessageResponse)))]
 pub(in crate::api) async fn send(
     State(app): State<AppState>,
     audit_context: AuditContext,

@@ -1,4 +1,4 @@
-//! One file for each thing that the API speaks of. A handler takes what it needs, asks one question, and maps the answer.
+//! The handlers, one file per resource. A handler extracts its arguments, calls one service, and maps the result.
 
 pub(super) mod agents;
 pub(super) mod audit;

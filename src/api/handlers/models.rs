@@ -1,4 +1,4 @@
-//! What can be asked for, in the form of OpenAI's API.
+//! Models in OpenAI's format.
 
 use axum::Json as Answer;
 use axum::extract::State;
@@ -14,25 +14,25 @@ use crate::auth::Principal;
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "only described, not read")]
 pub(in crate::api) struct ModelPath {
-    /// Its name, in which a `/` is written as `%2F`.
+    /// Name of the model, with `/` encoded as `%2F`.
     model: String,
 }
 
-/// Lists the agents that can be used, as models of OpenAI's API.
+/// Lists the available agents as models in OpenAI's format.
 #[utoipa::path(get, path = "/v1/models", operation_id = "list_models", tag = "openai",
-    responses((status = 200, description = "Every agent that a run can be started of.", body = ModelList)))]
+    responses((status = 200, description = "The available agents.", body = ModelList)))]
 pub(in crate::api) async fn list(State(app): State<AppState>, _: Principal) -> Answer<ModelList> {
     let agents = app.runs.agent_summaries().await;
-    Answer(ModelList::of(agents.into_iter().filter(|agent| agent.available).map(|agent| agent.agent_type)))
+    Answer(ModelList::new(agents.into_iter().filter(|agent| agent.available).map(|agent| agent.agent_type)))
 }
 
-/// Tells whether a name can be asked for.
+/// Returns a model.
 ///
-/// Which models an agent has is known to the agent only, so any `agent/model` is answered for an agent that is there.
+/// Only the agent knows its models, so every `agent/model` with an existing agent is accepted.
 #[utoipa::path(get, path = "/v1/models/{model}", operation_id = "get_model", tag = "openai", params(ModelPath),
     extensions(("x-error-codes" = json!(["unknown_model"]))),
-    responses((status = 200, description = "It can.", body = Model)))]
+    responses((status = 200, description = "The model.", body = Model)))]
 pub(in crate::api) async fn get(State(app): State<AppState>, _: Principal, Path(model): Path<String>) -> Result<Answer<Model>, ApiError> {
     agent_of(&model, &app)?;
-    Ok(Answer(Model::of(model)))
+    Ok(Answer(Model::new(model)))
 }

@@ -1,4 +1,4 @@
-//! Parameters that several routes have, as the API's description shows them. The extractors read them.
+//! Parameters of several routes, for the API description. The extractors read them.
 
 use utoipa::IntoParams;
 
@@ -18,7 +18,7 @@ pub(super) struct RunPath {
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "only described, not read")]
 pub(super) struct SessionPath {
-    /// The conversation.
+    /// The session.
     id: SessionId,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct SessionPath {
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "only described, not read")]
 pub(super) struct UserPath {
-    /// The user's name.
+    /// Name of the user.
     name: UserName,
 }
 
@@ -36,37 +36,37 @@ pub(super) struct UserPath {
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "only described, not read")]
 pub(super) struct KeyPath {
-    /// The key's id.
+    /// Id of the API key.
     id: KeyId,
 }
 
-/// A request of a run's agent.
+/// A permission request or question of a run.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "only described, not read")]
 pub(super) struct RequestPath {
     /// The run.
     id: RunId,
-    /// What the agent has asked: its `id` in the listing and in the event.
+    /// `id` of the request, as in the list and in the event.
     request: String,
 }
 
-/// What makes a request safe to repeat.
+/// The idempotency key.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "only described, not read")]
-pub(super) struct RepeatHeader {
-    /// The same key with the same body gets the same answer, and nothing is made twice.
+pub(super) struct IdempotencyHeader {
+    /// A repeated request with the same key and body returns the same response and creates nothing.
     #[param(rename = "Idempotency-Key", min_length = 1, max_length = 255, pattern = "^[!-~]+$")]
     key: Option<String>,
 }
 
-/// What is not sent again to whoever has it.
+/// The condition for a cached response.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "only described, not read")]
-pub(super) struct KnownHeader {
-    /// The `ETag` of what the client has; if it is still the same, the answer is 304 without a body.
+pub(super) struct ConditionalHeader {
+    /// `ETag` of the cached response. If it is still current, the response is 304 without a body.
     #[param(rename = "If-None-Match")]
     tag: Option<String>,
 }

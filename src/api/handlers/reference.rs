@@ -1,4 +1,4 @@
-//! The API's description, for programs and for people: the same until the next release, and nothing of it comes from elsewhere.
+//! The description of the API, for programs and as a page. The page loads nothing from other servers.
 
 use std::sync::LazyLock;
 
@@ -6,15 +6,14 @@ use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse, Response};
 
 use super::super::{ApiError, Path};
-use super::params::KnownHeader;
+use super::params::ConditionalHeader;
 use super::static_files::StaticFile;
 
-/// What the page may load and do: its own files, and nothing that stands in the page or comes from another server. The style sheet has
-/// its pictures inside.
+/// The page may load its own files only: no inline code, and nothing from other servers. The style sheet contains its images.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The committed documents, which a test holds equal to what the handlers say of themselves. So a program need not be able to write them.
+/// The committed documents. A test keeps them equal to the descriptions of the handlers, so the program does not contain the generator.
 static DOCUMENT: LazyLock<StaticFile> =
     LazyLock::new(|| StaticFile::new("application/json", &include_bytes!(concat!(env!("OUT_DIR"), "/openapi.json.gz"))[..], true));
 
@@ -37,37 +36,37 @@ static FILES: LazyLock<[(&str, StaticFile); 3]> = LazyLock::new(|| {
     ]
 });
 
-/// Gives this description.
-#[utoipa::path(get, path = "/openapi.json", operation_id = "openapi", tag = "server", params(KnownHeader),
-    responses((status = 200, description = "An OpenAPI 3.1 document.", body = Object), (status = 304, description = "The client has it.")))]
+/// Returns this description.
+#[utoipa::path(get, path = "/openapi.json", operation_id = "openapi", tag = "server", params(ConditionalHeader),
+    responses((status = 200, description = "An OpenAPI 3.1 document.", body = Object), (status = 304, description = "Not modified.")))]
 pub(in crate::api) async fn openapi(headers: HeaderMap) -> Response {
-    DOCUMENT.answer(&headers)
+    DOCUMENT.respond(&headers)
 }
 
-/// Gives the JSON Schema of the events.
-#[utoipa::path(get, path = "/events.schema.json", operation_id = "events_schema", tag = "server", params(KnownHeader),
+/// Returns the JSON Schema of the events.
+#[utoipa::path(get, path = "/events.schema.json", operation_id = "events_schema", tag = "server", params(ConditionalHeader),
     responses((status = 200, description = "A JSON Schema, 2020-12.", body = Object, content_type = "application/schema+json"),
-        (status = 304, description = "The client has it.")))]
+        (status = 304, description = "Not modified.")))]
 pub(in crate::api) async fn events(headers: HeaderMap) -> Response {
-    EVENTS.answer(&headers)
+    EVENTS.respond(&headers)
 }
 
-/// Shows this description to a person.
-#[utoipa::path(get, path = "/docs", operation_id = "docs", tag = "server", params(KnownHeader),
-    responses((status = 200, description = "A page, which needs nothing from elsewhere.", body = String, content_type = "text/html"),
-        (status = 304, description = "The client has it.")))]
+/// Returns this description as a page.
+#[utoipa::path(get, path = "/docs", operation_id = "docs", tag = "server", params(ConditionalHeader),
+    responses((status = 200, description = "The page. It loads nothing from other servers.", body = String, content_type = "text/html"),
+        (status = 304, description = "Not modified.")))]
 pub(in crate::api) async fn page(headers: HeaderMap) -> Response {
     let policy = [(header::CONTENT_SECURITY_POLICY, PAGE_POLICY), (HeaderName::from_static("referrer-policy"), "no-referrer")];
-    (policy, PAGE.answer(&headers)).into_response()
+    (policy, PAGE.respond(&headers)).into_response()
 }
 
-/// Gives a file of that page.
+/// Returns a file of the page.
 #[utoipa::path(get, path = "/docs/{file}", operation_id = "docs_file", tag = "server",
-    params(("file" = String, Path, description = "Its name.", example = "start.js"), KnownHeader),
+    params(("file" = String, Path, description = "Name of the file.", example = "start.js"), ConditionalHeader),
     extensions(("x-error-codes" = json!(["not_found"]))),
     responses((status = 200, description = "The file.", content((String = "text/css"), (String = "text/javascript"))),
-        (status = 304, description = "The client has it.")))]
+        (status = 304, description = "Not modified.")))]
 pub(in crate::api) async fn file(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, ApiError> {
     let found = FILES.iter().find(|(known, _file)| *known == name);
-    found.map(|(_name, file)| file.answer(&headers)).ok_or_else(|| ApiError::not_found("the page has no such file"))
+    found.map(|(_name, file)| file.respond(&headers)).ok_or_else(|| ApiError::not_found("file not found"))
 }

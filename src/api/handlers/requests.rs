@@ -1,6 +1,6 @@
-//! What a run's agent asks, and the answers.
+//! Permission requests and questions of a run, and their answers.
 
-use axum::Json as Answered;
+use axum::Json as Response;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -13,76 +13,77 @@ use crate::auth::{Principal, Target};
 use crate::run::RequestView;
 use crate::types::{Answer, AuditAction, DecidedBy, Decision, RunId};
 
-/// What is open, which is always one page.
+/// The open requests of a run.
 pub(in crate::api) type OpenRequestPage = Page<RequestView>;
 
-/// Lists what the run's agent has asked and nobody has answered: permissions and questions, oldest first.
+/// Lists the open permission requests and questions of a run, oldest first.
 #[utoipa::path(get, path = "/api/runs/{id}/requests", operation_id = "list_requests", tag = "runs", params(RunPath),
     extensions(("x-error-codes" = json!(["not_found"]))),
-    responses((status = 200, description = "What is open. `next_cursor` is always null: the list is whole.",
+    responses((status = 200, description = "The open requests. `next_cursor` is always null.",
         body = OpenRequestPage)))]
 pub(in crate::api) async fn list(
     State(app): State<AppState>,
     principal: Principal,
     Path(run): Path<RunId>,
-) -> Result<Answered<OpenRequestPage>, ApiError> {
-    Ok(Answered(Page::complete(app.runs.requests(&principal.caller, run).await?)))
+) -> Result<Response<OpenRequestPage>, ApiError> {
+    Ok(Response(Page::complete(app.runs.requests(&principal.caller, run).await?)))
 }
 
-/// A decision on a permission, or the answers to a question: one of the two.
+/// A decision on a permission request, or the answers to a question.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct AnswerRequest {
     /// One of the `options` of a permission request.
     decision: Option<Decision>,
-    /// What the agent is told with a denial.
+    /// Explanation for the agent, with a denial.
     message: Option<String>,
-    /// For each question its answers.
+    /// The answers to each question.
     answers: Option<Vec<OneOrMore>>,
 }
 
-/// The answers to one of the questions.
+/// The answers to one question.
 #[derive(Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "must be a string or a list of strings")]
 enum OneOrMore {
     /// One answer.
     One(String),
-    /// Several, or none.
+    /// Several answers, or none.
     More(Vec<String>),
 }
 
-/// Answers what a run's agent has asked.
+/// Answers a permission request or a question.
 ///
-/// A permission takes a `decision`; a question takes `answers`, one entry for each of its questions. Of several who answer, one is taken.
+/// A permission request needs a `decision`; a question needs `answers`, one entry for each of its questions. Of several answers the first is
+/// accepted.
 #[utoipa::path(post, path = "/api/runs/{id}/requests/{request}", operation_id = "answer_request", tag = "runs", params(RequestPath),
     request_body(content = AnswerRequest, examples(
-        ("a permission" = (value = json!({"decision": "deny", "message": "Not in this folder; use /tmp."}))),
-        ("a question" = (value = json!({"answers": ["red"]}))))),
+        ("permission" = (value = json!({"decision": "deny", "message": "Not in this directory; use /tmp."}))),
+        ("question" = (value = json!({"answers": ["red"]}))))),
     extensions(("x-error-codes" = json!(["not_found", "run_ended", "already_answered", "storage"]))),
-    responses((status = 200, description = "The answer is on disk, and on its way to the agent.", body = AnswerResponse)))]
+    responses((status = 200, description = "The answer is stored and is passed on to the agent.", body = AnswerResponse)))]
 pub(in crate::api) async fn answer(
     State(app): State<AppState>,
     audit_context: AuditContext,
     Path((run, request)): Path<(RunId, String)>,
     Json(body): Json<AnswerRequest>,
-) -> Result<Answered<AnswerResponse>, ApiError> {
+) -> Result<Response<AnswerResponse>, ApiError> {
     let answer = body.into_answer()?;
     let response = AnswerResponse::new(&request, &answer);
     let (runs, caller) = (app.runs.clone(), audit_context.caller());
     let event = audit_context.event(AuditAction::RunAnswer).to(Target::Run(run));
     app.audited(event, async move { Ok(runs.answer(&caller, run, request, answer).await?) }).await?;
-    Ok(Answered(response))
+    Ok(Response(response))
 }
 
-/// The answer as it was taken: what the resolving event tells, too.
+/// The accepted answer, as in the event that resolves the request.
 #[derive(Serialize, ToSchema)]
 pub(in crate::api) struct AnswerResponse {
-    /// The request.
+    /// Id of the request.
     id: String,
-    /// The decision on a permission.
+    /// Decision on a permission request.
     #[serde(skip_serializing_if = "Option::is_none")]
     decision: Option<Decision>,
-    /// The answers to a question, one list for each of its questions.
+    /// Answers to a question, one list for each of its questions.
     #[serde(skip_serializing_if = "Option::is_none")]
     answers: Option<Vec<Vec<String>>>,
     /// Always `user`.

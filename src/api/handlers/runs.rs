@@ -1,4 +1,4 @@
-//! Runs: made, listed, looked at, cancelled and deleted.
+//! Runs: create, list, get, cancel and delete.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use super::super::json_object::{object, optional_object};
 use super::super::{ApiError, AppState, FaultCode, FieldError, Path, Query};
 use super::created::Created;
 use super::pagination::{Page, page_size};
-use super::params::{RepeatHeader, RunPath};
+use super::params::{IdempotencyHeader, RunPath};
 use crate::auth::{ClientOrigin, Principal, Target};
 use crate::run::store::RunFilter;
 use crate::run::{NewRun, OnBusy, RunView, WebhookRequest};
@@ -25,7 +25,7 @@ use crate::types::{AuditAction, McpServer, McpTransport, PermissionMode, RuleSpe
 
 const FIELDS: RunFields = RunFields { prompt: "input.text", agent: "metadata.agent_type", model: "metadata.model", prefix: "metadata." };
 
-/// Longest `?wait=`, in seconds.
+/// Maximum of `?wait=`, in seconds.
 const MAX_WAIT: u64 = 600;
 
 /// A new run.
@@ -33,7 +33,7 @@ const MAX_WAIT: u64 = 600;
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"input": {"text": "create hello.py"}, "metadata": {"agent_type": "demo"}}))]
 pub(in crate::api) struct CreateRunRequest {
-    /// What the agent is to do.
+    /// The task for the agent.
     #[serde(deserialize_with = "object")]
     input: RunInput,
     /// How to run it; null and absent mean defaults.
@@ -42,7 +42,7 @@ pub(in crate::api) struct CreateRunRequest {
     metadata: RunMetadata,
 }
 
-/// What the agent is to do.
+/// The task for the agent.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RunInput {
@@ -51,66 +51,66 @@ struct RunInput {
     text: String,
 }
 
-/// Every field may be absent or null, which means its default.
+/// Options of a run. Every field may be absent or null, which means its default.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RunMetadata {
-    /// Which agent: one of `GET /api/agents`. By default the session's, else `claude_code`.
+    /// The agent, one of `GET /api/agents`. Default: the agent of the session, or `claude_code`.
     agent_type: Option<String>,
-    /// Where it works: an absolute path without `..`. By default the session's folder, else a fresh one.
+    /// Working directory: an absolute path without `..`. Default: the directory of the session, or a fresh one.
     #[schema(value_type = Option<String>)]
     working_dir: Option<PathBuf>,
-    /// Another name of `working_dir`.
+    /// Alias of `working_dir`.
     #[schema(value_type = Option<String>)]
     cwd: Option<PathBuf>,
-    /// The run ends after that many seconds of the agent's work.
+    /// Time limit in seconds. Time spent waiting for answers does not count.
     #[schema(minimum = 1, maximum = 604_800, default = 300)]
     timeout_secs: Option<u64>,
-    /// The run ends after that many seconds without a word from the agent.
+    /// Time limit in seconds without any output of the agent.
     #[schema(minimum = 1, maximum = 604_800)]
     idle_timeout_secs: Option<u64>,
-    /// The model, in the agent's own words.
+    /// The model, as the agent names it.
     #[schema(pattern = r"^[A-Za-z0-9][A-Za-z0-9._:/@+\[\]-]{0,127}$")]
     model: Option<String>,
-    /// Further command-line elements for the agent's program.
+    /// Additional command-line arguments for the agent.
     extra_args: Option<Vec<String>>,
-    /// The conversation to go on with. By default a new one.
+    /// The session to continue. Default: a new one.
     session_id: Option<SessionId>,
-    /// What to do if that conversation has a live run.
+    /// What to do if that session has a live run.
     on_busy: Option<OnBusy>,
-    /// Who decides on permissions.
+    /// How permission requests are decided.
     permission_mode: Option<PermissionMode>,
-    /// Rules that count before the mode.
+    /// Rules that take precedence over the mode.
     #[schema(max_items = 256)]
     permission_rules: Option<Vec<RuleSpec>>,
-    /// Variables for the agent's environment.
+    /// Environment variables for the agent. Their values are never shown or stored.
     env: Option<BTreeMap<String, String>>,
-    /// MCP servers for the agent; for admins.
+    /// MCP servers for the agent; admins only.
     mcp_servers: Option<Vec<McpServerRequest>>,
-    /// Your own marks, at most 32, by which runs can be listed.
+    /// Labels for filtering, at most 32.
     labels: Option<BTreeMap<String, String>>,
-    /// Where the run's events are sent: an address, or an object with more. See docs/webhooks.md.
+    /// Webhook for the run's events: a URL, or an object with options. See docs/webhooks.md.
     webhook: Option<Webhook>,
 }
 
-/// Where events are sent.
+/// A webhook.
 #[derive(Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "must be a URL, or an object with url, events and secret")]
 enum Webhook {
-    Address(String),
+    Url(String),
     Object(WebhookObject),
 }
 
-/// Where events are sent, which, and how they are signed.
+/// A webhook with options.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct WebhookObject {
-    /// The address: http or https, of no network of somebody's own.
+    /// The URL: http or https, not in a private network unless the operator allows it.
     #[schema(max_length = 2048)]
     url: String,
-    /// Types of events; `*` is all that can be sent. By default `run_started`, `permission_request`, `question` and `done`.
+    /// Event types; `*` selects all that can be sent. Default: `run_started`, `permission_request`, `question` and `done`.
     events: Option<Vec<String>>,
-    /// What is signed with, as `whsec_` and Base64. By default the server's own.
+    /// Signing secret: `whsec_` followed by Base64. Default: the server's secret.
     #[schema(pattern = "^whsec_[A-Za-z0-9+/]+=*$")]
     secret: Option<String>,
 }
@@ -118,48 +118,48 @@ struct WebhookObject {
 impl From<Webhook> for WebhookRequest {
     fn from(webhook: Webhook) -> Self {
         match webhook {
-            Webhook::Address(url) => Self { url, events: None, secret: None },
+            Webhook::Url(url) => Self { url, events: None, secret: None },
             Webhook::Object(WebhookObject { url, events, secret }) => Self { url, events, secret },
         }
     }
 }
 
-/// A program that the agent starts (`command`), or an address that it calls (`url`).
+/// An MCP server: a program that the agent starts (`command`), or a URL that it calls (`url`).
 #[derive(Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "must be an object with name and command (and args, env), or with name and url (and headers)")]
 #[schema(as = McpServer)]
 enum McpServerRequest {
     Stdio(StdioServer),
     Http(HttpServer),
 }
 
-/// A program that the agent starts.
+/// An MCP server that the agent starts.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct StdioServer {
-    /// The name by which the agent knows it.
+    /// Name of the server.
     #[schema(pattern = "^[A-Za-z0-9_-]{1,64}$")]
     name: String,
     /// The program.
     command: String,
-    /// Its arguments.
+    /// Arguments of the program.
     #[serde(default)]
     args: Vec<String>,
-    /// Its further environment.
+    /// Additional environment variables.
     #[serde(default)]
     env: BTreeMap<String, String>,
 }
 
-/// An address that the agent calls.
+/// An MCP server that the agent calls.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct HttpServer {
-    /// The name by which the agent knows it.
+    /// Name of the server.
     #[schema(pattern = "^[A-Za-z0-9_-]{1,64}$")]
     name: String,
-    /// Its address.
+    /// URL of the server.
     url: String,
-    /// Headers of each call.
+    /// Headers of each request.
     #[serde(default)]
     headers: BTreeMap<String, String>,
 }
@@ -175,26 +175,26 @@ impl From<McpServerRequest> for McpServer {
     }
 }
 
-/// What was made.
+/// A created run.
 #[derive(Serialize, ToSchema)]
 pub(in crate::api) struct CreateRunResponse {
-    /// The run.
+    /// Id of the run.
     run_id: RunId,
-    /// Its conversation.
+    /// Session of the run.
     session_id: SessionId,
-    /// Always `queued`: what it was when it was made.
+    /// Always `queued`, the status at creation.
     status: RunStatus,
-    /// Where its events are.
+    /// Path of the event stream.
     events_url: String,
 }
 
-/// Starts a run. By the time of the answer it is on disk.
-#[utoipa::path(post, path = "/api/runs", operation_id = "create_run", tag = "runs", params(RepeatHeader), request_body = CreateRunRequest,
+/// Creates a run. The run is durable before the response is sent.
+#[utoipa::path(post, path = "/api/runs", operation_id = "create_run", tag = "runs", params(IdempotencyHeader), request_body = CreateRunRequest,
     extensions(("x-error-codes" = json!(["bad_argument", "admin_only", "env_not_allowed", "working_dir_not_allowed", "not_found",
         "session_busy", "unknown_agent", "bad_working_dir", "session_mismatch", "cannot_resume", "cannot_ask", "idempotency_key_reused",
         "budget_exceeded", "queue_full", "storage"]))),
-    responses((status = 201, description = "The run is made.", body = CreateRunResponse,
-        headers(("Location" = String, description = "Where the run is.")))))]
+    responses((status = 201, description = "The run was created.", body = CreateRunResponse,
+        headers(("Location" = String, description = "Path of the run.")))))]
 pub(in crate::api) async fn create(
     State(app): State<AppState>,
     audit_context: AuditContext,
@@ -257,31 +257,31 @@ impl CreateRunRequest {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct ListQuery {
-    /// Only runs that are so: one status, or several with commas between them.
+    /// Filter by status; several are separated by commas.
     #[param(value_type = Option<Vec<RunStatus>>, style = Form, explode = false, min_items = 1)]
     status: Option<Statuses>,
-    /// Only those with this in the beginning of the prompt or in a label, or whose id begins so.
+    /// Search text: in the beginning of the prompt, in a label, or at the start of the id.
     #[param(min_length = 1, max_length = 200)]
     q: Option<String>,
-    /// Only this agent's.
+    /// Filter by agent.
     agent_type: Option<String>,
-    /// Only this conversation's.
+    /// Filter by session.
     session_id: Option<SessionId>,
-    /// Only with this label, as `name=value`.
+    /// Filter by label, as `name=value`.
     #[param(pattern = "=")]
     label: Option<String>,
-    /// Only those created at this time or later.
+    /// Only runs created at or after this time.
     since: Option<Timestamp>,
-    /// Only this user's; for admins.
+    /// Filter by owner; admins only.
     owner: Option<UserName>,
-    /// Most items of the page.
+    /// Maximum number of items.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<usize>,
-    /// Where the page begins: the `next_cursor` of the one before.
+    /// Cursor of the page: the `next_cursor` of the previous one.
     cursor: Option<RunId>,
 }
 
-/// One status, or several with commas between them.
+/// One or more statuses, separated by commas.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
 struct Statuses(Vec<RunStatus>);
@@ -290,20 +290,20 @@ impl TryFrom<String> for Statuses {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let known = |name| RunStatus::from_name(name).ok_or_else(|| format!("{name:?} is no status of a run"));
+        let known = |name| RunStatus::from_name(name).ok_or_else(|| format!("unknown status {name:?}"));
         text.split(',').map(known).collect::<Result<_, _>>().map(Self)
     }
 }
 
-/// Longest text that runs are searched for, in characters.
+/// Maximum length of a search text, in characters.
 const MAX_SEARCH: usize = 200;
 
 /// A page of runs.
 pub(in crate::api) type RunPage = Page<RunView>;
 
-/// Lists your runs, newest first; an admin's list has everyone's.
+/// Lists the caller's runs, newest first; for admins, the runs of all users.
 #[utoipa::path(get, path = "/api/runs", operation_id = "list_runs", tag = "runs", params(ListQuery),
-    responses((status = 200, description = "A page of them.", body = RunPage)))]
+    responses((status = 200, description = "A page of runs.", body = RunPage)))]
 pub(in crate::api) async fn list(
     State(app): State<AppState>,
     principal: Principal,
@@ -344,12 +344,12 @@ pub(in crate::api) async fn list(
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct GetQuery {
-    /// Answer when the run has ended, or after that many seconds, whichever is first.
+    /// Wait until the run has ended, at most this many seconds.
     #[param(maximum = 600)]
     wait: Option<u64>,
 }
 
-/// Gives a run as it stands, or at its end.
+/// Returns a run, optionally after its end.
 #[utoipa::path(get, path = "/api/runs/{id}", operation_id = "get_run", tag = "runs", params(RunPath, GetQuery),
     extensions(("x-error-codes" = json!(["not_found"]))),
     responses((status = 200, description = "The run.", body = RunView)))]
@@ -367,12 +367,12 @@ pub(in crate::api) async fn get(
     Ok(Answer(found))
 }
 
-/// Ends a run with all its processes.
+/// Cancels a run and kills its whole process tree.
 ///
-/// Cancelling twice, or after the end, changes nothing and is no error.
+/// Cancelling again, or after the end, has no effect and is not an error.
 #[utoipa::path(post, path = "/api/runs/{id}/cancel", operation_id = "cancel_run", tag = "runs", params(RunPath),
     extensions(("x-error-codes" = json!(["not_found", "storage"]))),
-    responses((status = 200, description = "The run as it then stands; its end is told by `done`.", body = RunView)))]
+    responses((status = 200, description = "The run. It has ended once `done` is in its log.", body = RunView)))]
 pub(in crate::api) async fn cancel(
     State(app): State<AppState>,
     audit_context: AuditContext,
@@ -383,10 +383,10 @@ pub(in crate::api) async fn cancel(
     app.audited(event, async move { Ok(Answer(runs.cancel(&caller, run).await?)) }).await
 }
 
-/// Removes an ended run with its events, and the fresh folder if one was made for it.
+/// Deletes an ended run with its events and its fresh working directory, if it had one.
 #[utoipa::path(delete, path = "/api/runs/{id}", operation_id = "delete_run", tag = "runs", params(RunPath),
     extensions(("x-error-codes" = json!(["not_found", "run_active", "storage"]))),
-    responses((status = 204, description = "It is gone.")))]
+    responses((status = 204, description = "The run was deleted.")))]
 pub(in crate::api) async fn delete(
     State(app): State<AppState>,
     audit_context: AuditContext,

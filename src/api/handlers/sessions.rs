@@ -1,4 +1,4 @@
-//! Conversations and their runs.
+//! Sessions and their runs.
 
 use axum::Json as Answer;
 use axum::extract::State;
@@ -13,26 +13,26 @@ use crate::run::store::RunFilter;
 use crate::run::{RunView, SessionView};
 use crate::types::SessionId;
 
-/// Most runs that are listed with their session; the listing of runs has them all.
-const RUNS: usize = 200;
+/// Maximum number of runs in a session's response; the list of runs has all.
+const MAX_RUNS: usize = 200;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct ListQuery {
-    /// Most items of the page.
+    /// Maximum number of items.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<usize>,
-    /// Where the page begins: the `next_cursor` of the one before.
+    /// Cursor of the page: the `next_cursor` of the previous one.
     cursor: Option<SessionId>,
 }
 
-/// A page of conversations.
+/// A page of sessions.
 pub(in crate::api) type SessionPage = Page<SessionView>;
 
-/// Lists your conversations, newest first; an admin's list has everyone's.
+/// Lists the caller's sessions, newest first; for admins, the sessions of all users.
 #[utoipa::path(get, path = "/api/sessions", operation_id = "list_sessions", tag = "sessions", params(ListQuery),
-    responses((status = 200, description = "A page of them.", body = SessionPage)))]
+    responses((status = 200, description = "A page of sessions.", body = SessionPage)))]
 pub(in crate::api) async fn list(
     State(app): State<AppState>,
     principal: Principal,
@@ -43,20 +43,20 @@ pub(in crate::api) async fn list(
     Ok(Answer(Page::new(found, limit, |session| session.session_id)))
 }
 
-/// A conversation with its runs.
+/// A session with its runs.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SessionWithRuns)]
 pub(in crate::api) struct SessionResponse {
     #[serde(flatten)]
     session: SessionView,
-    /// Its newest 200, newest first.
+    /// The newest 200 runs, newest first.
     runs: Vec<RunView>,
 }
 
-/// Gives one conversation with its runs.
+/// Returns a session with its runs.
 #[utoipa::path(get, path = "/api/sessions/{id}", operation_id = "get_session", tag = "sessions", params(SessionPath),
     extensions(("x-error-codes" = json!(["not_found"]))),
-    responses((status = 200, description = "The conversation.", body = SessionResponse)))]
+    responses((status = 200, description = "The session.", body = SessionResponse)))]
 pub(in crate::api) async fn get(
     State(app): State<AppState>,
     principal: Principal,
@@ -64,6 +64,6 @@ pub(in crate::api) async fn get(
 ) -> Result<Answer<SessionResponse>, ApiError> {
     let session = app.runs.session(&principal.caller, session).await?;
     let filter = RunFilter { session: Some(session.session_id), ..RunFilter::default() };
-    let runs = app.runs.list(&principal.caller, filter, RUNS).await?;
+    let runs = app.runs.list(&principal.caller, filter, MAX_RUNS).await?;
     Ok(Answer(SessionResponse { session, runs }))
 }

@@ -1,4 +1,4 @@
-//! Texts that are the same for everyone until the program is another: pages, their files, and the API's description.
+//! Static files: pages, their files, and the API description.
 
 use std::io::Read as _;
 
@@ -12,20 +12,20 @@ use sha2::{Digest, Sha256};
 use super::super::ApiError;
 use super::super::negotiation::accepts;
 
-/// How a browser keeps it.
+/// How browsers cache a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cached {
-    /// Asked about each time, and sent only when it has changed.
+    /// The browser revalidates the file at each use.
     Revalidated,
-    /// For good: its address changes with it.
+    /// The browser never requests the file again: its URL changes with its content.
     Forever,
 }
 
-/// Such a text, ready to be sent.
+/// A static file.
 pub(super) struct StaticFile {
     content_type: &'static str,
     bytes: Bytes,
-    /// The bytes are compressed.
+    /// Whether the bytes are compressed.
     is_gzip: bool,
     etag: String,
 }
@@ -34,20 +34,20 @@ impl StaticFile {
     pub(super) fn new(content_type: &'static str, bytes: impl Into<Bytes>, is_gzip: bool) -> Self {
         let bytes = bytes.into();
         let digest = Sha256::digest(&bytes);
-        // Weak, since it is the same with and without compression.
+        // Weak, because it is the same with and without compression.
         let etag = digest[..12].iter().fold(String::from("W/\""), |etag, byte| format!("{etag}{byte:02x}")) + "\"";
         Self { content_type, bytes, is_gzip, etag }
     }
 
-    /// The answer to a request with these headers: 304 if the client has it, and compressed only for those who can unpack it.
-    pub(super) fn answer(&self, asked: &HeaderMap) -> Response {
-        self.answer_kept(asked, Cached::Revalidated)
+    /// The response to a request with these headers: 304 if the client has the file, and compressed if the client accepts that.
+    pub(super) fn respond(&self, request: &HeaderMap) -> Response {
+        self.respond_cached(request, Cached::Revalidated)
     }
 
-    /// The same, kept by the browser in that way.
-    pub(super) fn answer_kept(&self, asked: &HeaderMap, kept: Cached) -> Response {
+    /// The same with another caching.
+    pub(super) fn respond_cached(&self, request: &HeaderMap, caching: Cached) -> Response {
         let mut headers = HeaderMap::new();
-        let cache_control = match kept {
+        let cache_control = match caching {
             Cached::Revalidated => "no-cache",
             Cached::Forever => "public, max-age=31536000, immutable",
         };
@@ -56,13 +56,13 @@ impl StaticFile {
         if self.is_gzip {
             headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
         }
-        if is_known(asked, &self.etag) {
+        if is_cached(request, &self.etag) {
             return (StatusCode::NOT_MODIFIED, headers).into_response();
         }
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
         let body = if !self.is_gzip {
             self.bytes.clone()
-        } else if accepts(asked, header::ACCEPT_ENCODING, "gzip") {
+        } else if accepts(request, header::ACCEPT_ENCODING, "gzip") {
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
             self.bytes.clone()
         } else {
@@ -76,10 +76,10 @@ impl StaticFile {
     }
 }
 
-/// Whether the client has it already.
-fn is_known(asked: &HeaderMap, etag: &str) -> bool {
-    // By RFC 9110 weak and strong tags are the same here.
+/// Whether the client has the file with this `ETag`.
+fn is_cached(request: &HeaderMap, etag: &str) -> bool {
+    // RFC 9110: weak comparison.
     let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-    let tags = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|tags| tags.to_str().ok()).flat_map(|tags| tags.split(','));
+    let tags = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|tags| tags.to_str().ok()).flat_map(|tags| tags.split(','));
     tags.map(opaque).any(|tag| tag == "*" || tag == opaque(etag))
 }

@@ -1,4 +1,4 @@
-//! Tickets for one run's stream.
+//! Tickets for the event stream of a run.
 
 use axum::Json as Answer;
 use axum::extract::State;
@@ -14,17 +14,17 @@ use crate::types::{AuditAction, RunId};
 /// A ticket.
 #[derive(Serialize, ToSchema)]
 pub(in crate::api) struct TicketResponse {
-    /// What stands for a token in the address of this run's stream, and nowhere else.
+    /// The ticket, for `access_token` of this run's event stream only.
     ticket: String,
-    /// For how many seconds a stream can be begun with it.
+    /// Seconds within which a stream can be opened with it.
     expires_in: i64,
-    /// The address of the stream, with the ticket in it.
+    /// Path of the event stream, including the ticket.
     events_url: String,
 }
 
-/// Gives a ticket for the stream of a run, for browsers, which can send no header with it.
+/// Creates a ticket for the event stream of a run, for browsers, whose `EventSource` cannot send headers.
 ///
-/// It stands for a token in the address of this one stream. What was begun with it goes on as long as what it was asked for with is good.
+/// It replaces a token in the query of this stream. A stream opened with it lasts as long as the token or key that the ticket was created with.
 #[utoipa::path(post, path = "/api/runs/{id}/ticket", operation_id = "create_ticket", tag = "runs", params(RunPath),
     extensions(("x-error-codes" = json!(["not_found"]))),
     responses((status = 200, description = "The ticket.", body = TicketResponse)))]
@@ -37,10 +37,10 @@ pub(in crate::api) async fn create(
     let (state, principal) = (app.clone(), audit_context.principal);
     let making = async move {
         state.runs.get(&principal.caller, run).await?;
-        state.auth.ticket(&principal, run).ok_or_else(|| ApiError::internal(&std::io::Error::other("the ticket could not be signed")))
+        state.auth.issue_ticket(&principal, run).ok_or_else(|| ApiError::internal(&std::io::Error::other("cannot sign the ticket")))
     };
     let ticket = app.audited(event, making).await?;
-    // Nothing in a ticket needs to be written differently in an address.
+    // A ticket contains no characters that need encoding in a query.
     let events_url = format!("/api/runs/{run}/events?access_token={ticket}");
     Ok(Answer(TicketResponse { ticket, expires_in: TICKET_SECS, events_url }))
 }

@@ -1,4 +1,4 @@
-//! What was used, and what may be used.
+//! Usage and budgets.
 
 use axum::Json as Answer;
 use axum::extract::State;
@@ -12,47 +12,47 @@ use crate::run::BudgetState;
 use crate::run::store::{UsageFilter, UsageGroup, UsageRecord, UsageSum};
 use crate::types::{Day, Money, RunId, SessionId, UserName};
 
-/// How much was used.
+/// Totals.
 #[derive(Serialize, ToSchema)]
 #[schema(as = UsageTotals)]
 pub(in crate::api) struct TotalsView {
-    /// Runs that ended. One that goes on is not counted yet, but what it has used is.
+    /// Ended runs. A live run is not counted, but its usage is.
     runs: u64,
-    /// Of these, how many ended so.
+    /// Ended runs by status.
     by_status: RunCounts,
-    /// Tokens that count against a budget: `input_tokens`, `cache_write_tokens` and `output_tokens`.
+    /// Tokens that count towards a budget: `input_tokens`, `cache_write_tokens` and `output_tokens`.
     tokens: u64,
-    /// Tokens read by the model that no cache held.
+    /// Input tokens that were not read from a cache.
     input_tokens: u64,
-    /// Tokens written by the model, thinking included.
+    /// Output tokens, including thinking.
     output_tokens: u64,
-    /// Tokens read from the provider's cache.
+    /// Input tokens read from the provider's cache.
     cache_read_tokens: u64,
     /// Tokens written to the provider's cache.
     cache_write_tokens: u64,
-    /// Those of `output_tokens` that were thinking, where the agent tells them apart.
+    /// Thinking tokens among `output_tokens`, if the agent reports them.
     reasoning_tokens: u64,
-    /// US dollars, as far as agents told; absent if none did.
+    /// US dollars as reported by agents; absent if none was reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     cost_usd: Option<Money>,
-    /// Whether some of that is computed from list prices, not billed.
+    /// Whether part of the cost is computed from list prices.
     cost_is_estimate: bool,
-    /// Runs that ended and told tokens but no cost, which `cost_usd` therefore lacks.
+    /// Ended runs that reported tokens but no cost; `cost_usd` does not include them.
     runs_without_cost: u64,
 }
 
-/// Ended runs by how they ended.
+/// Ended runs by status.
 #[derive(Serialize, ToSchema)]
 struct RunCounts {
-    /// Ended well.
+    /// Completed runs.
     completed: u64,
-    /// Ended badly.
+    /// Failed runs.
     failed: u64,
-    /// Were cancelled.
+    /// Cancelled runs.
     cancelled: u64,
-    /// Ran out of time.
+    /// Runs that exceeded a time limit.
     timed_out: u64,
-    /// Their server went away.
+    /// Interrupted runs.
     interrupted: u64,
 }
 
@@ -75,11 +75,11 @@ impl From<UsageSum> for TotalsView {
     }
 }
 
-/// What one day, user, agent, model, conversation or run has used: it has the one of these fields that was grouped by.
+/// The group of a usage item: exactly the field that `group_by` selects.
 #[derive(Default, Serialize, ToSchema)]
 #[schema(as = UsageKey)]
 struct KeyView {
-    /// The day, in UTC.
+    /// The day (UTC).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Day>)]
     day: Option<String>,
@@ -90,10 +90,10 @@ struct KeyView {
     /// The agent.
     #[serde(skip_serializing_if = "Option::is_none")]
     agent_type: Option<String>,
-    /// The model that the agent named, or that was asked for; empty where neither is known.
+    /// The model reported by the agent, or the requested one; empty if neither is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<String>,
-    /// The conversation.
+    /// The session.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<SessionId>)]
     session_id: Option<String>,
@@ -106,20 +106,20 @@ struct KeyView {
 /// A page of usage.
 type UsageItemPage = Page<ItemView>;
 
-/// What one of a group has used.
+/// Usage of one group.
 #[derive(Serialize, ToSchema)]
 #[schema(as = UsageItem)]
 pub(in crate::api) struct ItemView {
-    /// Which one.
+    /// The group.
     #[serde(flatten)]
     key: KeyView,
-    /// How much.
+    /// Its totals.
     #[serde(flatten)]
     totals: TotalsView,
 }
 
 impl ItemView {
-    fn of(UsageRecord { key, sum }: UsageRecord, group: UsageGroup) -> Self {
+    fn new(UsageRecord { key, sum }: UsageRecord, group: UsageGroup) -> Self {
         let (key, none) = (Some(key), KeyView::default());
         let key = match group {
             UsageGroup::Day => KeyView { day: key, ..none },
@@ -133,50 +133,50 @@ impl ItemView {
     }
 }
 
-/// A page of what was used, and the sum of all pages.
+/// A page of usage, and the totals of all pages.
 #[derive(Serialize, ToSchema)]
 #[schema(as = UsagePage)]
 pub(in crate::api) struct UsageView {
-    /// By what `items` are added up.
+    /// What `items` are grouped by.
     group_by: UsageGroup,
     #[serde(flatten)]
     #[schema(value_type = UsageItemPage)]
     page: UsageItemPage,
-    /// The sum of all that was asked for, on whatever page.
+    /// Totals of all matching usage, not only this page.
     total: TotalsView,
 }
 
-/// Which usage is wanted.
+/// Grouping, filters and pagination.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct UsageQuery {
-    /// By what it is added up.
+    /// What to group by. Days, sessions and runs are listed newest first, everything else by name.
     #[serde(default)]
     #[param(inline, required = false, default = "day")]
     group_by: UsageGroup,
-    /// Only that of this day (UTC) or later.
+    /// Only this day (UTC) and later ones.
     since: Option<Day>,
-    /// Only that of this day (UTC) or earlier.
+    /// Only this day (UTC) and earlier ones.
     until: Option<Day>,
-    /// Only this user's; for admins, others always get their own.
+    /// Filter by owner; admins only. Other users always see their own usage.
     owner: Option<UserName>,
-    /// Only that of this agent.
+    /// Filter by agent.
     agent_type: Option<String>,
-    /// Only that of this conversation.
+    /// Filter by session.
     session_id: Option<SessionId>,
-    /// Most items of the page.
+    /// Maximum number of items.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<usize>,
-    /// Where the page begins: the `next_cursor` of the one before.
+    /// Cursor of the page: the `next_cursor` of the previous one.
     cursor: Option<String>,
 }
 
-/// Tells what was used: one's own, an admin everyone's.
+/// Returns the caller's usage; for admins, that of all users.
 ///
-/// It is counted on the day on which the agent told it, while the run goes on, too; and it stays when the run is deleted.
+/// Usage counts on the day on which the agent reported it, including that of live runs. It remains when a run is deleted.
 #[utoipa::path(get, path = "/api/usage", operation_id = "list_usage", tag = "usage", params(UsageQuery),
-    responses((status = 200, description = "A page of it.", body = UsageView)))]
+    responses((status = 200, description = "A page of usage.", body = UsageView)))]
 pub(in crate::api) async fn list(
     State(app): State<AppState>,
     principal: Principal,
@@ -191,20 +191,20 @@ pub(in crate::api) async fn list(
     let caller = &principal.caller;
     let records = app.runs.usage(caller, filter.clone(), group_by, cursor, limit + 1).await?;
     let total = app.runs.total_usage(caller, filter).await?.into();
-    let page = Page::new(records, limit, |record| record.key.clone()).map(|record| ItemView::of(record, group_by));
+    let page = Page::new(records, limit, |record| record.key.clone()).map(|record| ItemView::new(record, group_by));
     Ok(Answer(UsageView { group_by, page, total }))
 }
 
-/// Whose budget is wanted.
+/// The user.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct BudgetQuery {
-    /// This user's instead of one's own; for admins.
+    /// User whose budget to return; admins only. Default: the caller.
     owner: Option<UserName>,
 }
 
-/// Tells what may be used today, and what was.
+/// Returns today's budget and its usage.
 #[utoipa::path(get, path = "/api/usage/budget", operation_id = "get_budget", tag = "usage", params(BudgetQuery),
     extensions(("x-error-codes" = json!(["not_found"]))),
     responses((status = 200, description = "The budget.", body = BudgetState)))]
@@ -216,7 +216,7 @@ pub(in crate::api) async fn budget(
     let caller = principal.caller;
     let owner = query.owner.unwrap_or_else(|| caller.user.clone());
     if !caller.may_see(&owner) || app.auth.user(&owner).await?.is_none() {
-        return Err(ApiError::not_found(format!("there is no user {owner}")));
+        return Err(ApiError::not_found(format!("user {owner} not found")));
     }
     Ok(Answer(app.runs.budget(&owner).await?))
 }

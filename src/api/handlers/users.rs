@@ -1,4 +1,4 @@
-//! Users, for admins.
+//! Users. Admins only.
 
 use axum::Json as Answer;
 use axum::extract::State;
@@ -16,17 +16,17 @@ use crate::auth::Target;
 use crate::run::store::UserRecord;
 use crate::types::{AuditAction, Budget, BudgetChange, Limit, LimitChange, Money, Tokens, UserName, UserRole};
 
-/// A user, as admins see them.
+/// A user with account details.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Account)]
 pub(in crate::api) struct AccountView {
-    /// The name.
+    /// User name.
     username: UserName,
-    /// What the user may do.
+    /// Role of the user.
     role: UserRole,
-    /// Whether the password is still the documented default, which works from this machine only.
+    /// Whether the user still has the default password, which works only on the server's own machine.
     default_password: bool,
-    /// What the user may use in a day, as far as that was set for this one; absent if nothing was.
+    /// The user's own daily budget; absent if the server's default applies.
     #[serde(skip_serializing_if = "Budget::is_default")]
     #[schema(required = false)]
     budget: Budget,
@@ -38,24 +38,24 @@ impl From<UserRecord> for AccountView {
     }
 }
 
-/// Which page of the users is wanted.
+/// Pagination.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct ListQuery {
-    /// Most items of the page.
+    /// Maximum number of items.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<usize>,
-    /// Where the page begins: the `next_cursor` of the one before.
+    /// Cursor of the page: the `next_cursor` of the previous one.
     cursor: Option<UserName>,
 }
 
 /// A page of users.
 pub(in crate::api) type AccountPage = Page<AccountView>;
 
-/// Lists the users by name; for admins.
+/// Lists the users by name. Admins only.
 #[utoipa::path(get, path = "/api/users", operation_id = "list_users", tag = "users", params(ListQuery),
-    responses((status = 200, description = "A page of them.", body = AccountPage)))]
+    responses((status = 200, description = "A page of users.", body = AccountPage)))]
 pub(in crate::api) async fn list(
     State(app): State<AppState>,
     _admin: AuditContext,
@@ -66,20 +66,20 @@ pub(in crate::api) async fn list(
     Ok(Answer(Page::new(found.into_iter().map(AccountView::from).collect(), limit, |user| user.username.clone())))
 }
 
-/// A user to be made.
+/// A new user.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct CreateUserRequest {
-    /// The name.
+    /// User name.
     username: UserName,
-    /// The password, which is not the name.
+    /// Password. It must differ from the user name.
     #[schema(min_length = 8, max_length = 1024)]
     password: String,
-    /// What the user may do; `user` if not said.
+    /// Role of the user. Default: `user`.
     role: Option<UserRole>,
 }
 
-/// Makes a user; for admins.
+/// Creates a user. Admins only.
 #[utoipa::path(post, path = "/api/users", operation_id = "create_user", tag = "users", request_body = CreateUserRequest,
     extensions(("x-error-codes" = json!(["user_exists", "storage"]))),
     responses((status = 201, description = "The user was created.", body = AccountView,
@@ -98,7 +98,7 @@ pub(in crate::api) async fn create(
     Ok(Created { location, body: AccountView { username, role, default_password: false, budget: Budget::default() } })
 }
 
-/// Gives one user; for admins.
+/// Returns a user. Admins only.
 #[utoipa::path(get, path = "/api/users/{name}", operation_id = "get_user", tag = "users", params(UserPath),
     extensions(("x-error-codes" = json!(["not_found"]))),
     responses((status = 200, description = "The user.", body = AccountView)))]
@@ -108,32 +108,32 @@ pub(in crate::api) async fn get(
     Path(name): Path<UserName>,
 ) -> Result<Answer<AccountView>, ApiError> {
     let user = app.auth.user(&name).await?;
-    user.map(|user| Answer(user.into())).ok_or_else(|| ApiError::not_found(format!("there is no user {name}")))
+    user.map(|user| Answer(user.into())).ok_or_else(|| ApiError::not_found(format!("user {name} not found")))
 }
 
-/// What is to become of a user. What is absent stays as it is.
+/// Changes to a user. Absent fields stay unchanged.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct ChangeUserRequest {
-    /// A new password, which is not the name. It ends all tokens of the user.
+    /// New password. It must differ from the user name. All tokens of the user are revoked.
     #[schema(min_length = 8, max_length = 1024)]
     password: Option<String>,
-    /// A new role.
+    /// New role.
     role: Option<UserRole>,
-    /// A new budget.
+    /// Changes to the daily budget.
     #[serde(default, deserialize_with = "object")]
     budget: BudgetRequest,
 }
 
-/// What the user may use in a day (UTC). What is absent stays as it is; null is as the server's settings have it.
+/// Changes to a daily budget (UTC). Absent fields stay unchanged; null restores the server's default.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct BudgetRequest {
-    /// In tokens, as `GET /api/usage` counts them.
+    /// Limit in tokens, as counted by `GET /api/usage`.
     #[serde(default)]
     #[schema(value_type = Option<Limit<Tokens>>)]
     tokens_per_day: LimitChange<Tokens>,
-    /// In US dollars, as far as agents tell what they cost.
+    /// Limit in US dollars, as far as agents report costs.
     #[serde(default)]
     #[schema(value_type = Option<Limit<Money>>)]
     cost_per_day_usd: LimitChange<Money>,
@@ -145,11 +145,11 @@ impl From<BudgetRequest> for BudgetChange {
     }
 }
 
-/// Gives a user another role, another password, another budget, or several of them; for admins.
+/// Changes the role, the password or the budget of a user. Admins only.
 #[utoipa::path(patch, path = "/api/users/{name}", operation_id = "change_user", tag = "users", params(UserPath),
     request_body = ChangeUserRequest,
     extensions(("x-error-codes" = json!(["not_found", "last_admin", "storage"]))),
-    responses((status = 200, description = "The user as it then is.", body = AccountView)))]
+    responses((status = 200, description = "The changed user.", body = AccountView)))]
 pub(in crate::api) async fn change(
     State(app): State<AppState>,
     admin: AuditContext,
@@ -165,17 +165,17 @@ pub(in crate::api) async fn change(
         return Err(ApiError::invalid_field("body", FaultCode::Required, "a role, a password or a budget is required"));
     }
     let event = admin.event(AuditAction::UserChange).to(Target::User(name.clone())).detail(changes.join(" "));
-    let (auth, whom) = (app.auth.clone(), name.clone());
-    app.audited(event, async move { Ok(auth.change_user(&whom, role, password.as_deref(), budget).await?) }).await?;
+    let (auth, target) = (app.auth.clone(), name.clone());
+    app.audited(event, async move { Ok(auth.change_user(&target, role, password.as_deref(), budget).await?) }).await?;
     get(State(app), admin, Path(name)).await
 }
 
-/// Removes a user; for admins.
+/// Removes a user. Admins only.
 ///
-/// Tokens and keys end at once, streams within 15 seconds. Runs stay, go on, and belong to the name as before.
+/// Tokens and API keys are revoked immediately, and streams end within 15 seconds. Runs continue and still belong to the name.
 #[utoipa::path(delete, path = "/api/users/{name}", operation_id = "delete_user", tag = "users", params(UserPath),
     extensions(("x-error-codes" = json!(["not_found", "last_admin", "storage"]))),
-    responses((status = 204, description = "The user is gone.")))]
+    responses((status = 204, description = "The user was removed.")))]
 pub(in crate::api) async fn delete(
     State(app): State<AppState>,
     admin: AuditContext,

@@ -1,4 +1,4 @@
-//! What became of the events that were sent to webhooks.
+//! Webhook deliveries.
 
 use axum::Json as Answer;
 use axum::extract::State;
@@ -15,25 +15,25 @@ use crate::types::{RunId, UserName};
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct ListQuery {
-    /// Only of this run.
+    /// Filter by run.
     run_id: Option<RunId>,
-    /// Only those that stand there.
+    /// Filter by status.
     status: Option<DeliveryStatus>,
-    /// Only of this user's runs; for admins.
+    /// Filter by owner of the run; admins only.
     owner: Option<UserName>,
-    /// Most items of the page.
+    /// Maximum number of items.
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<usize>,
-    /// Where the page begins: the `next_cursor` of the one before.
+    /// Cursor of the page: the `next_cursor` of the previous one.
     cursor: Option<u64>,
 }
 
 /// A page of deliveries.
 pub(in crate::api) type DeliveryPage = Page<Delivery>;
 
-/// Lists what became of the events of your runs that were sent to webhooks, newest first; an admin's list has everyone's.
+/// Lists the webhook deliveries of the caller's runs, newest first; for admins, of all runs.
 #[utoipa::path(get, path = "/api/webhooks/deliveries", operation_id = "list_deliveries", tag = "webhooks", params(ListQuery),
-    responses((status = 200, description = "A page of them.", body = DeliveryPage)))]
+    responses((status = 200, description = "A page of deliveries.", body = DeliveryPage)))]
 pub(in crate::api) async fn list(
     State(app): State<AppState>,
     principal: Principal,

@@ -1,4 +1,4 @@
-//! The events of a run as the chunks of a streamed answer. Pure: lines of the log in, bytes for the wire out.
+//! Converts the events of a run into the chunks of a streamed completion. Pure: lines of the log in, bytes of the response out.
 
 use std::borrow::Cow;
 
@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::ApiError;
-use super::completion::{CompletionUsage, RunOf, completion_id};
+use super::completion::{CompletionRun, CompletionUsage, completion_id};
 use super::error::OpenAiError;
 use super::run_error::cause_error;
 use crate::run::RunView;
 use crate::types::{Cause, Role, RunStatus, Usage};
 
-/// What keeps a connection open while the agent says nothing, and finds out clients that have gone.
+/// Keeps an idle connection open, and detects clients that have disconnected.
 const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
 
-/// The frame after which nothing comes.
+/// The last frame.
 const LAST: &[u8] = b"data: [DONE]\n\n";
 
-/// A piece of a streamed answer.
+/// A chunk of a streamed completion.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ChatCompletionChunk)]
 pub(in crate::api) struct Chunk<'a> {
@@ -26,57 +26,57 @@ pub(in crate::api) struct Chunk<'a> {
     id: &'a str,
     /// Always `chat.completion.chunk`.
     object: &'static str,
-    /// When the run was made, in seconds since 1970.
+    /// When the run was created, in seconds since 1970.
     created: i64,
-    /// The model, as it was asked for.
+    /// The requested model.
     model: &'a str,
-    /// One, but none in the chunk that tells the totals.
+    /// One choice; none in the chunk with the usage.
     choices: &'a [ChunkChoice<'a>],
-    /// The totals, in the last chunk, if they were asked for.
+    /// Usage, in the last chunk, if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<CompletionUsage>,
-    /// The run behind it: in the first chunk and in the one that tells the end.
+    /// The run, in the first chunk and in the one with the finish reason.
     #[serde(skip_serializing_if = "Option::is_none")]
-    openrunner: Option<RunOf>,
+    openrunner: Option<CompletionRun>,
 }
 
-/// A piece of the one answer.
+/// The only choice of a chunk.
 #[derive(Serialize, ToSchema)]
 struct ChunkChoice<'a> {
     /// Always 0.
     index: u32,
-    /// What is new.
+    /// The new content.
     delta: ChunkDelta<'a>,
-    /// Always null: agents do not tell them.
+    /// Always null: agents do not report them.
     #[schema(required)]
     logprobs: Option<()>,
-    /// `stop` in the last piece.
+    /// `stop` in the last chunk, otherwise null.
     #[schema(required)]
     finish_reason: Option<&'static str>,
 }
 
-/// What is new.
+/// The new content of a chunk.
 #[derive(Default, Serialize, ToSchema)]
 struct ChunkDelta<'a> {
-    /// `assistant`, in the first piece.
+    /// `assistant`, in the first chunk.
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<&'static str>,
-    /// Text of the agent.
+    /// Text of the message.
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<&'a str>,
-    /// Thinking of the agent, by the name that other servers of this API have given it.
+    /// Thinking, under the name that other servers of this API use.
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_content: Option<&'a str>,
 }
 
-/// The type of an event, which tells whether the rest is looked at: it may be the output of a tool, of megabytes.
+/// The type of an event. It decides whether the rest is parsed, which may be megabytes of tool output.
 #[derive(Deserialize)]
 struct Kind<'a> {
     #[serde(borrow)]
     r#type: Cow<'a, str>,
 }
 
-/// What a line of the log says that matters here.
+/// The relevant content of a line of the log.
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Line {
@@ -109,8 +109,8 @@ struct Done {
 }
 
 impl Line {
-    /// Reads a line. The log holds what this program wrote; what it does not know is of a later one, and is passed over as any client would.
-    fn of(line: &[u8]) -> Self {
+    /// Parses a line. Unknown events, for example of a later version, are ignored.
+    fn parse(line: &[u8]) -> Self {
         match serde_json::from_slice::<Kind<'_>>(line) {
             Ok(kind) if matches!(&*kind.r#type, "token" | "thinking" | "message" | "done") => {
                 serde_json::from_slice(line).unwrap_or(Self::Other)
@@ -120,75 +120,75 @@ impl Line {
     }
 }
 
-/// How far a stream has come.
+/// The state of a stream.
 #[derive(Debug)]
-pub(in crate::api) enum Read {
-    /// More will come.
-    More,
-    /// The run has ended well, and all of it is written.
-    Ended,
-    /// The run has ended without an answer. Nothing was written of that.
+pub(in crate::api) enum Progress {
+    /// The run has not ended.
+    Running,
+    /// The run has completed, and everything is written.
+    Completed,
+    /// The run has ended without a result. The error is not written.
     Failed(ApiError),
 }
 
-/// Makes the chunks of one answer. What sub-agents say is left out: it is said to the agent, not to the user.
+/// Encodes the chunks of one completion. Output of sub-agents is omitted: it is addressed to the agent, not to the user.
 #[derive(Debug)]
 pub(in crate::api) struct Chunks {
     id: String,
     created: i64,
     model: String,
-    run: RunOf,
+    run: CompletionRun,
     with_usage: bool,
-    /// A chunk was written.
-    begun: bool,
+    /// Whether a chunk was written.
+    has_started: bool,
     text: Text,
 }
 
-/// How far the text has come.
+/// The state of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Text {
-    /// There is none.
-    Nothing,
-    /// The last message goes on.
+    /// No text yet.
+    Empty,
+    /// Within a message.
     InMessage,
-    /// What comes next is another message.
+    /// Between messages.
     AfterMessage,
 }
 
 impl Chunks {
-    /// The chunks of this run's answer; `model` is what was asked for.
-    pub(in crate::api) fn of(run: &RunView, model: String, with_usage: bool) -> Self {
+    /// An encoder for the completion of `run`; `model` is the requested one.
+    pub(in crate::api) fn new(run: &RunView, model: String, with_usage: bool) -> Self {
         Self {
             id: completion_id(run.run_id),
             created: run.created_at.as_millis().div_euclid(1000),
             model,
-            run: RunOf { run_id: run.run_id, session_id: run.session_id, status: RunStatus::Running },
+            run: CompletionRun { run_id: run.run_id, session_id: run.session_id, status: RunStatus::Running },
             with_usage,
-            begun: false,
-            text: Text::Nothing,
+            has_started: false,
+            text: Text::Empty,
         }
     }
 
-    /// Writes what these lines of the log come to. An empty line stands for a silence, and keeps the connection open.
-    pub(in crate::api) fn read(&mut self, lines: &[u8], out: &mut Vec<u8>) -> Read {
+    /// Writes the chunks for lines of the log. An empty line is a keep-alive.
+    pub(in crate::api) fn push(&mut self, lines: &[u8], out: &mut Vec<u8>) -> Progress {
         for line in lines.split_inclusive(|byte| *byte == b'\n') {
             if line == b"\n" {
                 out.extend_from_slice(KEEP_ALIVE);
                 continue;
             }
-            match Line::of(line) {
+            match Line::parse(line) {
                 Line::Token { content, parent_tool_call_id: None } => {
                     if !content.is_empty() {
-                        self.write(&content, out);
+                        self.write_text(&content, out);
                     }
                 }
                 Line::Thinking { content, parent_tool_call_id: None } => {
-                    self.delta(ChunkDelta { reasoning_content: Some(&content), ..ChunkDelta::default() }, out);
+                    self.write_delta(ChunkDelta { reasoning_content: Some(&content), ..ChunkDelta::default() }, out);
                 }
-                // Its tokens came before it, from agents that tell them.
+                // Agents that send tokens have sent those of this message already.
                 Line::Message { role: Role::Assistant, content, parent_tool_call_id: None } => {
                     if self.text != Text::InMessage && !content.is_empty() {
-                        self.write(&content, out);
+                        self.write_text(&content, out);
                     }
                     if self.text == Text::InMessage {
                         self.text = Text::AfterMessage;
@@ -198,68 +198,68 @@ impl Chunks {
                 Line::Token { .. } | Line::Thinking { .. } | Line::Message { .. } | Line::Other => {}
             }
         }
-        Read::More
+        Progress::Running
     }
 
-    /// Writes a refusal into a stream that has begun: OpenAI's clients raise it as an error.
-    pub(in crate::api) fn refuse(error: &ApiError, out: &mut Vec<u8>) {
-        frame(&OpenAiError::of(error), out);
+    /// Writes an error into a stream that has started. OpenAI's clients raise it.
+    pub(in crate::api) fn write_error(error: &ApiError, out: &mut Vec<u8>) {
+        write_frame(&OpenAiError::new(error), out);
     }
 
-    fn end(&mut self, done: Done, out: &mut Vec<u8>) -> Read {
+    fn end(&mut self, done: Done, out: &mut Vec<u8>) -> Progress {
         let Done { status, cause, message, result, usage } = done;
-        let said = message.as_deref().unwrap_or("it did not say why");
-        if let Some(error) = cause_error(cause, format!("run {} has ended without an answer: {said}", self.run.run_id)) {
-            return Read::Failed(error);
+        let message = message.as_deref().unwrap_or("no reason given");
+        if let Some(error) = cause_error(cause, format!("run {} ended without a result: {message}", self.run.run_id)) {
+            return Progress::Failed(error);
         }
-        // An agent that told its text only with its end.
-        if let Some(result) = result.filter(|result| self.text == Text::Nothing && !result.is_empty()) {
-            self.write(&result, out);
+        // Some agents report their text only at the end.
+        if let Some(result) = result.filter(|result| self.text == Text::Empty && !result.is_empty()) {
+            self.write_text(&result, out);
         }
-        self.begin(out);
+        self.start(out);
         self.run.status = status;
         let choice = ChunkChoice { index: 0, delta: ChunkDelta::default(), logprobs: None, finish_reason: Some("stop") };
-        self.chunk(&[choice], None, Some(self.run), out);
+        self.write_chunk(&[choice], None, Some(self.run), out);
         if let Some(usage) = usage.filter(|_| self.with_usage) {
-            self.chunk(&[], Some(CompletionUsage::from(&usage)), None, out);
+            self.write_chunk(&[], Some(CompletionUsage::from(&usage)), None, out);
         }
         out.extend_from_slice(LAST);
-        Read::Ended
+        Progress::Completed
     }
 
-    /// Writes text of a message. Between two messages there is an empty line.
-    fn write(&mut self, text: &str, out: &mut Vec<u8>) {
+    /// Writes text of a message. Messages are separated by an empty line.
+    fn write_text(&mut self, text: &str, out: &mut Vec<u8>) {
         if self.text == Text::AfterMessage {
-            self.delta(ChunkDelta { content: Some("\n\n"), ..ChunkDelta::default() }, out);
+            self.write_delta(ChunkDelta { content: Some("\n\n"), ..ChunkDelta::default() }, out);
         }
-        self.delta(ChunkDelta { content: Some(text), ..ChunkDelta::default() }, out);
+        self.write_delta(ChunkDelta { content: Some(text), ..ChunkDelta::default() }, out);
         self.text = Text::InMessage;
     }
 
-    fn delta(&mut self, delta: ChunkDelta<'_>, out: &mut Vec<u8>) {
-        self.begin(out);
+    fn write_delta(&mut self, delta: ChunkDelta<'_>, out: &mut Vec<u8>) {
+        self.start(out);
         let choice = ChunkChoice { index: 0, delta, logprobs: None, finish_reason: None };
-        self.chunk(&[choice], None, None, out);
+        self.write_chunk(&[choice], None, None, out);
     }
 
-    /// Writes the first chunk, which says who speaks, if it is not written.
-    fn begin(&mut self, out: &mut Vec<u8>) {
-        if std::mem::replace(&mut self.begun, true) {
+    /// Writes the first chunk, which contains the role, unless it is written already.
+    fn start(&mut self, out: &mut Vec<u8>) {
+        if std::mem::replace(&mut self.has_started, true) {
             return;
         }
         let delta = ChunkDelta { role: Some("assistant"), content: Some(""), reasoning_content: None };
         let choice = ChunkChoice { index: 0, delta, logprobs: None, finish_reason: None };
-        self.chunk(&[choice], None, Some(self.run), out);
+        self.write_chunk(&[choice], None, Some(self.run), out);
     }
 
-    fn chunk(&self, choices: &[ChunkChoice<'_>], usage: Option<CompletionUsage>, run: Option<RunOf>, out: &mut Vec<u8>) {
+    fn write_chunk(&self, choices: &[ChunkChoice<'_>], usage: Option<CompletionUsage>, run: Option<CompletionRun>, out: &mut Vec<u8>) {
         let (id, model) = (self.id.as_str(), self.model.as_str());
-        frame(&Chunk { id, object: "chat.completion.chunk", created: self.created, model, choices, usage, openrunner: run }, out);
+        write_frame(&Chunk { id, object: "chat.completion.chunk", created: self.created, model, choices, usage, openrunner: run }, out);
     }
 }
 
-/// One server-sent event without a name. JSON escapes every line break, so the data is one line.
-fn frame(data: &impl Serialize, out: &mut Vec<u8>) {
+/// Writes a server-sent event without a name. JSON escapes line breaks, so the data is one line.
+fn write_frame(data: &impl Serialize, out: &mut Vec<u8>) {
     out.extend_from_slice(b"data: ");
     serde_json::to_writer(&mut *out, data).expect("writing text to memory cannot fail");
     out.extend_from_slice(b"\n\n");
@@ -267,28 +267,30 @@ fn frame(data: &impl Serialize, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    //! Rules: W6.
+
     use serde_json::{Value, json};
 
     use super::*;
     use crate::types::{RunId, SessionId};
 
     fn chunks(with_usage: bool) -> Chunks {
-        let run = RunOf { run_id: RunId::new(), session_id: SessionId::new(), status: RunStatus::Running };
+        let run = CompletionRun { run_id: RunId::new(), session_id: SessionId::new(), status: RunStatus::Running };
         let model = "demo".to_owned();
-        Chunks { id: "chatcmpl-1".into(), created: 7, model, run, with_usage, begun: false, text: Text::Nothing }
+        Chunks { id: "chatcmpl-1".into(), created: 7, model, run, with_usage, has_started: false, text: Text::Empty }
     }
 
     fn lines(events: &[Value]) -> Vec<u8> {
         events.iter().flat_map(|event| format!("{event}\n").into_bytes()).collect()
     }
 
-    /// The data of each frame, and how far the stream has come.
-    fn read(chunks: &mut Chunks, events: &[Value]) -> (Vec<Value>, Read) {
+    /// The data of each frame, and the state of the stream.
+    fn push(chunks: &mut Chunks, events: &[Value]) -> (Vec<Value>, Progress) {
         let mut out = Vec::new();
-        let read = chunks.read(&lines(events), &mut out);
+        let progress = chunks.push(&lines(events), &mut out);
         let text = String::from_utf8(out).unwrap();
         let data = text.split_terminator("\n\n").map(|frame| frame.strip_prefix("data: ").unwrap());
-        (data.map(|data| serde_json::from_str(data).unwrap_or_else(|_| data.into())).collect(), read)
+        (data.map(|data| serde_json::from_str(data).unwrap_or_else(|_| data.into())).collect(), progress)
     }
 
     fn done(more: &Value) -> Value {
@@ -299,16 +301,16 @@ mod tests {
         done
     }
 
-    /// The text of all chunks, put together.
+    /// The text of all chunks.
     fn text(data: &[Value]) -> String {
         data.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str()).collect()
     }
 
     #[test]
-    fn the_first_chunk_says_who_speaks_the_last_why_it_ended_and_then_nothing_comes() {
+    fn the_first_chunk_has_the_role_and_the_last_the_finish_reason() {
         let events = [json!({"type": "run_queued", "position": 0}), json!({"type": "token", "content": "Hi"}), done(&json!({}))];
-        let (data, read) = read(&mut chunks(false), &events);
-        assert!(matches!(read, Read::Ended));
+        let (data, progress) = push(&mut chunks(false), &events);
+        assert!(matches!(progress, Progress::Completed));
         let [first, token, last, end] = &data[..] else { panic!("{data:?}") };
         assert_eq!(first["choices"][0]["delta"], json!({"role": "assistant", "content": ""}));
         assert_eq!((&first["openrunner"]["status"], &last["openrunner"]["status"]), (&json!("running"), &json!("completed")));
@@ -319,10 +321,10 @@ mod tests {
     }
 
     #[test]
-    fn totals_come_in_a_chunk_of_their_own_where_they_were_asked_for() {
+    fn usage_has_its_own_chunk_if_requested() {
         let usage = json!({"input_tokens": 200, "output_tokens": 84, "cache_read_tokens": 2000, "cache_write_tokens": 10,
             "reasoning_tokens": 30, "cost_is_estimate": false});
-        let (data, _) = read(&mut chunks(true), &[done(&json!({ "usage": usage }))]);
+        let (data, _) = push(&mut chunks(true), &[done(&json!({ "usage": usage }))]);
         let [.., last, totals, _end] = &data[..] else { panic!("{data:?}") };
         assert!(last.get("usage").is_none());
         let expected = json!({"prompt_tokens": 2210, "completion_tokens": 84, "total_tokens": 2294,
@@ -331,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn thinking_comes_apart_from_text_and_messages_have_an_empty_line_between_them() {
+    fn thinking_is_separate_and_messages_are_separated_by_an_empty_line() {
         let events = [
             json!({"type": "thinking", "content": "hm"}),
             json!({"type": "token", "content": "one"}),
@@ -342,37 +344,37 @@ mod tests {
             json!({"type": "message", "role": "user", "content": "not mine"}),
             done(&json!({"result": "three"})),
         ];
-        let (data, _) = read(&mut chunks(false), &events);
+        let (data, _) = push(&mut chunks(false), &events);
         assert_eq!(text(&data), "one\n\ntwo\n\nthree");
         assert_eq!(data[1]["choices"][0]["delta"], json!({"reasoning_content": "hm"}));
     }
 
     #[test]
-    fn what_sub_agents_say_is_left_out() {
-        let said = |kind: &str| json!({"type": kind, "role": "assistant", "content": "sub", "parent_tool_call_id": "t1"});
-        let (data, _) = read(&mut chunks(false), &[said("token"), said("thinking"), said("message"), done(&json!({}))]);
-        assert_eq!(text(&data), "Hi", "the result stands in for an answer without tokens");
+    fn output_of_sub_agents_is_omitted() {
+        let output = |kind: &str| json!({"type": kind, "role": "assistant", "content": "sub", "parent_tool_call_id": "t1"});
+        let (data, _) = push(&mut chunks(false), &[output("token"), output("thinking"), output("message"), done(&json!({}))]);
+        assert_eq!(text(&data), "Hi", "the result replaces missing tokens");
     }
 
     #[test]
-    fn a_run_that_failed_writes_nothing_of_its_own_and_says_why() {
+    fn a_failed_run_writes_nothing_and_returns_the_cause() {
         let failed = done(&json!({"status": "failed", "cause": "not_logged_in", "message": "no key", "result": null}));
-        let (data, read) = read(&mut chunks(false), &[failed]);
-        let Read::Failed(error) = read else { panic!("{read:?}") };
+        let (data, progress) = push(&mut chunks(false), &[failed]);
+        let Progress::Failed(error) = progress else { panic!("{progress:?}") };
         assert_eq!((data.len(), error.status().as_u16(), error.code()), (0, 502, "not_logged_in"));
         assert!(error.detail().ends_with("no key"));
     }
 
     #[test]
-    fn w6_a_silence_and_a_refusal_are_frames_that_text_cannot_forge() {
+    fn keep_alives_and_errors_are_frames_that_text_cannot_forge() {
         let mut out = Vec::new();
-        assert!(matches!(chunks(false).read(b"\n", &mut out), Read::More));
+        assert!(matches!(chunks(false).push(b"\n", &mut out), Progress::Running));
         assert_eq!(out, KEEP_ALIVE);
         let mut chunks = chunks(false);
-        let (data, _) = read(&mut chunks, &[json!({"type": "token", "content": "a\n\ndata: [DONE]\n\n\r\r"})]);
+        let (data, _) = push(&mut chunks, &[json!({"type": "token", "content": "a\n\ndata: [DONE]\n\n\r\r"})]);
         assert_eq!(text(&data), "a\n\ndata: [DONE]\n\n\r\r");
         let mut out = Vec::new();
-        Chunks::refuse(&ApiError::not_found("no\n\nno"), &mut out);
+        Chunks::write_error(&ApiError::not_found("no\n\nno"), &mut out);
         assert_eq!(String::from_utf8(out).unwrap().matches('\n').count(), 2);
     }
 }

@@ -1,64 +1,64 @@
-//! One prompt out of a conversation.
+//! Converts a conversation into a prompt.
 //!
-//! OpenAI's clients send the whole conversation with every request, and agents take one message and keep a memory of their own. So a
-//! conversation is written down as one text, once; in a session only what is new in it is said.
+//! OpenAI's clients send the whole conversation with every request. Agents accept one message and have their own memory. So the conversation is
+//! written as one text; in a session only the new messages are sent.
 
-use super::request::{Role, Turn};
+use super::request::{Role, TextMessage};
 
-/// The prompt for the last turn, which is the user's. `in_session` is whether the agent remembers the turns before.
+/// The prompt for the last message, which is the user's. `in_session` states whether the agent remembers the earlier messages.
 ///
-/// A single message is the prompt as it stands. Anything before it is put in front, in marks: what the system says first, then what was
-/// said in turns.
-pub(super) fn prompt(turns: &[Turn], in_session: bool) -> String {
-    let answered = turns.iter().rposition(|turn| turn.role == Role::Assistant).map_or(0, |last| last + 1);
-    let turns = if in_session { turns.get(answered..).unwrap_or_default() } else { turns };
-    let Some((last, before)) = turns.split_last() else { return String::new() };
-    let is_system = |turn: &&Turn| matches!(turn.role, Role::System | Role::Developer);
-    let said: Vec<String> = before.iter().filter(|turn| !is_system(turn)).map(|turn| marked(turn.role.mark(), &turn.text)).collect();
-    let instructions: Vec<&str> = before.iter().filter(is_system).map(|turn| turn.text.as_str()).collect();
+/// A single message is the prompt itself. Earlier messages precede it in tags: system messages first, then the conversation.
+pub(super) fn prompt(messages: &[TextMessage], in_session: bool) -> String {
+    let answered = messages.iter().rposition(|message| message.role == Role::Assistant).map_or(0, |last| last + 1);
+    let messages = if in_session { messages.get(answered..).unwrap_or_default() } else { messages };
+    let Some((last, before)) = messages.split_last() else { return String::new() };
+    let is_system = |message: &&TextMessage| matches!(message.role, Role::System | Role::Developer);
+    let conversation: Vec<String> =
+        before.iter().filter(|message| !is_system(message)).map(|message| tagged(message.role.tag(), &message.text)).collect();
+    let instructions: Vec<&str> = before.iter().filter(is_system).map(|message| message.text.as_str()).collect();
     let mut parts = Vec::new();
     if !instructions.is_empty() {
-        parts.push(marked("instructions", &instructions.join("\n\n")));
+        parts.push(tagged("instructions", &instructions.join("\n\n")));
     }
-    if !said.is_empty() {
-        parts.push(marked("conversation", &said.join("\n")));
+    if !conversation.is_empty() {
+        parts.push(tagged("conversation", &conversation.join("\n")));
     }
     parts.push(last.text.clone());
     parts.join("\n\n")
 }
 
-fn marked(mark: &str, text: &str) -> String {
-    format!("<{mark}>\n{text}\n</{mark}>")
+fn tagged(tag: &str, text: &str) -> String {
+    format!("<{tag}>\n{text}\n</{tag}>")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn turns(said: &[(Role, &str)]) -> Vec<Turn> {
-        said.iter().map(|(role, text)| Turn { role: *role, text: (*text).to_owned() }).collect()
+    fn messages(list: &[(Role, &str)]) -> Vec<TextMessage> {
+        list.iter().map(|(role, text)| TextMessage { role: *role, text: (*text).to_owned() }).collect()
     }
 
     #[test]
-    fn a_single_message_is_the_prompt_as_it_stands() {
-        assert_eq!(prompt(&turns(&[(Role::User, "  -hello\n")]), false), "  -hello\n");
+    fn a_single_message_is_the_prompt() {
+        assert_eq!(prompt(&messages(&[(Role::User, "  -hello\n")]), false), "  -hello\n");
     }
 
     #[test]
-    fn what_the_system_says_comes_first_then_the_turns_and_the_last_message_last() {
-        let said = turns(&[(Role::User, "one"), (Role::System, "be brief"), (Role::Assistant, "1"), (Role::User, "two")]);
+    fn system_messages_precede_the_conversation_and_the_last_message_is_last() {
+        let conversation = messages(&[(Role::User, "one"), (Role::System, "be brief"), (Role::Assistant, "1"), (Role::User, "two")]);
         assert_eq!(
-            prompt(&said, false),
+            prompt(&conversation, false),
             "<instructions>\nbe brief\n</instructions>\n\n\
              <conversation>\n<user>\none\n</user>\n<assistant>\n1\n</assistant>\n</conversation>\n\ntwo"
         );
     }
 
     #[test]
-    fn in_a_session_only_what_came_after_the_last_answer_is_said() {
-        let said = turns(&[(Role::System, "be brief"), (Role::User, "one"), (Role::Assistant, "1"), (Role::User, "two")]);
-        assert_eq!(prompt(&said, true), "two");
-        let first = turns(&[(Role::System, "be brief"), (Role::User, "one")]);
+    fn in_a_session_only_messages_after_the_last_response_are_sent() {
+        let conversation = messages(&[(Role::System, "be brief"), (Role::User, "one"), (Role::Assistant, "1"), (Role::User, "two")]);
+        assert_eq!(prompt(&conversation, true), "two");
+        let first = messages(&[(Role::System, "be brief"), (Role::User, "one")]);
         assert_eq!(prompt(&first, true), "<instructions>\nbe brief\n</instructions>\n\none");
     }
 }

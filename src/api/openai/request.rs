@@ -1,4 +1,4 @@
-//! What a completion is asked for with, and what of it an agent can do.
+//! Requests for completions, and the parameters that agents do not support.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,35 +15,35 @@ use super::prompt::prompt;
 use crate::run::{NewRun, OnBusy};
 use crate::types::{PermissionMode, SessionId};
 
-/// Longest `user` that becomes a label, in bytes: what a label may have.
+/// Maximum length of a `user` that becomes a label, in bytes: the limit of labels.
 const MAX_USER: usize = 256;
 
 /// A request for a completion.
 ///
-/// A promise that an agent cannot keep is refused: tools, several choices, log probabilities, a form of the answer, anything but text. A
-/// preference is passed over, such as `temperature`, and so is whatever is not known here.
+/// Parameters that change the format of the result and that agents do not support are rejected: tools, several choices, log probabilities,
+/// response formats, anything but text. Preferences such as `temperature` and unknown parameters are ignored.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = ChatCompletionRequest, example = json!({"model": "demo", "messages": [{"role": "user", "content": "hello"}]}))]
 pub(in crate::api) struct CompletionRequest {
     /// `agent` or `agent/model`: `claude`, `codex`, `demo`, `claude/opus`.
     pub(in crate::api) model: String,
-    /// The conversation; the last message is the user's.
+    /// The conversation. The last message must have the role `user`.
     #[schema(min_items = 1, value_type = Vec<ChatMessage>)]
     messages: Vec<Object<ChatMessage>>,
-    /// Whether the answer comes as a stream.
+    /// Whether to stream the response.
     stream: Option<bool>,
-    /// What the stream tells besides.
+    /// Options of the stream.
     #[schema(value_type = Option<StreamOptions>)]
     stream_options: Option<Object<StreamOptions>>,
-    /// Becomes the run's label `user`, if it is at most 256 bytes long.
+    /// Becomes the label `user` of the run, if it has at most 256 bytes.
     user: Option<String>,
-    /// Becomes the run's labels.
+    /// Becomes the labels of the run.
     metadata: Option<BTreeMap<String, String>>,
-    /// What only runs have; clients of OpenAI's send it as an extra field of the body.
+    /// Options of the run; OpenAI's clients send it as an extra field of the body.
     #[serde(default, deserialize_with = "optional_object")]
     #[schema(value_type = Option<RunOptions>)]
     openrunner: RunOptions,
-    // Promises. They are no part of the description, since nothing but their absence is taken.
+    // Not supported and therefore not described.
     #[schema(ignore)]
     n: Option<Value>,
     #[schema(ignore)]
@@ -64,23 +64,23 @@ pub(in crate::api) struct CompletionRequest {
     web_search_options: Option<Value>,
 }
 
-/// One message of a conversation.
+/// A message of the conversation.
 #[derive(Deserialize, ToSchema)]
 struct ChatMessage {
-    /// Who speaks.
+    /// Role of the author.
     role: Role,
-    /// What is said: a text, or parts of the type `text`.
+    /// The content: a text, or parts of the type `text`.
     content: Option<Content>,
 }
 
-/// Who speaks.
+/// Role of the author of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = ChatRole)]
 pub(super) enum Role {
-    /// Whoever wrote the program.
+    /// The developer of the client.
     System,
-    /// The same, by its newer name.
+    /// The newer name of `system`.
     Developer,
     /// The user.
     User,
@@ -89,8 +89,8 @@ pub(super) enum Role {
 }
 
 impl Role {
-    /// Between which marks its words stand.
-    pub(super) fn mark(self) -> &'static str {
+    /// The tag of the role in a prompt.
+    pub(super) fn tag(self) -> &'static str {
         match self {
             Self::System | Self::Developer => "instructions",
             Self::User => "user",
@@ -99,9 +99,9 @@ impl Role {
     }
 }
 
-/// What is said.
+/// The content of a message.
 #[derive(Deserialize, ToSchema)]
-#[serde(untagged, expecting = "must be a text, or a list of parts that each have a type")]
+#[serde(untagged, expecting = "must be a string, or a list of parts with a type")]
 #[schema(as = ChatContent)]
 enum Content {
     Text(String),
@@ -112,86 +112,85 @@ enum Content {
 /// A part of a message.
 #[derive(Deserialize, ToSchema)]
 struct ContentPart {
-    /// `text`; images, sounds and files are refused.
+    /// Always `text`; images, audio and files are not supported.
     r#type: String,
     /// The text.
     text: Option<String>,
 }
 
-/// What a stream tells besides.
+/// Options of a stream.
 #[derive(Default, Deserialize, ToSchema)]
 struct StreamOptions {
-    /// Whether the totals come at its end.
+    /// Whether to send the usage at the end.
     include_usage: Option<bool>,
 }
 
-/// What only runs have. Every field may be absent or null, which means its default.
+/// Options of the run. Every field may be absent or null, which means its default.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RunOptions {
-    /// The conversation to go on with. Then only the messages after the last one of the assistant are said, since the agent remembers
-    /// the others.
+    /// The session to continue. Then only the messages after the last one of the assistant are sent, because the agent remembers the others.
     session_id: Option<SessionId>,
-    /// What to do if that conversation has a live run.
+    /// What to do if that session has a live run.
     on_busy: Option<OnBusy>,
-    /// Where the agent works: an absolute path without `..`. By default the session's folder, else a fresh one.
+    /// Working directory: an absolute path without `..`. Default: the directory of the session, or a fresh one.
     #[schema(value_type = Option<String>)]
     working_dir: Option<PathBuf>,
-    /// Who decides on permissions.
+    /// How permission requests are decided.
     permission_mode: Option<PermissionMode>,
-    /// The run ends after that many seconds of the agent's work.
+    /// Time limit in seconds. Time spent waiting for answers does not count.
     #[schema(minimum = 1, maximum = 604_800, default = 300)]
     timeout_secs: Option<u64>,
-    /// The run ends after that many seconds without a word from the agent.
+    /// Time limit in seconds without any output of the agent.
     #[schema(minimum = 1, maximum = 604_800)]
     idle_timeout_secs: Option<u64>,
-    /// What becomes of the run if the client leaves before its end. By default `cancel`; `continue` with an `Idempotency-Key`, by which
-    /// the client finds the run again.
+    /// What to do if the client disconnects before the end. Default: `cancel`, or `continue` with an `Idempotency-Key`, which finds the run
+    /// again.
     on_disconnect: Option<OnDisconnect>,
 }
 
-/// What becomes of a run whose client leaves.
+/// What to do with a run whose client disconnects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(in crate::api) enum OnDisconnect {
-    /// It is cancelled.
+    /// Cancel the run.
     Cancel,
-    /// It goes on.
+    /// Let the run continue.
     Continue,
 }
 
-/// What somebody has said.
+/// A message that consists of text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Turn {
+pub(super) struct TextMessage {
     pub(super) role: Role,
     pub(super) text: String,
 }
 
 impl CompletionRequest {
-    /// Whether the answer comes as a stream.
+    /// Whether to stream the response.
     pub(in crate::api) fn is_stream(&self) -> bool {
         self.stream.unwrap_or(false)
     }
 
-    /// Whether the stream ends with the totals.
-    pub(in crate::api) fn wants_usage(&self) -> bool {
+    /// Whether the stream ends with the usage.
+    pub(in crate::api) fn includes_usage(&self) -> bool {
         self.stream_options.as_ref().and_then(|Object(options)| options.include_usage).unwrap_or(false)
     }
 
-    /// What the caller has said of leaving.
+    /// What to do if the client disconnects, if the request states it.
     pub(in crate::api) fn on_disconnect(&self) -> Option<OnDisconnect> {
         self.openrunner.on_disconnect
     }
 
-    /// The run that is asked for, but for its agent and model.
+    /// The requested run, without agent and model.
     ///
     /// # Errors
-    /// A refusal that names the field: a promise that cannot be kept, or a conversation that does not end with the user.
+    /// If a parameter is not supported, or the conversation does not end with a message of the user.
     pub(in crate::api) fn into_new_run(self) -> Result<NewRun, ApiError> {
-        self.check_promises()?;
-        let turns = self.messages.into_iter().zip(0..).map(|(Object(message), number)| message.into_turn(number));
-        let turns = turns.collect::<Result<Vec<_>, _>>()?;
-        if turns.last().is_none_or(|last| last.role != Role::User || last.text.trim().is_empty()) {
+        self.check_supported()?;
+        let messages = self.messages.into_iter().zip(0..).map(|(Object(message), index)| message.into_text(index));
+        let messages = messages.collect::<Result<Vec<_>, _>>()?;
+        if messages.last().is_none_or(|last| last.role != Role::User || last.text.trim().is_empty()) {
             return Err(ApiError::invalid_field("messages", FaultCode::Invalid, "the last message must have the role user and a text"));
         }
         let RunOptions { session_id, on_busy, working_dir, permission_mode, timeout_secs, idle_timeout_secs, on_disconnect: _ } =
@@ -201,7 +200,7 @@ impl CompletionRequest {
             labels.entry("user".to_owned()).or_insert(user);
         }
         Ok(NewRun {
-            prompt: prompt(&turns, session_id.is_some()),
+            prompt: prompt(&messages, session_id.is_some()),
             working_dir,
             session: session_id,
             on_busy: on_busy.unwrap_or_default(),
@@ -213,48 +212,48 @@ impl CompletionRequest {
         })
     }
 
-    /// Refuses what would be answered with something else than was asked for.
-    fn check_promises(&self) -> Result<(), ApiError> {
-        const OWN_TOOLS: &str = "an agent brings its own tools and uses them itself";
-        const TEXT: &str = "agents answer with text; ask for another form in the message";
-        const NOT_TOLD: &str = "agents do not tell them";
-        // What asks for nothing is harmless.
-        let asks = |value: Option<&Value>, harmless: Value| value.is_some_and(|value| *value != harmless);
-        let promises = [
-            ("n", asks(self.n.as_ref(), json!(1)), "an agent gives one answer"),
-            ("tools", asks(self.tools.as_ref(), json!([])), OWN_TOOLS),
-            ("functions", asks(self.functions.as_ref(), json!([])), OWN_TOOLS),
+    /// Rejects parameters that would change the format of the result.
+    fn check_supported(&self) -> Result<(), ApiError> {
+        const OWN_TOOLS: &str = "agents use their own tools";
+        const TEXT: &str = "agents respond with text; ask for another format in the message";
+        const NOT_REPORTED: &str = "agents do not report them";
+        // A parameter with its neutral value has no effect.
+        let is_set = |value: Option<&Value>, neutral: Value| value.is_some_and(|value| *value != neutral);
+        let unsupported_parameters = [
+            ("n", is_set(self.n.as_ref(), json!(1)), "agents return one choice"),
+            ("tools", is_set(self.tools.as_ref(), json!([])), OWN_TOOLS),
+            ("functions", is_set(self.functions.as_ref(), json!([])), OWN_TOOLS),
             ("web_search_options", self.web_search_options.is_some(), OWN_TOOLS),
-            ("logprobs", asks(self.logprobs.as_ref(), json!(false)), NOT_TOLD),
-            ("top_logprobs", asks(self.top_logprobs.as_ref(), json!(0)), NOT_TOLD),
-            ("response_format", asks(self.response_format.as_ref(), json!({"type": "text"})), TEXT),
-            ("modalities", asks(self.modalities.as_ref(), json!(["text"])), TEXT),
+            ("logprobs", is_set(self.logprobs.as_ref(), json!(false)), NOT_REPORTED),
+            ("top_logprobs", is_set(self.top_logprobs.as_ref(), json!(0)), NOT_REPORTED),
+            ("response_format", is_set(self.response_format.as_ref(), json!({"type": "text"})), TEXT),
+            ("modalities", is_set(self.modalities.as_ref(), json!(["text"])), TEXT),
             ("audio", self.audio.is_some(), TEXT),
         ];
-        let broken = promises.into_iter().find(|(_field, is_asked, _why)| *is_asked);
-        broken.map_or(Ok(()), |(field, _is_asked, why)| Err(unsupported(field, why)))
+        let used = unsupported_parameters.into_iter().find(|(_field, is_set, _why)| *is_set);
+        used.map_or(Ok(()), |(field, _is_set, why)| Err(unsupported(field, why)))
     }
 }
 
 impl ChatMessage {
-    fn into_turn(self, number: usize) -> Result<Turn, ApiError> {
+    fn into_text(self, index: usize) -> Result<TextMessage, ApiError> {
         let text = match self.content {
             None => String::new(),
             Some(Content::Text(text)) => text,
             Some(Content::Parts(parts)) => {
                 let mut texts = Vec::new();
-                for (Object(part), place) in parts.into_iter().zip(0..) {
-                    let place = format!("messages[{number}].content[{place}]");
+                for (Object(part), part_index) in parts.into_iter().zip(0..) {
+                    let field = format!("messages[{index}].content[{part_index}]");
                     match (part.r#type.as_str(), part.text) {
                         ("text", Some(text)) => texts.push(text),
-                        ("text", None) => return Err(ApiError::invalid_field(format!("{place}.text"), FaultCode::Required, "is required")),
-                        _ => return Err(unsupported(format!("{place}.type"), "agents are given text; put files into their folder")),
+                        ("text", None) => return Err(ApiError::invalid_field(format!("{field}.text"), FaultCode::Required, "is required")),
+                        _ => return Err(unsupported(format!("{field}.type"), "agents accept text; put files into the working directory")),
                     }
                 }
                 texts.join("\n")
             }
         };
-        Ok(Turn { role: self.role, text })
+        Ok(TextMessage { role: self.role, text })
     }
 }
 
@@ -268,8 +267,8 @@ fn unsupported(field: impl Into<String>, why: &str) -> ApiError {
 mod tests {
     use super::*;
 
-    /// The run that a request with these further fields asks for.
-    fn asked(more: &Value) -> Result<NewRun, ApiError> {
+    /// The run that a request with these additional fields creates.
+    fn run_of(more: &Value) -> Result<NewRun, ApiError> {
         let mut body = json!({"model": "demo", "messages": [{"role": "user", "content": "hello"}]});
         for (name, value) in more.as_object().unwrap() {
             body[name] = value.clone();
@@ -277,13 +276,13 @@ mod tests {
         serde_json::from_value::<CompletionRequest>(body).unwrap().into_new_run()
     }
 
-    fn refused(more: &Value) -> (u16, String) {
-        let error = asked(more).unwrap_err();
+    fn rejected(more: &Value) -> (u16, String) {
+        let error = run_of(more).unwrap_err();
         (error.status().as_u16(), error.field().unwrap_or_default().to_owned())
     }
 
     #[test]
-    fn a_promise_that_an_agent_cannot_keep_is_refused_by_its_name() {
+    fn unsupported_parameters_are_rejected() {
         for (field, value) in [
             ("n", json!(2)),
             ("n", json!("many")),
@@ -296,41 +295,41 @@ mod tests {
             ("audio", json!({"voice": "alloy"})),
             ("web_search_options", json!({})),
         ] {
-            assert_eq!(refused(&json!({field: value})), (400, field.to_owned()));
+            assert_eq!(rejected(&json!({field: value})), (400, field.to_owned()));
         }
     }
 
     #[test]
-    fn a_preference_and_what_nobody_knows_are_passed_over() {
-        let harmless = json!({
+    fn preferences_and_unknown_parameters_are_ignored() {
+        let ignored = json!({
             "temperature": 0.2, "top_p": 1, "seed": 1, "stop": ["x"], "max_tokens": 10, "max_completion_tokens": 10, "presence_penalty": 1,
             "frequency_penalty": 1, "logit_bias": {}, "n": 1, "tools": [], "functions": null, "logprobs": false, "top_logprobs": 0,
             "response_format": {"type": "text"}, "modalities": ["text"], "tool_choice": "none", "store": false, "top_k": 40,
         });
-        assert_eq!(asked(&harmless).unwrap(), asked(&json!({})).unwrap());
+        assert_eq!(run_of(&ignored).unwrap(), run_of(&json!({})).unwrap());
     }
 
     #[test]
-    fn parts_of_text_are_joined_and_anything_else_is_refused_by_its_place() {
+    fn text_parts_are_joined_and_other_parts_are_rejected() {
         let parts = |second: Value| json!({"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, second]}]});
-        assert_eq!(asked(&parts(json!({"type": "text", "text": "b"}))).unwrap().prompt, "a\nb");
+        assert_eq!(run_of(&parts(json!({"type": "text", "text": "b"}))).unwrap().prompt, "a\nb");
         let image = parts(json!({"type": "image_url", "image_url": {"url": "data:"}}));
-        assert_eq!(refused(&image), (400, "messages[0].content[1].type".to_owned()));
-        assert_eq!(refused(&parts(json!({"type": "text"}))), (422, "messages[0].content[1].text".to_owned()));
+        assert_eq!(rejected(&image), (400, "messages[0].content[1].type".to_owned()));
+        assert_eq!(rejected(&parts(json!({"type": "text"}))), (422, "messages[0].content[1].text".to_owned()));
     }
 
     #[test]
-    fn a_conversation_ends_with_the_user() {
+    fn a_conversation_must_end_with_a_message_of_the_user() {
         let user = json!({"role": "user", "content": "hello"});
         for messages in [json!([]), json!([user, {"role": "assistant", "content": "hi"}]), json!([user, {"role": "user", "content": null}])]
         {
-            assert_eq!(refused(&json!({ "messages": messages })), (422, "messages".to_owned()));
+            assert_eq!(rejected(&json!({ "messages": messages })), (422, "messages".to_owned()));
         }
     }
 
     #[test]
-    fn metadata_and_user_become_labels_and_a_label_of_that_name_counts_first() {
-        let labels = |more: &Value| asked(more).unwrap().labels.into_iter().collect::<Vec<_>>();
+    fn metadata_and_user_become_labels_and_metadata_takes_precedence() {
+        let labels = |more: &Value| run_of(more).unwrap().labels.into_iter().collect::<Vec<_>>();
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(labels(&json!({"user": "ann", "metadata": {"team": "a"}})), [pair("team", "a"), pair("user", "ann")]);
         assert_eq!(labels(&json!({"user": "ann", "metadata": {"user": "bob"}})), [pair("user", "bob")]);

@@ -1,4 +1,4 @@
-//! The end of a run that came to no answer, as a refusal.
+//! Errors for runs that ended without a result.
 
 use axum::http::StatusCode;
 
@@ -6,23 +6,22 @@ use super::super::{ApiError, FaultCode};
 use crate::run::RunView;
 use crate::types::Cause;
 
-/// Why a run that has ended has no completion; `None` where it went well. A run that has not ended, because its server went away
-/// before, has none either.
+/// Why a run has no completion; `None` if it completed. A run has not ended if the server shut down before.
 pub(in crate::api) fn end_error(run: &RunView) -> Option<ApiError> {
     let Some(cause) = run.cause else {
-        let detail = format!("the server went away before run {} ended", run.run_id);
+        let detail = format!("the server shut down before run {} ended", run.run_id);
         return Some(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", detail));
     };
-    let said = run.end.as_ref().and_then(|end| end.message.as_deref()).unwrap_or("it did not say why");
-    cause_error(cause, format!("run {} has ended without an answer: {said}", run.run_id))
+    let message = run.end.as_ref().and_then(|end| end.message.as_deref()).unwrap_or("no reason given");
+    cause_error(cause, format!("run {} ended without a result: {message}", run.run_id))
 }
 
-/// The same for a cause and the words that go with it.
+/// The error for a cause; `None` for `ok`.
 pub(super) fn cause_error(cause: Cause, detail: String) -> Option<ApiError> {
     Some(match cause {
         Cause::Ok => return None,
         Cause::AgentError => ApiError::new(StatusCode::BAD_GATEWAY, "agent_error", detail),
-        // It is the server's login that is missing; 401 would be about the caller's.
+        // Not 401: the agent's login is missing, not the caller's.
         Cause::NotLoggedIn => ApiError::new(StatusCode::BAD_GATEWAY, "not_logged_in", detail),
         Cause::NotInstalled => ApiError::new(StatusCode::BAD_GATEWAY, "not_installed", detail),
         Cause::BadArguments => ApiError::new(StatusCode::BAD_GATEWAY, "bad_arguments", detail),

@@ -1,4 +1,4 @@
-//! With which refusals an operation may answer: its own, which its handler names, and those of the layers, which are the same for all.
+//! The error responses of an operation: its own, which the handler lists, and those of the layers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,26 +13,27 @@ use super::super::authn::is_public;
 use super::super::error::Problem;
 use super::super::openai::{self, OpenAiError};
 use super::super::router::to_router_syntax;
-use super::super::scopes::{self, Need};
+use super::super::scopes::{self, Permission};
 use super::codes::{ALL, Code};
 use super::words;
 
-/// The extension in which a handler names the codes of its own refusals.
+/// The extension in which a handler lists the codes of its own errors.
 const OWN_CODES: &str = "x-error-codes";
 
-/// Adds an answer for each status that a refusal of this operation may have.
+/// Adds a response for each error status of this operation.
 pub(super) fn add(method: &Method, path: &str, operation: &mut Operation) {
-    let mut names = of_the_layers(method, path, operation);
+    let mut names = layer_codes(method, path, operation);
     names.extend(own(operation));
-    // Said below, status by status.
+    // Replaced by the responses below.
     operation.extensions = None;
     let mut by_status = BTreeMap::<u16, Vec<&Code>>::new();
     let is_openai = openai::is_openai_path(path);
-    let told: Vec<Code> = ALL.iter().filter(|code| names.iter().any(|name| name == code.name)).map(|code| code.told(is_openai)).collect();
-    for code in &told {
-        let codes = by_status.entry(code.status).or_default();
-        if codes.iter().all(|other| other.name != code.name) {
-            codes.push(code);
+    let codes: Vec<Code> =
+        ALL.iter().filter(|code| names.iter().any(|name| name == code.name)).map(|code| code.for_api(is_openai)).collect();
+    for code in &codes {
+        let same_status = by_status.entry(code.status).or_default();
+        if same_status.iter().all(|other| other.name != code.name) {
+            same_status.push(code);
         }
     }
     for (status, codes) in by_status {
@@ -41,8 +42,8 @@ pub(super) fn add(method: &Method, path: &str, operation: &mut Operation) {
 }
 
 impl Code {
-    /// The same in the words of OpenAI's API, for a route of that door.
-    fn told(&self, is_openai: bool) -> Self {
+    /// The code as the OpenAI-compatible API reports it, if `is_openai`.
+    fn for_api(&self, is_openai: bool) -> Self {
         let (status, name) = match StatusCode::from_u16(self.status) {
             Ok(status) if is_openai => openai::to_openai(status, self.name),
             Ok(status) => (status, self.name),
@@ -52,7 +53,7 @@ impl Code {
     }
 }
 
-/// Moves the answers that most operations have in common to a place of their own, by the words of their status, and gives them.
+/// Replaces the responses that most operations share by references, and returns them under the name of their status.
 pub(super) fn share(paths: &mut Paths) -> Vec<(String, Response)> {
     let mut all: Vec<_> = paths.paths.values_mut().flat_map(|item| super::operations(item).collect::<Vec<_>>()).collect();
     let mut shared = Vec::new();
@@ -69,26 +70,26 @@ pub(super) fn share(paths: &mut Paths) -> Vec<(String, Response)> {
     shared
 }
 
-/// The words of a status.
+/// The name of a status.
 fn reason(status: u16) -> &'static str {
     StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Error")
 }
 
-/// The codes that a handler names.
+/// The codes that a handler lists.
 pub(super) fn own(operation: &Operation) -> Vec<String> {
     let named = operation.extensions.as_ref().and_then(|extensions| extensions.get(OWN_CODES));
     named.and_then(|names| names.as_array()).into_iter().flatten().filter_map(|name| Some(name.as_str()?.to_owned())).collect()
 }
 
-/// The codes that do not come from the handler, or come from what it takes its arguments with.
-fn of_the_layers(method: &Method, path: &str, operation: &Operation) -> Vec<String> {
+/// The codes of the layers and extractors.
+fn layer_codes(method: &Method, path: &str, operation: &Operation) -> Vec<String> {
     let mut names = vec!["origin_not_allowed", "host_not_served", "too_many_requests", "internal", "overloaded"];
     if !is_public(method, &to_router_syntax(path)) {
         names.extend(["token_missing", "token_invalid", "token_expired", "default_password", "shutting_down"]);
     }
-    names.extend(match scopes::need(method, path) {
-        None | Some(Need::Anyone) => &[][..],
-        Some(Need::Scope(scope)) if scope.is_for_admins() => &["scope_missing", "admin_only"],
+    names.extend(match scopes::required(method, path) {
+        None | Some(Permission::Any) => &[][..],
+        Some(Permission::Scope(scope)) if scope.is_for_admins() => &["scope_missing", "admin_only"],
         Some(_) => &["scope_missing"],
     });
     if *method != Method::GET {
@@ -98,23 +99,22 @@ fn of_the_layers(method: &Method, path: &str, operation: &Operation) -> Vec<Stri
     if has_body {
         names.extend(["malformed_json", "body_missing"]);
     }
-    let may_be_wrong = |parameter: &RefOr<_>| matches!(parameter, RefOr::T(parameter) if is_checked(parameter));
-    if has_body || operation.parameters.iter().flatten().any(may_be_wrong) {
+    let can_be_invalid = |parameter: &RefOr<_>| matches!(parameter, RefOr::T(parameter) if is_checked(parameter));
+    if has_body || operation.parameters.iter().flatten().any(can_be_invalid) {
         names.push("invalid_field");
     }
     names.into_iter().map(str::to_owned).collect()
 }
 
-/// Whether a parameter that is wrong is told by its name. A wrong part of the path names nothing that exists, and a tag that nobody knows is
-/// not the present one.
+/// Whether an invalid parameter is reported as a faulty field. An invalid path parameter is 404, and an unknown `ETag` is not an error.
 fn is_checked(parameter: &utoipa::openapi::path::Parameter) -> bool {
     matches!(parameter.parameter_in, ParameterIn::Query | ParameterIn::Header) && parameter.name != "If-None-Match"
 }
 
-/// The answer of a status: a problem with one of these codes, or the same as OpenAI has it.
+/// The response for a status: a problem with one of these codes, or an error in OpenAI's format.
 fn response(status: u16, codes: &[&Code], is_openai: bool) -> Response {
-    let told: Vec<String> = codes.iter().map(|code| format!("`{}`: {}", code.name, code.when)).collect();
-    let code = words("Which refusal it is.", codes.iter().map(|code| code.name));
+    let descriptions: Vec<String> = codes.iter().map(|code| format!("`{}`: {}", code.name, code.when)).collect();
+    let code = words("Stable code.", codes.iter().map(|code| code.name));
     let (kind, content) = if is_openai {
         let code = ObjectBuilder::new().property("code", code);
         let schema =
@@ -128,17 +128,16 @@ fn response(status: u16, codes: &[&Code], is_openai: bool) -> Response {
             .map(|code| json!({"type": "about:blank", "title": title, "status": status, "detail": code.when, "code": code.name}));
         ("application/problem+json", ContentBuilder::new().schema(Some(schema)).example(example))
     };
-    let answer = ResponseBuilder::new().description(told.join("\n\n")).content(kind, content.build());
-    let text = |what: &str| HeaderBuilder::new().schema(Some(any_text())).description(Some(what)).build();
+    let response = ResponseBuilder::new().description(descriptions.join("\n\n")).content(kind, content.build());
+    let text = |what: &str| HeaderBuilder::new().schema(Some(string_schema())).description(Some(what)).build();
     match status {
-        401 => answer.header("WWW-Authenticate", text("The challenge of RFC 6750.")),
-        429 => answer.header("Retry-After", text("After how many seconds it may be worth trying again.")),
-        _ => answer,
+        401 => response.header("WWW-Authenticate", text("Challenge (RFC 6750).")),
+        429 => response.header("Retry-After", text("Seconds until a retry can succeed.")),
+        _ => response,
     }
     .build()
 }
 
-/// The schema of any text.
-fn any_text() -> utoipa::openapi::Schema {
+fn string_schema() -> utoipa::openapi::Schema {
     ObjectBuilder::new().schema_type(utoipa::openapi::Type::String).build().into()
 }

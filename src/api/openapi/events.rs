@@ -1,4 +1,4 @@
-//! The events: a schema for each type, under a name of its own and with an example.
+//! The schemas of the events: one for each type, with its own name and an example.
 
 use std::collections::BTreeSet;
 
@@ -10,21 +10,21 @@ use utoipa::{PartialSchema, ToSchema};
 use super::words;
 use crate::types::{Level, Seq, StreamEvent, Timestamp};
 
-/// An example of each type, one a line: those of `docs/events.md`.
+/// An example of each type, one per line: those of `docs/events.md`.
 const EXAMPLES: &str = include_str!("events.jsonl");
 
-/// Name of the schema of any event of a log.
+/// Name of the schema of any event in a log.
 const EVENT: &str = "Event";
-/// Name of the schema of the one frame that is no event of the log.
+/// Name of the schema of the only frame that is not in the log.
 const GAP: &str = "GapNotice";
 
 /// Name of the schema of a frame.
 const FRAME: &str = "EventFrame";
 
-/// What may come over the stream.
+/// The schemas that the stream consists of.
 pub(super) const ON_THE_STREAM: [&str; 2] = [EVENT, GAP];
 
-/// Every schema that the events need.
+/// All schemas of the events.
 pub(super) fn components() -> Vec<(String, RefOr<Schema>)> {
     let mut schemas = Vec::new();
     StreamEvent::schemas(&mut schemas);
@@ -41,7 +41,7 @@ pub(super) fn components() -> Vec<(String, RefOr<Schema>)> {
         schemas.push((component, event));
     }
     let any = any
-        .description(Some("One event of a run's log. Types and fields may be added; skip those that you do not know."))
+        .description(Some("One event of a run's log. Types and fields may be added; clients must ignore unknown ones."))
         .discriminator(Some(Discriminator::with_mapping("type", by_type)));
     schemas.push((EVENT.to_owned(), any.into()));
     schemas.push((GAP.to_owned(), gap().into()));
@@ -49,12 +49,12 @@ pub(super) fn components() -> Vec<(String, RefOr<Schema>)> {
     schemas
 }
 
-/// The names of all schemas that the events of a document need, themselves included.
+/// The names of all schemas that the events refer to, including their own.
 pub(super) fn names(document: &OpenApi) -> BTreeSet<String> {
     super::nulls::reachable(document, ON_THE_STREAM.map(str::to_owned))
 }
 
-/// Makes the schema of an event's own fields that of an event of a log, with number, time and example, and gives its type.
+/// Adds number, time and example to the schema of an event's own fields, and returns the type.
 fn logged(schema: &mut Schema) -> Option<String> {
     let (fields, examples) = match schema {
         Schema::Object(object) => (object, None),
@@ -68,7 +68,7 @@ fn logged(schema: &mut Schema) -> Option<String> {
         _ => return None,
     };
     let name = type_of(fields)?;
-    // They stand first on the wire, and so they do here.
+    // In the order of the wire.
     let mut own = std::mem::take(&mut fields.properties);
     let kind = own.shift_remove_entry("type");
     fields.properties.extend([
@@ -83,7 +83,7 @@ fn logged(schema: &mut Schema) -> Option<String> {
     Some(name)
 }
 
-/// The one word that the field `type` may be.
+/// The only value of the field `type`.
 fn type_of(fields: &Object) -> Option<String> {
     let RefOr::T(Schema::Object(kind)) = fields.properties.get("type")? else { return None };
     Some(kind.enum_values.as_ref()?.first()?.as_str()?.to_owned())
@@ -93,25 +93,25 @@ fn example(name: &str) -> Option<Value> {
     EXAMPLES.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find(|event| event["type"] == name)
 }
 
-/// `run_queued` becomes `RunQueuedEvent`.
+/// Converts `run_queued` to `RunQueuedEvent`.
 fn component_name(event: &str) -> String {
     let words = event.split('_').map(|word| word.split_at_checked(1).map_or(String::new(), |(first, rest)| first.to_uppercase() + rest));
     words.collect::<String>() + "Event"
 }
 
-/// Tells a reader whose next event is not in the log where it goes on.
+/// The schema of the notice for a reader whose next event is not in the log.
 fn gap() -> Schema {
     let data = ObjectBuilder::new()
-        .property("after", number("The number of the last event that the reader has, or says that it has."))
-        .property("next", number("The number of the event that comes next."))
+        .property("after", number("Number of the last event that the reader has, according to its request."))
+        .property("next", number("Number of the next event."))
         .required("after")
         .required("next");
     ObjectBuilder::new()
-        .description(Some("The log has not reached the number that was asked for, or the events after it were cut. No event of the log, so it has no number and no time."))
+        .description(Some("The requested number is ahead of the log, or the events after it were trimmed. The notice is not part of the log, so it has no number and no time."))
         .property("type", words("Always `notice`.", ["notice"].into_iter()))
         .property("level", Ref::from_schema_name(Level::name()))
         .property("code", words("Always `gap`.", ["gap"].into_iter()))
-        .property("message", ObjectBuilder::new().schema_type(Type::String).description(Some("The same for a person.")))
+        .property("message", ObjectBuilder::new().schema_type(Type::String).description(Some("Explanation for people.")))
         .property("data", data)
         .required("type")
         .required("level")
@@ -121,14 +121,14 @@ fn gap() -> Schema {
         .into()
 }
 
-/// One frame of the stream, as a parser of server-sent events gives it.
+/// The schema of one frame of the stream, as a parser of server-sent events returns it.
 fn frame() -> Schema {
     let text = |what: &str| ObjectBuilder::new().schema_type(Type::String).description(Some(what));
     let inside = ON_THE_STREAM.iter().fold(AnyOfBuilder::new(), |any, name| any.item(Ref::from_schema_name(*name)));
     let data = text("One line of JSON.").content_media_type("application/json").content_schema(Some(Schema::from(inside)));
     ObjectBuilder::new()
-        .description(Some("One frame of the stream, as a parser of server-sent events gives it."))
-        .property("id", text("The event's `seq`; absent of a `GapNotice`, which is no event of the log.").pattern(Some("^[1-9][0-9]*$")))
+        .description(Some("One frame of the stream, as a parser of server-sent events returns it."))
+        .property("id", text("The event's `seq`; absent for a `GapNotice`, which is not part of the log.").pattern(Some("^[1-9][0-9]*$")))
         .property("event", text("The event's `type`."))
         .property("data", data)
         .required("event")

@@ -1,8 +1,8 @@
-//! The API's description of itself: OpenAPI 3.1, and a JSON Schema of the events.
+//! The description of the API: OpenAPI 3.1, and a JSON Schema of the events.
 //!
-//! Handlers say what they take and give, by `#[utoipa::path]` and the types that they really use. What holds for every route, the token,
-//! the refusals of the layers, what a status may carry, is added here, so that no handler can forget it. `docs/openapi.json` and
-//! `docs/events.schema.json` are what comes of it.
+//! Handlers are described by `#[utoipa::path]` and the types that they use. What applies to all routes (authentication, the errors of the
+//! layers, the headers of a status) is added here, so that no handler can omit it. The results are `docs/openapi.json` and
+//! `docs/events.schema.json`.
 
 mod codes;
 mod error_responses;
@@ -26,18 +26,18 @@ use super::error::Problem;
 use super::openai::OpenAiError;
 use super::router::to_router_syntax;
 
-/// Name of the scheme by which every route but the open ones takes its token.
+/// Name of the security scheme of all routes that are not public.
 const BEARER: &str = "bearer";
-/// Name of the scheme by which the stream of events takes its token, too.
+/// Name of the additional security scheme of the event stream.
 const QUERY_TOKEN: &str = "access_token";
 
-/// What is said once and holds for the whole API.
+/// Description of the API as a whole.
 const DESCRIPTION: &str = "A durable HTTP service over coding agents. JSON in, JSON out, UTF-8.\n\n\
-    Requests with fields that are not known are refused; in answers, skip what you do not know. A field without a value is absent. Times \
-    are RFC 3339 in UTC with milliseconds. Every answer has an `X-Request-Id`, by which the server's log knows it. Every refusal is \
-    `application/problem+json` with a `code` that stays the same, but under `/v1`, where it has OpenAI's form.";
+    Unknown fields in requests are rejected; clients must ignore unknown fields in responses. Fields without a value are absent. Times are \
+    RFC 3339 in UTC with milliseconds. Every response has an `X-Request-Id`, which the server's log contains. Errors are \
+    `application/problem+json` with a stable `code`, and `errors` lists all faulty fields; under `/v1` they have OpenAI's format.";
 
-/// The whole description of `routes`.
+/// The description of `routes`.
 pub(super) fn document<S>(routes: Vec<UtoipaMethodRouter<S>>) -> OpenApi {
     let (mut schemas, mut paths) = (Vec::new(), Paths::new());
     for (types, described, _handlers) in routes {
@@ -58,32 +58,30 @@ pub(super) fn document<S>(routes: Vec<UtoipaMethodRouter<S>>) -> OpenApi {
     schemas.extend(events::components());
     let info = InfoBuilder::new().title("OpenRunner").version(env!("CARGO_PKG_VERSION")).description(Some(DESCRIPTION));
     let info = info.license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()));
-    let query_token = ApiKeyValue::with_description(
-        QUERY_TOKEN,
-        "A ticket or a token, only for the stream of a run's events. Prefer the header where you can.",
-    );
-    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("The token of a login, or an API key.")).build();
+    let query_token =
+        ApiKeyValue::with_description(QUERY_TOKEN, "A ticket or a token, for the event stream of a run only. Use the header if possible.");
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("A token from a login, or an API key.")).build();
     let components = ComponentsBuilder::new()
         .schemas_from_iter(schemas)
         .responses_from_iter(shared)
         .security_scheme(BEARER, SecurityScheme::Http(bearer))
         .security_scheme(QUERY_TOKEN, SecurityScheme::ApiKey(ApiKey::Query(query_token)));
     let tags = [
-        ("runs", "Runs of agents: their events, messages, requests and ends"),
-        ("sessions", "Conversations, which hold one or more runs"),
-        ("agents", "What can be run"),
-        ("auth", "Logging in and out"),
-        ("users", "Users, for admins"),
-        ("keys", "API keys, for programs"),
-        ("audit", "Who did what"),
-        ("openai", "The same by OpenAI's API, for programs that speak it"),
-        ("webhooks", "Events that are sent to you"),
-        ("usage", "What was used, and what may be used"),
-        ("server", "The server itself, and what describes it"),
+        ("runs", "Runs of agents: events, messages, permission requests and results"),
+        ("sessions", "Conversations of one or more runs"),
+        ("agents", "Agents and their capabilities"),
+        ("auth", "Login and passwords"),
+        ("users", "Users (admins only)"),
+        ("keys", "API keys for programs"),
+        ("audit", "The audit log (admins only)"),
+        ("openai", "OpenAI-compatible API"),
+        ("webhooks", "Webhook deliveries"),
+        ("usage", "Usage and budgets"),
+        ("server", "Health, metrics, settings and documentation"),
     ];
     let tags = tags.map(|(name, what)| TagBuilder::new().name(name).description(Some(what)).build());
     let mut document = OpenApiBuilder::new().info(info).paths(paths).components(Some(components.build())).tags(Some(tags)).build();
-    nulls::strip_answers(&mut document);
+    nulls::strip_responses(&mut document);
     document
 }
 
@@ -91,7 +89,7 @@ pub(super) fn document<S>(routes: Vec<UtoipaMethodRouter<S>>) -> OpenApi {
 const PLAIN_NAMES: [(&str, &str); 4] =
     [("Limit_Money", "CostLimit"), ("Limit_Tokens", "TokenLimit"), ("Allowance_Money", "CostBudget"), ("Allowance_Tokens", "TokenBudget")];
 
-/// The JSON Schema (2020-12) of what comes over a run's stream: an event of the log, or the notice of a gap.
+/// The JSON Schema (2020-12) of the events of a run's stream: an event of the log, or a gap notice.
 #[derive(Serialize)]
 pub(super) struct EventsSchema {
     #[serde(rename = "$schema")]
@@ -104,7 +102,7 @@ pub(super) struct EventsSchema {
 }
 
 impl EventsSchema {
-    /// The schema of the events, cut out of the description of the API.
+    /// The schema of the events, taken from the description of the API.
     pub(super) fn of(document: &OpenApi) -> Self {
         let names = events::names(document);
         let schemas = document.components.iter().flat_map(|components| &components.schemas);
@@ -116,7 +114,7 @@ impl EventsSchema {
         }
     }
 
-    /// The schema as text, with its references as a file of its own needs them.
+    /// The schema as text, with references relative to a file of its own.
     pub(super) fn to_text(&self) -> String {
         to_text(self).replace("#/components/schemas/", "#/$defs/")
     }
@@ -135,10 +133,10 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operati
     all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
-/// Says which token an operation needs. It is the layer that checks tokens that is asked.
+/// Adds the security requirements of an operation, according to the authentication layer.
 fn protect(method: &Method, path: &str, operation: &mut Operation) {
     let by = |scheme: &str| SecurityRequirement::new(scheme, Vec::<String>::new());
-    // An empty requirement is one that nothing is needed for.
+    // An empty requirement means that no token is needed.
     let nothing = || SecurityRequirement::default();
     operation.security = Some(match (is_public(method, &to_router_syntax(path)), authn::accepts_query_token(method, path)) {
         _ if path == authn::LOCAL => vec![nothing(), by(BEARER)],
@@ -148,18 +146,18 @@ fn protect(method: &Method, path: &str, operation: &mut Operation) {
     });
 }
 
-/// The schema of a refusal, with the closed list of codes.
+/// The schema of an error, with the closed list of codes.
 fn problem() -> RefOr<Schema> {
     let mut schema = Problem::schema();
     if let RefOr::T(Schema::Object(object)) = &mut schema
         && let Some(code) = object.properties.get_mut("code")
     {
-        *code = words("Which refusal it is, for programs.", codes::ALL.iter().map(|code| code.name)).into();
+        *code = words("Stable code for programs.", codes::ALL.iter().map(|code| code.name)).into();
     }
     schema
 }
 
-/// The schema of a text that is one of these.
+/// The schema of a string that is one of `words`.
 fn words<'a>(description: &str, words: impl Iterator<Item = &'a str>) -> Object {
     ObjectBuilder::new().schema_type(Type::String).description(Some(description)).enum_values(Some(words)).build()
 }

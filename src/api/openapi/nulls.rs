@@ -1,6 +1,5 @@
-//! Which fields may be null. In requests null means the same as absent; in answers a field without a value is absent, unless it is
-//! one that is always there. A type alone cannot tell the two apart, so every `Option` is described as one that may be null, and here
-//! that is taken back where it is not so.
+//! Nullable fields. In requests null means absent. In responses a field without a value is absent, unless it is required. The type alone
+//! cannot express the difference: `utoipa` describes every `Option` as nullable, and this module corrects it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +8,7 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{AdditionalProperties, ArrayItems, SchemaType};
 use utoipa::openapi::{OpenApi, RefOr, Schema, Type};
 
-/// A parameter that is not given is not there.
+/// Removes null from parameters, which are absent without a value.
 pub(super) fn strip_parameters(operation: &mut Operation) {
     for parameter in operation.parameters.iter_mut().flatten() {
         if let RefOr::T(parameter) = parameter
@@ -20,18 +19,18 @@ pub(super) fn strip_parameters(operation: &mut Operation) {
     }
 }
 
-/// Takes null from the fields of all schemas that no request has, but for the fields that are always there.
-pub(super) fn strip_answers(document: &mut OpenApi) {
+/// Removes null from the optional fields of all schemas that occur in responses only.
+pub(super) fn strip_responses(document: &mut OpenApi) {
     let bodies = document.paths.paths.values().flat_map(|item| [&item.post, &item.put, &item.patch]).flatten();
     let bodies: Vec<_> = bodies.filter_map(|operation| serde_json::to_value(&operation.request_body).ok()).collect();
-    let asked = reachable(document, bodies.iter().flat_map(references).collect::<Vec<_>>());
+    let in_requests = reachable(document, bodies.iter().flat_map(references).collect::<Vec<_>>());
     let schemas = document.components.iter_mut().flat_map(|components| &mut components.schemas);
-    for (_name, schema) in schemas.filter(|(name, _schema)| !asked.contains(*name)) {
+    for (_name, schema) in schemas.filter(|(name, _schema)| !in_requests.contains(*name)) {
         strip_fields(schema);
     }
 }
 
-/// The names of these schemas and of all that they refer to.
+/// The names of these schemas and of all schemas that they refer to.
 pub(super) fn reachable(document: &OpenApi, from: impl IntoIterator<Item = String>) -> BTreeSet<String> {
     let schemas = document.components.iter().flat_map(|components| &components.schemas);
     let refers: BTreeMap<&str, Vec<String>> = schemas
@@ -57,7 +56,7 @@ fn references(part: &Value) -> Vec<String> {
     }
 }
 
-/// Takes null from every field below that may be absent.
+/// Removes null from all optional fields below.
 fn strip_fields(schema: &mut RefOr<Schema>) {
     let RefOr::T(schema) = schema else { return };
     match schema {
@@ -84,7 +83,7 @@ fn strip_fields(schema: &mut RefOr<Schema>) {
     }
 }
 
-/// The same schema for a value that is there.
+/// Removes null from a schema.
 fn without_null(schema: &mut RefOr<Schema>) {
     let RefOr::T(inner) = schema else { return };
     match inner {

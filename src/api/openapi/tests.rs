@@ -1,4 +1,6 @@
-//! The description is whole, and the committed documents are what the program says of itself.
+//! The description is complete, and the committed documents match the code.
+//!
+//! Rules: D7.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,11 +10,11 @@ use serde_json::Value;
 use super::*;
 use crate::api::router::described;
 
-fn whole() -> Value {
+fn described_api() -> Value {
     serde_json::to_value(document(described())).unwrap()
 }
 
-/// Each operation with its path and method.
+/// All operations with path and method.
 fn operations(document: &Value) -> Vec<(String, String, Value)> {
     let paths = document["paths"].as_object().unwrap().iter();
     paths
@@ -24,28 +26,28 @@ fn operations(document: &Value) -> Vec<(String, String, Value)> {
 }
 
 /// Compares with the file in `docs`. `UPDATE_DOCS=1` writes it instead.
-fn is_committed(name: &str, text: &str) {
+fn assert_committed(name: &str, text: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&file, text).unwrap();
     }
     let committed = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(committed == text, "docs/{name} is another; write it with `UPDATE_DOCS=1 cargo test --lib openapi` and look at the difference");
+    assert!(committed == text, "docs/{name} is outdated; run `UPDATE_DOCS=1 cargo test --lib openapi` and review the diff");
 }
 
 #[test]
-fn the_committed_description_is_that_of_the_handlers() {
-    is_committed("openapi.json", &to_text(&document(described())));
+fn the_committed_description_matches_the_handlers() {
+    assert_committed("openapi.json", &to_text(&document(described())));
 }
 
 #[test]
-fn the_committed_schema_is_that_of_the_events() {
-    is_committed("events.schema.json", &EventsSchema::of(&document(described())).to_text());
+fn the_committed_schema_matches_the_events() {
+    assert_committed("events.schema.json", &EventsSchema::of(&document(described())).to_text());
 }
 
 #[test]
-fn every_operation_has_a_name_of_its_own_a_summary_and_a_tag_that_is_explained() {
-    let document = whole();
+fn every_operation_has_a_unique_id_a_summary_and_a_described_tag() {
+    let document = described_api();
     let tags: BTreeSet<_> = document["tags"].as_array().unwrap().iter().map(|tag| tag["name"].clone().to_string()).collect();
     let mut names = BTreeSet::new();
     for (path, method, operation) in operations(&document) {
@@ -56,8 +58,8 @@ fn every_operation_has_a_name_of_its_own_a_summary_and_a_tag_that_is_explained()
 }
 
 #[test]
-fn every_parameter_is_described_and_every_part_of_a_path_is_one() {
-    for (path, method, operation) in operations(&whole()) {
+fn every_parameter_is_described_including_those_of_the_path() {
+    for (path, method, operation) in operations(&described_api()) {
         let none = Vec::new();
         let parameters = operation["parameters"].as_array().unwrap_or(&none);
         assert!(parameters.iter().all(|parameter| parameter["description"].is_string()), "{method} {path}");
@@ -68,9 +70,9 @@ fn every_parameter_is_described_and_every_part_of_a_path_is_one() {
 }
 
 #[test]
-fn every_code_that_a_handler_names_is_on_the_closed_list() {
+fn every_code_of_a_handler_is_on_the_closed_list() {
     let known: BTreeSet<_> = codes::ALL.iter().map(|code| code.name).collect();
-    assert_eq!(known.len(), codes::ALL.len(), "a code has one status");
+    assert_eq!(known.len(), codes::ALL.len(), "a code has exactly one status");
     for (_types, paths, _handlers) in described() {
         for (path, mut item) in paths.paths {
             for (method, operation) in super::operations(&mut item) {
@@ -82,8 +84,8 @@ fn every_code_that_a_handler_names_is_on_the_closed_list() {
 }
 
 #[test]
-fn d7_an_operation_needs_no_token_where_the_layer_asks_for_none() {
-    for (path, method, operation) in operations(&whole()) {
+fn security_requirements_match_the_authentication_layer() {
+    for (path, method, operation) in operations(&described_api()) {
         let is_public = is_public(&method.to_uppercase().parse().unwrap(), &to_router_syntax(&path));
         assert_eq!(operation["security"].as_array().unwrap().is_empty(), is_public, "{method} {path}");
         let has_401 = operation["responses"].get("401").is_some();
@@ -94,7 +96,7 @@ fn d7_an_operation_needs_no_token_where_the_layer_asks_for_none() {
 }
 
 #[test]
-fn every_reference_leads_to_a_schema_and_every_schema_is_needed() {
+fn every_reference_resolves_and_every_schema_is_referenced() {
     let text = to_text(&document(described()));
     let document: Value = serde_json::from_str(&text).unwrap();
     let schemas = document["components"]["schemas"].as_object().unwrap();
@@ -106,18 +108,18 @@ fn every_reference_leads_to_a_schema_and_every_schema_is_needed() {
 }
 
 #[test]
-fn a_field_of_an_answer_is_null_only_where_it_is_always_there() {
-    let document = whole();
+fn only_required_fields_of_responses_are_nullable() {
+    let document = described_api();
     let run = &document["components"]["schemas"]["Run"];
     assert!(!run.to_string().contains("null"), "{run}");
     let page = &document["components"]["schemas"]["RunPage"];
     assert!(page["required"].as_array().unwrap().contains(&Value::from("next_cursor")) && page.to_string().contains("null"), "{page}");
-    assert!(document["components"]["schemas"]["RunMetadata"].to_string().contains("null"), "null is a default there");
+    assert!(document["components"]["schemas"]["RunMetadata"].to_string().contains("null"), "null means the default in requests");
 }
 
 #[test]
-fn every_event_has_a_schema_of_its_own_with_an_example() {
-    let document = whole();
+fn every_event_has_its_own_schema_with_an_example() {
+    let document = described_api();
     let (schemas, events) = (&document["components"]["schemas"], &document["components"]["schemas"]["Event"]);
     let mapping = events["discriminator"]["mapping"].as_object().unwrap();
     assert_eq!(mapping.len(), EXAMPLES_COUNT);
@@ -128,5 +130,5 @@ fn every_event_has_a_schema_of_its_own_with_an_example() {
     }
 }
 
-/// How many types of events there are; a test of the documents compares their names.
+/// Number of event types; a test of the documents compares their names.
 const EXAMPLES_COUNT: usize = 21;
