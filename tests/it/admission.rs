@@ -1,4 +1,4 @@
-//! How many runs work at once, and what happens to those that are too many.
+//! Concurrent runs, and the queue for further ones.
 //!
 //! Rules: C1.
 
@@ -42,7 +42,7 @@ fn slots_rotate_among_users_and_runs_report_their_queue_position() {
         for (id, position) in [(&second, 0), (&admins, 1), (&third, 2)] {
             assert_eq!(admin.run(id).await["queue_position"], position);
         }
-        // In the stream stands the place that it had when it came.
+        // The event keeps the position at the time of queueing.
         let queued = user.follow(&third).await.next().await.unwrap();
         assert_eq!((queued.event.as_str(), &queued.data["position"]), ("run_queued", &json!(1)));
         user.cancel(&second).await;

@@ -1,4 +1,4 @@
-//! Reading an agent that writes whatever it likes: nothing of it ends the run, and nothing of it is lost without a word.
+//! Reading arbitrary agent output: nothing ends the run, and nothing is lost silently.
 //!
 //! Rules: R1, R2, R3, R5.
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, Frame, Server, assert_dense, last, live};
 
-/// All events of a run of this script, which must have ended well.
+/// All events of a run of this script, which must complete.
 async fn events(user: &Client, script: &str) -> Vec<Frame> {
     let id = user.script(script).await;
     let frames = user.follow(&id).await.rest().await;
@@ -15,7 +15,7 @@ async fn events(user: &Client, script: &str) -> Vec<Frame> {
     frames
 }
 
-/// The lines that were kept as they came.
+/// Lines that became `raw` events.
 fn raw(frames: &[Frame]) -> Vec<&str> {
     frames.iter().filter(|frame| frame.event == "raw").filter_map(|frame| frame.data["line"].as_str()).collect()
 }

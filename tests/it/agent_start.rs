@@ -1,4 +1,4 @@
-//! What an agent is started with, and what it never gets.
+//! What an agent gets at its start, and what it never gets.
 //!
 //! Rules: K1, S2, S3, S4, S7, S8.
 
@@ -16,7 +16,7 @@ fn an_agent_leads_its_own_session_and_process_group() {
         let user = server.client("user").await;
         let ids = &user.reports(&["ids"], json!({})).await[0];
         assert_eq!((&ids["sid"], &ids["pgid"]), (&ids["pid"], &ids["pid"]));
-        // Its parent is neither the server nor init, but the process that keeps it.
+        // Its parent is the shim, neither the server nor init.
         assert!(ids["ppid"] != json!(server.pid()) && ids["ppid"] != json!(1), "{ids}");
     });
 }
@@ -24,7 +24,7 @@ fn an_agent_leads_its_own_session_and_process_group() {
 #[test]
 fn an_agent_inherits_three_pipes_and_nothing_else() {
     live(async {
-        // The server itself was given two descriptors that it knows nothing of.
+        // The server itself inherited two unknown descriptors.
         let server = Setup::new().after_shell("exec 7</etc/hostname 8>/dev/null").start().await;
         let user = server.client("user").await;
         let fds = user.reports(&["fds"], json!({})).await.remove(0);
@@ -39,7 +39,7 @@ fn an_agent_inherits_three_pipes_and_nothing_else() {
 #[test]
 fn another_process_of_the_same_account_cannot_read_the_server() {
     live(async {
-        // Root may look into everything by its capabilities, and not by being the same account: so nobody here has any.
+        // Root may read everything because of its capabilities, not because of its account: drop them.
         let is_root = rustix::process::geteuid().is_root();
         let wrapper = if is_root { "exec setpriv --bounding-set=-all --inh-caps=-all --" } else { "exec" };
         let server = Setup::new().after_shell(&format!("{wrapper} \"$0\"")).start().await;

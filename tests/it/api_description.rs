@@ -1,5 +1,5 @@
-//! The API's description: served as it is committed, true of the events that agents' recordings give, and shown by a page of our own.
-//! Whether answers are as described is checked by the client of these tests, on every answer that it reads.
+//! The API description: served as committed, valid for the events of all recordings, and shown by the reference page. The client of these
+//! tests validates every response against it.
 //!
 //! Rules: W7.
 

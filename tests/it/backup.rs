@@ -1,4 +1,4 @@
-//! A backup made while runs go is a whole server elsewhere, and does not touch the one that it was made of.
+//! A backup taken during runs restores a complete server elsewhere and does not affect the original.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::{Server, Setup, assert_dense, carrying, last, live, typed};
 
-/// A command line on the data folder of a server, as its operator types it.
+/// Runs a command on the data directory of a server, as an operator would.
 async fn operator(home: &Path, data: &Path, args: &[&str]) -> (i32, String) {
     let printed = typed(home, args).env("OPENRUNNER_DATA_DIR", data).done().await;
     (printed.code, printed.out + &printed.err)
@@ -46,7 +46,7 @@ fn a_backup_taken_during_runs_restores_a_complete_server() {
             assert_dense(&frames);
             assert_eq!((&last(&frames)["status"], &last(&frames)["cause"]), (&json!("interrupted"), &json!("node_lost")));
         }
-        // The first server's agents were neither looked for nor ended.
+        // The first server's agents were neither searched for nor killed.
         assert_eq!((carrying(&idle).len(), carrying(&busy).len()), (1, 1));
         assert_eq!((&user.run(&idle).await["status"], &user.run(&queued).await["status"]), (&json!("running"), &json!("queued")));
         user.cancel(&busy).await;

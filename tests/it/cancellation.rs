@@ -1,4 +1,4 @@
-//! A stop is a stop: every end reaches every process of the run, and its `done` tells why.
+//! Cancelling kills the whole process tree, and `done` states the cause.
 //!
 //! Rules: K1, R4, R5, R6.
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, Frame, Pid, Server, assert_dense, carrying, is_alive, last, live};
 
-/// Follows a run to its end and asserts that nothing of it is alive then.
+/// Follows a run to its end and asserts that none of its processes is alive.
 async fn whole(user: &Client, id: &str) -> Vec<Frame> {
     let frames = user.follow(id).await.rest().await;
     assert_dense(&frames);
@@ -23,7 +23,7 @@ async fn done_of(user: &Client, script: &str) -> Value {
     last(&whole(user, &id).await).clone()
 }
 
-/// Starts a run that says the ids of children as the last thing before it hangs, and gives the run and them.
+/// Starts a run that reports the pids of its children before it hangs. Returns the run and the pids.
 async fn with_children(user: &Client, script: &str) -> (String, Vec<i32>) {
     let id = user.script(script).await;
     let children: Vec<i32> = serde_json::from_str(&user.follow(&id).await.until_says().await).expect("a list of ids");
@@ -55,7 +55,7 @@ fn an_agent_is_interrupted_before_it_is_signalled() {
         let server = Server::start().await;
         let user = server.client("user").await;
         let heard = |frames: &[Frame]| frames.iter().any(|frame| frame.data["content"] == "[Request interrupted by user]");
-        // One ends its turn in its own words; one is deaf to that, and ends by TERM.
+        // One ends its turn by its own protocol; the other ignores that and exits on TERM.
         for (script, hears) in [("say up\nwait-for-interrupt", true), ("ignore-interrupts\nsay up\nwait-for-interrupt", false)] {
             let id = user.script(script).await;
             user.follow(&id).await.until_said("up").await;
@@ -227,7 +227,7 @@ fn a_run_over_its_time_limit_times_out() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        // It is never silent, so only the wall clock can end it.
+        // It is never silent, so only the time limit can end it.
         let id = user.create("children 1\nflood 100000000", json!({ "agent_type": "claude_code", "timeout_secs": 1 })).await;
         let end = user.end_of(&id).await;
         assert_eq!((&end["status"], &end["cause"]), (&json!("timed_out"), &json!("timeout")));

@@ -1,4 +1,4 @@
-//! The server dies as in a power cut. What anybody has seen is still there, and its runs go on.
+//! The server is killed. Every delivered event is still stored, and its runs continue.
 //!
 //! Rules: I3, K3, W1.
 
@@ -21,7 +21,7 @@ fn after_kill_9_every_delivered_event_is_replayed_byte_by_byte() {
         let mut seen = Vec::new();
         for (reader, number) in readers.iter_mut().zip(1..) {
             let mut frames = Vec::new();
-            // One is far ahead of another when the server dies, in the middle of the flood.
+            // The readers are at different positions when the server dies in the middle of the flood.
             for _ in 0..number * 2000 {
                 frames.push(reader.next().await.unwrap());
             }
@@ -38,7 +38,7 @@ fn after_kill_9_every_delivered_event_is_replayed_byte_by_byte() {
         let all = user.follow(&id).await.rest().await;
         assert_dense(&all);
         for (mut frames, mut reader) in seen.into_iter().zip(readers) {
-            // What was still on its way counts as well.
+            // Events in flight count as delivered.
             while let Some(frame) = reader.next().await {
                 frames.push(frame);
             }

@@ -106,7 +106,7 @@ fn the_documented_agent_versions_are_the_pinned_ones() {
 #[test]
 fn every_event_and_every_notice_is_documented() {
     let (code, contract) = (source("src/types/event.rs"), read("docs/events.md"));
-    // The names of events, and not of decisions, which stand further down in the same form.
+    // Only the names of events; decisions follow in the same form.
     let (_, names) = code.split_once("pub fn name(&self)").unwrap();
     let (names, _) = names.split_once("\n    }\n").unwrap();
     let events: BTreeSet<_> = names.lines().filter_map(|line| line.split_once("=> \"")?.1.strip_suffix("\",")).collect();
@@ -123,7 +123,7 @@ fn every_event_and_every_notice_is_documented() {
 
 #[test]
 fn the_documented_routes_match_the_router() {
-    // Made of the router's table: a unit test sees to that.
+    // A unit test checks it against the router.
     let description: Value = serde_json::from_str(&read("docs/openapi.json")).unwrap();
     let mut routes = BTreeSet::new();
     for (path, item) in description["paths"].as_object().unwrap() {
@@ -201,7 +201,7 @@ fn every_documented_permission_rule_is_valid() {
     }
 }
 
-/// The rows `| path | METHOD | … |` of a document, where a path may be a link.
+/// The rows `| path | METHOD | … |` of a document, where the path may be a link.
 fn endpoints(document: &str) -> BTreeSet<(String, String)> {
     let mut found = BTreeSet::new();
     for row in document.lines() {
@@ -214,12 +214,12 @@ fn endpoints(document: &str) -> BTreeSet<(String, String)> {
     found
 }
 
-/// The text in quotes that comes next, if nothing but white space comes before it.
+/// The next quoted text, if only white space precedes it.
 fn quoted(text: &str) -> Option<&str> {
     text.trim_start().strip_prefix('"')?.split('"').next()
 }
 
-/// The number of a status by the name of its constant.
+/// The number of a status constant.
 fn number_of(constant: &str) -> u16 {
     let words = constant.replace('_', " ");
     let is_it = |status: &axum::http::StatusCode| status.canonical_reason().is_some_and(|reason| reason.eq_ignore_ascii_case(&words));
@@ -238,13 +238,13 @@ fn snake_case(name: &str) -> String {
     snake
 }
 
-/// A file of ours without its unit tests.
+/// A source file without its unit tests.
 fn source(path: &str) -> String {
     let text = read(path);
     text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned()
 }
 
-/// The source files in a folder and below, but those that are only tests.
+/// Source files in a directory and below, without test files.
 fn sources(folder: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(root().join(folder)).expect("a folder of this repository") {
@@ -268,7 +268,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Every Markdown file that is ours.
+/// Every Markdown file of the project.
 pub(crate) fn documents() -> Vec<PathBuf> {
     let (mut found, mut folders) = (Vec::new(), vec![root().to_owned()]);
     while let Some(folder) = folders.pop() {
@@ -285,7 +285,7 @@ pub(crate) fn documents() -> Vec<PathBuf> {
     found
 }
 
-/// A document, taken apart.
+/// A parsed document.
 #[derive(Default)]
 struct Document<'a> {
     blocks: Vec<Fenced>,
@@ -317,21 +317,21 @@ impl<'a> Document<'a> {
     fn links(&self) -> Vec<String> {
         let mut found = Vec::new();
         for line in &self.prose {
-            // Every second piece stands between backticks.
+            // Every second piece is inside backticks.
             let text: String = line.split('`').step_by(2).collect();
             found.extend(text.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0.to_owned())));
         }
         found
     }
 
-    /// The names that the headings get on the usual forges.
+    /// Anchors of the headings, as forges generate them.
     fn anchors(&self) -> BTreeSet<String> {
         let headings = self.prose.iter().filter(|line| line.starts_with('#'));
         headings.map(|line| line.trim_start_matches('#').trim().to_lowercase().chars().filter_map(in_anchor).collect()).collect()
     }
 }
 
-/// What becomes of a heading's character in its anchor.
+/// The character of a heading in its anchor.
 fn in_anchor(c: char) -> Option<char> {
     match c {
         ' ' => Some('-'),

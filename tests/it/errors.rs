@@ -1,4 +1,4 @@
-//! Every refusal is a problem document with a stable code, and names the field that is wrong.
+//! Every error is a problem document with a stable code, and names the invalid field.
 //!
 //! Rules: D7, D8.
 
@@ -158,10 +158,10 @@ fn a_body_of_64_mib_is_rejected_without_being_buffered() {
         let answer = user.ask(&format!("# {}", "x".repeat(just_fits - 200)), json!({ "agent_type": "claude_code" })).await;
         assert_eq!(answer.status, 201, "{}", answer.text);
         let (port, token) = (server.port(), user.token().to_owned());
-        // Declared honestly, it is refused before the first byte of it.
+        // With `Content-Length` it is rejected before the first byte of the body.
         let answer = raw(port, &format!("Authorization: Bearer {token}\r\nContent-Length: {}\r\n", 64 * 1024 * 1024), &[]);
         assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("\"code\":\"body_too_large\""), "{answer}");
-        // In chunks it is refused when it has become too large.
+        // In chunks it is rejected when it exceeds the limit.
         let chunk = [b"100000\r\n".as_slice(), &vec![b' '; 0x10_0000], b"\r\n"].concat();
         let answer = raw(port, &format!("Authorization: Bearer {token}\r\nTransfer-Encoding: chunked\r\n"), &chunk.repeat(3));
         assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("application/problem+json"), "{answer}");
@@ -169,13 +169,13 @@ fn a_body_of_64_mib_is_rejected_without_being_buffered() {
     });
 }
 
-/// Sends a request by hand and gives the answer as text.
+/// Sends a raw request and returns the response as text.
 fn raw(port: u16, headers: &str, body: &[u8]) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the server listens");
     let head =
         format!("POST /api/runs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n{headers}\r\n");
     stream.write_all(head.as_bytes()).expect("the server reads");
-    // The server may hang up in the middle, which is its right.
+    // The server may close the connection early.
     let _ = stream.write_all(body);
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);

@@ -1,5 +1,5 @@
-//! Every block of code in a document is carried out, or checked against what it shows, or stands in the table below with the reason why
-//! it is not. A block that the table does not know fails.
+//! Every code block of a document is executed, checked against the code, or listed below with the reason why not. A block that the table
+//! does not cover fails the test.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -10,20 +10,20 @@ use tokio::process::Command;
 use crate::docs::{documents, root};
 use crate::support::{Server, live, typed, validator};
 
-/// What is done about a block.
+/// How a block is tested.
 #[derive(Clone, Copy, PartialEq)]
 enum How {
-    /// Pasted into a shell, after the ones before it on the page, with a server and a token.
+    /// Pasted into a shell after the preceding blocks of the page, with a server and a token.
     Shell,
-    /// A body of the operation that the section is about: a request, an answer, or an item of a listing.
+    /// A body of the operation that the section describes: a request, a response, or an item of a list.
     Operation,
-    /// JSON of this schema of `docs/openapi.json`, or a list of such.
+    /// JSON of this schema of `docs/openapi.json`, or a list of such values.
     Schema(&'static str),
     /// A settings file.
     Settings,
-    /// Another test runs it: which.
+    /// Executed by this other test.
     Elsewhere(&'static str),
-    /// Nothing runs it: why.
+    /// Not executed, for this reason.
     NotRun(&'static str),
 }
 
@@ -35,7 +35,7 @@ const TOUR: How = Elsewhere("tests/e2e/pasted.rs, with each real agent");
 
 const OPENAI: How = Elsewhere("tests/e2e/openai.rs, by programs of the same calls");
 
-/// Document, language, what the block contains, and what is done. The first row that fits counts.
+/// Document, language, text that the block contains, and how it is tested. The first matching row counts.
 const TABLE: &[(&str, &str, &str, How)] = &[
     ("README.md", "bash", "cargo run --release -- demo", BUILDS),
     ("README.md", "bash", "./scripts/test.sh", NotRun("it is what runs this test")),
@@ -117,7 +117,7 @@ impl Block {
     }
 }
 
-/// All blocks of all documents but those that only show text. The Chinese readme has the English one's: another test compares them.
+/// All blocks of all documents except plain text. The blocks of the Chinese README equal the English ones, as another test checks.
 fn blocks() -> Vec<Block> {
     let mut found = Vec::new();
     for path in documents() {
@@ -147,7 +147,7 @@ fn blocks() -> Vec<Block> {
     found
 }
 
-/// The blocks about which this is done.
+/// The blocks that are tested this way.
 fn those(how: impl Fn(How) -> bool) -> Vec<Block> {
     blocks().into_iter().filter(|block| block.how().is_some_and(&how)).collect()
 }
@@ -194,7 +194,7 @@ fn every_json_block_matches_the_api_description() {
                 .map(|(_, answer)| &answer["content"]["application/json"]["schema"]),
         );
         schemas.retain(|schema| schema.is_object());
-        // A listing's section shows one of its items.
+        // The section of a list shows one of its items.
         let pages: Vec<_> =
             schemas.iter().filter_map(|schema| description.pointer(schema["$ref"].as_str()?.trim_start_matches('#'))).collect();
         schemas.extend(pages.into_iter().map(|page| &page["properties"]["items"]["items"]).filter(|item| item.is_object()));
@@ -225,7 +225,7 @@ fn every_command_block_works_when_pasted() {
         let mut pages: Vec<_> = blocks.iter().map(|block| block.document.as_str()).collect();
         pages.dedup();
         for page in pages {
-            // What the pages take for granted: a run that is at work, and its session.
+            // What the pages assume: a live run and its session.
             let go = server.folder().join(page.replace('/', "_"));
             let run = admin.script(&format!("say up\nwait {}\nresult one", go.display())).await;
             admin.follow(&run).await.until_said("up").await;
@@ -240,12 +240,12 @@ fn every_command_block_works_when_pasted() {
     });
 }
 
-/// The blocks of a page one after the other, with the reader's part: a folder and a server of one's own, a prompt that the scripted agent
-/// understands, and the patience to go on when the run has come to where the page says that it is.
+/// The blocks of a page in order, with what a reader adds: a directory, a server, a prompt that the scripted agent understands, and waiting
+/// until the run is where the page says it is.
 fn script<'a>(blocks: impl Iterator<Item = &'a Block>, server: &Server, go: &Path) -> String {
     let mut script = String::new();
     for block in blocks {
-        // The next page's run ends when somebody waits for that.
+        // The run of the next page ends when something waits for it.
         if block.text.contains("?wait=") {
             writeln!(script, "touch '{}'", go.display()).expect("a text takes everything");
         }
@@ -266,7 +266,7 @@ fn script<'a>(blocks: impl Iterator<Item = &'a Block>, server: &Server, go: &Pat
     script
 }
 
-/// What a shell prints that carries this out, which must go well.
+/// The output of a shell that executes this script, which must succeed.
 async fn shell(server: &Server, script: &str, variables: &[(&str, &str)]) -> String {
     let program = Path::new(env!("CARGO_BIN_EXE_openrunner")).parent().expect("it is in a folder");
     for folder in [".local/share/bash-completion/completions", ".local/share/man/man1"] {

@@ -1,4 +1,4 @@
-//! A hundred users with ten runs each: everybody gets a fair share, whatever order they came in.
+//! A hundred users with ten runs each get a fair share in any order of arrival.
 //!
 //! Rules: C1.
 
@@ -21,7 +21,7 @@ use crate::support::live;
 const USERS: usize = 100;
 const RUNS: usize = 10;
 
-/// Notes whose run it works at, and works at the first one until the gate is opened.
+/// An agent that records whose run it works on, and blocks on the first one until the gate opens.
 #[derive(Clone)]
 struct Noting {
     order: Arc<Mutex<Vec<String>>>,
@@ -90,7 +90,7 @@ fn a_hundred_users_with_ten_runs_each_are_served_in_turn() {
             (manager.create(&caller, new, None).await.unwrap().run_id, caller)
         };
         let mut runs = vec![create("first").await];
-        // Each user floods the queue before the next one comes. First come, first served would let the last user wait for 990 runs.
+        // Each user fills the queue before the next one. First come, first served would let the last user wait for 990 runs.
         for number in 0..USERS {
             let user = format!("user{number:02}");
             runs.extend(join_all((0..RUNS).map(|_| create(&user))).await);

@@ -1,4 +1,4 @@
-//! The feed of all runs that somebody may see, and finding runs in the list that it keeps fresh.
+//! The feed of all visible runs, and search in the list of runs.
 //!
 //! Rules: I2, I6, W2.
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, Frame, Frames, Server, live};
 
-/// Follows the feed, from now on or from a place.
+/// Follows the feed from now on, or from a cursor.
 async fn feed(client: &Client, after: Option<&Value>) -> Frames {
     let request = client.request(Method::GET, "/api/events");
     let request = match after {
@@ -20,7 +20,7 @@ async fn feed(client: &Client, after: Option<&Value>) -> Frames {
     Frames::of(response)
 }
 
-/// The feed from now on, with its first event read.
+/// The feed from now on, after its first event.
 async fn ready(client: &Client) -> (Frames, Value) {
     let mut frames = feed(client, None).await;
     let first = frames.next().await.expect("an event").data;
@@ -28,7 +28,7 @@ async fn ready(client: &Client) -> (Frames, Value) {
     (frames, first["cursor"].clone())
 }
 
-/// Reads until this run stands there.
+/// Reads until this run has this status.
 async fn until(frames: &mut Frames, id: &str, status: &str) -> Vec<Frame> {
     let is_it = |frame: &Frame| frame.data["run"]["run_id"] == id && frame.data["run"]["status"] == status;
     frames.until_that(is_it).await
@@ -89,7 +89,7 @@ fn the_feed_resumes_at_a_cursor_or_reports_a_reset() {
         let first = again.next().await.unwrap().data;
         assert_eq!((&first["type"], &first["resumed"], &first["cursor"]), (&json!("ready"), &json!(true), &place));
         let missed = until(&mut again, &id, "completed").await;
-        // The same place may be told by the address, and in the other form.
+        // The cursor can also be passed in the URL, and the feed as NDJSON.
         let path = format!("/api/events?after={}", place.as_str().unwrap());
         let request = user.request(Method::GET, &path).header("accept", "application/x-ndjson");
         let mut lines = request.send().await.expect("the server answers");

@@ -1,4 +1,4 @@
-//! The documented way of a run: made, followed to its end, looked at afterwards.
+//! The documented life of a run: create, follow to the end, read afterwards.
 
 use serde_json::{Value, json};
 

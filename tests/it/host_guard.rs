@@ -1,4 +1,4 @@
-//! Who gets in, by which name and with which password, and what the log does not tell.
+//! Access by host name, origin and password, and what the log does not contain.
 //!
 //! Rules: D2, D3, D4, D5, I1, I3, W7.
 
@@ -19,12 +19,12 @@ fn setting_the_password_of_admin_disables_the_default_password() {
         let server = server.again().env("OPENRUNNER_ADMIN_PASSWORD", "a better one").start().await;
         let guest = server.guest();
         guest.post("/api/auth/login", &json!({ "username": "admin", "password": "admin" })).await.problem(401, "wrong_credentials");
-        // I2: the token that the default password gave is no longer good.
+        // The token obtained with the default password is revoked.
         admin.at(server.url()).get("/api/auth/me").await.problem(401, "token_invalid");
         let admin = guest.login("admin", "a better one").await;
         let me = admin.get("/api/auth/me").await.body;
         assert_eq!((&me["username"], &me["role"]), (&json!("admin"), &json!("admin")));
-        // With a password of one's own one may come from anywhere.
+        // With its own password, admin may log in from anywhere.
         let request = admin.request(Method::GET, "/api/auth/me").header("x-forwarded-for", "203.0.113.9");
         assert_eq!(admin.send(request).await.status, 200);
     });
@@ -60,7 +60,7 @@ fn an_unknown_host_is_rejected_on_every_route() {
         for host in ["localhost", "LOCALHOST:1", "127.0.0.1", "[::1]:3000", "runner.example:80"] {
             assert_eq!(user.send(user.request(Method::GET, "/health").header("host", host)).await.status, 200, "{host}");
         }
-        // By a name that is not this machine's own a default password does not work.
+        // Under a foreign host name, a default password does not work.
         let answer = user.send(user.request(Method::GET, "/api/runs").header("host", "runner.example")).await;
         answer.problem(403, "default_password");
     });
@@ -77,7 +77,7 @@ fn a_foreign_page_can_neither_read_nor_write() {
             answer.problem(403, "origin_not_allowed");
             assert_eq!(answer.header("access-control-allow-origin"), "");
         }
-        // The console, which this server gives to the browser itself.
+        // The console, which this server itself serves to the browser.
         let console = user.send(user.request(Method::GET, "/api/runs").header("origin", &own)).await;
         assert_eq!((console.status, console.header("access-control-allow-origin")), (200, own.as_str()));
         let listed = user.send(user.request(Method::GET, "/api/runs").header("origin", "https://console.example")).await;
@@ -92,7 +92,7 @@ fn dns_rebinding_is_rejected() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        // What a browser sends for a page of evil.example once that name leads here: to itself everything is of one origin.
+        // What a browser sends for a page of evil.example once that name resolves to this server: to the page everything is same-origin.
         let rebound = format!("evil.example:{}", server.port());
         for (method, path) in [(Method::GET, "/api/runs"), (Method::POST, "/api/runs"), (Method::POST, "/api/auth/login")] {
             let request = user.request(method, path).header("host", &rebound).header("origin", format!("http://{rebound}"));

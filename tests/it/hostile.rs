@@ -1,4 +1,4 @@
-//! What is printed stays print: secrets do not get through, and no word of anybody's gets at a log or a terminal.
+//! Hostile output stays text: secrets do not leak, and nothing reaches a log or a terminal unescaped.
 //!
 //! Rules: C2, S9, W7.
 
@@ -11,7 +11,7 @@ const SECRET: &str = "tell-nobody-4711";
 const QUOTED: &str = r#"quo"ted\secret"#;
 const PROVIDER_KEY: &str = "sk-made-up-0815";
 
-/// A line by which the scripted agent says a piece of its answer.
+/// A line with which the scripted agent writes a part of its answer.
 fn piece(text: &str) -> String {
     let event = json!({ "type": "content_block_delta", "index": 0, "delta": { "type": "text_delta", "text": text } });
     format!("raw {}\n", json!({ "type": "stream_event", "event": event, "parent_tool_use_id": null }))
@@ -59,7 +59,7 @@ fn a_request_is_shown_without_secrets_and_executed_unchanged() {
         let kept = server.folder().join("kept");
         let id = admin.script_with(&format!("permission Bash {input}\nsave allowed {}\nresult fine", kept.display()), metadata).await;
         let request = last(&admin.follow(&id).await.until("permission_request").await).clone();
-        // To the byte what runs, but for the secret: whoever shows it to a person makes the rest visible.
+        // Exactly what runs, except for the secret. Clients make invisible characters visible.
         let shown = json!({ "command": "curl -H [masked] \u{202e}gpj.exe \u{1b}[2J" });
         assert_eq!((&request["input"], &admin.requests(&id).await[0]["input"]), (&shown, &shown));
         let allowed = admin.answer(&id, request["id"].as_str().unwrap(), json!({ "decision": "allow_once" })).await;

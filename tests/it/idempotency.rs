@@ -1,4 +1,4 @@
-//! A request that is sent again under its key is carried out once.
+//! A request that is repeated with its `Idempotency-Key` is executed once.
 
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -16,7 +16,7 @@ fn run_of(script: &str) -> Value {
     json!({ "input": { "text": script }, "metadata": { "agent_type": "claude_code" } })
 }
 
-/// How many runs the user has, and how many folders were made for them.
+/// The number of runs of the user, and of directories created for them.
 async fn made(user: &Client, server: &Server) -> (usize, usize) {
     let runs = user.get("/api/runs").await.body["items"].as_array().expect("a listing").len();
     (runs, std::fs::read_dir(server.data().join("workspaces")).expect("the folder of workspaces").count())
@@ -36,7 +36,7 @@ fn a_repeated_request_with_the_same_key_creates_one_run() {
         let other = keyed(&user, "/api/runs", &["one"], &run_of("result two")).await;
         assert_eq!(other.problem(422, "idempotency_key_reused"), "Idempotency-Key");
         assert_eq!(made(&user, &server).await, (1, 1));
-        // Another key or another user's key is another run.
+        // Another key, or the same key of another user, is another run.
         assert_ne!(keyed(&user, "/api/runs", &["two"], &body).await.body["run_id"], first.body["run_id"]);
         let foreign = keyed(&admin, "/api/runs", &["one"], &body).await;
         assert_eq!(foreign.status, 201);
@@ -73,7 +73,7 @@ fn a_repeated_request_does_not_conflict_with_its_own_run() {
             let mut body = run_of(&format!("say up\nwait {}\nresult two", go.display()));
             body["metadata"]["session_id"] = session.clone();
             let first = loop {
-                // The session may not be free at once when its last run has ended.
+                // The session may not be free immediately after the end of its last run.
                 body["metadata"]["on_busy"] = on_busy.into();
                 let answer = keyed(&user, "/api/runs", &[on_busy], &body).await;
                 if answer.status != 409 {
@@ -112,7 +112,7 @@ fn a_repeated_message_with_the_same_key_is_sent_once() {
         keyed(&user, "/api/runs", &["m"], &run_of("result x")).await.problem(422, "idempotency_key_reused");
         std::fs::write(go, "").unwrap();
         user.end_of(&id).await;
-        // Whoever did not get the answer in time still learns that the message was taken.
+        // A client that did not receive the response in time still learns that the message was accepted.
         let late = keyed(&user, &path, &["m"], &body).await;
         assert_eq!((late.status, &late.text), (202, &first.text));
         let frames = user.follow(&id).await.rest().await;

@@ -1,4 +1,4 @@
-//! Users, keys, tickets and logouts, as clients of a real server meet them.
+//! Users, keys, tickets and logouts over HTTP.
 //!
 //! Rules: I2, I5.
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, Server, live};
 
-/// Gives admin a password of its own, without which there are no keys.
+/// Sets a password for admin, which is required for keys.
 async fn admin_with_own_password(server: &Server) -> Client {
     let admin = server.client("admin").await;
     let change = json!({ "current_password": "admin", "new_password": "better than before" });
@@ -238,7 +238,7 @@ fn actions_are_audited_without_secrets() {
     });
 }
 
-/// An entry of the log in one line: action, outcome, who, to what, and what exactly.
+/// An audit entry as one line: action, outcome, user, target and detail.
 fn line(entry: &Value) -> String {
     let text = |field: &str| entry[field].as_str().unwrap_or("-").to_owned();
     let target = match (&entry["run_id"], &entry["target_username"], &entry["target_key_id"]) {

@@ -1,7 +1,7 @@
-//! Prompts, models and arguments that want to be more than they are, and secrets of the server, for every agent that is a program.
+//! Prompts, models and arguments that try to become flags, and secrets of the server, for every agent program.
 //!
-//! Each agent is a script here that writes down what it was started with and fails. How the scripted agent of the other tests is
-//! started, which stands in for `claude`, is in `starting`.
+//! Each agent is a script that records how it was started and fails. The start of the scripted agent, which replaces `claude` in other
+//! tests, is covered by `agent_start`.
 //!
 //! Rules: S1, S2, S3, S4, S7.
 
@@ -12,8 +12,8 @@ use serde_json::json;
 
 use crate::support::{Client, Server, Setup, live};
 
-/// A program that writes its arguments, one a line, and its environment into files beside it. Whoever only looks at it is told this
-/// version, and the help of a program that its adapter knows.
+/// A program that writes its arguments, one per line, and its environment into files beside it. It answers probes with this version and
+/// with the help text that its adapter expects.
 fn witness(path: &Path, version: &str) {
     let script = format!(
         "#!/bin/sh\n\
@@ -26,7 +26,7 @@ fn witness(path: &Path, version: &str) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("it is ours");
 }
 
-/// A server whose agents are witnesses, driven in `mode`, and that is full of secrets.
+/// A server full of secrets whose agents are such programs, driven in `mode`.
 async fn server(mode: &str) -> Server {
     let setup = Setup::new();
     let bin = setup.folder().join("agents/bin");
@@ -43,7 +43,7 @@ async fn server(mode: &str) -> Server {
     setup.env("OPENRUNNER_CONFIG", settings.display()).start().await
 }
 
-/// What the agent was started with in a run of this prompt and model: its arguments, and its environment as text.
+/// How the agent was started in a run with this prompt and model: its arguments, and its environment as text.
 async fn started(server: &Server, user: &Client, agent: &str, prompt: &str, model: Option<&str>) -> (Vec<String>, String) {
     let id = user.create(prompt, json!({ "agent_type": agent, "model": model })).await;
     let end = user.end_of(&id).await;
@@ -58,7 +58,7 @@ fn program(server: &Server, agent: &str) -> PathBuf {
     server.folder().join("agents/bin").join(agent.split('_').next().unwrap_or(agent))
 }
 
-/// Every agent with each way to drive it.
+/// Every agent in each of its modes.
 const WAYS: [(&str, &[&str]); 2] =
     [("two_way", &["claude_code", "codex", "opencode", "own"]), ("one_shot", &["claude_code", "codex", "opencode"])];
 
@@ -98,7 +98,7 @@ fn no_model_is_a_flag_of_any_agent() {
                 }
                 let model = "provider/some-model:v1";
                 let (argv, _env) = started(&server, &user, agent, "hello", Some(model)).await;
-                // In a protocol it is a field, and no argument at all.
+                // In a protocol it is a field, not an argument.
                 let named: Vec<&String> = argv.iter().filter(|element| element.contains(model)).collect();
                 assert!(named.iter().all(|element| **element == format!("--model={model}")), "{mode} {agent}: {argv:?}");
             }

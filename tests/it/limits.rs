@@ -1,4 +1,4 @@
-//! Whoever comes too often is told when to come again, and nobody else notices.
+//! Rate limits: a client over a limit learns when to retry, and no other client is affected.
 //!
 //! Rules: D6, D8.
 
@@ -24,7 +24,7 @@ fn names_a_time(answer: &Answer) -> bool {
 fn after_too_many_failed_logins_even_the_right_password_is_rejected() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_LOGINS_PER_MINUTE", 3).start().await;
-        // A token in hand goes on being good.
+        // An existing token stays valid.
         let (guest, user) = (server.guest(), server.client("user").await);
         for _ in 0..3 {
             try_login(&guest, "admin", "guess").await.problem(401, "wrong_credentials");
@@ -58,11 +58,11 @@ fn a_stolen_token_cannot_be_used_to_guess_passwords() {
 #[test]
 fn fifty_concurrent_logins_succeed_and_do_not_slow_down_health() {
     live(async {
-        // Fewer may fail in a minute than come here: those that succeed count nothing.
+        // The limit is lower than the number of logins here: successful logins do not count.
         let server = Setup::new().env("OPENRUNNER_LOGINS_PER_MINUTE", 20).start().await;
         let guest = server.guest();
         let mut logins: FuturesUnordered<_> = (0..50).map(|_| try_login(&guest, "admin", "admin")).collect();
-        // The first answer shows that the server is at it.
+        // The first response shows that the server is working on them.
         assert_eq!(logins.next().await.unwrap().status, 200);
         let mut health = pin!(guest.get("/health"));
         let mut answered = 1;
@@ -114,7 +114,7 @@ fn the_default_limits_admit_a_storm_of_readers_and_runs() {
         user.follow(&first).await.until_said("up").await;
         let path = format!("/api/runs/{first}/events?after=0");
         for _ in 0..5 {
-            // Each is dropped with its head read, as by a client that reconnects.
+            // Each response is dropped after its head, as by a client that reconnects.
             let heads = join_all((0..100).map(|_| user.request(Method::GET, &path).send())).await;
             assert!(heads.into_iter().all(|head| head.unwrap().status() == StatusCode::OK));
         }
@@ -165,7 +165,7 @@ fn clients_behind_a_trusted_proxy_are_counted_separately_and_forged_headers_are_
         for (number, status) in [401, 401, 429].into_iter().enumerate() {
             assert_eq!(try_from(&other, &format!("203.0.113.{number}"), &format!("c{number}")).await, status);
         }
-        // Nobody is on this machine who comes by a proxy, even by one that is believed.
+        // A request through a proxy is never local, not even through a trusted one.
         let guest = server.guest();
         let login = guest.request(Method::POST, "/api/auth/login").json(&json!({ "username": "user", "password": "user" }));
         guest.send(login.header("x-forwarded-for", "127.0.0.1")).await.problem(403, "default_password");

@@ -1,7 +1,7 @@
-//! The integration tests: one binary, a file for each behaviour.
+//! Integration tests: one binary, one file per behavior.
 //!
-//! They start the real server binary and speak with it over HTTP as any client does. Agents are the built-in `demo` and the scripted
-//! `fake_agent`, which stands in for `claude`.
+//! They start the real server binary and use it over HTTP like any client. Agents are the built-in `demo` and the scripted `fake_agent`,
+//! which replaces `claude`.
 
 mod admission;
 mod agent_output;

@@ -1,4 +1,4 @@
-//! More is said to a run that lives: as its next turn, or in the middle of this one.
+//! Messages to a live run: as its next turn, or within the current one.
 
 use std::path::Path;
 
@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, Frame, Server, Setup, assert_dense, last, live, notice, of};
 
-/// A run that has begun its first turn and ends it when the file is there.
+/// A run that has started its first turn and ends it when the file exists.
 async fn busy(user: &Client, go: &Path, end: &str) -> String {
     let id = user.script(&format!("say up\nwait {}\n{end}", go.display())).await;
     user.follow(&id).await.until_said("up").await;
     id
 }
 
-/// Everything that was said, by the agent and to it.
+/// All messages of and to the agent.
 fn talk(frames: &[Frame]) -> Vec<&str> {
     let said = frames.iter().filter(|frame| ["message", "user_message"].contains(&frame.event.as_str()));
     said.map(|frame| frame.data["content"].as_str().expect("a message has a text")).collect()
@@ -28,7 +28,7 @@ fn queued_messages_become_the_next_turns_in_order() {
         let id = busy(&user, &go, "result one").await;
         let sent = user.say(&id, "queue", "say second\nresult two").await;
         assert_eq!((sent.status, &sent.body), (202, &json!({ "run_id": id, "mode": "queue" })));
-        // Without a mode it is queued.
+        // The default mode is `queue`.
         let sent = user.post(&format!("/api/runs/{id}/messages"), &json!({ "text": "say third\nresult three" })).await;
         assert_eq!((sent.status, &sent.body["mode"]), (202, &json!("queue")));
         std::fs::write(go, "").unwrap();
@@ -46,7 +46,7 @@ fn an_interrupting_message_ends_the_turn_and_becomes_the_next_one() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        // Claude Code takes nothing into a turn, so to steer it is to interrupt it.
+        // Claude Code cannot be steered within a turn, so `steer` interrupts it.
         for mode in ["steer", "interrupt"] {
             let id = user.script("say up\nwait-for-interrupt").await;
             user.follow(&id).await.until_said("up").await;
@@ -126,7 +126,7 @@ fn undelivered_messages_are_reported() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        // The turn fails; the agent dies without a word; somebody cancels it, and it hears that or not.
+        // The turn fails; the agent dies silently; the run is cancelled, with and without a reaction of the agent.
         for (end, cancelled, cause) in [
             ("error broken", false, "agent_error"),
             ("exit 3", false, "crashed"),

@@ -1,4 +1,4 @@
-//! What the server counts of itself, as the program that collects it reads it.
+//! The metrics of the server, as a collector reads them.
 //!
 //! Rules: D7.
 
@@ -9,10 +9,10 @@ use serde_json::json;
 
 use crate::support::{Client, Server, Setup, live};
 
-/// One reading: each sample by its name with its labels, each family by its type.
+/// One scrape: each sample by its name with labels, each family by its type.
 struct Reading {
     samples: BTreeMap<String, f64>,
-    /// The names as samples have them, each with its labels.
+    /// The names of the samples, each with its labels.
     families: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -25,7 +25,7 @@ impl Reading {
         Self::read(&answer.text)
     }
 
-    /// As strict as the format: each family is announced once, with its samples together, and the text says where it ends.
+    /// As strict as the format: each family is declared once, with its samples together, and the text ends with `# EOF`.
     fn read(text: &str) -> Self {
         let (body, rest) = text.split_once("# EOF\n").expect("an end");
         assert_eq!(rest, "");
@@ -60,7 +60,7 @@ impl Reading {
     }
 }
 
-/// Whether a number that is counted in whole steps is this one.
+/// Whether a whole-number value equals this one.
 fn is(value: f64, expected: u32) -> bool {
     (value - f64::from(expected)).abs() < 1e-9
 }
@@ -143,7 +143,7 @@ fn every_metric_and_label_is_documented_and_no_other() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        // One that has ended and one that goes on, so that there is a sample of everything.
+        // One ended and one live run, so that every family has a sample.
         user.end_of(&user.script("result one").await).await;
         let id = user.script("say up\nhang").await;
         user.follow(&id).await.until_said("up").await;

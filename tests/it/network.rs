@@ -1,7 +1,7 @@
-//! The server as another machine sees it: two network namespaces with a wire between them.
+//! The server as seen from another machine: two network namespaces connected by a virtual cable.
 //!
-//! Making them needs the rights of root and the program `ip` (package `iproute2`). Where a namespace cannot be made the test says so
-//! on standard error, past the capture of the test's output, and proves nothing; with CI=true a missing `ip` is a failure.
+//! Creating them requires root and the program `ip` (package `iproute2`). Where no namespace can be created, the test reports that on
+//! standard error, past the capture of the test output, and proves nothing; with CI=true a missing `ip` is a failure.
 //!
 //! Rules: I1, I2.
 
@@ -16,10 +16,10 @@ const SERVER: &str = "10.231.77.1";
 const CLIENT: &str = "10.231.77.2";
 const PORT: u16 = 8090;
 
-/// Where `ip` lies on one distribution or another; not every account looks there.
+/// Directories that contain `ip` on some distribution; not every account searches them.
 const PATH: &str = "/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin";
 
-/// Two namespaces that see each other and nothing else. Dropping them takes them away.
+/// Two namespaces that see each other and nothing else. Removed when dropped.
 struct Networks {
     server: String,
     client: String,
@@ -56,7 +56,7 @@ impl Drop for Networks {
     }
 }
 
-/// Sends a request from a namespace and gives the status and the body of the answer.
+/// Sends a request from a namespace and returns status and body of the response.
 fn ask(from: &str, host: &str, path: &str, more: &[&str]) -> (u16, Value) {
     let url = format!("http://{host}:{PORT}{path}");
     let curl = ["netns", "exec", from, "curl", "--silent", "--show-error", "--max-time", "30", "--write-out", "\n%{http_code}", &url];
@@ -67,7 +67,7 @@ fn ask(from: &str, host: &str, path: &str, more: &[&str]) -> (u16, Value) {
     (code.parse().expect("a number"), serde_json::from_str(body).unwrap_or_default())
 }
 
-/// The namespaces, or the reason why there can be none, told loudly.
+/// The namespaces, or `None` after printing why there are none.
 fn networks() -> Option<Networks> {
     let why = match Networks::new() {
         Ok(networks) => return Some(networks),
@@ -75,7 +75,7 @@ fn networks() -> Option<Networks> {
     };
     let ip_is_missing = Command::new("ip").arg("-V").env("PATH", PATH).output().is_err();
     assert!(!(ip_is_missing && std::env::var("CI").is_ok_and(|ci| ci == "true")), "with CI=true this must be tested: install iproute2");
-    // Not by a macro, whose words are shown only when a test fails.
+    // Not with `eprintln!`, whose output is shown only when a test fails.
     let _ =
         writeln!(std::io::stderr(), "\nNOT TESTED: default passwords from another network namespace, since none can be made here: {why}\n");
     None
@@ -110,7 +110,7 @@ fn default_passwords_and_their_tokens_do_not_work_from_another_machine() {
             let (status, answer) = ask(there, SERVER, "/api/auth/me", &[&["--header", bearer.as_str()], &lie[..]].concat());
             assert_eq!((status, &answer["code"]), (403, &json!("default_password")), "{lie:?}: {answer}");
         }
-        // The machine's own address on the network is the network.
+        // The machine's own network address is not loopback.
         assert_eq!(ask(here, SERVER, "/api/auth/login", &login).0, 403);
     });
 }

@@ -1,4 +1,4 @@
-//! The door for programs that speak OpenAI's API: the same runs, asked for and answered in its form.
+//! The OpenAI-compatible API: the same runs in OpenAI's format.
 //!
 //! Rules: D8, K3, K4.
 
@@ -11,7 +11,7 @@ use crate::support::{Answer, Client, Server, Setup, last, live};
 
 const COMPLETIONS: &str = "/v1/chat/completions";
 
-/// A request of one message to the scripted agent, with further fields.
+/// A request with one message to the scripted agent, with further fields.
 fn asking(script: &str, more: &Value) -> Value {
     let mut body = json!({ "model": "claude", "messages": [{ "role": "user", "content": script }] });
     for (name, value) in more.as_object().expect("fields") {
@@ -20,19 +20,19 @@ fn asking(script: &str, more: &Value) -> Value {
     body
 }
 
-/// The data of each event of a stream that was read whole; `[DONE]` is a text.
+/// The data of each event of a complete stream; `[DONE]` is a string.
 fn data(text: &str) -> Vec<Value> {
     let frames = text.split_terminator("\n\n").filter(|frame| !frame.starts_with(':'));
     let data = frames.map(|frame| frame.strip_prefix("data: ").expect("nothing but data"));
     data.map(|data| serde_json::from_str(data).unwrap_or_else(|_| data.into())).collect()
 }
 
-/// The text of all chunks, put together.
+/// The joined text of all chunks.
 fn text(chunks: &[Value]) -> String {
     chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str()).collect()
 }
 
-/// Asserts that this is a refusal in OpenAI's form, and gives the field that it names.
+/// Asserts that this is an error in OpenAI's format, and returns the field that it names.
 fn refused<'a>(answer: &'a Answer, status: u16, kind: &str, code: &str) -> Option<&'a str> {
     let error = &answer.body["error"];
     assert_eq!((answer.status, &error["type"], &error["code"]), (status, &json!(kind), &json!(code)), "{}", answer.text);
@@ -41,7 +41,7 @@ fn refused<'a>(answer: &'a Answer, status: u16, kind: &str, code: &str) -> Optio
     error["param"].as_str()
 }
 
-/// Begins a stream, and reads until this was said. The run goes on at most as long as the answer is held.
+/// Starts a stream and reads until this text. The run lives at most as long as the response is held.
 async fn streaming(user: &Client, body: &Value, until: &str) -> (reqwest::Response, String) {
     let mut response = user.request(Method::POST, COMPLETIONS).json(body).send().await.expect("the server answers");
     assert_eq!((response.status().as_u16(), &response.headers()["content-type"]), (200, &HeaderValue::from_static("text/event-stream")));
@@ -187,7 +187,7 @@ fn a_disconnecting_client_of_a_completion_cancels_its_run() {
         drop(left);
         let frames = user.follow(&run).await.rest().await;
         assert_eq!((&last(&frames)["status"], &last(&frames)["cause"]), (&json!("cancelled"), &json!("cancelled")));
-        // Written when the cancelling is done, which may be a moment after the run's end.
+        // Written after the cancellation, slightly after the end of the run.
         let audited = loop {
             let audit = admin.get("/api/audit?action=run.cancel").await.body;
             if let Some(entry) = audit["items"].get(0) {
@@ -196,7 +196,7 @@ fn a_disconnecting_client_of_a_completion_cancels_its_run() {
         };
         assert_eq!((&audited["run_id"], &audited["username"], &audited["outcome"]), (&json!(run), &json!("user"), &json!("ok")));
 
-        // The same for whoever waits for the whole.
+        // The same without streaming.
         let body = asking("say up\nwait-for-interrupt", &json!({}));
         let waiting = user.request(Method::POST, COMPLETIONS).json(&body).send();
         let leaving = async {
@@ -231,7 +231,7 @@ fn a_disconnecting_client_cancels_nothing_with_on_disconnect_continue_or_a_key()
         let first = keyed().send().await.unwrap();
         let keyed_run = first.headers()["x-openrunner-run-id"].to_str().unwrap().to_owned();
         drop(first);
-        // Answered only when the server has looked at what came before on this machine, and with what both runs are.
+        // Answered only after the server has handled the previous requests and the state of both runs.
         for run in [&staying, &keyed_run] {
             assert_eq!(user.run(run).await["status"], "running");
         }

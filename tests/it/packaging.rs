@@ -1,4 +1,4 @@
-//! What a release consists of beside the program: scripts, units and the container's entry point, each tried as it would be used.
+//! The parts of a release beside the program: scripts, units and the container's entry point, each used as in production.
 //!
 //! Rules: I1.
 
@@ -16,7 +16,7 @@ fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// Runs a command and gives how it ended, with all that it said.
+/// Runs a command and returns its exit code and output.
 fn run(command: &mut Command) -> (i32, String) {
     let Output { status, stdout, stderr } = command.output().expect("the command");
     let said = [stdout, stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
@@ -49,12 +49,12 @@ fn the_systemd_units_are_valid() {
         return eprintln!("left out: there is no systemd-analyze");
     };
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    // Releases before 254 do not know it, which the unit says.
+    // Versions before 254 do not know this directive, as the unit explains.
     let complaints: Vec<&str> = said.lines().filter(|line| !line.contains("DelegateSubgroup")).collect();
     assert!(output.status.success() && complaints.is_empty(), "{said}");
 }
 
-/// A release of a program that only calls the one that was built for the tests: small, and made in a moment.
+/// A release whose program only calls the test build: small and quickly made.
 struct Release {
     folder: tempfile::TempDir,
     archive: PathBuf,
@@ -74,7 +74,7 @@ impl Release {
         Self { folder, archive }
     }
 
-    /// Its install.sh, which installs into `prefix`.
+    /// Runs its install.sh with `prefix`.
     fn install(&self, prefix: &str, args: &[&str]) -> (i32, String) {
         run(Command::new("sh").arg(self.out("install.sh")).args(args).arg("--prefix").arg(self.folder.path().join(prefix)))
     }
@@ -115,7 +115,7 @@ fn a_release_is_installed_completely_and_removed_without_a_trace() {
         let text = fs::read_to_string(release.installed("a").join(file)).unwrap_or_default();
         assert!(text.contains(words), "{file} has no {words:?}");
     }
-    // Again over itself, as an upgrade is; then from the folder of releases, and from the unpacked archive.
+    // Over itself, as an upgrade; then from a directory of releases, and from the unpacked archive.
     assert_eq!(release.install("a", &["--from", archive]).0, 0);
     let mut by_version = Command::new("sh");
     by_version.arg(release.out("install.sh")).args(["--version", env!("CARGO_PKG_VERSION"), "--prefix"]).arg(release.installed("b"));
@@ -151,7 +151,7 @@ fn an_archive_with_a_wrong_checksum_is_not_installed() {
     assert!(!release.installed("p").exists(), "nothing has changed");
 }
 
-/// A server as the container's entry point starts it, which says what it says into a file.
+/// A server started by the container's entry point, with its output in a file.
 fn contained(setup: Setup) -> Setup {
     let folder = Path::new(env!("CARGO_BIN_EXE_openrunner")).parent().expect("it lies in a folder").display().to_string();
     let (entry, said) = (repository("packaging/docker/entrypoint.sh"), setup.folder().join("said"));
@@ -162,7 +162,7 @@ fn said(server: &Server) -> String {
     fs::read_to_string(server.folder().join("said")).expect("what it said")
 }
 
-/// The status with which somebody's login is answered.
+/// The status of a login.
 async fn login(server: &Server, name: &str, password: &str) -> u16 {
     let guest = server.guest();
     guest.send(guest.request(Method::POST, "/api/auth/login").json(&json!({ "username": name, "password": password }))).await.status

@@ -1,4 +1,4 @@
-//! What an agent may do is asked where a person can answer, answered once, and told to all.
+//! Permission requests: asked where a person can answer, answered once, reported to all readers.
 //!
 //! Rules: C2, I8.
 
@@ -10,7 +10,7 @@ use crate::support::{Frames, Server, Setup, assert_dense, keeper_of, last, live,
 
 const WRITE: &str = r#"permission Write {"file_path":"a.txt","content":"x"}"#;
 
-/// Reads until the agent asks, and gives the request.
+/// Reads until the agent asks, and returns the request.
 async fn asked(frames: &mut Frames) -> Value {
     last(&frames.until("permission_request").await).clone()
 }
@@ -83,7 +83,7 @@ fn an_unanswered_request_is_denied_and_does_not_use_up_the_time_limit() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_PERMISSION_TIMEOUT_SECS", 4).start().await;
         let user = server.client("user").await;
-        // Both of the run's limits are shorter than the wait.
+        // Both limits of the run are shorter than the wait.
         let limits = json!({ "permission_mode": "ask", "timeout_secs": 3, "idle_timeout_secs": 3 });
         let id = user.script_with(&format!("{WRITE}\nresult fine"), limits).await;
         let frames = user.follow(&id).await.rest().await;
@@ -153,7 +153,7 @@ fn exactly_one_of_many_concurrent_answers_counts() {
         let (good, late): (Vec<_>, Vec<_>) = answered.into_iter().partition(|answer| answer.status == 200);
         assert_eq!(good.len(), 1);
         for answer in late {
-            // The run may have ended over the first one.
+            // The run may have ended after the first one.
             let code = answer.body["code"].as_str().unwrap().to_owned();
             assert!(["already_answered", "run_ended"].contains(&code.as_str()), "{}", answer.text);
             answer.problem(409, &code);
@@ -249,7 +249,7 @@ fn cancelling_a_waiting_run_closes_its_requests() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        // One takes its requests back when it is interrupted, the other is ended by signals.
+        // One withdraws its requests when interrupted, the other is stopped by signals.
         for script in [
             "permission-nowait Bash\npermission-nowait Write {}\nawait-answers",
             "ignore-interrupts\npermission-nowait Bash\npermission-nowait Write {}\nawait-answers",
@@ -283,7 +283,7 @@ fn with_default_passwords_ask_mode_emits_a_weak_guarantee_notice() {
         let auto = user.script("result fine").await;
         assert_eq!(notice(&user.follow(&auto).await.rest().await, "weak_guarantee"), None);
 
-        // With a password of admin's own nobody speaks for admin; for `user`, who still has the default one, an agent could.
+        // With its own password, only admin can act as admin; `user` still has the default password, which an agent could use.
         let server = Setup::new().env("OPENRUNNER_ADMIN_PASSWORD", "a long one of our own").start().await;
         let admin = server.guest().login("admin", "a long one of our own").await;
         let id = admin.asking("result fine").await;

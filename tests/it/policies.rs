@@ -1,10 +1,10 @@
-//! Who decides where nobody is asked: the operator's rules, the run's own, and its mode, in this order.
+//! Decisions without a person: the operator's rules, the rules of the run, and its mode, in this order.
 
 use serde_json::{Value, json};
 
 use crate::support::{Client, Server, Setup, last, live, of};
 
-/// What came of each request of a script: decision and reason, all by policy.
+/// The result of each request of a script: decision and reason, all by policy.
 async fn decided(user: &Client, script: &str, metadata: Value) -> Vec<(String, String)> {
     let id = user.script_with(&format!("{script}\nresult fine"), metadata).await;
     let frames = user.follow(&id).await.rest().await;

@@ -1,4 +1,4 @@
-//! The reverse proxy of the documents in front of the real server.
+//! The documented reverse proxy in front of the real server.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,20 +8,20 @@ use reqwest::Method;
 
 use crate::support::{Setup, last, live};
 
-/// An nginx that has the configuration of docs/operating.md. Dropping it ends it.
+/// An nginx with the configuration of docs/operating.md. Dropping it stops it.
 struct Nginx {
     folder: tempfile::TempDir,
     port: u16,
 }
 
 impl Nginx {
-    /// In front of the server at this port; `None` where there is no nginx.
+    /// Starts it in front of the server at this port. `None` if nginx is not installed.
     fn start(server: u16) -> Option<Self> {
         let program = ["/usr/sbin/nginx", "/usr/bin/nginx", "/usr/local/bin/nginx"].into_iter().find(|path| Path::new(path).exists())?;
         let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operating.md")).expect("the page");
         let shown = page.split("```nginx\n").nth(1).and_then(|rest| rest.split("```").next()).expect("the page has a configuration");
         let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("it is bound").port();
-        // As it stands but for what is this machine's: the ports, and the certificate, which a test has none of.
+        // Unchanged except for what depends on the machine: the ports, and the certificate, which a test does not have.
         let lines = shown.lines().filter(|line| !line.contains("ssl_certificate"));
         let site = lines.collect::<Vec<_>>().join("\n");
         let changed = site.replace("127.0.0.1:3000", &format!("127.0.0.1:{server}")).replace("443 ssl", &format!("127.0.0.1:{port}"));
@@ -35,7 +35,7 @@ impl Nginx {
             temporary.concat()
         );
         fs::write(folder.path().join("nginx.conf"), config).expect("a configuration");
-        // It goes into the background when it listens.
+        // It moves into the background once it listens.
         let done =
             Command::new(program).arg("-e").arg(folder.path().join("error.log")).arg("-c").arg(folder.path().join("nginx.conf")).output();
         let done = done.expect("nginx can be run");
@@ -72,13 +72,13 @@ fn events_pass_the_documented_proxy_without_buffering() {
         let go = server.folder().join("go");
         let id = admin.script(&format!("say first\nwait {}\nflood 3000\nresult done", go.display())).await;
         let mut reader = admin.follow(&id).await;
-        // It would wait for ever if the proxy held anything back.
+        // This would wait forever if the proxy buffered anything.
         let mut seen = reader.until_said("first").await;
         fs::write(&go, "").unwrap();
         seen.extend(reader.rest().await);
         assert_eq!(last(&seen)["status"], "completed");
         assert!(server.guest().login("admin", "correct horse").await.follow(&id).await.rest().await == seen, "the proxy changed something");
-        // The name that it is called by reaches the server, and nobody behind it is on this machine.
+        // The host name reaches the server, and no client behind the proxy counts as local.
         let named = |name: &str| guest.request(Method::GET, "/health").header("host", name.to_owned());
         assert_eq!(guest.send(named("runs.example.org")).await.status, 200);
         guest.send(named("other.example.org")).await.problem(421, "host_not_served");

@@ -1,4 +1,4 @@
-//! What only a person knows is asked and answered by the same route as permissions.
+//! Questions to the user are asked and answered through the same route as permissions.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ fn a_question_accepts_a_text_or_a_list() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        // Also where permissions are not asked: a question is no permission.
+        // Also in `auto` mode: a question is not a permission.
         for (metadata, given, said) in [
             (json!({ "permission_mode": "ask" }), json!(["blue"]), "blue"),
             (json!({}), json!([["red"]]), "red"),

@@ -1,4 +1,4 @@
-//! The machine has no room, or no descriptors, while runs go on: what is touched by it says so, and all is well again when there is some.
+//! A full disk and a lack of file descriptors during runs: affected operations report it, and the server recovers by itself.
 //!
 //! Rules: W5.
 
@@ -12,13 +12,13 @@ use serde_json::json;
 
 use crate::support::{Server, Setup, assert_dense, carrying, last, live};
 
-/// A small file system of its own. Taken away when it is dropped.
+/// A small file system. Unmounted when dropped.
 struct Disk {
     path: PathBuf,
 }
 
 impl Disk {
-    /// A disk at `path`, which is made. `None` where this account may not mount anything.
+    /// Mounts a disk at `path`, which is created. `None` if this account may not mount.
     fn mount(path: &Path) -> Option<Self> {
         fs::create_dir_all(path).expect("a folder");
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=8m,mode=0700", "openrunner-test"]).arg(path).output();
@@ -32,7 +32,7 @@ impl Disk {
         Some(Self { path: path.to_owned() })
     }
 
-    /// Fills it to the last byte, until the file that this gives is removed.
+    /// Fills it to the last byte, until the returned file is removed.
     fn fill(&self) -> PathBuf {
         let path = self.path.join("filler");
         let mut file = fs::File::create(&path).expect("a file");
@@ -45,7 +45,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // Lazily: the server may still be ending.
+        // Lazily: the server may still be running.
         let _ = Command::new("umount").arg("--lazy").arg(&self.path).status();
     }
 }
@@ -88,20 +88,20 @@ fn a_full_disk_fails_affected_runs_and_recovers_by_itself() {
     });
 }
 
-/// Lets the server open nothing more, until the limit that this gives is set again.
+/// Prevents the server from opening anything, until the returned limit is restored.
 fn take_descriptors(server: &Server) -> Rlimit {
     let mut open: Vec<u64> = fs::read_dir(format!("/proc/{}/fd", server.pid()))
         .expect("Linux")
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .collect();
     open.sort_unstable();
-    // The kernel gives the lowest number that is free.
+    // The kernel assigns the lowest free number.
     let free = (0..).zip(&open).find(|(number, open)| number != *open).map_or(open.len() as u64, |(number, _)| number);
     let limit = Rlimit { current: Some(free), maximum: rustix::process::getrlimit(Resource::Nofile).maximum };
     give_descriptors(server, limit)
 }
 
-/// Sets how many descriptors the server may have, and gives how many it could have before.
+/// Sets the descriptor limit of the server and returns the previous one.
 fn give_descriptors(server: &Server, limit: Rlimit) -> Rlimit {
     let pid = Pid::from_raw(i32::try_from(server.pid()).expect("small"));
     prlimit(pid, Resource::Nofile, limit).expect("the server is ours")
@@ -116,16 +116,16 @@ fn without_descriptors_the_server_keeps_running_and_recovers_by_itself() {
         let id = user.script(&format!("say up\nwait {}\nresult whole", go.display())).await;
         let mut reader = user.follow(&id).await;
         reader.until_said("up").await;
-        // The stream has a connection to itself, so that this one stays open for what comes.
+        // The stream uses its own connection, so this one stays open.
         user.run(&id).await;
 
         let enough = take_descriptors(&server);
-        // By a connection that is there already.
+        // Over the existing connection.
         assert_eq!(user.get("/health").await.body["status"], "degraded");
         let refused = user.ask("result never", json!({ "agent_type": "claude_code" })).await;
         refused.problem(503, "overloaded");
         assert_eq!(refused.header("retry-after"), "5");
-        // By a connection of its own, which nobody can take now.
+        // Over a new connection, which cannot be accepted now.
         let late = server.guest();
         let (answer, ()) = tokio::join!(late.get("/health"), async {
             server.logs("cannot accept connections").await;

@@ -1,4 +1,4 @@
-//! The server goes, its agents stay, and the next server goes on where it was.
+//! The server exits or is killed, its agents continue, and the next server resumes their runs.
 //!
 //! Rules: K3, S10.
 
@@ -11,15 +11,15 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, Frame, Pid, Server, Setup, assert_dense, carrying, is_alive, keeper_of, last, live, of};
 
-/// How many rounds of kills in the middle of a stream; more in `scripts/soak.sh`.
+/// Rounds of kills in the middle of a stream; `scripts/soak.sh` runs more.
 const ROUNDS: &str = "OPENRUNNER_TEST_ROUNDS";
 
-/// A number below `bound`, another one each time.
+/// A random number below `bound`.
 fn random(bound: u64) -> u64 {
     RandomState::new().hash_one(0) % bound
 }
 
-/// Everything from after the last of `seen` to the end of the stream, added to it.
+/// Appends everything after the last event of `seen`, up to the end of the stream.
 async fn read_on(user: &Client, id: &str, seen: &mut Vec<Frame>) {
     let after = seen.last().and_then(|frame| frame.id).unwrap_or(0);
     seen.extend(user.follow_after(id, after).await.rest().await);
@@ -56,7 +56,7 @@ fn agents_survive_kill_9_and_every_reader_gets_every_event_once() {
                     agents = carrying(&id);
                 }
                 server.signal(Signal::KILL);
-                // What was still on its way counts as well.
+                // Events in flight count as delivered.
                 seen.extend(reader.rest().await);
                 server = server.killed_and_started_again().await;
                 user = user.at(server.url());
@@ -85,7 +85,7 @@ fn a_permission_asked_before_the_server_died_is_answered_after_it() {
         let server = server.killed_and_started_again().await;
         let user = user.at(server.url());
         let mut after = user.requests(&id).await;
-        // The moment of asking is now that of its event, which was written a moment later.
+        // The time of a request is now that of its event, which was written slightly later.
         for request in before.iter_mut().chain(&mut after) {
             request["created_at"].take();
         }
@@ -163,7 +163,7 @@ fn an_unfinished_cancel_is_completed_by_the_next_server() {
         let id = said_up(&user, "ignore-term\nignore-interrupts\nsay up\nhang").await;
         user.cancel(&id).await;
         assert_eq!(user.run(&id).await["status"], "stopping");
-        // It is in the shim's notes when the agent has been told.
+        // The journal has the entry once the agent has received the answer.
         let calls = server.data().join("runs").join(&id).join("calls");
         while !std::fs::read_to_string(&calls).unwrap().contains("stop") {
             tokio::task::yield_now().await;
@@ -237,7 +237,7 @@ fn leftovers_of_a_shim_that_died_unnoticed_are_killed_and_foreign_processes_are_
         server.signal(Signal::KILL);
         assert_eq!(server.ended().await, -9);
         kill_process(keeper_of(&id), Signal::KILL).unwrap();
-        // The numbers of the keeper and of the agent have come to be those of another process.
+        // The pids of the shim and of the agent now belong to another process.
         let mut foreign = Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap();
         let record = server.data().join("runs").join(&id).join("process.json");
         let mut process: Value = serde_json::from_slice(&std::fs::read(&record).unwrap()).unwrap();
@@ -285,7 +285,7 @@ fn sigterm_detaches_agents_and_queued_runs_for_the_next_server() {
         let agents = carrying(&id);
         let queued = [user.script("result one").await, user.script("result two").await];
         server.signal(Signal::TERM);
-        // The stream ends without an end of the run.
+        // The stream ends before the run does.
         frames.extend(reader.rest().await);
         assert_ne!(frames.last().unwrap().event, "done");
         assert_eq!(server.ended().await, 0, "{}", server.log());

@@ -1,4 +1,4 @@
-//! What the operator does not want to keep goes, and whoever asks for it is told.
+//! Expired data is removed, and readers are informed.
 //!
 //! Rules: W2.
 
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::support::{Server, Setup, last, live};
 
-/// The server, gone, with its database changed by this, and started again.
+/// Stops the server, changes its database, and starts it again.
 async fn with_database(mut server: Server, change: &str, setup: impl FnOnce(Setup) -> Setup) -> Server {
     server.signal(Signal::TERM);
     server.ended().await;
@@ -28,7 +28,7 @@ fn expired_sessions_are_removed_with_their_workspaces() {
             places.push(std::path::PathBuf::from(end["working_dir"].as_str().unwrap()));
         }
         let session = user.run(&old).await["session_id"].as_str().unwrap().to_owned();
-        // As if it had ended in 1970; the server's clock is this machine's.
+        // As if it had ended in 1970, because the server uses the clock of the machine.
         let server = with_database(server, &format!("UPDATE runs SET ended_at = 1 WHERE id = '{old}'"), |setup| {
             setup.env("OPENRUNNER_KEEP_DAYS", 30)
         })
@@ -61,13 +61,13 @@ fn a_trimmed_log_reports_the_gap() {
         assert!(next > 1 && left[1..] == whole[usize::try_from(next).unwrap() - 1..], "what is left has the bytes that it had");
         assert_eq!(last(&left)["type"], "done");
         assert_eq!(user.run(&id).await, before, "its row is as it was");
-        // The command line reads on behind the gap.
+        // The command line continues after the gap.
         let printed = server.typed(&["logs", &id, "--json"]).done().await;
         assert_eq!((printed.code, printed.out.lines().count()), (0, left.len()), "{}", printed.err);
         server.signal(Signal::TERM);
         server.ended().await;
         let path = server.data().join("openrunner.db");
-        // What was written last is still in the log beside the file.
+        // The latest writes are still in the write-ahead log.
         Connection::open(&path).unwrap().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
         let size = std::fs::metadata(path).unwrap().len();
         assert!(size < 2 * 1024 * 1024, "the file is {size} bytes long");

@@ -1,7 +1,7 @@
-//! What holds the processes of a run together and down: control groups where there are some, and what does without them.
+//! Control groups and limits of a run, and process tracking without control groups.
 //!
-//! The kernel's own control groups are tested where this account may make some, as root may on most machines. Controllers for memory
-//! and processes are seldom to be had in a test; what is written for them is tested beside the code.
+//! The kernel's own control groups are tested where this account may create some, as root may on most machines. Memory and process
+//! controllers are rarely available in a test; what is written for them is tested beside the code.
 //!
 //! Rules: K1.
 
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, Frame, Server, Setup, assert_dense, carrying, is_alive, keeper_of, last, live, notice, of};
 
-/// Where the server makes its control groups. `None` where it can make none, which no machine of the project's may be.
+/// The group in which the server creates control groups. `None` if it cannot create any, which must not happen on the project's machines.
 fn groups_of(server: &Server) -> Option<PathBuf> {
     let log = server.log();
     let folder = log.lines().find(|line| line.contains("each run gets a control group")).and_then(|line| line.split_once("folder="));
@@ -25,7 +25,7 @@ fn groups_of(server: &Server) -> Option<PathBuf> {
     folder.map(|(_, folder)| PathBuf::from(folder.trim()))
 }
 
-/// Follows a run to its end, and asserts that nothing of it is alive then.
+/// Follows a run to its end, and asserts that none of its processes is alive.
 async fn whole(user: &Client, id: &str) -> Vec<Frame> {
     let frames = user.follow(id).await.rest().await;
     assert_dense(&frames);
@@ -33,14 +33,14 @@ async fn whole(user: &Client, id: &str) -> Vec<Frame> {
     frames
 }
 
-/// Makes a run of this script and waits until it has said the ids of processes, which it gives.
+/// Starts a run of this script and returns the pids that it reports.
 async fn processes(user: &Client, script: &str) -> (String, Vec<i32>) {
     let id = user.script(script).await;
     let said = user.follow(&id).await.until_says().await;
     (id, serde_json::from_str(&said).unwrap_or_else(|_| panic!("{script}: {said}")))
 }
 
-/// Carries out every way in which something of a run could stay, at the same time, and asserts that nothing does.
+/// Runs every way in which a process could survive, concurrently, and asserts that none does.
 async fn nothing_stays(server: &Server) -> Vec<String> {
     let user = &server.client("user").await;
     let cancelled = |script: &'static str| async move {
@@ -112,7 +112,7 @@ fn no_process_of_a_run_survives_without_control_groups() {
 #[test]
 fn no_process_of_a_wrapper_script_survives() {
     live(async {
-        // Not by `exec`, and deaf to TERM: it waits for the agent, and the agent would outlive it.
+        // Without `exec` and ignoring TERM: it waits for the agent, and the agent would outlive it.
         let server = Setup::new().agent_script("trap '' TERM\n\"$AGENT\" \"$@\"\nexit $?").start().await;
         let user = server.client("user").await;
         let (id, children) = processes(&user, "children 2 session orphan\nhang").await;
@@ -205,7 +205,7 @@ fn the_startup_timeout_applies_until_the_first_output() {
         assert!(done["message"].as_str().unwrap().contains("OPENRUNNER_STARTUP_TIMEOUT_SECS"), "{done}");
         let server = Setup::new().env("OPENRUNNER_STARTUP_TIMEOUT_SECS", 1).start().await;
         let user = server.client("user").await;
-        // Silent for longer, but not from the start.
+        // Silent for longer than the limit, but not from the start.
         let id = user.script_with("say up\nhang", json!({ "timeout_secs": 3 })).await;
         assert_eq!(last(&whole(&user, &id).await)["cause"], "timeout");
     });

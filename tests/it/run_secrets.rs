@@ -1,4 +1,4 @@
-//! What a run gives its agent and nobody else.
+//! Secrets of a run reach its agent only.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::support::{Server, Setup, live};
 
 const SECRET: &str = "tell-nobody-4711";
 
-/// Asserts that the secret is in no event, no listing, no log and no file of the server's, but in the one that the agent wrote.
+/// Asserts that the secret is in no event, list, log or file of the server, and in the one file that the agent wrote.
 async fn assert_hidden(server: Server, run: &str, kept: &Path) {
     let admin = server.client("admin").await;
     let frames = admin.follow(run).await.rest().await;
@@ -20,7 +20,7 @@ async fn assert_hidden(server: Server, run: &str, kept: &Path) {
     assert!(std::fs::read_to_string(kept).expect("the agent has written it").contains(SECRET), "else this would show nothing");
     std::fs::remove_file(kept).expect("it is there");
     let data = server.data();
-    // A server that was killed has everything on disk that it ever wrote down.
+    // A killed server leaves everything that it ever wrote on disk.
     let _again = server.killed_and_started_again().await;
     assert_eq!(holding(&data), Vec::<String>::new());
 }
@@ -29,7 +29,7 @@ fn contains(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|part| part == text.as_bytes())
 }
 
-/// Files under `folder` that hold the secret.
+/// Files below `folder` that contain the secret.
 fn holding(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).expect("a folder") {

@@ -1,4 +1,4 @@
-//! Runs as things: listed, found, waited for, cancelled, deleted, and hidden from others.
+//! Runs as resources: list, get, wait, cancel, delete, ownership.
 //!
 //! Rules: I6, K4.
 
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::support::{Client, Server, Setup, assert_dense, last, live};
 
-/// The ids of a listing, in its order.
+/// The ids of a list, in its order.
 async fn listed(client: &Client, query: &str) -> Vec<String> {
     let answer = client.get(&format!("/api/runs{query}")).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
@@ -182,7 +182,7 @@ fn the_run_of_another_user_is_404_on_every_route() {
         for (method, rest) in routes {
             let hidden = user.send(user.request(method.clone(), &format!("{path}{rest}"))).await;
             hidden.problem(404, "not_found");
-            // Not a word tells it from a run that has never been.
+            // The response equals that for a run that never existed.
             let missing = user.send(user.request(method, &format!("{never}{rest}"))).await;
             assert_eq!(hidden.text.replace(&theirs, "ID"), missing.text.replace("run_00000000000070008000000000000000", "ID"));
         }

@@ -1,4 +1,4 @@
-//! What must be masked is known to the next server, too, or nothing more is shown.
+//! The next server knows the secrets that must be masked, or reads no further output.
 //!
 //! Rules: W7.
 
@@ -11,7 +11,7 @@ use crate::support::{Frame, Pid, Server, assert_dense, carrying, keeper_of, last
 
 const SECRET: &str = "tell-nobody-4711";
 
-/// A line by which the scripted agent says a piece of its answer.
+/// A line with which the scripted agent writes a part of its answer.
 fn piece(text: &str) -> String {
     let event = json!({ "type": "content_block_delta", "index": 0, "delta": { "type": "text_delta", "text": text } });
     format!("raw {}\n", json!({ "type": "stream_event", "event": event, "parent_tool_use_id": null }))

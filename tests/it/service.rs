@@ -1,4 +1,4 @@
-//! The server under a service manager: what systemd hands over, hears, and keeps open while the server is away.
+//! The server under a service manager: socket activation, readiness and stop notifications.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ fn a_restart_with_socket_activation_loses_no_connection_and_no_run() {
         let id = user.script("pace 2000 1000\nresult done").await;
         user.follow(&id).await.until("token").await;
         let (guest, is_over) = (server.guest(), AtomicBool::new(false));
-        // Whoever comes while no server is there waits for the next one. Every request is a connection of its own.
+        // A connection without a running server waits for the next one. Every request uses its own connection.
         let pounding = async {
             let mut answered = 0_u32;
             while !is_over.load(Ordering::Relaxed) {
@@ -79,7 +79,7 @@ fn a_passed_descriptor_must_be_a_socket() {
         let script = "exec 3</dev/null; LISTEN_FDS=1; LISTEN_PID=$$; export LISTEN_FDS LISTEN_PID";
         let (status, said) = Setup::new().after_shell(script).refuses().await;
         assert!(!status.success() && said.contains("LISTEN_FDS"), "{said}");
-        // Meant for another process, such as a shell that has started this one.
+        // Meant for another process, such as the shell that started this one.
         let script = "LISTEN_FDS=1; LISTEN_PID=1; export LISTEN_FDS LISTEN_PID";
         drop(Setup::new().after_shell(script).start().await);
     });

@@ -1,10 +1,10 @@
-//! A run goes on with the conversation of an earlier one.
+//! A run continues the session of an earlier run.
 
 use serde_json::{Value, json};
 
 use crate::support::{Client, Server, Setup, live, notice};
 
-/// Makes a run in this session and gives its id.
+/// Creates a run in this session and returns its id.
 async fn go_on(user: &Client, session: &str, script: &str) -> String {
     user.create(script, json!({ "session_id": session })).await
 }
@@ -58,7 +58,7 @@ fn a_busy_session_queues_its_runs_in_order_and_blocks_no_other() {
         let third = user.create("result three", json!({ "session_id": session, "on_busy": "queue" })).await;
         let gone = go_on(&user, &session, "result never").await;
         assert_eq!(user.cancel(&gone).await.body["status"], "cancelled");
-        // Those that wait for the session hold no place.
+        // Runs that wait for the session occupy no slot.
         assert_eq!(user.end_of(&user.script("result elsewhere").await).await["result"], "elsewhere");
         for id in [&second, &third] {
             assert_eq!(user.run(id).await["status"], "queued");

@@ -1,4 +1,4 @@
-//! Settings as an operator meets them at the start of a server.
+//! Settings at the start of a server.
 
 use crate::support::{Setup, live};
 

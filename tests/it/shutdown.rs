@@ -1,4 +1,4 @@
-//! The server is told to stop.
+//! Shutdown of the server.
 
 use std::time::{Duration, Instant};
 
@@ -43,7 +43,7 @@ fn a_stubborn_agent_does_not_delay_the_shutdown() {
         let user = server.client("user").await;
         let id = user.script("ignore-term\nsay up\nhang").await;
         user.follow(&id).await.until_said("up").await;
-        // The cancel's grace is long, the server's own time is not.
+        // The grace period of the cancel is long, that of the shutdown is not.
         user.cancel(&id).await;
         let began = Instant::now();
         server.signal(Signal::INT);
@@ -67,7 +67,7 @@ fn a_second_signal_exits_immediately() {
         server.logs("shutting down").await;
         server.signal(Signal::TERM);
         assert_eq!(server.ended().await, 130);
-        // What it had begun is the next server's to finish, with the time that it gives.
+        // The next server completes the cancel, with its own grace period.
         let server = server.again().env("OPENRUNNER_STOP_GRACE_SECS", 1).start().await;
         let user = server.client("user").await;
         user.cancel(&id).await;

@@ -1,4 +1,4 @@
-//! Reading a run's events: from anywhere, at any speed, in either form, any number of times.
+//! Reading the events of a run: from any position, at any speed, in either format, any number of times.
 //!
 //! Rules: I5, K4, W2.
 
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::{Client, Frame, Server, assert_dense, last, live};
 
-/// The data lines of the NDJSON form.
+/// The lines of the NDJSON format.
 async fn ndjson(client: &Client, id: &str, after: u64) -> Vec<String> {
     let request = client.request(Method::GET, &format!("/api/runs/{id}/events?after={after}")).header("accept", "application/x-ndjson");
     let answer = client.send(request).await;
@@ -49,7 +49,7 @@ fn a_stream_resumes_after_the_last_event_id() {
             let rest = user.follow_after(&id, after).await.rest().await;
             assert!(rest == all[usize::try_from(after).unwrap()..], "after {after}");
         }
-        // The header is the newer word of a browser that comes again with its old address.
+        // The header takes precedence: a browser reconnects with its original URL.
         let request = user.request(Method::GET, &format!("/api/runs/{id}/events?after=3")).header("last-event-id", "40");
         let answer = user.send(request).await;
         assert_eq!(answer.text, all[40..].iter().map(|frame| frame.bytes.as_str()).collect::<String>());

@@ -1,4 +1,4 @@
-//! Traces: what a collector is sent of a run, and that one which does not answer is nobody's trouble.
+//! Traces: what a collector receives about a run, and an unreachable collector affects nothing.
 //!
 //! Rules: W7.
 
@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::support::{Server, Setup, live};
 
-/// A collector that keeps what it is sent.
+/// A collector that keeps what it receives.
 struct Collector {
     url: String,
     sent: mpsc::Receiver<(HeaderMap, Bytes)>,
@@ -39,17 +39,17 @@ impl Collector {
         Self { url, sent }
     }
 
-    /// A server that sends its traces here.
+    /// A server that exports its traces to this collector.
     fn setup(&self) -> Setup {
         Setup::new().env("OTEL_EXPORTER_OTLP_ENDPOINT", &self.url)
     }
 
-    /// The next request: its headers and its bytes.
+    /// The headers and the body of the next request.
     async fn next(&mut self) -> (HeaderMap, Bytes) {
         self.sent.recv().await.expect("the collector lives as long as the test")
     }
 
-    /// The spans of the next request, and what they have in common.
+    /// The spans of the next request, and their resource attributes.
     async fn spans(&mut self) -> (Vec<KeyValue>, Vec<Span>) {
         let (_headers, body) = self.next().await;
         spans(&body)
@@ -72,7 +72,7 @@ fn attribute(attributes: &[KeyValue], key: &str) -> String {
     }
 }
 
-/// The one span whose name begins so.
+/// The only span whose name starts with this.
 fn named<'a>(spans: &'a [Span], name: &str) -> &'a Span {
     let found: Vec<_> = spans.iter().filter(|span| span.name.starts_with(name)).collect();
     let [span] = found[..] else { panic!("not one {name}: {spans:?}") };
@@ -198,7 +198,7 @@ fn pending_spans_are_exported_before_shutdown() {
 #[test]
 fn an_unreachable_collector_is_logged_once_and_blocks_nothing() {
     live(async {
-        // A port that nobody listens on any more.
+        // A port on which nothing listens.
         let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let setup = Setup::new().env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{nobody}")).env("OTEL_EXPORTER_OTLP_TIMEOUT", 50);
         let mut server = setup.start().await;

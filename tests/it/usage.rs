@@ -1,14 +1,14 @@
-//! What was used, what may be used, and what happens to whoever has used it all.
+//! Usage and budgets.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Client, Server, Setup, live, typed};
 
-/// What one turn of the scripted agent uses: 7 tokens read and 11 written, for a quarter of a dollar.
+/// Usage of one turn of the scripted agent: 7 tokens read and 11 written, for a quarter of a dollar.
 const TURN: u64 = 18;
 
-/// A script whose agent tells what it has used before its turn is over, and ends when the file is there.
+/// A script whose agent reports usage before the end of its turn, and ends when the file exists.
 fn held(go: &std::path::Path) -> String {
     let told = json!({ "type": "message_delta", "delta": {}, "usage": { "input_tokens": 5, "output_tokens": 1 } });
     let told = json!({ "type": "stream_event", "event": told, "parent_tool_use_id": null });
@@ -19,7 +19,7 @@ async fn set_budget(admin: &Client, user: &str, budget: Value) -> Answer {
     admin.send(admin.request(Method::PATCH, &format!("/api/users/{user}")).json(&json!({ "budget": budget }))).await
 }
 
-/// How an item of a listing reads: its key, its runs and its tokens.
+/// An item of a list as text: key, runs and tokens.
 fn read(item: &Value, field: &str) -> (String, u64, u64) {
     let number = |field: &str| item[field].as_u64().expect("a number");
     (item[field].as_str().expect("a key").to_owned(), number("runs"), number("tokens"))
@@ -49,7 +49,7 @@ fn usage_is_grouped_as_requested_and_visible_to_its_owner() {
         assert_eq!(read(claude, "agent_type"), ("claude_code".to_owned(), 2, 2 * TURN));
         assert_eq!((&claude["by_status"]["completed"], &claude["by_status"]["failed"]), (&json!(1), &json!(1)));
         assert_eq!((&claude["input_tokens"], &claude["output_tokens"], &claude["cache_read_tokens"]), (&json!(14), &json!(22), &json!(0)));
-        // What a continued conversation has cost before is not known of this agent, so only the first run's cost is.
+        // The earlier cost of a resumed conversation is unknown for this agent, so only the cost of the first run counts.
         assert_eq!((&claude["cost_usd"], &claude["cost_is_estimate"]), (&json!(0.25), &json!(true)));
         assert_eq!((&claude["runs_without_cost"], &agents["items"][1]["agent_type"]), (&json!(1), &json!("demo")));
         assert_eq!(by(&user, "group_by=model&agent_type=claude_code").await["items"][0]["model"], "scripted");
@@ -120,7 +120,7 @@ fn an_exceeded_budget_is_rejected_with_amount_reset_time_and_contact() {
         user.post("/api/chat", &chat).await.problem(429, "budget_exceeded");
         let again = user.send(key(user.request(Method::POST, "/api/runs").json(&body))).await;
         assert_eq!((again.status, &again.body["run_id"]), (201, &first), "it is no new run");
-        // What is in progress goes on, but nothing is added to it.
+        // A run in progress continues, but accepts no further message.
         let more = user.post(&format!("/api/runs/{working}/messages"), &json!({ "text": "result more" })).await;
         more.problem(429, "budget_exceeded");
         let me = user.get("/api/auth/me").await.body["budget"].clone();

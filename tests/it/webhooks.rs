@@ -1,4 +1,4 @@
-//! Webhooks: signed, in order, once or more, and to no address within.
+//! Webhooks: signed, in order, at least once, and never to internal addresses.
 //!
 //! Rules: C3.
 
@@ -21,7 +21,7 @@ use crate::support::{Client, Server, Setup, live};
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const OTHER: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-/// One request that came to the receiver.
+/// A request that the receiver got.
 #[derive(Clone, Debug)]
 struct Came {
     id: String,
@@ -41,7 +41,7 @@ impl Came {
         self.json()["type"].as_str().expect("a type").to_owned()
     }
 
-    /// Whether it is signed with this secret, by the words of the scheme.
+    /// Whether it is signed with this secret, according to Standard Webhooks.
     fn is_signed_with(&self, secret: &str) -> bool {
         let key = STANDARD.decode(secret.trim_start_matches("whsec_")).expect("Base64");
         let mut mac = Hmac::<sha2::Sha256>::new_from_slice(&key).expect("a key");
@@ -51,10 +51,10 @@ impl Came {
     }
 }
 
-/// A status to answer with, and where a redirect leads.
+/// A status to respond with, and the target of a redirect.
 type Told = (u16, Option<&'static str>);
 
-/// What answers to webhooks: what it was told to answer first, then 204.
+/// A receiver: responds as scripted, then with 204.
 #[derive(Clone)]
 struct Receiver {
     answers: Arc<Mutex<VecDeque<Told>>>,
@@ -73,7 +73,7 @@ impl Receiver {
         receiver
     }
 
-    /// Waits until so many requests have come, and gives them.
+    /// Waits for this many requests and returns them.
     async fn came(&self, count: usize) -> Vec<Came> {
         self.until(|came| came.len() >= count).await
     }
@@ -83,7 +83,7 @@ impl Receiver {
         self.came.subscribe().wait_for(|came| is_so(came)).await.expect("it is there").clone()
     }
 
-    /// Waits until the end of a run was taken, and gives what was taken.
+    /// Waits until the end of a run was accepted, and returns the accepted requests.
     async fn taken(&self) -> Vec<Came> {
         let came = self.until(|came| came.iter().any(|one| one.answered == 204 && one.kind() == "done")).await;
         came.into_iter().filter(|one| one.answered == 204).collect()
@@ -101,7 +101,7 @@ async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Byt
     (StatusCode::from_u16(status).expect("a status"), answer)
 }
 
-/// A server that may send to this machine, and does not wait long between attempts.
+/// A server that may send to this machine, with short delays between attempts.
 fn setup() -> Setup {
     Setup::new().env("OPENRUNNER_WEBHOOK_ALLOW", "127.0.0.1").env("OPENRUNNER_WEBHOOK_RETRY_SECS", "1,1,1,1")
 }
@@ -112,7 +112,7 @@ async fn deliveries(client: &Client, query: &str) -> Vec<Value> {
     answer.body["items"].as_array().expect("a listing").clone()
 }
 
-/// Waits until a delivery stands there, which is written a moment after the receiver's answer.
+/// Waits until a delivery has this status, which is stored slightly after the receiver's response.
 async fn until_delivery(client: &Client, run: &str, state: &str) -> Value {
     loop {
         let mut found = deliveries(client, &format!("?run_id={run}&status={state}")).await;

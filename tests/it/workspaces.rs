@@ -1,4 +1,4 @@
-//! Where an agent works.
+//! Working directories.
 //!
 //! Rules: S6.
 
@@ -111,7 +111,7 @@ fn users_are_limited_to_their_roots_and_admins_are_not() {
         assert_eq!(admin.reports(&["cwd"], json!({ "cwd": root.join("new") })).await[0], json!(root.join("new")));
         let outside = admin.ask("result x", json!({ "cwd": server.folder() })).await;
         outside.problem(403, "working_dir_not_allowed");
-        // From elsewhere a fresh folder is always there to be had.
+        // From another machine, a fresh directory is always available.
         let fresh = user.script("report cwd\nresult done").await;
         assert_eq!(user.end_of(&fresh).await["status"], "completed");
     });
@@ -145,7 +145,7 @@ fn a_directory_whose_parent_is_replaced_by_a_link_during_the_wait_is_not_entered
         let user = server.client("user").await;
         let first = user.script("say up\nhang").await;
         user.follow(&first).await.until_said("up").await;
-        // Checked and found inside of the roots; then the name comes to lead out of them.
+        // Checked inside the roots; then its path is changed to lead out of them.
         let second = user.create("report cwd\nresult done", json!({ "cwd": root.join("project/work") })).await;
         std::fs::rename(root.join("project"), root.join("moved")).unwrap();
         std::os::unix::fs::symlink(&beside, root.join("project")).unwrap();
