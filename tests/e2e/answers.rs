@@ -1,4 +1,4 @@
-//! What agents say, and what they are told.
+//! Prompts and answers.
 
 use serde_json::json;
 
@@ -34,7 +34,7 @@ fn an_answer_of_one_mib_is_the_same_in_tokens_message_and_result(server: &Server
     events.assert_end("completed", "ok");
     let line = "0123456789abcdef".repeat(4) + "\n";
     let expected = &line.repeat(1024 * 1024 / line.len() + 1)[..1024 * 1024];
-    // Not by `assert_eq!`, which would print it all.
+    // Without `assert_eq!`, which would print all of it.
     assert!(events.text("token") == expected, "{} bytes of tokens", events.text("token").len());
     assert!(events.one("message")["content"] == expected);
     assert!(events.done()["result"] == expected);
@@ -42,7 +42,7 @@ fn an_answer_of_one_mib_is_the_same_in_tokens_message_and_result(server: &Server
 }
 
 fn chat_gives_the_final_text(server: &Server, agent: Agent) {
-    // A model may be named behind the agent; each has one of its own that the model service takes.
+    // The model may follow the agent's name; each agent has a model that the mock service accepts.
     let model = match agent {
         Agent::ClaudeCode => "claude/claude-sonnet-4-5",
         Agent::Codex => "codex/gpt-5.5",

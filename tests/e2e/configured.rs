@@ -1,4 +1,4 @@
-//! Agents of the operator's own that take a prompt and answer: in plain text, or in JSON lines.
+//! Configured agents that take a prompt and answer in plain text or in JSON lines.
 
 use serde_json::json;
 

@@ -17,7 +17,7 @@ fn the_tour_of_the_readme_works_as_it_is_written(server: &Server, agent: Agent) 
     let folder = server.bench.folder().join("test");
     let blocks: Vec<String> =
         tour().iter().map(|block| adapted(&block.replace("localhost:3000", &localhost(server)), agent, &folder)).collect();
-    // One shell for all of them, since they set variables for each other.
+    // One shell for all of them, because they set variables for each other.
     let printed = shell(&blocks.join("\nprintf '\\036'\n"));
     let printed: Vec<&str> = printed.split('\u{1e}').collect();
     let [health, login, create, events, rest, chat] = printed[..] else { panic!("{} outputs of six blocks", printed.len()) };
@@ -32,7 +32,7 @@ fn the_tour_of_the_readme_works_as_it_is_written(server: &Server, agent: Agent) 
     check_chat(&json(chat));
 }
 
-/// As the project's first readme had them, placeholders included. Programs were written after them.
+/// As in the project's first README, placeholders included. Programs were written for them.
 fn the_first_commands_that_were_ever_published_work_to_the_letter(server: &Server, agent: Agent) {
     const HEALTH: &str = "curl http://localhost:8090/health";
     const AGENTS: &str = "curl http://localhost:8090/health/agents";
@@ -82,7 +82,7 @@ fn tour() -> Vec<String> {
     blocks.map(|block| block.split("```").next().unwrap_or_default().to_owned()).collect()
 }
 
-/// The command with what a reader would fill in: another agent, another folder; and the marker that tells the model what to do.
+/// The command with what a reader would change: another agent, another directory, and the marker that scripts the model.
 fn adapted(command: &str, agent: Agent, folder: &Path) -> String {
     command
         .replace("claude_code", agent.name())
@@ -101,7 +101,7 @@ fn json(text: &str) -> Value {
 
 fn shell(script: &str) -> String {
     let mut command = Command::new("bash");
-    // A proxy of this machine has no way to the server.
+    // The machine's proxy cannot reach the server.
     command.args(["-o", "errexit", "-o", "pipefail", "-c", script]).env("NO_PROXY", "*").env("no_proxy", "*");
     let output = command.output().expect("bash");
     assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));

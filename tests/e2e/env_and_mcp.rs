@@ -1,4 +1,4 @@
-//! What a run gives its agent beside the prompt: variables, and servers for the Model Context Protocol.
+//! Environment variables and MCP servers of a run.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ fn a_variable_reaches_the_agents_commands_and_no_listing(server: &Server, agent:
     let prompt = "look [[mock:shell cmd=printenv+GREETING]]";
     let (run, events) = server.run(agent, prompt, &json!({ "env": { "GREETING": "good-morning" } }));
     events.assert_completed("The command ran.");
-    // The mask tells both: the command had the value, and nobody is shown it.
+    // The mask proves both: the command had the value, and readers do not see it.
     let result = events.one("tool_result")["content"].as_str().unwrap_or_default();
     assert_eq!(result.lines().next(), Some("[masked]"));
     assert!(events.iter().all(|event| !event.to_string().contains("good-morning")));

@@ -1,4 +1,4 @@
-//! What goes wrong on the way to the model, and what a client learns of it.
+//! Failures on the way to the model, and how they are reported.
 
 use serde_json::json;
 
@@ -17,7 +17,7 @@ fn a_refused_key_is_not_logged_in(server: &Server, agent: Agent) {
     assert!(events.done()["message"].as_str().is_some_and(|message| !message.is_empty()));
     assert!(events.done().get("result").is_none());
     if agent != Agent::OpenCode {
-        // Each tries again before it gives up; OpenCode does not.
+        // Each agent retries first, except OpenCode.
         assert!(!events.notices("retrying").is_empty());
     }
 }
@@ -36,7 +36,7 @@ fn a_rate_limit_that_passes_is_no_failure(server: &Server, agent: Agent) {
     let prompt = format!("go [[mock:error status=429 times=1 retry_after=1 id={agent}]]");
     let (_, events) = server.run(agent, &prompt, &json!({}));
     events.assert_completed("Hello! This is the mock model answering in several deltas.");
-    // OpenCode keeps its retries to itself.
+    // OpenCode does not report its retries.
     if agent != Agent::OpenCode {
         let notices = events.notices("retrying");
         assert_eq!((notices.len(), &notices[0]["data"]["attempt"], &notices[0]["data"]["status"]), (1, &json!(1), &json!(429)));

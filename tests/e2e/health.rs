@@ -1,4 +1,4 @@
-//! What the server finds on its machine.
+//! Detection of the agents on the machine.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ fn what_is_installed_is_shown_with_place_version_and_login(server: &Server, agen
         server.get("/health/agents");
         asked.elapsed()
     };
-    // The best of some, since the start of curl is in it, and other tests make agents start meanwhile.
+    // The minimum of several attempts: it includes the start of curl, and other tests start agents meanwhile.
     let took = (0..5).map(|_| ask()).min().unwrap_or_default();
     assert!(took < Duration::from_millis(200), "{took:?}");
 }
@@ -49,7 +49,7 @@ fn what_is_not_installed_says_how_to_install_it(server: &Server, agent: Agent) {
 fn a_missing_key_is_reported_by_health_and_by_the_run() {
     let Some(bench) = Bench::get() else { return };
     let server = Server::start(bench, "keyless", &[("ANTHROPIC_API_KEY", ""), ("MOCK_KEY", "")]);
-    // OpenCode's key stands in its own settings.
+    // OpenCode's key is in its own configuration.
     for agent in [Agent::ClaudeCode, Agent::Codex] {
         let login = || Some(report(&server, agent)).filter(|report| report["authenticated"] != "unknown");
         let report = wait_for("a look at the login", login);
@@ -60,7 +60,7 @@ fn a_missing_key_is_reported_by_health_and_by_the_run() {
     }
 }
 
-/// A server that finds no agent: neither in its own folder nor on its `PATH`.
+/// A server that finds no agent, neither in its own directory nor on its `PATH`.
 fn bare_server() -> Option<&'static Server> {
     static BARE: OnceLock<Option<Server>> = OnceLock::new();
     let start = || {

@@ -1,4 +1,4 @@
-//! What is said to a run that is alive: after its turn, into its turn, instead of its turn.
+//! Messages to a live run: after its turn, into its turn, instead of its turn.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ for_each_agent!(Server::live();
     an_ended_run_takes_no_message_and_names_its_session,
 );
 
-/// OpenCode and the adapters have no questions over their protocol.
+/// OpenCode and the adapters cannot ask questions over their protocol.
 mod a_question_is_answered {
     use super::*;
 
@@ -23,7 +23,7 @@ mod a_question_is_answered {
     test_with!(Server::live(), a_question_is_answered, codex, Codex);
 }
 
-/// The model says how many prompts of ours it was shown.
+/// The model reports how many prompts it was shown.
 const HISTORY: &str = "what do you know [[mock:history]]";
 
 fn a_queued_message_is_the_next_turn_of_the_run(server: &Server, agent: Agent) {
@@ -39,7 +39,7 @@ fn a_queued_message_is_the_next_turn_of_the_run(server: &Server, agent: Agent) {
     assert_eq!(told, ["tick 0 tick 1 tick 2 tick 3", "I have seen 2 marked prompts."], "the first turn was not cut short");
 }
 
-/// Codex reads it while its command goes on; the others are interrupted, and the command with them.
+/// Codex reads it while its command continues; the others are interrupted, and the command with them.
 fn a_steering_message_reaches_the_turn_or_ends_it(server: &Server, agent: Agent) {
     let steers = agent == Agent::Codex;
     let prompt = format!("sleep [[mock:sleeper s={}]]", if steers { 4 } else { 300 });
@@ -68,14 +68,14 @@ fn an_interrupt_ends_the_tool_and_the_conversation_goes_on(server: &Server, agen
     let events = follow.finish();
     events.assert_completed("I have seen 3 marked prompts.");
     assert!(was_interrupted(events.one("tool_result")));
-    // Codex's adapter has no way to end a command of an interrupted turn. It does not outlive the run, though.
+    // Codex's adapter cannot end the command of an interrupted turn, but the command does not outlive the run.
     assert_eq!(processes_of(&run), [""; 0]);
 
     let next = server.create_after(&run, HISTORY, &json!({}));
     server.follow(&next).finish().assert_completed("I have seen 4 marked prompts.");
 }
 
-/// OpenCode calls it a good end, and says in the output that it was none.
+/// OpenCode reports success, and failure in the output.
 fn was_interrupted(result: &Value) -> bool {
     result["status"] != "ok" || result["content"].as_str().is_some_and(|content| content.contains("aborted"))
 }

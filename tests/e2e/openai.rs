@@ -1,4 +1,4 @@
-//! OpenAI's own clients, for Python and for JavaScript, chat with Claude Code through this server.
+//! OpenAI's official clients for Python and JavaScript chat with Claude Code through this server.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Bench, Server, curl, program_of_ours};
 
-/// Where `scripts/install-openai-clients.sh` has put them; `None` where these tests are to be skipped.
+/// Where `scripts/install-openai-clients.sh` installed them; `None` if these tests are skipped.
 fn clients() -> Option<PathBuf> {
     let folder = std::env::var_os("OPENRUNNER_TEST_OPENAI").map(PathBuf::from).filter(|path| !path.as_os_str().is_empty());
     if folder.is_none() {
@@ -20,14 +20,14 @@ fn clients() -> Option<PathBuf> {
     folder.map(|folder| folder.canonicalize().expect("the folder of OpenAI's clients"))
 }
 
-/// A server on which a user may have one stream.
+/// A server that allows one stream per user.
 fn server() -> Option<&'static Server> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
     let one_stream = [("OPENRUNNER_MAX_STREAMS_PER_USER", "1")];
     SERVER.get_or_init(|| Bench::get().map(|bench| Server::start(bench, "openai", &one_stream))).as_ref()
 }
 
-/// An API key of a new user of this name: who has a default password can make none.
+/// An API key of a new user of this name: a user with a default password cannot create keys.
 fn key_of(server: &Server, name: &str) -> String {
     let credentials = json!({ "username": name, "password": "long enough" });
     let made = server.post("/api/users", &credentials);
@@ -40,7 +40,7 @@ fn key_of(server: &Server, name: &str) -> String {
     key["key"].as_str().unwrap_or_else(|| panic!("no key: {key}")).to_owned()
 }
 
-/// Has a program chat as a user of its own, and sees it end well.
+/// Runs a program as a user of its own, which must succeed.
 fn chats(server: &Server, name: &str, program: &Path, arguments: &[&Path], clients: &Path) {
     let output = Command::new(program)
         .args(arguments)

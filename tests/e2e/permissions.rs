@@ -1,4 +1,4 @@
-//! Who decides what an agent may do: a person, a rule, the mode, or nobody in time.
+//! Decisions on what an agent may do: by a person, a rule, the mode, or the timeout.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ for_each_agent_and_adapter!(Server::live();
     a_rule_on_a_path_denies_without_asking_anybody,
 );
 
-// Codex's adapter asks about no command: its sandbox refuses what writes.
+// Codex's adapter asks about no command: its sandbox rejects writes.
 for_each_agent!(Server::live();
     a_rule_on_a_command_denies_it,
 );
@@ -107,14 +107,14 @@ fn a_rule_on_a_command_denies_it(server: &Server, agent: Agent) {
     assert_denied(agent, &run.folder.join("made.txt"), &events);
 }
 
-/// The file is not there, the call is told as denied, and the run ends well or says why not.
+/// The file does not exist, the call is reported as denied, and the run completes or states the cause.
 fn assert_denied(agent: Agent, file: &Path, events: &Events) {
     assert!(!file.exists(), "it was denied");
     assert_eq!(events.one("permission_resolved")["decision"], "deny");
     assert_eq!(events.one("tool_result")["status"], "denied");
     let done = events.done();
     match agent {
-        // It takes a denial for the end of the turn.
+        // It ends the turn on a denial.
         Agent::CodexAcp => {
             assert_eq!((&done["status"], &done["cause"]), (&json!("failed"), &json!("agent_error")), "{done}");
             assert_eq!(done["message"], "the agent cancelled the turn after a denial");

@@ -1,4 +1,4 @@
-//! The server is killed and started again, and the real programs never notice.
+//! The server is killed and restarted while the real programs keep working.
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ for_each_agent!(Bench::get();
     a_tool_at_work_outlives_the_server_and_ends_with_its_run,
 );
 
-/// How often the server is killed, if not twice: `scripts/soak.sh` sets it.
+/// Number of kills, if not two: set by `scripts/soak.sh`.
 const KILLS: &str = "OPENRUNNER_TEST_KILLS";
 
 fn an_answer_goes_on_over_the_servers_death(bench: &'static Bench, agent: Agent) {
@@ -23,7 +23,7 @@ fn an_answer_goes_on_over_the_servers_death(bench: &'static Bench, agent: Agent)
     follow.until("token");
     let first = ids_of(&run).into_keys().next().expect("a process");
     for kill in 0..kills {
-        // Not always at the same place: each time some more of the answer is seen first.
+        // At different positions: each time more of the answer is read first.
         (0..kill % 3).for_each(|_| drop(follow.until("token")));
         server.kill();
         let seen = follow.until_it_breaks();

@@ -1,4 +1,4 @@
-//! Conversations that go on: in another run, after a restart of the server, after a cancelled run.
+//! Sessions that continue: in another run, after a restart of the server, after a cancelled run.
 
 use serde_json::json;
 
@@ -13,7 +13,7 @@ for_each_agent_and_adapter!(Server::live();
     a_session_goes_on_after_a_cancelled_run,
 );
 
-/// The model says how many prompts of ours it was shown.
+/// The model reports how many prompts it was shown.
 const HISTORY: &str = "what do you know [[mock:history]]";
 
 fn a_session_remembers_also_after_a_restart_of_the_server(bench: &'static Bench, agent: Agent) {

@@ -1,4 +1,4 @@
-//! A stop is a stop: whatever ends a run, nothing of it stays.
+//! Cancelling and timeouts kill the whole process tree.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,14 +13,14 @@ for_each_agent!(Server::shared();
     a_cancelled_run_leaves_no_process,
 );
 
-/// From TERM to KILL, as it is set by default.
+/// The default time from TERM to KILL.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// A tool that sleeps for five minutes, in a session of its own.
+/// A tool that sleeps for five minutes in its own session.
 pub(crate) const SLEEPER: &str = "sleep [[mock:sleeper s=300]]";
 
 fn a_model_that_never_answers_ends_with_the_time_limit(server: &Server, agent: Agent) {
-    // The limit counts from the start, and OpenCode takes much of it to get ready.
+    // The limit counts from the start, and OpenCode takes long to get ready.
     let limit = if agent == Agent::OpenCode { 10 } else { 3 };
     let (run, events) = server.run(agent, "go [[mock:hang]]", &json!({ "timeout_secs": limit }));
     events.assert_end("timed_out", "timeout");
@@ -29,7 +29,7 @@ fn a_model_that_never_answers_ends_with_the_time_limit(server: &Server, agent: A
     assert_eq!(processes_of(&run), [""; 0]);
 }
 
-/// In either mode, whether or not the call has been told yet.
+/// In either mode, whether or not the call has been reported yet.
 pub(crate) fn a_cancelled_run_leaves_no_process(server: &Server, agent: Agent) {
     let run = server.create(agent, SLEEPER, &json!({}));
     let follow = server.follow(&run);
@@ -47,19 +47,19 @@ pub(crate) fn sleeps(run: &Run) -> bool {
     processes_of(run).iter().any(|command| command.contains("python3 -c import time"))
 }
 
-/// The command lines of all living processes of the run: they carry its id in their environment, wherever they have gone.
+/// The command lines of all living processes of the run. They have its id in their environment.
 pub(crate) fn processes_of(run: &Run) -> Vec<String> {
     ids_of(run).into_values().collect()
 }
 
-/// The same by their numbers.
+/// The same, by pid.
 pub(crate) fn ids_of(run: &Run) -> BTreeMap<u32, String> {
     let marker = format!("ORN_RUN={}", run.id);
     let carries = |environ: &[u8]| environ.split(|byte| *byte == 0).any(|entry| entry == marker.as_bytes());
     let mut found = BTreeMap::new();
     for process in fs::read_dir("/proc").expect("Linux").flatten() {
         let read = |name: &str| fs::read(process.path().join(name)).unwrap_or_default();
-        // A zombie has no environment any more.
+        // A zombie has no environment.
         if carries(&read("environ"))
             && let Some(id) = process.file_name().to_str().and_then(|name| name.parse().ok())
         {

@@ -14,7 +14,7 @@ for_each_agent!(Server::shared();
     a_plan_is_told_whole_each_time,
 );
 
-/// What `[[mock:tool]]` and its like put into hello.py.
+/// What `[[mock:tool]]` and similar markers write into hello.py.
 const HELLO: &str = "print(\"hello from the mock\")\n";
 
 fn a_created_file_is_told_from_the_question_to_the_diff(server: &Server, agent: Agent) {
@@ -30,7 +30,7 @@ fn a_created_file_is_told_from_the_question_to_the_diff(server: &Server, agent: 
     assert!(places.is_sorted(), "{told:?} came in the order {places:?}");
 }
 
-/// What every way of driving an agent tells of a created hello.py.
+/// What every mode of every agent reports about a created hello.py.
 pub(crate) fn check_created_file(agent: Agent, run: &Run, events: &Events) {
     assert_eq!(fs::read_to_string(run.folder.join("hello.py")).expect("the agent made it"), HELLO);
     events.assert_completed("Done: hello.py is created.");
@@ -84,7 +84,7 @@ fn of_two_calls_at_once_one_may_fail(server: &Server, agent: Agent) {
 }
 
 fn a_plan_is_told_whole_each_time(server: &Server, agent: Agent) {
-    // The tested models are not offered the tool in two of them. An admin may ask for it.
+    // Two of the tested models are not offered the tool. An admin may request it.
     let extra_args = match agent {
         Agent::ClaudeCode => json!(["--tools=TaskCreate,TaskUpdate,Bash,Write"]),
         Agent::Codex => json!(["-c", "tools.update_plan.enabled=true"]),

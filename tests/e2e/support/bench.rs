@@ -1,4 +1,4 @@
-//! The test bench: the installed programs, a home for them, and the model service.
+//! The test bench: the installed programs, a home directory for them, and the model service.
 
 use std::fs;
 use std::io::Write as _;
@@ -11,23 +11,23 @@ use serde_json::{Value, json};
 use super::kept::Kept;
 use super::server::{curl, wait_for};
 
-/// A key that no provider ever gave out.
+/// A fake key.
 const KEY: &str = "sk-test-not-a-key";
 
 /// One for all tests of a run.
 pub(crate) struct Bench {
-    /// What `scripts/install-agents.sh --prefix` was given.
+    /// The `--prefix` of `scripts/install-agents.sh`.
     pub(crate) agents: PathBuf,
-    /// Everything that is written by tests is below it.
+    /// Contains everything that tests write.
     pub(crate) root: PathBuf,
-    /// The model service's address.
+    /// Address of the model service.
     pub(crate) model: String,
     _mock: Kept,
     folders: AtomicUsize,
 }
 
 impl Bench {
-    /// The bench, or `None` where the end-to-end tests are to be skipped.
+    /// The bench, or `None` if the end-to-end tests are skipped.
     pub(crate) fn get() -> Option<&'static Self> {
         static BENCH: OnceLock<Option<Bench>> = OnceLock::new();
         BENCH.get_or_init(Self::set_up).as_ref()
@@ -38,7 +38,7 @@ impl Bench {
         let Some(agents) = agents else {
             let how = "run ./scripts/test.sh, or set OPENRUNNER_TEST_AGENTS to the --prefix of scripts/install-agents.sh";
             assert!(std::env::var("CI").as_deref() != Ok("true"), "with CI=true the end-to-end tests must run: {how}");
-            // Not by `eprintln!`, which the test harness keeps to itself when all goes well.
+            // Not with `eprintln!`, which the test harness captures.
             let _ = writeln!(std::io::stderr(), "SKIPPED: the end-to-end tests have no agent programs; {how}");
             return None;
         };
@@ -46,7 +46,7 @@ impl Bench {
         for path in ["claude", "codex", "opencode"].map(|program| agents.join("bin").join(program)).iter().chain(&adapters) {
             assert!(path.exists(), "{} is not there: scripts/test.sh installs all that is needed", path.display());
         }
-        // Not below /tmp: Codex warns about a home there at each start. The model service's keeper removes it.
+        // Not below /tmp: Codex warns about a home directory there at each start. The watcher of the model service removes it.
         let root = tempfile::Builder::new().prefix("openrunner-e2e-").tempdir_in("/var/tmp").expect("a folder in /var/tmp").keep();
         let port_file = root.join("port");
         let mock = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mock-llm/mock_llm.py");
@@ -64,7 +64,7 @@ impl Bench {
         Some(bench)
     }
 
-    /// What each program needs to speak to the model service, as its user would write it down.
+    /// Writes the configuration that each program needs for the model service, as its user would.
     fn furnish(&self) {
         let model = &self.model;
         let write = |file: &str, text: &str| {
@@ -72,7 +72,7 @@ impl Bench {
             fs::create_dir_all(file.parent().expect("a folder")).expect("a folder in the home");
             fs::write(file, text).expect("a file in the home");
         };
-        // The newer models run their tools through one JavaScript tool; this one has a tool for each.
+        // Newer models run their tools through one JavaScript tool; this one has a tool for each.
         let codex = format!(
             "model = \"gpt-5.5\"\nmodel_provider = \"mock\"\ncheck_for_update_on_startup = false\n\
              [analytics]\nenabled = false\n\
@@ -94,7 +94,7 @@ impl Bench {
         write(".config/opencode/opencode.json", &opencode.to_string());
     }
 
-    /// Settings that make agents of the adapters for the Agent Client Protocol, and of two small programs.
+    /// Settings that configure the ACP adapters and two small programs as agents.
     pub(crate) fn configured_agents(&self) -> String {
         let program = |name: &str| path(&self.agents.join("bin").join(name)).to_owned();
         let (claude, codex) = (program("claude"), program("codex"));
@@ -102,7 +102,7 @@ impl Bench {
         let (claude_acp, codex_acp) = (adapter("claude-agent-acp"), adapter("codex-acp"));
         let script = |name: &str| path(&program_of_ours(name)).to_owned();
         let (reverse, lines) = (script("reverse.sh"), script("lines.py"));
-        // Both adapters would bring a program of their own. Codex's adapter does not ask unless its sandbox is closed.
+        // Both adapters would bring their own program. Codex's adapter does not ask unless its sandbox is closed.
         format!(
             r#"
 [agents.claude_acp]
@@ -141,18 +141,18 @@ output_tokens = "/tokens/out"
         self.root.join("home")
     }
 
-    /// The environment that an operator would start the server in.
+    /// The environment in which an operator would start the server.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
         let mut env = base_environment(&self.home());
         let ours = [
             ("ANTHROPIC_BASE_URL", self.model.as_str()),
             ("ANTHROPIC_API_KEY", KEY),
             ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1"),
-            // Ten retries of a refused key would take three minutes.
+            // Ten retries of a rejected key would take three minutes.
             ("CLAUDE_CODE_MAX_RETRIES", "2"),
             ("OPENCODE_DISABLE_MODELS_FETCH", "1"),
             ("OPENCODE_DISABLE_LSP_DOWNLOAD", "1"),
-            // Named in Codex's settings above. Nobody but the operator can know that it is the agent's.
+            // Named in Codex's configuration above. Only the operator knows that it belongs to the agent.
             ("MOCK_KEY", KEY),
             ("OPENRUNNER_AGENT_ENV", "MOCK_KEY"),
             ("OPENRUNNER_AGENTS_DIR", path(&self.agents)),
@@ -163,7 +163,7 @@ output_tokens = "/tokens/out"
         env
     }
 
-    /// A folder that nobody else works in.
+    /// A new working directory.
     pub(crate) fn folder(&self) -> PathBuf {
         let number = self.folders.fetch_add(1, Ordering::Relaxed);
         let folder = self.root.join(format!("folders/{number}"));
@@ -171,7 +171,7 @@ output_tokens = "/tokens/out"
         folder
     }
 
-    /// What the model was asked with the marker `scenario`, oldest first.
+    /// The requests to the model with the marker `scenario`, oldest first.
     pub(crate) fn asked(&self, scenario: &str) -> Vec<Value> {
         let all = curl(&[&format!("{}/__mock/requests", self.model)], b"");
         let all: Vec<Value> = serde_json::from_slice(&all).expect("a list of requests");
@@ -184,12 +184,12 @@ fn base_environment(home: &Path) -> Vec<(String, String)> {
     [("PATH", search.as_str()), ("HOME", path(home)), ("LANG", "C.UTF-8")].map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
-/// An adapter where `scripts/test.sh` puts it.
+/// An adapter installed by `scripts/test.sh`.
 fn adapter(agents: &Path, name: &str) -> PathBuf {
     agents.join("adapters/node_modules/.bin").join(name)
 }
 
-/// A small program that stands in for somebody else's.
+/// A small program that stands in for a third-party agent.
 pub(crate) fn program_of_ours(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/programs").join(name)
 }

@@ -1,4 +1,4 @@
-//! What holds for the events of every run, whatever it is about: the contract of `docs/events.md`, and that nothing is told twice.
+//! Checks that hold for the events of every run: the contract of `docs/events.md`, and that nothing is reported twice.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Events;
 
-/// Panics where `events`, read from the first to the last, break the contract.
+/// Panics if `events`, a complete stream, violates the contract.
 pub(super) fn check(events: &Events) {
     numbers_and_frame(events);
     tool_calls(events);
@@ -65,7 +65,7 @@ fn tool_calls(events: &Events) {
     }
 }
 
-/// Each request has one end, after it. What our policy decides at once stands right behind it.
+/// Each request has one resolution, after it. A decision by policy follows immediately.
 fn permissions(events: &Events) {
     let all: Vec<&Value> = events.iter().collect();
     for (asks, resolves) in [("permission_request", "permission_resolved"), ("question", "question_resolved")] {
@@ -84,7 +84,7 @@ fn permissions(events: &Events) {
     }
 }
 
-/// The tokens of a message, put together, are the message, and it is told once.
+/// The joined tokens of a message equal the message, which is reported once.
 fn messages(events: &Events) {
     let mut tokens: HashMap<&str, String> = HashMap::new();
     for event in events.iter() {

@@ -1,4 +1,4 @@
-//! A run's events, as a client reads them.
+//! The events of a run, as a client reads them.
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Lines};
@@ -31,7 +31,7 @@ impl Follow {
         Some(event)
     }
 
-    /// Reads on until an event of this type has come.
+    /// Reads up to and including an event of this type.
     pub(crate) fn until(&mut self, kind: &str) -> Value {
         loop {
             match self.next() {
@@ -42,7 +42,7 @@ impl Follow {
         }
     }
 
-    /// Reads to the end and holds the stream against its contract.
+    /// Reads to the end and checks the stream against its contract.
     pub(crate) fn finish(mut self) -> Events {
         while self.next().is_some() {}
         let events = Events(std::mem::take(&mut self.seen));
@@ -50,7 +50,7 @@ impl Follow {
         events
     }
 
-    /// Reads whatever still comes, from a server that may have died.
+    /// Reads what still arrives from a server that may have died.
     pub(crate) fn until_it_breaks(mut self) -> Vec<Value> {
         while self.next().is_some() {}
         std::mem::take(&mut self.seen)
@@ -84,11 +84,11 @@ impl Drop for Follow {
     }
 }
 
-/// All events of a run. A test that fails shows them.
+/// All events of a run. A failing test prints them.
 pub(crate) struct Events(pub(super) Vec<Value>);
 
 impl Events {
-    /// A whole stream that somebody else has read.
+    /// A complete stream read elsewhere.
     pub(crate) fn parse(text: &str) -> Self {
         let events = Self(Self::parse_frames(text));
         contract::check(&events);
@@ -97,7 +97,7 @@ impl Events {
 
     /// The events of any part of a stream.
     pub(crate) fn parse_frames(text: &str) -> Vec<Value> {
-        // Not by `lines()`, which would take a lone CR for part of a line's end.
+        // Not with `lines()`, which would treat a lone CR as part of a line ending.
         let mut lines = text.split('\n').map(str::to_owned);
         std::iter::from_fn(|| frame(&mut lines)).collect()
     }
@@ -106,19 +106,19 @@ impl Events {
         self.0.iter()
     }
 
-    /// Those of one type.
+    /// All events of one type.
     pub(crate) fn all(&self, kind: &str) -> Vec<&Value> {
         self.iter().filter(|event| event["type"] == kind).collect()
     }
 
-    /// The only one of its type.
+    /// The only event of its type.
     pub(crate) fn one(&self, kind: &str) -> &Value {
         let all = self.all(kind);
         assert!(all.len() == 1, "{} events of type {kind}, not one", all.len());
         all[0]
     }
 
-    /// The last one of its type.
+    /// The last event of its type.
     pub(crate) fn last(&self, kind: &str) -> &Value {
         self.all(kind).last().copied().unwrap_or_else(|| panic!("no {kind}"))
     }
@@ -127,23 +127,23 @@ impl Events {
         self.one("done")
     }
 
-    /// The pieces of all events of a type in a row.
+    /// The joined content of all events of a type.
     pub(crate) fn text(&self, kind: &str) -> String {
         self.all(kind).iter().filter_map(|event| event["content"].as_str()).collect()
     }
 
-    /// The notices of one code.
+    /// The notices with one code.
     pub(crate) fn notices(&self, code: &str) -> Vec<&Value> {
         self.all("notice").into_iter().filter(|notice| notice["code"] == code).collect()
     }
 
-    /// Asserts the run's end.
+    /// Asserts the outcome of the run.
     pub(crate) fn assert_end(&self, status: &str, cause: &str) {
         let done = self.done();
         assert_eq!((done["status"].as_str(), done["cause"].as_str()), (Some(status), Some(cause)));
     }
 
-    /// Asserts a good end, with this result.
+    /// Asserts that the run completed with this result.
     pub(crate) fn assert_completed(&self, result: &str) {
         self.assert_end("completed", "ok");
         assert_eq!((self.done()["exit_code"].as_i64(), self.done()["result"].as_str()), (Some(0), Some(result)));

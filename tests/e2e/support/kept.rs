@@ -8,8 +8,8 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Starts the program, tells its id, and waits until its own stdin closes: which it does when the tests end, be it by `kill -9`.
-/// What is shared by all tests stands in statics, and nothing drops those.
+/// Starts the program, prints its pid, and waits until its own stdin closes, which happens when the tests end, even by `kill -9`. Programs
+/// shared by all tests are in statics, which are never dropped.
 const KEEPER: &str = r#"
 remove=$1; shift
 "$@" </dev/null >/dev/null &
@@ -23,21 +23,20 @@ wait "$child"
 [ -z "$remove" ] || { sleep 2; rm -rf -- "$remove"; }
 "#;
 
-/// A running program. Dropping it ends it.
+/// A running program. Dropping it kills it.
 pub(crate) struct Kept {
     keeper: Child,
     pid: Pid,
 }
 
 impl Kept {
-    /// Starts `program` with its stderr in the file `log`, and its whole environment from `env`. When it has ended, `remove` is
-    /// removed.
+    /// Starts `program` with its stderr in the file `log` and exactly the environment `env`. After its exit, `remove` is removed.
     pub(crate) fn start(program: &[&str], env: &[(String, String)], log: &Path, remove: Option<&Path>) -> Self {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", KEEPER, "keeper"]).arg(remove.unwrap_or(Path::new(""))).args(program);
         command.env_clear().envs(env.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(log).expect("a log file"));
-        // Ctrl-C is for the tests; the keeper then sees their end.
+        // Ctrl-C is for the tests; the watcher then sees their end.
         let mut keeper = command.process_group(0).spawn().expect("sh");
         let mut told = String::new();
         BufReader::new(keeper.stdout.take().expect("its stdout")).read_line(&mut told).expect("the id of the program");
@@ -45,7 +44,7 @@ impl Kept {
         Self { keeper, pid }
     }
 
-    /// `kill -9`: the program learns nothing of it.
+    /// `kill -9`: the program is not notified.
     pub(crate) fn kill(&self) {
         kill_process(self.pid, Signal::KILL).expect("it runs");
     }

@@ -1,4 +1,4 @@
-//! What the scenarios stand on: the programs, their home, a model service, a server, and a client that is `curl`.
+//! Shared by the scenarios: the programs, their home directory, a model service, a server, and `curl` as the client.
 
 mod bench;
 mod contract;
@@ -12,20 +12,20 @@ pub(crate) use bench::{Bench, program_of_ours};
 pub(crate) use events::{Events, Follow};
 pub(crate) use server::{Run, Server, curl, wait_for};
 
-/// The agents that the scenarios are played with.
+/// The agents of the scenarios.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Agent {
     ClaudeCode,
     Codex,
     OpenCode,
-    /// Claude Code behind its adapter for the Agent Client Protocol, as an agent of the operator's own.
+    /// Claude Code behind its ACP adapter, as a configured agent.
     ClaudeAcp,
-    /// Codex in the same way.
+    /// Codex behind its ACP adapter, as a configured agent.
     CodexAcp,
 }
 
 impl Agent {
-    /// Those that are built in.
+    /// The built-in agents.
     pub(crate) const ALL: [Self; 3] = [Self::ClaudeCode, Self::Codex, Self::OpenCode];
 
     /// The `agent_type`.
@@ -39,7 +39,7 @@ impl Agent {
         }
     }
 
-    /// The `model` by which `/api/chat` knows it.
+    /// The `model` that selects it in `/api/chat`.
     pub(crate) fn chat_name(self) -> &'static str {
         match self {
             Self::ClaudeCode => "claude",
@@ -54,8 +54,8 @@ impl fmt::Display for Agent {
     }
 }
 
-/// Makes a test of each scenario for each agent that is built in. A scenario is a function of a server (or of the bench) and an
-/// agent; `$server` gives it what it needs, or `None` where the tests are to be skipped.
+/// Makes a test of each scenario for each built-in agent. A scenario is a function of a server (or of the bench) and an agent; `$server`
+/// provides it, or `None` if the tests are skipped.
 macro_rules! for_each_agent {
     ($server:expr; $($scenario:ident),+ $(,)?) => {
         $(mod $scenario {
@@ -70,7 +70,7 @@ macro_rules! for_each_agent {
 }
 pub(crate) use for_each_agent;
 
-/// The same with the adapters, too, which are agents by configuration.
+/// The same with the ACP adapters.
 macro_rules! for_each_agent_and_adapter {
     ($server:expr; $($scenario:ident),+ $(,)?) => {
         $(mod $scenario {

@@ -24,13 +24,13 @@ pub(crate) struct Server {
     process: Kept,
 }
 
-/// A run that was made.
+/// A created run.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
     pub(crate) id: String,
-    /// The conversation that it belongs to.
+    /// Its session.
     pub(crate) session: String,
-    /// Where its agent works.
+    /// Its working directory.
     pub(crate) folder: PathBuf,
 }
 
@@ -41,7 +41,7 @@ impl Server {
         SHARED.get_or_init(|| Bench::get().map(|bench| Self::start(bench, "shared", &[]))).as_ref()
     }
 
-    /// The same with each agent in its one-shot mode.
+    /// The same with each agent in one-shot mode.
     pub(crate) fn one_shot() -> Option<&'static Self> {
         static ONE_SHOT: OnceLock<Option<Server>> = OnceLock::new();
         let start = || {
@@ -54,27 +54,27 @@ impl Server {
         ONE_SHOT.get_or_init(start).as_ref()
     }
 
-    /// One that knows the adapters and the small programs as agents by configuration, too.
+    /// A server that also has the ACP adapters and the small programs as configured agents.
     pub(crate) fn live() -> Option<&'static Self> {
         static LIVE: OnceLock<Option<Server>> = OnceLock::new();
         LIVE.get_or_init(|| Bench::get().map(|bench| Self::start_configured(bench, "live", &[]))).as_ref()
     }
 
-    /// The same, but whoever does not answer within two seconds has denied.
+    /// The same with a permission timeout of two seconds.
     pub(crate) fn impatient() -> Option<&'static Self> {
         static IMPATIENT: OnceLock<Option<Server>> = OnceLock::new();
         let patience = [("OPENRUNNER_PERMISSION_TIMEOUT_SECS", "2")];
         IMPATIENT.get_or_init(|| Bench::get().map(|bench| Self::start_configured(bench, "impatient", &patience))).as_ref()
     }
 
-    /// [`Server::start`], with the agents of [`Bench::configured_agents`].
+    /// [`Server::start`] with the agents of [`Bench::configured_agents`].
     pub(crate) fn start_configured(bench: &'static Bench, name: &str, variables: &[(&str, &str)]) -> Self {
         fs::create_dir_all(bench.root.join(name)).expect("a data folder");
         fs::write(bench.root.join(name).join("openrunner.toml"), bench.configured_agents()).expect("a settings file");
         Self::start(bench, name, variables)
     }
 
-    /// A server with the data folder `name`, and these variables besides the usual ones; one that is set to nothing is left out.
+    /// A server with the data directory `name` and these additional variables. An empty variable is removed.
     pub(crate) fn start(bench: &'static Bench, name: &str, variables: &[(&str, &str)]) -> Self {
         let data = bench.root.join(name);
         fs::create_dir_all(&data).expect("a data folder");
@@ -120,7 +120,7 @@ impl Server {
         serde_json::from_slice(&answer).unwrap_or_else(|error| panic!("{route}: {error}: {}", String::from_utf8_lossy(&answer)))
     }
 
-    /// The run's requests that wait for an answer.
+    /// The open requests of the run.
     pub(crate) fn requests(&self, run: &Run) -> Vec<Value> {
         self.get(&format!("/api/runs/{}/requests", run.id))["items"].as_array().expect("a list").clone()
     }
@@ -131,7 +131,7 @@ impl Server {
         self.post(&format!("/api/runs/{}/requests/{id}", run.id), answer)
     }
 
-    /// Gives the run a further message, which it must take.
+    /// Sends the run a further message, which must be accepted.
     pub(crate) fn say(&self, run: &Run, mode: &str, text: &str) {
         let answer = self.post(&format!("/api/runs/{}/messages", run.id), &json!({ "text": text, "mode": mode }));
         assert_eq!(answer, json!({ "run_id": run.id, "mode": mode }));
@@ -141,19 +141,19 @@ impl Server {
         format!("http://{}{route}", self.address)
     }
 
-    /// Makes a run in a fresh folder. `metadata` is merged into the usual one.
+    /// Creates a run in a fresh directory. `metadata` is merged into the usual values.
     pub(crate) fn create(&self, agent: Agent, prompt: &str, metadata: &Value) -> Run {
         self.create_in(agent.name(), self.bench.folder(), prompt, metadata)
     }
 
-    /// Makes a run that goes on with the session of `earlier`.
+    /// Creates a run that continues the session of `earlier`.
     pub(crate) fn create_after(&self, earlier: &Run, prompt: &str, metadata: &Value) -> Run {
         let mut all = json!({ "session_id": earlier.session, "agent_type": null, "cwd": null });
         merge(&mut all, metadata);
         self.create_in("", earlier.folder.clone(), prompt, &all)
     }
 
-    /// Makes a run of any agent in a folder.
+    /// Creates a run of any agent in a directory.
     pub(crate) fn create_in(&self, agent_type: &str, folder: PathBuf, prompt: &str, metadata: &Value) -> Run {
         let mut all = json!({ "agent_type": agent_type, "cwd": folder, "timeout_secs": 100 });
         merge(&mut all, metadata);
@@ -162,14 +162,14 @@ impl Server {
         Run { id: word("run_id"), session: word("session_id"), folder }
     }
 
-    /// Makes a run and reads its events to the end.
+    /// Creates a run and reads its events to the end.
     pub(crate) fn run(&self, agent: Agent, prompt: &str, metadata: &Value) -> (Run, Events) {
         let run = self.create(agent, prompt, metadata);
         let events = self.follow(&run).finish();
         (run, events)
     }
 
-    /// Reads a run's events as they come.
+    /// Reads the events of a run as they come.
     pub(crate) fn follow(&self, run: &Run) -> Follow {
         Follow::start(&self.url(&format!("/api/runs/{}/events?access_token={}", run.id, self.token)))
     }
@@ -187,14 +187,14 @@ impl Drop for Server {
     }
 }
 
-/// Puts the fields of one object into another.
+/// Merges the fields of one object into another.
 fn merge(into: &mut Value, from: &Value) {
     for (name, value) in from.as_object().into_iter().flatten() {
         into[name] = value.clone();
     }
 }
 
-/// Runs `curl` and gives its output.
+/// Runs `curl` and returns its output.
 pub(crate) fn curl(args: &[&str], body: &[u8]) -> Vec<u8> {
     let mut command = Command::new("curl");
     command.args(["-sS", "--noproxy", "*", "--max-time", "120"]).args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -205,7 +205,7 @@ pub(crate) fn curl(args: &[&str], body: &[u8]) -> Vec<u8> {
     output.stdout
 }
 
-/// Waits for something that tells nobody when it happens.
+/// Polls for a condition that no event reports.
 pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {

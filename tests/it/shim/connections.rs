@@ -1,4 +1,4 @@
-//! Servers that go and come, and others who find the socket.
+//! Servers that disconnect and reconnect, and other connections to the socket.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -114,7 +114,7 @@ fn long_output_is_reported_once_without_an_acknowledgement() {
     peer.input("say", b"a\n", false);
     until(|| kept.work.path().join("two").exists());
     until(|| kept.out().len() == 20_002);
-    // The agent's end is told unasked, and between it and the first news there are none that nobody waits for.
+    // The end is reported without a request, and there are no superfluous reports between it and the first ones.
     peer.input("say", b"b\n", false);
     let next = peer.report();
     assert!(
@@ -129,11 +129,11 @@ fn a_slow_server_throttles_the_agent_and_no_server_does_not() {
     const WINDOW: u64 = 1024 * 1024;
     const CHUNK: u64 = 64 * 1024;
     let (kept, mut slow) = TestShim::running("head -c 5000000 /dev/zero; touch done; read line");
-    // Lines are counted, since the last one may not be whole yet.
+    // Complete lines are counted, since the last one may be incomplete.
     let journal = || fs::read_to_string(kept.folder.journal()).unwrap().lines().count();
     let size = || fs::metadata(kept.folder.out()).unwrap().size();
     until(|| size() > WINDOW);
-    // Each of these goes once around the loop, in which output would be read if it were looked for.
+    // Each of these takes the event loop around once, which would read output if it polled for it.
     for round in 1..=50 {
         slow.input("look", b"", false);
         until(|| journal() == round);

@@ -1,4 +1,4 @@
-//! What a shim remembers for a later server, and until when.
+//! The handover of a shim, and how long it is kept.
 //!
 //! Rules: W7.
 
@@ -34,7 +34,7 @@ fn a_handover_is_returned_to_each_server_and_never_written_to_disk() {
 fn a_shim_with_a_handover_waits_to_be_released() {
     let (mut kept, mut peer) = remembering("echo done");
     let end = peer.until_end();
-    // The server dies when it has heard of the end, and the one after it in the middle of writing it down.
+    // One server dies after it was informed of the end, the next one while it writes it down.
     drop(peer);
     for _ in 0..2 {
         let (mut peer, greeting) = kept.connect();

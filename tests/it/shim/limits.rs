@@ -1,4 +1,4 @@
-//! What a shim keeps at most, and what it costs.
+//! Size limits of a shim, and its memory.
 //!
 //! Rules: C1, R3, W5.
 
@@ -33,7 +33,7 @@ fn stderr_beyond_the_limit_is_read_and_its_tail_is_reported() {
 
 #[test]
 fn a_full_disk_kills_the_agent_with_that_cause() {
-    // A limit of the file's size stands in for the full disk; without the trap the signal that comes with it would end the shim.
+    // A file size limit stands in for the full disk; without the trap, its signal would kill the shim.
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", "trap '' XFSZ; ulimit -f 100; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_openrunner")]);
     let (mut kept, mut peer) = TestShim::at("run", shell);
@@ -47,7 +47,7 @@ fn a_full_disk_kills_the_agent_with_that_cause() {
 #[test]
 fn an_exit_record_that_cannot_be_written_is_reported_to_the_next_server() {
     let (mut kept, mut peer) = TestShim::running("read line; exit 3");
-    // A folder in its place: the name is taken, so no file can be moved there.
+    // A directory of the same name prevents the file from being moved there.
     fs::create_dir(kept.folder.exit()).unwrap();
     peer.input("finish", b"", true);
     drop(peer);
@@ -81,7 +81,7 @@ fn the_memory_of_a_shim_does_not_grow_with_its_traffic() {
     assert!(after < before + 1024, "{before} KiB before, {after} KiB after");
 }
 
-/// Memory of the process that is its own and no file's, in KiB where a page has 4. The finer reports on a shim are root's alone to read.
+/// Anonymous memory of the process in KiB, for pages of 4 KiB. Finer reports about a shim are readable by root only.
 fn anonymous(pid: u32) -> u64 {
     let pages = fs::read_to_string(format!("/proc/{pid}/statm")).expect("Linux");
     let pages: Vec<u64> = pages.split_whitespace().map(|field| field.parse().expect("a number")).collect();

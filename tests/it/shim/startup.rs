@@ -1,4 +1,4 @@
-//! What an agent finds when a shim has started it, and what is in the folder then.
+//! The environment of an agent at its start, and the process directory.
 //!
 //! Rules: S7, S8.
 

@@ -1,4 +1,4 @@
-//! How agents end, and that nothing of them is left.
+//! The end of agents, without leftovers.
 //!
 //! Rules: K1, K2, K3, R6.
 

@@ -1,4 +1,4 @@
-//! A server of the shortest kind: it starts a shim, says orders and reads reports, one after the other.
+//! A minimal server: starts a shim, sends commands and reads reports, synchronously.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,10 +13,10 @@ use tempfile::TempDir;
 
 use crate::support::{carrying, is_alive};
 
-/// How long anything may take before a test fails: far more than any needs, on a machine that is busy with others.
+/// Time limit of any wait: far more than needed on a busy machine.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// A shim with its folders. Ends it, and so its agent, when it is dropped.
+/// A shim with its directories. Dropping it kills the shim, and with it the agent.
 pub(super) struct TestShim {
     pub(super) shim: Child,
     pub(super) folder: ProcessDir,
@@ -26,12 +26,12 @@ pub(super) struct TestShim {
 }
 
 impl TestShim {
-    /// A shim that was told nothing yet.
+    /// A shim without a start command.
     pub(super) fn new() -> (Self, TestServer) {
         Self::at("run", Command::new(env!("CARGO_BIN_EXE_openrunner")))
     }
 
-    /// A shim that is started by `command` and keeps its files in a folder of this name.
+    /// A shim that is started by `command` with a process directory of this name.
     pub(super) fn at(name: &str, mut command: Command) -> (Self, TestServer) {
         let (home, work) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
         let folder = home.path().canonicalize().expect("it is there").join(name);
@@ -51,7 +51,7 @@ impl TestShim {
         (Self { shim, folder: ProcessDir::new(folder), work, marker, _home: home }, TestServer::new(ours))
     }
 
-    /// What starts a shell with this script. Its `$0` is the scripted agent's program, for the processes that it can become.
+    /// Starts a shell with this script. Its `$0` is the scripted agent, which provides further processes.
     pub(super) fn script(&self, script: &str) -> StartCommand {
         StartCommand {
             program: "/bin/sh".to_owned(),
@@ -73,7 +73,7 @@ impl TestShim {
         Self::running_with(script, |_| {})
     }
 
-    /// The same with another order.
+    /// The same with a modified start command.
     pub(super) fn running_with(script: &str, change: impl FnOnce(&mut StartCommand)) -> (Self, TestServer) {
         let (kept, mut peer) = Self::new();
         let mut order = kept.script(script);
@@ -82,7 +82,7 @@ impl TestShim {
         (kept, peer)
     }
 
-    /// A later server, which has been greeted.
+    /// A later server, which has received the greeting.
     pub(super) fn connect(&self) -> (TestServer, Greeting) {
         let mut peer = self.knock();
         peer.send(&ShimCommand::Hello { protocol: PROTOCOL });
@@ -93,12 +93,12 @@ impl TestShim {
         (peer, greeting)
     }
 
-    /// Somebody who has said nothing.
+    /// A connection that has sent nothing.
     pub(super) fn knock(&self) -> TestServer {
         TestServer::new(UnixStream::connect(self.folder.socket()).expect("a shim listens"))
     }
 
-    /// Waits for the shim's end and gives the record that it left.
+    /// Waits for the exit of the shim and returns its exit record.
     pub(super) fn record(&mut self) -> ExitRecord {
         assert!(self.shim.wait().expect("a child").success());
         let record = serde_json::from_slice(&fs::read(self.folder.exit()).expect("a record")).expect("a whole record");
@@ -106,12 +106,12 @@ impl TestShim {
         record
     }
 
-    /// The agent's output as it is kept.
+    /// The stored output of the agent.
     pub(super) fn out(&self) -> String {
         fs::read_to_string(self.folder.out()).expect("text")
     }
 
-    /// The calls that were written down.
+    /// The journal.
     pub(super) fn journal(&self) -> Vec<InputCommand> {
         let journal = fs::read_to_string(self.folder.journal()).expect("text");
         journal.lines().map(|line| serde_json::from_str(line).expect("a call")).collect()
@@ -143,7 +143,7 @@ impl TestServer {
         Self { reports: BufReader::new(stream.try_clone().expect("a descriptor")), stream }
     }
 
-    /// Begins the conversation and has the agent started.
+    /// Sends hello and the start command.
     pub(super) fn start(&mut self, order: StartCommand) -> Identity {
         self.send(&ShimCommand::Hello { protocol: PROTOCOL });
         self.send(&ShimCommand::Start(Box::new(order)));
@@ -162,7 +162,7 @@ impl TestServer {
         self.stream.write_all(bytes).expect("the shim is there");
     }
 
-    /// Bytes for the agent, said by the call of this name.
+    /// Sends bytes for the agent with a journal entry of this name.
     pub(super) fn input(&mut self, call: &str, bytes: &[u8], close: bool) {
         self.send(&ShimCommand::Input(InputCommand { at: 0, call: Some(call.into()), close, size: bytes.len() as u64 }));
         self.say_bytes(bytes);
@@ -172,14 +172,14 @@ impl TestServer {
         self.send(&ShimCommand::Stop { grace_ms });
     }
 
-    /// The next report, if the shim does not hang up.
+    /// The next report; `None` if the shim closes the connection.
     pub(super) fn report(&mut self) -> Option<Report> {
         let mut line = String::new();
         self.reports.read_line(&mut line).expect("the shim says something in time");
         (!line.is_empty()).then(|| serde_json::from_str(&line).expect("a report"))
     }
 
-    /// Reads reports up to the one that is looked for, and takes all output at once, as a quick server does.
+    /// Reads reports up to the one that matches, and acknowledges all output immediately.
     pub(super) fn until<T>(&mut self, mut found: impl FnMut(Report) -> Option<T>) -> T {
         loop {
             let report = self.report().expect("the shim is there");
@@ -192,12 +192,12 @@ impl TestServer {
         }
     }
 
-    /// Waits until the agent has written this much to stdout.
+    /// Waits until stdout has this length.
     pub(super) fn until_out(&mut self, bytes: u64) {
         self.until(|report| matches!(report, Report::Spooled(spooled) if spooled.out >= bytes).then_some(()));
     }
 
-    /// Waits until the agent has written this many lines, and gives all of them.
+    /// Waits until the agent has written this many lines, and returns all of them.
     pub(super) fn until_lines(&mut self, kept: &TestShim, count: usize) -> Vec<String> {
         while kept.out().lines().count() < count || !kept.out().ends_with('\n') {
             self.until(|report| matches!(report, Report::Spooled(_)).then_some(()));
@@ -213,24 +213,24 @@ impl TestServer {
         })
     }
 
-    /// Waits until the shim has hung up.
+    /// Waits until the shim has closed the connection.
     pub(super) fn until_hung_up(&mut self) {
-        // A reset is as good as an end: the shim may go with bytes unread.
+        // A reset is acceptable: the shim may exit with unread bytes.
         let _ = self.reports.read_to_end(&mut Vec::new());
     }
 }
 
-/// The processes that an agent named on its stdout.
+/// The pids that an agent printed on stdout.
 pub(super) fn pids(lines: &[String]) -> Vec<i32> {
     lines.iter().map(|line| line.parse().expect("the number of a process")).collect()
 }
 
-/// Whether none of them lives any more.
+/// Whether none of them is alive.
 pub(super) fn all_gone(pids: &[i32]) -> bool {
     pids.iter().all(|pid| !is_alive(*pid))
 }
 
-/// Waits until it is so, where no event tells of it: what a process does to a file, or in `/proc`.
+/// Polls until the condition holds, where no event reports it: files of a process, or `/proc`.
 pub(super) fn until(mut so: impl FnMut() -> bool) {
     let limit = Instant::now() + LIMIT;
     while !so() {

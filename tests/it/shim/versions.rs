@@ -1,5 +1,5 @@
-//! What was recorded when version 1 of the protocol was made. An upgraded server finds shims of the release before it, with its runs
-//! in their hands, so what those say must be understood as long as there may be any; and they must understand what they were told.
+//! Recordings of protocol version 1. An upgraded server finds shims of the previous release that own its runs, so their reports must be
+//! parsed as long as such shims may exist, and they must be able to parse the server's commands.
 
 use std::fs;
 use std::path::PathBuf;

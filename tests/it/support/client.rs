@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Frames, described};
 
-/// Somebody who speaks with a server.
+/// A client with a token.
 #[derive(Clone)]
 pub(crate) struct Client {
     http: reqwest::Client,
@@ -13,26 +13,26 @@ pub(crate) struct Client {
     token: Option<String>,
 }
 
-/// An answer, read whole.
+/// A complete response.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    /// Its status.
+    /// Status code.
     pub(crate) status: u16,
-    /// Its headers.
+    /// Headers.
     pub(crate) headers: reqwest::header::HeaderMap,
-    /// Its body as text.
+    /// Body as text.
     pub(crate) text: String,
-    /// Its body as JSON; null if it is none.
+    /// Body as JSON; null if it is not JSON.
     pub(crate) body: Value,
 }
 
 impl Answer {
-    /// A header as text; empty if it is not there.
+    /// A header as text; empty if it is missing.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// Asserts that this is a problem document of this status and code, and returns its first faulty field.
+    /// Asserts that this is a problem document with this status and code, and returns the first field in `errors`.
     pub(crate) fn problem(&self, status: u16, code: &str) -> &str {
         assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{}", self.text);
         assert_eq!(self.header("content-type"), "application/problem+json");
@@ -50,7 +50,7 @@ impl Client {
         Self { http, url, token }
     }
 
-    /// The same client, speaking with another server.
+    /// The same client for another server.
     pub(crate) fn at(&self, url: String) -> Self {
         Self { url, ..self.clone() }
     }
@@ -72,7 +72,7 @@ impl Client {
         self.token.as_deref().expect("it has logged in")
     }
 
-    /// A request with the token, to be added to.
+    /// A request builder with the token.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.url));
         match &self.token {
@@ -81,7 +81,7 @@ impl Client {
         }
     }
 
-    /// Sends a request and reads the whole answer, which must be one of those that the API is described with.
+    /// Sends a request and reads the whole response, which must match the API description.
     pub(crate) async fn send(&self, request: RequestBuilder) -> Answer {
         let request = request.build().expect("a request");
         let (method, path) = (request.method().to_string(), request.url().path().to_owned());
@@ -111,31 +111,31 @@ impl Client {
         self.send(self.request(Method::POST, &format!("/api/runs/{id}/cancel"))).await
     }
 
-    /// Asks for a run.
+    /// Posts a run.
     pub(crate) async fn ask(&self, prompt: &str, metadata: Value) -> Answer {
         self.post("/api/runs", &json!({ "input": { "text": prompt }, "metadata": metadata })).await
     }
 
-    /// Makes a run and gives its id.
+    /// Creates a run and returns its id.
     pub(crate) async fn create(&self, prompt: &str, metadata: Value) -> String {
         let answer = self.ask(prompt, metadata).await;
         assert_eq!(answer.status, 201, "{}", answer.text);
         answer.body["run_id"].as_str().expect("an id").to_owned()
     }
 
-    /// Makes a run of the scripted agent and gives its id.
+    /// Creates a run of the scripted agent and returns its id.
     pub(crate) async fn script(&self, script: &str) -> String {
         self.create(script, json!({ "agent_type": "claude_code" })).await
     }
 
-    /// The run as it now stands.
+    /// The run now.
     pub(crate) async fn run(&self, id: &str) -> Value {
         let answer = self.get(&format!("/api/runs/{id}")).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
         answer.body
     }
 
-    /// The run when it has ended.
+    /// The run after its end.
     pub(crate) async fn end_of(&self, id: &str) -> Value {
         let answer = self.get(&format!("/api/runs/{id}?wait=100")).await;
         assert!(answer.body["ended_at"].is_string(), "{}", answer.text);
@@ -155,7 +155,7 @@ impl Client {
         Frames::of(response)
     }
 
-    /// Everything that the scripted agent said in a run that has ended.
+    /// The complete text of the scripted agent in an ended run.
     pub(crate) async fn said(&self, id: &str) -> Vec<String> {
         let frames = self.follow(id).await.rest().await;
         frames
@@ -165,7 +165,7 @@ impl Client {
             .collect()
     }
 
-    /// What the scripted agent reports of itself: carries out a run of these reports and gives the answers.
+    /// Runs these `report` instructions of the scripted agent and returns the reported values.
     pub(crate) async fn reports(&self, facts: &[&str], metadata: Value) -> Vec<Value> {
         let script: Vec<String> = facts.iter().map(|fact| format!("report {fact}")).collect();
         let mut metadata = metadata;

@@ -1,4 +1,4 @@
-//! What `docs/openapi.json` says of an answer, held against the answer.
+//! Validates responses against `docs/openapi.json`.
 
 use std::collections::BTreeMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -13,16 +13,15 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str(&text).expect("it is JSON")
 });
 
-/// Compiled once: there are few schemas of answers and many answers.
+/// Compiled once: few schemas validate many responses.
 static VALIDATORS: LazyLock<Mutex<BTreeMap<String, Validator>>> = LazyLock::new(Mutex::default);
 
-/// A validator of this schema.
+/// A validator for this schema.
 pub(crate) fn validator(schema: &Value) -> Validator {
     jsonschema::draft202012::new(schema).expect("a schema")
 }
 
-/// Asserts that an answer is one of those that the operation is described with. Routes and methods that do not exist are described
-/// nowhere.
+/// Asserts that a response matches the description of its operation. Unknown routes and methods have none.
 pub(super) fn check(method: &str, path: &str, answer: &Answer) {
     let Some(operation) = operation(method, path) else { return };
     let response = &operation["responses"][answer.status.to_string()];
@@ -46,7 +45,7 @@ pub(super) fn check(method: &str, path: &str, answer: &Answer) {
     }
 }
 
-/// The operation that an address belongs to. A path without parameters goes before one that has some.
+/// The operation of a URL. A path without parameters takes precedence.
 fn operation(method: &str, path: &str) -> Option<&'static Value> {
     let path = path.split('?').next().unwrap_or(path);
     let paths = DOCUMENT["paths"].as_object().expect("paths");

@@ -1,16 +1,16 @@
-//! What a client does with a run that lives: answers what it asks, and says more to it.
+//! Requests of and messages to a live run.
 
 use serde_json::{Value, json};
 
 use super::{Answer, Client, Frame};
 
 impl Client {
-    /// Makes a run of the scripted agent in which a person decides on permissions, and gives its id.
+    /// Creates a run of the scripted agent in `ask` mode and returns its id.
     pub(crate) async fn asking(&self, script: &str) -> String {
         self.script_with(script, json!({ "permission_mode": "ask" })).await
     }
 
-    /// Makes a run of the scripted agent with this metadata, and gives its id.
+    /// Creates a run of the scripted agent with this metadata and returns its id.
     pub(crate) async fn script_with(&self, script: &str, mut metadata: Value) -> String {
         metadata["agent_type"] = "claude_code".into();
         self.create(script, metadata).await
@@ -28,19 +28,19 @@ impl Client {
         self.post(&format!("/api/runs/{run}/requests/{request}"), &body).await
     }
 
-    /// Decides on a request of a run, which must be right.
+    /// Decides on a request of a run, which must succeed.
     pub(crate) async fn decide(&self, run: &str, request: &str, decision: &str) {
         let answer = self.answer(run, request, json!({ "decision": decision })).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
     }
 
-    /// Says something more to a run.
+    /// Sends a message to a run.
     pub(crate) async fn say(&self, run: &str, mode: &str, text: &str) -> Answer {
         self.post(&format!("/api/runs/{run}/messages"), &json!({ "text": text, "mode": mode })).await
     }
 }
 
-/// The data of all events of this name.
+/// The data of all events of this type.
 pub(crate) fn of<'a>(frames: &'a [Frame], name: &str) -> Vec<&'a Value> {
     frames.iter().filter(|frame| frame.event == name).map(|frame| &frame.data).collect()
 }

@@ -1,6 +1,6 @@
-//! What every behaviour test needs: the real server binary, clients of its API, and a look at the system's processes.
+//! Shared by all integration tests: the real server binary, clients of its API, and access to the system's processes.
 //!
-//! Nothing here sleeps and hopes: whoever waits, waits for an event, and [`live`] ends the test loudly if that never comes.
+//! Nothing here sleeps: every wait is for an event, and [`live`] fails a test whose event never comes.
 
 mod cli;
 mod client;
@@ -22,17 +22,17 @@ pub(crate) use server::{Server, Setup};
 pub(crate) use sse::{Frame, Frames, assert_dense, last};
 pub(crate) use tmux::Tmux;
 
-/// How long one test may take: far more than any needs, on a machine that is busy with others.
+/// Time limit of one test: far more than any test needs on a busy machine.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// Runs a test of the living server. When it fails or takes too long, the logs of its servers are printed.
+/// Runs a test with servers. When it fails or exceeds the limit, the logs of its servers are printed.
 pub(crate) fn live(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         tokio::pin!(test);
         tokio::select! {
             () = &mut test => {}
-            // Panics while the test still holds its servers, so that they print their logs.
+            // Panics while the test still owns its servers, so that their logs are printed.
             () = tokio::time::sleep(LIMIT) => panic!("the test took longer than {LIMIT:?}"),
         }
     });

@@ -1,4 +1,4 @@
-//! A look at the system's processes.
+//! Access to the system's processes.
 
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -6,23 +6,24 @@ use std::os::fd::OwnedFd;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{PidfdFlags, pidfd_open};
 
-/// How long a process may take to end that must end at once: on a thread of its own, which would else outlast a test that fails.
+/// Time limit for a process that must exit immediately. It is waited for on a dedicated thread, which would otherwise outlast a failed
+/// test.
 const LIMIT: Timespec = Timespec { tv_sec: 30, tv_nsec: 0 };
 
-/// A process that is watched.
+/// A watched process.
 #[derive(Debug)]
 pub(crate) struct Pid {
     handle: OwnedFd,
 }
 
 impl Pid {
-    /// Takes hold of a living process.
+    /// Opens a living process.
     pub(crate) fn watch(number: i32) -> Self {
         let pid = rustix::process::Pid::from_raw(number).expect("a process has a number");
         Self { handle: pidfd_open(pid, PidfdFlags::empty()).expect("the process is alive") }
     }
 
-    /// Waits for its end.
+    /// Waits for its exit.
     pub(crate) async fn gone(self) {
         let waiting = tokio::task::spawn_blocking(move || poll(&mut [PollFd::new(&self.handle, PollFlags::IN)], Some(&LIMIT)));
         let ended = waiting.await.expect("no panic").expect("a process can be waited for");
@@ -30,7 +31,7 @@ impl Pid {
     }
 }
 
-/// The living processes that carry the marker of this run.
+/// The living processes with the marker of this run.
 pub(crate) fn carrying(run: &str) -> Vec<i32> {
     let marker = format!("ORN_RUN={run}");
     let numbers = fs::read_dir("/proc").expect("Linux").filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
@@ -41,13 +42,13 @@ pub(crate) fn carrying(run: &str) -> Vec<i32> {
     numbers.filter(carries).filter(|pid| is_alive(*pid)).collect()
 }
 
-/// Whether there is such a process that is no zombie.
+/// Whether the process exists and is not a zombie.
 pub(crate) fn is_alive(pid: i32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next()).is_some_and(|state| !matches!(state, 'Z' | 'X'))
 }
 
-/// The process that keeps the agent of this run: the parent of the one process of the run whose parent is not of the run.
+/// The shim of this run: the parent of the only process of the run whose parent does not belong to the run.
 pub(crate) fn keeper_of(run: &str) -> rustix::process::Pid {
     let members = carrying(run);
     let keeper = members.iter().map(|pid| parent_of(*pid)).find(|parent| !members.contains(parent) && *parent > 1);
@@ -59,7 +60,7 @@ fn parent_of(pid: i32) -> i32 {
     stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
 }
 
-/// The living processes that keep agents whose files are below this folder.
+/// The living shims with process directories below this directory.
 pub(super) fn keepers_in(runs: &std::path::Path) -> Vec<rustix::process::Pid> {
     let folders: Vec<String> = fs::read_dir(runs).into_iter().flatten().flatten().map(|run| run.path().display().to_string()).collect();
     let numbers = fs::read_dir("/proc").expect("Linux").filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());

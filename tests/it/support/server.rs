@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use super::Client;
 
-/// A folder in which `bin/claude` is the scripted agent.
+/// A directory in which `bin/claude` is the scripted agent.
 fn fake_agents(folder: &Path) -> PathBuf {
     let agents = folder.join("agents");
     std::fs::create_dir_all(agents.join("bin")).expect("a folder for agents");
@@ -28,19 +28,19 @@ fn fake_agents(folder: &Path) -> PathBuf {
     agents
 }
 
-/// Everything of a server, and of those that come after it. Agents outlive their servers, but not this.
+/// The directory of a server and its successors. Agents outlive their servers, but not this.
 struct Folder(TempDir);
 
 impl Drop for Folder {
     fn drop(&mut self) {
         for pid in super::process::keepers_in(&self.0.path().join("data/runs")) {
-            // It may have come to its end by now.
+            // It may have exited by now.
             let _ = kill_process(pid, Signal::KILL);
         }
     }
 }
 
-/// A server that is to be started: its folder and its environment, of which nothing is inherited.
+/// A server to be started: its directory and its complete environment.
 pub(crate) struct Setup {
     folder: Arc<Folder>,
     env: BTreeMap<String, String>,
@@ -49,7 +49,7 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// A server with its own folders, the scripted agent as `claude`, and waits short enough for tests.
+    /// A server with its own directories, the scripted agent as `claude`, and timeouts short enough for tests.
     pub(crate) fn new() -> Self {
         let folder = Arc::new(Folder(tempfile::tempdir().expect("a folder of its own")));
         let path = folder.0.path();
@@ -67,13 +67,13 @@ impl Setup {
         Self { env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(), folder, shell: None, listener: None }
     }
 
-    /// With this variable.
+    /// Sets an environment variable.
     pub(crate) fn env(mut self, name: &str, value: impl Display) -> Self {
         self.env.insert(name.to_owned(), value.to_string());
         self
     }
 
-    /// With this shell script in the place of the scripted agent, whose path is the script's `$AGENT`.
+    /// Replaces the scripted agent by this shell script, in which `$AGENT` is the path of the scripted agent.
     pub(crate) fn agent_script(self, script: &str) -> Self {
         use std::os::unix::fs::PermissionsExt;
 
@@ -84,24 +84,24 @@ impl Setup {
         self
     }
 
-    /// Started by a shell that has done this before.
+    /// Starts the server from a shell that has run this script.
     pub(crate) fn after_shell(mut self, script: &str) -> Self {
         self.shell = Some(script.to_owned());
         self
     }
 
-    /// Started by a service manager that holds this socket open and hands it over: it is the shell's standard input on its way there.
+    /// Starts the server as a service manager with socket activation would. The socket is passed as the standard input of the shell.
     pub(crate) fn on_socket(self, listener: &Arc<TcpListener>) -> Self {
         let handing = "exec 3<&0 0</dev/null; LISTEN_FDS=1; LISTEN_PID=$$; export LISTEN_FDS LISTEN_PID";
         Self { listener: Some(Arc::clone(listener)), ..self.after_shell(handing) }
     }
 
-    /// The folder that holds everything of the server.
+    /// The directory that contains everything of the server.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.0.path()
     }
 
-    /// Starts it and waits until it is ready.
+    /// Starts the server and waits until it is ready.
     pub(crate) async fn start(self) -> Server {
         let mut server = self.launch();
         let mut told = server.log.told.clone();
@@ -111,7 +111,7 @@ impl Setup {
         server
     }
 
-    /// Starts it, although it will not become ready, and gives how it ended and what it said.
+    /// Starts the server, which must fail, and returns its exit status and output.
     pub(crate) async fn refuses(self) -> (ExitStatus, String) {
         let mut server = self.launch();
         let status = server.child.wait().await.expect("the server is our child");
@@ -154,42 +154,42 @@ impl Server {
         Setup::new().start().await
     }
 
-    /// `http://address` without a slash at the end.
+    /// `http://address` without a trailing slash.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The port that it listens on.
+    /// Its port.
     pub(crate) fn port(&self) -> u16 {
         self.address.rsplit(':').next().and_then(|port| port.parse().ok()).expect("the log names a port")
     }
 
-    /// A client that has not logged in.
+    /// A client without a token.
     pub(crate) fn guest(&self) -> Client {
         Client::new(self.url(), None)
     }
 
-    /// A client that has logged in as one of the default users.
+    /// A client logged in as one of the default users.
     pub(crate) async fn client(&self, name: &str) -> Client {
         self.guest().login(name, name).await
     }
 
-    /// Its data folder.
+    /// Its data directory.
     pub(crate) fn data(&self) -> PathBuf {
         self.folder().join("data")
     }
 
-    /// The folder that holds everything of it.
+    /// The directory that contains everything of the server.
     pub(crate) fn folder(&self) -> &Path {
         self.setup.folder()
     }
 
-    /// What it has logged so far.
+    /// Its log so far.
     pub(crate) fn log(&self) -> String {
         self.log.text.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits until it has logged this.
+    /// Waits until the log contains this text.
     pub(crate) async fn logs(&self, words: &str) {
         let mut told = self.log.told.clone();
         while !self.log().contains(words) {
@@ -197,31 +197,31 @@ impl Server {
         }
     }
 
-    /// Its process.
+    /// Its pid.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id().expect("it has not been waited for")
     }
 
-    /// Sends it a signal.
+    /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.pid().cast_signed()).expect("a process has a number");
         kill_process(pid, signal).expect("it is alive");
     }
 
-    /// Waits for its end: exit code or, as a negative number, the signal.
+    /// Waits for its exit: the exit code or, as a negative number, the signal.
     pub(crate) async fn ended(&mut self) -> i32 {
         let status = self.child.wait().await.expect("the server is our child");
         self.log.told.clone().wait_for(|told| told.ended).await.expect("the log's reader");
         status.code().unwrap_or_else(|| -status.signal().unwrap_or(0))
     }
 
-    /// A server with the same folder and settings, to be started.
+    /// A server with the same directory and settings, to be started.
     pub(crate) fn again(&self) -> Setup {
         let Setup { folder, env, shell, listener } = &self.setup;
         Setup { folder: Arc::clone(folder), env: env.clone(), shell: shell.clone(), listener: listener.clone() }
     }
 
-    /// Kills it as a power cut would, and starts another in its place.
+    /// Kills it with SIGKILL and starts its successor.
     pub(crate) async fn killed_and_started_again(mut self) -> Self {
         self.signal(Signal::KILL);
         assert_eq!(self.ended().await, -9);
@@ -237,13 +237,13 @@ impl Drop for Server {
     }
 }
 
-/// The server's standard error, read by a thread of its own until the server ends.
+/// The server's standard error, read by a dedicated thread.
 struct Log {
     text: Arc<Mutex<String>>,
     told: watch::Receiver<Told>,
 }
 
-/// What has been understood of it.
+/// What has been parsed from it.
 #[derive(Clone, Default)]
 struct Told {
     lines: u64,
@@ -262,7 +262,7 @@ impl Log {
                 text.push_str(&line);
                 text.push('\n');
                 drop(text);
-                // As text, or as JSON.
+                // In text format, or as JSON.
                 let ready = ["openrunner is ready address=", "\"openrunner is ready\",\"address\":\""];
                 let rest = ready.iter().find_map(|ready| Some(line.split_once(ready)?.1));
                 let address = rest.and_then(|rest| rest.split([' ', '"']).next());

@@ -1,39 +1,39 @@
-//! Reads a stream of server-sent events, byte by byte as it is on the wire.
+//! Reads a stream of server-sent events byte by byte.
 
 use serde_json::Value;
 
-/// One event, with the bytes that it came as.
+/// One event with its bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Frame {
-    /// All of it, with the empty line at its end.
+    /// The complete frame, with the empty line at its end.
     pub(crate) bytes: String,
-    /// Its number; `None` for what is no event of a log.
+    /// Its id; `None` for an event that is not in a log.
     pub(crate) id: Option<u64>,
-    /// Its name.
+    /// Its type.
     pub(crate) event: String,
     /// The line of JSON.
     pub(crate) line: String,
-    /// The same, read.
+    /// The parsed line.
     pub(crate) data: Value,
 }
 
-/// A stream of them.
+/// A stream of events.
 pub(crate) struct Frames {
     response: reqwest::Response,
     buffer: Vec<u8>,
-    /// Where in the buffer the next event begins.
+    /// Start of the next event in the buffer.
     start: usize,
-    /// How far it was looked for its end: an event may be as long as 16 MiB, and comes in many pieces.
+    /// Offset up to which no end of an event was found: an event may be 16 MiB long and arrive in many pieces.
     searched: usize,
 }
 
 impl Frames {
-    /// The stream of an answer.
+    /// The stream of a response.
     pub(crate) fn of(response: reqwest::Response) -> Self {
         Self { response, buffer: Vec::new(), start: 0, searched: 0 }
     }
 
-    /// The next event; `None` at the end of the stream, however it came about. Keep-alives are passed over.
+    /// The next event; `None` at the end of the stream, for any reason. Keep-alives are skipped.
     pub(crate) async fn next(&mut self) -> Option<Frame> {
         loop {
             if let Some(end) = memchr::memmem::find(&self.buffer[self.searched..], b"\n\n") {
@@ -46,29 +46,29 @@ impl Frames {
                 }
             }
             self.buffer.drain(..std::mem::take(&mut self.start));
-            // The first half of the end may be there already.
+            // The first half of the delimiter may already be there.
             self.searched = self.buffer.len().saturating_sub(1);
             self.buffer.extend_from_slice(&self.response.chunk().await.ok()??);
         }
     }
 
-    /// Reads up to and including the first event of this name.
+    /// Reads up to and including the first event of this type.
     pub(crate) async fn until(&mut self, event: &str) -> Vec<Frame> {
         self.until_that(|frame| frame.event == event).await
     }
 
-    /// Reads until the scripted agent has said this.
+    /// Reads until the scripted agent has written this text.
     pub(crate) async fn until_said(&mut self, text: &str) -> Vec<Frame> {
         self.until_that(|frame| frame.event == "message" && frame.data["content"] == text).await
     }
 
-    /// Reads until the scripted agent has said anything, and gives that.
+    /// Reads until the scripted agent writes any text, and returns it.
     pub(crate) async fn until_says(&mut self) -> String {
         let frames = self.until("message").await;
         frames.last().and_then(|frame| frame.data["content"].as_str()).expect("a message has a text").to_owned()
     }
 
-    /// Reads up to and including the first event that is so.
+    /// Reads up to and including the first event that matches.
     pub(crate) async fn until_that(&mut self, fits: impl Fn(&Frame) -> bool) -> Vec<Frame> {
         let mut read = Vec::new();
         while let Some(frame) = self.next().await {
@@ -80,7 +80,7 @@ impl Frames {
         panic!("the stream ended before the event that was waited for, after {:?}", read.last());
     }
 
-    /// The bytes of everything up to the end of the stream, not looked into.
+    /// The bytes up to the end of the stream, unparsed.
     pub(crate) async fn rest_as_it_came(mut self) -> String {
         let mut bytes = self.buffer.split_off(self.start);
         while let Ok(Some(chunk)) = self.response.chunk().await {
@@ -89,7 +89,7 @@ impl Frames {
         String::from_utf8(bytes).expect("events are UTF-8")
     }
 
-    /// Everything up to the end of the stream.
+    /// All events up to the end of the stream.
     pub(crate) async fn rest(mut self) -> Vec<Frame> {
         let mut read = Vec::new();
         while let Some(frame) = self.next().await {
@@ -107,7 +107,7 @@ fn parse(text: String) -> Option<Frame> {
     Some(Frame { id: field("id: ").and_then(|id| id.parse().ok()), event: field("event: ")?, data, line, bytes: text })
 }
 
-/// Asserts that these are the events 1, 2, 3 … of one log, each named in the frame as in its data, and that only the last is `done`.
+/// Asserts that these are the events 1, 2, 3 … of one log, each with the same type in frame and data, and that only the last is `done`.
 pub(crate) fn assert_dense(frames: &[Frame]) {
     for (frame, number) in frames.iter().zip(1_u64..) {
         assert_eq!((frame.id, &frame.data["seq"], &frame.data["type"]), (Some(number), &number.into(), &frame.event.as_str().into()));
