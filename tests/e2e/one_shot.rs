@@ -14,7 +14,7 @@ for_each_agent!(Server::one_shot();
 fn a_file_is_created_without_a_question(server: &Server, agent: Agent) {
     let (run, events) = server.run(agent, "create hello.py [[mock:tool path=hello.py]]", &json!({}));
     check_created_file(agent, &run, &events);
-    assert!(events.all("permission_request").is_empty(), "nobody can be asked there");
+    assert!(events.all("permission_request").is_empty(), "one-shot mode cannot ask");
     let said: Vec<_> = events.all("message").into_iter().filter_map(|message| message["content"].as_str()).collect();
     assert_eq!(said, ["I will create hello.py now.", "Done: hello.py is created."]);
 }

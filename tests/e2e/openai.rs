@@ -17,7 +17,7 @@ fn clients() -> Option<PathBuf> {
         assert!(std::env::var("CI").as_deref() != Ok("true"), "with CI=true OpenAI's clients must be tested: {how}");
         let _ = writeln!(std::io::stderr(), "SKIPPED: OpenAI's clients are not there; {how}");
     }
-    folder.map(|folder| folder.canonicalize().expect("the folder of OpenAI's clients"))
+    folder.map(|folder| folder.canonicalize().expect("the directory of OpenAI's clients"))
 }
 
 /// A server that allows one stream per user.

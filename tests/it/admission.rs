@@ -13,7 +13,7 @@ fn a_run_without_a_slot_waits_for_an_earlier_one() {
         let user = server.client("user").await;
         let go = server.folder().join("go");
         let first = user.script(&format!("say up\nwait {}\nresult one", go.display())).await;
-        user.follow(&first).await.until_said("up").await;
+        user.follow(&first).await.until_text("up").await;
         let (second, third) = (user.script("result two").await, user.script("result three").await);
         for (id, position) in [(&second, 0), (&third, 1)] {
             assert_eq!(user.run(id).await["status"], "queued");
@@ -35,7 +35,7 @@ fn slots_rotate_among_users_and_runs_report_their_queue_position() {
         let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 1).start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);
         let first = user.script("say up\nhang").await;
-        user.follow(&first).await.until_said("up").await;
+        user.follow(&first).await.until_text("up").await;
         assert_eq!(user.run(&first).await.get("queue_position"), None);
         let (second, third) = (user.script("result 2").await, user.script("result 3").await);
         let admins = admin.script("result admin").await;
@@ -62,7 +62,7 @@ fn a_user_at_the_limit_leaves_other_slots_free() {
         let mut busy = Vec::new();
         for _ in 0..2 {
             let id = user.script("say up\nhang").await;
-            user.follow(&id).await.until_said("up").await;
+            user.follow(&id).await.until_text("up").await;
             busy.push(id);
         }
         let third = user.script("result third").await;
@@ -84,7 +84,7 @@ fn an_agent_at_its_limit_does_not_block_other_agents() {
         let server = setup.env("OPENRUNNER_CONFIG", settings.display()).start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);
         let first = user.script("say up\nhang").await;
-        user.follow(&first).await.until_said("up").await;
+        user.follow(&first).await.until_text("up").await;
         let (second, third) = (user.script("result second").await, admin.script("result third").await);
         assert_eq!((&user.run(&second).await["queue_position"], &admin.run(&third).await["queue_position"]), (&json!(0), &json!(1)));
         let demo = user.create("create hello.py", json!({ "agent_type": "demo" })).await;
@@ -101,7 +101,7 @@ fn a_run_that_waits_for_its_session_occupies_no_slot() {
         let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 2).start().await;
         let user = server.client("user").await;
         let first = user.script("say up\nhang").await;
-        user.follow(&first).await.until_said("up").await;
+        user.follow(&first).await.until_text("up").await;
         let session = user.run(&first).await["session_id"].clone();
         let next = user.script_with("result next", json!({ "session_id": session })).await;
         let other = user.script("result other").await;
@@ -118,7 +118,7 @@ fn a_full_queue_rejects_runs_with_retry_after() {
         let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 1).env("OPENRUNNER_MAX_QUEUE", 1).start().await;
         let user = server.client("user").await;
         let first = user.script("say up\nhang").await;
-        user.follow(&first).await.until_said("up").await;
+        user.follow(&first).await.until_text("up").await;
         let second = user.script("result two").await;
         let refused = user.ask("result three", json!({ "agent_type": "claude_code" })).await;
         refused.problem(429, "queue_full");

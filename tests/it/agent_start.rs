@@ -45,7 +45,7 @@ fn another_process_of_the_same_account_cannot_read_the_server() {
         let server = Setup::new().after_shell(&format!("{wrapper} \"$0\"")).start().await;
         let user = server.client("user").await;
         let id = user.script("say up\nhang").await;
-        user.follow(&id).await.until_said("up").await;
+        user.follow(&id).await.until_text("up").await;
         let reads = |pid: String, file: &str| {
             let script = format!("{wrapper} cat /proc/{pid}/{file}");
             let read = std::process::Command::new("/bin/sh").arg("-c").arg(script).output().expect("a shell");
@@ -144,7 +144,7 @@ fn a_prompt_arrives_complete_and_never_as_an_argument() {
             assert_eq!(user.run(&id).await["prompt"], prompt);
         }
         let id = user.script("# a word to look for: xylophone\nsay up\nhang").await;
-        user.follow(&id).await.until_said("up").await;
+        user.follow(&id).await.until_text("up").await;
         let agents = carrying(&id);
         assert_eq!(agents.len(), 1);
         let line = std::fs::read_to_string(format!("/proc/{}/cmdline", agents[0])).unwrap();
@@ -241,5 +241,5 @@ fn mode(path: &Path) -> u32 {
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
-    std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect()
+    std::fs::read_dir(folder).expect("a directory").map(|entry| entry.expect("an entry").path()).collect()
 }

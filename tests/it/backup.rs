@@ -23,7 +23,7 @@ fn a_backup_taken_during_runs_restores_a_complete_server() {
             logs.push(user.follow(id).await.rest().await);
         }
         let (idle, busy) = (user.script("say up\nhang").await, user.script("pace 100000 1000\nresult done").await);
-        user.follow(&idle).await.until_said("up").await;
+        user.follow(&idle).await.until_text("up").await;
         user.follow(&busy).await.until("token").await;
         let queued = user.script("result done").await;
 

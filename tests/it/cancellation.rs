@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::{Client, Frame, Pid, Server, assert_dense, carrying, is_alive, last, live};
 
 /// Follows a run to its end and asserts that none of its processes is alive.
-async fn whole(user: &Client, id: &str) -> Vec<Frame> {
+async fn follow_to_end(user: &Client, id: &str) -> Vec<Frame> {
     let frames = user.follow(id).await.rest().await;
     assert_dense(&frames);
     assert_eq!(carrying(id), [0; 0], "processes are left of {id}");
@@ -20,13 +20,13 @@ async fn whole(user: &Client, id: &str) -> Vec<Frame> {
 /// The `done` event of a run of this script.
 async fn done_of(user: &Client, script: &str) -> Value {
     let id = user.script(script).await;
-    last(&whole(user, &id).await).clone()
+    last(&follow_to_end(user, &id).await).clone()
 }
 
 /// Starts a run that reports the pids of its children before it hangs. Returns the run and the pids.
 async fn with_children(user: &Client, script: &str) -> (String, Vec<i32>) {
     let id = user.script(script).await;
-    let children: Vec<i32> = serde_json::from_str(&user.follow(&id).await.until_says().await).expect("a list of ids");
+    let children: Vec<i32> = serde_json::from_str(&user.follow(&id).await.next_text().await).expect("a list of ids");
     assert!(children.iter().all(|pid| is_alive(*pid)));
     (id, children)
 }
@@ -41,10 +41,10 @@ fn an_agent_that_ignores_term_is_killed_after_the_grace_period() {
         let server = Server::start().await;
         let user = server.client("user").await;
         let id = user.script("ignore-term\nsay deaf\nhang").await;
-        user.follow(&id).await.until_said("deaf").await;
+        user.follow(&id).await.until_text("deaf").await;
         assert_eq!(carrying(&id).len(), 1);
         user.cancel(&id).await;
-        let frames = whole(&user, &id).await;
+        let frames = follow_to_end(&user, &id).await;
         assert_eq!((&last(&frames)["status"], &last(&frames)["signal"]), (&json!("cancelled"), &json!(9)));
     });
 }
@@ -58,16 +58,16 @@ fn an_agent_is_interrupted_before_it_is_signalled() {
         // One ends its turn by its own protocol; the other ignores that and exits on TERM.
         for (script, hears) in [("say up\nwait-for-interrupt", true), ("ignore-interrupts\nsay up\nwait-for-interrupt", false)] {
             let id = user.script(script).await;
-            user.follow(&id).await.until_said("up").await;
+            user.follow(&id).await.until_text("up").await;
             user.cancel(&id).await;
-            let frames = whole(&user, &id).await;
+            let frames = follow_to_end(&user, &id).await;
             let done = last(&frames);
             assert_eq!((&done["status"], &done["cause"]), (&json!("cancelled"), &json!("cancelled")));
             assert_eq!(heard(&frames), hears, "{script}");
             assert!(hears || done["signal"] == 15, "{done}");
         }
         let id = user.create("say up\nwait-for-interrupt", json!({ "agent_type": "claude_code", "timeout_secs": 2 })).await;
-        let frames = whole(&user, &id).await;
+        let frames = follow_to_end(&user, &id).await;
         assert_eq!((&last(&frames)["cause"], heard(&frames)), (&json!("timeout"), true));
     });
 }
@@ -80,7 +80,7 @@ fn a_cancel_reaches_twenty_children() {
         let (id, children) = with_children(&user, "children 20\nhang").await;
         assert_eq!(carrying(&id).len(), 21);
         user.cancel(&id).await;
-        let frames = whole(&user, &id).await;
+        let frames = follow_to_end(&user, &id).await;
         assert_eq!((&last(&frames)["status"], &last(&frames)["signal"]), (&json!("cancelled"), &json!(15)));
         assert!(!children.into_iter().any(is_alive));
     });
@@ -93,7 +93,7 @@ fn a_cancel_reaches_stubborn_daemons_in_their_own_sessions() {
         let user = server.client("user").await;
         let (id, daemons) = with_children(&user, "children 3 session orphan ignore-term\nhang").await;
         user.cancel(&id).await;
-        whole(&user, &id).await;
+        follow_to_end(&user, &id).await;
         assert!(!daemons.into_iter().any(is_alive));
     });
 }
@@ -105,7 +105,7 @@ fn a_child_without_environment_is_killed_after_its_parent_died() {
         let user = server.client("user").await;
         let (id, children) = with_children(&user, "children 2 session clear-env ignore-term\nhang").await;
         user.cancel(&id).await;
-        whole(&user, &id).await;
+        follow_to_end(&user, &id).await;
         assert!(!children.into_iter().any(is_alive));
     });
 }
@@ -116,8 +116,8 @@ fn processes_that_an_agent_leaves_behind_are_killed_with_its_run() {
         let server = Server::start().await;
         let user = server.client("user").await;
         let id = user.script("children 2 session orphan\nresult done").await;
-        let children: Vec<i32> = serde_json::from_str(&user.follow(&id).await.until_says().await).unwrap();
-        let frames = whole(&user, &id).await;
+        let children: Vec<i32> = serde_json::from_str(&user.follow(&id).await.next_text().await).unwrap();
+        let frames = follow_to_end(&user, &id).await;
         assert_eq!(last(&frames)["status"], "completed");
         assert!(!children.into_iter().any(is_alive));
     });
@@ -131,7 +131,7 @@ fn a_suspended_agent_can_be_cancelled() {
         let id = user.script("report ids\nstop-self\nhang").await;
         user.follow(&id).await.until("message").await;
         user.cancel(&id).await;
-        let frames = whole(&user, &id).await;
+        let frames = follow_to_end(&user, &id).await;
         assert_eq!((&last(&frames)["status"], &last(&frames)["signal"]), (&json!("cancelled"), &json!(15)));
     });
 }
@@ -143,7 +143,7 @@ fn a_grandchild_that_holds_the_output_open_does_not_block_the_run() {
         let user = server.client("user").await;
         let began = Instant::now();
         let id = user.script("children 1 hold-stdout session orphan\nresult done").await;
-        let frames = whole(&user, &id).await;
+        let frames = follow_to_end(&user, &id).await;
         assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
         assert!(has_notice(&frames, "leaked_pipe"));
         assert_eq!((&last(&frames)["status"], &last(&frames)["exit_code"]), (&json!("completed"), &json!(0)));
@@ -156,7 +156,7 @@ fn an_agent_that_stays_after_its_result_is_stopped_and_the_run_completes() {
         let server = Server::start().await;
         let user = server.client("user").await;
         let id = user.script("result done\nhang").await;
-        let frames = whole(&user, &id).await;
+        let frames = follow_to_end(&user, &id).await;
         assert!(has_notice(&frames, "exit_grace_expired"));
         let done = last(&frames);
         assert_eq!((&done["status"], &done["cause"], &done["result"]), (&json!("completed"), &json!("ok"), &json!("done")));
@@ -170,12 +170,12 @@ fn the_end_of_the_output_is_not_the_end_of_the_agent() {
         let user = server.client("user").await;
         let go = server.folder().join("go");
         let id = user.script(&format!("report ids\nclose-stdout\nwait {}\nexit 5", go.display())).await;
-        let ids: Value = serde_json::from_str(&user.follow(&id).await.until_says().await).unwrap();
+        let ids: Value = serde_json::from_str(&user.follow(&id).await.next_text().await).unwrap();
         let agent = Pid::watch(i32::try_from(ids["pid"].as_i64().unwrap()).unwrap());
         assert_eq!(user.run(&id).await["status"], "running");
         std::fs::write(go, "").unwrap();
         agent.gone().await;
-        let frames = whole(&user, &id).await;
+        let frames = follow_to_end(&user, &id).await;
         assert_eq!((&last(&frames)["cause"], &last(&frames)["exit_code"]), (&json!("crashed"), &json!(5)));
     });
 }
@@ -186,10 +186,10 @@ fn a_killed_agent_is_distinguished_from_a_crashed_one() {
         let server = Server::start().await;
         let user = server.client("user").await;
         let id = user.script("report ids\nhang").await;
-        let ids: Value = serde_json::from_str(&user.follow(&id).await.until_says().await).unwrap();
+        let ids: Value = serde_json::from_str(&user.follow(&id).await.next_text().await).unwrap();
         let pid = Number::from_raw(i32::try_from(ids["pid"].as_i64().unwrap()).unwrap()).unwrap();
         kill_process(pid, Signal::KILL).unwrap();
-        let frames = whole(&user, &id).await;
+        let frames = follow_to_end(&user, &id).await;
         let done = last(&frames);
         assert_eq!((&done["status"], &done["cause"], &done["signal"]), (&json!("failed"), &json!("killed"), &json!(9)));
         assert!(done.get("exit_code").is_none());
@@ -241,7 +241,7 @@ fn an_agent_that_is_silent_too_long_times_out() {
         let server = Server::start().await;
         let user = server.client("user").await;
         let id = user.create("say up\nhang", json!({ "agent_type": "claude_code", "idle_timeout_secs": 1 })).await;
-        let frames = whole(&user, &id).await;
+        let frames = follow_to_end(&user, &id).await;
         assert_eq!((&last(&frames)["status"], &last(&frames)["cause"]), (&json!("timed_out"), &json!("idle_timeout")));
         for (field, value) in [("timeout_secs", 0), ("idle_timeout_secs", 0), ("timeout_secs", 604_801)] {
             let mut metadata = json!({ "agent_type": "claude_code" });

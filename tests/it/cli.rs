@@ -76,7 +76,7 @@ fn a_detached_run_can_be_listed_shown_messaged_and_cancelled() {
         let detached = server.typed(&["run", "-d", "say up\nwait-for-interrupt", "-a", "claude_code"]).done().await;
         let id = detached.out.trim().to_owned();
         assert!(detached.code == 0 && id.starts_with("run_") && id.len() == 36, "{detached:?}");
-        server.client("admin").await.follow(&id).await.until_said("up").await;
+        server.client("admin").await.follow(&id).await.until_text("up").await;
         let list = server.typed(&["ls", "--agent-type", "claude_code"]).done().await;
         assert!(list.out.starts_with(&format!("{id}\trunning\tclaude_code\t")), "{list:?}");
         assert_eq!(server.typed(&["ls", "--json", "--status", "completed"]).json().await["items"], json!([]));
@@ -85,7 +85,7 @@ fn a_detached_run_can_be_listed_shown_messaged_and_cancelled() {
         assert!(shown.out.contains(&id) && shown.out.contains("say up\n              wait-for-interrupt"), "{shown:?}");
         let sent = server.typed(&["send", "last", "--interrupt"]).input("say more\nhang").done().await;
         assert_eq!(sent.code, 0, "{sent:?}");
-        server.client("admin").await.follow(&id).await.until_said("more").await;
+        server.client("admin").await.follow(&id).await.until_text("more").await;
         assert_eq!(server.typed(&["cancel", "last"]).done().await.code, 0);
         let attached = server.typed(&["attach", "last"]).done().await;
         assert_eq!(attached.code, 130, "{attached:?}");
@@ -101,7 +101,7 @@ fn logs_print_past_events_and_exit() {
         let server = Server::start().await;
         let admin = server.client("admin").await;
         let id = admin.script("say one\nsay two\nhang").await;
-        admin.follow(&id).await.until_said("two").await;
+        admin.follow(&id).await.until_text("two").await;
         let logs = server.typed(&["logs", "last"]).done().await;
         assert!(logs.code == 0 && logs.out.contains("one\n") && !logs.out.contains("done"), "{logs:?}");
         admin.cancel(&id).await;
@@ -201,7 +201,7 @@ fn errors_have_documented_exit_codes() {
         assert_eq!(code(&["show", "last"]).await.code, 5);
         assert_eq!(code(&["show", "no-run"]).await.code, 2);
         assert_eq!(code(&["ls", "--status", "odd"]).await.code, 2);
-        assert_eq!(code(&["run", "x", "-a", "nobody"]).await.code, 2);
+        assert_eq!(code(&["run", "x", "-a", "nemo"]).await.code, 2);
         assert_eq!(code(&["ls", "--server", "nowhere"]).await.code, 5);
         assert_eq!(code(&["ls", "--server", "http://127.0.0.1:1"]).await.code, 3);
         assert_eq!(code(&["frobnicate"]).await.code, 2);
@@ -315,7 +315,7 @@ fn json_errors_are_objects_with_code_message_and_hint() {
             error["code"].clone()
         };
         assert_eq!(error(&["show", "run_0198a8f0c0de7000800000000000000a", "--json"]).await, "not_found");
-        assert_eq!(error(&["--json", "run", "x", "-a", "nobody"]).await, "unknown_agent");
+        assert_eq!(error(&["--json", "run", "x", "-a", "nemo"]).await, "unknown_agent");
         assert_eq!(error(&["ls", "--server", ":1", "--json"]).await, "unreachable");
         assert_eq!(error(&["ls", "--frobnicate", "--json"]).await, "usage");
     });
@@ -549,7 +549,7 @@ fn the_demo_names_no_script_of_the_repository() {
 /// Mistakes that only a server can find, for each command that asks one: arguments and standard input.
 const MISTAKES: &[(&[&str], &str)] = &[
     (&["run", ""], ""),
-    (&["run", "x", "-a", "nobody"], ""),
+    (&["run", "x", "-a", "nemo"], ""),
     (&["run", "x", "-m", "no model"], ""),
     (&["run", "x", "-s", "run_01"], ""),
     (&["run", "x", "--env", "NOT_SET"], ""),
@@ -584,19 +584,19 @@ const MISTAKES: &[(&[&str], &str)] = &[
     (&["user", "create", "admin"], "correct horse\n"),
     (&["user", "create", "dora"], "short\n"),
     (&["user", "create", "dora"], ""),
-    (&["user", "set", "nobody", "--role", "admin"], ""),
+    (&["user", "set", "nemo", "--role", "admin"], ""),
     (&["user", "set", "admin", "--role", "user"], ""),
-    (&["user", "show", "nobody"], ""),
+    (&["user", "show", "nemo"], ""),
     (&["user", "rm", "admin"], ""),
     (&["key", "create", "--name", "ci", "--scope", "runs:read"], ""),
     (&["key", "rm", "key_0198a8f0c0de7000800000000000000a"], ""),
-    (&["budget", "show", "nobody"], ""),
+    (&["budget", "show", "nemo"], ""),
     (&["budget", "set"], ""),
     (&["usage", "--since", "2026-01-02", "--until", "2026-01-01"], ""),
     (&["audit", "ls", "--action", "odd"], ""),
     (&["webhook", "deliveries", "--run", "ff"], ""),
-    (&["agent", "check", "nobody"], ""),
-    (&["agent", "install", "nobody"], ""),
+    (&["agent", "check", "nemo"], ""),
+    (&["agent", "install", "nemo"], ""),
     (&["config", "show", "--config", "missing.toml"], ""),
     (&["backup", "--data-dir", "missing", "x.db"], ""),
     (&["restore", "missing.db", "--data-dir", "new"], ""),

@@ -23,7 +23,7 @@ fn succeeds(data: &std::path::Path, args: &[&str], input: &str) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-fn refuses(data: &std::path::Path, args: &[&str], input: &str) -> String {
+fn fails_to_start(data: &std::path::Path, args: &[&str], input: &str) -> String {
     let output = openrunner(data, args, input);
     assert!(!output.status.success() && output.stdout.is_empty(), "{args:?}");
     String::from_utf8(output.stderr).expect("text")
@@ -48,16 +48,16 @@ fn users_can_be_managed_without_a_server() {
         (vec!["user", "create", "carol"], "correct horse", "there is a user carol already"),
         (vec!["user", "create", "dora"], "short", "8 to 1024 characters"),
         (vec!["user", "create", "dora"], "", "the password is missing"),
-        (vec!["user", "set", "nobody", "--password"], "correct horse", "there is no user nobody"),
-        (vec!["user", "rm", "nobody"], "", "there is no user nobody"),
+        (vec!["user", "set", "nemo", "--password"], "correct horse", "there is no user nemo"),
+        (vec!["user", "rm", "nemo"], "", "there is no user nemo"),
         (vec!["user", "create", "../x"], "correct horse", "invalid username"),
         (vec!["user", "create", "dora", "--role", "king"], "correct horse", "expected user or admin"),
     ] {
-        let said = refuses(&data, &args, input);
+        let said = fails_to_start(&data, &args, input);
         assert!(said.contains(why), "{args:?}: {said}");
     }
     succeeds(&data, &["user", "rm", "carol"], "");
-    assert!(refuses(&data, &["user", "rm", "admin"], "").contains("the only admin"));
+    assert!(fails_to_start(&data, &["user", "rm", "admin"], "").contains("the only admin"));
 }
 
 #[test]
@@ -80,8 +80,11 @@ fn a_running_server_sees_offline_changes_at_the_next_request() {
         assert!(succeeds(&data, &["key", "ls"], "").contains(id));
         succeeds(&data, &["key", "rm", id], "");
         program.get("/api/runs").await.problem(401, "token_invalid");
-        assert!(refuses(&data, &["key", "rm", id], "").contains("there is no key"));
-        assert!(refuses(&data, &["key", "create", "--owner", "admin", "--name", "x", "--scope", "admin"], "").contains("default password"));
+        assert!(fails_to_start(&data, &["key", "rm", id], "").contains("there is no key"));
+        assert!(
+            fails_to_start(&data, &["key", "create", "--owner", "admin", "--name", "x", "--scope", "admin"], "")
+                .contains("default password")
+        );
         succeeds(&data, &["user", "rm", "user"], "");
         user.get("/api/auth/me").await.problem(401, "token_invalid");
         let admin = server.client("admin").await;

@@ -59,7 +59,7 @@ fn queued_runs_of_a_dead_server_are_started_by_the_next_one() {
         let user = server.client("user").await;
         let go = server.folder().join("go");
         let first = user.script(&format!("say up\nwait {}\nresult one", go.display())).await;
-        user.follow(&first).await.until_said("up").await;
+        user.follow(&first).await.until_text("up").await;
         let second = user.script("result two").await;
         assert_eq!(user.say(&second, "queue", "result three").await.status, 202);
         let server = server.killed_and_started_again().await;

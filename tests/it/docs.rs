@@ -247,8 +247,8 @@ fn source(path: &str) -> String {
 /// Source files in a directory and below, without test files.
 fn sources(folder: &str) -> Vec<String> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(root().join(folder)).expect("a folder of this repository") {
-        let path = entry.expect("an entry of it").path();
+    for entry in fs::read_dir(root().join(folder)).expect("a directory of this repository") {
+        let path = entry.expect("a directory entry").path();
         let name = format!("{folder}/{}", path.file_name().unwrap_or_default().to_string_lossy());
         if path.is_dir() {
             found.extend(sources(&name));
@@ -272,8 +272,8 @@ fn read(path: &str) -> String {
 pub(crate) fn documents() -> Vec<PathBuf> {
     let (mut found, mut folders) = (Vec::new(), vec![root().to_owned()]);
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).expect("a folder of this repository") {
-            let path = entry.expect("an entry of it").path();
+        for entry in fs::read_dir(folder).expect("a directory of this repository") {
+            let path = entry.expect("a directory entry").path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if path.is_dir() && !name.starts_with('.') && !matches!(name.as_str(), "target" | "transcripts" | "node_modules") {
                 folders.push(path);

@@ -122,7 +122,7 @@ fn a_wrong_password_and_an_unknown_user_get_the_same_answer() {
         let server = Server::start().await;
         let guest = server.guest();
         let mut answers = Vec::new();
-        for name in ["admin", "nobody"] {
+        for name in ["admin", "nemo"] {
             let answer = guest.post("/api/auth/login", &json!({ "username": name, "password": "wrong" })).await;
             answer.problem(401, "wrong_credentials");
             answers.push(answer.text);

@@ -80,7 +80,7 @@ const TABLE: &[(&str, &str, &str, How)] = &[
     ("docs/operating.md", "yaml", "scrape_configs", NotRun("it needs Prometheus")),
     ("docs/operating.md", "yaml", "alert:", NotRun("it needs Prometheus")),
     ("docs/operating.md", "bash", "OTEL_EXPORTER", Elsewhere("tests/it/traces.rs, with a collector of its own")),
-    ("docs/operating.md", "bash", "/proc/", NotRun("it looks at whatever runs on the machine")),
+    ("docs/operating.md", "bash", "/proc/", NotRun("it inspects the processes of the machine")),
     ("docs/performance.md", "bash", "openrunner-bench", NotRun("it measures for minutes")),
     ("docs/permissions.md", "bash", "", Shell),
     ("docs/permissions.md", "json", "\"input\"", Schema("CreateRunRequest")),
@@ -121,7 +121,7 @@ impl Block {
 fn blocks() -> Vec<Block> {
     let mut found = Vec::new();
     for path in documents() {
-        let document = path.strip_prefix(root()).expect("it is ours").display().to_string();
+        let document = path.strip_prefix(root()).expect("the test owns it").display().to_string();
         if document == "README.zh-CN.md" {
             continue;
         }
@@ -228,7 +228,7 @@ fn every_command_block_works_when_pasted() {
             // What the pages assume: a live run and its session.
             let go = server.folder().join(page.replace('/', "_"));
             let run = admin.script(&format!("say up\nwait {}\nresult one", go.display())).await;
-            admin.follow(&run).await.until_said("up").await;
+            admin.follow(&run).await.until_text("up").await;
             let session = admin.run(&run).await["session_id"].as_str().unwrap().to_owned();
             let script = script(blocks.iter().filter(|block| block.document == page), &server, &go);
             let printed = shell(&server, &script, &[("TOKEN", token), ("RUN", &run), ("SESSION", &session)]).await;

@@ -35,7 +35,7 @@ impl Agent for Noting {
     }
 
     async fn run(&self, prompt: String, _tx: mpsc::Sender<StreamEvent>) -> agent::Result<()> {
-        self.order.lock().expect("nobody panics with it").push(prompt);
+        self.order.lock().expect("no holder panics").push(prompt);
         let _open = self.gate.acquire().await?;
         Ok(())
     }
@@ -75,7 +75,7 @@ fn manager(folder: &std::path::Path, agent: Noting) -> RunManager {
         webhooks: Arc::default(),
     };
     let agents = Agents::new(&Registry::default().with_agent(agent), &host);
-    RunManager::new(Arc::new(store), Arc::new(SystemClock), agents, Arc::new(config)).expect("a folder")
+    RunManager::new(Arc::new(store), Arc::new(SystemClock), agents, Arc::new(config)).expect("a directory")
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_hundred_users_with_ten_runs_each_are_served_in_turn() {
         let order = agent.order.lock().unwrap().clone();
         assert_eq!((order.len(), order[0].as_str()), (USERS * RUNS + 1, "first"));
         for round in order[1..].chunks(USERS) {
-            assert_eq!(round.iter().collect::<BTreeSet<_>>().len(), USERS, "somebody was served twice while others waited: {round:?}");
+            assert_eq!(round.iter().collect::<BTreeSet<_>>().len(), USERS, "a user was served twice while others waited: {round:?}");
         }
     });
 }

@@ -31,7 +31,7 @@ async fn ready(client: &Client) -> (Frames, Value) {
 /// Reads until this run has this status.
 async fn until(frames: &mut Frames, id: &str, status: &str) -> Vec<Frame> {
     let is_it = |frame: &Frame| frame.data["run"]["run_id"] == id && frame.data["run"]["status"] == status;
-    frames.until_that(is_it).await
+    frames.until_match(is_it).await
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn a_shutdown_reports_the_end_of_runs_and_then_ends_the_feed() {
         let mut server = Server::start().await;
         let user = server.client("user").await;
         let id = user.script("say hello\nhang").await;
-        user.follow(&id).await.until_said("hello").await;
+        user.follow(&id).await.until_text("hello").await;
         let (mut frames, _) = ready(&user).await;
         server.signal(Signal::INT);
         until(&mut frames, &id, "interrupted").await;
@@ -155,7 +155,7 @@ fn runs_are_found_by_words_labels_ids_and_several_statuses() {
         for ended in [&labelled, &failing] {
             user.end_of(ended).await;
         }
-        user.follow(&live).await.until_said("hello").await;
+        user.follow(&live).await.until_text("hello").await;
         let found = async |query: &str| {
             let answer = user.get(&format!("/api/runs?{query}")).await;
             assert_eq!(answer.status, 200, "{}", answer.text);

@@ -147,11 +147,11 @@ fn only_pages_of_allowed_origins_can_read_responses() {
 #[test]
 fn a_short_key_and_the_documented_password_stop_the_start() {
     live(async {
-        let (status, log) = Setup::new().env("OPENRUNNER_JWT_SECRET", "short").refuses().await;
+        let (status, log) = Setup::new().env("OPENRUNNER_JWT_SECRET", "short").fails_to_start().await;
         assert!(status.code() == Some(1) && log.contains("OPENRUNNER_JWT_SECRET") && log.contains("at least 32"), "{log}");
-        let (status, log) = Setup::new().env("OPENRUNNER_ADMIN_PASSWORD", "admin").refuses().await;
+        let (status, log) = Setup::new().env("OPENRUNNER_ADMIN_PASSWORD", "admin").fails_to_start().await;
         assert!(status.code() == Some(1) && log.contains("OPENRUNNER_ADMIN_PASSWORD"), "{log}");
-        let (status, log) = Setup::new().env("OPENRUNNER_ADDR", "nowhere").refuses().await;
+        let (status, log) = Setup::new().env("OPENRUNNER_ADDR", "nowhere").fails_to_start().await;
         assert!(status.code() == Some(1) && log.contains("OPENRUNNER_ADDR"), "{log}");
     });
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Server, Setup, assert_dense, last, live, of};
 
-const SECRET: &str = "tell-nobody-4711";
+const SECRET: &str = "do-not-leak-4711";
 const QUOTED: &str = r#"quo"ted\secret"#;
 const PROVIDER_KEY: &str = "sk-made-up-0815";
 

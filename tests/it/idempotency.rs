@@ -19,7 +19,7 @@ fn run_of(script: &str) -> Value {
 /// The number of runs of the user, and of directories created for them.
 async fn made(user: &Client, server: &Server) -> (usize, usize) {
     let runs = user.get("/api/runs").await.body["items"].as_array().expect("a listing").len();
-    (runs, std::fs::read_dir(server.data().join("workspaces")).expect("the folder of workspaces").count())
+    (runs, std::fs::read_dir(server.data().join("workspaces")).expect("the directory of workspaces").count())
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_repeated_request_does_not_conflict_with_its_own_run() {
                 }
             };
             let id = first.body["run_id"].as_str().unwrap();
-            user.follow(id).await.until_said("up").await;
+            user.follow(id).await.until_text("up").await;
             let again = keyed(&user, "/api/runs", &[on_busy], &body).await;
             assert_eq!((again.status, &again.text), (201, &first.text), "{on_busy}");
             std::fs::write(go, "").unwrap();
@@ -99,7 +99,7 @@ fn a_repeated_message_with_the_same_key_is_sent_once() {
         let script = format!("say up\nwait {}\nresult one", go.display());
         let (id, other) = (user.script(&script).await, user.script(&script).await);
         for run in [&id, &other] {
-            user.follow(run).await.until_said("up").await;
+            user.follow(run).await.until_text("up").await;
         }
         let path = format!("/api/runs/{id}/messages");
         let body = json!({ "text": "say more\nresult two" });

@@ -109,11 +109,11 @@ fn a_logout_revokes_the_token_and_ends_its_streams() {
         let (one, other) = (server.client("user").await, server.client("user").await);
         let run = one.script("say hello\nhang").await;
         let (mut mine, mut theirs) = (one.follow(&run).await, other.follow(&run).await);
-        mine.until_said("hello").await;
+        mine.until_text("hello").await;
         assert_eq!(one.send(one.request(Method::POST, "/api/auth/logout")).await.status, 204);
         one.get("/api/auth/me").await.problem(401, "token_invalid");
         assert_eq!(mine.next().await, None, "it ends, although the run does not");
-        theirs.until_said("hello").await;
+        theirs.until_text("hello").await;
         assert_eq!(other.run(&run).await["status"], "running");
         other.cancel(&run).await;
         assert_eq!(theirs.rest().await.last().expect("the end").event, "done");

@@ -22,8 +22,8 @@ fn witness(path: &Path, version: &str) {
         for element in \"$@\"; do printf '%s\\n' \"$element\"; done > \"$0.argv\"\n\
         exit 1\n"
     );
-    std::fs::write(path, script).expect("a folder for agents");
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("it is ours");
+    std::fs::write(path, script).expect("a directory for agents");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("the test owns it");
 }
 
 /// A server full of secrets whose agents are such programs, driven in `mode`.
@@ -37,7 +37,7 @@ async fn server(mode: &str) -> Server {
     let settings = setup.folder().join("settings.toml");
     let modes: String = ["claude_code", "codex", "opencode"].map(|agent| format!("[agents.{agent}]\nmode = \"{mode}\"\n")).concat();
     let own = "[agents.own]\nprotocol = \"text\"\ncommand = [\"own\", \"--fixed\"]\nmodel_args = [\"--model={model}\"]\n";
-    std::fs::write(&settings, modes + own).expect("a folder");
+    std::fs::write(&settings, modes + own).expect("a directory");
     let canaries = ["OPENRUNNER_JWT_SECRET", "OPENRUNNER_TOKEN", "DATABASE_URL", "PGPASSWORD", "NATS_URL", "MY_SECRET", "LD_PRELOAD_X"];
     let setup = canaries.iter().fold(setup, |setup, name| setup.env(name, "canary-canary-canary-canary-canary"));
     setup.env("OPENRUNNER_CONFIG", settings.display()).start().await

@@ -29,7 +29,7 @@ fn after_too_many_failed_logins_even_the_right_password_is_rejected() {
         for _ in 0..3 {
             try_login(&guest, "admin", "guess").await.problem(401, "wrong_credentials");
         }
-        for name in ["admin", "user", "nobody"] {
+        for name in ["admin", "user", "nemo"] {
             let refused = try_login(&guest, name, name).await;
             refused.problem(429, "too_many_logins");
             assert!(names_a_time(&refused));
@@ -95,7 +95,7 @@ fn requests_are_counted_per_user_and_without_a_token_per_client() {
         let refused = user.get("/api/auth/me").await;
         refused.problem(429, "too_many_requests");
         assert!(names_a_time(&refused));
-        assert_eq!(admin.get("/api/auth/me").await.status, 200, "somebody else");
+        assert_eq!(admin.get("/api/auth/me").await.status, 200, "another user");
         // Two logins were counted already.
         let guest = server.guest();
         let answers = join_all((0..12).map(|_| guest.get("/health"))).await;
@@ -111,7 +111,7 @@ fn the_default_limits_admit_a_storm_of_readers_and_runs() {
         let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 1).start().await;
         let user = server.client("user").await;
         let first = user.script("say up\nhang").await;
-        user.follow(&first).await.until_said("up").await;
+        user.follow(&first).await.until_text("up").await;
         let path = format!("/api/runs/{first}/events?after=0");
         for _ in 0..5 {
             // Each response is dropped after its head, as by a client that reconnects.
@@ -131,8 +131,8 @@ fn streams_per_user_are_limited_and_a_closed_one_frees_its_slot() {
         let (user, admin) = (server.client("user").await, server.client("admin").await);
         let id = user.script("say up\nhang").await;
         let (mut first, mut second) = (user.follow(&id).await, user.follow(&id).await);
-        first.until_said("up").await;
-        second.until_said("up").await;
+        first.until_text("up").await;
+        second.until_text("up").await;
         let path = format!("/api/runs/{id}/events");
         let refused = user.get(&path).await;
         refused.problem(429, "too_many_streams");
@@ -160,7 +160,7 @@ fn clients_behind_a_trusted_proxy_are_counted_separately_and_forged_headers_are_
         for from in ["203.0.113.9", "198.51.100.1, 203.0.113.9"] {
             assert_eq!(try_from(&server, from, &format!("a{}", from.len())).await, 401);
         }
-        assert_eq!(try_from(&server, "192.0.2.77, 203.0.113.9", "b").await, 429, "the last hop counts, whatever stands before it");
+        assert_eq!(try_from(&server, "192.0.2.77, 203.0.113.9", "b").await, 429, "the last hop counts, regardless of earlier ones");
         assert_eq!(try_from(&server, "203.0.113.10", "b").await, 401);
         for (number, status) in [401, 401, 429].into_iter().enumerate() {
             assert_eq!(try_from(&other, &format!("203.0.113.{number}"), &format!("c{number}")).await, status);

@@ -9,7 +9,7 @@ use crate::support::{Client, Frame, Server, Setup, assert_dense, last, live, not
 /// A run that has started its first turn and ends it when the file exists.
 async fn busy(user: &Client, go: &Path, end: &str) -> String {
     let id = user.script(&format!("say up\nwait {}\n{end}", go.display())).await;
-    user.follow(&id).await.until_said("up").await;
+    user.follow(&id).await.until_text("up").await;
     id
 }
 
@@ -49,7 +49,7 @@ fn an_interrupting_message_ends_the_turn_and_becomes_the_next_one() {
         // Claude Code cannot be steered within a turn, so `steer` interrupts it.
         for mode in ["steer", "interrupt"] {
             let id = user.script("say up\nwait-for-interrupt").await;
-            user.follow(&id).await.until_said("up").await;
+            user.follow(&id).await.until_text("up").await;
             assert_eq!(user.say(&id, "queue", "say later\nresult later").await.status, 202);
             assert_eq!(user.say(&id, mode, "say now\nresult now").await.status, 202);
             let frames = user.follow(&id).await.rest().await;

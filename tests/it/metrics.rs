@@ -80,7 +80,7 @@ fn metrics_change_as_runs_progress() {
         let go = server.folder().join("go");
         let first = user.script(&format!("say up\nwait {}\nresult one", go.display())).await;
         let mut frames = user.follow(&first).await;
-        frames.until_said("up").await;
+        frames.until_text("up").await;
         let second = user.script("error no luck").await;
         let during = Reading::of(&guest).await;
         assert!(is(during.get("runs{agent_type=\"claude_code\",status=\"running\"}"), 1), "{:?}", during.samples);
@@ -127,7 +127,7 @@ fn a_restarted_server_counts_recovered_runs() {
         let server = Server::start().await;
         let user = server.client("user").await;
         let id = user.script("say up\nhang").await;
-        user.follow(&id).await.until_said("up").await;
+        user.follow(&id).await.until_text("up").await;
         let server = server.killed_and_started_again().await;
         let reading = Reading::of(&server.guest()).await;
         assert!(
@@ -146,7 +146,7 @@ fn every_metric_and_label_is_documented_and_no_other() {
         // One ended and one live run, so that every family has a sample.
         user.end_of(&user.script("result one").await).await;
         let id = user.script("say up\nhang").await;
-        user.follow(&id).await.until_said("up").await;
+        user.follow(&id).await.until_text("up").await;
         let reading = Reading::of(&server.guest()).await;
         let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operating.md")).unwrap();
         let documented: BTreeMap<String, BTreeSet<String>> = page

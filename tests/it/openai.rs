@@ -203,7 +203,7 @@ fn a_disconnecting_client_of_a_completion_cancels_its_run() {
             loop {
                 let runs = user.get("/api/runs?status=running").await;
                 if let Some(run) = runs.body["items"][0]["run_id"].as_str() {
-                    user.follow(run).await.until_said("up").await;
+                    user.follow(run).await.until_text("up").await;
                     return run.to_owned();
                 }
             }
@@ -292,8 +292,8 @@ fn a_session_receives_new_messages_only_and_a_new_run_the_whole_conversation() {
         let next = json!({ "messages": messages, "openrunner": { "session_id": session } });
         let second = user.post(COMPLETIONS, &asking("", &next)).await;
         assert_eq!((&second.body["choices"][0]["message"]["content"], &second.body["openrunner"]["session_id"]), (&json!("two"), session));
-        let whole = user.post(COMPLETIONS, &asking("", &json!({ "model": "demo", "messages": messages }))).await;
-        let run = user.run(whole.header("x-openrunner-run-id")).await;
+        let follow_to_end = user.post(COMPLETIONS, &asking("", &json!({ "model": "demo", "messages": messages }))).await;
+        let run = user.run(follow_to_end.header("x-openrunner-run-id")).await;
         let prompt = run["prompt"].as_str().unwrap();
         assert!(prompt.starts_with("<instructions>\nbe brief\n</instructions>") && prompt.ends_with("\n\nresult two"), "{prompt}");
     });

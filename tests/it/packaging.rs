@@ -62,10 +62,10 @@ struct Release {
 
 impl Release {
     fn make() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a directory");
         let program = folder.path().join("program");
         fs::write(&program, format!("#!/bin/sh\nexec '{}' \"$@\"\n", env!("CARGO_BIN_EXE_openrunner"))).expect("a script");
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("the test owns it");
         let out = folder.path().join("out");
         let mut release = Command::new(repository("scripts/release.sh"));
         let (code, said) = run(release.args(["--no-sbom", "--target", &platform(), "--binary"]).arg(&program).arg("--out").arg(&out));

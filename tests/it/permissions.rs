@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::support::{Frames, Server, Setup, assert_dense, keeper_of, last, live, notice, of};
+use crate::support::{Frames, Server, Setup, assert_dense, last, live, notice, of, shim_of};
 
 const WRITE: &str = r#"permission Write {"file_path":"a.txt","content":"x"}"#;
 
@@ -301,7 +301,7 @@ fn open_requests_of_a_lost_run_are_resolved_with_its_end() {
         let user = server.client("user").await;
         let id = user.asking(&format!("{WRITE}\nresult fine")).await;
         let request = asked(&mut user.follow(&id).await).await;
-        kill_process(keeper_of(&id), Signal::KILL).unwrap();
+        kill_process(shim_of(&id), Signal::KILL).unwrap();
         let server = server.killed_and_started_again().await;
         let user = server.client("user").await;
         let frames = user.follow(&id).await.rest().await;

@@ -112,7 +112,7 @@ fn invalid_rules_are_rejected_before_anything_starts() {
         let setup = Setup::new();
         let settings = setup.folder().join("settings.toml");
         std::fs::write(&settings, "[[permission_rules]]\npath = \"src/[\"\ndecision = \"deny\"\n").unwrap();
-        let (status, said) = setup.env("OPENRUNNER_CONFIG", settings.display()).refuses().await;
+        let (status, said) = setup.env("OPENRUNNER_CONFIG", settings.display()).fails_to_start().await;
         assert!(!status.success() && said.contains("permission rule 1"), "{said}");
     });
 }

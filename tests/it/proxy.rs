@@ -26,7 +26,7 @@ impl Nginx {
         let site = lines.collect::<Vec<_>>().join("\n");
         let changed = site.replace("127.0.0.1:3000", &format!("127.0.0.1:{server}")).replace("443 ssl", &format!("127.0.0.1:{port}"));
         assert!(changed.contains(&format!("listen 127.0.0.1:{port};")) && changed != site, "{changed}");
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a directory");
         let path = folder.path().display();
         let user = if rustix::process::geteuid().is_root() { "user root root;" } else { "" };
         let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|name| format!("{name}_temp_path {path}/{name};"));
@@ -73,7 +73,7 @@ fn events_pass_the_documented_proxy_without_buffering() {
         let id = admin.script(&format!("say first\nwait {}\nflood 3000\nresult done", go.display())).await;
         let mut reader = admin.follow(&id).await;
         // This would wait forever if the proxy buffered anything.
-        let mut seen = reader.until_said("first").await;
+        let mut seen = reader.until_text("first").await;
         fs::write(&go, "").unwrap();
         seen.extend(reader.rest().await);
         assert_eq!(last(&seen)["status"], "completed");

@@ -20,7 +20,7 @@ struct Disk {
 impl Disk {
     /// Mounts a disk at `path`, which is created. `None` if this account may not mount.
     fn mount(path: &Path) -> Option<Self> {
-        fs::create_dir_all(path).expect("a folder");
+        fs::create_dir_all(path).expect("a directory");
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=8m,mode=0700", "openrunner-test"]).arg(path).output();
         let mounted = mounted.expect("a command");
         if !mounted.status.success() {
@@ -115,7 +115,7 @@ fn without_descriptors_the_server_keeps_running_and_recovers_by_itself() {
         let go = server.folder().join("go");
         let id = user.script(&format!("say up\nwait {}\nresult whole", go.display())).await;
         let mut reader = user.follow(&id).await;
-        reader.until_said("up").await;
+        reader.until_text("up").await;
         // The stream uses its own connection, so this one stays open.
         user.run(&id).await;
 

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::support::{Client, Frame, Pid, Server, Setup, assert_dense, carrying, is_alive, keeper_of, last, live, of};
+use crate::support::{Client, Frame, Pid, Server, Setup, assert_dense, carrying, is_alive, last, live, of, shim_of};
 
 /// Rounds of kills in the middle of a stream; `scripts/soak.sh` runs more.
 const ROUNDS: &str = "OPENRUNNER_TEST_ROUNDS";
@@ -33,7 +33,7 @@ fn counted(frames: &[Frame]) -> Vec<u64> {
 
 async fn said_up(user: &Client, script: &str) -> String {
     let id = user.script(script).await;
-    user.follow(&id).await.until_said("up").await;
+    user.follow(&id).await.until_text("up").await;
     id
 }
 
@@ -143,7 +143,7 @@ fn queued_messages_survive_a_restart_and_delivered_ones_are_not_repeated() {
             assert_eq!(user.say(&id, "queue", text).await.status, 202);
         }
         std::fs::write(begin, "").unwrap();
-        user.follow(&id).await.until_said("second").await;
+        user.follow(&id).await.until_text("second").await;
         let server = server.killed_and_started_again().await;
         let user = user.at(server.url());
         std::fs::write(go, "").unwrap();
@@ -217,7 +217,7 @@ fn an_agent_whose_shim_is_killed_dies_and_its_run_is_node_lost() {
         let mut reader = user.follow(&id).await;
         let mut frames = reader.until("message").await;
         assert_eq!(carrying(&id).len(), 3);
-        kill_process(keeper_of(&id), Signal::KILL).unwrap();
+        kill_process(shim_of(&id), Signal::KILL).unwrap();
         frames.extend(reader.rest().await);
         assert_dense(&frames);
         let done = last(&frames);
@@ -233,10 +233,10 @@ fn leftovers_of_a_shim_that_died_unnoticed_are_killed_and_foreign_processes_are_
         let mut server = Server::start().await;
         let user = server.client("user").await;
         let id = user.script("children 2 session orphan ignore-term\nhang").await;
-        user.follow(&id).await.until_says().await;
+        user.follow(&id).await.next_text().await;
         server.signal(Signal::KILL);
         assert_eq!(server.ended().await, -9);
-        kill_process(keeper_of(&id), Signal::KILL).unwrap();
+        kill_process(shim_of(&id), Signal::KILL).unwrap();
         // The pids of the shim and of the agent now belong to another process.
         let mut foreign = Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap();
         let record = server.data().join("runs").join(&id).join("process.json");
@@ -260,7 +260,7 @@ fn a_time_limit_applies_without_a_server() {
         let mut server = Server::start().await;
         let user = server.client("user").await;
         let id = user.script_with("ignore-term\nsay up\nhang", json!({ "timeout_secs": 2 })).await;
-        user.follow(&id).await.until_said("up").await;
+        user.follow(&id).await.until_text("up").await;
         let agents: Vec<Pid> = carrying(&id).into_iter().map(Pid::watch).collect();
         server.signal(Signal::KILL);
         assert_eq!(server.ended().await, -9);
@@ -281,7 +281,7 @@ fn sigterm_detaches_agents_and_queued_runs_for_the_next_server() {
         let go = server.folder().join("go");
         let id = user.script(&format!("say up\nwait {}\nresult done", go.display())).await;
         let mut reader = user.follow(&id).await;
-        let mut frames = reader.until_said("up").await;
+        let mut frames = reader.until_text("up").await;
         let agents = carrying(&id);
         let queued = [user.script("result one").await, user.script("result two").await];
         server.signal(Signal::TERM);

@@ -49,7 +49,7 @@ fn a_trimmed_log_reports_the_gap() {
         let server = Server::start().await;
         let user = server.client("user").await;
         let id = user.script("flood 50000\nresult done").await;
-        let whole = user.follow(&id).await.rest().await;
+        let follow_to_end = user.follow(&id).await.rest().await;
         let before = user.run(&id).await;
         let mut server = with_database(server, "", |setup| setup.env("OPENRUNNER_MAX_STORE_MB", 1)).await;
         server.logs("removed or trimmed old runs").await;
@@ -58,7 +58,7 @@ fn a_trimmed_log_reports_the_gap() {
         let next = left[1].id.unwrap();
         assert_eq!((left[0].id, left[0].event.as_str(), &left[0].data["code"]), (None, "notice", &json!("gap")));
         assert_eq!(left[0].data["data"], json!({ "after": 0, "next": next }));
-        assert!(next > 1 && left[1..] == whole[usize::try_from(next).unwrap() - 1..], "what is left has the bytes that it had");
+        assert!(next > 1 && left[1..] == follow_to_end[usize::try_from(next).unwrap() - 1..], "what is left has the bytes that it had");
         assert_eq!(last(&left)["type"], "done");
         assert_eq!(user.run(&id).await, before, "its row is as it was");
         // The command line continues after the gap.

@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use rustix::process::{Pid as Number, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::support::{Client, Frame, Server, Setup, assert_dense, carrying, is_alive, keeper_of, last, live, notice, of};
+use crate::support::{Client, Frame, Server, Setup, assert_dense, carrying, is_alive, last, live, notice, of, shim_of};
 
 /// The group in which the server creates control groups. `None` if it cannot create any, which must not happen on the project's machines.
 fn groups_of(server: &Server) -> Option<PathBuf> {
@@ -26,7 +26,7 @@ fn groups_of(server: &Server) -> Option<PathBuf> {
 }
 
 /// Follows a run to its end, and asserts that none of its processes is alive.
-async fn whole(user: &Client, id: &str) -> Vec<Frame> {
+async fn follow_to_end(user: &Client, id: &str) -> Vec<Frame> {
     let frames = user.follow(id).await.rest().await;
     assert_dense(&frames);
     assert_eq!(carrying(id), [0; 0], "processes are left of {id}");
@@ -36,7 +36,7 @@ async fn whole(user: &Client, id: &str) -> Vec<Frame> {
 /// Starts a run of this script and returns the pids that it reports.
 async fn processes(user: &Client, script: &str) -> (String, Vec<i32>) {
     let id = user.script(script).await;
-    let said = user.follow(&id).await.until_says().await;
+    let said = user.follow(&id).await.next_text().await;
     (id, serde_json::from_str(&said).unwrap_or_else(|_| panic!("{script}: {said}")))
 }
 
@@ -46,14 +46,14 @@ async fn nothing_stays(server: &Server) -> Vec<String> {
     let cancelled = |script: &'static str| async move {
         let (id, children) = processes(user, script).await;
         user.cancel(&id).await;
-        let frames = whole(user, &id).await;
+        let frames = follow_to_end(user, &id).await;
         assert_eq!((&last(&frames)["status"], &last(&frames)["cause"]), (&json!("cancelled"), &json!("cancelled")), "{script}");
         assert!(!children.into_iter().any(is_alive), "{script}");
         id
     };
     let completed = |script: &'static str, code: &'static str| async move {
         let id = user.script(script).await;
-        let frames = whole(user, &id).await;
+        let frames = follow_to_end(user, &id).await;
         assert_eq!((&last(&frames)["status"], &last(&frames)["cause"]), (&json!("completed"), &json!("ok")), "{script}");
         assert!(notice(&frames, code).is_some(), "{script}");
         id
@@ -62,7 +62,7 @@ async fn nothing_stays(server: &Server) -> Vec<String> {
         let (id, tools) = processes(user, "children 2 session clear-env\nhang").await;
         let agent = carrying(&id)[0];
         kill_process(Number::from_raw(agent).expect("it has a number"), Signal::KILL).expect("it is alive");
-        let frames = whole(user, &id).await;
+        let frames = follow_to_end(user, &id).await;
         let done = last(&frames);
         assert_eq!((&done["status"], &done["cause"], &done["signal"]), (&json!("failed"), &json!("killed"), &json!(9)));
         assert!(!tools.into_iter().any(is_alive));
@@ -70,7 +70,7 @@ async fn nothing_stays(server: &Server) -> Vec<String> {
     };
     let deaf_and_still = async {
         let id = user.script_with("report ids\nstop-self\nhang", json!({ "idle_timeout_secs": 1 })).await;
-        let frames = whole(user, &id).await;
+        let frames = follow_to_end(user, &id).await;
         assert_eq!((&last(&frames)["status"], &last(&frames)["cause"]), (&json!("timed_out"), &json!("idle_timeout")));
         id
     };
@@ -117,10 +117,10 @@ fn no_process_of_a_wrapper_script_survives() {
         let user = server.client("user").await;
         let (id, children) = processes(&user, "children 2 session orphan\nhang").await;
         user.cancel(&id).await;
-        assert_eq!(last(&whole(&user, &id).await)["status"], "cancelled");
+        assert_eq!(last(&follow_to_end(&user, &id).await)["status"], "cancelled");
         assert!(!children.into_iter().any(is_alive));
         let id = user.script("stderr no paper\nexit 3").await;
-        let frames = whole(&user, &id).await;
+        let frames = follow_to_end(&user, &id).await;
         assert_eq!((&last(&frames)["cause"], &last(&frames)["exit_code"]), (&json!("crashed"), &json!(3)));
     });
 }
@@ -132,13 +132,13 @@ fn the_agent_is_in_the_control_group_of_its_run_and_the_shim_is_not() {
         let Some(groups) = groups_of(&server) else { return };
         let user = server.client("user").await;
         let id = user.script("report cgroup\nhang").await;
-        let group: Value = serde_json::from_str(&user.follow(&id).await.until_says().await).unwrap();
+        let group: Value = serde_json::from_str(&user.follow(&id).await.next_text().await).unwrap();
         assert!(group.as_str().unwrap().ends_with(&id), "{group}");
         let members = std::fs::read_to_string(groups.join(&id).join("cgroup.procs")).unwrap();
-        let keeper = keeper_of(&id).as_raw_nonzero().to_string();
+        let keeper = shim_of(&id).as_raw_nonzero().to_string();
         assert!(!members.is_empty() && !members.lines().any(|member| member == keeper), "{members}");
         user.cancel(&id).await;
-        whole(&user, &id).await;
+        follow_to_end(&user, &id).await;
         assert!(!groups.join(&id).exists());
     });
 }
@@ -150,8 +150,8 @@ fn leftovers_of_a_killed_shim_are_found_by_their_control_group() {
         let Some(groups) = groups_of(&server) else { return };
         let user = server.client("user").await;
         let (id, daemons) = processes(&user, "children 2 session orphan clear-env\nhang").await;
-        kill_process(keeper_of(&id), Signal::KILL).unwrap();
-        let frames = whole(&user, &id).await;
+        kill_process(shim_of(&id), Signal::KILL).unwrap();
+        let frames = follow_to_end(&user, &id).await;
         assert_eq!((&last(&frames)["status"], &last(&frames)["cause"]), (&json!("interrupted"), &json!("node_lost")));
         assert!(!daemons.into_iter().any(is_alive), "they have neither marker nor parent nor session of the run");
         assert!(!groups.join(&id).exists());
@@ -166,7 +166,7 @@ fn run_started_reports_the_limits_of_the_run() {
         assert!(server.log().contains("these bounds of the settings hold no run here"), "{}", server.log());
         let user = server.client("user").await;
         let id = user.script("report limits\nresult done").await;
-        let frames = whole(&user, &id).await;
+        let frames = follow_to_end(&user, &id).await;
         let bytes = 2048_u64 * 1024 * 1024;
         assert_eq!(of(&frames, "run_started")[0]["limits"], json!({ "by": "rlimit", "memory_bytes": bytes }));
         let limits: Value = serde_json::from_str(&user.said(&id).await[0]).unwrap();
@@ -175,7 +175,7 @@ fn run_started_reports_the_limits_of_the_run() {
         let server = Server::start().await;
         let user = server.client("user").await;
         let id = user.script("report limits\nresult done").await;
-        assert!(of(&whole(&user, &id).await, "run_started")[0].get("limits").is_none());
+        assert!(of(&follow_to_end(&user, &id).await, "run_started")[0].get("limits").is_none());
         let limits: Value = serde_json::from_str(&user.said(&id).await[0]).unwrap();
         assert_eq!(limits["core"], 0, "a dump of its memory would hold the agent's secrets");
     });
@@ -186,7 +186,7 @@ fn a_directory_that_is_no_control_group_stops_the_start() {
     live(async {
         let setup = Setup::new();
         let folder = setup.folder().display().to_string();
-        let (status, log) = setup.env("OPENRUNNER_CGROUP", &folder).refuses().await;
+        let (status, log) = setup.env("OPENRUNNER_CGROUP", &folder).fails_to_start().await;
         assert!(!status.success());
         assert!(log.contains("OPENRUNNER_CGROUP") && log.contains(&folder) && log.contains("no control group"), "{log}");
     });
@@ -199,7 +199,7 @@ fn the_startup_timeout_applies_until_the_first_output() {
         let server = Setup::new().agent_script(script).env("OPENRUNNER_STARTUP_TIMEOUT_SECS", 1).start().await;
         let user = server.client("user").await;
         let id = user.script("say nothing").await;
-        let frames = whole(&user, &id).await;
+        let frames = follow_to_end(&user, &id).await;
         let done = last(&frames);
         assert_eq!((&done["status"], &done["cause"]), (&json!("timed_out"), &json!("startup_timeout")));
         assert!(done["message"].as_str().unwrap().contains("OPENRUNNER_STARTUP_TIMEOUT_SECS"), "{done}");
@@ -207,6 +207,6 @@ fn the_startup_timeout_applies_until_the_first_output() {
         let user = server.client("user").await;
         // Silent for longer than the limit, but not from the start.
         let id = user.script_with("say up\nhang", json!({ "timeout_secs": 3 })).await;
-        assert_eq!(last(&whole(&user, &id).await)["cause"], "timeout");
+        assert_eq!(last(&follow_to_end(&user, &id).await)["cause"], "timeout");
     });
 }

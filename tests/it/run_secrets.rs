@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Server, Setup, live};
 
-const SECRET: &str = "tell-nobody-4711";
+const SECRET: &str = "do-not-leak-4711";
 
 /// Asserts that the secret is in no event, list, log or file of the server, and in the one file that the agent wrote.
 async fn assert_hidden(server: Server, run: &str, kept: &Path) {
@@ -17,12 +17,12 @@ async fn assert_hidden(server: Server, run: &str, kept: &Path) {
         assert!(!admin.get(&path).await.text.contains(SECRET), "{path}");
     }
     assert!(!server.log().contains(SECRET));
-    assert!(std::fs::read_to_string(kept).expect("the agent has written it").contains(SECRET), "else this would show nothing");
+    assert!(std::fs::read_to_string(kept).expect("the agent wrote it").contains(SECRET), "else this would show nothing");
     std::fs::remove_file(kept).expect("it is there");
     let data = server.data();
     // A killed server leaves everything that it ever wrote on disk.
     let _again = server.killed_and_started_again().await;
-    assert_eq!(holding(&data), Vec::<String>::new());
+    assert_eq!(files_containing(&data), Vec::<String>::new());
 }
 
 fn contains(bytes: &[u8], text: &str) -> bool {
@@ -30,12 +30,12 @@ fn contains(bytes: &[u8], text: &str) -> bool {
 }
 
 /// Files below `folder` that contain the secret.
-fn holding(folder: &Path) -> Vec<String> {
+fn files_containing(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("a folder can be read").path();
+    for entry in std::fs::read_dir(folder).expect("a directory") {
+        let path = entry.expect("a directory can be read").path();
         if path.is_dir() {
-            found.extend(holding(&path));
+            found.extend(files_containing(&path));
         } else if path.is_file() && contains(&std::fs::read(&path).expect("a file can be read"), SECRET) {
             found.push(path.display().to_string());
         }

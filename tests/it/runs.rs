@@ -65,7 +65,7 @@ fn a_run_shows_its_input_and_status() {
         let metadata = json!({ "agent_type": "claude_code", "model": "opus", "timeout_secs": 77, "idle_timeout_secs": 66, "labels": { "a": "b" },
             "extra_args": ["--max-turns", "3"], "permission_mode": "auto" });
         let id = user.create("say up\nhang", metadata.clone()).await;
-        user.follow(&id).await.until_said("up").await;
+        user.follow(&id).await.until_text("up").await;
         let run = user.run(&id).await;
         for (field, value) in metadata.as_object().unwrap() {
             assert_eq!(&run[field], value, "{field}");
@@ -90,7 +90,7 @@ fn wait_returns_when_the_run_ends() {
         let user = server.client("user").await;
         let go = server.folder().join("go");
         let id = user.script(&format!("say up\nwait {}\nresult done", go.display())).await;
-        user.follow(&id).await.until_said("up").await;
+        user.follow(&id).await.until_text("up").await;
         let (run, ()) = tokio::join!(user.end_of(&id), async { std::fs::write(go, "").unwrap() });
         assert_eq!((&run["status"], &run["result"]), (&json!("completed"), &json!("done")));
     });
@@ -103,7 +103,7 @@ fn cancelling_is_idempotent() {
         let user = server.client("user").await;
         let id = user.script("say up\nhang").await;
         let mut reader = user.follow(&id).await;
-        let mut frames = reader.until_said("up").await;
+        let mut frames = reader.until_text("up").await;
         let (one, two) = tokio::join!(user.cancel(&id), user.cancel(&id));
         for answer in [one, two] {
             assert_eq!(answer.status, 200, "{}", answer.text);
@@ -136,7 +136,7 @@ fn a_queued_run_is_cancelled_without_starting() {
         let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 1).start().await;
         let user = server.client("user").await;
         let first = user.script("say up\nhang").await;
-        user.follow(&first).await.until_said("up").await;
+        user.follow(&first).await.until_text("up").await;
         let second = user.script("result never").await;
         let answer = user.cancel(&second).await;
         assert_eq!(answer.body["status"], "cancelled");
@@ -152,7 +152,7 @@ fn only_an_ended_run_can_be_deleted_and_it_is_removed_completely() {
         let server = Server::start().await;
         let user = server.client("user").await;
         let id = user.script("say up\nhang").await;
-        user.follow(&id).await.until_said("up").await;
+        user.follow(&id).await.until_text("up").await;
         let path = format!("/api/runs/{id}");
         let workspace = server.data().join("workspaces").join(&id);
         assert!(workspace.is_dir());
@@ -174,7 +174,7 @@ fn the_run_of_another_user_is_404_on_every_route() {
         let server = Server::start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);
         let theirs = admin.create("say up\nhang", json!({ "agent_type": "claude_code", "labels": { "whose": "admin" } })).await;
-        admin.follow(&theirs).await.until_said("up").await;
+        admin.follow(&theirs).await.until_text("up").await;
         let path = format!("/api/runs/{theirs}");
         let never = "/api/runs/run_00000000000070008000000000000000";
         let routes =

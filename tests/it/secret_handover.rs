@@ -7,9 +7,9 @@ use std::path::Path;
 use rustix::process::{Signal, kill_process};
 use serde_json::json;
 
-use crate::support::{Frame, Pid, Server, assert_dense, carrying, keeper_of, last, live, of};
+use crate::support::{Frame, Pid, Server, assert_dense, carrying, last, live, of, shim_of};
 
-const SECRET: &str = "tell-nobody-4711";
+const SECRET: &str = "do-not-leak-4711";
 
 /// A line with which the scripted agent writes a part of its answer.
 fn piece(text: &str) -> String {
@@ -35,7 +35,7 @@ fn a_secret_split_by_a_server_crash_is_masked() {
         let server = Server::start().await;
         let admin = server.client("admin").await;
         let go = server.folder().join("go");
-        let (before, after) = (piece("it is tell-nobo"), piece("dy-4711, and tell-no") + &piece("body else"));
+        let (before, after) = (piece("it is do-not-"), piece("leak-4711, and do-no") + &piece("t-leak else"));
         let script = format!("{before}{}{after}result {SECRET}", wait(&go));
         let id = admin.script_with(&script, json!({ "env": { "DEPLOY_TOKEN": SECRET } })).await;
         let mut seen = admin.follow(&id).await.until("token").await;
@@ -45,7 +45,7 @@ fn a_secret_split_by_a_server_crash_is_masked() {
         std::fs::write(go, "").unwrap();
         seen.extend(admin.follow_after(&id, seen.last().and_then(|frame| frame.id).unwrap()).await.rest().await);
         assert_dense(&seen);
-        assert_eq!(tokens(&seen), "it is [masked], and tell-nobody else");
+        assert_eq!(tokens(&seen), "it is [masked], and do-not-leak else");
         let done = last(&seen);
         assert_eq!((&done["status"], &done["result"]), (&json!("completed"), &json!("[masked]")));
         assert_hidden(&seen);
@@ -60,8 +60,8 @@ fn output_without_a_server_is_masked_later_and_the_shim_then_exits() {
         let go = server.folder().join("go");
         let script = format!("say up\n{}say {SECRET}\nstderr {SECRET}\nresult {SECRET}\nexit 0", wait(&go));
         let id = admin.script_with(&script, json!({ "env": { "DEPLOY_TOKEN": SECRET } })).await;
-        admin.follow(&id).await.until_said("up").await;
-        let (agents, keeper) = (carrying(&id), Pid::watch(keeper_of(&id).as_raw_nonzero().get()));
+        admin.follow(&id).await.until_text("up").await;
+        let (agents, keeper) = (carrying(&id), Pid::watch(shim_of(&id).as_raw_nonzero().get()));
         server.signal(Signal::KILL);
         assert_eq!(server.ended().await, -9);
         let agents: Vec<Pid> = agents.into_iter().map(Pid::watch).collect();
@@ -90,8 +90,8 @@ fn without_the_secrets_no_further_output_is_read() {
             let end = if ended { "result fine\nexit 0" } else { "children 1\nhang" };
             let script = format!("say up\n{}say {SECRET}\nstderr {SECRET}\n{end}", wait(&go));
             let id = admin.script_with(&script, json!({ "env": { "DEPLOY_TOKEN": SECRET } })).await;
-            let seen = admin.follow(&id).await.until_said("up").await;
-            let keeper = keeper_of(&id);
+            let seen = admin.follow(&id).await.until_text("up").await;
+            let keeper = shim_of(&id);
             let folder = server.data().join("runs").join(&id);
             server.signal(Signal::KILL);
             assert_eq!(server.ended().await, -9);

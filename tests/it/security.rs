@@ -107,8 +107,8 @@ fn files(folder: &str) -> Vec<(String, String)> {
 fn all_files(folder: &str, extension: &str) -> Vec<(String, String)> {
     let (mut found, mut folders) = (Vec::new(), vec![PathBuf::from(folder)]);
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(root().join(&folder)).expect("a folder of this repository") {
-            let path = folder.join(entry.expect("an entry of it").file_name());
+        for entry in fs::read_dir(root().join(&folder)).expect("a directory of this repository") {
+            let path = folder.join(entry.expect("a directory entry").file_name());
             if root().join(&path).is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|found| found == extension) {

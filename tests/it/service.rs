@@ -77,7 +77,7 @@ fn a_restart_with_socket_activation_loses_no_connection_and_no_run() {
 fn a_passed_descriptor_must_be_a_socket() {
     live(async {
         let script = "exec 3</dev/null; LISTEN_FDS=1; LISTEN_PID=$$; export LISTEN_FDS LISTEN_PID";
-        let (status, said) = Setup::new().after_shell(script).refuses().await;
+        let (status, said) = Setup::new().after_shell(script).fails_to_start().await;
         assert!(!status.success() && said.contains("LISTEN_FDS"), "{said}");
         // Meant for another process, such as the shell that started this one.
         let script = "LISTEN_FDS=1; LISTEN_PID=1; export LISTEN_FDS LISTEN_PID";

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::{Client, Server, Setup, live, notice};
 
 /// Creates a run in this session and returns its id.
-async fn go_on(user: &Client, session: &str, script: &str) -> String {
+async fn continue_session(user: &Client, session: &str, script: &str) -> String {
     user.create(script, json!({ "session_id": session })).await
 }
 
@@ -32,7 +32,7 @@ fn a_second_run_continues_in_the_same_directory_with_the_agents_session_also_aft
                 server = server.killed_and_started_again().await;
             }
             let user = user.at(server.url());
-            let next = go_on(&user, &session, "report argv\nreport cwd\nresult two").await;
+            let next = continue_session(&user, &session, "report argv\nreport cwd\nresult two").await;
             let end = user.end_of(&next).await;
             assert_eq!((&end["status"], &end["session_id"]), (&json!("completed"), &json!(session)));
             let said = user.said(&next).await;
@@ -52,11 +52,11 @@ fn a_busy_session_queues_its_runs_in_order_and_blocks_no_other() {
         let user = server.client("user").await;
         let go = server.folder().join("go");
         let first = user.script(&format!("say up\nwait {}\nresult one", go.display())).await;
-        user.follow(&first).await.until_said("up").await;
+        user.follow(&first).await.until_text("up").await;
         let session = session_of(&user, &first).await;
-        let second = go_on(&user, &session, "result two").await;
+        let second = continue_session(&user, &session, "result two").await;
         let third = user.create("result three", json!({ "session_id": session, "on_busy": "queue" })).await;
-        let gone = go_on(&user, &session, "result never").await;
+        let gone = continue_session(&user, &session, "result never").await;
         assert_eq!(user.cancel(&gone).await.body["status"], "cancelled");
         // Runs that wait for the session occupy no slot.
         assert_eq!(user.end_of(&user.script("result elsewhere").await).await["result"], "elsewhere");
@@ -78,7 +78,7 @@ fn on_busy_can_reject_or_interrupt() {
         let server = Server::start().await;
         let user = server.client("user").await;
         let first = user.script("say up\nwait-for-interrupt").await;
-        user.follow(&first).await.until_said("up").await;
+        user.follow(&first).await.until_text("up").await;
         let session = session_of(&user, &first).await;
         user.ask("result x", json!({ "session_id": session, "on_busy": "reject" })).await.problem(409, "session_busy");
         assert_eq!(
@@ -151,7 +151,7 @@ fn sessions_are_listed_to_their_owner_with_their_runs() {
         server.guest().get("/api/sessions").await.problem(401, "token_missing");
         assert_eq!(user.get("/api/sessions?limit=0").await.problem(422, "invalid_field"), "limit");
 
-        let second = go_on(&user, &sessions[0], "result two").await;
+        let second = continue_session(&user, &sessions[0], "result two").await;
         user.end_of(&second).await;
         let session = user.get(&format!("/api/sessions/{}", sessions[0])).await.body;
         assert_eq!((&session["agent_type"], &session["owner"]), (&json!("claude_code"), &json!("user")));

@@ -14,7 +14,7 @@ fn sigterm_stops_every_run_with_on_shutdown_stop_and_readers_see_the_end() {
         let user = server.client("user").await;
         let running = user.script("children 2 session\nsay up\nhang").await;
         let mut reader = user.follow(&running).await;
-        let mut frames = reader.until_said("up").await;
+        let mut frames = reader.until_text("up").await;
         let queued = user.script("result never").await;
         let waiting = user.follow(&queued).await;
         let began = Instant::now();
@@ -42,7 +42,7 @@ fn a_stubborn_agent_does_not_delay_the_shutdown() {
         let mut server = setup.start().await;
         let user = server.client("user").await;
         let id = user.script("ignore-term\nsay up\nhang").await;
-        user.follow(&id).await.until_said("up").await;
+        user.follow(&id).await.until_text("up").await;
         // The grace period of the cancel is long, that of the shutdown is not.
         user.cancel(&id).await;
         let began = Instant::now();
@@ -62,7 +62,7 @@ fn a_second_signal_exits_immediately() {
         let mut server = setup.env("OPENRUNNER_SHUTDOWN_SECS", 600).start().await;
         let user = server.client("user").await;
         let id = user.script("ignore-term\nsay up\nhang").await;
-        user.follow(&id).await.until_said("up").await;
+        user.follow(&id).await.until_text("up").await;
         server.signal(Signal::TERM);
         server.logs("shutting down").await;
         server.signal(Signal::TERM);
@@ -95,7 +95,7 @@ fn an_idle_server_stops_without_waiting_for_clients() {
 fn a_second_server_on_the_same_data_directory_refuses_to_start() {
     live(async {
         let server = Server::start().await;
-        let (status, log) = server.again().refuses().await;
+        let (status, log) = server.again().fails_to_start().await;
         assert_eq!(status.code(), Some(1));
         assert!(log.contains("another openrunner server uses the data directory") && log.contains("OPENRUNNER_DATA_DIR"), "{log}");
         assert_eq!(server.guest().get("/health").await.status, 200);

@@ -24,7 +24,7 @@ fn early_late_and_slow_readers_get_the_same_bytes() {
         let id = user.script(&format!("say first\nwait {}\nflood 3000\nresult done", go.display())).await;
         let mut early = user.follow(&id).await;
         let slow = user.follow(&id).await; // nothing of it is read before the run has ended
-        let mut seen = early.until_said("first").await;
+        let mut seen = early.until_text("first").await;
         std::fs::write(&go, "").unwrap();
         seen.extend(early.rest().await);
         assert_dense(&seen);
@@ -76,7 +76,7 @@ fn a_reader_ahead_of_the_log_gets_a_gap_and_continues() {
         let user = server.client("user").await;
         let go = server.folder().join("go");
         let id = user.script(&format!("say first\nwait {}\nresult done", go.display())).await;
-        let seen = user.follow(&id).await.until_said("first").await.len() as u64;
+        let seen = user.follow(&id).await.until_text("first").await.len() as u64;
         let mut ahead = user.follow_after(&id, 5000).await;
         let gap = ahead.next().await.unwrap();
         assert_eq!((gap.id, gap.event.as_str(), &gap.data["code"]), (None, "notice", &json!("gap")));
@@ -94,7 +94,7 @@ fn each_of_three_readers_gets_fifty_thousand_events_once() {
         let user = server.client("user").await;
         let id = user.script("flood 50000\nresult done").await;
         let (one, two, three) = (user.follow(&id).await, user.follow(&id).await, user.follow(&id).await);
-        let (one, two, three) = tokio::join!(one.rest(), two.rest_as_it_came(), three.rest_as_it_came());
+        let (one, two, three) = tokio::join!(one.rest(), two.rest_bytes(), three.rest_bytes());
         assert_dense(&one);
         let tokens: Vec<&Frame> = one.iter().filter(|frame| frame.event == "token").collect();
         assert_eq!(tokens.len(), 50_000);
@@ -112,7 +112,7 @@ fn a_disconnecting_reader_cancels_nothing() {
         let go = server.folder().join("go");
         let id = user.script(&format!("say first\nwait {}\nresult done", go.display())).await;
         let mut reader = user.follow(&id).await;
-        reader.until_said("first").await;
+        reader.until_text("first").await;
         drop(reader);
         assert_eq!(user.run(&id).await["status"], "running");
         std::fs::write(go, "").unwrap();

@@ -167,7 +167,7 @@ fn a_run_that_outlives_its_server_has_one_complete_trace() {
         let user = server.client("user").await;
         let go = server.folder().join("go");
         let id = user.script(&format!("permission Bash\nsay up\nwait {}\nresult done", go.display())).await;
-        user.follow(&id).await.until_said("up").await;
+        user.follow(&id).await.until_text("up").await;
         let server = server.killed_and_started_again().await;
         std::fs::write(&go, "").unwrap();
         let end = user.at(server.url()).end_of(&id).await;
@@ -187,7 +187,7 @@ fn pending_spans_are_exported_before_shutdown() {
         let mut server = collector.setup().start().await;
         let user = server.client("user").await;
         let id = user.script("say up\nwait-for-interrupt").await;
-        user.follow(&id).await.until_said("up").await;
+        user.follow(&id).await.until_text("up").await;
         server.signal(Signal::INT);
         assert_eq!(server.ended().await, 0);
         let (_resource, spans) = collector.spans().await;
@@ -199,8 +199,8 @@ fn pending_spans_are_exported_before_shutdown() {
 fn an_unreachable_collector_is_logged_once_and_blocks_nothing() {
     live(async {
         // A port on which nothing listens.
-        let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        let setup = Setup::new().env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{nobody}")).env("OTEL_EXPORTER_OTLP_TIMEOUT", 50);
+        let closed_port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let setup = Setup::new().env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{closed_port}")).env("OTEL_EXPORTER_OTLP_TIMEOUT", 50);
         let mut server = setup.start().await;
         let user = server.client("user").await;
         for _ in 0..3 {

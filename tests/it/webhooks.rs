@@ -23,7 +23,7 @@ const OTHER: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// A request that the receiver got.
 #[derive(Clone, Debug)]
-struct Came {
+struct Received {
     id: String,
     timestamp: String,
     signature: String,
@@ -31,7 +31,7 @@ struct Came {
     answered: u16,
 }
 
-impl Came {
+impl Received {
     fn json(&self) -> Value {
         serde_json::from_slice(&self.body).expect("the body is JSON")
     }
@@ -58,7 +58,7 @@ type Told = (u16, Option<&'static str>);
 #[derive(Clone)]
 struct Receiver {
     answers: Arc<Mutex<VecDeque<Told>>>,
-    came: watch::Sender<Vec<Came>>,
+    received: watch::Sender<Vec<Received>>,
     url: String,
 }
 
@@ -67,26 +67,26 @@ impl Receiver {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
         let answers = Arc::new(Mutex::new(answers.iter().copied().collect()));
-        let receiver = Self { answers, came: watch::Sender::new(Vec::new()), url };
+        let receiver = Self { answers, received: watch::Sender::new(Vec::new()), url };
         let router = Router::new().route("/{*path}", post(receive)).with_state(receiver.clone());
         tokio_util::task::TaskTracker::new().spawn(async move { axum::serve(listener, router).await });
         receiver
     }
 
     /// Waits for this many requests and returns them.
-    async fn came(&self, count: usize) -> Vec<Came> {
-        self.until(|came| came.len() >= count).await
+    async fn received(&self, count: usize) -> Vec<Received> {
+        self.until(|received| received.len() >= count).await
     }
 
-    async fn until(&self, is_so: impl FnMut(&Vec<Came>) -> bool) -> Vec<Came> {
+    async fn until(&self, is_so: impl FnMut(&Vec<Received>) -> bool) -> Vec<Received> {
         let mut is_so = is_so;
-        self.came.subscribe().wait_for(|came| is_so(came)).await.expect("it is there").clone()
+        self.received.subscribe().wait_for(|received| is_so(received)).await.expect("it is there").clone()
     }
 
     /// Waits until the end of a run was accepted, and returns the accepted requests.
-    async fn taken(&self) -> Vec<Came> {
-        let came = self.until(|came| came.iter().any(|one| one.answered == 204 && one.kind() == "done")).await;
-        came.into_iter().filter(|one| one.answered == 204).collect()
+    async fn taken(&self) -> Vec<Received> {
+        let received = self.until(|received| received.iter().any(|one| one.answered == 204 && one.kind() == "done")).await;
+        received.into_iter().filter(|one| one.answered == 204).collect()
     }
 }
 
@@ -95,7 +95,7 @@ async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Byt
     let (status, location) = next.unwrap_or((204, None));
     let text = |name: &str| headers[name].to_str().expect("a text").to_owned();
     let (id, timestamp, signature) = (text("webhook-id"), text("webhook-timestamp"), text("webhook-signature"));
-    receiver.came.send_modify(|came| came.push(Came { id, timestamp, signature, body, answered: status }));
+    receiver.received.send_modify(|received| received.push(Received { id, timestamp, signature, body, answered: status }));
     let mut answer = HeaderMap::new();
     answer.extend(location.map(|to| (header::LOCATION, to.parse().expect("a header"))));
     (StatusCode::from_u16(status).expect("a status"), answer)
@@ -132,7 +132,7 @@ fn a_failing_receiver_gets_each_event_signed_in_order_and_once() {
         let webhook = json!({ "url": receiver.url, "secret": SECRET, "events": ["*"] });
         let id = user.script_with("say hello\nresult done", json!({ "webhook": webhook })).await;
         let taken = receiver.taken().await;
-        let all = receiver.came(taken.len() + 2).await;
+        let all = receiver.received(taken.len() + 2).await;
         assert!(all.iter().all(|one| one.is_signed_with(SECRET) && !one.is_signed_with(OTHER)));
         assert!(all[..3].iter().all(|one| one.id == all[0].id && one.body == all[0].body), "the same event under the same id");
         let log = user.follow(&id).await.rest().await;
@@ -158,13 +158,13 @@ fn the_server_webhook_gets_the_events_of_all_runs_and_deliveries_are_private() {
         let (admin, user) = (server.client("admin").await, server.client("user").await);
         let id = user.script("say hello\nresult done").await;
         let taken = receiver.taken().await;
-        assert_eq!(taken.iter().map(Came::kind).collect::<Vec<_>>(), ["run_started", "done"]);
+        assert_eq!(taken.iter().map(Received::kind).collect::<Vec<_>>(), ["run_started", "done"]);
         assert!(taken.iter().all(|one| one.is_signed_with(SECRET)));
         let delivered = until_delivery(&user, &id, "delivered").await;
         assert_eq!(delivered["host"], receiver.url.trim_start_matches("http://").trim_end_matches("/hook"));
         let admins = admin.script("result done").await;
         until_delivery(&admin, &admins, "delivered").await;
-        assert!(deliveries(&user, &format!("?run_id={admins}")).await.is_empty(), "somebody else's");
+        assert!(deliveries(&user, &format!("?run_id={admins}")).await.is_empty(), "of another user");
         assert!(!deliveries(&admin, &format!("?run_id={id}&owner=user&limit=1")).await.is_empty());
         assert_eq!(user.get("/api/webhooks/deliveries?status=lost").await.problem(422, "invalid_field"), "status");
     });
@@ -205,7 +205,7 @@ fn redirects_are_not_followed_and_410_disables_the_endpoint() {
         let failed = until_delivery(&user, &id, "failed").await;
         assert_eq!((&failed["attempts"], &failed["http_status"]), (&json!(2), &json!(410)));
         user.end_of(&id).await;
-        assert_eq!(receiver.came(2).await.len(), 2, "the redirect led nowhere, and after 410 nothing more came");
+        assert_eq!(receiver.received(2).await.len(), 2, "the redirect led nowhere, and after 410 nothing more came");
         assert_eq!(deliveries(&user, &format!("?run_id={id}")).await.len(), 1);
         server.logs("abandoned a webhook").await;
     });
@@ -224,8 +224,8 @@ fn deliveries_continue_after_a_crash_between_two_attempts() {
         assert_eq!(pending["event"], "done");
         let server = server.killed_and_started_again().await;
         let taken = receiver.taken().await;
-        assert_eq!(taken.iter().map(Came::kind).collect::<Vec<_>>(), ["run_started", "done"]);
-        assert_eq!(taken[1].id, receiver.came(3).await[1].id, "the same id before and after");
+        assert_eq!(taken.iter().map(Received::kind).collect::<Vec<_>>(), ["run_started", "done"]);
+        assert_eq!(taken[1].id, receiver.received(3).await[1].id, "the same id before and after");
         let user = server.client("user").await;
         assert_eq!(user.delete(&format!("/api/runs/{id}")).await.status, 204);
         assert!(deliveries(&user, "").await.is_empty(), "they go with their run");

@@ -144,7 +144,7 @@ fn a_directory_whose_parent_is_replaced_by_a_link_during_the_wait_is_not_entered
         let server = setup.env("OPENRUNNER_MAX_RUNS", 1).env("OPENRUNNER_WORKSPACE_ROOTS", root.display()).start().await;
         let user = server.client("user").await;
         let first = user.script("say up\nhang").await;
-        user.follow(&first).await.until_said("up").await;
+        user.follow(&first).await.until_text("up").await;
         // Checked inside the roots; then its path is changed to lead out of them.
         let second = user.create("report cwd\nresult done", json!({ "cwd": root.join("project/work") })).await;
         std::fs::rename(root.join("project"), root.join("moved")).unwrap();
@@ -162,7 +162,7 @@ fn a_directory_replaced_by_a_link_during_the_wait_is_not_entered() {
         let user = server.client("user").await;
         let (go, folder) = (server.folder().join("go"), server.folder().join("work"));
         let first = user.script(&format!("say up\nwait {}\nresult done", go.display())).await;
-        user.follow(&first).await.until_said("up").await;
+        user.follow(&first).await.until_text("up").await;
         let second = user.create("report cwd\nresult done", json!({ "cwd": folder })).await;
         std::fs::remove_dir(&folder).unwrap();
         std::os::unix::fs::symlink("/etc", &folder).unwrap();

@@ -47,7 +47,7 @@ impl Bench {
             assert!(path.exists(), "{} is not there: scripts/test.sh installs all that is needed", path.display());
         }
         // Not below /tmp: Codex warns about a home directory there at each start. The watcher of the model service removes it.
-        let root = tempfile::Builder::new().prefix("openrunner-e2e-").tempdir_in("/var/tmp").expect("a folder in /var/tmp").keep();
+        let root = tempfile::Builder::new().prefix("openrunner-e2e-").tempdir_in("/var/tmp").expect("a directory in /var/tmp").keep();
         let port_file = root.join("port");
         let mock = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mock-llm/mock_llm.py");
         let mock = ["python3", path(&mock), "--port", "0", "--port-file", path(&port_file)];
@@ -69,7 +69,7 @@ impl Bench {
         let model = &self.model;
         let write = |file: &str, text: &str| {
             let file = self.home().join(file);
-            fs::create_dir_all(file.parent().expect("a folder")).expect("a folder in the home");
+            fs::create_dir_all(file.parent().expect("a directory")).expect("a directory in the home");
             fs::write(file, text).expect("a file in the home");
         };
         // Newer models run their tools through one JavaScript tool; this one has a tool for each.

@@ -108,7 +108,7 @@ fn messages(events: &Events) {
 
 fn usage(events: &Events) {
     if let Some(last) = events.all("usage").last() {
-        let totals = events.done()["usage"].as_object().expect("what was told is in the end, too");
+        let totals = events.done()["usage"].as_object().expect("reported earlier");
         for (field, value) in totals {
             assert_eq!(&last[field], value, "the last usage is the run's");
         }

@@ -47,7 +47,7 @@ impl Server {
         let start = || {
             let bench = Bench::get()?;
             let config = Agent::ALL.map(|agent| format!("[agents.{agent}]\nmode = \"one_shot\"\n")).concat();
-            fs::create_dir_all(bench.root.join("one_shot")).expect("a data folder");
+            fs::create_dir_all(bench.root.join("one_shot")).expect("a data directory");
             fs::write(bench.root.join("one_shot/openrunner.toml"), config).expect("a settings file");
             Some(Self::start(bench, "one_shot", &[]))
         };
@@ -69,7 +69,7 @@ impl Server {
 
     /// [`Server::start`] with the agents of [`Bench::configured_agents`].
     pub(crate) fn start_configured(bench: &'static Bench, name: &str, variables: &[(&str, &str)]) -> Self {
-        fs::create_dir_all(bench.root.join(name)).expect("a data folder");
+        fs::create_dir_all(bench.root.join(name)).expect("a data directory");
         fs::write(bench.root.join(name).join("openrunner.toml"), bench.configured_agents()).expect("a settings file");
         Self::start(bench, name, variables)
     }
@@ -77,7 +77,7 @@ impl Server {
     /// A server with the data directory `name` and these additional variables. An empty variable is removed.
     pub(crate) fn start(bench: &'static Bench, name: &str, variables: &[(&str, &str)]) -> Self {
         let data = bench.root.join(name);
-        fs::create_dir_all(&data).expect("a data folder");
+        fs::create_dir_all(&data).expect("a data directory");
         let address = format!("127.0.0.1:{}", free_port());
         let log = bench.root.join(format!("{name}.log"));
         let mut env = bench.environment();

@@ -28,9 +28,9 @@ fn an_agent_continues_without_a_server_and_a_later_one_reattaches() {
 fn the_newest_server_replaces_the_previous_one() {
     let (kept, mut first) = TestShim::running("read line");
     let (mut second, before) = kept.connect();
-    first.until_hung_up();
+    first.until_closed();
     let (mut third, after) = kept.connect();
-    second.until_hung_up();
+    second.until_closed();
     assert_eq!(before.agent, after.agent);
     third.stop(0);
     assert_eq!(third.until_end().stopped_by, Some(StoppedBy::Command));
@@ -57,12 +57,12 @@ fn an_incomplete_command_of_a_dying_server_is_ignored() {
 fn garbage_on_the_socket_affects_neither_the_agent_nor_the_server() {
     let (kept, mut server) = TestShim::running("read line; echo $line");
     for garbage in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"\0\xff\n", b"{\"stop\":{\"grace_ms\":0}}\n", b"{\"hello\":{}}\n", b""] {
-        let mut stranger = kept.knock();
+        let mut stranger = kept.connect_silently();
         stranger.say_bytes(garbage);
         if garbage.is_empty() {
             drop(stranger);
         } else {
-            stranger.until_hung_up();
+            stranger.until_closed();
         }
     }
     server.input("say", b"hello\n", false);
@@ -74,7 +74,7 @@ fn garbage_on_the_socket_affects_neither_the_agent_nor_the_server() {
 fn a_server_that_violates_the_protocol_is_disconnected_and_the_agent_continues() {
     let (kept, mut server) = TestShim::running("read line; echo $line");
     server.say_bytes(b"nonsense\n");
-    server.until_hung_up();
+    server.until_closed();
     let (mut next, _) = kept.connect();
     next.say_bytes(b"{\"order_of_a_later_version\":{\"really\":true}}\n");
     next.input("say", b"hello\n", false);

@@ -41,7 +41,7 @@ fn a_shim_with_a_handover_waits_to_be_released() {
         assert_eq!((greeting.handover.as_str(), greeting.exit), (MEMO, end.exit));
         assert_eq!(peer.until_end(), end);
     }
-    let mut last = kept.knock();
+    let mut last = kept.connect_silently();
     last.send(&ShimCommand::Hello { protocol: PROTOCOL });
     last.send(&ShimCommand::Release {});
     assert_eq!(kept.record(), end);

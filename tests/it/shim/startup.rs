@@ -22,7 +22,7 @@ fn the_output_of_the_agent_and_its_exit_are_stored() {
     assert!(ended.spooled.out_ended && ended.spooled.err_ended);
     assert_eq!((&*ended.stderr_tail, ended.stopped_by, ended.leaked_pipe, ended.left_behind), ("bad\n", None, false, 0));
     assert_eq!(kept.record(), ended, "what is written is what is said");
-    assert!(!kept.folder.socket().exists(), "nobody listens any more");
+    assert!(!kept.folder.socket().exists(), "nothing listens any more");
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn the_shim_closes_inherited_descriptors() {
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", &format!("exec 7>'{}'; exec \"$0\" \"$@\"", pipe.display()), env!("CARGO_BIN_EXE_openrunner")]);
     let (mut kept, mut peer) = TestShim::at("run", shell);
-    assert_eq!(fs::read(pipe).unwrap(), b"", "it ends when nobody holds the other end any more");
+    assert_eq!(fs::read(pipe).unwrap(), b"", "it ends when the other end is closed");
     peer.start(kept.script("read line"));
     assert!(kept.shim.try_wait().unwrap().is_none());
     peer.stop(0);
@@ -102,7 +102,7 @@ fn an_agent_is_not_started_twice_in_one_directory() {
     peer.send(&ShimCommand::Hello { protocol: PROTOCOL });
     peer.send(&ShimCommand::Start(Box::new(kept.script("echo mine"))));
     peer.until(|report| matches!(report, Report::NotStarted { .. }).then_some(()));
-    peer.until_hung_up();
+    peer.until_closed();
     assert_eq!(kept.out(), "of another agent");
 }
 

@@ -129,11 +129,11 @@ fn a_time_limit_can_be_removed_and_set_again() {
     let (mut kept, mut peer) = TestShim::running_with("exec sleep 1000", |order| order.left_ms = Some(3_600_000));
     let (_, greeting) = kept.connect();
     assert!(greeting.left_ms.is_some_and(|left| left <= 3_600_000));
-    peer.until_hung_up();
+    peer.until_closed();
     let (mut second, _) = kept.connect();
     second.send(&ShimCommand::SetTimeLimit { left_ms: None });
     let (mut third, greeting) = kept.connect();
-    second.until_hung_up();
+    second.until_closed();
     assert_eq!(greeting.left_ms, None);
     third.send(&ShimCommand::SetTimeLimit { left_ms: Some(0) });
     assert_eq!(third.until_end().stopped_by, Some(StoppedBy::Limit));
@@ -151,7 +151,7 @@ fn if_the_shim_is_killed_its_agent_dies() {
     let ended = rustix::event::poll(&mut [rustix::event::PollFd::new(&handle, rustix::event::PollFlags::IN)], Some(&limit));
     assert_eq!(ended, Ok(1), "the agent is still alive");
     assert!(!kept.folder.exit().exists());
-    assert!(std::os::unix::net::UnixStream::connect(kept.folder.socket()).is_err(), "nobody listens");
+    assert!(std::os::unix::net::UnixStream::connect(kept.folder.socket()).is_err(), "nothing listens");
 }
 
 #[test]

@@ -33,9 +33,9 @@ impl TestShim {
 
     /// A shim that is started by `command` with a process directory of this name.
     pub(super) fn at(name: &str, mut command: Command) -> (Self, TestServer) {
-        let (home, work) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
+        let (home, work) = (TempDir::new().expect("a directory"), TempDir::new().expect("a directory"));
         let folder = home.path().canonicalize().expect("it is there").join(name);
-        fs::create_dir_all(&folder).expect("a folder");
+        fs::create_dir_all(&folder).expect("a directory");
         let (ours, theirs) = UnixStream::pair().expect("a pair");
         let shim = command
             .arg("shim")
@@ -84,7 +84,7 @@ impl TestShim {
 
     /// A later server, which has received the greeting.
     pub(super) fn connect(&self) -> (TestServer, Greeting) {
-        let mut peer = self.knock();
+        let mut peer = self.connect_silently();
         peer.send(&ShimCommand::Hello { protocol: PROTOCOL });
         let greeting = peer.until(|report| match report {
             Report::Hello(greeting) => Some(greeting),
@@ -94,7 +94,7 @@ impl TestShim {
     }
 
     /// A connection that has sent nothing.
-    pub(super) fn knock(&self) -> TestServer {
+    pub(super) fn connect_silently(&self) -> TestServer {
         TestServer::new(UnixStream::connect(self.folder.socket()).expect("a shim listens"))
     }
 
@@ -125,7 +125,7 @@ impl Drop for TestShim {
             let _ = self.shim.wait();
         }
         for pid in carrying(&self.marker) {
-            let pid = rustix::process::Pid::from_raw(pid).expect("a process has a number");
+            let pid = rustix::process::Pid::from_raw(pid).expect("a process has a pid");
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         }
     }
@@ -214,7 +214,7 @@ impl TestServer {
     }
 
     /// Waits until the shim has closed the connection.
-    pub(super) fn until_hung_up(&mut self) {
+    pub(super) fn until_closed(&mut self) {
         // A reset is acceptable: the shim may exit with unread bytes.
         let _ = self.reports.read_to_end(&mut Vec::new());
     }
@@ -222,7 +222,7 @@ impl TestServer {
 
 /// The pids that an agent printed on stdout.
 pub(super) fn pids(lines: &[String]) -> Vec<i32> {
-    lines.iter().map(|line| line.parse().expect("the number of a process")).collect()
+    lines.iter().map(|line| line.parse().expect("a pid")).collect()
 }
 
 /// Whether none of them is alive.

@@ -17,7 +17,7 @@ pub(crate) use cli::{ended, typed};
 pub(crate) use client::{Answer, Client};
 pub(crate) use described::validator;
 pub(crate) use live::{notice, of};
-pub(crate) use process::{Pid, carrying, is_alive, keeper_of};
+pub(crate) use process::{Pid, carrying, is_alive, shim_of};
 pub(crate) use server::{Server, Setup};
 pub(crate) use sse::{Frame, Frames, assert_dense, last};
 pub(crate) use tmux::Tmux;

@@ -19,7 +19,7 @@ pub(crate) struct Pid {
 impl Pid {
     /// Opens a living process.
     pub(crate) fn watch(number: i32) -> Self {
-        let pid = rustix::process::Pid::from_raw(number).expect("a process has a number");
+        let pid = rustix::process::Pid::from_raw(number).expect("a process has a pid");
         Self { handle: pidfd_open(pid, PidfdFlags::empty()).expect("the process is alive") }
     }
 
@@ -49,7 +49,7 @@ pub(crate) fn is_alive(pid: i32) -> bool {
 }
 
 /// The shim of this run: the parent of the only process of the run whose parent does not belong to the run.
-pub(crate) fn keeper_of(run: &str) -> rustix::process::Pid {
+pub(crate) fn shim_of(run: &str) -> rustix::process::Pid {
     let members = carrying(run);
     let keeper = members.iter().map(|pid| parent_of(*pid)).find(|parent| !members.contains(parent) && *parent > 1);
     keeper.and_then(rustix::process::Pid::from_raw).expect("the run has an agent")
@@ -61,7 +61,7 @@ fn parent_of(pid: i32) -> i32 {
 }
 
 /// The living shims with process directories below this directory.
-pub(super) fn keepers_in(runs: &std::path::Path) -> Vec<rustix::process::Pid> {
+pub(super) fn shims_in(runs: &std::path::Path) -> Vec<rustix::process::Pid> {
     let folders: Vec<String> = fs::read_dir(runs).into_iter().flatten().flatten().map(|run| run.path().display().to_string()).collect();
     let numbers = fs::read_dir("/proc").expect("Linux").filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
     let keeps = |pid: &i32| {

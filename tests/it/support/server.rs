@@ -20,7 +20,7 @@ use super::Client;
 /// A directory in which `bin/claude` is the scripted agent.
 fn fake_agents(folder: &Path) -> PathBuf {
     let agents = folder.join("agents");
-    std::fs::create_dir_all(agents.join("bin")).expect("a folder for agents");
+    std::fs::create_dir_all(agents.join("bin")).expect("a directory for agents");
     let link = agents.join("bin/claude");
     if !link.exists() {
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_fake_agent"), link).expect("a link to the scripted agent");
@@ -33,7 +33,7 @@ struct Folder(TempDir);
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        for pid in super::process::keepers_in(&self.0.path().join("data/runs")) {
+        for pid in super::process::shims_in(&self.0.path().join("data/runs")) {
             // It may have exited by now.
             let _ = kill_process(pid, Signal::KILL);
         }
@@ -51,7 +51,7 @@ pub(crate) struct Setup {
 impl Setup {
     /// A server with its own directories, the scripted agent as `claude`, and timeouts short enough for tests.
     pub(crate) fn new() -> Self {
-        let folder = Arc::new(Folder(tempfile::tempdir().expect("a folder of its own")));
+        let folder = Arc::new(Folder(tempfile::tempdir().expect("a directory of its own")));
         let path = folder.0.path();
         let env = [
             ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),
@@ -80,7 +80,7 @@ impl Setup {
         let path = self.folder().join("agents/bin/claude");
         std::fs::remove_file(&path).expect("the link to the scripted agent");
         std::fs::write(&path, format!("#!/bin/sh\nAGENT='{}'\n{script}\n", env!("CARGO_BIN_EXE_fake_agent"))).expect("a script");
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("it is ours");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("the test owns it");
         self
     }
 
@@ -112,9 +112,9 @@ impl Setup {
     }
 
     /// Starts the server, which must fail, and returns its exit status and output.
-    pub(crate) async fn refuses(self) -> (ExitStatus, String) {
+    pub(crate) async fn fails_to_start(self) -> (ExitStatus, String) {
         let mut server = self.launch();
-        let status = server.child.wait().await.expect("the server is our child");
+        let status = server.child.wait().await.expect("the server is a child process");
         server.log.told.clone().wait_for(|told| told.ended).await.expect("the log's reader");
         (status, server.log())
     }
@@ -204,13 +204,13 @@ impl Server {
 
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(self.pid().cast_signed()).expect("a process has a number");
+        let pid = Pid::from_raw(self.pid().cast_signed()).expect("a process has a pid");
         kill_process(pid, signal).expect("it is alive");
     }
 
     /// Waits for its exit: the exit code or, as a negative number, the signal.
     pub(crate) async fn ended(&mut self) -> i32 {
-        let status = self.child.wait().await.expect("the server is our child");
+        let status = self.child.wait().await.expect("the server is a child process");
         self.log.told.clone().wait_for(|told| told.ended).await.expect("the log's reader");
         status.code().unwrap_or_else(|| -status.signal().unwrap_or(0))
     }

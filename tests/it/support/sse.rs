@@ -54,22 +54,22 @@ impl Frames {
 
     /// Reads up to and including the first event of this type.
     pub(crate) async fn until(&mut self, event: &str) -> Vec<Frame> {
-        self.until_that(|frame| frame.event == event).await
+        self.until_match(|frame| frame.event == event).await
     }
 
     /// Reads until the scripted agent has written this text.
-    pub(crate) async fn until_said(&mut self, text: &str) -> Vec<Frame> {
-        self.until_that(|frame| frame.event == "message" && frame.data["content"] == text).await
+    pub(crate) async fn until_text(&mut self, text: &str) -> Vec<Frame> {
+        self.until_match(|frame| frame.event == "message" && frame.data["content"] == text).await
     }
 
     /// Reads until the scripted agent writes any text, and returns it.
-    pub(crate) async fn until_says(&mut self) -> String {
+    pub(crate) async fn next_text(&mut self) -> String {
         let frames = self.until("message").await;
         frames.last().and_then(|frame| frame.data["content"].as_str()).expect("a message has a text").to_owned()
     }
 
     /// Reads up to and including the first event that matches.
-    pub(crate) async fn until_that(&mut self, fits: impl Fn(&Frame) -> bool) -> Vec<Frame> {
+    pub(crate) async fn until_match(&mut self, fits: impl Fn(&Frame) -> bool) -> Vec<Frame> {
         let mut read = Vec::new();
         while let Some(frame) = self.next().await {
             read.push(frame);
@@ -81,7 +81,7 @@ impl Frames {
     }
 
     /// The bytes up to the end of the stream, unparsed.
-    pub(crate) async fn rest_as_it_came(mut self) -> String {
+    pub(crate) async fn rest_bytes(mut self) -> String {
         let mut bytes = self.buffer.split_off(self.start);
         while let Ok(Some(chunk)) = self.response.chunk().await {
             bytes.extend_from_slice(&chunk);

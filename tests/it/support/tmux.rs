@@ -23,7 +23,7 @@ impl Tmux {
             eprintln!("SKIPPED: no tmux");
             return None;
         }
-        let terminal = Self { folder: tempfile::tempdir().expect("a folder") };
+        let terminal = Self { folder: tempfile::tempdir().expect("a directory") };
         let script = terminal.folder.path().join("typed.sh");
         let set = env.iter().map(|(name, value)| format!("export {name}={}\n", quoted(value)));
         let line: Vec<String> = [env!("CARGO_BIN_EXE_openrunner")].iter().chain(args).map(|word| quoted(word)).collect();
