@@ -27,7 +27,7 @@ fn secrets_in_agent_output_are_masked_across_chunks() {
         let setup = Setup::new().env("ANTHROPIC_API_KEY", PROVIDER_KEY).env("OPENRUNNER_ADMIN_PASSWORD", "the-admins-own");
         let server = setup.start().await;
         let admin = server.guest().login("admin", "the-admins-own").await;
-        let pieces = [piece("it is tell-no"), piece("body-"), piece("4711, and sk-"), piece("made-up-0815!"), piece(" tell")].concat();
+        let pieces = [piece("it is do-no"), piece("t-leak-"), piece("4711, and sk-"), piece("made-up-0815!"), piece(" do-n")].concat();
         let raw = json!({ "unknown": [SECRET, QUOTED, PROVIDER_KEY, "the-admins-own"] });
         let script = format!("{pieces}raw {raw}\nstderr {SECRET} {QUOTED}\nerror {SECRET} {PROVIDER_KEY}");
         let id = admin.script_with(&script, json!({ "env": env() })).await;
@@ -35,7 +35,7 @@ fn secrets_in_agent_output_are_masked_across_chunks() {
         let frames = admin.follow(&id).await.rest().await;
         assert_dense(&frames);
         let tokens: Vec<&str> = of(&frames, "token").iter().filter_map(|token| token["content"].as_str()).collect();
-        assert_eq!(tokens.concat(), "it is [masked], and [masked]! tell");
+        assert_eq!(tokens.concat(), "it is [masked], and [masked]! do-n");
         let line = of(&frames, "raw")[0]["line"].as_str().unwrap();
         assert_eq!(line, r#"{"unknown":["[masked]","[masked]","[masked]","[masked]"]}"#);
         assert_eq!(of(&frames, "log")[0]["content"], "[masked] [masked]");
