@@ -183,7 +183,7 @@ impl Modules {
         }
         let tests: Vec<Module> = modules
             .iter()
-            .flat_map(|(module, source)| source.test_modules.iter().map(|name| [module.as_slice(), &[name.clone()]].concat()))
+            .flat_map(|(module, source)| source.test_modules.iter().map(|name| [module.as_slice(), std::slice::from_ref(name)].concat()))
             .collect();
         modules.retain(|module, _| !tests.iter().any(|test| module.starts_with(test)));
         Self(modules)
