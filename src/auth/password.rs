@@ -105,6 +105,8 @@ impl Passwords {
 
 #[cfg(test)]
 mod tests {
+    //! Rules: D8, I7.
+
     use super::*;
 
     #[tokio::test]
