@@ -5,11 +5,10 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::args::OfflineArgs;
+use super::args::{MAX_PAGE, OfflineArgs};
 use super::client::Client;
 use super::context::Context;
 use super::error::CliError;
-use super::format::items;
 use super::local_store::LocalStore;
 use crate::auth::NewKey;
 use crate::types::{BudgetChange, KeyId, LimitChange, Scope, UserName, UserRole};
@@ -159,15 +158,8 @@ impl Accounts {
 
 /// All items of a list.
 async fn all(client: &Client, path: &str, query: &[(&str, Option<String>)]) -> anyhow::Result<Vec<Value>> {
-    let mut found = Vec::new();
-    let query: Vec<_> = query.iter().cloned().chain([("limit", Some("200".to_owned()))]).collect();
-    client
-        .pages(path, &query, |page| {
-            found.extend(items(&page).cloned());
-            Ok(true)
-        })
-        .await?;
-    Ok(found)
+    let query: Vec<_> = query.iter().cloned().chain([("limit", Some(MAX_PAGE.to_string()))]).collect();
+    Ok(client.list(path, &query, true).await?.items)
 }
 
 /// A change of a limit as the API takes it. None if it stays as it is.

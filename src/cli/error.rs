@@ -115,8 +115,8 @@ impl Report {
     }
 }
 
-/// Removes ` (os error N)`, which the standard library appends to the system's messages.
-fn without_os_codes(message: &str) -> String {
+/// Removes ` (os error N)`, which the standard library appends to messages of the system.
+pub(super) fn without_os_codes(message: &str) -> String {
     let mut rest = message;
     let mut cleaned = String::with_capacity(message.len());
     while let Some((before, after)) = rest.split_once(" (os error ") {

@@ -546,6 +546,17 @@ fn the_demo_names_no_script_of_the_repository() {
     });
 }
 
+#[test]
+fn without_a_command_the_first_line_of_the_log_points_to_help() {
+    live(async {
+        let home = tempfile::tempdir().unwrap();
+        let server = typed(home.path(), &[]).env("OPENRUNNER_DATA_DIR", home.path().join("data")).env("OPENRUNNER_ADDR", "127.0.0.1:0");
+        let mut child = server.start().await;
+        let line = BufReader::new(child.stderr.take().unwrap()).lines().next_line().await.unwrap().unwrap();
+        assert!(line.contains("openrunner --help"), "{line}");
+    });
+}
+
 /// Mistakes that only a server can find, for each command that asks one: arguments and standard input.
 const MISTAKES: &[(&[&str], &str)] = &[
     (&["run", ""], ""),

@@ -43,6 +43,22 @@ fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Secret, D
     String::deserialize(deserializer).map(Secret::new)
 }
 
+/// Items of a list.
+#[derive(Debug)]
+pub(in crate::cli) struct List {
+    /// The items.
+    pub(in crate::cli) items: Vec<Value>,
+    /// The cursor of the next page; null after the last one.
+    pub(in crate::cli) next_cursor: Value,
+}
+
+impl List {
+    /// The list as the API returns it.
+    pub(in crate::cli) fn to_json(&self) -> Value {
+        json!({ "items": self.items, "next_cursor": self.next_cursor })
+    }
+}
+
 /// A client of one server.
 #[derive(Debug)]
 pub(in crate::cli) struct Client {
@@ -132,24 +148,27 @@ impl Client {
         self.json(|| self.authorize(self.http.get(url.clone()))).await
     }
 
-    /// All items of a list: `GET path` with its query, followed through `next_cursor`. `visit` gets each page; `false` stops early.
+    /// One page of a list, or with `all` every page.
     ///
     /// # Errors
-    /// [`ClientError`], and errors of `visit`.
-    pub(in crate::cli) async fn pages(
-        &self,
-        path: &str,
-        query: &[(&str, Option<String>)],
-        mut visit: impl FnMut(Value) -> anyhow::Result<bool>,
-    ) -> anyhow::Result<()> {
-        let mut cursor = None::<String>;
+    /// [`ClientError`].
+    pub(in crate::cli) async fn list(&self, path: &str, query: &[(&str, Option<String>)], all: bool) -> Result<List, ClientError> {
+        let mut list = List { items: Vec::new(), next_cursor: Value::Null };
         loop {
+            // Most cursors are strings, some are numbers.
+            let cursor = match &list.next_cursor {
+                Value::Null => None,
+                Value::String(cursor) => Some(cursor.clone()),
+                other => Some(other.to_string()),
+            };
             let query: Vec<_> = query.iter().cloned().chain([("cursor", cursor)]).collect();
-            let page = self.get_with(path, &query).await?;
-            cursor =
-                page["next_cursor"].as_str().map(str::to_owned).or_else(|| page["next_cursor"].as_u64().map(|number| number.to_string()));
-            if !visit(page)? || cursor.is_none() {
-                return Ok(());
+            let mut page = self.get_with(path, &query).await?;
+            list.next_cursor = page["next_cursor"].take();
+            if let Value::Array(items) = page["items"].take() {
+                list.items.extend(items);
+            }
+            if !all || list.next_cursor.is_null() {
+                return Ok(list);
             }
         }
     }

@@ -8,6 +8,7 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
 use super::private_file;
+use crate::cli::error::CliError;
 use crate::config::Secret;
 
 /// All servers with a login, by name.
@@ -55,7 +56,9 @@ impl Servers {
     /// If it cannot be read or parsed, or other users can read it.
     pub(in crate::cli) fn load(path: &Path) -> anyhow::Result<Self> {
         let Some(text) = private_file::read(path)? else { return Ok(Self::default()) };
-        toml::from_str(&text).map_err(|error| anyhow::anyhow!("{} is invalid: {}", path.display(), error.message()))
+        toml::from_str(&text).map_err(|_| {
+            CliError::failed(format!("{} is not a valid list of servers", path.display())).hint("delete it and log in again").into()
+        })
     }
 
     /// Writes the file.

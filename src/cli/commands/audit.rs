@@ -1,16 +1,16 @@
 //! `openrunner audit ls`
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::cli::args::{PageArgs, since};
 use crate::cli::client::resolve_run;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::format::{field, items};
+use crate::cli::format::field;
 use crate::cli::output::print_json;
 use crate::cli::table;
-use crate::types::{Timestamp, UserName};
+use crate::types::{AuditAction, Timestamp, UserName};
 
 /// Arguments of `audit ls`.
 #[derive(Debug, Args)]
@@ -19,8 +19,8 @@ pub(in crate::cli) struct AuditLsArgs {
     #[arg(long, short, value_name = "USER", alias = "user")]
     username: Option<UserName>,
     /// Filter by action, such as `login` or `run.create`
-    #[arg(long, value_name = "ACTION")]
-    action: Option<String>,
+    #[arg(long, value_name = "ACTION", value_parser = action)]
+    action: Option<AuditAction>,
     /// Filter by run: an id, the start of one, or `last`
     #[arg(long, value_name = "RUN")]
     run: Option<String>,
@@ -29,6 +29,11 @@ pub(in crate::cli) struct AuditLsArgs {
     since: Option<Timestamp>,
     #[command(flatten)]
     page: PageArgs,
+}
+
+fn action(text: &str) -> Result<AuditAction, String> {
+    let known = || AuditAction::ALL.map(|action| action.as_str()).join(", ");
+    AuditAction::from_name(text).ok_or_else(|| format!("expected one of {}", known()))
 }
 
 /// Lists the audit log.
@@ -40,23 +45,16 @@ pub(in crate::cli) async fn ls(context: &Context, args: AuditLsArgs) -> anyhow::
     };
     let query = [
         ("username", args.username.map(|username| username.to_string())),
-        ("action", args.action),
+        ("action", args.action.map(|action| action.as_str().to_owned())),
         ("run_id", run),
         ("since", args.since.map(|time| time.to_string())),
         ("limit", Some(args.page.page_size().to_string())),
     ];
-    let (mut entries, mut next_cursor) = (Vec::<Value>::new(), Value::Null);
-    client
-        .pages("/api/audit", &query, |page| {
-            entries.extend(items(&page).cloned());
-            next_cursor = page["next_cursor"].clone();
-            Ok(args.page.all)
-        })
-        .await?;
+    let entries = client.list("/api/audit", &query, args.page.all).await?;
     if context.output.json {
-        return print_json(&json!({ "items": entries, "next_cursor": next_cursor })).map(|()| Exit::Success);
+        return print_json(&entries.to_json()).map(|()| Exit::Success);
     }
-    let rows: Vec<_> = entries.iter().map(row).collect();
+    let rows: Vec<_> = entries.items.iter().map(row).collect();
     table::print(context.output, ["time", "user", "action", "outcome", "target", "detail", "address"], &rows)?;
     Ok(Exit::Success)
 }

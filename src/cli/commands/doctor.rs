@@ -12,6 +12,7 @@ use serde_json::json;
 use super::agent_check;
 use crate::cli::client::{Client, local_address};
 use crate::cli::context::Context;
+use crate::cli::error::without_os_codes;
 use crate::cli::exit::Exit;
 use crate::cli::finding::{self, Finding};
 use crate::cli::format::count;
@@ -78,7 +79,7 @@ fn data_directory(path: &Path) -> Finding {
                 Finding::error(check, format!("{shown} cannot be created: {} is not writable", parent.display()), hint)
             };
         }
-        Err(error) => return Finding::error(check, format!("{shown}: {error}"), hint),
+        Err(error) => return Finding::error(check, format!("{shown}: {}", system_message(&error)), hint),
     };
     if !metadata.is_dir() || !is_writable(path) {
         return Finding::error(check, format!("{shown} is not a writable directory"), hint);
@@ -87,6 +88,11 @@ fn data_directory(path: &Path) -> Finding {
         return Finding::warning(check, format!("other users can read {shown}"), format!("chmod 700 {shown}"));
     }
     Finding::ok(check, format!("{shown}, private to its owner"))
+}
+
+/// The message of the system without its number.
+fn system_message(error: &io::Error) -> String {
+    without_os_codes(&error.to_string())
 }
 
 fn is_writable(directory: &Path) -> bool {
@@ -128,7 +134,7 @@ async fn server_and_address(settings: &Settings) -> Vec<Finding> {
             Ok(_free) => Finding::ok("address", format!("{} is free", settings.addr)),
             Err(error) => Finding::error(
                 "address",
-                format!("cannot listen on {}: {error}", settings.addr),
+                format!("cannot listen on {}: {}", settings.addr, system_message(&error)),
                 "set OPENRUNNER_ADDR to another address, such as 127.0.0.1:3001",
             ),
         });
@@ -150,7 +156,7 @@ fn logins(settings: &Settings) -> Vec<Finding> {
     let (users, is_new) = match SqliteStore::default_passwords(&settings.data_dir) {
         Ok(Some(users)) => (users, false),
         Ok(None) => (DEFAULT_USERS.map(|name| (name.to_owned(), true)).to_vec(), true),
-        Err(error) => return vec![Finding::warning(check, format!("the users cannot be read: {error}"), "check the log of the server")],
+        Err(_) => return vec![Finding::warning(check, "the users cannot be read from the database", "start the server and check its log")],
     };
     let mut findings = Vec::new();
     if sets_admin && !users.iter().any(|(name, _is_default)| name == DEFAULT_USERS[0]) {
@@ -203,7 +209,7 @@ fn limits(settings: &Settings) -> Vec<Finding> {
     let policy = match server::limits_policy(settings) {
         Ok(policy) => policy,
         Err(error) => {
-            let message = format!("{:#}", anyhow::Error::new(error));
+            let message = without_os_codes(&format!("{:#}", anyhow::Error::new(error)));
             return vec![Finding::error(check, message, "set OPENRUNNER_CGROUP to a delegated control group, `auto` or `off`")];
         }
     };
@@ -233,7 +239,11 @@ fn disk(data_dir: &Path) -> Finding {
     let path = nearest_existing(data_dir);
     match rustix::fs::statvfs(&path) {
         Ok(space) => disk_with(space.f_bavail.saturating_mul(space.f_frsize) / (1024 * 1024), &path),
-        Err(error) => Finding::warning("disk", format!("{}: {error}", path.display()), "check that the file system is mounted"),
+        Err(error) => Finding::warning(
+            "disk",
+            format!("{}: {}", path.display(), system_message(&error.into())),
+            "check that the file system is mounted",
+        ),
     }
 }
 
@@ -254,7 +264,7 @@ fn store(settings: &Settings, now: Timestamp) -> Finding {
         Ok(None) => Finding::ok("store", "empty"),
         Ok(Some(stats)) => store_with(stats, policy),
         // A store of an earlier release is migrated when the server starts.
-        Err(error) => Finding::warning("store", format!("cannot be read: {error}"), "start the server and check its log"),
+        Err(_) => Finding::warning("store", "the database cannot be read", "start the server and check its log"),
     }
 }
 

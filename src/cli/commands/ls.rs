@@ -1,14 +1,14 @@
 //! `openrunner run ls`
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::cli::args::{PageArgs, label, since};
 use crate::cli::client::resolve_session;
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
-use crate::cli::format::{age, field, ids, items, words};
+use crate::cli::format::{age, count, field, ids, words};
 use crate::cli::output::print_json;
 use crate::cli::table;
 use crate::types::{RunStatus, Timestamp, UserName};
@@ -66,21 +66,13 @@ pub(in crate::cli) async fn ls(context: &Context, args: LsArgs) -> anyhow::Resul
         ("owner", args.owner.map(|owner| owner.to_string())),
         ("limit", Some(args.page.page_size().to_string())),
     ];
-    let mut runs: Vec<Value> = Vec::new();
-    let mut next_cursor = Value::Null;
-    client
-        .pages("/api/runs", &query, |page| {
-            runs.extend(items(&page).cloned());
-            next_cursor = page["next_cursor"].clone();
-            Ok(args.page.all)
-        })
-        .await?;
+    let runs = client.list("/api/runs", &query, args.page.all).await?;
     if context.output.json {
-        return print_json(&json!({ "items": runs, "next_cursor": next_cursor })).map(|()| Exit::Success);
+        return print_json(&runs.to_json()).map(|()| Exit::Success);
     }
-    print(context, &runs)?;
-    if !next_cursor.is_null() {
-        context.output.detail(&format!("showing the newest {}; --all lists all", runs.len()));
+    print(context, &runs.items)?;
+    if !runs.next_cursor.is_null() {
+        context.output.detail(&format!("showing the newest {}; --all lists all", count(runs.items.len() as u64, "run")));
     }
     Ok(Exit::Success)
 }

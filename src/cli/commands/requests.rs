@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::cli::args::MAX_PAGE;
 use crate::cli::client::{Client, resolve_run};
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
@@ -55,15 +56,9 @@ pub(super) async fn open(client: &Client, run: &str) -> anyhow::Result<Vec<Value
 }
 
 async fn waiting_runs(client: &Client) -> anyhow::Result<Vec<String>> {
-    let mut runs = Vec::new();
-    let query = [("status", Some("waiting".to_owned())), ("limit", Some("200".to_owned()))];
-    client
-        .pages("/api/runs", &query, |page| {
-            runs.extend(items(&page).map(|run| field(run, "run_id")));
-            Ok(true)
-        })
-        .await?;
-    Ok(runs)
+    let query = [("status", Some("waiting".to_owned())), ("limit", Some(MAX_PAGE.to_string()))];
+    let runs = client.list("/api/runs", &query, true).await?;
+    Ok(runs.items.iter().map(|run| field(run, "run_id")).collect())
 }
 
 /// One line about a request: the tool and its command or input, or the questions.

@@ -1,7 +1,7 @@
 //! `openrunner session`
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::ls;
 use super::show::print_fields;
@@ -9,7 +9,7 @@ use crate::cli::args::PageArgs;
 use crate::cli::client::resolve_session;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::format::{age, field, ids, items};
+use crate::cli::format::{age, field, ids};
 use crate::cli::output::print_json;
 use crate::cli::table;
 
@@ -37,17 +37,11 @@ pub(in crate::cli) struct SessionShowArgs {
 /// Lists sessions.
 pub(in crate::cli) async fn ls(context: &Context, args: SessionLsArgs) -> anyhow::Result<Exit> {
     let client = context.connect().await?;
-    let (mut sessions, mut next_cursor) = (Vec::<Value>::new(), Value::Null);
-    client
-        .pages("/api/sessions", &[("limit", Some(args.page.page_size().to_string()))], |page| {
-            sessions.extend(items(&page).cloned());
-            next_cursor = page["next_cursor"].clone();
-            Ok(args.page.all)
-        })
-        .await?;
+    let sessions = client.list("/api/sessions", &[("limit", Some(args.page.page_size().to_string()))], args.page.all).await?;
     if context.output.json {
-        return print_json(&json!({ "items": sessions, "next_cursor": next_cursor })).map(|()| Exit::Success);
+        return print_json(&sessions.to_json()).map(|()| Exit::Success);
     }
+    let sessions = sessions.items;
     let row = |(session, id): (&Value, String)| {
         [id, field(session, "agent_type"), age(session), field(session, "owner"), field(session, "working_dir")]
     };

@@ -1,13 +1,12 @@
 //! `openrunner webhook deliveries`
 
 use clap::Args;
-use serde_json::{Value, json};
 
 use crate::cli::args::PageArgs;
 use crate::cli::client::resolve_run;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
-use crate::cli::format::{field, items};
+use crate::cli::format::field;
 use crate::cli::output::print_json;
 use crate::cli::table;
 use crate::types::UserName;
@@ -41,18 +40,12 @@ pub(in crate::cli) async fn deliveries(context: &Context, args: DeliveriesArgs) 
         ("owner", args.owner.map(|owner| owner.to_string())),
         ("limit", Some(args.page.page_size().to_string())),
     ];
-    let (mut deliveries, mut next_cursor) = (Vec::<Value>::new(), Value::Null);
-    client
-        .pages("/api/webhooks/deliveries", &query, |page| {
-            deliveries.extend(items(&page).cloned());
-            next_cursor = page["next_cursor"].clone();
-            Ok(args.page.all)
-        })
-        .await?;
+    let deliveries = client.list("/api/webhooks/deliveries", &query, args.page.all).await?;
     if context.output.json {
-        return print_json(&json!({ "items": deliveries, "next_cursor": next_cursor })).map(|()| Exit::Success);
+        return print_json(&deliveries.to_json()).map(|()| Exit::Success);
     }
     let rows: Vec<_> = deliveries
+        .items
         .iter()
         .map(|delivery| ["run_id", "seq", "event", "host", "status", "attempts", "http_status", "error"].map(|name| field(delivery, name)))
         .collect();
