@@ -45,11 +45,11 @@ fn users_can_be_managed_without_a_server() {
     assert_eq!(users(&data), json!([user("admin", "admin", false), user("carol", "admin", false)]));
     assert!(succeeds(&data, &["user", "ls"], "").contains("carol\tadmin"));
     for (args, input, why) in [
-        (vec!["user", "create", "carol"], "correct horse", "there is a user carol already"),
+        (vec!["user", "create", "carol"], "correct horse", "user carol already exists"),
         (vec!["user", "create", "dora"], "short", "8 to 1024 characters"),
         (vec!["user", "create", "dora"], "", "the password is missing"),
-        (vec!["user", "set", "nemo", "--password"], "correct horse", "there is no user nemo"),
-        (vec!["user", "rm", "nemo"], "", "there is no user nemo"),
+        (vec!["user", "set", "nemo", "--password"], "correct horse", "user nemo not found"),
+        (vec!["user", "rm", "nemo"], "", "user nemo not found"),
         (vec!["user", "create", "../x"], "correct horse", "invalid username"),
         (vec!["user", "create", "dora", "--role", "king"], "correct horse", "expected user or admin"),
     ] {
@@ -80,7 +80,7 @@ fn a_running_server_sees_offline_changes_at_the_next_request() {
         assert!(succeeds(&data, &["key", "ls"], "").contains(id));
         succeeds(&data, &["key", "rm", id], "");
         program.get("/api/runs").await.problem(401, "token_invalid");
-        assert!(fails_to_start(&data, &["key", "rm", id], "").contains("there is no key"));
+        assert!(fails_to_start(&data, &["key", "rm", id], "").contains("not found"));
         assert!(
             fails_to_start(&data, &["key", "create", "--owner", "admin", "--name", "x", "--scope", "admin"], "")
                 .contains("default password")
