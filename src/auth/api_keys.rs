@@ -9,13 +9,11 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::key_format::PREFIX;
 use super::principal::{Credential, Principal};
 use super::{Auth, AuthError, ClientOrigin};
 use crate::run::store::{ApiKeyRecord, StoreError};
 use crate::types::{Caller, KeyId, Scope, Timestamp, UserName, UserRole};
-
-/// Prefix of keys, which distinguishes them from tokens and helps secret scanners.
-const PREFIX: &str = "orn_";
 
 /// Number of random bytes in a key.
 const BYTES: usize = 32;
@@ -86,11 +84,6 @@ pub enum RevokeError {
     /// The store failed.
     #[error("cannot remove the key")]
     Store(#[from] StoreError),
-}
-
-/// Whether a text has the form of a key.
-pub(super) fn is_key(presented: &str) -> bool {
-    presented.starts_with(PREFIX)
 }
 
 /// Generates a key.

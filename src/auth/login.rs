@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::api_keys::is_key;
 use super::jwt::{BadToken, LIFETIME_SECS, Tokens};
+use super::key_format::is_key;
 use super::password::Passwords;
 use super::principal::{Credential, Principal, TokenFacts};
 use super::{ClientOrigin, HashError, SigningKey};

@@ -9,6 +9,7 @@ mod audit;
 mod client_origin;
 mod jwt;
 mod key;
+mod key_format;
 mod login;
 mod password;
 mod principal;

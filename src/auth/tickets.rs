@@ -89,7 +89,7 @@ impl Auth {
     /// # Errors
     /// [`AuthError`], by cause.
     pub async fn authenticate_stream(&self, presented: &str, run: Option<RunId>, origin: ClientOrigin) -> Result<Principal, AuthError> {
-        if super::api_keys::is_key(presented) {
+        if super::key_format::is_key(presented) {
             return Err(AuthError::KeyInQuery);
         }
         let Some(signed) = presented.strip_prefix(PREFIX) else { return self.authenticate(presented, origin).await };

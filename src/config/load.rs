@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::declare::{DefaultValue, Rejected};
 use super::settings::Layer;
 use super::unknown::nearest;
-use super::{Origins, SettingSource, Settings, memory};
+use super::{Origins, ResolvedSetting, SettingSource, Settings, memory};
 
 /// Name of the settings file in the data directory.
 const FILE_NAME: &str = "openrunner.toml";
@@ -109,6 +109,14 @@ pub fn load_with_origins(flags: Flags, variables: Variables<'_>) -> Result<(Sett
     layer.max_runs = layer.max_runs.or_else(|| Some(memory::default_max_runs()));
     let settings = layer.or(defaults()).finish().map_err(|setting| SettingsError::Value { setting, problem: "has no value".to_owned() })?;
     Ok((settings, Origins::new(origins)))
+}
+
+/// The settings that a server would start with.
+///
+/// # Errors
+/// [`SettingsError`], as [`load_with_origins`].
+pub fn resolve(flags: Flags, variables: Variables<'_>) -> Result<Vec<ResolvedSetting>, SettingsError> {
+    load_with_origins(flags, variables).map(|(settings, origins)| origins.resolve(&settings))
 }
 
 /// The values of the declared defaults.

@@ -6,6 +6,7 @@
 //! Each setting is declared once, in [`settings`]; [`load`], [`resolved`] and [`reference`] are derived from the declarations.
 
 mod agents;
+mod choices;
 mod declare;
 mod lists;
 mod load;
@@ -20,14 +21,15 @@ mod value;
 mod webhooks;
 
 pub use agents::{AgentSettings, AgentsSettings, BadAgent};
+pub use choices::{ControlGroup, LogFormat};
 pub use declare::{Declaration, DefaultValue, Format};
 pub use lists::{BadItem, HostName, Origin, VariableName};
-pub use load::{Flags, SettingsError, Variables, load, load_with_origins};
+pub use load::{Flags, SettingsError, Variables, load, load_with_origins, resolve};
 pub use network::Network;
 pub use reference::template;
-pub use resolved::{Origins, ResolvedSetting, SettingSource, resolve};
+pub use resolved::{Origins, ResolvedSetting, SettingSource};
 pub use secret::Secret;
-pub use settings::{ControlGroup, LogFormat, Settings};
+pub use settings::Settings;
 pub use unknown::{OTHER_VARIABLES, UnknownVariable, unknown_variables};
 pub use value::{CpuWeight, Seconds};
 pub use webhooks::{EventType, RetryDelay, WebhookDestination};

@@ -8,7 +8,6 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::Settings;
-use super::load::{Flags, SettingsError, Variables, load_with_origins};
 
 /// One setting in effect.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -70,20 +69,13 @@ impl Origins {
     }
 }
 
-/// The settings that a server would start with.
-///
-/// # Errors
-/// [`SettingsError`], as [`load_with_origins`].
-pub fn resolve(flags: Flags, variables: Variables<'_>) -> Result<Vec<ResolvedSetting>, SettingsError> {
-    load_with_origins(flags, variables).map(|(settings, origins)| origins.resolve(&settings))
-}
-
 #[cfg(test)]
 mod tests {
     use std::ffi::OsString;
 
     use serde_json::json;
 
+    use super::super::load::{Flags, resolve};
     use super::*;
 
     fn resolved(set: &[(&str, &str)], flags: Flags) -> Vec<ResolvedSetting> {

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use super::declare::{Declaration, DefaultValue, Rejected, SettingValue, settings};
 use super::value::{CpuWeight, Seconds};
-use super::{AgentsSettings, EventType, HostName, Network, Origin, RetryDelay, Secret, VariableName, WebhookDestination};
+use super::{
+    AgentsSettings, ControlGroup, EventType, HostName, LogFormat, Network, Origin, RetryDelay, Secret, VariableName, WebhookDestination,
+};
 use crate::types::{Budget, Limit, Money, OnShutdown, RuleSpec, Tokens};
 
 settings! {
@@ -157,26 +159,6 @@ settings! {
         /// Tables `[agents.NAME]`: settings of the built-in agents, and agents of your own (see below).
         agents: AgentsSettings, default "", expects "tables of agents";
     }
-}
-
-/// Where the control groups of runs are created.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ControlGroup {
-    /// In the group that was delegated to this server, if there is one.
-    Auto,
-    /// Nowhere.
-    Off,
-    /// In this one. The path is absolute.
-    At(PathBuf),
-}
-
-/// Log format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum LogFormat {
-    /// One line of text per entry.
-    Text,
-    /// One JSON object per line.
-    Json,
 }
 
 impl Settings {

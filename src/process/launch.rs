@@ -13,11 +13,14 @@ use std::process::Command;
 
 use rustix::fs::Mode;
 
-use super::shim::{self, ProcessDir};
+use super::process_dir::ProcessDir;
 use super::{Containment, Descriptors};
 
 /// The hidden subcommand that runs the launcher.
 pub const SUBCOMMAND: &str = "launch";
+
+/// The hidden subcommand that runs a shim.
+pub const SHIM_SUBCOMMAND: &str = "shim";
 
 /// Exit code of a launcher that could not execute the agent. Shells use the same for a missing command.
 pub const NOT_STARTED: i32 = 127;
@@ -70,7 +73,7 @@ impl Launcher {
     /// The command that becomes the shim with this process directory.
     pub(super) fn shim(&self, dir: &ProcessDir) -> Command {
         let mut command = Command::new(&self.program);
-        command.arg0("openrunner").arg(shim::SUBCOMMAND).arg(dir.path());
+        command.arg0("openrunner").arg(SHIM_SUBCOMMAND).arg(dir.path());
         command
     }
 

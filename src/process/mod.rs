@@ -3,14 +3,18 @@
 //! An agent process belongs to its [`shim`], a small process that outlives the server. The layers above communicate with the shim.
 
 mod cgroup;
+mod containment;
 mod descriptors;
 mod exit;
 mod identity;
 mod kill_sequence;
 pub mod launch;
+mod leftovers;
 mod limits;
 mod lines;
+mod marker;
 pub mod probe_command;
+mod process_dir;
 mod process_set;
 mod resource_errors;
 pub mod shim;
@@ -19,13 +23,15 @@ mod tail;
 mod workdir;
 
 pub use cgroup::{CgroupError, Groups};
+pub use containment::{Containment, LimitsPolicy};
 pub use descriptors::Descriptors;
 pub use exit::Exit;
 pub use identity::Identity;
 pub use kill_sequence::Survivors;
-pub use limits::{Containment, LimitsPolicy, ProcessLimits};
+pub use leftovers::Leftovers;
+pub use limits::ProcessLimits;
 pub use lines::{LINE_CAP, Line, LineSplitter};
-pub use process_set::{Leftovers, Marker};
+pub use marker::Marker;
 pub use resource_errors::is_resource_exhausted;
 pub use spawn::Spawner;
 pub use tail::Tail;

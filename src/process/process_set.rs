@@ -1,37 +1,12 @@
-//! The processes of one run, wherever they have moved, and how a server kills all of them.
+//! The processes of one run, wherever they have moved.
 //!
 //! Agents start their tools in sessions of their own, so a process group does not contain them (recordings: `claude` and `opencode` leave
 //! a running tool under pid 1). Three inherited properties lead to them: the environment, in which every process of a run has a marker
 //! variable; the session; and the parent, which for an orphan is the next subreaper above it. Where control groups are available, the
 //! group of the run is a fourth.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-
-use tokio::time::Instant;
-
-use super::Identity;
 use super::cgroup::Group;
-use super::kill_sequence::{KillSequence, POLL_INTERVAL, Survivors};
-
-/// Identifies the processes of one run: the value of a variable in their environment.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Marker(String);
-
-impl Marker {
-    /// The variable that carries it. It does not start with `OPENRUNNER_`: those are settings of the server and never reach an agent.
-    pub const VARIABLE: &'static str = "ORN_RUN";
-
-    /// A marker with this value, which must be unguessable: the id of a run.
-    pub fn new(value: impl Into<String>) -> Self {
-        Self(value.into())
-    }
-
-    /// The value of the variable.
-    pub fn value(&self) -> &str {
-        &self.0
-    }
-}
+use super::{Identity, Marker};
 
 /// The processes of one run.
 #[derive(Debug)]
@@ -140,46 +115,4 @@ fn pids_except(own: i32) -> impl Iterator<Item = i32> {
 #[cfg(target_os = "linux")]
 fn has_marker(pid: i32, assignment: &[u8]) -> bool {
     std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == assignment))
-}
-
-/// Processes that a run left behind, in a server that is not their ancestor. Cloning gives another handle.
-#[derive(Clone, Debug)]
-pub struct Leftovers {
-    process_set: Arc<Mutex<ProcessSet>>,
-}
-
-impl Leftovers {
-    /// Leftovers of an earlier server. Only the marker is known, and nothing else is trusted.
-    pub fn of_earlier_server(marker: Marker) -> Self {
-        Self::new(ProcessSet::marked(marker))
-    }
-
-    /// Leftovers of a dead shim, with the members of the run's control group, if there is one. An empty group is removed.
-    pub(super) fn of_dead_shim(marker: Marker, group: Option<Group>) -> Self {
-        Self::new(ProcessSet::marked(marker).within(group))
-    }
-
-    fn new(process_set: ProcessSet) -> Self {
-        Self { process_set: Arc::new(Mutex::new(process_set)) }
-    }
-
-    /// Sends TERM (and CONT, for stopped processes) to all, waits up to `grace`, then kills the rest and what it starts meanwhile. Returns
-    /// as soon as nothing is left.
-    pub async fn kill(&self, grace: Duration) -> Survivors {
-        let mut kill_sequence = KillSequence::new(Instant::now().into_std(), grace);
-        loop {
-            let survivors = {
-                let mut process_set = self.process_set.lock().unwrap_or_else(PoisonError::into_inner);
-                let survivors = kill_sequence.step(Instant::now().into_std(), &mut process_set);
-                if let (Some(_), Some(group)) = (survivors, process_set.group()) {
-                    group.remove();
-                }
-                survivors
-            };
-            if let Some(survivors) = survivors {
-                return survivors;
-            }
-            tokio::time::sleep(POLL_INTERVAL).await;
-        }
-    }
 }

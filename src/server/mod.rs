@@ -10,6 +10,7 @@ mod secrets;
 mod service;
 mod signals;
 mod start;
+mod start_error;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "otel")]
@@ -22,4 +23,5 @@ pub use listen::{Drained, Listening, serve};
 pub use logs::{LogsError, init_logging};
 pub use service::{ServiceManager, inherited_listener};
 pub use signals::{Stop, stop_on_signal};
-pub use start::{Server, StartError, limits_policy};
+pub use start::{Server, limits_policy};
+pub use start_error::StartError;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::secrets::known_secrets;
-use super::start::StartError;
+use super::start_error::StartError;
 use crate::config::{RetryDelay, Settings, WebhookDestination};
 use crate::run::{AddressGuard, BadWebhook, RetentionPolicy, Rule, RunConfig, SigningSecret, WebhookConfig, WebhookSettings};
 use crate::types::RuleSpec;

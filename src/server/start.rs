@@ -14,74 +14,19 @@ use tokio_util::task::TaskTracker;
 use super::listen::{Drained, Listening, adopt, listen, serve};
 use super::run_config::run_config;
 use super::signals::Stop;
+use super::start_error::StartError;
 #[cfg(feature = "otel")]
 use super::traces::Traces;
 use crate::agent::{Agents, Host, Registry};
 use crate::api::{AppState, Health, HostPolicy, RateLimits, Rates, router};
-use crate::auth::{Audit, Auth, KeyError, SetupError, SigningKey};
+use crate::auth::{Audit, Auth, SigningKey};
 use crate::config::{ControlGroup, Origins, Settings};
 use crate::metrics::Metrics;
 use crate::process::launch::Launcher;
-use crate::process::{CgroupError, Groups, LimitsPolicy, ProcessLimits, Spawner};
-use crate::run::store::{OpenError, SqliteStore, StoreError};
-use crate::run::{BadRule, BadWebhook, Recovered, Retention, RunManager};
+use crate::process::{Groups, LimitsPolicy, ProcessLimits, Spawner};
+use crate::run::store::{SqliteStore, StoreError};
+use crate::run::{Recovered, Retention, RunManager};
 use crate::types::{Clock, OnShutdown, SystemClock};
-
-/// Why the server did not start. No task or child process of it is left.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The store cannot be opened.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The store cannot be read or written.
-    #[error("cannot read or write the database")]
-    Store(#[from] StoreError),
-    /// The key that signs tokens cannot be loaded or created.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// The default users or admin's password cannot be set up.
-    #[error("cannot set up the users")]
-    Users(#[from] SetupError),
-    /// A directory cannot be used.
-    #[error("cannot use directory {path}")]
-    Directory {
-        /// The directory.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// A permission rule in the settings file is invalid.
-    #[error("permission rule {number} of the settings file")]
-    Rule {
-        /// Its position, from 1.
-        number: usize,
-        /// Why it is invalid.
-        #[source]
-        source: BadRule,
-    },
-    /// The operator's webhook is invalid.
-    #[error("OPENRUNNER_WEBHOOK_URL, _SECRET or _EVENTS")]
-    Webhook(#[source] BadWebhook),
-    /// The control group named in the settings cannot be used.
-    #[error("OPENRUNNER_CGROUP names a control group that cannot be used")]
-    Group(#[source] CgroupError),
-    /// A workspace root does not exist or cannot be read.
-    #[error("OPENRUNNER_WORKSPACE_ROOTS names a directory that cannot be used")]
-    Workspaces(#[source] std::io::Error),
-    /// The address cannot be bound.
-    #[error("cannot listen on {addr}; if another program uses it, set OPENRUNNER_ADDR to another address")]
-    Listen {
-        /// The address.
-        addr: SocketAddr,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The thread that spawns agents cannot be started.
-    #[error("cannot start the thread that spawns agents")]
-    Spawner(#[source] std::io::Error),
-}
 
 /// A server that is ready to serve: its address is bound, its store is open, and the runs of an earlier server are recovered.
 ///

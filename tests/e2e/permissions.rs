@@ -19,7 +19,7 @@ for_each_agent!(Server::live();
     a_rule_on_a_command_denies_it,
 );
 
-for_each_agent_and_adapter!(Server::impatient();
+for_each_agent_and_adapter!(Server::with_short_timeout();
     what_nobody_answers_is_denied,
 );
 

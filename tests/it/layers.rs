@@ -32,17 +32,6 @@ const FORBIDDEN: [(&str, &[&str]); 1] = [
     ("run::store", &["agent", "run::events"]),
 ];
 
-/// Import cycles that still exist: the parent of the modules, and the modules. Do not add any.
-const KNOWN_CYCLES: [(&str, &[&str]); 7] = [
-    ("api::openai", &["prompt", "request"]),
-    ("auth", &["api_keys", "login"]),
-    ("config", &["load", "resolved"]),
-    ("config", &["settings", "value"]),
-    ("process", &["cgroup", "kill_sequence", "limits", "process_set"]),
-    ("process", &["launch", "shim"]),
-    ("server", &["run_config", "start"]),
-];
-
 #[test]
 fn imports_point_down() {
     let modules = Modules::read();
@@ -91,23 +80,16 @@ fn no_modules_import_each_other_in_a_cycle() {
             graph.entry(&from[common]).or_default().insert(&to[common], format!("{} -> {}", from.join("::"), to.join("::")));
         }
     }
-    let (mut unknown, mut known) = (String::new(), BTreeSet::new());
+    let mut found = String::new();
     for (parent, graph) in &siblings {
         let parent = parent.join("::");
         for cycle in cycles(graph) {
-            let is_known = |(of, names): &(&str, &[&str])| *of == parent && cycle.iter().all(|name| names.contains(name));
-            if let Some(index) = KNOWN_CYCLES.iter().position(is_known) {
-                known.insert(index);
-                continue;
-            }
             let edges = cycle.iter().flat_map(|from| graph[from].iter().filter(|(to, _)| cycle.contains(*to)));
             let edges: Vec<&str> = edges.map(|(_, edge)| edge.as_str()).collect();
-            let _ = writeln!(unknown, "in `{parent}`: {cycle:?}\n  {}", edges.join("\n  "));
+            let _ = writeln!(found, "in `{parent}`: {cycle:?}\n  {}", edges.join("\n  "));
         }
     }
-    let removed: Vec<_> = (0..KNOWN_CYCLES.len()).filter(|index| !known.contains(index)).map(|index| KNOWN_CYCLES[index]).collect();
-    assert!(removed.is_empty(), "cycles that no longer exist; remove them from KNOWN_CYCLES: {removed:?}");
-    assert!(unknown.is_empty(), "import cycles:\n{unknown}");
+    assert!(found.is_empty(), "import cycles:\n{found}");
 }
 
 #[test]

@@ -53,5 +53,6 @@ mod terminal;
 #[cfg(feature = "otel")]
 mod traces;
 mod usage;
+mod vocabulary;
 mod webhooks;
 mod workspaces;

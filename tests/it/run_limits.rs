@@ -135,8 +135,8 @@ fn the_agent_is_in_the_control_group_of_its_run_and_the_shim_is_not() {
         let group: Value = serde_json::from_str(&user.follow(&id).await.next_text().await).unwrap();
         assert!(group.as_str().unwrap().ends_with(&id), "{group}");
         let members = std::fs::read_to_string(groups.join(&id).join("cgroup.procs")).unwrap();
-        let keeper = shim_of(&id).as_raw_nonzero().to_string();
-        assert!(!members.is_empty() && !members.lines().any(|member| member == keeper), "{members}");
+        let shim = shim_of(&id).as_raw_nonzero().to_string();
+        assert!(!members.is_empty() && !members.lines().any(|member| member == shim), "{members}");
         user.cancel(&id).await;
         follow_to_end(&user, &id).await;
         assert!(!groups.join(&id).exists());

@@ -61,7 +61,7 @@ fn output_without_a_server_is_masked_later_and_the_shim_then_exits() {
         let script = format!("say up\n{}say {SECRET}\nstderr {SECRET}\nresult {SECRET}\nexit 0", wait(&go));
         let id = admin.script_with(&script, json!({ "env": { "DEPLOY_TOKEN": SECRET } })).await;
         admin.follow(&id).await.until_text("up").await;
-        let (agents, keeper) = (carrying(&id), Pid::watch(shim_of(&id).as_raw_nonzero().get()));
+        let (agents, shim) = (carrying(&id), Pid::watch(shim_of(&id).as_raw_nonzero().get()));
         server.signal(Signal::KILL);
         assert_eq!(server.ended().await, -9);
         let agents: Vec<Pid> = agents.into_iter().map(Pid::watch).collect();
@@ -76,7 +76,7 @@ fn output_without_a_server_is_masked_later_and_the_shim_then_exits() {
         assert_eq!(said, ["up", "[masked]"]);
         assert_eq!((&last(&frames)["status"], &last(&frames)["result"]), (&json!("completed"), &json!("[masked]")));
         assert_hidden(&frames);
-        keeper.gone().await;
+        shim.gone().await;
     });
 }
 
@@ -91,7 +91,7 @@ fn without_the_secrets_no_further_output_is_read() {
             let script = format!("say up\n{}say {SECRET}\nstderr {SECRET}\n{end}", wait(&go));
             let id = admin.script_with(&script, json!({ "env": { "DEPLOY_TOKEN": SECRET } })).await;
             let seen = admin.follow(&id).await.until_text("up").await;
-            let keeper = shim_of(&id);
+            let shim = shim_of(&id);
             let folder = server.data().join("runs").join(&id);
             server.signal(Signal::KILL);
             assert_eq!(server.ended().await, -9);
@@ -100,8 +100,8 @@ fn without_the_secrets_no_further_output_is_read() {
             while std::fs::read(&there).unwrap_or_default().is_empty() {
                 tokio::task::yield_now().await;
             }
-            let gone = Pid::watch(keeper.as_raw_nonzero().get());
-            kill_process(keeper, Signal::KILL).unwrap();
+            let gone = Pid::watch(shim.as_raw_nonzero().get());
+            kill_process(shim, Signal::KILL).unwrap();
             gone.gone().await;
             let output = std::fs::read_to_string(folder.join("out")).unwrap();
             assert!(output.contains(SECRET), "else this would show nothing");

@@ -1,4 +1,4 @@
-//! The rules of `docs/security.md`: each names the files that prove it, and those that only the sources can show are shown here.
+//! The table of rules in `docs/security.md`, and the rules that only the source code can prove.
 //!
 //! Rules: S1, K2, W3, C5.
 
@@ -38,17 +38,17 @@ fn every_rule_names_the_files_that_prove_it() {
 }
 
 #[test]
-fn s1_nothing_of_ours_starts_a_shell() {
-    let starts = |code: &str| code.contains("Command::new(") || code.contains(".exec()");
-    let starting: Vec<(String, String)> = files("src").into_iter().filter(|(_, code)| starts(code)).collect();
-    assert!(!starting.is_empty());
-    for (path, code) in starting {
-        // A person at a terminal asks for it, the script is our own, and its words come from our own list; the server never gets there.
+fn no_code_starts_a_shell() {
+    let starts_programs = |code: &str| code.contains("Command::new(") || code.contains(".exec()");
+    let launchers: Vec<(String, String)> = files("src").into_iter().filter(|(_, code)| starts_programs(code)).collect();
+    assert!(!launchers.is_empty());
+    for (path, code) in launchers {
+        // Only the command line reaches it; the script and its arguments are built in.
         if path == "src/cli/commands/agent_install.rs" {
             continue;
         }
         assert!(path.starts_with("src/process/"), "{path} starts programs");
-        // They start what they are given as a path and a list of elements, and know no program by name.
+        // It starts the program that it is given, and names none itself.
         for shell in ["\"sh\"", "\"bash\"", "/sh\"", "/bash\"", "\"-c\""] {
             assert!(!code.contains(shell), "{path}: {shell}");
         }
@@ -56,7 +56,7 @@ fn s1_nothing_of_ours_starts_a_shell() {
 }
 
 #[test]
-fn k2_the_wall_clock_is_read_in_one_place_and_measures_nothing() {
+fn the_wall_clock_is_read_in_one_place_only() {
     for (path, code) in files("src") {
         for clock in ["SystemTime::now(", "Timestamp::now("] {
             assert!(!code.contains(clock) || path == "src/types/clock.rs", "{path} reads the wall clock");
@@ -65,7 +65,7 @@ fn k2_the_wall_clock_is_read_in_one_place_and_measures_nothing() {
 }
 
 #[test]
-fn w3_no_event_rides_on_a_broadcast() {
+fn no_event_is_sent_through_a_broadcast_channel() {
     for (path, code) in files("src") {
         assert!(!code.contains("broadcast::"), "{path} has a broadcast");
     }

@@ -11,6 +11,7 @@
 mod chunks;
 mod completion;
 mod error;
+mod message;
 mod prompt;
 mod request;
 mod run_error;

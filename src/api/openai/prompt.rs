@@ -3,7 +3,7 @@
 //! OpenAI's clients send the whole conversation with every request. Agents accept one message and have their own memory. So the conversation is
 //! written as one text; in a session only the new messages are sent.
 
-use super::request::{Role, TextMessage};
+use super::message::{Role, TextMessage};
 
 /// The prompt for the last message, which is the user's. `in_session` states whether the agent remembers the earlier messages.
 ///

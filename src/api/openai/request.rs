@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::super::json_object::{Object, optional_object};
 use super::super::{ApiError, FaultCode};
+use super::message::{Role, TextMessage};
 use super::prompt::prompt;
 use crate::run::{NewRun, OnBusy};
 use crate::types::{PermissionMode, SessionId};
@@ -73,32 +74,6 @@ struct ChatMessage {
     content: Option<Content>,
 }
 
-/// Role of the author of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = ChatRole)]
-pub(super) enum Role {
-    /// The developer of the client.
-    System,
-    /// The newer name of `system`.
-    Developer,
-    /// The user.
-    User,
-    /// The agent.
-    Assistant,
-}
-
-impl Role {
-    /// The tag of the role in a prompt.
-    pub(super) fn tag(self) -> &'static str {
-        match self {
-            Self::System | Self::Developer => "instructions",
-            Self::User => "user",
-            Self::Assistant => "assistant",
-        }
-    }
-}
-
 /// The content of a message.
 #[derive(Deserialize, ToSchema)]
 #[serde(untagged, expecting = "must be a string, or a list of parts with a type")]
@@ -157,13 +132,6 @@ pub(in crate::api) enum OnDisconnect {
     Cancel,
     /// Let the run continue.
     Continue,
-}
-
-/// A message that consists of text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct TextMessage {
-    pub(super) role: Role,
-    pub(super) text: String,
 }
 
 impl CompletionRequest {

@@ -8,17 +8,16 @@
 
 mod client;
 mod find;
-mod process_dir;
 pub mod protocol;
 mod serve;
 
 pub use super::identity::Identity;
+pub use super::process_dir::ProcessDir;
 pub(super) use client::begin;
 pub use client::{CommandSender, ReportReceiver, release};
 pub use find::{Found, exit_record, find, kill_leftovers};
-pub use process_dir::ProcessDir;
 pub use protocol::{
     ExitRecord, Greeting, InputCommand, MAX_HANDOVER, PROTOCOL, ProcessRecord, REPORTS_BEFORE_ACK, Report, ShimCommand, Spooled,
     StartCommand, StoppedBy, UNACKED_BYTES,
 };
-pub use serve::{SUBCOMMAND, serve_if_asked};
+pub use serve::serve_if_asked;

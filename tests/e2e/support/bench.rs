@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
-use super::kept::Kept;
 use super::server::{curl, wait_for};
+use super::watched_process::WatchedProcess;
 
 /// A fake key.
 const KEY: &str = "sk-test-not-a-key";
@@ -22,7 +22,7 @@ pub(crate) struct Bench {
     pub(crate) root: PathBuf,
     /// Address of the model service.
     pub(crate) model: String,
-    _mock: Kept,
+    _mock: WatchedProcess,
     folders: AtomicUsize,
 }
 
@@ -51,7 +51,7 @@ impl Bench {
         let port_file = root.join("port");
         let mock = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mock-llm/mock_llm.py");
         let mock = ["python3", path(&mock), "--port", "0", "--port-file", path(&port_file)];
-        let mock = Kept::start(&mock, &base_environment(&root), &root.join("mock.log"), Some(&root));
+        let mock = WatchedProcess::start(&mock, &base_environment(&root), &root.join("mock.log"), Some(&root));
         let port = wait_for("the model service", || fs::read_to_string(&port_file).ok().filter(|text| !text.is_empty()));
         let bench = Self {
             agents: agents.canonicalize().expect("an absolute path"),

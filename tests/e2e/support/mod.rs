@@ -3,8 +3,8 @@
 mod bench;
 mod contract;
 mod events;
-mod kept;
 mod server;
+mod watched_process;
 
 use std::fmt;
 

@@ -11,7 +11,7 @@ use std::{fs, thread};
 use serde_json::{Value, json};
 
 use super::bench::{Bench, path};
-use super::kept::Kept;
+use super::watched_process::WatchedProcess;
 use super::{Agent, Events, Follow};
 
 /// A running server, and a token for it.
@@ -21,7 +21,7 @@ pub(crate) struct Server {
     pub(crate) address: String,
     token: String,
     log: PathBuf,
-    process: Kept,
+    process: WatchedProcess,
 }
 
 /// A created run.
@@ -61,10 +61,10 @@ impl Server {
     }
 
     /// The same with a permission timeout of two seconds.
-    pub(crate) fn impatient() -> Option<&'static Self> {
-        static IMPATIENT: OnceLock<Option<Server>> = OnceLock::new();
-        let patience = [("OPENRUNNER_PERMISSION_TIMEOUT_SECS", "2")];
-        IMPATIENT.get_or_init(|| Bench::get().map(|bench| Self::start_configured(bench, "impatient", &patience))).as_ref()
+    pub(crate) fn with_short_timeout() -> Option<&'static Self> {
+        static SHORT_TIMEOUT: OnceLock<Option<Server>> = OnceLock::new();
+        let timeout = [("OPENRUNNER_PERMISSION_TIMEOUT_SECS", "2")];
+        SHORT_TIMEOUT.get_or_init(|| Bench::get().map(|bench| Self::start_configured(bench, "impatient", &timeout))).as_ref()
     }
 
     /// [`Server::start`] with the agents of [`Bench::configured_agents`].
@@ -87,7 +87,7 @@ impl Server {
             env.push(((*name).to_owned(), (*value).to_owned()));
         }
         env.retain(|(_, value)| !value.is_empty());
-        let process = Kept::start(&[env!("CARGO_BIN_EXE_openrunner")], &env, &log, None);
+        let process = WatchedProcess::start(&[env!("CARGO_BIN_EXE_openrunner")], &env, &log, None);
         let ready = || fs::read_to_string(&log).ok().filter(|text| text.contains("openrunner is ready"));
         wait_for("the server", ready);
         let mut server = Self { bench, address, token: String::new(), log, process };

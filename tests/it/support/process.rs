@@ -51,8 +51,8 @@ pub(crate) fn is_alive(pid: i32) -> bool {
 /// The shim of this run: the parent of the only process of the run whose parent does not belong to the run.
 pub(crate) fn shim_of(run: &str) -> rustix::process::Pid {
     let members = carrying(run);
-    let keeper = members.iter().map(|pid| parent_of(*pid)).find(|parent| !members.contains(parent) && *parent > 1);
-    keeper.and_then(rustix::process::Pid::from_raw).expect("the run has an agent")
+    let shim = members.iter().map(|pid| parent_of(*pid)).find(|parent| !members.contains(parent) && *parent > 1);
+    shim.and_then(rustix::process::Pid::from_raw).expect("the run has an agent")
 }
 
 fn parent_of(pid: i32) -> i32 {

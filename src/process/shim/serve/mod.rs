@@ -17,4 +17,4 @@ mod stdin;
 mod termination;
 mod time_limits;
 
-pub use startup::{SUBCOMMAND, serve_if_asked};
+pub use startup::serve_if_asked;

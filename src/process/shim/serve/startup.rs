@@ -22,14 +22,11 @@ use super::termination::Termination;
 use super::time_limits::TimeLimits;
 use crate::process::cgroup::Group;
 use crate::process::descriptors::close_inherited;
-use crate::process::launch::Launcher;
+use crate::process::launch::{Launcher, SHIM_SUBCOMMAND};
 use crate::process::process_set::ProcessSet;
 use crate::process::shim::ProcessDir;
 use crate::process::shim::protocol::{Greeting, PROTOCOL, ProcessRecord, REPORTS_BEFORE_ACK, Report, ShimCommand, Spooled, StartCommand};
 use crate::process::{Identity, Marker, Tail, is_resource_exhausted};
-
-/// The hidden subcommand that runs a shim.
-pub const SUBCOMMAND: &str = "shim";
 
 /// Time limit for the start command.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -42,7 +39,7 @@ const STDERR_TAIL: usize = 16 * 1024;
 /// Must be called first: before any thread is started or any file is opened.
 pub fn serve_if_asked(mut args: impl Iterator<Item = OsString>) -> Option<ExitCode> {
     args.next();
-    if args.next()? != SUBCOMMAND {
+    if args.next()? != SHIM_SUBCOMMAND {
         return None;
     }
     let served = match (args.next(), args.next()) {

@@ -29,7 +29,7 @@ impl ProcessDir {
         self.path.join("err")
     }
 
-    /// One line of JSON for each [`InputCommand`](super::InputCommand), written before the agent can see its bytes. Append-only.
+    /// One line of JSON for each [`InputCommand`](super::shim::InputCommand), written before the agent can see its bytes. Append-only.
     pub fn journal(&self) -> PathBuf {
         self.path.join("calls")
     }
@@ -39,12 +39,12 @@ impl ProcessDir {
         self.path.join("socket")
     }
 
-    /// The [`ProcessRecord`](super::ProcessRecord) of shim and agent. Written before the first byte of output is read.
+    /// The [`ProcessRecord`](super::shim::ProcessRecord) of shim and agent. Written before the first byte of output is read.
     pub fn identity(&self) -> PathBuf {
         self.path.join("process.json")
     }
 
-    /// The [`ExitRecord`](super::ExitRecord), written atomically. If it exists, the shim has exited or is about to.
+    /// The [`ExitRecord`](super::shim::ExitRecord), written atomically. If it exists, the shim has exited or is about to.
     pub fn exit(&self) -> PathBuf {
         self.path.join("exit.json")
     }

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// Starts the program, prints its pid, and waits until its own stdin closes, which happens when the tests end, even by `kill -9`. Programs
 /// shared by all tests are in statics, which are never dropped.
-const KEEPER: &str = r#"
+const WATCHER: &str = r#"
 remove=$1; shift
 "$@" </dev/null >/dev/null &
 child=$!
@@ -24,24 +24,24 @@ wait "$child"
 "#;
 
 /// A running program. Dropping it kills it.
-pub(crate) struct Kept {
-    keeper: Child,
+pub(crate) struct WatchedProcess {
+    watcher: Child,
     pid: Pid,
 }
 
-impl Kept {
+impl WatchedProcess {
     /// Starts `program` with its stderr in the file `log` and exactly the environment `env`. After its exit, `remove` is removed.
     pub(crate) fn start(program: &[&str], env: &[(String, String)], log: &Path, remove: Option<&Path>) -> Self {
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", KEEPER, "keeper"]).arg(remove.unwrap_or(Path::new(""))).args(program);
+        command.args(["-c", WATCHER, "watcher"]).arg(remove.unwrap_or(Path::new(""))).args(program);
         command.env_clear().envs(env.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(log).expect("a log file"));
         // Ctrl-C is for the tests; the watcher then sees their end.
-        let mut keeper = command.process_group(0).spawn().expect("sh");
+        let mut watcher = command.process_group(0).spawn().expect("sh");
         let mut told = String::new();
-        BufReader::new(keeper.stdout.take().expect("its stdout")).read_line(&mut told).expect("the id of the program");
+        BufReader::new(watcher.stdout.take().expect("its stdout")).read_line(&mut told).expect("the id of the program");
         let pid = told.trim().parse().ok().and_then(Pid::from_raw).unwrap_or_else(|| panic!("no process id: {told:?}"));
-        Self { keeper, pid }
+        Self { watcher, pid }
     }
 
     /// `kill -9`: the program is not notified.
@@ -50,9 +50,9 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for WatchedProcess {
     fn drop(&mut self) {
-        drop(self.keeper.stdin.take());
-        let _ = self.keeper.wait();
+        drop(self.watcher.stdin.take());
+        let _ = self.watcher.wait();
     }
 }

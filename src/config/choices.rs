@@ -1,0 +1,23 @@
+//! Settings with a closed set of values.
+
+use std::path::PathBuf;
+
+/// Where the control groups of runs are created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ControlGroup {
+    /// In the group that was delegated to this server, if there is one.
+    Auto,
+    /// Nowhere.
+    Off,
+    /// In this one. The path is absolute.
+    At(PathBuf),
+}
+
+/// Log format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LogFormat {
+    /// One line of text per entry.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
