@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn i7_passwords_are_kept_as_argon2id_with_a_salt_each() {
+    async fn passwords_are_stored_as_argon2id_with_a_salt_each() {
         let passwords = Passwords::new().unwrap();
         let (one, other) = (passwords.hash("secret").await.unwrap(), passwords.hash("secret").await.unwrap());
         assert!(one.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{one}");

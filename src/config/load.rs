@@ -46,7 +46,7 @@ pub enum SettingsError {
         /// What is wrong, and what is accepted.
         problem: String,
     },
-    /// A setting has no usable value, whatever its source.
+    /// A setting has no usable value, from any source.
     #[error("{setting}: {problem}")]
     Value {
         /// The setting.
