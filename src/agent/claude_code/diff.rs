@@ -1,4 +1,4 @@
-//! What a tool did to a file, as a unified diff.
+//! Converts the result of a file tool into a unified diff.
 
 use std::fmt::Write as _;
 
@@ -7,23 +7,23 @@ use similar::TextDiff;
 use super::wire::WrittenFile;
 use crate::types::{FileChangeKind, StreamEvent};
 
-/// The change that a tool's result tells of; `None` if it tells of none.
+/// The file change that a tool's result describes. `None` if it describes none.
 pub(super) fn file_change(tool_use_result: &str) -> Option<StreamEvent> {
     let file: WrittenFile = serde_json::from_str(tool_use_result).ok()?;
     let created = file.kind.as_deref() == Some("create");
     let kind = if created { FileChangeKind::Create } else { FileChangeKind::Update };
     let diff = match &file.content {
-        // The program tells no patch for a new file (seen in `tool`).
+        // The program reports no patch for a new file (recording `tool`).
         Some(content) if created && file.patch.is_empty() => {
             TextDiff::from_lines("", content).unified_diff().header("/dev/null", &file.path).to_string()
         }
-        _ => unified(&file),
+        _ => unified_diff(&file),
     };
     Some(StreamEvent::FileChange { path: file.path, kind, diff: Some(diff).filter(|diff| !diff.is_empty()) })
 }
 
-/// The program's own hunks with the usual headers; nothing if there are none.
-fn unified(file: &WrittenFile) -> String {
+/// The program's own hunks with the usual headers. Empty if there are none.
+fn unified_diff(file: &WrittenFile) -> String {
     let mut text = String::new();
     if !file.patch.is_empty() {
         let _ = writeln!(text, "--- {path}\n+++ {path}", path = file.path);
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn the_programs_hunks_become_a_unified_diff() {
+    fn the_hunks_of_the_program_become_a_unified_diff() {
         let edit = serde_json::json!({
             "filePath": "/p/a.py",
             "structuredPatch": [{ "oldStart": 1, "oldLines": 2, "newStart": 1, "newLines": 2, "lines": ["-old", "+new", " same"] }],
@@ -58,13 +58,13 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_is_all_additions() {
+    fn the_diff_of_a_new_file_adds_all_lines() {
         let created = serde_json::json!({ "type": "create", "filePath": "/p/a.py", "content": "one\ntwo\n", "structuredPatch": [] });
         assert_eq!(diff_of(&created).as_deref(), Some("--- /dev/null\n+++ /p/a.py\n@@ -0,0 +1,2 @@\n+one\n+two\n"));
     }
 
     #[test]
-    fn a_file_that_was_only_read_is_no_change() {
+    fn reading_a_file_is_not_a_change() {
         assert_eq!(file_change(r#"{"type":"text","file":{"filePath":"/p/a.py","content":"x"}}"#), None);
         assert_eq!(file_change(r#""Error: no such file""#), None);
     }

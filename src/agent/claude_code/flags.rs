@@ -1,14 +1,14 @@
-//! The flags of `claude`, from the `--help` of 2.1.330, and those hidden ones that the recordings use.
+//! The flags of `claude`, from the `--help` of 2.1.330, and the hidden flags that the recordings use.
 //!
-//! A value that the program calls optional (`--debug [filter]`) must be glued on with `=` here: taken as the next element it could
-//! as well be the prompt. So those flags stand as taking none.
+//! Flags with an optional value (`--debug [filter]`) are listed as taking none. Their value must be attached with `=`, since the program
+//! could take the next element for the prompt.
 
 use crate::agent::flags::Flag;
 use crate::agent::flags::Takes::{Many, Nothing, One};
 
-/// What is known of the command line.
+/// The known flags of the command line.
 pub(super) const FLAGS: &[Flag] = &[
-    // Ours: what is printed, which conversation it is, and who is asked.
+    // Reserved: they control the output format, the conversation and permission prompts.
     Flag::reserved(&["--print", "-p"], Nothing),
     Flag::reserved(&["--input-format"], One),
     Flag::reserved(&["--output-format"], One),
@@ -24,7 +24,7 @@ pub(super) const FLAGS: &[Flag] = &[
     Flag::reserved(&["--fork-session"], Nothing),
     Flag::reserved(&["--no-session-persistence"], Nothing),
     Flag::reserved(&["--from-pr"], Nothing),
-    // Ours too: they work elsewhere than in this process, or not at all.
+    // Reserved: they run the program elsewhere or not at all.
     Flag::reserved(&["--bg", "--background"], Nothing),
     Flag::reserved(&["--cloud"], Nothing),
     Flag::reserved(&["--desktop"], Nothing),
@@ -35,7 +35,7 @@ pub(super) const FLAGS: &[Flag] = &[
     Flag::reserved(&["--tmux"], Nothing),
     Flag::reserved(&["--help", "-h"], Nothing),
     Flag::reserved(&["--version", "-v"], Nothing),
-    // They lift permissions, load code or settings, or reach files and programs outside of the workspace.
+    // They lift permissions, load code or settings, or reach files and programs outside the workspace.
     Flag::widening(&["--add-dir"], Many),
     Flag::widening(&["--agent"], One),
     Flag::widening(&["--agents"], One),
@@ -55,7 +55,7 @@ pub(super) const FLAGS: &[Flag] = &[
     Flag::widening(&["--settings"], One),
     Flag::widening(&["--tools"], Many),
     Flag::widening(&["--worktree", "-w"], Nothing),
-    // They shape the work within what is allowed anyway, or narrow it.
+    // They affect how the agent works within its permissions, or restrict these further.
     Flag::plain(&["--append-system-prompt"], One),
     Flag::plain(&["--autocompact"], One),
     Flag::plain(&["--ax-screen-reader"], Nothing),

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::flags;
 use crate::agent::{Capabilities, Environment, Install, Location, Mode, ProgramInfo};
 
-/// Those of the program when it is driven in `mode`.
-pub(super) fn of(mode: Mode) -> &'static ProgramInfo {
+/// The facts about the program when it is driven in `mode`.
+pub(super) fn for_mode(mode: Mode) -> &'static ProgramInfo {
     static TWO_WAY: ProgramInfo = info(Mode::TwoWay);
     static ONE_SHOT: ProgramInfo = info(Mode::OneShot);
     match mode {
@@ -41,11 +41,11 @@ const fn info(mode: Mode) -> ProgramInfo {
     }
 }
 
-/// Variables that the program reads, by the beginnings of their names.
+/// Prefixes of the variables that the program reads.
 ///
-/// Not all of `CLAUDE_CODE_`: when the server itself was started by a Claude Code session, then `CLAUDECODE`,
-/// `CLAUDE_CODE_ENTRYPOINT`, `CLAUDE_CODE_SSE_PORT`, `CLAUDE_CODE_SESSION_ID` and their like speak of that session, and its
-/// child would take itself for a part of it.
+/// Not `CLAUDE_CODE_` as a whole: if the server itself was started from a Claude Code session, `CLAUDECODE`, `CLAUDE_CODE_ENTRYPOINT`,
+/// `CLAUDE_CODE_SSE_PORT`, `CLAUDE_CODE_SESSION_ID` and similar variables describe that session, and the agent would consider itself part
+/// of it.
 const PREFIXES: &[&str] = &[
     "ANTHROPIC_",
     "CLAUDE_CODE_CLIENT_",
@@ -58,7 +58,7 @@ const PREFIXES: &[&str] = &[
     "VERTEX_REGION_CLAUDE_",
 ];
 
-/// Variables that the program reads, by name: its own, and those by which its cloud providers are reached.
+/// Names of the variables that the program reads: its own, and those of its cloud providers.
 const NAMES: &[&str] = &[
     "API_TIMEOUT_MS",
     "AWS_ACCESS_KEY_ID",

@@ -1,7 +1,7 @@
-//! Claude Code: Anthropic's `claude` program, spoken with in its `stream-json` format.
+//! Claude Code: Anthropic's `claude` program, driven in its `stream-json` format.
 //!
-//! `command` starts it and `login` looks at it, `wire` is its JSON, `parser` is what that JSON means. What the program really does
-//! was recorded with version 2.1.330; comments that say "seen in NAME" mean `tests/transcripts/claude_code/NAME`.
+//! `command` starts it, `login` inspects the installation, `wire` has the format's types, and `parser` turns lines into events. The
+//! program's behavior was recorded with version 2.1.330; comments that name a recording mean `tests/transcripts/claude_code/NAME`.
 
 mod command;
 mod diff;

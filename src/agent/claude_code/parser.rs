@@ -1,9 +1,9 @@
-//! What the lines of `stream-json` mean.
+//! Parses the lines of `stream-json`.
 //!
-//! Both modes print the same lines; two-way, the program also asks (`control_request`) and answers (`control_response`).
-//! The life of a text: `stream_event` lines bring its pieces as tokens, then one `assistant` line brings it whole as a message.
-//! The life of a tool call: `assistant` (the call), perhaps a `control_request` (may it?), `user` (what came of it).
-//! A turn begins with `system/init` and ends with `result`, and nothing else ends it.
+//! Both modes print the same lines. In two-way mode the program also sends requests (`control_request`) and responses (`handle_control_response`).
+//! Text arrives in `handle_stream_event` lines as tokens, followed by one `handle_assistant` line with the complete message. A tool call arrives as an
+//! `handle_assistant` line (the call), an optional `control_request` (the permission request) and a `user` line (the result). A turn starts with
+//! `system/init` and ends only with `result`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -11,10 +11,10 @@ use std::path::PathBuf;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::permissions::{Asked, Permissions};
-use super::plan::{Change, Plan};
-use super::usage::Totals;
-use super::wire::{self, Block, Head, MessageLine, StreamLine, Text};
+use super::permissions::Permissions;
+use super::plan::{Plan, PlanChange};
+use super::usage::UsageTotals;
+use super::wire::{self, Block, LineHeader, MessageLine, StreamEventLine, Text};
 use super::{diff, failure, tools};
 use crate::agent::{Item, LineOutcome, Mode, Output, Parser, Started, Task};
 use crate::process::Exit;
@@ -31,60 +31,61 @@ pub(super) struct ClaudeParser {
     mcp_servers: Vec<McpServer>,
     working_dir: PathBuf,
     started: bool,
-    /// How many requests of our own were sent.
-    requests: u64,
+    /// Id of the last control request that the parser sent. Ids count from 1.
+    last_request_id: u64,
     stage: Stage,
-    interrupt: Interrupt,
-    /// Every tool call so far, with what it will do to the plan.
-    calls: BTreeMap<String, Option<Change>>,
-    /// Those that have no result yet.
-    running: BTreeSet<String>,
+    interrupt: InterruptState,
+    /// Every tool call so far, with the plan change that it causes if it succeeds.
+    calls: BTreeMap<String, Option<PlanChange>>,
+    /// Tool calls without a result.
+    open_calls: BTreeSet<String>,
     permissions: Permissions,
     plan: Plan,
-    turn: Turn,
-    totals: Totals,
+    turn: TurnState,
+    totals: UsageTotals,
 }
 
-/// Where the conversation stands.
+/// The state of the conversation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Stage {
-    /// Nobody has said anything, or the last turn is over.
+    /// No message was sent, or the last turn has ended.
     #[default]
     Idle,
-    /// A message was sent, and the program has not taken it up yet.
-    Said,
-    /// A turn goes on.
+    /// A message was sent, and its turn has not started.
+    MessageSent,
+    /// A turn is running.
     InTurn,
 }
 
-/// Whether the turn is to stop.
+/// The state of an interrupt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Interrupt {
+enum InterruptState {
     #[default]
-    No,
-    /// It is, as soon as it has begun: an idle program takes an interrupt for done (seen in `bidi_interrupt_idle`).
-    Wanted,
-    /// The program was told.
+    NotRequested,
+    /// Requested before the turn has started. It is sent when the turn starts, because an idle program only acknowledges an interrupt
+    /// (recording `bidi_interrupt_idle`).
+    Pending,
+    /// Sent to the program.
     Sent,
 }
 
-/// What is known of a turn while it lasts.
+/// The state of the current turn.
 #[derive(Debug, Default)]
-struct Turn {
-    /// The message that is being streamed, by the tool call whose sub-agent writes it.
+struct TurnState {
+    /// The id of the message being streamed, by the tool call of the sub-agent that writes it.
     streaming: BTreeMap<Option<String>, String>,
-    /// Messages whose thinking came in pieces, and must not come again.
-    thought: BTreeSet<String>,
-    /// The program's word for the last error.
-    error: Option<String>,
-    /// Whether the provider's limit was told.
-    limited: bool,
-    /// Whether an interrupt was told, after which no `result` need come (seen in `sigint_hang`).
+    /// Messages whose thinking was streamed and must not be emitted again.
+    streamed_thinking: BTreeSet<String>,
+    /// The program's code of the last error.
+    error_code: Option<String>,
+    /// Whether a rate limit notice was emitted.
+    limit_reported: bool,
+    /// Whether the program reported an interrupt, after which it may exit without a `result` (recording `sigint_hang`).
     interrupted: bool,
 }
 
-/// The fate of a line that may have told something: whether there are more than the `before` items that were there already.
-fn fate_since(before: usize, out: &Output) -> LineOutcome {
+/// The outcome of a line that may have produced items: `Emitted` if there are more than `before`.
+fn outcome_since(before: usize, out: &Output) -> LineOutcome {
     if out.items.len() > before { LineOutcome::Emitted } else { LineOutcome::Ignored }
 }
 
@@ -96,67 +97,69 @@ impl ClaudeParser {
             mcp_servers: task.mcp_servers.clone(),
             working_dir: task.spec.working_dir.clone(),
             started: false,
-            requests: 0,
+            last_request_id: 0,
             stage: Stage::default(),
-            interrupt: Interrupt::default(),
+            interrupt: InterruptState::default(),
             calls: BTreeMap::new(),
-            running: BTreeSet::new(),
+            open_calls: BTreeSet::new(),
             permissions: Permissions::default(),
             plan: Plan::default(),
-            turn: Turn::default(),
-            totals: Totals::new(task.resume.is_some()),
+            turn: TurnState::default(),
+            totals: UsageTotals::new(task.resume.is_some()),
         }
     }
 
-    /// Takes one line: gives its fate, or `None` for one that is not known. An error means that it could not be read at all, and
-    /// then nothing was changed.
-    fn understand(&mut self, line: &str, out: &mut Output) -> serde_json::Result<Option<LineOutcome>> {
-        if let Some(piece) = StreamLine::read(line) {
-            return Ok(self.stream_event(piece, out));
+    /// Parses one line. Returns `None` if the line is unknown. An error means that the line could not be decoded; then no state has
+    /// changed.
+    fn parse_line(&mut self, line: &str, out: &mut Output) -> serde_json::Result<Option<LineOutcome>> {
+        if let Some(event) = StreamEventLine::parse_prefixed(line) {
+            return Ok(self.handle_stream_event(event, out));
         }
         let before = out.items.len();
-        let head: Head<'_> = serde_json::from_str(line)?;
-        let subtype = head.subtype.as_ref().map_or("", |subtype| subtype.0.as_ref());
-        let fate = match (head.kind.as_ref(), subtype) {
-            ("stream_event", _) => return Ok(self.stream_event(serde_json::from_str(line)?, out)),
-            ("assistant", _) => return Ok(self.assistant(line, &serde_json::from_str(line)?, out)),
-            ("user", _) => return Ok(self.user(line, &serde_json::from_str(line)?, out)),
-            ("result", _) => self.result(serde_json::from_str(line)?, out),
-            ("control_request", _) => match self.permissions.ask(&serde_json::from_str(line)?, out) {
-                Asked::Known => LineOutcome::Emitted,
-                Asked::Unknown => return Ok(None),
-            },
-            ("control_cancel_request", _) => {
-                self.permissions.withdraw(&serde_json::from_str::<wire::ControlCancel<'_>>(line)?.request_id, out);
-                fate_since(before, out)
+        let header: LineHeader<'_> = serde_json::from_str(line)?;
+        let subtype = header.subtype.as_ref().map_or("", |subtype| subtype.0.as_ref());
+        let outcome = match (header.kind.as_ref(), subtype) {
+            ("stream_event", _) => return Ok(self.handle_stream_event(serde_json::from_str(line)?, out)),
+            ("assistant", _) => return Ok(self.handle_assistant(line, &serde_json::from_str(line)?, out)),
+            ("user", _) => return Ok(self.handle_user(line, &serde_json::from_str(line)?, out)),
+            ("result", _) => self.handle_result(serde_json::from_str(line)?, out),
+            ("control_request", _) => {
+                if !self.permissions.handle_request(&serde_json::from_str(line)?, out) {
+                    return Ok(None);
+                }
+                LineOutcome::Emitted
             }
-            ("control_response", _) => self.control_response(serde_json::from_str(line)?, out),
-            ("system", "init") => self.init(serde_json::from_str(line)?, out),
-            ("system", "api_retry") => self.api_retry(&serde_json::from_str(line)?, out),
+            ("control_cancel_request", _) => {
+                self.permissions.withdraw(&serde_json::from_str::<wire::ControlCancelRequest<'_>>(line)?.request_id, out);
+                outcome_since(before, out)
+            }
+            ("control_response", _) => self.handle_control_response(serde_json::from_str(line)?, out),
+            ("system", "init") => self.handle_init(serde_json::from_str(line)?, out),
+            ("system", "api_retry") => self.handle_api_retry(&serde_json::from_str(line)?, out),
             ("system", "permission_denied") => {
-                // Its words come again as the call's result.
-                self.permissions.refused_by_program(serde_json::from_str::<wire::PermissionDenied>(line)?.tool_use_id);
+                // The call's result repeats the text.
+                self.permissions.note_denied(serde_json::from_str::<wire::PermissionDenied>(line)?.tool_use_id);
                 LineOutcome::Buffered
             }
-            ("rate_limit_event", _) => self.rate_limit(&serde_json::from_str(line)?, out),
-            // What a sub-agent does is told by its own lines, which name the call that it belongs to. The last two are in the program,
-            // but in no recording: signs of life.
+            ("rate_limit_event", _) => self.handle_rate_limit(&serde_json::from_str(line)?, out),
+            // A sub-agent's activity has its own lines, which name the tool call it belongs to. The last two are keep-alive messages, found
+            // in the program but in no recording.
             ("system", "status" | "thinking_tokens" | "task_started" | "task_progress" | "task_updated" | "task_notification")
             | ("command_lifecycle" | "keep_alive" | "tool_progress", _) => LineOutcome::Ignored,
             _ => return Ok(None),
         };
-        Ok(Some(fate))
+        Ok(Some(outcome))
     }
 
-    fn stream_event(&mut self, line: StreamLine<'_>, out: &mut Output) -> Option<LineOutcome> {
+    fn handle_stream_event(&mut self, line: StreamEventLine<'_>, out: &mut Output) -> Option<LineOutcome> {
         let parent = line.parent_tool_use_id.map(Text::into_string);
-        let known = match (line.event.kind.as_ref(), line.event.delta) {
+        let outcome = match (line.event.kind.as_ref(), line.event.delta) {
             ("content_block_delta", Some(delta)) => {
                 let message_id = match line.api_message_id {
                     Some(id) => Some(id.into_string()),
                     None => self.turn.streaming.get(&parent).cloned(),
                 };
-                return self.delta(delta, message_id, parent, out);
+                return self.handle_delta(delta, message_id, parent, out);
             }
             ("message_start", _) => {
                 if let Some(message) = line.event.message {
@@ -168,10 +171,10 @@ impl ClaudeParser {
                 self.turn.streaming.remove(&parent);
                 LineOutcome::Buffered
             }
-            // One answer of the model is whole, and only now is its use known.
+            // A model response is complete, and its usage is known.
             ("message_delta", _) => match line.event.usage {
-                Some(used) => {
-                    out.emit(StreamEvent::Usage(self.totals.answer(&used)));
+                Some(usage) => {
+                    out.emit(StreamEvent::Usage(self.totals.add_response(&usage)));
                     LineOutcome::Emitted
                 }
                 None => LineOutcome::Ignored,
@@ -179,10 +182,10 @@ impl ClaudeParser {
             ("content_block_start" | "content_block_stop" | "ping", _) => LineOutcome::Ignored,
             _ => return None,
         };
-        Some(known)
+        Some(outcome)
     }
 
-    fn delta(
+    fn handle_delta(
         &mut self,
         delta: wire::Delta<'_>,
         message_id: Option<String>,
@@ -193,43 +196,43 @@ impl ClaudeParser {
         let text = match delta.kind.as_ref() {
             "text_delta" => delta.text,
             "thinking_delta" => delta.thinking,
-            // A call's input comes whole with its `assistant` line, and a signature means nothing to a reader.
+            // The input of a call is complete in its `handle_assistant` line. Signatures are not for readers.
             "input_json_delta" | "signature_delta" | "citations_delta" => None,
             _ => return None,
         };
         let Some(text) = text.map(Text::into_string).filter(|text| !text.is_empty()) else { return Some(LineOutcome::Ignored) };
         if thinking
             && let Some(id) = &message_id
-            && !self.turn.thought.contains(id)
+            && !self.turn.streamed_thinking.contains(id)
         {
-            self.turn.thought.insert(id.clone());
+            self.turn.streamed_thinking.insert(id.clone());
         }
         let content = Delta { text, message_id, parent_tool_call_id: parent };
         out.emit(if thinking { StreamEvent::Thinking { content } } else { StreamEvent::Token { content } });
         Some(LineOutcome::Emitted)
     }
 
-    /// Sends a request of our own.
-    fn request(&mut self, request: &Value, out: &mut Output) {
-        self.requests += 1;
-        let id = format!("req_{}", self.requests);
+    /// Sends a control request to the program.
+    fn send_request(&mut self, request: &Value, out: &mut Output) {
+        self.last_request_id += 1;
+        let id = format!("req_{}", self.last_request_id);
         out.send_json(&json!({ "type": "control_request", "request_id": id, "request": request }));
     }
 
     fn send_message(&mut self, text: &str, out: &mut Output) {
-        self.stage = Stage::Said;
-        self.interrupt = Interrupt::No;
+        self.stage = Stage::MessageSent;
+        self.interrupt = InterruptState::NotRequested;
         out.send_json(&json!({ "type": "user", "message": { "role": "user", "content": text } }));
     }
 
     fn send_interrupt(&mut self, out: &mut Output) {
-        self.interrupt = Interrupt::Sent;
-        self.request(&json!({ "subtype": "interrupt" }), out);
+        self.interrupt = InterruptState::Sent;
+        self.send_request(&json!({ "subtype": "interrupt" }), out);
     }
 
-    fn init(&mut self, init: wire::Init, out: &mut Output) -> LineOutcome {
+    fn handle_init(&mut self, init: wire::Init, out: &mut Output) -> LineOutcome {
         self.stage = Stage::InTurn;
-        let interrupted = self.interrupt == Interrupt::Wanted;
+        let interrupted = self.interrupt == InterruptState::Pending;
         if interrupted {
             self.send_interrupt(out);
         }
@@ -241,102 +244,102 @@ impl ClaudeParser {
         LineOutcome::Emitted
     }
 
-    fn api_retry(&mut self, retry: &wire::ApiRetry, out: &mut Output) -> LineOutcome {
-        let why = match (retry.error_status, retry.error.as_deref()) {
+    fn handle_api_retry(&mut self, retry: &wire::ApiRetry, out: &mut Output) -> LineOutcome {
+        let reason = match (retry.error_status, retry.error.as_deref()) {
             (Some(status), Some(error)) => format!("{status} {error}"),
             (Some(status), None) => status.to_string(),
             (None, Some(error)) if error != "unknown" => error.to_owned(),
-            (None, _) => "no answer".to_owned(),
+            (None, _) => "no response".to_owned(),
         };
         let data = json!({
             "attempt": retry.attempt, "max_attempts": retry.max_retries, "delay_ms": retry.retry_delay_ms, "status": retry.error_status,
         });
-        let message = format!("the model call failed ({why}) and is tried again");
-        out.emit(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::Retrying, message, data: Some(without_nulls(data)) });
-        if retry.error_status == Some(429) && !std::mem::replace(&mut self.turn.limited, true) {
-            out.emit(StreamEvent::notice(Level::Warning, NoticeCode::RateLimited, "the provider's rate limit is reached"));
+        let message = format!("the model call failed ({reason}); retrying");
+        out.emit(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::Retrying, message, data: Some(drop_nulls(data)) });
+        if retry.error_status == Some(429) && !std::mem::replace(&mut self.turn.limit_reported, true) {
+            out.emit(StreamEvent::notice(Level::Warning, NoticeCode::RateLimited, "the provider's rate limit was reached"));
         }
         LineOutcome::Emitted
     }
 
-    fn assistant(&mut self, line: &str, said: &MessageLine<'_>, out: &mut Output) -> Option<LineOutcome> {
+    fn handle_assistant(&mut self, line: &str, parsed: &MessageLine<'_>, out: &mut Output) -> Option<LineOutcome> {
         let before = out.items.len();
         let mut unknown = false;
-        for block in said.message.blocks()? {
-            let message_id = said.message.id.clone();
-            let parent_tool_call_id = said.parent_tool_use_id.clone();
+        for block in parsed.message.blocks()? {
+            let message_id = parsed.message.id.clone();
+            let parent_tool_call_id = parsed.parent_tool_use_id.clone();
             match block {
-                Block { text: Some(message), .. } if said.error.is_some() => {
-                    // No model said this: the program tells why it has no answer, and `result` will tell it once more.
+                Block { text: Some(message), .. } if parsed.error.is_some() => {
+                    // Not written by the model: the program reports why there is no response. `result` repeats it.
                     if parent_tool_call_id.is_none() {
-                        self.turn.error.clone_from(&said.error);
+                        self.turn.error_code.clone_from(&parsed.error);
                     }
-                    out.emit(StreamEvent::AgentError { code: said.error.clone().unwrap_or_default(), message, retryable: false });
+                    out.emit(StreamEvent::AgentError { code: parsed.error.clone().unwrap_or_default(), message, retryable: false });
                 }
                 Block { text: Some(content), .. } if block.kind == "text" => {
                     out.emit(StreamEvent::Message { role: Role::Assistant, content, message_id, parent_tool_call_id });
                 }
                 Block { thinking: Some(text), .. } if block.kind == "thinking" => {
-                    if !text.is_empty() && !message_id.as_ref().is_some_and(|id| self.turn.thought.contains(id)) {
+                    if !text.is_empty() && !message_id.as_ref().is_some_and(|id| self.turn.streamed_thinking.contains(id)) {
                         out.emit(StreamEvent::Thinking { content: Delta { text, message_id, parent_tool_call_id } });
                     }
                 }
                 Block { id: Some(id), name: Some(name), input, .. } if block.kind == "tool_use" => {
-                    self.tool_call(id, name, input, parent_tool_call_id, out);
+                    self.emit_tool_call(id, name, input, parent_tool_call_id, out);
                 }
-                // Its text is withheld by the provider.
+                // The provider withholds the text.
                 Block { kind, .. } if kind == "redacted_thinking" => {}
                 _ => unknown = true,
             }
         }
-        Some(if unknown { out.emit_raw(line) } else { fate_since(before, out) })
+        Some(if unknown { out.emit_raw(line) } else { outcome_since(before, out) })
     }
 
-    fn tool_call(&mut self, id: String, name: String, input: Value, parent_tool_call_id: Option<String>, out: &mut Output) {
+    fn emit_tool_call(&mut self, id: String, name: String, input: Value, parent_tool_call_id: Option<String>, out: &mut Output) {
         if self.calls.contains_key(&id) {
             return;
         }
-        self.calls.insert(id.clone(), Change::of(&name, &input));
-        self.running.insert(id.clone());
+        self.calls.insert(id.clone(), PlanChange::from_call(&name, &input));
+        self.open_calls.insert(id.clone());
         let plan = (name == "TodoWrite" && parent_tool_call_id.is_none()).then(|| self.plan.replace(&input)).flatten();
         let title = tools::title(&name, &input, &self.working_dir);
         out.emit(StreamEvent::ToolCall(ToolCall { kind: tools::kind(&name), id, tool: name, title, input, parent_tool_call_id }));
         out.items.extend(plan.map(Item::Event));
     }
 
-    fn user(&mut self, line: &str, said: &MessageLine<'_>, out: &mut Output) -> Option<LineOutcome> {
-        if said.is_replay {
+    fn handle_user(&mut self, line: &str, parsed: &MessageLine<'_>, out: &mut Output) -> Option<LineOutcome> {
+        if parsed.is_replay {
             return Some(LineOutcome::Ignored);
         }
         let before = out.items.len();
-        let blocks = said.message.blocks()?;
+        let blocks = parsed.message.blocks()?;
         let results = blocks.iter().filter(|block| block.kind == "tool_result").count();
-        // It stands beside the blocks, so with several of them it could not be told whose it is.
-        let details = said.tool_use_result.filter(|_| results == 1).map(RawValue::get);
+        // The details are outside the blocks. With several results it is unknown which one they belong to.
+        let details = parsed.tool_use_result.filter(|_| results == 1).map(RawValue::get);
         let mut unknown = false;
         for block in blocks {
             match block {
                 Block { tool_use_id: Some(ref id), .. } if block.kind == "tool_result" => {
-                    self.tool_result(id, &block, &said.tool_result_meta, details, out);
+                    self.handle_tool_result(id, &block, &parsed.tool_result_meta, details, out);
                 }
                 Block { text: Some(content), .. } if block.kind == "text" => {
                     self.turn.interrupted |= content.starts_with("[Request interrupted by user");
-                    let parent_tool_call_id = said.parent_tool_use_id.clone();
+                    let parent_tool_call_id = parsed.parent_tool_use_id.clone();
                     out.emit(StreamEvent::Message { role: Role::User, content, message_id: None, parent_tool_call_id });
                 }
                 _ => unknown = true,
             }
         }
-        Some(if unknown { out.emit_raw(line) } else { fate_since(before, out) })
+        Some(if unknown { out.emit_raw(line) } else { outcome_since(before, out) })
     }
 
-    fn tool_result(&mut self, id: &str, block: &Block<'_>, meta: &[wire::ToolResultMeta], details: Option<&str>, out: &mut Output) {
-        if !self.running.remove(id) && self.calls.contains_key(id) {
+    fn handle_tool_result(&mut self, id: &str, block: &Block<'_>, meta: &[wire::ToolResultMeta], details: Option<&str>, out: &mut Output) {
+        if !self.open_calls.remove(id) && self.calls.contains_key(id) {
             return;
         }
         let decision = meta.iter().find(|meta| meta.id == *id).and_then(|meta| meta.permission_decision.as_ref());
-        let refused = self.permissions.was_refused(id) || decision.is_some_and(|decision| decision.decision == "reject");
-        let status = match (refused, block.is_error) {
+        let denied = self.permissions.take_denied(id) || decision.is_some_and(|decision| decision.decision == "reject");
+        let status = match (denied, block.is_error) {
             (true, _) => ToolStatus::Denied,
             (false, true) => ToolStatus::Error,
             (false, false) => ToolStatus::Ok,
@@ -346,72 +349,73 @@ impl ClaudeParser {
             out.items.extend(details.and_then(diff::file_change).map(Item::Event));
             out.items.extend(change.and_then(|change| self.plan.apply(change, details)).map(Item::Event));
         }
-        // Last, as for every agent: when a call is over, all that it did was told.
+        // Emitted last, as for every agent: all effects of a call precede its result.
         out.emit(StreamEvent::ToolResult { id: id.to_owned(), status, content: block.result_text(), duration_ms: None });
     }
 
-    fn result(&mut self, result: wire::TurnResult, out: &mut Output) -> LineOutcome {
-        self.permissions.turn_over(out);
+    fn handle_result(&mut self, result: wire::TurnResult, out: &mut Output) -> LineOutcome {
+        self.permissions.close_all(out);
         if result.is_aborted() {
-            self.cut_short(out);
+            self.end_open_calls(out);
         }
-        out.emit(StreamEvent::Usage(self.totals.turn(&result)));
+        out.emit(StreamEvent::Usage(self.totals.add_turn(&result)));
         let turn = std::mem::take(&mut self.turn);
-        let by_us = std::mem::take(&mut self.interrupt) == Interrupt::Sent;
+        let interrupt_sent = std::mem::take(&mut self.interrupt) == InterruptState::Sent;
         self.stage = Stage::Idle;
-        let end = failure::turn_end(result, turn.error.as_deref(), by_us);
+        let end = failure::turn_end(result, turn.error_code.as_deref(), interrupt_sent);
         if let Err(Failure { cause: Cause::RateLimited, message }) = &end
-            && !turn.limited
+            && !turn.limit_reported
         {
-            out.emit(limit_notice(Level::Warning, "the provider's limit is reached", failure::resets_at(message)));
+            out.emit(rate_limit_notice(Level::Warning, "the provider's limit was reached", failure::resets_at(message)));
         }
         out.items.push(Item::TurnEnded(end));
         LineOutcome::Emitted
     }
 
-    /// An interrupt has ended every tool, with or without a word of it.
-    fn cut_short(&mut self, out: &mut Output) {
-        for id in std::mem::take(&mut self.running) {
-            let status = if self.permissions.was_refused(&id) { ToolStatus::Denied } else { ToolStatus::Error };
+    /// Ends the open tool calls. An interrupt stops every tool, but the program does not report a result for each.
+    fn end_open_calls(&mut self, out: &mut Output) {
+        for id in std::mem::take(&mut self.open_calls) {
+            let status = if self.permissions.take_denied(&id) { ToolStatus::Denied } else { ToolStatus::Error };
             out.emit(StreamEvent::ToolResult { id, status, content: "the turn was interrupted".to_owned(), duration_ms: None });
         }
     }
 
-    fn control_response(&mut self, line: wire::ControlResponse<'_>, out: &mut Output) -> LineOutcome {
+    fn handle_control_response(&mut self, line: wire::ControlResponse<'_>, out: &mut Output) -> LineOutcome {
         let before = out.items.len();
         let warning = |text: String| StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, text);
-        let answer = line.response;
-        if answer.subtype == "error" {
-            let error = answer.error.unwrap_or_else(|| "a request was refused without a word".to_owned());
+        let body = line.response;
+        if body.subtype == "error" {
+            let error = body.error.unwrap_or_else(|| "Claude Code rejected a control request without a reason".to_owned());
             out.emit(warning(redact_mcp_error(&error, &self.mcp_servers)));
         }
-        for (server, error) in answer.response.unwrap_or_default().errors {
-            out.emit(warning(format!("MCP server {server} did not start: {}", redact_mcp_error(&error, &self.mcp_servers))));
+        for (server, error) in body.response.unwrap_or_default().errors {
+            out.emit(warning(format!("MCP server {server} failed to start: {}", redact_mcp_error(&error, &self.mcp_servers))));
         }
-        fate_since(before, out)
+        outcome_since(before, out)
     }
 
-    fn rate_limit(&mut self, line: &wire::RateLimit, out: &mut Output) -> LineOutcome {
+    fn handle_rate_limit(&mut self, line: &wire::RateLimit, out: &mut Output) -> LineOutcome {
         let (level, message) = match line.rate_limit_info.status.as_str() {
-            "rejected" => (Level::Warning, "the usage limit is reached"),
-            "allowed_warning" => (Level::Info, "the usage limit is near"),
+            "rejected" => (Level::Warning, "the usage limit was reached"),
+            "allowed_warning" => (Level::Info, "the usage limit is almost reached"),
             _ => return LineOutcome::Ignored,
         };
-        self.turn.limited |= level == Level::Warning;
-        out.emit(limit_notice(level, message, line.rate_limit_info.resets_at));
+        self.turn.limit_reported |= level == Level::Warning;
+        out.emit(rate_limit_notice(level, message, line.rate_limit_info.resets_at));
         LineOutcome::Emitted
     }
 }
 
-/// The notice of a limit. `resets_at` is in seconds since 1970.
-fn limit_notice(level: Level, message: &str, resets_at: Option<i64>) -> StreamEvent {
+/// A rate limit notice. `resets_at` is in seconds since 1970.
+fn rate_limit_notice(level: Level, message: &str, resets_at: Option<i64>) -> StreamEvent {
     let resets_at = resets_at.map(|seconds| Timestamp::from_millis(seconds.saturating_mul(1000)));
     let data = resets_at.map(|resets_at| json!({ "resets_at": resets_at }));
     StreamEvent::Notice { level, code: NoticeCode::RateLimited, message: message.to_owned(), data }
 }
 
-/// A server as `mcp_set_servers` takes it (tried with 2.1.330: the request is done with before the message after it).
-fn mcp_server(server: &McpServer) -> (String, Value) {
+/// A server in the format of `mcp_set_servers`. The program completes that request before it handles the next message (tested with
+/// 2.1.330).
+fn mcp_server_config(server: &McpServer) -> (String, Value) {
     let config = match &server.transport {
         McpTransport::Stdio { command, args, env } => json!({ "type": "stdio", "command": command, "args": args, "env": env }),
         McpTransport::Http { url, headers } => json!({ "type": "http", "url": url, "headers": headers }),
@@ -419,8 +423,8 @@ fn mcp_server(server: &McpServer) -> (String, Value) {
     (server.name.clone(), config)
 }
 
-/// Fields that are not known are absent, not null.
-fn without_nulls(mut data: Value) -> Value {
+/// Removes fields that are null.
+fn drop_nulls(mut data: Value) -> Value {
     if let Some(fields) = data.as_object_mut() {
         fields.retain(|_, value| !value.is_null());
     }
@@ -432,11 +436,11 @@ impl Parser for ClaudeParser {
         let prompt = std::mem::take(&mut self.prompt);
         match self.mode {
             Mode::TwoWay => {
-                self.request(&json!({ "subtype": "initialize", "hooks": null }), out);
+                self.send_request(&json!({ "subtype": "initialize", "hooks": null }), out);
                 if !self.mcp_servers.is_empty() {
-                    // By stdin and not as arguments, which every account of the machine can read.
-                    let servers: serde_json::Map<String, Value> = self.mcp_servers.iter().map(mcp_server).collect();
-                    self.request(&json!({ "subtype": "mcp_set_servers", "servers": servers }), out);
+                    // On stdin rather than as arguments, which every user of the machine can read.
+                    let servers: serde_json::Map<String, Value> = self.mcp_servers.iter().map(mcp_server_config).collect();
+                    self.send_request(&json!({ "subtype": "mcp_set_servers", "servers": servers }), out);
                 }
                 self.send_message(&prompt, out);
             }
@@ -448,13 +452,13 @@ impl Parser for ClaudeParser {
     }
 
     fn handle_line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
-        let known = self.understand(line, out).or_else(|_unreadable| {
-            // Doubled keys are an error where a type is expected; here the last one counts, as it does elsewhere.
+        let known = self.parse_line(line, out).or_else(|_| {
+            // Duplicate keys are an error when decoding into a type. Here the last one counts, as in `serde_json::Value`.
             let fields: BTreeMap<String, &RawValue> = serde_json::from_str(line)?;
-            self.understand(&serde_json::to_string(&fields)?, out)
+            self.parse_line(&serde_json::to_string(&fields)?, out)
         });
         match known {
-            Ok(Some(fate)) => fate,
+            Ok(Some(outcome)) => outcome,
             Ok(None) | Err(_) => out.emit_raw(line),
         }
     }
@@ -474,8 +478,8 @@ impl Parser for ClaudeParser {
     fn interrupt(&mut self, out: &mut Output) -> bool {
         match (self.mode, self.stage, self.interrupt) {
             (Mode::OneShot, ..) | (_, Stage::Idle, _) => return false,
-            (_, Stage::Said, _) => self.interrupt = Interrupt::Wanted,
-            (_, Stage::InTurn, Interrupt::Sent) => {}
+            (_, Stage::MessageSent, _) => self.interrupt = InterruptState::Pending,
+            (_, Stage::InTurn, InterruptState::Sent) => {}
             (_, Stage::InTurn, _) => self.send_interrupt(out),
         }
         true
@@ -483,7 +487,7 @@ impl Parser for ClaudeParser {
 
     fn diagnose(&self, exit: Exit, stderr_tail: &str) -> Option<Failure> {
         let interrupted = self.turn.interrupted && exit.is_success();
-        let failed = || Failure::new(Cause::AgentError, "the turn was interrupted before the model answered");
-        failure::diagnose(exit, stderr_tail).or_else(|| interrupted.then(failed))
+        let failure = || Failure::new(Cause::AgentError, "the turn was interrupted before the model responded");
+        failure::diagnose(exit, stderr_tail).or_else(|| interrupted.then(failure))
     }
 }

@@ -1,4 +1,4 @@
-//! The recordings of the real program, replayed.
+//! Replays the recordings of the real program.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,8 +20,8 @@ fn mode(recording: &Recording) -> Mode {
     if recording.two_way { Mode::TwoWay } else { Mode::OneShot }
 }
 
-/// Which of the driver's acts comes to the same as what the recorder sent.
-fn act(sent: &Value) -> Option<Action> {
+/// The driver action that corresponds to a line of the recorder.
+fn action(sent: &Value) -> Option<Action> {
     if sent["type"] == "user" {
         return sent["message"]["content"].as_str().map(|text| Action::Message(text.to_owned()));
     }
@@ -30,14 +30,14 @@ fn act(sent: &Value) -> Option<Action> {
     }
     let response = sent.get("response")?;
     let id = response.get("request_id")?.as_str()?.to_owned();
-    let said = response.get("response")?;
-    let message = said["message"].as_str().map(str::to_owned);
-    if let Some(answers) = said["updatedInput"]["answers"].as_object() {
+    let result = response.get("response")?;
+    let message = result["message"].as_str().map(str::to_owned);
+    if let Some(answers) = result["updatedInput"]["answers"].as_object() {
         let answers = answers.values().filter_map(Value::as_str).map(|answer| vec![answer.to_owned()]);
         return Some(Action::Answer(id, Answer::Question { answers: answers.collect() }));
     }
-    let decision = match said.get("behavior")?.as_str()? {
-        "allow" if said.get("updatedPermissions").is_some() => Decision::AllowAlways,
+    let decision = match result.get("behavior")?.as_str()? {
+        "allow" if result.get("updatedPermissions").is_some() => Decision::AllowAlways,
         "allow" => Decision::AllowOnce,
         _ => Decision::Deny,
     };
@@ -45,31 +45,31 @@ fn act(sent: &Value) -> Option<Action> {
 }
 
 #[test]
-fn every_recording_ends_and_reads_as_it_did() {
+fn recordings_match_their_snapshots() {
     let mut snapshots = insta::Settings::clone_current();
     snapshots.set_snapshot_path("snapshots");
     snapshots.set_prepend_module_to_snapshot(false);
     snapshots.bind(|| {
         for recording in replay::recordings(AGENT) {
-            let replayed = replay::replay(&recording, parser(mode(&recording)), act);
+            let replayed = replay::replay(&recording, parser(mode(&recording)), action);
             assert_eq!(replayed.outcomes.len(), recording.lines().count(), "{}", recording.name);
             insta::assert_snapshot!(recording.name.as_str(), replayed.snapshot());
         }
     });
 }
 
-/// Every recording, replayed.
-fn all() -> impl Iterator<Item = (String, Replayed)> {
+/// All recordings, replayed.
+fn all_replayed() -> impl Iterator<Item = (String, Replayed)> {
     replay::recordings(AGENT).into_iter().map(|recording| {
-        let replayed = replay::replay(&recording, parser(mode(&recording)), act);
+        let replayed = replay::replay(&recording, parser(mode(&recording)), action);
         (recording.name, replayed)
     })
 }
 
 #[test]
-fn the_tokens_of_a_message_make_up_its_text() {
+fn the_tokens_of_a_message_add_up_to_its_text() {
     let mut checked = 0;
-    for (name, replayed) in all() {
+    for (name, replayed) in all_replayed() {
         let (mut tokens, mut messages) = (BTreeMap::<_, String>::new(), BTreeMap::<_, String>::new());
         for event in replayed.events() {
             match event {
@@ -80,7 +80,7 @@ fn the_tokens_of_a_message_make_up_its_text() {
                 _ => {}
             }
         }
-        // A run that was killed may have tokens without a message, but a message has all of its tokens or none.
+        // A killed run may have tokens without a message, but a message has all of its tokens or none.
         for (id, text) in &messages {
             if let Some(tokens) = tokens.get(id) {
                 assert_eq!(tokens, text, "{name}");
@@ -92,15 +92,15 @@ fn the_tokens_of_a_message_make_up_its_text() {
 }
 
 #[test]
-fn a_call_comes_before_its_result_and_has_only_one() {
-    for (name, replayed) in all() {
-        let (mut called, mut answered) = (BTreeSet::new(), BTreeSet::new());
+fn a_call_precedes_its_only_result() {
+    for (name, replayed) in all_replayed() {
+        let (mut calls, mut results) = (BTreeSet::new(), BTreeSet::new());
         for event in replayed.events() {
             match event {
-                StreamEvent::ToolCall(call) => assert!(called.insert(call.id.clone()), "{name}: called twice"),
+                StreamEvent::ToolCall(call) => assert!(calls.insert(call.id.clone()), "{name}: two calls with one id"),
                 StreamEvent::ToolResult { id, .. } => {
-                    assert!(called.contains(id), "{name}: a result without a call");
-                    assert!(answered.insert(id.clone()), "{name}: two results");
+                    assert!(calls.contains(id), "{name}: a result without a call");
+                    assert!(results.insert(id.clone()), "{name}: two results");
                 }
                 _ => {}
             }
@@ -109,34 +109,34 @@ fn a_call_comes_before_its_result_and_has_only_one() {
 }
 
 #[test]
-fn nothing_that_a_program_writes_makes_the_parser_panic_or_lie() {
+fn arbitrary_input_never_panics() {
     let recordings = replay::recordings(AGENT);
     replay::survives_anything(&recordings, || parser(Mode::TwoWay));
 }
 
 #[test]
-fn whatever_comes_in_between_a_request_is_resolved_once() {
+fn every_request_is_resolved_once_in_any_order_of_input() {
     let recordings: Vec<_> = replay::recordings(AGENT).into_iter().filter(|recording| recording.two_way).collect();
     replay::resolves_every_request_once(&recordings, || parser(Mode::TwoWay));
 }
 
 #[test]
-fn the_short_way_of_reading_a_piece_of_the_stream_gives_what_the_long_way_gives() {
-    let mut pieces = 0;
+fn both_paths_decode_stream_events_alike() {
+    let mut events = 0;
     for recording in replay::recordings(AGENT) {
         let lines: Vec<&str> = recording.lines().collect();
-        // With a space the beginning is not the expected one, and the meaning is the same.
+        // With a space the line does not start as expected, so it is decoded on the general path.
         let spaced: Vec<String> = lines.iter().map(|line| line.replacen('{', "{ ", 1)).collect();
-        assert_eq!(told(&lines), told(&spaced.iter().map(String::as_str).collect::<Vec<_>>()), "{}", recording.name);
-        pieces += lines.iter().filter(|line| wire::StreamLine::read(line).is_some()).count();
+        assert_eq!(items_of(&lines), items_of(&spaced.iter().map(String::as_str).collect::<Vec<_>>()), "{}", recording.name);
+        events += lines.iter().filter(|line| wire::StreamEventLine::parse_prefixed(line).is_some()).count();
     }
-    assert!(pieces > 100, "only {pieces} pieces in the recordings");
-    let twice = r#"{"type":"stream_event","event":{"type":"ping"},"type":"unheard_of"}"#;
-    assert_eq!(told(&[twice]), [Item::Event(StreamEvent::Raw { line: twice.to_owned() })]);
+    assert!(events > 100, "only {events} stream events in the recordings");
+    let twice = r#"{"type":"stream_event","event":{"type":"ping"},"type":"unknown"}"#;
+    assert_eq!(items_of(&[twice]), [Item::Event(StreamEvent::Raw { line: twice.to_owned() })]);
 }
 
-/// What comes of these lines in two-way mode.
-fn told(lines: &[&str]) -> Vec<Item> {
+/// The items that a parser in two-way mode produces from these lines.
+fn items_of(lines: &[&str]) -> Vec<Item> {
     let mut parser = parser(Mode::TwoWay);
     let mut out = Output::default();
     for line in lines {
@@ -146,14 +146,14 @@ fn told(lines: &[&str]) -> Vec<Item> {
 }
 
 #[test]
-fn a_turn_ends_even_when_everything_beside_its_end_is_damaged() {
+fn a_turn_ends_even_if_the_other_fields_of_its_result_are_invalid() {
     let line = r#"{"type":"result","subtype":"success","is_error":false,"result":"done","usage":{"input_tokens":1e999},
         "total_cost_usd":"much","permission_denials":[[[]]],"model_usage_since_last_result":7,"type":"result"}"#;
-    assert!(told(&[line]).contains(&Item::TurnEnded(Ok("done".into()))), "{:?}", told(&[line]));
+    assert!(items_of(&[line]).contains(&Item::TurnEnded(Ok("done".into()))), "{:?}", items_of(&[line]));
 }
 
 #[test]
-fn a_request_that_we_do_not_know_is_refused_and_kept() {
+fn an_unknown_request_is_rejected_and_becomes_raw() {
     for request in [json!({ "subtype": "mcp_message" }), json!({ "subtype": "can_use_tool", "tool_name": 1 }), json!(null)] {
         let line = json!({ "type": "control_request", "request_id": "r", "request": request }).to_string();
         let mut out = Output::default();
@@ -165,7 +165,7 @@ fn a_request_that_we_do_not_know_is_refused_and_kept() {
 }
 
 #[test]
-fn what_is_shown_is_what_runs_and_a_request_is_answered_once() {
+fn the_displayed_input_is_what_runs_and_a_request_is_answered_once() {
     let input = json!({ "command": "rm -r x", "n": 12_345_678_901_234_567_890_u64 });
     let suggestion = json!({ "type": "addRules", "behavior": "allow", "destination": "localSettings" });
     let request = json!({
@@ -181,15 +181,15 @@ fn what_is_shown_is_what_runs_and_a_request_is_answered_once() {
     parser.decide("r", Decision::AllowAlways, &mut out);
     let sent: Value = serde_json::from_slice(&out.send).unwrap();
     assert_eq!(sent["response"]["response"]["updatedInput"], input);
-    assert_eq!(sent["response"]["response"]["updatedPermissions"][0]["destination"], "session", "nothing is written into the project");
+    assert_eq!(sent["response"]["response"]["updatedPermissions"][0]["destination"], "session", "nothing is written to the project");
     let mut again = Output::default();
     parser.decide("r", Decision::Deny, &mut again);
-    parser.decide("unheard of", Decision::Deny, &mut again);
+    parser.decide("unknown", Decision::Deny, &mut again);
     assert!(again.is_empty());
 }
 
 #[test]
-fn a_denied_call_reads_denied_whatever_the_program_says_of_it() {
+fn a_denied_call_has_the_status_denied_if_the_program_reports_an_error() {
     let request = json!({ "subtype": "can_use_tool", "tool_name": "Bash", "tool_use_id": "t", "input": {} });
     let result = json!({ "type": "tool_result", "tool_use_id": "t", "is_error": true, "content": "no" });
     let mut parser = parser(Mode::TwoWay);
@@ -202,136 +202,136 @@ fn a_denied_call_reads_denied_whatever_the_program_says_of_it() {
 }
 
 #[test]
-fn a_subscriptions_limit_is_told_with_its_end() {
+fn a_subscription_limit_is_reported_with_its_reset_time() {
     let event = |status: &str| format!(r#"{{"type":"rate_limit_event","rate_limit_info":{{"status":"{status}","resetsAt":1795338000}}}}"#);
-    assert_eq!(told(&[&event("allowed")]), []);
-    let [Item::Event(StreamEvent::Notice { level, code, data, .. })] = &told(&[&event("rejected")])[..] else { panic!("no notice") };
+    assert_eq!(items_of(&[&event("allowed")]), []);
+    let [Item::Event(StreamEvent::Notice { level, code, data, .. })] = &items_of(&[&event("rejected")])[..] else { panic!("no notice") };
     assert_eq!((*level, *code), (Level::Warning, NoticeCode::RateLimited));
     assert_eq!(*data, Some(json!({ "resets_at": "2026-11-22T09:00:00.000Z" })));
 }
 
 #[test]
-fn a_limit_that_only_the_last_words_tell_is_told_too() {
+fn a_limit_in_the_text_of_the_result_is_reported() {
     let line = r#"{"type":"result","subtype":"success","is_error":true,"result":"Claude AI usage limit reached|1795338000"}"#;
-    let items = told(&[line]);
+    let items = items_of(&[line]);
     assert!(items.iter().any(|item| matches!(item, Item::TurnEnded(Err(Failure { cause: Cause::RateLimited, .. })))), "{items:?}");
     let [_, Item::Event(StreamEvent::Notice { code, data, .. }), _] = &items[..] else { panic!("{items:?}") };
     assert_eq!((*code, data), (NoticeCode::RateLimited, &Some(json!({ "resets_at": "2026-11-22T09:00:00.000Z" }))));
     let rejected = r#"{"type":"rate_limit_event","rate_limit_info":{"status":"rejected"}}"#;
-    let notices = told(&[rejected, line]).into_iter().filter(|item| matches!(item, Item::Event(StreamEvent::Notice { .. })));
-    assert_eq!(notices.count(), 1, "a limit is told once in a turn");
+    let notices = items_of(&[rejected, line]).into_iter().filter(|item| matches!(item, Item::Event(StreamEvent::Notice { .. })));
+    assert_eq!(notices.count(), 1, "one notice per turn");
 }
 
 #[test]
 fn requests_beyond_the_maximum_are_denied_with_a_notice() {
     let mut parser = parser(Mode::TwoWay);
     for number in 0..MAX_OPEN_REQUESTS {
-        let out = ask(&mut *parser, &number.to_string(), "Bash", &json!({ "command": number }));
+        let out = send_request(&mut *parser, &number.to_string(), "Bash", &json!({ "command": number }));
         assert!(out.send.is_empty(), "request {number} was answered");
     }
     for (id, tool) in [("more", "Bash"), ("question", "AskUserQuestion")] {
-        let out = ask(&mut *parser, id, tool, &json!({ "command": "ls" }));
-        assert_eq!(response(&out)["behavior"], "deny");
+        let out = send_request(&mut *parser, id, tool, &json!({ "command": "ls" }));
+        assert_eq!(response_in(&out)["behavior"], "deny");
         assert!(matches!(&out.items[..], [Item::Event(StreamEvent::Notice { .. })]), "{out:?}");
     }
     parser.decide("0", Decision::AllowOnce, &mut Output::default());
-    assert!(ask(&mut *parser, "later", "Bash", &json!({ "command": "ls" })).send.is_empty());
+    assert!(send_request(&mut *parser, "later", "Bash", &json!({ "command": "ls" })).send.is_empty());
 }
 
-/// A parser that was asked this, and what it sent so far is thrown away.
-fn asked(tool: &str, input: &Value) -> Box<dyn Parser> {
+/// A parser with the open request `r`. Its previous output is discarded.
+fn parser_with_request(tool: &str, input: &Value) -> Box<dyn Parser> {
     let mut parser = parser(Mode::TwoWay);
-    ask(&mut *parser, "r", tool, input);
+    send_request(&mut *parser, "r", tool, input);
     parser
 }
 
-fn ask(parser: &mut dyn Parser, id: &str, tool: &str, input: &Value) -> Output {
+fn send_request(parser: &mut dyn Parser, id: &str, tool: &str, input: &Value) -> Output {
     let request = json!({ "subtype": "can_use_tool", "tool_name": tool, "tool_use_id": format!("call-{id}"), "input": input });
     let mut out = Output::default();
     parser.handle_line(&json!({ "type": "control_request", "request_id": id, "request": request }).to_string(), &mut out);
     out
 }
 
-/// What the program is answered.
-fn response(out: &Output) -> Value {
+/// The parser's response to the program.
+fn response_in(out: &Output) -> Value {
     let sent: Value = serde_json::from_slice(&out.send).unwrap();
     sent["response"]["response"].clone()
 }
 
 #[test]
-fn a_question_waits_for_its_answer_and_is_left_to_the_model_when_nobody_gives_one() {
+fn a_question_waits_for_its_answer_and_an_empty_answer_leaves_it_to_the_model() {
     let input = json!({ "questions": [{ "question": "Which?", "multiSelect": true, "options": [] }, { "question": "Why?" }] });
     let answered = |answers: Vec<Vec<String>>| {
         let mut out = Output::default();
-        asked("AskUserQuestion", &input).answer("r", &Answer::Question { answers }, &mut out);
-        response(&out)
+        parser_with_request("AskUserQuestion", &input).answer("r", &Answer::Question { answers }, &mut out);
+        response_in(&out)
     };
     let answer = answered(vec![vec!["red".into(), "blue".into()], vec![]]);
     assert_eq!((&answer["behavior"], &answer["updatedInput"]["answers"]), (&json!("allow"), &json!({ "Which?": "red, blue" })));
     assert_eq!(answer["updatedInput"]["questions"], input["questions"]);
-    for nothing in [vec![], vec![vec![], vec![]]] {
-        let answer = answered(nothing);
+    for answers in [vec![], vec![vec![], vec![]]] {
+        let answer = answered(answers);
         assert_eq!(answer["behavior"], "deny");
         assert!(answer["message"].as_str().unwrap().contains("by yourself"), "{answer}");
     }
 }
 
 #[test]
-fn an_answer_of_the_other_kind_leaves_a_request_open() {
-    let mut parser = asked("Bash", &json!({ "command": "ls" }));
+fn an_answer_of_the_wrong_kind_leaves_a_request_open() {
+    let mut parser = parser_with_request("Bash", &json!({ "command": "ls" }));
     let mut out = Output::default();
     parser.answer("r", &Answer::Question { answers: vec![] }, &mut out);
     assert!(out.is_empty());
     parser.decide("r", Decision::AllowOnce, &mut out);
-    assert_eq!(response(&out)["behavior"], "allow");
+    assert_eq!(response_in(&out)["behavior"], "allow");
 }
 
 #[test]
-fn a_denial_tells_the_model_what_was_said_with_it() {
+fn the_message_of_a_denial_is_sent_to_the_model() {
     let mut out = Output::default();
     let answer = Answer::Permission { decision: Decision::Deny, message: Some("use another name".into()) };
-    asked("Bash", &json!({})).answer("r", &answer, &mut out);
-    assert_eq!(response(&out), json!({ "behavior": "deny", "message": "use another name" }));
+    parser_with_request("Bash", &json!({})).answer("r", &answer, &mut out);
+    assert_eq!(response_in(&out), json!({ "behavior": "deny", "message": "use another name" }));
 }
 
 #[test]
-fn what_was_allowed_for_the_session_is_not_asked_again_and_nothing_beside_it() {
+fn allow_always_covers_the_same_call_and_nothing_else() {
     let command = |command: &str, words: &str| json!({ "command": command, "description": words });
-    let mut parser = asked("Bash", &command("make", "Builds it"));
+    let mut parser = parser_with_request("Bash", &command("make", "Builds it"));
     parser.decide("r", Decision::AllowAlways, &mut Output::default());
-    let again = ask(&mut *parser, "r2", "Bash", &command("make", "Builds it once more"));
-    assert_eq!((again.items.len(), response(&again)["behavior"].as_str()), (0, Some("allow")));
-    assert_eq!(ask(&mut *parser, "r3", "Bash", &command("make install", "")).items.len(), 1);
-    let mut parser = asked("Write", &json!({ "file_path": "a" }));
+    let again = send_request(&mut *parser, "r2", "Bash", &command("make", "Builds it once more"));
+    assert_eq!((again.items.len(), response_in(&again)["behavior"].as_str()), (0, Some("allow")));
+    assert_eq!(send_request(&mut *parser, "r3", "Bash", &command("make install", "")).items.len(), 1);
+    let mut parser = parser_with_request("Write", &json!({ "file_path": "a" }));
     parser.decide("r", Decision::AllowAlways, &mut Output::default());
-    assert!(ask(&mut *parser, "r2", "Edit", &json!({ "file_path": "b" })).items.is_empty(), "edits are allowed together");
-    assert_eq!(ask(&mut *parser, "r3", "Bash", &command("rm a", "")).items.len(), 1);
+    assert!(send_request(&mut *parser, "r2", "Edit", &json!({ "file_path": "b" })).items.is_empty(), "edits are allowed together");
+    assert_eq!(send_request(&mut *parser, "r3", "Bash", &command("rm a", "")).items.len(), 1);
 }
 
 const INIT: &str = r#"{"type":"system","subtype":"init","session_id":"s"}"#;
 const ABORTED: &str = r#"{"type":"result","subtype":"error_during_execution","is_error":true,"terminal_reason":"aborted_tools"}"#;
 
-/// The subtypes of the requests that were sent.
-fn requests(out: &Output) -> Vec<String> {
+/// The subtypes of the control requests that were sent.
+fn sent_subtypes(out: &Output) -> Vec<String> {
     let lines = std::str::from_utf8(&out.send).unwrap().lines();
     lines.filter_map(|line| Some(serde_json::from_str::<Value>(line).unwrap()["request"]["subtype"].as_str()?.to_owned())).collect()
 }
 
 #[test]
-fn an_interrupt_before_the_turn_has_begun_is_kept_until_it_has() {
+fn an_interrupt_before_the_turn_starts_is_sent_when_it_starts() {
     let mut parser = parser(Mode::TwoWay);
     let mut out = Output::default();
-    assert!(!parser.interrupt(&mut out), "nothing goes on yet");
+    assert!(!parser.interrupt(&mut out), "no turn is running");
     parser.open(&mut out);
     out = Output::default();
     assert!(parser.interrupt(&mut out) && parser.interrupt(&mut out) && out.is_empty());
     parser.handle_line(INIT, &mut out);
-    assert_eq!(requests(&out), ["interrupt"]);
+    assert_eq!(sent_subtypes(&out), ["interrupt"]);
     out = Output::default();
-    assert!(parser.interrupt(&mut out) && out.is_empty(), "told once");
+    assert!(parser.interrupt(&mut out) && out.is_empty(), "sent once");
     parser.handle_line(ABORTED, &mut out);
     assert!(matches!(out.items.last(), Some(Item::TurnEnded(Err(Failure { cause: Cause::Cancelled, .. })))), "{out:?}");
-    assert!(!parser.interrupt(&mut Output::default()), "the turn is over");
+    assert!(!parser.interrupt(&mut Output::default()), "the turn has ended");
     assert!(parser.begin_turn("and now?", &mut Output::default()));
     out = Output::default();
     parser.handle_line(INIT, &mut out);
@@ -348,13 +348,14 @@ fn an_interrupted_turn_leaves_no_call_and_no_request_open() {
         let call = json!({ "type": "tool_use", "id": id, "name": "Bash", "input": { "command": "sleep 9" } });
         parser.handle_line(&json!({ "type": "assistant", "message": { "content": [call] } }).to_string(), &mut out);
     }
-    ask(&mut *parser, "r", "Bash", &json!({ "command": "sleep 9" }));
-    ask(&mut *parser, "q", "AskUserQuestion", &json!({ "questions": [{ "question": "Which?" }] }));
+    send_request(&mut *parser, "r", "Bash", &json!({ "command": "sleep 9" }));
+    send_request(&mut *parser, "q", "AskUserQuestion", &json!({ "questions": [{ "question": "Which?" }] }));
     parser.interrupt(&mut out);
     out = Output::default();
     parser.handle_line(ABORTED, &mut out);
-    let told: Vec<_> = out.items.iter().filter_map(|item| if let Item::Event(event) = item { Some(event.name()) } else { None }).collect();
-    assert_eq!(told, ["permission_resolved", "question_resolved", "tool_result", "tool_result", "usage"]);
+    let events: Vec<_> =
+        out.items.iter().filter_map(|item| if let Item::Event(event) = item { Some(event.name()) } else { None }).collect();
+    assert_eq!(events, ["permission_resolved", "question_resolved", "tool_result", "tool_result", "usage"]);
     let late = json!({ "type": "tool_result", "tool_use_id": "call-r", "content": "late" });
     out = Output::default();
     assert_eq!(
@@ -364,7 +365,7 @@ fn an_interrupted_turn_leaves_no_call_and_no_request_open() {
 }
 
 #[test]
-fn mcp_servers_are_given_by_stdin_and_their_secrets_told_nowhere() {
+fn mcp_servers_are_sent_on_stdin_and_their_secrets_are_never_shown() {
     let mut task = replay::task(AGENT);
     let env = [("TOKEN".to_owned(), "s3cret".to_owned())].into();
     let transport = McpTransport::Stdio { command: "tiny".into(), args: vec!["-v".into()], env };
@@ -377,7 +378,7 @@ fn mcp_servers_are_given_by_stdin_and_their_secrets_told_nowhere() {
     let mut parser = claude(Mode::TwoWay).parser(&task, &installed);
     let mut out = Output::default();
     parser.open(&mut out);
-    assert_eq!(requests(&out), ["initialize", "mcp_set_servers"]);
+    assert_eq!(sent_subtypes(&out), ["initialize", "mcp_set_servers"]);
     let sent: Value = serde_json::from_str(std::str::from_utf8(&out.send).unwrap().lines().nth(1).unwrap()).unwrap();
     let expected = json!({ "tiny": { "type": "stdio", "command": "tiny", "args": ["-v"], "env": { "TOKEN": "s3cret" } } });
     assert_eq!(sent["request"]["servers"], expected);
@@ -386,7 +387,7 @@ fn mcp_servers_are_given_by_stdin_and_their_secrets_told_nowhere() {
     out = Output::default();
     parser.handle_line(&json!({ "type": "control_response", "response": answer }).to_string(), &mut out);
     let [Item::Event(StreamEvent::Notice { message, .. })] = &out.items[..] else { panic!("{out:?}") };
-    assert_eq!(message, "MCP server tiny did not start: exit 1 with TOKEN=[masked]");
+    assert_eq!(message, "MCP server tiny failed to start: exit 1 with TOKEN=[masked]");
 }
 
 mod command {
@@ -408,7 +409,7 @@ mod command {
     }
 
     #[test]
-    fn model_and_conversation_stay_values_whatever_they_look_like() {
+    fn model_and_conversation_id_cannot_become_flags() {
         let args = args(Mode::TwoWay, |task| {
             task.spec.model = Some("--settings".into());
             task.spec.extra_args = vec!["--max-turns".into(), "3".into()];
@@ -418,18 +419,21 @@ mod command {
     }
 
     #[test]
-    fn everything_is_asked_about_where_somebody_decides() {
+    fn ask_and_read_only_make_the_program_ask_for_everything() {
         let asks = |mode, permission| {
             args(mode, |task| task.spec.permission_mode = permission)
                 .iter()
                 .any(|arg| arg.starts_with("--settings=") && arg.contains("ask"))
         };
         assert!(asks(Mode::TwoWay, PermissionMode::Ask) && asks(Mode::TwoWay, PermissionMode::ReadOnly));
-        assert!(!asks(Mode::TwoWay, PermissionMode::Auto) && !asks(Mode::OneShot, PermissionMode::Ask), "there nobody could be asked");
+        assert!(
+            !asks(Mode::TwoWay, PermissionMode::Auto) && !asks(Mode::OneShot, PermissionMode::Ask),
+            "auto mode does not ask, one-shot mode cannot"
+        );
     }
 
     #[test]
-    fn a_one_shot_prompt_goes_in_whole_and_closes_the_door() {
+    fn a_one_shot_prompt_is_sent_completely_and_closes_stdin() {
         let mut out = Output::default();
         parser(Mode::OneShot).open(&mut out);
         assert_eq!((out.send.as_slice(), out.close_stdin), (&b"Create hello.py"[..], true));
@@ -457,13 +461,13 @@ mod command {
     }
 
     #[test]
-    fn each_flag_stands_in_the_table_once() {
+    fn each_flag_is_in_the_table_once_and_has_its_class() {
         let names: Vec<_> = ClaudeCode::default().info().flags.unwrap().iter().flat_map(|flag| flag.names).collect();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
-        let judged = |arg: &str| flags::classify(ClaudeCode::default().info().flags.unwrap(), &[arg.to_owned()]);
-        assert!(judged("--resume=other").is_err());
-        assert!(judged("-p").is_err());
-        assert_eq!(judged("--dangerously-skip-permissions").unwrap().0.len(), 1);
-        assert_eq!(judged("--effort=high").unwrap().0.len(), 0);
+        let classify = |arg: &str| flags::classify(ClaudeCode::default().info().flags.unwrap(), &[arg.to_owned()]);
+        assert!(classify("--resume=other").is_err());
+        assert!(classify("-p").is_err());
+        assert_eq!(classify("--dangerously-skip-permissions").unwrap().0.len(), 1);
+        assert_eq!(classify("--effort=high").unwrap().0.len(), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! What the program's own tools are: their kind, and a line that tells a person what a call does.
+//! The program's own tools: their kinds, and titles of their calls.
 
 use std::path::Path;
 
@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use crate::types::ToolKind;
 
-/// Longest title, in characters.
-const TITLE: usize = 120;
+/// Maximum length of a title in characters.
+const MAX_TITLE_CHARS: usize = 120;
 
-/// What sort of tool it is, by its name. Tools of MCP servers are not known and so are `Other`.
+/// The kind of a tool by its name. Tools of MCP servers are `Other`.
 pub(super) fn kind(name: &str) -> ToolKind {
     match name {
         "Read" | "NotebookRead" => ToolKind::Read,
@@ -24,15 +24,15 @@ pub(super) fn kind(name: &str) -> ToolKind {
     }
 }
 
-/// One line that tells what a call does. Paths inside of `working_dir` are shown relative to it.
+/// The title of a call, in one line. Paths inside `working_dir` are relative to it.
 pub(super) fn title(name: &str, input: &Value, working_dir: &Path) -> String {
     let text = |field: &str| input.get(field).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
     let path = |field: &str| {
         let path = text(field)?;
         Some(Path::new(path).strip_prefix(working_dir).ok().and_then(Path::to_str).filter(|path| !path.is_empty()).unwrap_or(path))
     };
-    let what = match name {
-        // A command says for itself what it is.
+    let detail = match name {
+        // A command is its own title.
         "Bash" | "PowerShell" => return text("command").map_or_else(|| name.to_owned(), one_line),
         "Read" | "Write" | "Edit" | "MultiEdit" => path("file_path"),
         "NotebookEdit" | "NotebookRead" => path("notebook_path"),
@@ -48,16 +48,16 @@ pub(super) fn title(name: &str, input: &Value, working_dir: &Path) -> String {
         "TaskUpdate" => text("taskId"),
         _ => None,
     };
-    // Tools of MCP servers are called `mcp__SERVER__TOOL`.
+    // Tools of MCP servers are named `mcp__SERVER__TOOL`.
     let name = name.strip_prefix("mcp__").map_or_else(|| name.to_owned(), |name| name.replacen("__", ": ", 1));
-    one_line(&what.map_or_else(|| name.clone(), |what| format!("{name} {what}")))
+    one_line(&detail.map_or_else(|| name.clone(), |detail| format!("{name} {detail}")))
 }
 
-/// The first line that is not blank, cut to a title's length.
+/// The first line that is not blank, truncated to the maximum length.
 fn one_line(text: &str) -> String {
     let text = text.trim();
     let line = text.lines().next().unwrap_or_default();
-    match line.char_indices().nth(TITLE) {
+    match line.char_indices().nth(MAX_TITLE_CHARS) {
         Some((cut, _)) => format!("{}…", &line[..cut]),
         None if line.len() < text.len() => format!("{line} …"),
         None => line.to_owned(),
@@ -78,7 +78,7 @@ mod tests {
         assert_eq!(title("Bash", json!({ "command": "echo one\necho two" })), "echo one …");
         assert_eq!(title("Bash", json!({ "wrong": true })), "Bash");
         assert_eq!(title("mcp__tracker__close_issue", json!({ "id": 1 })), "tracker: close_issue");
-        assert_eq!(title("Grep", json!({ "pattern": "x".repeat(500) })).chars().count(), TITLE + 1);
+        assert_eq!(title("Grep", json!({ "pattern": "x".repeat(500) })).chars().count(), MAX_TITLE_CHARS + 1);
         assert_eq!(title("Grep", json!([])), "Grep");
     }
 }

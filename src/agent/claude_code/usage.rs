@@ -1,82 +1,82 @@
-//! What a process has used, counted over its turns.
+//! The usage of one process over all of its turns.
 //!
-//! A turn's `result` tells it for certain. Until then the model's own answers tell the tokens of the main conversation, so that a
-//! run that is stopped in mid-turn has not used nothing.
+//! The `result` of a turn is authoritative. Until it arrives, the model's responses supply the tokens of the main conversation, so that a
+//! run stopped in the middle of a turn still has a usage.
 
 use super::wire::{ModelUsage, TurnResult, TurnUsage};
 use crate::types::Usage;
 
 /// The running totals.
 #[derive(Debug)]
-pub(super) struct Totals {
-    /// Whether the process continues a conversation, whose earlier cost `total_cost_usd` then holds.
+pub(super) struct UsageTotals {
+    /// Whether the process continues a conversation. Then `total_cost_usd` includes the conversation's earlier cost.
     resumed: bool,
-    /// Of the turns that are over.
-    settled: Usage,
-    /// Of the turn that is not.
-    open: Usage,
+    /// The usage of the completed turns.
+    completed_turns: Usage,
+    /// The usage of the current turn.
+    current_turn: Usage,
 }
 
-impl Totals {
+impl UsageTotals {
     pub(super) fn new(resumed: bool) -> Self {
-        // The program computes its costs from list prices.
-        let settled = Usage { cost_is_estimate: true, ..Usage::default() };
-        Self { resumed, settled, open: Usage::default() }
+        // The program computes its cost from list prices.
+        let completed_turns = Usage { cost_is_estimate: true, ..Usage::default() };
+        Self { resumed, completed_turns, current_turn: Usage::default() }
     }
 
-    /// The model has given one answer. Gives the totals; what it cost is not known yet.
-    pub(super) fn answer(&mut self, used: &TurnUsage) -> Usage {
-        add(&mut self.open, &used.into());
-        let mut totals = self.settled.clone();
-        add(&mut totals, &self.open);
+    /// Adds the usage of one model response and returns the totals. The cost is known only at the end of the turn.
+    pub(super) fn add_response(&mut self, usage: &TurnUsage) -> Usage {
+        add_tokens(&mut self.current_turn, &usage.into());
+        let mut totals = self.completed_turns.clone();
+        add_tokens(&mut totals, &self.current_turn);
         totals
     }
 
-    /// A turn is over. Gives the totals.
-    pub(super) fn turn(&mut self, turn: &TurnResult) -> Usage {
-        self.open = Usage::default();
+    /// Adds the usage of a completed turn and returns the totals.
+    pub(super) fn add_turn(&mut self, turn: &TurnResult) -> Usage {
+        self.current_turn = Usage::default();
         if let Some(models) = &turn.model_usage_since_last_result {
-            let mut cost = self.settled.cost_usd.unwrap_or_default();
+            let mut cost = self.completed_turns.cost_usd.unwrap_or_default();
             for model in models.values() {
-                add(&mut self.settled, &model.into());
+                add_tokens(&mut self.completed_turns, &model.into());
                 cost += model.cost_usd;
             }
-            self.settled.cost_usd = Some(cost);
+            self.completed_turns.cost_usd = Some(cost);
         } else {
-            add(&mut self.settled, &(&turn.usage).into());
-            self.settled.cost_usd = turn.total_cost_usd.filter(|_| !self.resumed);
+            add_tokens(&mut self.completed_turns, &(&turn.usage).into());
+            self.completed_turns.cost_usd = turn.total_cost_usd.filter(|_| !self.resumed);
         }
-        self.settled.clone()
+        self.completed_turns.clone()
     }
 }
 
 impl From<&TurnUsage> for Usage {
-    fn from(used: &TurnUsage) -> Self {
+    fn from(usage: &TurnUsage) -> Self {
         Self {
-            input_tokens: used.input_tokens,
-            output_tokens: used.output_tokens,
-            cache_read_tokens: used.cache_read_input_tokens,
-            cache_write_tokens: used.cache_creation_input_tokens,
+            input_tokens: usage.input_tokens,
+            output_tokens: usage.output_tokens,
+            cache_read_tokens: usage.cache_read_input_tokens,
+            cache_write_tokens: usage.cache_creation_input_tokens,
             ..Self::default()
         }
     }
 }
 
 impl From<&ModelUsage> for Usage {
-    fn from(used: &ModelUsage) -> Self {
+    fn from(usage: &ModelUsage) -> Self {
         Self {
-            input_tokens: used.input_tokens,
-            output_tokens: used.output_tokens,
-            cache_read_tokens: used.cache_read_input_tokens,
-            cache_write_tokens: used.cache_creation_input_tokens,
-            reasoning_tokens: used.thinking_tokens,
+            input_tokens: usage.input_tokens,
+            output_tokens: usage.output_tokens,
+            cache_read_tokens: usage.cache_read_input_tokens,
+            cache_write_tokens: usage.cache_creation_input_tokens,
+            reasoning_tokens: usage.thinking_tokens,
             ..Self::default()
         }
     }
 }
 
-/// Adds the tokens.
-fn add(total: &mut Usage, more: &Usage) {
+/// Adds the tokens, not the cost.
+fn add_tokens(total: &mut Usage, more: &Usage) {
     total.input_tokens = total.input_tokens.saturating_add(more.input_tokens);
     total.output_tokens = total.output_tokens.saturating_add(more.output_tokens);
     total.cache_read_tokens = total.cache_read_tokens.saturating_add(more.cache_read_tokens);
@@ -96,8 +96,8 @@ mod tests {
     fn totals_add_up_over_turns_and_models() {
         let line = r#"{"total_cost_usd":9.0,"usage":{"input_tokens":1},"model_usage_since_last_result":{
             "a":{"inputTokens":3,"costUSD":0.25},"b":{"outputTokens":2,"thinkingTokens":1,"costUSD":0.5}}}"#;
-        let mut totals = Totals::new(true);
-        totals.turn(&turn(line));
+        let mut totals = UsageTotals::new(true);
+        totals.add_turn(&turn(line));
         let expected = Usage {
             input_tokens: 6,
             output_tokens: 4,
@@ -106,21 +106,21 @@ mod tests {
             cost_is_estimate: true,
             ..Usage::default()
         };
-        assert_eq!(totals.turn(&turn(line)), expected);
+        assert_eq!(totals.add_turn(&turn(line)), expected);
     }
 
     #[test]
-    fn an_answer_counts_at_once_and_not_again_when_its_turn_ends() {
-        let used = TurnUsage { input_tokens: 5, ..TurnUsage::default() };
-        let mut totals = Totals::new(false);
-        assert_eq!((totals.answer(&used).input_tokens, totals.answer(&used).input_tokens), (5, 10));
-        let settled = totals.turn(&turn(r#"{"total_cost_usd":0.5,"usage":{"input_tokens":10}}"#));
-        assert_eq!((settled.input_tokens, settled.cost_usd), (10, Some(0.5)));
+    fn a_response_counts_at_once_and_only_once() {
+        let usage = TurnUsage { input_tokens: 5, ..TurnUsage::default() };
+        let mut totals = UsageTotals::new(false);
+        assert_eq!((totals.add_response(&usage).input_tokens, totals.add_response(&usage).input_tokens), (5, 10));
+        let total = totals.add_turn(&turn(r#"{"total_cost_usd":0.5,"usage":{"input_tokens":10}}"#));
+        assert_eq!((total.input_tokens, total.cost_usd), (10, Some(0.5)));
     }
 
     #[test]
-    fn what_a_continued_conversation_had_cost_before_is_not_ours() {
-        let settled = Totals::new(true).turn(&turn(r#"{"total_cost_usd":0.5,"usage":{"input_tokens":10}}"#));
-        assert_eq!((settled.input_tokens, settled.cost_usd), (10, None));
+    fn the_earlier_cost_of_a_continued_conversation_is_excluded() {
+        let total = UsageTotals::new(true).add_turn(&turn(r#"{"total_cost_usd":0.5,"usage":{"input_tokens":10}}"#));
+        assert_eq!((total.input_tokens, total.cost_usd), (10, None));
     }
 }

@@ -1,8 +1,9 @@
-//! The JSON of `stream-json`: one object a line, as far as we read it.
+//! The JSON of `stream-json` as types: one object per line.
 //!
-//! A line is read twice: first for its `type` and `subtype`, wherever they stand, then as what these say. The pieces of the model's
-//! stream, which are most lines, are known by how they begin and read once ([`StreamLine::read`]). Text is borrowed from the line. What is not needed is skipped unread, and what is needed but has another type than it should counts as absent
-//! ([`lenient`]), except where a line would mean nothing without it.
+//! A line is decoded twice: first for its `type` and `subtype`, wherever they are, then as the type that these name. Events of the model's
+//! stream, which are most lines, are recognized by their first bytes and decoded once ([`StreamEventLine::parse_prefixed`]). Text is
+//! borrowed from the line. Unused fields are skipped, and a field of an unexpected type counts as absent ([`lenient`]) unless the line is
+//! useless without it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,13 +12,13 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// Takes a field that should be there and of its type, but need not be: anything else becomes the default.
+/// Decodes a field, or returns the default if it has an unexpected type.
 fn lenient<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
     let raw = <&'de RawValue>::deserialize(deserializer)?;
     Ok(serde_json::from_str(raw.get()).unwrap_or_default())
 }
 
-/// Text borrowed from the line, unless it holds escapes. (Within an `Option`, a plain `Cow` would always be copied.)
+/// Text borrowed from the line, unless it contains escapes. (Inside an `Option`, a plain `Cow` would always be copied.)
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
@@ -27,35 +28,35 @@ impl Text<'_> {
     }
 }
 
-/// What every line has: which one it is.
+/// The fields that determine the type of a line.
 #[derive(Debug, Deserialize)]
-pub(super) struct Head<'a> {
+pub(super) struct LineHeader<'a> {
     #[serde(rename = "type", borrow)]
     pub(super) kind: Cow<'a, str>,
     #[serde(default, borrow, deserialize_with = "lenient")]
     pub(super) subtype: Option<Text<'a>>,
 }
 
-/// `stream_event`: an event of the model's own stream, as it comes in. The hot path: most lines of a run are these.
+/// `stream_event`: an event of the model's stream. The hot path: most lines of a run are of this type.
 #[derive(Debug, Deserialize)]
-pub(super) struct StreamLine<'a> {
-    /// Only so that a line with two types is not read the short way: of doubled keys the last one counts.
+pub(super) struct StreamEventLine<'a> {
+    /// Required, so that a line with two types is not decoded on the fast path: of duplicate keys the last one counts.
     #[serde(rename = "type", borrow)]
     _kind: Cow<'a, str>,
     #[serde(borrow)]
     pub(super) event: ModelEvent<'a>,
     #[serde(default, borrow)]
     pub(super) parent_tool_use_id: Option<Text<'a>>,
-    /// Absent before 2.1.330; then the last `message_start` tells it.
+    /// Absent before 2.1.330. Then the id is that of the last `message_start`.
     #[serde(default, borrow)]
     pub(super) api_message_id: Option<Text<'a>>,
 }
 
-impl<'a> StreamLine<'a> {
-    /// Takes a line that begins as the program writes these. `None` for any other, which may be one all the same.
-    pub(super) fn read(line: &'a str) -> Option<Self> {
-        const BEGINNING: &str = r#"{"type":"stream_event","#;
-        line.starts_with(BEGINNING).then(|| serde_json::from_str(line).ok())?
+impl<'a> StreamEventLine<'a> {
+    /// Decodes a line that starts the way the program writes these lines. `None` for any other line, which may still be a stream event.
+    pub(super) fn parse_prefixed(line: &'a str) -> Option<Self> {
+        const PREFIX: &str = r#"{"type":"stream_event","#;
+        line.starts_with(PREFIX).then(|| serde_json::from_str(line).ok())?
     }
 }
 
@@ -72,7 +73,7 @@ pub(super) struct ModelEvent<'a> {
     pub(super) usage: Option<TurnUsage>,
 }
 
-/// A piece of a content block, or the `message_delta`, which has no type.
+/// A delta of a content block, or a `message_delta`, which has no type.
 #[derive(Debug, Deserialize)]
 pub(super) struct Delta<'a> {
     #[serde(rename = "type", default, borrow)]
@@ -83,14 +84,14 @@ pub(super) struct Delta<'a> {
     pub(super) thinking: Option<Text<'a>>,
 }
 
-/// What of a `message_start` is needed.
+/// The fields used of a `message_start`.
 #[derive(Debug, Deserialize)]
 pub(super) struct MessageId<'a> {
     #[serde(borrow)]
     pub(super) id: Cow<'a, str>,
 }
 
-/// `system/init`: the agent is ready, once for each turn.
+/// `system/init`: the agent is ready. Printed once per turn.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Init {
     #[serde(default, deserialize_with = "lenient")]
@@ -101,7 +102,7 @@ pub(super) struct Init {
     pub(super) model: Option<String>,
 }
 
-/// `system/api_retry`: the model is asked again.
+/// `system/api_retry`: a model request is retried.
 #[derive(Debug, Deserialize)]
 pub(super) struct ApiRetry {
     #[serde(default, deserialize_with = "lenient")]
@@ -110,26 +111,27 @@ pub(super) struct ApiRetry {
     pub(super) max_retries: Option<u64>,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) retry_delay_ms: Option<u64>,
-    /// Absent when there was no answer at all.
+    /// Absent if there was no response.
     #[serde(default, deserialize_with = "lenient")]
     pub(super) error_status: Option<u64>,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) error: Option<String>,
 }
 
-/// `system/permission_denied`: a tool was refused without asking.
+/// `system/permission_denied`: a tool call was denied without asking.
 #[derive(Debug, Deserialize)]
 pub(super) struct PermissionDenied {
     pub(super) tool_use_id: String,
 }
 
-/// `rate_limit_event`: where a subscription's limits stand. In the program, but in no recording, which have no subscription.
+/// `rate_limit_event`: the state of a subscription's limits. Found in the program, but in no recording, since none was made with a
+/// subscription.
 #[derive(Debug, Deserialize)]
 pub(super) struct RateLimit {
     pub(super) rate_limit_info: RateLimitInfo,
 }
 
-/// What it says of the limit.
+/// The state of a limit.
 #[derive(Debug, Deserialize)]
 pub(super) struct RateLimitInfo {
     /// `allowed`, `allowed_warning` or `rejected`.
@@ -146,15 +148,15 @@ pub(super) struct MessageLine<'a> {
     pub(super) message: Message<'a>,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) parent_tool_use_id: Option<String>,
-    /// A word for what went wrong, on an `assistant` line that the program made up to tell it.
+    /// The error code, on an `assistant` line in which the program reports an error.
     #[serde(default, deserialize_with = "lenient")]
     pub(super) error: Option<String>,
-    /// What a tool gave back, for programs; a text if it failed.
+    /// The machine-readable result of a tool. A string if the tool failed.
     #[serde(default, borrow)]
     pub(super) tool_use_result: Option<&'a RawValue>,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) tool_result_meta: Vec<ToolResultMeta>,
-    /// It repeats what we sent.
+    /// Whether the line repeats a message that was sent to the program.
     #[serde(rename = "isReplay", default, deserialize_with = "lenient")]
     pub(super) is_replay: bool,
 }
@@ -169,7 +171,7 @@ pub(super) struct Message<'a> {
 }
 
 impl Message<'_> {
-    /// The content's blocks; a plain text is one block. `None` if it is neither.
+    /// The blocks of the content. A string becomes one text block. `None` if the content is neither.
     pub(super) fn blocks(&self) -> Option<Vec<Block<'_>>> {
         let content = self.content.get();
         serde_json::from_str(content).ok().or_else(|| {
@@ -179,7 +181,7 @@ impl Message<'_> {
     }
 }
 
-/// One content block; which fields it has depends on its type.
+/// One content block. Its type determines which fields are present.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Block<'a> {
     #[serde(rename = "type", borrow)]
@@ -205,7 +207,7 @@ pub(super) struct Block<'a> {
 }
 
 impl Block<'_> {
-    /// What a tool gave back as text; parts that are no text are named in brackets.
+    /// The result of a tool as text. Parts that are not text are replaced by their type in brackets.
     pub(super) fn result_text(&self) -> String {
         let Some(content) = self.content else { return String::new() };
         if let Ok(text) = serde_json::from_str::<String>(content.get()) {
@@ -215,12 +217,12 @@ impl Block<'_> {
             Ok(parts) => {
                 parts.into_iter().map(|part| part.text.unwrap_or_else(|| format!("[{}]", part.kind))).collect::<Vec<_>>().join("\n")
             }
-            Err(_neither) => content.get().to_owned(),
+            Err(_) => content.get().to_owned(),
         }
     }
 }
 
-/// How it came that a tool ran or not.
+/// Additional data of a tool result.
 #[derive(Debug, Deserialize)]
 pub(super) struct ToolResultMeta {
     pub(super) id: String,
@@ -228,7 +230,7 @@ pub(super) struct ToolResultMeta {
     pub(super) permission_decision: Option<PermissionDecision>,
 }
 
-/// Whether it was allowed.
+/// Whether the tool call was allowed.
 #[derive(Debug, Deserialize)]
 pub(super) struct PermissionDecision {
     /// `accept` or `reject`.
@@ -243,15 +245,15 @@ pub(super) struct WrittenFile {
     /// `create` for a new file.
     #[serde(rename = "type", default, deserialize_with = "lenient")]
     pub(super) kind: Option<String>,
-    /// The whole of a new file.
+    /// The complete content of a new file.
     #[serde(default, deserialize_with = "lenient")]
     pub(super) content: Option<String>,
-    /// Always there when a file was written, and never when one was only read.
+    /// Present if and only if a file was written.
     #[serde(rename = "structuredPatch")]
     pub(super) patch: Vec<Hunk>,
 }
 
-/// A part of a unified diff.
+/// A hunk of a unified diff.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Hunk {
@@ -259,7 +261,7 @@ pub(super) struct Hunk {
     pub(super) old_lines: u64,
     pub(super) new_start: u64,
     pub(super) new_lines: u64,
-    /// With their `+`, `-` or space.
+    /// Prefixed with `+`, `-` or a space.
     pub(super) lines: Vec<String>,
 }
 
@@ -269,13 +271,13 @@ pub(super) struct CreatedTask {
     pub(super) task: TaskId,
 }
 
-/// What of a task is needed.
+/// The fields used of a task.
 #[derive(Debug, Deserialize)]
 pub(super) struct TaskId {
     pub(super) id: String,
 }
 
-/// `control_request`: the agent asks us for something.
+/// `control_request`: a request from the program.
 #[derive(Debug, Deserialize)]
 pub(super) struct ControlRequest<'a> {
     #[serde(borrow)]
@@ -284,21 +286,21 @@ pub(super) struct ControlRequest<'a> {
     pub(super) request: Option<&'a RawValue>,
 }
 
-/// Which control request it is.
+/// The type of a control request.
 #[derive(Debug, Deserialize)]
 pub(super) struct ControlSubtype<'a> {
     #[serde(borrow)]
     pub(super) subtype: Text<'a>,
 }
 
-/// `can_use_tool`: whether a tool may run.
+/// `can_use_tool`: a permission request.
 #[derive(Debug, Deserialize)]
 pub(super) struct CanUseTool {
     pub(super) tool_name: String,
     pub(super) input: Value,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) tool_use_id: Option<String>,
-    /// What could be allowed from now on.
+    /// Rules that the program suggests to remember.
     #[serde(default, deserialize_with = "lenient")]
     pub(super) permission_suggestions: Vec<Value>,
 }
@@ -306,55 +308,55 @@ pub(super) struct CanUseTool {
 /// The input of `AskUserQuestion`.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct AskUserQuestion {
-    pub(super) questions: Vec<AskedQuestion>,
+    pub(super) questions: Vec<QuestionInput>,
 }
 
-/// One question of it.
+/// One of its questions.
 #[derive(Debug, Deserialize)]
-pub(super) struct AskedQuestion {
+pub(super) struct QuestionInput {
     pub(super) question: String,
     #[serde(default)]
-    pub(super) options: Vec<AskedOption>,
+    pub(super) options: Vec<QuestionOption>,
     #[serde(rename = "multiSelect", default)]
     pub(super) multi_select: bool,
 }
 
-/// An answer to choose.
+/// One answer to choose from.
 #[derive(Debug, Deserialize)]
-pub(super) struct AskedOption {
+pub(super) struct QuestionOption {
     pub(super) label: String,
 }
 
-/// `control_cancel_request`: the agent does not ask that any more.
+/// `control_cancel_request`: the program withdraws a request.
 #[derive(Debug, Deserialize)]
-pub(super) struct ControlCancel<'a> {
+pub(super) struct ControlCancelRequest<'a> {
     #[serde(borrow)]
     pub(super) request_id: Cow<'a, str>,
 }
 
-/// `control_response`: the answer to what we asked.
+/// `control_response`: the response to a request of the parser.
 #[derive(Debug, Deserialize)]
 pub(super) struct ControlResponse<'a> {
     #[serde(borrow)]
-    pub(super) response: ControlAnswer<'a>,
+    pub(super) response: ControlResponseBody<'a>,
 }
 
-/// What was answered.
+/// The body of a `control_response`.
 #[derive(Debug, Deserialize)]
-pub(super) struct ControlAnswer<'a> {
+pub(super) struct ControlResponseBody<'a> {
     /// `success` or `error`.
     #[serde(borrow)]
     pub(super) subtype: Cow<'a, str>,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) error: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
-    pub(super) response: Option<McpSet>,
+    pub(super) response: Option<McpServersResult>,
 }
 
-/// The answer to `mcp_set_servers`, as far as it is needed.
+/// The fields used of the response to `mcp_set_servers`.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct McpSet {
-    /// By server, what went wrong with it.
+pub(super) struct McpServersResult {
+    /// The error of each server that failed.
     #[serde(default, deserialize_with = "lenient")]
     pub(super) errors: BTreeMap<String, String>,
 }
@@ -364,7 +366,7 @@ pub(super) struct McpSet {
 pub(super) struct TurnResult {
     #[serde(default, deserialize_with = "lenient")]
     pub(super) subtype: String,
-    /// The true sign of failure: a failed model call still has the subtype `success` (seen in `error_401`).
+    /// Whether the turn failed. A failed model call still has the subtype `success` (recording `error_401`).
     #[serde(default, deserialize_with = "lenient")]
     pub(super) is_error: Option<bool>,
     #[serde(default, deserialize_with = "lenient")]
@@ -379,22 +381,22 @@ pub(super) struct TurnResult {
     pub(super) total_cost_usd: Option<f64>,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) usage: TurnUsage,
-    /// By model, sub-agents included: unlike `usage`, which leaves these out (`subagent`), and unlike `modelUsage` and
-    /// `total_cost_usd`, which begin with what a continued conversation had already cost (`resume_2`).
+    /// By model, including sub-agents. Unlike it, `usage` excludes sub-agents (recording `subagent`), and `modelUsage` and `total_cost_usd`
+    /// include the earlier cost of a continued conversation (`resume_2`).
     #[serde(default, deserialize_with = "lenient")]
     pub(super) model_usage_since_last_result: Option<BTreeMap<String, ModelUsage>>,
 }
 
 impl TurnResult {
-    /// Whether an interrupt has ended the turn (seen in `bidi_interrupt_stream` and `bidi_interrupt_tool`).
+    /// Whether an interrupt ended the turn (recordings `bidi_interrupt_stream`, `bidi_interrupt_tool`).
     pub(super) fn is_aborted(&self) -> bool {
         matches!(self.terminal_reason.as_deref(), Some("aborted_streaming" | "aborted_tools"))
     }
 }
 
-/// What the main conversation used, in a turn or for one answer of the model.
+/// The usage of the main conversation in one turn or one model response.
 #[derive(Debug, Default, Deserialize)]
-#[expect(clippy::struct_field_names, reason = "the names of the wire")]
+#[expect(clippy::struct_field_names, reason = "the names in the JSON")]
 pub(super) struct TurnUsage {
     #[serde(default, deserialize_with = "lenient")]
     pub(super) input_tokens: u64,
@@ -406,7 +408,7 @@ pub(super) struct TurnUsage {
     pub(super) cache_creation_input_tokens: u64,
 }
 
-/// What one model was used for.
+/// The usage of one model.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ModelUsage {
