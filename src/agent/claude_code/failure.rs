@@ -77,10 +77,11 @@ fn startup_error(line: &str) -> Option<Cause> {
     if line.starts_with("Error parsing streaming input") {
         return Some(Cause::Protocol);
     }
-    let library = line.strip_prefix("error: ").is_some_and(|text| ["option", "argument", "command"].iter().any(|word| text.contains(word)));
+    let is_parser_error =
+        line.strip_prefix("error: ").is_some_and(|text| ["option", "argument", "command"].iter().any(|word| text.contains(word)));
     // The program's own checks name the flag (recordings `text_no_verbose`, `no_prompt`) or start with it (`root_bypass_refused`).
-    let own = line.strip_prefix("Error: ").is_some_and(|text| text.contains(" --")) || line.starts_with("--");
-    (library || own).then_some(Cause::BadArguments)
+    let is_own_check = line.strip_prefix("Error: ").is_some_and(|text| text.contains(" --")) || line.starts_with("--");
+    (is_parser_error || is_own_check).then_some(Cause::BadArguments)
 }
 
 #[cfg(test)]

@@ -108,8 +108,8 @@ impl Plan {
     }
 }
 
-fn parse_status(word: &str) -> Option<PlanStatus> {
-    match word {
+fn parse_status(status: &str) -> Option<PlanStatus> {
+    match status {
         "pending" => Some(PlanStatus::Pending),
         "in_progress" => Some(PlanStatus::InProgress),
         "completed" => Some(PlanStatus::Completed),

@@ -296,7 +296,7 @@ fn the_message_of_a_denial_is_sent_to_the_model() {
 
 #[test]
 fn allow_always_covers_the_same_call_and_nothing_else() {
-    let command = |command: &str, words: &str| json!({ "command": command, "description": words });
+    let command = |command: &str, description: &str| json!({ "command": command, "description": description });
     let mut parser = parser_with_request("Bash", &command("make", "Builds it"));
     parser.decide("r", Decision::AllowAlways, &mut Output::default());
     let again = send_request(&mut *parser, "r2", "Bash", &command("make", "Builds it once more"));

@@ -1,4 +1,4 @@
-//! How Codex is started: which file, which arguments, which variables.
+//! How Codex is started: the executable, the arguments and the variables.
 
 use std::path::{Path, PathBuf};
 
@@ -7,13 +7,12 @@ use serde_json::{Map, Value, json};
 use crate::agent::{Installed, Invocation, Mode, Task};
 use crate::types::{Cause, Failure, McpTransport, PermissionMode};
 
-/// How Codex asks and what it may do by itself.
+/// When Codex asks for approval, and the sandbox of its commands.
 ///
-/// `untrusted` asks before every patch and every command, even `ls`, but for those that the user's own rules file allows. The
-/// sandbox is open because what was allowed shall run as it was shown: in a closed one an allowed command fails half-way with
-/// "Read-only file system", with exit code 0 if its last part works (seen with 0.169.0), and no sandbox of Codex's starts inside
-/// another one. Only where nothing may be changed it is closed as well, as a second wall. `user` sends the requests to us and not to
-/// a model.
+/// `untrusted` asks before every patch and every command, even `ls`, except for those that the user's rules file allows. The sandbox is
+/// open because an approved command must run as it was shown: in a closed one it fails halfway with "Read-only file system", with exit code
+/// 0 if its last part succeeds (observed with 0.169.0), and Codex's sandbox does not start inside another one. In read-only mode it is
+/// closed as a second line of defense. `user` directs the requests to the client rather than to a model.
 pub(super) fn policy(mode: PermissionMode) -> Map<String, Value> {
     let mut policy = Map::new();
     policy.insert("approvalPolicy".to_owned(), json!("untrusted"));
@@ -22,10 +21,10 @@ pub(super) fn policy(mode: PermissionMode) -> Map<String, Value> {
     policy
 }
 
-/// Settings of the thread, which count more than those of `config.toml`.
+/// Settings of the thread, which override those in `config.toml`.
 ///
-/// Its model may ask questions where a person is there for the answer. MCP servers stand here because arguments, which every
-/// account of the machine can read, are no place for secrets; Codex writes them down nowhere (tried with 0.169.0).
+/// The model may ask questions only in `ask` mode, where a user can answer. MCP servers are passed here because they may contain secrets,
+/// and arguments are readable by every user of the machine. Codex does not store these settings (tested with 0.169.0).
 pub(super) fn thread_config(task: &Task) -> Map<String, Value> {
     let mut config = Map::new();
     if task.spec.permission_mode == PermissionMode::Ask {
@@ -45,7 +44,7 @@ pub(super) fn thread_config(task: &Task) -> Map<String, Value> {
 /// The arguments and variables for one run.
 ///
 /// # Errors
-/// [`Cause::BadArguments`] for what cannot stand on a command line: some conversation ids, and MCP servers in one-shot mode.
+/// [`Cause::BadArguments`] for an invalid conversation id, and for MCP servers in one-shot mode.
 pub(super) fn invocation(mode: Mode, task: &Task, codex_home: String) -> Result<Invocation, Failure> {
     let args = match mode {
         Mode::TwoWay => std::iter::once("app-server".to_owned()).chain(task.spec.extra_args.iter().cloned()).collect(),
@@ -54,12 +53,13 @@ pub(super) fn invocation(mode: Mode, task: &Task, codex_home: String) -> Result<
     Ok(Invocation { args, env: vec![("CODEX_HOME".to_owned(), codex_home)] })
 }
 
-/// `codex exec` never asks: what the two-way mode allows on request is open from the start, and nothing is where somebody should
-/// decide. Flags stand before `resume`, which knows only some of them (recording `resume_4`); the last element says that the prompt
-/// comes by stdin.
+/// The arguments of `codex exec`.
+///
+/// It never asks for approval: in `auto` mode everything is allowed from the start, otherwise only what the read-only sandbox permits.
+/// Flags precede `resume`, which accepts only some of them (recording `resume_4`). The last argument makes it read the prompt from stdin.
 fn exec_args(task: &Task) -> Result<Vec<String>, Failure> {
     if !task.mcp_servers.is_empty() {
-        return Err(Failure::new(Cause::BadArguments, "codex takes no MCP servers in one-shot mode"));
+        return Err(Failure::new(Cause::BadArguments, "mcp_servers: not supported by codex in one-shot mode"));
     }
     let sandbox = match task.spec.permission_mode {
         PermissionMode::Auto => "danger-full-access",
@@ -70,9 +70,9 @@ fn exec_args(task: &Task) -> Result<Vec<String>, Failure> {
     args.extend(task.spec.model.as_ref().map(|model| format!("--model={model}")));
     args.extend(task.spec.extra_args.iter().cloned());
     if let Some(thread) = &task.resume {
-        // The id was once told by an agent: it must not become a flag.
+        // The id comes from an agent's output and must not become a flag.
         if thread.is_empty() || !thread.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') || thread.starts_with('-') {
-            return Err(Failure::new(Cause::BadArguments, "not an id of a Codex conversation"));
+            return Err(Failure::new(Cause::BadArguments, "invalid Codex conversation id"));
         }
         args.extend(["resume".to_owned(), thread.clone()]);
     }
@@ -80,35 +80,35 @@ fn exec_args(task: &Task) -> Result<Vec<String>, Failure> {
     Ok(args)
 }
 
-/// The folder where Codex keeps its settings, logins and conversations: `of_server` is the server's own `CODEX_HOME`.
-pub(super) fn codex_home(of_server: Option<&Path>, home: &Path) -> PathBuf {
-    of_server.filter(|path| path.is_absolute()).map_or_else(|| home.join(".codex"), Path::to_owned)
+/// The directory of Codex's settings, logins and conversations. `server_codex_home` is the server's own `CODEX_HOME`.
+pub(super) fn codex_home(server_codex_home: Option<&Path>, home: &Path) -> PathBuf {
+    server_codex_home.filter(|path| path.is_absolute()).map_or_else(|| home.join(".codex"), Path::to_owned)
 }
 
-/// As [`codex_home`], for an installed program.
-pub(super) fn home_of(installed: &Installed, of_server: Option<&Path>) -> String {
-    codex_home(of_server, &installed.home).to_string_lossy().into_owned()
+/// Like [`codex_home`], for an installed program.
+pub(super) fn installed_codex_home(installed: &Installed, server_codex_home: Option<&Path>) -> String {
+    codex_home(server_codex_home, &installed.home).to_string_lossy().into_owned()
 }
 
-/// The native program behind the npm package's script: the script only starts it, and when the script alone is killed the
-/// program lives on (recording `sigkill_tool`). `None` if `found` is not that script, or the platform's package is not there.
+/// The native program behind the npm package's script. The script only starts the program, which survives if only the script is killed
+/// (recording `sigkill_tool`). `None` if `found` is not that script or the platform's package is missing.
 ///
-/// npm puts the platform's package beside the main one or inside it, and pnpm beside the real place of the main one, so the
-/// `node_modules` of every folder above the script's real place are looked at, as node does.
+/// npm installs the platform's package next to the main one or inside it, pnpm next to the real path of the main one. Like Node.js, this
+/// searches the `node_modules` of every directory above the script's real path.
 pub(super) fn native(found: &Path) -> Option<PathBuf> {
     let (package, triple) = platform()?;
     let script = found.canonicalize().ok()?;
     if !script.ends_with("@openai/codex/bin/codex.js") {
         return None;
     }
-    let inside = Path::new("vendor").join(triple).join("bin/codex");
-    let places = script.ancestors().skip(1).map(|dir| dir.join("node_modules/@openai").join(package));
-    // Before it had packages for platforms, the main one held them all.
+    let binary = Path::new("vendor").join(triple).join("bin/codex");
+    let candidates = script.ancestors().skip(1).map(|dir| dir.join("node_modules/@openai").join(package));
+    // Before there were packages per platform, the main package contained all of them.
     let own = script.ancestors().nth(2).map(Path::to_owned);
-    places.chain(own).map(|package| package.join(&inside)).find(|native| native.is_file())
+    candidates.chain(own).map(|package| package.join(&binary)).find(|native| native.is_file())
 }
 
-/// This machine's package and target, as `codex.js` of 0.169.0 lists them.
+/// This machine's package and target, from the list in `codex.js` of 0.169.0.
 fn platform() -> Option<(&'static str, &'static str)> {
     match (std::env::consts::OS, std::env::consts::ARCH) {
         ("linux", "x86_64") => Some(("codex-linux-x64", "x86_64-unknown-linux-musl")),
@@ -130,7 +130,7 @@ mod tests {
     fn args(mode: Mode, change: impl FnOnce(&mut Task)) -> Result<Vec<String>, Failure> {
         let mut task = replay::task("codex");
         change(&mut task);
-        invocation(mode, &task, "/home/someone/.codex".into()).map(|invocation| invocation.args)
+        invocation(mode, &task, "/home/user/.codex".into()).map(|invocation| invocation.args)
     }
 
     #[test]
@@ -142,13 +142,13 @@ mod tests {
     }
 
     #[test]
-    fn the_two_way_mode_takes_extra_args_after_the_subcommand() {
+    fn extra_args_follow_the_subcommand_in_two_way_mode() {
         let extra = |task: &mut Task| task.spec.extra_args = vec!["--strict-config".into()];
         assert_eq!(args(Mode::TwoWay, extra).unwrap(), ["app-server", "--strict-config"]);
     }
 
     #[test]
-    fn the_one_shot_mode_has_its_flags_before_resume() {
+    fn flags_precede_resume_in_one_shot_mode() {
         let given = args(Mode::OneShot, |task| {
             task.spec.model = Some("-x".into());
             task.spec.extra_args = vec!["--oss".into()];
@@ -159,41 +159,41 @@ mod tests {
     }
 
     #[test]
-    fn a_conversation_id_cannot_be_a_flag() {
+    fn a_conversation_id_cannot_become_a_flag() {
         for id in ["--last", "", "a b", "../x", "a\u{0}"] {
             assert_eq!(args(Mode::OneShot, |task| task.resume = Some(id.into())).unwrap_err().cause, Cause::BadArguments, "{id}");
         }
     }
 
     #[test]
-    fn codex_home_is_set_whatever_the_environment_says() {
-        let home = Path::new("/home/someone");
-        assert_eq!(codex_home(None, home), Path::new("/home/someone/.codex"));
+    fn codex_home_is_always_set_and_absolute() {
+        let home = Path::new("/home/user");
+        assert_eq!(codex_home(None, home), Path::new("/home/user/.codex"));
         assert_eq!(codex_home(Some(Path::new("/srv/codex")), home), Path::new("/srv/codex"));
-        assert_eq!(codex_home(Some(Path::new("here")), home), Path::new("/home/someone/.codex"));
+        assert_eq!(codex_home(Some(Path::new("here")), home), Path::new("/home/user/.codex"));
     }
 
     #[test]
-    fn the_native_program_is_found_beside_and_inside_the_main_package() {
+    fn the_native_program_is_found_next_to_and_inside_the_main_package() {
         let Some((package, triple)) = platform() else { return };
-        for place in ["node_modules/@openai", "node_modules/@openai/codex/node_modules/@openai"] {
+        for parent in ["node_modules/@openai", "node_modules/@openai/codex/node_modules/@openai"] {
             let dir = tempfile::tempdir().unwrap();
             let script = dir.path().join("node_modules/@openai/codex/bin/codex.js");
-            let bin = dir.path().join(place).join(package).join("vendor").join(triple).join("bin");
+            let bin = dir.path().join(parent).join(package).join("vendor").join(triple).join("bin");
             let link = dir.path().join("node_modules/.bin/codex");
-            for folder in [script.parent().unwrap(), &bin, link.parent().unwrap()] {
-                fs::create_dir_all(folder).unwrap();
+            for dir in [script.parent().unwrap(), &bin, link.parent().unwrap()] {
+                fs::create_dir_all(dir).unwrap();
             }
             fs::write(&script, "").unwrap();
             std::os::unix::fs::symlink(&script, &link).unwrap();
             assert_eq!(native(&link), None);
             fs::write(bin.join("codex"), "").unwrap();
-            assert_eq!(native(&link), Some(bin.canonicalize().unwrap().join("codex")), "{place}");
+            assert_eq!(native(&link), Some(bin.canonicalize().unwrap().join("codex")), "{parent}");
         }
     }
 
     #[test]
-    fn a_program_that_is_no_script_of_npm_is_started_itself() {
+    fn a_program_that_is_not_the_npm_script_is_started_itself() {
         let dir = tempfile::tempdir().unwrap();
         let program = dir.path().join("codex");
         fs::write(&program, "").unwrap();
@@ -201,18 +201,18 @@ mod tests {
     }
 
     #[test]
-    fn what_lifts_the_permissions_is_for_admins_and_what_is_ours_for_nobody() {
-        let judged = |mode, args: &[&str]| {
+    fn reserved_flags_are_rejected_and_widening_flags_need_an_admin() {
+        let classified = |mode, args: &[&str]| {
             let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
             classify(super::super::program::info(mode).flags.unwrap(), &args).map(|widening| widening.0.len())
         };
         for mode in [Mode::TwoWay, Mode::OneShot] {
-            assert_eq!(judged(mode, &["-c", "sandbox_mode=\"danger-full-access\""]), Ok(1));
-            assert_eq!(judged(mode, &["--strict-config"]), Ok(0));
-            assert!(judged(mode, &["resume"]).is_err());
+            assert_eq!(classified(mode, &["-c", "sandbox_mode=\"danger-full-access\""]), Ok(1));
+            assert_eq!(classified(mode, &["--strict-config"]), Ok(0));
+            assert!(classified(mode, &["resume"]).is_err());
         }
-        assert_eq!(judged(Mode::OneShot, &["--dangerously-bypass-approvals-and-sandbox"]), Ok(1));
-        assert!(judged(Mode::OneShot, &["-mother-model"]).is_err());
-        assert!(judged(Mode::TwoWay, &["--listen=ws://0.0.0.0:1"]).is_err());
+        assert_eq!(classified(Mode::OneShot, &["--dangerously-bypass-approvals-and-sandbox"]), Ok(1));
+        assert!(classified(Mode::OneShot, &["-mother-model"]).is_err());
+        assert!(classified(Mode::TwoWay, &["--listen=ws://0.0.0.0:1"]).is_err());
     }
 }

@@ -1,21 +1,21 @@
-//! The one-shot mode: `codex exec --json`. The prompt goes in, finished items come out: no deltas, no approvals, no diffs.
+//! The one-shot mode: `codex exec --json`. It takes a prompt and prints completed items: no deltas, no approvals, no diffs.
 //!
-//! The shapes are those of the recordings in `tests/transcripts/codex` whose names do not begin with `appserver`; those of MCP
-//! tools and web searches were found in the program and not recorded.
+//! The types match the recordings in `tests/transcripts/codex` whose names do not start with `appserver`. Those of MCP tools and web
+//! searches were found in the program and are not recorded.
 
 use std::collections::HashSet;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::usage::usage as usage_of;
+use super::usage::to_usage;
 use super::wire::Tokens;
 use super::{errors, tools};
-use crate::agent::{Installed, Item as Told, LineOutcome, Output, Parser, Started, Task};
+use crate::agent::{Installed, Item as OutputItem, LineOutcome, Output, Parser, Started, Task};
 use crate::process::Exit;
 use crate::types::{Delta, FileChangeKind, Level, NoticeCode, PlanEntry, PlanStatus, Role, StreamEvent, ToolKind, ToolStatus};
 
-/// Any line.
+/// One line.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type")]
 enum Line {
@@ -23,11 +23,11 @@ enum Line {
     ThreadStarted { thread_id: String },
     #[serde(rename = "turn.started")]
     TurnStarted {},
-    /// Its tokens are those since the thread began, in whichever process (recordings `resume_1` to `resume_4`).
+    /// The tokens are those since the thread started, across processes (recordings `resume_1` to `resume_4`).
     #[serde(rename = "turn.completed")]
     TurnCompleted { usage: Tokens },
     #[serde(rename = "turn.failed")]
-    TurnFailed { error: Message },
+    TurnFailed { error: ErrorMessage },
     #[serde(rename = "error")]
     Error { message: String },
     #[serde(rename = "item.started")]
@@ -38,13 +38,13 @@ enum Line {
     ItemCompleted { item: Item },
 }
 
-/// What went wrong.
+/// An error.
 #[derive(Debug, Deserialize)]
-struct Message {
+struct ErrorMessage {
     message: String,
 }
 
-/// One thing of a turn.
+/// One item of a turn.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Item {
@@ -78,7 +78,7 @@ enum Item {
         #[serde(default)]
         arguments: Value,
         result: Option<McpResult>,
-        error: Option<Message>,
+        error: Option<ErrorMessage>,
         status: Status,
     },
     WebSearch {
@@ -86,7 +86,7 @@ enum Item {
         #[serde(default)]
         query: String,
     },
-    /// A warning, in spite of its name (recording `text_unknown_model`).
+    /// A warning, despite its name (recording `text_unknown_model`).
     Error {
         message: String,
     },
@@ -94,7 +94,7 @@ enum Item {
     Unknown,
 }
 
-/// How far an item is.
+/// The status of an item.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Status {
@@ -104,7 +104,7 @@ enum Status {
     Other,
 }
 
-/// One step of a plan. Which one is being worked on is not told.
+/// One step of a plan. The format does not state which step is in progress.
 #[derive(Debug, Deserialize)]
 struct Todo {
     text: String,
@@ -119,7 +119,7 @@ struct Change {
     kind: ChangeKind,
 }
 
-/// What a patch does to a file.
+/// The change of a patch to a file.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum ChangeKind {
@@ -128,58 +128,58 @@ enum ChangeKind {
     Update,
 }
 
-/// What an MCP tool gave back.
+/// The result of an MCP tool.
 #[derive(Debug, Deserialize)]
 struct McpResult {
     #[serde(default)]
     content: Vec<Value>,
 }
 
-/// Parser of `codex exec --json`.
+/// The parser of `codex exec --json`.
 #[derive(Debug)]
 pub(super) struct Exec {
     prompt: String,
-    /// The installed program's: the protocol of this mode does not tell it.
+    /// The installed version, which this mode does not report.
     version: Option<String>,
     model: Option<String>,
-    /// Whether the thread is older than this process, so that its tokens are not this process's.
+    /// Whether the process continues a thread, so that the reported tokens include those of earlier processes.
     resumed: bool,
-    open: HashSet<String>,
+    open_calls: HashSet<String>,
     plan: Vec<PlanEntry>,
     last_message: String,
 }
 
 impl Exec {
-    /// For one process that carries out `task`.
+    /// A parser for one process that carries out `task`.
     pub(super) fn new(task: &Task, installed: &Installed) -> Self {
         Self {
             prompt: task.spec.prompt.clone(),
             version: installed.version.clone(),
             model: task.spec.model.clone(),
             resumed: task.resume.is_some(),
-            open: HashSet::new(),
+            open_calls: HashSet::new(),
             plan: Vec::new(),
             last_message: String::new(),
         }
     }
 
-    /// Any line that is known by its form. `None` if what it holds is not known.
-    fn told(&mut self, line: Line, out: &mut Output) -> Option<LineOutcome> {
+    /// Handles a decoded line. `None` if its content is unknown.
+    fn handle_decoded(&mut self, line: Line, out: &mut Output) -> Option<LineOutcome> {
         match line {
             Line::ThreadStarted { thread_id } => {
                 let started = Started { agent_session: Some(thread_id), version: self.version.clone(), model: self.model.clone() };
-                out.items.push(Told::Started(started));
+                out.items.push(OutputItem::Started(started));
             }
             Line::TurnStarted {} => return Some(LineOutcome::Ignored),
             Line::TurnCompleted { usage } => {
                 if !self.resumed {
-                    out.emit(StreamEvent::Usage(usage_of(usage)));
+                    out.emit(StreamEvent::Usage(to_usage(usage)));
                 }
-                out.items.push(Told::TurnEnded(Ok(std::mem::take(&mut self.last_message))));
+                out.items.push(OutputItem::TurnEnded(Ok(std::mem::take(&mut self.last_message))));
             }
-            Line::TurnFailed { error } => out.items.push(Told::TurnEnded(Err(errors::failure(&Value::Null, &error.message)))),
-            Line::Error { message } if errors::announces_retry(&message) => {
-                out.items.extend(errors::retrying(&Value::Null, &message, None).into_iter().map(Told::Event));
+            Line::TurnFailed { error } => out.items.push(OutputItem::TurnEnded(Err(errors::failure(&Value::Null, &error.message)))),
+            Line::Error { message } if errors::is_retry(&message) => {
+                out.items.extend(errors::retry_notices(&Value::Null, &message, None).into_iter().map(OutputItem::Event));
             }
             Line::Error { message } => {
                 let failure = errors::failure(&Value::Null, &message);
@@ -187,19 +187,19 @@ impl Exec {
             }
             Line::ItemStarted { item: Item::TodoList { items } }
             | Line::ItemUpdated { item: Item::TodoList { items } }
-            | Line::ItemCompleted { item: Item::TodoList { items } } => return Some(self.plan(items, out)),
-            Line::ItemStarted { item } => return self.call(&item, out).then_some(LineOutcome::Emitted),
+            | Line::ItemCompleted { item: Item::TodoList { items } } => return Some(self.handle_plan(items, out)),
+            Line::ItemStarted { item } => return self.emit_call(&item, out).then_some(LineOutcome::Emitted),
             Line::ItemUpdated { .. } => return None,
-            Line::ItemCompleted { item } => return self.completed(item, out),
+            Line::ItemCompleted { item } => return self.handle_completed(item, out),
         }
         Some(LineOutcome::Emitted)
     }
 
-    fn plan(&mut self, items: Vec<Todo>, out: &mut Output) -> LineOutcome {
+    fn handle_plan(&mut self, items: Vec<Todo>, out: &mut Output) -> LineOutcome {
         let status = |completed| if completed { PlanStatus::Completed } else { PlanStatus::Pending };
         let entries: Vec<PlanEntry> =
             items.into_iter().map(|todo| PlanEntry { content: todo.text, status: status(todo.completed) }).collect();
-        // The list comes once more when the turn ends.
+        // The describe_changes is repeated at the end of the turn.
         if entries == self.plan {
             return LineOutcome::Ignored;
         }
@@ -208,15 +208,16 @@ impl Exec {
         LineOutcome::Emitted
     }
 
-    /// Tells an item as a tool call, if it is one.
-    fn call(&mut self, item: &Item, out: &mut Output) -> bool {
+    /// Emits an item as a tool call. Returns `false` if it is not one.
+    fn emit_call(&mut self, item: &Item, out: &mut Output) -> bool {
         let (id, call) = match item {
             Item::CommandExecution { id, command, .. } => {
                 (id, tools::call(id, tools::COMMAND, ToolKind::Execute, inner_command(command), json!({ "command": command }), None))
             }
-            Item::FileChange { id, changes, .. } => {
-                (id, tools::call(id, tools::PATCH, ToolKind::Edit, &list(changes).join(", "), json!({ "changes": changes }), None))
-            }
+            Item::FileChange { id, changes, .. } => (
+                id,
+                tools::call(id, tools::PATCH, ToolKind::Edit, &describe_changes(changes).join(", "), json!({ "changes": changes }), None),
+            ),
             Item::McpToolCall { id, server, tool, arguments, .. } => {
                 let name = tools::mcp_name(server, tool);
                 (id, tools::call(id, &name, ToolKind::Other, &name, arguments.clone(), None))
@@ -227,18 +228,18 @@ impl Exec {
             _ => return false,
         };
         out.emit(call);
-        self.open.insert(id.clone());
+        self.open_calls.insert(id.clone());
         true
     }
 
-    fn completed(&mut self, item: Item, out: &mut Output) -> Option<LineOutcome> {
+    fn handle_completed(&mut self, item: Item, out: &mut Output) -> Option<LineOutcome> {
         if let Item::CommandExecution { id, .. } | Item::FileChange { id, .. } | Item::McpToolCall { id, .. } | Item::WebSearch { id, .. } =
             &item
-            && !self.open.remove(id)
+            && !self.open_calls.remove(id)
         {
-            // Every result has its call before it.
-            self.call(&item, out);
-            self.open.remove(id);
+            // Every result is preceded by its call.
+            self.emit_call(&item, out);
+            self.open_calls.remove(id);
         }
         match item {
             Item::AgentMessage { id, text } => {
@@ -249,18 +250,18 @@ impl Exec {
                 out.emit(StreamEvent::Thinking { content: Delta { text, message_id: Some(id), parent_tool_call_id: None } });
             }
             Item::CommandExecution { id, aggregated_output, exit_code, status, .. } => {
-                out.emit(tools::result(&id, ended(status), tools::command_output(aggregated_output, exit_code), None));
+                out.emit(tools::result(&id, tool_status(status), tools::command_output(aggregated_output, exit_code), None));
             }
             Item::FileChange { id, changes, status } => {
                 if matches!(status, Status::Completed) {
-                    out.items.extend(changed(&changes).into_iter().map(Told::Event));
+                    out.items.extend(file_changes(&changes).into_iter().map(OutputItem::Event));
                 }
-                out.emit(tools::result(&id, ended(status), list(&changes).join("\n"), None));
+                out.emit(tools::result(&id, tool_status(status), describe_changes(&changes).join("\n"), None));
             }
             Item::McpToolCall { id, result, error, status, .. } => {
-                let given = || result.map(|result| tools::mcp_text(&result.content)).unwrap_or_default();
-                let content = error.map_or_else(given, |error| error.message);
-                out.emit(tools::result(&id, ended(status), content, None));
+                let text = || result.map(|result| tools::mcp_text(&result.content)).unwrap_or_default();
+                let content = error.map_or_else(text, |error| error.message);
+                out.emit(tools::result(&id, tool_status(status), content, None));
             }
             Item::WebSearch { id, .. } => out.emit(tools::result(&id, ToolStatus::Ok, String::new(), None)),
             Item::Error { message } => out.emit(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message)),
@@ -277,8 +278,8 @@ impl Parser for Exec {
     }
 
     fn handle_line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
-        let told = serde_json::from_str(line).ok().and_then(|known| self.told(known, out));
-        told.unwrap_or_else(|| out.emit_raw(line))
+        let outcome = serde_json::from_str(line).ok().and_then(|decoded| self.handle_decoded(decoded, out));
+        outcome.unwrap_or_else(|| out.emit_raw(line))
     }
 
     fn diagnose(&self, exit: Exit, stderr_tail: &str) -> Option<crate::types::Failure> {
@@ -286,7 +287,7 @@ impl Parser for Exec {
     }
 }
 
-fn ended(status: Status) -> ToolStatus {
+fn tool_status(status: Status) -> ToolStatus {
     match status {
         Status::Completed => ToolStatus::Ok,
         Status::Declined => ToolStatus::Denied,
@@ -294,33 +295,33 @@ fn ended(status: Status) -> ToolStatus {
     }
 }
 
-/// The command without the shell around it: `/bin/bash -lc 'cat hello.py'` is for a person `cat hello.py`.
+/// The command without the surrounding shell: `cat hello.py` for `/bin/bash -lc 'cat hello.py'`.
 fn inner_command(command: &str) -> &str {
     let Some((_, inner)) = command.split_once(" -lc ") else { return command };
     let unquoted = ['\'', '"'].into_iter().find_map(|quote| inner.strip_prefix(quote)?.strip_suffix(quote));
     unquoted.unwrap_or(inner)
 }
 
-/// The files of a patch that have the form that we know.
-fn changes_of(changes: &Value) -> impl Iterator<Item = Change> {
+/// The files of a patch that have the known format.
+fn parse_changes(changes: &Value) -> impl Iterator<Item = Change> {
     changes.as_array().into_iter().flatten().filter_map(|change| Change::deserialize(change).ok())
 }
 
-fn changed(changes: &Value) -> Vec<StreamEvent> {
+fn file_changes(changes: &Value) -> Vec<StreamEvent> {
     let kind = |kind| match kind {
         ChangeKind::Add => FileChangeKind::Create,
         ChangeKind::Delete => FileChangeKind::Delete,
         ChangeKind::Update => FileChangeKind::Update,
     };
-    changes_of(changes).map(|change| StreamEvent::FileChange { path: change.path, kind: kind(change.kind), diff: None }).collect()
+    parse_changes(changes).map(|change| StreamEvent::FileChange { path: change.path, kind: kind(change.kind), diff: None }).collect()
 }
 
-/// One line for each file of a patch.
-fn list(changes: &Value) -> Vec<String> {
+/// One line per file of a patch.
+fn describe_changes(changes: &Value) -> Vec<String> {
     let verb = |kind| match kind {
         ChangeKind::Add => "create",
         ChangeKind::Delete => "delete",
         ChangeKind::Update => "update",
     };
-    changes_of(changes).map(|change| format!("{} {}", verb(change.kind), change.path)).collect()
+    parse_changes(changes).map(|change| format!("{} {}", verb(change.kind), change.path)).collect()
 }

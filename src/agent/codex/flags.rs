@@ -1,10 +1,10 @@
-//! The command line of Codex 0.169.0: every flag that `codex app-server --help` and `codex exec --help` name.
+//! The command line of Codex 0.169.0: all flags in `codex app-server --help` and `codex exec --help`.
 
 use crate::agent::flags::{Flag, Takes};
 
 /// Flags of `codex app-server`.
 pub(super) const APP_SERVER: &[Flag] = &[
-    // Any setting at all: sandbox, approvals, MCP servers, hooks.
+    // Sets any setting: sandbox, approvals, MCP servers, hooks.
     Flag::widening(&["--config", "-c"], Takes::One),
     Flag::widening(&["--enable"], Takes::One),
     Flag::widening(&["--disable"], Takes::One),
@@ -50,10 +50,10 @@ pub(super) const EXEC: &[Flag] = &[
     Flag::plain(&["--color"], Takes::One),
     Flag::reserved(&["--model", "-m"], Takes::One),
     Flag::reserved(&["--sandbox", "-s"], Takes::One),
-    // Hands the decisions to a model; they are ours.
+    // Lets a model decide instead of the run's policy.
     Flag::reserved(&["--approve-for-me"], Takes::Nothing),
     Flag::reserved(&["--cd", "-C"], Takes::One),
-    // Works in another folder than the one that the run names.
+    // Works in another directory than the run's.
     Flag::reserved(&["--worktree"], Takes::Nothing),
     // A conversation that is not stored cannot be continued.
     Flag::reserved(&["--ephemeral"], Takes::Nothing),

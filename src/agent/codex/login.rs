@@ -1,4 +1,4 @@
-//! Whether Codex is there and logged in. Files first: a stored login costs one read, `codex doctor` a fifth of a second.
+//! Determines the version and the login state. Files first: reading a stored login is one read, `codex doctor` takes 0.2 s.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use super::command::codex_home;
 use crate::agent::probe::Prober;
 use crate::agent::{Authenticated, Inspection, Mode};
 
-/// Looks at the program.
+/// Inspects the program.
 pub(super) async fn inspect(mode: Mode, binary: &Path, prober: &Prober) -> Inspection {
     let (version, authenticated) = tokio::join!(version(binary, prober), authenticated(mode, binary, prober));
     match version {
@@ -18,15 +18,15 @@ pub(super) async fn inspect(mode: Mode, binary: &Path, prober: &Prober) -> Inspe
 }
 
 async fn version(binary: &Path, prober: &Prober) -> Result<String, String> {
-    let output = prober.run(binary, &["--version"]).await.map_err(|error| format!("codex --version {error}"))?;
+    let output = prober.run(binary, &["--version"]).await.map_err(|error| format!("`codex --version` failed: {error}"))?;
     if !output.exit.is_success() {
-        return Err(format!("codex --version ended with {}", output.exit));
+        return Err(format!("`codex --version` failed: {}", output.exit));
     }
-    version_in(&output.stdout).ok_or_else(|| "codex --version does not name a version of Codex".to_owned())
+    parse_version(&output.stdout).ok_or_else(|| "`codex --version` did not print a version of Codex".to_owned())
 }
 
-/// The version in `codex-cli 0.169.0`.
-fn version_in(stdout: &str) -> Option<String> {
+/// Parses `codex-cli 0.169.0`.
+fn parse_version(stdout: &str) -> Option<String> {
     stdout.lines().find_map(|line| line.trim().strip_prefix("codex-cli ")).map(str::to_owned)
 }
 
@@ -35,26 +35,25 @@ async fn authenticated(mode: Mode, binary: &Path, prober: &Prober) -> Authentica
     if prober.read(&home.join("auth.json")).await.is_some_and(|text| is_login(&text)) {
         return Authenticated::Yes;
     }
-    // Knows the login in a keyring and the key of a provider of one's own, too. It says by its exit code that something or other
-    // is not in order, so the code does not count.
+    // It also finds logins in a keyring and keys of custom providers. Its exit code reports any kind of problem and is ignored.
     match prober.run(binary, &["doctor", "--json"]).await {
-        Ok(output) => by_doctor(mode, &output.stdout),
+        Ok(output) => parse_doctor_report(mode, &output.stdout),
         Err(_) => Authenticated::Unknown,
     }
 }
 
-/// Whether `auth.json` holds a key or tokens: anything but the words about them.
+/// Whether `auth.json` contains a key or tokens, besides metadata.
 fn is_login(text: &str) -> bool {
-    let about = ["auth_mode", "last_refresh"];
+    let metadata = ["auth_mode", "last_refresh"];
     let Ok(Value::Object(fields)) = serde_json::from_str(text) else { return false };
-    fields.iter().any(|(name, value)| !about.contains(&name.as_str()) && !value.is_null())
+    fields.iter().any(|(name, value)| !metadata.contains(&name.as_str()) && !value.is_null())
 }
 
-/// What `codex doctor --json` says of the login.
+/// The login state in the output of `codex doctor --json`.
 ///
-/// A key in the environment is `ok` for it, but `codex exec` sends only `CODEX_API_KEY`, and the app-server none (recordings
-/// `builtin_provider_*` and a trial of 0.169.0: the request to the model went out without a key).
-fn by_doctor(mode: Mode, stdout: &str) -> Authenticated {
+/// It reports `ok` for a key in the environment. However, `codex exec` sends only `CODEX_API_KEY`, and the app-server none (recordings
+/// `builtin_provider_*`, and a test with 0.169.0 in which the model request had no key).
+fn parse_doctor_report(mode: Mode, stdout: &str) -> Authenticated {
     let Ok(report) = serde_json::from_str::<Value>(stdout) else { return Authenticated::Unknown };
     let check = &report["checks"]["auth.credentials"];
     match (check["status"].as_str(), check["details"]["auth env vars present"].as_str()) {
@@ -72,10 +71,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_version_is_the_word_after_the_name() {
-        assert_eq!(version_in("codex-cli 0.169.0\n"), Some("0.169.0".to_owned()));
-        assert_eq!(version_in("WARNING: …\ncodex-cli 0.169.0"), Some("0.169.0".to_owned()));
-        assert_eq!(version_in("0.3.1"), None);
+    fn the_version_is_parsed_from_the_output_of_the_program() {
+        assert_eq!(parse_version("codex-cli 0.169.0\n"), Some("0.169.0".to_owned()));
+        assert_eq!(parse_version("WARNING: …\ncodex-cli 0.169.0"), Some("0.169.0".to_owned()));
+        assert_eq!(parse_version("0.3.1"), None);
     }
 
     #[test]
@@ -89,8 +88,8 @@ mod tests {
     }
 
     #[test]
-    fn doctors_word_counts_except_for_keys_that_are_not_sent() {
-        // As recorded with 0.169.0, without the parts that do not matter.
+    fn keys_that_doctor_accepts_but_codex_does_not_send_are_no_login() {
+        // Recorded with 0.169.0, without the irrelevant parts.
         let report = |status: &str, details: Value| {
             json!({ "checks": { "auth.credentials": { "status": status, "details": details } } }).to_string()
         };
@@ -105,9 +104,9 @@ mod tests {
             (Mode::OneShot, &codex_key, Authenticated::Yes),
             (Mode::OneShot, &openai_key, Authenticated::No),
         ] {
-            assert_eq!(by_doctor(mode, report), expected, "{mode:?} {report}");
+            assert_eq!(parse_doctor_report(mode, report), expected, "{mode:?} {report}");
         }
-        assert_eq!(by_doctor(Mode::TwoWay, "no JSON"), Authenticated::Unknown);
-        assert_eq!(by_doctor(Mode::TwoWay, "[]"), Authenticated::Unknown);
+        assert_eq!(parse_doctor_report(Mode::TwoWay, "not JSON"), Authenticated::Unknown);
+        assert_eq!(parse_doctor_report(Mode::TwoWay, "[]"), Authenticated::Unknown);
     }
 }

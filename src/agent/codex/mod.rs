@@ -1,7 +1,8 @@
-//! Codex: by its app-server (JSON-RPC on stdio), or by `codex exec` where the operator says so.
+//! Codex: driven through its app-server (JSON-RPC on stdio) or, if the operator configures it, through `codex exec`.
 //!
-//! `command` starts it, `wire` is the app-server's JSON, `parser` its protocol and `turn` its state; `items`, `approvals`, `threads`, `limits`, `usage`, `diff` and `errors`
-//! are the meanings of its parts. `exec` is the one-shot mode as a whole. `login` finds out what is installed.
+//! `command` starts it and `login` inspects the installation. For the app-server, `wire` has the JSON as types, `parser` the protocol and
+//! `turn` the turn's state; `items`, `approvals`, `threads`, `rate_limits`, `usage`, `diff` and `errors` convert its parts. `exec` is the
+//! complete one-shot mode.
 
 mod approvals;
 mod command;
@@ -10,10 +11,10 @@ mod errors;
 mod exec;
 mod flags;
 mod items;
-mod limits;
 mod login;
 mod parser;
 mod program;
+mod rate_limits;
 #[cfg(test)]
 mod tests;
 mod threads;

@@ -1,24 +1,24 @@
 //! The two-way mode: `codex app-server`.
 //!
 //! ```text
-//! we                                        Codex
+//! client                                    Codex
 //! initialize                          →
-//!                                     ←     result: its version
+//!                                     ←     response: its version
 //! initialized, thread/start or resume →
-//!                                     ←     result: thread id, model            → Started
+//!                                     ←     response: thread id, model          → Started
 //! turn/start with the prompt          →
 //!                                     ←     turn/started
 //!                                     ←     items, deltas, usage, warnings      → events
-//!                                     ←     request for approval, question      → permission_request, question
-//! its answer                          →
-//! turn/steer, turn/interrupt          →     (only now: before turn/started they find no turn)
+//!                                     ←     approval request, question          → permission_request, question
+//! response                            →
+//! turn/steer, turn/interrupt          →     (accepted only after turn/started)
 //!                                     ←     turn/completed                      → TurnEnded
 //! turn/start with the next message    →
 //! (end of stdin)                      →     exits
 //! ```
 //!
-//! A command that runs on when its turn is interrupted is ended by `thread/backgroundTerminals/clean`; then the turn's end is held
-//! back until Codex has told the command's (recording `appserver_interrupt_tool_and_clean`).
+//! A command can survive the interrupt of its turn. `thread/backgroundTerminals/clean` terminates it, and the end of the turn is held back
+//! until Codex has reported the command's end (recording `appserver_interrupt_tool_and_clean`).
 
 use std::collections::HashMap;
 
@@ -30,19 +30,19 @@ use super::approvals::{self, Approvals};
 use super::command::{policy, thread_config};
 use super::errors;
 use super::items::Items;
-use super::limits::Limits;
+use super::rate_limits::RateLimits;
 use super::threads::Threads;
-use super::turn::{Interrupt, Phase, Turn};
-use super::usage::Meter;
+use super::turn::{InterruptState, Phase, TurnState};
+use super::usage::UsageTotals;
 use super::wire::{self, Line};
 use crate::agent::{Item, LineOutcome, Output, Parser, Started, Task};
 use crate::process::Exit;
 use crate::redact::redact_mcp_error;
 use crate::types::{Answer, Cause, Failure, Level, McpServer, NoticeCode, PermissionMode, PlanEntry, PlanStatus, StreamEvent, TurnEnd};
 
-/// What we ask of Codex.
+/// The purpose of a request to Codex.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Call {
+enum Request {
     Initialize,
     OpenThread,
     StartTurn,
@@ -51,12 +51,12 @@ enum Call {
     Clean,
 }
 
-/// Notifications that we ask Codex not to send (recordings have them, since the recorder did not ask). The diff of the whole turn
-/// comes again after every step, and each file's own diff is told anyway.
-const UNWANTED: [&str; 3] = ["turn/diff/updated", "thread/status/changed", "remoteControl/status/changed"];
+/// Notifications that Codex is asked not to send. (The recorder did not ask, so the recordings contain them.) The diff of the whole turn is
+/// repeated after every step, and each file's own diff is emitted anyway.
+const OPTED_OUT_NOTIFICATIONS: [&str; 3] = ["turn/diff/updated", "thread/status/changed", "remoteControl/status/changed"];
 
-/// Notifications that tell nothing which other lines do not tell. Those after the fourth are from the schema.
-const NOISE: [&str; 18] = [
+/// Notifications without information that other lines lack. Those after the fourth are from the schema.
+const IGNORED_NOTIFICATIONS: [&str; 18] = [
     "turn/diff/updated",
     "thread/status/changed",
     "remoteControl/status/changed",
@@ -77,34 +77,34 @@ const NOISE: [&str; 18] = [
     "turn/moderationMetadata",
 ];
 
-/// Parser of `codex app-server`.
+/// The parser of `codex app-server`.
 #[derive(Debug)]
 pub(super) struct AppServer {
     prompt: String,
-    /// Our request that opens the thread.
+    /// The request that opens the thread: method and parameters.
     open_thread: (&'static str, Map<String, Value>),
     mcp_servers: Vec<McpServer>,
-    /// How many requests were sent: their ids count from 1.
-    calls: u64,
-    /// Those that have no answer yet.
-    awaited: HashMap<u64, Call>,
+    /// Id of the last request. Ids count from 1.
+    last_id: u64,
+    /// Requests without a response.
+    pending: HashMap<u64, Request>,
     version: Option<String>,
     threads: Threads,
     items: Items,
     approvals: Approvals,
-    meter: Meter,
+    usage: UsageTotals,
     plan: Vec<PlanEntry>,
-    limits: Limits,
-    turn: Turn,
+    limits: RateLimits,
+    turn: TurnState,
     last_message: String,
 }
 
-/// How often Codex is asked to end the commands that run on. A parser has no clock, so the answers, of about a millisecond each, measure
-/// the time that the ends of these commands have to come in.
-const CLEANINGS: u8 = 20;
+/// How often Codex is asked to terminate commands that survived their turn. A parser has no clock, so the responses, which take about a
+/// millisecond each, bound the time to wait for the ends of these commands.
+const MAX_CLEANUP_ROUNDS: u8 = 20;
 
 impl AppServer {
-    /// For one process that carries out `task`.
+    /// A parser for one process that carries out `task`.
     pub(super) fn new(task: &Task) -> Self {
         let mut params = policy(task.spec.permission_mode);
         params.insert("cwd".to_owned(), json!(task.spec.working_dir.to_string_lossy()));
@@ -118,7 +118,7 @@ impl AppServer {
         let open_thread = match &task.resume {
             Some(thread) => {
                 params.insert("threadId".to_owned(), json!(thread));
-                // Else the answer is the whole conversation in one line.
+                // Otherwise the response is the whole conversation in one line.
                 params.insert("excludeTurns".to_owned(), json!(true));
                 ("thread/resume", params)
             }
@@ -128,220 +128,231 @@ impl AppServer {
             prompt: task.spec.prompt.clone(),
             open_thread,
             mcp_servers: task.mcp_servers.clone(),
-            calls: 0,
-            awaited: HashMap::new(),
+            last_id: 0,
+            pending: HashMap::new(),
             version: None,
             threads: Threads::default(),
             items: Items::new(task.spec.working_dir.clone()),
             approvals: Approvals::new(task.spec.permission_mode == PermissionMode::ReadOnly),
-            meter: Meter::default(),
+            usage: UsageTotals::default(),
             plan: Vec::new(),
-            limits: Limits::default(),
-            turn: Turn::default(),
+            limits: RateLimits::default(),
+            turn: TurnState::default(),
             last_message: String::new(),
         }
     }
 
-    fn call(&mut self, call: Call, method: &str, params: &Value, out: &mut Output) {
-        self.calls += 1;
-        self.awaited.insert(self.calls, call);
-        out.send_json(&json!({ "id": self.calls, "method": method, "params": params }));
+    fn send_request(&mut self, request: Request, method: &str, params: &Value, out: &mut Output) {
+        self.last_id += 1;
+        self.pending.insert(self.last_id, request);
+        out.send_json(&json!({ "id": self.last_id, "method": method, "params": params }));
     }
 
     fn start_turn(&mut self, text: &str, out: &mut Output) {
-        self.turn = Turn { phase: Phase::Starting, ..Turn::default() };
-        self.limits.turn_begins();
-        let params = json!({ "threadId": self.threads.ours, "input": [{ "type": "text", "text": text }] });
-        self.call(Call::StartTurn, "turn/start", &params, out);
+        self.turn = TurnState { phase: Phase::Starting, ..TurnState::default() };
+        self.limits.start_turn();
+        let params = json!({ "threadId": self.threads.own, "input": [{ "type": "text", "text": text }] });
+        self.send_request(Request::StartTurn, "turn/start", &params, out);
     }
 
     fn send_steer(&mut self, turn: &str, text: &str, out: &mut Output) {
         let input = json!([{ "type": "text", "text": text }]);
-        self.call(Call::Steer, "turn/steer", &json!({ "threadId": self.threads.ours, "expectedTurnId": turn, "input": input }), out);
+        self.send_request(
+            Request::Steer,
+            "turn/steer",
+            &json!({ "threadId": self.threads.own, "expectedTurnId": turn, "input": input }),
+            out,
+        );
     }
 
     fn send_interrupt(&mut self, turn: &str, out: &mut Output) {
-        self.turn.interrupt = Interrupt::Sent;
-        self.call(Call::Interrupt, "turn/interrupt", &json!({ "threadId": self.threads.ours, "turnId": turn }), out);
+        self.turn.interrupt = InterruptState::Sent;
+        self.send_request(Request::Interrupt, "turn/interrupt", &json!({ "threadId": self.threads.own, "turnId": turn }), out);
     }
 
     fn end_turn(&mut self, end: TurnEnd, out: &mut Output) {
-        self.approvals.turn_over(out);
-        self.turn = Turn { phase: Phase::Idle, ..Turn::default() };
+        self.approvals.close_all(out);
+        self.turn = TurnState { phase: Phase::Idle, ..TurnState::default() };
         out.items.push(Item::TurnEnded(end));
     }
 
-    /// An answer to a request of ours. `None` if nobody asked, or if it is no answer.
-    fn response(&mut self, id: &Value, line: &Line<'_>, out: &mut Output) -> Option<LineOutcome> {
-        let call = self.awaited.remove(&id.as_u64()?)?;
-        match (call, &line.error) {
-            (Call::Initialize, None) => {
-                let answer: wire::Initialized = read(line.result).or_else(|| self.unreadable(out))?;
-                // `openrunner/0.169.0 (Debian 12.0.0; x86_64) …`: the name is ours, the version is Codex's.
-                self.version = answer.user_agent.split_once('/').and_then(|(_, rest)| rest.split(' ').next()).map(str::to_owned);
+    /// Handles a response. `None` if it belongs to no request or is invalid.
+    fn handle_response(&mut self, id: &Value, line: &Line<'_>, out: &mut Output) -> Option<LineOutcome> {
+        let request = self.pending.remove(&id.as_u64()?)?;
+        match (request, &line.error) {
+            (Request::Initialize, None) => {
+                let response: wire::Initialized = decode(line.result).or_else(|| self.fail_invalid_response(out))?;
+                // `openrunner/0.169.0 (Debian 12.0.0; x86_64) …`: the client's name and Codex's version.
+                self.version = response.user_agent.split_once('/').and_then(|(_, rest)| rest.split(' ').next()).map(str::to_owned);
                 out.send_json(&json!({ "method": "initialized" }));
                 let (method, params) = (self.open_thread.0, Value::Object(std::mem::take(&mut self.open_thread.1)));
-                self.call(Call::OpenThread, method, &params, out);
+                self.send_request(Request::OpenThread, method, &params, out);
             }
-            (Call::OpenThread, None) => {
-                let answer: wire::ThreadOpened = read(line.result).or_else(|| self.unreadable(out))?;
-                let agent_session = Some(answer.thread.id.clone());
-                out.items.push(Item::Started(Started { agent_session, version: self.version.clone(), model: answer.model }));
-                self.threads.ours = Some(answer.thread.id);
-                if self.turn.interrupt == Interrupt::Wanted {
-                    self.end_turn(Err(Failure::new(Cause::Cancelled, "the turn was interrupted before it began")), out);
+            (Request::OpenThread, None) => {
+                let response: wire::ThreadOpened = decode(line.result).or_else(|| self.fail_invalid_response(out))?;
+                let agent_session = Some(response.thread.id.clone());
+                out.items.push(Item::Started(Started { agent_session, version: self.version.clone(), model: response.model }));
+                self.threads.own = Some(response.thread.id);
+                if self.turn.interrupt == InterruptState::Pending {
+                    self.end_turn(Err(Failure::new(Cause::Cancelled, "the turn was interrupted before it started")), out);
                 } else {
                     let (prompt, steers) = (std::mem::take(&mut self.prompt), std::mem::take(&mut self.turn.steers));
                     self.start_turn(&prompt, out);
                     self.turn.steers = steers;
                 }
             }
-            (Call::Initialize | Call::OpenThread | Call::StartTurn, Some(error)) => self.end_turn(Err(refused(error)), out),
-            (Call::Steer, Some(error)) => {
+            (Request::Initialize | Request::OpenThread | Request::StartTurn, Some(error)) => {
+                self.end_turn(Err(response_failure(error)), out);
+            }
+            (Request::Steer, Some(error)) => {
                 let message = format!("a message could not be added to the turn: {}", error.message);
                 out.emit(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message));
             }
-            // Codex cannot end the commands that run on, but the turn is over.
-            (Call::Clean, Some(_)) => {
-                self.items.cut_short(|_| true, &[], out);
-                return Some(self.end_if_clean(out));
+            // Codex cannot terminate the remaining commands, but the turn has ended.
+            (Request::Clean, Some(_)) => {
+                self.items.end_open_calls(|_| true, &[], out);
+                return Some(self.end_turn_if_clean(out));
             }
-            // What these come to is told by notifications. An interrupt is refused when the turn has just ended by itself.
-            (Call::StartTurn | Call::Steer, None) | (Call::Interrupt, _) => return Some(LineOutcome::Ignored),
-            (Call::Clean, None) => return Some(self.cleaned(out)),
+            // Notifications report the effect of these requests. An interrupt fails if the turn has just ended by itself.
+            (Request::StartTurn | Request::Steer, None) | (Request::Interrupt, _) => return Some(LineOutcome::Ignored),
+            (Request::Clean, None) => return Some(self.handle_cleanup_response(out)),
         }
         Some(LineOutcome::Emitted)
     }
 
-    /// Ends the turn: without this answer nothing can follow. Gives nothing, so that the line is kept as a raw event as well.
-    fn unreadable<T>(&mut self, out: &mut Output) -> Option<T> {
-        self.end_turn(Err(Failure::new(Cause::Protocol, "codex app-server gave an answer of an unknown form")), out);
+    /// Ends the turn, since it cannot continue without this response. Returns `None`, so that the line also becomes a raw event.
+    fn fail_invalid_response<T>(&mut self, out: &mut Output) -> Option<T> {
+        self.end_turn(Err(Failure::new(Cause::Protocol, "codex app-server sent an invalid response")), out);
         None
     }
 
-    /// A request of Codex. Every one is answered, if not now then by [`Parser::answer`]. `None` if it is not known, which it is told.
-    fn request(&mut self, method: &str, id: Value, params: Option<&RawValue>, out: &mut Output) -> Option<LineOutcome> {
-        let asked: Option<wire::Asked> = read(params);
-        let asked = asked.filter(|asked| self.threads.parent_of(&asked.thread_id).is_some());
-        let fields: Option<Map<String, Value>> = read(params);
-        // The answer to the one that is open would be taken for both.
+    /// Handles a request from Codex. Every request gets a response, now or by [`Parser::answer`]. `None` if it is unknown, after an error
+    /// response.
+    fn handle_request(&mut self, method: &str, id: Value, params: Option<&RawValue>, out: &mut Output) -> Option<LineOutcome> {
+        let approval: Option<wire::ApprovalRequest> = decode(params);
+        let approval = approval.filter(|approval| self.threads.parent_of(&approval.thread_id).is_some());
+        let fields: Option<Map<String, Value>> = decode(params);
+        // The response to the open request would be taken for both.
         if self.approvals.is_open(&id) {
             return None;
         }
-        match (method, asked, fields) {
-            ("item/commandExecution/requestApproval", Some(asked), Some(fields)) => {
-                self.approvals.command(id, &asked, fields, &self.items, out);
+        match (method, approval, fields) {
+            ("item/commandExecution/requestApproval", Some(approval), Some(fields)) => {
+                self.approvals.open_command(id, &approval, fields, &self.items, out);
             }
-            ("item/fileChange/requestApproval", Some(asked), Some(fields)) => {
-                self.approvals.patch(id, &asked, fields, &self.items, out);
+            ("item/fileChange/requestApproval", Some(approval), Some(fields)) => {
+                self.approvals.open_patch(id, &approval, fields, &self.items, out);
             }
-            ("item/permissions/requestApproval", Some(asked), Some(fields)) => self.approvals.permissions(id, &asked, fields, out),
-            ("mcpServer/elicitation/request", Some(_), Some(fields)) => self.approvals.elicitation(id, fields, out),
-            ("item/tool/requestUserInput", Some(_), Some(_)) => self.approvals.question(id, read(params).unwrap_or_default(), out),
+            ("item/permissions/requestApproval", Some(approval), Some(fields)) => {
+                self.approvals.open_permissions(id, &approval, fields, out);
+            }
+            ("mcpServer/elicitation/request", Some(_), Some(fields)) => self.approvals.handle_elicitation(id, fields, out),
+            ("item/tool/requestUserInput", Some(_), Some(_)) => self.approvals.open_question(id, decode(params).unwrap_or_default(), out),
             _ => {
-                approvals::refuse(&id, method, out);
+                approvals::send_unknown_method(&id, method, out);
                 return None;
             }
         }
         Some(LineOutcome::Emitted)
     }
 
-    fn notification(&mut self, method: &str, params: Option<&RawValue>, out: &mut Output) -> Option<LineOutcome> {
+    fn handle_notification(&mut self, method: &str, params: Option<&RawValue>, out: &mut Output) -> Option<LineOutcome> {
         match method {
             "item/agentMessage/delta" => {
-                let piece: wire::Piece<'_> = read(params)?;
-                let parent = self.threads.parent_of(&piece.thread_id)?;
-                Some(Items::token(&piece.item_id, &piece.delta, parent, out))
+                let delta: wire::ItemDelta<'_> = decode(params)?;
+                let parent = self.threads.parent_of(&delta.thread_id)?;
+                Some(Items::emit_token(&delta.item_id, &delta.delta, parent, out))
             }
             "item/reasoning/summaryTextDelta" | "item/reasoning/textDelta" => {
-                let piece: wire::Piece<'_> = read(params)?;
-                let parent = self.threads.parent_of(&piece.thread_id)?;
-                Some(self.items.thinking(&piece.item_id, &piece.delta, parent, out))
+                let delta: wire::ItemDelta<'_> = decode(params)?;
+                let parent = self.threads.parent_of(&delta.thread_id)?;
+                Some(self.items.emit_thinking(&delta.item_id, &delta.delta, parent, out))
             }
             "item/reasoning/summaryPartAdded" => {
-                let part: wire::PartAdded = read(params)?;
+                let part: wire::PartAdded = decode(params)?;
                 let parent = self.threads.parent_of(&part.thread_id)?;
                 // The parts are paragraphs.
                 let first = part.summary_index == 0;
-                Some(if first { LineOutcome::Ignored } else { self.items.thinking(&part.item_id, "\n\n", parent, out) })
+                Some(if first { LineOutcome::Ignored } else { self.items.emit_thinking(&part.item_id, "\n\n", parent, out) })
             }
             "item/commandExecution/outputDelta" | "item/fileChange/outputDelta" => {
-                let piece: wire::Piece<'_> = read(params)?;
-                self.threads.parent_of(&piece.thread_id)?;
-                Some(tool_output(&piece.item_id, &piece.delta, out))
+                let delta: wire::ItemDelta<'_> = decode(params)?;
+                self.threads.parent_of(&delta.thread_id)?;
+                Some(tool_output(&delta.item_id, &delta.delta, out))
             }
             "item/mcpToolCall/progress" => {
-                let progress: wire::Progress = read(params)?;
+                let progress: wire::Progress = decode(params)?;
                 self.threads.parent_of(&progress.thread_id)?;
                 Some(tool_output(&progress.item_id, &progress.message, out))
             }
             "item/fileChange/patchUpdated" => {
-                let patch: wire::PatchUpdated = read(params)?;
-                self.items.patch_updated(&patch.item_id, &patch.changes)
+                let patch: wire::PatchUpdated = decode(params)?;
+                self.items.update_patch(&patch.item_id, &patch.changes)
             }
-            "item/started" | "item/completed" => self.item(read(params)?, method == "item/completed", out),
-            "turn/plan/updated" => self.plan(read(params)?, out),
-            "turn/started" => self.turn_started(read(params)?, out),
-            "turn/completed" => self.turn_completed(read(params)?, out),
+            "item/started" | "item/completed" => self.handle_item(decode(params)?, method == "item/completed", out),
+            "turn/plan/updated" => self.handle_plan(decode(params)?, out),
+            "turn/started" => self.handle_turn_started(decode(params)?, out),
+            "turn/completed" => self.handle_turn_completed(decode(params)?, out),
             "thread/started" => {
-                let started: wire::ThreadStarted = read(params)?;
-                Some(self.threads.started(started.thread))
+                let started: wire::ThreadStarted = decode(params)?;
+                Some(self.threads.handle_started(started.thread))
             }
-            "thread/tokenUsage/updated" => self.usage(&read(params)?, out),
+            "thread/tokenUsage/updated" => self.handle_usage(&decode(params)?, out),
             "serverRequest/resolved" => {
-                let resolved: wire::RequestResolved = read(params)?;
-                Some(if self.approvals.resolved(&resolved.request_id, out) { LineOutcome::Emitted } else { LineOutcome::Ignored })
+                let resolved: wire::RequestResolved = decode(params)?;
+                Some(if self.approvals.close(&resolved.request_id, out) { LineOutcome::Emitted } else { LineOutcome::Ignored })
             }
-            "account/rateLimits/updated" => Some(self.limits.update(&read(params)?, out)),
-            "error" => Some(self.error(read(params)?, out)),
-            "mcpServer/startupStatus/updated" => Some(self.mcp_startup(read(params)?, out)),
-            _ => remark(method, params, out),
+            "account/rateLimits/updated" => Some(self.limits.update(&decode(params)?, out)),
+            "error" => Some(self.handle_error(decode(params)?, out)),
+            "mcpServer/startupStatus/updated" => Some(self.handle_mcp_startup(decode(params)?, out)),
+            _ => handle_warning(method, params, out),
         }
     }
 
-    fn item(&mut self, news: wire::ItemNews, over: bool, out: &mut Output) -> Option<LineOutcome> {
-        let wire::ItemNews { thread_id, item } = news;
+    fn handle_item(&mut self, notification: wire::ItemNotification, completed: bool, out: &mut Output) -> Option<LineOutcome> {
+        let wire::ItemNotification { thread_id, item } = notification;
         if let wire::Item::CollabAgentToolCall { id, receiver_thread_ids, .. } = &item
             && self.threads.parent_of(&thread_id).is_some()
         {
-            self.threads.called(receiver_thread_ids, id);
+            self.threads.assign(receiver_thread_ids, id);
         }
         let parent = self.threads.parent_of(&thread_id)?;
-        if !over {
-            return self.items.started(&item, parent, out);
+        if !completed {
+            return self.items.handle_started(&item, parent, out);
         }
         if let (wire::Item::AgentMessage { text, .. }, None) = (&item, parent) {
             self.last_message.clone_from(text);
         }
-        let fate = self.items.completed(item, parent, out)?;
-        let ended = self.end_if_clean(out);
-        Some(if ended == LineOutcome::Emitted { ended } else { fate })
+        let outcome = self.items.handle_completed(item, parent, out)?;
+        let ended = self.end_turn_if_clean(out);
+        Some(if ended == LineOutcome::Emitted { ended } else { outcome })
     }
 
-    /// Codex has ended the commands that ran on, and tells the end of each within some milliseconds. One that was interrupted just
-    /// after its start it has ended before, and tells nothing (tried with 0.169.0): the wait for it has a bound.
-    fn cleaned(&mut self, out: &mut Output) -> LineOutcome {
-        let Phase::Cleaning(_, rounds) = &mut self.turn.phase else { return LineOutcome::Ignored };
+    /// Handles the response to a cleanup: Codex has terminated the remaining commands and reports the end of each within milliseconds. A
+    /// command that was interrupted just after its start has ended before, and Codex does not report its end (tested with 0.169.0). The
+    /// wait is therefore bounded.
+    fn handle_cleanup_response(&mut self, out: &mut Output) -> LineOutcome {
+        let Phase::Cleaning { rounds, .. } = &mut self.turn.phase else { return LineOutcome::Ignored };
         *rounds += 1;
-        if *rounds < CLEANINGS {
-            self.clean(out);
+        if *rounds < MAX_CLEANUP_ROUNDS {
+            self.send_cleanup(out);
             return LineOutcome::Emitted;
         }
-        self.items.cut_short(|_| true, &[], out);
-        self.end_if_clean(out)
+        self.items.end_open_calls(|_| true, &[], out);
+        self.end_turn_if_clean(out)
     }
 
-    fn clean(&mut self, out: &mut Output) {
-        self.call(Call::Clean, "thread/backgroundTerminals/clean", &json!({ "threadId": self.threads.ours }), out);
+    fn send_cleanup(&mut self, out: &mut Output) {
+        self.send_request(Request::Clean, "thread/backgroundTerminals/clean", &json!({ "threadId": self.threads.own }), out);
     }
 
-    /// Ends a turn whose end is held back, once nothing of it runs any more.
-    fn end_if_clean(&mut self, out: &mut Output) -> LineOutcome {
-        if self.items.commands_run() {
+    /// Ends a turn whose end is held back, if none of its commands is running.
+    fn end_turn_if_clean(&mut self, out: &mut Output) -> LineOutcome {
+        if self.items.has_running_commands() {
             return LineOutcome::Buffered;
         }
         match std::mem::take(&mut self.turn.phase) {
-            Phase::Cleaning(end, _) => {
+            Phase::Cleaning { end, .. } => {
                 self.end_turn(end, out);
                 LineOutcome::Emitted
             }
@@ -352,8 +363,8 @@ impl AppServer {
         }
     }
 
-    fn plan(&mut self, updated: wire::PlanUpdated, out: &mut Output) -> Option<LineOutcome> {
-        let ours = self.threads.parent_of(&updated.thread_id)?.is_none();
+    fn handle_plan(&mut self, updated: wire::PlanUpdated, out: &mut Output) -> Option<LineOutcome> {
+        let is_own = self.threads.parent_of(&updated.thread_id)?.is_none();
         let entry = |step: wire::PlanStep| PlanEntry {
             content: step.step,
             status: match step.status {
@@ -363,8 +374,8 @@ impl AppServer {
             },
         };
         let entries: Vec<PlanEntry> = updated.plan.into_iter().map(entry).collect();
-        // The plan is the run's; a sub-agent's would overwrite it.
-        if !ours || entries == self.plan {
+        // The plan is the run's. A sub-agent's plan would replace it.
+        if !is_own || entries == self.plan {
             return Some(LineOutcome::Ignored);
         }
         self.plan.clone_from(&entries);
@@ -372,29 +383,29 @@ impl AppServer {
         Some(LineOutcome::Emitted)
     }
 
-    fn turn_started(&mut self, started: wire::TurnStarted, out: &mut Output) -> Option<LineOutcome> {
+    fn handle_turn_started(&mut self, started: wire::TurnStarted, out: &mut Output) -> Option<LineOutcome> {
         if self.threads.parent_of(&started.thread_id)?.is_some() {
             return Some(LineOutcome::Ignored);
         }
-        // A turn that is over cannot be taken back by a line that came too late, and its end would be told twice.
-        if matches!(self.turn.phase, Phase::Cleaning(..)) {
+        // Without this check, a late line would restart a turn that has ended, and its end would be reported twice.
+        if matches!(self.turn.phase, Phase::Cleaning { .. }) {
             return Some(LineOutcome::Ignored);
         }
         self.last_message.clear();
         let (turn, steers) = (started.turn.id, std::mem::take(&mut self.turn.steers));
-        self.turn.begun = true;
+        self.turn.started = true;
         self.turn.phase = Phase::Running(turn.clone());
         let before = out.send.len();
         for text in &steers {
             self.send_steer(&turn, text, out);
         }
-        if self.turn.interrupt == Interrupt::Wanted {
+        if self.turn.interrupt == InterruptState::Pending {
             self.send_interrupt(&turn, out);
         }
         Some(if out.send.len() > before { LineOutcome::Emitted } else { LineOutcome::Buffered })
     }
 
-    fn turn_completed(&mut self, completed: wire::TurnCompleted, out: &mut Output) -> Option<LineOutcome> {
+    fn handle_turn_completed(&mut self, completed: wire::TurnCompleted, out: &mut Output) -> Option<LineOutcome> {
         if self.threads.parent_of(&completed.thread_id)?.is_some() {
             return Some(LineOutcome::Ignored);
         }
@@ -402,8 +413,8 @@ impl AppServer {
         let end = match completed.turn.status {
             wire::TurnStatus::Completed => Ok(std::mem::take(&mut self.last_message)),
             wire::TurnStatus::Interrupted => {
-                let cause = if self.turn.interrupt == Interrupt::Sent { Cause::Cancelled } else { Cause::AgentError };
-                return Some(self.cut_short(Failure::new(cause, "the turn was interrupted"), out));
+                let cause = if self.turn.interrupt == InterruptState::Sent { Cause::Cancelled } else { Cause::AgentError };
+                return Some(self.handle_interrupted_turn(Failure::new(cause, "the turn was interrupted"), out));
             }
             wire::TurnStatus::Failed if error.message.is_empty() => Err(Failure::new(Cause::AgentError, "the turn failed")),
             wire::TurnStatus::Failed => Err(errors::failure(&error.codex_error_info, &error.message)),
@@ -413,53 +424,53 @@ impl AppServer {
         Some(LineOutcome::Emitted)
     }
 
-    /// The turn was interrupted. Nothing more is told of what it was doing, except of commands, which run on.
-    fn cut_short(&mut self, failure: Failure, out: &mut Output) -> LineOutcome {
-        let denied = self.approvals.turn_over(out);
-        self.items.cut_short(|call| !call.runs_on || denied.contains(&call.id.to_owned()), &denied, out);
-        if self.items.commands_run() {
-            self.turn.phase = Phase::Cleaning(Err(failure), 0);
-            self.clean(out);
+    /// Handles the end of an interrupted turn. Codex reports nothing further about its items except for commands, which are still running.
+    fn handle_interrupted_turn(&mut self, failure: Failure, out: &mut Output) -> LineOutcome {
+        let denied = self.approvals.close_all(out);
+        self.items.end_open_calls(|call| !call.survives_turn || denied.contains(&call.id.to_owned()), &denied, out);
+        if self.items.has_running_commands() {
+            self.turn.phase = Phase::Cleaning { end: Err(failure), rounds: 0 };
+            self.send_cleanup(out);
         } else {
             self.end_turn(Err(failure), out);
         }
         LineOutcome::Emitted
     }
 
-    fn usage(&mut self, updated: &wire::UsageUpdated, out: &mut Output) -> Option<LineOutcome> {
+    fn handle_usage(&mut self, updated: &wire::UsageUpdated, out: &mut Output) -> Option<LineOutcome> {
         self.threads.parent_of(&updated.thread_id)?;
-        if !self.turn.has_been() {
-            self.meter.begin(&updated.thread_id, &updated.token_usage);
+        if !self.turn.has_started() {
+            self.usage.set_baseline(&updated.thread_id, &updated.token_usage);
             return Some(LineOutcome::Buffered);
         }
-        let Some(usage) = self.meter.add(&updated.thread_id, &updated.token_usage) else { return Some(LineOutcome::Ignored) };
+        let Some(usage) = self.usage.add_report(&updated.thread_id, &updated.token_usage) else { return Some(LineOutcome::Ignored) };
         out.emit(StreamEvent::Usage(usage));
         Some(LineOutcome::Emitted)
     }
 
-    fn error(&mut self, news: wire::ErrorNews, out: &mut Output) -> LineOutcome {
-        let wire::ErrorNews { error, will_retry } = news;
+    fn handle_error(&mut self, notification: wire::ErrorNotification, out: &mut Output) -> LineOutcome {
+        let wire::ErrorNotification { error, will_retry } = notification;
         let (info, details) = (&error.codex_error_info, error.additional_details.as_deref());
         if will_retry {
-            let notices = errors::retrying(info, &error.message, details);
-            self.limits.note_told(&notices);
+            let notices = errors::retry_notices(info, &error.message, details);
+            self.limits.note_reported(&notices);
             out.items.extend(notices.into_iter().map(Item::Event));
             return LineOutcome::Emitted;
         }
         let Failure { cause, message } = errors::failure(info, &error.message);
         if cause == Cause::RateLimited {
-            self.limits.tell_once(&message, out);
+            self.limits.report_once(&message, out);
         }
         out.emit(StreamEvent::AgentError { code: cause.as_str().to_owned(), message, retryable: false });
         LineOutcome::Emitted
     }
 
-    fn mcp_startup(&mut self, startup: wire::McpStartup, out: &mut Output) -> LineOutcome {
+    fn handle_mcp_startup(&mut self, startup: wire::McpStartup, out: &mut Output) -> LineOutcome {
         if startup.status != "failed" {
             return LineOutcome::Ignored;
         }
         let error = redact_mcp_error(&startup.error.unwrap_or_default(), &self.mcp_servers);
-        let message = format!("MCP server {} did not start: {error}", startup.name);
+        let message = format!("MCP server {} failed to start: {error}", startup.name);
         out.emit(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message));
         LineOutcome::Emitted
     }
@@ -468,34 +479,36 @@ impl AppServer {
 impl Parser for AppServer {
     fn open(&mut self, out: &mut Output) {
         let client = json!({ "name": "openrunner", "title": "OpenRunner", "version": env!("CARGO_PKG_VERSION") });
-        // `thread/backgroundTerminals/clean` counts as experimental.
-        let params = json!({ "clientInfo": client, "capabilities": { "experimentalApi": true, "optOutNotificationMethods": UNWANTED } });
-        self.call(Call::Initialize, "initialize", &params, out);
+        // `thread/backgroundTerminals/clean` is experimental.
+        let capabilities = json!({ "experimentalApi": true, "optOutNotificationMethods": OPTED_OUT_NOTIFICATIONS });
+        let params = json!({ "clientInfo": client, "capabilities": capabilities });
+        self.send_request(Request::Initialize, "initialize", &params, out);
     }
 
     fn handle_line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
-        let Ok(mut said) = serde_json::from_str::<Line<'_>>(line) else { return out.emit_raw(line) };
-        let understood = match (said.method.take(), said.id.take()) {
-            (Some(method), Some(id)) => self.request(&method.0, id, said.params, out),
-            (Some(method), None) => self.notification(&method.0, said.params, out),
-            (None, Some(id)) => self.response(&id, &said, out),
+        let Ok(mut message) = serde_json::from_str::<Line<'_>>(line) else { return out.emit_raw(line) };
+        let outcome = match (message.method.take(), message.id.take()) {
+            (Some(method), Some(id)) => self.handle_request(&method.0, id, message.params, out),
+            (Some(method), None) => self.handle_notification(&method.0, message.params, out),
+            (None, Some(id)) => self.handle_response(&id, &message, out),
             (None, None) => None,
         };
-        understood.unwrap_or_else(|| out.emit_raw(line))
+        outcome.unwrap_or_else(|| out.emit_raw(line))
     }
 
     fn answer(&mut self, request: &str, answer: &Answer, out: &mut Output) {
-        // A denial has no room for words, so they are added to the turn (tried with 0.169.0: the model reads both together).
-        if let Some(words) = self.approvals.answer(request, answer, out)
+        // The response to a denial has no field for a message, so the message is added to the turn (tested with 0.169.0: the model reads
+        // both together).
+        if let Some(message) = self.approvals.answer(request, answer, out)
             && let Phase::Running(turn) = &self.turn.phase
         {
             let turn = turn.clone();
-            self.send_steer(&turn, words, out);
+            self.send_steer(&turn, message, out);
         }
     }
 
     fn begin_turn(&mut self, text: &str, out: &mut Output) -> bool {
-        let ready = matches!(self.turn.phase, Phase::Idle) && self.threads.ours.is_some();
+        let ready = matches!(self.turn.phase, Phase::Idle) && self.threads.own.is_some();
         if ready {
             self.start_turn(text, out);
         }
@@ -504,11 +517,13 @@ impl Parser for AppServer {
 
     fn steer(&mut self, text: &str, out: &mut Output) -> bool {
         match (&self.turn.phase, self.turn.interrupt) {
-            (Phase::Running(turn), Interrupt::No) => {
+            (Phase::Running(turn), InterruptState::NotRequested) => {
                 let turn = turn.clone();
                 self.send_steer(&turn, text, out);
             }
-            (Phase::Opening | Phase::Starting, Interrupt::No) if !self.awaited.is_empty() => self.turn.steers.push(text.to_owned()),
+            (Phase::Opening | Phase::Starting, InterruptState::NotRequested) if !self.pending.is_empty() => {
+                self.turn.steers.push(text.to_owned());
+            }
             _ => return false,
         }
         true
@@ -517,21 +532,21 @@ impl Parser for AppServer {
     fn interrupt(&mut self, out: &mut Output) -> bool {
         match (&self.turn.phase, self.turn.interrupt) {
             (Phase::Idle, _) => return false,
-            (Phase::Running(turn), Interrupt::No) => {
+            (Phase::Running(turn), InterruptState::NotRequested) => {
                 let turn = turn.clone();
                 self.send_interrupt(&turn, out);
             }
-            (Phase::Opening | Phase::Starting, Interrupt::No) => self.turn.interrupt = Interrupt::Wanted,
+            (Phase::Opening | Phase::Starting, InterruptState::NotRequested) => self.turn.interrupt = InterruptState::Pending,
             _ => {}
         }
         true
     }
 
     fn handle_end_of_output(&mut self, out: &mut Output) {
-        // No command outlives the program that it runs under, or nobody will ever say so.
-        if matches!(self.turn.phase, Phase::Cleaning(..)) {
-            self.items.cut_short(|_| true, &[], out);
-            self.end_if_clean(out);
+        // No command outlives the program, and no further line will report its end.
+        if matches!(self.turn.phase, Phase::Cleaning { .. }) {
+            self.items.end_open_calls(|_| true, &[], out);
+            self.end_turn_if_clean(out);
         }
     }
 
@@ -540,19 +555,19 @@ impl Parser for AppServer {
     }
 }
 
-/// Notifications that are warnings of the program. `None` if it is neither those nor noise.
-fn remark(method: &str, params: Option<&RawValue>, out: &mut Output) -> Option<LineOutcome> {
+/// Handles notifications that are warnings of the program. `None` if the notification is unknown.
+fn handle_warning(method: &str, params: Option<&RawValue>, out: &mut Output) -> Option<LineOutcome> {
     let warning = |message: String| StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message);
     match method {
         "configWarning" | "deprecationNotice" | "warning" | "guardianWarning" => {
-            let wire::Warning { summary, details } = read(params)?;
+            let wire::Warning { summary, details } = decode(params)?;
             out.emit(warning(details.map_or(summary.clone(), |details| format!("{summary} {details}"))));
         }
         "model/rerouted" => {
-            let rerouted: wire::Rerouted = read(params)?;
-            out.emit(warning(format!("the provider answers with {} instead of {}", rerouted.to_model, rerouted.from_model)));
+            let rerouted: wire::Rerouted = decode(params)?;
+            out.emit(warning(format!("the provider responds with model {} instead of {}", rerouted.to_model, rerouted.from_model)));
         }
-        _ => return NOISE.contains(&method).then_some(LineOutcome::Ignored),
+        _ => return IGNORED_NOTIFICATIONS.contains(&method).then_some(LineOutcome::Ignored),
     }
     Some(LineOutcome::Emitted)
 }
@@ -562,8 +577,8 @@ fn tool_output(id: &str, content: &str, out: &mut Output) -> LineOutcome {
     LineOutcome::Emitted
 }
 
-/// Why a request of ours was refused. An unknown thread is an invalid request, too (recording `appserver_resume_2`).
-fn refused(error: &wire::RpcError) -> Failure {
+/// The failure for an error response. An unknown thread is also reported as an invalid request (recording `appserver_resume_2`).
+fn response_failure(error: &wire::RpcError) -> Failure {
     let mut failure = errors::failure(&Value::Null, &error.message);
     if failure.cause == Cause::AgentError {
         failure.cause = match error.code {
@@ -575,6 +590,6 @@ fn refused(error: &wire::RpcError) -> Failure {
     failure
 }
 
-fn read<'a, T: Deserialize<'a>>(json: Option<&'a RawValue>) -> Option<T> {
+fn decode<'a, T: Deserialize<'a>>(json: Option<&'a RawValue>) -> Option<T> {
     serde_json::from_str(json?.get()).ok()
 }

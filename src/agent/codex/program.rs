@@ -22,8 +22,8 @@ pub struct Codex {
 }
 
 impl Codex {
-    /// Codex, spoken with in this mode. `codex_home` is the server's own `CODEX_HOME`; without one it is `.codex` in the agent's
-    /// home folder. A path that is not absolute counts as none.
+    /// An adapter that drives Codex in `mode`. `codex_home` is the server's own `CODEX_HOME`. If it is `None` or relative, Codex uses
+    /// `.codex` in the agent's home directory.
     pub fn new(mode: Mode, codex_home: Option<PathBuf>) -> Self {
         Self { mode, codex_home }
     }
@@ -53,7 +53,7 @@ const fn make_info(mode: Mode) -> ProgramInfo {
         }),
         environment: Environment {
             prefixes: &["CODEX_", "OPENAI_"],
-            // Those of its Bedrock provider. A provider in config.toml names its own variable (`env_key`), which the operator adds.
+            // Those of its Bedrock provider. A provider in config.toml names its own variable (`env_key`), which the operator must add.
             names: &["AWS_BEARER_TOKEN_BEDROCK", "AWS_PROFILE", "AWS_REGION"],
             configured: Vec::new(),
         },
@@ -86,7 +86,7 @@ impl Program for Codex {
     }
 
     fn invocation(&self, task: &Task, installed: &Installed) -> Result<Invocation, Failure> {
-        command::invocation(self.mode, task, command::home_of(installed, self.codex_home.as_deref()))
+        command::invocation(self.mode, task, command::installed_codex_home(installed, self.codex_home.as_deref()))
     }
 
     fn parser(&self, task: &Task, installed: &Installed) -> Box<dyn Parser> {

@@ -1,4 +1,4 @@
-//! The recordings of the real program, and what no program would write.
+//! Replays the recordings of the real program, and tests input that no recording contains.
 
 use serde_json::{Value, json};
 
@@ -18,10 +18,10 @@ fn parser(mode: Mode, task: &Task) -> Box<dyn Parser> {
     Codex::new(mode, None).parser(task, &installed())
 }
 
-/// The task that a recording carries out: some continue a conversation.
+/// The task of a recording. Some continue a conversation.
 fn task_of(recording: &Recording) -> Task {
     let mut task = replay::task(AGENT);
-    let later = [
+    let continued = [
         "appserver_resume_2",
         "appserver_untrusted_resume_other_model",
         "resume_2",
@@ -31,7 +31,7 @@ fn task_of(recording: &Recording) -> Task {
         "resume_other_dir",
         "resume_stdin",
     ];
-    if later.contains(&recording.name.as_str()) {
+    if continued.contains(&recording.name.as_str()) {
         task.resume = Some("01a201ff-2c3f-7cb0-8cbe-bff997677a67".to_owned());
     }
     task
@@ -39,11 +39,11 @@ fn task_of(recording: &Recording) -> Task {
 
 fn replayed(recording: &Recording) -> Replayed {
     let mode = if recording.two_way { Mode::TwoWay } else { Mode::OneShot };
-    replay::replay(recording, parser(mode, &task_of(recording)), act)
+    replay::replay(recording, parser(mode, &task_of(recording)), action)
 }
 
-/// Which of the driver's acts comes to the same as what the recorder sent.
-fn act(sent: &Value) -> Option<Action> {
+/// The driver action that corresponds to a line of the recorder.
+fn action(sent: &Value) -> Option<Action> {
     let text = || sent["params"]["input"][0]["text"].as_str().map(str::to_owned);
     match sent["method"].as_str() {
         Some("turn/start") => text().map(Action::Message),
@@ -62,7 +62,7 @@ fn act(sent: &Value) -> Option<Action> {
 }
 
 #[test]
-fn every_recording_gives_the_events_that_a_client_sees() {
+fn recordings_match_their_snapshots() {
     for recording in replay::recordings(AGENT) {
         insta::with_settings!({ snapshot_suffix => recording.name.clone(), omit_expression => true, prepend_module_to_snapshot => false }, {
             insta::assert_snapshot!("replay", replayed(&recording).snapshot());
@@ -71,23 +71,23 @@ fn every_recording_gives_the_events_that_a_client_sees() {
 }
 
 #[test]
-fn tokens_add_up_to_the_message_that_follows_them() {
+fn the_tokens_of_a_message_add_up_to_its_text() {
     for recording in replay::recordings(AGENT).iter().filter(|recording| recording.two_way) {
-        let mut written = String::new();
-        let mut writer = None;
+        let mut streamed = String::new();
+        let mut streamed_id = None;
         for event in replayed(recording).events() {
             match event {
                 StreamEvent::Token { content } => {
-                    // A dropped stream begins its message anew.
-                    if writer != content.message_id {
-                        written.clear();
+                    // After a dropped stream the message starts again.
+                    if streamed_id != content.message_id {
+                        streamed.clear();
                     }
-                    writer.clone_from(&content.message_id);
-                    written.push_str(&content.text);
+                    streamed_id.clone_from(&content.message_id);
+                    streamed.push_str(&content.text);
                 }
                 StreamEvent::Message { content, message_id, .. } => {
-                    assert_eq!((&written, &writer), (content, message_id), "{}", recording.name);
-                    written.clear();
+                    assert_eq!((&streamed, &streamed_id), (content, message_id), "{}", recording.name);
+                    streamed.clear();
                 }
                 _ => {}
             }
@@ -96,7 +96,7 @@ fn tokens_add_up_to_the_message_that_follows_them() {
 }
 
 #[test]
-fn every_tool_result_and_permission_has_its_call_before_it() {
+fn every_tool_result_and_permission_request_follows_its_call() {
     for recording in &replay::recordings(AGENT) {
         let mut calls = Vec::new();
         for event in replayed(recording).events() {
@@ -115,7 +115,7 @@ fn every_tool_result_and_permission_has_its_call_before_it() {
 }
 
 #[test]
-fn no_line_of_a_recording_makes_the_parser_panic_in_any_order_or_shape() {
+fn arbitrary_input_never_panics() {
     for mode in [Mode::TwoWay, Mode::OneShot] {
         let mut recordings = replay::recordings(AGENT);
         recordings.retain(|recording| recording.two_way == (mode == Mode::TwoWay));
@@ -123,12 +123,12 @@ fn no_line_of_a_recording_makes_the_parser_panic_in_any_order_or_shape() {
     }
 }
 
-/// A parser whose turn has begun in thread `t`.
-fn begun() -> Box<dyn Parser> {
-    begun_with(&replay::task(AGENT))
+/// A parser with a running turn in thread `t`.
+fn parser_in_turn() -> Box<dyn Parser> {
+    parser_in_turn_for(&replay::task(AGENT))
 }
 
-fn begun_with(task: &Task) -> Box<dyn Parser> {
+fn parser_in_turn_for(task: &Task) -> Box<dyn Parser> {
     let mut parser = parser(Mode::TwoWay, task);
     parser.open(&mut Output::default());
     for line in [
@@ -142,17 +142,17 @@ fn begun_with(task: &Task) -> Box<dyn Parser> {
     parser
 }
 
-/// What a parser makes of one line, as the lines of a snapshot.
-fn made(parser: &mut dyn Parser, line: &Value) -> (LineOutcome, Vec<StreamEvent>, Vec<Value>) {
+/// Parses one line. Returns its outcome, the events and the messages to Codex.
+fn parse(parser: &mut dyn Parser, line: &Value) -> (LineOutcome, Vec<StreamEvent>, Vec<Value>) {
     let mut out = Output::default();
     let line = line.to_string();
-    let fate = parser.handle_line(&line, &mut out);
-    replay::assert_outcome(fate, &line, &out);
-    let (events, sent) = taken(out);
-    (fate, events, sent)
+    let outcome = parser.handle_line(&line, &mut out);
+    replay::assert_outcome(outcome, &line, &out);
+    let (events, sent) = split_output(out);
+    (outcome, events, sent)
 }
 
-fn taken(out: Output) -> (Vec<StreamEvent>, Vec<Value>) {
+fn split_output(out: Output) -> (Vec<StreamEvent>, Vec<Value>) {
     let events = out.items.into_iter().filter_map(|item| match item {
         crate::agent::Item::Event(event) => Some(event),
         _ => None,
@@ -162,49 +162,49 @@ fn taken(out: Output) -> (Vec<StreamEvent>, Vec<Value>) {
 }
 
 #[test]
-fn a_request_that_nobody_knows_is_refused_and_kept() {
-    let mut parser = begun();
-    let (fate, _, sent) = made(&mut *parser, &json!({ "id": "x-1", "method": "future/request", "params": {} }));
-    assert_eq!(fate, LineOutcome::Raw);
+fn an_unknown_request_is_rejected_and_becomes_raw() {
+    let mut parser = parser_in_turn();
+    let (outcome, _, sent) = parse(&mut *parser, &json!({ "id": "x-1", "method": "future/request", "params": {} }));
+    assert_eq!(outcome, LineOutcome::Raw);
     assert_eq!((&sent[0]["id"], &sent[0]["error"]["code"]), (&json!("x-1"), &json!(-32601)));
 }
 
 #[test]
-fn a_question_of_the_model_waits_for_its_answer_and_none_lets_the_turn_go_on() {
+fn a_question_waits_for_its_answer_which_may_be_empty() {
     for (answers, expected) in [(vec![vec!["blue".to_owned()]], json!(["blue"])), (vec![vec![]], json!([])), (vec![], json!([]))] {
-        let mut parser = begun();
+        let mut parser = parser_in_turn();
         let questions =
-            json!([{ "id": "q", "header": "Colour", "question": "Which?", "options": [{ "label": "blue", "description": "" }] }]);
+            json!([{ "id": "q", "header": "Color", "question": "Which?", "options": [{ "label": "blue", "description": "" }] }]);
         let params = json!({ "threadId": "t", "turnId": "u", "itemId": "i", "isBlocking": true, "questions": questions });
-        let (_, events, sent) = made(&mut *parser, &json!({ "id": 4, "method": "item/tool/requestUserInput", "params": params }));
+        let (_, events, sent) = parse(&mut *parser, &json!({ "id": 4, "method": "item/tool/requestUserInput", "params": params }));
         assert!(sent.is_empty() && matches!(&events[..], [StreamEvent::Question { .. }]), "{events:?}");
         let mut out = Output::default();
         parser.decide("4", Decision::AllowOnce, &mut out);
-        assert!(out.is_empty(), "an answer of the other kind");
+        assert!(out.is_empty(), "an answer of the wrong kind");
         parser.answer("4", &Answer::Question { answers }, &mut out);
-        assert_eq!(taken(out).1, [json!({ "id": 4, "result": { "answers": { "q": { "answers": expected } } } })]);
+        assert_eq!(split_output(out).1, [json!({ "id": 4, "result": { "answers": { "q": { "answers": expected } } } })]);
     }
 }
 
 #[test]
-fn the_words_of_a_denial_are_added_to_the_turn() {
-    let mut parser = begun();
+fn the_message_of_a_denial_is_added_to_the_turn() {
+    let mut parser = parser_in_turn();
     let params = json!({ "threadId": "t", "itemId": "i", "command": "ls" });
-    made(&mut *parser, &json!({ "id": 0, "method": "item/commandExecution/requestApproval", "params": params }));
+    parse(&mut *parser, &json!({ "id": 0, "method": "item/commandExecution/requestApproval", "params": params }));
     let mut out = Output::default();
     parser.answer("0", &Answer::Permission { decision: Decision::Deny, message: Some("use rg".into()) }, &mut out);
     let steer = json!({ "threadId": "t", "expectedTurnId": "u", "input": [{ "type": "text", "text": "use rg" }] });
     let expected = [json!({ "id": 0, "result": { "decision": "decline" } }), json!({ "id": 4, "method": "turn/steer", "params": steer })];
-    assert_eq!(taken(out).1, expected);
+    assert_eq!(split_output(out).1, expected);
 }
 
-/// What was asked of Codex.
-fn methods(out: Output) -> Vec<String> {
-    taken(out).1.iter().filter_map(|sent| sent["method"].as_str().map(str::to_owned)).collect()
+/// The sent_methods of the requests that were sent to Codex.
+fn sent_methods(out: Output) -> Vec<String> {
+    split_output(out).1.iter().filter_map(|sent| sent["method"].as_str().map(str::to_owned)).collect()
 }
 
 #[test]
-fn what_comes_before_the_turn_has_begun_waits_for_it() {
+fn messages_and_interrupts_before_the_turn_starts_are_sent_when_it_starts() {
     let mut parser = parser(Mode::TwoWay, &replay::task(AGENT));
     let mut out = Output::default();
     parser.open(&mut out);
@@ -217,16 +217,16 @@ fn what_comes_before_the_turn_has_begun_waits_for_it() {
     ] {
         parser.handle_line(&line.to_string(), &mut out);
     }
-    assert_eq!(methods(out), ["initialized", "thread/start", "turn/start"]);
+    assert_eq!(sent_methods(out), ["initialized", "thread/start", "turn/start"]);
     out = Output::default();
     assert!(parser.interrupt(&mut out) && parser.interrupt(&mut out) && out.is_empty());
     parser.handle_line(r#"{"method":"turn/started","params":{"threadId":"t","turn":{"id":"u"}}}"#, &mut out);
-    assert_eq!(methods(out), ["turn/steer", "turn/interrupt"]);
+    assert_eq!(sent_methods(out), ["turn/steer", "turn/interrupt"]);
     assert!(!parser.steer("too late", &mut Output::default()));
 }
 
 #[test]
-fn an_interrupt_before_the_thread_is_open_starts_no_turn_and_the_next_message_does() {
+fn an_interrupt_before_the_thread_is_open_ends_the_turn_before_it_starts() {
     let mut parser = parser(Mode::TwoWay, &replay::task(AGENT));
     let mut out = Output::default();
     parser.open(&mut out);
@@ -239,71 +239,71 @@ fn an_interrupt_before_the_thread_is_open_starts_no_turn_and_the_next_message_do
     assert!(!parser.interrupt(&mut Output::default()));
     out = Output::default();
     assert!(parser.begin_turn("now", &mut out));
-    assert_eq!(methods(out), ["turn/start"]);
+    assert_eq!(sent_methods(out), ["turn/start"]);
 }
 
 #[test]
 fn an_interrupted_turn_leaves_no_call_and_no_request_open() {
-    let mut parser = begun();
+    let mut parser = parser_in_turn();
     let items = [
         ("command", json!({ "type": "commandExecution", "command": "sleep 9", "id": "command", "status": "inProgress" })),
         ("patch", json!({ "type": "fileChange", "changes": [], "id": "patch", "status": "inProgress" })),
     ];
     for (_, item) in &items {
-        made(&mut *parser, &json!({ "method": "item/started", "params": { "threadId": "t", "item": item } }));
+        parse(&mut *parser, &json!({ "method": "item/started", "params": { "threadId": "t", "item": item } }));
     }
-    made(&mut *parser, &json!({ "id": 0, "method": "item/fileChange/requestApproval", "params": { "threadId": "t", "itemId": "patch" } }));
+    parse(&mut *parser, &json!({ "id": 0, "method": "item/fileChange/requestApproval", "params": { "threadId": "t", "itemId": "patch" } }));
     parser.interrupt(&mut Output::default());
     let over = json!({ "method": "turn/completed", "params": { "threadId": "t", "turn": { "id": "u", "status": "interrupted" } } });
     let mut out = Output::default();
     parser.handle_line(&over.to_string(), &mut out);
-    let told: Vec<_> = out.items.iter().map(|item| if let Item::Event(event) = item { event.name() } else { "end" }).collect();
-    assert_eq!(told, ["permission_resolved", "tool_result"], "the command's end is awaited");
+    let events: Vec<_> = out.items.iter().map(|item| if let Item::Event(event) = item { event.name() } else { "end" }).collect();
+    assert_eq!(events, ["permission_resolved", "tool_result"], "the turn waits for the end of the command");
     assert!(matches!(&out.items[1], Item::Event(StreamEvent::ToolResult { status: ToolStatus::Denied, .. })));
-    assert_eq!(methods(out), ["thread/backgroundTerminals/clean"]);
-    let again = made(&mut *parser, &json!({ "id": 5, "result": {} }));
-    assert_eq!((again.0, again.1.len()), (LineOutcome::Emitted, 0), "the end may still come");
+    assert_eq!(sent_methods(out), ["thread/backgroundTerminals/clean"]);
+    let again = parse(&mut *parser, &json!({ "id": 5, "result": {} }));
+    assert_eq!((again.0, again.1.len()), (LineOutcome::Emitted, 0), "the end of the command may still be reported");
     let ended = json!({ "type": "commandExecution", "command": "sleep 9", "id": "command", "status": "failed", "exitCode": -1 });
     out = Output::default();
     parser.handle_line(&json!({ "method": "item/completed", "params": { "threadId": "t", "item": ended } }).to_string(), &mut out);
     assert!(matches!(&out.items[..], [Item::Event(StreamEvent::ToolResult { .. }), Item::TurnEnded(Err(_))]), "{out:?}");
     assert_eq!(
-        made(&mut *parser, &json!({ "method": "item/completed", "params": { "threadId": "t", "item": items[1].1 } })).0,
+        parse(&mut *parser, &json!({ "method": "item/completed", "params": { "threadId": "t", "item": items[1].1 } })).0,
         LineOutcome::Ignored
     );
     assert!(parser.begin_turn("go on", &mut Output::default()));
 }
 
 #[test]
-fn commands_that_cannot_be_ended_do_not_hold_up_the_turn() {
-    let mut parser = begun();
+fn commands_that_cannot_be_terminated_do_not_delay_the_end_of_the_turn() {
+    let mut parser = parser_in_turn();
     let item = json!({ "type": "commandExecution", "command": "sleep 9", "id": "command", "status": "inProgress" });
-    made(&mut *parser, &json!({ "method": "item/started", "params": { "threadId": "t", "item": item } }));
+    parse(&mut *parser, &json!({ "method": "item/started", "params": { "threadId": "t", "item": item } }));
     parser.interrupt(&mut Output::default());
-    made(&mut *parser, &json!({ "method": "turn/completed", "params": { "threadId": "t", "turn": { "status": "interrupted" } } }));
+    parse(&mut *parser, &json!({ "method": "turn/completed", "params": { "threadId": "t", "turn": { "status": "interrupted" } } }));
     let mut out = Output::default();
     parser.handle_line(r#"{"id":5,"error":{"code":-32600,"message":"no"}}"#, &mut out);
     assert!(matches!(&out.items[..], [Item::Event(StreamEvent::ToolResult { .. }), Item::TurnEnded(Err(_))]), "{out:?}");
 }
 
 #[test]
-fn a_command_whose_end_is_never_told_does_not_hold_up_the_turn() {
-    let mut parser = begun();
+fn a_command_whose_end_is_never_reported_delays_the_end_of_the_turn_only_briefly() {
+    let mut parser = parser_in_turn();
     let item = json!({ "type": "commandExecution", "command": "sleep 9", "id": "command", "status": "inProgress" });
-    made(&mut *parser, &json!({ "method": "item/started", "params": { "threadId": "t", "item": item } }));
+    parse(&mut *parser, &json!({ "method": "item/started", "params": { "threadId": "t", "item": item } }));
     parser.interrupt(&mut Output::default());
-    made(&mut *parser, &json!({ "method": "turn/completed", "params": { "threadId": "t", "turn": { "status": "interrupted" } } }));
+    parse(&mut *parser, &json!({ "method": "turn/completed", "params": { "threadId": "t", "turn": { "status": "interrupted" } } }));
     let mut out = Output::default();
-    let answers = (5..1000).take_while(|id| {
+    let responses = (5..1000).take_while(|id| {
         parser.handle_line(&json!({ "id": id, "result": {} }).to_string(), &mut out);
         out.items.is_empty()
     });
-    assert!(answers.count() < 100, "the wait has a bound");
+    assert!(responses.count() < 100, "the wait is not bounded");
     assert!(matches!(&out.items[..], [Item::Event(StreamEvent::ToolResult { .. }), Item::TurnEnded(Err(_))]), "{out:?}");
 }
 
 #[test]
-fn whatever_comes_in_between_a_request_is_resolved_once() {
+fn every_request_is_resolved_once_in_any_order_of_input() {
     let mut recordings = replay::recordings(AGENT);
     recordings.retain(|recording| recording.two_way);
     replay::resolves_every_request_once(&recordings, || parser(Mode::TwoWay, &replay::task(AGENT)));
@@ -311,9 +311,10 @@ fn whatever_comes_in_between_a_request_is_resolved_once() {
 
 #[test]
 fn requests_beyond_the_maximum_are_denied_with_a_notice() {
-    let mut parser = begun();
+    let mut parser = parser_in_turn();
     let params = json!({ "threadId": "t", "command": "ls", "kind": "command" });
-    let mut ask = |id: usize| made(&mut *parser, &json!({ "id": id, "method": "item/commandExecution/requestApproval", "params": params }));
+    let mut ask =
+        |id: usize| parse(&mut *parser, &json!({ "id": id, "method": "item/commandExecution/requestApproval", "params": params }));
     for id in 0..MAX_OPEN_REQUESTS {
         assert!(ask(id).2.is_empty(), "request {id} was answered");
     }
@@ -321,18 +322,18 @@ fn requests_beyond_the_maximum_are_denied_with_a_notice() {
     assert!(matches!(events[..], [StreamEvent::Notice { .. }]), "{events:?}");
     assert_eq!(sent[0], json!({ "id": MAX_OPEN_REQUESTS, "result": { "decision": "decline" } }));
     let params = json!({ "threadId": "t", "questions": [] });
-    let (_, events, sent) = made(&mut *parser, &json!({ "id": "q", "method": "item/tool/requestUserInput", "params": params }));
+    let (_, events, sent) = parse(&mut *parser, &json!({ "id": "q", "method": "item/tool/requestUserInput", "params": params }));
     assert!(matches!(events[..], [StreamEvent::Notice { .. }]), "{events:?}");
     assert_eq!(sent[0], json!({ "id": "q", "result": { "answers": {} } }));
 }
 
 #[test]
-fn looking_counts_as_such_only_where_the_sandbox_holds_too() {
+fn a_command_counts_as_read_only_only_in_a_read_only_sandbox() {
     let kind = |mode, params: &Value| {
         let mut task = replay::task(AGENT);
         task.spec.permission_mode = mode;
-        let mut parser = begun_with(&task);
-        let (_, events, _) = made(&mut *parser, &json!({ "id": 0, "method": "item/commandExecution/requestApproval", "params": params }));
+        let mut parser = parser_in_turn_for(&task);
+        let (_, events, _) = parse(&mut *parser, &json!({ "id": 0, "method": "item/commandExecution/requestApproval", "params": params }));
         let [StreamEvent::PermissionRequest { kind, .. }] = &events[..] else { panic!("{events:?}") };
         *kind
     };
@@ -347,7 +348,7 @@ fn looking_counts_as_such_only_where_the_sandbox_holds_too() {
 }
 
 #[test]
-fn mcp_servers_are_given_with_the_thread_and_their_secrets_told_nowhere() {
+fn mcp_servers_are_sent_with_the_thread_and_their_secrets_are_never_shown() {
     let mut task = replay::task(AGENT);
     let headers = [("Authorization".to_owned(), "s3cret".to_owned())].into();
     task.mcp_servers = vec![McpServer { name: "web".into(), transport: McpTransport::Http { url: "http://x/y".into(), headers } }];
@@ -356,32 +357,32 @@ fn mcp_servers_are_given_with_the_thread_and_their_secrets_told_nowhere() {
     assert_eq!(Codex::new(Mode::OneShot, None).invocation(&task, &installed()).unwrap_err().cause, Cause::BadArguments);
     let mut parser = parser(Mode::TwoWay, &task);
     parser.open(&mut Output::default());
-    let (_, _, sent) = made(&mut *parser, &json!({ "id": 1, "result": { "userAgent": "openrunner/0.169.0 (x)" } }));
+    let (_, _, sent) = parse(&mut *parser, &json!({ "id": 1, "result": { "userAgent": "openrunner/0.169.0 (x)" } }));
     let expected = json!({ "mcp_servers.web": { "url": "http://x/y", "http_headers": { "Authorization": "s3cret" } } });
     assert_eq!(sent[1]["params"]["config"], expected);
     let failed = json!({ "name": "web", "status": "failed", "error": "http://x/y refused s3cret" });
-    let (_, events, _) = made(&mut *parser, &json!({ "method": "mcpServer/startupStatus/updated", "params": failed }));
+    let (_, events, _) = parse(&mut *parser, &json!({ "method": "mcpServer/startupStatus/updated", "params": failed }));
     let [StreamEvent::Notice { message, .. }] = &events[..] else { panic!("{events:?}") };
-    assert_eq!(message, "MCP server web did not start: [masked] refused [masked]");
+    assert_eq!(message, "MCP server web failed to start: [masked] refused [masked]");
 }
 
 #[test]
-fn a_used_up_account_is_told_with_the_end_of_its_limit() {
-    let mut parser = begun();
+fn an_exhausted_account_is_reported_with_its_reset_time() {
+    let mut parser = parser_in_turn();
     let limits = json!({ "rateLimitReachedType": null, "primary": { "usedPercent": 100, "resetsAt": 1_795_329_782 } });
-    made(&mut *parser, &json!({ "method": "account/rateLimits/updated", "params": { "rateLimits": limits } }));
+    parse(&mut *parser, &json!({ "method": "account/rateLimits/updated", "params": { "rateLimits": limits } }));
     let error = json!({ "message": "You've hit your usage limit.", "codexErrorInfo": "usageLimitExceeded" });
-    let (_, events, _) = made(&mut *parser, &json!({ "method": "error", "params": { "error": error, "willRetry": false } }));
+    let (_, events, _) = parse(&mut *parser, &json!({ "method": "error", "params": { "error": error, "willRetry": false } }));
     let [StreamEvent::Notice { data, .. }, StreamEvent::AgentError { code, .. }] = &events[..] else { panic!("{events:?}") };
     assert_eq!((data, code.as_str()), (&Some(json!({ "resets_at": "2026-11-22T06:43:02.000Z" })), "rate_limited"));
 }
 
 #[test]
-fn what_is_not_shown_is_denied() {
+fn a_request_whose_subject_cannot_be_shown_is_denied() {
     for (method, kind) in [("item/fileChange/requestApproval", "command"), ("item/commandExecution/requestApproval", "writeStdin")] {
-        let mut parser = begun();
-        let ask = json!({ "id": 0, "method": method, "params": { "threadId": "t", "turnId": "u", "itemId": "gone", "kind": kind } });
-        let (_, events, sent) = made(&mut *parser, &ask);
+        let mut parser = parser_in_turn();
+        let request = json!({ "id": 0, "method": method, "params": { "threadId": "t", "turnId": "u", "itemId": "gone", "kind": kind } });
+        let (_, events, sent) = parse(&mut *parser, &request);
         assert_eq!(sent, [json!({ "id": 0, "result": { "decision": "decline" } })]);
         assert!(matches!(&events[..], [StreamEvent::Notice { .. }]), "{events:?}");
     }
@@ -394,72 +395,72 @@ fn an_mcp_tool_waits_for_a_decision_and_an_mcp_form_is_declined() {
             "requestedSchema": { "type": "object", "properties": {} }, "_meta": meta });
         json!({ "id": 9, "method": "mcpServer/elicitation/request", "params": params })
     };
-    let mut parser = begun();
-    let (_, events, _) = made(&mut *parser, &ask(json!({ "codex_approval_kind": "mcp_tool_call", "tool_params": { "path": "a" } })));
+    let mut parser = parser_in_turn();
+    let (_, events, _) = parse(&mut *parser, &ask(json!({ "codex_approval_kind": "mcp_tool_call", "tool_params": { "path": "a" } })));
     let [StreamEvent::PermissionRequest { id, tool, input, .. }] = &events[..] else { panic!("{events:?}") };
     assert_eq!((tool.as_str(), &input["_meta"]["tool_params"]), ("files", &json!({ "path": "a" })));
     let mut out = Output::default();
     parser.decide(id, Decision::AllowOnce, &mut out);
-    assert_eq!(taken(out).1, [json!({ "id": 9, "result": { "action": "accept", "content": {} } })]);
-    let (_, events, sent) = made(&mut *parser, &ask(Value::Null));
+    assert_eq!(split_output(out).1, [json!({ "id": 9, "result": { "action": "accept", "content": {} } })]);
+    let (_, events, sent) = parse(&mut *parser, &ask(Value::Null));
     assert_eq!(sent, [json!({ "id": 9, "result": { "action": "decline" } })]);
     assert!(matches!(&events[..], [StreamEvent::Notice { .. }]), "{events:?}");
 }
 
 #[test]
-fn more_rights_are_granted_as_asked_for_or_not_at_all() {
+fn permissions_are_granted_as_requested_or_not_at_all() {
     for (decision, expected) in [
         (Decision::AllowOnce, json!({ "permissions": { "network": { "enabled": true } }, "scope": "turn" })),
         (Decision::AllowAlways, json!({ "permissions": { "network": { "enabled": true } }, "scope": "session" })),
         (Decision::Deny, json!({ "permissions": {}, "scope": "turn" })),
     ] {
-        let mut parser = begun();
+        let mut parser = parser_in_turn();
         let params = json!({ "threadId": "t", "itemId": "i", "cwd": "/w", "permissions": { "network": { "enabled": true } } });
-        let (_, events, _) = made(&mut *parser, &json!({ "id": 5, "method": "item/permissions/requestApproval", "params": params }));
+        let (_, events, _) = parse(&mut *parser, &json!({ "id": 5, "method": "item/permissions/requestApproval", "params": params }));
         let [StreamEvent::PermissionRequest { id, input, .. }] = &events[..] else { panic!("{events:?}") };
         assert_eq!(input, &json!({ "cwd": "/w", "permissions": { "network": { "enabled": true } } }));
         let mut out = Output::default();
         parser.decide(id, decision, &mut out);
-        assert_eq!(taken(out).1, [json!({ "id": 5, "result": expected })]);
+        assert_eq!(split_output(out).1, [json!({ "id": 5, "result": expected })]);
     }
 }
 
 #[test]
-fn a_request_that_became_void_takes_no_answer_any_more() {
-    let mut parser = begun();
+fn a_withdrawn_request_takes_no_answer() {
+    let mut parser = parser_in_turn();
     let params = json!({ "threadId": "t", "itemId": "i", "command": "ls" });
-    made(&mut *parser, &json!({ "id": 0, "method": "item/commandExecution/requestApproval", "params": params }));
+    parse(&mut *parser, &json!({ "id": 0, "method": "item/commandExecution/requestApproval", "params": params }));
     let resolved = json!({ "method": "serverRequest/resolved", "params": { "threadId": "t", "requestId": 0 } });
-    assert!(matches!(&made(&mut *parser, &resolved).1[..], [StreamEvent::PermissionResolved { decision: Decision::Deny, .. }]));
+    assert!(matches!(&parse(&mut *parser, &resolved).1[..], [StreamEvent::PermissionResolved { decision: Decision::Deny, .. }]));
     let mut out = Output::default();
     parser.decide("0", Decision::AllowOnce, &mut out);
     assert!(out.is_empty());
 }
 
 #[test]
-fn a_sub_agents_words_name_the_call_that_it_works_for() {
-    let mut parser = begun();
+fn the_text_of_a_sub_agent_names_its_tool_call() {
+    let mut parser = parser_in_turn();
     let item = |status: &str| {
         json!({ "type": "collabAgentToolCall", "id": "call", "tool": "spawnAgent", "prompt": "Look", "senderThreadId": "t",
         "receiverThreadIds": if status == "completed" { json!(["sub"]) } else { json!([]) }, "agentsStates": {}, "status": status })
     };
-    made(&mut *parser, &json!({ "method": "item/started", "params": { "threadId": "t", "item": item("inProgress") } }));
-    made(&mut *parser, &json!({ "method": "thread/started", "params": { "thread": { "id": "sub", "parentThreadId": "t" } } }));
-    made(&mut *parser, &json!({ "method": "item/completed", "params": { "threadId": "t", "item": item("completed") } }));
+    parse(&mut *parser, &json!({ "method": "item/started", "params": { "threadId": "t", "item": item("inProgress") } }));
+    parse(&mut *parser, &json!({ "method": "thread/started", "params": { "thread": { "id": "sub", "parentThreadId": "t" } } }));
+    parse(&mut *parser, &json!({ "method": "item/completed", "params": { "threadId": "t", "item": item("completed") } }));
     let delta = json!({ "threadId": "sub", "turnId": "u", "itemId": "m", "delta": "Hi" });
-    let (_, events, _) = made(&mut *parser, &json!({ "method": "item/agentMessage/delta", "params": delta }));
+    let (_, events, _) = parse(&mut *parser, &json!({ "method": "item/agentMessage/delta", "params": delta }));
     let [StreamEvent::Token { content }] = &events[..] else { panic!("{events:?}") };
     assert_eq!(content.parent_tool_call_id.as_deref(), Some("call"));
     let over = json!({ "threadId": "sub", "turn": { "id": "u", "items": [], "status": "completed" } });
     assert_eq!(
-        made(&mut *parser, &json!({ "method": "turn/completed", "params": over })).0,
+        parse(&mut *parser, &json!({ "method": "turn/completed", "params": over })).0,
         LineOutcome::Ignored,
-        "only our own turn ends the run's"
+        "only a turn of the run's own thread ends the run's turn"
     );
 }
 
 #[test]
-fn tools_that_no_recording_has_are_told_as_calls_with_results() {
+fn tools_that_no_recording_contains_become_calls_with_results() {
     let items = [
         json!({ "type": "mcpToolCall", "id": "a", "server": "files", "tool": "find", "arguments": { "name": "x" }, "status": "completed",
             "result": { "content": [{ "type": "text", "text": "found" }] } }),
@@ -471,7 +472,8 @@ fn tools_that_no_recording_has_are_told_as_calls_with_results() {
     let results: Vec<_> = items
         .iter()
         .map(|item| {
-            let (_, events, _) = made(&mut *begun(), &json!({ "method": "item/completed", "params": { "threadId": "t", "item": item } }));
+            let (_, events, _) =
+                parse(&mut *parser_in_turn(), &json!({ "method": "item/completed", "params": { "threadId": "t", "item": item } }));
             let [StreamEvent::ToolCall(call), StreamEvent::ToolResult { status, content, .. }] = &events[..] else { panic!("{events:?}") };
             (call.tool.clone(), call.title.clone(), *status, content.clone())
         })
@@ -489,18 +491,18 @@ fn tools_that_no_recording_has_are_told_as_calls_with_results() {
 }
 
 #[test]
-fn a_reached_limit_is_told_once_with_its_end() {
-    let mut parser = begun();
+fn a_reached_limit_is_reported_once_with_its_reset_time() {
+    let mut parser = parser_in_turn();
     let limits = json!({ "rateLimitReachedType": "rate_limit_reached", "primary": { "usedPercent": 100, "resetsAt": 1_795_329_782 } });
     let line = json!({ "method": "account/rateLimits/updated", "params": { "rateLimits": limits } });
-    let (_, events, _) = made(&mut *parser, &line);
+    let (_, events, _) = parse(&mut *parser, &line);
     let [StreamEvent::Notice { data, .. }] = &events[..] else { panic!("{events:?}") };
     assert_eq!(data, &Some(json!({ "resets_at": "2026-11-22T06:43:02.000Z" })));
-    assert_eq!(made(&mut *parser, &line).0, LineOutcome::Ignored);
+    assert_eq!(parse(&mut *parser, &line).0, LineOutcome::Ignored);
 }
 
 #[test]
-fn an_answer_of_an_unknown_form_ends_the_run_and_not_in_silence() {
+fn an_invalid_response_ends_the_turn_with_a_failure() {
     let mut parser = parser(Mode::TwoWay, &replay::task(AGENT));
     parser.open(&mut Output::default());
     let mut out = Output::default();
@@ -509,7 +511,7 @@ fn an_answer_of_an_unknown_form_ends_the_run_and_not_in_silence() {
 }
 
 #[test]
-fn the_prompt_goes_by_stdin_and_stays_open_only_in_two_way_mode() {
+fn the_prompt_is_sent_on_stdin_which_stays_open_only_in_two_way_mode() {
     let recording = replay::recording(AGENT, "text");
     let steps = replayed(&recording).steps;
     assert!(matches!(&steps[..2], [Step::Send(prompt), Step::CloseStdin] if prompt == "Create hello.py"));

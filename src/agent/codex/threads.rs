@@ -1,30 +1,30 @@
-//! Whose words are whose: the thread of the run, and those of its sub-agents.
+//! Attributes threads: the run's own thread, and those of its sub-agents.
 
 use std::collections::HashMap;
 
 use super::wire;
 use crate::agent::LineOutcome;
 
-/// The threads of the process that are ours: the one that we opened, and those of its sub-agents.
+/// The known threads of the process.
 #[derive(Debug, Default)]
 pub(super) struct Threads {
-    pub(super) ours: Option<String>,
-    /// Thread of a sub-agent → the tool call that it works for, or its own id where that was not told.
+    pub(super) own: Option<String>,
+    /// The tool call of each sub-agent's thread, or the thread's own id if the call is unknown.
     sub_agents: HashMap<String, String>,
 }
 
 impl Threads {
-    /// The tool call that a thread works for: `Some(None)` for our own thread, `None` for one that we know nothing of.
-    #[expect(clippy::option_option, reason = "the outer one says whether the thread is known, the inner one whether it is a sub-agent's")]
+    /// The tool call that a thread belongs to: `Some(None)` for the run's own thread, `None` for an unknown thread.
+    #[expect(clippy::option_option, reason = "the outer option is `None` for an unknown thread, the inner one for the run's own thread")]
     pub(super) fn parent_of(&self, thread: &str) -> Option<Option<&str>> {
-        if self.ours.as_deref() == Some(thread) {
+        if self.own.as_deref() == Some(thread) {
             return Some(None);
         }
         self.sub_agents.get(thread).map(|call| Some(call.as_str()))
     }
 
-    /// A thread has come to be.
-    pub(super) fn started(&mut self, thread: wire::NewThread) -> LineOutcome {
+    /// Handles the start of a thread.
+    pub(super) fn handle_started(&mut self, thread: wire::NewThread) -> LineOutcome {
         let known = thread.parent_thread_id.is_some_and(|parent| self.parent_of(&parent).is_some());
         if !known || self.sub_agents.contains_key(&thread.id) {
             return LineOutcome::Ignored;
@@ -33,11 +33,11 @@ impl Threads {
         LineOutcome::Buffered
     }
 
-    /// The tool call `call` is about these threads.
-    pub(super) fn called(&mut self, threads: &[String], call: &str) {
+    /// Records that the tool call `call` is about these threads.
+    pub(super) fn assign(&mut self, threads: &[String], call: &str) {
         for thread in threads {
             let unnamed = self.sub_agents.get(thread).is_none_or(|known| known == thread);
-            if unnamed && self.ours.as_ref() != Some(thread) {
+            if unnamed && self.own.as_ref() != Some(thread) {
                 self.sub_agents.insert(thread.clone(), call.to_owned());
             }
         }

@@ -1,4 +1,4 @@
-//! How Codex's tools are named and told, the same in both modes.
+//! Names and events of Codex's tools, shared by both modes.
 
 use serde_json::Value;
 
@@ -10,11 +10,11 @@ pub(super) const COMMAND: &str = "commandExecution";
 pub(super) const PATCH: &str = "fileChange";
 /// Name of the tool that searches the web.
 pub(super) const WEB_SEARCH: &str = "webSearch";
-/// Name of the tool that looks at an image.
+/// Name of the tool that views an image.
 pub(super) const IMAGE_VIEW: &str = "imageView";
 
-/// Longest title, in characters.
-const TITLE: usize = 120;
+/// Maximum length of a title in characters.
+const MAX_TITLE_CHARS: usize = 120;
 
 /// A tool call.
 pub(super) fn call(id: &str, name: &str, kind: ToolKind, title: &str, input: Value, parent: Option<&str>) -> StreamEvent {
@@ -28,13 +28,14 @@ pub(super) fn call(id: &str, name: &str, kind: ToolKind, title: &str, input: Val
     })
 }
 
-/// The end of a tool call. Codex often says 0 ms of a command that took longer (recording `appserver_shell`), so 0 is not believed.
+/// The result of a tool call. Codex often reports 0 ms for a command that took longer (recording `appserver_shell`), so 0 counts as
+/// unknown.
 pub(super) fn result(id: &str, status: ToolStatus, content: String, duration_ms: Option<i64>) -> StreamEvent {
     let duration_ms = duration_ms.and_then(|ms| u64::try_from(ms).ok()).filter(|ms| *ms > 0);
     StreamEvent::ToolResult { id: id.to_owned(), status, content, duration_ms }
 }
 
-/// What a command gave back. A failed one that printed nothing at least tells its exit code.
+/// The output of a command. The exit code stands in for the output of a failed command that printed nothing.
 pub(super) fn command_output(output: Option<String>, exit_code: Option<i64>) -> String {
     match (output, exit_code) {
         (Some(output), _) if !output.is_empty() => output,
@@ -48,18 +49,18 @@ pub(super) fn mcp_name(server: &str, tool: &str) -> String {
     format!("{server}.{tool}")
 }
 
-/// The text of an MCP tool's content blocks; what is not text is told by its JSON.
+/// The text of an MCP tool's content blocks. Blocks without text are included as JSON.
 pub(super) fn mcp_text(content: &[Value]) -> String {
     let texts: Vec<String> =
         content.iter().map(|block| block.get("text").and_then(Value::as_str).map_or_else(|| block.to_string(), str::to_owned)).collect();
     texts.join("\n")
 }
 
-/// `text` as one line of bounded length.
+/// `text` in one line, truncated to the maximum length.
 pub(super) fn one_line(text: &str) -> String {
-    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match words.char_indices().nth(TITLE) {
-        Some((cut, _)) => format!("{}…", &words[..cut]),
-        None => words,
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(MAX_TITLE_CHARS) {
+        Some((cut, _)) => format!("{}…", &line[..cut]),
+        None => line,
     }
 }

@@ -1,48 +1,50 @@
-//! Where a turn stands.
+//! The state of the current turn.
 
 use crate::types::TurnEnd;
 
-/// The turn that goes on, or the last one.
+/// The current turn, or the last one.
 #[derive(Debug, Default)]
-pub(super) struct Turn {
+pub(super) struct TurnState {
     pub(super) phase: Phase,
-    pub(super) interrupt: Interrupt,
-    /// Messages to add to it as soon as it has begun.
+    pub(super) interrupt: InterruptState,
+    /// Messages to add to the turn when it has started.
     pub(super) steers: Vec<String>,
-    /// Whether Codex has said that it began.
-    pub(super) begun: bool,
+    /// Whether Codex has reported its start.
+    pub(super) started: bool,
 }
 
-impl Turn {
-    /// Whether a turn of this process has begun: what Codex says before that is about earlier processes.
-    pub(super) fn has_been(&self) -> bool {
-        self.begun || matches!(self.phase, Phase::Idle)
+impl TurnState {
+    /// Whether a turn of this process has started. Usage reported before that belongs to earlier processes.
+    pub(super) fn has_started(&self) -> bool {
+        self.started || matches!(self.phase, Phase::Idle)
     }
 }
 
-/// Where a turn stands.
+/// The phase of a turn.
 #[derive(Debug, Default)]
 pub(super) enum Phase {
-    /// The thread for the first one is being opened.
+    /// The thread of the first turn is being opened.
     #[default]
     Opening,
-    /// It was sent, and has not begun.
+    /// The turn was sent and has not started.
     Starting,
-    /// It goes on, under this id.
+    /// The turn with this id is running.
     Running(String),
-    /// It is over, except for commands that are being ended, as was asked for so many times. Then this is its end.
-    Cleaning(TurnEnd, u8),
-    /// It is over.
+    /// The turn has ended with `end`, but commands that it started are still running. Codex was asked to terminate them `rounds` times so
+    /// far.
+    Cleaning { end: TurnEnd, rounds: u8 },
+    /// The turn has ended.
     Idle,
 }
 
-/// Whether the turn is to stop.
+/// The state of an interrupt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Interrupt {
+pub(super) enum InterruptState {
     #[default]
-    No,
-    /// It is, as soon as it has begun: until `turn/started` Codex finds "no active turn to interrupt" (tried with 0.169.0).
-    Wanted,
-    /// Codex was told.
+    NotRequested,
+    /// Requested before the turn has started, and sent when it starts: before `turn/started`, Codex rejects it with "no active turn to
+    /// interrupt" (tested with 0.169.0).
+    Pending,
+    /// Sent to Codex.
     Sent,
 }

@@ -1,49 +1,49 @@
-//! Tokens: what this process has used, out of what Codex counts for each thread since it began.
+//! The token usage of one process, from the totals that Codex counts per thread across processes.
 
 use std::collections::HashMap;
 
 use super::wire::{ThreadUsage, Tokens};
 use crate::types::Usage;
 
-/// What this process has used so far.
+/// The running totals.
 #[derive(Debug, Default)]
-pub(super) struct Meter {
-    used: Tokens,
-    /// Totals of each thread as last told.
+pub(super) struct UsageTotals {
+    process_total: Tokens,
+    /// The last reported totals of each thread.
     totals: HashMap<String, Tokens>,
 }
 
-impl Meter {
-    /// Takes the totals of a thread that was continued, as they stood before its turn began (recording `appserver_resume_2`).
-    pub(super) fn begin(&mut self, thread: &str, told: &ThreadUsage) {
-        self.totals.insert(thread.to_owned(), told.total);
+impl UsageTotals {
+    /// Sets the totals of a continued thread before its turn (recording `appserver_resume_2`).
+    pub(super) fn set_baseline(&mut self, thread: &str, report: &ThreadUsage) {
+        self.totals.insert(thread.to_owned(), report.total);
     }
 
-    /// Takes what is told of a thread, and gives the process's totals if they changed.
+    /// Adds a report about a thread. Returns the process's totals if they have changed.
     ///
-    /// The growth of a thread's total counts, so that the same figures told twice (as after an interrupt) count once. A total
-    /// that shrinks began anew; then the last request counts.
-    pub(super) fn add(&mut self, thread: &str, told: &ThreadUsage) -> Option<Usage> {
-        let grown = match self.totals.insert(thread.to_owned(), told.total) {
-            Some(before) => since(told.total, before).unwrap_or(told.last),
-            None => told.last,
+    /// The increase of the thread's total counts, so that a repeated report (as after an interrupt) counts once. If the total has
+    /// decreased, it was reset, and the last request counts.
+    pub(super) fn add_report(&mut self, thread: &str, report: &ThreadUsage) -> Option<Usage> {
+        let increase = match self.totals.insert(thread.to_owned(), report.total) {
+            Some(before) => checked_sub(report.total, before).unwrap_or(report.last),
+            None => report.last,
         };
-        if grown == Tokens::default() {
+        if increase == Tokens::default() {
             return None;
         }
-        self.used = Tokens {
-            input: self.used.input.saturating_add(grown.input),
-            cached: self.used.cached.saturating_add(grown.cached),
-            cache_write: self.used.cache_write.saturating_add(grown.cache_write),
-            output: self.used.output.saturating_add(grown.output),
-            reasoning: self.used.reasoning.saturating_add(grown.reasoning),
+        self.process_total = Tokens {
+            input: self.process_total.input.saturating_add(increase.input),
+            cached: self.process_total.cached.saturating_add(increase.cached),
+            cache_write: self.process_total.cache_write.saturating_add(increase.cache_write),
+            output: self.process_total.output.saturating_add(increase.output),
+            reasoning: self.process_total.reasoning.saturating_add(increase.reasoning),
         };
-        Some(usage(self.used))
+        Some(to_usage(self.process_total))
     }
 }
 
-/// Codex counts cached tokens among those that were read; an event tells them apart. It knows no prices.
-pub(super) fn usage(tokens: Tokens) -> Usage {
+/// Codex includes cached tokens in the input tokens, events do not. Codex knows no prices.
+pub(super) fn to_usage(tokens: Tokens) -> Usage {
     Usage {
         input_tokens: tokens.input.saturating_sub(tokens.cached.saturating_add(tokens.cache_write)),
         output_tokens: tokens.output,
@@ -54,7 +54,7 @@ pub(super) fn usage(tokens: Tokens) -> Usage {
     }
 }
 
-fn since(now: Tokens, before: Tokens) -> Option<Tokens> {
+fn checked_sub(now: Tokens, before: Tokens) -> Option<Tokens> {
     Some(Tokens {
         input: now.input.checked_sub(before.input)?,
         cached: now.cached.checked_sub(before.cached)?,
@@ -68,26 +68,26 @@ fn since(now: Tokens, before: Tokens) -> Option<Tokens> {
 mod tests {
     use super::*;
 
-    fn told(total: u64, last: u64) -> ThreadUsage {
+    fn report(total: u64, last: u64) -> ThreadUsage {
         let tokens = |n| Tokens { input: 10 * n, cached: 4 * n, output: n, ..Tokens::default() };
         ThreadUsage { total: tokens(total), last: tokens(last) }
     }
 
     #[test]
-    fn tokens_are_counted_once_and_cached_ones_apart() {
-        let mut meter = Meter::default();
-        assert!(meter.add("a", &told(1, 1)).is_some());
-        assert_eq!(meter.add("a", &told(1, 1)), None);
-        let used = meter.add("a", &told(3, 2)).unwrap();
+    fn a_repeated_report_counts_once_and_cached_tokens_are_separate() {
+        let mut totals = UsageTotals::default();
+        assert!(totals.add_report("a", &report(1, 1)).is_some());
+        assert_eq!(totals.add_report("a", &report(1, 1)), None);
+        let used = totals.add_report("a", &report(3, 2)).unwrap();
         assert_eq!((used.input_tokens, used.cache_read_tokens, used.output_tokens), (18, 12, 3));
     }
 
     #[test]
-    fn what_a_continued_thread_used_before_does_not_count() {
-        let mut meter = Meter::default();
-        meter.begin("a", &told(7, 1));
-        assert_eq!(meter.add("a", &told(9, 2)).unwrap().output_tokens, 2);
-        assert_eq!(meter.add("sub-agent", &told(1, 1)).unwrap().output_tokens, 3);
-        assert_eq!(meter.add("a", &told(1, 1)).unwrap().output_tokens, 4, "a total that shrinks began anew");
+    fn the_earlier_usage_of_a_continued_thread_is_excluded() {
+        let mut totals = UsageTotals::default();
+        totals.set_baseline("a", &report(7, 1));
+        assert_eq!(totals.add_report("a", &report(9, 2)).unwrap().output_tokens, 2);
+        assert_eq!(totals.add_report("sub-agent", &report(1, 1)).unwrap().output_tokens, 3);
+        assert_eq!(totals.add_report("a", &report(1, 1)).unwrap().output_tokens, 4, "a total that has decreased was reset");
     }
 }

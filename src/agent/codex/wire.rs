@@ -1,8 +1,7 @@
-//! The JSON of `codex app-server`: JSON-RPC without the `jsonrpc` member, one object a line.
+//! The JSON of `codex app-server` as types: JSON-RPC without the `jsonrpc` member, one object per line.
 //!
-//! The shapes are those of the recordings `appserver_*` in `tests/transcripts/codex`. Where a comment says "from the schema", no
-//! recording has it, and the shape is that of `codex app-server generate-json-schema` of version 0.169.0. Fields that nobody
-//! reads are not listed; a line that does not fit becomes a raw event.
+//! The types match the recordings `appserver_*` in `tests/transcripts/codex`. Types marked "from the schema" are in no recording and follow
+//! `codex app-server generate-json-schema` of version 0.169.0. Unused fields are omitted. A line that does not decode becomes a raw event.
 
 use std::borrow::Cow;
 
@@ -10,12 +9,12 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// Text that is borrowed from its line where it has no escapes. (`Option<Cow<str>>` by itself would always copy.)
+/// Text borrowed from the line, unless it contains escapes. (`Option<Cow<str>>` would always copy.)
 #[derive(Debug, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
-/// Any line: a request has a method and an id, a notification only a method, a response only an id.
+/// One line: a request has a method and an id, a notification only a method, a response only an id.
 #[derive(Debug, Deserialize)]
 pub(super) struct Line<'a> {
     pub(super) id: Option<Value>,
@@ -28,7 +27,7 @@ pub(super) struct Line<'a> {
     pub(super) error: Option<RpcError>,
 }
 
-/// Why a request of ours was refused.
+/// The error of a response.
 #[derive(Debug, Deserialize)]
 pub(super) struct RpcError {
     pub(super) code: i64,
@@ -36,35 +35,35 @@ pub(super) struct RpcError {
     pub(super) message: String,
 }
 
-/// Answer to `initialize`.
+/// Response to `initialize`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Initialized {
-    /// `OUR_NAME/VERSION_OF_CODEX (…)`.
+    /// `CLIENT_NAME/CODEX_VERSION (…)`.
     #[serde(default)]
     pub(super) user_agent: String,
 }
 
-/// Answer to `thread/start` and `thread/resume`.
+/// Response to `thread/start` and `thread/resume`.
 #[derive(Debug, Deserialize)]
 pub(super) struct ThreadOpened {
     pub(super) thread: ThreadId,
     pub(super) model: Option<String>,
 }
 
-/// The id in a larger object.
+/// The id of a thread object.
 #[derive(Debug, Deserialize)]
 pub(super) struct ThreadId {
     pub(super) id: String,
 }
 
-/// `thread/started`: also sent for the threads of sub-agents.
+/// `thread/started`, also sent for the threads of sub-agents.
 #[derive(Debug, Deserialize)]
 pub(super) struct ThreadStarted {
     pub(super) thread: NewThread,
 }
 
-/// A thread that has come to be.
+/// A thread that has started.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct NewThread {
@@ -80,16 +79,16 @@ pub(super) struct TurnStarted {
     pub(super) turn: TurnId,
 }
 
-/// The id in a larger object.
+/// The id of a turn object.
 #[derive(Debug, Deserialize)]
 pub(super) struct TurnId {
     pub(super) id: String,
 }
 
-/// A piece of something that is being written.
+/// A delta of an item.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Piece<'a> {
+pub(super) struct ItemDelta<'a> {
     #[serde(borrow)]
     pub(super) thread_id: Cow<'a, str>,
     #[serde(borrow)]
@@ -128,22 +127,22 @@ pub(super) struct PatchUpdated {
 /// `item/started` and `item/completed`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ItemNews {
+pub(super) struct ItemNotification {
     pub(super) thread_id: String,
     pub(super) item: Item,
 }
 
-/// One thing of a turn.
+/// One item of a turn.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub(super) enum Item {
-    /// Our own prompt.
+    /// The client's own message.
     UserMessage {},
-    /// The model speaks.
+    /// A message of the model.
     AgentMessage { id: String, text: String },
-    /// A proposed plan, as text, in Codex's plan mode. From the schema.
+    /// A proposed plan as text, in Codex's plan mode. From the schema.
     Plan { id: String, text: String },
-    /// The model thinks.
+    /// Reasoning of the model.
     Reasoning {
         id: String,
         #[serde(default)]
@@ -163,7 +162,7 @@ pub(super) enum Item {
         exit_code: Option<i64>,
         duration_ms: Option<i64>,
     },
-    /// A patch. `changes` stays JSON, since exactly this is shown to whoever must allow it.
+    /// A patch. `changes` remains JSON because exactly this is shown in the permission request.
     FileChange { id: String, changes: Value, status: Status },
     /// A tool of an MCP server. From the schema.
     McpToolCall {
@@ -177,7 +176,7 @@ pub(super) enum Item {
         error: Option<McpError>,
         duration_ms: Option<i64>,
     },
-    /// A tool that the client offers. From the schema; we offer none.
+    /// A tool that the client offers. From the schema; this client offers none.
     DynamicToolCall {
         id: String,
         tool: String,
@@ -188,7 +187,7 @@ pub(super) enum Item {
         content_items: Option<Vec<Value>>,
         duration_ms: Option<i64>,
     },
-    /// Something is done with sub-agents. From the schema.
+    /// An operation on sub-agents. From the schema.
     CollabAgentToolCall {
         id: String,
         tool: String,
@@ -199,7 +198,7 @@ pub(super) enum Item {
         agents_states: Value,
         status: Status,
     },
-    /// A search on the web, or a page of it. From the schema.
+    /// A web search, or a page that was opened. From the schema.
     WebSearch {
         id: String,
         #[serde(default)]
@@ -209,16 +208,16 @@ pub(super) enum Item {
         #[serde(default)]
         results: Value,
     },
-    /// An image file is looked at. From the schema.
+    /// An image file is viewed. From the schema.
     ImageView { id: String, path: String },
-    /// The conversation was shortened. From the schema.
+    /// The conversation was compacted. From the schema.
     ContextCompaction {},
-    /// An item that we do not know.
+    /// An unknown item.
     #[serde(other)]
     Unknown,
 }
 
-/// How far an item is.
+/// The status of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Status {
@@ -230,7 +229,7 @@ pub(super) enum Status {
     Unknown,
 }
 
-/// What Codex thinks that a command does.
+/// Codex's classification of a command.
 #[derive(Debug, Deserialize)]
 pub(super) struct CommandAction {
     /// `read`, `listFiles`, `search` or `unknown`.
@@ -245,31 +244,31 @@ pub(super) struct CommandAction {
 pub(super) struct FileUpdate {
     pub(super) path: String,
     pub(super) kind: PatchKind,
-    /// The bare content of a new or deleted file; hunks without a header of a changed one.
+    /// The plain content of a new or deleted file, or the hunks of a changed one without a header.
     #[serde(default)]
     pub(super) diff: String,
 }
 
-/// What a patch does to a file.
+/// The change of a patch to a file.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
 pub(super) enum PatchKind {
     Add,
     Delete,
     Update {
-        /// Its new place, if it is moved too. From the schema.
+        /// The new path, if the file is also moved. From the schema.
         move_path: Option<String>,
     },
 }
 
-/// What an MCP tool gave back.
+/// The result of an MCP tool.
 #[derive(Debug, Deserialize)]
 pub(super) struct McpResult {
     #[serde(default)]
     pub(super) content: Vec<Value>,
 }
 
-/// Why an MCP tool gave nothing back.
+/// The error of an MCP tool.
 #[derive(Debug, Deserialize)]
 pub(super) struct McpError {
     #[serde(default)]
@@ -291,7 +290,7 @@ pub(super) struct PlanStep {
     pub(super) status: PlanStepStatus,
 }
 
-/// How far a step is.
+/// The status of a step.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum PlanStepStatus {
@@ -309,27 +308,27 @@ pub(super) struct UsageUpdated {
     pub(super) token_usage: ThreadUsage,
 }
 
-/// What a thread has used.
+/// The usage of a thread.
 #[derive(Debug, Deserialize)]
 pub(super) struct ThreadUsage {
-    /// Since the thread began, in whichever process.
+    /// Since the thread started, across processes.
     pub(super) total: Tokens,
     /// In the last request to the model.
     pub(super) last: Tokens,
 }
 
-/// Counted tokens, as the app-server and as exec mode spells them.
+/// Token counts, as spelled by the app-server and by exec mode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(super) struct Tokens {
-    /// All that was read, from a cache or not.
+    /// All input tokens, cached or not.
     #[serde(rename = "inputTokens", alias = "input_tokens")]
     pub(super) input: u64,
     #[serde(rename = "cachedInputTokens", alias = "cached_input_tokens")]
     pub(super) cached: u64,
     #[serde(rename = "cacheWriteInputTokens", alias = "cache_write_input_tokens")]
     pub(super) cache_write: u64,
-    /// All that was written, thinking included.
+    /// All output tokens, including reasoning.
     #[serde(rename = "outputTokens", alias = "output_tokens")]
     pub(super) output: u64,
     #[serde(rename = "reasoningOutputTokens", alias = "reasoning_output_tokens")]
@@ -339,18 +338,18 @@ pub(super) struct Tokens {
 /// `error`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ErrorNews {
+pub(super) struct ErrorNotification {
     pub(super) error: TurnError,
     #[serde(default)]
     pub(super) will_retry: bool,
 }
 
-/// What went wrong in a turn.
+/// The error of a turn.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct TurnError {
     pub(super) message: String,
-    /// A word, or an object of one word that may hold an `httpStatusCode`.
+    /// An error code, or an object with the error code as its only key, which may contain an `httpStatusCode`.
     pub(super) codex_error_info: Value,
     pub(super) additional_details: Option<String>,
 }
@@ -360,12 +359,12 @@ pub(super) struct TurnError {
 #[serde(rename_all = "camelCase")]
 pub(super) struct TurnCompleted {
     pub(super) thread_id: String,
-    pub(super) turn: Turn,
+    pub(super) turn: CompletedTurn,
 }
 
-/// A turn that is over.
+/// A turn that has ended.
 #[derive(Debug, Deserialize)]
-pub(super) struct Turn {
+pub(super) struct CompletedTurn {
     pub(super) status: TurnStatus,
     pub(super) error: Option<TurnError>,
 }
@@ -381,7 +380,7 @@ pub(super) enum TurnStatus {
     Unknown,
 }
 
-/// `configWarning`, `deprecationNotice`, `warning`, `guardianWarning`: the former two have a summary, the latter a message.
+/// `configWarning`, `deprecationNotice`, `warning`, `guardianWarning`: the first two have a summary, the others a message.
 #[derive(Debug, Deserialize)]
 pub(super) struct Warning {
     #[serde(alias = "message")]
@@ -408,24 +407,24 @@ pub(super) struct McpStartup {
 /// `account/rateLimits/updated`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct LimitsUpdated {
-    pub(super) rate_limits: Limits,
+pub(super) struct RateLimitsUpdated {
+    pub(super) rate_limits: RateLimitSnapshot,
 }
 
-/// The account's limits, as far as the provider told them.
+/// The account's rate limits, as far as the provider reports them.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Limits {
-    pub(super) primary: Option<Window>,
-    pub(super) secondary: Option<Window>,
+pub(super) struct RateLimitSnapshot {
+    pub(super) primary: Option<RateLimitWindow>,
+    pub(super) secondary: Option<RateLimitWindow>,
     /// Set once a limit is reached. From the schema; `null` in every recording.
     pub(super) rate_limit_reached_type: Option<String>,
 }
 
-/// One span of time over which use is counted. From the schema.
+/// The time window of a limit. From the schema.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Window {
+pub(super) struct RateLimitWindow {
     #[serde(default)]
     pub(super) used_percent: i64,
     /// Seconds since 1970.
@@ -439,31 +438,31 @@ pub(super) struct RequestResolved {
     pub(super) request_id: Value,
 }
 
-/// What the requests for approval have in common. The rest of a command's or permission's parameters is kept as it stands.
+/// The parameters that all approval requests share. The others are kept as JSON.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Asked {
+pub(super) struct ApprovalRequest {
     pub(super) thread_id: String,
     pub(super) item_id: Option<String>,
 }
 
 /// `item/tool/requestUserInput`, from the schema.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct UserInputWanted {
-    pub(super) questions: Vec<WantedInput>,
+pub(super) struct UserInputRequest {
+    pub(super) questions: Vec<UserInputQuestion>,
 }
 
 /// One question. From the schema.
 #[derive(Debug, Deserialize)]
-pub(super) struct WantedInput {
+pub(super) struct UserInputQuestion {
     pub(super) id: String,
     pub(super) question: String,
     #[serde(default)]
-    pub(super) options: Option<Vec<WantedOption>>,
+    pub(super) options: Option<Vec<UserInputOption>>,
 }
 
-/// One of the answers to choose from. From the schema.
+/// One answer to choose from. From the schema.
 #[derive(Debug, Deserialize)]
-pub(super) struct WantedOption {
+pub(super) struct UserInputOption {
     pub(super) label: String,
 }
