@@ -24,10 +24,10 @@ const LENGTH: std::ops::RangeInclusive<usize> = 8..=1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadPassword {
     /// It is too short or too long.
-    #[error("a password must have {} to {} characters", LENGTH.start(), LENGTH.end())]
+    #[error("must have {} to {} characters", LENGTH.start(), LENGTH.end())]
     Length,
     /// It equals the user name, as the documented default passwords do.
-    #[error("a password must differ from the user name")]
+    #[error("must differ from the user name")]
     EqualsName,
 }
 

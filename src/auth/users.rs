@@ -32,7 +32,7 @@ pub enum UserError {
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordError {
     /// The current password is wrong.
-    #[error("the current password is wrong")]
+    #[error("wrong password")]
     WrongPassword,
     /// The change failed.
     #[error(transparent)]

@@ -122,7 +122,7 @@ fn every_error_below_v1_has_the_openai_format() {
         let role = user.post(COMPLETIONS, &asking("", &role)).await;
         assert_eq!(refused(&role, 400, "invalid_request_error", "invalid_field"), Some("messages[0].role"));
         let labels = user.post(COMPLETIONS, &asking("say x", &json!({ "metadata": { "a": "x".repeat(300) } }))).await;
-        assert_eq!(refused(&labels, 400, "invalid_request_error", "invalid_field"), Some("metadata"));
+        assert_eq!(refused(&labels, 400, "invalid_request_error", "invalid_field"), Some("metadata.a"));
         let option = user.post(COMPLETIONS, &asking("say x", &json!({ "openrunner": { "timeout_secs": 0 } }))).await;
         assert_eq!(refused(&option, 400, "invalid_request_error", "invalid_field"), Some("openrunner.timeout_secs"));
         let request = user.request(Method::POST, COMPLETIONS).header("content-type", "text/plain").body("{}");
