@@ -19,7 +19,7 @@ OPENRUNNER_TEST_ROUNDS=$rounds run_tests --features test-support --test it kill_
 
 agents=${OPENRUNNER_TEST_AGENTS:-${CARGO_TARGET_DIR:-$PWD/target}/agents}
 if [ -d "$agents/bin" ]; then
-    OPENRUNNER_TEST_AGENTS=$agents OPENRUNNER_TEST_KILLS=20 run_tests --test e2e an_answer_goes_on_over_the_servers_death
+    OPENRUNNER_TEST_AGENTS=$agents OPENRUNNER_TEST_KILLS=20 run_tests --test e2e an_answer_continues_after_the_server_is_killed
 else
     echo "skipped the real agents: not installed in $agents (./scripts/test.sh installs them)"
 fi

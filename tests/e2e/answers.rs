@@ -5,31 +5,31 @@ use serde_json::json;
 use crate::support::{Agent, Server, for_each_agent};
 
 for_each_agent!(Server::shared();
-    thinking_comes_before_the_answer_and_apart_from_it,
-    a_prompt_of_200_kib_that_looks_like_a_flag_arrives_whole,
-    an_answer_of_one_mib_is_the_same_in_tokens_message_and_result,
-    chat_gives_the_final_text,
+    thinking_precedes_the_answer_in_separate_events,
+    a_200_kib_prompt_that_looks_like_a_flag_arrives_unchanged,
+    a_1_mib_answer_is_identical_in_tokens_message_and_result,
+    chat_returns_the_final_text,
 );
 
-fn thinking_comes_before_the_answer_and_apart_from_it(server: &Server, agent: Agent) {
+fn thinking_precedes_the_answer_in_separate_events(server: &Server, agent: Agent) {
     let (_, events) = server.run(agent, "think [[mock:thinking]]", &json!({}));
     events.assert_completed("After thinking: 2 + 2 = 4.");
     assert_eq!(events.text("thinking"), "Let me think about this. The answer should be short.");
     assert_eq!(events.text("token"), "After thinking: 2 + 2 = 4.");
-    let place = |kind: &str| events.iter().position(|event| event["type"] == kind);
-    assert!(place("thinking") < place("token"));
+    let position = |kind: &str| events.iter().position(|event| event["type"] == kind);
+    assert!(position("thinking") < position("token"));
 }
 
-fn a_prompt_of_200_kib_that_looks_like_a_flag_arrives_whole(server: &Server, agent: Agent) {
+fn a_200_kib_prompt_that_looks_like_a_flag_arrives_unchanged(server: &Server, agent: Agent) {
     let filler = "0123456789abcde\n".repeat(200 * 1024 / 16);
     let prompt = format!("-sdanger-full-access --help Grüße, 世界 🚀 'quoted' $HOME `id`\n{filler}\n[[mock:unicode agent={agent}]]");
     let (_, events) = server.run(agent, &prompt, &json!({}));
     events.assert_completed("Grüße, 世界 🚀\n```py\nprint(\"\\u0000\\ttab\")\n```\n\u{2028}end");
-    let asked = server.bench.asked("unicode");
-    assert!(asked.iter().any(|request| request["bytes"].as_u64() > Some(200 * 1024)), "{asked:?}");
+    let requests = server.bench.model_requests("unicode");
+    assert!(requests.iter().any(|request| request["bytes"].as_u64() > Some(200 * 1024)), "{requests:?}");
 }
 
-fn an_answer_of_one_mib_is_the_same_in_tokens_message_and_result(server: &Server, agent: Agent) {
+fn a_1_mib_answer_is_identical_in_tokens_message_and_result(server: &Server, agent: Agent) {
     let (_, events) = server.run(agent, "much [[mock:big kb=1024]]", &json!({}));
     events.assert_end("completed", "ok");
     let line = "0123456789abcdef".repeat(4) + "\n";
@@ -41,7 +41,7 @@ fn an_answer_of_one_mib_is_the_same_in_tokens_message_and_result(server: &Server
     assert!(events.notices("truncated").is_empty());
 }
 
-fn chat_gives_the_final_text(server: &Server, agent: Agent) {
+fn chat_returns_the_final_text(server: &Server, agent: Agent) {
     // The model may follow the agent's name; each agent has a model that the mock service accepts.
     let model = match agent {
         Agent::ClaudeCode => "claude/claude-sonnet-4-5",
@@ -51,6 +51,6 @@ fn chat_gives_the_final_text(server: &Server, agent: Agent) {
     let answer = server.post("/api/chat", &json!({ "message": "hello [[mock:text]]", "model": model }));
     assert_eq!(answer["message"], "Hello! This is the mock model answering in several deltas.", "{answer}");
     assert_eq!((&answer["status"], &answer["usage"]["output_tokens"]), (&json!("completed"), &json!(42)));
-    let run = server.get(&format!("/api/runs/{}", answer["run_id"].as_str().expect("it is an ordinary run")));
+    let run = server.get(&format!("/api/runs/{}", answer["run_id"].as_str().expect("a run id")));
     assert_eq!((&run["agent_type"], &run["status"]), (&json!(agent.name()), &json!("completed")));
 }

@@ -5,14 +5,14 @@ use serde_json::json;
 use crate::support::{Events, Run, Server};
 
 fn run(server: &Server, agent: &str, prompt: &str) -> (Run, Events) {
-    let run = server.create_in(agent, server.bench.folder(), prompt, &json!({}));
+    let run = server.create_in(agent, server.bench.new_directory(), prompt, &json!({}));
     let events = server.follow(&run).finish();
     (run, events)
 }
 
 #[test]
 fn plain_text_output_is_the_answer() {
-    let Some(server) = Server::live() else { return };
+    let Some(server) = Server::configured() else { return };
     let (_, events) = run(server, "reverse", "-n hello");
     events.assert_completed("Your words, turned round:\nolleh n-");
     assert_eq!(events.text("token"), "Your words, turned round:\nolleh n-");
@@ -21,7 +21,7 @@ fn plain_text_output_is_the_answer() {
 
 #[test]
 fn a_failing_program_is_reported_with_its_stderr_tail() {
-    let Some(server) = Server::live() else { return };
+    let Some(server) = Server::configured() else { return };
     let (_, events) = run(server, "reverse", "fail");
     assert_eq!(events.done()["status"], "failed");
     assert_eq!(events.done()["exit_code"], 4);
@@ -30,7 +30,7 @@ fn a_failing_program_is_reported_with_its_stderr_tail() {
 
 #[test]
 fn json_lines_yield_tokens_usage_and_a_resumable_session() {
-    let Some(server) = Server::live() else { return };
+    let Some(server) = Server::configured() else { return };
     let (first, events) = run(server, "lines", "hello");
     events.assert_completed("You said: hello");
     assert_eq!(events.text("token"), "You said: hello");
@@ -47,16 +47,16 @@ fn json_lines_yield_tokens_usage_and_a_resumable_session() {
 
 #[test]
 fn configured_agents_are_listed_and_reject_unsupported_options() {
-    let Some(server) = Server::live() else { return };
+    let Some(server) = Server::configured() else { return };
     let agents = server.get("/api/agents");
     let agents = agents["items"].as_array().expect("a list");
     for (name, protocol) in [("claude_acp", "acp"), ("codex_acp", "acp"), ("reverse", "text"), ("lines", "jsonl")] {
         let agent = agents.iter().find(|agent| agent["agent_type"] == name).unwrap_or_else(|| panic!("no {name}"));
         assert_eq!(agent["protocol"], protocol);
     }
-    let ask = json!({ "input": { "text": "hello" }, "metadata": { "agent_type": "reverse", "permission_mode": "ask" } });
-    assert_eq!(server.post("/api/runs", &ask)["status"], 422);
+    let unsupported = json!({ "input": { "text": "hello" }, "metadata": { "agent_type": "reverse", "permission_mode": "ask" } });
+    assert_eq!(server.post("/api/runs", &unsupported)["status"], 422);
     let (done, _) = run(server, "reverse", "hello");
-    let on = json!({ "input": { "text": "and then?" }, "metadata": { "session_id": done.session } });
-    assert_eq!(server.post("/api/runs", &on)["status"], 422, "it cannot go on with a conversation");
+    let continued = json!({ "input": { "text": "and then?" }, "metadata": { "session_id": done.session } });
+    assert_eq!(server.post("/api/runs", &continued)["status"], 422, "the agent cannot continue a session");
 }

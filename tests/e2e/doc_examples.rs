@@ -1,4 +1,4 @@
-//! The commands of the documents, pasted into a shell in their order.
+//! The commands of the documents, pasted into a shell in page order.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,31 +9,31 @@ use crate::support::{Agent, Events, Run, Server, for_each_agent};
 use crate::tools::check_created_file;
 
 for_each_agent!(Server::shared();
-    the_tour_of_the_readme_works_as_it_is_written,
-    the_first_commands_that_were_ever_published_work_to_the_letter,
+    the_readme_tour_works_as_written,
+    the_first_published_commands_work_unchanged,
 );
 
-fn the_tour_of_the_readme_works_as_it_is_written(server: &Server, agent: Agent) {
-    let folder = server.bench.folder().join("test");
+fn the_readme_tour_works_as_written(server: &Server, agent: Agent) {
+    let directory = server.bench.new_directory().join("test");
     let blocks: Vec<String> =
-        tour().iter().map(|block| adapted(&block.replace("localhost:3000", &localhost(server)), agent, &folder)).collect();
+        tour().iter().map(|block| adapted(&block.replace("localhost:3000", &localhost(server)), agent, &directory)).collect();
     // One shell for all of them, because they set variables for each other.
     let printed = shell(&blocks.join("\nprintf '\\036'\n"));
     let printed: Vec<&str> = printed.split('\u{1e}').collect();
     let [health, login, create, events, rest, chat] = printed[..] else { panic!("{} outputs of six blocks", printed.len()) };
     assert!(health.contains("\"status\":\"ok\"") && health.contains(agent.name()), "{health}");
-    assert_eq!((login, create), ("", ""), "these keep what they got in a variable");
+    assert_eq!((login, create), ("", ""), "these commands store their output in a variable");
 
     let events = Events::parse(events);
-    check_created_file(agent, &Run { id: String::new(), session: String::new(), folder }, &events);
+    check_created_file(agent, &Run { id: String::new(), session: String::new(), directory }, &events);
     assert!(events.one("run_started")["model"].is_string());
     let rest: Vec<Value> = Events::parse_frames(rest);
-    assert!(rest.iter().eq(events.iter().skip(3)), "a reader that comes back gets the rest");
+    assert!(rest.iter().eq(events.iter().skip(3)), "a resumed reader gets the rest");
     check_chat(&json(chat));
 }
 
-/// As in the project's first README, placeholders included. Programs were written for them.
-fn the_first_commands_that_were_ever_published_work_to_the_letter(server: &Server, agent: Agent) {
+/// As in the project's first README, placeholders included. Existing clients rely on them.
+fn the_first_published_commands_work_unchanged(server: &Server, agent: Agent) {
     const HEALTH: &str = "curl http://localhost:8090/health";
     const AGENTS: &str = "curl http://localhost:8090/health/agents";
     const LOGIN: &str = r#"curl -X POST http://localhost:8090/api/auth/login \
@@ -52,10 +52,10 @@ fn the_first_commands_that_were_ever_published_work_to_the_letter(server: &Serve
   -H "Authorization: Bearer <token>" \
   -d '{"message": "hello", "model": "claude"}'"#;
 
-    let folder = server.bench.folder().join("test");
+    let directory = server.bench.new_directory().join("test");
     let paste = |command: &str, token: &str, run: &str| {
         let command = command.replace("localhost:8090", &localhost(server)).replace("<token>", token).replace("run_abc123", run);
-        shell(&adapted(&command, agent, &folder))
+        shell(&adapted(&command, agent, &directory))
     };
     assert_eq!(json(&paste(HEALTH, "", ""))["status"], "ok");
     assert!(json(&paste(AGENTS, "", ""))["items"].is_array());
@@ -65,7 +65,7 @@ fn the_first_commands_that_were_ever_published_work_to_the_letter(server: &Serve
     let run = created["run_id"].as_str().unwrap_or_else(|| panic!("no run: {created}"));
     assert!(run.starts_with("run_"));
     let events = Events::parse(&paste(EVENTS, token, run));
-    check_created_file(agent, &Run { id: run.to_owned(), session: String::new(), folder: folder.clone() }, &events);
+    check_created_file(agent, &Run { id: run.to_owned(), session: String::new(), directory: directory.clone() }, &events);
     check_chat(&json(&paste(CHAT, token, "")));
 }
 
@@ -83,11 +83,11 @@ fn tour() -> Vec<String> {
 }
 
 /// The command with what a reader would change: another agent, another directory, and the marker that scripts the model.
-fn adapted(command: &str, agent: Agent, folder: &Path) -> String {
+fn adapted(command: &str, agent: Agent, directory: &Path) -> String {
     command
         .replace("claude_code", agent.name())
         .replace(r#""model": "claude""#, &format!(r#""model": "{}""#, agent.chat_name()))
-        .replace(r#""cwd": "/tmp/test""#, &format!(r#""cwd": {}"#, json!(folder)))
+        .replace(r#""cwd": "/tmp/test""#, &format!(r#""cwd": {}"#, json!(directory)))
         .replace("create hello.py", "create hello.py [[mock:tool path=hello.py]]")
 }
 

@@ -4,9 +4,9 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::support::{Agent, Server, for_each_agent_and_adapter, program_of_ours, wait_for};
+use crate::support::{Agent, Server, for_each_agent_and_adapter, test_program, wait_for};
 
-for_each_agent_and_adapter!(Server::live();
+for_each_agent_and_adapter!(Server::configured();
     a_variable_reaches_the_agents_commands_and_no_listing,
     an_mcp_server_is_started_with_its_environment,
 );
@@ -24,9 +24,9 @@ fn a_variable_reaches_the_agents_commands_and_no_listing(server: &Server, agent:
 }
 
 fn an_mcp_server_is_started_with_its_environment(server: &Server, agent: Agent) {
-    let proof = server.bench.folder().join("started");
+    let proof = server.bench.new_directory().join("started");
     let greeter = json!({
-        "name": "greeter", "command": "python3", "args": [program_of_ours("mcp_server.py"), proof],
+        "name": "greeter", "command": "python3", "args": [test_program("mcp_server.py"), proof],
         "env": { "GREETING": "good-evening" },
     });
     let run = server.create(agent, "wait [[mock:slow n=6 delay=0.5]]", &json!({ "mcp_servers": [greeter] }));

@@ -1,17 +1,17 @@
-//! Failures on the way to the model, and how they are reported.
+//! How failures of the model service are reported.
 
 use serde_json::json;
 
 use crate::support::{Agent, Server, for_each_agent};
 
 for_each_agent!(Server::shared();
-    a_refused_key_is_not_logged_in,
-    a_model_that_the_provider_does_not_know_is_model_not_found,
-    a_rate_limit_that_passes_is_no_failure,
-    an_endless_error_of_the_provider_is_told_in_its_words,
+    a_rejected_key_fails_as_not_logged_in,
+    an_unknown_model_fails_as_model_not_found,
+    a_temporary_rate_limit_is_retried,
+    a_persistent_provider_error_is_reported_with_its_message,
 );
 
-fn a_refused_key_is_not_logged_in(server: &Server, agent: Agent) {
+fn a_rejected_key_fails_as_not_logged_in(server: &Server, agent: Agent) {
     let (_, events) = server.run(agent, &format!("go [[mock:error status=401 id={agent}]]"), &json!({}));
     events.assert_end("failed", "not_logged_in");
     assert!(events.done()["message"].as_str().is_some_and(|message| !message.is_empty()));
@@ -22,17 +22,17 @@ fn a_refused_key_is_not_logged_in(server: &Server, agent: Agent) {
     }
 }
 
-fn a_model_that_the_provider_does_not_know_is_model_not_found(server: &Server, agent: Agent) {
+fn an_unknown_model_fails_as_model_not_found(server: &Server, agent: Agent) {
     let model = if agent == Agent::OpenCode { "mock/no-such-model" } else { "no-such-model" };
     let prompt = format!("go [[mock:error status=404 id={agent}]]");
     let (_, events) = server.run(agent, &prompt, &json!({ "model": model }));
     events.assert_end("failed", "model_not_found");
     if let Some(started) = events.all("run_started").first() {
-        assert_eq!(started["model"], model, "the model that was asked for");
+        assert_eq!(started["model"], model, "the requested model");
     }
 }
 
-fn a_rate_limit_that_passes_is_no_failure(server: &Server, agent: Agent) {
+fn a_temporary_rate_limit_is_retried(server: &Server, agent: Agent) {
     let prompt = format!("go [[mock:error status=429 times=1 retry_after=1 id={agent}]]");
     let (_, events) = server.run(agent, &prompt, &json!({}));
     events.assert_completed("Hello! This is the mock model answering in several deltas.");
@@ -43,7 +43,7 @@ fn a_rate_limit_that_passes_is_no_failure(server: &Server, agent: Agent) {
     }
 }
 
-fn an_endless_error_of_the_provider_is_told_in_its_words(server: &Server, agent: Agent) {
+fn a_persistent_provider_error_is_reported_with_its_message(server: &Server, agent: Agent) {
     let (_, events) = server.run(agent, &format!("go [[mock:error status=400 id={agent}]]"), &json!({}));
     events.assert_end("failed", "agent_error");
     let message = events.done()["message"].as_str().unwrap_or_default();

@@ -5,66 +5,66 @@ use serde_json::{Value, json};
 use crate::stops::{SLEEPER, processes_of, sleeps};
 use crate::support::{Agent, Server, for_each_agent, for_each_agent_and_adapter, test_with, wait_for};
 
-for_each_agent_and_adapter!(Server::live();
-    a_queued_message_is_the_next_turn_of_the_run,
-    a_steering_message_reaches_the_turn_or_ends_it,
-    an_interrupt_ends_the_tool_and_the_conversation_goes_on,
+for_each_agent_and_adapter!(Server::configured();
+    a_queued_message_starts_the_next_turn,
+    a_steering_message_joins_or_ends_the_turn,
+    an_interrupt_ends_the_tool_and_the_session_continues,
 );
 
-for_each_agent!(Server::live();
-    an_ended_run_takes_no_message_and_names_its_session,
+for_each_agent!(Server::configured();
+    an_ended_run_rejects_messages_and_names_its_session,
 );
 
 /// OpenCode and the adapters cannot ask questions over their protocol.
 mod a_question_is_answered {
     use super::*;
 
-    test_with!(Server::live(), a_question_is_answered, claude_code, ClaudeCode);
-    test_with!(Server::live(), a_question_is_answered, codex, Codex);
+    test_with!(Server::configured(), a_question_is_answered, claude_code, ClaudeCode);
+    test_with!(Server::configured(), a_question_is_answered, codex, Codex);
 }
 
 /// The model reports how many prompts it was shown.
 const HISTORY: &str = "what do you know [[mock:history]]";
 
-fn a_queued_message_is_the_next_turn_of_the_run(server: &Server, agent: Agent) {
+fn a_queued_message_starts_the_next_turn(server: &Server, agent: Agent) {
     let run = server.create(agent, "count [[mock:slow n=4 delay=0.5]]", &json!({}));
     let mut follow = server.follow(&run);
     follow.until("token");
-    server.say(&run, "queue", HISTORY);
+    server.send_message(&run, "queue", HISTORY);
     let events = follow.finish();
     events.assert_completed("I have seen 2 marked prompts.");
-    let said = events.one("user_message");
-    assert_eq!((&said["content"], &said["mode"]), (&json!(HISTORY), &json!("queue")));
-    let told: Vec<_> = events.all("message").iter().map(|message| message["content"].as_str().unwrap_or_default().trim()).collect();
-    assert_eq!(told, ["tick 0 tick 1 tick 2 tick 3", "I have seen 2 marked prompts."], "the first turn was not cut short");
+    let message = events.one("user_message");
+    assert_eq!((&message["content"], &message["mode"]), (&json!(HISTORY), &json!("queue")));
+    let messages: Vec<_> = events.all("message").iter().map(|message| message["content"].as_str().unwrap_or_default().trim()).collect();
+    assert_eq!(messages, ["tick 0 tick 1 tick 2 tick 3", "I have seen 2 marked prompts."], "the first turn was finished");
 }
 
 /// Codex reads it while its command continues; the others are interrupted, and the command with them.
-fn a_steering_message_reaches_the_turn_or_ends_it(server: &Server, agent: Agent) {
+fn a_steering_message_joins_or_ends_the_turn(server: &Server, agent: Agent) {
     let steers = agent == Agent::Codex;
     let prompt = format!("sleep [[mock:sleeper s={}]]", if steers { 4 } else { 300 });
     let run = server.create(agent, &prompt, &json!({}));
     let mut follow = server.follow(&run);
     follow.until("tool_call");
     wait_for("the tool", || sleeps(&run).then_some(()));
-    server.say(&run, "steer", HISTORY);
+    server.send_message(&run, "steer", HISTORY);
     let events = follow.finish();
     events.assert_completed("I have seen 2 marked prompts.");
     assert_eq!(events.one("user_message")["mode"], "steer");
     assert_eq!(was_interrupted(events.one("tool_result")), !steers);
 }
 
-fn an_interrupt_ends_the_tool_and_the_conversation_goes_on(server: &Server, agent: Agent) {
+fn an_interrupt_ends_the_tool_and_the_session_continues(server: &Server, agent: Agent) {
     let run = server.create(agent, SLEEPER, &json!({}));
     let mut follow = server.follow(&run);
     follow.until("tool_call");
     wait_for("the tool", || sleeps(&run).then_some(()));
-    server.say(&run, "interrupt", "count [[mock:slow n=6 delay=0.5]]");
+    server.send_message(&run, "interrupt", "count [[mock:slow n=6 delay=0.5]]");
     follow.until("token");
     if agent != Agent::CodexAcp {
         wait_for("the end of the tool", || (!sleeps(&run)).then_some(()));
     }
-    server.say(&run, "queue", HISTORY);
+    server.send_message(&run, "queue", HISTORY);
     let events = follow.finish();
     events.assert_completed("I have seen 3 marked prompts.");
     assert!(was_interrupted(events.one("tool_result")));
@@ -80,7 +80,7 @@ fn was_interrupted(result: &Value) -> bool {
     result["status"] != "ok" || result["content"].as_str().is_some_and(|content| content.contains("aborted"))
 }
 
-fn an_ended_run_takes_no_message_and_names_its_session(server: &Server, agent: Agent) {
+fn an_ended_run_rejects_messages_and_names_its_session(server: &Server, agent: Agent) {
     let (run, _) = server.run(agent, "hello [[mock:text]]", &json!({}));
     let answer = server.post(&format!("/api/runs/{}/messages", run.id), &json!({ "text": "and then?" }));
     assert_eq!(answer["status"], 409, "{answer}");
@@ -90,11 +90,11 @@ fn an_ended_run_takes_no_message_and_names_its_session(server: &Server, agent: A
 fn a_question_is_answered(server: &Server, agent: Agent) {
     let run = server.create(agent, "ask me [[mock:question]]", &json!({ "permission_mode": "ask" }));
     let mut follow = server.follow(&run);
-    let asked = follow.until("question");
-    let question = &asked["questions"][0];
+    let request = follow.until("question");
+    let question = &request["questions"][0];
     assert_eq!(question["text"], "Which colour?");
-    assert_eq!(server.requests(&run)[0]["id"], asked["id"]);
-    server.answer(&run, &asked, &json!({ "answers": ["blue"] }));
+    assert_eq!(server.requests(&run)[0]["id"], request["id"]);
+    server.answer(&run, &request, &json!({ "answers": ["blue"] }));
     let events = follow.finish();
     events.assert_completed("Thanks.");
     let resolved = events.one("question_resolved");

@@ -7,17 +7,18 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
-use crate::support::{Bench, Server, curl, program_of_ours};
+use crate::support::{Bench, Server, curl, test_program};
 
 /// Where `scripts/install-openai-clients.sh` installed them; `None` if these tests are skipped.
 fn clients() -> Option<PathBuf> {
-    let folder = std::env::var_os("OPENRUNNER_TEST_OPENAI").map(PathBuf::from).filter(|path| !path.as_os_str().is_empty());
-    if folder.is_none() {
-        let how = "run ./scripts/test.sh, or set OPENRUNNER_TEST_OPENAI to the folder that scripts/install-openai-clients.sh was given";
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "with CI=true OpenAI's clients must be tested: {how}");
-        let _ = writeln!(std::io::stderr(), "SKIPPED: OpenAI's clients are not there; {how}");
+    let directory = std::env::var_os("OPENRUNNER_TEST_OPENAI").map(PathBuf::from).filter(|path| !path.as_os_str().is_empty());
+    if directory.is_none() {
+        let remedy =
+            "run ./scripts/test.sh, or set OPENRUNNER_TEST_OPENAI to the directory that scripts/install-openai-clients.sh was given";
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "with CI=true OpenAI's clients must be tested: {remedy}");
+        let _ = writeln!(std::io::stderr(), "SKIPPED: OpenAI's clients are missing; {remedy}");
     }
-    folder.map(|folder| folder.canonicalize().expect("the directory of OpenAI's clients"))
+    directory.map(|directory| directory.canonicalize().expect("the directory of OpenAI's clients"))
 }
 
 /// A server that allows one stream per user.
@@ -27,27 +28,27 @@ fn server() -> Option<&'static Server> {
     SERVER.get_or_init(|| Bench::get().map(|bench| Server::start(bench, "openai", &one_stream))).as_ref()
 }
 
-/// An API key of a new user of this name: a user with a default password cannot create keys.
-fn key_of(server: &Server, name: &str) -> String {
+/// Creates a user and an API key: a user with a default password cannot create keys.
+fn create_key(server: &Server, name: &str) -> String {
     let credentials = json!({ "username": name, "password": "long enough" });
-    let made = server.post("/api/users", &credentials);
-    assert_eq!(made["username"], name, "{made}");
+    let created = server.post("/api/users", &credentials);
+    assert_eq!(created["username"], name, "{created}");
     let token = server.post("/api/auth/login", &credentials)["token"].as_str().expect("a token").to_owned();
     let (url, bearer) = (format!("http://{}/api/keys", server.address), format!("Authorization: Bearer {token}"));
-    let wanted = json!({ "name": "chat", "scopes": ["runs:read", "runs:write"] }).to_string();
-    let answer = curl(&[&url, "-H", &bearer, "-H", "Content-Type: application/json", "--data-binary", "@-"], wanted.as_bytes());
+    let body = json!({ "name": "chat", "scopes": ["runs:read", "runs:write"] }).to_string();
+    let answer = curl(&[&url, "-H", &bearer, "-H", "Content-Type: application/json", "--data-binary", "@-"], body.as_bytes());
     let key: Value = serde_json::from_slice(&answer).expect("a key");
     key["key"].as_str().unwrap_or_else(|| panic!("no key: {key}")).to_owned()
 }
 
 /// Runs a program as a user of its own, which must succeed.
-fn chats(server: &Server, name: &str, program: &Path, arguments: &[&Path], clients: &Path) {
+fn run_client(server: &Server, name: &str, program: &Path, arguments: &[&Path], clients: &Path) {
     let output = Command::new(program)
         .args(arguments)
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("OPENAI_BASE_URL", format!("http://{}/v1", server.address))
-        .env("OPENAI_API_KEY", key_of(server, name))
+        .env("OPENAI_API_KEY", create_key(server, name))
         .env("OPENAI_CLIENT", clients)
         .output()
         .expect("the client's program");
@@ -58,13 +59,13 @@ fn chats(server: &Server, name: &str, program: &Path, arguments: &[&Path], clien
 #[test]
 fn the_official_python_client_chats_streams_and_maps_errors() {
     if let (Some(clients), Some(server)) = (clients(), server()) {
-        chats(server, "python", &clients.join("venv/bin/python"), &[&program_of_ours("openai_chat.py")], &clients);
+        run_client(server, "python", &clients.join("venv/bin/python"), &[&test_program("openai_chat.py")], &clients);
     }
 }
 
 #[test]
 fn the_official_javascript_client_chats_streams_and_maps_errors() {
     if let (Some(clients), Some(server)) = (clients(), server()) {
-        chats(server, "javascript", Path::new("node"), &[&program_of_ours("openai_chat.mjs")], &clients);
+        run_client(server, "javascript", Path::new("node"), &[&test_program("openai_chat.mjs")], &clients);
     }
 }

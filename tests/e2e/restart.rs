@@ -6,15 +6,15 @@ use crate::stops::{SLEEPER, ids_of, processes_of, sleeps};
 use crate::support::{Agent, Bench, Server, for_each_agent, wait_for};
 
 for_each_agent!(Bench::get();
-    an_answer_goes_on_over_the_servers_death,
-    what_was_asked_before_is_answered_after,
-    a_tool_at_work_outlives_the_server_and_ends_with_its_run,
+    an_answer_continues_after_the_server_is_killed,
+    an_open_request_can_be_answered_after_a_restart,
+    a_running_tool_survives_the_server_and_ends_with_its_run,
 );
 
 /// Number of kills, if not two: set by `scripts/soak.sh`.
 const KILLS: &str = "OPENRUNNER_TEST_KILLS";
 
-fn an_answer_goes_on_over_the_servers_death(bench: &'static Bench, agent: Agent) {
+fn an_answer_continues_after_the_server_is_killed(bench: &'static Bench, agent: Agent) {
     let kills = std::env::var(KILLS).map_or(2, |kills| kills.parse().expect("a number"));
     let name = format!("outlived_{agent}");
     let mut server = Server::start(bench, &name, &[]);
@@ -23,45 +23,45 @@ fn an_answer_goes_on_over_the_servers_death(bench: &'static Bench, agent: Agent)
     follow.until("token");
     let first = ids_of(&run).into_keys().next().expect("a process");
     for kill in 0..kills {
-        // At different positions: each time more of the answer is read first.
+        // At different positions: later kills first read more of the answer.
         (0..kill % 3).for_each(|_| drop(follow.until("token")));
         server.kill();
-        let seen = follow.until_it_breaks();
+        let seen = follow.until_disconnected();
         server = Server::start(bench, &name, &[]);
         assert!(ids_of(&run).contains_key(&first), "the agent is the same process");
         follow = server.follow(&run);
         for before in &seen {
-            assert_eq!(follow.next().as_ref(), Some(before), "what was seen is replayed as it was");
+            assert_eq!(follow.next().as_ref(), Some(before), "delivered events are replayed unchanged");
         }
         follow.until("token");
     }
     let events = follow.finish();
     events.assert_end("completed", "ok");
-    assert_eq!(events.text("token"), events.done()["result"].as_str().expect("a result"), "every piece is there once");
+    assert_eq!(events.text("token"), events.done()["result"].as_str().expect("a result"), "each token arrives exactly once");
     assert_eq!(server.follow(&run).finish().iter().collect::<Vec<_>>(), events.iter().collect::<Vec<_>>());
     assert_eq!(processes_of(&run), [""; 0]);
 }
 
-fn what_was_asked_before_is_answered_after(bench: &'static Bench, agent: Agent) {
-    let name = format!("asked_{agent}");
+fn an_open_request_can_be_answered_after_a_restart(bench: &'static Bench, agent: Agent) {
+    let name = format!("waiting_{agent}");
     let server = Server::start(bench, &name, &[]);
     let run = server.create(agent, "create hello.py [[mock:tool path=hello.py]]", &json!({ "permission_mode": "ask" }));
     let mut follow = server.follow(&run);
-    let asked = follow.until("permission_request");
+    let request = follow.until("permission_request");
     server.kill();
-    follow.until_it_breaks();
+    follow.until_disconnected();
 
     let server = Server::start(bench, &name, &[]);
-    assert_eq!(server.requests(&run)[0]["id"], asked["id"]);
-    assert!(!run.folder.join("hello.py").exists(), "it waits");
-    server.answer(&run, &asked, &json!({ "decision": "allow_once" }));
+    assert_eq!(server.requests(&run)[0]["id"], request["id"]);
+    assert!(!run.directory.join("hello.py").exists(), "the agent waits for the answer");
+    server.answer(&run, &request, &json!({ "decision": "allow_once" }));
     let events = server.follow(&run).finish();
     events.assert_completed("Done: hello.py is created.");
     assert_eq!(events.one("permission_resolved")["by"], "user");
-    assert!(run.folder.join("hello.py").exists());
+    assert!(run.directory.join("hello.py").exists());
 }
 
-fn a_tool_at_work_outlives_the_server_and_ends_with_its_run(bench: &'static Bench, agent: Agent) {
+fn a_running_tool_survives_the_server_and_ends_with_its_run(bench: &'static Bench, agent: Agent) {
     let name = format!("killed_{agent}");
     let server = Server::start(bench, &name, &[]);
     let run = server.create(agent, SLEEPER, &json!({}));
@@ -69,7 +69,7 @@ fn a_tool_at_work_outlives_the_server_and_ends_with_its_run(bench: &'static Benc
     follow.until("tool_call");
     wait_for("the tool", || sleeps(&run).then_some(()));
     server.kill();
-    follow.until_it_breaks();
+    follow.until_disconnected();
 
     let server = Server::start(bench, &name, &[]);
     assert!(sleeps(&run));

@@ -6,17 +6,17 @@ use crate::stops::{SLEEPER, processes_of, sleeps};
 use crate::support::{Agent, Bench, Server, for_each_agent_and_adapter, wait_for};
 
 for_each_agent_and_adapter!(Bench::get();
-    a_session_remembers_also_after_a_restart_of_the_server,
+    a_session_keeps_its_history_across_a_restart,
 );
 
-for_each_agent_and_adapter!(Server::live();
-    a_session_goes_on_after_a_cancelled_run,
+for_each_agent_and_adapter!(Server::configured();
+    a_session_continues_after_a_cancelled_run,
 );
 
 /// The model reports how many prompts it was shown.
 const HISTORY: &str = "what do you know [[mock:history]]";
 
-fn a_session_remembers_also_after_a_restart_of_the_server(bench: &'static Bench, agent: Agent) {
+fn a_session_keeps_its_history_across_a_restart(bench: &'static Bench, agent: Agent) {
     let name = format!("sessions_{agent}");
     let server = Server::start_configured(bench, &name, &[]);
     let (first, events) = server.run(agent, "hello [[mock:text]]", &json!({}));
@@ -25,7 +25,7 @@ fn a_session_remembers_also_after_a_restart_of_the_server(bench: &'static Bench,
     let second = server.create_after(&first, HISTORY, &json!({}));
     let events = server.follow(&second).finish();
     events.assert_completed("I have seen 2 marked prompts.");
-    assert_eq!(events.all("message").len(), 1, "what was said before is not told again");
+    assert_eq!(events.all("message").len(), 1, "earlier messages are not repeated");
     assert_eq!(events.one("run_started")["session_id"], first.session);
     assert_eq!(events.notices("resumed").len(), 1);
     server.kill();
@@ -39,7 +39,7 @@ fn a_session_remembers_also_after_a_restart_of_the_server(bench: &'static Bench,
     assert_eq!(runs, [&third.id, &second.id, &first.id]);
 }
 
-fn a_session_goes_on_after_a_cancelled_run(server: &Server, agent: Agent) {
+fn a_session_continues_after_a_cancelled_run(server: &Server, agent: Agent) {
     let first = server.create(agent, SLEEPER, &json!({}));
     let follow = server.follow(&first);
     wait_for("the tool", || sleeps(&first).then_some(()));

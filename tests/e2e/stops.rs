@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::{Agent, Run, Server, for_each_agent, wait_for};
 
 for_each_agent!(Server::shared();
-    a_model_that_never_answers_ends_with_the_time_limit,
+    a_run_without_a_model_answer_times_out,
     a_cancelled_run_leaves_no_process,
 );
 
@@ -19,7 +19,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// A tool that sleeps for five minutes in its own session.
 pub(crate) const SLEEPER: &str = "sleep [[mock:sleeper s=300]]";
 
-fn a_model_that_never_answers_ends_with_the_time_limit(server: &Server, agent: Agent) {
+fn a_run_without_a_model_answer_times_out(server: &Server, agent: Agent) {
     // The limit counts from the start, and OpenCode takes long to get ready.
     let limit = if agent == Agent::OpenCode { 10 } else { 3 };
     let (run, events) = server.run(agent, "go [[mock:hang]]", &json!({ "timeout_secs": limit }));
@@ -34,12 +34,12 @@ pub(crate) fn a_cancelled_run_leaves_no_process(server: &Server, agent: Agent) {
     let run = server.create(agent, SLEEPER, &json!({}));
     let follow = server.follow(&run);
     wait_for("the tool", || sleeps(&run).then_some(()));
-    let asked = Instant::now();
+    let started = Instant::now();
     server.cancel(&run);
     server.cancel(&run);
     let events = follow.finish();
     events.assert_end("cancelled", "cancelled");
-    assert!(asked.elapsed() < GRACE, "none of them needs KILL: {:?}", asked.elapsed());
+    assert!(started.elapsed() < GRACE, "no agent needs KILL: {:?}", started.elapsed());
     assert_eq!(processes_of(&run), [""; 0]);
 }
 

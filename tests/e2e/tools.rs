@@ -7,58 +7,58 @@ use serde_json::{Value, json};
 use crate::support::{Agent, Events, Run, Server, for_each_agent};
 
 for_each_agent!(Server::shared();
-    a_created_file_is_told_from_the_question_to_the_diff,
-    an_edit_is_told_with_the_lines_that_changed,
-    a_command_gives_its_output_and_its_failure_is_told,
-    of_two_calls_at_once_one_may_fail,
-    a_plan_is_told_whole_each_time,
+    a_created_file_is_reported_from_request_to_diff,
+    an_edit_is_reported_with_its_diff,
+    a_failing_command_is_reported_with_its_output,
+    one_of_two_parallel_calls_may_fail,
+    each_plan_event_contains_the_whole_plan,
 );
 
 /// What `[[mock:tool]]` and similar markers write into hello.py.
 const HELLO: &str = "print(\"hello from the mock\")\n";
 
-fn a_created_file_is_told_from_the_question_to_the_diff(server: &Server, agent: Agent) {
+fn a_created_file_is_reported_from_request_to_diff(server: &Server, agent: Agent) {
     let (run, events) = server.run(agent, "create hello.py [[mock:tool path=hello.py]]", &json!({}));
     check_created_file(agent, &run, &events);
     let request = events.one("permission_request");
     assert_eq!((&request["kind"], &request["tool_call_id"]), (&json!("edit"), &events.one("tool_call")["id"]));
     let tokens = events.text("token");
     assert_eq!(tokens, "I will create hello.py now.Done: hello.py is created.");
-    // The order in which a reader sees it happen.
-    let told = ["run_queued", "run_started", "token", "message", "tool_call", "permission_request", "file_change", "tool_result", "done"];
-    let places = told.map(|kind| events.iter().position(|event| event["type"] == kind).unwrap_or_else(|| panic!("no {kind}")));
-    assert!(places.is_sorted(), "{told:?} came in the order {places:?}");
+    // The order of the events.
+    let order = ["run_queued", "run_started", "token", "message", "tool_call", "permission_request", "file_change", "tool_result", "done"];
+    let positions = order.map(|kind| events.iter().position(|event| event["type"] == kind).unwrap_or_else(|| panic!("no {kind}")));
+    assert!(positions.is_sorted(), "{order:?}: positions {positions:?}");
 }
 
 /// What every mode of every agent reports about a created hello.py.
 pub(crate) fn check_created_file(agent: Agent, run: &Run, events: &Events) {
-    assert_eq!(fs::read_to_string(run.folder.join("hello.py")).expect("the agent made it"), HELLO);
+    assert_eq!(fs::read_to_string(run.directory.join("hello.py")).expect("the agent made it"), HELLO);
     events.assert_completed("Done: hello.py is created.");
     let started = events.one("run_started");
     assert_eq!(started["agent_type"], agent.name());
-    assert_eq!(started["working_dir"], json!(run.folder));
+    assert_eq!(started["working_dir"], json!(run.directory));
     assert!(started["agent_version"].is_string(), "{started}");
     assert!(started["session_id"].as_str().is_some_and(|id| id.starts_with("ses_")));
     assert_eq!((events.one("tool_call")["kind"].as_str(), events.one("tool_result")["status"].as_str()), (Some("edit"), Some("ok")));
     let change = events.one("file_change");
-    assert_eq!((change["kind"].as_str(), &change["path"]), (Some("create"), &json!(run.folder.join("hello.py"))));
+    assert_eq!((change["kind"].as_str(), &change["path"]), (Some("create"), &json!(run.directory.join("hello.py"))));
     let usage = &events.done()["usage"];
     assert!(usage["output_tokens"].as_u64() >= Some(42) && usage["cache_read_tokens"].as_u64() >= Some(1000), "{usage}");
 }
 
-fn an_edit_is_told_with_the_lines_that_changed(server: &Server, agent: Agent) {
+fn an_edit_is_reported_with_its_diff(server: &Server, agent: Agent) {
     let (run, events) = server.run(agent, "change it [[mock:edit]]", &json!({}));
     events.assert_completed("The file is created, edited and read.");
-    assert_eq!(fs::read_to_string(run.folder.join("hello.py")).expect("a file"), HELLO.replace("hello from", "goodbye from"));
+    assert_eq!(fs::read_to_string(run.directory.join("hello.py")).expect("a file"), HELLO.replace("hello from", "goodbye from"));
     let changes = events.all("file_change");
     assert_eq!(changes.iter().map(|change| &change["kind"]).collect::<Vec<_>>(), ["create", "update"]);
-    let diff = changes[1]["diff"].as_str().expect("each of them tells one");
+    let diff = changes[1]["diff"].as_str().expect("every agent gives a diff");
     assert!(diff.contains("\n-print(\"hello from the mock\")\n+print(\"goodbye from the mock\")"), "{diff}");
     let read = events.last("tool_result");
     assert!(read["content"].as_str().is_some_and(|content| content.contains("goodbye from the mock")), "{read}");
 }
 
-fn a_command_gives_its_output_and_its_failure_is_told(server: &Server, agent: Agent) {
+fn a_failing_command_is_reported_with_its_output(server: &Server, agent: Agent) {
     let (_, events) = server.run(agent, "run it [[mock:shell]]", &json!({}));
     events.assert_completed("The command ran.");
     let call = events.one("tool_call");
@@ -70,7 +70,7 @@ fn a_command_gives_its_output_and_its_failure_is_told(server: &Server, agent: Ag
     assert!(lines.contains(&"out") && lines.contains(&"err"), "{result}");
 }
 
-fn of_two_calls_at_once_one_may_fail(server: &Server, agent: Agent) {
+fn one_of_two_parallel_calls_may_fail(server: &Server, agent: Agent) {
     let (_, events) = server.run(agent, "do both [[mock:parallel]]", &json!({}));
     events.assert_completed("Both came back.");
     let result_of = |title: &str| -> &Value {
@@ -83,7 +83,7 @@ fn of_two_calls_at_once_one_may_fail(server: &Server, agent: Agent) {
     assert!(bad["content"].as_str().is_some_and(|content| content.contains("No such file")), "{bad}");
 }
 
-fn a_plan_is_told_whole_each_time(server: &Server, agent: Agent) {
+fn each_plan_event_contains_the_whole_plan(server: &Server, agent: Agent) {
     // Two of the tested models are not offered the tool. An admin may request it.
     let extra_args = match agent {
         Agent::ClaudeCode => json!(["--tools=TaskCreate,TaskUpdate,Bash,Write"]),
@@ -92,7 +92,7 @@ fn a_plan_is_told_whole_each_time(server: &Server, agent: Agent) {
     };
     let (run, events) = server.run(agent, "plan it [[mock:plan]]", &json!({ "extra_args": extra_args }));
     events.assert_completed("The plan is finished.");
-    assert!(run.folder.join("hello.py").exists());
+    assert!(run.directory.join("hello.py").exists());
     let plans = events.all("plan");
     assert!(plans.len() >= 2, "{} plans", plans.len());
     assert_eq!(plans[0]["entries"][0]["content"], "Write hello.py");

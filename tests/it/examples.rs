@@ -31,7 +31,7 @@ use How::{Elsewhere, NotRun, Operation, Schema, Settings, Shell};
 
 const BUILDS: How = NotRun("it builds for minutes");
 const TERMINAL: How = NotRun("a person in a terminal; tests/it/terminal.rs and tests/it/cli.rs type such commands");
-const TOUR: How = Elsewhere("tests/e2e/pasted.rs, with each real agent");
+const TOUR: How = Elsewhere("tests/e2e/doc_examples.rs, with each real agent");
 
 const OPENAI: How = Elsewhere("tests/e2e/openai.rs, by programs of the same calls");
 

@@ -1,4 +1,4 @@
-"""An agent that takes a prompt and answers in JSON lines of its own. It remembers a conversation by its id, as others do."""
+"""An agent that reads a prompt and writes JSON lines in its own format. It resumes a conversation by its id."""
 import json
 import sys
 
@@ -6,13 +6,13 @@ options = dict(argument[2:].split("=", 1) for argument in sys.argv[1:])
 prompt = sys.stdin.read()
 
 
-def tell(**line):
+def emit(**line):
     print(json.dumps(line), flush=True)
 
 
-tell(type="begin", conversation="talk-1")
+emit(type="begin", conversation="talk-1")
 if "fail" in prompt:
-    tell(type="problem", text="the model is not in the mood")
+    emit(type="problem", text="the model is not in the mood")
     sys.exit(1)
 words = ["You said: ", prompt]
 if "resume" in options:
@@ -20,5 +20,5 @@ if "resume" in options:
 if "model" in options:
     words.append(" (%s)" % options["model"])
 for word in words:
-    tell(type="piece", text=word)
-tell(type="end", text="".join(words), tokens={"in": 12, "out": 34})
+    emit(type="piece", text=word)
+emit(type="end", text="".join(words), tokens={"in": 12, "out": 34})

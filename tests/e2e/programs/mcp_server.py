@@ -1,4 +1,4 @@
-"""A server for the Model Context Protocol on stdin and stdout. When it is started it writes what its environment says into a file."""
+"""An MCP server on stdin and stdout. On start it writes the value of GREETING to the file given as its argument."""
 import json
 import os
 import sys

@@ -1,4 +1,4 @@
-"""What OpenAI's own client for Python sees of OpenRunner. Reads OPENAI_BASE_URL and OPENAI_API_KEY, as that client does by itself."""
+"""Tests OpenRunner with OpenAI's Python client, which reads OPENAI_BASE_URL and OPENAI_API_KEY."""
 
 import json
 import os
@@ -33,11 +33,11 @@ def run(run_id):
         return json.load(answer)
 
 
-# What there is.
+# The models.
 assert "claude_code" in [model.id for model in client.models.list()]
 assert client.models.retrieve(MODEL).id == MODEL
 
-# A whole answer.
+# Without streaming.
 whole = ask("hello [[mock:text]]", temperature=0.2, user="ann")
 choice = whole.choices[0]
 assert (choice.message.content, choice.message.role, choice.finish_reason) == (TEXT, "assistant", "stop"), whole
@@ -45,44 +45,44 @@ assert (whole.usage.completion_tokens, whole.usage.prompt_tokens_details.cached_
 first = whole.openrunner
 assert run(first["run_id"])["status"] == "completed"
 
-# The same as a stream, with thinking and totals.
-said, thought, ends, totals = "", "", [], None
+# With streaming, thinking and usage.
+answer, thought, ends, totals = "", "", [], None
 for chunk in ask("think [[mock:thinking]]", stream=True, stream_options={"include_usage": True}):
     totals = chunk.usage or totals
     for choice in chunk.choices:
-        said += choice.delta.content or ""
+        answer += choice.delta.content or ""
         thought += getattr(choice.delta, "reasoning_content", None) or ""
         ends += [choice.finish_reason] if choice.finish_reason else []
-assert (said, ends) == ("After thinking: 2 + 2 = 4.", ["stop"]), (said, ends)
+assert (answer, ends) == ("After thinking: 2 + 2 = 4.", ["stop"]), (answer, ends)
 assert thought.startswith("Let me think"), thought
 assert totals.completion_tokens == 42, totals
 
-# The conversation goes on in the agent's own memory.
+# The session continues with the agent's own history.
 again = ask("once more [[mock:history]]", extra_body={"openrunner": {"session_id": first["session_id"]}})
 assert again.openrunner["session_id"] == first["session_id"]
 
-# The same request by the same key is the same run.
+# The same idempotency key returns the same run.
 keyed = [ask("keyed [[mock:text]]", extra_headers={"Idempotency-Key": "one"}).id for _ in range(2)]
 assert keyed[0] == keyed[1], keyed
 
-# Refusals are the client's own errors.
-stranger = openai.OpenAI(api_key="orn_wrong")
-raises(openai.AuthenticationError, "invalid_api_key", lambda: stranger.models.list())
+# Errors are those of the client.
+unauthenticated = openai.OpenAI(api_key="orn_wrong")
+raises(openai.AuthenticationError, "invalid_api_key", lambda: unauthenticated.models.list())
 unknown = lambda: client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "hello"}])
 raises(openai.NotFoundError, "model_not_found", unknown)
 tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
 assert raises(openai.BadRequestError, "unsupported_parameter", lambda: ask("hello", tools=[tool])).param == "tools"
 
-# A run that failed is not begun again, although the client would do that.
+# The client does not retry a failed run.
 failed = raises(openai.InternalServerError, "not_logged_in", lambda: ask("refused [[mock:error status=401]]"))
 assert failed.response.request.headers["x-stainless-retry-count"] == "0"
 assert run(failed.response.headers["x-openrunner-run-id"])["cause"] == "not_logged_in"
 
-# One that fails in the middle of its answer is an error in the stream.
+# A failure in the middle of an answer is an error in the stream.
 half = ask("half [[mock:hang_mid]]", stream=True, extra_body={"openrunner": {"timeout_secs": 4}})
 raises(openai.APIError, "timeout", lambda: [chunk for chunk in half])
 
-# A second stream is one too many on this server; leaving the first one cancels its run.
+# This server allows one stream. Closing it cancels its run.
 hello = [{"role": "user", "content": "hello"}]
 once = lambda: client.with_options(max_retries=0).chat.completions.create(model=MODEL, messages=hello, stream=True)
 slow = ask("slow [[mock:slow n=60 delay=1]]", stream=True)

@@ -1,4 +1,4 @@
-# An agent that takes a prompt and answers in plain text. `fail` in the prompt makes it fail.
+# An agent that reads a prompt and writes plain text. It fails if the prompt contains `fail`.
 prompt=$(cat)
 case $prompt in
 *fail*)

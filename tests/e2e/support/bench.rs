@@ -23,7 +23,7 @@ pub(crate) struct Bench {
     /// Address of the model service.
     pub(crate) model: String,
     _mock: WatchedProcess,
-    folders: AtomicUsize,
+    directories: AtomicUsize,
 }
 
 impl Bench {
@@ -36,15 +36,15 @@ impl Bench {
     fn set_up() -> Option<Self> {
         let agents = std::env::var_os("OPENRUNNER_TEST_AGENTS").map(PathBuf::from).filter(|path| !path.as_os_str().is_empty());
         let Some(agents) = agents else {
-            let how = "run ./scripts/test.sh, or set OPENRUNNER_TEST_AGENTS to the --prefix of scripts/install-agents.sh";
-            assert!(std::env::var("CI").as_deref() != Ok("true"), "with CI=true the end-to-end tests must run: {how}");
+            let remedy = "run ./scripts/test.sh, or set OPENRUNNER_TEST_AGENTS to the --prefix of scripts/install-agents.sh";
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "with CI=true the end-to-end tests must run: {remedy}");
             // Not with `eprintln!`, which the test harness captures.
-            let _ = writeln!(std::io::stderr(), "SKIPPED: the end-to-end tests have no agent programs; {how}");
+            let _ = writeln!(std::io::stderr(), "SKIPPED: the end-to-end tests have no agent programs; {remedy}");
             return None;
         };
         let adapters = ["claude-agent-acp", "codex-acp"].map(|program| adapter(&agents, program));
         for path in ["claude", "codex", "opencode"].map(|program| agents.join("bin").join(program)).iter().chain(&adapters) {
-            assert!(path.exists(), "{} is not there: scripts/test.sh installs all that is needed", path.display());
+            assert!(path.exists(), "{} is missing; scripts/test.sh installs it", path.display());
         }
         // Not below /tmp: Codex warns about a home directory there at each start. The watcher of the model service removes it.
         let root = tempfile::Builder::new().prefix("openrunner-e2e-").tempdir_in("/var/tmp").expect("a directory in /var/tmp").keep();
@@ -58,14 +58,14 @@ impl Bench {
             model: format!("http://127.0.0.1:{}", port.trim()),
             root,
             _mock: mock,
-            folders: AtomicUsize::new(0),
+            directories: AtomicUsize::new(0),
         };
-        bench.furnish();
+        bench.write_agent_configs();
         Some(bench)
     }
 
     /// Writes the configuration that each program needs for the model service, as its user would.
-    fn furnish(&self) {
+    fn write_agent_configs(&self) {
         let model = &self.model;
         let write = |file: &str, text: &str| {
             let file = self.home().join(file);
@@ -100,7 +100,7 @@ impl Bench {
         let (claude, codex) = (program("claude"), program("codex"));
         let adapter = |name: &str| path(&adapter(&self.agents, name)).to_owned();
         let (claude_acp, codex_acp) = (adapter("claude-agent-acp"), adapter("codex-acp"));
-        let script = |name: &str| path(&program_of_ours(name)).to_owned();
+        let script = |name: &str| path(&test_program(name)).to_owned();
         let (reverse, lines) = (script("reverse.sh"), script("lines.py"));
         // Both adapters would bring their own program. Codex's adapter does not ask unless its sandbox is closed.
         format!(
@@ -144,7 +144,7 @@ output_tokens = "/tokens/out"
     /// The environment in which an operator would start the server.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
         let mut env = base_environment(&self.home());
-        let ours = [
+        let own = [
             ("ANTHROPIC_BASE_URL", self.model.as_str()),
             ("ANTHROPIC_API_KEY", KEY),
             ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1"),
@@ -159,20 +159,20 @@ output_tokens = "/tokens/out"
             // Nothing outlives the tests.
             ("OPENRUNNER_ON_SHUTDOWN", "stop"),
         ];
-        env.extend(ours.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        env.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
         env
     }
 
     /// A new working directory.
-    pub(crate) fn folder(&self) -> PathBuf {
-        let number = self.folders.fetch_add(1, Ordering::Relaxed);
-        let folder = self.root.join(format!("folders/{number}"));
-        fs::create_dir_all(&folder).expect("a fresh folder");
-        folder
+    pub(crate) fn new_directory(&self) -> PathBuf {
+        let number = self.directories.fetch_add(1, Ordering::Relaxed);
+        let directory = self.root.join(format!("directories/{number}"));
+        fs::create_dir_all(&directory).expect("a fresh directory");
+        directory
     }
 
     /// The requests to the model with the marker `scenario`, oldest first.
-    pub(crate) fn asked(&self, scenario: &str) -> Vec<Value> {
+    pub(crate) fn model_requests(&self, scenario: &str) -> Vec<Value> {
         let all = curl(&[&format!("{}/__mock/requests", self.model)], b"");
         let all: Vec<Value> = serde_json::from_slice(&all).expect("a list of requests");
         all.into_iter().filter(|request| request["scenario"] == scenario).collect()
@@ -190,7 +190,7 @@ fn adapter(agents: &Path, name: &str) -> PathBuf {
 }
 
 /// A small program that stands in for a third-party agent.
-pub(crate) fn program_of_ours(name: &str) -> PathBuf {
+pub(crate) fn test_program(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/programs").join(name)
 }
 

@@ -14,10 +14,10 @@ pub(super) fn check(events: &Events) {
     messages(events);
     usage(events);
     let raw = events.all("raw");
-    assert!(raw.is_empty(), "the tested versions say nothing that the adapters do not know, but: {raw:?}");
+    assert!(raw.is_empty(), "the adapters know all output of the tested versions, except: {raw:?}");
     for log in events.all("log") {
         let content = log["content"].as_str().unwrap_or_default();
-        assert!(!content.contains('\u{1b}'), "no terminal reads the log, so it has no colours: {content:?}");
+        assert!(!content.contains('\u{1b}'), "logs contain no terminal colors: {content:?}");
     }
 }
 
@@ -55,7 +55,7 @@ fn tool_calls(events: &Events) {
             Some("tool_output") => assert!(open.contains(id()), "output of no running call: {event}"),
             Some("tool_result") => {
                 assert!(open.remove(id()), "a result without a call, or a second one: {event}");
-                assert!(event["duration_ms"].is_u64(), "a result tells how long the call took");
+                assert!(event["duration_ms"].is_u64(), "a result has a duration");
             }
             _ => {}
         }
@@ -71,14 +71,14 @@ fn permissions(events: &Events) {
     for (asks, resolves) in [("permission_request", "permission_resolved"), ("question", "question_resolved")] {
         for (at, request) in all.iter().enumerate().filter(|(_, event)| event["type"] == asks) {
             let ends: Vec<_> = all.iter().skip(at + 1).filter(|event| event["type"] == resolves && event["id"] == request["id"]).collect();
-            assert_eq!(ends.len(), 1, "one end after {request}, but: {ends:?}");
+            assert_eq!(ends.len(), 1, "one resolution after {request}, not {ends:?}");
             if asks == "question" {
                 continue;
             }
             let waits = request["expires_at"].is_string();
-            assert!(waits || (all[at + 1] == *ends[0] && ends[0]["by"] == "policy"), "answered at once: {request}");
+            assert!(waits || (all[at + 1] == *ends[0] && ends[0]["by"] == "policy"), "decided immediately: {request}");
             let call = all[..at].iter().any(|event| event["type"] == "tool_call" && event["id"] == request["tool_call_id"]);
-            assert!(call, "what is asked for was called before: {request}");
+            assert!(call, "the call precedes its request: {request}");
         }
         assert_eq!(events.all(asks).len(), events.all(resolves).len());
     }
@@ -93,8 +93,8 @@ fn messages(events: &Events) {
         match event["type"].as_str() {
             Some("token") => tokens.entry(id).or_default().push_str(content),
             Some("message") => {
-                if let Some(told) = tokens.remove(id) {
-                    assert!(told == content, "{} bytes of tokens are not the {} bytes of message {id}", told.len(), content.len());
+                if let Some(joined) = tokens.remove(id) {
+                    assert!(joined == content, "{} bytes of tokens are not the {} bytes of message {id}", joined.len(), content.len());
                 }
             }
             _ => {}

@@ -51,7 +51,7 @@ impl Follow {
     }
 
     /// Reads what still arrives from a server that may have died.
-    pub(crate) fn until_it_breaks(mut self) -> Vec<Value> {
+    pub(crate) fn until_disconnected(mut self) -> Vec<Value> {
         while self.next().is_some() {}
         std::mem::take(&mut self.seen)
     }

@@ -8,7 +8,7 @@ mod watched_process;
 
 use std::fmt;
 
-pub(crate) use bench::{Bench, program_of_ours};
+pub(crate) use bench::{Bench, test_program};
 pub(crate) use events::{Events, Follow};
 pub(crate) use server::{Run, Server, curl, wait_for};
 

@@ -31,7 +31,7 @@ pub(crate) struct Run {
     /// Its session.
     pub(crate) session: String,
     /// Its working directory.
-    pub(crate) folder: PathBuf,
+    pub(crate) directory: PathBuf,
 }
 
 impl Server {
@@ -55,16 +55,16 @@ impl Server {
     }
 
     /// A server that also has the ACP adapters and the small programs as configured agents.
-    pub(crate) fn live() -> Option<&'static Self> {
-        static LIVE: OnceLock<Option<Server>> = OnceLock::new();
-        LIVE.get_or_init(|| Bench::get().map(|bench| Self::start_configured(bench, "live", &[]))).as_ref()
+    pub(crate) fn configured() -> Option<&'static Self> {
+        static CONFIGURED: OnceLock<Option<Server>> = OnceLock::new();
+        CONFIGURED.get_or_init(|| Bench::get().map(|bench| Self::start_configured(bench, "configured", &[]))).as_ref()
     }
 
     /// The same with a permission timeout of two seconds.
     pub(crate) fn with_short_timeout() -> Option<&'static Self> {
         static SHORT_TIMEOUT: OnceLock<Option<Server>> = OnceLock::new();
         let timeout = [("OPENRUNNER_PERMISSION_TIMEOUT_SECS", "2")];
-        SHORT_TIMEOUT.get_or_init(|| Bench::get().map(|bench| Self::start_configured(bench, "impatient", &timeout))).as_ref()
+        SHORT_TIMEOUT.get_or_init(|| Bench::get().map(|bench| Self::start_configured(bench, "short_timeout", &timeout))).as_ref()
     }
 
     /// [`Server::start`] with the agents of [`Bench::configured_agents`].
@@ -81,8 +81,8 @@ impl Server {
         let address = format!("127.0.0.1:{}", free_port());
         let log = bench.root.join(format!("{name}.log"));
         let mut env = bench.environment();
-        let ours = [("OPENRUNNER_ADDR", address.as_str()), ("OPENRUNNER_DATA_DIR", path(&data))];
-        for (name, value) in ours.iter().chain(variables) {
+        let own = [("OPENRUNNER_ADDR", address.as_str()), ("OPENRUNNER_DATA_DIR", path(&data))];
+        for (name, value) in own.iter().chain(variables) {
             env.retain(|(known, _)| known != name);
             env.push(((*name).to_owned(), (*value).to_owned()));
         }
@@ -102,14 +102,14 @@ impl Server {
     }
 
     pub(crate) fn get(&self, route: &str) -> Value {
-        self.ask(route, &[], b"")
+        self.request(route, &[], b"")
     }
 
     pub(crate) fn post(&self, route: &str, body: &Value) -> Value {
-        self.ask(route, &["-X", "POST", "-H", "Content-Type: application/json", "--data-binary", "@-"], body.to_string().as_bytes())
+        self.request(route, &["-X", "POST", "-H", "Content-Type: application/json", "--data-binary", "@-"], body.to_string().as_bytes())
     }
 
-    fn ask(&self, route: &str, more: &[&str], body: &[u8]) -> Value {
+    fn request(&self, route: &str, more: &[&str], body: &[u8]) -> Value {
         let (url, auth) = (self.url(route), format!("Authorization: Bearer {}", self.token));
         let mut args = vec![url.as_str()];
         if !self.token.is_empty() {
@@ -126,13 +126,13 @@ impl Server {
     }
 
     /// Answers the request of this event.
-    pub(crate) fn answer(&self, run: &Run, asked: &Value, answer: &Value) -> Value {
-        let id = asked["id"].as_str().expect("requests have ids").replace('#', "%23").replace('"', "%22");
+    pub(crate) fn answer(&self, run: &Run, request: &Value, answer: &Value) -> Value {
+        let id = request["id"].as_str().expect("requests have ids").replace('#', "%23").replace('"', "%22");
         self.post(&format!("/api/runs/{}/requests/{id}", run.id), answer)
     }
 
     /// Sends the run a further message, which must be accepted.
-    pub(crate) fn say(&self, run: &Run, mode: &str, text: &str) {
+    pub(crate) fn send_message(&self, run: &Run, mode: &str, text: &str) {
         let answer = self.post(&format!("/api/runs/{}/messages", run.id), &json!({ "text": text, "mode": mode }));
         assert_eq!(answer, json!({ "run_id": run.id, "mode": mode }));
     }
@@ -143,23 +143,23 @@ impl Server {
 
     /// Creates a run in a fresh directory. `metadata` is merged into the usual values.
     pub(crate) fn create(&self, agent: Agent, prompt: &str, metadata: &Value) -> Run {
-        self.create_in(agent.name(), self.bench.folder(), prompt, metadata)
+        self.create_in(agent.name(), self.bench.new_directory(), prompt, metadata)
     }
 
     /// Creates a run that continues the session of `earlier`.
     pub(crate) fn create_after(&self, earlier: &Run, prompt: &str, metadata: &Value) -> Run {
         let mut all = json!({ "session_id": earlier.session, "agent_type": null, "cwd": null });
         merge(&mut all, metadata);
-        self.create_in("", earlier.folder.clone(), prompt, &all)
+        self.create_in("", earlier.directory.clone(), prompt, &all)
     }
 
     /// Creates a run of any agent in a directory.
-    pub(crate) fn create_in(&self, agent_type: &str, folder: PathBuf, prompt: &str, metadata: &Value) -> Run {
-        let mut all = json!({ "agent_type": agent_type, "cwd": folder, "timeout_secs": 100 });
+    pub(crate) fn create_in(&self, agent_type: &str, directory: PathBuf, prompt: &str, metadata: &Value) -> Run {
+        let mut all = json!({ "agent_type": agent_type, "cwd": directory, "timeout_secs": 100 });
         merge(&mut all, metadata);
         let answer = self.post("/api/runs", &json!({ "input": { "text": prompt }, "metadata": all }));
         let word = |name: &str| answer[name].as_str().unwrap_or_else(|| panic!("no run: {answer}")).to_owned();
-        Run { id: word("run_id"), session: word("session_id"), folder }
+        Run { id: word("run_id"), session: word("session_id"), directory }
     }
 
     /// Creates a run and reads its events to the end.
@@ -206,13 +206,13 @@ pub(crate) fn curl(args: &[&str], body: &[u8]) -> Vec<u8> {
 }
 
 /// Polls for a condition that no event reports.
-pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
+pub(crate) fn wait_for<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
     loop {
-        if let Some(found) = look() {
+        if let Some(found) = poll() {
             return found;
         }
-        assert!(begun.elapsed() < Duration::from_secs(30), "{what} did not come about within 30 s");
+        assert!(started.elapsed() < Duration::from_secs(30), "{what}: not within 30 s");
         thread::sleep(Duration::from_millis(20));
     }
 }

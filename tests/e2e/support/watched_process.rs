@@ -38,9 +38,9 @@ impl WatchedProcess {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(log).expect("a log file"));
         // Ctrl-C is for the tests; the watcher then sees their end.
         let mut watcher = command.process_group(0).spawn().expect("sh");
-        let mut told = String::new();
-        BufReader::new(watcher.stdout.take().expect("its stdout")).read_line(&mut told).expect("the id of the program");
-        let pid = told.trim().parse().ok().and_then(Pid::from_raw).unwrap_or_else(|| panic!("no process id: {told:?}"));
+        let mut line = String::new();
+        BufReader::new(watcher.stdout.take().expect("its stdout")).read_line(&mut line).expect("the id of the program");
+        let pid = line.trim().parse().ok().and_then(Pid::from_raw).unwrap_or_else(|| panic!("no process id: {line:?}"));
         Self { watcher, pid }
     }
 
