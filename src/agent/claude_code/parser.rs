@@ -1,8 +1,8 @@
 //! Parses the lines of `stream-json`.
 //!
-//! Both modes print the same lines. In two-way mode the program also sends requests (`control_request`) and responses (`handle_control_response`).
-//! Text arrives in `handle_stream_event` lines as tokens, followed by one `handle_assistant` line with the complete message. A tool call arrives as an
-//! `handle_assistant` line (the call), an optional `control_request` (the permission request) and a `user` line (the result). A turn starts with
+//! Both modes print the same lines. In two-way mode the program also sends requests (`control_request`) and responses (`control_response`).
+//! Text arrives in `stream_event` lines as tokens, followed by one `assistant` line with the complete message. A tool call arrives as an
+//! `assistant` line (the call), an optional `control_request` (the permission request) and a `user` line (the result). A turn starts with
 //! `system/init` and ends only with `result`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -196,7 +196,7 @@ impl ClaudeParser {
         let text = match delta.kind.as_ref() {
             "text_delta" => delta.text,
             "thinking_delta" => delta.thinking,
-            // The input of a call is complete in its `handle_assistant` line. Signatures are not for readers.
+            // The input of a call is complete in its `assistant` line. Signatures are not for readers.
             "input_json_delta" | "signature_delta" | "citations_delta" => None,
             _ => return None,
         };

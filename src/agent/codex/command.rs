@@ -149,13 +149,13 @@ mod tests {
 
     #[test]
     fn flags_precede_resume_in_one_shot_mode() {
-        let given = args(Mode::OneShot, |task| {
+        let args = args(Mode::OneShot, |task| {
             task.spec.model = Some("-x".into());
             task.spec.extra_args = vec!["--oss".into()];
             task.resume = Some("01a201fc-c885-7863".into());
         });
         let expected = ["exec", "--json", "--skip-git-repo-check", "--sandbox=danger-full-access", "--model=-x", "--oss"];
-        assert_eq!(given.unwrap(), [expected.as_slice(), &["resume", "01a201fc-c885-7863", "-"]].concat());
+        assert_eq!(args.unwrap(), [expected.as_slice(), &["resume", "01a201fc-c885-7863", "-"]].concat());
     }
 
     #[test]

@@ -56,7 +56,7 @@ fn with_newline(hunks: &str) -> String {
     if hunks.is_empty() { String::new() } else { format!("{hunks}\n") }
 }
 
-/// The path for a diff's header: relative if it is header_path the working directory.
+/// The path for a diff's header: relative if it is inside the working directory.
 fn header_path<'a>(path: &'a str, dir: &Path) -> &'a str {
     let relative = Path::new(path).strip_prefix(dir).ok().and_then(Path::to_str);
     relative.unwrap_or_else(|| path.trim_start_matches('/'))

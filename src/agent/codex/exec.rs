@@ -199,7 +199,7 @@ impl Exec {
         let status = |completed| if completed { PlanStatus::Completed } else { PlanStatus::Pending };
         let entries: Vec<PlanEntry> =
             items.into_iter().map(|todo| PlanEntry { content: todo.text, status: status(todo.completed) }).collect();
-        // The describe_changes is repeated at the end of the turn.
+        // The list is repeated at the end of the turn.
         if entries == self.plan {
             return LineOutcome::Ignored;
         }

@@ -198,7 +198,7 @@ fn the_message_of_a_denial_is_added_to_the_turn() {
     assert_eq!(split_output(out).1, expected);
 }
 
-/// The sent_methods of the requests that were sent to Codex.
+/// The methods of the requests that were sent to Codex.
 fn sent_methods(out: Output) -> Vec<String> {
     split_output(out).1.iter().filter_map(|sent| sent["method"].as_str().map(str::to_owned)).collect()
 }

@@ -1,4 +1,4 @@
-//! Attributes threads: the run's own thread, and those of its sub-agents.
+//! Maps threads to tool calls: the run's own thread, and those of its sub-agents.
 
 use std::collections::HashMap;
 
@@ -8,6 +8,7 @@ use crate::agent::LineOutcome;
 /// The known threads of the process.
 #[derive(Debug, Default)]
 pub(super) struct Threads {
+    /// The run's own thread.
     pub(super) own: Option<String>,
     /// The tool call of each sub-agent's thread, or the thread's own id if the call is unknown.
     sub_agents: HashMap<String, String>,
@@ -25,8 +26,8 @@ impl Threads {
 
     /// Handles the start of a thread.
     pub(super) fn handle_started(&mut self, thread: wire::NewThread) -> LineOutcome {
-        let known = thread.parent_thread_id.is_some_and(|parent| self.parent_of(&parent).is_some());
-        if !known || self.sub_agents.contains_key(&thread.id) {
+        let is_known = thread.parent_thread_id.is_some_and(|parent| self.parent_of(&parent).is_some());
+        if !is_known || self.sub_agents.contains_key(&thread.id) {
             return LineOutcome::Ignored;
         }
         self.sub_agents.insert(thread.id.clone(), thread.id);
@@ -36,8 +37,8 @@ impl Threads {
     /// Records that the tool call `call` is about these threads.
     pub(super) fn assign(&mut self, threads: &[String], call: &str) {
         for thread in threads {
-            let unnamed = self.sub_agents.get(thread).is_none_or(|known| known == thread);
-            if unnamed && self.own.as_ref() != Some(thread) {
+            let is_unassigned = self.sub_agents.get(thread).is_none_or(|known| known == thread);
+            if is_unassigned && self.own.as_ref() != Some(thread) {
                 self.sub_agents.insert(thread.clone(), call.to_owned());
             }
         }
