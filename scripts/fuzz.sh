@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the fuzz targets given as arguments, by default all, for FUZZ_SECONDS each (default 60). Seeds come from the recordings in
-# tests/transcripts; the corpus is kept in target/fuzz/corpus between runs.
+# tests/transcripts and from docs; the corpus is kept in target/fuzz/corpus between runs.
 set -euo pipefail
 
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.."

@@ -7,6 +7,7 @@ so each is also split into windows of a few lines.
 
 import json
 import pathlib
+import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -60,6 +61,12 @@ def main():
         event = json.loads(block.split("```")[0])
         event = {field: value for field, value in event.items() if field not in ("seq", "ts")}
         write_seed(out / "frames", f"event-{number}", b"0123-4567-\n" + json.dumps(event).encode() + b"\n0123-89")
+    # The example rules of docs/permissions.md, and patterns beyond each bound.
+    examples = re.findall(r"^\| `(\{.*\})` \|", (ROOT / "docs/permissions.md").read_text(), re.MULTILINE)
+    write_seed(out / "rules", "examples", "\n".join(examples).encode())
+    hostile = ["{" * 200 + "}" * 200, "{" * 1000, "?" * 1025, "{" + "a," * 64 + "}", "[!a]" * 256, "*a" * 512, "**/{a,[{],\\\\{}/é"]
+    for number, pattern in enumerate(hostile):
+        write_seed(out / "rules", f"bound-{number}", b"p" + pattern.encode() + b"\nt" + pattern.encode())
     write_seed(out / "demo", "output", b'\0{"type":"text","text":"x"}\n{"type":"result"}\n')
 
 

@@ -7,8 +7,8 @@ use super::error::{ApiError, FaultCode, FieldError, RETRY_AFTER_SECS};
 use crate::auth::{AuthError, BadKey, LoginError, LogoutError, NewKeyError, PasswordError, RevokeError, UserError};
 use crate::run::store::StoreError;
 use crate::run::{
-    AnswerError, AnswerRejected, BadAnswer, BadRun, CreateError, DeleteError, FindError, MessageError, MessageRejected, OverBudget,
-    SessionError, WorkspaceError,
+    AnswerError, AnswerRejected, BadAnswer, BadPattern, BadRun, CreateError, DeleteError, FindError, MessageError, MessageRejected,
+    OverBudget, SessionError, WorkspaceError,
 };
 use crate::types::UserName;
 
@@ -135,8 +135,13 @@ fn describe_fault(fault: &BadRun, fields: RunFields) -> (ApiError, String, Fault
         }
         BadRun::EnvName(name) => (invalid(), within(&format!("env.{name}")), FaultCode::Invalid),
         BadRun::EnvValue(name) => (invalid(), within(&format!("env.{name}")), FaultCode::Invalid),
+        BadRun::EnvTooLong => (invalid(), within("env"), FaultCode::TooLong),
         BadRun::TooManyEnvVars => (invalid(), within("env"), FaultCode::TooMany),
-        BadRun::Rule { index, .. } => (invalid(), within(&format!("permission_rules[{index}]")), FaultCode::Invalid),
+        BadRun::Rule { index, error } => {
+            let code = if error.problem == BadPattern::TooLong { FaultCode::TooLong } else { FaultCode::Invalid };
+            (invalid(), within(&format!("permission_rules[{index}].{}", error.field)), code)
+        }
+        BadRun::RulesTooLong => (invalid(), within("permission_rules"), FaultCode::TooLong),
         BadRun::TooManyRules => (invalid(), within("permission_rules"), FaultCode::TooMany),
         BadRun::Timeout { field } => (invalid(), within(field), FaultCode::OutOfRange),
         BadRun::TooManyLabels => (invalid(), within("labels"), FaultCode::TooMany),

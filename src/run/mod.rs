@@ -33,7 +33,7 @@ pub use errors::{AnswerError, CreateError, DeleteError, FindError, MessageError,
 pub use feed::{BadCursor, Feed, FeedCursor, FeedEvent, FeedItem};
 pub use handle::{AnswerRejected, MessageRejected};
 pub use manager::{IdempotencyKey, RunManager};
-pub use policy::{BadRule, Rule};
+pub use policy::{BadPattern, BadRule, BadRules, Rule};
 pub use recovery::Recovered;
 pub use request::{BadRun, DEFAULT_TIMEOUT, MAX_TIMEOUT, NewRun, OnBusy};
 pub use requests::{BadAnswer, RequestKind, RequestView};

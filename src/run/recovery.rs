@@ -154,7 +154,7 @@ impl RunManager {
         let (handle, inbox) = handle::channel(run.session, run.spec.agent_type.clone(), notifier);
         self.live().insert(run.id, handle);
         // The rules were validated when the run was created. Rules of a later release that this one rejects are skipped.
-        let rules = run.spec.permission_rules.iter().filter_map(|rule| Rule::new(rule.clone()).ok()).collect();
+        let rules = run.spec.permission_rules.iter().filter_map(|rule| Rule::new(rule).ok()).collect();
         let policy = Policy::new(run.spec.permission_mode, &inner.config.permission_rules, rules);
         let age = u64::try_from(inner.log.now().as_millis() - run.created_at.as_millis()).unwrap_or(0);
         Driver::new(run.spec.clone(), run.session, RunSecrets::default(), policy, log, inbox, inner.context.clone())

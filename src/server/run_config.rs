@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::secrets::known_secrets;
 use super::start_error::StartError;
 use crate::config::{RetryDelay, Settings, WebhookDestination};
-use crate::run::{AddressGuard, BadWebhook, RetentionPolicy, Rule, RunConfig, SigningSecret, WebhookConfig, WebhookSettings};
+use crate::run::{AddressGuard, BadRules, BadWebhook, RetentionPolicy, Rule, RunConfig, SigningSecret, WebhookConfig, WebhookSettings};
 use crate::types::RuleSpec;
 
 /// Part of the shutdown time reserved for interrupting agents before they get SIGTERM, for killing those that ignore it, and for writing
@@ -16,7 +16,7 @@ const SHUTDOWN_RESERVE: Duration = Duration::from_secs(8);
 /// Builds the settings of the run code.
 ///
 /// # Errors
-/// [`StartError::Rule`] or [`StartError::Webhook`] if a permission rule or the operator's webhook is invalid.
+/// [`StartError::Rules`] or [`StartError::Webhook`] if a permission rule or the operator's webhook is invalid.
 pub(super) fn run_config(settings: &Settings) -> Result<RunConfig, StartError> {
     Ok(RunConfig {
         data_dir: settings.data_dir.clone(),
@@ -40,8 +40,7 @@ pub(super) fn run_config(settings: &Settings) -> Result<RunConfig, StartError> {
 }
 
 fn permission_rules(specs: &[RuleSpec]) -> Result<Vec<Rule>, StartError> {
-    let numbered = specs.iter().zip(1..);
-    numbered.map(|(spec, number)| Rule::new(spec.clone()).map_err(|source| StartError::Rule { number, source })).collect()
+    Rule::compile(specs).map_err(|faults| StartError::Rules(faults.into_iter().next().unwrap_or(BadRules::TooLong)))
 }
 
 fn webhook_rules(settings: &Settings) -> Result<WebhookConfig, BadWebhook> {

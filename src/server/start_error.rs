@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::auth::{KeyError, SetupError};
 use crate::process::CgroupError;
 use crate::run::store::{OpenError, StoreError};
-use crate::run::{BadRule, BadWebhook};
+use crate::run::{BadRules, BadWebhook};
 
 /// Why the server did not start. No task or child process of it is left.
 #[derive(Debug, thiserror::Error)]
@@ -32,15 +32,9 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
-    /// A permission rule in the settings file is invalid.
-    #[error("permission rule {number} of the settings file")]
-    Rule {
-        /// Its position, from 1.
-        number: usize,
-        /// Why it is invalid.
-        #[source]
-        source: BadRule,
-    },
+    /// The permission rules in the settings file are invalid.
+    #[error("permission_rules in the settings file")]
+    Rules(#[source] BadRules),
     /// The operator's webhook is invalid.
     #[error("OPENRUNNER_WEBHOOK_URL, _SECRET or _EVENTS")]
     Webhook(#[source] BadWebhook),

@@ -1,4 +1,8 @@
 //! Decisions without a person: the operator's rules, the rules of the run, and its mode, in this order.
+//!
+//! Rules: C8.
+
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -96,9 +100,9 @@ fn invalid_rules_are_rejected_before_anything_starts() {
         let server = Server::start().await;
         let user = server.client("user").await;
         for (rules, field) in [
-            (json!([{ "path": "src/[", "decision": "allow" }]), "metadata.permission_rules[0]"),
-            (json!([{ "command": "git && rm", "decision": "deny" }]), "metadata.permission_rules[0]"),
-            (json!([{ "command": " ", "decision": "deny" }]), "metadata.permission_rules[0]"),
+            (json!([{ "path": "src/[", "decision": "allow" }]), "metadata.permission_rules[0].path"),
+            (json!([{ "command": "git && rm", "decision": "deny" }]), "metadata.permission_rules[0].command"),
+            (json!([{ "command": " ", "decision": "deny" }]), "metadata.permission_rules[0].command"),
             (json!(vec![json!({ "decision": "deny" }); 257]), "metadata.permission_rules"),
             (json!([{ "tool": "Bash", "decision": "perhaps" }]), "metadata.permission_rules[0].decision"),
             (json!([{ "tool": "Bash" }]), "metadata.permission_rules[0].decision"),
@@ -113,7 +117,55 @@ fn invalid_rules_are_rejected_before_anything_starts() {
         let settings = setup.folder().join("settings.toml");
         std::fs::write(&settings, "[[permission_rules]]\npath = \"src/[\"\ndecision = \"deny\"\n").unwrap();
         let (status, said) = setup.env("OPENRUNNER_CONFIG", settings.display()).fails_to_start().await;
-        assert!(!status.success() && said.contains("permission rule 1"), "{said}");
+        assert!(!status.success() && said.contains("permission_rules in the settings file: rule 1: path: "), "{said}");
+    });
+}
+
+#[test]
+fn patterns_beyond_the_bounds_are_rejected_at_once() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let nested = |depth: usize| format!("{}a{}", "{".repeat(depth), "}".repeat(depth));
+        let rules = |field: &str, pattern: &str, count: usize| json!(vec![json!({ field: pattern, "decision": "deny" }); count]);
+        let mut fourth = rules("path", "src/**", 4);
+        fourth[3]["path"] = nested(9).into();
+        for (rules, field) in [
+            (rules("path", &nested(15_000), 1), "metadata.permission_rules[0].path"),
+            (rules("tool", &nested(200), 1), "metadata.permission_rules[0].tool"),
+            (rules("path", &"?".repeat(7_000), 250), "metadata.permission_rules"),
+            (rules("path", &"?".repeat(1_024), 65), "metadata.permission_rules"),
+            (rules("tool", &format!("{{{}}}", ",".repeat(64)), 1), "metadata.permission_rules[0].tool"),
+            (rules("command", &"x".repeat(1_025), 1), "metadata.permission_rules[0].command"),
+            (fourth, "metadata.permission_rules[3].path"),
+        ] {
+            let before = Instant::now();
+            let answer = user.ask("result x", json!({ "agent_type": "claude_code", "permission_rules": rules })).await;
+            let fields: Vec<&str> = answer.body["errors"].as_array().unwrap().iter().filter_map(|error| error["field"].as_str()).collect();
+            assert!(answer.status == 422 && answer.body["code"] == "invalid_field" && fields.contains(&field), "{}", answer.text);
+            // Far more than it takes, for slow and busy machines.
+            assert!(before.elapsed() < Duration::from_secs(2), "{:?}", before.elapsed());
+        }
+        let largest = json!({ "agent_type": "claude_code", "permission_rules": rules("path", &"?".repeat(1_024), 64) });
+        assert_eq!(user.ask("result x", largest).await.status, 201, "patterns at the bounds are accepted");
+    });
+}
+
+#[test]
+fn a_pattern_beyond_the_bounds_in_the_settings_file_stops_the_start() {
+    live(async {
+        for (pattern, problem) in
+            [("{".repeat(15_000), "rule 2: path: must have at most 1024 bytes"), ("{".repeat(200), "rule 2: path: `{…}`")]
+        {
+            let setup = Setup::new();
+            let settings = setup.folder().join("settings.toml");
+            let rules =
+                format!("[[permission_rules]]\ndecision = \"ask\"\n[[permission_rules]]\npath = \"{pattern}\"\ndecision = \"deny\"\n");
+            std::fs::write(&settings, rules).unwrap();
+            let (status, printed) = setup.env("OPENRUNNER_CONFIG", settings.display()).fails_to_start().await;
+            assert!(!status.success() && printed.contains("permission_rules in the settings file"), "{printed}");
+            assert!(printed.contains(problem) && !printed.contains("panicked"), "{printed}");
+        }
     });
 }
 

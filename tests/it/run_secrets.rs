@@ -1,4 +1,6 @@
 //! Secrets of a run reach its agent only.
+//!
+//! Rules: C8.
 
 use std::path::Path;
 
@@ -89,6 +91,8 @@ fn a_user_can_set_only_the_configured_variables() {
             assert_eq!(admin.ask("result x", with(env)).await.problem(422, "invalid_field"), field);
         }
         assert_eq!(admin.ask("result x", with(many)).await.problem(422, "invalid_field"), "metadata.env");
+        let long: Value = (0..9).map(|number| (format!("V{number}"), json!("x".repeat(32_000)))).collect::<serde_json::Map<_, _>>().into();
+        assert_eq!(admin.ask("result x", with(long)).await.problem(422, "invalid_field"), "metadata.env");
         let faulty = json!({ "agent_type": "claude_code", "env": { "1A": "x", "B": "\0" }, "timeout_secs": 0, "labels": { "": "x" }, "model": "-m" });
         let answer = admin.ask(" ", faulty).await;
         answer.problem(422, "invalid_field");

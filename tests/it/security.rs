@@ -7,10 +7,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// How many rules each letter has.
-const RULES: [(char, usize); 7] = [('d', 8), ('i', 8), ('s', 10), ('r', 6), ('k', 4), ('w', 8), ('c', 5)];
+const RULES: [(char, usize); 7] = [('d', 8), ('i', 8), ('s', 13), ('r', 6), ('k', 4), ('w', 8), ('c', 8)];
 
 /// Rules about features that do not exist yet, so that nothing can be tested.
 const NOT_BUILT: [&str; 1] = ["c4"];
+
+/// Rules that are not implemented yet and have no row.
+const PLANNED: [&str; 5] = ["c6", "c7", "s11", "s12", "s13"];
 
 #[test]
 fn every_rule_names_the_files_that_prove_it() {
@@ -29,7 +32,8 @@ fn every_rule_names_the_files_that_prove_it() {
         }
         assert!(rows.insert(rule.clone()), "{rule} has two rows");
     }
-    let rules: BTreeSet<String> = RULES.iter().flat_map(|(letter, count)| (1..=*count).map(move |n| format!("{letter}{n}"))).collect();
+    let rules = RULES.iter().flat_map(|(letter, count)| (1..=*count).map(move |n| format!("{letter}{n}")));
+    let rules: BTreeSet<String> = rules.filter(|rule| !PLANNED.contains(&rule.as_str())).collect();
     assert_eq!(rows, rules);
     for (file, rules) in proved {
         let unknown: Vec<String> = rules.into_iter().filter(|rule| !is_rule(rule)).collect();

@@ -8,7 +8,7 @@ mod command;
 mod matching;
 mod rule;
 
-pub use rule::{BadRule, Rule};
+pub use rule::{BadPattern, BadRule, BadRules, Rule};
 
 use std::path::Path;
 
@@ -87,7 +87,7 @@ mod tests {
 
     fn decide(mode: PermissionMode, rules: Value, tool: &str, kind: ToolKind, input: &Value) -> &'static str {
         let specs: Vec<RuleSpec> = serde_json::from_value(rules).unwrap();
-        let rules = specs.into_iter().map(|spec| Rule::new(spec).unwrap()).collect();
+        let rules = Rule::compile(&specs).unwrap();
         let query = PermissionQuery { tool, kind, input, options: &ONCE, working_dir: Path::new("/project") };
         match Policy::new(mode, &[], rules).decide(query) {
             Verdict::Ask => "ask",
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn the_operators_rules_precede_those_of_the_run() {
-        let rule = |decision: &str| Rule::new(serde_json::from_value(json!({ "decision": decision })).unwrap()).unwrap();
+        let rule = |decision: &str| Rule::new(&serde_json::from_value(json!({ "decision": decision })).unwrap()).unwrap();
         let policy = Policy::new(PermissionMode::Auto, &[rule("deny")], vec![rule("allow")]);
         let input = json!({});
         let query = PermissionQuery { tool: "x", kind: ToolKind::Read, input: &input, options: &ONCE, working_dir: Path::new("/") };
