@@ -1,4 +1,4 @@
-//! Working directories: checks a requested one, or creates a fresh one (rule S6).
+//! Working directories: checks a requested one, or creates a fresh one (rules S6 and S11).
 
 use std::fs::DirBuilder;
 use std::io;
@@ -8,10 +8,14 @@ use std::path::{Component, Path, PathBuf};
 use crate::process::is_resource_exhausted;
 use crate::types::RunId;
 
+/// Directories of the kernel. Through them, an agent could reach other processes and devices as files of its project.
+const SYSTEM_DIRS: [&str; 3] = ["/proc", "/sys", "/dev"];
+
 /// The operator's restrictions on working directories.
 #[derive(Clone, Debug)]
 pub(super) struct Workspaces {
-    /// The server's data directory, canonical. Never a working directory, except for the fresh ones created in it.
+    /// The server's data directory, canonical. Neither it nor a directory that contains it or lies inside it is a working directory, except
+    /// for the fresh ones created in it.
     data_dir: PathBuf,
     /// Directories that contain every permitted working directory; empty for no restriction.
     roots: Vec<PathBuf>,
@@ -46,6 +50,12 @@ pub enum WorkspaceError {
     /// The directory is inside the server's data directory.
     #[error("inside the server's data directory")]
     InDataDirectory,
+    /// The directory contains the server's data directory.
+    #[error("contains the server's data directory; use a directory below it, or ask the operator to move OPENRUNNER_DATA_DIR")]
+    ContainsDataDirectory,
+    /// The directory is, or is inside, `/proc`, `/sys` or `/dev`.
+    #[error("directories in {} cannot be working directories", SYSTEM_DIRS.join(", "))]
+    SystemDirectory,
     /// Remote users may choose a directory only if the operator has set roots.
     #[error(
         "remote users cannot choose a directory; omit working_dir to get a fresh one, or ask the operator to set OPENRUNNER_WORKSPACE_ROOTS"
@@ -172,6 +182,12 @@ impl Workspaces {
         if path.starts_with(&self.data_dir) {
             return Err(WorkspaceError::InDataDirectory);
         }
+        if self.data_dir.starts_with(path) {
+            return Err(WorkspaceError::ContainsDataDirectory);
+        }
+        if SYSTEM_DIRS.iter().any(|dir| path.starts_with(dir)) {
+            return Err(WorkspaceError::SystemDirectory);
+        }
         let contains = |roots: &[PathBuf]| roots.is_empty() || roots.iter().any(|root| path.starts_with(root));
         if self.roots_for(is_admin).all(contains) { Ok(()) } else { Err(WorkspaceError::OutsideRoots) }
     }
@@ -200,7 +216,7 @@ fn create_private(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    //! Rules: S6.
+    //! Rules: S6, S11.
 
     use std::os::unix::fs::symlink;
 
@@ -262,6 +278,37 @@ mod tests {
             assert!(matches!(workspaces.resolve(&fixture.path.join(invalid), LOCAL), Err(WorkspaceError::InDataDirectory)), "{invalid}");
         }
         assert!(workspaces.create_fresh(RunId::new()).unwrap().starts_with(fixture.path.join("data/workspaces")));
+    }
+
+    #[test]
+    fn a_directory_that_contains_the_data_directory_is_rejected_also_behind_a_symbolic_link() {
+        let fixture = fixture();
+        symlink(&fixture.path, fixture.path.join("other/up")).unwrap();
+        // A root that contains the data directory permits only what lies beside it.
+        for workspaces in [fixture.workspaces(&[]), fixture.workspaces(&["."])] {
+            for invalid in [&fixture.path, fixture.path.parent().unwrap(), Path::new("/"), &fixture.path.join("other/up")] {
+                let resolved = workspaces.resolve(invalid, LOCAL);
+                assert!(matches!(resolved, Err(WorkspaceError::ContainsDataDirectory)), "{}: {resolved:?}", invalid.display());
+            }
+            assert!(matches!(workspaces.recheck(&fixture.path, true), Err(WorkspaceError::ContainsDataDirectory)));
+            assert!(workspaces.resolve(&fixture.path.join("other"), LOCAL).is_ok());
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn directories_of_the_kernel_are_rejected_also_behind_a_symbolic_link() {
+        let fixture = fixture();
+        let workspaces = fixture.workspaces(&[]);
+        symlink("/proc/self/task", fixture.path.join("other/tasks")).unwrap();
+        for invalid in ["/proc", "/proc/self", "/sys", "/sys/kernel", "/dev", "/dev/new"] {
+            assert!(matches!(workspaces.resolve(Path::new(invalid), LOCAL), Err(WorkspaceError::SystemDirectory)), "{invalid}");
+        }
+        assert!(matches!(workspaces.resolve(&fixture.path.join("other/tasks"), LOCAL), Err(WorkspaceError::SystemDirectory)));
+        assert!(matches!(workspaces.recheck(Path::new("/dev"), true), Err(WorkspaceError::SystemDirectory)));
+        // A link in /proc to another directory leads there.
+        let (resolved, here) = (workspaces.resolve(Path::new("/proc/self/cwd"), LOCAL), std::env::current_dir().unwrap());
+        assert_eq!(resolved.unwrap(), here.canonicalize().unwrap());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Working directories.
 //!
-//! Rules: S6.
+//! Rules: S6, S11.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -58,6 +58,23 @@ fn a_data_directory_or_missing_parent_is_rejected() {
 }
 
 #[test]
+fn a_directory_that_contains_the_data_directory_or_belongs_to_the_kernel_is_rejected() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let admin = server.client("admin").await;
+        let parent = server.folder().display().to_string();
+        for wrong in [&*parent, "/", "/proc", "/proc/self", "/sys/kernel", "/dev", "/dev/new"] {
+            for client in [&user, &admin] {
+                let refused = client.ask("result x", json!({ "working_dir": wrong })).await;
+                assert_eq!(refused.problem(422, "bad_working_dir"), "metadata.working_dir", "{wrong}");
+            }
+        }
+        assert!(user.get("/api/runs").await.body["items"].as_array().unwrap().is_empty(), "a refused run must leave nothing");
+    });
+}
+
+#[test]
 fn without_a_directory_each_run_gets_a_private_one() {
     live(async {
         let server = Server::start().await;
@@ -109,7 +126,7 @@ fn users_are_limited_to_their_roots_and_admins_are_not() {
             assert_eq!(refused.problem(403, "working_dir_not_allowed"), "metadata.working_dir");
         }
         assert_eq!(admin.reports(&["cwd"], json!({ "cwd": root.join("new") })).await[0], json!(root.join("new")));
-        let outside = admin.ask("result x", json!({ "cwd": server.folder() })).await;
+        let outside = admin.ask("result x", json!({ "cwd": server.folder().join("outside") })).await;
         outside.problem(403, "working_dir_not_allowed");
         // From another machine, a fresh directory is always available.
         let fresh = user.script("report cwd\nresult done").await;
