@@ -1,4 +1,6 @@
 //! The documented life of a run: create, follow to the end, read afterwards.
+//!
+//! Rules: S13.
 
 use serde_json::{Value, json};
 
@@ -51,6 +53,25 @@ fn the_documented_flow_works_with_the_built_in_agent() {
         for field in ["status", "cause", "exit_code", "result", "usage", "duration_ms"] {
             assert_eq!(run[field], done[field], "{field}");
         }
+    });
+}
+
+#[test]
+fn the_demo_agent_neither_reads_nor_writes_through_a_symbolic_link() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let (folder, outside) = (server.folder().join("work"), server.folder().join("outside"));
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(&outside, "private text").unwrap();
+        std::os::unix::fs::symlink(&outside, folder.join("hello.py")).unwrap();
+        let id = user.create("create hello.py", json!({ "agent_type": "demo", "cwd": folder })).await;
+        let frames = user.follow(&id).await.rest().await;
+        let result = frames.iter().find(|frame| frame.event == "tool_result").unwrap();
+        assert_eq!(result.data["status"], "error", "{}", result.data);
+        assert!(result.data["content"].as_str().unwrap().contains("symbolic link"), "{}", result.data);
+        assert!(!frames.iter().any(|frame| frame.event == "file_change" || frame.bytes.contains("private text")));
+        assert_eq!(std::fs::read_to_string(&outside).unwrap(), "private text");
     });
 }
 

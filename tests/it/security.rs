@@ -13,7 +13,7 @@ const RULES: [(char, usize); 7] = [('d', 8), ('i', 8), ('s', 13), ('r', 6), ('k'
 const NOT_BUILT: [&str; 1] = ["c4"];
 
 /// Rules that are not implemented yet and have no row.
-const PLANNED: [&str; 4] = ["c6", "c7", "s12", "s13"];
+const PLANNED: [&str; 3] = ["c6", "c7", "s12"];
 
 #[test]
 fn every_rule_names_the_files_that_prove_it() {

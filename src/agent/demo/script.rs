@@ -1,11 +1,13 @@
 //! The demo agent itself: a fixed script in plain blocking code.
 
-use std::fs;
-use std::io::{self, BufRead, Write};
+use std::fs::OpenOptions;
+use std::io::{self, BufRead, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
+use rustix::fs::OFlags;
 use serde_json::json;
 
 use super::wire::{FromAgent, Report, ToAgent};
@@ -98,12 +100,7 @@ impl<I: Iterator<Item = io::Result<String>>, O: Write> DemoAgent<I, O> {
     }
 
     fn write_file(&mut self, name: &str, content: &str) -> io::Result<()> {
-        let before = match fs::read_to_string(name) {
-            Ok(before) => Some(before),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error),
-        };
-        fs::write(name, content)?;
+        let before = replace_file(Path::new(name), content)?;
         let old = before.as_deref().unwrap_or_default();
         let from = if before.is_some() { format!("a/{name}") } else { "/dev/null".to_owned() };
         let diff = similar::TextDiff::from_lines(old, content).unified_diff().header(&from, &format!("b/{name}")).to_string();
@@ -160,6 +157,32 @@ impl<I: Iterator<Item = io::Result<String>>, O: Write> DemoAgent<I, O> {
     }
 }
 
+/// Writes the file and returns its previous text, if it existed. Never follows a symbolic link, which would lead out of the working
+/// directory, and never opens anything but a regular file (rule S13).
+fn replace_file(path: &Path, content: &str) -> io::Result<Option<String>> {
+    // A FIFO must not block the agent.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let opened = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path);
+    let (mut file, exists) = match opened {
+        Ok(file) => (file, true),
+        // `create_new` does not follow a symbolic link, either.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (OpenOptions::new().write(true).create_new(true).open(path)?, false),
+        Err(_) if path.is_symlink() => return Err(io::Error::other("is a symbolic link, which this agent does not follow")),
+        Err(error) => return Err(error),
+    };
+    let mut before = None;
+    if exists {
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("is not a regular file"));
+        }
+        file.read_to_string(before.insert(String::new()))?;
+        file.set_len(0)?;
+        file.rewind()?;
+    }
+    file.write_all(content.as_bytes())?;
+    Ok(before)
+}
+
 fn unexpected_input() -> io::Error {
     io::Error::other("internal command, not meant to be run by hand: OpenRunner starts it for runs of agent_type `demo`")
 }
@@ -177,7 +200,45 @@ fn file_named_in(prompt: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    //! Rules: S13.
+
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
     use super::*;
+
+    #[test]
+    fn a_file_is_created_or_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("hello.py");
+        assert_eq!(replace_file(&path, "a longer text").unwrap(), None);
+        assert_eq!(replace_file(&path, "short").unwrap().as_deref(), Some("a longer text"));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "short");
+    }
+
+    #[test]
+    fn a_symbolic_link_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (target, link, dangling) = (dir.path().join("outside"), dir.path().join("hello.py"), dir.path().join("new.py"));
+        fs::write(&target, "secret").unwrap();
+        symlink(&target, &link).unwrap();
+        symlink(dir.path().join("missing"), &dangling).unwrap();
+        for path in [&link, &dangling] {
+            assert!(replace_file(path, "text").unwrap_err().to_string().contains("symbolic link"));
+            assert!(path.is_symlink());
+        }
+        assert_eq!(fs::read_to_string(&target).unwrap(), "secret");
+        assert!(!dir.path().join("missing").exists());
+    }
+
+    #[test]
+    fn only_regular_files_are_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(replace_file(dir.path(), "text").is_err());
+        let fifo = dir.path().join("hello.py");
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+        assert!(replace_file(&fifo, "text").is_err());
+    }
 
     #[test]
     fn the_file_is_a_plain_name_from_the_prompt() {
