@@ -17,7 +17,7 @@ use crate::cli::exit::Exit;
 use crate::cli::finding::{self, Finding};
 use crate::cli::format::count;
 use crate::cli::output::{Output, print_json};
-use crate::config::{self, ControlGroup, Flags, Settings};
+use crate::config::{self, ControlGroup, Flags, Settings, UnknownVariable};
 use crate::run::RetentionPolicy;
 use crate::run::store::{SqliteStore, StoreStats};
 use crate::server;
@@ -43,6 +43,8 @@ pub(in crate::cli) async fn doctor(context: &Context, args: DoctorArgs) -> anyho
         Ok(settings) => check_all(context, &settings).await?,
         Err(error) => vec![Finding::error("settings", error.to_string(), "see docs/settings.md")],
     };
+    let unknown = config::unknown_variables(std::env::vars_os().map(|(name, _)| name));
+    let findings: Vec<_> = unknown.iter().map(unknown_variable).chain(findings).collect();
     let is_healthy = finding::is_healthy(&findings);
     if context.output.json {
         print_json(&json!({ "ok": is_healthy, "checks": findings }))?;
@@ -65,6 +67,11 @@ async fn check_all(context: &Context, settings: &Settings) -> anyhow::Result<Vec
     findings.push(disk(&settings.data_dir));
     findings.push(clock(SystemClock.now(), last_written(&settings.data_dir)));
     Ok(findings)
+}
+
+fn unknown_variable(unknown: &UnknownVariable) -> Finding {
+    let hint = unknown.nearest.map_or("see docs/settings.md".to_owned(), |nearest| format!("did you mean {nearest}?"));
+    Finding::warning("settings", format!("unknown environment variable {} is ignored", unknown.name), hint)
 }
 
 fn data_directory(path: &Path) -> Finding {
@@ -314,6 +321,13 @@ mod tests {
         assert_eq!(data_directory(&data).level, Level::Ok);
         fs::write(directory.path().join("file"), "").unwrap();
         assert_eq!(data_directory(&directory.path().join("file")).level, Level::Error);
+    }
+
+    #[test]
+    fn an_unknown_variable_is_reported_with_the_nearest_name() {
+        let finding = |nearest| unknown_variable(&UnknownVariable { name: "OPENRUNNER_ADRR".to_owned(), nearest });
+        assert_eq!(finding(Some("OPENRUNNER_ADDR")).hint.as_deref(), Some("did you mean OPENRUNNER_ADDR?"));
+        assert_eq!(finding(None).level, Level::Warning);
     }
 
     #[test]
