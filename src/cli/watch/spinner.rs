@@ -83,7 +83,8 @@ impl Spinner {
         let elapsed = format::duration(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX) / 1000 * 1000)
             .replace("0 ms", "0 s")
             .replace(".0 s", " s");
-        let tokens = self.tokens.map(|(read, written)| format!(" · {read} tokens in, {written} out")).unwrap_or_default();
+        let tokens =
+            self.tokens.map(|(read, written)| format!(" · {} in, {written} out", format::count(read, "token"))).unwrap_or_default();
         let activity = if self.activity.is_empty() { String::new() } else { format!(" · {}", self.activity) };
         // Wide characters may take two columns each.
         let columns = width.saturating_sub(1);
