@@ -101,11 +101,18 @@ pub enum BadArgs {
         flag: String,
     },
     /// The agent takes no arguments.
-    #[error("agent {agent} takes no extra_args; leave extra_args out")]
+    #[error("agent {agent} does not support extra_args; omit them")]
     Unsupported {
         /// The agent.
         agent: String,
     },
+}
+
+impl BadArgs {
+    /// Whether the agent takes no arguments at all.
+    pub fn is_unsupported(&self) -> bool {
+        matches!(self, Self::Unsupported { .. })
+    }
 }
 
 /// Flags that only an admin may pass, as spelled in the arguments. If empty, every user may pass them.

@@ -107,7 +107,10 @@ fn describe_fault(fault: &BadRun, fields: RunFields) -> (ApiError, String, Fault
         BadRun::Model => (invalid(), fields.model.to_owned(), FaultCode::Invalid),
         BadRun::NoModel(_) => (invalid(), fields.model.to_owned(), FaultCode::NotSupported),
         // S4 of the threat model requires this status.
-        BadRun::Args(_) => (ApiError::new(StatusCode::BAD_REQUEST, "bad_argument", ""), within("extra_args"), FaultCode::Invalid),
+        BadRun::Args(error) => {
+            let code = if error.is_unsupported() { FaultCode::NotSupported } else { FaultCode::Invalid };
+            (ApiError::new(StatusCode::BAD_REQUEST, "bad_argument", ""), within("extra_args"), code)
+        }
         BadRun::ArgsNeedAdmin { .. } => {
             (ApiError::new(StatusCode::FORBIDDEN, "admin_only", ""), within("extra_args"), FaultCode::NotAllowed)
         }

@@ -140,6 +140,6 @@ pub enum DeleteError {
     #[error(transparent)]
     Find(#[from] FindError),
     /// The run has not ended.
-    #[error("run {0} has not ended; cancel it first")]
+    #[error("{0} has not ended; cancel it first")]
     Live(RunId),
 }
