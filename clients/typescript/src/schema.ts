@@ -8,7 +8,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Tells whether the server is well. */
+        /** Returns the health of the server. */
         get: operations["health"];
         put?: never;
         post?: never;
@@ -66,7 +66,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Gives this description. */
+        /** Returns this description. */
         get: operations["openapi"];
         put?: never;
         post?: never;
@@ -83,7 +83,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Gives the JSON Schema of the events. */
+        /** Returns the JSON Schema of the events. */
         get: operations["events_schema"];
         put?: never;
         post?: never;
@@ -100,7 +100,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Shows this description to a person. */
+        /** Returns this description as a page. */
         get: operations["docs"];
         put?: never;
         post?: never;
@@ -117,7 +117,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Gives a file of that page. */
+        /** Returns a file of the page. */
         get: operations["docs_file"];
         put?: never;
         post?: never;
@@ -134,7 +134,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Shows the console. */
+        /** Returns the web console. */
         get: operations["console"];
         put?: never;
         post?: never;
@@ -151,7 +151,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Gives a file of the console. */
+        /** Returns a file of the web console. */
         get: operations["console_file"];
         put?: never;
         post?: never;
@@ -170,7 +170,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Gives a token for a name and a password. */
+        /** Logs in with user name and password, and returns a token. */
         post: operations["login"];
         delete?: never;
         options?: never;
@@ -188,8 +188,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Ends the token that the request came with.
-         * @description Streams that were begun with it, or with a ticket got with it, end within 15 seconds.
+         * Revokes the token of the request.
+         * @description Streams opened with it, or with a ticket obtained with it, end within 15 seconds.
          */
         post: operations["logout"];
         delete?: never;
@@ -205,7 +205,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Tells whose token this is. */
+        /** Returns the caller. */
         get: operations["me"];
         put?: never;
         post?: never;
@@ -225,8 +225,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Sets a password of one's own, which ends a default login and all tokens of the user.
-         * @description API keys stay good.
+         * Changes the caller's password. This ends a default password and revokes all tokens of the user.
+         * @description API keys remain valid.
          */
         post: operations["change_password"];
         delete?: never;
@@ -242,10 +242,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the users by name; for admins. */
+        /** Lists the users by name. Admins only. */
         get: operations["list_users"];
         put?: never;
-        /** Makes a user; for admins. */
+        /** Creates a user. Admins only. */
         post: operations["create_user"];
         delete?: never;
         options?: never;
@@ -260,18 +260,18 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Gives one user; for admins. */
+        /** Returns a user. Admins only. */
         get: operations["get_user"];
         put?: never;
         post?: never;
         /**
-         * Removes a user; for admins.
-         * @description Tokens and keys end at once, streams within 15 seconds. Runs stay, go on, and belong to the name as before.
+         * Removes a user. Admins only.
+         * @description Tokens and API keys are revoked immediately, and streams end within 15 seconds. Runs continue and still belong to the name.
          */
         delete: operations["delete_user"];
         options?: never;
         head?: never;
-        /** Gives a user another role, another password, another budget, or several of them; for admins. */
+        /** Changes the role, the password or the budget of a user. Admins only. */
         patch: operations["change_user"];
         trace?: never;
     };
@@ -282,10 +282,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists your API keys, newest first; an admin's list has everyone's. */
+        /** Lists the caller's API keys, newest first; for admins, the keys of all users. */
         get: operations["list_keys"];
         put?: never;
-        /** Makes an API key for yourself. This answer alone shows it. */
+        /** Creates an API key for the caller. Only this response contains the secret. */
         post: operations["create_key"];
         delete?: never;
         options?: never;
@@ -304,8 +304,8 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Revokes an API key of your own, as an admin anybody's.
-         * @description The next request with it is refused, and streams that were begun with it end within 15 seconds.
+         * Revokes an API key of the caller; for admins, of any user.
+         * @description Requests with the key are rejected from now on. Streams opened with it end within 15 seconds.
          */
         delete: operations["delete_key"];
         options?: never;
@@ -320,7 +320,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists who did what, newest first; for admins. */
+        /** Lists the audit log, newest first. Admins only. */
         get: operations["list_audit"];
         put?: never;
         post?: never;
@@ -338,8 +338,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Tells what was used: one's own, an admin everyone's.
-         * @description It is counted on the day on which the agent told it, while the run goes on, too; and it stays when the run is deleted.
+         * Returns the caller's usage; for admins, that of all users.
+         * @description Usage counts on the day on which the agent reported it, including that of live runs. It remains when a run is deleted.
          */
         get: operations["list_usage"];
         put?: never;
@@ -357,7 +357,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Tells what may be used today, and what was. */
+        /** Returns today's budget and its usage. */
         get: operations["get_budget"];
         put?: never;
         post?: never;
@@ -411,10 +411,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists your runs, newest first; an admin's list has everyone's. */
+        /** Lists the caller's runs, newest first; for admins, the runs of all users. */
         get: operations["list_runs"];
         put?: never;
-        /** Starts a run. By the time of the answer it is on disk. */
+        /** Creates a run. The run is durable before the response is sent. */
         post: operations["create_run"];
         delete?: never;
         options?: never;
@@ -429,11 +429,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Gives a run as it stands, or at its end. */
+        /** Returns a run, optionally after its end. */
         get: operations["get_run"];
         put?: never;
         post?: never;
-        /** Removes an ended run with its events, and the fresh folder if one was made for it. */
+        /** Deletes an ended run with its events and its fresh working directory, if it had one. */
         delete: operations["delete_run"];
         options?: never;
         head?: never;
@@ -450,8 +450,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Ends a run with all its processes.
-         * @description Cancelling twice, or after the end, changes nothing and is no error.
+         * Cancels a run and kills its whole process tree.
+         * @description Cancelling again, or after the end, has no effect and is not an error.
          */
         post: operations["cancel_run"];
         delete?: never;
@@ -468,8 +468,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Follows the events of a run, from the first or after a given one up to `done`.
-         * @description The answer is `text/event-stream`; its schema below is that of one frame, as that of `application/x-ndjson` is that of one line. Each event is one frame of three lines and an empty one, every line ended by a single line feed:
+         * Streams the events of a run up to `done`.
+         * @description The response is `text/event-stream`; for that type the schema below describes one frame, and for `application/x-ndjson` one line. An event is one
+         *     frame of three lines and an empty line, each terminated by a single line feed:
          *
          *     ```text
          *     id: 12
@@ -478,18 +479,17 @@ export interface paths {
          *
          *     ```
          *
-         *     `id` is the event's `seq` in decimal digits, `event` is its `type`, and `data` is one line of JSON, an `Event`, never broken over several
-         *     lines. Numbers run from 1 without gaps, the last event is `done`, and the same request always gives the same bytes. After 15 seconds without
-         *     an event comes a comment, `: keep-alive` and an empty line, which means nothing.
+         *     `id` is the event's `seq` in decimal, `event` is its `type`, and `data` is the `Event` as one line of JSON. Numbers start at 1 and have no gaps,
+         *     the last event is `done`, and the same request always returns the same bytes. After 15 seconds without an event the server sends a comment
+         *     (`: keep-alive`) and an empty line, which clients ignore.
          *
-         *     If `Last-Event-ID` or `after` names a number that the log has not reached, or one after which events were cut for want of room, one frame comes
-         *     before the others that is no event of the log: an `event` and a `data` line with a `GapNotice`, and no `id`. Its `data.next` is the number of the
-         *     event that comes next.
+         *     If `Last-Event-ID` or `after` is ahead of the log, or the events after it were trimmed, the stream starts with one frame that is not part of the
+         *     log: an `event` and a `data` line with a `GapNotice`, without `id`. Its `data.next` is the number of the next event.
          *
-         *     With `Accept: application/x-ndjson` the same `data` objects come one a line, without the lines around them; an empty line keeps the
-         *     connection open. An exhausted log is then an empty 200 and not a 204.
+         *     With `Accept: application/x-ndjson` the response consists of the `data` lines only; an empty line keeps the connection open. If there is nothing
+         *     left to read, it is an empty 200 response instead of 204.
          *
-         *     A reader that loses its connection asks again with the number of the last event that it has seen, and misses nothing.
+         *     To resume after a lost connection, pass the number of the last received event.
          */
         get: operations["follow_events"];
         put?: never;
@@ -508,9 +508,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Follows the changes of all runs that you may see.
-         * @description For whoever shows a list of runs. The answer is `text/event-stream`, each event one frame of three lines and an empty one; the schema below is that
-         *     of its `data`, one line of JSON. With `Accept: application/x-ndjson` the same lines come alone.
+         * Streams changes to all runs that the caller may see.
+         * @description For clients that show a list of runs. The response is `text/event-stream`; the schema below describes the `data` of an event, which is one line
+         *     of JSON. With `Accept: application/x-ndjson` the response consists of these lines only.
          *
          *     ```text
          *     id: 7f3a9c0de1b2a495-12
@@ -519,13 +519,13 @@ export interface paths {
          *
          *     ```
          *
-         *     The first event is `ready`, or `reset`. Whatever changes after it is told, so a client that lists the runs when it has come misses nothing. A
-         *     `run` is told when it is created, changes its `status`, opens or closes a request, and ends; it comes as it stands at that moment, so several
-         *     changes may come as one. `run_deleted` tells that a run is gone.
+         *     The first event is `ready` or `reset`. All later changes are reported, so a client that lists the runs after this event misses nothing. A `run`
+         *     event is sent when a run is created, changes its `status`, opens or closes a request, and ends. It contains the run as it is when the event is
+         *     sent, so several changes may be combined in one event. `run_deleted` reports that a run was deleted.
          *
-         *     A reader that comes again with the last `cursor` goes on there, and `ready` says `resumed`. If that is too long ago, or from before a restart of
-         *     the server, `reset` comes in its place, as it does when a reader falls too far behind: list the runs again. After 15 seconds without an event
-         *     comes a comment, `: keep-alive`, or an empty line.
+         *     To resume, pass the last `cursor`; `ready` then has `resumed: true`. If the cursor is too old, or from before a restart of the server, `reset` is
+         *     sent instead, and also when a client falls too far behind: list the runs again. After 15 seconds without an event the server sends a comment
+         *     (`: keep-alive`), or an empty line.
          */
         get: operations["follow_runs"];
         put?: never;
@@ -546,8 +546,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Gives a ticket for the stream of a run, for browsers, which can send no header with it.
-         * @description It stands for a token in the address of this one stream. What was begun with it goes on as long as what it was asked for with is good.
+         * Creates a ticket for the event stream of a run, for browsers, whose `EventSource` cannot send headers.
+         * @description It replaces a token in the query of this stream. A stream opened with it lasts as long as the token or key that the ticket was created with.
          */
         post: operations["create_ticket"];
         delete?: never;
@@ -565,7 +565,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Sends a further message to a run that has not ended. */
+        /** Sends a message to a live run. */
         post: operations["send_message"];
         delete?: never;
         options?: never;
@@ -580,7 +580,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists what the run's agent has asked and nobody has answered: permissions and questions, oldest first. */
+        /** Lists the open permission requests and questions of a run, oldest first. */
         get: operations["list_requests"];
         put?: never;
         post?: never;
@@ -600,8 +600,9 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Answers what a run's agent has asked.
-         * @description A permission takes a `decision`; a question takes `answers`, one entry for each of its questions. Of several who answer, one is taken.
+         * Answers a permission request or a question.
+         * @description A permission request needs a `decision`; a question needs `answers`, one entry for each of its questions. Of several answers the first is
+         *     accepted.
          */
         post: operations["answer_request"];
         delete?: never;
@@ -617,7 +618,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists your conversations, newest first; an admin's list has everyone's. */
+        /** Lists the caller's sessions, newest first; for admins, the sessions of all users. */
         get: operations["list_sessions"];
         put?: never;
         post?: never;
@@ -634,7 +635,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Gives one conversation with its runs. */
+        /** Returns a session with its runs. */
         get: operations["get_session"];
         put?: never;
         post?: never;
@@ -654,9 +655,9 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Asks an agent, waits for its end and gives the final text.
-         * @description The run is an ordinary one, so its events can be read as well, and it goes on if the client leaves. A run that failed is answered
-         *     with 200, too: look at `status` and `cause`.
+         * Runs a prompt, waits for the end, and returns the final text.
+         * @description This is an ordinary run: its events can be read, and it continues if the client disconnects. The response to a failed run is also 200;
+         *     check `status` and `cause`.
          */
         post: operations["chat"];
         delete?: never;
@@ -672,7 +673,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the agents that can be used, as models of OpenAI's API. */
+        /** Lists the available agents as models in OpenAI's format. */
         get: operations["list_models"];
         put?: never;
         post?: never;
@@ -690,8 +691,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Tells whether a name can be asked for.
-         * @description Which models an agent has is known to the agent only, so any `agent/model` is answered for an agent that is there.
+         * Returns a model.
+         * @description Only the agent knows its models, so every `agent/model` with an existing agent is accepted.
          */
         get: operations["get_model"];
         put?: never;
@@ -712,9 +713,9 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Asks an agent in the form of OpenAI's API.
-         * @description The run is an ordinary one, so its events can be read as well. If the client leaves before the end, the run is cancelled, unless
-         *     `openrunner.on_disconnect` or an `Idempotency-Key` says otherwise. A run that comes to no answer is a refusal.
+         * Creates a chat completion in OpenAI's format.
+         * @description This is an ordinary run, so its events can be read. If the client disconnects before the end, the run is cancelled, unless the request has
+         *     `openrunner.on_disconnect: continue` or an `Idempotency-Key`. A run without a result is an error.
          */
         post: operations["create_chat_completion"];
         delete?: never;
@@ -730,7 +731,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists what became of the events of your runs that were sent to webhooks, newest first; an admin's list has everyone's. */
+        /** Lists the webhook deliveries of the caller's runs, newest first; for admins, of all runs. */
         get: operations["list_deliveries"];
         put?: never;
         post?: never;
@@ -744,15 +745,15 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description A user, as admins see them. */
+        /** @description A user with account details. */
         Account: {
-            /** @description The name. */
+            /** @description User name. */
             username: components["schemas"]["UserName"];
-            /** @description What the user may do. */
+            /** @description Role of the user. */
             role: components["schemas"]["UserRole"];
-            /** @description Whether the password is still the documented default, which works from this machine only. */
+            /** @description Whether the user still has the default password, which works only on the server's own machine. */
             default_password: boolean;
-            /** @description What the user may use in a day, as far as that was set for this one; absent if nothing was. */
+            /** @description The user's own daily budget; absent if the server's default applies. */
             budget?: components["schemas"]["OwnBudget"];
         };
         /** @description One page of a list. */
@@ -862,40 +863,40 @@ export interface components {
             /** @description Whether the limit was set for this user rather than taken from the server's settings. */
             is_own: boolean;
         };
-        /** @description A decision on a permission, or the answers to a question: one of the two. */
+        /** @description A decision on a permission request, or the answers to a question. */
         AnswerRequest: {
             decision?: components["schemas"]["Decision"] | null;
-            /** @description What the agent is told with a denial. */
+            /** @description Explanation for the agent, with a denial. */
             message?: string | null;
-            /** @description For each question its answers. */
+            /** @description The answers to each question. */
             answers?: components["schemas"]["OneOrMore"][] | null;
         };
-        /** @description The answer as it was taken: what the resolving event tells, too. */
+        /** @description The accepted answer, as in the event that resolves the request. */
         AnswerResponse: {
-            /** @description The request. */
+            /** @description Id of the request. */
             id: string;
-            /** @description The decision on a permission. */
+            /** @description Decision on a permission request. */
             decision?: components["schemas"]["Decision"];
-            /** @description The answers to a question, one list for each of its questions. */
+            /** @description Answers to a question, one list for each of its questions. */
             answers?: string[][];
             /** @description Always `user`. */
             by: components["schemas"]["DecidedBy"];
         };
-        /** @description A key as its owner and admins see it: without the key itself. */
+        /** @description An API key without its secret. */
         ApiKey: {
-            /** @description By which it is revoked. */
+            /** @description Id, for revoking the key. */
             id: components["schemas"]["KeyId"];
-            /** @description What its owner calls it. */
+            /** @description Name given by the owner. */
             name: string;
-            /** @description Whose it is. */
+            /** @description Owner of the key. */
             owner: components["schemas"]["UserName"];
-            /** @description What it may be used for. */
+            /** @description Scopes of the key. */
             scopes: components["schemas"]["Scope"][];
-            /** @description When it was made. */
+            /** @description When the key was created. */
             created_at: components["schemas"]["Timestamp"];
-            /** @description When it ends by itself; absent if it does not. */
+            /** @description When the key expires; absent if it does not. */
             expires_at?: components["schemas"]["Timestamp"];
-            /** @description About when it was last used, to the minute; absent if it never was. */
+            /** @description When the key was last used, accurate to a minute; absent if never. */
             last_used_at?: components["schemas"]["Timestamp"];
         };
         /** @description One page of a list. */
@@ -905,11 +906,11 @@ export interface components {
             /** @description The `cursor` of the next page; null on the last page. */
             next_cursor: string | null;
         };
-        /** @description What the agent has come to. */
+        /** @description The message of the agent. */
         AssistantMessage: {
             /** @description Always `assistant`. */
             role: string;
-            /** @description Its final text; empty if it came to none. */
+            /** @description The final text; empty if there is none. */
             content: string;
             /** @description Always null. */
             refusal: string | null;
@@ -919,31 +920,31 @@ export interface components {
          * @enum {string}
          */
         AuditAction: "login" | "logout" | "password" | "user.create" | "user.change" | "user.delete" | "key.create" | "key.delete" | "ticket" | "run.create" | "run.cancel" | "run.delete" | "run.message" | "run.answer";
-        /** @description One thing that was done, or refused. */
+        /** @description An action, successful or rejected. */
         AuditEntry: {
             /**
              * Format: u-int64
-             * @description Its number in the log.
+             * @description Number of the entry in the log.
              */
             id: number;
             /** @description When the action finished. */
             created_at: components["schemas"]["Timestamp"];
-            /** @description What was done. */
+            /** @description The action. */
             action: components["schemas"]["AuditAction"];
-            /** @description `ok`, or the code of the refusal. */
+            /** @description `ok`, or the error code. */
             outcome: string;
             username: components["schemas"]["UserName"] | null;
-            /** @description The address that the request came from; null for the command line. */
+            /** @description Address of the client; null for the command line. */
             address: string | null;
-            /** @description The API key that it was done with. */
+            /** @description The API key that was used. */
             key_id?: components["schemas"]["KeyId"];
-            /** @description The run that it was done to. */
+            /** @description The affected run. */
             run_id?: components["schemas"]["RunId"];
-            /** @description The user whom it was done to. */
+            /** @description The affected user. */
             target_username?: components["schemas"]["UserName"];
-            /** @description The API key that it was done to. */
+            /** @description The affected API key. */
             target_key_id?: components["schemas"]["KeyId"];
-            /** @description What exactly: a user's new role, a key's scopes. */
+            /** @description Details, such as a user's new role or a key's scopes. */
             detail?: string;
         };
         /** @description One page of a list. */
@@ -973,7 +974,7 @@ export interface components {
             /** @description Whether new runs and messages are rejected until the day ends. */
             is_used_up: boolean;
         };
-        /** @description What the user may use in a day (UTC). What is absent stays as it is; null is as the server's settings have it. */
+        /** @description Changes to a daily budget (UTC). Absent fields stay unchanged; null restores the server's default. */
         BudgetRequest: {
             tokens_per_day?: components["schemas"]["TokenLimit"] | null;
             cost_per_day_usd?: components["schemas"]["CostLimit"] | null;
@@ -1002,29 +1003,29 @@ export interface components {
          * @enum {string}
          */
         Cause: "ok" | "agent_error" | "not_logged_in" | "rate_limited" | "model_not_found" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "timeout" | "startup_timeout" | "idle_timeout" | "cancelled" | "shutdown" | "node_lost" | "storage" | "protocol" | "budget_exceeded";
-        /** @description What is to become of a user. What is absent stays as it is. */
+        /** @description Changes to a user. Absent fields stay unchanged. */
         ChangeUserRequest: {
-            /** @description A new password, which is not the name. It ends all tokens of the user. */
+            /** @description New password. It must differ from the user name. All tokens of the user are revoked. */
             password?: string | null;
             role?: components["schemas"]["UserRole"] | null;
-            /** @description A new budget. */
+            /** @description Changes to the daily budget. */
             budget?: components["schemas"]["BudgetRequest"];
         };
-        /** @description The one answer. */
+        /** @description The only choice. */
         ChatChoice: {
             /**
              * Format: u-int32
              * @description Always 0.
              */
             index: number;
-            /** @description What the agent has come to. */
+            /** @description The message. */
             message: components["schemas"]["AssistantMessage"];
             /** @default null */
             logprobs: unknown;
-            /** @description Always `stop`: an answer that was cut is no answer here but a refusal. */
+            /** @description Always `stop`; incomplete runs are errors. */
             finish_reason: string;
         };
-        /** @description A finished answer. */
+        /** @description A chat completion. */
         ChatCompletion: {
             /** @description `chatcmpl-` and the id of the run. */
             id: string;
@@ -1032,19 +1033,19 @@ export interface components {
             object: string;
             /**
              * Format: int64
-             * @description When the run was made, in seconds since 1970.
+             * @description When the run was created, in seconds since 1970.
              */
             created: number;
-            /** @description The model, as it was asked for. */
+            /** @description The requested model. */
             model: string;
-            /** @description Always one. */
+            /** @description Always one choice. */
             choices: components["schemas"]["ChatChoice"][];
-            /** @description What the model has used, where the agent tells it. */
+            /** @description Usage, if the agent reports it. */
             usage?: components["schemas"]["CompletionUsage"];
-            /** @description The run behind it. */
+            /** @description The run of the completion. */
             openrunner: components["schemas"]["CompletionRun"];
         };
-        /** @description A piece of a streamed answer. */
+        /** @description A chunk of a streamed completion. */
         ChatCompletionChunk: {
             /** @description `chatcmpl-` and the id of the run: the same in all chunks. */
             id: string;
@@ -1052,23 +1053,23 @@ export interface components {
             object: string;
             /**
              * Format: int64
-             * @description When the run was made, in seconds since 1970.
+             * @description When the run was created, in seconds since 1970.
              */
             created: number;
-            /** @description The model, as it was asked for. */
+            /** @description The requested model. */
             model: string;
-            /** @description One, but none in the chunk that tells the totals. */
+            /** @description One choice; none in the chunk with the usage. */
             choices: components["schemas"]["ChunkChoice"][];
-            /** @description The totals, in the last chunk, if they were asked for. */
+            /** @description Usage, in the last chunk, if requested. */
             usage?: components["schemas"]["CompletionUsage"];
-            /** @description The run behind it: in the first chunk and in the one that tells the end. */
+            /** @description The run, in the first chunk and in the one with the finish reason. */
             openrunner?: components["schemas"]["CompletionRun"];
         };
         /**
          * @description A request for a completion.
          *
-         *     A promise that an agent cannot keep is refused: tools, several choices, log probabilities, a form of the answer, anything but text. A
-         *     preference is passed over, such as `temperature`, and so is whatever is not known here.
+         *     Parameters that change the format of the result and that agents do not support are rejected: tools, several choices, log probabilities,
+         *     response formats, anything but text. Preferences such as `temperature` and unknown parameters are ignored.
          * @example {
          *       "model": "demo",
          *       "messages": [
@@ -1082,28 +1083,28 @@ export interface components {
         ChatCompletionRequest: {
             /** @description `agent` or `agent/model`: `claude`, `codex`, `demo`, `claude/opus`. */
             model: string;
-            /** @description The conversation; the last message is the user's. */
+            /** @description The conversation. The last message must have the role `user`. */
             messages: components["schemas"]["ChatMessage"][];
-            /** @description Whether the answer comes as a stream. */
+            /** @description Whether to stream the response. */
             stream?: boolean | null;
             stream_options?: components["schemas"]["StreamOptions"] | null;
-            /** @description Becomes the run's label `user`, if it is at most 256 bytes long. */
+            /** @description Becomes the label `user` of the run, if it has at most 256 bytes. */
             user?: string | null;
-            /** @description Becomes the run's labels. */
+            /** @description Becomes the labels of the run. */
             metadata?: {
                 [key: string]: string;
             } | null;
             openrunner?: components["schemas"]["RunOptions"] | null;
         };
-        /** @description What is said. */
+        /** @description The content of a message. */
         ChatContent: string | components["schemas"]["ContentPart"][];
-        /** @description One message of a conversation. */
+        /** @description A message of the conversation. */
         ChatMessage: {
-            /** @description Who speaks. */
+            /** @description Role of the author. */
             role: components["schemas"]["ChatRole"];
             content?: components["schemas"]["ChatContent"] | null;
         };
-        /** @description One prompt. */
+        /** @description A prompt. */
         ChatRequest: {
             /**
              * @description The prompt.
@@ -1111,118 +1112,118 @@ export interface components {
              */
             message: string;
             /**
-             * @description `agent` or `agent/model`: `claude`, `codex`, `demo`, `claude/opus`. Absent, it is the session's agent, else `claude_code`.
+             * @description `agent` or `agent/model`: `claude`, `codex`, `demo`, `claude/opus`. Default: the agent of the session, or `claude_code`.
              * @example demo
              */
             model?: string | null;
             session_id?: components["schemas"]["SessionId"] | null;
         };
-        /** @description How the run ended. */
+        /** @description The result of the run. */
         ChatResponse: {
-            /** @description The run, whose events can be read. */
+            /** @description The run. Its events can be read as usual. */
             run_id: components["schemas"]["RunId"];
-            /** @description Its conversation. */
+            /** @description Its session. */
             session_id: components["schemas"]["SessionId"];
-            /** @description The agent's final text; empty if it came to none. */
+            /** @description The agent's final text; empty if there is none. */
             message: string;
-            /** @description How the run ended. */
+            /** @description Status of the ended run. */
             status: components["schemas"]["RunStatus"];
-            /** @description Why it ended so. */
+            /** @description Cause of the status. */
             cause: components["schemas"]["Cause"];
-            /** @description What went wrong. */
+            /** @description Explanation of a failure. */
             error?: string;
-            /** @description Totals of the run. */
+            /** @description Total usage of the run. */
             usage?: components["schemas"]["Usage"];
         };
         /**
-         * @description Who speaks.
+         * @description Role of the author of a message.
          * @enum {string}
          */
         ChatRole: "system" | "developer" | "user" | "assistant";
-        /** @description A piece of the one answer. */
+        /** @description The only choice of a chunk. */
         ChunkChoice: {
             /**
              * Format: u-int32
              * @description Always 0.
              */
             index: number;
-            /** @description What is new. */
+            /** @description The new content. */
             delta: components["schemas"]["ChunkDelta"];
             /** @default null */
             logprobs: unknown;
-            /** @description `stop` in the last piece. */
+            /** @description `stop` in the last chunk, otherwise null. */
             finish_reason: string | null;
         };
-        /** @description What is new. */
+        /** @description The new content of a chunk. */
         ChunkDelta: {
-            /** @description `assistant`, in the first piece. */
+            /** @description `assistant`, in the first chunk. */
             role?: string;
-            /** @description Text of the agent. */
+            /** @description Text of the message. */
             content?: string;
-            /** @description Thinking of the agent, by the name that other servers of this API have given it. */
+            /** @description Thinking, under the name that other servers of this API use. */
             reasoning_content?: string;
         };
-        /** @description The run behind a completion. */
+        /** @description The run of a completion. */
         CompletionRun: {
-            /** @description The run, whose events can be read. */
+            /** @description Id of the run. Its events can be read as usual. */
             run_id: components["schemas"]["RunId"];
-            /** @description Its conversation: give it as `openrunner.session_id` to go on. */
+            /** @description Session of the run. Pass it as `openrunner.session_id` to continue. */
             session_id: components["schemas"]["SessionId"];
-            /** @description Where it stands. */
+            /** @description Status of the run. */
             status: components["schemas"]["RunStatus"];
         };
-        /** @description More on the tokens that the model has written. */
+        /** @description Details of the output tokens. */
         CompletionTokens: {
             /**
              * Format: u-int64
-             * @description Those that were thinking, where the agent tells them apart.
+             * @description Thinking tokens, if the agent reports them.
              */
             reasoning_tokens: number;
         };
-        /** @description What the model has used. */
+        /** @description Usage. */
         CompletionUsage: {
             /**
              * Format: u-int64
-             * @description Tokens that it has read, from a cache or not.
+             * @description Input tokens, cached or not.
              */
             prompt_tokens: number;
             /**
              * Format: u-int64
-             * @description Tokens that it has written, thinking included.
+             * @description Output tokens, including thinking.
              */
             completion_tokens: number;
             /**
              * Format: u-int64
-             * @description Both together.
+             * @description Sum of both.
              */
             total_tokens: number;
-            /** @description More on those that it has read. */
+            /** @description Details of the input tokens. */
             prompt_tokens_details: components["schemas"]["PromptTokens"];
-            /** @description More on those that it has written. */
+            /** @description Details of the output tokens. */
             completion_tokens_details: components["schemas"]["CompletionTokens"];
         };
         /** @description A part of a message. */
         ContentPart: {
-            /** @description `text`; images, sounds and files are refused. */
+            /** @description Always `text`; images, audio and files are not supported. */
             type: string;
             /** @description The text. */
             text?: string | null;
         };
-        /** @description A key to be made. */
+        /** @description A new API key. */
         CreateKeyRequest: {
-            /** @description What to call it. */
+            /** @description Name of the key. */
             name: string;
-            /** @description What it may be used for. */
+            /** @description Scopes of the key. */
             scopes: components["schemas"]["Scope"][];
             /**
              * Format: u-int64
-             * @description Seconds until it ends, at most ten years; without it the key lives until it is revoked.
+             * @description Lifetime in seconds, at most ten years. Default: until the key is revoked.
              */
             expires_in?: number | null;
         };
-        /** @description A new key: the only answer that shows it. */
+        /** @description A created API key. Only this response contains its secret. */
         CreateKeyResponse: components["schemas"]["ApiKey"] & {
-            /** @description The key, to be sent as `Authorization: Bearer`. */
+            /** @description The secret, to be sent as `Authorization: Bearer`. */
             key: string;
         };
         /**
@@ -1237,26 +1238,26 @@ export interface components {
          *     }
          */
         CreateRunRequest: {
-            /** @description What the agent is to do. */
+            /** @description The task for the agent. */
             input: components["schemas"]["RunInput"];
             metadata?: components["schemas"]["RunMetadata"] | null;
         };
-        /** @description What was made. */
+        /** @description A created run. */
         CreateRunResponse: {
-            /** @description The run. */
+            /** @description Id of the run. */
             run_id: components["schemas"]["RunId"];
-            /** @description Its conversation. */
+            /** @description Session of the run. */
             session_id: components["schemas"]["SessionId"];
-            /** @description Always `queued`: what it was when it was made. */
+            /** @description Always `queued`, the status at creation. */
             status: components["schemas"]["RunStatus"];
-            /** @description Where its events are. */
+            /** @description Path of the event stream. */
             events_url: string;
         };
-        /** @description A user to be made. */
+        /** @description A new user. */
         CreateUserRequest: {
-            /** @description The name. */
+            /** @description User name. */
             username: components["schemas"]["UserName"];
-            /** @description The password, which is not the name. */
+            /** @description Password. It must differ from the user name. */
             password: string;
             role?: components["schemas"]["UserRole"] | null;
         };
@@ -1365,11 +1366,11 @@ export interface components {
              */
             type: "done";
         };
-        /** @description One event of a run's log. Types and fields may be added; skip those that you do not know. */
+        /** @description One event of a run's log. Types and fields may be added; clients must ignore unknown ones. */
         Event: components["schemas"]["RunQueuedEvent"] | components["schemas"]["RunStartedEvent"] | components["schemas"]["TokenEvent"] | components["schemas"]["ThinkingEvent"] | components["schemas"]["MessageEvent"] | components["schemas"]["UserMessageEvent"] | components["schemas"]["ToolCallEvent"] | components["schemas"]["ToolOutputEvent"] | components["schemas"]["ToolResultEvent"] | components["schemas"]["FileChangeEvent"] | components["schemas"]["PlanEvent"] | components["schemas"]["PermissionRequestEvent"] | components["schemas"]["PermissionResolvedEvent"] | components["schemas"]["QuestionEvent"] | components["schemas"]["QuestionResolvedEvent"] | components["schemas"]["UsageEvent"] | components["schemas"]["NoticeEvent"] | components["schemas"]["LogEvent"] | components["schemas"]["RawEvent"] | components["schemas"]["AgentErrorEvent"] | components["schemas"]["DoneEvent"];
-        /** @description One frame of the stream, as a parser of server-sent events gives it. */
+        /** @description One frame of the stream, as a parser of server-sent events returns it. */
         EventFrame: {
-            /** @description The event's `seq`; absent of a `GapNotice`, which is no event of the log. */
+            /** @description The event's `seq`; absent for a `GapNotice`, which is not part of the log. */
             id?: string;
             /** @description The event's `type`. */
             event: string;
@@ -1449,7 +1450,7 @@ export interface components {
          * @enum {string}
          */
         FileChangeKind: "create" | "update" | "delete";
-        /** @description The log has not reached the number that was asked for, or the events after it were cut. No event of the log, so it has no number and no time. */
+        /** @description The requested number is ahead of the log, or the events after it were trimmed. The notice is not part of the log, so it has no number and no time. */
         GapNotice: {
             /**
              * @description Always `notice`.
@@ -1462,34 +1463,34 @@ export interface components {
              * @enum {string}
              */
             code: "gap";
-            /** @description The same for a person. */
+            /** @description Explanation for people. */
             message: string;
             data: {
-                /** @description The number of the last event that the reader has, or says that it has. */
+                /** @description Number of the last event that the reader has, according to its request. */
                 after: number;
-                /** @description The number of the event that comes next. */
+                /** @description Number of the next event. */
                 next: number;
             };
         };
-        /** @description How the server is. */
+        /** @description The health of the server. */
         HealthResponse: {
-            /** @description `degraded` while nothing can be written to disk, otherwise `ok`. */
+            /** @description `degraded` while the server cannot write to disk or open files, otherwise `ok`. */
             status: string;
-            /** @description The server's version. */
+            /** @description Version of the server. */
             version: string;
             /**
              * Format: u-int64
-             * @description Seconds since the start.
+             * @description Seconds since the server started.
              */
             uptime: number;
         };
-        /** @description An address that the agent calls. */
+        /** @description An MCP server that the agent calls. */
         HttpServer: {
-            /** @description The name by which the agent knows it. */
+            /** @description Name of the server. */
             name: string;
-            /** @description Its address. */
+            /** @description URL of the server. */
             url: string;
-            /** @description Headers of each call. */
+            /** @description Headers of each request. */
             headers?: {
                 [key: string]: string;
             };
@@ -1538,20 +1539,20 @@ export interface components {
          * @enum {string}
          */
         LogStream: "stderr";
-        /** @description A name and its password. */
+        /** @description Credentials. */
         LoginRequest: {
             /**
-             * @description The user's name.
+             * @description User name.
              * @example admin
              */
             username: string;
             /**
-             * @description The user's password.
+             * @description Password.
              * @example admin
              */
             password: string;
         };
-        /** @description A token, for the `Authorization` header of later requests. */
+        /** @description A token for the `Authorization` header of further requests. */
         LoginResponse: {
             /** @description The token. */
             token: string;
@@ -1559,21 +1560,21 @@ export interface components {
             token_type: string;
             /**
              * Format: int64
-             * @description For how long the token is good, in seconds.
+             * @description Lifetime of the token in seconds.
              */
             expires_in: number;
-            /** @description Whose it is. */
+            /** @description The user. */
             user: components["schemas"]["User"];
         };
-        /** @description A program that the agent starts (`command`), or an address that it calls (`url`). */
+        /** @description An MCP server: a program that the agent starts (`command`), or a URL that it calls (`url`). */
         McpServer: components["schemas"]["StdioServer"] | components["schemas"]["HttpServer"];
-        /** @description Who one is, and what one may use. */
+        /** @description The caller, with their budget. */
         Me: {
-            /** @description The name. */
+            /** @description User name. */
             username: components["schemas"]["UserName"];
-            /** @description What the user may do. */
+            /** @description Role of the user. */
             role: components["schemas"]["UserRole"];
-            /** @description What the user may use today, and has used. */
+            /** @description Today's budget. */
             budget: components["schemas"]["Budget"];
         };
         /**
@@ -1609,27 +1610,27 @@ export interface components {
          * @enum {string}
          */
         MessageMode: "queue" | "steer" | "interrupt";
-        /** @description A further message. */
+        /** @description A message to a live run. */
         MessageRequest: {
             /**
-             * @description Its text.
+             * @description Text of the message.
              * @example Add a test, too.
              */
             text: string;
-            /** @description How it is delivered. */
+            /** @description How the message is delivered. */
             mode?: components["schemas"]["MessageMode"];
         };
-        /** @description What was taken. */
+        /** @description An accepted message. */
         MessageResponse: {
-            /** @description The run that gets the message. */
+            /** @description The run. */
             run_id: components["schemas"]["RunId"];
-            /** @description How it is delivered. */
+            /** @description How the message is delivered. */
             mode: components["schemas"]["MessageMode"];
         };
-        /** @description Something that can be asked for: an agent, or a model of one. */
+        /** @description A model: an agent, or a model of an agent. */
         Model: {
             /**
-             * @description Its name, as `model` takes it.
+             * @description Name of the model.
              * @example claude_code
              */
             id: string;
@@ -1637,17 +1638,17 @@ export interface components {
             object: string;
             /**
              * Format: int64
-             * @description Always 0: nobody knows since when there has been an agent.
+             * @description Always 0.
              */
             created: number;
             /** @description Always `openrunner`. */
             owned_by: string;
         };
-        /** @description What can be asked for. */
+        /** @description The list of models. */
         ModelList: {
             /** @description Always `list`. */
             object: string;
-            /** @description By name. */
+            /** @description The models, by name. */
             data: components["schemas"]["Model"][];
         };
         /**
@@ -1700,22 +1701,22 @@ export interface components {
          */
         OnBusy: "queue" | "reject" | "interrupt";
         /**
-         * @description What becomes of a run whose client leaves.
+         * @description What to do with a run whose client disconnects.
          * @enum {string}
          */
         OnDisconnect: "cancel" | "continue";
-        /** @description The answers to one of the questions. */
+        /** @description The answers to one question. */
         OneOrMore: string | string[];
-        /** @description A refusal under `/v1`, in OpenAI's form. */
+        /** @description An error under `/v1`, in OpenAI's format. */
         OpenAiError: {
             error: {
-                /** @description The same for a person. Its words may change. */
+                /** @description Explanation for people. The wording may change. */
                 message: string;
                 /** @description `invalid_request_error`, `permission_error`, `rate_limit_error` or `server_error`. */
                 type: string;
-                /** @description The one field that is at fault. */
+                /** @description The first faulty field. */
                 param: string | null;
-                /** @description Which refusal it is, for programs. */
+                /** @description Stable code for programs. */
                 code: string;
             } & Record<string, never>;
         };
@@ -1742,11 +1743,11 @@ export interface components {
             /** @description Maximum cost in US dollars, as far as agents report their cost. */
             cost_per_day_usd?: components["schemas"]["CostLimit"];
         };
-        /** @description A new password for oneself. */
+        /** @description A password change. */
         PasswordRequest: {
-            /** @description The present one: a token that was left lying about does not suffice. */
+            /** @description The current password; a token alone is not sufficient. */
             current_password: string;
-            /** @description The new one, which is not the name. */
+            /** @description The new password. It must differ from the user name. */
             new_password: string;
         };
         /**
@@ -1882,18 +1883,18 @@ export interface components {
             /** @description Explanation for people. The wording may change. */
             detail: string;
             /**
-             * @description Which refusal it is, for programs.
+             * @description Stable code for programs.
              * @enum {string}
              */
             code: "malformed_json" | "body_missing" | "body_unreadable" | "bad_argument" | "unknown_model" | "unsupported_parameter" | "token_missing" | "token_invalid" | "token_expired" | "wrong_credentials" | "default_password" | "origin_not_allowed" | "cross_site" | "admin_only" | "scope_missing" | "own_password_needed" | "wrong_password" | "env_not_allowed" | "working_dir_not_allowed" | "not_found" | "model_not_found" | "method_not_allowed" | "body_timeout" | "run_active" | "run_ended" | "already_answered" | "session_busy" | "cancelled" | "user_exists" | "last_admin" | "body_too_large" | "not_json" | "host_not_served" | "invalid_field" | "unknown_agent" | "bad_working_dir" | "session_mismatch" | "cannot_resume" | "cannot_ask" | "messages_not_supported" | "idempotency_key_reused" | "queue_full" | "budget_exceeded" | "too_many_messages" | "too_many_logins" | "too_many_requests" | "too_many_streams" | "rate_limited" | "internal" | "agent_error" | "not_logged_in" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "protocol" | "node_lost" | "shutting_down" | "overloaded" | "timeout" | "startup_timeout" | "idle_timeout" | "storage";
             /** @description All faults of the request, if fields are at fault. A body of the wrong shape is reported with its first fault. */
             errors?: components["schemas"]["FieldError"][];
         };
-        /** @description More on the tokens that the model has read. */
+        /** @description Details of the input tokens. */
         PromptTokens: {
             /**
              * Format: u-int64
-             * @description Those that came from the provider's cache.
+             * @description Input tokens read from the provider's cache.
              */
             cached_tokens: number;
         };
@@ -2095,31 +2096,31 @@ export interface components {
              */
             last_seq: number;
         };
-        /** @description Ended runs by how they ended. */
+        /** @description Ended runs by status. */
         RunCounts: {
             /**
              * Format: u-int64
-             * @description Ended well.
+             * @description Completed runs.
              */
             completed: number;
             /**
              * Format: u-int64
-             * @description Ended badly.
+             * @description Failed runs.
              */
             failed: number;
             /**
              * Format: u-int64
-             * @description Were cancelled.
+             * @description Cancelled runs.
              */
             cancelled: number;
             /**
              * Format: u-int64
-             * @description Ran out of time.
+             * @description Runs that exceeded a time limit.
              */
             timed_out: number;
             /**
              * Format: u-int64
-             * @description Their server went away.
+             * @description Interrupted runs.
              */
             interrupted: number;
         };
@@ -2185,7 +2186,7 @@ export interface components {
         };
         /** @example run_0198a8f0c0de7000800000000000000a */
         RunId: string;
-        /** @description What the agent is to do. */
+        /** @description The task for the agent. */
         RunInput: {
             /** @description The prompt. */
             text: string;
@@ -2210,62 +2211,62 @@ export interface components {
              */
             cpu_weight?: number;
         };
-        /** @description Every field may be absent or null, which means its default. */
+        /** @description Options of a run. Every field may be absent or null, which means its default. */
         RunMetadata: {
-            /** @description Which agent: one of `GET /api/agents`. By default the session's, else `claude_code`. */
+            /** @description The agent, one of `GET /api/agents`. Default: the agent of the session, or `claude_code`. */
             agent_type?: string | null;
-            /** @description Where it works: an absolute path without `..`. By default the session's folder, else a fresh one. */
+            /** @description Working directory: an absolute path without `..`. Default: the directory of the session, or a fresh one. */
             working_dir?: string | null;
-            /** @description Another name of `working_dir`. */
+            /** @description Alias of `working_dir`. */
             cwd?: string | null;
             /**
              * Format: u-int64
-             * @description The run ends after that many seconds of the agent's work.
+             * @description Time limit in seconds. Time spent waiting for answers does not count.
              * @default 300
              */
             timeout_secs?: number | null;
             /**
              * Format: u-int64
-             * @description The run ends after that many seconds without a word from the agent.
+             * @description Time limit in seconds without any output of the agent.
              */
             idle_timeout_secs?: number | null;
-            /** @description The model, in the agent's own words. */
+            /** @description The model, as the agent names it. */
             model?: string | null;
-            /** @description Further command-line elements for the agent's program. */
+            /** @description Additional command-line arguments for the agent. */
             extra_args?: string[] | null;
             session_id?: components["schemas"]["SessionId"] | null;
             on_busy?: components["schemas"]["OnBusy"] | null;
             permission_mode?: components["schemas"]["PermissionMode"] | null;
-            /** @description Rules that count before the mode. */
+            /** @description Rules that take precedence over the mode. */
             permission_rules?: components["schemas"]["RuleSpec"][] | null;
-            /** @description Variables for the agent's environment. */
+            /** @description Environment variables for the agent. Their values are never shown or stored. */
             env?: {
                 [key: string]: string;
             } | null;
-            /** @description MCP servers for the agent; for admins. */
+            /** @description MCP servers for the agent; admins only. */
             mcp_servers?: components["schemas"]["McpServer"][] | null;
-            /** @description Your own marks, at most 32, by which runs can be listed. */
+            /** @description Labels for filtering, at most 32. */
             labels?: {
                 [key: string]: string;
             } | null;
             webhook?: components["schemas"]["Webhook"] | null;
         };
-        /** @description What only runs have. Every field may be absent or null, which means its default. */
+        /** @description Options of the run. Every field may be absent or null, which means its default. */
         RunOptions: {
             session_id?: components["schemas"]["SessionId"] | null;
             on_busy?: components["schemas"]["OnBusy"] | null;
-            /** @description Where the agent works: an absolute path without `..`. By default the session's folder, else a fresh one. */
+            /** @description Working directory: an absolute path without `..`. Default: the directory of the session, or a fresh one. */
             working_dir?: string | null;
             permission_mode?: components["schemas"]["PermissionMode"] | null;
             /**
              * Format: u-int64
-             * @description The run ends after that many seconds of the agent's work.
+             * @description Time limit in seconds. Time spent waiting for answers does not count.
              * @default 300
              */
             timeout_secs?: number | null;
             /**
              * Format: u-int64
-             * @description The run ends after that many seconds without a word from the agent.
+             * @description Time limit in seconds without any output of the agent.
              */
             idle_timeout_secs?: number | null;
             on_disconnect?: components["schemas"]["OnDisconnect"] | null;
@@ -2382,9 +2383,9 @@ export interface components {
             /** @description The `cursor` of the next page; null on the last page. */
             next_cursor: string | null;
         };
-        /** @description A conversation with its runs. */
+        /** @description A session with its runs. */
         SessionWithRuns: components["schemas"]["Session"] & {
-            /** @description Its newest 200, newest first. */
+            /** @description The newest 200 runs, newest first. */
             runs: components["schemas"]["Run"][];
         };
         /** @description One setting in effect. */
@@ -2410,22 +2411,22 @@ export interface components {
             /** @description The `cursor` of the next page; null on the last page. */
             next_cursor: string | null;
         };
-        /** @description A program that the agent starts. */
+        /** @description An MCP server that the agent starts. */
         StdioServer: {
-            /** @description The name by which the agent knows it. */
+            /** @description Name of the server. */
             name: string;
             /** @description The program. */
             command: string;
-            /** @description Its arguments. */
+            /** @description Arguments of the program. */
             args?: string[];
-            /** @description Its further environment. */
+            /** @description Additional environment variables. */
             env?: {
                 [key: string]: string;
             };
         };
-        /** @description What a stream tells besides. */
+        /** @description Options of a stream. */
         StreamOptions: {
-            /** @description Whether the totals come at its end. */
+            /** @description Whether to send the usage at the end. */
             include_usage?: boolean | null;
         };
         /**
@@ -2452,14 +2453,14 @@ export interface components {
         };
         /** @description A ticket. */
         TicketResponse: {
-            /** @description What stands for a token in the address of this run's stream, and nowhere else. */
+            /** @description The ticket, for `access_token` of this run's event stream only. */
             ticket: string;
             /**
              * Format: int64
-             * @description For how many seconds a stream can be begun with it.
+             * @description Seconds within which a stream can be opened with it.
              */
             expires_in: number;
-            /** @description The address of the stream, with the ticket in it. */
+            /** @description Path of the event stream, including the ticket. */
             events_url: string;
         };
         /**
@@ -2670,7 +2671,7 @@ export interface components {
          * @enum {string}
          */
         UsageGroup: "day" | "owner" | "agent_type" | "model" | "session" | "run";
-        /** @description What one of a group has used. */
+        /** @description Usage of one group. */
         UsageItem: components["schemas"]["UsageKey"] & components["schemas"]["UsageTotals"];
         /** @description One page of a list. */
         UsageItemPage: {
@@ -2679,55 +2680,55 @@ export interface components {
             /** @description The `cursor` of the next page; null on the last page. */
             next_cursor: string | null;
         };
-        /** @description What one day, user, agent, model, conversation or run has used: it has the one of these fields that was grouped by. */
+        /** @description The group of a usage item: exactly the field that `group_by` selects. */
         UsageKey: {
-            /** @description The day, in UTC. */
+            /** @description The day (UTC). */
             day?: components["schemas"]["Day"];
             /** @description The owner of the runs. */
             owner?: components["schemas"]["UserName"];
             /** @description The agent. */
             agent_type?: string;
-            /** @description The model that the agent named, or that was asked for; empty where neither is known. */
+            /** @description The model reported by the agent, or the requested one; empty if neither is known. */
             model?: string;
-            /** @description The conversation. */
+            /** @description The session. */
             session_id?: components["schemas"]["SessionId"];
             /** @description The run. */
             run_id?: components["schemas"]["RunId"];
         };
-        /** @description A page of what was used, and the sum of all pages. */
+        /** @description A page of usage, and the totals of all pages. */
         UsagePage: components["schemas"]["UsageItemPage"] & {
-            /** @description By what `items` are added up. */
+            /** @description What `items` are grouped by. */
             group_by: components["schemas"]["UsageGroup"];
-            /** @description The sum of all that was asked for, on whatever page. */
+            /** @description Totals of all matching usage, not only this page. */
             total: components["schemas"]["UsageTotals"];
         };
-        /** @description How much was used. */
+        /** @description Totals. */
         UsageTotals: {
             /**
              * Format: u-int64
-             * @description Runs that ended. One that goes on is not counted yet, but what it has used is.
+             * @description Ended runs. A live run is not counted, but its usage is.
              */
             runs: number;
-            /** @description Of these, how many ended so. */
+            /** @description Ended runs by status. */
             by_status: components["schemas"]["RunCounts"];
             /**
              * Format: u-int64
-             * @description Tokens that count against a budget: `input_tokens`, `cache_write_tokens` and `output_tokens`.
+             * @description Tokens that count towards a budget: `input_tokens`, `cache_write_tokens` and `output_tokens`.
              */
             tokens: number;
             /**
              * Format: u-int64
-             * @description Tokens read by the model that no cache held.
+             * @description Input tokens that were not read from a cache.
              */
             input_tokens: number;
             /**
              * Format: u-int64
-             * @description Tokens written by the model, thinking included.
+             * @description Output tokens, including thinking.
              */
             output_tokens: number;
             /**
              * Format: u-int64
-             * @description Tokens read from the provider's cache.
+             * @description Input tokens read from the provider's cache.
              */
             cache_read_tokens: number;
             /**
@@ -2737,24 +2738,24 @@ export interface components {
             cache_write_tokens: number;
             /**
              * Format: u-int64
-             * @description Those of `output_tokens` that were thinking, where the agent tells them apart.
+             * @description Thinking tokens among `output_tokens`, if the agent reports them.
              */
             reasoning_tokens: number;
-            /** @description US dollars, as far as agents told; absent if none did. */
+            /** @description US dollars as reported by agents; absent if none was reported. */
             cost_usd?: components["schemas"]["Money"];
-            /** @description Whether some of that is computed from list prices, not billed. */
+            /** @description Whether part of the cost is computed from list prices. */
             cost_is_estimate: boolean;
             /**
              * Format: u-int64
-             * @description Runs that ended and told tokens but no cost, which `cost_usd` therefore lacks.
+             * @description Ended runs that reported tokens but no cost; `cost_usd` does not include them.
              */
             runs_without_cost: number;
         };
         /** @description A user. */
         User: {
-            /** @description The name. */
+            /** @description User name. */
             username: components["schemas"]["UserName"];
-            /** @description What the user may do. */
+            /** @description Role of the user. */
             role: components["schemas"]["UserRole"];
         };
         /**
@@ -2790,15 +2791,15 @@ export interface components {
          * @enum {string}
          */
         UserRole: "admin" | "user";
-        /** @description Where events are sent. */
+        /** @description A webhook. */
         Webhook: string | components["schemas"]["WebhookObject"];
-        /** @description Where events are sent, which, and how they are signed. */
+        /** @description A webhook with options. */
         WebhookObject: {
-            /** @description The address: http or https, of no network of somebody's own. */
+            /** @description The URL: http or https, not in a private network unless the operator allows it. */
             url: string;
-            /** @description Types of events; `*` is all that can be sent. By default `run_started`, `permission_request`, `question` and `done`. */
+            /** @description Event types; `*` selects all that can be sent. Default: `run_started`, `permission_request`, `question` and `done`. */
             events?: string[] | null;
-            /** @description What is signed with, as `whsec_` and Base64. By default the server's own. */
+            /** @description Signing secret: `whsec_` followed by Base64. Default: the server's secret. */
             secret?: string | null;
         };
     };
@@ -2819,7 +2820,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The server answers. */
+            /** @description The server is running. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2875,7 +2876,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` of what the client has; if it is still the same, the answer is 304 without a body. */
+                /** @description `ETag` of the cached response. If it is still current, the response is 304 without a body. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -2898,7 +2899,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` of what the client has; if it is still the same, the answer is 304 without a body. */
+                /** @description `ETag` of the cached response. If it is still current, the response is 304 without a body. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -2921,7 +2922,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` of what the client has; if it is still the same, the answer is 304 without a body. */
+                /** @description `ETag` of the cached response. If it is still current, the response is 304 without a body. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -2929,7 +2930,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page, which needs nothing from elsewhere. */
+            /** @description The page. It loads nothing from other servers. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2944,12 +2945,12 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` of what the client has; if it is still the same, the answer is 304 without a body. */
+                /** @description `ETag` of the cached response. If it is still current, the response is 304 without a body. */
                 "If-None-Match"?: string;
             };
             path: {
                 /**
-                 * @description Its name.
+                 * @description Name of the file.
                  * @example start.js
                  */
                 file: string;
@@ -2974,7 +2975,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` of what the client has; if it is still the same, the answer is 304 without a body. */
+                /** @description `ETag` of the cached response. If it is still current, the response is 304 without a body. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -2982,7 +2983,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page, which needs nothing from elsewhere. */
+            /** @description The page. It loads nothing from other servers. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2997,14 +2998,14 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` of what the client has; if it is still the same, the answer is 304 without a body. */
+                /** @description `ETag` of the cached response. If it is still current, the response is 304 without a body. */
                 "If-None-Match"?: string;
             };
             path: {
-                /** @description The console's version, as the page names it. */
+                /** @description Version of the console, as in the page. */
                 version: string;
                 /**
-                 * @description The file's path.
+                 * @description Path of the file.
                  * @example app.css
                  */
                 path: string;
@@ -3059,7 +3060,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Nothing is let in by it any more. */
+            /** @description The token was revoked. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -3101,7 +3102,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The password is another one. The token is a fresh one. */
+            /** @description The password was changed. The response contains a new token. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3115,9 +3116,9 @@ export interface operations {
     list_users: {
         parameters: {
             query?: {
-                /** @description Most items of the page. */
+                /** @description Maximum number of items. */
                 limit?: number;
-                /** @description Where the page begins: the `next_cursor` of the one before. */
+                /** @description Cursor of the page: the `next_cursor` of the previous one. */
                 cursor?: components["schemas"]["UserName"];
             };
             header?: never;
@@ -3126,7 +3127,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page of them. */
+            /** @description A page of users. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3168,7 +3169,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The user's name. */
+                /** @description Name of the user. */
                 name: components["schemas"]["UserName"];
             };
             cookie?: never;
@@ -3191,14 +3192,14 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The user's name. */
+                /** @description Name of the user. */
                 name: components["schemas"]["UserName"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description The user is gone. */
+            /** @description The user was removed. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -3212,7 +3213,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The user's name. */
+                /** @description Name of the user. */
                 name: components["schemas"]["UserName"];
             };
             cookie?: never;
@@ -3223,7 +3224,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The user as it then is. */
+            /** @description The changed user. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3237,11 +3238,11 @@ export interface operations {
     list_keys: {
         parameters: {
             query?: {
-                /** @description Only this user's; for admins. */
+                /** @description Filter by owner; admins only. */
                 owner?: components["schemas"]["UserName"];
-                /** @description Most items of the page. */
+                /** @description Maximum number of items. */
                 limit?: number;
-                /** @description Where the page begins: the `next_cursor` of the one before. */
+                /** @description Cursor of the page: the `next_cursor` of the previous one. */
                 cursor?: components["schemas"]["KeyId"];
             };
             header?: never;
@@ -3250,7 +3251,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page of them. */
+            /** @description A page of API keys. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3292,14 +3293,14 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The key's id. */
+                /** @description Id of the API key. */
                 id: components["schemas"]["KeyId"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description The key is worth nothing any more. */
+            /** @description The key was revoked. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -3311,17 +3312,17 @@ export interface operations {
     list_audit: {
         parameters: {
             query?: {
-                /** @description Only what this user did. */
+                /** @description Filter by user. */
                 username?: components["schemas"]["UserName"];
-                /** @description Only this action. */
+                /** @description Filter by action. */
                 action?: components["schemas"]["AuditAction"];
-                /** @description Only what was done to this run. */
+                /** @description Filter by affected run. */
                 run_id?: components["schemas"]["RunId"];
-                /** @description Only what was done at this time or later. */
+                /** @description Only entries at or after this time. */
                 since?: components["schemas"]["Timestamp"];
-                /** @description Most items of the page. */
+                /** @description Maximum number of items. */
                 limit?: number;
-                /** @description Where the page begins: the `next_cursor` of the one before. */
+                /** @description Cursor of the page: the `next_cursor` of the previous one. */
                 cursor?: number;
             };
             header?: never;
@@ -3330,7 +3331,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page of the log. */
+            /** @description A page of the audit log. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3344,21 +3345,21 @@ export interface operations {
     list_usage: {
         parameters: {
             query?: {
-                /** @description By what it is added up. */
+                /** @description What to group by. Days, sessions and runs are listed newest first, everything else by name. */
                 group_by?: ("day" | "owner" | "agent_type" | "model" | "session" | "run") & Record<string, never>;
-                /** @description Only that of this day (UTC) or later. */
+                /** @description Only this day (UTC) and later ones. */
                 since?: components["schemas"]["Day"];
-                /** @description Only that of this day (UTC) or earlier. */
+                /** @description Only this day (UTC) and earlier ones. */
                 until?: components["schemas"]["Day"];
-                /** @description Only this user's; for admins, others always get their own. */
+                /** @description Filter by owner; admins only. Other users always see their own usage. */
                 owner?: components["schemas"]["UserName"];
-                /** @description Only that of this agent. */
+                /** @description Filter by agent. */
                 agent_type?: string;
-                /** @description Only that of this conversation. */
+                /** @description Filter by session. */
                 session_id?: components["schemas"]["SessionId"];
-                /** @description Most items of the page. */
+                /** @description Maximum number of items. */
                 limit?: number;
-                /** @description Where the page begins: the `next_cursor` of the one before. */
+                /** @description Cursor of the page: the `next_cursor` of the previous one. */
                 cursor?: string;
             };
             header?: never;
@@ -3367,7 +3368,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page of it. */
+            /** @description A page of usage. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3381,7 +3382,7 @@ export interface operations {
     get_budget: {
         parameters: {
             query?: {
-                /** @description This user's instead of one's own; for admins. */
+                /** @description User whose budget to return; admins only. Default: the caller. */
                 owner?: components["schemas"]["UserName"];
             };
             header?: never;
@@ -3444,23 +3445,23 @@ export interface operations {
     list_runs: {
         parameters: {
             query?: {
-                /** @description Only runs that are so: one status, or several with commas between them. */
+                /** @description Filter by status; several are separated by commas. */
                 status?: components["schemas"]["RunStatus"][];
-                /** @description Only those with this in the beginning of the prompt or in a label, or whose id begins so. */
+                /** @description Search text: in the beginning of the prompt, in a label, or at the start of the id. */
                 q?: string;
-                /** @description Only this agent's. */
+                /** @description Filter by agent. */
                 agent_type?: string;
-                /** @description Only this conversation's. */
+                /** @description Filter by session. */
                 session_id?: components["schemas"]["SessionId"];
-                /** @description Only with this label, as `name=value`. */
+                /** @description Filter by label, as `name=value`. */
                 label?: string;
-                /** @description Only those created at this time or later. */
+                /** @description Only runs created at or after this time. */
                 since?: components["schemas"]["Timestamp"];
-                /** @description Only this user's; for admins. */
+                /** @description Filter by owner; admins only. */
                 owner?: components["schemas"]["UserName"];
-                /** @description Most items of the page. */
+                /** @description Maximum number of items. */
                 limit?: number;
-                /** @description Where the page begins: the `next_cursor` of the one before. */
+                /** @description Cursor of the page: the `next_cursor` of the previous one. */
                 cursor?: components["schemas"]["RunId"];
             };
             header?: never;
@@ -3469,7 +3470,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page of them. */
+            /** @description A page of runs. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3484,7 +3485,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The same key with the same body gets the same answer, and nothing is made twice. */
+                /** @description A repeated request with the same key and body returns the same response and creates nothing. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -3496,10 +3497,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The run is made. */
+            /** @description The run was created. */
             201: {
                 headers: {
-                    /** @description Where the run is. */
+                    /** @description Path of the run. */
                     Location?: string;
                     [name: string]: unknown;
                 };
@@ -3512,7 +3513,7 @@ export interface operations {
     get_run: {
         parameters: {
             query?: {
-                /** @description Answer when the run has ended, or after that many seconds, whichever is first. */
+                /** @description Wait until the run has ended, at most this many seconds. */
                 wait?: number;
             };
             header?: never;
@@ -3547,7 +3548,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is gone. */
+            /** @description The run was deleted. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -3568,7 +3569,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The run as it then stands; its end is told by `done`. */
+            /** @description The run. It has ended once `done` is in its log. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3582,13 +3583,13 @@ export interface operations {
     follow_events: {
         parameters: {
             query?: {
-                /** @description Go on after the event of this number; 0, or nothing, is the beginning. `Last-Event-ID` counts before it. */
+                /** @description Start after the event with this number. Default: 0, the beginning. `Last-Event-ID` takes precedence. */
                 after?: number;
                 /** @description A ticket for this stream, or a token, for a browser's `EventSource`, which cannot send headers. */
                 access_token?: string;
             };
             header?: {
-                /** @description Go on after the event of this number, as its `id` told. */
+                /** @description Start after the event with this `id`. */
                 "Last-Event-ID"?: number;
             };
             path: {
@@ -3599,7 +3600,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The stream. It ends after `done`, or when its reader has lost the right to it. */
+            /** @description The stream. It ends after `done`, or when the reader loses access. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3609,7 +3610,7 @@ export interface operations {
                     "application/x-ndjson": components["schemas"]["Event"];
                 };
             };
-            /** @description The run has ended and every event was seen: an `EventSource` does not come again. */
+            /** @description The run has ended and there is nothing left to read. An `EventSource` does not reconnect. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -3621,11 +3622,11 @@ export interface operations {
     follow_runs: {
         parameters: {
             query?: {
-                /** @description Go on after this place; without it, from now on. `Last-Event-ID` counts before it. */
+                /** @description Start after this cursor. Default: now. `Last-Event-ID` takes precedence. */
                 after?: string;
             };
             header?: {
-                /** @description Go on after this place, as an event's `id` told. */
+                /** @description Start after the event with this `id`. */
                 "Last-Event-ID"?: string;
             };
             path?: never;
@@ -3633,7 +3634,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The stream. It ends when the server goes away, or when its reader has lost the right to it. */
+            /** @description The stream. It ends when the server shuts down, or when the reader loses access. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3672,7 +3673,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The same key with the same body gets the same answer, and nothing is made twice. */
+                /** @description A repeated request with the same key and body returns the same response and creates nothing. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -3687,7 +3688,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The message is in the run's log. */
+            /** @description The message is stored in the run's log. */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -3710,7 +3711,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What is open. `next_cursor` is always null: the list is whole. */
+            /** @description The open requests. `next_cursor` is always null. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3728,7 +3729,7 @@ export interface operations {
             path: {
                 /** @description The run. */
                 id: components["schemas"]["RunId"];
-                /** @description What the agent has asked: its `id` in the listing and in the event. */
+                /** @description `id` of the request, as in the list and in the event. */
                 request: string;
             };
             cookie?: never;
@@ -3739,7 +3740,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The answer is on disk, and on its way to the agent. */
+            /** @description The answer is stored and is passed on to the agent. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3753,9 +3754,9 @@ export interface operations {
     list_sessions: {
         parameters: {
             query?: {
-                /** @description Most items of the page. */
+                /** @description Maximum number of items. */
                 limit?: number;
-                /** @description Where the page begins: the `next_cursor` of the one before. */
+                /** @description Cursor of the page: the `next_cursor` of the previous one. */
                 cursor?: components["schemas"]["SessionId"];
             };
             header?: never;
@@ -3764,7 +3765,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page of them. */
+            /** @description A page of sessions. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3780,14 +3781,14 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The conversation. */
+                /** @description The session. */
                 id: components["schemas"]["SessionId"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description The conversation. */
+            /** @description The session. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3831,7 +3832,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Every agent that a run can be started of. */
+            /** @description The available agents. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3847,14 +3848,14 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Its name, in which a `/` is written as `%2F`. */
+                /** @description Name of the model, with `/` encoded as `%2F`. */
                 model: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description It can. */
+            /** @description The model. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3869,7 +3870,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The same key with the same body gets the same answer, and nothing is made twice. */
+                /** @description A repeated request with the same key and body returns the same response and creates nothing. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -3881,10 +3882,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The answer: whole, or with `stream` piece by piece, each piece the data of a server-sent event, the last of them `[DONE]`. A failure in the middle of a stream is an event with an `error`. */
+            /** @description The completion; with `stream` as server-sent events, each with one chunk as its data, and `[DONE]` at the end. A failure during the stream is an event with an `error`. */
             200: {
                 headers: {
-                    /** @description The run behind the answer. */
+                    /** @description The run of the completion. */
                     "x-openrunner-run-id"?: string;
                     [name: string]: unknown;
                 };
@@ -3898,15 +3899,15 @@ export interface operations {
     list_deliveries: {
         parameters: {
             query?: {
-                /** @description Only of this run. */
+                /** @description Filter by run. */
                 run_id?: components["schemas"]["RunId"];
-                /** @description Only those that stand there. */
+                /** @description Filter by status. */
                 status?: components["schemas"]["DeliveryStatus"];
-                /** @description Only of this user's runs; for admins. */
+                /** @description Filter by owner of the run; admins only. */
                 owner?: components["schemas"]["UserName"];
-                /** @description Most items of the page. */
+                /** @description Maximum number of items. */
                 limit?: number;
-                /** @description Where the page begins: the `next_cursor` of the one before. */
+                /** @description Cursor of the page: the `next_cursor` of the previous one. */
                 cursor?: number;
             };
             header?: never;
@@ -3915,7 +3916,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page of them. */
+            /** @description A page of deliveries. */
             200: {
                 headers: {
                     [name: string]: unknown;

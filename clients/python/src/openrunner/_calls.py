@@ -25,7 +25,7 @@ class Calls(ABC):
     ) -> Any: ...
 
     def health(self) -> models.HealthResponse:
-        """Tells whether the server is well."""
+        """Returns the health of the server."""
         response: models.HealthResponse = self._call("GET", "/health")
         return response
 
@@ -35,62 +35,62 @@ class Calls(ABC):
         return response
 
     def login(self, body: models.LoginRequest) -> models.LoginResponse:
-        """Gives a token for a name and a password."""
+        """Logs in with user name and password, and returns a token."""
         response: models.LoginResponse = self._call("POST", "/api/auth/login", body=body)
         return response
 
     def logout(self) -> None:
-        """Ends the token that the request came with."""
+        """Revokes the token of the request."""
         self._call("POST", "/api/auth/logout")
 
     def me(self) -> models.Me:
-        """Tells whose token this is."""
+        """Returns the caller."""
         response: models.Me = self._call("GET", "/api/auth/me")
         return response
 
     def change_password(self, body: models.PasswordRequest) -> models.LoginResponse:
-        """Sets a password of one's own, which ends a default login and all tokens of the user."""
+        """Changes the caller's password. This ends a default password and revokes all tokens of the user."""
         response: models.LoginResponse = self._call("POST", "/api/auth/password", body=body)
         return response
 
     def list_users(self, *, limit: int | None = None, cursor: models.UserName | None = None) -> models.AccountPage:
-        """Lists the users by name; for admins."""
+        """Lists the users by name. Admins only."""
         response: models.AccountPage = self._call("GET", "/api/users", query={"limit": limit, "cursor": cursor})
         return response
 
     def create_user(self, body: models.CreateUserRequest) -> models.Account:
-        """Makes a user; for admins."""
+        """Creates a user. Admins only."""
         response: models.Account = self._call("POST", "/api/users", body=body)
         return response
 
     def get_user(self, name: models.UserName) -> models.Account:
-        """Gives one user; for admins."""
+        """Returns a user. Admins only."""
         response: models.Account = self._call("GET", f"/api/users/{quote(name, safe='')}")
         return response
 
     def delete_user(self, name: models.UserName) -> None:
-        """Removes a user; for admins."""
+        """Removes a user. Admins only."""
         self._call("DELETE", f"/api/users/{quote(name, safe='')}")
 
     def change_user(self, name: models.UserName, body: models.ChangeUserRequest) -> models.Account:
-        """Gives a user another role, another password, another budget, or several of them; for admins."""
+        """Changes the role, the password or the budget of a user. Admins only."""
         response: models.Account = self._call("PATCH", f"/api/users/{quote(name, safe='')}", body=body)
         return response
 
     def list_keys(
         self, *, owner: models.UserName | None = None, limit: int | None = None, cursor: models.KeyId | None = None
     ) -> models.ApiKeyPage:
-        """Lists your API keys, newest first; an admin's list has everyone's."""
+        """Lists the caller's API keys, newest first; for admins, the keys of all users."""
         response: models.ApiKeyPage = self._call("GET", "/api/keys", query={"owner": owner, "limit": limit, "cursor": cursor})
         return response
 
     def create_key(self, body: models.CreateKeyRequest) -> models.CreateKeyResponse:
-        """Makes an API key for yourself. This answer alone shows it."""
+        """Creates an API key for the caller. Only this response contains the secret."""
         response: models.CreateKeyResponse = self._call("POST", "/api/keys", body=body)
         return response
 
     def delete_key(self, id: models.KeyId) -> None:
-        """Revokes an API key of your own, as an admin anybody's."""
+        """Revokes an API key of the caller; for admins, of any user."""
         self._call("DELETE", f"/api/keys/{quote(id, safe='')}")
 
     def list_audit(
@@ -103,7 +103,7 @@ class Calls(ABC):
         limit: int | None = None,
         cursor: int | None = None,
     ) -> models.AuditEntryPage:
-        """Lists who did what, newest first; for admins."""
+        """Lists the audit log, newest first. Admins only."""
         response: models.AuditEntryPage = self._call(
             "GET",
             "/api/audit",
@@ -123,7 +123,7 @@ class Calls(ABC):
         limit: int | None = None,
         cursor: str | None = None,
     ) -> models.UsagePage:
-        """Tells what was used: one's own, an admin everyone's."""
+        """Returns the caller's usage; for admins, that of all users."""
         response: models.UsagePage = self._call(
             "GET",
             "/api/usage",
@@ -141,7 +141,7 @@ class Calls(ABC):
         return response
 
     def get_budget(self, *, owner: models.UserName | None = None) -> models.Budget:
-        """Tells what may be used today, and what was."""
+        """Returns today's budget and its usage."""
         response: models.Budget = self._call("GET", "/api/usage/budget", query={"owner": owner})
         return response
 
@@ -168,7 +168,7 @@ class Calls(ABC):
         limit: int | None = None,
         cursor: models.RunId | None = None,
     ) -> models.RunPage:
-        """Lists your runs, newest first; an admin's list has everyone's."""
+        """Lists the caller's runs, newest first; for admins, the runs of all users."""
         response: models.RunPage = self._call(
             "GET",
             "/api/runs",
@@ -187,60 +187,60 @@ class Calls(ABC):
         return response
 
     def create_run(self, body: models.CreateRunRequest, *, idempotency_key: str | None = None) -> models.CreateRunResponse:
-        """Starts a run. By the time of the answer it is on disk."""
+        """Creates a run. The run is durable before the response is sent."""
         response: models.CreateRunResponse = self._call("POST", "/api/runs", body=body, idempotent=True, idempotency_key=idempotency_key)
         return response
 
     def get_run(self, id: models.RunId, *, wait: int | None = None) -> models.Run:
-        """Gives a run as it stands, or at its end."""
+        """Returns a run, optionally after its end."""
         response: models.Run = self._call("GET", f"/api/runs/{quote(id, safe='')}", query={"wait": wait})
         return response
 
     def delete_run(self, id: models.RunId) -> None:
-        """Removes an ended run with its events, and the fresh folder if one was made for it."""
+        """Deletes an ended run with its events and its fresh working directory, if it had one."""
         self._call("DELETE", f"/api/runs/{quote(id, safe='')}")
 
     def cancel_run(self, id: models.RunId) -> models.Run:
-        """Ends a run with all its processes."""
+        """Cancels a run and kills its whole process tree."""
         response: models.Run = self._call("POST", f"/api/runs/{quote(id, safe='')}/cancel")
         return response
 
     def create_ticket(self, id: models.RunId) -> models.TicketResponse:
-        """Gives a ticket for the stream of a run, for browsers, which can send no header with it."""
+        """Creates a ticket for the event stream of a run, for browsers, whose `EventSource` cannot send headers."""
         response: models.TicketResponse = self._call("POST", f"/api/runs/{quote(id, safe='')}/ticket")
         return response
 
     def send_message(self, id: models.RunId, body: models.MessageRequest, *, idempotency_key: str | None = None) -> models.MessageResponse:
-        """Sends a further message to a run that has not ended."""
+        """Sends a message to a live run."""
         response: models.MessageResponse = self._call(
             "POST", f"/api/runs/{quote(id, safe='')}/messages", body=body, idempotent=True, idempotency_key=idempotency_key
         )
         return response
 
     def list_requests(self, id: models.RunId) -> models.OpenRequestPage:
-        """Lists what the run's agent has asked and nobody has answered: permissions and questions, oldest first."""
+        """Lists the open permission requests and questions of a run, oldest first."""
         response: models.OpenRequestPage = self._call("GET", f"/api/runs/{quote(id, safe='')}/requests")
         return response
 
     def answer_request(self, id: models.RunId, request: str, body: models.AnswerRequest) -> models.AnswerResponse:
-        """Answers what a run's agent has asked."""
+        """Answers a permission request or a question."""
         response: models.AnswerResponse = self._call(
             "POST", f"/api/runs/{quote(id, safe='')}/requests/{quote(request, safe='')}", body=body
         )
         return response
 
     def list_sessions(self, *, limit: int | None = None, cursor: models.SessionId | None = None) -> models.SessionPage:
-        """Lists your conversations, newest first; an admin's list has everyone's."""
+        """Lists the caller's sessions, newest first; for admins, the sessions of all users."""
         response: models.SessionPage = self._call("GET", "/api/sessions", query={"limit": limit, "cursor": cursor})
         return response
 
     def get_session(self, id: models.SessionId) -> models.SessionWithRuns:
-        """Gives one conversation with its runs."""
+        """Returns a session with its runs."""
         response: models.SessionWithRuns = self._call("GET", f"/api/sessions/{quote(id, safe='')}")
         return response
 
     def chat(self, body: models.ChatRequest) -> models.ChatResponse:
-        """Asks an agent, waits for its end and gives the final text."""
+        """Runs a prompt, waits for the end, and returns the final text."""
         response: models.ChatResponse = self._call("POST", "/api/chat", body=body)
         return response
 
@@ -253,7 +253,7 @@ class Calls(ABC):
         limit: int | None = None,
         cursor: int | None = None,
     ) -> models.DeliveryPage:
-        """Lists what became of the events of your runs that were sent to webhooks, newest first; an admin's list has everyone's."""
+        """Lists the webhook deliveries of the caller's runs, newest first; for admins, of all runs."""
         response: models.DeliveryPage = self._call(
             "GET", "/api/webhooks/deliveries", query={"run_id": run_id, "status": status, "owner": owner, "limit": limit, "cursor": cursor}
         )
@@ -276,7 +276,7 @@ class AsyncCalls(ABC):
     ) -> Any: ...
 
     async def health(self) -> models.HealthResponse:
-        """Tells whether the server is well."""
+        """Returns the health of the server."""
         response: models.HealthResponse = await self._call("GET", "/health")
         return response
 
@@ -286,62 +286,62 @@ class AsyncCalls(ABC):
         return response
 
     async def login(self, body: models.LoginRequest) -> models.LoginResponse:
-        """Gives a token for a name and a password."""
+        """Logs in with user name and password, and returns a token."""
         response: models.LoginResponse = await self._call("POST", "/api/auth/login", body=body)
         return response
 
     async def logout(self) -> None:
-        """Ends the token that the request came with."""
+        """Revokes the token of the request."""
         await self._call("POST", "/api/auth/logout")
 
     async def me(self) -> models.Me:
-        """Tells whose token this is."""
+        """Returns the caller."""
         response: models.Me = await self._call("GET", "/api/auth/me")
         return response
 
     async def change_password(self, body: models.PasswordRequest) -> models.LoginResponse:
-        """Sets a password of one's own, which ends a default login and all tokens of the user."""
+        """Changes the caller's password. This ends a default password and revokes all tokens of the user."""
         response: models.LoginResponse = await self._call("POST", "/api/auth/password", body=body)
         return response
 
     async def list_users(self, *, limit: int | None = None, cursor: models.UserName | None = None) -> models.AccountPage:
-        """Lists the users by name; for admins."""
+        """Lists the users by name. Admins only."""
         response: models.AccountPage = await self._call("GET", "/api/users", query={"limit": limit, "cursor": cursor})
         return response
 
     async def create_user(self, body: models.CreateUserRequest) -> models.Account:
-        """Makes a user; for admins."""
+        """Creates a user. Admins only."""
         response: models.Account = await self._call("POST", "/api/users", body=body)
         return response
 
     async def get_user(self, name: models.UserName) -> models.Account:
-        """Gives one user; for admins."""
+        """Returns a user. Admins only."""
         response: models.Account = await self._call("GET", f"/api/users/{quote(name, safe='')}")
         return response
 
     async def delete_user(self, name: models.UserName) -> None:
-        """Removes a user; for admins."""
+        """Removes a user. Admins only."""
         await self._call("DELETE", f"/api/users/{quote(name, safe='')}")
 
     async def change_user(self, name: models.UserName, body: models.ChangeUserRequest) -> models.Account:
-        """Gives a user another role, another password, another budget, or several of them; for admins."""
+        """Changes the role, the password or the budget of a user. Admins only."""
         response: models.Account = await self._call("PATCH", f"/api/users/{quote(name, safe='')}", body=body)
         return response
 
     async def list_keys(
         self, *, owner: models.UserName | None = None, limit: int | None = None, cursor: models.KeyId | None = None
     ) -> models.ApiKeyPage:
-        """Lists your API keys, newest first; an admin's list has everyone's."""
+        """Lists the caller's API keys, newest first; for admins, the keys of all users."""
         response: models.ApiKeyPage = await self._call("GET", "/api/keys", query={"owner": owner, "limit": limit, "cursor": cursor})
         return response
 
     async def create_key(self, body: models.CreateKeyRequest) -> models.CreateKeyResponse:
-        """Makes an API key for yourself. This answer alone shows it."""
+        """Creates an API key for the caller. Only this response contains the secret."""
         response: models.CreateKeyResponse = await self._call("POST", "/api/keys", body=body)
         return response
 
     async def delete_key(self, id: models.KeyId) -> None:
-        """Revokes an API key of your own, as an admin anybody's."""
+        """Revokes an API key of the caller; for admins, of any user."""
         await self._call("DELETE", f"/api/keys/{quote(id, safe='')}")
 
     async def list_audit(
@@ -354,7 +354,7 @@ class AsyncCalls(ABC):
         limit: int | None = None,
         cursor: int | None = None,
     ) -> models.AuditEntryPage:
-        """Lists who did what, newest first; for admins."""
+        """Lists the audit log, newest first. Admins only."""
         response: models.AuditEntryPage = await self._call(
             "GET",
             "/api/audit",
@@ -374,7 +374,7 @@ class AsyncCalls(ABC):
         limit: int | None = None,
         cursor: str | None = None,
     ) -> models.UsagePage:
-        """Tells what was used: one's own, an admin everyone's."""
+        """Returns the caller's usage; for admins, that of all users."""
         response: models.UsagePage = await self._call(
             "GET",
             "/api/usage",
@@ -392,7 +392,7 @@ class AsyncCalls(ABC):
         return response
 
     async def get_budget(self, *, owner: models.UserName | None = None) -> models.Budget:
-        """Tells what may be used today, and what was."""
+        """Returns today's budget and its usage."""
         response: models.Budget = await self._call("GET", "/api/usage/budget", query={"owner": owner})
         return response
 
@@ -419,7 +419,7 @@ class AsyncCalls(ABC):
         limit: int | None = None,
         cursor: models.RunId | None = None,
     ) -> models.RunPage:
-        """Lists your runs, newest first; an admin's list has everyone's."""
+        """Lists the caller's runs, newest first; for admins, the runs of all users."""
         response: models.RunPage = await self._call(
             "GET",
             "/api/runs",
@@ -438,64 +438,64 @@ class AsyncCalls(ABC):
         return response
 
     async def create_run(self, body: models.CreateRunRequest, *, idempotency_key: str | None = None) -> models.CreateRunResponse:
-        """Starts a run. By the time of the answer it is on disk."""
+        """Creates a run. The run is durable before the response is sent."""
         response: models.CreateRunResponse = await self._call(
             "POST", "/api/runs", body=body, idempotent=True, idempotency_key=idempotency_key
         )
         return response
 
     async def get_run(self, id: models.RunId, *, wait: int | None = None) -> models.Run:
-        """Gives a run as it stands, or at its end."""
+        """Returns a run, optionally after its end."""
         response: models.Run = await self._call("GET", f"/api/runs/{quote(id, safe='')}", query={"wait": wait})
         return response
 
     async def delete_run(self, id: models.RunId) -> None:
-        """Removes an ended run with its events, and the fresh folder if one was made for it."""
+        """Deletes an ended run with its events and its fresh working directory, if it had one."""
         await self._call("DELETE", f"/api/runs/{quote(id, safe='')}")
 
     async def cancel_run(self, id: models.RunId) -> models.Run:
-        """Ends a run with all its processes."""
+        """Cancels a run and kills its whole process tree."""
         response: models.Run = await self._call("POST", f"/api/runs/{quote(id, safe='')}/cancel")
         return response
 
     async def create_ticket(self, id: models.RunId) -> models.TicketResponse:
-        """Gives a ticket for the stream of a run, for browsers, which can send no header with it."""
+        """Creates a ticket for the event stream of a run, for browsers, whose `EventSource` cannot send headers."""
         response: models.TicketResponse = await self._call("POST", f"/api/runs/{quote(id, safe='')}/ticket")
         return response
 
     async def send_message(
         self, id: models.RunId, body: models.MessageRequest, *, idempotency_key: str | None = None
     ) -> models.MessageResponse:
-        """Sends a further message to a run that has not ended."""
+        """Sends a message to a live run."""
         response: models.MessageResponse = await self._call(
             "POST", f"/api/runs/{quote(id, safe='')}/messages", body=body, idempotent=True, idempotency_key=idempotency_key
         )
         return response
 
     async def list_requests(self, id: models.RunId) -> models.OpenRequestPage:
-        """Lists what the run's agent has asked and nobody has answered: permissions and questions, oldest first."""
+        """Lists the open permission requests and questions of a run, oldest first."""
         response: models.OpenRequestPage = await self._call("GET", f"/api/runs/{quote(id, safe='')}/requests")
         return response
 
     async def answer_request(self, id: models.RunId, request: str, body: models.AnswerRequest) -> models.AnswerResponse:
-        """Answers what a run's agent has asked."""
+        """Answers a permission request or a question."""
         response: models.AnswerResponse = await self._call(
             "POST", f"/api/runs/{quote(id, safe='')}/requests/{quote(request, safe='')}", body=body
         )
         return response
 
     async def list_sessions(self, *, limit: int | None = None, cursor: models.SessionId | None = None) -> models.SessionPage:
-        """Lists your conversations, newest first; an admin's list has everyone's."""
+        """Lists the caller's sessions, newest first; for admins, the sessions of all users."""
         response: models.SessionPage = await self._call("GET", "/api/sessions", query={"limit": limit, "cursor": cursor})
         return response
 
     async def get_session(self, id: models.SessionId) -> models.SessionWithRuns:
-        """Gives one conversation with its runs."""
+        """Returns a session with its runs."""
         response: models.SessionWithRuns = await self._call("GET", f"/api/sessions/{quote(id, safe='')}")
         return response
 
     async def chat(self, body: models.ChatRequest) -> models.ChatResponse:
-        """Asks an agent, waits for its end and gives the final text."""
+        """Runs a prompt, waits for the end, and returns the final text."""
         response: models.ChatResponse = await self._call("POST", "/api/chat", body=body)
         return response
 
@@ -508,7 +508,7 @@ class AsyncCalls(ABC):
         limit: int | None = None,
         cursor: int | None = None,
     ) -> models.DeliveryPage:
-        """Lists what became of the events of your runs that were sent to webhooks, newest first; an admin's list has everyone's."""
+        """Lists the webhook deliveries of the caller's runs, newest first; for admins, of all runs."""
         response: models.DeliveryPage = await self._call(
             "GET", "/api/webhooks/deliveries", query={"run_id": run_id, "status": status, "owner": owner, "limit": limit, "cursor": cursor}
         )

@@ -39,14 +39,14 @@ class TokenBudget(TypedDict):
 
 class AssistantMessage(TypedDict):
     """
-    What the agent has come to.
+    The message of the agent.
     """
 
     role: str
     """Always `assistant`."""
 
     content: str
-    """Its final text; empty if it came to none."""
+    """The final text; empty if there is none."""
 
     refusal: str | None
     """Always null."""
@@ -127,18 +127,18 @@ Cause: TypeAlias = Literal[
 
 class ChatChoice(TypedDict):
     """
-    The one answer.
+    The only choice.
     """
 
     index: int
     """Always 0."""
 
     message: AssistantMessage
-    """What the agent has come to."""
+    """The message."""
 
     logprobs: Any
     finish_reason: str
-    """Always `stop`: an answer that was cut is no answer here but a refusal."""
+    """Always `stop`; incomplete runs are errors."""
 
 
 ChatRole: TypeAlias = Literal["system", "developer", "user", "assistant"]
@@ -146,26 +146,26 @@ ChatRole: TypeAlias = Literal["system", "developer", "user", "assistant"]
 
 class ChunkDelta(TypedDict):
     """
-    What is new.
+    The new content of a chunk.
     """
 
     role: NotRequired[str]
-    """`assistant`, in the first piece."""
+    """`assistant`, in the first chunk."""
 
     content: NotRequired[str]
-    """Text of the agent."""
+    """Text of the message."""
 
     reasoning_content: NotRequired[str]
-    """Thinking of the agent, by the name that other servers of this API have given it."""
+    """Thinking, under the name that other servers of this API use."""
 
 
 class CompletionTokens(TypedDict):
     """
-    More on the tokens that the model has written.
+    Details of the output tokens.
     """
 
     reasoning_tokens: int
-    """Those that were thinking, where the agent tells them apart."""
+    """Thinking tokens, if the agent reports them."""
 
 
 class ContentPart(TypedDict):
@@ -174,7 +174,7 @@ class ContentPart(TypedDict):
     """
 
     type: str
-    """`text`; images, sounds and files are refused."""
+    """Always `text`; images, audio and files are not supported."""
 
     text: NotRequired[str | None]
     """The text."""
@@ -209,11 +209,11 @@ class Delta(TypedDict):
 
 class EventFrame(TypedDict):
     """
-    One frame of the stream, as a parser of server-sent events gives it.
+    One frame of the stream, as a parser of server-sent events returns it.
     """
 
     id: NotRequired[str]
-    """The event's `seq`; absent of a `GapNotice`, which is no event of the log."""
+    """The event's `seq`; absent for a `GapNotice`, which is not part of the log."""
 
     event: str
     """The event's `type`."""
@@ -309,40 +309,40 @@ FileChangeKind: TypeAlias = Literal["create", "update", "delete"]
 
 class Data(TypedDict):
     after: int
-    """The number of the last event that the reader has, or says that it has."""
+    """Number of the last event that the reader has, according to its request."""
 
     next: int
-    """The number of the event that comes next."""
+    """Number of the next event."""
 
 
 class HealthResponse(TypedDict):
     """
-    How the server is.
+    The health of the server.
     """
 
     status: str
-    """`degraded` while nothing can be written to disk, otherwise `ok`."""
+    """`degraded` while the server cannot write to disk or open files, otherwise `ok`."""
 
     version: str
-    """The server's version."""
+    """Version of the server."""
 
     uptime: int
-    """Seconds since the start."""
+    """Seconds since the server started."""
 
 
 class HttpServer(TypedDict):
     """
-    An address that the agent calls.
+    An MCP server that the agent calls.
     """
 
     name: str
-    """The name by which the agent knows it."""
+    """Name of the server."""
 
     url: str
-    """Its address."""
+    """URL of the server."""
 
     headers: NotRequired[dict[str, str]]
-    """Headers of each call."""
+    """Headers of each request."""
 
 
 KeyId: TypeAlias = str
@@ -359,14 +359,14 @@ LogStream: TypeAlias = Literal["stderr"]
 
 class LoginRequest(TypedDict):
     """
-    A name and its password.
+    Credentials.
     """
 
     username: str
-    """The user's name."""
+    """User name."""
 
     password: str
-    """The user's password."""
+    """Password."""
 
 
 MessageMode: TypeAlias = Literal["queue", "steer", "interrupt"]
@@ -374,29 +374,29 @@ MessageMode: TypeAlias = Literal["queue", "steer", "interrupt"]
 
 class MessageRequest(TypedDict):
     """
-    A further message.
+    A message to a live run.
     """
 
     text: str
-    """Its text."""
+    """Text of the message."""
 
     mode: NotRequired[MessageMode]
-    """How it is delivered."""
+    """How the message is delivered."""
 
 
 class Model(TypedDict):
     """
-    Something that can be asked for: an agent, or a model of one.
+    A model: an agent, or a model of an agent.
     """
 
     id: str
-    """Its name, as `model` takes it."""
+    """Name of the model."""
 
     object: str
     """Always `model`."""
 
     created: int
-    """Always 0: nobody knows since when there has been an agent."""
+    """Always 0."""
 
     owned_by: str
     """Always `openrunner`."""
@@ -404,14 +404,14 @@ class Model(TypedDict):
 
 class ModelList(TypedDict):
     """
-    What can be asked for.
+    The list of models.
     """
 
     object: str
     """Always `list`."""
 
     data: list[Model]
-    """By name."""
+    """The models, by name."""
 
 
 Money: TypeAlias = float
@@ -445,21 +445,21 @@ OneOrMore: TypeAlias = str | list[str]
 
 class Error(TypedDict):
     message: str
-    """The same for a person. Its words may change."""
+    """Explanation for people. The wording may change."""
 
     type: str
     """`invalid_request_error`, `permission_error`, `rate_limit_error` or `server_error`."""
 
     param: str | None
-    """The one field that is at fault."""
+    """The first faulty field."""
 
     code: str
-    """Which refusal it is, for programs."""
+    """Stable code for programs."""
 
 
 class OpenAiError(TypedDict):
     """
-    A refusal under `/v1`, in OpenAI's form.
+    An error under `/v1`, in OpenAI's format.
     """
 
     error: Error
@@ -467,14 +467,14 @@ class OpenAiError(TypedDict):
 
 class PasswordRequest(TypedDict):
     """
-    A new password for oneself.
+    A password change.
     """
 
     current_password: str
-    """The present one: a token that was left lying about does not suffice."""
+    """The current password; a token alone is not sufficient."""
 
     new_password: str
-    """The new one, which is not the name."""
+    """The new password. It must differ from the user name."""
 
 
 PermissionMode: TypeAlias = Literal["auto", "ask", "read_only"]
@@ -565,7 +565,7 @@ class Problem(TypedDict):
         "idle_timeout",
         "storage",
     ]
-    """Which refusal it is, for programs."""
+    """Stable code for programs."""
 
     errors: NotRequired[list[FieldError]]
     """All faults of the request, if fields are at fault. A body of the wrong shape is reported with its first fault."""
@@ -573,11 +573,11 @@ class Problem(TypedDict):
 
 class PromptTokens(TypedDict):
     """
-    More on the tokens that the model has read.
+    Details of the input tokens.
     """
 
     cached_tokens: int
-    """Those that came from the provider's cache."""
+    """Input tokens read from the provider's cache."""
 
 
 class Question(TypedDict):
@@ -614,23 +614,23 @@ RuleVerdict: TypeAlias = Literal["allow", "ask", "deny"]
 
 class RunCounts(TypedDict):
     """
-    Ended runs by how they ended.
+    Ended runs by status.
     """
 
     completed: int
-    """Ended well."""
+    """Completed runs."""
 
     failed: int
-    """Ended badly."""
+    """Failed runs."""
 
     cancelled: int
-    """Were cancelled."""
+    """Cancelled runs."""
 
     timed_out: int
-    """Ran out of time."""
+    """Runs that exceeded a time limit."""
 
     interrupted: int
-    """Their server went away."""
+    """Interrupted runs."""
 
 
 RunId: TypeAlias = str
@@ -638,7 +638,7 @@ RunId: TypeAlias = str
 
 class RunInput(TypedDict):
     """
-    What the agent is to do.
+    The task for the agent.
     """
 
     text: str
@@ -691,29 +691,29 @@ SettingOrigin: TypeAlias = Literal["flag"] | Literal["environment"] | SettingOri
 
 class StdioServer(TypedDict):
     """
-    A program that the agent starts.
+    An MCP server that the agent starts.
     """
 
     name: str
-    """The name by which the agent knows it."""
+    """Name of the server."""
 
     command: str
     """The program."""
 
     args: NotRequired[list[str]]
-    """Its arguments."""
+    """Arguments of the program."""
 
     env: NotRequired[dict[str, str]]
-    """Its further environment."""
+    """Additional environment variables."""
 
 
 class StreamOptions(TypedDict):
     """
-    What a stream tells besides.
+    Options of a stream.
     """
 
     include_usage: NotRequired[bool | None]
-    """Whether the totals come at its end."""
+    """Whether to send the usage at the end."""
 
 
 class TicketResponse(TypedDict):
@@ -722,13 +722,13 @@ class TicketResponse(TypedDict):
     """
 
     ticket: str
-    """What stands for a token in the address of this run's stream, and nowhere else."""
+    """The ticket, for `access_token` of this run's event stream only."""
 
     expires_in: int
-    """For how many seconds a stream can be begun with it."""
+    """Seconds within which a stream can be opened with it."""
 
     events_url: str
-    """The address of the stream, with the ticket in it."""
+    """Path of the event stream, including the ticket."""
 
 
 Timestamp: TypeAlias = str
@@ -810,41 +810,41 @@ UsageGroup: TypeAlias = Literal["day", "owner", "agent_type", "model", "session"
 
 class UsageTotals(TypedDict):
     """
-    How much was used.
+    Totals.
     """
 
     runs: int
-    """Runs that ended. One that goes on is not counted yet, but what it has used is."""
+    """Ended runs. A live run is not counted, but its usage is."""
 
     by_status: RunCounts
-    """Of these, how many ended so."""
+    """Ended runs by status."""
 
     tokens: int
-    """Tokens that count against a budget: `input_tokens`, `cache_write_tokens` and `output_tokens`."""
+    """Tokens that count towards a budget: `input_tokens`, `cache_write_tokens` and `output_tokens`."""
 
     input_tokens: int
-    """Tokens read by the model that no cache held."""
+    """Input tokens that were not read from a cache."""
 
     output_tokens: int
-    """Tokens written by the model, thinking included."""
+    """Output tokens, including thinking."""
 
     cache_read_tokens: int
-    """Tokens read from the provider's cache."""
+    """Input tokens read from the provider's cache."""
 
     cache_write_tokens: int
     """Tokens written to the provider's cache."""
 
     reasoning_tokens: int
-    """Those of `output_tokens` that were thinking, where the agent tells them apart."""
+    """Thinking tokens among `output_tokens`, if the agent reports them."""
 
     cost_usd: NotRequired[Money]
-    """US dollars, as far as agents told; absent if none did."""
+    """US dollars as reported by agents; absent if none was reported."""
 
     cost_is_estimate: bool
-    """Whether some of that is computed from list prices, not billed."""
+    """Whether part of the cost is computed from list prices."""
 
     runs_without_cost: int
-    """Runs that ended and told tokens but no cost, which `cost_usd` therefore lacks."""
+    """Ended runs that reported tokens but no cost; `cost_usd` does not include them."""
 
 
 class UserMessageEvent(TypedDict):
@@ -870,17 +870,17 @@ UserRole: TypeAlias = Literal["admin", "user"]
 
 class WebhookObject(TypedDict):
     """
-    Where events are sent, which, and how they are signed.
+    A webhook with options.
     """
 
     url: str
-    """The address: http or https, of no network of somebody's own."""
+    """The URL: http or https, not in a private network unless the operator allows it."""
 
     events: NotRequired[list[str] | None]
-    """Types of events; `*` is all that can be sent. By default `run_started`, `permission_request`, `question` and `done`."""
+    """Event types; `*` selects all that can be sent. Default: `run_started`, `permission_request`, `question` and `done`."""
 
     secret: NotRequired[str | None]
-    """What is signed with, as `whsec_` and Base64. By default the server's own."""
+    """Signing secret: `whsec_` followed by Base64. Default: the server's secret."""
 
 
 class AgentErrorEvent(TypedDict):
@@ -975,30 +975,30 @@ class AgentSummaryPage(TypedDict):
 
 class AnswerRequest(TypedDict):
     """
-    A decision on a permission, or the answers to a question: one of the two.
+    A decision on a permission request, or the answers to a question.
     """
 
     decision: NotRequired[Decision | None]
     message: NotRequired[str | None]
-    """What the agent is told with a denial."""
+    """Explanation for the agent, with a denial."""
 
     answers: NotRequired[list[OneOrMore] | None]
-    """For each question its answers."""
+    """The answers to each question."""
 
 
 class AnswerResponse(TypedDict):
     """
-    The answer as it was taken: what the resolving event tells, too.
+    The accepted answer, as in the event that resolves the request.
     """
 
     id: str
-    """The request."""
+    """Id of the request."""
 
     decision: NotRequired[Decision]
-    """The decision on a permission."""
+    """Decision on a permission request."""
 
     answers: NotRequired[list[list[str]]]
-    """The answers to a question, one list for each of its questions."""
+    """Answers to a question, one list for each of its questions."""
 
     by: DecidedBy
     """Always `user`."""
@@ -1006,29 +1006,29 @@ class AnswerResponse(TypedDict):
 
 class ApiKey(TypedDict):
     """
-    A key as its owner and admins see it: without the key itself.
+    An API key without its secret.
     """
 
     id: KeyId
-    """By which it is revoked."""
+    """Id, for revoking the key."""
 
     name: str
-    """What its owner calls it."""
+    """Name given by the owner."""
 
     owner: UserName
-    """Whose it is."""
+    """Owner of the key."""
 
     scopes: list[Scope]
-    """What it may be used for."""
+    """Scopes of the key."""
 
     created_at: Timestamp
-    """When it was made."""
+    """When the key was created."""
 
     expires_at: NotRequired[Timestamp]
-    """When it ends by itself; absent if it does not."""
+    """When the key expires; absent if it does not."""
 
     last_used_at: NotRequired[Timestamp]
-    """About when it was last used, to the minute; absent if it never was."""
+    """When the key was last used, accurate to a minute; absent if never."""
 
 
 class ApiKeyPage(TypedDict):
@@ -1045,39 +1045,39 @@ class ApiKeyPage(TypedDict):
 
 class AuditEntry(TypedDict):
     """
-    One thing that was done, or refused.
+    An action, successful or rejected.
     """
 
     id: int
-    """Its number in the log."""
+    """Number of the entry in the log."""
 
     created_at: Timestamp
     """When the action finished."""
 
     action: AuditAction
-    """What was done."""
+    """The action."""
 
     outcome: str
-    """`ok`, or the code of the refusal."""
+    """`ok`, or the error code."""
 
     username: UserName | None
     address: str | None
-    """The address that the request came from; null for the command line."""
+    """Address of the client; null for the command line."""
 
     key_id: NotRequired[KeyId]
-    """The API key that it was done with."""
+    """The API key that was used."""
 
     run_id: NotRequired[RunId]
-    """The run that it was done to."""
+    """The affected run."""
 
     target_username: NotRequired[UserName]
-    """The user whom it was done to."""
+    """The affected user."""
 
     target_key_id: NotRequired[KeyId]
-    """The API key that it was done to."""
+    """The affected API key."""
 
     detail: NotRequired[str]
-    """What exactly: a user's new role, a key's scopes."""
+    """Details, such as a user's new role or a key's scopes."""
 
 
 class AuditEntryPage(TypedDict):
@@ -1121,160 +1121,160 @@ ChatContent: TypeAlias = str | list[ContentPart]
 
 class ChatMessage(TypedDict):
     """
-    One message of a conversation.
+    A message of the conversation.
     """
 
     role: ChatRole
-    """Who speaks."""
+    """Role of the author."""
 
     content: NotRequired[ChatContent | None]
 
 
 class ChatRequest(TypedDict):
     """
-    One prompt.
+    A prompt.
     """
 
     message: str
     """The prompt."""
 
     model: NotRequired[str | None]
-    """`agent` or `agent/model`: `claude`, `codex`, `demo`, `claude/opus`. Absent, it is the session's agent, else `claude_code`."""
+    """`agent` or `agent/model`: `claude`, `codex`, `demo`, `claude/opus`. Default: the agent of the session, or `claude_code`."""
 
     session_id: NotRequired[SessionId | None]
 
 
 class ChatResponse(TypedDict):
     """
-    How the run ended.
+    The result of the run.
     """
 
     run_id: RunId
-    """The run, whose events can be read."""
+    """The run. Its events can be read as usual."""
 
     session_id: SessionId
-    """Its conversation."""
+    """Its session."""
 
     message: str
-    """The agent's final text; empty if it came to none."""
+    """The agent's final text; empty if there is none."""
 
     status: RunStatus
-    """How the run ended."""
+    """Status of the ended run."""
 
     cause: Cause
-    """Why it ended so."""
+    """Cause of the status."""
 
     error: NotRequired[str]
-    """What went wrong."""
+    """Explanation of a failure."""
 
     usage: NotRequired[Usage]
-    """Totals of the run."""
+    """Total usage of the run."""
 
 
 class ChunkChoice(TypedDict):
     """
-    A piece of the one answer.
+    The only choice of a chunk.
     """
 
     index: int
     """Always 0."""
 
     delta: ChunkDelta
-    """What is new."""
+    """The new content."""
 
     logprobs: Any
     finish_reason: str | None
-    """`stop` in the last piece."""
+    """`stop` in the last chunk, otherwise null."""
 
 
 class CompletionRun(TypedDict):
     """
-    The run behind a completion.
+    The run of a completion.
     """
 
     run_id: RunId
-    """The run, whose events can be read."""
+    """Id of the run. Its events can be read as usual."""
 
     session_id: SessionId
-    """Its conversation: give it as `openrunner.session_id` to go on."""
+    """Session of the run. Pass it as `openrunner.session_id` to continue."""
 
     status: RunStatus
-    """Where it stands."""
+    """Status of the run."""
 
 
 class CompletionUsage(TypedDict):
     """
-    What the model has used.
+    Usage.
     """
 
     prompt_tokens: int
-    """Tokens that it has read, from a cache or not."""
+    """Input tokens, cached or not."""
 
     completion_tokens: int
-    """Tokens that it has written, thinking included."""
+    """Output tokens, including thinking."""
 
     total_tokens: int
-    """Both together."""
+    """Sum of both."""
 
     prompt_tokens_details: PromptTokens
-    """More on those that it has read."""
+    """Details of the input tokens."""
 
     completion_tokens_details: CompletionTokens
-    """More on those that it has written."""
+    """Details of the output tokens."""
 
 
 class CreateKeyRequest(TypedDict):
     """
-    A key to be made.
+    A new API key.
     """
 
     name: str
-    """What to call it."""
+    """Name of the key."""
 
     scopes: list[Scope]
-    """What it may be used for."""
+    """Scopes of the key."""
 
     expires_in: NotRequired[int | None]
-    """Seconds until it ends, at most ten years; without it the key lives until it is revoked."""
+    """Lifetime in seconds, at most ten years. Default: until the key is revoked."""
 
 
 class CreateKeyResponse(ApiKey):
     """
-    A new key: the only answer that shows it.
+    A created API key. Only this response contains its secret.
     """
 
     key: str
-    """The key, to be sent as `Authorization: Bearer`."""
+    """The secret, to be sent as `Authorization: Bearer`."""
 
 
 class CreateRunResponse(TypedDict):
     """
-    What was made.
+    A created run.
     """
 
     run_id: RunId
-    """The run."""
+    """Id of the run."""
 
     session_id: SessionId
-    """Its conversation."""
+    """Session of the run."""
 
     status: RunStatus
-    """Always `queued`: what it was when it was made."""
+    """Always `queued`, the status at creation."""
 
     events_url: str
-    """Where its events are."""
+    """Path of the event stream."""
 
 
 class CreateUserRequest(TypedDict):
     """
-    A user to be made.
+    A new user.
     """
 
     username: UserName
-    """The name."""
+    """User name."""
 
     password: str
-    """The password, which is not the name."""
+    """Password. It must differ from the user name."""
 
     role: NotRequired[UserRole | None]
 
@@ -1378,7 +1378,7 @@ class FileChangeEvent(TypedDict):
 
 class GapNotice(TypedDict):
     """
-    The log has not reached the number that was asked for, or the events after it were cut. No event of the log, so it has no number and no time.
+    The requested number is ahead of the log, or the events after it were trimmed. The notice is not part of the log, so it has no number and no time.
     """
 
     type: Literal["notice"]
@@ -1389,7 +1389,7 @@ class GapNotice(TypedDict):
     """Always `gap`."""
 
     message: str
-    """The same for a person."""
+    """Explanation for people."""
 
     data: Data
 
@@ -1420,17 +1420,17 @@ McpServer: TypeAlias = StdioServer | HttpServer
 
 class Me(TypedDict):
     """
-    Who one is, and what one may use.
+    The caller, with their budget.
     """
 
     username: UserName
-    """The name."""
+    """User name."""
 
     role: UserRole
-    """What the user may do."""
+    """Role of the user."""
 
     budget: Budget
-    """What the user may use today, and has used."""
+    """Today's budget."""
 
 
 class MessageEvent(TypedDict):
@@ -1456,14 +1456,14 @@ class MessageEvent(TypedDict):
 
 class MessageResponse(TypedDict):
     """
-    What was taken.
+    An accepted message.
     """
 
     run_id: RunId
-    """The run that gets the message."""
+    """The run."""
 
     mode: MessageMode
-    """How it is delivered."""
+    """How the message is delivered."""
 
 
 class NoticeEvent(TypedDict):
@@ -1811,20 +1811,20 @@ class RunEnd(TypedDict):
 
 class RunOptions(TypedDict):
     """
-    What only runs have. Every field may be absent or null, which means its default.
+    Options of the run. Every field may be absent or null, which means its default.
     """
 
     session_id: NotRequired[SessionId | None]
     on_busy: NotRequired[OnBusy | None]
     working_dir: NotRequired[str | None]
-    """Where the agent works: an absolute path without `..`. By default the session's folder, else a fresh one."""
+    """Working directory: an absolute path without `..`. Default: the directory of the session, or a fresh one."""
 
     permission_mode: NotRequired[PermissionMode | None]
     timeout_secs: NotRequired[int | None]
-    """The run ends after that many seconds of the agent's work."""
+    """Time limit in seconds. Time spent waiting for answers does not count."""
 
     idle_timeout_secs: NotRequired[int | None]
-    """The run ends after that many seconds without a word from the agent."""
+    """Time limit in seconds without any output of the agent."""
 
     on_disconnect: NotRequired[OnDisconnect | None]
 
@@ -2011,11 +2011,11 @@ class ToolResultEvent(TypedDict):
 
 class UsageKey(TypedDict):
     """
-    What one day, user, agent, model, conversation or run has used: it has the one of these fields that was grouped by.
+    The group of a usage item: exactly the field that `group_by` selects.
     """
 
     day: NotRequired[Day]
-    """The day, in UTC."""
+    """The day (UTC)."""
 
     owner: NotRequired[UserName]
     """The owner of the runs."""
@@ -2024,10 +2024,10 @@ class UsageKey(TypedDict):
     """The agent."""
 
     model: NotRequired[str]
-    """The model that the agent named, or that was asked for; empty where neither is known."""
+    """The model reported by the agent, or the requested one; empty if neither is known."""
 
     session_id: NotRequired[SessionId]
-    """The conversation."""
+    """The session."""
 
     run_id: NotRequired[RunId]
     """The run."""
@@ -2039,10 +2039,10 @@ class User(TypedDict):
     """
 
     username: UserName
-    """The name."""
+    """User name."""
 
     role: UserRole
-    """What the user may do."""
+    """Role of the user."""
 
 
 Webhook: TypeAlias = str | WebhookObject
@@ -2050,20 +2050,20 @@ Webhook: TypeAlias = str | WebhookObject
 
 class Account(TypedDict):
     """
-    A user, as admins see them.
+    A user with account details.
     """
 
     username: UserName
-    """The name."""
+    """User name."""
 
     role: UserRole
-    """What the user may do."""
+    """Role of the user."""
 
     default_password: bool
-    """Whether the password is still the documented default, which works from this machine only."""
+    """Whether the user still has the default password, which works only on the server's own machine."""
 
     budget: NotRequired[OwnBudget]
-    """What the user may use in a day, as far as that was set for this one; absent if nothing was."""
+    """The user's own daily budget; absent if the server's default applies."""
 
 
 class AccountPage(TypedDict):
@@ -2080,7 +2080,7 @@ class AccountPage(TypedDict):
 
 class BudgetRequest(TypedDict):
     """
-    What the user may use in a day (UTC). What is absent stays as it is; null is as the server's settings have it.
+    Changes to a daily budget (UTC). Absent fields stay unchanged; null restores the server's default.
     """
 
     tokens_per_day: NotRequired[TokenLimit | None]
@@ -2089,20 +2089,20 @@ class BudgetRequest(TypedDict):
 
 class ChangeUserRequest(TypedDict):
     """
-    What is to become of a user. What is absent stays as it is.
+    Changes to a user. Absent fields stay unchanged.
     """
 
     password: NotRequired[str | None]
-    """A new password, which is not the name. It ends all tokens of the user."""
+    """New password. It must differ from the user name. All tokens of the user are revoked."""
 
     role: NotRequired[UserRole | None]
     budget: NotRequired[BudgetRequest]
-    """A new budget."""
+    """Changes to the daily budget."""
 
 
 class ChatCompletion(TypedDict):
     """
-    A finished answer.
+    A chat completion.
     """
 
     id: str
@@ -2112,24 +2112,24 @@ class ChatCompletion(TypedDict):
     """Always `chat.completion`."""
 
     created: int
-    """When the run was made, in seconds since 1970."""
+    """When the run was created, in seconds since 1970."""
 
     model: str
-    """The model, as it was asked for."""
+    """The requested model."""
 
     choices: list[ChatChoice]
-    """Always one."""
+    """Always one choice."""
 
     usage: NotRequired[CompletionUsage]
-    """What the model has used, where the agent tells it."""
+    """Usage, if the agent reports it."""
 
     openrunner: CompletionRun
-    """The run behind it."""
+    """The run of the completion."""
 
 
 class ChatCompletionChunk(TypedDict):
     """
-    A piece of a streamed answer.
+    A chunk of a streamed completion.
     """
 
     id: str
@@ -2139,44 +2139,44 @@ class ChatCompletionChunk(TypedDict):
     """Always `chat.completion.chunk`."""
 
     created: int
-    """When the run was made, in seconds since 1970."""
+    """When the run was created, in seconds since 1970."""
 
     model: str
-    """The model, as it was asked for."""
+    """The requested model."""
 
     choices: list[ChunkChoice]
-    """One, but none in the chunk that tells the totals."""
+    """One choice; none in the chunk with the usage."""
 
     usage: NotRequired[CompletionUsage]
-    """The totals, in the last chunk, if they were asked for."""
+    """Usage, in the last chunk, if requested."""
 
     openrunner: NotRequired[CompletionRun]
-    """The run behind it: in the first chunk and in the one that tells the end."""
+    """The run, in the first chunk and in the one with the finish reason."""
 
 
 class ChatCompletionRequest(TypedDict):
     """
     A request for a completion.
 
-    A promise that an agent cannot keep is refused: tools, several choices, log probabilities, a form of the answer, anything but text. A
-    preference is passed over, such as `temperature`, and so is whatever is not known here.
+    Parameters that change the format of the result and that agents do not support are rejected: tools, several choices, log probabilities,
+    response formats, anything but text. Preferences such as `temperature` and unknown parameters are ignored.
     """
 
     model: str
     """`agent` or `agent/model`: `claude`, `codex`, `demo`, `claude/opus`."""
 
     messages: list[ChatMessage]
-    """The conversation; the last message is the user's."""
+    """The conversation. The last message must have the role `user`."""
 
     stream: NotRequired[bool | None]
-    """Whether the answer comes as a stream."""
+    """Whether to stream the response."""
 
     stream_options: NotRequired[StreamOptions | None]
     user: NotRequired[str | None]
-    """Becomes the run's label `user`, if it is at most 256 bytes long."""
+    """Becomes the label `user` of the run, if it has at most 256 bytes."""
 
     metadata: NotRequired[dict[str, str]]
-    """Becomes the run's labels."""
+    """Becomes the labels of the run."""
 
     openrunner: NotRequired[RunOptions | None]
 
@@ -2218,7 +2218,7 @@ Event: TypeAlias = (
 
 class LoginResponse(TypedDict):
     """
-    A token, for the `Authorization` header of later requests.
+    A token for the `Authorization` header of further requests.
     """
 
     token: str
@@ -2228,10 +2228,10 @@ class LoginResponse(TypedDict):
     """Always `Bearer`."""
 
     expires_in: int
-    """For how long the token is good, in seconds."""
+    """Lifetime of the token in seconds."""
 
     user: User
-    """Whose it is."""
+    """The user."""
 
 
 class Run(RunEnd):
@@ -2314,44 +2314,44 @@ class Run(RunEnd):
 
 class RunMetadata(TypedDict):
     """
-    Every field may be absent or null, which means its default.
+    Options of a run. Every field may be absent or null, which means its default.
     """
 
     agent_type: NotRequired[str | None]
-    """Which agent: one of `GET /api/agents`. By default the session's, else `claude_code`."""
+    """The agent, one of `GET /api/agents`. Default: the agent of the session, or `claude_code`."""
 
     working_dir: NotRequired[str | None]
-    """Where it works: an absolute path without `..`. By default the session's folder, else a fresh one."""
+    """Working directory: an absolute path without `..`. Default: the directory of the session, or a fresh one."""
 
     cwd: NotRequired[str | None]
-    """Another name of `working_dir`."""
+    """Alias of `working_dir`."""
 
     timeout_secs: NotRequired[int | None]
-    """The run ends after that many seconds of the agent's work."""
+    """Time limit in seconds. Time spent waiting for answers does not count."""
 
     idle_timeout_secs: NotRequired[int | None]
-    """The run ends after that many seconds without a word from the agent."""
+    """Time limit in seconds without any output of the agent."""
 
     model: NotRequired[str | None]
-    """The model, in the agent's own words."""
+    """The model, as the agent names it."""
 
     extra_args: NotRequired[list[str] | None]
-    """Further command-line elements for the agent's program."""
+    """Additional command-line arguments for the agent."""
 
     session_id: NotRequired[SessionId | None]
     on_busy: NotRequired[OnBusy | None]
     permission_mode: NotRequired[PermissionMode | None]
     permission_rules: NotRequired[list[RuleSpec] | None]
-    """Rules that count before the mode."""
+    """Rules that take precedence over the mode."""
 
     env: NotRequired[dict[str, str]]
-    """Variables for the agent's environment."""
+    """Environment variables for the agent. Their values are never shown or stored."""
 
     mcp_servers: NotRequired[list[McpServer] | None]
-    """MCP servers for the agent; for admins."""
+    """MCP servers for the agent; admins only."""
 
     labels: NotRequired[dict[str, str]]
-    """Your own marks, at most 32, by which runs can be listed."""
+    """Labels for filtering, at most 32."""
 
     webhook: NotRequired[Webhook | None]
 
@@ -2370,16 +2370,16 @@ class RunPage(TypedDict):
 
 class SessionWithRuns(Session):
     """
-    A conversation with its runs.
+    A session with its runs.
     """
 
     runs: list[Run]
-    """Its newest 200, newest first."""
+    """The newest 200 runs, newest first."""
 
 
 class UsageItem(UsageKey, UsageTotals):
     """
-    What one of a group has used.
+    Usage of one group.
     """
 
 
@@ -2397,14 +2397,14 @@ class UsageItemPage(TypedDict):
 
 class UsagePage(UsageItemPage):
     """
-    A page of what was used, and the sum of all pages.
+    A page of usage, and the totals of all pages.
     """
 
     group_by: UsageGroup
-    """By what `items` are added up."""
+    """What `items` are grouped by."""
 
     total: UsageTotals
-    """The sum of all that was asked for, on whatever page."""
+    """Totals of all matching usage, not only this page."""
 
 
 class CreateRunRequest(TypedDict):
@@ -2413,7 +2413,7 @@ class CreateRunRequest(TypedDict):
     """
 
     input: RunInput
-    """What the agent is to do."""
+    """The task for the agent."""
 
     metadata: NotRequired[RunMetadata | None]
 
