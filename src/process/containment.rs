@@ -25,7 +25,7 @@ pub struct Containment {
     /// Control group that is created for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<PathBuf>,
-    /// Limits that the group enforces on all processes group_limits.
+    /// Limits that the control group enforces on all processes together.
     #[serde(default)]
     pub group_limits: ProcessLimits,
     /// Limits that each process inherits.
