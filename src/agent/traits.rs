@@ -172,6 +172,11 @@ pub struct Invocation {
 /// A parser is pure: no I/O, no clock, no randomness. The same calls in the same order always yield the same output. A recorded transcript
 /// therefore always yields the same events, and a restarted server recovers its position by parsing the spool again.
 pub trait Parser: Send {
+    /// Whether each line is one JSON object. Lines with other bytes around their objects are then repaired before they are parsed.
+    fn reads_json(&self) -> bool {
+        true
+    }
+
     /// Produces the first input. Called once, when the process has been started.
     fn open(&mut self, out: &mut Output);
 

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::{Entry, Recording};
+use crate::agent::common::LineReader;
 use crate::agent::{Item, LineOutcome, Output, Parser};
 use crate::process::Exit;
 use crate::types::{Answer, Cause, Decision, Failure, RunStatus, StreamEvent, TurnEnd};
@@ -86,13 +87,14 @@ pub(crate) fn replay<A: Into<Action>>(
 ) -> Replayed {
     let mut replayed = Replayed { steps: Vec::new(), outcomes: Vec::new(), verdict: Verdict::new(None, None, recording.exit) };
     let mut out = Output::default();
+    let mut reader = LineReader::default();
     let (mut prompted, mut queued) = (false, VecDeque::new());
     parser.open(&mut out);
     replayed.take(&mut out);
     for entry in &recording.entries {
         match entry {
             Entry::Line(line) => {
-                let outcome = parser.handle_line(line, &mut out);
+                let outcome = reader.handle_line(line, &mut *parser, &mut out);
                 assert_outcome(outcome, line, &out);
                 replayed.outcomes.push(outcome);
             }
@@ -108,6 +110,7 @@ pub(crate) fn replay<A: Into<Action>>(
                 Some(Action::Message(_) | Action::Interrupt) | None => {}
             },
         }
+        reader.resolve(0, &mut out);
         replayed.take(&mut out);
         if replayed.is_between_turns()
             && let Some(text) = queued.pop_front()
@@ -117,7 +120,7 @@ pub(crate) fn replay<A: Into<Action>>(
             replayed.take(&mut out);
         }
     }
-    parser.handle_end_of_output(&mut out);
+    reader.finish(&mut *parser, &mut out);
     parser.handle_exit(recording.exit, &mut out);
     replayed.take(&mut out);
     let end = replayed.steps.iter().rev().find_map(|step| match step {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Acp, Dialect};
-use crate::agent::common::MAX_OPEN_REQUESTS;
+use crate::agent::common::{LineReader, MAX_OPEN_REQUESTS};
 use crate::agent::replay::{
     Action, Decide as _, Entry, Recording, recording, recordings, replay, resolves_every_request_once, survives_anything, task,
 };
@@ -416,4 +416,53 @@ fn updates_of_another_session_become_raw() {
     let chunk = json!({ "sessionUpdate": "agent_message_chunk", "content": { "type": "text", "text": "hi" } });
     let (outcome, _) = send_line(&mut parser, &json!({ "method": "session/update", "params": { "sessionId": "other", "update": chunk } }));
     assert_eq!(outcome, LineOutcome::Raw);
+}
+
+/// The output for these lines, as the decoder reads them.
+fn read_lines(parser: &mut Acp, lines: &[String]) -> Output {
+    let (mut reader, mut out) = (LineReader::default(), Output::default());
+    for line in lines {
+        reader.handle_line(line, parser, &mut out);
+    }
+    out
+}
+
+/// A chunk of the assistant's text, given as JSON.
+fn chunk(text: &str) -> String {
+    let update = r#"{"sessionUpdate":"agent_message_chunk","messageId":"m","content":{"type":"text","text":TEXT}}"#;
+    let update = update.replace("TEXT", text);
+    format!(r#"{{"method":"session/update","params":{{"sessionId":"s","update":{update}}}}}"#)
+}
+
+const END_TURN: &str = r#"{"id":3,"result":{"stopReason":"end_turn"}}"#;
+
+/// The tokens, the message and the result of a turn.
+fn texts(out: &Output) -> (String, Vec<&str>, &str) {
+    let tokens = out.items.iter().filter_map(|item| match item {
+        Item::Event(StreamEvent::Token { content }) => Some(content.text.as_str()),
+        _ => None,
+    });
+    let messages = out.items.iter().filter_map(|item| match item {
+        Item::Event(StreamEvent::Message { content, .. }) => Some(content.as_str()),
+        _ => None,
+    });
+    let Some(Item::TurnEnded(Ok(result))) = out.items.last() else { panic!("{out:?}") };
+    (tokens.collect(), messages.collect(), result)
+}
+
+#[test]
+fn a_surrogate_pair_that_is_split_over_two_chunks_is_joined() {
+    let lines = [chunk(r#""lift off \ud83d""#), chunk(r#""\ude80 now \ud83d""#), END_TURN.to_owned()];
+    let out = read_lines(&mut in_turn("x"), &lines);
+    let text = "lift off 🚀 now \u{fffd}";
+    assert_eq!(texts(&out), (text.to_owned(), vec![text], text));
+}
+
+#[test]
+fn messages_are_found_among_other_bytes_on_their_line() {
+    let line = format!("\u{1b}[33mwarn\u{1b}[0m {}{} (node:7) Warning: {END_TURN}", chunk("\"a\""), chunk("\"b\""));
+    let out = read_lines(&mut in_turn("x"), &[line]);
+    assert_eq!(texts(&out), ("ab".to_owned(), vec!["ab"], "ab"));
+    let raw: Vec<_> = out.items.iter().filter(|item| matches!(item, Item::Event(StreamEvent::Raw { .. }))).collect();
+    assert_eq!(raw.len(), 2, "{raw:?}");
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::{ClaudeCode, wire};
-use crate::agent::common::MAX_OPEN_REQUESTS;
+use crate::agent::common::{LineReader, MAX_OPEN_REQUESTS};
 use crate::agent::replay::{self, Action, Decide as _, Recording, Replayed};
 use crate::agent::{Item, LineOutcome, Mode, Output, Parser, Program};
 use crate::types::{Answer, Cause, Decision, Failure, Level, McpServer, McpTransport, NoticeCode, PermissionMode, StreamEvent, ToolStatus};
@@ -138,11 +138,29 @@ fn both_paths_decode_stream_events_alike() {
 /// The items that a parser in two-way mode produces from these lines.
 fn items_of(lines: &[&str]) -> Vec<Item> {
     let mut parser = parser(Mode::TwoWay);
-    let mut out = Output::default();
+    let (mut reader, mut out) = (LineReader::default(), Output::default());
     for line in lines {
-        parser.handle_line(line, &mut out);
+        reader.handle_line(line, &mut *parser, &mut out);
     }
     out.items
+}
+
+#[test]
+fn a_lone_surrogate_in_a_tool_input_is_replaced_in_the_call_the_request_and_the_answer() {
+    let call =
+        r#"{"type":"assistant","message":{"content":[{"type":"tool_use","id":"t","name":"Bash","input":{"command":"echo \ud83d"}}]}}"#;
+    let ask = r#"{"type":"control_request","request_id":"r","request":{"subtype":"can_use_tool","tool_name":"Bash","tool_use_id":"t","input":{"command":"echo \ud83d"}}}"#;
+    let (mut parser, mut reader, mut out) = (parser(Mode::TwoWay), LineReader::default(), Output::default());
+    reader.handle_line(call, &mut *parser, &mut out);
+    reader.handle_line(ask, &mut *parser, &mut out);
+    parser.decide("r", Decision::AllowOnce, &mut out);
+    reader.resolve(0, &mut out);
+    let expected = json!({ "command": "echo \u{fffd}" });
+    let [Item::Event(StreamEvent::ToolCall(call)), Item::Event(StreamEvent::PermissionRequest { input, .. })] = &out.items[..] else {
+        panic!("{out:?}")
+    };
+    assert_eq!((&call.input, input), (&expected, &expected));
+    assert_eq!(response_in(&out)["updatedInput"], expected);
 }
 
 #[test]

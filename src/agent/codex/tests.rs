@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Codex;
-use crate::agent::common::MAX_OPEN_REQUESTS;
+use crate::agent::common::{LineReader, MAX_OPEN_REQUESTS};
 use crate::agent::replay::{self, Action, Decide as _, Recording, Replayed, Step};
 use crate::agent::{Installed, Item, LineOutcome, Mode, Output, Parser, Program, Task};
 use crate::types::{Answer, Cause, Decision, Failure, McpServer, McpTransport, PermissionMode, StreamEvent, ToolKind, ToolStatus};
@@ -517,4 +517,34 @@ fn the_prompt_is_sent_on_stdin_which_stays_open_only_in_two_way_mode() {
     assert!(matches!(&steps[..2], [Step::Send(prompt), Step::CloseStdin] if prompt == "Create hello.py"));
     let recording = replay::recording(AGENT, "appserver_tool");
     assert!(!replayed(&recording).steps.iter().any(|step| matches!(step, Step::CloseStdin)));
+}
+
+#[test]
+fn a_surrogate_pair_that_is_split_over_two_deltas_is_joined() {
+    let (mut parser, mut reader, mut out) = (parser_in_turn(), LineReader::default(), Output::default());
+    for delta in [r"up \ud83d", r"\ude80", r"\ud83d"] {
+        let params = r#"{"threadId":"t","turnId":"u","itemId":"m","delta":"DELTA"}"#.replace("DELTA", delta);
+        reader.handle_line(&format!(r#"{{"method":"item/agentMessage/delta","params":{params}}}"#), &mut *parser, &mut out);
+    }
+    reader.finish(&mut *parser, &mut out);
+    let tokens = out.items.iter().filter_map(|item| match item {
+        Item::Event(StreamEvent::Token { content }) => Some(content.text.as_str()),
+        _ => None,
+    });
+    assert_eq!(tokens.collect::<Vec<_>>(), ["up ", "🚀", "\u{fffd}"]);
+}
+
+#[test]
+fn lines_of_a_one_shot_run_are_read_among_other_bytes() {
+    let (mut parser, mut reader, mut out) = (parser(Mode::OneShot, &replay::task(AGENT)), LineReader::default(), Output::default());
+    for line in [
+        "\u{feff}{\"type\":\"thread.started\",\"thread_id\":\"t\"}",
+        r#"> {"type":"item.completed","item":{"id":"m","type":"agent_message","text":"half \ud83d"}}{"type":"turn.completed","usage":{}} bye"#,
+    ] {
+        reader.handle_line(line, &mut *parser, &mut out);
+    }
+    let raw = |line: &str| Item::Event(StreamEvent::Raw { line: line.to_owned() });
+    assert!(matches!(&out.items[0], Item::Started(_)), "{out:?}");
+    assert!(out.items.contains(&raw("> ")) && out.items.contains(&raw(" bye")), "{out:?}");
+    assert!(out.items.contains(&Item::TurnEnded(Ok("half \u{fffd}".to_owned()))), "{out:?}");
 }

@@ -1,8 +1,11 @@
 //! What the adapters share.
 
+mod line_reader;
 mod open_requests;
 mod program_info;
+mod surrogates;
 
+pub(in crate::agent) use line_reader::LineReader;
 #[cfg(test)]
 pub(in crate::agent) use open_requests::MAX_OPEN_REQUESTS;
 pub(in crate::agent) use open_requests::{OpenRequests, Rejected};

@@ -61,6 +61,10 @@ impl Text {
 }
 
 impl Parser for Text {
+    fn reads_json(&self) -> bool {
+        false
+    }
+
     fn open(&mut self, out: &mut Output) {
         out.items.push(Item::Started(Started::default()));
         out.send = std::mem::take(&mut self.prompt);

@@ -3,9 +3,10 @@
 use serde_json::json;
 
 use super::Command;
+use crate::agent::common::LineReader;
 use crate::agent::{Item, Output, Parser};
-use crate::process::{Line, LineSplitter};
-use crate::types::{Level, LogStream, NoticeCode, StreamEvent};
+use crate::process::{Exit, Line, LineSplitter};
+use crate::types::{Failure, Level, LogStream, NoticeCode, StreamEvent};
 
 /// Maximum length in bytes of an agent's stderr in the log and in its file. After it only the end is kept.
 pub(super) const STDERR_LOG: usize = 1024 * 1024;
@@ -17,7 +18,8 @@ const STDERR_PIECE: usize = 64 * 1024;
 /// Pure, as the parser is: the same bytes and commands in the same order yield the same items and input, however the bytes are split.
 /// [`replay`](super::replay) relies on that.
 pub(super) struct OutputDecoder {
-    pub(super) parser: Box<dyn Parser>,
+    parser: Box<dyn Parser>,
+    reader: LineReader,
     pub(super) output: Output,
     lines: LineSplitter,
     stdout_ended: bool,
@@ -31,6 +33,7 @@ impl OutputDecoder {
     pub(super) fn new(parser: Box<dyn Parser>) -> Self {
         Self {
             parser,
+            reader: LineReader::default(),
             output: Output::default(),
             lines: LineSplitter::default(),
             stdout_ended: false,
@@ -61,6 +64,13 @@ impl OutputDecoder {
 
     /// Carries out a command. Returns `false`, without any effect, if the program does not support it now.
     pub(super) fn carry_out(&mut self, command: &Command) -> bool {
+        let from = self.output.items.len();
+        let done = self.pass_to_parser(command);
+        self.reader.resolve(from, &mut self.output);
+        done
+    }
+
+    fn pass_to_parser(&mut self, command: &Command) -> bool {
         match command {
             Command::Answer { request, answer } => {
                 self.parser.answer(request, answer, &mut self.output);
@@ -94,7 +104,21 @@ impl OutputDecoder {
         }
         let mut lines = std::mem::take(&mut self.lines);
         lines.finish(|line| self.handle_line(line));
-        self.parser.handle_end_of_output(&mut self.output);
+        self.reader.finish(&mut *self.parser, &mut self.output);
+    }
+
+    /// Handles the exit of the process.
+    pub(super) fn handle_exit(&mut self, exit: Exit) {
+        let from = self.output.items.len();
+        self.parser.handle_exit(exit, &mut self.output);
+        self.reader.resolve(from, &mut self.output);
+    }
+
+    /// The reason for an exit without a result, if the parser knows it.
+    pub(super) fn diagnose(&self, exit: Exit, stderr_tail: &str) -> Option<Failure> {
+        let mut failure = self.parser.diagnose(exit, stderr_tail)?;
+        self.reader.resolve_text(&mut failure.message);
+        Some(failure)
     }
 
     fn handle_line(&mut self, line: Line<'_>) {
@@ -106,7 +130,7 @@ impl OutputDecoder {
             let data = json!({ "kept": line.bytes.len(), "size": size });
             self.output.emit(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::Truncated, message, data: Some(data) });
         } else {
-            self.parser.handle_line(&text, &mut self.output);
+            self.reader.handle_line(&text, &mut *self.parser, &mut self.output);
         }
         if replaced && !std::mem::replace(&mut self.reported_invalid_utf8, true) {
             let message = "the agent wrote invalid UTF-8; it was replaced, here and in all later output";

@@ -123,7 +123,7 @@ impl Supervisor {
             self.decoder.emit_notice(Level::Warning, NoticeCode::LeakedPipe, message);
         }
         if let Some(exit) = end.exit {
-            self.decoder.parser.handle_exit(exit, &mut self.decoder.output);
+            self.decoder.handle_exit(exit);
         }
         if end.left_behind > 0 {
             let message = format!("{} processes of this run could not be ended", end.left_behind);
@@ -133,7 +133,7 @@ impl Supervisor {
         if let Some(exit) = end.exit
             && !self.decoder.turn_ended
         {
-            end.failure = launch_failure(exit, &end.stderr_tail).or_else(|| self.decoder.parser.diagnose(exit, &end.stderr_tail));
+            end.failure = launch_failure(exit, &end.stderr_tail).or_else(|| self.decoder.diagnose(exit, &end.stderr_tail));
         }
         // Fails only if the driver has gone.
         let _ = self.link.updates.send(Update::Ended(end)).await;
