@@ -36,7 +36,7 @@ impl Permissions {
         let options =
             offered.into_iter().filter(|decision| option_for(&request.options, *decision).is_some() || *decision == Decision::Deny);
         let options = options.collect();
-        let open = OpenPermission { id, call: subject.id.clone(), options: request.options };
+        let open = OpenPermission { id, call: subject.agent_id, options: request.options };
         if let Err(Rejected { request, reason }) = self.open.insert(key.clone(), open) {
             out.emit(reason.notice());
             return cancel(&request.id, &request.call, calls, out);
@@ -55,7 +55,7 @@ impl Permissions {
     /// Rejects a request that arrives outside of a turn or after its interrupt.
     pub(super) fn reject(id: &Value, request: PermissionRequest, calls: &mut ToolCalls, out: &mut Output) {
         let subject = calls.subject_of(request.tool_call, out);
-        cancel(id, &subject.id, calls, out);
+        cancel(id, &subject.agent_id, calls, out);
     }
 
     /// Sends an answer to the agent. The protocol has no field for the message of a denial.

@@ -466,3 +466,40 @@ fn messages_are_found_among_other_bytes_on_their_line() {
     let raw: Vec<_> = out.items.iter().filter(|item| matches!(item, Item::Event(StreamEvent::Raw { .. }))).collect();
     assert_eq!(raw.len(), 2, "{raw:?}");
 }
+
+#[test]
+fn calls_with_a_reused_id_have_ids_of_their_own_in_the_log() {
+    let mut parser = in_turn("x");
+    let mut items = Vec::new();
+    for name in ["first", "second"] {
+        let call = json!({ "sessionUpdate": "tool_call", "toolCallId": "call_0", "title": name, "rawInput": { "command": name } });
+        items.extend(update(&mut parser, &call).1.items);
+        let request =
+            json!({ "sessionId": "s", "toolCall": { "toolCallId": "call_0" }, "options": [{ "optionId": "y", "kind": "allow_once" }] });
+        items.extend(send_line(&mut parser, &json!({ "id": name, "method": "session/request_permission", "params": request })).1.items);
+        let end = json!({ "sessionUpdate": "tool_call_update", "toolCallId": "call_0", "status": "completed", "rawOutput": name });
+        items.extend(update(&mut parser, &end).1.items);
+    }
+    let seen: Vec<_> = items
+        .iter()
+        .filter_map(|item| match item {
+            Item::Event(StreamEvent::ToolCall(call)) => Some(("call", call.id.as_str(), call.input["command"].as_str()?)),
+            Item::Event(StreamEvent::PermissionRequest { tool_call_id: Some(id), input, .. }) => {
+                Some(("request", id, input["command"].as_str()?))
+            }
+            Item::Event(StreamEvent::ToolResult { id, content, .. }) => Some(("result", id, content)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("call", "call_0", "first"),
+            ("request", "call_0", "first"),
+            ("result", "call_0", "first"),
+            ("call", "call_0#2", "second"),
+            ("request", "call_0#2", "second"),
+            ("result", "call_0#2", "second"),
+        ]
+    );
+}

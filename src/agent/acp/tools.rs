@@ -12,6 +12,7 @@ use super::dialect::Dialect;
 use super::diff;
 use super::plan::plan_entries;
 use crate::agent::Output;
+use crate::agent::common::numbered;
 use crate::types::{FileChangeKind, StreamEvent, ToolCall, ToolKind, ToolStatus};
 
 /// Maximum length of a title in characters.
@@ -51,6 +52,8 @@ enum Stage {
 
 #[derive(Debug, Default)]
 struct Call {
+    /// How many ended calls had the same id.
+    reuses: u32,
     name: Option<String>,
     kind: AcpKind,
     title: String,
@@ -78,6 +81,10 @@ impl ToolCalls {
         let status = fields.status;
         let (text, terminal) = (text_of(fields.content.as_deref()), terminal_output(&update));
         let raw_output = fields.raw_output.clone();
+        let ended = matches!(status, Some(ToolCallStatus::Completed | ToolCallStatus::Failed));
+        if first && !ended {
+            self.free(&id);
+        }
         if self.merge(&id, if first { Source::First } else { Source::Later }, update).stage == Stage::Ended {
             return;
         }
@@ -107,7 +114,7 @@ impl ToolCalls {
                 });
                 let content = terminal.or(grown).unwrap_or_default();
                 if !content.is_empty() {
-                    out.emit(StreamEvent::ToolOutput { id, content });
+                    out.emit(StreamEvent::ToolOutput { id: call.public_id(&id), content });
                 }
             }
             _ => {}
@@ -120,15 +127,31 @@ impl ToolCalls {
         let kind = update.fields.kind;
         let requested_input = update.fields.raw_input.clone().filter(|input| meaningful(Some(input)));
         let requested_diffs = diffs_of(update.fields.content.as_deref());
+        self.free(&id);
         let call = self.merge(&id, Source::Permission, update);
         if !requested_diffs.is_empty() {
             call.requested_diffs = requested_diffs;
         }
         let tool = call.name.clone();
+        let public_id = call.public_id(&id);
         let kind = kind.filter(|kind| *kind != AcpKind::Other).unwrap_or(call.kind);
         let input = requested_input.unwrap_or_else(|| call.display_input());
         self.announce(&id, out);
-        PermissionSubject { tool: tool.unwrap_or_else(|| tool_name_of_kind(kind).to_owned()), kind: kind_of(kind), input, id }
+        PermissionSubject {
+            tool: tool.unwrap_or_else(|| tool_name_of_kind(kind).to_owned()),
+            kind: kind_of(kind),
+            input,
+            id: public_id,
+            agent_id: id,
+        }
+    }
+
+    /// Starts another call with the id of an ended one. Some models number their calls from zero in each answer.
+    fn free(&mut self, id: &str) {
+        if let Some(call) = self.by_id.get_mut(id).filter(|call| call.stage == Stage::Ended) {
+            *call = Call { reuses: call.reuses.saturating_add(1), ..Call::default() };
+            self.unannounced.push(id.to_owned());
+        }
     }
 
     /// Marks the call as denied, so that its failure does not count as an error of the tool.
@@ -205,13 +228,14 @@ impl ToolCalls {
         self.unannounced.retain(|unannounced| unannounced != id);
         let name = call.name.get_or_insert_with(|| tool_name_of_kind(call.kind).to_owned()).clone();
         let (kind, title, input) = (kind_of(call.kind), call.display_title(&name), call.display_input());
-        out.emit(StreamEvent::ToolCall(ToolCall { id: id.to_owned(), tool: name, kind, title, input, parent_tool_call_id: None }));
+        out.emit(StreamEvent::ToolCall(ToolCall { id: call.public_id(id), tool: name, kind, title, input, parent_tool_call_id: None }));
     }
 
     fn end(&mut self, id: &str, worked: bool, content: String, raw_output: &Value, out: &mut Output) {
         let Some(call) = self.by_id.get_mut(id) else { return };
-        // Of an ended call only the fact that it has ended is kept.
-        let done = std::mem::replace(call, Call { stage: Stage::Ended, ..Call::default() });
+        // Of an ended call only that it has ended and its number are kept.
+        let (public_id, reuses) = (call.public_id(id), call.reuses);
+        let done = std::mem::replace(call, Call { stage: Stage::Ended, reuses, ..Call::default() });
         let (name, input) = (done.name.unwrap_or_default(), done.input.unwrap_or_default());
         let worked = worked && !self.dialect.failed.is_some_and(|failed| failed(raw_output));
         if worked {
@@ -235,20 +259,27 @@ impl ToolCalls {
             (false, true) => ToolStatus::Denied,
             (false, false) => ToolStatus::Error,
         };
-        out.emit(StreamEvent::ToolResult { id: id.to_owned(), status, content, duration_ms: None });
+        out.emit(StreamEvent::ToolResult { id: public_id, status, content, duration_ms: None });
     }
 }
 
 /// The subject of a permission request.
 pub(super) struct PermissionSubject {
-    /// The call's id.
+    /// The call's id in the log.
     pub(super) id: String,
+    /// The agent's id of the call.
+    pub(super) agent_id: String,
     pub(super) tool: String,
     pub(super) kind: ToolKind,
     pub(super) input: Value,
 }
 
 impl Call {
+    /// The id in the log of the call with this id of the agent.
+    fn public_id(&self, agent_id: &str) -> String {
+        numbered(agent_id, self.reuses.saturating_add(1))
+    }
+
     /// The input for clients. If the agent sends none, its proposed changes.
     fn display_input(&self) -> Value {
         let diffs = if self.requested_diffs.is_empty() { &self.diffs } else { &self.requested_diffs };

@@ -16,6 +16,7 @@ use super::plan::{Plan, PlanChange};
 use super::usage::UsageTotals;
 use super::wire::{self, Block, LineHeader, MessageLine, StreamEventLine, Text};
 use super::{diff, failure, tools};
+use crate::agent::common::CallIds;
 use crate::agent::{Item, LineOutcome, Mode, Output, Parser, Started, Task};
 use crate::process::Exit;
 use crate::redact::redact_mcp_error;
@@ -35,10 +36,9 @@ pub(super) struct ClaudeParser {
     last_request_id: u64,
     stage: Stage,
     interrupt: InterruptState,
-    /// Every tool call so far, with the plan change that it causes if it succeeds.
-    calls: BTreeMap<String, Option<PlanChange>>,
-    /// Tool calls without a result.
-    open_calls: BTreeSet<String>,
+    calls: CallIds,
+    /// The plan changes that the calls without a result cause if they succeed, by the calls' ids in the log.
+    plan_changes: BTreeMap<String, PlanChange>,
     permissions: Permissions,
     plan: Plan,
     turn: TurnState,
@@ -100,8 +100,8 @@ impl ClaudeParser {
             last_request_id: 0,
             stage: Stage::default(),
             interrupt: InterruptState::default(),
-            calls: BTreeMap::new(),
-            open_calls: BTreeSet::new(),
+            calls: CallIds::default(),
+            plan_changes: BTreeMap::new(),
             permissions: Permissions::default(),
             plan: Plan::default(),
             turn: TurnState::default(),
@@ -124,7 +124,7 @@ impl ClaudeParser {
             ("user", _) => return Ok(self.handle_user(line, &serde_json::from_str(line)?, out)),
             ("result", _) => self.handle_result(serde_json::from_str(line)?, out),
             ("control_request", _) => {
-                if !self.permissions.handle_request(&serde_json::from_str(line)?, out) {
+                if !self.permissions.handle_request(&serde_json::from_str(line)?, &mut self.calls, out) {
                     return Ok(None);
                 }
                 LineOutcome::Emitted
@@ -138,7 +138,8 @@ impl ClaudeParser {
             ("system", "api_retry") => self.handle_api_retry(&serde_json::from_str(line)?, out),
             ("system", "permission_denied") => {
                 // The call's result repeats the text.
-                self.permissions.note_denied(serde_json::from_str::<wire::PermissionDenied>(line)?.tool_use_id);
+                let denied: wire::PermissionDenied = serde_json::from_str(line)?;
+                self.permissions.note_denied(self.calls.current(&denied.tool_use_id));
                 LineOutcome::Buffered
             }
             ("rate_limit_event", _) => self.handle_rate_limit(&serde_json::from_str(line)?, out),
@@ -207,9 +208,14 @@ impl ClaudeParser {
         {
             self.turn.streamed_thinking.insert(id.clone());
         }
-        let content = Delta { text, message_id, parent_tool_call_id: parent };
+        let content = Delta { text, message_id, parent_tool_call_id: self.parent_id(parent.as_deref()) };
         out.emit(if thinking { StreamEvent::Thinking { content } } else { StreamEvent::Token { content } });
         Some(LineOutcome::Emitted)
+    }
+
+    /// The id in the log of the call that a line names as its parent.
+    fn parent_id(&self, parent: Option<&str>) -> Option<String> {
+        parent.map(|parent| self.calls.current(parent))
     }
 
     /// Sends a control request to the program.
@@ -267,7 +273,7 @@ impl ClaudeParser {
         let mut unknown = false;
         for block in parsed.message.blocks()? {
             let message_id = parsed.message.id.clone();
-            let parent_tool_call_id = parsed.parent_tool_use_id.clone();
+            let parent_tool_call_id = self.parent_id(parsed.parent_tool_use_id.as_deref());
             match block {
                 Block { text: Some(message), .. } if parsed.error.is_some() => {
                     // Not written by the model: the program reports why there is no response. `result` repeats it.
@@ -285,6 +291,7 @@ impl ClaudeParser {
                     }
                 }
                 Block { id: Some(id), name: Some(name), input, .. } if block.kind == "tool_use" => {
+                    let id = self.calls.open(parsed.parent_tool_use_id.as_deref(), &id, &name);
                     self.emit_tool_call(id, name, input, parent_tool_call_id, out);
                 }
                 // The provider withholds the text.
@@ -296,11 +303,9 @@ impl ClaudeParser {
     }
 
     fn emit_tool_call(&mut self, id: String, name: String, input: Value, parent_tool_call_id: Option<String>, out: &mut Output) {
-        if self.calls.contains_key(&id) {
-            return;
+        if let Some(change) = PlanChange::from_call(&name, &input) {
+            self.plan_changes.insert(id.clone(), change);
         }
-        self.calls.insert(id.clone(), PlanChange::from_call(&name, &input));
-        self.open_calls.insert(id.clone());
         let plan = (name == "TodoWrite" && parent_tool_call_id.is_none()).then(|| self.plan.replace(&input)).flatten();
         let title = tools::title(&name, &input, &self.working_dir);
         out.emit(StreamEvent::ToolCall(ToolCall { kind: tools::kind(&name), id, tool: name, title, input, parent_tool_call_id }));
@@ -320,11 +325,18 @@ impl ClaudeParser {
         for block in blocks {
             match block {
                 Block { tool_use_id: Some(ref id), .. } if block.kind == "tool_result" => {
-                    self.handle_tool_result(id, &block, &parsed.tool_result_meta, details, out);
+                    let meta = parsed.tool_result_meta.iter().find(|meta| meta.id == *id);
+                    let decision = meta.and_then(|meta| meta.permission_decision.as_ref());
+                    let rejected = decision.is_some_and(|decision| decision.decision == "reject");
+                    match self.calls.close(parsed.parent_tool_use_id.as_deref(), id) {
+                        Some(id) => self.handle_tool_result(id, &block, rejected, details, out),
+                        None if self.calls.is_known(id) => {}
+                        None => self.handle_tool_result(id.clone(), &block, rejected, details, out),
+                    }
                 }
                 Block { text: Some(content), .. } if block.kind == "text" => {
                     self.turn.interrupted |= content.starts_with("[Request interrupted by user");
-                    let parent_tool_call_id = parsed.parent_tool_use_id.clone();
+                    let parent_tool_call_id = self.parent_id(parsed.parent_tool_use_id.as_deref());
                     out.emit(StreamEvent::Message { role: Role::User, content, message_id: None, parent_tool_call_id });
                 }
                 _ => unknown = true,
@@ -333,24 +345,20 @@ impl ClaudeParser {
         Some(if unknown { out.emit_raw(line) } else { outcome_since(before, out) })
     }
 
-    fn handle_tool_result(&mut self, id: &str, block: &Block<'_>, meta: &[wire::ToolResultMeta], details: Option<&str>, out: &mut Output) {
-        if !self.open_calls.remove(id) && self.calls.contains_key(id) {
-            return;
-        }
-        let decision = meta.iter().find(|meta| meta.id == *id).and_then(|meta| meta.permission_decision.as_ref());
-        let denied = self.permissions.take_denied(id) || decision.is_some_and(|decision| decision.decision == "reject");
+    fn handle_tool_result(&mut self, id: String, block: &Block<'_>, rejected: bool, details: Option<&str>, out: &mut Output) {
+        let denied = self.permissions.take_denied(&id) || rejected;
         let status = match (denied, block.is_error) {
             (true, _) => ToolStatus::Denied,
             (false, true) => ToolStatus::Error,
             (false, false) => ToolStatus::Ok,
         };
-        let change = self.calls.get_mut(id).and_then(Option::take);
+        let change = self.plan_changes.remove(&id);
         if status == ToolStatus::Ok {
             out.items.extend(details.and_then(diff::file_change).map(Item::Event));
             out.items.extend(change.and_then(|change| self.plan.apply(change, details)).map(Item::Event));
         }
         // Emitted last, as for every agent: all effects of a call precede its result.
-        out.emit(StreamEvent::ToolResult { id: id.to_owned(), status, content: block.result_text(), duration_ms: None });
+        out.emit(StreamEvent::ToolResult { id, status, content: block.result_text(), duration_ms: None });
     }
 
     fn handle_result(&mut self, result: wire::TurnResult, out: &mut Output) -> LineOutcome {
@@ -374,7 +382,8 @@ impl ClaudeParser {
 
     /// Ends the open tool calls. An interrupt stops every tool, but the program does not report a result for each.
     fn end_open_calls(&mut self, out: &mut Output) {
-        for id in std::mem::take(&mut self.open_calls) {
+        self.plan_changes.clear();
+        for id in self.calls.drain() {
             let status = if self.permissions.take_denied(&id) { ToolStatus::Denied } else { ToolStatus::Error };
             out.emit(StreamEvent::ToolResult { id, status, content: "the turn was interrupted".to_owned(), duration_ms: None });
         }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::tools;
 use super::wire::{AskUserQuestion, CanUseTool, ControlRequest, ControlSubtype};
 use crate::agent::Output;
-use crate::agent::common::{OpenRequests, Rejected};
+use crate::agent::common::{CallIds, OpenRequests, Rejected};
 use crate::types::{Answer, DecidedBy, Decision, Question, StreamEvent, ToolKind};
 
 /// Sent to the model in response to a question without an answer.
@@ -57,7 +57,7 @@ enum Details {
 
 impl Permissions {
     /// Handles a control request. Returns `false` if it is unknown or invalid.
-    pub(super) fn handle_request(&mut self, request: &ControlRequest<'_>, out: &mut Output) -> bool {
+    pub(super) fn handle_request(&mut self, request: &ControlRequest<'_>, calls: &mut CallIds, out: &mut Output) -> bool {
         let id = request.request_id.as_ref();
         if self.open.get(id).is_some() {
             // Its response would be taken for the response to the first request with this id.
@@ -69,7 +69,11 @@ impl Permissions {
             send_error(out, id, &format!("Unsupported control request subtype: {}", subtype.0));
             return false;
         }
-        match serde_json::from_str::<CanUseTool>(body) {
+        let request = serde_json::from_str::<CanUseTool>(body).map(|mut request| {
+            request.tool_use_id = request.tool_use_id.map(|id| calls.requested(&id, &request.tool_name));
+            request
+        });
+        match request {
             Ok(request) if request.tool_name == "AskUserQuestion" => self.open_question(id, request, out),
             Ok(request) => self.open_permission(id, request, out),
             Err(_) => {

@@ -1,10 +1,12 @@
 //! What the adapters share.
 
+mod call_ids;
 mod line_reader;
 mod open_requests;
 mod program_info;
 mod surrogates;
 
+pub(in crate::agent) use call_ids::{CallIds, numbered};
 pub(in crate::agent) use line_reader::LineReader;
 #[cfg(test)]
 pub(in crate::agent) use open_requests::MAX_OPEN_REQUESTS;

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::diagnose::diagnose;
 use super::tools;
 use crate::agent::acp::{cause_from_status, cause_from_text, plan_entries};
+use crate::agent::common::CallIds;
 use crate::agent::{Installed, Item, LineOutcome, Output, Parser, Started, Task};
 use crate::process::Exit;
 use crate::types::{Cause, Delta, Failure, Level, NoticeCode, Role, StreamEvent, ToolCall, ToolStatus, Usage};
@@ -19,6 +20,7 @@ pub(super) struct OneShot {
     version: Option<String>,
     model: Option<String>,
     started: bool,
+    calls: CallIds,
     usage: Usage,
     last_text: String,
     /// The finish reason of the last step.
@@ -71,6 +73,7 @@ impl OneShot {
             version: installed.version.clone(),
             model: task.spec.model.clone(),
             started: false,
+            calls: CallIds::default(),
             usage: Usage::default(),
             last_text: String::new(),
             reason: None,
@@ -96,10 +99,11 @@ impl OneShot {
     }
 
     fn handle_tool(&mut self, part: Value, out: &mut Output) -> Option<LineOutcome> {
-        let Tool { name, call: id, state } = serde_json::from_value(part).ok()?;
+        let Tool { name, call, state } = serde_json::from_value(part).ok()?;
         let field = |name: &str| state.get(name).and_then(Value::as_str);
         let input = state.get("input").cloned().unwrap_or_default();
         let completed = field("status")? == "completed";
+        let id = self.calls.next(&call);
         let content = field(if completed { "output" } else { "error" }).unwrap_or_default();
         let worked = completed && !tools::failed(&state);
         let denied = !completed && content.contains(DENIED);

@@ -284,3 +284,19 @@ async fn a_login_is_detected_from_files_and_variables() {
     let own = sandbox.write("own.json", r#"{"provider":{"a":{"options":{"apiKey":"x"}}}}"#);
     assert_eq!(state(&[("XDG_DATA_HOME", "/nonexistent"), ("OPENCODE_CONFIG", own.to_str().unwrap())]).await, Authenticated::Yes);
 }
+
+#[test]
+fn one_shot_calls_with_a_reused_id_have_ids_of_their_own_in_the_log() {
+    let mut parser = parser(Mode::OneShot, "tool");
+    let mut out = Output::default();
+    for output in ["first", "second"] {
+        let state = serde_json::json!({ "status": "completed", "input": { "command": "ls" }, "output": output });
+        let part = serde_json::json!({ "tool": "bash", "callID": "call_0", "state": state });
+        parser.handle_line(&serde_json::json!({ "type": "tool_use", "sessionID": "s", "part": part }).to_string(), &mut out);
+    }
+    let results = out.items.iter().filter_map(|item| match item {
+        Item::Event(StreamEvent::ToolResult { id, content, .. }) => Some((id.as_str(), content.as_str())),
+        _ => None,
+    });
+    assert_eq!(results.collect::<Vec<_>>(), [("call_0", "first"), ("call_0#2", "second")]);
+}

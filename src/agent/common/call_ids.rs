@@ -1,0 +1,129 @@
+//! Unique ids for tool calls whose ids an agent reuses.
+//!
+//! Models behind some proxies number their calls from zero in each answer, so every call of a run may be `call_0`. An id is free again
+//! once its call has a result. The first call with an id keeps it in the log; later ones get a suffix (`call_0#2`).
+
+use std::collections::{BTreeMap, VecDeque};
+
+/// Maximum number of open calls with the same id. The oldest one above it is dropped, so that its result counts for the next one.
+const MAX_SAME_ID: usize = 256;
+
+/// The tool calls of one process.
+#[derive(Debug, Default)]
+pub(in crate::agent) struct CallIds {
+    /// Number of calls so far, by the agent's id.
+    uses: BTreeMap<String, u32>,
+    /// The calls without a result, oldest first, by the agent's ids of the call and of the parent call.
+    open: BTreeMap<(String, Option<String>), VecDeque<OpenCall>>,
+}
+
+#[derive(Debug)]
+struct OpenCall {
+    id: String,
+    tool: String,
+    /// Whether a permission request was about it.
+    requested: bool,
+}
+
+impl CallIds {
+    /// Adds a call of `tool` with the agent's id `agent_id`, made by the sub-agent of `parent`. Returns its id in the log.
+    pub(in crate::agent) fn open(&mut self, parent: Option<&str>, agent_id: &str, tool: &str) -> String {
+        let id = self.next(agent_id);
+        let call = OpenCall { id: id.clone(), tool: tool.to_owned(), requested: false };
+        let calls = self.open.entry((agent_id.to_owned(), parent.map(str::to_owned))).or_default();
+        if calls.len() == MAX_SAME_ID {
+            calls.pop_front();
+        }
+        calls.push_back(call);
+        id
+    }
+
+    /// The id in the log for a call that has its result at once.
+    pub(in crate::agent) fn next(&mut self, agent_id: &str) -> String {
+        let uses = self.uses.entry(agent_id.to_owned()).or_default();
+        *uses = uses.saturating_add(1);
+        numbered(agent_id, *uses)
+    }
+
+    /// Removes the oldest open call with this id, preferably one with the same parent. Returns its id in the log, or `None` if none is
+    /// open.
+    pub(in crate::agent) fn close(&mut self, parent: Option<&str>, agent_id: &str) -> Option<String> {
+        let exact = (agent_id.to_owned(), parent.map(str::to_owned));
+        let key = if self.open.contains_key(&exact) { exact } else { self.with_id(agent_id).next()?.0.clone() };
+        let calls = self.open.get_mut(&key)?;
+        let call = calls.pop_front();
+        if calls.is_empty() {
+            self.open.remove(&key);
+        }
+        call.map(|call| call.id)
+    }
+
+    /// Whether there was a call with this id.
+    pub(in crate::agent) fn is_known(&self, agent_id: &str) -> bool {
+        self.uses.contains_key(agent_id)
+    }
+
+    /// The id in the log of the call that a permission request for `tool` is about.
+    pub(in crate::agent) fn requested(&mut self, agent_id: &str, tool: &str) -> String {
+        let calls = self.open.range_mut((agent_id.to_owned(), None)..).take_while(|((id, _), _)| id == agent_id);
+        let calls = calls.flat_map(|(_, calls)| calls).filter(|call| call.tool == tool);
+        let Some(call) = calls.min_by_key(|call| call.requested) else { return self.current(agent_id) };
+        call.requested = true;
+        call.id.clone()
+    }
+
+    /// The id in the log of the oldest open call with this id, or else of the last one.
+    pub(in crate::agent) fn current(&self, agent_id: &str) -> String {
+        match self.uses.get(agent_id) {
+            None | Some(1) => agent_id.to_owned(),
+            Some(uses) => {
+                let oldest = self.with_id(agent_id).next().and_then(|(_, calls)| calls.front());
+                oldest.map_or_else(|| numbered(agent_id, *uses), |call| call.id.clone())
+            }
+        }
+    }
+
+    /// The open calls with this id, by parent.
+    fn with_id<'a>(&'a self, agent_id: &'a str) -> impl Iterator<Item = (&'a (String, Option<String>), &'a VecDeque<OpenCall>)> {
+        self.open.range((agent_id.to_owned(), None)..).take_while(move |((id, _), _)| id == agent_id)
+    }
+
+    /// Removes all open calls and returns their ids in the log.
+    pub(in crate::agent) fn drain(&mut self) -> impl Iterator<Item = String> + use<> {
+        std::mem::take(&mut self.open).into_values().flatten().map(|call| call.id)
+    }
+}
+
+/// The id in the log of the call with this number, from 1.
+pub(in crate::agent) fn numbered(agent_id: &str, number: u32) -> String {
+    if number == 1 { agent_id.to_owned() } else { format!("{agent_id}#{number}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reused_id_gets_a_suffix_and_each_result_belongs_to_its_call() {
+        let mut calls = CallIds::default();
+        assert_eq!(calls.open(None, "call_0", "Bash"), "call_0");
+        assert_eq!(calls.close(None, "call_0").as_deref(), Some("call_0"));
+        assert_eq!(calls.open(None, "call_0", "Bash"), "call_0#2");
+        assert_eq!(calls.current("call_0"), "call_0#2");
+        assert_eq!(calls.close(None, "call_0").as_deref(), Some("call_0#2"));
+        assert_eq!((calls.close(None, "call_0"), calls.is_known("call_0"), calls.is_known("call_1")), (None, true, false));
+    }
+
+    #[test]
+    fn concurrent_calls_with_one_id_are_told_apart_by_parent_tool_and_order() {
+        let mut calls = CallIds::default();
+        assert_eq!(calls.open(None, "call_0", "Task"), "call_0");
+        assert_eq!(calls.open(Some("call_0"), "call_0", "Bash"), "call_0#2");
+        assert_eq!(calls.open(Some("call_0"), "call_0", "Bash"), "call_0#3");
+        assert_eq!(calls.current("call_0"), "call_0", "the parent");
+        assert_eq!([calls.requested("call_0", "Bash"), calls.requested("call_0", "Bash")], ["call_0#2", "call_0#3"]);
+        assert_eq!(calls.close(Some("call_0"), "call_0").as_deref(), Some("call_0#2"));
+        assert_eq!(calls.close(None, "call_0").as_deref(), Some("call_0"));
+        assert_eq!(calls.drain().collect::<Vec<_>>(), ["call_0#3"]);
+    }
+}
