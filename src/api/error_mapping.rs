@@ -136,8 +136,7 @@ fn describe_fault(fault: &BadRun, fields: RunFields) -> (ApiError, String, Fault
         BadRun::EnvNotAllowed(name) => {
             (ApiError::new(StatusCode::FORBIDDEN, "env_not_allowed", ""), within(&format!("env.{name}")), FaultCode::NotAllowed)
         }
-        BadRun::EnvName(name) => (invalid(), within(&format!("env.{name}")), FaultCode::Invalid),
-        BadRun::EnvValue(name) => (invalid(), within(&format!("env.{name}")), FaultCode::Invalid),
+        BadRun::EnvName(name) | BadRun::EnvValue(name) => (invalid(), within(&format!("env.{name}")), FaultCode::Invalid),
         BadRun::EnvTooLong => (invalid(), within("env"), FaultCode::TooLong),
         BadRun::TooManyEnvVars => (invalid(), within("env"), FaultCode::TooMany),
         BadRun::Rule { index, error } => {

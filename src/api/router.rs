@@ -76,7 +76,7 @@ routes! {
     chat::chat;
     models::list;
     models::get;
-    completions::create;
+    chat_completions::create;
     webhooks::list;
 }
 

@@ -54,7 +54,7 @@ impl LocalStore {
     pub(super) async fn user(&self, name: &UserName) -> anyhow::Result<Value> {
         match self.auth.user(name).await? {
             Some(user) => Ok(user_json(&user)),
-            None => Err(UserError::NotFound(name.clone())).map_err(user_error),
+            None => Err(user_error(UserError::NotFound(name.clone()))),
         }
     }
 
@@ -75,8 +75,8 @@ impl LocalStore {
     ) -> anyhow::Result<()> {
         let changes = [role.map(|role| format!("role={}", role.as_str())), password.map(|_| "password".to_owned())];
         let changes: Vec<String> = changes.into_iter().flatten().chain(budget.is_some().then(|| budget.to_string())).collect();
-        let changed = self.auth.change_user(name, role, password, budget).await;
-        self.record(AuditAction::UserChange, Target::User(name.clone()), changes.join(" "), changed).await.map(|_| ()).map_err(user_error)
+        let outcome = self.auth.change_user(name, role, password, budget).await;
+        self.record(AuditAction::UserChange, Target::User(name.clone()), changes.join(" "), outcome).await.map_err(user_error)
     }
 
     /// Deletes a user with all tokens and keys.
@@ -120,7 +120,7 @@ impl LocalStore {
         let revoked = self.auth.revoke_key(&operator()?, id).await;
         self.record(AuditAction::KeyDelete, Target::Key(id), String::new(), revoked).await.map_err(|error| match error {
             RevokeError::NotFound(_) => CliError::not_found(error.to_string()).into(),
-            other => anyhow::Error::new(other),
+            RevokeError::Store(_) => anyhow::Error::new(error),
         })
     }
 

@@ -72,6 +72,8 @@ fn refuse_server(command: &mut clap::Command, matches: &ArgMatches) -> Result<()
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
     use crate::cli::tree::{Command, RunCommand};
 
@@ -253,7 +255,7 @@ mod tests {
             let error = parsed(line).err().unwrap_or_else(|| panic!("{line:?} is accepted"));
             let report = Report::from_clap(&error).unwrap_or_else(|| panic!("{line:?} prints help"));
             let hint = report.hint.map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
-            all.push_str(&format!("openrunner {}\n  {}{hint}\n", line.join(" "), report.message));
+            writeln!(all, "openrunner {}\n  {}{hint}", line.join(" "), report.message).unwrap();
         }
         let mut settings = insta::Settings::clone_current();
         settings.set_prepend_module_to_snapshot(false);

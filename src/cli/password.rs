@@ -46,13 +46,14 @@ fn read(prompt: &str) -> anyhow::Result<Secret> {
 }
 
 /// Reads the first line byte by byte, so that the next one remains for the next password.
-fn first_line(input: impl Read) -> anyhow::Result<String> {
+fn first_line(mut input: impl Read) -> anyhow::Result<String> {
     let mut line = Vec::new();
-    for byte in input.take(MAX_LINE).bytes() {
-        match byte.context("cannot read the password from standard input")? {
-            b'\n' => break,
-            byte => line.push(byte),
-        }
+    let mut byte = [0];
+    while (line.len() as u64) < MAX_LINE
+        && input.read(&mut byte).context("cannot read the password from standard input")? > 0
+        && byte != *b"\n"
+    {
+        line.extend(byte);
     }
     let line = String::from_utf8(line).map_err(|_| CliError::usage("the password on standard input is not UTF-8"))?;
     Ok(line.strip_suffix('\r').map(str::to_owned).unwrap_or(line))

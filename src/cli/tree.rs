@@ -30,6 +30,7 @@ pub(super) struct Cli {
 
 /// Top-level commands.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "one value per process")]
 pub(super) enum Command {
     /// Serve the API (default)
     Serve {

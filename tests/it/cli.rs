@@ -622,8 +622,9 @@ fn errors_of_every_command_are_as_reviewed() {
         for (args, input) in MISTAKES {
             let printed = server.typed(args).input(input).done().await;
             assert_ne!(printed.code, 0, "{args:?}: {printed:?}");
-            let error = printed.err.lines().map(|line| format!("  {line}\n")).collect::<String>();
-            writeln!(all, "openrunner {} [{}]\n{error}", args.join(" "), printed.code).unwrap();
+            writeln!(all, "openrunner {} [{}]", args.join(" "), printed.code).unwrap();
+            printed.err.lines().for_each(|line| writeln!(all, "  {line}").unwrap());
+            all.push('\n');
         }
         let folder = server.folder().canonicalize().unwrap();
         let all = all.replace(&server.url(), "http://SERVER").replace(&folder.display().to_string(), "FOLDER");

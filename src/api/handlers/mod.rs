@@ -4,7 +4,7 @@ pub(super) mod agents;
 pub(super) mod audit;
 pub(super) mod auth;
 pub(super) mod chat;
-pub(super) mod completions;
+pub(super) mod chat_completions;
 pub(super) mod console;
 mod created;
 pub(super) mod events;

@@ -188,12 +188,11 @@ async fn authenticate(target: Target, settings: &Settings, caches: bool, output:
         return Err(CliError::denied(format!("not logged in to {address}")).hint(log_in()).into());
     }
     let username = DEFAULT_USER.to_owned();
-    let (password, cache) = match settings.admin_password.clone() {
-        Some(password) => (password, None),
-        None => {
-            let file = if caches { servers_file() } else { None };
-            (Secret::new(DEFAULT_USER.to_owned()), file.map(|file| TokenCache::new(&file, &address, &username)))
-        }
+    let (password, cache) = if let Some(password) = settings.admin_password.clone() {
+        (password, None)
+    } else {
+        let file = if caches { servers_file() } else { None };
+        (Secret::new(DEFAULT_USER.to_owned()), file.map(|file| TokenCache::new(&file, &address, &username)))
     };
     match client.with_credentials(Credentials { username, password }, cache).await {
         Err(ClientError::Refused(problem)) if matches!(problem.status, 401 | 403) => {

@@ -33,7 +33,7 @@ pub(in crate::cli) async fn check(context: &Context, args: CheckArgs) -> anyhow:
     if !known.contains(&name) {
         return Err(CliError::not_found(format!("NAME: unknown agent `{}`; expected one of {}", args.name, known.join(", "))).into());
     }
-    let report = reports(&agents, &[name.clone()]).await.into_iter().find(|report| report.agent_type == name);
+    let report = reports(&agents, std::slice::from_ref(&name)).await.into_iter().find(|report| report.agent_type == name);
     let report = report.context("the agent was not probed")?;
     let findings = findings(&report);
     if context.output.json {

@@ -32,7 +32,7 @@ pub(in crate::cli) struct AuditLsArgs {
 }
 
 fn action(text: &str) -> Result<AuditAction, String> {
-    let known = || AuditAction::ALL.map(|action| action.as_str()).join(", ");
+    let known = || AuditAction::ALL.map(AuditAction::as_str).join(", ");
     AuditAction::from_name(text).ok_or_else(|| format!("expected one of {}", known()))
 }
 

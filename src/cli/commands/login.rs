@@ -18,7 +18,7 @@ use crate::config::{self, Flags};
 /// Arguments of `auth login`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct LoginArgs {
-    /// Address of the server, such as https://runner.example.org (default: the server of this machine)
+    /// Address of the server, such as `https://runner.example.org` (default: the server of this machine)
     #[arg(value_name = "URL", conflicts_with = "server")]
     url: Option<String>,
     /// Name for the server (default: its host)

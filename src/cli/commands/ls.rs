@@ -42,7 +42,7 @@ pub(in crate::cli) struct LsArgs {
 }
 
 fn status(text: &str) -> Result<String, String> {
-    let known = || RunStatus::ALL.map(|status| status.as_str()).join(", ");
+    let known = || RunStatus::ALL.map(RunStatus::as_str).join(", ");
     RunStatus::from_name(text).map(|_| text.to_owned()).ok_or_else(|| format!("expected one of {}", known()))
 }
 

@@ -12,6 +12,7 @@ use crate::cli::exit::Exit;
 use crate::cli::format::field;
 use crate::cli::output::print_json;
 use crate::cli::{password, table};
+use crate::config::Secret;
 use crate::types::{BudgetChange, UserName, UserRole};
 
 /// Commands on users. They work on the chosen server, or on a data directory with `--data-dir`.
@@ -149,8 +150,7 @@ async fn create(context: &Context, args: UserCreateArgs) -> anyhow::Result<()> {
 async fn set(context: &Context, args: UserSetArgs) -> anyhow::Result<()> {
     let accounts = Accounts::open(context, args.offline).await?;
     let password = if args.password { Some(password::new(args.name.as_str())?) } else { None };
-    let user =
-        accounts.change_user(&args.name, args.role, password.as_ref().map(|password| password.expose()), BudgetChange::default()).await?;
+    let user = accounts.change_user(&args.name, args.role, password.as_ref().map(Secret::expose), BudgetChange::default()).await?;
     let changes =
         [args.role.map(|role| format!("role is {}", role.as_str())), password.map(|_| "password changed, tokens revoked".to_owned())];
     let changes = changes.into_iter().flatten().collect::<Vec<_>>().join("; ");

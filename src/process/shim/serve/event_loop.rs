@@ -139,7 +139,7 @@ impl EventLoop {
         let AgentProcess { input, out, err, exit_handle, .. } = &self.agent;
         let (server, pending) = (self.listener.server(), self.listener.pending());
         let watched = [
-            (Source::Listener, self.listener.listener(now).map(AsFd::as_fd), PollFlags::IN),
+            (Source::Listener, self.listener.socket(now).map(AsFd::as_fd), PollFlags::IN),
             (Source::Pending, pending.map(AsFd::as_fd), PollFlags::IN),
             (Source::Server, server.map(AsFd::as_fd), server.map_or(PollFlags::IN, Connection::wants)),
             (Source::Stdin, input.pipe(), PollFlags::OUT),

@@ -13,7 +13,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// The connected server, and a connection that may beconnect it.
 #[derive(Debug)]
 pub(super) struct Listener {
-    listener: UnixListener,
+    socket: UnixListener,
     paused_until: Option<Instant>,
     server: Option<Connection>,
     /// Accepted, but without a `hello`. It replaces the server only when it sends one.
@@ -33,13 +33,13 @@ pub(super) enum Inbound {
 
 impl Listener {
     /// A listener with the connection to the server that started the shim.
-    pub(super) fn new(listener: UnixListener, server: Connection) -> Self {
-        Self { listener, paused_until: None, server: Some(server), pending: None }
+    pub(super) fn new(socket: UnixListener, server: Connection) -> Self {
+        Self { socket, paused_until: None, server: Some(server), pending: None }
     }
 
     /// The socket to poll, unless accepting is paused.
-    pub(super) fn listener(&self, now: Instant) -> Option<&UnixListener> {
-        self.paused_until.is_none_or(|until| now >= until).then_some(&self.listener)
+    pub(super) fn socket(&self, now: Instant) -> Option<&UnixListener> {
+        self.paused_until.is_none_or(|until| now >= until).then_some(&self.socket)
     }
 
     /// The connected server.
@@ -54,7 +54,7 @@ impl Listener {
 
     /// Accepts a connection, replacing any pending one that has not sent `hello`.
     pub(super) fn open(&mut self, now: Instant) {
-        match self.listener.accept() {
+        match self.socket.accept() {
             Ok((stream, _)) if is_ours(&stream) => self.pending = Connection::new(stream).ok(),
             Ok(_stranger) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
