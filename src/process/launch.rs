@@ -106,8 +106,8 @@ fn become_agent(mut args: impl Iterator<Item = OsString>) -> Result<io::Error, i
         args.next().ok_or_else(|| io::Error::other(format!("{what} is missing; internal command, not meant to be run by hand")))
     };
     let umask = parse(&next("the file mode mask")?)?;
-    let parent: i32 = parse(&next("the parent's id")?)?;
-    let containment: Containment = serde_json::from_slice(next("the cage")?.as_encoded_bytes())?;
+    let parent: i32 = parse(&next("the parent pid")?)?;
+    let containment: Containment = serde_json::from_slice(next("the containment")?.as_encoded_bytes())?;
     let program = next("the program")?;
 
     rustix::process::setsid()?;
