@@ -160,7 +160,7 @@ impl ClaudeParser {
                     Some(id) => Some(id.into_string()),
                     None => self.turn.streaming.get(&parent).cloned(),
                 };
-                return self.handle_delta(delta, message_id, parent, out);
+                return self.handle_delta(delta, message_id, parent.as_deref(), out);
             }
             ("message_start", _) => {
                 if let Some(message) = line.event.message {
@@ -190,7 +190,7 @@ impl ClaudeParser {
         &mut self,
         delta: wire::Delta<'_>,
         message_id: Option<String>,
-        parent: Option<String>,
+        parent: Option<&str>,
         out: &mut Output,
     ) -> Option<LineOutcome> {
         let thinking = delta.kind == "thinking_delta";
@@ -208,7 +208,7 @@ impl ClaudeParser {
         {
             self.turn.streamed_thinking.insert(id.clone());
         }
-        let content = Delta { text, message_id, parent_tool_call_id: self.parent_id(parent.as_deref()) };
+        let content = Delta { text, message_id, parent_tool_call_id: self.parent_id(parent) };
         out.emit(if thinking { StreamEvent::Thinking { content } } else { StreamEvent::Token { content } });
         Some(LineOutcome::Emitted)
     }

@@ -250,9 +250,20 @@ fn replacement(text: SplitText) -> StreamEvent {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use proptest::prelude::*;
 
     use super::*;
+
+    /// The UTF-16 code units as escapes of a JSON string.
+    fn escaped(units: &[u16]) -> String {
+        let mut literal = String::new();
+        for unit in units {
+            write!(literal, "\\u{unit:04x}").unwrap();
+        }
+        literal
+    }
 
     /// The text of a JSON string literal, and whether the line was copied.
     fn read(literal: &str) -> (String, bool) {
@@ -284,7 +295,7 @@ mod tests {
         fn any_text_in_utf16_is_read_as_javascript_would_convert_it(units in proptest::collection::vec(
             prop_oneof![0xd7f0_u16..0xdbfe, 0xdc00_u16..0xe010, 0x20_u16..0x80], 0..40,
         )) {
-            let literal: String = units.iter().map(|unit| format!("\\u{unit:04x}")).collect();
+            let literal = escaped(&units);
             prop_assert_eq!(read(&format!("\"{literal}\"")).0, String::from_utf16_lossy(&units));
         }
 
@@ -304,7 +315,7 @@ mod tests {
                 if *cut {
                     deltas.push(String::new());
                 }
-                deltas.last_mut().unwrap().push_str(&format!("\\u{unit:04x}"));
+                write!(deltas.last_mut().unwrap(), "\\u{unit:04x}").unwrap();
                 deltas
             });
             for delta in deltas {
