@@ -13,6 +13,7 @@ pub mod flags;
 pub mod handle;
 pub mod opencode;
 pub mod probe;
+mod program_info;
 mod registry;
 #[cfg(test)]
 #[path = "../../tests/replay/mod.rs"]
@@ -22,8 +23,8 @@ mod traits;
 mod versions;
 
 pub use agents::{AgentReport, AgentSummary, Agents, Host, Start};
-pub use common::{Capabilities, Environment, Install, Location, ProgramInfo};
 pub use env::is_kept_from_agents;
+pub use program_info::{Capabilities, Environment, Install, Location, ProgramInfo};
 pub use registry::Registry;
 pub use traits::{
     Agent, Authenticated, Inspection, Installed, Invocation, Item, LineOutcome, Mode, Output, Parser, Program, Result, Started, Task,

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
-use crate::agent::common::{Capabilities, ProgramInfo};
 use crate::agent::probe::Prober;
+use crate::agent::program_info::{Capabilities, ProgramInfo};
 use crate::process::Exit;
 use crate::types::{Answer, Failure, McpServer, RunSpec, StreamEvent, TurnEnd};
 

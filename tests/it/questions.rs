@@ -66,7 +66,7 @@ fn an_unanswered_question_is_answered_empty_and_the_agent_continues() {
         let frames = user.follow(&id).await.rest().await;
         let resolved = of(&frames, "question_resolved");
         assert_eq!((resolved.len(), &resolved[0]["answers"], &resolved[0]["by"]), (1, &json!([[]]), &json!("timeout")));
-        assert!(of(&frames, "tool_result")[0]["content"].as_str().unwrap().contains("no user present"));
+        assert!(of(&frames, "tool_result")[0]["content"].as_str().unwrap().contains("No user is available"));
         assert_eq!(last(&frames)["status"], "completed");
     });
 }

@@ -3,7 +3,6 @@
 mod call_ids;
 mod line_reader;
 mod open_requests;
-mod program_info;
 mod surrogates;
 
 pub(in crate::agent) use call_ids::{CallIds, numbered};
@@ -11,4 +10,3 @@ pub(in crate::agent) use line_reader::LineReader;
 #[cfg(test)]
 pub(in crate::agent) use open_requests::MAX_OPEN_REQUESTS;
 pub(in crate::agent) use open_requests::{OpenRequests, Rejected};
-pub use program_info::{Capabilities, Environment, Install, Location, ProgramInfo};

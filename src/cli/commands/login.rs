@@ -18,8 +18,12 @@ use crate::config::{self, Flags};
 /// Arguments of `auth login`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct LoginArgs {
-    /// Address of the server, such as `https://runner.example.org` (default: the server of this machine)
-    #[arg(value_name = "URL", conflicts_with = "server")]
+    /// Address of the server.
+    #[arg(
+        value_name = "URL",
+        conflicts_with = "server",
+        help = "Address of the server, such as https://runner.example.org (default: the server of this machine)"
+    )]
     url: Option<String>,
     /// Name for the server (default: its host)
     #[arg(long, value_name = "NAME")]
