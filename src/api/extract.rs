@@ -4,14 +4,14 @@ use std::convert::Infallible;
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::host::single;
 use super::json_object::object;
-use super::{ApiError, FaultCode, shape};
+use super::{ApiError, FaultCode, FieldError, shape};
 use crate::auth::Principal;
 use crate::run::IdempotencyKey;
 use crate::types::TraceParent;
@@ -102,18 +102,31 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let mut track = serde_path_to_error::Track::new();
     let value = object(serde_path_to_error::Deserializer::new(&mut json, &mut track));
-    let value = value.map_err(|error| json_error(&track.path().to_string(), &error))?;
-    json.end().map_err(|error| json_error(".", &error))?;
-    Ok(value)
+    match value {
+        Ok(value) => json.end().map(|()| value).map_err(|error| malformed(&error)),
+        Err(error) if error.is_data() => Err(wrong_shape::<T>(body, &track.path().to_string(), &error)),
+        Err(error) => Err(malformed(&error)),
+    }
 }
 
-fn json_error(path: &str, error: &serde_json::Error) -> ApiError {
-    if error.is_data() {
+/// The error for JSON of the wrong shape, with all faults. Malformed JSON behind the first fault is reported first.
+fn wrong_shape<T: DeserializeOwned>(body: &[u8], path: &str, error: &serde_json::Error) -> ApiError {
+    let whole = match serde_json::from_slice(body) {
+        Ok(whole) => whole,
+        Err(error) => return malformed(&error),
+    };
+    let mut faults = shape::faults::<T>(whole);
+    if faults.is_empty() {
+        // For example a member that occurs twice, of which a parsed value has only the last.
         let message = error.to_string();
         // The field's path says more than the position in the text.
         let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _position)| message);
-        return ApiError::invalid_fields(vec![shape::fault(path, message, "body")]);
+        faults.push(shape::fault(path, message, "body"));
     }
+    ApiError::invalid_fields(faults)
+}
+
+fn malformed(error: &serde_json::Error) -> ApiError {
     let (line, column) = (error.line(), error.column());
     ApiError::new(StatusCode::BAD_REQUEST, "malformed_json", format!("the body is not valid JSON: error at line {line}, column {column}"))
 }
@@ -131,19 +144,44 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
-        let query = axum::extract::Query::<T>::try_from_uri(&parts.uri);
-        query.map(|axum::extract::Query(value)| Self(value)).map_err(|rejection| {
+        let mut uri = parts.uri.clone();
+        let mut faults: Vec<FieldError> = Vec::new();
+        // The faulty parameter is removed and the rest is checked again, to report all faults at once.
+        loop {
+            let rejection = match axum::extract::Query::<T>::try_from_uri(&uri) {
+                Ok(axum::extract::Query(value)) if faults.is_empty() => return Ok(Self(value)),
+                Ok(_rest) => break,
+                Err(rejection) => rejection,
+            };
             let mut causes = std::iter::successors(std::error::Error::source(&rejection), |error| error.source());
             let inner = causes.find_map(|error| error.downcast_ref::<serde_path_to_error::Error<serde::de::value::Error>>());
-            match inner {
-                Some(error) => {
-                    let (path, message) = (error.path().to_string(), error.inner().to_string());
-                    ApiError::invalid_fields(vec![shape::fault(&path, &message, "query")])
-                }
-                None => ApiError::invalid_field("query", FaultCode::Invalid, "must be of the form name=value&name=value"),
+            let Some(error) = inner else {
+                return Err(ApiError::invalid_field("query", FaultCode::Invalid, "must be of the form name=value&name=value"));
+            };
+            let fault = shape::fault(&error.path().to_string(), &error.inner().to_string(), "query");
+            // A required parameter that was removed for another fault is missing now.
+            if faults.iter().any(|earlier| earlier.field == fault.field) {
+                break;
             }
-        })
+            let rest = without_parameter(&uri, &fault.field);
+            faults.push(fault);
+            match rest {
+                Some(rest) => uri = rest,
+                None => break,
+            }
+        }
+        Err(ApiError::invalid_fields(faults))
     }
+}
+
+/// The URI without a query parameter; `None` if it does not have it.
+fn without_parameter(uri: &Uri, name: &str) -> Option<Uri> {
+    let pairs: Vec<&str> = uri.query()?.split('&').collect();
+    let rest: Vec<&str> = pairs.iter().copied().filter(|pair| pair.split('=').next() != Some(name)).collect();
+    if rest.len() == pairs.len() {
+        return None;
+    }
+    format!("{}?{}", uri.path(), rest.join("&")).parse().ok()
 }
 
 /// The span of the caller's trace, from the header `traceparent`. An invalid or repeated header is ignored, as the standard requires.
@@ -173,7 +211,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Principal {
 mod tests {
     //! Rules: D4.
 
-    use axum::http::Uri;
     use serde::Deserialize;
 
     use super::*;
@@ -233,6 +270,48 @@ mod tests {
             assert_eq!((error.status().as_u16(), error.code()), (422, "invalid_field"), "{body}: {error}");
             let [fault] = error.errors() else { panic!("{error:?}") };
             assert_eq!((fault.field.as_str(), fault.code, fault.detail.as_str()), (field, code, detail), "{body}");
+        }
+    }
+
+    #[test]
+    fn all_faults_of_a_body_are_listed_at_once() {
+        let fields = |body: &str| {
+            let error = parse::<Body>(body.as_bytes()).unwrap_err();
+            error.errors().iter().map(|fault| fault.field.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            fields("{\"more\": 1, \"list\": [300], \"input\": {\"txt\": 1, \"text\": 7}}"),
+            ["more", "list[0]", "input.txt", "input.text"]
+        );
+        assert_eq!(fields("{\"list\": \"x\"}"), ["list", "input"], "a missing field is the last one");
+        assert_eq!(fields("{\"input\": 7, \"more\": 1}"), ["input", "more"], "the removed field is not reported as missing");
+        assert_eq!(fields("{\"list\": [1], \"list\": [2], \"input\": {\"text\": \"a\"}}"), ["list"]);
+        let many = (0..100).map(|number| format!("\"x{number}\": 1")).collect::<Vec<_>>().join(",");
+        assert_eq!(fields(&format!("{{{many}}}")).len(), 32, "bounded");
+    }
+
+    #[test]
+    fn malformed_json_after_a_fault_is_400() {
+        assert_eq!(parse::<Body>(b"{\"more\": 1, nope").unwrap_err().code(), "malformed_json");
+    }
+
+    #[tokio::test]
+    async fn all_faults_of_a_query_are_listed_at_once() {
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[expect(dead_code, reason = "only the errors are tested")]
+        struct Wait {
+            wait: u8,
+            last: Option<bool>,
+        }
+        for (uri, fields) in [
+            ("/?wait=x&more=1&last=perhaps", &["wait", "more", "last"][..]),
+            ("/?last=1&last=2&wait=1", &["last"]),
+            ("/?m%6Fre=1&wait=1", &["more"]),
+        ] {
+            let (mut parts, ()) = axum::http::Request::builder().uri(uri.parse::<Uri>().unwrap()).body(()).unwrap().into_parts();
+            let error = Query::<Wait>::from_request_parts(&mut parts, &()).await.unwrap_err();
+            assert_eq!(error.errors().iter().map(|fault| fault.field.as_str()).collect::<Vec<_>>(), fields, "{uri}");
         }
     }
 

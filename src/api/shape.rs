@@ -1,18 +1,72 @@
 //! Explains a body or query of the wrong shape in the terms of the API, instead of passing on the parser's messages.
 
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_path_to_error::{Path, Segment};
+
+use super::json_object::object;
 use super::{FaultCode, FieldError};
+
+/// Maximum number of shape faults that are reported for one request.
+const MAX_FAULTS: usize = 32;
+
+/// All faults of a body of the wrong shape, in the order of the body.
+///
+/// `serde` stops at the first fault. So the faulty member is removed and the rest is checked again, until the rest is valid, a field is
+/// missing (nothing can stand in for it), or [`MAX_FAULTS`] is reached. A list is one member: its items have no names.
+pub(super) fn faults<T: DeserializeOwned>(mut body: Value) -> Vec<FieldError> {
+    let (mut faults, mut removed): (Vec<FieldError>, Vec<String>) = (Vec::new(), Vec::new());
+    while faults.len() < MAX_FAULTS {
+        let mut track = serde_path_to_error::Track::new();
+        let checked: Result<T, _> = object(serde_path_to_error::Deserializer::new(&body, &mut track));
+        let Err(error) = checked else { break };
+        let path = track.path();
+        let found = fault(&path.to_string(), &error.to_string(), "body");
+        let is_missing = found.code == FaultCode::Required;
+        // A required field that was removed for its own fault makes its object incomplete, which is no fault of the caller.
+        if !is_missing || !removed.contains(&found.field) {
+            faults.push(found);
+            if is_missing {
+                break;
+            }
+        }
+        if !remove(&mut body, &path) {
+            break;
+        }
+        removed.push(path.to_string());
+    }
+    faults
+}
+
+/// Removes the member at a path, or the outermost list on the way to it. Returns whether there was one.
+fn remove(body: &mut Value, path: &Path) -> bool {
+    let keys: Vec<&str> = path
+        .iter()
+        .map_while(|segment| match segment {
+            Segment::Map { key } => Some(key.as_str()),
+            Segment::Seq { .. } | Segment::Enum { .. } | Segment::Unknown => None,
+        })
+        .collect();
+    let Some((last, parents)) = keys.split_last() else { return false };
+    let parent = parents.iter().try_fold(body, |value, key| value.get_mut(*key));
+    let Some(object) = parent.and_then(Value::as_object_mut) else { return false };
+    let before = object.len();
+    // `remove` would change the order of the others.
+    object.retain(|key, _| key != last);
+    object.len() < before
+}
 
 /// The fault that `serde` reports as `message` at `path`. A fault of the whole is one of the field `whole`.
 ///
 /// Messages of this program's own types are passed on.
 pub(super) fn fault(path: &str, message: &str, whole: &str) -> FieldError {
     let (code, detail) = explain(message);
-    let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
-    // A missing field has no position, so its name is only in the message.
-    let field = match (path, missing) {
-        (".", Some(missing)) => missing.to_owned(),
+    let named = ["missing field `", "duplicate field `"].iter().find_map(|prefix| message.strip_prefix(prefix)?.split('`').next());
+    // The path of these faults is that of the object; the name of the field is only in the message.
+    let field = match (path, named) {
+        (".", Some(named)) => named.to_owned(),
         (".", None) => whole.to_owned(),
-        (path, Some(missing)) => format!("{path}.{missing}"),
+        (path, Some(named)) => format!("{path}.{named}"),
         (path, None) => path.to_owned(),
     };
     FieldError::new(field, code, detail)
