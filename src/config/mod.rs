@@ -3,7 +3,7 @@
 //! Sources in order of precedence: the command line, environment variables `OPENRUNNER_*`, the file `openrunner.toml`, defaults. An unknown
 //! key in the file stops the start, and an unknown variable is reported: a misspelled setting must not be ignored silently.
 //!
-//! Each setting is declared once, in [`settings`]; [`load`], [`resolved`] and [`reference`] are derived from the declarations.
+//! Each setting is declared once, in `settings.rs`; the loader, `config show`, the template and the reference are derived from the declarations.
 
 mod agents;
 mod choices;

@@ -11,7 +11,7 @@ fn a_run_without_a_slot_waits_for_an_earlier_one() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 1).start().await;
         let user = server.client("user").await;
-        let go = server.folder().join("go");
+        let go = server.directory().join("go");
         let first = user.script(&format!("say up\nwait {}\nresult one", go.display())).await;
         user.follow(&first).await.until_text("up").await;
         let (second, third) = (user.script("result two").await, user.script("result three").await);
@@ -79,7 +79,7 @@ fn a_user_at_the_limit_leaves_other_slots_free() {
 fn an_agent_at_its_limit_does_not_block_other_agents() {
     live(async {
         let setup = Setup::new();
-        let settings = setup.folder().join("settings.toml");
+        let settings = setup.directory().join("settings.toml");
         std::fs::write(&settings, "[agents.claude_code]\nmax_runs = 1\n").unwrap();
         let server = setup.env("OPENRUNNER_CONFIG", settings.display()).start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);

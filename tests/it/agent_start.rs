@@ -109,19 +109,19 @@ fn server_files_are_private_and_agents_get_the_original_umask() {
         let umask = user.reports(&["umask"], json!({})).await.remove(0);
         assert_eq!(umask, "0027");
         let mut looked_at = 0;
-        let mut folders = vec![server.data()];
-        while let Some(folder) = folders.pop() {
-            assert_eq!(mode(&folder), 0o700, "{}", folder.display());
-            for path in entries(&folder) {
+        let mut directories = vec![server.data()];
+        while let Some(directory) = directories.pop() {
+            assert_eq!(mode(&directory), 0o700, "{}", directory.display());
+            for path in entries(&directory) {
                 looked_at += 1;
                 if path.is_dir() {
-                    folders.push(path);
+                    directories.push(path);
                 } else {
                     assert_eq!(mode(&path), 0o600, "{}", path.display());
                 }
             }
         }
-        assert!(looked_at >= 5, "the data folder holds database, lock, key and workspaces");
+        assert!(looked_at >= 5, "the data directory holds database, lock, key and workspaces");
     });
 }
 
@@ -240,6 +240,6 @@ fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).permissions().mode() & 0o777
 }
 
-fn entries(folder: &Path) -> Vec<PathBuf> {
-    std::fs::read_dir(folder).expect("a directory").map(|entry| entry.expect("an entry").path()).collect()
+fn entries(directory: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path()).collect()
 }

@@ -27,7 +27,7 @@ fn a_backup_taken_during_runs_restores_a_complete_server() {
         user.follow(&busy).await.until("token").await;
         let queued = user.script("result done").await;
 
-        let (file, data) = (server.folder().join("backup.db"), server.folder().join("elsewhere"));
+        let (file, data) = (server.directory().join("backup.db"), server.directory().join("elsewhere"));
         let (code, said) = operator(&home, &server.data(), &["backup", file.to_str().unwrap()]).await;
         assert_eq!((code, said.contains("5 runs (3 live)")), (0, true), "{said}");
         let (code, said) = operator(&home, &server.data(), &["restore", file.to_str().unwrap(), "--force"]).await;
@@ -62,7 +62,7 @@ fn a_backup_can_be_written_to_a_pipe() {
         let user = server.client("user").await;
         let id = user.script("say up\nresult done").await;
         let log = user.follow(&id).await.rest().await;
-        let (file, data) = (server.folder().join("piped"), server.folder().join("elsewhere"));
+        let (file, data) = (server.directory().join("piped"), server.directory().join("elsewhere"));
         let mut backup = tokio::process::Command::new(env!("CARGO_BIN_EXE_openrunner"));
         backup.args(["backup", "-"]).env_clear().env("OPENRUNNER_DATA_DIR", server.data()).stdout(std::fs::File::create(&file).unwrap());
         assert!(backup.status().await.unwrap().success());

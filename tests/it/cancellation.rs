@@ -168,7 +168,7 @@ fn the_end_of_the_output_is_not_the_end_of_the_agent() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        let go = server.folder().join("go");
+        let go = server.directory().join("go");
         let id = user.script(&format!("report ids\nclose-stdout\nwait {}\nexit 5", go.display())).await;
         let ids: Value = serde_json::from_str(&user.follow(&id).await.next_text().await).unwrap();
         let agent = Pid::watch(i32::try_from(ids["pid"].as_i64().unwrap()).unwrap());

@@ -147,9 +147,9 @@ fn a_follower_survives_a_server_crash_and_sees_each_event_once() {
 fn without_a_server_run_starts_an_embedded_one_and_stops_it() {
     live(async {
         let setup = Setup::new();
-        let (home, data) = (setup.folder().join("home"), setup.folder().join("data"));
+        let (home, data) = (setup.directory().join("home"), setup.directory().join("data"));
         let alone = |args: &[&str]| {
-            let agents = setup.folder().join("agents");
+            let agents = setup.directory().join("agents");
             // Nothing listens on port 1.
             let typed = typed(&home, args).env("OPENRUNNER_DATA_DIR", &data).env("OPENRUNNER_ADDR", "127.0.0.1:1");
             typed.env("OPENRUNNER_AGENTS_DIR", agents)
@@ -247,7 +247,7 @@ fn config_agents_and_doctor_report_the_state_of_the_machine() {
                 .typed(args)
                 .env("OPENRUNNER_DATA_DIR", server.data())
                 .env("OPENRUNNER_ADDR", server.url().trim_start_matches("http://"));
-            typed.env("OPENRUNNER_AGENTS_DIR", server.folder().join("agents"))
+            typed.env("OPENRUNNER_AGENTS_DIR", server.directory().join("agents"))
         };
         let settings = here(&["config", "show", "--json"]).env("OPENRUNNER_JWT_SECRET", "canary-canary-canary-canary-canary").done().await;
         assert!(!settings.out.contains("canary"), "{settings:?}");
@@ -495,7 +495,7 @@ fn doctor_agrees_with_the_server() {
         let server = Setup::new().env("OPENRUNNER_CGROUP", "off").start().await;
         let doctor = |args: &'static [&'static str]| {
             let typed = server.typed(args).env("OPENRUNNER_DATA_DIR", server.data()).env("OPENRUNNER_CGROUP", "off");
-            typed.env("OPENRUNNER_AGENTS_DIR", server.folder().join("no-agents")).env("PATH", "/nowhere")
+            typed.env("OPENRUNNER_AGENTS_DIR", server.directory().join("no-agents")).env("PATH", "/nowhere")
         };
         let checks = doctor(&["doctor", "--json", "--addr", "0.0.0.0:1"]).done().await;
         let checks: Value = serde_json::from_str(&checks.out).unwrap();
@@ -626,8 +626,8 @@ fn errors_of_every_command_are_as_reviewed() {
             printed.err.lines().for_each(|line| writeln!(all, "  {line}").unwrap());
             all.push('\n');
         }
-        let folder = server.folder().canonicalize().unwrap();
-        let all = all.replace(&server.url(), "http://SERVER").replace(&folder.display().to_string(), "FOLDER");
+        let directory = server.directory().canonicalize().unwrap();
+        let all = all.replace(&server.url(), "http://SERVER").replace(&directory.display().to_string(), "FOLDER");
         insta::assert_snapshot!("cli_errors", all);
     });
 }

@@ -35,8 +35,8 @@ fn users(data: &std::path::Path) -> Value {
 
 #[test]
 fn users_can_be_managed_without_a_server() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
     let user = |name: &str, role: &str, default: bool| json!({ "username": name, "role": role, "default_password": default, "budget": {} });
     assert_eq!(users(&data), json!([user("admin", "admin", true), user("user", "user", true)]));
     succeeds(&data, &["user", "create", "carol", "--role", "admin"], "correct horse\n");

@@ -57,7 +57,7 @@ fn queued_runs_of_a_dead_server_are_started_by_the_next_one() {
     live(async {
         let server = crate::support::Setup::new().env("OPENRUNNER_MAX_RUNS", 1).start().await;
         let user = server.client("user").await;
-        let go = server.folder().join("go");
+        let go = server.directory().join("go");
         let first = user.script(&format!("say up\nwait {}\nresult one", go.display())).await;
         user.follow(&first).await.until_text("up").await;
         let second = user.script("result two").await;

@@ -245,11 +245,11 @@ fn source(path: &str) -> String {
 }
 
 /// Source files in a directory and below, without test files.
-fn sources(folder: &str) -> Vec<String> {
+fn sources(directory: &str) -> Vec<String> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(root().join(folder)).expect("a directory of this repository") {
+    for entry in fs::read_dir(root().join(directory)).expect("a directory of this repository") {
         let path = entry.expect("a directory entry").path();
-        let name = format!("{folder}/{}", path.file_name().unwrap_or_default().to_string_lossy());
+        let name = format!("{directory}/{}", path.file_name().unwrap_or_default().to_string_lossy());
         if path.is_dir() {
             found.extend(sources(&name));
         } else if path.extension().is_some_and(|extension| extension == "rs") && path.file_name().is_none_or(|name| name != "tests.rs") {
@@ -270,13 +270,13 @@ fn read(path: &str) -> String {
 
 /// Every Markdown file of the project.
 pub(crate) fn documents() -> Vec<PathBuf> {
-    let (mut found, mut folders) = (Vec::new(), vec![root().to_owned()]);
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).expect("a directory of this repository") {
+    let (mut found, mut directories) = (Vec::new(), vec![root().to_owned()]);
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).expect("a directory of this repository") {
             let path = entry.expect("a directory entry").path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if path.is_dir() && !name.starts_with('.') && !matches!(name.as_str(), "target" | "transcripts" | "node_modules") {
-                folders.push(path);
+                directories.push(path);
             } else if path.extension().is_some_and(|extension| extension == "md") {
                 found.push(path);
             }

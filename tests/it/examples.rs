@@ -39,7 +39,7 @@ const OPENAI: How = Elsewhere("tests/e2e/openai.rs, by programs of the same call
 const TABLE: &[(&str, &str, &str, How)] = &[
     ("README.md", "bash", "cargo run --release -- demo", BUILDS),
     ("README.md", "bash", "./scripts/test.sh", NotRun("it is what runs this test")),
-    ("README.md", "bash", "./scripts/install-agents.sh", Elsewhere("scripts/test.sh, with a folder of its own")),
+    ("README.md", "bash", "./scripts/install-agents.sh", Elsewhere("scripts/test.sh, with a directory of its own")),
     ("README.md", "bash", "npm install -g", NotRun("it installs programs for the whole machine")),
     ("README.md", "bash", "cargo build --release", BUILDS),
     ("README.md", "bash", "OPENRUNNER_ADDR=0.0.0.0:8090 cargo run", BUILDS),
@@ -75,7 +75,7 @@ const TABLE: &[(&str, &str, &str, How)] = &[
     ("docs/operating.md", "bash", "docker", NotRun("it needs a Docker engine")),
     ("docs/operating.md", "nginx", "proxy_pass", Elsewhere("tests/it/proxy.rs")),
     ("docs/operating.md", "yaml", "loadBalancer", NotRun("it needs Traefik")),
-    ("docs/operating.md", "bash", "openrunner backup", Elsewhere("tests/it/backup.rs, with folders of its own")),
+    ("docs/operating.md", "bash", "openrunner backup", Elsewhere("tests/it/backup.rs, with directories of its own")),
     ("docs/operating.md", "bash", "openrunner key create", Elsewhere("tests/it/metrics.rs, which makes such a key over the API")),
     ("docs/operating.md", "yaml", "scrape_configs", NotRun("it needs Prometheus")),
     ("docs/operating.md", "yaml", "alert:", NotRun("it needs Prometheus")),
@@ -206,9 +206,9 @@ fn every_json_block_matches_the_api_description() {
 fn every_toml_block_is_a_valid_settings_file() {
     live(async {
         for block in those(|how| how == Settings) {
-            let folder = tempfile::tempdir().unwrap();
-            std::fs::write(folder.path().join("openrunner.toml"), &block.text).unwrap();
-            let printed = typed(folder.path(), &["config", "show"]).env("OPENRUNNER_DATA_DIR", folder.path()).done().await;
+            let directory = tempfile::tempdir().unwrap();
+            std::fs::write(directory.path().join("openrunner.toml"), &block.text).unwrap();
+            let printed = typed(directory.path(), &["config", "show"]).env("OPENRUNNER_DATA_DIR", directory.path()).done().await;
             assert_eq!(printed.code, 0, "{}: {}", block.place(), printed.err);
         }
     });
@@ -226,7 +226,7 @@ fn every_command_block_works_when_pasted() {
         pages.dedup();
         for page in pages {
             // What the pages assume: a live run and its session.
-            let go = server.folder().join(page.replace('/', "_"));
+            let go = server.directory().join(page.replace('/', "_"));
             let run = admin.script(&format!("say up\nwait {}\nresult one", go.display())).await;
             admin.follow(&run).await.until_text("up").await;
             let session = admin.run(&run).await["session_id"].as_str().unwrap().to_owned();
@@ -253,8 +253,8 @@ fn script<'a>(blocks: impl Iterator<Item = &'a Block>, server: &Server, go: &Pat
         if text.contains("claude_code") {
             text = text.replace("create hello.py", &format!("say up\\nwait {}\\nresult one", go.display()));
         }
-        let folder = server.folder().join("test");
-        script.push_str(&text.replace("add a test, too", "result two").replace("/tmp/test", &folder.display().to_string()));
+        let directory = server.directory().join("test");
+        script.push_str(&text.replace("add a test, too", "result two").replace("/tmp/test", &directory.display().to_string()));
         script.push_str("\necho\n");
         if block.text.starts_with("RUN=") {
             let seen = if block.text.contains("\"ask\"") { "permission_request" } else { "message" };
@@ -268,9 +268,9 @@ fn script<'a>(blocks: impl Iterator<Item = &'a Block>, server: &Server, go: &Pat
 
 /// The output of a shell that executes this script, which must succeed.
 async fn shell(server: &Server, script: &str, variables: &[(&str, &str)]) -> String {
-    let program = Path::new(env!("CARGO_BIN_EXE_openrunner")).parent().expect("it is in a folder");
-    for folder in [".local/share/bash-completion/completions", ".local/share/man/man1"] {
-        std::fs::create_dir_all(server.home().join(folder)).expect("a home of its own");
+    let program = Path::new(env!("CARGO_BIN_EXE_openrunner")).parent().expect("it is in a directory");
+    for directory in [".local/share/bash-completion/completions", ".local/share/man/man1"] {
+        std::fs::create_dir_all(server.home().join(directory)).expect("a home of its own");
     }
     let mut command = Command::new("bash");
     command.args(["-o", "errexit", "-o", "pipefail", "-c", script]).env_clear().envs(variables.iter().copied());

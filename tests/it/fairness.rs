@@ -41,14 +41,14 @@ impl Agent for Noting {
     }
 }
 
-fn manager(folder: &std::path::Path, agent: Noting) -> RunManager {
+fn manager(directory: &std::path::Path, agent: Noting) -> RunManager {
     let second = Duration::from_secs(1);
-    let store = SqliteStore::open(folder).expect("a store");
+    let store = SqliteStore::open(directory).expect("a store");
     let host = Host {
         env: BTreeMap::new(),
         allowed_env: vec![],
-        agents_dir: folder.join("agents"),
-        empty_dir: folder.join("empty"),
+        agents_dir: directory.join("agents"),
+        empty_dir: directory.join("empty"),
         spawner: Spawner::new(Launcher::new(rustix::fs::Mode::empty()).expect("this program")).expect("a thread"),
         grace: GracePeriods { exit: second, stop: second },
         tasks: tokio_util::task::TaskTracker::new(),
@@ -56,7 +56,7 @@ fn manager(folder: &std::path::Path, agent: Noting) -> RunManager {
         limits_policy: openrunner::process::LimitsPolicy::default(),
     };
     let config = RunConfig {
-        data_dir: folder.to_owned(),
+        data_dir: directory.to_owned(),
         workspace_roots: vec![],
         user_workspace_roots: vec![],
         max_runs: 1,
@@ -81,9 +81,9 @@ fn manager(folder: &std::path::Path, agent: Noting) -> RunManager {
 #[test]
 fn a_hundred_users_with_ten_runs_each_are_served_in_turn() {
     live(async {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let agent = Noting { order: Arc::default(), gate: Arc::new(Semaphore::new(0)) };
-        let manager = manager(folder.path(), agent.clone());
+        let manager = manager(directory.path(), agent.clone());
         let create = async |user: &str| {
             let caller = Caller { user: user.parse().unwrap(), role: UserRole::User };
             let new = NewRun { agent_type: Some("noting".to_owned()), prompt: user.to_owned(), ..NewRun::default() };
@@ -116,8 +116,8 @@ fn a_hundred_users_with_ten_runs_each_are_served_in_turn() {
 #[test]
 fn a_server_that_shuts_down_accepts_no_run() {
     live(async {
-        let folder = tempfile::tempdir().unwrap();
-        let manager = manager(folder.path(), Noting { order: Arc::default(), gate: Arc::new(Semaphore::new(1)) });
+        let directory = tempfile::tempdir().unwrap();
+        let manager = manager(directory.path(), Noting { order: Arc::default(), gate: Arc::new(Semaphore::new(1)) });
         manager.drain(OnShutdown::Stop, Duration::from_secs(10)).await;
         let caller = Caller { user: "ann".parse().unwrap(), role: UserRole::User };
         let new = NewRun { agent_type: Some("noting".to_owned()), prompt: "x".to_owned(), ..NewRun::default() };

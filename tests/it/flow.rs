@@ -11,8 +11,8 @@ fn the_documented_flow_works_with_the_built_in_agent() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        let folder = server.folder().join("work");
-        let created = user.ask("create hello.py", json!({ "agent_type": "demo", "cwd": folder, "timeout_secs": 60 })).await;
+        let directory = server.directory().join("work");
+        let created = user.ask("create hello.py", json!({ "agent_type": "demo", "cwd": directory, "timeout_secs": 60 })).await;
         assert_eq!((created.status, created.body["status"].as_str()), (201, Some("queued")));
         let id = created.body["run_id"].as_str().unwrap();
         assert_eq!(created.header("location"), format!("/api/runs/{id}"));
@@ -43,8 +43,8 @@ fn the_documented_flow_works_with_the_built_in_agent() {
         assert_eq!(seen, expected);
         let started = &frames[1].data;
         assert_eq!((&started["agent_type"], &started["session_id"]), (&json!("demo"), &created.body["session_id"]));
-        assert_eq!((&started["working_dir"], &started["permission_mode"]), (&json!(folder), &json!("auto")));
-        assert!(std::fs::read_to_string(folder.join("hello.py")).unwrap().starts_with("print("));
+        assert_eq!((&started["working_dir"], &started["permission_mode"]), (&json!(directory), &json!("auto")));
+        assert!(std::fs::read_to_string(directory.join("hello.py")).unwrap().starts_with("print("));
 
         let done = last(&frames);
         assert_eq!((&done["status"], &done["cause"], &done["exit_code"]), (&json!("completed"), &json!("ok"), &json!(0)));
@@ -61,11 +61,11 @@ fn the_demo_agent_neither_reads_nor_writes_through_a_symbolic_link() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        let (folder, outside) = (server.folder().join("work"), server.folder().join("outside"));
-        std::fs::create_dir(&folder).unwrap();
+        let (directory, outside) = (server.directory().join("work"), server.directory().join("outside"));
+        std::fs::create_dir(&directory).unwrap();
         std::fs::write(&outside, "private text").unwrap();
-        std::os::unix::fs::symlink(&outside, folder.join("hello.py")).unwrap();
-        let id = user.create("create hello.py", json!({ "agent_type": "demo", "cwd": folder })).await;
+        std::os::unix::fs::symlink(&outside, directory.join("hello.py")).unwrap();
+        let id = user.create("create hello.py", json!({ "agent_type": "demo", "cwd": directory })).await;
         let frames = user.follow(&id).await.rest().await;
         let result = frames.iter().find(|frame| frame.event == "tool_result").unwrap();
         assert_eq!(result.data["status"], "error", "{}", result.data);

@@ -56,7 +56,7 @@ fn a_request_is_shown_without_secrets_and_executed_unchanged() {
         let admin = server.client("admin").await;
         let input = json!({ "command": format!("curl -H {SECRET} \u{202e}gpj.exe \u{1b}[2J") });
         let metadata = json!({ "permission_mode": "ask", "env": env() });
-        let kept = server.folder().join("kept");
+        let kept = server.directory().join("kept");
         let id = admin.script_with(&format!("permission Bash {input}\nsave allowed {}\nresult fine", kept.display()), metadata).await;
         let request = last(&admin.follow(&id).await.until("permission_request").await).clone();
         // Exactly what runs, except for the secret. Clients make invisible characters visible.
@@ -97,24 +97,24 @@ fn hostile_text_cannot_break_log_lines() {
 fn nothing_in_a_hostile_directory_runs_before_the_agent() {
     live(async {
         let setup = Setup::new();
-        let folder = setup.folder().join("repository");
-        let ran = setup.folder().join("ran");
+        let directory = setup.directory().join("repository");
+        let ran = setup.directory().join("ran");
         let script = format!("#!/bin/sh\necho \"$0\" >>{}\n", ran.display());
-        std::fs::create_dir_all(folder.join(".git/hooks")).unwrap();
+        std::fs::create_dir_all(directory.join(".git/hooks")).unwrap();
         let programs = ["git", "claude", "node", "sh", "openrunner", ".git/hooks/post-checkout", ".git/watch"];
         for name in programs {
-            std::fs::write(folder.join(name), &script).unwrap();
-            std::fs::set_permissions(folder.join(name), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+            std::fs::write(directory.join(name), &script).unwrap();
+            std::fs::set_permissions(directory.join(name), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         }
-        let watch = folder.join(".git/watch");
-        std::fs::write(folder.join(".git/config"), format!("[core]\n\tfsmonitor = {0}\n\tpager = {0}\n", watch.display())).unwrap();
-        std::fs::write(folder.join(".env"), "PATH=.\nCLAUDE_CONFIG_DIR=.\n").unwrap();
+        let watch = directory.join(".git/watch");
+        std::fs::write(directory.join(".git/config"), format!("[core]\n\tfsmonitor = {0}\n\tpager = {0}\n", watch.display())).unwrap();
+        std::fs::write(directory.join(".env"), "PATH=.\nCLAUDE_CONFIG_DIR=.\n").unwrap();
         let server = setup.env("PATH", ".:/usr/bin:/bin").start().await;
         let admin = server.client("admin").await;
-        let with = json!({ "working_dir": folder });
-        assert_eq!(admin.reports(&["cwd"], with.clone()).await[0], folder.canonicalize().unwrap().display().to_string());
-        let demo = admin.create("create hello.py", json!({ "agent_type": "demo", "working_dir": folder })).await;
+        let with = json!({ "working_dir": directory });
+        assert_eq!(admin.reports(&["cwd"], with.clone()).await[0], directory.canonicalize().unwrap().display().to_string());
+        let demo = admin.create("create hello.py", json!({ "agent_type": "demo", "working_dir": directory })).await;
         assert_eq!(admin.end_of(&demo).await["status"], "completed");
-        assert_eq!(std::fs::read_to_string(&ran).ok(), None, "something of the folder was run");
+        assert_eq!(std::fs::read_to_string(&ran).ok(), None, "something of the directory was run");
     });
 }

@@ -69,7 +69,7 @@ fn a_repeated_request_does_not_conflict_with_its_own_run() {
         let session = user.run(&user.script("result one").await).await["session_id"].clone();
         for on_busy in ["reject", "interrupt"] {
             user.end_of(user.get("/api/runs").await.body["items"][0]["run_id"].as_str().unwrap()).await;
-            let go = server.folder().join(on_busy);
+            let go = server.directory().join(on_busy);
             let mut body = run_of(&format!("say up\nwait {}\nresult two", go.display()));
             body["metadata"]["session_id"] = session.clone();
             let first = loop {
@@ -95,7 +95,7 @@ fn a_repeated_message_with_the_same_key_is_sent_once() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        let go = server.folder().join("go");
+        let go = server.directory().join("go");
         let script = format!("say up\nwait {}\nresult one", go.display());
         let (id, other) = (user.script(&script).await, user.script(&script).await);
         for run in [&id, &other] {

@@ -29,12 +29,12 @@ fn witness(path: &Path, version: &str) {
 /// A server full of secrets whose agents are such programs, driven in `mode`.
 async fn server(mode: &str) -> Server {
     let setup = Setup::new();
-    let bin = setup.folder().join("agents/bin");
+    let bin = setup.directory().join("agents/bin");
     std::fs::remove_file(bin.join("claude")).expect("the scripted agent");
     for (name, version) in [("claude", "9.9.9 (Claude Code)"), ("codex", "codex-cli 9.9.9"), ("opencode", "9.9.9"), ("own", "")] {
         witness(&bin.join(name), version);
     }
-    let settings = setup.folder().join("settings.toml");
+    let settings = setup.directory().join("settings.toml");
     let modes: String = ["claude_code", "codex", "opencode"].map(|agent| format!("[agents.{agent}]\nmode = \"{mode}\"\n")).concat();
     let own = "[agents.own]\nprotocol = \"text\"\ncommand = [\"own\", \"--fixed\"]\nmodel_args = [\"--model={model}\"]\n";
     std::fs::write(&settings, modes + own).expect("a directory");
@@ -55,7 +55,7 @@ async fn started(server: &Server, user: &Client, agent: &str, prompt: &str, mode
 }
 
 fn program(server: &Server, agent: &str) -> PathBuf {
-    server.folder().join("agents/bin").join(agent.split('_').next().unwrap_or(agent))
+    server.directory().join("agents/bin").join(agent.split('_').next().unwrap_or(agent))
 }
 
 /// Every agent in each of its modes.
@@ -67,7 +67,7 @@ fn no_prompt_is_an_argument_of_any_agent() {
     live(async {
         for (mode, agents) in WAYS {
             let server = server(mode).await;
-            let (user, made) = (server.client("user").await, server.folder().join("made"));
+            let (user, made) = (server.client("user").await, server.directory().join("made"));
             let prompts = [
                 "--dangerously-skip-permissions".to_owned(),
                 "-sdanger-full-access\n--settings={}".to_owned(),

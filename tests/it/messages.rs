@@ -24,7 +24,7 @@ fn queued_messages_become_the_next_turns_in_order() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        let go = server.folder().join("go");
+        let go = server.directory().join("go");
         let id = busy(&user, &go, "result one").await;
         let sent = user.say(&id, "queue", "say second\nresult two").await;
         assert_eq!((sent.status, &sent.body), (202, &json!({ "run_id": id, "mode": "queue" })));
@@ -83,7 +83,7 @@ fn a_message_to_a_queued_run_becomes_its_second_turn() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 1).start().await;
         let user = server.client("user").await;
-        let go = server.folder().join("go");
+        let go = server.directory().join("go");
         busy(&user, &go, "result first").await;
         let id = user.script("say begun\nresult one").await;
         assert_eq!(user.say(&id, "steer", "say more\nresult two").await.status, 202);
@@ -99,7 +99,7 @@ fn a_message_that_cannot_reach_an_agent_is_rejected() {
     live(async {
         let server = Server::start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);
-        let go = server.folder().join("go");
+        let go = server.directory().join("go");
         let id = busy(&user, &go, "result one").await;
         for text in ["", " \n", "a\0b"] {
             assert_eq!(user.say(&id, "queue", text).await.problem(422, "invalid_field"), "text");
@@ -133,7 +133,7 @@ fn undelivered_messages_are_reported() {
             ("wait-for-interrupt", true, "cancelled"),
             ("hang", true, "cancelled"),
         ] {
-            let go = server.folder().join("go");
+            let go = server.directory().join("go");
             let id = busy(&user, &go, end).await;
             for text in ["say one", "say two"] {
                 assert_eq!(user.say(&id, "queue", text).await.status, 202);
@@ -158,7 +158,7 @@ fn at_most_64_messages_are_queued() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        let go = server.folder().join("go");
+        let go = server.directory().join("go");
         let id = busy(&user, &go, "result one").await;
         for number in 0..64 {
             assert_eq!(user.say(&id, "queue", &format!("result {number}")).await.status, 202);

@@ -77,7 +77,7 @@ fn metrics_change_as_runs_progress() {
         assert!(
             is(before.get("agent_available{agent_type=\"claude_code\"}"), 1) && is(before.get("agent_available{agent_type=\"codex\"}"), 0)
         );
-        let go = server.folder().join("go");
+        let go = server.directory().join("go");
         let first = user.script(&format!("say up\nwait {}\nresult one", go.display())).await;
         let mut frames = user.follow(&first).await;
         frames.until_text("up").await;

@@ -221,7 +221,7 @@ fn a_disconnecting_client_cancels_nothing_with_on_disconnect_continue_or_a_key()
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        let go = server.folder().join("go");
+        let go = server.directory().join("go");
         let script = format!("say up\nwait {}\nresult done", go.display());
         let staying = asking(&script, &json!({ "stream": true, "openrunner": { "on_disconnect": "continue" } }));
         let (left, staying) = streaming(&user, &staying, "up").await;
@@ -248,7 +248,7 @@ fn a_shutdown_closes_completion_streams_without_cancelling_runs() {
     live(async {
         let mut server = Server::start().await;
         let user = server.client("user").await;
-        let go = server.folder().join("go");
+        let go = server.directory().join("go");
         let body = asking(&format!("say up\nwait {}\nresult done", go.display()), &json!({ "stream": true }));
         let (mut left, run) = streaming(&user, &body, "up").await;
         server.signal(Signal::TERM);

@@ -37,10 +37,10 @@ fn every_script_is_valid_for_its_shell() {
 
 #[test]
 fn the_systemd_units_are_valid() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let units = ["openrunner.service", "openrunner.socket"].map(|name| {
         let unit = fs::read_to_string(repository("packaging/systemd").join(name)).unwrap();
-        let path = folder.path().join(name);
+        let path = directory.path().join(name);
         // The program of the unit need not be installed here.
         fs::write(&path, unit.replace("/usr/local/bin/openrunner", "/bin/true")).unwrap();
         path
@@ -56,35 +56,35 @@ fn the_systemd_units_are_valid() {
 
 /// A release whose program only calls the test build: small and quickly made.
 struct Release {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
     archive: PathBuf,
 }
 
 impl Release {
     fn make() -> Self {
-        let folder = tempfile::tempdir().expect("a directory");
-        let program = folder.path().join("program");
+        let directory = tempfile::tempdir().expect("a directory");
+        let program = directory.path().join("program");
         fs::write(&program, format!("#!/bin/sh\nexec '{}' \"$@\"\n", env!("CARGO_BIN_EXE_openrunner"))).expect("a script");
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("the test owns it");
-        let out = folder.path().join("out");
+        let out = directory.path().join("out");
         let mut release = Command::new(repository("scripts/release.sh"));
         let (code, said) = run(release.args(["--no-sbom", "--target", &platform(), "--binary"]).arg(&program).arg("--out").arg(&out));
         assert_eq!(code, 0, "{said}");
         let archive = out.join(format!("{}.tar.gz", name()));
-        Self { folder, archive }
+        Self { directory, archive }
     }
 
     /// Runs its install.sh with `prefix`.
     fn install(&self, prefix: &str, args: &[&str]) -> (i32, String) {
-        run(Command::new("sh").arg(self.out("install.sh")).args(args).arg("--prefix").arg(self.folder.path().join(prefix)))
+        run(Command::new("sh").arg(self.out("install.sh")).args(args).arg("--prefix").arg(self.directory.path().join(prefix)))
     }
 
     fn out(&self, name: &str) -> PathBuf {
-        self.folder.path().join("out").join(name)
+        self.directory.path().join("out").join(name)
     }
 
     fn installed(&self, path: &str) -> PathBuf {
-        self.folder.path().join(path)
+        self.directory.path().join(path)
     }
 }
 
@@ -120,7 +120,7 @@ fn a_release_is_installed_completely_and_removed_without_a_trace() {
     let mut by_version = Command::new("sh");
     by_version.arg(release.out("install.sh")).args(["--version", env!("CARGO_PKG_VERSION"), "--prefix"]).arg(release.installed("b"));
     assert_eq!(run(by_version.env("OPENRUNNER_RELEASES", release.out(""))).0, 0);
-    assert!(run(Command::new("tar").arg("-xzf").arg(archive).arg("-C").arg(release.folder.path())).0 == 0);
+    assert!(run(Command::new("tar").arg("-xzf").arg(archive).arg("-C").arg(release.directory.path())).0 == 0);
     let unpacked = release.installed(&name()).join("install.sh");
     assert_eq!(run(Command::new("sh").arg(unpacked).arg("--prefix").arg(release.installed("c"))).0, 0);
     for prefix in ["a", "b", "c"] {
@@ -153,13 +153,13 @@ fn an_archive_with_a_wrong_checksum_is_not_installed() {
 
 /// A server started by the container's entry point, with its output in a file.
 fn contained(setup: Setup) -> Setup {
-    let folder = Path::new(env!("CARGO_BIN_EXE_openrunner")).parent().expect("it lies in a folder").display().to_string();
-    let (entry, said) = (repository("packaging/docker/entrypoint.sh"), setup.folder().join("said"));
-    setup.after_shell(&format!("PATH={folder}:$PATH; export PATH; exec {} >{}", entry.display(), said.display()))
+    let directory = Path::new(env!("CARGO_BIN_EXE_openrunner")).parent().expect("it lies in a directory").display().to_string();
+    let (entry, said) = (repository("packaging/docker/entrypoint.sh"), setup.directory().join("said"));
+    setup.after_shell(&format!("PATH={directory}:$PATH; export PATH; exec {} >{}", entry.display(), said.display()))
 }
 
 fn said(server: &Server) -> String {
-    fs::read_to_string(server.folder().join("said")).expect("what it said")
+    fs::read_to_string(server.directory().join("said")).expect("what it said")
 }
 
 /// The status of a login.

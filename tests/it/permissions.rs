@@ -20,7 +20,7 @@ fn a_run_waits_for_a_decision_and_executes_exactly_what_was_shown() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        let go = server.folder().join("go");
+        let go = server.directory().join("go");
         let id = user.asking(&format!("{WRITE}\nwait {}\nresult fine", go.display())).await;
         let request = asked(&mut user.follow(&id).await).await;
         assert_eq!((&request["tool"], &request["kind"], &request["tool_call_id"]), (&json!("Write"), &json!("edit"), &json!("call_1")));
@@ -169,7 +169,7 @@ fn an_invalid_answer_is_rejected_and_the_request_stays_open() {
     live(async {
         let server = Server::start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);
-        let go = server.folder().join("go");
+        let go = server.directory().join("go");
         let id = user.asking(&format!("{WRITE}\nwait {}\nresult fine", go.display())).await;
         let request = asked(&mut user.follow(&id).await).await;
         let name = request["id"].as_str().unwrap();
@@ -225,7 +225,7 @@ fn a_request_that_the_agent_withdraws_is_closed() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        let (take_back, go) = (server.folder().join("back"), server.folder().join("go"));
+        let (take_back, go) = (server.directory().join("back"), server.directory().join("go"));
         let script = format!("permission-nowait Bash\nwait {}\nwithdraw-requests\nwait {}\nresult fine", take_back.display(), go.display());
         let id = user.asking(&script).await;
         let mut reader = user.follow(&id).await;

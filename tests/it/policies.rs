@@ -51,7 +51,7 @@ fn a_read_only_run_may_only_read() {
 fn the_first_matching_rule_decides_and_operator_rules_come_first() {
     live(async {
         let setup = Setup::new();
-        let settings = setup.folder().join("settings.toml");
+        let settings = setup.directory().join("settings.toml");
         let rules = "[[permission_rules]]\npath = \"secret/**\"\ndecision = \"deny\"\n";
         std::fs::write(&settings, rules).unwrap();
         let server = setup.env("OPENRUNNER_CONFIG", settings.display()).start().await;
@@ -114,7 +114,7 @@ fn invalid_rules_are_rejected_before_anything_starts() {
         assert!(user.get("/api/runs").await.body["items"].as_array().unwrap().is_empty());
 
         let setup = Setup::new();
-        let settings = setup.folder().join("settings.toml");
+        let settings = setup.directory().join("settings.toml");
         std::fs::write(&settings, "[[permission_rules]]\npath = \"src/[\"\ndecision = \"deny\"\n").unwrap();
         let (status, said) = setup.env("OPENRUNNER_CONFIG", settings.display()).fails_to_start().await;
         assert!(!status.success() && said.contains("permission_rules in the settings file: rule 1: path: "), "{said}");
@@ -158,7 +158,7 @@ fn a_pattern_beyond_the_bounds_in_the_settings_file_stops_the_start() {
             [("{".repeat(15_000), "rule 2: path: must have at most 1024 bytes"), ("{".repeat(200), "rule 2: path: `{…}`")]
         {
             let setup = Setup::new();
-            let settings = setup.folder().join("settings.toml");
+            let settings = setup.directory().join("settings.toml");
             let rules =
                 format!("[[permission_rules]]\ndecision = \"ask\"\n[[permission_rules]]\npath = \"{pattern}\"\ndecision = \"deny\"\n");
             std::fs::write(&settings, rules).unwrap();
@@ -173,7 +173,7 @@ fn a_pattern_beyond_the_bounds_in_the_settings_file_stops_the_start() {
 fn ask_mode_is_rejected_for_an_agent_that_cannot_ask() {
     live(async {
         let setup = Setup::new();
-        let settings = setup.folder().join("settings.toml");
+        let settings = setup.directory().join("settings.toml");
         std::fs::write(&settings, "[agents.claude_code]\nmode = \"one_shot\"\n").unwrap();
         let server = setup.env("OPENRUNNER_CONFIG", settings.display()).start().await;
         let user = server.client("user").await;

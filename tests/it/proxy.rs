@@ -10,7 +10,7 @@ use crate::support::{Setup, last, live};
 
 /// An nginx with the configuration of docs/operating.md. Dropping it stops it.
 struct Nginx {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
     port: u16,
 }
 
@@ -26,25 +26,29 @@ impl Nginx {
         let site = lines.collect::<Vec<_>>().join("\n");
         let changed = site.replace("127.0.0.1:3000", &format!("127.0.0.1:{server}")).replace("443 ssl", &format!("127.0.0.1:{port}"));
         assert!(changed.contains(&format!("listen 127.0.0.1:{port};")) && changed != site, "{changed}");
-        let folder = tempfile::tempdir().expect("a directory");
-        let path = folder.path().display();
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().display();
         let user = if rustix::process::geteuid().is_root() { "user root root;" } else { "" };
         let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|name| format!("{name}_temp_path {path}/{name};"));
         let config = format!(
             "{user} pid {path}/pid; error_log {path}/error.log; events {{}} http {{ access_log off; {}\n{changed}\n}}",
             temporary.concat()
         );
-        fs::write(folder.path().join("nginx.conf"), config).expect("a configuration");
+        fs::write(directory.path().join("nginx.conf"), config).expect("a configuration");
         // It moves into the background once it listens.
-        let done =
-            Command::new(program).arg("-e").arg(folder.path().join("error.log")).arg("-c").arg(folder.path().join("nginx.conf")).output();
+        let done = Command::new(program)
+            .arg("-e")
+            .arg(directory.path().join("error.log"))
+            .arg("-c")
+            .arg(directory.path().join("nginx.conf"))
+            .output();
         let done = done.expect("nginx can be run");
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-        Some(Self { folder, port })
+        Some(Self { directory, port })
     }
 
     fn pid(&self) -> PathBuf {
-        self.folder.path().join("pid")
+        self.directory.path().join("pid")
     }
 }
 
@@ -69,7 +73,7 @@ fn events_pass_the_documented_proxy_without_buffering() {
         let Some(nginx) = Nginx::start(server.port()) else { return eprintln!("left out: there is no nginx") };
         let guest = server.guest().at(format!("http://127.0.0.1:{}", nginx.port));
         let admin = guest.login("admin", "correct horse").await;
-        let go = server.folder().join("go");
+        let go = server.directory().join("go");
         let id = admin.script(&format!("say first\nwait {}\nflood 3000\nresult done", go.display())).await;
         let mut reader = admin.follow(&id).await;
         // This would wait forever if the proxy buffered anything.

@@ -58,10 +58,10 @@ async fn health(server: &Server) -> String {
 fn a_full_disk_fails_affected_runs_and_recovers_by_itself() {
     live(async {
         let setup = Setup::new();
-        let Some(disk) = Disk::mount(&setup.folder().join("data")) else { return };
+        let Some(disk) = Disk::mount(&setup.directory().join("data")) else { return };
         let server = setup.start().await;
         let user = server.client("user").await;
-        let go = server.folder().join("go");
+        let go = server.directory().join("go");
         let id = user.script(&format!("children 2\nwait {}\nflood 2000\nhang", go.display())).await;
         let mut reader = user.follow(&id).await;
         let mut frames = vec![];
@@ -112,7 +112,7 @@ fn without_descriptors_the_server_keeps_running_and_recovers_by_itself() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        let go = server.folder().join("go");
+        let go = server.directory().join("go");
         let id = user.script(&format!("say up\nwait {}\nresult whole", go.display())).await;
         let mut reader = user.follow(&id).await;
         reader.until_text("up").await;

@@ -136,7 +136,7 @@ fn queued_messages_survive_a_restart_and_delivered_ones_are_not_repeated() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        let (begin, go) = (server.folder().join("begin"), server.folder().join("go"));
+        let (begin, go) = (server.directory().join("begin"), server.directory().join("go"));
         let id = said_up(&user, &format!("say up\nwait {}\nresult one", begin.display())).await;
         let second = format!("say second\nwait {}\nresult two", go.display());
         for text in [second.as_str(), "say third\nresult three"] {
@@ -185,7 +185,7 @@ fn an_agent_that_exited_without_a_server_keeps_its_outcome() {
         for (end, status, cause, exit_code) in [("result done", "completed", "ok", 0), ("exit 3", "failed", "crashed", 3)] {
             let mut server = Server::start().await;
             let user = server.client("user").await;
-            let go = server.folder().join("go");
+            let go = server.directory().join("go");
             let id = said_up(&user, &format!("say up\nwait {}\nsay more\nstderr out of paper\n{end}", go.display())).await;
             let agents: Vec<Pid> = carrying(&id).into_iter().map(Pid::watch).collect();
             server.signal(Signal::KILL);
@@ -278,7 +278,7 @@ fn sigterm_detaches_agents_and_queued_runs_for_the_next_server() {
     live(async {
         let mut server = Setup::new().env("OPENRUNNER_MAX_RUNS", 1).start().await;
         let user = server.client("user").await;
-        let go = server.folder().join("go");
+        let go = server.directory().join("go");
         let id = user.script(&format!("say up\nwait {}\nresult done", go.display())).await;
         let mut reader = user.follow(&id).await;
         let mut frames = reader.until_text("up").await;
@@ -335,7 +335,7 @@ fn a_queued_run_with_lost_secrets_is_not_started() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 1).env("OPENRUNNER_RUN_ENV", "MY_KEY").start().await;
         let user = server.client("user").await;
-        let go = server.folder().join("go");
+        let go = server.directory().join("go");
         let first = said_up(&user, &format!("say up\nwait {}\nresult done", go.display())).await;
         let private = user.script_with("result never", json!({ "env": { "MY_KEY": "secret" } })).await;
         let server = server.killed_and_started_again().await;
@@ -353,17 +353,17 @@ fn a_process_directory_is_private_and_removed_with_the_run() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        let go = server.folder().join("go");
+        let go = server.directory().join("go");
         let id = said_up(&user, &format!("say up\nwait {}\nresult done", go.display())).await;
-        let folder = server.data().join("runs").join(&id);
-        assert_eq!(mode(&folder), 0o700);
+        let directory = server.data().join("runs").join(&id);
+        assert_eq!(mode(&directory), 0o700);
         for file in ["out", "err", "calls", "process.json", "task.json", "socket"] {
-            assert_eq!(mode(&folder.join(file)), 0o600, "{file}");
+            assert_eq!(mode(&directory.join(file)), 0o600, "{file}");
         }
         std::fs::write(go, "").unwrap();
         user.end_of(&id).await;
         assert_eq!(user.delete(&format!("/api/runs/{id}")).await.status, 204);
-        assert!(!folder.exists());
+        assert!(!directory.exists());
     });
 }
 

@@ -185,10 +185,10 @@ fn run_started_reports_the_limits_of_the_run() {
 fn a_directory_that_is_no_control_group_stops_the_start() {
     live(async {
         let setup = Setup::new();
-        let folder = setup.folder().display().to_string();
-        let (status, log) = setup.env("OPENRUNNER_CGROUP", &folder).fails_to_start().await;
+        let directory = setup.directory().display().to_string();
+        let (status, log) = setup.env("OPENRUNNER_CGROUP", &directory).fails_to_start().await;
         assert!(!status.success());
-        assert!(log.contains("OPENRUNNER_CGROUP") && log.contains(&folder) && log.contains("not a cgroups v2 group"), "{log}");
+        assert!(log.contains("OPENRUNNER_CGROUP") && log.contains(&directory) && log.contains("not a cgroups v2 group"), "{log}");
     });
 }
 

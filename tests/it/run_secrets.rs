@@ -31,10 +31,10 @@ fn contains(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|part| part == text.as_bytes())
 }
 
-/// Files below `folder` that contain the secret.
-fn files_containing(folder: &Path) -> Vec<String> {
+/// Files below `directory` that contain the secret.
+fn files_containing(directory: &Path) -> Vec<String> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).expect("a directory") {
+    for entry in std::fs::read_dir(directory).expect("a directory") {
         let path = entry.expect("a directory can be read").path();
         if path.is_dir() {
             found.extend(files_containing(&path));
@@ -50,7 +50,7 @@ fn env_values_reach_the_agent_only() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_LOG", "debug").start().await;
         let admin = server.client("admin").await;
-        let kept = server.folder().join("kept");
+        let kept = server.directory().join("kept");
         let env = json!({ "DEPLOY_TOKEN": SECRET, "HOME_OF_MINE": "x" });
         let id = admin.script_with(&format!("save env {}\nresult fine", kept.display()), json!({ "env": env })).await;
         assert_eq!(admin.end_of(&id).await["status"], "completed");
@@ -107,7 +107,7 @@ fn mcp_servers_and_their_secrets_reach_the_agent_only() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_LOG", "debug").start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);
-        let kept = server.folder().join("kept");
+        let kept = server.directory().join("kept");
         let servers = json!([
             { "name": "db", "command": "db-mcp", "args": ["--fast"], "env": { "DB_KEY": SECRET } },
             { "name": "web", "url": "https://example.com/mcp", "headers": { "Authorization": SECRET } },

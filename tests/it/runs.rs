@@ -88,7 +88,7 @@ fn wait_returns_when_the_run_ends() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        let go = server.folder().join("go");
+        let go = server.directory().join("go");
         let id = user.script(&format!("say up\nwait {}\nresult done", go.display())).await;
         user.follow(&id).await.until_text("up").await;
         let (run, ()) = tokio::join!(user.end_of(&id), async { std::fs::write(go, "").unwrap() });

@@ -34,7 +34,7 @@ fn a_secret_split_by_a_server_crash_is_masked() {
     live(async {
         let server = Server::start().await;
         let admin = server.client("admin").await;
-        let go = server.folder().join("go");
+        let go = server.directory().join("go");
         let (before, after) = (piece("it is do-not-"), piece("leak-4711, and do-no") + &piece("t-leak else"));
         let script = format!("{before}{}{after}result {SECRET}", wait(&go));
         let id = admin.script_with(&script, json!({ "env": { "DEPLOY_TOKEN": SECRET } })).await;
@@ -57,7 +57,7 @@ fn output_without_a_server_is_masked_later_and_the_shim_then_exits() {
     live(async {
         let mut server = Server::start().await;
         let admin = server.client("admin").await;
-        let go = server.folder().join("go");
+        let go = server.directory().join("go");
         let script = format!("say up\n{}say {SECRET}\nstderr {SECRET}\nresult {SECRET}\nexit 0", wait(&go));
         let id = admin.script_with(&script, json!({ "env": { "DEPLOY_TOKEN": SECRET } })).await;
         admin.follow(&id).await.until_text("up").await;
@@ -86,24 +86,24 @@ fn without_the_secrets_no_further_output_is_read() {
         for ended in [false, true] {
             let mut server = Server::start().await;
             let admin = server.client("admin").await;
-            let go = server.folder().join("go");
+            let go = server.directory().join("go");
             let end = if ended { "result fine\nexit 0" } else { "children 1\nhang" };
             let script = format!("say up\n{}say {SECRET}\nstderr {SECRET}\n{end}", wait(&go));
             let id = admin.script_with(&script, json!({ "env": { "DEPLOY_TOKEN": SECRET } })).await;
             let seen = admin.follow(&id).await.until_text("up").await;
             let shim = shim_of(&id);
-            let folder = server.data().join("runs").join(&id);
+            let directory = server.data().join("runs").join(&id);
             server.signal(Signal::KILL);
             assert_eq!(server.ended().await, -9);
             std::fs::write(go, "").unwrap();
-            let there = if ended { folder.join("exit.json") } else { folder.join("err") };
+            let there = if ended { directory.join("exit.json") } else { directory.join("err") };
             while std::fs::read(&there).unwrap_or_default().is_empty() {
                 tokio::task::yield_now().await;
             }
             let gone = Pid::watch(shim.as_raw_nonzero().get());
             kill_process(shim, Signal::KILL).unwrap();
             gone.gone().await;
-            let output = std::fs::read_to_string(folder.join("out")).unwrap();
+            let output = std::fs::read_to_string(directory.join("out")).unwrap();
             assert!(output.contains(SECRET), "else this would show nothing");
 
             let server = server.again().start().await;

@@ -100,21 +100,21 @@ fn rules_by_file() -> BTreeMap<String, BTreeSet<String>> {
     found
 }
 
-/// Source files below a folder, without their unit tests.
-fn files(folder: &str) -> Vec<(String, String)> {
+/// Source files below a directory, without their unit tests.
+fn files(directory: &str) -> Vec<(String, String)> {
     let code = |text: String| text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
-    let all = all_files(folder, "rs").into_iter().filter(|(path, _)| !path.ends_with("tests.rs"));
+    let all = all_files(directory, "rs").into_iter().filter(|(path, _)| !path.ends_with("tests.rs"));
     all.map(|(path, text)| (path, code(text))).collect()
 }
 
-/// Files of one extension below a folder, with their texts.
-fn all_files(folder: &str, extension: &str) -> Vec<(String, String)> {
-    let (mut found, mut folders) = (Vec::new(), vec![PathBuf::from(folder)]);
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(root().join(&folder)).expect("a directory of this repository") {
-            let path = folder.join(entry.expect("a directory entry").file_name());
+/// Files of one extension below a directory, with their texts.
+fn all_files(directory: &str, extension: &str) -> Vec<(String, String)> {
+    let (mut found, mut directories) = (Vec::new(), vec![PathBuf::from(directory)]);
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(root().join(&directory)).expect("a directory of this repository") {
+            let path = directory.join(entry.expect("a directory entry").file_name());
             if root().join(&path).is_dir() {
-                folders.push(path);
+                directories.push(path);
             } else if path.extension().is_some_and(|found| found == extension) {
                 let text = fs::read_to_string(root().join(&path)).expect("a source file");
                 found.push((path.display().to_string(), text));

@@ -25,7 +25,7 @@ async fn heard(ear: &UnixDatagram) -> String {
 fn the_service_manager_is_notified_of_readiness_and_stopping() {
     live(async {
         let (setup, (listener, port)) = (Setup::new(), socket());
-        let path = setup.folder().join("notify");
+        let path = setup.directory().join("notify");
         let ear = UnixDatagram::bind(&path).unwrap();
         let mut server = setup.on_socket(&listener).env("NOTIFY_SOCKET", path.display()).env("WATCHDOG_USEC", 200_000).start().await;
         assert_eq!(server.port(), port, "the socket counts, not OPENRUNNER_ADDR");

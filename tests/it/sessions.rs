@@ -22,7 +22,7 @@ fn a_second_run_continues_in_the_same_directory_with_the_agents_session_also_aft
         user.end_of(&first).await;
         let session = session_of(&user, &first).await;
         let known = user.get(&format!("/api/sessions/{session}")).await.body["agent_session"].as_str().unwrap().to_owned();
-        let folder = user.said(&first).await.remove(0);
+        let directory = user.said(&first).await.remove(0);
         let frames = user.follow(&first).await.rest().await;
         assert_eq!(notice(&frames, "resumed"), None);
 
@@ -38,7 +38,7 @@ fn a_second_run_continues_in_the_same_directory_with_the_agents_session_also_aft
             let said = user.said(&next).await;
             let argv: Vec<String> = serde_json::from_str(&said[0]).unwrap();
             assert!(argv.contains(&format!("--resume={known}")), "{argv:?}");
-            assert_eq!(said[1], folder);
+            assert_eq!(said[1], directory);
             let frames = user.follow(&next).await.rest().await;
             assert_eq!(notice(&frames, "resumed").unwrap()["data"], json!({ "agent_session": known }));
         }
@@ -50,7 +50,7 @@ fn a_busy_session_queues_its_runs_in_order_and_blocks_no_other() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 2).start().await;
         let user = server.client("user").await;
-        let go = server.folder().join("go");
+        let go = server.directory().join("go");
         let first = user.script(&format!("say up\nwait {}\nresult one", go.display())).await;
         user.follow(&first).await.until_text("up").await;
         let session = session_of(&user, &first).await;
@@ -107,7 +107,7 @@ fn a_session_that_cannot_continue_is_rejected_before_anything_is_created() {
         user.end_of(&demo).await;
         let demo = session_of(&user, &demo).await;
         let unknown = "ses_00000000000070008000000000000000";
-        let elsewhere = server.folder().join("elsewhere");
+        let elsewhere = server.directory().join("elsewhere");
         for (metadata, status, code, field) in [
             (json!({ "session_id": unknown }), 404, "not_found", "metadata.session_id"),
             (json!({ "session_id": foreign }), 404, "not_found", "metadata.session_id"),

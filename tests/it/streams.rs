@@ -20,7 +20,7 @@ fn early_late_and_slow_readers_get_the_same_bytes() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        let go = server.folder().join("go");
+        let go = server.directory().join("go");
         let id = user.script(&format!("say first\nwait {}\nflood 3000\nresult done", go.display())).await;
         let mut early = user.follow(&id).await;
         let slow = user.follow(&id).await; // nothing of it is read before the run has ended
@@ -74,7 +74,7 @@ fn a_reader_ahead_of_the_log_gets_a_gap_and_continues() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        let go = server.folder().join("go");
+        let go = server.directory().join("go");
         let id = user.script(&format!("say first\nwait {}\nresult done", go.display())).await;
         let seen = user.follow(&id).await.until_text("first").await.len() as u64;
         let mut ahead = user.follow_after(&id, 5000).await;
@@ -109,7 +109,7 @@ fn a_disconnecting_reader_cancels_nothing() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        let go = server.folder().join("go");
+        let go = server.directory().join("go");
         let id = user.script(&format!("say first\nwait {}\nresult done", go.display())).await;
         let mut reader = user.follow(&id).await;
         reader.until_text("first").await;

@@ -165,7 +165,7 @@ fn a_run_that_outlives_its_server_has_one_complete_trace() {
         let mut collector = Collector::start().await;
         let server = collector.setup().start().await;
         let user = server.client("user").await;
-        let go = server.folder().join("go");
+        let go = server.directory().join("go");
         let id = user.script(&format!("permission Bash\nsay up\nwait {}\nresult done", go.display())).await;
         user.follow(&id).await.until_text("up").await;
         let server = server.killed_and_started_again().await;

@@ -74,7 +74,7 @@ fn usage_counts_during_a_run_and_once_across_restarts_and_deletion() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        let go = server.folder().join("go");
+        let go = server.directory().join("go");
         let id = user.script(&held(&go)).await;
         user.follow(&id).await.until_text("up").await;
         let total = async |user: &Client| {
@@ -100,7 +100,7 @@ fn an_exceeded_budget_is_rejected_with_amount_reset_time_and_contact() {
         let server = Server::start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);
         assert_eq!(set_budget(&admin, "user", json!({ "tokens_per_day": TURN })).await.body["budget"], json!({ "tokens_per_day": TURN }));
-        let go = server.folder().join("go");
+        let go = server.directory().join("go");
         let working = user.script(&format!("say up\nwait {}\nresult slow", go.display())).await;
         user.follow(&working).await.until_text("up").await;
         let key = |request: reqwest::RequestBuilder| request.header("Idempotency-Key", "k");
@@ -160,7 +160,7 @@ fn a_queued_run_fails_when_the_budget_is_exceeded_at_its_start() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 1).env("OPENRUNNER_TOKENS_PER_DAY", TURN).start().await;
         let (user, admin) = (server.client("user").await, server.client("admin").await);
-        let go = server.folder().join("go");
+        let go = server.directory().join("go");
         let first = user.script(&format!("say up\nwait {}\nresult one", go.display())).await;
         user.follow(&first).await.until_text("up").await;
         let second = user.script("result two").await;

@@ -52,18 +52,18 @@ impl Received {
 }
 
 /// A status to respond with, and the target of a redirect.
-type Told = (u16, Option<&'static str>);
+type Response = (u16, Option<&'static str>);
 
 /// A receiver: responds as scripted, then with 204.
 #[derive(Clone)]
 struct Receiver {
-    answers: Arc<Mutex<VecDeque<Told>>>,
+    answers: Arc<Mutex<VecDeque<Response>>>,
     received: watch::Sender<Vec<Received>>,
     url: String,
 }
 
 impl Receiver {
-    async fn start(answers: &[Told]) -> Self {
+    async fn start(answers: &[Response]) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
         let answers = Arc::new(Mutex::new(answers.iter().copied().collect()));

@@ -13,7 +13,7 @@ fn a_directory_is_created_if_its_parent_exists_and_the_agent_works_in_it() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        let wanted = server.folder().join("made/for/it");
+        let wanted = server.directory().join("made/for/it");
         let refused = user.ask("result x", json!({ "cwd": wanted })).await;
         assert_eq!(refused.problem(422, "bad_working_dir"), "metadata.working_dir");
         std::fs::create_dir_all(wanted.parent().unwrap()).unwrap();
@@ -23,7 +23,7 @@ fn a_directory_is_created_if_its_parent_exists_and_the_agent_works_in_it() {
         }
         let both = json!({ "cwd": wanted, "working_dir": wanted });
         assert_eq!(user.reports(&["cwd"], both).await[0], json!(wanted));
-        let other = json!({ "cwd": wanted, "working_dir": server.folder() });
+        let other = json!({ "cwd": wanted, "working_dir": server.directory() });
         assert_eq!(user.ask("result x", other).await.problem(422, "invalid_field"), "metadata.cwd");
     });
 }
@@ -33,9 +33,9 @@ fn a_data_directory_or_missing_parent_is_rejected() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        std::fs::write(server.folder().join("file"), "").unwrap();
-        std::os::unix::fs::symlink(server.data(), server.folder().join("link")).unwrap();
-        let within = |name: &str| server.folder().join(name).display().to_string();
+        std::fs::write(server.directory().join("file"), "").unwrap();
+        std::os::unix::fs::symlink(server.data(), server.directory().join("link")).unwrap();
+        let within = |name: &str| server.directory().join(name).display().to_string();
         for wrong in [
             "work",
             "./work",
@@ -63,7 +63,7 @@ fn a_directory_that_contains_the_data_directory_or_belongs_to_the_kernel_is_reje
         let server = Server::start().await;
         let user = server.client("user").await;
         let admin = server.client("admin").await;
-        let parent = server.folder().display().to_string();
+        let parent = server.directory().display().to_string();
         for wrong in [&*parent, "/", "/proc", "/proc/self", "/sys/kernel", "/dev", "/dev/new"] {
             for client in [&user, &admin] {
                 let refused = client.ask("result x", json!({ "working_dir": wrong })).await;
@@ -83,10 +83,10 @@ fn without_a_directory_each_run_gets_a_private_one() {
         for _ in 0..2 {
             let id = user.script("report cwd\nresult done").await;
             let run = user.end_of(&id).await;
-            let folder = server.data().join("workspaces").join(&id);
-            assert_eq!((run["working_dir"].clone(), user.said(&id).await), (json!(folder), vec![json!(folder).to_string()]));
-            assert_eq!(std::fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
-            seen.push(folder);
+            let directory = server.data().join("workspaces").join(&id);
+            assert_eq!((run["working_dir"].clone(), user.said(&id).await), (json!(directory), vec![json!(directory).to_string()]));
+            assert_eq!(std::fs::metadata(&directory).unwrap().permissions().mode() & 0o777, 0o700);
+            seen.push(directory);
         }
         assert_ne!(seen[0], seen[1]);
     });
@@ -96,7 +96,7 @@ fn without_a_directory_each_run_gets_a_private_one() {
 fn directories_outside_the_roots_are_rejected() {
     live(async {
         let setup = Setup::new();
-        let (root, beside) = (setup.folder().join("root"), setup.folder().join("root2"));
+        let (root, beside) = (setup.directory().join("root"), setup.directory().join("root2"));
         std::fs::create_dir(&root).unwrap();
         std::fs::create_dir(&beside).unwrap();
         std::os::unix::fs::symlink(&beside, root.join("link")).unwrap();
@@ -114,7 +114,7 @@ fn directories_outside_the_roots_are_rejected() {
 fn users_are_limited_to_their_roots_and_admins_are_not() {
     live(async {
         let setup = Setup::new();
-        let (root, users) = (setup.folder().join("root"), setup.folder().join("root/users"));
+        let (root, users) = (setup.directory().join("root"), setup.directory().join("root/users"));
         std::fs::create_dir_all(&users).unwrap();
         std::os::unix::fs::symlink(&root, users.join("link")).unwrap();
         let setup = setup.env("OPENRUNNER_WORKSPACE_ROOTS", root.display()).env("OPENRUNNER_USER_WORKSPACE_ROOTS", users.display());
@@ -126,7 +126,7 @@ fn users_are_limited_to_their_roots_and_admins_are_not() {
             assert_eq!(refused.problem(403, "working_dir_not_allowed"), "metadata.working_dir");
         }
         assert_eq!(admin.reports(&["cwd"], json!({ "cwd": root.join("new") })).await[0], json!(root.join("new")));
-        let outside = admin.ask("result x", json!({ "cwd": server.folder().join("outside") })).await;
+        let outside = admin.ask("result x", json!({ "cwd": server.directory().join("outside") })).await;
         outside.problem(403, "working_dir_not_allowed");
         // From another machine, a fresh directory is always available.
         let fresh = user.script("report cwd\nresult done").await;
@@ -139,7 +139,7 @@ fn a_session_does_not_continue_in_a_directory_outside_the_current_roots() {
     live(async {
         let mut server = Server::start().await;
         let user = server.client("user").await;
-        let (kept, left_out) = (server.folder().join("kept"), server.folder().join("left-out"));
+        let (kept, left_out) = (server.directory().join("kept"), server.directory().join("left-out"));
         std::fs::create_dir(&kept).unwrap();
         let id = user.create("result x", json!({ "cwd": left_out })).await;
         let session = user.end_of(&id).await["session_id"].clone();
@@ -155,7 +155,7 @@ fn a_session_does_not_continue_in_a_directory_outside_the_current_roots() {
 fn a_directory_whose_parent_is_replaced_by_a_link_during_the_wait_is_not_entered() {
     live(async {
         let setup = Setup::new();
-        let (root, beside) = (setup.folder().join("root"), setup.folder().join("beside"));
+        let (root, beside) = (setup.directory().join("root"), setup.directory().join("beside"));
         std::fs::create_dir_all(root.join("project/work")).unwrap();
         std::fs::create_dir_all(beside.join("work")).unwrap();
         let server = setup.env("OPENRUNNER_MAX_RUNS", 1).env("OPENRUNNER_WORKSPACE_ROOTS", root.display()).start().await;
@@ -177,12 +177,12 @@ fn a_directory_replaced_by_a_link_during_the_wait_is_not_entered() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 1).start().await;
         let user = server.client("user").await;
-        let (go, folder) = (server.folder().join("go"), server.folder().join("work"));
+        let (go, directory) = (server.directory().join("go"), server.directory().join("work"));
         let first = user.script(&format!("say up\nwait {}\nresult done", go.display())).await;
         user.follow(&first).await.until_text("up").await;
-        let second = user.create("report cwd\nresult done", json!({ "cwd": folder })).await;
-        std::fs::remove_dir(&folder).unwrap();
-        std::os::unix::fs::symlink("/etc", &folder).unwrap();
+        let second = user.create("report cwd\nresult done", json!({ "cwd": directory })).await;
+        std::fs::remove_dir(&directory).unwrap();
+        std::os::unix::fs::symlink("/etc", &directory).unwrap();
         std::fs::write(go, "").unwrap();
         let end = user.end_of(&second).await;
         assert_eq!((&end["status"], &end["cause"]), (&json!("failed"), &json!("bad_arguments")), "{end}");

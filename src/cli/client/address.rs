@@ -73,7 +73,7 @@ impl FromStr for Address {
 }
 
 impl From<SocketAddr> for Address {
-    /// The address at which this machine reaches a server that listens on `listening`; for 0.0.0.0 and [::], the loopback address.
+    /// The address at which this machine reaches a server that listens on `listening`; for `0.0.0.0` and `[::]`, the loopback address.
     fn from(listening: SocketAddr) -> Self {
         let ip = match listening.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

@@ -130,8 +130,8 @@ fn a_slow_server_throttles_the_agent_and_no_server_does_not() {
     const CHUNK: u64 = 64 * 1024;
     let (kept, mut slow) = TestShim::running("head -c 5000000 /dev/zero; touch done; read line");
     // Complete lines are counted, since the last one may be incomplete.
-    let journal = || fs::read_to_string(kept.folder.journal()).unwrap().lines().count();
-    let size = || fs::metadata(kept.folder.out()).unwrap().size();
+    let journal = || fs::read_to_string(kept.directory.journal()).unwrap().lines().count();
+    let size = || fs::metadata(kept.directory.out()).unwrap().size();
     until(|| size() > WINDOW);
     // Each of these takes the event loop around once, which would read output if it polled for it.
     for round in 1..=50 {

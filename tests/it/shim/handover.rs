@@ -22,7 +22,7 @@ fn a_handover_is_returned_to_each_server_and_never_written_to_disk() {
     assert_eq!(greeting.handover, MEMO);
     peer.input("say", b"hello\n", true);
     peer.until_end();
-    for file in fs::read_dir(kept.folder.path()).unwrap() {
+    for file in fs::read_dir(kept.directory.path()).unwrap() {
         let path = file.unwrap().path();
         assert!(!fs::read(&path).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains("only")), "{}", path.display());
     }
@@ -45,7 +45,7 @@ fn a_shim_with_a_handover_waits_to_be_released() {
     last.send(&ShimCommand::Hello { protocol: PROTOCOL });
     last.send(&ShimCommand::Release {});
     assert_eq!(kept.record(), end);
-    assert!(!kept.folder.socket().exists());
+    assert!(!kept.directory.socket().exists());
 }
 
 #[test]
@@ -65,6 +65,6 @@ fn a_release_before_the_end_is_ignored() {
 fn a_shim_without_a_handover_exits_after_the_exit_record() {
     let (mut kept, peer) = TestShim::running("echo done");
     drop(peer);
-    until(|| kept.folder.exit().exists());
+    until(|| kept.directory.exit().exists());
     kept.record();
 }

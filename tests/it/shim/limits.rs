@@ -25,7 +25,7 @@ fn stderr_beyond_the_limit_is_read_and_its_tail_is_reported() {
     let (mut kept, mut peer) = TestShim::running_with("yes | head -c 500000 >&2; echo the end >&2", |order| order.max_err = 10);
     let ended = peer.until_end();
     assert_eq!((ended.exit, ended.stopped_by), (Some(Exit::Code(0)), None));
-    assert_eq!(fs::read_to_string(kept.folder.err()).unwrap(), "y\ny\ny\ny\ny\n");
+    assert_eq!(fs::read_to_string(kept.directory.err()).unwrap(), "y\ny\ny\ny\ny\n");
     assert!(ended.stderr_tail.ends_with("y\nthe end\n"));
     assert!(ended.stderr_tail.len() <= 16 * 1024);
     kept.record();
@@ -48,7 +48,7 @@ fn a_full_disk_kills_the_agent_with_that_cause() {
 fn an_exit_record_that_cannot_be_written_is_reported_to_the_next_server() {
     let (mut kept, mut peer) = TestShim::running("read line; exit 3");
     // A directory of the same name prevents the file from being moved there.
-    fs::create_dir(kept.folder.exit()).unwrap();
+    fs::create_dir(kept.directory.exit()).unwrap();
     peer.input("finish", b"", true);
     drop(peer);
     let (mut peer, _) = kept.connect();
@@ -60,11 +60,11 @@ fn an_exit_record_that_cannot_be_written_is_reported_to_the_next_server() {
 fn the_exit_record_is_written_as_soon_as_possible() {
     let (mut kept, mut peer) = TestShim::running("echo $$; read line; exit 3");
     let agent = pids(&peer.until_lines(&kept, 1))[0];
-    fs::create_dir(kept.folder.exit()).unwrap();
+    fs::create_dir(kept.directory.exit()).unwrap();
     peer.input("finish", b"", true);
     drop(peer);
     until(|| !is_alive(agent));
-    fs::remove_dir(kept.folder.exit()).unwrap();
+    fs::remove_dir(kept.directory.exit()).unwrap();
     assert_eq!(kept.record().exit, Some(Exit::Code(3)));
 }
 

@@ -16,13 +16,13 @@ fn the_output_of_the_agent_and_its_exit_are_stored() {
     let (mut kept, mut peer) = TestShim::running("printf 'one\\ntwo'; printf 'bad\\n' >&2; exit 3");
     let ended = peer.until_end();
     assert_eq!(kept.out(), "one\ntwo");
-    assert_eq!(fs::read_to_string(kept.folder.err()).unwrap(), "bad\n");
+    assert_eq!(fs::read_to_string(kept.directory.err()).unwrap(), "bad\n");
     assert_eq!(ended.exit, Some(Exit::Code(3)));
     assert_eq!((ended.spooled.out, ended.spooled.err), (7, 4));
     assert!(ended.spooled.out_ended && ended.spooled.err_ended);
     assert_eq!((&*ended.stderr_tail, ended.stopped_by, ended.leaked_pipe, ended.left_behind), ("bad\n", None, false, 0));
     assert_eq!(kept.record(), ended, "what is written is what is said");
-    assert!(!kept.folder.socket().exists(), "nothing listens any more");
+    assert!(!kept.directory.socket().exists(), "nothing listens any more");
 }
 
 #[test]
@@ -44,8 +44,8 @@ fn the_agent_gets_its_environment_directory_and_umask_and_three_descriptors() {
 
 #[test]
 fn the_shim_closes_inherited_descriptors() {
-    let folder = tempfile::tempdir().unwrap();
-    let pipe = folder.path().join("pipe");
+    let directory = tempfile::tempdir().unwrap();
+    let pipe = directory.path().join("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", &format!("exec 7>'{}'; exec \"$0\" \"$@\"", pipe.display()), env!("CARGO_BIN_EXE_openrunner")]);
@@ -59,11 +59,11 @@ fn the_shim_closes_inherited_descriptors() {
 #[test]
 fn the_process_directory_identifies_the_processes_and_is_private() {
     let (kept, mut peer) = TestShim::running("read line");
-    let record: ProcessRecord = serde_json::from_slice(&fs::read(kept.folder.identity()).unwrap()).unwrap();
+    let record: ProcessRecord = serde_json::from_slice(&fs::read(kept.directory.identity()).unwrap()).unwrap();
     assert_eq!(record.protocol, PROTOCOL);
     assert_eq!(Some(record.shim), Identity::of(kept.shim.id().cast_signed()));
     assert_eq!(Some(record.agent), Identity::of(record.agent.pid));
-    for file in fs::read_dir(kept.folder.path()).unwrap() {
+    for file in fs::read_dir(kept.directory.path()).unwrap() {
         let file = file.unwrap();
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", file.file_name());
     }
@@ -81,7 +81,7 @@ fn the_shim_leads_its_own_session() {
 
 #[test]
 fn a_process_directory_may_be_deeper_than_a_socket_path() {
-    let (kept, mut peer) = TestShim::at(&"folder/".repeat(30), Command::new(env!("CARGO_BIN_EXE_openrunner")));
+    let (kept, mut peer) = TestShim::at(&"directory/".repeat(30), Command::new(env!("CARGO_BIN_EXE_openrunner")));
     peer.start(kept.script("true"));
     assert_eq!(peer.until_end().exit, Some(Exit::Code(0)));
 }
@@ -98,7 +98,7 @@ fn a_missing_program_is_reported_as_an_exit() {
 #[test]
 fn an_agent_is_not_started_twice_in_one_directory() {
     let (kept, mut peer) = TestShim::new();
-    fs::write(kept.folder.out(), "of another agent").unwrap();
+    fs::write(kept.directory.out(), "of another agent").unwrap();
     peer.send(&ShimCommand::Hello { protocol: PROTOCOL });
     peer.send(&ShimCommand::Start(Box::new(kept.script("echo mine"))));
     peer.until(|report| matches!(report, Report::NotStarted { .. }).then_some(()));
@@ -111,13 +111,13 @@ fn a_shim_without_a_start_command_exits_with_its_server() {
     let (mut kept, peer) = TestShim::new();
     drop(peer);
     assert_eq!(kept.shim.wait().unwrap().code(), Some(1));
-    assert_eq!(fs::read_dir(kept.folder.path()).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(kept.directory.path()).unwrap().count(), 0);
 }
 
 #[test]
 fn a_journal_entry_is_on_disk_before_the_agent_sees_a_byte() {
     let (kept, mut peer) = TestShim::running("read line; cat \"$line\"");
-    let journal = kept.folder.journal();
+    let journal = kept.directory.journal();
     peer.input("say", format!("{}\n", journal.display()).as_bytes(), false);
     peer.until_end();
     assert_eq!(kept.out(), fs::read_to_string(journal).unwrap());
@@ -131,6 +131,6 @@ fn stdin_ends_after_the_last_bytes() {
     peer.input("say", &large, false);
     peer.input("finish", b"end", true);
     assert_eq!(peer.until_end().exit, Some(Exit::Code(0)));
-    assert_eq!(fs::metadata(kept.folder.out()).unwrap().size(), 1_000_003);
+    assert_eq!(fs::metadata(kept.directory.out()).unwrap().size(), 1_000_003);
     assert_eq!(kept.journal().iter().map(|call| call.size).collect::<Vec<_>>(), [1_000_000, 3]);
 }

@@ -98,7 +98,7 @@ fn an_agent_that_closes_its_output_and_keeps_running_is_waited_for() {
 fn the_tools_of_an_agent_killed_from_outside_are_killed() {
     let (mut kept, mut peer) = TestShim::running("echo $$; \"$0\" --child session >&2 & wait");
     let agent = pids(&peer.until_lines(&kept, 1))[0];
-    until(|| fs::read_to_string(kept.folder.err()).unwrap().ends_with('\n'));
+    until(|| fs::read_to_string(kept.directory.err()).unwrap().ends_with('\n'));
     kill(agent);
     let ended = peer.until_end();
     assert_eq!((ended.exit, ended.stopped_by, ended.leaked_pipe), (Some(Exit::Signal(9)), None, true));
@@ -150,8 +150,8 @@ fn if_the_shim_is_killed_its_agent_dies() {
     let limit = rustix::event::Timespec { tv_sec: 30, tv_nsec: 0 };
     let ended = rustix::event::poll(&mut [rustix::event::PollFd::new(&handle, rustix::event::PollFlags::IN)], Some(&limit));
     assert_eq!(ended, Ok(1), "the agent is still alive");
-    assert!(!kept.folder.exit().exists());
-    assert!(std::os::unix::net::UnixStream::connect(kept.folder.socket()).is_err(), "nothing listens");
+    assert!(!kept.directory.exit().exists());
+    assert!(std::os::unix::net::UnixStream::connect(kept.directory.socket()).is_err(), "nothing listens");
 }
 
 #[test]

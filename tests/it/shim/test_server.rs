@@ -19,7 +19,7 @@ const LIMIT: Duration = Duration::from_mins(1);
 /// A shim with its directories. Dropping it kills the shim, and with it the agent.
 pub(super) struct TestShim {
     pub(super) shim: Child,
-    pub(super) folder: ProcessDir,
+    pub(super) directory: ProcessDir,
     pub(super) work: TempDir,
     pub(super) marker: String,
     _home: TempDir,
@@ -34,12 +34,12 @@ impl TestShim {
     /// A shim that is started by `command` with a process directory of this name.
     pub(super) fn at(name: &str, mut command: Command) -> (Self, TestServer) {
         let (home, work) = (TempDir::new().expect("a directory"), TempDir::new().expect("a directory"));
-        let folder = home.path().canonicalize().expect("it is there").join(name);
-        fs::create_dir_all(&folder).expect("a directory");
+        let directory = home.path().canonicalize().expect("it is there").join(name);
+        fs::create_dir_all(&directory).expect("a directory");
         let (ours, theirs) = UnixStream::pair().expect("a pair");
         let shim = command
             .arg("shim")
-            .arg(&folder)
+            .arg(&directory)
             .env_clear()
             .current_dir(work.path())
             .stdin(OwnedFd::from(theirs))
@@ -48,7 +48,7 @@ impl TestShim {
             .spawn()
             .expect("a shim");
         let marker = work.path().file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
-        (Self { shim, folder: ProcessDir::new(folder), work, marker, _home: home }, TestServer::new(ours))
+        (Self { shim, directory: ProcessDir::new(directory), work, marker, _home: home }, TestServer::new(ours))
     }
 
     /// Starts a shell with this script. Its `$0` is the scripted agent, which provides further processes.
@@ -95,25 +95,25 @@ impl TestShim {
 
     /// A connection that has sent nothing.
     pub(super) fn connect_silently(&self) -> TestServer {
-        TestServer::new(UnixStream::connect(self.folder.socket()).expect("a shim listens"))
+        TestServer::new(UnixStream::connect(self.directory.socket()).expect("a shim listens"))
     }
 
     /// Waits for the exit of the shim and returns its exit record.
     pub(super) fn record(&mut self) -> ExitRecord {
         assert!(self.shim.wait().expect("a child").success());
-        let record = serde_json::from_slice(&fs::read(self.folder.exit()).expect("a record")).expect("a whole record");
+        let record = serde_json::from_slice(&fs::read(self.directory.exit()).expect("a record")).expect("a whole record");
         assert_eq!(carrying(&self.marker), Vec::<i32>::new(), "nothing of the run is left");
         record
     }
 
     /// The stored output of the agent.
     pub(super) fn out(&self) -> String {
-        fs::read_to_string(self.folder.out()).expect("text")
+        fs::read_to_string(self.directory.out()).expect("text")
     }
 
     /// The journal.
     pub(super) fn journal(&self) -> Vec<InputCommand> {
-        let journal = fs::read_to_string(self.folder.journal()).expect("text");
+        let journal = fs::read_to_string(self.directory.journal()).expect("text");
         journal.lines().map(|line| serde_json::from_str(line).expect("a call")).collect()
     }
 }

@@ -69,6 +69,6 @@ fn commands_of_a_version_1_server_are_parsed() {
     peer.say_bytes(recorded("v1.orders.txt").as_bytes());
     assert_eq!(peer.until_end(), end());
     assert_eq!(kept.out(), "heard hello\n");
-    assert_eq!(fs::read_to_string(kept.folder.journal()).unwrap(), recorded("v1.calls.jsonl"));
+    assert_eq!(fs::read_to_string(kept.directory.journal()).unwrap(), recorded("v1.calls.jsonl"));
     kept.record();
 }

@@ -36,7 +36,7 @@ pub(crate) fn typed(home: &Path, args: &[&str]) -> Typed {
 impl Server {
     /// The home directory of its user.
     pub(crate) fn home(&self) -> PathBuf {
-        self.folder().join("home")
+        self.directory().join("home")
     }
 
     /// A command line with this server as its default.

@@ -62,11 +62,11 @@ fn parent_of(pid: i32) -> i32 {
 
 /// The living shims with process directories below this directory.
 pub(super) fn shims_in(runs: &std::path::Path) -> Vec<rustix::process::Pid> {
-    let folders: Vec<String> = fs::read_dir(runs).into_iter().flatten().flatten().map(|run| run.path().display().to_string()).collect();
+    let directories: Vec<String> = fs::read_dir(runs).into_iter().flatten().flatten().map(|run| run.path().display().to_string()).collect();
     let numbers = fs::read_dir("/proc").expect("Linux").filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
     let keeps = |pid: &i32| {
         let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        command.split(|byte| *byte == 0).any(|word| folders.iter().any(|folder| folder.as_bytes() == word))
+        command.split(|byte| *byte == 0).any(|word| directories.iter().any(|directory| directory.as_bytes() == word))
     };
     numbers.filter(keeps).filter_map(rustix::process::Pid::from_raw).collect()
 }

@@ -18,8 +18,8 @@ use tokio::sync::watch;
 use super::Client;
 
 /// A directory in which `bin/claude` is the scripted agent.
-fn fake_agents(folder: &Path) -> PathBuf {
-    let agents = folder.join("agents");
+fn fake_agents(directory: &Path) -> PathBuf {
+    let agents = directory.join("agents");
     std::fs::create_dir_all(agents.join("bin")).expect("a directory for agents");
     let link = agents.join("bin/claude");
     if !link.exists() {
@@ -29,9 +29,9 @@ fn fake_agents(folder: &Path) -> PathBuf {
 }
 
 /// The directory of a server and its successors. Agents outlive their servers, but not this.
-struct Folder(TempDir);
+struct Directory(TempDir);
 
-impl Drop for Folder {
+impl Drop for Directory {
     fn drop(&mut self) {
         for pid in super::process::shims_in(&self.0.path().join("data/runs")) {
             // It may have exited by now.
@@ -42,7 +42,7 @@ impl Drop for Folder {
 
 /// A server to be started: its directory and its complete environment.
 pub(crate) struct Setup {
-    folder: Arc<Folder>,
+    directory: Arc<Directory>,
     env: BTreeMap<String, String>,
     shell: Option<String>,
     listener: Option<Arc<TcpListener>>,
@@ -51,8 +51,8 @@ pub(crate) struct Setup {
 impl Setup {
     /// A server with its own directories, the scripted agent as `claude`, and timeouts short enough for tests.
     pub(crate) fn new() -> Self {
-        let folder = Arc::new(Folder(tempfile::tempdir().expect("a directory of its own")));
-        let path = folder.0.path();
+        let directory = Arc::new(Directory(tempfile::tempdir().expect("a directory of its own")));
+        let path = directory.0.path();
         let env = [
             ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),
             ("HOME", path.join("home").display().to_string()),
@@ -64,7 +64,7 @@ impl Setup {
             ("OPENRUNNER_EXIT_GRACE_SECS", "1".to_owned()),
         ];
         std::fs::create_dir(path.join("home")).expect("a home");
-        Self { env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(), folder, shell: None, listener: None }
+        Self { env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(), directory, shell: None, listener: None }
     }
 
     /// Sets an environment variable.
@@ -77,7 +77,7 @@ impl Setup {
     pub(crate) fn agent_script(self, script: &str) -> Self {
         use std::os::unix::fs::PermissionsExt;
 
-        let path = self.folder().join("agents/bin/claude");
+        let path = self.directory().join("agents/bin/claude");
         std::fs::remove_file(&path).expect("the link to the scripted agent");
         std::fs::write(&path, format!("#!/bin/sh\nAGENT='{}'\n{script}\n", env!("CARGO_BIN_EXE_fake_agent"))).expect("a script");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("the test owns it");
@@ -97,15 +97,15 @@ impl Setup {
     }
 
     /// The directory that contains everything of the server.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.0.path()
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.0.path()
     }
 
     /// Starts the server and waits until it is ready.
     pub(crate) async fn start(self) -> Server {
         let mut server = self.launch();
-        let mut told = server.log.told.clone();
-        let ready = told.wait_for(|told| told.address.is_some() || told.ended).await.expect("the log's reader").clone();
+        let mut state = server.log.state.clone();
+        let ready = state.wait_for(|state| state.address.is_some() || state.ended).await.expect("the log's reader").clone();
         let Some(address) = ready.address else { panic!("the server did not start") };
         server.address = address;
         server
@@ -115,7 +115,7 @@ impl Setup {
     pub(crate) async fn fails_to_start(self) -> (ExitStatus, String) {
         let mut server = self.launch();
         let status = server.child.wait().await.expect("the server is a child process");
-        server.log.told.clone().wait_for(|told| told.ended).await.expect("the log's reader");
+        server.log.state.clone().wait_for(|state| state.ended).await.expect("the log's reader");
         (status, server.log())
     }
 
@@ -176,12 +176,12 @@ impl Server {
 
     /// Its data directory.
     pub(crate) fn data(&self) -> PathBuf {
-        self.folder().join("data")
+        self.directory().join("data")
     }
 
     /// The directory that contains everything of the server.
-    pub(crate) fn folder(&self) -> &Path {
-        self.setup.folder()
+    pub(crate) fn directory(&self) -> &Path {
+        self.setup.directory()
     }
 
     /// Its log so far.
@@ -191,9 +191,9 @@ impl Server {
 
     /// Waits until the log contains this text.
     pub(crate) async fn logs(&self, words: &str) {
-        let mut told = self.log.told.clone();
+        let mut state = self.log.state.clone();
         while !self.log().contains(words) {
-            told.changed().await.unwrap_or_else(|_| panic!("the server ended without logging {words:?}"));
+            state.changed().await.unwrap_or_else(|_| panic!("the server ended without logging {words:?}"));
         }
     }
 
@@ -211,14 +211,14 @@ impl Server {
     /// Waits for its exit: the exit code or, as a negative number, the signal.
     pub(crate) async fn ended(&mut self) -> i32 {
         let status = self.child.wait().await.expect("the server is a child process");
-        self.log.told.clone().wait_for(|told| told.ended).await.expect("the log's reader");
+        self.log.state.clone().wait_for(|state| state.ended).await.expect("the log's reader");
         status.code().unwrap_or_else(|| -status.signal().unwrap_or(0))
     }
 
     /// A server with the same directory and settings, to be started.
     pub(crate) fn again(&self) -> Setup {
-        let Setup { folder, env, shell, listener } = &self.setup;
-        Setup { folder: Arc::clone(folder), env: env.clone(), shell: shell.clone(), listener: listener.clone() }
+        let Setup { directory, env, shell, listener } = &self.setup;
+        Setup { directory: Arc::clone(directory), env: env.clone(), shell: shell.clone(), listener: listener.clone() }
     }
 
     /// Kills it with SIGKILL and starts its successor.
@@ -240,12 +240,12 @@ impl Drop for Server {
 /// The server's standard error, read by a dedicated thread.
 struct Log {
     text: Arc<Mutex<String>>,
-    told: watch::Receiver<Told>,
+    state: watch::Receiver<LogState>,
 }
 
 /// What has been parsed from it.
 #[derive(Clone, Default)]
-struct Told {
+struct LogState {
     lines: u64,
     address: Option<String>,
     ended: bool,
@@ -254,7 +254,7 @@ struct Told {
 impl Log {
     fn read(stderr: std::fs::File) -> Self {
         let text = Arc::new(Mutex::new(String::new()));
-        let (tell, told) = watch::channel(Told::default());
+        let (tell, state) = watch::channel(LogState::default());
         let written = Arc::clone(&text);
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
@@ -266,13 +266,13 @@ impl Log {
                 let ready = ["openrunner is ready address=", "\"openrunner is ready\",\"address\":\""];
                 let rest = ready.iter().find_map(|ready| Some(line.split_once(ready)?.1));
                 let address = rest.and_then(|rest| rest.split([' ', '"']).next());
-                tell.send_modify(|told| {
-                    told.lines += 1;
-                    told.address = told.address.take().or(address.map(str::to_owned));
+                tell.send_modify(|state| {
+                    state.lines += 1;
+                    state.address = state.address.take().or(address.map(str::to_owned));
                 });
             }
-            tell.send_modify(|told| told.ended = true);
+            tell.send_modify(|state| state.ended = true);
         });
-        Self { text, told }
+        Self { text, state }
     }
 }

@@ -11,7 +11,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(40);
 
 /// A terminal that runs one command. Dropping it kills the command.
 pub(crate) struct Tmux {
-    folder: TempDir,
+    directory: TempDir,
 }
 
 impl Tmux {
@@ -23,8 +23,8 @@ impl Tmux {
             eprintln!("SKIPPED: no tmux");
             return None;
         }
-        let terminal = Self { folder: tempfile::tempdir().expect("a directory") };
-        let script = terminal.folder.path().join("typed.sh");
+        let terminal = Self { directory: tempfile::tempdir().expect("a directory") };
+        let script = terminal.directory.path().join("typed.sh");
         let set = env.iter().map(|(name, value)| format!("export {name}={}\n", quoted(value)));
         let line: Vec<String> = [env!("CARGO_BIN_EXE_openrunner")].iter().chain(args).map(|word| quoted(word)).collect();
         let text = format!("trap : INT\n{}{}\necho \"exit code $?\"\nexec cat\n", set.collect::<String>(), line.join(" "));
@@ -78,7 +78,7 @@ impl Tmux {
 
     fn tmux(&self, args: &[&str]) -> Command {
         let mut command = Command::new("tmux");
-        command.arg("-S").arg(self.folder.path().join("tmux")).args(args);
+        command.arg("-S").arg(self.directory.path().join("tmux")).args(args);
         command
     }
 }

@@ -170,7 +170,7 @@ impl EventLoop {
 
     fn read_stdout(&mut self) {
         let stop = match self.agent.out.take(&mut self.buffer) {
-            ReadOutcome::Nothing | ReadOutcome::Kept(_) => return,
+            ReadOutcome::Nothing | ReadOutcome::Stored(_) => return,
             ReadOutcome::Full(_) => StoppedBy::OutputFull,
             ReadOutcome::NoDisk(_) => StoppedBy::Disk,
         };
@@ -180,7 +180,7 @@ impl EventLoop {
     fn read_stderr(&mut self) {
         match self.agent.err.take(&mut self.buffer) {
             ReadOutcome::Nothing => {}
-            ReadOutcome::Kept(bytes) | ReadOutcome::Full(bytes) => self.agent.err_tail.push(bytes),
+            ReadOutcome::Stored(bytes) | ReadOutcome::Full(bytes) => self.agent.err_tail.push(bytes),
             ReadOutcome::NoDisk(bytes) => {
                 self.agent.err_tail.push(bytes);
                 self.stop(StoppedBy::Disk);

@@ -24,7 +24,7 @@ pub(super) enum ReadOutcome<'a> {
     /// Nothing new, or the end.
     Nothing,
     /// These bytes were read and stored.
-    Kept(&'a [u8]),
+    Stored(&'a [u8]),
     /// These bytes were read, but the file is full.
     Full(&'a [u8]),
     /// These bytes were read, but could not be written.
@@ -82,7 +82,7 @@ impl Spool {
         match self.append(wanted) {
             Err(_no_disk) => ReadOutcome::NoDisk(bytes),
             Ok(()) if wanted.len() < bytes.len() => ReadOutcome::Full(bytes),
-            Ok(()) => ReadOutcome::Kept(bytes),
+            Ok(()) => ReadOutcome::Stored(bytes),
         }
     }
 
@@ -131,7 +131,7 @@ mod tests {
         let (mut spool, mut agent, stored) = spool(5);
         let mut buffer = [0; 64];
         agent.write_all(b"abc").unwrap();
-        assert!(matches!(spool.take(&mut buffer), ReadOutcome::Kept(b"abc")));
+        assert!(matches!(spool.take(&mut buffer), ReadOutcome::Stored(b"abc")));
         agent.write_all(b"defgh").unwrap();
         assert!(matches!(spool.take(&mut buffer), ReadOutcome::Full(b"defgh")));
         agent.write_all(b"i").unwrap();
