@@ -8,7 +8,7 @@ use super::json_object::object;
 use super::{FaultCode, FieldError};
 
 /// Maximum number of shape faults that are reported for one request.
-const MAX_FAULTS: usize = 32;
+const MAX_FAULTS: usize = 16;
 
 /// All faults of a body of the wrong shape, in the order of the body.
 ///
