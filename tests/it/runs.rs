@@ -218,3 +218,14 @@ fn ids_are_unguessable() {
         assert_eq!(user.get("/api/auth/me").await.body["username"], "user");
     });
 }
+
+#[test]
+fn null_metadata_is_accepted_as_absent() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let created = user.post("/api/runs", &json!({ "input": { "text": "result fine" }, "metadata": null })).await;
+        assert_eq!(created.status, 201, "{}", created.text);
+        assert_eq!(user.end_of(created.body["run_id"].as_str().unwrap()).await["status"], "completed");
+    });
+}
