@@ -1,7 +1,7 @@
 //! Errors of the manager: one type per operation.
 
 use super::budgets::{BudgetError, OverBudget};
-use super::handle::{AnswerRejected, MessageRejected};
+use super::live::{AnswerRejected, MessageRejected};
 use super::request::BadRun;
 use super::store::StoreError;
 use crate::types::{RunId, SessionId};

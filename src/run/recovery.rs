@@ -6,8 +6,9 @@ use futures_util::future::join_all;
 
 use super::driver::Driver;
 use super::events::LogSummary;
-use super::handle;
-use super::manager::{KEY_LIFETIME, LiveGuard, RunManager};
+use super::idempotency::KEY_LIFETIME;
+use super::live::{self, Registration};
+use super::manager::RunManager;
 use super::policy::{Policy, Rule};
 use super::requests::resolved_event;
 use super::run_secrets::RunSecrets;
@@ -119,9 +120,9 @@ impl RunManager {
         let summary = self.inner.log.summarize(run.id).await?;
         let slot = self.inner.admission.admit_existing(run.id, &run.owner, &run.spec.agent_type);
         let session = self.inner.sessions.queue(run.session).await;
-        let (id, driver) = (run.id, self.restore_driver(&run, summary, secrets));
-        tracing::info!(run.id = %id, "reattached to the agent of a run");
-        self.drive(id, driver.reattach(agent, slot, session));
+        let (registration, driver) = self.restore_driver(&run, summary, secrets);
+        tracing::info!(run.id = %run.id, "reattached to the agent of a run");
+        self.drive(registration, driver.reattach(agent, slot, session));
         Ok(())
     }
 
@@ -141,24 +142,25 @@ impl RunManager {
             return self.interrupt(&run, node_lost("the server died before the run started, and the queue is full")).await;
         };
         let summary = self.inner.log.summarize(run.id).await?;
-        let (id, driver) = (run.id, self.restore_driver(&run, summary, self.inner.log.secrets().clone()));
-        self.drive(id, driver.run(ticket, session));
+        let (registration, driver) = self.restore_driver(&run, summary, self.inner.log.secrets().clone());
+        self.drive(registration, driver.run(ticket, session));
         Ok(RunStatus::Queued)
     }
 
     /// The driver of a run that an earlier server drove. `secrets` are masked in its events.
-    fn restore_driver(&self, run: &RunRecord, summary: LogSummary, secrets: Secrets) -> Driver {
+    fn restore_driver(&self, run: &RunRecord, summary: LogSummary, secrets: Secrets) -> (Registration, Driver) {
         let inner = &self.inner;
         let log = inner.log.reopen(run, secrets);
         let notifier = inner.changes.notifier(run.id, run.owner.clone());
-        let (handle, inbox) = handle::channel(run.session, run.spec.agent_type.clone(), notifier);
-        self.live().insert(run.id, handle);
+        let (handle, inbox) = live::channel(run.session, run.spec.agent_type.clone(), notifier);
+        let registration = inner.live.reserve(run.id, handle);
+        registration.activate();
         // The rules were validated when the run was created. Rules of a later release that this one rejects are skipped.
         let rules = run.spec.permission_rules.iter().filter_map(|rule| Rule::new(rule).ok()).collect();
         let policy = Policy::new(run.spec.permission_mode, &inner.config.permission_rules, rules);
         let age = u64::try_from(inner.log.now().as_millis() - run.created_at.as_millis()).unwrap_or(0);
-        Driver::new(run.spec.clone(), run.session, RunSecrets::default(), policy, log, inbox, inner.context.clone())
-            .with_summary(summary, Duration::from_millis(age))
+        let driver = Driver::new(run.spec.clone(), run.session, RunSecrets::default(), policy, log, inbox, inner.context.clone());
+        (registration, driver.with_summary(summary, Duration::from_millis(age)))
     }
 
     /// Ends a run that cannot be continued.
@@ -192,16 +194,6 @@ impl RunManager {
         self.inner.completions.notify(id);
         tracing::warn!(run.id = %id, "ended a run that was interrupted by a server crash");
         Ok(status)
-    }
-
-    /// Drives a run in its own task.
-    pub(super) fn drive(&self, id: crate::types::RunId, driving: impl Future<Output = ()> + Send + 'static) {
-        let manager = self.clone();
-        self.inner.tasks.spawn(async move {
-            let live = LiveGuard { manager, id };
-            driving.await;
-            live.manager.inner.completions.notify(id);
-        });
     }
 }
 

@@ -1,45 +1,39 @@
-//! Validation of a new run: turns a caller's [`NewRun`] into a [`RunSpec`].
+//! A new run as requested, and the faults that a request can have.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::config::RunConfig;
-use super::policy::{BadRule, BadRules, Rule};
-use super::run_secrets::RunSecrets;
-use super::store::{NewWebhook, SessionRecord};
+use super::policy::{BadRule, BadRules};
 use super::webhooks::{BadWebhook, WebhookRequest};
-use super::workspace::{Requester, WorkspaceError, Workspaces};
+use super::workspace::WorkspaceError;
 use crate::agent::flags::BadArgs;
-use crate::agent::{Agents, Capabilities};
-use crate::types::{Caller, McpServer, McpTransport, PermissionMode, RuleSpec, RunId, RunSpec, SessionId, TraceParent};
+use crate::types::{McpServer, PermissionMode, RuleSpec, SessionId, TraceParent};
 
-/// Default of `agent_type`.
-const DEFAULT_AGENT: &str = "claude_code";
 /// Maximum number of permission rules per run.
-const MAX_RULES: usize = 256;
+pub(super) const MAX_RULES: usize = 256;
 /// Maximum number of environment variables per run.
-const MAX_ENV_VARS: usize = 64;
+pub(super) const MAX_ENV_VARS: usize = 64;
 /// Maximum length of an environment variable's value, in bytes.
-const MAX_ENV_VALUE: usize = 32 * 1024;
+pub(super) const MAX_ENV_VALUE: usize = 32 * 1024;
 /// Maximum length of all names and values of environment variables, in bytes. An automaton is built from the values to mask them, which
 /// takes about 40 ms and 12 MB of memory for this length.
-const MAX_ENV_BYTES: usize = 256 * 1024;
+pub(super) const MAX_ENV_BYTES: usize = 256 * 1024;
 /// Maximum length of a variable's name, in bytes.
-const MAX_ENV_NAME: usize = 128;
+pub(super) const MAX_ENV_NAME: usize = 128;
 
 /// Default of `timeout_secs`.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(5);
 /// Maximum of `timeout_secs` and `idle_timeout_secs`: one week.
 pub const MAX_TIMEOUT: Duration = Duration::from_hours(7 * 24);
 /// Maximum number of labels per run.
-const MAX_LABELS: usize = 32;
+pub(super) const MAX_LABELS: usize = 32;
 /// Maximum length of a label's name and of its value, in bytes.
-const MAX_LABEL_BYTES: usize = 256;
+pub(super) const MAX_LABEL_BYTES: usize = 256;
 /// Maximum length of a model name, in bytes.
-const MAX_MODEL_BYTES: usize = 128;
+pub(super) const MAX_MODEL_BYTES: usize = 128;
 
 /// A new run as requested by the caller, not validated.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -208,241 +202,4 @@ pub enum BadRun {
     /// The webhook is invalid.
     #[error("{0}")]
     Webhook(#[from] BadWebhook),
-}
-
-/// A validated request.
-pub(super) struct Checked {
-    pub(super) spec: RunSpec,
-    /// Fields and arguments that extend the agent's permissions.
-    pub(super) widened: Vec<String>,
-    pub(super) rules: Vec<Rule>,
-    pub(super) secrets: RunSecrets,
-    pub(super) webhooks: Vec<NewWebhook>,
-}
-
-/// What a request is validated against.
-pub(super) struct ValidationContext<'a> {
-    pub(super) agents: &'a Agents,
-    pub(super) workspaces: &'a Workspaces,
-    pub(super) config: &'a RunConfig,
-}
-
-/// Validates `new` and creates the run's working directory if it does not exist.
-///
-/// # Errors
-/// All faults of the request, at least one. Nothing was created then.
-pub(super) fn validate(
-    new: NewRun,
-    id: RunId,
-    caller: &Caller,
-    session: Option<&SessionRecord>,
-    capabilities: Capabilities,
-    context: &ValidationContext<'_>,
-) -> Result<Checked, Vec<BadRun>> {
-    let mut faults = Vec::new();
-    if new.prompt.trim().is_empty() {
-        faults.push(BadRun::PromptEmpty);
-    } else if new.prompt.contains('\0') {
-        faults.push(BadRun::PromptNul);
-    }
-    let agent_type = agent_type_of(&new, session).to_owned();
-    let mut widened = Vec::new();
-    // Without the agent, nothing is known of its arguments and capabilities.
-    if context.agents.contains(&agent_type) {
-        if let Some(session) = session {
-            faults.extend(check_session(&agent_type, new.working_dir.as_deref(), session, capabilities).err());
-        }
-        match context.agents.classify_args(&agent_type, &new.extra_args) {
-            Ok(allowed) if !allowed.0.is_empty() && !caller.is_admin() => faults.push(BadRun::ArgsNeedAdmin { flags: allowed.0 }),
-            Ok(allowed) => widened = allowed.0,
-            Err(error) => faults.push(error.into()),
-        }
-        if (new.permission_mode != PermissionMode::Auto || !new.permission_rules.is_empty()) && !capabilities.permissions {
-            faults.push(BadRun::CannotAsk { agent: agent_type.clone() });
-        }
-        if !new.mcp_servers.is_empty() {
-            check_mcp_servers(&new.mcp_servers, &agent_type, caller, capabilities, &mut faults);
-            widened.push("mcp_servers".to_owned());
-        }
-    } else {
-        faults.push(BadRun::UnknownAgent { name: agent_type.clone(), known: context.agents.names().collect::<Vec<_>>().join(", ") });
-    }
-    if new.model.as_deref().is_some_and(|model| !is_valid_model(model)) {
-        faults.push(BadRun::Model);
-    } else if new.model.is_some() && context.agents.contains(&agent_type) && !capabilities.models {
-        faults.push(BadRun::NoModel(agent_type.clone()));
-    }
-    let rules = parse_rules(&new.permission_rules, &mut faults);
-    check_env(&new.env, caller, &context.config.user_env, &mut faults);
-    let is_valid = |limit: Duration| !limit.is_zero() && limit <= MAX_TIMEOUT;
-    for (field, limit) in [("timeout_secs", new.timeout), ("idle_timeout_secs", new.idle_timeout)] {
-        if !limit.is_none_or(is_valid) {
-            faults.push(BadRun::Timeout { field });
-        }
-    }
-    check_labels(&new.labels, &mut faults);
-    let webhooks = context.config.webhooks.endpoints(new.webhook).unwrap_or_else(|error| {
-        faults.push(error.into());
-        Vec::new()
-    });
-    let requester = Requester { is_admin: caller.is_admin(), is_local: new.is_local };
-    if !faults.is_empty() {
-        if let (None, Some(path)) = (session, &new.working_dir) {
-            faults.extend(context.workspaces.check(path, requester).err().map(BadRun::from));
-        }
-        return Err(faults);
-    }
-    // Last, because it may create a directory.
-    let working_dir = match (session, &new.working_dir) {
-        (Some(session), _) => context.workspaces.recheck(&session.working_dir, caller.is_admin()).map(|()| session.working_dir.clone()),
-        (None, Some(path)) => context.workspaces.resolve(path, requester),
-        (None, None) => context.workspaces.create_fresh(id),
-    };
-    let working_dir = working_dir.map_err(|error| vec![error.into()])?;
-    let spec = RunSpec {
-        agent_type,
-        prompt: new.prompt,
-        working_dir,
-        model: new.model,
-        extra_args: new.extra_args,
-        permission_mode: new.permission_mode,
-        permission_rules: new.permission_rules,
-        env: new.env.keys().cloned().collect(),
-        mcp_servers: new.mcp_servers.iter().map(|server| server.name.clone()).collect(),
-        timeout: new.timeout.unwrap_or(DEFAULT_TIMEOUT),
-        idle_timeout: new.idle_timeout,
-        labels: new.labels,
-        trace_parent: new.trace_parent,
-    };
-    Ok(Checked { spec, widened, rules, secrets: RunSecrets { env: new.env, mcp_servers: new.mcp_servers }, webhooks })
-}
-
-/// Whether the request uses a feature that not every agent supports. Only then are the agent's capabilities needed.
-pub(super) fn needs_capabilities(new: &NewRun) -> bool {
-    new.session.is_some()
-        || new.model.is_some()
-        || new.permission_mode != PermissionMode::Auto
-        || !new.permission_rules.is_empty()
-        || !new.mcp_servers.is_empty()
-}
-
-/// The agent of a request, with defaults applied.
-pub(super) fn agent_type_of<'a>(new: &'a NewRun, session: Option<&'a SessionRecord>) -> &'a str {
-    new.agent_type.as_deref().or(session.map(|session| session.agent_type.as_str())).unwrap_or(DEFAULT_AGENT)
-}
-
-fn check_session(agent_type: &str, working_dir: Option<&Path>, session: &SessionRecord, capabilities: Capabilities) -> Result<(), BadRun> {
-    if agent_type != session.agent_type {
-        return Err(BadRun::SessionAgent(session.agent_type.clone()));
-    }
-    if !capabilities.resume {
-        return Err(BadRun::CannotResume(agent_type.to_owned()));
-    }
-    // Agents store conversations by directory: OpenCode hangs if it is to continue one from another directory (recorded).
-    let is_same = |path: &Path| path == session.working_dir || path.canonicalize().is_ok_and(|path| path == session.working_dir);
-    if !working_dir.is_none_or(is_same) {
-        return Err(BadRun::SessionDirectory);
-    }
-    Ok(())
-}
-
-fn parse_rules(specs: &[RuleSpec], faults: &mut Vec<BadRun>) -> Vec<Rule> {
-    if specs.len() > MAX_RULES {
-        faults.push(BadRun::TooManyRules);
-        return Vec::new();
-    }
-    Rule::compile(specs).unwrap_or_else(|problems| {
-        faults.extend(problems.into_iter().map(|problem| match problem {
-            BadRules::Rule { index, error } => BadRun::Rule { index, error },
-            BadRules::TooLong => BadRun::RulesTooLong,
-        }));
-        Vec::new()
-    })
-}
-
-fn check_env(env: &BTreeMap<String, String>, caller: &Caller, user_env: &[String], faults: &mut Vec<BadRun>) {
-    if env.len() > MAX_ENV_VARS {
-        faults.push(BadRun::TooManyEnvVars);
-        return;
-    }
-    if env.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > MAX_ENV_BYTES {
-        faults.push(BadRun::EnvTooLong);
-    }
-    for (name, value) in env {
-        let starts_valid = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
-        let is_valid_name =
-            starts_valid && name.len() <= MAX_ENV_NAME && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        let may_set = caller.is_admin() || user_env.contains(name);
-        if !is_valid_name {
-            faults.push(BadRun::EnvName(name.clone()));
-        } else if value.contains('\0') || value.len() > MAX_ENV_VALUE {
-            faults.push(BadRun::EnvValue(name.clone()));
-        } else if !may_set || crate::agent::is_kept_from_agents(name) {
-            faults.push(BadRun::EnvNotAllowed(name.clone()));
-        }
-    }
-}
-
-fn check_labels(labels: &BTreeMap<String, String>, faults: &mut Vec<BadRun>) {
-    if labels.len() > MAX_LABELS {
-        faults.push(BadRun::TooManyLabels);
-        return;
-    }
-    for (name, value) in labels {
-        if name.is_empty() {
-            faults.push(BadRun::LabelName);
-        } else if name.len() > MAX_LABEL_BYTES || value.len() > MAX_LABEL_BYTES {
-            faults.push(BadRun::LabelTooLong(name.clone()));
-        }
-    }
-}
-
-fn check_mcp_servers(servers: &[McpServer], agent: &str, caller: &Caller, capabilities: Capabilities, faults: &mut Vec<BadRun>) {
-    if !capabilities.mcp_servers {
-        return faults.push(BadRun::NoMcpServers(agent.to_owned()));
-    }
-    // Rule S4: an MCP server is code that runs under the agent's account.
-    if !caller.is_admin() {
-        return faults.push(BadRun::McpServersNeedAdmin);
-    }
-    let mut names = std::collections::BTreeSet::new();
-    for (index, server) in servers.iter().enumerate() {
-        let is_valid_name = !server.name.is_empty()
-            && server.name.len() <= 64
-            && server.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
-        let problem = match &server.transport {
-            _ if !is_valid_name => Some("the name must consist of 1 to 64 letters, digits, _ and -"),
-            _ if !names.insert(&server.name) => Some("the name is used twice"),
-            McpTransport::Stdio { command, .. } if command.is_empty() => Some("command is empty"),
-            McpTransport::Http { url, .. } if !(url.starts_with("http://") || url.starts_with("https://")) => {
-                Some("url must start with http:// or https://")
-            }
-            McpTransport::Stdio { .. } | McpTransport::Http { .. } => None,
-        };
-        faults.extend(problem.map(|problem| BadRun::McpServer { index, problem }));
-    }
-}
-
-/// Rule S3: a model name cannot be taken for a flag, a parent path or two arguments.
-fn is_valid_model(text: &str) -> bool {
-    let starts_valid = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/@+[]-".contains(&byte);
-    starts_valid && text.len() <= MAX_MODEL_BYTES && text.bytes().all(allowed)
-}
-
-#[cfg(test)]
-mod tests {
-    //! Rules: S3.
-
-    use super::*;
-
-    #[test]
-    fn a_model_name_cannot_be_a_flag() {
-        for good in ["opus", "claude-opus-4-5[1m]", "openrouter/anthropic/claude:beta", "gpt-5.5", "o3", "accounts/x@y+z"] {
-            assert!(is_valid_model(good), "{good}");
-        }
-        for bad in ["", "-m", "--model", "a b", "a\n", "a\0", "ä", "$(x)", "a;b", "=x", &"x".repeat(129)] {
-            assert!(!is_valid_model(bad), "{bad}");
-        }
-    }
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Driver, clock::WallClock};
 use crate::agent::handle::{AgentHandle, Delivery};
-use crate::run::handle::MessageRejected;
+use crate::run::live::MessageRejected;
 use crate::run::store::{Idempotency, RunChange};
 use crate::types::{Cause, Level, MessageMode, NoticeCode, StreamEvent, TurnEnd};
 

@@ -26,7 +26,7 @@ use super::admission::{Slot, Ticket};
 use super::budgets::Budgets;
 use super::config::RunConfig;
 use super::events::LogWriter;
-use super::handle::{AnswerRejected, Command, Inbox};
+use super::live::{AnswerRejected, Command, Inbox};
 use super::policy::Policy;
 use super::requests::Requests;
 use super::run_secrets::RunSecrets;

@@ -1,8 +1,9 @@
 //! Operations that change runs: answer, message, cancel, delete.
 
-use super::{IdempotencyKey, RunManager};
+use super::RunManager;
 use crate::run::errors::{AnswerError, DeleteError, FindError, MessageError};
-use crate::run::handle::MessageRejected;
+use crate::run::idempotency::IdempotencyKey;
+use crate::run::live::MessageRejected;
 use crate::run::state::StopReason;
 use crate::run::store::{StoreError, UsedKey};
 use crate::run::view::RunView;
@@ -15,7 +16,7 @@ impl RunManager {
     /// [`AnswerError`], by cause.
     pub async fn answer(&self, caller: &Caller, id: RunId, request: String, answer: Answer) -> Result<(), AnswerError> {
         self.find_visible_run(caller, id).await?;
-        let handle = self.live().get(&id).cloned();
+        let handle = self.inner.live.get(id);
         let Some(handle) = handle else { return Err(AnswerError::Ended(id)) };
         tracing::info!(run.id = %id, request.id = request, by = %caller.user, "answering a request");
         Ok(handle.answer(request, answer).await.ok_or(AnswerError::Ended(id))??)
@@ -51,7 +52,7 @@ impl RunManager {
         // The run counts towards its owner's budget, also if an admin sends the message.
         self.inner.context.budgets.check(&run.owner).await?;
         let key = key.map(|key| key.into_record(caller, self.inner.log.now()));
-        let handle = self.live().get(&id).cloned();
+        let handle = self.inner.live.get(id);
         let accepted = match handle {
             Some(handle) => handle.message(text, mode, key).await,
             None => Err(MessageRejected::Ended),
@@ -70,7 +71,7 @@ impl RunManager {
     /// [`FindError`], by cause.
     pub async fn cancel(&self, caller: &Caller, id: RunId) -> Result<RunView, FindError> {
         self.find_visible_run(caller, id).await?;
-        let handle = self.live().get(&id).cloned();
+        let handle = self.inner.live.get(id);
         if let Some(handle) = handle {
             handle.stop(StopReason::Cancel).await;
             handle.stopping().await;

@@ -1,13 +1,13 @@
 //! The manager of all runs: creates, finds, controls and deletes runs on behalf of a [`Caller`](crate::types::Caller).
 
 mod commands;
-mod create;
+mod drive;
 mod queries;
 #[cfg(test)]
 mod testing;
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -23,16 +23,13 @@ use crate::run::config::RunConfig;
 use crate::run::driver::DriverContext;
 use crate::run::events::EventLog;
 use crate::run::feed::Changes;
-use crate::run::handle::RunHandle;
+use crate::run::live::Registry;
 use crate::run::sessions::Sessions;
 use crate::run::shutdown::Shutdown;
 use crate::run::store::{RunStore, UsageStore};
 use crate::run::webhooks::Sender;
 use crate::run::workspace::Workspaces;
 use crate::types::{Clock, OnShutdown, RunId, RunStatus};
-
-pub use create::IdempotencyKey;
-pub(super) use create::KEY_LIFETIME;
 
 /// The manager of all runs. Clones are handles to the same manager.
 #[derive(Clone)]
@@ -44,12 +41,12 @@ pub(super) struct Inner {
     pub(super) store: Arc<dyn RunStore>,
     usage: Arc<dyn UsageStore>,
     pub(super) log: EventLog,
-    workspaces: Workspaces,
+    pub(super) workspaces: Workspaces,
     pub(super) admission: Admission,
     pub(super) context: DriverContext,
     pub(super) config: Arc<RunConfig>,
     pub(super) sessions: Sessions,
-    live: Mutex<HashMap<RunId, RunHandle>>,
+    pub(super) live: Registry,
     pub(super) completions: Completions,
     pub(super) changes: Changes,
     pub(super) tasks: TaskTracker,
@@ -93,7 +90,7 @@ impl RunManager {
                 context,
                 config,
                 sessions: Sessions::default(),
-                live: Mutex::default(),
+                live: Registry::default(),
                 completions: Completions::default(),
                 changes: Changes::new(),
                 tasks: TaskTracker::new(),
@@ -115,7 +112,7 @@ impl RunManager {
     pub async fn gauges(&self) -> Gauges {
         let agents = self.agent_reports().await.into_iter().map(|agent| (agent.agent_type, agent.available)).collect();
         let mut runs = BTreeMap::new();
-        for handle in self.live().values() {
+        for handle in self.inner.live.live() {
             *runs.entry((handle.agent_type.clone(), handle.status())).or_default() += 1;
         }
         // A run whose end is stored has ended, even if its driver is still cleaning up.
@@ -162,26 +159,10 @@ impl RunManager {
     pub fn is_draining(&self) -> bool {
         self.inner.context.shutdown.is_requested()
     }
-
-    pub(super) fn live(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, RunHandle>> {
-        self.inner.live.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Removes a run from the live runs when its driver ends or panics.
-pub(super) struct LiveGuard {
-    pub(super) manager: RunManager,
-    pub(super) id: RunId,
-}
-
-impl Drop for LiveGuard {
-    fn drop(&mut self) {
-        self.manager.live().remove(&self.id);
-    }
 }
 
 impl std::fmt::Debug for RunManager {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RunManager").field("live", &self.live().len()).finish_non_exhaustive()
+        f.debug_struct("RunManager").field("live", &self.inner.live.len()).finish_non_exhaustive()
     }
 }

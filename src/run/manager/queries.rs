@@ -10,7 +10,6 @@ use crate::run::budgets::BudgetState;
 use crate::run::errors::{FindError, SessionError};
 use crate::run::events::{Follower, Framing};
 use crate::run::feed::{Feed, FeedCursor, RunSource};
-use crate::run::handle::RunHandle;
 use crate::run::requests::RequestView;
 use crate::run::store::{
     Delivery, DeliveryFilter, RunFilter, RunRecord, SessionRecord, StoreError, UsageFilter, UsageGroup, UsageRecord, UsageSum,
@@ -25,7 +24,7 @@ impl RunManager {
     /// [`FindError`], by cause.
     pub async fn get(&self, caller: &Caller, id: RunId) -> Result<RunView, FindError> {
         // Before reading the row: if the run ends in between, the row has its final status.
-        let live = self.live().get(&id).map(RunHandle::status);
+        let live = self.inner.live.get(id).map(|handle| handle.status());
         let position = self.inner.admission.position(id);
         self.find_visible_run(caller, id).await.map(|run| RunView::new(run, live, position))
     }
@@ -36,7 +35,7 @@ impl RunManager {
     /// [`FindError`], by cause.
     pub async fn wait(&self, caller: &Caller, id: RunId, timeout: Duration) -> Result<RunView, FindError> {
         self.find_visible_run(caller, id).await?;
-        let handle = self.live().get(&id).cloned();
+        let handle = self.inner.live.get(id);
         if let Some(handle) = handle {
             let _ = tokio::time::timeout(timeout, handle.ended()).await;
         }
@@ -50,9 +49,8 @@ impl RunManager {
     pub async fn list(&self, caller: &Caller, filter: RunFilter, limit: usize) -> Result<Vec<RunView>, StoreError> {
         let owner = if caller.is_admin() { filter.owner } else { Some(caller.user.clone()) };
         let runs = self.inner.store.runs(RunFilter { owner, ..filter }, limit).await?;
-        let live = self.live();
         let view = |run: RunRecord| {
-            let (live, position) = (live.get(&run.id).map(RunHandle::status), self.inner.admission.position(run.id));
+            let (live, position) = (self.inner.live.get(run.id).map(|handle| handle.status()), self.inner.admission.position(run.id));
             RunView::new(run, live, position)
         };
         Ok(runs.into_iter().map(view).collect())
@@ -64,7 +62,7 @@ impl RunManager {
     /// [`FindError`], by cause.
     pub async fn requests(&self, caller: &Caller, id: RunId) -> Result<Vec<RequestView>, FindError> {
         self.find_visible_run(caller, id).await?;
-        let handle = self.live().get(&id).cloned();
+        let handle = self.inner.live.get(id);
         Ok(match handle {
             Some(handle) => handle.requests().await,
             None => vec![],
@@ -144,13 +142,13 @@ impl RunManager {
         Feed::new(Arc::new(self.clone()), self.inner.changes.clone(), caller.clone(), after)
     }
 
-    pub(super) async fn find_visible_session(&self, caller: &Caller, id: SessionId) -> Result<SessionRecord, SessionError> {
+    pub(in crate::run) async fn find_visible_session(&self, caller: &Caller, id: SessionId) -> Result<SessionRecord, SessionError> {
         let session = self.inner.store.session(id).await?;
         session.filter(|session| caller.may_see(&session.owner)).ok_or(SessionError::NotFound(id))
     }
 
     /// Reads a run and checks ownership. The only place where access to a run is decided.
-    pub(super) async fn find_visible_run(&self, caller: &Caller, id: RunId) -> Result<RunRecord, FindError> {
+    pub(in crate::run) async fn find_visible_run(&self, caller: &Caller, id: RunId) -> Result<RunRecord, FindError> {
         let run = self.inner.store.run(id).await?;
         run.filter(|run| caller.may_see(&run.owner)).ok_or(FindError::NotFound(id))
     }

@@ -1,38 +1,23 @@
 //! Creation of runs, idempotent with an idempotency key.
 
-use std::sync::Arc;
-use std::time::Duration;
+mod validate;
 
-use super::RunManager;
+use std::sync::Arc;
+
+use self::validate::{Checked, ValidationContext};
 use crate::agent::Capabilities;
 use crate::run::driver::Driver;
 use crate::run::errors::{CreateError, SessionError};
-use crate::run::handle::{self, RunHandle};
+use crate::run::idempotency::IdempotencyKey;
+use crate::run::live;
+use crate::run::manager::RunManager;
 use crate::run::policy::Policy;
-use crate::run::request::{self, Checked, NewRun, OnBusy, ValidationContext};
+use crate::run::request::{NewRun, OnBusy};
 use crate::run::sessions::SessionTurn;
 use crate::run::state::StopReason;
-use crate::run::store::{Idempotency, RunRecord, StoreError, UsedKey};
+use crate::run::store::{RunRecord, StoreError, UsedKey};
 use crate::run::view::RunView;
-use crate::types::{Caller, Level, NoticeCode, PermissionMode, RunId, RunStatus, Seq, SessionId, StreamEvent, Timestamp, Withheld};
-
-/// How long an idempotency key is stored.
-pub(in crate::run) const KEY_LIFETIME: Duration = Duration::from_hours(24);
-
-/// A key with which a client can repeat a request safely, and a fingerprint of the request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IdempotencyKey {
-    /// The key, chosen by the client.
-    pub key: String,
-    /// SHA-256 digest of the request.
-    pub fingerprint: [u8; 32],
-}
-
-impl IdempotencyKey {
-    pub(super) fn into_record(self, caller: &Caller, at: Timestamp) -> Idempotency {
-        Idempotency { owner: caller.user.clone(), key: self.key, fingerprint: self.fingerprint, at }
-    }
-}
+use crate::types::{Caller, Level, NoticeCode, PermissionMode, RunId, RunStatus, Seq, SessionId, StreamEvent, Withheld};
 
 impl RunManager {
     /// Creates a run, or returns the one that the same request with the same key created before. When this returns, the run is stored.
@@ -69,15 +54,15 @@ impl RunManager {
         let (id, on_busy) = (RunId::new(), new.on_busy);
         let weak_guarantee = new.default_passwords && new.permission_mode != PermissionMode::Auto;
         // Only if needed, because an agent that was just installed must be probed first.
-        let capabilities = if request::needs_capabilities(&new) {
-            inner.context.agents.capabilities(request::agent_type_of(&new, session.as_ref())).await
+        let capabilities = if validate::needs_capabilities(&new) {
+            inner.context.agents.capabilities(validate::agent_type_of(&new, session.as_ref())).await
         } else {
             Capabilities::default()
         };
         let (shared, owner, continued) = (Arc::clone(inner), caller.clone(), session.clone());
         let validation = tokio::task::spawn_blocking(move || {
             let context = ValidationContext { agents: &shared.context.agents, workspaces: &shared.workspaces, config: &shared.config };
-            let checked = request::validate(new, id, &owner, continued.as_ref(), capabilities, &context);
+            let checked = validate::validate(new, id, &owner, continued.as_ref(), capabilities, &context);
             // On the blocking thread, because the values may be megabytes.
             checked.map(|checked| (shared.log.secrets().with(checked.secrets.values()), checked))
         });
@@ -126,13 +111,14 @@ impl RunManager {
         }
         tracing::info!(run.id = %id, owner = %caller.user, agent = spec.agent_type, "run created");
         let notifier = inner.changes.notifier(id, caller.user.clone());
-        let (handle, inbox) = handle::channel(session, spec.agent_type.clone(), notifier);
+        let (handle, inbox) = live::channel(session, spec.agent_type.clone(), notifier);
         inner.context.metrics.record_created(&spec.agent_type);
-        self.live().insert(id, handle);
+        let registration = inner.live.reserve(id, handle);
+        registration.activate();
         inner.changes.notify(id, &caller.user);
         let policy = Policy::new(spec.permission_mode, &inner.config.permission_rules, rules);
         let driver = Driver::new(spec, session, secrets, policy, log, inbox, inner.context.clone());
-        self.drive(id, driver.run(ticket, turn));
+        self.drive(registration, driver.run(ticket, turn));
         Ok(RunView::new(record, Some(RunStatus::Queued), inner.admission.position(id)))
     }
 
@@ -152,8 +138,7 @@ impl RunManager {
             (None, OnBusy::Queue) => {}
             (None, OnBusy::Reject) => return Err(CreateError::SessionBusy(session)),
             (None, OnBusy::Interrupt) => {
-                let live: Vec<RunHandle> = self.live().values().filter(|handle| handle.session == session).cloned().collect();
-                for handle in live {
+                for handle in self.inner.live.of_session(session) {
                     handle.stop(StopReason::Cancel).await;
                 }
             }

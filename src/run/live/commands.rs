@@ -2,10 +2,10 @@
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::feed::ChangeNotifier;
-use super::requests::{BadAnswer, RequestView};
-use super::state::StopReason;
-use super::store::{Idempotency, StoreError};
+use crate::run::feed::ChangeNotifier;
+use crate::run::requests::{BadAnswer, RequestView};
+use crate::run::state::StopReason;
+use crate::run::store::{Idempotency, StoreError};
 use crate::types::{Answer, MessageMode, RunStatus, SessionId};
 
 /// Maximum number of commands queued for a driver. Senders wait when it is full.
@@ -13,15 +13,15 @@ const COMMAND_CAPACITY: usize = 16;
 
 /// Sends commands to the driver of one run and observes its status. Dropping it has no effect on the run.
 #[derive(Clone, Debug)]
-pub(super) struct RunHandle {
-    pub(super) session: SessionId,
-    pub(super) agent_type: String,
+pub(in crate::run) struct RunHandle {
+    pub(in crate::run) session: SessionId,
+    pub(in crate::run) agent_type: String,
     commands: mpsc::Sender<Command>,
     status: watch::Receiver<RunStatus>,
 }
 
 #[derive(Debug)]
-pub(super) enum Command {
+pub(in crate::run) enum Command {
     Stop(StopReason),
     Requests(oneshot::Sender<Vec<RequestView>>),
     Answer { request: String, answer: Answer, reply: oneshot::Sender<Result<(), AnswerRejected>> },
@@ -55,8 +55,8 @@ pub enum MessageRejected {
 
 /// The driver's side: receives commands and publishes the status.
 #[derive(Debug)]
-pub(super) struct Inbox {
-    pub(super) commands: mpsc::Receiver<Command>,
+pub(in crate::run) struct Inbox {
+    pub(in crate::run) commands: mpsc::Receiver<Command>,
     status: watch::Sender<RunStatus>,
     changes: ChangeNotifier,
     /// Whether a published status is not yet in the run's row.
@@ -64,7 +64,7 @@ pub(super) struct Inbox {
 }
 
 /// Creates a handle and the driver's side of it. Status changes are reported to `changes`.
-pub(super) fn channel(session: SessionId, agent_type: String, changes: ChangeNotifier) -> (RunHandle, Inbox) {
+pub(in crate::run) fn channel(session: SessionId, agent_type: String, changes: ChangeNotifier) -> (RunHandle, Inbox) {
     let (commands, inbox) = mpsc::channel(COMMAND_CAPACITY);
     let (status, observer) = watch::channel(RunStatus::Queued);
     (RunHandle { session, agent_type, commands, status: observer }, Inbox { commands: inbox, status, changes, unwritten: false })
@@ -72,7 +72,7 @@ pub(super) fn channel(session: SessionId, agent_type: String, changes: ChangeNot
 
 impl Inbox {
     /// Publishes a status that is not stored yet.
-    pub(super) fn publish(&mut self, status: RunStatus) {
+    pub(in crate::run) fn publish(&mut self, status: RunStatus) {
         self.unwritten = true;
         if self.status.send_replace(status) != status {
             self.changes.notify();
@@ -80,14 +80,14 @@ impl Inbox {
     }
 
     /// Reports that the published status is stored: subscribers that read the row now see it.
-    pub(super) fn confirm_written(&mut self) {
+    pub(in crate::run) fn confirm_written(&mut self) {
         if std::mem::take(&mut self.unwritten) {
             self.changes.notify();
         }
     }
 
     /// Publishes the final status, after the run's end is stored.
-    pub(super) fn publish_end(&self, status: RunStatus) {
+    pub(in crate::run) fn publish_end(&self, status: RunStatus) {
         self.status.send_replace(status);
         self.changes.notify();
     }
@@ -95,21 +95,26 @@ impl Inbox {
 
 impl RunHandle {
     /// Requests a stop. Has no effect if the run has ended.
-    pub(super) async fn stop(&self, reason: StopReason) {
+    pub(in crate::run) async fn stop(&self, reason: StopReason) {
         let _ = self.commands.send(Command::Stop(reason)).await;
     }
 
     /// The open requests; empty if the run has ended.
-    pub(super) async fn requests(&self) -> Vec<RequestView> {
+    pub(in crate::run) async fn requests(&self) -> Vec<RequestView> {
         self.call(Command::Requests).await.unwrap_or_default()
     }
 
     /// Answers a request. `None` if the run has ended.
-    pub(super) async fn answer(&self, request: String, answer: Answer) -> Option<Result<(), AnswerRejected>> {
+    pub(in crate::run) async fn answer(&self, request: String, answer: Answer) -> Option<Result<(), AnswerRejected>> {
         self.call(|reply| Command::Answer { request, answer, reply }).await
     }
 
-    pub(super) async fn message(&self, text: String, mode: MessageMode, idempotency: Option<Idempotency>) -> Result<(), MessageRejected> {
+    pub(in crate::run) async fn message(
+        &self,
+        text: String,
+        mode: MessageMode,
+        idempotency: Option<Idempotency>,
+    ) -> Result<(), MessageRejected> {
         self.call(|reply| Command::Message { text, mode, idempotency, reply }).await.unwrap_or(Err(MessageRejected::Ended))
     }
 
@@ -119,12 +124,12 @@ impl RunHandle {
         response.await.ok()
     }
 
-    pub(super) fn status(&self) -> RunStatus {
+    pub(in crate::run) fn status(&self) -> RunStatus {
         *self.status.borrow()
     }
 
     /// Waits until the run has ended and its driver is gone.
-    pub(super) async fn ended(&self) {
+    pub(in crate::run) async fn ended(&self) {
         let mut status = self.status.clone();
         // An error means that the driver is gone.
         let _ = status.wait_for(|status| status.is_ended()).await;
@@ -132,7 +137,7 @@ impl RunHandle {
     }
 
     /// Waits until the run is stopping or has ended.
-    pub(super) async fn stopping(&self) {
+    pub(in crate::run) async fn stopping(&self) {
         let mut status = self.status.clone();
         let _ = status.wait_for(|status| status.is_ended() || *status == RunStatus::Stopping).await;
     }
