@@ -83,6 +83,14 @@ BEGIN
     SELECT RAISE(ABORT, 'the audit log is append-only');
 END;
 
+-- Nodes -------------------------------------------------------------------------------------------------------------------------------
+
+-- The server that works on this database; one row. A restored backup gets a new one.
+CREATE TABLE nodes (
+    id         TEXT    NOT NULL PRIMARY KEY,
+    created_at INTEGER NOT NULL
+) STRICT;
+
 -- Sessions and runs -------------------------------------------------------------------------------------------------------------------
 
 CREATE TABLE sessions (
@@ -109,7 +117,12 @@ CREATE TABLE runs (
     spec       TEXT    NOT NULL,
     -- Arguments that extend what the agent is allowed to do
     widened    TEXT    NOT NULL,
+    -- The lease under which the run may be changed: the node that holds it, and how often it was taken
+    node_id    TEXT    NOT NULL,
+    epoch      INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
+    -- Set before the agent's program is started: from then on it may have run
+    launched_at INTEGER,
     started_at INTEGER,
     ended_at   INTEGER,
     -- Number of the last event
@@ -120,6 +133,8 @@ CREATE TABLE runs (
     withheld   TEXT,
     -- The content of the `done` event
     done       TEXT,
+    -- Number of the last event that retention removed from the log; 0 if it removed none
+    trimmed_to INTEGER NOT NULL DEFAULT 0,
     -- When retention finished removing all but the end of the log
     trimmed_at INTEGER
 ) STRICT;

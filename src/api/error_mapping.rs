@@ -36,9 +36,15 @@ impl From<StoreError> for ApiError {
             StoreError::Write(_) => Self::hidden(StatusCode::INSUFFICIENT_STORAGE, "storage", "the server cannot write to disk", &error),
             StoreError::NoReader(_) => Self::overloaded(&error),
             StoreError::Closed => Self::new(unavailable, "shutting_down", "the server is shutting down"),
-            StoreError::Read(_) | StoreError::Damaged { .. } | StoreError::NotNext { .. } | StoreError::KeyUsed(_) => {
-                Self::internal(&error)
-            }
+            // The callers that can cause the others handle them.
+            StoreError::Read(_)
+            | StoreError::Damaged { .. }
+            | StoreError::NotNext { .. }
+            | StoreError::LeaseLost { .. }
+            | StoreError::Ended { .. }
+            | StoreError::NoRun(_)
+            | StoreError::NoSession(_)
+            | StoreError::KeyUsed(_) => Self::internal(&error),
         }
     }
 }

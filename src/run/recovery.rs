@@ -19,7 +19,7 @@ use crate::agent::handle::ReattachedAgent;
 use crate::process::shim::release;
 use crate::process::{Marker, shim};
 use crate::redact::Secrets;
-use crate::types::{Answer, DecidedBy, Decision, Failure, RunDone, RunStatus, StreamEvent, Timestamp};
+use crate::types::{Answer, DecidedBy, Decision, Failure, Lease, RunDone, RunStatus, StreamEvent, Timestamp};
 
 /// Number of recovered runs, by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -117,10 +117,10 @@ impl RunManager {
             return self.interrupt(&run, node_lost("the memo that the shim keeps for the run is invalid")).await.map(|_| ());
         };
         let secrets = self.inner.log.secrets().with(values);
-        let summary = self.inner.log.summarize(run.id).await?;
+        let (lease, summary) = (self.inner.store.take_lease(run.id).await?, self.inner.log.summarize(run.id).await?);
         let slot = self.inner.admission.admit_existing(run.id, &run.owner, &run.spec.agent_type);
         let session = self.inner.sessions.queue(run.session).await;
-        let (registration, driver) = self.restore_driver(&run, summary, secrets);
+        let (registration, driver) = self.restore_driver(lease, &run, summary, secrets);
         tracing::info!(run.id = %run.id, "reattached to the agent of a run");
         self.drive(registration, driver.reattach(agent, slot, session));
         Ok(())
@@ -141,16 +141,16 @@ impl RunManager {
         let Some(ticket) = self.inner.admission.queue(run.id, &run.owner, &run.spec.agent_type, !is_free) else {
             return self.interrupt(&run, node_lost("the server died before the run started, and the queue is full")).await;
         };
-        let summary = self.inner.log.summarize(run.id).await?;
-        let (registration, driver) = self.restore_driver(&run, summary, self.inner.log.secrets().clone());
+        let (lease, summary) = (self.inner.store.take_lease(run.id).await?, self.inner.log.summarize(run.id).await?);
+        let (registration, driver) = self.restore_driver(lease, &run, summary, self.inner.log.secrets().clone());
         self.drive(registration, driver.run(ticket, session));
         Ok(RunStatus::Queued)
     }
 
     /// The driver of a run that an earlier server drove. `secrets` are masked in its events.
-    fn restore_driver(&self, run: &RunRecord, summary: LogSummary, secrets: Secrets) -> (Registration, Driver) {
+    fn restore_driver(&self, lease: Lease, run: &RunRecord, summary: LogSummary, secrets: Secrets) -> (Registration, Driver) {
         let inner = &self.inner;
-        let log = inner.log.reopen(run, secrets);
+        let log = inner.log.reopen(lease, run, secrets);
         let notifier = inner.changes.notifier(run.id, run.owner.clone());
         let (handle, inbox) = live::channel(run.session, run.spec.agent_type.clone(), notifier);
         let registration = inner.live.reserve(run.id, handle);
@@ -187,7 +187,8 @@ impl RunManager {
         let change = RunChange { status: Some(status), done: Some((done.clone(), now)), ..RunChange::default() };
         let unanswered = summary.open.iter().filter_map(|(request, _)| deny(request));
         let events: Vec<StreamEvent> = unanswered.chain([StreamEvent::Done(done.clone())]).collect();
-        self.inner.log.reopen(run, self.inner.log.secrets().clone()).append(&events, change).await?;
+        let lease = self.inner.store.take_lease(id).await?;
+        self.inner.log.reopen(lease, run, self.inner.log.secrets().clone()).append(&events, change).await?;
         self.inner.context.metrics.record_ended(&run.spec.agent_type, &done);
         // The shim, if there is one, exits only when it is released.
         release(&self.inner.config.process_dir(id)).await;

@@ -197,7 +197,7 @@ mod tests {
         /// A run that ended at `millis` and has a workspace, agent output, and a log of `size` bytes.
         async fn ended_run(&self, millis: i64, size: usize) -> RunId {
             use crate::run::store::contract::{done, record};
-            use crate::run::store::{Chunk, RunChange};
+            use crate::run::store::{Chunk, RunChange, SessionUse};
             use crate::types::Seq;
 
             let run = record("ann", "demo", None);
@@ -206,9 +206,10 @@ mod tests {
                 vec![Chunk { first: seq, last: seq, body: body.into() }]
             };
             let store = &self.runs.inner.store;
-            store.create_run(run.clone(), chunk(1, vec![b'x'; size]), None).await.unwrap();
+            let body = [vec![b'x'; size - 1], vec![b'\n']].concat();
+            let lease = store.create_run(run.clone(), SessionUse::Starts, chunk(1, body), None).await.unwrap();
             let change = RunChange { done: Some((done(), Timestamp::from_millis(millis))), ..RunChange::default() };
-            store.append(run.id, chunk(2, b"{}\n".to_vec()), change).await.unwrap();
+            store.append(&lease, chunk(2, b"{}\n".to_vec()), change).await.unwrap();
             for dir in self.directories(run.id) {
                 std::fs::create_dir_all(&dir).unwrap();
                 std::fs::write(dir.join("out"), "x").unwrap();

@@ -151,6 +151,8 @@ impl RunView {
             checkpoint: _,
             withheld: _,
             done,
+            lease: _,
+            launched_at: _,
             webhooks: _,
         } = run;
         Self {

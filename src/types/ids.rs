@@ -108,6 +108,11 @@ prefixed_id! {
     KeyId, "key_", "key"
 }
 
+prefixed_id! {
+    /// ID of a node, the server that drives a run: `node_` and 32 hexadecimal digits. It is kept in the store.
+    NodeId, "node_", "node"
+}
+
 /// Sequence number of an event in its run's log. Starts at 1, without gaps, so "after `n`" is all a reader needs to resume.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]

@@ -10,6 +10,7 @@ mod clock;
 mod day;
 mod event;
 mod ids;
+mod lease;
 mod limits;
 mod money;
 mod outcome;
@@ -33,7 +34,8 @@ pub use event::{
     Answer, DecidedBy, Decision, Delta, FileChangeKind, Level, LogStream, MessageMode, NoticeCode, PlanEntry, PlanStatus, Question, Role,
     RunDone, RunStarted, StreamEvent, ToolCall, ToolStatus, Usage,
 };
-pub use ids::{BadUserName, IdError, KeyId, RunId, Seq, SessionId, TokenId, UserName};
+pub use ids::{BadUserName, IdError, KeyId, NodeId, RunId, Seq, SessionId, TokenId, UserName};
+pub use lease::{Epoch, Lease};
 pub use limits::{LimitedBy, RunLimits};
 pub use money::{BadMoney, Money};
 pub use outcome::{Cause, Failure, RunStatus, TurnEnd};

@@ -15,7 +15,7 @@ use crate::run::policy::Policy;
 use crate::run::request::{NewRun, OnBusy};
 use crate::run::sessions::SessionTurn;
 use crate::run::state::StopReason;
-use crate::run::store::{RunRecord, StoreError, UsedKey};
+use crate::run::store::{RunRecord, SessionUse, StoreError, UsedKey};
 use crate::run::view::RunView;
 use crate::types::{Caller, Level, NoticeCode, PermissionMode, RunId, RunStatus, Seq, SessionId, StreamEvent, Withheld};
 
@@ -68,6 +68,7 @@ impl RunManager {
         });
         let checked = validation.await.map_err(|panic| StoreError::Write(panic.to_string()))?;
         let (masked, Checked { spec, widened, rules, secrets, webhooks }) = checked.map_err(CreateError::Invalid)?;
+        let session_use = if session.is_some() { SessionUse::Continues } else { SessionUse::Starts };
         let session = session.map_or_else(SessionId::new, |session| session.id);
         let (turn, is_free) = self.join_session(session, on_busy).await?;
         let ticket = inner.admission.queue(id, &caller.user, &spec.agent_type, !is_free);
@@ -79,7 +80,9 @@ impl RunManager {
             status: RunStatus::Queued,
             spec: spec.clone(),
             widened,
+            lease: None,
             created_at: inner.log.now(),
+            launched_at: None,
             started_at: None,
             ended_at: None,
             last_seq: Seq::FIRST,
@@ -96,8 +99,10 @@ impl RunManager {
         }
         let fingerprint = key.as_ref().map(|key| key.fingerprint).unwrap_or_default();
         let key = key.map(|key| key.into_record(caller, record.created_at));
-        let mut log = match inner.log.create(record.clone(), &first, key).await {
+        let mut log = match inner.log.create(record.clone(), session_use, &first, key).await {
             Ok(log) => log,
+            // Deleted since it was found.
+            Err(StoreError::NoSession(session)) => return Err(CreateError::NoSession(session)),
             // A concurrent request with the same key was stored first.
             Err(StoreError::KeyUsed(first)) => {
                 self.remove_directories(id).await;

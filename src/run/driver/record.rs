@@ -171,7 +171,9 @@ impl Driver {
             let change = RunChange { status: Some(status), done: Some((done.clone(), self.log.now())), ..last_change.clone() };
             match self.log.append(&events, change).await {
                 Ok(()) => break,
-                Err(error @ (StoreError::NotNext { .. } | StoreError::Closed)) => {
+                Err(
+                    error @ (StoreError::NotNext { .. } | StoreError::LeaseLost { .. } | StoreError::Ended { .. } | StoreError::Closed),
+                ) => {
                     return tracing::error!(run.id = %self.log.run(), %error, "could not write the run's end");
                 }
                 Err(error) => tracing::warn!(run.id = %self.log.run(), %error, "could not write the run's end; retrying"),

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::frames::{Frames, to_ndjson};
 use super::live::{Live, Tip};
-use crate::run::store::{RunStore, StoreError};
+use crate::run::store::{Chunk, DamagedChunk, RunStore, StoreError};
 use crate::types::{Level, NoticeCode, RunId, StreamEvent};
 
 /// Approximate size of what one call of [`Follower::next`] returns, in bytes.
@@ -98,10 +98,10 @@ impl Follower {
                 match self.store.chunks(self.run, self.cursor, BATCH_BYTES).await {
                     Ok(chunks) if chunks.is_empty() => return None, // the run was deleted
                     Ok(chunks) => {
-                        let (cursor, first) = (self.cursor, chunks[0].first.get());
+                        let (cursor, first) = (self.cursor, chunks[0].as_ref().map_or_else(|damaged| damaged.first, |chunk| chunk.first));
                         // Events between them were trimmed, possibly just now.
-                        self.gap = (first > cursor + 1).then(|| trimmed_notice(cursor, first));
-                        self.ready = chunks.iter().map(Frames::from_chunk).map(|frames| (frames.after(cursor), frames.last())).collect();
+                        self.gap = (first.get() > cursor + 1).then(|| trimmed_notice(cursor, first.get()));
+                        self.ready = chunks.iter().map(|chunk| self.item(chunk.as_ref())).collect();
                     }
                     Err(error) => return Some(Err(error)),
                 }
@@ -132,6 +132,17 @@ impl Follower {
         }
     }
 
+    /// What the reader receives for a part of the log, with the number of the last event in it.
+    fn item(&self, chunk: Result<&Chunk, &DamagedChunk>) -> (Bytes, u64) {
+        match chunk {
+            Ok(chunk) => {
+                let frames = Frames::from_chunk(chunk);
+                (frames.after(self.cursor), frames.last())
+            }
+            Err(damaged) => (damaged_notice(damaged), damaged.last.get()),
+        }
+    }
+
     fn encode(&self, frames: Bytes) -> Bytes {
         match self.framing {
             Framing::Sse => frames,
@@ -148,6 +159,13 @@ fn cursor_ahead_notice(after: u64, last: u64) -> Bytes {
 /// The notice for events that retention removed.
 fn trimmed_notice(after: u64, next: u64) -> Bytes {
     gap_notice(after, next, format!("events {} to {} were removed by retention; continuing with event {next}", after + 1, next - 1))
+}
+
+/// The notice for events that are damaged or lost.
+fn damaged_notice(damaged: &DamagedChunk) -> Bytes {
+    let DamagedChunk { first, last, .. } = damaged;
+    let next = last.next().get();
+    gap_notice(first.get() - 1, next, format!("events {first} to {last} are damaged and cannot be read; continuing with event {next}"))
 }
 
 /// A notice for one reader. It is not part of the log, so it has no number and does not change a client's `Last-Event-ID`.

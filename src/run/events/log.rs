@@ -10,8 +10,8 @@ use super::live::{Live, Tip};
 use super::summary::LogSummary;
 use super::tail::TailTotal;
 use crate::redact::{Redactor, Secrets};
-use crate::run::store::{Idempotency, RunChange, RunRecord, RunStore, StoreError};
-use crate::types::{Clock, RunId, Seq, StreamEvent, Timestamp};
+use crate::run::store::{Idempotency, RunChange, RunRecord, RunStore, SessionUse, StoreError};
+use crate::types::{Clock, Lease, RunId, Seq, StreamEvent, Timestamp};
 
 /// Approximate size of one read while a log is summarized, in bytes.
 const SUMMARY_READ_BYTES: usize = 1024 * 1024;
@@ -46,34 +46,34 @@ impl EventLog {
     /// Makes a run durable together with its first events, of which there must be at least one, and returns the writer of its log.
     ///
     /// # Errors
-    /// [`StoreError::KeyUsed`] if the idempotency key was used before; any other [`StoreError`] if the store fails. The run does not
-    /// exist then.
+    /// [`StoreError::NoSession`] if the session to continue does not exist; [`StoreError::KeyUsed`] if the idempotency key was used before;
+    /// any other [`StoreError`] if the store fails. The run does not exist then.
     pub async fn create(
         &self,
         mut run: RunRecord,
+        session: SessionUse,
         first: &[StreamEvent],
         idempotency: Option<Idempotency>,
     ) -> Result<LogWriter, StoreError> {
-        let id = run.id;
         let chunks = encode(Seq::FIRST, self.clock.now(), first);
         run.last_seq = chunks.last().map_or(Seq::FIRST, |chunk| chunk.last);
         let frames = chunks.iter().map(Frames::from_chunk).collect();
-        self.store.create_run(run, chunks, idempotency).await?;
-        let mut writer = self.new_writer(id, 0, Redactor::new(self.secrets.clone()));
+        let lease = self.store.create_run(run, session, chunks, idempotency).await?;
+        let mut writer = self.new_writer(lease, 0, Redactor::new(self.secrets.clone()));
         writer.publish(frames, false);
         Ok(writer)
     }
 
-    /// Returns a writer for a log that an earlier server left unfinished, which redacts `secrets`. Text that the earlier server withheld
-    /// is written with the next piece of its text.
-    pub fn reopen(&self, run: &RunRecord, secrets: Secrets) -> LogWriter {
-        self.new_writer(run.id, run.last_seq.get(), Redactor::resume(secrets, &run.withheld))
+    /// Returns a writer for a log that an earlier server left unfinished, which writes under `lease` and redacts `secrets`. Text that the
+    /// earlier server withheld is written with the next piece of its text. The run must have been read after the lease was taken.
+    pub fn reopen(&self, lease: Lease, run: &RunRecord, secrets: Secrets) -> LogWriter {
+        self.new_writer(lease, run.last_seq.get(), Redactor::resume(secrets, &run.withheld))
     }
 
-    fn new_writer(&self, run: RunId, last: u64, redactor: Redactor) -> LogWriter {
+    fn new_writer(&self, lease: Lease, last: u64, redactor: Redactor) -> LogWriter {
         let live = Arc::new(Live::new(last, Arc::clone(&self.tail_total)));
-        self.live_logs().insert(run, Arc::clone(&live));
-        LogWriter { run, last, live, redactor, log: self.clone() }
+        self.live_logs().insert(lease.run, Arc::clone(&live));
+        LogWriter { lease, last, live, redactor, log: self.clone() }
     }
 
     /// Follows a run from the event after number `after`; `None` if the run does not exist.
@@ -91,7 +91,7 @@ impl EventLog {
         Ok(Some(Follower::new_ended(run, after, framing, tip, Arc::clone(&self.store))))
     }
 
-    /// Derives from the log in which state a run was whose driver is gone. Reads the whole log.
+    /// Derives from the log in which state a run was whose driver is gone. Reads the whole log and skips what is damaged.
     ///
     /// # Errors
     /// [`StoreError`] if the log cannot be read.
@@ -99,10 +99,21 @@ impl EventLog {
         let (mut summary, mut cursor) = (LogSummary::default(), 0);
         loop {
             let chunks = self.store.chunks(run, cursor, SUMMARY_READ_BYTES).await?;
-            let Some(last) = chunks.last() else { return Ok(summary) };
-            cursor = last.last.get();
-            for line in chunks.iter().flat_map(|chunk| chunk.body.split(|byte| *byte == b'\n')) {
-                summary.add_line(line);
+            if chunks.is_empty() {
+                return Ok(summary);
+            }
+            for chunk in chunks {
+                match chunk {
+                    Ok(chunk) => {
+                        cursor = chunk.last.get();
+                        chunk.body.split(|byte| *byte == b'\n').for_each(|line| summary.add_line(line));
+                    }
+                    Err(damaged) => {
+                        cursor = damaged.last.get();
+                        let (first, last, problem) = (damaged.first.get(), damaged.last.get(), damaged.problem);
+                        tracing::warn!(run.id = %run, first, last, problem, "a part of the log is damaged and was skipped");
+                    }
+                }
             }
         }
     }
@@ -128,7 +139,7 @@ impl std::fmt::Debug for EventLog {
 /// Dropping it ends the log for its followers: they receive the durable events and then the end of the stream.
 #[derive(Debug)]
 pub struct LogWriter {
-    run: RunId,
+    lease: Lease,
     pub(super) last: u64,
     live: Arc<Live>,
     redactor: Redactor,
@@ -138,7 +149,12 @@ pub struct LogWriter {
 impl LogWriter {
     /// The run whose log this is.
     pub fn run(&self) -> RunId {
-        self.run
+        self.lease.run
+    }
+
+    /// The lease under which it writes.
+    pub fn lease(&self) -> &Lease {
+        &self.lease
     }
 
     /// The current time of the clock that stamps the events.
@@ -172,7 +188,7 @@ impl LogWriter {
         }
         change.withheld = redactor.as_ref().and_then(|redactor| redactor.withheld_since(&self.redactor));
         let chunks = encode(first, self.log.now(), &events);
-        let stored = self.log.store.append(self.run, chunks.clone(), change);
+        let stored = self.log.store.append(&self.lease, chunks.clone(), change);
         // The first step of a write hands the batch to the writing thread, so the frames are encoded while the disk works.
         let (stored, frames) = tokio::join!(biased; stored, async { chunks.iter().map(Frames::from_chunk).collect() });
         stored?;
@@ -181,6 +197,14 @@ impl LogWriter {
         }
         self.publish(frames, ended);
         Ok(())
+    }
+
+    /// Makes a change durable that comes without events, such as a new status. Cancel-safe in the sense that the change is durable or not.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails. Nothing was changed then.
+    pub async fn update(&self, change: RunChange) -> Result<(), StoreError> {
+        self.log.store.append(&self.lease, Vec::new(), change).await
     }
 
     /// Makes a durable batch visible.
@@ -192,7 +216,7 @@ impl LogWriter {
 
 impl Drop for LogWriter {
     fn drop(&mut self) {
-        self.log.live_logs().remove(&self.run);
+        self.log.live_logs().remove(&self.lease.run);
         self.live.end();
     }
 }

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::{EventLog, Follower, Framing, LogSummary, LogWriter};
 use crate::run::store::contract::{done, record};
-use crate::run::store::{RunChange, SqliteStore};
+use crate::run::store::{RunChange, SessionUse, SqliteStore};
 use crate::types::{Answer, Clock, DecidedBy, Decision, Question, StreamEvent, Timestamp, ToolKind, Usage};
 
 #[derive(Debug)]
@@ -26,7 +26,7 @@ fn new_log() -> (TempDir, EventLog) {
 }
 
 async fn create_run(log: &EventLog) -> LogWriter {
-    log.create(record("ann", "demo", None), &[StreamEvent::RunQueued { position: 0 }], None).await.unwrap()
+    log.create(record("ann", "demo", None), SessionUse::Starts, &[StreamEvent::RunQueued { position: 0 }], None).await.unwrap()
 }
 
 fn tokens(count: usize, size: usize) -> Vec<StreamEvent> {
@@ -184,6 +184,31 @@ async fn a_trimmed_log_is_announced_and_followed_from_its_new_start() {
     assert!(follow(22).await.is_exhausted());
     let lines = read_all(log.follow(run, 3, Framing::Ndjson).await.unwrap().unwrap()).await;
     assert!(lines.starts_with(br#"{"type":"notice""#), "NDJSON without a notice");
+}
+
+#[tokio::test]
+async fn a_damaged_part_of_a_log_becomes_a_notice_and_the_rest_is_delivered() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = EventLog::new(Arc::new(SqliteStore::open(dir.path()).unwrap()), Arc::new(StoppedClock));
+    let mut writer = create_run(&log).await;
+    let usage = StreamEvent::Usage(Usage { output_tokens: 7, ..Usage::default() });
+    for events in [tokens(2, 1), tokens(1, 1), tokens(1, 1), vec![usage]] {
+        writer.append(&events, RunChange::default()).await.unwrap();
+    }
+    end_run(&mut writer).await;
+    let run = writer.run();
+    drop(writer);
+    let database = rusqlite::Connection::open(dir.path().join("openrunner.db")).unwrap();
+    database.execute("UPDATE event_chunks SET body = x'00' WHERE first_seq = 2", []).unwrap();
+    database.execute("DELETE FROM event_chunks WHERE first_seq = 5", []).unwrap();
+    let gap = |after: u64, next: u64| serde_json::json!({ "after": after, "next": next });
+    for (after, seen, notices) in
+        [(0, vec![1, 4, 6, 7], vec![gap(1, 4), gap(4, 6)]), (2, vec![4, 6, 7], vec![gap(2, 4), gap(4, 6)]), (5, vec![6, 7], vec![])]
+    {
+        let read = read_all(log.follow(run, after, Framing::Sse).await.unwrap().unwrap()).await;
+        assert_eq!((event_ids(&read), gaps(&read)), (seen, notices), "after {after}");
+    }
+    assert_eq!(log.summarize(run).await.unwrap().usage.unwrap().output_tokens, 7, "the summary continues after the damage");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Errors of a store.
 
 use super::UsedKey;
-use crate::types::{RunId, Seq};
+use crate::types::{RunId, Seq, SessionId};
 
 /// Why a store operation failed. Except for [`StoreError::KeyUsed`], the caller of the API is not at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,7 +15,7 @@ pub enum StoreError {
     /// No connection can be opened for reading, usually because file descriptors ran out.
     #[error("cannot open another connection to the store: {0}")]
     NoReader(String),
-    /// A batch does not begin at the end of the log, or the run has ended. Nothing was written.
+    /// A batch does not begin at the end of the log. Nothing was written.
     #[error("event {first} is not the next one of run {run}")]
     NotNext {
         /// The run.
@@ -23,6 +23,24 @@ pub enum StoreError {
         /// First number of the batch.
         first: Seq,
     },
+    /// The writer does not hold the run's present lease, or the run was deleted. Nothing was written, and nothing it writes ever will be.
+    #[error("the lease of run {run} was lost")]
+    LeaseLost {
+        /// The run.
+        run: RunId,
+    },
+    /// The run has ended and cannot change. Nothing was written.
+    #[error("run {run} has ended")]
+    Ended {
+        /// The run.
+        run: RunId,
+    },
+    /// The run does not exist. Nothing was written.
+    #[error("run {0} not found")]
+    NoRun(RunId),
+    /// The session does not exist or was deleted. Nothing was written.
+    #[error("session {0} not found")]
+    NoSession(SessionId),
     /// The idempotency key was used before. Nothing was written.
     #[error("the idempotency key was already used for run {}", .0.run)]
     KeyUsed(UsedKey),

@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{Idempotency, NewWebhook, StoreError, UsedKey, WebhookStore};
-use crate::types::{OutputCheckpoint, RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, Usage, UserName, Withheld};
+use crate::types::{
+    Lease, NodeId, OutputCheckpoint, RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, Usage, UserName, Withheld,
+};
 
 /// A stored run.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,8 +25,12 @@ pub struct RunRecord {
     pub spec: RunSpec,
     /// Arguments that extend what the agent is allowed to do.
     pub widened: Vec<String>,
+    /// The lease under which it may be changed, or ended. `None` only before the run is stored: the store gives the lease.
+    pub lease: Option<Lease>,
     /// When it was created.
     pub created_at: Timestamp,
+    /// When its agent's program was about to be started. `None` proves that no agent was started for it.
+    pub launched_at: Option<Timestamp>,
     /// When its agent had started.
     pub started_at: Option<Timestamp>,
     /// When it ended.
@@ -41,6 +47,15 @@ pub struct RunRecord {
     pub webhooks: Vec<NewWebhook>,
 }
 
+/// How a new run uses its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionUse {
+    /// The session starts with the run.
+    Starts,
+    /// The run continues a session that must exist.
+    Continues,
+}
+
 /// A stored batch of events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chunk {
@@ -52,11 +67,25 @@ pub struct Chunk {
     pub body: Bytes,
 }
 
+/// A part of a log that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DamagedChunk {
+    /// Number of the first event that cannot be read.
+    pub first: Seq,
+    /// Number of the last event that cannot be read.
+    pub last: Seq,
+    /// What is wrong.
+    pub problem: String,
+}
+
 /// Changes to a run that are stored together with a batch of events. `None` keeps a value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunChange {
     /// The new status.
     pub status: Option<RunStatus>,
+    /// When the agent's program is about to be started. It must be stored before that: a later server takes it as the fact that an agent
+    /// may have been started.
+    pub launched_at: Option<Timestamp>,
     /// When the agent had started.
     pub started_at: Option<Timestamp>,
     /// The agent's own id of the session.
@@ -120,22 +149,41 @@ pub struct RunFilter {
 /// Stores runs and their events.
 ///
 /// Implementors must return from a successful write only when it is on disk, must leave no trace of a failed one, and must keep the numbers
-/// of a run's events without gaps.
+/// of a run's events without gaps. A run changes only under its present [`Lease`]: a write under an earlier one changes nothing, whenever it
+/// arrives.
 #[async_trait]
 pub trait RunStore: WebhookStore + std::fmt::Debug + Send + Sync {
-    /// Adds a run with its first events, and its session if that is new.
-    ///
-    /// # Errors
-    /// [`StoreError::KeyUsed`] if the idempotency key was used before; any other [`StoreError`] if the store fails. Nothing was added then.
-    async fn create_run(&self, run: RunRecord, first: Vec<Chunk>, idempotency: Option<Idempotency>) -> Result<(), StoreError>;
+    /// The node on whose behalf this store writes.
+    fn node(&self) -> NodeId;
 
-    /// Appends a batch of consecutive chunks to a run's log and changes the run, all or nothing. Does nothing if there is no chunk.
+    /// Adds a run with its first events, and its session if that starts with the run. Returns the run's first lease.
     ///
     /// # Errors
-    /// [`StoreError::NotNext`] if a chunk does not begin right after the event before it, or if the run has ended;
-    /// [`StoreError::KeyUsed`] if the idempotency key was used before; any other [`StoreError`] if the store fails. Nothing was written
-    /// then.
-    async fn append(&self, run: RunId, batch: Vec<Chunk>, change: RunChange) -> Result<(), StoreError>;
+    /// [`StoreError::NoSession`] if the session to continue does not exist; [`StoreError::KeyUsed`] if the idempotency key was used before;
+    /// any other [`StoreError`] if the store fails. Nothing was added then.
+    async fn create_run(
+        &self,
+        run: RunRecord,
+        session: SessionUse,
+        first: Vec<Chunk>,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Lease, StoreError>;
+
+    /// Appends a batch of consecutive chunks to a run's log and changes the run, all or nothing. Without a chunk only the change is made.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] if the lease is not the present one, or the run was deleted; [`StoreError::Ended`] if the run has ended;
+    /// [`StoreError::NotNext`] if a chunk does not begin right after the event before it; [`StoreError::KeyUsed`] if the idempotency key
+    /// was used before; any other [`StoreError`] if the store fails. Nothing was written then.
+    async fn append(&self, lease: &Lease, batch: Vec<Chunk>, change: RunChange) -> Result<(), StoreError>;
+
+    /// Takes the lease of an unfinished run for this node. The earlier lease is void when this returns. Reads nothing but the lease, so
+    /// that a run with a damaged row can be taken and ended.
+    ///
+    /// # Errors
+    /// [`StoreError::NoRun`] if the run does not exist; [`StoreError::Ended`] if it has ended; any other [`StoreError`] if the store fails.
+    /// The earlier lease stays then.
+    async fn take_lease(&self, run: RunId) -> Result<Lease, StoreError>;
 
     /// The run with this id.
     ///
@@ -192,10 +240,12 @@ pub trait RunStore: WebhookStore + std::fmt::Debug + Send + Sync {
     /// [`StoreError`] if the store fails; nothing was removed then.
     async fn delete_run(&self, id: RunId) -> Result<bool, StoreError>;
 
-    /// The chunks with events after number `after`, in order: at least one if there is any, and more while their total size stays below
-    /// `budget` bytes. The first one may begin before `after`.
+    /// The log after event number `after`, in order: at least one chunk if there is any, and more while their total size stays below
+    /// `budget` bytes. The first one may begin before `after`. Events that were written but cannot be read are a [`DamagedChunk`], also at
+    /// the end of the log. Together, the result covers every event that follows `after` without a gap, except those that retention removed
+    /// from the beginning. Empty if the run does not exist or no event follows.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] if a chunk differs from what was written; any other [`StoreError`] if the store fails.
-    async fn chunks(&self, run: RunId, after: u64, budget: usize) -> Result<Vec<Chunk>, StoreError>;
+    /// [`StoreError`] if the store fails.
+    async fn chunks(&self, run: RunId, after: u64, budget: usize) -> Result<Vec<Result<Chunk, DamagedChunk>>, StoreError>;
 }

@@ -128,10 +128,15 @@ impl Traces {
         let (mut builder, mut cursor) = (TraceBuilder::new(&run), 0);
         loop {
             let chunks = self.store.chunks(id, cursor, READ_BYTES).await?;
-            let Some(last) = chunks.last() else { return Ok(builder.finish(&run)) };
-            cursor = last.last.get();
-            for line in chunks.iter().flat_map(|chunk| chunk.body.split(|byte| *byte == b'\n')) {
-                builder.add_line(line);
+            if chunks.is_empty() {
+                return Ok(builder.finish(&run));
+            }
+            for chunk in chunks {
+                // A trace of a damaged log lacks what cannot be read.
+                cursor = chunk.as_ref().map_or_else(|damaged| damaged.last, |chunk| chunk.last).get();
+                for line in chunk.iter().flat_map(|chunk| chunk.body.split(|byte| *byte == b'\n')) {
+                    builder.add_line(line);
+                }
             }
         }
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::run::store::{Chunk, RunRecord, RunStore, StoreError};
-use crate::types::{Cause, PermissionMode, RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, Withheld};
+use crate::run::store::{Chunk, RunRecord, RunStore, SessionUse, StoreError};
+use crate::types::{Cause, Lease, PermissionMode, RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, Withheld};
 
 pub(super) fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
@@ -46,7 +46,9 @@ pub(in crate::run) fn record(owner: &str, agent_type: &str, label: Option<(&str,
             trace_parent: None,
         },
         widened: vec![],
+        lease: None,
         created_at: at(1_000),
+        launched_at: None,
         started_at: None,
         ended_at: None,
         last_seq: seq(1),
@@ -73,11 +75,18 @@ pub(in crate::run) fn done() -> RunDone {
     }
 }
 
+/// Adds a run with one event. Its session starts with it, unless that exists.
+pub(in crate::run) async fn create(store: &dyn RunStore, run: &RunRecord) -> Lease {
+    let is_known = store.session(run.session).await.unwrap().is_some();
+    let session = if is_known { SessionUse::Continues } else { SessionUse::Starts };
+    store.create_run(run.clone(), session, batch(1, 1), None).await.unwrap()
+}
+
 /// Adds a run whose first event has about `size` bytes.
 pub(in crate::run) async fn add_run(store: &dyn RunStore, size: usize) -> Result<RunId, StoreError> {
     let run = record("admin", "demo", None);
     let body = Bytes::from(format!("{{\"seq\":1,\"x\":\"{}\"}}\n", "x".repeat(size)));
-    store.create_run(run.clone(), vec![Chunk { first: seq(1), last: seq(1), body }], None).await?;
+    store.create_run(run.clone(), SessionUse::Starts, vec![Chunk { first: seq(1), last: seq(1), body }], None).await?;
     Ok(run.id)
 }
 

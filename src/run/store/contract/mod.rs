@@ -7,4 +7,4 @@ mod runs;
 mod usage;
 mod webhooks;
 
-pub(in crate::run) use fixtures::{add_run, done, record, stored_run};
+pub(in crate::run) use fixtures::{add_run, create, done, record, stored_run};

@@ -1,8 +1,8 @@
 //! What every store must do for retention.
 
-use super::fixtures::{at, batch, contract, done, record, seq};
+use super::fixtures::{at, batch, contract, create, done, record, seq};
 use crate::run::store::{Chunk, PendingRemoval, RetentionStore, RunChange, RunRecord, RunStore};
-use crate::types::{RunId, SessionId};
+use crate::types::{Lease, RunId, SessionId};
 
 trait Store: RunStore + RetentionStore {}
 impl<T: RunStore + RetentionStore> Store for T {}
@@ -13,21 +13,19 @@ const UNLIMITED: usize = usize::MAX;
 
 /// Adds a run with three events, which ended at this time.
 async fn add_ended(store: &dyn Store, session: SessionId, millis: i64) -> RunId {
-    let run = add_live(store, session).await;
-    store.append(run, batch(2, 2), RunChange::default()).await.unwrap();
+    let lease = add_live(store, session).await;
+    store.append(&lease, batch(2, 2), RunChange::default()).await.unwrap();
     let change = RunChange { done: Some((done(), at(millis))), ..RunChange::default() };
-    store.append(run, batch(3, 3), change).await.unwrap();
-    run
+    store.append(&lease, batch(3, 3), change).await.unwrap();
+    lease.run
 }
 
-async fn add_live(store: &dyn Store, session: SessionId) -> RunId {
-    let run = RunRecord { session, ..record("ann", "demo", None) };
-    store.create_run(run.clone(), batch(1, 1), None).await.unwrap();
-    run.id
+async fn add_live(store: &dyn Store, session: SessionId) -> Lease {
+    create(store, &RunRecord { session, ..record("ann", "demo", None) }).await
 }
 
 async fn remaining(store: &dyn Store, run: RunId) -> Vec<u64> {
-    store.chunks(run, 0, UNLIMITED).await.unwrap().iter().map(|chunk| chunk.first.get()).collect()
+    store.chunks(run, 0, UNLIMITED).await.unwrap().into_iter().map(|chunk| chunk.unwrap().first.get()).collect()
 }
 
 async fn a_session_is_removed_when_all_its_runs_ended_before_the_given_time(store: &dyn Store) {
@@ -37,7 +35,7 @@ async fn a_session_is_removed_when_all_its_runs_ended_before_the_given_time(stor
         add_ended(store, both, 1_000).await,
         add_ended(store, both, 2_000).await,
         add_ended(store, alive, 1_000).await,
-        add_live(store, alive).await,
+        add_live(store, alive).await.run,
     ];
     let mut removed = Vec::new();
     loop {
@@ -73,7 +71,7 @@ async fn a_long_log_is_removed_in_steps_and_its_session_with_the_last_one(store:
 async fn the_oldest_logs_are_trimmed_first_and_keep_their_ends(store: &dyn Store) {
     let newer = add_ended(store, SessionId::new(), 2_000).await;
     let older = add_ended(store, SessionId::new(), 1_000).await;
-    let alive = add_live(store, SessionId::new()).await;
+    let alive = add_live(store, SessionId::new()).await.run;
     let step = store.trim_oldest(at(9_000), UNLIMITED).await.unwrap();
     assert_eq!((step.trimmed, step.found, step.bytes), (1, true, 2 * "{\"seq\":1}\n".len() as u64));
     assert_eq!((remaining(store, older).await, remaining(store, newer).await), (vec![3], vec![1, 2, 3]));
@@ -103,10 +101,10 @@ async fn pending_removals_are_listed_until_they_are_done(store: &dyn Store) {
 
 async fn removed_data_becomes_free_space_that_can_be_returned_to_the_disk(store: &dyn Store) {
     for millis in 1..=8 {
-        let run = add_live(store, SessionId::new()).await;
+        let lease = add_live(store, SessionId::new()).await;
         let second = Chunk { first: seq(2), last: seq(2), body: vec![b'x'; 300_000].into() };
-        store.append(run, vec![second], RunChange::default()).await.unwrap();
-        store.append(run, batch(3, 3), RunChange { done: Some((done(), at(millis))), ..RunChange::default() }).await.unwrap();
+        store.append(&lease, vec![second], RunChange::default()).await.unwrap();
+        store.append(&lease, batch(3, 3), RunChange { done: Some((done(), at(millis))), ..RunChange::default() }).await.unwrap();
     }
     let full = store.size().await.unwrap();
     assert!(full.used > 8 * 300_000);

@@ -1,28 +1,35 @@
 //! What every store must do for runs, events, sessions and idempotency keys.
 
-use super::fixtures::{at, batch, contract, done, record, seq};
-use crate::run::store::{Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, StoreError, UsedKey};
-use crate::types::{OutputCheckpoint, RunId, RunStatus, SessionId, Withheld};
+use super::fixtures::{at, batch, contract, create, done, record, seq};
+use crate::run::store::{Chunk, DamagedChunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SessionUse, StoreError, UsedKey};
+use crate::types::{Epoch, Lease, NodeId, OutputCheckpoint, RunId, RunStatus, SessionId, Usage, Withheld};
 
 async fn a_run_is_read_as_it_was_written(store: &dyn RunStore) {
     let run = record("admin", "demo", None);
-    store.create_run(run.clone(), batch(1, 1), None).await.unwrap();
-    assert_eq!(store.run(run.id).await.unwrap().unwrap(), run);
+    let lease = create(store, &run).await;
+    assert_eq!(lease, Lease { run: run.id, node: store.node(), epoch: Epoch::FIRST });
+    assert_eq!(store.run(run.id).await.unwrap().unwrap(), RunRecord { lease: Some(lease), ..run });
     assert_eq!(store.run(RunId::new()).await.unwrap(), None);
 
     let now = at(2_000);
-    let change =
-        RunChange { status: Some(RunStatus::Running), started_at: Some(now), agent_session: Some("s-1".into()), ..RunChange::default() };
+    let change = RunChange {
+        status: Some(RunStatus::Running),
+        launched_at: Some(at(1_500)),
+        started_at: Some(now),
+        agent_session: Some("s-1".into()),
+        ..RunChange::default()
+    };
     let checkpoint = OutputCheckpoint { out: 7, err: 8, err_ended: true, calls: 9, ..OutputCheckpoint::default() };
     let withheld: Withheld = serde_json::from_value(one_withheld_text()).unwrap();
     store
-        .append(run.id, batch(2, 4), RunChange { checkpoint: Some(checkpoint), withheld: Some(withheld.clone()), ..change })
+        .append(&lease, batch(2, 4), RunChange { checkpoint: Some(checkpoint), withheld: Some(withheld.clone()), ..change })
         .await
         .unwrap();
     let change = RunChange { status: Some(RunStatus::Completed), done: Some((done(), now)), ..RunChange::default() };
-    store.append(run.id, batch(5, 5), change).await.unwrap();
+    store.append(&lease, batch(5, 5), change).await.unwrap();
     let read = store.run(run.id).await.unwrap().unwrap();
     assert_eq!((read.status, read.last_seq, read.started_at, read.ended_at), (RunStatus::Completed, seq(5), Some(now), Some(now)));
+    assert_eq!((read.launched_at, read.lease), (Some(at(1_500)), Some(lease)), "a later change keeps them");
     assert_eq!((read.done, read.checkpoint), (Some(done()), Some(checkpoint)), "a change without a checkpoint keeps it");
     assert_eq!(read.withheld, withheld);
 }
@@ -31,31 +38,111 @@ fn one_withheld_text() -> serde_json::Value {
     serde_json::json!([{ "kind": "token", "id": "m", "parent_tool_call_id": null, "length": 3, "covered": 1, "digest": vec![7; 32] }])
 }
 
-async fn only_the_next_batch_of_a_live_run_is_accepted(store: &dyn RunStore) {
+/// The run's row and its whole log.
+async fn content(store: &dyn RunStore, run: RunId) -> (Option<RunRecord>, Vec<Result<Chunk, DamagedChunk>>) {
+    (store.run(run).await.unwrap(), store.chunks(run, 0, usize::MAX).await.unwrap())
+}
+
+/// A change of everything that a batch can change, under a key of its own.
+fn full_change() -> RunChange {
+    let usage = Usage { input_tokens: 1, ..Usage::default() };
+    RunChange {
+        status: Some(RunStatus::Running),
+        launched_at: Some(at(7)),
+        started_at: Some(at(8)),
+        agent_session: Some("refused".into()),
+        model: Some("refused".into()),
+        usage: Some((usage, at(9))),
+        checkpoint: Some(OutputCheckpoint::default()),
+        withheld: Some(serde_json::from_value(one_withheld_text()).unwrap()),
+        done: Some((done(), at(10))),
+        idempotency: Some(Idempotency { owner: "admin".parse().unwrap(), key: "refused".into(), fingerprint: [1; 32], at: at(1) }),
+    }
+}
+
+async fn a_batch_that_is_not_the_next_one_writes_nothing(store: &dyn RunStore) {
     let run = record("admin", "demo", None);
-    store.create_run(run.clone(), batch(1, 1), None).await.unwrap();
+    let lease = create(store, &run).await;
+    let before = content(store, run.id).await;
     for wrong in [batch(1, 2), batch(3, 3)] {
-        let result = store.append(run.id, wrong.clone(), RunChange::default()).await;
+        let result = store.append(&lease, wrong.clone(), full_change()).await;
         assert_eq!(result, Err(StoreError::NotNext { run: run.id, first: wrong[0].first }));
     }
     let with_gap = [batch(2, 3), batch(5, 5)].concat();
-    let result = store.append(run.id, with_gap, RunChange::default()).await;
+    let result = store.append(&lease, with_gap, full_change()).await;
     assert_eq!(result, Err(StoreError::NotNext { run: run.id, first: seq(5) }));
-    let change = RunChange { done: Some((done(), at(5))), ..RunChange::default() };
-    store.append(run.id, batch(2, 2), change).await.unwrap();
-    assert!(matches!(store.append(run.id, batch(3, 3), RunChange::default()).await, Err(StoreError::NotNext { .. })));
-    assert_eq!(store.chunks(run.id, 0, usize::MAX).await.unwrap().last().unwrap().last, seq(2));
+    assert_eq!(content(store, run.id).await, before);
+    assert_eq!(store.session(run.session).await.unwrap().unwrap().agent_session, None);
+    assert_eq!(store.used_key(&run.owner, "refused").await.unwrap(), None);
+}
+
+async fn a_batch_under_a_void_lease_writes_nothing(store: &dyn RunStore) {
+    let run = record("admin", "demo", None);
+    let first = create(store, &run).await;
+    let second = store.take_lease(run.id).await.unwrap();
+    assert_eq!((second.run, second.node, second.epoch.get()), (run.id, store.node(), 2));
+    let before = content(store, run.id).await;
+    let (next, other_node) = (Epoch::new(3).unwrap(), NodeId::new());
+    for void in [first, Lease { epoch: next, ..second }, Lease { node: other_node, ..second }, Lease { run: RunId::new(), ..second }] {
+        // Also if the batch is the next one, and if there is no batch.
+        for events in [batch(2, 2), batch(9, 9), vec![]] {
+            let result = store.append(&void, events, full_change()).await;
+            assert_eq!(result, Err(StoreError::LeaseLost { run: void.run }));
+        }
+    }
+    assert_eq!(content(store, run.id).await, before);
+    assert_eq!(store.session(run.session).await.unwrap().unwrap().agent_session, None);
+    assert_eq!(store.used_key(&run.owner, "refused").await.unwrap(), None);
+    store.append(&second, batch(2, 2), RunChange::default()).await.unwrap();
+}
+
+async fn an_ended_run_changes_no_more_and_its_lease_cannot_be_taken(store: &dyn RunStore) {
+    let run = record("admin", "demo", None);
+    let lease = create(store, &run).await;
+    let change = RunChange { status: Some(RunStatus::Completed), done: Some((done(), at(5))), ..RunChange::default() };
+    store.append(&lease, batch(2, 2), change).await.unwrap();
+    let before = content(store, run.id).await;
+    for events in [batch(3, 3), vec![]] {
+        assert_eq!(store.append(&lease, events, full_change()).await, Err(StoreError::Ended { run: run.id }));
+    }
+    assert_eq!(store.take_lease(run.id).await, Err(StoreError::Ended { run: run.id }));
+    let unknown = RunId::new();
+    assert_eq!(store.take_lease(unknown).await, Err(StoreError::NoRun(unknown)));
+    assert_eq!(content(store, run.id).await, before);
+}
+
+async fn a_change_without_events_is_stored(store: &dyn RunStore) {
+    let run = record("admin", "demo", None);
+    let lease = create(store, &run).await;
+    let change = RunChange { status: Some(RunStatus::Stopping), launched_at: Some(at(7)), ..RunChange::default() };
+    store.append(&lease, vec![], change).await.unwrap();
+    let read = store.run(run.id).await.unwrap().unwrap();
+    assert_eq!((read.status, read.launched_at, read.last_seq), (RunStatus::Stopping, Some(at(7)), seq(1)));
+    store.append(&lease, batch(2, 2), RunChange::default()).await.unwrap();
+}
+
+async fn a_deleted_session_is_not_continued(store: &dyn RunStore) {
+    let run = record("ann", "demo", None);
+    let lease = create(store, &run).await;
+    store.append(&lease, batch(2, 2), RunChange { done: Some((done(), at(5))), ..RunChange::default() }).await.unwrap();
+    store.delete_run(run.id).await.unwrap();
+    let next = RunRecord { session: run.session, ..record("ann", "demo", None) };
+    let result = store.create_run(next.clone(), SessionUse::Continues, batch(1, 1), None).await;
+    assert_eq!(result, Err(StoreError::NoSession(run.session)));
+    assert_eq!((store.session(run.session).await.unwrap(), store.run(next.id).await.unwrap()), (None, None));
 }
 
 async fn events_are_read_from_any_position_within_a_budget(store: &dyn RunStore) {
     let run = record("admin", "demo", None);
-    store.create_run(run.clone(), batch(1, 1), None).await.unwrap();
+    let lease = create(store, &run).await;
     for chunks in [[batch(2, 10), batch(11, 11)].concat(), batch(12, 30)] {
-        store.append(run.id, chunks, RunChange::default()).await.unwrap();
+        store.append(&lease, chunks, RunChange::default()).await.unwrap();
     }
-    let bounds = |chunks: Vec<Chunk>| chunks.into_iter().map(|chunk| (chunk.first.get(), chunk.last.get())).collect::<Vec<_>>();
+    let bounds = |chunks: Vec<Result<Chunk, DamagedChunk>>| {
+        chunks.into_iter().map(|chunk| chunk.map(|chunk| (chunk.first.get(), chunk.last.get())).unwrap()).collect::<Vec<_>>()
+    };
     let all = store.chunks(run.id, 0, usize::MAX).await.unwrap();
-    assert_eq!(all[1..2], batch(2, 10), "bytes differ");
+    assert_eq!(all[1], Ok(batch(2, 10).remove(0)), "bytes differ");
     assert_eq!(bounds(all), [(1, 1), (2, 10), (11, 11), (12, 30)]);
     assert_eq!(bounds(store.chunks(run.id, 5, usize::MAX).await.unwrap()), [(2, 10), (11, 11), (12, 30)]);
     assert_eq!(bounds(store.chunks(run.id, 10, usize::MAX).await.unwrap()), [(11, 11), (12, 30)]);
@@ -72,7 +159,7 @@ async fn runs_are_filtered_and_paged(store: &dyn RunStore) {
     {
         let run = record(owner, agent, label);
         ids.push(run.id);
-        store.create_run(run, batch(1, 1), None).await.unwrap();
+        create(store, &run).await;
     }
     let find = async |filter: RunFilter| store.runs(filter, 10).await.unwrap().into_iter().map(|run| run.id).collect::<Vec<_>>();
     let ann = || Some("ann".parse().unwrap());
@@ -88,11 +175,10 @@ async fn runs_are_filtered_and_paged(store: &dyn RunStore) {
 
 async fn unfinished_runs_are_listed_and_deleted_ones_are_not_found(store: &dyn RunStore) {
     let (live, ended) = (record("ann", "demo", None), record("ann", "demo", None));
-    for run in [&live, &ended] {
-        store.create_run(run.clone(), batch(1, 1), None).await.unwrap();
-    }
+    create(store, &live).await;
+    let lease = create(store, &ended).await;
     let change = RunChange { done: Some((done(), at(5))), ..RunChange::default() };
-    store.append(ended.id, batch(2, 2), change).await.unwrap();
+    store.append(&lease, batch(2, 2), change).await.unwrap();
     let unfinished = store.unfinished().await.unwrap();
     assert!(unfinished.contains(&live.id) && !unfinished.contains(&ended.id));
     assert!(store.delete_run(ended.id).await.unwrap());
@@ -103,25 +189,25 @@ async fn unfinished_runs_are_listed_and_deleted_ones_are_not_found(store: &dyn R
 
 async fn a_session_is_created_and_removed_with_its_runs(store: &dyn RunStore) {
     let run = record("dora", "codex", None);
-    store.create_run(run.clone(), batch(1, 1), None).await.unwrap();
+    let lease = create(store, &run).await;
     let next = RunRecord { session: run.session, ..record("dora", "codex", None) };
-    store.create_run(next.clone(), batch(1, 1), None).await.unwrap();
+    create(store, &next).await;
     let change = RunChange { agent_session: Some("thread-1".into()), ..RunChange::default() };
-    store.append(run.id, batch(2, 2), change).await.unwrap();
+    store.append(&lease, batch(2, 2), change).await.unwrap();
     let session = store.session(run.session).await.unwrap().unwrap();
     assert_eq!((session.owner, session.agent_type.as_str()), (run.owner.clone(), "codex"));
     assert_eq!((session.agent_session.as_deref(), session.working_dir), (Some("thread-1"), run.spec.working_dir.clone()));
     assert_eq!(store.session(SessionId::new()).await.unwrap(), None);
 
     let other = record("dora", "demo", None);
-    store.create_run(other.clone(), batch(1, 1), None).await.unwrap();
+    create(store, &other).await;
     let ids = async |before| {
         store.sessions(Some(run.owner.clone()), before, 10).await.unwrap().into_iter().map(|session| session.id).collect::<Vec<_>>()
     };
     assert_eq!(ids(None).await, [other.session, run.session]);
     assert_eq!(ids(Some(other.session)).await, [run.session]);
     let change = || RunChange { done: Some((done(), at(5))), ..RunChange::default() };
-    store.append(run.id, batch(3, 3), change()).await.unwrap();
+    store.append(&lease, batch(3, 3), change()).await.unwrap();
     store.delete_run(run.id).await.unwrap();
     assert!(store.session(run.session).await.unwrap().is_some(), "the session has another run");
     store.delete_run(next.id).await.unwrap();
@@ -134,24 +220,28 @@ async fn an_idempotency_key_is_used_once_and_returns_its_use(store: &dyn RunStor
         Some(Idempotency { owner, key: "k".into(), fingerprint: [fingerprint; 32], at: at(millis) })
     };
     let (first, second) = (record("erik", "demo", None), record("erik", "demo", None));
-    store.create_run(first.clone(), batch(1, 1), key(1, 1)).await.unwrap();
+    let lease = store.create_run(first.clone(), SessionUse::Starts, batch(1, 1), key(1, 1)).await.unwrap();
     let first_use = UsedKey { run: first.id, fingerprint: [1; 32] };
     let used = Err(StoreError::KeyUsed(first_use));
     assert_eq!(store.used_key(&first.owner, "k").await.unwrap(), Some(first_use));
     assert_eq!(store.used_key(&first.owner, "other").await.unwrap(), None);
     assert_eq!(store.used_key(&"other".parse().unwrap(), "k").await.unwrap(), None);
-    assert_eq!(store.create_run(second.clone(), batch(1, 1), key(2, 2)).await, used);
+    assert_eq!(store.create_run(second.clone(), SessionUse::Starts, batch(1, 1), key(2, 2)).await.map(|_| ()), used);
     assert_eq!(store.run(second.id).await.unwrap(), None, "a trace of the run was left");
     let again = RunChange { idempotency: key(2, 2), ..RunChange::default() };
-    assert_eq!(store.append(first.id, batch(2, 2), again).await, used);
-    store.append(first.id, batch(2, 2), RunChange::default()).await.unwrap();
+    assert_eq!(store.append(&lease, batch(2, 2), again).await, used);
+    store.append(&lease, batch(2, 2), RunChange::default()).await.unwrap();
     store.forget_keys(at(2)).await.unwrap();
-    store.create_run(second, batch(1, 1), key(2, 3)).await.unwrap();
+    store.create_run(second, SessionUse::Starts, batch(1, 1), key(2, 3)).await.unwrap();
 }
 
 contract! {
     a_run_is_read_as_it_was_written,
-    only_the_next_batch_of_a_live_run_is_accepted,
+    a_batch_that_is_not_the_next_one_writes_nothing,
+    a_batch_under_a_void_lease_writes_nothing,
+    an_ended_run_changes_no_more_and_its_lease_cannot_be_taken,
+    a_change_without_events_is_stored,
+    a_deleted_session_is_not_continued,
     events_are_read_from_any_position_within_a_budget,
     runs_are_filtered_and_paged,
     unfinished_runs_are_listed_and_deleted_ones_are_not_found,

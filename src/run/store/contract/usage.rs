@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::fixtures::{at, batch, contract, done, record};
+use super::fixtures::{at, batch, contract, create, done, record};
 use crate::run::store::{RunChange, RunRecord, RunStore, UsageFilter, UsageGroup, UsageStore, UsageSum, UserEdit, UserStore};
 use crate::types::{Budget, BudgetChange, Limit, LimitChange, Money, RunDone, RunStatus, Timestamp, Tokens, Usage, UserName};
 
@@ -17,18 +17,18 @@ fn used(input: u64, output: u64, cost: Option<f64>) -> Usage {
 
 /// Adds a run that reports these totals on these days and, with a status, ends on the last day.
 async fn add_usage(store: &dyn RunStore, run: &RunRecord, totals: &[(u32, Usage)], ended: Option<RunStatus>) {
-    store.create_run(run.clone(), batch(1, 1), None).await.unwrap();
+    let lease = create(store, run).await;
     let mut seq = 1;
     for (day, usage) in totals {
         seq += 1;
         let change = RunChange { usage: Some((usage.clone(), on_day(*day))), ..RunChange::default() };
-        store.append(run.id, batch(seq, seq), change).await.unwrap();
+        store.append(&lease, batch(seq, seq), change).await.unwrap();
     }
     if let Some(status) = ended {
         let (day, usage) = totals.last().cloned().map_or((0, None), |(day, usage)| (day, Some(usage)));
         let end = RunDone { status, usage, ..done() };
         let change = RunChange { status: Some(status), done: Some((end, on_day(day))), ..RunChange::default() };
-        store.append(run.id, batch(seq + 1, seq + 1), change).await.unwrap();
+        store.append(&lease, batch(seq + 1, seq + 1), change).await.unwrap();
     }
 }
 
@@ -104,11 +104,11 @@ async fn groups_are_sorted_paged_and_filtered(store: &(impl RunStore + UsageStor
 
 async fn the_reported_model_takes_precedence_over_the_requested_one(store: &(impl RunStore + UsageStore)) {
     let named = record("ann", "demo", None);
-    store.create_run(named.clone(), batch(1, 1), None).await.unwrap();
+    let lease = create(store, &named).await;
     let change = RunChange { model: Some("large".into()), ..RunChange::default() };
-    store.append(named.id, batch(2, 2), change).await.unwrap();
+    store.append(&lease, batch(2, 2), change).await.unwrap();
     let change = RunChange { usage: Some((used(1, 0, None), on_day(0))), ..RunChange::default() };
-    store.append(named.id, batch(3, 3), change).await.unwrap();
+    store.append(&lease, batch(3, 3), change).await.unwrap();
     let mut requested = record("ann", "demo", None);
     requested.spec.model = Some("small".into());
     add_usage(store, &requested, &[(0, used(2, 0, None))], None).await;

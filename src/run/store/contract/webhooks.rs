@@ -1,6 +1,6 @@
 //! What every store must do for webhooks: deliveries resume after a restart.
 
-use super::fixtures::{at, batch, contract, record};
+use super::fixtures::{at, contract, create, record};
 use crate::run::store::{
     ActiveWebhook, Attempt, Delivery, DeliveryFilter, DeliveryStatus, NewWebhook, NextAttempt, RunRecord, RunStore, WebhookStore,
 };
@@ -11,7 +11,7 @@ fn endpoint(url: &str) -> NewWebhook {
 
 async fn add_run(store: &dyn RunStore, owner: &str, webhooks: Vec<NewWebhook>) -> RunRecord {
     let run = RunRecord { webhooks, ..record(owner, "demo", None) };
-    store.create_run(run.clone(), batch(1, 1), None).await.unwrap();
+    create(store, &run).await;
     run
 }
 

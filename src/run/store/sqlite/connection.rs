@@ -8,10 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
+use super::node;
 use super::sql::write_error;
 use super::writer::Writer;
 use crate::metrics::StoreMetrics;
 use crate::run::store::StoreError;
+use crate::types::NodeId;
 
 pub(super) mod embedded {
     refinery::embed_migrations!("migrations/sqlite");
@@ -56,6 +58,7 @@ pub enum OpenError {
 pub struct SqliteStore {
     pub(super) writer: Writer,
     pub(super) metrics: StoreMetrics,
+    pub(super) node: NodeId,
     readers: Arc<Readers>,
 }
 
@@ -98,11 +101,12 @@ impl SqliteStore {
         // Set explicitly instead of relying on SQLite's build options: a successful commit must be on disk.
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+        let node = node::identify(&connection)?;
         let metrics = StoreMetrics::default();
         let writer = Writer::start(connection, lock.clone(), metrics.clone()).map_err(OpenError::Thread)?;
         let path = data_dir.join(FILE_NAME);
         let readers = Readers { permits: Semaphore::new(READERS), idle: Mutex::new(Vec::new()), path, _lock: lock };
-        Ok(Self { writer, metrics, readers: Arc::new(readers) })
+        Ok(Self { writer, metrics, node, readers: Arc::new(readers) })
     }
 
     /// The store's metrics.

@@ -2,10 +2,12 @@
 
 mod audit;
 mod backup;
+mod chunks;
 mod connection;
 mod decode;
 mod inspect;
 mod keys;
+mod node;
 mod restore;
 mod retention;
 mod runs;

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::SqliteStore;
 use super::backup::check_integrity;
 use super::connection::{FILE_NAME, OpenError, connect, embedded, prepare};
+use super::node;
 use super::sql::count;
 use super::temp_file::TempFile;
 
@@ -133,6 +134,8 @@ fn record_orphans(connection: &mut Connection) -> rusqlite::Result<(u64, u64)> {
     change.execute("DELETE FROM orphans", [])?;
     let live = change.execute("INSERT INTO orphans (run_id) SELECT id FROM runs WHERE ended_at IS NULL", [])?;
     let runs = change.query_row("SELECT count(*) FROM runs", [], count)?;
+    // The node of the backup may still be in use.
+    node::renew(&change)?;
     change.commit()?;
     Ok((runs, live as u64))
 }

@@ -154,7 +154,7 @@ fn trim(connection: &Connection, run: &str, left: &mut usize, step: &mut Retenti
         .map_err(read_error)?;
     let Some(last) = last else { return Ok(true) };
     // SQLite determines the length of a value without reading it.
-    let sql = "SELECT first_seq, length(body) FROM event_chunks WHERE run_id = ?1 AND first_seq < ?2 ORDER BY first_seq";
+    let sql = "SELECT first_seq, length(body), last_seq FROM event_chunks WHERE run_id = ?1 AND first_seq < ?2 ORDER BY first_seq";
     let mut statement = connection.prepare_cached(sql).map_err(read_error)?;
     let mut rows = statement.query(params![run, last]).map_err(read_error)?;
     let (mut last_removed, mut is_complete) = (None, true);
@@ -164,13 +164,16 @@ fn trim(connection: &Connection, run: &str, left: &mut usize, step: &mut Retenti
             break;
         }
         let bytes = usize::try_from(row.get::<_, i64>(1).map_err(read_error)?).unwrap_or(0);
-        last_removed = Some(row.get::<_, i64>(0).map_err(read_error)?);
+        last_removed = Some((row.get::<_, i64>(0).map_err(read_error)?, row.get::<_, i64>(2).map_err(read_error)?));
         *left = left.saturating_sub(bytes + ROW_COST);
         step.bytes += bytes as u64;
     }
     drop(rows);
-    if let Some(last_removed) = last_removed {
-        execute(connection, "DELETE FROM event_chunks WHERE run_id = ?1 AND first_seq <= ?2", params![run, last_removed])?;
+    if let Some((first_seq, last_seq)) = last_removed {
+        execute(connection, "DELETE FROM event_chunks WHERE run_id = ?1 AND first_seq <= ?2", params![run, first_seq])?;
+        // Readers must be able to tell removed events from lost ones. A damaged number of a removed chunk must not cover the rest.
+        let sql = "UPDATE runs SET trimmed_to = max(trimmed_to, min(?2, ?3 - 1)) WHERE id = ?1";
+        execute(connection, sql, params![run, last_seq, last])?;
     }
     Ok(is_complete)
 }

@@ -1,33 +1,61 @@
 //! Runs and their events in `SQLite`.
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
 
 use super::decode::{self, RUN_COLUMNS, SESSION_COLUMNS};
 use super::sql::{Conditions, execute, integer, query_all, query_first, read_error, to_json, write_error};
-use super::{SqliteStore, usage, webhooks};
+use super::{SqliteStore, chunks, usage, webhooks};
 use crate::run::store::{
-    Chunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SEARCHED_CHARS, SessionRecord, StoreError, UsedKey,
+    Chunk, DamagedChunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SEARCHED_CHARS, SessionRecord, SessionUse, StoreError,
+    UsedKey,
 };
-use crate::types::{RunId, RunStatus, Seq, SessionId, Timestamp, UserName};
+use crate::types::{Epoch, Lease, NodeId, RunId, RunStatus, Seq, SessionId, Timestamp, UserName};
 
 #[async_trait]
 impl RunStore for SqliteStore {
-    async fn create_run(&self, run: RunRecord, first: Vec<Chunk>, idempotency: Option<Idempotency>) -> Result<(), StoreError> {
+    fn node(&self) -> NodeId {
+        self.node
+    }
+
+    async fn create_run(
+        &self,
+        run: RunRecord,
+        session: SessionUse,
+        first: Vec<Chunk>,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Lease, StoreError> {
         let spec = to_json(&run.spec)?;
         let widened = to_json(&run.widened)?;
         let working_dir = to_json(&run.spec.working_dir)?;
         let (events, bytes) = batch_size(&first);
+        let lease = Lease { run: run.id, node: self.node, epoch: Epoch::FIRST };
         self.writer
             .write(move |connection| {
-                let session = "INSERT INTO sessions (id, owner, agent_type, working_dir, created_at) VALUES (?1, ?2, ?3, ?4, ?5)
-                               ON CONFLICT (id) DO NOTHING";
-                let values =
-                    params![run.session.to_string(), run.owner.as_str(), run.spec.agent_type, working_dir, run.created_at.as_millis(),];
-                execute(connection, session, values)?;
-                let sql = "INSERT INTO runs (id, session_id, owner, agent_type, status, spec, widened, created_at, last_seq)
-                           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+                match session {
+                    SessionUse::Starts => {
+                        let sql = "INSERT INTO sessions (id, owner, agent_type, working_dir, created_at) VALUES (?1, ?2, ?3, ?4, ?5)";
+                        let values = params![
+                            run.session.to_string(),
+                            run.owner.as_str(),
+                            run.spec.agent_type,
+                            working_dir,
+                            run.created_at.as_millis(),
+                        ];
+                        execute(connection, sql, values)?;
+                    }
+                    SessionUse::Continues => {
+                        let exists = connection
+                            .prepare_cached("SELECT 1 FROM sessions WHERE id = ?1")
+                            .and_then(|mut find| find.exists([run.session.to_string()]));
+                        if !exists.map_err(read_error)? {
+                            return Err(StoreError::NoSession(run.session));
+                        }
+                    }
+                }
+                let sql =
+                    "INSERT INTO runs (id, session_id, owner, agent_type, status, spec, widened, created_at, last_seq, node_id, epoch)
+                           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
                 let values = params![
                     run.id.to_string(),
                     run.session.to_string(),
@@ -38,6 +66,8 @@ impl RunStore for SqliteStore {
                     widened,
                     run.created_at.as_millis(),
                     integer(run.last_seq.get()),
+                    lease.node.to_string(),
+                    integer(lease.epoch.get()),
                 ];
                 execute(connection, sql, values)?;
                 claim_key(connection, run.id, idempotency)?;
@@ -46,13 +76,11 @@ impl RunStore for SqliteStore {
             })
             .await?;
         self.metrics.record_events(events, bytes);
-        Ok(())
+        Ok(lease)
     }
 
-    async fn append(&self, run: RunId, batch: Vec<Chunk>, change: RunChange) -> Result<(), StoreError> {
-        let (Some(first), Some(last)) = (batch.first().map(|chunk| chunk.first), batch.last().map(|chunk| chunk.last)) else {
-            return Ok(());
-        };
+    async fn append(&self, lease: &Lease, batch: Vec<Chunk>, change: RunChange) -> Result<(), StoreError> {
+        let (lease, run) = (*lease, lease.run);
         if let Some(gap) = batch.windows(2).find(|pair| pair[1].first != pair[0].last.next()) {
             return Err(StoreError::NotNext { run, first: gap[1].first });
         }
@@ -62,27 +90,39 @@ impl RunStore for SqliteStore {
         let done = change.done.map(|(done, at)| to_json(&done).map(|json| (json, done, at))).transpose()?;
         self.writer
             .write(move |connection| {
-                // The WHERE clause is the guard: a batch that is not the next one, or that follows the end, changes nothing. The end has its
-                // own statement, since one that can set `ended_at` writes the index of unfinished runs each time: one more page per commit.
-                let (id, before, last) = (run.to_string(), integer(first.get() - 1), integer(last.get()));
+                // The WHERE clause is the guard: a batch under a void lease, one that is not the next, or one that follows the end changes
+                // nothing. The end has its own statement, since one that can set `ended_at` writes the index of unfinished runs each time:
+                // one more page per commit.
+                let (id, node, epoch) = (run.to_string(), lease.node.to_string(), integer(lease.epoch.get()));
+                let before = batch.first().map(|chunk| integer(chunk.first.get() - 1));
+                let last = batch.last().map(|chunk| integer(chunk.last.get()));
                 let status = change.status.map(RunStatus::as_str);
-                let started_at = change.started_at.map(Timestamp::as_millis);
+                let (launched_at, started_at) =
+                    (change.launched_at.map(Timestamp::as_millis), change.started_at.map(Timestamp::as_millis));
                 let changed = match &done {
                     None => {
-                        let sql = "UPDATE runs SET last_seq = ?3, status = coalesce(?4, status), started_at = coalesce(?5, started_at),
-                                   checkpoint = coalesce(?6, checkpoint), withheld = coalesce(?7, withheld)
-                                   WHERE id = ?1 AND last_seq = ?2 AND ended_at IS NULL";
-                        execute(connection, sql, params![id, before, last, status, started_at, checkpoint, withheld])?
+                        let sql = "UPDATE runs SET last_seq = coalesce(?5, last_seq), status = coalesce(?6, status),
+                                   launched_at = coalesce(?7, launched_at), started_at = coalesce(?8, started_at),
+                                   checkpoint = coalesce(?9, checkpoint), withheld = coalesce(?10, withheld)
+                                   WHERE id = ?1 AND node_id = ?2 AND epoch = ?3 AND last_seq = coalesce(?4, last_seq) AND ended_at IS NULL";
+                        let values =
+                            params![id, node, epoch, before, last, status, launched_at, started_at, checkpoint, withheld];
+                        execute(connection, sql, values)?
                     }
                     Some((json, _, at)) => {
-                        let sql = "UPDATE runs SET last_seq = ?3, status = coalesce(?4, status), started_at = coalesce(?5, started_at),
-                                   checkpoint = coalesce(?6, checkpoint), withheld = coalesce(?7, withheld), ended_at = ?8, done = ?9
-                                   WHERE id = ?1 AND last_seq = ?2 AND ended_at IS NULL";
-                        execute(connection, sql, params![id, before, last, status, started_at, checkpoint, withheld, at.as_millis(), json])?
+                        let sql = "UPDATE runs SET last_seq = coalesce(?5, last_seq), status = coalesce(?6, status),
+                                   launched_at = coalesce(?7, launched_at), started_at = coalesce(?8, started_at),
+                                   checkpoint = coalesce(?9, checkpoint), withheld = coalesce(?10, withheld), ended_at = ?11, done = ?12
+                                   WHERE id = ?1 AND node_id = ?2 AND epoch = ?3 AND last_seq = coalesce(?4, last_seq) AND ended_at IS NULL";
+                        let at = at.as_millis();
+                        let values = params![
+                            id, node, epoch, before, last, status, launched_at, started_at, checkpoint, withheld, at, json
+                        ];
+                        execute(connection, sql, values)?
                     }
                 };
                 if changed == 0 {
-                    return Err(StoreError::NotNext { run, first });
+                    return Err(refusal(connection, &lease, batch.first().map(|chunk| chunk.first))?);
                 }
                 if let Some(agent_session) = change.agent_session {
                     let sql = "UPDATE sessions SET agent_session = ?2 WHERE id = (SELECT session_id FROM runs WHERE id = ?1)";
@@ -102,6 +142,27 @@ impl RunStore for SqliteStore {
             .await?;
         self.metrics.record_events(events, bytes);
         Ok(())
+    }
+
+    async fn take_lease(&self, run: RunId) -> Result<Lease, StoreError> {
+        let node = self.node;
+        self.writer
+            .write(move |connection| {
+                let sql = "UPDATE runs SET node_id = ?2, epoch = max(epoch, 0) + 1 WHERE id = ?1 AND ended_at IS NULL RETURNING epoch";
+                let taken = connection
+                    .prepare_cached(sql)
+                    .and_then(|mut take| take.query_row(params![run.to_string(), node.to_string()], |row| row.get::<_, i64>(0)).optional());
+                match taken.map_err(write_error)? {
+                    Some(epoch) => {
+                        let epoch = decode::epoch(epoch);
+                        let epoch = epoch.ok_or_else(|| StoreError::Write(format!("run {run} has no further epoch")))?;
+                        Ok(Lease { run, node, epoch })
+                    }
+                    None if run_exists(connection, run)? => Err(StoreError::Ended { run }),
+                    None => Err(StoreError::NoRun(run)),
+                }
+            })
+            .await
     }
 
     async fn run(&self, id: RunId) -> Result<Option<RunRecord>, StoreError> {
@@ -176,32 +237,27 @@ impl RunStore for SqliteStore {
             .await
     }
 
-    async fn chunks(&self, run: RunId, after: u64, budget: usize) -> Result<Vec<Chunk>, StoreError> {
-        self.read(move |connection| {
-            // Starts with the last chunk that begins at or before the next event.
-            let sql = "SELECT first_seq, last_seq, crc32, body FROM event_chunks
-                       WHERE run_id = ?1 AND first_seq >= coalesce(
-                           (SELECT max(first_seq) FROM event_chunks WHERE run_id = ?1 AND first_seq <= ?2), 0)
-                       ORDER BY first_seq";
-            let mut statement = connection.prepare_cached(sql).map_err(read_error)?;
-            let mut rows = statement.query(params![run.to_string(), integer(after.saturating_add(1))]).map_err(read_error)?;
-            let mut chunks = Vec::new();
-            let mut size = 0;
-            while let Some(row) = rows.next().map_err(read_error)? {
-                let chunk = read_chunk(run, row)?;
-                if chunk.last.get() <= after {
-                    continue;
-                }
-                size += chunk.body.len();
-                if !chunks.is_empty() && size > budget {
-                    break;
-                }
-                chunks.push(chunk);
-            }
-            Ok(chunks)
-        })
-        .await
+    async fn chunks(&self, run: RunId, after: u64, budget: usize) -> Result<Vec<Result<Chunk, DamagedChunk>>, StoreError> {
+        self.read(move |connection| chunks::read(connection, run, after, budget)).await
     }
+}
+
+/// Why a batch that begins with event `first` was refused, or a change without events.
+fn refusal(connection: &Connection, lease: &Lease, first: Option<Seq>) -> Result<StoreError, StoreError> {
+    let run = lease.run;
+    let sql = "SELECT node_id = ?2 AND epoch = ?3, ended_at IS NOT NULL FROM runs WHERE id = ?1";
+    let values = params![run.to_string(), lease.node.to_string(), integer(lease.epoch.get())];
+    let row = query_first(connection, sql, values, |row| Ok((row.get(0).map_err(read_error)?, row.get(1).map_err(read_error)?)))?;
+    Ok(match (row, first) {
+        (None | Some((false, _)), _) => StoreError::LeaseLost { run },
+        (Some((true, false)), Some(first)) => StoreError::NotNext { run, first },
+        (Some((true, _)), _) => StoreError::Ended { run },
+    })
+}
+
+fn run_exists(connection: &Connection, run: RunId) -> Result<bool, StoreError> {
+    let exists = connection.prepare_cached("SELECT 1 FROM runs WHERE id = ?1").and_then(|mut find| find.exists([run.to_string()]));
+    exists.map_err(read_error)
 }
 
 /// The number of events and bytes in a batch.
@@ -245,21 +301,6 @@ fn insert_chunks(connection: &Connection, run: RunId, chunks: &[Chunk]) -> Resul
         execute(connection, sql, params![run, integer(chunk.first.get()), integer(chunk.last.get()), crc, chunk.body.as_ref()])?;
     }
     Ok(())
-}
-
-fn read_chunk(run: RunId, row: &rusqlite::Row<'_>) -> Result<Chunk, StoreError> {
-    let (first, last, crc, body): (i64, i64, u32, Vec<u8>) = (
-        row.get(0).map_err(read_error)?,
-        row.get(1).map_err(read_error)?,
-        row.get(2).map_err(read_error)?,
-        row.get(3).map_err(read_error)?,
-    );
-    let damaged = |problem: &str| StoreError::Damaged { table: "event_chunks", id: format!("{run}/{first}"), problem: problem.into() };
-    if crc32fast::hash(&body) != crc {
-        return Err(damaged("checksum mismatch"));
-    }
-    let seq = |number: i64| u64::try_from(number).ok().and_then(Seq::new).ok_or_else(|| damaged("an event number is not positive"));
-    Ok(Chunk { first: seq(first)?, last: seq(last)?, body: Bytes::from(body) })
 }
 
 /// The `WHERE` clause of a filter, with the values to bind.

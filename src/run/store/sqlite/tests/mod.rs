@@ -1,0 +1,4 @@
+//! What only the `SQLite` store does.
+
+mod damage;
+mod files;
