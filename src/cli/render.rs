@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{format, sanitize};
 use crate::types::{
     Cause, DecidedBy, Decision, Delta, FileChangeKind, Level, PlanEntry, PlanStatus, Question, Role, RunDone, RunStarted, StreamEvent,
-    ToolCall, ToolKind, ToolStatus, Usage,
+    TaskStatus, ToolCall, ToolKind, ToolStatus, Usage,
 };
 
 const DIM: Style = Style::new().dimmed();
@@ -124,6 +124,9 @@ impl<W: Write> Renderer<W> {
             StreamEvent::ToolResult { id, status, content, duration_ms } => self.result(id, *status, content, *duration_ms),
             StreamEvent::FileChange { path, kind, diff } => self.change(path, *kind, diff.as_deref()),
             StreamEvent::Plan { entries } => self.plan(entries),
+            StreamEvent::TaskStarted { title, .. } => self.line(DIM, "background", title),
+            StreamEvent::TaskUpdated { message, .. } => self.line(DIM, "background", message),
+            StreamEvent::TaskEnded { status, message, .. } => self.task_ended(*status, message.as_deref()),
             StreamEvent::PermissionRequest { id, tool, input, expires_at, .. } => {
                 self.requested.insert(id.clone(), tool.clone());
                 // If a mode or rule decides, the decision follows immediately.
@@ -293,10 +296,26 @@ impl<W: Write> Renderer<W> {
         }
     }
 
+    fn task_ended(&mut self, status: TaskStatus, message: Option<&str>) -> io::Result<()> {
+        let (style, word) = match status {
+            TaskStatus::Completed => (GOOD, "completed"),
+            TaskStatus::Failed => (BAD, "failed"),
+            TaskStatus::Stopped => (NOTE, "stopped"),
+        };
+        let message = message.and_then(|message| message.trim().lines().next()).map(|line| format!(": {line}")).unwrap_or_default();
+        self.line(style, "background", &format!("{word}{message}"))
+    }
+
     fn question(&mut self, question: &Question) -> io::Result<()> {
-        self.line(NOTE, "question", &question.text)?;
+        let header = question.header.as_deref().filter(|header| !header.is_empty()).map(|header| format!("{header}: ")).unwrap_or_default();
+        self.line(NOTE, "question", &format!("{header}{}", question.text))?;
         for (option, number) in question.options.iter().zip(1..) {
-            writeln!(self.out, "{INDENT}{BOLD}{number}{BOLD:#}  {}", sanitize::line(option))?;
+            let description = option.description.as_deref().filter(|description| !description.is_empty());
+            let description = description.map(|description| format!("  {DIM}{}{DIM:#}", sanitize::line(description))).unwrap_or_default();
+            writeln!(self.out, "{INDENT}{BOLD}{number}{BOLD:#}  {}{description}", sanitize::line(&option.name))?;
+            for line in option.preview.iter().flat_map(|preview| preview.lines()) {
+                writeln!(self.out, "{INDENT}   {DIM}{}{DIM:#}", sanitize::line(line))?;
+            }
         }
         self.out.flush()
     }
@@ -443,6 +462,15 @@ mod tests {
     }
 
     #[test]
+    fn the_options_of_a_question_are_shown_with_all_their_texts() {
+        let options = json!([{ "name": "red", "description": "seen from afar" }, { "name": "blue", "preview": "a\nb" }]);
+        let question = json!({ "text": "Which colour?", "header": "Colour", "options": options, "multiple": false });
+        let event = json!({ "type": "question", "id": "q", "questions": [question] });
+        let expected = "  question  Colour: Which colour?\n            1  red  seen from afar\n            2  blue\n               a\n               b\n";
+        assert_eq!(rendered(&[serde_json::from_value(event).unwrap()]), expected);
+    }
+
+    #[test]
     fn a_failed_run_shows_its_cause() {
         assert_eq!(rendered(&[StreamEvent::Done(done(Some("try later")))]), "      done  failed, rate limited: try later (12.3 s)\n");
     }
@@ -468,13 +496,18 @@ mod tests {
     fn no_event_can_send_control_characters_to_the_terminal() {
         let odd = "\u{1b}]0;title\u{7}\u{1b}[2Jx\u{9b}31m\r";
         let event = |value: Value| serde_json::from_value::<StreamEvent>(value).unwrap();
+        let option = json!({ "name": odd, "description": odd, "preview": odd });
+        let question = json!({ "text": odd, "header": odd, "options": [option], "multiple": false });
         let events = [
+            event(json!({ "type": "task_started", "id": "b", "kind": "agent", "title": odd })),
+            event(json!({ "type": "task_updated", "id": "b", "message": odd })),
+            event(json!({ "type": "task_ended", "id": "b", "status": "failed", "message": odd })),
             StreamEvent::Token { content: odd.into() },
             event(json!({ "type": "tool_call", "id": "a", "tool": odd, "kind": "edit", "title": odd, "input": { "x": odd } })),
             event(json!({ "type": "tool_result", "id": "a", "status": "ok", "content": odd })),
             event(json!({ "type": "file_change", "path": odd, "kind": "update", "diff": odd })),
             event(json!({ "type": "plan", "entries": [{ "content": odd, "status": "pending" }] })),
-            event(json!({ "type": "question", "id": "q", "questions": [{ "text": odd, "options": [odd], "multiple": false }] })),
+            event(json!({ "type": "question", "id": "q", "questions": [question] })),
             event(json!({ "type": "notice", "level": "info", "code": "other", "message": odd })),
             event(json!({ "type": "log", "stream": "stderr", "content": odd })),
         ];

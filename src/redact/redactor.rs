@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 use super::Secrets;
 use super::secrets::PendingText;
-use crate::types::{Delta, RunDone, SplitText, SplitTextKind, StreamEvent, Withheld, WithheldText};
+use crate::types::{Delta, Question, RunDone, SplitText, SplitTextKind, StreamEvent, Withheld, WithheldText};
 
 /// Maximum number of unfinished texts. When it is exceeded, the oldest one is treated as finished.
 const MAX_PENDING: usize = 256;
@@ -114,10 +114,15 @@ impl Redactor {
                 }
             }
             StreamEvent::Plan { entries } => entries.iter_mut().for_each(|entry| secrets.redact(&mut entry.content)),
+            StreamEvent::TaskStarted { title: text, .. } | StreamEvent::TaskUpdated { message: text, .. } => secrets.redact(text),
+            StreamEvent::TaskEnded { message, .. } => {
+                if let Some(message) = message {
+                    secrets.redact(message);
+                }
+            }
             StreamEvent::PermissionRequest { input, .. } => secrets.redact_json(input),
             StreamEvent::Question { questions, .. } => {
-                let texts = questions.iter_mut().flat_map(|question| std::iter::once(&mut question.text).chain(&mut question.options));
-                texts.for_each(|text| secrets.redact(text));
+                questions.iter_mut().flat_map(Question::texts_mut).for_each(|text| secrets.redact(text));
             }
             StreamEvent::Notice { message, data, .. } => {
                 secrets.redact(message);
@@ -223,7 +228,8 @@ mod tests {
 
     use super::*;
     use crate::types::{
-        Cause, Level, LogStream, MessageMode, NoticeCode, PlanEntry, PlanStatus, Question, Role, RunStatus, ToolCall, ToolKind, ToolStatus,
+        Cause, Level, LogStream, MessageMode, NoticeCode, PlanEntry, PlanStatus, QuestionOption, Role, RunStatus, TaskKind, TaskStatus,
+        ToolCall, ToolKind, ToolStatus,
     };
 
     const SECRET: &str = "correct-horse-4711";
@@ -283,7 +289,9 @@ mod tests {
     #[test]
     fn every_text_in_an_event_is_redacted() {
         let text = format!("x {SECRET}");
-        let question = Question { text: text.clone(), options: vec![text.clone()], multiple: false };
+        let some = || Some(text.clone());
+        let option = QuestionOption { name: text.clone(), description: some(), preview: some() };
+        let question = Question { text: text.clone(), header: some(), options: vec![option], multiple: false };
         let events = [
             token(&text, "m"),
             thinking(&text, "m"),
@@ -302,6 +310,9 @@ mod tests {
                 options: vec![],
                 expires_at: None,
             },
+            StreamEvent::TaskStarted { id: "b".into(), kind: TaskKind::Command, title: text.clone(), tool_call_id: None },
+            StreamEvent::TaskUpdated { id: "b".into(), message: text.clone() },
+            StreamEvent::TaskEnded { id: "b".into(), status: TaskStatus::Completed, message: some() },
             StreamEvent::Question { id: "q".into(), questions: vec![question] },
             StreamEvent::Notice { level: Level::Info, code: NoticeCode::Other, message: text.clone(), data: Some(json!([text])) },
             StreamEvent::Log { stream: LogStream::Stderr, content: text.clone() },

@@ -156,10 +156,7 @@ impl RequestKind {
     pub(super) fn hide(&mut self, secrets: &Secrets) {
         match self {
             Self::Permission { input, .. } => secrets.redact_json(input),
-            Self::Question { questions } => {
-                let texts = questions.iter_mut().flat_map(|question| std::iter::once(&mut question.text).chain(&mut question.options));
-                texts.for_each(|text| secrets.redact(text));
-            }
+            Self::Question { questions } => questions.iter_mut().flat_map(Question::texts_mut).for_each(|text| secrets.redact(text)),
         }
     }
 
@@ -200,7 +197,7 @@ mod tests {
     }
 
     fn question(id: &str) -> RequestView {
-        let one = Question { text: "which?".into(), options: vec!["a".into()], multiple: false };
+        let one = Question { text: "which?".into(), options: vec!["a".into()], ..Question::default() };
         let several = Question { multiple: true, ..one.clone() };
         RequestView { kind: RequestKind::Question { questions: vec![one, several] }, ..permission(id) }
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Cause, PermissionMode, RunLimits, RunStatus, SessionId, Timestamp, ToolKind, string_enum};
+use super::{Cause, PermissionMode, Question, RunLimits, RunStatus, SessionId, TaskKind, TaskStatus, Timestamp, ToolKind, string_enum};
 
 /// An event of a run.
 ///
@@ -90,6 +90,35 @@ pub enum StreamEvent {
         /// Steps of the plan, in order.
         entries: Vec<PlanEntry>,
     },
+    /// A task started in the background: a sub-agent or a command that the agent does not wait for.
+    TaskStarted {
+        /// ID of the task.
+        id: String,
+        /// Kind of task.
+        kind: TaskKind,
+        /// Human-readable summary in one line.
+        title: String,
+        /// ID of the tool call that started the task.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tool_call_id: Option<String>,
+    },
+    /// A task in the background made progress.
+    TaskUpdated {
+        /// ID of the task.
+        id: String,
+        /// Current activity of the task.
+        message: String,
+    },
+    /// A task in the background ended.
+    TaskEnded {
+        /// ID of the task.
+        id: String,
+        /// How the task ended.
+        status: TaskStatus,
+        /// Outcome of the task, as the agent reports it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+    },
     /// The agent requests permission to use a tool.
     PermissionRequest {
         /// ID of the request, used to answer it.
@@ -158,9 +187,9 @@ pub enum StreamEvent {
         /// One or more lines.
         content: String,
     },
-    /// A line of output that the adapter does not recognize.
+    /// Output that the adapter does not recognize: a line, or the part of a line around messages that it does recognize.
     Raw {
-        /// The line without its newline. Invalid UTF-8 is replaced.
+        /// The text without its newline. Invalid UTF-8 is replaced.
         line: String,
     },
     /// An error reported by the agent that does not end the run.
@@ -191,6 +220,9 @@ impl StreamEvent {
             Self::ToolResult { .. } => "tool_result",
             Self::FileChange { .. } => "file_change",
             Self::Plan { .. } => "plan",
+            Self::TaskStarted { .. } => "task_started",
+            Self::TaskUpdated { .. } => "task_updated",
+            Self::TaskEnded { .. } => "task_ended",
             Self::PermissionRequest { .. } => "permission_request",
             Self::PermissionResolved { .. } => "permission_resolved",
             Self::Question { .. } => "question",
@@ -391,17 +423,6 @@ pub enum DecidedBy {
     Timeout,
 }
 
-/// A question to the user.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Question {
-    /// Text of the question.
-    pub text: String,
-    /// Suggested answers; empty for free text.
-    pub options: Vec<String>,
-    /// Whether several answers are allowed.
-    pub multiple: bool,
-}
-
 /// Usage of the model, in tokens and US dollars.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Usage {
@@ -460,6 +481,8 @@ pub enum NoticeCode {
     WeakGuarantee,
     /// Part of the log is missing or was trimmed. `data`: `after`, `next`.
     Gap,
+    /// The agent works in another conversation from here on. `data`: `agent_session`.
+    SessionChanged,
     /// A warning from the agent.
     AgentWarning,
     /// A notice of a later release, unknown to this one.
@@ -525,6 +548,9 @@ mod tests {
             StreamEvent::RunQueued { position: 0 },
             StreamEvent::Thinking { content: "hm".into() },
             StreamEvent::Usage(Usage::default()),
+            StreamEvent::TaskStarted { id: "t".into(), kind: TaskKind::Agent, title: "x".into(), tool_call_id: None },
+            StreamEvent::TaskUpdated { id: "t".into(), message: "x".into() },
+            StreamEvent::TaskEnded { id: "t".into(), status: TaskStatus::Stopped, message: None },
             StreamEvent::notice(Level::Info, NoticeCode::InvalidUtf8, "replaced"),
             StreamEvent::Raw { line: "?".into() },
         ] {

@@ -15,10 +15,12 @@ mod limits;
 mod money;
 mod outcome;
 mod permission;
+mod question;
 mod scope;
 mod shutdown;
 mod spec;
 mod string_enum;
+mod task;
 mod text;
 mod tool;
 mod trace;
@@ -31,8 +33,8 @@ pub use checkpoint::OutputCheckpoint;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use day::{BadDay, Day};
 pub use event::{
-    Answer, DecidedBy, Decision, Delta, FileChangeKind, Level, LogStream, MessageMode, NoticeCode, PlanEntry, PlanStatus, Question, Role,
-    RunDone, RunStarted, StreamEvent, ToolCall, ToolStatus, Usage,
+    Answer, DecidedBy, Decision, Delta, FileChangeKind, Level, LogStream, MessageMode, NoticeCode, PlanEntry, PlanStatus, Role, RunDone,
+    RunStarted, StreamEvent, ToolCall, ToolStatus, Usage,
 };
 pub use ids::{BadUserName, IdError, KeyId, NodeId, RunId, Seq, SessionId, TokenId, UserName};
 pub use lease::{Epoch, Lease};
@@ -40,10 +42,12 @@ pub use limits::{LimitedBy, RunLimits};
 pub use money::{BadMoney, Money};
 pub use outcome::{Cause, Failure, RunStatus, TurnEnd};
 pub use permission::{PermissionMode, RuleSpec, RuleVerdict};
+pub use question::{Question, QuestionOption};
 pub use scope::{BadScope, Scope};
 pub use shutdown::OnShutdown;
 pub use spec::{McpServer, McpTransport, RunSpec};
 pub(crate) use string_enum::string_enum;
+pub use task::{TaskKind, TaskStatus};
 pub use text::is_unsafe_to_display;
 pub use tool::ToolKind;
 pub use trace::TraceParent;

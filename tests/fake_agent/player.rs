@@ -152,8 +152,9 @@ impl Player {
             Command::AwaitAnswers => self.await_answers(),
             Command::WithdrawRequests => self.withdraw_requests(),
             Command::Question(text, options) => {
-                let options: Vec<Value> = options.iter().map(|label| json!({ "label": label, "description": label })).collect();
-                let question = json!({ "question": text, "header": "", "options": options, "multiSelect": false });
+                let options: Vec<Value> =
+                    options.iter().map(|label| json!({ "label": label, "description": format!("the colour {label}") })).collect();
+                let question = json!({ "question": text, "header": "Choice", "options": options, "multiSelect": false });
                 self.request("AskUserQuestion", &json!({ "questions": [question] })).and_then(|()| self.await_answers())
             }
             Command::Children(count, traits) => {

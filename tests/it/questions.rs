@@ -21,7 +21,8 @@ fn a_question_accepts_a_text_or_a_list() {
             user.follow(&id).await.until("question").await;
             assert_eq!(user.run(&id).await["status"], "waiting");
             let request = user.requests(&id).await.remove(0);
-            let questions = json!([{ "text": "Which colour?", "options": ["red", "blue"], "multiple": false }]);
+            let options = json!([{ "name": "red", "description": "the colour red" }, { "name": "blue", "description": "the colour blue" }]);
+            let questions = json!([{ "text": "Which colour?", "header": "Choice", "options": options, "multiple": false }]);
             assert_eq!((&request["type"], &request["questions"]), (&json!("question"), &questions));
             let answer = user.answer(&id, request["id"].as_str().unwrap(), json!({ "answers": given })).await;
             let expected = json!({ "id": request["id"], "answers": [[said]], "by": "user" });

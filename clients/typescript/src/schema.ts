@@ -1367,7 +1367,7 @@ export interface components {
             type: "done";
         };
         /** @description One event of a run's log. Types and fields may be added; clients must ignore unknown ones. */
-        Event: components["schemas"]["RunQueuedEvent"] | components["schemas"]["RunStartedEvent"] | components["schemas"]["TokenEvent"] | components["schemas"]["ThinkingEvent"] | components["schemas"]["MessageEvent"] | components["schemas"]["UserMessageEvent"] | components["schemas"]["ToolCallEvent"] | components["schemas"]["ToolOutputEvent"] | components["schemas"]["ToolResultEvent"] | components["schemas"]["FileChangeEvent"] | components["schemas"]["PlanEvent"] | components["schemas"]["PermissionRequestEvent"] | components["schemas"]["PermissionResolvedEvent"] | components["schemas"]["QuestionEvent"] | components["schemas"]["QuestionResolvedEvent"] | components["schemas"]["UsageEvent"] | components["schemas"]["NoticeEvent"] | components["schemas"]["LogEvent"] | components["schemas"]["RawEvent"] | components["schemas"]["AgentErrorEvent"] | components["schemas"]["DoneEvent"];
+        Event: components["schemas"]["RunQueuedEvent"] | components["schemas"]["RunStartedEvent"] | components["schemas"]["TokenEvent"] | components["schemas"]["ThinkingEvent"] | components["schemas"]["MessageEvent"] | components["schemas"]["UserMessageEvent"] | components["schemas"]["ToolCallEvent"] | components["schemas"]["ToolOutputEvent"] | components["schemas"]["ToolResultEvent"] | components["schemas"]["FileChangeEvent"] | components["schemas"]["PlanEvent"] | components["schemas"]["TaskStartedEvent"] | components["schemas"]["TaskUpdatedEvent"] | components["schemas"]["TaskEndedEvent"] | components["schemas"]["PermissionRequestEvent"] | components["schemas"]["PermissionResolvedEvent"] | components["schemas"]["QuestionEvent"] | components["schemas"]["QuestionResolvedEvent"] | components["schemas"]["UsageEvent"] | components["schemas"]["NoticeEvent"] | components["schemas"]["LogEvent"] | components["schemas"]["RawEvent"] | components["schemas"]["AgentErrorEvent"] | components["schemas"]["DoneEvent"];
         /** @description One frame of the stream, as a parser of server-sent events returns it. */
         EventFrame: {
             /** @description The event's `seq`; absent for a `GapNotice`, which is not part of the log. */
@@ -1660,7 +1660,7 @@ export interface components {
          * @description Code of a notice.
          * @enum {string}
          */
-        NoticeCode: "retrying" | "rate_limited" | "truncated" | "invalid_utf8" | "leaked_pipe" | "exit_grace_expired" | "left_behind" | "resumed" | "undelivered" | "weak_guarantee" | "gap" | "agent_warning" | "other";
+        NoticeCode: "retrying" | "rate_limited" | "truncated" | "invalid_utf8" | "leaked_pipe" | "exit_grace_expired" | "left_behind" | "resumed" | "undelivered" | "weak_guarantee" | "gap" | "session_changed" | "agent_warning" | "other";
         /**
          * @description A notice that does not end the run.
          * @example {
@@ -1902,8 +1902,10 @@ export interface components {
         Question: {
             /** @description Text of the question. */
             text: string;
+            /** @description Short label of the question. */
+            header?: string;
             /** @description Suggested answers; empty for free text. */
-            options: string[];
+            options: components["schemas"]["QuestionOption"][];
             /** @description Whether several answers are allowed. */
             multiple: boolean;
         };
@@ -1917,9 +1919,15 @@ export interface components {
          *       "questions": [
          *         {
          *           "text": "Which colour?",
+         *           "header": "Colour",
          *           "options": [
-         *             "red",
-         *             "blue"
+         *             {
+         *               "name": "red",
+         *               "description": "Seen from afar"
+         *             },
+         *             {
+         *               "name": "blue"
+         *             }
          *           ],
          *           "multiple": false
          *         }
@@ -1938,6 +1946,15 @@ export interface components {
             id: string;
             /** @description The questions. */
             questions: components["schemas"]["Question"][];
+        };
+        /** @description A suggested answer to a question. */
+        QuestionOption: {
+            /** @description Name of the option. Sent as the answer to choose it. */
+            name: string;
+            /** @description Meaning of the option. */
+            description?: string;
+            /** @description Text that shows the outcome of the option, such as a mockup or code. */
+            preview?: string;
         };
         /**
          * @description Questions were answered.
@@ -1970,7 +1987,7 @@ export interface components {
             by: components["schemas"]["DecidedBy"];
         };
         /**
-         * @description A line of output that the adapter does not recognize.
+         * @description Output that the adapter does not recognize: a line, or the part of a line around messages that it does recognize.
          * @example {
          *       "seq": 19,
          *       "ts": "2026-11-22T13:05:10.300Z",
@@ -1986,7 +2003,7 @@ export interface components {
              * @enum {string}
              */
             type: "raw";
-            /** @description The line without its newline. Invalid UTF-8 is replaced. */
+            /** @description The text without its newline. Invalid UTF-8 is replaced. */
             line: string;
         };
         /** @description The content of a request. */
@@ -2428,6 +2445,94 @@ export interface components {
         StreamOptions: {
             /** @description Whether to send the usage at the end. */
             include_usage?: boolean | null;
+        };
+        /**
+         * @description A task in the background ended.
+         * @example {
+         *       "seq": 24,
+         *       "ts": "2026-11-22T13:05:11.900Z",
+         *       "type": "task_ended",
+         *       "id": "task_1",
+         *       "status": "completed",
+         *       "message": "exit code 0"
+         *     }
+         */
+        TaskEndedEvent: {
+            seq: components["schemas"]["Seq"];
+            ts: components["schemas"]["Timestamp"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "task_ended";
+            /** @description ID of the task. */
+            id: string;
+            /** @description How the task ended. */
+            status: components["schemas"]["TaskStatus"];
+            /** @description Outcome of the task, as the agent reports it. */
+            message?: string;
+        };
+        /**
+         * @description Kind of a task in the background.
+         * @enum {string}
+         */
+        TaskKind: "agent" | "command" | "other";
+        /**
+         * @description A task started in the background: a sub-agent or a command that the agent does not wait for.
+         * @example {
+         *       "seq": 22,
+         *       "ts": "2026-11-22T13:05:11.100Z",
+         *       "type": "task_started",
+         *       "id": "task_1",
+         *       "kind": "command",
+         *       "title": "Build the documentation",
+         *       "tool_call_id": "toolu_2"
+         *     }
+         */
+        TaskStartedEvent: {
+            seq: components["schemas"]["Seq"];
+            ts: components["schemas"]["Timestamp"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "task_started";
+            /** @description ID of the task. */
+            id: string;
+            /** @description Kind of task. */
+            kind: components["schemas"]["TaskKind"];
+            /** @description Human-readable summary in one line. */
+            title: string;
+            /** @description ID of the tool call that started the task. */
+            tool_call_id?: string;
+        };
+        /**
+         * @description How a task in the background ended.
+         * @enum {string}
+         */
+        TaskStatus: "completed" | "failed" | "stopped";
+        /**
+         * @description A task in the background made progress.
+         * @example {
+         *       "seq": 23,
+         *       "ts": "2026-11-22T13:05:11.400Z",
+         *       "type": "task_updated",
+         *       "id": "task_1",
+         *       "message": "Running cargo doc"
+         *     }
+         */
+        TaskUpdatedEvent: {
+            seq: components["schemas"]["Seq"];
+            ts: components["schemas"]["Timestamp"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "task_updated";
+            /** @description ID of the task. */
+            id: string;
+            /** @description Current activity of the task. */
+            message: string;
         };
         /**
          * @description A delta of the assistant's thinking.

@@ -159,6 +159,17 @@ test('requests are open until they are resolved, and record by whom', () => {
   assert.equal(model.status, 'running');
 });
 
+test('a background task runs until its end or the end of the run', () => {
+  const model = buildModel([
+    event('task_started', { id: 'a', kind: 'agent', title: 'Look' }), event('task_started', { id: 'b', kind: 'command', title: 'Build' }),
+    event('task_updated', { id: 'a', message: 'Reading' }), event('task_ended', { id: 'a', status: 'completed', message: 'found' }),
+    event('done', { status: 'cancelled', cause: 'cancelled', duration_ms: 1 }),
+  ]);
+  const [agent, command] = /** @type {any[]} */ (model.items);
+  assert.deepEqual([agent.kind, agent.status, agent.message], ['task', 'completed', 'found']);
+  assert.equal(command.status, 'unfinished');
+});
+
 test('unfinished tool calls and messages are closed when the run ends', () => {
   const model = buildModel([
     event('tool_call', { id: '1', tool: 'Bash', kind: 'execute', title: 'sleep', input: {} }), event('token', { content: 'half', message_id: 'm' }),

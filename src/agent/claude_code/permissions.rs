@@ -13,7 +13,7 @@ use super::tools;
 use super::wire::{AskUserQuestion, CanUseTool, ControlRequest, ControlSubtype};
 use crate::agent::Output;
 use crate::agent::common::{CallIds, OpenRequests, Rejected};
-use crate::types::{Answer, DecidedBy, Decision, Question, StreamEvent, ToolKind};
+use crate::types::{Answer, DecidedBy, Decision, Question, QuestionOption, StreamEvent, ToolKind};
 
 /// Sent to the model in response to a question without an answer.
 const UNANSWERED_MESSAGE: &str =
@@ -117,7 +117,8 @@ impl Permissions {
         let texts = input.questions.iter().map(|question| question.question.clone()).collect();
         let questions = input.questions.into_iter().map(|question| Question {
             text: question.question,
-            options: question.options.into_iter().map(|option| option.label).collect(),
+            header: question.header.filter(|header| !header.is_empty()),
+            options: question.options.into_iter().map(QuestionOption::from).collect(),
             multiple: question.multi_select,
         });
         let open = OpenRequest { tool_call: request.tool_use_id, input: request.input, details: Details::Question(texts) };

@@ -12,6 +12,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::types::QuestionOption;
+
 /// Decodes a field, or returns the default if it has an unexpected type.
 fn lenient<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
     let raw = <&'de RawValue>::deserialize(deserializer)?;
@@ -315,16 +317,30 @@ pub(super) struct AskUserQuestion {
 #[derive(Debug, Deserialize)]
 pub(super) struct QuestionInput {
     pub(super) question: String,
-    #[serde(default)]
-    pub(super) options: Vec<QuestionOption>,
-    #[serde(rename = "multiSelect", default)]
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) header: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) options: Vec<OptionInput>,
+    #[serde(rename = "multiSelect", default, deserialize_with = "lenient")]
     pub(super) multi_select: bool,
 }
 
 /// One answer to choose from.
 #[derive(Debug, Deserialize)]
-pub(super) struct QuestionOption {
-    pub(super) label: String,
+pub(super) struct OptionInput {
+    label: String,
+    #[serde(default, deserialize_with = "lenient")]
+    description: Option<String>,
+    /// What the choice would look like, such as a mockup or code.
+    #[serde(default, deserialize_with = "lenient")]
+    preview: Option<String>,
+}
+
+impl From<OptionInput> for QuestionOption {
+    fn from(option: OptionInput) -> Self {
+        let OptionInput { label: name, description, preview } = option;
+        Self { name, description: description.filter(|text| !text.is_empty()), preview: preview.filter(|text| !text.is_empty()) }
+    }
 }
 
 /// `control_cancel_request`: the program withdraws a request.

@@ -8,7 +8,7 @@ use super::tools;
 use super::wire::{ApprovalRequest, CommandAction, UserInputQuestion, UserInputRequest};
 use crate::agent::Output;
 use crate::agent::common::{OpenRequests, Rejected};
-use crate::types::{Answer, DecidedBy, Decision, Level, NoticeCode, Question, StreamEvent, ToolKind};
+use crate::types::{Answer, DecidedBy, Decision, Level, NoticeCode, Question, QuestionOption, StreamEvent, ToolKind};
 
 /// The decisions that every approval request accepts. Recorded in `appserver_approval_*`.
 const OPTIONS: [Decision; 3] = [Decision::AllowOnce, Decision::AllowAlways, Decision::Deny];
@@ -170,7 +170,8 @@ impl Approvals {
         let ids = request.questions.iter().map(|question| question.id.clone()).collect();
         let question = |question: UserInputQuestion| Question {
             text: question.question,
-            options: question.options.unwrap_or_default().into_iter().map(|option| option.label).collect(),
+            header: question.header.filter(|header| !header.is_empty()),
+            options: question.options.unwrap_or_default().into_iter().map(QuestionOption::from).collect(),
             multiple: false,
         };
         let (event_id, questions) = (event_id(&id), request.questions.into_iter().map(question).collect());

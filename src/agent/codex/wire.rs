@@ -9,6 +9,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::types::QuestionOption;
+
 /// Text borrowed from the line, unless it contains escapes. (`Option<Cow<str>>` would always copy.)
 #[derive(Debug, Deserialize)]
 #[serde(transparent)]
@@ -458,6 +460,8 @@ pub(super) struct UserInputQuestion {
     pub(super) id: String,
     pub(super) question: String,
     #[serde(default)]
+    pub(super) header: Option<String>,
+    #[serde(default)]
     pub(super) options: Option<Vec<UserInputOption>>,
 }
 
@@ -465,4 +469,12 @@ pub(super) struct UserInputQuestion {
 #[derive(Debug, Deserialize)]
 pub(super) struct UserInputOption {
     pub(super) label: String,
+    #[serde(default)]
+    pub(super) description: Option<String>,
+}
+
+impl From<UserInputOption> for QuestionOption {
+    fn from(option: UserInputOption) -> Self {
+        Self { name: option.label, description: option.description.filter(|text| !text.is_empty()), preview: None }
+    }
 }

@@ -130,8 +130,11 @@ pub(in crate::cli) fn parse_answer(text: &str, question: &Question) -> Result<Ve
             if numbers.len() > 1 && !question.multiple {
                 return Err("choose one option".to_owned());
             }
-            let chosen = numbers.iter().map(|number| number.checked_sub(1).and_then(|index| question.options.get(index)).cloned());
-            chosen.collect::<Option<_>>().ok_or_else(|| format!("choose a number from 1 to {}", question.options.len()))
+            let chosen = numbers.iter().map(|number| number.checked_sub(1).and_then(|index| question.options.get(index)));
+            chosen
+                .map(|option| option.map(|option| option.name.clone()))
+                .collect::<Option<_>>()
+                .ok_or_else(|| format!("choose a number from 1 to {}", question.options.len()))
         }
         _ => Ok(vec![text.to_owned()]),
     }
@@ -187,8 +190,8 @@ mod tests {
     #[test]
     fn questions_are_answered_in_turn_by_number_or_as_text() {
         let mut request = pending(json!({ "type": "question", "id": "q", "questions": [
-            { "text": "Which?", "options": ["red", "blue"], "multiple": false },
-            { "text": "More?", "options": ["x", "y"], "multiple": true },
+            { "text": "Which?", "options": [{ "name": "red" }, { "name": "blue", "description": "calm" }], "multiple": false },
+            { "text": "More?", "options": [{ "name": "x" }, { "name": "y" }], "multiple": true },
             { "text": "Why?", "options": [], "multiple": false },
         ] }));
         assert_eq!(request.prompt(), "answer 1 of 3, by number or as text:");

@@ -79,7 +79,7 @@ async fn unanswered_requests_are_found_in_the_log() {
         expires_at: None,
     };
     let answered = StreamEvent::PermissionResolved { id: "a".into(), decision: Decision::Deny, by: DecidedBy::User, reason: None };
-    let question = Question { text: "which?".into(), options: vec![], multiple: false };
+    let question = Question { text: "which?".into(), ..Question::default() };
     let question = StreamEvent::Question { id: "q".into(), questions: vec![question] };
     let events = [permission("a"), permission("b"), answered, question];
     writer.append(&events, RunChange::default()).await.unwrap();

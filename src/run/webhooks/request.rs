@@ -14,7 +14,7 @@ const ALL: &str = "*";
 const DEFAULT: [&str; 4] = ["run_started", "permission_request", "question", "done"];
 
 /// The event types that can be sent. Pieces of texts and unknown lines cannot: complete messages and results follow.
-const KNOWN: [&str; 17] = [
+const KNOWN: [&str; 20] = [
     "run_queued",
     "run_started",
     "message",
@@ -23,6 +23,9 @@ const KNOWN: [&str; 17] = [
     "tool_result",
     "file_change",
     "plan",
+    "task_started",
+    "task_updated",
+    "task_ended",
     "permission_request",
     "permission_resolved",
     "question",

@@ -429,6 +429,7 @@ NoticeCode: TypeAlias = Literal[
     "undelivered",
     "weak_guarantee",
     "gap",
+    "session_changed",
     "agent_warning",
     "other",
 ]
@@ -580,30 +581,19 @@ class PromptTokens(TypedDict):
     """Input tokens read from the provider's cache."""
 
 
-class Question(TypedDict):
+class QuestionOption(TypedDict):
     """
-    A question to the user.
-    """
-
-    text: str
-    """Text of the question."""
-
-    options: list[str]
-    """Suggested answers; empty for free text."""
-
-    multiple: bool
-    """Whether several answers are allowed."""
-
-
-class RequestKind2(TypedDict):
-    """
-    Questions to the user. Answered with `answers`.
+    A suggested answer to a question.
     """
 
-    questions: list[Question]
-    """The questions."""
+    name: str
+    """Name of the option. Sent as the answer to choose it."""
 
-    type: Literal["question"]
+    description: NotRequired[str]
+    """Meaning of the option."""
+
+    preview: NotRequired[str]
+    """Text that shows the outcome of the option, such as a mockup or code."""
 
 
 Role: TypeAlias = Literal["assistant", "user", "system"]
@@ -714,6 +704,12 @@ class StreamOptions(TypedDict):
 
     include_usage: NotRequired[bool | None]
     """Whether to send the usage at the end."""
+
+
+TaskKind: TypeAlias = Literal["agent", "command", "other"]
+
+
+TaskStatus: TypeAlias = Literal["completed", "failed", "stopped"]
 
 
 class TicketResponse(TypedDict):
@@ -1510,17 +1506,6 @@ class OpenRequest1(TypedDict):
     type: Literal["permission"]
 
 
-class OpenRequest2(TypedDict):
-    """
-    Questions to the user. Answered with `answers`.
-    """
-
-    questions: list[Question]
-    """The questions."""
-
-    type: Literal["question"]
-
-
 class OpenRequest3(TypedDict):
     """
     A permission request or question that the agent is waiting on.
@@ -1540,30 +1525,6 @@ class OpenRequest4(OpenRequest1, OpenRequest3):
     """
     A permission request or question that the agent is waiting on.
     """
-
-
-class OpenRequest5(OpenRequest2, OpenRequest3):
-    """
-    A permission request or question that the agent is waiting on.
-    """
-
-
-OpenRequest: TypeAlias = OpenRequest4 | OpenRequest5
-"""
-A permission request or question that the agent is waiting on.
-"""
-
-
-class OpenRequestPage(TypedDict):
-    """
-    One page of a list.
-    """
-
-    items: list[OpenRequest]
-    """The items."""
-
-    next_cursor: str | None
-    """The `cursor` of the next page; null on the last page."""
 
 
 class OwnBudget(TypedDict):
@@ -1653,6 +1614,24 @@ class PlanEvent(TypedDict):
     """Steps of the plan, in order."""
 
 
+class Question(TypedDict):
+    """
+    A question to the user.
+    """
+
+    text: str
+    """Text of the question."""
+
+    header: NotRequired[str]
+    """Short label of the question."""
+
+    options: list[QuestionOption]
+    """Suggested answers; empty for free text."""
+
+    multiple: bool
+    """Whether several answers are allowed."""
+
+
 class QuestionEvent(TypedDict):
     """
     The agent asks the user one or more questions.
@@ -1688,14 +1667,14 @@ class QuestionResolvedEvent(TypedDict):
 
 class RawEvent(TypedDict):
     """
-    A line of output that the adapter does not recognize.
+    Output that the adapter does not recognize: a line, or the part of a line around messages that it does recognize.
     """
 
     seq: Seq
     ts: Timestamp
     type: Literal["raw"]
     line: str
-    """The line without its newline. Invalid UTF-8 is replaced."""
+    """The text without its newline. Invalid UTF-8 is replaced."""
 
 
 class RequestKind1(TypedDict):
@@ -1719,6 +1698,17 @@ class RequestKind1(TypedDict):
     """Decisions that the agent accepts."""
 
     type: Literal["permission"]
+
+
+class RequestKind2(TypedDict):
+    """
+    Questions to the user. Answered with `answers`.
+    """
+
+    questions: list[Question]
+    """The questions."""
+
+    type: Literal["question"]
 
 
 RequestKind: TypeAlias = RequestKind1 | RequestKind2
@@ -1942,6 +1932,60 @@ class SettingPage(TypedDict):
 
     next_cursor: str | None
     """The `cursor` of the next page; null on the last page."""
+
+
+class TaskEndedEvent(TypedDict):
+    """
+    A task in the background ended.
+    """
+
+    seq: Seq
+    ts: Timestamp
+    type: Literal["task_ended"]
+    id: str
+    """ID of the task."""
+
+    status: TaskStatus
+    """How the task ended."""
+
+    message: NotRequired[str]
+    """Outcome of the task, as the agent reports it."""
+
+
+class TaskStartedEvent(TypedDict):
+    """
+    A task started in the background: a sub-agent or a command that the agent does not wait for.
+    """
+
+    seq: Seq
+    ts: Timestamp
+    type: Literal["task_started"]
+    id: str
+    """ID of the task."""
+
+    kind: TaskKind
+    """Kind of task."""
+
+    title: str
+    """Human-readable summary in one line."""
+
+    tool_call_id: NotRequired[str]
+    """ID of the tool call that started the task."""
+
+
+class TaskUpdatedEvent(TypedDict):
+    """
+    A task in the background made progress.
+    """
+
+    seq: Seq
+    ts: Timestamp
+    type: Literal["task_updated"]
+    id: str
+    """ID of the task."""
+
+    message: str
+    """Current activity of the task."""
 
 
 class ThinkingEvent(Delta):
@@ -2203,6 +2247,9 @@ Event: TypeAlias = (
     | ToolResultEvent
     | FileChangeEvent
     | PlanEvent
+    | TaskStartedEvent
+    | TaskUpdatedEvent
+    | TaskEndedEvent
     | PermissionRequestEvent
     | PermissionResolvedEvent
     | QuestionEvent
@@ -2232,6 +2279,41 @@ class LoginResponse(TypedDict):
 
     user: User
     """The user."""
+
+
+class OpenRequest2(TypedDict):
+    """
+    Questions to the user. Answered with `answers`.
+    """
+
+    questions: list[Question]
+    """The questions."""
+
+    type: Literal["question"]
+
+
+class OpenRequest5(OpenRequest2, OpenRequest3):
+    """
+    A permission request or question that the agent is waiting on.
+    """
+
+
+OpenRequest: TypeAlias = OpenRequest4 | OpenRequest5
+"""
+A permission request or question that the agent is waiting on.
+"""
+
+
+class OpenRequestPage(TypedDict):
+    """
+    One page of a list.
+    """
+
+    items: list[OpenRequest]
+    """The items."""
+
+    next_cursor: str | None
+    """The `cursor` of the next page; null on the last page."""
 
 
 class Run(RunEnd):

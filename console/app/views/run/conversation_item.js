@@ -31,6 +31,8 @@ export function ConversationItem({ item, rev }) {
     case 'permission': return html`<p class="line" data-level=${item.decision ? 'info' : 'warning'}><${Icon} name="shield" />
       <span><strong>${sanitize(item.tool)}</strong> ${decisionText(item)}</span></p>`;
     case 'question': return html`<${QuestionCard} item=${item} rev=${rev} />`;
+    case 'task': return html`<p class="line task" data-level=${item.status === 'failed' ? 'error' : 'info'} data-status=${item.status}><${Icon} name=${item.taskKind === 'agent' ? 'brain' : 'terminal'} />
+      <span><strong>${summarize(item.title, 120)}</strong> ${t(`run.task.${item.status}`)}${item.message ? html` <span class="faint">${summarize(item.message, 300)}</span>` : ''}</span></p>`;
     case 'notice': return html`<p class="line" data-level=${item.level} title=${sanitize(item.message)}><${Icon} name=${item.level === 'info' ? 'info' : 'warning'} />
       <span>${noticeText(item)}</span></p>`;
     case 'log': return html`<${Collapsible} item=${item} rev=${rev} icon="list" title=${t('run.stderr', { count: item.lines })} hint=${item.text.head.toString()}
@@ -106,7 +108,7 @@ function Collapsible({ item, icon, title, hint, body, isBusy = false }) {
 function QuestionCard({ item }) {
   return html`<div class="box question">
     ${item.questions.map((question, index) => html`<div class="question-part">
-      <p><${Icon} name="question" /> <span>${sanitize(question.text)}</span></p>
+      <p><${Icon} name="question" /> <span>${question.header ? html`<strong>${sanitize(question.header)}</strong> ` : ''}${sanitize(question.text)}</span></p>
       <p class="question-answer">${answerText(item, index)}</p>
     </div>`)}
   </div>`;

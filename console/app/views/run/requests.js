@@ -104,10 +104,11 @@ function QuestionForm({ item, run, moreCount }) {
   return html`<form class="request" aria-label=${t('run.question')} onSubmit=${submit}>
     <header><${Icon} name="question" /><h2>${t('run.question')}</h2><${RequestFacts} moreCount=${moreCount} expiresAt=${item.expiresAt} /></header>
     <div class="request-body">${item.questions.map((question, index) => html`<fieldset>
-      <legend>${sanitize(question.text)}</legend>
+      <legend>${question.header ? html`<strong>${sanitize(question.header)}</strong> ` : ''}${sanitize(question.text)}</legend>
       ${(question.options ?? []).map((option) => html`<label class="choice">
-        <input type=${question.multiple ? 'checkbox' : 'radio'} name=${`${item.key}-${index}`} checked=${selected[index].includes(option)} onChange=${() => select(index, option)} />
-        <span>${sanitize(option)}</span></label>`)}
+        <input type=${question.multiple ? 'checkbox' : 'radio'} name=${`${item.key}-${index}`} checked=${selected[index].includes(option.name)} onChange=${() => select(index, option.name)} />
+        <span>${sanitize(option.name)}${option.description && html` <span class="faint">${sanitize(option.description)}</span>`}
+          ${option.preview && html`<pre class="choice-preview">${sanitize(option.preview)}</pre>`}</span></label>`)}
       <input type="text" value=${typed[index]} aria-label=${t('run.other_answer')} placeholder=${t(question.options?.length ? 'run.other_answer' : 'run.your_answer')}
         onInput=${(/** @type {any} */ event) => {
           setTyped(replaceAt(typed, index, event.target.value));

@@ -22,16 +22,19 @@ import { CappedText, SectionSplitter, TextBuffer } from './text_buffers.js';
 /** @typedef {{ decision: string, by: string, reason: string, ts: string }} Decision */
 /** @typedef {Common & { kind: 'permission', id: string, tool: string, toolKind: string, input: any, options: string[],
  *   expiresAt: string | undefined, decision: Decision | null }} PermissionItem */
-/** @typedef {{ text: string, options?: string[], multiple?: boolean }} Question */
+/** @typedef {{ name: string, description?: string, preview?: string }} QuestionOption */
+/** @typedef {{ text: string, header?: string, options?: QuestionOption[], multiple?: boolean }} Question */
 /** @typedef {Common & { kind: 'question', id: string, questions: Question[], expiresAt: string | undefined,
  *   answer: { answers: string[][], by: string, ts: string } | null }} QuestionItem */
+/** A task in the background.
+ * @typedef {Common & { kind: 'task', id: string, taskKind: string, title: string, message: string, status: 'running' | 'completed' | 'failed' | 'stopped' | 'unfinished' }} TaskItem */
 /** @typedef {Common & { kind: 'notice', level: string, code: string, message: string, data: any }} NoticeItem */
 /** Consecutive lines are one item. @typedef {Common & { kind: 'log' | 'raw', text: CappedText, lines: number }} LinesItem */
 /** @typedef {Common & { kind: 'agent_error', code: string, message: string, retryable: boolean }} AgentErrorItem */
 /** @typedef {Common & { kind: 'started', started: RunEvent }} StartedItem */
 /** @typedef {Common & { kind: 'done', done: RunEvent, isResultShown: boolean }} DoneItem */
 /** @typedef {TextItem | ThinkingItem | UserItem | ProgramMessageItem | ToolItem | FileChangeItem | PlanItem | PermissionItem | QuestionItem
- *   | NoticeItem | LinesItem | AgentErrorItem | StartedItem | DoneItem} Item */
+ *   | TaskItem | NoticeItem | LinesItem | AgentErrorItem | StartedItem | DoneItem} Item */
 
 /** An unfinished message. `length` is in characters.
  * @typedef {{ sections: TextItem[], splitter: SectionSplitter, length: number }} Message */
@@ -62,6 +65,8 @@ export class RunModel {
     this.tools = new Map();
     /** Tool calls without a result, oldest first. @type {Set<ToolItem>} */
     this.runningTools = new Set();
+    /** Unfinished background tasks by id. @type {Map<string, TaskItem>} */
+    this.tasks = new Map();
     /** Unfinished messages by agent and message id. @type {Map<string, Message>} */
     this.openMessages = new Map();
     /** The last message of the main agent. */
@@ -298,6 +303,28 @@ const HANDLERS = {
     model.touch(item);
   },
 
+  task_started(model, event) {
+    const { id, kind: taskKind, title } = event;
+    const item = /** @type {TaskItem} */ (model.pushToTimeline(event, { kind: 'task', id, taskKind, title, message: '', status: 'running' }));
+    model.tasks.set(id, item);
+  },
+
+  task_updated(model, event) {
+    const item = model.tasks.get(event.id);
+    if (!item) return;
+    item.message = event.message;
+    model.touch(item);
+  },
+
+  task_ended(model, event) {
+    const item = model.tasks.get(event.id);
+    if (!item) return;
+    model.tasks.delete(event.id);
+    item.status = event.status;
+    item.message = event.message ?? '';
+    model.touch(item);
+  },
+
   usage(model, event) {
     model.usage = event;
   },
@@ -324,6 +351,11 @@ const HANDLERS = {
       model.touch(item);
     }
     model.runningTools.clear();
+    for (const item of model.tasks.values()) {
+      item.status = 'unfinished';
+      model.touch(item);
+    }
+    model.tasks.clear();
     const isResultShown = !event.result || event.result.trim() === model.lastMessage.trim();
     model.pushToTimeline(event, { kind: 'done', done: event, isResultShown });
   },

@@ -85,6 +85,7 @@ function describe(item) {
     case 'plan': return { icon: 'list', title: t('run.plan') };
     case 'permission': return { icon: 'shield', title: requestTitle(item) };
     case 'question': return { icon: 'question', title: requestTitle(item) };
+    case 'task': return { icon: item.taskKind === 'agent' ? 'brain' : 'terminal', title: summarize(item.title, 80), tone: item.status === 'failed' ? 'error' : 'faint' };
     case 'agent_error': return { icon: 'warning', title: summarize(item.message, 80), tone: 'error' };
     case 'done': return { icon: 'check', title: t(`status.${item.done.status}`), tone: item.done.status === 'completed' ? 'strong' : 'error' };
     case 'program_message': return { icon: 'info', title: summarize(item.text, 80), tone: 'faint' };
