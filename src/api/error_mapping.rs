@@ -188,6 +188,7 @@ impl From<AnswerError> for ApiError {
                 BadAnswer::Unknown(_) => Self::not_found(detail),
                 BadAnswer::AlreadyAnswered(_) => Self::new(StatusCode::CONFLICT, "already_answered", detail),
                 BadAnswer::UnknownOption(_) => Self::invalid_field("decision", FaultCode::Invalid, detail),
+                BadAnswer::UnknownChoice(_) => Self::invalid_field("option_id", FaultCode::Invalid, detail),
                 BadAnswer::WrongKind { .. } | BadAnswer::WrongCount(_) => Self::invalid_field("answers", FaultCode::Invalid, detail),
             },
         }

@@ -107,6 +107,7 @@ fn argument(field: &str) -> Option<&'static str> {
         "tokens_per_day" => "--tokens-per-day",
         "cost_per_day_usd" => "--cost-per-day-usd",
         "decision" => "--allow, --always, --deny",
+        "option_id" => "--option",
         "message" => "--message",
         "answers" => "--answer",
         "username" => "NAME",

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::{format, sanitize};
 use crate::types::{
-    Cause, DecidedBy, Decision, Delta, FileChangeKind, Level, PlanEntry, PlanStatus, Question, Role, RunDone, RunStarted, StreamEvent,
-    TaskStatus, ToolCall, ToolKind, ToolStatus, Usage,
+    Cause, DecidedBy, Decision, Delta, FileChangeKind, Level, PermissionChoice, PlanEntry, PlanStatus, Question, Role, RunDone, RunStarted,
+    StreamEvent, TaskStatus, ToolCall, ToolKind, ToolStatus, Usage,
 };
 
 const DIM: Style = Style::new().dimmed();
@@ -127,12 +127,12 @@ impl<W: Write> Renderer<W> {
             StreamEvent::TaskStarted { title, .. } => self.line(DIM, "background", title),
             StreamEvent::TaskUpdated { message, .. } => self.line(DIM, "background", message),
             StreamEvent::TaskEnded { status, message, .. } => self.task_ended(*status, message.as_deref()),
-            StreamEvent::PermissionRequest { id, tool, input, expires_at, .. } => {
+            StreamEvent::PermissionRequest { id, tool, input, choices, expires_at, .. } => {
                 self.requested.insert(id.clone(), tool.clone());
                 // If a mode or rule decides, the decision follows immediately.
-                if expires_at.is_some() { self.request(tool, input) } else { Ok(()) }
+                if expires_at.is_some() { self.request(tool, input, choices) } else { Ok(()) }
             }
-            StreamEvent::PermissionResolved { id, decision, by, reason } => self.resolved(id, *decision, *by, reason.as_deref()),
+            StreamEvent::PermissionResolved { id, decision, by, reason, .. } => self.resolved(id, *decision, *by, reason.as_deref()),
             StreamEvent::Question { questions, .. } => questions.iter().try_for_each(|question| self.question(question)),
             StreamEvent::QuestionResolved { answers, by, .. } => {
                 let answers: Vec<String> = answers.iter().map(|answers| answers.join(", ")).collect();
@@ -264,8 +264,16 @@ impl<W: Write> Renderer<W> {
     }
 
     /// Writes the complete input, untruncated: a person who allows it must have seen all of it.
-    fn request(&mut self, tool: &str, input: &Value) -> io::Result<()> {
+    fn request(&mut self, tool: &str, input: &Value, choices: &[PermissionChoice]) -> io::Result<()> {
         self.line(NOTE, "permission", &format!("allow {tool}?"))?;
+        self.input(input)?;
+        for (choice, number) in choices.iter().zip(1..) {
+            writeln!(self.out, "{INDENT}{BOLD}{number}{BOLD:#}  {}", sanitize::line(&choice.name))?;
+        }
+        Ok(())
+    }
+
+    fn input(&mut self, input: &Value) -> io::Result<()> {
         match input {
             Value::Object(fields) => fields.iter().try_for_each(|(name, value)| match value {
                 Value::String(text) => self.field(name, text),
@@ -485,10 +493,12 @@ mod tests {
             kind: ToolKind::Execute,
             input: json!({ "command": command, "then": "a\n\tb" }),
             options: vec![Decision::Deny],
+            choices: vec![PermissionChoice { id: "n".into(), name: "Never\u{1b}[8m".into(), decision: Decision::Deny }],
             expires_at: Some(crate::types::Timestamp::from_millis(0)),
         };
         let text = rendered(&[request]);
         assert!(text.contains(&"y".repeat(500)) && text.contains("<U+202E>␛[8m; rm -rf x"), "{text}");
+        assert!(text.contains("1  Never␛[8m\n"), "{text}");
         assert!(text.contains("            then\n              a\n              ␉b\n"), "{text}");
     }
 

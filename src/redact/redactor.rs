@@ -120,7 +120,10 @@ impl Redactor {
                     secrets.redact(message);
                 }
             }
-            StreamEvent::PermissionRequest { input, .. } => secrets.redact_json(input),
+            StreamEvent::PermissionRequest { input, choices, .. } => {
+                secrets.redact_json(input);
+                choices.iter_mut().for_each(|choice| secrets.redact(&mut choice.name));
+            }
             StreamEvent::Question { questions, .. } => {
                 questions.iter_mut().flat_map(Question::texts_mut).for_each(|text| secrets.redact(text));
             }
@@ -228,8 +231,8 @@ mod tests {
 
     use super::*;
     use crate::types::{
-        Cause, Level, LogStream, MessageMode, NoticeCode, PlanEntry, PlanStatus, QuestionOption, Role, RunStatus, TaskKind, TaskStatus,
-        ToolCall, ToolKind, ToolStatus,
+        Cause, Level, LogStream, MessageMode, NoticeCode, PermissionChoice, PlanEntry, PlanStatus, QuestionOption, Role, RunStatus,
+        TaskKind, TaskStatus, ToolCall, ToolKind, ToolStatus,
     };
 
     const SECRET: &str = "correct-horse-4711";
@@ -308,6 +311,7 @@ mod tests {
                 kind: ToolKind::Execute,
                 input: json!({ "env": { "KEY": SECRET } }),
                 options: vec![],
+                choices: vec![PermissionChoice { id: "c".into(), name: text.clone(), decision: crate::types::Decision::Deny }],
                 expires_at: None,
             },
             StreamEvent::TaskStarted { id: "b".into(), kind: TaskKind::Command, title: text.clone(), tool_call_id: None },
@@ -334,7 +338,13 @@ mod tests {
         let (text, by) = (SECRET.to_owned(), crate::types::DecidedBy::User);
         let events = [
             StreamEvent::UserMessage { content: text.clone(), mode: MessageMode::Queue },
-            StreamEvent::PermissionResolved { id: "p".into(), decision: crate::types::Decision::Deny, by, reason: Some(text.clone()) },
+            StreamEvent::PermissionResolved {
+                id: "p".into(),
+                decision: crate::types::Decision::Deny,
+                option_id: None,
+                by,
+                reason: Some(text.clone()),
+            },
             StreamEvent::QuestionResolved { id: "q".into(), answers: vec![vec![text]], by },
         ];
         assert_eq!(redact(&mut fresh(), &events), events);

@@ -208,7 +208,7 @@ fn deny(request: &StreamEvent) -> Option<StreamEvent> {
         StreamEvent::Question { id, questions } => (id, Answer::Question { answers: vec![Vec::new(); questions.len()] }),
         StreamEvent::PermissionRequest { id, .. } => {
             let message = Some("the server that drove the run died".to_owned());
-            (id, Answer::Permission { decision: Decision::Deny, message })
+            (id, Answer::Permission { decision: Decision::Deny, message, option_id: None })
         }
         _ => return None,
     };

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use crate::redact::Secrets;
-use crate::types::{Answer, DecidedBy, Decision, Question, StreamEvent, Timestamp, ToolKind};
+use crate::types::{Answer, DecidedBy, Decision, PermissionChoice, Question, StreamEvent, Timestamp, ToolKind};
 
 /// A permission request or question that the agent is waiting on.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -42,6 +42,9 @@ pub enum RequestKind {
         input: Value,
         /// Decisions that the agent accepts.
         options: Vec<Decision>,
+        /// The agent's own options, if it names them. An answer may choose one of them by its `id`, as `option_id`.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        choices: Vec<PermissionChoice>,
     },
     /// Questions to the user. Answered with `answers`.
     Question {
@@ -70,6 +73,9 @@ pub enum BadAnswer {
     /// A decision that the agent does not accept; contains those that it accepts.
     #[error("the agent does not accept this decision; use one of: {0}")]
     UnknownOption(String),
+    /// An option that the request does not have, or that stands for another decision; contains those that it has.
+    #[error("{0}")]
+    UnknownChoice(String),
     /// Not one list of answers per question, or several answers to a single-choice question.
     #[error("{0}")]
     WrongCount(String),
@@ -104,9 +110,15 @@ impl Requests {
             return Err(if self.answered.contains(&id) { BadAnswer::AlreadyAnswered(id) } else { BadAnswer::Unknown(id) });
         };
         match (&request.kind, answer) {
+            (RequestKind::Permission { choices, .. }, Answer::Permission { decision, option_id: Some(chosen), .. }) => {
+                check_choice(choices, chosen, *decision)
+            }
             (RequestKind::Permission { options, .. }, Answer::Permission { decision, .. }) if options.contains(decision) => Ok(()),
-            (RequestKind::Permission { options, .. }, Answer::Permission { .. }) => {
-                Err(BadAnswer::UnknownOption(options.iter().map(|option| option.as_str()).collect::<Vec<_>>().join(", ")))
+            (RequestKind::Permission { options, choices, .. }, Answer::Permission { decision, .. }) => {
+                let ambiguous = choices.iter().any(|choice| choice.decision == *decision);
+                let hint = if ambiguous { format!("; or name one of its options with option_id: {}", ids(choices)) } else { String::new() };
+                let options: Vec<&str> = options.iter().map(|option| option.as_str()).collect();
+                Err(BadAnswer::UnknownOption(format!("{}{hint}", options.join(", "))))
             }
             (RequestKind::Question { questions }, Answer::Question { answers }) => {
                 if questions.len() != answers.len() {
@@ -155,7 +167,10 @@ impl RequestKind {
     /// Masks secrets in the content shown to clients. The tool call itself, which the agent keeps, is unaffected.
     pub(super) fn hide(&mut self, secrets: &Secrets) {
         match self {
-            Self::Permission { input, .. } => secrets.redact_json(input),
+            Self::Permission { input, choices, .. } => {
+                secrets.redact_json(input);
+                choices.iter_mut().for_each(|choice| secrets.redact(&mut choice.name));
+            }
             Self::Question { questions } => questions.iter_mut().flat_map(Question::texts_mut).for_each(|text| secrets.redact(text)),
         }
     }
@@ -163,18 +178,35 @@ impl RequestKind {
     /// The answer when no user gives one: deny, or empty answers.
     fn default_answer(&self, reason: &str) -> Answer {
         match self {
-            Self::Permission { .. } => Answer::Permission { decision: Decision::Deny, message: Some(reason.to_owned()) },
+            Self::Permission { .. } => Answer::Permission { decision: Decision::Deny, message: Some(reason.to_owned()), option_id: None },
             Self::Question { questions } => Answer::Question { answers: vec![Vec::new(); questions.len()] },
         }
     }
 }
 
+fn check_choice(choices: &[PermissionChoice], chosen: &str, decision: Decision) -> Result<(), BadAnswer> {
+    match choices.iter().find(|choice| choice.id == chosen) {
+        Some(choice) if choice.decision == decision => Ok(()),
+        Some(choice) => Err(BadAnswer::UnknownChoice(format!("option {chosen:?} stands for {}", choice.decision.as_str()))),
+        None if choices.is_empty() => Err(BadAnswer::UnknownChoice("the request has no options of its own; use `decision`".to_owned())),
+        None => Err(BadAnswer::UnknownChoice(format!("the request has no option {chosen:?}; use one of: {}", ids(choices)))),
+    }
+}
+
+fn ids(choices: &[PermissionChoice]) -> String {
+    choices.iter().map(|choice| choice.id.as_str()).collect::<Vec<_>>().join(", ")
+}
+
 /// The event that records an answer.
 pub(super) fn resolved_event(id: &str, answer: &Answer, by: DecidedBy) -> StreamEvent {
     match answer {
-        Answer::Permission { decision, message } => {
-            StreamEvent::PermissionResolved { id: id.to_owned(), decision: *decision, by, reason: message.clone() }
-        }
+        Answer::Permission { decision, message, option_id } => StreamEvent::PermissionResolved {
+            id: id.to_owned(),
+            decision: *decision,
+            option_id: option_id.clone(),
+            by,
+            reason: message.clone(),
+        },
         Answer::Question { answers } => StreamEvent::QuestionResolved { id: id.to_owned(), answers: answers.clone(), by },
     }
 }
@@ -192,6 +224,7 @@ mod tests {
             kind: ToolKind::Edit,
             input: Value::Null,
             options: vec![Decision::AllowOnce, Decision::Deny],
+            choices: vec![],
         };
         RequestView { id: id.into(), kind, created_at: Timestamp::from_millis(0), expires_at: Timestamp::from_millis(1) }
     }
@@ -203,7 +236,7 @@ mod tests {
     }
 
     fn allow() -> Answer {
-        Answer::Permission { decision: Decision::AllowOnce, message: None }
+        Answer::Permission { decision: Decision::AllowOnce, message: None, option_id: None }
     }
 
     fn answers(answers: &[&[&str]]) -> Answer {
@@ -217,7 +250,7 @@ mod tests {
         requests.open(permission("p"), now);
         requests.open(question("q"), now);
         assert_eq!(requests.check("p", &allow()), Ok(()));
-        let always = Answer::Permission { decision: Decision::AllowAlways, message: None };
+        let always = Answer::Permission { decision: Decision::AllowAlways, message: None, option_id: None };
         assert_eq!(requests.check("p", &always), Err(BadAnswer::UnknownOption("allow_once, deny".into())));
         assert!(matches!(requests.check("p", &answers(&[])), Err(BadAnswer::WrongKind { expected: "decision", .. })));
         assert!(matches!(requests.check("q", &allow()), Err(BadAnswer::WrongKind { expected: "answers", .. })));
@@ -227,6 +260,28 @@ mod tests {
         assert!(matches!(requests.check("x", &allow()), Err(BadAnswer::Unknown(_))));
         assert!(requests.close("p"));
         assert!(matches!(requests.check("p", &allow()), Err(BadAnswer::AlreadyAnswered(_))));
+    }
+
+    #[test]
+    fn an_answer_may_name_one_of_several_options_of_the_same_decision() {
+        let choice = |id: &str, decision| PermissionChoice { id: id.into(), name: id.to_uppercase(), decision };
+        let choices = vec![choice("a", Decision::AllowOnce), choice("b", Decision::AllowOnce), choice("n", Decision::Deny)];
+        let mut request = permission("p");
+        if let RequestKind::Permission { options, choices: offered, .. } = &mut request.kind {
+            (*options, *offered) = (vec![Decision::Deny], choices);
+        }
+        let mut requests = Requests::default();
+        requests.open(request, Instant::now());
+        let choose = |option: &str, decision| Answer::Permission { decision, message: None, option_id: Some(option.into()) };
+        for (option, decision) in [("a", Decision::AllowOnce), ("b", Decision::AllowOnce), ("n", Decision::Deny)] {
+            assert_eq!(requests.check("p", &choose(option, decision)), Ok(()), "{option}");
+        }
+        for (option, decision) in [("a", Decision::Deny), ("n", Decision::AllowOnce), ("c", Decision::AllowOnce)] {
+            let checked = requests.check("p", &choose(option, decision));
+            assert!(matches!(checked, Err(BadAnswer::UnknownChoice(_))), "{option}: {checked:?}");
+        }
+        let ambiguous = BadAnswer::UnknownOption("deny; or name one of its options with option_id: a, b, n".into());
+        assert_eq!(requests.check("p", &allow()), Err(ambiguous));
     }
 
     #[derive(Clone, Debug)]

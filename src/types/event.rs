@@ -134,6 +134,10 @@ pub enum StreamEvent {
         input: Value,
         /// Decisions that the agent accepts.
         options: Vec<Decision>,
+        /// The agent's own options, if it names them. An answer may choose one of them by its `id`. Several with the same `decision` are
+        /// different ways to continue; such a decision is not in `options`, because it would be ambiguous.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        choices: Vec<PermissionChoice>,
         /// When the request is denied if it is not answered. Absent if a rule or the permission mode decides.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expires_at: Option<Timestamp>,
@@ -144,6 +148,9 @@ pub enum StreamEvent {
         id: String,
         /// The decision.
         decision: Decision,
+        /// ID of the chosen option, if one of `choices` was chosen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        option_id: Option<String>,
         /// Who decided.
         by: DecidedBy,
         /// Human-readable reason.
@@ -393,6 +400,17 @@ string_enum! {
     }
 }
 
+/// An option of a permission request, as the agent offers it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PermissionChoice {
+    /// ID of the option, used to choose it.
+    pub id: String,
+    /// Name of the option, for people.
+    pub name: String,
+    /// Decision that the option stands for.
+    pub decision: Decision,
+}
+
 /// An answer to an agent's request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -403,6 +421,9 @@ pub enum Answer {
         decision: Decision,
         /// Message to the agent with a denial.
         message: Option<String>,
+        /// The chosen option, if the answer names one of the request's choices. The decision is then that of the option.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        option_id: Option<String>,
     },
     /// Answer to a question request.
     Question {

@@ -33,8 +33,8 @@ pub use checkpoint::OutputCheckpoint;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use day::{BadDay, Day};
 pub use event::{
-    Answer, DecidedBy, Decision, Delta, FileChangeKind, Level, LogStream, MessageMode, NoticeCode, PlanEntry, PlanStatus, Role, RunDone,
-    RunStarted, StreamEvent, ToolCall, ToolStatus, Usage,
+    Answer, DecidedBy, Decision, Delta, FileChangeKind, Level, LogStream, MessageMode, NoticeCode, PermissionChoice, PlanEntry, PlanStatus,
+    Role, RunDone, RunStarted, StreamEvent, ToolCall, ToolStatus, Usage,
 };
 pub use ids::{BadUserName, IdError, KeyId, NodeId, RunId, Seq, SessionId, TokenId, UserName};
 pub use lease::{Epoch, Lease};

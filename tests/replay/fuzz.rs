@@ -148,7 +148,10 @@ impl OpenRequests {
         let id = self.open.keys().nth(which.index(self.open.len())).cloned().unwrap_or_default();
         let answer = match self.open.remove(&id).flatten() {
             Some(questions) => Answer::Question { answers: vec![if allow { vec!["yes".to_owned()] } else { vec![] }; questions] },
-            None => Answer::Permission { decision: if allow { Decision::AllowOnce } else { Decision::Deny }, message: Some("no".into()) },
+            None => {
+                let decision = if allow { Decision::AllowOnce } else { Decision::Deny };
+                Answer::Permission { decision, message: Some("no".into()), option_id: None }
+            }
         };
         parser.answer(&id, &answer, out);
         assert!(!out.send.is_empty(), "{id} was answered, but nothing was sent to the program");

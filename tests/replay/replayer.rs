@@ -60,7 +60,7 @@ pub(crate) enum Action {
 
 impl From<(String, Decision)> for Action {
     fn from((request, decision): (String, Decision)) -> Self {
-        Self::Answer(request, Answer::Permission { decision, message: None })
+        Self::Answer(request, Answer::Permission { decision, message: None, option_id: None })
     }
 }
 
@@ -72,7 +72,7 @@ pub(crate) trait Decide {
 
 impl<P: Parser + ?Sized> Decide for P {
     fn decide(&mut self, request: &str, decision: Decision, out: &mut Output) {
-        self.answer(request, &Answer::Permission { decision, message: None }, out);
+        self.answer(request, &Answer::Permission { decision, message: None, option_id: None }, out);
     }
 }
 

@@ -601,7 +601,7 @@ export interface paths {
         put?: never;
         /**
          * Answers a permission request or a question.
-         * @description A permission request needs a `decision`; a question needs `answers`, one entry for each of its questions. Of several answers the first is
+         * @description A permission request needs a `decision` or an `option_id`; a question needs `answers`, one entry for each of its questions. Of several answers the first is
          *     accepted.
          */
         post: operations["answer_request"];
@@ -866,6 +866,8 @@ export interface components {
         /** @description A decision on a permission request, or the answers to a question. */
         AnswerRequest: {
             decision?: components["schemas"]["Decision"] | null;
+            /** @description The `id` of one of the `choices` of a permission request. The decision is that of the option, so `decision` may be left out. */
+            option_id?: string | null;
             /** @description Explanation for the agent, with a denial. */
             message?: string | null;
             /** @description The answers to each question. */
@@ -877,6 +879,8 @@ export interface components {
             id: string;
             /** @description Decision on a permission request. */
             decision?: components["schemas"]["Decision"];
+            /** @description ID of the chosen option, if the answer named one. */
+            option_id?: string;
             /** @description Answers to a question, one list for each of its questions. */
             answers?: string[][];
             /** @description Always `user`. */
@@ -1750,6 +1754,15 @@ export interface components {
             /** @description The new password. It must differ from the user name. */
             new_password: string;
         };
+        /** @description An option of a permission request, as the agent offers it. */
+        PermissionChoice: {
+            /** @description ID of the option, used to choose it. */
+            id: string;
+            /** @description Name of the option, for people. */
+            name: string;
+            /** @description Decision that the option stands for. */
+            decision: components["schemas"]["Decision"];
+        };
         /**
          * @description How permission requests are decided.
          * @enum {string}
@@ -1796,6 +1809,11 @@ export interface components {
             input: unknown;
             /** @description Decisions that the agent accepts. */
             options: components["schemas"]["Decision"][];
+            /**
+             * @description The agent's own options, if it names them. An answer may choose one of them by its `id`. Several with the same `decision` are
+             *     different ways to continue; such a decision is not in `options`, because it would be ambiguous.
+             */
+            choices?: components["schemas"]["PermissionChoice"][];
             /** @description When the request is denied if it is not answered. Absent if a rule or the permission mode decides. */
             expires_at?: components["schemas"]["Timestamp"];
         };
@@ -1823,6 +1841,8 @@ export interface components {
             id: string;
             /** @description The decision. */
             decision: components["schemas"]["Decision"];
+            /** @description ID of the chosen option, if one of `choices` was chosen. */
+            option_id?: string;
             /** @description Who decided. */
             by: components["schemas"]["DecidedBy"];
             /** @description Human-readable reason. */
@@ -2018,6 +2038,8 @@ export interface components {
             input: unknown;
             /** @description Decisions that the agent accepts. */
             options: components["schemas"]["Decision"][];
+            /** @description The agent's own options, if it names them. An answer may choose one of them by its `id`, as `option_id`. */
+            choices?: components["schemas"]["PermissionChoice"][];
             /** @enum {string} */
             type: "permission";
         } | {

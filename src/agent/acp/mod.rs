@@ -14,6 +14,7 @@ pub(crate) mod diff;
 mod parser;
 mod permissions;
 mod plan;
+mod request_keys;
 mod setup;
 #[cfg(test)]
 pub(crate) mod tests;

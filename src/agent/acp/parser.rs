@@ -386,9 +386,9 @@ impl Parser for Acp {
     }
 
     fn answer(&mut self, request: &str, answer: &Answer, out: &mut Output) {
-        if let Answer::Permission { decision, .. } = answer {
+        if let Answer::Permission { decision, option_id, .. } = answer {
             self.denied |= *decision == Decision::Deny;
-            self.permissions.answer(request, *decision, &mut self.calls, out);
+            self.permissions.answer(request, *decision, option_id.as_deref(), &mut self.calls, out);
         }
     }
 

@@ -1,22 +1,20 @@
 //! Permission requests of the agent. Each is emitted once and closed once: by an answer, by the agent, or with its turn.
 
-use std::collections::HashMap;
-
 use agent_client_protocol_schema::v1::PermissionOptionKind;
 use serde_json::{Value, json};
 
+use super::request_keys::RequestKeys;
 use super::tools::ToolCalls;
 use super::wire::{PermissionOption, PermissionRequest, response};
 use crate::agent::Output;
 use crate::agent::common::{OpenRequests, Rejected};
-use crate::types::{DecidedBy, Decision, StreamEvent};
+use crate::types::{DecidedBy, Decision, PermissionChoice, StreamEvent};
 
 /// The permission requests of one process.
 #[derive(Debug, Default)]
 pub(super) struct Permissions {
     open: OpenRequests<OpenPermission>,
-    /// How often the agent used each id. A reused id gets a suffix, so that no two requests share one.
-    uses: HashMap<String, u32>,
+    keys: RequestKeys,
 }
 
 #[derive(Debug)]
@@ -31,11 +29,12 @@ impl Permissions {
     /// Opens a request and emits it.
     pub(super) fn open(&mut self, id: Value, request: PermissionRequest, calls: &mut ToolCalls, out: &mut Output) {
         let subject = calls.subject_of(request.tool_call, out);
-        let key = self.key(&id);
+        let key = self.keys.next(&id);
         let offered = [Decision::AllowOnce, Decision::AllowAlways, Decision::Deny];
         let options =
             offered.into_iter().filter(|decision| option_for(&request.options, *decision).is_some() || *decision == Decision::Deny);
         let options = options.collect();
+        let choices = choices(&request.options);
         let open = OpenPermission { id, call: subject.agent_id, options: request.options };
         if let Err(Rejected { request, reason }) = self.open.insert(key.clone(), open) {
             out.emit(reason.notice());
@@ -48,6 +47,7 @@ impl Permissions {
             kind: subject.kind,
             input: subject.input,
             options,
+            choices,
             expires_at: None,
         });
     }
@@ -58,10 +58,14 @@ impl Permissions {
         cancel(id, &subject.agent_id, calls, out);
     }
 
-    /// Sends an answer to the agent. The protocol has no field for the message of a denial.
-    pub(super) fn answer(&mut self, key: &str, decision: Decision, calls: &mut ToolCalls, out: &mut Output) {
+    /// Sends an answer to the agent: the option `chosen`, or else the one for `decision`. The protocol has no field for the message of a
+    /// denial.
+    pub(super) fn answer(&mut self, key: &str, decision: Decision, chosen: Option<&str>, calls: &mut ToolCalls, out: &mut Output) {
         let Some(open) = self.open.remove(key) else { return };
-        let option = option_for(&open.options, decision);
+        let option = match chosen {
+            Some(chosen) => open.options.iter().find(|option| option.option_id == chosen && option.decision() == Some(decision)),
+            None => option_for(&open.options, decision),
+        };
         let outcome = option.map_or_else(cancelled, |option| json!({ "outcome": { "outcome": "selected", "optionId": option.option_id } }));
         if decision == Decision::Deny || option.is_none() {
             calls.deny(&open.call);
@@ -82,13 +86,6 @@ impl Permissions {
             open.close(key, reason, calls, out);
         }
     }
-
-    fn key(&mut self, id: &Value) -> String {
-        let id = id.to_string();
-        let uses = self.uses.entry(id.clone()).or_default();
-        *uses = uses.saturating_add(1);
-        if *uses == 1 { id } else { format!("{id}#{uses}") }
-    }
 }
 
 impl OpenPermission {
@@ -97,6 +94,7 @@ impl OpenPermission {
         out.emit(StreamEvent::PermissionResolved {
             id: key,
             decision: Decision::Deny,
+            option_id: None,
             by: DecidedBy::Policy,
             reason: Some(reason.to_owned()),
         });
@@ -113,13 +111,37 @@ fn cancelled() -> Value {
     json!({ "outcome": { "outcome": "cancelled" } })
 }
 
-/// The agent's option for `decision`, by kind, since each agent defines its own ids. Never one that allows more than was decided.
+/// The agent's option for `decision`, by kind, since each agent defines its own ids. Never one that allows more than was decided, and none
+/// if several allow it: they differ in what happens then (an agent may use its request as a chooser), and only a user can tell which is
+/// meant.
 fn option_for(options: &[PermissionOption], decision: Decision) -> Option<&PermissionOption> {
-    use PermissionOptionKind as Kind;
-    let kinds: &[Kind] = match decision {
-        Decision::AllowOnce => &[Kind::AllowOnce],
-        Decision::AllowAlways => &[Kind::AllowAlways],
-        Decision::Deny => &[Kind::RejectOnce, Kind::RejectAlways],
+    let mut matching = options.iter().filter(|option| option.decision() == Some(decision));
+    let first = matching.next()?;
+    match (decision, matching.next()) {
+        (_, None) => Some(first),
+        // Every one of them denies; the least lasting is chosen.
+        (Decision::Deny, Some(_)) => options.iter().find(|option| option.kind == Some(PermissionOptionKind::RejectOnce)).or(Some(first)),
+        (Decision::AllowOnce | Decision::AllowAlways, Some(_)) => None,
+    }
+}
+
+/// The options of known kinds, for the request's event.
+fn choices(options: &[PermissionOption]) -> Vec<PermissionChoice> {
+    let choice = |option: &PermissionOption| {
+        let name = option.name.clone().unwrap_or_else(|| option.option_id.clone());
+        Some(PermissionChoice { id: option.option_id.clone(), name, decision: option.decision()? })
     };
-    kinds.iter().find_map(|kind| options.iter().find(|option| option.kind == Some(*kind)))
+    options.iter().filter_map(choice).collect()
+}
+
+impl PermissionOption {
+    /// The decision that the option stands for. `None` for kinds of later protocol versions.
+    fn decision(&self) -> Option<Decision> {
+        match self.kind? {
+            PermissionOptionKind::AllowOnce => Some(Decision::AllowOnce),
+            PermissionOptionKind::AllowAlways => Some(Decision::AllowAlways),
+            PermissionOptionKind::RejectOnce | PermissionOptionKind::RejectAlways => Some(Decision::Deny),
+            _ => None,
+        }
+    }
 }

@@ -8,7 +8,7 @@ use crate::agent::replay::{
     Action, Decide as _, Entry, Recording, recording, recordings, replay, resolves_every_request_once, survives_anything, task,
 };
 use crate::agent::{Item, LineOutcome, Output, Parser, Started};
-use crate::types::{Cause, DecidedBy, Decision, McpServer, McpTransport, PlanStatus, Role, StreamEvent, ToolStatus};
+use crate::types::{Answer, Cause, DecidedBy, Decision, McpServer, McpTransport, PlanStatus, Role, StreamEvent, ToolStatus};
 
 /// The driver action for a line of the recorder: an answer (by the agents' option ids), a prompt or a cancel.
 pub(crate) fn action(sent: &Value) -> Option<Action> {
@@ -154,6 +154,47 @@ fn an_answer_is_chosen_by_kind_and_never_allows_more_than_was_decided() {
     let mut out = Output::default();
     parser.decide(&id, Decision::AllowOnce, &mut out);
     assert!(out.is_empty(), "the request was answered twice");
+}
+
+/// The options of `request`, and the id of the option that the agent receives for `answer`.
+fn chosen(options: &Value, decision: Decision, option_id: Option<&str>) -> (Vec<Decision>, Value) {
+    let mut parser = in_turn("x");
+    let (id, offered) = request_permission(&mut parser, options);
+    let mut out = Output::default();
+    let answer = Answer::Permission { decision, message: None, option_id: option_id.map(str::to_owned) };
+    parser.answer(&id, &answer, &mut out);
+    (offered, sent_json(&out)["result"]["outcome"]["optionId"].clone())
+}
+
+#[test]
+fn of_several_options_of_one_kind_only_the_one_that_an_answer_names_is_chosen() {
+    let databases = json!([
+        { "optionId": "opt-sqlite", "name": "SQLite (drop the data)", "kind": "allow_once" },
+        { "optionId": "opt-pg", "name": "Postgres (keep)", "kind": "allow_once" },
+        { "optionId": "none", "name": "Neither", "kind": "reject_once" },
+    ]);
+    assert_eq!(chosen(&databases, Decision::AllowOnce, Some("opt-pg")), (vec![Decision::Deny], json!("opt-pg")));
+    assert_eq!(chosen(&databases, Decision::AllowOnce, Some("opt-sqlite")).1, json!("opt-sqlite"));
+    assert_eq!(chosen(&databases, Decision::AllowOnce, None).1, Value::Null, "never the first without being asked for");
+    assert_eq!(chosen(&databases, Decision::Deny, Some("opt-pg")).1, Value::Null, "an option of another decision");
+    assert_eq!(chosen(&databases, Decision::Deny, None).1, json!("none"));
+
+    let scopes = json!([
+        { "optionId": "dir", "name": "Always in this directory", "kind": "allow_always" },
+        { "optionId": "all", "name": "Always, everywhere", "kind": "allow_always" },
+        { "optionId": "once", "name": "Once", "kind": "allow_once" },
+        { "optionId": "never", "name": "Never", "kind": "reject_always" },
+        { "optionId": "no", "name": "No", "kind": "reject_once" },
+    ]);
+    assert_eq!(chosen(&scopes, Decision::AllowOnce, None), (vec![Decision::AllowOnce, Decision::Deny], json!("once")));
+    assert_eq!(chosen(&scopes, Decision::AllowAlways, None).1, Value::Null);
+    assert_eq!(chosen(&scopes, Decision::AllowAlways, Some("dir")).1, json!("dir"));
+    assert_eq!(chosen(&scopes, Decision::Deny, None).1, json!("no"), "the least lasting denial");
+
+    let unnamed =
+        json!([{ "optionId": "a", "kind": "allow_once" }, { "optionId": "b", "kind": "allow_once" }, { "optionId": "?", "kind": "later" }]);
+    assert_eq!(chosen(&unnamed, Decision::AllowOnce, Some("b")).1, json!("b"));
+    assert_eq!(chosen(&unnamed, Decision::AllowOnce, Some("?")).1, Value::Null, "an option of an unknown kind");
 }
 
 #[test]

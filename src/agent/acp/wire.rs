@@ -98,6 +98,9 @@ pub(super) struct CancelRequest {
 #[serde(rename_all = "camelCase")]
 pub(super) struct PermissionOption {
     pub(super) option_id: String,
+    /// Its name, for people.
+    #[serde(default)]
+    pub(super) name: Option<String>,
     /// `None` for kinds of later protocol versions.
     #[serde(default, deserialize_with = "known_kind")]
     pub(super) kind: Option<PermissionOptionKind>,

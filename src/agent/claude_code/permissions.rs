@@ -108,6 +108,7 @@ impl Permissions {
             tool: request.tool_name,
             input: request.input,
             options: vec![Decision::AllowOnce, Decision::AllowAlways, Decision::Deny],
+            choices: Vec::new(),
             expires_at: None,
         });
     }
@@ -141,7 +142,7 @@ impl Permissions {
         }
         let Some(OpenRequest { tool_call, mut input, details }) = self.open.remove(id) else { return };
         let response = match (details, answer) {
-            (_, Answer::Permission { decision: Decision::Deny, message }) => {
+            (_, Answer::Permission { decision: Decision::Deny, message, .. }) => {
                 self.denied.extend(tool_call);
                 json!({ "behavior": "deny", "message": message.as_deref().unwrap_or(DENIED_MESSAGE) })
             }
@@ -178,7 +179,7 @@ impl Permissions {
         out.emit(match request.details {
             Details::Permission { .. } => {
                 let reason = Some("the agent withdrew the request".to_owned());
-                StreamEvent::PermissionResolved { id, decision: Decision::Deny, by, reason }
+                StreamEvent::PermissionResolved { id, decision: Decision::Deny, option_id: None, by, reason }
             }
             Details::Question(texts) => StreamEvent::QuestionResolved { id, answers: vec![Vec::new(); texts.len()], by },
         });

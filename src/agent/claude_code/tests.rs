@@ -41,7 +41,7 @@ fn action(sent: &Value) -> Option<Action> {
         "allow" => Decision::AllowOnce,
         _ => Decision::Deny,
     };
-    Some(Action::Answer(id, Answer::Permission { decision, message }))
+    Some(Action::Answer(id, Answer::Permission { decision, message, option_id: None }))
 }
 
 #[test]
@@ -307,7 +307,7 @@ fn an_answer_of_the_wrong_kind_leaves_a_request_open() {
 #[test]
 fn the_message_of_a_denial_is_sent_to_the_model() {
     let mut out = Output::default();
-    let answer = Answer::Permission { decision: Decision::Deny, message: Some("use another name".into()) };
+    let answer = Answer::Permission { decision: Decision::Deny, message: Some("use another name".into()), option_id: None };
     parser_with_request("Bash", &json!({})).answer("r", &answer, &mut out);
     assert_eq!(response_in(&out), json!({ "behavior": "deny", "message": "use another name" }));
 }

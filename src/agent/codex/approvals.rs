@@ -162,7 +162,16 @@ impl Approvals {
             return self.deny_rejected(rejected, out);
         }
         let (input, options) = (Value::Object(input), OPTIONS.to_vec());
-        out.emit(StreamEvent::PermissionRequest { id: event_id, tool_call_id, tool, kind, input, options, expires_at: None });
+        out.emit(StreamEvent::PermissionRequest {
+            id: event_id,
+            tool_call_id,
+            tool,
+            kind,
+            input,
+            options,
+            choices: Vec::new(),
+            expires_at: None,
+        });
     }
 
     /// `item/tool/requestUserInput`: questions from the model. Tested with 0.169.0 and its feature `default_mode_request_user_input`.
@@ -207,7 +216,7 @@ impl Approvals {
                 send_response(&id, &json!({ "answers": format.answers_by_id(answers) }), out);
                 None
             }
-            Answer::Permission { decision, message } => {
+            Answer::Permission { decision, message, .. } => {
                 send_response(&id, &format.decision_response(*decision), out);
                 if *decision != Decision::Deny {
                     return None;
@@ -242,7 +251,7 @@ impl OpenRequest {
             ResponseFormat::Answers(ids) => StreamEvent::QuestionResolved { id, answers: vec![Vec::new(); ids.len()], by },
             ResponseFormat::Decision | ResponseFormat::Grant(_) | ResponseFormat::Elicitation => {
                 let reason = Some("the agent withdrew the request".to_owned());
-                StreamEvent::PermissionResolved { id, decision: Decision::Deny, by, reason }
+                StreamEvent::PermissionResolved { id, decision: Decision::Deny, option_id: None, by, reason }
             }
         });
         self.tool_call

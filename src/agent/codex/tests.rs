@@ -192,7 +192,7 @@ fn the_message_of_a_denial_is_added_to_the_turn() {
     let params = json!({ "threadId": "t", "itemId": "i", "command": "ls" });
     parse(&mut *parser, &json!({ "id": 0, "method": "item/commandExecution/requestApproval", "params": params }));
     let mut out = Output::default();
-    parser.answer("0", &Answer::Permission { decision: Decision::Deny, message: Some("use rg".into()) }, &mut out);
+    parser.answer("0", &Answer::Permission { decision: Decision::Deny, message: Some("use rg".into()), option_id: None }, &mut out);
     let steer = json!({ "threadId": "t", "expectedTurnId": "u", "input": [{ "type": "text", "text": "use rg" }] });
     let expected = [json!({ "id": 0, "result": { "decision": "decline" } }), json!({ "id": 4, "method": "turn/steer", "params": steer })];
     assert_eq!(split_output(out).1, expected);

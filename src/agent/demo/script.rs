@@ -85,6 +85,7 @@ impl<I: Iterator<Item = io::Result<String>>, O: Write> DemoAgent<I, O> {
             kind: ToolKind::Edit,
             input,
             options: vec![Decision::AllowOnce, Decision::Deny],
+            choices: Vec::new(),
             expires_at: None,
         })?;
         let ToAgent::Decision { decision, .. } = self.read_message()? else { return Err(unexpected_input()) };

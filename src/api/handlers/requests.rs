@@ -10,7 +10,7 @@ use super::super::{ApiError, AppState, FaultCode, Json, Path};
 use super::pagination::Page;
 use super::params::{RequestPath, RunPath};
 use crate::auth::{Principal, Target};
-use crate::run::RequestView;
+use crate::run::{RequestKind, RequestView};
 use crate::types::{Answer, AuditAction, DecidedBy, Decision, RunId};
 
 /// The open requests of a run.
@@ -35,6 +35,8 @@ pub(in crate::api) async fn list(
 pub(in crate::api) struct AnswerRequest {
     /// One of the `options` of a permission request.
     decision: Option<Decision>,
+    /// The `id` of one of the `choices` of a permission request. The decision is that of the option, so `decision` may be left out.
+    option_id: Option<String>,
     /// Explanation for the agent, with a denial.
     message: Option<String>,
     /// The answers to each question.
@@ -53,7 +55,7 @@ enum OneOrMore {
 
 /// Answers a permission request or a question.
 ///
-/// A permission request needs a `decision`; a question needs `answers`, one entry for each of its questions. Of several answers the first is
+/// A permission request needs a `decision` or an `option_id`; a question needs `answers`, one entry for each of its questions. Of several answers the first is
 /// accepted.
 #[utoipa::path(post, path = "/api/runs/{id}/requests/{request}", operation_id = "answer_request", tag = "runs", params(RequestPath),
     request_body(content = AnswerRequest, examples(
@@ -67,7 +69,12 @@ pub(in crate::api) async fn answer(
     Path((run, request)): Path<(RunId, String)>,
     Json(body): Json<AnswerRequest>,
 ) -> Result<Response<AnswerResponse>, ApiError> {
-    let answer = body.into_answer()?;
+    let option = body.option_id.as_deref().filter(|_| body.decision.is_none());
+    let decision = match option {
+        Some(option) => decision_of_option(&app.runs.requests(&audit_context.caller(), run).await?, &request, option),
+        None => None,
+    };
+    let answer = body.into_answer(decision)?;
     let response = AnswerResponse::new(&request, &answer);
     let (runs, caller) = (app.runs.clone(), audit_context.caller());
     let event = audit_context.event(AuditAction::RunAnswer).to(Target::Run(run));
@@ -83,6 +90,9 @@ pub(in crate::api) struct AnswerResponse {
     /// Decision on a permission request.
     #[serde(skip_serializing_if = "Option::is_none")]
     decision: Option<Decision>,
+    /// ID of the chosen option, if the answer named one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    option_id: Option<String>,
     /// Answers to a question, one list for each of its questions.
     #[serde(skip_serializing_if = "Option::is_none")]
     answers: Option<Vec<Vec<String>>>,
@@ -92,18 +102,29 @@ pub(in crate::api) struct AnswerResponse {
 
 impl AnswerResponse {
     fn new(id: &str, answer: &Answer) -> Self {
-        let (decision, answers) = match answer {
-            Answer::Permission { decision, .. } => (Some(*decision), None),
-            Answer::Question { answers } => (None, Some(answers.clone())),
+        let (decision, option_id, answers) = match answer {
+            Answer::Permission { decision, option_id, .. } => (Some(*decision), option_id.clone(), None),
+            Answer::Question { answers } => (None, None, Some(answers.clone())),
         };
-        Self { id: id.to_owned(), decision, answers, by: DecidedBy::User }
+        Self { id: id.to_owned(), decision, option_id, answers, by: DecidedBy::User }
+    }
+}
+
+/// The decision that `option` of `request` stands for. `None` if the request is not open or has no such option.
+fn decision_of_option(open: &[RequestView], request: &str, option: &str) -> Option<Decision> {
+    match &open.iter().find(|view| view.id == request)?.kind {
+        RequestKind::Permission { choices, .. } => choices.iter().find(|choice| choice.id == option).map(|choice| choice.decision),
+        RequestKind::Question { .. } => None,
     }
 }
 
 impl AnswerRequest {
-    fn into_answer(self) -> Result<Answer, ApiError> {
-        match (self.decision, self.answers) {
-            (Some(decision), None) => Ok(Answer::Permission { decision, message: self.message }),
+    /// The answer. `of_option` is the decision of the option that the body names.
+    fn into_answer(self, of_option: Option<Decision>) -> Result<Answer, ApiError> {
+        // A request that has no such option rejects any decision with it.
+        let decision = self.decision.or(of_option).or(self.option_id.as_ref().map(|_| Decision::Deny));
+        match (decision, self.answers) {
+            (Some(decision), None) => Ok(Answer::Permission { decision, message: self.message, option_id: self.option_id }),
             (None, Some(answers)) => {
                 let answers = answers.into_iter().map(|answer| match answer {
                     OneOrMore::One(text) => vec![text],

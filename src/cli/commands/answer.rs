@@ -14,7 +14,7 @@ use crate::types::{Decision, Question};
 
 /// Arguments of `answer`.
 #[derive(Debug, Args)]
-#[command(group(clap::ArgGroup::new("reply").required(true).args(["allow", "always", "deny", "answers"])))]
+#[command(group(clap::ArgGroup::new("reply").required(true).args(["allow", "always", "deny", "option", "answers"])))]
 pub(in crate::cli) struct AnswerArgs {
     /// Run: an id, the start of one, or `last`
     #[arg(value_name = "RUN")]
@@ -31,8 +31,11 @@ pub(in crate::cli) struct AnswerArgs {
     /// Deny the tool
     #[arg(long)]
     deny: bool,
+    /// Choose one of the agent's own options, by its id
+    #[arg(long, value_name = "ID")]
+    option: Option<String>,
     /// With a denial, tell the agent why, or what to do instead
-    #[arg(long, value_name = "TEXT", conflicts_with_all = ["allow", "always", "answers"])]
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["allow", "always", "option", "answers"])]
     message: Option<String>,
     /// Answer to a question: text, the number of an option, or numbers such as 1,3; repeat it for each question
     #[arg(long = "answer", value_name = "TEXT")]
@@ -72,6 +75,9 @@ fn body(args: &AnswerArgs, request: &Value) -> anyhow::Result<Value> {
     if args.answers.is_empty() {
         if is_question {
             return Err(CliError::usage("the request is a question").hint("answer it with --answer TEXT").into());
+        }
+        if let Some(option) = &args.option {
+            return Ok(json!({ "option_id": option }));
         }
         let decision = match (args.allow, args.always) {
             (true, _) => Decision::AllowOnce,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::types::{Decision, Question, StreamEvent};
+use crate::types::{Decision, PermissionChoice, Question, StreamEvent};
 
 /// A request that has not been answered.
 #[derive(Debug)]
@@ -16,6 +16,7 @@ pub(super) struct PendingRequest {
 enum Kind {
     Permission {
         options: Vec<Decision>,
+        choices: Vec<PermissionChoice>,
     },
     /// The questions, and the answers to the first of them.
     Questions {
@@ -39,8 +40,8 @@ impl PendingRequest {
     /// The request in an event. None if the event is not a request, or the server has decided it by itself.
     pub(super) fn from_event(event: &StreamEvent) -> Option<Self> {
         match event {
-            StreamEvent::PermissionRequest { id, options, expires_at: Some(_), .. } => {
-                Some(Self { id: id.clone(), kind: Kind::Permission { options: options.clone() } })
+            StreamEvent::PermissionRequest { id, options, choices, expires_at: Some(_), .. } => {
+                Some(Self { id: id.clone(), kind: Kind::Permission { options: options.clone(), choices: choices.clone() } })
             }
             StreamEvent::Question { id, questions } if !questions.is_empty() => {
                 Some(Self { id: id.clone(), kind: Kind::Questions { questions: questions.clone(), answers: Vec::new() } })
@@ -52,13 +53,14 @@ impl PendingRequest {
     /// The prompt: what can be typed.
     pub(super) fn prompt(&self) -> String {
         match &self.kind {
-            Kind::Permission { options } => {
+            Kind::Permission { options, choices } => {
                 let words = options.iter().map(|option| match option {
                     Decision::AllowOnce => "[a]llow once",
                     Decision::AllowAlways => "[A]lways allow",
                     Decision::Deny => "[d]eny [reason]",
                 });
-                format!("{}:", words.collect::<Vec<_>>().join(", "))
+                let numbers = (!choices.is_empty()).then_some("the number of an option");
+                format!("{}:", words.chain(numbers).collect::<Vec<_>>().join(", "))
             }
             Kind::Questions { questions, answers } => {
                 let how = match questions.get(answers.len()) {
@@ -76,7 +78,14 @@ impl PendingRequest {
     pub(super) fn handle_line(&mut self, line: &str) -> Reply {
         let line = line.trim();
         match &mut self.kind {
-            Kind::Permission { options } => match parse_decision(line) {
+            Kind::Permission { choices, .. } if line.starts_with(|first: char| first.is_ascii_digit()) => {
+                let number = line.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+                match number.and_then(|index| choices.get(index)) {
+                    Some(choice) => Reply::Complete(json!({ "option_id": choice.id })),
+                    None => Reply::Rejected(format!("choose a number from 1 to {}", choices.len())),
+                }
+            }
+            Kind::Permission { options, .. } => match parse_decision(line) {
                 Some((decision, _)) if !options.contains(&decision) => {
                     Reply::Rejected(format!("this agent does not support `{}`", decision.as_str().replace('_', " ")))
                 }
@@ -173,6 +182,23 @@ mod tests {
             assert!(matches!(permission(&["allow_once", "deny"]).handle_line(line), Reply::Rejected(_)), "{line}");
         }
         assert!(matches!(permission(&["allow_once", "deny"]).handle_line("A"), Reply::Rejected(_)), "not an option of this request");
+    }
+
+    #[test]
+    fn an_option_of_the_agent_is_chosen_by_its_number() {
+        let mut request = pending(json!({
+            "type": "permission_request", "id": "p", "tool": "x", "kind": "other", "input": {}, "options": ["deny"],
+            "choices": [
+                { "id": "drop", "name": "Drop the data", "decision": "allow_once" },
+                { "id": "keep", "name": "Keep", "decision": "allow_once" },
+            ],
+            "expires_at": "2026-11-22T13:15:03.000Z",
+        }));
+        assert_eq!(request.prompt(), "[d]eny [reason], the number of an option:");
+        assert_eq!(request.handle_line("2"), Reply::Complete(json!({ "option_id": "keep" })));
+        for wrong in ["0", "3", "1,2", "a", "99999999999999999999"] {
+            assert!(matches!(request.handle_line(wrong), Reply::Rejected(_)), "{wrong}");
+        }
     }
 
     #[test]

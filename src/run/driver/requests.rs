@@ -14,20 +14,23 @@ use crate::types::{Answer, DecidedBy, StreamEvent, Timestamp};
 
 impl Driver {
     pub(super) fn add_permission_request(&mut self, mut event: StreamEvent, batch: &mut Batch) {
-        let StreamEvent::PermissionRequest { id, tool_call_id, tool, kind, input, options, expires_at } = &mut event else { return };
-        let query = PermissionQuery { tool, kind: *kind, input, options, working_dir: &self.spec.working_dir };
+        let StreamEvent::PermissionRequest { id, tool_call_id, tool, kind, input, options, choices, expires_at } = &mut event else {
+            return;
+        };
+        let query = PermissionQuery { tool, kind: *kind, input, options, choices, working_dir: &self.spec.working_dir };
         let id = id.clone();
         match self.policy.decide(query) {
             Verdict::Decided(decision, reason) => {
                 batch.events.push(event);
-                let answer = Answer::Permission { decision, message: Some(reason) };
+                let answer = Answer::Permission { decision, message: Some(reason), option_id: None };
                 batch.events.push(resolved_event(&id, &answer, DecidedBy::Policy));
                 self.requests.mark_answered(id.clone());
                 batch.answers.push((id, answer));
             }
             Verdict::Ask => {
                 let (tool_call_id, tool, kind) = (tool_call_id.clone(), tool.clone(), *kind);
-                let kind = RequestKind::Permission { tool_call_id, tool, kind, input: input.clone(), options: options.clone() };
+                let (input, options, choices) = (input.clone(), options.clone(), choices.clone());
+                let kind = RequestKind::Permission { tool_call_id, tool, kind, input, options, choices };
                 *expires_at = Some(self.open_request(id, kind));
                 batch.events.push(event);
             }
@@ -47,8 +50,8 @@ impl Driver {
     /// Reopens a request found in the log of an earlier server. Its timeout has continued meanwhile.
     pub(super) fn reopen_request(&mut self, request: StreamEvent, created_at: Timestamp) {
         let (id, kind, expires_at) = match request {
-            StreamEvent::PermissionRequest { id, tool_call_id, tool, kind, input, options, expires_at } => {
-                (id, RequestKind::Permission { tool_call_id, tool, kind, input, options }, expires_at)
+            StreamEvent::PermissionRequest { id, tool_call_id, tool, kind, input, options, choices, expires_at } => {
+                (id, RequestKind::Permission { tool_call_id, tool, kind, input, options, choices }, expires_at)
             }
             StreamEvent::Question { id, questions } => (id, RequestKind::Question { questions }, None),
             _ => return,

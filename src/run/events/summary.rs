@@ -51,8 +51,8 @@ impl LogSummary {
             StreamEvent::RunStarted(_) => self.started = true,
             StreamEvent::Usage(usage) => self.usage = Some(usage),
             StreamEvent::PermissionRequest { .. } | StreamEvent::Question { .. } => self.open.push((event, ts)),
-            StreamEvent::PermissionResolved { id, decision, reason, .. } => {
-                self.add_answer(id, Answer::Permission { decision, message: reason });
+            StreamEvent::PermissionResolved { id, decision, option_id, reason, .. } => {
+                self.add_answer(id, Answer::Permission { decision, message: reason, option_id });
             }
             StreamEvent::QuestionResolved { id, answers, .. } => self.add_answer(id, Answer::Question { answers }),
             StreamEvent::ToolCall(call) => {

@@ -76,9 +76,17 @@ async fn unanswered_requests_are_found_in_the_log() {
         kind: ToolKind::Edit,
         input: serde_json::Value::Null,
         options: vec![Decision::Deny],
+        choices: vec![],
         expires_at: None,
     };
-    let answered = StreamEvent::PermissionResolved { id: "a".into(), decision: Decision::Deny, by: DecidedBy::User, reason: None };
+    let option_id = Some("no".to_owned());
+    let answered = StreamEvent::PermissionResolved {
+        id: "a".into(),
+        decision: Decision::Deny,
+        option_id: option_id.clone(),
+        by: DecidedBy::User,
+        reason: None,
+    };
     let question = Question { text: "which?".into(), ..Question::default() };
     let question = StreamEvent::Question { id: "q".into(), questions: vec![question] };
     let events = [permission("a"), permission("b"), answered, question];
@@ -86,7 +94,7 @@ async fn unanswered_requests_are_found_in_the_log() {
     let summary = log.summarize(writer.run()).await.unwrap();
     let at = Timestamp::from_millis(1_000);
     assert_eq!(summary.open, [(events[1].clone(), at), (events[3].clone(), at)]);
-    assert_eq!(summary.answers, [("a".to_owned(), Answer::Permission { decision: Decision::Deny, message: None })]);
+    assert_eq!(summary.answers, [("a".to_owned(), Answer::Permission { decision: Decision::Deny, message: None, option_id })]);
 }
 
 proptest! {

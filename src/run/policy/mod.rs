@@ -14,7 +14,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::types::{Decision, PermissionMode, RuleVerdict, ToolKind};
+use crate::types::{Decision, PermissionChoice, PermissionMode, RuleVerdict, ToolKind};
 
 /// A permission request of an agent.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +23,7 @@ pub(super) struct PermissionQuery<'a> {
     pub(super) kind: ToolKind,
     pub(super) input: &'a Value,
     pub(super) options: &'a [Decision],
+    pub(super) choices: &'a [PermissionChoice],
     pub(super) working_dir: &'a Path,
 }
 
@@ -69,9 +70,14 @@ impl Policy {
     }
 }
 
-/// Picks the decision that the agent accepts. Prefers `allow_once`, so that every use is asked and recorded.
+/// Picks the decision that the agent accepts. Prefers `allow_once`, so that every use is asked and recorded. If the agent offers several
+/// ways to continue, only a user can choose one.
 fn decide_for_agent(allow: bool, query: PermissionQuery<'_>, reason: String) -> Verdict {
     let accepted = |decision: Decision| query.options.contains(&decision).then_some(decision);
+    let is_ambiguous = |decision: Decision| accepted(decision).is_none() && query.choices.iter().any(|choice| choice.decision == decision);
+    if allow && is_ambiguous(Decision::AllowOnce) {
+        return Verdict::Ask;
+    }
     let allowed = accepted(Decision::AllowOnce).or_else(|| accepted(Decision::AllowAlways)).filter(|_| allow);
     Verdict::Decided(allowed.unwrap_or(Decision::Deny), reason)
 }
@@ -88,7 +94,7 @@ mod tests {
     fn decide(mode: PermissionMode, rules: Value, tool: &str, kind: ToolKind, input: &Value) -> &'static str {
         let specs: Vec<RuleSpec> = serde_json::from_value(rules).unwrap();
         let rules = Rule::compile(&specs).unwrap();
-        let query = PermissionQuery { tool, kind, input, options: &ONCE, working_dir: Path::new("/project") };
+        let query = PermissionQuery { tool, kind, input, options: &ONCE, choices: &[], working_dir: Path::new("/project") };
         match Policy::new(mode, &[], rules).decide(query) {
             Verdict::Ask => "ask",
             Verdict::Decided(Decision::Deny, _) => "deny",
@@ -132,8 +138,14 @@ mod tests {
     #[test]
     fn a_decision_that_the_agent_does_not_accept_becomes_deny() {
         let input = json!({});
-        let query =
-            PermissionQuery { tool: "x", kind: ToolKind::Read, input: &input, options: &[Decision::Deny], working_dir: Path::new("/") };
+        let query = PermissionQuery {
+            tool: "x",
+            kind: ToolKind::Read,
+            input: &input,
+            options: &[Decision::Deny],
+            choices: &[],
+            working_dir: Path::new("/"),
+        };
         let verdict = Policy::default().decide(query);
         assert_eq!(verdict, Verdict::Decided(Decision::Deny, "permission_mode is auto".into()));
     }
@@ -143,7 +155,28 @@ mod tests {
         let rule = |decision: &str| Rule::new(&serde_json::from_value(json!({ "decision": decision })).unwrap()).unwrap();
         let policy = Policy::new(PermissionMode::Auto, &[rule("deny")], vec![rule("allow")]);
         let input = json!({});
-        let query = PermissionQuery { tool: "x", kind: ToolKind::Read, input: &input, options: &ONCE, working_dir: Path::new("/") };
+        let query =
+            PermissionQuery { tool: "x", kind: ToolKind::Read, input: &input, options: &ONCE, choices: &[], working_dir: Path::new("/") };
         assert_eq!(policy.decide(query), Verdict::Decided(Decision::Deny, "denied by rule 1".into()));
+    }
+
+    #[test]
+    fn several_options_of_one_decision_are_left_to_a_user() {
+        let choice = |id: &str, decision| PermissionChoice { id: id.into(), name: id.into(), decision };
+        let (input, several) = (json!({}), [choice("a", Decision::AllowOnce), choice("b", Decision::AllowOnce)]);
+        let query = |options, choices| PermissionQuery {
+            tool: "x",
+            kind: ToolKind::Other,
+            input: &input,
+            options,
+            choices,
+            working_dir: Path::new("/"),
+        };
+        let auto = Policy::new(PermissionMode::Auto, &[], Vec::new());
+        assert_eq!(auto.decide(query(&[Decision::AllowAlways, Decision::Deny], &several)), Verdict::Ask);
+        let one = [choice("a", Decision::AllowOnce), choice("n", Decision::Deny)];
+        assert!(matches!(auto.decide(query(&ONCE, &one)), Verdict::Decided(Decision::AllowOnce, _)));
+        let read_only = Policy::new(PermissionMode::ReadOnly, &[], Vec::new());
+        assert!(matches!(read_only.decide(query(&[Decision::Deny], &several)), Verdict::Decided(Decision::Deny, _)));
     }
 }

@@ -238,7 +238,7 @@ mod tests {
     fn matches(rule: Value, input: &Value) -> bool {
         let rule = compile(rule).unwrap();
         let working_dir = std::path::Path::new("/project");
-        rule.matches(PermissionQuery { tool: "mcp__db__query", kind: ToolKind::Edit, input, options: &[], working_dir })
+        rule.matches(PermissionQuery { tool: "mcp__db__query", kind: ToolKind::Edit, input, options: &[], choices: &[], working_dir })
     }
 
     #[test]

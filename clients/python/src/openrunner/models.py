@@ -478,6 +478,21 @@ class PasswordRequest(TypedDict):
     """The new password. It must differ from the user name."""
 
 
+class PermissionChoice(TypedDict):
+    """
+    An option of a permission request, as the agent offers it.
+    """
+
+    id: str
+    """ID of the option, used to choose it."""
+
+    name: str
+    """Name of the option, for people."""
+
+    decision: Decision
+    """Decision that the option stands for."""
+
+
 PermissionMode: TypeAlias = Literal["auto", "ask", "read_only"]
 
 
@@ -975,6 +990,9 @@ class AnswerRequest(TypedDict):
     """
 
     decision: NotRequired[Decision | None]
+    option_id: NotRequired[str | None]
+    """The `id` of one of the `choices` of a permission request. The decision is that of the option, so `decision` may be left out."""
+
     message: NotRequired[str | None]
     """Explanation for the agent, with a denial."""
 
@@ -992,6 +1010,9 @@ class AnswerResponse(TypedDict):
 
     decision: NotRequired[Decision]
     """Decision on a permission request."""
+
+    option_id: NotRequired[str]
+    """ID of the chosen option, if the answer named one."""
 
     answers: NotRequired[list[list[str]]]
     """Answers to a question, one list for each of its questions."""
@@ -1503,6 +1524,9 @@ class OpenRequest1(TypedDict):
     options: list[Decision]
     """Decisions that the agent accepts."""
 
+    choices: NotRequired[list[PermissionChoice]]
+    """The agent's own options, if it names them. An answer may choose one of them by its `id`, as `option_id`."""
+
     type: Literal["permission"]
 
 
@@ -1565,6 +1589,12 @@ class PermissionRequestEvent(TypedDict):
     options: list[Decision]
     """Decisions that the agent accepts."""
 
+    choices: NotRequired[list[PermissionChoice]]
+    """
+    The agent's own options, if it names them. An answer may choose one of them by its `id`. Several with the same `decision` are
+    different ways to continue; such a decision is not in `options`, because it would be ambiguous.
+    """
+
     expires_at: NotRequired[Timestamp]
     """When the request is denied if it is not answered. Absent if a rule or the permission mode decides."""
 
@@ -1582,6 +1612,9 @@ class PermissionResolvedEvent(TypedDict):
 
     decision: Decision
     """The decision."""
+
+    option_id: NotRequired[str]
+    """ID of the chosen option, if one of `choices` was chosen."""
 
     by: DecidedBy
     """Who decided."""
@@ -1696,6 +1729,9 @@ class RequestKind1(TypedDict):
 
     options: list[Decision]
     """Decisions that the agent accepts."""
+
+    choices: NotRequired[list[PermissionChoice]]
+    """The agent's own options, if it names them. An answer may choose one of them by its `id`, as `option_id`."""
 
     type: Literal["permission"]
 

@@ -56,6 +56,8 @@ function PermissionForm({ item, run, moreCount }) {
   const shownAt = useRef(performance.now());
   useEffect(() => { shownAt.current = performance.now(); }, []);
   const isOffered = (/** @type {string} */ decision) => item.options.includes(decision);
+  // Different ways to continue, which only their names tell apart.
+  const distinctChoices = item.choices.filter(({ decision }) => !isOffered(decision));
   const decide = (/** @type {string} */ decision) => send({ decision, ...(decision === 'deny' && reason?.trim() && { message: reason.trim() }) });
   const shortcut = (/** @type {string} */ decision) => () => { if (performance.now() - shownAt.current >= SHORTCUT_DELAY_MS) void decide(decision); };
   useShortcuts([
@@ -74,6 +76,7 @@ function PermissionForm({ item, run, moreCount }) {
     <footer>
       ${isOffered('allow_once') && html`<${Button} kind="primary" busy=${isBusy} onClick=${() => decide('allow_once')}>${t('run.allow_once')} <${Kbd}>a<//><//>`}
       ${isOffered('allow_always') && html`<${Button} disabled=${isBusy} onClick=${() => decide('allow_always')}>${t('run.allow_always')} <${Kbd}>A<//><//>`}
+      ${distinctChoices.map((choice) => html`<${Button} disabled=${isBusy} onClick=${() => send({ option_id: choice.id })}>${sanitize(choice.name)}<//>`)}
       ${isOffered('deny') && html`<${Button} disabled=${isBusy} onClick=${() => decide('deny')}>${t('run.deny')} <${Kbd}>d<//><//>`}
       ${isOffered('deny') && reason === null && html`<${Button} kind="quiet" onClick=${() => setReason('')}>${t('run.deny_with_reason')}<//>`}
     </footer>

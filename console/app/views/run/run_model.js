@@ -20,7 +20,7 @@ import { CappedText, SectionSplitter, TextBuffer } from './text_buffers.js';
 /** @typedef {{ content: string, status: string }} PlanEntry */
 /** @typedef {Common & { kind: 'plan', entries: PlanEntry[] }} PlanItem */
 /** @typedef {{ decision: string, by: string, reason: string, ts: string }} Decision */
-/** @typedef {Common & { kind: 'permission', id: string, tool: string, toolKind: string, input: any, options: string[],
+/** @typedef {Common & { kind: 'permission', id: string, tool: string, toolKind: string, input: any, options: string[], choices: { id: string, name: string, decision: string }[],
  *   expiresAt: string | undefined, decision: Decision | null }} PermissionItem */
 /** @typedef {{ name: string, description?: string, preview?: string }} QuestionOption */
 /** @typedef {{ text: string, header?: string, options?: QuestionOption[], multiple?: boolean }} Question */
@@ -266,8 +266,8 @@ const HANDLERS = {
   },
 
   permission_request(model, event) {
-    const { id, tool, kind: toolKind, input, options, expires_at: expiresAt } = event;
-    const fields = { kind: 'permission', id, tool, toolKind, input, options, expiresAt, decision: null };
+    const { id, tool, kind: toolKind, input, options, choices = [], expires_at: expiresAt } = event;
+    const fields = { kind: 'permission', id, tool, toolKind, input, options, choices, expiresAt, decision: null };
     const call = model.tools.get(event.tool_call_id);
     /** @type {PermissionItem} */
     let item;
