@@ -149,6 +149,12 @@ impl Player {
             }
             Command::Permission(tool, input) => self.request(&tool, &input).and_then(|()| self.await_answers()),
             Command::PermissionNoWait(tool, input) => self.request(&tool, &input),
+            Command::PermissionFlood(count) => {
+                (0..count).try_for_each(|number| self.request("Bash", &json!({ "command": format!("command {number}") })))
+            }
+            Command::CallFlood(count) => {
+                (0..count).try_for_each(|number| self.call("Bash", &json!({ "command": number.to_string() })).map(|_| ()))
+            }
             Command::AwaitAnswers => self.await_answers(),
             Command::WithdrawRequests => self.withdraw_requests(),
             Command::Question(text, options) => {
@@ -202,12 +208,19 @@ impl Player {
         }
     }
 
-    /// Writes a tool call and requests permission for it.
-    fn request(&mut self, tool: &str, input: &Value) -> io::Result<()> {
+    /// Writes a tool call and returns its id.
+    fn call(&mut self, tool: &str, input: &Value) -> io::Result<String> {
         self.calls += 1;
-        let (call, id) = (format!("call_{}", self.calls), format!("perm_{}", self.calls));
+        let call = format!("call_{}", self.calls);
         let block = json!({ "type": "tool_use", "id": call, "name": tool, "input": input });
         self.write_message(&json!({ "type": "assistant", "message": { "content": [block] }, "parent_tool_use_id": null }))?;
+        Ok(call)
+    }
+
+    /// Writes a tool call and requests permission for it.
+    fn request(&mut self, tool: &str, input: &Value) -> io::Result<()> {
+        let call = self.call(tool, input)?;
+        let id = format!("perm_{}", self.calls);
         let request = json!({ "subtype": "can_use_tool", "tool_name": tool, "input": input, "tool_use_id": call });
         self.write_message(&json!({ "type": "control_request", "request_id": id, "request": request }))?;
         self.open_requests.push(OpenRequest { id, call, tool: tool.to_owned() });

@@ -37,6 +37,7 @@ mod questions;
 mod resource_exhaustion;
 mod restart;
 mod retention;
+mod run_core;
 mod run_limits;
 mod run_secrets;
 mod runs;

@@ -3,52 +3,11 @@
 //! Rules: W5.
 
 use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::json;
 
-use crate::support::{Server, Setup, assert_dense, carrying, last, live};
-
-/// A small file system. Unmounted when dropped.
-struct Disk {
-    path: PathBuf,
-}
-
-impl Disk {
-    /// Mounts a disk at `path`, which is created. `None` if this account may not mount.
-    fn mount(path: &Path) -> Option<Self> {
-        fs::create_dir_all(path).expect("a directory");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=8m,mode=0700", "openrunner-test"]).arg(path).output();
-        let mounted = mounted.expect("a command");
-        if !mounted.status.success() {
-            let told = String::from_utf8_lossy(&mounted.stderr).into_owned();
-            assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "nothing can be mounted here: {told}");
-            eprintln!("NOT TESTED: nothing can be mounted here: {told}");
-            return None;
-        }
-        Some(Self { path: path.to_owned() })
-    }
-
-    /// Fills it to the last byte, until the returned file is removed.
-    fn fill(&self) -> PathBuf {
-        let path = self.path.join("filler");
-        let mut file = fs::File::create(&path).expect("a file");
-        for size in [65_536, 512, 1] {
-            while file.write_all(&vec![0; size]).is_ok() {}
-        }
-        path
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // Lazily: the server may still be running.
-        let _ = Command::new("umount").arg("--lazy").arg(&self.path).status();
-    }
-}
+use crate::support::{Disk, Server, Setup, assert_dense, carrying, last, live};
 
 async fn health(server: &Server) -> String {
     server.guest().get("/health").await.body["status"].as_str().expect("a status").to_owned()
@@ -58,7 +17,7 @@ async fn health(server: &Server) -> String {
 fn a_full_disk_fails_affected_runs_and_recovers_by_itself() {
     live(async {
         let setup = Setup::new();
-        let Some(disk) = Disk::mount(&setup.directory().join("data")) else { return };
+        let Some(disk) = Disk::mount(&setup.directory().join("data"), 8) else { return };
         let server = setup.start().await;
         let user = server.client("user").await;
         let go = server.directory().join("go");

@@ -4,9 +4,12 @@
 
 mod cli;
 mod client;
+mod database;
 mod described;
+mod disk;
 mod live;
 mod process;
+mod receiver;
 mod server;
 mod sse;
 mod tmux;
@@ -16,8 +19,10 @@ use std::time::Duration;
 pub(crate) use cli::{ended, typed};
 pub(crate) use client::{Answer, Client};
 pub(crate) use described::validator;
+pub(crate) use disk::Disk;
 pub(crate) use live::{notice, of};
 pub(crate) use process::{Pid, carrying, is_alive, shim_of};
+pub(crate) use receiver::{Received, Receiver};
 pub(crate) use server::{Server, Setup};
 pub(crate) use sse::{Frame, Frames, assert_dense, last};
 pub(crate) use tmux::Tmux;

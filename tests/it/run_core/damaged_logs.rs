@@ -1,0 +1,146 @@
+//! Damaged and missing parts of logs: readers get a `gap` instead of them and everything else, and the server starts.
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::support::{Client, Frame, Server, assert_dense, carrying, last, live, notice};
+
+/// Creates a run that writes `one`, `two` and `three` into chunks of their own, and waits for its end. Returns its id and its events.
+async fn three_chunks(server: &Server, user: &Client) -> (String, Vec<Frame>) {
+    let [first, second] = ["first", "second"].map(|name| server.directory().join(name));
+    let script = format!("say one\nwait {}\nsay two\nwait {}\nsay three\nresult done", first.display(), second.display());
+    let id = user.script(&script).await;
+    let mut reader = user.follow(&id).await;
+    let mut frames = reader.until_text("one").await;
+    std::fs::write(first, "").unwrap();
+    frames.extend(reader.until_text("two").await);
+    std::fs::write(second, "").unwrap();
+    frames.extend(reader.rest().await);
+    assert_dense(&frames);
+    (id, frames)
+}
+
+/// The condition for the chunk of a run that contains this text.
+fn chunk_with(id: &str, text: &str) -> String {
+    format!("run_id = '{id}' AND instr(CAST(body AS TEXT), '\"{text}\"') > 0")
+}
+
+/// Asserts that `read` is `all` without the events of one range, in whose place there is a gap.
+fn assert_one_gap(read: &[Frame], all: &[Frame], lost: &str) {
+    let gaps: Vec<usize> = (0..read.len()).filter(|index| read[*index].data["code"] == "gap").collect();
+    let [gap] = gaps[..] else { panic!("{} gaps: {read:?}", gaps.len()) };
+    let (before, after) = (&read[..gap], &read[gap + 1..]);
+    assert!(before == &all[..before.len()], "what precedes the gap has the bytes that it had");
+    assert!(after == &all[all.len() - after.len()..], "what follows the gap has the bytes that it had");
+    assert_eq!((read[gap].id, &read[gap].data["seq"]), (None, &json!(null)), "the gap is no event of the log");
+    let next = after.first().and_then(|frame| frame.id);
+    assert_eq!(read[gap].data["data"]["after"], json!(before.len()), "{:?}", read[gap]);
+    assert_eq!(read[gap].data["data"]["next"], json!(next), "{:?}", read[gap]);
+    let is_lost = |frames: &[Frame]| !frames.iter().any(|frame| frame.data["content"] == lost);
+    assert!(is_lost(before) && is_lost(after), "{lost} is not lost");
+    assert_eq!(before.len() + after.len() + lost_events(read, all), all.len());
+}
+
+/// The number of events of `all` that are not in `read`.
+fn lost_events(read: &[Frame], all: &[Frame]) -> usize {
+    all.iter().filter(|frame| !read.contains(frame)).count()
+}
+
+#[test]
+fn a_damaged_chunk_of_an_ended_run_is_a_gap_and_the_rest_is_delivered() {
+    live(async {
+        for (damage, text) in [
+            ("UPDATE event_chunks SET crc32 = crc32 - 1 WHERE", "two"),
+            ("UPDATE event_chunks SET body = substr(body, 1, 20) WHERE", "one"),
+            ("UPDATE event_chunks SET body = zeroblob(length(body)) WHERE", "two"),
+            ("UPDATE event_chunks SET last_seq = last_seq - 1 WHERE", "two"),
+            ("DELETE FROM event_chunks WHERE", "two"),
+        ] {
+            let server = Server::start().await;
+            let user = server.client("user").await;
+            let (id, all) = three_chunks(&server, &user).await;
+            let server = server.killed_and_changed(&format!("{damage} {}", chunk_with(&id, text))).await.start().await;
+            let user = user.at(server.url());
+            let read = user.follow(&id).await.rest().await;
+            assert_one_gap(&read, &all, text);
+            assert_eq!(last(&read), last(&all), "{damage}");
+            // A reader that resumes inside or after the gap.
+            let gap = read.iter().position(|frame| frame.id.is_none()).expect("a gap");
+            let after = read[gap + 1].id.expect("a number");
+            assert_one_gap(&[&all[..gap], &user.follow_after(&id, gap as u64).await.rest().await].concat(), &all, text);
+            assert!(user.follow_after(&id, after - 1).await.rest().await == read[gap + 1..], "{damage}");
+            assert_eq!(user.run(&id).await["status"], "completed");
+        }
+    });
+}
+
+#[test]
+fn readers_of_a_log_without_its_end_do_not_wait_for_it() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let (id, all) = three_chunks(&server, &user).await;
+        let last_chunk = format!("DELETE FROM event_chunks WHERE run_id = '{id}' AND last_seq = {}", all.len());
+        let server = server.killed_and_changed(&last_chunk).await.start().await;
+        let user = user.at(server.url());
+        let read = user.follow(&id).await.rest().await;
+        let gap = notice(&read, "gap").expect("a gap");
+        let before = read.iter().take_while(|frame| frame.data["code"] != "gap").count();
+        assert!(before > 0 && before < all.len() && read[..before] == all[..before]);
+        assert_eq!(gap["data"]["after"], json!(before));
+    });
+}
+
+#[test]
+fn a_damaged_chunk_of_a_live_run_prevents_neither_the_start_nor_other_runs() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let go = server.directory().join("go");
+        let step = server.directory().join("step");
+        let script = format!("say one\nwait {}\nsay two\nwait {}\nsay three\nresult done", step.display(), go.display());
+        let damaged = user.script(&script).await;
+        let sound = user.script(&format!("say up\nwait {}\nresult done", go.display())).await;
+        let (mut reader, mut other) = (user.follow(&damaged).await, user.follow(&sound).await);
+        let mut before = reader.until_text("one").await;
+        std::fs::write(step, "").unwrap();
+        before.extend(reader.until_text("two").await);
+        other.until_text("up").await;
+
+        let change = format!("UPDATE event_chunks SET crc32 = crc32 - 1 WHERE {}", chunk_with(&damaged, "one"));
+        let server = server.killed_and_changed(&change).await.start().await;
+        let user = user.at(server.url());
+        std::fs::write(go, "").unwrap();
+        assert_eq!(user.end_of(&sound).await["status"], "completed");
+        let end = user.end_of(&damaged).await;
+        assert!(["completed", "interrupted", "failed"].contains(&end["status"].as_str().unwrap()), "{end}");
+        let read = user.follow(&damaged).await.rest().await;
+        assert_eq!(read.iter().filter(|frame| frame.data["code"] == "gap").count(), 1, "{read:?}");
+        assert_eq!((last(&read)["type"].as_str(), &last(&read)["status"]), (Some("done"), &end["status"]));
+        for frame in read.iter().filter(|frame| frame.id.is_some_and(|id| id <= before.len() as u64)) {
+            assert!(before.contains(frame), "an event differs from what was delivered: {frame:?}");
+        }
+        assert!(read.iter().any(|frame| frame.data["content"] == "two"), "what follows the damage is delivered");
+        assert_eq!(carrying(&damaged), [0; 0]);
+        assert_eq!(user.end_of(&user.script("result again").await).await["status"], "completed");
+    });
+}
+
+#[test]
+fn a_reader_of_a_damaged_log_is_not_sent_back_to_the_damage() {
+    live(async {
+        let mut server = Server::start().await;
+        let user = server.client("user").await;
+        let (id, all) = three_chunks(&server, &user).await;
+        let change = format!("UPDATE event_chunks SET crc32 = crc32 - 1 WHERE {}", chunk_with(&id, "two"));
+        server = server.killed_and_changed(&change).await.start().await;
+        // The command line reconnects after a stream that ends without `done`.
+        let printed = server.typed(&["logs", &id, "--json"]).done().await;
+        assert_eq!(printed.code, 0, "{}", printed.err);
+        let lines: Vec<&str> = printed.out.lines().collect();
+        assert!(lines.last().is_some_and(|line| line.contains("\"done\"")), "{}", printed.out);
+        assert!(lines.len() > 2 && lines.len() <= all.len(), "{}", printed.out);
+        server.signal(Signal::TERM);
+        assert_eq!(server.ended().await, 0);
+    });
+}

@@ -1,0 +1,3 @@
+//! The core of runs under concurrency, disk faults and damaged data.
+
+mod damaged_logs;

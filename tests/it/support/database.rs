@@ -1,0 +1,23 @@
+//! The database of a server, opened beside it or after its end.
+
+use rusqlite::Connection;
+use rustix::process::Signal;
+
+use super::{Server, Setup};
+
+impl Server {
+    /// Opens its database. The server may be running.
+    pub(crate) fn database(&self) -> Connection {
+        let database = Connection::open(self.data().join("openrunner.db")).expect("a database");
+        database.busy_timeout(std::time::Duration::from_secs(20)).expect("a time limit");
+        database
+    }
+
+    /// Kills it with SIGKILL, changes its database, and returns the setup of its successor.
+    pub(crate) async fn killed_and_changed(mut self, change: &str) -> Setup {
+        self.signal(Signal::KILL);
+        assert_eq!(self.ended().await, -9);
+        self.database().execute_batch(change).expect("a change that the database accepts");
+        self.again()
+    }
+}
