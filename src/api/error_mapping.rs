@@ -31,13 +31,14 @@ impl ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        let unavailable = StatusCode::SERVICE_UNAVAILABLE;
         match &error {
-            StoreError::Write(_) => Self::hidden(StatusCode::INSUFFICIENT_STORAGE, "storage", "the server cannot write to disk", &error),
+            StoreError::Write(_) | StoreError::Closed => {
+                Self::hidden(StatusCode::INSUFFICIENT_STORAGE, "storage", "the server cannot write to disk", &error)
+            }
             StoreError::NoReader(_) => Self::overloaded(&error),
-            StoreError::Closed => Self::new(unavailable, "shutting_down", "the server is shutting down"),
             // The callers that can cause the others handle them.
             StoreError::Read(_)
+            | StoreError::Internal(_)
             | StoreError::Damaged { .. }
             | StoreError::NotNext { .. }
             | StoreError::LeaseLost { .. }
@@ -355,7 +356,7 @@ mod tests {
         let error = ApiError::from(StoreError::Write("/var/lib/x: no space".to_owned()));
         assert_eq!((error.status().as_u16(), error.code()), (507, "storage"));
         assert!(!error.detail().contains("/var"), "{error}");
-        assert_eq!(ApiError::from(StoreError::Closed).status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(ApiError::from(StoreError::Closed).status(), StatusCode::INSUFFICIENT_STORAGE);
     }
 
     #[test]

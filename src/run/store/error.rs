@@ -54,7 +54,10 @@ pub enum StoreError {
         /// What is wrong with it.
         problem: String,
     },
-    /// The store was closed because the server shuts down.
-    #[error("the store is closed")]
+    /// An operation panicked. Nothing of it was written; other operations are not affected.
+    #[error("internal error of the store: {0}")]
+    Internal(String),
+    /// The thread that writes has died. Nothing can be written until the server is restarted.
+    #[error("the store can no longer write; restart the server")]
     Closed,
 }

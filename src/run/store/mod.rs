@@ -9,6 +9,8 @@ mod keys;
 mod retention;
 mod runs;
 mod sqlite;
+#[cfg(test)]
+pub(super) mod testing;
 mod tokens;
 mod usage;
 mod users;

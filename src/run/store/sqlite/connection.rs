@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::node;
 use super::sql::write_error;
-use super::writer::Writer;
+use super::writer::{Writer, panicked};
 use crate::metrics::StoreMetrics;
 use crate::run::store::StoreError;
 use crate::types::NodeId;
@@ -64,9 +64,11 @@ pub struct SqliteStore {
 
 #[derive(Debug)]
 struct Readers {
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
     idle: Mutex<Vec<Connection>>,
     path: PathBuf,
+    #[cfg(test)]
+    inline: Option<Inline>,
     /// Held as long as a server's store is open, so that no second server uses the same directory.
     _lock: Option<Arc<File>>,
 }
@@ -105,8 +107,32 @@ impl SqliteStore {
         let metrics = StoreMetrics::default();
         let writer = Writer::start(connection, lock.clone(), metrics.clone()).map_err(OpenError::Thread)?;
         let path = data_dir.join(FILE_NAME);
-        let readers = Readers { permits: Semaphore::new(READERS), idle: Mutex::new(Vec::new()), path, _lock: lock };
+        let readers = Readers {
+            permits: Arc::new(Semaphore::new(READERS)),
+            idle: Mutex::new(Vec::new()),
+            path,
+            #[cfg(test)]
+            inline: None,
+            _lock: lock,
+        };
         Ok(Self { writer, metrics, node, readers: Arc::new(readers) })
+    }
+
+    /// A store in memory that runs each operation on the task of its caller, so that tests with it are deterministic.
+    #[cfg(test)]
+    pub(in crate::run) fn in_memory() -> Self {
+        let mut connection = connect(Path::new(":memory:"), OpenFlags::default()).unwrap();
+        embedded::migrations::runner().run(&mut connection).unwrap();
+        let (node, inline) = (node::identify(&connection).unwrap(), Inline(Arc::new(Mutex::new(connection))));
+        let (writer, permits) = (Writer::inline(inline.clone()), Arc::new(Semaphore::new(READERS)));
+        let readers = Readers { permits, idle: Mutex::default(), path: PathBuf::new(), inline: Some(inline), _lock: None };
+        Self { writer, metrics: StoreMetrics::default(), node, readers: Arc::new(readers) }
+    }
+
+    /// The permits of the connections for reading.
+    #[cfg(test)]
+    pub(super) fn read_permits(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.readers.permits)
     }
 
     /// The store's metrics.
@@ -126,21 +152,43 @@ impl SqliteStore {
         self.is_healthy() || self.writer.write(trial).await.is_ok()
     }
 
-    /// Runs `work` with a connection for reading, on a blocking thread.
+    /// Runs `work` with a connection for reading, on a blocking thread. Dropping the future does not stop the read, which continues to count
+    /// towards the limit until it ends.
     pub(super) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
+        #[cfg(test)]
+        if let Some(inline) = &self.readers.inline {
+            return work(&inline.lock());
+        }
         let readers = Arc::clone(&self.readers);
-        let _permit = self.readers.permits.acquire().await.map_err(|_closed| StoreError::Closed)?;
+        let permit = Arc::clone(&self.readers.permits).acquire_owned().await.map_err(|_closed| StoreError::Closed)?;
         let reading = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
             let connection = readers.take()?;
             let result = work(&connection);
             readers.give_back(connection);
             result
         });
-        reading.await.unwrap_or_else(|panic| Err(StoreError::Read(panic.to_string())))
+        reading.await.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => Err(panicked("a read", &*panic)),
+            // The runtime is shutting down.
+            Err(error) => Err(StoreError::Read(error.to_string())),
+        })
+    }
+}
+
+/// The only connection of a store in memory.
+#[cfg(test)]
+#[derive(Clone, Debug)]
+pub(super) struct Inline(Arc<Mutex<Connection>>);
+
+#[cfg(test)]
+impl Inline {
+    pub(super) fn lock(&self) -> std::sync::MutexGuard<'_, Connection> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,9 +1,10 @@
 //! The single writer: a thread that commits all jobs that were queued during its last commit in one transaction.
 //!
 //! It never waits for more jobs: the first one starts immediately, and those that arrive during its commit form the next group. Jobs are
-//! therefore grouped under load and not delayed without it.
+//! therefore grouped under load and not delayed without it. A job that panics fails alone.
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -41,36 +42,51 @@ struct Done {
     reply: Box<dyn FnOnce(Result<(), StoreError>) + Send>,
 }
 
+/// A handle of the writer. When the last one is dropped, the queued jobs are completed and the database is closed.
 #[derive(Clone, Debug)]
 pub(super) struct Writer {
-    jobs: mpsc::Sender<Job>,
+    jobs: Jobs,
     healthy: Arc<AtomicBool>,
+}
+
+/// How jobs get to the database.
+#[derive(Clone, Debug)]
+enum Jobs {
+    Thread(mpsc::Sender<Job>),
+    /// Each job runs at once on the task of its caller, which makes tests deterministic.
+    #[cfg(test)]
+    Inline(super::connection::Inline),
 }
 
 impl Writer {
     pub(super) fn start(connection: Connection, lock: Option<Arc<File>>, metrics: StoreMetrics) -> std::io::Result<Self> {
         let (jobs, mut inbox) = mpsc::channel::<Job>(QUEUE);
         let healthy = Arc::new(AtomicBool::new(true));
-        let health = Arc::clone(&healthy);
+        let guard = DeathGuard(Arc::clone(&healthy));
         std::thread::Builder::new().name("store".into()).spawn(move || {
             let mut group = Vec::with_capacity(GROUP);
             while inbox.blocking_recv_many(&mut group, GROUP) > 0 {
-                commit(&connection, &mut group, &health, &metrics);
+                commit(&connection, &mut group, &guard.0, &metrics);
             }
             // The last handle was dropped. If this fails, the next start does it.
             let _ = connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
             drop(connection);
             drop(lock);
         })?;
-        Ok(Self { jobs, healthy })
+        Ok(Self { jobs: Jobs::Thread(jobs), healthy })
+    }
+
+    #[cfg(test)]
+    pub(super) fn inline(connection: super::connection::Inline) -> Self {
+        Self { jobs: Jobs::Inline(connection), healthy: Arc::new(AtomicBool::new(true)) }
     }
 
     pub(super) fn is_healthy(&self) -> bool {
         self.healthy.load(Ordering::Relaxed)
     }
 
-    /// Runs `work` in a transaction and returns when it is on disk. If `work` fails, none of its changes stay. Dropping the future does not
-    /// undo the job.
+    /// Runs `work` in a transaction and returns when it is on disk. If `work` fails or panics, none of its changes stay. Dropping the future
+    /// does not undo the job.
     pub(super) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -78,6 +94,10 @@ impl Writer {
     {
         let (sender, receiver) = oneshot::channel();
         let job: Job = Box::new(move |transaction| {
+            // What the job has changed in memory is dropped with it, and what it has changed in the database is rolled back.
+            let work = |connection: &Connection| {
+                catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or_else(|panic| Err(panicked("a write", &*panic)))
+            };
             let result = transaction.and_then(|transaction| match transaction {
                 Transaction::Exclusive(connection) => work(connection),
                 Transaction::Shared(connection) => run_in_savepoint(connection, work),
@@ -88,9 +108,37 @@ impl Writer {
             });
             Done { succeeded, disk_ok, reply }
         });
-        self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
-        receiver.await.map_err(|_| StoreError::Closed)?
+        // The thread ends before its last handle only by a panic. Its queued jobs are dropped with it, so that no caller waits forever.
+        let died = || {
+            self.healthy.store(false, Ordering::Relaxed);
+            StoreError::Closed
+        };
+        match &self.jobs {
+            Jobs::Thread(jobs) => jobs.send(job).await.map_err(|_| died())?,
+            #[cfg(test)]
+            Jobs::Inline(connection) => commit(&connection.lock(), &mut vec![job], &self.healthy, &StoreMetrics::default()),
+        }
+        receiver.await.map_err(|_| died())?
     }
+}
+
+/// Marks the store as unhealthy for good when the thread dies by a panic, also if no caller notices.
+struct DeathGuard(Arc<AtomicBool>);
+
+impl Drop for DeathGuard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The error for a panic in `operation`, which is logged here.
+pub(super) fn panicked(operation: &str, panic: &(dyn std::any::Any + Send)) -> StoreError {
+    let message = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    let message = message.unwrap_or("panic without a message");
+    tracing::error!(operation, message, "an operation of the store panicked");
+    StoreError::Internal(message.to_owned())
 }
 
 /// Commits the whole group in one transaction. The health is updated before any caller gets its reply.

@@ -1,0 +1,10 @@
+//! A store for tests that fails, counts and pauses calls on request, and a scheduler that explores the order of concurrent calls.
+
+mod explore;
+mod fault_store;
+mod gate;
+mod tests;
+
+pub(in crate::run) use explore::explore;
+pub(in crate::run) use fault_store::{Calls, Fault, FaultStore};
+pub(in crate::run) use gate::Point;
