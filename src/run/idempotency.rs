@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
+use super::keyed_locks::KeyedLocks;
 use super::store::Idempotency;
-use crate::types::{Caller, Timestamp};
+use crate::types::{Caller, Timestamp, UserName};
 
 /// How long an idempotency key is stored.
 pub(super) const KEY_LIFETIME: Duration = Duration::from_hours(24);
+
+/// The keys of requests in progress, by owner: equal requests are handled one after the other, so that the later ones find the result of
+/// the first.
+pub(super) type KeysInUse = KeyedLocks<(UserName, String)>;
 
 /// A key with which a client can repeat a request safely, and a fingerprint of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]

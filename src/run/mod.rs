@@ -12,6 +12,7 @@ mod errors;
 pub mod events;
 mod feed;
 mod idempotency;
+mod keyed_locks;
 mod live;
 mod manager;
 mod policy;

@@ -119,7 +119,7 @@ impl RunManager {
         let secrets = self.inner.log.secrets().with(values);
         let (lease, summary) = (self.inner.store.take_lease(run.id).await?, self.inner.log.summarize(run.id).await?);
         let slot = self.inner.admission.admit_existing(run.id, &run.owner, &run.spec.agent_type);
-        let session = self.inner.sessions.queue(run.session).await;
+        let session = self.inner.sessions.join(run.session);
         let (registration, driver) = self.restore_driver(lease, &run, summary, secrets);
         tracing::info!(run.id = %run.id, "reattached to the agent of a run");
         self.drive(registration, driver.reattach(agent, slot, session));
@@ -136,7 +136,7 @@ impl RunManager {
         }
         let (session, is_free) = match self.inner.sessions.try_acquire(run.session) {
             Some(guard) => (Box::pin(std::future::ready(guard)) as SessionTurn, true),
-            None => (self.inner.sessions.queue(run.session).await, false),
+            None => (self.inner.sessions.join(run.session), false),
         };
         let Some(ticket) = self.inner.admission.queue(run.id, &run.owner, &run.spec.agent_type, !is_free) else {
             return self.interrupt(&run, node_lost("the server died before the run started, and the queue is full")).await;

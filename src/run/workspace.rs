@@ -1,9 +1,11 @@
 //! Working directories: checks a requested one, or creates a fresh one (rules S6 and S11).
 
+use std::collections::HashMap;
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::process::is_resource_exhausted;
 use crate::types::RunId;
@@ -21,6 +23,41 @@ pub(super) struct Workspaces {
     roots: Vec<PathBuf>,
     /// Further restriction for non-admins; empty for none.
     user_roots: Vec<PathBuf>,
+    unsettled: Unsettled,
+}
+
+/// Requested directories that were created for runs whose creation has not succeeded yet, with the number of these runs. At most one
+/// entry per request in progress.
+type Unsettled = Arc<Mutex<HashMap<PathBuf, usize>>>;
+
+/// The working directory of a run that is being created. Unless it is [kept](Self::keep), dropping it removes the directory if it was
+/// created for this run, no other run is to use it, and it is still empty.
+#[derive(Debug)]
+pub(super) struct ReservedDirectory {
+    path: PathBuf,
+    rollback: Rollback,
+}
+
+/// What undoes a reservation.
+#[derive(Debug)]
+enum Rollback {
+    /// The directory existed before, or is kept.
+    Nothing,
+    /// The directory is used by this run alone.
+    Remove,
+    /// The directory was requested by path, so other requests can use it as well.
+    Release(Unsettled),
+}
+
+/// Which working directory a new run gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum DirectoryRequest {
+    /// The session's, which exists.
+    OfSession(PathBuf, Requester),
+    /// A requested one, which is created if only its last component is missing.
+    Path(PathBuf, Requester),
+    /// A fresh one.
+    Fresh(RunId),
 }
 
 /// The user who requests a working directory.
@@ -88,17 +125,31 @@ impl Workspaces {
             |root: &PathBuf| root.canonicalize().map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", root.display())));
         let (roots, user_roots) =
             (roots.iter().map(resolve).collect::<io::Result<_>>()?, user_roots.iter().map(resolve).collect::<io::Result<_>>()?);
-        Ok(Self { data_dir, roots, user_roots })
+        Ok(Self { data_dir, roots, user_roots, unsettled: Unsettled::default() })
+    }
+
+    /// Reserves the working directory of a new run: checks it, and creates it if it does not exist.
+    ///
+    /// # Errors
+    /// [`WorkspaceError`], by cause. Nothing was created then.
+    pub(super) fn reserve(&self, request: &DirectoryRequest) -> Result<ReservedDirectory, WorkspaceError> {
+        match request {
+            DirectoryRequest::OfSession(path, _) => Ok(ReservedDirectory { path: path.clone(), rollback: Rollback::Nothing }),
+            DirectoryRequest::Path(path, requester) => self.resolve(path, *requester),
+            DirectoryRequest::Fresh(run) => self.create_fresh(*run),
+        }
     }
 
     /// Creates a fresh directory for one run.
     ///
     /// # Errors
     /// [`WorkspaceError::Exhausted`] or [`WorkspaceError::Io`] if it cannot be created.
-    pub(super) fn create_fresh(&self, run: RunId) -> Result<PathBuf, WorkspaceError> {
+    fn create_fresh(&self, run: RunId) -> Result<ReservedDirectory, WorkspaceError> {
         let path = self.data_dir.join("workspaces").join(run.to_string());
         create_private(&path).map_err(classify)?;
-        check_openable(path)
+        let reserved = ReservedDirectory { path, rollback: Rollback::Remove };
+        check_openable(&reserved.path)?;
+        Ok(reserved)
     }
 
     /// Removes the fresh directory of a run, if it had one. Symbolic links in it are removed, not followed.
@@ -112,23 +163,54 @@ impl Workspaces {
         }
     }
 
-    /// Checks a requested directory, creates it if only its last component is missing, and returns its canonical path.
+    /// Checks a requested directory, creates it if only its last component is missing, and reserves it under its canonical path.
     ///
     /// # Errors
     /// [`WorkspaceError`], by cause.
-    pub(super) fn resolve(&self, dir: &Path, requester: Requester) -> Result<PathBuf, WorkspaceError> {
-        match self.locate(dir, requester)? {
-            Location::Existing(path) => check_openable(path),
-            Location::Missing(path) => self.create(dir, path, requester.is_admin),
+    fn resolve(&self, dir: &Path, requester: Requester) -> Result<ReservedDirectory, WorkspaceError> {
+        let location = self.locate(dir, requester)?;
+        // Held until the directory is checked or created, so that it is not removed in between with the reservation of another request.
+        let mut unsettled = self.unsettled.lock().unwrap_or_else(PoisonError::into_inner);
+        let (Location::Existing(path) | Location::Missing(path)) = &location;
+        if let Some(users) = unsettled.get_mut(path) {
+            *users += 1;
+            return Ok(ReservedDirectory { path: path.clone(), rollback: Rollback::Release(Arc::clone(&self.unsettled)) });
+        }
+        match location {
+            Location::Existing(path) => {
+                check_openable(&path)?;
+                Ok(ReservedDirectory { path, rollback: Rollback::Nothing })
+            }
+            Location::Missing(path) => match std::fs::create_dir(&path) {
+                Ok(()) => {
+                    unsettled.insert(path.clone(), 1);
+                    Ok(ReservedDirectory { path, rollback: Rollback::Release(Arc::clone(&self.unsettled)) })
+                }
+                // A dangling symbolic link, or a race: check again what is there now, but only once.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    let path = dir.canonicalize().map_err(classify)?;
+                    self.check_allowed(&path, requester.is_admin)?;
+                    if !path.is_dir() {
+                        return Err(WorkspaceError::NotADirectory);
+                    }
+                    check_openable(&path)?;
+                    Ok(ReservedDirectory { path, rollback: Rollback::Nothing })
+                }
+                Err(error) => Err(classify(error)),
+            },
         }
     }
 
-    /// Checks a requested directory without creating it.
+    /// Checks a working directory without creating it.
     ///
     /// # Errors
     /// [`WorkspaceError`], by cause.
-    pub(super) fn check(&self, dir: &Path, requester: Requester) -> Result<(), WorkspaceError> {
-        self.locate(dir, requester).map(drop)
+    pub(super) fn check(&self, request: &DirectoryRequest) -> Result<(), WorkspaceError> {
+        match request {
+            DirectoryRequest::OfSession(path, requester) => self.recheck(path, requester.is_admin),
+            DirectoryRequest::Path(path, requester) => self.locate(path, *requester).map(drop),
+            DirectoryRequest::Fresh(_) => Ok(()),
+        }
     }
 
     fn locate(&self, dir: &Path, requester: Requester) -> Result<Location, WorkspaceError> {
@@ -159,22 +241,8 @@ impl Workspaces {
     ///
     /// # Errors
     /// [`WorkspaceError`] if the current roots exclude it.
-    pub(super) fn recheck(&self, working_dir: &Path, is_admin: bool) -> Result<(), WorkspaceError> {
+    fn recheck(&self, working_dir: &Path, is_admin: bool) -> Result<(), WorkspaceError> {
         if working_dir.starts_with(self.data_dir.join("workspaces")) { Ok(()) } else { self.check_allowed(working_dir, is_admin) }
-    }
-
-    /// Creates `path`, the allowed location of the requested directory, whose parent exists.
-    fn create(&self, dir: &Path, path: PathBuf, is_admin: bool) -> Result<PathBuf, WorkspaceError> {
-        match std::fs::create_dir(&path) {
-            Ok(()) => Ok(path),
-            // A dangling symbolic link, or a race: check again what is there now, but only once.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let path = dir.canonicalize().map_err(classify)?;
-                self.check_allowed(&path, is_admin)?;
-                if path.is_dir() { check_openable(path) } else { Err(WorkspaceError::NotADirectory) }
-            }
-            Err(error) => Err(classify(error)),
-        }
     }
 
     /// Checks a canonical path by its components: `/home/me2` is not inside `/home/me`.
@@ -199,10 +267,44 @@ impl Workspaces {
     }
 }
 
+impl ReservedDirectory {
+    /// The canonical path.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Keeps the directory: the run that uses it is stored.
+    pub(super) fn keep(mut self) {
+        if let Rollback::Release(unsettled) = std::mem::replace(&mut self.rollback, Rollback::Nothing) {
+            unsettled.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.path);
+        }
+    }
+}
+
+impl Drop for ReservedDirectory {
+    fn drop(&mut self) {
+        // Only if it is empty. Failures are harmless: the directory stays.
+        match &self.rollback {
+            Rollback::Nothing => {}
+            Rollback::Remove => drop(std::fs::remove_dir(&self.path)),
+            Rollback::Release(unsettled) => {
+                let mut unsettled = unsettled.lock().unwrap_or_else(PoisonError::into_inner);
+                // Without an entry, another run that uses the directory is stored.
+                let Some(users) = unsettled.get_mut(&self.path) else { return };
+                *users -= 1;
+                if *users == 0 {
+                    unsettled.remove(&self.path);
+                    let _ = std::fs::remove_dir(&self.path);
+                }
+            }
+        }
+    }
+}
+
 /// Opens the directory once, so that an inaccessible directory or a lack of descriptors is reported when the run is created and not when
 /// it starts.
-fn check_openable(path: PathBuf) -> Result<PathBuf, WorkspaceError> {
-    std::fs::File::open(&path).map(|_file| path).map_err(classify)
+fn check_openable(path: &Path) -> Result<(), WorkspaceError> {
+    std::fs::File::open(path).map(drop).map_err(classify)
 }
 
 /// Distinguishes a lack of resources from other errors.
@@ -251,9 +353,48 @@ mod tests {
         let fixture = fixture();
         let workspaces = fixture.workspaces(&[]);
         let dir = fixture.path.join("other/new");
-        assert_eq!(workspaces.resolve(&dir, LOCAL).unwrap(), dir);
+        let reserved = workspaces.resolve(&dir, LOCAL).unwrap();
+        assert_eq!(reserved.path(), dir);
+        reserved.keep();
         assert!(dir.is_dir());
         assert!(matches!(workspaces.resolve(&fixture.path.join("no/where"), LOCAL), Err(WorkspaceError::NotFound)));
+    }
+
+    #[test]
+    fn a_directory_that_was_created_for_a_run_is_removed_with_its_reservation() {
+        let fixture = fixture();
+        let workspaces = fixture.workspaces(&[]);
+        let (new, old) = (fixture.path.join("other/new"), fixture.path.join("other"));
+        let fresh = workspaces.create_fresh(RunId::new()).unwrap();
+        let fresh_path = fresh.path().to_owned();
+        drop((fresh, workspaces.resolve(&new, LOCAL).unwrap(), workspaces.resolve(&old, LOCAL).unwrap()));
+        assert_eq!([fresh_path.exists(), new.exists(), old.exists()], [false, false, true]);
+    }
+
+    #[test]
+    fn a_created_directory_stays_while_any_run_that_requested_it_is_created_or_stored() {
+        let fixture = fixture();
+        let workspaces = fixture.workspaces(&[]);
+        let dir = fixture.path.join("other/new");
+        let reserve = || workspaces.resolve(&dir, LOCAL).unwrap();
+        let (first, second, third) = (reserve(), reserve(), reserve());
+        drop(first);
+        assert!(dir.exists(), "two others use it");
+        second.keep();
+        drop(third);
+        assert!(dir.exists(), "a stored run uses it");
+        drop(reserve());
+        assert!(dir.exists(), "it existed before the last request");
+    }
+
+    #[test]
+    fn a_directory_that_is_no_longer_empty_is_not_removed() {
+        let fixture = fixture();
+        let dir = fixture.path.join("other/new");
+        let reserved = fixture.workspaces(&[]).resolve(&dir, LOCAL).unwrap();
+        std::fs::write(dir.join("notes"), "").unwrap();
+        drop(reserved);
+        assert!(dir.join("notes").exists());
     }
 
     #[test]
@@ -277,7 +418,7 @@ mod tests {
         for invalid in ["data", "data/new", "data/workspaces", "other/link", "other/link/new"] {
             assert!(matches!(workspaces.resolve(&fixture.path.join(invalid), LOCAL), Err(WorkspaceError::InDataDirectory)), "{invalid}");
         }
-        assert!(workspaces.create_fresh(RunId::new()).unwrap().starts_with(fixture.path.join("data/workspaces")));
+        assert!(workspaces.create_fresh(RunId::new()).unwrap().path().starts_with(fixture.path.join("data/workspaces")));
     }
 
     #[test]
@@ -308,7 +449,7 @@ mod tests {
         assert!(matches!(workspaces.recheck(Path::new("/dev"), true), Err(WorkspaceError::SystemDirectory)));
         // A link in /proc to another directory leads there.
         let (resolved, here) = (workspaces.resolve(Path::new("/proc/self/cwd"), LOCAL), std::env::current_dir().unwrap());
-        assert_eq!(resolved.unwrap(), here.canonicalize().unwrap());
+        assert_eq!(resolved.unwrap().path(), here.canonicalize().unwrap());
     }
 
     #[test]
@@ -361,7 +502,7 @@ mod tests {
         let fixture = fixture();
         let workspaces = fixture.workspaces(&["root"]);
         let fresh = workspaces.create_fresh(RunId::new()).unwrap();
-        assert!(workspaces.recheck(&fresh, false).is_ok());
+        assert!(workspaces.recheck(fresh.path(), false).is_ok());
         assert!(workspaces.recheck(&fixture.path.join("root/x"), false).is_ok());
         assert!(matches!(workspaces.recheck(&fixture.path.join("other"), true), Err(WorkspaceError::OutsideRoots)));
         assert!(matches!(workspaces.recheck(&fixture.path.join("data"), true), Err(WorkspaceError::InDataDirectory)));

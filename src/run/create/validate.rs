@@ -1,7 +1,7 @@
 //! Validation of a new run: turns a caller's [`NewRun`] into a [`RunSpec`].
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::agent::{Agents, Capabilities};
@@ -13,7 +13,7 @@ use crate::run::request::{
 };
 use crate::run::run_secrets::RunSecrets;
 use crate::run::store::{NewWebhook, SessionRecord};
-use crate::run::workspace::{Requester, Workspaces};
+use crate::run::workspace::{DirectoryRequest, Requester, Workspaces};
 use crate::types::{Caller, McpServer, McpTransport, PermissionMode, RuleSpec, RunId, RunSpec};
 
 /// Default of `agent_type`.
@@ -21,7 +21,9 @@ const DEFAULT_AGENT: &str = "claude_code";
 
 /// A validated request.
 pub(super) struct Checked {
+    /// The specification, with an empty working directory.
     pub(super) spec: RunSpec,
+    pub(super) directory: DirectoryRequest,
     /// Fields and arguments that extend the agent's permissions.
     pub(super) widened: Vec<String>,
     pub(super) rules: Vec<Rule>,
@@ -36,10 +38,10 @@ pub(super) struct ValidationContext<'a> {
     pub(super) config: &'a RunConfig,
 }
 
-/// Validates `new` and creates the run's working directory if it does not exist.
+/// Validates `new`. Creates nothing.
 ///
 /// # Errors
-/// All faults of the request, at least one. Nothing was created then.
+/// All faults of the request, at least one.
 pub(super) fn validate(
     new: NewRun,
     id: RunId,
@@ -95,23 +97,19 @@ pub(super) fn validate(
         Vec::new()
     });
     let requester = Requester { is_admin: caller.is_admin(), is_local: new.is_local };
+    let directory = match (session, new.working_dir) {
+        (Some(session), _) => DirectoryRequest::OfSession(session.working_dir.clone(), requester),
+        (None, Some(path)) => DirectoryRequest::Path(path, requester),
+        (None, None) => DirectoryRequest::Fresh(id),
+    };
+    faults.extend(context.workspaces.check(&directory).err().map(BadRun::from));
     if !faults.is_empty() {
-        if let (None, Some(path)) = (session, &new.working_dir) {
-            faults.extend(context.workspaces.check(path, requester).err().map(BadRun::from));
-        }
         return Err(faults);
     }
-    // Last, because it may create a directory.
-    let working_dir = match (session, &new.working_dir) {
-        (Some(session), _) => context.workspaces.recheck(&session.working_dir, caller.is_admin()).map(|()| session.working_dir.clone()),
-        (None, Some(path)) => context.workspaces.resolve(path, requester),
-        (None, None) => context.workspaces.create_fresh(id),
-    };
-    let working_dir = working_dir.map_err(|error| vec![error.into()])?;
     let spec = RunSpec {
         agent_type,
         prompt: new.prompt,
-        working_dir,
+        working_dir: PathBuf::new(),
         model: new.model,
         extra_args: new.extra_args,
         permission_mode: new.permission_mode,
@@ -123,7 +121,7 @@ pub(super) fn validate(
         labels: new.labels,
         trace_parent: new.trace_parent,
     };
-    Ok(Checked { spec, widened, rules, secrets: RunSecrets { env: new.env, mcp_servers: new.mcp_servers }, webhooks })
+    Ok(Checked { spec, directory, widened, rules, secrets: RunSecrets { env: new.env, mcp_servers: new.mcp_servers }, webhooks })
 }
 
 /// Whether the request uses a feature that not every agent supports. Only then are the agent's capabilities needed.

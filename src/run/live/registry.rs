@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::RunHandle;
-use crate::types::{RunId, SessionId};
+use crate::types::RunId;
 
 /// The runs that this server drives or is about to create, by id. Clones share them.
 ///
@@ -37,20 +37,34 @@ pub(in crate::run) struct Registration {
 }
 
 impl Registry {
-    /// Adds a run that is about to be stored. Commands sent to `handle` wait for its driver.
+    /// Adds a run. Commands sent to `handle` wait for its driver.
     pub(in crate::run) fn reserve(&self, run: RunId, handle: RunHandle) -> Registration {
         self.entries().insert(run, Entry { handle, state: EntryState::Reserved });
         Registration { registry: self.clone(), run }
     }
 
+    /// Adds a run that is about to be stored, after it has joined the queue of its session with `join`, which must not block. Also returns
+    /// the session's runs that were added before. Joining and adding are one step, so these are the runs ahead in the queue.
+    ///
+    /// # Errors
+    /// The error of `join`. Nothing is added then.
+    pub(in crate::run) fn reserve_with<T, E>(
+        &self,
+        run: RunId,
+        handle: RunHandle,
+        join: impl FnOnce() -> Result<T, E>,
+    ) -> Result<(Registration, T, Vec<RunHandle>), E> {
+        let mut entries = self.entries();
+        let joined = join()?;
+        let ahead = entries.values().filter(|entry| entry.handle.session == handle.session).map(|entry| entry.handle.clone()).collect();
+        entries.insert(run, Entry { handle, state: EntryState::Reserved });
+        drop(entries);
+        Ok((Registration { registry: self.clone(), run }, joined, ahead))
+    }
+
     /// The handle of a run; `None` if this server does not drive it.
     pub(in crate::run) fn get(&self, run: RunId) -> Option<RunHandle> {
         self.entries().get(&run).map(|entry| entry.handle.clone())
-    }
-
-    /// The handles of a session's runs, including those that are about to be stored.
-    pub(in crate::run) fn of_session(&self, session: SessionId) -> Vec<RunHandle> {
-        self.entries().values().filter(|entry| entry.handle.session == session).map(|entry| entry.handle.clone()).collect()
     }
 
     /// The handles of all runs that are stored.

@@ -23,6 +23,7 @@ use crate::run::config::RunConfig;
 use crate::run::driver::DriverContext;
 use crate::run::events::EventLog;
 use crate::run::feed::Changes;
+use crate::run::idempotency::KeysInUse;
 use crate::run::live::Registry;
 use crate::run::sessions::Sessions;
 use crate::run::shutdown::Shutdown;
@@ -46,6 +47,7 @@ pub(super) struct Inner {
     pub(super) context: DriverContext,
     pub(super) config: Arc<RunConfig>,
     pub(super) sessions: Sessions,
+    pub(super) keys_in_use: KeysInUse,
     pub(super) live: Registry,
     pub(super) completions: Completions,
     pub(super) changes: Changes,
@@ -90,6 +92,7 @@ impl RunManager {
                 context,
                 config,
                 sessions: Sessions::default(),
+                keys_in_use: KeysInUse::default(),
                 live: Registry::default(),
                 completions: Completions::default(),
                 changes: Changes::new(),

@@ -1,0 +1,97 @@
+//! Stores a new run and hands it to its driver.
+
+use super::reserve::Reservation;
+use crate::redact::Secrets;
+use crate::run::driver::Driver;
+use crate::run::errors::CreateError;
+use crate::run::idempotency::IdempotencyKey;
+use crate::run::manager::RunManager;
+use crate::run::policy::{Policy, Rule};
+use crate::run::run_secrets::RunSecrets;
+use crate::run::state::StopReason;
+use crate::run::store::{NewWebhook, RunRecord, SessionUse, StoreError};
+use crate::run::view::RunView;
+use crate::types::{Caller, Level, NoticeCode, RunSpec, RunStatus, Seq, SessionId, StreamEvent, Withheld};
+
+/// A validated run that is not stored yet.
+pub(super) struct NewRecord {
+    /// The specification, with an empty working directory.
+    pub(super) spec: RunSpec,
+    pub(super) session: SessionId,
+    pub(super) session_use: SessionUse,
+    pub(super) widened: Vec<String>,
+    pub(super) rules: Vec<Rule>,
+    pub(super) secrets: RunSecrets,
+    /// What is masked in the run's events.
+    pub(super) masked: Secrets,
+    pub(super) webhooks: Vec<NewWebhook>,
+    /// Whether the agent could answer its own requests.
+    pub(super) weak_guarantee: bool,
+}
+
+impl RunManager {
+    /// Stores a run with its first events and its key, starts its driver, and then interrupts other runs of its session as requested.
+    ///
+    /// # Errors
+    /// [`CreateError::NoSession`] if the session was deleted meanwhile; [`CreateError::Store`] if the store fails. The run does not exist then,
+    /// and the reservation is released.
+    pub(super) async fn commit(
+        &self,
+        reservation: Reservation,
+        caller: &Caller,
+        new: NewRecord,
+        key: Option<IdempotencyKey>,
+    ) -> Result<RunView, CreateError> {
+        let inner = &self.inner;
+        let Reservation { turn, interrupted, registration, inbox, ticket, directory } = reservation;
+        let NewRecord { mut spec, session, session_use, widened, rules, secrets, masked, webhooks, weak_guarantee } = new;
+        directory.path().clone_into(&mut spec.working_dir);
+        let id = registration.run();
+        let record = RunRecord {
+            id,
+            session,
+            owner: caller.user.clone(),
+            status: RunStatus::Queued,
+            spec: spec.clone(),
+            widened,
+            lease: None,
+            created_at: inner.log.now(),
+            launched_at: None,
+            started_at: None,
+            ended_at: None,
+            last_seq: Seq::FIRST,
+            checkpoint: None,
+            withheld: Withheld::default(),
+            done: None,
+            webhooks,
+        };
+        let mut first = vec![StreamEvent::RunQueued { position: ticket.position }];
+        if weak_guarantee {
+            let message =
+                "a default password is in use, so the agent could log in and answer its own requests; change the default passwords";
+            first.push(StreamEvent::notice(Level::Warning, NoticeCode::WeakGuarantee, message));
+        }
+        let key = key.map(|key| key.into_record(caller, record.created_at));
+        let mut log = inner.log.create(record.clone(), session_use, &first, key).await.map_err(|error| match error {
+            // Deleted since it was found.
+            StoreError::NoSession(session) => CreateError::NoSession(session),
+            error => error.into(),
+        })?;
+        directory.keep();
+        registration.activate();
+        log.set_secrets(masked);
+        if !record.webhooks.is_empty() {
+            inner.config.webhooks.notify();
+        }
+        tracing::info!(run.id = %id, owner = %caller.user, agent = spec.agent_type, "run created");
+        inner.context.metrics.record_created(&spec.agent_type);
+        inner.changes.notify(id, &caller.user);
+        let policy = Policy::new(spec.permission_mode, &inner.config.permission_rules, rules);
+        let driver = Driver::new(spec, session, secrets, policy, log, inbox, inner.context.clone());
+        self.drive(registration, driver.run(ticket, turn));
+        for handle in interrupted {
+            handle.stop(StopReason::Cancel).await;
+        }
+        Ok(RunView::new(record, Some(RunStatus::Queued), inner.admission.position(id)))
+    }
+}
