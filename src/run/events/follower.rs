@@ -1,16 +1,16 @@
 //! Reads a log by cursor: first the stored events, then new ones as they are written.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::json;
-use tokio::sync::watch;
 
+use super::encode::encode;
 use super::frames::{Frames, to_ndjson};
-use super::live::{Live, Tip};
-use crate::run::store::{Chunk, DamagedChunk, RunStore, StoreError};
-use crate::types::{Level, NoticeCode, RunId, StreamEvent};
+use super::gap;
+use super::live::{Tip, TipState};
+use super::source::{Logs, Source, Wait};
+use crate::run::store::{Chunk, DamagedChunk, StoreError};
+use crate::types::{RunId, StreamEvent};
 
 /// Approximate size of what one call of [`Follower::next`] returns, in bytes.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -32,115 +32,113 @@ pub struct Follower {
     run: RunId,
     /// Number of the last event that was returned.
     cursor: u64,
+    /// Whether the cursor was compared with the end of the log.
+    is_cursor_checked: bool,
     framing: Framing,
     source: Source,
-    store: Arc<dyn RunStore>,
-    /// Read from the store but not returned yet, with the number of the last event in each.
+    logs: Logs,
+    /// Read from the store but not returned yet, with the cursor after each.
     ready: VecDeque<(Bytes, u64)>,
-    /// A notice to return before anything else.
-    gap: Option<Bytes>,
-}
-
-#[derive(Debug)]
-enum Source {
-    Live { live: Arc<Live>, tip: watch::Receiver<Tip> },
-    Ended(Tip),
 }
 
 impl Follower {
-    /// A follower of a run that is still written.
-    pub(super) fn new_live(run: RunId, after: u64, framing: Framing, live: Arc<Live>, store: Arc<dyn RunStore>) -> Self {
-        let tip = live.subscribe();
-        Self::new(run, after, framing, Source::Live { live, tip }, store)
-    }
-
-    /// A follower of a run whose log is complete.
-    pub(super) fn new_ended(run: RunId, after: u64, framing: Framing, tip: Tip, store: Arc<dyn RunStore>) -> Self {
-        Self::new(run, after, framing, Source::Ended(tip), store)
-    }
-
-    fn new(run: RunId, after: u64, framing: Framing, source: Source, store: Arc<dyn RunStore>) -> Self {
-        let mut follower = Self { run, cursor: after, framing, source, store, ready: VecDeque::new(), gap: None };
-        let tip = follower.tip();
-        if after > tip.last {
-            follower.cursor = tip.last;
-            follower.gap = Some(cursor_ahead_notice(after, tip.last));
-        }
-        follower
+    pub(super) fn new(run: RunId, after: u64, framing: Framing, source: Source, logs: Logs) -> Self {
+        Self { run, cursor: after, is_cursor_checked: false, framing, source, logs, ready: VecDeque::new() }
     }
 
     /// Whether the run has ended and every event was returned.
     pub fn is_exhausted(&mut self) -> bool {
         let tip = self.tip();
-        tip.ended && self.cursor >= tip.last && self.gap.is_none() && self.ready.is_empty()
+        tip.state == TipState::Ended && self.cursor >= tip.last && self.ready.is_empty()
     }
 
-    /// The next events, encoded for the wire; `None` after the last one. Cancel-safe: no event is lost if the future is dropped.
+    /// The next events, encoded for the wire; `None` after the last one, if the run was deleted, or if the server shuts down. Cancel-safe:
+    /// no event is lost if the future is dropped.
+    ///
+    /// Events that cannot be read are replaced by one notice for each range.
     ///
     /// # Errors
     /// [`StoreError`] if the log cannot be read. A new follower can resume after the last event that was received.
     pub async fn next(&mut self) -> Option<Result<Bytes, StoreError>> {
         loop {
-            if let Some(gap) = self.gap.take() {
-                return Some(Ok(self.encode(gap)));
-            }
-            if let Some((bytes, last)) = self.ready.pop_front() {
-                self.cursor = last;
-                return Some(Ok(self.encode(bytes)));
-            }
             // Read before the log, so that events written in between wake this follower.
             let tip = self.tip();
+            if let Some((bytes, cursor)) = self.ready.pop_front() {
+                self.cursor = cursor;
+                return Some(Ok(self.encode(bytes)));
+            }
             if self.cursor < tip.last {
-                if let Some((bytes, last)) = self.read_tail() {
+                if let Some((bytes, last)) = self.source.tail_after(self.cursor, BATCH_BYTES) {
                     self.cursor = last;
                     return Some(Ok(self.encode(bytes)));
                 }
-                match self.store.chunks(self.run, self.cursor, BATCH_BYTES).await {
-                    Ok(chunks) if chunks.is_empty() => return None, // the run was deleted
-                    Ok(chunks) => {
-                        let (cursor, first) = (self.cursor, chunks[0].as_ref().map_or_else(|damaged| damaged.first, |chunk| chunk.first));
-                        // Events between them were trimmed, possibly just now.
-                        self.gap = (first.get() > cursor + 1).then(|| trimmed_notice(cursor, first.get()));
-                        self.ready = chunks.iter().map(|chunk| self.item(chunk.as_ref())).collect();
-                    }
+                match self.read(tip).await {
+                    Ok(ready) if ready.is_empty() => return None, // the run was deleted
+                    Ok(ready) => self.ready = ready,
                     Err(error) => return Some(Err(error)),
                 }
                 continue;
             }
-            match &mut self.source {
-                Source::Live { tip: changes, .. } if !tip.ended => {
-                    if changes.changed().await.is_err() {
-                        return None;
-                    }
-                }
-                Source::Live { .. } | Source::Ended(_) => return None,
+            match self.source.wait(tip, &self.logs, self.run).await {
+                Ok(Wait::Continue) => {}
+                Ok(Wait::End) => return None,
+                Err(error) => return Some(Err(error)),
             }
         }
     }
 
+    /// The end of the log. Corrects a cursor that is ahead of it, once.
     fn tip(&mut self) -> Tip {
-        match &mut self.source {
-            Source::Live { tip, .. } => *tip.borrow_and_update(),
-            Source::Ended(tip) => *tip,
-        }
-    }
-
-    fn read_tail(&self) -> Option<(Bytes, u64)> {
-        match &self.source {
-            Source::Live { live, .. } => live.tail_after(self.cursor, BATCH_BYTES),
-            Source::Ended(_) => None,
-        }
-    }
-
-    /// What the reader receives for a part of the log, with the number of the last event in it.
-    fn item(&self, chunk: Result<&Chunk, &DamagedChunk>) -> (Bytes, u64) {
-        match chunk {
-            Ok(chunk) => {
-                let frames = Frames::from_chunk(chunk);
-                (frames.after(self.cursor), frames.last())
+        let tip = self.source.tip();
+        if !self.is_cursor_checked && tip.state != TipState::Reserved {
+            self.is_cursor_checked = true;
+            if self.cursor > tip.last {
+                self.ready.push_back((gap::cursor_ahead(self.cursor, tip.last), tip.last));
+                self.cursor = tip.last;
             }
-            Err(damaged) => (damaged_notice(damaged), damaged.last.get()),
         }
+        tip
+    }
+
+    /// Reads the next part of the log: what the reader receives, with the cursor after each piece. Empty if the run was deleted.
+    async fn read(&self, tip: Tip) -> Result<VecDeque<(Bytes, u64)>, StoreError> {
+        let chunks = self.logs.store.chunks(self.run, self.cursor, BATCH_BYTES).await?;
+        let mut ready = VecDeque::with_capacity(chunks.len());
+        let first = chunks.first().map(|chunk| chunk.as_ref().map_or_else(|damaged| damaged.first, |chunk| chunk.first).get());
+        // Events between them were trimmed, possibly just now.
+        if let Some(first) = first.filter(|first| *first > self.cursor + 1) {
+            ready.push_back((gap::trimmed(self.cursor, first), self.cursor));
+        }
+        for chunk in chunks {
+            match chunk {
+                Ok(chunk) => {
+                    let frames = Frames::from_chunk(&chunk);
+                    ready.push_back((frames.after(self.cursor), frames.last()));
+                }
+                Err(damaged) => match self.restored_end(&damaged, tip).await? {
+                    None => ready.push_back((gap::damaged(&damaged), damaged.last.get())),
+                    Some(done) => {
+                        ready.push_back((gap::damaged_end(&damaged), damaged.last.get() - 1));
+                        ready.push_back((Frames::from_chunk(&done).after(0), damaged.last.get()));
+                    }
+                },
+            }
+        }
+        Ok(ready)
+    }
+
+    /// The `done` event of an ended run, from its row, if that event is the last of the damaged ones. Without it, clients would wait for
+    /// the end of the run forever.
+    async fn restored_end(&self, damaged: &DamagedChunk, tip: Tip) -> Result<Option<Chunk>, StoreError> {
+        if tip.state != TipState::Ended || damaged.last.get() != tip.last {
+            return Ok(None);
+        }
+        let row = match self.logs.store.run(self.run).await {
+            Err(StoreError::Damaged { .. }) => None,
+            row => row?,
+        };
+        let end = row.and_then(|row| row.done.zip(row.ended_at));
+        Ok(end.and_then(|(done, at)| encode(damaged.last, at, &[StreamEvent::Done(done)]).pop()))
     }
 
     fn encode(&self, frames: Bytes) -> Bytes {
@@ -149,29 +147,4 @@ impl Follower {
             Framing::Ndjson => to_ndjson(&frames),
         }
     }
-}
-
-/// The notice for a cursor ahead of the log (rule W2).
-fn cursor_ahead_notice(after: u64, last: u64) -> Bytes {
-    gap_notice(after, last + 1, format!("cursor {after} is ahead of the log, which ends at {last}; continuing with event {}", last + 1))
-}
-
-/// The notice for events that retention removed.
-fn trimmed_notice(after: u64, next: u64) -> Bytes {
-    gap_notice(after, next, format!("events {} to {} were removed by retention; continuing with event {next}", after + 1, next - 1))
-}
-
-/// The notice for events that are damaged or lost.
-fn damaged_notice(damaged: &DamagedChunk) -> Bytes {
-    let DamagedChunk { first, last, .. } = damaged;
-    let next = last.next().get();
-    gap_notice(first.get() - 1, next, format!("events {first} to {last} are damaged and cannot be read; continuing with event {next}"))
-}
-
-/// A notice for one reader. It is not part of the log, so it has no number and does not change a client's `Last-Event-ID`.
-fn gap_notice(after: u64, next: u64, message: String) -> Bytes {
-    let (level, code) = (Level::Warning, NoticeCode::Gap);
-    let notice = StreamEvent::Notice { level, code, message, data: Some(json!({ "after": after, "next": next })) };
-    let data = serde_json::to_string(&notice).unwrap_or_default();
-    format!("event: notice\ndata: {data}\n\n").into()
 }

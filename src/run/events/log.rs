@@ -1,14 +1,15 @@
 //! Writes the log. A batch becomes durable first, then visible.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
 
 use super::encode::encode;
 use super::follower::{Follower, Framing};
 use super::frames::Frames;
-use super::live::{Live, Tip};
+use super::live::{LiveEntry, LiveLogs};
+use super::source::{Logs, Source};
 use super::summary::LogSummary;
-use super::tail::TailTotal;
 use crate::redact::{Redactor, Secrets};
 use crate::run::store::{Idempotency, RunChange, RunRecord, RunStore, SessionUse, StoreError};
 use crate::types::{Clock, Lease, RunId, Seq, StreamEvent, Timestamp};
@@ -19,17 +20,16 @@ const SUMMARY_READ_BYTES: usize = 1024 * 1024;
 /// The logs of all runs. Cloning returns another handle.
 #[derive(Clone)]
 pub struct EventLog {
-    store: Arc<dyn RunStore>,
+    logs: Logs,
     clock: Arc<dyn Clock>,
-    live: Arc<Mutex<HashMap<RunId, Arc<Live>>>>,
     secrets: Secrets,
-    tail_total: Arc<TailTotal>,
 }
 
 impl EventLog {
     /// The logs in `store`, with event times from `clock`.
     pub fn new(store: Arc<dyn RunStore>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, live: Arc::default(), secrets: Secrets::default(), tail_total: Arc::default() }
+        let logs = Logs { store, live: LiveLogs::default(), closed: CancellationToken::new() };
+        Self { logs, clock, secrets: Secrets::default() }
     }
 
     /// The same logs, with `secrets` redacted in all events that are written from now on.
@@ -55,11 +55,13 @@ impl EventLog {
         first: &[StreamEvent],
         idempotency: Option<Idempotency>,
     ) -> Result<LogWriter, StoreError> {
+        // Before the run is stored: an observer that finds its row also finds its log.
+        let live = self.logs.live.reserve(run.id);
         let chunks = encode(Seq::FIRST, self.clock.now(), first);
         run.last_seq = chunks.last().map_or(Seq::FIRST, |chunk| chunk.last);
         let frames = chunks.iter().map(Frames::from_chunk).collect();
-        let lease = self.store.create_run(run, session, chunks, idempotency).await?;
-        let mut writer = self.new_writer(lease, 0, Redactor::new(self.secrets.clone()));
+        let lease = self.logs.store.create_run(run, session, chunks, idempotency).await?;
+        let mut writer = LogWriter { lease, last: 0, live, redactor: Redactor::new(self.secrets.clone()), log: self.clone() };
         writer.publish(frames, false);
         Ok(writer)
     }
@@ -67,12 +69,8 @@ impl EventLog {
     /// Returns a writer for a log that an earlier server left unfinished, which writes under `lease` and redacts `secrets`. Text that the
     /// earlier server withheld is written with the next piece of its text. The run must have been read after the lease was taken.
     pub fn reopen(&self, lease: Lease, run: &RunRecord, secrets: Secrets) -> LogWriter {
-        self.new_writer(lease, run.last_seq.get(), Redactor::resume(secrets, &run.withheld))
-    }
-
-    fn new_writer(&self, lease: Lease, last: u64, redactor: Redactor) -> LogWriter {
-        let live = Arc::new(Live::new(last, Arc::clone(&self.tail_total)));
-        self.live_logs().insert(lease.run, Arc::clone(&live));
+        let last = run.last_seq.get();
+        let (live, redactor) = (self.logs.live.open(lease.run, last), Redactor::resume(secrets, &run.withheld));
         LogWriter { lease, last, live, redactor, log: self.clone() }
     }
 
@@ -81,14 +79,14 @@ impl EventLog {
     /// # Errors
     /// [`StoreError`] if the store fails.
     pub async fn follow(&self, run: RunId, after: u64, framing: Framing) -> Result<Option<Follower>, StoreError> {
-        let live = self.live_logs().get(&run).cloned();
-        if let Some(live) = live {
-            return Ok(Some(Follower::new_live(run, after, framing, live, Arc::clone(&self.store))));
-        }
-        // A run that is not live has ended, even if only just now: its row was committed before its writer was dropped.
-        let Some(record) = self.store.run(run).await? else { return Ok(None) };
-        let tip = Tip { last: record.last_seq.get(), ended: true };
-        Ok(Some(Follower::new_ended(run, after, framing, tip, Arc::clone(&self.store))))
+        let source = Source::find(&self.logs, run).await?;
+        Ok(source.map(|source| Follower::new(run, after, framing, source, self.logs.clone())))
+    }
+
+    /// Ends all followers of logs that this server does not write, now and from now on, after they have received what is stored: it shuts
+    /// down. The others end with their writers.
+    pub fn close(&self) {
+        self.logs.closed.cancel();
     }
 
     /// Derives from the log in which state a run was whose driver is gone. Reads the whole log and skips what is damaged.
@@ -98,7 +96,7 @@ impl EventLog {
     pub async fn summarize(&self, run: RunId) -> Result<LogSummary, StoreError> {
         let (mut summary, mut cursor) = (LogSummary::default(), 0);
         loop {
-            let chunks = self.store.chunks(run, cursor, SUMMARY_READ_BYTES).await?;
+            let chunks = self.logs.store.chunks(run, cursor, SUMMARY_READ_BYTES).await?;
             if chunks.is_empty() {
                 return Ok(summary);
             }
@@ -122,26 +120,22 @@ impl EventLog {
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
-
-    fn live_logs(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, Arc<Live>>> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl std::fmt::Debug for EventLog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EventLog").field("live", &self.live_logs().len()).finish_non_exhaustive()
+        f.debug_struct("EventLog").field("live", &self.logs.live.len()).finish_non_exhaustive()
     }
 }
 
 /// The writer of one run's log. Each live run has exactly one.
 ///
-/// Dropping it ends the log for its followers: they receive the durable events and then the end of the stream.
+/// Dropping it ends the followers only if the end of the run is stored. Otherwise they receive what another writer appends, or wait for one.
 #[derive(Debug)]
 pub struct LogWriter {
     lease: Lease,
     pub(super) last: u64,
-    live: Arc<Live>,
+    live: LiveEntry,
     redactor: Redactor,
     log: EventLog,
 }
@@ -188,7 +182,7 @@ impl LogWriter {
         }
         change.withheld = redactor.as_ref().and_then(|redactor| redactor.withheld_since(&self.redactor));
         let chunks = encode(first, self.log.now(), &events);
-        let stored = self.log.store.append(&self.lease, chunks.clone(), change);
+        let stored = self.log.logs.store.append(&self.lease, chunks.clone(), change);
         // The first step of a write hands the batch to the writing thread, so the frames are encoded while the disk works.
         let (stored, frames) = tokio::join!(biased; stored, async { chunks.iter().map(Frames::from_chunk).collect() });
         stored?;
@@ -204,19 +198,12 @@ impl LogWriter {
     /// # Errors
     /// [`StoreError`] if the store fails. Nothing was changed then.
     pub async fn update(&self, change: RunChange) -> Result<(), StoreError> {
-        self.log.store.append(&self.lease, Vec::new(), change).await
+        self.log.logs.store.append(&self.lease, Vec::new(), change).await
     }
 
     /// Makes a durable batch visible.
     fn publish(&mut self, frames: Vec<Frames>, ended: bool) {
         self.last = frames.last().map_or(self.last, Frames::last);
         self.live.publish(frames, ended);
-    }
-}
-
-impl Drop for LogWriter {
-    fn drop(&mut self) {
-        self.log.live_logs().remove(&self.lease.run);
-        self.live.end();
     }
 }

@@ -7,12 +7,19 @@
 //! Every event is durable before it is visible. A wake-up carries only the number of the last event: each follower reads from its own
 //! cursor, from the tail in memory while it keeps up and from the store otherwise. A slow follower therefore uses no additional memory, a
 //! late one misses nothing, and replay and live delivery are one code path that produces the same bytes.
+//!
+//! Whether a log has ended is decided by the run's row alone. A follower of an unfinished run whose log this server does not write reads the
+//! row again once a second; it ends when the row has an end, or when the server shuts down.
 
 mod encode;
 mod follower;
 mod frames;
+mod gap;
 mod live;
+#[cfg(test)]
+mod liveness_tests;
 mod log;
+mod source;
 mod summary;
 mod tail;
 #[cfg(test)]

@@ -124,6 +124,11 @@ impl RunHandle {
         response.await.ok()
     }
 
+    /// Whether the driver is gone.
+    pub(in crate::run) fn is_closed(&self) -> bool {
+        self.commands.is_closed()
+    }
+
     pub(in crate::run) fn status(&self) -> RunStatus {
         *self.status.borrow()
     }

@@ -144,6 +144,7 @@ impl RunManager {
     /// `timeout`, when drivers give up unwritten events.
     pub async fn drain(&self, how: OnShutdown, timeout: Duration) {
         self.inner.context.shutdown.request(how);
+        self.inner.log.close();
         self.inner.tasks.close();
         if tokio::time::timeout(timeout, self.inner.tasks.wait()).await.is_err() {
             self.inner.context.force.cancel();

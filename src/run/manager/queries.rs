@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::RunManager;
 use crate::run::budgets::BudgetState;
@@ -17,6 +18,9 @@ use crate::run::store::{
 use crate::run::view::{RunView, SessionView};
 use crate::types::{Caller, RunId, SessionId, UserName};
 
+/// How often the row of an unfinished run that this server does not drive is read while a caller waits for its end.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
 impl RunManager {
     /// The current state of a run.
     ///
@@ -29,17 +33,33 @@ impl RunManager {
         self.find_visible_run(caller, id).await.map(|run| RunView::new(run, live, position))
     }
 
-    /// Waits until the run has ended, at most `timeout`, and returns its current state.
+    /// Waits until the run has ended, at most `timeout`, and returns its current state. Returns early if the server shuts down and no longer
+    /// drives the run.
     ///
     /// # Errors
     /// [`FindError`], by cause.
     pub async fn wait(&self, caller: &Caller, id: RunId, timeout: Duration) -> Result<RunView, FindError> {
-        self.find_visible_run(caller, id).await?;
-        let handle = self.inner.live.get(id);
-        if let Some(handle) = handle {
-            let _ = tokio::time::timeout(timeout, handle.ended()).await;
+        let deadline = Instant::now() + timeout;
+        loop {
+            // Before the row: if the run ends in between, the handle reports it.
+            let handle = self.inner.live.get(id).filter(|handle| !handle.is_closed());
+            let run = self.get(caller, id).await?;
+            if run.ended_at.is_some() || Instant::now() >= deadline {
+                return Ok(run);
+            }
+            match handle {
+                Some(handle) => drop(timeout_at(deadline, handle.ended()).await),
+                // The row decides whether the run has ended, but no driver reports it.
+                None => {
+                    let next_read = deadline.min(Instant::now() + POLL_INTERVAL);
+                    tokio::select! {
+                        biased;
+                        _how = self.inner.context.shutdown.requested() => return Ok(run),
+                        () = sleep_until(next_read) => {}
+                    }
+                }
+            }
         }
-        self.get(caller, id).await
     }
 
     /// Runs that match `filter`, newest first, at most `limit`: the caller's own, or all for admins.

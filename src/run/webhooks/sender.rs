@@ -162,7 +162,12 @@ impl Sender {
         };
         while let Some(batch) = log.next().await {
             for line in batch?.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-                let Ok(head) = serde_json::from_slice::<Head<'_>>(line) else { continue };
+                let Ok(head) = serde_json::from_slice::<Head<'_>>(line) else {
+                    // A notice for this reader: it has no number, because it is not part of the log.
+                    let notice = String::from_utf8_lossy(line);
+                    tracing::warn!(run.id = %webhook.run, %notice, "skipped events that cannot be sent to a webhook");
+                    continue;
+                };
                 let events = endpoint.as_ref().map_or(webhook.webhook.events.as_deref(), |endpoint| endpoint.events.as_deref());
                 if selects(events, head.kind) {
                     match self.deliver(webhook, endpoint.as_ref(), &head, line).await? {
@@ -180,7 +185,11 @@ impl Sender {
                 }
             }
         }
-        // A log that ends without `done` ends because this server shuts down; the next one continues.
+        // Everything was sent before, but this was not recorded. Otherwise the run was deleted, or this server shuts down and the next one
+        // continues.
+        if log.is_exhausted() {
+            self.store.finish_webhook(webhook.id).await?;
+        }
         Ok(false)
     }
 
