@@ -2,18 +2,24 @@
 //! agents.
 //!
 //! Rules are not a sandbox. They match what an agent *reports* that it will do, and an agent that may run a command can do everything that
-//! the command can do.
+//! the command can do. But an allow rule never matches more than what is reported, and a rule that denies or asks is not evaded by another
+//! spelling: what cannot be analyzed is passed to a person.
 
 mod command;
-mod matching;
+mod invocations;
+mod paths;
 mod rule;
+mod shell;
 
 pub use rule::{BadPattern, BadRule, BadRules, Rule};
 
+use std::cell::OnceCell;
 use std::path::Path;
 
 use serde_json::Value;
 
+use self::command::Commands;
+use self::paths::Paths;
 use crate::types::{Decision, PermissionChoice, PermissionMode, RuleVerdict, ToolKind};
 
 /// A permission request of an agent.
@@ -25,6 +31,45 @@ pub(super) struct PermissionQuery<'a> {
     pub(super) options: &'a [Decision],
     pub(super) choices: &'a [PermissionChoice],
     pub(super) working_dir: &'a Path,
+}
+
+/// Whether a rule applies to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Match {
+    Yes,
+    No,
+    /// The request does not reveal it.
+    Unknown,
+}
+
+/// A request with what the rules examine of it, each part computed when the first rule needs it.
+struct Subject<'a> {
+    query: PermissionQuery<'a>,
+    commands: OnceCell<Commands>,
+    paths: OnceCell<Paths>,
+}
+
+impl<'a> Subject<'a> {
+    fn new(query: PermissionQuery<'a>) -> Self {
+        Self { query, commands: OnceCell::new(), paths: OnceCell::new() }
+    }
+
+    fn commands(&self) -> &Commands {
+        self.commands.get_or_init(|| Commands::from_request(self.query.kind, self.query.input))
+    }
+
+    fn paths(&self) -> &Paths {
+        self.paths.get_or_init(|| Paths::from_request(self.query.input, self.query.working_dir))
+    }
+
+    /// Whether the request says what it will do. One that does not is allowed by no rule.
+    fn is_readable(&self) -> bool {
+        match self.query.kind {
+            ToolKind::Execute => self.commands().is_known(),
+            ToolKind::Edit | ToolKind::Delete | ToolKind::Move => !self.paths().is_empty(),
+            _ => true,
+        }
+    }
 }
 
 /// The policy's decision on a request.
@@ -50,10 +95,17 @@ impl Policy {
     }
 
     pub(super) fn decide(&self, query: PermissionQuery<'_>) -> Verdict {
-        let first_match = self.rules.iter().enumerate().find(|(_, rule)| rule.matches(query));
+        let subject = Subject::new(query);
+        let matches = self.rules.iter().enumerate().map(|(index, rule)| (index, rule, rule.matches(&subject)));
+        let first_match = { matches }.find(|(_, _, matched)| *matched != Match::No);
         match first_match {
-            Some((_, rule)) if rule.verdict() == RuleVerdict::Ask => Verdict::Ask,
-            Some((index, rule)) => {
+            Some((index, _, Match::Unknown)) if self.mode == PermissionMode::ReadOnly => {
+                let reason = format!("the request does not reveal whether rule {} applies, and permission_mode is read_only", index + 1);
+                decide_for_agent(false, query, reason)
+            }
+            Some((_, _, Match::Unknown)) => Verdict::Ask,
+            Some((_, rule, _)) if rule.verdict() == RuleVerdict::Ask => Verdict::Ask,
+            Some((index, rule, _)) => {
                 let allow = rule.verdict() == RuleVerdict::Allow;
                 let reason = format!("{} by rule {}", if allow { "allowed" } else { "denied" }, index + 1);
                 decide_for_agent(allow, query, reason)
@@ -84,6 +136,8 @@ fn decide_for_agent(allow: bool, query: PermissionQuery<'_>, reason: String) -> 
 
 #[cfg(test)]
 mod tests {
+    //! Rules: P2, P3, P4.
+
     use serde_json::json;
 
     use super::*;
@@ -133,6 +187,72 @@ mod tests {
         let edit = |path: &str| decide(PermissionMode::Auto, rules.clone(), "Write", ToolKind::Edit, &json!({ "file_path": path }));
         assert_eq!(edit("/project/docs/a/b.md"), "allow");
         assert_eq!(edit("/project/src/main.rs"), "ask");
+    }
+
+    #[test]
+    fn what_a_rule_cannot_see_through_is_asked_or_denied_in_read_only() {
+        let rules = json!([{ "command": "git push", "decision": "deny" }]);
+        let bash = |mode, command: &str| decide(mode, rules.clone(), "Bash", ToolKind::Execute, &json!({ "command": command }));
+        assert_eq!(bash(PermissionMode::Auto, "git $x"), "ask");
+        assert_eq!(bash(PermissionMode::ReadOnly, "git $x"), "deny");
+        assert_eq!(bash(PermissionMode::Auto, "env git -C x push"), "deny");
+        assert_eq!(bash(PermissionMode::Auto, "git status"), "allow");
+        assert_eq!(
+            decide(PermissionMode::Auto, json!([]), "Bash", ToolKind::Execute, &json!({ "command": "$x" })),
+            "allow",
+            "without rules"
+        );
+        let ask = json!([{ "command": "git push", "decision": "ask" }, { "decision": "allow" }]);
+        assert_eq!(decide(PermissionMode::ReadOnly, ask, "Bash", ToolKind::Execute, &json!({ "command": "eval x" })), "deny");
+    }
+
+    #[test]
+    fn a_request_that_does_not_say_what_it_does_is_allowed_by_no_rule() {
+        let allow = json!([{ "decision": "allow" }]);
+        let decide = |kind, input: Value| decide(PermissionMode::Ask, allow.clone(), "x", kind, &input);
+        assert_eq!(decide(ToolKind::Execute, json!({ "command": "make" })), "allow");
+        assert_eq!(decide(ToolKind::Execute, json!({ "title": "make" })), "ask");
+        assert_eq!(decide(ToolKind::Execute, json!({})), "ask");
+        assert_eq!(decide(ToolKind::Edit, json!({ "path": "a" })), "allow");
+        assert_eq!(decide(ToolKind::Edit, json!({ "content": "x" })), "ask");
+        assert_eq!(decide(ToolKind::Fetch, json!({})), "allow");
+    }
+
+    #[test]
+    fn a_rule_for_paths_sees_move_targets_links_and_the_directory_of_the_request() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        std::fs::create_dir_all(root.join("src")).unwrap();
+        std::fs::create_dir_all(root.join("keys")).unwrap();
+        std::os::unix::fs::symlink(root.join("keys"), root.join("src/link")).unwrap();
+        let rules = [
+            json!({ "path": "keys/**", "decision": "deny" }),
+            json!({ "path": "src/**", "decision": "allow" }),
+            json!({ "command": "make", "decision": "allow" }),
+        ];
+        let rules: Vec<RuleSpec> = rules.into_iter().map(|rule| serde_json::from_value(rule).unwrap()).collect();
+        let policy = Policy::new(PermissionMode::Ask, &[], Rule::compile(&rules).unwrap());
+        let decide = |kind, input: Value| match policy.decide(PermissionQuery {
+            tool: "x",
+            kind,
+            input: &input,
+            options: &ONCE,
+            working_dir: &root,
+        }) {
+            Verdict::Ask => "ask",
+            Verdict::Decided(Decision::Deny, _) => "deny",
+            Verdict::Decided(_, _) => "allow",
+        };
+        assert_eq!(decide(ToolKind::Edit, json!({ "path": "src/a" })), "allow");
+        assert_eq!(decide(ToolKind::Edit, json!({ "path": "src/link/a" })), "deny", "through a link");
+        assert_eq!(decide(ToolKind::Edit, json!({ "path": "keys/../src/a" })), "allow");
+        let moved = |target: &str| json!({ "changes": [{ "path": "src/a", "kind": { "type": "update", "move_path": target } }] });
+        assert_eq!(decide(ToolKind::Edit, moved("src/b")), "allow");
+        assert_eq!(decide(ToolKind::Edit, moved("/etc/b")), "ask");
+        assert_eq!(decide(ToolKind::Edit, moved("keys/b")), "deny");
+        assert_eq!(decide(ToolKind::Edit, json!({ "path": "src/a", "cwd": "/tmp" })), "ask", "it is /tmp/src/a");
+        assert_eq!(decide(ToolKind::Execute, json!({ "command": "make", "cwd": root.join("src") })), "allow");
+        assert_eq!(decide(ToolKind::Execute, json!({ "command": "make", "cwd": "/tmp" })), "ask", "another Makefile");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! A single permission rule.
 
+use std::path::Path;
+
 use globset::{ErrorKind, GlobBuilder, GlobSet, GlobSetBuilder};
 
-use super::PermissionQuery;
-use super::{command, matching};
+use super::{Match, Subject, command};
 use crate::types::{RuleSpec, RuleVerdict, ToolKind};
 
 /// Maximum length of a pattern, in bytes.
@@ -130,15 +131,48 @@ impl Rule {
         self.verdict
     }
 
-    /// Whether the rule applies to the request. A rule that allows must match all files and commands of the request; one that denies or
-    /// asks must match any.
-    pub(super) fn matches(&self, query: PermissionQuery<'_>) -> bool {
-        let all = self.verdict == RuleVerdict::Allow;
-        self.tool.as_ref().is_none_or(|tool| tool.is_match(query.tool))
-            && self.kind.is_none_or(|kind| kind == query.kind)
-            && self.path.as_ref().is_none_or(|pattern| pattern.matches(query, all))
-            && self.command.as_ref().is_none_or(|words| command::starts_with(query.input, words, all))
+    /// Whether the rule applies to the request. A rule that allows must match all files and commands of a request that says what it will
+    /// do; one that denies or asks must match any. Never [`Match::Unknown`] for a rule that allows.
+    pub(super) fn matches(&self, subject: &Subject<'_>) -> Match {
+        let query = subject.query;
+        let of_tool = self.tool.as_ref().is_none_or(|tool| tool.is_match(query.tool)) && self.kind.is_none_or(|kind| kind == query.kind);
+        if !of_tool {
+            return Match::No;
+        }
+        if self.verdict == RuleVerdict::Allow {
+            return if self.allows(subject) { Match::Yes } else { Match::No };
+        }
+        let path =
+            self.path.as_ref().map_or(Match::Yes, |pattern| match subject.paths().any(|path| pattern.matches(path, query.working_dir)) {
+                Some(true) => Match::Yes,
+                Some(false) if !subject.paths().is_empty() || !changes_files(query.kind) => Match::No,
+                _ => Match::Unknown,
+            });
+        if path == Match::No {
+            return Match::No;
+        }
+        let command = self.command.as_ref().map_or(Match::Yes, |prefix| subject.commands().any_starts_with(prefix));
+        match (path, command) {
+            (_, Match::No) => Match::No,
+            (Match::Yes, Match::Yes) => Match::Yes,
+            _ => Match::Unknown,
+        }
     }
+
+    fn allows(&self, subject: &Subject<'_>) -> bool {
+        let working_dir = subject.query.working_dir;
+        let path = |pattern: &Pattern| subject.paths().all(|path| pattern.matches(path, working_dir));
+        // Without a pattern for paths, a command is allowed in the run's own directory only: elsewhere it may mean something else.
+        let command = |prefix: &Vec<String>| {
+            subject.commands().all_start_with(prefix) && (self.path.is_some() || subject.paths().runs_inside(working_dir))
+        };
+        subject.is_readable() && self.path.as_ref().is_none_or(path) && self.command.as_ref().is_none_or(command)
+    }
+}
+
+/// Whether a tool of this kind changes the files that it names.
+fn changes_files(kind: ToolKind) -> bool {
+    matches!(kind, ToolKind::Edit | ToolKind::Delete | ToolKind::Move)
 }
 
 /// The patterns of a rule, with the names of their fields.
@@ -210,13 +244,9 @@ fn describe(error: &ErrorKind) -> &'static str {
 }
 
 impl Pattern {
-    fn matches(&self, query: PermissionQuery<'_>, all: bool) -> bool {
-        let paths = matching::paths(query.input, query.working_dir);
-        let matches = |path: &std::path::PathBuf| {
-            let subject = if self.absolute { Some(path.as_path()) } else { path.strip_prefix(query.working_dir).ok() };
-            subject.is_some_and(|path| self.glob.is_match(path))
-        };
-        if all { !paths.is_empty() && paths.iter().all(matches) } else { paths.iter().any(matches) }
+    fn matches(&self, path: &Path, working_dir: &Path) -> bool {
+        let path = if self.absolute { Some(path) } else { path.strip_prefix(working_dir).ok() };
+        path.is_some_and(|path| self.glob.is_match(path))
     }
 }
 
@@ -229,6 +259,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
+    use super::super::PermissionQuery;
     use super::*;
 
     fn compile(rule: Value) -> Result<Rule, BadRule> {
@@ -237,8 +268,9 @@ mod tests {
 
     fn matches(rule: Value, input: &Value) -> bool {
         let rule = compile(rule).unwrap();
-        let working_dir = std::path::Path::new("/project");
-        rule.matches(PermissionQuery { tool: "mcp__db__query", kind: ToolKind::Edit, input, options: &[], choices: &[], working_dir })
+        let working_dir = Path::new("/project");
+        let query = PermissionQuery { tool: "mcp__db__query", kind: ToolKind::Edit, input, options: &[], choices: &[], working_dir };
+        rule.matches(&Subject::new(query)) == Match::Yes
     }
 
     #[test]
