@@ -101,7 +101,7 @@ impl Commands {
                 for (name, value) in fields {
                     match value {
                         Value::String(line) if COMMAND_KEYS.contains(&&**name) || LIST_KEYS.contains(&&**name) => {
-                            self.lines.push(line.clone())
+                            self.lines.push(line.clone());
                         }
                         Value::Array(elements) if COMMAND_KEYS.contains(&&**name) => self.add_arguments(elements),
                         Value::Array(elements) if LIST_KEYS.contains(&&**name) => self.add_lines(elements, depth),

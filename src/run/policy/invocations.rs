@@ -79,7 +79,7 @@ const MAX_ARGUMENTS: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Invocations {
     commands: Vec<Vec<Word>>,
-    invocations: Vec<Invocation>,
+    all: Vec<Invocation>,
     /// Something could not be seen through.
     unknown: bool,
     budget: Budget,
@@ -117,7 +117,7 @@ impl Invocations {
     /// Whether any of them starts with `prefix`.
     pub(super) fn any_starts_with(&self, prefix: &[String]) -> Match {
         let mut result = if self.unknown { Match::Unknown } else { Match::No };
-        for invocation in &self.invocations {
+        for invocation in &self.all {
             let words = &self.commands[invocation.command][invocation.start..];
             match starts_with(words, prefix, invocation.is_open) {
                 Match::Yes => return Match::Yes,
@@ -150,14 +150,16 @@ impl Invocations {
         } else if WRAPPERS.contains(&name) {
             self.add_wrapped(&command, start + 1, APPENDING.contains(&name), &mut starts, &mut scripts);
         }
-        if self.invocations.len() + starts.len() > MAX_INVOCATIONS {
+        if self.all.len() + starts.len() > MAX_INVOCATIONS {
             self.unknown = true;
             return;
         }
         let index = self.commands.len();
         self.commands.push(command);
-        self.invocations.extend(starts.into_iter().map(|(start, is_open)| Invocation { command: index, start, is_open }));
-        scripts.iter().for_each(|script| self.add_line(script));
+        self.all.extend(starts.into_iter().map(|(start, is_open)| Invocation { command: index, start, is_open }));
+        for script in scripts {
+            self.add_line(&script);
+        }
     }
 
     /// Adds what a wrapper runs. Any of its arguments, of which the first is `first`, may be the program, since its options are not known.

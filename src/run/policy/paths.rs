@@ -50,8 +50,9 @@ const MAX_LINKS: usize = 40;
 pub(super) struct Paths {
     /// As absolute paths, as they are named and with links resolved; `None` if the links of one cannot be followed.
     files: Vec<(PathBuf, Option<PathBuf>)>,
-    /// The directory in which a command runs, if the request names one, with links resolved.
-    directory: Option<Option<PathBuf>>,
+    /// The directory in which a command runs, with links resolved, if the request names one and its links can be followed.
+    directory: Option<PathBuf>,
+    names_directory: bool,
     /// Not all files are known.
     incomplete: bool,
 }
@@ -64,13 +65,14 @@ impl Paths {
         collector.collect(input, 0);
         let Collector { named, incomplete, .. } = collector;
         let files = named.into_iter().map(|path| (normalize(&path), resolve(&path).ok())).collect();
-        Self { files, directory: directory.map(|path| resolve(&path).ok()), incomplete }
+        let names_directory = directory.is_some();
+        Self { files, directory: directory.and_then(|path| resolve(&path).ok()), names_directory, incomplete }
     }
 
-    /// Whether the request names files and `matches` holds for every one of them, with links resolved, and for the request's directory.
+    /// Whether the request names files and `matches` holds for every one of them, with links resolved.
     pub(super) fn all(&self, matches: impl Fn(&Path) -> bool) -> bool {
-        let resolved = self.files.iter().map(|(_, resolved)| resolved).chain(&self.directory);
-        !self.incomplete && !self.files.is_empty() && { resolved }.all(|path| path.as_deref().is_some_and(&matches))
+        let is_match = |path: &Option<PathBuf>| path.as_deref().is_some_and(&matches);
+        !self.incomplete && !self.files.is_empty() && self.files.iter().all(|(_, resolved)| is_match(resolved))
     }
 
     /// Whether `matches` holds for any file, by its name or with links resolved. `None` if this is not known.
@@ -86,9 +88,9 @@ impl Paths {
         self.files.is_empty() && !self.incomplete
     }
 
-    /// Whether the request's command runs inside `working_dir`. It does if the request names no directory.
-    pub(super) fn runs_inside(&self, working_dir: &Path) -> bool {
-        self.directory.as_ref().is_none_or(|directory| directory.as_ref().is_some_and(|directory| directory.starts_with(working_dir)))
+    /// Whether the request's command runs in the run's own working directory, or `matches` holds for the directory that it names.
+    pub(super) fn runs_in(&self, matches: impl Fn(&Path) -> bool) -> bool {
+        !self.names_directory || self.directory.as_deref().is_some_and(matches)
     }
 }
 

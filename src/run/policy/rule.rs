@@ -162,10 +162,11 @@ impl Rule {
     fn allows(&self, subject: &Subject<'_>) -> bool {
         let working_dir = subject.query.working_dir;
         let path = |pattern: &Pattern| subject.paths().all(|path| pattern.matches(path, working_dir));
-        // Without a pattern for paths, a command is allowed in the run's own directory only: elsewhere it may mean something else.
-        let command = |prefix: &Vec<String>| {
-            subject.commands().all_start_with(prefix) && (self.path.is_some() || subject.paths().runs_inside(working_dir))
+        // A command is allowed below the run's own directory, or where the pattern for paths allows it: elsewhere it may mean something else.
+        let directory = |directory: &Path| {
+            directory.starts_with(working_dir) || self.path.as_ref().is_some_and(|pattern| pattern.matches(directory, working_dir))
         };
+        let command = |prefix: &Vec<String>| subject.commands().all_start_with(prefix) && subject.paths().runs_in(directory);
         subject.is_readable() && self.path.as_ref().is_none_or(path) && self.command.as_ref().is_none_or(command)
     }
 }
