@@ -237,6 +237,7 @@ mod tests {
             kind,
             input: &input,
             options: &ONCE,
+            choices: &[],
             working_dir: &root,
         }) {
             Verdict::Ask => "ask",
