@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
@@ -211,6 +212,18 @@ pub trait Parser: Send {
     fn interrupt(&mut self, out: &mut Output) -> bool {
         let _ = out;
         false
+    }
+
+    /// How long the program may be silent until [`Parser::handle_silence`] is called: without output, and without input from this parser.
+    /// `None` if its silence means nothing now. Asked again after every call.
+    fn max_silence(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Handles that the program has been silent for [`Parser::max_silence`]. The time is measured outside of the parser, and the call is
+    /// journaled like an answer, so that a later server repeats it at the same position in the output.
+    fn handle_silence(&mut self, out: &mut Output) {
+        let _ = out;
     }
 
     /// Handles the end of the program's output. No line follows.

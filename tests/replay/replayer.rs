@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -13,6 +14,9 @@ use crate::types::{Answer, Cause, Decision, Failure, RunStatus, StreamEvent, Tur
 
 /// Maximum length of a string in a snapshot, in characters.
 const MAX_STRING: usize = 200;
+
+/// A silence that a program breaks only if it has more to write. Longer ones mean that it waits for something.
+const SHORT_SILENCE: Duration = Duration::from_secs(1);
 
 /// The result of replaying a recording.
 pub(crate) struct Replayed {
@@ -112,6 +116,11 @@ pub(crate) fn replay<A: Into<Action>>(
         }
         reader.resolve(0, &mut out);
         replayed.take(&mut out);
+        if !queued.is_empty() && !replayed.is_between_turns() && parser.max_silence().is_some_and(|limit| limit < SHORT_SILENCE) {
+            // The recorder waited until the program had written everything.
+            parser.handle_silence(&mut out);
+            replayed.take(&mut out);
+        }
         if replayed.is_between_turns()
             && let Some(text) = queued.pop_front()
             && parser.begin_turn(&text, &mut out)

@@ -16,10 +16,12 @@ pub(super) const INVALID_PARAMS: i64 = -32602;
 /// The kind of request that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RequestPhase {
-    /// `initialize`, `session/new` or `session/load`.
+    /// `initialize`, `authenticate`, `session/new`, `session/resume` or `session/load`.
     Setup,
     /// Setting the model.
     Model,
+    /// Setting the session mode or a configuration option.
+    Configure,
     /// `session/prompt`.
     Prompt,
 }
@@ -99,6 +101,7 @@ pub(crate) fn cause_from_text(message: &str) -> Option<Cause> {
         "not logged in",
         "please log in",
         "login required",
+        "no llm provider configured",
         "credentials",
     ]) {
         return Some(Cause::NotLoggedIn);

@@ -1,29 +1,39 @@
 //! A client for the Agent Client Protocol: JSON-RPC 2.0 over an agent's stdin and stdout, one message per line.
 //!
 //! ```text
-//! initialize ─ session/new | session/load ─ (set model, set mode) ─ session/prompt ─ session/update* ─ result
-//!                                                                             └ session/request_permission ⇄ answer
+//! initialize ─ (authenticate) ─ session/new | resume | load ─ (model, mode, options) ─ session/prompt ─ session/update* ─ result
+//!                                                              session/request_permission, elicitation/create ⇄ answer ┘
 //! ```
 //!
 //! It is a [`Parser`](crate::agent::Parser) like any other: pure, so that a spool can be replayed through it. It drives any agent that
 //! implements the protocol; a [`Dialect`] describes where one of them deviates.
 
+mod call_table;
 mod causes;
+mod content;
 mod dialect;
+pub(crate) mod dialects;
 pub(crate) mod diff;
+mod failures;
 mod parser;
 mod permissions;
 mod plan;
+mod questions;
 mod request_keys;
+mod review;
 mod setup;
 #[cfg(test)]
 pub(crate) mod tests;
 mod text;
 mod tools;
+mod turn;
+mod updates;
 mod usage;
 mod wire;
 
 pub(crate) use causes::{cause_from_status, cause_from_text};
 pub use dialect::Dialect;
+pub(crate) use dialect::ToolHint;
 pub use parser::Acp;
 pub(crate) use plan::plan_entries;
+pub use setup::SessionOptions;

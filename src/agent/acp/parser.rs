@@ -1,69 +1,74 @@
-//! The protocol's state machine: parses the agent's lines and sends requests.
+//! The protocol's state machine: parses the agent's lines and sends requests. `updates` continues this module with what an agent reports
+//! during a turn.
 
-use agent_client_protocol_schema::v1::{StopReason, ToolCallUpdate};
+use std::time::Duration;
+
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::causes::{self, INVALID_PARAMS, METHOD_NOT_FOUND, RequestPhase};
 use super::dialect::Dialect;
 use super::permissions::Permissions;
-use super::plan::plan_entries;
-use super::setup::{SessionSetup, current_model, prompt};
+use super::questions::{self, Questions};
+use super::request_keys::RequestKeys;
+use super::setup::{OpenSession, SessionOptions, SessionSetup, initialize_params, prompt};
 use super::text::MessageBuffer;
-use super::tools::ToolCalls;
+use super::tools::{ToolCalls, TurnOutcome};
+use super::turn::{Ending, Turn};
 use super::usage::UsageTotals;
-use super::wire::{
-    CancelRequest, Chunk, Message, PermissionRequest, Plan, Update, UpdateKind, error_response, notification, request, response,
-};
+use super::wire::{CancelRequest, Message, PermissionRequest, error_response, notification, request, response};
 use crate::agent::{Item, LineOutcome, Output, Parser, Started, Task};
 use crate::process::Exit;
-use crate::types::{Answer, Cause, Decision, Delta, Failure, Level, NoticeCode, StreamEvent};
+use crate::types::{Answer, Cause, Decision, Failure, Level, NoticeCode, PermissionMode, StreamEvent};
+
+/// How long after the result of a turn the agent may be silent until the turn ends: the result may overtake the last chunks of the answer by
+/// some 50 ms.
+const SETTLE: Duration = Duration::from_millis(200);
+/// Number of lines after the result of a turn at which the turn ends although the agent is not silent.
+const MAX_LATE_LINES: u32 = 10_000;
+/// How long the agent may be silent in a turn without a running tool until a notice says so: many agents retry a failing model without a
+/// word.
+const SILENT_MODEL: Duration = Duration::from_secs(60);
+/// How long the agent may be silent before it answers a request of the setup. Some never answer `session/new`; slow ones start MCP servers.
+const SILENT_SETUP: Duration = Duration::from_secs(120);
 
 /// A client of the Agent Client Protocol, for one process and one conversation.
 ///
-/// A turn is running while a request to the agent is pending: from the start of the process, or from [`Parser::begin_turn`], to the
-/// response to `session/prompt`.
+/// A turn is running while a request to the agent is pending, or while its result settles: from the start of the process, or from
+/// [`Parser::begin_turn`], to [`Item::TurnEnded`].
 pub struct Acp {
-    setup: SessionSetup,
-    dialect: Dialect,
+    pub(super) setup: SessionSetup,
+    pub(super) dialect: Dialect,
     /// The request to the agent that has no response yet.
-    pending: Option<(u64, Step)>,
+    pub(super) pending: Option<(u64, Step)>,
     last_id: u64,
     version: Option<String>,
-    /// The session mode to set before the first prompt.
-    session_mode: Option<String>,
     /// Set once the agent is ready.
-    session: Option<String>,
-    /// The message that started the turn.
-    prompt: String,
-    /// Whether the turn was interrupted.
-    interrupted: bool,
-    message: MessageBuffer,
-    calls: ToolCalls,
-    usage: UsageTotals,
+    pub(super) session: Option<String>,
+    pub(super) turn: Turn,
+    pub(super) message: MessageBuffer,
+    pub(super) calls: ToolCalls,
+    pub(super) usage: UsageTotals,
     permissions: Permissions,
-    /// Whether the turn has produced any output.
-    active: bool,
-    /// Whether a permission was denied in the turn.
-    denied: bool,
+    questions: Questions,
+    keys: RequestKeys,
+    /// Whether a permission was granted for good: the agent then no longer asks about some tools.
+    allowed_always: bool,
 }
 
 /// The purpose of the pending request.
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     Initialize,
+    /// With the result of `initialize`.
+    Authenticate(Value),
     Session,
-    Model { session: String, opened: Value },
-    Mode { session: String, model: Option<String> },
+    Configure(RequestPhase, OpenSession),
     Prompt,
 }
 
-/// Updates that readers of a run do not need: menus, titles, modes, and the echo of the prompt.
-const IGNORED_UPDATES: &[&str] =
-    &["available_commands_update", "config_option_update", "current_mode_update", "session_info_update", "user_message_chunk"];
-
-/// Notifications outside the protocol without useful content (recordings `acp/claude_text`, `acp/codex_text`).
-const IGNORED_METHODS: &[&str] = &["_auth/status_update"];
+/// Notifications outside the protocol without useful content start with this.
+const EXTENSION: char = '_';
 
 impl Acp {
     /// A parser for `task`.
@@ -71,27 +76,26 @@ impl Acp {
         let setup = SessionSetup::new(task);
         Self {
             usage: UsageTotals::new(setup.resume.is_some()),
-            prompt: task.spec.prompt.clone(),
+            turn: Turn::new(&task.spec.prompt),
             setup,
             dialect,
             pending: None,
             last_id: 0,
             version: None,
-            session_mode: None,
             session: None,
-            interrupted: false,
             message: MessageBuffer::default(),
             calls: ToolCalls::new(dialect),
             permissions: Permissions::default(),
-            active: false,
-            denied: false,
+            questions: Questions::default(),
+            keys: RequestKeys::default(),
+            allowed_always: false,
         }
     }
 
-    /// Sets the session to `mode`, as defined by the agent, before the first prompt. Some agents ask for permission only in some modes.
+    /// Sets up the session with `options`.
     #[must_use]
-    pub fn with_session_mode(mut self, mode: Option<String>) -> Self {
-        self.session_mode = mode;
+    pub fn with_options(mut self, options: SessionOptions) -> Self {
+        self.setup.options = options;
         self
     }
 
@@ -103,86 +107,109 @@ impl Acp {
 
     fn fail(&mut self, failure: Failure, out: &mut Output) {
         // An interrupted turn counts as cancelled, however the agent reports it.
-        let failure = if self.interrupted { Failure::new(Cause::Cancelled, "the turn was interrupted") } else { failure };
-        self.finish_turn(out);
+        let failure = if self.turn.interrupted { Failure::new(Cause::Cancelled, "the turn was interrupted") } else { failure };
+        let outcome = if self.turn.interrupted { TurnOutcome::Interrupted } else { TurnOutcome::Failed };
+        self.close_turn(outcome, out);
         if failure.cause == Cause::RateLimited {
             out.emit(StreamEvent::notice(Level::Error, NoticeCode::RateLimited, failure.message.clone()));
         }
-        out.items.push(Item::TurnEnded(Err(failure)));
+        out.items.push(Item::TurnEnded(Err(self.setup.with_login(failure))));
     }
 
     /// Closes the message, requests and tool calls that are open at the end of a turn, and emits the usage.
-    fn finish_turn(&mut self, out: &mut Output) {
+    fn close_turn(&mut self, outcome: TurnOutcome, out: &mut Output) {
         self.message.close(out);
-        self.permissions.close_all("the turn is over", &mut self.calls, out);
-        self.calls.finish(self.interrupted, out);
+        self.close_requests("the turn is over", out);
+        self.calls.finish(outcome, out);
         if let Some(total) = self.usage.total() {
             out.emit(StreamEvent::Usage(total));
         }
     }
 
+    fn close_requests(&mut self, reason: &str, out: &mut Output) {
+        self.permissions.close_all(reason, &mut self.calls, out);
+        self.questions.close_all(out);
+    }
+
     /// Handles a response. Responses to unknown requests are ignored.
     fn handle_response(&mut self, id: &RawValue, message: Message<'_>, out: &mut Output) -> LineOutcome {
         let Some((_, step)) = self.pending.take_if(|(pending, _)| id.get().parse() == Ok(*pending)) else { return LineOutcome::Ignored };
-        let phase = match step {
-            Step::Initialize | Step::Session | Step::Mode { .. } => RequestPhase::Setup,
-            Step::Model { .. } => RequestPhase::Model,
+        let phase = match &step {
+            Step::Initialize | Step::Authenticate(_) | Step::Session => RequestPhase::Setup,
+            Step::Configure(phase, _) => *phase,
             Step::Prompt => RequestPhase::Prompt,
         };
         let result = match (message.error, message.result) {
             (Some(error), _) => Err(self.setup.attribute(phase, causes::failure(phase, &error))),
             (None, result) => Ok(result.and_then(|result| serde_json::from_str(result.get()).ok()).unwrap_or(Value::Null)),
         };
-        if let Err(failure) = result.and_then(|result| self.advance(step, &result, out)) {
-            self.fail(failure, out);
-        }
-        LineOutcome::Emitted
+        let is_buffered = match result {
+            // The turn may only settle now.
+            Ok(result) if matches!(step, Step::Prompt) => self.handle_turn_result(result, out),
+            result => {
+                if let Err(failure) = result.and_then(|result| self.advance(step, result, out)) {
+                    self.fail(failure, out);
+                }
+                false
+            }
+        };
+        if is_buffered && out.is_empty() { LineOutcome::Buffered } else { LineOutcome::Emitted }
     }
 
-    /// Processes the result of `step` and sends the next request.
-    fn advance(&mut self, step: Step, result: &Value, out: &mut Output) -> Result<(), Failure> {
+    /// Processes the result of a step of the setup and sends the next request.
+    fn advance(&mut self, step: Step, result: Value, out: &mut Output) -> Result<(), Failure> {
         match step {
             Step::Initialize => {
                 self.version = result.pointer("/agentInfo/version").and_then(Value::as_str).map(str::to_owned);
-                let (method, params) = self.setup.session(result)?;
-                self.send(Step::Session, method, &params, out);
-            }
-            Step::Session => {
-                let named = result.get("sessionId").and_then(Value::as_str).map(str::to_owned);
-                let session = named.or_else(|| self.setup.resume.clone());
-                let session = session.ok_or_else(|| Failure::new(Cause::Protocol, "the agent opened a session without an id"))?;
-                match self.setup.model(&session, result)? {
-                    Some((method, params)) => self.send(Step::Model { session, opened: result.clone() }, method, &params, out),
-                    None => self.set_mode(session, current_model(result).map(str::to_owned), out),
+                self.recognize(&result);
+                self.setup.initialized(&result)?;
+                match self.setup.options.auth_method.clone() {
+                    Some(method) => {
+                        self.send(Step::Authenticate(result), "authenticate", &json!({ "methodId": method }), out);
+                    }
+                    None => self.open_session(&result, out)?,
                 }
             }
-            Step::Model { session, opened } => {
-                let model = self.setup.model.clone().or_else(|| current_model(&opened).map(str::to_owned));
-                self.set_mode(session, model, out);
+            Step::Authenticate(initialized) => self.open_session(&initialized, out)?,
+            Step::Session => {
+                let session = self.setup.opened(&result)?;
+                self.configure(session, out);
             }
-            Step::Mode { session, model } => self.start(session, model, out),
-            Step::Prompt => self.handle_turn_result(result, out)?,
+            Step::Configure(_, session) => self.configure(session, out),
+            Step::Prompt => {}
         }
         Ok(())
     }
 
-    /// Sets the session mode, if one is configured.
-    fn set_mode(&mut self, session: String, model: Option<String>, out: &mut Output) {
-        match self.session_mode.take() {
-            Some(mode) => {
-                let params = json!({ "sessionId": session, "modeId": mode });
-                self.send(Step::Mode { session, model }, "session/set_mode", &params, out);
-            }
-            None => self.start(session, model, out),
+    /// Applies the dialect of a known agent, for agents that the operator has configured.
+    fn recognize(&mut self, initialized: &Value) {
+        let name = initialized.pointer("/agentInfo/name").and_then(Value::as_str);
+        if let Some(known) = name.and_then(Dialect::by_name) {
+            self.dialect = Dialect { diagnose: self.dialect.diagnose, ..known };
+            self.calls.set_dialect(self.dialect);
+        }
+    }
+
+    fn open_session(&mut self, initialized: &Value, out: &mut Output) -> Result<(), Failure> {
+        let (method, params) = self.setup.session(initialized)?;
+        self.send(Step::Session, method, &params, out);
+        Ok(())
+    }
+
+    /// Sends the next request that configures the session, or starts the first turn.
+    fn configure(&mut self, mut session: OpenSession, out: &mut Output) {
+        match session.requests.pop_front() {
+            Some((phase, method, params)) => self.send(Step::Configure(phase, session), method, &params, out),
+            None => self.start(session, out),
         }
     }
 
     /// Completes the setup and starts the first turn.
-    fn start(&mut self, session: String, model: Option<String>, out: &mut Output) {
-        self.session = Some(session.clone());
-        let started = Started { agent_session: Some(session), version: self.version.clone(), model };
+    fn start(&mut self, session: OpenSession, out: &mut Output) {
+        self.session = Some(session.id.clone());
+        let started = Started { agent_session: Some(session.id), version: self.version.clone(), model: session.model };
         out.items.push(Item::Started(started));
-        if self.interrupted {
+        if self.turn.interrupted {
             self.fail(Failure::new(Cause::Cancelled, "the turn was interrupted"), out);
         } else {
             self.send_prompt(out);
@@ -191,60 +218,67 @@ impl Acp {
 
     /// Sends the turn's message to the agent.
     fn send_prompt(&mut self, out: &mut Output) {
-        let params = prompt(self.session.as_deref().unwrap_or_default(), &self.prompt);
+        let params = prompt(self.session.as_deref().unwrap_or_default(), &self.turn.prompt);
         self.send(Step::Prompt, "session/prompt", &params, out);
     }
 
-    /// Handles the result of a turn.
-    fn handle_turn_result(&mut self, result: &Value, out: &mut Output) -> Result<(), Failure> {
-        let reason = result.get("stopReason").and_then(|reason| serde_json::from_value(reason.clone()).ok());
-        let usage = result.get("usage").unwrap_or(&Value::Null);
-        self.usage.add_turn(usage);
-        let silent = !self.active && usage.is_null();
-        match reason {
-            // Also if the agent had already completed the turn, so that the next message never follows a turn that counts as successful.
-            _ if self.interrupted => Err(Failure::new(Cause::Cancelled, "the turn was interrupted")),
-            Some(StopReason::EndTurn) if silent && self.is_slash_command() => Err(Failure::new(
-                Cause::BadArguments,
-                "the agent took the prompt for an unknown command, because it starts with a slash; start it with another character",
-            )),
-            Some(StopReason::EndTurn) => {
-                self.complete_turn(out);
-                Ok(())
+    /// Handles the result of a turn. Returns whether the turn has not ended yet, because chunks of the answer may still arrive.
+    fn handle_turn_result(&mut self, result: Value, out: &mut Output) -> bool {
+        let ends = self.turn.ends_at_once(&result);
+        self.turn.result = Some(result);
+        if ends {
+            self.end_turn(out);
+        }
+        !ends
+    }
+
+    /// Ends the turn whose result has arrived.
+    fn end_turn(&mut self, out: &mut Output) {
+        let Some(result) = self.turn.result.take() else { return };
+        let has_usage = self.usage.add_turn(&result);
+        self.message.close(out);
+        match self.turn.evaluate(&result, self.message.last(), has_usage, &self.dialect) {
+            Ok(ending) => {
+                if ending == Ending::Truncated {
+                    let message = "the answer was truncated at the model's token limit";
+                    out.emit(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message));
+                }
+                self.close_turn(TurnOutcome::Completed, out);
+                self.report_unasked(out);
+                let text = self.message.take_last();
+                out.items.push(Item::TurnEnded(Ok(text)));
             }
-            Some(StopReason::MaxTokens) => {
-                out.emit(StreamEvent::notice(
-                    Level::Warning,
-                    NoticeCode::AgentWarning,
-                    "the answer was truncated at the model's token limit",
-                ));
-                self.complete_turn(out);
-                Ok(())
-            }
-            Some(StopReason::MaxTurnRequests) => {
-                Err(Failure::new(Cause::AgentError, "the agent reached its limit of model requests per turn"))
-            }
-            Some(StopReason::Refusal) => Err(Failure::new(Cause::AgentError, "the model refused to continue")),
-            // Codex's adapter ends the turn after a denial (recording `acp/codex_permission_reject_once`).
-            Some(StopReason::Cancelled) if self.denied => {
-                Err(Failure::new(Cause::AgentError, "the agent cancelled the turn after a denial"))
-            }
-            Some(StopReason::Cancelled) => Err(Failure::new(Cause::AgentError, "the agent cancelled the turn")),
-            _ => Err(Failure::new(Cause::Protocol, "the agent ended the turn with an unknown stop reason")),
+            Err(failure) => self.fail(failure, out),
         }
     }
 
-    fn complete_turn(&mut self, out: &mut Output) {
-        self.finish_turn(out);
-        let text = self.message.take_last();
-        out.items.push(Item::TurnEnded(Ok(text)));
+    /// Reports a tool that has changed something without having been allowed, where the run's mode requires that it asks. In `read_only` the
+    /// agent is interrupted and its turn fails. Returns whether that happened.
+    pub(super) fn report_unasked(&mut self, out: &mut Output) -> bool {
+        let Some(title) = self.calls.take_unasked() else { return false };
+        let mode = self.setup.permission_mode;
+        if !self.setup.options.enforces_asking || self.allowed_always || mode == PermissionMode::Auto {
+            return false;
+        }
+        let message = format!("the agent did not ask for permission before it did this: {title}");
+        out.emit(StreamEvent::notice(Level::Warning, NoticeCode::WeakGuarantee, message.clone()));
+        if mode != PermissionMode::ReadOnly || !matches!(self.pending, Some((_, Step::Prompt))) {
+            return false;
+        }
+        self.send_cancel(out);
+        // The response is not awaited: an agent that does not ask may not stop, either.
+        self.pending = None;
+        self.fail(Failure::new(Cause::AgentError, format!("{message}; it was stopped, because permission_mode is read_only")), out);
+        true
     }
 
-    /// Whether the prompt may have been taken for an unknown command: `OpenCode` takes every prompt that starts with a slash for a
-    /// command, and ends the turn without output if it does not exist (recording `acp/opencode_slash`).
-    fn is_slash_command(&self) -> bool {
-        let command = self.prompt.trim().strip_prefix('/').and_then(|rest| rest.split_whitespace().next());
-        command.is_some_and(|command| !self.dialect.silent_commands.contains(&command))
+    fn send_cancel(&mut self, out: &mut Output) {
+        let session = self.session.as_deref().unwrap_or_default();
+        out.send_json(&notification("session/cancel", &json!({ "sessionId": session })));
+    }
+
+    fn is_in_turn(&self) -> bool {
+        !self.turn.interrupted && matches!(self.pending, Some((_, Step::Prompt)))
     }
 
     /// Handles a request of the agent. An unknown method is rejected as JSON-RPC requires.
@@ -257,6 +291,11 @@ impl Acp {
                     return out.emit_raw(line);
                 };
                 self.request_permission(id, request, out);
+                LineOutcome::Emitted
+            }
+            "elicitation/create" | "_x.ai/ask_user_question" | "x.ai/ask_user_question" => {
+                let params: Value = params.and_then(|params| serde_json::from_str(params.get()).ok()).unwrap_or_default();
+                self.request_answers(&id, method == "elicitation/create", &params, out);
                 LineOutcome::Emitted
             }
             // `OpenCode` sends this although the client does not offer it, does not wait for the response, and writes the file anyway
@@ -272,20 +311,44 @@ impl Acp {
             }
             _ => {
                 out.send_json(&error_response(&id, METHOD_NOT_FOUND, "method not found"));
-                out.emit_raw(line)
+                if self.is_noise(method) { LineOutcome::Emitted } else { out.emit_raw(line) }
             }
         }
     }
 
+    fn is_noise(&self, method: &str) -> bool {
+        self.dialect.noise.iter().any(|prefix| method.starts_with(prefix))
+    }
+
     fn request_permission(&mut self, id: Value, request: PermissionRequest, out: &mut Output) {
-        self.active = true;
+        self.turn.active = true;
         self.message.close(out);
-        let in_turn = !self.interrupted && matches!(self.pending, Some((_, Step::Prompt)));
-        if in_turn {
-            self.permissions.open(id, request, &mut self.calls, out);
-        } else {
+        if !self.is_in_turn() {
             Permissions::reject(&id, request, &mut self.calls, out);
+        } else if !self.questions.open_from_permission(&id, &request, &mut self.keys, out) {
+            self.permissions.open(id, request, &mut self.keys, &mut self.calls, out);
         }
+    }
+
+    /// Handles a request that asks the user: a form of the protocol, or Grok's own request.
+    fn request_answers(&mut self, id: &Value, is_form: bool, params: &Value, out: &mut Output) {
+        self.turn.active = true;
+        self.message.close(out);
+        // Forms are offered only where a user decides. Grok asks in every mode.
+        let may_ask = self.is_in_turn() && (!is_form || self.setup.permission_mode == PermissionMode::Ask);
+        let opened = may_ask
+            && if is_form {
+                self.questions.open_form(id, params, &mut self.keys, out)
+            } else {
+                self.questions.open_by_text(id, params, &mut self.keys, out)
+            };
+        if opened {
+            return;
+        }
+        let message = params.get("message").and_then(Value::as_str).unwrap_or("no message");
+        let notice = format!("a question of the agent was declined: {message}");
+        out.emit(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, notice));
+        out.send_json(&if is_form { questions::declined(id) } else { response(id, &json!({ "outcome": "cancelled" })) });
     }
 
     /// Handles `$/cancel_request`, by which the agent withdraws a request (recording `acp/codex_cancel_permission`, where it had already
@@ -294,137 +357,154 @@ impl Acp {
         let Some(Ok(CancelRequest { request_id })) = params.map(|params| serde_json::from_str(params.get())) else {
             return out.emit_raw(line);
         };
-        if self.permissions.withdraw(&request_id, &mut self.calls, out) { LineOutcome::Emitted } else { LineOutcome::Ignored }
+        let withdrawn = self.permissions.withdraw(&request_id, &mut self.calls, out) || self.questions.withdraw(&request_id, out);
+        if withdrawn { LineOutcome::Emitted } else { LineOutcome::Ignored }
     }
 
-    /// Handles `session/update`.
-    fn handle_update(&mut self, params: Option<&RawValue>, line: &str, out: &mut Output) -> LineOutcome {
-        let Some(Ok(Update { session_id, update })) = params.map(|params| serde_json::from_str::<Update<'_>>(params.get())) else {
-            return out.emit_raw(line);
-        };
-        let update = update.get();
-        let Ok(UpdateKind { session_update: kind }) = serde_json::from_str(update) else { return out.emit_raw(line) };
-        if IGNORED_UPDATES.contains(&&*kind) || matches!(self.pending, Some((_, Step::Session))) {
-            // Updates before the response to `session/load` are history, which is in the logs of earlier runs.
-            return LineOutcome::Ignored;
-        }
-        if self.session.as_deref().is_some_and(|ours| ours != session_id) {
-            return out.emit_raw(line);
-        }
-        if !kind.starts_with("tool_call") {
-            self.calls.announce_complete(None, out);
-        }
-        let outcome = match &*kind {
-            "agent_message_chunk" => self.handle_text(update, out),
-            "agent_thought_chunk" => self.handle_thinking(update, out),
-            "tool_call" => self.handle_tool_call(true, update, out),
-            "tool_call_update" => self.handle_tool_call(false, update, out),
-            "plan" => serde_json::from_str::<Plan>(update).ok().map(|plan| {
-                self.message.close(out);
-                out.emit(StreamEvent::Plan { entries: plan_entries(&plan.entries) });
+    /// Handles a notification that is not part of the protocol.
+    fn handle_extension(&self, method: &str, params: Option<&RawValue>, line: &str, out: &mut Output) -> LineOutcome {
+        let event = self.dialect.notification.and_then(|event| {
+            let params: Value = serde_json::from_str(params?.get()).ok()?;
+            event(method, &params)
+        });
+        match event {
+            Some(event) => {
+                out.emit(event);
                 LineOutcome::Emitted
-            }),
-            "usage_update" => serde_json::from_str::<Value>(update)
-                .ok()
-                .map(|usage| if self.usage.update(&usage) { LineOutcome::Buffered } else { LineOutcome::Ignored }),
-            _ => None,
-        };
-        let outcome = match outcome {
+            }
+            None if method.starts_with(EXTENSION) || self.is_noise(method) => LineOutcome::Ignored,
             None => out.emit_raw(line),
-            Some(_) if !out.is_empty() => LineOutcome::Emitted,
-            Some(outcome) => outcome,
-        };
-        self.active |= outcome == LineOutcome::Emitted;
-        outcome
-    }
-
-    fn handle_text(&mut self, update: &str, out: &mut Output) -> Option<LineOutcome> {
-        let chunk: Chunk<'_> = serde_json::from_str(update).ok()?;
-        if chunk.content.text.is_empty() {
-            return Some(LineOutcome::Ignored);
         }
-        self.message.push(chunk.message_id.as_deref(), &chunk.content.text, out);
-        Some(LineOutcome::Emitted)
-    }
-
-    fn handle_thinking(&mut self, update: &str, out: &mut Output) -> Option<LineOutcome> {
-        let chunk: Chunk<'_> = serde_json::from_str(update).ok()?;
-        if chunk.content.text.is_empty() {
-            return Some(LineOutcome::Ignored);
-        }
-        self.message.close(out);
-        let message_id = chunk.message_id.map(std::borrow::Cow::into_owned);
-        let content = Delta { text: chunk.content.text.into_owned(), message_id, parent_tool_call_id: None };
-        out.emit(StreamEvent::Thinking { content });
-        Some(LineOutcome::Emitted)
-    }
-
-    fn handle_tool_call(&mut self, first: bool, update: &str, out: &mut Output) -> Option<LineOutcome> {
-        let update: ToolCallUpdate = serde_json::from_str(update).ok()?;
-        self.message.close(out);
-        self.calls.announce_complete(Some(&update.tool_call_id.to_string()), out);
-        self.calls.update(first, update, out);
-        Some(LineOutcome::Buffered)
     }
 }
 
 impl Parser for Acp {
     fn open(&mut self, out: &mut Output) {
-        self.send(Step::Initialize, "initialize", &SessionSetup::initialize(), out);
+        let params = initialize_params(self.setup.permission_mode);
+        self.send(Step::Initialize, "initialize", &params, out);
     }
 
     fn handle_line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
+        self.turn.silence_reported = false;
         let Ok(message) = serde_json::from_str::<Message<'_>>(line) else { return out.emit_raw(line) };
-        match (message.method.as_deref(), message.id) {
+        let outcome = match (message.method.as_deref(), message.id) {
             (Some("session/update"), None) => self.handle_update(message.params, line, out),
             (Some("$/cancel_request"), None) => self.handle_withdrawal(message.params, line, out),
-            (Some(method), None) if IGNORED_METHODS.contains(&method) => LineOutcome::Ignored,
+            (Some(method), None) => self.handle_extension(method, message.params, line, out),
             (Some(method), Some(id)) => self.handle_request(id, method, message.params, line, out),
-            (None, Some(id)) => self.handle_response(id, message, out),
-            (_, None) => out.emit_raw(line),
+            (None, Some(id)) => return self.handle_response(id, message, out),
+            (None, None) => out.emit_raw(line),
+        };
+        if self.turn.result.is_none() {
+            return outcome;
         }
+        self.turn.late_lines += 1;
+        if self.turn.late_lines < MAX_LATE_LINES || outcome == LineOutcome::Raw {
+            return outcome;
+        }
+        self.end_turn(out);
+        LineOutcome::Emitted
     }
 
     fn answer(&mut self, request: &str, answer: &Answer, out: &mut Output) {
-        if let Answer::Permission { decision, option_id, .. } = answer {
-            self.denied |= *decision == Decision::Deny;
-            self.permissions.answer(request, *decision, option_id.as_deref(), &mut self.calls, out);
+        match answer {
+            Answer::Permission { decision, option_id, .. } => {
+                self.turn.denied |= *decision == Decision::Deny;
+                self.allowed_always |= *decision == Decision::AllowAlways;
+                self.permissions.answer(request, *decision, option_id.as_deref(), &mut self.calls, out);
+            }
+            Answer::Question { answers } => {
+                self.questions.answer(request, answers, out);
+            }
         }
     }
 
     fn begin_turn(&mut self, text: &str, out: &mut Output) -> bool {
-        if self.session.is_none() || self.pending.is_some() {
+        if self.session.is_none() || self.pending.is_some() || self.turn.result.is_some() {
             return false;
         }
-        text.clone_into(&mut self.prompt);
-        (self.interrupted, self.active, self.denied) = (false, false, false);
-        self.message.take_last();
+        self.turn = Turn::new(text);
+        self.message.begin_turn();
         self.send_prompt(out);
         true
     }
 
     fn interrupt(&mut self, out: &mut Output) -> bool {
+        if self.turn.result.is_some() {
+            self.turn.interrupted = true;
+            self.end_turn(out);
+            return true;
+        }
         if self.pending.is_none() {
             return false;
         }
         // Before the prompt was sent, the turn ends instead of starting.
-        let prompted = matches!(self.pending, Some((_, Step::Prompt)));
-        if prompted && !self.interrupted {
-            let session = self.session.as_deref().unwrap_or_default();
-            out.send_json(&notification("session/cancel", &json!({ "sessionId": session })));
-            self.permissions.close_all("the turn was interrupted", &mut self.calls, out);
+        if self.is_in_turn() {
+            self.send_cancel(out);
+            self.close_requests("the turn was interrupted", out);
         }
-        self.interrupted = true;
+        self.turn.interrupted = true;
         true
     }
 
+    fn max_silence(&self) -> Option<Duration> {
+        if self.turn.result.is_some() {
+            return Some(SETTLE);
+        }
+        match &self.pending {
+            None => None,
+            Some((_, Step::Prompt)) => {
+                let waits = self.turn.silence_reported || self.turn.interrupted || self.calls.any_running();
+                let asks = !self.permissions.is_empty() || !self.questions.is_empty();
+                (!waits && !asks).then_some(SILENT_MODEL)
+            }
+            Some(_) => Some(SILENT_SETUP),
+        }
+    }
+
+    fn handle_silence(&mut self, out: &mut Output) {
+        if self.turn.result.is_some() {
+            return self.end_turn(out);
+        }
+        match &self.pending {
+            None => {}
+            Some((_, Step::Prompt)) => {
+                self.turn.silence_reported = true;
+                let seconds = SILENT_MODEL.as_secs();
+                let message = format!("the agent has been silent for {seconds} s; it may be retrying a model call that fails");
+                out.emit(StreamEvent::notice(Level::Warning, NoticeCode::Retrying, message));
+            }
+            Some((_, step)) => {
+                let seconds = SILENT_SETUP.as_secs();
+                let message = format!("the agent did not answer {} within {seconds} s", step.method());
+                self.pending = None;
+                self.fail(Failure::new(Cause::Protocol, message), out);
+            }
+        }
+    }
+
     fn handle_end_of_output(&mut self, out: &mut Output) {
+        self.end_turn(out);
         self.message.close(out);
-        self.permissions.close_all("the agent has exited", &mut self.calls, out);
-        self.calls.finish(self.interrupted, out);
+        self.close_requests("the agent has exited", out);
+        let outcome = if self.turn.interrupted { TurnOutcome::Interrupted } else { TurnOutcome::Failed };
+        self.calls.finish(outcome, out);
     }
 
     fn diagnose(&self, exit: Exit, stderr_tail: &str) -> Option<Failure> {
         self.dialect.diagnose.and_then(|diagnose| diagnose(exit, stderr_tail))
+    }
+}
+
+impl Step {
+    /// What is not answered, for messages.
+    fn method(&self) -> &'static str {
+        match self {
+            Self::Initialize => "initialize",
+            Self::Authenticate(_) => "authenticate",
+            Self::Session => "the request for a session",
+            Self::Configure(..) => "the configuration of its session",
+            Self::Prompt => "session/prompt",
+        }
     }
 }

@@ -14,7 +14,6 @@ use crate::types::{DecidedBy, Decision, PermissionChoice, StreamEvent};
 #[derive(Debug, Default)]
 pub(super) struct Permissions {
     open: OpenRequests<OpenPermission>,
-    keys: RequestKeys,
 }
 
 #[derive(Debug)]
@@ -27,22 +26,22 @@ struct OpenPermission {
 
 impl Permissions {
     /// Opens a request and emits it.
-    pub(super) fn open(&mut self, id: Value, request: PermissionRequest, calls: &mut ToolCalls, out: &mut Output) {
+    pub(super) fn open(&mut self, id: Value, request: PermissionRequest, keys: &mut RequestKeys, calls: &mut ToolCalls, out: &mut Output) {
         let subject = calls.subject_of(request.tool_call, out);
-        let key = self.keys.next(&id);
+        let key = keys.next(&id);
         let offered = [Decision::AllowOnce, Decision::AllowAlways, Decision::Deny];
         let options =
             offered.into_iter().filter(|decision| option_for(&request.options, *decision).is_some() || *decision == Decision::Deny);
         let options = options.collect();
         let choices = choices(&request.options);
-        let open = OpenPermission { id, call: subject.agent_id, options: request.options };
+        let open = OpenPermission { id, call: subject.key.clone(), options: request.options };
         if let Err(Rejected { request, reason }) = self.open.insert(key.clone(), open) {
             out.emit(reason.notice());
             return cancel(&request.id, &request.call, calls, out);
         }
         out.emit(StreamEvent::PermissionRequest {
             id: key,
-            tool_call_id: Some(subject.id),
+            tool_call_id: Some(subject.key),
             tool: subject.tool,
             kind: subject.kind,
             input: subject.input,
@@ -52,10 +51,15 @@ impl Permissions {
         });
     }
 
+    /// Whether no request is open.
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
     /// Rejects a request that arrives outside of a turn or after its interrupt.
     pub(super) fn reject(id: &Value, request: PermissionRequest, calls: &mut ToolCalls, out: &mut Output) {
         let subject = calls.subject_of(request.tool_call, out);
-        cancel(id, &subject.agent_id, calls, out);
+        cancel(id, &subject.key, calls, out);
     }
 
     /// Sends an answer to the agent: the option `chosen`, or else the one for `decision`. The protocol has no field for the message of a

@@ -1,15 +1,32 @@
 //! The requests from the start of the process to the first prompt.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::{Value, json};
 
 use super::causes::RequestPhase;
 use crate::agent::Task;
-use crate::types::{Cause, Failure, McpServer, McpTransport};
+use crate::types::{Cause, Failure, McpServer, McpTransport, PermissionMode};
 
 /// The supported version of the protocol.
 const PROTOCOL_VERSION: u64 = 1;
+/// Maximum number of login methods that a message names.
+const MAX_METHODS: usize = 5;
+
+/// What an operator or a preset sets up before the first prompt.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SessionOptions {
+    /// The id of the login method to `authenticate` with. `None` if the agent needs no such request.
+    pub auth_method: Option<String>,
+    /// The session mode, as defined by the agent. One that starts with `#` is the end of the id.
+    pub mode: Option<String>,
+    /// Values of the agent's configuration options.
+    pub config_options: BTreeMap<String, String>,
+    /// How to log in, for people.
+    pub login: String,
+    /// Whether tools that change something must have been allowed, in the run's permission mode.
+    pub enforces_asking: bool,
+}
 
 /// The session that a run needs.
 #[derive(Clone, Debug)]
@@ -17,7 +34,19 @@ pub(super) struct SessionSetup {
     pub(super) cwd: String,
     pub(super) model: Option<String>,
     pub(super) resume: Option<String>,
+    pub(super) permission_mode: PermissionMode,
+    pub(super) options: SessionOptions,
     mcp_servers: Vec<McpServer>,
+    /// The agent's login methods, for messages.
+    login_methods: String,
+}
+
+/// An open session, and the requests that remain before the first prompt.
+#[derive(Clone, Debug)]
+pub(super) struct OpenSession {
+    pub(super) id: String,
+    pub(super) model: Option<String>,
+    pub(super) requests: VecDeque<(RequestPhase, &'static str, Value)>,
 }
 
 impl SessionSetup {
@@ -26,43 +55,91 @@ impl SessionSetup {
             cwd: task.spec.working_dir.to_string_lossy().into_owned(),
             model: task.spec.model.clone(),
             resume: task.resume.clone(),
+            permission_mode: task.spec.permission_mode,
+            options: SessionOptions::default(),
             mcp_servers: task.mcp_servers.clone(),
+            login_methods: String::new(),
         }
     }
 
-    /// The parameters of `initialize`. The client offers neither files nor terminals; agents use their own.
-    pub(super) fn initialize() -> Value {
-        json!({
-            "protocolVersion": PROTOCOL_VERSION,
-            "clientInfo": { "name": "openrunner", "version": env!("CARGO_PKG_VERSION") },
-            "clientCapabilities": { "fs": { "readTextFile": false, "writeTextFile": false }, "terminal": false },
-        })
+    /// Takes the result of `initialize`.
+    ///
+    /// # Errors
+    /// If the agent uses another protocol version.
+    pub(super) fn initialized(&mut self, initialized: &Value) -> Result<(), Failure> {
+        let methods = initialized.get("authMethods").and_then(Value::as_array);
+        let method = |method: &Value| {
+            let text = ["description", "name", "id"].iter().find_map(|key| method.get(key)?.as_str().filter(|text| !text.is_empty()));
+            text.map(str::to_owned)
+        };
+        self.login_methods = methods.into_iter().flatten().filter_map(method).take(MAX_METHODS).collect::<Vec<_>>().join("; ");
+        match initialized.get("protocolVersion").and_then(Value::as_u64) {
+            None | Some(PROTOCOL_VERSION) => Ok(()),
+            Some(other) => {
+                let message = format!(
+                    "the agent uses version {other} of the Agent Client Protocol; version {PROTOCOL_VERSION} is supported; use a release of \
+                     the agent that offers it"
+                );
+                Err(Failure::new(Cause::Protocol, message))
+            }
+        }
     }
 
     /// The request that starts or resumes the conversation.
     ///
     /// # Errors
-    /// If the agent uses another protocol version, or does not support what the run needs.
+    /// If the agent does not support what the run needs.
     pub(super) fn session(&self, initialized: &Value) -> Result<(&'static str, Value), Failure> {
-        match initialized.get("protocolVersion").and_then(Value::as_u64) {
-            None | Some(PROTOCOL_VERSION) => {}
-            Some(other) => {
-                let message = format!("the agent uses version {other} of the protocol; version {PROTOCOL_VERSION} is supported");
-                return Err(Failure::new(Cause::Protocol, message));
-            }
-        }
         let servers = self.servers(initialized)?;
         let Some(id) = &self.resume else { return Ok(("session/new", json!({ "cwd": self.cwd, "mcpServers": servers }))) };
         let can = |pointer| initialized.pointer(pointer);
-        // Only the first is in the recordings. The second is for agents that do not replay the history and has the same parameters.
-        let method = if can("/agentCapabilities/loadSession").and_then(Value::as_bool) == Some(true) {
-            "session/load"
-        } else if can("/agentCapabilities/sessionCapabilities/resume").is_some_and(Value::is_object) {
+        // The first does not replay the history. Both have the same parameters.
+        let method = if can("/agentCapabilities/sessionCapabilities/resume").is_some_and(Value::is_object) {
             "session/resume"
+        } else if can("/agentCapabilities/loadSession").and_then(Value::as_bool) == Some(true) {
+            "session/load"
         } else {
             return Err(Failure::new(Cause::BadArguments, "the agent cannot resume a conversation"));
         };
         Ok((method, json!({ "sessionId": id, "cwd": self.cwd, "mcpServers": servers })))
+    }
+
+    /// The session of the result of `session/new`, `session/load` or `session/resume`, and the requests that configure it.
+    ///
+    /// # Errors
+    /// If it has no id, or if the model or session mode that the run needs cannot be set.
+    pub(super) fn opened(&self, opened: &Value) -> Result<OpenSession, Failure> {
+        let named = opened.get("sessionId").and_then(Value::as_str).map(str::to_owned);
+        let id = named.or_else(|| self.resume.clone());
+        let id = id.ok_or_else(|| Failure::new(Cause::Protocol, "the agent opened a session without an id"))?;
+        let mut requests = VecDeque::new();
+        let set_model = self.model(&id, opened)?;
+        let model = if set_model.is_some() { self.model.clone() } else { current_model(opened).map(str::to_owned) };
+        requests.extend(set_model.map(|(method, params)| (RequestPhase::Model, method, params)));
+        requests.extend(self.mode(&id, opened)?);
+        for (option, value) in &self.options.config_options {
+            let params = json!({ "sessionId": id, "configId": option, "value": value });
+            requests.push_back((RequestPhase::Configure, "session/set_config_option", params));
+        }
+        Ok(OpenSession { id, model, requests })
+    }
+
+    /// The request that sets the session mode. `None` if none is configured or it is in use already.
+    fn mode(&self, session: &str, opened: &Value) -> Result<Option<(RequestPhase, &'static str, Value)>, Failure> {
+        let Some(wanted) = &self.options.mode else { return Ok(None) };
+        let available = opened.pointer("/modes/availableModes").and_then(Value::as_array);
+        let ids: Vec<&str> = available.into_iter().flatten().filter_map(|mode| mode.get("id")?.as_str()).collect();
+        let mode = match wanted.strip_prefix('#') {
+            None => wanted.as_str(),
+            Some(_) => *ids.iter().find(|id| id.ends_with(wanted.as_str())).ok_or_else(|| {
+                let message = format!("the agent has no session mode that ends in {wanted}; it has: {}", ids.join(", "));
+                Failure::new(Cause::BadArguments, message)
+            })?,
+        };
+        if opened.pointer("/modes/currentModeId").and_then(Value::as_str) == Some(mode) {
+            return Ok(None);
+        }
+        Ok(Some((RequestPhase::Configure, "session/set_mode", json!({ "sessionId": session, "modeId": mode }))))
     }
 
     /// The MCP servers in the protocol's form. Every agent supports stdio servers; HTTP servers are optional.
@@ -81,8 +158,8 @@ impl SessionSetup {
         self.mcp_servers.iter().map(server).collect()
     }
 
-    /// Attributes an unspecific setup error to the session to resume: an agent that cannot load a session may report an internal error
-    /// (recording `acp/opencode_resume_unknown_id`).
+    /// Completes a failure of the setup: an agent that cannot load a session may report an internal error (recording
+    /// `acp/opencode_resume_unknown_id`).
     pub(super) fn attribute(&self, phase: RequestPhase, failure: Failure) -> Failure {
         match &self.resume {
             Some(session) if phase == RequestPhase::Setup && failure.cause == Cause::AgentError => {
@@ -92,11 +169,21 @@ impl SessionSetup {
         }
     }
 
+    /// Adds how to log in to a failure because of a missing login.
+    pub(super) fn with_login(&self, failure: Failure) -> Failure {
+        let hints = [self.options.login.as_str(), self.login_methods.as_str()];
+        let hint = hints.into_iter().find(|hint| !hint.is_empty() && failure.cause == Cause::NotLoggedIn);
+        match hint.filter(|hint| !failure.message.contains(hint)) {
+            Some(hint) => Failure::new(failure.cause, format!("{}; to log in: {hint}", failure.message)),
+            None => failure,
+        }
+    }
+
     /// The request that sets the run's model. `None` if the run names none or it is already in use.
     ///
     /// # Errors
     /// If the agent's model cannot be set.
-    pub(super) fn model(&self, session: &str, opened: &Value) -> Result<Option<(&'static str, Value)>, Failure> {
+    fn model(&self, session: &str, opened: &Value) -> Result<Option<(&'static str, Value)>, Failure> {
         let Some(model) = self.model.as_deref().filter(|model| Some(*model) != current_model(opened)) else { return Ok(None) };
         if let Some(option) = model_option(opened).and_then(|option| option.get("id")) {
             return Ok(Some(("session/set_config_option", json!({ "sessionId": session, "configId": option, "value": model }))));
@@ -106,6 +193,24 @@ impl SessionSetup {
         }
         Err(Failure::new(Cause::BadArguments, "the agent's model cannot be chosen; leave model out"))
     }
+}
+
+/// The parameters of `initialize`. The client offers neither files nor terminals; agents use their own. It takes questions where a user
+/// decides: in the other modes an agent must not wait for one.
+pub(super) fn initialize_params(mode: PermissionMode) -> Value {
+    let mut capabilities = json!({
+        "fs": { "readTextFile": false, "writeTextFile": false },
+        "terminal": false,
+        "session": { "notices": {} },
+    });
+    if mode == PermissionMode::Ask {
+        capabilities["elicitation"] = json!({ "form": {} });
+    }
+    json!({
+        "protocolVersion": PROTOCOL_VERSION,
+        "clientInfo": { "name": "openrunner", "version": env!("CARGO_PKG_VERSION") },
+        "clientCapabilities": capabilities,
+    })
 }
 
 /// The parameters of `session/prompt`.

@@ -1,14 +1,19 @@
 //! Replays the recordings of ACP agents other than `OpenCode`, whose own adapter replays its recordings.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use super::{Acp, Dialect};
+use super::{Acp, Dialect, SessionOptions, dialects};
 use crate::agent::common::{LineReader, MAX_OPEN_REQUESTS};
 use crate::agent::replay::{
-    Action, Decide as _, Entry, Recording, recording, recordings, replay, resolves_every_request_once, survives_anything, task,
+    Action, Decide as _, Entry, Recording, Replayed, recording, recordings, replay, resolves_every_request_once, survives_anything, task,
 };
 use crate::agent::{Item, LineOutcome, Output, Parser, Started};
-use crate::types::{Answer, Cause, DecidedBy, Decision, McpServer, McpTransport, PlanStatus, Role, StreamEvent, ToolStatus};
+use crate::types::{
+    Answer, Cause, DecidedBy, Decision, Level, McpServer, McpTransport, NoticeCode, PermissionMode, PlanStatus, Role, StreamEvent,
+    ToolStatus,
+};
 
 /// The driver action for a line of the recorder: an answer (by the agents' option ids), a prompt or a cancel.
 pub(crate) fn action(sent: &Value) -> Option<Action> {
@@ -18,12 +23,24 @@ pub(crate) fn action(sent: &Value) -> Option<Action> {
         _ => {}
     }
     let outcome = sent.pointer("/result/outcome")?;
-    let decision = match outcome.get("optionId").and_then(Value::as_str) {
-        Some("once" | "allow-once" | "allow_once") => Decision::AllowOnce,
+    let option_id = outcome.get("optionId").and_then(Value::as_str);
+    let decision = match option_id {
+        Some("once" | "allow-once" | "allow_once" | "proceed_once" | "opt-pg") => Decision::AllowOnce,
         Some("always" | "allow-with-updates" | "allow_for_session") => Decision::AllowAlways,
         _ => Decision::Deny,
     };
-    Some((sent.get("id")?.to_string(), decision).into())
+    // Only here several options have the same kind.
+    let option_id = option_id.filter(|option| *option == "opt-pg").map(str::to_owned);
+    Some(Action::Answer(sent.get("id")?.to_string(), Answer::Permission { decision, message: None, option_id }))
+}
+
+/// As [`action`], in the recording in which Qwen asks a question by a permission request: the answer is one to the question.
+fn action_of<'a>(recording: &Recording) -> impl Fn(&Value) -> Option<Action> + use<'a> {
+    let is_question = recording.name == "qwen_question";
+    move |sent| match action(sent) {
+        Some(Action::Answer(id, _)) if is_question => Some(Action::Answer(id, Answer::Question { answers: vec![vec!["red".to_owned()]] })),
+        other => other,
+    }
 }
 
 /// The second part of a recording that loads its own session again, as if a new process had started with it: the requests of the first
@@ -55,20 +72,42 @@ pub(crate) fn continued(mut recording: Recording) -> (Recording, String) {
 }
 
 fn others() -> Vec<Recording> {
-    let is_other = |recording: &Recording| !recording.name.starts_with("opencode_") && !recording.name.ends_with("_load_session");
+    let continues = ["claude_load_session", "codex_load_session"];
+    let is_other = |recording: &Recording| !recording.name.starts_with("opencode_") && !continues.contains(&recording.name.as_str());
     recordings("acp").into_iter().filter(is_other).collect()
 }
 
-fn parser(recording: &str) -> Box<dyn Parser> {
-    // In these the recorder set the session mode in which Codex's adapter asks for permission.
-    let asking = recording.starts_with("codex_permission") || recording.starts_with("codex_cancel_permission");
-    Box::new(Acp::new(&task("acp"), Dialect::default()).with_session_mode(asking.then(|| "read-only".to_owned())))
+/// What the recorder sent as `method`, in its parameter `name`.
+fn sent_param(recording: &Recording, method: &str, name: &str) -> Option<String> {
+    let mut sent = recording.entries.iter().filter_map(|entry| match entry {
+        Entry::Sent(sent) if sent["method"] == method => sent["params"][name].as_str(),
+        _ => None,
+    });
+    sent.next().map(str::to_owned)
+}
+
+/// A parser that does what the recorder did: it resumes the same session, and sets the same session mode.
+fn parser_for(recording: &Recording) -> Box<dyn Parser> {
+    let mut task = task("acp");
+    task.resume = sent_param(recording, "session/load", "sessionId");
+    let options = SessionOptions {
+        mode: sent_param(recording, "session/set_mode", "modeId"),
+        auth_method: sent_param(recording, "authenticate", "methodId"),
+        ..SessionOptions::default()
+    };
+    // Of the known agents only Grok does not say its name.
+    let dialect = if recording.name.starts_with("grok_") { dialects::GROK } else { Dialect::UNKNOWN };
+    Box::new(Acp::new(&task, dialect).with_options(options))
+}
+
+pub(super) fn replay_other(recording: &Recording) -> Replayed {
+    replay(recording, parser_for(recording), action_of(recording))
 }
 
 #[test]
 fn recordings_of_other_agents_match_their_snapshots() {
     for recording in others() {
-        let replayed = replay(&recording, parser(&recording.name), action);
+        let replayed = replay_other(&recording);
         insta::with_settings!({ snapshot_suffix => recording.name.clone(), omit_expression => true, prepend_module_to_snapshot => false }, {
             insta::assert_snapshot!("acp", replayed.snapshot());
         });
@@ -77,12 +116,12 @@ fn recordings_of_other_agents_match_their_snapshots() {
 
 #[test]
 fn arbitrary_input_never_panics() {
-    survives_anything(&others(), || parser("codex_text"));
+    survives_anything(&others(), || parser_for(&recording("acp", "hermes_text")));
 }
 
 #[test]
 fn every_request_is_resolved_once_in_any_order_of_input() {
-    resolves_every_request_once(&others(), || parser("codex_permission"));
+    resolves_every_request_once(&others(), || parser_for(&recording("acp", "qwen_edit")));
 }
 
 #[test]
@@ -118,6 +157,21 @@ fn send_line(parser: &mut Acp, message: &Value) -> (LineOutcome, Output) {
 
 fn update(parser: &mut Acp, update: &Value) -> (LineOutcome, Output) {
     send_line(parser, &json!({ "method": "session/update", "params": { "sessionId": "s", "update": update } }))
+}
+
+/// Lets the turn whose result has arrived settle.
+fn settle(parser: &mut Acp) -> Output {
+    let mut out = Output::default();
+    assert!(parser.max_silence().is_some_and(|limit| limit < Duration::from_secs(1)), "no turn settles");
+    parser.handle_silence(&mut out);
+    out
+}
+
+/// Ends the running turn as a success.
+fn end_turn(parser: &mut Acp, id: u64) -> Output {
+    let (outcome, out) = send_line(parser, &json!({ "id": id, "result": { "stopReason": "end_turn" } }));
+    assert!(outcome == LineOutcome::Buffered && out.is_empty(), "{out:?}");
+    settle(parser)
 }
 
 fn sent_json(out: &Output) -> Value {
@@ -265,8 +319,7 @@ fn an_interrupt_cancels_the_turn_closes_its_requests_once_and_keeps_the_session(
     assert!(parser.begin_turn("go on", &mut out));
     assert_eq!(sent_prompt(&out), json!("go on"));
     assert!(!parser.begin_turn("and on", &mut Output::default()), "one turn at a time");
-    let (_, out) = send_line(&mut parser, &json!({ "id": 4, "result": { "stopReason": "end_turn" } }));
-    assert_eq!(summarize(&out).0, ["succeeded"]);
+    assert_eq!(summarize(&end_turn(&mut parser, 4)).0, ["succeeded"]);
 }
 
 fn sent_prompt(out: &Output) -> Value {
@@ -305,8 +358,7 @@ fn a_request_is_closed_once_when_withdrawn_or_when_its_turn_ends() {
     assert_eq!(outcome, LineOutcome::Ignored);
     let (second, _) = request_permission(&mut parser, &json!([{ "optionId": "y", "kind": "allow_once" }]));
     assert_ne!(first, second, "an id that comes again is another request");
-    let (_, out) = send_line(&mut parser, &json!({ "id": 3, "result": { "stopReason": "end_turn" } }));
-    assert_eq!(summarize(&out).0, ["permission_resolved", "tool_result", "succeeded"]);
+    assert_eq!(summarize(&end_turn(&mut parser, 3)).0, ["permission_resolved", "tool_result", "succeeded"]);
 }
 
 #[test]
@@ -349,9 +401,10 @@ fn a_session_is_resumed_only_if_the_agent_supports_it() {
         send_line(&mut able, &json!({ "id": 1, "result": { "protocolVersion": 1, "agentCapabilities": { "loadSession": true } } }));
     assert_eq!(sent_json(&out)["method"], "session/load");
 
+    // Without the history, if the agent can.
     let mut able = Acp::new(&task, Dialect::default());
     able.open(&mut Output::default());
-    let capabilities = json!({ "loadSession": false, "sessionCapabilities": { "resume": {} } });
+    let capabilities = json!({ "loadSession": true, "sessionCapabilities": { "resume": {} } });
     let (_, out) = send_line(&mut able, &json!({ "id": 1, "result": { "agentCapabilities": capabilities } }));
     assert_eq!((&sent_json(&out)["method"], &sent_json(&out)["params"]["sessionId"]), (&json!("session/resume"), &json!("s")));
 
@@ -412,7 +465,7 @@ fn text_with_a_reused_message_id_after_a_tool_call_is_a_separate_message() {
     for each in [&chunk, &call, &chunk] {
         messages.extend(update(&mut parser, each).1.items);
     }
-    messages.extend(send_line(&mut parser, &json!({ "id": 3, "result": { "stopReason": "end_turn" } })).1.items);
+    messages.extend(end_turn(&mut parser, 3).items);
     let emitted: Vec<_> = messages
         .iter()
         .filter_map(|item| match item {
@@ -444,10 +497,9 @@ fn a_tool_call_and_its_result_are_emitted_once() {
 
 #[test]
 fn a_prompt_taken_for_an_unknown_command_fails_the_turn() {
-    let end = json!({ "id": 3, "result": { "stopReason": "end_turn" } });
-    let (_, out) = send_line(&mut in_turn("/etc/hosts is wrong"), &end);
+    let out = end_turn(&mut in_turn("/etc/hosts is wrong"), 3);
     assert!(matches!(out.items.last(), Some(Item::TurnEnded(Err(failure))) if failure.cause == Cause::BadArguments), "{out:?}");
-    let (_, out) = send_line(&mut in_turn("be silent"), &end);
+    let out = end_turn(&mut in_turn("be silent"), 3);
     assert!(matches!(out.items.last(), Some(Item::TurnEnded(Ok(text))) if text.is_empty()), "{out:?}");
 }
 
@@ -465,6 +517,7 @@ fn read_lines(parser: &mut Acp, lines: &[String]) -> Output {
     for line in lines {
         reader.handle_line(line, parser, &mut out);
     }
+    reader.finish(parser, &mut out);
     out
 }
 
@@ -543,4 +596,296 @@ fn calls_with_a_reused_id_have_ids_of_their_own_in_the_log() {
             ("result", "call_0#2", "second"),
         ]
     );
+}
+
+const UPDATE_TIMES: usize = 3;
+
+fn late_chunk(text: &str) -> Value {
+    json!({ "sessionUpdate": "agent_message_chunk", "messageId": "m", "content": { "type": "text", "text": text } })
+}
+
+#[test]
+fn chunks_that_the_result_overtakes_belong_to_its_turn() {
+    let mut parser = in_turn("x");
+    let mut out = Output::default();
+    out.items.extend(update(&mut parser, &late_chunk("first ")).1.items);
+    send_line(&mut parser, &json!({ "id": 3, "result": { "stopReason": "end_turn" } }));
+    assert!(!parser.begin_turn("next", &mut Output::default()), "the turn has not ended yet");
+    for _ in 0..UPDATE_TIMES {
+        out.items.extend(update(&mut parser, &late_chunk("late ")).1.items);
+    }
+    out.items.extend(settle(&mut parser).items);
+    let text = "first late late late ";
+    assert_eq!(texts(&out), (text.to_owned(), vec![text], text));
+    assert!(parser.begin_turn("next", &mut Output::default()));
+}
+
+#[test]
+fn a_result_without_an_answer_to_come_ends_its_turn_at_once() {
+    for (result, ended) in [
+        (json!({ "result": { "stopReason": "refusal" } }), "agent_error"),
+        (json!({ "result": { "stopReason": "cancelled" } }), "agent_error"),
+        (json!({ "error": { "code": -32603, "message": "x" } }), "agent_error"),
+    ] {
+        let mut line = result.clone();
+        line["id"] = json!(3);
+        let (_, out) = send_line(&mut in_turn("x"), &line);
+        assert_eq!(summarize(&out).0, [ended], "{result}");
+    }
+    let mut parser = in_turn("x");
+    send_line(&mut parser, &json!({ "id": 3, "result": { "stopReason": "end_turn" } }));
+    let mut out = Output::default();
+    assert!(parser.interrupt(&mut out));
+    assert_eq!(summarize(&out).0, ["cancelled"], "an interrupt does not wait");
+}
+
+#[test]
+fn an_agent_that_never_falls_silent_cannot_keep_its_turn_open() {
+    let mut parser = in_turn("x");
+    send_line(&mut parser, &json!({ "id": 3, "result": { "stopReason": "end_turn" } }));
+    let noise = json!({ "method": "_x/tick", "params": {} }).to_string();
+    let ended = (0..20_000).find_map(|count| {
+        let mut out = Output::default();
+        parser.handle_line(&noise, &mut out);
+        (!out.is_empty()).then_some((count, out))
+    });
+    let (_, out) = ended.expect("the turn ends");
+    assert_eq!(summarize(&out).0, ["succeeded"]);
+}
+
+#[test]
+fn a_message_without_an_id_among_messages_with_ids_is_a_notice() {
+    let with_id = |text: &str| late_chunk(text);
+    let without = |text: &str| json!({ "sessionUpdate": "agent_message_chunk", "content": { "type": "text", "text": text } });
+    let run = |chunks: &[Value]| {
+        let mut parser = in_turn("x");
+        let mut out = Output::default();
+        chunks.iter().for_each(|chunk| out.items.extend(update(&mut parser, chunk).1.items));
+        out.items.extend(end_turn(&mut parser, 3).items);
+        let Some(Item::TurnEnded(Ok(result))) = out.items.last().cloned() else { panic!("{out:?}") };
+        let notices = out.items.iter().filter_map(|item| match item {
+            Item::Event(StreamEvent::Notice { message, .. }) => Some(message.clone()),
+            _ => None,
+        });
+        (result, notices.collect::<Vec<_>>())
+    };
+    let warning = || vec!["Warning: we change things".to_owned()];
+    assert_eq!(run(&[with_id("Done."), without("Warning: we "), without("change things")]), ("Done.".to_owned(), warning()));
+    assert_eq!(run(&[with_id("Do"), without("Warning: we change things"), with_id("ne.")]), ("Done.".to_owned(), warning()), "in between");
+    assert_eq!(run(&[without("No ids "), without("at all")]), ("No ids at all".to_owned(), vec![]));
+    assert_eq!(run(&[without("Before"), with_id("Done.")]), ("Done.".to_owned(), vec![]), "a message of its own");
+}
+
+#[test]
+fn a_notice_of_the_protocol_is_a_notice() {
+    let mut parser = in_turn("x");
+    let notice = json!({ "sessionUpdate": "notice", "severity": "error", "title": "Rate limit", "description": "Try later" });
+    let (outcome, out) = update(&mut parser, &notice);
+    assert_eq!(outcome, LineOutcome::Emitted);
+    assert!(
+        matches!(&out.items[..], [Item::Event(StreamEvent::Notice { level: Level::Error, message, .. })] if message == "Rate limit: Try later")
+    );
+    let (outcome, _) = update(&mut parser, &json!({ "sessionUpdate": "notice", "title": 3 }));
+    assert_eq!(outcome, LineOutcome::Raw);
+}
+
+#[test]
+fn silence_is_reported_once_and_only_while_the_model_is_awaited() {
+    let mut parser = in_turn("x");
+    assert!(parser.max_silence().is_some_and(|limit| limit >= Duration::from_mins(1)));
+    let mut out = Output::default();
+    parser.handle_silence(&mut out);
+    assert!(matches!(&out.items[..], [Item::Event(StreamEvent::Notice { code: NoticeCode::Retrying, .. })]), "{out:?}");
+    assert_eq!(parser.max_silence(), None, "once");
+    update(&mut parser, &late_chunk("hi"));
+    assert!(parser.max_silence().is_some(), "again after a sign of life");
+    update(&mut parser, &json!({ "sessionUpdate": "tool_call", "toolCallId": "c", "status": "in_progress", "rawInput": { "a": 1 } }));
+    assert_eq!(parser.max_silence(), None, "a tool may take long");
+
+    let mut parser = in_turn("x");
+    request_permission(&mut parser, &json!([{ "optionId": "y", "kind": "allow_once" }]));
+    assert_eq!(parser.max_silence(), None, "a user may take long");
+}
+
+#[test]
+fn an_agent_that_never_opens_a_session_fails_the_turn() {
+    let mut parser = Acp::new(&task("acp"), Dialect::default());
+    parser.open(&mut Output::default());
+    send_line(&mut parser, &json!({ "id": 1, "result": { "protocolVersion": 1 } }));
+    assert!(parser.max_silence().is_some());
+    let mut out = Output::default();
+    parser.handle_silence(&mut out);
+    assert!(matches!(&out.items[..], [Item::TurnEnded(Err(failure))] if failure.cause == Cause::Protocol), "{out:?}");
+    assert_eq!(parser.max_silence(), None);
+}
+
+/// The ids in the log of tool calls and their results.
+fn call_ids(items: &[Item]) -> Vec<(&'static str, String)> {
+    let ids = items.iter().filter_map(|item| match item {
+        Item::Event(StreamEvent::ToolCall(call)) => Some(("call", call.id.clone())),
+        Item::Event(StreamEvent::ToolResult { id, .. }) => Some(("result", id.clone())),
+        _ => None,
+    });
+    ids.collect()
+}
+
+#[test]
+fn concurrent_calls_with_one_id_get_ids_of_their_own() {
+    let call = |command: &str| json!({ "sessionUpdate": "tool_call", "toolCallId": "call_0", "status": "in_progress", "rawInput": { "command": command } });
+    let ended =
+        |output: &str| json!({ "sessionUpdate": "tool_call_update", "toolCallId": "call_0", "status": "completed", "rawOutput": output });
+    let mut parser = in_turn("x");
+    let mut items = Vec::new();
+    for each in [call("a"), call("b"), ended("a"), ended("b"), call("c"), ended("c"), ended("again")] {
+        items.extend(update(&mut parser, &each).1.items);
+    }
+    let expected = ["call_0", "call_0#2"].map(|id| ("call", id.to_owned()));
+    assert_eq!(call_ids(&items)[..2], expected);
+    let expected = [("result", "call_0"), ("result", "call_0#2"), ("call", "call_0#3"), ("result", "call_0#3")];
+    assert_eq!(call_ids(&items)[2..], expected.map(|(kind, id)| (kind, id.to_owned())));
+}
+
+#[test]
+fn an_update_with_the_input_of_one_of_several_calls_is_about_that_call() {
+    let mut parser = in_turn("x");
+    let mut items = Vec::new();
+    for each in [
+        json!({ "sessionUpdate": "tool_call", "toolCallId": "0", "status": "in_progress", "rawInput": { "n": 1 } }),
+        json!({ "sessionUpdate": "tool_call", "toolCallId": "0", "status": "in_progress", "rawInput": { "n": 2 } }),
+        json!({ "sessionUpdate": "tool_call_update", "toolCallId": "0", "status": "completed", "rawInput": { "n": 2 }, "rawOutput": "two" }),
+        json!({ "sessionUpdate": "tool_call_update", "toolCallId": "0", "status": "failed", "rawOutput": "one" }),
+    ] {
+        items.extend(update(&mut parser, &each).1.items);
+    }
+    let results: Vec<_> = call_ids(&items).into_iter().filter(|(kind, _)| *kind == "result").map(|(_, id)| id).collect();
+    assert_eq!(results, ["0#2", "0"]);
+}
+
+#[test]
+fn a_call_that_is_announced_again_unchanged_is_the_same_call() {
+    let mut parser = in_turn("x");
+    let call = json!({ "sessionUpdate": "tool_call", "toolCallId": "0", "status": "in_progress", "rawInput": { "n": 1 } });
+    let mut items = update(&mut parser, &call).1.items;
+    items.extend(update(&mut parser, &call).1.items);
+    items.extend(end_turn(&mut parser, 3).items);
+    assert_eq!(call_ids(&items), [("call", "0".to_owned()), ("result", "0".to_owned())]);
+}
+
+/// The outcome of a tool call of `kind` without a permission request, in this mode.
+fn unasked(kind: &str, mode: PermissionMode, allowed_always: bool) -> Vec<&'static str> {
+    let mut task = task("acp");
+    task.spec.permission_mode = mode;
+    let options = SessionOptions { enforces_asking: true, ..SessionOptions::default() };
+    let mut parser = Acp::new(&task, Dialect::default()).with_options(options);
+    parser.open(&mut Output::default());
+    send_line(&mut parser, &json!({ "id": 1, "result": { "protocolVersion": 1 } }));
+    send_line(&mut parser, &json!({ "id": 2, "result": { "sessionId": "s" } }));
+    if allowed_always {
+        let (id, _) = request_permission(&mut parser, &json!([{ "optionId": "y", "kind": "allow_always" }]));
+        parser.decide(&id, Decision::AllowAlways, &mut Output::default());
+    }
+    let call = json!({ "sessionUpdate": "tool_call", "toolCallId": "u", "kind": kind, "title": "touch a", "status": "completed" });
+    let (_, out) = update(&mut parser, &call);
+    let mut summary = summarize(&out).0;
+    summary.extend(out.send.windows(14).any(|bytes| bytes == b"session/cancel").then_some("cancel"));
+    summary
+}
+
+#[test]
+fn an_agent_that_acts_without_asking_is_stopped_in_read_only_and_reported_in_ask() {
+    let acted = ["tool_call", "tool_result"];
+    for kind in ["edit", "delete", "move", "execute"] {
+        assert_eq!(unasked(kind, PermissionMode::Auto, false), acted, "{kind}");
+        assert_eq!(unasked(kind, PermissionMode::Ask, false), [&acted[..], &["notice"]].concat(), "{kind}");
+        assert_eq!(unasked(kind, PermissionMode::ReadOnly, false), [&acted[..], &["notice", "agent_error", "cancel"]].concat(), "{kind}");
+        assert_eq!(unasked(kind, PermissionMode::Ask, true), acted, "the agent may have been allowed to: {kind}");
+    }
+    for kind in ["read", "search", "think"] {
+        assert_eq!(unasked(kind, PermissionMode::ReadOnly, false), acted, "{kind}");
+    }
+}
+
+#[test]
+fn the_agent_is_authenticated_and_configured_before_the_first_prompt() {
+    let options = SessionOptions {
+        auth_method: Some("key".to_owned()),
+        mode: Some("#plan".to_owned()),
+        config_options: [("effort".to_owned(), "high".to_owned())].into(),
+        ..SessionOptions::default()
+    };
+    let opened = |modes: Value| {
+        let mut parser = Acp::new(&task("acp"), Dialect::default()).with_options(options.clone());
+        parser.open(&mut Output::default());
+        let mut sent = vec![sent_json(&send_line(&mut parser, &json!({ "id": 1, "result": {} })).1)];
+        sent.push(sent_json(&send_line(&mut parser, &json!({ "id": 2, "result": {} })).1));
+        let (_, out) = send_line(&mut parser, &json!({ "id": 3, "result": { "sessionId": "s", "modes": modes } }));
+        (parser, sent, out)
+    };
+    let (mut parser, sent, out) = opened(json!({ "currentModeId": "https://x#agent", "availableModes": [{ "id": "https://x#plan" }] }));
+    assert_eq!((&sent[0]["method"], &sent[0]["params"]["methodId"]), (&json!("authenticate"), &json!("key")));
+    assert_eq!(sent[1]["method"], "session/new");
+    assert_eq!(sent_json(&out)["params"]["modeId"], "https://x#plan");
+    let (_, out) = send_line(&mut parser, &json!({ "id": 4, "result": {} }));
+    assert_eq!(sent_json(&out)["params"], json!({ "sessionId": "s", "configId": "effort", "value": "high" }));
+    let (_, out) = send_line(&mut parser, &json!({ "id": 5, "result": {} }));
+    assert_eq!((summarize(&out).0, &sent_json(&out)["method"]), (vec!["started"], &json!("session/prompt")));
+
+    let (_, _, out) = opened(json!({ "availableModes": [{ "id": "act" }] }));
+    assert!(matches!(&out.items[..], [Item::TurnEnded(Err(failure))] if failure.message.contains("act")), "{out:?}");
+}
+
+#[test]
+fn a_missing_login_says_how_to_log_in() {
+    let message = |login: &str| {
+        let options = SessionOptions { login: login.to_owned(), ..SessionOptions::default() };
+        let mut parser = Acp::new(&task("acp"), Dialect::default()).with_options(options);
+        parser.open(&mut Output::default());
+        let methods = json!([{ "id": "a", "name": "Log in", "description": "Run `x login` in the terminal" }]);
+        send_line(&mut parser, &json!({ "id": 1, "result": { "authMethods": methods } }));
+        let (_, out) = send_line(&mut parser, &json!({ "id": 2, "error": { "code": -32000, "message": "Authentication required" } }));
+        let [Item::TurnEnded(Err(failure))] = &out.items[..] else { panic!("{out:?}") };
+        assert_eq!(failure.cause, Cause::NotLoggedIn);
+        failure.message.clone()
+    };
+    assert_eq!(message(""), "Authentication required; to log in: Run `x login` in the terminal");
+    assert_eq!(message("ask ops"), "Authentication required; to log in: ask ops");
+}
+
+#[test]
+fn content_other_than_text_is_named_in_answers_and_results() {
+    let mut parser = in_turn("x");
+    let image = json!({ "type": "image", "mimeType": "image/png", "data": "AAAA" });
+    let (outcome, mut out) = update(&mut parser, &json!({ "sessionUpdate": "agent_message_chunk", "content": image }));
+    assert_eq!(outcome, LineOutcome::Emitted);
+    let content = json!([{ "type": "content", "content": image }, { "type": "content", "content": { "type": "resource_link", "name": "a", "uri": "file:///a" } }]);
+    let call = json!({ "sessionUpdate": "tool_call", "toolCallId": "c", "title": "t", "status": "completed", "content": content });
+    out.items.extend(update(&mut parser, &call).1.items);
+    let result = out.items.iter().find_map(|item| match item {
+        Item::Event(StreamEvent::ToolResult { content, .. }) => Some(content.as_str()),
+        _ => None,
+    });
+    assert_eq!(result, Some("[image: image/png]\n[a](file:///a)"));
+}
+
+#[test]
+fn forms_are_questions_where_a_user_decides_and_are_declined_elsewhere() {
+    let params = json!({ "sessionId": "s", "mode": "form", "message": "Which?", "requestedSchema": { "properties": { "a": { "type": "string" } } } });
+    let ask = |mode, params: &Value| {
+        let mut task = task("acp");
+        task.spec.permission_mode = mode;
+        let mut parser = Acp::new(&task, Dialect::default());
+        let mut opened = Output::default();
+        parser.open(&mut opened);
+        let offered = sent_json(&opened).pointer("/params/clientCapabilities/elicitation").is_some();
+        send_line(&mut parser, &json!({ "id": 1, "result": {} }));
+        send_line(&mut parser, &json!({ "id": 2, "result": { "sessionId": "s" } }));
+        let (_, out) = send_line(&mut parser, &json!({ "id": "e", "method": "elicitation/create", "params": params }));
+        (offered, summarize(&out).0, sent_json(&out)["result"]["action"].clone())
+    };
+    assert_eq!(ask(PermissionMode::Ask, &params), (true, vec!["question"], Value::Null));
+    for mode in [PermissionMode::Auto, PermissionMode::ReadOnly] {
+        assert_eq!(ask(mode, &params), (false, vec!["notice"], json!("decline")), "{mode:?}");
+    }
+    let url = json!({ "sessionId": "s", "mode": "url", "message": "Log in", "url": "https://a.example", "elicitationId": "e" });
+    assert_eq!(ask(PermissionMode::Ask, &url), (true, vec!["notice"], json!("decline")));
 }

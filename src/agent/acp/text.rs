@@ -1,7 +1,10 @@
 //! Assembles messages from the chunks of the assistant's text.
 
 use crate::agent::Output;
-use crate::types::{Delta, Role, StreamEvent};
+use crate::types::{Delta, Level, NoticeCode, Role, StreamEvent};
+
+/// Maximum length in bytes of a notice that the agent sends as a message.
+const MAX_NOTICE: usize = 16 * 1024;
 
 /// The current message and the last complete one.
 #[derive(Debug, Default)]
@@ -10,6 +13,11 @@ pub(super) struct MessageBuffer {
     /// The agent's id of the last complete message, and into how many messages it was split.
     closed: Option<(String, u32)>,
     last: String,
+    /// Whether messages of this turn have ids. A chunk without one is then no part of the answer: the agent says something about itself
+    /// (Claude's adapter to a client that does not show notices).
+    has_ids: bool,
+    /// The chunks without an id since the last message.
+    notice: String,
 }
 
 #[derive(Debug)]
@@ -24,11 +32,29 @@ struct OpenMessage {
 }
 
 impl MessageBuffer {
+    /// Prepares for another turn.
+    pub(super) fn begin_turn(&mut self) {
+        self.has_ids = false;
+        self.last.clear();
+    }
+
+    /// Whether a message has begun that is not complete.
+    pub(super) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// Adds a chunk and emits it as a token.
     pub(super) fn push(&mut self, id: Option<&str>, text: &str, out: &mut Output) {
+        if id.is_none() && self.has_ids {
+            let room = MAX_NOTICE.saturating_sub(self.notice.len());
+            self.notice.push_str(&text[..text.floor_char_boundary(room.min(text.len()))]);
+            return;
+        }
+        self.has_ids |= id.is_some();
         if self.open.as_ref().is_some_and(|open| open.agent_id.as_deref() != id) {
             self.close(out);
         }
+        self.emit_notice(out);
         let open = match &mut self.open {
             Some(open) => open,
             None => self.open.insert(OpenMessage::new(id, self.closed.as_ref())),
@@ -40,10 +66,24 @@ impl MessageBuffer {
 
     /// Completes the current message and emits it.
     pub(super) fn close(&mut self, out: &mut Output) {
-        let Some(OpenMessage { agent_id, id, part, text }) = self.open.take() else { return };
-        self.closed = agent_id.map(|agent_id| (agent_id, part));
-        self.last.clone_from(&text);
-        out.emit(StreamEvent::Message { role: Role::Assistant, content: text, message_id: id, parent_tool_call_id: None });
+        if let Some(OpenMessage { agent_id, id, part, text }) = self.open.take() {
+            self.closed = agent_id.map(|agent_id| (agent_id, part));
+            self.last.clone_from(&text);
+            out.emit(StreamEvent::Message { role: Role::Assistant, content: text, message_id: id, parent_tool_call_id: None });
+        }
+        self.emit_notice(out);
+    }
+
+    fn emit_notice(&mut self, out: &mut Output) {
+        let notice = std::mem::take(&mut self.notice);
+        if !notice.trim().is_empty() {
+            out.emit(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, notice.trim()));
+        }
+    }
+
+    /// The last complete message.
+    pub(super) fn last(&self) -> &str {
+        &self.last
     }
 
     /// Takes the last complete message, which is the turn's result. Empty if there is none.

@@ -3,28 +3,34 @@
 //! Agents send a call before its input is complete, change its title, and repeat updates. Clients receive one `tool_call` with the
 //! complete input, then the tool's output, then one result.
 
-use std::collections::HashMap;
-
-use agent_client_protocol_schema::v1::{ContentBlock, Diff, ToolCallContent, ToolCallStatus, ToolCallUpdate, ToolKind as AcpKind};
+use agent_client_protocol_schema::v1::{Diff, ToolCallStatus, ToolCallUpdate, ToolKind as AcpKind};
 use serde_json::{Map, Value, json};
 
-use super::dialect::Dialect;
+use super::call_table::CallTable;
+use super::content::{diffs_of, text_of};
+use super::dialect::{Dialect, ToolHint};
 use super::diff;
 use super::plan::plan_entries;
+use super::review;
 use crate::agent::Output;
-use crate::agent::common::numbered;
 use crate::types::{FileChangeKind, StreamEvent, ToolCall, ToolKind, ToolStatus};
 
 /// Maximum length of a title in characters.
 const MAX_TITLE: usize = 200;
+/// Maximum length in bytes of a command's output that an agent sends in pieces and that is repeated in the result.
+const MAX_OUTPUT: usize = 1024 * 1024;
+/// Maximum number of files that an agent may list for one call.
+const MAX_LOCATIONS: usize = 256;
 
 /// The tool calls of a session.
 #[derive(Debug)]
 pub(super) struct ToolCalls {
     dialect: Dialect,
-    by_id: HashMap<String, Call>,
-    /// Ids of calls that were not emitted yet, in order.
+    table: CallTable,
+    /// Keys of calls that were not emitted yet, in order.
     unannounced: Vec<String>,
+    /// The title of a call that changed something without having been allowed.
+    unasked: Option<String>,
 }
 
 /// The message that contains information about a call.
@@ -50,17 +56,22 @@ enum Stage {
     Ended,
 }
 
+/// A tool call.
 #[derive(Debug, Default)]
-struct Call {
-    /// How many ended calls had the same id.
-    reuses: u32,
+pub(super) struct Call {
+    /// The agent's id.
+    agent_id: String,
     name: Option<String>,
     kind: AcpKind,
     title: String,
-    /// The first file that the agent lists for it.
-    location: Option<String>,
+    /// The files that the agent lists for it.
+    locations: Vec<String>,
     input: Option<Value>,
     stage: Stage,
+    /// Whether `tool_call` has announced it.
+    introduced: bool,
+    /// Whether a permission request was about it.
+    requested: bool,
     denied: bool,
     /// The tool's output so far.
     output: String,
@@ -71,30 +82,32 @@ struct Call {
 
 impl ToolCalls {
     pub(super) fn new(dialect: Dialect) -> Self {
-        Self { dialect, by_id: HashMap::new(), unannounced: Vec::new() }
+        Self { dialect, table: CallTable::default(), unannounced: Vec::new(), unasked: None }
+    }
+
+    /// Applies the dialect of an agent that was recognized after the start.
+    pub(super) fn set_dialect(&mut self, dialect: Dialect) {
+        self.dialect = dialect;
     }
 
     /// Processes `tool_call` (`first`) or `tool_call_update`.
     pub(super) fn update(&mut self, first: bool, update: ToolCallUpdate, out: &mut Output) {
-        let id = update.tool_call_id.to_string();
+        let key = self.key_of(first, &update);
         let fields = &update.fields;
         let status = fields.status;
         let (text, terminal) = (text_of(fields.content.as_deref()), terminal_output(&update));
         let raw_output = fields.raw_output.clone();
-        let ended = matches!(status, Some(ToolCallStatus::Completed | ToolCallStatus::Failed));
-        if first && !ended {
-            self.free(&id);
-        }
-        if self.merge(&id, if first { Source::First } else { Source::Later }, update).stage == Stage::Ended {
+        if self.merge(&key, if first { Source::First } else { Source::Later }, update) == Some(Stage::Ended) {
             return;
         }
         // The input of a pending call may be missing or incomplete (recordings `acp/opencode_plan`, `acp/claude_plan`).
         if status.is_some_and(|status| status != ToolCallStatus::Pending) {
-            self.announce(&id, out);
+            self.announce(&key, out);
         }
-        let Some(call) = self.by_id.get_mut(&id) else { return };
+        let Some(call) = self.table.get_mut(&key) else { return };
         if let Some(more) = &terminal {
-            call.output.push_str(more);
+            let room = MAX_OUTPUT.saturating_sub(call.output.len());
+            call.output.push_str(&more[..more.floor_char_boundary(room.min(more.len()))]);
         }
         match status {
             Some(ended @ (ToolCallStatus::Completed | ToolCallStatus::Failed)) => {
@@ -102,7 +115,7 @@ impl ToolCalls {
                     Some(Value::String(output)) => output.clone(),
                     other => text.or_else(|| output_field(other.as_ref())).unwrap_or_else(|| std::mem::take(&mut call.output)),
                 };
-                self.end(&id, ended == ToolCallStatus::Completed, content, &raw_output.unwrap_or_default(), out);
+                self.end(&key, ended == ToolCallStatus::Completed, content, &raw_output.unwrap_or_default(), out);
             }
             _ if call.stage == Stage::Announced => {
                 // Before the call runs, its text may be a description (recording `acp/claude_plan`).
@@ -114,104 +127,174 @@ impl ToolCalls {
                 });
                 let content = terminal.or(grown).unwrap_or_default();
                 if !content.is_empty() {
-                    out.emit(StreamEvent::ToolOutput { id: call.public_id(&id), content });
+                    out.emit(StreamEvent::ToolOutput { id: key, content });
                 }
             }
             _ => {}
         }
     }
 
+    /// The key of the call that an update is about. Adds the call if it is new.
+    fn key_of(&mut self, first: bool, update: &ToolCallUpdate) -> String {
+        let agent_id = update.tool_call_id.to_string();
+        let input = update.fields.raw_input.as_ref().filter(|input| meaningful(Some(input)));
+        let open: Vec<(&str, &Call)> = self.table.with_agent_id(&agent_id).filter(|(_, call)| !call.has_ended()).collect();
+        let equal = open.iter().find(|(_, call)| input.is_some() && call.input.as_ref() == input);
+        // A call that is announced with another input than the open ones is another call, although it has the same id.
+        let is_another = first && input.is_some() && open.iter().all(|(_, call)| call.introduced && call.input.is_some());
+        let found = match (equal, open.first()) {
+            (Some((key, _)), _) => Some(*key),
+            (None, Some(_)) if is_another => None,
+            (None, Some((oldest, _))) => Some(*oldest),
+            (None, None) => {
+                let last = self.table.with_agent_id(&agent_id).last();
+                last.filter(|(_, call)| !first || has_ended(update) || call.is_repeated_by(update)).map(|(key, _)| key)
+            }
+        };
+        match found.map(str::to_owned) {
+            Some(key) => key,
+            None => self.add(&agent_id),
+        }
+    }
+
+    fn add(&mut self, agent_id: &str) -> String {
+        let key = self.table.add(agent_id);
+        self.unannounced.retain(|key| self.table.get(key).is_some());
+        self.unannounced.push(key.clone());
+        key
+    }
+
     /// Processes the call in a permission request. Emits the call if it was not, and returns the subject of the request.
     pub(super) fn subject_of(&mut self, update: ToolCallUpdate, out: &mut Output) -> PermissionSubject {
-        let id = update.tool_call_id.to_string();
+        let agent_id = update.tool_call_id.to_string();
         let kind = update.fields.kind;
         let requested_input = update.fields.raw_input.clone().filter(|input| meaningful(Some(input)));
         let requested_diffs = diffs_of(update.fields.content.as_deref());
-        self.free(&id);
-        let call = self.merge(&id, Source::Permission, update);
-        if !requested_diffs.is_empty() {
-            call.requested_diffs = requested_diffs;
+        let open = self.table.with_agent_id(&agent_id).filter(|(_, call)| !call.has_ended());
+        let same_input = |call: &Call| requested_input.is_some() && call.input == requested_input;
+        let key = open.min_by_key(|(_, call)| (!same_input(call), call.requested)).map(|(key, _)| key.to_owned());
+        let key = key.or_else(|| self.other_call_of(&update)).unwrap_or_else(|| self.add(&agent_id));
+        let title = update.fields.title.clone().unwrap_or_default();
+        self.merge(&key, Source::Permission, update);
+        if let Some(call) = self.table.get_mut(&key) {
+            call.requested = true;
+            if !requested_diffs.is_empty() {
+                call.requested_diffs = requested_diffs;
+            }
         }
-        let tool = call.name.clone();
-        let public_id = call.public_id(&id);
+        self.announce(&key, out);
+        let fallback = Call::new(&agent_id);
+        let call = self.table.get(&key).unwrap_or(&fallback);
         let kind = kind.filter(|kind| *kind != AcpKind::Other).unwrap_or(call.kind);
-        let input = requested_input.unwrap_or_else(|| call.display_input());
-        self.announce(&id, out);
-        PermissionSubject {
-            tool: tool.unwrap_or_else(|| tool_name_of_kind(kind).to_owned()),
-            kind: kind_of(kind),
-            input,
-            id: public_id,
-            agent_id: id,
-        }
+        let shown = requested_input.unwrap_or_else(|| call.display_input());
+        let title = if title.is_empty() { &call.title } else { &title };
+        let paths = call
+            .locations
+            .iter()
+            .cloned()
+            .chain(call.requested_diffs.iter().chain(&call.diffs).map(|diff| diff.path.display().to_string()));
+        let input = review::complete_input(shown, call.input.as_ref(), kind_of(kind), title, paths, self.dialect.command_of_title);
+        let tool = call.name.clone().unwrap_or_else(|| tool_name_of_kind(kind).to_owned());
+        PermissionSubject { tool, kind: kind_of(kind), input, key }
     }
 
-    /// Starts another call with the id of an ended one. Some models number their calls from zero in each answer.
-    fn free(&mut self, id: &str) {
-        if let Some(call) = self.by_id.get_mut(id).filter(|call| call.stage == Stage::Ended) {
-            *call = Call { reuses: call.reuses.saturating_add(1), ..Call::default() };
-            self.unannounced.push(id.to_owned());
+    /// For an agent that asks under an id of its own: the call that the request is about, which is of the same kind and names the same file.
+    fn other_call_of(&self, request: &ToolCallUpdate) -> Option<String> {
+        if !self.dialect.asks_under_own_ids {
+            return None;
         }
+        let fields = &request.fields;
+        let diffs = diffs_of(fields.content.as_deref());
+        let paths: Vec<String> = diffs.iter().map(|diff| diff.path.display().to_string()).collect();
+        let matches = |call: &Call| {
+            !call.requested && fields.kind.is_none_or(|kind| kind == call.kind) && call.locations.iter().any(|path| paths.contains(path))
+        };
+        self.table.open().filter(|(_, call)| matches(call)).last().map(|(key, _)| key.to_owned())
     }
 
     /// Marks the call as denied, so that its failure does not count as an error of the tool.
-    pub(super) fn deny(&mut self, id: &str) {
-        if let Some(call) = self.by_id.get_mut(id) {
+    pub(super) fn deny(&mut self, key: &str) {
+        if let Some(call) = self.table.get_mut(key) {
             call.denied = true;
         }
     }
 
-    /// Announces the calls whose input has been streamed, other than `id`: their input is complete, because the agent has moved on.
-    /// Claude's adapter sends no other sign that a tool starts to run (recording `acp/claude_plan`).
-    pub(super) fn announce_complete(&mut self, id: Option<&str>, out: &mut Output) {
-        let complete =
-            |each: &&String| Some(each.as_str()) != id && self.by_id.get(*each).is_some_and(|call| call.stage == Stage::Streamed);
+    /// Whether a call has been emitted that has no result yet.
+    pub(super) fn any_running(&self) -> bool {
+        self.table.open().any(|(_, call)| call.stage == Stage::Announced)
+    }
+
+    /// Takes the title of a call that has edited or run something without having been allowed.
+    pub(super) fn take_unasked(&mut self) -> Option<String> {
+        self.unasked.take()
+    }
+
+    /// Announces the calls whose input has been streamed, other than those with `agent_id`: their input is complete, because the agent has
+    /// moved on. Claude's adapter sends no other sign that a tool starts to run (recording `acp/claude_plan`).
+    pub(super) fn announce_complete(&mut self, agent_id: Option<&str>, out: &mut Output) {
+        let complete = |key: &&String| {
+            self.table.get(key).is_some_and(|call| call.stage == Stage::Streamed && Some(call.agent_id.as_str()) != agent_id)
+        };
         let ready: Vec<String> = self.unannounced.iter().filter(complete).cloned().collect();
-        for id in ready {
-            self.announce(&id, out);
+        for key in ready {
+            self.announce(&key, out);
         }
     }
 
-    /// Closes the calls of a turn: announces those that were never announced, and ends those that were denied (Codex's adapter ends the
-    /// turn instead: recording `acp/codex_permission_reject_once`) or that an interrupt found running, on which some agents do not report.
-    pub(super) fn finish(&mut self, interrupted: bool, out: &mut Output) {
-        for id in std::mem::take(&mut self.unannounced) {
-            self.announce(&id, out);
+    /// Closes the calls of a turn: announces those that were never announced, and ends those without a result. Some agents never report
+    /// one (Codex's adapter after a denial: recording `acp/codex_permission_reject_once`; Hermes for edits: `acp/hermes_edit`).
+    pub(super) fn finish(&mut self, end: TurnOutcome, out: &mut Output) {
+        for key in std::mem::take(&mut self.unannounced) {
+            self.announce(&key, out);
         }
-        let open = self.by_id.iter().filter(|(_, call)| call.stage == Stage::Announced && (call.denied || interrupted));
-        let mut open: Vec<(String, bool)> = open.map(|(id, call)| (id.clone(), call.denied)).collect();
-        open.sort_unstable();
-        for (id, denied) in open {
-            let content = if denied { String::new() } else { "interrupted".to_owned() };
-            self.end(&id, false, content, &Value::Null, out);
+        let open: Vec<(String, bool)> = self.table.open().map(|(key, call)| (key.to_owned(), call.denied)).collect();
+        for (key, denied) in open {
+            let (worked, content) = match end {
+                _ if denied => (false, ""),
+                TurnOutcome::Completed => (true, ""),
+                TurnOutcome::Failed => (false, "the turn ended without a result of this call"),
+                TurnOutcome::Interrupted => (false, "interrupted"),
+            };
+            self.end(&key, worked, content.to_owned(), &Value::Null, out);
         }
     }
 
-    /// Merges `update` into the state of a call.
-    fn merge(&mut self, id: &str, source: Source, update: ToolCallUpdate) -> &mut Call {
-        if !self.by_id.contains_key(id) {
-            self.unannounced.push(id.to_owned());
-        }
-        let call = self.by_id.entry(id.to_owned()).or_default();
+    /// Merges `update` into the state of a call. Returns the call's stage before.
+    fn merge(&mut self, key: &str, source: Source, update: ToolCallUpdate) -> Option<Stage> {
+        let dialect = self.dialect;
+        let call = self.table.get_mut(key)?;
+        let named = name_in_meta(&update);
         let fields = update.fields;
         let diffs = diffs_of(fields.content.as_deref());
         if !diffs.is_empty() {
             call.diffs = diffs;
         }
-        if call.stage >= Stage::Announced {
-            return call;
+        let stage = call.stage;
+        call.introduced |= source == Source::First;
+        if stage >= Stage::Announced {
+            return Some(stage);
         }
         call.kind = fields.kind.filter(|kind| *kind != AcpKind::Other).unwrap_or(call.kind);
+        let input = fields.raw_input.filter(|input| meaningful(Some(input)));
+        call.name = fields.name.or(named).or(call.name.take());
         if let Some(title) = fields.title {
-            if source == Source::First && fields.name.is_none() {
-                call.name = self.dialect.tool_name.map(|name| name(call.kind, &title));
+            if call.name.is_none() && source != Source::Later {
+                let hint = ToolHint {
+                    kind: call.kind,
+                    id: &call.agent_id,
+                    title: &title,
+                    is_request: source == Source::Permission,
+                    input: input.as_ref(),
+                };
+                call.name = dialect.tool_name.and_then(|name| name(hint));
             }
             call.title = title;
         }
-        call.name = fields.name.or(call.name.take());
-        call.location = fields.locations.and_then(|all| Some(all.first()?.path.display().to_string())).or(call.location.take());
+        if let Some(locations) = fields.locations.filter(|locations| !locations.is_empty()) {
+            call.locations = locations.iter().take(MAX_LOCATIONS).map(|location| location.path.display().to_string()).collect();
+        }
         // The input in a permission request may be a summary, so it does not replace the call's own.
-        if let Some(input) = fields.raw_input.filter(|input| meaningful(Some(input)))
+        if let Some(input) = input
             && (call.input.is_none() || source == Source::Later)
         {
             if source == Source::Later {
@@ -219,25 +302,32 @@ impl ToolCalls {
             }
             call.input = Some(input);
         }
-        call
+        Some(stage)
     }
 
-    fn announce(&mut self, id: &str, out: &mut Output) {
-        let Some(call) = self.by_id.get_mut(id).filter(|call| call.stage < Stage::Announced) else { return };
+    fn announce(&mut self, key: &str, out: &mut Output) {
+        let Some(call) = self.table.get_mut(key).filter(|call| call.stage < Stage::Announced) else { return };
         call.stage = Stage::Announced;
-        self.unannounced.retain(|unannounced| unannounced != id);
+        self.unannounced.retain(|unannounced| unannounced != key);
         let name = call.name.get_or_insert_with(|| tool_name_of_kind(call.kind).to_owned()).clone();
         let (kind, title, input) = (kind_of(call.kind), call.display_title(&name), call.display_input());
-        out.emit(StreamEvent::ToolCall(ToolCall { id: call.public_id(id), tool: name, kind, title, input, parent_tool_call_id: None }));
+        out.emit(StreamEvent::ToolCall(ToolCall { id: key.to_owned(), tool: name, kind, title, input, parent_tool_call_id: None }));
     }
 
-    fn end(&mut self, id: &str, worked: bool, content: String, raw_output: &Value, out: &mut Output) {
-        let Some(call) = self.by_id.get_mut(id) else { return };
-        // Of an ended call only that it has ended and its number are kept.
-        let (public_id, reuses) = (call.public_id(id), call.reuses);
-        let done = std::mem::replace(call, Call { stage: Stage::Ended, reuses, ..Call::default() });
-        let (name, input) = (done.name.unwrap_or_default(), done.input.unwrap_or_default());
+    fn end(&mut self, key: &str, worked: bool, content: String, raw_output: &Value, out: &mut Output) {
+        let Some(call) = self.table.get_mut(key) else { return };
+        let done = std::mem::take(call);
+        call.agent_id.clone_from(&done.agent_id);
+        (call.stage, call.denied) = (Stage::Ended, done.denied);
+        let (name, input) = (done.name.clone().unwrap_or_default(), done.input.clone().unwrap_or_default());
+        if done.denied {
+            // The agent may report the denied call again.
+            (call.title, call.input) = (done.title.clone(), done.input.clone());
+        }
         let worked = worked && !self.dialect.failed.is_some_and(|failed| failed(raw_output));
+        if worked && !done.requested && changes_something(done.kind) {
+            self.unasked.get_or_insert_with(|| done.display_title(&name));
+        }
         if worked {
             let own = || self.dialect.file_changes.map(|changes| changes(&name, &input, raw_output)).unwrap_or_default();
             let changes = match (done.requested_diffs.is_empty(), done.diffs.is_empty()) {
@@ -259,25 +349,48 @@ impl ToolCalls {
             (false, true) => ToolStatus::Denied,
             (false, false) => ToolStatus::Error,
         };
-        out.emit(StreamEvent::ToolResult { id: public_id, status, content, duration_ms: None });
+        out.emit(StreamEvent::ToolResult { id: key.to_owned(), status, content, duration_ms: None });
     }
+}
+
+/// How a turn ended, for the calls that it leaves without a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TurnOutcome {
+    Completed,
+    Failed,
+    Interrupted,
 }
 
 /// The subject of a permission request.
 pub(super) struct PermissionSubject {
     /// The call's id in the log.
-    pub(super) id: String,
-    /// The agent's id of the call.
-    pub(super) agent_id: String,
+    pub(super) key: String,
     pub(super) tool: String,
     pub(super) kind: ToolKind,
     pub(super) input: Value,
 }
 
 impl Call {
-    /// The id in the log of the call with this id of the agent.
-    fn public_id(&self, agent_id: &str) -> String {
-        numbered(agent_id, self.reuses.saturating_add(1))
+    pub(super) fn new(agent_id: &str) -> Self {
+        Self { agent_id: agent_id.to_owned(), ..Self::default() }
+    }
+
+    pub(super) fn agent_id(&self) -> &str {
+        &self.agent_id
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.stage == Stage::Ended
+    }
+
+    #[cfg(test)]
+    pub(super) fn end_for_test(&mut self) {
+        self.stage = Stage::Ended;
+    }
+
+    /// Whether `update` announces this call again after its denial, as Cline does (recording `acp/cline_tool`).
+    fn is_repeated_by(&self, update: &ToolCallUpdate) -> bool {
+        self.denied && update.fields.title.as_ref() == Some(&self.title) && update.fields.raw_input == self.input
     }
 
     /// The input for clients. If the agent sends none, its proposed changes.
@@ -296,7 +409,7 @@ impl Call {
     /// The title as one line. If it only repeats the tool's name, the file is added.
     fn display_title(&self, name: &str) -> String {
         let line = self.title.lines().find(|line| !line.trim().is_empty()).unwrap_or(name).trim();
-        let line = match &self.location {
+        let line = match self.locations.first() {
             Some(location) if line == name => format!("{line} {location}"),
             _ => line.to_owned(),
         };
@@ -307,6 +420,10 @@ impl Call {
     }
 }
 
+fn has_ended(update: &ToolCallUpdate) -> bool {
+    matches!(update.fields.status, Some(ToolCallStatus::Completed | ToolCallStatus::Failed))
+}
+
 fn meaningful(input: Option<&Value>) -> bool {
     match input {
         None | Some(Value::Null) => false,
@@ -315,24 +432,11 @@ fn meaningful(input: Option<&Value>) -> bool {
     }
 }
 
-fn text_of(content: Option<&[ToolCallContent]>) -> Option<String> {
-    let texts = content?.iter().filter_map(|each| match each {
-        ToolCallContent::Content(content) => match &content.content {
-            ContentBlock::Text(text) => Some(text.text.as_str()),
-            _ => None,
-        },
-        _ => None,
-    });
-    let texts: Vec<&str> = texts.collect();
-    (!texts.is_empty()).then(|| texts.join("\n"))
-}
-
-fn diffs_of(content: Option<&[ToolCallContent]>) -> Vec<Diff> {
-    let diff = |each: &ToolCallContent| match each {
-        ToolCallContent::Diff(diff) => Some(diff.clone()),
-        _ => None,
-    };
-    content.unwrap_or_default().iter().filter_map(diff).collect()
+/// The tool's name where agents put it as long as the protocol had no field for it (recordings `acp/qwen_edit`, `acp/grok_edit`).
+fn name_in_meta(update: &ToolCallUpdate) -> Option<String> {
+    let meta = update.meta.as_ref()?;
+    let name = meta.get("toolName").or_else(|| meta.get("x.ai/tool")?.get("name")).or_else(|| meta.get("claudeCode")?.get("toolName"));
+    name?.as_str().filter(|name| !name.is_empty()).map(str::to_owned)
 }
 
 /// The output of a command, from agents that show commands in a client's terminal (recording `acp/codex_plan`).
@@ -342,7 +446,7 @@ fn terminal_output(update: &ToolCallUpdate) -> Option<String> {
 
 fn output_field(raw_output: Option<&Value>) -> Option<String> {
     let raw_output = raw_output?;
-    ["output", "error"].iter().find_map(|name| raw_output.get(name)?.as_str()).map(str::to_owned)
+    ["output", "error", "message"].iter().find_map(|name| raw_output.get(name)?.as_str()).map(str::to_owned)
 }
 
 fn file_changes(diffs: &[Diff]) -> Vec<StreamEvent> {
@@ -361,6 +465,11 @@ fn file_change(change: &Diff) -> StreamEvent {
     };
     let diff = diff::unified(&path, kind, old, &change.new_text);
     StreamEvent::FileChange { path, kind, diff }
+}
+
+/// Whether a tool of this kind changes files or runs a program.
+fn changes_something(kind: AcpKind) -> bool {
+    matches!(kind_of(kind), ToolKind::Edit | ToolKind::Delete | ToolKind::Move | ToolKind::Execute)
 }
 
 fn kind_of(kind: AcpKind) -> ToolKind {

@@ -1,4 +1,4 @@
-//! Token usage and cost, from the results of turns and from `usage_update`.
+//! Token usage and cost, from the results of turns, from `usage_update`, and from chunks.
 
 use serde_json::Value;
 
@@ -11,6 +11,8 @@ pub(super) struct UsageTotals {
     known: bool,
     /// The session was resumed. Agents report the cost of the whole session, so the part of this process is unknown then.
     resumed: bool,
+    /// The usage of the turn's model calls, from an agent that reports it with each (recording `acp/qwen_text`).
+    calls: Option<Usage>,
 }
 
 impl UsageTotals {
@@ -31,24 +33,24 @@ impl UsageTotals {
         true
     }
 
-    /// Adds the `usage` of a turn's result, which covers only that turn (recording `acp/codex_text`).
-    pub(super) fn add_turn(&mut self, usage: &Value) {
-        let count = |name| usage.get(name).and_then(Value::as_u64).unwrap_or(0);
-        let (input, output, thought) = (count("inputTokens"), count("outputTokens"), count("thoughtTokens"));
-        let (read, write) = (count("cachedReadTokens"), count("cachedWriteTokens"));
-        if !usage.is_object() {
-            return;
-        }
-        // Agents disagree on whether the output includes thinking; their own total shows which.
-        let apart = [input, output, thought, read, write].into_iter().fold(0, u64::saturating_add);
-        let written = if count("totalTokens") == apart { output.saturating_add(thought) } else { output };
-        let add = |sum: &mut u64, more: u64| *sum = sum.saturating_add(more);
-        add(&mut self.total.input_tokens, input);
-        add(&mut self.total.output_tokens, written);
-        add(&mut self.total.reasoning_tokens, thought);
-        add(&mut self.total.cache_read_tokens, read);
-        add(&mut self.total.cache_write_tokens, write);
+    /// Adds the usage of one model call of the current turn, from the metadata of a chunk. Returns whether there was one.
+    pub(super) fn add_call(&mut self, update: &Value) -> bool {
+        let Some(usage) = update.pointer("/_meta/usage").and_then(usage_in) else { return false };
+        add(self.calls.get_or_insert_default(), &usage);
+        true
+    }
+
+    /// Adds the usage of a turn from its result, which covers only that turn (recording `acp/codex_text`), or else from its model calls.
+    /// Returns whether any was reported.
+    pub(super) fn add_turn(&mut self, result: &Value) -> bool {
+        // Gemini and Grok report it in their metadata (recordings `acp/gemini_text`, `acp/grok_text`).
+        let reported = ["/usage", "/_meta/usage", "/_meta/quota/token_count"];
+        let of_result = reported.iter().find_map(|pointer| usage_in(result.pointer(pointer)?));
+        let of_calls = self.calls.take();
+        let Some(usage) = of_result.or(of_calls) else { return false };
+        add(&mut self.total, &usage);
         self.known = true;
+        true
     }
 
     /// The totals, if any usage was reported. The cost is the agent's estimate from list prices.
@@ -57,20 +59,92 @@ impl UsageTotals {
     }
 }
 
+fn add(sum: &mut Usage, more: &Usage) {
+    let add = |sum: &mut u64, more: u64| *sum = sum.saturating_add(more);
+    add(&mut sum.input_tokens, more.input_tokens);
+    add(&mut sum.output_tokens, more.output_tokens);
+    add(&mut sum.reasoning_tokens, more.reasoning_tokens);
+    add(&mut sum.cache_read_tokens, more.cache_read_tokens);
+    add(&mut sum.cache_write_tokens, more.cache_write_tokens);
+}
+
+/// The usage in an object. `None` if it contains no counts.
+fn usage_in(usage: &Value) -> Option<Usage> {
+    let count = |names: &[&str]| names.iter().find_map(|name| usage.get(name)?.as_u64());
+    let input = count(&["inputTokens", "input_tokens"]);
+    let output = count(&["outputTokens", "output_tokens"]);
+    if input.is_none() && output.is_none() {
+        return None;
+    }
+    let (input, output) = (input.unwrap_or(0), output.unwrap_or(0));
+    let thought = count(&["thoughtTokens", "reasoningTokens"]).unwrap_or(0);
+    let read = count(&["cachedReadTokens", "cachedInputTokens"]).unwrap_or(0);
+    let write = count(&["cachedWriteTokens", "cacheCreationTokens"]).unwrap_or(0);
+    let total = count(&["totalTokens"]);
+    let sum = |parts: &[u64]| parts.iter().fold(0_u64, |sum, part| sum.saturating_add(*part));
+    // Agents disagree on whether the output includes thinking, and whether the input includes cached tokens; their own total shows which.
+    let cached = sum(&[read, write]);
+    let cached_is_within =
+        cached > 0 && cached <= input && [sum(&[input, output]), sum(&[input, output, thought])].map(Some).contains(&total);
+    let uncached = if cached_is_within { input - cached } else { input };
+    let is_apart = total == Some(sum(&[uncached, output, thought, cached]));
+    Some(Usage {
+        input_tokens: uncached,
+        output_tokens: if is_apart { output.saturating_add(thought) } else { output },
+        reasoning_tokens: thought,
+        cache_read_tokens: read,
+        cache_write_tokens: write,
+        ..Usage::default()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
 
+    fn of_turn(usage: Value) -> Usage {
+        let mut totals = UsageTotals::default();
+        assert!(totals.add_turn(&json!({ "usage": usage })));
+        totals.total().unwrap()
+    }
+
     #[test]
     fn thinking_tokens_are_part_of_the_output_however_the_agent_counts() {
-        let mut apart = UsageTotals::default();
-        apart.add_turn(&json!({ "inputTokens": 200, "outputTokens": 42, "thoughtTokens": 8, "totalTokens": 250 }));
-        let mut within = UsageTotals::default();
-        within.add_turn(&json!({ "inputTokens": 200, "outputTokens": 50, "thoughtTokens": 8, "totalTokens": 250 }));
-        assert_eq!(apart.total(), within.total());
-        assert_eq!(apart.total().unwrap().output_tokens, 50);
+        let apart = of_turn(json!({ "inputTokens": 200, "outputTokens": 42, "thoughtTokens": 8, "totalTokens": 250 }));
+        let within = of_turn(json!({ "inputTokens": 200, "outputTokens": 50, "thoughtTokens": 8, "totalTokens": 250 }));
+        assert_eq!(apart, within);
+        assert_eq!(apart.output_tokens, 50);
+    }
+
+    #[test]
+    fn cached_tokens_are_not_part_of_the_input_however_the_agent_counts() {
+        let apart = of_turn(json!({ "inputTokens": 200, "outputTokens": 42, "cachedReadTokens": 1000, "totalTokens": 1242 }));
+        let within = of_turn(json!({ "inputTokens": 1200, "outputTokens": 42, "cachedReadTokens": 1000, "totalTokens": 1242 }));
+        assert_eq!(apart, within);
+        assert_eq!((apart.input_tokens, apart.cache_read_tokens), (200, 1000));
+        let unknown = of_turn(json!({ "inputTokens": 1200, "outputTokens": 42, "cachedReadTokens": 1000 }));
+        assert_eq!(unknown.input_tokens, 1200, "without a total nothing is known");
+    }
+
+    #[test]
+    fn usage_is_found_wherever_agents_put_it() {
+        let gemini = json!({ "_meta": { "quota": { "token_count": { "input_tokens": 3, "output_tokens": 4 } } } });
+        let grok = json!({ "_meta": { "usage": { "inputTokens": 3, "outputTokens": 4, "reasoningTokens": 1 } } });
+        for result in [gemini, grok] {
+            let mut totals = UsageTotals::default();
+            assert!(totals.add_turn(&result), "{result}");
+            let total = totals.total().unwrap();
+            assert_eq!((total.input_tokens, total.output_tokens), (3, 4));
+        }
+        let mut totals = UsageTotals::default();
+        for _ in 0..2 {
+            assert!(totals.add_call(&json!({ "_meta": { "usage": { "inputTokens": 3, "outputTokens": 4 } } })));
+        }
+        assert!(totals.add_turn(&json!({ "stopReason": "end_turn" })));
+        assert_eq!(totals.total().unwrap().input_tokens, 6);
+        assert!(!totals.add_turn(&json!({ "stopReason": "end_turn" })), "each call counts once");
     }
 
     #[test]
@@ -79,7 +153,7 @@ mod tests {
         assert_eq!(totals.total(), None);
         for amount in [0.5, 0.75] {
             assert!(totals.update(&json!({ "cost": { "amount": amount, "currency": "USD" } })));
-            totals.add_turn(&json!({ "inputTokens": 10, "outputTokens": u64::MAX, "totalTokens": 1 }));
+            totals.add_turn(&json!({ "usage": { "inputTokens": 10, "outputTokens": u64::MAX, "totalTokens": 1 } }));
         }
         let total = totals.total().unwrap();
         assert_eq!((total.input_tokens, total.output_tokens, total.cost_usd), (20, u64::MAX, Some(0.75)));
@@ -89,7 +163,7 @@ mod tests {
     fn the_cost_of_a_resumed_session_is_unknown() {
         let mut totals = UsageTotals::new(true);
         totals.update(&json!({ "cost": { "amount": 5, "currency": "USD" } }));
-        totals.add_turn(&json!({ "inputTokens": 1 }));
+        totals.add_turn(&json!({ "usage": { "inputTokens": 1 } }));
         assert_eq!(totals.total().unwrap().cost_usd, None);
     }
 
@@ -101,7 +175,9 @@ mod tests {
         {
             assert!(!totals.update(&odd), "{odd}");
         }
-        totals.add_turn(&json!([1]));
+        for odd in [json!({ "usage": [1] }), json!({ "usage": { "inputTokens": "3" } }), json!({ "usage": null }), json!([])] {
+            assert!(!totals.add_turn(&odd), "{odd}");
+        }
         assert_eq!(totals.total(), None);
     }
 }

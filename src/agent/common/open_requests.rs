@@ -65,6 +65,11 @@ impl<T> OpenRequests<T> {
         Err(Rejected { request, reason })
     }
 
+    /// Whether no request is open.
+    pub(in crate::agent) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// The open request `id`.
     pub(in crate::agent) fn get(&self, id: &str) -> Option<&T> {
         self.entries.iter().find(|(open, _)| open == id).map(|(_, request)| request)

@@ -9,7 +9,7 @@ use super::diagnose::diagnose;
 use super::jsonl::Jsonl;
 use super::text::Text;
 use super::{Definition, WireFormat};
-use crate::agent::acp::{Acp, Dialect};
+use crate::agent::acp::{Acp, Dialect, SessionOptions};
 use crate::agent::probe::Prober;
 use crate::agent::{
     Authenticated, Capabilities, Environment, Inspection, Install, Installed, Invocation, Location, Parser, Program, ProgramInfo, Task,
@@ -122,8 +122,9 @@ impl Program for Configured {
     fn parser(&self, task: &Task, _installed: &Installed) -> Box<dyn Parser> {
         match &self.definition.wire_format {
             WireFormat::Acp => {
-                let dialect = Dialect { diagnose: Some(diagnose), ..Dialect::default() };
-                Box::new(Acp::new(task, dialect).with_session_mode(self.definition.session_mode.clone()))
+                let dialect = Dialect { diagnose: Some(diagnose), ..Dialect::UNKNOWN };
+                let mode = self.definition.session_mode.clone();
+                Box::new(Acp::new(task, dialect).with_options(SessionOptions { mode, ..SessionOptions::default() }))
             }
             WireFormat::Text => Box::new(Text::new(&task.spec.prompt)),
             WireFormat::Jsonl(fields) => Box::new(Jsonl::new(&task.spec.prompt, fields.as_ref().clone())),

@@ -1,5 +1,7 @@
 //! Splits a program's output into lines for its parser, within bounds.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::Command;
@@ -62,6 +64,11 @@ impl OutputDecoder {
         self.turn_ended || self.output.items.iter().any(|item| matches!(item, Item::TurnEnded(_)))
     }
 
+    /// How long the program may be silent until [`Command::Silence`].
+    pub(super) fn max_silence(&self) -> Option<Duration> {
+        self.parser.max_silence()
+    }
+
     /// Carries out a command. Returns `false`, without any effect, if the program does not support it now.
     pub(super) fn carry_out(&mut self, command: &Command) -> bool {
         let from = self.output.items.len();
@@ -84,6 +91,10 @@ impl OutputDecoder {
             Command::Steer { text } if !self.turn_is_over() => self.parser.steer(text, &mut self.output),
             Command::Message { .. } | Command::Steer { .. } => false,
             Command::Interrupt => self.parser.interrupt(&mut self.output),
+            Command::Silence => {
+                self.parser.handle_silence(&mut self.output);
+                true
+            }
             Command::Finish | Command::Stop { .. } => true,
         }
     }

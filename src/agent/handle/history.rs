@@ -28,6 +28,8 @@ pub enum Command {
     },
     /// Interrupt the current turn.
     Interrupt,
+    /// The agent has been silent for as long as its parser allows.
+    Silence,
     /// No further message follows.
     Finish,
     /// End the agent.

@@ -122,6 +122,8 @@ pub(super) struct Supervisor {
     unacknowledged: u32,
     max_unacknowledged: u32,
     pub(super) stdin_open: bool,
+    /// When the program has been silent for as long as its parser allows.
+    silence_at: Option<Instant>,
     /// The process has exited. Processes that it started may remain; the shim ends them.
     pub(super) exited: bool,
     pub(super) gone: Option<Gone>,
@@ -146,6 +148,7 @@ impl Supervisor {
             unacknowledged: 0,
             max_unacknowledged: 1,
             stdin_open: true,
+            silence_at: None,
             exited: false,
             gone: None,
             ending: EndState::default(),
@@ -194,8 +197,11 @@ impl Supervisor {
         }
         self.send_input(None);
         self.acknowledge();
+        self.restart_silence();
         while !self.is_over() {
             let deadline = self.ending.deadline_at();
+            // Output that has not been read yet is no silence.
+            let silence = self.silence_at.filter(|_| self.outputs.is_some() && !self.has_unread());
             tokio::select! {
                 permit = updates.reserve(), if self.decoder.has_items() => match permit {
                     Ok(permit) => {
@@ -230,6 +236,9 @@ impl Supervisor {
                     None => return self.abandon().await,
                 },
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => self.handle_deadline(),
+                () = sleep_until(silence.unwrap_or_else(Instant::now)), if silence.is_some() => {
+                    self.carry_out(&Command::Silence);
+                }
             }
         }
         self.report_end().await;
@@ -336,9 +345,14 @@ impl Supervisor {
             self.end_program(self.program.grace.stop);
         }
         self.send_input(None);
+        self.restart_silence();
         if !self.decoder.has_items() {
             self.acknowledge();
         }
+    }
+
+    fn restart_silence(&mut self) {
+        self.silence_at = self.decoder.max_silence().map(|limit| Instant::now() + limit);
     }
 
     /// Notes that the driver has taken all that was decoded, and acknowledges it to the shim before the shim would wait for that.
@@ -385,6 +399,7 @@ impl Supervisor {
             self.checkpoint.calls += 1;
             self.send_input(Some(command));
         }
+        self.restart_silence();
         done
     }
 

@@ -58,6 +58,7 @@ const DIALECT: Dialect = Dialect {
     sends_redundant_writes: true,
     silent_commands: &["compact"],
     diagnose: Some(diagnose::diagnose),
+    ..Dialect::UNKNOWN
 };
 
 /// The fixed facts about the program when it is driven in `mode`.

@@ -3,7 +3,7 @@
 use agent_client_protocol_schema::v1::ToolKind as AcpKind;
 use serde_json::Value;
 
-use crate::agent::acp::diff;
+use crate::agent::acp::{ToolHint, diff};
 use crate::types::{FileChangeKind, StreamEvent, ToolKind};
 
 /// The tool whose input is the plan.
@@ -24,8 +24,11 @@ pub(super) fn kind(name: &str) -> ToolKind {
 
 /// The name of a tool, from its first ACP update. The title is the name, except that the title of a command may be the command line
 /// (recording `acp/opencode_plan`).
-pub(super) fn name(kind: AcpKind, title: &str) -> String {
-    if kind == AcpKind::Execute { "bash".to_owned() } else { title.to_owned() }
+pub(super) fn name(hint: ToolHint<'_>) -> Option<String> {
+    match hint.kind {
+        AcpKind::Execute => Some("bash".to_owned()),
+        _ => (!hint.is_request).then(|| hint.title.to_owned()),
+    }
 }
 
 /// The title of a call, as one line. The program's own title of a file is its path relative to the root of the repository or, without a

@@ -181,6 +181,7 @@ impl AgentProgress {
                 }
                 Command::Steer { text } => self.steered.push(text.clone()),
                 Command::Interrupt => self.interrupted = true,
+                Command::Silence => {}
                 Command::Finish => self.finished = true,
                 Command::Stop { reason } => self.stopped = Some(StopReason::from_name(reason).unwrap_or(StopReason::Cancel)),
             },
