@@ -28,9 +28,9 @@ api:
     cargo build
     ./scripts/test-api.sh
 
-# Kills the server during streams, by default 200 times (about half an hour).
-soak rounds="100":
-    ./scripts/soak.sh {{ rounds }}
+# Kills the server under load and during streams, by default 200 times each (about an hour); `just soak --short` takes a minute.
+soak kills="200":
+    ./scripts/soak.sh {{ kills }}
 
 # Formats the code.
 fmt:
