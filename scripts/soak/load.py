@@ -40,7 +40,7 @@ class Run:
         self.message_accepted = False
         self.deleted = False
         self.delete_attempted = False
-        # What a reader received, as lines; None if nobody reads it.
+        # What a reader received, as lines; None without a reader.
         self.followed = None
 
 
