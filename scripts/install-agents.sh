@@ -4,6 +4,7 @@ set -euo pipefail
 
 here=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 versions=$here/agents.versions
+presets=$here/presets.versions
 # The name used in messages: `openrunner agent install` runs a temporary copy of this script.
 me=${INSTALL_AGENTS_AS:-$0}
 
@@ -14,18 +15,19 @@ usage() {
     cat <<'HELP'
 Installs coding agents for OpenRunner, at tested versions.
 
-Usage: scripts/install-agents.sh [--claude-code] [--codex] [--opencode] [--prefix DIR]
+Usage: scripts/install-agents.sh [--claude-code] [--codex] [--opencode] [--preset NAME]... [--prefix DIR]
 
 Options:
   --claude-code   Install Claude Code
   --codex         Install OpenAI Codex
   --opencode      Install OpenCode
+  --preset NAME   Install an agent that needs no configuration: cline, copilot, gemini, grok, hermes, kilo, pi or qwen
   --prefix DIR    Install into DIR/bin, for OpenRunner only, instead of globally. The server first looks for agents in
                   OPENRUNNER_AGENTS_DIR, by default the `agents` directory in its data directory
   -h, --help      Print this help
 
-Without an agent option, all agents are installed. Agents that are already installed at the tested version are skipped, without
-network access. The versions are in scripts/agents.versions.
+Without an agent option, Claude Code, Codex and OpenCode are installed. Agents that are already installed at the tested version are skipped, without
+network access. The versions are in scripts/agents.versions and scripts/presets.versions.
 
 OpenCode can also be installed without npm:
   brew install opencode-ai/tap/opencode
@@ -46,12 +48,18 @@ fail() {
 }
 
 selected=''
+selected_presets=''
 prefix=''
 while [ $# -gt 0 ]; do
     case $1 in
     --claude-code) selected="$selected claude_code" ;;
     --codex) selected="$selected codex" ;;
     --opencode) selected="$selected opencode" ;;
+    --preset)
+        grep -q "^${2:-?} " "$presets" || fail $usage_error "unknown preset: ${2-}" "for usage, run: $me --help"
+        selected_presets="$selected_presets $2"
+        shift
+        ;;
     --prefix)
         [ -n "${2-}" ] || fail $usage_error "--prefix requires a directory"
         prefix=$2
@@ -66,7 +74,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[ -n "$selected" ] || selected='claude_code codex opencode'
+[ -n "$selected$selected_presets" ] || selected='claude_code codex opencode'
 
 missing=''
 command -v node >/dev/null 2>&1 || missing='node'
@@ -141,6 +149,34 @@ install_one() {
     say "$agent: $version installed ($path)"
 }
 
+# Installs a preset. Its program is not run: some need a login or seconds to print their version.
+install_preset() {
+    local agent=$1 program=$2 registry=$3 packages=$4
+    local path=$prefix/bin/$program marker=$prefix/lib/.openrunner-$agent list
+    if [ -x "$path" ] && [ "$(cat "$marker" 2>/dev/null)" = "$packages" ]; then
+        say "$agent: $packages is already installed ($path)"
+        return 0
+    fi
+    say "$agent: installing $packages into $prefix"
+    case $registry in
+    npm)
+        IFS=, read -r -a list <<<"$packages"
+        npm install --global --prefix "$prefix" --include=optional --no-audit --no-fund --loglevel=error "${list[@]}" </dev/null
+        ;;
+    pip)
+        IFS=';' read -r -a list <<<"$packages"
+        python3 -m venv "$prefix/lib/$agent" && "$prefix/lib/$agent/bin/pip" install --quiet --disable-pip-version-check "${list[@]}" </dev/null &&
+            mkdir -p "$prefix/bin" && ln -sf "../lib/$agent/bin/$program" "$path"
+        ;;
+    esac >"$scratch/install.log" 2>&1 || {
+        sed 's/^/  /' "$scratch/install.log" >&2
+        fail $npm_failed "$packages could not be installed; see the output above. Is this machine online?"
+    }
+    [ -x "$path" ] || fail 1 "$packages is installed, but $path does not exist." "The package may not support this system ($(uname -sm))."
+    mkdir -p "$prefix/lib" && printf '%s\n' "$packages" >"$marker"
+    say "$agent: installed ($path)"
+}
+
 print_login() {
     case $1 in
     claude_code) say "  Claude Code   claude auth login        or set ANTHROPIC_API_KEY" ;;
@@ -161,6 +197,11 @@ while read -r agent program package version; do
     *" $agent "*) install_one "$agent" "$program" "$package" "$version" ;;
     esac
 done < <(grep -v '^#' "$versions")
+while read -r agent program registry packages; do
+    case " $selected_presets " in
+    *" $agent "*) install_preset "$agent" "$program" "$registry" "$packages" ;;
+    esac
+done < <(grep -v '^#' "$presets")
 
 say
 say "Next:"
@@ -186,4 +227,5 @@ say "Log in to each agent once, as the user that runs the server:"
 for agent in claude_code codex opencode; do
     case " $selected " in *" $agent "*) print_login "$agent" ;; esac
 done
+[ -z "$selected_presets" ] || say "  How to log in to$selected_presets is in docs/agents.md and in: openrunner agent ls"
 say "Then check what the server finds:  curl http://localhost:3000/health/agents"

@@ -20,7 +20,7 @@ use super::state_file::StateFile;
 use super::{Agent, Authenticated, Capabilities, Installed, Location, Program, Registry, Task, env};
 use crate::process::shim::{MAX_HANDOVER, ProcessDir, ShimCommand, StartCommand};
 use crate::process::{Containment, LimitsPolicy, Marker, ProcessLimits, Spawner, WorkingDir, is_resource_exhausted};
-use crate::types::{Cause, Failure, LimitedBy, OutputCheckpoint, RunLimits, RunSpec};
+use crate::types::{Cause, Failure, LimitedBy, OutputCheckpoint, PermissionMode, RunLimits, RunSpec};
 
 /// How long a report waits for running inspections. Results that arrive later are part of the next report.
 const REPORT_TIMEOUT: Duration = Duration::from_millis(150);
@@ -144,9 +144,9 @@ impl Agents {
         }
     }
 
-    /// The names, sorted.
+    /// The names, sorted, except for those of optional agents that are not installed.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.by_name.keys().map(String::as_str)
+        self.listed().map(|(name, _)| name.as_str())
     }
 
     /// Whether there is an agent of that name.
@@ -184,13 +184,42 @@ impl Agents {
     /// The state of every agent. Takes at most 150 ms: results of slower inspections are part of a later report.
     pub async fn reports(&self) -> Vec<AgentReport> {
         self.inspect_briefly().await;
-        self.by_name.iter().map(|(name, registered)| registered.report(name)).collect()
+        self.listed().map(|(name, registered)| registered.report(name)).collect()
+    }
+
+    /// The state of the agent `name`, as far as it has been inspected. `None` if there is none of that name.
+    pub fn report(&self, name: &str) -> Option<AgentReport> {
+        self.by_name.get(name).map(|registered| registered.report(name))
     }
 
     /// What a client can do with every agent. Takes at most 150 ms, like [`Agents::reports`].
     pub async fn summaries(&self) -> Vec<AgentSummary> {
         self.inspect_briefly().await;
-        self.by_name.iter().map(|(name, registered)| registered.summary(name)).collect()
+        self.listed().map(|(name, registered)| registered.summary(name)).collect()
+    }
+
+    /// All agents except for optional ones that are not installed.
+    fn listed(&self) -> impl Iterator<Item = (&String, &Registered)> {
+        self.by_name.iter().filter(|(_, registered)| match registered {
+            Registered::Program(program) => !program.program.is_optional() || program.detector.cached().is_some(),
+            Registered::InProcess(_) => true,
+        })
+    }
+
+    /// Why the agent `name` cannot keep a permission mode. `None` if it can, or if it is unknown.
+    pub fn unsupported_mode(&self, name: &str, mode: PermissionMode) -> Option<&'static str> {
+        match self.by_name.get(name) {
+            Some(Registered::Program(registered)) => registered.program.unsupported_mode(mode),
+            Some(Registered::InProcess(_)) | None => None,
+        }
+    }
+
+    /// Values that are masked in the runs of the agent `name`, in addition to those that are masked everywhere.
+    pub fn secrets(&self, name: &str) -> Vec<String> {
+        match self.by_name.get(name) {
+            Some(Registered::Program(registered)) => registered.program.secrets(),
+            Some(Registered::InProcess(_)) | None => Vec::new(),
+        }
     }
 
     /// Inspects the programs for at most [`REPORT_TIMEOUT`].

@@ -81,6 +81,9 @@ impl Detector {
 
     /// Inspects the program again: its login may have changed although the file is the same.
     pub(super) async fn refresh(&self) {
+        if self.program.is_optional() && self.cached().is_none_or(|found| found.inspection.is_some()) {
+            return;
+        }
         let _one_at_a_time = self.inspecting.lock().await;
         self.inspect().await;
     }

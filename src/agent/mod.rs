@@ -12,6 +12,7 @@ mod env;
 pub mod flags;
 pub mod handle;
 pub mod opencode;
+pub mod presets;
 pub mod probe;
 mod program_info;
 mod registry;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::process::probe_command::{self, ProbeError, ProbeOutput};
+use crate::process::probe_dialog;
 
 /// Runs short commands in an empty directory with the agent's environment, and reads small files below its home directory.
 #[derive(Clone, Debug)]
@@ -39,6 +40,21 @@ impl Prober {
     /// [`ProbeError`] if it could not be started or did not end in time. In the latter case its process group is killed.
     pub async fn run(&self, binary: &Path, args: &[&str]) -> Result<ProbeOutput, ProbeError> {
         probe_command::run(binary, args, &self.env, &self.empty_dir, COMMAND_TIMEOUT).await
+    }
+
+    /// Runs `binary` with `args`, writes the line `question` to its stdin, and returns the first line of its output for which `is_answer` holds.
+    /// The program is killed then. As [`Prober::run`] otherwise.
+    ///
+    /// # Errors
+    /// [`ProbeError`] if it could not be started, or if no such line arrived in time or at all.
+    pub async fn converse(
+        &self,
+        binary: &Path,
+        args: &[&str],
+        question: &str,
+        is_answer: impl Fn(&str) -> bool,
+    ) -> Result<String, ProbeError> {
+        probe_dialog::ask(binary, args, &self.env, &self.empty_dir, question, COMMAND_TIMEOUT, is_answer).await
     }
 
     /// The text of a regular file of at most 1 MiB, such as a credentials file. `None` if there is none.

@@ -33,7 +33,7 @@ impl ProgramInfo {
     pub fn install_command(&self) -> &str {
         match &self.install {
             Install::Unknown => "",
-            Install::Npm => versions::install_command(&self.name),
+            Install::Npm | Install::Listed => versions::install_command(&self.name),
             Install::Command(command) => command,
         }
     }
@@ -46,6 +46,8 @@ pub enum Install {
     Unknown,
     /// From npm, with the package and version that `scripts/agents.versions` lists for it.
     Npm,
+    /// From a package registry, with the packages and versions that `scripts/presets.versions` lists for it, if it does.
+    Listed,
     /// With this command.
     Command(String),
 }

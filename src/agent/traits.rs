@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::agent::probe::Prober;
 use crate::agent::program_info::{Capabilities, ProgramInfo};
 use crate::process::Exit;
-use crate::types::{Answer, Failure, McpServer, RunSpec, StreamEvent, TurnEnd};
+use crate::types::{Answer, Failure, McpServer, PermissionMode, RunSpec, StreamEvent, TurnEnd};
 
 /// The result of [`Agent::run`]. Any error type is accepted; its text becomes the run's message.
 pub type Result<T> = anyhow::Result<T>;
@@ -82,6 +82,22 @@ pub trait Program: Send + Sync + 'static {
     fn capabilities(&self, variant: &str) -> Capabilities {
         let _ = variant;
         self.info().capabilities
+    }
+
+    /// Whether the program is listed only if it is installed. Its inspection is then valid as long as its file is the same.
+    fn is_optional(&self) -> bool {
+        false
+    }
+
+    /// Why the program cannot keep a permission mode. `None` if it can. Modes that need permission requests at all are a capability.
+    fn unsupported_mode(&self, mode: PermissionMode) -> Option<&'static str> {
+        let _ = mode;
+        None
+    }
+
+    /// Values that are masked in the runs of this program, in addition to those that are masked everywhere.
+    fn secrets(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// Determines the version, the variant and the login state of `binary`. Runs at most a few short commands through `prober`, none of

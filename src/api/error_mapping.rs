@@ -132,7 +132,7 @@ fn describe_fault(fault: &BadRun, fields: RunFields) -> (ApiError, String, Fault
         BadRun::CannotResume(_) => {
             (ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "cannot_resume", ""), within("session_id"), FaultCode::NotSupported)
         }
-        BadRun::CannotAsk { .. } => {
+        BadRun::CannotAsk { .. } | BadRun::CannotKeepMode { .. } => {
             (ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "cannot_ask", ""), within("permission_mode"), FaultCode::NotSupported)
         }
         BadRun::NoMcpServers(_) => (invalid(), within("mcp_servers"), FaultCode::NotSupported),

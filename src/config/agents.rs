@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::{Secret, VariableName};
 use crate::agent::Mode;
-use crate::agent::configured::{Definition, Fields, WireFormat};
+use crate::agent::configured::{AskScope, Definition, Fields, SessionModes, WireFormat};
+use crate::agent::presets::Preset;
 
 /// Reserved names: the built-in agent without settings, and the short name of another.
 const RESERVED: [&str; 2] = ["demo", "claude"];
@@ -70,12 +71,41 @@ struct Table {
     command: Option<Vec<String>>,
     model_args: Option<Vec<String>>,
     resume_args: Option<Vec<String>>,
-    session_mode: Option<String>,
+    session_mode: Option<SessionMode>,
+    auth_method: Option<String>,
+    config_options: Option<BTreeMap<String, String>>,
+    asks: Option<AskScope>,
     pass_env: Option<Vec<VariableName>>,
     set_env: Option<HashMap<VariableName, Secret>>,
+    secret_env: Option<HashMap<VariableName, Secret>>,
     install: Option<String>,
     login: Option<String>,
     fields: Option<Fields>,
+}
+
+/// The session mode for all permission modes, or one for each.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "must be a string, or a table with `auto`, `ask` and `read_only`")]
+enum SessionMode {
+    All(String),
+    Each(EachMode),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EachMode {
+    auto: Option<String>,
+    ask: Option<String>,
+    read_only: Option<String>,
+}
+
+impl From<SessionMode> for SessionModes {
+    fn from(mode: SessionMode) -> Self {
+        match mode {
+            SessionMode::All(mode) => Self::all(Some(mode)),
+            SessionMode::Each(EachMode { auto, ask, read_only }) => Self { auto, ask, read_only },
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -111,16 +141,36 @@ impl TryFrom<BTreeMap<String, Table>> for AgentsSettings {
 
 impl Table {
     fn built_in(self) -> Result<AgentSettings, String> {
-        let Self { mode, max_runs: _, protocol, command, model_args, resume_args, session_mode, pass_env, set_env, install, login, fields } =
-            self;
+        let Self {
+            mode,
+            max_runs: _,
+            protocol,
+            command,
+            model_args,
+            resume_args,
+            session_mode,
+            auth_method,
+            config_options,
+            asks,
+            pass_env,
+            set_env,
+            secret_env,
+            install,
+            login,
+            fields,
+        } = self;
         let others = [
             ("protocol", protocol.is_some()),
             ("command", command.is_some()),
             ("model_args", model_args.is_some()),
             ("resume_args", resume_args.is_some()),
             ("session_mode", session_mode.is_some()),
+            ("auth_method", auth_method.is_some()),
+            ("config_options", config_options.is_some()),
+            ("asks", asks.is_some()),
             ("pass_env", pass_env.is_some()),
             ("set_env", set_env.is_some()),
+            ("secret_env", secret_env.is_some()),
             ("install", install.is_some()),
             ("login", login.is_some()),
             ("fields", fields.is_some()),
@@ -140,6 +190,9 @@ impl Table {
         if self.mode.is_some() {
             return Err("unknown built-in agent: `mode` is only for built-in agents; an agent of your own needs `protocol` and `command`"
                 .to_owned());
+        }
+        if let Some(preset) = Preset::find(name).filter(|_| self.protocol.is_none() && self.command.is_none()) {
+            return self.preset(preset);
         }
         let protocol = self.protocol.ok_or("`protocol` is missing; set `acp`, `text` or `jsonl`")?;
         let mut args = self.command.ok_or("`command` is missing; set the program and its arguments, such as [\"gemini\", \"--acp\"]")?;
@@ -168,15 +221,19 @@ impl Table {
                 return Err(format!("`{key}` does not contain {placeholder}"));
             }
         }
-        if self.session_mode.is_some() && wire_format != WireFormat::Acp {
-            return Err("`session_mode` is only for protocol `acp`".to_owned());
+        let only_acp = [
+            ("session_mode", self.session_mode.is_some()),
+            ("auth_method", self.auth_method.is_some()),
+            ("config_options", self.config_options.is_some()),
+            ("asks", self.asks.is_some()),
+        ];
+        if let Some((key, _)) = only_acp.iter().find(|(_, given)| *given && wire_format != WireFormat::Acp) {
+            return Err(format!("`{key}` is only for protocol `acp`"));
         }
         let has_session = matches!(&wire_format, WireFormat::Jsonl(fields) if fields.session.is_some());
         if !resume_args.is_empty() && !has_session {
             return Err("`resume_args` needs `fields.session`, the id of the conversation".to_owned());
         }
-        let pass_env = self.pass_env.unwrap_or_default();
-        let set_env = self.set_env.unwrap_or_default();
         Ok(Definition {
             name: name.to_owned(),
             wire_format,
@@ -184,13 +241,48 @@ impl Table {
             args,
             model_args,
             resume_args,
-            session_mode: self.session_mode,
-            pass_env: pass_env.iter().map(|name| name.as_str().to_owned()).collect(),
-            set_env: set_env.iter().map(|(name, value)| (name.as_str().to_owned(), value.expose().to_owned())).collect(),
+            session_modes: self.session_mode.map(SessionModes::from).unwrap_or_default(),
+            auth_method: self.auth_method,
+            config_options: self.config_options.unwrap_or_default(),
+            asks: self.asks,
+            pass_env: names(self.pass_env),
+            set_env: values(self.set_env),
+            secret_env: values(self.secret_env),
             install: self.install,
             login: self.login,
+            preset: None,
         })
     }
+
+    /// A preset with other settings than its own.
+    fn preset(self, preset: &'static Preset) -> Result<Definition, String> {
+        let others =
+            [("model_args", self.model_args.is_some()), ("resume_args", self.resume_args.is_some()), ("fields", self.fields.is_some())];
+        if let Some((key, _)) = others.iter().find(|(_, given)| *given) {
+            return Err(format!("`{key}` is not available for protocol `acp`, which this agent speaks"));
+        }
+        let base = Definition::of_preset(preset);
+        Ok(Definition {
+            session_modes: self.session_mode.map(SessionModes::from).unwrap_or_default(),
+            auth_method: self.auth_method,
+            config_options: self.config_options.unwrap_or_default(),
+            asks: self.asks,
+            pass_env: base.pass_env.iter().cloned().chain(names(self.pass_env)).collect(),
+            set_env: values(self.set_env),
+            secret_env: values(self.secret_env),
+            install: self.install,
+            login: self.login.or_else(|| base.login.clone()),
+            ..base
+        })
+    }
+}
+
+fn names(names: Option<Vec<VariableName>>) -> Vec<String> {
+    names.unwrap_or_default().iter().map(|name| name.as_str().to_owned()).collect()
+}
+
+fn values(values: Option<HashMap<VariableName, Secret>>) -> BTreeMap<String, String> {
+    values.unwrap_or_default().iter().map(|(name, value)| (name.as_str().to_owned(), value.expose().to_owned())).collect()
 }
 
 fn is_name(text: &str) -> bool {

@@ -378,6 +378,35 @@ mod tests {
     }
 
     #[test]
+    fn a_table_without_a_command_changes_a_preset() {
+        let settings = agents(
+            r#"
+            [agents.gemini]
+            session_mode = { read_only = "plan2" }
+            pass_env = ["MY_PROXY"]
+            secret_env = { GEMINI_API_KEY = "quite-secret" }
+
+            [agents.qwen]
+            protocol = "acp"
+            command = ["qwen", "--other"]
+            session_mode = { auto = "a", ask = "b", read_only = "c" }
+            auth_method = "openai"
+            asks = "edits"
+            config_options = { effort = "high" }
+            "#,
+        );
+        let settings = settings.unwrap();
+        let [gemini, qwen] = &settings.configured[..] else { panic!("{settings:?}") };
+        assert_eq!(gemini.preset.map(|preset| preset.name), Some("gemini"));
+        assert_eq!((gemini.program.as_str(), &gemini.args[..]), ("gemini", &["--acp".to_owned()][..]));
+        assert!(gemini.pass_env.contains(&"GEMINI_API_KEY".to_owned()) && gemini.pass_env.contains(&"MY_PROXY".to_owned()));
+        assert_eq!((gemini.session_modes.read_only.as_deref(), &gemini.session_modes.auto), (Some("plan2"), &None));
+        assert!(!format!("{settings:?}").contains("quite-secret"));
+        assert_eq!((qwen.preset.map(|preset| preset.name), &qwen.args[..]), (None, &["--other".to_owned()][..]), "an agent of one's own");
+        assert_eq!((qwen.auth_method.as_deref(), qwen.asks), (Some("openai"), Some(crate::agent::configured::AskScope::Edits)));
+    }
+
+    #[test]
     fn an_invalid_agent_table_is_rejected_with_the_reason() {
         let acp = |more: &str| format!("[agents.mine]\nprotocol = \"acp\"\ncommand = [\"mine\"]\n{more}");
         let jsonl = |more: &str| format!("[agents.mine]\nprotocol = \"jsonl\"\ncommand = [\"mine\"]\n{more}");
@@ -402,6 +431,12 @@ mod tests {
             (jsonl(""), "`fields` needs one of"),
             (jsonl("fields.session = \"/x\""), "`fields` needs one of"),
             (jsonl("fields.token = \"/x\"\nsession_mode = \"ask\""), "`session_mode` is only for protocol `acp`"),
+            (jsonl("fields.token = \"/x\"\nasks = \"all\""), "`asks` is only for protocol `acp`"),
+            (acp("asks = \"some\""), "unknown variant `some`"),
+            (acp("session_mode = { auto = \"a\", other = \"b\" }"), "must be a string, or a table with `auto`, `ask` and `read_only`"),
+            (acp("secret_env = { PGPASSWORD = \"x\" }"), "`PGPASSWORD` is not"),
+            ("[agents.gemini]\nmode = \"one_shot\"".to_owned(), "agents.gemini: unknown built-in agent"),
+            ("[agents.gemini]\nresume_args = [\"{session}\"]".to_owned(), "agents.gemini: `resume_args` is not available"),
             (jsonl("fields.token = \"x\""), "`x` is not a JSON pointer"),
             (jsonl("fields.token = { at = \"/x\", wen = {} }"), "unknown field `wen`"),
             (jsonl("fields.tokn = \"/x\""), "unknown field `tokn`"),

@@ -14,6 +14,7 @@ mod limits;
 mod lines;
 mod marker;
 pub mod probe_command;
+pub mod probe_dialog;
 mod process_dir;
 mod process_set;
 mod resource_errors;

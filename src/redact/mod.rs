@@ -4,9 +4,11 @@
 //! arrive in pieces and a secret may therefore be split over several events.
 
 mod mcp;
+mod names;
 mod redactor;
 mod secrets;
 
 pub use mcp::{mcp_values, redact_mcp_error};
+pub use names::is_secret_name;
 pub use redactor::Redactor;
 pub use secrets::{MASK, MIN_LENGTH, Secrets};

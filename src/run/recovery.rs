@@ -116,7 +116,7 @@ impl RunManager {
         let Some(values) = RunSecrets::values_from_memo(&handover) else {
             return self.interrupt(&run, node_lost("the memo that the shim keeps for the run is invalid")).await.map(|_| ());
         };
-        let secrets = self.inner.log.secrets().with(values);
+        let secrets = self.inner.log.secrets().with(values.into_iter().chain(self.agent_secrets(&run)));
         let (lease, summary) = (self.inner.store.take_lease(run.id).await?, self.inner.log.summarize(run.id).await?);
         let slot = self.inner.admission.admit_existing(run.id, &run.owner, &run.spec.agent_type);
         let session = self.inner.sessions.join(run.session);
@@ -142,9 +142,14 @@ impl RunManager {
             return self.interrupt(&run, node_lost("the server died before the run started, and the queue is full")).await;
         };
         let (lease, summary) = (self.inner.store.take_lease(run.id).await?, self.inner.log.summarize(run.id).await?);
-        let (registration, driver) = self.restore_driver(lease, &run, summary, self.inner.log.secrets().clone());
+        let (registration, driver) = self.restore_driver(lease, &run, summary, self.inner.log.secrets().with(self.agent_secrets(&run)));
         self.drive(registration, driver.run(ticket, session));
         Ok(RunStatus::Queued)
+    }
+
+    /// Values to mask because of the run's agent.
+    fn agent_secrets(&self, run: &RunRecord) -> Vec<String> {
+        self.inner.context.agents.secrets(&run.spec.agent_type)
     }
 
     /// The driver of a run that an earlier server drove. `secrets` are masked in its events.
@@ -188,7 +193,7 @@ impl RunManager {
         let unanswered = summary.open.iter().filter_map(|(request, _)| deny(request));
         let events: Vec<StreamEvent> = unanswered.chain([StreamEvent::Done(done.clone())]).collect();
         let lease = self.inner.store.take_lease(id).await?;
-        self.inner.log.reopen(lease, run, self.inner.log.secrets().clone()).append(&events, change).await?;
+        self.inner.log.reopen(lease, run, self.inner.log.secrets().with(self.agent_secrets(run))).append(&events, change).await?;
         self.inner.context.metrics.record_ended(&run.spec.agent_type, &done);
         // The shim, if there is one, exits only when it is released.
         release(&self.inner.config.process_dir(id)).await;

@@ -141,6 +141,14 @@ pub enum BadRun {
     /// The agent cannot continue a session.
     #[error("agent {0} cannot continue a session; omit session_id")]
     CannotResume(String),
+    /// The agent is known not to keep the permission mode.
+    #[error("agent {agent} does not keep this permission mode: {reason}; use `auto`, or another agent")]
+    CannotKeepMode {
+        /// Name of the agent.
+        agent: String,
+        /// Why.
+        reason: &'static str,
+    },
     /// The agent does not ask for permissions.
     #[error("agent {agent} does not ask for permissions; use permission_mode auto without permission_rules")]
     CannotAsk {

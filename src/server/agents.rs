@@ -7,29 +7,34 @@ use tokio_util::task::TaskTracker;
 
 use crate::agent::claude_code::ClaudeCode;
 use crate::agent::codex::Codex;
-use crate::agent::configured::Configured;
+use crate::agent::configured::{Configured, Definition};
 use crate::agent::demo::Demo;
 use crate::agent::handle::GracePeriods;
 use crate::agent::opencode::OpenCode;
+use crate::agent::presets::Preset;
 use crate::agent::{Host, Registry, register_in_process};
 use crate::config::{AgentsSettings, Settings};
 use crate::process::{LimitsPolicy, Spawner};
 
-/// Builds the registry of built-in and configured agents. `get` reads a variable of the server's environment.
+/// Builds the registry of built-in agents, presets and configured agents. `get` reads a variable of the server's environment.
 ///
 /// Codex and `OpenCode` get the location of their settings explicitly, so that no file in a repository can redirect them.
 pub fn build_registry(settings: &AgentsSettings, get: impl Fn(&str) -> Option<OsString>) -> Registry {
     let codex_home = get("CODEX_HOME").map(PathBuf::from);
     let opencode_config = get("OPENCODE_CONFIG_CONTENT").and_then(|text| text.into_string().ok());
+    let preset_config = |preset: &Preset| get(preset.config_variable?)?.into_string().ok();
     let built_in = Registry::default()
         .with_program(ClaudeCode::new(settings.claude_code.mode))
         .with_program(Codex::new(settings.codex.mode, codex_home))
         .with_program(OpenCode::new(settings.opencode.mode).with_inline_config(opencode_config))
         .with_program(Demo);
-    settings
-        .configured
-        .iter()
-        .fold(register_in_process(built_in), |registry, definition| registry.with_program(Configured::new(definition.clone())))
+    let with_presets = Preset::all().iter().fold(built_in, |registry, preset| {
+        registry.with_program(Configured::new(Definition::of_preset(preset)).with_own_config(preset_config(preset)))
+    });
+    settings.configured.iter().fold(register_in_process(with_presets), |registry, definition| {
+        let own_config = definition.preset.and_then(&preset_config);
+        registry.with_program(Configured::new(definition.clone()).with_own_config(own_config))
+    })
 }
 
 /// The host environment of agents: this process's environment, no resource limits, and a task tracker of its own. Probe commands run in

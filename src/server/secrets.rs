@@ -1,25 +1,18 @@
 //! The secret values that the server knows and masks everywhere.
 
 use crate::config::Settings;
-use crate::redact::Secrets;
+use crate::redact::{Secrets, is_secret_name};
 
-/// Collects the server's own secrets, the secrets in its environment (some of which agents receive, such as provider keys), and the
-/// environment values of configured agents.
+/// Collects the server's own secrets and the secrets in its environment, some of which agents receive, such as provider keys. Those of single
+/// agents are masked in their runs only.
 pub(super) fn known_secrets(settings: &Settings) -> Secrets {
     let own = [&settings.jwt_secret, &settings.admin_password, &settings.webhook_secret]
         .into_iter()
         .flatten()
         .map(|secret| secret.expose().to_owned());
-    let agent_values = settings.agents.configured.iter().flat_map(|agent| agent.set_env.values().cloned());
     let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let values = environment.flat_map(|(name, value)| if is_secret_name(&name) { vec![value] } else { otlp_header_values(&name, &value) });
-    Secrets::new(own.chain(agent_values).chain(values))
-}
-
-/// Whether the name of a variable suggests that its value is a secret.
-fn is_secret_name(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    name.contains("PASSWORD") || ["_KEY", "_TOKEN", "_SECRET"].iter().any(|end| name.ends_with(end))
+    Secrets::new(own.chain(values))
 }
 
 /// The values in an OTLP headers variable (`name=value`, comma-separated), which often hold an API key.
@@ -35,16 +28,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secret_variables_are_recognized_by_name() {
-        for name in
-            ["ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN", "CLIENT_SECRET", "OPENRUNNER_ADMIN_PASSWORD", "PGPASSWORD", "db_password_2"]
-        {
-            assert!(is_secret_name(name), "{name}");
-        }
+    fn variables_of_one_agent_are_not_masked_in_the_runs_of_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let agent = "protocol = \"acp\"\ncommand = [\"never-used\"]\n";
+        let env = "set_env = { NODE_ENV = \"production\", SOME_API_KEY = \"sk-0123456789\" }\nsecret_env = { X = \"declared-secret\" }";
+        std::fs::write(dir.path().join("openrunner.toml"), format!("[agents.mine]\n{agent}{env}")).unwrap();
+        let data_dir = dir.path().as_os_str().to_owned();
+        let get = move |name: &str| (name == "OPENRUNNER_DATA_DIR").then(|| data_dir.clone());
+        let settings = crate::config::load(crate::config::Flags::default(), &get).unwrap();
+        let text = "production.py sk-0123456789 declared-secret";
+        let everywhere = known_secrets(&settings);
+        let masked = |secrets: &Secrets| {
+            let mut text = text.to_owned();
+            secrets.redact(&mut text);
+            text
+        };
+        assert_eq!(masked(&everywhere), text);
+        let [mine] = &settings.agents.configured[..] else { panic!("{settings:?}") };
+        let of_agent = crate::agent::Program::secrets(&crate::agent::configured::Configured::new(mine.clone()));
+        assert_eq!(masked(&everywhere.with(of_agent.iter().map(String::as_str))), "production.py [masked] [masked]");
+    }
+
+    #[test]
+    fn the_values_of_otlp_headers_are_secrets() {
         assert_eq!(otlp_header_values("OTEL_EXPORTER_OTLP_HEADERS", "x-key= 12345678 ,b=c"), ["12345678", "c"]);
         assert!(otlp_header_values("OTEL_RESOURCE_ATTRIBUTES", "a=b").is_empty());
-        for name in ["PATH", "KEYBOARD", "TOKENIZER_THREADS", "ANTHROPIC_BASE_URL", "MONKEY"] {
-            assert!(!is_secret_name(name), "{name}");
-        }
     }
 }

@@ -100,7 +100,7 @@ fn parser_for(recording: &Recording) -> Box<dyn Parser> {
     Box::new(Acp::new(&task, dialect).with_options(options))
 }
 
-pub(super) fn replay_other(recording: &Recording) -> Replayed {
+pub(crate) fn replay_other(recording: &Recording) -> Replayed {
     replay(recording, parser_for(recording), action_of(recording))
 }
 

@@ -1,6 +1,7 @@
 //! A configured agent as a [`Program`].
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -9,11 +10,14 @@ use super::diagnose::diagnose;
 use super::jsonl::Jsonl;
 use super::text::Text;
 use super::{Definition, WireFormat};
-use crate::agent::acp::{Acp, Dialect, SessionOptions};
+use crate::agent::acp::{Acp, Dialect, SessionOptions, initialize_request, initialized};
+use crate::agent::presets::Preset;
 use crate::agent::probe::Prober;
 use crate::agent::{
     Authenticated, Capabilities, Environment, Inspection, Install, Installed, Invocation, Location, Parser, Program, ProgramInfo, Task,
 };
+use crate::process::probe_command::ProbeError;
+use crate::redact::is_secret_name;
 use crate::types::{Cause, Failure, PermissionMode};
 
 /// Maximum length of a conversation's id on a command line in bytes.
@@ -21,19 +25,28 @@ const MAX_SESSION_ID: usize = 256;
 
 /// An agent that is defined in the settings.
 ///
-/// Its flags are unknown, so `extra_args` are for admins only. It is never run for an inspection, because an unknown program might do
-/// anything when called with `--version`.
+/// Its flags are unknown, so `extra_args` are for admins only. Unless it is a preset, it is never run for an inspection, because an unknown
+/// program might do anything when called with `--version`.
 #[derive(Clone, Debug)]
 pub struct Configured {
     definition: Definition,
     info: ProgramInfo,
+    /// The configuration in the server's environment that a preset's own is added to.
+    own_config: Option<String>,
 }
 
 impl Configured {
     /// The agent of `definition`.
     pub fn new(definition: Definition) -> Self {
         let info = info(&definition);
-        Self { definition, info }
+        Self { definition, info, own_config: None }
+    }
+
+    /// Sets the configuration that the agent has in the server's environment, for a preset that has one in a variable.
+    #[must_use]
+    pub fn with_own_config(mut self, own_config: Option<String>) -> Self {
+        self.own_config = own_config;
+        self
     }
 
     fn bad_arguments(&self, problem: &str) -> Failure {
@@ -70,21 +83,25 @@ fn info(definition: &Definition) -> ProgramInfo {
             path if path.starts_with('/') => Location::At(PathBuf::from(path)),
             name => Location::Named(Cow::Owned(name.clone())),
         },
-        install: definition.install.clone().map_or(Install::Unknown, Install::Command),
+        install: match (&definition.install, definition.preset) {
+            (Some(command), _) => Install::Command(command.clone()),
+            (None, Some(_)) => Install::Listed,
+            (None, None) => Install::Unknown,
+        },
         login_hint: Cow::Owned(definition.login.clone().unwrap_or_default()),
         environment: Environment { configured: definition.pass_env.clone(), ..Environment::default() },
         flags: Some(&[]),
         // For ACP, those of the protocol: which of them the agent supports is known only once it has started.
         capabilities: match definition.wire_format {
             WireFormat::Acp => Capabilities {
-                resume: true,
+                resume: definition.preset.is_none_or(|preset| preset.resumes),
                 messages: true,
                 steer: false,
                 interrupt: true,
-                permissions: true,
-                questions: false,
+                permissions: definition.asks_at_all(),
+                questions: true,
                 models: true,
-                mcp_servers: true,
+                mcp_servers: definition.preset.is_none_or(|preset| preset.mcp_servers),
             },
             WireFormat::Text | WireFormat::Jsonl(_) => {
                 Capabilities { resume: !definition.resume_args.is_empty(), models: !definition.model_args.is_empty(), ..Capabilities::NONE }
@@ -99,8 +116,24 @@ impl Program for Configured {
         &self.info
     }
 
-    async fn inspect(&self, _binary: &Path, _prober: &Prober) -> Inspection {
-        Inspection { version: None, variant: "", authenticated: Authenticated::Unknown, error: None }
+    fn is_optional(&self) -> bool {
+        self.definition.preset.is_some()
+    }
+
+    async fn inspect(&self, binary: &Path, prober: &Prober) -> Inspection {
+        match self.definition.preset {
+            Some(preset) => inspect_preset(&self.definition, preset, binary, prober).await,
+            None => Inspection { version: None, variant: "", authenticated: Authenticated::Unknown, error: None },
+        }
+    }
+
+    fn unsupported_mode(&self, mode: PermissionMode) -> Option<&'static str> {
+        self.definition.unsupported_mode(mode)
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        let named = self.definition.set_env.iter().filter(|(name, _)| is_secret_name(name));
+        named.chain(&self.definition.secret_env).map(|(_, value)| value.clone()).collect()
     }
 
     fn invocation(&self, task: &Task, _installed: &Installed) -> Result<Invocation, Failure> {
@@ -109,6 +142,10 @@ impl Program for Configured {
             if task.spec.working_dir.to_str().is_none() {
                 return Err(Failure::new(Cause::BadArguments, "the path of the working directory is not valid UTF-8"));
             }
+            let mode = task.spec.permission_mode;
+            if let Some(reason) = self.definition.unsupported_mode(mode) {
+                return Err(self.bad_arguments(&format!("does not keep permission_mode {}: {reason}", mode_name(mode))));
+            }
         } else {
             self.check_one_shot(task)?;
             let model = task.spec.model.iter().flat_map(|model| fill(&self.definition.model_args, "{model}", model));
@@ -116,15 +153,29 @@ impl Program for Configured {
             args.extend(model.chain(resume).collect::<Vec<_>>());
         }
         args.extend(task.spec.extra_args.iter().cloned());
-        Ok(Invocation { args, env: self.definition.set_env.clone().into_iter().collect() })
+        let mut env: BTreeMap<String, String> = self.definition.set_env.clone();
+        env.extend(self.definition.secret_env.clone());
+        if let Some(variable) = self.definition.preset.and_then(|preset| preset.config_variable) {
+            let own = env.get(variable).map(String::as_str).or(self.own_config.as_deref());
+            let config =
+                Preset::asking_config(own).ok_or_else(|| self.bad_arguments(&format!("has a {variable} that is not a JSON object")))?;
+            env.insert(variable.to_owned(), config);
+        }
+        Ok(Invocation { args, env: env.into_iter().collect() })
     }
 
     fn parser(&self, task: &Task, _installed: &Installed) -> Box<dyn Parser> {
         match &self.definition.wire_format {
             WireFormat::Acp => {
-                let dialect = Dialect { diagnose: Some(diagnose), ..Dialect::UNKNOWN };
-                let mode = self.definition.session_mode.clone();
-                Box::new(Acp::new(task, dialect).with_options(SessionOptions { mode, ..SessionOptions::default() }))
+                let known = self.definition.preset.map_or(Dialect::UNKNOWN, |preset| preset.dialect);
+                let options = SessionOptions {
+                    auth_method: self.definition.auth_method.clone(),
+                    mode: self.definition.session_mode(task.spec.permission_mode),
+                    config_options: self.definition.config_options.clone(),
+                    login: self.definition.login.clone().unwrap_or_default(),
+                    enforces_asking: true,
+                };
+                Box::new(Acp::new(task, Dialect { diagnose: Some(diagnose), ..known }).with_options(options))
             }
             WireFormat::Text => Box::new(Text::new(&task.spec.prompt)),
             WireFormat::Jsonl(fields) => Box::new(Jsonl::new(&task.spec.prompt, fields.as_ref().clone())),
@@ -140,4 +191,32 @@ fn is_safe_id(session: &str) -> bool {
     let first_is_plain = session.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
     first_is_plain && session.len() <= MAX_SESSION_ID && session.bytes().all(allowed)
+}
+
+/// AskScope a preset's program for its version by `initialize`, which starts no session and calls no model.
+async fn inspect_preset(definition: &Definition, preset: &Preset, binary: &Path, prober: &Prober) -> Inspection {
+    let args: Vec<&str> = definition.args.iter().map(String::as_str).collect();
+    let has_key = preset.keys.iter().any(|key| prober.var(key).is_some() || definition.secret_env.contains_key(*key));
+    let authenticated = if has_key { Authenticated::Yes } else { Authenticated::Unknown };
+    let request = initialize_request().to_string();
+    let answer = prober.converse(binary, &args, &request, |line| initialized(line).is_some()).await;
+    let (version, error) = match answer {
+        Ok(line) => match initialized(&line) {
+            Some(Ok(version)) => (version, None),
+            Some(Err(error)) => (None, Some(error)),
+            None => (None, None),
+        },
+        // It may be slow on a busy machine; a run has a time limit of its own.
+        Err(ProbeError::TimedOut(_)) => (None, None),
+        Err(error) => (None, Some(format!("it does not answer over the Agent Client Protocol: {error}"))),
+    };
+    Inspection { version, variant: "", authenticated, error }
+}
+
+fn mode_name(mode: PermissionMode) -> &'static str {
+    match mode {
+        PermissionMode::Auto => "`auto`",
+        PermissionMode::Ask => "`ask`",
+        PermissionMode::ReadOnly => "`read_only`",
+    }
 }

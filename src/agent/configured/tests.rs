@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::{Configured, Definition, Fields, WireFormat};
+use super::{AskScope, Configured, Definition, Fields, SessionModes, WireFormat};
 use crate::agent::flags::classify;
 use crate::agent::replay::{Action, Recording, installed, recordings, replay, survives_anything, task};
 use crate::agent::{Invocation, Item, Location, Output, Parser, Program, Task};
@@ -42,11 +42,16 @@ fn definition(wire_format: WireFormat) -> Definition {
         args: words(&["--quiet"]),
         model_args: if one_shot { words(&["--model={model}"]) } else { vec![] },
         resume_args: if one_shot { words(&["--resume", "{session}"]) } else { vec![] },
-        session_mode: None,
+        session_modes: SessionModes::default(),
+        auth_method: None,
+        config_options: BTreeMap::new(),
+        asks: None,
         pass_env: words(&["MINE_KEY"]),
         set_env: BTreeMap::from([("NO_COLOR".to_owned(), "1".to_owned())]),
+        secret_env: BTreeMap::new(),
         install: None,
         login: None,
+        preset: None,
     }
 }
 
@@ -176,4 +181,33 @@ fn an_acp_agent_is_driven_through_the_protocol() {
         task.spec.working_dir = PathBuf::from(std::ffi::OsString::from_vec(vec![b'/', 0xff]));
     });
     assert_eq!(odd, Err(Cause::BadArguments));
+}
+
+#[test]
+fn an_agent_that_is_known_not_to_ask_is_refused_in_the_modes_that_need_it() {
+    for (asks, ask, permissions) in
+        [(None, true, true), (Some(AskScope::All), true, true), (Some(AskScope::Edits), false, true), (Some(AskScope::None), false, false)]
+    {
+        let agent = Configured::new(Definition { asks, ..definition(WireFormat::Acp) });
+        for mode in [PermissionMode::Ask, PermissionMode::ReadOnly] {
+            assert_eq!(agent.unsupported_mode(mode).is_none(), ask, "{asks:?} {mode:?}");
+            let mut task = task("mine");
+            task.spec.permission_mode = mode;
+            let started = agent.invocation(&task, &installed("mine", "", ""));
+            assert_eq!(started.map_err(|failure| failure.cause).err(), (!ask).then_some(Cause::BadArguments), "{asks:?} {mode:?}");
+        }
+        assert_eq!(agent.unsupported_mode(PermissionMode::Auto), None);
+        assert_eq!(agent.info().capabilities.permissions, permissions, "{asks:?}");
+    }
+}
+
+#[test]
+fn a_variable_is_a_secret_by_its_name_or_because_it_is_declared_as_one() {
+    let variables = |pairs: &[(&str, &str)]| pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let set_env = variables(&[("NODE_ENV", "production"), ("SOME_API_KEY", "by-its-name"), ("MODEL", "gpt-5")]);
+    let secret_env = variables(&[("HEADER", "declared")]);
+    let agent = Configured::new(Definition { set_env, secret_env, ..definition(WireFormat::Acp) });
+    assert_eq!(agent.secrets(), ["by-its-name", "declared"]);
+    let env = agent.invocation(&task("mine"), &installed("mine", "", "")).unwrap().env;
+    assert_eq!(env.len(), 4, "the agent receives all of them");
 }

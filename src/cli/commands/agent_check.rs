@@ -30,11 +30,11 @@ pub(in crate::cli) async fn check(context: &Context, args: CheckArgs) -> anyhow:
     let name = args.name.replace('-', "_");
     let agents = agents(context, &settings)?;
     let known: Vec<String> = agents.names().map(str::to_owned).collect();
-    if !known.contains(&name) {
+    if !agents.contains(&name) {
         return Err(CliError::not_found(format!("NAME: unknown agent `{}`; expected one of {}", args.name, known.join(", "))).into());
     }
-    let report = reports(&agents, std::slice::from_ref(&name)).await.into_iter().find(|report| report.agent_type == name);
-    let report = report.context("the agent was not probed")?;
+    agents.capabilities(&name).await;
+    let report = agents.report(&name).context("the agent was not probed")?;
     let findings = findings(&report);
     if context.output.json {
         print_json(&json!({ "ok": is_usable(&findings), "agent": report, "checks": findings }))?;

@@ -15,6 +15,7 @@ use crate::types::SessionId;
 
 const SCRIPT: &str = include_str!("../../../scripts/install-agents.sh");
 const VERSIONS: &str = include_str!("../../../scripts/agents.versions");
+const PRESETS: &str = include_str!("../../../scripts/presets.versions");
 
 /// The variable that tells the script its name for messages, and the name.
 const SCRIPT_NAME: (&str, &str) = ("INSTALL_AGENTS_AS", "openrunner agent install");
@@ -22,7 +23,7 @@ const SCRIPT_NAME: (&str, &str) = ("INSTALL_AGENTS_AS", "openrunner agent instal
 /// Arguments of `agent install`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct InstallArgs {
-    /// Agents (default: all)
+    /// Agents (default: claude_code, codex and opencode)
     #[arg(value_name = "NAME")]
     names: Vec<String>,
     /// Directory to install into (default: where the server looks first)
@@ -53,16 +54,25 @@ pub(in crate::cli) fn install(args: InstallArgs) -> anyhow::Result<Exit> {
 
 /// The script's flags for these agents.
 fn flags(names: &[String]) -> anyhow::Result<Vec<String>> {
-    let known: Vec<&str> =
-        VERSIONS.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_whitespace().next()).collect();
-    let flag = |name: &String| {
+    let (built_in, presets) = (listed(VERSIONS), listed(PRESETS));
+    let flag = |name: &String| -> anyhow::Result<Vec<String>> {
         let agent = name.replace('-', "_");
-        if known.contains(&agent.as_str()) {
-            return Ok(format!("--{}", agent.replace('_', "-")));
+        if built_in.contains(&agent.as_str()) {
+            return Ok(vec![format!("--{}", agent.replace('_', "-"))]);
         }
+        if presets.contains(&name.as_str()) {
+            return Ok(vec!["--preset".to_owned(), name.clone()]);
+        }
+        let known: Vec<&str> = built_in.iter().chain(&presets).copied().collect();
         Err(CliError::usage(format!("NAME: `{name}` cannot be installed; expected {}", known.join(", "))).into())
     };
-    names.iter().map(flag).collect()
+    let flags = names.iter().map(flag).collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(flags.into_iter().flatten().collect())
+}
+
+/// The agents in a list of versions.
+fn listed(versions: &'static str) -> Vec<&'static str> {
+    versions.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_whitespace().next()).collect()
 }
 
 /// A temporary directory with the script. Dropping it deletes it.
@@ -75,7 +85,7 @@ impl ScriptDir {
         let path = std::env::temp_dir().join(format!("openrunner-install-{}", SessionId::new()));
         fs::DirBuilder::new().mode(0o700).create(&path).with_context(|| format!("cannot create the directory {}", path.display()))?;
         let directory = Self { path };
-        for (name, text) in [("install-agents.sh", SCRIPT), ("agents.versions", VERSIONS)] {
+        for (name, text) in [("install-agents.sh", SCRIPT), ("agents.versions", VERSIONS), ("presets.versions", PRESETS)] {
             let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(directory.path.join(name))?;
             std::io::Write::write_all(&mut file, text.as_bytes())?;
         }
@@ -100,6 +110,7 @@ mod tests {
         assert_eq!(flags_of(&["claude_code", "codex"]).unwrap(), ["--claude-code", "--codex"]);
         assert_eq!(flags_of(&["claude-code"]).unwrap(), ["--claude-code"]);
         assert!(flags_of(&[]).unwrap().is_empty());
+        assert_eq!(flags_of(&["gemini", "codex"]).unwrap(), ["--preset", "gemini", "--codex"]);
         let error = flags_of(&["--prefix"]).unwrap_err().to_string();
         assert!(error.contains("claude_code, codex, opencode"), "{error}");
     }
@@ -110,6 +121,7 @@ mod tests {
             let flag = flags(&[name.to_owned()]).unwrap().remove(0);
             assert!(SCRIPT.contains(&format!("    {flag})")), "{flag}");
         }
+        assert!(SCRIPT.contains("    --preset)"));
         assert!(SCRIPT.contains(&format!("${{{}:-$0}}", SCRIPT_NAME.0)));
     }
 }

@@ -79,7 +79,11 @@ impl RunManager {
             let context = ValidationContext { agents: &shared.context.agents, workspaces: &shared.workspaces, config: &shared.config };
             let checked = validate::validate(new, id, &owner, continued.as_ref(), capabilities, &context);
             // On the blocking thread, because the values may be megabytes.
-            checked.map(|checked| (shared.log.secrets().with(checked.secrets.values()), checked))
+            checked.map(|checked| {
+                let of_agent = shared.context.agents.secrets(&checked.spec.agent_type);
+                let values = checked.secrets.values().chain(of_agent.iter().map(String::as_str));
+                (shared.log.secrets().with(values), checked)
+            })
         });
         let checked = validation.await.map_err(|panic| StoreError::Write(panic.to_string()))?;
         let (masked, Checked { spec, directory, widened, rules, secrets, webhooks }) = checked.map_err(CreateError::Invalid)?;

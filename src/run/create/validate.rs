@@ -70,6 +70,8 @@ pub(super) fn validate(
         }
         if (new.permission_mode != PermissionMode::Auto || !new.permission_rules.is_empty()) && !capabilities.permissions {
             faults.push(BadRun::CannotAsk { agent: agent_type.clone() });
+        } else if let Some(reason) = context.agents.unsupported_mode(&agent_type, new.permission_mode) {
+            faults.push(BadRun::CannotKeepMode { agent: agent_type.clone(), reason });
         }
         if !new.mcp_servers.is_empty() {
             check_mcp_servers(&new.mcp_servers, &agent_type, caller, capabilities, &mut faults);

@@ -1,0 +1,44 @@
+//! The request by which an installed agent is inspected.
+
+use serde_json::{Value, json};
+
+use super::setup::initialize_params;
+use super::wire::request;
+use crate::types::PermissionMode;
+
+const ID: u64 = 1;
+
+/// The line that asks an agent for its version and capabilities. It starts no session.
+pub(crate) fn initialize_request() -> Value {
+    request(ID, "initialize", &initialize_params(PermissionMode::Auto))
+}
+
+/// The version in the response to [`initialize_request`], or the agent's error. `None` if the line is another message.
+pub(crate) fn initialized(line: &str) -> Option<Result<Option<String>, String>> {
+    let message: Value = serde_json::from_str(line).ok()?;
+    if message.get("id") != Some(&json!(ID)) || message.get("method").is_some() {
+        return None;
+    }
+    if let Some(error) = message.get("error").filter(|error| !error.is_null()) {
+        let text = error.get("message").and_then(Value::as_str).unwrap_or("an error without a message");
+        return Some(Err(format!("it rejects the Agent Client Protocol: {text}")));
+    }
+    let version = message.pointer("/result/agentInfo/version").and_then(Value::as_str);
+    Some(Ok(version.map(str::to_owned)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_in_the_response_and_other_lines_are_skipped() {
+        let version = r#"{"id":1,"result":{"protocolVersion":1,"agentInfo":{"name":"x","version":"1.2"}}}"#;
+        assert_eq!(initialized(version), Some(Ok(Some("1.2".to_owned()))));
+        assert_eq!(initialized(r#"{"id":1,"result":{}}"#), Some(Ok(None)));
+        assert!(matches!(initialized(r#"{"id":1,"error":{"code":1,"message":"no"}}"#), Some(Err(error)) if error.contains("no")));
+        for other in [r#"{"method":"_x/y","params":{}}"#, "warning: x", r#"{"id":1,"method":"ask"}"#, r#"{"id":2,"result":{}}"#, ""] {
+            assert_eq!(initialized(other), None, "{other}");
+        }
+    }
+}

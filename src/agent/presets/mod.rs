@@ -1,0 +1,112 @@
+//! Agents that speak the Agent Client Protocol and are known by name: how to start each, what it asks about, and how it deviates. Data only;
+//! [`configured`](super::configured) drives them.
+
+mod table;
+#[cfg(test)]
+mod tests;
+
+use serde_json::{Map, Value, json};
+
+use super::acp::Dialect;
+use crate::types::PermissionMode;
+
+/// An agent that needs no configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Preset {
+    /// The `agent_type` that clients request.
+    pub name: &'static str,
+    /// File name of the program.
+    pub program: &'static str,
+    /// Its arguments in every run.
+    pub args: &'static [&'static str],
+    /// Whether it was driven with recordings. Otherwise it is known from its documentation only.
+    pub tested: bool,
+    /// Support for each permission mode.
+    pub auto: ModeSupport,
+    /// See [`Preset::auto`].
+    pub ask: ModeSupport,
+    /// See [`Preset::auto`].
+    pub read_only: ModeSupport,
+    /// Whether it asks for permission at all. Otherwise it takes no rules, either.
+    pub asks: bool,
+    /// How to log in, for people.
+    pub login: &'static str,
+    /// Names of the server's variables that it receives.
+    pub env: &'static [&'static str],
+    /// Those of them that are a login.
+    pub keys: &'static [&'static str],
+    /// A variable with the agent's configuration as JSON, in the form of `OpenCode`, by which it is made to ask.
+    pub config_variable: Option<&'static str>,
+    /// Whether a conversation can be continued in a later run.
+    pub resumes: bool,
+    /// Whether it takes MCP servers.
+    pub mcp_servers: bool,
+    /// Its deviations from the protocol.
+    pub(crate) dialect: Dialect,
+    /// What else to know about it, as one sentence without a capital.
+    pub quirks: &'static str,
+}
+
+/// Presets are the same if their names are.
+impl PartialEq for Preset {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+/// Whether and how an agent keeps a permission mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModeSupport {
+    /// In the session mode in which it starts.
+    Leave,
+    /// In this session mode. A leading `#` stands for the beginning of the agent's id.
+    Set(&'static str),
+    /// Not at all, for this reason.
+    No(&'static str),
+}
+
+impl Preset {
+    /// All presets, sorted by name.
+    pub fn all() -> &'static [Self] {
+        table::PRESETS
+    }
+
+    /// The preset `name`.
+    pub fn find(name: &str) -> Option<&'static Self> {
+        table::PRESETS.iter().find(|preset| preset.name == name)
+    }
+
+    /// Support for `mode`.
+    pub fn support(&self, mode: PermissionMode) -> ModeSupport {
+        match mode {
+            PermissionMode::Auto => self.auto,
+            PermissionMode::Ask => self.ask,
+            PermissionMode::ReadOnly => self.read_only,
+        }
+    }
+
+    /// The value of [`Preset::config_variable`], which makes the agent ask, for one whose own configuration in that variable is `own`.
+    /// `None` if `own` is not a JSON object.
+    pub(super) fn asking_config(own: Option<&str>) -> Option<String> {
+        let mut config = match own.map(str::trim).filter(|own| !own.is_empty()) {
+            None => Map::new(),
+            Some(own) => match serde_json::from_str(own) {
+                Ok(Value::Object(config)) => config,
+                _ => return None,
+            },
+        };
+        let permission = config.entry("permission").or_insert_with(|| json!({}));
+        // A permission for all tools is a single word.
+        if !permission.is_object() {
+            *permission = json!({});
+        }
+        if let Some(permission) = permission.as_object_mut() {
+            for tool in ["edit", "bash", "webfetch"] {
+                permission.insert(tool.to_owned(), json!("ask"));
+            }
+            // Its question tool waits forever for an answer that the protocol does not carry.
+            permission.insert("question".to_owned(), json!("deny"));
+        }
+        Some(Value::Object(config).to_string())
+    }
+}

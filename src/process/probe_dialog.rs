@@ -1,0 +1,115 @@
+//! A probe command that is asked one question over its stdin, such as the `initialize` of a protocol.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::process::Command;
+
+use super::probe_command::ProbeError;
+
+/// Maximum length of the output that is searched for the answer, in bytes.
+const OUTPUT_CAP: u64 = 1024 * 1024;
+
+/// Runs `program` with exactly the environment `env` in `dir`, writes `question` and a newline to its stdin, and returns the first line of its
+/// stdout for which `is_answer` holds. The program and its process group are killed then, and also when the future is dropped (except for
+/// children that have left the group).
+///
+/// # Errors
+/// [`ProbeError::TimedOut`] if no such line arrives within `limit`, [`ProbeError::Io`] if the program cannot be started or ends without one.
+pub async fn ask(
+    program: &Path,
+    args: &[&str],
+    env: &BTreeMap<String, String>,
+    dir: &Path,
+    question: &str,
+    limit: Duration,
+    is_answer: impl Fn(&str) -> bool,
+) -> Result<String, ProbeError> {
+    let mut child = Command::new(program)
+        .args(args)
+        .env_clear()
+        .envs(env)
+        .current_dir(dir)
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()?;
+    let group = Group(child.id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed())));
+    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+    let answer = async {
+        // A program that does not read its input may still answer; one that has exited does not.
+        let mut stdin = stdin;
+        if let Some(stdin) = &mut stdin {
+            let _ = stdin.write_all(format!("{question}\n").as_bytes()).await;
+            let _ = stdin.flush().await;
+        }
+        let line = match stdout {
+            Some(stdout) => find_line(stdout, is_answer).await?,
+            None => None,
+        };
+        drop(stdin);
+        line.ok_or_else(|| ProbeError::Io(io::Error::new(io::ErrorKind::UnexpectedEof, "it ended without an answer")))
+    };
+    let answer = tokio::time::timeout(limit, answer).await.unwrap_or(Err(ProbeError::TimedOut(limit)));
+    drop(group);
+    // Reaps it; it has been killed.
+    let _ = child.wait().await;
+    answer
+}
+
+/// Kills a process group when it is dropped. Its leader must not have been reaped, so that its pid still identifies the group.
+struct Group(Option<rustix::process::Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+async fn find_line(output: impl AsyncRead + Unpin, is_answer: impl Fn(&str) -> bool) -> io::Result<Option<String>> {
+    let mut output = BufReader::new(output.take(OUTPUT_CAP));
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if output.read_until(b'\n', &mut line).await? == 0 {
+            return Ok(None);
+        }
+        let text = String::from_utf8_lossy(&line);
+        if is_answer(text.trim_end()) {
+            return Ok(Some(text.trim_end().to_owned()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn ask_shell(script: &str, limit: Duration) -> Result<String, ProbeError> {
+        let env = BTreeMap::from([("PATH".to_owned(), std::env::var("PATH").unwrap_or_default())]);
+        ask(Path::new("/bin/sh"), &["-c", script], &env, Path::new("/"), "hello", limit, |line| line.starts_with("answer")).await
+    }
+
+    #[tokio::test]
+    async fn the_first_matching_line_is_the_answer_and_the_program_is_ended() {
+        let answer = ask_shell("read question; echo noise; echo \"answer to $question\"; sleep 600", Duration::from_secs(60)).await;
+        assert_eq!(answer.unwrap(), "answer to hello");
+    }
+
+    #[tokio::test]
+    async fn a_program_without_an_answer_is_an_error() {
+        assert!(matches!(ask_shell("echo noise", Duration::from_secs(60)).await, Err(ProbeError::Io(_))));
+        assert!(matches!(ask_shell("sleep 600", Duration::from_millis(20)).await, Err(ProbeError::TimedOut(_))));
+        let flood =
+            ask_shell("while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done", Duration::from_secs(60));
+        assert!(matches!(flood.await, Err(ProbeError::Io(_))), "the output is bounded");
+    }
+}
