@@ -65,8 +65,13 @@ impl Program for ClaudeCode {
         args.extend(task.resume.iter().map(|session| format!("--resume={session}")));
         // Last, so that a flag in `extra_args` that lacks its value cannot consume one of the adapter's flags.
         args.extend(task.spec.extra_args.iter().cloned());
-        // The updater would replace the program while agents are running, and the tested version by another one.
-        let env = vec![("DISABLE_AUTOUPDATER".to_owned(), "1".to_owned())];
+        let env = [
+            // The updater would replace the program while agents are running, and the tested version by another one.
+            ("DISABLE_AUTOUPDATER", "1"),
+            // The program then reports when it is idle, which shows whether it will start another turn by itself.
+            ("CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS", "1"),
+        ];
+        let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         Ok(Invocation { args, env })
     }
 

@@ -3,7 +3,7 @@
 //! Both modes print the same lines. In two-way mode the program also sends requests (`control_request`) and responses (`control_response`).
 //! Text arrives in `stream_event` lines as tokens, followed by one `assistant` line with the complete message. A tool call arrives as an
 //! `assistant` line (the call), an optional `control_request` (the permission request) and a `user` line (the result). A turn starts with
-//! `system/init` and ends only with `result`.
+//! `system/init` and ends with `result`, unless work in the background is left: see [`background`](super::background).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -11,17 +11,18 @@ use std::path::PathBuf;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::background::Background;
 use super::permissions::Permissions;
 use super::plan::{Plan, PlanChange};
 use super::usage::UsageTotals;
 use super::wire::{self, Block, LineHeader, MessageLine, StreamEventLine, Text};
-use super::{diff, failure, tools};
+use super::{diff, failure, notices, tools};
 use crate::agent::common::CallIds;
 use crate::agent::{Item, LineOutcome, Mode, Output, Parser, Started, Task};
 use crate::process::Exit;
 use crate::redact::redact_mcp_error;
 use crate::types::{
-    Answer, Cause, Delta, Failure, Level, McpServer, McpTransport, NoticeCode, Role, StreamEvent, Timestamp, ToolCall, ToolStatus,
+    Answer, Cause, Delta, Failure, Level, McpServer, McpTransport, NoticeCode, Role, StreamEvent, ToolCall, ToolStatus, TurnEnd,
 };
 
 /// The parser of one `claude` process.
@@ -36,11 +37,14 @@ pub(super) struct ClaudeParser {
     last_request_id: u64,
     stage: Stage,
     interrupt: InterruptState,
+    /// Whether a message was sent while work in the background was left, and its turn has not ended.
+    steered: bool,
     calls: CallIds,
     /// The plan changes that the calls without a result cause if they succeed, by the calls' ids in the log.
     plan_changes: BTreeMap<String, PlanChange>,
     permissions: Permissions,
     plan: Plan,
+    background: Background,
     turn: TurnState,
     totals: UsageTotals,
 }
@@ -55,6 +59,8 @@ enum Stage {
     MessageSent,
     /// A turn is running.
     InTurn,
+    /// The program has reported a result, but work in the background is left.
+    InBackground,
 }
 
 /// The state of an interrupt.
@@ -100,10 +106,12 @@ impl ClaudeParser {
             last_request_id: 0,
             stage: Stage::default(),
             interrupt: InterruptState::default(),
+            steered: false,
             calls: CallIds::default(),
             plan_changes: BTreeMap::new(),
             permissions: Permissions::default(),
             plan: Plan::default(),
+            background: Background::default(),
             turn: TurnState::default(),
             totals: UsageTotals::new(task.resume.is_some()),
         }
@@ -143,10 +151,9 @@ impl ClaudeParser {
                 LineOutcome::Buffered
             }
             ("rate_limit_event", _) => self.handle_rate_limit(&serde_json::from_str(line)?, out),
-            // A sub-agent's activity has its own lines, which name the tool call it belongs to. The last two are keep-alive messages, found
-            // in the program but in no recording.
-            ("system", "status" | "thinking_tokens" | "task_started" | "task_progress" | "task_updated" | "task_notification")
-            | ("command_lifecycle" | "keep_alive" | "tool_progress", _) => LineOutcome::Ignored,
+            ("system", subtype) if self.handle_background(subtype, line, out)? => outcome_since(before, out),
+            // The last two are keep-alive messages, found in the program but in no recording.
+            ("system", "status" | "thinking_tokens") | ("command_lifecycle" | "keep_alive" | "tool_progress", _) => LineOutcome::Ignored,
             _ => return Ok(None),
         };
         Ok(Some(outcome))
@@ -238,6 +245,7 @@ impl ClaudeParser {
 
     fn handle_init(&mut self, init: wire::Init, out: &mut Output) -> LineOutcome {
         self.stage = Stage::InTurn;
+        self.background.start_turn();
         let interrupted = self.interrupt == InterruptState::Pending;
         if interrupted {
             self.send_interrupt(out);
@@ -251,17 +259,7 @@ impl ClaudeParser {
     }
 
     fn handle_api_retry(&mut self, retry: &wire::ApiRetry, out: &mut Output) -> LineOutcome {
-        let reason = match (retry.error_status, retry.error.as_deref()) {
-            (Some(status), Some(error)) => format!("{status} {error}"),
-            (Some(status), None) => status.to_string(),
-            (None, Some(error)) if error != "unknown" => error.to_owned(),
-            (None, _) => "no response".to_owned(),
-        };
-        let data = json!({
-            "attempt": retry.attempt, "max_attempts": retry.max_retries, "delay_ms": retry.retry_delay_ms, "status": retry.error_status,
-        });
-        let message = format!("the model call failed ({reason}); retrying");
-        out.emit(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::Retrying, message, data: Some(drop_nulls(data)) });
+        out.emit(notices::retrying(retry));
         if retry.error_status == Some(429) && !std::mem::replace(&mut self.turn.limit_reported, true) {
             out.emit(StreamEvent::notice(Level::Warning, NoticeCode::RateLimited, "the provider's rate limit was reached"));
         }
@@ -361,31 +359,81 @@ impl ClaudeParser {
         out.emit(StreamEvent::ToolResult { id, status, content: block.result_text(), duration_ms: None });
     }
 
+    /// Handles a `system` line about work in the background. Returns `false` if the line is about something else.
+    fn handle_background(&mut self, subtype: &str, line: &str, out: &mut Output) -> serde_json::Result<bool> {
+        let in_turn = matches!(self.stage, Stage::MessageSent | Stage::InTurn);
+        let tasks = &mut self.background.tasks;
+        match subtype {
+            "background_tasks_changed" => tasks.handle_list(serde_json::from_str::<wire::BackgroundTasks>(line)?.tasks),
+            "task_started" => tasks.handle_start(serde_json::from_str(line)?, &self.calls, out),
+            "task_progress" => tasks.handle_progress(serde_json::from_str(line)?, &self.calls, out),
+            "task_updated" => tasks.handle_update(serde_json::from_str(line)?, &self.calls, out),
+            "task_notification" => {
+                let status = tasks.handle_end(serde_json::from_str(line)?, &self.calls, out);
+                self.background.task_ended(status, in_turn);
+            }
+            "session_state_changed" => {
+                self.background.set_idle(serde_json::from_str::<wire::SessionStateChanged>(line)?.state == "idle");
+            }
+            _ => return Ok(false),
+        }
+        self.background.tasks_changed();
+        self.end_turn_if_over(out);
+        Ok(true)
+    }
+
     fn handle_result(&mut self, result: wire::TurnResult, out: &mut Output) -> LineOutcome {
-        self.permissions.close_all(out);
+        // A sub-agent in the background continues, and its requests and calls with it.
+        self.permissions.close_where(|request| !request.is_of_live_task(&self.background.tasks), out);
         if result.is_aborted() {
-            self.end_open_calls(out);
+            let tasks = &self.background.tasks;
+            let ended = self.calls.drain_where(|parent| !parent.is_some_and(|call| tasks.is_live_call(call)));
+            self.end_calls(ended, "the turn was interrupted", out);
         }
         out.emit(StreamEvent::Usage(self.totals.add_turn(&result)));
         let turn = std::mem::take(&mut self.turn);
         let interrupt_sent = std::mem::take(&mut self.interrupt) == InterruptState::Sent;
-        self.stage = Stage::Idle;
+        let turn_follows = std::mem::take(&mut self.steered) && result.queued_turn_count.is_some_and(|count| count > 0);
+        self.stage = Stage::InBackground;
         let end = failure::turn_end(result, turn.error_code.as_deref(), interrupt_sent);
         if let Err(Failure { cause: Cause::RateLimited, message }) = &end
             && !turn.limit_reported
         {
-            out.emit(rate_limit_notice(Level::Warning, "the provider's limit was reached", failure::resets_at(message)));
+            out.emit(notices::rate_limited(Level::Warning, "the provider's limit was reached", failure::resets_at(message)));
         }
-        out.items.push(Item::TurnEnded(end));
+        self.background.set_result(end, turn_follows);
+        self.end_turn_if_over(out);
         LineOutcome::Emitted
     }
 
-    /// Ends the open tool calls. An interrupt stops every tool, but the program does not report a result for each.
-    fn end_open_calls(&mut self, out: &mut Output) {
-        self.plan_changes.clear();
-        for id in self.calls.drain() {
+    /// Ends the turn of the run if the program has reported a result and has nothing left to do.
+    fn end_turn_if_over(&mut self, out: &mut Output) {
+        if self.stage == Stage::InBackground
+            && let Some(result) = self.background.take_if_over()
+        {
+            self.end_turn(result, out);
+        }
+    }
+
+    fn end_turn(&mut self, result: TurnEnd, out: &mut Output) {
+        self.stage = Stage::Idle;
+        self.permissions.close_where(|_| true, out);
+        // Those of sub-agents that were stopped.
+        let ended = self.calls.drain_where(|parent| parent.is_some());
+        self.end_calls(ended, "the sub-agent was stopped", out);
+        self.background.tasks.close_all(out);
+        // The program only acknowledges an interrupt between its turns.
+        let interrupted = std::mem::take(&mut self.interrupt) != InterruptState::NotRequested;
+        let cancelled = || Err(Failure::new(Cause::Cancelled, "the turn was interrupted"));
+        out.items.push(Item::TurnEnded(if interrupted { cancelled() } else { result }));
+    }
+
+    /// Ends tool calls for which the program reports no result.
+    fn end_calls(&mut self, calls: Vec<String>, content: &str, out: &mut Output) {
+        for id in calls {
+            self.plan_changes.remove(&id);
             let status = if self.permissions.take_denied(&id) { ToolStatus::Denied } else { ToolStatus::Error };
-            out.emit(StreamEvent::ToolResult { id, status, content: "the turn was interrupted".to_owned(), duration_ms: None });
+            out.emit(StreamEvent::ToolResult { id, status, content: content.to_owned(), duration_ms: None });
         }
     }
 
@@ -410,16 +458,9 @@ impl ClaudeParser {
             _ => return LineOutcome::Ignored,
         };
         self.turn.limit_reported |= level == Level::Warning;
-        out.emit(rate_limit_notice(level, message, line.rate_limit_info.resets_at));
+        out.emit(notices::rate_limited(level, message, line.rate_limit_info.resets_at));
         LineOutcome::Emitted
     }
-}
-
-/// A rate limit notice. `resets_at` is in seconds since 1970.
-fn rate_limit_notice(level: Level, message: &str, resets_at: Option<i64>) -> StreamEvent {
-    let resets_at = resets_at.map(|seconds| Timestamp::from_millis(seconds.saturating_mul(1000)));
-    let data = resets_at.map(|resets_at| json!({ "resets_at": resets_at }));
-    StreamEvent::Notice { level, code: NoticeCode::RateLimited, message: message.to_owned(), data }
 }
 
 /// A server in the format of `mcp_set_servers`. The program completes that request before it handles the next message (tested with
@@ -430,14 +471,6 @@ fn mcp_server_config(server: &McpServer) -> (String, Value) {
         McpTransport::Http { url, headers } => json!({ "type": "http", "url": url, "headers": headers }),
     };
     (server.name.clone(), config)
-}
-
-/// Removes fields that are null.
-fn drop_nulls(mut data: Value) -> Value {
-    if let Some(fields) = data.as_object_mut() {
-        fields.retain(|_, value| !value.is_null());
-    }
-    data
 }
 
 impl Parser for ClaudeParser {
@@ -484,14 +517,38 @@ impl Parser for ClaudeParser {
         true
     }
 
+    fn steer(&mut self, text: &str, out: &mut Output) -> bool {
+        // During its own turns the program would deliver it only after the next tool call.
+        if self.mode == Mode::OneShot || self.stage != Stage::InBackground {
+            return false;
+        }
+        self.steered = true;
+        self.send_message(text, out);
+        true
+    }
+
     fn interrupt(&mut self, out: &mut Output) -> bool {
         match (self.mode, self.stage, self.interrupt) {
             (Mode::OneShot, ..) | (_, Stage::Idle, _) => return false,
             (_, Stage::MessageSent, _) => self.interrupt = InterruptState::Pending,
-            (_, Stage::InTurn, InterruptState::Sent) => {}
+            (_, Stage::InTurn | Stage::InBackground, InterruptState::Sent) => {}
             (_, Stage::InTurn, _) => self.send_interrupt(out),
+            (_, Stage::InBackground, _) => {
+                // The first request stops sub-agents, the others stop commands.
+                self.send_interrupt(out);
+                let live: Vec<Value> = self.background.tasks.live().map(|id| json!({ "subtype": "stop_task", "task_id": id })).collect();
+                live.iter().for_each(|request| self.send_request(request, out));
+            }
         }
         true
+    }
+
+    fn handle_end_of_output(&mut self, out: &mut Output) {
+        // A result that another turn should have followed is none.
+        match self.background.take() {
+            Some(result) if self.stage == Stage::InBackground => self.end_turn(result, out),
+            _ => self.background.tasks.close_all(out),
+        }
     }
 
     fn diagnose(&self, exit: Exit, stderr_tail: &str) -> Option<Failure> {

@@ -5,12 +5,12 @@
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::tasks::Tasks;
 use super::tools;
-use super::wire::{AskUserQuestion, CanUseTool, ControlRequest, ControlSubtype};
+use super::wire::{CanUseTool, ControlRequest, ControlSubtype};
 use crate::agent::Output;
 use crate::agent::common::{CallIds, OpenRequests, Rejected};
 use crate::types::{Answer, DecidedBy, Decision, Question, QuestionOption, StreamEvent, ToolKind};
@@ -34,8 +34,10 @@ pub(super) struct Permissions {
 
 /// A request without an answer.
 #[derive(Debug)]
-struct OpenRequest {
+pub(super) struct OpenRequest {
     tool_call: Option<String>,
+    /// The sub-agent that makes the call.
+    agent: Option<String>,
     /// The input as the client sees it. Exactly this is allowed.
     input: Value,
     details: Details,
@@ -53,6 +55,13 @@ enum Details {
     },
     /// The texts of the questions.
     Question(Vec<String>),
+}
+
+impl OpenRequest {
+    /// Whether a sub-agent that is alive in the background waits for the answer.
+    pub(super) fn is_of_live_task(&self, tasks: &Tasks) -> bool {
+        self.agent.as_deref().is_some_and(|agent| tasks.live().any(|task| task == agent))
+    }
 }
 
 impl Permissions {
@@ -97,7 +106,7 @@ impl Permissions {
             return send_response(out, id, &json!({ "behavior": "allow", "updatedInput": request.input }));
         }
         let details = Details::Permission { suggestions: request.permission_suggestions, scope };
-        let open = OpenRequest { tool_call: request.tool_use_id.clone(), input: request.input.clone(), details };
+        let open = OpenRequest { tool_call: request.tool_use_id.clone(), agent: request.agent_id, input: request.input.clone(), details };
         if let Err(rejected) = self.open.insert(id.to_owned(), open) {
             return self.deny_rejected(id, rejected, out);
         }
@@ -114,19 +123,18 @@ impl Permissions {
     }
 
     fn open_question(&mut self, id: &str, request: CanUseTool, out: &mut Output) {
-        let input = AskUserQuestion::deserialize(&request.input).unwrap_or_default();
-        let texts = input.questions.iter().map(|question| question.question.clone()).collect();
-        let questions = input.questions.into_iter().map(|question| Question {
-            text: question.question,
-            header: question.header.filter(|header| !header.is_empty()),
-            options: question.options.into_iter().map(QuestionOption::from).collect(),
-            multiple: question.multi_select,
-        });
-        let open = OpenRequest { tool_call: request.tool_use_id, input: request.input, details: Details::Question(texts) };
+        let questions = questions(&request.input);
+        let texts = questions.iter().map(|question| question.text.clone()).collect();
+        let open = OpenRequest {
+            tool_call: request.tool_use_id,
+            agent: request.agent_id,
+            input: request.input,
+            details: Details::Question(texts),
+        };
         if let Err(rejected) = self.open.insert(id.to_owned(), open) {
             return self.deny_rejected(id, rejected, out);
         }
-        out.emit(StreamEvent::Question { id: id.to_owned(), questions: questions.collect() });
+        out.emit(StreamEvent::Question { id: id.to_owned(), questions });
     }
 
     /// Answers an open request. Ignored if the request is not open or of the other kind.
@@ -140,7 +148,7 @@ impl Permissions {
         if !self.open.get(id).is_some_and(matches_kind) {
             return;
         }
-        let Some(OpenRequest { tool_call, mut input, details }) = self.open.remove(id) else { return };
+        let Some(OpenRequest { tool_call, mut input, details, .. }) = self.open.remove(id) else { return };
         let response = match (details, answer) {
             (_, Answer::Permission { decision: Decision::Deny, message, .. }) => {
                 self.denied.extend(tool_call);
@@ -185,9 +193,9 @@ impl Permissions {
         });
     }
 
-    /// Closes all open requests, at the end of a turn.
-    pub(super) fn close_all(&mut self, out: &mut Output) {
-        for (id, request) in self.open.drain() {
+    /// Closes the open requests for which `ends` holds, at the end of a turn.
+    pub(super) fn close_where(&mut self, ends: impl Fn(&OpenRequest) -> bool, out: &mut Output) {
+        while let Some((id, request)) = self.open.remove_where(|_, request| ends(request)) {
             self.close(&id, request, out);
         }
     }
@@ -220,6 +228,24 @@ fn allow_scope(request: &CanUseTool) -> String {
             format!("{} {input}", request.tool_name)
         }
     }
+}
+
+/// The questions in the input of `AskUserQuestion`.
+fn questions(input: &Value) -> Vec<Question> {
+    let list = |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
+    let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
+    let some = |value: &Value, field: &str| text(value, field).filter(|text| !text.is_empty());
+    let option = |option: Value| {
+        let name = option.as_str().map(str::to_owned).or_else(|| text(&option, "label"))?;
+        Some(QuestionOption { name, description: some(&option, "description"), preview: some(&option, "preview") })
+    };
+    let question = |question: Value| Question {
+        text: text(&question, "question").unwrap_or_default(),
+        header: some(&question, "header"),
+        options: list(question.get("options")).into_iter().filter_map(option).collect(),
+        multiple: question.get("multiSelect").and_then(Value::as_bool).unwrap_or(false),
+    };
+    list(input.get("questions")).into_iter().map(question).collect()
 }
 
 /// The answers by question, as the program expects them (recording `bidi_question`). `None` if there are no answers.

@@ -58,6 +58,14 @@ impl CallIds {
         call.map(|call| call.id)
     }
 
+    /// Removes the open call with the id `id` in the log.
+    pub(in crate::agent) fn remove(&mut self, id: &str) {
+        self.open.retain(|_, calls| {
+            calls.retain(|call| call.id != id);
+            !calls.is_empty()
+        });
+    }
+
     /// Whether there was a call with this id.
     pub(in crate::agent) fn is_known(&self, agent_id: &str) -> bool {
         self.uses.contains_key(agent_id)
@@ -88,9 +96,10 @@ impl CallIds {
         self.open.range((agent_id.to_owned(), None)..).take_while(move |((id, _), _)| id == agent_id)
     }
 
-    /// Removes all open calls and returns their ids in the log.
-    pub(in crate::agent) fn drain(&mut self) -> impl Iterator<Item = String> + use<> {
-        std::mem::take(&mut self.open).into_values().flatten().map(|call| call.id)
+    /// Removes the open calls for whose parents, by the agent's ids, `ends` holds. Returns their ids in the log.
+    pub(in crate::agent) fn drain_where(&mut self, ends: impl Fn(Option<&str>) -> bool) -> Vec<String> {
+        let ended = self.open.extract_if(.., |(_, parent), _| ends(parent.as_deref()));
+        ended.flat_map(|(_, calls)| calls).map(|call| call.id).collect()
     }
 }
 
@@ -124,6 +133,7 @@ mod tests {
         assert_eq!([calls.requested("call_0", "Bash"), calls.requested("call_0", "Bash")], ["call_0#2", "call_0#3"]);
         assert_eq!(calls.close(Some("call_0"), "call_0").as_deref(), Some("call_0#2"));
         assert_eq!(calls.close(None, "call_0").as_deref(), Some("call_0"));
-        assert_eq!(calls.drain().collect::<Vec<_>>(), ["call_0#3"]);
+        assert_eq!(calls.drain_where(|parent| parent.is_none()), [""; 0]);
+        assert_eq!(calls.drain_where(|parent| parent == Some("call_0")), ["call_0#3"]);
     }
 }

@@ -5,6 +5,8 @@
 //! borrowed from the line. Unused fields are skipped, and a field of an unexpected type counts as absent ([`lenient`]) unless the line is
 //! useless without it.
 
+mod tasks;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -12,7 +14,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::types::QuestionOption;
+pub(super) use tasks::{
+    BackgroundTask, BackgroundTasks, SessionStateChanged, TaskNotification, TaskProgress, TaskStarted, TaskUpdated, task_kind,
+};
 
 /// Decodes a field, or returns the default if it has an unexpected type.
 fn lenient<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
@@ -302,45 +306,12 @@ pub(super) struct CanUseTool {
     pub(super) input: Value,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) tool_use_id: Option<String>,
+    /// The id of the sub-agent that makes the call; equal to the id of its task.
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) agent_id: Option<String>,
     /// Rules that the program suggests to remember.
     #[serde(default, deserialize_with = "lenient")]
     pub(super) permission_suggestions: Vec<Value>,
-}
-
-/// The input of `AskUserQuestion`.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct AskUserQuestion {
-    pub(super) questions: Vec<QuestionInput>,
-}
-
-/// One of its questions.
-#[derive(Debug, Deserialize)]
-pub(super) struct QuestionInput {
-    pub(super) question: String,
-    #[serde(default, deserialize_with = "lenient")]
-    pub(super) header: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
-    pub(super) options: Vec<OptionInput>,
-    #[serde(rename = "multiSelect", default, deserialize_with = "lenient")]
-    pub(super) multi_select: bool,
-}
-
-/// One answer to choose from.
-#[derive(Debug, Deserialize)]
-pub(super) struct OptionInput {
-    label: String,
-    #[serde(default, deserialize_with = "lenient")]
-    description: Option<String>,
-    /// What the choice would look like, such as a mockup or code.
-    #[serde(default, deserialize_with = "lenient")]
-    preview: Option<String>,
-}
-
-impl From<OptionInput> for QuestionOption {
-    fn from(option: OptionInput) -> Self {
-        let OptionInput { label: name, description, preview } = option;
-        Self { name, description: description.filter(|text| !text.is_empty()), preview: preview.filter(|text| !text.is_empty()) }
-    }
 }
 
 /// `control_cancel_request`: the program withdraws a request.
@@ -393,6 +364,9 @@ pub(super) struct TurnResult {
     pub(super) terminal_reason: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) api_error_status: Option<u64>,
+    /// Number of messages from the user that the program has queued for further turns.
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) queued_turn_count: Option<u64>,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) total_cost_usd: Option<f64>,
     #[serde(default, deserialize_with = "lenient")]
