@@ -315,7 +315,10 @@ pub enum Item {
     Event(StreamEvent),
     /// The agent is ready. At most once per process.
     Started(Started),
-    /// A turn has ended. No turn follows without a further message.
+    /// The agent works in the conversation with this id of its own from here on. The next run of the session resumes it.
+    SessionChanged(String),
+    /// A turn has ended: its result has arrived, and nothing that it started continues in the background. No turn follows without a
+    /// further message.
     TurnEnded(TurnEnd),
 }
 

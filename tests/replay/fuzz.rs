@@ -176,7 +176,7 @@ impl OpenRequests {
                     assert!(self.open.is_empty(), "still open after the turn: {:?}", self.open);
                     self.between_turns = true;
                 }
-                Item::Event(_) | Item::Started(_) => {}
+                Item::Event(_) | Item::Started(_) | Item::SessionChanged(_) => {}
             }
         }
     }

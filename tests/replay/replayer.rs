@@ -204,6 +204,7 @@ impl Replayed {
             let line = match step {
                 Step::Item(Item::Event(event)) => format_event(event),
                 Step::Item(Item::Started(started)) => format!("= {started:?}"),
+                Step::Item(Item::SessionChanged(session)) => format!("= session changed: {session}"),
                 Step::Item(Item::TurnEnded(Ok(message))) => format!("= turn succeeded: {}", truncate(message)),
                 Step::Item(Item::TurnEnded(Err(Failure { cause, message }))) => {
                     format!("= turn failed, {}: {}", cause.as_str(), truncate(message))

@@ -280,6 +280,7 @@ fn summarize(out: &Output) -> (Vec<&'static str>, Vec<Value>) {
     let names = out.items.iter().map(|item| match item {
         Item::Event(event) => event.name(),
         Item::Started(_) => "started",
+        Item::SessionChanged(_) => "session_changed",
         Item::TurnEnded(Ok(_)) => "succeeded",
         Item::TurnEnded(Err(failure)) => failure.cause.as_str(),
     });

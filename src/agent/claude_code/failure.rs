@@ -8,7 +8,11 @@ use crate::types::{Cause, Failure, TurnEnd};
 /// was sent.
 pub(super) fn turn_end(result: TurnResult, code: Option<&str>, interrupted: bool) -> TurnEnd {
     if !result.is_error.unwrap_or(result.subtype != "success") {
-        return Ok(result.result.unwrap_or_default());
+        let text = result.result.filter(|text| !text.is_empty()).or(result.structured_output).unwrap_or_default();
+        if text.is_empty() && result.stop_reason.as_deref() == Some("refusal") {
+            return Err(Failure::new(Cause::AgentError, "the model refused to answer"));
+        }
+        return Ok(text);
     }
     if result.is_aborted() {
         // The program's own text is an internal diagnostic in this case (recording `bidi_interrupt_tool`).

@@ -33,6 +33,8 @@ pub(super) struct ClaudeParser {
     mcp_servers: Vec<McpServer>,
     working_dir: PathBuf,
     started: bool,
+    /// The program's id of the conversation.
+    session: Option<String>,
     /// Id of the last control request that the parser sent. Ids count from 1.
     last_request_id: u64,
     stage: Stage,
@@ -103,6 +105,7 @@ impl ClaudeParser {
             mcp_servers: task.mcp_servers.clone(),
             working_dir: task.spec.working_dir.clone(),
             started: false,
+            session: None,
             last_request_id: 0,
             stage: Stage::default(),
             interrupt: InterruptState::default(),
@@ -142,6 +145,12 @@ impl ClaudeParser {
                 outcome_since(before, out)
             }
             ("control_response", _) => self.handle_control_response(serde_json::from_str(line)?, out),
+            // The new conversation's id is in the next `init`; the one in this line cannot be resumed (tested with 2.1.330).
+            ("conversation_reset", _) => LineOutcome::Buffered,
+            ("system", "compact_boundary") => {
+                out.emit(StreamEvent::notice(Level::Info, NoticeCode::AgentWarning, "the agent compacted its conversation"));
+                LineOutcome::Emitted
+            }
             ("system", "init") => self.handle_init(serde_json::from_str(line)?, out),
             ("system", "api_retry") => self.handle_api_retry(&serde_json::from_str(line)?, out),
             ("system", "permission_denied") => {
@@ -251,11 +260,26 @@ impl ClaudeParser {
             self.send_interrupt(out);
         }
         if std::mem::replace(&mut self.started, true) {
-            return if interrupted { LineOutcome::Emitted } else { LineOutcome::Buffered };
+            let changed = self.note_session(init.session_id, out);
+            return if interrupted || changed { LineOutcome::Emitted } else { LineOutcome::Buffered };
         }
+        self.session.clone_from(&init.session_id);
         let started = Started { agent_session: init.session_id, version: init.claude_code_version, model: init.model };
         out.items.push(Item::Started(started));
         LineOutcome::Emitted
+    }
+
+    /// Compares the id of the conversation with the last one. Returns whether it has changed.
+    fn note_session(&mut self, session: Option<String>, out: &mut Output) -> bool {
+        let Some(session) = session.filter(|session| self.started && !session.is_empty() && self.session.as_ref() != Some(session)) else {
+            return false;
+        };
+        self.session = Some(session.clone());
+        let message = "the agent left its conversation and started a new one, which the session's next run continues".to_owned();
+        let data = Some(json!({ "agent_session": session }));
+        out.emit(StreamEvent::Notice { level: Level::Info, code: NoticeCode::SessionChanged, message, data });
+        out.items.push(Item::SessionChanged(session));
+        true
     }
 
     fn handle_api_retry(&mut self, retry: &wire::ApiRetry, out: &mut Output) -> LineOutcome {
@@ -288,9 +312,19 @@ impl ClaudeParser {
                         out.emit(StreamEvent::Thinking { content: Delta { text, message_id, parent_tool_call_id } });
                     }
                 }
-                Block { id: Some(id), name: Some(name), input, .. } if block.kind == "tool_use" => {
+                // The provider runs the last two itself, and reports the result in a further block.
+                Block { id: Some(id), name: Some(name), input, .. }
+                    if ["tool_use", "server_tool_use", "mcp_tool_use"].contains(&block.kind.as_ref()) =>
+                {
                     let id = self.calls.open(parsed.parent_tool_use_id.as_deref(), &id, &name);
                     self.emit_tool_call(id, name, input, parent_tool_call_id, out);
+                }
+                Block { tool_use_id: Some(ref id), .. } if block.kind.ends_with("_tool_result") => {
+                    if let Some(id) = self.calls.close(parsed.parent_tool_use_id.as_deref(), id) {
+                        self.handle_tool_result(id, &block, false, None, out);
+                    } else {
+                        unknown = true;
+                    }
                 }
                 // The provider withholds the text.
                 Block { kind, .. } if kind == "redacted_thinking" => {}
@@ -382,7 +416,8 @@ impl ClaudeParser {
         Ok(true)
     }
 
-    fn handle_result(&mut self, result: wire::TurnResult, out: &mut Output) -> LineOutcome {
+    fn handle_result(&mut self, mut result: wire::TurnResult, out: &mut Output) -> LineOutcome {
+        self.note_session(result.session_id.take(), out);
         // A sub-agent in the background continues, and its requests and calls with it.
         self.permissions.close_where(|request| !request.is_of_live_task(&self.background.tasks), out);
         if result.is_aborted() {

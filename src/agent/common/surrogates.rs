@@ -111,7 +111,7 @@ impl Surrogates {
             Item::Started(started) => {
                 [&mut started.agent_session, &mut started.version, &mut started.model].into_iter().flatten().for_each(resolve_text);
             }
-            Item::TurnEnded(Ok(text)) => resolve_text(text),
+            Item::SessionChanged(text) | Item::TurnEnded(Ok(text)) => resolve_text(text),
             Item::TurnEnded(Err(failure)) => resolve_text(&mut failure.message),
         }
         items.push(item);

@@ -58,6 +58,7 @@ impl Driver {
         match item {
             Item::Started(started) => self.add_started(started, batch),
             Item::Event(event) => self.add_event(event, batch),
+            Item::SessionChanged(session) => batch.change.agent_session = Some(session),
             Item::TurnEnded(turn) => batch.turn = Some(turn),
         }
     }

@@ -24,6 +24,13 @@ fn lenient<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserialize
     Ok(serde_json::from_str(raw.get()).unwrap_or_default())
 }
 
+/// Decodes a text, or any other value but null as its JSON, so that it is never taken for an empty text.
+fn text_or_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let raw = <&'de RawValue>::deserialize(deserializer)?;
+    let text = serde_json::from_str::<Option<String>>(raw.get());
+    Ok(text.unwrap_or_else(|_| Some(raw.get().to_owned())))
+}
+
 /// Text borrowed from the line, unless it contains escapes. (Inside an `Option`, a plain `Cow` would always be copied.)
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
@@ -210,6 +217,11 @@ pub(super) struct Block<'a> {
     pub(super) content: Option<&'a RawValue>,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) is_error: bool,
+    /// Of a search result.
+    #[serde(default, deserialize_with = "lenient")]
+    title: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    url: Option<String>,
 }
 
 impl Block<'_> {
@@ -220,10 +232,20 @@ impl Block<'_> {
             return text;
         }
         match serde_json::from_str::<Vec<Block<'_>>>(content.get()) {
-            Ok(parts) => {
-                parts.into_iter().map(|part| part.text.unwrap_or_else(|| format!("[{}]", part.kind))).collect::<Vec<_>>().join("\n")
-            }
+            Ok(parts) => parts.into_iter().map(Block::into_text).collect::<Vec<_>>().join("\n"),
             Err(_) => content.get().to_owned(),
+        }
+    }
+}
+
+impl Block<'_> {
+    /// The block as text. One without text is described by its title and address, or by its type in brackets.
+    fn into_text(self) -> String {
+        match (self.text, self.title, self.url) {
+            (Some(text), _, _) => text,
+            (None, Some(title), Some(url)) => format!("{title}: {url}"),
+            (None, Some(text), None) | (None, None, Some(text)) => text,
+            (None, None, None) => format!("[{}]", self.kind),
         }
     }
 }
@@ -353,11 +375,18 @@ pub(super) struct McpServersResult {
 pub(super) struct TurnResult {
     #[serde(default, deserialize_with = "lenient")]
     pub(super) subtype: String,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) session_id: Option<String>,
     /// Whether the turn failed. A failed model call still has the subtype `success` (recording `error_401`).
     #[serde(default, deserialize_with = "lenient")]
     pub(super) is_error: Option<bool>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "text_or_json")]
     pub(super) result: Option<String>,
+    /// The answer in the form of `--json-schema`. Older versions leave `result` empty then.
+    #[serde(default, deserialize_with = "text_or_json")]
+    pub(super) structured_output: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) stop_reason: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) errors: Vec<String>,
     #[serde(default, deserialize_with = "lenient")]
