@@ -75,9 +75,10 @@ impl Approvals {
         id: Value,
         request: &ApprovalRequest,
         params: Map<String, Value>,
-        items: &Items,
+        items: &mut Items,
         out: &mut Output,
     ) {
+        let tool_call = request.item_id.as_deref().map(|item| items.requested(item, tools::COMMAND));
         let read_only = self.read_only_sandbox.then(|| read_only_kind(&params)).flatten();
         let mut input = displayed_params(params);
         // Omit default values.
@@ -89,7 +90,7 @@ impl Approvals {
         // Any other parameter makes it more than a plain command, for example that it failed in the sandbox and is to run outside of it.
         let is_plain = input.keys().all(|name| ["command", "cwd"].contains(&name.as_str()));
         // The request is for the item's command, unless it is about something else, such as input to that command.
-        let item = request.item_id.as_deref().and_then(|item| items.input(item)?.as_object()).filter(|_| !input.contains_key("kind"));
+        let item = tool_call.as_deref().and_then(|call| items.input(call)?.as_object()).filter(|_| !input.contains_key("kind"));
         for (name, value) in item.into_iter().flatten().filter(|(_, value)| !value.is_null()) {
             input.entry(name).or_insert_with(|| value.clone());
         }
@@ -102,17 +103,25 @@ impl Approvals {
             None if is_connection => ToolKind::Fetch,
             None => ToolKind::Execute,
         };
-        self.open_permission_request(id, ResponseFormat::Decision, request.item_id.clone(), tools::COMMAND, kind, input, out);
+        self.open_permission_request(id, ResponseFormat::Decision, tool_call, tools::COMMAND, kind, input, out);
     }
 
     /// `item/fileChange/requestApproval`. The item contains the changes, not the request.
-    pub(super) fn open_patch(&mut self, id: Value, request: &ApprovalRequest, params: Map<String, Value>, items: &Items, out: &mut Output) {
-        let Some(changes) = request.item_id.as_deref().and_then(|item| items.input(item)?.get("changes")) else {
+    pub(super) fn open_patch(
+        &mut self,
+        id: Value,
+        request: &ApprovalRequest,
+        params: Map<String, Value>,
+        items: &mut Items,
+        out: &mut Output,
+    ) {
+        let tool_call = request.item_id.as_deref().map(|item| items.requested(item, tools::PATCH));
+        let Some(changes) = tool_call.as_deref().and_then(|call| items.input(call)?.get("changes")) else {
             return deny_undisplayable(&id, out);
         };
         let mut input = displayed_params(params);
         input.insert("changes".to_owned(), changes.clone());
-        self.open_permission_request(id, ResponseFormat::Decision, request.item_id.clone(), tools::PATCH, ToolKind::Edit, input, out);
+        self.open_permission_request(id, ResponseFormat::Decision, tool_call, tools::PATCH, ToolKind::Edit, input, out);
     }
 
     /// `item/permissions/requestApproval`: further permissions for the rest of the turn or thread. From the schema.

@@ -3,14 +3,13 @@
 //! The types match the recordings in `tests/transcripts/codex` whose names do not start with `appserver`. Those of MCP tools and web
 //! searches were found in the program and are not recorded.
 
-use std::collections::HashSet;
-
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::usage::to_usage;
 use super::wire::Tokens;
 use super::{errors, tools};
+use crate::agent::common::CallIds;
 use crate::agent::{Installed, Item as OutputItem, LineOutcome, Output, Parser, Started, Task};
 use crate::process::Exit;
 use crate::types::{Delta, FileChangeKind, Level, NoticeCode, PlanEntry, PlanStatus, Role, StreamEvent, ToolKind, ToolStatus};
@@ -144,7 +143,7 @@ pub(super) struct Exec {
     model: Option<String>,
     /// Whether the process continues a thread, so that the reported tokens include those of earlier processes.
     resumed: bool,
-    open_calls: HashSet<String>,
+    calls: CallIds,
     plan: Vec<PlanEntry>,
     last_message: String,
 }
@@ -157,7 +156,7 @@ impl Exec {
             version: installed.version.clone(),
             model: task.spec.model.clone(),
             resumed: task.resume.is_some(),
-            open_calls: HashSet::new(),
+            calls: CallIds::default(),
             plan: Vec::new(),
             last_message: String::new(),
         }
@@ -188,7 +187,7 @@ impl Exec {
             Line::ItemStarted { item: Item::TodoList { items } }
             | Line::ItemUpdated { item: Item::TodoList { items } }
             | Line::ItemCompleted { item: Item::TodoList { items } } => return Some(self.handle_plan(items, out)),
-            Line::ItemStarted { item } => return self.emit_call(&item, out).then_some(LineOutcome::Emitted),
+            Line::ItemStarted { item } => return self.emit_call(&item, out).map(|_| LineOutcome::Emitted),
             Line::ItemUpdated { .. } => return None,
             Line::ItemCompleted { item } => return self.handle_completed(item, out),
         }
@@ -208,39 +207,42 @@ impl Exec {
         LineOutcome::Emitted
     }
 
-    /// Emits an item as a tool call. Returns `false` if it is not one.
-    fn emit_call(&mut self, item: &Item, out: &mut Output) -> bool {
-        let (id, call) = match item {
+    /// Emits an item as a tool call. Returns its id in the log, or `None` if it is not a tool call.
+    fn emit_call(&mut self, item: &Item, out: &mut Output) -> Option<String> {
+        let (id, name, kind, title, input) = match item {
             Item::CommandExecution { id, command, .. } => {
-                (id, tools::call(id, tools::COMMAND, ToolKind::Execute, inner_command(command), json!({ "command": command }), None))
+                (id, tools::COMMAND.to_owned(), ToolKind::Execute, inner_command(command).to_owned(), json!({ "command": command }))
             }
-            Item::FileChange { id, changes, .. } => (
-                id,
-                tools::call(id, tools::PATCH, ToolKind::Edit, &describe_changes(changes).join(", "), json!({ "changes": changes }), None),
-            ),
+            Item::FileChange { id, changes, .. } => {
+                (id, tools::PATCH.to_owned(), ToolKind::Edit, describe_changes(changes).join(", "), json!({ "changes": changes }))
+            }
             Item::McpToolCall { id, server, tool, arguments, .. } => {
                 let name = tools::mcp_name(server, tool);
-                (id, tools::call(id, &name, ToolKind::Other, &name, arguments.clone(), None))
+                (id, name.clone(), ToolKind::Other, name, arguments.clone())
             }
-            Item::WebSearch { id, query } => {
-                (id, tools::call(id, tools::WEB_SEARCH, ToolKind::Search, query, json!({ "query": query }), None))
-            }
-            _ => return false,
+            Item::WebSearch { id, query } => (id, tools::WEB_SEARCH.to_owned(), ToolKind::Search, query.clone(), json!({ "query": query })),
+            _ => return None,
         };
-        out.emit(call);
-        self.open_calls.insert(id.clone());
-        true
+        let id = self.calls.open(None, id, &name);
+        out.emit(tools::call(&id, &name, kind, &title, input, None));
+        Some(id)
+    }
+
+    /// Ends the call of a completed item and returns its id in the log. Every result is preceded by its call.
+    fn end_call(&mut self, item: &Item, out: &mut Output) -> Option<String> {
+        let (Item::CommandExecution { id, .. } | Item::FileChange { id, .. } | Item::McpToolCall { id, .. } | Item::WebSearch { id, .. }) =
+            item
+        else {
+            return None;
+        };
+        self.calls.close(None, id).or_else(|| {
+            self.emit_call(item, out);
+            self.calls.close(None, id)
+        })
     }
 
     fn handle_completed(&mut self, item: Item, out: &mut Output) -> Option<LineOutcome> {
-        if let Item::CommandExecution { id, .. } | Item::FileChange { id, .. } | Item::McpToolCall { id, .. } | Item::WebSearch { id, .. } =
-            &item
-            && !self.open_calls.remove(id)
-        {
-            // Every result is preceded by its call.
-            self.emit_call(&item, out);
-            self.open_calls.remove(id);
-        }
+        let call = self.end_call(&item, out).unwrap_or_default();
         match item {
             Item::AgentMessage { id, text } => {
                 self.last_message.clone_from(&text);
@@ -249,21 +251,21 @@ impl Exec {
             Item::Reasoning { id, text } => {
                 out.emit(StreamEvent::Thinking { content: Delta { text, message_id: Some(id), parent_tool_call_id: None } });
             }
-            Item::CommandExecution { id, aggregated_output, exit_code, status, .. } => {
-                out.emit(tools::result(&id, tool_status(status), tools::command_output(aggregated_output, exit_code), None));
+            Item::CommandExecution { aggregated_output, exit_code, status, .. } => {
+                out.emit(tools::result(&call, tool_status(status), tools::command_output(aggregated_output, exit_code), None));
             }
-            Item::FileChange { id, changes, status } => {
+            Item::FileChange { changes, status, .. } => {
                 if matches!(status, Status::Completed) {
                     out.items.extend(file_changes(&changes).into_iter().map(OutputItem::Event));
                 }
-                out.emit(tools::result(&id, tool_status(status), describe_changes(&changes).join("\n"), None));
+                out.emit(tools::result(&call, tool_status(status), describe_changes(&changes).join("\n"), None));
             }
-            Item::McpToolCall { id, result, error, status, .. } => {
+            Item::McpToolCall { result, error, status, .. } => {
                 let text = || result.map(|result| tools::mcp_text(&result.content)).unwrap_or_default();
                 let content = error.map_or_else(text, |error| error.message);
-                out.emit(tools::result(&id, tool_status(status), content, None));
+                out.emit(tools::result(&call, tool_status(status), content, None));
             }
-            Item::WebSearch { id, .. } => out.emit(tools::result(&id, ToolStatus::Ok, String::new(), None)),
+            Item::WebSearch { .. } => out.emit(tools::result(&call, ToolStatus::Ok, String::new(), None)),
             Item::Error { message } => out.emit(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message)),
             Item::TodoList { .. } | Item::Unknown => return None,
         }

@@ -8,16 +8,21 @@ use serde_json::{Value, json};
 
 use super::wire::{FileUpdate, Item, PatchKind, Status};
 use super::{diff, tools};
+use crate::agent::common::CallIds;
 use crate::agent::{Item as OutputItem, LineOutcome, Output};
-use crate::types::{Delta, Level, NoticeCode, Role, StreamEvent, ToolKind, ToolStatus};
+use crate::types::{Delta, Level, NoticeCode, Role, StreamEvent, TaskKind, TaskStatus, ToolKind, ToolStatus};
+
+/// Maximum number of calls with an early result whose own result is still expected. Above it, the results that follow count as new calls.
+const MAX_ENDED_EARLY: usize = 1024;
 
 /// The state of the items of one process.
 #[derive(Debug)]
 pub(super) struct Items {
     dir: PathBuf,
-    /// Tool calls without a result.
+    calls: CallIds,
+    /// Tool calls without a result, by their ids in the log.
     open: BTreeMap<String, OpenToolCall>,
-    /// Tool calls whose result was emitted at the end of their turn. A later result is ignored.
+    /// Codex's ids of the tool calls whose result was emitted at the end of their turn. A later result is ignored.
     ended_early: HashSet<String>,
     /// The reasoning item that was streamed last. It is not emitted again when it completes.
     streamed_reasoning: Option<String>,
@@ -26,9 +31,14 @@ pub(super) struct Items {
 /// A tool call without a result.
 #[derive(Debug)]
 struct OpenToolCall {
+    /// Codex's id.
+    item: String,
+    title: String,
     input: Value,
     /// Whether it is a command of the run's own thread, which survives the interrupt of its turn.
     survives_turn: bool,
+    /// Whether it was reported as a task in the background.
+    is_task: bool,
 }
 
 /// An open tool call, as passed to the filter of [`Items::end_open_calls`].
@@ -42,12 +52,31 @@ pub(super) struct CallInfo<'a> {
 impl Items {
     /// For an agent that works in `dir`.
     pub(super) fn new(dir: PathBuf) -> Self {
-        Self { dir, open: BTreeMap::new(), ended_early: HashSet::new(), streamed_reasoning: None }
+        Self { dir, calls: CallIds::default(), open: BTreeMap::new(), ended_early: HashSet::new(), streamed_reasoning: None }
     }
 
-    /// The input of an open tool call.
+    /// The input of an open tool call, by its id in the log.
     pub(super) fn input(&self, id: &str) -> Option<&Value> {
         self.open.get(id).map(|call| &call.input)
+    }
+
+    /// The id in the log of the call that an approval request for `tool` is about. `item` is Codex's id.
+    pub(super) fn requested(&mut self, item: &str, tool: &str) -> String {
+        self.calls.requested(item, tool)
+    }
+
+    /// The id in the log of the current call with Codex's id `item`.
+    pub(super) fn current(&self, item: &str) -> String {
+        self.calls.current(item)
+    }
+
+    /// Reports the running commands of the run's own thread as tasks in the background, since their turn has ended.
+    pub(super) fn announce_tasks(&mut self, out: &mut Output) {
+        for (id, call) in self.open.iter_mut().filter(|(_, call)| call.survives_turn && !call.is_task) {
+            call.is_task = true;
+            let (kind, title) = (TaskKind::Command, tools::one_line(&call.title));
+            out.emit(StreamEvent::TaskStarted { id: id.clone(), kind, title, tool_call_id: Some(id.clone()) });
+        }
     }
 
     /// Whether commands of the run's own thread are running.
@@ -65,16 +94,23 @@ impl Items {
             .map(|(id, _)| id.clone())
             .collect();
         for id in selected {
-            self.open.remove(&id);
+            let Some(call) = self.open.remove(&id) else { continue };
             let status = if denied.contains(&id) { ToolStatus::Denied } else { ToolStatus::Error };
             out.emit(tools::result(&id, status, "the turn was interrupted".to_owned(), None));
-            self.ended_early.insert(id);
+            if call.is_task {
+                out.emit(StreamEvent::TaskEnded { id: id.clone(), status: TaskStatus::Stopped, message: None });
+            }
+            self.calls.remove(&id);
+            if self.ended_early.len() >= MAX_ENDED_EARLY {
+                self.ended_early.clear();
+            }
+            self.ended_early.insert(call.item);
         }
     }
 
     /// Updates the changes of a patch that is being written.
-    pub(super) fn update_patch(&mut self, id: &str, changes: &Value) -> Option<LineOutcome> {
-        self.open.get_mut(id)?.input = json!({ "changes": changes });
+    pub(super) fn update_patch(&mut self, item: &str, changes: &Value) -> Option<LineOutcome> {
+        self.open.get_mut(&self.calls.current(item))?.input = json!({ "changes": changes });
         Some(LineOutcome::Buffered)
     }
 
@@ -109,24 +145,35 @@ impl Items {
         Some(LineOutcome::Emitted)
     }
 
-    /// Handles the end of an item. `None` if its type is unknown.
-    pub(super) fn handle_completed(&mut self, item: Item, parent: Option<&str>, out: &mut Output) -> Option<LineOutcome> {
+    /// Handles the end of an item. `None` if its type is unknown. `is_stopped` states whether the run has its commands terminated.
+    pub(super) fn handle_completed(&mut self, item: Item, parent: Option<&str>, is_stopped: bool, out: &mut Output) -> Option<LineOutcome> {
         if let Some(call) = parse_tool_call(&item) {
-            if self.ended_early.contains(&call.id) {
+            let item_id = call.id.clone();
+            let known = self.calls.close(parent, &item_id);
+            if known.is_none() && self.ended_early.remove(&item_id) {
                 return Some(LineOutcome::Ignored);
             }
             // Every result is preceded by its call, even if no start was reported.
-            if self.open.remove(&call.id).is_none() {
+            let id = known.unwrap_or_else(|| {
                 self.emit_call(call, parent, out);
-            }
+                self.calls.close(parent, &item_id).unwrap_or(item_id)
+            });
+            let is_task = self.open.remove(&id).is_some_and(|call| call.is_task);
             if let Item::FileChange { changes, status: Status::Completed, .. } = &item {
                 for update in file_updates(changes) {
                     out.items.extend(diff::file_changes(&update, &self.dir).into_iter().map(OutputItem::Event));
                 }
             }
-            let (id, status, content, duration_ms) = parse_tool_result(item)?;
-            self.open.remove(&id);
+            let (status, content, duration_ms) = parse_tool_result(item)?;
             out.emit(tools::result(&id, status, content, duration_ms));
+            if is_task {
+                let status = match status {
+                    _ if is_stopped => TaskStatus::Stopped,
+                    ToolStatus::Ok => TaskStatus::Completed,
+                    ToolStatus::Error | ToolStatus::Denied => TaskStatus::Failed,
+                };
+                out.emit(StreamEvent::TaskEnded { id, status, message: None });
+            }
             return Some(LineOutcome::Emitted);
         }
         match item {
@@ -149,9 +196,12 @@ impl Items {
     }
 
     fn emit_call(&mut self, call: ToolCallParts, parent: Option<&str>, out: &mut Output) {
-        out.emit(tools::call(&call.id, &call.name, call.kind, &call.title, call.input.clone(), parent));
+        let id = self.calls.open(parent, &call.id, &call.name);
+        out.emit(tools::call(&id, &call.name, call.kind, &call.title, call.input.clone(), parent));
         let survives_turn = parent.is_none() && call.name == tools::COMMAND;
-        self.open.insert(call.id, OpenToolCall { input: call.input, survives_turn });
+        self.ended_early.remove(&call.id);
+        let ToolCallParts { id: item, title, input, .. } = call;
+        self.open.insert(id, OpenToolCall { item, title, input, survives_turn, is_task: false });
     }
 }
 
@@ -205,24 +255,24 @@ fn parse_tool_call(item: &Item) -> Option<ToolCallParts> {
     })
 }
 
-type ToolResultParts = (String, ToolStatus, String, Option<i64>);
+type ToolResultParts = (ToolStatus, String, Option<i64>);
 
 fn parse_tool_result(item: Item) -> Option<ToolResultParts> {
     Some(match item {
-        Item::CommandExecution { id, status, aggregated_output, exit_code, duration_ms, .. } => {
-            (id, tool_status(status), tools::command_output(aggregated_output, exit_code), duration_ms)
+        Item::CommandExecution { status, aggregated_output, exit_code, duration_ms, .. } => {
+            (tool_status(status), tools::command_output(aggregated_output, exit_code), duration_ms)
         }
-        Item::FileChange { id, changes, status } => (id, tool_status(status), describe_updates(&file_updates(&changes)).join("\n"), None),
-        Item::McpToolCall { id, status, result, error, duration_ms, .. } => {
+        Item::FileChange { changes, status, .. } => (tool_status(status), describe_updates(&file_updates(&changes)).join("\n"), None),
+        Item::McpToolCall { status, result, error, duration_ms, .. } => {
             let content = error.map_or_else(|| result.map(|result| tools::mcp_text(&result.content)).unwrap_or_default(), |e| e.message);
-            (id, tool_status(status), content, duration_ms)
+            (tool_status(status), content, duration_ms)
         }
-        Item::DynamicToolCall { id, status, content_items, duration_ms, .. } => {
-            (id, tool_status(status), tools::mcp_text(&content_items.unwrap_or_default()), duration_ms)
+        Item::DynamicToolCall { status, content_items, duration_ms, .. } => {
+            (tool_status(status), tools::mcp_text(&content_items.unwrap_or_default()), duration_ms)
         }
-        Item::CollabAgentToolCall { id, status, agents_states, .. } => (id, tool_status(status), display_json(&agents_states), None),
-        Item::WebSearch { id, results, .. } => (id, ToolStatus::Ok, display_json(&results), None),
-        Item::ImageView { id, .. } => (id, ToolStatus::Ok, String::new(), None),
+        Item::CollabAgentToolCall { status, agents_states, .. } => (tool_status(status), display_json(&agents_states), None),
+        Item::WebSearch { results, .. } => (ToolStatus::Ok, display_json(&results), None),
+        Item::ImageView { .. } => (ToolStatus::Ok, "[image]".to_owned(), None),
         _ => return None,
     })
 }

@@ -20,6 +20,8 @@ mod tests;
 mod threads;
 mod tools;
 mod turn;
+#[cfg(test)]
+mod turn_tests;
 mod usage;
 mod wire;
 

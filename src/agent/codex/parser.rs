@@ -17,6 +17,9 @@
 //! (end of stdin)                      →     exits
 //! ```
 //!
+//! A command that the model does not wait for continues after the turn (recording `appserver_background_command`). Codex ends it with its
+//! own process, so the end of the turn is held back until Codex has reported the end of the command.
+//!
 //! A command can survive the interrupt of its turn. `thread/backgroundTerminals/clean` terminates it, and the end of the turn is held back
 //! until Codex has reported the command's end (recording `appserver_interrupt_tool_and_clean`).
 
@@ -41,12 +44,13 @@ use crate::redact::redact_mcp_error;
 use crate::types::{Answer, Cause, Failure, Level, McpServer, NoticeCode, PermissionMode, PlanEntry, PlanStatus, StreamEvent, TurnEnd};
 
 /// The purpose of a request to Codex.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Request {
     Initialize,
     OpenThread,
     StartTurn,
-    Steer,
+    /// With the message to add to the turn.
+    Steer(String),
     Interrupt,
     Clean,
 }
@@ -96,6 +100,8 @@ pub(super) struct AppServer {
     plan: Vec<PlanEntry>,
     limits: RateLimits,
     turn: TurnState,
+    /// Messages that Codex did not add to the turn, because it had ended.
+    undelivered: Vec<String>,
     last_message: String,
 }
 
@@ -138,6 +144,7 @@ impl AppServer {
             plan: Vec::new(),
             limits: RateLimits::default(),
             turn: TurnState::default(),
+            undelivered: Vec::new(),
             last_message: String::new(),
         }
     }
@@ -158,7 +165,7 @@ impl AppServer {
     fn send_steer(&mut self, turn: &str, text: &str, out: &mut Output) {
         let input = json!([{ "type": "text", "text": text }]);
         self.send_request(
-            Request::Steer,
+            Request::Steer(text.to_owned()),
             "turn/steer",
             &json!({ "threadId": self.threads.own, "expectedTurnId": turn, "input": input }),
             out,
@@ -170,8 +177,56 @@ impl AppServer {
         self.send_request(Request::Interrupt, "turn/interrupt", &json!({ "threadId": self.threads.own, "turnId": turn }), out);
     }
 
+    /// Handles the end of a turn that was not interrupted. A message that came too late for it starts the next one.
+    fn finish_turn(&mut self, end: TurnEnd, out: &mut Output) {
+        self.approvals.close_all(out);
+        if self.pending.values().any(|request| matches!(request, Request::Steer(_))) {
+            self.turn.phase = Phase::AwaitingSteers { end };
+        } else if self.turn.interrupt != InterruptState::NotRequested && self.items.has_running_commands() {
+            self.turn.phase = Phase::Cleaning { end, rounds: 0 };
+            self.send_cleanup(out);
+        } else if self.turn.interrupt != InterruptState::NotRequested {
+            self.end_turn(end, out);
+        } else if end.is_ok() && !self.undelivered.is_empty() {
+            let mut messages = std::mem::take(&mut self.undelivered);
+            let first = messages.remove(0);
+            self.start_turn(&first, out);
+            self.turn.steers = messages;
+        } else if end.is_ok() && self.items.has_running_commands() {
+            self.items.announce_tasks(out);
+            self.turn = TurnState { phase: Phase::InBackground { end }, ..TurnState::default() };
+        } else {
+            self.end_turn(end, out);
+        }
+    }
+
+    /// Continues after the response to a steering message, if the turn has ended meanwhile.
+    fn handle_steer_response(&mut self, out: &mut Output) -> LineOutcome {
+        let before = (out.items.len(), out.send.len());
+        match std::mem::take(&mut self.turn.phase) {
+            Phase::AwaitingSteers { end } => self.finish_turn(end, out),
+            phase => self.turn.phase = phase,
+        }
+        if matches!(self.turn.phase, Phase::Idle) {
+            self.report_undelivered(out);
+        }
+        outcome_since(before, out)
+    }
+
+    /// Emits a notice with the messages that Codex did not get.
+    fn report_undelivered(&mut self, out: &mut Output) {
+        let mut messages = std::mem::take(&mut self.undelivered);
+        messages.append(&mut self.turn.steers);
+        if !messages.is_empty() {
+            let message = format!("{} messages were not delivered because the turn ended first", messages.len());
+            let data = Some(json!({ "messages": messages }));
+            out.emit(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::Undelivered, message, data });
+        }
+    }
+
     fn end_turn(&mut self, end: TurnEnd, out: &mut Output) {
         self.approvals.close_all(out);
+        self.report_undelivered(out);
         self.turn = TurnState { phase: Phase::Idle, ..TurnState::default() };
         out.items.push(Item::TurnEnded(end));
     }
@@ -204,9 +259,11 @@ impl AppServer {
             (Request::Initialize | Request::OpenThread | Request::StartTurn, Some(error)) => {
                 self.end_turn(Err(response_failure(error)), out);
             }
-            (Request::Steer, Some(error)) => {
-                let message = format!("a message could not be added to the turn: {}", error.message);
-                out.emit(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message));
+            (Request::Steer(text), error) => {
+                if error.is_some() {
+                    self.undelivered.push(text);
+                }
+                return Some(self.handle_steer_response(out));
             }
             // Codex cannot terminate the remaining commands, but the turn has ended.
             (Request::Clean, Some(_)) => {
@@ -214,7 +271,7 @@ impl AppServer {
                 return Some(self.end_turn_if_clean(out));
             }
             // Notifications report the effect of these requests. An interrupt fails if the turn has just ended by itself.
-            (Request::StartTurn | Request::Steer, None) | (Request::Interrupt, _) => return Some(LineOutcome::Ignored),
+            (Request::StartTurn, None) | (Request::Interrupt, _) => return Some(LineOutcome::Ignored),
             (Request::Clean, None) => return Some(self.handle_cleanup_response(out)),
         }
         Some(LineOutcome::Emitted)
@@ -238,10 +295,10 @@ impl AppServer {
         }
         match (method, approval, fields) {
             ("item/commandExecution/requestApproval", Some(approval), Some(fields)) => {
-                self.approvals.open_command(id, &approval, fields, &self.items, out);
+                self.approvals.open_command(id, &approval, fields, &mut self.items, out);
             }
             ("item/fileChange/requestApproval", Some(approval), Some(fields)) => {
-                self.approvals.open_patch(id, &approval, fields, &self.items, out);
+                self.approvals.open_patch(id, &approval, fields, &mut self.items, out);
             }
             ("item/permissions/requestApproval", Some(approval), Some(fields)) => {
                 self.approvals.open_permissions(id, &approval, fields, out);
@@ -278,12 +335,12 @@ impl AppServer {
             "item/commandExecution/outputDelta" | "item/fileChange/outputDelta" => {
                 let delta: wire::ItemDelta<'_> = decode(params)?;
                 self.threads.parent_of(&delta.thread_id)?;
-                Some(tool_output(&delta.item_id, &delta.delta, out))
+                Some(tool_output(self.items.current(&delta.item_id), &delta.delta, out))
             }
             "item/mcpToolCall/progress" => {
                 let progress: wire::Progress = decode(params)?;
                 self.threads.parent_of(&progress.thread_id)?;
-                Some(tool_output(&progress.item_id, &progress.message, out))
+                Some(tool_output(self.items.current(&progress.item_id), &progress.message, out))
             }
             "item/fileChange/patchUpdated" => {
                 let patch: wire::PatchUpdated = decode(params)?;
@@ -311,19 +368,23 @@ impl AppServer {
 
     fn handle_item(&mut self, notification: wire::ItemNotification, completed: bool, out: &mut Output) -> Option<LineOutcome> {
         let wire::ItemNotification { thread_id, item } = notification;
-        if let wire::Item::CollabAgentToolCall { id, receiver_thread_ids, .. } = &item
-            && self.threads.parent_of(&thread_id).is_some()
-        {
-            self.threads.assign(receiver_thread_ids, id);
-        }
         let parent = self.threads.parent_of(&thread_id)?;
-        if !completed {
-            return self.items.handle_started(&item, parent, out);
+        let agents = match &item {
+            wire::Item::CollabAgentToolCall { id, receiver_thread_ids, .. } => Some((id.clone(), receiver_thread_ids.clone())),
+            _ => None,
+        };
+        let outcome = if completed {
+            if let (wire::Item::AgentMessage { text, .. }, None) = (&item, parent) {
+                self.last_message.clone_from(text);
+            }
+            let is_stopped = matches!(self.turn.phase, Phase::Cleaning { .. });
+            self.items.handle_completed(item, parent, is_stopped, out)?
+        } else {
+            self.items.handle_started(&item, parent, out)?
+        };
+        if let Some((id, threads)) = agents {
+            self.threads.assign(&threads, &self.items.current(&id));
         }
-        if let (wire::Item::AgentMessage { text, .. }, None) = (&item, parent) {
-            self.last_message.clone_from(text);
-        }
-        let outcome = self.items.handle_completed(item, parent, out)?;
         let ended = self.end_turn_if_clean(out);
         Some(if ended == LineOutcome::Emitted { ended } else { outcome })
     }
@@ -352,7 +413,7 @@ impl AppServer {
             return LineOutcome::Buffered;
         }
         match std::mem::take(&mut self.turn.phase) {
-            Phase::Cleaning { end, .. } => {
+            Phase::Cleaning { end, .. } | Phase::InBackground { end } => {
                 self.end_turn(end, out);
                 LineOutcome::Emitted
             }
@@ -420,8 +481,9 @@ impl AppServer {
             wire::TurnStatus::Failed => Err(errors::failure(&error.codex_error_info, &error.message)),
             wire::TurnStatus::Unknown => return None,
         };
-        self.end_turn(end, out);
-        Some(LineOutcome::Emitted)
+        let before = (out.items.len(), out.send.len());
+        self.finish_turn(end, out);
+        Some(outcome_since(before, out))
     }
 
     /// Handles the end of an interrupted turn. Codex reports nothing further about its items except for commands, which are still running.
@@ -521,6 +583,8 @@ impl Parser for AppServer {
                 let turn = turn.clone();
                 self.send_steer(&turn, text, out);
             }
+            (Phase::InBackground { .. }, _) => self.start_turn(text, out),
+            (Phase::AwaitingSteers { .. }, InterruptState::NotRequested) => self.undelivered.push(text.to_owned()),
             (Phase::Opening | Phase::Starting, InterruptState::NotRequested) if !self.pending.is_empty() => {
                 self.turn.steers.push(text.to_owned());
             }
@@ -532,6 +596,13 @@ impl Parser for AppServer {
     fn interrupt(&mut self, out: &mut Output) -> bool {
         match (&self.turn.phase, self.turn.interrupt) {
             (Phase::Idle, _) => return false,
+            // The turn is not continued when the responses have arrived.
+            (Phase::AwaitingSteers { .. }, _) => self.turn.interrupt = InterruptState::Sent,
+            (Phase::InBackground { .. }, _) => {
+                let end = Err(Failure::new(Cause::Cancelled, "the turn was interrupted"));
+                self.turn.phase = Phase::Cleaning { end, rounds: 0 };
+                self.send_cleanup(out);
+            }
             (Phase::Running(turn), InterruptState::NotRequested) => {
                 let turn = turn.clone();
                 self.send_interrupt(&turn, out);
@@ -543,8 +614,19 @@ impl Parser for AppServer {
     }
 
     fn handle_end_of_output(&mut self, out: &mut Output) {
+        // No response follows.
+        let unanswered =
+            self.pending.drain().filter_map(|(id, request)| if let Request::Steer(text) = request { Some((id, text)) } else { None });
+        let mut unanswered: Vec<(u64, String)> = unanswered.collect();
+        unanswered.sort_unstable();
+        self.undelivered.extend(unanswered.into_iter().map(|(_, text)| text));
+        match std::mem::take(&mut self.turn.phase) {
+            Phase::AwaitingSteers { end } => self.end_turn(end, out),
+            phase => self.turn.phase = phase,
+        }
+        self.report_undelivered(out);
         // No command outlives the program, and no further line will report its end.
-        if matches!(self.turn.phase, Phase::Cleaning { .. }) {
+        if matches!(self.turn.phase, Phase::Cleaning { .. } | Phase::InBackground { .. }) {
             self.items.end_open_calls(|_| true, &[], out);
             self.end_turn_if_clean(out);
         }
@@ -553,6 +635,11 @@ impl Parser for AppServer {
     fn diagnose(&self, exit: Exit, stderr_tail: &str) -> Option<Failure> {
         errors::diagnose(exit, stderr_tail)
     }
+}
+
+/// The outcome of a line before which `out` had this many items and bytes of input.
+fn outcome_since((items, sent): (usize, usize), out: &Output) -> LineOutcome {
+    if out.items.len() > items || out.send.len() > sent { LineOutcome::Emitted } else { LineOutcome::Buffered }
 }
 
 /// Handles notifications that are warnings of the program. `None` if the notification is unknown.
@@ -572,8 +659,8 @@ fn handle_warning(method: &str, params: Option<&RawValue>, out: &mut Output) -> 
     Some(LineOutcome::Emitted)
 }
 
-fn tool_output(id: &str, content: &str, out: &mut Output) -> LineOutcome {
-    out.emit(StreamEvent::ToolOutput { id: id.to_owned(), content: content.to_owned() });
+fn tool_output(id: String, content: &str, out: &mut Output) -> LineOutcome {
+    out.emit(StreamEvent::ToolOutput { id, content: content.to_owned() });
     LineOutcome::Emitted
 }
 

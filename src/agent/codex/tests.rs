@@ -485,7 +485,7 @@ fn tools_that_no_recording_contains_become_calls_with_results() {
             result("files.find", "files.find", ToolStatus::Ok, "found"),
             result("files.find", "files.find", ToolStatus::Error, "no"),
             result("webSearch", "rust", ToolStatus::Ok, ""),
-            result("imageView", "/w/a.png", ToolStatus::Ok, ""),
+            result("imageView", "/w/a.png", ToolStatus::Ok, "[image]"),
         ]
     );
 }

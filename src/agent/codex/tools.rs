@@ -49,11 +49,16 @@ pub(super) fn mcp_name(server: &str, tool: &str) -> String {
     format!("{server}.{tool}")
 }
 
-/// The text of an MCP tool's content blocks. Blocks without text are included as JSON.
+/// The text of an MCP tool's content blocks. Images and sounds are replaced by their type in brackets; other blocks without text are
+/// included as JSON.
 pub(super) fn mcp_text(content: &[Value]) -> String {
-    let texts: Vec<String> =
-        content.iter().map(|block| block.get("text").and_then(Value::as_str).map_or_else(|| block.to_string(), str::to_owned)).collect();
-    texts.join("\n")
+    let text = |block: &Value| match (block.get("text").and_then(Value::as_str), block.get("type").and_then(Value::as_str)) {
+        (Some(text), _) => text.to_owned(),
+        (None, Some("image" | "inputImage")) => "[image]".to_owned(),
+        (None, Some("audio")) => "[audio]".to_owned(),
+        (None, _) => block.to_string(),
+    };
+    content.iter().map(text).collect::<Vec<_>>().join("\n")
 }
 
 /// `text` in one line, truncated to the maximum length.

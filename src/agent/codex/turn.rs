@@ -16,7 +16,7 @@ pub(super) struct TurnState {
 impl TurnState {
     /// Whether a turn of this process has started. Usage reported before that belongs to earlier processes.
     pub(super) fn has_started(&self) -> bool {
-        self.started || matches!(self.phase, Phase::Idle)
+        self.started || matches!(self.phase, Phase::AwaitingSteers { .. } | Phase::InBackground { .. } | Phase::Idle)
     }
 }
 
@@ -33,6 +33,10 @@ pub(super) enum Phase {
     /// The turn has ended with `end`, but commands that it started are still running. Codex was asked to terminate them `rounds` times so
     /// far.
     Cleaning { end: TurnEnd, rounds: u8 },
+    /// The turn has ended with `end`, and Codex has not responded to all steering messages.
+    AwaitingSteers { end: TurnEnd },
+    /// The turn has ended with `end`, and commands that it started continue in the background.
+    InBackground { end: TurnEnd },
     /// The turn has ended.
     Idle,
 }

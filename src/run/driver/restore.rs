@@ -14,7 +14,7 @@ use crate::agent::Item;
 use crate::agent::handle::{AgentHandle, Command, HistoryEntry};
 use crate::run::events::LogSummary;
 use crate::run::state::{Input, StopReason};
-use crate::types::{Answer, MessageMode, NoticeCode, OutputCheckpoint, TurnEnd};
+use crate::types::{Answer, MessageMode, OutputCheckpoint, TurnEnd};
 
 /// Entries of the log that the agent may not have received.
 #[derive(Debug, Default)]
@@ -58,10 +58,8 @@ impl Driver {
         for (request, created_at) in summary.open {
             self.reopen_request(request, created_at);
         }
-        // Messages already reported as undelivered are not delivered later.
-        let messages = if summary.notices.contains(&NoticeCode::Undelivered) { Vec::new() } else { summary.messages };
         self.emitted_notices = summary.notices;
-        self.unconfirmed = Unconfirmed { answers: summary.answers, messages };
+        self.unconfirmed = Unconfirmed { answers: summary.answers, messages: summary.messages };
         self.queued_messages = self.unconfirmed.undelivered_messages(&AgentProgress::default());
         self
     }

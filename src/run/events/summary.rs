@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::types::{Answer, MessageMode, NoticeCode, StreamEvent, Timestamp, Usage};
 
@@ -19,7 +20,7 @@ pub struct LogSummary {
     pub answers: Vec<(String, Answer)>,
     /// Tool calls without a result, by id, with their times.
     pub tool_calls: HashMap<String, Timestamp>,
-    /// Further messages in their order, each with whether the agent had started before.
+    /// Further messages in their order, except those reported as undelivered, each with whether the agent had started before.
     pub messages: Vec<(String, MessageMode, bool)>,
     /// The codes of all notices.
     pub notices: Vec<NoticeCode>,
@@ -62,8 +63,23 @@ impl LogSummary {
                 self.tool_calls.remove(&id);
             }
             StreamEvent::UserMessage { content, mode } => self.messages.push((content, mode, self.started)),
-            StreamEvent::Notice { code, .. } => self.notices.push(code),
+            StreamEvent::Notice { code, data, .. } => {
+                self.notices.push(code);
+                if code == NoticeCode::Undelivered {
+                    self.remove_undelivered(data.as_ref());
+                }
+            }
             _ => {}
+        }
+    }
+
+    /// Removes the messages that a notice reports as undelivered.
+    fn remove_undelivered(&mut self, data: Option<&Value>) {
+        let texts = data.and_then(|data| data.get("messages")?.as_array());
+        for text in texts.into_iter().flatten().filter_map(Value::as_str) {
+            if let Some(index) = self.messages.iter().position(|(message, ..)| message == text) {
+                self.messages.remove(index);
+            }
         }
     }
 
