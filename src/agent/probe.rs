@@ -1,9 +1,13 @@
 //! What adapters use to inspect an installed program.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio::io::AsyncReadExt;
+
+use crate::process::Exit;
 use crate::process::probe_command::{self, ProbeError, ProbeOutput};
 use crate::process::probe_dialog;
 
@@ -57,6 +61,27 @@ impl Prober {
         probe_dialog::ask(binary, args, &self.env, &self.empty_dir, question, COMMAND_TIMEOUT, is_answer).await
     }
 
+    /// Runs `binary --version`. `name` is the program's name in messages.
+    ///
+    /// # Errors
+    /// Why it failed, in the words of the system or of the program, and which interpreter is missing, if that is the reason.
+    pub async fn version(&self, binary: &Path, name: &str) -> Result<ProbeOutput, String> {
+        let (reason, is_missing) = match self.run(binary, &["--version"]).await {
+            Ok(output) if output.exit.is_success() => return Ok(output),
+            // What a shell and `env` use for a command that they cannot find or execute.
+            Ok(output) => (output_reason(&output), matches!(output.exit, Exit::Code(126 | 127))),
+            Err(ProbeError::Io(error)) => (format!("could not be started: {error}"), error.kind() == io::ErrorKind::NotFound),
+            Err(error) => (error.to_string(), false),
+        };
+        let help = match interpreter(binary).await.filter(|_| is_missing) {
+            Some(interpreter) => format!(
+                "; its first line names the interpreter `{interpreter}`: install it, or add its directory to the PATH of the server"
+            ),
+            None => String::new(),
+        };
+        Err(format!("`{name} --version` {reason}{help}"))
+    }
+
     /// The text of a regular file of at most 1 MiB, such as a credentials file. `None` if there is none.
     pub async fn read(&self, path: &Path) -> Option<String> {
         let meta = tokio::fs::metadata(path).await.ok()?;
@@ -64,5 +89,68 @@ impl Prober {
             return None;
         }
         tokio::fs::read_to_string(path).await.ok()
+    }
+}
+
+/// The reason for a failed command: its exit, and the last line that it wrote to stderr.
+fn output_reason(output: &ProbeOutput) -> String {
+    match output.stderr.lines().map(str::trim).rfind(|line| !line.is_empty()) {
+        Some(line) => format!("failed with {}: {line}", output.exit),
+        None => format!("failed with {}", output.exit),
+    }
+}
+
+/// The interpreter that the first line of a script names: a path, or the program that `env` starts. `None` if it is not a script.
+async fn interpreter(binary: &Path) -> Option<String> {
+    let mut start = Vec::new();
+    tokio::fs::File::open(binary).await.ok()?.take(256).read_to_end(&mut start).await.ok()?;
+    let line = start.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let line = String::from_utf8_lossy(line);
+    let mut words = line.split_whitespace();
+    let first = words.next()?;
+    let is_env = Path::new(first).file_name().is_some_and(|name| name == "env");
+    let program = words.find(|word| is_env && !word.starts_with('-') && !word.contains('='));
+    Some(program.unwrap_or(first).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// The error of a program with this text and a search path without Node.js.
+    async fn error_of(script: &str) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join("agent");
+        std::fs::write(&program, script).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let env = BTreeMap::from([("PATH".to_owned(), dir.path().display().to_string())]);
+        let prober = Prober::new(env, dir.path().to_owned(), dir.path().to_owned());
+        prober.version(&program, "agent").await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_missing_interpreter_is_named_with_the_reason_of_the_system() {
+        let remedy = "install it, or add its directory to the PATH of the server";
+        for (script, reason, interpreter) in [
+            ("#!/usr/bin/env no-such-node\nx", "no-such-node", "`no-such-node`"),
+            ("#!/usr/bin/env -S A=b no-such-node --flag\nx", "no-such-node", "`no-such-node`"),
+            ("#!/no/such/interpreter\nx", "could not be started: No such file or directory", "`/no/such/interpreter`"),
+            ("#! /no/such/interpreter -x", "could not be started: No such file or directory", "`/no/such/interpreter`"),
+        ] {
+            let error = error_of(script).await;
+            assert!(error.starts_with("`agent --version` ") && error.contains(reason) && error.contains("No such file"), "{error}");
+            assert!(error.contains(interpreter) && error.ends_with(remedy), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn other_failures_are_reported_in_the_words_of_the_program() {
+        assert_eq!(
+            error_of("#!/bin/sh\necho warning >&2; echo 'no license' >&2; exit 3\n").await,
+            "`agent --version` failed with exit code 3: no license"
+        );
+        assert_eq!(error_of("#!/bin/sh\nexit 3\n").await, "`agent --version` failed with exit code 3");
     }
 }

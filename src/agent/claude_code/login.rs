@@ -39,10 +39,8 @@ pub(super) async fn inspect(binary: &Path, prober: &Prober) -> Inspection {
 /// # Errors
 /// Why the program cannot be used.
 async fn version(binary: &Path, prober: &Prober) -> Result<String, String> {
-    let output = prober.run(binary, &["--version"]).await.map_err(|error| format!("`claude --version` failed: {error}"))?;
-    parse_version(&output.stdout)
-        .map(str::to_owned)
-        .ok_or_else(|| format!("`claude --version` did not print a version of Claude Code ({})", output.exit))
+    let output = prober.version(binary, "claude").await?;
+    parse_version(&output.stdout).map(str::to_owned).ok_or_else(|| "`claude --version` did not print a version of Claude Code".to_owned())
 }
 
 /// Parses `2.1.330 (Claude Code)`.

@@ -18,10 +18,7 @@ pub(super) async fn inspect(mode: Mode, binary: &Path, prober: &Prober) -> Inspe
 }
 
 async fn version(binary: &Path, prober: &Prober) -> Result<String, String> {
-    let output = prober.run(binary, &["--version"]).await.map_err(|error| format!("`codex --version` failed: {error}"))?;
-    if !output.exit.is_success() {
-        return Err(format!("`codex --version` failed: {}", output.exit));
-    }
+    let output = prober.version(binary, "codex").await?;
     parse_version(&output.stdout).ok_or_else(|| "`codex --version` did not print a version of Codex".to_owned())
 }
 

@@ -28,9 +28,16 @@ pub(super) async fn detect(binary: &Path, prober: &Prober) -> Detection {
     let help = match prober.run(binary, &["--help"]).await {
         // Without a terminal, the npm program prints its help to stderr.
         Ok(output) => format!("{}\n{}", output.stdout, output.stderr),
-        Err(error) => return Detection { variant: NPM, version: None, error: Some(format!("{}: {error}", binary.display())) },
+        Err(error) => {
+            let error = prober.version(binary, "opencode").await.err().unwrap_or_else(|| format!("`opencode --help` {error}"));
+            return Detection { variant: NPM, version: None, error: Some(error) };
+        }
     };
     let Some(variant) = from_help(&help) else {
+        // A program that cannot run at all prints no help either.
+        if let Err(error) = prober.version(binary, "opencode").await {
+            return Detection { variant: NPM, version: None, error: Some(error) };
+        }
         let error = format!("{} is not a known opencode: its --help lists the commands of neither program", binary.display());
         return Detection { variant: NPM, version: None, error: Some(error) };
     };
