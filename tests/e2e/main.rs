@@ -9,6 +9,7 @@
 //! is also checked against the contract of `docs/events.md`: see `support/contract.rs`.
 
 mod answers;
+mod background;
 mod configured;
 mod doc_examples;
 mod env_and_mcp;
