@@ -1,5 +1,7 @@
 //! Identity of a process that survives the reuse of its pid.
 
+use std::os::fd::OwnedFd;
+
 use rustix::process::{Pid, Signal};
 use serde::{Deserialize, Serialize};
 
@@ -24,13 +26,27 @@ impl Identity {
         Stat::read(pid).map(|stat| Self { pid, started: stat.started })
     }
 
-    /// Sends a signal, unless the process is gone. A pid can be reused, so the process is opened first and then compared.
+    /// Sends a signal, unless the process is gone.
     pub(super) fn signal(self, signal: Signal) -> bool {
-        use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
+        use rustix::process::pidfd_send_signal;
 
-        let Some(pid) = Pid::from_raw(self.pid) else { return false };
-        let Ok(handle) = pidfd_open(pid, PidfdFlags::empty()) else { return false };
-        Self::of(self.pid) == Some(self) && pidfd_send_signal(handle, signal).is_ok()
+        self.exit_handle().ok().flatten().is_some_and(|handle| pidfd_send_signal(handle, signal).is_ok())
+    }
+
+    /// A handle that becomes readable when the process exits; `None` if it has exited.
+    ///
+    /// # Errors
+    /// If the system cannot open it, for example without free descriptors.
+    pub(super) fn exit_handle(self) -> std::io::Result<Option<OwnedFd>> {
+        use rustix::process::{PidfdFlags, pidfd_open};
+
+        let Some(pid) = Pid::from_raw(self.pid) else { return Ok(None) };
+        match pidfd_open(pid, PidfdFlags::empty()) {
+            // A pid can be reused, so the process is opened first and then compared.
+            Ok(handle) => Ok((Self::of(self.pid) == Some(self)).then_some(handle)),
+            Err(rustix::io::Errno::SRCH) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -44,6 +60,14 @@ impl Identity {
     /// An unreaped child, or this process. It may have exited, but its pid cannot have been reused.
     pub(super) fn of_child(pid: i32) -> Option<Self> {
         Some(Self { pid, started: 0 })
+    }
+
+    /// Not supported.
+    ///
+    /// # Errors
+    /// Always.
+    pub(super) fn exit_handle(self) -> std::io::Result<Option<OwnedFd>> {
+        Err(std::io::ErrorKind::Unsupported.into())
     }
 
     /// Sends a signal to the process group: without `/proc` no other descendants can be identified.
@@ -60,7 +84,7 @@ pub(super) struct Stat {
     pub(super) session: i32,
     pub(super) started: u64,
     /// The process has exited, and its parent has not reaped it.
-    zombie: bool,
+    pub(super) zombie: bool,
 }
 
 #[cfg(target_os = "linux")]

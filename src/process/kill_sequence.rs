@@ -1,14 +1,23 @@
-//! The sequence from TERM to KILL for the processes of a run. The caller takes one step at a time, passes the clock, and can do other work
-//! between two steps.
+//! The sequence from TERM to KILL for the processes of a run. The caller takes one step at a time, passes the clock and the processes, and
+//! can do other work between two steps.
+//!
+//! Only a look at all processes shows that none is left, and each look is expensive. So the next step is taken when all known members have
+//! exited ([`ExitWatch`](super::exit_watch::ExitWatch)), or when members may have started others, in growing intervals.
 
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
 use super::process_set::ProcessSet;
+use super::process_table::ProcessTable;
 
-/// Interval between two scans during the sequence. No event reports the exit of a process that is not a child.
-pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// Time until the first step that no exit has caused, after each round of signals. It doubles with every step.
+const MIN_INTERVAL: Duration = Duration::from_millis(20);
+const MAX_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The same for steps that exits have caused: processes may exit as fast as others are started.
+const MIN_PAUSE: Duration = Duration::from_millis(1);
+const MAX_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long KILL is repeated before survivors are declared lost. A process cannot ignore KILL; only the kernel can delay it.
 const KILL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -25,6 +34,22 @@ pub struct Survivors {
 pub(super) struct KillSequence {
     phase: Phase,
     kill_at: Instant,
+    /// Steps since the last round of signals.
+    steps: u32,
+}
+
+/// What follows a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// No member is left, or the rest is declared lost.
+    Over(Survivors),
+    /// The next step.
+    Next {
+        /// The earliest time for it, when all known members have exited.
+        earliest: Instant,
+        /// The time for it if they have not.
+        latest: Instant,
+    },
 }
 
 #[derive(Debug)]
@@ -39,7 +64,7 @@ impl KillSequence {
     pub(super) fn new(now: Instant, grace: Duration) -> Self {
         let phase = if grace.is_zero() { Phase::Wait } else { Phase::Term };
         // Treat an overflowing grace period as zero.
-        Self { phase, kill_at: now.checked_add(grace).unwrap_or(now) }
+        Self { phase, kill_at: now.checked_add(grace).unwrap_or(now), steps: 0 }
     }
 
     /// Shortens the grace period, if this one ends earlier.
@@ -47,33 +72,50 @@ impl KillSequence {
         self.kill_at = self.kill_at.min(now.checked_add(grace).unwrap_or(now));
     }
 
-    /// Takes the next step. To be repeated every [`POLL_INTERVAL`] until it returns the survivors.
-    pub(super) fn step(&mut self, now: Instant, process_set: &mut ProcessSet) -> Option<Survivors> {
-        let count = process_set.scan().len();
+    /// Takes the next step with the processes that are alive now.
+    pub(super) fn step(&mut self, now: Instant, process_set: &mut ProcessSet, table: &ProcessTable) -> Step {
+        let count = process_set.update(table).len();
         if count == 0 && !process_set.has_unseen_members() {
-            return Some(Survivors { count: 0 });
+            return Step::Over(Survivors { count: 0 });
         }
         match self.phase {
             Phase::Term => {
                 signal(process_set, Signal::TERM);
                 signal(process_set, Signal::CONT);
-                self.phase = Phase::Wait;
+                (self.phase, self.steps) = (Phase::Wait, 0);
             }
             Phase::Wait if now >= self.kill_at => {
                 kill(process_set);
-                self.phase = Phase::Kill { until: now + KILL_TIMEOUT };
+                (self.phase, self.steps) = (Phase::Kill { until: now + KILL_TIMEOUT }, 0);
             }
             Phase::Wait => {}
             Phase::Kill { until } => {
                 kill(process_set);
-                return (now >= until).then_some(Survivors { count: count.max(1) });
+                if now >= until {
+                    return Step::Over(Survivors { count: count.max(1) });
+                }
             }
         }
-        None
+        let factor = 2_u32.saturating_pow(self.steps);
+        self.steps += 1;
+        let latest = now + MIN_INTERVAL.saturating_mul(factor).min(MAX_INTERVAL);
+        Step::Next {
+            earliest: now + MIN_PAUSE.saturating_mul(factor).min(MAX_PAUSE),
+            latest: self.next_signal().map_or(latest, |at| latest.min(at)),
+        }
+    }
+
+    /// When members that are still alive are to be killed, or given up.
+    fn next_signal(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Term => None,
+            Phase::Wait => Some(self.kill_at),
+            Phase::Kill { until } => Some(until),
+        }
     }
 }
 
-/// Signals every member that the last scan found.
+/// Signals every member that the last update found.
 fn signal(process_set: &ProcessSet, signal: Signal) {
     for member in process_set.members() {
         member.signal(signal);
@@ -86,4 +128,45 @@ fn kill(process_set: &ProcessSet) {
         group.kill();
     }
     signal(process_set, Signal::KILL);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::{Identity, Marker};
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_long_grace_period_takes_few_steps_and_ends_with_kill_at_its_time() {
+        use std::collections::HashMap;
+
+        // A process that does not exist, so that signals reach nothing.
+        let gone = Identity { pid: i32::MAX, started: 7 };
+        let stat = super::super::identity::Stat::of(std::process::id().cast_signed()).unwrap();
+        let stat = super::super::identity::Stat { parent: 1, session: gone.pid, started: gone.started, ..stat };
+        let table = ProcessTable { stats: HashMap::from([(gone.pid, stat)]), ..ProcessTable::default() };
+        let mut process_set = ProcessSet::own_descendants(gone, Marker::new("no process"));
+        let start = Instant::now();
+        let mut kill_sequence = KillSequence::new(start, Duration::from_secs(600));
+        let (mut now, mut steps) = (start, 0);
+        let survivors = loop {
+            match kill_sequence.step(now, &mut process_set, &table) {
+                Step::Over(survivors) => break survivors,
+                Step::Next { earliest, latest } => {
+                    assert!(now < earliest && earliest < latest && latest <= now + MAX_INTERVAL);
+                    now = latest;
+                }
+            }
+            steps += 1;
+        };
+        assert_eq!((survivors.count, now), (1, start + Duration::from_secs(605)), "killed after 600 s, given up 5 s later");
+        assert!(steps < 650, "{steps} looks at all processes, where 20 ms between them would be 30,000");
+    }
+
+    #[test]
+    fn a_set_without_members_is_over_at_the_first_step() {
+        let mut process_set = ProcessSet::marked(Marker::new("no process"));
+        let mut kill_sequence = KillSequence::new(Instant::now(), Duration::from_secs(600));
+        assert_eq!(kill_sequence.step(Instant::now(), &mut process_set, &ProcessTable::read()), Step::Over(Survivors { count: 0 }));
+    }
 }

@@ -1,14 +1,22 @@
 //! Processes that a run left behind, and how a server kills them.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::time::Instant;
+use tokio::sync::Semaphore;
 
 use super::Marker;
 use super::cgroup::Group;
-use super::kill_sequence::{KillSequence, POLL_INTERVAL, Survivors};
+use super::exit_watch::ExitWatch;
+use super::kill_sequence::{KillSequence, Step, Survivors};
 use super::process_set::ProcessSet;
+use super::process_table::SharedTable;
+
+/// The processes of the machine, read for all runs that end at the same time.
+static PROCESSES: SharedTable = SharedTable::new();
+
+/// Steps that are taken at the same time. Each occupies a thread, and the first one to need a table reads it for the others.
+static STEPS: Semaphore = Semaphore::const_new(4);
 
 /// Processes that a run left behind, in a server that is not their ancestor. Cloning gives another handle.
 #[derive(Clone, Debug)]
@@ -32,22 +40,79 @@ impl Leftovers {
     }
 
     /// Sends TERM (and CONT, for stopped processes) to all, waits up to `grace`, then kills the rest and what it starts meanwhile. Returns
-    /// as soon as nothing is left.
+    /// as soon as nothing is left. Processes are listed on threads for blocking work, for all runs together.
     pub async fn kill(&self, grace: Duration) -> Survivors {
-        let mut kill_sequence = KillSequence::new(Instant::now().into_std(), grace);
+        let mut kill_sequence = KillSequence::new(Instant::now(), grace);
         loop {
-            let survivors = {
-                let mut process_set = self.process_set.lock().unwrap_or_else(PoisonError::into_inner);
-                let survivors = kill_sequence.step(Instant::now().into_std(), &mut process_set);
-                if let (Some(_), Some(group)) = (survivors, process_set.group()) {
+            let requested = Instant::now();
+            // Never closed.
+            let permit = STEPS.acquire().await;
+            let this = self.clone();
+            let step = tokio::task::spawn_blocking(move || {
+                let table = PROCESSES.read_after(requested);
+                let mut process_set = this.process_set.lock().unwrap_or_else(PoisonError::into_inner);
+                let step = kill_sequence.step(Instant::now(), &mut process_set, &table);
+                if let (Step::Over(_), Some(group)) = (step, process_set.group()) {
                     group.remove();
                 }
-                survivors
+                (step, kill_sequence, ExitWatch::new(process_set.members()))
+            });
+            let watch;
+            let step = match step.await {
+                Ok((step, sequence, members)) => {
+                    (kill_sequence, watch) = (sequence, members);
+                    step
+                }
+                Err(error) => {
+                    tracing::error!(%error, "could not look for the processes of a run");
+                    return Survivors { count: 1 };
+                }
             };
-            if let Some(survivors) = survivors {
-                return survivors;
+            drop(permit);
+            match step {
+                Step::Over(survivors) => return survivors,
+                Step::Next { earliest, latest } => {
+                    let exits = async {
+                        tokio::time::sleep_until(earliest.into()).await;
+                        watch.over().await;
+                    };
+                    let _ = tokio::time::timeout_at(latest.into(), exits).await;
+                }
             }
-            tokio::time::sleep(POLL_INTERVAL).await;
         }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    //! Rules: K1.
+
+    use super::*;
+    use crate::process::Identity;
+
+    #[tokio::test]
+    async fn many_runs_are_killed_at_once_and_no_process_of_another_run_is() {
+        let sleeper = |marker: &str| std::process::Command::new("sleep").arg("1000").env(Marker::VARIABLE, marker).spawn().unwrap();
+        let runs: Vec<String> = (0..40).map(|run| format!("leftovers {run}")).collect();
+        let mut children: Vec<_> = runs.iter().map(|run| sleeper(run)).collect();
+        let mut other = sleeper("leftovers other");
+        // A child has its environment once it has executed its program.
+        let started = || {
+            let table = PROCESSES.read_after(Instant::now());
+            runs.iter().all(|run| table.marked.contains_key(run.as_bytes()))
+        };
+        while !started() {}
+        let killed = runs.iter().map(|run| async {
+            let leftovers = Leftovers::of_earlier_server(Marker::new(run.clone()));
+            leftovers.kill(Duration::from_mins(10)).await
+        });
+        let survivors = futures_util::future::join_all(killed).await;
+        assert!(survivors.iter().all(|survivors| survivors.count == 0));
+        for child in &mut children {
+            assert!(!child.wait().unwrap().success());
+        }
+        assert!(Identity::of(other.id().cast_signed()).is_some());
+        other.kill().unwrap();
+        other.wait().unwrap();
     }
 }

@@ -6,6 +6,7 @@
 //! group of the run is a fourth.
 
 use super::cgroup::Group;
+use super::process_table::ProcessTable;
 use super::{Identity, Marker};
 
 /// The processes of one run.
@@ -18,7 +19,7 @@ pub(super) struct ProcessSet {
     includes_own_children: bool,
     /// Control group of the run.
     group: Option<Group>,
-    /// Members found by the last scan. A child without the marker is found through its parent only, which may be gone at the next scan.
+    /// Members found by the last update. A child without the marker is found through its parent only, which may be gone at the next one.
     members: Vec<Identity>,
 }
 
@@ -39,7 +40,7 @@ impl ProcessSet {
         Self { group, ..self }
     }
 
-    /// Members found by the last scan.
+    /// Members found by the last update.
     pub(super) fn members(&self) -> &[Identity] {
         &self.members
     }
@@ -49,7 +50,7 @@ impl ProcessSet {
         self.group.as_ref()
     }
 
-    /// Whether the group has members although the last scan found none: a process joined after the scan.
+    /// Whether the group has members although the last update found none: a process joined after it.
     pub(super) fn has_unseen_members(&self) -> bool {
         self.members.is_empty() && self.group.as_ref().is_some_and(Group::is_populated)
     }
@@ -57,62 +58,39 @@ impl ProcessSet {
     /// Finds every living process that is in the group, has the marker, belongs to the leader's session, was a member before, or descends
     /// from one of those.
     #[cfg(target_os = "linux")]
-    pub(super) fn scan(&mut self) -> &[Identity] {
-        use std::collections::{HashMap, HashSet};
+    pub(super) fn update(&mut self, table: &ProcessTable) -> &[Identity] {
+        use std::collections::HashSet;
 
-        use super::identity::Stat;
-
-        let own = std::process::id().cast_signed();
-        let all: HashMap<i32, Stat> = pids_except(own).filter_map(|pid| Some((pid, Stat::of(pid)?))).collect();
-        let assignment = [Marker::VARIABLE.as_bytes(), b"=", self.marker.value().as_bytes()].concat();
+        let is_alive = |member: &Identity| table.stats.get(&member.pid).is_some_and(|stat| stat.started == member.started);
         // A session keeps its id while it has a process. If another process has the leader's pid now, the session was empty before, and
         // processes in a session of that id are not members.
-        let session = self.leader.filter(|leader| all.get(&leader.pid).is_none_or(|stat| stat.started == leader.started));
-        let grouped: HashSet<i32> = self.group.iter().flat_map(Group::members).collect();
-        let (mut inside, mut outside): (HashSet<i32>, HashSet<i32>) = all.keys().partition(|&&pid| {
-            session.is_some_and(|leader| pid == leader.pid || all[&pid].session == leader.pid)
-                || (self.includes_own_children && all[&pid].parent == own)
-                || self.members.contains(&Identity { pid, started: all[&pid].started })
-                || grouped.contains(&pid)
-                || has_marker(pid, &assignment)
-        });
-        // Children of members that cleared their environment. Repeated, since a child may be visited before its parent.
-        loop {
-            let children: Vec<i32> = outside.iter().copied().filter(|pid| inside.contains(&all[pid].parent)).collect();
-            if children.is_empty() {
-                break;
-            }
-            for pid in children {
-                outside.remove(&pid);
-                inside.insert(pid);
+        let session = self.leader.filter(|leader| table.stats.get(&leader.pid).is_none_or(|stat| stat.started == leader.started));
+        let own = std::process::id().cast_signed();
+        let marked = table.marked.get(self.marker.value().as_bytes()).into_iter().flatten();
+        let in_session = session.and_then(|leader| table.sessions.get(&leader.pid)).into_iter().flatten();
+        let children = table.children.get(&own).filter(|_| self.includes_own_children).into_iter().flatten();
+        let mut found: Vec<i32> = marked.chain(in_session).chain(children).copied().collect();
+        found.extend(session.map(|leader| leader.pid));
+        found.extend(self.members.iter().filter(|member| is_alive(member)).map(|member| member.pid));
+        found.extend(self.group.iter().flat_map(Group::members));
+        // And the children of members, which may have cleared their environment.
+        let mut inside = HashSet::new();
+        while let Some(pid) = found.pop() {
+            if table.stats.contains_key(&pid) && inside.insert(pid) {
+                found.extend(table.children.get(&pid).into_iter().flatten());
             }
         }
-        self.members = inside.into_iter().map(|pid| Identity { pid, started: all[&pid].started }).collect();
+        self.members = inside.into_iter().map(|pid| Identity { pid, started: table.stats[&pid].started }).collect();
         &self.members
     }
 
     /// Finds the process group of the leader, which is all that can be identified without `/proc`.
     #[cfg(not(target_os = "linux"))]
-    pub(super) fn scan(&mut self) -> &[Identity] {
+    pub(super) fn update(&mut self, _table: &ProcessTable) -> &[Identity] {
         use rustix::process::{Pid, test_kill_process_group};
 
         let exists = |leader: &Identity| Pid::from_raw(leader.pid).is_some_and(|group| test_kill_process_group(group).is_ok());
         self.members = self.leader.filter(exists).into_iter().collect();
         &self.members
     }
-}
-
-#[cfg(target_os = "linux")]
-fn pids_except(own: i32) -> impl Iterator<Item = i32> {
-    std::fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok())
-        .filter(move |pid| *pid != own)
-}
-
-/// Whether the process was started with the marker. The environment of another user's process cannot be read, so it is not a member.
-#[cfg(target_os = "linux")]
-fn has_marker(pid: i32, assignment: &[u8]) -> bool {
-    std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == assignment))
 }

@@ -74,6 +74,7 @@ enum Source {
     Out,
     Err,
     Agent,
+    Exits,
 }
 
 impl EventLoop {
@@ -129,14 +130,14 @@ impl EventLoop {
                 Source::Stdin => self.agent.input.push(),
                 Source::Out => self.read_stdout(),
                 Source::Err => self.read_stderr(),
-                // Reaped together with all other children.
-                Source::Agent => {}
+                // Reaped together with all other children, and seen by the next step of the termination.
+                Source::Agent | Source::Exits => {}
             }
         }
     }
 
     fn ready(&self, now: Instant, until: Option<Instant>) -> Vec<Source> {
-        let AgentProcess { input, out, err, exit_handle, .. } = &self.agent;
+        let AgentProcess { input, out, err, exit_handle, termination, .. } = &self.agent;
         let (server, pending) = (self.listener.server(), self.listener.pending());
         let watched = [
             (Source::Listener, self.listener.socket(now).map(AsFd::as_fd), PollFlags::IN),
@@ -146,6 +147,7 @@ impl EventLoop {
             (Source::Out, out.pipe().filter(|_| !self.is_server_behind()), PollFlags::IN),
             (Source::Err, err.pipe(), PollFlags::IN),
             (Source::Agent, exit_handle.as_ref().map(AsFd::as_fd), PollFlags::IN),
+            (Source::Exits, termination.exits(), PollFlags::IN),
         ];
         let open = watched.into_iter().filter_map(|(source, handle, wants)| Some((source, PollFd::from_borrowed_fd(handle?, wants))));
         let (sources, mut all): (Vec<Source>, Vec<PollFd<'_>>) = open.unzip();

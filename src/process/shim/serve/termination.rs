@@ -7,12 +7,15 @@
 //!      └──stop──▶ TERM, grace, KILL to all ──▶ drain 2 s ────────────────────────────────────┘
 //! ```
 
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use crate::process::Exit;
 use crate::process::cgroup::Group;
-use crate::process::kill_sequence::{KillSequence, POLL_INTERVAL};
+use crate::process::exit_watch::ExitWatch;
+use crate::process::kill_sequence::{KillSequence, Step};
 use crate::process::process_set::ProcessSet;
+use crate::process::process_table::ProcessTable;
 use crate::process::shim::protocol::StoppedBy;
 
 /// How long pipes may stay open after the exit, or after all processes were killed (rule R6).
@@ -26,7 +29,10 @@ const LEFTOVER_GRACE: Duration = Duration::from_secs(2);
 pub(super) struct Termination {
     process_set: ProcessSet,
     kill_sequence: Option<KillSequence>,
-    next_step: Instant,
+    /// The times for its next step: with and without the exit of all known members.
+    next_step: (Instant, Instant),
+    /// The members that the last step found.
+    watch: ExitWatch,
     /// Until when the shim waits for open pipes.
     drain_until: Option<Instant>,
     signalled: Signalled,
@@ -65,7 +71,8 @@ impl Termination {
         Self {
             process_set,
             kill_sequence: None,
-            next_step: now,
+            next_step: (now, now),
+            watch: ExitWatch::default(),
             drain_until: None,
             signalled: Signalled::NoProcess,
             exit: None,
@@ -126,25 +133,47 @@ impl Termination {
             self.stopped_by.get_or_insert(by);
         }
         match &mut self.kill_sequence {
-            Some(kill_sequence) => kill_sequence.shorten(now, grace),
+            Some(kill_sequence) => {
+                kill_sequence.shorten(now, grace);
+                self.next_step = (now, now);
+            }
             None => self.start_kill_sequence(now, grace),
         }
     }
 
     fn start_kill_sequence(&mut self, now: Instant, grace: Duration) {
         self.kill_sequence = Some(KillSequence::new(now, grace));
-        self.next_step = now;
+        self.next_step = (now, now);
+    }
+
+    /// Becomes readable when a step may be due because of exits.
+    pub(super) fn exits(&self) -> Option<BorrowedFd<'_>> {
+        self.kill_sequence.as_ref().and_then(|_| self.watch.handle())
+    }
+
+    /// Until when the next step can wait; `None` if it is due.
+    fn wait_for_step(&mut self, now: Instant) -> Option<Instant> {
+        let (earliest, latest) = self.next_step;
+        let until = if self.watch.is_over() { earliest } else { latest };
+        (now < until).then_some(until)
     }
 
     /// Takes the steps that are due. To be called after every event.
     pub(super) fn advance(&mut self, now: Instant, pipes_are_open: bool) -> Next {
         loop {
+            if self.kill_sequence.is_some()
+                && let Some(until) = self.wait_for_step(now)
+            {
+                return Next::Wait(Some(until));
+            }
             if let Some(kill_sequence) = &mut self.kill_sequence {
-                if now < self.next_step {
-                    return Next::Wait(Some(self.next_step));
-                }
-                self.next_step = now + POLL_INTERVAL;
-                let Some(survivors) = kill_sequence.step(now, &mut self.process_set) else { return Next::Wait(Some(self.next_step)) };
+                let survivors = match kill_sequence.step(now, &mut self.process_set, &ProcessTable::read()) {
+                    Step::Over(survivors) => survivors,
+                    Step::Next { earliest, latest } => {
+                        (self.next_step, self.watch) = ((earliest, latest), ExitWatch::new(self.process_set.members()));
+                        return Next::Wait(self.wait_for_step(now).or(Some(earliest)));
+                    }
+                };
                 self.kill_sequence = None;
                 if self.signalled == Signalled::NoProcess {
                     self.signalled = Signalled::AllProcesses;
