@@ -14,6 +14,25 @@ pub struct Identity {
     pub started: u64,
 }
 
+/// The id of this boot of the machine, where the system has one. Pids and start times of another boot identify nothing, and what was
+/// written before it without `fsync` may be lost.
+#[cfg(target_os = "linux")]
+pub(super) fn boot_id() -> Option<String> {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_owned()).filter(|id| !id.is_empty())
+}
+
+/// Not supported.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn boot_id() -> Option<String> {
+    None
+}
+
+/// Whether a record is from an earlier boot of the machine. Records and systems without an id count as this one.
+pub(super) fn is_earlier_boot(recorded: Option<&str>) -> bool {
+    recorded.is_some_and(|recorded| boot_id().is_some_and(|current| current != recorded))
+}
+
 #[cfg(target_os = "linux")]
 impl Identity {
     /// The living process with this pid. A zombie counts as gone.

@@ -39,7 +39,7 @@ pub struct ReportReceiver {
 }
 
 /// Opens a connection over `stream` by sending hello.
-pub(in crate::process) fn begin(stream: UnixStream) -> (CommandSender, ReportReceiver) {
+pub(crate) fn begin(stream: UnixStream) -> (CommandSender, ReportReceiver) {
     let (reader, writer) = stream.into_split();
     let mut commands = CommandSender { half: writer, unsent: Vec::new(), sent: 0 };
     commands.send(&ShimCommand::Hello { protocol: PROTOCOL });

@@ -13,9 +13,9 @@ mod serve;
 
 pub use super::identity::Identity;
 pub use super::process_dir::ProcessDir;
-pub(super) use client::begin;
+pub(crate) use client::begin;
 pub use client::{CommandSender, ReportReceiver, release};
-pub use find::{Found, exit_record, find, kill_leftovers};
+pub use find::{Found, exit_record, find, kill, kill_leftovers, reconnect};
 pub use protocol::{
     ExitRecord, Greeting, InputCommand, MAX_HANDOVER, PROTOCOL, ProcessRecord, REPORTS_BEFORE_ACK, Report, ShimCommand, Spooled,
     StartCommand, StoppedBy, UNACKED_BYTES,

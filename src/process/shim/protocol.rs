@@ -190,6 +190,9 @@ pub struct ProcessRecord {
     /// Control group of the agent and its descendants, if there is one. The shim is not in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<PathBuf>,
+    /// The boot of the machine in which the identities are valid, where the system has an id for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<String>,
 }
 
 /// Length of an agent's output.
@@ -241,4 +244,11 @@ pub struct ExitRecord {
     pub spooled: Spooled,
     /// The end of stderr, at most 16 KiB, including output that was not stored.
     pub stderr_tail: String,
+    /// The boot of the machine in which it was written, where the system has an id for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<String>,
+    /// Whether the outputs, the journal and the server's state were on the disk before this record. After a crash of the machine a record
+    /// without it proves nothing.
+    #[serde(default)]
+    pub durable: bool,
 }

@@ -14,9 +14,10 @@ use super::spool::{ReadOutcome, Spool};
 use super::stdin::Stdin;
 use super::termination::{Next, Termination};
 use super::time_limits::{TimeLimits, UNATTENDED_LIMIT};
+use crate::process::identity::boot_id;
 use crate::process::shim::ProcessDir;
 use crate::process::shim::protocol::{
-    ExitRecord, Greeting, PROTOCOL, REPORTS_BEFORE_ACK, Report, ShimCommand, Spooled, StoppedBy, UNACKED_BYTES,
+    ExitRecord, Greeting, InputCommand, PROTOCOL, REPORTS_BEFORE_ACK, Report, ShimCommand, Spooled, StoppedBy, UNACKED_BYTES,
 };
 use crate::process::{Exit, Identity, Tail};
 
@@ -56,6 +57,8 @@ pub(super) struct EventLoop {
     ended: Option<Box<ExitRecord>>,
     /// Whether the server has released the shim.
     released: bool,
+    /// Whether the names of the files in the process directory are on the disk.
+    names_are_durable: bool,
     /// The output that the connected server knows about.
     reported: Spooled,
     /// Reports since the last acknowledgement, and the acknowledged length of stdout.
@@ -86,6 +89,7 @@ impl EventLoop {
             handover,
             ended,
             released,
+            names_are_durable: false,
             reported: Spooled::default(),
             reports_since_ack: 0,
             acked: 0,
@@ -215,7 +219,7 @@ impl EventLoop {
                 Inbound::NewServer => self.send_greeting(now),
                 Inbound::Message(Message::Command(command)) => self.handle_command(now, &command),
                 Inbound::Message(Message::Input(command, pieces)) => {
-                    if self.agent.input.accept(&command, pieces).is_err() {
+                    if self.accept_input(&command, pieces).is_err() {
                         self.stop(StoppedBy::Disk);
                     }
                 }
@@ -223,6 +227,16 @@ impl EventLoop {
             }
         }
         self.agent.time_limits.set_attended(now, self.listener.server().is_some());
+    }
+
+    /// Records input and passes it to the agent. A command is on the disk first: after a crash of the machine the next server must know
+    /// which messages the agent has received.
+    fn accept_input(&mut self, command: &InputCommand, pieces: Vec<Vec<u8>>) -> io::Result<()> {
+        if command.call.is_some() && !self.names_are_durable {
+            self.agent.process_files.sync_names()?;
+            self.names_are_durable = true;
+        }
+        self.agent.input.accept(command, pieces)
     }
 
     fn handle_command(&mut self, now: Instant, command: &ShimCommand) {
@@ -288,7 +302,7 @@ impl EventLoop {
 
     /// Writes the exit record and reports it to the server, as far as possible: without a server, the shim waits for space on a full disk.
     fn report_end(&mut self, since: Instant) {
-        let record = ExitRecord {
+        let mut record = ExitRecord {
             exit: self.agent.termination.exit(),
             stopped_by: self.agent.termination.stopped_by(),
             leaked_pipe: self.agent.termination.leaked_pipe(),
@@ -296,6 +310,8 @@ impl EventLoop {
             out_of_memory: self.agent.termination.ran_out_of_memory(),
             spooled: self.spooled(),
             stderr_tail: self.agent.err_tail.text(),
+            boot: boot_id(),
+            durable: false,
         };
         self.agent.termination.remove_group();
         while let Err(error) = self.agent.process_files.put(ProcessDir::exit, &record)
@@ -310,13 +326,18 @@ impl EventLoop {
             self.reap(now);
             self.receive_next(now);
         }
-        let record = Box::new(record);
-        self.listener.send(&Report::Ended(record.clone()));
-        self.ended = Some(record);
-        let flush_by = Instant::now() + FLUSH_TIMEOUT;
+        self.listener.send(&Report::Ended(Box::new(record.clone())));
         if self.handover.is_empty() {
             self.agent.process_files.remove_socket();
+            // A server stores the end now. Without one the files must last until there is one, even if the machine crashes before.
+            if self.listener.server().is_none() {
+                record.durable = true;
+                // If that fails, the first record stays, which is valid until the machine crashes.
+                let _ = self.agent.process_files.put_last(ProcessDir::exit, &record);
+            }
         }
+        self.ended = Some(Box::new(record));
+        let flush_by = Instant::now() + FLUSH_TIMEOUT;
         let mut now = Instant::now();
         while let Some(until) = self.stays_until(now, flush_by).filter(|until| now < *until) {
             self.wait(now, Some(until));

@@ -22,6 +22,7 @@ use super::termination::Termination;
 use super::time_limits::TimeLimits;
 use crate::process::cgroup::Group;
 use crate::process::descriptors::close_inherited;
+use crate::process::identity::boot_id;
 use crate::process::launch::{Launcher, SHIM_SUBCOMMAND};
 use crate::process::process_set::ProcessSet;
 use crate::process::shim::ProcessDir;
@@ -165,8 +166,8 @@ fn adopt(
     let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take()) else {
         return Err(io::Error::other("the agent process has no pipes"));
     };
-    process_files
-        .put(ProcessDir::identity, &ProcessRecord { protocol: PROTOCOL, shim, agent, group: command.containment.group.clone() })?;
+    let group_path = command.containment.group.clone();
+    process_files.put(ProcessDir::identity, &ProcessRecord { protocol: PROTOCOL, shim, agent, group: group_path, boot: boot_id() })?;
     let process_set = ProcessSet::own_descendants(agent, Marker::new(&*command.marker)).within(group);
     Ok(AgentProcess {
         process_files,

@@ -63,7 +63,9 @@ impl Stdin {
     fn record_in_journal(&mut self, command: &InputCommand) -> io::Result<()> {
         let mut line = serde_json::to_vec(command)?;
         line.push(b'\n');
-        if let Err(error) = self.journal.write_all(&line) {
+        // Only commands are made durable. Other input follows from the output alone, and after a crash of the machine nothing is sent again.
+        let sync = |journal: &File| if command.call.is_some() { journal.sync_data() } else { Ok(()) };
+        if let Err(error) = self.journal.write_all(&line).and_then(|()| sync(&self.journal)) {
             // An incomplete line must not become part of the next one.
             let _ = self.journal.set_len(self.journal_length);
             return Err(error);
