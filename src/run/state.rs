@@ -156,9 +156,8 @@ impl Outcome {
     /// The outcome of a run whose agent ended by itself. Success requires a good result from the agent *and* a good exit: real agents exit
     /// with 0 after failures and with 1 after answers (rule R4).
     pub fn from_agent_end(turn: Option<&TurnEnd>, end: &AgentEnd) -> Self {
-        if end.lost {
-            let message = "the agent's shim was killed, and the agent with it";
-            return Self { message: Some(message.to_owned()), ..StopReason::NodeLost.outcome() };
+        if let Some(message) = &end.lost {
+            return Self { message: Some(message.clone()), ..StopReason::NodeLost.outcome() };
         }
         match end.stopped_by {
             Some(StoppedBy::Limit) => return StopReason::Timeout.outcome(),

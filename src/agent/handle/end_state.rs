@@ -23,7 +23,7 @@ impl EndState {
     /// When the deadline expires.
     pub(super) fn deadline_at(&self) -> Option<Instant> {
         self.deadline.map(|deadline| match deadline {
-            Deadline::Interrupt(at) | Deadline::ExitGrace(at) => at,
+            Deadline::Interrupt(at) | Deadline::ExitGrace(at) | Deadline::Unreachable(at) => at,
         })
     }
 
@@ -49,6 +49,8 @@ pub(super) enum Deadline {
     Interrupt(Instant),
     /// The program has exited, after it was told that no message follows.
     ExitGrace(Instant),
+    /// The shim, which is to stop the program, can be reached again.
+    Unreachable(Instant),
 }
 
 /// Why there is no program any more.
@@ -57,6 +59,27 @@ pub(super) enum Gone {
     Ended(Box<ExitRecord>),
     /// The shim could not start it.
     NotStarted { message: String, resource_exhausted: bool },
-    /// The shim was killed. This many processes of the run could not be ended.
-    Lost(usize),
+    /// The shim is dead, and how the program ended is unknown.
+    Lost {
+        /// Number of processes that could not be ended.
+        left_behind: usize,
+        /// What happened, for people.
+        reason: String,
+    },
+}
+
+impl Gone {
+    /// The shim was killed, and these processes of the run could not be ended.
+    pub(super) fn killed(left_behind: usize) -> Self {
+        Self::Lost { left_behind, reason: "the agent's shim was killed, and the agent with it".to_owned() }
+    }
+
+    /// Number of processes that could not be ended.
+    pub(super) fn left_behind(&self) -> usize {
+        match self {
+            Self::Ended(record) => record.left_behind,
+            Self::NotStarted { .. } => 0,
+            Self::Lost { left_behind, .. } => *left_behind,
+        }
+    }
 }

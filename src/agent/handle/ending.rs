@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::connection::Event;
 use super::end_state::{Deadline, Finish, Gone};
-use super::program::{Supervisor, flush, millis, next};
+use super::program::{Supervisor, millis};
 use super::{AgentEnd, Command, Update};
-use crate::process::shim::{self, Report, ShimCommand, StoppedBy};
+use crate::process::shim::{self, ShimCommand, StoppedBy};
 use crate::process::{Exit, launch};
 use crate::types::{Cause, Failure, Level, NoticeCode};
 
@@ -71,6 +72,16 @@ impl Supervisor {
         if self.ending.stop_sent.is_none_or(|sent| grace < sent) {
             self.ending.stop_sent = Some(grace);
             self.send_to_shim(&ShimCommand::Stop { grace_ms: millis(grace) });
+            self.limit_unreachable();
+        }
+    }
+
+    /// Limits how long a program that is to stop waits for a shim that cannot be reached.
+    pub(super) fn limit_unreachable(&mut self) {
+        if let Some(grace) = self.ending.stop_sent.filter(|_| self.connection.is_broken()) {
+            // Treat an overflowing grace period as zero.
+            let at = Instant::now() + LAST_COMMAND;
+            self.ending.deadline = Some(Deadline::Unreachable(at.checked_add(grace).unwrap_or(at)));
         }
     }
 
@@ -86,6 +97,10 @@ impl Supervisor {
             Some(Deadline::Interrupt(_)) => {
                 let grace = self.ending.after_turn.take().unwrap_or_default();
                 self.end_program(grace);
+            }
+            Some(Deadline::Unreachable(_)) => {
+                tracing::warn!(run.id = self.program.marker.value(), "a shim that is to stop its agent cannot be reached; killing both");
+                self.connection.give_up();
             }
             None => {}
         }
@@ -111,7 +126,7 @@ impl Supervisor {
                 let cause = if resource_exhausted { Cause::Storage } else { Cause::Crashed };
                 end.failure = Some(Failure::new(cause, format!("the process could not be started: {message}")));
             }
-            Some(Gone::Lost(left)) => (end.lost, end.left_behind) = (true, left),
+            Some(Gone::Lost { left_behind, reason }) => (end.lost, end.left_behind) = (Some(reason), left_behind),
             None => {}
         }
         // The shim's limit ran out in place of the exit grace period, because no server was connected.
@@ -141,9 +156,7 @@ impl Supervisor {
 
     /// Leaves the program to its shim, once all queued commands have reached it.
     pub(super) async fn detach(&mut self) {
-        if let Some(shim) = &mut self.shim
-            && tokio::time::timeout(LAST_COMMAND, shim.flush()).await.is_err()
-        {
+        if tokio::time::timeout(LAST_COMMAND, self.connection.flush()).await.is_err() {
             tracing::warn!(run.id = self.program.marker.value(), "shim did not take the last commands; detached anyway");
         }
     }
@@ -152,15 +165,12 @@ impl Supervisor {
     pub(super) async fn abandon(mut self) {
         self.end_program(Duration::ZERO);
         let last_command = async {
-            flush(&mut self.shim).await.ok()?;
-            while let Some(report) = next(&mut self.reports).await {
-                if matches!(report, Report::Ended(_) | Report::NotStarted { .. }) {
-                    return Some(());
-                }
+            while self.gone.is_none() {
+                let event: Event = self.connection.event().await;
+                self.handle_event(event);
             }
-            None
         };
-        if self.gone.is_none() && !matches!(tokio::time::timeout(LAST_COMMAND, last_command).await, Ok(Some(()))) {
+        if tokio::time::timeout(LAST_COMMAND, last_command).await.is_err() {
             shim::kill_leftovers(&self.program.dir, &self.program.marker).await;
         }
     }

@@ -8,6 +8,7 @@
 //! The process itself belongs to the shim. The task may therefore end, and the task of a later server continues: it decodes the same
 //! output with a new parser, and what the log already covers becomes a [`HistoryEntry`].
 
+mod connection;
 mod decoder;
 mod end_state;
 mod ending;
@@ -15,6 +16,8 @@ mod history;
 mod in_process;
 mod program;
 mod replay;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -81,8 +84,8 @@ pub struct AgentEnd {
     pub out_of_memory: bool,
     /// Why its shim ended it without a command, if it did.
     pub stopped_by: Option<StoppedBy>,
-    /// Its shim was killed and the agent with it; its last actions are unknown.
-    pub lost: bool,
+    /// Its shim is dead and the agent with it, or the record of its last actions is lost: what happened, for people.
+    pub lost: Option<String>,
     /// Number of processes that could not be ended.
     pub left_behind: usize,
 }

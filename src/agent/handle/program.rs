@@ -7,15 +7,16 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::TaskTracker;
 
+use super::connection::{Connection, Event};
 use super::decoder::OutputDecoder;
-use super::end_state::{EndState, Finish, Gone};
-use super::replay::{Outputs, Replayed, Stream, replay};
+use super::end_state::{Deadline, EndState, Finish, Gone};
+use super::replay::{Outputs, Replayed, Stream, received_commands, replay};
 use super::{
     AgentEnd, AgentHandle, Command, Control, Delivery, HistoryEntry, Link, OutputCheckpoint, ReattachedAgent, SLACK, Update, link,
 };
 use crate::agent::{Item, Parser};
 use crate::process::shim::{
-    self, CommandSender, ExitRecord, ProcessDir, Report, ReportReceiver, ShimCommand, Spooled, StoppedBy, UNACKED_BYTES,
+    self, CommandSender, Found, ProcessDir, Report, ReportReceiver, ShimCommand, Spooled, StoppedBy, UNACKED_BYTES,
 };
 use crate::process::{Leftovers, Marker};
 use crate::types::{Cause, Failure, RunLimits};
@@ -48,13 +49,13 @@ pub(in crate::agent) struct RunningProgram {
 /// Spawns the task of a program whose shim has been sent a start command.
 pub(in crate::agent) fn start(
     program: RunningProgram,
-    (shim, reports): (CommandSender, ReportReceiver),
+    shim: (CommandSender, ReportReceiver),
     parser: Box<dyn Parser>,
     tasks: &TaskTracker,
 ) -> AgentHandle {
     let (handle, link) = link(Some(Leftovers::of_earlier_server(program.marker.clone())), program.limits);
-    let mut supervisor = Supervisor::new(program, OutputDecoder::new(parser), link);
-    (supervisor.shim, supervisor.reports) = (Some(shim), Some(reports));
+    let connection = Connection::new(program.dir.clone(), program.marker.clone(), Some(shim), 0);
+    let mut supervisor = Supervisor::new(program, OutputDecoder::new(parser), connection, link);
     supervisor.decoder.open();
     tasks.spawn(supervisor.run());
     handle
@@ -91,24 +92,45 @@ pub(in crate::agent) async fn reattach(
         let replayed = tokio::task::spawn_blocking(move || replay(&dir, parser, stored)).await;
         match replayed.unwrap_or_else(|panic| Err(std::io::Error::other(panic))) {
             Ok(replayed) => Supervisor::reattached(program, found, replayed, link).run().await,
-            Err(error) => {
-                tracing::error!(run.id = program.marker.value(), %error, "agent output unreadable; ending the agent");
-                let survivors = shim::kill_leftovers(&program.dir, &program.marker).await;
-                let failure = Failure::new(Cause::Storage, format!("the agent's output cannot be read again: {error}"));
-                let end = AgentEnd { failure: Some(failure), left_behind: survivors.count, ..AgentEnd::default() };
-                let _ = link.updates.send(Update::Ended(end)).await;
-            }
+            Err(error) => end_unreadable(program, found, &error, stored, link).await,
         }
     });
     Ok(Some(ReattachedAgent { handle, handover }))
+}
+
+/// Ends a program whose output cannot be read up to where the log covers it, so that the state of its parser is lost.
+///
+/// If its shim is dead, so is the program, and there is no output that the log lacks: the run is interrupted. If its shim is alive, the
+/// disk is at fault, and the program is killed.
+async fn end_unreadable(program: RunningProgram, found: Found, error: &std::io::Error, stored: OutputCheckpoint, mut link: Link) {
+    // No command can be carried out. The driver must not wait for that, or for the capacity of the channel.
+    link.commands.close();
+    let marker = program.marker.value();
+    let lost = || Some(format!("the agent's shim is dead, and its output is incomplete: {error}"));
+    let end = match &found {
+        Found::Alive { .. } => {
+            tracing::error!(run.id = marker, %error, "agent output unreadable; ending the agent");
+            let left_behind = shim::kill_leftovers(&program.dir, &program.marker).await.count;
+            let failure = Failure::new(Cause::Storage, format!("the agent's output cannot be read again: {error}"));
+            AgentEnd { failure: Some(failure), left_behind, ..AgentEnd::default() }
+        }
+        Found::Ended(record) => AgentEnd { lost: lost(), left_behind: record.left_behind, ..AgentEnd::default() },
+        Found::Lost(survivors) => AgentEnd { lost: lost(), left_behind: survivors.count, ..AgentEnd::default() },
+    };
+    let dir = program.dir.clone();
+    // Messages that the agent has received are not reported as undelivered.
+    let commands = tokio::task::spawn_blocking(move || received_commands(&dir)).await.unwrap_or_default();
+    let history = commands.into_iter().map(HistoryEntry::Command).collect();
+    if link.updates.send(Update::Restored { history, checkpoint: stored, left: None }).await.is_ok() {
+        let _ = link.updates.send(Update::Ended(end)).await;
+    }
 }
 
 pub(super) struct Supervisor {
     pub(super) program: RunningProgram,
     /// `None` once reading failed.
     outputs: Option<Outputs>,
-    pub(super) shim: Option<CommandSender>,
-    pub(super) reports: Option<ReportReceiver>,
+    pub(super) connection: Connection,
     pub(super) decoder: OutputDecoder,
     /// How much of the output and of the commands the decoder has processed.
     checkpoint: OutputCheckpoint,
@@ -134,12 +156,11 @@ pub(super) struct Supervisor {
 }
 
 impl Supervisor {
-    fn new(program: RunningProgram, decoder: OutputDecoder, link: Link) -> Self {
+    fn new(program: RunningProgram, decoder: OutputDecoder, connection: Connection, link: Link) -> Self {
         Self {
             outputs: Some(Outputs::new(program.dir.clone())),
             program,
-            shim: None,
-            reports: None,
+            connection,
             decoder,
             checkpoint: OutputCheckpoint::default(),
             spooled: Spooled::default(),
@@ -157,8 +178,14 @@ impl Supervisor {
         }
     }
 
-    fn reattached(program: RunningProgram, found: shim::Found, replayed: Replayed, link: Link) -> Self {
-        let mut this = Self::new(program, replayed.decoder, link);
+    fn reattached(program: RunningProgram, found: Found, replayed: Replayed, link: Link) -> Self {
+        let (shim, rest) = match found {
+            Found::Alive { commands, reports, greeting } => (Some((commands, reports)), Ok(greeting)),
+            Found::Ended(record) => (None, Err(Gone::Ended(record))),
+            Found::Lost(survivors) => (None, Err(Gone::killed(survivors.count))),
+        };
+        let connection = Connection::new(program.dir.clone(), program.marker.clone(), shim, replayed.recorded);
+        let mut this = Self::new(program, replayed.decoder, connection, link);
         this.checkpoint = replayed.checkpoint;
         this.stdin_open = !replayed.stdin_closed;
         let was_given = |matches: fn(&Command) -> bool| {
@@ -166,17 +193,15 @@ impl Supervisor {
         };
         this.ending.stop_recorded = was_given(|command| matches!(command, Command::Stop { .. }));
         let mut left = None;
-        match found {
-            shim::Found::Alive { commands: shim, reports, greeting } => {
-                (this.shim, this.reports) = (Some(shim), Some(reports));
+        match rest {
+            Ok(greeting) => {
                 this.spooled = greeting.spooled;
                 this.max_unacknowledged = greeting.reports_before_ack;
                 this.exited = greeting.exit.is_some();
                 this.ending.stop_sent = (greeting.stopping == Some(StoppedBy::Command)).then_some(this.program.grace.stop);
                 left = greeting.left_ms.map(|left| Duration::from_millis(left).saturating_sub(SLACK));
             }
-            shim::Found::Ended(record) => this.set_ended(record),
-            shim::Found::Lost(survivors) => this.set_lost(survivors.count),
+            Err(gone) => this.set_gone(gone),
         }
         if was_given(|command| matches!(command, Command::Finish)) {
             this.ending.finish = Finish::Requested;
@@ -212,19 +237,12 @@ impl Supervisor {
                 },
                 // No further read while that much waits for the driver: without an acknowledgement the shim stops reading, too.
                 () = tokio::task::yield_now(), if self.may_read() => self.read(),
-                report = next(&mut self.reports), if self.reports.is_some() => match report {
-                    Some(report) => {
-                        self.handle_report(report);
-                        // Read at once, without another round of the loop, which would add to the latency of a lone event.
-                        if self.may_read() {
-                            self.read();
-                        }
+                event = self.connection.event(), if self.connection.is_open() => {
+                    self.handle_event(event);
+                    // Read at once, without another round of the loop, which would add to the latency of a lone event.
+                    if self.may_read() {
+                        self.read();
                     }
-                    None => self.handle_disconnect().await,
-                },
-                flushed = flush(&mut self.shim), if self.shim.as_ref().is_some_and(|shim| !shim.is_idle()) => if flushed.is_err() {
-                    // The report stream shows what happened to the shim.
-                    self.shim = None;
                 },
                 command = self.link.commands.recv() => match command {
                     Some(Control::Detach { done }) => {
@@ -263,6 +281,32 @@ impl Supervisor {
         self.checkpoint.out - self.taken.0 + (self.checkpoint.err - self.taken.1)
     }
 
+    pub(super) fn handle_event(&mut self, event: Event) {
+        match event {
+            Event::Report(report) => self.handle_report(report),
+            Event::Broken => {
+                tracing::warn!(run.id = self.program.marker.value(), "the connection to a shim broke");
+                self.limit_unreachable();
+            }
+            Event::Found(Found::Alive { commands, reports, greeting }) => {
+                tracing::info!(run.id = self.program.marker.value(), "reconnected to a shim");
+                (self.acknowledged, self.unacknowledged) = (self.taken, 0);
+                self.connection.resume(commands, reports, self.taken);
+                self.max_unacknowledged = greeting.reports_before_ack;
+                self.ending.deadline.take_if(|deadline| matches!(deadline, Deadline::Unreachable(_)));
+                if let Some(grace) = self.ending.stop_sent.filter(|_| greeting.stopping.is_none()) {
+                    self.send_to_shim(&ShimCommand::Stop { grace_ms: millis(grace) });
+                }
+                self.handle_report(Report::Spooled(greeting.spooled));
+                if let Some(exit) = greeting.exit {
+                    self.handle_report(Report::Exited { exit });
+                }
+            }
+            Event::Found(Found::Ended(record)) => self.set_gone(Gone::Ended(record)),
+            Event::Found(Found::Lost(survivors)) => self.set_gone(Gone::killed(survivors.count)),
+        }
+    }
+
     fn handle_report(&mut self, report: Report) {
         match report {
             Report::Spooled(spooled) if self.outputs.is_some() => {
@@ -274,44 +318,26 @@ impl Supervisor {
                 self.exited = true;
                 self.ending.cancel_deadline();
             }
-            Report::NotStarted { message, resource_exhausted } => self.gone = Some(Gone::NotStarted { message, resource_exhausted }),
-            Report::Ended(record) => self.set_ended(record),
-        }
-        if self.gone.is_some() {
-            self.disconnect();
+            Report::NotStarted { message, resource_exhausted } => self.set_gone(Gone::NotStarted { message, resource_exhausted }),
+            Report::Ended(record) => self.set_gone(Gone::Ended(record)),
         }
     }
 
     /// Nothing of the program remains. Its unread output is still read.
-    fn set_ended(&mut self, record: Box<ExitRecord>) {
-        if self.outputs.is_some() {
-            self.spooled = Spooled { out_ended: true, err_ended: true, ..record.spooled };
-        }
-        self.gone = Some(Gone::Ended(record));
-    }
-
-    /// The shim was killed, and `left` processes could not be ended. The unread output is still read.
-    fn set_lost(&mut self, left: usize) {
-        if let Some((out, err)) = self.outputs.as_ref().map(Outputs::lengths) {
-            self.spooled = Spooled { out, err, out_ended: true, err_ended: true };
-        }
-        self.gone = Some(Gone::Lost(left));
-    }
-
-    /// The shim has gone, either at the end of its work or because it was killed. Its agent dies with it; descendants are killed here.
-    async fn handle_disconnect(&mut self) {
-        self.disconnect();
-        if let Some(record) = shim::exit_record(&self.program.dir) {
-            return self.set_ended(record);
-        }
-        tracing::warn!(run.id = self.program.marker.value(), "shim disconnected without an exit record; killing the run's processes");
-        let survivors = shim::kill_leftovers(&self.program.dir, &self.program.marker).await;
-        self.set_lost(survivors.count);
-    }
-
-    fn disconnect(&mut self) {
-        (self.shim, self.reports) = (None, None);
+    fn set_gone(&mut self, gone: Gone) {
+        self.connection.close();
         self.ending.cancel_deadline();
+        if let Some(outputs) = &self.outputs {
+            self.spooled = match &gone {
+                Gone::Ended(record) => Spooled { out_ended: true, err_ended: true, ..record.spooled },
+                Gone::NotStarted { .. } => self.spooled,
+                Gone::Lost { .. } => {
+                    let (out, err) = outputs.lengths();
+                    Spooled { out, err, out_ended: true, err_ended: true }
+                }
+            };
+        }
+        self.gone = Some(gone);
     }
 
     /// Decodes one more piece of each output.
@@ -338,11 +364,7 @@ impl Supervisor {
             self.decoder.finish_stderr();
         }
         if let Err(error) = read {
-            let failure = Failure::new(Cause::Storage, format!("the agent's output cannot be read: {error}"));
-            self.decoder.output.items.push(Item::TurnEnded(Err(failure)));
-            self.outputs = None;
-            self.spooled = Spooled { out: self.checkpoint.out, err: self.checkpoint.err, ..Spooled::default() };
-            self.end_program(self.program.grace.stop);
+            self.give_up_output(&error);
         }
         self.send_input(None);
         self.restart_silence();
@@ -353,6 +375,27 @@ impl Supervisor {
 
     fn restart_silence(&mut self) {
         self.silence_at = self.decoder.max_silence().map(|limit| Instant::now() + limit);
+    }
+
+    /// Ends a program whose output cannot be read any more. If its shim is dead, what was read is all there is.
+    fn give_up_output(&mut self, error: &std::io::Error) {
+        self.outputs = None;
+        match self.gone.take() {
+            None => {
+                let failure = Failure::new(Cause::Storage, format!("the agent's output cannot be read: {error}"));
+                self.decoder.output.items.push(Item::TurnEnded(Err(failure)));
+                self.end_program(self.program.grace.stop);
+            }
+            Some(gone) => {
+                self.decoder.finish_stdout();
+                self.decoder.finish_stderr();
+                (self.checkpoint.out_ended, self.checkpoint.err_ended) = (true, true);
+                let reason = format!("the agent's shim is dead, and its output is incomplete: {error}");
+                self.gone = Some(Gone::Lost { left_behind: gone.left_behind(), reason });
+            }
+        }
+        let OutputCheckpoint { out, err, .. } = self.checkpoint;
+        self.spooled = Spooled { out, err, ..Spooled::default() };
     }
 
     /// Notes that the driver has taken all that was decoded, and acknowledges it to the shim before the shim would wait for that.
@@ -368,9 +411,7 @@ impl Supervisor {
     }
 
     pub(super) fn send_to_shim(&mut self, command: &ShimCommand) {
-        if let Some(shim) = &mut self.shim {
-            shim.send(command);
-        }
+        self.connection.send(command);
     }
 
     /// Sends what the parser wants written to stdin, with the command that caused it.
@@ -383,12 +424,10 @@ impl Supervisor {
         }
         let close = close && self.stdin_open;
         self.stdin_open &= !close;
-        if let Some(shim) = &mut self.shim
-            && (command.is_some() || close || !send.is_empty())
-        {
+        if command.is_some() || close || !send.is_empty() {
             // Always succeeds: a command consists of strings and numbers.
             let command = command.and_then(|command| serde_json::to_value(command).ok());
-            shim.input(self.checkpoint.out, command, close, &send);
+            self.connection.input(self.checkpoint.out, command, close, send);
         }
     }
 
@@ -426,22 +465,7 @@ impl Supervisor {
     }
 
     pub(super) fn set_time_limit(&mut self, left: Option<Duration>) {
-        self.send_to_shim(&ShimCommand::SetTimeLimit { left_ms: left.map(|left| millis(left + SLACK)) });
-    }
-}
-
-/// The next report; `None` if the shim has gone for any reason.
-pub(super) async fn next(reports: &mut Option<ReportReceiver>) -> Option<Report> {
-    match reports {
-        Some(reports) => reports.next().await.unwrap_or(None),
-        None => None,
-    }
-}
-
-pub(super) async fn flush(shim: &mut Option<CommandSender>) -> std::io::Result<()> {
-    match shim {
-        Some(shim) => shim.flush().await,
-        None => Ok(()),
+        self.connection.set_time_limit(left.map(|left| left.saturating_add(SLACK)));
     }
 }
 

@@ -78,6 +78,8 @@ pub(super) struct Replayed {
     /// How much of the output and of the commands the decoder has processed.
     pub(super) checkpoint: OutputCheckpoint,
     pub(super) stdin_closed: bool,
+    /// Number of entries in the journal.
+    pub(super) recorded: u64,
 }
 
 /// Feeds a new `parser` everything that its predecessor processed: the output, and the commands at their positions in it.
@@ -114,7 +116,11 @@ pub(super) fn replay(dir: &ProcessDir, parser: Box<dyn Parser>, stored: OutputCh
     }
     replay.decode_stderr()?;
     let Replay { decoder, history, checkpoint, .. } = replay;
-    Ok(Replayed { decoder, history, checkpoint, stdin_closed: journal.iter().any(|entry| entry.close) })
+    if checkpoint.calls < stored.calls {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the journal is shorter than before"));
+    }
+    let stdin_closed = journal.iter().any(|entry| entry.close);
+    Ok(Replayed { decoder, history, checkpoint, stdin_closed, recorded: journal.len() as u64 })
 }
 
 struct Replay {
@@ -178,6 +184,13 @@ impl Replay {
             self.decoder.output.close_stdin = false;
         }
     }
+}
+
+/// The commands that the agent has received, as far as the journal can be read.
+pub(super) fn received_commands(dir: &ProcessDir) -> Vec<Command> {
+    let Ok(file) = File::open(dir.journal()) else { return Vec::new() };
+    let lines = BufReader::new(file).split(b'\n').map_while(Result::ok);
+    lines.map_while(|line| serde_json::from_slice::<JournalEntry>(&line).ok()).filter_map(|entry| entry.call).collect()
 }
 
 /// Reads the journal. A truncated last line was never acted on and is skipped.

@@ -1,0 +1,356 @@
+//! Programs whose shim is dead, out of reach, or behind a broken connection, and process directories that a crash has damaged.
+//!
+//! Rules: K1, K3.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio_util::task::TaskTracker;
+
+use super::connection::{Connection, Event};
+use super::program::{GracePeriods, RunningProgram, reattach, start};
+use super::{AgentEnd, AgentHandle, Command, Delivery, HistoryEntry, Update};
+use crate::agent::{Item, LineOutcome, Output, Parser};
+use crate::process::shim::{ExitRecord, Greeting, PROTOCOL, ProcessDir, ProcessRecord, Report, ShimCommand, Spooled};
+use crate::process::{Exit, Identity, Marker};
+use crate::types::{OutputCheckpoint, StreamEvent};
+
+/// Emits every line, ends its turn at `end`, and passes messages on.
+struct Lines;
+
+impl Parser for Lines {
+    fn reads_json(&self) -> bool {
+        false
+    }
+
+    fn open(&mut self, out: &mut Output) {
+        out.send.extend_from_slice(b"prompt\n");
+    }
+
+    fn handle_line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
+        out.emit_raw(line)
+    }
+
+    fn steer(&mut self, text: &str, out: &mut Output) -> bool {
+        out.send.extend_from_slice(format!("{text}\n").as_bytes());
+        true
+    }
+}
+
+const OUTPUT: &[u8] = b"one\ntwo\nthree\n";
+const JOURNAL: &[u8] = b"{\"at\":0,\"size\":7}\n{\"at\":4,\"call\":{\"steer\":{\"text\":\"more\"}},\"size\":5}\n{\"at\":8,\"size\":2}\n";
+/// The log covers two lines and the message.
+const STORED: OutputCheckpoint = OutputCheckpoint { out: 8, err: 0, out_ended: false, err_ended: false, calls: 1 };
+
+fn program(dir: &Path) -> RunningProgram {
+    let second = Duration::from_secs(1);
+    let marker = Marker::new(format!("handle tests {}", dir.display()));
+    RunningProgram { dir: ProcessDir::new(dir.to_owned()), marker, grace: GracePeriods { exit: second, stop: second }, limits: None }
+}
+
+/// A process that has exited.
+fn dead() -> Identity {
+    Identity { pid: i32::MAX, started: 1 }
+}
+
+fn process_record(boot: Option<&str>) -> ProcessRecord {
+    ProcessRecord { protocol: PROTOCOL, shim: dead(), agent: dead(), group: None, boot: boot.map(str::to_owned) }
+}
+
+fn exit_record(boot: Option<&str>, durable: bool) -> ExitRecord {
+    ExitRecord {
+        exit: Some(Exit::Code(0)),
+        spooled: Spooled { out: OUTPUT.len() as u64, ..Spooled::default() },
+        boot: boot.map(str::to_owned),
+        durable,
+        ..ExitRecord::default()
+    }
+}
+
+fn write_record(path: &Path, record: &impl serde::Serialize) {
+    std::fs::write(path, serde_json::to_vec(record).unwrap()).unwrap();
+}
+
+/// The files of a run whose shim has ended with its agent, in an earlier boot so that no processes are looked for.
+fn ended_run(durable: bool) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let files = ProcessDir::new(dir.path().to_owned());
+    std::fs::write(files.out(), OUTPUT).unwrap();
+    std::fs::write(files.err(), b"").unwrap();
+    std::fs::write(files.journal(), JOURNAL).unwrap();
+    write_record(&files.identity(), &process_record(Some("an earlier boot")));
+    write_record(&files.exit(), &exit_record(Some("an earlier boot"), durable));
+    dir
+}
+
+/// What the driver gets of a reattached program: the lines that are new, the commands that the agent has received, and the end.
+async fn updates(dir: &Path, stored: OutputCheckpoint) -> Option<(Vec<String>, usize, AgentEnd)> {
+    let agent = reattach(program(dir), Box::new(Lines), stored, false, &TaskTracker::new()).await.unwrap()?;
+    let (mut handle, mut lines, mut commands) = (agent.handle, Vec::new(), 0);
+    let mut add = |item| match item {
+        Item::Event(StreamEvent::Raw { line }) => lines.push(line),
+        other => panic!("{other:?}"),
+    };
+    loop {
+        match handle.next().await {
+            Update::Restored { history, .. } => {
+                for entry in history {
+                    match entry {
+                        HistoryEntry::New(item) => add(item),
+                        HistoryEntry::Command(Command::Steer { text }) if text == "more" => commands += 1,
+                        other => panic!("{other:?}"),
+                    }
+                }
+            }
+            Update::Items { items, .. } => items.into_iter().for_each(&mut add),
+            Update::Ended(end) => return Some((lines, commands, end)),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_durable_exit_record_of_an_earlier_boot_counts_and_another_one_does_not() {
+    let (lines, commands, end) = updates(ended_run(true).path(), STORED).await.unwrap();
+    assert_eq!((lines, commands, end.exit, end.lost), (vec!["three".to_owned()], 1, Some(Exit::Code(0)), None));
+    let (lines, commands, end) = updates(ended_run(false).path(), STORED).await.unwrap();
+    assert_eq!((lines, commands, end.exit), (vec!["three".to_owned()], 1, None), "what is there is read");
+    assert!(end.lost.is_some());
+    // In the same boot nothing is lost with a process.
+    let dir = ended_run(false);
+    write_record(&ProcessDir::new(dir.path().to_owned()).exit(), &exit_record(None, false));
+    assert_eq!(updates(dir.path(), STORED).await.unwrap().2.exit, Some(Exit::Code(0)));
+}
+
+#[tokio::test]
+async fn output_that_is_truncated_anywhere_is_never_repeated_and_is_the_end_of_a_lost_agent() {
+    for durable in [true, false] {
+        for length in 0..=OUTPUT.len() {
+            let dir = ended_run(durable);
+            let file = File::options().write(true).open(ProcessDir::new(dir.path().to_owned()).out()).unwrap();
+            file.set_len(length as u64).unwrap();
+            let (lines, commands, end) = updates(dir.path(), STORED).await.unwrap();
+            let rest = OUTPUT.get(STORED.out as usize..length).unwrap_or_default();
+            let expected: Vec<&str> = std::str::from_utf8(rest).unwrap().lines().collect();
+            assert_eq!((lines, commands), (expected.iter().map(|line| (*line).to_owned()).collect(), 1), "{length} bytes");
+            let is_complete = durable && length == OUTPUT.len();
+            assert_eq!((end.lost.is_none(), end.exit.is_some()), (is_complete, is_complete), "{length} bytes: {end:?}");
+            assert_eq!(end.failure, None, "the disk is not at fault");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_journal_that_is_truncated_anywhere_never_gives_the_parser_another_history() {
+    let stored_call = JOURNAL.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    let call_end = stored_call + JOURNAL[stored_call..].iter().position(|byte| *byte == b'\n').unwrap();
+    for length in 0..=JOURNAL.len() {
+        let dir = ended_run(true);
+        File::options().write(true).open(ProcessDir::new(dir.path().to_owned()).journal()).unwrap().set_len(length as u64).unwrap();
+        let (lines, commands, end) = updates(dir.path(), STORED).await.unwrap();
+        // The command is complete without its newline.
+        let has_command = length >= call_end;
+        assert_eq!(commands, usize::from(has_command), "{length} bytes");
+        assert_eq!((end.lost.is_none(), lines.len()), (has_command, usize::from(has_command)), "{length} bytes: {end:?}");
+    }
+}
+
+#[tokio::test]
+async fn records_that_are_truncated_anywhere_leave_a_lost_agent_or_no_trace_of_one() {
+    let dir = ended_run(true);
+    let files = ProcessDir::new(dir.path().to_owned());
+    let (process, exit) = (std::fs::read(files.identity()).unwrap(), std::fs::read(files.exit()).unwrap());
+    for length in 0..exit.len() {
+        std::fs::write(files.exit(), &exit[..length]).unwrap();
+        let (lines, _, end) = updates(dir.path(), STORED).await.unwrap();
+        assert_eq!((lines, end.exit), (vec!["three".to_owned()], None));
+        assert!(end.lost.is_some(), "{length} bytes");
+    }
+    std::fs::remove_file(files.exit()).unwrap();
+    for length in [0, 1, process.len() / 2, process.len() - 1] {
+        std::fs::create_dir_all(dir.path()).unwrap();
+        std::fs::write(files.identity(), &process[..length]).unwrap();
+        assert!(updates(dir.path(), STORED).await.is_none(), "{length} bytes");
+        assert!(!dir.path().exists(), "a shim that is only starting finds no directory");
+    }
+}
+
+/// The shim's side of a connection.
+struct TestShim {
+    reader: BufReader<tokio::net::unix::OwnedReadHalf>,
+    writer: tokio::net::unix::OwnedWriteHalf,
+}
+
+impl TestShim {
+    fn new(stream: UnixStream) -> Self {
+        let (reader, writer) = stream.into_split();
+        Self { reader: BufReader::new(reader), writer }
+    }
+
+    /// The next command, with the bytes of an input.
+    async fn command(&mut self) -> (ShimCommand, Vec<u8>) {
+        let mut line = String::new();
+        self.reader.read_line(&mut line).await.unwrap();
+        let command = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
+        let mut bytes = Vec::new();
+        if let ShimCommand::Input(input) = &command {
+            bytes.resize(usize::try_from(input.size).unwrap(), 0);
+            self.reader.read_exact(&mut bytes).await.unwrap();
+        }
+        (command, bytes)
+    }
+
+    /// The next input, after any other commands.
+    async fn input(&mut self) -> String {
+        loop {
+            if let (ShimCommand::Input(_), bytes) = self.command().await {
+                return String::from_utf8(bytes).unwrap();
+            }
+        }
+    }
+
+    async fn report(&mut self, report: &Report) {
+        let line = serde_json::to_string(report).unwrap() + "\n";
+        self.writer.write_all(line.as_bytes()).await.unwrap();
+    }
+
+    async fn greet(&mut self, spooled: Spooled) {
+        assert!(matches!(self.command().await.0, ShimCommand::Hello { .. }));
+        let greeting = Greeting {
+            protocol: PROTOCOL,
+            agent: Some(dead()),
+            exit: None,
+            left_ms: None,
+            stopping: None,
+            spooled,
+            handover: String::new(),
+            reports_before_ack: 8,
+        };
+        self.report(&Report::Hello(greeting)).await;
+    }
+}
+
+/// A running program whose shim is this test, and the directory with its socket.
+fn running() -> (AgentHandle, TestShim, UnixListener, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let program = program(dir.path());
+    // The shim of this process directory is alive as long as this test is.
+    let shim = Identity::of(std::process::id().cast_signed()).unwrap();
+    write_record(&program.dir.identity(), &ProcessRecord { shim, ..process_record(None) });
+    let listener = UnixListener::bind(program.dir.socket()).unwrap();
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    for stream in [&ours, &theirs] {
+        stream.set_nonblocking(true).unwrap();
+    }
+    let shim = crate::process::shim::begin(UnixStream::from_std(ours).unwrap());
+    let handle = start(program, shim, Box::new(Lines), &TaskTracker::new());
+    (handle, TestShim::new(UnixStream::from_std(theirs).unwrap()), listener, dir)
+}
+
+fn append(path: &Path, text: &str) {
+    File::options().append(true).create(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
+}
+
+#[tokio::test]
+async fn a_broken_connection_is_re_established_without_losing_or_repeating_anything() {
+    let (mut handle, mut shim, listener, dir) = running();
+    let files = ProcessDir::new(dir.path().to_owned());
+    shim.greet(Spooled::default()).await;
+    assert_eq!(shim.input().await, "prompt\n");
+    append(&files.journal(), "{\"at\":0,\"size\":7}\n");
+    append(&files.out(), "one\n");
+    let spooled = |out| Spooled { out, ..Spooled::default() };
+    shim.report(&Report::Spooled(spooled(4))).await;
+    assert!(matches!(handle.next().await, Update::Items { checkpoint: OutputCheckpoint { out: 4, .. }, .. }));
+    handle.set_time_limit(Some(Duration::from_secs(100))).await;
+    assert!(handle.send_message("recorded".to_owned(), Delivery::IntoTurn).await);
+    assert!(handle.send_message("sent".to_owned(), Delivery::IntoTurn).await);
+    assert_eq!((shim.input().await, shim.input().await), ("recorded\n".to_owned(), "sent\n".to_owned()));
+    // The shim has recorded only the first message when the connection breaks, and the output grows meanwhile.
+    append(&files.journal(), "{\"at\":4,\"call\":\"interrupt\",\"size\":9}\n");
+    drop(shim);
+    append(&files.out(), "two\n");
+    assert!(handle.send_message("unsent".to_owned(), Delivery::IntoTurn).await, "commands are accepted while it is broken");
+    let mut shim = TestShim::new(listener.accept().await.unwrap().0);
+    shim.greet(spooled(8)).await;
+    assert_eq!(shim.command().await.0, ShimCommand::Ack { out: 4, err: 0 });
+    assert!(matches!(shim.command().await.0, ShimCommand::SetTimeLimit { left_ms: Some(left) } if left <= 105_000));
+    assert_eq!((shim.input().await, shim.input().await), ("sent\n".to_owned(), "unsent\n".to_owned()));
+    match handle.next().await {
+        Update::Items { items, checkpoint } => {
+            assert_eq!(items, [Item::Event(StreamEvent::Raw { line: "two".to_owned() })]);
+            assert_eq!(checkpoint, OutputCheckpoint { out: 8, calls: 3, ..OutputCheckpoint::default() });
+        }
+        other => panic!("{other:?}"),
+    }
+    // Once more, while the agent is to be stopped.
+    handle.stop("cancel".to_owned(), Duration::from_secs(7)).await;
+    while shim.command().await.0 != (ShimCommand::Stop { grace_ms: 7000 }) {}
+    drop(shim);
+    let mut shim = TestShim::new(listener.accept().await.unwrap().0);
+    shim.greet(spooled(8)).await;
+    while shim.command().await.0 != (ShimCommand::Stop { grace_ms: 7000 }) {}
+    shim.report(&Report::Ended(Box::new(ExitRecord { exit: Some(Exit::Signal(15)), spooled: spooled(8), ..ExitRecord::default() }))).await;
+    match handle.next().await {
+        Update::Ended(end) => assert_eq!((end.exit, end.lost), (Some(Exit::Signal(15)), None)),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_exit_record_that_was_written_while_the_connection_was_broken_is_found() {
+    let (mut handle, mut shim, listener, dir) = running();
+    shim.greet(Spooled::default()).await;
+    drop(listener);
+    write_record(&ProcessDir::new(dir.path().to_owned()).exit(), &ExitRecord { exit: Some(Exit::Code(3)), ..ExitRecord::default() });
+    drop(shim);
+    match handle.next().await {
+        Update::Ended(end) => assert_eq!((end.exit, end.lost), (Some(Exit::Code(3)), None)),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_living_shim_that_cannot_be_reached_is_waited_for_until_its_agent_is_to_stop() {
+    let (mut handle, mut shim, listener, dir) = running();
+    let files = ProcessDir::new(dir.path().to_owned());
+    shim.greet(Spooled::default()).await;
+    let mut process = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+    let identity = Identity::of(process.id().cast_signed()).unwrap();
+    write_record(&files.identity(), &ProcessRecord { shim: identity, ..process_record(None) });
+    drop((listener, shim));
+    let hour = Duration::from_hours(1);
+    assert!(tokio::time::timeout(hour, handle.next()).await.is_err(), "the run goes on");
+    handle.stop("cancel".to_owned(), Duration::ZERO).await;
+    match handle.next().await {
+        Update::Ended(end) => assert!(end.lost.is_some()),
+        other => panic!("{other:?}"),
+    }
+    assert!(!process.wait().unwrap().success(), "it was killed");
+}
+
+#[tokio::test]
+async fn input_is_kept_only_until_it_is_recorded() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let program = program(dir.path());
+    let mut connection = Connection::new(program.dir.clone(), program.marker, Some(crate::process::shim::begin(ours)), 0);
+    let mut shim = TestShim::new(theirs);
+    connection.input(0, None, false, vec![b'x'; 100_000]);
+    let journal = program.dir.journal();
+    let (event, ()) = tokio::join!(connection.event(), async {
+        shim.input().await;
+        append(&journal, "{\"at\":0,\"size\":100000}\n");
+        shim.report(&Report::Spooled(Spooled::default())).await;
+    });
+    assert!(matches!(event, Event::Report(_)));
+    assert_eq!(connection.unconfirmed_bytes(), 0);
+    drop(shim);
+    assert!(matches!(connection.event().await, Event::Broken));
+    assert!(connection.is_open() && connection.is_broken());
+    connection.close();
+    assert!(!connection.is_open());
+}
