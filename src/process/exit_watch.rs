@@ -7,7 +7,7 @@ use tokio::io::unix::AsyncFd;
 
 use super::Identity;
 
-/// Waits for the exit of several processes, one after the other: the wait is over when all have exited, in whatever order, and costs one
+/// Waits for the exit of several processes, one after the other: the wait is over when all have exited, in any order, and costs one
 /// descriptor.
 #[derive(Debug, Default)]
 pub(super) struct ExitWatch {
@@ -75,16 +75,11 @@ fn is_readable(handle: &OwnedFd) -> bool {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
-
-    fn sleeper() -> (std::process::Child, Identity) {
-        let child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
-        let identity = Identity::of(child.id().cast_signed()).unwrap();
-        (child, identity)
-    }
+    use crate::process::testing::sleeper;
 
     #[tokio::test]
     async fn it_is_over_when_the_last_process_has_exited_in_any_order() {
-        let ((mut one, first), (mut other, second)) = (sleeper(), sleeper());
+        let ((mut one, first), (mut other, second)) = (sleeper("watched"), sleeper("watched"));
         let never = Identity { pid: first.pid, started: first.started + 1 };
         let mut watch = ExitWatch::new(&[never, first, second]);
         assert!(!watch.is_over() && watch.handle().is_some());

@@ -89,13 +89,13 @@ mod tests {
 
     use super::*;
     use crate::process::Identity;
+    use crate::process::testing::sleeper;
 
     #[tokio::test]
     async fn many_runs_are_killed_at_once_and_no_process_of_another_run_is() {
-        let sleeper = |marker: &str| std::process::Command::new("sleep").arg("1000").env(Marker::VARIABLE, marker).spawn().unwrap();
         let runs: Vec<String> = (0..40).map(|run| format!("leftovers {run}")).collect();
-        let mut children: Vec<_> = runs.iter().map(|run| sleeper(run)).collect();
-        let mut other = sleeper("leftovers other");
+        let mut children: Vec<_> = runs.iter().map(|run| sleeper(run).0).collect();
+        let (mut other, identity) = sleeper("leftovers other");
         // A child has its environment once it has executed its program.
         let started = || {
             let table = PROCESSES.read_after(Instant::now());
@@ -111,7 +111,7 @@ mod tests {
         for child in &mut children {
             assert!(!child.wait().unwrap().success());
         }
-        assert!(Identity::of(other.id().cast_signed()).is_some());
+        assert_eq!(Identity::of(identity.pid), Some(identity));
         other.kill().unwrap();
         other.wait().unwrap();
     }

@@ -2,6 +2,7 @@
 //!
 //! An agent process belongs to its [`shim`], a small process that outlives the server. The layers above communicate with the shim.
 
+pub mod allocator;
 mod cgroup;
 mod containment;
 mod descriptors;
@@ -23,6 +24,8 @@ mod resource_errors;
 pub mod shim;
 mod spawn;
 mod tail;
+#[cfg(test)]
+pub(crate) mod testing;
 mod workdir;
 
 pub use cgroup::{CgroupError, Groups};

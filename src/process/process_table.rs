@@ -94,6 +94,8 @@ fn markers_of(pid: i32) -> Vec<Vec<u8>> {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+    use crate::process::Identity;
+    use crate::process::testing::sleeper;
 
     #[test]
     fn threads_that_need_a_table_at_the_same_time_share_one() {
@@ -106,8 +108,7 @@ mod tests {
 
     #[test]
     fn a_process_is_found_by_marker_parent_and_session() {
-        let mut child = std::process::Command::new("sleep").arg("1000").env(Marker::VARIABLE, "a table").spawn().unwrap();
-        let pid = child.id().cast_signed();
+        let (mut child, Identity { pid, .. }) = sleeper("a table");
         // The environment is that of this process until the child has executed its program.
         let table = loop {
             let table = ProcessTable::read();

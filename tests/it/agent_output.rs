@@ -136,3 +136,25 @@ fn hex(bytes: &[u8]) -> String {
         text
     })
 }
+
+#[test]
+#[cfg(target_env = "gnu")]
+fn the_memory_of_huge_lines_is_returned() {
+    live(async {
+        let server = Server::start().await;
+        let user = server.client("user").await;
+        let resident_mib = || {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("it is alive");
+            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux");
+            line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1024
+        };
+        user.end_of(&user.script("result done").await).await;
+        let before = resident_mib();
+        let run = user.end_of(&user.script(&format!("{}result done", "long-line 8388608\n".repeat(8))).await).await;
+        assert_eq!(run["status"], "completed");
+        // The last batch may still be on its way through the server.
+        while resident_mib() > before + 30 {
+            tokio::task::yield_now().await;
+        }
+    });
+}

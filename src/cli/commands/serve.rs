@@ -5,7 +5,7 @@ use anyhow::Context as _;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::config::{self, Flags};
-use crate::process::Descriptors;
+use crate::process::{Descriptors, allocator};
 use crate::server::{self, Server, ServiceManager};
 
 /// Descriptors that a server with a few hundred runs needs besides those for connections.
@@ -13,6 +13,7 @@ const OTHER_DESCRIPTORS: u64 = 1000;
 
 /// Serves the API until a signal stops the server. `is_default` if no command was given.
 pub(in crate::cli) fn serve(context: &Context, flags: Flags, is_default: bool) -> anyhow::Result<Exit> {
+    allocator::return_large_blocks(context.umask);
     // Before the first secret is read.
     server::deny_inspection().context("cannot protect this process from other processes of the user")?;
     let level = match (context.output.quiet, context.output.verbose) {
