@@ -8,6 +8,7 @@ mod agent_output;
 mod agent_start;
 mod api_description;
 mod backup;
+mod broken_connections;
 mod cancellation;
 mod cli;
 mod commands;

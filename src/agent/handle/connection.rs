@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::program::millis;
+use super::millis;
 use crate::process::Marker;
 use crate::process::shim::{self, CommandSender, Found, ProcessDir, Report, ReportReceiver, ShimCommand};
 
@@ -135,7 +135,7 @@ impl Connection {
     }
 
     /// Kills a shim that cannot be reached, with its agent. The result is an [`Event::Found`].
-    pub(super) fn give_up(&mut self) {
+    pub(super) fn kill_shim(&mut self) {
         let (dir, marker) = (self.dir.clone(), self.marker.clone());
         self.state = State::Broken(Box::pin(async move { shim::kill(&dir, &marker).await }));
     }

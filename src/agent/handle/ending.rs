@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 use super::connection::Event;
 use super::end_state::{Deadline, Finish, Gone};
-use super::program::{Supervisor, millis};
-use super::{AgentEnd, Command, Update};
+use super::program::Supervisor;
+use super::{AgentEnd, Command, Update, millis};
 use crate::process::shim::{self, ShimCommand, StoppedBy};
 use crate::process::{Exit, launch};
 use crate::types::{Cause, Failure, Level, NoticeCode};
@@ -100,7 +100,7 @@ impl Supervisor {
             }
             Some(Deadline::Unreachable(_)) => {
                 tracing::warn!(run.id = self.program.marker.value(), "a shim that is to stop its agent cannot be reached; killing both");
-                self.connection.give_up();
+                self.connection.kill_shim();
             }
             None => {}
         }

@@ -223,3 +223,7 @@ fn link(leftovers: Option<Leftovers>, limits: Option<RunLimits>) -> (AgentHandle
     let (commands, commands_out) = mpsc::channel(COMMANDS);
     (AgentHandle { updates, commands, leftovers, limits, ended: false }, Link { updates: updates_in, commands: commands_out })
 }
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

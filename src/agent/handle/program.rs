@@ -12,7 +12,7 @@ use super::decoder::OutputDecoder;
 use super::end_state::{Deadline, EndState, Finish, Gone};
 use super::replay::{Outputs, Replayed, Stream, received_commands, replay};
 use super::{
-    AgentEnd, AgentHandle, Command, Control, Delivery, HistoryEntry, Link, OutputCheckpoint, ReattachedAgent, SLACK, Update, link,
+    AgentEnd, AgentHandle, Command, Control, Delivery, HistoryEntry, Link, OutputCheckpoint, ReattachedAgent, SLACK, Update, link, millis,
 };
 use crate::agent::{Item, Parser};
 use crate::process::shim::{
@@ -364,7 +364,7 @@ impl Supervisor {
             self.decoder.finish_stderr();
         }
         if let Err(error) = read {
-            self.give_up_output(&error);
+            self.abandon_output(&error);
         }
         self.send_input(None);
         self.restart_silence();
@@ -378,7 +378,7 @@ impl Supervisor {
     }
 
     /// Ends a program whose output cannot be read any more. If its shim is dead, what was read is all there is.
-    fn give_up_output(&mut self, error: &std::io::Error) {
+    fn abandon_output(&mut self, error: &std::io::Error) {
         self.outputs = None;
         match self.gone.take() {
             None => {
@@ -467,8 +467,4 @@ impl Supervisor {
     pub(super) fn set_time_limit(&mut self, left: Option<Duration>) {
         self.connection.set_time_limit(left.map(|left| left.saturating_add(SLACK)));
     }
-}
-
-pub(super) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

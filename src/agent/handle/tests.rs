@@ -16,6 +16,7 @@ use super::program::{GracePeriods, RunningProgram, reattach, start};
 use super::{AgentEnd, AgentHandle, Command, Delivery, HistoryEntry, Update};
 use crate::agent::{Item, LineOutcome, Output, Parser};
 use crate::process::shim::{ExitRecord, Greeting, PROTOCOL, ProcessDir, ProcessRecord, Report, ShimCommand, Spooled};
+use crate::process::testing::sleeper;
 use crate::process::{Exit, Identity, Marker};
 use crate::types::{OutputCheckpoint, StreamEvent};
 
@@ -318,8 +319,7 @@ async fn a_living_shim_that_cannot_be_reached_is_waited_for_until_its_agent_is_t
     let (mut handle, mut shim, listener, dir) = running();
     let files = ProcessDir::new(dir.path().to_owned());
     shim.greet(Spooled::default()).await;
-    let mut process = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
-    let identity = Identity::of(process.id().cast_signed()).unwrap();
+    let (mut process, identity) = sleeper("out of reach");
     write_record(&files.identity(), &ProcessRecord { shim: identity, ..process_record(None) });
     drop((listener, shim));
     let hour = Duration::from_hours(1);

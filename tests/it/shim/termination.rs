@@ -5,7 +5,7 @@
 use std::fs;
 
 use openrunner::process::Exit;
-use openrunner::process::shim::{Report, ShimCommand, StoppedBy};
+use openrunner::process::shim::{ProcessRecord, Report, ShimCommand, StoppedBy};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::test_server::{TestShim, all_gone, pids, until};
@@ -161,4 +161,20 @@ fn an_orphan_that_exits_is_reaped() {
     assert_eq!(peer.until_end().exit, Some(Exit::Code(0)));
     assert_eq!(kept.out(), "gone\n");
     kept.record();
+}
+
+#[test]
+fn an_exit_record_promises_durability_only_if_no_server_stores_the_end() {
+    let (mut attended, mut server) = TestShim::running("exit 3");
+    assert!(!server.until_end().durable);
+    assert!(!attended.record().durable);
+    let (mut unattended, mut server) = TestShim::running("read go; echo said; exit 3");
+    server.input("go", b"\n", true);
+    drop(server);
+    let record = unattended.record();
+    assert_eq!((record.durable, record.exit, record.spooled.out), (true, Some(Exit::Code(3)), 5));
+    assert_eq!(
+        record.boot,
+        serde_json::from_slice::<ProcessRecord>(&std::fs::read(unattended.directory.identity()).unwrap()).unwrap().boot
+    );
 }

@@ -57,7 +57,10 @@ fn reports_of_a_version_1_shim_are_parsed() {
 #[test]
 fn the_files_of_a_version_1_shim_are_parsed() {
     let process: ProcessRecord = serde_json::from_str(&recorded("v1.process.json")).unwrap();
-    assert_eq!(process, ProcessRecord { protocol: 1, shim: Identity { pid: 8102, started: 1_436_498 }, agent: AGENT, group: None });
+    assert_eq!(
+        process,
+        ProcessRecord { protocol: 1, shim: Identity { pid: 8102, started: 1_436_498 }, agent: AGENT, group: None, boot: None }
+    );
     assert_eq!(serde_json::from_str::<ExitRecord>(&recorded("v1.exit.json")).unwrap(), end());
     let journal: Vec<InputCommand> = recorded("v1.calls.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(journal, [input(0, Some(json!({ "say": { "text": "hello" } })), false, 6), input(12, None, true, 4)]);
@@ -67,7 +70,7 @@ fn the_files_of_a_version_1_shim_are_parsed() {
 fn commands_of_a_version_1_server_are_parsed() {
     let (mut kept, mut peer) = TestShim::new();
     peer.say_bytes(recorded("v1.orders.txt").as_bytes());
-    assert_eq!(peer.until_end(), end());
+    assert_eq!(ExitRecord { boot: None, ..peer.until_end() }, end());
     assert_eq!(kept.out(), "heard hello\n");
     assert_eq!(fs::read_to_string(kept.directory.journal()).unwrap(), recorded("v1.calls.jsonl"));
     kept.record();
