@@ -316,8 +316,8 @@ impl Agents {
 
     /// Reattaches to the agent of a run that an earlier server started, whether it is running or has ended.
     ///
-    /// `stored` is how far the run's log covers its output, `ready` whether the agent had reported that it was ready. `None` if no program
-    /// was ever started; none will be, then.
+    /// `stored` is how far the run's log covers its output, `ready` whether the agent had reported that it was ready. `None` if there
+    /// is no trace of a program, or if it cannot be continued without its state, which is lost.
     ///
     /// # Errors
     /// A [`Failure`] if the run cannot be continued: the agent was part of the earlier server's process, it is not registered with this
@@ -340,11 +340,7 @@ impl Agents {
         };
         let file = match StateFile::read(&process_dir) {
             Ok(Some(file)) => file,
-            Ok(None) => {
-                // The earlier server died before it sent the start command. Without its directory a shim starts nothing.
-                let _ = std::fs::remove_dir_all(process_dir.path());
-                return Ok(None);
-            }
+            Ok(None) => return Ok(None),
             Err(error) => return Err(Failure::new(Cause::Storage, format!("the agent's state file cannot be read: {error}"))),
         };
         if !ready && !spec.mcp_servers.is_empty() {

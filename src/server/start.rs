@@ -186,8 +186,8 @@ impl Server {
 async fn recover(runs: &RunManager) -> Result<(), StoreError> {
     let recovered = runs.recover().await?;
     if recovered != Recovered::default() {
-        let Recovered { reattached, requeued, interrupted } = recovered;
-        tracing::info!(reattached, requeued, interrupted, "recovered runs of an earlier server");
+        let Recovered { reattached, requeued, interrupted, postponed } = recovered;
+        tracing::info!(reattached, requeued, interrupted, postponed, "recovered runs of an earlier server");
     }
     Ok(())
 }

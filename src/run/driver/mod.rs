@@ -308,6 +308,10 @@ impl Driver {
             limit: self.spec.timeout,
             handover: memo,
         };
+        // The one fact from which a later server concludes that an agent may have been started.
+        let launched = RunChange { launched_at: Some(self.log.now()), ..RunChange::default() };
+        let stored = self.context.store.append(self.log.lease(), Vec::new(), launched).await;
+        stored.map_err(|error| Failure::new(Cause::Storage, error.to_string()))?;
         self.context.agents.start(start).await
     }
 

@@ -69,8 +69,17 @@ impl EventLog {
     /// Returns a writer for a log that an earlier server left unfinished, which writes under `lease` and redacts `secrets`. Text that the
     /// earlier server withheld is written with the next piece of its text. The run must have been read after the lease was taken.
     pub fn reopen(&self, lease: Lease, run: &RunRecord, secrets: Secrets) -> LogWriter {
-        let last = run.last_seq.get();
-        let (live, redactor) = (self.logs.live.open(lease.run, last), Redactor::resume(secrets, &run.withheld));
+        self.writer_at(lease, run.last_seq.get(), Redactor::resume(secrets, &run.withheld))
+    }
+
+    /// Returns a writer for the log of a run whose row cannot be read, whose last event has number `last`. Text that an earlier server
+    /// withheld is lost.
+    pub fn reopen_damaged(&self, lease: Lease, last: u64) -> LogWriter {
+        self.writer_at(lease, last, Redactor::new(self.secrets.clone()))
+    }
+
+    fn writer_at(&self, lease: Lease, last: u64, redactor: Redactor) -> LogWriter {
+        let live = self.logs.live.open(lease.run, last);
         LogWriter { lease, last, live, redactor, log: self.clone() }
     }
 

@@ -11,6 +11,7 @@ use crate::agent::Agents;
 use crate::redact::Secrets;
 use crate::run::RetentionPolicy;
 use crate::run::config::RunConfig;
+use crate::run::store::{RunStore, UsageStore};
 
 use crate::run::view::RunView;
 use crate::types::{Budget, Seq};
@@ -18,6 +19,11 @@ use crate::types::{Budget, Seq};
 impl RunManager {
     /// A manager without agents, with a new store in `dir`.
     pub(crate) fn without_agents(dir: &std::path::Path) -> Self {
+        Self::with_store(Arc::new(crate::run::store::SqliteStore::open(dir).unwrap()), dir)
+    }
+
+    /// A manager without agents over a store, with its other files in `dir`.
+    pub(in crate::run) fn with_store<S: RunStore + UsageStore + 'static>(store: Arc<S>, dir: &std::path::Path) -> Self {
         use crate::agent::{Host, Registry, handle::GracePeriods};
         let second = Duration::from_secs(1);
         let host = Host {
@@ -50,8 +56,7 @@ impl RunManager {
             retention: RetentionPolicy::default(),
             webhooks: Arc::default(),
         };
-        let store = crate::run::store::SqliteStore::open(dir).unwrap();
-        Self::new(Arc::new(store), Arc::new(crate::types::SystemClock), Agents::new(&Registry::default(), &host), Arc::new(config)).unwrap()
+        Self::new(store, Arc::new(crate::types::SystemClock), Agents::new(&Registry::default(), &host), Arc::new(config)).unwrap()
     }
 
     /// Stores an ended run of `owner`, as an earlier server would have left it.

@@ -1,0 +1,93 @@
+//! Continues runs whose agents were launched by an earlier server.
+
+use std::time::Duration;
+
+use super::Outcome;
+use crate::agent::handle::ReattachedAgent;
+use crate::process::{Marker, shim};
+use crate::redact::Secrets;
+use crate::run::driver::Driver;
+use crate::run::events::LogSummary;
+use crate::run::live::{self, Registration};
+use crate::run::manager::RunManager;
+use crate::run::policy::Policy;
+use crate::run::run_secrets::RunSecrets;
+use crate::run::store::{RunRecord, StoreError};
+use crate::types::{Cause, Failure, Lease, RunId};
+
+impl RunManager {
+    /// Continues a run whose agent was launched, or ends it if that is not possible.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the log cannot be read or the end cannot be stored. A living agent is left alone then.
+    pub(super) async fn reattach(&self, lease: Lease, run: RunRecord) -> Result<Outcome, StoreError> {
+        let policy = match self.policy_of(&run) {
+            Ok(policy) => policy,
+            Err(failure) => return self.kill_and_end(lease, &run, failure).await,
+        };
+        // Before the agent is looked for: dropping its handle kills it.
+        let summary = self.inner.log.summarize(run.id).await?;
+        let (agent, values) = match self.find_agent(&run).await {
+            Ok(found) => found,
+            Err(failure) => return self.kill_and_end(lease, &run, failure).await,
+        };
+        let secrets = self.secrets_of(&run).with(values);
+        let slot = self.inner.admission.admit_existing(run.id, &run.owner, &run.spec.agent_type);
+        let session = self.inner.sessions.join(run.session);
+        let (registration, driver) = self.restore_driver(lease, &run, policy, summary, secrets);
+        tracing::info!(run.id = %run.id, "reattached to the agent of a run");
+        self.drive(registration, driver.reattach(agent, slot, session));
+        Ok(Outcome::Reattached)
+    }
+
+    /// Finds the agent of a run, and the secrets that its shim keeps.
+    async fn find_agent(&self, run: &RunRecord) -> Result<(crate::agent::handle::AgentHandle, Vec<String>), Failure> {
+        let (dir, marker) = (self.inner.config.process_dir(run.id), Marker::new(run.id.to_string()));
+        let (checkpoint, started) = (run.checkpoint.unwrap_or_default(), run.started_at.is_some());
+        let found = self.inner.context.agents.reattach(&run.spec, dir, marker, checkpoint, started).await?;
+        let lost = |message: &str| Failure::new(Cause::NodeLost, message);
+        let Some(ReattachedAgent { handle, handover }) = found else {
+            return Err(lost("the server died while it launched the agent, or the agent's files are lost"));
+        };
+        // Dropping the handle kills the agent.
+        let values = RunSecrets::values_from_memo(&handover).ok_or_else(|| lost("the memo that the shim keeps for the run is invalid"))?;
+        Ok((handle, values))
+    }
+
+    /// What is masked in every run of this agent.
+    pub(super) fn secrets_of(&self, run: &RunRecord) -> Secrets {
+        self.inner.log.secrets().with(self.inner.context.agents.secrets(&run.spec.agent_type))
+    }
+
+    /// Kills the shim and all processes of a run that cannot be continued.
+    pub(super) async fn kill_agent(&self, id: RunId) {
+        let survivors = match shim::kill(&self.inner.config.process_dir(id), &Marker::new(id.to_string())).await {
+            shim::Found::Lost(survivors) => survivors.count,
+            shim::Found::Ended(record) => record.left_behind,
+            shim::Found::Alive { .. } => 0,
+        };
+        if survivors > 0 {
+            tracing::warn!(run.id = %id, survivors, "could not kill all processes of an interrupted run");
+        }
+    }
+
+    /// The driver of a run that an earlier server drove. `secrets` are masked in its events.
+    pub(super) fn restore_driver(
+        &self,
+        lease: Lease,
+        run: &RunRecord,
+        policy: Policy,
+        summary: LogSummary,
+        secrets: Secrets,
+    ) -> (Registration, Driver) {
+        let inner = &self.inner;
+        let log = inner.log.reopen(lease, run, secrets);
+        let notifier = inner.changes.notifier(run.id, run.owner.clone());
+        let (handle, inbox) = live::channel(run.session, run.spec.agent_type.clone(), notifier);
+        let registration = inner.live.reserve(run.id, handle);
+        registration.activate();
+        let age = u64::try_from(inner.log.now().as_millis() - run.created_at.as_millis()).unwrap_or(0);
+        let driver = Driver::new(run.spec.clone(), run.session, RunSecrets::default(), policy, log, inbox, inner.context.clone());
+        (registration, driver.with_summary(summary, Duration::from_millis(age)))
+    }
+}

@@ -1,0 +1,48 @@
+//! Queues runs again whose agents were not launched.
+
+use super::Outcome;
+use super::end::{failed, node_lost};
+use crate::run::manager::RunManager;
+use crate::run::sessions::SessionTurn;
+use crate::run::store::StoreError;
+use crate::types::{Cause, Failure, Lease};
+
+impl RunManager {
+    /// Queues a run again, or ends it if that is not possible.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the run cannot be read or its end cannot be stored.
+    pub(super) async fn requeue(&self, lease: Lease) -> Result<Outcome, StoreError> {
+        let id = lease.run;
+        let Some(run) = self.inner.store.run(id).await? else { return Ok(Outcome::Gone) };
+        // The values of env and mcp_servers are never stored.
+        if !run.spec.env.is_empty() || !run.spec.mcp_servers.is_empty() {
+            let message =
+                "the server died before the run started, and the values of env and mcp_servers are not stored; create the run again";
+            return self.end(lease, &run, node_lost(message)).await;
+        }
+        let policy = match self.policy_of(&run) {
+            Ok(policy) => policy,
+            Err(failure) => return self.end(lease, &run, failed(failure)).await,
+        };
+        // What a shim left that was never told to start an agent. Without its directory it cannot.
+        let dir = self.inner.config.process_dir(id);
+        let removed = tokio::task::spawn_blocking(move || dir.remove()).await.unwrap_or_else(|panic| Err(std::io::Error::other(panic)));
+        if let Err(error) = removed {
+            let failure = Failure::new(Cause::Storage, format!("the process directory of the run cannot be removed: {error}"));
+            return self.end(lease, &run, failed(failure)).await;
+        }
+        let summary = self.inner.log.summarize(id).await?;
+        let (session, is_free) = match self.inner.sessions.try_acquire(run.session) {
+            Some(guard) => (Box::pin(std::future::ready(guard)) as SessionTurn, true),
+            None => (self.inner.sessions.join(run.session), false),
+        };
+        let Some(ticket) = self.inner.admission.queue(id, &run.owner, &run.spec.agent_type, !is_free) else {
+            return self.end(lease, &run, node_lost("the server died before the run started, and the queue is full")).await;
+        };
+        let secrets = self.secrets_of(&run);
+        let (registration, driver) = self.restore_driver(lease, &run, policy, summary, secrets);
+        self.drive(registration, driver.run(ticket, session));
+        Ok(Outcome::Requeued)
+    }
+}

@@ -1,0 +1,117 @@
+//! Recovery from stores and process directories in every state. Agents that live on are the subject of `tests/it`.
+//!
+//! Rules: K3, W4.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Recovered;
+use crate::run::manager::RunManager;
+use crate::run::store::contract::{create, record};
+use crate::run::store::{RunChange, RunRecord, RunStore, SqliteStore, StoreError};
+use crate::types::{Cause, Lease, RuleSpec, RuleVerdict, RunId, RunStatus, SessionId, Timestamp};
+
+/// A store of an earlier server in `dir`.
+fn store(dir: &Path) -> Arc<SqliteStore> {
+    Arc::new(SqliteStore::open(dir).unwrap())
+}
+
+async fn launch(store: &SqliteStore, lease: &Lease) {
+    let change = RunChange { status: Some(RunStatus::Running), launched_at: Some(Timestamp::from_millis(2_000)), ..RunChange::default() };
+    store.append(lease, vec![], change).await.unwrap();
+}
+
+/// Changes one row, as damage does: without the program's checks.
+fn damage(dir: &Path, sql: &str, lease: &Lease) {
+    let database = rusqlite::Connection::open(dir.join("openrunner.db")).unwrap();
+    assert_eq!(database.execute(sql, [lease.run.to_string()]).unwrap(), 1, "{sql}");
+}
+
+async fn ended(store: &SqliteStore, lease: &Lease) -> RunRecord {
+    let run = store.run(lease.run).await.unwrap().unwrap();
+    assert!(run.ended_at.is_some(), "{run:?}");
+    run
+}
+
+fn outcome(run: &RunRecord) -> (RunStatus, Cause) {
+    let done = run.done.as_ref().unwrap();
+    (done.status, done.cause)
+}
+
+const NODE_LOST: (RunStatus, Cause) = (RunStatus::Interrupted, Cause::NodeLost);
+const STORAGE: (RunStatus, Cause) = (RunStatus::Failed, Cause::Storage);
+
+#[tokio::test]
+async fn a_launched_run_without_an_agent_is_interrupted_and_one_that_was_not_launched_is_queued_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path());
+    let launched = create(&*store, &record("ann", "demo", None)).await;
+    launch(&store, &launched).await;
+    // Its shim had been started, but was never told to start the agent.
+    let queued = create(&*store, &record("ann", "demo", None)).await;
+    let process_dir = dir.path().join("runs").join(queued.run.to_string());
+    std::fs::create_dir_all(&process_dir).unwrap();
+    std::fs::write(process_dir.join("task.json"), "{}").unwrap();
+    let manager = RunManager::with_store(Arc::clone(&store), dir.path());
+    let recovered = manager.recover().await.unwrap();
+    assert_eq!(recovered, Recovered { requeued: 1, interrupted: 1, ..Recovered::default() });
+    assert_eq!(outcome(&ended(&store, &launched).await), NODE_LOST);
+    assert!(!process_dir.exists(), "the next shim of the run gets a new directory");
+}
+
+#[tokio::test]
+async fn a_recovered_run_can_no_longer_be_changed_by_an_earlier_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path());
+    let lease = create(&*store, &record("ann", "demo", None)).await;
+    let manager = RunManager::with_store(Arc::clone(&store), dir.path());
+    assert_eq!(manager.recover().await.unwrap().requeued, 1);
+    let late = store.append(&lease, vec![], RunChange { status: Some(RunStatus::Running), ..RunChange::default() }).await;
+    assert!(matches!(late, Err(StoreError::LeaseLost { .. } | StoreError::Ended { .. })), "{late:?}");
+}
+
+#[tokio::test]
+async fn damage_ends_the_damaged_run_and_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path());
+    let mut leases = Vec::new();
+    for _ in 0..5 {
+        let lease = create(&*store, &record("ann", "demo", None)).await;
+        launch(&store, &lease).await;
+        leases.push(lease);
+    }
+    damage(dir.path(), "UPDATE runs SET spec = 'no spec' WHERE id = ?1", &leases[0]);
+    damage(dir.path(), "UPDATE event_chunks SET body = x'00' WHERE run_id = ?1", &leases[1]);
+    damage(dir.path(), "UPDATE sessions SET owner = '' WHERE id = (SELECT session_id FROM runs WHERE id = ?1)", &leases[2]);
+    std::fs::create_dir_all(dir.path().join("runs")).unwrap();
+    std::fs::write(dir.path().join("runs").join(leases[3].run.to_string()), "not a directory").unwrap();
+    let manager = RunManager::with_store(Arc::clone(&store), dir.path());
+    assert_eq!(manager.recover().await.unwrap(), Recovered { interrupted: 5, ..Recovered::default() });
+    for lease in &leases[1..] {
+        assert_eq!(outcome(&ended(&store, lease).await), NODE_LOST);
+    }
+    assert_eq!(store.unfinished().await.unwrap(), []);
+    let done = store.chunks(leases[0].run, 1, 1000).await.unwrap().pop().unwrap().unwrap();
+    let done = std::str::from_utf8(&done.body).unwrap();
+    assert!(done.contains(r#""cause":"storage""#) && done.contains("table runs is damaged"), "{done}");
+}
+
+#[tokio::test]
+async fn a_run_whose_stored_rules_are_invalid_is_ended_before_its_agent_asks_anything() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path());
+    let deny = |tool: &str| RuleSpec { tool: Some(tool.to_owned()), kind: None, path: None, command: None, decision: RuleVerdict::Deny };
+    let mut run = record("ann", "demo", None);
+    run.spec.permission_rules = vec![deny("Bash"), deny("[")];
+    let queued = create(&*store, &run).await;
+    let launched = create(&*store, &RunRecord { id: RunId::new(), session: SessionId::new(), ..run }).await;
+    launch(&store, &launched).await;
+    let manager = RunManager::with_store(Arc::clone(&store), dir.path());
+    assert_eq!(manager.recover().await.unwrap(), Recovered { interrupted: 2, ..Recovered::default() });
+    for lease in [&queued, &launched] {
+        let run = ended(&store, lease).await;
+        assert_eq!(outcome(&run), STORAGE);
+        let message = run.done.unwrap().message.unwrap();
+        assert!(message.contains("stored permission rule"), "{message}");
+    }
+}
