@@ -102,3 +102,39 @@ fn a_run_whose_shim_died_with_a_part_of_its_output_is_interrupted_with_what_was_
         assert_eq!(carrying(&id), [0; 0]);
     });
 }
+
+#[test]
+fn lost_and_damaged_process_files_end_their_runs_and_no_other() {
+    live(async {
+        let mut server = Server::start().await;
+        let user = server.client("user").await;
+        let go = server.directory().join("go");
+        let script = format!("say up\nwait {}\nsay more\nresult done", go.display());
+        let mut runs = Vec::new();
+        for _ in 0..4 {
+            let id = user.script(&script).await;
+            user.follow(&id).await.until_text("up").await;
+            runs.push(id);
+        }
+        server.signal(Signal::KILL);
+        assert_eq!(server.ended().await, -9);
+        let file = |run: &str, name: &str| server.data().join("runs").join(run).join(name);
+        std::fs::remove_file(file(&runs[0], "task.json")).unwrap();
+        std::fs::write(file(&runs[1], "calls"), "no journal\nat all\n").unwrap();
+        std::fs::remove_dir_all(server.data().join("runs").join(&runs[2])).unwrap();
+        std::fs::write(server.data().join("runs").join(&runs[2]), "not a directory").unwrap();
+        let server = server.again().start().await;
+        let user = user.at(server.url());
+        std::fs::write(go, "").unwrap();
+        let expected = [("interrupted", "node_lost"), ("failed", "storage"), ("failed", "storage"), ("completed", "ok")];
+        for (id, (status, cause)) in runs.iter().zip(expected) {
+            let run = user.end_of(id).await;
+            assert_eq!((&run["status"], &run["cause"]), (&json!(status), &json!(cause)), "{run}");
+            let frames = user.follow(id).await.rest().await;
+            assert_dense(&frames);
+            let messages = if status == "completed" { 2 } else { 1 };
+            assert_eq!(of(&frames, "message").len(), messages, "the prompt is carried out once: {frames:?}");
+            assert_eq!(carrying(id), [0; 0]);
+        }
+    });
+}

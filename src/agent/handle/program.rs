@@ -225,8 +225,8 @@ impl Supervisor {
         self.restart_silence();
         while !self.is_over() {
             let deadline = self.ending.deadline_at();
-            // Output that has not been read yet is no silence.
-            let silence = self.silence_at.filter(|_| self.outputs.is_some() && !self.has_unread());
+            // Output that has not been read yet, or that a broken connection does not report, is no silence.
+            let silence = self.silence_at.filter(|_| self.outputs.is_some() && !self.has_unread() && !self.connection.is_broken());
             tokio::select! {
                 permit = updates.reserve(), if self.decoder.has_items() => match permit {
                     Ok(permit) => {

@@ -4,10 +4,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::Recovered;
+use super::{PARALLEL, Recovered};
 use crate::run::manager::RunManager;
 use crate::run::store::contract::{create, record};
+use crate::run::store::testing::{Calls, Fault, FaultStore};
 use crate::run::store::{RunChange, RunRecord, RunStore, SqliteStore, StoreError};
 use crate::types::{Cause, Lease, RuleSpec, RuleVerdict, RunId, RunStatus, SessionId, Timestamp};
 
@@ -114,4 +116,68 @@ async fn a_run_whose_stored_rules_are_invalid_is_ended_before_its_agent_asks_any
         let message = run.done.unwrap().message.unwrap();
         assert!(message.contains("stored permission rule"), "{message}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_call_of_the_store_postpones_a_run_and_never_the_start() {
+    for calls in ["take_lease", "run", "chunks", "append"] {
+        for fault in [Fault::Before, Fault::After, Fault::Panic] {
+            // A panic while a driver writes is the subject of other tests.
+            if (calls, fault) == ("append", Fault::Panic) {
+                continue;
+            }
+            for nth in 1..=3 {
+                let dir = tempfile::tempdir().unwrap();
+                let store = Arc::new(FaultStore::in_memory());
+                let mut leases = Vec::new();
+                for is_launched in [true, false, true] {
+                    let lease = create(&*store, &record("ann", "demo", None)).await;
+                    if is_launched {
+                        launch(store.inner(), &lease).await;
+                    }
+                    leases.push(lease);
+                }
+                store.fail_nth(Calls::Named(calls), nth, fault);
+                let manager = RunManager::with_store(Arc::clone(&store), dir.path());
+                let Recovered { reattached, requeued, interrupted, postponed } = manager.recover().await.unwrap();
+                let case = format!("{calls} {nth} {fault:?}");
+                assert_eq!((reattached, requeued + interrupted + postponed), (0, 3), "{case}");
+                // The run that is queued again ends as well: its agent does not exist.
+                while !store.unfinished().await.unwrap().is_empty() {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                assert!(!store.has_faults_left(), "{case}");
+                for lease in leases {
+                    let chunks = store.chunks(lease.run, 0, usize::MAX).await.unwrap();
+                    let text: Vec<u8> = chunks.into_iter().flat_map(|chunk| chunk.unwrap().body.to_vec()).collect();
+                    let ends = memchr::memmem::find_iter(&text, br#""type":"done""#).count();
+                    assert_eq!(ends, 1, "{case}: {}", String::from_utf8_lossy(&text));
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_number_of_runs_is_recovered_a_few_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Arc::new(FaultStore::in_memory());
+    for _ in 0..3 * PARALLEL {
+        let lease = create(&*store, &record("ann", "demo", None)).await;
+        launch(store.inner(), &lease).await;
+    }
+    let manager = RunManager::with_store(Arc::clone(&store), dir.path());
+    let mut gate = store.gate();
+    let observing = async move {
+        let mut held = Vec::new();
+        // Ends when no call has come although time has passed.
+        while let Ok(call) = tokio::time::timeout(Duration::from_secs(1), gate.next()).await {
+            if call.call == "take_lease" && held.len() < 2 * PARALLEL {
+                held.push(call);
+            }
+        }
+        held.len()
+    };
+    let (recovered, held) = tokio::join!(manager.recover(), observing);
+    assert_eq!((recovered.unwrap().interrupted, held), (3 * PARALLEL, PARALLEL));
 }

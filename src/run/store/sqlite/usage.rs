@@ -116,7 +116,7 @@ pub(super) fn record(
         });
         let sql = format!(
             "INSERT INTO {table} ({names}, agent_type, model, {COLUMNS})
-             SELECT {run_values}, agent_type, coalesce(model, spec ->> '$.model', ''), {} FROM runs WHERE id = ?1
+             SELECT {run_values}, agent_type, coalesce(model, CASE WHEN json_valid(spec) THEN spec ->> '$.model' END, ''), {} FROM runs WHERE id = ?1
              ON CONFLICT ({key}) DO UPDATE SET {}",
             (3..=15).map(|number| format!("?{number}")).collect::<Vec<_>>().join(", "),
             added.collect::<Vec<_>>().join(", ")
