@@ -155,6 +155,19 @@ mod tests {
     }
 
     #[test]
+    fn the_memory_of_a_long_line_is_returned_at_its_end() {
+        let mut splitter = LineSplitter::default();
+        for _ in 0..8 {
+            splitter.push(&[b'x'; 1 << 20], |_| panic!("it has not ended"));
+        }
+        assert!(splitter.partial.capacity() >= 8 << 20);
+        let mut length = 0;
+        splitter.push(b"\n", |line| length = line.bytes.len());
+        assert_eq!(length, 8 << 20);
+        assert!(splitter.partial.capacity() <= 64 * 1024);
+    }
+
+    #[test]
     fn a_last_line_without_newline_counts() {
         assert_eq!(split(&[b"a\nb"], 10), [(b"a".to_vec(), None), (b"b".to_vec(), None)]);
         assert_eq!(split(&[b"\n\n"], 10), [(vec![], None), (vec![], None)]);
