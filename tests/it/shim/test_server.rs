@@ -184,7 +184,9 @@ impl TestServer {
         loop {
             let report = self.report().expect("the shim is there");
             if let Report::Spooled(spooled) = &report {
-                self.send(&ShimCommand::Ack { out: spooled.out, err: spooled.err });
+                let ack = serde_json::to_string(&ShimCommand::Ack { out: spooled.out, err: spooled.err }).expect("an order");
+                // A shim whose agent has ended may have exited after it sent this report.
+                let _ = self.stream.write_all(format!("{ack}\n").as_bytes());
             }
             if let Some(found) = found(report) {
                 return found;
