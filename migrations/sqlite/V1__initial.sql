@@ -100,6 +100,8 @@ CREATE TABLE sessions (
     working_dir   TEXT    NOT NULL,
     -- The agent's own id of the conversation
     agent_session TEXT,
+    -- The run that the session started with. A fresh workspace is named after it and is removed with the session.
+    first_run     TEXT    NOT NULL,
     created_at    INTEGER NOT NULL
 ) STRICT;
 
@@ -146,9 +148,10 @@ CREATE INDEX runs_unfinished ON runs (id) WHERE ended_at IS NULL;
 CREATE INDEX runs_by_end ON runs (ended_at, id) WHERE ended_at IS NOT NULL;
 CREATE INDEX runs_untrimmed ON runs (ended_at, id) WHERE ended_at IS NOT NULL AND trimmed_at IS NULL;
 
--- Batches of events: one JSON object per line, numbered from first_seq to last_seq without gaps.
+-- Batches of events: one JSON object per line, numbered from first_seq to last_seq without gaps. No foreign key: the events of a deleted run
+-- are removed in steps, see deleted_runs.
 CREATE TABLE event_chunks (
-    run_id    TEXT    NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    run_id    TEXT    NOT NULL,
     first_seq INTEGER NOT NULL,
     last_seq  INTEGER NOT NULL,
     -- CRC-32 of the body
@@ -157,23 +160,30 @@ CREATE TABLE event_chunks (
     UNIQUE (run_id, first_seq)
 ) STRICT;
 
--- Requests that were carried out under an idempotency key.
+-- Requests that were carried out under an idempotency key. No foreign key: the keys of a deleted run are removed in steps, see deleted_runs;
+-- until then they count as unused.
 CREATE TABLE idempotency (
     owner       TEXT    NOT NULL,
     key         TEXT    NOT NULL,
     -- Hash of the request
     fingerprint BLOB    NOT NULL,
-    run_id      TEXT    NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    run_id      TEXT    NOT NULL,
     created_at  INTEGER NOT NULL,
     PRIMARY KEY (owner, key)
 ) STRICT;
 
 CREATE INDEX idempotency_by_run ON idempotency (run_id);
+CREATE INDEX idempotency_by_time ON idempotency (created_at);
+
+-- Runs that were deleted, whose events and idempotency keys are still to be removed, also after a crash.
+CREATE TABLE deleted_runs (
+    run_id TEXT NOT NULL PRIMARY KEY
+) STRICT;
 
 -- Runs whose directories on disk are to be removed, also after a crash.
 CREATE TABLE pending_removals (
     run_id    TEXT    NOT NULL PRIMARY KEY,
-    -- 1: the run is deleted and its fresh workspace goes too; 0: only the agent's output goes
+    -- 1: the session that started with the run is deleted, and its fresh workspace goes too; 0: only the agent's output goes
     workspace INTEGER NOT NULL
 ) STRICT;
 

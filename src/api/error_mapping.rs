@@ -36,10 +36,12 @@ impl From<StoreError> for ApiError {
                 Self::hidden(StatusCode::INSUFFICIENT_STORAGE, "storage", "the server cannot write to disk", &error)
             }
             StoreError::NoReader(_) => Self::overloaded(&error),
+            StoreError::Damaged { .. } => {
+                Self::hidden(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the stored record is damaged", &error)
+            }
             // The callers that can cause the others handle them.
             StoreError::Read(_)
             | StoreError::Internal(_)
-            | StoreError::Damaged { .. }
             | StoreError::NotNext { .. }
             | StoreError::LeaseLost { .. }
             | StoreError::Ended { .. }

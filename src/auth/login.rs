@@ -123,7 +123,7 @@ impl Auth {
 
     async fn set_up(&self, admin_password: Option<&Secret>) -> Result<(), SetupError> {
         // Only in a store without users, so that removed default users stay removed.
-        if self.store.users(None, 1).await?.is_empty() {
+        if !self.store.has_users().await? {
             for (name, role) in DEFAULT_USERS {
                 let Ok(user) = name.parse::<UserName>() else { continue };
                 let password_hash = self.passwords.hash(name).await?;
@@ -335,6 +335,30 @@ pub(crate) mod tests {
             assert_eq!(auth.authenticate(&answer.token, LOCAL).await.unwrap().caller, answer.caller);
         }
         assert!(auth.has_default_passwords().await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_damaged_user_is_an_error_of_its_own_and_affects_no_other_user() {
+        let (auth, _clock, directory) = fresh().await;
+        for name in ["ann", "bob"] {
+            auth.add_user(name.parse().unwrap(), UserRole::User, "a password").await.unwrap();
+        }
+        let (ann, bob) = (auth.login("ann", "a password", LOCAL).await.unwrap(), auth.login("bob", "a password", LOCAL).await.unwrap());
+        let database = rusqlite::Connection::open(directory.path().join("openrunner.db")).unwrap();
+        database.execute("UPDATE users SET role = 'emperor' WHERE name = 'ann'", []).unwrap();
+        let refused = auth.login("ann", "a password", LOCAL).await;
+        assert!(matches!(refused, Err(LoginError::Store(StoreError::Damaged { table: "users", .. }))), "{refused:?}");
+        let refused = auth.authenticate(&ann.token, LOCAL).await;
+        assert!(matches!(refused, Err(AuthError::Store(StoreError::Damaged { table: "users", .. }))), "{refused:?}");
+        assert_eq!(auth.authenticate(&bob.token, LOCAL).await.unwrap().caller.user.as_str(), "bob");
+        auth.login("bob", "a password", LOCAL).await.unwrap();
+        let names = auth.users(None, 9).await.unwrap().into_iter().map(|user| user.name.to_string()).collect::<Vec<_>>();
+        assert_eq!(names, ["admin", "bob", "user"]);
+        // A restart with damaged users adds no users with default passwords.
+        database.execute("UPDATE users SET role = 'emperor'", []).unwrap();
+        database.execute("DELETE FROM users WHERE name IN ('admin', 'user')", []).unwrap();
+        auth.set_up(None).await.unwrap();
+        assert_eq!(database.query_row("SELECT count(*) FROM users", [], |row| row.get::<_, i64>(0)).unwrap(), 2);
     }
 
     #[tokio::test]

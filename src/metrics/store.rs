@@ -13,13 +13,15 @@ pub struct StoreMetrics {
     failures: Counter,
     events: Counter,
     bytes: Counter,
+    damaged_rows: Counter,
 }
 
 impl Default for StoreMetrics {
     fn default() -> Self {
         // From 100 µs, a fast disk, to 3 s, a disk that is about to fail.
         let commits = Histogram::new(exponential_buckets(0.000_1, 2.0, 16));
-        Self { commits, failures: Counter::default(), events: Counter::default(), bytes: Counter::default() }
+        let [failures, events, bytes, damaged_rows] = std::array::from_fn(|_| Counter::default());
+        Self { commits, failures, events, bytes, damaged_rows }
     }
 }
 
@@ -38,11 +40,23 @@ impl StoreMetrics {
         self.bytes.inc_by(bytes);
     }
 
+    /// Records a damaged row that was not known before.
+    pub fn record_damaged_row(&self) {
+        self.damaged_rows.inc();
+    }
+
+    /// Number of damaged rows that were found.
+    #[cfg(test)]
+    pub(crate) fn damaged_rows(&self) -> u64 {
+        self.damaged_rows.get()
+    }
+
     pub(super) fn register(&self, registry: &mut Registry) {
         let help = "Duration of a transaction until it was on disk";
         registry.register_with_unit("commit", help, Unit::Seconds, self.commits.clone());
         registry.register("commit_failures", "Failed transactions", self.failures.clone());
         registry.register("events_stored", "Events written to disk since the start", self.events.clone());
+        registry.register("damaged_rows", "Damaged rows of the database that were found since the start", self.damaged_rows.clone());
         registry.register("event_stored_bytes", "Size of these events in bytes", self.bytes.clone());
     }
 }

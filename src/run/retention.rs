@@ -4,7 +4,7 @@
 //! by age    conversations whose last run ended long enough ago: events, rows, agent output, fresh workspaces
 //! by size   logs and agent output of the runs that ended first; a run's row and the end of its log stay
 //! ```
-//! Both work in small steps with pauses in between, because each step occupies the writer, on which live runs wait. A step records in
+//! Both work in small steps with pauses in between, as does the removal of the events of deleted runs, because each step occupies the writer, on which live runs wait. A step records in
 //! the same transaction which directories it leaves on disk, so after a crash the next server removes them.
 
 use std::sync::Arc;
@@ -79,24 +79,27 @@ impl Retention {
                 }
                 Err(error) => tracing::warn!(%error, "could not remove old runs; retrying in a minute"),
             }
-            tokio::time::sleep(INTERVAL).await;
+            // A deletion leaves events, which are removed without delay.
+            let _ = tokio::time::timeout(INTERVAL, self.runs.inner.deletions.notified()).await;
         }
     }
 
-    /// Removes expired conversations, trims logs while the store is too large, and returns free space to the disk.
+    /// Removes what deleted runs have left, and expired conversations, trims logs while the store is too large, and returns free space to the disk.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails. Completed steps are not undone.
     pub async fn sweep(&self) -> Result<RetentionReport, StoreError> {
         let mut report = RetentionReport::default();
         self.remove_directories().await?;
+        self.remove_deleted(&mut report).await?;
         if let Some(cutoff) = self.policy.cutoff(self.clock.now()) {
             loop {
-                let step = self.store.remove_oldest(cutoff, STEP_BYTES).await?;
+                let step = self.store.remove_oldest(cutoff).await?;
                 if !step.found {
                     break;
                 }
                 self.complete(step, &mut report).await?;
+                self.remove_deleted(&mut report).await?;
             }
         }
         if let Some(max) = self.policy.max_bytes {
@@ -115,6 +118,17 @@ impl Retention {
             }
         }
         Ok(report)
+    }
+
+    /// Removes the events of deleted runs.
+    async fn remove_deleted(&self, report: &mut RetentionReport) -> Result<(), StoreError> {
+        loop {
+            let step = self.store.remove_deleted(STEP_BYTES).await?;
+            if !step.found {
+                return Ok(());
+            }
+            self.complete(step, report).await?;
+        }
     }
 
     /// Reports a step, removes the directories it left, and pauses if it was large.
@@ -267,7 +281,7 @@ mod tests {
         let fixture = Fixture::new();
         let run = fixture.ended_run(0, 1).await;
         let store = SqliteStore::open_alongside_server(fixture.dir.path()).unwrap();
-        assert_eq!(store.remove_oldest(Timestamp::from_millis(DAY), STEP_BYTES).await.unwrap().removed.len(), 1);
+        assert_eq!(store.remove_oldest(Timestamp::from_millis(DAY)).await.unwrap().removed.len(), 1);
         assert_eq!(fixture.existing(run), [true, true], "the server died here");
         fixture.retention(RetentionPolicy::default(), 0).sweep().await.unwrap();
         assert_eq!(fixture.existing(run), [false, false]);

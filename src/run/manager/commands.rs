@@ -5,7 +5,7 @@ use crate::run::errors::{AnswerError, DeleteError, FindError, MessageError};
 use crate::run::idempotency::IdempotencyKey;
 use crate::run::live::MessageRejected;
 use crate::run::state::StopReason;
-use crate::run::store::{StoreError, UsedKey};
+use crate::run::store::{Deleted, StoreError, UsedKey};
 use crate::run::view::RunView;
 use crate::types::{Answer, Caller, MessageMode, RunId};
 
@@ -79,36 +79,44 @@ impl RunManager {
         self.get(caller, id).await
     }
 
-    /// Deletes an ended run with its events, its agent's output, and its workspace if that was created for it.
+    /// Deletes an ended run with its events and its agent's output. With the last run of a session, the session is deleted, and its workspace
+    /// if that was created for it.
     ///
     /// # Errors
     /// [`DeleteError`], by cause.
     pub async fn delete(&self, caller: &Caller, id: RunId) -> Result<(), DeleteError> {
         let run = self.find_visible_run(caller, id).await?;
-        if run.ended_at.is_none() {
-            return Err(DeleteError::Live(id));
-        }
-        self.inner.store.delete_run(id).await.map_err(FindError::from)?;
+        let workspace = match self.inner.store.begin_delete(id).await.map_err(FindError::from)? {
+            Deleted::Done { workspace } => workspace,
+            Deleted::NotFound => return Err(FindError::NotFound(id).into()),
+            Deleted::Live => return Err(DeleteError::Live(id)),
+        };
         self.inner.changes.notify_deleted(id, &run.owner);
-        self.remove_directories(id).await;
+        // Retention removes the events in steps, and the directories if this does not come to it.
+        self.inner.deletions.notify_one();
+        self.remove_output(id).await;
+        if let Some(first_run) = workspace {
+            self.remove_directories(first_run).await;
+        }
         tracing::info!(run.id = %id, by = %caller.user, "run deleted");
         Ok(())
     }
 
-    /// Removes the directories of a deleted run: its workspace, if that was created for it, and its agent's output.
+    /// Removes the directories of the run that a deleted session started with: its workspace, if that was created for it, and its agent's
+    /// output.
     pub(in crate::run) async fn remove_directories(&self, id: RunId) {
         let (workspaces, process) = (self.inner.workspaces.clone(), self.inner.context.config.process_dir(id));
         let removing = move || workspaces.remove_fresh(id).and(process.remove());
         if let Ok(Err(error)) = tokio::task::spawn_blocking(removing).await {
-            tracing::warn!(run.id = %id, %error, "could not remove the directories of a deleted run");
+            tracing::warn!(run.id = %id, %error, "could not remove the directories of a deleted session");
         }
     }
 
-    /// Removes the output of an ended run's agent, but not its workspace.
+    /// Removes the output of an ended run's agent, but not the workspace of its session.
     pub(in crate::run) async fn remove_output(&self, id: RunId) {
         let process = self.inner.context.config.process_dir(id);
         if let Ok(Err(error)) = tokio::task::spawn_blocking(move || process.remove()).await {
-            tracing::warn!(run.id = %id, %error, "could not remove the output of a run whose log was trimmed");
+            tracing::warn!(run.id = %id, %error, "could not remove the output of a run that was deleted or trimmed");
         }
     }
 }

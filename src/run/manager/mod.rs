@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -51,6 +51,8 @@ pub(super) struct Inner {
     pub(super) live: Registry,
     pub(super) completions: Completions,
     pub(super) changes: Changes,
+    /// Wakes retention after a deletion.
+    pub(super) deletions: Notify,
     pub(super) tasks: TaskTracker,
 }
 
@@ -96,6 +98,7 @@ impl RunManager {
                 live: Registry::default(),
                 completions: Completions::default(),
                 changes: Changes::new(),
+                deletions: Notify::new(),
                 tasks: TaskTracker::new(),
             }),
         })

@@ -35,6 +35,9 @@ const PARALLEL: usize = 16;
 const MIN_RETRY: Duration = Duration::from_secs(1);
 const MAX_RETRY: Duration = Duration::from_mins(1);
 
+/// Number of expired idempotency keys that are deleted in one transaction.
+const KEYS_PER_STEP: usize = 1000;
+
 /// Number of recovered runs, by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
@@ -68,7 +71,7 @@ impl RunManager {
     /// [`StoreError`] if the store cannot list the runs.
     pub async fn recover(&self) -> Result<Recovered, StoreError> {
         let expired = self.inner.log.now().as_millis() - i64::try_from(KEY_LIFETIME.as_millis()).unwrap_or(i64::MAX);
-        self.inner.store.forget_keys(Timestamp::from_millis(expired)).await?;
+        while self.inner.store.forget_keys(Timestamp::from_millis(expired), KEYS_PER_STEP).await? {}
         let orphans: HashSet<RunId> = self.inner.store.orphans().await?.into_iter().collect();
         let (mut recovered, mut waiting) = (Recovered::default(), Vec::new());
         let scans = self.inner.store.unfinished().await?.into_iter().map(|run| self.scan_isolated(run, orphans.contains(&run)));

@@ -67,9 +67,10 @@ pub trait AuditStore: Send + Sync {
     /// [`StoreError`] if the store fails; nothing was added then.
     async fn add_audit(&self, entry: AuditEntry) -> Result<(), StoreError>;
 
-    /// At most `limit` entries that match the filter, newest first.
+    /// At most `limit` entries that match the filter, newest first. Damaged rows are left
+    /// out.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails or a row is damaged.
+    /// [`StoreError`] if the store fails.
     async fn audit(&self, filter: AuditFilter, limit: usize) -> Result<Vec<AuditRecord>, StoreError>;
 }

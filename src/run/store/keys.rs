@@ -57,10 +57,11 @@ pub trait KeyStore: Send + Sync {
     /// [`StoreError`] if the store fails or the row is damaged.
     async fn key_by_hash(&self, prefix: [u8; 8]) -> Result<Option<ApiKeyRecord>, StoreError>;
 
-    /// At most `limit` keys of `owner`, or of all users, that are older than `before`, newest first.
+    /// At most `limit` keys of `owner`, or of all users, that are older than `before`, newest first. Damaged rows are left
+    /// out.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails or a row is damaged.
+    /// [`StoreError`] if the store fails.
     async fn keys(&self, owner: Option<UserName>, before: Option<KeyId>, limit: usize) -> Result<Vec<ApiKeyRecord>, StoreError>;
 
     /// Removes a key. Returns whether it existed.

@@ -21,7 +21,7 @@ pub use error::StoreError;
 pub use idempotency::{Idempotency, UsedKey};
 pub use keys::{ApiKeyRecord, KeyStore};
 pub use retention::{PendingRemoval, RetentionStep, RetentionStore, StoreSize};
-pub use runs::{Chunk, DamagedChunk, RunChange, RunFilter, RunRecord, RunStore, SEARCHED_CHARS, SessionRecord, SessionUse};
+pub use runs::{Chunk, DamagedChunk, Deleted, RunChange, RunFilter, RunRecord, RunStore, SEARCHED_CHARS, SessionRecord, SessionUse};
 pub use sqlite::{BackupError, BackupSummary, OpenError, RestoreError, RestoreSummary, SqliteStore, StoreStats};
 pub use tokens::TokenStore;
 pub use usage::{DailyUsage, UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum};

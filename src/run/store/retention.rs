@@ -32,7 +32,8 @@ pub struct RetentionStep {
 pub struct PendingRemoval {
     /// The run.
     pub run: RunId,
-    /// Whether the run was removed, so that its fresh workspace is removed too; otherwise only its agent's output is.
+    /// Whether the session that started with the run was deleted, so that its fresh workspace is removed too; otherwise only the output of
+    /// the run's agent is.
     pub workspace: bool,
 }
 
@@ -48,12 +49,18 @@ pub trait RetentionStore: std::fmt::Debug + Send + Sync {
     /// [`StoreError`] if the store fails.
     async fn size(&self) -> Result<StoreSize, StoreError>;
 
-    /// One step in removing the oldest session whose runs all ended before `before`: about `budget` bytes of its events, and all its runs
-    /// at once when no more than that is left.
+    /// One step in deleting the oldest session whose runs all ended before `before`: deletes some of its runs as
+    /// [`RunStore::begin_delete`](super::RunStore::begin_delete) does, and the session with the last of them.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; nothing was deleted then.
+    async fn remove_oldest(&self, before: Timestamp) -> Result<RetentionStep, StoreError>;
+
+    /// One step in removing what deleted runs have left in the store: about `budget` bytes. If nothing was found, nothing is left.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; nothing was removed then.
-    async fn remove_oldest(&self, before: Timestamp, budget: usize) -> Result<RetentionStep, StoreError>;
+    async fn remove_deleted(&self, budget: usize) -> Result<RetentionStep, StoreError>;
 
     /// One step in trimming the log of the run that ended first among those with untrimmed logs: removes about `budget` bytes from its
     /// beginning. The end of the log and the run itself stay.
@@ -62,10 +69,10 @@ pub trait RetentionStore: std::fmt::Debug + Send + Sync {
     /// [`StoreError`] if the store fails; nothing was removed then.
     async fn trim_oldest(&self, now: Timestamp, budget: usize) -> Result<RetentionStep, StoreError>;
 
-    /// At most `limit` runs whose directories are to be removed.
+    /// At most `limit` runs whose directories are to be removed. Damaged rows are left out.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails or a row is damaged.
+    /// [`StoreError`] if the store fails.
     async fn pending_removals(&self, limit: usize) -> Result<Vec<PendingRemoval>, StoreError>;
 
     /// Deletes entries whose directories were removed.

@@ -47,6 +47,21 @@ pub struct RunRecord {
     pub webhooks: Vec<NewWebhook>,
 }
 
+/// The outcome of a deletion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deleted {
+    /// The run was deleted.
+    Done {
+        /// The run after which the fresh workspace is named that is no longer used, if there was one: the first of a session that was deleted
+        /// with its last run.
+        workspace: Option<RunId>,
+    },
+    /// The run does not exist. Nothing was deleted.
+    NotFound,
+    /// The run has not ended. Nothing was deleted.
+    Live,
+}
+
 /// How a new run uses its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionUse {
@@ -191,10 +206,10 @@ pub trait RunStore: WebhookStore + std::fmt::Debug + Send + Sync {
     /// [`StoreError`] if the store fails or the row is damaged.
     async fn run(&self, id: RunId) -> Result<Option<RunRecord>, StoreError>;
 
-    /// At most `limit` runs that match the filter, newest first.
+    /// At most `limit` runs that match the filter, newest first. Damaged rows are left out.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails or a row is damaged.
+    /// [`StoreError`] if the store fails.
     async fn runs(&self, filter: RunFilter, limit: usize) -> Result<Vec<RunRecord>, StoreError>;
 
     /// What an idempotency key of this owner was used for; `None` if it was not used or was deleted since.
@@ -209,19 +224,20 @@ pub trait RunStore: WebhookStore + std::fmt::Debug + Send + Sync {
     /// [`StoreError`] if the store fails or the row is damaged.
     async fn session(&self, id: SessionId) -> Result<Option<SessionRecord>, StoreError>;
 
-    /// At most `limit` sessions of `owner`, or of all users, that are older than `before`, newest first.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store fails or a row is damaged.
-    async fn sessions(&self, owner: Option<UserName>, before: Option<SessionId>, limit: usize) -> Result<Vec<SessionRecord>, StoreError>;
-
-    /// Deletes the idempotency keys of requests before this time.
+    /// At most `limit` sessions of `owner`, or of all users, that are older than `before`, newest first. Damaged rows are left
+    /// out.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
-    async fn forget_keys(&self, before: Timestamp) -> Result<(), StoreError>;
+    async fn sessions(&self, owner: Option<UserName>, before: Option<SessionId>, limit: usize) -> Result<Vec<SessionRecord>, StoreError>;
 
-    /// Ids of all runs that have not ended, oldest first.
+    /// Deletes at most `limit` idempotency keys of requests before this time, oldest first. Returns whether there may be more.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; nothing was deleted then.
+    async fn forget_keys(&self, before: Timestamp, limit: usize) -> Result<bool, StoreError>;
+
+    /// Ids of all runs that have not ended, oldest first. Reads nothing but the ids; a damaged one is left out.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
@@ -234,11 +250,13 @@ pub trait RunStore: WebhookStore + std::fmt::Debug + Send + Sync {
     /// [`StoreError`] if the store fails.
     async fn orphans(&self) -> Result<Vec<RunId>, StoreError>;
 
-    /// Removes a run with its events, and its session if that has no other run. Returns whether the run existed.
+    /// Deletes an ended run, and its session if that has no other run. From then on no query finds them. What can be large is removed
+    /// later, in steps of [`RetentionStore::remove_deleted`](super::RetentionStore::remove_deleted), and the directories to remove are in
+    /// [`RetentionStore::pending_removals`](super::RetentionStore::pending_removals).
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails; nothing was removed then.
-    async fn delete_run(&self, id: RunId) -> Result<bool, StoreError>;
+    /// [`StoreError`] if the store fails; nothing was deleted then.
+    async fn begin_delete(&self, id: RunId) -> Result<Deleted, StoreError>;
 
     /// The log after event number `after`, in order: at least one chunk if there is any, and more while their total size stays below
     /// `budget` bytes. The first one may begin before `after`. Events that were written but cannot be read are a [`DamagedChunk`], also at

@@ -58,14 +58,21 @@ pub trait UserStore: Send + Sync {
     /// The user with this name.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails.
+    /// [`StoreError`] if the store fails or the row is damaged.
     async fn user(&self, name: &UserName) -> Result<Option<UserRecord>, StoreError>;
 
-    /// At most `limit` users whose names sort after `after`, in the order of names.
+    /// At most `limit` users whose names sort after `after`, in the order of names. Damaged rows are left
+    /// out.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails or a row is damaged.
+    /// [`StoreError`] if the store fails.
     async fn users(&self, after: Option<UserName>, limit: usize) -> Result<Vec<UserRecord>, StoreError>;
+
+    /// Whether there is a user, also one whose row is damaged.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    async fn has_users(&self) -> Result<bool, StoreError>;
 
     /// Adds a user unless the name is taken. Returns whether it was added. A name that belonged to a deleted user continues after that
     /// user's generation regardless of the record, so that tokens of the deleted user stay invalid.

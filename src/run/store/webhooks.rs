@@ -141,10 +141,11 @@ pub struct DeliveryFilter {
 /// Stores webhook endpoints and deliveries. [`RunStore::create_run`](super::RunStore::create_run) adds the endpoints.
 #[async_trait]
 pub trait WebhookStore: Send + Sync {
-    /// At most `limit` endpoints with unsent events and ids greater than `after`, in the order of ids.
+    /// At most `limit` endpoints with unsent events and ids greater than `after`, in the order of ids. Damaged rows are left
+    /// out.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails or a row is damaged.
+    /// [`StoreError`] if the store fails.
     async fn active_webhooks(&self, after: i64, limit: usize) -> Result<Vec<ActiveWebhook>, StoreError>;
 
     /// Records an attempt together with what follows from it. Does nothing if the endpoint or its run was deleted.
@@ -159,9 +160,10 @@ pub trait WebhookStore: Send + Sync {
     /// [`StoreError`] if the store fails.
     async fn finish_webhook(&self, webhook: i64) -> Result<(), StoreError>;
 
-    /// At most `limit` deliveries that match the filter, newest first.
+    /// At most `limit` deliveries that match the filter, newest first. Damaged rows are left
+    /// out.
     ///
     /// # Errors
-    /// [`StoreError`] if the store fails or a row is damaged.
+    /// [`StoreError`] if the store fails.
     async fn deliveries(&self, filter: DeliveryFilter, limit: usize) -> Result<Vec<Delivery>, StoreError>;
 }

@@ -1,7 +1,7 @@
 //! What every store must do for retention.
 
 use super::fixtures::{at, batch, contract, create, done, record, seq};
-use crate::run::store::{Chunk, PendingRemoval, RetentionStore, RunChange, RunRecord, RunStore};
+use crate::run::store::{Chunk, Deleted, PendingRemoval, RetentionStore, RunChange, RunRecord, RunStore};
 use crate::types::{Lease, RunId, SessionId};
 
 trait Store: RunStore + RetentionStore {}
@@ -39,7 +39,7 @@ async fn a_session_is_removed_when_all_its_runs_ended_before_the_given_time(stor
     ];
     let mut removed = Vec::new();
     loop {
-        let step = store.remove_oldest(at(2_000), SMALL).await.unwrap();
+        let step = store.remove_oldest(at(2_000)).await.unwrap();
         removed.extend(step.removed);
         if !step.found {
             break;
@@ -56,16 +56,62 @@ async fn a_session_is_removed_when_all_its_runs_ended_before_the_given_time(stor
     assert!(store.run(kept[3]).await.unwrap().is_some());
     let mut removals = store.pending_removals(9).await.unwrap();
     removals.sort_by_key(|removal| removal.run.to_string());
-    assert_eq!(removals, gone.map(|run| PendingRemoval { run, workspace: true }));
+    let first_of_session = |run| PendingRemoval { run, workspace: run == gone[0] };
+    assert_eq!(removals, gone.map(first_of_session), "the workspace belongs to the session, which started with the first run");
 }
 
-async fn a_long_log_is_removed_in_steps_and_its_session_with_the_last_one(store: &dyn Store) {
-    let run = add_ended(store, SessionId::new(), 1_000).await;
-    let mut seen = Vec::new();
-    while store.remove_oldest(at(2_000), SMALL).await.unwrap().found {
-        seen.push(remaining(store, run).await);
+async fn a_deleted_run_is_invisible_at_once_and_its_log_is_removed_in_steps(store: &dyn Store) {
+    let (gone, kept) = (add_ended(store, SessionId::new(), 1_000).await, add_ended(store, SessionId::new(), 1_000).await);
+    let full = store.size().await.unwrap().used;
+    assert_eq!(store.begin_delete(gone).await, Ok(Deleted::Done { workspace: Some(gone) }));
+    assert_eq!((store.run(gone).await.unwrap(), remaining(store, gone).await), (None, vec![]));
+    let mut steps = Vec::new();
+    loop {
+        let step = store.remove_deleted(SMALL).await.unwrap();
+        if !step.found {
+            break;
+        }
+        steps.push(step.bytes);
     }
-    assert_eq!(seen, [vec![2, 3], vec![]], "the end of the log is removed last, with its run");
+    let line = "{\"seq\":1}\n".len() as u64;
+    assert_eq!(steps, [line, line, line], "one chunk in each step");
+    assert_eq!(remaining(store, kept).await, [1, 2, 3]);
+    assert!(store.size().await.unwrap().used <= full);
+    assert_eq!(store.pending_removals(9).await.unwrap(), [PendingRemoval { run: gone, workspace: true }]);
+}
+
+async fn a_workspace_is_removed_only_with_the_last_run_of_its_session(store: &dyn Store) {
+    let session = SessionId::new();
+    let (first, second) = (add_ended(store, session, 1_000).await, add_ended(store, session, 1_000).await);
+    let third = add_live(store, session).await;
+    for run in [first, second] {
+        assert_eq!(store.begin_delete(run).await, Ok(Deleted::Done { workspace: None }));
+    }
+    let output = |run| PendingRemoval { run, workspace: false };
+    assert_eq!(store.pending_removals(9).await.unwrap(), [output(first), output(second)]);
+    store.forget_removed(vec![output(first), output(second)]).await.unwrap();
+    store.append(&third, batch(2, 2), RunChange { done: Some((done(), at(1_000))), ..RunChange::default() }).await.unwrap();
+    assert_eq!(store.remove_oldest(at(2_000)).await.unwrap().removed, [(third.run, "ann".parse().unwrap())]);
+    assert_eq!(store.pending_removals(9).await.unwrap(), [PendingRemoval { run: first, workspace: true }, output(third.run)]);
+    assert_eq!(store.session(session).await.unwrap(), None);
+}
+
+async fn a_session_of_many_runs_is_deleted_in_steps(store: &dyn Store) {
+    let session = SessionId::new();
+    let mut runs = Vec::new();
+    for _ in 0..70 {
+        runs.push(add_ended(store, session, 1_000).await);
+    }
+    let mut removed = Vec::new();
+    loop {
+        let step = store.remove_oldest(at(2_000)).await.unwrap();
+        assert!(step.removed.len() < 70, "the writer is occupied for too long");
+        if !step.found {
+            break;
+        }
+        removed.extend(step.removed.into_iter().map(|(run, _)| run));
+    }
+    assert_eq!(removed, runs);
 }
 
 async fn the_oldest_logs_are_trimmed_first_and_keep_their_ends(store: &dyn Store) {
@@ -89,7 +135,7 @@ async fn pending_removals_are_listed_until_they_are_done(store: &dyn Store) {
     let run = add_ended(store, SessionId::new(), 1_000).await;
     store.trim_oldest(at(9_000), UNLIMITED).await.unwrap();
     let output = store.pending_removals(9).await.unwrap();
-    store.remove_oldest(at(2_000), UNLIMITED).await.unwrap();
+    store.remove_oldest(at(2_000)).await.unwrap();
     let all = [PendingRemoval { run, workspace: true }];
     assert_eq!(store.pending_removals(9).await.unwrap(), all, "the run was removed, so its workspace is removed too");
     // Having removed only the output must not drop the pending removal of the workspace.
@@ -102,7 +148,7 @@ async fn pending_removals_are_listed_until_they_are_done(store: &dyn Store) {
 async fn removed_data_becomes_free_space_that_can_be_returned_to_the_disk(store: &dyn Store) {
     for millis in 1..=8 {
         let lease = add_live(store, SessionId::new()).await;
-        let second = Chunk { first: seq(2), last: seq(2), body: vec![b'x'; 300_000].into() };
+        let second = Chunk { first: seq(2), last: seq(2), body: [vec![b'x'; 299_999], vec![b'\n']].concat().into() };
         store.append(&lease, vec![second], RunChange::default()).await.unwrap();
         store.append(&lease, batch(3, 3), RunChange { done: Some((done(), at(millis))), ..RunChange::default() }).await.unwrap();
     }
@@ -119,7 +165,9 @@ async fn removed_data_becomes_free_space_that_can_be_returned_to_the_disk(store:
 
 contract! {
     a_session_is_removed_when_all_its_runs_ended_before_the_given_time,
-    a_long_log_is_removed_in_steps_and_its_session_with_the_last_one,
+    a_deleted_run_is_invisible_at_once_and_its_log_is_removed_in_steps,
+    a_workspace_is_removed_only_with_the_last_run_of_its_session,
+    a_session_of_many_runs_is_deleted_in_steps,
     the_oldest_logs_are_trimmed_first_and_keep_their_ends,
     pending_removals_are_listed_until_they_are_done,
     removed_data_becomes_free_space_that_can_be_returned_to_the_disk,

@@ -1,7 +1,9 @@
 //! What every store must do for runs, events, sessions and idempotency keys.
 
 use super::fixtures::{at, batch, contract, create, done, record, seq};
-use crate::run::store::{Chunk, DamagedChunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SessionUse, StoreError, UsedKey};
+use crate::run::store::{
+    Chunk, DamagedChunk, Deleted, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SessionUse, StoreError, UsedKey,
+};
 use crate::types::{Epoch, Lease, NodeId, OutputCheckpoint, RunId, RunStatus, SessionId, Usage, Withheld};
 
 async fn a_run_is_read_as_it_was_written(store: &dyn RunStore) {
@@ -125,7 +127,7 @@ async fn a_deleted_session_is_not_continued(store: &dyn RunStore) {
     let run = record("ann", "demo", None);
     let lease = create(store, &run).await;
     store.append(&lease, batch(2, 2), RunChange { done: Some((done(), at(5))), ..RunChange::default() }).await.unwrap();
-    store.delete_run(run.id).await.unwrap();
+    assert_eq!(store.begin_delete(run.id).await, Ok(Deleted::Done { workspace: Some(run.id) }));
     let next = RunRecord { session: run.session, ..record("ann", "demo", None) };
     let result = store.create_run(next.clone(), SessionUse::Continues, batch(1, 1), None).await;
     assert_eq!(result, Err(StoreError::NoSession(run.session)));
@@ -181,9 +183,13 @@ async fn unfinished_runs_are_listed_and_deleted_ones_are_not_found(store: &dyn R
     store.append(&lease, batch(2, 2), change).await.unwrap();
     let unfinished = store.unfinished().await.unwrap();
     assert!(unfinished.contains(&live.id) && !unfinished.contains(&ended.id));
-    assert!(store.delete_run(ended.id).await.unwrap());
-    assert!(!store.delete_run(ended.id).await.unwrap());
+    assert_eq!(store.begin_delete(live.id).await, Ok(Deleted::Live));
+    assert!(store.run(live.id).await.unwrap().is_some());
+    assert_eq!(store.begin_delete(ended.id).await, Ok(Deleted::Done { workspace: Some(ended.id) }));
+    assert_eq!(store.begin_delete(ended.id).await, Ok(Deleted::NotFound));
     assert_eq!(store.run(ended.id).await.unwrap(), None);
+    assert_eq!(store.append(&lease, batch(3, 3), RunChange::default()).await, Err(StoreError::LeaseLost { run: ended.id }));
+    assert_eq!(store.take_lease(ended.id).await, Err(StoreError::NoRun(ended.id)));
     assert_eq!(store.chunks(ended.id, 0, usize::MAX).await.unwrap(), []);
 }
 
@@ -191,7 +197,7 @@ async fn a_session_is_created_and_removed_with_its_runs(store: &dyn RunStore) {
     let run = record("dora", "codex", None);
     let lease = create(store, &run).await;
     let next = RunRecord { session: run.session, ..record("dora", "codex", None) };
-    create(store, &next).await;
+    let second = create(store, &next).await;
     let change = RunChange { agent_session: Some("thread-1".into()), ..RunChange::default() };
     store.append(&lease, batch(2, 2), change).await.unwrap();
     let session = store.session(run.session).await.unwrap().unwrap();
@@ -208,9 +214,10 @@ async fn a_session_is_created_and_removed_with_its_runs(store: &dyn RunStore) {
     assert_eq!(ids(Some(other.session)).await, [run.session]);
     let change = || RunChange { done: Some((done(), at(5))), ..RunChange::default() };
     store.append(&lease, batch(3, 3), change()).await.unwrap();
-    store.delete_run(run.id).await.unwrap();
-    assert!(store.session(run.session).await.unwrap().is_some(), "the session has another run");
-    store.delete_run(next.id).await.unwrap();
+    assert_eq!(store.begin_delete(run.id).await, Ok(Deleted::Done { workspace: None }), "the session has another run");
+    assert!(store.session(run.session).await.unwrap().is_some());
+    store.append(&second, batch(2, 2), change()).await.unwrap();
+    assert_eq!(store.begin_delete(next.id).await, Ok(Deleted::Done { workspace: Some(run.id) }), "it is named after the first run");
     assert!(store.session(run.session).await.unwrap().is_none());
 }
 
@@ -231,11 +238,29 @@ async fn an_idempotency_key_is_used_once_and_returns_its_use(store: &dyn RunStor
     let again = RunChange { idempotency: key(2, 2), ..RunChange::default() };
     assert_eq!(store.append(&lease, batch(2, 2), again).await, used);
     store.append(&lease, batch(2, 2), RunChange::default()).await.unwrap();
-    store.forget_keys(at(2)).await.unwrap();
+    assert!(!store.forget_keys(at(1), 1).await.unwrap(), "the key is not older");
+    assert_eq!(store.used_key(&first.owner, "k").await.unwrap(), Some(first_use));
+    while store.forget_keys(at(2), 1).await.unwrap() {}
     store.create_run(second, SessionUse::Starts, batch(1, 1), key(2, 3)).await.unwrap();
 }
 
+async fn a_key_of_a_deleted_run_can_be_used_again(store: &dyn RunStore) {
+    let key = |fingerprint: u8| {
+        let (owner, key) = ("erik".parse().unwrap(), "k".into());
+        Some(Idempotency { owner, key, fingerprint: [fingerprint; 32], at: at(1) })
+    };
+    let (first, second) = (record("erik", "demo", None), record("erik", "demo", None));
+    let lease = store.create_run(first.clone(), SessionUse::Starts, batch(1, 1), key(1)).await.unwrap();
+    store.append(&lease, batch(2, 2), RunChange { done: Some((done(), at(5))), ..RunChange::default() }).await.unwrap();
+    store.begin_delete(first.id).await.unwrap();
+    // Its keys may not be removed yet.
+    assert_eq!(store.used_key(&first.owner, "k").await.unwrap(), None);
+    store.create_run(second.clone(), SessionUse::Starts, batch(1, 1), key(2)).await.unwrap();
+    assert_eq!(store.used_key(&first.owner, "k").await.unwrap(), Some(UsedKey { run: second.id, fingerprint: [2; 32] }));
+}
+
 contract! {
+    a_key_of_a_deleted_run_can_be_used_again,
     a_run_is_read_as_it_was_written,
     a_batch_that_is_not_the_next_one_writes_nothing,
     a_batch_under_a_void_lease_writes_nothing,

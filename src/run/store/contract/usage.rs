@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::fixtures::{at, batch, contract, create, done, record};
-use crate::run::store::{RunChange, RunRecord, RunStore, UsageFilter, UsageGroup, UsageStore, UsageSum, UserEdit, UserStore};
+use crate::run::store::{Deleted, RunChange, RunRecord, RunStore, UsageFilter, UsageGroup, UsageStore, UsageSum, UserEdit, UserStore};
 use crate::types::{Budget, BudgetChange, Limit, LimitChange, Money, RunDone, RunStatus, Timestamp, Tokens, Usage, UserName};
 
 /// A time on the given day after 1970-01-01.
@@ -63,7 +63,7 @@ async fn live_and_deleted_runs_are_counted(store: &(impl RunStore + UsageStore))
     let (live, gone) = (record("ann", "demo", None), record("ann", "codex", None));
     add_usage(store, &live, &[(3, used(40, 2, None))], None).await;
     add_usage(store, &gone, &[(3, used(2, 0, None))], Some(RunStatus::Failed)).await;
-    assert!(store.delete_run(gone.id).await.unwrap());
+    assert!(matches!(store.begin_delete(gone.id).await, Ok(Deleted::Done { .. })));
     let sum = total(store, &live.owner).await;
     assert_eq!((sum.input_tokens, sum.completed, sum.failed, sum.unpriced), (42, 0, 1, 1));
     assert_eq!(tokens_by(store, UsageGroup::AgentType).await, [("codex".to_owned(), 2), ("demo".to_owned(), 40)]);

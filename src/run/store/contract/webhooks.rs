@@ -1,8 +1,8 @@
 //! What every store must do for webhooks: deliveries resume after a restart.
 
-use super::fixtures::{at, contract, create, record};
+use super::fixtures::{at, batch, contract, create, done, record};
 use crate::run::store::{
-    ActiveWebhook, Attempt, Delivery, DeliveryFilter, DeliveryStatus, NewWebhook, NextAttempt, RunRecord, RunStore, WebhookStore,
+    ActiveWebhook, Attempt, Delivery, DeliveryFilter, DeliveryStatus, NewWebhook, NextAttempt, RunChange, RunRecord, RunStore, WebhookStore,
 };
 
 fn endpoint(url: &str) -> NewWebhook {
@@ -117,7 +117,9 @@ async fn an_attempt_for_a_deleted_run_is_ignored(store: &dyn RunStore) {
     let run = add_run(store, "ann", vec![endpoint("https://example.test/a")]).await;
     let webhook = active(store).await.remove(0);
     store.record_attempt(attempt(&webhook, 1, NextAttempt::RetryAt(at(9)))).await.unwrap();
-    assert!(store.delete_run(run.id).await.unwrap());
+    let lease = store.take_lease(run.id).await.unwrap();
+    store.append(&lease, batch(2, 2), RunChange { done: Some((done(), at(5))), ..RunChange::default() }).await.unwrap();
+    store.begin_delete(run.id).await.unwrap();
     store.record_attempt(attempt(&webhook, 1, NextAttempt::Delivered)).await.unwrap();
     store.finish_webhook(webhook.id).await.unwrap();
     assert!(active(store).await.is_empty() && all_deliveries(store).await.is_empty());

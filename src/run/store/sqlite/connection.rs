@@ -8,6 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
+use super::damage::DamagedRows;
+#[cfg(test)]
+use super::inline::Inline;
 use super::node;
 use super::sql::write_error;
 use super::writer::{Writer, panicked};
@@ -59,6 +62,7 @@ pub struct SqliteStore {
     pub(super) writer: Writer,
     pub(super) metrics: StoreMetrics,
     pub(super) node: NodeId,
+    pub(super) damaged: DamagedRows,
     readers: Arc<Readers>,
 }
 
@@ -115,7 +119,8 @@ impl SqliteStore {
             inline: None,
             _lock: lock,
         };
-        Ok(Self { writer, metrics, node, readers: Arc::new(readers) })
+        let damaged = DamagedRows::new(metrics.clone());
+        Ok(Self { writer, metrics, node, damaged, readers: Arc::new(readers) })
     }
 
     /// A store in memory that runs each operation on the task of its caller, so that tests with it are deterministic.
@@ -123,10 +128,11 @@ impl SqliteStore {
     pub(in crate::run) fn in_memory() -> Self {
         let mut connection = connect(Path::new(":memory:"), OpenFlags::default()).unwrap();
         embedded::migrations::runner().run(&mut connection).unwrap();
-        let (node, inline) = (node::identify(&connection).unwrap(), Inline(Arc::new(Mutex::new(connection))));
+        let (node, inline) = (node::identify(&connection).unwrap(), Inline::new(connection));
         let (writer, permits) = (Writer::inline(inline.clone()), Arc::new(Semaphore::new(READERS)));
         let readers = Readers { permits, idle: Mutex::default(), path: PathBuf::new(), inline: Some(inline), _lock: None };
-        Self { writer, metrics: StoreMetrics::default(), node, readers: Arc::new(readers) }
+        let metrics = StoreMetrics::default();
+        Self { writer, damaged: DamagedRows::new(metrics.clone()), metrics, node, readers: Arc::new(readers) }
     }
 
     /// The permits of the connections for reading.
@@ -180,15 +186,11 @@ impl SqliteStore {
     }
 }
 
-/// The only connection of a store in memory.
 #[cfg(test)]
-#[derive(Clone, Debug)]
-pub(super) struct Inline(Arc<Mutex<Connection>>);
-
-#[cfg(test)]
-impl Inline {
-    pub(super) fn lock(&self) -> std::sync::MutexGuard<'_, Connection> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl SqliteStore {
+    /// The connection of a store in memory.
+    pub(super) fn inline(&self) -> &Inline {
+        self.readers.inline.as_ref().unwrap()
     }
 }
 

@@ -1,14 +1,13 @@
 //! API keys in `SQLite`.
 
-use std::collections::BTreeSet;
-
 use async_trait::async_trait;
 use rusqlite::{Row, ToSql, params};
 
 use super::SqliteStore;
-use super::sql::{execute, query_all, query_first, read_error, to_json};
+use super::damage::Columns;
+use super::sql::{execute, query_first, to_json};
 use crate::run::store::{ApiKeyRecord, KeyStore, StoreError};
-use crate::types::{KeyId, Scope, Timestamp, UserName};
+use crate::types::{KeyId, Timestamp, UserName};
 
 /// The columns of a key, in the order in which [`decode`] reads them.
 const COLUMNS: &str = "id, owner, name, hash, scopes, created_at, expires_at, last_used_at";
@@ -46,13 +45,13 @@ impl KeyStore for SqliteStore {
     }
 
     async fn keys(&self, owner: Option<UserName>, before: Option<KeyId>, limit: usize) -> Result<Vec<ApiKeyRecord>, StoreError> {
+        let damaged = self.damaged.clone();
         self.read(move |connection| {
             // Every key id is less than `key_g`.
-            let sql = format!(
-                "SELECT {COLUMNS} FROM api_keys WHERE owner = coalesce(?1, owner) AND id < coalesce(?2, 'key_g') ORDER BY id DESC LIMIT {limit}"
-            );
-            let values = params![owner.map(|owner| owner.to_string()), before.map(|before| before.to_string())];
-            query_all(connection, &sql, values, decode)
+            let sql =
+                format!("SELECT {COLUMNS} FROM api_keys WHERE owner = coalesce(?1, owner) AND id < coalesce(?2, 'key_g') ORDER BY id DESC");
+            let (owner, before) = (owner.map(|owner| owner.to_string()), before.map(|before| before.to_string()));
+            damaged.page(connection, &sql, &[&owner, &before], limit, decode)
         })
         .await
     }
@@ -85,19 +84,15 @@ impl SqliteStore {
 
 /// Decodes a row of [`COLUMNS`].
 fn decode(row: &Row<'_>) -> Result<ApiKeyRecord, StoreError> {
-    let id: String = row.get(0).map_err(read_error)?;
-    let damaged = |problem: String| StoreError::Damaged { table: "api_keys", id: id.clone(), problem };
-    let text = |column: usize| row.get::<_, String>(column).map_err(|error| damaged(error.to_string()));
-    let time = |column: usize| row.get::<_, Option<i64>>(column).map_err(|error| damaged(error.to_string()));
-    let scopes: BTreeSet<Scope> = serde_json::from_str(&text(4)?).map_err(|error| damaged(error.to_string()))?;
+    let columns = Columns::new("api_keys", row);
     Ok(ApiKeyRecord {
-        id: id.parse().map_err(|error| damaged(format!("{error}")))?,
-        owner: text(1)?.parse().map_err(|error| damaged(format!("{error}")))?,
-        name: text(2)?,
-        hash: row.get(3).map_err(|error| damaged(error.to_string()))?,
-        scopes,
-        created_at: Timestamp::from_millis(time(5)?.ok_or_else(|| damaged("created_at is missing".into()))?),
-        expires_at: time(6)?.map(Timestamp::from_millis),
-        last_used_at: time(7)?.map(Timestamp::from_millis),
+        id: columns.parse(0)?,
+        owner: columns.parse(1)?,
+        name: columns.get(2)?,
+        hash: columns.get(3)?,
+        scopes: columns.json(4)?,
+        created_at: columns.time(5)?,
+        expires_at: columns.time_optional(6)?,
+        last_used_at: columns.time_optional(7)?,
     })
 }

@@ -4,7 +4,11 @@ mod audit;
 mod backup;
 mod chunks;
 mod connection;
+mod damage;
 mod decode;
+mod delete;
+#[cfg(test)]
+mod inline;
 mod inspect;
 mod keys;
 mod node;

@@ -1,17 +1,18 @@
 //! The identity of the node that a database belongs to.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::damage::Columns;
 use crate::types::{Clock, NodeId, SystemClock};
 
 /// The node of this database; a new one if it has none, or if its id is damaged. The unfinished runs of an earlier node can then still be
 /// taken.
 pub(super) fn identify(connection: &Connection) -> rusqlite::Result<NodeId> {
-    let stored: Option<String> = connection.query_row("SELECT id FROM nodes LIMIT 1", [], |row| row.get(0)).optional()?;
-    match stored.as_deref().map(str::parse) {
+    let decode = |row: &Row<'_>| Ok(Columns::new("nodes", row).parse(0));
+    match connection.query_row("SELECT id FROM nodes LIMIT 1", [], decode).optional()? {
         Some(Ok(node)) => Ok(node),
         Some(Err(error)) => {
-            tracing::warn!(table = "nodes", %error, "the node id is damaged; continuing as a new node");
+            tracing::warn!(%error, "the node id is damaged; continuing as a new node");
             renew(connection)
         }
         None => renew(connection),

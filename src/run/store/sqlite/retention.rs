@@ -7,13 +7,14 @@ use rusqlite::{Connection, OpenFlags, params};
 
 use super::SqliteStore;
 use super::connection::{FILE_NAME, connect};
-use super::sql::{count, execute, integer, query_all, query_first, read_error, write_error};
+use super::damage::{Columns, RawText};
+use super::delete;
+use super::sql::{count, execute, integer, query_first, read_error, write_error};
 use crate::run::store::{PendingRemoval, RetentionStep, RetentionStore, StoreError, StoreSize};
-use crate::types::{RunId, Timestamp, UserName};
+use crate::types::Timestamp;
 
-/// Approximate cost of removing a row of events in addition to its bytes, in bytes: a step over many small rows must not take longer than
-/// one over few large ones.
-const ROW_COST: usize = 1024;
+/// Number of runs of a session that one step deletes: a few milliseconds of the writer's time.
+const RUNS_PER_STEP: usize = 32;
 
 /// The content of a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,8 +51,7 @@ impl SqliteStore {
     }
 }
 
-/// Whether run `old` is in a session whose runs all ended before `?1`. Sessions are removed as a whole, since a later run may work in the
-/// directory of an earlier one.
+/// Whether run `old` is in a session whose runs all ended before `?1`. Sessions expire as a whole.
 const EXPIRED: &str = "old.ended_at < ?1 AND NOT EXISTS (
     SELECT 1 FROM runs WHERE session_id = old.session_id AND (ended_at IS NULL OR ended_at >= ?1))";
 
@@ -61,29 +61,25 @@ impl RetentionStore for SqliteStore {
         self.read(|connection| size_of(connection).map_err(read_error)).await
     }
 
-    async fn remove_oldest(&self, before: Timestamp, budget: usize) -> Result<RetentionStep, StoreError> {
+    async fn remove_oldest(&self, before: Timestamp) -> Result<RetentionStep, StoreError> {
         self.writer
             .write(move |connection| {
                 let sql = format!("SELECT old.session_id FROM runs AS old WHERE {EXPIRED} ORDER BY old.ended_at, old.id LIMIT 1");
                 let oldest = query_text(connection, &sql, params![before.as_millis()])?;
                 let Some(session) = oldest else { return Ok(RetentionStep::default()) };
                 let mut step = RetentionStep { found: true, ..RetentionStep::default() };
-                let mut left = budget;
-                let runs = session_runs(connection, &session)?;
-                for (run, _) in &runs {
-                    if !trim(connection, &run.to_string(), &mut left, &mut step)? {
-                        return Ok(step);
-                    }
+                for (id, owner) in session_runs(connection, &session)? {
+                    delete::begin(connection, &id)?;
+                    // A run with a damaged id or owner is visible to no user, so its removal is not reported.
+                    step.removed.extend(id.parse().zip(owner.parse()));
                 }
-                let add_removals = "INSERT INTO pending_removals (run_id, workspace) SELECT id, 1 FROM runs WHERE session_id = ?1
-                                    ON CONFLICT (run_id) DO UPDATE SET workspace = 1";
-                execute(connection, add_removals, [&session])?;
-                execute(connection, "DELETE FROM runs WHERE session_id = ?1", [&session])?;
-                execute(connection, "DELETE FROM sessions WHERE id = ?1", [&session])?;
-                step.removed = runs;
                 Ok(step)
             })
             .await
+    }
+
+    async fn remove_deleted(&self, budget: usize) -> Result<RetentionStep, StoreError> {
+        self.writer.write(move |connection| delete::remove_deleted(connection, budget)).await
     }
 
     async fn trim_oldest(&self, now: Timestamp, budget: usize) -> Result<RetentionStep, StoreError> {
@@ -92,11 +88,9 @@ impl RetentionStore for SqliteStore {
                 let sql = "SELECT id FROM runs WHERE ended_at IS NOT NULL AND trimmed_at IS NULL ORDER BY ended_at, id LIMIT 1";
                 let Some(run) = query_text(connection, sql, [])? else { return Ok(RetentionStep::default()) };
                 let mut step = RetentionStep { found: true, ..RetentionStep::default() };
-                let mut left = budget;
-                if trim(connection, &run, &mut left, &mut step)? {
+                if trim(connection, &run, budget, &mut step)? {
                     execute(connection, "UPDATE runs SET trimmed_at = ?2 WHERE id = ?1", params![run, now.as_millis()])?;
-                    let add_removal = "INSERT INTO pending_removals (run_id, workspace) VALUES (?1, 0) ON CONFLICT (run_id) DO NOTHING";
-                    execute(connection, add_removal, [&run])?;
+                    delete::add_removal(connection, &run, false)?;
                     step.trimmed = 1;
                 }
                 Ok(step)
@@ -105,12 +99,12 @@ impl RetentionStore for SqliteStore {
     }
 
     async fn pending_removals(&self, limit: usize) -> Result<Vec<PendingRemoval>, StoreError> {
+        let damaged = self.damaged.clone();
         self.read(move |connection| {
-            let sql = "SELECT run_id, workspace FROM pending_removals LIMIT ?1";
-            query_all(connection, sql, [integer(limit as u64)], |row| {
-                let (id, workspace): (String, bool) = (row.get(0).map_err(read_error)?, row.get(1).map_err(read_error)?);
-                let run = id.parse().map_err(|error| StoreError::Damaged { table: "pending_removals", id, problem: format!("{error}") })?;
-                Ok(PendingRemoval { run, workspace })
+            let sql = "SELECT run_id, workspace FROM pending_removals ORDER BY run_id";
+            damaged.page(connection, sql, &[], limit, |row| {
+                let columns = Columns::new("pending_removals", row);
+                Ok(PendingRemoval { run: columns.parse(0)?, workspace: columns.get(1)? })
             })
         })
         .await
@@ -145,35 +139,20 @@ impl RetentionStore for SqliteStore {
     }
 }
 
-/// Removes batches from the beginning of an ended run's log while `left` lasts, but never the last one, which contains `done`. Returns
+/// Removes batches from the beginning of an ended run's log while `budget` lasts, but never the last one, which contains `done`. Returns
 /// whether only the last one is left.
-fn trim(connection: &Connection, run: &str, left: &mut usize, step: &mut RetentionStep) -> Result<bool, StoreError> {
+fn trim(connection: &Connection, run: &RawText, mut budget: usize, step: &mut RetentionStep) -> Result<bool, StoreError> {
     let last: Option<i64> = connection
         .prepare_cached("SELECT max(first_seq) FROM event_chunks WHERE run_id = ?1")
         .and_then(|mut statement| statement.query_row([run], |row| row.get(0)))
         .map_err(read_error)?;
     let Some(last) = last else { return Ok(true) };
-    // SQLite determines the length of a value without reading it.
-    let sql = "SELECT first_seq, length(body), last_seq FROM event_chunks WHERE run_id = ?1 AND first_seq < ?2 ORDER BY first_seq";
-    let mut statement = connection.prepare_cached(sql).map_err(read_error)?;
-    let mut rows = statement.query(params![run, last]).map_err(read_error)?;
-    let (mut last_removed, mut is_complete) = (None, true);
-    while let Some(row) = rows.next().map_err(read_error)? {
-        if *left == 0 {
-            is_complete = false;
-            break;
-        }
-        let bytes = usize::try_from(row.get::<_, i64>(1).map_err(read_error)?).unwrap_or(0);
-        last_removed = Some((row.get::<_, i64>(0).map_err(read_error)?, row.get::<_, i64>(2).map_err(read_error)?));
-        *left = left.saturating_sub(bytes + ROW_COST);
-        step.bytes += bytes as u64;
-    }
-    drop(rows);
-    if let Some((first_seq, last_seq)) = last_removed {
-        execute(connection, "DELETE FROM event_chunks WHERE run_id = ?1 AND first_seq <= ?2", params![run, first_seq])?;
+    let (removed, is_complete) = delete::remove_chunks(connection, run, last, &mut budget)?;
+    step.bytes += removed.bytes;
+    if let Some(last_removed) = removed.last_seq {
         // Readers must be able to tell removed events from lost ones. A damaged number of a removed chunk must not cover the rest.
         let sql = "UPDATE runs SET trimmed_to = max(trimmed_to, min(?2, ?3 - 1)) WHERE id = ?1";
-        execute(connection, sql, params![run, last_seq, last])?;
+        execute(connection, sql, params![run, last_removed, last])?;
     }
     Ok(is_complete)
 }
@@ -188,16 +167,14 @@ fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<u64> {
     connection.pragma_query_value(None, name, count)
 }
 
-fn query_text(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<Option<String>, StoreError> {
+fn query_text(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<Option<RawText>, StoreError> {
     query_first(connection, sql, values, |row| row.get(0).map_err(read_error))
 }
 
-/// The runs of a session, with their owners.
-fn session_runs(connection: &Connection, session: &str) -> Result<Vec<(RunId, UserName)>, StoreError> {
-    query_all(connection, "SELECT id, owner FROM runs WHERE session_id = ?1 ORDER BY id", [session], |row| {
-        let (id, owner): (String, String) = (row.get(0).map_err(read_error)?, row.get(1).map_err(read_error)?);
-        let damaged = |problem: String| StoreError::Damaged { table: "runs", id: id.clone(), problem };
-        let run = id.parse().map_err(|error| damaged(format!("{error}")))?;
-        Ok((run, owner.parse().map_err(|error| damaged(format!("{error}")))?))
-    })
+/// Some runs of a session, with their owners.
+fn session_runs(connection: &Connection, session: &RawText) -> Result<Vec<(RawText, RawText)>, StoreError> {
+    let sql = "SELECT id, owner FROM runs WHERE session_id = ?1 ORDER BY id LIMIT ?2";
+    let mut statement = connection.prepare_cached(sql).map_err(read_error)?;
+    let runs = statement.query_map(params![session, integer(RUNS_PER_STEP as u64)], |row| Ok((row.get(0)?, row.get(1)?)));
+    runs.and_then(Iterator::collect).map_err(read_error)
 }

@@ -1,14 +1,15 @@
 //! Runs and their events in `SQLite`.
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, ToSql, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
+use super::damage::Columns;
 use super::decode::{self, RUN_COLUMNS, SESSION_COLUMNS};
-use super::sql::{Conditions, execute, integer, query_all, query_first, read_error, to_json, write_error};
-use super::{SqliteStore, chunks, usage, webhooks};
+use super::sql::{Conditions, execute, integer, query_first, read_error, to_json, write_error};
+use super::{SqliteStore, chunks, delete, usage, webhooks};
 use crate::run::store::{
-    Chunk, DamagedChunk, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SEARCHED_CHARS, SessionRecord, SessionUse, StoreError,
-    UsedKey,
+    Chunk, DamagedChunk, Deleted, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SEARCHED_CHARS, SessionRecord, SessionUse,
+    StoreError, UsedKey,
 };
 use crate::types::{Epoch, Lease, NodeId, RunId, RunStatus, Seq, SessionId, Timestamp, UserName};
 
@@ -34,12 +35,14 @@ impl RunStore for SqliteStore {
             .write(move |connection| {
                 match session {
                     SessionUse::Starts => {
-                        let sql = "INSERT INTO sessions (id, owner, agent_type, working_dir, created_at) VALUES (?1, ?2, ?3, ?4, ?5)";
+                        let sql = "INSERT INTO sessions (id, owner, agent_type, working_dir, first_run, created_at)
+                                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
                         let values = params![
                             run.session.to_string(),
                             run.owner.as_str(),
                             run.spec.agent_type,
                             working_dir,
+                            run.id.to_string(),
                             run.created_at.as_millis(),
                         ];
                         execute(connection, sql, values)?;
@@ -174,10 +177,11 @@ impl RunStore for SqliteStore {
     }
 
     async fn runs(&self, filter: RunFilter, limit: usize) -> Result<Vec<RunRecord>, StoreError> {
+        let damaged = self.damaged.clone();
         self.read(move |connection| {
-            let (condition, values) = conditions(filter);
-            let sql = format!("SELECT {RUN_COLUMNS} FROM runs WHERE {condition} ORDER BY id DESC LIMIT {limit}");
-            query_all(connection, &sql, rusqlite::params_from_iter(values), decode::run)
+            let conditions = conditions(filter);
+            let sql = format!("SELECT {RUN_COLUMNS} FROM runs WHERE {} ORDER BY id DESC", conditions.clause());
+            damaged.page(connection, &sql, &conditions.values(), limit, decode::run)
         })
         .await
     }
@@ -196,45 +200,43 @@ impl RunStore for SqliteStore {
     }
 
     async fn sessions(&self, owner: Option<UserName>, before: Option<SessionId>, limit: usize) -> Result<Vec<SessionRecord>, StoreError> {
+        let damaged = self.damaged.clone();
         self.read(move |connection| {
             // Every session id is less than `ses_g`.
             let sql = format!(
-                "SELECT {SESSION_COLUMNS} FROM sessions WHERE owner = coalesce(?1, owner) AND id < coalesce(?2, 'ses_g') ORDER BY id DESC LIMIT {limit}"
+                "SELECT {SESSION_COLUMNS} FROM sessions WHERE owner = coalesce(?1, owner) AND id < coalesce(?2, 'ses_g') ORDER BY id DESC"
             );
-            let values = params![owner.map(|owner| owner.to_string()), before.map(|before| before.to_string())];
-            query_all(connection, &sql, values, decode::session)
+            let (owner, before) = (owner.map(|owner| owner.to_string()), before.map(|before| before.to_string()));
+            damaged.page(connection, &sql, &[&owner, &before], limit, decode::session)
         })
         .await
     }
 
-    async fn forget_keys(&self, before: Timestamp) -> Result<(), StoreError> {
+    async fn forget_keys(&self, before: Timestamp, limit: usize) -> Result<bool, StoreError> {
         self.writer
-            .write(move |connection| execute(connection, "DELETE FROM idempotency WHERE created_at < ?1", [before.as_millis()]).map(|_| ()))
+            .write(move |connection| {
+                let sql = "DELETE FROM idempotency WHERE rowid IN
+                           (SELECT rowid FROM idempotency WHERE created_at < ?1 ORDER BY created_at LIMIT ?2)";
+                let limit = integer(limit as u64);
+                execute(connection, sql, params![before.as_millis(), limit]).map(|rows| integer(rows as u64) == limit)
+            })
             .await
     }
 
     async fn unfinished(&self) -> Result<Vec<RunId>, StoreError> {
-        self.read(|connection| query_run_ids(connection, "SELECT id FROM runs WHERE ended_at IS NULL ORDER BY id")).await
+        let damaged = self.damaged.clone();
+        let sql = "SELECT id FROM runs WHERE ended_at IS NULL ORDER BY id";
+        self.read(move |connection| damaged.all(connection, sql, |row| Columns::new("runs", row).parse(0))).await
     }
 
     async fn orphans(&self) -> Result<Vec<RunId>, StoreError> {
+        let damaged = self.damaged.clone();
         let sql = "SELECT run_id FROM orphans JOIN runs ON id = run_id WHERE ended_at IS NULL ORDER BY run_id";
-        self.read(|connection| query_run_ids(connection, sql)).await
+        self.read(move |connection| damaged.all(connection, sql, |row| Columns::new("orphans", row).parse(0))).await
     }
 
-    async fn delete_run(&self, id: RunId) -> Result<bool, StoreError> {
-        self.writer
-            .write(move |connection| {
-                let sql = "DELETE FROM runs WHERE id = ?1 RETURNING session_id";
-                let deleted = connection
-                    .prepare_cached(sql)
-                    .and_then(|mut delete| delete.query_row([id.to_string()], |row| row.get::<_, String>(0)).optional());
-                let Some(session) = deleted.map_err(write_error)? else { return Ok(false) };
-                let empty = "DELETE FROM sessions WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM runs WHERE session_id = ?1)";
-                execute(connection, empty, [session])?;
-                Ok(true)
-            })
-            .await
+    async fn begin_delete(&self, id: RunId) -> Result<Deleted, StoreError> {
+        self.writer.write(move |connection| delete::begin(connection, &id.to_string().into())).await
     }
 
     async fn chunks(&self, run: RunId, after: u64, budget: usize) -> Result<Vec<Result<Chunk, DamagedChunk>>, StoreError> {
@@ -266,31 +268,26 @@ fn batch_size(batch: &[Chunk]) -> (u64, u64) {
     (events, batch.iter().map(|chunk| chunk.body.len() as u64).sum())
 }
 
-/// The run ids that a query without parameters returns.
-fn query_run_ids(connection: &Connection, sql: &str) -> Result<Vec<RunId>, StoreError> {
-    query_all(connection, sql, [], |row| {
-        let id: String = row.get(0).map_err(read_error)?;
-        id.parse().map_err(|error| StoreError::Damaged { table: "runs", id, problem: format!("{error}") })
-    })
-}
-
 /// Records the idempotency key for this run, unless it was used before.
 fn claim_key(connection: &Connection, run: RunId, idempotency: Option<Idempotency>) -> Result<(), StoreError> {
     let Some(Idempotency { owner, key, fingerprint, at }) = idempotency else { return Ok(()) };
     if let Some(used) = used_key(connection, &owner, &key)? {
         return Err(StoreError::KeyUsed(used));
     }
-    let sql = "INSERT INTO idempotency (owner, key, fingerprint, run_id, created_at) VALUES (?1, ?2, ?3, ?4, ?5)";
+    // An earlier use that is still there is that of a deleted run.
+    let sql = "INSERT INTO idempotency (owner, key, fingerprint, run_id, created_at) VALUES (?1, ?2, ?3, ?4, ?5)
+               ON CONFLICT (owner, key) DO UPDATE SET fingerprint = ?3, run_id = ?4, created_at = ?5";
     execute(connection, sql, params![owner.as_str(), key, fingerprint, run.to_string(), at.as_millis()]).map(|_| ())
 }
 
 fn used_key(connection: &Connection, owner: &UserName, key: &str) -> Result<Option<UsedKey>, StoreError> {
-    let sql = "SELECT run_id, fingerprint FROM idempotency WHERE owner = ?1 AND key = ?2";
-    query_first(connection, sql, params![owner.as_str(), key], |row| {
-        let (id, fingerprint): (String, [u8; 32]) = (row.get(0).map_err(read_error)?, row.get(1).map_err(read_error)?);
-        let run = id.parse().map_err(|error| StoreError::Damaged { table: "idempotency", id, problem: format!("{error}") })?;
-        Ok(UsedKey { run, fingerprint })
-    })
+    let sql = "SELECT run_id, fingerprint, EXISTS (SELECT 1 FROM runs WHERE id = run_id) FROM idempotency WHERE owner = ?1 AND key = ?2";
+    let used = query_first(connection, sql, params![owner.as_str(), key], |row| {
+        let columns = Columns::new("idempotency", row);
+        let used = UsedKey { run: columns.parse(0)?, fingerprint: columns.get(1)? };
+        Ok(Some(used).filter(|_| columns.get(2).unwrap_or(true)))
+    })?;
+    Ok(used.flatten())
 }
 
 fn insert_chunks(connection: &Connection, run: RunId, chunks: &[Chunk]) -> Result<(), StoreError> {
@@ -303,9 +300,10 @@ fn insert_chunks(connection: &Connection, run: RunId, chunks: &[Chunk]) -> Resul
     Ok(())
 }
 
-/// The `WHERE` clause of a filter, with the values to bind.
-fn conditions(filter: RunFilter) -> (String, Vec<Box<dyn ToSql>>) {
-    const LABELS: &str = "EXISTS (SELECT 1 FROM json_each(spec, '$.labels') AS label WHERE";
+/// The `WHERE` clause of a filter. A damaged `spec` matches no search.
+fn conditions(filter: RunFilter) -> Conditions {
+    const SPEC: &str = "iif(json_valid(spec), spec, '{}')";
+    const LABELS: &str = "EXISTS (SELECT 1 FROM json_each(iif(json_valid(spec), spec, '{}'), '$.labels') AS label WHERE";
     let RunFilter { owner, status, text, agent_type, session, label, since, before } = filter;
     let mut conditions = Conditions::new();
     conditions.add("owner = ?", owner.map(|owner| owner.to_string()));
@@ -313,7 +311,7 @@ fn conditions(filter: RunFilter) -> (String, Vec<Box<dyn ToSql>>) {
     conditions.add("status IN (SELECT value FROM json_each(?))", names.map(|names| serde_json::json!(names).to_string()));
     // Like `lower` in SQL, which changes only ASCII letters.
     let text = text.map(|text| text.to_ascii_lowercase());
-    let in_prompt = format!("instr(lower(substr(json_extract(spec, '$.prompt'), 1, {SEARCHED_CHARS})), ?) > 0");
+    let in_prompt = format!("instr(lower(substr(json_extract({SPEC}, '$.prompt'), 1, {SEARCHED_CHARS})), ?) > 0");
     let in_label = format!("{LABELS} instr(lower(label.key || '=' || label.value), ?) > 0)");
     conditions.add(&format!("(instr(id, ?) IN (1, 5) OR {in_prompt} OR {in_label})"), text);
     conditions.add("agent_type = ?", agent_type);
@@ -322,5 +320,5 @@ fn conditions(filter: RunFilter) -> (String, Vec<Box<dyn ToSql>>) {
     conditions.add(&format!("{LABELS} json_array(label.key, label.value) = ?)"), label);
     conditions.add("created_at >= ?", since.map(Timestamp::as_millis));
     conditions.add("id < ?", before.map(|before| before.to_string()));
-    conditions.finish()
+    conditions
 }

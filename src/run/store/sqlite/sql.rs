@@ -19,18 +19,6 @@ pub(super) fn execute(connection: &Connection, sql: &str, values: impl Params) -
     connection.prepare_cached(sql).and_then(|mut statement| statement.execute(values)).map_err(write_error)
 }
 
-/// Decodes all rows of a query. The statement stays prepared.
-pub(super) fn query_all<T>(
-    connection: &Connection,
-    sql: &str,
-    values: impl Params,
-    decode: impl Fn(&Row<'_>) -> Result<T, StoreError>,
-) -> Result<Vec<T>, StoreError> {
-    let mut statement = connection.prepare_cached(sql).map_err(read_error)?;
-    let rows = statement.query_map(values, |row| Ok(decode(row))).map_err(read_error)?;
-    rows.map(|row| row.map_err(read_error)?).collect()
-}
-
 /// Decodes the first row of a query, if there is one. The statement stays prepared.
 pub(super) fn query_first<T>(
     connection: &Connection,
@@ -76,8 +64,13 @@ impl Conditions {
         }
     }
 
-    /// The text of the clause and the values to bind.
-    pub(super) fn finish(self) -> (String, Vec<Box<dyn ToSql>>) {
-        (self.terms.join(" AND "), self.values)
+    /// The text of the clause.
+    pub(super) fn clause(&self) -> String {
+        self.terms.join(" AND ")
+    }
+
+    /// The values to bind.
+    pub(super) fn values(&self) -> Vec<&dyn ToSql> {
+        self.values.iter().map(|value| &**value).collect()
     }
 }

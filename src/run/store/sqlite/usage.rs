@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use rusqlite::{Connection, Row, ToSql, params};
 
 use super::SqliteStore;
-use super::sql::{Conditions, execute, integer, query_all, query_first, read_error};
+use super::damage::Columns;
+use super::sql::{Conditions, execute, integer, query_first, read_error};
 use super::users;
 use crate::run::store::{DailyUsage, StoreError, UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum};
 use crate::types::{Budget, Day, Money, RunId, RunStatus, Timestamp, Tokens, Usage, UserName};
@@ -32,18 +33,17 @@ impl UsageStore for SqliteStore {
         after: Option<String>,
         limit: usize,
     ) -> Result<Vec<UsageRecord>, StoreError> {
+        let damaged = self.damaged.clone();
         self.read(move |connection| {
             let (table, key) = (table_for(&filter, Some(group)), group_column(group));
             let mut conditions = conditions(filter);
             let (order, follows) = if group.newest_first() { ("DESC", "<") } else { ("ASC", ">") };
             conditions.add(&format!("{key} {follows} ?"), after);
-            let (condition, values) = conditions.finish();
-            let sql = format!(
-                "SELECT {}, {key} FROM {table} WHERE {condition} GROUP BY {key} ORDER BY {key} {order} LIMIT {limit}",
-                sum_columns()
-            );
-            query_all(connection, &sql, rusqlite::params_from_iter(values), |row| {
-                Ok(UsageRecord { key: row.get(13).map_err(read_error)?, sum: decode_sum(row).map_err(read_error)? })
+            let sql =
+                format!("SELECT {key}, {} FROM {table} WHERE {} GROUP BY {key} ORDER BY {key} {order}", sum_columns(), conditions.clause());
+            damaged.page(connection, &sql, &conditions.values(), limit, |row| {
+                let columns = Columns::new(table, row);
+                Ok(UsageRecord { key: columns.get(0)?, sum: decode_sum(row, 1).map_err(|error| columns.damaged(error))? })
             })
         })
         .await
@@ -52,10 +52,10 @@ impl UsageStore for SqliteStore {
     async fn total_usage(&self, filter: UsageFilter) -> Result<UsageSum, StoreError> {
         self.read(move |connection| {
             let table = table_for(&filter, None);
-            let (condition, values) = conditions(filter).finish();
-            let sql = format!("SELECT {} FROM {table} WHERE {condition}", sum_columns());
+            let conditions = conditions(filter);
+            let sql = format!("SELECT {} FROM {table} WHERE {}", sum_columns(), conditions.clause());
             let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
-            statement.query_row(rusqlite::params_from_iter(values), decode_sum).map_err(read_error)
+            statement.query_row(conditions.values().as_slice(), |row| decode_sum(row, 0)).map_err(read_error)
         })
         .await
     }
@@ -65,9 +65,10 @@ impl UsageStore for SqliteStore {
         self.read(move |connection| {
             let sql = format!("SELECT {} FROM usage_by_day WHERE owner = ?1 AND day = ?2", sum_columns());
             let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
-            let used = statement.query_row(params![owner.as_str(), day.to_string()], decode_sum).map_err(read_error)?;
-            let sql = format!("SELECT {} FROM users WHERE name = ?1", users::BUDGET_COLUMNS);
-            let budget = query_first(connection, &sql, [owner.as_str()], |row| users::decode_budget(row, 0).map_err(read_error))?;
+            let used = statement.query_row(params![owner.as_str(), day.to_string()], |row| decode_sum(row, 0)).map_err(read_error)?;
+            let sql = format!("SELECT name, {} FROM users WHERE name = ?1", users::BUDGET_COLUMNS);
+            let decode = |row: &Row<'_>| users::decode_budget(&Columns::new("users", row), 1);
+            let budget = query_first(connection, &sql, [owner.as_str()], decode)?;
             let tokens = used.input_tokens.saturating_add(used.cache_write_tokens).saturating_add(used.output_tokens);
             Ok(DailyUsage { tokens: Tokens::new(tokens), cost: used.cost.unwrap_or_default(), budget: budget.unwrap_or(Budget::default()) })
         })
@@ -86,7 +87,7 @@ pub(super) fn record(
 ) -> Result<(), StoreError> {
     let sql = format!("SELECT {} FROM usage WHERE run_id = ?1", sum_columns());
     let mut statement = connection.prepare_cached(&sql).map_err(read_error)?;
-    let before = statement.query_row([run.to_string()], decode_sum).map_err(read_error)?;
+    let before = statement.query_row([run.to_string()], |row| decode_sum(row, 0)).map_err(read_error)?;
     let new = total.map(|total| growth(total, &before)).unwrap_or_default();
     if ended.is_none() && new == UsageSum::default() {
         return Ok(());
@@ -157,9 +158,9 @@ fn sum_columns() -> String {
     COLUMNS.split(", ").map(sum).collect::<Vec<_>>().join(", ")
 }
 
-/// Decodes a row of [`sum_columns`].
-fn decode_sum(row: &Row<'_>) -> rusqlite::Result<UsageSum> {
-    let number = |column: usize| row.get::<_, i64>(column).map(i64::unsigned_abs);
+/// Decodes [`sum_columns`], the first of which has index `first`.
+fn decode_sum(row: &Row<'_>, first: usize) -> rusqlite::Result<UsageSum> {
+    let number = |column: usize| row.get::<_, i64>(first + column).map(i64::unsigned_abs);
     Ok(UsageSum {
         completed: number(0)?,
         failed: number(1)?,
@@ -172,8 +173,8 @@ fn decode_sum(row: &Row<'_>) -> rusqlite::Result<UsageSum> {
         cache_read_tokens: number(8)?,
         cache_write_tokens: number(9)?,
         reasoning_tokens: number(10)?,
-        cost: row.get::<_, Option<i64>>(11)?.map(|micros| Money::from_micros(micros.unsigned_abs())),
-        is_estimate: row.get(12)?,
+        cost: row.get::<_, Option<i64>>(first + 11)?.map(|micros| Money::from_micros(micros.unsigned_abs())),
+        is_estimate: row.get(first + 12)?,
     })
 }
 

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
-use super::sql::{execute, integer, query_all, query_first, read_error};
+use super::damage::Columns;
+use super::sql::{execute, integer, query_first, read_error};
 use crate::run::store::{StoreError, UserChange, UserEdit, UserRecord, UserStore};
 use crate::types::{Budget, Limit, LimitChange, Money, Tokens, UserName, UserRole};
 
@@ -32,12 +33,18 @@ impl UserStore for SqliteStore {
     }
 
     async fn users(&self, after: Option<UserName>, limit: usize) -> Result<Vec<UserRecord>, StoreError> {
+        let damaged = self.damaged.clone();
         self.read(move |connection| {
-            let sql = format!("SELECT {COLUMNS} FROM users WHERE name > ?1 ORDER BY name LIMIT {limit}");
+            let sql = format!("SELECT {COLUMNS} FROM users WHERE name > ?1 ORDER BY name");
             let after = after.as_ref().map_or("", UserName::as_str);
-            query_all(connection, &sql, [after], decode)
+            damaged.page(connection, &sql, &[&after], limit, decode)
         })
         .await
+    }
+
+    async fn has_users(&self) -> Result<bool, StoreError> {
+        self.read(|connection| connection.prepare_cached("SELECT 1 FROM users").and_then(|mut find| find.exists([])).map_err(read_error))
+            .await
     }
 
     async fn add_user(&self, user: UserRecord) -> Result<bool, StoreError> {
@@ -108,22 +115,20 @@ fn outcome(connection: &Connection, name: &UserName, rows: usize) -> Result<User
 
 /// Decodes a row of [`COLUMNS`].
 fn decode(row: &Row<'_>) -> Result<UserRecord, StoreError> {
-    let name: String = row.get(0).map_err(read_error)?;
-    let role: String = row.get(1).map_err(read_error)?;
-    let damaged = |problem: String| StoreError::Damaged { table: "users", id: name.clone(), problem };
+    let columns = Columns::new("users", row);
     Ok(UserRecord {
-        name: name.parse().map_err(|error| damaged(format!("{error}")))?,
-        role: UserRole::from_name(&role).ok_or_else(|| damaged(format!("unknown role {role:?}")))?,
-        password_hash: row.get(2).map_err(read_error)?,
-        default_password: row.get(3).map_err(read_error)?,
-        generation: row.get(4).map_err(read_error)?,
-        budget: decode_budget(row, 5).map_err(read_error)?,
+        name: columns.parse(0)?,
+        role: columns.named(1, UserRole::from_name)?,
+        password_hash: columns.get(2)?,
+        default_password: columns.get(3)?,
+        generation: columns.get(4)?,
+        budget: decode_budget(&columns, 5)?,
     })
 }
 
 /// Decodes [`BUDGET_COLUMNS`], the first of which has index `first`.
-pub(super) fn decode_budget(row: &Row<'_>, first: usize) -> rusqlite::Result<Budget> {
-    let bound = |column: usize| row.get::<_, Option<i64>>(column);
+pub(super) fn decode_budget(columns: &Columns<'_, '_>, first: usize) -> Result<Budget, StoreError> {
+    let bound = |column: usize| columns.get::<Option<i64>>(column);
     Ok(Budget {
         tokens_per_day: bound(first)?.map(|number| u64::try_from(number).map_or(Limit::NONE, |max| Limit::At(Tokens::new(max)))),
         cost_per_day_usd: bound(first + 1)?

@@ -4,11 +4,12 @@ use async_trait::async_trait;
 use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
-use super::sql::{Conditions, execute, integer, query_all, read_error, to_json};
+use super::damage::Columns;
+use super::sql::{Conditions, execute, integer, to_json};
 use crate::run::store::{
     ActiveWebhook, Attempt, Delivery, DeliveryFilter, DeliveryStatus, NewWebhook, NextAttempt, StoreError, WebhookStore,
 };
-use crate::types::{RunId, Timestamp};
+use crate::types::RunId;
 
 /// Maximum number of deliveries that are kept per endpoint of a run.
 const MAX_DELIVERIES: u32 = 1000;
@@ -26,13 +27,12 @@ pub(super) fn insert(connection: &Connection, run: RunId, webhooks: &[NewWebhook
 #[async_trait]
 impl WebhookStore for SqliteStore {
     async fn active_webhooks(&self, after: i64, limit: usize) -> Result<Vec<ActiveWebhook>, StoreError> {
+        let damaged = self.damaged.clone();
         self.read(move |connection| {
-            let sql = format!(
-                "SELECT webhooks.id, run_id, session_id, url, secret, events, cursor, attempts, next_attempt_at
+            let sql = "SELECT webhooks.id, run_id, session_id, url, secret, events, cursor, attempts, next_attempt_at
                  FROM webhooks JOIN runs ON runs.id = run_id
-                 WHERE webhooks.status = 'active' AND webhooks.id > ?1 ORDER BY webhooks.id LIMIT {limit}"
-            );
-            query_all(connection, &sql, [after], decode_webhook)
+                 WHERE webhooks.status = 'active' AND webhooks.id > ?1 ORDER BY webhooks.id";
+            damaged.page(connection, sql, &[&after], limit, decode_webhook)
         })
         .await
     }
@@ -47,6 +47,7 @@ impl WebhookStore for SqliteStore {
     }
 
     async fn deliveries(&self, filter: DeliveryFilter, limit: usize) -> Result<Vec<Delivery>, StoreError> {
+        let damaged = self.damaged.clone();
         self.read(move |connection| {
             let DeliveryFilter { owner, run, status, before } = filter;
             let mut conditions = Conditions::new();
@@ -54,14 +55,14 @@ impl WebhookStore for SqliteStore {
             conditions.add("run_id = ?", run.map(|run| run.to_string()));
             conditions.add("deliveries.status = ?", status.map(DeliveryStatus::as_str));
             conditions.add("deliveries.id < ?", before.map(integer));
-            let (condition, values) = conditions.finish();
             let sql = format!(
                 "SELECT deliveries.id, message_id, run_id, seq, event, host, deliveries.status, deliveries.attempts, http_status, error,
                         last_attempt_at, deliveries.next_attempt_at
                  FROM webhook_deliveries AS deliveries JOIN webhooks ON webhooks.id = webhook_id JOIN runs ON runs.id = run_id
-                 WHERE {condition} ORDER BY deliveries.id DESC LIMIT {limit}"
+                 WHERE {} ORDER BY deliveries.id DESC",
+                conditions.clause()
             );
-            query_all(connection, &sql, rusqlite::params_from_iter(values), decode_delivery)
+            damaged.page(connection, &sql, &conditions.values(), limit, decode_delivery)
         })
         .await
     }
@@ -115,44 +116,32 @@ fn record(connection: &Connection, attempt: &Attempt) -> Result<(), StoreError> 
 }
 
 fn decode_webhook(row: &Row<'_>) -> Result<ActiveWebhook, StoreError> {
-    let id: i64 = row.get(0).map_err(read_error)?;
-    let damaged = |problem: String| StoreError::Damaged { table: "webhooks", id: id.to_string(), problem };
-    let text = |column: usize| row.get::<_, Option<String>>(column).map_err(|error| damaged(error.to_string()));
-    let number = |column: usize| row.get::<_, i64>(column).map_err(|error| damaged(error.to_string()));
-    let next_attempt_at: Option<i64> = row.get(8).map_err(|error| damaged(error.to_string()))?;
-    let events = text(5)?.map(|events| serde_json::from_str(&events)).transpose().map_err(|error| damaged(error.to_string()))?;
+    let columns = Columns::new("webhooks", row);
     Ok(ActiveWebhook {
-        id,
-        run: text(1)?.unwrap_or_default().parse().map_err(|error| damaged(format!("{error}")))?,
-        session: text(2)?.unwrap_or_default().parse().map_err(|error| damaged(format!("{error}")))?,
-        webhook: NewWebhook { url: text(3)?, secret: text(4)?, events },
-        cursor: u64::try_from(number(6)?).map_err(|error| damaged(error.to_string()))?,
-        attempts: u32::try_from(number(7)?).map_err(|error| damaged(error.to_string()))?,
-        next_attempt_at: next_attempt_at.map(Timestamp::from_millis),
+        id: columns.get(0)?,
+        run: columns.parse(1)?,
+        session: columns.parse(2)?,
+        webhook: NewWebhook { url: columns.get(3)?, secret: columns.get(4)?, events: columns.json_optional(5)? },
+        cursor: columns.number(6)?,
+        attempts: columns.get(7)?,
+        next_attempt_at: columns.time_optional(8)?,
     })
 }
 
 fn decode_delivery(row: &Row<'_>) -> Result<Delivery, StoreError> {
-    let id: i64 = row.get(0).map_err(read_error)?;
-    let damaged = |problem: String| StoreError::Damaged { table: "webhook_deliveries", id: id.to_string(), problem };
-    let text = |column: usize| row.get::<_, String>(column).map_err(|error| damaged(error.to_string()));
-    let status = text(6)?;
-    let number = |number: i64| u64::try_from(number).map_err(|error| damaged(error.to_string()));
-    let (seq, attempts): (i64, u32) = (row.get(3).map_err(read_error)?, row.get(7).map_err(read_error)?);
-    let (http_status, error): (Option<u16>, Option<String>) = (row.get(8).map_err(read_error)?, row.get(9).map_err(read_error)?);
-    let (last_attempt_at, next_attempt_at): (i64, Option<i64>) = (row.get(10).map_err(read_error)?, row.get(11).map_err(read_error)?);
+    let columns = Columns::new("webhook_deliveries", row);
     Ok(Delivery {
-        number: number(id)?,
-        id: text(1)?,
-        run_id: text(2)?.parse().map_err(|error| damaged(format!("{error}")))?,
-        seq: number(seq)?,
-        event: text(4)?,
-        host: text(5)?,
-        status: DeliveryStatus::from_name(&status).ok_or_else(|| damaged(format!("unknown status {status:?}")))?,
-        attempts,
-        http_status,
-        error,
-        last_attempt_at: Timestamp::from_millis(last_attempt_at),
-        next_attempt_at: next_attempt_at.map(Timestamp::from_millis),
+        number: columns.number(0)?,
+        id: columns.get(1)?,
+        run_id: columns.parse(2)?,
+        seq: columns.number(3)?,
+        event: columns.get(4)?,
+        host: columns.get(5)?,
+        status: columns.named(6, DeliveryStatus::from_name)?,
+        attempts: columns.get(7)?,
+        http_status: columns.get(8)?,
+        error: columns.get(9)?,
+        last_attempt_at: columns.time(10)?,
+        next_attempt_at: columns.time_optional(11)?,
     })
 }

@@ -55,7 +55,7 @@ enum Jobs {
     Thread(mpsc::Sender<Job>),
     /// Each job runs at once on the task of its caller, which makes tests deterministic.
     #[cfg(test)]
-    Inline(super::connection::Inline),
+    Inline(super::inline::Inline),
 }
 
 impl Writer {
@@ -77,7 +77,7 @@ impl Writer {
     }
 
     #[cfg(test)]
-    pub(super) fn inline(connection: super::connection::Inline) -> Self {
+    pub(super) fn inline(connection: super::inline::Inline) -> Self {
         Self { jobs: Jobs::Inline(connection), healthy: Arc::new(AtomicBool::new(true)) }
     }
 
@@ -144,6 +144,10 @@ pub(super) fn panicked(operation: &str, panic: &(dyn std::any::Any + Send)) -> S
 /// Commits the whole group in one transaction. The health is updated before any caller gets its reply.
 fn commit(connection: &Connection, group: &mut Vec<Job>, healthy: &AtomicBool, metrics: &StoreMetrics) {
     let began = Instant::now();
+    // A rollback that failed, or a failed beginning, may have left a transaction open.
+    if !connection.is_autocommit() {
+        let _ = execute(connection, "ROLLBACK");
+    }
     if let Err(error) = execute(connection, "BEGIN IMMEDIATE") {
         healthy.store(false, Ordering::Relaxed);
         metrics.record_commit(began.elapsed(), false);

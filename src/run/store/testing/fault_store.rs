@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::gate::{Gate, GateKeeper, Point};
 use crate::run::store::{
-    ActiveWebhook, Attempt, Chunk, DailyUsage, DamagedChunk, Delivery, DeliveryFilter, Idempotency, PendingRemoval, RetentionStep,
+    ActiveWebhook, Attempt, Chunk, DailyUsage, DamagedChunk, Deleted, Delivery, DeliveryFilter, Idempotency, PendingRemoval, RetentionStep,
     RetentionStore, RunChange, RunFilter, RunRecord, RunStore, SessionRecord, SessionUse, SqliteStore, StoreError, StoreSize, UsageFilter,
     UsageGroup, UsageRecord, UsageStore, UsageSum, UsedKey, WebhookStore,
 };
@@ -217,8 +217,8 @@ impl RunStore for FaultStore {
         self.read("sessions", self.inner.sessions(owner, before, limit)).await
     }
 
-    async fn forget_keys(&self, before: Timestamp) -> Result<(), StoreError> {
-        self.write("forget_keys", self.inner.forget_keys(before)).await
+    async fn forget_keys(&self, before: Timestamp, limit: usize) -> Result<bool, StoreError> {
+        self.write("forget_keys", self.inner.forget_keys(before, limit)).await
     }
 
     async fn unfinished(&self) -> Result<Vec<RunId>, StoreError> {
@@ -229,8 +229,8 @@ impl RunStore for FaultStore {
         self.read("orphans", self.inner.orphans()).await
     }
 
-    async fn delete_run(&self, id: RunId) -> Result<bool, StoreError> {
-        self.write("delete_run", self.inner.delete_run(id)).await
+    async fn begin_delete(&self, id: RunId) -> Result<Deleted, StoreError> {
+        self.write("begin_delete", self.inner.begin_delete(id)).await
     }
 
     async fn chunks(&self, run: RunId, after: u64, budget: usize) -> Result<Vec<Result<Chunk, DamagedChunk>>, StoreError> {
@@ -284,8 +284,12 @@ impl RetentionStore for FaultStore {
         self.read("size", self.inner.size()).await
     }
 
-    async fn remove_oldest(&self, before: Timestamp, budget: usize) -> Result<RetentionStep, StoreError> {
-        self.write("remove_oldest", self.inner.remove_oldest(before, budget)).await
+    async fn remove_oldest(&self, before: Timestamp) -> Result<RetentionStep, StoreError> {
+        self.write("remove_oldest", self.inner.remove_oldest(before)).await
+    }
+
+    async fn remove_deleted(&self, budget: usize) -> Result<RetentionStep, StoreError> {
+        self.write("remove_deleted", self.inner.remove_deleted(budget)).await
     }
 
     async fn trim_oldest(&self, now: Timestamp, budget: usize) -> Result<RetentionStep, StoreError> {

@@ -1,12 +1,19 @@
 //! Damaged rows: what is affected, and what is not. Rules: W4.
 
-use rusqlite::ToSql;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use rusqlite::{Connection, ToSql};
 
 use super::super::SqliteStore;
 use super::super::sql::write_error;
 use crate::run::store::contract::{add_run, create, done, record, stored_run};
-use crate::run::store::{Chunk, RetentionStore, RunChange, RunStore};
-use crate::types::{RunId, Seq, Timestamp};
+use crate::run::store::{
+    ApiKeyRecord, Attempt, AuditEntry, AuditFilter, AuditStore, Chunk, DeliveryFilter, Idempotency, KeyStore, NewWebhook, NextAttempt,
+    RetentionStore, RunChange, RunFilter, RunRecord, RunStore, SessionUse, StoreError, TokenStore, UsageFilter, UsageGroup, UsageStore,
+    UserRecord, UserStore, WebhookStore,
+};
+use crate::types::{AuditAction, Budget, KeyId, RunDone, RunId, Seq, Timestamp, TokenId, Usage, UserName, UserRole};
 
 /// Executes one statement in the store's database, as damage does: without the program's checks.
 async fn damage(store: &SqliteStore, sql: &'static str, value: impl ToSql + Send + 'static) {
@@ -120,4 +127,217 @@ async fn a_damaged_node_id_makes_the_server_a_new_node_that_can_take_the_runs() 
     assert_ne!(renewed.node(), store.node());
     let lease = renewed.take_lease(run).await.unwrap();
     assert_eq!((lease.node, lease.epoch.get()), (renewed.node(), 2));
+}
+
+/// Everything that a server reads from the store without being asked for one certain row, and the ids that it finds.
+async fn read_all(store: &SqliteStore) -> BTreeMap<&'static str, Vec<String>> {
+    let all = UsageFilter::default;
+    let mut usage = Vec::new();
+    for group in [UsageGroup::Day, UsageGroup::Owner, UsageGroup::AgentType, UsageGroup::Model, UsageGroup::Session, UsageGroup::Run] {
+        usage.extend(store.usage(all(), group, None, 9).await.unwrap().into_iter().map(|record| record.key));
+    }
+    store.total_usage(all()).await.unwrap();
+    // A search reads inside of the JSON of each row.
+    let search = || RunFilter { text: Some("do it".into()), ..RunFilter::default() };
+    let labelled = RunFilter { label: Some(("team".into(), "a".into())), ..RunFilter::default() };
+    let runs = |runs: Vec<RunRecord>| runs.into_iter().map(|run| run.id.to_string()).collect::<Vec<_>>();
+    BTreeMap::from([
+        ("runs", runs(store.runs(RunFilter::default(), 9).await.unwrap())),
+        ("found", runs(store.runs(search(), 9).await.unwrap())),
+        ("labelled", runs(store.runs(labelled, 9).await.unwrap())),
+        ("sessions", store.sessions(None, None, 9).await.unwrap().into_iter().map(|session| session.id.to_string()).collect()),
+        ("users", store.users(None, 9).await.unwrap().into_iter().map(|user| user.name.to_string()).collect()),
+        ("keys", store.keys(None, None, 9).await.unwrap().into_iter().map(|key| key.id.to_string()).collect()),
+        ("audit", store.audit(AuditFilter::default(), 9).await.unwrap().into_iter().map(|entry| entry.id.to_string()).collect()),
+        ("webhooks", store.active_webhooks(0, 9).await.unwrap().into_iter().map(|webhook| webhook.run.to_string()).collect()),
+        ("deliveries", store.deliveries(DeliveryFilter::default(), 9).await.unwrap().into_iter().map(|sent| sent.id).collect()),
+        ("unfinished", store.unfinished().await.unwrap().into_iter().map(|run| run.to_string()).collect()),
+        ("orphans", store.orphans().await.unwrap().into_iter().map(|run| run.to_string()).collect()),
+        ("removals", store.pending_removals(9).await.unwrap().into_iter().map(|removal| removal.run.to_string()).collect()),
+        ("usage", usage),
+    ])
+}
+
+/// Adds one row to every table, all of them about `owner`, and returns what must stay readable when the rows of another owner are damaged.
+async fn add_rows(store: &SqliteStore, owner: &str) -> RunId {
+    let name: UserName = owner.parse().unwrap();
+    let user = UserRecord {
+        name: name.clone(),
+        role: UserRole::Admin,
+        password_hash: "hash".into(),
+        default_password: false,
+        generation: 1,
+        budget: Budget::default(),
+    };
+    for name in [name.clone(), format!("former.{owner}").parse().unwrap()] {
+        store.add_user(UserRecord { name, ..user.clone() }).await.unwrap();
+    }
+    store.remove_user(&format!("former.{owner}").parse().unwrap()).await.unwrap();
+    let at = Timestamp::from_millis(1_000);
+    let key = ApiKeyRecord {
+        id: KeyId::new(),
+        owner: name.clone(),
+        name: "ci".into(),
+        hash: [u8::from(owner == "ann"); 32],
+        scopes: BTreeSet::new(),
+        created_at: at,
+        expires_at: None,
+        last_used_at: None,
+    };
+    store.add_key(key).await.unwrap();
+    store.revoke_token(TokenId::new(), at, at).await.unwrap();
+    let entry = AuditEntry {
+        created_at: at,
+        username: Some(name.clone()),
+        key: None,
+        address: None,
+        action: AuditAction::Login,
+        outcome: "ok".into(),
+        run: None,
+        target_username: None,
+        target_key: None,
+        detail: None,
+    };
+    store.add_audit(entry).await.unwrap();
+    let run = RunRecord { webhooks: vec![NewWebhook::default()], ..record(owner, "demo", Some(("team", "a"))) };
+    let idempotency = Idempotency { owner: name.clone(), key: "k".into(), fingerprint: [1; 32], at };
+    let first = Chunk { first: Seq::FIRST, last: Seq::FIRST, body: "{}\n".into() };
+    let lease = store.create_run(run.clone(), SessionUse::Starts, vec![first], Some(idempotency)).await.unwrap();
+    let usage = Usage { input_tokens: 1, ..Usage::default() };
+    store.append(&lease, vec![], RunChange { usage: Some((usage, at)), ..RunChange::default() }).await.unwrap();
+    let webhook = store.active_webhooks(0, 9).await.unwrap().into_iter().find(|webhook| webhook.run == run.id).unwrap();
+    let attempt = Attempt {
+        webhook: webhook.id,
+        message_id: owner.to_owned(),
+        seq: 1,
+        event: "done".into(),
+        host: "example.test".into(),
+        at,
+        http_status: None,
+        error: None,
+        next: NextAttempt::RetryAt(at),
+    };
+    store.record_attempt(attempt).await.unwrap();
+    let ended = create(store, &record(owner, "demo", None)).await;
+    let end = RunChange { done: Some((done(), at)), ..RunChange::default() };
+    store.append(&ended, vec![], end).await.unwrap();
+    store.begin_delete(ended.run).await.unwrap();
+    let id = run.id;
+    let orphan = move |connection: &Connection| {
+        connection.execute("INSERT INTO orphans (run_id) VALUES (?1)", [id.to_string()]).map(|_| ()).map_err(write_error)
+    };
+    store.writer.write(orphan).await.unwrap();
+    run.id
+}
+
+/// The columns of all tables with rows: table, column, and type.
+fn columns_of(path: &Path) -> Vec<(String, String, String)> {
+    let connection = Connection::open(path).unwrap();
+    let sql = "SELECT tables.name, columns.name, columns.type FROM sqlite_schema AS tables JOIN pragma_table_info(tables.name) AS columns
+               WHERE tables.type = 'table' AND tables.name NOT LIKE 'sqlite_%' AND tables.name <> 'refinery_schema_history'";
+    let mut statement = connection.prepare(sql).unwrap();
+    statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap().map(Result::unwrap).collect()
+}
+
+#[tokio::test]
+async fn a_damaged_value_in_any_table_hides_no_other_row_from_any_list() {
+    let dir = tempfile::tempdir().unwrap();
+    let template = dir.path().join("template");
+    // The rows of `ann` are first in each table.
+    let (ann, bob, expected) = {
+        let store = SqliteStore::open_alongside_server(dir.path()).unwrap();
+        let (ann, bob) = (add_rows(&store, "ann").await, add_rows(&store, "bob").await);
+        SqliteStore::back_up(dir.path(), &template, false).unwrap();
+        (ann, bob, read_all(&store).await)
+    };
+    let mut tables = BTreeSet::new();
+    for (number, (table, column, kind)) in columns_of(&template).into_iter().enumerate() {
+        let values: &[&str] = match kind.as_str() {
+            "TEXT" => &["CAST(x'ff' AS TEXT)", "'{'"],
+            "INTEGER" => &["-9223372036854775808"],
+            _ => &["x''"],
+        };
+        for (variant, value) in values.iter().enumerate() {
+            let context = format!("{table}.{column} = {value}");
+            let copy = dir.path().join(format!("{number}-{variant}"));
+            std::fs::create_dir(&copy).unwrap();
+            std::fs::copy(&template, copy.join("openrunner.db")).unwrap();
+            let connection = Connection::open(copy.join("openrunner.db")).unwrap();
+            connection.execute_batch("PRAGMA foreign_keys = OFF; DROP TRIGGER audit_no_update; DROP TRIGGER audit_no_delete;").unwrap();
+            let key = match table.as_str() {
+                "usage" => "run_id = (SELECT min(run_id) FROM usage)".to_owned(),
+                "usage_by_day" => "owner = 'ann'".to_owned(),
+                _ => format!("rowid = (SELECT min(rowid) FROM {table})"),
+            };
+            let sql = format!("UPDATE {table} SET {column} = {value} WHERE {key}");
+            assert_eq!(connection.execute(&sql, []), Ok(1), "{context}");
+            drop(connection);
+            tables.insert(table.clone());
+
+            let store = SqliteStore::open_alongside_server(&copy).unwrap_or_else(|error| panic!("{context}: {error}"));
+            let found = read_all(&store).await;
+            for (list, rows) in &expected {
+                // What is in the list at most, and the row of `bob`, which is intact, at least.
+                let lost: Vec<_> = rows.iter().filter(|row| !found[list].contains(row)).collect();
+                assert!(lost.len() <= 1 || *list == "usage", "{context}: {list} lacks {lost:?}");
+            }
+            assert!(found["runs"].contains(&bob.to_string()) && found["users"].contains(&"bob".to_owned()), "{context}");
+            // Single reads of the damaged row fail with an error that names it, or return what is still readable.
+            for result in [store.run(ann).await.map(|_| ()), store.user(&"ann".parse().unwrap()).await.map(|_| ())] {
+                assert!(matches!(result, Ok(()) | Err(StoreError::Damaged { .. })), "{context}: {result:?}");
+            }
+            for result in [store.key_by_hash([1; 8]).await.map(|_| ()), store.used_key(&"ann".parse().unwrap(), "k").await.map(|_| ())] {
+                assert!(matches!(result, Ok(()) | Err(StoreError::Damaged { .. })), "{context}: {result:?}");
+            }
+            assert!(store.run(bob).await.unwrap().is_some(), "{context}");
+            assert!(store.user(&"bob".parse().unwrap()).await.unwrap().is_some(), "{context}");
+            assert!(store.key_by_hash([0; 8]).await.unwrap().is_some(), "{context}");
+            // A run with a damaged row can be ended, and retention gets past it.
+            if let Ok(lease) = store.take_lease(ann).await {
+                let usage = Some(Usage { input_tokens: 2, ..Usage::default() });
+                let end = RunDone { usage, ..done() };
+                let change = RunChange { done: Some((end, Timestamp::from_millis(1))), ..RunChange::default() };
+                store.append(&lease, vec![], change).await.unwrap_or_else(|error| panic!("{context}: {error}"));
+            }
+            for _ in 0..9 {
+                store.remove_oldest(Timestamp::from_millis(9_000)).await.unwrap_or_else(|error| panic!("{context}: {error}"));
+                store.remove_deleted(usize::MAX).await.unwrap_or_else(|error| panic!("{context}: {error}"));
+                store.trim_oldest(Timestamp::from_millis(9_000), usize::MAX).await.unwrap_or_else(|error| panic!("{context}: {error}"));
+            }
+            drop(store);
+            std::fs::remove_dir_all(&copy).unwrap();
+        }
+    }
+    assert_eq!(tables.len(), 17, "a table has no row in this test: {tables:?}");
+}
+
+#[tokio::test]
+async fn a_page_is_filled_past_damaged_rows_which_are_counted_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).unwrap();
+    let mut runs = Vec::new();
+    for _ in 0..8 {
+        runs.push(stored_run(&store).await);
+    }
+    for run in &runs[2..7] {
+        damage(&store, "UPDATE runs SET spec = '{' WHERE id = ?1", run.to_string()).await;
+    }
+    for _ in 0..2 {
+        let found = store.runs(RunFilter::default(), 2).await.unwrap();
+        assert_eq!(found.into_iter().map(|run| run.id).collect::<Vec<_>>(), [runs[7], runs[1]]);
+    }
+    assert_eq!(store.metrics().damaged_rows(), 5);
+    assert!(matches!(store.run(runs[3]).await, Err(StoreError::Damaged { table: "runs", .. })));
+    assert_eq!(store.unfinished().await.unwrap(), runs, "a damaged spec does not hide an unfinished run");
+}
+
+#[tokio::test]
+async fn a_store_with_only_damaged_users_has_users() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).unwrap();
+    assert!(!store.has_users().await.unwrap());
+    add_rows(&store, "ann").await;
+    damage(&store, "UPDATE users SET role = ?1", "emperor").await;
+    assert_eq!(store.users(None, 9).await.unwrap(), []);
+    assert!(store.has_users().await.unwrap(), "a server would add users with default passwords");
 }
