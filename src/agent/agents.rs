@@ -13,7 +13,8 @@ use utoipa::ToSchema;
 
 use super::detect::{Detector, search_path};
 use super::flags::{self, BadArgs, Widening};
-use super::handle::{self, AgentHandle, GracePeriods, ReattachedAgent, start_in_process};
+use super::handle::{self, GracePeriods, ReattachedAgent, start_in_process};
+use super::prepared::PreparedAgent;
 use super::probe::Prober;
 use super::registry::Entry;
 use super::state_file::StateFile;
@@ -60,6 +61,8 @@ pub struct Agents {
     limits_policy: LimitsPolicy,
     tasks: TaskTracker,
     refreshed: Arc<Mutex<Option<Instant>>>,
+    #[cfg(test)]
+    scripted: Option<super::prepared::Script>,
 }
 
 enum Registered {
@@ -141,7 +144,15 @@ impl Agents {
             limits_policy: host.limits_policy.clone(),
             tasks: host.tasks.clone(),
             refreshed: Arc::default(),
+            #[cfg(test)]
+            scripted: None,
         }
+    }
+
+    /// The same agents, except that `script` prepares the agent of every run.
+    #[cfg(test)]
+    pub(crate) fn scripted(self, script: super::prepared::Script) -> Self {
+        Self { scripted: Some(script), ..self }
     }
 
     /// The names, sorted, except for those of optional agents that are not installed.
@@ -243,17 +254,28 @@ impl Agents {
         }
     }
 
-    /// Starts an agent.
+    /// Prepares the start of an agent: inspects its program and starts its shim, but not the program itself.
+    ///
+    /// Dropping the future, or what it returns, leaves no process behind: probe commands are killed, and a shim without a start command
+    /// exits.
     ///
     /// # Errors
     /// A [`Failure`] with the cause that the run ends with: the program is not installed, it rejects the arguments, or no process could be
     /// started.
-    pub async fn start(&self, start: Start) -> Result<AgentHandle, Failure> {
-        let Start { task, env: own_env, working_dir, process_dir, marker, limit, handover } = start;
+    pub async fn prepare(&self, start: Start) -> Result<PreparedAgent, Failure> {
+        let Start { task, env: own_env, working_dir, process_dir, marker, handover } = start;
         let name = &task.spec.agent_type;
+        #[cfg(test)]
+        if let Some(script) = &self.scripted {
+            return script().await;
+        }
+        let tasks = self.tasks.clone();
         match self.by_name.get(name) {
             None => Err(no_such_agent(name)),
-            Some(Registered::InProcess(agent)) => Ok(start_in_process(Arc::clone(agent), task.spec.prompt, &self.tasks)),
+            Some(Registered::InProcess(agent)) => {
+                let agent = Arc::clone(agent);
+                Ok(PreparedAgent::new(move |_limit| start_in_process(agent, task.spec.prompt, &tasks)))
+            }
             Some(Registered::Program(registered)) => {
                 let RegisteredProgram { program, detector, env } = registered.as_ref();
                 let found = detector.detect().await.ok_or_else(|| not_installed(program.as_ref()))?;
@@ -272,7 +294,7 @@ impl Agents {
                     let message = format!("env and mcp_servers are larger than {MAX_HANDOVER} bytes");
                     return Err(Failure::new(Cause::BadArguments, message));
                 }
-                let command = StartCommand { handover, ..self.start_command(&installed, invocation.args, env, &marker, limit)? };
+                let command = StartCommand { handover, ..self.start_command(&installed, invocation.args, env, &marker)? };
                 let limits = enforced_limits(&command.containment);
                 let start_failure = |error: std::io::Error| {
                     let cause = if is_resource_exhausted(&error) { Cause::Storage } else { Cause::Crashed };
@@ -280,21 +302,24 @@ impl Agents {
                 };
                 let (mut shim, reports) = self.spawner.spawn(process_dir.clone(), working_dir).await.map_err(start_failure)?;
                 StateFile::new(&task, installed.clone(), limits).write(&process_dir).map_err(start_failure)?;
-                shim.send(&ShimCommand::Start(Box::new(command)));
                 let running = handle::RunningProgram { dir: process_dir, marker, grace: self.grace, limits };
-                Ok(handle::start(running, (shim, reports), program.parser(&task, &installed), &self.tasks))
+                let parser = program.parser(&task, &installed);
+                Ok(PreparedAgent::new(move |limit: Duration| {
+                    let left_ms = u64::try_from((limit + handle::SLACK).as_millis()).unwrap_or(u64::MAX);
+                    shim.send(&ShimCommand::Start(Box::new(StartCommand { left_ms: Some(left_ms), ..command })));
+                    handle::start(running, (shim, reports), parser, &tasks)
+                }))
             }
         }
     }
 
-    /// The start command for the shim.
+    /// The start command for the shim, without the time limit.
     fn start_command(
         &self,
         installed: &Installed,
         args: Vec<String>,
         env: BTreeMap<String, String>,
         marker: &Marker,
-        limit: Duration,
     ) -> Result<StartCommand, Failure> {
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let program = installed.path.to_str();
@@ -307,7 +332,7 @@ impl Agents {
             marker: marker.value().to_owned(),
             max_out: self.max_output,
             max_err: handle::MAX_STDERR,
-            left_ms: Some(millis(limit + handle::SLACK)),
+            left_ms: None,
             grace_ms: millis(self.grace.stop),
             containment: self.limits_policy.containment(marker),
             handover: String::new(),
@@ -369,8 +394,6 @@ pub struct Start {
     pub process_dir: ProcessDir,
     /// Identifies the processes of this run.
     pub marker: Marker,
-    /// The time limit.
-    pub limit: Duration,
     /// What the shim keeps in memory for a later server. Empty for nothing.
     pub handover: String,
 }

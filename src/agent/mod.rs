@@ -12,6 +12,7 @@ mod env;
 pub mod flags;
 pub mod handle;
 pub mod opencode;
+mod prepared;
 pub mod presets;
 pub mod probe;
 mod program_info;
@@ -25,6 +26,7 @@ mod versions;
 
 pub use agents::{AgentReport, AgentSummary, Agents, Host, Start};
 pub use env::is_kept_from_agents;
+pub use prepared::PreparedAgent;
 pub use program_info::{Capabilities, Environment, Install, Location, ProgramInfo};
 pub use registry::Registry;
 pub use traits::{

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
@@ -36,8 +37,8 @@ pub enum ProbeError {
     TimedOut(Duration),
 }
 
-/// Runs `program` with exactly the environment `env` in `dir`, without stdin, and waits for its exit. Dropping the future kills the
-/// program, but not its children.
+/// Runs `program` with exactly the environment `env` in `dir`, without stdin, and waits for its exit. Dropping the future kills the whole
+/// process group.
 ///
 /// # Errors
 /// [`ProbeError`]. After [`ProbeError::TimedOut`] the whole process group has been killed.
@@ -59,21 +60,28 @@ pub async fn run(
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()?;
-    let group = child.id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
+    // Declared after the child, so that the group is killed before the leader is reaped.
+    let mut group = GroupGuard(child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())));
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let answer = async {
         let (stdout, stderr) = tokio::join!(head(stdout), head(stderr));
         let status = child.wait().await?;
+        group.0 = None;
         Ok(ProbeOutput { exit: status.into(), stdout: stdout?, stderr: stderr? })
     };
     match tokio::time::timeout(limit, answer).await {
         Ok(answer) => answer,
-        Err(_elapsed) => {
-            // The leader has not been reaped, so its pid still identifies this group.
-            if let Some(group) = group {
-                let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-            }
-            Err(ProbeError::TimedOut(limit))
+        Err(_elapsed) => Err(ProbeError::TimedOut(limit)),
+    }
+}
+
+/// Kills a process group on drop. Its leader must not have been reaped: only then does its pid still identify the group.
+struct GroupGuard(Option<Pid>);
+
+impl Drop for GroupGuard {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            let _ = kill_process_group(group, Signal::KILL);
         }
     }
 }

@@ -504,6 +504,8 @@ pub enum NoticeCode {
     Gap,
     /// The agent works in another conversation from here on. `data`: `agent_session`.
     SessionChanged,
+    /// The agent reached a limit of the server, once per limit and run. `data`: `limit`, `max`.
+    LimitReached,
     /// A warning from the agent.
     AgentWarning,
     /// A notice of a later release, unknown to this one.

@@ -3,6 +3,7 @@
 //! No I/O, no async; only [`SystemClock`] reads a clock. Imports no other module of the crate.
 
 mod audit_action;
+pub mod bounds;
 mod budget;
 mod caller;
 mod checkpoint;

@@ -36,7 +36,7 @@ impl Permissions {
         let choices = choices(&request.options);
         let open = OpenPermission { id, call: subject.key.clone(), options: request.options };
         if let Err(Rejected { request, reason }) = self.open.insert(key.clone(), open) {
-            out.emit(reason.notice());
+            reason.report(out);
             return cancel(&request.id, &request.call, calls, out);
         }
         out.emit(StreamEvent::PermissionRequest {

@@ -5,11 +5,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Acp, Dialect, SessionOptions, dialects};
-use crate::agent::common::{LineReader, MAX_OPEN_REQUESTS};
+use crate::agent::common::LineReader;
 use crate::agent::replay::{
     Action, Decide as _, Entry, Recording, Replayed, recording, recordings, replay, resolves_every_request_once, survives_anything, task,
 };
 use crate::agent::{Item, LineOutcome, Output, Parser, Started};
+use crate::types::bounds::MAX_OPEN_REQUESTS;
 use crate::types::{
     Answer, Cause, DecidedBy, Decision, Level, McpServer, McpTransport, NoticeCode, PermissionMode, PlanStatus, Role, StreamEvent,
     ToolStatus,

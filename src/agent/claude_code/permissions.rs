@@ -97,7 +97,7 @@ impl Permissions {
     fn deny_rejected(&mut self, id: &str, Rejected { request, reason }: Rejected<OpenRequest>, out: &mut Output) {
         self.denied.extend(request.tool_call);
         send_response(out, id, &json!({ "behavior": "deny", "message": reason.to_string() }));
-        out.emit(reason.notice());
+        reason.report(out);
     }
 
     fn open_permission(&mut self, id: &str, request: CanUseTool, out: &mut Output) {

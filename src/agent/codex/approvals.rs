@@ -209,7 +209,7 @@ impl Approvals {
         };
         send_response(&id, &result, out);
         self.denied.extend(tool_call);
-        out.emit(reason.notice());
+        reason.report(out);
     }
 
     /// Answers an open request. Ignored if the request is not open or of the other kind. Returns the message of a denial, for which the

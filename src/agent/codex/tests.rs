@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::Codex;
-use crate::agent::common::{LineReader, MAX_OPEN_REQUESTS};
+use crate::agent::common::LineReader;
 use crate::agent::replay::{self, Action, Decide as _, Recording, Replayed, Step};
 use crate::agent::{Installed, Item, LineOutcome, Mode, Output, Parser, Program, Task};
+use crate::types::bounds::MAX_OPEN_REQUESTS;
 use crate::types::{Answer, Cause, Decision, Failure, McpServer, McpTransport, PermissionMode, StreamEvent, ToolKind, ToolStatus};
 
 const AGENT: &str = "codex";
@@ -323,7 +324,7 @@ fn requests_beyond_the_maximum_are_denied_with_a_notice() {
     assert_eq!(sent[0], json!({ "id": MAX_OPEN_REQUESTS, "result": { "decision": "decline" } }));
     let params = json!({ "threadId": "t", "questions": [] });
     let (_, events, sent) = parse(&mut *parser, &json!({ "id": "q", "method": "item/tool/requestUserInput", "params": params }));
-    assert!(matches!(events[..], [StreamEvent::Notice { .. }]), "{events:?}");
+    assert!(events.is_empty(), "a second notice: {events:?}");
     assert_eq!(sent[0], json!({ "id": "q", "result": { "answers": {} } }));
 }
 

@@ -7,6 +7,4 @@ mod surrogates;
 
 pub(in crate::agent) use call_ids::{CallIds, numbered};
 pub(in crate::agent) use line_reader::LineReader;
-#[cfg(test)]
-pub(in crate::agent) use open_requests::MAX_OPEN_REQUESTS;
 pub(in crate::agent) use open_requests::{OpenRequests, Rejected};

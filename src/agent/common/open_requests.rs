@@ -1,10 +1,10 @@
 //! The permission requests and questions that a program is waiting on.
 
-use crate::types::{Level, NoticeCode, StreamEvent};
+use serde_json::json;
 
-/// Maximum number of requests that one program may have open at a time. Each holds the input of a tool call, and clients receive
-/// all of them in one response. Programs run a handful of tools in parallel.
-pub(in crate::agent) const MAX_OPEN_REQUESTS: usize = 256;
+use crate::agent::Output;
+use crate::types::bounds::MAX_OPEN_REQUESTS;
+use crate::types::{Level, NoticeCode, StreamEvent};
 
 /// The open requests of one process, in the order in which they arrived.
 ///
@@ -13,6 +13,7 @@ pub(in crate::agent) const MAX_OPEN_REQUESTS: usize = 256;
 #[derive(Debug)]
 pub(in crate::agent) struct OpenRequests<T> {
     entries: Vec<(String, T)>,
+    overflowed: bool,
 }
 
 /// A request that was not added. The adapter must reject it towards the program, which waits forever otherwise.
@@ -32,19 +33,30 @@ pub(in crate::agent) enum RejectReason {
     Duplicate,
     /// The maximum number of requests are open.
     #[error("{MAX_OPEN_REQUESTS} requests are open, the maximum")]
-    Overflow,
+    Overflow {
+        /// Whether this is the first such rejection.
+        first: bool,
+    },
 }
 
 impl RejectReason {
-    /// The notice of a request that was denied for this reason.
-    pub(in crate::agent) fn notice(self) -> StreamEvent {
-        StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, format!("a request of the agent was denied: {self}"))
+    /// Emits a notice about a request that was denied for this reason; about the maximum only once.
+    pub(in crate::agent) fn report(self, out: &mut Output) {
+        let message = format!("a request of the agent was denied: {self}");
+        let (code, data) = match self {
+            Self::Duplicate => (NoticeCode::AgentWarning, None),
+            Self::Overflow { first: true } => {
+                (NoticeCode::LimitReached, Some(json!({ "limit": "open_requests", "max": MAX_OPEN_REQUESTS })))
+            }
+            Self::Overflow { first: false } => return,
+        };
+        out.emit(StreamEvent::Notice { level: Level::Warning, code, message, data });
     }
 }
 
 impl<T> Default for OpenRequests<T> {
     fn default() -> Self {
-        Self { entries: Vec::new() }
+        Self { entries: Vec::new(), overflowed: false }
     }
 }
 
@@ -57,7 +69,7 @@ impl<T> OpenRequests<T> {
         let reason = if self.get(&id).is_some() {
             RejectReason::Duplicate
         } else if self.entries.len() >= MAX_OPEN_REQUESTS {
-            RejectReason::Overflow
+            RejectReason::Overflow { first: !std::mem::replace(&mut self.overflowed, true) }
         } else {
             self.entries.push((id, request));
             return Ok(());
@@ -111,7 +123,9 @@ mod tests {
         for number in 0..MAX_OPEN_REQUESTS {
             open.insert(number.to_string(), number).unwrap();
         }
-        assert_eq!(open.insert("one more".to_owned(), 0), Err(Rejected { request: 0, reason: RejectReason::Overflow }));
+        for first in [true, false] {
+            assert_eq!(open.insert("one more".to_owned(), 0), Err(Rejected { request: 0, reason: RejectReason::Overflow { first } }));
+        }
         assert_eq!(open.insert("0".to_owned(), 0), Err(Rejected { request: 0, reason: RejectReason::Duplicate }));
         open.remove("7");
         assert_eq!(open.insert("one more".to_owned(), 0), Ok(()));

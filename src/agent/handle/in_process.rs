@@ -45,7 +45,9 @@ async fn carry_out(agent: Arc<dyn Agent>, prompt: String, Link { updates, mut co
                 for event in &batch {
                     result.add(event);
                 }
-                if updates.send(items(batch.drain(..).filter(is_allowed).map(Item::Event).collect())).await.is_err() {
+                let allowed: Vec<Item> = batch.drain(..).filter(is_allowed).map(Item::Event).collect();
+                let update = if allowed.is_empty() { Update::Activity } else { items(allowed) };
+                if updates.send(update).await.is_err() {
                     return;
                 }
             }
@@ -146,7 +148,7 @@ mod tests {
         loop {
             match handle.next().await {
                 Update::Items { items, .. } => all.extend(items),
-                Update::Restored { .. } => panic!("in-process agents have no history"),
+                Update::Restored { .. } | Update::Activity => panic!("in-process agents have neither"),
                 Update::Ended(end) => {
                     assert_eq!(end, AgentEnd::default());
                     return all;

@@ -60,6 +60,8 @@ pub enum Update {
         /// How far they reach, to be stored with them.
         checkpoint: OutputCheckpoint,
     },
+    /// The agent wrote output that yields no item.
+    Activity,
     /// The agent has ended: none of its processes is alive, or those that remain were given up. Always the last update, exactly once.
     Ended(AgentEnd),
 }
@@ -153,9 +155,9 @@ impl AgentHandle {
         update
     }
 
-    /// Answers a request of the agent.
-    pub async fn answer(&self, request: String, answer: Answer) {
-        self.send(Control::Answer { request, answer }).await;
+    /// Answers a request of the agent. Returns whether its task took the answer; it does not if the agent has ended.
+    pub async fn answer(&self, request: String, answer: Answer) -> bool {
+        self.send(Control::Answer { request, answer }).await
     }
 
     /// Gives the agent a further message. Returns `false`, without any effect, if it cannot be delivered in this way.
@@ -206,9 +208,9 @@ impl AgentHandle {
         detached.await.is_ok()
     }
 
-    async fn send(&self, control: Control) {
-        // Fails only if the agent has ended, which needs no commands.
-        let _ = self.commands.send(control).await;
+    /// Returns whether the agent's task took the command. It does not if the agent has ended, which needs no commands.
+    async fn send(&self, control: Control) -> bool {
+        self.commands.send(control).await.is_ok()
     }
 }
 

@@ -143,6 +143,8 @@ pub(super) struct Supervisor {
     /// Reports of new output since then, and how many of them the shim sends without an acknowledgement.
     unacknowledged: u32,
     max_unacknowledged: u32,
+    /// Output was read since the last update.
+    active: bool,
     pub(super) stdin_open: bool,
     /// When the program has been silent for as long as its parser allows.
     silence_at: Option<Instant>,
@@ -168,6 +170,7 @@ impl Supervisor {
             acknowledged: (0, 0),
             unacknowledged: 0,
             max_unacknowledged: 1,
+            active: false,
             stdin_open: true,
             silence_at: None,
             exited: false,
@@ -228,10 +231,15 @@ impl Supervisor {
             // Output that has not been read yet, or that a broken connection does not report, is no silence.
             let silence = self.silence_at.filter(|_| self.outputs.is_some() && !self.has_unread() && !self.connection.is_broken());
             tokio::select! {
-                permit = updates.reserve(), if self.decoder.has_items() => match permit {
+                permit = updates.reserve(), if self.decoder.has_items() || self.active => match permit {
                     Ok(permit) => {
-                        permit.send(Update::Items { items: self.decoder.take_items(), checkpoint: self.checkpoint });
-                        self.acknowledge();
+                        self.active = false;
+                        if self.decoder.has_items() {
+                            permit.send(Update::Items { items: self.decoder.take_items(), checkpoint: self.checkpoint });
+                            self.acknowledge();
+                        } else {
+                            permit.send(Update::Activity);
+                        }
                     }
                     Err(_driver_gone) => return self.abandon().await,
                 },
@@ -345,6 +353,7 @@ impl Supervisor {
         let Some(outputs) = &mut self.outputs else { return };
         let (checkpoint, spooled) = (&mut self.checkpoint, self.spooled);
         let mut read = Ok(());
+        self.active |= checkpoint.out < spooled.out || checkpoint.err < spooled.err;
         if checkpoint.out < spooled.out {
             read = outputs.read(Stream::Stdout, checkpoint.out, spooled.out).map(|bytes| {
                 checkpoint.out += bytes.len() as u64;

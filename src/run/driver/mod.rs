@@ -229,6 +229,10 @@ impl Driver {
                 update = agent.next() => match update {
                     Update::Restored { history, checkpoint, left } => self.restore(history, checkpoint, left, &agent).await,
                     Update::Items { items, checkpoint } => self.record(items, checkpoint, &agent).await,
+                    Update::Activity => {
+                        self.startup_deadline = None;
+                        self.reset_idle_timer();
+                    }
                     Update::Ended(end) => return Some(self.record_end(end)),
                 },
                 Some(command) = self.inbox.commands.recv() => match command {
@@ -305,14 +309,15 @@ impl Driver {
             working_dir,
             process_dir: self.context.config.process_dir(run),
             marker: Marker::new(run.to_string()),
-            limit: self.spec.timeout,
             handover: memo,
         };
+        let prepared = self.context.agents.prepare(start).await?;
         // The one fact from which a later server concludes that an agent may have been started.
         let launched = RunChange { launched_at: Some(self.log.now()), ..RunChange::default() };
         let stored = self.context.store.append(self.log.lease(), Vec::new(), launched).await;
         stored.map_err(|error| Failure::new(Cause::Storage, error.to_string()))?;
-        self.context.agents.start(start).await
+        let deadline = self.clock.deadline().unwrap_or_else(Instant::now);
+        Ok(prepared.launch(deadline.saturating_duration_since(Instant::now())))
     }
 
     async fn request_stop(&mut self, reason: StopReason, agent: &AgentHandle) {
