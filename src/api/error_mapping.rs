@@ -185,7 +185,7 @@ impl From<AnswerError> for ApiError {
         let detail = error.to_string();
         match error {
             AnswerError::Find(error) => error.into(),
-            AnswerError::Ended(_) => Self::new(StatusCode::CONFLICT, "run_ended", detail),
+            AnswerError::Ended(_) | AnswerError::Rejected(AnswerRejected::Ended) => Self::new(StatusCode::CONFLICT, "run_ended", detail),
             AnswerError::Rejected(AnswerRejected::Store(error)) => error.into(),
             AnswerError::Rejected(AnswerRejected::Bad(bad)) => match bad {
                 BadAnswer::Unknown(_) => Self::not_found(detail),

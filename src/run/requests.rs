@@ -1,14 +1,13 @@
 //! The open requests of a run: permission requests and questions without an answer. Pure: no I/O; the caller passes the time.
 
-use std::collections::BTreeSet;
-
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use crate::redact::Secrets;
-use crate::types::{Answer, DecidedBy, Decision, PermissionChoice, Question, StreamEvent, Timestamp, ToolKind};
+use crate::types::bounds::{MAX_ANSWERED_REQUESTS, MAX_OPEN_REQUEST_BYTES, MAX_OPEN_REQUESTS};
+use crate::types::{Answer, DecidedBy, Decision, PermissionChoice, Question, Recent, StreamEvent, Timestamp, ToolKind};
 
 /// A permission request or question that the agent is waiting on.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -82,34 +81,92 @@ pub enum BadAnswer {
 }
 
 /// The open requests of one run.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Requests {
-    open: Vec<(RequestView, Instant)>,
-    /// IDs of all closed requests. IDs are short, and a run has few requests.
-    answered: BTreeSet<String>,
+    open: Vec<OpenRequest>,
+    /// Size of all open requests.
+    bytes: usize,
+    answered: Recent<()>,
+}
+
+#[derive(Debug)]
+struct OpenRequest {
+    view: RequestView,
+    deadline: Instant,
+    bytes: usize,
+}
+
+/// A request cannot be opened because of a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum LimitReached {
+    #[error("{MAX_OPEN_REQUESTS} requests are open, the maximum")]
+    Count,
+    #[error("the open requests exceed {MAX_OPEN_REQUEST_BYTES} bytes, the maximum")]
+    Bytes,
+}
+
+impl LimitReached {
+    /// The name of the limit in notices.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Count => "open_requests",
+            Self::Bytes => "open_request_bytes",
+        }
+    }
+
+    pub(super) fn max(self) -> usize {
+        match self {
+            Self::Count => MAX_OPEN_REQUESTS,
+            Self::Bytes => MAX_OPEN_REQUEST_BYTES,
+        }
+    }
+}
+
+impl Default for Requests {
+    fn default() -> Self {
+        Self { open: Vec::new(), bytes: 0, answered: Recent::new(MAX_ANSWERED_REQUESTS) }
+    }
 }
 
 impl Requests {
-    pub(super) fn open(&mut self, request: RequestView, deadline: Instant) {
-        self.open.push((request, deadline));
+    /// Opens a request.
+    ///
+    /// # Errors
+    /// [`LimitReached`] if too many are open.
+    pub(super) fn open(&mut self, request: RequestView, deadline: Instant) -> Result<(), LimitReached> {
+        if self.open.len() >= MAX_OPEN_REQUESTS {
+            return Err(LimitReached::Count);
+        }
+        if !self.open.is_empty() && self.bytes + size(&request.kind) > MAX_OPEN_REQUEST_BYTES {
+            return Err(LimitReached::Bytes);
+        }
+        self.reopen(request, deadline);
+        Ok(())
+    }
+
+    /// Opens a request that an earlier server had opened.
+    pub(super) fn reopen(&mut self, view: RequestView, deadline: Instant) {
+        let bytes = size(&view.kind);
+        self.bytes += bytes;
+        self.open.push(OpenRequest { view, deadline, bytes });
     }
 
     /// Records a request that was answered without having been open.
-    pub(super) fn mark_answered(&mut self, id: String) {
-        self.answered.insert(id);
+    pub(super) fn mark_answered(&mut self, id: &str) {
+        self.answered.insert(id, ());
     }
 
     pub(super) fn views(&self) -> Vec<RequestView> {
-        self.open.iter().map(|(request, _)| request.clone()).collect()
+        self.open.iter().map(|request| request.view.clone()).collect()
     }
 
     /// Validates `answer` for the request `id`.
     pub(super) fn check(&self, id: &str, answer: &Answer) -> Result<(), BadAnswer> {
-        let Some((request, _)) = self.open.iter().find(|(request, _)| request.id == id) else {
-            let id = id.to_owned();
-            return Err(if self.answered.contains(&id) { BadAnswer::AlreadyAnswered(id) } else { BadAnswer::Unknown(id) });
+        let Some(request) = self.open.iter().find(|request| request.view.id == id) else {
+            let is_answered = self.answered.contains(id);
+            return Err(if is_answered { BadAnswer::AlreadyAnswered(id.to_owned()) } else { BadAnswer::Unknown(id.to_owned()) });
         };
-        match (&request.kind, answer) {
+        match (&request.view.kind, answer) {
             (RequestKind::Permission { choices, .. }, Answer::Permission { decision, option_id: Some(chosen), .. }) => {
                 check_choice(choices, chosen, *decision)
             }
@@ -134,33 +191,62 @@ impl Requests {
 
     /// Closes an open request. Returns `false` if it is not open: already answered, or unknown.
     pub(super) fn close(&mut self, id: &str) -> bool {
-        let Some(index) = self.open.iter().position(|(request, _)| request.id == id) else { return false };
-        let (request, _) = self.open.remove(index);
-        self.answered.insert(request.id);
+        let Some(index) = self.open.iter().position(|request| request.view.id == id) else { return false };
+        self.bytes -= self.open.remove(index).bytes;
+        self.answered.insert(id, ());
         true
     }
 
     /// When the next request expires.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.open.iter().map(|(_, deadline)| *deadline).min()
+        self.open.iter().map(|request| request.deadline).min()
     }
 
     /// When the last open request expires.
     pub(super) fn last_deadline(&self) -> Option<Instant> {
-        self.open.iter().map(|(_, deadline)| *deadline).max()
+        self.open.iter().map(|request| request.deadline).max()
     }
 
     /// The requests that have expired at `now`, each with its default answer.
     pub(super) fn expired(&self, now: Instant) -> Vec<(String, Answer)> {
-        let expired = self.open.iter().filter(|(_, deadline)| *deadline <= now);
-        expired.map(|(request, _)| (request.id.clone(), request.kind.default_answer("no answer in time"))).collect()
+        let expired = self.open.iter().filter(|request| request.deadline <= now);
+        expired.map(|request| (request.view.id.clone(), request.view.kind.default_answer("no answer in time"))).collect()
+    }
+
+    /// Lets no request expire before `at`.
+    pub(super) fn postpone(&mut self, at: Instant) {
+        for request in &mut self.open {
+            request.deadline = request.deadline.max(at);
+        }
     }
 
     /// Closes all requests because the run ends. Returns them with their default answers.
     pub(super) fn close_all(&mut self) -> Vec<(String, Answer)> {
+        self.bytes = 0;
         let open = std::mem::take(&mut self.open);
-        open.into_iter().map(|(request, _)| (request.id, request.kind.default_answer("the run has ended"))).collect()
+        open.into_iter().map(|request| (request.view.id, request.view.kind.default_answer("the run has ended"))).collect()
     }
+}
+
+/// Size of a request as JSON, in bytes.
+fn size(kind: &RequestKind) -> usize {
+    struct Count(usize);
+
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut count = Count(0);
+    // Cannot fail: all keys are strings.
+    let _ = serde_json::to_writer(&mut count, kind);
+    count.0
 }
 
 impl RequestKind {
@@ -247,8 +333,8 @@ mod tests {
     fn an_answer_must_match_its_request() {
         let mut requests = Requests::default();
         let now = Instant::now();
-        requests.open(permission("p"), now);
-        requests.open(question("q"), now);
+        requests.open(permission("p"), now).unwrap();
+        requests.open(question("q"), now).unwrap();
         assert_eq!(requests.check("p", &allow()), Ok(()));
         let always = Answer::Permission { decision: Decision::AllowAlways, message: None, option_id: None };
         assert_eq!(requests.check("p", &always), Err(BadAnswer::UnknownOption("allow_once, deny".into())));
@@ -271,7 +357,7 @@ mod tests {
             (*options, *offered) = (vec![Decision::Deny], choices);
         }
         let mut requests = Requests::default();
-        requests.open(request, Instant::now());
+        requests.open(request, Instant::now()).unwrap();
         let choose = |option: &str, decision| Answer::Permission { decision, message: None, option_id: Some(option.into()) };
         for (option, decision) in [("a", Decision::AllowOnce), ("b", Decision::AllowOnce), ("n", Decision::Deny)] {
             assert_eq!(requests.check("p", &choose(option, decision)), Ok(()), "{option}");
@@ -282,6 +368,39 @@ mod tests {
         }
         let ambiguous = BadAnswer::UnknownOption("deny; or name one of its options with option_id: a, b, n".into());
         assert_eq!(requests.check("p", &allow()), Err(ambiguous));
+    }
+
+    #[test]
+    fn open_requests_are_bounded_by_number_and_size() {
+        let mut requests = Requests::default();
+        let now = Instant::now();
+        for number in 0..MAX_OPEN_REQUESTS {
+            assert_eq!(requests.open(permission(&number.to_string()), now), Ok(()));
+        }
+        assert_eq!(requests.open(permission("more"), now), Err(LimitReached::Count));
+        assert!(requests.close("7"));
+        assert_eq!(requests.open(permission("more"), now), Ok(()));
+        requests.close_all();
+        let large = |id: &str| {
+            let mut request = permission(id);
+            let RequestKind::Permission { input, .. } = &mut request.kind else { panic!("not a permission") };
+            *input = Value::String("x".repeat(MAX_OPEN_REQUEST_BYTES));
+            request
+        };
+        assert_eq!(requests.open(large("one"), now), Ok(()), "a single request may be large");
+        assert_eq!(requests.open(permission("small"), now), Err(LimitReached::Bytes));
+        assert!(requests.close("one"));
+        assert_eq!((requests.open(permission("small"), now), requests.bytes > 0), (Ok(()), true));
+    }
+
+    #[test]
+    fn only_the_most_recent_answered_requests_are_remembered() {
+        let mut requests = Requests::default();
+        for number in 0..=MAX_ANSWERED_REQUESTS {
+            requests.mark_answered(&number.to_string());
+        }
+        assert!(matches!(requests.check("0", &allow()), Err(BadAnswer::Unknown(_))));
+        assert!(matches!(requests.check("1", &allow()), Err(BadAnswer::AlreadyAnswered(_))));
     }
 
     #[derive(Clone, Debug)]
@@ -313,7 +432,7 @@ mod tests {
                 match step {
                     Step::Open(id) => {
                         let id = format!("{id}-{}", opened.len());
-                        requests.open(permission(&id), now);
+                        requests.open(permission(&id), now).unwrap();
                         opened.push(id);
                     }
                     Step::Answer(which) | Step::Withdraw(which) => {

@@ -5,20 +5,36 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::types::Recent;
+use crate::types::bounds::MAX_CALL_IDS;
+
 /// Maximum number of open calls with the same id. The oldest one above it is dropped, so that its result counts for the next one.
 const MAX_SAME_ID: usize = 256;
 
-/// The tool calls of one process.
-#[derive(Debug, Default)]
+/// The tool calls of one process. Only the last [`MAX_CALL_IDS`] calls are remembered.
+#[derive(Debug)]
 pub(in crate::agent) struct CallIds {
     /// Number of calls so far, by the agent's id.
-    uses: BTreeMap<String, u32>,
-    /// The calls without a result, oldest first, by the agent's ids of the call and of the parent call.
-    open: BTreeMap<(String, Option<String>), VecDeque<OpenCall>>,
+    uses: Recent<u32>,
+    /// The calls without a result, oldest first.
+    open: BTreeMap<Key, VecDeque<OpenCall>>,
+    /// The last calls that were opened, oldest first, with their numbers.
+    order: VecDeque<(Key, u64)>,
+    opened: u64,
+}
+
+/// The agent's ids of a call and of its parent call.
+type Key = (String, Option<String>);
+
+impl Default for CallIds {
+    fn default() -> Self {
+        Self { uses: Recent::new(MAX_CALL_IDS), open: BTreeMap::new(), order: VecDeque::new(), opened: 0 }
+    }
 }
 
 #[derive(Debug)]
 struct OpenCall {
+    number: u64,
     id: String,
     tool: String,
     /// Whether a permission request was about it.
@@ -29,8 +45,14 @@ impl CallIds {
     /// Adds a call of `tool` with the agent's id `agent_id`, made by the sub-agent of `parent`. Returns its id in the log.
     pub(in crate::agent) fn open(&mut self, parent: Option<&str>, agent_id: &str, tool: &str) -> String {
         let id = self.next(agent_id);
-        let call = OpenCall { id: id.clone(), tool: tool.to_owned(), requested: false };
-        let calls = self.open.entry((agent_id.to_owned(), parent.map(str::to_owned))).or_default();
+        self.opened += 1;
+        let call = OpenCall { number: self.opened, id: id.clone(), tool: tool.to_owned(), requested: false };
+        let key = (agent_id.to_owned(), parent.map(str::to_owned));
+        self.order.push_back((key.clone(), self.opened));
+        if self.order.len() > MAX_CALL_IDS {
+            self.forget_oldest();
+        }
+        let calls = self.open.entry(key).or_default();
         if calls.len() == MAX_SAME_ID {
             calls.pop_front();
         }
@@ -40,9 +62,21 @@ impl CallIds {
 
     /// The id in the log for a call that has its result at once.
     pub(in crate::agent) fn next(&mut self, agent_id: &str) -> String {
-        let uses = self.uses.entry(agent_id.to_owned()).or_default();
-        *uses = uses.saturating_add(1);
-        numbered(agent_id, *uses)
+        let uses = self.uses.get(agent_id).map_or(1, |uses| uses.saturating_add(1));
+        self.uses.insert(agent_id, uses);
+        numbered(agent_id, uses)
+    }
+
+    /// Drops the oldest call that is remembered, if it is still open.
+    fn forget_oldest(&mut self) {
+        let Some((key, number)) = self.order.pop_front() else { return };
+        let Some(calls) = self.open.get_mut(&key) else { return };
+        if calls.front().is_some_and(|call| call.number == number) {
+            calls.pop_front();
+        }
+        if calls.is_empty() {
+            self.open.remove(&key);
+        }
     }
 
     /// Removes the oldest open call with this id, preferably one with the same parent. Returns its id in the log, or `None` if none is
@@ -68,7 +102,7 @@ impl CallIds {
 
     /// Whether there was a call with this id.
     pub(in crate::agent) fn is_known(&self, agent_id: &str) -> bool {
-        self.uses.contains_key(agent_id)
+        self.uses.contains(agent_id)
     }
 
     /// The id in the log of the call that a permission request for `tool` is about.
@@ -121,6 +155,21 @@ mod tests {
         assert_eq!(calls.current("call_0"), "call_0#2");
         assert_eq!(calls.close(None, "call_0").as_deref(), Some("call_0#2"));
         assert_eq!((calls.close(None, "call_0"), calls.is_known("call_0"), calls.is_known("call_1")), (None, true, false));
+    }
+
+    #[test]
+    fn only_the_last_calls_are_remembered() {
+        let mut calls = CallIds::default();
+        for number in 0..3 * MAX_CALL_IDS {
+            calls.open(None, &number.to_string(), "Bash");
+            if number % 2 == 0 {
+                calls.close(None, &number.to_string());
+            }
+            assert!(calls.order.len() <= MAX_CALL_IDS && calls.open.len() <= MAX_CALL_IDS);
+        }
+        assert!(!calls.is_known("1") && calls.close(None, "1").is_none(), "the oldest is forgotten");
+        let last = (3 * MAX_CALL_IDS - 1).to_string();
+        assert_eq!(calls.close(None, &last), Some(last));
     }
 
     #[test]

@@ -32,10 +32,16 @@ async fn carry_out(agent: Arc<dyn Agent>, prompt: String, Link { updates, mut co
     tokio::pin!(work);
     let mut outcome = None;
     let mut batch = Vec::new();
+    // Waits for the driver while commands are still received: the driver may wait for room for a command.
+    let mut pending = None;
     loop {
         tokio::select! {
+            permit = updates.reserve(), if pending.is_some() => match (permit, pending.take()) {
+                (Ok(permit), Some(update)) => permit.send(update),
+                _ => return,
+            },
             ended = &mut work, if outcome.is_none() => outcome = Some(ended),
-            count = events.recv_many(&mut batch, EVENTS) => {
+            count = events.recv_many(&mut batch, EVENTS), if pending.is_none() => {
                 if count == 0 {
                     if outcome.is_some() { break }
                     // The agent dropped its sender, so nothing but its end can follow.
@@ -46,10 +52,7 @@ async fn carry_out(agent: Arc<dyn Agent>, prompt: String, Link { updates, mut co
                     result.add(event);
                 }
                 let allowed: Vec<Item> = batch.drain(..).filter(is_allowed).map(Item::Event).collect();
-                let update = if allowed.is_empty() { Update::Activity } else { items(allowed) };
-                if updates.send(update).await.is_err() {
-                    return;
-                }
+                pending = Some(if allowed.is_empty() { Update::Activity } else { items(allowed) });
             }
             Some(command) = commands.recv() => match command {
                 Control::Stop { .. } => break,
@@ -65,6 +68,9 @@ async fn carry_out(agent: Arc<dyn Agent>, prompt: String, Link { updates, mut co
     }
     // Commands that are still waiting get no reply.
     drop(commands);
+    if let Some(update) = pending {
+        let _ = updates.send(update).await;
+    }
     // Without an outcome the agent was stopped, which dropping `work` completes.
     let turn = outcome.map(|outcome| match outcome {
         Ok(Ok(())) => Ok(result.into_text()),
@@ -116,6 +122,7 @@ mod tests {
 
     use super::*;
     use crate::agent::Result;
+    use crate::types::Answer;
 
     enum TestAgent {
         Succeeds,
@@ -173,6 +180,33 @@ mod tests {
         };
         assert_eq!(failed(run(TestAgent::Fails, false).await), Failure::new(Cause::AgentError, "out of paper"));
         assert_eq!(failed(run(TestAgent::Panics, false).await).cause, Cause::Crashed);
+    }
+
+    #[tokio::test]
+    async fn commands_never_wait_for_updates_to_be_taken() {
+        struct Floods;
+
+        #[async_trait]
+        impl Agent for Floods {
+            fn name(&self) -> &'static str {
+                "floods"
+            }
+
+            async fn run(&self, _: String, tx: mpsc::Sender<StreamEvent>) -> Result<()> {
+                loop {
+                    tx.send(StreamEvent::Token { content: "x".into() }).await?;
+                }
+            }
+        }
+
+        let handle = start(Arc::new(Floods), String::new(), &TaskTracker::new());
+        let answer = Answer::Question { answers: vec![] };
+        let sending = async {
+            for _ in 0..100 {
+                assert!(handle.answer("r".into(), answer.clone()).await);
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), sending).await.expect("the agent's task takes no commands");
     }
 
     #[tokio::test]

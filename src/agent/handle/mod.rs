@@ -17,6 +17,8 @@ mod in_process;
 mod program;
 mod replay;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 
 use std::time::Duration;

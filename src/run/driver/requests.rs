@@ -6,11 +6,15 @@ use tokio::time::Instant;
 
 use super::{Batch, Driver};
 use crate::agent::handle::AgentHandle;
+use crate::run::live::AnswerRejected;
 use crate::run::policy::{PermissionQuery, Verdict};
-use crate::run::requests::{RequestKind, RequestView, resolved_event};
+use crate::run::requests::{LimitReached, RequestKind, RequestView, resolved_event};
 use crate::run::state::Input;
-use crate::run::store::RunChange;
-use crate::types::{Answer, DecidedBy, StreamEvent, Timestamp};
+use crate::run::store::{RunChange, StoreError};
+use crate::types::{Answer, DecidedBy, Decision, StreamEvent, Timestamp};
+
+/// Delay before expired requests are resolved again after their answers could not be written.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 impl Driver {
     pub(super) fn add_permission_request(&mut self, mut event: StreamEvent, batch: &mut Batch) {
@@ -22,29 +26,60 @@ impl Driver {
         match self.policy.decide(query) {
             Verdict::Decided(decision, reason) => {
                 batch.events.push(event);
-                let answer = Answer::Permission { decision, message: Some(reason), option_id: None };
-                batch.events.push(resolved_event(&id, &answer, DecidedBy::Policy));
-                self.requests.mark_answered(id.clone());
-                batch.answers.push((id, answer));
+                self.decide(id, Answer::Permission { decision, message: Some(reason), option_id: None }, batch);
             }
             Verdict::Ask => {
                 let (tool_call_id, tool, kind) = (tool_call_id.clone(), tool.clone(), *kind);
                 let (input, options, choices) = (input.clone(), options.clone(), choices.clone());
                 let kind = RequestKind::Permission { tool_call_id, tool, kind, input, options, choices };
-                *expires_at = Some(self.open_request(id, kind));
-                batch.events.push(event);
+                match self.open_request(id.clone(), kind) {
+                    Ok(expiry) => {
+                        *expires_at = Some(expiry);
+                        batch.events.push(event);
+                    }
+                    Err(limit) => {
+                        batch.events.push(event);
+                        self.report_limit(
+                            limit.name(),
+                            limit.max(),
+                            "denied further permission requests and questions of the agent",
+                            batch,
+                        );
+                        let message = Some(limit.to_string());
+                        self.decide(id, Answer::Permission { decision: Decision::Deny, message, option_id: None }, batch);
+                    }
+                }
             }
         }
     }
 
+    pub(super) fn add_question(&mut self, event: StreamEvent, batch: &mut Batch) {
+        let StreamEvent::Question { id, questions } = &event else { return };
+        let (id, count) = (id.clone(), questions.len());
+        let opened = self.open_request(id.clone(), RequestKind::Question { questions: questions.clone() });
+        batch.events.push(event);
+        if let Err(limit) = opened {
+            self.report_limit(limit.name(), limit.max(), "denied further permission requests and questions of the agent", batch);
+            self.decide(id, Answer::Question { answers: vec![Vec::new(); count] }, batch);
+        }
+    }
+
+    /// Resolves a request that was never open.
+    fn decide(&mut self, id: String, answer: Answer, batch: &mut Batch) {
+        batch.events.push(resolved_event(&id, &answer, DecidedBy::Policy));
+        self.requests.mark_answered(&id);
+        batch.answers.push((id, answer));
+    }
+
     /// Opens a request. Returns the time at which it expires.
-    pub(super) fn open_request(&mut self, id: String, mut kind: RequestKind) -> Timestamp {
+    fn open_request(&mut self, id: String, mut kind: RequestKind) -> Result<Timestamp, LimitReached> {
         kind.hide(self.log.secrets());
         let created_at = self.log.now();
         let expires_at = self.expiry(created_at);
-        self.requests.open(RequestView { id, kind, created_at, expires_at }, Instant::now() + self.context.config.permission_timeout);
+        let deadline = Instant::now() + self.context.config.permission_timeout;
+        self.requests.open(RequestView { id, kind, created_at, expires_at }, deadline)?;
         self.transition(Input::RequestOpened);
-        expires_at
+        Ok(expires_at)
     }
 
     /// Reopens a request found in the log of an earlier server. Its timeout has continued meanwhile.
@@ -60,7 +95,7 @@ impl Driver {
         let remaining = u64::try_from(expires_at.as_millis() - self.log.now().as_millis()).unwrap_or(0);
         // Bounded, in case the wall clock was set back.
         let deadline = Instant::now() + Duration::from_millis(remaining).min(self.context.config.permission_timeout);
-        self.requests.open(RequestView { id, kind, created_at, expires_at }, deadline);
+        self.requests.reopen(RequestView { id, kind, created_at, expires_at }, deadline);
         self.transition(Input::RequestOpened);
     }
 
@@ -69,19 +104,40 @@ impl Driver {
         Timestamp::from_millis(created_at.as_millis().saturating_add(timeout))
     }
 
+    /// Answers the requests that have expired. They stay open while that cannot be written.
     pub(super) async fn expire_requests(&mut self, agent: &AgentHandle) {
         for (id, answer) in self.requests.expired(Instant::now()) {
-            self.resolve_request(&id, answer, DecidedBy::Timeout, agent).await;
+            if self.resolve_request(&id, answer, DecidedBy::Timeout, agent).await.is_err() {
+                return self.requests.postpone(Instant::now() + RETRY_DELAY);
+            }
         }
     }
 
+    /// Answers a request on behalf of a user. On success the answer is stored, and the agent's task has it.
+    ///
+    /// # Errors
+    /// [`AnswerRejected`], by cause. If the answer could not be stored, the request stays open.
+    pub(super) async fn answer_request(&mut self, id: &str, answer: Answer, agent: &AgentHandle) -> Result<(), AnswerRejected> {
+        self.requests.check(id, &answer)?;
+        self.resolve_request(id, answer, DecidedBy::User, agent).await
+    }
+
     /// Stores an answer, then sends it to the agent.
-    pub(super) async fn resolve_request(&mut self, id: &str, answer: Answer, by: DecidedBy, agent: &AgentHandle) {
-        self.requests.close(id);
-        self.transition(Input::RequestClosed);
-        if self.write(vec![resolved_event(id, &answer, by)], RunChange::default(), agent).await {
-            agent.answer(id.to_owned(), answer).await;
+    async fn resolve_request(&mut self, id: &str, answer: Answer, by: DecidedBy, agent: &AgentHandle) -> Result<(), AnswerRejected> {
+        // The request itself may be among the events that are held. The run is being stopped.
+        if !self.held.is_empty() {
+            return Err(StoreError::Write("the run's log could not be written".to_owned()).into());
         }
+        let open = self.state.clone();
+        self.transition(Input::RequestClosed);
+        let stored = self.store(&[resolved_event(id, &answer, by)], RunChange::default(), Some(agent)).await;
+        if let Err(error) = stored {
+            self.state = open;
+            self.sync_clock();
+            return Err(error.into());
+        }
+        self.requests.close(id);
         self.reset_idle_timer();
+        if agent.answer(id.to_owned(), answer).await { Ok(()) } else { Err(AnswerRejected::Ended) }
     }
 }

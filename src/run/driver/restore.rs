@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::clock::WallClock;
+use super::timers::WallClock;
 use super::{Batch, Driver};
 use crate::agent::Item;
 use crate::agent::handle::{AgentHandle, Command, HistoryEntry};
@@ -46,9 +46,13 @@ impl Driver {
         self.usage = summary.usage;
         let now = self.log.now();
         let to_instant = |then: i64| Instant::now().checked_sub(Duration::from_millis(u64::try_from(now.as_millis() - then).unwrap_or(0)));
-        self.tool_calls = summary.tool_calls.into_iter().filter_map(|(id, ts)| Some((id, to_instant(ts.as_millis())?))).collect();
+        for (id, ts) in &summary.tool_calls {
+            if let Some(since) = to_instant(ts.as_millis()) {
+                self.tool_calls.insert(id, since);
+            }
+        }
         for (id, _) in &summary.answers {
-            self.requests.mark_answered(id.clone());
+            self.requests.mark_answered(id);
         }
         if summary.started {
             self.started = true;
@@ -87,13 +91,13 @@ impl Driver {
         self.last_turn.clone_from(&progress.turn);
         self.finishing = progress.finished || progress.stopped.is_some();
         let max_remaining = self.spec.timeout + self.context.config.permission_timeout;
-        self.clock = match remaining {
+        self.timers.limit = match remaining {
             Some(remaining) if !self.finishing => WallClock::restored(remaining.min(max_remaining), answer_deadline),
             _ => WallClock::Off,
         };
         // Any earlier output satisfies the startup timeout.
         if self.last_turn.is_some() || self.started || !batch.events.is_empty() {
-            self.startup_deadline = None;
+            self.timers.startup = None;
         }
         // New items may have opened or closed a request.
         self.sync_clock();
@@ -101,7 +105,7 @@ impl Driver {
         if let Some(reason) = progress.stopped {
             self.transition(Input::StopRequested(reason));
         }
-        if !self.write(batch.events, batch.change, agent).await {
+        if !self.store_batch(&mut batch, agent).await {
             return;
         }
         if let Some(reason) = progress.stopped {

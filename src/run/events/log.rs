@@ -1,6 +1,7 @@
 //! Writes the log. A batch becomes durable first, then visible.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -11,9 +12,11 @@ use super::live::{LiveEntry, LiveLogs};
 use super::source::{Logs, Source};
 use super::summary::LogSummary;
 use crate::redact::{Redactor, Secrets};
-use crate::run::store::{Idempotency, RunChange, RunRecord, RunStore, SessionUse, StoreError};
+use crate::run::store::{Chunk, Idempotency, RunChange, RunRecord, RunStore, SessionUse, StoreError};
 use crate::types::{Clock, Lease, RunId, Seq, StreamEvent, Timestamp};
 
+/// Delay before the tip of a log is read again to find out whether a batch was written.
+const READ_RETRY_DELAY: Duration = Duration::from_secs(1);
 /// Approximate size of one read while a log is summarized, in bytes.
 const SUMMARY_READ_BYTES: usize = 1024 * 1024;
 
@@ -178,6 +181,9 @@ impl LogWriter {
     /// Redacts `events`, makes them durable together with `change` and with what is withheld of them, and then shows them to followers.
     /// Does nothing if there are no events.
     ///
+    /// Whether a write was durable although the store reported a failure is found out before this returns, which takes as long as the
+    /// store cannot be read.
+    ///
     /// Not cancel-safe: if the future is dropped, the batch may be durable without being visible.
     ///
     /// # Errors
@@ -194,12 +200,33 @@ impl LogWriter {
         let stored = self.log.logs.store.append(&self.lease, chunks.clone(), change);
         // The first step of a write hands the batch to the writing thread, so the frames are encoded while the disk works.
         let (stored, frames) = tokio::join!(biased; stored, async { chunks.iter().map(Frames::from_chunk).collect() });
-        stored?;
+        if let Err(error) = stored
+            && !self.was_stored(&error, &chunks).await
+        {
+            return Err(error);
+        }
         if let Some(redactor) = redactor {
             self.redactor = redactor;
         }
         self.publish(frames, ended);
         Ok(())
+    }
+
+    /// Whether a batch is durable although its write was reported as failed. Only this writer appends to the log, so its tip decides.
+    async fn was_stored(&self, error: &StoreError, batch: &[Chunk]) -> bool {
+        if !matches!(error, StoreError::Write(_)) {
+            return false;
+        }
+        loop {
+            match self.log.logs.store.run(self.lease.run).await {
+                Ok(run) => {
+                    return run
+                        .is_some_and(|run| run.lease == Some(self.lease) && batch.last().is_some_and(|chunk| chunk.last == run.last_seq));
+                }
+                Err(StoreError::Read(_) | StoreError::NoReader(_)) => tokio::time::sleep(READ_RETRY_DELAY).await,
+                Err(_) => return false,
+            }
+        }
     }
 
     /// Makes a change durable that comes without events, such as a new status. Cancel-safe in the sense that the change is durable or not.

@@ -1,31 +1,59 @@
 //! The handle of a live run.
 
+use std::collections::VecDeque;
+use std::time::Duration;
+
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use crate::run::feed::ChangeNotifier;
 use crate::run::requests::{BadAnswer, RequestView};
 use crate::run::state::StopReason;
 use crate::run::store::{Idempotency, StoreError};
+use crate::types::bounds::MAX_WAITING_COMMANDS;
 use crate::types::{Answer, MessageMode, RunStatus, SessionId};
 
-/// Maximum number of commands queued for a driver. Senders wait when it is full.
-const COMMAND_CAPACITY: usize = 16;
+/// How long a client waits for its command. A driver that takes longer is waiting for the disk.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Sends commands to the driver of one run and observes its status. Dropping it has no effect on the run.
 #[derive(Clone, Debug)]
 pub(in crate::run) struct RunHandle {
     pub(in crate::run) session: SessionId,
     pub(in crate::run) agent_type: String,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<Waiting>,
     status: watch::Receiver<RunStatus>,
 }
 
+/// A command. Its reply is sent when its effect is stored.
 #[derive(Debug)]
 pub(in crate::run) enum Command {
-    Stop(StopReason),
+    /// Stop the run. If the reply is an error, the run is being stopped, but that is not stored yet.
+    Stop {
+        reason: StopReason,
+        reply: oneshot::Sender<Result<(), StoreError>>,
+    },
+    /// List the open requests.
     Requests(oneshot::Sender<Vec<RequestView>>),
-    Answer { request: String, answer: Answer, reply: oneshot::Sender<Result<(), AnswerRejected>> },
-    Message { text: String, mode: MessageMode, idempotency: Option<Idempotency>, reply: oneshot::Sender<Result<(), MessageRejected>> },
+    Answer {
+        request: String,
+        answer: Answer,
+        reply: oneshot::Sender<Result<(), AnswerRejected>>,
+    },
+    Message {
+        text: String,
+        mode: MessageMode,
+        idempotency: Option<Idempotency>,
+        reply: oneshot::Sender<Result<(), MessageRejected>>,
+    },
+}
+
+/// A command on its way to the driver.
+#[derive(Debug)]
+pub(in crate::run) struct Waiting {
+    command: Command,
+    /// When its sender gives up and reports an error.
+    expires_at: Instant,
 }
 
 /// Why an answer was rejected.
@@ -34,6 +62,9 @@ pub enum AnswerRejected {
     /// The answer does not match the request.
     #[error(transparent)]
     Bad(#[from] BadAnswer),
+    /// The agent has ended. An answer that was stored before that had no effect.
+    #[error("the agent has ended")]
+    Ended,
     /// The answer could not be stored.
     #[error("could not store the answer")]
     Store(#[from] StoreError),
@@ -56,47 +87,103 @@ pub enum MessageRejected {
 /// The driver's side: receives commands and publishes the status.
 #[derive(Debug)]
 pub(in crate::run) struct Inbox {
-    pub(in crate::run) commands: mpsc::Receiver<Command>,
+    commands: mpsc::Receiver<Waiting>,
+    /// Commands that arrived while the log was being written.
+    deferred: VecDeque<Waiting>,
     status: watch::Sender<RunStatus>,
     changes: ChangeNotifier,
-    /// Whether a published status is not yet in the run's row.
-    unwritten: bool,
 }
 
 /// Creates a handle and the driver's side of it. Status changes are reported to `changes`.
 pub(in crate::run) fn channel(session: SessionId, agent_type: String, changes: ChangeNotifier) -> (RunHandle, Inbox) {
-    let (commands, inbox) = mpsc::channel(COMMAND_CAPACITY);
+    let (commands, inbox) = mpsc::channel(MAX_WAITING_COMMANDS);
     let (status, observer) = watch::channel(RunStatus::Queued);
-    (RunHandle { session, agent_type, commands, status: observer }, Inbox { commands: inbox, status, changes, unwritten: false })
+    let handle = RunHandle { session, agent_type, commands, status: observer };
+    (handle, Inbox { commands: inbox, deferred: VecDeque::new(), status, changes })
 }
 
 impl Inbox {
-    /// Publishes a status that is not stored yet.
+    /// The next command, deferred ones first. Skips commands whose senders have given up, except for stops, which take effect in any case.
+    /// Pending forever when all handles are dropped. Cancel-safe.
+    pub(in crate::run) async fn next(&mut self) -> Command {
+        loop {
+            let waiting = match self.deferred.pop_front() {
+                Some(deferred) => deferred,
+                None => receive(&mut self.commands).await,
+            };
+            if waiting.expires_at > Instant::now() || matches!(waiting.command, Command::Stop { .. }) {
+                return waiting.command;
+            }
+        }
+    }
+
+    /// The next command that has not been deferred. Pending while [`MAX_WAITING_COMMANDS`] are deferred. Cancel-safe.
+    pub(in crate::run) async fn next_new(&mut self) -> Waiting {
+        if self.deferred.len() >= MAX_WAITING_COMMANDS { std::future::pending().await } else { receive(&mut self.commands).await }
+    }
+
+    /// Leaves a command for [`Inbox::next`].
+    pub(in crate::run) fn defer(&mut self, waiting: Waiting) {
+        self.deferred.push_back(waiting);
+    }
+
+    /// Publishes a status that is stored.
     pub(in crate::run) fn publish(&mut self, status: RunStatus) {
-        self.unwritten = true;
         if self.status.send_replace(status) != status {
             self.changes.notify();
         }
     }
 
-    /// Reports that the published status is stored: subscribers that read the row now see it.
-    pub(in crate::run) fn confirm_written(&mut self) {
-        if std::mem::take(&mut self.unwritten) {
-            self.changes.notify();
-        }
-    }
-
-    /// Publishes the final status, after the run's end is stored.
-    pub(in crate::run) fn publish_end(&self, status: RunStatus) {
+    /// Publishes the final status, after the run's end is stored. Further commands are rejected.
+    pub(in crate::run) fn publish_end(&mut self, status: RunStatus) {
         self.status.send_replace(status);
         self.changes.notify();
+        self.commands.close();
+        self.deferred.clear();
+        while self.commands.try_recv().is_ok() {}
+    }
+}
+
+async fn receive(commands: &mut mpsc::Receiver<Waiting>) -> Waiting {
+    match commands.recv().await {
+        Some(waiting) => waiting,
+        None => std::future::pending().await,
+    }
+}
+
+impl Waiting {
+    pub(in crate::run) fn command(&self) -> &Command {
+        &self.command
+    }
+
+    pub(in crate::run) fn into_command(self) -> Command {
+        self.command
+    }
+}
+
+/// Why a command got no reply.
+enum NoReply {
+    Ended,
+    TimedOut,
+}
+
+impl NoReply {
+    fn timeout() -> StoreError {
+        StoreError::Write(format!("the run's log was not written within {} s", COMMAND_TIMEOUT.as_secs()))
     }
 }
 
 impl RunHandle {
-    /// Requests a stop. Has no effect if the run has ended.
-    pub(in crate::run) async fn stop(&self, reason: StopReason) {
-        let _ = self.commands.send(Command::Stop(reason)).await;
+    /// Stops the run. Returns when it is stored that it is stopping or has ended.
+    ///
+    /// # Errors
+    /// [`StoreError`] if that could not be stored. The run is being stopped nevertheless.
+    pub(in crate::run) async fn stop(&self, reason: StopReason) -> Result<(), StoreError> {
+        match self.call(|reply| Command::Stop { reason, reply }).await {
+            Ok(stored) => stored,
+            Err(NoReply::Ended) => Ok(()),
+            Err(NoReply::TimedOut) => Err(NoReply::timeout()),
+        }
     }
 
     /// The open requests; empty if the run has ended.
@@ -104,24 +191,46 @@ impl RunHandle {
         self.call(Command::Requests).await.unwrap_or_default()
     }
 
-    /// Answers a request. `None` if the run has ended.
-    pub(in crate::run) async fn answer(&self, request: String, answer: Answer) -> Option<Result<(), AnswerRejected>> {
-        self.call(|reply| Command::Answer { request, answer, reply }).await
+    /// Answers a request. On success the answer is stored, and the agent's task has it.
+    ///
+    /// # Errors
+    /// [`AnswerRejected`], by cause.
+    pub(in crate::run) async fn answer(&self, request: String, answer: Answer) -> Result<(), AnswerRejected> {
+        match self.call(|reply| Command::Answer { request, answer, reply }).await {
+            Ok(answered) => answered,
+            Err(NoReply::Ended) => Err(AnswerRejected::Ended),
+            Err(NoReply::TimedOut) => Err(NoReply::timeout().into()),
+        }
     }
 
+    /// Sends a message. On success the message is stored.
+    ///
+    /// # Errors
+    /// [`MessageRejected`], by cause.
     pub(in crate::run) async fn message(
         &self,
         text: String,
         mode: MessageMode,
         idempotency: Option<Idempotency>,
     ) -> Result<(), MessageRejected> {
-        self.call(|reply| Command::Message { text, mode, idempotency, reply }).await.unwrap_or(Err(MessageRejected::Ended))
+        match self.call(|reply| Command::Message { text, mode, idempotency, reply }).await {
+            Ok(accepted) => accepted,
+            Err(NoReply::Ended) => Err(MessageRejected::Ended),
+            Err(NoReply::TimedOut) => Err(NoReply::timeout().into()),
+        }
     }
 
-    async fn call<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+    async fn call<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, NoReply> {
         let (reply, response) = oneshot::channel();
-        self.commands.send(command(reply)).await.ok()?;
-        response.await.ok()
+        let expires_at = Instant::now() + COMMAND_TIMEOUT;
+        let exchange = async {
+            self.commands.send(Waiting { command: command(reply), expires_at }).await.ok()?;
+            response.await.ok()
+        };
+        match tokio::time::timeout_at(expires_at, exchange).await {
+            Ok(reply) => reply.ok_or(NoReply::Ended),
+            Err(_elapsed) => Err(NoReply::TimedOut),
+        }
     }
 
     /// Whether the driver is gone.
@@ -139,11 +248,5 @@ impl RunHandle {
         // An error means that the driver is gone.
         let _ = status.wait_for(|status| status.is_ended()).await;
         while status.changed().await.is_ok() {}
-    }
-
-    /// Waits until the run is stopping or has ended.
-    pub(in crate::run) async fn stopping(&self) {
-        let mut status = self.status.clone();
-        let _ = status.wait_for(|status| status.is_ended() || *status == RunStatus::Stopping).await;
     }
 }

@@ -3,14 +3,14 @@
 use super::RunManager;
 use crate::run::errors::{AnswerError, DeleteError, FindError, MessageError};
 use crate::run::idempotency::IdempotencyKey;
-use crate::run::live::MessageRejected;
+use crate::run::live::{AnswerRejected, MessageRejected};
 use crate::run::state::StopReason;
 use crate::run::store::{Deleted, StoreError, UsedKey};
 use crate::run::view::RunView;
 use crate::types::{Answer, Caller, MessageMode, RunId};
 
 impl RunManager {
-    /// Answers a request of the run's agent. On success the answer is stored and being sent to the agent.
+    /// Answers a request of the run's agent. On success the answer is stored, and the agent's task has it.
     ///
     /// # Errors
     /// [`AnswerError`], by cause.
@@ -19,7 +19,10 @@ impl RunManager {
         let handle = self.inner.live.get(id);
         let Some(handle) = handle else { return Err(AnswerError::Ended(id)) };
         tracing::info!(run.id = %id, request.id = request, by = %caller.user, "answering a request");
-        Ok(handle.answer(request, answer).await.ok_or(AnswerError::Ended(id))??)
+        match handle.answer(request, answer).await {
+            Err(AnswerRejected::Ended) => Err(AnswerError::Ended(id)),
+            answered => Ok(answered?),
+        }
     }
 
     /// Sends a further message to a live run. On success the message is stored.
@@ -65,16 +68,15 @@ impl RunManager {
         }
     }
 
-    /// Cancels a run. Returns when it is stopping. Has no effect on a run that is stopping or has ended.
+    /// Cancels a run. Returns when it is stored that the run is stopping or has ended. Has no effect on a run that is stopping or has ended.
     ///
     /// # Errors
-    /// [`FindError`], by cause.
+    /// [`FindError`], by cause. If the status could not be stored, the run is being stopped nevertheless.
     pub async fn cancel(&self, caller: &Caller, id: RunId) -> Result<RunView, FindError> {
         self.find_visible_run(caller, id).await?;
         let handle = self.inner.live.get(id);
         if let Some(handle) = handle {
-            handle.stop(StopReason::Cancel).await;
-            handle.stopping().await;
+            handle.stop(StopReason::Cancel).await?;
         }
         self.get(caller, id).await
     }

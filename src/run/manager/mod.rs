@@ -20,7 +20,7 @@ use crate::run::admission::{Admission, Limits};
 use crate::run::budgets::Budgets;
 use crate::run::completions::Completions;
 use crate::run::config::RunConfig;
-use crate::run::driver::DriverContext;
+use crate::run::driver::{DriverContext, Outage};
 use crate::run::events::EventLog;
 use crate::run::feed::Changes;
 use crate::run::idempotency::KeysInUse;
@@ -76,6 +76,7 @@ impl RunManager {
             shutdown: Shutdown::default(),
             force: CancellationToken::new(),
             metrics: RunMetrics::default(),
+            outage: Outage::default(),
             budgets: Budgets::new(Arc::clone(&usage), Arc::clone(&clock), config.default_budget),
         };
         let limits = Limits {

@@ -2,17 +2,15 @@
 
 use serde_json::json;
 
-use super::{Driver, clock::WallClock};
+use super::{Driver, timers::WallClock};
 use crate::agent::handle::{AgentHandle, Delivery};
 use crate::run::live::MessageRejected;
 use crate::run::store::{Idempotency, RunChange};
+use crate::types::bounds::MAX_QUEUED_MESSAGES;
 use crate::types::{Cause, Level, MessageMode, NoticeCode, StreamEvent, TurnEnd};
 
-/// Maximum number of messages queued for later turns.
-const MAX_QUEUED: usize = 64;
-
 impl Driver {
-    /// Stores a message, then delivers or queues it according to `mode`.
+    /// Stores a message, then delivers or queues it according to `mode`. Without an agent it is queued.
     pub(super) async fn accept_message(
         &mut self,
         text: String,
@@ -23,12 +21,11 @@ impl Driver {
         if self.finishing {
             return Err(MessageRejected::Ended);
         }
-        if self.queued_messages.len() >= MAX_QUEUED {
-            return Err(MessageRejected::TooMany(MAX_QUEUED));
+        if self.queued_messages.len() >= MAX_QUEUED_MESSAGES {
+            return Err(MessageRejected::TooMany(MAX_QUEUED_MESSAGES));
         }
         let event = StreamEvent::UserMessage { content: text.clone(), mode };
-        let change = RunChange { status: Some(self.state.status()), idempotency, ..RunChange::default() };
-        self.log.append(&[event], change).await?;
+        self.store(&[event], RunChange { idempotency, ..RunChange::default() }, agent).await?;
         let Some(agent) = agent else {
             self.queued_messages.push_back(text);
             return Ok(());
@@ -50,28 +47,32 @@ impl Driver {
         // The conversation continues after a good or interrupted turn. After a failure the next message would fail as well.
         let continues = !self.finishing && turn.as_ref().map_or_else(|failure| failure.cause == Cause::Cancelled, |_| true);
         self.last_turn = Some(turn);
-        if continues && let Some(text) = self.queued_messages.pop_front() {
+        if continues && let Some(text) = self.queued_messages.front() {
             if agent.send_message(text.clone(), Delivery::NextTurn).await {
+                self.queued_messages.pop_front();
                 return self.reset_idle_timer();
             }
-            self.queued_messages.push_front(text);
         }
         self.finishing = true;
         // From here on the exit grace period applies instead.
-        (self.clock, self.idle_deadline) = (WallClock::Off, None);
-        if let Some(notice) = self.take_undelivered() {
-            self.write(vec![notice], RunChange::default(), agent).await;
+        (self.timers.limit, self.timers.idle) = (WallClock::Off, None);
+        // If the notice cannot be written now, it is written with the end of the run.
+        if let Some(notice) = self.undelivered_notice()
+            && self.held.is_empty()
+            && self.store(&[notice], RunChange::default(), Some(agent)).await.is_ok()
+        {
+            self.queued_messages.clear();
         }
         agent.finish().await;
     }
 
-    /// The notice about messages that were never delivered; removes them from the queue.
-    pub(super) fn take_undelivered(&mut self) -> Option<StreamEvent> {
+    /// The notice about messages that were never delivered; `None` if there are none.
+    pub(super) fn undelivered_notice(&self) -> Option<StreamEvent> {
         if self.queued_messages.is_empty() {
             return None;
         }
         let message = format!("{} messages were not delivered because the run ended first", self.queued_messages.len());
-        let data = Some(json!({ "messages": self.queued_messages.drain(..).collect::<Vec<_>>() }));
+        let data = Some(json!({ "messages": self.queued_messages }));
         Some(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::Undelivered, message, data })
     }
 }

@@ -1,8 +1,59 @@
-//! The run's time limit, which is paused while the agent waits for an answer.
+//! The time limits of a run.
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until as sleep_until_instant};
+use tokio::time::{Instant, sleep_until};
+
+/// The time limits of a run. All are off until they are started.
+#[derive(Debug)]
+pub(super) struct Timers {
+    /// The run's time limit, which is paused while the agent waits for an answer.
+    pub(super) limit: WallClock,
+    /// When the agent must have written something since its start.
+    pub(super) startup: Option<Instant>,
+    /// When the agent must have written something since it last did.
+    pub(super) idle: Option<Instant>,
+}
+
+/// A time limit that has expired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timer {
+    /// The run's time limit.
+    Limit,
+    /// The time limit of at least one open request.
+    Requests,
+    /// The startup timeout.
+    Startup,
+    /// The idle timeout.
+    Idle,
+}
+
+impl Timers {
+    pub(super) fn off() -> Self {
+        Self { limit: WallClock::Off, startup: None, idle: None }
+    }
+
+    /// Waits for a time limit that expires whatever the agent does. `requests` is when the next open request expires. Cancel-safe.
+    pub(super) async fn expired(&self, requests: Option<Instant>) -> Timer {
+        first([(self.limit.deadline(), Timer::Limit), (requests, Timer::Requests)]).await
+    }
+
+    /// Waits for a time limit that expires only if the agent writes nothing. Cancel-safe.
+    pub(super) async fn silent(&self) -> Timer {
+        first([(self.startup, Timer::Startup), (self.idle, Timer::Idle)]).await
+    }
+}
+
+/// Waits for the earlier deadline; forever without one.
+async fn first(deadlines: [(Option<Instant>, Timer); 2]) -> Timer {
+    match deadlines.into_iter().filter_map(|(at, timer)| Some((at?, timer))).min_by_key(|(at, _)| *at) {
+        Some((at, timer)) => {
+            sleep_until(at).await;
+            timer
+        }
+        None => std::future::pending().await,
+    }
+}
 
 /// A countdown that can be paused.
 #[derive(Clone, Copy, Debug)]
@@ -62,14 +113,6 @@ impl WallClock {
     }
 }
 
-/// Sleeps until `deadline`; without one, never completes. For `select!` arms that are disabled without a deadline.
-pub(super) async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until_instant(deadline).await,
-        None => std::future::pending().await,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,5 +129,19 @@ mod tests {
         assert!(matches!(restored, WallClock::Paused { remaining } if remaining == limit));
         let restored = WallClock::restored(limit, None);
         assert_eq!(restored.deadline(), Some(Instant::now() + limit));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_earliest_of_the_time_limits_expires_first() {
+        let now = Instant::now();
+        let mut timers = Timers::off();
+        timers.limit = WallClock::start(Duration::from_secs(9));
+        assert_eq!(timers.expired(None).await, Timer::Limit);
+        assert_eq!(timers.expired(Some(now + Duration::from_secs(3))).await, Timer::Requests);
+        timers.limit = timers.limit.pause();
+        (timers.startup, timers.idle) = (Some(now + Duration::from_secs(30)), Some(now + Duration::from_secs(20)));
+        assert_eq!(timers.silent().await, Timer::Idle);
+        timers.idle = None;
+        assert_eq!(timers.silent().await, Timer::Startup);
     }
 }

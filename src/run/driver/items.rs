@@ -1,20 +1,14 @@
-//! Recording: turns the agent's items into log entries and changes of the run's row, and writes the run's end.
+//! The agent's items: turned into entries of the log and changes of the run's row.
 
-use std::time::Duration;
-
-use tokio::time::{Instant, sleep};
+use serde_json::json;
+use tokio::time::Instant;
 
 use super::{Batch, Driver, millis};
 use crate::agent::handle::{AgentEnd, AgentHandle};
 use crate::agent::{Item, Started};
-use crate::process::shim::release;
-use crate::run::requests::{RequestKind, resolved_event};
-use crate::run::state::{Input, Outcome, RunState, StopReason};
-use crate::run::store::{RunChange, StoreError};
-use crate::types::{Cause, DecidedBy, NoticeCode, OutputCheckpoint, RunDone, RunStarted, StreamEvent};
-
-/// Delay before the run's end is written again after a failure, such as a full disk.
-const WRITE_RETRY_DELAY: Duration = Duration::from_secs(1);
+use crate::run::state::{Input, Outcome};
+use crate::types::bounds::MAX_TIMED_CALLS;
+use crate::types::{Level, NoticeCode, OutputCheckpoint, RunStarted, StreamEvent};
 
 impl Driver {
     /// Writes the agent's items, answers its requests, and continues after the end of its turn.
@@ -24,9 +18,8 @@ impl Driver {
         for item in items {
             self.add_item(item, &mut batch);
         }
-        self.startup_deadline = None;
-        self.reset_idle_timer();
-        if !self.write(batch.events, batch.change, agent).await {
+        self.note_activity();
+        if !self.store_batch(&mut batch, agent).await {
             return;
         }
         // Answered only now: a decision is stored before the agent acts on it.
@@ -47,7 +40,7 @@ impl Driver {
         if let Some(turn) = batch.turn.take() {
             self.last_turn = Some(turn);
         }
-        self.final_batch = batch;
+        self.held.add(batch);
         let outcome = Outcome::from_agent_end(self.last_turn.as_ref(), &end);
         self.transition(Input::AgentEnded(outcome));
         end
@@ -61,18 +54,6 @@ impl Driver {
             Item::SessionChanged(session) => batch.change.agent_session = Some(session),
             Item::TurnEnded(turn) => batch.turn = Some(turn),
         }
-    }
-
-    /// Stores events. If that fails, stops the run and returns `false`.
-    pub(super) async fn write(&mut self, events: Vec<StreamEvent>, mut change: RunChange, agent: &AgentHandle) -> bool {
-        change.status = Some(self.state.status());
-        let Err(error) = self.log.append(&events, change).await else {
-            self.inbox.confirm_written();
-            return true;
-        };
-        tracing::error!(run.id = %self.log.run(), %error, "could not write the run's log; stopping the run");
-        self.request_stop(StopReason::Storage, agent).await;
-        false
     }
 
     fn add_started(&mut self, started: Started, batch: &mut Batch) {
@@ -113,7 +94,9 @@ impl Driver {
         }
         match &mut event {
             StreamEvent::ToolCall(call) => {
-                self.tool_calls.insert(call.id.clone(), Instant::now());
+                if self.tool_calls.insert(&call.id, Instant::now()) {
+                    self.report_limit("timed_calls", MAX_TIMED_CALLS, "the durations of the oldest running tool calls are unknown", batch);
+                }
             }
             StreamEvent::ToolResult { id, duration_ms, .. } => {
                 let since = self.tool_calls.remove(id);
@@ -125,9 +108,7 @@ impl Driver {
                 self.usage = Some(usage.clone());
             }
             StreamEvent::PermissionRequest { .. } => return self.add_permission_request(event, batch),
-            StreamEvent::Question { id, questions } => {
-                self.open_request(id.clone(), RequestKind::Question { questions: questions.clone() });
-            }
+            StreamEvent::Question { .. } => return self.add_question(event, batch),
             // The agent withdraws a request. If it was answered meanwhile, the answer stands.
             StreamEvent::PermissionResolved { id, .. } | StreamEvent::QuestionResolved { id, .. } => {
                 if !self.requests.close(id) {
@@ -143,53 +124,14 @@ impl Driver {
         batch.events.push(event);
     }
 
-    /// Writes the `done` event, retrying until it is stored or the shutdown time is over. Then releases the shim.
-    pub(super) async fn finish(mut self, end: AgentEnd) {
-        let RunState::Ended(outcome) = self.state.clone() else {
-            return tracing::error!(run.id = %self.log.run(), state = ?self.state, "driver finished before its run ended");
-        };
-        let succeeded = outcome.cause == Cause::Ok;
-        let done = RunDone {
-            status: outcome.status,
-            cause: outcome.cause,
-            message: outcome.message,
-            exit_code: end.exit.and_then(crate::process::Exit::code),
-            signal: end.exit.and_then(crate::process::Exit::signal),
-            out_of_memory: end.out_of_memory,
-            result: self.last_turn.take().and_then(Result::ok),
-            usage: self.usage.take(),
-            duration_ms: millis(self.prior_age + self.created.elapsed()),
-            stderr_tail: Some(end.stderr_tail).filter(|tail| !succeeded && !tail.is_empty()),
-        };
-        tracing::info!(run.id = %self.log.run(), status = done.status.as_str(), cause = done.cause.as_str(), "run ended");
-        let status = done.status;
-        let unanswered = self.requests.close_all();
-        let unanswered = unanswered.iter().map(|(id, answer)| resolved_event(id, answer, DecidedBy::Policy));
-        let Batch { events: last_events, change: last_change, .. } = std::mem::take(&mut self.final_batch);
-        let ending = unanswered.chain(self.take_undelivered()).chain([StreamEvent::Done(done.clone())]);
-        let events: Vec<StreamEvent> = last_events.into_iter().chain(ending).collect();
-        loop {
-            let change = RunChange { status: Some(status), done: Some((done.clone(), self.log.now())), ..last_change.clone() };
-            match self.log.append(&events, change).await {
-                Ok(()) => break,
-                Err(
-                    error @ (StoreError::NotNext { .. } | StoreError::LeaseLost { .. } | StoreError::Ended { .. } | StoreError::Closed),
-                ) => {
-                    return tracing::error!(run.id = %self.log.run(), %error, "could not write the run's end");
-                }
-                Err(error) => tracing::warn!(run.id = %self.log.run(), %error, "could not write the run's end; retrying"),
-            }
-            tokio::select! {
-                () = sleep(WRITE_RETRY_DELAY) => {}
-                // The next server finds the run unfinished and ends it.
-                () = self.context.force.cancelled() => return,
-            }
+    /// Adds a notice about a limit that the agent has reached, once per limit.
+    pub(super) fn report_limit(&mut self, limit: &'static str, max: usize, effect: &str, batch: &mut Batch) {
+        if self.reported_limits.contains(&limit) {
+            return;
         }
-        self.context.metrics.record_ended(&self.spec.agent_type, &done);
-        self.inbox.publish_end(status);
-        let dir = self.context.config.process_dir(self.log.run());
-        release(&dir).await;
-        // Best effort: recovery does not look at ended runs.
-        let _ = tokio::task::spawn_blocking(move || dir.remove_process_files()).await;
+        self.reported_limits.push(limit);
+        let data = Some(json!({ "limit": limit, "max": max }));
+        let message = format!("the agent reached the limit of {max} for {limit}: {effect}");
+        batch.events.push(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::LimitReached, message, data });
     }
 }

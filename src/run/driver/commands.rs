@@ -1,0 +1,91 @@
+//! Commands of clients, in every phase. A reply is sent when the effect is stored, and states what really happened.
+
+use tokio::sync::oneshot;
+
+use super::Driver;
+use super::phase::Phase;
+use crate::agent::handle::AgentHandle;
+use crate::run::live::{AnswerRejected, Command, MessageRejected};
+use crate::run::state::{Input, RunState, StopReason};
+use crate::run::store::StoreError;
+
+/// The reply to a stop command.
+type StopReply = oneshot::Sender<Result<(), StoreError>>;
+
+impl Driver {
+    pub(super) async fn handle_command(&mut self, command: Command, phase: Phase) -> Phase {
+        match command {
+            Command::Stop { reason, reply } => return self.stop(reason, Some(reply), phase).await,
+            Command::Requests(reply) => send_reply(reply, self.requests.views()),
+            Command::Answer { request, answer, reply } => {
+                let answered = match &phase {
+                    Phase::Running(agent) => self.answer_request(&request, answer, agent).await,
+                    // Before its start an agent has no requests.
+                    Phase::Queued(_) | Phase::Starting(_) => self.requests.check(&request, &answer).map_err(AnswerRejected::Bad),
+                    Phase::Closing(closing) => Err(closing.error.clone().map_or(AnswerRejected::Ended, AnswerRejected::Store)),
+                };
+                send_reply(reply, answered);
+            }
+            Command::Message { text, mode, idempotency, reply } => {
+                let accepted = match &phase {
+                    Phase::Closing(closing) => Err(closing.error.clone().map_or(MessageRejected::Ended, MessageRejected::Store)),
+                    phase => self.accept_message(text, mode, idempotency, phase.agent()).await,
+                };
+                send_reply(reply, accepted);
+            }
+        }
+        phase
+    }
+
+    /// Stops the run. An agent is told at once, before the status is stored. `reply` gets the result of storing it.
+    pub(super) async fn stop(&mut self, reason: StopReason, reply: Option<StopReply>, phase: Phase) -> Phase {
+        let mut phase = match phase {
+            Phase::Running(agent) => {
+                let stored = self.request_stop(reason, &agent).await;
+                if let Some(reply) = reply {
+                    send_reply(reply, stored);
+                }
+                return Phase::Running(agent);
+            }
+            // Dropping the phase leaves the queue, or the preparation without a process.
+            Phase::Queued(_) => {
+                self.transition(Input::StopRequested(reason));
+                self.close_unstarted()
+            }
+            Phase::Starting(_) => {
+                self.transition(Input::StopRequested(reason));
+                self.transition(Input::AgentEnded(reason.outcome()));
+                self.close_unstarted()
+            }
+            closing @ Phase::Closing(_) => closing,
+        };
+        if let (Phase::Closing(closing), Some(reply)) = (&mut phase, reply) {
+            closing.acknowledge(reply);
+        }
+        phase
+    }
+
+    /// Stops the agent, then stores the status.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the status could not be stored. The agent is being stopped nevertheless.
+    pub(super) async fn request_stop(&mut self, reason: StopReason, agent: &AgentHandle) -> Result<(), StoreError> {
+        self.timers.startup = None;
+        let already_stopping = matches!(self.state, RunState::Stopping(_));
+        self.transition(Input::StopRequested(reason));
+        self.finishing = true;
+        let was_forwarded = self.stop_forwarded.take().is_some();
+        // A shutdown shortens the grace period of a stop in progress.
+        if reason == StopReason::Shutdown {
+            agent.stop(reason.as_str().to_owned(), self.context.config.shutdown_grace).await;
+        } else if !already_stopping && !was_forwarded {
+            agent.stop(reason.as_str().to_owned(), self.context.config.stop_grace).await;
+        }
+        self.store_status(Some(agent)).await
+    }
+}
+
+/// Sends a reply. The client may have disconnected.
+fn send_reply<T>(reply: oneshot::Sender<T>, answer: T) {
+    let _ = reply.send(answer);
+}

@@ -1,0 +1,95 @@
+//! Writing the run's log. No write leaves a command waiting.
+
+use tokio::time::Instant;
+
+use super::{Driver, DriverExit};
+use crate::agent::handle::AgentHandle;
+use crate::run::live::Command;
+use crate::run::state::{RunState, StopReason};
+use crate::run::store::{RunChange, StoreError};
+use crate::types::StreamEvent;
+
+impl Driver {
+    /// Stores events, a change of the run's row and its status in one transaction, and then publishes the status.
+    ///
+    /// Meanwhile open requests are listed and a stop reaches the agent at once. Other commands are deferred until the write has finished, in
+    /// their order.
+    ///
+    /// # Errors
+    /// [`StoreError`]. Nothing was written then.
+    pub(super) async fn store(
+        &mut self,
+        events: &[StreamEvent],
+        mut change: RunChange,
+        agent: Option<&AgentHandle>,
+    ) -> Result<(), StoreError> {
+        let status = change.done.as_ref().map_or_else(|| self.state.status(), |(done, _)| done.status);
+        change.status = Some(status);
+        let is_end = change.done.is_some();
+        let Self { log, inbox, requests, context, stop_forwarded, state, .. } = self;
+        let run = log.run();
+        let writing = async { if events.is_empty() { log.update(change).await } else { log.append(events, change).await } };
+        tokio::pin!(writing);
+        let result = loop {
+            tokio::select! {
+                biased;
+                result = &mut writing => break result,
+                // The process exits. Nothing is written after a batch whose outcome is unknown.
+                () = context.force.cancelled() => {
+                    self.exit = Some(DriverExit::Abandoned);
+                    break Err(StoreError::Closed);
+                }
+                waiting = inbox.next_new() => match (waiting.command(), agent) {
+                    (Command::Requests(_), _) => {
+                        if let Command::Requests(reply) = waiting.into_command() {
+                            let _ = reply.send(requests.views());
+                        }
+                    }
+                    (Command::Stop { reason, .. }, Some(agent)) if stop_forwarded.is_none() && !matches!(state, RunState::Stopping(_)) => {
+                        *stop_forwarded = Some(*reason);
+                        agent.stop(reason.as_str().to_owned(), context.config.stop_grace).await;
+                        inbox.defer(waiting);
+                    }
+                    _ => inbox.defer(waiting),
+                },
+            }
+        };
+        match &result {
+            Ok(()) => {
+                self.context.outage.end();
+                self.stored_status = status;
+                if !is_end {
+                    self.inbox.publish(status);
+                }
+            }
+            Err(StoreError::LeaseLost { .. }) => self.exit = Some(DriverExit::LeaseLost),
+            Err(StoreError::KeyUsed(_) | StoreError::Closed) => {}
+            Err(error) => self.context.outage.report(run, error, Instant::now()),
+        }
+        result
+    }
+
+    /// Stores the present status if it is not stored.
+    ///
+    /// # Errors
+    /// [`StoreError`]. The status is then stored with the next batch.
+    pub(super) async fn store_status(&mut self, agent: Option<&AgentHandle>) -> Result<(), StoreError> {
+        if self.stored_status == self.state.status() {
+            return Ok(());
+        }
+        self.store(&[], RunChange::default(), agent).await
+    }
+
+    /// Stores a batch of the agent. If that fails, the batch is held until the end of the run, and the run is stopped. Returns whether it
+    /// was stored.
+    pub(super) async fn store_batch(&mut self, batch: &mut super::Batch, agent: &AgentHandle) -> bool {
+        if self.held.is_empty() {
+            let Err(error) = self.store(&batch.events, batch.change.clone(), Some(agent)).await else { return true };
+            tracing::error!(run.id = %self.log.run(), %error, "could not write the run's log; stopping the run");
+        }
+        self.held.add(std::mem::take(batch));
+        // An error was logged already, and the status is stored with the end.
+        let _ = self.request_stop(StopReason::Storage, agent).await;
+        false
+    }
+}

@@ -1,0 +1,89 @@
+//! The phases of a driver, and what each of them waits for.
+//!
+//! ```text
+//! Queued ──admitted──▶ Starting ──prepared──▶ Running ──agent ended──▶ Closing ──end stored──▶ (gone)
+//!    │                     │                                              ▲
+//!    └─────── stop ────────┴────────────────── stop, failure ─────────────┘
+//! ```
+//!
+//! A stop of a running agent does not change the phase: the agent is interrupted, killed if necessary, and reports its end.
+
+use std::pin::Pin;
+
+use tokio::time::sleep_until;
+
+use super::closing::Closing;
+use crate::agent::PreparedAgent;
+use crate::agent::handle::{AgentHandle, Update};
+use crate::run::admission::{Slot, Ticket};
+use crate::run::sessions::{SessionGuard, SessionTurn};
+use crate::types::Failure;
+
+/// What a run occupies: its session and a slot.
+pub(super) type Permits = (SessionGuard, Slot);
+
+/// Completes when the run has both. Dropping it leaves both queues.
+pub(super) type Admission = Pin<Box<dyn Future<Output = Permits> + Send>>;
+
+/// Prepares the agent. Dropping it leaves no process behind.
+pub(super) type Preparation = Pin<Box<dyn Future<Output = Result<ReadyAgent, Failure>> + Send>>;
+
+/// An agent that can be launched.
+#[derive(Debug)]
+pub(super) struct ReadyAgent {
+    pub(super) agent: PreparedAgent,
+    /// The agent's id of the conversation that it continues.
+    pub(super) resume: Option<String>,
+}
+
+/// A phase of a run.
+pub(super) enum Phase {
+    /// The run waits for its session and a slot.
+    Queued(Admission),
+    /// The agent is being prepared. None of its code has run.
+    Starting(Preparation),
+    /// The agent may have been started.
+    Running(AgentHandle),
+    /// The agent has ended or was never started, and the end of the run is being stored.
+    Closing(Box<Closing>),
+}
+
+/// The event that a phase waits for.
+#[derive(Debug)]
+pub(super) enum Step {
+    Admitted(Permits),
+    Prepared(Result<ReadyAgent, Failure>),
+    Update(Update),
+    /// It is time to store the end of the run.
+    Close,
+}
+
+/// Waits for the session first: a run that waits for another run must not occupy a slot.
+pub(super) fn admission(ticket: Ticket, session: SessionTurn) -> Admission {
+    Box::pin(async move { (session.await, ticket.admitted().await) })
+}
+
+impl Phase {
+    /// Waits for the phase's next step. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Step {
+        match self {
+            Self::Queued(admission) => Step::Admitted(admission.await),
+            Self::Starting(preparation) => Step::Prepared(preparation.await),
+            Self::Running(agent) => Step::Update(agent.next().await),
+            Self::Closing(closing) => {
+                if let Some(at) = closing.retry_at {
+                    sleep_until(at).await;
+                }
+                Step::Close
+            }
+        }
+    }
+
+    /// The agent, if it may have been started and has not ended.
+    pub(super) fn agent(&self) -> Option<&AgentHandle> {
+        match self {
+            Self::Running(agent) => Some(agent),
+            Self::Queued(_) | Self::Starting(_) | Self::Closing(_) => None,
+        }
+    }
+}

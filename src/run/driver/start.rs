@@ -1,0 +1,111 @@
+//! The start of the agent: admission, preparation, launch.
+
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::Driver;
+use super::phase::{Permits, Phase, Preparation, ReadyAgent};
+use super::timers::WallClock;
+use crate::agent::handle::AgentHandle;
+use crate::agent::{Start, Task};
+use crate::process::{Marker, WorkingDir, is_resource_exhausted};
+use crate::run::run_secrets::RunSecrets;
+use crate::run::state::{Input, Outcome};
+use crate::run::store::RunChange;
+use crate::types::{Cause, Failure, Level, NoticeCode, StreamEvent};
+
+impl Driver {
+    /// Starts to prepare the agent of an admitted run.
+    pub(super) async fn admit(&mut self, permits: Permits) -> Phase {
+        self.permits = Some(permits);
+        self.transition(Input::Admitted);
+        self.context.metrics.record_admitted(&self.spec.agent_type, self.prior_age + self.created.elapsed());
+        self.admitted_at = Some(Instant::now());
+        self.timers.limit = WallClock::start(self.spec.timeout);
+        let mut preparation = self.prepare();
+        // The status is stored while the preparation begins.
+        let (stored, begun) = {
+            let storing = self.store_status(None);
+            tokio::pin!(storing);
+            tokio::select! {
+                biased;
+                stored = &mut storing => (stored, None),
+                prepared = &mut preparation => (storing.await, Some(prepared)),
+            }
+        };
+        match (stored, begun) {
+            (Err(error), _) => self.fail_start(Failure::new(Cause::Storage, error.to_string())),
+            (Ok(()), Some(prepared)) => Phase::Starting(Box::pin(std::future::ready(prepared))),
+            (Ok(()), None) => Phase::Starting(preparation),
+        }
+    }
+
+    /// Everything that must be done before the agent can be launched. Owns what it needs: the loop polls it, and drops it on a stop.
+    fn prepare(&self) -> Preparation {
+        let run = self.log.run();
+        let (session, context, spec, secrets) = (self.session, self.context.clone(), self.spec.clone(), self.secrets.clone());
+        Box::pin(async move {
+            // The directory was checked when the run was created, and may have been replaced while the run was queued.
+            let path = spec.working_dir.clone();
+            let opening = tokio::task::spawn_blocking(move || WorkingDir::open(&path)).await;
+            let working_dir = opening.unwrap_or_else(|panic| Err(std::io::Error::other(panic))).map_err(|error| {
+                let cause = if is_resource_exhausted(&error) { Cause::Storage } else { Cause::BadArguments };
+                Failure::new(cause, format!("cannot open working_dir {}: {error}", spec.working_dir.display()))
+            })?;
+            let session = context.store.session(session).await;
+            let session = session.map_err(|error| Failure::new(Cause::Storage, error.to_string()))?;
+            // The owner's budget may have been used up while the run was queued.
+            if let Some(session) = &session {
+                context.budgets.check(&session.owner).await?;
+            }
+            let resume = session.and_then(|session| session.agent_session);
+            let start = Start {
+                env: secrets.env.clone(),
+                working_dir,
+                process_dir: context.config.process_dir(run),
+                marker: Marker::new(run.to_string()),
+                handover: secrets.to_memo(),
+                task: Task { spec, resume: resume.clone(), mcp_servers: secrets.mcp_servers },
+            };
+            Ok(ReadyAgent { agent: context.agents.prepare(start).await?, resume })
+        })
+    }
+
+    /// Launches the prepared agent, after it is stored that an agent may have been started.
+    pub(super) async fn launch(&mut self, prepared: Result<ReadyAgent, Failure>) -> Phase {
+        let ReadyAgent { agent, resume } = match prepared {
+            Ok(ready) => ready,
+            Err(failure) => return self.fail_start(failure),
+        };
+        let mut events = Vec::new();
+        if let Some(agent_session) = resume.filter(|_| !self.emitted_notices.contains(&NoticeCode::Resumed)) {
+            let message = "the agent continues the session's conversation";
+            let data = Some(json!({ "agent_session": agent_session }));
+            events.push(StreamEvent::Notice { level: Level::Info, code: NoticeCode::Resumed, message: message.into(), data });
+        }
+        let change = RunChange { launched_at: Some(self.log.now()), ..RunChange::default() };
+        if let Err(error) = self.store(&events, change, None).await {
+            return self.fail_start(Failure::new(Cause::Storage, error.to_string()));
+        }
+        let limit = self.timers.limit.deadline().unwrap_or_else(Instant::now);
+        self.shim_deadline = Some(limit);
+        let agent = agent.launch(limit.saturating_duration_since(Instant::now()));
+        // The agent's shim has them now.
+        self.secrets = RunSecrets::default();
+        self.begin_supervision(&agent);
+        self.reset_idle_timer();
+        Phase::Running(agent)
+    }
+
+    /// Starts the time limits of an agent that was launched or found again.
+    pub(super) fn begin_supervision(&mut self, agent: &AgentHandle) {
+        self.limits = agent.limits();
+        // In-process agents have no startup timeout.
+        self.timers.startup = self.context.config.startup_timeout.filter(|_| agent.can_detach()).map(|limit| Instant::now() + limit);
+    }
+
+    fn fail_start(&mut self, failure: Failure) -> Phase {
+        self.transition(Input::AgentEnded(Outcome::failed(failure)));
+        self.close_unstarted()
+    }
+}
