@@ -90,7 +90,8 @@ impl RunManager {
         let driver = Driver::new(spec, session, secrets, policy, log, inbox, inner.context.clone());
         self.drive(registration, driver.run(ticket, turn));
         for handle in interrupted {
-            handle.stop(StopReason::Cancel).await;
+            // If it cannot be stored that the run is stopping, it stops nevertheless.
+            let _ = handle.stop(StopReason::Cancel).await;
         }
         Ok(RunView::new(record, Some(RunStatus::Queued), inner.admission.position(id)))
     }

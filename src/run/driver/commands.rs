@@ -65,20 +65,24 @@ impl Driver {
         phase
     }
 
+    /// Enters the state of a run whose agent is being stopped.
+    pub(super) fn begin_stop(&mut self, reason: StopReason) {
+        self.timers.startup = None;
+        self.transition(Input::StopRequested(reason));
+        self.finishing = true;
+    }
+
     /// Stops the agent, then stores the status.
     ///
     /// # Errors
     /// [`StoreError`] if the status could not be stored. The agent is being stopped nevertheless.
     pub(super) async fn request_stop(&mut self, reason: StopReason, agent: &AgentHandle) -> Result<(), StoreError> {
-        self.timers.startup = None;
         let already_stopping = matches!(self.state, RunState::Stopping(_));
-        self.transition(Input::StopRequested(reason));
-        self.finishing = true;
-        let was_forwarded = self.stop_forwarded.take().is_some();
+        self.begin_stop(reason);
         // A shutdown shortens the grace period of a stop in progress.
         if reason == StopReason::Shutdown {
             agent.stop(reason.as_str().to_owned(), self.context.config.shutdown_grace).await;
-        } else if !already_stopping && !was_forwarded {
+        } else if !already_stopping {
             agent.stop(reason.as_str().to_owned(), self.context.config.stop_grace).await;
         }
         self.store_status(Some(agent)).await

@@ -63,7 +63,9 @@ impl Driver {
         {
             self.queued_messages.clear();
         }
-        agent.finish().await;
+        if self.exit.is_none() {
+            agent.finish().await;
+        }
     }
 
     /// The notice about messages that were never delivered; `None` if there are none.

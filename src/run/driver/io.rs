@@ -26,7 +26,8 @@ impl Driver {
         let status = change.done.as_ref().map_or_else(|| self.state.status(), |(done, _)| done.status);
         change.status = Some(status);
         let is_end = change.done.is_some();
-        let Self { log, inbox, requests, context, stop_forwarded, state, .. } = self;
+        let mut stop_sent = None;
+        let Self { log, inbox, requests, context, state, .. } = self;
         let run = log.run();
         let writing = async { if events.is_empty() { log.update(change).await } else { log.append(events, change).await } };
         tokio::pin!(writing);
@@ -45,8 +46,8 @@ impl Driver {
                             let _ = reply.send(requests.views());
                         }
                     }
-                    (Command::Stop { reason, .. }, Some(agent)) if stop_forwarded.is_none() && !matches!(state, RunState::Stopping(_)) => {
-                        *stop_forwarded = Some(*reason);
+                    (Command::Stop { reason, .. }, Some(agent)) if stop_sent.is_none() && !matches!(state, RunState::Stopping(_)) => {
+                        stop_sent = Some(*reason);
                         agent.stop(reason.as_str().to_owned(), context.config.stop_grace).await;
                         inbox.defer(waiting);
                     }
@@ -65,6 +66,10 @@ impl Driver {
             Err(StoreError::LeaseLost { .. }) => self.exit = Some(DriverExit::LeaseLost),
             Err(StoreError::KeyUsed(_) | StoreError::Closed) => {}
             Err(error) => self.context.outage.report(run, error, Instant::now()),
+        }
+        if let Some(reason) = stop_sent {
+            // The agent may end before the command is handled, which then stores the status.
+            self.begin_stop(reason);
         }
         result
     }
@@ -85,6 +90,9 @@ impl Driver {
     pub(super) async fn store_batch(&mut self, batch: &mut super::Batch, agent: &AgentHandle) -> bool {
         if self.held.is_empty() {
             let Err(error) = self.store(&batch.events, batch.change.clone(), Some(agent)).await else { return true };
+            if self.exit.is_some() {
+                return false;
+            }
             tracing::error!(run.id = %self.log.run(), %error, "could not write the run's log; stopping the run");
         }
         self.held.add(std::mem::take(batch));

@@ -109,8 +109,6 @@ pub(super) struct Driver {
     last_turn: Option<TurnEnd>,
     /// Whether the agent was asked to finish or stop, or has exited. No further message is accepted.
     finishing: bool,
-    /// A stop that reached the agent while the log was being written, before the command was handled.
-    stop_forwarded: Option<StopReason>,
     /// Messages for later turns.
     queued_messages: VecDeque<String>,
     requests: Requests,
@@ -171,7 +169,6 @@ impl Driver {
             started: false,
             last_turn: None,
             finishing: false,
-            stop_forwarded: None,
             queued_messages: VecDeque::new(),
             requests: Requests::default(),
             usage: None,

@@ -9,7 +9,7 @@ use crate::agent::handle::AgentHandle;
 use crate::run::live::AnswerRejected;
 use crate::run::policy::{PermissionQuery, Verdict};
 use crate::run::requests::{LimitReached, RequestKind, RequestView, resolved_event};
-use crate::run::state::Input;
+use crate::run::state::{Input, RunState};
 use crate::run::store::{RunChange, StoreError};
 use crate::types::{Answer, DecidedBy, Decision, StreamEvent, Timestamp};
 
@@ -132,8 +132,11 @@ impl Driver {
         self.transition(Input::RequestClosed);
         let stored = self.store(&[resolved_event(id, &answer, by)], RunChange::default(), Some(agent)).await;
         if let Err(error) = stored {
-            self.state = open;
-            self.sync_clock();
+            // Unless it was stopped meanwhile.
+            if !matches!(self.state, RunState::Stopping(_)) {
+                self.state = open;
+                self.sync_clock();
+            }
             return Err(error.into());
         }
         self.requests.close(id);
