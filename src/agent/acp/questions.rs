@@ -143,7 +143,7 @@ impl Questions {
         let key = keys.next(id);
         let open = OpenQuestions { id: id.clone(), count: questions.len(), format };
         if let Err(Rejected { request, reason }) = self.open.insert(key.clone(), open) {
-            out.emit(reason.notice());
+            reason.report(out);
             return request.send(None, out);
         }
         out.emit(StreamEvent::Question { id: key, questions });
