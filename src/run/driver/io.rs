@@ -1,5 +1,7 @@
 //! Writing the run's log. No write leaves a command waiting.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::{Driver, DriverExit};
@@ -8,6 +10,9 @@ use crate::run::live::Command;
 use crate::run::state::{RunState, StopReason};
 use crate::run::store::{RunChange, StoreError};
 use crate::types::StreamEvent;
+
+/// How long a write may take after the shutdown time is over.
+const LAST_WRITE: Duration = Duration::from_secs(1);
 
 impl Driver {
     /// Stores events, a change of the run's row and its status in one transaction, and then publishes the status.
@@ -26,33 +31,39 @@ impl Driver {
         let status = change.done.as_ref().map_or_else(|| self.state.status(), |(done, _)| done.status);
         change.status = Some(status);
         let is_end = change.done.is_some();
-        let mut stop_sent = None;
-        let Self { log, inbox, requests, context, state, .. } = self;
-        let run = log.run();
-        let writing = async { if events.is_empty() { log.update(change).await } else { log.append(events, change).await } };
-        tokio::pin!(writing);
-        let result = loop {
-            tokio::select! {
-                biased;
-                result = &mut writing => break result,
-                // The process exits. Nothing is written after a batch whose outcome is unknown.
-                () = context.force.cancelled() => {
-                    self.exit = Some(DriverExit::Abandoned);
-                    break Err(StoreError::Closed);
-                }
-                waiting = inbox.next_new() => match (waiting.command(), agent) {
-                    (Command::Requests(_), _) => {
-                        if let Command::Requests(reply) = waiting.into_command() {
-                            let _ = reply.send(requests.views());
+        let (run, mut stop_sent) = (self.log.run(), None);
+        let result = {
+            let Self { log, inbox, requests, context, state, .. } = self;
+            let writing = async { if events.is_empty() { log.update(change).await } else { log.append(events, change).await } };
+            // The process is about to exit.
+            let forced = async {
+                context.force.cancelled().await;
+                tokio::time::sleep(LAST_WRITE).await;
+            };
+            tokio::pin!(writing, forced);
+            loop {
+                tokio::select! {
+                    biased;
+                    result = &mut writing => break result,
+                    // Nothing is written after a batch whose outcome is unknown.
+                    () = &mut forced => {
+                        self.exit = Some(DriverExit::Abandoned);
+                        break Err(StoreError::Closed);
+                    }
+                    waiting = inbox.next_new() => match (waiting.command(), agent) {
+                        (Command::Requests(_), _) => {
+                            if let Command::Requests(reply) = waiting.into_command() {
+                                let _ = reply.send(requests.views());
+                            }
                         }
-                    }
-                    (Command::Stop { reason, .. }, Some(agent)) if stop_sent.is_none() && !matches!(state, RunState::Stopping(_)) => {
-                        stop_sent = Some(*reason);
-                        agent.stop(reason.as_str().to_owned(), context.config.stop_grace).await;
-                        inbox.defer(waiting);
-                    }
-                    _ => inbox.defer(waiting),
-                },
+                        (Command::Stop { reason, .. }, Some(agent)) if stop_sent.is_none() && !matches!(state, RunState::Stopping(_)) => {
+                            stop_sent = Some(*reason);
+                            agent.stop(reason.as_str().to_owned(), context.config.stop_grace).await;
+                            inbox.defer(waiting);
+                        }
+                        _ => inbox.defer(waiting),
+                    },
+                }
             }
         };
         match &result {
