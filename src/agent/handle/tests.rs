@@ -108,6 +108,7 @@ async fn updates(dir: &Path, stored: OutputCheckpoint) -> Option<(Vec<String>, u
                 }
             }
             Update::Items { items, .. } => items.into_iter().for_each(&mut add),
+            Update::Activity => {}
             Update::Ended(end) => return Some((lines, commands, end)),
         }
     }

@@ -69,7 +69,7 @@ impl Driver {
         match &result {
             Ok(()) => {
                 self.context.outage.end();
-                self.stored_status = status;
+                self.stored_status = Some(status);
                 if !is_end {
                     self.inbox.publish(status);
                 }
@@ -90,7 +90,7 @@ impl Driver {
     /// # Errors
     /// [`StoreError`]. The status is then stored with the next batch.
     pub(super) async fn store_status(&mut self, agent: Option<&AgentHandle>) -> Result<(), StoreError> {
-        if self.stored_status == self.state.status() {
+        if self.stored_status == Some(self.state.status()) {
             return Ok(());
         }
         self.store(&[], RunChange::default(), agent).await

@@ -91,8 +91,8 @@ pub(super) struct Driver {
     context: DriverContext,
     policy: Policy,
     state: RunState,
-    /// The status in the run's row.
-    stored_status: RunStatus,
+    /// The status in the run's row; `None` if it is unknown, in a run that an earlier server drove.
+    stored_status: Option<RunStatus>,
     /// Why the driver ends, once it is known.
     exit: Option<DriverExit>,
     /// What the run occupies until the driver ends: the next run of the session continues from what this one has written.
@@ -159,7 +159,7 @@ impl Driver {
             context,
             policy,
             state: RunState::Queued,
-            stored_status: RunStatus::Queued,
+            stored_status: Some(RunStatus::Queued),
             exit: None,
             permits: None,
             shutdown_handled: false,
@@ -203,16 +203,20 @@ impl Driver {
     }
 
     async fn drive(mut self, mut phase: Phase) -> DriverExit {
+        if self.stored_status.is_none() {
+            // If it cannot be stored now, it is stored with the next batch.
+            let _ = self.store_status(phase.agent()).await;
+        }
         loop {
+            if let Some(exit) = self.exit {
+                self.leave(exit, phase).await;
+                return exit;
+            }
             if let Some(agent) = phase.agent() {
                 self.update_shim_deadline(agent).await;
             }
             let event = self.next_event(&mut phase).await;
             phase = self.handle(event, phase).await;
-            if let Some(exit) = self.exit {
-                self.leave(exit, phase).await;
-                return exit;
-            }
         }
     }
 

@@ -42,7 +42,7 @@ struct AgentProgress {
 impl Driver {
     /// Adds the state recorded in the log of an earlier server. `age` is the time since the run was created.
     pub(in crate::run) fn with_summary(mut self, summary: LogSummary, age: Duration) -> Self {
-        self.prior_age = age;
+        (self.prior_age, self.stored_status) = (age, None);
         self.usage = summary.usage;
         let now = self.log.now();
         let to_instant = |then: i64| Instant::now().checked_sub(Duration::from_millis(u64::try_from(now.as_millis() - then).unwrap_or(0)));
