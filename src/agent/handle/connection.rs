@@ -33,8 +33,16 @@ pub(super) struct Connection {
     /// input reports no further output, and without output there is no further input.
     unconfirmed: VecDeque<Input>,
     journal: JournalLength,
-    /// When the time limit that was sent last expires; `None` before the first one.
-    time_limit: Option<Option<Instant>>,
+    /// The time limit that was sent last.
+    time_limit: TimeLimit,
+}
+
+#[derive(Clone, Copy)]
+enum TimeLimit {
+    /// None was sent on this connection or an earlier one of this server.
+    Unsent,
+    Until(Instant),
+    Lifted,
 }
 
 enum State {
@@ -74,7 +82,7 @@ impl Connection {
             Some((commands, reports)) => State::Connected { commands: Some(commands), reports },
             None => State::Closed,
         };
-        Self { dir, marker, state, broken: 0, unconfirmed: VecDeque::new(), journal, time_limit: None }
+        Self { dir, marker, state, broken: 0, unconfirmed: VecDeque::new(), journal, time_limit: TimeLimit::Unsent }
     }
 
     /// Whether there is a shim, even if it cannot be reached now.
@@ -94,17 +102,15 @@ impl Connection {
                 State::Connected { commands, reports } => {
                     let is_sending = commands.as_ref().is_some_and(|commands| !commands.is_idle());
                     tokio::select! {
-                        report = reports.next() => match report {
-                            Ok(Some(report)) => {
-                                self.broken = 0;
-                                self.confirm_inputs();
-                                return Event::Report(report);
-                            }
-                            Ok(None) | Err(_) => {
+                        report = reports.next() => {
+                            let Ok(Some(report)) = report else {
                                 self.search();
                                 return Event::Broken;
-                            }
-                        },
+                            };
+                            self.broken = 0;
+                            self.confirm_inputs();
+                            return Event::Report(report);
+                        }
                         flushed = flush(commands), if is_sending => if flushed.is_err() {
                             // The shim may have sent its last reports before it exited. They end with the end of the stream.
                             *commands = None;
@@ -145,8 +151,8 @@ impl Connection {
     pub(super) fn resume(&mut self, mut commands: CommandSender, reports: ReportReceiver, (out, err): (u64, u64)) {
         self.confirm_inputs();
         commands.send(&ShimCommand::Ack { out, err });
-        if let Some(at) = self.time_limit {
-            commands.send(&time_limit(at));
+        if let Some(command) = self.time_limit.command() {
+            commands.send(&command);
         }
         for Input { at, call, close, bytes } in &self.unconfirmed {
             commands.input(*at, call.clone(), *close, bytes);
@@ -170,9 +176,11 @@ impl Connection {
     /// Queues a time limit that starts now, or removes it. It is repeated on later connections.
     pub(super) fn set_time_limit(&mut self, left: Option<Duration>) {
         // A limit that the clock cannot represent is none.
-        let at = left.and_then(|left| Instant::now().checked_add(left));
-        self.time_limit = Some(at);
-        self.send(&time_limit(at));
+        let until = left.and_then(|left| Instant::now().checked_add(left));
+        self.time_limit = until.map_or(TimeLimit::Lifted, TimeLimit::Until);
+        if let Some(command) = self.time_limit.command() {
+            self.send(&command);
+        }
     }
 
     /// Queues bytes for the agent's stdin, with their journal entry. They are repeated on later connections unless they are recorded.
@@ -213,8 +221,16 @@ impl Connection {
     }
 }
 
-fn time_limit(at: Option<Instant>) -> ShimCommand {
-    ShimCommand::SetTimeLimit { left_ms: at.map(|at| millis(at.saturating_duration_since(Instant::now()))) }
+impl TimeLimit {
+    /// The command that sets the rest of it, unless the shim has its first limit.
+    fn command(self) -> Option<ShimCommand> {
+        let left_ms = match self {
+            Self::Unsent => return None,
+            Self::Until(at) => Some(millis(at.saturating_duration_since(Instant::now()))),
+            Self::Lifted => None,
+        };
+        Some(ShimCommand::SetTimeLimit { left_ms })
+    }
 }
 
 async fn flush(commands: &mut Option<CommandSender>) -> io::Result<()> {

@@ -56,7 +56,7 @@ impl ProcessFiles {
     /// # Errors
     /// If it cannot be written. The call can be repeated.
     pub(super) fn put(&self, which: impl Fn(&ProcessDir) -> PathBuf, content: &impl Serialize) -> io::Result<()> {
-        self.replace(&which(&self.names), content, |_file| Ok(()))
+        replace(&which(&self.names), content, |_file| Ok(()))
     }
 
     /// Writes a file atomically and durably, after everything else in the directory has become durable.
@@ -72,20 +72,8 @@ impl ProcessFiles {
             }
         }
         self.sync_names()?;
-        self.replace(&which(&self.names), content, File::sync_all)?;
+        replace(&which(&self.names), content, File::sync_all)?;
         self.sync_names()
-    }
-
-    fn replace(&self, name: &Path, content: &impl Serialize, sync: impl Fn(&File) -> io::Result<()>) -> io::Result<()> {
-        let unfinished = name.with_extension("unfinished");
-        let bytes = serde_json::to_vec(content)?;
-        let written = File::create(&unfinished)
-            .and_then(|mut file| file.write_all(&bytes).and_then(|()| sync(&file)))
-            .and_then(|()| std::fs::rename(&unfinished, name));
-        if written.is_err() {
-            let _ = std::fs::remove_file(&unfinished);
-        }
-        written
     }
 
     /// Makes the names of the files and of the directory durable.
@@ -103,6 +91,19 @@ impl ProcessFiles {
         // A connection to a leftover socket is refused, which has the same meaning.
         let _ = std::fs::remove_file(self.names.socket());
     }
+}
+
+/// Writes a file under another name, makes it durable with `sync`, and moves it.
+fn replace(name: &Path, content: &impl Serialize, sync: impl Fn(&File) -> io::Result<()>) -> io::Result<()> {
+    let unfinished = name.with_extension("unfinished");
+    let bytes = serde_json::to_vec(content)?;
+    let written = File::create(&unfinished)
+        .and_then(|mut file| file.write_all(&bytes).and_then(|()| sync(&file)))
+        .and_then(|()| std::fs::rename(&unfinished, name));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&unfinished);
+    }
+    written
 }
 
 fn sync_directory(directory: impl AsFd) -> io::Result<()> {
