@@ -13,7 +13,8 @@ use utoipa::ToSchema;
 
 use super::detect::{Detector, search_path};
 use super::flags::{self, BadArgs, Widening};
-use super::handle::{self, GracePeriods, ReattachedAgent, start_in_process};
+use super::handle::{self, GracePeriods, ReattachedAgent, Restrictions, start_in_process};
+use super::isolation::{BadIsolation, IsolationPolicy, Placed, RunPlace};
 use super::prepared::PreparedAgent;
 use super::probe::Prober;
 use super::registry::Entry;
@@ -21,7 +22,7 @@ use super::state_file::StateFile;
 use super::{Agent, Authenticated, Capabilities, Installed, Location, Program, Registry, Task, env};
 use crate::process::shim::{MAX_HANDOVER, ProcessDir, ShimCommand, StartCommand};
 use crate::process::{Containment, LimitsPolicy, Marker, ProcessLimits, Spawner, WorkingDir, is_resource_exhausted};
-use crate::types::{Cause, Failure, LimitedBy, OutputCheckpoint, PermissionMode, RunLimits, RunSpec};
+use crate::types::{Cause, Failure, IsolationLevel, LimitedBy, OutputCheckpoint, PermissionMode, RunIsolation, RunLimits, RunSpec};
 
 /// How long a report waits for running inspections. Results that arrive later are part of the next report.
 const REPORT_TIMEOUT: Duration = Duration::from_millis(150);
@@ -47,6 +48,8 @@ pub struct Host {
     pub max_output: u64,
     /// The resource limits of programs.
     pub limits_policy: LimitsPolicy,
+    /// The isolation of programs.
+    pub isolation: IsolationPolicy,
     /// Tracks the tasks of agents.
     pub tasks: TaskTracker,
 }
@@ -59,6 +62,7 @@ pub struct Agents {
     grace: GracePeriods,
     max_output: u64,
     limits_policy: LimitsPolicy,
+    isolation: Arc<IsolationPolicy>,
     tasks: TaskTracker,
     refreshed: Arc<Mutex<Option<Instant>>>,
     #[cfg(test)]
@@ -142,6 +146,7 @@ impl Agents {
             grace: host.grace,
             max_output: host.max_output,
             limits_policy: host.limits_policy.clone(),
+            isolation: Arc::new(host.isolation.clone()),
             tasks: host.tasks.clone(),
             refreshed: Arc::default(),
             #[cfg(test)]
@@ -178,6 +183,17 @@ impl Agents {
             Some(table) => flags::classify(table, args),
             None if args.is_empty() => Ok(Widening::default()),
             None => Err(BadArgs::Unsupported { agent: name.to_owned() }),
+        }
+    }
+
+    /// The isolation of a run of the agent `name` that asks for `level`. `None` for an agent that is part of this process.
+    ///
+    /// # Errors
+    /// [`BadIsolation`] if it cannot have that level.
+    pub fn check_isolation(&self, name: &str, level: Option<IsolationLevel>, is_admin: bool) -> Result<Option<RunIsolation>, BadIsolation> {
+        match self.by_name.get(name) {
+            Some(Registered::InProcess(_)) => IsolationPolicy::check_in_process(level).map(|()| None),
+            Some(Registered::Program(_)) | None => self.isolation.check(level, is_admin).map(Some),
         }
     }
 
@@ -284,7 +300,18 @@ impl Agents {
                 }
                 let installed = found.installed(detector.home());
                 let invocation = program.invocation(&task, &installed)?;
+                let start_failure = |error: std::io::Error| {
+                    let cause = if is_resource_exhausted(&error) { Cause::Storage } else { Cause::Crashed };
+                    Failure::new(cause, format!("the process could not be started: {error}"))
+                };
+                // Checked again: the run may have been created by an earlier server. Who may lower the level was checked then.
+                let isolation = self.isolation.check(task.spec.isolation, true);
+                let isolation = isolation.map_err(|error| Failure::new(Cause::BadArguments, error.to_string()))?;
+                let temp_dir = process_dir.temp();
+                let place = RunPlace { working_dir: &working_dir, temp_dir: &temp_dir, home: detector.home(), program: &installed.path };
+                let Placed { prefix, temp_dir } = self.isolation.place(isolation.level, &place).map_err(start_failure)?;
                 let mut env = env.clone();
+                env.insert("TMPDIR".to_owned(), temp_dir.to_string_lossy().into_owned());
                 env.extend(own_env);
                 // Last, because the adapter relies on its own variables.
                 env.extend(invocation.env);
@@ -294,15 +321,12 @@ impl Agents {
                     let message = format!("env and mcp_servers are larger than {MAX_HANDOVER} bytes");
                     return Err(Failure::new(Cause::BadArguments, message));
                 }
-                let command = StartCommand { handover, ..self.start_command(&installed, invocation.args, env, &marker)? };
-                let limits = enforced_limits(&command.containment);
-                let start_failure = |error: std::io::Error| {
-                    let cause = if is_resource_exhausted(&error) { Cause::Storage } else { Cause::Crashed };
-                    Failure::new(cause, format!("the process could not be started: {error}"))
-                };
+                let mut command = StartCommand { handover, ..self.start_command(&installed, invocation.args, env, &marker)? };
+                let restrictions = Restrictions { limits: enforced_limits(&command.containment), isolation: Some(isolation) };
+                command.containment.prefix = prefix;
                 let (mut shim, reports) = self.spawner.spawn(process_dir.clone(), working_dir).await.map_err(start_failure)?;
-                StateFile::new(&task, installed.clone(), limits).write(&process_dir).map_err(start_failure)?;
-                let running = handle::RunningProgram { dir: process_dir, marker, grace: self.grace, limits };
+                StateFile::new(&task, installed.clone(), restrictions.clone()).write(&process_dir).map_err(start_failure)?;
+                let running = handle::RunningProgram { dir: process_dir, marker, grace: self.grace, restrictions };
                 let parser = program.parser(&task, &installed);
                 Ok(PreparedAgent::new(move |limit: Duration| {
                     let left_ms = u64::try_from((limit + handle::SLACK).as_millis()).unwrap_or(u64::MAX);
@@ -372,10 +396,10 @@ impl Agents {
             let message = "the server died before the agent had received its MCP servers, whose configuration is not stored";
             return Err(Failure::new(Cause::NodeLost, message));
         }
-        let limits = file.limits();
+        let restrictions = file.restrictions();
         let (task, installed) = file.task(spec.clone());
         let parser = registered.program.parser(&task, &installed);
-        let running = handle::RunningProgram { dir: process_dir, marker, grace: self.grace, limits };
+        let running = handle::RunningProgram { dir: process_dir, marker, grace: self.grace, restrictions };
         let has_handover = !spec.env.is_empty() || !spec.mcp_servers.is_empty();
         handle::reattach(running, parser, stored, has_handover, &self.tasks).await
     }

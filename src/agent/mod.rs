@@ -11,6 +11,7 @@ mod detect;
 mod env;
 pub mod flags;
 pub mod handle;
+mod isolation;
 pub mod opencode;
 mod prepared;
 pub mod presets;
@@ -26,6 +27,7 @@ mod versions;
 
 pub use agents::{AgentReport, AgentSummary, Agents, Host, Start};
 pub use env::is_kept_from_agents;
+pub use isolation::{BadIsolation, IsolationPolicy};
 pub use prepared::PreparedAgent;
 pub use program_info::{Capabilities, Environment, Install, Location, ProgramInfo};
 pub use registry::Registry;

@@ -6,9 +6,10 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use serde::{Deserialize, Serialize};
 
+use super::handle::Restrictions;
 use super::{Installed, Task};
 use crate::process::shim::ProcessDir;
-use crate::types::{McpServer, McpTransport, RunLimits, RunSpec};
+use crate::types::{McpServer, McpTransport, RunSpec};
 
 /// The content of a run's `task.json`: the inputs of its parser that are not part of the run's record.
 ///
@@ -18,8 +19,8 @@ pub(super) struct StateFile {
     resume: Option<String>,
     installed: Installed,
     mcp_servers: Vec<Server>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    limits: Option<RunLimits>,
+    #[serde(flatten)]
+    restrictions: Restrictions,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,14 +30,14 @@ struct Server {
 }
 
 impl StateFile {
-    pub(super) fn new(task: &Task, installed: Installed, limits: Option<RunLimits>) -> Self {
+    pub(super) fn new(task: &Task, installed: Installed, restrictions: Restrictions) -> Self {
         let server = |server: &McpServer| Server { name: server.name.clone(), http: matches!(server.transport, McpTransport::Http { .. }) };
-        Self { resume: task.resume.clone(), installed, mcp_servers: task.mcp_servers.iter().map(server).collect(), limits }
+        Self { resume: task.resume.clone(), installed, mcp_servers: task.mcp_servers.iter().map(server).collect(), restrictions }
     }
 
-    /// The limits that are enforced on the program.
-    pub(super) fn limits(&self) -> Option<RunLimits> {
-        self.limits
+    /// What is enforced on the program.
+    pub(super) fn restrictions(&self) -> Restrictions {
+        self.restrictions.clone()
     }
 
     /// The task and the program as the parser received them, without the values that are not stored.

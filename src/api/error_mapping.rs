@@ -7,8 +7,8 @@ use super::error::{ApiError, FaultCode, FieldError, RETRY_AFTER_SECS};
 use crate::auth::{AuthError, BadKey, LoginError, LogoutError, NewKeyError, PasswordError, RevokeError, UserError};
 use crate::run::store::StoreError;
 use crate::run::{
-    AnswerError, AnswerRejected, BadAnswer, BadPattern, BadRun, CreateError, DeleteError, FindError, MessageError, MessageRejected,
-    OverBudget, SessionError, WorkspaceError,
+    AnswerError, AnswerRejected, BadAnswer, BadIsolation, BadPattern, BadRun, CreateError, DeleteError, FindError, MessageError,
+    MessageRejected, OverBudget, SessionError, WorkspaceError,
 };
 use crate::types::UserName;
 
@@ -136,6 +136,15 @@ fn describe_fault(fault: &BadRun, fields: RunFields) -> (ApiError, String, Fault
         }
         BadRun::CannotAsk { .. } | BadRun::CannotKeepMode { .. } => {
             (ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "cannot_ask", ""), within("permission_mode"), FaultCode::NotSupported)
+        }
+        BadRun::Isolation(BadIsolation::Unavailable { .. }) => {
+            (ApiError::new(unprocessable, "isolation_unavailable", ""), within("isolation"), FaultCode::NotSupported)
+        }
+        BadRun::Isolation(BadIsolation::NeedsAdmin(_)) => {
+            (ApiError::new(StatusCode::FORBIDDEN, "admin_only", ""), within("isolation"), FaultCode::NotAllowed)
+        }
+        BadRun::Isolation(BadIsolation::BelowRequired(_)) => {
+            (ApiError::new(StatusCode::FORBIDDEN, "isolation_required", ""), within("isolation"), FaultCode::NotAllowed)
         }
         BadRun::NoMcpServers(_) => (invalid(), within("mcp_servers"), FaultCode::NotSupported),
         BadRun::McpServersNeedAdmin => {

@@ -89,6 +89,7 @@ fn argument(field: &str) -> Option<&'static str> {
         "working_dir" | "cwd" => "--dir",
         "timeout_secs" => "--timeout",
         "permission_mode" => "--permission-mode",
+        "isolation" => "--isolation",
         "session_id" => "--session",
         "labels" | "label" => "--label",
         "env" => "--env",

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::config::Flags;
-use crate::types::{Clock, PermissionMode, SystemClock, Timestamp};
+use crate::types::{Clock, IsolationLevel, PermissionMode, SystemClock, Timestamp};
 
 /// Heading of the flags that every command accepts.
 const GLOBAL: &str = "Global options";
@@ -178,6 +178,12 @@ pub(super) fn permission_mode(text: &str) -> Result<PermissionMode, String> {
         "read_only" => Ok(PermissionMode::ReadOnly),
         _ => Err("expected auto, ask or read_only".to_owned()),
     }
+}
+
+/// Parses an isolation level by its name in the API.
+pub(super) fn isolation_level(text: &str) -> Result<IsolationLevel, String> {
+    let names = IsolationLevel::ALL.map(IsolationLevel::as_str).join(" or ");
+    IsolationLevel::from_name(text).ok_or(format!("expected {names}"))
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::types::IsolationLevel;
+
 /// Where the control groups of runs are created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ControlGroup {
@@ -20,4 +22,13 @@ pub enum LogFormat {
     Text,
     /// One JSON object per line.
     Json,
+}
+
+/// How agents are isolated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Isolation {
+    /// The level of runs that do not ask for one, as far as the machine can hold it.
+    pub level: IsolationLevel,
+    /// Whether the server does not start where the machine cannot hold it, and no run gets a lower one.
+    pub is_required: bool,
 }

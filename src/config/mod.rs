@@ -21,7 +21,7 @@ mod value;
 mod webhooks;
 
 pub use agents::{AgentSettings, AgentsSettings, BadAgent};
-pub use choices::{ControlGroup, LogFormat};
+pub use choices::{ControlGroup, Isolation, LogFormat};
 pub use declare::{Declaration, DefaultValue, Format};
 pub use lists::{BadItem, HostName, Origin, VariableName};
 pub use load::{Flags, SettingsError, Variables, load, load_with_origins, resolve};

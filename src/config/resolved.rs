@@ -59,6 +59,14 @@ impl Origins {
         Self(sources)
     }
 
+    /// The settings file, if a setting came from one.
+    pub fn file(&self) -> Option<&str> {
+        self.0.values().find_map(|source| match source {
+            SettingSource::File(path) => Some(path.as_str()),
+            SettingSource::Flag | SettingSource::Environment | SettingSource::Default => None,
+        })
+    }
+
     /// These settings with their sources, in the order of the documentation.
     pub fn resolve(&self, settings: &Settings) -> Vec<ResolvedSetting> {
         let resolved = settings.values().into_iter().zip(Settings::DECLARATIONS).map(|((name, value), declared)| {

@@ -11,7 +11,8 @@ use std::time::Duration;
 use super::declare::{Declaration, DefaultValue, Rejected, SettingValue, settings};
 use super::value::{CpuWeight, Seconds};
 use super::{
-    AgentsSettings, ControlGroup, EventType, HostName, LogFormat, Network, Origin, RetryDelay, Secret, VariableName, WebhookDestination,
+    AgentsSettings, ControlGroup, EventType, HostName, Isolation, LogFormat, Network, Origin, RetryDelay, Secret, VariableName,
+    WebhookDestination,
 };
 use crate::types::{Budget, Limit, Money, OnShutdown, RuleSpec, Tokens};
 
@@ -152,6 +153,12 @@ settings! {
     "Agents" {
         /// Directory in which agent programs are looked up first (in its `bin`): the `--prefix` of `scripts/install-agents.sh`.
         agents_dir: PathBuf => "OPENRUNNER_AGENTS_DIR", computed "`agents` in the data directory", expects "a directory";
+        /// How agents are isolated from the server and from each other: [`guard`](security.md#isolation) where this machine allows it, or
+        /// `none`. With `require:guard` the server does not start on a machine that does not allow it, and no run gets less.
+        isolation: Isolation => "OPENRUNNER_ISOLATION", default "guard", expects "`none`, `guard` or `require:guard`";
+        /// Paths that isolated agents see although they lie in `/tmp` or belong to a container engine, such as
+        /// `/tmp/.X11-unix:/run/docker.sock`.
+        agent_paths: Vec<PathBuf> => "OPENRUNNER_AGENT_PATHS", default "", expects "a list of absolute paths";
         /// Names of further environment variables that agents inherit from the server, such as `GIT_SSH_COMMAND,MY_PROXY_TOKEN`.
         agent_env: Vec<VariableName> => "OPENRUNNER_AGENT_ENV", default "", expects "a list of variable names";
         /// Names of environment variables that users may set for their runs (`metadata.env`); admins may set any.

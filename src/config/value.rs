@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 
 use super::declare::{Format, Rejected, SettingValue};
 use super::{
-    AgentsSettings, BadItem, ControlGroup, EventType, HostName, LogFormat, Network, Origin, RetryDelay, Secret, VariableName,
+    AgentsSettings, BadItem, ControlGroup, EventType, HostName, Isolation, LogFormat, Network, Origin, RetryDelay, Secret, VariableName,
     WebhookDestination,
 };
-use crate::types::{Money, OnShutdown, RuleSpec, Tokens};
+use crate::types::{IsolationLevel, Money, OnShutdown, RuleSpec, Tokens};
 
 /// A number of seconds from 0 to 86400. The bound keeps arithmetic on clocks far from an overflow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -136,6 +136,9 @@ macro_rules! names {
 }
 
 names! {
+    Isolation: "none" => Isolation { level: IsolationLevel::None, is_required: false },
+        "guard" => Isolation { level: IsolationLevel::Guard, is_required: false },
+        "require:guard" => Isolation { level: IsolationLevel::Guard, is_required: true };
     LogFormat: "text" => LogFormat::Text, "json" => LogFormat::Json;
     OnShutdown: "detach" => OnShutdown::Detach, "stop" => OnShutdown::Stop;
 }

@@ -1,5 +1,5 @@
-//! How the resource limits of a run are enforced: by a control group where one is available, else by resource limits (rlimits) that
-//! each process inherits.
+//! How a run is contained. Its resource limits are enforced by a control group where one is available, else by resource limits (rlimits)
+//! that each process inherits; a command prefix isolates it.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
 use super::cgroup::{Group, Groups};
-use super::{Marker, ProcessLimits};
+use super::{CommandPrefix, Marker, ProcessLimits};
 
 /// How a server limits its runs.
 #[derive(Clone, Debug, Default)]
@@ -19,7 +19,7 @@ pub struct LimitsPolicy {
     is_root: bool,
 }
 
-/// How one run is limited.
+/// How one run is limited and isolated.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Containment {
     /// Control group that is created for it.
@@ -31,6 +31,9 @@ pub struct Containment {
     /// Limits that each process inherits.
     #[serde(default)]
     pub process_limits: ProcessLimits,
+    /// The program that isolates it from the server and from other runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<CommandPrefix>,
 }
 
 impl LimitsPolicy {
@@ -50,7 +53,7 @@ impl LimitsPolicy {
             // No such rlimit exists.
             cpu_weight: None,
         };
-        Containment { group: self.groups.as_ref().map(|groups| groups.path_of(run)), group_limits, process_limits }
+        Containment { group: self.groups.as_ref().map(|groups| groups.path_of(run)), group_limits, process_limits, prefix: None }
     }
 
     /// Where runs get their control groups, if they get any.

@@ -19,6 +19,15 @@ impl Exit {
         self == Self::Code(0)
     }
 
+    /// The exit status of a program whose monitor exited with this status. Like a shell, bubblewrap exits with 128 plus the number of the
+    /// signal that killed the program.
+    pub(super) fn of_monitored(self) -> Self {
+        match self {
+            Self::Code(code @ 129..=192) => Self::Signal(code - 128),
+            other => other,
+        }
+    }
+
     /// The exit code, unless it was killed by a signal.
     pub fn code(self) -> Option<i32> {
         match self {
@@ -53,5 +62,18 @@ impl std::fmt::Display for Exit {
             Self::Code(code) => write!(f, "exit code {code}"),
             Self::Signal(signal) => write!(f, "signal {signal}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_monitor_passes_on_codes_and_signals() {
+        let monitored = [0, 1, 127, 128, 137, 143, 193, 255].map(|code| Exit::Code(code).of_monitored());
+        let [code, signal] = [Exit::Code as fn(i32) -> Exit, Exit::Signal];
+        assert_eq!(monitored, [code(0), code(1), code(127), code(128), signal(9), signal(15), code(193), code(255)]);
+        assert_eq!(Exit::Signal(9).of_monitored(), Exit::Signal(9), "the monitor itself was killed");
     }
 }

@@ -80,8 +80,11 @@ impl KillSequence {
         }
         match self.phase {
             Phase::Term => {
-                signal(process_set, Signal::TERM);
-                signal(process_set, Signal::CONT);
+                for signal in [Signal::TERM, Signal::CONT] {
+                    for member in process_set.working_members() {
+                        member.signal(signal);
+                    }
+                }
                 (self.phase, self.steps) = (Phase::Wait, 0);
             }
             Phase::Wait if now >= self.kill_at => {
@@ -115,19 +118,14 @@ impl KillSequence {
     }
 }
 
-/// Signals every member that the last update found.
-fn signal(process_set: &ProcessSet, signal: Signal) {
-    for member in process_set.members() {
-        member.signal(signal);
-    }
-}
-
 /// Kills all members. The control group, if there is one, is killed atomically, so that no process can fork faster than it is killed.
 fn kill(process_set: &ProcessSet) {
     if let Some(group) = process_set.group() {
         group.kill();
     }
-    signal(process_set, Signal::KILL);
+    for member in process_set.members() {
+        member.signal(Signal::KILL);
+    }
 }
 
 #[cfg(test)]

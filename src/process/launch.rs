@@ -3,7 +3,7 @@
 //! A new session, a parent-death signal and a clean set of descriptors can only be set up inside the new process, and a closure between
 //! fork and exec is unsafe in a multithreaded program. So this program starts itself (`openrunner launch …`), does the setup in
 //! single-threaded code, and executes the agent: same pid, same pipes, no process in between. Control group and limits are applied there as
-//! well, so they hold from the agent's first instruction.
+//! well, so they hold from the agent's first instruction. An isolated agent is executed by a [command prefix](super::CommandPrefix).
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -13,6 +13,7 @@ use std::process::Command;
 
 use rustix::fs::Mode;
 
+use super::isolation::{self, ENTER_SUBCOMMAND};
 use super::process_dir::ProcessDir;
 use super::{Containment, Descriptors};
 
@@ -27,6 +28,12 @@ pub const NOT_STARTED: i32 = 127;
 
 /// Prefix of the launcher's error message on stderr.
 pub const ERROR_PREFIX: &str = "openrunner: the agent could not be started";
+
+/// What follows the prefix if the agent could not be isolated.
+pub const ISOLATION_ERROR: &str = ": isolation: ";
+
+/// Prefix of the error messages of bubblewrap on stderr.
+pub const PREFIX_ERROR: &str = "bwrap: ";
 
 /// Starts this program as a launcher or a shim.
 #[derive(Clone, Debug)]
@@ -95,10 +102,15 @@ impl Launcher {
 /// Must be called first: before any thread is started or any file is opened.
 pub fn become_agent_if_asked(mut args: impl Iterator<Item = OsString>) -> Option<io::Error> {
     args.next();
-    if args.next()? != SUBCOMMAND {
+    let subcommand = args.next()?;
+    let result = if subcommand == SUBCOMMAND {
+        become_agent(args)
+    } else if subcommand == ENTER_SUBCOMMAND {
+        isolation::enter(args)
+    } else {
         return None;
-    }
-    Some(become_agent(args).unwrap_or_else(|error| error))
+    };
+    Some(result.unwrap_or_else(|error| error))
 }
 
 fn become_agent(mut args: impl Iterator<Item = OsString>) -> Result<io::Error, io::Error> {
@@ -115,7 +127,10 @@ fn become_agent(mut args: impl Iterator<Item = OsString>) -> Result<io::Error, i
     rustix::process::umask(Mode::from_bits_truncate(umask));
     containment.enter()?;
     super::descriptors::close_on_exec()?;
-    Ok(Command::new(program).args(args).exec())
+    match &containment.prefix {
+        Some(prefix) => prefix.exec(&program, args),
+        None => Ok(Command::new(program).args(args).exec()),
+    }
 }
 
 fn parse<T: std::str::FromStr>(text: &OsStr) -> io::Result<T> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -49,12 +50,25 @@ pub async fn run(
     dir: &Path,
     limit: Duration,
 ) -> Result<ProbeOutput, ProbeError> {
-    let mut child = Command::new(program)
-        .args(args)
+    let mut command = std::process::Command::new(program);
+    command.args(args).process_group(0);
+    output(command, env, dir, limit).await
+}
+
+/// Like [`run`], for a program with its arguments that leads a process group of its own, from its start or soon after.
+///
+/// # Errors
+/// Those of [`run`].
+pub(super) async fn output(
+    command: std::process::Command,
+    env: &BTreeMap<String, String>,
+    dir: &Path,
+    limit: Duration,
+) -> Result<ProbeOutput, ProbeError> {
+    let mut child = Command::from(command)
         .env_clear()
         .envs(env)
         .current_dir(dir)
-        .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

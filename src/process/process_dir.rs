@@ -54,15 +54,17 @@ impl ProcessDir {
         self.path.join("task.json")
     }
 
+    /// The agent's directory for temporary files, removed at its end. Created together with the directory.
+    pub fn temp(&self) -> PathBuf {
+        self.path.join("tmp")
+    }
+
     /// Removes the directory. It is not an error if it does not exist.
     ///
     /// # Errors
     /// If something cannot be removed.
     pub fn remove(&self) -> std::io::Result<()> {
-        match std::fs::remove_dir_all(&self.path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        remove_tree(&self.path)
     }
 
     /// Removes what only a living process needs: everything except stdout, which is the record of the run. Missing files are not an error.
@@ -76,6 +78,68 @@ impl ProcessDir {
                 _ => {}
             }
         }
-        Ok(())
+        // Last, because an agent can make its removal fail.
+        remove_tree(&self.temp())
+    }
+}
+
+/// Removes a directory that an agent has filled, including directories in it that may not be written. It is not an error if it does not
+/// exist. Symbolic links are removed, not followed.
+///
+/// # Errors
+/// If something cannot be removed, such as files of another account.
+fn remove_tree(path: &Path) -> std::io::Result<()> {
+    let removed = std::fs::remove_dir_all(path).or_else(|error| match error.kind() {
+        std::io::ErrorKind::PermissionDenied => {
+            make_writable(path);
+            std::fs::remove_dir_all(path)
+        }
+        _ => Err(error),
+    });
+    match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Lets this account write to every directory of a tree, as far as the system allows: package managers make theirs read-only.
+fn make_writable(root: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+
+    // A list instead of recursion: an agent chooses the depth.
+    let mut directories = vec![root.to_owned()];
+    while let Some(directory) = directories.pop() {
+        let _ = std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o700));
+        let below = std::fs::read_dir(&directory).into_iter().flatten().filter_map(Result::ok);
+        directories.extend(below.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Rules: S12.
+
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn temporary_files_are_removed_with_links_and_locked_directories() {
+        let dir = tempfile::tempdir().unwrap();
+        let process_dir = ProcessDir::new(dir.path().join("run"));
+        let outside = dir.path().join("outside");
+        std::fs::create_dir_all(process_dir.temp().join("a/b")).unwrap();
+        std::fs::create_dir(&outside).unwrap();
+        std::fs::write(process_dir.temp().join("a/b/file"), "").unwrap();
+        std::fs::write(outside.join("file"), "").unwrap();
+        std::fs::write(process_dir.out(), "output").unwrap();
+        symlink(&outside, process_dir.temp().join("a/link")).unwrap();
+        for locked in ["a/b", "a"] {
+            std::fs::set_permissions(process_dir.temp().join(locked), std::fs::Permissions::from_mode(0o500)).unwrap();
+        }
+        process_dir.remove_process_files().unwrap();
+        assert!(!process_dir.temp().exists() && process_dir.out().exists());
+        assert!(outside.join("file").exists(), "links are not followed");
+        process_dir.remove_process_files().unwrap();
     }
 }

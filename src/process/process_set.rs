@@ -15,6 +15,8 @@ pub(super) struct ProcessSet {
     marker: Marker,
     /// The process that was started first.
     leader: Option<Identity>,
+    /// Whether the leader only waits for the agent, and passes its exit status on: bubblewrap.
+    leader_is_monitor: bool,
     /// Whether children of this process belong to the set: true in the shim.
     includes_own_children: bool,
     /// Control group of the run.
@@ -26,12 +28,17 @@ pub(super) struct ProcessSet {
 impl ProcessSet {
     /// Processes with the marker, and their descendants.
     pub(super) fn marked(marker: Marker) -> Self {
-        Self { marker, leader: None, includes_own_children: false, group: None, members: Vec::new() }
+        Self { marker, leader: None, leader_is_monitor: false, includes_own_children: false, group: None, members: Vec::new() }
     }
 
     /// Processes with the marker, and every descendant of this process, which must be a subreaper and must have started nothing else.
     pub(super) fn own_descendants(leader: Identity, marker: Marker) -> Self {
         Self { leader: Some(leader), includes_own_children: true, ..Self::marked(marker) }
+    }
+
+    /// The same, with a leader that waits for the agent. It ends when the agent ends, and if it ended first, the agent would be killed.
+    pub(super) fn led_by_monitor(self, is_monitor: bool) -> Self {
+        Self { leader_is_monitor: is_monitor, ..self }
     }
 
     /// The same, with all members of this control group. A process with write access to control groups can leave its group, so the other
@@ -43,6 +50,12 @@ impl ProcessSet {
     /// Members found by the last update.
     pub(super) fn members(&self) -> &[Identity] {
         &self.members
+    }
+
+    /// Members that are to end by themselves if they are asked to: all except a monitor.
+    pub(super) fn working_members(&self) -> impl Iterator<Item = Identity> {
+        let monitor = self.leader.filter(|_| self.leader_is_monitor);
+        self.members.iter().copied().filter(move |member| Some(*member) != monitor)
     }
 
     /// Control group of the run.

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::process::Stdio;
 
 use tokio::net::UnixStream;
@@ -76,6 +76,9 @@ fn start(launcher: &Launcher, dir: &ProcessDir, working_dir: &WorkingDir) -> io:
     }
     // Fails if it exists: files of an earlier start belong to that one.
     builder.recursive(false).create(dir.path())?;
+    builder.create(dir.temp())?;
+    // As the system's directory for temporary files: root's programs may change to other accounts. The directory above is private.
+    std::fs::set_permissions(dir.temp(), std::fs::Permissions::from_mode(0o1777))?;
     let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
     let mut command = Command::from(launcher.shim(dir));
     command

@@ -9,8 +9,9 @@ use serde::Deserialize;
 use super::policy::{BadRule, BadRules};
 use super::webhooks::{BadWebhook, WebhookRequest};
 use super::workspace::WorkspaceError;
+use crate::agent::BadIsolation;
 use crate::agent::flags::BadArgs;
-use crate::types::{McpServer, PermissionMode, RuleSpec, SessionId, TraceParent};
+use crate::types::{IsolationLevel, McpServer, PermissionMode, RuleSpec, SessionId, TraceParent};
 
 /// Maximum number of permission rules per run.
 pub(super) const MAX_RULES: usize = 256;
@@ -60,6 +61,8 @@ pub struct NewRun {
     pub env: BTreeMap<String, String>,
     /// MCP servers for the agent.
     pub mcp_servers: Vec<McpServer>,
+    /// The isolation level; `None` for the server's default.
+    pub isolation: Option<IsolationLevel>,
     /// Time limit of the run; `None` for [`DEFAULT_TIMEOUT`].
     pub timeout: Option<Duration>,
     /// Time limit without output; `None` for no limit.
@@ -155,6 +158,9 @@ pub enum BadRun {
         /// Name of the agent.
         agent: String,
     },
+    /// The isolation level is not available to this run.
+    #[error("{0}")]
+    Isolation(#[from] BadIsolation),
     /// The agent does not support MCP servers.
     #[error("agent {0} does not support MCP servers")]
     NoMcpServers(String),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::store::{RunRecord, SessionRecord};
-use crate::types::{Cause, PermissionMode, RuleSpec, RunDone, RunId, RunStatus, SessionId, Timestamp, Usage, UserName};
+use crate::types::{Cause, IsolationLevel, PermissionMode, RuleSpec, RunDone, RunId, RunStatus, SessionId, Timestamp, Usage, UserName};
 
 /// A run: its specification, status and outcome.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -59,6 +59,9 @@ pub struct RunView {
     /// Time limit without output, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_timeout_secs: Option<u64>,
+    /// Requested isolation level; absent for the server's default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<IsolationLevel>,
     /// Labels for filtering.
     pub labels: BTreeMap<String, String>,
     /// When the run was created.
@@ -168,6 +171,7 @@ impl RunView {
             prompt: spec.prompt,
             working_dir: spec.working_dir,
             permission_mode: spec.permission_mode,
+            isolation: spec.isolation,
             permission_rules: spec.permission_rules,
             env: spec.env,
             mcp_servers: spec.mcp_servers,

@@ -12,7 +12,7 @@ use crate::agent::demo::Demo;
 use crate::agent::handle::GracePeriods;
 use crate::agent::opencode::OpenCode;
 use crate::agent::presets::Preset;
-use crate::agent::{Host, Registry, register_in_process};
+use crate::agent::{Host, IsolationPolicy, Registry, register_in_process};
 use crate::config::{AgentsSettings, Settings};
 use crate::process::{LimitsPolicy, Spawner};
 
@@ -37,7 +37,7 @@ pub fn build_registry(settings: &AgentsSettings, get: impl Fn(&str) -> Option<Os
     })
 }
 
-/// The host environment of agents: this process's environment, no resource limits, and a task tracker of its own. Probe commands run in
+/// The host environment of agents: this process's environment, no resource limits, no isolation, and a task tracker of its own. Probe commands run in
 /// `empty_dir`, which must contain nothing that could affect their output.
 pub fn host(settings: &Settings, empty_dir: PathBuf, spawner: Spawner) -> Host {
     Host {
@@ -49,6 +49,7 @@ pub fn host(settings: &Settings, empty_dir: PathBuf, spawner: Spawner) -> Host {
         grace: GracePeriods { exit: settings.exit_grace(), stop: settings.stop_grace() },
         max_output: settings.max_output(),
         limits_policy: LimitsPolicy::default(),
+        isolation: IsolationPolicy::default(),
         tasks: TaskTracker::new(),
     }
 }

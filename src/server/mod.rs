@@ -2,6 +2,7 @@
 
 mod agents;
 mod hardening;
+mod isolation;
 mod lingering_close;
 mod listen;
 mod logs;
@@ -19,6 +20,7 @@ mod write_timeout;
 
 pub use agents::{build_registry, host};
 pub use hardening::deny_inspection;
+pub use isolation::try_guard;
 pub use listen::{Drained, Listening, serve};
 pub use logs::{LogsError, init_logging};
 pub use service::{ServiceManager, inherited_listener};

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::isolation::isolation_policy;
 use super::listen::{Drained, Listening, adopt, listen, serve};
 use super::run_config::run_config;
 use super::signals::Stop;
@@ -86,9 +87,10 @@ impl Server {
             );
         }
         let tasks = TaskTracker::new();
+        let isolation = isolation_policy(settings, origins, &launcher).await.map_err(StartError::Isolation)?;
         let spawner = Spawner::new(launcher).map_err(StartError::Spawner)?;
         let host = super::host(settings, private_directory(&settings.data_dir, "empty")?, spawner);
-        let host = Host { limits_policy: limits_policy(settings)?, tasks: tasks.clone(), ..host };
+        let host = Host { limits_policy: limits_policy(settings)?, isolation, tasks: tasks.clone(), ..host };
         let agents = Agents::new(registry, &host);
         agents.refresh();
         let run_config = Arc::new(run_config(settings)?);

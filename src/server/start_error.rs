@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::auth::{KeyError, SetupError};
 use crate::process::CgroupError;
+use crate::process::isolation_probe::Unavailable;
 use crate::run::store::{OpenError, StoreError};
 use crate::run::{BadRules, BadWebhook};
 
@@ -41,6 +42,9 @@ pub enum StartError {
     /// The control group named in the settings cannot be used.
     #[error("OPENRUNNER_CGROUP names a control group that cannot be used")]
     Group(#[source] CgroupError),
+    /// The settings require an isolation level that this machine cannot hold.
+    #[error("OPENRUNNER_ISOLATION requires what this machine does not allow: {}; remedy: {}", .0.reason, .0.remedy)]
+    Isolation(Unavailable),
     /// A workspace root does not exist or cannot be read.
     #[error("OPENRUNNER_WORKSPACE_ROOTS names a directory that cannot be used")]
     Workspaces(#[source] std::io::Error),

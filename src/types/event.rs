@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Cause, PermissionMode, Question, RunLimits, RunStatus, SessionId, TaskKind, TaskStatus, Timestamp, ToolKind, string_enum};
+use super::{
+    Cause, PermissionMode, Question, RunIsolation, RunLimits, RunStatus, SessionId, TaskKind, TaskStatus, Timestamp, ToolKind, string_enum,
+};
 
 /// An event of a run.
 ///
@@ -296,6 +298,9 @@ pub struct RunStarted {
     /// Resource limits of the agent's processes, if any are enforced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<RunLimits>,
+    /// Isolation of the agent's processes. Absent for an agent that is part of the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<RunIsolation>,
 }
 
 /// How a further message is delivered to a live run.

@@ -11,6 +11,7 @@ mod clock;
 mod day;
 mod event;
 mod ids;
+mod isolation;
 mod lease;
 mod limits;
 mod money;
@@ -39,6 +40,7 @@ pub use event::{
     Role, RunDone, RunStarted, StreamEvent, ToolCall, ToolStatus, Usage,
 };
 pub use ids::{BadUserName, IdError, KeyId, NodeId, RunId, Seq, SessionId, TokenId, UserName};
+pub use isolation::{IsolationLevel, RunIsolation};
 pub use lease::{Epoch, Lease};
 pub use limits::{LimitedBy, RunLimits};
 pub use money::{BadMoney, Money};

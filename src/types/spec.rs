@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{PermissionMode, RuleSpec, TraceParent};
+use super::{IsolationLevel, PermissionMode, RuleSpec, TraceParent};
 
 /// An MCP server for an agent.
 #[derive(Clone, PartialEq, Eq)]
@@ -92,6 +92,9 @@ pub struct RunSpec {
     /// Time limit without output; `None` for no limit.
     #[serde(with = "optional_duration_secs")]
     pub idle_timeout: Option<Duration>,
+    /// The requested isolation level; `None` for the server's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<IsolationLevel>,
     /// Labels for filtering.
     pub labels: BTreeMap<String, String>,
     /// The caller's span, which becomes the parent of the run's span.

@@ -12,12 +12,15 @@ use crate::support::{Server, Setup, carrying, live};
 #[test]
 fn an_agent_leads_its_own_session_and_process_group() {
     live(async {
-        let server = Server::start().await;
-        let user = server.client("user").await;
-        let ids = &user.reports(&["ids"], json!({})).await[0];
-        assert_eq!((&ids["sid"], &ids["pgid"]), (&ids["pid"], &ids["pid"]));
-        // Its parent is the shim, neither the server nor init.
-        assert!(ids["ppid"] != json!(server.pid()) && ids["ppid"] != json!(1), "{ids}");
+        for isolation in ["none", "guard"] {
+            let server = Setup::new().env("OPENRUNNER_ISOLATION", isolation).start().await;
+            let user = server.client("user").await;
+            let ids = &user.reports(&["ids"], json!({})).await[0];
+            assert_eq!((&ids["sid"], &ids["pgid"]), (&ids["pid"], &ids["pid"]), "{isolation}");
+            // Its parent is the shim, neither the server nor init, unless it has a namespace of its own.
+            let has_init = ids["ppid"] == json!(1);
+            assert!(ids["ppid"] != json!(server.pid()) && has_init == (isolation == "guard" && server.isolates()), "{ids}");
+        }
     });
 }
 

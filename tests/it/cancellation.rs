@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid as Number, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::support::{Client, Frame, Pid, Server, assert_dense, carrying, is_alive, last, live};
+use crate::support::{Client, Frame, Pid, Server, Setup, assert_dense, carrying, is_alive, last, live, outside};
 
 /// Follows a run to its end and asserts that none of its processes is alive.
 async fn follow_to_end(user: &Client, id: &str) -> Vec<Frame> {
@@ -27,6 +27,7 @@ async fn done_of(user: &Client, script: &str) -> Value {
 async fn with_children(user: &Client, script: &str) -> (String, Vec<i32>) {
     let id = user.script(script).await;
     let children: Vec<i32> = serde_json::from_str(&user.follow(&id).await.next_text().await).expect("a list of ids");
+    let children = outside(&id, &children);
     assert!(children.iter().all(|pid| is_alive(*pid)));
     (id, children)
 }
@@ -115,8 +116,9 @@ fn processes_that_an_agent_leaves_behind_are_killed_with_its_run() {
     live(async {
         let server = Server::start().await;
         let user = server.client("user").await;
-        let id = user.script("children 2 session orphan\nresult done").await;
-        let children: Vec<i32> = serde_json::from_str(&user.follow(&id).await.next_text().await).unwrap();
+        let go = server.directory().join("go");
+        let (id, children) = with_children(&user, &format!("children 2 session orphan\nwait {}\nresult done", go.display())).await;
+        std::fs::write(go, "").unwrap();
         let frames = follow_to_end(&user, &id).await;
         assert_eq!(last(&frames)["status"], "completed");
         assert!(!children.into_iter().any(is_alive));
@@ -139,7 +141,8 @@ fn a_suspended_agent_can_be_cancelled() {
 #[test]
 fn a_grandchild_that_holds_the_output_open_does_not_block_the_run() {
     live(async {
-        let server = Server::start().await;
+        // Isolated agents cannot leave a process behind.
+        let server = Setup::new().env("OPENRUNNER_ISOLATION", "none").start().await;
         let user = server.client("user").await;
         let began = Instant::now();
         let id = user.script("children 1 hold-stdout session orphan\nresult done").await;
@@ -171,7 +174,7 @@ fn the_end_of_the_output_is_not_the_end_of_the_agent() {
         let go = server.directory().join("go");
         let id = user.script(&format!("report ids\nclose-stdout\nwait {}\nexit 5", go.display())).await;
         let ids: Value = serde_json::from_str(&user.follow(&id).await.next_text().await).unwrap();
-        let agent = Pid::watch(i32::try_from(ids["pid"].as_i64().unwrap()).unwrap());
+        let agent = Pid::watch(outside(&id, &[i32::try_from(ids["pid"].as_i64().unwrap()).unwrap()])[0]);
         assert_eq!(user.run(&id).await["status"], "running");
         std::fs::write(go, "").unwrap();
         agent.gone().await;
@@ -187,7 +190,7 @@ fn a_killed_agent_is_distinguished_from_a_crashed_one() {
         let user = server.client("user").await;
         let id = user.script("report ids\nhang").await;
         let ids: Value = serde_json::from_str(&user.follow(&id).await.next_text().await).unwrap();
-        let pid = Number::from_raw(i32::try_from(ids["pid"].as_i64().unwrap()).unwrap()).unwrap();
+        let pid = Number::from_raw(outside(&id, &[i32::try_from(ids["pid"].as_i64().unwrap()).unwrap()])[0]).unwrap();
         kill_process(pid, Signal::KILL).unwrap();
         let frames = follow_to_end(&user, &id).await;
         let done = last(&frames);

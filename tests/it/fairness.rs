@@ -54,6 +54,7 @@ fn manager(directory: &std::path::Path, agent: Noting) -> RunManager {
         tasks: tokio_util::task::TaskTracker::new(),
         max_output: 1024 * 1024,
         limits_policy: openrunner::process::LimitsPolicy::default(),
+        isolation: openrunner::agent::IsolationPolicy::default(),
     };
     let config = RunConfig {
         data_dir: directory.to_owned(),

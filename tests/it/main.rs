@@ -24,6 +24,7 @@ mod hostile;
 mod idempotency;
 mod identity;
 mod injection;
+mod isolation;
 mod layers;
 mod limits;
 mod messages;

@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use rustix::process::{Pid as Number, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::support::{Client, Frame, Server, Setup, assert_dense, carrying, is_alive, last, live, notice, of, shim_of};
+use crate::support::{Client, Frame, Server, Setup, assert_dense, carrying, is_alive, last, live, notice, of, outside, shim_of};
 
 /// The group in which the server creates control groups. `None` if it cannot create any, which must not happen on the project's machines.
 fn groups_of(server: &Server) -> Option<PathBuf> {
@@ -37,11 +37,13 @@ async fn follow_to_end(user: &Client, id: &str) -> Vec<Frame> {
 async fn processes(user: &Client, script: &str) -> (String, Vec<i32>) {
     let id = user.script(script).await;
     let said = user.follow(&id).await.next_text().await;
-    (id, serde_json::from_str(&said).unwrap_or_else(|_| panic!("{script}: {said}")))
+    let inside: Vec<i32> = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{script}: {said}"));
+    let outside = outside(&id, &inside);
+    (id, outside)
 }
 
 /// Runs every way in which a process could survive, concurrently, and asserts that none does.
-async fn nothing_stays(server: &Server) -> Vec<String> {
+async fn nothing_stays(server: &Server, is_isolated: bool) -> Vec<String> {
     let user = &server.client("user").await;
     let cancelled = |script: &'static str| async move {
         let (id, children) = processes(user, script).await;
@@ -51,11 +53,11 @@ async fn nothing_stays(server: &Server) -> Vec<String> {
         assert!(!children.into_iter().any(is_alive), "{script}");
         id
     };
-    let completed = |script: &'static str, code: &'static str| async move {
+    let completed = |script: &'static str, code: Option<&'static str>| async move {
         let id = user.script(script).await;
         let frames = follow_to_end(user, &id).await;
         assert_eq!((&last(&frames)["status"], &last(&frames)["cause"]), (&json!("completed"), &json!("ok")), "{script}");
-        assert!(notice(&frames, code).is_some(), "{script}");
+        assert!(code.is_none_or(|code| notice(&frames, code).is_some()), "{script}");
         id
     };
     let killed = async {
@@ -74,6 +76,8 @@ async fn nothing_stays(server: &Server) -> Vec<String> {
         assert_eq!((&last(&frames)["status"], &last(&frames)["cause"]), (&json!("timed_out"), &json!("idle_timeout")));
         id
     };
+    // Isolated agents cannot leave a process behind.
+    let leaks = (!is_isolated).then_some("leaked_pipe");
     let cases = [
         cancelled("children 1 ignore-term\nhang").boxed_local(),
         cancelled("children 50\nhang").boxed_local(),
@@ -82,8 +86,8 @@ async fn nothing_stays(server: &Server) -> Vec<String> {
         cancelled("children 1\nclose-stdout\nhang").boxed_local(),
         cancelled("children 1\nstop-self\nhang").boxed_local(),
         cancelled("children 1\nignore-term\nhang").boxed_local(),
-        completed("children 1 hold-stdout session orphan\nresult done", "leaked_pipe").boxed_local(),
-        completed("result done\nhang", "exit_grace_expired").boxed_local(),
+        completed("children 1 hold-stdout session orphan\nresult done", leaks).boxed_local(),
+        completed("result done\nhang", Some("exit_grace_expired")).boxed_local(),
         killed.boxed_local(),
         deaf_and_still.boxed_local(),
     ];
@@ -95,7 +99,7 @@ fn no_process_of_a_run_survives_with_control_groups() {
     live(async {
         let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 16).start().await;
         let Some(groups) = groups_of(&server) else { return };
-        let runs = nothing_stays(&server).await;
+        let runs = nothing_stays(&server, server.isolates()).await;
         assert!(!runs.iter().any(|id| groups.join(id).exists()), "a control group stays");
     });
 }
@@ -103,9 +107,12 @@ fn no_process_of_a_run_survives_with_control_groups() {
 #[test]
 fn no_process_of_a_run_survives_without_control_groups() {
     live(async {
-        let server = Setup::new().env("OPENRUNNER_MAX_RUNS", 16).env("OPENRUNNER_CGROUP", "off").start().await;
-        assert!(!server.log().contains("its own control group"));
-        nothing_stays(&server).await;
+        for isolation in ["none", "guard"] {
+            let setup = Setup::new().env("OPENRUNNER_MAX_RUNS", 16).env("OPENRUNNER_CGROUP", "off");
+            let server = setup.env("OPENRUNNER_ISOLATION", isolation).start().await;
+            assert!(!server.log().contains("its own control group"));
+            nothing_stays(&server, server.isolates()).await;
+        }
     });
 }
 
@@ -146,7 +153,8 @@ fn the_agent_is_in_the_control_group_of_its_run_and_the_shim_is_not() {
 #[test]
 fn leftovers_of_a_killed_shim_are_found_by_their_control_group() {
     live(async {
-        let server = Server::start().await;
+        // The processes of an isolated agent end with its shim.
+        let server = Setup::new().env("OPENRUNNER_ISOLATION", "none").start().await;
         let Some(groups) = groups_of(&server) else { return };
         let user = server.client("user").await;
         let (id, daemons) = processes(&user, "children 2 session orphan clear-env\nhang").await;

@@ -111,6 +111,7 @@ pub(crate) fn task(agent: &str) -> Task {
             mcp_servers: vec![],
             timeout: Duration::from_mins(5),
             idle_timeout: None,
+            isolation: None,
             labels: std::collections::BTreeMap::new(),
             trace_parent: None,
         },

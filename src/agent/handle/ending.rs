@@ -112,7 +112,7 @@ impl Supervisor {
         self.link.commands.close();
         while self.link.commands.try_recv().is_ok() {}
         let mut end = AgentEnd { exit_grace_expired: self.ending.finish == Finish::GraceExpired, ..AgentEnd::default() };
-        let mut leaked_pipe = false;
+        let (mut leaked_pipe, mut has_output) = (false, true);
         match self.gone.take() {
             Some(Gone::Ended(record)) => {
                 end.exit = record.exit;
@@ -121,6 +121,7 @@ impl Supervisor {
                 end.stopped_by = record.stopped_by;
                 end.out_of_memory = record.out_of_memory;
                 leaked_pipe = record.leaked_pipe;
+                has_output = record.spooled.out > 0;
             }
             Some(Gone::NotStarted { message, resource_exhausted }) => {
                 let cause = if resource_exhausted { Cause::Storage } else { Cause::Crashed };
@@ -148,7 +149,7 @@ impl Supervisor {
         if let Some(exit) = end.exit
             && !self.decoder.turn_ended
         {
-            end.failure = launch_failure(exit, &end.stderr_tail).or_else(|| self.decoder.diagnose(exit, &end.stderr_tail));
+            end.failure = launch_failure(exit, &end.stderr_tail, has_output).or_else(|| self.decoder.diagnose(exit, &end.stderr_tail));
         }
         // Fails only if the driver has gone.
         let _ = self.link.updates.send(Update::Ended(end)).await;
@@ -176,8 +177,33 @@ impl Supervisor {
     }
 }
 
-/// The failure of our own launcher, which could not execute the program.
-fn launch_failure(exit: Exit, stderr_tail: &str) -> Option<Failure> {
-    let complaint = stderr_tail.lines().find(|line| line.starts_with(launch::ERROR_PREFIX))?;
-    (exit == Exit::Code(launch::NOT_STARTED)).then(|| Failure::new(Cause::NotInstalled, complaint))
+/// The failure of our own launcher, which could not execute the program, or of the program that isolates it.
+fn launch_failure(exit: Exit, stderr_tail: &str, has_output: bool) -> Option<Failure> {
+    let line_with = |prefix: &str| stderr_tail.lines().find(|line| line.starts_with(prefix));
+    if exit == Exit::Code(launch::NOT_STARTED) {
+        return line_with(launch::ERROR_PREFIX).map(|complaint| {
+            let is_isolation = complaint.strip_prefix(launch::ERROR_PREFIX).is_some_and(|rest| rest.starts_with(launch::ISOLATION_ERROR));
+            Failure::new(if is_isolation { Cause::Crashed } else { Cause::NotInstalled }, complaint)
+        });
+    }
+    // An agent's own sandbox may use the same program, but then the agent has written something.
+    let complaint = line_with(launch::PREFIX_ERROR).filter(|_| !has_output && exit == Exit::Code(1))?;
+    Some(Failure::new(Cause::Crashed, format!("the agent could not be isolated: {complaint}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_start_is_distinguished_from_a_failed_agent() {
+        let cause = |code, tail: &str, has_output| launch_failure(Exit::Code(code), tail, has_output).map(|failure| failure.cause);
+        assert_eq!(cause(127, "openrunner: the agent could not be started: no such file\n", false), Some(Cause::NotInstalled));
+        let isolation = "openrunner: the agent could not be started: isolation: /data is not hidden from the agent\n";
+        assert_eq!(cause(127, isolation, false), Some(Cause::Crashed));
+        assert_eq!(cause(1, "bwrap: Can't mount proc on /newroot/proc\n", false), Some(Cause::Crashed));
+        assert_eq!(cause(1, "bwrap: Can't mount proc on /newroot/proc\n", true), None, "the agent has written something");
+        assert_eq!(cause(3, "bwrap: x\n", false), None);
+        assert_eq!(cause(127, "sh: no such file\n", false), None);
+    }
 }

@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
-use super::{AgentEnd, AgentHandle, Control, Link, OutputCheckpoint, Update, link};
+use super::{AgentEnd, AgentHandle, Control, Link, OutputCheckpoint, Restrictions, Update, link};
 use crate::agent::{Agent, Item, Started};
 use crate::types::{Cause, Failure, Role, StreamEvent};
 
@@ -16,7 +16,7 @@ const EVENTS: usize = 256;
 const MAX_RESULT: usize = 1024 * 1024;
 
 pub(in crate::agent) fn start(agent: Arc<dyn Agent>, prompt: String, tasks: &TaskTracker) -> AgentHandle {
-    let (handle, link) = link(None, None);
+    let (handle, link) = link(None, Restrictions::default());
     tasks.spawn(carry_out(agent, prompt, link));
     handle
 }

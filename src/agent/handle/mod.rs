@@ -28,7 +28,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::Item;
 use crate::process::shim::StoppedBy;
 use crate::process::{Exit, Leftovers};
-use crate::types::{Answer, Cause, Failure, OutputCheckpoint, RunLimits};
+use crate::types::{Answer, Cause, Failure, OutputCheckpoint, RunIsolation, RunLimits};
 
 pub use history::{Command, HistoryEntry};
 pub(super) use in_process::start as start_in_process;
@@ -102,8 +102,19 @@ pub struct AgentHandle {
     updates: mpsc::Receiver<Update>,
     commands: mpsc::Sender<Control>,
     leftovers: Option<Leftovers>,
-    limits: Option<RunLimits>,
+    restrictions: Restrictions,
     ended: bool,
+}
+
+/// What is enforced on the processes of an agent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Restrictions {
+    /// Their resource limits; `None` if there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<RunLimits>,
+    /// Their isolation; `None` for an agent that is part of the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<RunIsolation>,
 }
 
 /// An agent that an earlier server started.
@@ -192,9 +203,9 @@ impl AgentHandle {
         self.send(Control::Stop { reason, grace }).await;
     }
 
-    /// The limits that are enforced on its processes; `None` if there are none.
-    pub fn limits(&self) -> Option<RunLimits> {
-        self.limits
+    /// What is enforced on its processes.
+    pub fn restrictions(&self) -> &Restrictions {
+        &self.restrictions
     }
 
     /// Whether the agent is a process that can outlive this server.
@@ -222,10 +233,10 @@ struct Link {
     commands: mpsc::Receiver<Control>,
 }
 
-fn link(leftovers: Option<Leftovers>, limits: Option<RunLimits>) -> (AgentHandle, Link) {
+fn link(leftovers: Option<Leftovers>, restrictions: Restrictions) -> (AgentHandle, Link) {
     let (updates_in, updates) = mpsc::channel(UPDATES);
     let (commands, commands_out) = mpsc::channel(COMMANDS);
-    (AgentHandle { updates, commands, leftovers, limits, ended: false }, Link { updates: updates_in, commands: commands_out })
+    (AgentHandle { updates, commands, leftovers, restrictions, ended: false }, Link { updates: updates_in, commands: commands_out })
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -12,14 +12,15 @@ use super::decoder::OutputDecoder;
 use super::end_state::{Deadline, EndState, Finish, Gone};
 use super::replay::{Outputs, Replayed, Stream, received_commands, replay};
 use super::{
-    AgentEnd, AgentHandle, Command, Control, Delivery, HistoryEntry, Link, OutputCheckpoint, ReattachedAgent, SLACK, Update, link, millis,
+    AgentEnd, AgentHandle, Command, Control, Delivery, HistoryEntry, Link, OutputCheckpoint, ReattachedAgent, Restrictions, SLACK, Update,
+    link, millis,
 };
 use crate::agent::{Item, Parser};
 use crate::process::shim::{
     self, CommandSender, Found, ProcessDir, Report, ReportReceiver, ShimCommand, Spooled, StoppedBy, UNACKED_BYTES,
 };
 use crate::process::{Leftovers, Marker};
-use crate::types::{Cause, Failure, RunLimits};
+use crate::types::{Cause, Failure};
 
 /// Maximum output in bytes that is decoded ahead of the driver.
 ///
@@ -42,8 +43,8 @@ pub(in crate::agent) struct RunningProgram {
     pub(in crate::agent) dir: ProcessDir,
     pub(in crate::agent) marker: Marker,
     pub(in crate::agent) grace: GracePeriods,
-    /// The limits that are enforced on it.
-    pub(in crate::agent) limits: Option<RunLimits>,
+    /// What is enforced on it.
+    pub(in crate::agent) restrictions: Restrictions,
 }
 
 /// Spawns the task of a program whose shim has been sent a start command.
@@ -53,7 +54,7 @@ pub(in crate::agent) fn start(
     parser: Box<dyn Parser>,
     tasks: &TaskTracker,
 ) -> AgentHandle {
-    let (handle, link) = link(Some(Leftovers::of_earlier_server(program.marker.clone())), program.limits);
+    let (handle, link) = link(Some(Leftovers::of_earlier_server(program.marker.clone())), program.restrictions.clone());
     let connection = Connection::new(program.dir.clone(), program.marker.clone(), Some(shim), 0);
     let mut supervisor = Supervisor::new(program, OutputDecoder::new(parser), connection, link);
     supervisor.decoder.open();
@@ -85,7 +86,7 @@ pub(in crate::agent) async fn reattach(
                        kept, are lost, so the rest of the output cannot be masked";
         return Err(Failure::new(Cause::NodeLost, message));
     }
-    let (handle, link) = link(Some(Leftovers::of_earlier_server(program.marker.clone())), program.limits);
+    let (handle, link) = link(Some(Leftovers::of_earlier_server(program.marker.clone())), program.restrictions.clone());
     tasks.spawn(async move {
         let dir = program.dir.clone();
         // Off the runtime's threads, because a long output takes a while.

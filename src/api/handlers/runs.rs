@@ -21,7 +21,9 @@ use super::params::{IdempotencyHeader, RunPath};
 use crate::auth::{ClientOrigin, Principal, Target};
 use crate::run::store::RunFilter;
 use crate::run::{NewRun, OnBusy, RunView, WebhookRequest};
-use crate::types::{AuditAction, McpServer, McpTransport, PermissionMode, RuleSpec, RunId, RunStatus, SessionId, Timestamp, UserName};
+use crate::types::{
+    AuditAction, IsolationLevel, McpServer, McpTransport, PermissionMode, RuleSpec, RunId, RunStatus, SessionId, Timestamp, UserName,
+};
 
 const FIELDS: RunFields = RunFields { prompt: "input.text", agent: "metadata.agent_type", model: "metadata.model", prefix: "metadata." };
 
@@ -83,6 +85,8 @@ struct RunMetadata {
     /// Rules that take precedence over the mode.
     #[schema(max_items = 256)]
     permission_rules: Option<Vec<RuleSpec>>,
+    /// The isolation level. Default: that of the server. Only admins may choose a lower one.
+    isolation: Option<IsolationLevel>,
     /// Environment variables for the agent. Their values are never shown or stored.
     env: Option<BTreeMap<String, String>>,
     /// MCP servers for the agent; admins only.
@@ -192,7 +196,7 @@ pub(in crate::api) struct CreateRunResponse {
 #[utoipa::path(post, path = "/api/runs", operation_id = "create_run", tag = "runs", params(IdempotencyHeader), request_body = CreateRunRequest,
     extensions(("x-error-codes" = json!(["bad_argument", "admin_only", "env_not_allowed", "working_dir_not_allowed", "not_found",
         "session_busy", "unknown_agent", "bad_working_dir", "session_mismatch", "cannot_resume", "cannot_ask", "idempotency_key_reused",
-        "budget_exceeded", "queue_full", "storage"]))),
+        "isolation_required", "isolation_unavailable", "budget_exceeded", "queue_full", "storage"]))),
     responses((status = 201, description = "The run was created.", body = CreateRunResponse,
         headers(("Location" = String, description = "Path of the run.")))))]
 pub(in crate::api) async fn create(
@@ -240,6 +244,7 @@ impl CreateRunRequest {
             on_busy: metadata.on_busy.unwrap_or_default(),
             permission_mode: metadata.permission_mode.unwrap_or_default(),
             permission_rules: metadata.permission_rules.unwrap_or_default(),
+            isolation: metadata.isolation,
             env: metadata.env.unwrap_or_default(),
             mcp_servers: metadata.mcp_servers.unwrap_or_default().into_iter().map(McpServer::from).collect(),
             timeout: metadata.timeout_secs.map(Duration::from_secs),

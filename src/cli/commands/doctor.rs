@@ -17,11 +17,12 @@ use crate::cli::exit::Exit;
 use crate::cli::finding::{self, Finding};
 use crate::cli::format::count;
 use crate::cli::output::{Output, print_json};
-use crate::config::{self, ControlGroup, Flags, Settings, UnknownVariable};
+use crate::config::{self, ControlGroup, Flags, Isolation, Origins, Settings, UnknownVariable};
+use crate::process::launch::Launcher;
 use crate::run::RetentionPolicy;
 use crate::run::store::{SqliteStore, StoreStats};
 use crate::server;
-use crate::types::{Clock, SystemClock, Timestamp};
+use crate::types::{Clock, IsolationLevel, SystemClock, Timestamp};
 
 /// Free disk space in MiB below which a warning or an error is reported.
 const DISK_MIB: (u64, u64) = (1024, 100);
@@ -39,8 +40,8 @@ pub(in crate::cli) struct DoctorArgs {
 
 /// Checks this machine. The exit code is 1 if a check fails.
 pub(in crate::cli) async fn doctor(context: &Context, args: DoctorArgs) -> anyhow::Result<Exit> {
-    let findings = match config::load(args.flags, &|name| std::env::var_os(name)) {
-        Ok(settings) => check_all(context, &settings).await?,
+    let findings = match config::load_with_origins(args.flags, &|name| std::env::var_os(name)) {
+        Ok((settings, origins)) => check_all(context, &settings, &origins).await?,
         Err(error) => vec![Finding::error("settings", error.to_string(), "see docs/settings.md")],
     };
     let unknown = config::unknown_variables(std::env::vars_os().map(|(name, _)| name));
@@ -54,7 +55,7 @@ pub(in crate::cli) async fn doctor(context: &Context, args: DoctorArgs) -> anyho
     Ok(if is_healthy { Exit::Success } else { Exit::Failed })
 }
 
-async fn check_all(context: &Context, settings: &Settings) -> anyhow::Result<Vec<Finding>> {
+async fn check_all(context: &Context, settings: &Settings, origins: &Origins) -> anyhow::Result<Vec<Finding>> {
     let mut findings = vec![data_directory(&settings.data_dir)];
     findings.extend(server_and_address(settings).await);
     findings.extend(logins(settings));
@@ -62,6 +63,7 @@ async fn check_all(context: &Context, settings: &Settings) -> anyhow::Result<Vec
     let names: Vec<String> = agents.names().map(str::to_owned).collect();
     let reports = agent_check::reports(&agents, &names).await;
     findings.extend(reports.iter().filter(|report| report.agent_type != "demo").map(agent_check::summary));
+    findings.push(isolation(settings, origins, &context.launcher()?).await);
     findings.extend(limits(settings));
     findings.push(store(settings, SystemClock.now()));
     findings.push(disk(&settings.data_dir));
@@ -207,6 +209,29 @@ fn login_finding(with_default: &[String], is_new: bool, is_loopback: bool) -> Fi
         "set a password with `openrunner user set NAME --password`, or delete the user"
     };
     Finding::warning(check, message, hint)
+}
+
+/// Whether agents are isolated, tried by starting a program as agents are started.
+async fn isolation(settings: &Settings, origins: &Origins, launcher: &Launcher) -> Finding {
+    let check = "isolation";
+    if !settings.data_dir.is_dir() {
+        return Finding::ok(check, "not tried, because the data directory does not exist yet");
+    }
+    let guard = server::try_guard(settings, origins, launcher, |name| std::env::var_os(name)).await;
+    let Isolation { level, is_required } = settings.isolation;
+    match (guard, level) {
+        (Ok(_), IsolationLevel::Guard) => Finding::ok(check, "guard works: agents cannot reach the server's files and processes"),
+        (Ok(_), IsolationLevel::None) => {
+            Finding::warning(check, "off (OPENRUNNER_ISOLATION); guard works here", "set OPENRUNNER_ISOLATION=guard")
+        }
+        (Err(unavailable), _) if is_required => {
+            Finding::error(check, format!("guard is required and does not work: {}", unavailable.reason), unavailable.remedy)
+        }
+        (Err(unavailable), _) => {
+            let message = format!("none: agents can do everything that this account can do; guard does not work: {}", unavailable.reason);
+            Finding::warning(check, message, unavailable.remedy)
+        }
+    }
 }
 
 /// Control groups and the limits of runs, as a server that is started from this shell has them.

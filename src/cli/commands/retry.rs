@@ -26,12 +26,13 @@ pub(in crate::cli) struct RetryArgs {
 }
 
 /// Fields of a run that are also fields of `metadata`.
-const COPIED: [&str; 9] = [
+const COPIED: [&str; 10] = [
     "agent_type",
     "model",
     "working_dir",
     "permission_mode",
     "permission_rules",
+    "isolation",
     "extra_args",
     "timeout_secs",
     "idle_timeout_secs",

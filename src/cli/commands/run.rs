@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use crate::cli::args::{duration, label, permission_mode};
+use crate::cli::args::{duration, isolation_level, label, permission_mode};
 use crate::cli::client::{Client, Connection, resolve_session};
 use crate::cli::context::Context;
 use crate::cli::error::CliError;
@@ -16,7 +16,7 @@ use crate::cli::exit::Exit;
 use crate::cli::output::{print_json, print_line};
 use crate::cli::terminal;
 use crate::cli::watch::{DetachMode, Screen, Watch};
-use crate::types::{PermissionMode, SessionId};
+use crate::types::{IsolationLevel, PermissionMode, SessionId};
 
 /// Arguments of `run` with a prompt.
 #[derive(Debug, Args)]
@@ -42,6 +42,9 @@ pub(in crate::cli) struct StartArgs {
     /// How permissions are decided: `auto` allows everything, `ask` asks a person, `read_only` allows reading [default: auto]
     #[arg(long, short, value_name = "MODE", value_parser = permission_mode)]
     pub(in crate::cli) permission_mode: Option<PermissionMode>,
+    /// Isolation of the agent: `none` or `guard` [default: that of the server]
+    #[arg(long, value_name = "LEVEL", value_parser = isolation_level)]
+    pub(in crate::cli) isolation: Option<IsolationLevel>,
     /// Continue a conversation: its id, the start of it, or `last`
     #[arg(long, short, value_name = "SESSION")]
     pub(in crate::cli) session: Option<String>,
@@ -137,6 +140,7 @@ async fn metadata(args: &StartArgs, client: &Client, env: Map<String, Value>) ->
         ("working_dir", dir.map(Value::from)),
         ("timeout_secs", args.timeout.map(|timeout| timeout.as_secs().into())),
         ("permission_mode", args.permission_mode.map(|mode| json!(mode))),
+        ("isolation", args.isolation.map(|level| json!(level))),
         ("session_id", session.map(Value::from)),
         ("labels", (!args.labels.is_empty()).then(|| args.labels.iter().cloned().collect::<Value>())),
         ("env", (!env.is_empty()).then_some(Value::Object(env))),

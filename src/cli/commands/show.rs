@@ -68,6 +68,7 @@ fn fields(run: &Value) -> Vec<(&'static str, String)> {
         ("session", field(run, "session_id")),
         ("directory", field(run, "working_dir")),
         ("permissions", field(run, "permission_mode")),
+        ("isolation", field(run, "isolation")),
         ("labels", labels.join(", ")),
         ("created", format!("{} ({} ago)", field(run, "created_at"), age(run))),
         ("duration", run["duration_ms"].as_u64().map(duration).unwrap_or_default()),

@@ -73,6 +73,7 @@ pub(super) fn validate(
         } else if let Some(reason) = context.agents.unsupported_mode(&agent_type, new.permission_mode) {
             faults.push(BadRun::CannotKeepMode { agent: agent_type.clone(), reason });
         }
+        faults.extend(context.agents.check_isolation(&agent_type, new.isolation, caller.is_admin()).err().map(BadRun::from));
         if !new.mcp_servers.is_empty() {
             check_mcp_servers(&new.mcp_servers, &agent_type, caller, capabilities, &mut faults);
             widened.push("mcp_servers".to_owned());
@@ -120,6 +121,7 @@ pub(super) fn validate(
         mcp_servers: new.mcp_servers.iter().map(|server| server.name.clone()).collect(),
         timeout: new.timeout.unwrap_or(DEFAULT_TIMEOUT),
         idle_timeout: new.idle_timeout,
+        isolation: new.isolation,
         labels: new.labels,
         trace_parent: new.trace_parent,
     };

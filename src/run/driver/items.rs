@@ -4,11 +4,11 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::{Batch, Driver, millis};
-use crate::agent::handle::{AgentEnd, AgentHandle};
+use crate::agent::handle::{AgentEnd, AgentHandle, Restrictions};
 use crate::agent::{Item, Started};
 use crate::run::state::{Input, Outcome};
 use crate::types::bounds::MAX_TIMED_CALLS;
-use crate::types::{Level, NoticeCode, OutputCheckpoint, RunStarted, StreamEvent};
+use crate::types::{IsolationLevel, Level, NoticeCode, OutputCheckpoint, RunIsolation, RunStarted, StreamEvent};
 
 impl Driver {
     /// Writes the agent's items, answers its requests, and continues after the end of its turn.
@@ -72,6 +72,8 @@ impl Driver {
             self.log.secrets().redact(model);
         }
         batch.change.model.clone_from(&model);
+        let Restrictions { limits, isolation } = std::mem::take(&mut self.restrictions);
+        batch.events.extend(isolation.as_ref().and_then(not_isolated));
         batch.events.push(StreamEvent::RunStarted(RunStarted {
             agent_type: self.spec.agent_type.clone(),
             agent_version: started.version,
@@ -79,7 +81,8 @@ impl Driver {
             session_id: self.session,
             working_dir: self.spec.working_dir.clone(),
             permission_mode: self.spec.permission_mode,
-            limits: self.limits,
+            limits,
+            isolation,
         }));
     }
 
@@ -134,4 +137,14 @@ impl Driver {
         let message = format!("the agent reached the limit of {max} for {limit}: {effect}");
         batch.events.push(StreamEvent::Notice { level: Level::Warning, code: NoticeCode::LimitReached, message, data });
     }
+}
+
+/// The notice that a run at level `none` begins with (rule G2).
+fn not_isolated(isolation: &RunIsolation) -> Option<StreamEvent> {
+    let reason = isolation.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    let message = format!(
+        "the agent is not isolated{reason}. It can do everything that the account of the server can do, such as reading the server's keys \
+         and other runs, so permissions and approvals bind it only as long as it keeps to them"
+    );
+    (isolation.level == IsolationLevel::None).then(|| StreamEvent::notice(Level::Warning, NoticeCode::WeakGuarantee, message))
 }

@@ -48,10 +48,10 @@ use super::shutdown::Shutdown;
 use super::state::{Input, RunState, StopReason};
 use super::store::RunStore;
 use crate::agent::Agents;
-use crate::agent::handle::{AgentHandle, Update};
+use crate::agent::handle::{AgentHandle, Restrictions, Update};
 use crate::metrics::RunMetrics;
 use crate::types::bounds::MAX_TIMED_CALLS;
-use crate::types::{NoticeCode, OnShutdown, Recent, RunLimits, RunSpec, RunStatus, SessionId, TurnEnd, Usage};
+use crate::types::{NoticeCode, OnShutdown, Recent, RunSpec, RunStatus, SessionId, TurnEnd, Usage};
 
 /// What all drivers of a server share.
 #[derive(Clone, Debug)]
@@ -118,8 +118,8 @@ pub(super) struct Driver {
     timers: Timers,
     /// The deadline last sent to the shim, which enforces it if no server is connected.
     shim_deadline: Option<Instant>,
-    /// Resource limits of the agent's processes.
-    limits: Option<RunLimits>,
+    /// What is enforced on the agent's processes.
+    restrictions: Restrictions,
     /// Entries of the log that an earlier server may not have delivered to the agent.
     unconfirmed: Unconfirmed,
     /// Notices written by an earlier server; some are written only once per run.
@@ -175,7 +175,7 @@ impl Driver {
             tool_calls: Recent::new(MAX_TIMED_CALLS),
             timers: Timers::off(),
             shim_deadline: None,
-            limits: None,
+            restrictions: Restrictions::default(),
             unconfirmed: Unconfirmed::default(),
             emitted_notices: Vec::new(),
             reported_limits: Vec::new(),

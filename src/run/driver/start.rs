@@ -99,7 +99,7 @@ impl Driver {
 
     /// Starts the time limits of an agent that was launched or found again.
     pub(super) fn begin_supervision(&mut self, agent: &AgentHandle) {
-        self.limits = agent.limits();
+        self.restrictions = agent.restrictions().clone();
         // In-process agents have no startup timeout.
         self.timers.startup = self.context.config.startup_timeout.filter(|_| agent.can_detach()).map(|limit| Instant::now() + limit);
     }

@@ -35,6 +35,7 @@ impl RunManager {
             grace: GracePeriods { exit: second, stop: second },
             max_output: 1024 * 1024,
             limits_policy: crate::process::LimitsPolicy::default(),
+            isolation: crate::agent::IsolationPolicy::default(),
             tasks: TaskTracker::new(),
         };
         let config = RunConfig {

@@ -156,6 +156,8 @@ output_tokens = "/tokens/out"
             ("MOCK_KEY", KEY),
             ("OPENRUNNER_AGENT_ENV", "MOCK_KEY"),
             ("OPENRUNNER_AGENTS_DIR", path(&self.agents)),
+            // Programs of the tests, in case the sources lie in `/tmp`, of which isolated agents have their own.
+            ("OPENRUNNER_AGENT_PATHS", env!("CARGO_MANIFEST_DIR")),
             // Nothing outlives the tests.
             ("OPENRUNNER_ON_SHUTDOWN", "stop"),
         ];

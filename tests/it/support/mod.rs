@@ -21,7 +21,7 @@ pub(crate) use client::{Answer, Client};
 pub(crate) use described::validator;
 pub(crate) use disk::Disk;
 pub(crate) use live::{notice, of};
-pub(crate) use process::{Pid, carrying, is_alive, shim_of};
+pub(crate) use process::{Pid, carrying, is_alive, outside, shim_of};
 pub(crate) use receiver::{Received, Receiver};
 pub(crate) use server::{Server, Setup};
 pub(crate) use sse::{Frame, Frames, assert_dense, last};

@@ -31,15 +31,44 @@ impl Pid {
     }
 }
 
-/// The living processes with the marker of this run.
+/// The living processes of the agent of this run: those with its marker. Those of bubblewrap, which wait for the agent, count only if none
+/// else is left.
 pub(crate) fn carrying(run: &str) -> Vec<i32> {
+    let all = marked(run);
+    let of_agent: Vec<i32> = all.iter().copied().filter(|pid| name_of(*pid) != "bwrap").collect();
+    if of_agent.is_empty() { all } else { of_agent }
+}
+
+/// The numbers outside of these processes of the run, which may see themselves in a pid namespace of their own.
+pub(crate) fn outside(run: &str, numbers: &[i32]) -> Vec<i32> {
+    let namespace = |pid: i32| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+    let own = carrying(run).first().and_then(|pid| namespace(*pid)).expect("the run has an agent");
+    let members: Vec<i32> = all_pids().filter(|pid| namespace(*pid).as_ref() == Some(&own)).collect();
+    let inside = |pid: i32| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:").map(str::to_owned));
+        numbers.and_then(|numbers| numbers.split_whitespace().last()?.parse::<i32>().ok())
+    };
+    let outside = |number: &i32| members.iter().copied().find(|pid| inside(*pid) == Some(*number)).expect("the process is alive");
+    numbers.iter().map(outside).collect()
+}
+
+fn all_pids() -> impl Iterator<Item = i32> {
+    fs::read_dir("/proc").expect("Linux").filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok())
+}
+
+fn name_of(pid: i32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned()
+}
+
+/// The living processes with the marker of this run.
+fn marked(run: &str) -> Vec<i32> {
     let marker = format!("ORN_RUN={run}");
-    let numbers = fs::read_dir("/proc").expect("Linux").filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
     let carries = |pid: &i32| {
         let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
         environ.split(|byte| *byte == 0).any(|entry| entry == marker.as_bytes())
     };
-    numbers.filter(carries).filter(|pid| is_alive(*pid)).collect()
+    all_pids().filter(carries).filter(|pid| is_alive(*pid)).collect()
 }
 
 /// Whether the process exists and is not a zombie.
@@ -50,7 +79,7 @@ pub(crate) fn is_alive(pid: i32) -> bool {
 
 /// The shim of this run: the parent of the only process of the run whose parent does not belong to the run.
 pub(crate) fn shim_of(run: &str) -> rustix::process::Pid {
-    let members = carrying(run);
+    let members = marked(run);
     let shim = members.iter().map(|pid| parent_of(*pid)).find(|parent| !members.contains(parent) && *parent > 1);
     shim.and_then(rustix::process::Pid::from_raw).expect("the run has an agent")
 }
@@ -63,10 +92,9 @@ fn parent_of(pid: i32) -> i32 {
 /// The living shims with process directories below this directory.
 pub(super) fn shims_in(runs: &std::path::Path) -> Vec<rustix::process::Pid> {
     let directories: Vec<String> = fs::read_dir(runs).into_iter().flatten().flatten().map(|run| run.path().display().to_string()).collect();
-    let numbers = fs::read_dir("/proc").expect("Linux").filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
     let keeps = |pid: &i32| {
         let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         command.split(|byte| *byte == 0).any(|word| directories.iter().any(|directory| directory.as_bytes() == word))
     };
-    numbers.filter(keeps).filter_map(rustix::process::Pid::from_raw).collect()
+    all_pids().filter(keeps).filter_map(rustix::process::Pid::from_raw).collect()
 }

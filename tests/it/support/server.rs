@@ -28,6 +28,12 @@ fn fake_agents(directory: &Path) -> PathBuf {
     agents
 }
 
+/// The test's directory and that of the scripted agent.
+fn agent_paths(directory: &Path) -> String {
+    let agent = Path::new(env!("CARGO_BIN_EXE_fake_agent")).parent().expect("a path of a file");
+    std::env::join_paths([directory, agent]).expect("paths without a colon").into_string().expect("UTF-8")
+}
+
 /// The directory of a server and its successors. Agents outlive their servers, but not this.
 struct Directory(TempDir);
 
@@ -59,6 +65,8 @@ impl Setup {
             ("OPENRUNNER_ADDR", "127.0.0.1:0".to_owned()),
             ("OPENRUNNER_DATA_DIR", path.join("data").display().to_string()),
             ("OPENRUNNER_AGENTS_DIR", fake_agents(path).display().to_string()),
+            // Isolated agents have a `/tmp` of their own, and may see of this one what belongs to the test.
+            ("OPENRUNNER_AGENT_PATHS", agent_paths(path)),
             ("OPENRUNNER_MAX_RUNS", "8".to_owned()),
             ("OPENRUNNER_STOP_GRACE_SECS", "1".to_owned()),
             ("OPENRUNNER_EXIT_GRACE_SECS", "1".to_owned()),
@@ -187,6 +195,11 @@ impl Server {
     /// Its log so far.
     pub(crate) fn log(&self) -> String {
         self.log.text.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether its agents are isolated.
+    pub(crate) fn isolates(&self) -> bool {
+        !self.log().contains("agents are not isolated")
     }
 
     /// Waits until the log contains this text.

@@ -36,6 +36,8 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct AgentProcess {
     pub(super) process_files: ProcessFiles,
     pub(super) agent: Identity,
+    /// Whether this process only waits for the agent, and passes its exit status on.
+    pub(super) is_monitor: bool,
     /// Becomes readable when the agent exits, where the system supports it.
     pub(super) exit_handle: Option<OwnedFd>,
     pub(super) input: Stdin,
@@ -205,7 +207,7 @@ impl EventLoop {
     fn reap(&mut self, now: Instant) {
         while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
             if pid.as_raw_nonzero().get() == self.agent.agent.pid && self.agent.termination.exit().is_none() {
-                let exit = exit_of(status);
+                let exit = if self.agent.is_monitor { exit_of(status).of_monitored() } else { exit_of(status) };
                 self.agent.exit_handle = None;
                 self.agent.termination.exited(now, exit);
                 self.listener.send(&Report::Exited { exit });

@@ -168,10 +168,12 @@ fn adopt(
     };
     let group_path = command.containment.group.clone();
     process_files.put(ProcessDir::identity, &ProcessRecord { protocol: PROTOCOL, shim, agent, group: group_path, boot: boot_id() })?;
-    let process_set = ProcessSet::own_descendants(agent, Marker::new(&*command.marker)).within(group);
+    let is_monitor = command.containment.prefix.is_some();
+    let process_set = ProcessSet::own_descendants(agent, Marker::new(&*command.marker)).led_by_monitor(is_monitor).within(group);
     Ok(AgentProcess {
         process_files,
         agent,
+        is_monitor,
         exit_handle: exit_handle(agent),
         input: Stdin::new(stdin.into(), journal)?,
         out: Spool::new(stdout.into(), out, command.max_out)?,

@@ -1,0 +1,187 @@
+//! What covers what: turns the paths to hide and the paths to keep into mounts, in an order in which they hold.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What is mounted at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Mount {
+    /// An empty directory that cannot be written.
+    Nothing,
+    /// A file that cannot be opened.
+    NoFile,
+    /// Another directory.
+    Instead(PathBuf),
+    /// What is there outside.
+    Outside {
+        /// Whether it can be changed.
+        writable: bool,
+        /// Whether it is shown although something above it is covered.
+        kept: bool,
+        /// Whether it must be a mount point: such a directory can be neither renamed nor removed, so what is covered below it stays
+        /// covered.
+        pinned: bool,
+    },
+}
+
+/// Mounts by path.
+#[derive(Debug, Default)]
+pub(super) struct Mounts(BTreeMap<PathBuf, Mount>);
+
+impl Mounts {
+    /// Covers `path`, which must be canonical and exist, and pins the directories above it that this account could rename.
+    pub(super) fn cover(&mut self, path: &Path, mount: Mount) {
+        for above in path.ancestors().skip(1) {
+            let Some(parent) = above.parent() else { break };
+            if rustix::fs::access(parent, rustix::fs::Access::WRITE_OK).is_ok() {
+                self.0.entry(above.to_owned()).or_insert(Mount::Outside { writable: true, kept: false, pinned: true });
+            }
+        }
+        self.0.insert(path.to_owned(), mount);
+    }
+
+    /// Keeps `path`, which must be canonical and exist, visible if something above it is covered. A path that is itself covered is uncovered.
+    /// To be called after all calls of [`Mounts::cover`].
+    pub(super) fn keep(&mut self, path: &Path, writable: bool) {
+        let (was_kept, pinned, was_writable) = match self.0.get(path) {
+            Some(Mount::Outside { writable, kept, pinned }) => (*kept, *pinned, *writable),
+            _ => (false, false, false),
+        };
+        self.0.insert(path.to_owned(), Mount::Outside { writable: writable || pinned || (was_kept && was_writable), kept: true, pinned });
+    }
+
+    /// Keeps `path` like [`Mounts::keep`], and protects it from changes.
+    pub(super) fn protect(&mut self, path: &Path) {
+        self.0.insert(path.to_owned(), Mount::Outside { writable: false, kept: true, pinned: true });
+    }
+
+    /// The arguments of bubblewrap for these mounts.
+    ///
+    /// # Errors
+    /// If a path is not UTF-8.
+    pub(super) fn args(&self) -> io::Result<Vec<String>> {
+        let mut args = Vec::new();
+        let mut add = |words: &[&str], paths: &[&Path]| -> io::Result<()> {
+            args.extend(words.iter().map(|word| (*word).to_owned()));
+            for path in paths {
+                let text = path.to_str().ok_or_else(|| io::Error::other(format!("{} is not valid UTF-8", path.display())))?;
+                args.push(text.to_owned());
+            }
+            Ok(())
+        };
+        // By path, each directory comes before what is below it.
+        let needed: Vec<(&Path, &Mount)> = self.needed();
+        for (path, mount) in &needed {
+            match mount {
+                Mount::Nothing => add(&["--perms", "0755", "--tmpfs"], &[path])?,
+                Mount::NoFile => add(&["--ro-bind", "/dev/null"], &[path])?,
+                Mount::Instead(source) => add(&["--bind"], &[source, path])?,
+                Mount::Outside { writable: false, .. } => add(&["--ro-bind"], &[path, path])?,
+                Mount::Outside { writable: true, .. } => add(&["--bind"], &[path, path])?,
+            }
+        }
+        // Last, because mount points are created in them.
+        for (path, mount) in needed {
+            if *mount == Mount::Nothing {
+                add(&["--remount-ro"], &[path])?;
+            }
+        }
+        Ok(args)
+    }
+
+    /// The mounts without those that change nothing: a cover below another one, or a path to keep that nothing covers.
+    fn needed(&self) -> Vec<(&Path, &Mount)> {
+        let mut needed: Vec<(&Path, &Mount)> = Vec::new();
+        for (path, mount) in &self.0 {
+            let above = needed.iter().rev().find(|(above, _)| path.starts_with(above)).map(|(_, mount)| *mount);
+            let is_visible = matches!(above, None | Some(Mount::Outside { .. }));
+            let is_needed = match mount {
+                Mount::Outside { kept, pinned, .. } => {
+                    if is_visible {
+                        *pinned
+                    } else {
+                        *kept
+                    }
+                }
+                Mount::Nothing | Mount::NoFile | Mount::Instead(_) => is_visible,
+            };
+            if is_needed {
+                needed.push((path, mount));
+            }
+        }
+        needed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Rules: G1.
+
+    use super::*;
+
+    fn mounts(entries: &[(&str, Mount)]) -> Vec<String> {
+        let mounts = Mounts(entries.iter().map(|(path, mount)| (PathBuf::from(path), mount.clone())).collect());
+        mounts.needed().into_iter().map(|(path, _)| path.display().to_string()).collect()
+    }
+
+    const KEPT: Mount = Mount::Outside { writable: true, kept: true, pinned: false };
+    const PINNED: Mount = Mount::Outside { writable: true, kept: false, pinned: true };
+
+    #[test]
+    fn covers_and_kept_paths_alternate_downwards() {
+        let all = [
+            ("/data", Mount::Nothing),
+            ("/data/home", KEPT),
+            ("/data/home/.config/openrunner", Mount::Nothing),
+            ("/data/workspaces/run", KEPT),
+            ("/data/secret", Mount::NoFile),
+            ("/srv/project", KEPT),
+            ("/tmp", Mount::Instead("/data/tmp".into())),
+            ("/tmp/project", KEPT),
+        ];
+        assert_eq!(
+            mounts(&all),
+            ["/data", "/data/home", "/data/home/.config/openrunner", "/data/workspaces/run", "/tmp", "/tmp/project"],
+            "a cover below a cover and a kept path that is visible are left out"
+        );
+    }
+
+    #[test]
+    fn a_similar_name_is_not_below() {
+        assert_eq!(mounts(&[("/data", Mount::Nothing), ("/data-2/x", KEPT), ("/data2", Mount::Nothing)]), ["/data", "/data2"]);
+    }
+
+    #[test]
+    fn directories_that_could_be_renamed_are_pinned() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().canonicalize().unwrap();
+        std::fs::create_dir_all(dir.join("a/b/data")).unwrap();
+        let mut mounts = Mounts::default();
+        mounts.cover(&dir.join("a/b/data"), Mount::Nothing);
+        for pinned in ["a", "a/b"] {
+            assert_eq!(mounts.0.get(&dir.join(pinned)), Some(&PINNED), "{pinned}");
+        }
+        mounts.keep(&dir.join("a"), false);
+        let both = Mount::Outside { writable: true, kept: true, pinned: true };
+        assert_eq!(mounts.0.get(&dir.join("a")), Some(&both), "keeping it does not let it be moved");
+    }
+
+    #[test]
+    fn a_pinned_directory_is_mounted_only_where_it_is_visible() {
+        let pinned_and_kept = Mount::Outside { writable: true, kept: true, pinned: true };
+        assert_eq!(mounts(&[("/data", Mount::Nothing), ("/data/x", PINNED), ("/data/x/y", Mount::Nothing)]), ["/data"]);
+        assert_eq!(
+            mounts(&[("/data", Mount::Nothing), ("/data/x", pinned_and_kept), ("/data/x/y", Mount::Nothing)]),
+            ["/data", "/data/x", "/data/x/y"]
+        );
+        assert_eq!(mounts(&[("/home/x", PINNED), ("/home/x/data", Mount::Nothing)]), ["/home/x", "/home/x/data"]);
+    }
+
+    #[test]
+    fn covered_directories_become_read_only_after_all_mount_points_exist() {
+        let mounts = Mounts([("/data".into(), Mount::Nothing), ("/data/w".into(), KEPT)].into());
+        let expected = ["--perms", "0755", "--tmpfs", "/data", "--bind", "/data/w", "/data/w", "--remount-ro", "/data"];
+        assert_eq!(mounts.args().unwrap(), expected);
+    }
+}

@@ -1,0 +1,97 @@
+//! A program that sets up an isolated environment and then executes the agent in it.
+//!
+//! The agent is not executed by the prefix itself but by this program once more (`openrunner enter …`), which first checks, from inside,
+//! that the environment is the one that was asked for. A start whose isolation cannot be held is refused.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::fs::{Mode, OFlags};
+use serde::{Deserialize, Serialize};
+
+use super::hidden::FileId;
+use crate::process::descriptors::close_on_exec;
+
+/// The hidden subcommand that checks the isolation from inside and executes the agent.
+pub(in crate::process) const ENTER_SUBCOMMAND: &str = "enter";
+
+/// A program that sets up an isolated environment and then executes the rest of its command line in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandPrefix {
+    /// Absolute path of the program.
+    pub(super) program: PathBuf,
+    /// Its arguments, up to the command that it executes.
+    pub(super) args: Vec<String>,
+    /// Paths that must not lead to these files from inside.
+    pub(super) absent: Vec<(PathBuf, FileId)>,
+}
+
+/// What must be true inside.
+#[derive(Debug, Serialize, Deserialize)]
+struct Expected {
+    /// The working directory.
+    working_dir: FileId,
+    absent: Vec<(PathBuf, FileId)>,
+}
+
+impl Expected {
+    fn check(&self) -> Result<(), String> {
+        // The path was resolved again inside.
+        if FileId::of(Path::new(".")).ok() != Some(self.working_dir) {
+            return Err("the working directory was moved, or replaced by a symbolic link".to_owned());
+        }
+        for (path, id) in &self.absent {
+            if FileId::of(path).is_ok_and(|found| found == *id) {
+                return Err(format!("{} is not hidden from the agent", path.display()));
+            }
+        }
+        #[cfg(target_os = "linux")]
+        if rustix::process::getppid().is_none_or(|parent| !parent.is_init()) {
+            return Err("the agent is not in a pid namespace of its own".to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl CommandPrefix {
+    /// Becomes the prefix, which then becomes `program`. Must be called in the working directory, by a process with one thread. Returns
+    /// only on error.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub(in crate::process) fn exec(
+        &self,
+        program: &OsStr,
+        args: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Result<io::Error, io::Error> {
+        let expected = Expected { working_dir: FileId::of(Path::new("."))?, absent: self.absent.clone() };
+        // This program is passed as a descriptor: it may lie in a directory that does not exist inside. Inherited by bubblewrap only, it
+        // leads to nothing but the file.
+        let own = rustix::fs::open("/proc/self/exe", OFlags::PATH, Mode::empty())?;
+        let mut command = Command::new(&self.program);
+        command.args(&self.args).arg("--").arg(format!("/proc/self/fd/{}", own.as_raw_fd()));
+        command.arg(ENTER_SUBCOMMAND).arg(serde_json::to_string(&expected)?).arg(program).args(args);
+        let error = command.exec();
+        Ok(io::Error::new(error.kind(), format!("{}: {error}", self.program.display())))
+    }
+}
+
+/// Checks the isolation from inside, and becomes the agent. Returns only on error.
+///
+/// # Errors
+/// If the isolation does not hold.
+pub(in crate::process) fn enter(mut args: impl Iterator<Item = OsString>) -> Result<io::Error, io::Error> {
+    let (Some(expected), Some(program)) = (args.next(), args.next()) else {
+        return Err(io::Error::other("internal command; not meant to be run by hand"));
+    };
+    let expected: Expected = serde_json::from_slice(expected.as_encoded_bytes())?;
+    expected.check().map_err(|problem| io::Error::other(format!("isolation: {problem}")))?;
+    // The session that the launcher started is led by the prefix, which is not to receive the agent's signals to its own group.
+    rustix::process::setsid()?;
+    close_on_exec()?;
+    Ok(Command::new(program).args(args).exec())
+}

@@ -1,0 +1,64 @@
+//! Sets up the isolation of agents: what is hidden from them, and whether this machine can hide it.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+
+use crate::agent::IsolationPolicy;
+use crate::config::{Origins, Settings};
+use crate::process::isolation::{Guard, Hidden, Shared};
+use crate::process::isolation_probe::{Unavailable, find_guard};
+use crate::process::launch::Launcher;
+use crate::types::IsolationLevel;
+
+/// Directory of the service's environment file in the documented installation.
+const SERVICE_SETTINGS: &str = "/etc/openrunner";
+
+/// Tries level `guard` on this machine, as agents of a server with these settings will be started. `get` reads a variable of the server's
+/// environment. The data directory must exist.
+///
+/// # Errors
+/// [`Unavailable`], with what is missing.
+pub async fn try_guard(
+    settings: &Settings,
+    origins: &Origins,
+    launcher: &Launcher,
+    get: impl Fn(&str) -> Option<OsString>,
+) -> Result<Guard, Unavailable> {
+    let of_data_dir = |error: io::Error| Unavailable {
+        reason: format!("the data directory {} cannot be hidden: {error}", settings.data_dir.display()),
+        remedy: "check the data directory".to_owned(),
+    };
+    let hidden = Hidden::new(&settings.data_dir, secret_paths(origins, &get)).map_err(of_data_dir)?;
+    let shared = Shared { kept: settings.agent_paths.clone(), protected: vec![settings.agents_dir.clone()] };
+    let search: Vec<PathBuf> = get("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
+    find_guard(launcher, &search, hidden, shared).await
+}
+
+/// Files and directories with secrets of the server and of its operator outside the data directory: settings, and the logins of the command
+/// line.
+fn secret_paths(origins: &Origins, get: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+    let absolute = |name: &str| get(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let config = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")));
+    let file = origins.file().and_then(|path| std::path::absolute(path).ok());
+    [Some(PathBuf::from(SERVICE_SETTINGS)), config.map(|config| config.join("openrunner")), file].into_iter().flatten().collect()
+}
+
+/// The isolation of agents, as far as the settings want it and this machine can hold it.
+///
+/// # Errors
+/// [`Unavailable`] if the settings require a level that this machine cannot hold.
+pub(super) async fn isolation_policy(settings: &Settings, origins: &Origins, launcher: &Launcher) -> Result<IsolationPolicy, Unavailable> {
+    let guard = try_guard(settings, origins, launcher, |name| std::env::var_os(name)).await;
+    let policy = IsolationPolicy::new(settings.isolation.level, settings.isolation.is_required, guard)?;
+    match policy.shortfall() {
+        Some(Unavailable { reason, remedy }) => {
+            tracing::warn!(reason, remedy, "agents are not isolated: they can do everything that this account can do");
+        }
+        None if settings.isolation.level == IsolationLevel::None => {
+            tracing::warn!("agents are not isolated (OPENRUNNER_ISOLATION): they can do everything that this account can do");
+        }
+        None => {}
+    }
+    Ok(policy)
+}
