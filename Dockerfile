@@ -8,12 +8,13 @@ WORKDIR /src
 COPY . .
 RUN cargo build --locked --release --bin openrunner
 
-# Base of both images. Agents use git to inspect projects; CA certificates are required for HTTPS.
+# Base of both images. Agents use git to inspect projects; CA certificates are required for HTTPS; bubblewrap isolates agents from the
+# server where the container may create namespaces.
 FROM debian:bookworm-slim AS base
 # Unpinned, so that each build gets Debian's current versions with security fixes.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends ca-certificates git \
+    && apt-get install --yes --no-install-recommends bubblewrap ca-certificates git \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 1000 --create-home --shell /bin/bash openrunner \
     && install --directory --owner=openrunner --group=openrunner --mode=0700 /data \

@@ -31,10 +31,11 @@ python3 -c 'import ensurepip, venv' 2>/dev/null || packages="$packages python3-v
 have curl || packages="$packages curl"
 have npm || packages="$packages nodejs npm"
 have tmux || packages="$packages tmux"
-# For tests as root: network namespaces, and dropping privileges.
+# For tests as root: network namespaces, dropping privileges, and isolating agents.
 if [ "$(id -u)" = 0 ] && [ "$(uname)" = Linux ]; then
     PATH=$PATH:/usr/sbin:/sbin
     have setpriv || packages="$packages util-linux"
+    have bwrap || packages="$packages bubblewrap"
     have ip || packages="$packages iproute2"
 fi
 if [ -n "$packages" ]; then
