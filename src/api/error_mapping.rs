@@ -138,7 +138,7 @@ fn describe_fault(fault: &BadRun, fields: RunFields) -> (ApiError, String, Fault
             (ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "cannot_ask", ""), within("permission_mode"), FaultCode::NotSupported)
         }
         BadRun::Isolation(BadIsolation::Unavailable { .. }) => {
-            (ApiError::new(unprocessable, "isolation_unavailable", ""), within("isolation"), FaultCode::NotSupported)
+            (ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "isolation_unavailable", ""), within("isolation"), FaultCode::NotSupported)
         }
         BadRun::Isolation(BadIsolation::NeedsAdmin(_)) => {
             (ApiError::new(StatusCode::FORBIDDEN, "admin_only", ""), within("isolation"), FaultCode::NotAllowed)

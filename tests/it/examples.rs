@@ -72,6 +72,7 @@ const TABLE: &[(&str, &str, &str, How)] = &[
     ("docs/openai.md", "json", "", NotRun("OpenAI's own shapes, which its clients read in tests/e2e/openai.rs")),
     ("docs/operating.md", "bash", "./install.sh", Elsewhere("tests/it/packaging.rs, with an archive of its own")),
     ("docs/operating.md", "bash", "systemctl", NotRun("it needs systemd and root; tests/it/packaging.rs checks the units")),
+    ("docs/operating.md", "bash", "apt install bubblewrap", Elsewhere("tests/it/isolation.rs, where doctor tries what is installed")),
     ("docs/operating.md", "bash", "docker", NotRun("it needs a Docker engine")),
     ("docs/operating.md", "nginx", "proxy_pass", Elsewhere("tests/it/proxy.rs")),
     ("docs/operating.md", "yaml", "loadBalancer", NotRun("it needs Traefik")),

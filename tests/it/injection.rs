@@ -12,14 +12,14 @@ use serde_json::json;
 
 use crate::support::{Client, Server, Setup, live};
 
-/// A program that writes its arguments, one per line, and its environment into files beside it. It answers probes with this version and
+/// A program that writes its arguments, one per line, and its environment into files of its name in the home directory. It answers probes with this version and
 /// with the help text that its adapter expects.
 fn witness(path: &Path, version: &str) {
     let script = format!(
         "#!/bin/sh\n\
         if [ -z \"$ORN_RUN\" ]; then case \"$1\" in --help) echo 'opencode acp';; *) echo '{version}';; esac; exit 0; fi\n\
-        env > \"$0.env\"\n\
-        for element in \"$@\"; do printf '%s\\n' \"$element\"; done > \"$0.argv\"\n\
+        env > \"$HOME/${{0##*/}}.env\"\n\
+        for element in \"$@\"; do printf '%s\\n' \"$element\"; done > \"$HOME/${{0##*/}}.argv\"\n\
         exit 1\n"
     );
     std::fs::write(path, script).expect("a directory for agents");
@@ -47,15 +47,16 @@ async fn server(mode: &str) -> Server {
 async fn started(server: &Server, user: &Client, agent: &str, prompt: &str, model: Option<&str>) -> (Vec<String>, String) {
     let id = user.create(prompt, json!({ "agent_type": agent, "model": model })).await;
     let end = user.end_of(&id).await;
-    let program = program(server, agent);
-    let read = |what: &str| std::fs::read_to_string(program.with_extension(what)).unwrap_or_else(|error| panic!("{agent} {error}: {end}"));
+    let written = written_by(server, agent);
+    let read = |what: &str| std::fs::read_to_string(written.with_extension(what)).unwrap_or_else(|error| panic!("{agent} {error}: {end}"));
     let (argv, env) = (read("argv"), read("env"));
     assert!(env.contains(&format!("ORN_RUN={id}")), "this is what an earlier run was started with");
     (argv.lines().map(str::to_owned).collect(), env)
 }
 
-fn program(server: &Server, agent: &str) -> PathBuf {
-    server.directory().join("agents/bin").join(agent.split('_').next().unwrap_or(agent))
+/// Path of what the program writes, without an extension.
+fn written_by(server: &Server, agent: &str) -> PathBuf {
+    server.home().join(agent.split('_').next().unwrap_or(agent))
 }
 
 /// Every agent in each of its modes.
@@ -130,7 +131,7 @@ fn arguments_are_classified_by_the_table_of_each_agent() {
                 let id = admin.create("x", metadata(widening)).await;
                 let run = admin.end_of(&id).await;
                 assert_eq!(run["widened"].as_array().map(Vec::len), Some(1), "{agent}: what was widened is written down: {run}");
-                let argv = std::fs::read_to_string(program(&server, agent).with_extension("argv")).unwrap();
+                let argv = std::fs::read_to_string(written_by(&server, agent).with_extension("argv")).unwrap();
                 assert_eq!(argv.lines().filter(|element| element == widening).count(), 1, "{agent}: as one element: {argv}");
             }
         }

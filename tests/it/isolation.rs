@@ -238,7 +238,8 @@ fn an_isolated_agent_has_the_grace_period_to_end_by_itself() {
             return;
         }
         let user = server.client("user").await;
-        let id = user.create("say up\nignore-interrupts\nhang", json!({ "agent_type": "claude_code", "timeout_secs": 2 })).await;
+        let id =
+            user.create("ignore-term\nignore-interrupts\nsay up\nhang", json!({ "agent_type": "claude_code", "timeout_secs": 2 })).await;
         let frames = user.follow(&id).await.rest().await;
         assert_eq!((&last(&frames)["cause"], &last(&frames)["exit_code"]), (&json!("timeout"), &json!(3)), "{}", last(&frames));
         assert_eq!(std::fs::read_to_string(server.home().join("ended")).unwrap(), "ended\n");
@@ -256,7 +257,8 @@ fn a_level_that_cannot_be_held_is_refused_and_the_default_says_so() {
         let (admin, user) = (server.client("admin").await, server.client("user").await);
         for client in [&admin, &user] {
             let refused = client.ask("result x", json!({ "agent_type": "claude_code", "isolation": "guard" })).await;
-            assert!(refused.problem(422, "isolation_unavailable").contains("bubblewrap"), "{}", refused.text);
+            assert_eq!(refused.problem(422, "isolation_unavailable"), "metadata.isolation");
+            assert!(refused.text.contains("bubblewrap"), "{}", refused.text);
         }
         for metadata in [json!({}), json!({ "isolation": "none" })] {
             let id = user.script_with("result x", metadata).await;

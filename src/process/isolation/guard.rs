@@ -101,7 +101,7 @@ impl Guard {
         Ok(CommandPrefix { program: self.bwrap.clone(), args, absent })
     }
 
-    /// Whether files of root appear to belong to nobody.
+    /// Whether files of root appear to have another owner.
     fn maps_no_root(&self) -> bool {
         !rustix::process::getuid().is_root()
     }
