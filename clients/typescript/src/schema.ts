@@ -1499,6 +1499,11 @@ export interface components {
                 [key: string]: string;
             };
         };
+        /**
+         * @description How far the processes of a run are kept from everything else on the machine. A later level keeps them from more.
+         * @enum {string}
+         */
+        IsolationLevel: "none" | "guard";
         /** @example key_0198a8f0c0de7000800000000000000a */
         KeyId: string;
         /**
@@ -1906,7 +1911,7 @@ export interface components {
              * @description Stable code for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "body_missing" | "body_unreadable" | "bad_argument" | "unknown_model" | "unsupported_parameter" | "token_missing" | "token_invalid" | "token_expired" | "wrong_credentials" | "default_password" | "origin_not_allowed" | "cross_site" | "admin_only" | "scope_missing" | "own_password_needed" | "wrong_password" | "env_not_allowed" | "working_dir_not_allowed" | "not_found" | "model_not_found" | "method_not_allowed" | "body_timeout" | "run_active" | "run_ended" | "already_answered" | "session_busy" | "cancelled" | "user_exists" | "last_admin" | "body_too_large" | "not_json" | "host_not_served" | "invalid_field" | "unknown_agent" | "bad_working_dir" | "session_mismatch" | "cannot_resume" | "cannot_ask" | "messages_not_supported" | "idempotency_key_reused" | "queue_full" | "budget_exceeded" | "too_many_messages" | "too_many_logins" | "too_many_requests" | "too_many_streams" | "rate_limited" | "internal" | "agent_error" | "not_logged_in" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "protocol" | "node_lost" | "shutting_down" | "overloaded" | "timeout" | "startup_timeout" | "idle_timeout" | "storage";
+            code: "malformed_json" | "body_missing" | "body_unreadable" | "bad_argument" | "unknown_model" | "unsupported_parameter" | "token_missing" | "token_invalid" | "token_expired" | "wrong_credentials" | "default_password" | "origin_not_allowed" | "cross_site" | "admin_only" | "scope_missing" | "own_password_needed" | "wrong_password" | "env_not_allowed" | "working_dir_not_allowed" | "isolation_required" | "not_found" | "model_not_found" | "method_not_allowed" | "body_timeout" | "run_active" | "run_ended" | "already_answered" | "session_busy" | "cancelled" | "user_exists" | "last_admin" | "body_too_large" | "not_json" | "host_not_served" | "invalid_field" | "unknown_agent" | "bad_working_dir" | "session_mismatch" | "cannot_resume" | "cannot_ask" | "isolation_unavailable" | "messages_not_supported" | "idempotency_key_reused" | "queue_full" | "budget_exceeded" | "too_many_messages" | "too_many_logins" | "too_many_requests" | "too_many_streams" | "rate_limited" | "internal" | "agent_error" | "not_logged_in" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "protocol" | "node_lost" | "shutting_down" | "overloaded" | "timeout" | "startup_timeout" | "idle_timeout" | "storage";
             /** @description All faults of the request, if fields are at fault. A body of the wrong shape is reported with its first fault. */
             errors?: components["schemas"]["FieldError"][];
         };
@@ -2119,6 +2124,8 @@ export interface components {
              * @description Time limit without output, in seconds.
              */
             idle_timeout_secs?: number;
+            /** @description Requested isolation level; absent for the server's default. */
+            isolation?: components["schemas"]["IsolationLevel"];
             /** @description Labels for filtering. */
             labels: {
                 [key: string]: string;
@@ -2230,6 +2237,13 @@ export interface components {
             /** @description The prompt. */
             text: string;
         };
+        /** @description The isolation of a run. */
+        RunIsolation: {
+            /** @description The level in force. */
+            level: components["schemas"]["IsolationLevel"];
+            /** @description Why no higher level is in force, if one exists. */
+            reason?: string;
+        };
         /** @description Resource limits of a run's processes, as far as they are enforced. */
         RunLimits: {
             /** @description Mechanism that enforces the limits. */
@@ -2278,6 +2292,7 @@ export interface components {
             permission_mode?: components["schemas"]["PermissionMode"] | null;
             /** @description Rules that take precedence over the mode. */
             permission_rules?: components["schemas"]["RuleSpec"][] | null;
+            isolation?: components["schemas"]["IsolationLevel"] | null;
             /** @description Environment variables for the agent. Their values are never shown or stored. */
             env?: {
                 [key: string]: string;
@@ -2297,6 +2312,7 @@ export interface components {
             /** @description Working directory: an absolute path without `..`. Default: the directory of the session, or a fresh one. */
             working_dir?: string | null;
             permission_mode?: components["schemas"]["PermissionMode"] | null;
+            isolation?: components["schemas"]["IsolationLevel"] | null;
             /**
              * Format: u-int64
              * @description Time limit in seconds. Time spent waiting for answers does not count.
@@ -2356,6 +2372,8 @@ export interface components {
             permission_mode: components["schemas"]["PermissionMode"];
             /** @description Resource limits of the agent's processes, if any are enforced. */
             limits?: components["schemas"]["RunLimits"];
+            /** @description Isolation of the agent's processes. Absent for an agent that is part of the server. */
+            isolation?: components["schemas"]["RunIsolation"];
         };
         /**
          * @description The agent is ready.

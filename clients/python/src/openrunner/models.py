@@ -345,6 +345,9 @@ class HttpServer(TypedDict):
     """Headers of each request."""
 
 
+IsolationLevel: TypeAlias = Literal["none", "guard"]
+
+
 KeyId: TypeAlias = str
 
 
@@ -536,6 +539,7 @@ class Problem(TypedDict):
         "wrong_password",
         "env_not_allowed",
         "working_dir_not_allowed",
+        "isolation_required",
         "not_found",
         "model_not_found",
         "method_not_allowed",
@@ -556,6 +560,7 @@ class Problem(TypedDict):
         "session_mismatch",
         "cannot_resume",
         "cannot_ask",
+        "isolation_unavailable",
         "messages_not_supported",
         "idempotency_key_reused",
         "queue_full",
@@ -648,6 +653,18 @@ class RunInput(TypedDict):
 
     text: str
     """The prompt."""
+
+
+class RunIsolation(TypedDict):
+    """
+    The isolation of a run.
+    """
+
+    level: IsolationLevel
+    """The level in force."""
+
+    reason: NotRequired[str]
+    """Why no higher level is in force, if one exists."""
 
 
 class RunLimits(TypedDict):
@@ -1846,6 +1863,7 @@ class RunOptions(TypedDict):
     """Working directory: an absolute path without `..`. Default: the directory of the session, or a fresh one."""
 
     permission_mode: NotRequired[PermissionMode | None]
+    isolation: NotRequired[IsolationLevel | None]
     timeout_secs: NotRequired[int | None]
     """Time limit in seconds. Time spent waiting for answers does not count."""
 
@@ -1892,6 +1910,9 @@ class RunStarted(TypedDict):
 
     limits: NotRequired[RunLimits]
     """Resource limits of the agent's processes, if any are enforced."""
+
+    isolation: NotRequired[RunIsolation]
+    """Isolation of the agent's processes. Absent for an agent that is part of the server."""
 
 
 class RunStartedEvent(RunStarted):
@@ -2414,6 +2435,9 @@ class Run(RunEnd):
     idle_timeout_secs: NotRequired[int]
     """Time limit without output, in seconds."""
 
+    isolation: NotRequired[IsolationLevel]
+    """Requested isolation level; absent for the server's default."""
+
     labels: dict[str, str]
     """Labels for filtering."""
 
@@ -2462,6 +2486,7 @@ class RunMetadata(TypedDict):
     permission_rules: NotRequired[list[RuleSpec] | None]
     """Rules that take precedence over the mode."""
 
+    isolation: NotRequired[IsolationLevel | None]
     env: NotRequired[dict[str, str]]
     """Environment variables for the agent. Their values are never shown or stored."""
 
