@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::connection::{Connection, Event};
 use super::program::{GracePeriods, RunningProgram, reattach, start};
-use super::{AgentEnd, AgentHandle, Command, Delivery, HistoryEntry, Update};
+use super::{AgentEnd, AgentHandle, Command, Delivery, HistoryEntry, Restrictions, Update};
 use crate::agent::{Item, LineOutcome, Output, Parser};
 use crate::process::shim::{ExitRecord, Greeting, PROTOCOL, ProcessDir, ProcessRecord, Report, ShimCommand, Spooled};
 use crate::process::testing::sleeper;
@@ -50,7 +50,12 @@ const STORED: OutputCheckpoint = OutputCheckpoint { out: 8, err: 0, out_ended: f
 fn program(dir: &Path) -> RunningProgram {
     let second = Duration::from_secs(1);
     let marker = Marker::new(format!("handle tests {}", dir.display()));
-    RunningProgram { dir: ProcessDir::new(dir.to_owned()), marker, grace: GracePeriods { exit: second, stop: second }, limits: None }
+    RunningProgram {
+        dir: ProcessDir::new(dir.to_owned()),
+        marker,
+        grace: GracePeriods { exit: second, stop: second },
+        restrictions: Restrictions::default(),
+    }
 }
 
 /// A process that has exited.
