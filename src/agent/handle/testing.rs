@@ -1,6 +1,6 @@
 //! An agent whose task is a test.
 
-use super::{AgentEnd, AgentHandle, Control, Delivery, Link, OutputCheckpoint, Update, link};
+use super::{AgentEnd, AgentHandle, Control, Delivery, Link, OutputCheckpoint, Restrictions, Update, link};
 use crate::agent::Item;
 use crate::process::{Leftovers, Marker};
 use crate::types::{Answer, RunId};
@@ -27,7 +27,7 @@ pub(crate) enum Received {
 
 /// An agent that accepts every message and interrupt, and can outlive the server.
 pub(crate) fn scripted_agent() -> (AgentHandle, ScriptedAgent) {
-    let (handle, link) = link(Some(Leftovers::of_earlier_server(Marker::new(RunId::new().to_string()))), None);
+    let (handle, link) = link(Some(Leftovers::of_earlier_server(Marker::new(RunId::new().to_string()))), Restrictions::default());
     (handle, ScriptedAgent { link, sent: 0 })
 }
 
