@@ -9,6 +9,12 @@ use crate::types::{Caller, Timestamp, UserName};
 /// How long an idempotency key is stored.
 pub(super) const KEY_LIFETIME: Duration = Duration::from_hours(24);
 
+/// Keys of requests before this time are expired.
+pub(super) fn oldest_key(now: Timestamp) -> Timestamp {
+    let lifetime = i64::try_from(KEY_LIFETIME.as_millis()).unwrap_or(i64::MAX);
+    Timestamp::from_millis(now.as_millis().saturating_sub(lifetime))
+}
+
 /// The keys of requests in progress, by owner: equal requests are handled one after the other, so that the later ones find the result of
 /// the first.
 pub(super) type KeysInUse = KeyedLocks<(UserName, String)>;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::RetentionPolicy;
+use super::idempotency::oldest_key;
 use super::manager::RunManager;
 use super::store::{RetentionStep, RetentionStore, StoreError};
 use crate::types::Clock;
@@ -84,12 +85,14 @@ impl Retention {
         }
     }
 
-    /// Removes what deleted runs have left, and expired conversations, trims logs while the store is too large, and returns free space to the disk.
+    /// Forgets expired idempotency keys, removes expired conversations and what deleted runs have left, trims logs while the store is too
+    /// large, and returns free space to the disk.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails. Completed steps are not undone.
     pub async fn sweep(&self) -> Result<RetentionReport, StoreError> {
         let mut report = RetentionReport::default();
+        self.runs.inner.store.forget_keys(oldest_key(self.clock.now())).await?;
         self.remove_directories().await?;
         self.remove_deleted(&mut report).await?;
         if let Some(cutoff) = self.policy.cutoff(self.clock.now()) {
@@ -266,6 +269,24 @@ mod tests {
         let report = fixture.retention(RetentionPolicy { max_bytes: Some(1), ..policy }, 9).sweep().await.unwrap();
         assert!(report.over_limit, "rows and the ends of logs stay, however small the limit is");
         assert!(fixture.runs.inner.store.run(older).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn idempotency_keys_expire_after_a_day_while_the_server_runs() {
+        use crate::run::store::contract::record;
+        use crate::run::store::{Chunk, Idempotency, SessionUse};
+        use crate::types::Seq;
+
+        let fixture = Fixture::new();
+        let run = record("ann", "demo", None);
+        let key = Idempotency { owner: run.owner.clone(), key: "k".into(), fingerprint: [0; 32], at: Timestamp::from_millis(1_000) };
+        let first = vec![Chunk { first: Seq::FIRST, last: Seq::FIRST, body: bytes::Bytes::from_static(b"{}\n") }];
+        let (owner, store) = (run.owner.clone(), &fixture.runs.inner.store);
+        store.create_run(run, SessionUse::Starts, first, Some(key)).await.unwrap();
+        fixture.retention(RetentionPolicy::default(), 1_000 + DAY).sweep().await.unwrap();
+        assert!(store.used_key(&owner, "k").await.unwrap().is_some());
+        fixture.retention(RetentionPolicy::default(), 1_001 + DAY).sweep().await.unwrap();
+        assert!(store.used_key(&owner, "k").await.unwrap().is_none());
     }
 
     #[tokio::test]

@@ -37,6 +37,7 @@ pub(super) fn cause_error(cause: Cause, detail: String) -> Option<ApiError> {
         Cause::Cancelled => ApiError::new(StatusCode::CONFLICT, "cancelled", detail),
         Cause::Shutdown => ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", detail),
         Cause::NodeLost => ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "node_lost", detail),
+        Cause::Internal => ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail),
         Cause::Storage => ApiError::new(StatusCode::INSUFFICIENT_STORAGE, "storage", detail),
     })
 }

@@ -4,6 +4,7 @@ use super::reserve::Reservation;
 use crate::redact::Secrets;
 use crate::run::driver::Driver;
 use crate::run::errors::CreateError;
+use crate::run::events::LogWriter;
 use crate::run::idempotency::IdempotencyKey;
 use crate::run::manager::RunManager;
 use crate::run::policy::{Policy, Rule};
@@ -11,7 +12,7 @@ use crate::run::run_secrets::RunSecrets;
 use crate::run::state::StopReason;
 use crate::run::store::{NewWebhook, RunRecord, SessionUse, StoreError};
 use crate::run::view::RunView;
-use crate::types::{Caller, Level, NoticeCode, RunSpec, RunStatus, Seq, SessionId, StreamEvent, Withheld};
+use crate::types::{Caller, Cause, Failure, Level, NoticeCode, RunId, RunSpec, RunStatus, Seq, SessionId, StreamEvent, Withheld};
 
 /// A validated run that is not stored yet.
 pub(super) struct NewRecord {
@@ -72,11 +73,25 @@ impl RunManager {
             first.push(StreamEvent::notice(Level::Warning, NoticeCode::WeakGuarantee, message));
         }
         let key = key.map(|key| key.into_record(caller, record.created_at));
-        let mut log = inner.log.create(record.clone(), session_use, &first, key).await.map_err(|error| match error {
+        let mut log = match inner.log.create(record.clone(), session_use, &first, key).await {
+            Ok(log) => log,
             // Deleted since it was found.
-            StoreError::NoSession(session) => CreateError::NoSession(session),
-            error => error.into(),
-        })?;
+            Err(StoreError::NoSession(session)) => return Err(CreateError::NoSession(session)),
+            Err(error @ StoreError::KeyUsed(_)) => return Err(error.into()),
+            Err(error) => match self.adopt(id).await {
+                Ok(Some(log)) => log,
+                Ok(None) => return Err(error.into()),
+                Err(_unknown) => {
+                    let (manager, failure) = (self.clone(), Failure::new(Cause::Storage, "the run could not be created"));
+                    inner.tasks.spawn(async move {
+                        if manager.end_undriven(registration, failure).await {
+                            directory.keep();
+                        }
+                    });
+                    return Err(error.into());
+                }
+            },
+        };
         directory.keep();
         registration.activate();
         log.set_secrets(masked);
@@ -94,5 +109,16 @@ impl RunManager {
             let _ = handle.stop(StopReason::Cancel).await;
         }
         Ok(RunView::new(record, Some(RunStatus::Queued), inner.admission.position(id)))
+    }
+
+    /// The log of a run that is stored although its store reported an error, because the reply was lost; `None` if it is not stored.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it is not known whether the run is stored.
+    async fn adopt(&self, id: RunId) -> Result<Option<LogWriter>, StoreError> {
+        let Some(run) = self.inner.store.run(id).await? else { return Ok(None) };
+        let lease = self.inner.store.take_lease(id).await?;
+        tracing::warn!(run.id = %id, "a run was stored although its store reported an error");
+        Ok(Some(self.inner.log.reopen(lease, &run, self.inner.log.secrets().clone())))
     }
 }

@@ -8,6 +8,8 @@
 
 mod commit;
 mod reserve;
+#[cfg(test)]
+mod tests;
 mod validate;
 
 use std::sync::Arc;
@@ -32,24 +34,33 @@ impl RunManager {
     pub async fn create(&self, caller: &Caller, new: NewRun, key: Option<IdempotencyKey>) -> Result<RunView, CreateError> {
         let (manager, caller) = (self.clone(), caller.clone());
         // In its own task: a client that disconnects must not leave a stored run without a driver.
-        let creation = self.inner.tasks.spawn(async move { manager.create_once(&caller, new, key).await });
-        creation.await.unwrap_or_else(|panic| Err(CreateError::Store(StoreError::Write(panic.to_string()))))
+        let creation = self.inner.tasks.spawn(async move { manager.create_undisturbed(&caller, new, key).await });
+        creation.await.unwrap_or_else(|panic| Err(CreateError::Store(StoreError::Internal(panic.to_string()))))
     }
 
-    /// Creates a run unless its key was used before. Requests with the same key are handled one after the other, so that a repeated one
-    /// finds the run of the first, and neither interrupts nor waits for another run again.
-    async fn create_once(&self, caller: &Caller, new: NewRun, key: Option<IdempotencyKey>) -> Result<RunView, CreateError> {
-        let inner = &self.inner;
-        if inner.context.shutdown.is_requested() {
+    async fn create_undisturbed(&self, caller: &Caller, new: NewRun, key: Option<IdempotencyKey>) -> Result<RunView, CreateError> {
+        if self.inner.context.shutdown.is_requested() {
             return Err(CreateError::Draining);
         }
-        let Some(key) = key else { return self.create_run(caller, new, None).await };
+        self.once_per_key(caller, key, async |key| self.create_run(caller, new, key).await).await
+    }
+
+    /// Calls `create` unless the key was used before. Requests with the same key are handled one after the other, so that a repeated one
+    /// finds the run of the first, and neither interrupts nor waits for another run again.
+    async fn once_per_key(
+        &self,
+        caller: &Caller,
+        key: Option<IdempotencyKey>,
+        create: impl AsyncFnOnce(Option<IdempotencyKey>) -> Result<RunView, CreateError>,
+    ) -> Result<RunView, CreateError> {
+        let inner = &self.inner;
+        let Some(key) = key else { return create(None).await };
         let _in_use = inner.keys_in_use.join((caller.user.clone(), key.key.clone())).await;
         let fingerprint = key.fingerprint;
         if let Some(used) = inner.store.used_key(&caller.user, &key.key).await? {
             return self.existing_run(caller, used, fingerprint).await;
         }
-        match self.create_run(caller, new, Some(key)).await {
+        match create(Some(key)).await {
             // A message with the same key was stored meanwhile.
             Err(CreateError::Store(StoreError::KeyUsed(used))) => self.existing_run(caller, used, fingerprint).await,
             created => created,
@@ -85,7 +96,7 @@ impl RunManager {
                 (shared.log.secrets().with(values), checked)
             })
         });
-        let checked = validation.await.map_err(|panic| StoreError::Write(panic.to_string()))?;
+        let checked = validation.await.map_err(|panic| StoreError::Internal(panic.to_string()))?;
         let (masked, Checked { spec, directory, widened, rules, secrets, webhooks }) = checked.map_err(CreateError::Invalid)?;
         let session_use = if session.is_some() { SessionUse::Continues } else { SessionUse::Starts };
         let session = session.map_or_else(SessionId::new, |session| session.id);

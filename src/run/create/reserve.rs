@@ -46,8 +46,14 @@ impl RunManager {
         let ticket = inner.admission.queue(id, &caller.user, agent_type, !is_free);
         let ticket = ticket.ok_or(CreateError::QueueFull { max_queue: inner.config.max_queue })?;
         let shared = Arc::clone(inner);
-        let reserved = tokio::task::spawn_blocking(move || shared.workspaces.reserve(&directory)).await;
-        let reserved = reserved.map_err(|panic| StoreError::Write(panic.to_string()))?;
+        let reserved = match directory {
+            // Without access to the disk.
+            DirectoryRequest::OfSession(..) => inner.workspaces.reserve(&directory),
+            DirectoryRequest::Path(..) | DirectoryRequest::Fresh(_) => {
+                let reserving = tokio::task::spawn_blocking(move || shared.workspaces.reserve(&directory));
+                reserving.await.map_err(|panic| StoreError::Internal(panic.to_string()))?
+            }
+        };
         let directory = reserved.map_err(|error| CreateError::Invalid(vec![BadRun::from(error)]))?;
         Ok(Reservation { turn, interrupted, registration, inbox, ticket, directory })
     }

@@ -10,6 +10,7 @@ use super::tests::{StoppedClock, create_run, end_run, event_ids, gaps, new_log, 
 use super::{EventLog, Follower, Framing};
 use crate::redact::Secrets;
 use crate::run::store::contract::{done, record};
+use crate::run::store::testing::{FaultStore, explore};
 use crate::run::store::{RunChange, RunStore, SessionUse, SqliteStore};
 use crate::types::{RunId, StreamEvent};
 
@@ -147,5 +148,56 @@ async fn a_reader_that_reconnects_after_damage_receives_each_event_once_and_come
         }
         let expected = (1..=10).filter(|event| *event == 10 || !damaged.split(", ").any(|damaged| damaged == event.to_string()));
         assert_eq!(seen, expected.collect::<Vec<_>>(), "damaged: {damaged}");
+    }
+}
+
+/// A run that is created, written and ended while observers that find its row read it.
+#[test]
+fn a_run_that_is_found_while_it_is_created_is_followed_to_its_end_in_every_order() {
+    let limit = 50_000;
+    let orders = explore(limit, |store| async move {
+        let log = EventLog::new(Arc::new(store.clone()), Arc::new(StoppedClock));
+        let run = record("ann", "demo", None);
+        let id = run.id;
+        let writing = async {
+            let mut writer = log.create(run, SessionUse::Starts, &[StreamEvent::RunQueued { position: 0 }], None).await.unwrap();
+            end_run(&mut writer).await;
+        };
+        let reading = async {
+            if store.run(id).await.unwrap().is_some() {
+                assert_eq!(event_ids(&read_all(follow(&log, id, 1).await).await), [2]);
+            }
+        };
+        tokio::join!(writing, reading);
+    });
+    assert!(orders < limit, "not all orders were tried");
+}
+
+/// A writer that is lost, and another that takes its lease and ends the run, while a reader follows.
+async fn lose_writer(store: FaultStore, is_local: bool) {
+    let log = || EventLog::new(Arc::new(store.clone()), Arc::new(StoppedClock));
+    let (here, elsewhere) = (log(), log());
+    // Prepared without pauses.
+    let created = create_run(&EventLog::new(Arc::new(store.inner().clone()), Arc::new(StoppedClock))).await;
+    let run = created.run();
+    let row = store.inner().run(run).await.unwrap().unwrap();
+    let lost = here.reopen(store.inner().take_lease(run).await.unwrap(), &row, Secrets::default());
+    let ending = async {
+        drop(lost);
+        let lease = store.take_lease(run).await.unwrap();
+        let mut writer = here.reopen(lease, &row, Secrets::default());
+        end_run(&mut writer).await;
+    };
+    let reading = async { event_ids(&read_all(follow(if is_local { &here } else { &elsewhere }, run, 1).await).await) };
+    let ((), seen) = tokio::join!(ending, reading);
+    assert_eq!(seen, [2]);
+}
+
+#[test]
+fn readers_receive_the_end_of_a_run_whose_writer_was_lost_in_every_order() {
+    for is_local in [true, false] {
+        let limit = 20_000;
+        let orders = explore(limit, |store| lose_writer(store, is_local));
+        assert!(orders < limit, "not all orders were tried");
     }
 }

@@ -4,7 +4,7 @@ mod commands;
 mod drive;
 mod queries;
 #[cfg(test)]
-mod testing;
+pub(in crate::run) mod testing;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -4,17 +4,86 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 use super::RunManager;
-use crate::agent::Agents;
+use crate::agent::{Agent, Agents, Registry};
 use crate::redact::Secrets;
 use crate::run::RetentionPolicy;
 use crate::run::config::RunConfig;
+use crate::run::request::NewRun;
+use crate::run::store::testing::FaultStore;
 use crate::run::store::{RunStore, UsageStore};
-
 use crate::run::view::RunView;
-use crate::types::{Budget, Seq};
+use crate::types::{Budget, Caller, Seq, StreamEvent, UserRole};
+
+/// A manager over a [`FaultStore`] with one agent, `test`, which runs in this process. One run may be active, and two may wait.
+pub(in crate::run) struct TestRuns {
+    pub(in crate::run) store: FaultStore,
+    pub(in crate::run) manager: RunManager,
+    /// A user.
+    pub(in crate::run) ann: Caller,
+    dir: TempDir,
+}
+
+/// An agent that runs until it is stopped.
+pub(in crate::run) struct Idle;
+
+/// An agent that says one word.
+pub(in crate::run) struct Talking;
+
+#[async_trait]
+impl Agent for Idle {
+    fn name(&self) -> &'static str {
+        "test"
+    }
+
+    async fn run(&self, _prompt: String, _tx: mpsc::Sender<StreamEvent>) -> crate::agent::Result<()> {
+        std::future::pending().await
+    }
+}
+
+#[async_trait]
+impl Agent for Talking {
+    fn name(&self) -> &'static str {
+        "test"
+    }
+
+    async fn run(&self, _prompt: String, tx: mpsc::Sender<StreamEvent>) -> crate::agent::Result<()> {
+        tx.send(StreamEvent::Token { content: "word".into() }).await?;
+        Ok(())
+    }
+}
+
+impl TestRuns {
+    pub(in crate::run) fn new(agent: impl Agent) -> Self {
+        Self::over(FaultStore::in_memory(), agent)
+    }
+
+    pub(in crate::run) fn over(store: FaultStore, agent: impl Agent) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let manager = RunManager::with_agents(Arc::new(store.clone()), dir.path(), &Registry::default().with_agent(agent), 2);
+        let ann = Caller { user: "ann".parse().unwrap(), role: UserRole::User };
+        Self { store, manager, ann, dir }
+    }
+
+    /// A request for a run in a fresh directory.
+    pub(in crate::run) fn request() -> NewRun {
+        NewRun { agent_type: Some("test".into()), prompt: "do it".into(), ..NewRun::default() }
+    }
+
+    pub(in crate::run) async fn create(&self) -> RunView {
+        self.manager.create(&self.ann, Self::request(), None).await.unwrap()
+    }
+
+    /// Number of fresh directories.
+    pub(in crate::run) fn directories(&self) -> usize {
+        std::fs::read_dir(self.dir.path().join("workspaces")).unwrap().count()
+    }
+}
 
 impl RunManager {
     /// A manager without agents, with a new store in `dir`.
@@ -24,7 +93,11 @@ impl RunManager {
 
     /// A manager without agents over a store, with its other files in `dir`.
     pub(in crate::run) fn with_store<S: RunStore + UsageStore + 'static>(store: Arc<S>, dir: &std::path::Path) -> Self {
-        use crate::agent::{Host, Registry, handle::GracePeriods};
+        Self::with_agents(store, dir, &Registry::default(), 1)
+    }
+
+    fn with_agents<S: RunStore + UsageStore + 'static>(store: Arc<S>, dir: &std::path::Path, agents: &Registry, max_queue: usize) -> Self {
+        use crate::agent::{Host, handle::GracePeriods};
         let second = Duration::from_secs(1);
         let host = Host {
             env: BTreeMap::new(),
@@ -45,7 +118,7 @@ impl RunManager {
             max_runs: 1,
             max_runs_per_user: 1,
             max_runs_per_agent: BTreeMap::new(),
-            max_queue: 1,
+            max_queue,
             stop_grace: second,
             shutdown_grace: second,
             permission_timeout: second,
@@ -57,7 +130,7 @@ impl RunManager {
             retention: RetentionPolicy::default(),
             webhooks: Arc::default(),
         };
-        Self::new(store, Arc::new(crate::types::SystemClock), Agents::new(&Registry::default(), &host), Arc::new(config)).unwrap()
+        Self::new(store, Arc::new(crate::types::SystemClock), Agents::new(agents, &host), Arc::new(config)).unwrap()
     }
 
     /// Stores an ended run of `owner`, as an earlier server would have left it.

@@ -17,7 +17,7 @@ impl RunManager {
     ///
     /// # Errors
     /// [`StoreError`] if the end cannot be stored.
-    pub(super) async fn end(&self, lease: Lease, run: &RunRecord, outcome: RunOutcome) -> Result<Outcome, StoreError> {
+    pub(in crate::run) async fn end(&self, lease: Lease, run: &RunRecord, outcome: RunOutcome) -> Result<Outcome, StoreError> {
         let id = run.id;
         // Usage and open requests come from the log, but the run must end even if its log cannot be read.
         let summary = self.inner.log.summarize(id).await.unwrap_or_else(|error| {
@@ -33,7 +33,7 @@ impl RunManager {
     ///
     /// # Errors
     /// [`StoreError`] if the end cannot be stored.
-    pub(super) async fn end_damaged(&self, lease: Lease, error: &StoreError) -> Result<Outcome, StoreError> {
+    pub(in crate::run) async fn end_damaged(&self, lease: Lease, error: &StoreError) -> Result<Outcome, StoreError> {
         tracing::error!(run.id = %lease.run, %error, "the row of an unfinished run is damaged; ending the run");
         self.kill_agent(lease.run).await;
         let mut last = 0;

@@ -60,7 +60,7 @@ impl RunManager {
     }
 
     /// Kills the shim and all processes of a run that cannot be continued.
-    pub(super) async fn kill_agent(&self, id: RunId) {
+    pub(in crate::run) async fn kill_agent(&self, id: RunId) {
         let survivors = match shim::kill(&self.inner.config.process_dir(id), &Marker::new(id.to_string())).await {
             shim::Found::Lost(survivors) => survivors.count,
             shim::Found::Ended(record) => record.left_behind,
