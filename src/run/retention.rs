@@ -28,6 +28,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Number of removed or trimmed runs after which a pause is made even if the steps were small.
 const RUNS_PER_PAUSE: u64 = 32;
 
+/// Number of idempotency keys that one step forgets.
+const KEYS_PER_STEP: usize = 1000;
+
 /// Number of directories removed before their entries are deleted together.
 const REMOVAL_BATCH: usize = 64;
 
@@ -92,7 +95,9 @@ impl Retention {
     /// [`StoreError`] if the store fails. Completed steps are not undone.
     pub async fn sweep(&self) -> Result<RetentionReport, StoreError> {
         let mut report = RetentionReport::default();
-        self.runs.inner.store.forget_keys(oldest_key(self.clock.now())).await?;
+        while self.runs.inner.store.forget_keys(oldest_key(self.clock.now()), KEYS_PER_STEP).await? {
+            tokio::time::sleep(self.pause).await;
+        }
         self.remove_directories().await?;
         self.remove_deleted(&mut report).await?;
         if let Some(cutoff) = self.policy.cutoff(self.clock.now()) {

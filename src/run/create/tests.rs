@@ -8,7 +8,8 @@ use futures_util::future::join_all;
 use proptest::prelude::*;
 
 use super::commit::NewRecord;
-use crate::run::errors::CreateError;
+use crate::run::errors::{CreateError, FindError};
+use crate::run::events::Framing;
 use crate::run::idempotency::IdempotencyKey;
 use crate::run::manager::testing::{Idle, Talking, TestRuns};
 use crate::run::request::OnBusy;
@@ -33,10 +34,21 @@ impl TestRuns {
         on_busy: OnBusy,
         key: Option<IdempotencyKey>,
     ) -> Result<RunView, CreateError> {
+        self.create_as(RunId::new(), session, session_use, on_busy, key).await
+    }
+
+    async fn create_as(
+        &self,
+        id: RunId,
+        session: SessionId,
+        session_use: SessionUse,
+        on_busy: OnBusy,
+        key: Option<IdempotencyKey>,
+    ) -> Result<RunView, CreateError> {
         let requester = Requester { is_admin: false, is_local: true };
         let directory = DirectoryRequest::OfSession(PathBuf::from("/tmp"), requester);
         let spec = record("ann", "test", None).spec;
-        let reservation = self.manager.reserve(RunId::new(), &self.ann, session, on_busy, "test", directory).await?;
+        let reservation = self.manager.reserve(id, &self.ann, session, on_busy, "test", directory).await?;
         let new = NewRecord {
             spec,
             session,
@@ -206,6 +218,38 @@ fn a_follow_up_keeps_its_session_or_is_rejected_as_not_found() {
     });
     assert!(orders < limit, "not all orders were tried");
     assert_eq!(outcomes.into_inner(), [false, true].into(), "both are possible");
+}
+
+/// A run that a client finds and cancels while it is created and started, while another follows it.
+#[test]
+fn a_run_that_is_cancelled_while_it_is_created_ends_once_and_its_reader_with_it() {
+    explore(2_000, |store| async move {
+        let (runs, id) = (TestRuns::over(store.clone(), Idle), RunId::new());
+        let creating = runs.create_as(id, SessionId::new(), SessionUse::Starts, OnBusy::Queue, None);
+        let cancelling = async {
+            match runs.manager.cancel(&runs.ann, id).await {
+                Ok(run) => assert!(run.status == RunStatus::Stopping || run.status.is_ended(), "{:?}", run.status),
+                Err(FindError::NotFound(_)) => {}
+                Err(FindError::Store(error)) => panic!("{error}"),
+            }
+        };
+        let (created, ()) = tokio::join!(creating, cancelling);
+        assert_eq!(created.unwrap().run_id, id);
+        let mut log = runs.manager.follow(&runs.ann, id, 0, Framing::Ndjson).await.unwrap();
+        let reading = async {
+            let mut lines = Vec::new();
+            while let Some(batch) = log.next().await {
+                lines.extend_from_slice(&batch.unwrap());
+            }
+            String::from_utf8(lines).unwrap()
+        };
+        // The first attempt came too early in some orders.
+        let (cancelled, lines) = tokio::join!(runs.manager.cancel(&runs.ann, id), reading);
+        assert!(cancelled.is_ok());
+        assert_eq!(runs.end_of(id).await.status, RunStatus::Cancelled);
+        assert_eq!(lines.matches(r#""type":"done""#).count(), 1, "{lines}");
+        assert!(lines.lines().last().unwrap().contains(r#""type":"done""#));
+    });
 }
 
 proptest! {

@@ -180,6 +180,11 @@ impl RunSource for RunManager {
         match self.get(caller, run).await {
             Ok(run) => Ok(Some(run)),
             Err(FindError::NotFound(_)) => Ok(None),
+            // Otherwise a reader could never get past this change.
+            Err(FindError::Store(error @ StoreError::Damaged { .. })) => {
+                tracing::warn!(run.id = %run, %error, "skipped a change of a run that cannot be read");
+                Ok(None)
+            }
             Err(FindError::Store(error)) => Err(error),
         }
     }
