@@ -484,7 +484,8 @@ export interface paths {
          *     (`: keep-alive`) and an empty line, which clients ignore.
          *
          *     If `Last-Event-ID` or `after` is ahead of the log, or the events after it were trimmed, the stream starts with one frame that is not part of the
-         *     log: an `event` and a `data` line with a `GapNotice`, without `id`. Its `data.next` is the number of the next event.
+         *     log: an `event` and a `data` line with a `GapNotice`, without `id`. Its `data.next` is the number of the next event. Such a frame also takes the
+         *     place of each part of the log that is damaged; a damaged `done` is restored from the record of the run.
          *
          *     With `Accept: application/x-ndjson` the response consists of the `data` lines only; an empty line keeps the connection open. If there is nothing
          *     left to read, it is an empty 200 response instead of 204.
@@ -1006,7 +1007,7 @@ export interface components {
          * @description Why a run ended.
          * @enum {string}
          */
-        Cause: "ok" | "agent_error" | "not_logged_in" | "rate_limited" | "model_not_found" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "timeout" | "startup_timeout" | "idle_timeout" | "cancelled" | "shutdown" | "node_lost" | "storage" | "protocol" | "budget_exceeded";
+        Cause: "ok" | "agent_error" | "not_logged_in" | "rate_limited" | "model_not_found" | "not_installed" | "bad_arguments" | "crashed" | "killed" | "timeout" | "startup_timeout" | "idle_timeout" | "cancelled" | "shutdown" | "node_lost" | "storage" | "protocol" | "budget_exceeded" | "internal";
         /** @description Changes to a user. Absent fields stay unchanged. */
         ChangeUserRequest: {
             /** @description New password. It must differ from the user name. All tokens of the user are revoked. */

@@ -122,6 +122,7 @@ Cause: TypeAlias = Literal[
     "storage",
     "protocol",
     "budget_exceeded",
+    "internal",
 ]
 
 
