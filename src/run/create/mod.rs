@@ -34,11 +34,11 @@ impl RunManager {
     pub async fn create(&self, caller: &Caller, new: NewRun, key: Option<IdempotencyKey>) -> Result<RunView, CreateError> {
         let (manager, caller) = (self.clone(), caller.clone());
         // In its own task: a client that disconnects must not leave a stored run without a driver.
-        let creation = self.inner.tasks.spawn(async move { manager.create_undisturbed(&caller, new, key).await });
+        let creation = self.inner.tasks.spawn(async move { manager.create_unless_draining(&caller, new, key).await });
         creation.await.unwrap_or_else(|panic| Err(CreateError::Store(StoreError::Internal(panic.to_string()))))
     }
 
-    async fn create_undisturbed(&self, caller: &Caller, new: NewRun, key: Option<IdempotencyKey>) -> Result<RunView, CreateError> {
+    async fn create_unless_draining(&self, caller: &Caller, new: NewRun, key: Option<IdempotencyKey>) -> Result<RunView, CreateError> {
         if self.inner.context.shutdown.is_requested() {
             return Err(CreateError::Draining);
         }

@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_driver_that_panics_ends_its_run_as_failed_and_everyone_is_notified() {
+    async fn a_driver_that_panics_ends_its_run_as_failed_and_observers_are_notified() {
         let runs = TestRuns::new(Talking);
         let mut completions = runs.manager.completions().unwrap();
         // The first writes what the agent reports; the second is the end, or a further report.

@@ -53,7 +53,7 @@ pub struct Recovered {
 
 /// The outcome of the recovery of one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
+pub(in crate::run) enum Outcome {
     Reattached,
     Requeued,
     Interrupted,

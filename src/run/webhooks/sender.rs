@@ -376,4 +376,41 @@ mod tests {
         assert_eq!(message_id(&webhook, 3), message_id(&webhook, 3));
         assert_ne!(message_id(&webhook, 3), message_id(&ActiveWebhook { id: 8, ..webhook.clone() }, 3));
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_endpoint_that_received_everything_is_finished_although_the_server_died_before_it_noted_that() {
+        use crate::run::store::contract::{done, record};
+        use crate::run::store::testing::FaultStore;
+        use crate::run::store::{RunChange, SessionUse, WebhookStore};
+        use crate::types::{StreamEvent, SystemClock};
+
+        let store = Arc::new(FaultStore::in_memory());
+        let log = EventLog::new(Arc::<FaultStore>::clone(&store), Arc::new(SystemClock));
+        let mut run = record("ann", "demo", None);
+        run.webhooks = vec![NewWebhook { url: Some("https://example.com/".into()), ..NewWebhook::default() }];
+        let mut writer = log.create(run, SessionUse::Starts, &[StreamEvent::RunQueued { position: 0 }], None).await.unwrap();
+        let at = log.now();
+        writer.append(&[StreamEvent::Done(done())], RunChange { done: Some((done(), at)), ..RunChange::default() }).await.unwrap();
+        let webhook = store.active_webhooks(0, 1).await.unwrap().remove(0).id;
+        let attempt = Attempt {
+            webhook,
+            message_id: "msg".into(),
+            seq: 2,
+            event: "done".into(),
+            host: "example.com".into(),
+            at,
+            http_status: Some(200),
+            error: None,
+            next: NextAttempt::Delivered,
+        };
+        store.record_attempt(attempt).await.unwrap();
+        let tasks = TaskTracker::new();
+        let dynamic: Arc<dyn RunStore> = Arc::<FaultStore>::clone(&store);
+        let sender = Sender::new(dynamic, log, Arc::default(), Shutdown::default(), tasks.clone());
+        let dispatching = tasks.spawn(sender.run());
+        while !store.active_webhooks(0, 1).await.unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        dispatching.abort();
+    }
 }
