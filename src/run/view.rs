@@ -138,8 +138,8 @@ impl From<SessionRecord> for SessionView {
 }
 
 impl RunView {
-    /// The view of a stored run. `live` is the current status of a live run, which can be newer than the row.
-    pub(super) fn new(run: RunRecord, live: Option<RunStatus>, queue_position: Option<u64>) -> Self {
+    /// The view of a stored run.
+    pub(super) fn new(run: RunRecord, queue_position: Option<u64>) -> Self {
         let RunRecord {
             id,
             session,
@@ -161,7 +161,7 @@ impl RunView {
         Self {
             run_id: id,
             session_id: session,
-            status: live.filter(|_| !status.is_ended()).unwrap_or(status),
+            status,
             queue_position: queue_position.filter(|_| !status.is_ended()),
             cause: done.as_ref().map(|done| done.cause),
             owner,

@@ -108,7 +108,7 @@ impl RunManager {
             // If it cannot be stored that the run is stopping, it stops nevertheless.
             let _ = handle.stop(StopReason::Cancel).await;
         }
-        Ok(RunView::new(record, Some(RunStatus::Queued), inner.admission.position(id)))
+        Ok(RunView::new(record, inner.admission.position(id)))
     }
 
     /// The log of a run that is stored although its store reported an error, because the reply was lost; `None` if it is not stored.

@@ -27,10 +27,7 @@ impl RunManager {
     /// # Errors
     /// [`FindError`], by cause.
     pub async fn get(&self, caller: &Caller, id: RunId) -> Result<RunView, FindError> {
-        // Before reading the row: if the run ends in between, the row has its final status.
-        let live = self.inner.live.get(id).map(|handle| handle.status());
-        let position = self.inner.admission.position(id);
-        self.find_visible_run(caller, id).await.map(|run| RunView::new(run, live, position))
+        self.find_visible_run(caller, id).await.map(|run| RunView::new(run, self.inner.admission.position(id)))
     }
 
     /// Waits until the run has ended, at most `timeout`, and returns its current state. Returns early if the server shuts down and no longer
@@ -70,8 +67,8 @@ impl RunManager {
         let owner = if caller.is_admin() { filter.owner } else { Some(caller.user.clone()) };
         let runs = self.inner.store.runs(RunFilter { owner, ..filter }, limit).await?;
         let view = |run: RunRecord| {
-            let (live, position) = (self.inner.live.get(run.id).map(|handle| handle.status()), self.inner.admission.position(run.id));
-            RunView::new(run, live, position)
+            let position = self.inner.admission.position(run.id);
+            RunView::new(run, position)
         };
         Ok(runs.into_iter().map(view).collect())
     }

@@ -141,6 +141,6 @@ impl RunManager {
         let body = bytes::Bytes::from_static(b"{\"seq\":1,\"ts\":\"2026-11-22T13:05:00.001Z\",\"type\":\"run_queued\",\"position\":0}\n");
         let first = crate::run::store::Chunk { first: Seq::FIRST, last: Seq::FIRST, body };
         self.inner.store.create_run(run.clone(), crate::run::store::SessionUse::Starts, vec![first], None).await.unwrap();
-        RunView::new(run, None, None)
+        RunView::new(run, None)
     }
 }
