@@ -1670,7 +1670,7 @@ export interface components {
          * @description Code of a notice.
          * @enum {string}
          */
-        NoticeCode: "retrying" | "rate_limited" | "truncated" | "invalid_utf8" | "leaked_pipe" | "exit_grace_expired" | "left_behind" | "resumed" | "undelivered" | "weak_guarantee" | "gap" | "session_changed" | "agent_warning" | "other";
+        NoticeCode: "retrying" | "rate_limited" | "truncated" | "invalid_utf8" | "leaked_pipe" | "exit_grace_expired" | "left_behind" | "resumed" | "undelivered" | "weak_guarantee" | "gap" | "session_changed" | "limit_reached" | "agent_warning" | "other";
         /**
          * @description A notice that does not end the run.
          * @example {

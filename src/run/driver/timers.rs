@@ -33,7 +33,7 @@ impl Timers {
         Self { limit: WallClock::Off, startup: None, idle: None }
     }
 
-    /// Waits for a time limit that expires whatever the agent does. `requests` is when the next open request expires. Cancel-safe.
+    /// Waits for a time limit that expires even while the agent writes. `requests` is when the next open request expires. Cancel-safe.
     pub(super) async fn expired(&self, requests: Option<Instant>) -> Timer {
         first([(self.limit.deadline(), Timer::Limit), (requests, Timer::Requests)]).await
     }

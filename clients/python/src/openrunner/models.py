@@ -434,6 +434,7 @@ NoticeCode: TypeAlias = Literal[
     "weak_guarantee",
     "gap",
     "session_changed",
+    "limit_reached",
     "agent_warning",
     "other",
 ]

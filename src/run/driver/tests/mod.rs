@@ -30,7 +30,7 @@ use crate::run::store::{RunRecord, RunStore, SessionUse, contract};
 use crate::types::{Answer, Cause, Decision, Failure, PermissionMode, RunId, RunSpec, RunStatus, StreamEvent, SystemClock, ToolKind};
 
 /// How long a test waits for what must happen.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a request waits for its answer.
 const PERMISSION_TIMEOUT: Duration = Duration::from_secs(600);
@@ -190,7 +190,7 @@ fn named<'a>(events: &'a [Value], name: &str) -> Vec<&'a Value> {
 }
 
 async fn within<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.expect("it takes too long")
+    tokio::time::timeout(TEST_TIMEOUT, future).await.expect("it takes too long")
 }
 
 fn permission(id: &str) -> Item {
