@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::request_keys::RequestKeys;
 use super::wire::{PermissionRequest, response};
 use crate::agent::Output;
-use crate::agent::common::{OpenRequests, Rejected};
+use crate::agent::common::{Form, OpenRequests, Rejected};
 use crate::types::{DecidedBy, Question, QuestionOption, StreamEvent};
 
 /// Maximum number of questions of one request.
@@ -35,28 +35,7 @@ enum ResponseFormat {
     /// Grok's request `_x.ai/ask_user_question`: the answers by the texts of the questions.
     ByText(Vec<String>),
     /// The protocol's form: the answers by the names of the fields.
-    Form(Vec<Field>),
-}
-
-/// A field of a form.
-#[derive(Debug)]
-struct Field {
-    name: String,
-    kind: FieldKind,
-    required: bool,
-    /// Names of options, with the values that they stand for.
-    values: Vec<(String, String)>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum FieldKind {
-    Text,
-    Integer,
-    Number,
-    Boolean,
-    List,
-    /// The request has no field: whether it is accepted.
-    Confirmation,
+    Form(Form),
 }
 
 /// A question as most agents write it.
@@ -134,8 +113,8 @@ impl Questions {
         let (Some(message), Some(schema)) = (params.get("message").and_then(Value::as_str), params.get("requestedSchema")) else {
             return false;
         };
-        let Some((fields, questions)) = form(message, schema) else { return false };
-        self.open(id, questions, ResponseFormat::Form(fields), keys, out);
+        let Some((form, questions)) = Form::new(message, schema) else { return false };
+        self.open(id, questions, ResponseFormat::Form(form), keys, out);
         true
     }
 
@@ -199,8 +178,7 @@ impl OpenQuestions {
                 json!({ "outcome": "accepted", "answers": answers })
             }
             (ResponseFormat::Form(_), None) => json!({ "action": if answers.is_some() { "decline" } else { "cancel" } }),
-            (ResponseFormat::Form(fields), Some(answers)) => filled(fields, answers)
-                .map_or_else(|| json!({ "action": "decline" }), |content| json!({ "action": "accept", "content": content })),
+            (ResponseFormat::Form(form), Some(answers)) => form.response(answers),
         };
         out.send_json(&response(&self.id, &result));
     }
@@ -209,108 +187,6 @@ impl OpenQuestions {
 /// The response that declines `elicitation/create`.
 pub(super) fn declined(id: &Value) -> Value {
     response(id, &json!({ "action": "decline" }))
-}
-
-/// The fields of a form and the questions for them.
-fn form(message: &str, schema: &Value) -> Option<(Vec<Field>, Vec<Question>)> {
-    let empty = Map::new();
-    let properties = match schema.get("properties") {
-        None | Some(Value::Null) => &empty,
-        Some(properties) => properties.as_object()?,
-    };
-    if properties.is_empty() {
-        let field = Field { name: String::new(), kind: FieldKind::Confirmation, required: true, values: Vec::new() };
-        return Some((vec![field], vec![question(message.to_owned(), yes_or_no(), false)]));
-    }
-    if properties.len() > MAX_QUESTIONS {
-        return None;
-    }
-    let required: Vec<&str> = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
-    let (mut fields, mut questions) = (Vec::new(), Vec::new());
-    for (name, property) in properties {
-        let text = |key: &str| property.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let kind = match text("type").unwrap_or("string") {
-            "integer" => FieldKind::Integer,
-            "number" => FieldKind::Number,
-            "boolean" => FieldKind::Boolean,
-            "array" => FieldKind::List,
-            "string" => FieldKind::Text,
-            _ => return None,
-        };
-        let choices = if kind == FieldKind::List { property.get("items").unwrap_or(&Value::Null) } else { property };
-        let (shown, values): (Vec<_>, Vec<_>) = options(choices).into_iter().unzip();
-        let values = shown.iter().map(|option: &QuestionOption| option.name.clone()).zip(values).collect();
-        let shown = if kind == FieldKind::Boolean { yes_or_no() } else { shown };
-        let about = text("description").or_else(|| text("title")).unwrap_or(name);
-        // Each question is shown on its own, so the first one explains the form.
-        let about = if questions.is_empty() && about != message { format!("{message}\n{about}") } else { about.to_owned() };
-        questions.push(question(about, shown, kind == FieldKind::List));
-        fields.push(Field { name: name.clone(), kind, required: required.contains(&name.as_str()), values });
-    }
-    Some((fields, questions))
-}
-
-fn question(text: String, options: Vec<QuestionOption>, multiple: bool) -> Question {
-    Question { text, header: None, options, multiple }
-}
-
-fn yes_or_no() -> Vec<QuestionOption> {
-    vec!["yes".into(), "no".into()]
-}
-
-/// The options of a field with the values that they stand for: `enum`, or `oneOf` or `anyOf` with titles.
-fn options(schema: &Value) -> Vec<(QuestionOption, String)> {
-    if let Some(Value::Array(values)) = schema.get("enum") {
-        return values.iter().filter_map(Value::as_str).map(|value| (value.into(), value.to_owned())).collect();
-    }
-    let titled = ["oneOf", "anyOf"].iter().find_map(|key| schema.get(key)?.as_array());
-    let option = |option: &Value| {
-        let value = option.get("const")?.as_str()?;
-        let text = |key: &str| option.get(key).and_then(Value::as_str).map(str::to_owned);
-        let shown =
-            QuestionOption { name: text("title").unwrap_or_else(|| value.to_owned()), description: text("description"), preview: None };
-        Some((shown, value.to_owned()))
-    };
-    titled.into_iter().flatten().filter_map(option).collect()
-}
-
-/// The content of an accepted form. `None` if the answers do not fill it.
-fn filled(fields: &[Field], answers: &[Vec<String>]) -> Option<Value> {
-    let mut content = Map::new();
-    for (field, answer) in fields.iter().zip(answers) {
-        match field.value(answer) {
-            Some(value) if field.kind == FieldKind::Confirmation => {
-                if value != json!(true) {
-                    return None;
-                }
-            }
-            Some(value) => {
-                content.insert(field.name.clone(), value);
-            }
-            None if field.required || !answer.is_empty() => return None,
-            None => {}
-        }
-    }
-    Some(Value::Object(content))
-}
-
-impl Field {
-    /// The value of an answer. `None` if there is none, or if it is not of the field's type.
-    fn value(&self, answer: &[String]) -> Option<Value> {
-        let value_of = |text: &String| self.values.iter().find(|(title, _)| title == text).map_or(text, |(_, value)| value).clone();
-        let first = answer.first()?;
-        match self.kind {
-            FieldKind::Text => Some(json!(value_of(first))),
-            FieldKind::Integer => first.trim().parse::<i64>().ok().map(|number| json!(number)),
-            FieldKind::Number => first.trim().parse::<f64>().ok().filter(|number| number.is_finite()).map(|number| json!(number)),
-            FieldKind::Boolean | FieldKind::Confirmation => match first.trim().to_lowercase().as_str() {
-                "yes" | "true" | "y" => Some(json!(true)),
-                "no" | "false" | "n" => Some(json!(false)),
-                _ => None,
-            },
-            FieldKind::List => Some(json!(answer.iter().map(value_of).collect::<Vec<_>>())),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -6,14 +6,14 @@
 use std::collections::BTreeSet;
 
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::tasks::Tasks;
 use super::tools;
 use super::wire::{CanUseTool, ControlRequest, ControlSubtype};
 use crate::agent::Output;
-use crate::agent::common::{CallIds, OpenRequests, Rejected};
-use crate::types::{Answer, DecidedBy, Decision, Question, QuestionOption, StreamEvent, ToolKind};
+use crate::agent::common::{CallIds, Form, OpenRequests, Rejected};
+use crate::types::{Answer, DecidedBy, Decision, Level, NoticeCode, Question, QuestionOption, StreamEvent, ToolKind};
 
 /// Sent to the model in response to a question without an answer.
 const UNANSWERED_MESSAGE: &str =
@@ -55,6 +55,8 @@ enum Details {
     },
     /// The texts of the questions.
     Question(Vec<String>),
+    /// The form of an MCP server.
+    Form(Form),
 }
 
 impl OpenRequest {
@@ -74,6 +76,10 @@ impl Permissions {
         }
         let body = request.request.map_or("null", RawValue::get);
         let subtype = serde_json::from_str::<ControlSubtype<'_>>(body).map(|body| body.subtype).unwrap_or_default();
+        if subtype.0 == "elicitation" {
+            self.open_form(id, &serde_json::from_str(body).unwrap_or_default(), out);
+            return true;
+        }
         if subtype.0 != "can_use_tool" {
             send_error(out, id, &format!("Unsupported control request subtype: {}", subtype.0));
             return false;
@@ -137,12 +143,32 @@ impl Permissions {
         out.emit(StreamEvent::Question { id: id.to_owned(), questions });
     }
 
+    /// Shows the form of an MCP server as questions, or declines it with a notice.
+    fn open_form(&mut self, id: &str, params: &Map<String, Value>, out: &mut Output) {
+        if let Some((form, questions)) = Form::from_params(params) {
+            let open = OpenRequest { tool_call: None, agent: None, input: Value::Null, details: Details::Form(form) };
+            return match self.open.insert(id.to_owned(), open) {
+                Ok(()) => out.emit(StreamEvent::Question { id: id.to_owned(), questions }),
+                Err(rejected) => {
+                    send_response(out, id, &json!({ "action": "decline" }));
+                    out.emit(rejected.reason.notice());
+                }
+            };
+        }
+        send_response(out, id, &json!({ "action": "decline" }));
+        let text = |name: &str| params.get(name).and_then(Value::as_str).unwrap_or_default();
+        let (server, message) = (text("mcp_server_name"), text("message"));
+        let message = format!("{server} requested user input in a form that cannot be shown; it was declined: {message}");
+        out.emit(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message));
+    }
+
     /// Answers an open request. Ignored if the request is not open or of the other kind.
     pub(super) fn answer(&mut self, id: &str, answer: &Answer, out: &mut Output) {
         let matches_kind = |request: &OpenRequest| {
             matches!(
                 (&request.details, answer),
-                (Details::Permission { .. }, Answer::Permission { .. }) | (Details::Question(_), Answer::Question { .. })
+                (Details::Permission { .. }, Answer::Permission { .. })
+                    | (Details::Question(_) | Details::Form(_), Answer::Question { .. })
             )
         };
         if !self.open.get(id).is_some_and(matches_kind) {
@@ -159,6 +185,7 @@ impl Permissions {
                 let permissions: Vec<Value> = suggestions.into_iter().map(limit_to_session).collect();
                 json!({ "behavior": "allow", "updatedInput": input, "updatedPermissions": permissions })
             }
+            (Details::Form(form), Answer::Question { answers }) => form.response(answers),
             (Details::Question(texts), Answer::Question { answers }) => {
                 if let Some(answers) = answers_by_question(texts, answers) {
                     if let Some(fields) = input.as_object_mut() {
@@ -190,6 +217,7 @@ impl Permissions {
                 StreamEvent::PermissionResolved { id, decision: Decision::Deny, option_id: None, by, reason }
             }
             Details::Question(texts) => StreamEvent::QuestionResolved { id, answers: vec![Vec::new(); texts.len()], by },
+            Details::Form(form) => StreamEvent::QuestionResolved { id, answers: vec![Vec::new(); form.len()], by },
         });
     }
 

@@ -7,7 +7,7 @@ use super::items::Items;
 use super::tools;
 use super::wire::{ApprovalRequest, CommandAction, UserInputQuestion, UserInputRequest};
 use crate::agent::Output;
-use crate::agent::common::{OpenRequests, Rejected};
+use crate::agent::common::{Form, OpenRequests, Rejected};
 use crate::types::{Answer, DecidedBy, Decision, Level, NoticeCode, Question, QuestionOption, StreamEvent, ToolKind};
 
 /// The decisions that every approval request accepts. Recorded in `appserver_approval_*`.
@@ -56,6 +56,8 @@ enum ResponseFormat {
     Elicitation,
     /// The answers to the questions with these ids.
     Answers(Vec<String>),
+    /// The content of an MCP server's form.
+    Form(Form),
 }
 
 impl Approvals {
@@ -148,9 +150,12 @@ impl Approvals {
             let input = displayed_params(params);
             return self.open_permission_request(id, ResponseFormat::Elicitation, None, &server, ToolKind::Other, input, out);
         }
+        if let Some((form, questions)) = Form::from_params(&params) {
+            return self.open_questions(id, questions, ResponseFormat::Form(form), out);
+        }
         send_response(&id, &json!({ "action": "decline" }), out);
         let message = params.get("message").and_then(Value::as_str).unwrap_or_default();
-        let message = format!("{server} requested user input, which is not supported: {message}");
+        let message = format!("{server} requested user input in a form that cannot be shown; it was declined: {message}");
         out.emit(StreamEvent::notice(Level::Warning, NoticeCode::AgentWarning, message));
     }
 
@@ -192,8 +197,12 @@ impl Approvals {
             options: question.options.unwrap_or_default().into_iter().map(QuestionOption::from).collect(),
             multiple: false,
         };
-        let (event_id, questions) = (event_id(&id), request.questions.into_iter().map(question).collect());
-        let request = OpenRequest { id, tool_call: None, format: ResponseFormat::Answers(ids) };
+        self.open_questions(id, request.questions.into_iter().map(question).collect(), ResponseFormat::Answers(ids), out);
+    }
+
+    fn open_questions(&mut self, id: Value, questions: Vec<Question>, format: ResponseFormat, out: &mut Output) {
+        let event_id = event_id(&id);
+        let request = OpenRequest { id, tool_call: None, format };
         if let Err(rejected) = self.open.insert(event_id.clone(), request) {
             return self.deny_rejected(rejected, out);
         }
@@ -204,7 +213,7 @@ impl Approvals {
     fn deny_rejected(&mut self, Rejected { request, reason }: Rejected<OpenRequest>, out: &mut Output) {
         let OpenRequest { id, tool_call, format } = request;
         let result = match format {
-            ResponseFormat::Answers(_) => json!({ "answers": format.answers_by_id(&[]) }),
+            ResponseFormat::Answers(_) | ResponseFormat::Form(_) => format.answers_response(&[]),
             ResponseFormat::Decision | ResponseFormat::Grant(_) | ResponseFormat::Elicitation => format.decision_response(Decision::Deny),
         };
         send_response(&id, &result, out);
@@ -215,14 +224,14 @@ impl Approvals {
     /// Answers an open request. Ignored if the request is not open or of the other kind. Returns the message of a denial, for which the
     /// response has no field.
     pub(super) fn answer<'a>(&mut self, request: &str, answer: &'a Answer, out: &mut Output) -> Option<&'a str> {
-        let is_question = matches!(self.open.get(request)?.format, ResponseFormat::Answers(_));
+        let is_question = self.open.get(request)?.format.question_count().is_some();
         if is_question != matches!(answer, Answer::Question { .. }) {
             return None;
         }
         let OpenRequest { id, tool_call, format } = self.open.remove(request)?;
         match answer {
             Answer::Question { answers } => {
-                send_response(&id, &json!({ "answers": format.answers_by_id(answers) }), out);
+                send_response(&id, &format.answers_response(answers), out);
                 None
             }
             Answer::Permission { decision, message, .. } => {
@@ -256,9 +265,9 @@ impl OpenRequest {
     /// Emits that the request is closed. Returns its tool call.
     fn emit_closed(self, out: &mut Output) -> Option<String> {
         let (id, by) = (event_id(&self.id), DecidedBy::Policy);
-        out.emit(match self.format {
-            ResponseFormat::Answers(ids) => StreamEvent::QuestionResolved { id, answers: vec![Vec::new(); ids.len()], by },
-            ResponseFormat::Decision | ResponseFormat::Grant(_) | ResponseFormat::Elicitation => {
+        out.emit(match self.format.question_count() {
+            Some(count) => StreamEvent::QuestionResolved { id, answers: vec![Vec::new(); count], by },
+            None => {
                 let reason = Some("the agent withdrew the request".to_owned());
                 StreamEvent::PermissionResolved { id, decision: Decision::Deny, option_id: None, by, reason }
             }
@@ -286,15 +295,29 @@ impl ResponseFormat {
             }
             ResponseFormat::Elicitation if always => json!({ "action": "accept", "content": {}, "_meta": { "persist": "session" } }),
             ResponseFormat::Elicitation if allowed => json!({ "action": "accept", "content": {} }),
-            ResponseFormat::Elicitation | ResponseFormat::Answers(_) => json!({ "action": "decline" }),
+            ResponseFormat::Elicitation | ResponseFormat::Answers(_) | ResponseFormat::Form(_) => json!({ "action": "decline" }),
         }
     }
 
-    /// The answers by question id. The model continues if a question has no answer.
-    fn answers_by_id(self, answers: &[Vec<String>]) -> Map<String, Value> {
-        let ResponseFormat::Answers(ids) = self else { return Map::new() };
-        let ids = ids.into_iter().enumerate();
-        ids.map(|(index, id)| (id, json!({ "answers": answers.get(index).map_or(&[][..], Vec::as_slice) }))).collect()
+    /// Number of questions; `None` if it is a permission request.
+    fn question_count(&self) -> Option<usize> {
+        match self {
+            Self::Answers(ids) => Some(ids.len()),
+            Self::Form(form) => Some(form.len()),
+            Self::Decision | Self::Grant(_) | Self::Elicitation => None,
+        }
+    }
+
+    /// The response with answers: by question id, where the model continues if a question has none, or as the content of a form.
+    fn answers_response(self, answers: &[Vec<String>]) -> Value {
+        let ids = match self {
+            Self::Form(form) => return form.response(answers),
+            Self::Answers(ids) => ids,
+            Self::Decision | Self::Grant(_) | Self::Elicitation => Vec::new(),
+        };
+        let by_id = ids.into_iter().enumerate();
+        let by_id = by_id.map(|(index, id)| (id, json!({ "answers": answers.get(index).map_or(&[][..], Vec::as_slice) })));
+        json!({ "answers": by_id.collect::<Map<_, _>>() })
     }
 }
 

@@ -390,7 +390,7 @@ fn a_request_whose_subject_cannot_be_shown_is_denied() {
 }
 
 #[test]
-fn an_mcp_tool_waits_for_a_decision_and_an_mcp_form_is_declined() {
+fn an_mcp_tool_waits_for_a_decision_and_an_mcp_form_for_its_answers() {
     let ask = |meta: Value| {
         let params = json!({ "threadId": "t", "turnId": "u", "serverName": "files", "mode": "form", "message": "May it?",
             "requestedSchema": { "type": "object", "properties": {} }, "_meta": meta });
@@ -404,6 +404,42 @@ fn an_mcp_tool_waits_for_a_decision_and_an_mcp_form_is_declined() {
     parser.decide(id, Decision::AllowOnce, &mut out);
     assert_eq!(split_output(out).1, [json!({ "id": 9, "result": { "action": "accept", "content": {} } })]);
     let (_, events, sent) = parse(&mut *parser, &ask(Value::Null));
+    assert!(sent.is_empty() && matches!(&events[..], [StreamEvent::Question { id, .. }] if id == "9"), "{events:?}");
+    let mut out = Output::default();
+    parser.answer("9", &Answer::Question { answers: vec![vec!["yes".into()]] }, &mut out);
+    assert_eq!(split_output(out).1, [json!({ "id": 9, "result": { "action": "accept", "content": {} } })]);
+}
+
+#[test]
+fn a_form_is_filled_in_the_types_of_its_fields_and_declined_with_a_notice_if_it_cannot_be_shown() {
+    let ask = |fields: Value| {
+        let mut params = json!({ "threadId": "t", "turnId": "u", "serverName": "files", "mode": "form", "message": "Which file?" });
+        params.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        json!({ "id": 9, "method": "mcpServer/elicitation/request", "params": params })
+    };
+    let answered = |request: &Value, answers: &[&[&str]]| {
+        let mut parser = parser_in_turn();
+        let (_, events, _) = parse(&mut *parser, request);
+        let [StreamEvent::Question { questions, .. }] = &events[..] else { panic!("{events:?}") };
+        assert_eq!(questions.len(), answers.len());
+        let answers = answers.iter().map(|answer| answer.iter().map(|text| (*text).to_owned()).collect()).collect();
+        let mut out = Output::default();
+        parser.answer("9", &Answer::Question { answers }, &mut out);
+        split_output(out).1[0]["result"].clone()
+    };
+    let properties = json!({ "name": { "type": "string" }, "lines": { "type": "integer" } });
+    let form = ask(json!({ "requestedSchema": { "type": "object", "properties": properties, "required": ["name"] } }));
+    // In the order of the schema's keys, which is that of their names.
+    let lines_first = answered(&form, &[&["3"], &["a.txt"]]);
+    let name_first = answered(&form, &[&["a.txt"], &["3"]]);
+    let expected = json!({ "action": "accept", "content": { "name": "a.txt", "lines": 3 } });
+    assert!([&lines_first, &name_first].contains(&&expected), "{lines_first} {name_first}");
+    assert_eq!(answered(&form, &[&[], &[]]), json!({ "action": "decline" }));
+    let address = ask(json!({ "mode": "url", "url": "https://a.example", "elicitationId": "e" }));
+    assert_eq!(answered(&address, &[&["yes"]])["action"], "accept");
+    assert_eq!(answered(&address, &[&["no"]])["action"], "decline");
+    let unknown = ask(json!({ "requestedSchema": { "type": "object", "properties": { "a": { "type": "object" } } } }));
+    let (_, events, sent) = parse(&mut *parser_in_turn(), &unknown);
     assert_eq!(sent, [json!({ "id": 9, "result": { "action": "decline" } })]);
     assert!(matches!(&events[..], [StreamEvent::Notice { .. }]), "{events:?}");
 }

@@ -1,10 +1,12 @@
 //! What the adapters share.
 
 mod call_ids;
+mod forms;
 mod line_reader;
 mod open_requests;
 mod surrogates;
 
 pub(in crate::agent) use call_ids::{CallIds, numbered};
+pub(in crate::agent) use forms::Form;
 pub(in crate::agent) use line_reader::LineReader;
 pub(in crate::agent) use open_requests::{OpenRequests, Rejected};
