@@ -15,6 +15,7 @@ use super::detect::{Detector, search_path};
 use super::flags::{self, BadArgs, Widening};
 use super::handle::{self, GracePeriods, ReattachedAgent, Restrictions, start_in_process};
 use super::isolation::{BadIsolation, IsolationPolicy, Placed, RunPlace};
+use super::login_hint::with_login_hint;
 use super::prepared::PreparedAgent;
 use super::probe::Prober;
 use super::registry::Entry;
@@ -327,7 +328,7 @@ impl Agents {
                 let (mut shim, reports) = self.spawner.spawn(process_dir.clone(), working_dir).await.map_err(start_failure)?;
                 StateFile::new(&task, installed.clone(), restrictions.clone()).write(&process_dir).map_err(start_failure)?;
                 let running = handle::RunningProgram { dir: process_dir, marker, grace: self.grace, restrictions };
-                let parser = program.parser(&task, &installed);
+                let parser = with_login_hint(program.parser(&task, &installed), &program.info().login_hint);
                 Ok(PreparedAgent::new(move |limit: Duration| {
                     let left_ms = u64::try_from((limit + handle::SLACK).as_millis()).unwrap_or(u64::MAX);
                     shim.send(&ShimCommand::Start(Box::new(StartCommand { left_ms: Some(left_ms), ..command })));
@@ -398,7 +399,7 @@ impl Agents {
         }
         let restrictions = file.restrictions();
         let (task, installed) = file.task(spec.clone());
-        let parser = registered.program.parser(&task, &installed);
+        let parser = with_login_hint(registered.program.parser(&task, &installed), &registered.program.info().login_hint);
         let running = handle::RunningProgram { dir: process_dir, marker, grace: self.grace, restrictions };
         let has_handover = !spec.env.is_empty() || !spec.mcp_servers.is_empty();
         handle::reattach(running, parser, stored, has_handover, &self.tasks).await

@@ -12,6 +12,7 @@ mod env;
 pub mod flags;
 pub mod handle;
 mod isolation;
+mod login_hint;
 pub mod opencode;
 mod prepared;
 pub mod presets;

@@ -100,3 +100,39 @@ fn a_question_is_answered(server: &Server, agent: Agent) {
     let resolved = events.one("question_resolved");
     assert_eq!((&resolved["answers"], &resolved["by"]), (&json!([["blue"]]), &json!("user")));
 }
+
+#[test]
+fn the_options_of_a_question_are_described() {
+    let Some(server) = Server::shared() else { return };
+    let run = server.create(Agent::ClaudeCode, "ask me [[mock:question desc=1]]", &json!({ "permission_mode": "ask" }));
+    let mut follow = server.follow(&run);
+    let request = follow.until("question");
+    let question = &request["questions"][0];
+    assert_eq!((&question["text"], &question["header"]), (&json!("Which colour?"), &json!("Colour")));
+    let options = json!([{ "name": "red", "description": "seen from afar" }, { "name": "blue", "description": "calm" }]);
+    assert_eq!(question["options"], options);
+    assert_eq!(server.requests(&run)[0]["questions"], request["questions"]);
+    server.answer(&run, &request, &json!({ "answers": ["blue"] }));
+    follow.finish().assert_completed("Thanks.");
+}
+
+/// Whether a message meets the end of its turn depends on the program's timing, so this is repeated.
+#[test]
+fn a_steering_message_near_the_end_of_a_turn_is_never_lost() {
+    let Some(server) = Server::shared() else { return };
+    for delay in [200, 260, 290, 300, 310, 320, 330, 340, 360] {
+        let run = server.create(Agent::Codex, "count [[mock:slow n=3 delay=0.1]]", &json!({}));
+        let mut follow = server.follow(&run);
+        follow.until("token");
+        std::thread::sleep(std::time::Duration::from_millis(delay));
+        let message = json!({ "text": HISTORY, "mode": "steer" });
+        let answer = server.post(&format!("/api/runs/{}/messages", run.id), &message);
+        let events = follow.finish();
+        // The run may have ended before the message arrived.
+        if answer["mode"] == "steer" {
+            let is_answered = events.done()["result"] == "I have seen 2 marked prompts.";
+            assert!(is_answered || !events.notices("undelivered").is_empty(), "after {delay} ms: lost");
+            assert_eq!(events.all("user_message").len(), 1);
+        }
+    }
+}

@@ -50,3 +50,20 @@ fn a_session_continues_after_a_cancelled_run(server: &Server, agent: Agent) {
     let second = server.create_after(&first, HISTORY, &json!({}));
     server.follow(&second).finish().assert_completed("I have seen 2 marked prompts.");
 }
+
+/// The message `/clear` makes Claude Code start another conversation within the run.
+#[test]
+fn a_session_continues_the_newest_conversation_of_the_agent() {
+    let Some(server) = Server::shared() else { return };
+    let run = server.create(Agent::ClaudeCode, "One [[mock:history id=a]] [[mock:slow n=2 delay=0.5]]", &json!({}));
+    let mut follow = server.follow(&run);
+    follow.until("token");
+    for message in ["/clear", "Two [[mock:history id=b]]", "Three [[mock:history id=c]]"] {
+        server.send_message(&run, "queue", message);
+    }
+    let events = follow.finish();
+    events.assert_completed("I have seen 2 marked prompts.");
+    assert!(events.notices("session_changed").len() == 1);
+    let next = server.create_after(&run, "Four [[mock:history id=d]]", &json!({}));
+    server.follow(&next).finish().assert_completed("I have seen 3 marked prompts.");
+}

@@ -239,6 +239,34 @@ fn an_agent_that_is_not_installed_says_how_to_install_it() {
     });
 }
 
+#[test]
+fn an_agent_whose_interpreter_is_missing_says_which_one() {
+    live(async {
+        let setup = Setup::new();
+        let bin = setup.directory().join("agents/bin");
+        for (program, first_line) in [("claude", "#!/usr/bin/env no-such-node"), ("codex", "#!/no/such/interpreter")] {
+            let path = bin.join(program);
+            let _ = std::fs::remove_file(&path);
+            std::fs::write(&path, format!("{first_line}\nconsole.log(\"2.1.330 (Claude Code)\");\n")).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let server = setup.start().await;
+        let user = server.client("user").await;
+        for (agent, interpreter) in [("claude_code", "`no-such-node`"), ("codex", "`/no/such/interpreter`")] {
+            let id = user.create("anything", json!({ "agent_type": agent })).await;
+            let end = user.end_of(&id).await;
+            assert_eq!((&end["status"], &end["cause"]), (&json!("failed"), &json!("not_installed")), "{end}");
+            // The program has been inspected by now.
+            let agents = user.get("/health/agents").await.body["items"].clone();
+            let health = agents.as_array().unwrap().iter().find(|item| item["agent_type"] == agent).unwrap().clone();
+            for text in [end["message"].as_str().unwrap(), health["error"].as_str().unwrap()] {
+                assert!(text.contains("No such file or directory") && text.contains(interpreter) && text.contains("PATH"), "{text}");
+                assert!(!text.contains("npm"), "{text}");
+            }
+        }
+    });
+}
+
 fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).permissions().mode() & 0o777
 }
