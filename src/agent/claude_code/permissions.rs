@@ -151,7 +151,7 @@ impl Permissions {
                 Ok(()) => out.emit(StreamEvent::Question { id: id.to_owned(), questions }),
                 Err(rejected) => {
                     send_response(out, id, &json!({ "action": "decline" }));
-                    out.emit(rejected.reason.notice());
+                    rejected.reason.report(out);
                 }
             };
         }
