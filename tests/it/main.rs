@@ -3,6 +3,7 @@
 //! They start the real server binary and use it over HTTP like any client. Agents are the built-in `demo` and the scripted `fake_agent`,
 //! which replaces `claude`.
 
+mod acp_agents;
 mod admission;
 mod agent_output;
 mod agent_start;

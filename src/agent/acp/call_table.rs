@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::tools::Call;
+use super::call::Call;
 use crate::agent::common::numbered;
 
 /// Maximum number of calls in the table. An update of a call that was dropped counts as a new call.

@@ -8,6 +8,7 @@
 //! It is a [`Parser`](crate::agent::Parser) like any other: pure, so that a spool can be replayed through it. It drives any agent that
 //! implements the protocol; a [`Dialect`] describes where one of them deviates.
 
+mod call;
 mod call_table;
 mod causes;
 mod content;

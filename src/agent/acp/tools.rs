@@ -4,8 +4,9 @@
 //! complete input, then the tool's output, then one result.
 
 use agent_client_protocol_schema::v1::{Diff, ToolCallStatus, ToolCallUpdate, ToolKind as AcpKind};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
+use super::call::{Call, Stage};
 use super::call_table::CallTable;
 use super::content::{diffs_of, text_of};
 use super::dialect::{Dialect, ToolHint};
@@ -15,8 +16,6 @@ use super::review;
 use crate::agent::Output;
 use crate::types::{FileChangeKind, StreamEvent, ToolCall, ToolKind, ToolStatus};
 
-/// Maximum length of a title in characters.
-const MAX_TITLE: usize = 200;
 /// Maximum length in bytes of a command's output that an agent sends in pieces and that is repeated in the result.
 const MAX_OUTPUT: usize = 1024 * 1024;
 /// Maximum number of files that an agent may list for one call.
@@ -42,42 +41,6 @@ enum Source {
     Later,
     /// A permission request.
     Permission,
-}
-
-/// The progress of a call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
-    #[default]
-    Created,
-    /// Its input arrived after the first message, possibly in pieces.
-    Streamed,
-    /// It was emitted.
-    Announced,
-    Ended,
-}
-
-/// A tool call.
-#[derive(Debug, Default)]
-pub(super) struct Call {
-    /// The agent's id.
-    agent_id: String,
-    name: Option<String>,
-    kind: AcpKind,
-    title: String,
-    /// The files that the agent lists for it.
-    locations: Vec<String>,
-    input: Option<Value>,
-    stage: Stage,
-    /// Whether `tool_call` has announced it.
-    introduced: bool,
-    /// Whether a permission request was about it.
-    requested: bool,
-    denied: bool,
-    /// The tool's output so far.
-    output: String,
-    diffs: Vec<Diff>,
-    /// The diffs of its permission request: they contain whole files, whereas later ones may contain only the changed words.
-    requested_diffs: Vec<Diff>,
 }
 
 impl ToolCalls {
@@ -368,56 +331,6 @@ pub(super) struct PermissionSubject {
     pub(super) tool: String,
     pub(super) kind: ToolKind,
     pub(super) input: Value,
-}
-
-impl Call {
-    pub(super) fn new(agent_id: &str) -> Self {
-        Self { agent_id: agent_id.to_owned(), ..Self::default() }
-    }
-
-    pub(super) fn agent_id(&self) -> &str {
-        &self.agent_id
-    }
-
-    pub(super) fn has_ended(&self) -> bool {
-        self.stage == Stage::Ended
-    }
-
-    #[cfg(test)]
-    pub(super) fn end_for_test(&mut self) {
-        self.stage = Stage::Ended;
-    }
-
-    /// Whether `update` announces this call again after its denial, as Cline does (recording `acp/cline_tool`).
-    fn is_repeated_by(&self, update: &ToolCallUpdate) -> bool {
-        self.denied && update.fields.title.as_ref() == Some(&self.title) && update.fields.raw_input == self.input
-    }
-
-    /// The input for clients. If the agent sends none, its proposed changes.
-    fn display_input(&self) -> Value {
-        let diffs = if self.requested_diffs.is_empty() { &self.diffs } else { &self.requested_diffs };
-        match &self.input {
-            Some(input) => input.clone(),
-            None if diffs.is_empty() => Value::Object(Map::new()),
-            None => {
-                let change = |each: &Diff| json!({ "path": each.path, "old_text": each.old_text, "new_text": each.new_text });
-                json!({ "changes": diffs.iter().map(change).collect::<Vec<_>>() })
-            }
-        }
-    }
-
-    /// The title as one line. If it only repeats the tool's name, the file is added.
-    fn display_title(&self, name: &str) -> String {
-        let line = self.title.lines().find(|line| !line.trim().is_empty()).unwrap_or(name).trim();
-        let line = match self.locations.first() {
-            Some(location) if line == name => format!("{line} {location}"),
-            _ => line.to_owned(),
-        };
-        match line.char_indices().nth(MAX_TITLE) {
-            Some((cut, _)) => format!("{}…", &line[..cut]),
-            None => line,
-        }
-    }
 }
 
 fn has_ended(update: &ToolCallUpdate) -> bool {

@@ -1,0 +1,93 @@
+//! One tool call, as far as its agent has described it.
+
+use agent_client_protocol_schema::v1::{Diff, ToolCallUpdate, ToolKind};
+use serde_json::{Map, Value, json};
+
+/// Maximum length of a title in characters.
+const MAX_TITLE: usize = 200;
+
+/// The progress of a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    #[default]
+    Created,
+    /// Its input arrived after the first message, possibly in pieces.
+    Streamed,
+    /// It was emitted.
+    Announced,
+    Ended,
+}
+
+/// A tool call.
+#[derive(Debug, Default)]
+pub(super) struct Call {
+    /// The agent's id.
+    pub(super) agent_id: String,
+    pub(super) name: Option<String>,
+    pub(super) kind: ToolKind,
+    pub(super) title: String,
+    /// The files that the agent lists for it.
+    pub(super) locations: Vec<String>,
+    pub(super) input: Option<Value>,
+    pub(super) stage: Stage,
+    /// Whether `tool_call` has announced it.
+    pub(super) introduced: bool,
+    /// Whether a permission request was about it.
+    pub(super) requested: bool,
+    pub(super) denied: bool,
+    /// The tool's output so far.
+    pub(super) output: String,
+    pub(super) diffs: Vec<Diff>,
+    /// The diffs of its permission request: they contain whole files, whereas later ones may contain only the changed words.
+    pub(super) requested_diffs: Vec<Diff>,
+}
+
+impl Call {
+    pub(super) fn new(agent_id: &str) -> Self {
+        Self { agent_id: agent_id.to_owned(), ..Self::default() }
+    }
+
+    pub(super) fn agent_id(&self) -> &str {
+        &self.agent_id
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.stage == Stage::Ended
+    }
+
+    #[cfg(test)]
+    pub(super) fn end_for_test(&mut self) {
+        self.stage = Stage::Ended;
+    }
+
+    /// Whether `update` announces this call again after its denial, as Cline does (recording `acp/cline_tool`).
+    pub(super) fn is_repeated_by(&self, update: &ToolCallUpdate) -> bool {
+        self.denied && update.fields.title.as_ref() == Some(&self.title) && update.fields.raw_input == self.input
+    }
+
+    /// The input for clients. If the agent sends none, its proposed changes.
+    pub(super) fn display_input(&self) -> Value {
+        let diffs = if self.requested_diffs.is_empty() { &self.diffs } else { &self.requested_diffs };
+        match &self.input {
+            Some(input) => input.clone(),
+            None if diffs.is_empty() => Value::Object(Map::new()),
+            None => {
+                let change = |each: &Diff| json!({ "path": each.path, "old_text": each.old_text, "new_text": each.new_text });
+                json!({ "changes": diffs.iter().map(change).collect::<Vec<_>>() })
+            }
+        }
+    }
+
+    /// The title as one line. If it only repeats the tool's name, the file is added.
+    pub(super) fn display_title(&self, name: &str) -> String {
+        let line = self.title.lines().find(|line| !line.trim().is_empty()).unwrap_or(name).trim();
+        let line = match self.locations.first() {
+            Some(location) if line == name => format!("{line} {location}"),
+            _ => line.to_owned(),
+        };
+        match line.char_indices().nth(MAX_TITLE) {
+            Some((cut, _)) => format!("{}…", &line[..cut]),
+            None => line,
+        }
+    }
+}
