@@ -271,6 +271,12 @@ impl Agents {
         }
     }
 
+    /// What a client can do with the agent `name`, by the last inspection of its program. Never waits for one: before the first, the
+    /// capabilities are those of the default variant.
+    pub fn known_capabilities(&self, name: &str) -> Capabilities {
+        self.by_name.get(name).map(Registered::known_capabilities).unwrap_or_default()
+    }
+
     /// Prepares the start of an agent: inspects its program and starts its shim, but not the program itself.
     ///
     /// Dropping the future, or what it returns, leaves no process behind: probe commands are killed, and a shim without a start command
@@ -436,15 +442,27 @@ impl Registered {
         }
     }
 
-    fn summary(&self, name: &str) -> AgentSummary {
-        let (protocol, capabilities) = match self {
-            Self::InProcess(_) => ("in-process", Capabilities::default()),
+    fn known_capabilities(&self) -> Capabilities {
+        match self {
+            Self::InProcess(_) => Capabilities::default(),
             Self::Program(registered) => {
-                let variant = registered.detector.cached().and_then(|found| found.inspection).map_or("", |inspection| inspection.variant);
-                (registered.program.info().protocol, registered.program.capabilities(variant))
+                let inspection = registered.detector.cached().and_then(|found| found.inspection);
+                registered.program.capabilities(inspection.map_or("", |inspection| inspection.variant))
             }
+        }
+    }
+
+    fn summary(&self, name: &str) -> AgentSummary {
+        let protocol = match self {
+            Self::InProcess(_) => "in-process",
+            Self::Program(registered) => registered.program.info().protocol,
         };
-        AgentSummary { agent_type: name.to_owned(), protocol, capabilities, available: self.report(name).available }
+        AgentSummary {
+            agent_type: name.to_owned(),
+            protocol,
+            capabilities: self.known_capabilities(),
+            available: self.report(name).available,
+        }
     }
 
     fn report(&self, name: &str) -> AgentReport {

@@ -49,7 +49,8 @@ impl RunManager {
         if text.trim().is_empty() || text.contains('\0') {
             return Err(MessageError::InvalidText);
         }
-        if !self.inner.context.agents.capabilities(&run.spec.agent_type).await.messages {
+        // Without waiting: the program of a run that is starting may be under inspection.
+        if !self.inner.context.agents.known_capabilities(&run.spec.agent_type).messages {
             return Err(MessageError::NotSupported(run.spec.agent_type));
         }
         // The run counts towards its owner's budget, also if an admin sends the message.
