@@ -1,9 +1,19 @@
 //! The core of runs under concurrency, disk faults and damaged data.
 
 mod abandoned_reads;
+mod bounds;
 mod creation;
+mod damaged_background_work;
 mod damaged_logs;
+mod damaged_rows;
+mod damaged_unfinished_runs;
+mod deletion;
+mod disk_full;
+mod durability;
+mod large_logs;
 mod liveness;
+mod lost_files;
+mod starting;
 
 use serde_json::{Value, json};
 

@@ -1,6 +1,7 @@
 //! The database of a server, opened beside it or after its end.
 
 use rusqlite::Connection;
+use rusqlite::types::FromSql;
 use rustix::process::Signal;
 
 use super::{Server, Setup};
@@ -20,4 +21,9 @@ impl Server {
         self.database().execute_batch(change).expect("a change that the database accepts");
         self.again()
     }
+}
+
+/// The only value that a query returns.
+pub(crate) fn query<T: FromSql>(database: &Connection, sql: &str) -> T {
+    database.query_row(sql, [], |row| row.get(0)).unwrap_or_else(|error| panic!("{sql}: {error}"))
 }

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 pub(crate) use cli::{ended, typed};
 pub(crate) use client::{Answer, Client};
+pub(crate) use database::query;
 pub(crate) use described::validator;
 pub(crate) use disk::Disk;
 pub(crate) use live::{notice, of};
