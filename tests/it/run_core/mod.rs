@@ -14,6 +14,7 @@ mod large_logs;
 mod liveness;
 mod lost_files;
 mod starting;
+mod statuses;
 
 use serde_json::{Value, json};
 
