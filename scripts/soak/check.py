@@ -8,6 +8,8 @@ import time
 
 # Far longer than the last runs and deliveries take.
 DRAIN_SECS = 900
+# A server that dies between recording the launch of an agent and its start leaves a run that must not be started again.
+LAUNCHING = "the server died while it launched the agent"
 LIVE = "queued,starting,running,waiting,stopping"
 
 
@@ -75,6 +77,8 @@ def check_log(run, row, events):
         return [f"{run.id} is {row['status']}, but its log ends with {done['status']}"]
     if row["status"] == "cancelled":
         return [] if run.cancel_requested or run.interruptible else [f"{run.id} ({run.kind}) was cancelled without a request"]
+    if row.get("cause") == "node_lost" and LAUNCHING in row["message"]:
+        return []
     if row["status"] != "completed":
         return [f"{run.id} ({run.kind}) ended as {row['status']}, {row.get('cause')}: {row.get('message')}"]
     faults = []

@@ -22,10 +22,11 @@ class Server:
 
     def __init__(self, program, agent, work, max_runs):
         self.program, self.work = program, pathlib.Path(work)
-        self.data, self.starts, self.log = self.work / "data", self.work / "starts", self.work / "server.log"
+        self.data, self.starts, self.log = self.work / "data", self.work / "agent" / "starts", self.work / "server.log"
         agents = self.work / "agents" / "bin"
         agents.mkdir(parents=True)
         (self.work / "home").mkdir()
+        self.starts.parent.mkdir()
         self.starts.touch()
         (agents / "claude").write_text(AGENT.format(starts=self.starts, agent=agent))
         (agents / "claude").chmod(0o755)
@@ -45,6 +46,8 @@ class Server:
             "OPENRUNNER_LOGINS_PER_MINUTE": "1000000",
             "OPENRUNNER_WEBHOOK_ALLOW": "127.0.0.1",
             "OPENRUNNER_WEBHOOK_RETRY_SECS": ",".join(["1"] * 60),
+            # Isolated agents have a `/tmp` of their own, and may see of this one what they need.
+            "OPENRUNNER_AGENT_PATHS": f"{agents.parent}:{self.starts.parent}:{agent}",
             "OPENRUNNER_LOG": "info,openrunner::api::request_log=warn",
         }
         self.process = None
