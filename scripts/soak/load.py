@@ -194,7 +194,7 @@ class Load:
     def _delete_all(self):
         while not self.stopping.wait(1 / DELETES_PER_SEC):
             with self.lock:
-                if len(self.ended) < 50:
+                if len(self.ended) < 10:
                     continue
                 run = self.ended.pop(random.randrange(len(self.ended)))
             self._submit(self._delete, run)
