@@ -5,6 +5,7 @@ use axum::http::request::Parts;
 
 use super::{ApiError, AppState};
 use crate::auth::{AuditEvent, ClientOrigin, Principal, Target};
+use crate::run::store::Audited;
 use crate::types::{AuditAction, Caller};
 
 /// The authenticated caller and the origin of the request: the argument of every handler that changes something.
@@ -37,23 +38,24 @@ impl<S: Send + Sync> FromRequestParts<S> for AuditContext {
 }
 
 impl AppState {
-    /// Performs an action and records it with its outcome. The action completes even if the client disconnects.
-    pub(super) async fn audited<T: Send + 'static>(
+    /// Performs an action and records it with its outcome. The action passes its entry on to the change that it makes, so that both are stored
+    /// together. It completes even if the client disconnects.
+    pub(super) async fn audited<T: Send + 'static, A: Future<Output = Result<T, ApiError>> + Send + 'static>(
         &self,
         event: AuditEvent,
-        action: impl Future<Output = Result<T, ApiError>> + Send + 'static,
+        action: impl FnOnce(Audited) -> A + Send + 'static,
     ) -> Result<T, ApiError> {
         self.audited_with_target(event, action, |_value| None).await
     }
 
-    /// The same for an action whose target is known only from its result, such as a new run or key.
-    pub(super) async fn audited_with_target<T: Send + 'static>(
+    /// The same for an action that may return an existing run, and so changes nothing, but has a target.
+    pub(super) async fn audited_with_target<T: Send + 'static, A: Future<Output = Result<T, ApiError>> + Send + 'static>(
         &self,
         event: AuditEvent,
-        action: impl Future<Output = Result<T, ApiError>> + Send + 'static,
+        action: impl FnOnce(Audited) -> A + Send + 'static,
         target: impl FnOnce(&T) -> Option<Target> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let result = self.audit.perform(event, action, target, ApiError::code).await;
-        result.unwrap_or_else(|| Err(ApiError::internal(&std::io::Error::other("the action of a handler panicked"))))
+        let result = self.audit.spawn(event, action, target, ApiError::code).await;
+        result.unwrap_or_else(|panic| Err(ApiError::internal(&std::io::Error::other(panic))))
     }
 }

@@ -121,7 +121,7 @@ impl Harness {
     async fn new() -> Self {
         let (directory, state, clock) = AppState::with_clock().await;
         for (name, role) in [("ann", UserRole::Admin), ("bob", UserRole::User), ("carol", UserRole::User)] {
-            state.auth.add_user(name.parse().unwrap(), role, PASSWORD).await.unwrap();
+            state.auth.add_user(name.parse().unwrap(), role, PASSWORD, None).await.unwrap();
         }
         let policy = HostPolicy::new("127.0.0.1".parse().unwrap(), &[], &[]);
         let router = router(state.clone(), policy);
@@ -135,7 +135,7 @@ impl Harness {
     async fn key(&self, owner: &str, scopes: &[Scope]) -> (String, String) {
         let owner: UserName = owner.parse().unwrap();
         let new = NewKey { name: "test".into(), scopes: scopes.iter().copied().collect(), expires_in: None };
-        let (key, record) = self.state.auth.create_key(&owner, new).await.unwrap();
+        let (key, record) = self.state.auth.create_key(&owner, new, None).await.unwrap();
         (key, record.id.to_string())
     }
 
@@ -161,7 +161,7 @@ impl Harness {
         let run = self.state.runs.add_ended_run("bob").await;
         let (_key, key) = self.key("bob", &[Scope::RunsRead]).await;
         let user: UserName = format!("u{}", key.trim_start_matches("key_")).parse().unwrap();
-        self.state.auth.add_user(user.clone(), UserRole::User, PASSWORD).await.unwrap();
+        self.state.auth.add_user(user.clone(), UserRole::User, PASSWORD, None).await.unwrap();
         [run.run_id.to_string(), run.session_id.to_string(), key, user.to_string()]
     }
 
@@ -285,7 +285,7 @@ async fn required_permissions_are_listed_for_exactly_the_existing_routes() {
 async fn a_demoted_admin_has_no_access_to_admin_routes() {
     let harness = Harness::new().await;
     let ((key, _id), token) = (harness.key("ann", &Scope::ALL).await, harness.token("ann").await);
-    harness.state.auth.change_user(&"ann".parse().unwrap(), Some(UserRole::User), None, BudgetChange::default()).await.unwrap();
+    harness.state.auth.change_user(&"ann".parse().unwrap(), Some(UserRole::User), None, BudgetChange::default(), None).await.unwrap();
     let for_admins: Vec<_> = REQUIRED.iter().filter(|(_method, _path, need)| *need == Permission::Scope(Scope::Admin)).collect();
     assert!(for_admins.len() >= 6);
     for (method, path, _need) in for_admins {

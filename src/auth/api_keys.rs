@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq;
 use super::key_format::PREFIX;
 use super::principal::{Credential, Principal};
 use super::{Auth, AuthError, ClientOrigin};
-use crate::run::store::{ApiKeyRecord, StoreError};
+use crate::run::store::{ApiKeyRecord, Audited, StoreError};
 use crate::types::{Caller, KeyId, Scope, Timestamp, UserName, UserRole};
 
 /// Number of random bytes in a key.
@@ -98,7 +98,7 @@ impl Auth {
     ///
     /// # Errors
     /// [`NewKeyError`], by cause.
-    pub async fn create_key(&self, owner: &UserName, new: NewKey) -> Result<(String, ApiKeyRecord), NewKeyError> {
+    pub async fn create_key(&self, owner: &UserName, new: NewKey, audit: Option<Audited>) -> Result<(String, ApiKeyRecord), NewKeyError> {
         let is_valid_name = (1..=MAX_NAME).contains(&new.name.chars().count()) && !new.name.chars().any(char::is_control);
         let is_valid_lifetime = new.expires_in.is_none_or(|lifetime| !lifetime.is_zero() && lifetime <= MAX_LIFETIME);
         let checks = [(is_valid_name, BadKey::Name), (!new.scopes.is_empty(), BadKey::NoScope), (is_valid_lifetime, BadKey::Lifetime)];
@@ -128,7 +128,8 @@ impl Auth {
             expires_at: new.expires_in.map(expiry),
             last_used_at: None,
         };
-        if self.store.add_key(record.clone()).await? { Ok((key, record)) } else { Err(NewKeyError::NoOwner(record.owner)) }
+        let audit = audit.map(|audit| audit.on_key(record.id));
+        if self.store.add_key(record.clone(), audit).await? { Ok((key, record)) } else { Err(NewKeyError::NoOwner(record.owner)) }
     }
 
     /// Up to `limit` keys that the caller may see, of `owner` or of all users, older than `before`, newest first.
@@ -154,9 +155,9 @@ impl Auth {
     ///
     /// # Errors
     /// [`RevokeError`], by cause.
-    pub async fn revoke_key(&self, caller: &Caller, id: KeyId) -> Result<(), RevokeError> {
+    pub async fn revoke_key(&self, caller: &Caller, id: KeyId, audit: Option<Audited>) -> Result<(), RevokeError> {
         let key = self.store.key(id).await?;
-        if !key.is_some_and(|key| caller.may_see(&key.owner)) || !self.store.remove_key(id).await? {
+        if !key.is_some_and(|key| caller.may_see(&key.owner)) || !self.store.remove_key(id, audit).await? {
             return Err(RevokeError::NotFound(id));
         }
         Ok(())
@@ -227,15 +228,15 @@ mod tests {
 
     async fn with_own_password() -> (Auth, Arc<ManualClock>, TempDir) {
         let (auth, clock, directory) = fresh().await;
-        auth.change_user(&admin(), None, Some("long enough"), BudgetChange::default()).await.unwrap();
+        auth.change_user(&admin(), None, Some("long enough"), BudgetChange::default(), None).await.unwrap();
         (auth, clock, directory)
     }
 
     #[tokio::test]
     async fn a_key_has_32_random_bytes_and_only_its_hash_is_stored() {
         let (auth, _clock, _directory) = with_own_password().await;
-        let (key, record) = auth.create_key(&admin(), new(&[Scope::RunsRead])).await.unwrap();
-        let (other, _record) = auth.create_key(&admin(), new(&[Scope::RunsRead])).await.unwrap();
+        let (key, record) = auth.create_key(&admin(), new(&[Scope::RunsRead]), None).await.unwrap();
+        let (other, _record) = auth.create_key(&admin(), new(&[Scope::RunsRead]), None).await.unwrap();
         assert_eq!((key.len(), &key[..4], key == other), (4 + 2 * BYTES, PREFIX, false));
         assert_eq!(auth.store.key(record.id).await.unwrap().unwrap().hash, <[u8; 32]>::from(Sha256::digest(&key)));
         let principal = auth.authenticate(&key, REMOTE).await.unwrap();
@@ -245,37 +246,37 @@ mod tests {
     #[tokio::test]
     async fn similar_texts_are_not_accepted_as_a_key() {
         let (auth, _clock, _directory) = with_own_password().await;
-        let (key, record) = auth.create_key(&admin(), new(&[Scope::RunsRead])).await.unwrap();
+        let (key, record) = auth.create_key(&admin(), new(&[Scope::RunsRead]), None).await.unwrap();
         for wrong in [&key[..key.len() - 1], &format!("{key}0"), &key.to_uppercase(), PREFIX, "orn_", &format!("orn_{}", record.id)] {
             assert!(matches!(auth.authenticate(wrong, LOCAL).await, Err(AuthError::Invalid)), "{wrong}");
         }
         // A record with the same prefix of the hash but another rest.
         let mut twin = record.clone();
         (twin.id, twin.hash[31]) = (KeyId::new(), twin.hash[31] ^ 1);
-        auth.store.remove_key(record.id).await.unwrap();
-        assert!(auth.store.add_key(twin).await.unwrap());
+        auth.store.remove_key(record.id, None).await.unwrap();
+        assert!(auth.store.add_key(twin, None).await.unwrap());
         assert!(matches!(auth.authenticate(&key, LOCAL).await, Err(AuthError::Invalid)));
     }
 
     #[tokio::test]
     async fn users_with_a_default_password_cannot_create_keys() {
         let (auth, _clock, _directory) = fresh().await;
-        let refused = auth.create_key(&admin(), new(&[Scope::RunsRead])).await;
+        let refused = auth.create_key(&admin(), new(&[Scope::RunsRead]), None).await;
         assert!(matches!(refused, Err(NewKeyError::DefaultPassword(_))), "{refused:?}");
     }
 
     #[tokio::test]
     async fn a_key_never_exceeds_its_scopes_and_its_owners_role() {
         let (auth, _clock, _directory) = with_own_password().await;
-        let (plain, _record) = auth.create_key(&admin(), new(&[Scope::RunsRead])).await.unwrap();
+        let (plain, _record) = auth.create_key(&admin(), new(&[Scope::RunsRead]), None).await.unwrap();
         assert!(
             !auth.authenticate(&plain, LOCAL).await.unwrap().caller.is_admin(),
             "an admin's key without the scope has the role of a plain user"
         );
-        let (key, _record) = auth.create_key(&admin(), new(&[Scope::RunsRead, Scope::Admin, Scope::Metrics])).await.unwrap();
+        let (key, _record) = auth.create_key(&admin(), new(&[Scope::RunsRead, Scope::Admin, Scope::Metrics]), None).await.unwrap();
         assert!(auth.authenticate(&key, LOCAL).await.unwrap().caller.is_admin());
-        auth.add_user("deputy".parse().unwrap(), UserRole::Admin, "another one").await.unwrap();
-        auth.change_user(&admin(), Some(UserRole::User), None, BudgetChange::default()).await.unwrap();
+        auth.add_user("deputy".parse().unwrap(), UserRole::Admin, "another one", None).await.unwrap();
+        auth.change_user(&admin(), Some(UserRole::User), None, BudgetChange::default(), None).await.unwrap();
         let demoted = auth.authenticate(&key, LOCAL).await.unwrap();
         assert!(
             !demoted.caller.is_admin()
@@ -284,10 +285,10 @@ mod tests {
                 && demoted.has_scope(Scope::RunsRead)
         );
         for scope in [Scope::Admin, Scope::Metrics] {
-            let refused = auth.create_key(&admin(), new(&[scope])).await;
+            let refused = auth.create_key(&admin(), new(&[scope]), None).await;
             assert!(matches!(refused, Err(NewKeyError::AdminScope)), "{refused:?}");
         }
-        auth.remove_user(&admin()).await.unwrap();
+        auth.remove_user(&admin(), None).await.unwrap();
         assert!(matches!(auth.authenticate(&key, LOCAL).await, Err(AuthError::Invalid)), "it is revoked with its owner");
     }
 
@@ -295,16 +296,16 @@ mod tests {
     async fn a_key_is_valid_until_it_expires_or_is_revoked() {
         let (auth, clock, _directory) = with_own_password().await;
         let minute = NewKey { expires_in: Some(Duration::from_mins(1)), ..new(&[Scope::RunsRead]) };
-        let (key, record) = auth.create_key(&admin(), minute).await.unwrap();
+        let (key, record) = auth.create_key(&admin(), minute, None).await.unwrap();
         let principal = auth.authenticate(&key, LOCAL).await.unwrap();
         assert_eq!(principal.expires_in, Some(Duration::from_mins(1)));
         clock.0.fetch_add(60_000, Ordering::Relaxed);
         assert!(matches!(auth.authenticate(&key, LOCAL).await, Err(AuthError::Expired)));
         clock.0.fetch_sub(1_000, Ordering::Relaxed);
         let stranger = Caller { user: "user".parse().unwrap(), role: UserRole::User };
-        assert!(matches!(auth.revoke_key(&stranger, record.id).await, Err(RevokeError::NotFound(_))));
+        assert!(matches!(auth.revoke_key(&stranger, record.id, None).await, Err(RevokeError::NotFound(_))));
         assert!(auth.recheck(&principal).await.is_ok());
-        auth.revoke_key(&Caller { user: admin(), role: UserRole::Admin }, record.id).await.unwrap();
+        auth.revoke_key(&Caller { user: admin(), role: UserRole::Admin }, record.id, None).await.unwrap();
         assert!(matches!(auth.authenticate(&key, LOCAL).await, Err(AuthError::Invalid)));
         assert!(matches!(auth.recheck(&principal).await, Err(AuthError::Invalid)));
     }
@@ -312,7 +313,7 @@ mod tests {
     #[tokio::test]
     async fn the_use_of_a_key_is_recorded_once_a_minute() {
         let (auth, clock, _directory) = with_own_password().await;
-        let (key, record) = auth.create_key(&admin(), new(&[Scope::RunsRead])).await.unwrap();
+        let (key, record) = auth.create_key(&admin(), new(&[Scope::RunsRead]), None).await.unwrap();
         let created = record.created_at.as_millis();
         let mut seen = Vec::new();
         for passed in [0, 59_999, 1, 120_000] {
@@ -327,15 +328,17 @@ mod tests {
     async fn invalid_names_scopes_and_lifetimes_are_rejected() {
         let (auth, _clock, _directory) = with_own_password().await;
         for name in ["", "a\nb", &"x".repeat(65)] {
-            let refused = auth.create_key(&admin(), NewKey { name: name.to_owned(), ..new(&[Scope::RunsRead]) }).await;
+            let refused = auth.create_key(&admin(), NewKey { name: name.to_owned(), ..new(&[Scope::RunsRead]) }, None).await;
             assert!(matches!(refused, Err(NewKeyError::Invalid(ref faults)) if *faults == [BadKey::Name]), "{name:?}");
         }
-        assert!(matches!(auth.create_key(&admin(), new(&[])).await, Err(NewKeyError::Invalid(faults)) if faults == [BadKey::NoScope]));
+        assert!(
+            matches!(auth.create_key(&admin(), new(&[]), None).await, Err(NewKeyError::Invalid(faults)) if faults == [BadKey::NoScope])
+        );
         for life in [Duration::ZERO, Duration::MAX] {
-            let refused = auth.create_key(&admin(), NewKey { expires_in: Some(life), ..new(&[Scope::RunsRead]) }).await;
+            let refused = auth.create_key(&admin(), NewKey { expires_in: Some(life), ..new(&[Scope::RunsRead]) }, None).await;
             assert!(matches!(refused, Err(NewKeyError::Invalid(ref faults)) if *faults == [BadKey::Lifetime]), "{life:?}");
         }
-        let missing = auth.create_key(&"missing".parse().unwrap(), new(&[Scope::RunsRead])).await;
+        let missing = auth.create_key(&"missing".parse().unwrap(), new(&[Scope::RunsRead]), None).await;
         assert!(matches!(missing, Err(NewKeyError::NoOwner(_))));
     }
 }

@@ -7,8 +7,8 @@ use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use super::Principal;
-use crate::run::store::{AuditEntry, AuditFilter, AuditRecord, AuditStore, StoreError};
-use crate::types::{AuditAction, Clock, KeyId, RunId, UserName};
+use crate::run::store::{AuditEntry, AuditFilter, AuditRecord, AuditStore, Audited, StoreError};
+use crate::types::{AuditAction, Clock, KeyId, RunId, Timestamp, UserName};
 
 /// An action that is about to be performed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,17 @@ pub enum Target {
     Key(KeyId),
 }
 
+impl Target {
+    fn write(self, entry: &mut AuditEntry) {
+        match self {
+            Self::None => {}
+            Self::Run(run) => entry.run = Some(run),
+            Self::User(user) => entry.target_username = Some(user),
+            Self::Key(key) => entry.target_key = Some(key),
+        }
+    }
+}
+
 impl AuditEvent {
     /// An action of an authenticated caller at this address.
     pub fn by_principal(principal: &Principal, address: Option<IpAddr>, action: AuditAction) -> Self {
@@ -58,6 +69,25 @@ impl AuditEvent {
     pub fn detail(self, detail: String) -> Self {
         Self { detail: Some(detail).filter(|detail| !detail.is_empty()), ..self }
     }
+
+    /// The entry of the action if it succeeds.
+    fn into_entry(self, at: Timestamp) -> AuditEntry {
+        let Self { user, key, address, action, target, detail } = self;
+        let mut entry = AuditEntry {
+            created_at: at,
+            username: user,
+            key,
+            address,
+            action,
+            outcome: "ok".to_owned(),
+            run: None,
+            target_username: None,
+            target_key: None,
+            detail,
+        };
+        target.write(&mut entry);
+        entry
+    }
 }
 
 /// Writes and reads the audit log. A clone is another handle.
@@ -74,73 +104,50 @@ impl Audit {
         Self { store, clock, tasks }
     }
 
-    /// Performs `action` and records it: on success with the target that `target` returns, on failure with the stable `code` of the error.
-    ///
-    /// Both happen in a task of their own, so a client that disconnects neither stops the action nor keeps it out of the log. `None` if the
-    /// action panicked; only the server's log records that.
-    pub async fn perform<T, E>(
+    /// Performs `action` and records it. The action gets its entry to store it together with its effect. If it succeeds without having stored
+    /// it, because it had no effect to store, the entry is added afterwards, with the target that `target` returns. If it fails, an entry with
+    /// the stable `code` of the error is added.
+    pub async fn perform<T, E, A>(
         &self,
         event: AuditEvent,
-        action: impl Future<Output = Result<T, E>> + Send + 'static,
-        target: impl FnOnce(&T) -> Option<Target> + Send + 'static,
-        code: impl FnOnce(&E) -> &'static str + Send + 'static,
-    ) -> Option<Result<T, E>>
+        action: impl FnOnce(Audited) -> A,
+        target: impl FnOnce(&T) -> Option<Target>,
+        code: impl FnOnce(&E) -> &'static str,
+    ) -> Result<T, E>
     where
-        T: Send + 'static,
-        E: Send + 'static,
+        A: Future<Output = Result<T, E>>,
     {
-        self.spawn(event, action, target, code).await.ok()
+        let mut entry = event.into_entry(self.clock.now());
+        let audited = Audited::new(entry.clone());
+        let result = action(audited.clone()).await;
+        match &result {
+            Ok(_) if audited.is_stored() => return result,
+            Ok(value) => target(value).into_iter().for_each(|target| target.write(&mut entry)),
+            Err(error) => code(error).clone_into(&mut entry.outcome),
+        }
+        // The action stands. Nothing was changed, or it is too late to refuse.
+        if let Err(error) = self.store.add_audit(entry.clone()).await {
+            tracing::error!(%error, ?entry, "cannot write an entry of the audit log");
+        }
+        result
     }
 
-    /// The same without waiting. Dropping the handle does not stop the action.
-    pub fn spawn<T, E>(
+    /// The same in a task of its own, so that a client that disconnects neither stops the action nor keeps it out of the log. Dropping the
+    /// handle does not stop the action. If it panics, only the server's log records that.
+    pub fn spawn<T, E, A>(
         &self,
         event: AuditEvent,
-        action: impl Future<Output = Result<T, E>> + Send + 'static,
+        action: impl FnOnce(Audited) -> A + Send + 'static,
         target: impl FnOnce(&T) -> Option<Target> + Send + 'static,
         code: impl FnOnce(&E) -> &'static str + Send + 'static,
     ) -> JoinHandle<Result<T, E>>
     where
+        A: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
         E: Send + 'static,
     {
         let audit = self.clone();
-        self.tasks.spawn(async move {
-            let result = action.await;
-            let (target, outcome) = match &result {
-                Ok(value) => (target(value), "ok"),
-                Err(error) => (None, code(error)),
-            };
-            audit.record(AuditEvent { target: target.unwrap_or(event.target), ..event }, outcome).await;
-            result
-        })
-    }
-
-    /// Records an action with its outcome: `ok`, or the stable code of the error. If the entry cannot be written, the action stands, and
-    /// the server's log contains the entry.
-    pub async fn record(&self, event: AuditEvent, outcome: &str) {
-        let AuditEvent { user, key, address, action, target, detail } = event;
-        let (run, target_username, target_key) = match target {
-            Target::None => (None, None, None),
-            Target::Run(run) => (Some(run), None, None),
-            Target::User(user) => (None, Some(user), None),
-            Target::Key(key) => (None, None, Some(key)),
-        };
-        let entry = AuditEntry {
-            created_at: self.clock.now(),
-            username: user,
-            key,
-            address,
-            action,
-            outcome: outcome.to_owned(),
-            run,
-            target_username,
-            target_key,
-            detail,
-        };
-        if let Err(error) = self.store.add_audit(entry.clone()).await {
-            tracing::error!(%error, ?entry, "cannot write an entry of the audit log");
-        }
+        self.tasks.spawn(async move { audit.perform(event, action, target, code).await })
     }
 
     /// Up to `limit` matching entries, newest first.
@@ -155,5 +162,42 @@ impl Audit {
 impl std::fmt::Debug for Audit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Audit").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::UserError;
+    use crate::auth::tests::auth_over;
+    use crate::run::store::SqliteStore;
+    use crate::types::UserRole;
+
+    #[tokio::test]
+    async fn each_action_has_one_entry_whether_or_not_it_stores_an_effect() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Arc::new(SqliteStore::open(directory.path()).unwrap());
+        let (auth, clock) = auth_over(store.clone(), None).await.unwrap();
+        let audit = Audit::new(store, clock, TaskTracker::new());
+        let carol: UserName = "carol".parse().unwrap();
+        let event = |action| AuditEvent::by_user(None, None, action).to(Target::User(carol.clone()));
+        let code = |_error: &UserError| "refused";
+
+        let add = |audited| auth.add_user(carol.clone(), UserRole::User, "long enough", Some(audited));
+        audit.perform(event(AuditAction::UserCreate), add, |()| None, code).await.unwrap();
+        // Without an effect.
+        let run = RunId::new();
+        audit.perform(event(AuditAction::Ticket), |_| async { Ok::<_, UserError>(()) }, |()| Some(Target::Run(run)), code).await.unwrap();
+        let again = |audited| auth.add_user(carol.clone(), UserRole::User, "long enough", Some(audited));
+        let refused = audit.perform(event(AuditAction::UserCreate), again, |()| None, code).await;
+        assert!(matches!(refused, Err(UserError::Exists(_))), "{refused:?}");
+
+        let entries = audit.read(AuditFilter::default(), 9).await.unwrap();
+        let entries: Vec<_> = entries.into_iter().map(|record| record.entry).collect();
+        let brief: Vec<_> = entries.iter().map(|entry| (entry.action, entry.outcome.as_str(), entry.run)).collect();
+        let expected =
+            [(AuditAction::UserCreate, "refused", None), (AuditAction::Ticket, "ok", Some(run)), (AuditAction::UserCreate, "ok", None)];
+        assert_eq!(brief, expected);
+        assert!(entries.iter().all(|entry| entry.target_username.as_ref() == Some(&carol)));
     }
 }

@@ -9,7 +9,7 @@ use super::password::Passwords;
 use super::principal::{Credential, Principal, TokenFacts};
 use super::{ClientOrigin, HashError, SigningKey};
 use crate::config::Secret;
-use crate::run::store::{KeyStore, StoreError, TokenStore, UserRecord, UserStore};
+use crate::run::store::{Audited, KeyStore, StoreError, TokenStore, UserRecord, UserStore};
 use crate::types::{Budget, Caller, Clock, Timestamp, UserName, UserRole};
 
 /// The documented users of a fresh server. Their passwords equal their names.
@@ -127,16 +127,8 @@ impl Auth {
             for (name, role) in DEFAULT_USERS {
                 let Ok(user) = name.parse::<UserName>() else { continue };
                 let password_hash = self.passwords.hash(name).await?;
-                self.store
-                    .add_user(UserRecord {
-                        name: user,
-                        role,
-                        password_hash,
-                        default_password: true,
-                        generation: 1,
-                        budget: Budget::default(),
-                    })
-                    .await?;
+                let user = UserRecord { name: user, role, password_hash, default_password: true, generation: 1, budget: Budget::default() };
+                self.store.add_user(user, None).await?;
             }
         }
         let (Some(password), (name, _role)) = (admin_password, DEFAULT_USERS[0]) else { return Ok(()) };
@@ -241,9 +233,9 @@ impl Auth {
     ///
     /// # Errors
     /// [`LogoutError`], by cause.
-    pub async fn logout(&self, principal: &Principal) -> Result<(), LogoutError> {
+    pub async fn logout(&self, principal: &Principal, audit: Option<Audited>) -> Result<(), LogoutError> {
         let Credential::Token(token) = &principal.credential else { return Err(LogoutError::NotALogin) };
-        Ok(self.store.revoke_token(token.id, token.expires_at, self.clock.now()).await?)
+        Ok(self.store.revoke_token(token.id, token.expires_at, self.clock.now(), audit).await?)
     }
 
     /// The principal of a verified token, if it is still valid.
@@ -341,7 +333,7 @@ pub(crate) mod tests {
     async fn a_damaged_user_is_an_error_of_its_own_and_affects_no_other_user() {
         let (auth, _clock, directory) = fresh().await;
         for name in ["ann", "bob"] {
-            auth.add_user(name.parse().unwrap(), UserRole::User, "a password").await.unwrap();
+            auth.add_user(name.parse().unwrap(), UserRole::User, "a password", None).await.unwrap();
         }
         let (ann, bob) = (auth.login("ann", "a password", LOCAL).await.unwrap(), auth.login("bob", "a password", LOCAL).await.unwrap());
         let database = rusqlite::Connection::open(directory.path().join("openrunner.db")).unwrap();
@@ -394,10 +386,13 @@ pub(crate) mod tests {
     async fn role_and_existence_are_read_from_the_store_at_every_request() {
         let (auth, _clock, _directory) = fresh().await;
         let token = auth.login("admin", "admin", LOCAL).await.unwrap().token;
-        auth.store.change_user(&"user".parse().unwrap(), UserEdit { role: Some(UserRole::Admin), ..UserEdit::default() }).await.unwrap();
-        auth.store.change_user(&admin(), UserEdit { role: Some(UserRole::User), ..UserEdit::default() }).await.unwrap();
+        auth.store
+            .change_user(&"user".parse().unwrap(), UserEdit { role: Some(UserRole::Admin), ..UserEdit::default() }, None)
+            .await
+            .unwrap();
+        auth.store.change_user(&admin(), UserEdit { role: Some(UserRole::User), ..UserEdit::default() }, None).await.unwrap();
         assert_eq!(auth.authenticate(&token, LOCAL).await.unwrap().caller.role, UserRole::User);
-        auth.store.remove_user(&admin()).await.unwrap();
+        auth.store.remove_user(&admin(), None).await.unwrap();
         assert!(matches!(auth.authenticate(&token, LOCAL).await, Err(AuthError::Invalid)));
     }
 
@@ -445,7 +440,7 @@ pub(crate) mod tests {
     async fn default_users_are_created_in_a_fresh_store_only() {
         let (auth, _clock, _directory) = fresh().await;
         let before = auth.store.user(&admin()).await.unwrap();
-        auth.store.remove_user(&"user".parse().unwrap()).await.unwrap();
+        auth.store.remove_user(&"user".parse().unwrap(), None).await.unwrap();
         let (again, _clock) = auth_over(auth.store.clone(), None).await.unwrap();
         assert_eq!(again.store.user(&admin()).await.unwrap(), before);
         assert_eq!(again.store.user(&"user".parse().unwrap()).await.unwrap(), None, "a removed user stays removed");
@@ -457,8 +452,8 @@ pub(crate) mod tests {
         let one = auth.login("user", "user", LOCAL).await.unwrap().token;
         let other = auth.login("user", "user", LOCAL).await.unwrap().token;
         let principal = auth.authenticate(&one, LOCAL).await.unwrap();
-        auth.logout(&principal).await.unwrap();
-        auth.logout(&principal).await.unwrap();
+        auth.logout(&principal, None).await.unwrap();
+        auth.logout(&principal, None).await.unwrap();
         assert!(matches!(auth.authenticate(&one, LOCAL).await, Err(AuthError::Invalid)));
         assert!(matches!(auth.recheck(&principal).await, Err(AuthError::Invalid)));
         assert!(auth.authenticate(&other, LOCAL).await.is_ok());

@@ -149,7 +149,7 @@ mod tests {
         let ticket = auth.issue_ticket(&principal, run).unwrap();
         let refused = auth.authenticate_stream(&ticket, Some(run), REMOTE).await;
         assert!(matches!(refused, Err(AuthError::DefaultPasswordNotLocal(_))), "{refused:?}");
-        auth.logout(&principal).await.unwrap();
+        auth.logout(&principal, None).await.unwrap();
         assert!(
             matches!(auth.authenticate_stream(&ticket, Some(run), LOCAL).await, Err(AuthError::Invalid)),
             "it is revoked with its token"

@@ -1,8 +1,8 @@
-//! Users: create, change and remove, and change one's own password.
+//! Users: create, change and remove, and change one's own password. A change is stored together with its audit entry.
 
 use super::password::BadPassword;
 use super::{Auth, HashError, LoginError, LoginResult, Principal};
-use crate::run::store::{StoreError, UserChange, UserEdit, UserRecord};
+use crate::run::store::{Audited, StoreError, UserChange, UserEdit, UserRecord};
 use crate::types::{Budget, BudgetChange, UserName, UserRole};
 
 /// Why a user was not created, changed or removed. Nothing was changed.
@@ -63,7 +63,7 @@ impl Auth {
     ///
     /// # Errors
     /// [`UserError`], by cause.
-    pub async fn add_user(&self, name: UserName, role: UserRole, password: &str) -> Result<(), UserError> {
+    pub async fn add_user(&self, name: UserName, role: UserRole, password: &str, audit: Option<Audited>) -> Result<(), UserError> {
         BadPassword::check(&name, password)?;
         if self.store.user(&name).await?.is_some() {
             return Err(UserError::Exists(name)); // before the expensive hash
@@ -71,7 +71,7 @@ impl Auth {
         let password_hash = self.passwords.hash(password).await?;
         let user =
             UserRecord { name: name.clone(), role, password_hash, default_password: false, generation: 1, budget: Budget::default() };
-        if self.store.add_user(user).await? { Ok(()) } else { Err(UserError::Exists(name)) }
+        if self.store.add_user(user, audit).await? { Ok(()) } else { Err(UserError::Exists(name)) }
     }
 
     /// Changes the role, the password and the budget of a user, atomically. A new password revokes all tokens of the user; the rest applies from
@@ -85,6 +85,7 @@ impl Auth {
         role: Option<UserRole>,
         password: Option<&str>,
         budget: BudgetChange,
+        audit: Option<Audited>,
     ) -> Result<(), UserError> {
         if let Some(password) = password {
             BadPassword::check(name, password)?;
@@ -96,22 +97,28 @@ impl Auth {
             Some(password) => Some(self.passwords.hash(password).await?),
             None => None,
         };
-        check_change(name, self.store.change_user(name, UserEdit { role, password_hash, budget }).await?)
+        check_change(name, self.store.change_user(name, UserEdit { role, password_hash, budget }, audit).await?)
     }
 
     /// Removes a user. Tokens and keys are revoked immediately; runs stay and belong to the name.
     ///
     /// # Errors
     /// [`UserError`], by cause.
-    pub async fn remove_user(&self, name: &UserName) -> Result<(), UserError> {
-        check_change(name, self.store.remove_user(name).await?)
+    pub async fn remove_user(&self, name: &UserName, audit: Option<Audited>) -> Result<(), UserError> {
+        check_change(name, self.store.remove_user(name, audit).await?)
     }
 
     /// Changes the caller's password, which revokes all tokens of the user, and returns a new token.
     ///
     /// # Errors
     /// [`PasswordError`], by cause.
-    pub async fn change_own_password(&self, principal: &Principal, current: &str, new: &str) -> Result<LoginResult, PasswordError> {
+    pub async fn change_own_password(
+        &self,
+        principal: &Principal,
+        current: &str,
+        new: &str,
+        audit: Option<Audited>,
+    ) -> Result<LoginResult, PasswordError> {
         let name = &principal.caller.user;
         let store_failed = |error: StoreError| PasswordError::Change(error.into());
         let user = self.store.user(name).await.map_err(store_failed)?;
@@ -119,7 +126,7 @@ impl Auth {
         if !self.passwords.matches(current, hash).await.map_err(|error| PasswordError::Change(error.into()))? {
             return Err(PasswordError::WrongPassword);
         }
-        self.change_user(name, None, Some(new), BudgetChange::default()).await?;
+        self.change_user(name, None, Some(new), BudgetChange::default(), audit).await?;
         let user = self.store.user(name).await.map_err(store_failed)?;
         let user = user.ok_or_else(|| PasswordError::Change(UserError::NotFound(name.clone())))?;
         Ok(self.issue_token(user)?)
@@ -147,9 +154,9 @@ mod tests {
         let (auth, _clock, _directory) = fresh().await;
         let old = auth.login("admin", "admin", LOCAL).await.unwrap().token;
         let principal = auth.authenticate(&old, LOCAL).await.unwrap();
-        let wrong = auth.change_own_password(&principal, "not it", "long enough").await;
+        let wrong = auth.change_own_password(&principal, "not it", "long enough", None).await;
         assert!(matches!(wrong, Err(PasswordError::WrongPassword)), "{wrong:?}");
-        let login = auth.change_own_password(&principal, "admin", "long enough").await.unwrap();
+        let login = auth.change_own_password(&principal, "admin", "long enough", None).await.unwrap();
         assert!(auth.authenticate(&login.token, REMOTE).await.is_ok(), "the new token is not restricted");
         assert!(matches!(auth.authenticate(&old, LOCAL).await, Err(AuthError::Invalid)));
         assert!(matches!(auth.recheck(&principal).await, Err(AuthError::Invalid)), "streams end as well");
@@ -161,40 +168,41 @@ mod tests {
         let (auth, _clock, _directory) = fresh().await;
         let name: UserName = "long.name".parse().unwrap();
         for wrong in ["", "admin", "user", "1234567", "long.name", "Long.Name", &"x".repeat(1025)] {
-            let refused = auth.add_user(name.clone(), UserRole::User, wrong).await;
+            let refused = auth.add_user(name.clone(), UserRole::User, wrong, None).await;
             assert!(matches!(refused, Err(UserError::Password(_))), "{wrong}: {refused:?}");
         }
         for (number, valid) in ["12345678", "äöüäöüäö", &"x".repeat(1024)].into_iter().enumerate() {
-            auth.add_user(format!("user{number}").parse().unwrap(), UserRole::User, valid).await.unwrap();
+            auth.add_user(format!("user{number}").parse().unwrap(), UserRole::User, valid, None).await.unwrap();
         }
-        let refused = auth.change_user(&admin(), None, Some("short"), BudgetChange::default()).await;
+        let refused = auth.change_user(&admin(), None, Some("short"), BudgetChange::default(), None).await;
         assert!(matches!(refused, Err(UserError::Password(_))), "{refused:?}");
     }
 
     #[tokio::test]
     async fn the_last_admin_cannot_be_removed_or_demoted() {
         let (auth, _clock, _directory) = fresh().await;
-        for refused in
-            [auth.remove_user(&admin()).await, auth.change_user(&admin(), Some(UserRole::User), None, BudgetChange::default()).await]
-        {
+        for refused in [
+            auth.remove_user(&admin(), None).await,
+            auth.change_user(&admin(), Some(UserRole::User), None, BudgetChange::default(), None).await,
+        ] {
             assert!(matches!(refused, Err(UserError::LastAdmin(_))), "{refused:?}");
         }
-        auth.change_user(&"user".parse().unwrap(), Some(UserRole::Admin), None, BudgetChange::default()).await.unwrap();
-        auth.remove_user(&admin()).await.unwrap();
-        assert!(matches!(auth.remove_user(&admin()).await, Err(UserError::NotFound(_))));
+        auth.change_user(&"user".parse().unwrap(), Some(UserRole::Admin), None, BudgetChange::default(), None).await.unwrap();
+        auth.remove_user(&admin(), None).await.unwrap();
+        assert!(matches!(auth.remove_user(&admin(), None).await, Err(UserError::NotFound(_))));
     }
 
     #[tokio::test]
     async fn a_token_of_a_removed_user_is_invalid_for_a_new_user_of_that_name() {
         let (auth, _clock, _directory) = fresh().await;
         let name: UserName = "carol".parse().unwrap();
-        auth.add_user(name.clone(), UserRole::User, "first password").await.unwrap();
+        auth.add_user(name.clone(), UserRole::User, "first password", None).await.unwrap();
         let token = auth.login("carol", "first password", REMOTE).await.unwrap().token;
-        auth.remove_user(&name).await.unwrap();
+        auth.remove_user(&name, None).await.unwrap();
         assert!(matches!(auth.authenticate(&token, REMOTE).await, Err(AuthError::Invalid)));
-        auth.add_user(name.clone(), UserRole::Admin, "second password").await.unwrap();
+        auth.add_user(name.clone(), UserRole::Admin, "second password", None).await.unwrap();
         assert!(matches!(auth.authenticate(&token, REMOTE).await, Err(AuthError::Invalid)));
-        let again = auth.add_user(name, UserRole::User, "third password").await;
+        let again = auth.add_user(name, UserRole::User, "third password", None).await;
         assert!(matches!(again, Err(UserError::Exists(_))), "{again:?}");
     }
 }

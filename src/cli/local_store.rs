@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 use super::error::CliError;
 use crate::auth::{Audit, AuditEvent, Auth, NewKey, NewKeyError, RevokeError, SigningKey, Target, UserError};
 use crate::config::{self, Flags};
-use crate::run::store::{ApiKeyRecord, SqliteStore, UserRecord};
+use crate::run::store::{ApiKeyRecord, Audited, SqliteStore, UserRecord};
 use crate::types::{AuditAction, BudgetChange, Caller, Clock, KeyId, SystemClock, UserName, UserRole};
 
 /// Items per page of a query.
@@ -60,9 +60,8 @@ impl LocalStore {
 
     /// Creates a user.
     pub(super) async fn create_user(&self, name: &UserName, role: UserRole, password: &str) -> anyhow::Result<()> {
-        let created = self.auth.add_user(name.clone(), role, password).await;
-        let detail = format!("role={}", role.as_str());
-        self.record(AuditAction::UserCreate, Target::User(name.clone()), detail, created).await.map_err(user_error)
+        let event = event(AuditAction::UserCreate).to(Target::User(name.clone())).detail(format!("role={}", role.as_str()));
+        self.audited(event, |audit| self.auth.add_user(name.clone(), role, password, audit)).await.map_err(user_error)
     }
 
     /// Changes a user.
@@ -75,14 +74,14 @@ impl LocalStore {
     ) -> anyhow::Result<()> {
         let changes = [role.map(|role| format!("role={}", role.as_str())), password.map(|_| "password".to_owned())];
         let changes: Vec<String> = changes.into_iter().flatten().chain(budget.is_some().then(|| budget.to_string())).collect();
-        let outcome = self.auth.change_user(name, role, password, budget).await;
-        self.record(AuditAction::UserChange, Target::User(name.clone()), changes.join(" "), outcome).await.map_err(user_error)
+        let event = event(AuditAction::UserChange).to(Target::User(name.clone())).detail(changes.join(" "));
+        self.audited(event, |audit| self.auth.change_user(name, role, password, budget, audit)).await.map_err(user_error)
     }
 
     /// Deletes a user with all tokens and keys.
     pub(super) async fn delete_user(&self, name: &UserName) -> anyhow::Result<()> {
-        let deleted = self.auth.remove_user(name).await;
-        self.record(AuditAction::UserDelete, Target::User(name.clone()), String::new(), deleted).await.map_err(user_error)
+        let event = event(AuditAction::UserDelete).to(Target::User(name.clone()));
+        self.audited(event, |audit| self.auth.remove_user(name, audit)).await.map_err(user_error)
     }
 
     /// All keys, or those of one owner, newest first.
@@ -101,9 +100,9 @@ impl LocalStore {
     /// Creates a key. The answer holds the secret as `key`.
     pub(super) async fn create_key(&self, owner: &UserName, new: NewKey) -> anyhow::Result<Value> {
         let scopes = new.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(",");
-        let created = self.auth.create_key(owner, new).await;
-        let target = created.as_ref().map_or_else(|_error| Target::User(owner.clone()), |(_key, record)| Target::Key(record.id));
-        let (key, record) = self.record(AuditAction::KeyCreate, target, scopes, created).await.map_err(|error| match error {
+        let event = event(AuditAction::KeyCreate).to(Target::User(owner.clone())).detail(scopes);
+        let created = self.audited(event, |audit| self.auth.create_key(owner, new, audit)).await;
+        let (key, record) = created.map_err(|error| match error {
             NewKeyError::DefaultPassword(_) => CliError::denied(error.to_string())
                 .hint(format!("set one with `openrunner user set {owner} --password --data-dir DIR`"))
                 .into(),
@@ -117,19 +116,26 @@ impl LocalStore {
 
     /// Revokes a key.
     pub(super) async fn delete_key(&self, id: KeyId) -> anyhow::Result<()> {
-        let revoked = self.auth.revoke_key(&operator()?, id).await;
-        self.record(AuditAction::KeyDelete, Target::Key(id), String::new(), revoked).await.map_err(|error| match error {
+        let (operator, event) = (operator()?, event(AuditAction::KeyDelete).to(Target::Key(id)));
+        let revoked = self.audited(event, |audit| self.auth.revoke_key(&operator, id, audit)).await;
+        revoked.map_err(|error| match error {
             RevokeError::NotFound(_) => CliError::not_found(error.to_string()).into(),
             RevokeError::Store(_) => anyhow::Error::new(error),
         })
     }
 
-    /// Writes an audit row for an operation and returns its result.
-    async fn record<T, E>(&self, action: AuditAction, target: Target, detail: String, result: Result<T, E>) -> Result<T, E> {
-        let outcome = if result.is_ok() { "ok" } else { "refused" };
-        self.audit.record(AuditEvent::by_user(None, None, action).to(target).detail(detail), outcome).await;
-        result
+    /// Performs an operation and records it with its outcome.
+    async fn audited<T, E, A>(&self, event: AuditEvent, action: impl FnOnce(Option<Audited>) -> A) -> Result<T, E>
+    where
+        A: Future<Output = Result<T, E>>,
+    {
+        self.audit.perform(event, |audit| action(Some(audit)), |_value| None, |_error| "refused").await
     }
+}
+
+/// An operation of the command line.
+fn event(action: AuditAction) -> AuditEvent {
+    AuditEvent::by_user(None, None, action)
 }
 
 /// The caller of operations on keys: access to the data directory is the access of an admin.

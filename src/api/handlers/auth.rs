@@ -77,8 +77,8 @@ pub(in crate::api) async fn login(
         Err(_not_a_name) => None,
     };
     let (auth, event) = (app.auth.clone(), AuditEvent::by_user(known, origin.addr, AuditAction::Login));
-    let logging_in = async move { attempt.run(auth.login(&username, &password, origin)).await };
-    let login = app.audited(event, logging_in).await?;
+    // A login stores nothing: its token is signed, not stored.
+    let login = app.audited(event, move |_audit| async move { attempt.run(auth.login(&username, &password, origin)).await }).await?;
     Ok(Answer(login.into()))
 }
 
@@ -90,7 +90,7 @@ pub(in crate::api) async fn login(
     responses((status = 204, description = "The token was revoked.")))]
 pub(in crate::api) async fn logout(State(app): State<AppState>, audit_context: AuditContext) -> Result<StatusCode, ApiError> {
     let (auth, event) = (app.auth.clone(), audit_context.event(AuditAction::Logout));
-    app.audited(event, async move { Ok(auth.logout(&audit_context.principal).await?) }).await?;
+    app.audited(event, move |audit| async move { Ok(auth.logout(&audit_context.principal, Some(audit)).await?) }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -119,9 +119,9 @@ pub(in crate::api) async fn password(
     // Otherwise a stolen token would allow guessing the password.
     let attempt = app.limits.login_limiter.attempt(audit_context.origin, audit_context.principal.caller.user.as_str())?;
     let (auth, event) = (app.auth.clone(), audit_context.event(AuditAction::Password));
-    let changing = async move {
+    let changing = move |audit| async move {
         let PasswordRequest { current_password, new_password } = request;
-        attempt.run(auth.change_own_password(&audit_context.principal, &current_password, &new_password)).await
+        attempt.run(auth.change_own_password(&audit_context.principal, &current_password, &new_password, Some(audit))).await
     };
     let login = app.audited(event, changing).await?;
     Ok(Answer(login.into()))

@@ -117,8 +117,7 @@ pub(in crate::api) async fn create(
     let event = audit_context.event(AuditAction::KeyCreate).detail(names.join(","));
     let new = NewKey { name, scopes, expires_in: expires_in.map(Duration::from_secs) };
     let (auth, owner) = (app.auth.clone(), audit_context.caller().user);
-    let making = async move { Ok(auth.create_key(&owner, new).await?) };
-    let (key, record) = app.audited_with_target(event, making, |(_key, record)| Some(Target::Key(record.id))).await?;
+    let (key, record) = app.audited(event, move |audit| async move { Ok(auth.create_key(&owner, new, Some(audit)).await?) }).await?;
     let location = format!("/api/keys/{}", record.id);
     Ok(Created { location, body: CreateKeyResponse { key, view: record.into() } })
 }
@@ -136,6 +135,6 @@ pub(in crate::api) async fn delete(
 ) -> Result<StatusCode, ApiError> {
     let (auth, caller) = (app.auth.clone(), audit_context.caller());
     let event = audit_context.event(AuditAction::KeyDelete).to(Target::Key(id));
-    app.audited(event, async move { Ok(auth.revoke_key(&caller, id).await?) }).await?;
+    app.audited(event, move |audit| async move { Ok(auth.revoke_key(&caller, id, Some(audit)).await?) }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

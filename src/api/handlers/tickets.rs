@@ -35,7 +35,8 @@ pub(in crate::api) async fn create(
 ) -> Result<Answer<TicketResponse>, ApiError> {
     let event = audit_context.event(AuditAction::Ticket).to(Target::Run(run));
     let (state, principal) = (app.clone(), audit_context.principal);
-    let making = async move {
+    // A ticket is signed, not stored.
+    let making = move |_audit| async move {
         state.runs.get(&principal.caller, run).await?;
         state.auth.issue_ticket(&principal, run).ok_or_else(|| ApiError::internal(&std::io::Error::other("cannot sign the ticket")))
     };

@@ -93,7 +93,7 @@ pub(in crate::api) async fn create(
     let role = role.unwrap_or(UserRole::User);
     let event = admin.event(AuditAction::UserCreate).to(Target::User(username.clone())).detail(format!("role={}", role.as_str()));
     let (auth, name) = (app.auth.clone(), username.clone());
-    app.audited(event, async move { Ok(auth.add_user(name, role, &password).await?) }).await?;
+    app.audited(event, move |audit| async move { Ok(auth.add_user(name, role, &password, Some(audit)).await?) }).await?;
     let location = format!("/api/users/{username}");
     Ok(Created { location, body: AccountView { username, role, default_password: false, budget: Budget::default() } })
 }
@@ -166,7 +166,8 @@ pub(in crate::api) async fn change(
     }
     let event = admin.event(AuditAction::UserChange).to(Target::User(name.clone())).detail(changes.join(" "));
     let (auth, target) = (app.auth.clone(), name.clone());
-    app.audited(event, async move { Ok(auth.change_user(&target, role, password.as_deref(), budget).await?) }).await?;
+    app.audited(event, move |audit| async move { Ok(auth.change_user(&target, role, password.as_deref(), budget, Some(audit)).await?) })
+        .await?;
     get(State(app), admin, Path(name)).await
 }
 
@@ -183,6 +184,6 @@ pub(in crate::api) async fn delete(
 ) -> Result<StatusCode, ApiError> {
     let event = admin.event(AuditAction::UserDelete).to(Target::User(name.clone()));
     let auth = app.auth.clone();
-    app.audited(event, async move { Ok(auth.remove_user(&name).await?) }).await?;
+    app.audited(event, move |audit| async move { Ok(auth.remove_user(&name, Some(audit)).await?) }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,6 +1,8 @@
 //! The audit log.
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 
@@ -10,7 +12,7 @@ use crate::types::{AuditAction, KeyId, RunId, Timestamp, UserName};
 /// Who did what, to what, and with which outcome. It contains no prompt, password or other secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
-    /// Time at which the action was completed.
+    /// Time at which the action began.
     pub created_at: Timestamp,
     /// Who did it; `None` for the command line, and for a failed login with an unknown name.
     pub username: Option<UserName>,
@@ -30,6 +32,48 @@ pub struct AuditEntry {
     pub target_key: Option<KeyId>,
     /// Details written by the server, for example a new role or a key's scopes.
     pub detail: Option<String>,
+}
+
+/// The entry of an action that is being performed, on its way into the transaction that stores the effect of the action. Either both are
+/// stored or neither is. Clones are the same entry.
+#[derive(Clone, Debug)]
+pub struct Audited {
+    entry: AuditEntry,
+    stored: Arc<AtomicBool>,
+}
+
+impl Audited {
+    /// The entry of an action that has no effect yet. Its outcome must be `ok`.
+    pub fn new(entry: AuditEntry) -> Self {
+        Self { entry, stored: Arc::default() }
+    }
+
+    /// Sets the key that the action affects. The entry then names no owner, whom the key has.
+    #[must_use]
+    pub fn on_key(self, key: KeyId) -> Self {
+        Self { entry: AuditEntry { target_username: None, target_key: Some(key), ..self.entry }, ..self }
+    }
+
+    /// The entry.
+    pub fn entry(&self) -> &AuditEntry {
+        &self.entry
+    }
+
+    /// Whether it was committed with an effect.
+    pub fn is_stored(&self) -> bool {
+        self.stored.load(Ordering::Acquire)
+    }
+
+    /// Marks it as committed. For stores.
+    pub(super) fn mark_stored(&self) {
+        self.stored.store(true, Ordering::Release);
+    }
+}
+
+impl PartialEq for Audited {
+    fn eq(&self, other: &Self) -> bool {
+        self.entry == other.entry
+    }
 }
 
 /// An entry with its position in the log.
@@ -56,12 +100,12 @@ pub struct AuditFilter {
     pub before: Option<u64>,
 }
 
-/// Stores the audit log.
+/// Stores the audit log. Entries of changes are added by the methods that make the changes, which take an [`Audited`].
 ///
 /// Implementors must never change or remove an entry.
 #[async_trait]
 pub trait AuditStore: Send + Sync {
-    /// Adds an entry.
+    /// Adds the entry of an action that changes nothing: one that was refused, or one without a stored effect.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; nothing was added then.

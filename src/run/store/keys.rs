@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::{Audited, StoreError};
 use crate::types::{KeyId, Scope, Timestamp, UserName};
 
 /// A stored API key. The key itself is not stored.
@@ -34,7 +34,7 @@ impl std::fmt::Debug for ApiKeyRecord {
     }
 }
 
-/// Stores API keys.
+/// Stores API keys. A change and its audit entry are stored together or not at all; the entry is left out if nothing is changed.
 ///
 /// Implementors must remove a user's keys together with the user.
 #[async_trait]
@@ -43,7 +43,7 @@ pub trait KeyStore: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; nothing was added then.
-    async fn add_key(&self, key: ApiKeyRecord) -> Result<bool, StoreError>;
+    async fn add_key(&self, key: ApiKeyRecord, audit: Option<Audited>) -> Result<bool, StoreError>;
 
     /// The key with this id.
     ///
@@ -68,7 +68,7 @@ pub trait KeyStore: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; nothing was removed then.
-    async fn remove_key(&self, id: KeyId) -> Result<bool, StoreError>;
+    async fn remove_key(&self, id: KeyId, audit: Option<Audited>) -> Result<bool, StoreError>;
 
     /// Records when a key was used.
     ///

@@ -16,7 +16,7 @@ mod usage;
 mod users;
 mod webhooks;
 
-pub use audit::{AuditEntry, AuditFilter, AuditRecord, AuditStore};
+pub use audit::{AuditEntry, AuditFilter, AuditRecord, AuditStore, Audited};
 pub use error::StoreError;
 pub use idempotency::{Idempotency, UsedKey};
 pub use keys::{ApiKeyRecord, KeyStore};

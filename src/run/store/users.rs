@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::{Audited, StoreError};
 use crate::types::{Budget, BudgetChange, UserName, UserRole};
 
 /// A stored user.
@@ -50,7 +50,7 @@ pub enum UserChange {
     LastAdmin,
 }
 
-/// Stores users.
+/// Stores users. A change and its audit entry are stored together or not at all; the entry is left out if nothing is changed.
 ///
 /// Implementors must never remove the last admin, even with concurrent changes.
 #[async_trait]
@@ -79,26 +79,27 @@ pub trait UserStore: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; nothing was added then.
-    async fn add_user(&self, user: UserRecord) -> Result<bool, StoreError>;
+    async fn add_user(&self, user: UserRecord, audit: Option<Audited>) -> Result<bool, StoreError>;
 
     /// Applies all changes of `edit` or none. A new password clears the default flag and increments the generation, which invalidates all
     /// existing tokens of the user.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; nothing was changed then.
-    async fn change_user(&self, name: &UserName, edit: UserEdit) -> Result<UserChange, StoreError>;
+    async fn change_user(&self, name: &UserName, edit: UserEdit, audit: Option<Audited>) -> Result<UserChange, StoreError>;
 
     /// Removes a user and the user's API keys. The user's runs stay.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; nothing was removed then.
-    async fn remove_user(&self, name: &UserName) -> Result<UserChange, StoreError>;
+    async fn remove_user(&self, name: &UserName, audit: Option<Audited>) -> Result<UserChange, StoreError>;
 
-    /// Sets a password as [`UserStore::change_user`] does. Returns whether the user exists.
+    /// Sets a password as [`UserStore::change_user`] does, without an audit entry. Returns whether the user exists.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; nothing was changed then.
     async fn set_password(&self, name: &UserName, password_hash: String) -> Result<bool, StoreError> {
-        Ok(self.change_user(name, UserEdit { password_hash: Some(password_hash), ..UserEdit::default() }).await? == UserChange::Done)
+        let edit = UserEdit { password_hash: Some(password_hash), ..UserEdit::default() };
+        Ok(self.change_user(name, edit, None).await? == UserChange::Done)
     }
 }

@@ -36,8 +36,8 @@ fn key(owner: &str, hash: u8, scopes: &[Scope]) -> ApiKeyRecord {
 
 async fn a_new_password_clears_the_default_and_invalidates_tokens(store: &dyn UserStore) {
     let carol = user("carol", UserRole::User);
-    assert!(store.add_user(carol.clone()).await.unwrap());
-    assert!(!store.add_user(UserRecord { password_hash: "h2".into(), ..carol.clone() }).await.unwrap());
+    assert!(store.add_user(carol.clone(), None).await.unwrap());
+    assert!(!store.add_user(UserRecord { password_hash: "h2".into(), ..carol.clone() }, None).await.unwrap());
     assert_eq!(store.user(&carol.name).await.unwrap(), Some(carol.clone()));
     assert!(store.set_password(&carol.name, "h3".into()).await.unwrap());
     let read = store.user(&carol.name).await.unwrap().unwrap();
@@ -49,39 +49,39 @@ async fn a_new_password_clears_the_default_and_invalidates_tokens(store: &dyn Us
 async fn a_role_can_change_but_the_last_admin_stays(store: &dyn UserStore) {
     let (ann, bob) = (user("ann", UserRole::Admin), user("bob", UserRole::User));
     for user in [&ann, &bob] {
-        store.add_user(user.clone()).await.unwrap();
+        store.add_user(user.clone(), None).await.unwrap();
     }
     assert_eq!(
-        store.change_user(&ann.name, UserEdit { password_hash: Some("h2".into()), ..set_role(UserRole::User) }).await.unwrap(),
+        store.change_user(&ann.name, UserEdit { password_hash: Some("h2".into()), ..set_role(UserRole::User) }, None).await.unwrap(),
         UserChange::LastAdmin
     );
-    assert_eq!(store.remove_user(&ann.name).await.unwrap(), UserChange::LastAdmin);
+    assert_eq!(store.remove_user(&ann.name, None).await.unwrap(), UserChange::LastAdmin);
     assert_eq!(store.user(&ann.name).await.unwrap(), Some(ann.clone()), "the password changed");
-    assert_eq!(store.change_user(&ann.name, set_role(UserRole::Admin)).await.unwrap(), UserChange::Done);
-    assert_eq!(store.change_user(&bob.name, set_role(UserRole::Admin)).await.unwrap(), UserChange::Done);
+    assert_eq!(store.change_user(&ann.name, set_role(UserRole::Admin), None).await.unwrap(), UserChange::Done);
+    assert_eq!(store.change_user(&bob.name, set_role(UserRole::Admin), None).await.unwrap(), UserChange::Done);
     assert_eq!(store.user(&bob.name).await.unwrap(), Some(UserRecord { role: UserRole::Admin, ..bob.clone() }));
     // Of two concurrent removals, one fails.
-    let (first, second) = tokio::join!(store.remove_user(&ann.name), store.remove_user(&bob.name));
+    let (first, second) = tokio::join!(store.remove_user(&ann.name, None), store.remove_user(&bob.name, None));
     let mut outcomes = [first.unwrap(), second.unwrap()];
     outcomes.sort_by_key(|outcome| *outcome == UserChange::LastAdmin);
     assert_eq!(outcomes, [UserChange::Done, UserChange::LastAdmin]);
-    assert_eq!(store.remove_user(&name("unknown")).await.unwrap(), UserChange::NotFound);
-    assert_eq!(store.change_user(&name("unknown"), UserEdit::default()).await.unwrap(), UserChange::NotFound);
+    assert_eq!(store.remove_user(&name("unknown"), None).await.unwrap(), UserChange::NotFound);
+    assert_eq!(store.change_user(&name("unknown"), UserEdit::default(), None).await.unwrap(), UserChange::NotFound);
 }
 
 async fn a_reused_name_continues_with_the_next_generation(store: &dyn UserStore) {
     let dora = user("dora", UserRole::User);
     for generation in [1, 4, 5] {
-        store.add_user(UserRecord { generation: if generation == 4 { 4 } else { 1 }, ..dora.clone() }).await.unwrap();
+        store.add_user(UserRecord { generation: if generation == 4 { 4 } else { 1 }, ..dora.clone() }, None).await.unwrap();
         assert_eq!(store.user(&dora.name).await.unwrap().unwrap().generation, generation);
-        assert_eq!(store.remove_user(&dora.name).await.unwrap(), UserChange::Done);
+        assert_eq!(store.remove_user(&dora.name, None).await.unwrap(), UserChange::Done);
         assert_eq!(store.user(&dora.name).await.unwrap(), None);
     }
 }
 
 async fn users_are_sorted_by_name_and_paged(store: &dyn UserStore) {
     for text in ["zoe", "anna", "mia"] {
-        store.add_user(user(text, UserRole::User)).await.unwrap();
+        store.add_user(user(text, UserRole::User), None).await.unwrap();
     }
     let names = async |after: Option<&str>, limit| {
         let users = store.users(after.map(name), limit).await.unwrap();
@@ -92,28 +92,28 @@ async fn users_are_sorted_by_name_and_paged(store: &dyn UserStore) {
 }
 
 async fn a_key_is_found_by_id_and_by_the_prefix_of_its_hash(store: &(impl UserStore + KeyStore)) {
-    store.add_user(user("erik", UserRole::User)).await.unwrap();
+    store.add_user(user("erik", UserRole::User), None).await.unwrap();
     let first = key("erik", 1, &[Scope::RunsRead, Scope::Admin]);
-    assert!(store.add_key(first.clone()).await.unwrap());
-    assert!(!store.add_key(key("unknown", 9, &[Scope::RunsRead])).await.unwrap());
+    assert!(store.add_key(first.clone(), None).await.unwrap());
+    assert!(!store.add_key(key("unknown", 9, &[Scope::RunsRead]), None).await.unwrap());
     assert_eq!(store.key(first.id).await.unwrap(), Some(first.clone()));
     assert_eq!(store.key_by_hash([1; 8]).await.unwrap(), Some(first.clone()));
     assert_eq!(store.key_by_hash([2; 8]).await.unwrap(), None);
     let used = at(5_000);
     store.key_used(first.id, used).await.unwrap();
     assert_eq!(store.key(first.id).await.unwrap().unwrap().last_used_at, Some(used));
-    assert!(store.remove_key(first.id).await.unwrap());
-    assert!(!store.remove_key(first.id).await.unwrap());
+    assert!(store.remove_key(first.id, None).await.unwrap());
+    assert!(!store.remove_key(first.id, None).await.unwrap());
     assert_eq!(store.key_by_hash([1; 8]).await.unwrap(), None);
 }
 
 async fn keys_are_listed_newest_first_and_removed_with_their_owner(store: &(impl UserStore + KeyStore)) {
     for text in ["fay", "gus"] {
-        store.add_user(user(text, UserRole::User)).await.unwrap();
+        store.add_user(user(text, UserRole::User), None).await.unwrap();
     }
     let keys = [key("fay", 1, &[Scope::RunsRead]), key("gus", 2, &[Scope::RunsRead]), key("fay", 3, &[Scope::RunsWrite])];
     for key in &keys {
-        assert!(store.add_key(key.clone()).await.unwrap());
+        assert!(store.add_key(key.clone(), None).await.unwrap());
     }
     let ids = async |owner: Option<&str>, before, limit| {
         let keys = store.keys(owner.map(name), before, limit).await.unwrap();
@@ -122,7 +122,7 @@ async fn keys_are_listed_newest_first_and_removed_with_their_owner(store: &(impl
     assert_eq!(ids(None, None, 2).await, [keys[2].id, keys[1].id]);
     assert_eq!(ids(None, Some(keys[1].id), 2).await, [keys[0].id]);
     assert_eq!(ids(Some("fay"), None, 9).await, [keys[2].id, keys[0].id]);
-    assert_eq!(store.remove_user(&name("fay")).await.unwrap(), UserChange::Done);
+    assert_eq!(store.remove_user(&name("fay"), None).await.unwrap(), UserChange::Done);
     assert_eq!(ids(None, None, 9).await, [keys[1].id]);
 }
 
@@ -130,10 +130,10 @@ async fn a_revoked_token_is_kept_until_it_would_have_expired(store: &dyn TokenSt
     let (one, other) = (TokenId::new(), TokenId::new());
     assert!(!store.is_revoked(one).await.unwrap());
     for _twice in 0..2 {
-        store.revoke_token(one, at(2_000), at(1_000)).await.unwrap();
+        store.revoke_token(one, at(2_000), at(1_000), None).await.unwrap();
     }
     assert!(store.is_revoked(one).await.unwrap() && !store.is_revoked(other).await.unwrap());
-    store.revoke_token(other, at(9_000), at(3_000)).await.unwrap();
+    store.revoke_token(other, at(9_000), at(3_000), None).await.unwrap();
     assert!(!store.is_revoked(one).await.unwrap(), "an expired entry was kept");
     assert!(store.is_revoked(other).await.unwrap());
 }

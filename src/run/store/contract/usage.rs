@@ -138,19 +138,19 @@ async fn a_budget_is_set_kept_and_reset(store: &(impl UserStore + UsageStore)) {
         generation: 1,
         budget: Budget { tokens_per_day: Some(Limit::At(Tokens::new(9))), cost_per_day_usd: None },
     };
-    store.add_user(user.clone()).await.unwrap();
+    store.add_user(user.clone(), None).await.unwrap();
     let change = BudgetChange { tokens_per_day: LimitChange::Keep, cost_per_day: LimitChange::Set(Limit::NONE) };
-    store.change_user(&name, UserEdit { budget: change, ..UserEdit::default() }).await.unwrap();
+    store.change_user(&name, UserEdit { budget: change, ..UserEdit::default() }, None).await.unwrap();
     let both = Budget { cost_per_day_usd: Some(Limit::NONE), ..user.budget };
     let day = crate::types::Day::from_timestamp(on_day(0));
     assert_eq!(store.user(&name).await.unwrap().unwrap().budget, both);
     assert_eq!(store.daily_usage(&name, day).await.unwrap().budget, both);
     let change = BudgetChange { tokens_per_day: LimitChange::Reset, cost_per_day: LimitChange::Set(Limit::At(Money::from_reported(2.5))) };
-    store.change_user(&name, UserEdit { budget: change, ..UserEdit::default() }).await.unwrap();
+    store.change_user(&name, UserEdit { budget: change, ..UserEdit::default() }, None).await.unwrap();
     let money = Budget { tokens_per_day: None, cost_per_day_usd: Some(Limit::At(Money::from_reported(2.5))) };
     let read = store.user(&name).await.unwrap().unwrap();
     assert_eq!((read.budget, read.generation), (money, 1), "a budget change invalidated tokens");
-    store.change_user(&name, UserEdit { role: Some(crate::types::UserRole::Admin), ..UserEdit::default() }).await.unwrap();
+    store.change_user(&name, UserEdit { role: Some(crate::types::UserRole::Admin), ..UserEdit::default() }, None).await.unwrap();
     assert_eq!(store.user(&name).await.unwrap().unwrap().budget, money);
 }
 

@@ -1,37 +1,18 @@
 //! The audit log in `SQLite`. Triggers reject every change of the table except insertions.
 
 use async_trait::async_trait;
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
 use super::damage::Columns;
 use super::sql::{Conditions, execute, integer};
-use crate::run::store::{AuditEntry, AuditFilter, AuditRecord, AuditStore, StoreError};
-use crate::types::{AuditAction, Timestamp};
+use crate::run::store::{AuditEntry, AuditFilter, AuditRecord, AuditStore, Audited, StoreError};
+use crate::types::{AuditAction, Timestamp, UserName};
 
 #[async_trait]
 impl AuditStore for SqliteStore {
     async fn add_audit(&self, entry: AuditEntry) -> Result<(), StoreError> {
-        self.writer
-            .write(move |connection| {
-                let sql = "INSERT INTO audit (created_at, username, key_id, address, action, outcome, run_id, target_username,
-                                              target_key_id, detail)
-                           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
-                let values = params![
-                    entry.created_at.as_millis(),
-                    entry.username.map(|user| user.to_string()),
-                    entry.key.map(|key| key.to_string()),
-                    entry.address.map(|address| address.to_string()),
-                    entry.action.as_str(),
-                    entry.outcome,
-                    entry.run.map(|run| run.to_string()),
-                    entry.target_username.map(|user| user.to_string()),
-                    entry.target_key.map(|key| key.to_string()),
-                    entry.detail,
-                ];
-                execute(connection, sql, values).map(|_| ())
-            })
-            .await
+        self.writer.write(move |connection| insert(connection, &entry)).await
     }
 
     async fn audit(&self, filter: AuditFilter, limit: usize) -> Result<Vec<AuditRecord>, StoreError> {
@@ -53,6 +34,54 @@ impl AuditStore for SqliteStore {
         })
         .await
     }
+}
+
+impl SqliteStore {
+    /// Runs `work` in a transaction that also stores the entries of the actions that caused it, if `changed` confirms that it made a change.
+    pub(super) async fn write_audited<T: Copy + Send + 'static>(
+        &self,
+        audit: impl IntoIterator<Item = Audited>,
+        changed: fn(T) -> bool,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let audit: Vec<Audited> = audit.into_iter().collect();
+        let entries: Vec<AuditEntry> = audit.iter().map(|audited| audited.entry().clone()).collect();
+        let result = self.writer.write(move |connection| {
+            let result = work(connection)?;
+            if changed(result) {
+                entries.iter().try_for_each(|entry| insert(connection, entry))?;
+            }
+            Ok(result)
+        });
+        let result = result.await?;
+        if changed(result) {
+            audit.iter().for_each(Audited::mark_stored);
+        }
+        Ok(result)
+    }
+}
+
+/// For writes that make a change whenever they succeed.
+pub(super) fn always((): ()) -> bool {
+    true
+}
+
+fn insert(connection: &Connection, entry: &AuditEntry) -> Result<(), StoreError> {
+    let sql = "INSERT INTO audit (created_at, username, key_id, address, action, outcome, run_id, target_username, target_key_id, detail)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    let values = params![
+        entry.created_at.as_millis(),
+        entry.username.as_ref().map(UserName::as_str),
+        entry.key.map(|key| key.to_string()),
+        entry.address.map(|address| address.to_string()),
+        entry.action.as_str(),
+        entry.outcome,
+        entry.run.map(|run| run.to_string()),
+        entry.target_username.as_ref().map(UserName::as_str),
+        entry.target_key.map(|key| key.to_string()),
+        entry.detail,
+    ];
+    execute(connection, sql, values).map(|_| ())
 }
 
 fn decode(row: &Row<'_>) -> Result<AuditRecord, StoreError> {

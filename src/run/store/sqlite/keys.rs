@@ -1,12 +1,14 @@
 //! API keys in `SQLite`.
 
+use std::convert::identity;
+
 use async_trait::async_trait;
 use rusqlite::{Row, ToSql, params};
 
 use super::SqliteStore;
 use super::damage::Columns;
 use super::sql::{execute, query_first, to_json};
-use crate::run::store::{ApiKeyRecord, KeyStore, StoreError};
+use crate::run::store::{ApiKeyRecord, Audited, KeyStore, StoreError};
 use crate::types::{KeyId, Timestamp, UserName};
 
 /// The columns of a key, in the order in which [`decode`] reads them.
@@ -14,26 +16,25 @@ const COLUMNS: &str = "id, owner, name, hash, scopes, created_at, expires_at, la
 
 #[async_trait]
 impl KeyStore for SqliteStore {
-    async fn add_key(&self, key: ApiKeyRecord) -> Result<bool, StoreError> {
+    async fn add_key(&self, key: ApiKeyRecord, audit: Option<Audited>) -> Result<bool, StoreError> {
         let scopes = to_json(&key.scopes)?;
-        self.writer
-            .write(move |connection| {
-                // Selects from the owner's row, so that a user who is removed concurrently gets no key.
-                let sql = "INSERT INTO api_keys (id, owner, name, hash, scopes, created_at, expires_at, last_used_at)
+        self.write_audited(audit, identity, move |connection| {
+            // Selects from the owner's row, so that a user who is removed concurrently gets no key.
+            let sql = "INSERT INTO api_keys (id, owner, name, hash, scopes, created_at, expires_at, last_used_at)
                            SELECT ?1, name, ?3, ?4, ?5, ?6, ?7, ?8 FROM users WHERE name = ?2";
-                let values = params![
-                    key.id.to_string(),
-                    key.owner.as_str(),
-                    key.name,
-                    key.hash,
-                    scopes,
-                    key.created_at.as_millis(),
-                    key.expires_at.map(Timestamp::as_millis),
-                    key.last_used_at.map(Timestamp::as_millis),
-                ];
-                execute(connection, sql, values).map(|rows| rows == 1)
-            })
-            .await
+            let values = params![
+                key.id.to_string(),
+                key.owner.as_str(),
+                key.name,
+                key.hash,
+                scopes,
+                key.created_at.as_millis(),
+                key.expires_at.map(Timestamp::as_millis),
+                key.last_used_at.map(Timestamp::as_millis),
+            ];
+            execute(connection, sql, values).map(|rows| rows == 1)
+        })
+        .await
     }
 
     async fn key(&self, id: KeyId) -> Result<Option<ApiKeyRecord>, StoreError> {
@@ -56,10 +57,11 @@ impl KeyStore for SqliteStore {
         .await
     }
 
-    async fn remove_key(&self, id: KeyId) -> Result<bool, StoreError> {
-        self.writer
-            .write(move |connection| execute(connection, "DELETE FROM api_keys WHERE id = ?1", [id.to_string()]).map(|rows| rows == 1))
-            .await
+    async fn remove_key(&self, id: KeyId, audit: Option<Audited>) -> Result<bool, StoreError> {
+        self.write_audited(audit, identity, move |connection| {
+            execute(connection, "DELETE FROM api_keys WHERE id = ?1", [id.to_string()]).map(|rows| rows == 1)
+        })
+        .await
     }
 
     async fn key_used(&self, id: KeyId, at: Timestamp) -> Result<(), StoreError> {

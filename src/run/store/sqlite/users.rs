@@ -1,12 +1,14 @@
 //! Users in `SQLite`.
 
+use std::convert::identity;
+
 use async_trait::async_trait;
 use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
 use super::damage::Columns;
 use super::sql::{execute, integer, query_first, read_error};
-use crate::run::store::{StoreError, UserChange, UserEdit, UserRecord, UserStore};
+use crate::run::store::{Audited, StoreError, UserChange, UserEdit, UserRecord, UserStore};
 use crate::types::{Budget, Limit, LimitChange, Money, Tokens, UserName, UserRole};
 
 /// The columns of a user, in the order in which [`decode`] reads them.
@@ -47,61 +49,62 @@ impl UserStore for SqliteStore {
             .await
     }
 
-    async fn add_user(&self, user: UserRecord) -> Result<bool, StoreError> {
-        self.writer
-            .write(move |connection| {
-                let sql = "INSERT INTO users (name, role, password_hash, default_password, generation, tokens_per_day, cost_per_day_micros)
+    async fn add_user(&self, user: UserRecord, audit: Option<Audited>) -> Result<bool, StoreError> {
+        self.write_audited(audit, identity, move |connection| {
+            let sql = "INSERT INTO users (name, role, password_hash, default_password, generation, tokens_per_day, cost_per_day_micros)
                            VALUES (?1, ?2, ?3, ?4, max(?5, 1 + coalesce((SELECT generation FROM former_users WHERE name = ?1), 0)), ?6, ?7)
                            ON CONFLICT (name) DO NOTHING";
-                let Budget { tokens_per_day, cost_per_day_usd } = user.budget;
-                let values = params![
-                    user.name.as_str(),
-                    user.role.as_str(),
-                    user.password_hash,
-                    user.default_password,
-                    user.generation,
-                    tokens_per_day.map(|bound| encode_bound(bound, Tokens::get)),
-                    cost_per_day_usd.map(|bound| encode_bound(bound, Money::micros)),
-                ];
-                Ok(execute(connection, sql, values)? == 1)
-            })
-            .await
+            let Budget { tokens_per_day, cost_per_day_usd } = user.budget;
+            let values = params![
+                user.name.as_str(),
+                user.role.as_str(),
+                user.password_hash,
+                user.default_password,
+                user.generation,
+                tokens_per_day.map(|bound| encode_bound(bound, Tokens::get)),
+                cost_per_day_usd.map(|bound| encode_bound(bound, Money::micros)),
+            ];
+            Ok(execute(connection, sql, values)? == 1)
+        })
+        .await
     }
 
-    async fn change_user(&self, name: &UserName, edit: UserEdit) -> Result<UserChange, StoreError> {
+    async fn change_user(&self, name: &UserName, edit: UserEdit, audit: Option<Audited>) -> Result<UserChange, StoreError> {
         let name = name.clone();
         let UserEdit { role, password_hash, budget } = edit;
-        self.writer
-            .write(move |connection| {
-                let sql = format!(
-                    "UPDATE users SET role = coalesce(?2, role), password_hash = coalesce(?3, password_hash),
+        self.write_audited(audit, is_done, move |connection| {
+            let sql = format!(
+                "UPDATE users SET role = coalesce(?2, role), password_hash = coalesce(?3, password_hash),
                      default_password = iif(?3 IS NULL, default_password, 0), generation = generation + (?3 IS NOT NULL),
                      tokens_per_day = iif(?4, ?5, tokens_per_day), cost_per_day_micros = iif(?6, ?7, cost_per_day_micros)
                      WHERE name = ?1 AND (coalesce(?2, role) = 'admin' OR {NOT_THE_LAST_ADMIN})"
-                );
-                let (set_tokens, tokens) = encode_change(budget.tokens_per_day, Tokens::get);
-                let (set_cost, cost) = encode_change(budget.cost_per_day, Money::micros);
-                let values = params![name.as_str(), role.map(UserRole::as_str), password_hash, set_tokens, tokens, set_cost, cost];
-                outcome(connection, &name, execute(connection, &sql, values)?)
-            })
-            .await
+            );
+            let (set_tokens, tokens) = encode_change(budget.tokens_per_day, Tokens::get);
+            let (set_cost, cost) = encode_change(budget.cost_per_day, Money::micros);
+            let values = params![name.as_str(), role.map(UserRole::as_str), password_hash, set_tokens, tokens, set_cost, cost];
+            outcome(connection, &name, execute(connection, &sql, values)?)
+        })
+        .await
     }
 
-    async fn remove_user(&self, name: &UserName) -> Result<UserChange, StoreError> {
+    async fn remove_user(&self, name: &UserName, audit: Option<Audited>) -> Result<UserChange, StoreError> {
         let name = name.clone();
-        self.writer
-            .write(move |connection| {
-                let condition = format!("name = ?1 AND {NOT_THE_LAST_ADMIN}");
-                let keep_generation = format!(
-                    "INSERT INTO former_users (name, generation) SELECT name, generation FROM users WHERE {condition}
+        self.write_audited(audit, is_done, move |connection| {
+            let condition = format!("name = ?1 AND {NOT_THE_LAST_ADMIN}");
+            let keep_generation = format!(
+                "INSERT INTO former_users (name, generation) SELECT name, generation FROM users WHERE {condition}
                      ON CONFLICT (name) DO UPDATE SET generation = excluded.generation"
-                );
-                execute(connection, &keep_generation, [name.as_str()])?;
-                let removed = execute(connection, &format!("DELETE FROM users WHERE {condition}"), [name.as_str()])?;
-                outcome(connection, &name, removed)
-            })
-            .await
+            );
+            execute(connection, &keep_generation, [name.as_str()])?;
+            let removed = execute(connection, &format!("DELETE FROM users WHERE {condition}"), [name.as_str()])?;
+            outcome(connection, &name, removed)
+        })
+        .await
     }
+}
+
+fn is_done(change: UserChange) -> bool {
+    change == UserChange::Done
 }
 
 /// The outcome of a statement that changed this number of rows.

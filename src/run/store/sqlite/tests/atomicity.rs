@@ -131,7 +131,7 @@ fn call(op: &Op, known: &[KnownRun]) -> Option<Call> {
 }
 
 /// Every row of every table.
-fn dump(store: &SqliteStore) -> Vec<(String, Vec<Vec<Value>>)> {
+pub(super) fn dump(store: &SqliteStore) -> Vec<(String, Vec<Vec<Value>>)> {
     let connection = store.inline().lock();
     let mut tables = connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'nodes' ORDER BY name").unwrap();
     let tables: Vec<String> = tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
@@ -148,7 +148,7 @@ fn dump(store: &SqliteStore) -> Vec<(String, Vec<Vec<Value>>)> {
 }
 
 /// Interrupts the `nth` instruction of SQLite from now on, once. Returns whether that has happened.
-fn interrupt_at(store: &SqliteStore, nth: usize) -> Arc<AtomicBool> {
+pub(super) fn interrupt_at(store: &SqliteStore, nth: usize) -> Arc<AtomicBool> {
     let (fired, count) = (Arc::new(AtomicBool::new(false)), AtomicUsize::new(0));
     let flag = Arc::clone(&fired);
     let handler = move || {

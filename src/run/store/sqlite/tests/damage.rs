@@ -170,9 +170,9 @@ async fn add_rows(store: &SqliteStore, owner: &str) -> RunId {
         budget: Budget::default(),
     };
     for name in [name.clone(), format!("former.{owner}").parse().unwrap()] {
-        store.add_user(UserRecord { name, ..user.clone() }).await.unwrap();
+        store.add_user(UserRecord { name, ..user.clone() }, None).await.unwrap();
     }
-    store.remove_user(&format!("former.{owner}").parse().unwrap()).await.unwrap();
+    store.remove_user(&format!("former.{owner}").parse().unwrap(), None).await.unwrap();
     let at = Timestamp::from_millis(1_000);
     let key = ApiKeyRecord {
         id: KeyId::new(),
@@ -184,8 +184,8 @@ async fn add_rows(store: &SqliteStore, owner: &str) -> RunId {
         expires_at: None,
         last_used_at: None,
     };
-    store.add_key(key).await.unwrap();
-    store.revoke_token(TokenId::new(), at, at).await.unwrap();
+    store.add_key(key, None).await.unwrap();
+    store.revoke_token(TokenId::new(), at, at, None).await.unwrap();
     let entry = AuditEntry {
         created_at: at,
         username: Some(name.clone()),

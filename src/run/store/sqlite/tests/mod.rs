@@ -1,6 +1,7 @@
 //! What only the `SQLite` store does.
 
 mod atomicity;
+mod audit;
 mod damage;
 mod files;
 mod threads;
