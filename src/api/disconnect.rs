@@ -36,7 +36,7 @@ impl Drop for DisconnectGuard {
         tracing::info!(run.id = %self.run, "run cancelled because its client disconnected");
         let (runs, caller, run) = (self.app.runs.clone(), self.audit_context.caller(), self.run);
         let event = self.audit_context.event(AuditAction::RunCancel).to(Target::Run(run)).detail("client disconnected".to_owned());
-        let cancel = move |_audit| async move { runs.cancel(&caller, run).await.map(drop).map_err(super::ApiError::from) };
+        let cancel = move |audit| async move { runs.cancel(&caller, run, Some(audit)).await.map(drop).map_err(super::ApiError::from) };
         // The task tracker runs it to completion.
         drop(self.app.audit.spawn(event, cancel, |()| None, super::ApiError::code));
     }

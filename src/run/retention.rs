@@ -229,7 +229,7 @@ mod tests {
             };
             let store = &self.runs.inner.store;
             let body = [vec![b'x'; size - 1], vec![b'\n']].concat();
-            let lease = store.create_run(run.clone(), SessionUse::Starts, chunk(1, body), None).await.unwrap();
+            let lease = store.create_run(run.clone(), SessionUse::Starts, chunk(1, body), None, None).await.unwrap();
             let change = RunChange { done: Some((done(), Timestamp::from_millis(millis))), ..RunChange::default() };
             store.append(&lease, chunk(2, b"{}\n".to_vec()), change).await.unwrap();
             for dir in self.directories(run.id) {
@@ -287,7 +287,7 @@ mod tests {
         let key = Idempotency { owner: run.owner.clone(), key: "k".into(), fingerprint: [0; 32], at: Timestamp::from_millis(1_000) };
         let first = vec![Chunk { first: Seq::FIRST, last: Seq::FIRST, body: bytes::Bytes::from_static(b"{}\n") }];
         let (owner, store) = (run.owner.clone(), &fixture.runs.inner.store);
-        store.create_run(run, SessionUse::Starts, first, Some(key)).await.unwrap();
+        store.create_run(run, SessionUse::Starts, first, Some(key), None).await.unwrap();
         fixture.retention(RetentionPolicy::default(), 1_000 + DAY).sweep().await.unwrap();
         assert!(store.used_key(&owner, "k").await.unwrap().is_some());
         fixture.retention(RetentionPolicy::default(), 1_001 + DAY).sweep().await.unwrap();

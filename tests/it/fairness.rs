@@ -88,7 +88,7 @@ fn a_hundred_users_with_ten_runs_each_are_served_in_turn() {
         let create = async |user: &str| {
             let caller = Caller { user: user.parse().unwrap(), role: UserRole::User };
             let new = NewRun { agent_type: Some("noting".to_owned()), prompt: user.to_owned(), ..NewRun::default() };
-            (manager.create(&caller, new, None).await.unwrap().run_id, caller)
+            (manager.create(&caller, new, None, None).await.unwrap().run_id, caller)
         };
         let mut runs = vec![create("first").await];
         // Each user fills the queue before the next one. First come, first served would let the last user wait for 990 runs.
@@ -122,7 +122,7 @@ fn a_server_that_shuts_down_accepts_no_run() {
         manager.drain(OnShutdown::Stop, Duration::from_secs(10)).await;
         let caller = Caller { user: "ann".parse().unwrap(), role: UserRole::User };
         let new = NewRun { agent_type: Some("noting".to_owned()), prompt: "x".to_owned(), ..NewRun::default() };
-        let refused = manager.create(&caller, new, None).await;
+        let refused = manager.create(&caller, new, None, None).await;
         assert!(matches!(refused, Err(CreateError::Draining)), "{refused:?}");
     });
 }

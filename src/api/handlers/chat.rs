@@ -80,7 +80,9 @@ pub(in crate::api) async fn chat(
         ..NewRun::default()
     };
     let (runs, caller) = (app.runs.clone(), audit_context.caller());
-    let creating = move |_audit| async move { runs.create(&caller, new, None).await.map_err(|error| ApiError::from_create(error, FIELDS)) };
+    let creating = move |audit| async move {
+        runs.create(&caller, new, None, Some(audit)).await.map_err(|error| ApiError::from_create(error, FIELDS))
+    };
     let run = app.audited_with_target(audit_context.event(AuditAction::RunCreate), creating, |run| Some(Target::Run(run.run_id))).await?;
     // The run ends by its own time limit at the latest. A client that disconnects can find it by its id.
     let run = app.runs.wait(&audit_context.caller(), run.run_id, MAX_TIMEOUT).await?;

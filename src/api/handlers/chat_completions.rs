@@ -69,8 +69,8 @@ pub(in crate::api) async fn create(
     // Before the run is created: without a stream the client could not follow it.
     let permit = if is_stream { Some(app.limits.streams.open(&audit_context.caller().user)?) } else { None };
     let (state, owner) = (app.clone(), audit_context.clone());
-    let creating = move |_audit| async move {
-        let run = state.runs.create(&owner.caller(), new, key).await.map_err(create_error)?;
+    let creating = move |audit| async move {
+        let run = state.runs.create(&owner.caller(), new, key, Some(audit)).await.map_err(create_error)?;
         // Created here, so that an earlier disconnect is noticed.
         let guard = DisconnectGuard::new(state, owner, run.run_id, on_disconnect);
         Ok((run, guard))

@@ -49,6 +49,6 @@ pub(in crate::api) async fn send(
     let MessageRequest { text, mode } = value;
     let (runs, caller) = (app.runs.clone(), audit_context.caller());
     let event = audit_context.event(AuditAction::RunMessage).to(Target::Run(run));
-    app.audited(event, move |_audit| async move { Ok(runs.message(&caller, run, text, mode, key).await?) }).await?;
+    app.audited(event, move |audit| async move { Ok(runs.message(&caller, run, text, mode, key, Some(audit)).await?) }).await?;
     Ok((StatusCode::ACCEPTED, Answer(MessageResponse { run_id: run, mode })))
 }

@@ -78,7 +78,7 @@ pub(in crate::api) async fn answer(
     let response = AnswerResponse::new(&request, &answer);
     let (runs, caller) = (app.runs.clone(), audit_context.caller());
     let event = audit_context.event(AuditAction::RunAnswer).to(Target::Run(run));
-    app.audited(event, move |_audit| async move { Ok(runs.answer(&caller, run, request, answer).await?) }).await?;
+    app.audited(event, move |audit| async move { Ok(runs.answer(&caller, run, request, answer, Some(audit)).await?) }).await?;
     Ok(Response(response))
 }
 

@@ -212,7 +212,8 @@ pub(in crate::api) async fn create(
     new.default_passwords =
         new.permission_mode != PermissionMode::Auto && app.auth.default_password_reaches(&audit_context.caller().user).await?;
     let (runs, caller, event) = (app.runs.clone(), audit_context.caller(), audit_context.event(AuditAction::RunCreate));
-    let creating = move |_audit| async move { runs.create(&caller, new, key).await.map_err(|error| ApiError::from_create(error, FIELDS)) };
+    let creating =
+        move |audit| async move { runs.create(&caller, new, key, Some(audit)).await.map_err(|error| ApiError::from_create(error, FIELDS)) };
     let run = app.audited_with_target(event, creating, |run| Some(Target::Run(run.run_id))).await?;
     let location = format!("/api/runs/{}", run.run_id);
     let events_url = format!("{location}/events");
@@ -385,7 +386,7 @@ pub(in crate::api) async fn cancel(
 ) -> Result<Answer<RunView>, ApiError> {
     let (runs, caller) = (app.runs.clone(), audit_context.caller());
     let event = audit_context.event(AuditAction::RunCancel).to(Target::Run(run));
-    app.audited(event, move |_audit| async move { Ok(Answer(runs.cancel(&caller, run).await?)) }).await
+    app.audited(event, move |audit| async move { Ok(Answer(runs.cancel(&caller, run, Some(audit)).await?)) }).await
 }
 
 /// Deletes an ended run with its events and its fresh working directory, if it had one.
@@ -399,6 +400,6 @@ pub(in crate::api) async fn delete(
 ) -> Result<StatusCode, ApiError> {
     let (runs, caller) = (app.runs.clone(), audit_context.caller());
     let event = audit_context.event(AuditAction::RunDelete).to(Target::Run(run));
-    app.audited(event, move |_audit| async move { Ok(runs.delete(&caller, run).await?) }).await?;
+    app.audited(event, move |audit| async move { Ok(runs.delete(&caller, run, Some(audit)).await?) }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -10,7 +10,7 @@ use crate::run::manager::RunManager;
 use crate::run::policy::{Policy, Rule};
 use crate::run::run_secrets::RunSecrets;
 use crate::run::state::StopReason;
-use crate::run::store::{NewWebhook, RunRecord, SessionUse, StoreError};
+use crate::run::store::{Audited, NewWebhook, RunRecord, SessionUse, StoreError};
 use crate::run::view::RunView;
 use crate::types::{Caller, Cause, Failure, Level, NoticeCode, RunId, RunSpec, RunStatus, Seq, SessionId, StreamEvent, Withheld};
 
@@ -42,6 +42,7 @@ impl RunManager {
         caller: &Caller,
         new: NewRecord,
         key: Option<IdempotencyKey>,
+        audit: Option<Audited>,
     ) -> Result<RunView, CreateError> {
         let inner = &self.inner;
         let Reservation { turn, interrupted, registration, inbox, ticket, directory } = reservation;
@@ -73,7 +74,7 @@ impl RunManager {
             first.push(StreamEvent::notice(Level::Warning, NoticeCode::WeakGuarantee, message));
         }
         let key = key.map(|key| key.into_record(caller, record.created_at));
-        let mut log = match inner.log.create(record.clone(), session_use, &first, key).await {
+        let mut log = match inner.log.create(record.clone(), session_use, &first, key, audit.map(|audit| audit.on_run(id))).await {
             Ok(log) => log,
             // Deleted since it was found.
             Err(StoreError::NoSession(session)) => return Err(CreateError::NoSession(session)),
@@ -106,7 +107,7 @@ impl RunManager {
         self.drive(registration, driver.run(ticket, turn));
         for handle in interrupted {
             // If it cannot be stored that the run is stopping, it stops nevertheless.
-            let _ = handle.stop(StopReason::Cancel).await;
+            let _ = handle.stop(StopReason::Cancel, None).await;
         }
         Ok(RunView::new(record, inner.admission.position(id)))
     }

@@ -21,7 +21,7 @@ use crate::run::errors::{CreateError, SessionError};
 use crate::run::idempotency::IdempotencyKey;
 use crate::run::manager::RunManager;
 use crate::run::request::NewRun;
-use crate::run::store::{SessionUse, StoreError, UsedKey};
+use crate::run::store::{Audited, SessionUse, StoreError, UsedKey};
 use crate::run::view::RunView;
 use crate::types::{Caller, PermissionMode, RunId, SessionId};
 
@@ -31,18 +31,30 @@ impl RunManager {
     ///
     /// # Errors
     /// [`CreateError`], by cause.
-    pub async fn create(&self, caller: &Caller, new: NewRun, key: Option<IdempotencyKey>) -> Result<RunView, CreateError> {
+    pub async fn create(
+        &self,
+        caller: &Caller,
+        new: NewRun,
+        key: Option<IdempotencyKey>,
+        audit: Option<Audited>,
+    ) -> Result<RunView, CreateError> {
         let (manager, caller) = (self.clone(), caller.clone());
         // In its own task: a client that disconnects must not leave a stored run without a driver.
-        let creation = self.inner.tasks.spawn(async move { manager.create_unless_draining(&caller, new, key).await });
+        let creation = self.inner.tasks.spawn(async move { manager.create_unless_draining(&caller, new, key, audit).await });
         creation.await.unwrap_or_else(|panic| Err(CreateError::Store(StoreError::Internal(panic.to_string()))))
     }
 
-    async fn create_unless_draining(&self, caller: &Caller, new: NewRun, key: Option<IdempotencyKey>) -> Result<RunView, CreateError> {
+    async fn create_unless_draining(
+        &self,
+        caller: &Caller,
+        new: NewRun,
+        key: Option<IdempotencyKey>,
+        audit: Option<Audited>,
+    ) -> Result<RunView, CreateError> {
         if self.inner.context.shutdown.is_requested() {
             return Err(CreateError::Draining);
         }
-        self.once_per_key(caller, key, async |key| self.create_run(caller, new, key).await).await
+        self.once_per_key(caller, key, async |key| self.create_run(caller, new, key, audit).await).await
     }
 
     /// Calls `create` unless the key was used before. Requests with the same key are handled one after the other, so that a repeated one
@@ -67,7 +79,13 @@ impl RunManager {
         }
     }
 
-    async fn create_run(&self, caller: &Caller, new: NewRun, key: Option<IdempotencyKey>) -> Result<RunView, CreateError> {
+    async fn create_run(
+        &self,
+        caller: &Caller,
+        new: NewRun,
+        key: Option<IdempotencyKey>,
+        audit: Option<Audited>,
+    ) -> Result<RunView, CreateError> {
         let inner = &self.inner;
         inner.context.budgets.check(&caller.user).await?;
         let session = match new.session {
@@ -102,7 +120,7 @@ impl RunManager {
         let session = session.map_or_else(SessionId::new, |session| session.id);
         let reservation = self.reserve(id, caller, session, on_busy, &spec.agent_type, directory).await?;
         let new = NewRecord { spec, session, session_use, widened, rules, secrets, masked, webhooks, weak_guarantee };
-        self.commit(reservation, caller, new, key).await
+        self.commit(reservation, caller, new, key, audit).await
     }
 
     /// The run that an earlier request with the same key created.

@@ -61,7 +61,7 @@ impl TestRuns {
             webhooks: vec![],
             weak_guarantee: false,
         };
-        self.manager.commit(reservation, &self.ann, new, key).await
+        self.manager.commit(reservation, &self.ann, new, key, None).await
     }
 
     async fn stored(&self) -> Vec<RunId> {
@@ -91,7 +91,7 @@ async fn a_creation_that_fails_at_any_call_of_the_store_leaves_nothing() {
             assert!(nth < 20, "every call fails");
             let runs = TestRuns::new(Talking);
             runs.store.fail_nth(Calls::All, nth, fault);
-            let created = runs.manager.create(&runs.ann, TestRuns::request(), Some(key("k", 1))).await;
+            let created = runs.manager.create(&runs.ann, TestRuns::request(), Some(key("k", 1)), None).await;
             if created.is_ok() {
                 assert!(nth > 2, "the faults were not reached");
                 break;
@@ -99,7 +99,7 @@ async fn a_creation_that_fails_at_any_call_of_the_store_leaves_nothing() {
             runs.store.heal();
             runs.assert_nothing_is_left(&format!("{fault:?} of call {nth}")).await;
             // The slot and the key are free: the same request succeeds, and its run is admitted.
-            let again = runs.manager.create(&runs.ann, TestRuns::request(), Some(key("k", 1))).await.unwrap();
+            let again = runs.manager.create(&runs.ann, TestRuns::request(), Some(key("k", 1)), None).await.unwrap();
             assert_eq!(runs.end_of(again.run_id).await.status, RunStatus::Completed);
         }
     }
@@ -109,7 +109,7 @@ async fn a_creation_that_fails_at_any_call_of_the_store_leaves_nothing() {
 async fn a_run_that_was_stored_although_the_reply_was_lost_is_driven() {
     let runs = TestRuns::new(Talking);
     runs.store.fail_nth(Calls::Named("create_run"), 1, Fault::After);
-    let run = runs.manager.create(&runs.ann, TestRuns::request(), Some(key("k", 1))).await.unwrap();
+    let run = runs.manager.create(&runs.ann, TestRuns::request(), Some(key("k", 1)), None).await.unwrap();
     assert_eq!((runs.stored().await, runs.directories()), (vec![run.run_id], 1));
     assert_eq!(runs.end_of(run.run_id).await.status, RunStatus::Completed);
 }
@@ -120,7 +120,7 @@ async fn a_run_of_which_it_is_not_known_whether_it_was_stored_ends_or_leaves_not
         let runs = TestRuns::new(Talking);
         runs.store.fail_nth(Calls::Named("create_run"), 1, fault);
         runs.store.fail_nth(Calls::Named("run"), 1, Fault::Before);
-        assert!(matches!(runs.manager.create(&runs.ann, TestRuns::request(), None).await, Err(CreateError::Store(_))));
+        assert!(matches!(runs.manager.create(&runs.ann, TestRuns::request(), None, None).await, Err(CreateError::Store(_))));
         if is_stored {
             let [run] = runs.stored().await[..] else { panic!("stored") };
             assert_eq!(runs.end_of(run).await.status, RunStatus::Failed);
@@ -136,7 +136,7 @@ async fn a_run_of_which_it_is_not_known_whether_it_was_stored_ends_or_leaves_not
 #[tokio::test(start_paused = true)]
 async fn rejected_requests_leave_no_directory() {
     let runs = TestRuns::new(Idle);
-    let creating = (0..30).map(|_| runs.manager.create(&runs.ann, TestRuns::request(), None));
+    let creating = (0..30).map(|_| runs.manager.create(&runs.ann, TestRuns::request(), None, None));
     let created: Vec<_> = join_all(creating).await;
     let rejected = created.iter().filter(|created| matches!(created, Err(CreateError::QueueFull { .. }))).count();
     assert_eq!((created.len() - rejected, runs.directories(), runs.manager.inner.live.len()), (3, 3, 3));
@@ -189,7 +189,7 @@ async fn ended_run(store: &FaultStore) -> (RunId, SessionId) {
     let run = record("ann", "test", None);
     let (id, session) = (run.id, run.session);
     let chunk = |seq: Seq| vec![Chunk { first: seq, last: seq, body: bytes::Bytes::from(format!("{{\"seq\":{seq}}}\n")) }];
-    let lease = store.inner().create_run(run, SessionUse::Starts, chunk(Seq::FIRST), None).await.unwrap();
+    let lease = store.inner().create_run(run, SessionUse::Starts, chunk(Seq::FIRST), None, None).await.unwrap();
     let change = RunChange { done: Some((done(), Timestamp::from_millis(1))), ..RunChange::default() };
     store.inner().append(&lease, chunk(Seq::FIRST.next()), change).await.unwrap();
     (id, session)
@@ -222,7 +222,7 @@ fn explore_follow_up_and_deletion(delete: impl AsyncFn(&TestRuns, RunId)) {
 
 #[test]
 fn a_follow_up_keeps_its_session_or_is_rejected_while_the_last_run_is_deleted() {
-    explore_follow_up_and_deletion(async |runs, id| runs.manager.delete(&runs.ann, id).await.unwrap());
+    explore_follow_up_and_deletion(async |runs, id| runs.manager.delete(&runs.ann, id, None).await.unwrap());
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn a_run_is_deleted_once_by_a_user_and_by_retention() {
         let (id, session) = ended_run(&store).await;
         let runs = TestRuns::over(store.clone(), Idle);
         let retention = async { while store.remove_oldest(Timestamp::from_millis(2)).await.unwrap().found {} };
-        let (deleted, ()) = tokio::join!(runs.manager.delete(&runs.ann, id), retention);
+        let (deleted, ()) = tokio::join!(runs.manager.delete(&runs.ann, id, None), retention);
         assert!(matches!(deleted, Ok(()) | Err(DeleteError::Find(FindError::NotFound(_)))), "{deleted:?}");
         assert_eq!((store.inner().run(id).await.unwrap(), store.inner().session(session).await.unwrap()), (None, None));
     });
@@ -252,7 +252,7 @@ fn a_run_that_is_cancelled_while_it_is_created_ends_once_and_its_reader_with_it(
         let (runs, id) = (TestRuns::over(store.clone(), Idle), RunId::new());
         let creating = runs.create_as(id, SessionId::new(), SessionUse::Starts, OnBusy::Queue, None);
         let cancelling = async {
-            match runs.manager.cancel(&runs.ann, id).await {
+            match runs.manager.cancel(&runs.ann, id, None).await {
                 Ok(run) => assert!(run.status == RunStatus::Stopping || run.status.is_ended(), "{:?}", run.status),
                 Err(FindError::NotFound(_)) => {}
                 Err(FindError::Store(error)) => panic!("{error}"),
@@ -269,7 +269,7 @@ fn a_run_that_is_cancelled_while_it_is_created_ends_once_and_its_reader_with_it(
             String::from_utf8(lines).unwrap()
         };
         // The first attempt came too early in some orders.
-        let (cancelled, lines) = tokio::join!(runs.manager.cancel(&runs.ann, id), reading);
+        let (cancelled, lines) = tokio::join!(runs.manager.cancel(&runs.ann, id, None), reading);
         assert!(cancelled.is_ok());
         assert_eq!(runs.end_of(id).await.status, RunStatus::Cancelled);
         assert_eq!(lines.matches(r#""type":"done""#).count(), 1, "{lines}");
@@ -289,7 +289,7 @@ proptest! {
             let runs = TestRuns::new(Talking);
             // Some clients disconnect before they get their response.
             let creating = requests.iter().map(|(name, fingerprint, disconnects)| {
-                let creating = runs.manager.create(&runs.ann, TestRuns::request(), Some(key(&name.to_string(), *fingerprint)));
+                let creating = runs.manager.create(&runs.ann, TestRuns::request(), Some(key(&name.to_string(), *fingerprint)), None);
                 async move {
                     if *disconnects {
                         drop(futures_util::poll!(Box::pin(creating)));

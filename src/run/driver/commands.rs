@@ -7,7 +7,7 @@ use super::phase::Phase;
 use crate::agent::handle::AgentHandle;
 use crate::run::live::{AnswerRejected, Command, MessageRejected};
 use crate::run::state::{Input, RunState, StopReason};
-use crate::run::store::StoreError;
+use crate::run::store::{Audited, StoreError};
 
 /// The reply to a stop command.
 type StopReply = oneshot::Sender<Result<(), StoreError>>;
@@ -15,21 +15,21 @@ type StopReply = oneshot::Sender<Result<(), StoreError>>;
 impl Driver {
     pub(super) async fn handle_command(&mut self, command: Command, phase: Phase) -> Phase {
         match command {
-            Command::Stop { reason, reply } => return self.stop(reason, Some(reply), phase).await,
+            Command::Stop { reason, audit, reply } => return self.stop(reason, audit, Some(reply), phase).await,
             Command::Requests(reply) => send_reply(reply, self.requests.views()),
-            Command::Answer { request, answer, reply } => {
+            Command::Answer { request, answer, audit, reply } => {
                 let answered = match &phase {
-                    Phase::Running(agent) => self.answer_request(&request, answer, agent).await,
+                    Phase::Running(agent) => self.answer_request(&request, answer, audit, agent).await,
                     // Before its start an agent has no requests.
                     Phase::Queued(_) | Phase::Starting(_) => self.requests.check(&request, &answer).map_err(AnswerRejected::Bad),
                     Phase::Closing(closing) => Err(closing.error.clone().map_or(AnswerRejected::Ended, AnswerRejected::Store)),
                 };
                 send_reply(reply, answered);
             }
-            Command::Message { text, mode, idempotency, reply } => {
+            Command::Message { text, mode, idempotency, audit, reply } => {
                 let accepted = match &phase {
                     Phase::Closing(closing) => Err(closing.error.clone().map_or(MessageRejected::Ended, MessageRejected::Store)),
-                    phase => self.accept_message(text, mode, idempotency, phase.agent()).await,
+                    phase => self.accept_message(text, mode, idempotency, audit, phase.agent()).await,
                 };
                 send_reply(reply, accepted);
             }
@@ -38,10 +38,10 @@ impl Driver {
     }
 
     /// Stops the run. An agent is told at once, before the status is stored. `reply` gets the result of storing it.
-    pub(super) async fn stop(&mut self, reason: StopReason, reply: Option<StopReply>, phase: Phase) -> Phase {
+    pub(super) async fn stop(&mut self, reason: StopReason, audit: Option<Audited>, reply: Option<StopReply>, phase: Phase) -> Phase {
         let mut phase = match phase {
             Phase::Running(agent) => {
-                let stored = self.request_stop(reason, &agent).await;
+                let stored = self.request_stop(reason, audit, &agent).await;
                 if let Some(reply) = reply {
                     send_reply(reply, stored);
                 }
@@ -49,10 +49,12 @@ impl Driver {
             }
             // Dropping the phase leaves the queue, or the preparation without a process.
             Phase::Queued(_) => {
+                self.stop_audit = audit;
                 self.transition(Input::StopRequested(reason));
                 self.close_unstarted()
             }
             Phase::Starting(_) => {
+                self.stop_audit = audit;
                 self.transition(Input::StopRequested(reason));
                 self.transition(Input::AgentEnded(reason.outcome()));
                 self.close_unstarted()
@@ -65,8 +67,12 @@ impl Driver {
         phase
     }
 
-    /// Enters the state of a run whose agent is being stopped.
-    pub(super) fn begin_stop(&mut self, reason: StopReason) {
+    /// Enters the state of a run whose agent is being stopped. The audit entry is stored with the status, unless the run was being stopped
+    /// before: then the action changes nothing.
+    pub(super) fn begin_stop(&mut self, reason: StopReason, audit: Option<Audited>) {
+        if !matches!(self.state, RunState::Stopping(_)) {
+            self.stop_audit = audit;
+        }
         self.timers.startup = None;
         self.transition(Input::StopRequested(reason));
         self.finishing = true;
@@ -76,9 +82,9 @@ impl Driver {
     ///
     /// # Errors
     /// [`StoreError`] if the status could not be stored. The agent is being stopped nevertheless.
-    pub(super) async fn request_stop(&mut self, reason: StopReason, agent: &AgentHandle) -> Result<(), StoreError> {
+    pub(super) async fn request_stop(&mut self, reason: StopReason, audit: Option<Audited>, agent: &AgentHandle) -> Result<(), StoreError> {
         let already_stopping = matches!(self.state, RunState::Stopping(_));
-        self.begin_stop(reason);
+        self.begin_stop(reason, audit);
         // A shutdown shortens the grace period of a stop in progress.
         if reason == StopReason::Shutdown {
             agent.stop(reason.as_str().to_owned(), self.context.config.shutdown_grace).await;

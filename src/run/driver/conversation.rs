@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Driver, timers::WallClock};
 use crate::agent::handle::{AgentHandle, Delivery};
 use crate::run::live::MessageRejected;
-use crate::run::store::{Idempotency, RunChange};
+use crate::run::store::{Audited, Idempotency, RunChange};
 use crate::types::bounds::MAX_QUEUED_MESSAGES;
 use crate::types::{Cause, Level, MessageMode, NoticeCode, StreamEvent, TurnEnd};
 
@@ -16,6 +16,7 @@ impl Driver {
         text: String,
         mode: MessageMode,
         idempotency: Option<Idempotency>,
+        audit: Option<Audited>,
         agent: Option<&AgentHandle>,
     ) -> Result<(), MessageRejected> {
         if self.finishing {
@@ -25,7 +26,7 @@ impl Driver {
             return Err(MessageRejected::TooMany(MAX_QUEUED_MESSAGES));
         }
         let event = StreamEvent::UserMessage { content: text.clone(), mode };
-        self.store(&[event], RunChange { idempotency, ..RunChange::default() }, agent).await?;
+        self.store(&[event], RunChange { idempotency, audit: audit.into_iter().collect(), ..RunChange::default() }, agent).await?;
         let Some(agent) = agent else {
             self.queued_messages.push_back(text);
             return Ok(());

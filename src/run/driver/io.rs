@@ -30,6 +30,7 @@ impl Driver {
     ) -> Result<(), StoreError> {
         let status = change.done.as_ref().map_or_else(|| self.state.status(), |(done, _)| done.status);
         change.status = Some(status);
+        change.audit.extend(self.stop_audit.clone());
         let is_end = change.done.is_some();
         let (run, mut stop_sent) = (self.log.run(), None);
         let result = {
@@ -56,8 +57,8 @@ impl Driver {
                                 let _ = reply.send(requests.views());
                             }
                         }
-                        (Command::Stop { reason, .. }, Some(agent)) if stop_sent.is_none() && !matches!(state, RunState::Stopping(_)) => {
-                            stop_sent = Some(*reason);
+                        (Command::Stop { reason, audit, .. }, Some(agent)) if stop_sent.is_none() && !matches!(state, RunState::Stopping(_)) => {
+                            stop_sent = Some((*reason, audit.clone()));
                             agent.stop(reason.as_str().to_owned(), context.config.stop_grace).await;
                             inbox.defer(waiting);
                         }
@@ -70,6 +71,7 @@ impl Driver {
             Ok(()) => {
                 self.context.outage.end();
                 self.stored_status = Some(status);
+                self.stop_audit = None;
                 if !is_end {
                     self.inbox.publish(status);
                 }
@@ -78,9 +80,9 @@ impl Driver {
             Err(StoreError::KeyUsed(_) | StoreError::Closed) => {}
             Err(error) => self.context.outage.report(run, error, Instant::now()),
         }
-        if let Some(reason) = stop_sent {
+        if let Some((reason, audit)) = stop_sent {
             // The agent may end before the command is handled, which then stores the status.
-            self.begin_stop(reason);
+            self.begin_stop(reason, audit);
         }
         result
     }
@@ -108,7 +110,7 @@ impl Driver {
         }
         self.held.add(std::mem::take(batch));
         // An error was logged already, and the status is stored with the end.
-        let _ = self.request_stop(StopReason::Storage, agent).await;
+        let _ = self.request_stop(StopReason::Storage, None, agent).await;
         false
     }
 }

@@ -46,7 +46,7 @@ use super::run_secrets::RunSecrets;
 use super::sessions::SessionTurn;
 use super::shutdown::Shutdown;
 use super::state::{Input, RunState, StopReason};
-use super::store::RunStore;
+use super::store::{Audited, RunStore};
 use crate::agent::Agents;
 use crate::agent::handle::{AgentHandle, Restrictions, Update};
 use crate::metrics::RunMetrics;
@@ -109,6 +109,8 @@ pub(super) struct Driver {
     last_turn: Option<TurnEnd>,
     /// Whether the agent was asked to finish or stop, or has exited. No further message is accepted.
     finishing: bool,
+    /// The audit entry of the stop, until it is stored with the status that shows the stop.
+    stop_audit: Option<Audited>,
     /// Messages for later turns.
     queued_messages: VecDeque<String>,
     requests: Requests,
@@ -169,6 +171,7 @@ impl Driver {
             started: false,
             last_turn: None,
             finishing: false,
+            stop_audit: None,
             queued_messages: VecDeque::new(),
             requests: Requests::default(),
             usage: None,
@@ -295,7 +298,7 @@ impl Driver {
                 StopReason::IdleTimeout
             }
         };
-        self.stop(reason, None, phase).await
+        self.stop(reason, None, None, phase).await
     }
 
     async fn handle_shutdown(&mut self, how: OnShutdown, phase: Phase) -> Phase {
@@ -317,7 +320,7 @@ impl Driver {
                 return phase;
             }
         }
-        self.stop(StopReason::Shutdown, None, phase).await
+        self.stop(StopReason::Shutdown, None, None, phase).await
     }
 
     /// Drops the phase of a driver that ends. An agent that belongs to another driver or to the next server is not killed.

@@ -10,7 +10,7 @@ use crate::run::live::AnswerRejected;
 use crate::run::policy::{PermissionQuery, Verdict};
 use crate::run::requests::{LimitReached, RequestKind, RequestView, resolved_event};
 use crate::run::state::{Input, RunState};
-use crate::run::store::{RunChange, StoreError};
+use crate::run::store::{Audited, RunChange, StoreError};
 use crate::types::{Answer, DecidedBy, Decision, StreamEvent, Timestamp};
 
 /// Delay before expired requests are resolved again after their answers could not be written.
@@ -107,7 +107,7 @@ impl Driver {
     /// Answers the requests that have expired. They stay open while that cannot be written.
     pub(super) async fn expire_requests(&mut self, agent: &AgentHandle) {
         for (id, answer) in self.requests.expired(Instant::now()) {
-            if self.resolve_request(&id, answer, DecidedBy::Timeout, agent).await.is_err() {
+            if self.resolve_request(&id, answer, DecidedBy::Timeout, None, agent).await.is_err() {
                 return self.requests.postpone(Instant::now() + RETRY_DELAY);
             }
         }
@@ -117,20 +117,34 @@ impl Driver {
     ///
     /// # Errors
     /// [`AnswerRejected`], by cause. If the answer could not be stored, the request stays open.
-    pub(super) async fn answer_request(&mut self, id: &str, answer: Answer, agent: &AgentHandle) -> Result<(), AnswerRejected> {
+    pub(super) async fn answer_request(
+        &mut self,
+        id: &str,
+        answer: Answer,
+        audit: Option<Audited>,
+        agent: &AgentHandle,
+    ) -> Result<(), AnswerRejected> {
         self.requests.check(id, &answer)?;
-        self.resolve_request(id, answer, DecidedBy::User, agent).await
+        self.resolve_request(id, answer, DecidedBy::User, audit, agent).await
     }
 
     /// Stores an answer, then sends it to the agent.
-    async fn resolve_request(&mut self, id: &str, answer: Answer, by: DecidedBy, agent: &AgentHandle) -> Result<(), AnswerRejected> {
+    async fn resolve_request(
+        &mut self,
+        id: &str,
+        answer: Answer,
+        by: DecidedBy,
+        audit: Option<Audited>,
+        agent: &AgentHandle,
+    ) -> Result<(), AnswerRejected> {
         // The request itself may be among the events that are held. The run is being stopped.
         if !self.held.is_empty() {
             return Err(StoreError::Write("the run's log could not be written".to_owned()).into());
         }
         let open = self.state.clone();
+        let change = RunChange { audit: audit.into_iter().collect(), ..RunChange::default() };
         self.transition(Input::RequestClosed);
-        let stored = self.store(&[resolved_event(id, &answer, by)], RunChange::default(), Some(agent)).await;
+        let stored = self.store(&[resolved_event(id, &answer, by)], change, Some(agent)).await;
         if let Err(error) = stored {
             // Unless it was stopped meanwhile.
             if !matches!(self.state, RunState::Stopping(_)) {

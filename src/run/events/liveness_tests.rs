@@ -94,7 +94,7 @@ async fn followers_of_a_run_that_was_not_stored_end() {
     let run = record("ann", "demo", None);
     let first = [StreamEvent::RunQueued { position: 0 }];
     // The session does not exist, so the store rejects the run.
-    assert!(log.create(run.clone(), SessionUse::Continues, &first, None).await.is_err());
+    assert!(log.create(run.clone(), SessionUse::Continues, &first, None, None).await.is_err());
     assert!(log.follow(run.id, 0, Framing::Sse).await.unwrap().is_none());
 }
 
@@ -160,7 +160,7 @@ fn a_run_that_is_found_while_it_is_created_is_followed_to_its_end_in_every_order
         let run = record("ann", "demo", None);
         let id = run.id;
         let writing = async {
-            let mut writer = log.create(run, SessionUse::Starts, &[StreamEvent::RunQueued { position: 0 }], None).await.unwrap();
+            let mut writer = log.create(run, SessionUse::Starts, &[StreamEvent::RunQueued { position: 0 }], None, None).await.unwrap();
             end_run(&mut writer).await;
         };
         let reading = async {

@@ -12,7 +12,7 @@ use super::live::{LiveEntry, LiveLogs};
 use super::source::{Logs, Source};
 use super::summary::LogSummary;
 use crate::redact::{Redactor, Secrets};
-use crate::run::store::{Chunk, Idempotency, RunChange, RunRecord, RunStore, SessionUse, StoreError};
+use crate::run::store::{Audited, Chunk, Idempotency, RunChange, RunRecord, RunStore, SessionUse, StoreError};
 use crate::types::{Clock, Lease, RunId, Seq, StreamEvent, Timestamp};
 
 /// Delay before the tip of a log is read again to find out whether a batch was written.
@@ -57,13 +57,14 @@ impl EventLog {
         session: SessionUse,
         first: &[StreamEvent],
         idempotency: Option<Idempotency>,
+        audit: Option<Audited>,
     ) -> Result<LogWriter, StoreError> {
         // Before the run is stored: an observer that finds its row also finds its log.
         let live = self.logs.live.reserve(run.id);
         let chunks = encode(Seq::FIRST, self.clock.now(), first);
         run.last_seq = chunks.last().map_or(Seq::FIRST, |chunk| chunk.last);
         let frames = chunks.iter().map(Frames::from_chunk).collect();
-        let lease = self.logs.store.create_run(run, session, chunks, idempotency).await?;
+        let lease = self.logs.store.create_run(run, session, chunks, idempotency, audit).await?;
         let mut writer = LogWriter { lease, last: 0, live, redactor: Redactor::new(self.secrets.clone()), log: self.clone() };
         writer.publish(frames, false);
         Ok(writer)

@@ -26,7 +26,7 @@ pub(super) fn new_log() -> (TempDir, EventLog) {
 }
 
 pub(super) async fn create_run(log: &EventLog) -> LogWriter {
-    log.create(record("ann", "demo", None), SessionUse::Starts, &[StreamEvent::RunQueued { position: 0 }], None).await.unwrap()
+    log.create(record("ann", "demo", None), SessionUse::Starts, &[StreamEvent::RunQueued { position: 0 }], None, None).await.unwrap()
 }
 
 pub(super) fn tokens(count: usize, size: usize) -> Vec<StreamEvent> {

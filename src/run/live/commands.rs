@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::run::feed::ChangeNotifier;
 use crate::run::requests::{BadAnswer, RequestView};
 use crate::run::state::StopReason;
-use crate::run::store::{Idempotency, StoreError};
+use crate::run::store::{Audited, Idempotency, StoreError};
 use crate::types::bounds::MAX_WAITING_COMMANDS;
 use crate::types::{Answer, MessageMode, RunStatus, SessionId};
 
@@ -31,6 +31,7 @@ pub(in crate::run) enum Command {
     /// Stop the run. If the reply is an error, the run is being stopped, but that is not stored yet.
     Stop {
         reason: StopReason,
+        audit: Option<Audited>,
         reply: oneshot::Sender<Result<(), StoreError>>,
     },
     /// List the open requests.
@@ -38,12 +39,14 @@ pub(in crate::run) enum Command {
     Answer {
         request: String,
         answer: Answer,
+        audit: Option<Audited>,
         reply: oneshot::Sender<Result<(), AnswerRejected>>,
     },
     Message {
         text: String,
         mode: MessageMode,
         idempotency: Option<Idempotency>,
+        audit: Option<Audited>,
         reply: oneshot::Sender<Result<(), MessageRejected>>,
     },
 }
@@ -178,8 +181,8 @@ impl RunHandle {
     ///
     /// # Errors
     /// [`StoreError`] if that could not be stored. The run is being stopped nevertheless.
-    pub(in crate::run) async fn stop(&self, reason: StopReason) -> Result<(), StoreError> {
-        match self.call(|reply| Command::Stop { reason, reply }).await {
+    pub(in crate::run) async fn stop(&self, reason: StopReason, audit: Option<Audited>) -> Result<(), StoreError> {
+        match self.call(|reply| Command::Stop { reason, audit, reply }).await {
             Ok(stored) => stored,
             Err(NoReply::Ended) => Ok(()),
             Err(NoReply::TimedOut) => Err(NoReply::timeout()),
@@ -195,8 +198,8 @@ impl RunHandle {
     ///
     /// # Errors
     /// [`AnswerRejected`], by cause.
-    pub(in crate::run) async fn answer(&self, request: String, answer: Answer) -> Result<(), AnswerRejected> {
-        match self.call(|reply| Command::Answer { request, answer, reply }).await {
+    pub(in crate::run) async fn answer(&self, request: String, answer: Answer, audit: Option<Audited>) -> Result<(), AnswerRejected> {
+        match self.call(|reply| Command::Answer { request, answer, audit, reply }).await {
             Ok(answered) => answered,
             Err(NoReply::Ended) => Err(AnswerRejected::Ended),
             Err(NoReply::TimedOut) => Err(NoReply::timeout().into()),
@@ -212,8 +215,9 @@ impl RunHandle {
         text: String,
         mode: MessageMode,
         idempotency: Option<Idempotency>,
+        audit: Option<Audited>,
     ) -> Result<(), MessageRejected> {
-        match self.call(|reply| Command::Message { text, mode, idempotency, reply }).await {
+        match self.call(|reply| Command::Message { text, mode, idempotency, audit, reply }).await {
             Ok(accepted) => accepted,
             Err(NoReply::Ended) => Err(MessageRejected::Ended),
             Err(NoReply::TimedOut) => Err(NoReply::timeout().into()),

@@ -1,11 +1,11 @@
-//! Operations that change runs: answer, message, cancel, delete.
+//! Operations that change runs: answer, message, cancel, delete. A change is stored together with its audit entry.
 
 use super::RunManager;
 use crate::run::errors::{AnswerError, DeleteError, FindError, MessageError};
 use crate::run::idempotency::IdempotencyKey;
 use crate::run::live::{AnswerRejected, MessageRejected};
 use crate::run::state::StopReason;
-use crate::run::store::{Deleted, StoreError, UsedKey};
+use crate::run::store::{Audited, Deleted, StoreError, UsedKey};
 use crate::run::view::RunView;
 use crate::types::{Answer, Caller, MessageMode, RunId};
 
@@ -14,12 +14,19 @@ impl RunManager {
     ///
     /// # Errors
     /// [`AnswerError`], by cause.
-    pub async fn answer(&self, caller: &Caller, id: RunId, request: String, answer: Answer) -> Result<(), AnswerError> {
+    pub async fn answer(
+        &self,
+        caller: &Caller,
+        id: RunId,
+        request: String,
+        answer: Answer,
+        audit: Option<Audited>,
+    ) -> Result<(), AnswerError> {
         self.find_visible_run(caller, id).await?;
         let handle = self.inner.live.get(id);
         let Some(handle) = handle else { return Err(AnswerError::Ended(id)) };
         tracing::info!(run.id = %id, request.id = request, by = %caller.user, "answering a request");
-        match handle.answer(request, answer).await {
+        match handle.answer(request, answer, audit).await {
             Err(AnswerRejected::Ended) => Err(AnswerError::Ended(id)),
             answered => Ok(answered?),
         }
@@ -36,6 +43,7 @@ impl RunManager {
         text: String,
         mode: MessageMode,
         key: Option<IdempotencyKey>,
+        audit: Option<Audited>,
     ) -> Result<(), MessageError> {
         let run = self.find_visible_run(caller, id).await?;
         let fingerprint = key.as_ref().map(|key| key.fingerprint).unwrap_or_default();
@@ -58,7 +66,7 @@ impl RunManager {
         let key = key.map(|key| key.into_record(caller, self.inner.log.now()));
         let handle = self.inner.live.get(id);
         let accepted = match handle {
-            Some(handle) => handle.message(text, mode, key).await,
+            Some(handle) => handle.message(text, mode, key, audit).await,
             None => Err(MessageRejected::Ended),
         };
         match accepted {
@@ -73,11 +81,11 @@ impl RunManager {
     ///
     /// # Errors
     /// [`FindError`], by cause. If the status could not be stored, the run is being stopped nevertheless.
-    pub async fn cancel(&self, caller: &Caller, id: RunId) -> Result<RunView, FindError> {
+    pub async fn cancel(&self, caller: &Caller, id: RunId, audit: Option<Audited>) -> Result<RunView, FindError> {
         self.find_visible_run(caller, id).await?;
         let handle = self.inner.live.get(id);
         if let Some(handle) = handle {
-            handle.stop(StopReason::Cancel).await?;
+            handle.stop(StopReason::Cancel, audit).await?;
         }
         self.get(caller, id).await
     }
@@ -87,9 +95,9 @@ impl RunManager {
     ///
     /// # Errors
     /// [`DeleteError`], by cause.
-    pub async fn delete(&self, caller: &Caller, id: RunId) -> Result<(), DeleteError> {
+    pub async fn delete(&self, caller: &Caller, id: RunId, audit: Option<Audited>) -> Result<(), DeleteError> {
         let run = self.find_visible_run(caller, id).await?;
-        let workspace = match self.inner.store.begin_delete(id).await.map_err(FindError::from)? {
+        let workspace = match self.inner.store.begin_delete(id, audit).await.map_err(FindError::from)? {
             Deleted::Done { workspace } => workspace,
             Deleted::NotFound => return Err(FindError::NotFound(id).into()),
             Deleted::Live => return Err(DeleteError::Live(id)),

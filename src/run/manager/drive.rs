@@ -153,7 +153,7 @@ mod tests {
         let run = crate::run::store::contract::record("ann", "test", None);
         let first = [StreamEvent::RunQueued { position: 0 }];
         let inner = &runs.manager.inner;
-        let log = inner.log.create(run.clone(), crate::run::store::SessionUse::Starts, &first, None).await.unwrap();
+        let log = inner.log.create(run.clone(), crate::run::store::SessionUse::Starts, &first, None, None).await.unwrap();
         let notifier = inner.changes.notifier(run.id, run.owner.clone());
         let (handle, inbox) = crate::run::live::channel(run.session, "test".into(), notifier);
         let driver = (log, inbox);

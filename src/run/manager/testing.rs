@@ -76,7 +76,7 @@ impl TestRuns {
     }
 
     pub(in crate::run) async fn create(&self) -> RunView {
-        self.manager.create(&self.ann, Self::request(), None).await.unwrap()
+        self.manager.create(&self.ann, Self::request(), None, None).await.unwrap()
     }
 
     /// Number of fresh directories.
@@ -140,7 +140,7 @@ impl RunManager {
         (run.status, run.done) = (done.status, Some(done));
         let body = bytes::Bytes::from_static(b"{\"seq\":1,\"ts\":\"2026-11-22T13:05:00.001Z\",\"type\":\"run_queued\",\"position\":0}\n");
         let first = crate::run::store::Chunk { first: Seq::FIRST, last: Seq::FIRST, body };
-        self.inner.store.create_run(run.clone(), crate::run::store::SessionUse::Starts, vec![first], None).await.unwrap();
+        self.inner.store.create_run(run.clone(), crate::run::store::SessionUse::Starts, vec![first], None, None).await.unwrap();
         RunView::new(run, None)
     }
 }

@@ -48,6 +48,12 @@ impl Audited {
         Self { entry, stored: Arc::default() }
     }
 
+    /// Sets the run that the action affects.
+    #[must_use]
+    pub fn on_run(self, run: RunId) -> Self {
+        Self { entry: AuditEntry { run: Some(run), ..self.entry }, ..self }
+    }
+
     /// Sets the key that the action affects. The entry then names no owner, whom the key has.
     #[must_use]
     pub fn on_key(self, key: KeyId) -> Self {

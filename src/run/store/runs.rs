@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{Idempotency, NewWebhook, StoreError, UsedKey, WebhookStore};
+use super::{Audited, Idempotency, NewWebhook, StoreError, UsedKey, WebhookStore};
 use crate::types::{
     Lease, NodeId, OutputCheckpoint, RunDone, RunId, RunSpec, RunStatus, Seq, SessionId, Timestamp, Usage, UserName, Withheld,
 };
@@ -117,6 +117,8 @@ pub struct RunChange {
     pub done: Option<(RunDone, Timestamp)>,
     /// The idempotency key of the request that caused the events.
     pub idempotency: Option<Idempotency>,
+    /// The audit entries of the actions that caused the events or the status.
+    pub audit: Vec<Audited>,
 }
 
 /// A stored session.
@@ -171,7 +173,7 @@ pub trait RunStore: WebhookStore + std::fmt::Debug + Send + Sync {
     /// The node on whose behalf this store writes.
     fn node(&self) -> NodeId;
 
-    /// Adds a run with its first events, and its session if that starts with the run. Returns the run's first lease.
+    /// Adds a run with its first events and its audit entry, and its session if that starts with the run. Returns the run's first lease.
     ///
     /// # Errors
     /// [`StoreError::NoSession`] if the session to continue does not exist; [`StoreError::KeyUsed`] if the idempotency key was used before;
@@ -182,6 +184,7 @@ pub trait RunStore: WebhookStore + std::fmt::Debug + Send + Sync {
         session: SessionUse,
         first: Vec<Chunk>,
         idempotency: Option<Idempotency>,
+        audit: Option<Audited>,
     ) -> Result<Lease, StoreError>;
 
     /// Appends a batch of consecutive chunks to a run's log and changes the run, all or nothing. Without a chunk only the change is made.
@@ -256,7 +259,7 @@ pub trait RunStore: WebhookStore + std::fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`] if the store fails; nothing was deleted then.
-    async fn begin_delete(&self, id: RunId) -> Result<Deleted, StoreError>;
+    async fn begin_delete(&self, id: RunId, audit: Option<Audited>) -> Result<Deleted, StoreError>;
 
     /// The log after event number `after`, in order: at least one chunk if there is any, and more while their total size stays below
     /// `budget` bytes. The first one may begin before `after`. Events that were written but cannot be read are a [`DamagedChunk`], also at

@@ -388,7 +388,7 @@ mod tests {
         let log = EventLog::new(Arc::<FaultStore>::clone(&store), Arc::new(SystemClock));
         let mut run = record("ann", "demo", None);
         run.webhooks = vec![NewWebhook { url: Some("https://example.com/".into()), ..NewWebhook::default() }];
-        let mut writer = log.create(run, SessionUse::Starts, &[StreamEvent::RunQueued { position: 0 }], None).await.unwrap();
+        let mut writer = log.create(run, SessionUse::Starts, &[StreamEvent::RunQueued { position: 0 }], None, None).await.unwrap();
         let at = log.now();
         writer.append(&[StreamEvent::Done(done())], RunChange { done: Some((done(), at)), ..RunChange::default() }).await.unwrap();
         let webhook = store.active_webhooks(0, 1).await.unwrap().remove(0).id;

@@ -19,7 +19,7 @@ async fn requests_beyond_the_maximum_are_denied_with_one_notice() {
         assert_eq!((id, decision), (number.to_string(), Decision::Deny));
     }
     assert_eq!(bench.handle.requests().await.len(), MAX_OPEN_REQUESTS);
-    bench.handle.answer("3".into(), allow()).await.unwrap();
+    bench.handle.answer("3".into(), allow(), None).await.unwrap();
     assert_eq!(within(agent.receive()).await, Received::Answer("3".into(), allow()));
     agent.send(vec![permission("later")]).await;
     agent.end().await;
@@ -34,9 +34,9 @@ async fn requests_beyond_the_maximum_are_denied_with_one_notice() {
 async fn messages_beyond_the_maximum_are_rejected() {
     let (bench, agent) = Bench::running(|_| {}).await;
     for number in 0..MAX_QUEUED_MESSAGES {
-        bench.handle.message(number.to_string(), MessageMode::Queue, None).await.unwrap();
+        bench.handle.message(number.to_string(), MessageMode::Queue, None, None).await.unwrap();
     }
-    let rejected = bench.handle.message("more".into(), MessageMode::Queue, None).await;
+    let rejected = bench.handle.message("more".into(), MessageMode::Queue, None, None).await;
     assert_eq!(rejected, Err(MessageRejected::TooMany(MAX_QUEUED_MESSAGES)));
     agent.end().await;
     assert_eq!(named(&bench.end().await, "user_message").len(), MAX_QUEUED_MESSAGES);

@@ -72,7 +72,7 @@ async fn act(agent: Option<ScriptedAgent>) -> Option<Delivered> {
 async fn control(handle: RunHandle) -> Acknowledged {
     let mut acknowledged = Acknowledged::default();
     loop {
-        match timed(handle.answer("p".into(), allow())).await {
+        match timed(handle.answer("p".into(), allow(), None)).await {
             Ok(()) => acknowledged.answer = true,
             // Not open yet, or not stored.
             Err(AnswerRejected::Bad(BadAnswer::Unknown(_)) | AnswerRejected::Store(_)) => {
@@ -86,7 +86,7 @@ async fn control(handle: RunHandle) -> Acknowledged {
     }
     loop {
         let key = Idempotency { owner: "admin".parse().unwrap(), key: "m".into(), fingerprint: [0; 32], at: Timestamp::from_millis(0) };
-        match timed(handle.message("further".into(), MessageMode::Interrupt, Some(key))).await {
+        match timed(handle.message("further".into(), MessageMode::Interrupt, Some(key), None)).await {
             Ok(()) | Err(MessageRejected::Store(StoreError::KeyUsed(_))) => acknowledged.message = true,
             Err(MessageRejected::Store(_)) => {
                 sleep(Duration::from_millis(100)).await;
@@ -97,7 +97,7 @@ async fn control(handle: RunHandle) -> Acknowledged {
         }
         break;
     }
-    while timed(handle.stop(StopReason::Cancel)).await.is_err() {
+    while timed(handle.stop(StopReason::Cancel, None)).await.is_err() {
         sleep(Duration::from_millis(100)).await;
     }
     acknowledged.cancel = true;
@@ -214,10 +214,10 @@ async fn an_answer_that_cannot_be_stored_leaves_the_request_open() {
     agent.send(vec![permission("p")]).await;
     bench.reaches(RunStatus::Waiting).await;
     bench.store.fail_nth(Calls::Writes, 1, Fault::Before);
-    let rejected = timed(bench.handle.answer("p".into(), allow())).await;
+    let rejected = timed(bench.handle.answer("p".into(), allow(), None)).await;
     assert!(matches!(rejected, Err(AnswerRejected::Store(StoreError::Write(_)))), "{rejected:?}");
     assert_eq!(bench.handle.requests().await.len(), 1);
-    timed(bench.handle.answer("p".into(), allow())).await.unwrap();
+    timed(bench.handle.answer("p".into(), allow(), None)).await.unwrap();
     assert_eq!(within(agent.receive()).await, Received::Answer("p".into(), allow()));
     agent.end().await;
     assert_eq!(named(&bench.end().await, "permission_resolved").len(), 1);
@@ -248,7 +248,7 @@ async fn a_batch_that_cannot_be_written_stops_the_run_and_is_written_at_the_end(
     agent.send(vec![token("kept"), permission("p")]).await;
     assert_eq!(within(agent.receive()).await, Received::Stop("storage".into()));
     agent.send(vec![token("later")]).await;
-    let rejected = timed(bench.handle.answer("p".into(), allow())).await;
+    let rejected = timed(bench.handle.answer("p".into(), allow(), None)).await;
     assert!(matches!(rejected, Err(AnswerRejected::Store(_))), "{rejected:?}");
     agent.end().await;
     bench.store.heal();
@@ -262,7 +262,7 @@ async fn a_batch_that_cannot_be_written_stops_the_run_and_is_written_at_the_end(
 #[tokio::test(start_paused = true)]
 async fn undelivered_messages_are_reported_even_if_the_first_notice_cannot_be_written() {
     let (bench, mut agent) = Bench::running(|_| {}).await;
-    bench.handle.message("later".into(), MessageMode::Queue, None).await.unwrap();
+    bench.handle.message("later".into(), MessageMode::Queue, None, None).await.unwrap();
     // The batch with the end of the turn, then the notice.
     bench.store.fail_nth(Calls::Writes, 2, Fault::Before);
     agent.send(vec![Item::TurnEnded(Err(Failure::new(Cause::RateLimited, "later")))]).await;
@@ -282,11 +282,11 @@ async fn commands_are_answered_while_the_end_cannot_be_stored() {
     for _ in 0..10 {
         sleep(Duration::from_millis(700)).await;
         assert!(timed(bench.handle.requests()).await.is_empty());
-        let stopped = timed(bench.handle.stop(StopReason::Cancel)).await;
+        let stopped = timed(bench.handle.stop(StopReason::Cancel, None)).await;
         assert!(matches!(stopped, Err(StoreError::Write(_))), "{stopped:?}");
-        let rejected = timed(bench.handle.message("x".into(), MessageMode::Queue, None)).await;
+        let rejected = timed(bench.handle.message("x".into(), MessageMode::Queue, None, None)).await;
         assert!(matches!(rejected, Err(MessageRejected::Store(StoreError::Write(_)))), "{rejected:?}");
-        let rejected = timed(bench.handle.answer("p".into(), allow())).await;
+        let rejected = timed(bench.handle.answer("p".into(), allow(), None)).await;
         assert!(matches!(rejected, Err(AnswerRejected::Store(StoreError::Write(_)))), "{rejected:?}");
     }
     bench.store.heal();
@@ -302,8 +302,8 @@ async fn a_stop_reaches_the_agent_while_a_write_hangs_and_other_commands_get_an_
     assert_eq!(write.call, "append");
     assert!(timed(bench.handle.requests()).await.is_empty());
     let (stopped, rejected, received) = tokio::join!(
-        timed(bench.handle.stop(StopReason::Cancel)),
-        timed(bench.handle.message("late".into(), MessageMode::Queue, None)),
+        timed(bench.handle.stop(StopReason::Cancel, None)),
+        timed(bench.handle.message("late".into(), MessageMode::Queue, None, None)),
         timed(agent.receive()),
     );
     assert_eq!(received, Received::Stop("cancel".into()));

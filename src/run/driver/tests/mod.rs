@@ -26,8 +26,10 @@ use crate::run::policy::Policy;
 use crate::run::run_secrets::RunSecrets;
 use crate::run::sessions::Sessions;
 use crate::run::store::testing::FaultStore;
-use crate::run::store::{RunRecord, RunStore, SessionUse, contract};
-use crate::types::{Answer, Cause, Decision, Failure, PermissionMode, RunId, RunSpec, RunStatus, StreamEvent, SystemClock, ToolKind};
+use crate::run::store::{AuditEntry, Audited, RunRecord, RunStore, SessionUse, contract};
+use crate::types::{
+    Answer, AuditAction, Cause, Decision, Failure, PermissionMode, RunId, RunSpec, RunStatus, StreamEvent, SystemClock, Timestamp, ToolKind,
+};
 
 /// How long a test waits for what must happen.
 const TEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -103,7 +105,7 @@ impl Bench {
         };
         let log = EventLog::new(Arc::new(store.clone()), Arc::new(SystemClock));
         let (run, owner, spec, session) = (record.id, record.owner.clone(), record.spec.clone(), record.session);
-        let writer = log.create(record, SessionUse::Starts, &[StreamEvent::RunQueued { position: 0 }], None).await.unwrap();
+        let writer = log.create(record, SessionUse::Starts, &[StreamEvent::RunQueued { position: 0 }], None, None).await.unwrap();
         let (handle, inbox) = live::channel(session, spec.agent_type.clone(), Changes::new().notifier(run, owner.clone()));
         let limits = Limits { total: 1, per_user: 1, per_agent: std::collections::BTreeMap::new(), queue: 1 };
         let ticket = Admission::new(limits).queue(run, &owner, &spec.agent_type, true).unwrap();
@@ -212,4 +214,20 @@ fn allow() -> Answer {
 
 fn token(text: &str) -> Item {
     Item::Event(StreamEvent::Token { content: text.into() })
+}
+
+/// An audited action on the run of a bench.
+fn audited(action: AuditAction) -> Audited {
+    Audited::new(AuditEntry {
+        created_at: Timestamp::from_millis(1),
+        username: None,
+        key: None,
+        address: None,
+        action,
+        outcome: "ok".into(),
+        run: None,
+        target_username: None,
+        target_key: None,
+        detail: None,
+    })
 }

@@ -80,14 +80,14 @@ pub(in crate::run) fn done() -> RunDone {
 pub(in crate::run) async fn create(store: &dyn RunStore, run: &RunRecord) -> Lease {
     let is_known = store.session(run.session).await.unwrap().is_some();
     let session = if is_known { SessionUse::Continues } else { SessionUse::Starts };
-    store.create_run(run.clone(), session, batch(1, 1), None).await.unwrap()
+    store.create_run(run.clone(), session, batch(1, 1), None, None).await.unwrap()
 }
 
 /// Adds a run whose first event has about `size` bytes.
 pub(in crate::run) async fn add_run(store: &dyn RunStore, size: usize) -> Result<RunId, StoreError> {
     let run = record("admin", "demo", None);
     let body = Bytes::from(format!("{{\"seq\":1,\"x\":\"{}\"}}\n", "x".repeat(size)));
-    store.create_run(run.clone(), SessionUse::Starts, vec![Chunk { first: seq(1), last: seq(1), body }], None).await?;
+    store.create_run(run.clone(), SessionUse::Starts, vec![Chunk { first: seq(1), last: seq(1), body }], None, None).await?;
     Ok(run.id)
 }
 

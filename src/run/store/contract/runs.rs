@@ -59,6 +59,7 @@ fn full_change() -> RunChange {
         withheld: Some(serde_json::from_value(one_withheld_text()).unwrap()),
         done: Some((done(), at(10))),
         idempotency: Some(Idempotency { owner: "admin".parse().unwrap(), key: "refused".into(), fingerprint: [1; 32], at: at(1) }),
+        audit: vec![],
     }
 }
 
@@ -127,9 +128,9 @@ async fn a_deleted_session_is_not_continued(store: &dyn RunStore) {
     let run = record("ann", "demo", None);
     let lease = create(store, &run).await;
     store.append(&lease, batch(2, 2), RunChange { done: Some((done(), at(5))), ..RunChange::default() }).await.unwrap();
-    assert_eq!(store.begin_delete(run.id).await, Ok(Deleted::Done { workspace: Some(run.id) }));
+    assert_eq!(store.begin_delete(run.id, None).await, Ok(Deleted::Done { workspace: Some(run.id) }));
     let next = RunRecord { session: run.session, ..record("ann", "demo", None) };
-    let result = store.create_run(next.clone(), SessionUse::Continues, batch(1, 1), None).await;
+    let result = store.create_run(next.clone(), SessionUse::Continues, batch(1, 1), None, None).await;
     assert_eq!(result, Err(StoreError::NoSession(run.session)));
     assert_eq!((store.session(run.session).await.unwrap(), store.run(next.id).await.unwrap()), (None, None));
 }
@@ -183,10 +184,10 @@ async fn unfinished_runs_are_listed_and_deleted_ones_are_not_found(store: &dyn R
     store.append(&lease, batch(2, 2), change).await.unwrap();
     let unfinished = store.unfinished().await.unwrap();
     assert!(unfinished.contains(&live.id) && !unfinished.contains(&ended.id));
-    assert_eq!(store.begin_delete(live.id).await, Ok(Deleted::Live));
+    assert_eq!(store.begin_delete(live.id, None).await, Ok(Deleted::Live));
     assert!(store.run(live.id).await.unwrap().is_some());
-    assert_eq!(store.begin_delete(ended.id).await, Ok(Deleted::Done { workspace: Some(ended.id) }));
-    assert_eq!(store.begin_delete(ended.id).await, Ok(Deleted::NotFound));
+    assert_eq!(store.begin_delete(ended.id, None).await, Ok(Deleted::Done { workspace: Some(ended.id) }));
+    assert_eq!(store.begin_delete(ended.id, None).await, Ok(Deleted::NotFound));
     assert_eq!(store.run(ended.id).await.unwrap(), None);
     assert_eq!(store.append(&lease, batch(3, 3), RunChange::default()).await, Err(StoreError::LeaseLost { run: ended.id }));
     assert_eq!(store.take_lease(ended.id).await, Err(StoreError::NoRun(ended.id)));
@@ -214,10 +215,10 @@ async fn a_session_is_created_and_removed_with_its_runs(store: &dyn RunStore) {
     assert_eq!(ids(Some(other.session)).await, [run.session]);
     let change = || RunChange { done: Some((done(), at(5))), ..RunChange::default() };
     store.append(&lease, batch(3, 3), change()).await.unwrap();
-    assert_eq!(store.begin_delete(run.id).await, Ok(Deleted::Done { workspace: None }), "the session has another run");
+    assert_eq!(store.begin_delete(run.id, None).await, Ok(Deleted::Done { workspace: None }), "the session has another run");
     assert!(store.session(run.session).await.unwrap().is_some());
     store.append(&second, batch(2, 2), change()).await.unwrap();
-    assert_eq!(store.begin_delete(next.id).await, Ok(Deleted::Done { workspace: Some(run.id) }), "it is named after the first run");
+    assert_eq!(store.begin_delete(next.id, None).await, Ok(Deleted::Done { workspace: Some(run.id) }), "it is named after the first run");
     assert!(store.session(run.session).await.unwrap().is_none());
 }
 
@@ -227,13 +228,13 @@ async fn an_idempotency_key_is_used_once_and_returns_its_use(store: &dyn RunStor
         Some(Idempotency { owner, key: "k".into(), fingerprint: [fingerprint; 32], at: at(millis) })
     };
     let (first, second) = (record("erik", "demo", None), record("erik", "demo", None));
-    let lease = store.create_run(first.clone(), SessionUse::Starts, batch(1, 1), key(1, 1)).await.unwrap();
+    let lease = store.create_run(first.clone(), SessionUse::Starts, batch(1, 1), key(1, 1), None).await.unwrap();
     let first_use = UsedKey { run: first.id, fingerprint: [1; 32] };
     let used = Err(StoreError::KeyUsed(first_use));
     assert_eq!(store.used_key(&first.owner, "k").await.unwrap(), Some(first_use));
     assert_eq!(store.used_key(&first.owner, "other").await.unwrap(), None);
     assert_eq!(store.used_key(&"other".parse().unwrap(), "k").await.unwrap(), None);
-    assert_eq!(store.create_run(second.clone(), SessionUse::Starts, batch(1, 1), key(2, 2)).await.map(|_| ()), used);
+    assert_eq!(store.create_run(second.clone(), SessionUse::Starts, batch(1, 1), key(2, 2), None).await.map(|_| ()), used);
     assert_eq!(store.run(second.id).await.unwrap(), None, "a trace of the run was left");
     let again = RunChange { idempotency: key(2, 2), ..RunChange::default() };
     assert_eq!(store.append(&lease, batch(2, 2), again).await, used);
@@ -241,7 +242,7 @@ async fn an_idempotency_key_is_used_once_and_returns_its_use(store: &dyn RunStor
     assert!(!store.forget_keys(at(1), 1).await.unwrap(), "the key is not older");
     assert_eq!(store.used_key(&first.owner, "k").await.unwrap(), Some(first_use));
     while store.forget_keys(at(2), 1).await.unwrap() {}
-    store.create_run(second, SessionUse::Starts, batch(1, 1), key(2, 3)).await.unwrap();
+    store.create_run(second, SessionUse::Starts, batch(1, 1), key(2, 3), None).await.unwrap();
 }
 
 async fn a_key_of_a_deleted_run_can_be_used_again(store: &dyn RunStore) {
@@ -250,12 +251,12 @@ async fn a_key_of_a_deleted_run_can_be_used_again(store: &dyn RunStore) {
         Some(Idempotency { owner, key, fingerprint: [fingerprint; 32], at: at(1) })
     };
     let (first, second) = (record("erik", "demo", None), record("erik", "demo", None));
-    let lease = store.create_run(first.clone(), SessionUse::Starts, batch(1, 1), key(1)).await.unwrap();
+    let lease = store.create_run(first.clone(), SessionUse::Starts, batch(1, 1), key(1), None).await.unwrap();
     store.append(&lease, batch(2, 2), RunChange { done: Some((done(), at(5))), ..RunChange::default() }).await.unwrap();
-    store.begin_delete(first.id).await.unwrap();
+    store.begin_delete(first.id, None).await.unwrap();
     // Its keys may not be removed yet.
     assert_eq!(store.used_key(&first.owner, "k").await.unwrap(), None);
-    store.create_run(second.clone(), SessionUse::Starts, batch(1, 1), key(2)).await.unwrap();
+    store.create_run(second.clone(), SessionUse::Starts, batch(1, 1), key(2), None).await.unwrap();
     assert_eq!(store.used_key(&first.owner, "k").await.unwrap(), Some(UsedKey { run: second.id, fingerprint: [2; 32] }));
 }
 

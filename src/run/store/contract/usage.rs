@@ -63,7 +63,7 @@ async fn live_and_deleted_runs_are_counted(store: &(impl RunStore + UsageStore))
     let (live, gone) = (record("ann", "demo", None), record("ann", "codex", None));
     add_usage(store, &live, &[(3, used(40, 2, None))], None).await;
     add_usage(store, &gone, &[(3, used(2, 0, None))], Some(RunStatus::Failed)).await;
-    assert!(matches!(store.begin_delete(gone.id).await, Ok(Deleted::Done { .. })));
+    assert!(matches!(store.begin_delete(gone.id, None).await, Ok(Deleted::Done { .. })));
     let sum = total(store, &live.owner).await;
     assert_eq!((sum.input_tokens, sum.completed, sum.failed, sum.unpriced), (42, 0, 1, 1));
     assert_eq!(tokens_by(store, UsageGroup::AgentType).await, [("codex".to_owned(), 2), ("demo".to_owned(), 40)]);

@@ -119,7 +119,7 @@ async fn an_attempt_for_a_deleted_run_is_ignored(store: &dyn RunStore) {
     store.record_attempt(attempt(&webhook, 1, NextAttempt::RetryAt(at(9)))).await.unwrap();
     let lease = store.take_lease(run.id).await.unwrap();
     store.append(&lease, batch(2, 2), RunChange { done: Some((done(), at(5))), ..RunChange::default() }).await.unwrap();
-    store.begin_delete(run.id).await.unwrap();
+    store.begin_delete(run.id, None).await.unwrap();
     store.record_attempt(attempt(&webhook, 1, NextAttempt::Delivered)).await.unwrap();
     store.finish_webhook(webhook.id).await.unwrap();
     assert!(active(store).await.is_empty() && all_deliveries(store).await.is_empty());

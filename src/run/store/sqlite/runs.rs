@@ -3,13 +3,14 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::audit::always;
 use super::damage::Columns;
 use super::decode::{self, RUN_COLUMNS, SESSION_COLUMNS};
 use super::sql::{Conditions, execute, integer, query_first, read_error, to_json, write_error};
 use super::{SqliteStore, chunks, delete, usage, webhooks};
 use crate::run::store::{
-    Chunk, DamagedChunk, Deleted, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SEARCHED_CHARS, SessionRecord, SessionUse,
-    StoreError, UsedKey,
+    Audited, Chunk, DamagedChunk, Deleted, Idempotency, RunChange, RunFilter, RunRecord, RunStore, SEARCHED_CHARS, SessionRecord,
+    SessionUse, StoreError, UsedKey,
 };
 use crate::types::{Epoch, Lease, NodeId, RunId, RunStatus, Seq, SessionId, Timestamp, UserName};
 
@@ -25,59 +26,58 @@ impl RunStore for SqliteStore {
         session: SessionUse,
         first: Vec<Chunk>,
         idempotency: Option<Idempotency>,
+        audit: Option<Audited>,
     ) -> Result<Lease, StoreError> {
         let spec = to_json(&run.spec)?;
         let widened = to_json(&run.widened)?;
         let working_dir = to_json(&run.spec.working_dir)?;
         let (events, bytes) = batch_size(&first);
         let lease = Lease { run: run.id, node: self.node, epoch: Epoch::FIRST };
-        self.writer
-            .write(move |connection| {
-                match session {
-                    SessionUse::Starts => {
-                        let sql = "INSERT INTO sessions (id, owner, agent_type, working_dir, first_run, created_at)
+        self.write_audited(audit, always, move |connection| {
+            match session {
+                SessionUse::Starts => {
+                    let sql = "INSERT INTO sessions (id, owner, agent_type, working_dir, first_run, created_at)
                                    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-                        let values = params![
-                            run.session.to_string(),
-                            run.owner.as_str(),
-                            run.spec.agent_type,
-                            working_dir,
-                            run.id.to_string(),
-                            run.created_at.as_millis(),
-                        ];
-                        execute(connection, sql, values)?;
-                    }
-                    SessionUse::Continues => {
-                        let exists = connection
-                            .prepare_cached("SELECT 1 FROM sessions WHERE id = ?1")
-                            .and_then(|mut find| find.exists([run.session.to_string()]));
-                        if !exists.map_err(read_error)? {
-                            return Err(StoreError::NoSession(run.session));
-                        }
+                    let values = params![
+                        run.session.to_string(),
+                        run.owner.as_str(),
+                        run.spec.agent_type,
+                        working_dir,
+                        run.id.to_string(),
+                        run.created_at.as_millis(),
+                    ];
+                    execute(connection, sql, values)?;
+                }
+                SessionUse::Continues => {
+                    let exists = connection
+                        .prepare_cached("SELECT 1 FROM sessions WHERE id = ?1")
+                        .and_then(|mut find| find.exists([run.session.to_string()]));
+                    if !exists.map_err(read_error)? {
+                        return Err(StoreError::NoSession(run.session));
                     }
                 }
-                let sql =
-                    "INSERT INTO runs (id, session_id, owner, agent_type, status, spec, widened, created_at, last_seq, node_id, epoch)
+            }
+            let sql = "INSERT INTO runs (id, session_id, owner, agent_type, status, spec, widened, created_at, last_seq, node_id, epoch)
                            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
-                let values = params![
-                    run.id.to_string(),
-                    run.session.to_string(),
-                    run.owner.as_str(),
-                    run.spec.agent_type,
-                    run.status.as_str(),
-                    spec,
-                    widened,
-                    run.created_at.as_millis(),
-                    integer(run.last_seq.get()),
-                    lease.node.to_string(),
-                    integer(lease.epoch.get()),
-                ];
-                execute(connection, sql, values)?;
-                claim_key(connection, run.id, idempotency)?;
-                webhooks::insert(connection, run.id, &run.webhooks)?;
-                insert_chunks(connection, run.id, &first)
-            })
-            .await?;
+            let values = params![
+                run.id.to_string(),
+                run.session.to_string(),
+                run.owner.as_str(),
+                run.spec.agent_type,
+                run.status.as_str(),
+                spec,
+                widened,
+                run.created_at.as_millis(),
+                integer(run.last_seq.get()),
+                lease.node.to_string(),
+                integer(lease.epoch.get()),
+            ];
+            execute(connection, sql, values)?;
+            claim_key(connection, run.id, idempotency)?;
+            webhooks::insert(connection, run.id, &run.webhooks)?;
+            insert_chunks(connection, run.id, &first)
+        })
+        .await?;
         self.metrics.record_events(events, bytes);
         Ok(lease)
     }
@@ -91,58 +91,53 @@ impl RunStore for SqliteStore {
         let checkpoint = change.checkpoint.map(|checkpoint| to_json(&checkpoint)).transpose()?;
         let withheld = change.withheld.map(|withheld| to_json(&withheld)).transpose()?;
         let done = change.done.map(|(done, at)| to_json(&done).map(|json| (json, done, at))).transpose()?;
-        self.writer
-            .write(move |connection| {
-                // The WHERE clause is the guard: a batch under a void lease, one that is not the next, or one that follows the end changes
-                // nothing. The end has its own statement, since one that can set `ended_at` writes the index of unfinished runs each time:
-                // one more page per commit.
-                let (id, node, epoch) = (run.to_string(), lease.node.to_string(), integer(lease.epoch.get()));
-                let before = batch.first().map(|chunk| integer(chunk.first.get() - 1));
-                let last = batch.last().map(|chunk| integer(chunk.last.get()));
-                let status = change.status.map(RunStatus::as_str);
-                let (launched_at, started_at) =
-                    (change.launched_at.map(Timestamp::as_millis), change.started_at.map(Timestamp::as_millis));
-                let changed = match &done {
-                    None => {
-                        let sql = "UPDATE runs SET last_seq = coalesce(?5, last_seq), status = coalesce(?6, status),
-                                   launched_at = coalesce(?7, launched_at), started_at = coalesce(?8, started_at),
-                                   checkpoint = coalesce(?9, checkpoint), withheld = coalesce(?10, withheld)
-                                   WHERE id = ?1 AND node_id = ?2 AND epoch = ?3 AND last_seq = coalesce(?4, last_seq) AND ended_at IS NULL";
-                        let values =
-                            params![id, node, epoch, before, last, status, launched_at, started_at, checkpoint, withheld];
-                        execute(connection, sql, values)?
-                    }
-                    Some((json, _, at)) => {
-                        let sql = "UPDATE runs SET last_seq = coalesce(?5, last_seq), status = coalesce(?6, status),
-                                   launched_at = coalesce(?7, launched_at), started_at = coalesce(?8, started_at),
-                                   checkpoint = coalesce(?9, checkpoint), withheld = coalesce(?10, withheld), ended_at = ?11, done = ?12
-                                   WHERE id = ?1 AND node_id = ?2 AND epoch = ?3 AND last_seq = coalesce(?4, last_seq) AND ended_at IS NULL";
-                        let at = at.as_millis();
-                        let values = params![
-                            id, node, epoch, before, last, status, launched_at, started_at, checkpoint, withheld, at, json
-                        ];
-                        execute(connection, sql, values)?
-                    }
-                };
-                if changed == 0 {
-                    return Err(refusal(connection, &lease, batch.first().map(|chunk| chunk.first))?);
+        self.write_audited(change.audit, always, move |connection| {
+            // The WHERE clause is the guard: a batch under a void lease, one that is not the next, or one that follows the end changes
+            // nothing. The end has its own statement, since one that can set `ended_at` writes the index of unfinished runs each time:
+            // one more page per commit.
+            let (id, node, epoch) = (run.to_string(), lease.node.to_string(), integer(lease.epoch.get()));
+            let before = batch.first().map(|chunk| integer(chunk.first.get() - 1));
+            let last = batch.last().map(|chunk| integer(chunk.last.get()));
+            let status = change.status.map(RunStatus::as_str);
+            let (launched_at, started_at) = (change.launched_at.map(Timestamp::as_millis), change.started_at.map(Timestamp::as_millis));
+            let changed = match &done {
+                None => {
+                    let sql = "UPDATE runs SET last_seq = coalesce(?5, last_seq), status = coalesce(?6, status),
+                               launched_at = coalesce(?7, launched_at), started_at = coalesce(?8, started_at),
+                               checkpoint = coalesce(?9, checkpoint), withheld = coalesce(?10, withheld)
+                               WHERE id = ?1 AND node_id = ?2 AND epoch = ?3 AND last_seq = coalesce(?4, last_seq) AND ended_at IS NULL";
+                    let values = params![id, node, epoch, before, last, status, launched_at, started_at, checkpoint, withheld];
+                    execute(connection, sql, values)?
                 }
-                if let Some(agent_session) = change.agent_session {
-                    let sql = "UPDATE sessions SET agent_session = ?2 WHERE id = (SELECT session_id FROM runs WHERE id = ?1)";
-                    execute(connection, sql, params![run.to_string(), agent_session])?;
+                Some((json, _, at)) => {
+                    let sql = "UPDATE runs SET last_seq = coalesce(?5, last_seq), status = coalesce(?6, status),
+                               launched_at = coalesce(?7, launched_at), started_at = coalesce(?8, started_at),
+                               checkpoint = coalesce(?9, checkpoint), withheld = coalesce(?10, withheld), ended_at = ?11, done = ?12
+                               WHERE id = ?1 AND node_id = ?2 AND epoch = ?3 AND last_seq = coalesce(?4, last_seq) AND ended_at IS NULL";
+                    let at = at.as_millis();
+                    let values = params![id, node, epoch, before, last, status, launched_at, started_at, checkpoint, withheld, at, json];
+                    execute(connection, sql, values)?
                 }
-                if let Some(model) = change.model {
-                    execute(connection, "UPDATE runs SET model = ?2 WHERE id = ?1", params![run.to_string(), model])?;
-                }
-                match (&done, &change.usage) {
-                    (Some((_, done, at)), _) => usage::record(connection, run, *at, done.usage.as_ref(), Some(done.status))?,
-                    (None, Some((total, at))) => usage::record(connection, run, *at, Some(total), None)?,
-                    (None, None) => {}
-                }
-                claim_key(connection, run, change.idempotency)?;
-                insert_chunks(connection, run, &batch)
-            })
-            .await?;
+            };
+            if changed == 0 {
+                return Err(refusal(connection, &lease, batch.first().map(|chunk| chunk.first))?);
+            }
+            if let Some(agent_session) = change.agent_session {
+                let sql = "UPDATE sessions SET agent_session = ?2 WHERE id = (SELECT session_id FROM runs WHERE id = ?1)";
+                execute(connection, sql, params![run.to_string(), agent_session])?;
+            }
+            if let Some(model) = change.model {
+                execute(connection, "UPDATE runs SET model = ?2 WHERE id = ?1", params![run.to_string(), model])?;
+            }
+            match (&done, &change.usage) {
+                (Some((_, done, at)), _) => usage::record(connection, run, *at, done.usage.as_ref(), Some(done.status))?,
+                (None, Some((total, at))) => usage::record(connection, run, *at, Some(total), None)?,
+                (None, None) => {}
+            }
+            claim_key(connection, run, change.idempotency)?;
+            insert_chunks(connection, run, &batch)
+        })
+        .await?;
         self.metrics.record_events(events, bytes);
         Ok(())
     }
@@ -235,8 +230,9 @@ impl RunStore for SqliteStore {
         self.read(move |connection| damaged.all(connection, sql, |row| Columns::new("orphans", row).parse(0))).await
     }
 
-    async fn begin_delete(&self, id: RunId) -> Result<Deleted, StoreError> {
-        self.writer.write(move |connection| delete::begin(connection, &id.to_string().into())).await
+    async fn begin_delete(&self, id: RunId, audit: Option<Audited>) -> Result<Deleted, StoreError> {
+        let is_done = |deleted: Deleted| matches!(deleted, Deleted::Done { .. });
+        self.write_audited(audit, is_done, move |connection| delete::begin(connection, &id.to_string().into())).await
     }
 
     async fn chunks(&self, run: RunId, after: u64, budget: usize) -> Result<Vec<Result<Chunk, DamagedChunk>>, StoreError> {

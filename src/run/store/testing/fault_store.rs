@@ -6,9 +6,9 @@ use async_trait::async_trait;
 
 use super::gate::{Gate, GateKeeper, Point};
 use crate::run::store::{
-    ActiveWebhook, Attempt, Chunk, DailyUsage, DamagedChunk, Deleted, Delivery, DeliveryFilter, Idempotency, PendingRemoval, RetentionStep,
-    RetentionStore, RunChange, RunFilter, RunRecord, RunStore, SessionRecord, SessionUse, SqliteStore, StoreError, StoreSize, UsageFilter,
-    UsageGroup, UsageRecord, UsageStore, UsageSum, UsedKey, WebhookStore,
+    ActiveWebhook, Attempt, Audited, Chunk, DailyUsage, DamagedChunk, Deleted, Delivery, DeliveryFilter, Idempotency, PendingRemoval,
+    RetentionStep, RetentionStore, RunChange, RunFilter, RunRecord, RunStore, SessionRecord, SessionUse, SqliteStore, StoreError,
+    StoreSize, UsageFilter, UsageGroup, UsageRecord, UsageStore, UsageSum, UsedKey, WebhookStore,
 };
 use crate::types::{Day, Lease, NodeId, RunId, SessionId, Timestamp, UserName};
 
@@ -185,8 +185,9 @@ impl RunStore for FaultStore {
         session: SessionUse,
         first: Vec<Chunk>,
         idempotency: Option<Idempotency>,
+        audit: Option<Audited>,
     ) -> Result<Lease, StoreError> {
-        self.write("create_run", self.inner.create_run(run, session, first, idempotency)).await
+        self.write("create_run", self.inner.create_run(run, session, first, idempotency, audit)).await
     }
 
     async fn append(&self, lease: &Lease, batch: Vec<Chunk>, change: RunChange) -> Result<(), StoreError> {
@@ -229,8 +230,8 @@ impl RunStore for FaultStore {
         self.read("orphans", self.inner.orphans()).await
     }
 
-    async fn begin_delete(&self, id: RunId) -> Result<Deleted, StoreError> {
-        self.write("begin_delete", self.inner.begin_delete(id)).await
+    async fn begin_delete(&self, id: RunId, audit: Option<Audited>) -> Result<Deleted, StoreError> {
+        self.write("begin_delete", self.inner.begin_delete(id, audit)).await
     }
 
     async fn chunks(&self, run: RunId, after: u64, budget: usize) -> Result<Vec<Result<Chunk, DamagedChunk>>, StoreError> {

@@ -69,10 +69,10 @@ impl Call {
     async fn make(self, store: &SqliteStore) -> Result<Option<Lease>, StoreError> {
         let at = Timestamp::from_millis(9_000);
         match self {
-            Self::Create(run, session, key) => store.create_run(*run, session, chunks(1, 1), key).await.map(Some),
+            Self::Create(run, session, key) => store.create_run(*run, session, chunks(1, 1), key, None).await.map(Some),
             Self::Append(lease, batch, change) => store.append(&lease, batch, *change).await.map(|()| None),
             Self::TakeLease(run) => store.take_lease(run).await.map(Some),
-            Self::Delete(run) => store.begin_delete(run).await.map(|_| None),
+            Self::Delete(run) => store.begin_delete(run, None).await.map(|_| None),
             Self::RemoveOldest => store.remove_oldest(at).await.map(|_| None),
             Self::RemoveDeleted => store.remove_deleted(1).await.map(|_| None),
             Self::TrimOldest => store.trim_oldest(at, 1).await.map(|_| None),

@@ -6,13 +6,14 @@ use rusqlite::types::Value;
 
 use super::super::SqliteStore;
 use super::atomicity::{dump, interrupt_at};
+use crate::run::store::contract::{create, done, record};
 use crate::run::store::{
-    ApiKeyRecord, AuditEntry, AuditFilter, AuditStore, Audited, KeyStore, StoreError, TokenStore, UserChange, UserEdit, UserRecord,
-    UserStore,
+    ApiKeyRecord, AuditEntry, AuditFilter, AuditStore, Audited, Chunk, Deleted, KeyStore, RunChange, RunStore, SessionUse, StoreError,
+    TokenStore, UserChange, UserEdit, UserRecord, UserStore,
 };
-use crate::types::{AuditAction, Budget, KeyId, Scope, Timestamp, TokenId, UserName, UserRole};
+use crate::types::{AuditAction, Budget, KeyId, Lease, RunId, RunStatus, Scope, Seq, Timestamp, TokenId, UserName, UserRole};
 
-/// The changes of users, keys and tokens.
+/// The changes that are audited.
 #[derive(Clone, Copy, Debug)]
 enum Change {
     AddUser(&'static str),
@@ -21,6 +22,13 @@ enum Change {
     AddKey(&'static str),
     RemoveKey(KeyId),
     RevokeToken(TokenId),
+    CreateRun,
+    /// Of the live run.
+    Append,
+    /// Of the live run.
+    SetStatus,
+    /// Of the ended run.
+    DeleteRun,
 }
 
 impl Change {
@@ -32,12 +40,16 @@ impl Change {
             Self::AddKey(_) => AuditAction::KeyCreate,
             Self::RemoveKey(_) => AuditAction::KeyDelete,
             Self::RevokeToken(_) => AuditAction::Logout,
+            Self::CreateRun => AuditAction::RunCreate,
+            Self::Append => AuditAction::RunMessage,
+            Self::SetStatus => AuditAction::RunCancel,
+            Self::DeleteRun => AuditAction::RunDelete,
         }
     }
 
     /// Returns whether anything was changed.
-    async fn make(self, store: &SqliteStore, audit: Audited) -> Result<bool, StoreError> {
-        let audit = Some(audit);
+    async fn make(self, fixture: &Fixture, audit: Audited) -> Result<bool, StoreError> {
+        let (store, audit) = (&fixture.store, Some(audit));
         match self {
             Self::AddUser(name) => store.add_user(user(name, UserRole::User), audit).await,
             Self::ChangeUser(name, role) => {
@@ -48,6 +60,19 @@ impl Change {
             Self::AddKey(owner) => store.add_key(key(KeyId::new(), owner, 2), audit).await,
             Self::RemoveKey(id) => store.remove_key(id, audit).await,
             Self::RevokeToken(id) => store.revoke_token(id, at(9_000), at(1_000), audit).await.map(|()| true),
+            Self::CreateRun => {
+                let run = record("ann", "demo", None);
+                store.create_run(run, SessionUse::Starts, vec![chunk(1)], None, audit).await.map(|_lease| true)
+            }
+            Self::Append => {
+                let change = RunChange { audit: audit.into_iter().collect(), ..RunChange::default() };
+                store.append(&fixture.live, vec![chunk(2)], change).await.map(|()| true)
+            }
+            Self::SetStatus => {
+                let change = RunChange { status: Some(RunStatus::Stopping), audit: audit.into_iter().collect(), ..RunChange::default() };
+                store.append(&fixture.live, vec![], change).await.map(|()| true)
+            }
+            Self::DeleteRun => store.begin_delete(fixture.ended, audit).await.map(|deleted| matches!(deleted, Deleted::Done { .. })),
         }
     }
 }
@@ -74,13 +99,30 @@ fn key(id: KeyId, owner: &str, hash: u8) -> ApiKeyRecord {
     }
 }
 
-/// A store with an admin, a user and a key of that user.
-async fn store_with_key(id: KeyId) -> SqliteStore {
-    let store = SqliteStore::in_memory();
-    store.add_user(user("root", UserRole::Admin), None).await.unwrap();
-    store.add_user(user("ann", UserRole::User), None).await.unwrap();
-    store.add_key(key(id, "ann", 1), None).await.unwrap();
-    store
+fn chunk(number: u64) -> Chunk {
+    let seq = Seq::new(number).unwrap();
+    Chunk { first: seq, last: seq, body: format!("{{\"seq\":{number}}}\n").into() }
+}
+
+/// A store with an admin, a user with a key, a live run and an ended one.
+struct Fixture {
+    store: SqliteStore,
+    live: Lease,
+    ended: RunId,
+}
+
+impl Fixture {
+    async fn new(id: KeyId) -> Self {
+        let store = SqliteStore::in_memory();
+        store.add_user(user("root", UserRole::Admin), None).await.unwrap();
+        store.add_user(user("ann", UserRole::User), None).await.unwrap();
+        store.add_key(key(id, "ann", 1), None).await.unwrap();
+        let live = create(&store, &record("ann", "demo", None)).await;
+        let ended = create(&store, &record("ann", "demo", None)).await;
+        let end = RunChange { status: Some(RunStatus::Completed), done: Some((done(), at(2_000))), ..RunChange::default() };
+        store.append(&ended, vec![chunk(2)], end).await.unwrap();
+        Self { store, live, ended: ended.run }
+    }
 }
 
 fn audited(change: Change) -> Audited {
@@ -118,14 +160,19 @@ async fn an_interrupted_change_leaves_neither_its_effect_nor_its_entry_and_any_o
         Change::AddKey("ann"),
         Change::RemoveKey(id),
         Change::RevokeToken(TokenId::new()),
+        Change::CreateRun,
+        Change::Append,
+        Change::SetStatus,
+        Change::DeleteRun,
     ];
     for change in changes {
-        let mut store = store_with_key(id).await;
+        let mut fixture = Fixture::new(id).await;
         let (mut nth, mut interrupted, mut lost_replies) = (1, 0, 0);
         loop {
-            let (before, audit) = (content(&store), audited(change));
+            let (store, audit) = (fixture.store.clone(), audited(change));
+            let before = content(&store);
             let fired = interrupt_at(&store, nth);
-            let result = change.make(&store, audit.clone()).await;
+            let result = change.make(&fixture, audit.clone()).await;
             store.inline().lock().progress_handler(1, None::<fn() -> bool>).unwrap();
             let has_effect = content(&store) != before;
             let expected = if has_effect { vec![audit.entry().clone()] } else { vec![] };
@@ -143,7 +190,7 @@ async fn an_interrupted_change_leaves_neither_its_effect_nor_its_entry_and_any_o
                 }
             }
             if has_effect {
-                store = store_with_key(id).await;
+                fixture = Fixture::new(id).await;
             }
             nth += 1;
         }
@@ -153,8 +200,9 @@ async fn an_interrupted_change_leaves_neither_its_effect_nor_its_entry_and_any_o
 
 #[tokio::test]
 async fn a_change_that_is_refused_leaves_no_entry() {
-    let store = store_with_key(KeyId::new()).await;
-    let before = content(&store);
+    let fixture = Fixture::new(KeyId::new()).await;
+    let store = &fixture.store;
+    let before = content(store);
     let refused = [
         Change::AddUser("ann"),
         Change::ChangeUser("root", UserRole::User),
@@ -166,8 +214,11 @@ async fn a_change_that_is_refused_leaves_no_entry() {
     ];
     for change in refused {
         let audit = audited(change);
-        assert_eq!(change.make(&store, audit.clone()).await, Ok(false), "{change:?}");
+        assert_eq!(change.make(&fixture, audit.clone()).await, Ok(false), "{change:?}");
         assert!(!audit.is_stored(), "{change:?}");
     }
-    assert_eq!((content(&store), entries(&store).await), (before, vec![]));
+    let change = RunChange { audit: vec![audited(Change::Append)], ..RunChange::default() };
+    assert!(matches!(store.append(&fixture.live, vec![chunk(9)], change).await, Err(StoreError::NotNext { .. })));
+    assert_eq!(store.begin_delete(fixture.live.run, Some(audited(Change::DeleteRun))).await, Ok(Deleted::Live));
+    assert_eq!((content(store), entries(store).await), (before, vec![]));
 }

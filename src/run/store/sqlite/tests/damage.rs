@@ -202,7 +202,7 @@ async fn add_rows(store: &SqliteStore, owner: &str) -> RunId {
     let run = RunRecord { webhooks: vec![NewWebhook::default()], ..record(owner, "demo", Some(("team", "a"))) };
     let idempotency = Idempotency { owner: name.clone(), key: "k".into(), fingerprint: [1; 32], at };
     let first = Chunk { first: Seq::FIRST, last: Seq::FIRST, body: "{}\n".into() };
-    let lease = store.create_run(run.clone(), SessionUse::Starts, vec![first], Some(idempotency)).await.unwrap();
+    let lease = store.create_run(run.clone(), SessionUse::Starts, vec![first], Some(idempotency), None).await.unwrap();
     let usage = Usage { input_tokens: 1, ..Usage::default() };
     store.append(&lease, vec![], RunChange { usage: Some((usage, at)), ..RunChange::default() }).await.unwrap();
     let webhook = store.active_webhooks(0, 9).await.unwrap().into_iter().find(|webhook| webhook.run == run.id).unwrap();
@@ -221,7 +221,7 @@ async fn add_rows(store: &SqliteStore, owner: &str) -> RunId {
     let ended = create(store, &record(owner, "demo", None)).await;
     let end = RunChange { done: Some((done(), at)), ..RunChange::default() };
     store.append(&ended, vec![], end).await.unwrap();
-    store.begin_delete(ended.run).await.unwrap();
+    store.begin_delete(ended.run, None).await.unwrap();
     let id = run.id;
     let orphan = move |connection: &Connection| {
         connection.execute("INSERT INTO orphans (run_id) VALUES (?1)", [id.to_string()]).map(|_| ()).map_err(write_error)
