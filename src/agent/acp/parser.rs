@@ -25,7 +25,7 @@ use crate::types::{Answer, Cause, Decision, Failure, Level, NoticeCode, Permissi
 /// some 50 ms.
 const SETTLE: Duration = Duration::from_millis(200);
 /// Number of lines after the result of a turn at which the turn ends although the agent is not silent.
-const MAX_LATE_LINES: u32 = 10_000;
+const MAX_LATE_LINES: u32 = 1000;
 /// How long the agent may be silent in a turn without a running tool until a notice says so: many agents retry a failing model without a
 /// word.
 const SILENT_MODEL: Duration = Duration::from_secs(60);
@@ -361,6 +361,17 @@ impl Acp {
         if withdrawn { LineOutcome::Emitted } else { LineOutcome::Ignored }
     }
 
+    fn handle_message(&mut self, message: Message<'_>, line: &str, out: &mut Output) -> LineOutcome {
+        match (message.method.as_deref(), message.id) {
+            (Some("session/update"), None) => self.handle_update(message.params, line, out),
+            (Some("$/cancel_request"), None) => self.handle_withdrawal(message.params, line, out),
+            (Some(method), None) => self.handle_extension(method, message.params, line, out),
+            (Some(method), Some(id)) => self.handle_request(id, method, message.params, line, out),
+            (None, Some(id)) => self.handle_response(id, message, out),
+            (None, None) => out.emit_raw(line),
+        }
+    }
+
     /// Handles a notification that is not part of the protocol.
     fn handle_extension(&self, method: &str, params: Option<&RawValue>, line: &str, out: &mut Output) -> LineOutcome {
         let event = self.dialect.notification.and_then(|event| {
@@ -386,24 +397,20 @@ impl Parser for Acp {
 
     fn handle_line(&mut self, line: &str, out: &mut Output) -> LineOutcome {
         self.turn.silence_reported = false;
-        let Ok(message) = serde_json::from_str::<Message<'_>>(line) else { return out.emit_raw(line) };
-        let outcome = match (message.method.as_deref(), message.id) {
-            (Some("session/update"), None) => self.handle_update(message.params, line, out),
-            (Some("$/cancel_request"), None) => self.handle_withdrawal(message.params, line, out),
-            (Some(method), None) => self.handle_extension(method, message.params, line, out),
-            (Some(method), Some(id)) => self.handle_request(id, method, message.params, line, out),
-            (None, Some(id)) => return self.handle_response(id, message, out),
-            (None, None) => out.emit_raw(line),
+        let settles = self.turn.result.is_some();
+        let outcome = match serde_json::from_str::<Message<'_>>(line) {
+            Ok(message) => self.handle_message(message, line, out),
+            Err(_) => out.emit_raw(line),
         };
-        if self.turn.result.is_none() {
+        if !settles {
             return outcome;
         }
         self.turn.late_lines += 1;
-        if self.turn.late_lines < MAX_LATE_LINES || outcome == LineOutcome::Raw {
+        if self.turn.late_lines < MAX_LATE_LINES {
             return outcome;
         }
         self.end_turn(out);
-        LineOutcome::Emitted
+        if outcome == LineOutcome::Raw { outcome } else { LineOutcome::Emitted }
     }
 
     fn answer(&mut self, request: &str, answer: &Answer, out: &mut Output) {
