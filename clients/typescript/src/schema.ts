@@ -433,7 +433,7 @@ export interface paths {
         get: operations["get_run"];
         put?: never;
         post?: never;
-        /** Deletes an ended run with its events and its fresh working directory, if it had one. */
+        /** Deletes an ended run with its events, and its session and fresh working directory with the last run of the session. */
         delete: operations["delete_run"];
         options?: never;
         head?: never;

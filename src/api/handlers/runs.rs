@@ -389,7 +389,7 @@ pub(in crate::api) async fn cancel(
     app.audited(event, move |audit| async move { Ok(Answer(runs.cancel(&caller, run, Some(audit)).await?)) }).await
 }
 
-/// Deletes an ended run with its events and its fresh working directory, if it had one.
+/// Deletes an ended run with its events, and its session and fresh working directory with the last run of the session.
 #[utoipa::path(delete, path = "/api/runs/{id}", operation_id = "delete_run", tag = "runs", params(RunPath),
     extensions(("x-error-codes" = json!(["not_found", "run_active", "storage"]))),
     responses((status = 204, description = "The run was deleted.")))]

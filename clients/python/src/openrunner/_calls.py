@@ -197,7 +197,7 @@ class Calls(ABC):
         return response
 
     def delete_run(self, id: models.RunId) -> None:
-        """Deletes an ended run with its events and its fresh working directory, if it had one."""
+        """Deletes an ended run with its events, and its session and fresh working directory with the last run of the session."""
         self._call("DELETE", f"/api/runs/{quote(id, safe='')}")
 
     def cancel_run(self, id: models.RunId) -> models.Run:
@@ -450,7 +450,7 @@ class AsyncCalls(ABC):
         return response
 
     async def delete_run(self, id: models.RunId) -> None:
-        """Deletes an ended run with its events and its fresh working directory, if it had one."""
+        """Deletes an ended run with its events, and its session and fresh working directory with the last run of the session."""
         await self._call("DELETE", f"/api/runs/{quote(id, safe='')}")
 
     async def cancel_run(self, id: models.RunId) -> models.Run:
