@@ -135,12 +135,20 @@ impl RunManager {
 
     /// Stores an ended run of `owner`, as an earlier server would have left it.
     pub(crate) async fn add_ended_run(&self, owner: &str) -> RunView {
-        let mut run = crate::run::store::contract::record(owner, "demo", None);
-        let done = crate::run::store::contract::done();
-        (run.status, run.done) = (done.status, Some(done));
-        let body = bytes::Bytes::from_static(b"{\"seq\":1,\"ts\":\"2026-11-22T13:05:00.001Z\",\"type\":\"run_queued\",\"position\":0}\n");
-        let first = crate::run::store::Chunk { first: Seq::FIRST, last: Seq::FIRST, body };
-        self.inner.store.create_run(run.clone(), crate::run::store::SessionUse::Starts, vec![first], None, None).await.unwrap();
+        use crate::run::store::{Chunk, RunChange, SessionUse};
+
+        let run = crate::run::store::contract::record(owner, "demo", None);
+        let chunk = |number, body: &'static [u8]| {
+            let seq = Seq::new(number).unwrap();
+            vec![Chunk { first: seq, last: seq, body: bytes::Bytes::from_static(body) }]
+        };
+        let queued = b"{\"seq\":1,\"ts\":\"2026-11-22T13:05:00.001Z\",\"type\":\"run_queued\",\"position\":0}\n";
+        let lease = self.inner.store.create_run(run.clone(), SessionUse::Starts, chunk(1, queued), None, None).await.unwrap();
+        let done = (crate::run::store::contract::done(), self.inner.log.now());
+        let change = RunChange { status: Some(done.0.status), done: Some(done), ..RunChange::default() };
+        let end = b"{\"seq\":2,\"ts\":\"2026-11-22T13:05:00.002Z\",\"type\":\"done\"}\n";
+        self.inner.store.append(&lease, chunk(2, end), change).await.unwrap();
+        let run = self.inner.store.run(run.id).await.unwrap().unwrap();
         RunView::new(run, None)
     }
 }
