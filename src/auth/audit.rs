@@ -107,6 +107,9 @@ impl Audit {
     /// Performs `action` and records it. The action gets its entry to store it together with its effect. If it succeeds without having stored
     /// it, because it had no effect to store, the entry is added afterwards, with the target that `target` returns. If it fails, an entry with
     /// the stable `code` of the error is added.
+    ///
+    /// # Errors
+    /// Those of `action`.
     pub async fn perform<T, E, A>(
         &self,
         event: AuditEvent,

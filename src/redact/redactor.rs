@@ -122,7 +122,9 @@ impl Redactor {
             }
             StreamEvent::PermissionRequest { input, choices, .. } => {
                 secrets.redact_json(input);
-                choices.iter_mut().for_each(|choice| secrets.redact(&mut choice.name));
+                for choice in choices.iter_mut() {
+                    secrets.redact(&mut choice.name);
+                }
             }
             StreamEvent::Question { questions, .. } => {
                 questions.iter_mut().flat_map(Question::texts_mut).for_each(|text| secrets.redact(text));

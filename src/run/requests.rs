@@ -255,7 +255,9 @@ impl RequestKind {
         match self {
             Self::Permission { input, choices, .. } => {
                 secrets.redact_json(input);
-                choices.iter_mut().for_each(|choice| secrets.redact(&mut choice.name));
+                for choice in choices.iter_mut() {
+                    secrets.redact(&mut choice.name);
+                }
             }
             Self::Question { questions } => questions.iter_mut().flat_map(Question::texts_mut).for_each(|text| secrets.redact(text)),
         }

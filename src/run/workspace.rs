@@ -163,6 +163,26 @@ impl Workspaces {
         }
     }
 
+    /// Removes the fresh directories of runs that `exists` does not know: a server died after it had created the directory and before the
+    /// run was stored. They are empty; one that is not empty stays.
+    ///
+    /// # Errors
+    /// If the directories cannot be listed.
+    pub(super) fn remove_unknown(&self, exists: impl Fn(RunId) -> bool) -> io::Result<()> {
+        let entries = match std::fs::read_dir(self.data_dir.join("workspaces")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            let run: Option<RunId> = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            if run.is_some_and(|run| !exists(run)) && std::fs::remove_dir(entry.path()).is_ok() {
+                tracing::info!(dir = %entry.path().display(), "removed the working directory of a run that was never stored");
+            }
+        }
+        Ok(())
+    }
+
     /// Checks a requested directory, creates it if only its last component is missing, and reserves it under its canonical path.
     ///
     /// # Errors

@@ -17,13 +17,13 @@ use crate::support::{Frame, Server, assert_dense, carrying, last, live, of, shim
 /// in a message.
 fn unreliable(directory: &Path, connections: usize) {
     let (socket, real) = (directory.join("socket"), directory.join("socket.real"));
-    std::fs::rename(&socket, &real).unwrap();
-    let listener = UnixListener::bind(socket).unwrap();
+    std::fs::rename(&socket, &real).expect("test setup");
+    let listener = UnixListener::bind(socket).expect("test setup");
     std::thread::spawn(move || {
         for (number, server) in listener.incoming().enumerate() {
             let (Ok(server), Ok(shim)) = (server, UnixStream::connect(&real)) else { break };
             let limit = if number < connections { 700 + 111 * number } else { usize::MAX };
-            let back = (server.try_clone().unwrap(), shim.try_clone().unwrap());
+            let back = (server.try_clone().expect("test setup"), shim.try_clone().expect("test setup"));
             std::thread::spawn(move || pass(&back.0, &back.1, usize::MAX));
             std::thread::spawn(move || pass(&shim, &server, limit));
         }

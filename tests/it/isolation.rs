@@ -91,12 +91,12 @@ fn give(directory: &Path, account: u32) {
 fn probing() -> Setup {
     let setup = Setup::new().agent_script(ATTEMPTS);
     let directory = setup.directory().to_owned();
-    std::fs::create_dir_all(directory.join("home/.config/openrunner")).unwrap();
+    std::fs::create_dir_all(directory.join("home/.config/openrunner")).expect("test setup");
     for secret in ["home/.config/openrunner/servers.toml", "settings.toml"] {
-        std::fs::write(directory.join(secret), "").unwrap();
-        std::fs::set_permissions(directory.join(secret), PermissionsExt::from_mode(0o600)).unwrap();
+        std::fs::write(directory.join(secret), "").expect("test setup");
+        std::fs::set_permissions(directory.join(secret), PermissionsExt::from_mode(0o600)).expect("test setup");
     }
-    std::fs::write(directory.join("settings.toml"), "max_queue = 100\n").unwrap();
+    std::fs::write(directory.join("settings.toml"), "max_queue = 100\n").expect("test setup");
     setup.env("OPENRUNNER_CONFIG", directory.join("settings.toml").display())
 }
 
@@ -106,8 +106,8 @@ async fn nothing_is_reached(server: &Server) {
     let other = admin.script("say up\nhang").await;
     user_waits(&admin, &other).await;
     let (directory, data) = (server.directory().display().to_string(), server.data().display().to_string());
-    std::fs::write(format!("{data}/workspaces/{other}/file"), "text").unwrap();
-    let outer_temp = tempfile::NamedTempFile::new_in("/tmp").unwrap();
+    std::fs::write(format!("{data}/workspaces/{other}/file"), "text").expect("test setup");
+    let outer_temp = tempfile::NamedTempFile::new_in("/tmp").expect("test setup");
     let facts = [
         ("DATA", data.clone()),
         ("SETTINGS", format!("{directory}/settings.toml")),
@@ -123,14 +123,14 @@ async fn nothing_is_reached(server: &Server) {
         ("SERVER", server.pid().to_string()),
         ("OUTER_TEMP", outer_temp.path().display().to_string()),
     ];
-    let text: String = facts.iter().map(|(name, value)| format!("{name}='{value}'\n")).collect();
-    std::fs::write(server.directory().join("facts"), text).unwrap();
-    std::fs::set_permissions(server.directory().join("facts"), PermissionsExt::from_mode(0o644)).unwrap();
+    let text: String = facts.iter().map(|(name, value)| format!("{name}='{value}'\n")).collect::<Vec<_>>().concat();
+    std::fs::write(server.directory().join("facts"), text).expect("test setup");
+    std::fs::set_permissions(server.directory().join("facts"), PermissionsExt::from_mode(0o644)).expect("test setup");
     for mode in ["auto", "ask", "read_only"] {
         let id = user.script_with("result tried", json!({ "permission_mode": mode })).await;
         let end = user.end_of(&id).await;
         assert_eq!(end["status"], "completed", "{end}");
-        let attempts = std::fs::read_to_string(server.data().join("workspaces").join(&id).join("attempts")).unwrap();
+        let attempts = std::fs::read_to_string(server.data().join("workspaces").join(&id).join("attempts")).expect("test setup");
         let expected: BTreeSet<&str> = ["OK temp", "OK home", "OK workspace", "OK signals"].into();
         assert_eq!(attempts.lines().collect::<BTreeSet<_>>(), expected, "mode {mode}");
         let started = user.follow(&id).await.rest().await;

@@ -39,6 +39,7 @@ pub(crate) enum ChunkRole {
 
 /// How one agent deviates from or extends the protocol. The default suits an unknown agent.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, read by name")]
 pub struct Dialect {
     /// For an agent that does not name its tools.
     pub(crate) tool_name: Option<fn(ToolHint<'_>) -> Option<String>>,

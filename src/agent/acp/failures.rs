@@ -8,6 +8,7 @@ const MAX_ERROR: usize = 4096;
 
 /// What a turn looks like that the agent has ended normally.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, read by name")]
 pub(super) struct Signs<'a> {
     /// The turn's last message.
     pub(super) text: &'a str,

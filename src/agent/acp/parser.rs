@@ -28,9 +28,9 @@ const SETTLE: Duration = Duration::from_millis(200);
 const MAX_LATE_LINES: u32 = 1000;
 /// How long the agent may be silent in a turn without a running tool until a notice says so: many agents retry a failing model without a
 /// word.
-const SILENT_MODEL: Duration = Duration::from_secs(60);
+const SILENT_MODEL: Duration = Duration::from_mins(1);
 /// How long the agent may be silent before it answers a request of the setup. Some never answer `session/new`; slow ones start MCP servers.
-const SILENT_SETUP: Duration = Duration::from_secs(120);
+const SILENT_SETUP: Duration = Duration::from_mins(2);
 
 /// A client of the Agent Client Protocol, for one process and one conversation.
 ///

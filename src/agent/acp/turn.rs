@@ -9,6 +9,7 @@ use crate::types::{Cause, Failure};
 
 /// The state of the current turn.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, read by name")]
 pub(super) struct Turn {
     /// The message that started it.
     pub(super) prompt: String,

@@ -572,7 +572,9 @@ impl Parser for ClaudeParser {
                 // The first request stops sub-agents, the others stop commands.
                 self.send_interrupt(out);
                 let live: Vec<Value> = self.background.tasks.live().map(|id| json!({ "subtype": "stop_task", "task_id": id })).collect();
-                live.iter().for_each(|request| self.send_request(request, out));
+                for request in &live {
+                    self.send_request(request, out);
+                }
             }
         }
         true

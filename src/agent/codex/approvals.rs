@@ -265,12 +265,11 @@ impl OpenRequest {
     /// Emits that the request is closed. Returns its tool call.
     fn emit_closed(self, out: &mut Output) -> Option<String> {
         let (id, by) = (event_id(&self.id), DecidedBy::Policy);
-        out.emit(match self.format.question_count() {
-            Some(count) => StreamEvent::QuestionResolved { id, answers: vec![Vec::new(); count], by },
-            None => {
-                let reason = Some("the agent withdrew the request".to_owned());
-                StreamEvent::PermissionResolved { id, decision: Decision::Deny, option_id: None, by, reason }
-            }
+        out.emit(if let Some(count) = self.format.question_count() {
+            StreamEvent::QuestionResolved { id, answers: vec![Vec::new(); count], by }
+        } else {
+            let reason = Some("the agent withdrew the request".to_owned());
+            StreamEvent::PermissionResolved { id, decision: Decision::Deny, option_id: None, by, reason }
         });
         self.tool_call
     }

@@ -145,11 +145,8 @@ fn filled(fields: &[Field], answers: &[Vec<String>]) -> Option<Value> {
     let mut content = Map::new();
     for (field, answer) in fields.iter().zip(answers) {
         match field.value(answer) {
-            Some(value) if field.kind == FieldKind::Confirmation => {
-                if value != json!(true) {
-                    return None;
-                }
-            }
+            Some(value) if field.kind == FieldKind::Confirmation && value != json!(true) => return None,
+            Some(_) if field.kind == FieldKind::Confirmation => {}
             Some(value) => {
                 content.insert(field.name.clone(), value);
             }

@@ -116,7 +116,7 @@ impl Definition {
             (Some(AskScope::None), _) => Some("it asks for no permission (`asks` in its settings)"),
             (Some(AskScope::Edits), _) => Some("it runs commands without asking (`asks` in its settings)"),
             (None, Some(ModeSupport::No(reason))) => Some(reason),
-            (Some(AskScope::All), _) | (None, _) => None,
+            (Some(AskScope::All) | None, _) => None,
         }
     }
 

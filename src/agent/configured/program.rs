@@ -193,7 +193,7 @@ fn is_safe_id(session: &str) -> bool {
     first_is_plain && session.len() <= MAX_SESSION_ID && session.bytes().all(allowed)
 }
 
-/// AskScope a preset's program for its version by `initialize`, which starts no session and calls no model.
+/// Asks a preset's program for its version by `initialize`, which starts no session and calls no model.
 async fn inspect_preset(definition: &Definition, preset: &Preset, binary: &Path, prober: &Prober) -> Inspection {
     let args: Vec<&str> = definition.args.iter().map(String::as_str).collect();
     let has_key = preset.keys.iter().any(|key| prober.var(key).is_some() || definition.secret_env.contains_key(*key));

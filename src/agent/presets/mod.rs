@@ -12,6 +12,7 @@ use crate::types::PermissionMode;
 
 /// An agent that needs no configuration.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, read by name")]
 pub struct Preset {
     /// The `agent_type` that clients request.
     pub name: &'static str,

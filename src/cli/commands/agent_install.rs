@@ -23,7 +23,7 @@ const SCRIPT_NAME: (&str, &str) = ("INSTALL_AGENTS_AS", "openrunner agent instal
 /// Arguments of `agent install`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct InstallArgs {
-    /// Agents (default: claude_code, codex and opencode)
+    /// Agents (default: `claude_code`, `codex` and `opencode`)
     #[arg(value_name = "NAME")]
     names: Vec<String>,
     /// Directory to install into (default: where the server looks first)

@@ -73,7 +73,7 @@ impl Guard {
             mounts.cover(&socket, Mount::NoFile);
         }
         mounts.cover(Path::new(TEMP), Mount::Instead(view.temp_dir.to_owned()));
-        if let Some(dir) = ssh_config_dir().filter(|_| self.maps_no_root()) {
+        if let Some(dir) = ssh_config_dir().filter(|_| maps_no_root()) {
             mounts.cover(dir, Mount::Nothing);
         }
         self.keep(&mut mounts, view, &absent.iter().map(|(path, _)| path.as_path()).collect::<Vec<_>>());
@@ -101,11 +101,6 @@ impl Guard {
         Ok(CommandPrefix { program: self.bwrap.clone(), args, absent })
     }
 
-    /// Whether files of root appear to have another owner.
-    fn maps_no_root(&self) -> bool {
-        !rustix::process::getuid().is_root()
-    }
-
     /// Keeps what an agent needs, wherever it lies. What is hidden stays hidden.
     fn keep(&self, mounts: &mut Mounts, view: View<'_>, hidden: &[&Path]) {
         let program_dirs =
@@ -127,6 +122,11 @@ impl Guard {
             mounts.protect(&path);
         }
     }
+}
+
+/// Whether files of root appear to have another owner.
+fn maps_no_root() -> bool {
+    !rustix::process::getuid().is_root()
 }
 
 fn resolved(path: &Path) -> Option<PathBuf> {

@@ -5,7 +5,6 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::phase::Phase;
 use super::timers::Timers;
 use super::{Driver, DriverExit, millis};
 use crate::agent::handle::AgentEnd;
@@ -46,12 +45,12 @@ impl Closing {
 
 impl Driver {
     /// Ends a run whose agent was never started.
-    pub(super) fn close_unstarted(&mut self) -> Phase {
+    pub(super) fn close_unstarted(&mut self) -> Box<Closing> {
         self.close(AgentEnd::default())
     }
 
     /// Collects what is to be stored at the end. The state must be [`RunState::Ended`].
-    pub(super) fn close(&mut self, end: AgentEnd) -> Phase {
+    pub(super) fn close(&mut self, end: AgentEnd) -> Box<Closing> {
         self.finishing = true;
         self.timers = Timers::off();
         let outcome = match &self.state {
@@ -80,11 +79,11 @@ impl Driver {
         events.extend(self.undelivered_notice());
         self.queued_messages.clear();
         events.push(StreamEvent::Done(done.clone()));
-        Phase::Closing(Box::new(Closing { done, events, change, retry_at: None, error: None, stops: Vec::new() }))
+        Box::new(Closing { done, events, change, retry_at: None, error: None, stops: Vec::new() })
     }
 
     /// Writes the end. Returns the phase in which it is written again later if that fails.
-    pub(super) async fn write_end(&mut self, mut closing: Box<Closing>) -> Phase {
+    pub(super) async fn write_end(&mut self, mut closing: Box<Closing>) -> Box<Closing> {
         let change = RunChange { done: Some((closing.done.clone(), self.log.now())), ..closing.change.clone() };
         let written = self.store(&closing.events, change, None).await;
         for stop in closing.stops.drain(..) {
@@ -106,7 +105,7 @@ impl Driver {
             }
             Err(error) => (closing.retry_at, closing.error) = (Some(Instant::now() + RETRY_DELAY), Some(error)),
         }
-        Phase::Closing(closing)
+        closing
     }
 
     /// Releases the shim, and removes the files that only a live run needs.

@@ -51,13 +51,13 @@ impl Driver {
             Phase::Queued(_) => {
                 self.stop_audit = audit;
                 self.transition(Input::StopRequested(reason));
-                self.close_unstarted()
+                Phase::Closing(self.close_unstarted())
             }
             Phase::Starting(_) => {
                 self.stop_audit = audit;
                 self.transition(Input::StopRequested(reason));
                 self.transition(Input::AgentEnded(reason.outcome()));
-                self.close_unstarted()
+                Phase::Closing(self.close_unstarted())
             }
             closing @ Phase::Closing(_) => closing,
         };

@@ -48,11 +48,12 @@ impl Driver {
         // The conversation continues after a good or interrupted turn. After a failure the next message would fail as well.
         let continues = !self.finishing && turn.as_ref().map_or_else(|failure| failure.cause == Cause::Cancelled, |_| true);
         self.last_turn = Some(turn);
-        if continues && let Some(text) = self.queued_messages.front() {
-            if agent.send_message(text.clone(), Delivery::NextTurn).await {
-                self.queued_messages.pop_front();
-                return self.reset_idle_timer();
-            }
+        if continues
+            && let Some(text) = self.queued_messages.front()
+            && agent.send_message(text.clone(), Delivery::NextTurn).await
+        {
+            self.queued_messages.pop_front();
+            return self.reset_idle_timer();
         }
         self.finishing = true;
         // From here on the exit grace period applies instead.

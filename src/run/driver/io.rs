@@ -51,18 +51,18 @@ impl Driver {
                         self.exit = Some(DriverExit::Abandoned);
                         break Err(StoreError::Closed);
                     }
-                    waiting = inbox.next_new() => match (waiting.command(), agent) {
+                    queued = inbox.next_new() => match (queued.command(), agent) {
                         (Command::Requests(_), _) => {
-                            if let Command::Requests(reply) = waiting.into_command() {
+                            if let Command::Requests(reply) = queued.into_command() {
                                 let _ = reply.send(requests.views());
                             }
                         }
                         (Command::Stop { reason, audit, .. }, Some(agent)) if stop_sent.is_none() && !matches!(state, RunState::Stopping(_)) => {
                             stop_sent = Some((*reason, audit.clone()));
                             agent.stop(reason.as_str().to_owned(), context.config.stop_grace).await;
-                            inbox.defer(waiting);
+                            inbox.defer(queued);
                         }
-                        _ => inbox.defer(waiting),
+                        _ => inbox.defer(queued),
                     },
                 }
             }

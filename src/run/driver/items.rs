@@ -97,7 +97,8 @@ impl Driver {
         }
         match &mut event {
             StreamEvent::ToolCall(call) => {
-                if self.tool_calls.insert(&call.id, Instant::now()) {
+                let is_full = self.tool_calls.insert(&call.id, Instant::now());
+                if is_full {
                     self.report_limit("timed_calls", MAX_TIMED_CALLS, "the durations of the oldest running tool calls are unknown", batch);
                 }
             }

@@ -258,7 +258,7 @@ impl Driver {
             (Event::Step(Step::Admitted(permits)), Phase::Queued(_)) => self.admit(permits).await,
             (Event::Step(Step::Prepared(prepared)), Phase::Starting(_)) => self.launch(prepared).await,
             (Event::Step(Step::Update(update)), Phase::Running(agent)) => self.handle_update(update, agent).await,
-            (Event::Step(Step::Close), Phase::Closing(closing)) => self.write_end(closing).await,
+            (Event::Step(Step::Close), Phase::Closing(closing)) => Phase::Closing(self.write_end(closing).await),
             // A phase yields only its own step.
             (Event::Step(_), phase) => phase,
         }
@@ -271,7 +271,7 @@ impl Driver {
             Update::Activity => self.note_activity(),
             Update::Ended(end) => {
                 let end = self.record_end(end);
-                return self.close(end);
+                return Phase::Closing(self.close(end));
             }
         }
         Phase::Running(agent)

@@ -106,6 +106,6 @@ impl Driver {
 
     fn fail_start(&mut self, failure: Failure) -> Phase {
         self.transition(Input::AgentEnded(Outcome::failed(failure)));
-        self.close_unstarted()
+        Phase::Closing(self.close_unstarted())
     }
 }

@@ -44,16 +44,15 @@ impl RunManager {
             if run.ended_at.is_some() || Instant::now() >= deadline {
                 return Ok(run);
             }
-            match handle {
-                Some(handle) => drop(timeout_at(deadline, handle.ended()).await),
+            if let Some(handle) = handle {
+                drop(timeout_at(deadline, handle.ended()).await);
+            } else {
                 // The row decides whether the run has ended, but no driver reports it.
-                None => {
-                    let next_read = deadline.min(Instant::now() + POLL_INTERVAL);
-                    tokio::select! {
-                        biased;
-                        _how = self.inner.context.shutdown.requested() => return Ok(run),
-                        () = sleep_until(next_read) => {}
-                    }
+                let next_read = deadline.min(Instant::now() + POLL_INTERVAL);
+                tokio::select! {
+                    biased;
+                    _how = self.inner.context.shutdown.requested() => return Ok(run),
+                    () = sleep_until(next_read) => {}
                 }
             }
         }

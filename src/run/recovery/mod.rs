@@ -72,6 +72,7 @@ impl RunManager {
     pub async fn recover(&self) -> Result<Recovered, StoreError> {
         let expired = self.inner.log.now().as_millis() - i64::try_from(KEY_LIFETIME.as_millis()).unwrap_or(i64::MAX);
         while self.inner.store.forget_keys(Timestamp::from_millis(expired), KEYS_PER_STEP).await? {}
+        self.remove_unknown_workspaces().await;
         let orphans: HashSet<RunId> = self.inner.store.orphans().await?.into_iter().collect();
         let (mut recovered, mut waiting) = (Recovered::default(), Vec::new());
         let scans = self.inner.store.unfinished().await?.into_iter().map(|run| self.scan_isolated(run, orphans.contains(&run)));
@@ -88,6 +89,20 @@ impl RunManager {
         }
         self.inner.context.metrics.record_recovered(recovered.reattached, recovered.requeued, recovered.interrupted);
         Ok(recovered)
+    }
+
+    /// Removes the working directories of runs that an earlier server was about to store when it died. A failure is logged: nothing depends
+    /// on it.
+    async fn remove_unknown_workspaces(&self) {
+        let known: HashSet<RunId> = match self.inner.store.first_runs().await {
+            Ok(runs) => runs.into_iter().collect(),
+            Err(error) => return tracing::warn!(%error, "could not look for working directories of runs that were never stored"),
+        };
+        let workspaces = self.inner.workspaces.clone();
+        let removed = tokio::task::spawn_blocking(move || workspaces.remove_unknown(|run| known.contains(&run)));
+        if let Ok(Err(error)) = removed.await {
+            tracing::warn!(%error, "could not remove working directories of runs that were never stored");
+        }
     }
 
     /// Scans one run in a task of its own, so that even a panic affects no other run.

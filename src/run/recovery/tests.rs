@@ -62,6 +62,24 @@ async fn a_launched_run_without_an_agent_is_interrupted_and_one_that_was_not_lau
 }
 
 #[tokio::test]
+async fn the_working_directory_of_a_run_that_was_never_stored_is_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path());
+    let stored = create(&*store, &record("ann", "demo", None)).await.run;
+    let (never_stored, with_files) = (RunId::new(), RunId::new());
+    let workspace = |run: RunId| dir.path().join("workspaces").join(run.to_string());
+    for run in [stored, never_stored, with_files] {
+        std::fs::create_dir_all(workspace(run)).unwrap();
+    }
+    std::fs::write(workspace(with_files).join("file"), "x").unwrap();
+    std::fs::create_dir(dir.path().join("workspaces/other")).unwrap();
+    RunManager::with_store(Arc::clone(&store), dir.path()).recover().await.unwrap();
+    let exist = [stored, never_stored, with_files].map(|run| workspace(run).exists());
+    assert_eq!(exist, [true, false, true], "one with files is not removed unasked");
+    assert!(dir.path().join("workspaces/other").exists());
+}
+
+#[tokio::test]
 async fn a_recovered_run_can_no_longer_be_changed_by_an_earlier_server() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(dir.path());

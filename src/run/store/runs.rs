@@ -253,6 +253,12 @@ pub trait RunStore: WebhookStore + std::fmt::Debug + Send + Sync {
     /// [`StoreError`] if the store fails.
     async fn orphans(&self) -> Result<Vec<RunId>, StoreError>;
 
+    /// The first runs of all sessions, after which fresh working directories are named. A session can outlive its first run.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    async fn first_runs(&self) -> Result<Vec<RunId>, StoreError>;
+
     /// Deletes an ended run, and its session if that has no other run. From then on no query finds them. What can be large is removed
     /// later, in steps of [`RetentionStore::remove_deleted`](super::RetentionStore::remove_deleted), and the directories to remove are in
     /// [`RetentionStore::pending_removals`](super::RetentionStore::pending_removals).

@@ -31,8 +31,8 @@ fn damaged_webhooks_and_removals_do_not_stop_the_others() {
         );
         let server = server.killed_and_changed(&change).await.env("OPENRUNNER_KEEP_DAYS", 30).start().await;
         let user = user.at(server.url());
-        let received = receiver.until(|all| all.iter().any(|one| one.answered == 204)).await;
-        assert_eq!(received.last().expect("a request").json()["data"]["run_id"], json!(runs[1]));
+        let deliveries = receiver.until(|all| all.iter().any(|one| one.answered == 204)).await;
+        assert_eq!(deliveries.last().expect("a request").json()["data"]["run_id"], json!(runs[1]));
         // The directory of an expired run is removed although an entry before it is damaged.
         let directory = server.data().join("workspaces").join(&old);
         while directory.exists() {

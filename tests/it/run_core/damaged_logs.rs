@@ -12,9 +12,9 @@ async fn three_chunks(server: &Server, user: &Client) -> (String, Vec<Frame>) {
     let id = user.script(&script).await;
     let mut reader = user.follow(&id).await;
     let mut frames = reader.until_text("one").await;
-    std::fs::write(first, "").unwrap();
+    std::fs::write(first, "").expect("test setup");
     frames.extend(reader.until_text("two").await);
-    std::fs::write(second, "").unwrap();
+    std::fs::write(second, "").expect("test setup");
     frames.extend(reader.rest().await);
     assert_dense(&frames);
     (id, frames)

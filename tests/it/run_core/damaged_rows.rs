@@ -46,10 +46,10 @@ fn lists_leave_out_damaged_rows_and_log_them() {
         }
         let sound = runs.pop().expect("a run");
         let damages = ["spec = '{'", "status = 'lost'", "widened = '?'", "done = '{}'", "owner = 'no/name'", "last_seq = 0"];
-        let mut change: String =
+        let of_runs: Vec<String> =
             damages.iter().zip(&runs).map(|(damage, run)| format!("UPDATE runs SET {damage} WHERE id = '{run}';")).collect();
         let sessions = listed(&carol, "/api/sessions", "session_id").await;
-        change += &format!(
+        let of_others = format!(
             "UPDATE sessions SET working_dir = '{{' WHERE id = '{}';
              UPDATE users SET role = 'king' WHERE name = 'dave';
              UPDATE api_keys SET scopes = '[' WHERE id = '{}';
@@ -58,6 +58,7 @@ fn lists_leave_out_damaged_rows_and_log_them() {
              CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END",
             sessions[0], keys[0]
         );
+        let change = of_runs.concat() + &of_others;
         let before = items(&admin, "/api/audit?limit=200").await.expect("a list").len();
         let server = server.killed_and_changed(&change).await.start().await;
         let (admin, carol) = (admin.at(server.url()), carol.at(server.url()));

@@ -38,6 +38,7 @@ impl Trace {
         let attached = said.next_line().await.expect("a pipe").unwrap_or_default();
         assert!(attached.contains("attached"), "{attached}");
         // The pipe must stay open, since strace reports each process that it follows.
+        #[expect(clippy::disallowed_methods, reason = "it ends with strace")]
         tokio::spawn(async move { while matches!(said.next_line().await, Ok(Some(_))) {} });
         Self { path, _strace: strace }
     }

@@ -42,8 +42,8 @@ fn the_webhook_of_every_run_is_delivered_when_many_runs_are_created_and_cancelle
         let run_of = |one: &Received| one.json()["data"]["run_id"].as_str().expect("a run id").to_owned();
         let is_complete = |received: &Vec<Received>| received.iter().map(run_of).collect::<BTreeSet<_>>().len() == created.len();
         let complete = tokio::time::timeout(DELIVERY_LIMIT, receiver.until(is_complete)).await;
-        let received = if let Ok(received) = complete { received } else { receiver.until(|_| true).await };
-        let delivered: BTreeSet<String> = received.iter().map(run_of).collect();
+        let deliveries = if let Ok(all) = complete { all } else { receiver.until(|_| true).await };
+        let delivered: BTreeSet<String> = deliveries.iter().map(run_of).collect();
         let missing: Vec<&String> = created.difference(&delivered).collect();
         assert!(missing.is_empty(), "{} of {} webhooks were not sent: {missing:?}", missing.len(), created.len());
     });

@@ -242,9 +242,8 @@ impl Block<'_> {
     /// The block as text. One without text is described by its title and address, or by its type in brackets.
     fn into_text(self) -> String {
         match (self.text, self.title, self.url) {
-            (Some(text), _, _) => text,
             (None, Some(title), Some(url)) => format!("{title}: {url}"),
-            (None, Some(text), None) | (None, None, Some(text)) => text,
+            (Some(text), _, _) | (None, Some(text), None) | (None, None, Some(text)) => text,
             (None, None, None) => format!("[{}]", self.kind),
         }
     }

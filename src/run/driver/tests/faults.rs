@@ -162,8 +162,8 @@ async fn run_with(calls: Calls, nth: usize, fault: Fault, outage: Option<Duratio
     }
     assert!(messages <= 1, "{case}: {events:#?}");
     assert!(acknowledged.cancel, "{case}");
-    let cause = &events.last().unwrap()["cause"];
-    assert!([json!("cancelled"), json!("storage")].contains(cause), "{case}: {cause}");
+    let end = &events.last().unwrap()["cause"];
+    assert!([json!("cancelled"), json!("storage")].contains(end), "{case}: {end}");
     !left
 }
 

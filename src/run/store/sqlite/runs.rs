@@ -230,6 +230,12 @@ impl RunStore for SqliteStore {
         self.read(move |connection| damaged.all(connection, sql, |row| Columns::new("orphans", row).parse(0))).await
     }
 
+    async fn first_runs(&self) -> Result<Vec<RunId>, StoreError> {
+        let damaged = self.damaged.clone();
+        let sql = "SELECT first_run FROM sessions";
+        self.read(move |connection| damaged.all(connection, sql, |row| Columns::new("sessions", row).parse(0))).await
+    }
+
     async fn begin_delete(&self, id: RunId, audit: Option<Audited>) -> Result<Deleted, StoreError> {
         let is_done = |deleted: Deleted| matches!(deleted, Deleted::Done { .. });
         self.write_audited(audit, is_done, move |connection| delete::begin(connection, &id.to_string().into())).await

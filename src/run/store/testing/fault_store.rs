@@ -230,6 +230,10 @@ impl RunStore for FaultStore {
         self.read("orphans", self.inner.orphans()).await
     }
 
+    async fn first_runs(&self) -> Result<Vec<RunId>, StoreError> {
+        self.read("first_runs", self.inner.first_runs()).await
+    }
+
     async fn begin_delete(&self, id: RunId, audit: Option<Audited>) -> Result<Deleted, StoreError> {
         self.write("begin_delete", self.inner.begin_delete(id, audit)).await
     }

@@ -152,9 +152,9 @@ pub(super) fn interrupt_at(store: &SqliteStore, nth: usize) -> Arc<AtomicBool> {
     let (fired, count) = (Arc::new(AtomicBool::new(false)), AtomicUsize::new(0));
     let flag = Arc::clone(&fired);
     let handler = move || {
-        let fires = count.fetch_add(1, Ordering::Relaxed) + 1 == nth;
-        flag.fetch_or(fires, Ordering::Relaxed);
-        fires
+        let is_nth = count.fetch_add(1, Ordering::Relaxed) + 1 == nth;
+        flag.fetch_or(is_nth, Ordering::Relaxed);
+        is_nth
     };
     store.inline().lock().progress_handler(1, Some(handler)).unwrap();
     fired

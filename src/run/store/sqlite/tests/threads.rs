@@ -125,9 +125,9 @@ async fn a_read_counts_until_it_ends_although_its_caller_is_gone() {
     let all = permits.available_permits();
     let mut releases = Vec::new();
     for _ in 0..all {
-        let (release, released) = mpsc::channel::<()>();
+        let (release, signal) = mpsc::channel::<()>();
         let mut read = Box::pin(store.read(move |_| {
-            let _ = released.recv();
+            let _ = signal.recv();
             Ok(())
         }));
         assert!(futures_util::poll!(&mut read).is_pending());
