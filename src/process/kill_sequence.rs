@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn a_set_without_members_is_over_at_the_first_step() {
         let mut process_set = ProcessSet::marked(Marker::new("no process"));
-        let mut kill_sequence = KillSequence::new(Instant::now(), Duration::from_secs(600));
+        let mut kill_sequence = KillSequence::new(Instant::now(), Duration::from_mins(10));
         assert_eq!(kill_sequence.step(Instant::now(), &mut process_set, &ProcessTable::read()), Step::Over(Survivors { count: 0 }));
     }
 }

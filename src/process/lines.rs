@@ -158,7 +158,7 @@ mod tests {
     fn the_memory_of_a_long_line_is_returned_at_its_end() {
         let mut splitter = LineSplitter::default();
         for _ in 0..8 {
-            splitter.push(&[b'x'; 1 << 20], |_| panic!("it has not ended"));
+            splitter.push(&vec![b'x'; 1 << 20], |_| panic!("it has not ended"));
         }
         assert!(splitter.partial.capacity() >= 8 << 20);
         let mut length = 0;

@@ -100,16 +100,16 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_matching_line_is_the_answer_and_the_program_is_ended() {
-        let answer = ask_shell("read question; echo noise; echo \"answer to $question\"; sleep 600", Duration::from_secs(60)).await;
+        let answer = ask_shell("read question; echo noise; echo \"answer to $question\"; sleep 600", Duration::from_mins(1)).await;
         assert_eq!(answer.unwrap(), "answer to hello");
     }
 
     #[tokio::test]
     async fn a_program_without_an_answer_is_an_error() {
-        assert!(matches!(ask_shell("echo noise", Duration::from_secs(60)).await, Err(ProbeError::Io(_))));
+        assert!(matches!(ask_shell("echo noise", Duration::from_mins(1)).await, Err(ProbeError::Io(_))));
         assert!(matches!(ask_shell("sleep 600", Duration::from_millis(20)).await, Err(ProbeError::TimedOut(_))));
         let flood =
-            ask_shell("while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done", Duration::from_secs(60));
+            ask_shell("while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done", Duration::from_mins(1));
         assert!(matches!(flood.await, Err(ProbeError::Io(_))), "the output is bounded");
     }
 }

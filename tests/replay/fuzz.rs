@@ -146,12 +146,11 @@ impl OpenRequests {
             return parser.decide("unknown", Decision::AllowOnce, out);
         }
         let id = self.open.keys().nth(which.index(self.open.len())).cloned().unwrap_or_default();
-        let answer = match self.open.remove(&id).flatten() {
-            Some(questions) => Answer::Question { answers: vec![if allow { vec!["yes".to_owned()] } else { vec![] }; questions] },
-            None => {
-                let decision = if allow { Decision::AllowOnce } else { Decision::Deny };
-                Answer::Permission { decision, message: Some("no".into()), option_id: None }
-            }
+        let answer = if let Some(questions) = self.open.remove(&id).flatten() {
+            Answer::Question { answers: vec![if allow { vec!["yes".to_owned()] } else { vec![] }; questions] }
+        } else {
+            let decision = if allow { Decision::AllowOnce } else { Decision::Deny };
+            Answer::Permission { decision, message: Some("no".into()), option_id: None }
         };
         parser.answer(&id, &answer, out);
         assert!(!out.send.is_empty(), "{id} was answered, but nothing was sent to the program");

@@ -104,6 +104,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "callers write a literal")]
     fn of_turn(usage: Value) -> Usage {
         let mut totals = UsageTotals::default();
         assert!(totals.add_turn(&json!({ "usage": usage })));

@@ -251,9 +251,9 @@ fn any_number_of_tasks_is_waited_for_in_bounded_memory() {
     let (mut parser, mut out) = (opened(), Output::default());
     parser.handle_line(INIT, &mut out);
     parser.handle_line(&live(&names.iter().map(String::as_str).collect::<Vec<_>>()), &mut out);
-    names.iter().for_each(|name| {
+    for name in &names {
         parser.handle_line(&started(name, "local_bash"), &mut out);
-    });
+    }
     parser.handle_line(&result("one"), &mut out);
     let starts = out.items.iter().filter(|item| matches!(item, Item::Event(StreamEvent::TaskStarted { .. })));
     assert_eq!((starts.count(), turns_in(&out)), (1024, vec![]));

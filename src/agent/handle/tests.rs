@@ -140,7 +140,7 @@ async fn output_that_is_truncated_anywhere_is_never_repeated_and_is_the_end_of_a
             let file = File::options().write(true).open(ProcessDir::new(dir.path().to_owned()).out()).unwrap();
             file.set_len(length as u64).unwrap();
             let (lines, commands, end) = updates(dir.path(), STORED).await.unwrap();
-            let rest = OUTPUT.get(STORED.out as usize..length).unwrap_or_default();
+            let rest = OUTPUT.get(usize::try_from(STORED.out).unwrap()..length).unwrap_or_default();
             let expected: Vec<&str> = std::str::from_utf8(rest).unwrap().lines().collect();
             assert_eq!((lines, commands), (expected.iter().map(|line| (*line).to_owned()).collect(), 1), "{length} bytes");
             let is_complete = durable && length == OUTPUT.len();

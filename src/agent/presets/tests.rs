@@ -119,6 +119,7 @@ const ONE: (u64, u64, u64) = (200, 1000, 42);
 ///
 /// Gemini does not separate cached tokens; Cline and pi report no usage.
 #[rustfmt::skip]
+#[expect(clippy::type_complexity, reason = "a table, read by its columns")]
 const MATRIX: &[(&str, &str, u64, &[&str], usize, usize, usize)] = &[
     ("cline_load_session",         "ok",            0, &[], 0, 0, 0),
     ("cline_not_logged_in",        "not_logged_in", 0, &[], 0, 0, 0),
@@ -203,10 +204,10 @@ fn every_call_in_a_recording_has_one_result_before_the_end_of_its_turn() {
         for step in &replayed.steps {
             match step {
                 crate::agent::replay::Step::Item(Item::Event(StreamEvent::ToolCall(call))) => {
-                    assert!(open.insert(call.id.clone()), "{name}")
+                    assert!(open.insert(call.id.clone()), "{name}");
                 }
                 crate::agent::replay::Step::Item(Item::Event(StreamEvent::ToolResult { id, .. })) => {
-                    assert!(open.remove(id), "{name}: {id}")
+                    assert!(open.remove(id), "{name}: {id}");
                 }
                 crate::agent::replay::Step::Item(Item::TurnEnded(_)) => {
                     turns += 1;

@@ -196,6 +196,7 @@ async fn ended_run(store: &FaultStore) -> (RunId, SessionId) {
 }
 
 /// Runs a follow-up and `delete`, which removes the session's only run, in every order of their calls of the store.
+#[expect(clippy::needless_pass_by_value, reason = "callers write a closure")]
 fn explore_follow_up_and_deletion(delete: impl AsyncFn(&TestRuns, RunId)) {
     let (limit, outcomes) = (50_000, RefCell::new(BTreeSet::new()));
     let orders = explore(limit, |store| {

@@ -1,5 +1,7 @@
 //! Followers end when the run's row has an end, and not before. Rules: W1, W2.
 
+#![expect(clippy::disallowed_methods, reason = "the tests themselves wait for their tasks")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

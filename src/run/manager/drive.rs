@@ -98,6 +98,8 @@ impl Drop for DriverGuard {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "the tests themselves wait for their tasks")]
+
     use super::*;
     use crate::run::events::Framing;
     use crate::run::manager::testing::{Idle, Talking, TestRuns};

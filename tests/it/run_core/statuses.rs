@@ -18,7 +18,7 @@ fn a_run_is_listed_under_the_status_that_it_is_displayed_with() {
         assert_eq!(user.cancel(&stopping).await.body["status"], "stopping");
         for (status, id) in [("stopping", &stopping), ("waiting", &waiting), ("running", &running), ("queued", &queued)] {
             assert_eq!(user.run(id).await["status"], status);
-            assert_eq!(listed(&user, &format!("/api/runs?status={status}"), "run_id").await, [&*id], "{status}");
+            assert_eq!(listed(&user, &format!("/api/runs?status={status}"), "run_id").await, std::slice::from_ref(id), "{status}");
         }
 
         // Also the next server knows it.

@@ -65,7 +65,9 @@ fn a_message_without_an_id_among_messages_with_ids_is_a_notice() {
     let run = |chunks: &[Value]| {
         let mut parser = in_turn("x");
         let mut out = Output::default();
-        chunks.iter().for_each(|chunk| out.items.extend(update(&mut parser, chunk).1.items));
+        for chunk in chunks {
+            out.items.extend(update(&mut parser, chunk).1.items);
+        }
         out.items.extend(end_turn(&mut parser, 3).items);
         let Some(Item::TurnEnded(Ok(result))) = out.items.last().cloned() else { panic!("{out:?}") };
         let notices = out.items.iter().filter_map(|item| match item {

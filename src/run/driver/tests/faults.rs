@@ -1,5 +1,7 @@
 //! A store that fails: nothing that was acknowledged is lost, commands are answered, and every run ends in one `done`.
 
+#![expect(clippy::large_futures, reason = "a test needs no small futures")]
+
 use std::time::Duration;
 
 use serde_json::{Value, json};

@@ -68,7 +68,7 @@ async fn each_status_is_stored_when_it_changes() {
 
 #[tokio::test(start_paused = true)]
 async fn output_without_events_counts_as_activity() {
-    let idle = Duration::from_secs(60);
+    let idle = Duration::from_mins(1);
     let (bench, mut agent) = Bench::running(|spec| {
         spec.idle_timeout = Some(idle);
         spec.timeout = Duration::from_hours(24);

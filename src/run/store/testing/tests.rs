@@ -76,7 +76,8 @@ fn every_order_of_two_concurrent_writers_is_explored() {
             let lease = create(&store, &record("ann", "demo", None)).await;
             let (first, second) = tokio::join!(append(&store, &lease, 2), store.take_lease(lease.run));
             assert!(second.is_ok());
-            outcomes.borrow_mut().insert((first.is_ok(), last_seq(&store, &lease).await));
+            let outcome = (first.is_ok(), last_seq(&store, &lease).await);
+            outcomes.borrow_mut().insert(outcome);
         }
     });
     // The two pauses of each of the two calls, in any order that keeps each call's own.

@@ -87,7 +87,7 @@ impl Call {
 
 /// One chunk with the events from `first` to `last`; none if there is no event.
 fn chunks(first: u64, last: u64) -> Vec<Chunk> {
-    let body: String = (first..=last).map(|number| format!("{{\"seq\":{number}}}\n")).collect();
+    let body: String = (first..=last).map(|number| format!("{{\"seq\":{number}}}\n")).collect::<Vec<_>>().concat();
     let seq = |number| Seq::new(number).unwrap();
     if last < first { vec![] } else { vec![Chunk { first: seq(first), last: seq(last), body: body.into() }] }
 }

@@ -15,6 +15,7 @@ use crate::types::{AuditAction, Budget, KeyId, Lease, RunId, RunStatus, Scope, S
 
 /// The changes that are audited.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::enum_variant_names, reason = "named as the methods of the store")]
 enum Change {
     AddUser(&'static str),
     ChangeUser(&'static str, UserRole),

@@ -26,7 +26,7 @@ async fn run_with_chunks(store: &SqliteStore, ends: &[u64]) -> RunId {
     let lease = create(store, &record("ann", "demo", None)).await;
     let mut first = 2;
     for &last in ends {
-        let body = (first..=last).map(|number| format!("{{\"seq\":{number}}}\n")).collect::<String>();
+        let body = (first..=last).map(|number| format!("{{\"seq\":{number}}}\n")).collect::<Vec<_>>().concat();
         let chunk = Chunk { first: Seq::new(first).unwrap(), last: Seq::new(last).unwrap(), body: body.into() };
         store.append(&lease, vec![chunk], RunChange::default()).await.unwrap();
         first = last + 1;
