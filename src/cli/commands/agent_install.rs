@@ -23,8 +23,8 @@ const SCRIPT_NAME: (&str, &str) = ("INSTALL_AGENTS_AS", "openrunner agent instal
 /// Arguments of `agent install`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct InstallArgs {
-    /// Agents (default: `claude_code`, `codex` and `opencode`)
-    #[arg(value_name = "NAME")]
+    /// The agents to install.
+    #[arg(value_name = "NAME", help = "Agents (default: claude_code, codex and opencode)")]
     names: Vec<String>,
     /// Directory to install into (default: where the server looks first)
     #[arg(long, value_name = "DIR", conflicts_with = "global")]
