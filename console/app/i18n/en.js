@@ -166,7 +166,6 @@ export default {
   'cause.cancelled': 'Cancelled by a user',
   'cause.crashed': 'The agent crashed',
   'cause.idle_timeout': 'The agent produced no output for too long',
-  'cause.internal': 'Internal error of the server',
   'cause.internal': 'Internal server error',
   'cause.killed': 'The agent was killed',
   'cause.model_not_found': 'The model does not exist',

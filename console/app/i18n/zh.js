@@ -166,7 +166,6 @@ export default {
   'cause.crashed': 'agent 崩溃',
   'cause.idle_timeout': 'agent 长时间没有输出',
   'cause.internal': '服务器内部错误',
-  'cause.internal': '服务器内部错误',
   'cause.killed': 'agent 被杀死',
   'cause.model_not_found': '模型不存在',
   'cause.node_lost': '执行该运行的服务器已失联',
