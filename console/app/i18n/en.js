@@ -84,6 +84,8 @@ export default {
   'problem.invalid_field': 'Invalid input: {detail}',
   'problem.last_admin': 'The last admin cannot be removed or demoted.',
   'problem.messages_not_supported': 'This agent does not accept further messages.',
+  'problem.isolation_required': 'The operator requires a higher isolation level.',
+  'problem.isolation_unavailable': 'The server cannot hold this isolation level.',
   'problem.not_found': 'Not found, or not accessible with your account.',
   'problem.origin_not_allowed': 'The server does not accept requests from {origin}. To allow this origin, set OPENRUNNER_ALLOWED_ORIGINS={origin}',
   'problem.overloaded': 'The server is overloaded: it cannot open more files.',

@@ -83,6 +83,8 @@ export default {
   'problem.invalid_field': '输入无效：{detail}',
   'problem.last_admin': '不能删除最后一个管理员，也不能取消其管理员角色。',
   'problem.messages_not_supported': '该 agent 不接受后续消息。',
+  'problem.isolation_required': '管理员要求更高的隔离级别。',
+  'problem.isolation_unavailable': '服务器无法提供该隔离级别。',
   'problem.not_found': '不存在，或你无权访问。',
   'problem.origin_not_allowed': '服务器不接受来自 {origin} 的请求。如需允许该来源，请设置 OPENRUNNER_ALLOWED_ORIGINS={origin}',
   'problem.overloaded': '服务器过载：无法打开更多文件。',
