@@ -25,7 +25,7 @@ fn the_readme_tour_works_as_written(server: &Server, agent: Agent) {
     assert_eq!((login, create), ("", ""), "these commands store their output in a variable");
 
     let events = Events::parse(events);
-    check_created_file(agent, &Run { id: String::new(), session: String::new(), directory }, &events);
+    check_created_file(agent, &Run { id: String::new(), session: String::new(), directory, isolation: Value::Null }, &events);
     assert!(events.one("run_started")["model"].is_string());
     let rest: Vec<Value> = Events::parse_frames(rest);
     assert!(rest.iter().eq(events.iter().skip(3)), "a resumed reader gets the rest");
@@ -65,7 +65,11 @@ fn the_first_published_commands_work_unchanged(server: &Server, agent: Agent) {
     let run = created["run_id"].as_str().unwrap_or_else(|| panic!("no run: {created}"));
     assert!(run.starts_with("run_"));
     let events = Events::parse(&paste(EVENTS, token, run));
-    check_created_file(agent, &Run { id: run.to_owned(), session: String::new(), directory: directory.clone() }, &events);
+    check_created_file(
+        agent,
+        &Run { id: run.to_owned(), session: String::new(), directory: directory.clone(), isolation: Value::Null },
+        &events,
+    );
     check_chat(&json(&paste(CHAT, token, "")));
 }
 

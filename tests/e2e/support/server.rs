@@ -32,6 +32,8 @@ pub(crate) struct Run {
     pub(crate) session: String,
     /// Its working directory.
     pub(crate) directory: PathBuf,
+    /// The isolation level that it asked for, if any.
+    pub(crate) isolation: Value,
 }
 
 impl Server {
@@ -148,7 +150,7 @@ impl Server {
 
     /// Creates a run that continues the session of `earlier`.
     pub(crate) fn create_after(&self, earlier: &Run, prompt: &str, metadata: &Value) -> Run {
-        let mut all = json!({ "session_id": earlier.session, "agent_type": null, "cwd": null });
+        let mut all = json!({ "session_id": earlier.session, "agent_type": null, "cwd": null, "isolation": earlier.isolation });
         merge(&mut all, metadata);
         self.create_in("", earlier.directory.clone(), prompt, &all)
     }
@@ -156,10 +158,15 @@ impl Server {
     /// Creates a run of any agent in a directory.
     pub(crate) fn create_in(&self, agent_type: &str, directory: PathBuf, prompt: &str, metadata: &Value) -> Run {
         let mut all = json!({ "agent_type": agent_type, "cwd": directory, "timeout_secs": 100 });
+        if agent_type == Agent::CodexAcp.name() {
+            // Its own sandbox, without which it does not ask, does not start in an isolated agent of root.
+            all["isolation"] = json!("none");
+        }
         merge(&mut all, metadata);
+        let isolation = all["isolation"].clone();
         let answer = self.post("/api/runs", &json!({ "input": { "text": prompt }, "metadata": all }));
         let word = |name: &str| answer[name].as_str().unwrap_or_else(|| panic!("no run: {answer}")).to_owned();
-        Run { id: word("run_id"), session: word("session_id"), directory }
+        Run { id: word("run_id"), session: word("session_id"), directory, isolation }
     }
 
     /// Creates a run and reads its events to the end.
