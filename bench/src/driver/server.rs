@@ -79,6 +79,8 @@ impl Server {
             ("HOME", path.join("home").into_os_string()),
             ("OPENRUNNER_ADDR", address.to_string().into()),
             ("OPENRUNNER_DATA_DIR", path.join("data").into_os_string()),
+            // The figures are about events. Isolation adds a constant to the start of an agent.
+            ("OPENRUNNER_ISOLATION", "none".into()),
             ("OPENRUNNER_AGENTS_DIR", test_bed.agents.clone().into_os_string()),
             ("OPENRUNNER_MAX_RUNS", "2000".into()),
             ("OPENRUNNER_MAX_QUEUE", "20000".into()),
