@@ -35,8 +35,8 @@ export async function startServer({ env = {}, dir = mkdtempSync(join(tmpdir(), '
     env: {
       PATH: `${join(dir, 'bin')}:/usr/bin:/bin`, HOME: join(dir, 'home'), OPENRUNNER_ADDR: `127.0.0.1:${port}`, OPENRUNNER_DATA_DIR: join(dir, 'data'),
       OPENRUNNER_AGENTS_DIR: join(dir, 'agents'), OPENRUNNER_ADMIN_PASSWORD: PASSWORD, OPENRUNNER_LOG: 'info',
-      // Isolated agents have a /tmp of their own, in which the stubs are not.
-      OPENRUNNER_AGENT_PATHS: [join(dir, 'bin'), ROOT.replace(/\/$/, '')].join(':'),
+      // The stubs lie in /tmp, of which isolated agents have their own.
+      OPENRUNNER_ISOLATION: 'none',
       // Runs end with their server.
       OPENRUNNER_ON_SHUTDOWN: 'stop', ...env,
     },

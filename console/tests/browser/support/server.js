@@ -37,8 +37,8 @@ export class Server {
       PATH: '/usr/local/bin:/usr/bin:/bin', HOME: home, OPENRUNNER_ADDR: `127.0.0.1:${port}`, OPENRUNNER_DATA_DIR: join(dir, 'data'),
       OPENRUNNER_AGENTS_DIR: agents ?? join(dir, 'agents'), OPENRUNNER_ADMIN_PASSWORD: PASSWORD, OPENRUNNER_MAX_RUNS: '8', OPENRUNNER_STOP_GRACE_SECS: '1',
       OPENRUNNER_EXIT_GRACE_SECS: '1',
-      // Isolated agents have a /tmp of their own, in which the stub and its scripts are not.
-      OPENRUNNER_AGENT_PATHS: [join(dir, 'scripts'), import.meta.dirname, dirname(FAKE_AGENT)].join(':'), ...env,
+      // The stub, its scripts and the files that it waits for lie in /tmp, of which isolated agents have their own.
+      OPENRUNNER_ISOLATION: 'none', ...env,
     });
     await server.launch();
     return server;
