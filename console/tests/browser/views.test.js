@@ -243,7 +243,7 @@ describe('runs', () => {
     await row(page, 'to-be-cancelled').getByRole('button').click();
     await page.getByRole('menuitem', { name: 'Cancel run' }).click();
     await page.getByRole('button', { name: 'Cancel run' }).click();
-    await row(page, 'to-be-cancelled').getByText('Cancelled').waitFor();
+    await row(page, 'to-be-cancelled').getByText('Cancelled', { exact: true }).waitFor();
     assert.equal((await admin.waitForEnd(id)).status, 'cancelled');
     await row(page, 'to-be-cancelled').getByRole('button').click();
     await page.getByRole('menuitem', { name: 'Delete run' }).click();
