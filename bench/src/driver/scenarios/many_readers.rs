@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
+
 use super::plans::{read_run, read_streams, wait_until_running};
 use crate::driver::bench::Bench;
 use crate::driver::children::Readers;
@@ -50,8 +52,12 @@ pub(super) fn storm(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     let script = Script { steps: vec![Step::events(count, 0), Step::Gate(gate.path())] };
     let run_id = create_run(&mut client, "claude_code", &script)?;
     Readers::connect(&read_run(&server, &client, &run_id, 1, count))?.report()?;
-    // Two events precede the agent's first: `run_queued` and `run_started`.
-    let streams = Streams { path: format!("/api/runs/{run_id}/events"), count: readers, after: seen + 2, first: seen, until: count };
+    // The server's own events precede the agent's first: `run_queued`, `run_started`, and notices about the isolation level. The agent
+    // waits at the gate, so the log ends with its events.
+    let run = client.get(&format!("/api/runs/{run_id}"))?;
+    let preceding = run["last_seq"].as_u64().and_then(|last| last.checked_sub(count)).with_context(|| format!("unexpected log: {run}"))?;
+    let path = format!("/api/runs/{run_id}/events");
+    let streams = Streams { path, count: readers, after: preceding + seen, first: seen, until: count };
     let plan = read_streams(&server, &client, vec![streams]);
     let mut reader = Readers::connect(&Plan { connect_at_once: true, timeout_secs: CONNECT_TIMEOUT_SECS, ..plan })?;
     let report = reader.report()?;
