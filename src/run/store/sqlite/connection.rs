@@ -11,7 +11,9 @@ use tokio::sync::Semaphore;
 use super::damage::DamagedRows;
 #[cfg(test)]
 use super::inline::Inline;
+use super::lock::lock;
 use super::node;
+use super::open_error::OpenError;
 use super::sql::write_error;
 use super::writer::{Writer, panicked};
 use crate::metrics::StoreMetrics;
@@ -27,32 +29,6 @@ pub(super) const FILE_NAME: &str = "openrunner.db";
 
 /// Number of connections for reading. Each reads one batch at a time, so a few serve many followers.
 const READERS: usize = 4;
-
-/// Why the store could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The directory or a file in it cannot be created or opened.
-    #[error("cannot use the data directory {path}")]
-    DataDir {
-        /// The path.
-        path: PathBuf,
-        /// The cause.
-        #[source]
-        source: std::io::Error,
-    },
-    /// Another server uses the directory.
-    #[error("another openrunner server uses the data directory {0}; stop it, or set OPENRUNNER_DATA_DIR to another directory")]
-    InUse(PathBuf),
-    /// `SQLite` cannot open the file, or it is not a database.
-    #[error("cannot open the database")]
-    Database(#[from] rusqlite::Error),
-    /// The schema cannot be migrated, for example because it is that of a later release.
-    #[error("cannot migrate the database schema")]
-    Migration(#[from] Box<refinery::Error>),
-    /// The writing thread cannot be started.
-    #[error("cannot start the writing thread")]
-    Thread(#[source] std::io::Error),
-}
 
 /// A store in one `SQLite` file. Cloning returns another handle to the same store.
 ///
@@ -236,15 +212,4 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connect
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(connection)
-}
-
-fn lock(data_dir: &Path) -> Result<File, OpenError> {
-    let path = data_dir.join("openrunner.lock");
-    let failed = |source| OpenError::DataDir { path: path.clone(), source };
-    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::InUse(data_dir.to_owned())),
-        Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
-    }
 }

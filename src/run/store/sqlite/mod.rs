@@ -11,7 +11,9 @@ mod delete;
 mod inline;
 mod inspect;
 mod keys;
+mod lock;
 mod node;
+mod open_error;
 mod restore;
 mod retention;
 mod runs;
@@ -26,6 +28,7 @@ mod webhooks;
 mod writer;
 
 pub use backup::{BackupError, BackupSummary};
-pub use connection::{OpenError, SqliteStore};
+pub use connection::SqliteStore;
+pub use open_error::OpenError;
 pub use restore::{RestoreError, RestoreSummary};
 pub use retention::StoreStats;

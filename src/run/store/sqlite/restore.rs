@@ -8,8 +8,9 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::SqliteStore;
 use super::backup::check_integrity;
-use super::connection::{FILE_NAME, OpenError, connect, embedded, prepare};
+use super::connection::{FILE_NAME, connect, embedded, prepare};
 use super::node;
+use super::open_error::OpenError;
 use super::sql::count;
 use super::temp_file::TempFile;
 
