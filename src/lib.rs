@@ -16,6 +16,7 @@ pub mod api;
 pub mod auth;
 pub mod cli;
 pub mod config;
+pub mod egress;
 pub mod metrics;
 pub mod process;
 pub mod redact;

@@ -23,7 +23,10 @@ use super::state_file::StateFile;
 use super::{Agent, Authenticated, Capabilities, Installed, Location, Program, Registry, Task, env};
 use crate::process::shim::{MAX_HANDOVER, ProcessDir, ShimCommand, StartCommand};
 use crate::process::{Containment, LimitsPolicy, Marker, ProcessLimits, Spawner, WorkingDir, is_resource_exhausted};
-use crate::types::{Cause, Failure, IsolationLevel, LimitedBy, OutputCheckpoint, PermissionMode, RunIsolation, RunLimits, RunSpec};
+use crate::redact::is_secret_name;
+use crate::types::{
+    Cause, Failure, HostPort, IsolationLevel, LimitedBy, OutputCheckpoint, PermissionMode, RunIsolation, RunLimits, RunSpec,
+};
 
 /// How long a report waits for running inspections. Results that arrive later are part of the next report.
 const REPORT_TIMEOUT: Duration = Duration::from_millis(150);
@@ -242,6 +245,15 @@ impl Agents {
         }
     }
 
+    /// The hosts of the model of the agent `name`, for runs that use its own login.
+    pub fn model_hosts(&self, name: &str) -> Vec<HostPort> {
+        let hosts = match self.by_name.get(name) {
+            Some(Registered::Program(registered)) => registered.program.model_hosts(),
+            Some(Registered::InProcess(_)) | None => &[],
+        };
+        hosts.iter().filter_map(|host| HostPort::parse(host, None).ok()).collect()
+    }
+
     /// Values that are masked in the runs of the agent `name`, in addition to those that are masked everywhere.
     pub fn secrets(&self, name: &str) -> Vec<String> {
         match self.by_name.get(name) {
@@ -318,6 +330,11 @@ impl Agents {
                 let place = RunPlace { working_dir: &working_dir, temp_dir: &temp_dir, home: detector.home(), program: &installed.path };
                 let Placed { prefix, temp_dir } = self.isolation.place(isolation.level, &place).map_err(start_failure)?;
                 let mut env = env.clone();
+                if task.endpoint.is_some() {
+                    // Another key would take precedence, or would be sent as well.
+                    let environment = &program.info().environment;
+                    env.retain(|name, _| !(is_secret_name(name) && environment.includes(name)));
+                }
                 env.insert("TMPDIR".to_owned(), temp_dir.to_string_lossy().into_owned());
                 env.extend(own_env);
                 // Last, because the adapter relies on its own variables.

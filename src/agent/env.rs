@@ -40,10 +40,8 @@ pub(super) fn build<'a>(
         .filter(|(name, _)| {
             let listed = BASE.contains(name)
                 || NETWORK.contains(name)
-                || agent.names.contains(name)
                 || has_prefix(name, BASE_PREFIXES)
-                || has_prefix(name, agent.prefixes)
-                || agent.configured.iter().any(|other| other == name)
+                || agent.includes(name)
                 || allowed.iter().any(|other| other == name);
             listed && !is_kept_from_agents(name)
         })

@@ -74,6 +74,15 @@ pub struct Environment {
     pub configured: Vec<String>,
 }
 
+impl Environment {
+    /// Whether the program receives the variable `name`.
+    pub(super) fn includes(&self, name: &str) -> bool {
+        self.prefixes.iter().any(|prefix| name.starts_with(prefix))
+            || self.names.contains(&name)
+            || self.configured.iter().any(|configured| configured == name)
+    }
+}
+
 /// What a client can do with an agent besides giving it a prompt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[expect(clippy::struct_excessive_bools, reason = "independent yes/no properties, and serialized as such")]

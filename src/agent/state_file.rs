@@ -43,7 +43,7 @@ impl StateFile {
     /// The task and the program as the parser received them, without the values that are not stored.
     pub(super) fn task(self, spec: RunSpec) -> (Task, Installed) {
         let mcp_servers = self.mcp_servers.into_iter().map(|server| McpServer::placeholder(server.name, server.http)).collect();
-        (Task { spec, resume: self.resume, mcp_servers }, self.installed)
+        (Task { spec, resume: self.resume, mcp_servers, endpoint: None }, self.installed)
     }
 
     /// Writes it to the directory of a run that is about to start. Must be called before the shim receives its start command.

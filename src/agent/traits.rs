@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::agent::probe::Prober;
 use crate::agent::program_info::{Capabilities, ProgramInfo};
 use crate::process::Exit;
-use crate::types::{Answer, Failure, McpServer, PermissionMode, RunSpec, StreamEvent, TurnEnd};
+use crate::types::{Answer, Failure, McpServer, ModelEndpoint, PermissionMode, RunSpec, StreamEvent, TurnEnd};
 
 /// The result of [`Agent::run`]. Any error type is accepted; its text becomes the run's message.
 pub type Result<T> = anyhow::Result<T>;
@@ -95,6 +95,11 @@ pub trait Program: Send + Sync + 'static {
         None
     }
 
+    /// The hosts and ports of the model and of the login service of a program that uses its own login, such as `api.example.org:443`.
+    fn model_hosts(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Values that are masked in the runs of this program, in addition to those that are masked everywhere.
     fn secrets(&self) -> Vec<String> {
         Vec::new()
@@ -135,6 +140,8 @@ pub struct Task {
     pub resume: Option<String>,
     /// The MCP servers to give it. They may contain secrets and are stored nowhere else.
     pub mcp_servers: Vec<McpServer>,
+    /// Where it reaches its model. `None` to use its own configuration and login. Stored nowhere; parsers must not depend on it.
+    pub endpoint: Option<ModelEndpoint>,
 }
 
 /// A program that was found and inspected.

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::{format, sanitize};
 use crate::types::{
-    Cause, DecidedBy, Decision, Delta, FileChangeKind, Level, PermissionChoice, PlanEntry, PlanStatus, Question, Role, RunDone, RunStarted,
-    StreamEvent, TaskStatus, ToolCall, ToolKind, ToolStatus, Usage,
+    Cause, DecidedBy, Decision, Delta, FileChangeKind, Level, NetworkReason, NetworkUse, PermissionChoice, PlanEntry, PlanStatus, Question,
+    Role, RunDone, RunStarted, StreamEvent, TaskStatus, ToolCall, ToolKind, ToolStatus, Usage,
 };
 
 const DIM: Style = Style::new().dimmed();
@@ -149,6 +149,7 @@ impl<W: Write> Renderer<W> {
                 Level::Error => self.line(BAD, "note", message),
             },
             StreamEvent::Raw { line } => self.line(DIM, "raw", line),
+            StreamEvent::Network(network) => self.network(network),
             StreamEvent::AgentError { message, .. } => self.line(BAD, "error", message),
             StreamEvent::Done(done) => self.done(done),
         }
@@ -302,6 +303,23 @@ impl<W: Write> Renderer<W> {
             (Decision::AllowAlways, _) => self.line(GOOD, "allowed", &format!("{tool} always, {}{reason}", decided_by(by))),
             (Decision::Deny, _) => self.line(NOTE, "denied", &format!("{tool}, {}{reason}", decided_by(by))),
         }
+    }
+
+    /// Writes connections that were refused or failed. Those that worked are in the log.
+    fn network(&mut self, network: &NetworkUse) -> io::Result<()> {
+        let NetworkUse { host, port, connections, reason, .. } = network;
+        let Some(reason) = reason else { return Ok(()) };
+        let reason = match reason {
+            NetworkReason::NotAllowed => "not in the list of hosts of this run",
+            NetworkReason::PrivateAddress => "not on the public internet",
+            NetworkReason::BadRequest => "the request was not understood",
+            NetworkReason::TooManyHosts => "too many hosts",
+            NetworkReason::Unresolved => "the name cannot be resolved",
+            NetworkReason::Unreachable => "cannot be reached",
+        };
+        let count = if *connections == 1 { String::new() } else { format!(" ({connections} times)") };
+        let host = if *port == 0 { host.clone() } else { format!("{host} port {port}") };
+        self.line(NOTE, "network", &format!("{host}: {reason}{count}"))
     }
 
     fn task_ended(&mut self, status: TaskStatus, message: Option<&str>) -> io::Result<()> {

@@ -7,6 +7,7 @@
 
 mod agents;
 mod choices;
+mod credentials;
 mod declare;
 mod lists;
 mod load;
@@ -14,7 +15,6 @@ mod memory;
 mod network;
 mod reference;
 mod resolved;
-mod secret;
 mod settings;
 mod unknown;
 mod value;
@@ -22,14 +22,16 @@ mod webhooks;
 
 pub use agents::{AgentSettings, AgentsSettings, BadAgent};
 pub use choices::{ControlGroup, Isolation, LogFormat};
+pub use credentials::{BadCredential, CredentialsSettings, inherited_credentials};
 pub use declare::{Declaration, DefaultValue, Format};
 pub use lists::{BadItem, HostName, Origin, VariableName};
 pub use load::{Flags, SettingsError, Variables, load, load_with_origins, resolve};
 pub use network::Network;
 pub use reference::template;
 pub use resolved::{Origins, ResolvedSetting, SettingSource};
-pub use secret::Secret;
 pub use settings::Settings;
 pub use unknown::{OTHER_VARIABLES, UnknownVariable, unknown_variables};
 pub use value::{CpuWeight, Seconds};
 pub use webhooks::{EventType, RetryDelay, WebhookDestination};
+
+pub use crate::types::Secret;

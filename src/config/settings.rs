@@ -11,10 +11,10 @@ use std::time::Duration;
 use super::declare::{Declaration, DefaultValue, Rejected, SettingValue, settings};
 use super::value::{CpuWeight, Seconds};
 use super::{
-    AgentsSettings, ControlGroup, EventType, HostName, Isolation, LogFormat, Network, Origin, RetryDelay, Secret, VariableName,
-    WebhookDestination,
+    AgentsSettings, ControlGroup, CredentialsSettings, EventType, HostName, Isolation, LogFormat, Network, Origin, RetryDelay, Secret,
+    VariableName, WebhookDestination,
 };
-use crate::types::{Budget, Limit, Money, OnShutdown, RuleSpec, Tokens};
+use crate::types::{Budget, HostPattern, Limit, Money, OnShutdown, RuleSpec, Tokens};
 
 settings! {
     "Server" {
@@ -159,6 +159,14 @@ settings! {
         /// Paths that isolated agents see although they lie in `/tmp` or belong to a container engine, such as
         /// `/tmp/.X11-unix:/run/docker.sock`.
         agent_paths: Vec<PathBuf> => "OPENRUNNER_AGENT_PATHS", default "", expects "a list of absolute paths";
+        /// Hosts and ports that runs at isolation level `sandbox` may be given with `metadata.egress`, such as
+        /// `github.com:443,*.example.org:443`; `*:443` for all on the public internet. The git remotes of a working directory are reachable
+        /// as far as this list covers them. Private addresses are reachable only if the list names exactly that host and port: [the
+        /// network of an agent](egress.md).
+        egress: Vec<HostPattern> => "OPENRUNNER_EGRESS", default "github.com:443,gitlab.com:443,bitbucket.org:443,codeberg.org:443",
+            expects "a list of hosts and ports";
+        /// Tables `[credentials.AGENT]` and `[credentials.git."HOST"]`: [keys that the server keeps for agents](egress.md#credentials).
+        credentials: CredentialsSettings, default "", expects "tables of credentials";
         /// Names of further environment variables that agents inherit from the server, such as `GIT_SSH_COMMAND,MY_PROXY_TOKEN`.
         agent_env: Vec<VariableName> => "OPENRUNNER_AGENT_ENV", default "", expects "a list of variable names";
         /// Names of environment variables that users may set for their runs (`metadata.env`); admins may set any.

@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 
 use super::declare::{Format, Rejected, SettingValue};
 use super::{
-    AgentsSettings, BadItem, ControlGroup, EventType, HostName, Isolation, LogFormat, Network, Origin, RetryDelay, Secret, VariableName,
-    WebhookDestination,
+    AgentsSettings, BadItem, ControlGroup, CredentialsSettings, EventType, HostName, Isolation, LogFormat, Network, Origin, RetryDelay,
+    Secret, VariableName, WebhookDestination,
 };
-use crate::types::{IsolationLevel, Money, OnShutdown, RuleSpec, Tokens};
+use crate::types::{HostPattern, IsolationLevel, Money, OnShutdown, RuleSpec, Tokens};
 
 /// A number of seconds from 0 to 86400. The bound keeps arithmetic on clocks far from an overflow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -230,7 +230,7 @@ fn absolute(path: PathBuf) -> Result<PathBuf, Rejected> {
 }
 
 /// An item of a list that is separated by commas in a variable.
-trait ListItem: FromStr<Err = BadItem> + Display {}
+trait ListItem: FromStr<Err: Display> + Display {}
 
 impl ListItem for HostName {}
 impl ListItem for Origin {}
@@ -239,6 +239,7 @@ impl ListItem for VariableName {}
 impl ListItem for EventType {}
 impl ListItem for WebhookDestination {}
 impl ListItem for RetryDelay {}
+impl ListItem for HostPattern {}
 
 impl<T: ListItem> SettingValue for Vec<T> {
     const FORMAT: Format = Format::CommaList;
@@ -264,7 +265,7 @@ impl<T: ListItem> SettingValue for Vec<T> {
 }
 
 fn item<T: ListItem>(text: &str) -> Result<T, Rejected> {
-    text.parse().map_err(|bad: BadItem| Rejected::Because(bad.to_string()))
+    text.parse().map_err(|bad: T::Err| Rejected::Because(bad.to_string()))
 }
 
 /// Tables of the settings file, which have fields of their own.
@@ -287,6 +288,22 @@ macro_rules! tables {
             }
         }
     )+};
+}
+
+impl SettingValue for CredentialsSettings {
+    const FORMAT: Format = Format::Table;
+
+    fn from_text(_text: &OsStr) -> Result<Self, Rejected> {
+        Err(Rejected::Because("this can only be set in the settings file".to_owned()))
+    }
+
+    fn from_toml(value: toml::Value) -> Result<Self, Rejected> {
+        Self::from_toml(value).map_err(Rejected::Because)
+    }
+
+    fn to_json(&self) -> Value {
+        self.summary()
+    }
 }
 
 tables! {

@@ -137,6 +137,8 @@ impl Redactor {
             }
             StreamEvent::Raw { line } => secrets.redact(line),
             StreamEvent::AgentError { message, .. } => secrets.redact(message),
+            // The agent chooses the name, so it can be a secret.
+            StreamEvent::Network(network) => secrets.redact(&mut network.host),
             StreamEvent::Done(done) => self.redact_done(done),
         }
         out.push(event);

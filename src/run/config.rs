@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::policy::Rule;
 use super::webhooks::WebhookConfig;
+use crate::egress::EgressPolicy;
 use crate::process::shim::ProcessDir;
 use crate::redact::Secrets;
 use crate::types::{Budget, RunId, Timestamp};
@@ -46,6 +47,8 @@ pub struct RunConfig {
     pub secrets: Secrets,
     /// Retention of conversations and logs.
     pub retention: RetentionPolicy,
+    /// What agents may reach of the network at isolation level `sandbox`, and the keys that the server keeps for them.
+    pub egress: EgressPolicy,
     /// The operator's webhook and the rules for those of runs.
     pub webhooks: Arc<WebhookConfig>,
 }

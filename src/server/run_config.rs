@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::secrets::known_secrets;
 use super::start_error::StartError;
-use crate::config::{RetryDelay, Settings, WebhookDestination};
+use crate::config::{RetryDelay, Settings, WebhookDestination, inherited_credentials};
+use crate::egress::EgressPolicy;
 use crate::run::{AddressGuard, BadRules, BadWebhook, RetentionPolicy, Rule, RunConfig, SigningSecret, WebhookConfig, WebhookSettings};
 use crate::types::RuleSpec;
 
@@ -16,8 +17,11 @@ const SHUTDOWN_RESERVE: Duration = Duration::from_secs(8);
 /// Builds the settings of the run code.
 ///
 /// # Errors
-/// [`StartError::Rules`] or [`StartError::Webhook`] if a permission rule or the operator's webhook is invalid.
+/// [`StartError::Rules`], [`StartError::Credential`] or [`StartError::Webhook`] if a permission rule, a key or the operator's webhook is
+/// invalid.
 pub(super) fn run_config(settings: &Settings) -> Result<RunConfig, StartError> {
+    let inherited = inherited_credentials(|name| std::env::var_os(name));
+    let egress = EgressPolicy::new(settings.egress.clone(), settings.credentials.read()?, inherited);
     Ok(RunConfig {
         data_dir: settings.data_dir.clone(),
         workspace_roots: settings.workspace_roots.clone(),
@@ -33,7 +37,8 @@ pub(super) fn run_config(settings: &Settings) -> Result<RunConfig, StartError> {
         default_budget: settings.budget(),
         permission_rules: permission_rules(&settings.permission_rules)?,
         user_env: settings.run_env.iter().map(|name| name.as_str().to_owned()).collect(),
-        secrets: known_secrets(settings),
+        secrets: known_secrets(settings).with(egress.secrets()),
+        egress,
         retention: RetentionPolicy { max_age: settings.keep_age(), max_bytes: settings.max_store() },
         webhooks: Arc::new(webhook_rules(settings).map_err(StartError::Webhook)?),
     })

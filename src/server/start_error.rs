@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::auth::{KeyError, SetupError};
+use crate::config::BadCredential;
 use crate::process::CgroupError;
 use crate::process::isolation_probe::Unavailable;
 use crate::run::store::{OpenError, StoreError};
@@ -36,6 +37,9 @@ pub enum StartError {
     /// The permission rules in the settings file are invalid.
     #[error("permission_rules in the settings file")]
     Rules(#[source] BadRules),
+    /// A key in the settings file cannot be used.
+    #[error(transparent)]
+    Credential(#[from] BadCredential),
     /// The operator's webhook is invalid.
     #[error("OPENRUNNER_WEBHOOK_URL, _SECRET or _EVENTS")]
     Webhook(#[source] BadWebhook),

@@ -28,3 +28,9 @@ pub const MAX_HELD_EVENTS: usize = 4096;
 
 /// Number of ids of tool calls that are remembered per agent process, in order to tell repeated ones apart.
 pub const MAX_CALL_IDS: usize = 4096;
+
+/// Maximum number of hosts that the agent of one run may use at isolation level `sandbox`. Connections to further ones are refused.
+pub const MAX_NETWORK_HOSTS: usize = 256;
+
+/// Maximum number of `network` events of one run before its end.
+pub const MAX_NETWORK_EVENTS: usize = 4096;

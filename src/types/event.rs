@@ -201,6 +201,9 @@ pub enum StreamEvent {
         /// The text without its newline. Invalid UTF-8 is replaced.
         line: String,
     },
+    /// The agent used the network, at isolation level `sandbox`. Reported when a connection ends; repeated connections to the same host are
+    /// reported together.
+    Network(NetworkUse),
     /// An error reported by the agent that does not end the run.
     AgentError {
         /// Machine-readable code, as reported by the agent.
@@ -240,6 +243,7 @@ impl StreamEvent {
             Self::Notice { .. } => "notice",
             Self::Log { .. } => "log",
             Self::Raw { .. } => "raw",
+            Self::Network(_) => "network",
             Self::AgentError { .. } => "agent_error",
             Self::Done(_) => "done",
         }
@@ -516,6 +520,46 @@ pub enum NoticeCode {
     /// A notice of a later release, unknown to this one.
     #[serde(other)]
     Other,
+}
+
+/// Connections of an agent to one host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NetworkUse {
+    /// Host name or address, without brackets; `*` for a request that names none, and for hosts beyond the number that is listed per run.
+    pub host: String,
+    /// Port; 0 if `host` is `*`.
+    pub port: u16,
+    /// Whether the connections were allowed.
+    pub allowed: bool,
+    /// Number of connections. For requests that the server forwards itself, such as those to the model with a key of the operator, number of
+    /// requests.
+    pub connections: u64,
+    /// Bytes from the agent to the host.
+    pub bytes_sent: u64,
+    /// Bytes from the host to the agent.
+    pub bytes_received: u64,
+    /// Why the connections were refused or failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<NetworkReason>,
+}
+
+string_enum! {
+    /// Why a connection was refused or failed.
+    #[derive(ToSchema)]
+    pub enum NetworkReason {
+        /// The host and port are not in the list of the run.
+        NotAllowed = "not_allowed",
+        /// The name leads to an address of this machine or of a private network.
+        PrivateAddress = "private_address",
+        /// The request cannot be understood, or contradicts itself.
+        BadRequest = "bad_request",
+        /// The run has used more hosts than can be listed.
+        TooManyHosts = "too_many_hosts",
+        /// The name cannot be resolved.
+        Unresolved = "unresolved",
+        /// The host cannot be reached, or the connection failed.
+        Unreachable = "unreachable",
+    }
 }
 
 /// An output stream of a program.

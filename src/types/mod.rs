@@ -10,16 +10,19 @@ mod checkpoint;
 mod clock;
 mod day;
 mod event;
+mod host;
 mod ids;
 mod isolation;
 mod lease;
 mod limits;
+mod model_endpoint;
 mod money;
 mod outcome;
 mod permission;
 mod question;
 mod recent;
 mod scope;
+mod secret;
 mod shutdown;
 mod spec;
 mod string_enum;
@@ -36,19 +39,22 @@ pub use checkpoint::OutputCheckpoint;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use day::{BadDay, Day};
 pub use event::{
-    Answer, DecidedBy, Decision, Delta, FileChangeKind, Level, LogStream, MessageMode, NoticeCode, PermissionChoice, PlanEntry, PlanStatus,
-    Role, RunDone, RunStarted, StreamEvent, ToolCall, ToolStatus, Usage,
+    Answer, DecidedBy, Decision, Delta, FileChangeKind, Level, LogStream, MessageMode, NetworkReason, NetworkUse, NoticeCode,
+    PermissionChoice, PlanEntry, PlanStatus, Role, RunDone, RunStarted, StreamEvent, ToolCall, ToolStatus, Usage,
 };
+pub use host::{BadHost, HostPattern, HostPort};
 pub use ids::{BadUserName, IdError, KeyId, NodeId, RunId, Seq, SessionId, TokenId, UserName};
 pub use isolation::{IsolationLevel, RunIsolation};
 pub use lease::{Epoch, Lease};
 pub use limits::{LimitedBy, RunLimits};
+pub use model_endpoint::{AuthScheme, ModelEndpoint};
 pub use money::{BadMoney, Money};
 pub use outcome::{Cause, Failure, RunStatus, TurnEnd};
 pub use permission::{PermissionMode, RuleSpec, RuleVerdict};
 pub use question::{Question, QuestionOption};
 pub use recent::Recent;
 pub use scope::{BadScope, Scope};
+pub use secret::Secret;
 pub use shutdown::OnShutdown;
 pub use spec::{McpServer, McpTransport, RunSpec};
 pub(crate) use string_enum::string_enum;

@@ -73,6 +73,7 @@ fn manager(directory: &std::path::Path, agent: Noting) -> RunManager {
         permission_rules: vec![],
         user_env: vec![],
         retention: RetentionPolicy::default(),
+        egress: openrunner::egress::EgressPolicy::default(),
         webhooks: Arc::default(),
     };
     let agents = Agents::new(&Registry::default().with_agent(agent), &host);

@@ -7,21 +7,22 @@ use std::path::Path;
 
 /// The top-level modules from the bottom up, each with those it may import. A new entry is a design decision; its reason stands here
 /// unless it is obvious.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: [(&str, &[&str]); 12] = [
     ("types", &[]),
     ("process", &[]),
     ("metrics", &["types"]),
     ("redact", &["types"]),
+    ("egress", &["types"]),
     ("agent", &["process", "redact", "types"]),
-    // `agent` for the protocol of a configured agent; `types` for permission rules.
-    ("config", &["agent", "types"]),
+    // `agent` for the protocol of a configured agent; `egress` for credentials; `types` for permission rules.
+    ("config", &["agent", "egress", "types"]),
     // `process` for starting agents, and for processes that an earlier server left.
-    ("run", &["agent", "metrics", "process", "redact", "types"]),
+    ("run", &["agent", "egress", "metrics", "process", "redact", "types"]),
     // `run` for the stores of users, keys and the audit log.
     ("auth", &["config", "run", "types"]),
     // `config` for the allowed hosts.
     ("api", &["auth", "config", "metrics", "run", "types"]),
-    ("server", &["agent", "api", "auth", "config", "metrics", "process", "redact", "run", "types"]),
+    ("server", &["agent", "api", "auth", "config", "egress", "metrics", "process", "redact", "run", "types"]),
     // `auth` and `run::store` for managing users and keys without a server.
     ("cli", &["agent", "auth", "config", "process", "run", "server", "types"]),
 ];

@@ -117,6 +117,7 @@ pub(crate) fn task(agent: &str) -> Task {
         },
         resume: None,
         mcp_servers: vec![],
+        endpoint: None,
     }
 }
 

@@ -767,7 +767,7 @@ export interface components {
         /**
          * @description An error reported by the agent that does not end the run.
          * @example {
-         *       "seq": 20,
+         *       "seq": 21,
          *       "ts": "2026-11-22T13:05:11.000Z",
          *       "type": "agent_error",
          *       "code": "stream_disconnected",
@@ -1340,7 +1340,7 @@ export interface components {
         /**
          * @description The run ended. Exactly one per run, always the last event.
          * @example {
-         *       "seq": 21,
+         *       "seq": 22,
          *       "ts": "2026-11-22T13:05:12.000Z",
          *       "type": "done",
          *       "status": "completed",
@@ -1372,7 +1372,7 @@ export interface components {
             type: "done";
         };
         /** @description One event of a run's log. Types and fields may be added; clients must ignore unknown ones. */
-        Event: components["schemas"]["RunQueuedEvent"] | components["schemas"]["RunStartedEvent"] | components["schemas"]["TokenEvent"] | components["schemas"]["ThinkingEvent"] | components["schemas"]["MessageEvent"] | components["schemas"]["UserMessageEvent"] | components["schemas"]["ToolCallEvent"] | components["schemas"]["ToolOutputEvent"] | components["schemas"]["ToolResultEvent"] | components["schemas"]["FileChangeEvent"] | components["schemas"]["PlanEvent"] | components["schemas"]["TaskStartedEvent"] | components["schemas"]["TaskUpdatedEvent"] | components["schemas"]["TaskEndedEvent"] | components["schemas"]["PermissionRequestEvent"] | components["schemas"]["PermissionResolvedEvent"] | components["schemas"]["QuestionEvent"] | components["schemas"]["QuestionResolvedEvent"] | components["schemas"]["UsageEvent"] | components["schemas"]["NoticeEvent"] | components["schemas"]["LogEvent"] | components["schemas"]["RawEvent"] | components["schemas"]["AgentErrorEvent"] | components["schemas"]["DoneEvent"];
+        Event: components["schemas"]["RunQueuedEvent"] | components["schemas"]["RunStartedEvent"] | components["schemas"]["TokenEvent"] | components["schemas"]["ThinkingEvent"] | components["schemas"]["MessageEvent"] | components["schemas"]["UserMessageEvent"] | components["schemas"]["ToolCallEvent"] | components["schemas"]["ToolOutputEvent"] | components["schemas"]["ToolResultEvent"] | components["schemas"]["FileChangeEvent"] | components["schemas"]["PlanEvent"] | components["schemas"]["TaskStartedEvent"] | components["schemas"]["TaskUpdatedEvent"] | components["schemas"]["TaskEndedEvent"] | components["schemas"]["PermissionRequestEvent"] | components["schemas"]["PermissionResolvedEvent"] | components["schemas"]["QuestionEvent"] | components["schemas"]["QuestionResolvedEvent"] | components["schemas"]["UsageEvent"] | components["schemas"]["NoticeEvent"] | components["schemas"]["LogEvent"] | components["schemas"]["RawEvent"] | components["schemas"]["NetworkEvent"] | components["schemas"]["AgentErrorEvent"] | components["schemas"]["DoneEvent"];
         /** @description One frame of the stream, as a parser of server-sent events returns it. */
         EventFrame: {
             /** @description The event's `seq`; absent for a `GapNotice`, which is not part of the log. */
@@ -1666,6 +1666,69 @@ export interface components {
          * @description A non-negative amount of US dollars, in whole microdollars. On the wire a number of dollars.
          */
         Money: number;
+        /**
+         * @description The agent used the network, at isolation level `sandbox`. Reported when a connection ends; repeated connections to the same host are
+         *     reported together.
+         * @example {
+         *       "seq": 20,
+         *       "ts": "2026-11-22T13:05:10.600Z",
+         *       "type": "network",
+         *       "host": "pypi.org",
+         *       "port": 443,
+         *       "allowed": false,
+         *       "connections": 2,
+         *       "bytes_sent": 0,
+         *       "bytes_received": 0,
+         *       "reason": "not_allowed"
+         *     }
+         */
+        NetworkEvent: components["schemas"]["NetworkUse"] & {
+            seq: components["schemas"]["Seq"];
+            ts: components["schemas"]["Timestamp"];
+            /** @enum {string} */
+            type: "network";
+        } & {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "network";
+        };
+        /**
+         * @description Why a connection was refused or failed.
+         * @enum {string}
+         */
+        NetworkReason: "not_allowed" | "private_address" | "bad_request" | "too_many_hosts" | "unresolved" | "unreachable";
+        /** @description Connections of an agent to one host. */
+        NetworkUse: {
+            /** @description Host name or address, without brackets; `*` for a request that names none, and for hosts beyond the number that is listed per run. */
+            host: string;
+            /**
+             * Format: u-int16
+             * @description Port; 0 if `host` is `*`.
+             */
+            port: number;
+            /** @description Whether the connections were allowed. */
+            allowed: boolean;
+            /**
+             * Format: u-int64
+             * @description Number of connections. For requests that the server forwards itself, such as those to the model with a key of the operator, number of
+             *     requests.
+             */
+            connections: number;
+            /**
+             * Format: u-int64
+             * @description Bytes from the agent to the host.
+             */
+            bytes_sent: number;
+            /**
+             * Format: u-int64
+             * @description Bytes from the host to the agent.
+             */
+            bytes_received: number;
+            /** @description Why the connections were refused or failed. */
+            reason?: components["schemas"]["NetworkReason"];
+        };
         /**
          * @description Code of a notice.
          * @enum {string}

@@ -8,7 +8,7 @@ use super::parser::ClaudeParser;
 use super::{info, login};
 use crate::agent::probe::Prober;
 use crate::agent::{Inspection, Installed, Invocation, Mode, Parser, Program, ProgramInfo, Task};
-use crate::types::{Cause, Failure, PermissionMode};
+use crate::types::{AuthScheme, Cause, Failure, ModelEndpoint, PermissionMode};
 
 /// The adapter for Claude Code, written for version 2.1.330.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,6 +35,21 @@ const ONE_SHOT_TOOLS: &str = "Bash,Edit,NotebookEdit,Read,Skill,Task,WebFetch,We
 /// project's settings allow. A rule to ask takes precedence over a rule to allow, also in sub-agents (tested with 2.1.330). What the
 /// program does without a tool, such as reading its own memory files, still needs no permission.
 const ASK_ALL: &str = r#"--settings={"permissions":{"ask":["*"],"defaultMode":"default"}}"#;
+
+/// The variables that direct the program to a model.
+fn endpoint_env(endpoint: &ModelEndpoint) -> [(String, String); 3] {
+    let key = match endpoint.scheme {
+        AuthScheme::ApiKey => "ANTHROPIC_API_KEY",
+        AuthScheme::Bearer => "ANTHROPIC_AUTH_TOKEN",
+    };
+    [
+        ("ANTHROPIC_BASE_URL", endpoint.base_url.as_str()),
+        (key, endpoint.key.expose()),
+        // Updates, error reports and statistics go to other hosts, without the key.
+        ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+}
 
 #[async_trait]
 impl Program for ClaudeCode {
@@ -71,8 +86,13 @@ impl Program for ClaudeCode {
             // The program then reports when it is idle, which shows whether it will start another turn by itself.
             ("CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS", "1"),
         ];
-        let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let mut env: Vec<(String, String)> = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        env.extend(task.endpoint.iter().flat_map(endpoint_env));
         Ok(Invocation { args, env })
+    }
+
+    fn model_hosts(&self) -> &'static [&'static str] {
+        &["api.anthropic.com:443", "platform.claude.com:443", "console.anthropic.com:443", "claude.ai:443"]
     }
 
     fn parser(&self, task: &Task, _installed: &Installed) -> Box<dyn Parser> {

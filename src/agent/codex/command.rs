@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use crate::agent::{Installed, Invocation, Mode, Task};
-use crate::types::{Cause, Failure, McpTransport, PermissionMode};
+use crate::types::{Cause, Failure, McpTransport, ModelEndpoint, PermissionMode};
+
+/// The variable with the key of an endpoint.
+const KEY_VARIABLE: &str = "CODEX_ENDPOINT_KEY";
 
 /// When Codex asks for approval, and the sandbox of its commands.
 ///
@@ -46,11 +49,31 @@ pub(super) fn thread_config(task: &Task) -> Map<String, Value> {
 /// # Errors
 /// [`Cause::BadArguments`] for an invalid conversation id, and for MCP servers in one-shot mode.
 pub(super) fn invocation(mode: Mode, task: &Task, codex_home: String) -> Result<Invocation, Failure> {
+    let endpoint = task.endpoint.as_ref();
     let args = match mode {
-        Mode::TwoWay => std::iter::once("app-server".to_owned()).chain(task.spec.extra_args.iter().cloned()).collect(),
+        Mode::TwoWay => {
+            let own = std::iter::once("app-server".to_owned()).chain(endpoint.into_iter().flat_map(endpoint_args));
+            own.chain(task.spec.extra_args.iter().cloned()).collect()
+        }
         Mode::OneShot => exec_args(task)?,
     };
-    Ok(Invocation { args, env: vec![("CODEX_HOME".to_owned(), codex_home)] })
+    let mut env = vec![("CODEX_HOME".to_owned(), codex_home)];
+    env.extend(endpoint.map(|endpoint| (KEY_VARIABLE.to_owned(), endpoint.key.expose().to_owned())));
+    Ok(Invocation { args, env })
+}
+
+/// The settings that direct Codex to a model: a provider of its own, since those that are built in have a login of their own. The key is in a
+/// variable, because arguments are readable by every user of the machine.
+fn endpoint_args(endpoint: &ModelEndpoint) -> [String; 4] {
+    let base_url = toml_string(&endpoint.base_url);
+    let fields = format!("name=\"OpenRunner\",base_url={base_url},env_key=\"{KEY_VARIABLE}\",wire_api=\"responses\"");
+    let provider = format!("model_providers.openrunner={{{fields}}}");
+    ["-c".to_owned(), "model_provider=\"openrunner\"".to_owned(), "-c".to_owned(), provider]
+}
+
+/// A basic string of TOML. Its escapes are those of JSON.
+fn toml_string(text: &str) -> String {
+    Value::from(text).to_string()
 }
 
 /// The arguments of `codex exec`.
@@ -66,6 +89,7 @@ fn exec_args(task: &Task) -> Result<Vec<String>, Failure> {
         PermissionMode::Ask | PermissionMode::ReadOnly => "read-only",
     };
     let mut args: Vec<String> = ["exec", "--json", "--skip-git-repo-check"].map(str::to_owned).into();
+    args.extend(task.endpoint.iter().flat_map(endpoint_args));
     args.push(format!("--sandbox={sandbox}"));
     args.extend(task.spec.model.as_ref().map(|model| format!("--model={model}")));
     args.extend(task.spec.extra_args.iter().cloned());
@@ -138,6 +162,24 @@ mod tests {
         for mode in [Mode::TwoWay, Mode::OneShot] {
             let args = args(mode, |task| task.spec.prompt = "-sdanger".into()).unwrap();
             assert!(!args.iter().any(|arg| arg.contains("-sdanger")), "{args:?}");
+        }
+    }
+
+    #[test]
+    fn a_configured_endpoint_is_a_provider_whose_key_is_no_argument() {
+        for mode in [Mode::TwoWay, Mode::OneShot] {
+            let mut task = replay::task("codex");
+            task.endpoint = Some(ModelEndpoint {
+                provider: "openai".into(),
+                base_url: "http://127.0.0.1:3128/model\"".into(),
+                key: crate::types::Secret::new("the-key".into()),
+                scheme: crate::types::AuthScheme::Bearer,
+            });
+            let Invocation { args, env } = invocation(mode, &task, "/home/user/.codex".into()).unwrap();
+            assert_eq!(args.iter().filter(|arg| *arg == "-c").count(), 2, "{args:?}");
+            assert!(args.iter().any(|arg| arg.contains(r#"base_url="http://127.0.0.1:3128/model\"",env_key"#)), "{args:?}");
+            assert!(!args.iter().any(|arg| arg.contains("the-key")), "{args:?}");
+            assert!(env.contains(&(KEY_VARIABLE.to_owned(), "the-key".to_owned())));
         }
     }
 

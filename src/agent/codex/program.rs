@@ -89,6 +89,10 @@ impl Program for Codex {
         command::invocation(self.mode, task, command::installed_codex_home(installed, self.codex_home.as_deref()))
     }
 
+    fn model_hosts(&self) -> &'static [&'static str] {
+        &["api.openai.com:443", "chatgpt.com:443", "auth.openai.com:443"]
+    }
+
     fn parser(&self, task: &Task, installed: &Installed) -> Box<dyn Parser> {
         match self.mode {
             Mode::TwoWay => Box::new(AppServer::new(task)),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::variant;
 use crate::agent::{Installed, Invocation, Mode, Task};
-use crate::types::{Cause, Failure, PermissionMode};
+use crate::types::{Cause, Failure, ModelEndpoint, PermissionMode};
 
 /// Maximum length of a prompt for the Go program in bytes: Linux limits an argument to 128 KiB.
 const MAX_PROMPT: usize = 120 * 1024;
@@ -37,11 +37,20 @@ pub(super) fn invocation(mode: Mode, inline_config: Option<&str>, task: &Task, i
             if task.spec.working_dir.to_str().is_none() {
                 return Err(Failure::new(Cause::BadArguments, "the path of the working directory is not valid UTF-8"));
             }
-            env.push(("OPENCODE_CONFIG_CONTENT".to_owned(), permission_config(inline_config, task.spec.permission_mode)));
+            let mut config = permission_config(task.spec.permission_mode);
+            add_endpoint(&mut config, task.endpoint.as_ref());
+            env.push(("OPENCODE_CONFIG_CONTENT".to_owned(), merged(inline_config, &config)));
             vec!["acp".to_owned()]
         }
         // This mode cannot ask, so the program allows what it would ask for. Errors are logged because some causes are only in the log.
-        Mode::OneShot => ["run", "--format=json", "--thinking", "--auto", "--print-logs", "--log-level=ERROR"].map(str::to_owned).to_vec(),
+        Mode::OneShot => {
+            if task.endpoint.is_some() {
+                let mut config = json!({});
+                add_endpoint(&mut config, task.endpoint.as_ref());
+                env.push(("OPENCODE_CONFIG_CONTENT".to_owned(), merged(inline_config, &config)));
+            }
+            ["run", "--format=json", "--thinking", "--auto", "--print-logs", "--log-level=ERROR"].map(str::to_owned).to_vec()
+        }
     };
     if mode == Mode::OneShot {
         args.extend(task.spec.model.iter().map(|model| format!("--model={model}")));
@@ -85,7 +94,7 @@ fn go_invocation(task: &Task) -> Result<Invocation, Failure> {
 ///
 /// If a person or a rule decides, a sub-agent must not do without permission what its parent has to ask for, so it can only read and every
 /// change is denied. The project's own agents, which may define their own rules, are then neither sub-agents nor the initial agent.
-fn permission_config(inline_config: Option<&str>, mode: PermissionMode) -> String {
+fn permission_config(mode: PermissionMode) -> Value {
     let restricted = mode != PermissionMode::Auto;
     let (mut main_agent, mut sub_agent, mut config) = (json!({}), json!({}), json!({}));
     let mut read_rules = json!({});
@@ -112,7 +121,21 @@ fn permission_config(inline_config: Option<&str>, mode: PermissionMode) -> Strin
     }
     config["agent"] =
         json!({ "build": { "permission": main_agent }, "general": { "permission": sub_agent }, "explore": { "permission": sub_agent } });
-    inline_config.and_then(|text| merge(text, &config)).unwrap_or_else(|| config.to_string())
+    config
+}
+
+/// Directs the provider of an endpoint to it. A provider that the program does not know must be described in the operator's configuration.
+fn add_endpoint(config: &mut Value, endpoint: Option<&ModelEndpoint>) {
+    if let Some(ModelEndpoint { provider, base_url, key, scheme: _ }) = endpoint {
+        let mut providers = serde_json::Map::new();
+        providers.insert(provider.clone(), json!({ "options": { "baseURL": base_url, "apiKey": key.expose() } }));
+        config["provider"] = providers.into();
+    }
+}
+
+/// The operator's inline configuration with these fields; those alone if it is not an object.
+fn merged(inline_config: Option<&str>, config: &Value) -> String {
+    inline_config.and_then(|text| merge(text, config)).unwrap_or_else(|| config.to_string())
 }
 
 /// Merges the fields of `over` into the object `base`, recursively. `None` if either is not an object. Everything else in `base` is kept
@@ -176,7 +199,7 @@ mod tests {
     fn the_operators_configuration_is_kept_verbatim_and_in_order() {
         let own = r#"{"model": "a/b", "permission": {"bash": {"rm *": "deny", "*": "allow"}},
             "agent": {"build": {"prompt": "be kind", "permission": "allow"}, "mine": {}}}"#;
-        let merged = permission_config(Some(own), PermissionMode::Auto);
+        let merged = merged(Some(own), &permission_config(PermissionMode::Auto));
         assert!(merged.contains(r#"{"bash": {"rm *": "deny", "*": "allow"}}"#), "{merged}");
         let value: Value = serde_json::from_str(&merged).unwrap();
         assert_eq!(value["model"], "a/b");
@@ -186,11 +209,27 @@ mod tests {
     }
 
     #[test]
+    fn an_endpoint_is_an_option_of_its_provider_and_keeps_the_operators_other_options() {
+        let endpoint = ModelEndpoint {
+            provider: "mine".into(),
+            base_url: "http://127.0.0.1:3128/model".into(),
+            key: crate::types::Secret::new("the-key".into()),
+            scheme: crate::types::AuthScheme::Bearer,
+        };
+        let mut config = permission_config(PermissionMode::Auto);
+        add_endpoint(&mut config, Some(&endpoint));
+        let own = r#"{"provider": {"mine": {"npm": "x", "options": {"baseURL": "https://a.example", "timeout": 5}}}}"#;
+        let value: Value = serde_json::from_str(&merged(Some(own), &config)).unwrap();
+        let options = json!({ "baseURL": "http://127.0.0.1:3128/model", "timeout": 5, "apiKey": "the-key" });
+        assert_eq!(value["provider"]["mine"], json!({ "npm": "x", "options": options }));
+    }
+
+    #[test]
     fn in_restricted_modes_sub_agents_can_only_read() {
         for mode in [PermissionMode::Ask, PermissionMode::ReadOnly] {
-            let value: Value = serde_json::from_str(&permission_config(Some(r#"{"default_agent": "mine"}"#), mode)).unwrap();
+            let value: Value = serde_json::from_str(&merged(Some(r#"{"default_agent": "mine"}"#), &permission_config(mode))).unwrap();
             assert_eq!(value["default_agent"], "build");
-            assert!(permission_config(None, mode).contains(r#""permission":{"*":"#), "the rule for all tools precedes the others");
+            assert!(permission_config(mode).to_string().contains(r#""permission":{"*":"#), "the rule for all tools precedes the others");
             for (agent, tool, rule) in [
                 ("build", "bash", "ask"),
                 ("build", "*", "ask"),
@@ -205,14 +244,14 @@ mod tests {
             }
             assert_eq!(value["agent"]["build"]["permission"]["task"]["*"], "deny");
         }
-        let value: Value = serde_json::from_str(&permission_config(None, PermissionMode::Auto)).unwrap();
+        let value = permission_config(PermissionMode::Auto);
         assert_eq!(value["agent"]["general"]["permission"]["bash"], Value::Null, "in auto a sub-agent works like its parent");
     }
 
     #[test]
     fn a_configuration_that_is_not_an_object_is_replaced() {
         for odd in [None, Some("// comments"), Some("[]"), Some("")] {
-            let value: Value = serde_json::from_str(&permission_config(odd, PermissionMode::Auto)).unwrap();
+            let value: Value = serde_json::from_str(&merged(odd, &permission_config(PermissionMode::Auto))).unwrap();
             assert_eq!(value["agent"]["build"]["permission"]["edit"], "ask", "{odd:?}");
             assert_eq!(value["agent"]["general"]["permission"]["external_directory"], "deny", "{odd:?}");
         }

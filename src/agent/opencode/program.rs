@@ -114,6 +114,10 @@ impl Program for OpenCode {
         command::invocation(self.mode, self.inline_config.as_deref(), task, installed)
     }
 
+    fn model_hosts(&self) -> &'static [&'static str] {
+        &["api.anthropic.com:443", "api.openai.com:443", "opencode.ai:443", "models.dev:443"]
+    }
+
     fn parser(&self, task: &Task, installed: &Installed) -> Box<dyn Parser> {
         match (installed.variant.as_ref(), self.mode) {
             (variant::GO, _) => Box::new(Go::new(installed)),

@@ -58,6 +58,8 @@ impl Driver {
             if let Some(session) = &session {
                 context.budgets.check(&session.owner).await?;
             }
+            let owner = session.as_ref().map(|session| session.owner.clone());
+            let endpoint = owner.and_then(|owner| context.config.egress.endpoint(&spec.agent_type, owner.as_str()));
             let resume = session.and_then(|session| session.agent_session);
             let start = Start {
                 env: secrets.env.clone(),
@@ -65,7 +67,7 @@ impl Driver {
                 process_dir: context.config.process_dir(run),
                 marker: Marker::new(run.to_string()),
                 handover: secrets.to_memo(),
-                task: Task { spec, resume: resume.clone(), mcp_servers: secrets.mcp_servers },
+                task: Task { spec, resume: resume.clone(), mcp_servers: secrets.mcp_servers, endpoint },
             };
             Ok(ReadyAgent { agent: context.agents.prepare(start).await?, resume })
         })

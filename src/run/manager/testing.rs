@@ -128,6 +128,7 @@ impl RunManager {
             user_env: vec![],
             secrets: Secrets::default(),
             retention: RetentionPolicy::default(),
+            egress: crate::egress::EgressPolicy::default(),
             webhooks: Arc::default(),
         };
         Self::new(store, Arc::new(crate::types::SystemClock), Agents::new(agents, &host), Arc::new(config)).unwrap()

@@ -14,7 +14,7 @@ const ALL: &str = "*";
 const DEFAULT: [&str; 4] = ["run_started", "permission_request", "question", "done"];
 
 /// The event types that can be sent. Pieces of texts and unknown lines cannot: complete messages and results follow.
-const KNOWN: [&str; 20] = [
+const KNOWN: [&str; 21] = [
     "run_queued",
     "run_started",
     "message",
@@ -33,6 +33,7 @@ const KNOWN: [&str; 20] = [
     "usage",
     "notice",
     "log",
+    "network",
     "agent_error",
     "done",
 ];

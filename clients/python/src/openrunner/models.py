@@ -421,6 +421,39 @@ class ModelList(TypedDict):
 Money: TypeAlias = float
 
 
+NetworkReason: TypeAlias = Literal["not_allowed", "private_address", "bad_request", "too_many_hosts", "unresolved", "unreachable"]
+
+
+class NetworkUse(TypedDict):
+    """
+    Connections of an agent to one host.
+    """
+
+    host: str
+    """Host name or address, without brackets; `*` for a request that names none, and for hosts beyond the number that is listed per run."""
+
+    port: int
+    """Port; 0 if `host` is `*`."""
+
+    allowed: bool
+    """Whether the connections were allowed."""
+
+    connections: int
+    """
+    Number of connections. For requests that the server forwards itself, such as those to the model with a key of the operator, number of
+    requests.
+    """
+
+    bytes_sent: int
+    """Bytes from the agent to the host."""
+
+    bytes_received: int
+    """Bytes from the host to the agent."""
+
+    reason: NotRequired[NetworkReason]
+    """Why the connections were refused or failed."""
+
+
 NoticeCode: TypeAlias = Literal[
     "retrying",
     "rate_limited",
@@ -1502,6 +1535,17 @@ class MessageResponse(TypedDict):
     """How the message is delivered."""
 
 
+class NetworkEvent(NetworkUse):
+    """
+    The agent used the network, at isolation level `sandbox`. Reported when a connection ends; repeated connections to the same host are
+    reported together.
+    """
+
+    seq: Seq
+    ts: Timestamp
+    type: Literal["network"]
+
+
 class NoticeEvent(TypedDict):
     """
     A notice that does not end the run.
@@ -2317,6 +2361,7 @@ Event: TypeAlias = (
     | NoticeEvent
     | LogEvent
     | RawEvent
+    | NetworkEvent
     | AgentErrorEvent
     | DoneEvent
 )
