@@ -13,9 +13,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     // First: a process that becomes an agent or a shim must have no threads and no open files of this program.
-    if let Some(error) = launch::become_agent_if_asked(std::env::args_os()) {
-        eprintln!("{}: {error}", launch::ERROR_PREFIX);
-        return ExitCode::from(u8::try_from(launch::NOT_STARTED).unwrap_or(u8::MAX));
+    match launch::become_agent_if_asked(std::env::args_os()) {
+        Some(Ok(())) => return ExitCode::SUCCESS,
+        Some(Err(error)) => {
+            eprintln!("{}: {error}", launch::ERROR_PREFIX);
+            return ExitCode::from(u8::try_from(launch::NOT_STARTED).unwrap_or(u8::MAX));
+        }
+        None => {}
     }
     if let Some(code) = shim::serve_if_asked(std::env::args_os()) {
         return code;

@@ -14,18 +14,19 @@ use utoipa::ToSchema;
 use super::detect::{Detector, search_path};
 use super::flags::{self, BadArgs, Widening};
 use super::handle::{self, GracePeriods, ReattachedAgent, Restrictions, start_in_process};
-use super::isolation::{BadIsolation, IsolationPolicy, Placed, RunPlace};
+use super::isolation::{AgentFacts, BadIsolation, IsolationPolicy, Placed, RunPlace};
 use super::login_hint::with_login_hint;
 use super::prepared::PreparedAgent;
 use super::probe::Prober;
 use super::registry::Entry;
 use super::state_file::StateFile;
 use super::{Agent, Authenticated, Capabilities, Installed, Location, Program, Registry, Task, env};
+use crate::process::isolation::Egress;
 use crate::process::shim::{MAX_HANDOVER, ProcessDir, ShimCommand, StartCommand};
 use crate::process::{Containment, LimitsPolicy, Marker, ProcessLimits, Spawner, WorkingDir, is_resource_exhausted};
 use crate::redact::is_secret_name;
 use crate::types::{
-    Cause, Failure, HostPort, IsolationLevel, LimitedBy, OutputCheckpoint, PermissionMode, RunIsolation, RunLimits, RunSpec,
+    Cause, Failure, HostPort, IsolationLevel, LimitedBy, OutputCheckpoint, PermissionMode, RunIsolation, RunLimits, RunSpec, UserName,
 };
 
 /// How long a report waits for running inspections. Results that arrive later are part of the next report.
@@ -135,8 +136,13 @@ impl Agents {
                     Entry::Program(program) => {
                         let server = host.env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
                         let env = env::build(server, &program.info().environment, &host.allowed_env);
-                        let home = PathBuf::from(env.get("HOME").cloned().unwrap_or_else(|| "/".into()));
-                        let prober = Prober::new(env.clone(), home, host.empty_dir.clone());
+                        let mut own_env = env.clone();
+                        let account = host.isolation.inspecting_account();
+                        if let Some(account) = account {
+                            env::change_account(&mut own_env, account);
+                        }
+                        let home = PathBuf::from(own_env.get("HOME").cloned().unwrap_or_else(|| "/".into()));
+                        let prober = Prober::new(own_env, home, host.empty_dir.clone()).under(account.cloned());
                         let detector = Detector::new(Arc::clone(program), prober, search_path(&host.agents_dir, &env));
                         Registered::Program(Box::new(RegisteredProgram { program: Arc::clone(program), detector, env }))
                     }
@@ -190,14 +196,22 @@ impl Agents {
         }
     }
 
-    /// The isolation of a run of the agent `name` that asks for `level`. `None` for an agent that is part of this process.
+    /// The isolation of a run of the agent `name` in permission mode `mode` that asks for `level`. `None` for an agent that is part of this
+    /// process, or unknown.
     ///
     /// # Errors
     /// [`BadIsolation`] if it cannot have that level.
-    pub fn check_isolation(&self, name: &str, level: Option<IsolationLevel>, is_admin: bool) -> Result<Option<RunIsolation>, BadIsolation> {
+    pub fn check_isolation(
+        &self,
+        name: &str,
+        mode: PermissionMode,
+        level: Option<IsolationLevel>,
+        is_admin: bool,
+    ) -> Result<Option<RunIsolation>, BadIsolation> {
         match self.by_name.get(name) {
             Some(Registered::InProcess(_)) => IsolationPolicy::check_in_process(level).map(|()| None),
-            Some(Registered::Program(_)) | None => self.isolation.check(level, is_admin).map(Some),
+            Some(Registered::Program(registered)) => self.isolation.check(level, is_admin, registered.facts(mode)).map(Some),
+            None => Ok(None),
         }
     }
 
@@ -298,7 +312,7 @@ impl Agents {
     /// A [`Failure`] with the cause that the run ends with: the program is not installed, it rejects the arguments, or no process could be
     /// started.
     pub async fn prepare(&self, start: Start) -> Result<PreparedAgent, Failure> {
-        let Start { task, env: own_env, working_dir, process_dir, marker, handover } = start;
+        let Start { task, owner, env: own_env, working_dir, owns_working_dir, process_dir, private_home, egress, marker, handover } = start;
         let name = &task.spec.agent_type;
         #[cfg(test)]
         if let Some(script) = &self.scripted {
@@ -317,28 +331,52 @@ impl Agents {
                 if let Some(error) = found.inspection.as_ref().and_then(|inspection| inspection.error.clone()) {
                     return Err(Failure::new(Cause::NotInstalled, format!("{name} cannot be used: {error}")));
                 }
-                let installed = found.installed(detector.home());
+                let account = self.isolation.account(&owner);
+                let home = account.map_or(detector.home(), |account| &account.home);
+                let installed = found.installed(home);
                 let invocation = program.invocation(&task, &installed)?;
                 let start_failure = |error: std::io::Error| {
                     let cause = if is_resource_exhausted(&error) { Cause::Storage } else { Cause::Crashed };
                     Failure::new(cause, format!("the process could not be started: {error}"))
                 };
                 // Checked again: the run may have been created by an earlier server. Who may lower the level was checked then.
-                let isolation = self.isolation.check(task.spec.isolation, true);
+                let isolation = self.isolation.check(task.spec.isolation, true, registered.facts(task.spec.permission_mode));
                 let isolation = isolation.map_err(|error| Failure::new(Cause::BadArguments, error.to_string()))?;
                 let temp_dir = process_dir.temp();
-                let place = RunPlace { working_dir: &working_dir, temp_dir: &temp_dir, home: detector.home(), program: &installed.path };
-                let Placed { prefix, temp_dir } = self.isolation.place(isolation.level, &place).map_err(start_failure)?;
+                let level = isolation.level;
+                let egress = egress.filter(|_| level == IsolationLevel::Sandbox);
+                let place = RunPlace {
+                    working_dir: &working_dir,
+                    temp_dir: &temp_dir,
+                    home,
+                    program: &installed.path,
+                    files: &program.command_files(),
+                    private_home: &private_home,
+                    logins: program.login_files(),
+                    egress: egress.as_ref(),
+                    account,
+                };
+                let Placed { prefix, files, temp_dir } = self.isolation.place(level, &place).map_err(start_failure)?;
+                if let Some(account) = account.filter(|_| owns_working_dir) {
+                    account.take(working_dir.path()).map_err(start_failure)?;
+                }
                 let mut env = env.clone();
+                if let Some(account) = account {
+                    env::change_account(&mut env, account);
+                }
                 if task.endpoint.is_some() {
                     // Another key would take precedence, or would be sent as well.
                     let environment = &program.info().environment;
                     env.retain(|name, _| !(is_secret_name(name) && environment.includes(name)));
                 }
+                if level == IsolationLevel::Sandbox {
+                    env::enter_sandbox(&mut env, egress.as_ref());
+                }
                 env.insert("TMPDIR".to_owned(), temp_dir.to_string_lossy().into_owned());
                 env.extend(own_env);
                 // Last, because the adapter relies on its own variables.
                 env.extend(invocation.env);
+                env.extend(egress.into_iter().flat_map(|egress| egress.env));
                 env.insert("PWD".to_owned(), working_dir.path().to_string_lossy().into_owned());
                 env.insert(Marker::VARIABLE.to_owned(), marker.value().to_owned());
                 if handover.len() > MAX_HANDOVER {
@@ -347,8 +385,11 @@ impl Agents {
                 }
                 let mut command = StartCommand { handover, ..self.start_command(&installed, invocation.args, env, &marker)? };
                 let restrictions = Restrictions { limits: enforced_limits(&command.containment), isolation: Some(isolation) };
-                command.containment.prefix = prefix;
+                command.containment = Containment { prefix, files, account: account.cloned(), ..command.containment };
                 let (mut shim, reports) = self.spawner.spawn(process_dir.clone(), working_dir).await.map_err(start_failure)?;
+                if account.is_some() && level < IsolationLevel::Guard {
+                    process_dir.let_pass().map_err(start_failure)?;
+                }
                 StateFile::new(&task, installed.clone(), restrictions.clone()).write(&process_dir).map_err(start_failure)?;
                 let running = handle::RunningProgram { dir: process_dir, marker, grace: self.grace, restrictions };
                 let parser = with_login_hint(program.parser(&task, &installed), &program.info().login_hint);
@@ -434,16 +475,30 @@ impl Agents {
 pub struct Start {
     /// The task, including the agent.
     pub task: Task,
+    /// The owner of the run.
+    pub owner: UserName,
     /// Variables of the run, in addition to the agent's environment.
     pub env: BTreeMap<String, String>,
     /// The directory to work in.
     pub working_dir: WorkingDir,
+    /// Whether that directory was created by this server, so that it may get another owner.
+    pub owns_working_dir: bool,
     /// The directory for its shim's files. Must not exist yet.
     pub process_dir: ProcessDir,
+    /// The home directory of the run's session in a sandbox. Created if it does not exist.
+    pub private_home: PathBuf,
+    /// The way out of a sandbox; `None` for no network. Unused at other levels.
+    pub egress: Option<Egress>,
     /// Identifies the processes of this run.
     pub marker: Marker,
     /// What the shim keeps in memory for a later server. Empty for nothing.
     pub handover: String,
+}
+
+impl RegisteredProgram {
+    fn facts(&self, mode: PermissionMode) -> AgentFacts<'_> {
+        AgentFacts { home: self.detector.home(), has_own_sandbox: self.program.has_own_sandbox(mode) }
+    }
 }
 
 impl Registered {

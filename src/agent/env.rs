@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::Environment;
-use crate::process::Marker;
+use crate::process::isolation::{Egress, proxy_variables};
+use crate::process::{Account, Marker};
+use crate::redact::is_secret_name;
 
 /// What every program needs: user, paths, locale, time zone, temporary files.
 const BASE: &[&str] = &["HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER"];
@@ -24,6 +26,10 @@ const NETWORK: &[&str] = &[
     "SSL_CERT_DIR",
     "SSL_CERT_FILE",
 ];
+/// Those of [`NETWORK`] that lead to a proxy, in lower case.
+const PROXIES: &[&str] = &["all_proxy", "http_proxy", "https_proxy", "no_proxy"];
+/// Directories of the account that an agent does not see in a sandbox, or that belong to another account.
+const OF_ACCOUNT: &[&str] = &["XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME"];
 /// Settings and secrets of this server and of neighboring services, and variables that load code. The settings cannot allow them.
 const NEVER_PREFIXES: &[&str] = &["OPENRUNNER_", "PG", "NATS_", "LD_", "DYLD_"];
 const NEVER: &[&str] = &["DATABASE_URL"];
@@ -52,6 +58,28 @@ pub(super) fn build<'a>(
     // Some programs do not check for a terminal: Codex colors its log in a pipe, too.
     built.insert("NO_COLOR".into(), "1".into());
     built
+}
+
+/// Changes the environment for a sandbox: without the directories of the account and the proxies that are out of reach in it, and without
+/// secrets where the proxy inserts the credentials.
+pub(super) fn enter_sandbox(env: &mut BTreeMap<String, String>, egress: Option<&Egress>) {
+    let has_secrets = egress.is_none_or(|egress| !egress.injects_credentials);
+    env.retain(|name, _| {
+        let is_proxy = PROXIES.contains(&name.to_ascii_lowercase().as_str());
+        !is_proxy && !OF_ACCOUNT.contains(&name.as_str()) && (has_secrets || !is_secret_name(name))
+    });
+    if egress.is_some() {
+        env.extend(proxy_variables());
+    }
+}
+
+/// Changes the environment for another account.
+pub(super) fn change_account(env: &mut BTreeMap<String, String>, account: &Account) {
+    env.retain(|name, _| !OF_ACCOUNT.contains(&name.as_str()));
+    env.insert("HOME".to_owned(), account.home.to_string_lossy().into_owned());
+    for name in ["USER", "LOGNAME"] {
+        env.insert(name.to_owned(), account.name.clone());
+    }
 }
 
 /// Whether a variable never reaches an agent, regardless of who sets it: the server's settings and secrets, the marker that identifies a
@@ -84,6 +112,28 @@ mod tests {
     fn only_listed_variables_are_inherited() {
         assert_eq!(built(&["PATH", "AWS_SECRET_ACCESS_KEY", "ANTHROPIC_API_KEY", "MY_TOKEN"], &[]), ["ANTHROPIC_API_KEY", "PATH"]);
         assert_eq!(built(&["MY_TOKEN"], &["MY_TOKEN"]), ["MY_TOKEN"]);
+    }
+
+    fn sandboxed(egress: Option<&Egress>) -> BTreeMap<String, String> {
+        let names = ["PATH", "HTTPS_PROXY", "no_proxy", "XDG_CONFIG_HOME", "ANTHROPIC_API_KEY", "ANTHROPIC_MODEL"];
+        let mut env = names.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect();
+        enter_sandbox(&mut env, egress);
+        env
+    }
+
+    #[test]
+    fn a_sandbox_has_no_directories_of_the_account_and_no_proxy_but_its_own() {
+        let without: Vec<String> = sandboxed(None).into_keys().collect();
+        assert_eq!(without, ["ANTHROPIC_API_KEY", "ANTHROPIC_MODEL", "PATH"]);
+        let with = sandboxed(Some(&Egress::default()));
+        assert!(with["HTTPS_PROXY"].starts_with("http://127.0.0.1:") && with["https_proxy"] == with["HTTPS_PROXY"]);
+        assert!(with["NO_PROXY"].contains("localhost") && with.contains_key("ANTHROPIC_API_KEY"));
+    }
+
+    #[test]
+    fn a_sandbox_gets_no_keys_where_the_proxy_inserts_them() {
+        let env = sandboxed(Some(&Egress { injects_credentials: true, ..Egress::default() }));
+        assert!(!env.contains_key("ANTHROPIC_API_KEY") && env.contains_key("ANTHROPIC_MODEL"));
     }
 
     #[test]

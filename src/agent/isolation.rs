@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::process::isolation::{Guard, View};
-use crate::process::isolation_probe::Unavailable;
-use crate::process::{CommandPrefix, WorkingDir};
-use crate::types::{IsolationLevel, RunIsolation};
+use super::private_home::{self, LoginFile};
+use crate::process::isolation::{Egress, FileRules, SandboxView, View};
+use crate::process::isolation_probe::{Levels, Unavailable};
+use crate::process::{Account, CommandPrefix, WorkingDir};
+use crate::types::{IsolationLevel, RunIsolation, UserName};
 
 /// The isolation of a server's agents. The default isolates none.
 #[derive(Clone, Debug)]
@@ -14,8 +15,19 @@ pub struct IsolationPolicy {
     wanted: IsolationLevel,
     /// Whether no run gets a lower level.
     is_required: bool,
-    /// The means of level `guard`, or why it cannot be held.
-    guard: Result<Guard, Unavailable>,
+    /// How each level is held, or why it cannot be.
+    levels: Levels,
+    /// The accounts that agents run under; empty for the server's own.
+    accounts: Vec<Account>,
+}
+
+/// What the level of a run depends on besides the settings.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AgentFacts<'a> {
+    /// The agent's home directory.
+    pub(super) home: &'a Path,
+    /// Whether the agent runs commands in a sandbox of its own, in this run.
+    pub(super) has_own_sandbox: bool,
 }
 
 /// Why a run cannot have the isolation level that it asks for.
@@ -26,7 +38,7 @@ pub enum BadIsolation {
     Unavailable {
         /// The requested level.
         level: IsolationLevel,
-        /// What is missing.
+        /// What is missing, and what grants it.
         reason: String,
     },
     /// Only admins may lower the level.
@@ -39,61 +51,100 @@ pub enum BadIsolation {
 
 impl Default for IsolationPolicy {
     fn default() -> Self {
-        let guard = Err(Unavailable { reason: "it was not set up".to_owned(), remedy: String::new() });
-        Self { wanted: IsolationLevel::None, is_required: false, guard }
+        Self { wanted: IsolationLevel::None, is_required: false, levels: Levels::none("it was not set up"), accounts: Vec::new() }
     }
 }
 
 impl IsolationPolicy {
-    /// `wanted` for every run, as far as this machine can hold it; `guard` is the result of trying it. If the level `is_required`, no run
+    /// `wanted` for every run, as far as this machine can hold it; `levels` is the result of trying them. If the level `is_required`, no run
     /// gets a lower one.
     ///
     /// # Errors
     /// If the level is required and this machine cannot hold it.
-    pub fn new(wanted: IsolationLevel, is_required: bool, guard: Result<Guard, Unavailable>) -> Result<Self, Unavailable> {
-        match &guard {
-            Err(unavailable) if is_required && wanted == IsolationLevel::Guard => Err(unavailable.clone()),
-            _ => Ok(Self { wanted, is_required, guard }),
+    pub fn new(wanted: IsolationLevel, is_required: bool, levels: Levels) -> Result<Self, Unavailable> {
+        match unavailable(&levels, wanted) {
+            Some(unavailable) if is_required => Err(unavailable.clone()),
+            _ => Ok(Self { wanted, is_required, levels, accounts: Vec::new() }),
         }
     }
 
-    /// The isolation of runs that do not ask for a level.
-    pub fn default_isolation(&self) -> RunIsolation {
-        let reason = match (&self.guard, self.wanted) {
-            (Err(unavailable), IsolationLevel::Guard) => Some(unavailable.reason.clone()),
-            (_, IsolationLevel::None) => Some("OPENRUNNER_ISOLATION is none".to_owned()),
-            (Ok(_), IsolationLevel::Guard) => None,
-        };
-        let level = if reason.is_some() { IsolationLevel::None } else { self.wanted };
-        RunIsolation { level, reason }
+    /// Agents run under one of these accounts, the same one for all runs of a user. Empty for the server's own account.
+    #[must_use]
+    pub fn with_accounts(self, accounts: Vec<Account>) -> Self {
+        Self { accounts, ..self }
+    }
+
+    /// The account of a user's agents; `None` for that of the server.
+    pub(super) fn account(&self, owner: &UserName) -> Option<&Account> {
+        // FNV-1a: the same in every server, so that a user's files keep their owner.
+        let hash =
+            owner.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        let count = u64::try_from(self.accounts.len()).ok().filter(|count| *count > 0)?;
+        self.accounts.get(usize::try_from(hash % count).ok()?)
+    }
+
+    /// The account that inspects agents; `None` for that of the server.
+    pub(super) fn inspecting_account(&self) -> Option<&Account> {
+        self.accounts.first()
     }
 
     /// Why the level that the operator wants is not held, if it is not.
     pub fn shortfall(&self) -> Option<&Unavailable> {
-        self.guard.as_ref().err().filter(|_| self.wanted == IsolationLevel::Guard)
+        unavailable(&self.levels, self.wanted)
+    }
+
+    /// The isolation of runs that do not ask for a level: the highest level up to the wanted one that can be held.
+    pub(super) fn default_isolation(&self, agent: AgentFacts<'_>) -> RunIsolation {
+        let Some(Unavailable { reason, .. }) = self.shortfall() else { return self.as_set() };
+        let missing = format!("{}: {reason}", self.wanted.as_str());
+        if self.wanted > IsolationLevel::Guard && self.levels.guard.is_ok() {
+            return RunIsolation { level: IsolationLevel::Guard, reason: Some(missing) };
+        }
+        let (level, reason) = match &self.levels.files {
+            Ok(files) if self.wanted > IsolationLevel::Files => {
+                if agent.has_own_sandbox {
+                    (IsolationLevel::None, format!("{missing}; files: the agent's own sandbox does not start in it"))
+                } else if files.suits(agent.home) {
+                    (IsolationLevel::Files, missing)
+                } else {
+                    let problem = "the data directory is below the agent's home directory, in which nothing could be created";
+                    (IsolationLevel::None, format!("{missing}; files: {problem}"))
+                }
+            }
+            _ => (IsolationLevel::None, missing),
+        };
+        RunIsolation { level, reason: Some(reason) }
+    }
+
+    /// The level that the operator wants, which this machine can hold.
+    fn as_set(&self) -> RunIsolation {
+        let is_highest = self.wanted == IsolationLevel::Sandbox;
+        let reason = (!is_highest).then(|| format!("OPENRUNNER_ISOLATION is {}", self.wanted.as_str()));
+        RunIsolation { level: self.wanted, reason }
     }
 
     /// The isolation of a run that asks for `level`.
     ///
     /// # Errors
     /// [`BadIsolation`], by cause.
-    pub fn check(&self, level: Option<IsolationLevel>, is_admin: bool) -> Result<RunIsolation, BadIsolation> {
-        let default = self.default_isolation();
-        let Some(level) = level else { return Ok(default) };
+    pub(super) fn check(&self, level: Option<IsolationLevel>, is_admin: bool, agent: AgentFacts<'_>) -> Result<RunIsolation, BadIsolation> {
+        let default = self.default_isolation(agent);
+        let Some(level) = level.filter(|level| *level != default.level) else { return Ok(default) };
         if level < default.level && self.is_required {
             return Err(BadIsolation::BelowRequired(self.wanted));
         }
         if level < default.level && !is_admin {
             return Err(BadIsolation::NeedsAdmin(default.level));
         }
-        match (level, &self.guard) {
-            (IsolationLevel::Guard, Err(unavailable)) => Err(BadIsolation::Unavailable { level, reason: unavailable.reason.clone() }),
-            (IsolationLevel::Guard, Ok(_)) => Ok(RunIsolation { level, reason: None }),
-            (IsolationLevel::None, _) if level < default.level => {
-                Ok(RunIsolation { level, reason: Some("the run asked for it".to_owned()) })
-            }
-            (IsolationLevel::None, _) => Ok(default),
+        if let Some(Unavailable { reason, remedy }) = unavailable(&self.levels, level) {
+            let remedy = if remedy.is_empty() { String::new() } else { format!("; remedy for the operator: {remedy}") };
+            return Err(BadIsolation::Unavailable { level, reason: format!("{reason}{remedy}") });
         }
+        if level == IsolationLevel::Files && agent.has_own_sandbox {
+            return Err(BadIsolation::Unavailable { level, reason: "the agent's own sandbox does not start in it".to_owned() });
+        }
+        let reason = (level < IsolationLevel::Sandbox).then(|| "the run asked for it".to_owned());
+        Ok(RunIsolation { level, reason })
     }
 
     /// The isolation of a run of an agent that is part of the server's process.
@@ -112,14 +163,36 @@ impl IsolationPolicy {
     /// # Errors
     /// If the level cannot be held now.
     pub(super) fn place(&self, level: IsolationLevel, run: &RunPlace<'_>) -> std::io::Result<Placed> {
-        match (level, &self.guard) {
-            (IsolationLevel::None, _) => Ok(Placed { prefix: None, temp_dir: run.temp_dir.to_owned() }),
-            (IsolationLevel::Guard, Ok(guard)) => {
-                let view = View { working_dir: run.working_dir.path(), temp_dir: run.temp_dir, home: run.home, program: run.program };
-                Ok(Placed { prefix: Some(guard.prefix(view)?), temp_dir: guard.temp_dir().to_owned() })
+        let unheld = |unavailable: &Unavailable| std::io::Error::other(unavailable.clone());
+        let RunPlace { working_dir, temp_dir, home, program, files, .. } = *run;
+        let view = View { working_dir: working_dir.path(), temp_dir, home, program, files };
+        let as_outside = Placed { prefix: None, files: None, temp_dir: temp_dir.to_owned() };
+        let own_temp = |prefix| Placed { prefix: Some(prefix), files: None, temp_dir: PathBuf::from("/tmp") };
+        match level {
+            IsolationLevel::None => Ok(as_outside),
+            IsolationLevel::Files => {
+                let files = self.levels.files.as_ref().map_err(unheld)?;
+                Ok(Placed { files: Some(files.rules(view)?), ..as_outside })
             }
-            (IsolationLevel::Guard, Err(unavailable)) => Err(std::io::Error::other(unavailable.clone())),
+            IsolationLevel::Guard => Ok(own_temp(self.levels.guard.as_ref().map_err(unheld)?.prefix(view)?)),
+            IsolationLevel::Sandbox => {
+                let sandbox = self.levels.sandbox.as_ref().map_err(unheld)?;
+                let logins = if run.egress.is_some_and(|egress| egress.injects_credentials) { &[][..] } else { run.logins };
+                private_home::prepare(run.private_home, home, run.logins, logins, run.account)?;
+                let prefix = sandbox.prefix(SandboxView { view, private_home: run.private_home, egress: run.egress })?;
+                Ok(own_temp(prefix))
+            }
         }
+    }
+}
+
+/// Why `level` cannot be held. `None` if it can.
+fn unavailable(levels: &Levels, level: IsolationLevel) -> Option<&Unavailable> {
+    match level {
+        IsolationLevel::None => None,
+        IsolationLevel::Files => levels.files.as_ref().err(),
+        IsolationLevel::Guard => levels.guard.as_ref().err(),
+        IsolationLevel::Sandbox => levels.sandbox.as_ref().err(),
     }
 }
 
@@ -130,11 +203,22 @@ pub(super) struct RunPlace<'a> {
     pub(super) temp_dir: &'a Path,
     pub(super) home: &'a Path,
     pub(super) program: &'a Path,
+    /// Files that its command line names.
+    pub(super) files: &'a [PathBuf],
+    /// The home directory of its session in a sandbox.
+    pub(super) private_home: &'a Path,
+    /// The files with logins that the agent needs.
+    pub(super) logins: &'a [LoginFile],
+    /// The way out of its sandbox.
+    pub(super) egress: Option<&'a Egress>,
+    /// The account that it runs under, if it is another one.
+    pub(super) account: Option<&'a Account>,
 }
 
 /// How a run is started at its level.
 pub(super) struct Placed {
     pub(super) prefix: Option<CommandPrefix>,
+    pub(super) files: Option<FileRules>,
     /// Its directory for temporary files, as it sees it.
     pub(super) temp_dir: PathBuf,
 }
@@ -145,28 +229,50 @@ mod tests {
 
     use super::*;
 
+    fn agent() -> AgentFacts<'static> {
+        AgentFacts { home: Path::new("/home/me"), has_own_sandbox: false }
+    }
+
     fn missing() -> Unavailable {
         Unavailable { reason: "bwrap is missing".to_owned(), remedy: "install it".to_owned() }
     }
 
-    #[test]
-    fn a_required_level_that_cannot_be_held_is_an_error_and_a_wanted_one_is_reported() {
-        assert_eq!(IsolationPolicy::new(IsolationLevel::Guard, true, Err(missing())).unwrap_err(), missing());
-        let policy = IsolationPolicy::new(IsolationLevel::Guard, false, Err(missing())).unwrap();
-        let reported = RunIsolation { level: IsolationLevel::None, reason: Some("bwrap is missing".to_owned()) };
-        assert_eq!(policy.check(None, false), Ok(reported));
-        assert_eq!(policy.shortfall(), Some(&missing()));
+    fn none() -> Levels {
+        Levels { guard: Err(missing()), sandbox: Err(missing()), ..Levels::none("no Landlock") }
     }
 
     #[test]
-    fn a_run_that_asks_for_a_level_gets_it_or_is_refused() {
-        let policy = IsolationPolicy::new(IsolationLevel::None, false, Err(missing())).unwrap();
-        for is_admin in [false, true] {
-            let refused = policy.check(Some(IsolationLevel::Guard), is_admin).unwrap_err();
-            assert!(matches!(refused, BadIsolation::Unavailable { level: IsolationLevel::Guard, .. }));
-            assert!(refused.to_string().contains("bwrap is missing"));
+    fn a_required_level_that_cannot_be_held_is_an_error_and_a_wanted_one_is_reported() {
+        for level in [IsolationLevel::Guard, IsolationLevel::Sandbox] {
+            assert_eq!(IsolationPolicy::new(level, true, none()).unwrap_err(), missing());
+            let policy = IsolationPolicy::new(level, false, none()).unwrap();
+            let reason = format!("{}: bwrap is missing", level.as_str());
+            assert_eq!(policy.check(None, false, agent()), Ok(RunIsolation { level: IsolationLevel::None, reason: Some(reason) }));
+            assert_eq!(policy.shortfall(), Some(&missing()));
         }
-        assert_eq!(policy.check(Some(IsolationLevel::None), false), policy.check(None, false));
+        assert_eq!(IsolationPolicy::new(IsolationLevel::Files, true, none()).unwrap_err().reason, "no Landlock");
+    }
+
+    #[test]
+    fn a_run_that_asks_for_a_level_gets_it_or_is_refused_with_the_remedy() {
+        let policy = IsolationPolicy::new(IsolationLevel::None, false, none()).unwrap();
+        for (is_admin, level) in [(false, IsolationLevel::Guard), (true, IsolationLevel::Guard), (false, IsolationLevel::Sandbox)] {
+            let refused = policy.check(Some(level), is_admin, agent()).unwrap_err();
+            assert!(matches!(refused, BadIsolation::Unavailable { level: refused, .. } if refused == level));
+            assert!(refused.to_string().contains("bwrap is missing") && refused.to_string().contains("install it"));
+        }
+        assert_eq!(policy.check(Some(IsolationLevel::None), false, agent()), policy.check(None, false, agent()));
         assert_eq!(policy.shortfall(), None, "the operator wants none");
+    }
+
+    #[test]
+    fn a_user_always_gets_the_same_account() {
+        let account = |uid: u32| Account { name: format!("agent{uid}"), uid, gid: uid, home: "/".into() };
+        let policy = IsolationPolicy::default().with_accounts(vec![account(1), account(2), account(3)]);
+        let of = |name: &str| policy.account(&name.parse().unwrap()).unwrap().uid;
+        let used: std::collections::BTreeSet<u32> = (0..50).map(|number| of(&format!("user{number}"))).collect();
+        assert_eq!(used.len(), 3, "all accounts are used");
+        assert_eq!(of("anna"), of("anna"));
+        assert!(IsolationPolicy::default().account(&"anna".parse().unwrap()).is_none());
     }
 }

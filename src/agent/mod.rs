@@ -16,6 +16,7 @@ mod login_hint;
 pub mod opencode;
 mod prepared;
 pub mod presets;
+mod private_home;
 pub mod probe;
 mod program_info;
 mod registry;
@@ -30,6 +31,7 @@ pub use agents::{AgentReport, AgentSummary, Agents, Host, Start};
 pub use env::is_kept_from_agents;
 pub use isolation::{BadIsolation, IsolationPolicy};
 pub use prepared::PreparedAgent;
+pub use private_home::LoginFile;
 pub use program_info::{Capabilities, Environment, Install, Location, ProgramInfo};
 pub use registry::Registry;
 pub use traits::{

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 
-use crate::process::Exit;
-use crate::process::probe_command::{self, ProbeError, ProbeOutput};
+use crate::process::probe_command::{self, ProbeError, ProbeOutput, Surroundings};
 use crate::process::probe_dialog;
+use crate::process::{Account, Exit};
 
 /// Runs short commands in an empty directory with the agent's environment, and reads small files below its home directory.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Prober {
     env: BTreeMap<String, String>,
     home: PathBuf,
     empty_dir: PathBuf,
+    /// The account of the commands, if it is another one.
+    account: Option<Account>,
 }
 
 /// Time limit of one command. `OpenCode` needs up to 2 s on an idle machine to print its version.
@@ -25,7 +27,19 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(20);
 impl Prober {
     /// A prober whose commands get exactly `env` and run in `empty_dir`, which contains nothing that a program could load.
     pub fn new(env: BTreeMap<String, String>, home: PathBuf, empty_dir: PathBuf) -> Self {
-        Self { env, home, empty_dir }
+        Self { env, home, empty_dir, account: None }
+    }
+
+    /// The same, with commands that run under `account`, in its home directory.
+    #[must_use]
+    pub fn under(self, account: Option<Account>) -> Self {
+        Self { account, ..self }
+    }
+
+    /// Another account may not enter the server's directories.
+    fn surroundings(&self) -> Surroundings<'_> {
+        let dir = self.account.as_ref().map_or(&self.empty_dir, |account| &account.home);
+        Surroundings { env: &self.env, dir, account: self.account.as_ref() }
     }
 
     /// A variable of the agent's environment; `None` if it is unset or empty.
@@ -43,7 +57,7 @@ impl Prober {
     /// # Errors
     /// [`ProbeError`] if it could not be started or did not end in time. In the latter case its process group is killed.
     pub async fn run(&self, binary: &Path, args: &[&str]) -> Result<ProbeOutput, ProbeError> {
-        probe_command::run(binary, args, &self.env, &self.empty_dir, COMMAND_TIMEOUT).await
+        probe_command::run(binary, args, self.surroundings(), COMMAND_TIMEOUT).await
     }
 
     /// Runs `binary` with `args`, writes the line `question` to its stdin, and returns the first line of its output for which `is_answer` holds.
@@ -58,7 +72,7 @@ impl Prober {
         question: &str,
         is_answer: impl Fn(&str) -> bool,
     ) -> Result<String, ProbeError> {
-        probe_dialog::ask(binary, args, &self.env, &self.empty_dir, question, COMMAND_TIMEOUT, is_answer).await
+        probe_dialog::ask(binary, args, self.surroundings(), question, COMMAND_TIMEOUT, is_answer).await
     }
 
     /// Runs `binary --version`. `name` is the program's name in messages.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
+use crate::agent::private_home::LoginFile;
 use crate::agent::probe::Prober;
 use crate::agent::program_info::{Capabilities, ProgramInfo};
 use crate::process::Exit;
@@ -98,6 +99,22 @@ pub trait Program: Send + Sync + 'static {
     /// The hosts and ports of the model and of the login service of a program that uses its own login, such as `api.example.org:443`.
     fn model_hosts(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    /// The files below the home directory by which it is logged in. In a sandbox it gets copies of them.
+    fn login_files(&self) -> &'static [LoginFile] {
+        &[]
+    }
+
+    /// Whether it runs commands in a sandbox of its own in this permission mode.
+    fn has_own_sandbox(&self, mode: PermissionMode) -> bool {
+        let _ = mode;
+        false
+    }
+
+    /// Files that its command line names in every run, which it must be able to read.
+    fn command_files(&self) -> Vec<PathBuf> {
+        Vec::new()
     }
 
     /// Values that are masked in the runs of this program, in addition to those that are masked everywhere.

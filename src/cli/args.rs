@@ -182,8 +182,8 @@ pub(super) fn permission_mode(text: &str) -> Result<PermissionMode, String> {
 
 /// Parses an isolation level by its name in the API.
 pub(super) fn isolation_level(text: &str) -> Result<IsolationLevel, String> {
-    let names = IsolationLevel::ALL.map(IsolationLevel::as_str).join(" or ");
-    IsolationLevel::from_name(text).ok_or(format!("expected {names}"))
+    let names = IsolationLevel::ALL.map(IsolationLevel::as_str).join(", ");
+    IsolationLevel::from_name(text).ok_or(format!("expected one of {names}"))
 }
 
 #[cfg(test)]

@@ -76,6 +76,11 @@ checked_text! {
 }
 
 checked_text! {
+    /// Name of an account of this machine.
+    AccountName, account_name, "the name of an account"
+}
+
+checked_text! {
     /// Name of an environment variable that may be passed to agents. Never one that holds a secret of this server.
     VariableName, variable_name, "the name of a variable that may be passed to agents (`OPENRUNNER_…`, `DATABASE_URL`, `PG…` and `NATS_…` never are)"
 }
@@ -97,6 +102,11 @@ fn origin(text: &str) -> Option<String> {
     };
     host_name(host)?;
     Some(text)
+}
+
+fn account_name(text: &str) -> Option<String> {
+    let is_name = !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b':' | b'/'));
+    is_name.then(|| text.to_owned())
 }
 
 fn variable_name(text: &str) -> Option<String> {

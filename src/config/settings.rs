@@ -11,8 +11,8 @@ use std::time::Duration;
 use super::declare::{Declaration, DefaultValue, Rejected, SettingValue, settings};
 use super::value::{CpuWeight, Seconds};
 use super::{
-    AgentsSettings, ControlGroup, CredentialsSettings, EventType, HostName, Isolation, LogFormat, Network, Origin, RetryDelay, Secret,
-    VariableName, WebhookDestination,
+    AccountName, AgentsSettings, ControlGroup, CredentialsSettings, EventType, HostName, Isolation, LogFormat, Network, Origin, RetryDelay,
+    Secret, VariableName, WebhookDestination,
 };
 use crate::types::{Budget, HostPattern, Limit, Money, OnShutdown, RuleSpec, Tokens};
 
@@ -153,11 +153,13 @@ settings! {
     "Agents" {
         /// Directory in which agent programs are looked up first (in its `bin`): the `--prefix` of `scripts/install-agents.sh`.
         agents_dir: PathBuf => "OPENRUNNER_AGENTS_DIR", computed "`agents` in the data directory", expects "a directory";
-        /// How agents are isolated from the server and from each other: [`guard`](security.md#isolation) where this machine allows it, or
-        /// `none`. With `require:guard` the server does not start on a machine that does not allow it, and no run gets less.
-        isolation: Isolation => "OPENRUNNER_ISOLATION", default "guard", expects "`none`, `guard` or `require:guard`";
+        /// [How agents are isolated](security.md#isolation) from the server, from each other and from the rest of the account: `none`,
+        /// `files`, `guard` or `sandbox`, as far as this machine allows it. With `require:` before the level the server does not start on
+        /// a machine that does not allow it, and no run gets less.
+        isolation: Isolation => "OPENRUNNER_ISOLATION", default "guard",
+            expects "`none`, `files`, `guard` or `sandbox`, the last three also as `require:LEVEL`";
         /// Paths that isolated agents see although they lie in `/tmp` or belong to a container engine, such as
-        /// `/tmp/.X11-unix:/run/docker.sock`.
+        /// `/tmp/.X11-unix:/run/docker.sock`. At level `sandbox`, also any other path; there they are read-only.
         agent_paths: Vec<PathBuf> => "OPENRUNNER_AGENT_PATHS", default "", expects "a list of absolute paths";
         /// Hosts and ports that runs at isolation level `sandbox` may be given with `metadata.egress`, such as
         /// `github.com:443,*.example.org:443`; `*:443` for all on the public internet. The git remotes of a working directory are reachable
@@ -167,6 +169,9 @@ settings! {
             expects "a list of hosts and ports";
         /// Tables `[credentials.AGENT]` and `[credentials.git."HOST"]`: [keys that the server keeps for agents](egress.md#credentials).
         credentials: CredentialsSettings, default "", expects "tables of credentials";
+        /// Account that agents run under, if the server runs as root; several, separated by commas, are shared out among the users. Each
+        /// needs a home directory of its own, in which agents find their logins.
+        agent_user: Vec<AccountName> => "OPENRUNNER_AGENT_USER", default "", expects "a list of account names";
         /// Names of further environment variables that agents inherit from the server, such as `GIT_SSH_COMMAND,MY_PROXY_TOKEN`.
         agent_env: Vec<VariableName> => "OPENRUNNER_AGENT_ENV", default "", expects "a list of variable names";
         /// Names of environment variables that users may set for their runs (`metadata.env`); admins may set any.

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use super::declare::{Format, Rejected, SettingValue};
 use super::{
-    AgentsSettings, BadItem, ControlGroup, CredentialsSettings, EventType, HostName, Isolation, LogFormat, Network, Origin, RetryDelay,
-    Secret, VariableName, WebhookDestination,
+    AccountName, AgentsSettings, BadItem, ControlGroup, CredentialsSettings, EventType, HostName, Isolation, LogFormat, Network, Origin,
+    RetryDelay, Secret, VariableName, WebhookDestination,
 };
 use crate::types::{HostPattern, IsolationLevel, Money, OnShutdown, RuleSpec, Tokens};
 
@@ -137,8 +137,12 @@ macro_rules! names {
 
 names! {
     Isolation: "none" => Isolation { level: IsolationLevel::None, is_required: false },
+        "files" => Isolation { level: IsolationLevel::Files, is_required: false },
         "guard" => Isolation { level: IsolationLevel::Guard, is_required: false },
-        "require:guard" => Isolation { level: IsolationLevel::Guard, is_required: true };
+        "sandbox" => Isolation { level: IsolationLevel::Sandbox, is_required: false },
+        "require:files" => Isolation { level: IsolationLevel::Files, is_required: true },
+        "require:guard" => Isolation { level: IsolationLevel::Guard, is_required: true },
+        "require:sandbox" => Isolation { level: IsolationLevel::Sandbox, is_required: true };
     LogFormat: "text" => LogFormat::Text, "json" => LogFormat::Json;
     OnShutdown: "detach" => OnShutdown::Detach, "stop" => OnShutdown::Stop;
 }
@@ -235,6 +239,7 @@ trait ListItem: FromStr<Err: Display> + Display {}
 impl ListItem for HostName {}
 impl ListItem for Origin {}
 impl ListItem for Network {}
+impl ListItem for AccountName {}
 impl ListItem for VariableName {}
 impl ListItem for EventType {}
 impl ListItem for WebhookDestination {}

@@ -8,7 +8,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
 use super::cgroup::{Group, Groups};
-use super::{CommandPrefix, Marker, ProcessLimits};
+use super::isolation::FileRules;
+use super::{Account, CommandPrefix, Marker, ProcessLimits};
 
 /// How a server limits its runs.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +35,12 @@ pub struct Containment {
     /// The program that isolates it from the server and from other runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<CommandPrefix>,
+    /// The files that it may open, if no such program isolates it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<FileRules>,
+    /// The account that it runs under, if it is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Account>,
 }
 
 impl LimitsPolicy {
@@ -53,7 +60,8 @@ impl LimitsPolicy {
             // No such rlimit exists.
             cpu_weight: None,
         };
-        Containment { group: self.groups.as_ref().map(|groups| groups.path_of(run)), group_limits, process_limits, prefix: None }
+        let group = self.groups.as_ref().map(|groups| groups.path_of(run));
+        Containment { group, group_limits, process_limits, ..Containment::default() }
     }
 
     /// Where runs get their control groups, if they get any.

@@ -7,10 +7,10 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::isolation::{Guard, Hidden, Shared, View};
+use super::isolation::{Bubblewrap, Files, Guard, Hidden, Sandbox, SandboxView, Shared, View};
 use super::launch::Launcher;
 use super::probe_command::{self, ProbeError};
-use super::{Containment, Exit};
+use super::{Account, CommandPrefix, Containment, Exit};
 
 /// How long a start may take. It usually takes a few milliseconds.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -31,48 +31,129 @@ impl Unavailable {
     }
 }
 
-/// Finds bubblewrap in `search` and starts a program in [`Guard`], as agents will be.
-///
-/// # Errors
-/// [`Unavailable`], with what is missing.
-pub async fn find_guard(launcher: &Launcher, search: &[PathBuf], hidden: Hidden, shared: Shared) -> Result<Guard, Unavailable> {
-    if !cfg!(target_os = "linux") {
-        return Err(Unavailable::new("the system is not Linux", "run the server on Linux"));
+/// The levels of isolation on one machine: how each is held, or why it cannot be.
+#[derive(Clone, Debug)]
+pub struct Levels {
+    /// Level `files`.
+    pub files: Result<Files, Unavailable>,
+    /// Level `guard`.
+    pub guard: Result<Guard, Unavailable>,
+    /// Level `sandbox`.
+    pub sandbox: Result<Sandbox, Unavailable>,
+}
+
+impl Levels {
+    /// No level.
+    pub fn none(reason: &str) -> Self {
+        let unavailable = Unavailable::new(reason, "");
+        Self { files: Err(unavailable.clone()), guard: Err(unavailable.clone()), sandbox: Err(unavailable) }
     }
+}
+
+/// Tries each level by starting a program as agents will be, under `account` if that is another one. `search` are the directories that are
+/// searched for bubblewrap, and of which a sandboxed agent sees the programs.
+pub async fn find_levels(launcher: &Launcher, search: &[PathBuf], hidden: Hidden, shared: Shared, account: Option<&Account>) -> Levels {
+    if !cfg!(target_os = "linux") {
+        let unavailable = Unavailable::new("the system is not Linux", "run the server on Linux");
+        return Levels { files: Err(unavailable.clone()), guard: Err(unavailable.clone()), sandbox: Err(unavailable) };
+    }
+    let start = Start { launcher, account };
+    let files = try_files(start, Files::new(hidden.clone(), shared.clone()));
     let Some(bwrap) = search.iter().map(|dir| dir.join("bwrap")).find(|path| path.is_absolute() && is_executable(path)) else {
-        return Err(Unavailable::new("bubblewrap (bwrap) is not installed", "install it, for example with `apt install bubblewrap`"));
+        let missing = Unavailable::new("bubblewrap (bwrap) is not installed", "install it, for example with `apt install bubblewrap`");
+        return Levels { files: files.await, guard: Err(missing.clone()), sandbox: Err(missing) };
     };
-    let mut guard = Guard::new(bwrap, false, hidden, shared);
-    let mut failure = match attempt(launcher, &guard).await {
-        Ok(()) => return Ok(guard),
+    let bubblewrap = Bubblewrap::new(bwrap, start.is_root());
+    let guard = |bubblewrap| Guard::new(bubblewrap, hidden.clone(), shared.clone());
+    let sandbox = |bubblewrap| Sandbox::new(bubblewrap, hidden.clone(), shared.clone(), search.to_vec());
+    let (guard, sandbox) = (try_bubblewrap(start, &bubblewrap, guard), try_bubblewrap(start, &bubblewrap, sandbox));
+    let (files, guard, sandbox) = tokio::join!(files, guard, sandbox);
+    Levels { files, guard, sandbox }
+}
+
+/// A level that bubblewrap sets up.
+trait BubblewrapLevel {
+    fn prefix_in(&self, scratch: &Scratch) -> io::Result<CommandPrefix>;
+}
+
+impl BubblewrapLevel for Guard {
+    fn prefix_in(&self, scratch: &Scratch) -> io::Result<CommandPrefix> {
+        self.prefix(scratch.view())
+    }
+}
+
+impl BubblewrapLevel for Sandbox {
+    fn prefix_in(&self, scratch: &Scratch) -> io::Result<CommandPrefix> {
+        self.prefix(SandboxView { view: scratch.view(), private_home: &scratch.home, egress: None })
+    }
+}
+
+async fn try_bubblewrap<L: BubblewrapLevel>(
+    start: Start<'_>,
+    bubblewrap: &Bubblewrap,
+    level: impl Fn(Bubblewrap) -> L,
+) -> Result<L, Unavailable> {
+    let attempt = async |level: &L| {
+        let scratch = Scratch::new().map_err(|error| format!("no temporary directory can be created: {error}"))?;
+        let prefix = level.prefix_in(&scratch).map_err(|error| error.to_string())?;
+        start.version(&scratch, Containment { prefix: Some(prefix), ..Containment::default() }).await
+    };
+    let mut found = level(bubblewrap.clone());
+    let mut failure = match attempt(&found).await {
+        Ok(()) => return Ok(found),
         Err(failure) => failure,
     };
     // In a container, root may lack the permission to mount and have the permission to create user namespaces.
     if rustix::process::getuid().is_root() {
-        guard = guard.with_user_namespace();
-        match attempt(launcher, &guard).await {
-            Ok(()) => return Ok(guard),
+        found = level(bubblewrap.clone().with_user_namespace());
+        match attempt(&found).await {
+            Ok(()) => return Ok(found),
             Err(other) => failure = other,
         }
     }
     Err(Unavailable::new(format!("bubblewrap does not work here: {failure}"), remedy(&failure, &|path| fs::read_to_string(path).ok())))
 }
 
-/// Starts this program, which only prints its version, in `guard`.
-async fn attempt(launcher: &Launcher, guard: &Guard) -> Result<(), String> {
-    let scratch = Scratch::new().map_err(|error| format!("no temporary directory can be created: {error}"))?;
-    let dir = scratch.0.as_path();
-    let view = View { working_dir: dir, temp_dir: dir, home: dir, program: Path::new("/proc/self/exe") };
-    let prefix = guard.prefix(view).map_err(|error| error.to_string())?;
-    let containment = Containment { prefix: Some(prefix), ..Containment::default() };
-    let command = launcher.command(&containment, view.program, ["--version"]).map_err(|error| error.to_string())?;
-    match probe_command::output(command, &BTreeMap::new(), dir, TIMEOUT).await {
-        Ok(output) if output.exit == Exit::Code(0) => Ok(()),
-        Ok(output) => {
-            let line = output.stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or("it fails without a message");
-            Err(line.strip_prefix("bwrap: ").unwrap_or(line).to_owned())
+async fn try_files(start: Start<'_>, files: Files) -> Result<Files, Unavailable> {
+    if start.is_root() {
+        let reason = "agents run as root, which can read disks and the memory of other processes; Landlock does not prevent that";
+        return Err(Unavailable::new(reason, "run the server under an account of its own, or set OPENRUNNER_AGENT_USER"));
+    }
+    let attempt = async {
+        let scratch = Scratch::new().map_err(|error| format!("no temporary directory can be created: {error}"))?;
+        let rules = files.rules(scratch.view()).map_err(|error| error.to_string())?;
+        start.version(&scratch, Containment { files: Some(rules), ..Containment::default() }).await
+    };
+    let kernel = "use Linux 6.2 or later with `landlock` in its `lsm=` parameter (see /sys/kernel/security/lsm)";
+    attempt.await.map_err(|failure| Unavailable::new(format!("Landlock does not work here: {failure}"), kernel))?;
+    Ok(files)
+}
+
+/// How programs are started for an attempt.
+#[derive(Clone, Copy)]
+struct Start<'a> {
+    launcher: &'a Launcher,
+    account: Option<&'a Account>,
+}
+
+impl Start<'_> {
+    /// Whether agents run as root.
+    fn is_root(self) -> bool {
+        self.account.is_none() && rustix::process::getuid().is_root()
+    }
+
+    /// Starts this program, which only prints its version, in `containment`.
+    async fn version(self, scratch: &Scratch, containment: Containment) -> Result<(), String> {
+        let containment = Containment { account: self.account.cloned(), ..containment };
+        let command = self.launcher.command(&containment, scratch.view().program, ["--version"]).map_err(|error| error.to_string())?;
+        match probe_command::output(command, &BTreeMap::new(), &scratch.work, TIMEOUT).await {
+            Ok(output) if output.exit == Exit::Code(0) => Ok(()),
+            Ok(output) => {
+                let line = output.stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or("it fails without a message");
+                Err(line.strip_prefix("bwrap: ").unwrap_or(line).to_owned())
+            }
+            Err(error @ (ProbeError::Io(_) | ProbeError::TimedOut(_))) => Err(error.to_string()),
         }
-        Err(error @ (ProbeError::Io(_) | ProbeError::TimedOut(_))) => Err(error.to_string()),
     }
 }
 
@@ -96,8 +177,12 @@ fn remedy(failure: &str, read: &dyn Fn(&str) -> Option<String>) -> String {
     }
 }
 
-/// A private directory with a random name, removed when dropped.
-struct Scratch(PathBuf);
+/// A private directory with a random name and a home directory in it, removed when dropped.
+struct Scratch {
+    path: PathBuf,
+    home: PathBuf,
+    work: PathBuf,
+}
 
 impl Scratch {
     fn new() -> io::Result<Self> {
@@ -105,15 +190,22 @@ impl Scratch {
         getrandom::fill(&mut random).map_err(io::Error::other)?;
         let name = random.iter().fold("openrunner-".to_owned(), |name, byte| format!("{name}{byte:02x}"));
         let path = std::env::temp_dir().canonicalize()?.join(name);
-        fs::DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Self(path))
+        let scratch = Self { home: path.join("home"), work: path.join("work"), path };
+        for dir in [&scratch.path, &scratch.home, &scratch.work] {
+            fs::DirBuilder::new().mode(0o700).create(dir)?;
+        }
+        Ok(scratch)
+    }
+
+    fn view(&self) -> View<'_> {
+        View { working_dir: &self.work, temp_dir: &self.path, home: &self.home, program: Path::new("/proc/self/exe"), files: &[] }
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
         // Mount points may have been created in it.
-        let _ = fs::remove_dir_all(&self.0);
+        let _ = fs::remove_dir_all(&self.path);
     }
 }
 
@@ -147,9 +239,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let launcher = Launcher::new(rustix::fs::Mode::empty()).unwrap();
         let hidden = Hidden::new(dir.path(), Vec::new()).unwrap();
-        let found = find_guard(&launcher, &[dir.path().to_owned(), PathBuf::from("relative")], hidden, Shared::default()).await;
+        let found = find_levels(&launcher, &[dir.path().to_owned(), PathBuf::from("relative")], hidden, Shared::default(), None).await;
         if cfg!(target_os = "linux") {
-            assert!(found.unwrap_err().remedy.contains("apt install bubblewrap"));
+            assert!(found.guard.unwrap_err().remedy.contains("apt install bubblewrap"));
+            assert!(found.sandbox.unwrap_err().remedy.contains("apt install bubblewrap"));
         }
     }
 }

@@ -13,7 +13,7 @@ use std::process::Command;
 
 use rustix::fs::Mode;
 
-use super::isolation::{self, ENTER_SUBCOMMAND};
+use super::isolation::{self, ENTER_SUBCOMMAND, FORWARD_SUBCOMMAND};
 use super::process_dir::ProcessDir;
 use super::{Containment, Descriptors};
 
@@ -97,20 +97,23 @@ impl Launcher {
     }
 }
 
-/// Becomes the agent, if this process was started as a launcher. Returns only on error, or `None` in every other process.
+/// Becomes the agent, or a step on the way to it, if this process was started as a launcher. Returns only on error or when its step is
+/// done, or `None` in every other process.
 ///
 /// Must be called first: before any thread is started or any file is opened.
-pub fn become_agent_if_asked(mut args: impl Iterator<Item = OsString>) -> Option<io::Error> {
+pub fn become_agent_if_asked(mut args: impl Iterator<Item = OsString>) -> Option<io::Result<()>> {
     args.next();
     let subcommand = args.next()?;
     let result = if subcommand == SUBCOMMAND {
         become_agent(args)
     } else if subcommand == ENTER_SUBCOMMAND {
         isolation::enter(args)
+    } else if subcommand == FORWARD_SUBCOMMAND {
+        return Some(isolation::forward_step(args));
     } else {
         return None;
     };
-    Some(result.unwrap_or_else(|error| error))
+    Some(Err(result.unwrap_or_else(|error| error)))
 }
 
 fn become_agent(mut args: impl Iterator<Item = OsString>) -> Result<io::Error, io::Error> {
@@ -122,15 +125,31 @@ fn become_agent(mut args: impl Iterator<Item = OsString>) -> Result<io::Error, i
     let containment: Containment = serde_json::from_slice(next("the containment")?.as_encoded_bytes())?;
     let program = next("the program")?;
 
-    rustix::process::setsid()?;
+    // The second of two steps has the session of the first.
+    if rustix::process::getsid(None)? != rustix::process::getpid() {
+        rustix::process::setsid()?;
+    }
     die_with(parent)?;
     rustix::process::umask(Mode::from_bits_truncate(umask));
     containment.enter()?;
     super::descriptors::close_on_exec()?;
-    match &containment.prefix {
-        Some(prefix) => prefix.exec(&program, args),
-        None => Ok(Command::new(program).args(args).exec()),
+    let Containment { prefix, files, account, .. } = containment;
+    if let Some(prefix) = &prefix {
+        return prefix.exec(&program, args, account.as_ref());
     }
+    if let Some(account) = account {
+        // Another account clears the parent-death signal, so the rest is done by this program once more, under the account.
+        let rest = Containment { files, ..Containment::default() };
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0("openrunner").arg(SUBCOMMAND).arg(umask.to_string()).arg(parent.to_string());
+        command.arg(serde_json::to_string(&rest)?).arg(program).args(args);
+        account.apply(&mut command);
+        return Ok(command.exec());
+    }
+    if let Some(files) = files {
+        files.enforce()?;
+    }
+    Ok(Command::new(program).args(args).exec())
 }
 
 fn parse<T: std::str::FromStr>(text: &OsStr) -> io::Result<T> {

@@ -2,6 +2,7 @@
 //!
 //! An agent process belongs to its [`shim`], a small process that outlives the server. The layers above communicate with the shim.
 
+mod account;
 pub mod allocator;
 mod cgroup;
 mod containment;
@@ -30,6 +31,7 @@ mod tail;
 pub(crate) mod testing;
 mod workdir;
 
+pub use account::{Account, AccountError};
 pub use cgroup::{CgroupError, Groups};
 pub use containment::{Containment, LimitsPolicy};
 pub use descriptors::Descriptors;
@@ -41,6 +43,7 @@ pub use leftovers::Leftovers;
 pub use limits::ProcessLimits;
 pub use lines::{LINE_CAP, Line, LineSplitter};
 pub use marker::Marker;
+pub use process_dir::remove_tree;
 pub use resource_errors::is_resource_exhausted;
 pub use spawn::Spawner;
 pub use tail::Tail;

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
-use super::Exit;
+use super::{Account, Exit};
 
 /// Maximum size of each output, in bytes.
 const OUTPUT_CAP: u64 = 256 * 1024;
@@ -38,21 +38,28 @@ pub enum ProbeError {
     TimedOut(Duration),
 }
 
-/// Runs `program` with exactly the environment `env` in `dir`, without stdin, and waits for its exit. Dropping the future kills the whole
-/// process group.
+/// How a probe command is started.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// Its complete environment.
+    pub env: &'a BTreeMap<String, String>,
+    /// Its working directory.
+    pub dir: &'a Path,
+    /// Its account, if it is another one.
+    pub account: Option<&'a Account>,
+}
+
+/// Runs `program` in `surroundings`, without stdin, and waits for its exit. Dropping the future kills the whole process group.
 ///
 /// # Errors
 /// [`ProbeError`]. After [`ProbeError::TimedOut`] the whole process group has been killed.
-pub async fn run(
-    program: &Path,
-    args: &[&str],
-    env: &BTreeMap<String, String>,
-    dir: &Path,
-    limit: Duration,
-) -> Result<ProbeOutput, ProbeError> {
+pub async fn run(program: &Path, args: &[&str], surroundings: Surroundings<'_>, limit: Duration) -> Result<ProbeOutput, ProbeError> {
     let mut command = std::process::Command::new(program);
     command.args(args).process_group(0);
-    output(command, env, dir, limit).await
+    if let Some(account) = surroundings.account {
+        account.apply(&mut command);
+    }
+    output(command, surroundings.env, surroundings.dir, limit).await
 }
 
 /// Like [`run`], for a program with its arguments that leads a process group of its own, from its start or soon after.

@@ -1,7 +1,7 @@
 //! A probe command that is asked one question over its stdin, such as the `initialize` of a protocol.
 
-use std::collections::BTreeMap;
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -9,13 +9,12 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 
-use super::probe_command::ProbeError;
+use super::probe_command::{ProbeError, Surroundings};
 
 /// Maximum length of the output that is searched for the answer, in bytes.
 const OUTPUT_CAP: u64 = 1024 * 1024;
 
-/// Runs `program` with exactly the environment `env` in `dir`, writes `question` and a newline to its stdin, and returns the first line of its
-/// stdout for which `is_answer` holds. The program and its process group are killed then, and also when the future is dropped (except for
+/// Runs `program` in `surroundings`, writes `question` and a newline to its stdin, and returns the first line of its stdout for which `is_answer` holds. The program and its process group are killed then, and also when the future is dropped (except for
 /// children that have left the group).
 ///
 /// # Errors
@@ -23,23 +22,17 @@ const OUTPUT_CAP: u64 = 1024 * 1024;
 pub async fn ask(
     program: &Path,
     args: &[&str],
-    env: &BTreeMap<String, String>,
-    dir: &Path,
+    surroundings: Surroundings<'_>,
     question: &str,
     limit: Duration,
     is_answer: impl Fn(&str) -> bool,
 ) -> Result<String, ProbeError> {
-    let mut child = Command::new(program)
-        .args(args)
-        .env_clear()
-        .envs(env)
-        .current_dir(dir)
-        .process_group(0)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()?;
+    let mut command = std::process::Command::new(program);
+    command.args(args).env_clear().envs(surroundings.env).current_dir(surroundings.dir).process_group(0);
+    if let Some(account) = surroundings.account {
+        account.apply(&mut command);
+    }
+    let mut child = Command::from(command).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).spawn()?;
     let group = Group(child.id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed())));
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
     let answer = async {
@@ -94,8 +87,9 @@ mod tests {
     use super::*;
 
     async fn ask_shell(script: &str, limit: Duration) -> Result<String, ProbeError> {
-        let env = BTreeMap::from([("PATH".to_owned(), std::env::var("PATH").unwrap_or_default())]);
-        ask(Path::new("/bin/sh"), &["-c", script], &env, Path::new("/"), "hello", limit, |line| line.starts_with("answer")).await
+        let env = std::collections::BTreeMap::from([("PATH".to_owned(), std::env::var("PATH").unwrap_or_default())]);
+        let surroundings = Surroundings { env: &env, dir: Path::new("/"), account: None };
+        ask(Path::new("/bin/sh"), &["-c", script], surroundings, "hello", limit, |line| line.starts_with("answer")).await
     }
 
     #[tokio::test]

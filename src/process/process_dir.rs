@@ -59,6 +59,23 @@ impl ProcessDir {
         self.path.join("tmp")
     }
 
+    /// Lets other accounts pass through the directory and those above it in the data directory, to the agent's temporary files and to fresh
+    /// workspaces. They can neither list the directories nor open any file of the server.
+    ///
+    /// # Errors
+    /// If the modes cannot be changed.
+    pub fn let_pass(&self) -> std::io::Result<()> {
+        use std::os::unix::fs::PermissionsExt;
+
+        let runs = self.path.parent();
+        let data = runs.and_then(Path::parent);
+        let workspaces = data.map(|data| data.join("workspaces"));
+        for dir in [Some(self.path.as_path()), runs, data, workspaces.as_deref()].into_iter().flatten() {
+            std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o711))?;
+        }
+        Ok(())
+    }
+
     /// Removes the directory. It is not an error if it does not exist.
     ///
     /// # Errors
@@ -88,7 +105,7 @@ impl ProcessDir {
 ///
 /// # Errors
 /// If something cannot be removed, such as files of another account.
-fn remove_tree(path: &Path) -> std::io::Result<()> {
+pub fn remove_tree(path: &Path) -> std::io::Result<()> {
     let removed = std::fs::remove_dir_all(path).or_else(|error| match error.kind() {
         std::io::ErrorKind::PermissionDenied => {
             make_writable(path);

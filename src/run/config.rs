@@ -1,7 +1,7 @@
 //! The settings of the run code.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,6 +57,18 @@ impl RunConfig {
     /// The directory in which the shim of `run` keeps its socket, spool and journal.
     pub(super) fn process_dir(&self, run: RunId) -> ProcessDir {
         ProcessDir::new(self.data_dir.join("runs").join(run.to_string()))
+    }
+
+    /// The home directory in a sandbox of the session that started with `run`.
+    pub(super) fn private_home(&self, run: RunId) -> PathBuf {
+        self.data_dir.join("homes").join(run.to_string())
+    }
+
+    /// Whether `dir` is a working directory that this server created in its data directory.
+    pub(super) fn owns_working_dir(&self, dir: &Path) -> bool {
+        // The path of a working directory is canonical.
+        let above = self.data_dir.join("workspaces").canonicalize();
+        above.is_ok_and(|above| dir.parent() == Some(above.as_path()))
     }
 }
 

@@ -132,7 +132,7 @@ pub struct SessionView {
 
 impl From<SessionRecord> for SessionView {
     fn from(session: SessionRecord) -> Self {
-        let SessionRecord { id, owner, agent_type, working_dir, agent_session, created_at } = session;
+        let SessionRecord { id, owner, agent_type, working_dir, agent_session, created_at, first_run: _ } = session;
         Self { session_id: id, owner, agent_type, working_dir, agent_session, created_at }
     }
 }

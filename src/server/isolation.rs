@@ -5,26 +5,29 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::agent::IsolationPolicy;
-use crate::config::{Origins, Settings};
-use crate::process::isolation::{Guard, Hidden, Shared};
-use crate::process::isolation_probe::{Unavailable, find_guard};
+use crate::config::{AccountName, Origins, Settings};
+use crate::process::Account;
+use crate::process::isolation::{Hidden, Shared};
+use crate::process::isolation_probe::{Levels, Unavailable, find_levels};
 use crate::process::launch::Launcher;
 use crate::types::IsolationLevel;
 
 /// Directory of the service's environment file in the documented installation.
 const SERVICE_SETTINGS: &str = "/etc/openrunner";
 
-/// Tries level `guard` on this machine, as agents of a server with these settings will be started. `get` reads a variable of the server's
+/// Tries each level of isolation on this machine, as agents of a server with these settings will be started, under the
+/// first of `accounts` if there are any. `get` reads a variable of the server's
 /// environment. The data directory must exist.
 ///
 /// # Errors
-/// [`Unavailable`], with what is missing.
-pub async fn try_guard(
+/// [`Unavailable`] if the data directory cannot be hidden.
+pub async fn try_isolation(
     settings: &Settings,
     origins: &Origins,
     launcher: &Launcher,
+    accounts: &[Account],
     get: impl Fn(&str) -> Option<OsString>,
-) -> Result<Guard, Unavailable> {
+) -> Result<Levels, Unavailable> {
     let of_data_dir = |error: io::Error| Unavailable {
         reason: format!("the data directory {} cannot be hidden: {error}", settings.data_dir.display()),
         remedy: "check the data directory".to_owned(),
@@ -32,7 +35,7 @@ pub async fn try_guard(
     let hidden = Hidden::new(&settings.data_dir, secret_paths(origins, &get)).map_err(of_data_dir)?;
     let shared = Shared { kept: settings.agent_paths.clone(), protected: vec![settings.agents_dir.clone()] };
     let search: Vec<PathBuf> = get("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
-    find_guard(launcher, &search, hidden, shared).await
+    Ok(find_levels(launcher, &search, hidden, shared, accounts.first()).await)
 }
 
 /// Files and directories with secrets of the server and of its operator outside the data directory: settings, and the logins of the command
@@ -48,17 +51,39 @@ fn secret_paths(origins: &Origins, get: impl Fn(&str) -> Option<OsString>) -> Ve
 ///
 /// # Errors
 /// [`Unavailable`] if the settings require a level that this machine cannot hold.
-pub(super) async fn isolation_policy(settings: &Settings, origins: &Origins, launcher: &Launcher) -> Result<IsolationPolicy, Unavailable> {
-    let guard = try_guard(settings, origins, launcher, |name| std::env::var_os(name)).await;
-    let policy = IsolationPolicy::new(settings.isolation.level, settings.isolation.is_required, guard)?;
+pub(super) async fn isolation_policy(
+    settings: &Settings,
+    origins: &Origins,
+    launcher: &Launcher,
+    accounts: Vec<Account>,
+) -> Result<IsolationPolicy, Unavailable> {
+    let wanted = settings.isolation.level;
+    let levels = try_isolation(settings, origins, launcher, &accounts, |name| std::env::var_os(name)).await?;
+    let policy = IsolationPolicy::new(wanted, settings.isolation.is_required, levels)?.with_accounts(accounts);
     match policy.shortfall() {
         Some(Unavailable { reason, remedy }) => {
-            tracing::warn!(reason, remedy, "agents are not isolated: they can do everything that this account can do");
+            tracing::warn!(
+                level = wanted.as_str(),
+                reason,
+                remedy,
+                "agents are not isolated as OPENRUNNER_ISOLATION wants; each run reports its level"
+            );
         }
-        None if settings.isolation.level == IsolationLevel::None => {
+        None if wanted == IsolationLevel::None => {
             tracing::warn!("agents are not isolated (OPENRUNNER_ISOLATION): they can do everything that this account can do");
         }
         None => {}
     }
     Ok(policy)
+}
+
+/// The accounts that agents run under, from the settings.
+///
+/// # Errors
+/// [`Unavailable`] if the server cannot start programs under one of them.
+pub fn accounts(settings: &Settings) -> Result<Vec<Account>, Unavailable> {
+    let find = |name: &AccountName| {
+        Account::find(name.as_str()).map_err(|error| Unavailable { reason: error.to_string(), remedy: error.remedy() })
+    };
+    settings.agent_user.iter().map(find).collect()
 }

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::isolation::isolation_policy;
+use super::isolation::{accounts, isolation_policy};
 use super::listen::{Drained, Listening, adopt, listen, serve};
 use super::run_config::run_config;
 use super::signals::Stop;
@@ -87,7 +87,9 @@ impl Server {
             );
         }
         let tasks = TaskTracker::new();
-        let isolation = isolation_policy(settings, origins, &launcher).await.map_err(StartError::Isolation)?;
+        let isolation = isolation_policy(settings, origins, &launcher, accounts(settings).map_err(StartError::Account)?)
+            .await
+            .map_err(StartError::Isolation)?;
         let spawner = Spawner::new(launcher).map_err(StartError::Spawner)?;
         let host = super::host(settings, private_directory(&settings.data_dir, "empty")?, spawner);
         let host = Host { limits_policy: limits_policy(settings)?, isolation, tasks: tasks.clone(), ..host };

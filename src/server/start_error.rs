@@ -49,6 +49,9 @@ pub enum StartError {
     /// The settings require an isolation level that this machine cannot hold.
     #[error("OPENRUNNER_ISOLATION requires what this machine does not allow: {}; remedy: {}", .0.reason, .0.remedy)]
     Isolation(Unavailable),
+    /// Agents cannot run under the accounts in the settings.
+    #[error("OPENRUNNER_AGENT_USER: {}; remedy: {}", .0.reason, .0.remedy)]
+    Account(Unavailable),
     /// A workspace root does not exist or cannot be read.
     #[error("OPENRUNNER_WORKSPACE_ROOTS names a directory that cannot be used")]
     Workspaces(#[source] std::io::Error),

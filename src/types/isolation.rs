@@ -11,8 +11,13 @@ string_enum! {
     pub enum IsolationLevel {
         /// Not at all: they can do everything that the account of the server can do.
         None = "none",
+        /// They can open neither the server's own files nor those of other runs, but reach its sockets and see its processes.
+        Files = "files",
         /// They can reach neither the server's own files and processes nor those of other runs, and have a `/tmp` of their own.
         Guard = "guard",
+        /// They see only the system and its toolchains, their workspace and a private home directory, and have no network except for
+        /// the connections that the server allows.
+        Sandbox = "sandbox",
     }
 }
 

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::parser::ClaudeParser;
 use super::{info, login};
 use crate::agent::probe::Prober;
-use crate::agent::{Inspection, Installed, Invocation, Mode, Parser, Program, ProgramInfo, Task};
+use crate::agent::{Inspection, Installed, Invocation, LoginFile, Mode, Parser, Program, ProgramInfo, Task};
 use crate::types::{AuthScheme, Cause, Failure, ModelEndpoint, PermissionMode};
 
 /// The adapter for Claude Code, written for version 2.1.330.
@@ -55,6 +55,12 @@ fn endpoint_env(endpoint: &ModelEndpoint) -> [(String, String); 3] {
 impl Program for ClaudeCode {
     fn info(&self) -> &ProgramInfo {
         info::for_mode(self.mode)
+    }
+
+    fn login_files(&self) -> &'static [LoginFile] {
+        const PROFILE: &[&str] = &["hasCompletedOnboarding", "oauthAccount", "primaryApiKey", "userID"];
+        const FILES: &[LoginFile] = &[LoginFile::whole(".claude/.credentials.json"), LoginFile { path: ".claude.json", fields: PROFILE }];
+        FILES
     }
 
     async fn inspect(&self, binary: &Path, prober: &Prober) -> Inspection {

@@ -24,6 +24,14 @@ pub(super) fn policy(mode: PermissionMode) -> Map<String, Value> {
     policy
 }
 
+/// Whether Codex runs commands in its own sandbox.
+pub(super) fn has_own_sandbox(mode: Mode, permission_mode: PermissionMode) -> bool {
+    match mode {
+        Mode::TwoWay => permission_mode == PermissionMode::ReadOnly,
+        Mode::OneShot => permission_mode != PermissionMode::Auto,
+    }
+}
+
 /// Settings of the thread, which override those in `config.toml`.
 ///
 /// The model may ask questions only in `ask` mode, where a user can answer. MCP servers are passed here because they may contain secrets,

@@ -10,9 +10,9 @@ use super::parser::AppServer;
 use super::{command, flags, login};
 use crate::agent::probe::Prober;
 use crate::agent::{
-    Capabilities, Environment, Inspection, Install, Installed, Invocation, Location, Mode, Parser, Program, ProgramInfo, Task,
+    Capabilities, Environment, Inspection, Install, Installed, Invocation, Location, LoginFile, Mode, Parser, Program, ProgramInfo, Task,
 };
-use crate::types::Failure;
+use crate::types::{Failure, PermissionMode};
 
 /// The Codex CLI (npm `@openai/codex`, tested with 0.169.0).
 #[derive(Clone, Debug)]
@@ -75,6 +75,15 @@ const fn make_info(mode: Mode) -> ProgramInfo {
 impl Program for Codex {
     fn info(&self) -> &ProgramInfo {
         info(self.mode)
+    }
+
+    fn login_files(&self) -> &'static [LoginFile] {
+        const FILES: &[LoginFile] = &[LoginFile::whole(".codex/auth.json")];
+        FILES
+    }
+
+    fn has_own_sandbox(&self, mode: PermissionMode) -> bool {
+        command::has_own_sandbox(self.mode, mode)
     }
 
     fn native(&self, found: &Path) -> Option<PathBuf> {

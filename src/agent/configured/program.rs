@@ -131,6 +131,10 @@ impl Program for Configured {
         self.definition.unsupported_mode(mode)
     }
 
+    fn command_files(&self) -> Vec<PathBuf> {
+        self.definition.args.iter().map(PathBuf::from).filter(|path| path.is_absolute() && path.is_file()).collect()
+    }
+
     fn secrets(&self) -> Vec<String> {
         let named = self.definition.set_env.iter().filter(|(name, _)| is_secret_name(name));
         named.chain(&self.definition.secret_env).map(|(_, value)| value.clone()).collect()

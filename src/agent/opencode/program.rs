@@ -11,7 +11,7 @@ use super::{command, diagnose, flags, login, tools, variant};
 use crate::agent::acp::{Acp, Dialect};
 use crate::agent::probe::Prober;
 use crate::agent::{
-    Capabilities, Environment, Inspection, Install, Installed, Invocation, Location, Mode, Parser, Program, ProgramInfo, Task,
+    Capabilities, Environment, Inspection, Install, Installed, Invocation, Location, LoginFile, Mode, Parser, Program, ProgramInfo, Task,
 };
 use crate::types::Failure;
 
@@ -98,6 +98,11 @@ const fn make_info(mode: Mode) -> ProgramInfo {
 impl Program for OpenCode {
     fn info(&self) -> &ProgramInfo {
         info(self.mode)
+    }
+
+    fn login_files(&self) -> &'static [LoginFile] {
+        const FILES: &[LoginFile] = &[LoginFile::whole(".local/share/opencode/auth.json")];
+        FILES
     }
 
     /// The archived Go program takes one prompt and answers once.

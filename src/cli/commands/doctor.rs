@@ -18,6 +18,7 @@ use crate::cli::finding::{self, Finding};
 use crate::cli::format::count;
 use crate::cli::output::{Output, print_json};
 use crate::config::{self, ControlGroup, Flags, Isolation, Origins, Settings, UnknownVariable};
+use crate::process::isolation_probe::Unavailable;
 use crate::process::launch::Launcher;
 use crate::run::RetentionPolicy;
 use crate::run::store::{SqliteStore, StoreStats};
@@ -63,7 +64,7 @@ async fn check_all(context: &Context, settings: &Settings, origins: &Origins) ->
     let names: Vec<String> = agents.names().map(str::to_owned).collect();
     let reports = agent_check::reports(&agents, &names).await;
     findings.extend(reports.iter().filter(|report| report.agent_type != "demo").map(agent_check::summary));
-    findings.push(isolation(settings, origins, &context.launcher()?).await);
+    findings.extend(isolation(settings, origins, &context.launcher()?).await);
     findings.extend(limits(settings));
     findings.push(store(settings, SystemClock.now()));
     findings.push(disk(&settings.data_dir));
@@ -211,27 +212,57 @@ fn login_finding(with_default: &[String], is_new: bool, is_loopback: bool) -> Fi
     Finding::warning(check, message, hint)
 }
 
-/// Whether agents are isolated, tried by starting a program as agents are started.
-async fn isolation(settings: &Settings, origins: &Origins, launcher: &Launcher) -> Finding {
+/// Whether agents can be isolated: each level, tried by starting a program as agents are started, and the accounts that agents run under.
+async fn isolation(settings: &Settings, origins: &Origins, launcher: &Launcher) -> Vec<Finding> {
     let check = "isolation";
+    let mut findings = Vec::new();
+    let accounts = match server::accounts(settings) {
+        Ok(accounts) => accounts,
+        Err(Unavailable { reason, remedy }) => {
+            findings.push(Finding::error("agent account", reason, remedy));
+            Vec::new()
+        }
+    };
+    if !accounts.is_empty() {
+        let names: Vec<&str> = accounts.iter().map(|account| account.name.as_str()).collect();
+        findings.push(Finding::ok("agent account", format!("agents run as {}", names.join(", "))));
+    }
     if !settings.data_dir.is_dir() {
-        return Finding::ok(check, "not tried, because the data directory does not exist yet");
+        findings.push(Finding::ok(check, "not tried, because the data directory does not exist yet"));
+        return findings;
     }
-    let guard = server::try_guard(settings, origins, launcher, |name| std::env::var_os(name)).await;
-    let Isolation { level, is_required } = settings.isolation;
-    match (guard, level) {
-        (Ok(_), IsolationLevel::Guard) => Finding::ok(check, "guard works: agents cannot reach the server's files and processes"),
-        (Ok(_), IsolationLevel::None) => {
-            Finding::warning(check, "off (OPENRUNNER_ISOLATION); guard works here", "set OPENRUNNER_ISOLATION=guard")
+    let levels = match server::try_isolation(settings, origins, launcher, &accounts, |name| std::env::var_os(name)).await {
+        Ok(levels) => levels,
+        Err(Unavailable { reason, remedy }) => {
+            findings.push(Finding::error(check, reason, remedy));
+            return findings;
         }
-        (Err(unavailable), _) if is_required => {
-            Finding::error(check, format!("guard is required and does not work: {}", unavailable.reason), unavailable.remedy)
-        }
-        (Err(unavailable), _) => {
-            let message = format!("none: agents can do everything that this account can do; guard does not work: {}", unavailable.reason);
-            Finding::warning(check, message, unavailable.remedy)
-        }
+    };
+    let tried = [
+        (IsolationLevel::Sandbox, levels.sandbox.err(), "agents see only the system, their workspace and a private home directory"),
+        (IsolationLevel::Guard, levels.guard.err(), "agents cannot reach the server's files and processes"),
+        (IsolationLevel::Files, levels.files.err(), "agents cannot open the server's files"),
+    ];
+    let Isolation { level: wanted, is_required } = settings.isolation;
+    if wanted == IsolationLevel::None {
+        let message = "off (OPENRUNNER_ISOLATION): agents can do everything that this account can do";
+        findings.push(Finding::warning(check, message, "set OPENRUNNER_ISOLATION to guard or sandbox"));
     }
+    for (level, failure, meaning) in tried {
+        let name = level.as_str();
+        // A level that is not the server's may still be asked for by a run.
+        findings.push(match failure {
+            None => Finding::ok(check, format!("{name} works: {meaning}")),
+            Some(Unavailable { reason, remedy }) if level == wanted && is_required => {
+                Finding::error(check, format!("{name} is required and does not work: {reason}"), remedy)
+            }
+            Some(Unavailable { reason, remedy }) if level == wanted => {
+                Finding::warning(check, format!("{name} does not work, so agents get a lower level: {reason}"), remedy)
+            }
+            Some(Unavailable { reason, remedy }) => Finding::ok(check, format!("{name} does not work here: {reason} (remedy: {remedy})")),
+        });
+    }
+    findings
 }
 
 /// Control groups and the limits of runs, as a server that is started from this shell has them.

@@ -42,7 +42,7 @@ pub(in crate::cli) struct StartArgs {
     /// How permissions are decided: `auto` allows everything, `ask` asks a person, `read_only` allows reading [default: auto]
     #[arg(long, short, value_name = "MODE", value_parser = permission_mode)]
     pub(in crate::cli) permission_mode: Option<PermissionMode>,
-    /// Isolation of the agent: `none` or `guard` [default: that of the server]
+    /// Isolation of the agent: `none`, `files`, `guard` or `sandbox` [default: that of the server]
     #[arg(long, value_name = "LEVEL", value_parser = isolation_level)]
     pub(in crate::cli) isolation: Option<IsolationLevel>,
     /// Continue a conversation: its id, the start of it, or `last`

@@ -3,21 +3,16 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::bubblewrap::{Bubblewrap, TEMP};
 use super::hidden::Hidden;
 use super::mounts::{Mount, Mounts};
 use super::prefix::CommandPrefix;
-use super::surroundings::{CAPABILITIES, can_read_disks, engine_sockets, kept_devices, kernel_files, ssh_config_dir};
+use super::surroundings::{can_read_disks, engine_sockets, kept_devices, ssh_config_dir};
 
-/// The directory of which each agent has its own.
-const TEMP: &str = "/tmp";
-
-/// Starts agents by bubblewrap. It has been tried on this machine (see [`find_guard`](crate::process::isolation_probe::find_guard)).
+/// Starts agents by bubblewrap. It has been tried on this machine (see [`isolation_probe`](crate::process::isolation_probe)).
 #[derive(Clone, Debug)]
 pub struct Guard {
-    /// Absolute path of bubblewrap.
-    bwrap: PathBuf,
-    /// Whether it sets up a user namespace although this account is root, because root may not mount here.
-    user_namespace: bool,
+    bubblewrap: Bubblewrap,
     hidden: Hidden,
     shared: Shared,
 }
@@ -42,21 +37,13 @@ pub struct View<'a> {
     pub home: &'a Path,
     /// Its program.
     pub program: &'a Path,
+    /// Files that its command line names.
+    pub files: &'a [PathBuf],
 }
 
 impl Guard {
-    pub(in crate::process) fn new(bwrap: PathBuf, user_namespace: bool, hidden: Hidden, shared: Shared) -> Self {
-        Self { bwrap, user_namespace, hidden, shared }
-    }
-
-    /// The same guard with a user namespace, in which root may mount.
-    pub(in crate::process) fn with_user_namespace(self) -> Self {
-        Self { user_namespace: true, ..self }
-    }
-
-    /// The directory for temporary files, as an agent sees it.
-    pub fn temp_dir(&self) -> &'static Path {
-        Path::new(TEMP)
+    pub(in crate::process) fn new(bubblewrap: Bubblewrap, hidden: Hidden, shared: Shared) -> Self {
+        Self { bubblewrap, hidden, shared }
     }
 
     /// The prefix of an agent's command.
@@ -66,20 +53,18 @@ impl Guard {
     pub fn prefix(&self, view: View<'_>) -> io::Result<CommandPrefix> {
         let absent = self.hidden.resolve()?;
         let mut mounts = Mounts::default();
-        for (path, _id) in &absent {
-            mounts.cover(path, if path.is_dir() { Mount::Nothing } else { Mount::NoFile });
-        }
+        cover_all(&mut mounts, &absent);
         for socket in engine_sockets() {
             mounts.cover(&socket, Mount::NoFile);
         }
         mounts.cover(Path::new(TEMP), Mount::Instead(view.temp_dir.to_owned()));
-        if let Some(dir) = ssh_config_dir().filter(|_| maps_no_root()) {
+        if let Some(dir) = ssh_config_dir() {
             mounts.cover(dir, Mount::Nothing);
         }
         self.keep(&mut mounts, view, &absent.iter().map(|(path, _)| path.as_path()).collect::<Vec<_>>());
 
-        let mut args: Vec<String> = ["--dev-bind", "/", "/", "--proc", "/proc"].map(str::to_owned).to_vec();
-        args.extend(kernel_files().flat_map(|path| ["--ro-bind", path, path].map(str::to_owned)));
+        let mut args: Vec<String> = ["--dev-bind", "/", "/"].map(str::to_owned).to_vec();
+        self.bubblewrap.mount_proc(&mut args);
         if can_read_disks() {
             args.extend(["--dev", "/dev"].map(str::to_owned));
             for device in kept_devices() {
@@ -88,24 +73,15 @@ impl Guard {
             }
         }
         args.extend(mounts.args()?);
-        args.extend(["--unshare-pid", "--die-with-parent"].map(str::to_owned));
-        if rustix::process::getuid().is_root() {
-            args.extend(["--cap-drop", "ALL"].map(str::to_owned));
-            args.extend(CAPABILITIES.iter().flat_map(|name| ["--cap-add".to_owned(), (*name).to_owned()]));
-            if self.user_namespace {
-                args.push("--unshare-user".to_owned());
-            }
-        }
-        let working_dir = view.working_dir.to_str().ok_or_else(|| io::Error::other("the working directory is not valid UTF-8"))?;
-        args.extend(["--chdir".to_owned(), working_dir.to_owned()]);
-        Ok(CommandPrefix { program: self.bwrap.clone(), args, absent })
+        self.bubblewrap.confine(&mut args, view.working_dir)?;
+        Ok(CommandPrefix { program: self.bubblewrap.program().to_owned(), args, absent, ..CommandPrefix::default() })
     }
 
     /// Keeps what an agent needs, wherever it lies. What is hidden stays hidden.
     fn keep(&self, mounts: &mut Mounts, view: View<'_>, hidden: &[&Path]) {
         let program_dirs =
             [view.program.parent().map(Path::to_owned), resolved(view.program).and_then(|path| Some(path.parent()?.to_owned()))];
-        let read_only = program_dirs.into_iter().flatten().map(|path| (path, false));
+        let read_only = program_dirs.into_iter().flatten().chain(view.files.iter().cloned()).map(|path| (path, false));
         let writable = [view.home.to_owned(), view.working_dir.to_owned()]
             .into_iter()
             .chain(self.shared.kept.iter().cloned())
@@ -124,11 +100,14 @@ impl Guard {
     }
 }
 
-/// Whether files of root appear to have another owner.
-fn maps_no_root() -> bool {
-    !rustix::process::getuid().is_root()
+/// Covers the hidden paths.
+pub(super) fn cover_all(mounts: &mut Mounts, absent: &[(PathBuf, super::hidden::FileId)]) {
+    for (path, _id) in absent {
+        mounts.cover(path, if path.is_dir() { Mount::Nothing } else { Mount::NoFile });
+    }
 }
 
-fn resolved(path: &Path) -> Option<PathBuf> {
+/// The path with links resolved, if it exists.
+pub(super) fn resolved(path: &Path) -> Option<PathBuf> {
     path.canonicalize().ok()
 }

@@ -44,6 +44,11 @@ impl Hidden {
         Ok(Self { data_dir_id: FileId::of(&data_dir)?, data_dir, others })
     }
 
+    /// The server's data directory, canonical.
+    pub(super) fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
     /// All paths that exist, canonical, each with its identity. The data directory is the first.
     ///
     /// # Errors

@@ -13,6 +13,8 @@ pub(super) enum Mount {
     NoFile,
     /// Another directory.
     Instead(PathBuf),
+    /// Another file or directory, which cannot be changed.
+    Shown(PathBuf),
     /// What is there outside.
     Outside {
         /// Whether it can be changed.
@@ -27,33 +29,43 @@ pub(super) enum Mount {
 
 /// Mounts by path.
 #[derive(Debug, Default)]
-pub(super) struct Mounts(BTreeMap<PathBuf, Mount>);
+pub(super) struct Mounts {
+    by_path: BTreeMap<PathBuf, Mount>,
+    /// Whether nothing is there except for these mounts.
+    is_bare: bool,
+}
 
 impl Mounts {
-    /// Covers `path`, which must be canonical and exist, and pins the directories above it that this account could rename.
+    /// Mounts in an empty root directory, which cannot be written.
+    pub(super) fn bare() -> Self {
+        Self { is_bare: true, ..Self::default() }
+    }
+
+    /// Covers `path`, which must be canonical and exist unless the root is bare, and pins the directories above it that this account could rename.
     pub(super) fn cover(&mut self, path: &Path, mount: Mount) {
         for above in path.ancestors().skip(1) {
             let Some(parent) = above.parent() else { break };
             if rustix::fs::access(parent, rustix::fs::Access::WRITE_OK).is_ok() {
-                self.0.entry(above.to_owned()).or_insert(Mount::Outside { writable: true, kept: false, pinned: true });
+                self.by_path.entry(above.to_owned()).or_insert(Mount::Outside { writable: true, kept: false, pinned: true });
             }
         }
-        self.0.insert(path.to_owned(), mount);
+        self.by_path.insert(path.to_owned(), mount);
     }
 
     /// Keeps `path`, which must be canonical and exist, visible if something above it is covered. A path that is itself covered is uncovered.
     /// To be called after all calls of [`Mounts::cover`].
     pub(super) fn keep(&mut self, path: &Path, writable: bool) {
-        let (was_kept, pinned, was_writable) = match self.0.get(path) {
+        let (was_kept, pinned, was_writable) = match self.by_path.get(path) {
             Some(Mount::Outside { writable, kept, pinned }) => (*kept, *pinned, *writable),
             _ => (false, false, false),
         };
-        self.0.insert(path.to_owned(), Mount::Outside { writable: writable || pinned || (was_kept && was_writable), kept: true, pinned });
+        self.by_path
+            .insert(path.to_owned(), Mount::Outside { writable: writable || pinned || (was_kept && was_writable), kept: true, pinned });
     }
 
     /// Keeps `path` like [`Mounts::keep`], and protects it from changes.
     pub(super) fn protect(&mut self, path: &Path) {
-        self.0.insert(path.to_owned(), Mount::Outside { writable: false, kept: true, pinned: true });
+        self.by_path.insert(path.to_owned(), Mount::Outside { writable: false, kept: true, pinned: true });
     }
 
     /// The arguments of bubblewrap for these mounts.
@@ -77,6 +89,7 @@ impl Mounts {
                 Mount::Nothing => add(&["--perms", "0755", "--tmpfs"], &[path])?,
                 Mount::NoFile => add(&["--ro-bind", "/dev/null"], &[path])?,
                 Mount::Instead(source) => add(&["--bind"], &[source, path])?,
+                Mount::Shown(source) => add(&["--ro-bind"], &[source, path])?,
                 Mount::Outside { writable: false, .. } => add(&["--ro-bind"], &[path, path])?,
                 Mount::Outside { writable: true, .. } => add(&["--bind"], &[path, path])?,
             }
@@ -87,24 +100,30 @@ impl Mounts {
                 add(&["--remount-ro"], &[path])?;
             }
         }
+        if self.is_bare {
+            add(&["--remount-ro"], &[Path::new("/")])?;
+        }
         Ok(args)
     }
 
-    /// The mounts without those that change nothing: a cover below another one, or a path to keep that nothing covers.
+    /// The mounts without those that change nothing: a cover below another one, or a path to keep that is there as it is to be.
     fn needed(&self) -> Vec<(&Path, &Mount)> {
         let mut needed: Vec<(&Path, &Mount)> = Vec::new();
-        for (path, mount) in &self.0 {
+        for (path, mount) in &self.by_path {
             let above = needed.iter().rev().find(|(above, _)| path.starts_with(above)).map(|(_, mount)| *mount);
-            let is_visible = matches!(above, None | Some(Mount::Outside { .. }));
+            let is_visible = above.map_or(!self.is_bare, |above| matches!(above, Mount::Outside { .. }));
+            let is_read_only = matches!(above, Some(Mount::Outside { writable: false, .. }));
             let is_needed = match mount {
-                Mount::Outside { kept, pinned, .. } => {
+                Mount::Outside { writable, kept, pinned } => {
                     if is_visible {
-                        *pinned
+                        // What cannot be changed needs no protection from being moved.
+                        if is_read_only { *kept && *writable } else { *pinned }
                     } else {
                         *kept
                     }
                 }
-                Mount::Nothing | Mount::NoFile | Mount::Instead(_) => is_visible,
+                Mount::Nothing | Mount::NoFile => is_visible,
+                Mount::Instead(_) | Mount::Shown(_) => is_visible || self.is_bare,
             };
             if is_needed {
                 needed.push((path, mount));
@@ -121,7 +140,8 @@ mod tests {
     use super::*;
 
     fn mounts(entries: &[(&str, Mount)]) -> Vec<String> {
-        let mounts = Mounts(entries.iter().map(|(path, mount)| (PathBuf::from(path), mount.clone())).collect());
+        let by_path = entries.iter().map(|(path, mount)| (PathBuf::from(path), mount.clone())).collect();
+        let mounts = Mounts { by_path, is_bare: false };
         mounts.needed().into_iter().map(|(path, _)| path.display().to_string()).collect()
     }
 
@@ -160,11 +180,11 @@ mod tests {
         let mut mounts = Mounts::default();
         mounts.cover(&dir.join("a/b/data"), Mount::Nothing);
         for pinned in ["a", "a/b"] {
-            assert_eq!(mounts.0.get(&dir.join(pinned)), Some(&PINNED), "{pinned}");
+            assert_eq!(mounts.by_path.get(&dir.join(pinned)), Some(&PINNED), "{pinned}");
         }
         mounts.keep(&dir.join("a"), false);
         let both = Mount::Outside { writable: true, kept: true, pinned: true };
-        assert_eq!(mounts.0.get(&dir.join("a")), Some(&both), "keeping it does not let it be moved");
+        assert_eq!(mounts.by_path.get(&dir.join("a")), Some(&both), "keeping it does not let it be moved");
     }
 
     #[test]
@@ -180,7 +200,7 @@ mod tests {
 
     #[test]
     fn covered_directories_become_read_only_after_all_mount_points_exist() {
-        let mounts = Mounts([("/data".into(), Mount::Nothing), ("/data/w".into(), KEPT)].into());
+        let mounts = Mounts { by_path: [("/data".into(), Mount::Nothing), ("/data/w".into(), KEPT)].into(), is_bare: false };
         let expected = ["--perms", "0755", "--tmpfs", "/data", "--bind", "/data/w", "/data/w", "--remount-ro", "/data"];
         assert_eq!(mounts.args().unwrap(), expected);
     }

@@ -13,14 +13,16 @@ use std::process::Command;
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
+use super::forward::Forward;
 use super::hidden::FileId;
+use crate::process::account::Account;
 use crate::process::descriptors::close_on_exec;
 
 /// The hidden subcommand that checks the isolation from inside and executes the agent.
 pub(in crate::process) const ENTER_SUBCOMMAND: &str = "enter";
 
 /// A program that sets up an isolated environment and then executes the rest of its command line in it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandPrefix {
     /// Absolute path of the program.
     pub(super) program: PathBuf,
@@ -28,6 +30,12 @@ pub struct CommandPrefix {
     pub(super) args: Vec<String>,
     /// Paths that must not lead to these files from inside.
     pub(super) absent: Vec<(PathBuf, FileId)>,
+    /// Whether the agent has a network of its own.
+    #[serde(default)]
+    pub(super) own_network: bool,
+    /// What is forwarded out of that network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) forward: Option<Forward>,
 }
 
 /// What must be true inside.
@@ -36,7 +44,19 @@ struct Expected {
     /// The working directory.
     working_dir: FileId,
     absent: Vec<(PathBuf, FileId)>,
+    /// The network outside, if the agent has one of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    outer_network: Option<FileId>,
+    /// What is forwarded out of the agent's own network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    forward: Option<Forward>,
+    /// The account that the agent runs under, if it is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    account: Option<Account>,
 }
+
+/// The network namespace of this process, as a file.
+const NETWORK: &str = "/proc/self/ns/net";
 
 impl Expected {
     fn check(&self) -> Result<(), String> {
@@ -53,13 +73,18 @@ impl Expected {
         if rustix::process::getppid().is_none_or(|parent| !parent.is_init()) {
             return Err("the agent is not in a pid namespace of its own".to_owned());
         }
+        if let Some(outer) = self.outer_network
+            && FileId::of(Path::new(NETWORK)).ok().is_none_or(|inner| inner == outer)
+        {
+            return Err("the agent has no network of its own".to_owned());
+        }
         Ok(())
     }
 }
 
 impl CommandPrefix {
-    /// Becomes the prefix, which then becomes `program`. Must be called in the working directory, by a process with one thread. Returns
-    /// only on error.
+    /// Becomes the prefix, which then becomes `program`, under `account` if that is another one. Must be called in the working directory,
+    /// by a process with one thread. Returns only on error.
     ///
     /// # Errors
     /// If the system refuses.
@@ -67,8 +92,15 @@ impl CommandPrefix {
         &self,
         program: &OsStr,
         args: impl IntoIterator<Item = impl AsRef<OsStr>>,
+        account: Option<&Account>,
     ) -> Result<io::Error, io::Error> {
-        let expected = Expected { working_dir: FileId::of(Path::new("."))?, absent: self.absent.clone() };
+        let expected = Expected {
+            working_dir: FileId::of(Path::new("."))?,
+            absent: self.absent.clone(),
+            outer_network: if self.own_network { Some(FileId::of(Path::new(NETWORK))?) } else { None },
+            forward: self.forward.clone(),
+            account: account.cloned(),
+        };
         // This program is passed as a descriptor: it may lie in a directory that does not exist inside. Inherited by bubblewrap only, it
         // leads to nothing but the file.
         let own = rustix::fs::open("/proc/self/exe", OFlags::PATH, Mode::empty())?;
@@ -90,8 +122,17 @@ pub(in crate::process) fn enter(mut args: impl Iterator<Item = OsString>) -> Res
     };
     let expected: Expected = serde_json::from_slice(expected.as_encoded_bytes())?;
     expected.check().map_err(|problem| io::Error::other(format!("isolation: {problem}")))?;
+    if let Some(forward) = &expected.forward {
+        let with_cause = |error: io::Error| io::Error::new(error.kind(), format!("isolation: the way to the network: {error}"));
+        forward.start().map_err(with_cause)?;
+    }
     // The session that the launcher started is led by the prefix, which is not to receive the agent's signals to its own group.
     rustix::process::setsid()?;
     close_on_exec()?;
-    Ok(Command::new(program).args(args).exec())
+    let mut command = Command::new(program);
+    command.args(args);
+    if let Some(account) = &expected.account {
+        account.apply(&mut command);
+    }
+    Ok(command.exec())
 }

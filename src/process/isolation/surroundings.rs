@@ -79,13 +79,15 @@ pub(super) fn kept_devices() -> Vec<PathBuf> {
 
 /// Files of the kernel that are not to be written. For other accounts than root, these are the control groups: with them an agent could end
 /// or move other processes of its account.
-pub(super) fn kernel_files() -> impl Iterator<Item = &'static str> {
-    let is_root = rustix::process::getuid().is_root();
+pub(super) fn kernel_files(is_root: bool) -> impl Iterator<Item = &'static str> {
     KERNEL_FILES.iter().copied().filter(move |path| (is_root || *path == "/sys") && Path::new(path).exists())
 }
 
-/// A directory whose files OpenSSH rejects where their owner, root, is not mapped.
+/// A directory whose files OpenSSH rejects, because their owner, root, is not mapped. `None` where it is.
 pub(super) fn ssh_config_dir() -> Option<&'static Path> {
+    if rustix::process::getuid().is_root() {
+        return None;
+    }
     let dir = Path::new("/etc/ssh/ssh_config.d");
     std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()).then_some(dir)
 }

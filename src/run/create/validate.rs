@@ -73,7 +73,9 @@ pub(super) fn validate(
         } else if let Some(reason) = context.agents.unsupported_mode(&agent_type, new.permission_mode) {
             faults.push(BadRun::CannotKeepMode { agent: agent_type.clone(), reason });
         }
-        faults.extend(context.agents.check_isolation(&agent_type, new.isolation, caller.is_admin()).err().map(BadRun::from));
+        faults.extend(
+            context.agents.check_isolation(&agent_type, new.permission_mode, new.isolation, caller.is_admin()).err().map(BadRun::from),
+        );
         if !new.mcp_servers.is_empty() {
             check_mcp_servers(&new.mcp_servers, &agent_type, caller, capabilities, &mut faults);
             widened.push("mcp_servers".to_owned());

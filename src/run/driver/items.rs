@@ -140,12 +140,19 @@ impl Driver {
     }
 }
 
-/// The notice that a run at level `none` begins with (rule G2).
+/// The notice that a run below level `guard` begins with (rule G2).
 fn not_isolated(isolation: &RunIsolation) -> Option<StreamEvent> {
-    let reason = isolation.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-    let message = format!(
-        "the agent is not isolated{reason}. It can do everything that the account of the server can do, such as reading the server's keys \
-         and other runs, so permissions and approvals bind it only as long as it keeps to them"
-    );
-    (isolation.level == IsolationLevel::None).then(|| StreamEvent::notice(Level::Warning, NoticeCode::WeakGuarantee, message))
+    let reason = isolation.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let message = match isolation.level {
+        IsolationLevel::None => format!(
+            "the agent is not isolated{reason}. It can do everything that the account of the server can do, such as reading the server's \
+             keys and other runs, so permissions and approvals bind it only as long as it keeps to them"
+        ),
+        IsolationLevel::Files => format!(
+            "the agent is isolated from the server's files only{reason}. It can connect to the sockets of the server's account and see its \
+             processes, so it may be able to answer its own permission requests"
+        ),
+        IsolationLevel::Guard | IsolationLevel::Sandbox => return None,
+    };
+    Some(StreamEvent::notice(Level::Warning, NoticeCode::WeakGuarantee, message))
 }

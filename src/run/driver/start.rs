@@ -58,13 +58,19 @@ impl Driver {
             if let Some(session) = &session {
                 context.budgets.check(&session.owner).await?;
             }
-            let owner = session.as_ref().map(|session| session.owner.clone());
-            let endpoint = owner.and_then(|owner| context.config.egress.endpoint(&spec.agent_type, owner.as_str()));
-            let resume = session.and_then(|session| session.agent_session);
+            let Some(session) = session else {
+                return Err(Failure::new(Cause::Storage, "the session of this run is missing from the store"));
+            };
+            let endpoint = context.config.egress.endpoint(&spec.agent_type, session.owner.as_str());
+            let resume = session.agent_session;
             let start = Start {
+                owner: session.owner,
                 env: secrets.env.clone(),
+                owns_working_dir: context.config.owns_working_dir(working_dir.path()),
                 working_dir,
                 process_dir: context.config.process_dir(run),
+                private_home: context.config.private_home(session.first_run),
+                egress: None,
                 marker: Marker::new(run.to_string()),
                 handover: secrets.to_memo(),
                 task: Task { spec, resume: resume.clone(), mcp_servers: secrets.mcp_servers, endpoint },

@@ -1,6 +1,7 @@
 //! Operations that change runs: answer, message, cancel, delete. A change is stored together with its audit entry.
 
 use super::RunManager;
+use crate::process::remove_tree;
 use crate::run::errors::{AnswerError, DeleteError, FindError, MessageError};
 use crate::run::idempotency::IdempotencyKey;
 use crate::run::live::{AnswerRejected, MessageRejected};
@@ -113,11 +114,12 @@ impl RunManager {
         Ok(())
     }
 
-    /// Removes the directories of the run that a deleted session started with: its workspace, if that was created for it, and its agent's
-    /// output.
+    /// Removes the directories of the run that a deleted session started with: its workspace, if that was created for it, its home directory
+    /// in a sandbox, and its agent's output.
     pub(in crate::run) async fn remove_directories(&self, id: RunId) {
-        let (workspaces, process) = (self.inner.workspaces.clone(), self.inner.context.config.process_dir(id));
-        let removing = move || workspaces.remove_fresh(id).and(process.remove());
+        let config = &self.inner.context.config;
+        let (workspaces, home, process) = (self.inner.workspaces.clone(), config.private_home(id), config.process_dir(id));
+        let removing = move || workspaces.remove_fresh(id).and(remove_tree(&home)).and(process.remove());
         if let Ok(Err(error)) = tokio::task::spawn_blocking(removing).await {
             tracing::warn!(run.id = %id, %error, "could not remove the directories of a deleted session");
         }

@@ -136,6 +136,8 @@ pub struct SessionRecord {
     pub agent_session: Option<String>,
     /// When its first run was created.
     pub created_at: Timestamp,
+    /// Its first run.
+    pub first_run: RunId,
 }
 
 /// Length of the beginning of a prompt that a search covers, in characters.

@@ -43,7 +43,7 @@ pub(super) fn epoch(number: i64) -> Option<Epoch> {
 }
 
 /// The columns of a session, in the order in which [`session`] reads them.
-pub(super) const SESSION_COLUMNS: &str = "id, owner, agent_type, working_dir, agent_session, created_at";
+pub(super) const SESSION_COLUMNS: &str = "id, owner, agent_type, working_dir, agent_session, created_at, first_run";
 
 /// Decodes a row of [`SESSION_COLUMNS`].
 pub(super) fn session(row: &Row<'_>) -> Result<SessionRecord, StoreError> {
@@ -55,5 +55,6 @@ pub(super) fn session(row: &Row<'_>) -> Result<SessionRecord, StoreError> {
         working_dir: columns.json(3)?,
         agent_session: columns.get(4)?,
         created_at: columns.time(5)?,
+        first_run: columns.parse(6)?,
     })
 }

@@ -1,0 +1,277 @@
+//! The home directory of a session in a sandbox, with copies of the files by which its agent is logged in.
+//!
+//! The agent owns what is in it, so no link in it is followed.
+
+use std::fs::{self, DirBuilder};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Component, Path};
+use std::time::SystemTime;
+
+use rustix::fs::{AtFlags, Mode, OFlags, fchown, mkdirat, openat, renameat, unlinkat};
+use rustix::io::Errno;
+use rustix::process::{Gid, Uid};
+use serde_json::{Map, Value};
+
+use crate::process::Account;
+
+/// Maximum size of a login file in bytes. Larger ones are not copied.
+const MAX_LOGIN_FILE: u64 = 1024 * 1024;
+
+/// A file by which an agent is logged in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoginFile {
+    /// Its path below the home directory.
+    pub path: &'static str,
+    /// The fields of a JSON object that belong to the login. Empty if the whole file does.
+    pub fields: &'static [&'static str],
+}
+
+impl LoginFile {
+    /// A file that contains nothing but a login.
+    pub const fn whole(path: &'static str) -> Self {
+        Self { path, fields: &[] }
+    }
+}
+
+/// Creates the private home directory `dir` if it does not exist, and copies the `wanted` logins from `home` unless the copies are newer:
+/// agents renew their logins. Removes the copies of other login files in `all`.
+///
+/// # Errors
+/// If the directory cannot be created, or a file cannot be read or written.
+pub(super) fn prepare(dir: &Path, home: &Path, all: &[LoginFile], wanted: &[LoginFile], account: Option<&Account>) -> io::Result<()> {
+    if let Some(above) = dir.parent() {
+        DirBuilder::new().mode(0o700).recursive(true).create(above)?;
+    }
+    match DirBuilder::new().mode(0o700).create(dir) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        Err(_) => {}
+        Ok(()) => account.map_or(Ok(()), |account| account.take(dir))?,
+    }
+    for login in all {
+        let source = home.join(login.path);
+        let result = if wanted.contains(login) { copy(dir, &source, *login, account) } else { remove(dir, login.path) };
+        match result {
+            // The agent has put a link or a file in the way, which concerns only its own login.
+            Err(error)
+                if [Errno::LOOP, Errno::NOTDIR, Errno::ISDIR].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error())) =>
+            {
+                tracing::warn!(file = login.path, dir = %dir.display(), %error, "could not copy a login into the home directory of a session");
+            }
+            result => result.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", source.display())))?,
+        }
+    }
+    Ok(())
+}
+
+fn copy(dir: &Path, source: &Path, login: LoginFile, account: Option<&Account>) -> io::Result<()> {
+    let mut file = match fs::File::open(source) {
+        Ok(file) => file,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.len() > MAX_LOGIN_FILE {
+        return Ok(());
+    }
+    let (parent, name) = open_parent(dir, login.path, account)?;
+    let existing = read_at(&parent, name)?;
+    if existing.as_ref().is_some_and(|(_, modified)| *modified >= metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH)) {
+        return Ok(());
+    }
+    let mut text = Vec::new();
+    (&mut file).take(MAX_LOGIN_FILE).read_to_end(&mut text)?;
+    if !login.fields.is_empty() {
+        let Some(merged) = merge(&text, existing.as_ref().map(|(text, _)| text.as_slice()), login.fields) else { return Ok(()) };
+        text = merged;
+    }
+    // Under another name first, so that an agent never reads a part of it.
+    let temporary = format!("{name}.openrunner");
+    match unlinkat(&parent, temporary.as_str(), AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut written = fs::File::from(openat(&parent, temporary.as_str(), flags, Mode::RUSR | Mode::WUSR)?);
+    give(&written, account)?;
+    written.write_all(&text)?;
+    renameat(&parent, temporary.as_str(), &parent, name)?;
+    Ok(())
+}
+
+/// The existing object with the fields of the login replaced. `None` if the source is no object.
+fn merge(source: &[u8], existing: Option<&[u8]>, fields: &[&str]) -> Option<Vec<u8>> {
+    let object = |text: &[u8]| serde_json::from_slice::<Map<String, Value>>(text).ok();
+    let mut source = object(source)?;
+    let mut merged = existing.and_then(object).unwrap_or_default();
+    for field in fields {
+        match source.remove(*field) {
+            Some(value) => merged.insert((*field).to_owned(), value),
+            None => merged.remove(*field),
+        };
+    }
+    serde_json::to_vec(&merged).ok()
+}
+
+fn remove(dir: &Path, path: &str) -> io::Result<()> {
+    let (parent, name) = match find_parent(dir, path) {
+        Ok(found) => found,
+        Err(Errno::NOENT) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    match unlinkat(&parent, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The text and the time of the last change of a regular file. `None` if there is none, or if it is too large.
+fn read_at(parent: &OwnedFd, name: &str) -> io::Result<Option<(Vec<u8>, SystemTime)>> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match openat(parent, name, flags, Mode::empty()) {
+        Ok(file) => fs::File::from(file),
+        // A link is replaced.
+        Err(Errno::NOENT | Errno::LOOP) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.len() > MAX_LOGIN_FILE {
+        return Ok(None);
+    }
+    let mut text = Vec::new();
+    file.take(MAX_LOGIN_FILE).read_to_end(&mut text)?;
+    Ok(Some((text, metadata.modified()?)))
+}
+
+/// Opens the directory of `path` below `dir`, creating those that are missing.
+fn open_parent<'a>(dir: &Path, path: &'a str, account: Option<&Account>) -> io::Result<(OwnedFd, &'a str)> {
+    walk(dir, path, |parent, name| {
+        match mkdirat(parent, name, Mode::RWXU) {
+            Ok(()) => {}
+            Err(Errno::EXIST) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        let Some(account) = account else { return Ok(()) };
+        fchown(open_dir(parent, name)?, Some(Uid::from_raw(account.uid)), Some(Gid::from_raw(account.gid)))
+    })
+    .map_err(io::Error::from)
+}
+
+/// Opens the directory of `path` below `dir`.
+fn find_parent<'a>(dir: &Path, path: &'a str) -> Result<(OwnedFd, &'a str), Errno> {
+    walk(dir, path, |_, _| Ok(()))
+}
+
+fn walk<'a>(dir: &Path, path: &'a str, before: impl Fn(&OwnedFd, &str) -> Result<(), Errno>) -> Result<(OwnedFd, &'a str), Errno> {
+    let mut parent = rustix::fs::open(dir, DIRECTORY, Mode::empty())?;
+    let mut names = Path::new(path).components().filter_map(|component| match component {
+        Component::Normal(name) => name.to_str(),
+        _ => None,
+    });
+    let mut name = names.next().ok_or(Errno::INVAL)?;
+    for next in names {
+        before(&parent, name)?;
+        parent = open_dir(&parent, name)?;
+        name = next;
+    }
+    Ok((parent, name))
+}
+
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+fn open_dir(parent: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
+    openat(parent, name, DIRECTORY, Mode::empty())
+}
+
+fn give(file: impl AsFd, account: Option<&Account>) -> io::Result<()> {
+    let Some(account) = account else { return Ok(()) };
+    Ok(fchown(file, Some(Uid::from_raw(account.uid)), Some(Gid::from_raw(account.gid)))?)
+}
+
+#[cfg(test)]
+mod tests {
+    //! Rules: G5.
+
+    use std::os::unix::fs::symlink;
+    use std::path::PathBuf;
+
+    use super::*;
+
+    const LOGIN: LoginFile = LoginFile::whole(".agent/auth.json");
+    const PARTIAL: LoginFile = LoginFile { path: ".agent.json", fields: &["account"] };
+
+    struct Fixture {
+        _dir: tempfile::TempDir,
+        home: PathBuf,
+        private: PathBuf,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let (home, private) = (dir.path().join("home"), dir.path().join("homes/session"));
+            fs::create_dir_all(home.join(".agent")).unwrap();
+            fs::write(home.join(LOGIN.path), "login 1").unwrap();
+            fs::write(home.join(PARTIAL.path), r#"{"account":"me","mcpServers":{"x":{"env":{"KEY":"secret"}}}}"#).unwrap();
+            Self { _dir: dir, home, private }
+        }
+
+        fn prepare(&self, wanted: &[LoginFile]) {
+            prepare(&self.private, &self.home, &[LOGIN, PARTIAL], wanted, None).unwrap();
+        }
+
+        fn copy(&self, login: LoginFile) -> Option<String> {
+            fs::read_to_string(self.private.join(login.path)).ok()
+        }
+
+        /// Makes a file newer or older than all others.
+        fn date(path: &Path, modified: SystemTime) {
+            fs::File::options().write(true).open(path).unwrap().set_modified(modified).unwrap();
+        }
+    }
+
+    #[test]
+    fn logins_are_copied_without_other_settings_and_renewed_ones_are_kept() {
+        let fixture = Fixture::new();
+        fixture.prepare(&[LOGIN, PARTIAL]);
+        assert_eq!(fixture.copy(LOGIN).as_deref(), Some("login 1"));
+        assert_eq!(fixture.copy(PARTIAL).as_deref(), Some(r#"{"account":"me"}"#));
+        fs::write(fixture.private.join(LOGIN.path), "renewed by the agent").unwrap();
+        Fixture::date(&fixture.home.join(LOGIN.path), SystemTime::UNIX_EPOCH);
+        fixture.prepare(&[LOGIN, PARTIAL]);
+        assert_eq!(fixture.copy(LOGIN).as_deref(), Some("renewed by the agent"));
+        Fixture::date(&fixture.private.join(LOGIN.path), SystemTime::UNIX_EPOCH);
+        fs::write(fixture.home.join(LOGIN.path), "login 2").unwrap();
+        fixture.prepare(&[LOGIN, PARTIAL]);
+        assert_eq!(fixture.copy(LOGIN).as_deref(), Some("login 2"));
+        fixture.prepare(&[]);
+        assert_eq!((fixture.copy(LOGIN), fixture.copy(PARTIAL)), (None, None), "credentials are inserted outside now");
+    }
+
+    #[test]
+    fn links_in_a_private_home_are_not_followed() {
+        let fixture = Fixture::new();
+        let outside = fixture.home.parent().unwrap().join("outside");
+        fs::create_dir(&outside).unwrap();
+        fs::write(outside.join("auth.json"), "outside").unwrap();
+        Fixture::date(&outside.join("auth.json"), SystemTime::UNIX_EPOCH);
+        fixture.prepare(&[]);
+        symlink(&outside, fixture.private.join(".agent")).unwrap();
+        symlink(outside.join("auth.json"), fixture.private.join(PARTIAL.path)).unwrap();
+        fixture.prepare(&[LOGIN, PARTIAL]);
+        assert_eq!(fs::read_to_string(outside.join("auth.json")).unwrap(), "outside");
+        assert!(!outside.join("auth.json.openrunner").exists());
+        assert_eq!(fixture.copy(PARTIAL).as_deref(), Some(r#"{"account":"me"}"#), "the link is replaced");
+        fixture.prepare(&[]);
+        assert_eq!(fs::read_to_string(outside.join("auth.json")).unwrap(), "outside");
+    }
+
+    #[test]
+    fn a_missing_login_is_no_error() {
+        let fixture = Fixture::new();
+        fs::remove_dir_all(&fixture.home).unwrap();
+        fixture.prepare(&[LOGIN, PARTIAL]);
+        assert_eq!(fixture.copy(LOGIN), None);
+    }
+}
