@@ -179,7 +179,9 @@ impl IsolationPolicy {
                 let sandbox = self.levels.sandbox.as_ref().map_err(unheld)?;
                 let logins = if run.egress.is_some_and(|egress| egress.injects_credentials) { &[][..] } else { run.logins };
                 private_home::prepare(run.private_home, home, run.logins, logins, run.account)?;
-                let prefix = sandbox.prefix(SandboxView { view, private_home: run.private_home, egress: run.egress })?;
+                let view = SandboxView { view, private_home: run.private_home, egress: run.egress };
+                let (prefix, mount_points) = sandbox.prefix(view)?;
+                private_home::make_mount_points(run.private_home, &mount_points, run.account)?;
                 Ok(own_temp(prefix))
             }
         }

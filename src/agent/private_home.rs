@@ -15,6 +15,7 @@ use rustix::process::{Gid, Uid};
 use serde_json::{Map, Value};
 
 use crate::process::Account;
+use crate::process::isolation::MountPoint;
 
 /// Maximum size of a login file in bytes. Larger ones are not copied.
 const MAX_LOGIN_FILE: u64 = 1024 * 1024;
@@ -63,6 +64,44 @@ pub(super) fn prepare(dir: &Path, home: &Path, all: &[LoginFile], wanted: &[Logi
         }
     }
     Ok(())
+}
+
+/// Creates mount points in the private home directory `dir`. What is in the way and not a directory is removed: it would be covered anyway.
+///
+/// # Errors
+/// If the system refuses.
+pub(super) fn make_mount_points(dir: &Path, points: &[MountPoint], account: Option<&Account>) -> io::Result<()> {
+    for point in points {
+        let Some(path) = point.path.to_str() else { continue };
+        let with_path = |error: Errno| io::Error::new(io::Error::from(error).kind(), format!("mount point {path}: {error}"));
+        let (parent, name) = walk(dir, path, |parent, name| make_dir(parent, name, account)).map_err(with_path)?;
+        if point.is_dir {
+            make_dir(&parent, name, account).map_err(with_path)?;
+        } else {
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            match openat(&parent, name, flags, Mode::RUSR | Mode::WUSR) {
+                Err(Errno::LOOP) => {
+                    unlinkat(&parent, name, AtFlags::empty()).map_err(with_path)?;
+                    openat(&parent, name, flags, Mode::RUSR | Mode::WUSR).map_err(with_path)?;
+                }
+                opened => drop(opened.map_err(with_path)?),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes sure that `name` is a directory and not a link to one.
+fn make_dir(parent: &OwnedFd, name: &str, account: Option<&Account>) -> Result<(), Errno> {
+    match open_dir(parent, name) {
+        Ok(_) => return Ok(()),
+        Err(Errno::NOENT) => {}
+        Err(Errno::LOOP | Errno::NOTDIR) => unlinkat(parent, name, AtFlags::empty())?,
+        Err(error) => return Err(error),
+    }
+    mkdirat(parent, name, Mode::RWXU)?;
+    let Some(account) = account else { return Ok(()) };
+    fchown(open_dir(parent, name)?, Some(Uid::from_raw(account.uid)), Some(Gid::from_raw(account.gid)))
 }
 
 fn copy(dir: &Path, source: &Path, login: LoginFile, account: Option<&Account>) -> io::Result<()> {
@@ -265,6 +304,27 @@ mod tests {
         assert_eq!(fixture.copy(PARTIAL).as_deref(), Some(r#"{"account":"me"}"#), "the link is replaced");
         fixture.prepare(&[]);
         assert_eq!(fs::read_to_string(outside.join("auth.json")).unwrap(), "outside");
+    }
+
+    #[test]
+    fn mount_points_replace_links_that_an_earlier_run_has_left() {
+        let fixture = Fixture::new();
+        fixture.prepare(&[]);
+        let outside = fixture.home.parent().unwrap().join("outside");
+        fs::create_dir(&outside).unwrap();
+        symlink(&outside, fixture.private.join(".cargo")).unwrap();
+        symlink(outside.join("file"), fixture.private.join("tool")).unwrap();
+        fs::write(fixture.private.join("go"), "in the way").unwrap();
+        let point = |path: &str, is_dir| MountPoint { path: path.into(), is_dir };
+        let points = [point(".cargo/bin", true), point("go/bin", true), point("tool", false), point("a/b/file", false)];
+        for _ in 0..2 {
+            make_mount_points(&fixture.private, &points, None).unwrap();
+        }
+        for path in [".cargo/bin", "go/bin"] {
+            assert!(fixture.private.join(path).is_dir(), "{path}");
+        }
+        assert!(fixture.private.join("tool").symlink_metadata().unwrap().is_file() && fixture.private.join("a/b/file").is_file());
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 0, "no link was followed");
     }
 
     #[test]

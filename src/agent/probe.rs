@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 
-use crate::process::probe_command::{self, ProbeError, ProbeOutput, Surroundings};
+use crate::process::probe_command::{self, ProbeContext, ProbeError, ProbeOutput};
 use crate::process::probe_dialog;
 use crate::process::{Account, Exit};
 
@@ -37,9 +37,9 @@ impl Prober {
     }
 
     /// Another account may not enter the server's directories.
-    fn surroundings(&self) -> Surroundings<'_> {
+    fn context(&self) -> ProbeContext<'_> {
         let dir = self.account.as_ref().map_or(&self.empty_dir, |account| &account.home);
-        Surroundings { env: &self.env, dir, account: self.account.as_ref() }
+        ProbeContext { env: &self.env, dir, account: self.account.as_ref() }
     }
 
     /// A variable of the agent's environment; `None` if it is unset or empty.
@@ -57,7 +57,7 @@ impl Prober {
     /// # Errors
     /// [`ProbeError`] if it could not be started or did not end in time. In the latter case its process group is killed.
     pub async fn run(&self, binary: &Path, args: &[&str]) -> Result<ProbeOutput, ProbeError> {
-        probe_command::run(binary, args, self.surroundings(), COMMAND_TIMEOUT).await
+        probe_command::run(binary, args, self.context(), COMMAND_TIMEOUT).await
     }
 
     /// Runs `binary` with `args`, writes the line `question` to its stdin, and returns the first line of its output for which `is_answer` holds.
@@ -72,7 +72,7 @@ impl Prober {
         question: &str,
         is_answer: impl Fn(&str) -> bool,
     ) -> Result<String, ProbeError> {
-        probe_dialog::ask(binary, args, self.surroundings(), question, COMMAND_TIMEOUT, is_answer).await
+        probe_dialog::ask(binary, args, self.context(), question, COMMAND_TIMEOUT, is_answer).await
     }
 
     /// Runs `binary --version`. `name` is the program's name in messages.

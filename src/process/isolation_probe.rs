@@ -84,7 +84,8 @@ impl BubblewrapLevel for Guard {
 
 impl BubblewrapLevel for Sandbox {
     fn prefix_in(&self, scratch: &Scratch) -> io::Result<CommandPrefix> {
-        self.prefix(SandboxView { view: scratch.view(), private_home: &scratch.home, egress: None })
+        // Nothing in the scratch directory leads elsewhere.
+        self.prefix(SandboxView { view: scratch.view(), private_home: &scratch.home, egress: None }).map(|(prefix, _mount_points)| prefix)
     }
 }
 

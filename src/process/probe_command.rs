@@ -38,9 +38,9 @@ pub enum ProbeError {
     TimedOut(Duration),
 }
 
-/// How a probe command is started.
+/// What a probe command is started with.
 #[derive(Clone, Copy, Debug)]
-pub struct Surroundings<'a> {
+pub struct ProbeContext<'a> {
     /// Its complete environment.
     pub env: &'a BTreeMap<String, String>,
     /// Its working directory.
@@ -49,17 +49,17 @@ pub struct Surroundings<'a> {
     pub account: Option<&'a Account>,
 }
 
-/// Runs `program` in `surroundings`, without stdin, and waits for its exit. Dropping the future kills the whole process group.
+/// Runs `program` in `context`, without stdin, and waits for its exit. Dropping the future kills the whole process group.
 ///
 /// # Errors
 /// [`ProbeError`]. After [`ProbeError::TimedOut`] the whole process group has been killed.
-pub async fn run(program: &Path, args: &[&str], surroundings: Surroundings<'_>, limit: Duration) -> Result<ProbeOutput, ProbeError> {
+pub async fn run(program: &Path, args: &[&str], context: ProbeContext<'_>, limit: Duration) -> Result<ProbeOutput, ProbeError> {
     let mut command = std::process::Command::new(program);
     command.args(args).process_group(0);
-    if let Some(account) = surroundings.account {
+    if let Some(account) = context.account {
         account.apply(&mut command);
     }
-    output(command, surroundings.env, surroundings.dir, limit).await
+    output(command, context.env, context.dir, limit).await
 }
 
 /// Like [`run`], for a program with its arguments that leads a process group of its own, from its start or soon after.

@@ -9,12 +9,12 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 
-use super::probe_command::{ProbeError, Surroundings};
+use super::probe_command::{ProbeContext, ProbeError};
 
 /// Maximum length of the output that is searched for the answer, in bytes.
 const OUTPUT_CAP: u64 = 1024 * 1024;
 
-/// Runs `program` in `surroundings`, writes `question` and a newline to its stdin, and returns the first line of its stdout for which `is_answer` holds. The program and its process group are killed then, and also when the future is dropped (except for
+/// Runs `program` in `context`, writes `question` and a newline to its stdin, and returns the first line of its stdout for which `is_answer` holds. The program and its process group are killed then, and also when the future is dropped (except for
 /// children that have left the group).
 ///
 /// # Errors
@@ -22,14 +22,14 @@ const OUTPUT_CAP: u64 = 1024 * 1024;
 pub async fn ask(
     program: &Path,
     args: &[&str],
-    surroundings: Surroundings<'_>,
+    context: ProbeContext<'_>,
     question: &str,
     limit: Duration,
     is_answer: impl Fn(&str) -> bool,
 ) -> Result<String, ProbeError> {
     let mut command = std::process::Command::new(program);
-    command.args(args).env_clear().envs(surroundings.env).current_dir(surroundings.dir).process_group(0);
-    if let Some(account) = surroundings.account {
+    command.args(args).env_clear().envs(context.env).current_dir(context.dir).process_group(0);
+    if let Some(account) = context.account {
         account.apply(&mut command);
     }
     let mut child = Command::from(command).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).spawn()?;
@@ -88,8 +88,8 @@ mod tests {
 
     async fn ask_shell(script: &str, limit: Duration) -> Result<String, ProbeError> {
         let env = std::collections::BTreeMap::from([("PATH".to_owned(), std::env::var("PATH").unwrap_or_default())]);
-        let surroundings = Surroundings { env: &env, dir: Path::new("/"), account: None };
-        ask(Path::new("/bin/sh"), &["-c", script], surroundings, "hello", limit, |line| line.starts_with("answer")).await
+        let context = ProbeContext { env: &env, dir: Path::new("/"), account: None };
+        ask(Path::new("/bin/sh"), &["-c", script], context, "hello", limit, |line| line.starts_with("answer")).await
     }
 
     #[tokio::test]

@@ -59,6 +59,11 @@ impl ProcessDir {
         self.path.join("tmp")
     }
 
+    /// The directory of the socket at which the proxy of a sandboxed agent listens. Created only for such an agent.
+    pub fn egress(&self) -> PathBuf {
+        self.path.join("egress")
+    }
+
     /// Lets other accounts pass through the directory and those above it in the data directory, to the agent's temporary files and to fresh
     /// workspaces. They can neither list the directories nor open any file of the server.
     ///
@@ -95,6 +100,7 @@ impl ProcessDir {
                 _ => {}
             }
         }
+        remove_tree(&self.egress())?;
         // Last, because an agent can make its removal fail.
         remove_tree(&self.temp())
     }

@@ -28,6 +28,7 @@ pub use files::{FileRules, Files};
 pub(super) use forward::{FORWARD_SUBCOMMAND, forward_step};
 pub use guard::{Guard, Shared, View};
 pub use hidden::Hidden;
+pub use mounts::MountPoint;
 pub use prefix::CommandPrefix;
 pub(super) use prefix::{ENTER_SUBCOMMAND, enter};
 pub use sandbox::{Sandbox, SandboxView};

@@ -1,6 +1,6 @@
 //! What covers what: turns the paths to hide and the paths to keep into mounts, in an order in which they hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +25,15 @@ pub(super) enum Mount {
         /// covered.
         pinned: bool,
     },
+}
+
+/// Where something is mounted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MountPoint {
+    /// Its path, relative to the directory in which it has to exist.
+    pub path: PathBuf,
+    /// Whether it is a directory and not a file.
+    pub is_dir: bool,
 }
 
 /// Mounts by path.
@@ -84,7 +93,14 @@ impl Mounts {
         };
         // By path, each directory comes before what is below it.
         let needed: Vec<(&Path, &Mount)> = self.needed();
-        for (path, mount) in &needed {
+        let mut made = BTreeSet::new();
+        for (index, (path, mount)) in needed.iter().enumerate() {
+            // bubblewrap would let only this account enter the directories that it creates on the way to a mount point.
+            for dir in self.made_above(&needed[..index], path) {
+                if made.insert(dir) {
+                    add(&["--perms", "0755", "--dir"], &[dir])?;
+                }
+            }
             match mount {
                 Mount::Nothing => add(&["--perms", "0755", "--tmpfs"], &[path])?,
                 Mount::NoFile => add(&["--ro-bind", "/dev/null"], &[path])?,
@@ -104,6 +120,34 @@ impl Mounts {
             add(&["--remount-ro"], &[Path::new("/")])?;
         }
         Ok(args)
+    }
+
+    /// The directories above `path` that exist only as the way to it, from the top down. `before` are the mounts that precede it.
+    fn made_above<'a>(&self, before: &[(&Path, &Mount)], path: &'a Path) -> Vec<&'a Path> {
+        let end = match before.iter().rev().find(|(above, _)| path.starts_with(above)) {
+            Some((_, Mount::Outside { .. })) => return Vec::new(),
+            None if !self.is_bare => return Vec::new(),
+            Some((above, _)) => *above,
+            None => Path::new("/"),
+        };
+        let mut made: Vec<&Path> = path.ancestors().skip(1).take_while(|above| *above != end).collect();
+        made.reverse();
+        made
+    }
+
+    /// What is mounted below `dir` and directly in what replaces it: the mount points that have to exist there, relative to it.
+    pub(super) fn mount_points_in(&self, dir: &Path) -> Vec<MountPoint> {
+        let needed = self.needed();
+        let mut points = Vec::new();
+        for (index, (path, _)) in needed.iter().enumerate() {
+            let above = needed[..index].iter().rev().find(|(above, _)| path.starts_with(above));
+            if above.is_some_and(|(above, _)| *above == dir)
+                && let Ok(relative) = path.strip_prefix(dir)
+            {
+                points.push(MountPoint { path: relative.to_owned(), is_dir: path.is_dir() });
+            }
+        }
+        points
     }
 
     /// The mounts without those that change nothing: a cover below another one, or a path to keep that is there as it is to be.
@@ -203,5 +247,37 @@ mod tests {
         let mounts = Mounts { by_path: [("/data".into(), Mount::Nothing), ("/data/w".into(), KEPT)].into(), is_bare: false };
         let expected = ["--perms", "0755", "--tmpfs", "/data", "--bind", "/data/w", "/data/w", "--remount-ro", "/data"];
         assert_eq!(mounts.args().unwrap(), expected);
+    }
+
+    #[test]
+    fn directories_on_the_way_to_a_mount_point_can_be_entered_by_other_accounts() {
+        let mounts = Mounts { by_path: [("/data".into(), Mount::Nothing), ("/data/w/run".into(), KEPT)].into(), is_bare: false };
+        let args = mounts.args().unwrap().join(" ");
+        assert!(args.contains("--perms 0755 --dir /data/w --bind /data/w/run /data/w/run"), "{args}");
+    }
+
+    #[test]
+    fn a_bare_root_contains_only_what_is_kept_and_is_read_only() {
+        let read_only = Mount::Outside { writable: false, kept: true, pinned: false };
+        let by_path: BTreeMap<PathBuf, Mount> = [
+            ("/etc".into(), read_only.clone()),
+            ("/etc/ssl".into(), PINNED),
+            ("/etc/ssl/private".into(), Mount::Nothing),
+            ("/home".into(), PINNED),
+            ("/home/me".into(), Mount::Instead("/homes/run".into())),
+            ("/home/me/.cargo/bin".into(), read_only.clone()),
+            ("/home/me/.ssh".into(), Mount::Nothing),
+            ("/opt/tool".into(), read_only.clone()),
+            ("/opt/tool/project".into(), KEPT),
+        ]
+        .into();
+        let mounts = Mounts { by_path, is_bare: true };
+        let paths: Vec<&str> = mounts.needed().iter().map(|(path, _)| path.to_str().unwrap()).collect();
+        assert_eq!(paths, ["/etc", "/etc/ssl/private", "/home/me", "/home/me/.cargo/bin", "/opt/tool", "/opt/tool/project"]);
+        let points = mounts.mount_points_in(Path::new("/home/me"));
+        assert_eq!(points.iter().map(|point| point.path.to_str().unwrap()).collect::<Vec<_>>(), [".cargo/bin"]);
+        let args = mounts.args().unwrap().join(" ");
+        assert!(args.contains("--perms 0755 --dir /home --bind /homes/run /home/me --perms 0755 --dir /home/me/.cargo"), "{args}");
+        assert!(args.contains("--ro-bind /opt/tool /opt/tool --bind /opt/tool/project") && args.ends_with("--remount-ro /"), "{args}");
     }
 }

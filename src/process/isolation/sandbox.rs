@@ -9,7 +9,7 @@ use super::egress::{EGRESS_DIR_INSIDE, EGRESS_SOCKET, Egress, OWN_PROGRAM_INSIDE
 use super::forward::Forward;
 use super::guard::{Shared, View, cover_all, resolved};
 use super::hidden::Hidden;
-use super::mounts::{Mount, Mounts};
+use super::mounts::{Mount, MountPoint, Mounts};
 use super::prefix::CommandPrefix;
 use super::surroundings::ssh_config_dir;
 use super::toolchains::{SYSTEM_DIRS, private_below, toolchains};
@@ -56,11 +56,12 @@ impl Sandbox {
         })
     }
 
-    /// The prefix of an agent's command.
+    /// The prefix of an agent's command, and the mount points that must exist in its private home directory before it is used. They are not
+    /// left to bubblewrap, which would follow links that an earlier run of the session has put there.
     ///
     /// # Errors
     /// If the server's data directory was moved, the working directory contains the home directory, or a path is not valid UTF-8.
-    pub fn prefix(&self, sandbox: SandboxView<'_>) -> io::Result<CommandPrefix> {
+    pub fn prefix(&self, sandbox: SandboxView<'_>) -> io::Result<(CommandPrefix, Vec<MountPoint>)> {
         let SandboxView { view, private_home, egress } = sandbox;
         if let Some(problem) = Self::unsuitable_working_dir(view.working_dir, view.home) {
             return Err(io::Error::other(problem));
@@ -114,7 +115,8 @@ impl Sandbox {
         args.extend(["--unshare-ipc", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"].map(str::to_owned));
         self.bubblewrap.confine(&mut args, view.working_dir)?;
         let forward = egress.map(|_| Forward { port: PROXY_PORT, socket: Path::new(EGRESS_DIR_INSIDE).join(EGRESS_SOCKET) });
-        Ok(CommandPrefix { program: self.bubblewrap.program().to_owned(), args, absent, own_network: true, forward })
+        let prefix = CommandPrefix { program: self.bubblewrap.program().to_owned(), args, absent, own_network: true, forward };
+        Ok((prefix, mounts.mount_points_in(&home)))
     }
 }
 

@@ -87,7 +87,7 @@ fn an_account_that_cannot_be_used_stops_the_start_with_a_remedy() {
             assert!(!status.success() && log.contains("OPENRUNNER_AGENT_USER") && log.contains(reason), "{log}");
         }
         if rustix::process::geteuid().is_root() {
-            let setup = Setup::new().env("OPENRUNNER_AGENT_USER", "nobody");
+            let setup = Setup::new().env("OPENRUNNER_AGENT_USER", "daemon");
             let (status, log) = setup.fails_to_start().await;
             assert!(!status.success() && log.contains("home directory"), "{log}");
         }
