@@ -66,6 +66,26 @@ CREATE TABLE audit (
 
 CREATE INDEX audit_by_username ON audit (username, id);
 CREATE INDEX audit_by_run ON audit (run_id, id) WHERE run_id IS NOT NULL;
+-- For retention
+CREATE INDEX audit_by_time ON audit (created_at, id);
+
+-- The only entries of the audit log that can be removed: those from before this time. One row.
+CREATE TABLE audit_retention (
+    removable_before INTEGER NOT NULL
+) STRICT;
+
+INSERT INTO audit_retention (removable_before) VALUES (0);
+
+CREATE TRIGGER audit_retention_keeps_a_day BEFORE UPDATE ON audit_retention
+WHEN NEW.removable_before > (unixepoch() - 86400) * 1000
+BEGIN
+    SELECT RAISE(ABORT, 'the audit log keeps the entries of the last day');
+END;
+
+CREATE TRIGGER audit_retention_has_one_row BEFORE INSERT ON audit_retention
+BEGIN
+    SELECT RAISE(ABORT, 'the retention of the audit log has one row');
+END;
 
 CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit
 BEGIN
@@ -73,6 +93,7 @@ BEGIN
 END;
 
 CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit
+WHEN coalesce(OLD.created_at >= (SELECT removable_before FROM audit_retention), TRUE) OR OLD.id = (SELECT max(id) FROM audit)
 BEGIN
     SELECT RAISE(ABORT, 'the audit log is append-only');
 END;

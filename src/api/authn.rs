@@ -6,14 +6,17 @@ use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::limits::{ConnectionHandle, LimitExceeded};
+use super::request_log::HasUser;
 use super::{ApiError, AppState, scopes};
-use crate::auth::ClientOrigin;
+use crate::auth::{ClientAccount, ClientOrigin};
 use crate::types::RunId;
 
 /// The public routes, as the route table writes them. Everything else needs a token, including paths that do not exist.
-pub(super) const PUBLIC: [(Method, &str); 9] = [
+pub(super) const PUBLIC: [(Method, &str); 10] = [
     (Method::GET, "/health"),
-    (Method::GET, "/health/agents"),
+    (Method::GET, TOKEN_OPTIONAL),
+    (Method::GET, "/api/auth/login"),
     (Method::POST, "/api/auth/login"),
     // The description of the API is part of every release, so it is no secret.
     (Method::GET, "/openapi.json"),
@@ -31,6 +34,9 @@ pub(super) const PAGE_ALIASES: [&str; 4] = ["/docs/", "/console", "/console/", "
 /// The only route that accepts a token in the query, because a browser's `EventSource` cannot send headers.
 const STREAM: &str = "/api/runs/{id}/events";
 
+/// The public route that tells more to clients with a token. A request that carries a token is subject to it.
+pub(super) const TOKEN_OPTIONAL: &str = "/health/agents";
+
 /// The only route that is public for local clients, such as a Prometheus on this machine.
 pub(super) const LOCAL: &str = "/metrics";
 
@@ -39,6 +45,10 @@ pub(super) const LOCAL: &str = "/metrics";
 /// Every request counts once towards a rate limit: that of its user, or that of its client if there is no user.
 pub(super) async fn require_auth(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
     let origin: ClientOrigin = request.extensions().get().copied().unwrap_or_default();
+    let connection = request.extensions().get::<ConnectionHandle>().cloned();
+    if let Some(Err(none_free)) = connection.as_ref().map(|connection| connection.attribute(origin.network())) {
+        return ApiError::from(LimitExceeded::from(none_free)).into_response();
+    }
     // Only a matched request has a route, so an unknown spelling of a public path is not public.
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map(MatchedPath::as_str);
@@ -61,6 +71,15 @@ pub(super) async fn require_auth(State(app): State<AppState>, mut request: Reque
     } else {
         app.auth.authenticate(&token, origin).await
     };
+    let account = request.extensions().get::<ClientAccount>().cloned().unwrap_or_default();
+    let authenticated = match authenticated {
+        Ok(principal) => principal.require_server_account(&account).await,
+        Err(error) => Err(error),
+    };
+    let has_user = authenticated.is_ok();
+    if let Some(connection) = connection.filter(|_| has_user) {
+        connection.has_user();
+    }
     let admitted = authenticated.map_err(|error| reject(error.into())).and_then(|principal| {
         app.limits.count_user_request(&principal.caller.user)?;
         scopes::check(request.method(), route, &principal)?;
@@ -73,6 +92,9 @@ pub(super) async fn require_auth(State(app): State<AppState>, mut request: Reque
         }
         Err(rejection) => rejection.into_response(),
     };
+    if has_user {
+        response.extensions_mut().insert(HasUser);
+    }
     if is_query_token {
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
@@ -80,12 +102,13 @@ pub(super) async fn require_auth(State(app): State<AppState>, mut request: Reque
 }
 
 /// Whether a request to `route` needs no token: a public route, the methods of any route (`OPTIONS`), or the local route for a local
-/// client. A local client that sends a token is subject to it.
+/// client. A client that sends a token to the local route, or to the route for which it is optional, is subject to it.
 fn needs_no_token(request: &Request, route: &str, origin: ClientOrigin) -> bool {
-    let is_local_route = route == LOCAL && matches!(*request.method(), Method::GET | Method::HEAD);
-    is_public(request.method(), route)
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let has_token = request.headers().contains_key(header::AUTHORIZATION);
+    (is_public(request.method(), route) && !(route == TOKEN_OPTIONAL && has_token))
         || *request.method() == Method::OPTIONS
-        || (is_local_route && origin.is_local && !request.headers().contains_key(header::AUTHORIZATION))
+        || (route == LOCAL && is_read && origin.is_local && !has_token)
 }
 
 /// The run id in the path, if there is one.

@@ -1,83 +1,150 @@
 //! Limits on request bodies, in one place: the whole body is read before a handler runs.
 //!
-//! All bodies are small JSON documents, so streaming has no benefit, and no handler can omit a limit.
+//! All bodies are small JSON documents, so streaming has no benefit, and no handler can omit a limit. Authentication comes first: what a
+//! client without a token may send is much smaller.
 
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::extract::Request;
+use axum::body::{Body, HttpBody as _};
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
-use super::ApiError;
+use super::limits::{ConnectionHandle, LimitExceeded, RateKey};
+use super::{ApiError, AppState};
+use crate::auth::{ClientOrigin, Principal};
 
 /// Maximum size of a body, in bytes.
 const MAX_BYTES: usize = 2 * 1024 * 1024;
 
+/// The same on routes that need no token, such as the login.
+const MAX_BYTES_WITHOUT_TOKEN: usize = 16 * 1024;
+
 /// Time limit for receiving a body.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Reads the whole body within the limits and passes it on.
-pub(super) async fn read_whole(request: Request, next: Next) -> Response {
+/// Size of the first allocation for a body, in bytes.
+const FIRST_ALLOCATION: usize = 4 * 1024;
+
+/// Reads the whole body within the limits and passes it on. Its memory counts towards the budget for bodies until the response has begun.
+pub(super) async fn read_whole(State(app): State<AppState>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let declared = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if declared.is_some_and(|length| length > MAX_BYTES as u64) {
-        return too_large().into_response();
+    if body.is_end_stream() {
+        return handle(Request::from_parts(parts, body), next).await;
     }
-    match collect(body).await {
-        Ok(bytes) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
+    let origin = || parts.extensions.get::<ClientOrigin>().copied().unwrap_or_default();
+    let (sender, max) = match parts.extensions.get::<Principal>() {
+        Some(principal) => (RateKey::User(principal.caller.user.clone()), MAX_BYTES),
+        None => (RateKey::Client(origin().network()), MAX_BYTES_WITHOUT_TOKEN),
+    };
+    let declared = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let size = match declared.map(usize::try_from) {
+        None => max,
+        Some(Ok(declared)) if declared <= max => declared,
+        Some(_) => return too_large(max).into_response(),
+    };
+    let _memory = match app.limits.bodies.reserve(sender, size).await {
+        Ok(memory) => memory,
+        Err(limited) => return ApiError::from(limited).into_response(),
+    };
+    match read(body, size).await {
+        Ok(bytes) => handle(Request::from_parts(parts, Body::from(bytes)), next).await,
         Err(error) => error.into_response(),
     }
 }
 
-async fn collect(body: Body) -> Result<Bytes, ApiError> {
-    // The bytes are counted as they arrive, because the declared length may be wrong.
-    match tokio::time::timeout(TIMEOUT, Limited::new(body, MAX_BYTES).collect()).await {
-        Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_broken)) => {
-            Err(ApiError::new(StatusCode::BAD_REQUEST, "body_unreadable", "the body is incomplete or has the wrong encoding"))
-        }
-        Err(_elapsed) => {
-            let detail = format!("the body did not arrive within {} seconds", TIMEOUT.as_secs());
-            Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail))
-        }
+/// Passes on a request that has arrived as a whole, unless its connection is being closed.
+async fn handle(request: Request, next: Next) -> Response {
+    match request.extensions().get::<ConnectionHandle>() {
+        Some(connection) if !connection.received() => ApiError::from(LimitExceeded::Connections).into_response(),
+        _ => next.run(request).await,
     }
 }
 
-fn too_large() -> ApiError {
-    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", format!("the body exceeds the limit of {MAX_BYTES} bytes"))
+async fn read(body: Body, max: usize) -> Result<Bytes, ApiError> {
+    let whole = tokio::time::timeout(TIMEOUT, collect(body, max)).await;
+    whole.unwrap_or_else(|_elapsed| {
+        let detail = format!("the body did not arrive within {} seconds", TIMEOUT.as_secs());
+        Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail))
+    })
+}
+
+/// Collects a body of at most `max` bytes, in at most as much memory.
+async fn collect(body: Body, max: usize) -> Result<Bytes, ApiError> {
+    // The bytes are counted as they arrive, because a chunked body declares no length.
+    let mut body = Limited::new(body, max);
+    let mut whole = Vec::new();
+    while let Some(frame) = body.frame().await {
+        match frame {
+            // Copied, because a small frame keeps the connection's whole buffer.
+            Ok(frame) => frame.into_data().into_iter().for_each(|data| append(&mut whole, &data, max)),
+            Err(error) if error.is::<LengthLimitError>() => return Err(too_large(max)),
+            Err(_broken) => {
+                return Err(ApiError::new(StatusCode::BAD_REQUEST, "body_unreadable", "the body is incomplete or has the wrong encoding"));
+            }
+        }
+    }
+    Ok(whole.into())
+}
+
+/// Appends `data`, so that the capacity grows with what has arrived and never beyond `max`.
+fn append(whole: &mut Vec<u8>, data: &[u8], max: usize) {
+    let needed = whole.len() + data.len();
+    if needed > whole.capacity() {
+        let capacity = needed.max(whole.capacity() * 2).max(FIRST_ALLOCATION).min(max);
+        whole.reserve_exact(capacity.saturating_sub(whole.len()));
+    }
+    whole.extend_from_slice(data);
+}
+
+fn too_large(max: usize) -> ApiError {
+    let without = if max < MAX_BYTES { " for requests without a token" } else { "" };
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", format!("the body exceeds the limit of {max} bytes{without}"))
 }
 
 #[cfg(test)]
 mod tests {
-    //! Rules: D8.
+    //! Rules: D8, D9.
 
     use futures_util::stream;
 
     use super::*;
 
+    fn chunks(count: usize, size: usize) -> Body {
+        Body::from_stream(stream::iter((0..count).map(move |_| Ok::<_, std::io::Error>(Bytes::from(vec![b' '; size])))))
+    }
+
     #[tokio::test]
     async fn bytes_are_counted_as_they_arrive() {
-        let chunks = |count: usize| {
-            Body::from_stream(stream::iter((0..count).map(|_| Ok::<_, std::io::Error>(Bytes::from(vec![b' '; 1024 * 1024])))))
-        };
-        assert_eq!(collect(chunks(2)).await.unwrap().len(), MAX_BYTES);
-        assert_eq!(collect(chunks(3)).await.unwrap_err().status(), StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(read(chunks(2, 1024 * 1024), MAX_BYTES).await.unwrap().len(), MAX_BYTES);
+        assert_eq!(read(chunks(3, 1024 * 1024), MAX_BYTES).await.unwrap_err().status(), StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(read(chunks(17, 1024), MAX_BYTES_WITHOUT_TOKEN).await.unwrap_err().status(), StatusCode::PAYLOAD_TOO_LARGE);
+    }
+
+    #[test]
+    fn a_body_takes_no_more_memory_than_it_may_have() {
+        for (count, size, max) in [(10_000, 1, 10_000), (3, 5_000, 16_384), (1, 16_384, 16_384), (100, 160, 16_384), (1, 1, 1)] {
+            let mut whole = Vec::new();
+            for _ in 0..count {
+                append(&mut whole, &vec![b' '; size], max);
+                assert!(whole.capacity() <= max.min((2 * whole.len()).max(FIRST_ALLOCATION)), "{} of {}", whole.len(), whole.capacity());
+            }
+            assert_eq!(whole.len(), count * size);
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_does_not_arrive_times_out() {
         let body = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
-        assert_eq!(collect(body).await.unwrap_err().status(), StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(read(body, MAX_BYTES).await.unwrap_err().status(), StatusCode::REQUEST_TIMEOUT);
     }
 
     #[tokio::test]
     async fn an_incomplete_body_is_a_bad_request() {
         let body = Body::from_stream(stream::iter([Err::<Bytes, _>(std::io::Error::other("reset"))]));
-        assert_eq!(collect(body).await.unwrap_err().status(), StatusCode::BAD_REQUEST);
+        assert_eq!(read(body, MAX_BYTES).await.unwrap_err().status(), StatusCode::BAD_REQUEST);
     }
 }

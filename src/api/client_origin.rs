@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, Version};
 use axum::middleware::Next;
 use axum::response::Response;
 
 use super::HostPolicy;
 use super::host::{Host, is_loopback};
-use crate::auth::ClientOrigin;
+use crate::auth::{ClientAccount, ClientOrigin};
 use crate::config::Network;
 
 /// Headers that proxies add. Any of them shows that a proxy is between the client and this server.
@@ -29,7 +29,7 @@ const FORWARDING_PREFIX: &str = "x-forwarded";
 pub(super) async fn insert(State(policy): State<Arc<HostPolicy>>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
     let host = Host::from_request(request.uri(), request.headers());
-    let origin = origin(peer, host.as_ref(), request.headers(), policy.proxies());
+    let origin = origin(peer, host.as_ref(), request.version(), request.headers(), policy.proxies());
     request.extensions_mut().insert(origin);
     next.run(request).await
 }
@@ -42,13 +42,28 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientOrigin {
     }
 }
 
-/// The origin of a request to `host` that came over a connection from `peer` with these headers.
+impl<S: Send + Sync> FromRequestParts<S> for ClientAccount {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get().cloned().unwrap_or_default())
+    }
+}
+
+/// The origin of a request to `host` that came over a connection from `peer` with this version and these headers.
 ///
 /// A client behind a proxy is never local, even if a trusted proxy says so: a misconfigured proxy would otherwise open the default
-/// passwords to everyone.
-fn origin(peer: Option<IpAddr>, host: Option<&Host>, headers: &HeaderMap, proxies: &[Network]) -> ClientOrigin {
-    let addr = peer.map(|peer| client_addr(peer, headers, proxies));
-    ClientOrigin { addr, is_local: addr.is_some_and(is_loopback) && host.is_some_and(Host::is_loopback) && !is_forwarded(headers) }
+/// passwords to everyone. nginx without further configuration adds no header, but sends HTTP/1.0, which no client of this machine does.
+fn origin(peer: Option<IpAddr>, host: Option<&Host>, version: Version, headers: &HeaderMap, proxies: &[Network]) -> ClientOrigin {
+    let is_direct = |peer: IpAddr| {
+        is_loopback(peer) && !is_proxy(peer.to_canonical(), proxies) && version >= Version::HTTP_11 && !is_forwarded(headers)
+    };
+    let is_local = peer.is_some_and(is_direct) && host.is_some_and(Host::is_loopback);
+    ClientOrigin { addr: peer.map(|peer| client_addr(peer, headers, proxies)), is_local }
+}
+
+fn is_proxy(address: IpAddr, proxies: &[Network]) -> bool {
+    proxies.iter().any(|network| network.contains(address))
 }
 
 /// Whether the headers show a proxy, trusted or not.
@@ -60,8 +75,7 @@ fn is_forwarded(headers: &HeaderMap) -> bool {
 /// The address of the client: that of the connection, or behind a trusted proxy the one that the proxy reports.
 fn client_addr(peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> IpAddr {
     let peer = peer.to_canonical();
-    let is_proxy = |address: IpAddr| proxies.iter().any(|network| network.contains(address));
-    if !is_proxy(peer) {
+    if !is_proxy(peer, proxies) {
         return peer;
     }
     // From the hop that the nearest proxy added back to the first one that is not a trusted proxy. Earlier hops may be forged.
@@ -70,7 +84,7 @@ fn client_addr(peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> IpAddr
         for hop in hops.into_iter().rev() {
             let Some(address) = hop else { break };
             client = address;
-            if !is_proxy(address) {
+            if !is_proxy(address, proxies) {
                 break;
             }
         }
@@ -123,7 +137,7 @@ fn parse_hop(text: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    //! Rules: D6, I1.
+    //! Rules: D6, D11, I1.
 
     use proptest::prelude::*;
 
@@ -135,7 +149,7 @@ mod tests {
 
     fn client(peer: &str, list: &[(&str, &str)]) -> String {
         let proxies: Vec<Network> = ["10.0.0.0/8", "127.0.0.1", "fd00::/8"].map(|network| network.parse().unwrap()).to_vec();
-        origin(peer.parse().ok(), None, &headers(list), &proxies).to_string()
+        origin(peer.parse().ok(), None, Version::HTTP_11, &headers(list), &proxies).to_string()
     }
 
     #[test]
@@ -187,10 +201,9 @@ mod tests {
 
     #[test]
     fn a_client_is_local_only_with_a_loopback_address_a_loopback_host_and_no_proxy() {
-        let proxies: Vec<Network> = vec!["127.0.0.1".parse().unwrap()];
         let is_local = |peer: Option<&str>, host: &str, list: &[(&str, &str)]| {
             let host = Host::parse(host);
-            origin(peer.map(|peer| peer.parse().unwrap()), host.as_ref(), &headers(list), &proxies).is_local
+            origin(peer.map(|peer| peer.parse().unwrap()), host.as_ref(), Version::HTTP_11, &headers(list), &[]).is_local
         };
         for (peer, host) in
             [("127.0.0.1", "localhost"), ("127.0.0.1", "127.0.0.1:3000"), ("::1", "[::1]"), ("::ffff:127.0.0.1", "localhost")]
@@ -204,6 +217,17 @@ mod tests {
         for name in FORWARDING_HEADERS.into_iter().chain(["x-forwarded-for", "X-Forwarded-Host", "x-forwarded-anything"]) {
             assert!(!is_local(Some("127.0.0.1"), "localhost", &[(name, "127.0.0.1")]), "{name}");
         }
+    }
+
+    #[test]
+    fn a_trusted_proxy_and_http_1_0_are_never_local_even_without_a_forwarding_header() {
+        let proxies: Vec<Network> = vec!["127.0.0.2".parse().unwrap()];
+        let is_local = |peer: &str, version: Version| {
+            origin(Some(peer.parse().unwrap()), Host::parse("127.0.0.1:3000").as_ref(), version, &HeaderMap::new(), &proxies).is_local
+        };
+        assert!(is_local("127.0.0.1", Version::HTTP_11));
+        assert!(!is_local("127.0.0.2", Version::HTTP_11) && !is_local("::ffff:127.0.0.2", Version::HTTP_11), "the proxy itself");
+        assert!(!is_local("127.0.0.1", Version::HTTP_10) && !is_local("127.0.0.1", Version::HTTP_09), "what nginx sends by default");
     }
 
     proptest! {

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use rustix::io::Errno;
 
 use super::error::{ApiError, FaultCode, FieldError, RETRY_AFTER_SECS};
-use crate::auth::{AuthError, BadKey, LoginError, LogoutError, NewKeyError, PasswordError, RevokeError, UserError};
+use crate::auth::{AuthError, BadKey, LoginError, LogoutError, NewKeyError, NotServerAccount, PasswordError, RevokeError, UserError};
 use crate::run::store::StoreError;
 use crate::run::{
     AnswerError, AnswerRejected, BadAnswer, BadIsolation, BadPattern, BadRun, CreateError, DeleteError, FindError, MessageError,
@@ -254,11 +254,21 @@ fn default_password(user: &UserName) -> ApiError {
     ApiError::new(StatusCode::FORBIDDEN, "default_password", detail)
 }
 
+/// A default password is used by another account of the server's machine.
+fn default_password_of_other(user: &UserName, cause: &NotServerAccount) -> ApiError {
+    let detail = format!(
+        "{user} still has the default password, which works only for the account that runs the server and for root, and {cause}; \
+         set a password as the server's account (`openrunner user set {user} --password`, or OPENRUNNER_ADMIN_PASSWORD for admin)"
+    );
+    ApiError::new(StatusCode::FORBIDDEN, "default_password", detail)
+}
+
 impl From<LoginError> for ApiError {
     fn from(error: LoginError) -> Self {
         match error {
             LoginError::WrongCredentials => Self::unauthorized("wrong_credentials", error.to_string()),
             LoginError::DefaultPasswordNotLocal(user) => default_password(&user),
+            LoginError::DefaultPasswordOfOther { user, cause } => default_password_of_other(&user, &cause),
             LoginError::Store(error) => error.into(),
             LoginError::Hash(_) | LoginError::Sign => Self::internal(&error),
         }
@@ -271,6 +281,7 @@ impl From<AuthError> for ApiError {
             AuthError::Expired => Self::unauthorized("token_expired", "the token has expired; log in again with POST /api/auth/login"),
             AuthError::Invalid => Self::unauthorized("token_invalid", "the token is invalid; log in again with POST /api/auth/login"),
             AuthError::DefaultPasswordNotLocal(user) => default_password(&user),
+            AuthError::DefaultPasswordOfOther { user, cause } => default_password_of_other(&user, &cause),
             AuthError::KeyInQuery => {
                 let detail = "API keys are not accepted in the query; send the key as `Authorization: Bearer`, or get a ticket with POST /api/runs/{id}/ticket";
                 Self::unauthorized("token_invalid", detail)

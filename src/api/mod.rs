@@ -39,6 +39,6 @@ pub use error::{ApiError, FaultCode, FieldError};
 pub use extract::{Json, Path, Query};
 pub use health_check::Health;
 pub use host_guard::HostPolicy;
-pub use limits::{RateLimits, Rates};
+pub use limits::{Connection, ConnectionHandle, Connections, InProgress, NoneFree, RateLimits, Rates, Source};
 pub use router::router;
 pub use state::AppState;

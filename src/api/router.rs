@@ -49,7 +49,7 @@ routes! {
     reference::file;
     console::page;
     console::file;
-    auth::login;
+    auth::login, auth::login_options;
     auth::logout;
     auth::me;
     auth::password;
@@ -114,12 +114,12 @@ pub(super) fn build(table: Vec<(String, MethodRouter<AppState>)>, state: AppStat
         .fallback(unknown_route)
         .method_not_allowed_fallback(other_method)
         // The last layer is the outermost.
-        .layer(from_fn(body::read_whole))
+        .layer(from_fn_with_state(state.clone(), body::read_whole))
         .layer(from_fn_with_state(state.clone(), authn::require_auth))
         .layer(from_fn_with_state(HostGuard::new(Arc::clone(&policy)), host_guard::guard))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(openai::convert_errors))
-        .layer(from_fn_with_state(state.metrics.http().clone(), request_log::log_request))
+        .layer(from_fn_with_state(state.clone(), request_log::log_request))
         .layer(from_fn_with_state(policy, client_origin::insert))
         .with_state(state)
 }

@@ -27,12 +27,13 @@ const WRITE: Permission = Permission::Scope(Scope::RunsWrite);
 const ADMIN: Permission = Permission::Scope(Scope::Admin);
 const METRICS: Permission = Permission::Scope(Scope::Metrics);
 
-/// All routes that are not public, with the permission that they require.
+/// All routes that are not public, with the permission that they require, and the one that accepts a token although it is public.
 pub(super) const REQUIRED: &[(Method, &str, Permission)] = &[
     (Method::POST, "/api/auth/logout", Permission::Login),
     (Method::POST, "/api/auth/password", Permission::Account),
     (Method::GET, "/api/auth/me", Permission::Any),
     (Method::GET, "/metrics", METRICS),
+    (Method::GET, "/health/agents", READ),
     (Method::GET, "/api/users", ADMIN),
     (Method::POST, "/api/users", ADMIN),
     (Method::GET, "/api/users/{name}", ADMIN),

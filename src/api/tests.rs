@@ -96,6 +96,7 @@ impl Client {
             request.headers_mut().insert(name.parse::<header::HeaderName>().unwrap(), value.parse().unwrap());
         }
         request.extensions_mut().insert(ConnectInfo("127.0.0.1:50000".parse::<std::net::SocketAddr>().unwrap()));
+        request.extensions_mut().insert(crate::auth::ClientAccount::server());
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();

@@ -7,7 +7,7 @@ use super::jwt::{BadToken, LIFETIME_SECS, Tokens};
 use super::key_format::is_key;
 use super::password::Passwords;
 use super::principal::{Credential, Principal, TokenFacts};
-use super::{ClientOrigin, HashError, SigningKey};
+use super::{ClientOrigin, HashError, NotServerAccount, SigningKey};
 use crate::config::Secret;
 use crate::run::store::{Audited, KeyStore, StoreError, TokenStore, UserRecord, UserStore};
 use crate::types::{Budget, Caller, Clock, Timestamp, UserName, UserRole};
@@ -29,6 +29,8 @@ pub struct LoginResult {
     pub expires_in: i64,
     /// The user.
     pub caller: Caller,
+    /// Whether the user has a default password.
+    pub default_password: bool,
 }
 
 /// Why a login failed.
@@ -40,6 +42,14 @@ pub enum LoginError {
     /// The user has a default password, and the client is not local.
     #[error("{0} has the default password, which works only on this machine")]
     DefaultPasswordNotLocal(UserName),
+    /// The user has a default password, and the client is not the account that runs the server.
+    #[error("{user} has the default password, which works only for the account that runs the server: {cause}")]
+    DefaultPasswordOfOther {
+        /// The user.
+        user: UserName,
+        /// Why the client is rejected.
+        cause: NotServerAccount,
+    },
     /// The store failed.
     #[error("cannot read the users")]
     Store(#[from] StoreError),
@@ -63,6 +73,14 @@ pub enum AuthError {
     /// It was obtained with a default password, and the client is not local.
     #[error("the token of {0} was obtained with the default password and works only on this machine")]
     DefaultPasswordNotLocal(UserName),
+    /// It was obtained with a default password, and the client is not the account that runs the server.
+    #[error("the token of {user} was obtained with the default password and works only for the account that runs the server: {cause}")]
+    DefaultPasswordOfOther {
+        /// The user.
+        user: UserName,
+        /// Why the client is rejected.
+        cause: NotServerAccount,
+    },
     /// An API key is in the query, and would end up in histories and logs.
     #[error("API keys are not accepted in the query")]
     KeyInQuery,
@@ -106,7 +124,7 @@ pub struct Auth {
 
 impl Auth {
     /// Creates the service. Adds the default users to a store without users. Sets admin's password to the configured one unless it is already set,
-    /// because setting a password revokes the user's tokens.
+    /// because setting a password revokes the user's tokens. The default password of `user` then ends as well.
     ///
     /// # Errors
     /// [`SetupError`], by cause.
@@ -143,7 +161,30 @@ impl Auth {
         if record.default_password || !self.passwords.matches(password.expose(), Some(&record.password_hash)).await? {
             self.store.set_password(&admin, self.passwords.hash(password.expose()).await?).await?;
         }
+        self.end_default_passwords().await
+    }
+
+    /// Replaces the remaining default passwords by ones that nothing matches, until an admin sets others.
+    async fn end_default_passwords(&self) -> Result<(), SetupError> {
+        for user in self.default_users().await? {
+            self.store.set_password(&user, self.passwords.unmatchable().to_owned()).await?;
+        }
         Ok(())
+    }
+
+    /// The users that still have a default password.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub async fn default_users(&self) -> Result<Vec<UserName>, StoreError> {
+        let mut found = Vec::new();
+        for (name, _role) in DEFAULT_USERS {
+            let Ok(name) = name.parse::<UserName>() else { continue };
+            if self.store.user(&name).await?.is_some_and(|user| user.default_password) {
+                found.push(name);
+            }
+        }
+        Ok(found)
     }
 
     /// Whether a user still has a default password.
@@ -151,13 +192,7 @@ impl Auth {
     /// # Errors
     /// [`StoreError`] if the store fails.
     pub async fn has_default_passwords(&self) -> Result<bool, StoreError> {
-        for (name, _role) in DEFAULT_USERS {
-            let Ok(name) = name.parse::<UserName>() else { continue };
-            if self.store.user(&name).await?.is_some_and(|user| user.default_password) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        Ok(!self.default_users().await?.is_empty())
     }
 
     /// Whether the default passwords suffice to act as `user`: as the user, or as admin.
@@ -193,7 +228,8 @@ impl Auth {
 
     pub(super) fn issue_token(&self, user: UserRecord) -> Result<LoginResult, LoginError> {
         let token = self.tokens.issue(&user.name, user.generation, user.default_password, self.clock.now()).ok_or(LoginError::Sign)?;
-        Ok(LoginResult { token, expires_in: LIFETIME_SECS, caller: Caller { user: user.name, role: user.role } })
+        let caller = Caller { user: user.name, role: user.role };
+        Ok(LoginResult { token, expires_in: LIFETIME_SECS, caller, default_password: user.default_password })
     }
 
     /// Authenticates a token or an API key. The user is looked up each time, so a new role, a removal or a new password applies from the next
@@ -272,7 +308,7 @@ impl std::fmt::Debug for LoginResult {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    //! Rules: I1, I2, I4, I7.
+    //! Rules: I1, I2, I4, I7, I9.
 
     use std::net::{IpAddr, Ipv4Addr};
     use std::path::Path;
@@ -281,6 +317,7 @@ pub(crate) mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::auth::ClientAccount;
     use crate::run::store::{SqliteStore, UserEdit};
 
     /// A clock that is set by hand.
@@ -427,6 +464,42 @@ pub(crate) mod tests {
         assert!(matches!(other.authenticate(&token, REMOTE).await, Err(AuthError::Invalid)));
         let (without, _clock) = auth_over(users, None).await.unwrap();
         assert!(without.login("admin", "changed", REMOTE).await.is_ok(), "no configured password changes nothing");
+    }
+
+    #[tokio::test]
+    async fn a_configured_admin_password_also_ends_the_default_password_of_user() {
+        let directory = tempfile::tempdir().unwrap();
+        let users = Arc::new(SqliteStore::open(directory.path()).unwrap());
+        let (before, _clock) = auth_over(users.clone(), None).await.unwrap();
+        let token = before.login("user", "user", LOCAL).await.unwrap().token;
+        let (auth, _clock) = auth_over(users, Some("chosen")).await.unwrap();
+        for password in ["user", ""] {
+            assert!(matches!(auth.login("user", password, LOCAL).await, Err(LoginError::WrongCredentials)));
+        }
+        assert!(matches!(auth.authenticate(&token, LOCAL).await, Err(AuthError::Invalid)), "its tokens end, too");
+        assert!(!auth.has_default_passwords().await.unwrap());
+        auth.change_user(&"user".parse().unwrap(), None, Some("a new password"), crate::types::BudgetChange::default(), None)
+            .await
+            .unwrap();
+        assert!(auth.login("user", "a new password", REMOTE).await.is_ok(), "an admin can set another");
+    }
+
+    #[tokio::test]
+    async fn a_default_password_works_only_for_the_account_that_runs_the_server() {
+        let (auth, _clock, _directory) = fresh().await;
+        let (own, other) = (ClientAccount::server(), ClientAccount::with_uid(rustix::process::geteuid().as_raw() + 7));
+        let login = || async { auth.login("admin", "admin", LOCAL).await.unwrap() };
+        assert!(login().await.require_server_account(&own).await.is_ok());
+        for account in [other.clone(), ClientAccount::default()] {
+            let refused = login().await.require_server_account(&account).await;
+            assert!(matches!(refused, Err(LoginError::DefaultPasswordOfOther { .. })), "{refused:?}");
+            let principal = auth.authenticate(&login().await.token, LOCAL).await.unwrap();
+            let refused = principal.require_server_account(&account).await;
+            assert!(matches!(refused, Err(AuthError::DefaultPasswordOfOther { .. })), "{refused:?}");
+        }
+        auth.store.set_password(&admin(), auth.passwords.hash("better").await.unwrap()).await.unwrap();
+        let login = auth.login("admin", "better", LOCAL).await.unwrap();
+        assert!(login.require_server_account(&other).await.is_ok(), "a password of one's own works for every account");
     }
 
     #[tokio::test]

@@ -6,7 +6,9 @@
 mod api_keys;
 mod argon2id;
 mod audit;
+mod client_account;
 mod client_origin;
+mod failed_logins;
 mod jwt;
 mod key;
 mod key_format;
@@ -18,7 +20,8 @@ mod users;
 
 pub use api_keys::{BadKey, NewKey, NewKeyError, RevokeError};
 pub use audit::{Audit, AuditEvent, Target};
-pub use client_origin::ClientOrigin;
+pub use client_account::{ClientAccount, NotServerAccount};
+pub use client_origin::{ClientOrigin, client_network};
 pub use key::{KeyError, SigningKey};
 pub use login::{Auth, AuthError, IdentityStore, LoginError, LoginResult, LogoutError, SetupError};
 pub use password::{BadPassword, HashError};

@@ -71,6 +71,11 @@ impl Passwords {
         .await
     }
 
+    /// A hash that no password matches.
+    pub(super) fn unmatchable(&self) -> &str {
+        &self.unknown_user
+    }
+
     /// Whether `password` matches `hash`. Without a hash the same work is done, and the result is false.
     pub(super) async fn matches(&self, password: &str, hash: Option<&str>) -> Result<bool, HashError> {
         let user_exists = hash.is_some();

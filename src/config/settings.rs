@@ -39,8 +39,8 @@ settings! {
     }
     "Access" {
         /// Sets the password of `admin` at start, so that admin can log in from other machines. It applies at every start and replaces a
-        /// password that was set otherwise. The value `admin` stops the start. `user/user` is not affected: it keeps working from this
-        /// machine only.
+        /// password that was set otherwise. The value `admin` stops the start. If `user` still has the default password, that ends as
+        /// well: `user` cannot log in until an admin sets another.
         admin_password: Secret => "OPENRUNNER_ADMIN_PASSWORD", unset "none", expects "a password";
         /// Key that signs tokens, at least 32 bytes; a shorter one stops the start.
         jwt_secret: Secret => "OPENRUNNER_JWT_SECRET",
@@ -68,8 +68,9 @@ settings! {
         /// Concurrent event streams per user.
         max_streams_per_user: NonZeroUsize => "OPENRUNNER_MAX_STREAMS_PER_USER", default "1000",
             expects "a whole number of streams, at least 1", unit "streams";
-        /// Concurrent connections. Further ones wait, unaccepted, in the system's queue. Each takes a file descriptor, of which the server
-        /// requests as many as the system allows (`ulimit -Hn`, `LimitNOFILE=`); agents get the limit that the server was started with.
+        /// Concurrent connections: [what happens without a free one](operating.md#many-connections). Each takes a file descriptor, of which
+        /// the server requests as many as the system allows (`ulimit -Hn`, `LimitNOFILE=`); with fewer, it admits fewer connections. Agents
+        /// get the limit that the server was started with.
         max_connections: NonZeroU32 => "OPENRUNNER_MAX_CONNECTIONS", default "12000",
             expects "a whole number of connections, at least 1", unit "connections";
     }
@@ -119,6 +120,9 @@ settings! {
         cgroup: ControlGroup => "OPENRUNNER_CGROUP", default "auto", expects "`auto`, `off` or an absolute path";
         /// How long a session is kept after its last run has ended: [retention](operating.md#retention).
         keep_days: NonZeroU32 => "OPENRUNNER_KEEP_DAYS", unset "forever", expects "a whole number of days, at least 1", unit "days";
+        /// How long entries of the [audit log](api.md#get-apiaudit) are kept.
+        keep_audit_days: NonZeroU32 => "OPENRUNNER_KEEP_AUDIT_DAYS", default "365", expects "a whole number of days, at least 1",
+            unit "days";
         /// Size of the database beyond which the logs of the runs that ended first are trimmed.
         max_store_mb: NonZeroU32 => "OPENRUNNER_MAX_STORE_MB", unset "no limit", expects "a whole number of MiB, at least 1",
             unit "MiB";
@@ -215,6 +219,11 @@ impl Settings {
     /// Maximum output of one agent in one run, in bytes.
     pub fn max_output(&self) -> u64 {
         u64::from(self.max_output_mb.get()) * 1024 * 1024
+    }
+
+    /// How long entries of the audit log are kept.
+    pub fn keep_audit(&self) -> Duration {
+        Duration::from_hours(24) * self.keep_audit_days.get()
     }
 
     /// How long a session is kept after its end.

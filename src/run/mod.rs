@@ -29,7 +29,7 @@ mod view;
 mod webhooks;
 mod workspace;
 
-pub use crate::agent::{AgentReport, AgentSummary, BadIsolation};
+pub use crate::agent::{AgentReport, AgentSummary, Authenticated, BadIsolation};
 pub use budgets::{Allowance, BudgetError, BudgetState, OverBudget};
 pub use config::{RetentionPolicy, RunConfig};
 pub use errors::{AnswerError, CreateError, DeleteError, FindError, MessageError, SessionError};

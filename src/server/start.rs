@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -40,11 +39,12 @@ pub struct Server {
     runs: RunManager,
     limits: Arc<RateLimits>,
     retention: Retention,
+    audit: Audit,
+    keep_audit: Duration,
     tasks: TaskTracker,
     #[cfg(feature = "otel")]
     traces: Option<Traces>,
-    max_connections: usize,
-    shutdown: Duration,
+    listening: Listening,
 }
 
 impl Server {
@@ -118,7 +118,7 @@ impl Server {
         }));
         let state = AppState {
             auth: Arc::new(auth),
-            audit,
+            audit: audit.clone(),
             runs: runs.clone(),
             health: Arc::new(health),
             limits: Arc::clone(&limits),
@@ -126,7 +126,13 @@ impl Server {
             settings: origins.resolve(settings).into(),
         };
         let router = router(state, policy);
-        let max_connections = usize::try_from(settings.max_connections.get()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        let listening = Listening {
+            max_connections: usize::try_from(settings.max_connections.get()).unwrap_or(usize::MAX),
+            proxies: settings.trusted_proxies.clone(),
+            drain: settings.shutdown(),
+            ..Listening::default()
+        };
+        let listening = listening.within(rustix::process::getrlimit(rustix::process::Resource::Nofile).current);
         Ok(Self {
             listener,
             address,
@@ -134,11 +140,12 @@ impl Server {
             runs,
             limits,
             retention,
+            audit,
+            keep_audit: settings.keep_audit(),
             tasks,
             #[cfg(feature = "otel")]
             traces,
-            max_connections,
-            shutdown: settings.shutdown(),
+            listening,
         })
     }
 
@@ -152,9 +159,9 @@ impl Server {
     pub async fn run(self, stop: Stop) {
         #[cfg(feature = "otel")]
         let traces = self.traces;
-        let Self { listener, address, router, runs, limits, retention, tasks, max_connections, shutdown, .. } = self;
+        let Self { listener, address, router, runs, limits, retention, audit, keep_audit, tasks, listening, .. } = self;
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "openrunner is ready");
-        let listening = Listening { max_connections, drain: shutdown };
+        let shutdown = listening.drain;
         let (closing, drained) = (CancellationToken::new(), CancellationToken::new());
         let drain = async {
             let how = stop.requested().await;
@@ -177,7 +184,16 @@ impl Server {
         let prune_limits = closing.run_until_cancelled(limits.run_cleanup());
         let enforce_retention = closing.run_until_cancelled(retention.run());
         let serve = serve(listener, router, listening, closing.clone());
-        let (drained, (), _, _, ()) = tokio::join!(serve, drain, prune_limits, enforce_retention, traces);
+        // After the last request.
+        let served = CancellationToken::new();
+        let serve = async {
+            let drained = serve.await;
+            served.cancel();
+            drained
+        };
+        let keep_audit = audit.run(keep_audit, &served);
+        let (drained, (), _, _, (), ()) = tokio::join!(serve, drain, prune_limits, enforce_retention, keep_audit, traces);
+        limits.log_digest();
         if let Drained::Cut(connections) = drained {
             tracing::warn!(connections, "closed connections that did not finish in time");
         }

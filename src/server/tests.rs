@@ -1,6 +1,6 @@
 //! The accept loop over real connections. Tests of time limits pause tokio's clock, which then advances automatically.
 //!
-//! Rules: D2, D8.
+//! Rules: D2, D8, D9, D10.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -156,17 +156,92 @@ async fn the_host_guard_precedes_every_route() {
     }
 }
 
+const GET: &str = "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
+
+/// Reads the head of a response. The body of those used here is short enough to have arrived with it or not to matter.
+async fn read_head(stream: &mut TcpStream) -> String {
+    let mut bytes = vec![0; 16 * 1024];
+    let mut length = 0;
+    while !bytes[..length].windows(4).any(|end| end == b"\r\n\r\n") {
+        match stream.read(&mut bytes[length..]).await {
+            Ok(0) | Err(_) => break,
+            Ok(read) => length += read,
+        }
+    }
+    String::from_utf8_lossy(&bytes[..length]).into_owned()
+}
+
+/// Connects from another loopback address, which the test takes for another machine.
+#[cfg(target_os = "linux")]
+async fn connect_from(server: &Server, last: u8) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from(([127, 0, 0, last], 0))).unwrap();
+    socket.connect(server.address).await.unwrap()
+}
+
+#[cfg(target_os = "linux")]
 #[tokio::test]
-async fn connections_over_the_limit_wait_for_a_free_slot() {
-    let server = start(test_router(), Listening { max_connections: 1, ..Listening::default() }).await;
-    let request = "GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-    let mut first = server.connect().await;
-    let mut second = server.connect().await;
-    send(&mut second, request).await;
-    send(&mut first, request).await;
-    assert!(read_all(&mut first).await.starts_with("HTTP/1.1 200"));
-    drop(first);
-    assert!(read_all(&mut second).await.starts_with("HTTP/1.1 200"));
+async fn clients_that_hold_connections_lock_out_neither_others_nor_this_machine() {
+    let is_local = |address: std::net::IpAddr| address == std::net::IpAddr::from([127, 0, 0, 1]);
+    let server = start(test_router(), Listening { max_connections: 32, is_local, ..Listening::default() }).await;
+    // Each address keeps its connections with a request now and then.
+    let mut held = Vec::new();
+    for last in [2, 3, 4, 5, 6] {
+        for _ in 0..20 {
+            let mut stream = connect_from(&server, last).await;
+            send(&mut stream, GET).await;
+            assert!(read_head(&mut stream).await.starts_with("HTTP/1.1 200"));
+            held.push(stream);
+        }
+        for client in [1, 99] {
+            let mut stream = connect_from(&server, client).await;
+            send(&mut stream, GET).await;
+            assert!(read_head(&mut stream).await.starts_with("HTTP/1.1 200"), "{client}, while {last} holds connections");
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_a_free_connection_an_idle_one_is_closed_and_a_busy_one_is_not() {
+    let (started, release) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let router = Router::new().route("/", {
+        let (started, release) = (started.clone(), release.clone());
+        get(move |request: axum::extract::Request| async move {
+            // As the layer for bodies reports it.
+            assert!(request.extensions().get::<crate::api::ConnectionHandle>().unwrap().received());
+            started.add_permits(1);
+            release.acquire().await.unwrap().forget();
+            "finished"
+        })
+    });
+    let server = start(router, Listening { max_connections: 4, ..Listening::default() }).await;
+    let (mut first, mut second) = (server.connect().await, server.connect().await);
+    send(&mut second, GET).await;
+    started.acquire().await.unwrap().forget();
+    let mut third = server.connect().await;
+    assert_eq!(read_all(&mut first).await, "", "the idle one is closed");
+    send(&mut third, GET).await;
+    started.acquire().await.unwrap().forget();
+    let refused = read_all(&mut server.connect().await).await;
+    assert_eq!(parse_problem(&refused), (503, "overloaded".to_owned()));
+    release.add_permits(2);
+    for busy in [&mut second, &mut third] {
+        assert!(read_head(busy).await.starts_with("HTTP/1.1 200"));
+    }
+}
+
+#[test]
+fn connections_leave_descriptors_for_everything_else() {
+    let admitted = |descriptors| Listening { max_connections: 12_000, ..Listening::default() }.within(descriptors).max_connections;
+    assert_eq!([None, Some(20_000), Some(13_000), Some(4_096), Some(1_024)].map(admitted), [12_000, 12_000, 12_000, 3_096, 512]);
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_431() {
+    let server = start(test_router(), Listening::default()).await;
+    let mut client = server.connect().await;
+    send(&mut client, &format!("GET / HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "x".repeat(64 * 1024))).await;
+    assert!(read_all(&mut client).await.starts_with("HTTP/1.1 431"));
 }
 
 #[tokio::test]

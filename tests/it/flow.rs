@@ -127,7 +127,7 @@ fn agent_health_lists_the_agents_without_a_token() {
         let health = server.guest().get("/health").await;
         assert_eq!((health.status, &health.body["status"]), (200, &json!("ok")));
         server.client("user").await.end_of(&server.client("user").await.script("result seen").await).await;
-        let agents = server.guest().get("/health/agents").await;
+        let agents = server.client("user").await.get("/health/agents").await;
         let known = agents.body["items"].as_array().unwrap();
         let named = |name: &str| known.iter().find(|agent| agent["agent_type"] == name).unwrap();
         let claude = named("claude_code");

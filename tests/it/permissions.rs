@@ -284,8 +284,10 @@ fn with_default_passwords_ask_mode_emits_a_weak_guarantee_notice() {
         assert_eq!(notice(&user.follow(&auto).await.rest().await, "weak_guarantee"), None);
 
         // With its own password, only admin can act as admin; `user` still has the default password, which an agent could use.
-        let server = Setup::new().env("OPENRUNNER_ADMIN_PASSWORD", "a long one of our own").start().await;
-        let admin = server.guest().login("admin", "a long one of our own").await;
+        let server = Server::start().await;
+        let change = json!({ "current_password": "admin", "new_password": "a long one of its own" });
+        assert_eq!(server.client("admin").await.post("/api/auth/password", &change).await.status, 200);
+        let admin = server.guest().login("admin", "a long one of its own").await;
         let id = admin.asking("result fine").await;
         assert_eq!(notice(&admin.follow(&id).await.rest().await, "weak_guarantee"), None);
         let user = server.client("user").await;

@@ -26,8 +26,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Returns which agents are available, and how to install or log in to the others.
-         * @description Agents are checked in the background, so the response is immediate.
+         * Returns which agents are available and, with a token, how to install or log in to the others.
+         * @description Without a token, only `agent_type` and `available` are returned. Agents are checked in the background, so the response is immediate.
          */
         get: operations["agents_health"];
         put?: never;
@@ -168,7 +168,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Returns which default users may log in from where this request comes from.
+         * @description Default passwords work only on the server's own machine, without a proxy, and only for the account that runs the server and for root.
+         */
+        get: operations["login_options"];
         put?: never;
         /** Logs in with user name and password, and returns a token. */
         post: operations["login"];
@@ -790,7 +794,7 @@ export interface components {
             /** @description Whether the agent retries by itself. */
             retryable: boolean;
         };
-        /** @description The state of one agent, for people and dashboards. */
+        /** @description The state of one agent. Without a token: only its name and whether it is available. */
         AgentReport: {
             /** @description The agent's registered name. */
             agent_type: string;
@@ -800,8 +804,8 @@ export interface components {
             version?: string;
             /** @description Absolute path of the program. */
             path?: string;
-            /** @description Whether a login or key is configured. */
-            authenticated: components["schemas"]["Authenticated"];
+            /** @description Whether a login or key is configured. Present with a token. */
+            authenticated?: components["schemas"]["Authenticated"];
             /** @description The exact command that installs it. */
             install?: string;
             /** @description How to log in. */
@@ -1549,6 +1553,14 @@ export interface components {
          * @enum {string}
          */
         LogStream: "stderr";
+        /** @description How to log in. */
+        LoginOptions: {
+            /**
+             * @description Users whose password is still the documented default, equal to their name, if the sender of this request may log in with it. Empty
+             *     for all other clients.
+             */
+            default_users: components["schemas"]["UserName"][];
+        };
         /** @description Credentials. */
         LoginRequest: {
             /**
@@ -3232,6 +3244,26 @@ export interface operations {
                     "text/css": string;
                     "text/javascript": string;
                     "text/plain": string;
+                };
+            };
+        };
+    };
+    login_options: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The default users. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoginOptions"];
                 };
             };
         };

@@ -55,6 +55,7 @@ export default {
   'sign_in.username': 'Username',
   'sign_in.password': 'Password',
   'sign_in.submit': 'Sign in',
+  'sign_in.first': 'First sign-in: the username is {name}, and so is the password. It works only on this machine, for the account that runs the server. Change it after signing in.',
   'sign_in.expired': 'You have been signed out. Sign in again to continue.',
 
   'password.title': 'Change password',
@@ -76,7 +77,7 @@ export default {
   'problem.cannot_ask': 'This agent cannot ask for permission, so only the automatic mode is available.',
   'problem.cannot_resume': 'This agent cannot resume a session.',
   'problem.cross_site': 'The server rejected a request from another site.',
-  'problem.default_password': 'The default password is accepted only on the server’s own machine. Set a password there with: openrunner user set USER --password',
+  'problem.default_password': 'The default password is accepted only on the server’s own machine, for the account that runs the server. Set a password there with: openrunner user set USER --password',
   'problem.env_not_allowed': 'This environment variable cannot be set: {detail}',
   'problem.host_not_served': 'The server does not accept the host name in your address bar. Open it as localhost, or add the name to OPENRUNNER_ALLOWED_HOSTS.',
   'problem.idempotency_key_reused': 'This request was already sent with different content. Reload the page and try again.',

@@ -54,6 +54,7 @@ export default {
   'sign_in.username': '用户名',
   'sign_in.password': '密码',
   'sign_in.submit': '登录',
+  'sign_in.first': '首次登录：用户名和密码均为 {name}，只能在本机由运行服务器的账户使用。登录后请修改密码。',
   'sign_in.expired': '你已退出登录，请重新登录。',
 
   'password.title': '修改密码',
@@ -75,7 +76,7 @@ export default {
   'problem.cannot_ask': '该 agent 不会请求权限，只能使用自动模式。',
   'problem.cannot_resume': '该 agent 不支持恢复会话。',
   'problem.cross_site': '服务器拒绝了来自其他站点的请求。',
-  'problem.default_password': '默认密码只能在服务器本机使用。请在服务器上设置密码：openrunner user set USER --password',
+  'problem.default_password': '默认密码只能在服务器本机由运行服务器的账户使用。请在服务器上设置密码：openrunner user set USER --password',
   'problem.env_not_allowed': '不允许设置该环境变量：{detail}',
   'problem.host_not_served': '服务器不接受地址栏中的主机名。请使用 localhost 打开，或将该主机名加入 OPENRUNNER_ALLOWED_HOSTS。',
   'problem.idempotency_key_reused': '该请求已用不同的内容发送过，请刷新页面后重试。',

@@ -14,7 +14,12 @@ export function SignInView() {
   const [password, setPassword] = useState('');
   const [isBusy, setBusy] = useState(false);
   const [problem, setProblem] = useState(/** @type {unknown} */ (null));
-  useEffect(() => { pageTitle.value = t('sign_in.title'); }, []);
+  const [defaultUser, setDefaultUser] = useState(/** @type {string | undefined} */ (undefined));
+  useEffect(() => {
+    pageTitle.value = t('sign_in.title');
+    // Without an answer there is no hint; signing in reports what is wrong.
+    request('GET', '/api/auth/login').then(({ default_users: names }) => setDefaultUser(names[0]), () => {});
+  }, []);
   const submit = async (/** @type {Event} */ event) => {
     event.preventDefault();
     setBusy(true);
@@ -33,6 +38,7 @@ export function SignInView() {
         <${Logo} size=${36} />
         <h1>${t('sign_in.heading')}</h1>
         ${signOutReason.value && !problem && html`<p class="muted" role="status">${t(signOutReason.value)}</p>`}
+        ${defaultUser && html`<p class="muted" role="note">${t('sign_in.first', { name: defaultUser })}</p>`}
         <${Problem} problem=${problem} />
         <${TextField} label=${t('sign_in.username')} value=${username} onInput=${setUsername} autocomplete="username" autocapitalize="none"
           spellcheck=${false} required autofocus />

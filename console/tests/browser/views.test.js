@@ -57,6 +57,18 @@ describe('signing in and out', () => {
     await finish(page);
   });
 
+  test('the first password is shown where it may be used', async () => {
+    const context = await browser.newContext({ locale: 'en-US' });
+    await context.route('**/api/auth/login', (/** @type {any} */ request) => request.fulfill({ json: { default_users: ['admin', 'user'] } }));
+    const page = await openPage(browser, server.url, { context });
+    await page.getByRole('note').getByText('the username is admin, and so is the password').waitFor();
+    await finish(page);
+    const elsewhere = await openPage(browser, server.url);
+    await elsewhere.getByLabel('Password').waitFor();
+    assert.equal(await elsewhere.getByRole('note').count(), 0);
+    await finish(elsewhere);
+  });
+
   test('signing out applies to all tabs', async () => {
     const user = await client(server.url);
     const first = await openPage(browser, server.url, { as: user });

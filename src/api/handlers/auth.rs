@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::super::audit_context::AuditContext;
 use super::super::{ApiError, AppState, Json};
-use crate::auth::{AuditEvent, ClientOrigin, LoginResult, Principal};
+use crate::auth::{AuditEvent, ClientAccount, ClientOrigin, LoginResult, Principal};
 use crate::run::BudgetState;
 use crate::types::{AuditAction, Caller, UserName, UserRole};
 
@@ -67,6 +67,7 @@ impl From<Caller> for UserView {
 pub(in crate::api) async fn login(
     State(app): State<AppState>,
     origin: ClientOrigin,
+    account: ClientAccount,
     Json(request): Json<LoginRequest>,
 ) -> Result<Answer<LoginResponse>, ApiError> {
     let LoginRequest { username, password } = request;
@@ -77,9 +78,33 @@ pub(in crate::api) async fn login(
         Err(_not_a_name) => None,
     };
     let (auth, event) = (app.auth.clone(), AuditEvent::by_user(known, origin.addr, AuditAction::Login));
+    let attempted = async move { auth.login(&username, &password, origin).await?.require_server_account(&account).await };
     // A login stores nothing: its token is signed, not stored.
-    let login = app.audited(event, move |_audit| async move { attempt.run(auth.login(&username, &password, origin)).await }).await?;
+    let login = app.audited(event, move |_audit| async move { attempt.run(attempted).await }).await?;
     Ok(Answer(login.into()))
+}
+
+/// How to log in.
+#[derive(Serialize, ToSchema)]
+pub(in crate::api) struct LoginOptions {
+    /// Users whose password is still the documented default, equal to their name, if the sender of this request may log in with it. Empty
+    /// for all other clients.
+    default_users: Vec<UserName>,
+}
+
+/// Returns which default users may log in from where this request comes from.
+///
+/// Default passwords work only on the server's own machine, without a proxy, and only for the account that runs the server and for root.
+#[utoipa::path(get, path = "/api/auth/login", operation_id = "login_options", tag = "auth",
+    responses((status = 200, description = "The default users.", body = LoginOptions)))]
+pub(in crate::api) async fn login_options(
+    State(app): State<AppState>,
+    origin: ClientOrigin,
+    account: ClientAccount,
+) -> Result<Answer<LoginOptions>, ApiError> {
+    let default_users = if origin.is_local { app.auth.default_users().await? } else { Vec::new() };
+    let may_log_in = !default_users.is_empty() && account.require_server_account().await.is_ok();
+    Ok(Answer(LoginOptions { default_users: if may_log_in { default_users } else { Vec::new() } }))
 }
 
 /// Revokes the token of the request.

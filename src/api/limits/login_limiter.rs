@@ -4,10 +4,9 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
-
+use super::LimitExceeded;
+use super::fair_slots::{FairSlots, QueueFull};
 use super::rate_meter::{RateMeter, Wait};
-use super::{LimitExceeded, network};
 use crate::api::ApiError;
 use crate::auth::ClientOrigin;
 use crate::types::UserName;
@@ -20,7 +19,15 @@ const MAX_CONCURRENT: usize = 2;
 #[derive(Debug)]
 pub(in crate::api) struct LoginLimiter {
     failures: RateMeter<AttemptKey>,
-    slots: Semaphore,
+    slots: FairSlots<QueueKey>,
+}
+
+/// The logins that wait in one queue: those of a client network. Local clients have a queue of their own, because clients behind a proxy on
+/// this machine that is not listed as one have the same address.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct QueueKey {
+    network: Option<IpAddr>,
+    is_local: bool,
 }
 
 /// What failed logins are counted by.
@@ -34,7 +41,7 @@ enum AttemptKey {
 
 impl LoginLimiter {
     pub(super) fn new(per_minute: NonZeroU32) -> Self {
-        Self { failures: RateMeter::new(per_minute), slots: Semaphore::new(MAX_CONCURRENT) }
+        Self { failures: RateMeter::new(per_minute), slots: FairSlots::new(MAX_CONCURRENT) }
     }
 
     /// An attempt to log in as `name`, or to do anything else that checks a password. It takes no slot and counts nothing yet.
@@ -44,8 +51,9 @@ impl LoginLimiter {
     pub(in crate::api) fn attempt(self: &Arc<Self>, origin: ClientOrigin, name: &str) -> Result<Attempt, LimitExceeded> {
         // A text that is not a user name needs no protection.
         let user = name.parse().ok().map(|user| AttemptKey::User { user, is_local: origin.is_local });
-        let keys = [AttemptKey::Client(network(origin))].into_iter().chain(user).collect();
-        let attempt = Attempt { limiter: Arc::clone(self), keys };
+        let keys = [AttemptKey::Client(origin.network())].into_iter().chain(user).collect();
+        let queue = QueueKey { network: origin.network(), is_local: origin.is_local };
+        let attempt = Attempt { limiter: Arc::clone(self), keys, queue };
         attempt.check()?;
         Ok(attempt)
     }
@@ -60,16 +68,18 @@ impl LoginLimiter {
 pub(in crate::api) struct Attempt {
     limiter: Arc<LoginLimiter>,
     keys: Vec<AttemptKey>,
+    queue: QueueKey,
 }
 
 impl Attempt {
-    /// Waits for a slot and runs `login`. A result of 401 or 403 counts as a failure; success and internal errors count nothing. Dropping
+    /// Waits for a slot, which client networks get in turn, and runs `login`. A result of 401 or 403 counts as a failure; success and internal errors count nothing. Dropping
     /// the future drops the login, and nothing is counted.
     ///
     /// # Errors
-    /// The errors of `login`, or 429 (`too_many_logins`) if others have failed since the attempt was created.
+    /// The errors of `login`, or 429 (`too_many_logins`) if others have failed since the attempt was created, or if too many are waiting.
     pub(in crate::api) async fn run<T, E: Into<ApiError>>(self, login: impl Future<Output = Result<T, E>>) -> Result<T, ApiError> {
-        let _slot = self.limiter.slots.acquire().await.map_err(|closed| ApiError::internal(&closed))?;
+        let slot = self.limiter.slots.acquire(self.queue.clone()).await;
+        let _slot = slot.map_err(|QueueFull| LimitExceeded::LoginQueue)?;
         self.check()?;
         let result = login.await.map_err(Into::into);
         if result.as_ref().is_err_and(|error: &ApiError| matches!(error.status().as_u16(), 401 | 403)) {
@@ -91,7 +101,7 @@ impl Attempt {
 
 #[cfg(test)]
 mod tests {
-    //! Rules: D8.
+    //! Rules: D8, D12.
 
     use super::*;
     use crate::auth::LoginError;
@@ -159,6 +169,25 @@ mod tests {
         let tried = results.iter().filter(|result| **result == "wrong_credentials").count();
         assert!((3..=3 + MAX_CONCURRENT - 1).contains(&tried), "{tried}");
         assert!(results.iter().filter(|result| **result == "too_many_logins").count() == 50 - tried);
+    }
+
+    #[tokio::test]
+    async fn waiting_logins_of_one_network_do_not_delay_those_of_another() {
+        let harness = Harness(Arc::new(LoginLimiter::new(NonZeroU32::new(1_000).unwrap())));
+        let order = std::sync::Mutex::new(Vec::new());
+        let login = |addr: &'static str| {
+            let (attempt, order) = (harness.0.attempt(origin(addr, false), "admin").unwrap(), &order);
+            attempt.run(async move {
+                tokio::task::yield_now().await;
+                order.lock().unwrap().push(addr);
+                Err::<(), _>(LoginError::WrongCredentials)
+            })
+        };
+        let bad = (0..60).map(|_| login("10.0.0.1")).chain([login("10.0.0.2")]);
+        let results = futures_util::future::join_all(bad).await;
+        assert!(results.iter().all(|result| result.as_ref().is_err_and(|error| error.code() == "wrong_credentials")));
+        let at = order.lock().unwrap().iter().position(|addr| *addr == "10.0.0.2").unwrap();
+        assert!(at <= 2 * MAX_CONCURRENT, "served after {at} others");
     }
 
     #[tokio::test]

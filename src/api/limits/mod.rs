@@ -1,29 +1,37 @@
-//! Rate limits: failed logins, requests, and open streams.
+//! Limits per user and client: failed logins, requests, open streams, and memory for request bodies.
 //!
-//! Limits are checked before any work is done. A client that exceeds one gets 429 with `Retry-After`; other clients are not affected.
+//! Limits are checked before any work is done. A client that exceeds one gets 429 or 503 with `Retry-After`; other clients are not affected.
 
+mod body_memory;
+mod connections;
+mod fair_slots;
+mod log_digest;
 mod login_limiter;
 mod rate_meter;
 mod streams;
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
 
+use self::body_memory::BodyMemory;
+pub use self::connections::{Connection, ConnectionHandle, Connections, InProgress, NoneFree, Source};
+use self::log_digest::LogDigest;
 use self::login_limiter::LoginLimiter;
 use self::rate_meter::{RateMeter, Wait};
 use self::streams::Streams;
 use super::ApiError;
+use super::error::RETRY_AFTER_SECS;
 use crate::auth::ClientOrigin;
 use crate::types::UserName;
 
 /// `Retry-After` of a rejected stream, in seconds. When another stream ends is not known.
 const STREAM_RETRY_AFTER_SECS: u32 = 5;
 
-/// Interval for removing idle keys.
+/// Interval for removing idle keys and for the digest of unlogged requests.
 const CLEANUP_INTERVAL: Duration = Duration::from_mins(1);
 
 /// The limits that the operator sets.
@@ -42,15 +50,24 @@ pub struct Rates {
 pub struct RateLimits {
     pub(super) login_limiter: Arc<LoginLimiter>,
     pub(super) streams: Streams,
+    pub(super) bodies: BodyMemory,
+    pub(super) unlogged: LogDigest,
     requests: RateMeter<RateKey>,
 }
 
 /// What requests are counted by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum RateKey {
+pub(super) enum RateKey {
+    /// The user.
     User(UserName),
     /// The client's network; `None` if unknown.
     Client(Option<IpAddr>),
+}
+
+impl From<NoneFree> for LimitExceeded {
+    fn from(NoneFree: NoneFree) -> Self {
+        Self::Connections
+    }
 }
 
 /// The limit that a request exceeds.
@@ -62,6 +79,12 @@ pub(super) enum LimitExceeded {
     Requests(Duration),
     /// Open streams of the user, with the limit.
     Streams(usize),
+    /// Logins that wait for their turn.
+    LoginQueue,
+    /// Memory for request bodies.
+    BodyMemory,
+    /// Connections of the client.
+    Connections,
 }
 
 impl RateLimits {
@@ -70,6 +93,8 @@ impl RateLimits {
         Self {
             login_limiter: Arc::new(LoginLimiter::new(rates.logins_per_minute)),
             streams: Streams::new(rates.streams_per_user),
+            bodies: BodyMemory::new(),
+            unlogged: LogDigest::default(),
             requests: RateMeter::new(rates.requests_per_minute),
         }
     }
@@ -81,7 +106,7 @@ impl RateLimits {
 
     /// Counts a request without a valid token.
     pub(super) fn count_client_request(&self, origin: ClientOrigin) -> Result<(), LimitExceeded> {
-        self.count(RateKey::Client(network(origin)))
+        self.count(RateKey::Client(origin.network()))
     }
 
     /// The number of open event streams.
@@ -93,22 +118,20 @@ impl RateLimits {
         self.requests.count(key).map_err(|Wait(wait)| LimitExceeded::Requests(wait))
     }
 
-    /// Removes idle keys periodically, for as long as it is polled.
+    /// Logs the number of requests that were not logged one by one.
+    pub fn log_digest(&self) {
+        self.unlogged.log();
+    }
+
+    /// Removes idle keys and logs the number of unlogged requests every minute, for as long as it is polled.
     pub async fn run_cleanup(&self) {
         loop {
             tokio::time::sleep(CLEANUP_INTERVAL).await;
             self.requests.remove_idle();
             self.login_limiter.remove_idle();
+            self.log_digest();
         }
     }
-}
-
-/// The network that a client is counted by: its IPv4 address, or its IPv6 network of 64 bits, which every IPv6 client controls as a whole.
-fn network(origin: ClientOrigin) -> Option<IpAddr> {
-    origin.addr.map(|address| match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
-    })
 }
 
 impl From<LimitExceeded> for ApiError {
@@ -121,6 +144,18 @@ impl From<LimitExceeded> for ApiError {
             LimitExceeded::Requests(wait) => {
                 let detail = "too many requests per minute; the operator can raise OPENRUNNER_REQUESTS_PER_MINUTE";
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail).retry_after(round_up_to_secs(wait))
+            }
+            LimitExceeded::LoginQueue => {
+                let detail = "too many logins are waiting; try again later";
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_logins", detail).retry_after(RETRY_AFTER_SECS)
+            }
+            LimitExceeded::BodyMemory => {
+                let detail = "too many request bodies are being received; try again later";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail).retry_after(1)
+            }
+            LimitExceeded::Connections => {
+                let detail = "too many requests of this client are in progress; try again later";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail).retry_after(1)
             }
             LimitExceeded::Streams(max) => {
                 let detail = format!(

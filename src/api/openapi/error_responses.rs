@@ -9,7 +9,7 @@ use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder};
 use utoipa::openapi::{ContentBuilder, HeaderBuilder, Paths, Ref, RefOr, Response, ResponseBuilder};
 
-use super::super::authn::is_public;
+use super::super::authn::{self, is_public};
 use super::super::error::Problem;
 use super::super::openai::{self, OpenAiError};
 use super::super::router::to_router_syntax;
@@ -84,7 +84,7 @@ pub(super) fn own(operation: &Operation) -> Vec<String> {
 /// The codes of the layers and extractors.
 fn layer_codes(method: &Method, path: &str, operation: &Operation) -> Vec<String> {
     let mut names = vec!["origin_not_allowed", "host_not_served", "too_many_requests", "internal", "overloaded"];
-    if !is_public(method, &to_router_syntax(path)) {
+    if !is_public(method, &to_router_syntax(path)) || path == authn::TOKEN_OPTIONAL {
         names.extend(["token_missing", "token_invalid", "token_expired", "default_password", "shutting_down"]);
     }
     names.extend(match scopes::required(method, path) {

@@ -139,7 +139,7 @@ fn protect(method: &Method, path: &str, operation: &mut Operation) {
     // An empty requirement means that no token is needed.
     let nothing = || SecurityRequirement::default();
     operation.security = Some(match (is_public(method, &to_router_syntax(path)), authn::accepts_query_token(method, path)) {
-        _ if path == authn::LOCAL => vec![nothing(), by(BEARER)],
+        _ if [authn::LOCAL, authn::TOKEN_OPTIONAL].contains(&path) => vec![nothing(), by(BEARER)],
         (true, _) => Vec::new(),
         (false, true) => vec![by(BEARER), by(QUERY_TOKEN)],
         (false, false) => vec![by(BEARER)],

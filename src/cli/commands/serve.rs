@@ -8,9 +8,6 @@ use crate::config::{self, Flags};
 use crate::process::{Descriptors, allocator};
 use crate::server::{self, Server, ServiceManager};
 
-/// Descriptors that a server with a few hundred runs needs besides those for connections.
-const OTHER_DESCRIPTORS: u64 = 1000;
-
 /// Serves the API until a signal stops the server. `is_default` if no command was given.
 pub(in crate::cli) fn serve(context: &Context, flags: Flags, is_default: bool) -> anyhow::Result<Exit> {
     allocator::return_large_blocks(context.umask);
@@ -34,12 +31,12 @@ pub(in crate::cli) fn serve(context: &Context, flags: Flags, is_default: bool) -
     let handed_over = server::inherited_listener().context("LISTEN_FDS")?;
     let descriptors = Descriptors::raise();
     if let Some(now) = descriptors.now
-        && now < u64::from(settings.max_connections.get()) + OTHER_DESCRIPTORS
+        && now < u64::from(settings.max_connections.get()) + server::OTHER_DESCRIPTORS
     {
         tracing::warn!(
             descriptors = now,
             max_connections = settings.max_connections,
-            "open-file limit too low for max_connections: excess connections will wait; raise it with `ulimit -Hn` or LimitNOFILE"
+            "open-file limit too low for max_connections: fewer connections are admitted; raise it with `ulimit -Hn` or LimitNOFILE"
         );
     }
     let launcher = context.launcher()?.with_descriptors(descriptors);

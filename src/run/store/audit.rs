@@ -108,7 +108,7 @@ pub struct AuditFilter {
 
 /// Stores the audit log. Entries of changes are added by the methods that make the changes, which take an [`Audited`].
 ///
-/// Implementors must never change or remove an entry.
+/// Implementors must never change an entry, and remove one only in [`AuditStore::remove_audit`].
 #[async_trait]
 pub trait AuditStore: Send + Sync {
     /// Adds the entry of an action that changes nothing: one that was refused, or one without a stored effect.
@@ -123,4 +123,11 @@ pub trait AuditStore: Send + Sync {
     /// # Errors
     /// [`StoreError`] if the store fails.
     async fn audit(&self, filter: AuditFilter, limit: usize) -> Result<Vec<AuditRecord>, StoreError>;
+
+    /// Removes at most `limit` entries of actions from before `before`, oldest first. The newest entry always stays, so that numbers are not
+    /// used twice, and so do all entries of the last day, regardless of `before`. Returns whether there may be more to remove.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; nothing was removed then.
+    async fn remove_audit(&self, before: Timestamp, limit: usize) -> Result<bool, StoreError>;
 }

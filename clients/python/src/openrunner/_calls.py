@@ -30,8 +30,13 @@ class Calls(ABC):
         return response
 
     def agents_health(self) -> models.AgentReportPage:
-        """Returns which agents are available, and how to install or log in to the others."""
+        """Returns which agents are available and, with a token, how to install or log in to the others."""
         response: models.AgentReportPage = self._call("GET", "/health/agents")
+        return response
+
+    def login_options(self) -> models.LoginOptions:
+        """Returns which default users may log in from where this request comes from."""
+        response: models.LoginOptions = self._call("GET", "/api/auth/login")
         return response
 
     def login(self, body: models.LoginRequest) -> models.LoginResponse:
@@ -281,8 +286,13 @@ class AsyncCalls(ABC):
         return response
 
     async def agents_health(self) -> models.AgentReportPage:
-        """Returns which agents are available, and how to install or log in to the others."""
+        """Returns which agents are available and, with a token, how to install or log in to the others."""
         response: models.AgentReportPage = await self._call("GET", "/health/agents")
+        return response
+
+    async def login_options(self) -> models.LoginOptions:
+        """Returns which default users may log in from where this request comes from."""
+        response: models.LoginOptions = await self._call("GET", "/api/auth/login")
         return response
 
     async def login(self, body: models.LoginRequest) -> models.LoginResponse:

@@ -966,7 +966,7 @@ class AgentErrorEvent(TypedDict):
 
 class AgentReport(TypedDict):
     """
-    The state of one agent, for people and dashboards.
+    The state of one agent. Without a token: only its name and whether it is available.
     """
 
     agent_type: str
@@ -981,8 +981,8 @@ class AgentReport(TypedDict):
     path: NotRequired[str]
     """Absolute path of the program."""
 
-    authenticated: Authenticated
-    """Whether a login or key is configured."""
+    authenticated: NotRequired[Authenticated]
+    """Whether a login or key is configured. Present with a token."""
 
     install: NotRequired[str]
     """The exact command that installs it."""
@@ -1482,6 +1482,18 @@ class LogEvent(TypedDict):
 
     content: str
     """One or more lines."""
+
+
+class LoginOptions(TypedDict):
+    """
+    How to log in.
+    """
+
+    default_users: list[UserName]
+    """
+    Users whose password is still the documented default, equal to their name, if the sender of this request may log in with it. Empty
+    for all other clients.
+    """
 
 
 McpServer: TypeAlias = StdioServer | HttpServer

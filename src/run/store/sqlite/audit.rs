@@ -1,11 +1,12 @@
-//! The audit log in `SQLite`. Triggers reject every change of the table except insertions.
+//! The audit log in `SQLite`. Triggers reject every change of the table except insertions, and the removal of entries from before a stored
+//! time, which lies at least a day back.
 
 use async_trait::async_trait;
 use rusqlite::{Connection, Row, params};
 
 use super::SqliteStore;
 use super::damage::Columns;
-use super::sql::{Conditions, execute, integer};
+use super::sql::{Conditions, execute, integer, read_error};
 use crate::run::store::{AuditEntry, AuditFilter, AuditRecord, AuditStore, Audited, StoreError};
 use crate::types::{AuditAction, Timestamp, UserName};
 
@@ -33,6 +34,26 @@ impl AuditStore for SqliteStore {
             damaged.page(connection, &sql, &conditions.values(), limit, decode)
         })
         .await
+    }
+
+    async fn remove_audit(&self, before: Timestamp, limit: usize) -> Result<bool, StoreError> {
+        self.writer
+            .write(move |connection| {
+                let sql = "SELECT id FROM audit WHERE created_at < ?1 AND created_at < (unixepoch() - 86400) * 1000
+                           AND id < (SELECT max(id) FROM audit) ORDER BY created_at, id LIMIT ?2";
+                let mut statement = connection.prepare_cached(sql).map_err(read_error)?;
+                let old = statement.query_map(params![before.as_millis(), integer(limit as u64)], |row| row.get(0));
+                let old: Vec<i64> = old.and_then(Iterator::collect).map_err(read_error)?;
+                if !old.is_empty() {
+                    let horizon = "UPDATE audit_retention SET removable_before = min(?1, (unixepoch() - 86400) * 1000)";
+                    execute(connection, horizon, params![before.as_millis()])?;
+                }
+                for id in &old {
+                    execute(connection, "DELETE FROM audit WHERE id = ?1", params![id])?;
+                }
+                Ok(old.len() >= limit.max(1))
+            })
+            .await
     }
 }
 

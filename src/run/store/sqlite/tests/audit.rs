@@ -1,4 +1,6 @@
 //! A change and its audit entry are stored together or not at all, wherever the write is interrupted.
+//!
+//! Rules: D12.
 
 use std::sync::atomic::Ordering;
 
@@ -197,6 +199,41 @@ async fn an_interrupted_change_leaves_neither_its_effect_nor_its_entry_and_any_o
         }
         assert!(interrupted > 10 && lost_replies <= 1, "{change:?}: {interrupted} interruptions, {lost_replies} after the commit");
     }
+}
+
+#[tokio::test]
+async fn only_old_entries_can_be_removed_and_only_through_retention() {
+    let fixture = Fixture::new(KeyId::new()).await;
+    let store = &fixture.store;
+    let now = Timestamp::from_millis(store.inline().lock().query_row("SELECT unixepoch() * 1000", [], |row| row.get(0)).unwrap());
+    for created_at in [at(1_000), at(2_000), now, at(3_000)] {
+        let entry = AuditEntry { created_at, ..audited(Change::AddKey("ann")).entry().clone() };
+        store.add_audit(entry).await.unwrap();
+    }
+    let rejected = |sql: &str| store.inline().lock().execute_batch(sql).unwrap_err().to_string();
+    for sql in [
+        "DELETE FROM audit",
+        "DELETE FROM audit WHERE created_at = 1000",
+        "UPDATE audit SET created_at = 0",
+        "REPLACE INTO audit SELECT * FROM audit",
+    ] {
+        assert!(rejected(sql).contains("append-only"), "{sql}");
+    }
+    for sql in ["UPDATE audit_retention SET removable_before = unixepoch() * 1000", "INSERT INTO audit_retention VALUES (0)"] {
+        assert!(rejected(sql).contains("audit log"), "{sql}");
+    }
+    let times = async || entries(store).await.into_iter().map(|entry| entry.created_at).collect::<Vec<_>>();
+    assert_eq!(store.remove_audit(at(2_000), 9).await, Ok(false));
+    assert_eq!(times().await, [at(3_000), now, at(2_000)]);
+    // Neither the newest entry nor one of the last day is removed.
+    assert_eq!(store.remove_audit(Timestamp::from_millis(i64::MAX), 1).await, Ok(true));
+    assert_eq!(store.remove_audit(Timestamp::from_millis(i64::MAX), 1).await, Ok(false));
+    assert_eq!(times().await, [at(3_000), now]);
+    // What retention has allowed to be removed does not include later entries, and without its row nothing can be removed.
+    assert!(rejected("DELETE FROM audit").contains("append-only"));
+    store.inline().lock().execute_batch("DELETE FROM audit_retention").unwrap();
+    store.add_audit(audited(Change::AddKey("ann")).entry().clone()).await.unwrap();
+    assert!(rejected("DELETE FROM audit WHERE created_at = 3000").contains("append-only"));
 }
 
 #[tokio::test]
